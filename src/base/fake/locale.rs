@@ -1,0 +1,235 @@
+//! The locales that people can have: where they live, how they are called.
+
+use std::fmt;
+
+use fake::Fake as _;
+use fake::faker::name::raw::{FirstName, LastName};
+use fake::locales;
+use rand::RngExt as _;
+use rand::rngs::ChaCha8Rng;
+
+use super::pick;
+
+/// A locale: a language in a country.
+pub struct Locale {
+    /// The language's tag, by which a cast member names the locale: `sv`.
+    pub tag: &'static str,
+    /// The full tag: `sv-SE`.
+    pub full_tag: &'static str,
+    /// The country's English name.
+    pub country: &'static str,
+    /// The country's code.
+    pub country_code: &'static str,
+    /// A time zone of the country, by its IANA name.
+    pub timezone: &'static str,
+    /// The country's telephone prefix, without `+`.
+    pub dial: &'static str,
+    /// Cities with their regions.
+    pub cities: &'static [(&'static str, &'static str)],
+    names: Names,
+}
+
+impl fmt::Debug for Locale {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.full_tag)
+    }
+}
+
+/// Where a locale's names come from.
+enum Names {
+    /// From the `fake` crate.
+    Crate(fn(&mut ChaCha8Rng) -> (String, String)),
+    /// From our own lists: given names, family names.
+    Own(&'static [&'static str], &'static [&'static str]),
+}
+
+macro_rules! names_of {
+    ($locale:ident) => {
+        Names::Crate(|rng| {
+            let locale = locales::$locale;
+            (FirstName(locale).fake_with_rng(rng), LastName(locale).fake_with_rng(rng))
+        })
+    };
+}
+
+impl Locale {
+    /// A given and a family name.
+    pub(super) fn name(&self, rng: &mut ChaCha8Rng) -> (String, String) {
+        match &self.names {
+            Names::Crate(names) => names(rng),
+            Names::Own(first, last) => (pick(first, rng).to_string(), pick(last, rng).to_string()),
+        }
+    }
+
+    /// A telephone number; 555 is nobody's in most countries.
+    pub(super) fn phone(&self, rng: &mut ChaCha8Rng) -> String {
+        format!("+{}555{:06}", self.dial, rng.random_range(0..1_000_000))
+    }
+}
+
+/// The locale of this tag (`sv`, `sv-SE`), or English where there is none.
+pub fn locale(tag: &str) -> &'static Locale {
+    LOCALES.iter().find(|locale| locale.tag == tag || locale.full_tag == tag).unwrap_or(&LOCALES[0])
+}
+
+/// Every locale; the first is the default.
+pub const LOCALES: &[Locale] = &[
+    Locale {
+        tag: "en",
+        full_tag: "en-GB",
+        country: "United Kingdom",
+        country_code: "GB",
+        timezone: "Europe/London",
+        dial: "44",
+        cities: &[("Leeds", "England"), ("Cardiff", "Wales"), ("Dundee", "Scotland")],
+        names: names_of!(EN),
+    },
+    Locale {
+        tag: "sv",
+        full_tag: "sv-SE",
+        country: "Sweden",
+        country_code: "SE",
+        timezone: "Europe/Stockholm",
+        dial: "46",
+        cities: &[("Malmö", "Skåne"), ("Göteborg", "Västra Götaland"), ("Umeå", "Västerbotten")],
+        names: Names::Own(
+            &["Åsa", "Björn", "Elin", "Göran", "Karin", "Lars", "Märta", "Nils", "Saga", "Viktor"],
+            &["Ågren", "Björk", "Dahl", "Ekström", "Lindqvist", "Öberg", "Sandell", "Wiklund"],
+        ),
+    },
+    Locale {
+        tag: "nb",
+        full_tag: "nb-NO",
+        country: "Norway",
+        country_code: "NO",
+        timezone: "Europe/Oslo",
+        dial: "47",
+        cities: &[("Bergen", "Vestland"), ("Tromsø", "Troms"), ("Bodø", "Nordland")],
+        names: Names::Own(
+            &["Astrid", "Bjørn", "Ingrid", "Kåre", "Liv", "Odd", "Sigrid", "Torbjørn"],
+            &["Aas", "Berg", "Hauge", "Lie", "Moen", "Strand", "Ødegård", "Vik"],
+        ),
+    },
+    Locale {
+        tag: "da",
+        full_tag: "da-DK",
+        country: "Denmark",
+        country_code: "DK",
+        timezone: "Europe/Copenhagen",
+        dial: "45",
+        cities: &[("Aarhus", "Midtjylland"), ("Odense", "Syddanmark"), ("Køge", "Sjælland")],
+        names: Names::Own(
+            &["Anders", "Birthe", "Freja", "Jørgen", "Maja", "Rasmus", "Søren", "Trine"],
+            &["Bech", "Holm", "Kjær", "Lund", "Møller", "Skov", "Toft", "Winther"],
+        ),
+    },
+    Locale {
+        tag: "fi",
+        full_tag: "fi-FI",
+        country: "Finland",
+        country_code: "FI",
+        timezone: "Europe/Helsinki",
+        dial: "358",
+        cities: &[("Tampere", "Pirkanmaa"), ("Oulu", "Pohjois-Pohjanmaa"), ("Jyväskylä", "Keski-Suomi")],
+        names: Names::Own(
+            &["Aino", "Eero", "Hilkka", "Jyrki", "Kaisa", "Päivi", "Väinö", "Yrjö"],
+            &["Halme", "Järvinen", "Koski", "Lehtonen", "Mäkelä", "Niemi", "Särkkä", "Virta"],
+        ),
+    },
+    Locale {
+        tag: "mn",
+        full_tag: "mn-MN",
+        country: "Mongolia",
+        country_code: "MN",
+        timezone: "Asia/Ulaanbaatar",
+        dial: "976",
+        cities: &[("Улаанбаатар", "Улаанбаатар"), ("Дархан", "Дархан-Уул"), ("Эрдэнэт", "Орхон")],
+        names: Names::Own(
+            &["Алтан", "Болд", "Ганзориг", "Нарантуяа", "Оюун", "Сарнай", "Төгс", "Энхтуяа"],
+            &["Бат-Эрдэнэ", "Ганбаатар", "Дорж", "Лхагва", "Мөнх", "Очир", "Пүрэв", "Цэрэн"],
+        ),
+    },
+    Locale {
+        tag: "hi",
+        full_tag: "hi-IN",
+        country: "India",
+        country_code: "IN",
+        timezone: "Asia/Kolkata",
+        dial: "91",
+        cities: &[("पुणे", "महाराष्ट्र"), ("जयपुर", "राजस्थान"), ("इंदौर", "मध्य प्रदेश")],
+        names: Names::Own(
+            &["अनन्या", "आरव", "ईशा", "कबीर", "दीपक", "मीरा", "राहुल", "सुनीता"],
+            &["अग्रवाल", "कुमार", "गुप्ता", "जोशी", "मेहता", "शर्मा", "सिंह", "वर्मा"],
+        ),
+    },
+    Locale {
+        tag: "de",
+        full_tag: "de-DE",
+        country: "Germany",
+        country_code: "DE",
+        timezone: "Europe/Berlin",
+        dial: "49",
+        cities: &[("Köln", "Nordrhein-Westfalen"), ("Leipzig", "Sachsen"), ("Lübeck", "Schleswig-Holstein")],
+        names: names_of!(DE_DE),
+    },
+    Locale {
+        tag: "fr",
+        full_tag: "fr-FR",
+        country: "France",
+        country_code: "FR",
+        timezone: "Europe/Paris",
+        dial: "33",
+        cities: &[("Nîmes", "Occitanie"), ("Lille", "Hauts-de-France"), ("Rennes", "Bretagne")],
+        names: names_of!(FR_FR),
+    },
+    Locale {
+        tag: "ar",
+        full_tag: "ar-SA",
+        country: "Saudi Arabia",
+        country_code: "SA",
+        timezone: "Asia/Riyadh",
+        dial: "966",
+        cities: &[("جدة", "مكة المكرمة"), ("الدمام", "الشرقية"), ("أبها", "عسير")],
+        names: names_of!(AR_SA),
+    },
+    Locale {
+        tag: "ja",
+        full_tag: "ja-JP",
+        country: "Japan",
+        country_code: "JP",
+        timezone: "Asia/Tokyo",
+        dial: "81",
+        cities: &[("札幌市", "北海道"), ("仙台市", "宮城県"), ("金沢市", "石川県")],
+        names: names_of!(JA_JP),
+    },
+    Locale {
+        tag: "zh",
+        full_tag: "zh-TW",
+        country: "Taiwan",
+        country_code: "TW",
+        timezone: "Asia/Taipei",
+        dial: "886",
+        cities: &[("臺南市", "臺南市"), ("花蓮市", "花蓮縣"), ("新竹市", "新竹市")],
+        names: names_of!(ZH_TW),
+    },
+    Locale {
+        tag: "tr",
+        full_tag: "tr-TR",
+        country: "Türkiye",
+        country_code: "TR",
+        timezone: "Europe/Istanbul",
+        dial: "90",
+        cities: &[("İzmir", "Ege"), ("Bursa", "Marmara"), ("Trabzon", "Karadeniz")],
+        names: names_of!(TR_TR),
+    },
+    Locale {
+        tag: "pt",
+        full_tag: "pt-BR",
+        country: "Brazil",
+        country_code: "BR",
+        timezone: "America/Sao_Paulo",
+        dial: "55",
+        cities: &[("Curitiba", "Paraná"), ("Recife", "Pernambuco"), ("Goiânia", "Goiás")],
+        names: names_of!(PT_BR),
+    },
+];

@@ -1,0 +1,47 @@
+//! Every limit, named: a value beyond one is an error that says so, never a slow surprise.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+/// Bytes of a scenario, vendor or configuration file. A TOML tree costs up to 155 bytes of memory
+/// for each byte of its file.
+pub const MAX_FILE: usize = 256 * 1024;
+/// Bytes of one payload template.
+pub const MAX_TEMPLATE: usize = 64 * 1024;
+/// Holes of one template, its includes counted.
+pub const MAX_HOLES: usize = 1_024;
+/// How deep includes may nest.
+pub const MAX_INCLUDES: usize = 8;
+/// Bytes of one text of a scenario.
+pub const MAX_TEXT: usize = 4 * 1024;
+/// Holes of one text of a scenario.
+pub const MAX_TEXT_HOLES: usize = 64;
+/// Steps of a scenario.
+pub const MAX_STEPS: usize = 10_000;
+/// Conversations of a run.
+pub const MAX_CONVERSATIONS: u32 = 10_000;
+/// The longest delay between two steps.
+pub const MAX_DELAY: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Bytes of a rendered body.
+pub const MAX_BODY: usize = 1024 * 1024;
+/// Bytes of a header's value.
+pub const MAX_HEADER: usize = 8 * 1024;
+/// Bytes of a receiver's answer that are read; the rest is left unread.
+pub const MAX_ANSWER: usize = 64 * 1024;
+/// Attempts under way at once, over all receivers.
+pub const MAX_IN_FLIGHT: usize = 256;
+/// Attempts under way at once to one receiver.
+pub const MAX_IN_FLIGHT_PER_HOST: usize = 32;
+/// The longest time limit that an attempt can have.
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(120);
+/// Records that may wait for the report before the engine waits.
+pub const RECORD_QUEUE: usize = 8_192;
+/// Problems of one check that are drawn; the rest are counted.
+pub const MAX_DRAWN: usize = 20;
+/// Characters of a source line that are drawn.
+pub const MAX_LINE: usize = 200;
+/// Bytes of a request that the bundled receiver reads.
+pub const MAX_REQUEST: usize = 1024 * 1024;
+/// How long the bundled receiver waits for a request's body.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,0 +1,82 @@
+//! Text for people: what others wrote is escaped before it reaches a terminal, and counts read well.
+
+use std::fmt::Write as _;
+
+/// Escapes control characters and direction marks, so that the text can neither begin a line,
+/// move a cursor nor reorder what stands beside it.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            _ if is_hidden(character) => {
+                let _ = write!(escaped, "\\u{{{:x}}}", u32::from(character));
+            }
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// Escapes a text and shortens it to so many characters.
+pub fn excerpt(text: &str, characters: usize) -> String {
+    let mut kept: String = text.chars().take(characters).collect();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    escape(&kept)
+}
+
+/// `1 delivery`, `2 deliveries`.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// `a`, `a or b`, `a, b or c`, each in backticks.
+pub fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        None => "nothing".into(),
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+    }
+}
+
+/// The known name that a mistyped one most likely means.
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (wrong.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, name)| name)
+}
+
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
+        || ('\u{202a}'..='\u{202e}').contains(&character)
+        || ('\u{2066}'..='\u{2069}').contains(&character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn untrusted_text_stays_on_its_line() {
+        assert_eq!(escape("a\r\n::error\u{1b}[31m\u{202e}"), "a\\r\\n::error\\u{1b}[31m\\u{202e}");
+        assert_eq!(excerpt("å\n23456", 3), "å\\n2…");
+        assert_eq!(excerpt("ab", 2), "ab");
+    }
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        assert_eq!(nearest("mesage", ["message", "note"]), Some("message"));
+        assert_eq!(nearest("xyz", ["message", "note"]), None);
+        assert_eq!(one_of(["a", "b", "c"]), "`a`, `b` or `c`");
+    }
+}

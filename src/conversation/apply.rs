@@ -1,0 +1,286 @@
+//! How acts change a conversation, and which event each causes.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json, json};
+
+use super::Made;
+use super::act::{Act, Who};
+use super::event::{Event, EventKind};
+use super::message::{Dialog, DialogHead, DialogKind, Message};
+use super::person::{Part, Person, Role};
+use super::state::{Conversation, Refusal, State};
+
+impl Conversation {
+    /// Lets an act happen. Gives the event that it causes, or why it cannot happen now; then
+    /// nothing has changed.
+    pub fn apply(&mut self, act: &Act, at: Timestamp) -> Result<Event, Refusal> {
+        self.check_state(act)?;
+        let by = self.resolve(act.by())?.clone();
+        match act {
+            Act::Open { channel, assignee, .. } => self.open(by, channel, assignee.as_ref(), at),
+            Act::Say { kind, text, data, dialog, .. } => {
+                let message = Message {
+                    ids: Made::new(),
+                    kind: kind.clone(),
+                    word: String::new(),
+                    text: text.clone(),
+                    data: data.clone(),
+                    body: Json::Null,
+                    dialog: self.dialog(*dialog).ok_or(Refusal::NoDialog(*dialog))?,
+                    number: i64::try_from(self.messages.len() + 1).unwrap_or(i64::MAX),
+                    by,
+                    at,
+                };
+                Ok(self.say(message))
+            }
+            Act::Typing { on, .. } => {
+                self.typing.retain(|name| *name != by.member.name);
+                if *on {
+                    self.typing.push(by.member.name.clone());
+                }
+                Ok(event(EventKind::TypingChanged, by, at).detail("typing", json!(on)))
+            }
+            Act::Read { upto, .. } => self.read(by, *upto, at),
+            Act::Assign { to, skill, accept, .. } => match to {
+                Some(to) => {
+                    let to = self.resolve(to)?.clone();
+                    self.assign(by, &to, accept.is_some(), at)
+                }
+                None => Ok(self.queue(by, skill.clone(), at)),
+            },
+            Act::Accept { .. } => Ok(self.accept(by, at)),
+            Act::Join { .. } => self.join(by, at),
+            Act::Leave { .. } => self.leave(by, at),
+            Act::Note { text, .. } => {
+                Ok(event(EventKind::NoteAdded, by, at).detail("note", json!(text)))
+            }
+            Act::Close { .. } => Ok(self.close(by, at)),
+            Act::Reopen { .. } => Ok(self.reopen(by, at)),
+        }
+    }
+
+    fn check_state(&self, act: &Act) -> Result<(), Refusal> {
+        match (act, self.state) {
+            (Act::Open { .. }, None)
+            | (Act::Reopen { .. } | Act::Note { .. }, Some(State::Closed)) => Ok(()),
+            (_, None) => Err(Refusal::NotOpened),
+            (Act::Open { .. } | Act::Reopen { .. }, Some(State::Open)) => Err(Refusal::AlreadyOpen),
+            (_, Some(State::Closed)) => Err(Refusal::Closed),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn resolve(&self, who: &Who) -> Result<&Person, Refusal> {
+        match who {
+            Who::Member(name) => self.person(name).ok_or_else(|| Refusal::Nobody(name.clone())),
+            Who::Assignee => self.assignee().ok_or(Refusal::NobodyAssigned),
+        }
+    }
+
+    fn dialog(&self, kind: DialogKind) -> Option<Arc<DialogHead>> {
+        let open = |dialog: &&Dialog| dialog.head.kind == kind && dialog.state == State::Open;
+        self.dialogs.iter().rfind(open).map(|dialog| Arc::clone(&dialog.head))
+    }
+
+    fn open(
+        &mut self,
+        by: Person,
+        channel: &str,
+        assignee: Option<&Who>,
+        at: Timestamp,
+    ) -> Result<Event, Refusal> {
+        let first = assignee.map(|who| self.resolve(who).cloned()).transpose()?;
+        self.channel = channel.to_owned();
+        self.state = Some(State::Open);
+        self.opened_at = at;
+        self.changed_at = at;
+        self.reply_due = self.due(at);
+        self.joined.push(by.member.name.clone());
+        let head = DialogHead { kind: DialogKind::Main, ids: Made::new() };
+        self.dialogs.push(Dialog {
+            head: Arc::new(head),
+            state: State::Open,
+            opened_at: at,
+            changed_at: at,
+            closed: None,
+            participants: Vec::new(),
+        });
+        if let Some(first) = first.filter(|_| !self.habits.assigns_after_open) {
+            self.hand_to(&first, Part::Assignee);
+        }
+        self.refresh_dialogs();
+        Ok(event(EventKind::ConversationOpened, by, at))
+    }
+
+    fn say(&mut self, message: Message) -> Event {
+        let event = event(EventKind::MessageSent, message.by.clone(), message.at);
+        self.reply_due = match message.by.role() {
+            Role::Visitor => self.reply_due.or(self.due(message.at)),
+            Role::Bot | Role::Agent => None,
+            Role::Manager | Role::System => self.reply_due,
+        };
+        self.messages.push(message);
+        event.about(vec![self.messages.len() - 1])
+    }
+
+    fn read(&mut self, by: Person, upto: Option<usize>, at: Timestamp) -> Result<Event, Refusal> {
+        let name = by.member.name.clone();
+        let seen = self.read.iter().find(|(reader, _)| *reader == name).map_or(0, |(_, seen)| *seen);
+        let end = upto.unwrap_or(self.messages.len()).min(self.messages.len());
+        let is_other = |message: &Message| {
+            (message.by.role() == Role::Visitor) != (by.role() == Role::Visitor)
+        };
+        let unread: Vec<usize> =
+            (seen..end).filter(|place| is_other(&self.messages[*place])).collect();
+        if unread.is_empty() {
+            return Err(Refusal::NothingToRead(name));
+        }
+        self.read.retain(|(reader, _)| *reader != name);
+        self.read.push((name, end));
+        Ok(event(EventKind::MessageRead, by, at).about(unread))
+    }
+
+    fn assign(&mut self, by: Person, to: &Person, offered: bool, at: Timestamp) -> Result<Event, Refusal> {
+        if self.assignee.as_ref() == Some(&to.member.name) {
+            return Err(Refusal::Assigned(to.member.name.clone()));
+        }
+        let from = self.assignee().cloned();
+        self.hand_to(to, if offered { Part::Suggested } else { Part::Assignee });
+        self.skill = None;
+        self.touch(at);
+        let to = self.person(&to.member.name).cloned();
+        Ok(Event { to, from, ..event(EventKind::AssigneeChanged, by, at) })
+    }
+
+    fn accept(&mut self, by: Person, at: Timestamp) -> Event {
+        self.set_part(&by.member.name, Part::Assignee);
+        self.touch(at);
+        let by = self.person(&by.member.name).cloned().unwrap_or(by);
+        Event { to: Some(by.clone()), from: None, ..event(EventKind::AssigneeChanged, by, at) }
+    }
+
+    fn queue(&mut self, by: Person, skill: Option<String>, at: Timestamp) -> Event {
+        let from = self.assignee().cloned();
+        self.unassign();
+        self.skill = skill;
+        self.reply_due = self.due(at);
+        self.touch(at);
+        Event { from, ..event(EventKind::AssigneeChanged, by, at) }
+    }
+
+    fn join(&mut self, by: Person, at: Timestamp) -> Result<Event, Refusal> {
+        if self.joined.contains(&by.member.name) {
+            return Err(Refusal::TakesPart(by.member.name.clone()));
+        }
+        self.joined.push(by.member.name.clone());
+        self.touch(at);
+        Ok(event(EventKind::ParticipantJoined, by, at))
+    }
+
+    fn leave(&mut self, by: Person, at: Timestamp) -> Result<Event, Refusal> {
+        if !self.joined.contains(&by.member.name) {
+            return Err(Refusal::TakesNoPart(by.member.name.clone()));
+        }
+        if self.assignee.as_ref() == Some(&by.member.name) {
+            self.unassign();
+        }
+        self.joined.retain(|name| *name != by.member.name);
+        self.touch(at);
+        Ok(event(EventKind::ParticipantLeft, by, at))
+    }
+
+    fn close(&mut self, by: Person, at: Timestamp) -> Event {
+        self.state = Some(State::Closed);
+        self.reply_due = None;
+        self.typing.clear();
+        self.closed = Some((at, by.clone()));
+        for dialog in self.dialogs.iter_mut().filter(|dialog| dialog.state == State::Open) {
+            dialog.state = State::Closed;
+            dialog.changed_at = at;
+            dialog.closed = Some((at, by.clone()));
+        }
+        self.touch(at);
+        event(EventKind::ConversationClosed, by, at)
+    }
+
+    fn reopen(&mut self, by: Person, at: Timestamp) -> Event {
+        self.state = Some(State::Open);
+        self.closed = None;
+        self.reply_due = self.due(at);
+        if let Some(dialog) = self.dialogs.iter_mut().find(|d| d.head.kind == DialogKind::Main) {
+            dialog.state = State::Open;
+            dialog.changed_at = at;
+            dialog.closed = None;
+        }
+        self.touch(at);
+        event(EventKind::ConversationReopened, by, at)
+    }
+
+    fn due(&self, at: Timestamp) -> Option<Timestamp> {
+        self.habits.reply_within.and_then(|within| at.checked_add(within).ok())
+    }
+
+    /// Hands the conversation to somebody; whoever had it leaves.
+    fn hand_to(&mut self, to: &Person, part: Part) {
+        self.unassign();
+        let name = to.member.name.clone();
+        if !self.joined.contains(&name) {
+            self.joined.push(name.clone());
+        }
+        self.set_part(&name, part);
+        self.assignee = Some(name);
+    }
+
+    fn unassign(&mut self) {
+        if let Some(name) = self.assignee.take() {
+            self.joined.retain(|joined| *joined != name);
+            let part = self.person(&name).map(|person| person.role().into());
+            self.set_part(&name, part.unwrap_or(Part::Agent));
+        }
+    }
+
+    fn set_part(&mut self, name: &str, part: Part) {
+        for person in self.cast.iter_mut().filter(|person| person.member.name == name) {
+            person.part = part;
+        }
+    }
+
+    /// Notes that something other than a message has changed.
+    fn touch(&mut self, at: Timestamp) {
+        self.changed_at = at;
+        self.refresh_dialogs();
+    }
+
+    fn refresh_dialogs(&mut self) {
+        let participants: Vec<Person> = self.participants().cloned().collect();
+        for dialog in self.dialogs.iter_mut().filter(|d| d.head.kind == DialogKind::Main) {
+            dialog.participants.clone_from(&participants);
+        }
+    }
+}
+
+fn event(kind: EventKind, by: Person, at: Timestamp) -> Event {
+    Event {
+        kind,
+        at,
+        by,
+        to: None,
+        from: None,
+        messages: Vec::new(),
+        details: Map::new(),
+        ids: Made::new(),
+    }
+}
+
+impl Event {
+    fn detail(mut self, name: &str, value: Json) -> Self {
+        self.details.insert(name.into(), value);
+        self
+    }
+
+    fn about(self, messages: Vec<usize>) -> Self {
+        Self { messages, ..self }
+    }
+}

@@ -1,0 +1,141 @@
+//! Messages, and the dialogs that they stand in.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json};
+
+use super::person::Person;
+use super::state::State;
+use super::{Made, made};
+use crate::template::{Names, Object, Shape, Value, find, names as names_of};
+
+crate::words! {
+    /// What a dialog is for.
+    pub enum DialogKind {
+        /// The conversation itself.
+        Main = "main",
+        /// The questions after it.
+        Survey = "survey",
+    }
+}
+
+/// What a message knows of its dialog.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DialogHead {
+    /// What it is for.
+    pub kind: DialogKind,
+    /// What the vendor's `[ids]` made for it.
+    pub ids: Made,
+}
+
+/// A stretch of a conversation with its own counting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dialog {
+    /// What it is for, and its ids.
+    pub head: Arc<DialogHead>,
+    /// Whether it goes on.
+    pub state: State,
+    /// When it began.
+    pub opened_at: Timestamp,
+    /// When it last changed; a message does not change it.
+    pub changed_at: Timestamp,
+    /// When it ended, and by whom.
+    pub closed: Option<(Timestamp, Person)>,
+    /// Who takes part.
+    pub participants: Vec<Person>,
+}
+
+/// Something that was said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// What the vendor's `[ids]` made for it.
+    pub ids: Made,
+    /// The neutral kind: `text`, or one that vendors declare.
+    pub kind: String,
+    /// The vendor's word for the kind.
+    pub word: String,
+    /// The text; empty where the kind has none.
+    pub text: String,
+    /// The kind's data, complete.
+    pub data: Map<String, Json>,
+    /// The vendor's form of it, rendered once.
+    pub body: Json,
+    /// Who said it, in the part they had then.
+    pub by: Person,
+    /// When.
+    pub at: Timestamp,
+    /// In which dialog.
+    pub dialog: Arc<DialogHead>,
+    /// Its number: the vendor's counter where one counts messages, else its place from 1.
+    pub number: i64,
+}
+
+crate::fields! {
+    const HEAD of DialogHead {
+        always type: Shape::Word(DialogKind::WORDS) => |d| d.kind.word().into();
+    }
+}
+
+crate::fields! {
+    const DIALOG of Dialog {
+        always type: Shape::Word(DialogKind::WORDS) => |d| d.head.kind.word().into();
+        always state: Shape::Word(State::WORDS) => |d| d.state.word().into();
+        always opened_at: Shape::Time => |d| Value::Time(d.opened_at);
+        always changed_at: Shape::Time => |d| Value::Time(d.changed_at);
+        maybe closed_at: Shape::Time => |d| Value::maybe_time(d.closed.as_ref().map(|c| c.0));
+        maybe closed_by: Shape::Any => |d| Value::maybe_object(d.closed.as_ref().map(|c| &c.1));
+        always participants: Shape::Any => |d| Value::objects(&d.participants);
+    }
+}
+
+crate::fields! {
+    const MESSAGE of Message {
+        always kind: Shape::Text => |m| m.kind.as_str().into();
+        always type: Shape::Text => |m| m.word.as_str().into();
+        always text: Shape::Text => |m| m.text.as_str().into();
+        always body: Shape::Any => |m| Value::data(&m.body);
+        always by: Shape::Any => |m| Value::Object(&m.by);
+        always at: Shape::Time => |m| Value::Time(m.at);
+        always dialog: Shape::Any => |m| Value::Object(&*m.dialog);
+        always number: Shape::Int => |m| Value::Int(m.number);
+    }
+}
+
+pub(super) fn head_names() -> Names {
+    names_of("a dialog", HEAD)
+}
+
+pub(super) fn dialog_names(person: &Names) -> Names {
+    let person = Shape::table(person.clone());
+    names_of("a dialog", DIALOG)
+        .with("closed_by", person.clone(), true)
+        .with("participants", Shape::list(person), false)
+}
+
+pub(super) fn names(person: &Names, dialog: &Names) -> Names {
+    names_of("a message", MESSAGE)
+        .with("by", Shape::table(person.clone()), false)
+        .with("dialog", Shape::table(dialog.clone()), false)
+}
+
+impl Object for DialogHead {
+    fn get(&self, name: &str) -> Value<'_> {
+        made(&self.ids, name).or_else(|| find(HEAD, self, name)).unwrap_or(Value::Absent)
+    }
+}
+
+impl Object for Dialog {
+    fn get(&self, name: &str) -> Value<'_> {
+        made(&self.head.ids, name).or_else(|| find(DIALOG, self, name)).unwrap_or(Value::Absent)
+    }
+}
+
+impl Object for Message {
+    fn get(&self, name: &str) -> Value<'_> {
+        made(&self.ids, name)
+            .or_else(|| find(MESSAGE, self, name))
+            .or_else(|| self.data.get(name).map(Value::data))
+            .unwrap_or(Value::Absent)
+    }
+}

@@ -1,0 +1,165 @@
+//! The people of a conversation.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json};
+
+use super::{Made, made};
+use crate::base::fake::{Locale, Persona};
+use crate::template::{Names, Object, Shape, Value, find, names as names_of};
+
+crate::words! {
+    /// What somebody is.
+    pub enum Role {
+        /// Who came to the site or wrote to the number.
+        Visitor = "visitor",
+        /// The vendor's own bot.
+        Bot = "bot",
+        /// A person who answers.
+        Agent = "agent",
+        /// A person who looks over agents' shoulders.
+        Manager = "manager",
+        /// The vendor itself.
+        System = "system",
+    }
+}
+
+crate::words! {
+    /// What somebody is in the conversation just now: the role, or more than it.
+    pub enum Part {
+        /// The visitor.
+        Visitor = "visitor",
+        /// A bot that is not assigned.
+        Bot = "bot",
+        /// An agent who is not assigned.
+        Agent = "agent",
+        /// A manager.
+        Manager = "manager",
+        /// The vendor itself.
+        System = "system",
+        /// Whoever the conversation is assigned to.
+        Assignee = "assignee",
+        /// An agent who was asked to take it over and has not accepted.
+        Suggested = "suggested",
+    }
+}
+
+impl From<Role> for Part {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Visitor => Self::Visitor,
+            Role::Bot => Self::Bot,
+            Role::Agent => Self::Agent,
+            Role::Manager => Self::Manager,
+            Role::System => Self::System,
+        }
+    }
+}
+
+/// A member of the cast; does not change during a conversation.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The name by which the scenario refers to them.
+    pub name: String,
+    /// What they are.
+    pub role: Role,
+    /// What was invented about them, or given by the scenario.
+    pub persona: Persona,
+    /// The mail address, where it is known to the vendor.
+    pub email: Option<String>,
+    /// The telephone number, where it is known to the vendor.
+    pub phone: Option<String>,
+    /// Where they live and how they speak.
+    pub locale: &'static Locale,
+    /// Whether they are here for the first time.
+    pub is_new: bool,
+    /// Since when the vendor knows them.
+    pub created_at: Timestamp,
+    /// What the vendor's `[ids]` made for them.
+    pub ids: Made,
+}
+
+impl PartialEq for Member {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// A member with their part at some moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Person {
+    /// Who.
+    pub member: Arc<Member>,
+    /// What they are in the conversation.
+    pub part: Part,
+    /// What is known about them under names of the scenario's choice.
+    pub variables: Arc<Json>,
+}
+
+impl Person {
+    /// A member in the part that their role gives.
+    pub fn new(member: Arc<Member>, variables: Map<String, Json>) -> Self {
+        let part = member.role.into();
+        Self { member, part, variables: Arc::new(Json::Object(variables)) }
+    }
+
+    /// The same person in another part.
+    #[must_use]
+    pub fn in_part(&self, part: Part) -> Self {
+        Self { part, ..self.clone() }
+    }
+
+    /// What they are.
+    pub fn role(&self) -> Role {
+        self.member.role
+    }
+
+    /// Whether both are the same member.
+    pub fn is(&self, other: &Self) -> bool {
+        self.member == other.member
+    }
+
+    /// The full name.
+    pub fn name(&self) -> String {
+        let persona = &self.member.persona;
+        format!("{} {}", persona.first_name, persona.last_name).trim_end().to_owned()
+    }
+}
+
+crate::fields! {
+    const FIELDS of Person {
+        always role: Shape::Word(Role::WORDS) => |p| p.member.role.word().into();
+        always part: Shape::Word(Part::WORDS) => |p| p.part.word().into();
+        always name: Shape::Text => |p| p.name().into();
+        always first_name: Shape::Text => |p| p.member.persona.first_name.as_str().into();
+        always last_name: Shape::Text => |p| p.member.persona.last_name.as_str().into();
+        maybe email: Shape::Text => |p| Value::maybe(p.member.email.as_deref());
+        maybe phone: Shape::Text => |p| Value::maybe(p.member.phone.as_deref());
+        always ip: Shape::Text => |p| p.member.persona.ip.as_str().into();
+        always browser: Shape::Text => |p| p.member.persona.browser.into();
+        always browser_version: Shape::Text => |p| p.member.persona.browser_version.into();
+        always os: Shape::Text => |p| p.member.persona.os.into();
+        always user_agent: Shape::Text => |p| p.member.persona.user_agent.into();
+        always locale: Shape::Text => |p| p.member.locale.full_tag.into();
+        always language: Shape::Text => |p| p.member.locale.tag.into();
+        always timezone: Shape::Text => |p| p.member.locale.timezone.into();
+        always city: Shape::Text => |p| p.member.persona.city.into();
+        always region: Shape::Text => |p| p.member.persona.region.into();
+        always country: Shape::Text => |p| p.member.locale.country.into();
+        always country_code: Shape::Text => |p| p.member.locale.country_code.into();
+        always is_new: Shape::Bool => |p| Value::Bool(p.member.is_new);
+        always created_at: Shape::Time => |p| Value::Time(p.member.created_at);
+        always variables: Shape::Any => |p| Value::data(&p.variables);
+    }
+}
+
+pub(super) fn names() -> Names {
+    names_of("a person", FIELDS)
+}
+
+impl Object for Person {
+    fn get(&self, name: &str) -> Value<'_> {
+        made(&self.member.ids, name).or_else(|| find(FIELDS, self, name)).unwrap_or(Value::Absent)
+    }
+}

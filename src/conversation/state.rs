@@ -1,0 +1,220 @@
+//! The state of a conversation: who takes part, what was said, what follows by itself.
+//!
+//! How acts change it is in `apply`.
+
+use jiff::{SignedDuration, Timestamp};
+use super::act::{Act, Who};
+use super::message::{Dialog, DialogKind, Message};
+use super::person::{Person, Role};
+use super::{Made, made};
+use crate::template::{Names, Object, Shape, Value, find, names as names_of};
+
+crate::words! {
+    /// Whether something goes on.
+    pub enum State {
+        /// It goes on.
+        Open = "open",
+        /// It has ended.
+        Closed = "closed",
+    }
+}
+
+/// What differs between vendors in how a conversation behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Habits {
+    /// Whether the first assignee is assigned after the conversation has opened, by an event of
+    /// its own.
+    pub assigns_after_open: bool,
+    /// How soon somebody should answer a visitor.
+    pub reply_within: Option<SignedDuration>,
+}
+
+/// One conversation.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// What the vendor's `[ids]` made for it.
+    pub ids: Made,
+    /// What differs between vendors.
+    pub habits: Habits,
+    /// Everybody who can take part, in the part they have now.
+    pub cast: Vec<Person>,
+    /// Its number in the run, from 1.
+    pub number: u32,
+    /// The channel.
+    pub channel: String,
+    /// Whether it has begun, goes on, or has ended.
+    pub state: Option<State>,
+    /// When it began.
+    pub opened_at: Timestamp,
+    /// When it last changed; a message does not change it.
+    pub changed_at: Timestamp,
+    /// When it ended, and by whom.
+    pub closed: Option<(Timestamp, Person)>,
+    /// The skill of the queue that it waits in.
+    pub skill: Option<String>,
+    /// By when the visitor should have an answer.
+    pub reply_due: Option<Timestamp>,
+    /// Who takes part, by name, in the order they joined.
+    pub joined: Vec<String>,
+    /// Who it is assigned to, by name.
+    pub assignee: Option<String>,
+    /// Everything that was said.
+    pub messages: Vec<Message>,
+    /// Its dialogs.
+    pub dialogs: Vec<Dialog>,
+    /// Who types, by name.
+    pub(super) typing: Vec<String>,
+    /// How many messages each has read, by name.
+    pub(super) read: Vec<(String, usize)>,
+}
+
+/// An act that cannot happen as things are.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nothing happens before `open`.
+    #[error("the conversation has not been opened")]
+    NotOpened,
+    /// It goes on already.
+    #[error("the conversation is open already")]
+    AlreadyOpen,
+    /// It has ended.
+    #[error("the conversation is closed")]
+    Closed,
+    /// Nobody is assigned.
+    #[error("nobody is assigned")]
+    NobodyAssigned,
+    /// The cast has no such member.
+    #[error("nobody is called `{0}`")]
+    Nobody(String),
+    /// There is nothing to read.
+    #[error("there is nothing that `{0}` has not read")]
+    NothingToRead(String),
+    /// They take part already.
+    #[error("`{0}` takes part already")]
+    TakesPart(String),
+    /// They do not take part.
+    #[error("`{0}` does not take part")]
+    TakesNoPart(String),
+    /// It is assigned to them already.
+    #[error("the conversation is assigned to `{0}` already")]
+    Assigned(String),
+    /// There is no such dialog.
+    #[error("there is no {0} dialog")]
+    NoDialog(DialogKind),
+}
+
+/// An act that follows by itself, and how long after.
+pub type Implied = (Option<SignedDuration>, Act);
+
+impl Conversation {
+    /// A conversation that has not begun.
+    pub fn new(number: u32, cast: Vec<Person>, habits: Habits) -> Self {
+        Self {
+            ids: Made::new(),
+            habits,
+            cast,
+            number,
+            channel: String::new(),
+            state: None,
+            opened_at: Timestamp::UNIX_EPOCH,
+            changed_at: Timestamp::UNIX_EPOCH,
+            closed: None,
+            skill: None,
+            reply_due: None,
+            joined: Vec::new(),
+            assignee: None,
+            messages: Vec::new(),
+            dialogs: Vec::new(),
+            typing: Vec::new(),
+            read: Vec::new(),
+        }
+    }
+
+    /// The member of this name, in the part they have now.
+    pub fn person(&self, name: &str) -> Option<&Person> {
+        self.cast.iter().find(|person| person.member.name == name)
+    }
+
+    /// Whoever is assigned.
+    pub fn assignee(&self) -> Option<&Person> {
+        self.assignee.as_deref().and_then(|name| self.person(name))
+    }
+
+    /// The visitor.
+    pub fn visitor(&self) -> Option<&Person> {
+        self.cast.iter().find(|person| person.role() == Role::Visitor)
+    }
+
+    /// Who takes part, in the order they joined.
+    pub fn participants(&self) -> impl DoubleEndedIterator<Item = &Person> {
+        self.joined.iter().filter_map(|name| self.person(name))
+    }
+
+    /// The act that has to happen before this one: who speaks without taking part joins first.
+    pub fn implied_before(&self, act: &Act) -> Option<Act> {
+        let (Act::Say { by, .. } | Act::Typing { by, on: true } | Act::Read { by, .. }) = act else {
+            return None;
+        };
+        let person = self.resolve(by).ok()?;
+        let joins = matches!(person.role(), Role::Agent | Role::Manager)
+            && !self.joined.contains(&person.member.name);
+        (self.state == Some(State::Open) && joins).then(|| Act::Join { by: by.clone() })
+    }
+
+    /// The act that follows from one that has just happened.
+    pub fn implied_after(&self, act: &Act) -> Option<Implied> {
+        match act {
+            Act::Open { assignee: Some(assignee), .. } if self.habits.assigns_after_open => {
+                let by = Who::Member(Role::System.word().into());
+                let to = Some(assignee.clone());
+                Some((None, Act::Assign { to, skill: None, by, accept: None }))
+            }
+            Act::Assign { to: Some(to), accept: Some(after), .. } => {
+                Some((Some(*after), Act::Accept { by: to.clone() }))
+            }
+            Act::Say { by, .. } => {
+                let person = self.resolve(by).ok()?;
+                let types = self.typing.contains(&person.member.name);
+                types.then(|| (None, Act::Typing { by: by.clone(), on: false }))
+            }
+            _ => None,
+        }
+    }
+}
+
+crate::fields! {
+    const FIELDS of Conversation {
+        always number: Shape::Int => |c| Value::Int(i64::from(c.number));
+        always channel: Shape::Text => |c| c.channel.as_str().into();
+        always state: Shape::Word(State::WORDS) => |c| c.state.unwrap_or(State::Open).word().into();
+        always opened_at: Shape::Time => |c| Value::Time(c.opened_at);
+        always changed_at: Shape::Time => |c| Value::Time(c.changed_at);
+        maybe closed_at: Shape::Time => |c| Value::maybe_time(c.closed.as_ref().map(|c| c.0));
+        maybe closed_by: Shape::Any => |c| Value::maybe_object(c.closed.as_ref().map(|c| &c.1));
+        maybe skill: Shape::Text => |c| Value::maybe(c.skill.as_deref());
+        maybe reply_due: Shape::Time => |c| Value::maybe_time(c.reply_due);
+        maybe assignee: Shape::Any => |c| Value::maybe_object(c.assignee());
+        always message_count: Shape::Int => |c| Value::from(c.messages.len());
+        maybe last_message: Shape::Any => |c| Value::maybe_object(c.messages.last());
+        always messages: Shape::Any => |c| Value::objects(&c.messages);
+        always participants: Shape::Any => |c| Value::objects(c.participants());
+        always dialogs: Shape::Any => |c| Value::objects(&c.dialogs);
+    }
+}
+
+pub(super) fn names(person: &Names, message: &Names, dialog: &Names) -> Names {
+    let [person, message, dialog] = [person, message, dialog].map(|names| Shape::table(names.clone()));
+    names_of("a conversation", FIELDS)
+        .with("closed_by", person.clone(), true)
+        .with("assignee", person.clone(), true)
+        .with("participants", Shape::list(person), false)
+        .with("last_message", message.clone(), true)
+        .with("messages", Shape::list(message), false)
+        .with("dialogs", Shape::list(dialog), false)
+}
+
+impl Object for Conversation {
+    fn get(&self, name: &str) -> Value<'_> {
+        made(&self.ids, name).or_else(|| find(FIELDS, self, name)).unwrap_or(Value::Absent)
+    }
+}

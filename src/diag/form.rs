@@ -1,0 +1,524 @@
+//! Forms: what a table of a file may hold, said once.
+//!
+//! [`form!`](crate::form) declares a struct; from the declaration come the struct, the reader that
+//! finds every problem of the table in one pass, and the JSON Schema that editors complete from.
+//! A serde derive would stop at the first problem and lose places inside enums.
+
+use std::ops::Deref;
+
+use jiff::SignedDuration;
+use serde_json::{Value as Json, json};
+
+use crate::base::duration::{self, Span};
+use crate::base::text::one_of;
+use crate::diag::code::{self, Code};
+use crate::diag::node::{Content, Key, Node, Table};
+use crate::diag::problem::{Problem, Problems};
+use crate::diag::source::Place;
+
+/// Something that can be read from a file.
+pub trait Form: Sized {
+    /// Reads it; nothing where it is not there as it should be, and then the problems say why.
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self>;
+
+    /// What it is where its key is left out; nothing for a key that must be there.
+    fn absent() -> Option<Self> {
+        None
+    }
+
+    /// Its JSON Schema.
+    fn schema() -> Json;
+}
+
+/// A value with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl<T> Deref for At<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// Why a scalar is not what it should be.
+pub struct Fault {
+    /// Its code.
+    pub code: Code,
+    /// What was found and expected.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Fault {
+    /// The value is of another type.
+    pub fn expected(expected: &str, node: &Node) -> Self {
+        let message = format!("expected {expected}, found {}", node.kind());
+        Self { code: code::WRONG_TYPE, message, help: None }
+    }
+}
+
+/// A value without parts.
+pub trait Scalar: Sized {
+    /// Reads it from a node.
+    fn scan(node: &Node) -> Result<Self, Fault>;
+
+    /// Its JSON Schema.
+    fn schema() -> Json;
+}
+
+impl<T: Scalar> Form for At<T> {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match T::scan(node) {
+            Ok(value) => Some(Self { value, place: node.place.clone() }),
+            Err(fault) => {
+                let mut problem = Problem::at(&node.place, fault.code, fault.message);
+                problem.help = fault.help;
+                problems.push(problem);
+                None
+            }
+        }
+    }
+
+    fn schema() -> Json {
+        T::schema()
+    }
+}
+
+impl Scalar for String {
+    fn scan(node: &Node) -> Result<Self, Fault> {
+        node.as_text().map(str::to_owned).ok_or_else(|| Fault::expected("a text", node))
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string"})
+    }
+}
+
+impl Scalar for bool {
+    fn scan(node: &Node) -> Result<Self, Fault> {
+        match node.content {
+            Content::Bool(flag) => Ok(flag),
+            _ => Err(Fault::expected("true or false", node)),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"type": "boolean"})
+    }
+}
+
+impl Scalar for i64 {
+    fn scan(node: &Node) -> Result<Self, Fault> {
+        match node.content {
+            Content::Int(int) => Ok(int),
+            _ => Err(Fault::expected("an integer", node)),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"type": "integer"})
+    }
+}
+
+/// A non-negative integer, such as a seed.
+impl Scalar for u64 {
+    fn scan(node: &Node) -> Result<Self, Fault> {
+        match node.content {
+            Content::Int(int) if int >= 0 => Ok(int.unsigned_abs()),
+            _ => Err(Fault::expected("an integer from 0 up", node)),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"type": "integer", "minimum": 0})
+    }
+}
+
+impl Scalar for Span {
+    fn scan(node: &Node) -> Result<Self, Fault> {
+        duration_from(node, Span::parse)
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "pattern": r"^\s*\d.*(\.\.\s*\d.*)?$", "examples": ["250ms", "1s..3s"]})
+    }
+}
+
+impl Scalar for SignedDuration {
+    fn scan(node: &Node) -> Result<Self, Fault> {
+        duration_from(node, duration::parse)
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "pattern": r"^\s*\d", "examples": ["250ms", "2s", "1m 30s"]})
+    }
+}
+
+fn duration_from<T>(node: &Node, parse: fn(&str) -> Result<T, String>) -> Result<T, Fault> {
+    let help = Some("write a duration as a text, such as \"250ms\" or \"2s\"".to_owned());
+    let fault = |message| Fault { code: code::WRONG_DURATION, message, help: help.clone() };
+    let Some(text) = node.as_text() else {
+        return Err(fault(format!("expected a duration, found {}", node.kind())));
+    };
+    parse(text).map_err(fault)
+}
+
+impl Form for Node {
+    fn read(node: &Node, _: &mut Problems) -> Option<Self> {
+        Some(node.clone())
+    }
+
+    fn schema() -> Json {
+        json!({})
+    }
+}
+
+impl<T: Form> Form for Option<T> {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        T::read(node, problems).map(Some)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+
+    fn schema() -> Json {
+        T::schema()
+    }
+}
+
+impl<T: Form> Form for Vec<T> {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let Content::List(items) = &node.content else {
+            problems.push(wrong_type(node, "a list"));
+            return None;
+        };
+        Some(items.iter().filter_map(|item| T::read(item, problems)).collect())
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Vec::new())
+    }
+
+    fn schema() -> Json {
+        json!({"type": "array", "items": T::schema()})
+    }
+}
+
+/// Entries under names of the author's choice, in the order of the file. An entry that could not
+/// be read keeps its name, so that what refers to it is not reported as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named<T>(pub Vec<(Key, Option<T>)>);
+
+impl<T> Named<T> {
+    /// The entries that could be read.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &T)> {
+        self.0.iter().filter_map(|(key, entry)| entry.as_ref().map(|entry| (key, entry)))
+    }
+
+    /// The entry of this name.
+    pub fn get(&self, name: &str) -> Option<&T> {
+        self.iter().find(|(key, _)| key.name == name).map(|(_, entry)| entry)
+    }
+
+    /// Whether there is an entry of this name, readable or not.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key.name == name)
+    }
+
+    /// The names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(key, _)| key.name.as_str())
+    }
+}
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Form> Form for Named<T> {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let Some(table) = node.as_table() else {
+            problems.push(wrong_type(node, "a table"));
+            return None;
+        };
+        let read = |(key, node): &(Key, Node)| (key.clone(), T::read(node, problems));
+        Some(Self(table.0.iter().map(read).collect()))
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+
+    fn schema() -> Json {
+        json!({"type": "object", "additionalProperties": T::schema()})
+    }
+}
+
+/// A problem about a value of the wrong type.
+pub fn wrong_type(node: &Node, expected: &str) -> Problem {
+    Problem::at(&node.place, code::WRONG_TYPE, Fault::expected(expected, node).message)
+}
+
+/// Reads the keys of one table, and remembers which were asked for.
+pub struct Fields<'a> {
+    table: &'a Table,
+    place: &'a Place,
+    problems: &'a mut Problems,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of a node, where it is a table.
+    pub fn of(node: &'a Node, problems: &'a mut Problems) -> Option<Self> {
+        match &node.content {
+            Content::Table(table) => Some(Self { table, place: &node.place, problems, known: Vec::new() }),
+            _ => {
+                problems.push(wrong_type(node, "a table"));
+                None
+            }
+        }
+    }
+
+    /// Reads the value of a key.
+    pub fn take<T: Form>(&mut self, key: &'static str) -> Option<T> {
+        self.known.push(key);
+        if let Some(node) = self.table.get(key) {
+            return T::read(node, self.problems);
+        }
+        let absent = T::absent();
+        if absent.is_none() {
+            let message = format!("the key `{key}` is missing");
+            self.problems.push(Problem::at(self.place, code::MISSING_KEY, message));
+        }
+        absent
+    }
+
+    /// The entries that nothing has asked for.
+    pub fn others(&self) -> Vec<(Key, Node)> {
+        let asked = |key: &Key| self.known.contains(&key.name.as_str());
+        self.table.0.iter().filter(|(key, _)| !asked(key)).cloned().collect()
+    }
+
+    /// Reports the entries that nothing has asked for.
+    pub fn refuse_others(&mut self) {
+        for (key, _) in self.others() {
+            self.problems.push(unknown_key(&key, self.known.iter().copied()));
+        }
+    }
+}
+
+/// A problem about a key that nothing reads.
+pub fn unknown_key<'a>(key: &Key, known: impl IntoIterator<Item = &'a str>) -> Problem {
+    Problem::at(&key.place, code::UNKNOWN_KEY, format!("unknown key `{}`", key.name))
+        .known(&key.name, known)
+}
+
+/// The schema of a table: its doc, its keys with their schema and whether they must be there.
+pub fn table_schema(doc: &str, keys: &[(&str, &str, Json, bool)], open: bool) -> Json {
+    let mut properties = serde_json::Map::new();
+    for (key, doc, schema, _) in keys {
+        let mut schema = schema.clone();
+        if let Some(schema) = schema.as_object_mut() {
+            schema.insert("description".into(), doc.trim().into());
+        }
+        properties.insert((*key).into(), schema);
+    }
+    let required: Vec<&str> = keys.iter().filter(|key| key.3).map(|key| key.0).collect();
+    let mut schema = json!({"type": "object", "description": doc.trim(), "properties": properties});
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    if !open {
+        schema["additionalProperties"] = json!(false);
+    }
+    schema
+}
+
+/// Declares what a table may hold: a struct with its reader and its schema.
+///
+/// A field's type says whether its key may be left out (`Option`, `Vec` and `Named` may).
+/// `field ("key"): Type` names a key that is no identifier; `..rest` takes all other keys.
+#[macro_export]
+macro_rules! form {
+    (
+        $(#[doc = $doc:literal])*
+        pub struct $name:ident {
+            $( $(#[doc = $about:literal])* $field:ident $(($key:literal))? : $type:ty, )*
+            $(..$rest:ident)?
+        }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name {
+            /// Where the table stands.
+            pub place: $crate::diag::Place,
+            $( $(#[doc = $about])* pub $field: $type, )*
+            $( /// All other keys.
+            pub $rest: Vec<($crate::diag::Key, $crate::diag::Node)>, )?
+        }
+
+        impl $crate::diag::Form for $name {
+            fn read(node: &$crate::diag::Node, problems: &mut $crate::diag::Problems) -> Option<Self> {
+                let mut fields = $crate::diag::form::Fields::of(node, problems)?;
+                $( let $field = fields.take::<$type>($crate::form!(@key $field $($key)?)); )*
+                $crate::form!(@others fields $($rest)?);
+                Some(Self { place: node.place.clone(), $( $field: $field?, )* $($rest)? })
+            }
+
+            fn schema() -> serde_json::Value {
+                let doc = concat!("" $(, $doc)*);
+                let keys = [$( (
+                    $crate::form!(@key $field $($key)?),
+                    concat!("" $(, $about)*),
+                    <$type as $crate::diag::Form>::schema(),
+                    <$type as $crate::diag::Form>::absent().is_none(),
+                ), )*];
+                $crate::diag::form::table_schema(doc, &keys, $crate::form!(@open $($rest)?))
+            }
+        }
+    };
+    (@key $field:ident $key:literal) => { $key };
+    (@key $field:ident) => { stringify!($field) };
+    (@others $fields:ident $rest:ident) => { let $rest = $fields.others(); };
+    (@others $fields:ident) => { $fields.refuse_others(); };
+    (@open $rest:ident) => { true };
+    (@open) => { false };
+}
+
+/// Declares a closed set of words, such as the roles.
+#[macro_export]
+macro_rules! words {
+    (
+        $(#[doc = $doc:literal])*
+        pub enum $name:ident { $( $(#[doc = $about:literal])* $variant:ident = $word:literal, )* }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $( $(#[doc = $about])* $variant, )* }
+
+        impl $name {
+            /// Every word, in order.
+            pub const WORDS: &[&str] = &[$($word),*];
+            /// Every value, in order.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The word for it.
+            pub fn word(self) -> &'static str {
+                match self { $( Self::$variant => $word, )* }
+            }
+
+            /// What the word means.
+            pub fn of_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.word() == word)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(self.word())
+            }
+        }
+
+        impl $crate::diag::Scalar for $name {
+            fn scan(node: &$crate::diag::Node) -> Result<Self, $crate::diag::form::Fault> {
+                $crate::diag::form::scan_word(node, Self::of_word, Self::WORDS)
+            }
+
+            fn schema() -> serde_json::Value {
+                serde_json::json!({"enum": Self::WORDS})
+            }
+        }
+    };
+}
+
+/// Reads one word of a closed set.
+pub fn scan_word<T>(
+    node: &Node,
+    of_word: fn(&str) -> Option<T>,
+    words: &[&'static str],
+) -> Result<T, Fault> {
+    let text = String::scan(node)?;
+    of_word(&text).ok_or_else(|| {
+        let message = format!("`{text}` is not {}", one_of(words.iter().copied()));
+        let problem = Problem::anywhere(code::UNKNOWN_WORD, message).known(&text, words.iter().copied());
+        Fault { code: problem.code, message: problem.message, help: problem.help }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::{Source, toml};
+
+    words! {
+        /// A colour.
+        pub enum Colour {
+            /// Red.
+            Red = "red",
+            /// Blue.
+            Blue = "blue",
+        }
+    }
+
+    form! {
+        /// A sample.
+        pub struct Sample {
+            /// How it is called.
+            name: At<String>,
+            /// When.
+            when ("for"): Option<At<Span>>,
+            /// Which.
+            colours: Vec<At<Colour>>,
+        }
+    }
+
+    fn read(text: &str) -> (Option<Sample>, Vec<(String, String)>) {
+        let (node, mut problems) = toml::parse(&Source::new("s.toml", text));
+        let sample = Sample::read(&node, &mut problems);
+        let told = |problem: Problem| (problem.place.unwrap().short(), problem.message);
+        (sample, problems.sorted().into_iter().map(told).collect())
+    }
+
+    #[test]
+    fn a_form_reads_what_it_declares() {
+        let (sample, problems) = read("name = 'a'\nfor = '1s..2s'\ncolours = ['blue']\n");
+        assert_eq!(problems, []);
+        let sample = sample.unwrap();
+        assert_eq!((sample.name.as_str(), sample.colours[0].value), ("a", Colour::Blue));
+        assert_eq!(sample.when.unwrap().high.as_secs(), 2);
+    }
+
+    #[test]
+    fn all_problems_of_a_table_are_found_in_one_pass() {
+        let (sample, problems) = read("nmae = 'a'\nfor = '3s..2s'\ncolours = ['blu', 1]\n");
+        assert_eq!(sample, None);
+        let told: Vec<_> = problems.iter().map(|(place, told)| format!("{place} {told}")).collect();
+        assert_eq!(told, [
+            "s.toml:1:1 the key `name` is missing",
+            "s.toml:1:1 unknown key `nmae`",
+            "s.toml:2:7 the range `3s..2s` ends before it begins",
+            "s.toml:3:12 `blu` is not `red` or `blue`",
+            "s.toml:3:19 expected a text, found an integer",
+        ]);
+    }
+
+    #[test]
+    fn the_schema_says_the_same() {
+        let schema = Sample::schema();
+        assert_eq!(schema["required"], json!(["name"]));
+        assert_eq!(schema["properties"]["for"]["description"], "When.");
+        assert_eq!(schema["properties"]["colours"]["items"], json!({"enum": ["red", "blue"]}));
+        assert_eq!(schema["additionalProperties"], false);
+    }
+}

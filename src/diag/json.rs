@@ -1,0 +1,126 @@
+//! Reads JSON into nodes, strictly: no comments, no trailing commas, no key twice.
+
+use std::sync::Arc;
+
+use jsonc_parser::ast::{ObjectPropName, Value};
+use jsonc_parser::common::Ranged as _;
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+
+use crate::diag::code;
+use crate::diag::node::{Content, Key, Node, Table};
+use crate::diag::problem::{Problem, Problems};
+use crate::diag::source::Source;
+
+const STRICT: ParseOptions = ParseOptions {
+    allow_comments: false,
+    allow_loose_object_property_names: false,
+    allow_trailing_commas: false,
+    allow_missing_commas: false,
+    allow_single_quoted_strings: false,
+    allow_hexadecimal_numbers: false,
+    allow_unary_plus_numbers: false,
+    allow_bare_decimal_point_numbers: false,
+    allow_non_finite_numbers: false,
+    allow_extended_string_escapes: false,
+};
+
+/// The file's one value, and what is wrong with it.
+pub fn parse(source: &Arc<Source>) -> (Option<Node>, Problems) {
+    let mut problems = Problems::new();
+    let parsed = match parse_to_ast(&source.text, &CollectOptions::default(), &STRICT) {
+        Ok(parsed) => parsed.value,
+        Err(error) => {
+            let range = error.range();
+            let place = source.place(range.start..range.end);
+            problems.push(Problem::at(&place, code::JSON_SYNTAX, error.kind().to_string().to_lowercase()));
+            return (None, problems);
+        }
+    };
+    let Some(value) = parsed else {
+        problems.push(Problem::at(&source.place(0..0), code::JSON_SYNTAX, "the file is empty"));
+        return (None, problems);
+    };
+    let node = Reader { source, problems: &mut problems }.node(value);
+    (Some(node), problems)
+}
+
+struct Reader<'a> {
+    source: &'a Arc<Source>,
+    problems: &'a mut Problems,
+}
+
+impl Reader<'_> {
+    fn node(&mut self, value: Value<'_>) -> Node {
+        let range = value.range();
+        let place = self.source.place(range.start..range.end);
+        let content = match value {
+            Value::StringLit(text) => Content::Text(text.value.into_owned()),
+            Value::NumberLit(number) => self.number(number.value, &place),
+            Value::BooleanLit(flag) => Content::Bool(flag.value),
+            Value::NullKeyword(_) => Content::Null,
+            Value::Array(items) => {
+                Content::List(items.elements.into_iter().map(|item| self.node(item)).collect())
+            }
+            Value::Object(object) => {
+                let mut table = Table::default();
+                for property in object.properties {
+                    let key = self.key(property.name);
+                    if let Some((first, _)) = table.entry(&key.name) {
+                        let message = format!("the key `{}` is there twice", key.name);
+                        let problem = Problem::at(&key.place, code::DUPLICATE_KEY, message);
+                        self.problems.push(problem.also(&first.place, "first here"));
+                    }
+                    let value = self.node(property.value);
+                    table.0.push((key, value));
+                }
+                Content::Table(table)
+            }
+        };
+        Node { place, content }
+    }
+
+    fn key(&self, name: ObjectPropName<'_>) -> Key {
+        let range = name.range();
+        Key { place: self.source.place(range.start..range.end), name: name.into_string() }
+    }
+
+    /// An integer where it is spelled like one; every other number keeps its spelling.
+    fn number(&mut self, spelling: &str, place: &crate::diag::source::Place) -> Content {
+        match spelling.parse::<i64>() {
+            Ok(int) if int.to_string() == spelling => Content::Int(int),
+            _ if serde_json::from_str::<serde_json::Number>(spelling).is_ok() => {
+                Content::Number(spelling.into())
+            }
+            _ => {
+                let message = format!("`{spelling}` is not a number that JSON can hold");
+                self.problems.push(Problem::at(place, code::JSON_SYNTAX, message));
+                Content::Int(0)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Vec<String> {
+        let (_, problems) = parse(&Source::new("a.json", text));
+        problems.sorted().iter().map(|p| p.place.as_ref().unwrap().short()).collect()
+    }
+
+    #[test]
+    fn strict_json_is_read_as_it_is_spelled() {
+        let (node, problems) = parse(&Source::new("a.json", r#"{"b": 1.50, "a": [null, "\u00e5"]}"#));
+        assert!(problems.is_empty());
+        assert_eq!(node.unwrap().to_json().to_string(), r#"{"b":1.50,"a":[null,"å"]}"#);
+    }
+
+    #[test]
+    fn leniencies_are_errors_at_their_place() {
+        assert_eq!(check("{\"a\": 1,\n \"a\": 2}"), ["a.json:2:2"]);
+        for wrong in ["", "{\"a\":1,}", "{a:1}", "{} x", "// c\n{}", "'a'", "0x1", "[1 2]"] {
+            assert_eq!(check(wrong).len(), 1, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! One problem of a file, and all of them.
+
+use crate::base::text::{nearest, one_of};
+use crate::diag::code::Code;
+use crate::diag::source::Place;
+
+/// Something wrong with a file: what, where, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Its stable code.
+    pub code: Code,
+    /// What was found and what was expected: lower case, no full stop.
+    pub message: String,
+    /// Where; absent for what concerns the whole run.
+    pub place: Option<Place>,
+    /// What stands under the marked characters.
+    pub label: String,
+    /// Another place that has to do with it.
+    pub also: Option<(Place, String)>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// A problem at a place.
+    pub fn at(place: &Place, code: Code, message: impl Into<String>) -> Self {
+        Self { place: Some(place.clone()), ..Self::anywhere(code, message) }
+    }
+
+    /// A problem without a place of its own.
+    pub fn anywhere(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            place: None,
+            label: String::new(),
+            also: None,
+            help: None,
+        }
+    }
+
+    /// Adds what stands under the marked characters.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds another place.
+    #[must_use]
+    pub fn also(mut self, place: &Place, label: impl Into<String>) -> Self {
+        self.also = Some((place.clone(), label.into()));
+        self
+    }
+
+    /// Adds the help for a name that is not known: the nearest one, or all of them.
+    #[must_use]
+    pub fn known<'a>(self, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let known: Vec<&str> = known.into_iter().collect();
+        match nearest(wrong, known.iter().copied()) {
+            Some(name) => self.help(format!("did you mean `{name}`?")),
+            None if known.is_empty() => self,
+            None => self.help(format!("known: {}", one_of(known))),
+        }
+    }
+}
+
+/// The problems of one check, in the order they were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    /// Adds those of another check.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All of them by file and place; the same problem is told once.
+    pub fn sorted(mut self) -> Vec<Problem> {
+        self.0.sort_by_key(|problem| {
+            let place = problem.place.as_ref();
+            place.map(|place| (place.source.name.clone(), place.span.start))
+        });
+        self.0.dedup();
+        self.0
+    }
+
+    /// The value where there is one and no problem, else the problems.
+    pub fn or<T>(self, value: Option<T>) -> Result<T, Self> {
+        match value {
+            Some(value) if self.is_empty() => Ok(value),
+            _ => Err(self),
+        }
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}

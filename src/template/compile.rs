@@ -1,0 +1,434 @@
+//! Compiles a JSON template: values, lists and the template's own constructs.
+//!
+//! Members of objects are compiled in `member`, holes are checked in `expr`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::body::{Body, Choice, Op, Ops, Part};
+use super::expr::{self, Checked, Expr, Scope};
+use super::hole::{self, Piece};
+use super::shape::{Names, Shape};
+use super::spell::Spelling;
+use crate::base::limits::MAX_HOLES;
+use crate::base::text::one_of;
+use crate::diag::{Code, Content, Node, Place, Problem, Problems, Table, code};
+
+/// A vendor's words for neutral values, of any JSON type.
+pub type WordTable = BTreeMap<String, Json>;
+
+/// What a template is compiled against.
+pub struct Library<'a> {
+    /// What a hole may name.
+    pub names: Names,
+    /// The `[words.…]` tables.
+    pub words: &'a BTreeMap<String, Arc<WordTable>>,
+    /// The files that `$include` may name.
+    pub files: &'a dyn Fn(&str) -> Option<Arc<Node>>,
+}
+
+/// Compiles a template; where it has mistakes, all of them are added to the problems.
+pub fn compile(
+    node: &Node,
+    library: &Library<'_>,
+    spelling: Spelling,
+    problems: &mut Problems,
+) -> Option<Body> {
+    let mut compiler =
+        Compiler { library, spelling, scope: Scope::default(), problems, holes: 0, includes: Vec::new() };
+    let before = compiler.problems.len();
+    let mut out = Out::default();
+    if !compiler.item(&Lead::NONE, node, &mut out) {
+        let message = "the body as a whole can be absent";
+        compiler.problem(&node.place, code::OPTIONAL_PATH, message);
+    }
+    if compiler.holes > MAX_HOLES {
+        let message = format!("the template has {} holes, more than {MAX_HOLES}", compiler.holes);
+        compiler.problem(&node.place, code::TOO_MANY, message);
+    }
+    (compiler.problems.len() == before).then(|| Body { ops: out.ops(), spelling })
+}
+
+pub(super) struct Compiler<'a> {
+    pub(super) library: &'a Library<'a>,
+    pub(super) spelling: Spelling,
+    pub(super) scope: Scope,
+    pub(super) problems: &'a mut Problems,
+    pub(super) holes: usize,
+    pub(super) includes: Vec<String>,
+}
+
+/// What is written in front of a value, once it is known that there is one.
+#[derive(Clone, Default)]
+pub(super) struct Lead {
+    /// The comma.
+    pub(super) comma: Comma,
+    /// The key with its colon.
+    pub(super) key: Vec<Op>,
+    /// Whether several values can follow one another: in a list, or as parts of a merge.
+    pub(super) several: bool,
+}
+
+/// The comma in front of a value.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Comma {
+    /// There can be none.
+    #[default]
+    Never,
+    /// One, where something stands in front.
+    Perhaps,
+    /// One, since something surely stands in front.
+    Always,
+}
+
+impl Lead {
+    const NONE: Self = Self { comma: Comma::Never, key: Vec::new(), several: false };
+}
+
+/// Writing steps in the making; chunks grow together.
+#[derive(Default)]
+pub(super) struct Out(Vec<Op>);
+
+impl Out {
+    pub(super) fn chunk(&mut self, text: &str) {
+        if let Some(Op::Chunk(last)) = self.0.last_mut() {
+            *last = format!("{last}{text}").into();
+        } else {
+            self.0.push(Op::Chunk(text.into()));
+        }
+    }
+
+    pub(super) fn push(&mut self, op: Op) {
+        match op {
+            Op::Chunk(text) => self.chunk(&text),
+            op => self.0.push(op),
+        }
+    }
+
+    pub(super) fn ops(self) -> Ops {
+        self.0.into()
+    }
+}
+
+impl Compiler<'_> {
+    pub(super) fn problem(&mut self, place: &Place, code: Code, message: impl Into<String>) {
+        self.problems.push(Problem::at(place, code, message));
+    }
+
+    /// Compiles what stands where a value may stand. Gives whether a value is surely written.
+    pub(super) fn item(&mut self, lead: &Lead, node: &Node, out: &mut Out) -> bool {
+        match &node.content {
+            Content::Text(text) => self.text_item(lead, text, node, out),
+            Content::Table(table) => match own_key(table) {
+                Some("$if") => self.choose(lead, node, table, out),
+                Some("$each") => self.each(lead, node, table, out),
+                _ => {
+                    self.lead(lead, out);
+                    self.table(node, table, out);
+                    true
+                }
+            },
+            Content::List(items) => {
+                self.lead(lead, out);
+                self.list(items, out);
+                true
+            }
+            Content::Null | Content::Bool(_) | Content::Int(_) | Content::Number(_) => {
+                self.lead(lead, out);
+                out.chunk(&self.spelling.text_of(&node.to_json()));
+                true
+            }
+        }
+    }
+
+    fn lead(&self, lead: &Lead, out: &mut Out) {
+        match lead.comma {
+            Comma::Never => {}
+            Comma::Perhaps => out.push(Op::Comma),
+            Comma::Always => out.chunk(self.spelling.comma()),
+        }
+        for op in &lead.key {
+            out.push(op.clone());
+        }
+    }
+
+    fn text_item(&mut self, lead: &Lead, text: &str, node: &Node, out: &mut Out) -> bool {
+        let pieces = hole::split(text, &node.place, self.problems);
+        let [Piece::Hole(hole)] = pieces.as_slice() else {
+            let parts = self.parts(pieces);
+            self.lead(lead, out);
+            out.push(parts);
+            return true;
+        };
+        let Some(checked) = self.hole(hole) else { return true };
+        if !checked.shape.is_writable() {
+            self.unwritable(&checked.shape, &hole.place);
+            return true;
+        }
+        if !checked.optional {
+            self.lead(lead, out);
+            out.push(Op::Value(checked.expr));
+            return true;
+        }
+        let mut inner = Out::default();
+        self.lead(lead, &mut inner);
+        inner.push(Op::Value(checked.expr.clone()));
+        out.push(Op::Maybe(checked.expr, inner.ops()));
+        false
+    }
+
+    fn unwritable(&mut self, shape: &Shape, place: &Place) {
+        let message = format!("{} cannot be written as it is", shape.about());
+        let help = match shape {
+            Shape::Time => "say how it is spelled: `| epoch_ms`, `| iso_ms`, …",
+            Shape::List(_) => "walk through it with `$each`, or count it with `| count`",
+            _ => "name one of its parts",
+        };
+        self.problems.push(Problem::at(place, code::NOT_A_VALUE, message).help(help));
+    }
+
+    /// A text with holes in it, or without any; as one writing step.
+    pub(super) fn parts(&mut self, pieces: Vec<Piece>) -> Op {
+        let mut parts = Vec::new();
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => {
+                    let mut spelled = String::new();
+                    self.spelling.inside(&text, &mut spelled);
+                    parts.push(Part::Text(spelled.into()));
+                }
+                Piece::Hole(hole) => {
+                    let checked = self.hole(&hole);
+                    parts.extend(checked.and_then(|checked| self.inside_text(checked, &hole.place)));
+                }
+            }
+        }
+        match parts.as_slice() {
+            [] => Op::Chunk("\"\"".into()),
+            [Part::Text(text)] => Op::Chunk(format!("\"{text}\"").into()),
+            _ => Op::Text(parts.into()),
+        }
+    }
+
+    fn inside_text(&mut self, checked: Checked, place: &Place) -> Option<Part> {
+        if let Some(problem) = not_in_text(&checked, place) {
+            self.problems.push(problem);
+            return None;
+        }
+        Some(Part::Hole(checked.expr))
+    }
+
+    pub(super) fn hole(&mut self, hole: &hole::Hole) -> Option<Checked> {
+        self.holes += 1;
+        if hole.made.is_some() {
+            let message = "a made value stands in `[account]`, `[secret]` or `[ids]`, not in a template";
+            self.problem(&hole.place, code::MADE_VALUE, message);
+            return None;
+        }
+        expr::check(hole, self.library, &self.scope, self.problems)
+    }
+
+    fn list(&mut self, items: &[Node], out: &mut Out) {
+        out.chunk("[");
+        let mut begun = false;
+        for item in items {
+            begun |= self.item(&Lead { several: true, ..Lead::after(begun) }, item, out);
+        }
+        out.chunk("]");
+    }
+
+    /// `{"$each": "x in list", "$do": …}`
+    fn each(&mut self, lead: &Lead, node: &Node, table: &Table, out: &mut Out) -> bool {
+        self.only(table, &["$each", "$do"]);
+        let (Some(each), Some(body)) = (table.get("$each"), table.get("$do")) else {
+            self.problem(&node.place, code::TEMPLATE_KEY, "`$each` needs `$do` beside it");
+            return true;
+        };
+        if !lead.several {
+            self.problem(&each.place, code::TEMPLATE_KEY, "`$each` stands in a list or in `$merge`");
+            return true;
+        }
+        let Some((name, checked)) = self.each_head(each) else { return false };
+        let Some(item) = checked.shape.item() else {
+            let message = format!("{} has no elements to walk through", checked.shape.about());
+            self.problem(&each.place, code::NOT_A_VALUE, message);
+            return false;
+        };
+        self.scope.bound.push((name, item));
+        let mut inner = Out::default();
+        self.spliced(lead, body, &mut inner);
+        self.scope.bound.pop();
+        out.push(Op::Each(checked.expr, inner.ops()));
+        false
+    }
+
+    fn each_head(&mut self, each: &Node) -> Option<(String, Checked)> {
+        let split = each.as_text().and_then(|text| text.split_once(" in "));
+        let Some((name, path)) = split else {
+            self.problem(&each.place, code::HOLE_SYNTAX, "`$each` is written `name in path.to.list`");
+            return None;
+        };
+        let mut hole = hole::bare(path.trim(), &each.place.find(path.trim(), 0), self.problems)?;
+        hole.optional |= self.is_optional(&hole);
+        Some((name.trim().to_owned(), self.hole(&hole)?))
+    }
+
+    /// Whether a path can be absent. An absent list has no elements, and an absent value is what
+    /// `$if` asks for, so neither demands a `?`.
+    fn is_optional(&mut self, hole: &hole::Hole) -> bool {
+        let mut asked = hole.clone();
+        asked.optional = true;
+        let mut ignored = Problems::new();
+        expr::check(&asked, self.library, &self.scope, &mut ignored).is_some()
+    }
+
+    /// `{"$if": "path", "$is": …, "$then": …, "$else": …}`
+    fn choose(&mut self, lead: &Lead, node: &Node, table: &Table, out: &mut Out) -> bool {
+        self.only(table, &["$if", "$is", "$then", "$else"]);
+        let (Some(condition), Some(then)) = (table.get("$if"), table.get("$then")) else {
+            self.problem(&node.place, code::TEMPLATE_KEY, "`$if` needs `$then` beside it");
+            return true;
+        };
+        let is = table.get("$is");
+        let Some((path, expr)) = self.condition(condition, is) else { return true };
+        let mut ways = [Out::default(), Out::default()];
+        self.scope.present.push(path);
+        let then_writes = self.spliced(lead, then, &mut ways[0]);
+        self.scope.present.pop();
+        let else_writes = match table.get("$else") {
+            Some(otherwise) => self.spliced(lead, otherwise, &mut ways[1]),
+            None => false,
+        };
+        let [then, otherwise] = ways.map(Out::ops);
+        let is = is.map(|is| wanted(is).iter().map(|node| node.to_json()).collect());
+        out.push(Op::Choose(Box::new(Choice { expr, is, then, otherwise })));
+        then_writes && else_writes
+    }
+
+    fn condition(&mut self, condition: &Node, is: Option<&Node>) -> Option<(String, Expr)> {
+        let Some(path) = condition.as_text() else {
+            self.problem(&condition.place, code::HOLE_SYNTAX, "`$if` takes a path");
+            return None;
+        };
+        let mut hole = hole::bare(path, &condition.place, self.problems)?;
+        hole.optional |= self.is_optional(&hole);
+        let checked = self.hole(&hole)?;
+        if !checked.optional && is.is_none() {
+            let message = format!("`{path}` is always there, so `$if` needs `$is`");
+            self.problem(&condition.place, code::NOT_OPTIONAL, message);
+        }
+        for node in is.map(wanted).unwrap_or_default() {
+            if let (Shape::Word(words), Some(word)) = (&checked.shape, node.as_text())
+                && !words.contains(&word)
+            {
+                let message = format!("`{path}` is never `{word}`");
+                let problem = Problem::at(&node.place, code::UNKNOWN_WORD, message);
+                self.problems.push(problem.known(word, words.iter().copied()));
+            }
+        }
+        Some((hole.path.join("."), checked.expr))
+    }
+
+    /// What stands behind `$do`, `$then` and `$else`: inside a list, the elements of a list
+    /// follow one another.
+    fn spliced(&mut self, lead: &Lead, node: &Node, out: &mut Out) -> bool {
+        match &node.content {
+            Content::List(items) if lead.several => {
+                let mut writes = false;
+                for item in items {
+                    writes |= self.item(lead, item, out);
+                }
+                writes
+            }
+            _ => self.item(lead, node, out),
+        }
+    }
+
+    fn table(&mut self, node: &Node, table: &Table, out: &mut Out) {
+        match own_key(table) {
+            Some("$json") => {
+                self.only(table, &["$json"]);
+                let mut inner = Out::default();
+                if !self.item(&Lead::NONE, &table.0[0].1, &mut inner) {
+                    self.problem(&node.place, code::OPTIONAL_PATH, "what `$json` writes can be absent");
+                }
+                out.push(Op::Json(inner.ops()));
+            }
+            Some("$merge") => self.merge(table, out),
+            _ => self.object(node, table, out),
+        }
+    }
+
+    fn merge(&mut self, table: &Table, out: &mut Out) {
+        self.only(table, &["$merge"]);
+        let Content::List(parts) = &table.0[0].1.content else {
+            self.problem(&table.0[0].1.place, code::TEMPLATE_KEY, "`$merge` takes a list of objects");
+            return;
+        };
+        let mut merged = Vec::new();
+        for part in parts {
+            let is_hole = part.as_text().is_some_and(|text| text.starts_with("${"));
+            if part.as_table().is_none() && !is_hole {
+                let message = format!("`$merge` takes objects, not {}", part.kind());
+                self.problem(&part.place, code::TEMPLATE_KEY, message);
+            }
+            let mut inner = Out::default();
+            self.item(&Lead { several: true, ..Lead::NONE }, part, &mut inner);
+            merged.push(inner.ops());
+        }
+        out.push(Op::Merge(merged.into()));
+    }
+
+    /// Reports the keys of a construct that do not belong to it.
+    fn only(&mut self, table: &Table, keys: &[&str]) {
+        for (key, _) in &table.0 {
+            if !keys.contains(&key.name.as_str()) {
+                let message = format!("`{}` cannot stand beside `{}`", key.name, keys[0]);
+                let problem = Problem::at(&key.place, code::TEMPLATE_KEY, message);
+                let known = one_of(keys.iter().copied());
+                self.problems.push(problem.help(format!("here stand only {known}")));
+            }
+        }
+    }
+}
+
+impl Lead {
+    /// A lead with the comma that follows from what stands in front.
+    pub(super) fn after(begun: bool) -> Self {
+        let comma = if begun { Comma::Always } else { Comma::Perhaps };
+        Self { comma, ..Self::NONE }
+    }
+}
+
+/// The construct that a table is, if it is one.
+fn own_key(table: &Table) -> Option<&str> {
+    let constructs = ["$if", "$each", "$merge", "$json"];
+    table.0.iter().map(|(key, _)| key.name.as_str()).find(|key| constructs.contains(key))
+}
+
+/// The values behind `$is`: one, or each of a list.
+fn wanted(node: &Node) -> Vec<&Node> {
+    match &node.content {
+        Content::List(items) => items.iter().collect(),
+        _ => vec![node],
+    }
+}
+
+/// Why a checked hole cannot stand inside a longer text.
+pub(super) fn not_in_text(checked: &Checked, place: &Place) -> Option<Problem> {
+    if checked.optional {
+        let message = "a value that can be absent stands inside a longer text";
+        return Some(Problem::at(place, code::OPTIONAL_IN_TEXT, message).help("use `| or:\"\"`"));
+    }
+    if !checked.shape.is_scalar() {
+        let message = format!("{} cannot stand inside a text", checked.shape.about());
+        let help = match checked.shape {
+            Shape::Time => "say how it is spelled: `| epoch_ms`, `| iso_ms`, …",
+            _ => "name one of its parts",
+        };
+        return Some(Problem::at(place, code::NOT_A_VALUE, message).help(help));
+    }
+    None
+}

@@ -1,0 +1,122 @@
+//! Compiles the members of objects: keys, includes, and the constructs as a member's value.
+
+use super::body::Op;
+use super::compile::{Compiler, Lead, Out};
+use super::expr::Expr;
+use super::hole::{self, Piece};
+use crate::base::limits::MAX_INCLUDES;
+use crate::diag::{Key, Node, Place, Problem, Table, code};
+
+/// The members of one object so far.
+#[derive(Default)]
+struct Members {
+    /// Whether one of them is surely written.
+    begun: bool,
+    /// Their keys, as far as they are known.
+    keys: Vec<Key>,
+}
+
+impl Compiler<'_> {
+    pub(super) fn object(&mut self, node: &Node, table: &Table, out: &mut Out) {
+        out.chunk("{");
+        self.members(node, table, &mut Members::default(), out);
+        out.chunk("}");
+    }
+
+    fn members(&mut self, node: &Node, table: &Table, members: &mut Members, out: &mut Out) {
+        for (key, value) in &table.0 {
+            match key.name.as_str() {
+                "$include" => self.include(value, table, members, out),
+                "$with" if table.get("$include").is_some() => {}
+                name if name.starts_with('$') && !name.starts_with("$$") && !name.starts_with("${") => {
+                    let message = format!("`{name}` is not a construct that can stand here");
+                    let problem = Problem::at(&key.place, code::TEMPLATE_KEY, message);
+                    self.problems.push(problem.help("a key that begins with `$` is written with `$$`"));
+                }
+                _ => {
+                    self.once(key, &node.place, members);
+                    let lead = self.key(key, members.begun);
+                    members.begun |= self.item(&lead, value, out);
+                }
+            }
+        }
+    }
+
+    fn key(&mut self, key: &Key, begun: bool) -> Lead {
+        let pieces: Vec<Piece> = hole::split(&key.name, &key.place, self.problems);
+        let name = self.parts(pieces);
+        let mut ops = Out::default();
+        ops.push(name);
+        ops.chunk(self.spelling.colon());
+        Lead { key: ops.ops().into(), ..Lead::after(begun) }
+    }
+
+    /// Reports a key that an included file has as well. Twice in one file is told by its reader.
+    fn once(&mut self, key: &Key, own: &Place, members: &mut Members) {
+        let first = members.keys.iter().find(|first| first.name == key.name);
+        if let Some(first) = first
+            && (first.place.source != own.source || !own.span.contains(&first.place.span.start))
+        {
+            let message = format!("the key `{}` is there twice", key.name);
+            let problem = Problem::at(&key.place, code::DUPLICATE_KEY, message);
+            self.problems.push(problem.also(&first.place, "first here"));
+        }
+        members.keys.push(key.clone());
+    }
+
+    /// Puts the members of another file here.
+    fn include(&mut self, name: &Node, table: &Table, members: &mut Members, out: &mut Out) {
+        let Some(file) = name.as_text() else {
+            return self.problem(&name.place, code::INCLUDE, "`$include` takes the name of a file");
+        };
+        if self.includes.iter().any(|including| including == file) {
+            return self.problem(&name.place, code::INCLUDE, format!("`{file}` includes itself"));
+        }
+        if self.includes.len() == MAX_INCLUDES {
+            let message = format!("includes are nested more than {MAX_INCLUDES} deep");
+            return self.problem(&name.place, code::INCLUDE, message);
+        }
+        let Some(included) = (self.library.files)(file) else {
+            return self.problem(&name.place, code::INCLUDE, format!("there is no file `{file}`"));
+        };
+        let Some(entries) = included.as_table() else {
+            let message = format!("`{file}` holds {}, not an object", included.kind());
+            return self.problem(&name.place, code::INCLUDE, message);
+        };
+        let bound = self.scope.bound.len();
+        let values = table.get("$with").map(|with| self.with(with)).unwrap_or_default();
+        self.includes.push(file.to_owned());
+        let mut inner = Out::default();
+        self.members(&included, entries, members, &mut inner);
+        self.includes.pop();
+        self.scope.bound.truncate(bound);
+        if values.is_empty() {
+            inner.ops().into_iter().for_each(|op| out.push(op));
+        } else {
+            out.push(Op::With(values.into(), inner.ops()));
+        }
+    }
+
+    /// `"$with": { "name": "path" }`: the values, and their names in scope.
+    fn with(&mut self, with: &Node) -> Vec<Expr> {
+        let Some(table) = with.as_table() else {
+            self.problem(&with.place, code::TEMPLATE_KEY, "`$with` takes an object of names and paths");
+            return Vec::new();
+        };
+        let mut values = Vec::new();
+        let mut bound = Vec::new();
+        for (name, path) in &table.0 {
+            let Some(text) = path.as_text() else {
+                self.problem(&path.place, code::HOLE_SYNTAX, "`$with` takes paths");
+                continue;
+            };
+            let hole = hole::bare(text, &path.place, self.problems);
+            if let Some(checked) = hole.and_then(|hole| self.hole(&hole)) {
+                bound.push((name.name.clone(), checked.shape));
+                values.push(checked.expr);
+            }
+        }
+        self.scope.bound.extend(bound);
+        values
+    }
+}

@@ -1,0 +1,227 @@
+//! The template language: what it writes, and what it refuses at which place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::{Map, Value as Json, json};
+use standin::diag::{Node, Problems, Source, json as json_file};
+use standin::template::{Body, Library, Name, Names, Shape, Spacing, Spelling, WordTable, compile};
+
+const PYTHON: Spelling = Spelling { spacing: Spacing::Spaced, ascii: true };
+
+/// What the templates of these tests can name, and what is there.
+fn root() -> Map<String, Json> {
+    let json = json!({
+        "text": "a \"b\"", "int": 7, "flag": true, "role": "agent", "items": [1, 2],
+        "people": [{"name": "A", "mail": "a@example.test"}, {"name": "B"}],
+        "table": {"x": 1, "y": [2]}, "there": "here",
+    });
+    json.as_object().unwrap().clone()
+}
+
+fn names() -> Names {
+    let person = Names::new("a person", vec![])
+        .with("name", Shape::Text, false)
+        .with("mail", Shape::Text, true);
+    Names::new("the root", vec![])
+        .with("text", Shape::Text, false)
+        .with("int", Shape::Int, false)
+        .with("flag", Shape::Bool, false)
+        .with("time", Shape::Time, false)
+        .with("role", Shape::Word(&["agent", "visitor"]), false)
+        .with("items", Shape::list(Shape::Int), false)
+        .with("people", Shape::list(Shape::table(person)), false)
+        .with("table", Shape::of_json(&json!({"x": 1, "y": [2]})), false)
+        .with("there", Shape::Text, true)
+        .with("gone", Shape::Text, true)
+        .with("data", Shape::Any, true)
+}
+
+fn words() -> BTreeMap<String, Arc<WordTable>> {
+    let table = |pairs: Json| Arc::new(pairs.as_object().unwrap().clone().into_iter().collect());
+    BTreeMap::from([
+        ("role".to_owned(), table(json!({"agent": 1, "visitor": null}))),
+        ("part".to_owned(), table(json!({"agent": "A"}))),
+    ])
+}
+
+fn node(name: &str, text: &str) -> Node {
+    let (node, problems) = json_file::parse(&Source::new(name, text));
+    assert!(problems.is_empty(), "{text}: {problems:?}");
+    node.unwrap()
+}
+
+fn compiled(template: &str, spelling: Spelling) -> Result<Body, Problems> {
+    let words = words();
+    let files = |name: &str| {
+        let text = match name {
+            "tail.json" => r#"{"tail": "${text}", "gone": "${gone?}"}"#,
+            "person.json" => r#"{"called": "${who.name}"}"#,
+            "loop.json" => r#"{"$include": "loop.json"}"#,
+            "list.json" => "[]",
+            _ => return None,
+        };
+        Some(Arc::new(node(name, text)))
+    };
+    let library = Library { names: names(), words: &words, files: &files };
+    let mut problems = Problems::new();
+    let body = compile(&node("t.json", template), &library, spelling, &mut problems);
+    problems.or(body)
+}
+
+fn renders(template: &str, expected: &str) {
+    let body = compiled(template, Spelling::COMPACT).unwrap_or_else(|p| panic!("{template}: {p:?}"));
+    assert_eq!(body.render(&root()).unwrap(), expected, "{template}");
+}
+
+/// Each problem as `column message`, for templates of one line.
+fn refuses(template: &str, expected: &[&str]) {
+    let problems = compiled(template, Spelling::COMPACT).unwrap_err().sorted();
+    let told: Vec<String> = problems
+        .iter()
+        .map(|problem| {
+            let (_, column) = problem.place.as_ref().unwrap().line_column();
+            format!("{column} {}", problem.message)
+        })
+        .collect();
+    assert_eq!(told, expected, "{template}");
+}
+
+#[test]
+fn a_hole_takes_the_values_own_type_and_text_around_it_makes_a_text() {
+    renders(r#"{"a":"${int}","b":"${int}!","c":"${flag}","d":"$5 $$ $${x}"}"#, r#"{"a":7,"b":"7!","c":true,"d":"$5 $ ${x}"}"#);
+    renders(r#"["${text}","<${text}>","${table}","${items}"]"#, r#"["a \"b\"","<a \"b\">",{"x":1,"y":[2]},[1,2]]"#);
+    renders(r#"{"${role}-${int}":1,"$$each":2}"#, r#"{"agent-7":1,"$each":2}"#);
+    renders(r#"{"n":1.50,"o":{},"l":[],"e":"","z":null}"#, r#"{"n":1.50,"o":{},"l":[],"e":"","z":null}"#);
+}
+
+#[test]
+fn an_absent_value_leaves_its_key_or_element_out() {
+    renders(r#"{"a":"${gone?}","b":1,"c":"${gone?}","d":"${there?}"}"#, r#"{"b":1,"d":"here"}"#);
+    renders(r#"["${gone?}","${there?}","${gone?}",1]"#, r#"["here",1]"#);
+    renders(r#"{"a":"${gone | or:null}","b":"${gone | upper | or:{\"x\":[]}}"}"#, r#"{"a":null,"b":{"x":[]}}"#);
+    renders(r#"{"a":"${data.deep.er?}"}"#, "{}");
+    renders(r#"{"a":"x ${gone | or:\"\"} y"}"#, r#"{"a":"x  y"}"#);
+}
+
+#[test]
+fn lists_are_walked_through() {
+    renders(r#"[0,{"$each":"n in items","$do":"${n}"},9]"#, "[0,1,2,9]");
+    renders(r#"[{"$each":"p in people | reversed","$do":{"n":"${p.name}","m":"${p.mail?}"}}]"#, r#"[{"n":"B"},{"n":"A","m":"a@example.test"}]"#);
+    renders(r#"[{"$each":"e in table","$do":["${e.name}","${e.value}"]}]"#, r#"["x",1,"y",[2]]"#);
+    renders(r#"[{"$each":"e in table","$do":[["${e.name}"]]}]"#, r#"[["x"],["y"]]"#);
+    renders(r#"[{"$each":"a in items","$do":{"$each":"b in items","$do":"${a}${b}"}}]"#, r#"["11","12","21","22"]"#);
+    renders(r#"[{"$each":"d in data","$do":1}]"#, "[]");
+}
+
+#[test]
+fn conditions_choose() {
+    renders(r#"{"a":{"$if":"there","$then":"${there}","$else":0},"b":{"$if":"gone","$then":1}}"#, r#"{"a":"here"}"#);
+    renders(r#"{"a":{"$if":"role","$is":["agent"],"$then":{"$if":"gone","$then":1,"$else":2}}}"#, r#"{"a":2}"#);
+    renders(r#"[{"$if":"flag","$is":true,"$then":[1,2]},3]"#, "[1,2,3]");
+    renders(r#"{"a":{"$if":"int","$is":7,"$then":"seven"},"b":1}"#, r#"{"a":"seven","b":1}"#);
+}
+
+#[test]
+fn files_are_included_merged_and_written_as_text() {
+    renders(r#"{"a":1,"$include":"tail.json","z":2}"#, r#"{"a":1,"tail":"a \"b\"","z":2}"#);
+    renders(r#"[{"$each":"p in people","$do":{"$include":"person.json","$with":{"who":"p"}}}]"#, r#"[{"called":"A"},{"called":"B"}]"#);
+    renders(r#"{"$merge":[{"x":0,"a":1},"${table}",{"$if":"gone","$then":{"never":1}},{"a":2}]}"#, r#"{"x":1,"a":2,"y":[2]}"#);
+    renders(r#"{"$merge":[{"$each":"p in people","$do":{"${p.name}":"${p.mail?}"}}]}"#, r#"{"A":"a@example.test"}"#);
+    renders(r#"{"data":{"$json":{"a":["${text}"]}}}"#, r#"{"data":"{\"a\":[\"a \\\"b\\\"\"]}"}"#);
+}
+
+#[test]
+fn words_are_the_vendors_own() {
+    renders(r#"["${role | word:role}"]"#, "[1]");
+    refuses(r#"["${role | word:part}"]"#, &["3 `[words.part]` lacks `visitor`"]);
+    refuses(r#"["${role | word:rolle}"]"#, &["3 there is no table `[words.rolle]`"]);
+}
+
+#[test]
+fn every_mistake_is_refused_at_its_place() {
+    refuses(r#"{"a":"${tetx}","b":"x ${int.y}"}"#, &["9 nothing is called `tetx` here", "29 `int` is an integer, which has no parts"]);
+    refuses(r#"{"a":"${gone}"}"#, &["7 `gone` is not always there"]);
+    refuses(r#"{"a":"${text?}"}"#, &["7 `text` is always there"]);
+    refuses(r#"{"a":"${text | or:1}"}"#, &["7 `text` is always there"]);
+    refuses(r#"{"a":"${time}"}"#, &["7 a time cannot be written as it is"]);
+    refuses(r#"{"a":"${people}"}"#, &["7 a list cannot be written as it is"]);
+    refuses(r#"{"a":"${text | epoch_ms}"}"#, &["7 the filter `epoch_ms` takes a time, not a text"]);
+    refuses(r#"{"a":"${text | uper}"}"#, &["7 unknown filter `uper`"]);
+    refuses(r#"{"a":"${text | cut}"}"#, &["7 the filter `cut` needs an argument behind `:`"]);
+    refuses(r#"{"a":"x ${gone?}"}"#, &["9 a value that can be absent stands inside a longer text"]);
+    refuses(r#"{"a":"${new.uuid4}"}"#, &["7 a made value stands in `[account]`, `[secret]` or `[ids]`, not in a template"]);
+    refuses(r#""${gone?}""#, &["1 the body as a whole can be absent"]);
+    refuses(r#"{"$include":"nowhere.json"}"#, &["13 there is no file `nowhere.json`"]);
+    refuses(r#"{"$include":"list.json"}"#, &["13 `list.json` holds a list, not an object"]);
+    refuses(r#"{"a":1,"$includ":"x"}"#, &["8 `$includ` is not a construct that can stand here"]);
+    refuses(r#"{"tail":1,"$include":"tail.json"}"#, &["2 the key `tail` is there twice"]);
+    refuses(r#"{"a":{"$each":"x in items","$do":1}}"#, &["15 `$each` stands in a list or in `$merge`"]);
+    refuses(r#"[{"$each":"x of items","$do":1}]"#, &["11 `$each` is written `name in path.to.list`"]);
+    refuses(r#"[{"$each":"x in int","$do":1}]"#, &["11 an integer has no elements to walk through"]);
+    refuses(r#"{"a":{"$if":"role","$is":"agnet","$then":1}}"#, &["27 `role` is never `agnet`"]);
+    refuses(r#"{"a":{"$if":"text","$then":1}}"#, &["13 `text` is always there, so `$if` needs `$is`"]);
+    refuses(r#"{"a":{"$if":"gone","$the":1}}"#, &["6 `$if` needs `$then` beside it", "21 `$the` cannot stand beside `$if`"]);
+}
+
+#[test]
+fn an_include_that_includes_itself_ends() {
+    let problems = compiled(r#"{"$include":"loop.json"}"#, Spelling::COMPACT).unwrap_err();
+    assert_eq!(problems.sorted()[0].message, "`loop.json` includes itself");
+}
+
+/// Strings that break careless writers: quotes, backslashes, control characters, line separators,
+/// emoji, right-to-left marks, and whatever else a string can hold.
+fn nasty() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("\"".to_owned()), Just("\\".to_owned()), Just("\u{0}".to_owned()),
+        Just("\u{1f}".to_owned()), Just("\u{7f}".to_owned()), Just("\u{2028}".to_owned()),
+        Just("🙂👩‍👩‍👧".to_owned()), Just("\u{202e}".to_owned()), Just("${int}".to_owned()),
+        Just("a\u{300}".to_owned()), Just("\r\n".to_owned()), any::<String>(),
+    ];
+    prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn whatever_strings_are_values_the_output_parses_and_holds_exactly_those(text in nasty(), there in nasty()) {
+        let mut root = root();
+        root.insert("text".into(), text.clone().into());
+        root.insert("there".into(), there.clone().into());
+        let template = r#"{
+            "v": "${text}", "t": "<${text}|${text}>", "l": ["${there?}"], "k": {"${text}": 1},
+            "j": {"$json": {"deep": {"$json": "${text}"}}},
+            "m": {"$merge": [{"a": "${text}", "b": "old"}, {"b": "${there?}"}]}
+        }"#;
+        for spelling in [Spelling::COMPACT, PYTHON] {
+            let out = compiled(template, spelling).unwrap().render(&root).unwrap();
+            if spelling.ascii {
+                prop_assert!(out.is_ascii());
+            }
+            let read: Json = serde_json::from_str(&out).unwrap();
+            prop_assert_eq!(&read["v"], &json!(text));
+            prop_assert_eq!(&read["t"], &json!(format!("<{text}|{text}>")));
+            prop_assert_eq!(&read["l"], &json!([there]));
+            let mut key = Map::new();
+            key.insert(text.clone(), 1.into());
+            prop_assert_eq!(&read["k"], &Json::Object(key));
+            let deep: Json = serde_json::from_str(read["j"].as_str().unwrap()).unwrap();
+            prop_assert_eq!(deep["deep"].as_str().unwrap(), spelled(&text, spelling));
+            prop_assert_eq!(&read["m"], &json!({"a": text, "b": there}));
+        }
+    }
+}
+
+/// A text as the spelling writes it, by way of a template that is nothing but it.
+fn spelled(text: &str, spelling: Spelling) -> String {
+    let mut root = Map::new();
+    root.insert("text".into(), text.into());
+    compiled(r#""${text}""#, spelling).unwrap().render(&root).unwrap()
+}
+
+#[test]
+fn a_name_of_data_keeps_its_shape() {
+    let Shape::Table(table) = Shape::of_json(&json!({"x": 1})) else { panic!() };
+    assert_eq!(table.get("x"), Some(&Name::new("x", Shape::Int, false)));
+}
