@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Map, Value as Json};
 
-use super::DialogKind;
+use super::{DialogKind, EventKind};
 
 /// Somebody who takes part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +113,22 @@ impl Act {
             Self::Note { .. } => "note",
             Self::Close { .. } => "close",
             Self::Reopen { .. } => "reopen",
+        }
+    }
+
+    /// The event that it causes.
+    pub fn causes(&self) -> EventKind {
+        match self {
+            Self::Open { .. } => EventKind::ConversationOpened,
+            Self::Say { .. } => EventKind::MessageSent,
+            Self::Typing { .. } => EventKind::TypingChanged,
+            Self::Read { .. } => EventKind::MessageRead,
+            Self::Assign { .. } | Self::Accept { .. } => EventKind::AssigneeChanged,
+            Self::Join { .. } => EventKind::ParticipantJoined,
+            Self::Leave { .. } => EventKind::ParticipantLeft,
+            Self::Note { .. } => EventKind::NoteAdded,
+            Self::Close { .. } => EventKind::ConversationClosed,
+            Self::Reopen { .. } => EventKind::ConversationReopened,
         }
     }
 

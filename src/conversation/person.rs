@@ -150,7 +150,7 @@ crate::fields! {
         always country_code: Shape::Text => |p| p.member.locale.country_code.into();
         always is_new: Shape::Bool => |p| Value::Bool(p.member.is_new);
         always created_at: Shape::Time => |p| Value::Time(p.member.created_at);
-        always variables: Shape::Any => |p| Value::data(&p.variables);
+        always variables: Shape::open_table() => |p| Value::data(&p.variables);
     }
 }
 

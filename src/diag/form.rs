@@ -401,25 +401,25 @@ macro_rules! form {
 macro_rules! words {
     (
         $(#[doc = $doc:literal])*
-        pub enum $name:ident { $( $(#[doc = $about:literal])* $variant:ident = $word:literal, )* }
+        $vis:vis enum $name:ident { $( $(#[doc = $about:literal])* $variant:ident = $word:literal, )* }
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $( $(#[doc = $about])* $variant, )* }
+        $vis enum $name { $( $(#[doc = $about])* $variant, )* }
 
         impl $name {
             /// Every word, in order.
-            pub const WORDS: &[&str] = &[$($word),*];
+            $vis const WORDS: &[&str] = &[$($word),*];
             /// Every value, in order.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
+            $vis const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// The word for it.
-            pub fn word(self) -> &'static str {
+            $vis fn word(self) -> &'static str {
                 match self { $( Self::$variant => $word, )* }
             }
 
             /// What the word means.
-            pub fn of_word(word: &str) -> Option<Self> {
+            $vis fn of_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.word() == word)
             }
         }

@@ -141,6 +141,9 @@ fn resolve(
 /// The part of this name, where the shape has it. Any part of plain data may or may not be there.
 fn part(shape: &Shape, step: &str) -> Option<Name> {
     match shape {
+        Shape::Table(names) if names.whole && names.names.is_empty() => {
+            Some(Name::new(step, Shape::Any, true))
+        }
         Shape::Table(names) => names.get(step).cloned(),
         Shape::Any => Some(Name::new(step, Shape::Any, true)),
         _ => None,

@@ -88,6 +88,11 @@ impl Shape {
         Self::Table(Arc::new(names))
     }
 
+    /// A table of data whose keys nobody knows beforehand.
+    pub fn open_table() -> Self {
+        Self::table(Names { about: "a table of data", names: Vec::new(), whole: true })
+    }
+
     /// The shape of given data, as far as its value tells.
     pub fn of_json(json: &serde_json::Value) -> Self {
         match json {

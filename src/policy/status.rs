@@ -1,0 +1,74 @@
+//! Sets of HTTP statuses, as people write them: `200`, `2xx`, `any`.
+
+use std::fmt;
+
+/// A set of statuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusSet(Vec<Range>);
+
+/// From this status to that one, both included, and how it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Range(u16, u16, String);
+
+/// A text that is no set of statuses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a status such as `200`, a class such as `2xx`, or `any`")]
+pub struct WrongStatus(pub String);
+
+impl StatusSet {
+    /// Reads a set from its parts.
+    pub fn parse<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<Self, WrongStatus> {
+        parts.into_iter().map(range).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Every status from 200 to 299.
+    pub fn good() -> Self {
+        Self(vec![Range(200, 299, "2xx".into())])
+    }
+
+    /// Whether the status is in the set.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|Range(from, to, _)| (*from..=*to).contains(&status))
+    }
+}
+
+fn range(text: &str) -> Result<Range, WrongStatus> {
+    let wrong = || WrongStatus(text.to_owned());
+    if text == "any" {
+        return Ok(Range(100, 999, text.into()));
+    }
+    if let Some(class) = text.strip_suffix("xx") {
+        let class: u16 = class.parse().map_err(|_| wrong())?;
+        return match class {
+            1..=5 => Ok(Range(class * 100, class * 100 + 99, text.into())),
+            _ => Err(wrong()),
+        };
+    }
+    match text.parse() {
+        Ok(status @ 100..=999) => Ok(Range(status, status, text.into())),
+        _ => Err(wrong()),
+    }
+}
+
+impl fmt::Display for StatusSet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<&str> = self.0.iter().map(|range| range.2.as_str()).collect();
+        formatter.write_str(&parts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_read_and_asked() {
+        let set = StatusSet::parse(["2xx", "410"]).unwrap();
+        assert!(set.contains(204) && set.contains(410) && !set.contains(500));
+        assert_eq!(set.to_string(), "2xx, 410");
+        assert!(StatusSet::parse(["any"]).unwrap().contains(500));
+        for wrong in ["", "20", "6xx", "xx", "2XX", "ok"] {
+            assert!(StatusSet::parse([wrong]).is_err(), "{wrong}");
+        }
+    }
+}

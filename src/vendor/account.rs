@@ -1,0 +1,226 @@
+//! Our fake account at a vendor: ids, credentials and the options chosen.
+//!
+//! The same in every run: its values are drawn from the vendor's id, not from the seed, so that a
+//! receiver is configured once. The configuration replaces what it wants.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use super::Vendor;
+use super::forms::{OptionForm, VendorForm};
+use super::roots::Roots;
+use crate::base::draw::Draw;
+use crate::base::secret::Secret;
+use crate::base::text::one_of;
+use crate::config::VendorSettings;
+use crate::diag::{At, Key, Node, Problem, Problems, code};
+use crate::template::{Library, Line, LineRules, Name, Names, Shape};
+
+/// What a vendor's file says about the account: how each value is made, before it is made.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fixed {
+    account: Vec<(String, Given)>,
+    secret: Vec<(String, Line)>,
+    brand: Map<String, Json>,
+    option: Vec<(String, OptionForm)>,
+}
+
+#[derive(Clone, Debug)]
+enum Given {
+    Line(Line),
+    Data(Json),
+}
+
+/// Our fake account at a vendor.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The vendor.
+    pub vendor: Arc<Vendor>,
+    /// The account's ids, by name.
+    pub values: Map<String, Json>,
+    /// The options chosen, by name.
+    pub options: Map<String, Json>,
+    /// The credentials, by name.
+    pub secrets: BTreeMap<String, Secret>,
+    brand: Map<String, Json>,
+    exposed: Map<String, Json>,
+}
+
+const RULES: LineRules = LineRules { made: true, bytes: None, holes: None };
+
+impl Fixed {
+    /// Checks the fixed values of a vendor's file.
+    pub(super) fn check(form: &VendorForm, library: &Library<'_>, problems: &mut Problems) -> Self {
+        let mut fixed = Self::default();
+        for (key, node) in form.account.iter() {
+            let given = match node.as_text() {
+                Some(text) => {
+                    let text = At { value: text.to_owned(), place: node.place.clone() };
+                    Line::check(&text, library, RULES, problems).map(Given::Line)
+                }
+                None => Some(Given::Data(node.to_json())),
+            };
+            fixed.account.extend(given.map(|given| (key.name.clone(), given)));
+        }
+        for (key, text) in form.secret.iter() {
+            let line = Line::check(text, library, RULES, problems);
+            fixed.secret.extend(line.map(|line| (key.name.clone(), line)));
+        }
+        for (key, option) in form.option.iter() {
+            if option.values.is_empty() {
+                let message = format!("the option `{}` has no values", key.name);
+                problems.push(Problem::at(&option.place, code::EMPTY, message));
+            }
+            fixed.option.push((key.name.clone(), option.clone()));
+        }
+        fixed.brand = form.brand.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect();
+        fixed
+    }
+
+    /// The names of the account's values.
+    pub(super) fn account_names(&self) -> Names {
+        let name = |(name, given): &(String, Given)| {
+            let shape = match given {
+                Given::Line(line) => line.shape().clone(),
+                Given::Data(json) => Shape::of_json(json),
+            };
+            Name::new(name, shape, false)
+        };
+        Names::new("the account", self.account.iter().map(name).collect())
+    }
+
+    /// Every combination of options that a user can choose.
+    pub(super) fn every_choice(&self) -> Vec<Map<String, Json>> {
+        let mut choices = vec![Map::new()];
+        for (name, option) in &self.option {
+            let with = |choice: &Map<String, Json>, value: &At<String>| {
+                let mut choice = choice.clone();
+                choice.insert(name.clone(), value.value.clone().into());
+                choice
+            };
+            let values = option.values.iter();
+            choices = values.flat_map(|value| choices.iter().map(move |c| with(c, value))).collect();
+        }
+        choices
+    }
+
+    /// The options with their values and what they change.
+    pub(super) fn options(&self) -> &[(String, OptionForm)] {
+        &self.option
+    }
+}
+
+impl Account {
+    /// The fixed test account of a vendor.
+    pub fn test(vendor: &Arc<Vendor>) -> Self {
+        let fixed = &vendor.fixed;
+        let draw = Draw::fixed(&vendor.id);
+        let option = |(name, option): &(String, OptionForm)| {
+            (name.clone(), option.values.first().map_or(Json::Null, |value| value.value.clone().into()))
+        };
+        let mut account = Self {
+            vendor: Arc::clone(vendor),
+            values: Map::new(),
+            options: fixed.option.iter().map(option).collect(),
+            secrets: BTreeMap::new(),
+            brand: fixed.brand.clone(),
+            exposed: Map::new(),
+        };
+        let scope = draw.within("account");
+        for (name, given) in &fixed.account {
+            let value = match given {
+                Given::Line(line) => line.value(&account.roots(), (&scope, name)),
+                Given::Data(json) => json.clone(),
+            };
+            account.values.insert(name.clone(), value);
+        }
+        let scope = draw.within("secret");
+        for (name, line) in &fixed.secret {
+            let value = line.text(&account.roots(), (&scope, name));
+            account.set_secret(name, Secret::test(value));
+        }
+        account
+    }
+
+    /// The account as the configuration wants it. Names that the vendor does not have are
+    /// problems, and so are secrets that are not there.
+    pub fn configured(
+        vendor: &Arc<Vendor>,
+        settings: Option<&VendorSettings>,
+        problems: &mut Problems,
+    ) -> Self {
+        let mut account = Self::test(vendor);
+        let Some(settings) = settings else { return account };
+        for (key, node) in settings.account.iter() {
+            account.replace(key, node, problems);
+        }
+        for (key, reference) in settings.secret.iter() {
+            if !account.secrets.contains_key(&key.name) {
+                let known: Vec<&str> = account.secrets.keys().map(String::as_str).collect();
+                problems.push(unknown(key, "secret", &known));
+                continue;
+            }
+            match Secret::resolve(&reference.value) {
+                Ok(secret) => account.set_secret(&key.name, secret),
+                Err(message) => {
+                    problems.push(Problem::at(&reference.place, code::SECRET_MISSING, message));
+                }
+            }
+        }
+        for (key, value) in settings.option.iter() {
+            account.choose(key, value, problems);
+        }
+        account
+    }
+
+    fn replace(&mut self, key: &Key, node: &Node, problems: &mut Problems) {
+        let Some(value) = self.values.get_mut(&key.name) else {
+            let known: Vec<&str> = self.values.keys().map(String::as_str).collect();
+            return problems.push(unknown(key, "account value", &known));
+        };
+        let given = node.to_json();
+        if Shape::of_json(&given) == Shape::of_json(value) {
+            *value = given;
+        } else {
+            let expected = Shape::of_json(value).about();
+            problems.push(crate::diag::form::wrong_type(node, expected));
+        }
+    }
+
+    fn choose(&mut self, key: &Key, value: &At<String>, problems: &mut Problems) {
+        let options = self.vendor.fixed.options();
+        let Some((_, option)) = options.iter().find(|(name, _)| *name == key.name) else {
+            let known: Vec<&str> = options.iter().map(|(name, _)| name.as_str()).collect();
+            return problems.push(unknown(key, "option", &known));
+        };
+        if option.values.iter().any(|known| known.value == value.value) {
+            self.options.insert(key.name.clone(), value.value.clone().into());
+        } else {
+            let known: Vec<&str> = option.values.iter().map(|known| known.as_str()).collect();
+            let message = format!("`{}` is not {}", value.value, one_of(known.iter().copied()));
+            let problem = Problem::at(&value.place, code::WRONG_CHOICE, message);
+            problems.push(problem.known(value, known));
+        }
+    }
+
+    fn set_secret(&mut self, name: &str, secret: Secret) {
+        self.exposed.insert(name.to_owned(), secret.expose().into());
+        self.secrets.insert(name.to_owned(), secret);
+    }
+
+    /// What paths can begin at, whatever the conversation.
+    pub fn roots(&self) -> Roots<'_> {
+        Roots::default()
+            .with("account", &self.values)
+            .with("brand", &self.brand)
+            .with("option", &self.options)
+            .with("secret", &self.exposed)
+    }
+}
+
+fn unknown(key: &Key, what: &str, known: &[&str]) -> Problem {
+    let message = format!("the vendor has no {what} `{}`", key.name);
+    Problem::at(&key.place, code::UNKNOWN_KEY, message).known(&key.name, known.iter().copied())
+}

@@ -1,0 +1,354 @@
+//! Checks a vendor's file as a whole and compiles everything in it.
+//!
+//! All problems of a folder are found in one pass, and nothing of a folder with a problem is used.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Map;
+
+use super::account::Fixed;
+use super::forms::{
+    Certainty, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, JsonForm, KindForm, OnFailure,
+    RetryKind, VendorForm,
+};
+use super::handshake::{Handshake, Proof};
+use super::kind::Kind;
+use super::receive::Show;
+use super::request::{HeaderRule, Rules, SignatureRule};
+use super::rule::{Counter, EventRule, Quiet};
+use super::subscription::Subscription;
+use super::vocabulary::{Vocabulary, no_files};
+use super::{Vendor, coverage};
+use crate::base::limits::MAX_TIMEOUT;
+use crate::conversation::{EventKind, Habits};
+use crate::diag::{At, Form as _, Named, Node, Place, Problem, Problems, code};
+use crate::policy::{Policy, Retry, StatusSet};
+use crate::template::{Body, Library, Line, LineRules, Name, Names, Spelling, compile};
+
+/// The templates of a folder, by file name.
+pub(super) type Templates = BTreeMap<String, Arc<Node>>;
+
+/// Checks a vendor's file with its templates.
+pub(super) fn check(
+    node: &Node,
+    revision: &str,
+    templates: &Templates,
+    problems: &mut Problems,
+) -> Option<Vendor> {
+    let form = VendorForm::read(node, problems)?;
+    let (vocabulary, ids, fixed) = Vocabulary::of(&form, problems);
+    let mut checker = Checker { form: &form, vocabulary, templates, problems };
+    let spelling = spelling(&form.json);
+    let kinds = checker.kinds(spelling);
+    let events = checker.events(spelling, &kinds);
+    let requests = checker.requests(&fixed);
+    let handshake = checker.handshake(spelling);
+    let policy = checker.policy();
+    let quiet = Quiet { silent: checker.reasons(&form.silent), cannot: checker.reasons(&form.cannot) };
+    let counters = form.counter.iter().map(|(key, counter)| {
+        let start = counter.start.as_ref().map_or(0, |start| start.value);
+        (key.name.clone(), Counter { scope: counter.per.value, start })
+    });
+    coverage::check(node, &form, &quiet, problems);
+    coverage::check_sources(node, &form, problems);
+    let pointers = |list: Option<&Vec<At<String>>>| -> Vec<String> {
+        list.into_iter().flatten().map(|pointer| pointer.value.clone()).collect()
+    };
+    let types: Vec<&str> = form.event.iter().map(|event| event.type_.as_str()).collect();
+    Some(Vendor {
+        revision: revision.to_owned(),
+        docs: form.docs.as_ref().map(|docs| docs.value.clone()),
+        differs: form.revision.as_ref().map(|revision| revision.differs.value.clone()),
+        default_subscription: Subscription::check(&form.subscription.default, &types, problems),
+        habits: habits(&form),
+        counters: counters.collect(),
+        show: Show {
+            event: pointers(form.show.as_ref().map(|show| &show.event)),
+            text: pointers(form.show.as_ref().map(|show| &show.text)),
+        },
+        policy: policy?,
+        handshake: handshake?,
+        requests: requests?,
+        id: form.id.value,
+        name: form.name.value,
+        events,
+        kinds,
+        fixed,
+        ids,
+        quiet,
+    })
+}
+
+struct Checker<'a> {
+    form: &'a VendorForm,
+    vocabulary: Vocabulary,
+    templates: &'a Templates,
+    problems: &'a mut Problems,
+}
+
+impl Checker<'_> {
+    fn problem(&mut self, place: &Place, code: crate::diag::Code, message: impl Into<String>) {
+        self.problems.push(Problem::at(place, code, message));
+    }
+
+    fn compile(&mut self, node: &Node, names: Names, spelling: Spelling) -> Option<Body> {
+        let templates = self.templates;
+        let files = |name: &str| templates.get(name).cloned();
+        let library = Library { names, words: &self.vocabulary.words, files: &files };
+        compile(node, &library, spelling, self.problems)
+    }
+
+    fn template(&mut self, name: &At<String>) -> Option<Arc<Node>> {
+        let found = self.templates.get(&name.value).cloned();
+        if found.is_none() {
+            let message = format!("the folder has no template `{}`", name.value);
+            let problem = Problem::at(&name.place, code::UNKNOWN_TEMPLATE, message);
+            self.problems.push(problem.known(name, self.templates.keys().map(String::as_str)));
+        }
+        found
+    }
+
+    fn line(&mut self, text: &At<String>, names: Names) -> Option<Line> {
+        let library = Library { names, words: &self.vocabulary.words, files: &no_files };
+        Line::check(text, &library, LineRules::default(), self.problems)
+    }
+
+    fn kinds(&mut self, spelling: Spelling) -> BTreeMap<String, Kind> {
+        let form = self.form;
+        let mut kinds = BTreeMap::new();
+        for (key, kind) in form.kinds.iter().filter(|(_, kind)| kind.as_.is_none()) {
+            let checked = self.kind(&key.name, kind, spelling);
+            kinds.extend(checked.map(|checked| (key.name.clone(), checked)));
+        }
+        for (key, kind) in form.kinds.iter() {
+            let Some(other) = &kind.as_ else { continue };
+            match kinds.get(&other.value) {
+                Some(known) => drop(kinds.insert(key.name.clone(), known.clone())),
+                None => {
+                    let message = format!("there is no kind `{}`", other.value);
+                    let problem = Problem::at(&other.place, code::UNKNOWN_KIND, message);
+                    self.problems.push(problem.known(other, form.kinds.names()));
+                }
+            }
+        }
+        kinds
+    }
+
+    fn kind(&mut self, name: &str, form: &KindForm, spelling: Spelling) -> Option<Kind> {
+        let data: Map<_, _> =
+            form.data.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect();
+        let names = Kind::names(&data, &self.vocabulary.item_ids);
+        let names = self.vocabulary.of_kind(&names);
+        let body = match (&form.body, &form.template) {
+            (Some(node), None) => self.compile(node, names, spelling),
+            (None, Some(file)) => {
+                let node = self.template(file)?;
+                self.compile(&node, names, spelling)
+            }
+            _ => {
+                let message = format!("the kind `{name}` needs either `body` or `template`");
+                self.problem(&form.place, code::MISSING_KEY, message);
+                None
+            }
+        };
+        let Some(word) = &form.word else {
+            self.problem(&form.place, code::MISSING_KEY, format!("the kind `{name}` needs a `word`"));
+            return None;
+        };
+        Some(Kind { name: name.to_owned(), word: word.value.clone(), data, body: body? })
+    }
+
+    fn events(&mut self, spelling: Spelling, kinds: &BTreeMap<String, Kind>) -> Vec<EventRule> {
+        let section = self.form.source.get("event").map_or(Certainty::Assumed, |s| s.status.value);
+        let mut rules = Vec::new();
+        for event in &self.form.event {
+            rules.extend(self.event(event, spelling, kinds, section));
+        }
+        rules
+    }
+
+    fn event(
+        &mut self,
+        form: &EventForm,
+        spelling_of_vendor: Spelling,
+        kinds: &BTreeMap<String, Kind>,
+        section: Certainty,
+    ) -> Option<EventRule> {
+        let on = self.event_kind(&form.on);
+        let counter = form.count.as_ref().filter(|name| self.is_counter(name));
+        let data = self.data_of(form, kinds);
+        let template = self.template(&form.template);
+        let names = self.vocabulary.of_event(on?, &data, counter.map(|name| name.value.as_str()));
+        let json = form.json.as_ref().map_or(spelling_of_vendor, spelling);
+        Some(EventRule {
+            on: on?,
+            event_type: form.type_.value.clone(),
+            certainty: form.source.as_ref().map_or(section, |source| source.status.value),
+            when: form.when.clone(),
+            body: self.compile(&*template?, names, json)?,
+            counter: counter.map(|name| name.value.clone()),
+        })
+    }
+
+    fn event_kind(&mut self, on: &At<String>) -> Option<EventKind> {
+        let kind = EventKind::of_word(on);
+        if kind.is_none() {
+            let message = format!("there is no neutral event `{}`", on.value);
+            let problem = Problem::at(&on.place, code::UNKNOWN_EVENT, message);
+            self.problems.push(problem.known(on, EventKind::WORDS.iter().copied()));
+        }
+        kind
+    }
+
+    fn is_counter(&mut self, name: &At<String>) -> bool {
+        let known = self.form.counter.contains(&name.value);
+        if !known {
+            let message = format!("there is no counter `{}`", name.value);
+            let problem = Problem::at(&name.place, code::UNKNOWN_COUNTER, message);
+            self.problems.push(problem.known(name, self.form.counter.names()));
+        }
+        known
+    }
+
+    /// The names of a message's data, where an event is about one kind of message only.
+    fn data_of(&mut self, form: &EventForm, kinds: &BTreeMap<String, Kind>) -> Vec<Name> {
+        let wanted = form.when.as_ref().map(|when| when.kind.as_slice()).unwrap_or_default();
+        for kind in wanted {
+            if !self.form.kinds.contains(&kind.value) {
+                let message = format!("there is no kind `{}`", kind.value);
+                let problem = Problem::at(&kind.place, code::UNKNOWN_KIND, message);
+                self.problems.push(problem.known(kind, self.form.kinds.names()));
+            }
+        }
+        let [one] = wanted else { return Vec::new() };
+        let kind = kinds.get(&one.value);
+        kind.map(|kind| Kind::names(&kind.data, &self.vocabulary.item_ids)).unwrap_or_default()
+    }
+
+    fn requests(&mut self, fixed: &Fixed) -> Option<Rules> {
+        let names = self.vocabulary.of_request();
+        let mut rules = Rules::default();
+        for header in &self.form.header {
+            let when = header.when.iter().map(|(option, values)| {
+                let values = values.iter().map(|value| value.value.clone());
+                (option.name.clone(), values.collect())
+            });
+            let when: Vec<(String, Vec<String>)> = when.collect();
+            for (option, _) in header.when.iter().filter(|(o, _)| !self.form.option.contains(&o.name)) {
+                let message = format!("there is no option `{}`", option.name);
+                let problem = Problem::at(&option.place, code::UNKNOWN_KEY, message);
+                self.problems.push(problem.known(&option.name, self.form.option.names()));
+            }
+            let value = self.line(&header.value, names.clone());
+            rules.headers.extend(value.map(|value| HeaderRule {
+                name: header.name.value.clone(),
+                value,
+                when,
+            }));
+        }
+        if let Some(signature) = &self.form.signature {
+            let rule = SignatureRule {
+                algorithm: self.line(&signature.algorithm, names.clone())?,
+                key: self.line(&signature.key, names.clone())?,
+                content: self.line(&signature.content, names.clone())?,
+                encoding: self.line(&signature.encoding, names)?,
+            };
+            for options in fixed.every_choice() {
+                let roots = super::roots::Roots::default().with("option", &options);
+                if let Err(word) = rule.method(&roots) {
+                    let message = format!("`{word}` is no algorithm or encoding");
+                    self.problem(&signature.place, code::UNKNOWN_WORD, message);
+                }
+            }
+            rules.signature = Some(rule);
+        }
+        Some(rules)
+    }
+
+    fn handshake(&mut self, spelling: Spelling) -> Option<Handshake> {
+        let form = &self.form.handshake;
+        let on_failure = form.on_failure.as_ref().map_or(OnFailure::Refuse, |on| on.value);
+        let proof = match form.kind.value {
+            HandshakeKind::None => None,
+            HandshakeKind::Ping => Some(self.proof(form, None, spelling)?),
+            HandshakeKind::Echo => {
+                let Some(echo) = &form.echo else {
+                    self.problem(&form.place, code::MISSING_KEY, "an `echo` handshake needs `echo`");
+                    return None;
+                };
+                let echo = self.line(echo, self.vocabulary.base.clone())?;
+                Some(self.proof(form, Some(echo), spelling)?)
+            }
+        };
+        Some(Handshake { proof, on_failure })
+    }
+
+    fn proof(&mut self, form: &HandshakeForm, echo: Option<Line>, spelling: Spelling) -> Option<Proof> {
+        let Some(body) = &form.body else {
+            self.problem(&form.place, code::MISSING_KEY, "the handshake needs a `body`");
+            return None;
+        };
+        let success = if form.success.is_empty() { &self.form.delivery.success } else { &form.success };
+        Some(Proof {
+            success: statuses(success, self.problems)?,
+            body: self.compile(body, self.vocabulary.base.clone(), spelling)?,
+            echo,
+            echo_key: form.echo_key.as_ref().map(|key| key.value.clone()),
+        })
+    }
+
+    fn policy(&mut self) -> Option<Policy> {
+        let form = &self.form.delivery;
+        let retry = match form.retry.kind.value {
+            RetryKind::None => Some(Retry::None),
+            RetryKind::Count => match (&form.retry.times, &form.retry.delay) {
+                (Some(times), Some(delay)) => {
+                    let times = u32::try_from(times.value).unwrap_or(u32::MAX);
+                    Some(Retry::Count { times, delay: delay.value })
+                }
+                _ => {
+                    let message = "retrying by `count` needs `times` and `delay`";
+                    self.problem(&form.retry.place, code::MISSING_KEY, message);
+                    None
+                }
+            },
+        };
+        for limit in [&form.timeout.connect, &form.timeout.total] {
+            if limit.value.unsigned_abs() > MAX_TIMEOUT {
+                let message = format!("a time limit is at most {} s", MAX_TIMEOUT.as_secs());
+                self.problem(&limit.place, code::TOO_MANY, message);
+            }
+        }
+        Some(Policy {
+            success: statuses(&form.success, self.problems)?,
+            retry: retry?,
+            connect: form.timeout.connect.value,
+            total: form.timeout.total.value,
+        })
+    }
+
+    fn reasons(&mut self, form: &Named<At<String>>) -> BTreeMap<String, String> {
+        form.iter().map(|(key, reason)| (key.name.clone(), reason.value.clone())).collect()
+    }
+}
+
+fn spelling(form: &JsonForm) -> Spelling {
+    Spelling { spacing: form.spacing.value, ascii: form.ascii.value }
+}
+
+fn habits(form: &VendorForm) -> Habits {
+    form.conversation.as_ref().map_or_else(Habits::default, |form| Habits {
+        assigns_after_open: form.assignee.value == FirstAssignee::AfterOpen,
+        reply_within: form.reply_within.as_ref().map(|within| within.value),
+    })
+}
+
+fn statuses(parts: &[At<String>], problems: &mut Problems) -> Option<StatusSet> {
+    for part in parts {
+        if let Err(error) = StatusSet::parse([part.as_str()]) {
+            problems.push(Problem::at(&part.place, code::UNKNOWN_STATUS, error.to_string()));
+        }
+    }
+    StatusSet::parse(parts.iter().map(|part| part.as_str())).ok()
+}

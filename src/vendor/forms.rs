@@ -1,0 +1,358 @@
+//! What a vendor's `vendor.toml` may hold.
+//!
+//! Only the form of the file; whether it fits together is checked in `check`.
+
+use jiff::SignedDuration;
+
+use crate::conversation::{Part, Role};
+use crate::diag::{At, Named, Node};
+use crate::form;
+use crate::template::Spacing;
+
+form! {
+    /// A vendor: choices here, shapes in the templates beside it.
+    pub struct VendorForm {
+        /// The id by which the vendor is called on the command line.
+        id: At<String>,
+        /// The vendor's name.
+        name: At<String>,
+        /// Where the vendor documents its webhooks.
+        docs: Option<At<String>>,
+        /// Another vendor that this one is like; the files and keys of this one replace its own.
+        extends: Option<At<String>>,
+        /// Where known servers differ from what this revision sends.
+        revision: Option<RevisionForm>,
+        /// Event types of the vendor below that are left out.
+        drop: Vec<At<String>>,
+        /// How the vendor spells JSON.
+        json: JsonForm,
+        /// Names and addresses that differ between labels of one product: `brand.…`.
+        brand: Named<Node>,
+        /// The fixed test account: `account.…`.
+        account: Named<Node>,
+        /// The fixed test credentials: `secret.…`.
+        secret: Named<At<String>>,
+        /// What a user can choose where nothing is documented: `option.…`.
+        option: Named<OptionForm>,
+        /// How ids are made, by what they belong to.
+        ids: Named<Named<At<String>>>,
+        /// Counters, by name: `counter.…`.
+        counter: Named<CounterForm>,
+        /// How conversations behave.
+        conversation: Option<ConversationForm>,
+        /// The headers of every request, in order.
+        header: Vec<HeaderForm>,
+        /// The signature: `signature`, for headers.
+        signature: Option<SignatureForm>,
+        /// How an endpoint proves that it agrees.
+        handshake: HandshakeForm,
+        /// What an endpoint is sent unless the user says otherwise.
+        subscription: SubscriptionForm,
+        /// How deliveries are treated.
+        delivery: DeliveryForm,
+        /// Which events are sent, in the order they are sent.
+        event: Vec<EventForm>,
+        /// Neutral events that the vendor sends nothing for, and why.
+        silent: Named<At<String>>,
+        /// Neutral events that cannot happen at the vendor, and why.
+        cannot: Named<At<String>>,
+        /// The vendor's words for neutral values.
+        words: Named<Node>,
+        /// The kinds of messages.
+        kinds: Named<KindForm>,
+        /// Where to find things in a body, for those who watch.
+        show: Option<ShowForm>,
+        /// Where the facts of each section come from.
+        source: Named<SourceForm>,
+    }
+}
+
+form! {
+    /// A revision that is known to differ from real servers.
+    pub struct RevisionForm {
+        /// What differs, and which revision does not.
+        differs: At<String>,
+    }
+}
+
+form! {
+    /// How JSON is spelled.
+    pub struct JsonForm {
+        /// Where the spaces are.
+        spacing: At<Spacing>,
+        /// Whether what is not ASCII is written as `\u…`.
+        ascii: At<bool>,
+    }
+}
+
+form! {
+    /// One choice of the user.
+    pub struct OptionForm {
+        /// What can be chosen; the first is the default.
+        values: Vec<At<String>>,
+        /// What it changes.
+        about: At<String>,
+    }
+}
+
+crate::words! {
+    /// How far a counter counts before it begins again.
+    pub enum CounterScope {
+        /// Over the conversation.
+        Conversation = "conversation",
+        /// Over one dialog.
+        Dialog = "dialog",
+    }
+}
+
+form! {
+    /// A counter.
+    pub struct CounterForm {
+        /// How far it counts before it begins again.
+        per: At<CounterScope>,
+        /// Its first number; 0 without it.
+        start: Option<At<i64>>,
+    }
+}
+
+crate::words! {
+    /// When the first assignee is assigned.
+    pub enum FirstAssignee {
+        /// With the conversation's opening.
+        AtOpen = "at-open",
+        /// After it, by an event of its own.
+        AfterOpen = "after-open",
+    }
+}
+
+form! {
+    /// How conversations behave.
+    pub struct ConversationForm {
+        /// When the first assignee is assigned.
+        assignee: At<FirstAssignee>,
+        /// How soon a visitor should have an answer; gives `conversation.reply_due`.
+        reply_within: Option<At<SignedDuration>>,
+    }
+}
+
+form! {
+    /// A header.
+    pub struct HeaderForm {
+        /// Its name, in the vendor's case.
+        name: At<String>,
+        /// Its value, with holes.
+        value: At<String>,
+        /// It is sent only where these options have these values.
+        when: Named<Vec<At<String>>>,
+    }
+}
+
+form! {
+    /// A signature over each request.
+    pub struct SignatureForm {
+        /// The algorithm; a hole may name an option.
+        algorithm: At<String>,
+        /// The key.
+        key: At<String>,
+        /// What is signed.
+        content: At<String>,
+        /// How the signature is written: `base64` or `hex`; a hole may name an option.
+        encoding: At<String>,
+    }
+}
+
+crate::words! {
+    /// What proves that an endpoint agrees.
+    pub enum HandshakeKind {
+        /// Nothing; there is no handshake.
+        None = "none",
+        /// A good answer.
+        Ping = "ping",
+        /// A good answer with the secret in it.
+        Echo = "echo",
+    }
+}
+
+crate::words! {
+    /// What follows where an endpoint does not agree.
+    pub enum OnFailure {
+        /// Nothing is sent to it.
+        Refuse = "refuse",
+        /// It is sent to all the same.
+        Continue = "continue",
+    }
+}
+
+form! {
+    /// How an endpoint proves that it agrees.
+    pub struct HandshakeForm {
+        /// What proves it.
+        kind: At<HandshakeKind>,
+        /// The request's body: a template in place.
+        body: Option<Node>,
+        /// Which answers are good; those of `[delivery]` without it.
+        success: Vec<At<String>>,
+        /// What must come back, for `echo`.
+        echo: Option<At<String>>,
+        /// The key of a JSON answer in which it may come back; it may always come back as text.
+        echo_key: Option<At<String>>,
+        /// What follows where it does not agree.
+        on_failure: Option<At<OnFailure>>,
+    }
+}
+
+form! {
+    /// What an endpoint is sent.
+    pub struct SubscriptionForm {
+        /// Patterns of event types; a later one that begins with `!` takes away.
+        default: Vec<At<String>>,
+    }
+}
+
+crate::words! {
+    /// What happens on a redirect.
+    pub enum Redirects {
+        /// It is a failed attempt.
+        Fail = "fail",
+    }
+}
+
+form! {
+    /// How deliveries are treated.
+    pub struct DeliveryForm {
+        /// Which answers end a delivery well.
+        success: Vec<At<String>>,
+        /// What happens on a redirect.
+        redirects: At<Redirects>,
+        /// How long an attempt may take.
+        timeout: TimeoutForm,
+        /// Whether and when to try again.
+        retry: RetryForm,
+    }
+}
+
+form! {
+    /// How long an attempt may take.
+    pub struct TimeoutForm {
+        /// To connect.
+        connect: At<SignedDuration>,
+        /// As a whole.
+        total: At<SignedDuration>,
+    }
+}
+
+crate::words! {
+    /// The kinds of retrying.
+    pub enum RetryKind {
+        /// Never.
+        None = "none",
+        /// A fixed number of times.
+        Count = "count",
+    }
+}
+
+form! {
+    /// Whether and when to try again.
+    pub struct RetryForm {
+        /// How.
+        kind: At<RetryKind>,
+        /// How many times more, for `count`.
+        times: Option<At<u64>>,
+        /// After how long, for `count`.
+        delay: Option<At<SignedDuration>>,
+    }
+}
+
+form! {
+    /// An event that the vendor sends.
+    pub struct EventForm {
+        /// The neutral event.
+        on: At<String>,
+        /// Only where these fields have one of these values.
+        when: Option<WhenForm>,
+        /// The vendor's name for it, by which a user subscribes.
+        type_ ("type"): At<String>,
+        /// The body: a template.
+        template: At<String>,
+        /// The counter that it takes a number of.
+        count: Option<At<String>>,
+        /// How this one spells JSON, where it differs.
+        json: Option<JsonForm>,
+        /// Where its facts come from, where they differ from those of the section.
+        source: Option<SourceForm>,
+    }
+}
+
+form! {
+    /// When an event is sent: every field that is given must have one of its values.
+    pub struct WhenForm {
+        /// The role of who does it.
+        by: Vec<At<Role>>,
+        /// The part of who does it.
+        part: Vec<At<Part>>,
+        /// The role of who it is done to.
+        to: Vec<At<Role>>,
+        /// The role of whoever is assigned.
+        assignee: Vec<At<Role>>,
+        /// The kind of message.
+        kind: Vec<At<String>>,
+        /// The channel.
+        channel: Vec<At<String>>,
+        /// Whether it is the speaker's first message.
+        first: Option<At<bool>>,
+    }
+}
+
+form! {
+    /// A kind of message.
+    pub struct KindForm {
+        /// The vendor's word for it.
+        word: Option<At<String>>,
+        /// The body, where it is short: a template in place.
+        body: Option<Node>,
+        /// The body, where it is long: a template's file.
+        template: Option<At<String>>,
+        /// What a step may give, with what it is otherwise.
+        data: Named<Node>,
+        /// The kind that stands in for it at this vendor, which has none of its own.
+        as_ ("as"): Option<At<String>>,
+    }
+}
+
+form! {
+    /// Where to find things in a body: JSON pointers, the first that leads somewhere counts.
+    pub struct ShowForm {
+        /// What names the event.
+        event: Vec<At<String>>,
+        /// What was said.
+        text: Vec<At<String>>,
+    }
+}
+
+crate::words! {
+    /// How well something is known.
+    pub enum Certainty {
+        /// The vendor's documentation says so.
+        Documented = "documented",
+        /// It was seen at a real server or in its source code.
+        Observed = "observed",
+        /// It follows from what is documented or was observed.
+        Inferred = "inferred",
+        /// Nothing is known; a likely choice was made.
+        Assumed = "assumed",
+    }
+}
+
+form! {
+    /// Where facts come from.
+    pub struct SourceForm {
+        /// How well they are known.
+        status: At<Certainty>,
+        /// When they were last looked at: `2026-11`.
+        seen: Option<At<String>>,
+        /// The page.
+        url: Option<At<String>>,
+        /// What else there is to say.
+        note: Option<At<String>>,
+    }
+}

@@ -1,0 +1,94 @@
+//! Vendors: folders of data, checked at load, that turn neutral events into signed requests.
+//!
+//! No vendor is named here. What a vendor is lies in its folder; what vendors can differ in is
+//! the closed vocabulary of `forms`. Sending is left to `delivery`, playing to `run`.
+
+mod account;
+mod catalog;
+mod check;
+mod coverage;
+mod folder;
+mod forms;
+mod handshake;
+mod ids;
+mod kind;
+mod overlay;
+mod receive;
+mod request;
+mod roots;
+mod rule;
+mod session;
+mod signature;
+mod subscription;
+mod vocabulary;
+
+use std::collections::BTreeMap;
+
+pub use account::Account;
+pub use catalog::{Catalog, VendorRef};
+pub use folder::Folder;
+pub use forms::{Certainty, VendorForm};
+pub use handshake::{Handshake, Proof};
+pub use kind::Kind;
+pub use receive::{Finding, Receipt};
+pub use rule::{Coverage, EventRule};
+pub use session::{Happened, Payload, Session};
+pub use signature::{Algorithm, Encoding, sign};
+pub use subscription::Subscription;
+
+use crate::conversation::Habits;
+use crate::policy::Policy;
+
+/// A vendor's folder, checked: whatever is asked of it now can be rendered.
+#[derive(Clone, Debug)]
+pub struct Vendor {
+    /// The id by which it is called.
+    pub id: String,
+    /// The revision of its wire format.
+    pub revision: String,
+    /// Its name.
+    pub name: String,
+    /// Where it documents its webhooks.
+    pub docs: Option<String>,
+    /// Where real servers are known to differ from this revision.
+    pub differs: Option<String>,
+    /// How it treats deliveries.
+    pub policy: Policy,
+    /// How an endpoint proves that it agrees.
+    pub handshake: Handshake,
+    /// What it sends, in order.
+    pub events: Vec<EventRule>,
+    /// What an endpoint is sent unless the user says otherwise.
+    pub default_subscription: Subscription,
+    /// Its kinds of messages, by neutral name.
+    pub kinds: BTreeMap<String, Kind>,
+    habits: Habits,
+    fixed: account::Fixed,
+    ids: ids::Ids,
+    counters: BTreeMap<String, rule::Counter>,
+    requests: request::Rules,
+    quiet: rule::Quiet,
+    show: receive::Show,
+}
+
+impl Vendor {
+    /// Its id, with the revision where that is not the documentation's.
+    pub fn full_id(&self) -> String {
+        if self.revision == catalog::DOCS {
+            self.id.clone()
+        } else {
+            format!("{}@{}", self.id, self.revision)
+        }
+    }
+
+    /// The types of everything it sends, each once, in order.
+    pub fn event_types(&self) -> Vec<&str> {
+        let mut types: Vec<&str> = Vec::new();
+        for rule in &self.events {
+            if !types.contains(&rule.event_type.as_str()) {
+                types.push(&rule.event_type);
+            }
+        }
+        types
+    }
+}

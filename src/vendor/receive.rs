@@ -1,0 +1,80 @@
+//! The receiving side: whether a request is one that the vendor would have sent.
+//!
+//! The bundled receiver asks here. It knows the account, so it can say which header is wrong and
+//! what it should have been.
+
+use serde_json::Value as Json;
+use subtle::ConstantTimeEq as _;
+
+use super::Account;
+use super::handshake::Proof;
+
+/// Where to find things in a vendor's bodies.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Show {
+    pub(super) event: Vec<String>,
+    pub(super) text: Vec<String>,
+}
+
+/// One thing that was looked at, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub what: String,
+    /// What is wrong with it; nothing where it is right.
+    pub wrong: Option<String>,
+}
+
+/// What a request is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The handshake's answer, where it is the handshake.
+    pub handshake: Option<String>,
+    /// What the body calls its event.
+    pub event: Option<String>,
+    /// What was said, where it is a message.
+    pub text: Option<String>,
+    /// What was looked at.
+    pub findings: Vec<Finding>,
+}
+
+impl Receipt {
+    /// Whether nothing is wrong.
+    pub fn is_right(&self) -> bool {
+        self.findings.iter().all(|finding| finding.wrong.is_none())
+    }
+}
+
+impl Account {
+    /// Looks at a request as a receiver would that was given the account's credentials. `header`
+    /// gives the value of a header, whatever the case of its name.
+    pub fn receive(&self, body: &str, header: &dyn Fn(&str) -> Option<String>) -> Receipt {
+        let proof = self.vendor.handshake.proof.as_ref();
+        let is_handshake = |proof: &&Proof| self.handshake_body(proof) == body;
+        let handshake = proof.filter(is_handshake).map(|proof| self.handshake_reply(proof));
+        let json: Option<Json> = serde_json::from_str(body).ok();
+        let find = |pointers: &[String]| -> Option<String> {
+            let found = pointers.iter().find_map(|pointer| json.as_ref()?.pointer(pointer))?;
+            Some(found.as_str().map_or_else(|| found.to_string(), str::to_owned))
+        };
+        let mut findings = vec![Finding {
+            what: "body".into(),
+            wrong: json.is_none().then(|| "is not JSON".into()),
+        }];
+        findings.extend(self.headers(body, 1).into_iter().map(|(name, expected)| {
+            let wrong = wrong_header(header(&name).as_deref(), &expected);
+            Finding { what: name, wrong }
+        }));
+        let event = find(&self.vendor.show.event);
+        let text = find(&self.vendor.show.text);
+        Receipt { handshake, event, text, findings }
+    }
+}
+
+fn wrong_header(found: Option<&str>, expected: &str) -> Option<String> {
+    match found {
+        None => Some("is missing".into()),
+        Some(found) if found.as_bytes().ct_eq(expected.as_bytes()).into() => None,
+        Some(_) => Some("is not what the account's credentials give for this body".into()),
+    }
+}

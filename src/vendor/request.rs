@@ -1,0 +1,77 @@
+//! The headers and the signature of a request.
+
+use super::Account;
+use super::roots::Roots;
+use super::signature::{Algorithm, Encoding, sign};
+use crate::template::{Line, Value};
+
+/// How a vendor's requests are dressed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rules {
+    pub(super) headers: Vec<HeaderRule>,
+    pub(super) signature: Option<SignatureRule>,
+}
+
+/// One header.
+#[derive(Clone, Debug)]
+pub(super) struct HeaderRule {
+    pub(super) name: String,
+    pub(super) value: Line,
+    /// Options, each with the values under which the header is sent.
+    pub(super) when: Vec<(String, Vec<String>)>,
+}
+
+/// How a signature is made.
+#[derive(Clone, Debug)]
+pub(super) struct SignatureRule {
+    pub(super) algorithm: Line,
+    pub(super) key: Line,
+    pub(super) content: Line,
+    pub(super) encoding: Line,
+}
+
+impl Account {
+    /// The headers of a request with this body, in order: the vendor's names and values. A
+    /// signature is made anew for each attempt.
+    pub fn headers(&self, body: &str, attempt: u32) -> Vec<(String, String)> {
+        let rules = &self.vendor.requests;
+        let roots = self
+            .roots()
+            .with_value("body", Value::from(body))
+            .with_value("attempt", Value::Int(i64::from(attempt)));
+        let signature = rules.signature.as_ref().map(|rule| rule.sign(&roots));
+        let roots = roots.with_value("signature", Value::maybe(signature.as_deref()));
+        let sent = rules.headers.iter().filter(|header| self.sends(header));
+        sent.map(|header| (header.name.clone(), header.value.render(&roots))).collect()
+    }
+
+    fn sends(&self, header: &HeaderRule) -> bool {
+        header.when.iter().all(|(option, values)| {
+            let chosen = self.options.get(option).and_then(serde_json::Value::as_str);
+            chosen.is_some_and(|chosen| values.iter().any(|value| value == chosen))
+        })
+    }
+}
+
+impl SignatureRule {
+    fn sign(&self, roots: &Roots<'_>) -> String {
+        let (algorithm, encoding) = self.method(roots).unwrap_or(FALLBACK);
+        let key = self.key.render(roots);
+        let content = self.content.render(roots);
+        sign(algorithm, key.as_bytes(), content.as_bytes(), encoding)
+    }
+
+    /// The algorithm and the encoding under these options, or the word that means nothing.
+    pub(super) fn method(&self, roots: &Roots<'_>) -> Result<(Algorithm, Encoding), String> {
+        let algorithm = self.algorithm.render(roots);
+        let encoding = self.encoding.render(roots);
+        match (Algorithm::of_word(&algorithm), Encoding::of_word(&encoding)) {
+            (Some(algorithm), Some(encoding)) => Ok((algorithm, encoding)),
+            (None, _) => Err(algorithm),
+            (_, None) => Err(encoding),
+        }
+    }
+}
+
+/// Never used: `check` has tried every value of every option.
+const FALLBACK: (Algorithm, Encoding) = (Algorithm::HmacSha256, Encoding::Hex);

@@ -1,0 +1,95 @@
+//! Which events a vendor sends, and what it says of those that it does not.
+
+use std::collections::BTreeMap;
+
+use super::forms::{Certainty, CounterScope, WhenForm};
+use crate::conversation::{Conversation, Event, EventKind, Message, Role};
+use crate::diag::At;
+use crate::template::Body;
+
+/// One event that a vendor sends.
+#[derive(Clone, Debug)]
+pub struct EventRule {
+    /// The neutral event.
+    pub on: EventKind,
+    /// The vendor's name for it.
+    pub event_type: String,
+    /// How well its shape is known.
+    pub certainty: Certainty,
+    pub(super) when: Option<WhenForm>,
+    pub(super) body: Body,
+    pub(super) counter: Option<String>,
+}
+
+/// A counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counter {
+    pub(super) scope: CounterScope,
+    pub(super) start: i64,
+}
+
+/// What a vendor does about a neutral event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coverage<'a> {
+    /// It sends something.
+    Sends,
+    /// It sends nothing, for this reason.
+    Silent(&'a str),
+    /// It cannot happen there, for this reason.
+    Cannot(&'a str),
+}
+
+/// The neutral events that a vendor sends nothing for, and why: by the event's name, or by that and
+/// the role of who does it, as `message.sent:bot`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Quiet {
+    pub(super) silent: BTreeMap<String, String>,
+    pub(super) cannot: BTreeMap<String, String>,
+}
+
+impl EventRule {
+    /// Whether the rule sends this event.
+    pub(super) fn matches(
+        &self,
+        event: &Event,
+        conversation: &Conversation,
+        message: Option<&Message>,
+    ) -> bool {
+        if self.on != event.kind {
+            return false;
+        }
+        let Some(when) = &self.when else { return true };
+        let role = |person: Option<&crate::conversation::Person>| person.map(|p| p.role());
+        one_of(&when.by, Some(event.by.role()))
+            && one_of(&when.part, Some(event.by.part))
+            && one_of(&when.to, role(event.to.as_ref()))
+            && one_of(&when.assignee, role(conversation.assignee()))
+            && one_of(&when.kind, message.map(|message| message.kind.clone()))
+            && one_of(&when.channel, Some(conversation.channel.clone()))
+            && when.first.as_ref().is_none_or(|first| first.value == is_first(event, conversation))
+    }
+}
+
+/// Whether an event is about the first message of whoever speaks.
+fn is_first(event: &Event, conversation: &Conversation) -> bool {
+    let first = conversation.messages.iter().position(|message| message.by.is(&event.by));
+    first.is_some_and(|first| event.messages.contains(&first))
+}
+
+/// Whether a value is among those wanted, or none are wanted in particular.
+fn one_of<T: PartialEq>(wanted: &[At<T>], value: Option<T>) -> bool {
+    wanted.is_empty() || value.is_some_and(|value| wanted.iter().any(|w| w.value == value))
+}
+
+impl Quiet {
+    /// Why nothing is sent for an event that somebody of this role does.
+    pub(super) fn of(&self, on: EventKind, role: Role) -> Option<Coverage<'_>> {
+        let cannot = reason(&self.cannot, on, role).map(Coverage::Cannot);
+        cannot.or_else(|| reason(&self.silent, on, role).map(Coverage::Silent))
+    }
+}
+
+fn reason(reasons: &BTreeMap<String, String>, on: EventKind, role: Role) -> Option<&str> {
+    let precise = reasons.get(&format!("{on}:{role}"));
+    precise.or_else(|| reasons.get(on.word())).map(String::as_str)
+}

@@ -1,0 +1,46 @@
+//! Signatures: a closed list of algorithms and encodings.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+use sha2::Sha256;
+
+crate::words! {
+    /// How a signature is computed.
+    pub enum Algorithm {
+        /// HMAC with SHA-1.
+        HmacSha1 = "hmac-sha1",
+        /// HMAC with SHA-256.
+        HmacSha256 = "hmac-sha256",
+    }
+}
+
+crate::words! {
+    /// How a signature is written.
+    pub enum Encoding {
+        /// Base64 with padding.
+        Base64 = "base64",
+        /// Lower-case hexadecimal.
+        Hex = "hex",
+    }
+}
+
+/// Signs a content with a key.
+pub fn sign(algorithm: Algorithm, key: &[u8], content: &[u8], encoding: Encoding) -> String {
+    let code = match algorithm {
+        Algorithm::HmacSha1 => code::<Hmac<Sha1>>(key, content),
+        Algorithm::HmacSha256 => code::<Hmac<Sha256>>(key, content),
+    };
+    match encoding {
+        Encoding::Base64 => STANDARD.encode(code),
+        Encoding::Hex => hex::encode(code),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn code<M: Mac + KeyInit>(key: &[u8], content: &[u8]) -> Vec<u8> {
+    let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(content);
+    mac.finalize().into_bytes().to_vec()
+}

@@ -1,0 +1,103 @@
+//! What an endpoint is sent: patterns over a vendor's event types.
+
+use crate::diag::{At, Problem, Problems, code};
+
+/// Patterns in order; the last one that fits an event type decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subscription(Vec<Pattern>);
+
+/// A pattern: `*` stands for any characters, `!` in front takes away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pattern {
+    takes_away: bool,
+    text: String,
+}
+
+impl Subscription {
+    /// Reads patterns, and checks that each fits at least one of the event types.
+    pub fn check(patterns: &[At<String>], event_types: &[&str], problems: &mut Problems) -> Self {
+        for pattern in patterns {
+            if let Some(message) = Pattern::read(pattern).misses(event_types) {
+                let problem = Problem::at(&pattern.place, code::NOTHING_SUBSCRIBED, message);
+                let text = pattern.trim_start_matches('!');
+                problems.push(problem.known(text, event_types.iter().copied()));
+            }
+        }
+        Self(patterns.iter().map(|pattern| Pattern::read(pattern)).collect())
+    }
+
+    /// The same for patterns that stand in no file, as on the command line.
+    pub fn check_plain(patterns: &[String], event_types: &[&str]) -> Result<Self, Problem> {
+        for pattern in patterns {
+            if let Some(message) = Pattern::read(pattern).misses(event_types) {
+                let problem = Problem::anywhere(code::NOTHING_SUBSCRIBED, message);
+                let text = pattern.trim_start_matches('!');
+                return Err(problem.known(text, event_types.iter().copied()));
+            }
+        }
+        Ok(Self(patterns.iter().map(|pattern| Pattern::read(pattern)).collect()))
+    }
+
+    /// Whether events of this type are sent.
+    pub fn covers(&self, event_type: &str) -> bool {
+        let last = self.0.iter().rfind(|pattern| pattern.fits(event_type));
+        last.is_some_and(|pattern| !pattern.takes_away)
+    }
+}
+
+impl Pattern {
+    fn read(text: &str) -> Self {
+        let bare = text.strip_prefix('!');
+        Self { takes_away: bare.is_some(), text: bare.unwrap_or(text).to_owned() }
+    }
+
+    fn misses(&self, event_types: &[&str]) -> Option<String> {
+        let fits = event_types.iter().any(|event_type| self.fits(event_type));
+        (!fits).then(|| format!("`{}` fits none of the vendor's event types", self.text))
+    }
+
+    fn fits(&self, event_type: &str) -> bool {
+        let mut parts = self.text.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = event_type.strip_prefix(first) else { return false };
+        let mut parts: Vec<&str> = parts.collect();
+        let Some(last) = parts.pop() else { return rest.is_empty() };
+        for part in parts {
+            match rest.find(part) {
+                Some(at) => rest = &rest[at + part.len()..],
+                None => return false,
+            }
+        }
+        rest.ends_with(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(patterns: &[&str], event_type: &str) -> bool {
+        let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+        Subscription::check_plain(&patterns, &["chat.create", "chat.message", "chat.user.message"])
+            .unwrap()
+            .covers(event_type)
+    }
+
+    #[test]
+    fn the_last_pattern_that_fits_decides() {
+        assert!(covers(&["chat.*"], "chat.create"));
+        assert!(!covers(&["chat.*", "!chat.message"], "chat.message"));
+        assert!(covers(&["chat.*", "!chat.*", "chat.create"], "chat.create"));
+        assert!(covers(&["*.message"], "chat.user.message"));
+        assert!(!covers(&["chat.*.message"], "chat.message"));
+        assert!(covers(&["*"], "chat.message"));
+        assert!(!covers(&["chat.message"], "chat.user.message"));
+    }
+
+    #[test]
+    fn a_pattern_that_fits_nothing_is_a_problem() {
+        let patterns = ["chat.crate".to_owned()];
+        let problem = Subscription::check_plain(&patterns, &["chat.create"]).unwrap_err();
+        assert_eq!(problem.help.as_deref(), Some("did you mean `chat.create`?"));
+    }
+}

@@ -1,0 +1,186 @@
+//! What the holes of a vendor's templates may name: the model's names with the vendor's own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::account::Fixed;
+use super::forms::VendorForm;
+use super::ids::{self, Ids, Thing};
+use crate::conversation::{EventKind, Model, Role};
+use crate::diag::{Content, Named, Node, Problems};
+use crate::template::{Library, Name, Names, Shape, WordTable};
+
+/// The names of a vendor, by what they belong to.
+pub(super) struct Vocabulary {
+    /// `account`, `brand`, `option` and `secret`.
+    pub(super) base: Names,
+    /// Anybody.
+    pub(super) person: Names,
+    /// The visitor.
+    pub(super) visitor: Names,
+    /// A message, without its kind's data.
+    pub(super) message: Names,
+    /// A conversation.
+    pub(super) conversation: Names,
+    /// What `[ids]` makes for an event.
+    pub(super) event_ids: Vec<Name>,
+    /// What `[ids]` makes for a table in a list of a message's data.
+    pub(super) item_ids: Vec<Name>,
+    /// The `[words.…]` tables.
+    pub(super) words: BTreeMap<String, Arc<WordTable>>,
+}
+
+/// No file can be included where there is only a line.
+pub(super) fn no_files(_: &str) -> Option<Arc<Node>> {
+    None
+}
+
+impl Vocabulary {
+    /// The names that follow from a vendor's file, its checked ids and its
+    /// fixed values.
+    pub(super) fn of(form: &VendorForm, problems: &mut Problems) -> (Self, Ids, Fixed) {
+        Ids::refuse_unknown(&form.ids, problems);
+        let words = words(&form.words, problems);
+        let (base, fixed) = base(form, &words, problems);
+        let mut made = Ids::default();
+        let mut check = |(thing, as_name): (Thing, &str), own: &Names, outer: Names| {
+            let library = Library { names: outer, words: &words, files: &no_files };
+            made.check((thing, as_name), &form.ids, own, (&library, problems))
+        };
+
+        let anybody = add(Model::person(), check((Thing::Person, "person"), &Model::person(), base.clone()));
+        let mut roles = Vec::new();
+        for role in Role::ALL {
+            let thing = ids::of_role(*role);
+            roles.push((*role, check((thing, "person"), &anybody, base.clone())));
+        }
+        let visitor = roles.iter().find(|(role, _)| *role == Role::Visitor);
+        let visitor = add(anybody.clone(), visitor.map(|(_, ids)| ids.clone()).unwrap_or_default());
+        let person = any_role(anybody, &roles);
+
+        let outer = base.clone().with("visitor", Shape::table(visitor.clone()), false);
+        let bare = Model::conversation(&person, &Names::default(), &Names::default());
+        let conversation_ids = check((Thing::Conversation, "conversation"), &bare, outer.clone());
+        let conversation = Shape::table(add(bare, conversation_ids.clone()));
+        let outer = outer.with("conversation", conversation, false);
+        let dialog_ids = check((Thing::Dialog, "dialog"), &Model::dialog_head(), outer.clone());
+        let head = add(Model::dialog_head(), dialog_ids.clone());
+        let bare = Model::message(&person, &head);
+        let message_ids = check((Thing::Message, "message"), &bare, outer.clone());
+        let message = add(bare, message_ids);
+        let item_ids = check((Thing::Item, "item"), &Names::default(), outer.clone());
+        let event_ids = check((Thing::Event, "event"), &Names::default(), outer);
+        let dialog = add(Model::dialog(&person), dialog_ids);
+        let conversation = add(Model::conversation(&person, &message, &dialog), conversation_ids);
+
+        let vocabulary =
+            Self { base, person, visitor, message, conversation, event_ids, item_ids, words };
+        (vocabulary, made, fixed)
+    }
+
+    /// What a kind's body may name. `data` are the names of the kind's data.
+    pub(super) fn of_kind(&self, data: &[Name]) -> Names {
+        let message = add(self.message.clone(), data.to_vec());
+        self.of_conversation().with("message", Shape::table(message), false)
+    }
+
+    /// What the body of an event may name. `data` are those of the one kind of message that it is
+    /// about, where it is about one.
+    pub(super) fn of_event(&self, kind: EventKind, data: &[Name], counter: Option<&str>) -> Names {
+        let event = Model::event(kind, &self.person, &self.message);
+        let event = add(event, self.event_ids.clone()).with("type", Shape::Text, false);
+        let mut names = self.of_conversation().with("event", Shape::table(event), false);
+        if kind == EventKind::MessageSent {
+            let message = add(self.message.clone(), data.to_vec());
+            names.set(Name::new("message", Shape::table(message), false));
+        }
+        if let Some(counter) = counter {
+            let counters = Names::new("the counters", vec![Name::new(counter, Shape::Int, false)]);
+            names.set(Name::new("counter", Shape::table(counters), false));
+        }
+        names
+    }
+
+    /// What a header or a signature may name.
+    pub(super) fn of_request(&self) -> Names {
+        self.base
+            .clone()
+            .with("body", Shape::Text, false)
+            .with("signature", Shape::Text, false)
+            .with("attempt", Shape::Int, false)
+    }
+
+    fn of_conversation(&self) -> Names {
+        self.base
+            .clone()
+            .with("conversation", Shape::table(self.conversation.clone()), false)
+            .with("visitor", Shape::table(self.visitor.clone()), false)
+    }
+}
+
+fn add(mut names: Names, more: Vec<Name>) -> Names {
+    more.into_iter().for_each(|name| names.set(name));
+    names
+}
+
+/// What anybody has: what every role has is always there, what only some have can be absent.
+fn any_role(anybody: Names, roles: &[(Role, Vec<Name>)]) -> Names {
+    let mut names = anybody;
+    for (_, ids) in roles {
+        for id in ids {
+            let same = |(_, others): &&(Role, Vec<Name>)| others.iter().any(|o| o.name == id.name);
+            let everywhere = roles.iter().filter(same).count() == roles.len();
+            let known = names.get(&id.name);
+            let shape = match known {
+                Some(known) if known.shape != id.shape => Shape::Any,
+                _ => id.shape.clone(),
+            };
+            let optional = !everywhere && known.is_none_or(|known| known.optional);
+            names.set(Name::new(&id.name, shape, optional));
+        }
+    }
+    names
+}
+
+/// The names that do not depend on a conversation, and the values behind the fixed ones.
+fn base(
+    form: &VendorForm,
+    words: &BTreeMap<String, Arc<WordTable>>,
+    problems: &mut Problems,
+) -> (Names, Fixed) {
+    let brand = data("the brand", &form.brand);
+    let texts = |about, names: Vec<&str>| {
+        let name = |name: &str| Name::new(name, Shape::Text, false);
+        Names::new(about, names.into_iter().map(name).collect())
+    };
+    let names = Names::new("the vendor", Vec::new())
+        .with("brand", Shape::table(brand), false)
+        .with("option", Shape::table(texts("the options", form.option.names().collect())), false);
+    let library = Library { names: names.clone(), words, files: &no_files };
+    let fixed = Fixed::check(form, &library, problems);
+    let names = names
+        .with("account", Shape::table(fixed.account_names()), false)
+        .with("secret", Shape::table(texts("the secrets", form.secret.names().collect())), false);
+    (names, fixed)
+}
+
+fn data(about: &'static str, nodes: &Named<Node>) -> Names {
+    let name = |(key, node): (&crate::diag::Key, &Node)| {
+        Name::new(&key.name, Shape::of_json(&node.to_json()), false)
+    };
+    Names::new(about, nodes.iter().map(name).collect())
+}
+
+fn words(form: &Named<Node>, problems: &mut Problems) -> BTreeMap<String, Arc<WordTable>> {
+    let mut tables = BTreeMap::new();
+    for (key, node) in form.iter() {
+        match &node.content {
+            Content::Table(table) => {
+                let words = table.0.iter().map(|(word, node)| (word.name.clone(), node.to_json()));
+                tables.insert(key.name.clone(), Arc::new(words.collect()));
+            }
+            _ => problems.push(crate::diag::form::wrong_type(node, "a table of words")),
+        }
+    }
+    tables
+}
