@@ -353,19 +353,19 @@ pub fn table_schema(doc: &str, keys: &[(&str, &str, Json, bool)], open: bool) ->
 macro_rules! form {
     (
         $(#[doc = $doc:literal])*
-        pub struct $name:ident {
+        $vis:vis struct $name:ident {
             $( $(#[doc = $about:literal])* $field:ident $(($key:literal))? : $type:ty, )*
             $(..$rest:ident)?
         }
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $name {
+        $vis struct $name {
             /// Where the table stands.
-            pub place: $crate::diag::Place,
-            $( $(#[doc = $about])* pub $field: $type, )*
+            $vis place: $crate::diag::Place,
+            $( $(#[doc = $about])* $vis $field: $type, )*
             $( /// All other keys.
-            pub $rest: Vec<($crate::diag::Key, $crate::diag::Node)>, )?
+            $vis $rest: Vec<($crate::diag::Key, $crate::diag::Node)>, )?
         }
 
         impl $crate::diag::Form for $name {

@@ -63,6 +63,18 @@ impl Folder {
         problems.or(Some(folder))
     }
 
+    /// The names of its revisions, the documentation's first.
+    pub fn revisions(&self) -> Vec<String> {
+        let named = self.files.keys().filter_map(|name| name.strip_prefix("revisions/")?.split('/').next());
+        let mut revisions = vec![super::catalog::DOCS.to_owned()];
+        for name in named {
+            if !revisions.iter().any(|known| known == name) {
+                revisions.push(name.to_owned());
+            }
+        }
+        revisions
+    }
+
     fn gather(
         &mut self,
         directory: &Path,

@@ -7,6 +7,7 @@ mod account;
 mod catalog;
 mod check;
 mod coverage;
+mod explain;
 mod folder;
 mod forms;
 mod handshake;
@@ -79,6 +80,11 @@ impl Vendor {
         } else {
             format!("{}@{}", self.id, self.revision)
         }
+    }
+
+    /// How its conversations behave.
+    pub fn habits(&self) -> Habits {
+        self.habits
     }
 
     /// The types of everything it sends, each once, in order.

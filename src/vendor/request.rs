@@ -45,7 +45,7 @@ impl Account {
         sent.map(|header| (header.name.clone(), header.value.render(&roots))).collect()
     }
 
-    fn sends(&self, header: &HeaderRule) -> bool {
+    pub(super) fn sends(&self, header: &HeaderRule) -> bool {
         header.when.iter().all(|(option, values)| {
             let chosen = self.options.get(option).and_then(serde_json::Value::as_str);
             chosen.is_some_and(|chosen| values.iter().any(|value| value == chosen))

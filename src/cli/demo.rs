@@ -1,0 +1,91 @@
+//! `standin demo`: the vendor and a receiver in one process, both sides shown as it happens.
+
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::sync::mpsc;
+
+use super::setup::{Setup, instant, runtime, scenarios};
+use super::{Exit, Failure, Global};
+use crate::base::clock::Clock;
+use crate::base::limits::RECORD_QUEUE;
+use crate::config::receiver_url;
+use crate::delivery::{Http, Pace};
+use crate::diag::{Problem, code};
+use crate::listen::{Receiver, serve};
+use crate::record::Record;
+use crate::report::{Console, Detail, Report as _};
+use crate::run::{self, Plan};
+use crate::scenario;
+use crate::vendor::VendorRef;
+
+/// Plays a conversation for you to watch
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// The vendor; one with a signature without it
+    vendor: Option<String>,
+    /// How many times faster than life
+    #[arg(long, value_name = "FACTOR", default_value = "8")]
+    speed: f64,
+}
+
+pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
+    let setup = Setup::read(global)?;
+    let reference = VendorRef::parse(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor));
+    let vendor = setup.vendor(&reference)?;
+    let account = setup.account(&vendor)?;
+    let source = scenarios(std::slice::from_ref(&setup.config.demo_scenario))?.pop();
+    let source = source.ok_or_else(|| {
+        Problem::anywhere(code::NOTHING_TO_PLAY, "the configuration names no scenario for the demo")
+    })?;
+    let form = scenario::read(&source)?;
+    let script = Arc::new(scenario::check(&form, &source.name, &[Arc::clone(&vendor)])?);
+    let speed = args.speed.clamp(0.01, 1000.0);
+    runtime()?.block_on(async {
+        let out = Arc::new(Mutex::new(anstream::stdout()));
+        let shown = Arc::clone(&out);
+        let receiver = Receiver::new(vec![Arc::clone(&account)], Vec::new());
+        let serving = serve(receiver, 0, move |received| {
+            let mut out = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = writeln!(out, "{}", received.told());
+        })
+        .context("cannot start the receiver")?;
+        let url = receiver_url(&format!("http://{}/", serving.address)).map_err(anyhow::Error::msg)?;
+        let (sink, mut records) = mpsc::channel::<Record>(RECORD_QUEUE);
+        let telling = tokio::spawn(async move {
+            let mut console = Console::new(Detail::Normal);
+            while let Some(record) = records.recv().await {
+                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+                let _ = console.tell(&record, &mut *out);
+            }
+        });
+        let plan = Plan {
+            number: 1,
+            script,
+            url,
+            headers: Vec::new(),
+            subscription: vendor.default_subscription.clone(),
+            seed: setup.config.seed,
+            start: instant(setup.config.start),
+            pace: Pace::Real(speed),
+            conversations: 1,
+            account,
+        };
+        let finished = run::run(plan, Arc::new(Http::new()), Clock::System, sink).await;
+        telling.await.context("the report broke")?;
+        serving.stop().await;
+        anstream::println!("{}", next_steps(&vendor.id, &setup.config.demo_scenario));
+        Ok(finished.verdict.into())
+    })
+}
+
+/// What to type next.
+fn next_steps(vendor: &str, scenario: &str) -> String {
+    format!(
+        "Next, to your own receiver:\n  \
+         standin secrets {vendor}\n  \
+         standin run {scenario} --vendor {vendor} --to http://localhost:3000/"
+    )
+}

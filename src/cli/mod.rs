@@ -1,0 +1,148 @@
+//! The command line: one file per verb.
+//!
+//! Here the world is read once: arguments, environment, files. Data goes to standard output,
+//! everything else to standard error.
+
+mod check;
+mod demo;
+mod listen;
+mod run;
+mod secrets;
+mod setup;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::diag::Problems;
+use crate::diag::render::render;
+use crate::record::Verdict;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything was right.
+    Passed = 0,
+    /// A run failed or was inconclusive.
+    Failed = 1,
+    /// The input was bad; nothing was sent.
+    BadInput = 2,
+    /// We could not do our work.
+    CouldNot = 3,
+    /// Somebody interrupted.
+    Interrupted = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Passed => Self::Passed,
+            Verdict::Failed | Verdict::Inconclusive => Self::Failed,
+        }
+    }
+}
+
+/// Why a command could not be carried out.
+#[derive(Debug)]
+enum Failure {
+    /// The input is bad.
+    Input(Problems),
+    /// The world is not as it should be.
+    World(anyhow::Error),
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::Input(problems)
+    }
+}
+
+impl From<crate::diag::Problem> for Failure {
+    fn from(problem: crate::diag::Problem) -> Self {
+        Self::Input(problem.into())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::World(error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::World(error.into())
+    }
+}
+
+/// A stand-in for chat vendors: plays scripted conversations, sends the webhooks that the vendor
+/// would send, and judges what the receiver did.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Try `standin demo` first.\n\n\
+    Exit codes: 0 passed, 1 failed or inconclusive, 2 bad input, 3 could not, 4 interrupted.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// The configuration; `standin.toml` of this folder without it
+    #[arg(long, global = true, value_name = "FILE", env = "STANDIN_CONFIG")]
+    config: Option<PathBuf>,
+    /// A folder of vendors, beside the bundled ones or in their place
+    #[arg(long, global = true, value_name = "DIR", env = "STANDIN_TEMPLATES")]
+    templates: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Plays a conversation for you to watch: the vendor, and a receiver that verifies
+    Demo(demo::DemoArgs),
+    /// Plays scenarios, sends their webhooks, and judges the receiver
+    Run(run::RunArgs),
+    /// Receives webhooks: verifies them, answers handshakes, shows what came and why it is right
+    Listen(listen::ListenArgs),
+    /// Checks scenarios, vendor folders and configuration: every problem, drawn on its source
+    Check(check::CheckArgs),
+    /// Prints the fixed test credentials that a receiver must be given
+    Secrets(secrets::SecretsArgs),
+}
+
+/// Carries out the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = match cli.command {
+        Command::Demo(args) => demo::demo(&args, &cli.global),
+        Command::Run(args) => run::run(&args, &cli.global),
+        Command::Listen(args) => listen::listen(&args, &cli.global),
+        Command::Check(args) => check::check(&args, &cli.global),
+        Command::Secrets(args) => secrets::secrets(&args, &cli.global),
+    };
+    exit.unwrap_or_else(|failure| tell(failure)).into()
+}
+
+/// Tells why a command could not be carried out.
+fn tell(failure: Failure) -> Exit {
+    match failure {
+        Failure::Input(problems) => {
+            anstream::eprintln!("{}", render(problems));
+            Exit::BadInput
+        }
+        Failure::World(error) => {
+            anstream::eprintln!("could not: {error:#}");
+            Exit::CouldNot
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! How the receiver misbehaves when it is asked to.
+
+use std::time::Duration;
+
+use crate::base::duration;
+
+/// A way to misbehave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// Answers with this status.
+    Status(u16),
+    /// Answers so late.
+    Slow(Duration),
+    /// Answers a handshake with another token.
+    Token,
+}
+
+impl Wrong {
+    /// Reads a way to misbehave: `status:500`, `slow:2s`, `token`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once(':').unwrap_or((text, "")) {
+            ("status", status) => match status.parse() {
+                Ok(status @ 200..=599) => Ok(Self::Status(status)),
+                _ => Err(format!("`{status}` is no status from 200 to 599")),
+            },
+            ("slow", delay) => duration::parse(delay).map(|delay| Self::Slow(delay.unsigned_abs())),
+            ("token", "") => Ok(Self::Token),
+            _ => Err("one of `status:500`, `slow:2s`, `token`".into()),
+        }
+    }
+
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status(status) => Some(*status),
+            _ => None,
+        }
+    }
+
+    pub(super) fn delay(&self) -> Option<Duration> {
+        match self {
+            Self::Slow(delay) => Some(*delay),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_to_misbehave_are_read() {
+        assert_eq!(Wrong::parse("status:500"), Ok(Wrong::Status(500)));
+        assert_eq!(Wrong::parse("slow:1s"), Ok(Wrong::Slow(Duration::from_secs(1))));
+        assert_eq!(Wrong::parse("token"), Ok(Wrong::Token));
+        for wrong in ["", "status", "status:42", "slow:x", "token:1", "nothing"] {
+            assert!(Wrong::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

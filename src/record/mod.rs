@@ -1,0 +1,331 @@
+//! Records: everything that happened in a run, as it happened.
+//!
+//! They are the only thing that leaves the engine: reports are made of them, verdicts follow from
+//! them, `--json` prints them. The JSON form is public; `v` changes when it does.
+
+mod recorder;
+
+use jiff::Timestamp;
+use serde::ser::{Error as _, SerializeMap as _};
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
+
+pub use recorder::{Recorder, Redactor, Scope};
+
+/// The version of the JSON form.
+const VERSION: u32 = 1;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Its place among all records, from 1.
+    pub seq: u64,
+    /// The run's time.
+    pub run_time: Timestamp,
+    /// The wall clock's time.
+    pub wall_time: Timestamp,
+    /// The run: `1`, `2`, … in the order of the command line.
+    pub run: u32,
+    /// The conversation's number, where it is about one.
+    pub conversation: Option<u32>,
+    /// The number of the script's step, where it is about one.
+    pub step: Option<usize>,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum What {
+    /// A run began.
+    #[serde(rename = "run.started")]
+    RunStarted(RunStarted),
+    /// An endpoint was asked whether it agrees.
+    #[serde(rename = "handshake.sent")]
+    HandshakeSent {
+        /// Its address.
+        url: String,
+        /// The request's body.
+        body: String,
+    },
+    /// The endpoint answered, or did not.
+    #[serde(rename = "handshake.answered")]
+    HandshakeAnswered {
+        /// Its address.
+        url: String,
+        /// What the attempt met.
+        met: Met,
+        /// What is wrong with the answer, where something is.
+        wrong: Option<String>,
+        /// Whether it is sent to all the same.
+        goes_on: bool,
+    },
+    /// Somebody did what the script says.
+    #[serde(rename = "act.done")]
+    ActDone(ActTold),
+    /// Somebody did what follows by itself.
+    #[serde(rename = "act.implied")]
+    ActImplied(ActTold),
+    /// A step was left out.
+    #[serde(rename = "act.skipped")]
+    ActSkipped {
+        /// The act's key.
+        act: String,
+        /// Why.
+        reason: String,
+    },
+    /// An act could not become payloads; no run passes with one.
+    #[serde(rename = "act.dropped")]
+    ActDropped {
+        /// The act's key.
+        act: String,
+        /// Why.
+        reason: String,
+    },
+    /// An act happened that the vendor sends nothing for.
+    #[serde(rename = "act.silent")]
+    ActSilent {
+        /// The neutral event.
+        event: String,
+        /// Why.
+        reason: String,
+    },
+    /// A payload is to be sent to an endpoint.
+    #[serde(rename = "delivery.planned")]
+    DeliveryPlanned {
+        /// Its id, which survives retries.
+        delivery: String,
+        /// The vendor's name for the event.
+        event_type: String,
+        /// How well its shape is known: `documented`, `observed`, `inferred`, `assumed`.
+        certainty: String,
+        /// The body.
+        body: String,
+    },
+    /// A payload is not sent, since the endpoint did not subscribe to its type.
+    #[serde(rename = "delivery.unsubscribed")]
+    DeliveryUnsubscribed {
+        /// The vendor's name for the event.
+        event_type: String,
+    },
+    /// A delivery has ended, well or not.
+    #[serde(rename = "delivery.settled")]
+    DeliverySettled(Settled),
+    /// A request goes out.
+    #[serde(rename = "attempt.started")]
+    AttemptStarted {
+        /// The delivery.
+        delivery: String,
+        /// Its attempt, from 1.
+        attempt: u32,
+        /// Where to.
+        url: String,
+        /// The headers, in order.
+        headers: Vec<(String, String)>,
+    },
+    /// A request met something.
+    #[serde(rename = "attempt.finished")]
+    AttemptFinished {
+        /// The delivery.
+        delivery: String,
+        /// Its attempt, from 1.
+        attempt: u32,
+        /// What it met.
+        met: Met,
+        /// When it is tried again, in milliseconds, where it is.
+        retry_in_ms: Option<i64>,
+    },
+    /// A run ended.
+    #[serde(rename = "run.finished")]
+    RunFinished(RunFinished),
+}
+
+/// What a run is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunStarted {
+    /// What the scenario is called.
+    pub scenario: String,
+    /// Its file.
+    pub file: String,
+    /// The vendor, with its revision where that is not the documentation's.
+    pub vendor: String,
+    /// Where real servers are known to differ.
+    pub differs: Option<String>,
+    /// The seed.
+    pub seed: u64,
+    /// When the first conversation begins.
+    pub start: Timestamp,
+    /// The clock: `virtual` or `real`.
+    pub clock: String,
+    /// How many conversations.
+    pub conversations: u32,
+    /// Where the payloads go.
+    pub url: String,
+}
+
+/// An act as it is told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ActTold {
+    /// The act's key.
+    pub act: String,
+    /// Who did it.
+    pub by: String,
+    /// The neutral event.
+    pub event: String,
+    /// The act in a few words.
+    pub told: String,
+}
+
+/// How a delivery ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Settled {
+    /// The delivery.
+    pub delivery: String,
+    /// The vendor's name for the event.
+    pub event_type: String,
+    /// How many attempts it took.
+    pub attempts: u32,
+    /// Whether the vendor is content.
+    pub accepted: bool,
+    /// What the last attempt met.
+    pub met: Met,
+}
+
+crate::words! {
+    /// What an attempt met.
+    pub enum Outcome {
+        /// An answer.
+        Answered = "answered",
+        /// Nothing listens there.
+        Refused = "refused",
+        /// The connection was closed or reset before an answer.
+        Reset = "reset",
+        /// There is no way there.
+        Unreachable = "unreachable",
+        /// The host's name has no address.
+        Dns = "dns",
+        /// No connection in time.
+        TimeoutConnect = "timeout_connect",
+        /// No answer in time.
+        TimeoutHead = "timeout_head",
+        /// The answer did not end in time.
+        TimeoutBody = "timeout_body",
+        /// TLS could not be agreed on, or the certificate is not good.
+        Tls = "tls",
+        /// What came is no HTTP answer.
+        Protocol = "protocol",
+        /// The answer's head is too large.
+        HeadTooLarge = "head_too_large",
+        /// The answer ended before it was complete.
+        BodyIncomplete = "body_incomplete",
+        /// The request could not be made.
+        Unsendable = "unsendable",
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+/// What an attempt met, in full.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Met {
+    /// What.
+    pub outcome: Outcome,
+    /// The answer's status.
+    pub status: Option<u16>,
+    /// The beginning of the answer's body.
+    pub answer: String,
+    /// Whether the answer was longer than what is kept of it.
+    pub truncated: bool,
+    /// Where a redirect points.
+    pub location: Option<String>,
+    /// What there is to say about a failure.
+    pub reason: Option<String>,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
+}
+
+impl Met {
+    /// An attempt that met this and no answer.
+    pub fn failure(outcome: Outcome, reason: impl Into<String>, millis: u64) -> Self {
+        Self {
+            outcome,
+            status: None,
+            answer: String::new(),
+            truncated: false,
+            location: None,
+            reason: Some(reason.into()),
+            millis,
+        }
+    }
+
+    /// The status that counts: that of a complete answer.
+    pub fn final_status(&self) -> Option<u16> {
+        self.status.filter(|_| self.outcome == Outcome::Answered)
+    }
+}
+
+crate::words! {
+    /// What is said of a run in the end.
+    pub enum Verdict {
+        /// Everything was right.
+        Passed = "passed",
+        /// Something was wrong.
+        Failed = "failed",
+        /// Nothing was shown, right or wrong.
+        Inconclusive = "inconclusive",
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunFinished {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why it is not `passed`.
+    pub reason: Option<String>,
+    /// How many deliveries there were.
+    pub deliveries: u64,
+    /// How many of them were right.
+    pub right: u64,
+    /// How many requests went out, the handshake not counted.
+    pub attempts: u64,
+    /// How many payloads nobody subscribed to.
+    pub unsubscribed: u64,
+    /// How many steps were left out.
+    pub skipped: u64,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let told = serde_json::to_value(&self.what).map_err(S::Error::custom)?;
+        let told = told.as_object().and_then(|told| told.iter().next());
+        let (kind, data) = told.ok_or_else(|| S::Error::custom("a record without a kind"))?;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("v", &VERSION)?;
+        map.serialize_entry("seq", &self.seq)?;
+        map.serialize_entry("kind", kind)?;
+        map.serialize_entry("run_time", &self.run_time.to_string())?;
+        map.serialize_entry("wall_time", &self.wall_time.to_string())?;
+        map.serialize_entry("run", &self.run)?;
+        if let Some(conversation) = self.conversation {
+            map.serialize_entry("conversation", &conversation)?;
+        }
+        if let Some(step) = self.step {
+            map.serialize_entry("step", &step)?;
+        }
+        map.serialize_entry("data", data as &Json)?;
+        map.end()
+    }
+}

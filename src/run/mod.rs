@@ -1,0 +1,132 @@
+//! A run: one scenario at one vendor, played in so many conversations, judged by its records.
+//!
+//! It never prints. What happens leaves as records; the verdict follows from them.
+
+mod handshake;
+mod player;
+mod verdict;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::base::clock::{Clock, Stopwatch};
+use crate::base::draw::Draw;
+use crate::delivery::{Dress, Endpoint, Pace, Transport, drive};
+use crate::record::{Record, Recorder, Redactor, RunFinished, RunStarted, Scope, What};
+use crate::scenario::Script;
+use crate::vendor::{Account, Subscription};
+
+pub use verdict::Tally;
+
+/// Everything that a run is made of.
+#[derive(Clone)]
+pub struct Plan {
+    /// The run's number, from 1.
+    pub number: u32,
+    /// What is played.
+    pub script: Arc<Script>,
+    /// Where.
+    pub account: Arc<Account>,
+    /// To whom the payloads go.
+    pub url: Url,
+    /// Headers beside the vendor's.
+    pub headers: Vec<(String, String)>,
+    /// What the endpoint is sent.
+    pub subscription: Subscription,
+    /// What everything random is drawn from.
+    pub seed: u64,
+    /// When the conversations begin.
+    pub start: Timestamp,
+    /// How run time passes.
+    pub pace: Pace,
+    /// How many conversations.
+    pub conversations: u32,
+}
+
+/// Plays a run to its end. Records go to the sink, the last of them with the verdict, which is
+/// also given.
+pub async fn run<T: Transport>(
+    plan: Plan,
+    transport: Arc<T>,
+    clock: Clock,
+    sink: mpsc::Sender<Record>,
+) -> RunFinished {
+    let watch = Stopwatch::start();
+    let (inner, mut records) = mpsc::channel(crate::base::limits::RECORD_QUEUE);
+    let redactor = || Redactor::new(&plan.account.secrets);
+    let recorder = Recorder::new(plan.number, clock, redactor(), inner);
+    let scope = Scope { at: plan.start, conversation: None, step: None };
+    let last = Recorder::new(plan.number, clock, redactor(), sink.clone());
+    let mut tally = Tally::new(plan.script.verify.clone());
+    let playing = tokio::spawn(play(plan, transport, recorder));
+    while let Some(record) = records.recv().await {
+        tally.count(&record);
+        let _ = sink.send(record).await;
+    }
+    if let Err(error) = playing.await {
+        tally.broke(&error.to_string());
+    }
+    let finished = tally.finish(watch.millis());
+    last.tell(scope, What::RunFinished(finished.clone())).await;
+    finished
+}
+
+/// Shakes hands and plays every conversation; ends when everything has settled.
+async fn play<T: Transport>(plan: Plan, transport: Arc<T>, recorder: Recorder) {
+    let scope = Scope { at: plan.start, conversation: None, step: None };
+    recorder.tell(scope, What::RunStarted(started(&plan))).await;
+    let endpoint = Arc::new(endpoint(&plan));
+    if !handshake::shake(&plan, &endpoint, &*transport, &recorder).await {
+        return;
+    }
+    let handle = drive(transport, recorder.clone(), plan.pace, plan.start);
+    let draw = Draw::of_run(plan.seed);
+    let plan = Arc::new(plan);
+    let mut players = JoinSet::new();
+    for number in 1..=plan.conversations {
+        let player = player::Player {
+            plan: Arc::clone(&plan),
+            endpoint: Arc::clone(&endpoint),
+            handle: handle.clone(),
+            recorder: recorder.clone(),
+            draw: draw.clone(),
+        };
+        players.spawn(player.play(number));
+    }
+    while let Some(played) = players.join_next().await {
+        if let Err(error) = played
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+fn started(plan: &Plan) -> RunStarted {
+    let vendor = &plan.account.vendor;
+    RunStarted {
+        scenario: plan.script.name.clone(),
+        file: plan.script.file.clone(),
+        vendor: vendor.full_id(),
+        differs: vendor.differs.clone(),
+        seed: plan.seed,
+        start: plan.start,
+        clock: if plan.pace == Pace::Virtual { "virtual" } else { "real" }.to_owned(),
+        conversations: plan.conversations,
+        url: plan.url.to_string(),
+    }
+}
+
+fn endpoint(plan: &Plan) -> Endpoint {
+    let (account, extra) = (Arc::clone(&plan.account), plan.headers.clone());
+    let dress: Dress = Arc::new(move |body, attempt| {
+        let mut headers = account.headers(body, attempt);
+        headers.extend(extra.iter().cloned());
+        headers
+    });
+    Endpoint { url: plan.url.clone(), policy: plan.account.vendor.policy.clone(), dress }
+}

@@ -1,0 +1,131 @@
+//! The verdict: a function of a run's records and of what the scenario calls right.
+
+use crate::base::text::count;
+use crate::policy::StatusSet;
+use crate::record::{Met, Outcome, Record, RunFinished, Settled, Verdict, What};
+
+/// Counts a run's records.
+#[derive(Debug)]
+pub struct Tally {
+    verify: Option<StatusSet>,
+    deliveries: u64,
+    settled: u64,
+    right: u64,
+    attempts: u64,
+    unsubscribed: u64,
+    skipped: u64,
+    first_wrong: Option<String>,
+    dropped: Option<String>,
+    handshake: Option<String>,
+    broke: Option<String>,
+}
+
+impl Tally {
+    /// Nothing counted yet. `verify` are the statuses that the scenario calls right, where it does.
+    pub fn new(verify: Option<StatusSet>) -> Self {
+        Self {
+            verify,
+            deliveries: 0,
+            settled: 0,
+            right: 0,
+            attempts: 0,
+            unsubscribed: 0,
+            skipped: 0,
+            first_wrong: None,
+            dropped: None,
+            handshake: None,
+            broke: None,
+        }
+    }
+
+    /// Counts a record.
+    pub fn count(&mut self, record: &Record) {
+        match &record.what {
+            What::DeliveryPlanned { .. } => self.deliveries += 1,
+            What::AttemptStarted { .. } => self.attempts += 1,
+            What::DeliveryUnsubscribed { .. } => self.unsubscribed += 1,
+            What::ActSkipped { .. } => self.skipped += 1,
+            What::HandshakeAnswered { wrong: Some(wrong), .. } => {
+                self.handshake = Some(wrong.clone());
+            }
+            What::ActDropped { act, reason } => {
+                self.dropped.get_or_insert_with(|| format!("`{act}` could not be played: {reason}"));
+            }
+            What::DeliverySettled(settled) => {
+                self.settled += 1;
+                match wrong(settled, self.verify.as_ref()) {
+                    None => self.right += 1,
+                    Some(wrong) => drop(self.first_wrong.get_or_insert(wrong)),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes that the engine itself broke; such a run is never green.
+    pub fn broke(&mut self, reason: &str) {
+        self.broke = Some(reason.to_owned());
+    }
+
+    /// The end of the run, which took so long.
+    pub fn finish(self, millis: u64) -> RunFinished {
+        let (verdict, reason) = self.judge();
+        RunFinished {
+            verdict,
+            reason,
+            deliveries: self.deliveries,
+            right: self.right,
+            attempts: self.attempts,
+            unsubscribed: self.unsubscribed,
+            skipped: self.skipped,
+            millis,
+        }
+    }
+
+    fn judge(&self) -> (Verdict, Option<String>) {
+        let failed = |reason: String| (Verdict::Failed, Some(reason));
+        if let Some(reason) = &self.broke {
+            return failed(format!("standin itself broke: {reason}"));
+        }
+        if let Some(wrong) = &self.handshake {
+            return failed(format!("the handshake failed: {wrong}"));
+        }
+        if let Some(dropped) = &self.dropped {
+            return failed(dropped.clone());
+        }
+        if let Some(first) = &self.first_wrong {
+            let wrong = usize::try_from(self.settled - self.right).unwrap_or(usize::MAX);
+            let many = count(wrong, "delivery was", "deliveries were");
+            return failed(format!("{many} not right; the first: {first}"));
+        }
+        if self.settled < self.deliveries {
+            return failed("not every delivery has settled".into());
+        }
+        if self.right == 0 {
+            return (Verdict::Inconclusive, Some("nothing was sent, so nothing was shown".into()));
+        }
+        (Verdict::Passed, None)
+    }
+}
+
+/// What is wrong with how a delivery ended, if anything.
+fn wrong(settled: &Settled, verify: Option<&StatusSet>) -> Option<String> {
+    let status = settled.met.final_status();
+    let good = StatusSet::good();
+    let right = match verify {
+        Some(verify) => status.is_some_and(|status| verify.contains(status)),
+        None => settled.accepted && status.is_some_and(|status| good.contains(status)),
+    };
+    (!right).then(|| format!("`{}` {}", settled.event_type, met_in_words(&settled.met)))
+}
+
+fn met_in_words(met: &Met) -> String {
+    match (met.outcome, met.status, &met.location, &met.reason) {
+        (Outcome::Answered, Some(status), Some(location), _) => {
+            format!("was answered with status {status}, a redirect to `{location}`")
+        }
+        (Outcome::Answered, Some(status), None, _) => format!("was answered with status {status}"),
+        (outcome, _, _, Some(reason)) => format!("met no answer ({outcome}): {reason}"),
+        (outcome, ..) => format!("met no answer ({outcome})"),
+    }
+}

@@ -1,0 +1,24 @@
+//! The scenarios that travel in the binary.
+
+use std::sync::Arc;
+
+use rust_embed::RustEmbed;
+
+use crate::diag::Source;
+
+#[derive(RustEmbed)]
+#[folder = "scenarios/"]
+struct Files;
+
+/// The names of the bundled scenarios.
+pub fn names() -> Vec<String> {
+    Files::iter().filter_map(|path| path.strip_suffix(".toml").map(str::to_owned)).collect()
+}
+
+/// The bundled scenario of this name.
+pub fn bundled(name: &str) -> Option<Arc<Source>> {
+    let path = format!("{name}.toml");
+    let file = Files::get(&path)?;
+    let text = String::from_utf8_lossy(&file.data).into_owned();
+    Some(Source::new(format!("scenarios/{path}"), text))
+}

@@ -1,0 +1,98 @@
+//! The dry run: plays a script on the conversation model, so that nothing is refused later.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::cast::CastMember;
+use super::script::{ActPlan, Step};
+use crate::base::draw::Draw;
+use crate::conversation::{Act, Conversation, DialogKind, Refusal, Who};
+use crate::diag::{Problem, Problems, code};
+use crate::vendor::{Account, Coverage, Vendor};
+
+/// Plays the script on the conversation model for each vendor, without texts or times that mean
+/// anything: whatever cannot happen is told at its step.
+pub(super) fn run(
+    cast: &[CastMember],
+    steps: &[Step],
+    vendors: &[Arc<Vendor>],
+    named: bool,
+    problems: &mut Problems,
+) {
+    let draw = Draw::of_run(0);
+    for vendor in vendors {
+        let account = Account::test(vendor);
+        let people =
+            cast.iter().map(|m| m.invent(&account, (&draw, &draw), Timestamp::UNIX_EPOCH)).collect();
+        let mut conversation = Conversation::new(1, people, vendor.habits());
+        for step in steps.iter().filter(|step| step.skipped_at(&vendor.id).is_none()) {
+            let act = dry_act(step.plan_at(&vendor.id));
+            if let Some(reason) = unplayable(&account, &act, &conversation) {
+                if named && vendors.len() == 1 {
+                    let message = format!("{} cannot play `{}`: {reason}", vendor.name, act.word());
+                    problems.push(Problem::at(&step.place, code::VENDOR_CANNOT, message));
+                }
+                continue;
+            }
+            if let Err(refusal) = play(&mut conversation, act) {
+                problems.push(refused(step, &refusal));
+                break;
+            }
+        }
+    }
+}
+
+/// Why a vendor leaves an act out, if it does.
+pub fn unplayable(account: &Account, act: &Act, conversation: &Conversation) -> Option<String> {
+    if let Act::Say { kind, .. } = act
+        && !account.vendor.kinds.contains_key(kind)
+    {
+        return Some(format!("it has no messages of the kind `{kind}`"));
+    }
+    let role = match act.by() {
+        Who::Member(name) => conversation.person(name)?.role(),
+        Who::Assignee => conversation.assignee()?.role(),
+    };
+    match account.coverage(act.causes(), role) {
+        Coverage::Cannot(reason) => Some(reason.to_owned()),
+        _ => None,
+    }
+}
+
+/// Plays an act with those that it implies.
+fn play(conversation: &mut Conversation, act: Act) -> Result<(), Refusal> {
+    if let Some(before) = conversation.implied_before(&act) {
+        conversation.apply(&before, Timestamp::UNIX_EPOCH)?;
+    }
+    let mut next = Some(act);
+    while let Some(act) = next {
+        conversation.apply(&act, Timestamp::UNIX_EPOCH)?;
+        next = conversation.implied_after(&act).map(|(_, act)| act);
+    }
+    Ok(())
+}
+
+fn dry_act(plan: &ActPlan) -> Act {
+    match plan {
+        ActPlan::Ready(act) => act.clone(),
+        ActPlan::Note { by, .. } => Act::Note { by: by.clone(), text: String::new() },
+        ActPlan::Say { by, kind, .. } => Act::Say {
+            by: by.clone(),
+            kind: kind.clone(),
+            text: String::new(),
+            data: serde_json::Map::new(),
+            dialog: DialogKind::Main,
+        },
+    }
+}
+
+fn refused(step: &Step, refusal: &Refusal) -> Problem {
+    let problem = Problem::at(&step.place, code::WRONG_ORDER, format!("this cannot happen here: {refusal}"));
+    match refusal {
+        Refusal::NotOpened => problem.help("begin with `open = {}`"),
+        Refusal::Closed => problem.help("`reopen = { by = \"visitor\" }` lets it go on"),
+        Refusal::NobodyAssigned => problem.help("`assign` it to somebody, or name an `assignee` in `open`"),
+        _ => problem,
+    }
+}

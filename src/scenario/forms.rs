@@ -1,0 +1,161 @@
+//! What a scenario file may hold.
+
+use jiff::SignedDuration;
+
+use crate::base::duration::Span;
+use crate::conversation::Role;
+use crate::diag::{At, Named, Node};
+use crate::form;
+
+form! {
+    /// A scenario: one conversation, told step by step.
+    pub struct ScenarioForm {
+        /// What happens, in a few words.
+        name: Option<At<String>>,
+        /// What the scenario is good for.
+        about: Option<At<String>>,
+        /// The vendors it is played at; every vendor that can play it without this.
+        vendors: Option<Vec<At<String>>>,
+        /// The language of everybody who has none of their own, such as `sv`.
+        locale: Option<At<String>>,
+        /// Who takes part beside the visitor, the bot and the system.
+        cast: Named<CastForm>,
+        /// What an endpoint is sent, by vendor; the vendor's default without this.
+        subscribe: Named<Vec<At<String>>>,
+        /// What counts as right.
+        verify: Option<VerifyForm>,
+        /// What happens, in order.
+        step: Vec<StepForm>,
+    }
+}
+
+form! {
+    /// A member of the cast. What is left out is drawn from the seed.
+    pub struct CastForm {
+        /// What they are.
+        role: At<Role>,
+        /// Their full name.
+        name: Option<At<String>>,
+        /// Their mail address.
+        email: Option<At<String>>,
+        /// Their telephone number.
+        phone: Option<At<String>>,
+        /// Their language, such as `sv`.
+        locale: Option<At<String>>,
+        /// Whether they are here for the first time; true without this.
+        is_new: Option<At<bool>>,
+        /// What else is known about them.
+        variables: Named<Node>,
+    }
+}
+
+form! {
+    /// What counts as right.
+    pub struct VerifyForm {
+        /// Which answers of the receiver are right; `2xx` that the vendor accepts without this.
+        status: Vec<At<String>>,
+    }
+}
+
+form! {
+    /// A step: one act, and when it happens.
+    pub struct StepForm {
+        /// A name by which other steps refer to this one.
+        id: Option<At<String>>,
+        /// How long after the step before: a duration, or a range to draw one from.
+        after: Option<At<Span>>,
+        /// The vendors that the step is for; all of them without this.
+        only: Vec<At<String>>,
+        /// What is different at a vendor.
+        for_ ("for"): Named<OverrideForm>,
+        ..act
+    }
+}
+
+form! {
+    /// What is different at one vendor.
+    pub struct OverrideForm {
+        /// Why the step is left out there.
+        skip: Option<At<String>>,
+        /// How long after the step before.
+        after: Option<At<Span>>,
+        ..act
+    }
+}
+
+form! {
+    /// The conversation begins.
+    pub(super) struct OpenForm {
+        /// Who begins it; the visitor without this.
+        by: Option<At<String>>,
+        /// Over which channel; `web` without this.
+        channel: Option<At<String>>,
+        /// Who answers first.
+        assignee: Option<At<String>>,
+    }
+}
+
+form! {
+    /// Somebody says something. The other keys are the data of the kind of message.
+    pub(super) struct SayForm {
+        /// Who.
+        by: At<String>,
+        /// The kind of message; `text` without this.
+        kind: Option<At<String>>,
+        /// The text.
+        text: Option<At<String>>,
+        ..data
+    }
+}
+
+form! {
+    /// Somebody begins or stops typing.
+    pub(super) struct TypingForm {
+        /// Who.
+        by: At<String>,
+        /// Whether they type now; true without this.
+        on: Option<At<bool>>,
+    }
+}
+
+form! {
+    /// Somebody reads all that they have not read.
+    pub(super) struct ReadForm {
+        /// Who.
+        by: At<String>,
+        /// Only up to the message of the step with this id.
+        upto: Option<At<String>>,
+    }
+}
+
+form! {
+    /// The conversation is handed to somebody, or back to a queue.
+    pub(super) struct AssignForm {
+        /// To whom.
+        to: Option<At<String>>,
+        /// To the queue of this skill, instead of to somebody.
+        skill: Option<At<String>>,
+        /// By whom; the system without this.
+        by: Option<At<String>>,
+        /// They are asked first, and accept after this long.
+        accept: Option<At<SignedDuration>>,
+    }
+}
+
+form! {
+    /// Somebody does something that takes nothing else.
+    pub(super) struct PlainForm {
+        /// Who.
+        by: At<String>,
+    }
+}
+
+form! {
+    /// Somebody writes a note that the visitor does not see.
+    pub(super) struct NoteForm {
+        /// Who.
+        by: At<String>,
+        /// The note.
+        text: At<String>,
+    }
+}

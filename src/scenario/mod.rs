@@ -1,0 +1,45 @@
+//! Scenarios: the file that says who does what, checked into a script that can be played.
+//!
+//! Reading and checking only; playing is left to `run`. A script is checked against every vendor
+//! that it is to be played at, and by a dry run of the conversation model, so that nothing of it
+//! can fail later but by the receiver's doing.
+
+mod acts;
+mod bundled;
+mod cast;
+mod check;
+mod dry;
+mod forms;
+mod script;
+mod text;
+
+pub use bundled::{bundled, names as bundled_names};
+pub use cast::CastMember;
+pub use check::check;
+pub use dry::unplayable;
+pub use forms::ScenarioForm;
+pub use script::{Play, PlayedStep, Script, Step};
+
+use std::sync::Arc;
+
+use crate::diag::{Form as _, Problem, Problems, Source, code, toml};
+use crate::vendor::VendorRef;
+
+/// Reads a scenario's form; what it means is checked later.
+pub fn read(source: &Arc<Source>) -> Result<ScenarioForm, Problems> {
+    let (node, mut problems) = toml::parse(source);
+    if problems.is_empty() && node.as_table().is_some_and(|table| table.0.is_empty()) {
+        let place = source.place(0..0);
+        return Err(Problem::at(&place, code::EMPTY, "the scenario is empty").into());
+    }
+    let form = ScenarioForm::read(&node, &mut problems);
+    problems.or(form)
+}
+
+impl ScenarioForm {
+    /// The vendors that the file names; nothing where it leaves them out.
+    pub fn named_vendors(&self) -> Option<Vec<VendorRef>> {
+        let vendors = self.vendors.as_ref()?;
+        Some(vendors.iter().map(|vendor| VendorRef::parse(vendor)).collect())
+    }
+}
