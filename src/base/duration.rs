@@ -29,13 +29,13 @@ impl Span {
         Ok(span)
     }
 
-    /// One duration of the range, to the millisecond.
+    /// One duration of the range.
     pub fn draw(&self, rng: &mut ChaCha8Rng) -> SignedDuration {
         if self.low == self.high {
             return self.low;
         }
-        let millis = rng.random_range(self.low.as_millis()..=self.high.as_millis());
-        SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+        let nanos = rng.random_range(self.low.as_nanos()..=self.high.as_nanos());
+        SignedDuration::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `standin demo`: the vendor and a receiver in one process, both sides shown as it happens.
 
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -15,7 +15,7 @@ use crate::config::receiver_url;
 use crate::delivery::{Http, Pace};
 use crate::diag::{Problem, code};
 use crate::listen::{Receiver, serve};
-use crate::record::Record;
+use crate::record::{Record, What};
 use crate::report::{Console, Detail, Report as _};
 use crate::run::{self, Plan};
 use crate::scenario;
@@ -44,21 +44,23 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
     let script = Arc::new(scenario::check(&form, &source.name, &[Arc::clone(&vendor)])?);
     let speed = args.speed.clamp(0.01, 1000.0);
     runtime()?.block_on(async {
-        let out = Arc::new(Mutex::new(anstream::stdout()));
-        let shown = Arc::clone(&out);
+        let (came, mut coming) = mpsc::unbounded_channel::<String>();
         let receiver = Receiver::new(vec![Arc::clone(&account)], Vec::new());
-        let serving = serve(receiver, 0, move |received| {
-            let mut out = shown.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = writeln!(out, "{}", received.told());
-        })
-        .context("cannot start the receiver")?;
+        let serving = serve(receiver, 0, move |received| drop(came.send(received.told())))
+            .context("cannot start the receiver")?;
         let url = receiver_url(&format!("http://{}/", serving.address)).map_err(anyhow::Error::msg)?;
         let (sink, mut records) = mpsc::channel::<Record>(RECORD_QUEUE);
         let telling = tokio::spawn(async move {
             let mut console = Console::new(Detail::Normal);
+            let mut out = anstream::stdout();
             while let Some(record) = records.recv().await {
-                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
-                let _ = console.tell(&record, &mut *out);
+                if matches!(record.what, What::DeliverySettled(_) | What::HandshakeAnswered { .. }) {
+                    // What the receiver saw comes before what became of it.
+                    while let Ok(received) = coming.try_recv() {
+                        let _ = writeln!(out, "{received}");
+                    }
+                }
+                let _ = console.tell(&record, &mut out);
             }
         });
         let plan = Plan {

@@ -108,7 +108,7 @@ impl Conversation {
             participants: Vec::new(),
         });
         if let Some(first) = first.filter(|_| !self.habits.assigns_after_open) {
-            self.hand_to(&first, Part::Assignee);
+            self.hand_to(&first, Part::Assignee, at);
         }
         self.refresh_dialogs();
         Ok(event(EventKind::ConversationOpened, by, at))
@@ -147,7 +147,7 @@ impl Conversation {
             return Err(Refusal::Assigned(to.member.name.clone()));
         }
         let from = self.assignee().cloned();
-        self.hand_to(to, if offered { Part::Suggested } else { Part::Assignee });
+        self.hand_to(to, if offered { Part::Suggested } else { Part::Assignee }, at);
         self.skill = None;
         self.touch(at);
         let to = self.person(&to.member.name).cloned();
@@ -223,7 +223,7 @@ impl Conversation {
     }
 
     /// Hands the conversation to somebody; whoever had it leaves.
-    fn hand_to(&mut self, to: &Person, part: Part) {
+    fn hand_to(&mut self, to: &Person, part: Part, at: Timestamp) {
         self.unassign();
         let name = to.member.name.clone();
         if !self.joined.contains(&name) {
@@ -231,9 +231,11 @@ impl Conversation {
         }
         self.set_part(&name, part);
         self.assignee = Some(name);
+        self.assigned_at = Some(at);
     }
 
     fn unassign(&mut self) {
+        self.assigned_at = None;
         if let Some(name) = self.assignee.take() {
             self.joined.retain(|joined| *joined != name);
             let part = self.person(&name).map(|person| person.role().into());

@@ -48,6 +48,8 @@ pub struct Conversation {
     pub opened_at: Timestamp,
     /// When it last changed; a message does not change it.
     pub changed_at: Timestamp,
+    /// When it was assigned to whoever has it.
+    pub assigned_at: Option<Timestamp>,
     /// When it ended, and by whom.
     pub closed: Option<(Timestamp, Person)>,
     /// The skill of the queue that it waits in.
@@ -118,6 +120,7 @@ impl Conversation {
             state: None,
             opened_at: Timestamp::UNIX_EPOCH,
             changed_at: Timestamp::UNIX_EPOCH,
+            assigned_at: None,
             closed: None,
             skill: None,
             reply_due: None,
@@ -189,6 +192,7 @@ crate::fields! {
         always state: Shape::Word(State::WORDS) => |c| c.state.unwrap_or(State::Open).word().into();
         always opened_at: Shape::Time => |c| Value::Time(c.opened_at);
         always changed_at: Shape::Time => |c| Value::Time(c.changed_at);
+        maybe assigned_at: Shape::Time => |c| Value::maybe_time(c.assigned_at);
         maybe closed_at: Shape::Time => |c| Value::maybe_time(c.closed.as_ref().map(|c| c.0));
         maybe closed_by: Shape::Any => |c| Value::maybe_object(c.closed.as_ref().map(|c| &c.1));
         maybe skill: Shape::Text => |c| Value::maybe(c.skill.as_deref());

@@ -40,7 +40,7 @@ impl Player {
         let plan = Arc::clone(&self.plan);
         let play = plan.script.play(&plan.account, &self.draw, number, plan.start);
         let account = Arc::clone(&plan.account);
-        let session = Session::new(account, number, play.cast.clone(), play.draw().clone());
+        let session = Session::new(account, number, play.cast.clone(), play.ids().clone());
         let mut stage = Stage { number, session, now: plan.start, step: 0, deliveries: 0 };
         let steps: Vec<_> = play.steps().collect();
         for step in steps {

@@ -7,7 +7,7 @@ use rand::RngExt as _;
 use serde_json::{Map, Value as Json};
 
 use super::forms::ScenarioForm;
-use crate::base::draw::Draw;
+use super::script::Draws;
 use crate::base::fake::{LOCALES, Locale, Persona, locale};
 use crate::base::text::one_of;
 use crate::conversation::{Member, Person, Role};
@@ -104,17 +104,15 @@ fn check_name(key: &Key, role: Role, problems: &mut Problems) {
 }
 
 impl CastMember {
-    /// The member as they are in one conversation. Staff are the same in every conversation of a
-    /// run, so they are drawn from the run; a visitor is drawn from the conversation.
-    pub(super) fn invent(
-        &self,
-        account: &Account,
-        (run, conversation): (&Draw, &Draw),
-        start: Timestamp,
-    ) -> Person {
+    /// The member as they are in one conversation.
+    pub(super) fn invent(&self, account: &Account, draws: &Draws, start: Timestamp) -> Person {
         let is_visitor = self.role == Role::Visitor;
-        let draw = if is_visitor { conversation } else { run }.within("cast");
-        let own = draw.within(&self.name);
+        let (draw, ids) = if is_visitor {
+            (&draws.story, &draws.ids)
+        } else {
+            (&draws.staff, &draws.staff_ids)
+        };
+        let own = draw.within("cast").within(&self.name);
         let persona = Persona::invent(self.locale, &own);
         let persona = match &self.full_name {
             Some(name) => persona.named(name, &own),
@@ -133,6 +131,6 @@ impl CastMember {
             persona,
             ids: Map::new(),
         };
-        Person::new(Arc::new(account.admit(member, &draw)), self.variables.clone())
+        Person::new(Arc::new(account.admit(member, &ids.within("cast"))), self.variables.clone())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::cast::CastMember;
-use super::script::{ActPlan, Step};
+use super::script::{ActPlan, Draws, Step};
 use crate::base::draw::Draw;
 use crate::conversation::{Act, Conversation, DialogKind, Refusal, Who};
 use crate::diag::{Problem, Problems, code};
@@ -20,11 +20,11 @@ pub(super) fn run(
     named: bool,
     problems: &mut Problems,
 ) {
-    let draw = Draw::of_run(0);
+    let draws = Draws::new(&Draw::of_run(0), "", "", 1);
     for vendor in vendors {
         let account = Account::test(vendor);
         let people =
-            cast.iter().map(|m| m.invent(&account, (&draw, &draw), Timestamp::UNIX_EPOCH)).collect();
+            cast.iter().map(|m| m.invent(&account, &draws, Timestamp::UNIX_EPOCH)).collect();
         let mut conversation = Conversation::new(1, people, vendor.habits());
         for step in steps.iter().filter(|step| step.skipped_at(&vendor.id).is_none()) {
             let act = dry_act(step.plan_at(&vendor.id));

@@ -23,7 +23,6 @@ pub use script::{Play, PlayedStep, Script, Step};
 use std::sync::Arc;
 
 use crate::diag::{Form as _, Problem, Problems, Source, code, toml};
-use crate::vendor::VendorRef;
 
 /// Reads a scenario's form; what it means is checked later.
 pub fn read(source: &Arc<Source>) -> Result<ScenarioForm, Problems> {
@@ -36,10 +35,3 @@ pub fn read(source: &Arc<Source>) -> Result<ScenarioForm, Problems> {
     problems.or(form)
 }
 
-impl ScenarioForm {
-    /// The vendors that the file names; nothing where it leaves them out.
-    pub fn named_vendors(&self) -> Option<Vec<VendorRef>> {
-        let vendors = self.vendors.as_ref()?;
-        Some(vendors.iter().map(|vendor| VendorRef::parse(vendor)).collect())
-    }
-}

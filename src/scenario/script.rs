@@ -82,7 +82,7 @@ const GAP: Span = Span { low: SignedDuration::from_millis(5), high: SignedDurati
 pub struct Play<'a> {
     script: &'a Script,
     vendor: String,
-    draw: Draw,
+    draws: Draws,
     told: Told,
     /// Everybody who takes part.
     pub cast: Vec<Person>,
@@ -91,25 +91,45 @@ pub struct Play<'a> {
 impl Script {
     /// The conversation of this number at an account.
     pub fn play(&self, account: &Account, run: &Draw, number: u32, start: Timestamp) -> Play<'_> {
-        let draw = conversation_draw(run, number);
+        let draws = Draws::new(run, &account.vendor.id, &self.name, number);
         let cast: Vec<Person> =
-            self.cast.iter().map(|member| member.invent(account, (run, &draw), start)).collect();
+            self.cast.iter().map(|member| member.invent(account, &draws, start)).collect();
         let visitor = self.cast.iter().find(|member| member.role == crate::conversation::Role::Visitor);
         let locale = visitor.map_or(&crate::base::fake::LOCALES[0], |visitor| visitor.locale);
-        let told = Told::new(&cast, locale, &draw);
-        Play { script: self, vendor: account.vendor.id.clone(), draw, told, cast }
+        let told = Told::new(&cast, locale, &draws.story);
+        Play { script: self, vendor: account.vendor.id.clone(), draws, told, cast }
     }
 }
 
-/// The scope that the values of a conversation are drawn from.
-fn conversation_draw(run: &Draw, number: u32) -> Draw {
-    run.within(&format!("conversation {number}"))
+/// What the values of a conversation are drawn from. People and what they say are the same at
+/// every vendor; ids are a vendor's own, and no two scenarios share one. Staff are the same in
+/// every conversation.
+#[derive(Clone, Debug)]
+pub(super) struct Draws {
+    /// What the conversation's people, texts and times are drawn from.
+    pub(super) story: Draw,
+    /// What the conversation's ids are drawn from.
+    pub(super) ids: Draw,
+    /// What staff are drawn from.
+    pub(super) staff: Draw,
+    /// What the ids of staff are drawn from.
+    pub(super) staff_ids: Draw,
+}
+
+impl Draws {
+    pub(super) fn new(run: &Draw, vendor: &str, scenario: &str, number: u32) -> Self {
+        let conversation = format!("conversation {number}");
+        let story = run.within(scenario).within(&conversation);
+        let staff_ids = run.within("vendor").within(vendor);
+        let ids = staff_ids.within(scenario).within(&conversation);
+        Self { story, ids, staff: run.within("staff"), staff_ids }
+    }
 }
 
 impl<'a> Play<'a> {
-    /// The scope that the conversation's values are drawn from.
-    pub fn draw(&self) -> &Draw {
-        &self.draw
+    /// What the conversation's ids are drawn from.
+    pub fn ids(&self) -> &Draw {
+        &self.draws.ids
     }
 
     /// The steps in order.
@@ -119,14 +139,14 @@ impl<'a> Play<'a> {
 
     /// The time between an act and the one before it, beyond what the file asks for.
     pub fn gap(&self, label: &str) -> SignedDuration {
-        GAP.draw(&mut self.draw.within(label).rng("gap"))
+        GAP.draw(&mut self.draws.story.within(label).rng("gap"))
     }
 
     fn step(&self, step: &'a Step) -> Result<PlayedStep<'a>, TooLarge> {
         let own = step.overrides.get(&self.vendor);
         let after = own.and_then(|own| own.after).or(step.after);
         let after = after.map_or(SignedDuration::ZERO, |after| {
-            after.draw(&mut self.draw.within(&step.label).rng("after"))
+            after.draw(&mut self.draws.story.within(&step.label).rng("after"))
         });
         let act = match step.skipped_at(&self.vendor) {
             Some(reason) => Err(reason),

@@ -124,7 +124,10 @@ impl Checker<'_> {
         for (key, kind) in form.kinds.iter() {
             let Some(other) = &kind.as_ else { continue };
             match kinds.get(&other.value) {
-                Some(known) => drop(kinds.insert(key.name.clone(), known.clone())),
+                Some(known) => {
+                    let data = data_of(kind);
+                    drop(kinds.insert(key.name.clone(), Kind { data, ..known.clone() }));
+                }
                 None => {
                     let message = format!("there is no kind `{}`", other.value);
                     let problem = Problem::at(&other.place, code::UNKNOWN_KIND, message);
@@ -136,8 +139,7 @@ impl Checker<'_> {
     }
 
     fn kind(&mut self, name: &str, form: &KindForm, spelling: Spelling) -> Option<Kind> {
-        let data: Map<_, _> =
-            form.data.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect();
+        let data = data_of(form);
         let names = Kind::names(&data, &self.vocabulary.item_ids);
         let names = self.vocabulary.of_kind(&names);
         let body = match (&form.body, &form.template) {
@@ -331,6 +333,11 @@ impl Checker<'_> {
     fn reasons(&mut self, form: &Named<At<String>>) -> BTreeMap<String, String> {
         form.iter().map(|(key, reason)| (key.name.clone(), reason.value.clone())).collect()
     }
+}
+
+/// What a step may give a kind, with what it is otherwise.
+fn data_of(form: &KindForm) -> Map<String, serde_json::Value> {
+    form.data.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect()
 }
 
 fn spelling(form: &JsonForm) -> Spelling {
