@@ -107,15 +107,10 @@ fn check_vendor(folder: &Path, setup: &Setup, problems: &mut Problems) {
 
 /// Checks a scenario against the vendors it names, or against all of them.
 fn check_scenario(source: &Arc<Source>, setup: &Setup, problems: &mut Problems) {
-    let form = match scenario::read(source) {
-        Ok(form) => form,
-        Err(others) => return problems.extend(others),
-    };
-    let vendors = match played_at(&form, setup) {
-        Ok(vendors) => vendors,
-        Err(others) => return problems.extend(others),
-    };
-    let checked = scenario::check(&form, &source.name, &vendors);
+    let checked = scenario::read(source).and_then(|draft| {
+        let vendors = played_at(&draft.form, setup)?;
+        scenario::check(draft, &vendors)
+    });
     checked.err().into_iter().for_each(|others| problems.extend(others));
 }
 

@@ -40,8 +40,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
     let source = source.ok_or_else(|| {
         Problem::anywhere(code::NOTHING_TO_PLAY, "the configuration names no scenario for the demo")
     })?;
-    let form = scenario::read(&source)?;
-    let script = Arc::new(scenario::check(&form, &source.name, &[Arc::clone(&vendor)])?);
+    let script = Arc::new(scenario::check(scenario::read(&source)?, &[Arc::clone(&vendor)])?);
     let speed = args.speed.clamp(0.01, 1000.0);
     runtime()?.block_on(async {
         let (came, mut coming) = mpsc::unbounded_channel::<String>();

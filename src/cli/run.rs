@@ -159,12 +159,20 @@ fn plans(args: &RunArgs, setup: &Setup, sources: &[Arc<Source>]) -> Result<Vec<P
 }
 
 fn plans_of(args: &RunArgs, setup: &Setup, source: &Arc<Source>) -> Result<Vec<Plan>, Problems> {
-    let form = scenario::read(source)?;
-    let vendors = vendors(args, setup, &form)?;
-    let script = Arc::new(scenario::check(&form, &source.name, &vendors)?);
+    let draft = scenario::read(source)?;
+    let vendors = vendors(args, setup, &draft.form)?;
+    let script = Arc::new(scenario::check(draft, &vendors)?);
     let mut problems = Problems::new();
     let mut plans = Vec::new();
     for vendor in &vendors {
+        if let Some(reason) = script.cannot.get(&vendor.id) {
+            if args.vendors.is_empty() {
+                anstream::eprintln!("{} is left out of {}: {reason}", vendor.name, script.file);
+            } else {
+                problems.push(Problem::anywhere(code::VENDOR_CANNOT, reason));
+            }
+            continue;
+        }
         match plan(args, setup, &script, vendor) {
             Ok(more) => plans.extend(more),
             Err(others) => problems.extend(others),

@@ -46,7 +46,8 @@ impl Conversation {
             Act::Assign { to, skill, accept, .. } => match to {
                 Some(to) => {
                     let to = self.resolve(to)?.clone();
-                    self.assign(by, &to, accept.is_some(), at)
+                    let offered = accept.is_some() && self.habits.offers;
+                    self.assign(by, &to, offered, at)
                 }
                 None => Ok(self.queue(by, skill.clone(), at)),
             },

@@ -25,6 +25,8 @@ pub struct Habits {
     /// Whether the first assignee is assigned after the conversation has opened, by an event of
     /// its own.
     pub assigns_after_open: bool,
+    /// Whether somebody can be asked first and accept later. Where not, only the acceptance shows.
+    pub offers: bool,
     /// How soon somebody should answer a visitor.
     pub reply_within: Option<SignedDuration>,
 }
@@ -172,7 +174,7 @@ impl Conversation {
                 let to = Some(assignee.clone());
                 Some((None, Act::Assign { to, skill: None, by, accept: None }))
             }
-            Act::Assign { to: Some(to), accept: Some(after), .. } => {
+            Act::Assign { to: Some(to), accept: Some(after), .. } if self.habits.offers => {
                 Some((Some(*after), Act::Accept { by: to.clone() }))
             }
             Act::Say { by, .. } => {

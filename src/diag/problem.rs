@@ -97,6 +97,11 @@ impl Problems {
         self.0.is_empty()
     }
 
+    /// Whether there is one at this place.
+    pub fn has(&self, place: &Place) -> bool {
+        self.0.iter().any(|problem| problem.place.as_ref() == Some(place))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -18,12 +18,27 @@ pub fn parse(source: &Arc<Source>) -> (Node, Problems) {
     for error in &errors {
         let span = error.span().unwrap_or(0..0);
         let message = error.message().lines().next().unwrap_or("not TOML");
-        problems.push(Problem::at(&source.place(span), code::TOML_SYNTAX, message));
+        let place = source.place(span);
+        let mut problem = Problem::at(&place, code::TOML_SYNTAX, message);
+        problem.help = bare_word(place.text());
+        problems.push(problem);
     }
     let mut reader = Reader { source, problems };
     let span = table.span();
     let node = reader.table(span, table.into_inner());
     (node, reader.problems)
+}
+
+/// What to do about a word that stands where a value belongs.
+fn bare_word(text: &str) -> Option<String> {
+    let is_word = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
+    match text {
+        "null" | "None" | "nil" => Some("TOML has no null: leave the key out".into()),
+        "True" | "TRUE" => Some("write `true`".into()),
+        "False" | "FALSE" => Some("write `false`".into()),
+        _ if is_word => Some(format!("a text stands in quotes: `\"{text}\"`")),
+        _ => None,
+    }
 }
 
 struct Reader<'a> {
@@ -67,8 +82,10 @@ impl Reader<'_> {
 
     fn unfit(&mut self, span: Range<usize>, expected: &str) -> Node {
         let place = self.source.place(span.clone());
-        let message = format!("expected {expected}");
-        self.problems.push(Problem::at(&place, code::WRONG_TYPE, message));
+        if !self.problems.has(&place) {
+            let message = format!("expected {expected}");
+            self.problems.push(Problem::at(&place, code::WRONG_TYPE, message));
+        }
         self.leaf(span, Content::Int(0))
     }
 

@@ -63,6 +63,11 @@ impl Player {
         if let Some(reason) = unplayable(&self.plan.account, &act, stage.session.conversation()) {
             return self.skip(stage, act.word(), &reason).await;
         }
+        if let Act::Assign { accept: Some(after), .. } = &act
+            && !stage.session.conversation().habits.offers
+        {
+            stage.now = later(stage.now, *after);
+        }
         if let Some(before) = stage.session.conversation().implied_before(&act) {
             self.happen(play, &before, &format!("{label} before"), true, stage).await;
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::acts::{ActForm, read_act};
 use super::cast::{self, CastMember};
+use super::Draft;
 use super::dry;
 use super::forms::{AssignForm, OpenForm, SayForm, ScenarioForm};
 use super::script::{ActPlan, Override, Script, Step};
@@ -18,8 +19,9 @@ use crate::policy::StatusSet;
 use crate::vendor::{Kind, Subscription, Vendor};
 
 /// Checks a scenario for these vendors.
-pub fn check(form: &ScenarioForm, file: &str, vendors: &[Arc<Vendor>]) -> Result<Script, Problems> {
-    let mut problems = Problems::new();
+pub fn check(draft: Draft, vendors: &[Arc<Vendor>]) -> Result<Script, Problems> {
+    let Draft { source, form, mut problems } = draft;
+    let (form, file) = (&form, source.name.as_str());
     let cast = cast::check(form, &mut problems);
     let texts = Texts::of(&cast);
     let ids = vendors.iter().map(|vendor| vendor.id.as_str()).collect();
@@ -28,11 +30,12 @@ pub fn check(form: &ScenarioForm, file: &str, vendors: &[Arc<Vendor>]) -> Result
     let steps = checker.steps();
     let subscribe = checker.subscriptions();
     let verify = checker.verify();
+    let mut cannot = BTreeMap::new();
     if problems.is_empty() {
-        dry::run(&cast, &steps, vendors, form.vendors.is_some(), &mut problems);
+        cannot = dry::run(&cast, &steps, vendors, form.vendors.is_some(), &mut problems);
     }
     let name = form.name.as_ref().map_or(file, |name| name.as_str()).to_owned();
-    let script = Script { name, file: file.to_owned(), cast, steps, subscribe, verify };
+    let script = Script { name, file: file.to_owned(), cast, steps, subscribe, verify, cannot };
     problems.or(Some(script))
 }
 
@@ -250,7 +253,8 @@ impl Checker<'_> {
         let Some(role) = Role::of_word(&name.value) else {
             let message = format!("nobody is called `{}`", name.value);
             let problem = Problem::at(&name.place, code::UNKNOWN_PERSON, message);
-            let known = self.cast.iter().map(|member| member.name.as_str()).chain(["assignee"]);
+            let cast = self.cast.iter().map(|member| member.name.as_str());
+            let known = cast.chain(self.form.cast.names()).chain(["assignee"]);
             self.problems.push(problem.known(name, known));
             return None;
         };

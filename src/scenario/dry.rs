@@ -1,5 +1,6 @@
 //! The dry run: plays a script on the conversation model, so that nothing is refused later.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,35 +13,56 @@ use crate::diag::{Problem, Problems, code};
 use crate::vendor::{Account, Coverage, Vendor};
 
 /// Plays the script on the conversation model for each vendor, without texts or times that mean
-/// anything: whatever cannot happen is told at its step.
+/// anything: whatever cannot happen is told at its step. A vendor that leaves an act out, and so
+/// cannot play what comes after it, is given with the reason.
 pub(super) fn run(
     cast: &[CastMember],
     steps: &[Step],
     vendors: &[Arc<Vendor>],
     named: bool,
     problems: &mut Problems,
-) {
-    let draws = Draws::new(&Draw::of_run(0), "", "", 1);
+) -> BTreeMap<String, String> {
+    let mut cannot = BTreeMap::new();
     for vendor in vendors {
-        let account = Account::test(vendor);
-        let people =
-            cast.iter().map(|m| m.invent(&account, &draws, Timestamp::UNIX_EPOCH)).collect();
-        let mut conversation = Conversation::new(1, people, vendor.habits());
-        for step in steps.iter().filter(|step| step.skipped_at(&vendor.id).is_none()) {
-            let act = dry_act(step.plan_at(&vendor.id));
-            if let Some(reason) = unplayable(&account, &act, &conversation) {
-                if named && vendors.len() == 1 {
-                    let message = format!("{} cannot play `{}`: {reason}", vendor.name, act.word());
-                    problems.push(Problem::at(&step.place, code::VENDOR_CANNOT, message));
-                }
-                continue;
-            }
-            if let Err(refusal) = play(&mut conversation, act) {
-                problems.push(refused(step, &refusal));
-                break;
-            }
+        let only_this = named && vendors.len() == 1;
+        if let Some(reason) = run_at(cast, steps, vendor, only_this, problems) {
+            cannot.insert(vendor.id.clone(), reason);
         }
     }
+    cannot
+}
+
+/// Plays the script for one vendor; gives why it cannot play the whole.
+fn run_at(
+    cast: &[CastMember],
+    steps: &[Step],
+    vendor: &Arc<Vendor>,
+    only_this: bool,
+    problems: &mut Problems,
+) -> Option<String> {
+    let draws = Draws::new(&Draw::of_run(0), "", "", 1);
+    let account = Account::test(vendor);
+    let people = cast.iter().map(|m| m.invent(&account, &draws, Timestamp::UNIX_EPOCH)).collect();
+    let mut conversation = Conversation::new(1, people, vendor.habits());
+    let mut left_out = None;
+    for step in steps.iter().filter(|step| step.skipped_at(&vendor.id).is_none()) {
+        let act = dry_act(step.plan_at(&vendor.id));
+        if let Some(reason) = unplayable(&account, &act, &conversation) {
+            let told = format!("{} cannot play `{}`: {reason}", vendor.name, act.word());
+            if only_this {
+                problems.push(Problem::at(&step.place, code::VENDOR_CANNOT, &told));
+            }
+            left_out.get_or_insert(told);
+            continue;
+        }
+        if let Err(refusal) = play(&mut conversation, act) {
+            if left_out.is_none() {
+                problems.push(refused(step, &refusal));
+            }
+            return left_out;
+        }
+    }
+    None
 }
 
 /// Why a vendor leaves an act out, if it does.

@@ -24,14 +24,27 @@ use std::sync::Arc;
 
 use crate::diag::{Form as _, Problem, Problems, Source, code, toml};
 
-/// Reads a scenario's form; what it means is checked later.
-pub fn read(source: &Arc<Source>) -> Result<ScenarioForm, Problems> {
+/// A scenario that was read and is not yet checked: what of it could be read, and what could not.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The file.
+    pub source: Arc<Source>,
+    /// What could be read.
+    pub form: ScenarioForm,
+    /// What is wrong with it so far.
+    pub problems: Problems,
+}
+
+/// Reads a scenario; what it means is checked later.
+pub fn read(source: &Arc<Source>) -> Result<Draft, Problems> {
     let (node, mut problems) = toml::parse(source);
     if problems.is_empty() && node.as_table().is_some_and(|table| table.0.is_empty()) {
         let place = source.place(0..0);
         return Err(Problem::at(&place, code::EMPTY, "the scenario is empty").into());
     }
-    let form = ScenarioForm::read(&node, &mut problems);
-    problems.or(form)
+    match ScenarioForm::read(&node, &mut problems) {
+        Some(form) => Ok(Draft { source: Arc::clone(source), form, problems }),
+        None => Err(problems),
+    }
 }
 

@@ -30,6 +30,8 @@ pub struct Script {
     pub subscribe: BTreeMap<String, Subscription>,
     /// Which answers are right, where the file says it.
     pub verify: Option<StatusSet>,
+    /// The vendors among those it was checked for that cannot play it, and why.
+    pub cannot: BTreeMap<String, String>,
 }
 
 /// One step.

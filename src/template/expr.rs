@@ -84,7 +84,8 @@ pub(super) fn check(
             );
             Some(problem.help(format!("write `${{{path}?}}` to leave it out, or `| or:null`")))
         }
-        (false, true, _) | (false, _, true) => {
+        // A file that others include may be given what is always there and what is not.
+        (false, true, _) | (false, _, true) if resolved.base == Base::Root => {
             let message = format!("`{path}` is always there");
             Some(Problem::at(&hole.place, code::NOT_OPTIONAL, message).help("leave out `?` and `or:`"))
         }
@@ -161,7 +162,10 @@ fn unknown(parent: &Shape, step: &str, walked: &[String], place: &Place, scope: 
             known.extend(scope.bound.iter().map(|(name, _)| name.clone()));
             (format!("nothing is called `{step}` here"), known)
         }
-        Shape::Table(names) => (format!("{} has no `{step}`", names.about), known(names)),
+        Shape::Table(names) => {
+            let whole = walked[..walked.len() - 1].join(".");
+            (format!("`{whole}` has no `{step}`"), known(names))
+        }
         other => {
             let whole = walked[..walked.len() - 1].join(".");
             (format!("`{whole}` is {}, which has no parts", other.about()), Vec::new())

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
+use self::FilterName as F;
 use super::compile::{Library, WordTable};
 use super::hole::Call;
 use super::shape::Shape;
@@ -104,7 +105,6 @@ pub(super) fn check(
 
 /// What a filter takes, where it does not take the input.
 fn refuses(name: FilterName, input: &Shape) -> Option<&'static str> {
-    use FilterName as F;
     let (takes, expected) = match name {
         F::EpochMs | F::EpochSecs | F::EpochSecs9 | F::IsoMs | F::IsoOffset | F::IsoMicros
         | F::NaiveMicros => (*input == Shape::Time, "a time"),
@@ -121,7 +121,6 @@ fn refuses(name: FilterName, input: &Shape) -> Option<&'static str> {
 }
 
 fn gives(name: FilterName, input: &Shape) -> Shape {
-    use FilterName as F;
     match name {
         F::EpochMs | F::EpochSecs | F::Count => Shape::Int,
         F::Int => Shape::Any,
@@ -188,7 +187,6 @@ impl Filter {
 }
 
 fn plain(name: FilterName, value: Value<'_>) -> Value<'_> {
-    use FilterName as F;
     let time = match value {
         Value::Time(time) => time,
         other => return text_or_list(name, other),
@@ -214,7 +212,6 @@ fn spell_time(time: Timestamp, format: &str) -> Value<'static> {
 }
 
 fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
-    use FilterName as F;
     match name {
         F::Count => Value::from(value.items().len()),
         F::Reversed => {
@@ -279,8 +276,8 @@ mod tests {
         check(FilterName::Int, "42".into(), "42");
         check(FilterName::Int, "x".into(), "null");
         check(FilterName::Upper, "ä".into(), "\"Ä\"");
-        check(FilterName::Count, Value::List(vec![1.into(), 2.into()]), "2");
-        check(FilterName::Reversed, Value::List(vec![1.into(), 2.into()]), "[2,1]");
+        check(FilterName::Count, Value::List(vec![Value::Int(1), Value::Int(2)]), "2");
+        check(FilterName::Reversed, Value::List(vec![Value::Int(1), Value::Int(2)]), "[2,1]");
         check(FilterName::Text, true_json(), "\"true\"");
     }
 

@@ -12,7 +12,7 @@ use crate::diag::{Node, Problem, Problems, Source, code, json, toml};
 /// The revision that is the vendor's documentation as published.
 pub(super) const DOCS: &str = "docs";
 
-/// A vendor by id, perhaps with a revision: `ebbot@docs`.
+/// A vendor by id, perhaps with a revision: `vendor@docs`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VendorRef {
     /// The id.

@@ -48,7 +48,8 @@ pub(super) fn check(
     let quiet = Quiet { silent: checker.reasons(&form.silent), cannot: checker.reasons(&form.cannot) };
     let counters = form.counter.iter().map(|(key, counter)| {
         let start = counter.start.as_ref().map_or(0, |start| start.value);
-        (key.name.clone(), Counter { scope: counter.per.value, start })
+        let messages = counter.messages.as_ref().is_some_and(|messages| messages.value);
+        (key.name.clone(), Counter { scope: counter.per.value, start, messages })
     });
     coverage::check(node, &form, &quiet, problems);
     coverage::check_sources(node, &form, problems);
@@ -347,6 +348,7 @@ fn spelling(form: &JsonForm) -> Spelling {
 fn habits(form: &VendorForm) -> Habits {
     form.conversation.as_ref().map_or_else(Habits::default, |form| Habits {
         assigns_after_open: form.assignee.value == FirstAssignee::AfterOpen,
+        offers: form.offers.as_ref().is_some_and(|offers| offers.value),
         reply_within: form.reply_within.as_ref().map(|within| within.value),
     })
 }

@@ -112,6 +112,9 @@ form! {
         per: At<CounterScope>,
         /// Its first number; 0 without it.
         start: Option<At<i64>>,
+        /// Whether its number is the `message.number` of a message that takes one; false without
+        /// it.
+        messages: Option<At<bool>>,
     }
 }
 
@@ -130,6 +133,8 @@ form! {
     pub struct ConversationForm {
         /// When the first assignee is assigned.
         assignee: At<FirstAssignee>,
+        /// Whether somebody can be asked first and accept later; false without this.
+        offers: Option<At<bool>>,
         /// How soon a visitor should have an answer; gives `conversation.reply_due`.
         reply_within: Option<At<SignedDuration>>,
     }

@@ -26,6 +26,8 @@ pub struct EventRule {
 pub(super) struct Counter {
     pub(super) scope: CounterScope,
     pub(super) start: i64,
+    /// Whether its number is that of a message which takes one.
+    pub(super) messages: bool,
 }
 
 /// What a vendor does about a neutral event.

@@ -175,6 +175,7 @@ impl Session {
     ) -> Result<Vec<Payload>, SessionError> {
         let account = Arc::clone(&self.account);
         let place = event.messages.first().copied().filter(|_| event.kind == EventKind::MessageSent);
+        let mut unnumbered = place;
         let mut payloads = Vec::new();
         for rule in &account.vendor.events {
             let message = place.map(|place| &self.conversation.messages[place]);
@@ -182,8 +183,11 @@ impl Session {
                 continue;
             }
             let number = rule.counter.as_ref().map(|name| (name.as_str(), self.count(name, event)));
-            if let (Some(place), Some((_, number)), true) = (place, number, payloads.is_empty()) {
+            if let (Some(place), Some((name, number))) = (unnumbered, number)
+                && account.vendor.counters.get(name).is_some_and(|counter| counter.messages)
+            {
                 self.conversation.messages[place].number = number;
+                unnumbered = None;
             }
             let body = if subscription.covers(&rule.event_type) {
                 Some(self.render(rule, event, place, number)?)

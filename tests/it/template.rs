@@ -160,9 +160,9 @@ fn every_mistake_is_refused_at_its_place() {
     refuses(r#"{"a":{"$each":"x in items","$do":1}}"#, &["15 `$each` stands in a list or in `$merge`"]);
     refuses(r#"[{"$each":"x of items","$do":1}]"#, &["11 `$each` is written `name in path.to.list`"]);
     refuses(r#"[{"$each":"x in int","$do":1}]"#, &["11 an integer has no elements to walk through"]);
-    refuses(r#"{"a":{"$if":"role","$is":"agnet","$then":1}}"#, &["27 `role` is never `agnet`"]);
+    refuses(r#"{"a":{"$if":"role","$is":"agnet","$then":1}}"#, &["26 `role` is never `agnet`"]);
     refuses(r#"{"a":{"$if":"text","$then":1}}"#, &["13 `text` is always there, so `$if` needs `$is`"]);
-    refuses(r#"{"a":{"$if":"gone","$the":1}}"#, &["6 `$if` needs `$then` beside it", "21 `$the` cannot stand beside `$if`"]);
+    refuses(r#"{"a":{"$if":"gone","$the":1}}"#, &["6 `$if` needs `$then` beside it", "20 `$the` cannot stand beside `$if`"]);
 }
 
 #[test]

@@ -1,0 +1,241 @@
+//! The commands as a user meets them: from an empty folder, by what they print and how they end.
+
+use std::fs;
+use std::process::Output;
+
+use serde_json::Value as Json;
+
+use crate::support::{Receiver, Reply, standin, standin_in, stderr, stdout};
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+#[test]
+fn demo_shows_both_sides() {
+    let output = standin(&["demo", "--speed", "1000"]);
+    let told = stdout(&output);
+    assert_eq!(code(&output), 0, "{told}{}", stderr(&output));
+    assert!(told.contains("receiver: ✓"), "{told}");
+    assert!(told.contains("passed: 15 of 15 deliveries right"), "{told}");
+    assert!(told.contains("standin run handover --vendor"), "{told}");
+}
+
+#[test]
+fn run_plays_a_bundled_scenario_from_an_empty_folder() {
+    let receiver = Receiver::agreeing();
+    let output = standin(&["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).contains("passed: 9 of 9 deliveries right"), "{}", stdout(&output));
+    assert!(!receiver.came().is_empty());
+}
+
+#[test]
+fn a_wrong_receiver_ends_with_1_and_says_why() {
+    let receiver = Receiver::answering(|_, _| Reply::Status(500, "{\"error\":\"database\"}".into()));
+    let output = standin(&["run", "handover", "--vendor", "ebbot", "--to", &receiver.url()]);
+    let told = stdout(&output);
+    assert_eq!(code(&output), 1);
+    assert!(told.contains("`chat.create` was answered with status 500"), "{told}");
+    assert!(told.contains("it said: {\"error\":\"database\"}"), "{told}");
+}
+
+#[test]
+fn json_prints_records_and_nothing_else() {
+    let receiver = Receiver::agreeing();
+    let output = standin(&["run", "handover", "--vendor", "erxes", "--to", &receiver.url(), "--json"]);
+    let records: Vec<Json> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<&str> = records.iter().map(|record| record["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds[..3], ["run.started", "handshake.sent", "handshake.answered"]);
+    assert_eq!(kinds.last(), Some(&"run.finished"));
+    for kind in ["act.done", "act.implied", "act.silent", "delivery.planned", "attempt.started",
+                 "attempt.finished", "delivery.settled"] {
+        assert!(kinds.contains(&kind), "{kind}");
+    }
+    for (place, record) in (1..).zip(&records) {
+        assert_eq!((&record["v"], &record["seq"]), (&Json::from(1), &Json::from(place)));
+    }
+}
+
+#[test]
+fn several_vendors_and_scenarios_are_played_one_after_the_other() {
+    let (one, two) = (Receiver::agreeing(), Receiver::agreeing());
+    let to = [format!("ebbot={}", one.url()), format!("erxes={}", two.url())];
+    let output = standin(&["run", "handover", "transfer", "--vendor", "ebbot", "--vendor", "erxes",
+                           "--to", &to[0], "--to", &to[1], "--quiet"]);
+    let told = stdout(&output);
+    assert_eq!(code(&output), 0, "{told}");
+    assert_eq!(told.matches("passed").count(), 4, "{told}");
+    let chats: std::collections::BTreeSet<String> = one.came().iter().filter_map(|came| {
+        Some(came.json()["data"]["chatId"].as_str()?.to_owned())
+    }).collect();
+    assert_eq!(chats.len(), 2, "two runs never share a conversation");
+}
+
+#[test]
+fn the_configuration_gives_receivers_credentials_and_options() {
+    let receiver = Receiver::agreeing();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("token"), "s3cret\n").unwrap();
+    let config = format!(
+        "seed = 5\n[vendor.wotnot]\naccount = {{ bot_id = 4711 }}\nsecret = {{ token = 'file:token' }}\n\
+         option = {{ event_token_in = 'bearer' }}\n[[endpoint]]\nvendor = 'wotnot'\nurl = '{}'\n\
+         events = ['message']\nheaders = {{ X-Env = 'ci' }}\n",
+        receiver.url()
+    );
+    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let output = standin_in(folder.path(), &["run", "handover", "--vendor", "wotnot", "--json"]);
+    let told = stdout(&output);
+    assert_eq!(code(&output), 0, "{told}{}", stderr(&output));
+    assert!(told.contains("\"seed\":5"));
+    assert!(!told.contains("s3cret") && told.contains("${secret.token}"), "{told}");
+    assert_eq!(receiver.came()[0].token().as_deref(), Some("s3cret"));
+    for event in receiver.events() {
+        let json = event.json();
+        assert_eq!(json["events"][0]["event"]["type"], "message");
+        assert_eq!(json["events"][0]["account"]["bot"]["id"], 4711);
+        assert_eq!(event.header("authorization").as_deref(), Some("Bearer s3cret"));
+        assert_eq!(event.header("x-env").as_deref(), Some("ci"));
+    }
+}
+
+#[test]
+fn a_token_in_the_body_is_an_option() {
+    let receiver = Receiver::agreeing();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("standin.toml"), "[vendor.wotnot]\noption = { event_token_in = 'body' }\n").unwrap();
+    let output =
+        standin_in(folder.path(), &["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let token = receiver.came()[0].token();
+    for event in receiver.events() {
+        assert_eq!((event.json()["token"].as_str(), event.header("authorization")), (token.as_deref(), None));
+    }
+}
+
+#[test]
+fn check_draws_every_problem_on_its_source_and_sends_nothing() {
+    let receiver = Receiver::agreeing();
+    let folder = tempfile::tempdir().unwrap();
+    let story = "[[step]]\nopen = { channel = 'web', asignee = 'bot' }\n[[step]]\n\
+                 say = { by = 'gracee', text = 'Order ${fake.order_numer}' }\n[cast.grace]\nrole = 'agnet'\n";
+    fs::write(folder.path().join("broken.toml"), story).unwrap();
+    for arguments in [vec!["check", "broken.toml"], vec!["run", "broken.toml", "--vendor", "ebbot", "--to", &receiver.url()]] {
+        let output = standin_in(folder.path(), &arguments);
+        let told = stderr(&output);
+        assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{told}");
+        for part in ["did you mean `assignee`?", "`agnet` is not", "did you mean `grace`?", "did you mean `order_number`?", "broken.toml:2:27", "help"] {
+            assert!(told.contains(part), "{part} is not in\n{told}");
+        }
+    }
+    assert!(receiver.came().is_empty());
+}
+
+#[test]
+fn bad_input_ends_with_2_and_nothing_on_standard_output() {
+    for arguments in [
+        vec!["run"],
+        vec!["run", "handover", "--vendor", "ebot", "--to", "http://127.0.0.1:1/"],
+        vec!["run", "handovr", "--vendor", "ebbot", "--to", "http://127.0.0.1:1/"],
+        vec!["run", "handover", "--vendor", "ebbot"],
+        vec!["run", "handover", "--vendor", "ebbot@2", "--to", "http://127.0.0.1:1/"],
+        vec!["run", "handover", "--vendor", "ebbot", "--to", "ftp://127.0.0.1/"],
+        vec!["run", "handover", "--vendor", "ebbot", "--to", "http://127.0.0.1:1/", "--events", "nothing"],
+        vec!["run", "handover", "--to", "http://127.0.0.1:1/"],
+        vec!["run", "handover", "--seed", "abc"],
+        vec!["secrets", "nobody"],
+        vec!["check", "nowhere.toml"],
+        vec!["check", "--explain", "E999"],
+        vec!["nonsense"],
+    ] {
+        let output = standin(&arguments);
+        assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{arguments:?}");
+        assert!(!stderr(&output).is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_mistyped_name_is_met_with_the_nearest() {
+    let to = "http://127.0.0.1:1/";
+    let told = stderr(&standin(&["run", "handover", "--vendor", "ebot", "--to", to]));
+    assert!(told.contains("did you mean `ebbot`?"), "{told}");
+    let told = stderr(&standin(&["run", "handovr", "--vendor", "ebbot", "--to", to]));
+    assert!(told.contains("did you mean `handover`?"), "{told}");
+}
+
+#[test]
+fn secrets_say_all_that_a_receiver_must_know() {
+    let told = stdout(&standin(&["secrets", "liveperson"]));
+    for part in ["client_secret", "x-liveperson-signature: sha1=<signature>", "hmac-sha1 in base64", "no handshake"] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    let told = stdout(&standin(&["secrets", "wotnot"]));
+    assert!(told.contains("Answer it with 200 and the text"), "{told}");
+}
+
+#[test]
+fn listen_verifies_answers_handshakes_and_can_misbehave() {
+    for (wrong, exit, told_there) in [
+        (vec![], 0, "✓ message"),
+        (vec!["--wrong", "status:500"], 1, "answered 500"),
+        (vec!["--wrong", "token"], 1, "✓ handshake"),
+        (vec!["--wrong", "slow:1ms"], 0, "✓ status"),
+    ] {
+        let arguments = [vec!["listen", "wotnot", "--port", "0"], wrong.clone()].concat();
+        let listening = Listening::start(&arguments);
+        let output = standin(&["run", "handover", "--vendor", "wotnot", "--to", &listening.url]);
+        assert_eq!(code(&output), exit, "{wrong:?} {}", stdout(&output));
+        let told = listening.stop();
+        assert!(told.contains(told_there), "{wrong:?}: {told_there} is not in\n{told}");
+    }
+}
+
+#[test]
+fn listen_says_which_header_is_wrong() {
+    let listening = Listening::start(&["listen", "liveperson", "--port", "0"]);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("standin.toml"), "[vendor.liveperson]\nsecret = { client_secret = 'another' }\n").unwrap();
+    let output =
+        standin_in(folder.path(), &["run", "handover", "--vendor", "liveperson", "--to", &listening.url]);
+    assert_eq!(code(&output), 1);
+    let told = listening.stop();
+    assert!(told.contains("x-liveperson-signature is not what the account's credentials give"), "{told}");
+}
+
+#[test]
+fn listen_on_a_port_that_is_taken_could_not() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = standin(&["listen", "ebbot", "--port", &port]);
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains(&format!("cannot listen on port {port}")));
+}
+
+/// `standin listen` in the background.
+struct Listening {
+    child: std::process::Child,
+    url: String,
+}
+
+impl Listening {
+    fn start(arguments: &[&str]) -> Self {
+        use std::io::BufRead as _;
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_standin"))
+            .args(arguments)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().nth(1).unwrap().to_owned();
+        Self { child, url }
+    }
+
+    fn stop(mut self) -> String {
+        self.child.kill().unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+}

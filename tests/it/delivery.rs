@@ -1,0 +1,184 @@
+//! Delivery against real receivers: order, retries, limits, one request for each attempt.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use standin::record::{Met, Outcome, Verdict, What};
+
+use crate::support::{Came, Played, Receiver, Reply, play};
+
+const STORY: &str = "[[step]]\nopen = {}\n[[step]]\nsay = { by = 'visitor', text = 'Hello' }\n\
+                     [[step]]\nclose = { by = 'system' }\n";
+
+/// The conversation that one of these bodies is about.
+fn chat(came: &Came) -> String {
+    let json = came.json();
+    let ids = ["/data/chatId", "/data/id", "/chat/id"];
+    ids.iter().find_map(|id| json.pointer(id)?.as_str()).unwrap().to_owned()
+}
+
+#[test]
+fn a_thousand_conversations_keep_their_order_against_a_receiver_that_delays_and_drops() {
+    let under_way: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+    let violations: Arc<Mutex<u32>> = Arc::default();
+    let (busy, wrong) = (Arc::clone(&under_way), Arc::clone(&violations));
+    let receiver = Receiver::answering(move |number, came| {
+        let chat = chat(came);
+        let together = {
+            let mut busy = busy.lock().unwrap();
+            let count = busy.entry(chat.clone()).or_default();
+            *count += 1;
+            *count
+        };
+        if together > 1 {
+            *wrong.lock().unwrap() += 1;
+        }
+        std::thread::sleep(Duration::from_millis((number as u64 * 7) % 21));
+        *busy.lock().unwrap().get_mut(&chat).unwrap() -= 1;
+        if number % 10 == 9 { Reply::Close } else { Reply::good() }
+    });
+    let played = play(STORY).at("ebbot").times(1_000).to(&receiver);
+    let came = receiver.came();
+    assert_eq!(*violations.lock().unwrap(), 0, "two requests of one conversation at once");
+    check_order(&came);
+
+    let finished = played.finished;
+    let dropped = came.len() / 10;
+    assert_eq!(finished.deliveries, 5_000);
+    assert_eq!(finished.attempts, came.len() as u64, "one attempt is one request");
+    assert_eq!(finished.right, (came.len() - dropped) as u64);
+    assert_eq!(finished.verdict, Verdict::Failed);
+    let told = format!("{dropped} deliveries were not right; the first: `");
+    assert!(finished.reason.as_ref().unwrap().starts_with(&told), "{:?}", finished.reason);
+}
+
+/// Each conversation's topics came in the order of the story.
+fn check_order(came: &[Came]) {
+    let mut topics: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for request in came {
+        let topic = request.json()["topic"].as_str().unwrap().to_owned();
+        topics.entry(chat(request)).or_default().push(topic);
+    }
+    let story =
+        ["chat.create", "chat.user.message", "chat.status.change", "chat.update", "chat.close"];
+    assert_eq!(topics.len(), 1_000);
+    assert!(topics.values().all(|topics| *topics == story));
+}
+
+#[test]
+fn a_vendor_that_retries_does_so_in_run_time() {
+    let receiver = Receiver::to_events(|number, _| {
+        if number % 3 == 0 { Reply::good() } else { Reply::Status(503, "later".into()) }
+    });
+    let played = play(STORY).at("parlour").to(&receiver);
+    assert_eq!(played.finished.verdict, Verdict::Passed, "{:?}", played.finished);
+    let attempts: Vec<u32> = played
+        .records
+        .iter()
+        .filter_map(|record| match &record.what {
+            What::DeliverySettled(settled) => Some(settled.attempts),
+            _ => None,
+        })
+        .collect();
+    assert!(attempts.iter().all(|attempts| *attempts == 3), "{attempts:?}");
+    let bodies: Vec<String> = receiver.events().into_iter().map(|came| came.body).collect();
+    assert!(bodies.chunks(3).all(|same| same.iter().all(|body| *body == same[0])));
+    let started = |record: &standin::record::Record| {
+        matches!(record.what, What::AttemptStarted { .. }).then_some(record.run_time)
+    };
+    let times: Vec<_> = played.records.iter().filter_map(started).take(3).collect();
+    assert_eq!(times[1].duration_since(times[0]).as_secs(), 30);
+    assert_eq!(times[2].duration_since(times[1]).as_secs(), 30);
+}
+
+/// What the first event met, when a receiver answers it so, and how many requests it took.
+fn meets(reply: Reply) -> (Met, usize, Played) {
+    let receiver = Receiver::to_events(move |_, _| reply.clone());
+    let played = play("[[step]]\nopen = {}\n").at("ebbot").to(&receiver);
+    let met = played.find(|what| match what {
+        What::AttemptFinished { met, .. } => Some(met.clone()),
+        _ => None,
+    });
+    (met.unwrap(), receiver.came().len(), played)
+}
+
+#[test]
+fn a_redirect_is_a_failure_and_is_not_followed() {
+    let there = Receiver::agreeing();
+    for status in [301, 302, 303, 307, 308] {
+        let head = format!("HTTP/1.1 {status} Moved\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", there.url());
+        let (met, requests, played) = meets(Reply::Raw(head.into_bytes()));
+        assert_eq!((met.status, met.location, requests), (Some(status), Some(there.url()), 1));
+        assert!(played.finished.reason.unwrap().contains("a redirect to"));
+    }
+    assert!(there.came().is_empty());
+}
+
+#[test]
+fn a_long_answer_is_cut_and_its_status_counts() {
+    let (met, requests, played) = meets(Reply::Status(200, "x".repeat(1_000_000)));
+    assert_eq!((met.outcome, met.answer.len(), met.truncated), (Outcome::Answered, 64 * 1024, true));
+    assert_eq!((requests, played.finished.verdict), (1, Verdict::Passed));
+}
+
+#[test]
+fn what_an_attempt_meets_has_a_name_and_costs_one_request() {
+    let check = |reply: Reply, outcome: Outcome| {
+        let told = format!("{reply:?}");
+        let (met, requests, played) = meets(reply);
+        assert_eq!((met.outcome, requests), (outcome, 1), "{told}: {met:?}");
+        assert_eq!(played.finished.verdict, Verdict::Failed, "{told}");
+    };
+    check(Reply::Close, Outcome::Reset);
+    check(Reply::Raw(b"this is no HTTP\r\n\r\n".to_vec()), Outcome::Protocol);
+    check(Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc".to_vec()), Outcome::BodyIncomplete);
+    let endless = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; 2_000_000]].concat();
+    check(Reply::Raw(endless), Outcome::HeadTooLarge);
+}
+
+#[test]
+fn nothing_is_unpacked() {
+    let packed = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0, 0xff, 0xff];
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", packed.len());
+    let (met, _, _) = meets(Reply::Raw([head.as_bytes(), &packed].concat()));
+    assert_eq!(met.outcome, Outcome::Answered);
+    assert!(met.answer.starts_with('\u{1f}'));
+}
+
+#[test]
+fn proxies_of_the_environment_are_not_asked() {
+    let receiver = Receiver::agreeing();
+    let url = receiver.url();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_standin"))
+        .args(["run", "handover", "--vendor", "ebbot", "--to", &url, "--json"])
+        .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .env("http_proxy", "http://127.0.0.1:9")
+        .env("ALL_PROXY", "http://127.0.0.1:9")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let last: Json = serde_json::from_slice(output.stdout.split(|b| *b == b'\n').rev().nth(1).unwrap()).unwrap();
+    assert_eq!(last["data"]["attempts"], receiver.came().len());
+}
+
+#[test]
+fn a_vendor_that_accepts_more_than_2xx_still_fails_the_run() {
+    let (story, gone) = ("[[step]]\nopen = {}\n", || Reply::Status(410, "gone".into()));
+    let receiver = Receiver::to_events(move |_, _| gone());
+    let played = play(story).at("parlour").to(&receiver);
+    assert_eq!((played.finished.verdict, played.finished.attempts), (Verdict::Failed, 1));
+    let verified = format!("{story}[verify]\nstatus = ['2xx', '410']\n");
+    let verified = verified.replace(story, "") + story;
+    let played = play(&verified).at("parlour").to(&receiver);
+    assert_eq!(played.finished.verdict, Verdict::Passed, "{:?}", played.finished);
+}
+
+#[test]
+fn a_run_that_sends_nothing_is_inconclusive() {
+    let receiver = Receiver::agreeing();
+    let played = play("[[step]]\nopen = {}\n").at("ebbot").subscribing(&["chat.close"]).to(&receiver);
+    assert_eq!(played.finished.verdict, Verdict::Inconclusive);
+    assert_eq!((played.finished.unsubscribed, receiver.came().len()), (1, 0));
+}

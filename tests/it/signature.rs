@@ -1,0 +1,104 @@
+//! Signatures and tokens, verified by code that shares nothing with ours.
+//!
+//! The verifier is given what a receiver is given: the output of `standin secrets VENDOR --env`.
+//! Known answers were made by OpenSSL; `tests/vectors.toml` names the commands.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use base64::Engine as _;
+use ring::hmac;
+use standin::vendor::{Algorithm, Encoding, sign};
+
+use crate::support::{Came, Receiver, path, play, standin, stdout};
+
+/// The credentials of a vendor, as the command prints them for a shell.
+fn credentials(vendor: &str) -> BTreeMap<String, String> {
+    let vendors = path("tests/vendors");
+    let arguments = ["--templates", vendors.to_str().unwrap(), "secrets", vendor, "--env"];
+    let prefix = format!("{}_", vendor.to_uppercase());
+    let line = |line: &str| {
+        let (name, value) = line.split_once('=').unwrap();
+        (name.strip_prefix(&prefix).unwrap().to_owned(), value.to_owned())
+    };
+    stdout(&standin(&arguments)).lines().map(line).collect()
+}
+
+fn run(vendor: &str) -> (Vec<Came>, BTreeMap<String, String>) {
+    let receiver = Receiver::agreeing();
+    let played = play("handover").at(vendor).to(&receiver);
+    assert_eq!(played.finished.reason, None, "{vendor}");
+    (receiver.came(), credentials(vendor))
+}
+
+#[test]
+fn liveperson_signs_the_raw_body_with_the_client_secret() {
+    let (came, given) = run("liveperson");
+    assert!(came.len() > 10);
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, given["CLIENT_SECRET"].as_bytes());
+    for request in came {
+        let signature = request.header("x-liveperson-signature").unwrap();
+        let signature = signature.strip_prefix("sha1=").unwrap();
+        let signature = base64::engine::general_purpose::STANDARD.decode(signature).unwrap();
+        hmac::verify(&key, request.body.as_bytes(), &signature).unwrap();
+        assert_eq!(request.header("x-liveperson-account-id"), given.get("ACCOUNT_ID").cloned());
+        assert_eq!(request.header("x-liveperson-client-id"), given.get("ACCOUNT_CLIENT_ID").cloned());
+    }
+}
+
+#[test]
+fn wotnot_and_swiftsell_send_the_token_in_the_authorization_header() {
+    for vendor in ["wotnot", "swiftsell"] {
+        let (came, given) = run(vendor);
+        assert_eq!(came[0].token().as_ref(), given.get("TOKEN"));
+        for request in came {
+            assert_eq!(request.header("authorization").as_ref(), given.get("TOKEN"));
+        }
+    }
+}
+
+#[test]
+fn erxes_sends_the_token_in_a_header_of_its_own() {
+    let (came, given) = run("erxes");
+    assert_eq!(came[0].body, "{}");
+    assert!(came.iter().all(|request| request.header("erxes-token").as_ref() == given.get("TOKEN")));
+}
+
+#[test]
+fn ebbot_sends_nothing_to_verify() {
+    let (came, given) = run("ebbot");
+    assert!(given.keys().all(|name| name.starts_with("ACCOUNT_")));
+    for request in came {
+        let names: Vec<&str> =
+            request.head.lines().skip(1).filter_map(|line| Some(line.split_once(':')?.0)).collect();
+        assert_eq!(names, ["content-type", "accept", "host", "content-length"]);
+        assert_eq!(request.json()["botId"].as_str(), given.get("ACCOUNT_BOT_ID").map(String::as_str));
+    }
+}
+
+#[test]
+fn a_vendor_that_does_not_exist_verifies_too() {
+    let (came, given) = run("parlour");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, given["KEY"].as_bytes());
+    for request in came {
+        let signature = request.header("x-parlour-key").unwrap();
+        let signature = hex::decode(signature.strip_prefix("v1,").unwrap()).unwrap();
+        let content = format!("{}.{}", given["ACCOUNT_HOUSE"], request.body);
+        hmac::verify(&key, content.as_bytes(), &signature).unwrap();
+    }
+}
+
+#[test]
+fn known_answers_hold() {
+    let text = fs::read_to_string(path("tests/vectors.toml")).unwrap();
+    let vectors: toml::Table = text.parse().unwrap();
+    let vectors = vectors["vector"].as_array().unwrap();
+    assert!(vectors.len() >= 8);
+    for vector in vectors {
+        let text = |key: &str| vector[key].as_str().unwrap();
+        let algorithm = Algorithm::of_word(text("algorithm")).unwrap();
+        let encoding = Encoding::of_word(text("encoding")).unwrap();
+        let signature = sign(algorithm, text("key").as_bytes(), text("body").as_bytes(), encoding);
+        assert_eq!(signature, text("signature"), "{}", text("command"));
+    }
+}

@@ -1,0 +1,41 @@
+//! What tests speak in: a real receiver on a real socket, and a run against it.
+
+mod play;
+mod receiver;
+
+pub(crate) use play::{Played, play, vendors};
+pub(crate) use receiver::{Came, Receiver, Reply};
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A path inside the repository.
+pub(crate) fn path(relative: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+/// Runs the binary in an empty folder.
+pub(crate) fn standin(arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    standin_in(folder.path(), arguments)
+}
+
+/// Runs the binary in this folder.
+pub(crate) fn standin_in(folder: &std::path::Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_standin"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .output()
+        .unwrap()
+}
+
+/// What a command wrote to standard output.
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// What a command wrote to standard error.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}

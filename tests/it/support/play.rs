@@ -1,0 +1,152 @@
+//! A run against a receiver, in a sentence: `play("handover").at("ebbot").to(&receiver)`.
+
+use std::sync::Arc;
+
+use standin::base::clock::Clock;
+use standin::config::receiver_url;
+use standin::delivery::{Http, Pace};
+use standin::diag::{Source, render::render};
+use standin::record::{Record, RunFinished, What};
+use standin::run::{Plan, run};
+use standin::scenario::{self, bundled};
+use standin::vendor::{Account, Catalog, Subscription, Vendor, VendorRef};
+use tokio::sync::mpsc;
+
+use super::{Receiver, path};
+
+/// The bundled vendors, and those invented for tests.
+pub(crate) fn catalog() -> Catalog {
+    Catalog::bundled().with_directory(&path("tests/vendors")).unwrap()
+}
+
+/// Every vendor, bundled or invented.
+pub(crate) fn vendors() -> Vec<Arc<Vendor>> {
+    let catalog = catalog();
+    catalog.ids().map(|id| load(&catalog, id)).collect()
+}
+
+fn load(catalog: &Catalog, id: &str) -> Arc<Vendor> {
+    catalog.load(&VendorRef::parse(id)).unwrap_or_else(|problems| panic!("{}", render(problems)))
+}
+
+/// A run in the making.
+pub(crate) struct Playing {
+    source: Arc<Source>,
+    vendor: String,
+    seed: u64,
+    conversations: u32,
+    pace: Pace,
+    events: Vec<String>,
+}
+
+/// What a run did.
+pub(crate) struct Played {
+    /// Its records.
+    pub(crate) records: Vec<Record>,
+    /// How it ended.
+    pub(crate) finished: RunFinished,
+}
+
+/// A run of a bundled scenario, or of a scenario's text.
+pub(crate) fn play(scenario: &str) -> Playing {
+    let source = bundled(scenario).unwrap_or_else(|| Source::new("test.toml", scenario));
+    Playing {
+        source,
+        vendor: String::new(),
+        seed: 1,
+        conversations: 1,
+        pace: Pace::Virtual,
+        events: Vec::new(),
+    }
+}
+
+impl Playing {
+    /// At this vendor.
+    pub(crate) fn at(mut self, vendor: &str) -> Self {
+        self.vendor = vendor.into();
+        self
+    }
+
+    /// Whether the vendor can play the scenario at all.
+    pub(crate) fn can_be(&self) -> bool {
+        let vendor = load(&catalog(), &self.vendor);
+        let script = scenario::check(scenario::read(&self.source).unwrap(), &[vendor]).unwrap();
+        script.cannot.is_empty()
+    }
+
+    /// From this seed.
+    pub(crate) fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// In so many conversations.
+    pub(crate) fn times(mut self, conversations: u32) -> Self {
+        self.conversations = conversations;
+        self
+    }
+
+    /// On a clock that passes so many times faster than life.
+    pub(crate) fn in_real_time(mut self, speed: f64) -> Self {
+        self.pace = Pace::Real(speed);
+        self
+    }
+
+    /// With these events subscribed to.
+    pub(crate) fn subscribing(mut self, patterns: &[&str]) -> Self {
+        self.events = patterns.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// Against this receiver.
+    pub(crate) fn to(self, receiver: &Receiver) -> Played {
+        self.to_url(&receiver.url())
+    }
+
+    /// Against this address.
+    pub(crate) fn to_url(self, url: &str) -> Played {
+        let vendor = load(&catalog(), &self.vendor);
+        let script = scenario::read(&self.source)
+            .and_then(|draft| scenario::check(draft, &[Arc::clone(&vendor)]))
+            .unwrap_or_else(|problems| panic!("{}", render(problems)));
+        let subscription = if self.events.is_empty() {
+            script.subscribe.get(&vendor.id).cloned()
+        } else {
+            Some(Subscription::check_plain(&self.events, &vendor.event_types()).unwrap())
+        };
+        let plan = Plan {
+            number: 1,
+            script: Arc::new(script),
+            account: Arc::new(Account::test(&vendor)),
+            url: receiver_url(url).unwrap(),
+            headers: Vec::new(),
+            subscription: subscription.unwrap_or_else(|| vendor.default_subscription.clone()),
+            seed: self.seed,
+            start: "2026-01-05T09:00:00Z".parse().unwrap(),
+            pace: self.pace,
+            conversations: self.conversations,
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let (sink, mut source) = mpsc::channel(1_000);
+            let playing = tokio::spawn(run(plan, Arc::new(Http::new()), Clock::System, sink));
+            let mut records = Vec::new();
+            while let Some(record) = source.recv().await {
+                records.push(record);
+            }
+            Played { records, finished: playing.await.unwrap() }
+        })
+    }
+}
+
+impl Played {
+    /// The first thing of these records that `pick` finds.
+    pub(crate) fn find<T>(&self, pick: impl Fn(&What) -> Option<T>) -> Option<T> {
+        self.records.iter().find_map(|record| pick(&record.what))
+    }
+
+    /// How many records `is` is true of.
+    pub(crate) fn count(&self, is: impl Fn(&What) -> bool) -> usize {
+        self.records.iter().filter(|record| is(&record.what)).count()
+    }
+}

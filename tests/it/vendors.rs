@@ -1,0 +1,83 @@
+//! Every vendor, bundled or invented: what is true of one is true of all.
+
+use standin::conversation::{EventKind, Role};
+use standin::record::{Verdict, What};
+use standin::vendor::{Account, Coverage};
+
+use crate::support::{Receiver, Reply, play, vendors};
+
+#[test]
+fn every_vendor_plays_the_handover_green() {
+    assert_eq!(vendors().len(), 6);
+    for vendor in vendors() {
+        let receiver = Receiver::agreeing();
+        let played = play("handover").at(&vendor.id).to(&receiver);
+        assert_eq!(played.finished.verdict, Verdict::Passed, "{}: {:?}", vendor.id, played.finished);
+        assert_eq!(played.finished.attempts, receiver.events().len() as u64, "{}", vendor.id);
+    }
+}
+
+#[test]
+fn a_receiver_that_answers_500_fails_every_vendor() {
+    for vendor in vendors() {
+        let receiver = Receiver::to_events(|_, _| Reply::Status(500, "broken".into()));
+        let played = play("handover").at(&vendor.id).to(&receiver);
+        assert_eq!(played.finished.verdict, Verdict::Failed, "{}", vendor.id);
+        let reason = played.finished.reason.unwrap();
+        assert!(reason.contains("was answered with status 500"), "{}: {reason}", vendor.id);
+    }
+}
+
+#[test]
+fn nothing_is_sent_that_was_not_subscribed() {
+    for vendor in vendors() {
+        for event_type in vendor.event_types() {
+            let receiver = Receiver::agreeing();
+            let played = play("handover").at(&vendor.id).subscribing(&[event_type]).to(&receiver);
+            let sent = |what: &What| match what {
+                What::DeliveryPlanned { event_type, .. } => Some(event_type.clone()),
+                _ => None,
+            };
+            let sent: Vec<String> = played.records.iter().filter_map(|r| sent(&r.what)).collect();
+            assert!(sent.iter().all(|sent| sent == event_type), "{}: {sent:?}", vendor.id);
+            assert_eq!(receiver.events().len(), sent.len(), "{}", vendor.id);
+        }
+    }
+}
+
+#[test]
+fn every_act_is_sent_silent_or_impossible() {
+    for vendor in vendors() {
+        let account = Account::test(&vendor);
+        for on in EventKind::ALL {
+            for role in Role::ALL {
+                let sends = vendor.events.iter().any(|rule| rule.on == *on);
+                match account.coverage(*on, *role) {
+                    Coverage::Sends => assert!(sends, "{} {on} {role}", vendor.id),
+                    Coverage::Silent(reason) | Coverage::Cannot(reason) => assert!(!reason.is_empty()),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_account_is_the_same_in_every_run() {
+    for vendor in vendors() {
+        let (one, two) = (Account::test(&vendor), Account::test(&vendor));
+        assert_eq!((&one.values, &one.secrets), (&two.values, &two.secrets));
+    }
+}
+
+#[test]
+fn a_step_that_a_vendor_cannot_play_is_skipped_with_its_reason() {
+    let story = "[[step]]\nopen = {}\n[[step]]\nclose = { by = 'system' }\n\
+                 [[step]]\nreopen = { by = 'visitor' }\n";
+    let receiver = Receiver::agreeing();
+    let played = play(story).at("parlour").to(&receiver);
+    let reason = played.find(|what| match what {
+        What::ActSkipped { act, reason } if act == "reopen" => Some(reason.clone()),
+        _ => None,
+    });
+    assert_eq!(reason.as_deref(), Some("a room that has closed stays closed"));
+}
