@@ -2,7 +2,7 @@
 //!
 //! Nothing is drawn in sequence, so adding a step to a scenario does not reshuffle the values of
 //! the others, and a conversation's values do not depend on which thread plays it. The generator
-//! is ChaCha8, whose numbers do not change between releases.
+//! is `ChaCha8`, whose numbers do not change between releases.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;

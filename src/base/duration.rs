@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn durations_and_ranges_are_read() {
-        let read = |text| Span::parse(text).map(|span| (span.low.as_millis(), span.high.as_millis()));
+        let read =
+            |text| Span::parse(text).map(|span| (span.low.as_millis(), span.high.as_millis()));
         assert_eq!(read("250ms"), Ok((250, 250)));
         assert_eq!(read("1m 30s"), Ok((90_000, 90_000)));
         assert_eq!(read("1s..3s"), Ok((1_000, 3_000)));

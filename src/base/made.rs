@@ -36,8 +36,17 @@ pub enum MadeValue {
 
 impl Made {
     /// The spellings that [`Made::parse`] takes, for help lines.
-    pub const FORMS: &[&str] =
-        &["uuid4", "uuid5", "hex:N", "digits:N", "base36:N", "alnum:N", "nanoid:N", "alphabet:CHARS:N", "int:LO..HI"];
+    pub const FORMS: &[&str] = &[
+        "uuid4",
+        "uuid5",
+        "hex:N",
+        "digits:N",
+        "base36:N",
+        "alnum:N",
+        "nanoid:N",
+        "alphabet:CHARS:N",
+        "int:LO..HI",
+    ];
 
     /// Reads the form of a made value; the error says what is wrong with it.
     pub fn parse(form: &str) -> Result<Self, String> {
@@ -144,7 +153,18 @@ mod tests {
 
     #[test]
     fn wrong_forms_are_refused() {
-        for wrong in ["uuid", "uuid4:1", "hex", "hex:0", "hex:x", "hex:257", "int:9..1", "int:1", "alphabet::3", "alphabet:3"] {
+        for wrong in [
+            "uuid",
+            "uuid4:1",
+            "hex",
+            "hex:0",
+            "hex:x",
+            "hex:257",
+            "int:9..1",
+            "int:1",
+            "alphabet::3",
+            "alphabet:3",
+        ] {
             assert!(Made::parse(wrong).is_err(), "{wrong} was taken");
         }
     }

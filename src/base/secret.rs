@@ -27,7 +27,8 @@ impl Secret {
             env::var(name).map_err(|_| format!("the environment has no `{name}`"))?
         } else if let Some(path) = reference.strip_prefix("file:") {
             let read = fs::read_to_string(path);
-            let text = read.map_err(|error| format!("cannot read the secret in `{path}`: {error}"))?;
+            let text =
+                read.map_err(|error| format!("cannot read the secret in `{path}`: {error}"))?;
             text.trim_end_matches(['\r', '\n']).to_owned()
         } else {
             reference.to_owned()

@@ -68,7 +68,8 @@ fn check_path(path: &str, setup: &Setup, problems: &mut Problems) -> Result<usiz
         check_vendor(folder, setup, problems);
         return Ok(1);
     }
-    let vendors = if folder.is_dir() { Folder::inside(folder).unwrap_or_default() } else { [].into() };
+    let vendors =
+        if folder.is_dir() { Folder::inside(folder).unwrap_or_default() } else { [].into() };
     if !vendors.is_empty() {
         for name in vendors.keys() {
             check_vendor(&folder.join(name), setup, problems);

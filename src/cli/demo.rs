@@ -47,13 +47,15 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
         let receiver = Receiver::new(vec![Arc::clone(&account)], Vec::new());
         let serving = serve(receiver, 0, move |received| drop(came.send(received.told())))
             .context("cannot start the receiver")?;
-        let url = receiver_url(&format!("http://{}/", serving.address)).map_err(anyhow::Error::msg)?;
+        let url =
+            receiver_url(&format!("http://{}/", serving.address)).map_err(anyhow::Error::msg)?;
         let (sink, mut records) = mpsc::channel::<Record>(RECORD_QUEUE);
         let telling = tokio::spawn(async move {
             let mut console = Console::new(Detail::Normal);
             let mut out = anstream::stdout();
             while let Some(record) = records.recv().await {
-                if matches!(record.what, What::DeliverySettled(_) | What::HandshakeAnswered { .. }) {
+                if matches!(record.what, What::DeliverySettled(_) | What::HandshakeAnswered { .. })
+                {
                     // What the receiver saw comes before what became of it.
                     while let Ok(received) = coming.try_recv() {
                         let _ = writeln!(out, "{received}");

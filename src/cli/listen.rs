@@ -9,7 +9,7 @@ use clap::Args;
 use super::setup::{Setup, runtime};
 use super::{Exit, Failure, Global};
 use crate::diag::Problems;
-use crate::listen::{Receiver, Received, Wrong, serve};
+use crate::listen::{Received, Receiver, Wrong, serve};
 use crate::vendor::{Account, VendorRef};
 
 /// Receives webhooks: verifies them, answers handshakes, shows what came
@@ -33,7 +33,8 @@ pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<Exit, Failure
         let serving = serve(receiver, args.port, show)
             .with_context(|| format!("cannot listen on port {}", args.port))?;
         for account in &accounts {
-            let path = if args.vendor.is_some() { String::new() } else { account.vendor.id.clone() };
+            let path =
+                if args.vendor.is_some() { String::new() } else { account.vendor.id.clone() };
             anstream::eprintln!("{:<12} http://{}/{path}", account.vendor.id, serving.address);
         }
         anstream::eprintln!("waiting for webhooks; Ctrl-C ends it");

@@ -130,7 +130,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args, &cli.global),
         Command::Secrets(args) => secrets::secrets(&args, &cli.global),
     };
-    exit.unwrap_or_else(|failure| tell(failure)).into()
+    exit.unwrap_or_else(tell).into()
 }
 
 /// Tells why a command could not be carried out.

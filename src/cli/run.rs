@@ -125,9 +125,9 @@ fn tell(mut records: mpsc::Receiver<Record>, mut report: Box<dyn Report>) -> io:
     while let Some(mut record) = records.blocking_recv() {
         seq += 1;
         record.seq = seq;
-        let told = report.tell(&record, &mut out).and_then(|()| {
-            if records.is_empty() { out.flush() } else { Ok(()) }
-        });
+        let told = report
+            .tell(&record, &mut out)
+            .and_then(|()| if records.is_empty() { out.flush() } else { Ok(()) });
         match told {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 records.close();
@@ -231,21 +231,25 @@ fn plan(
         Some(Subscription::check_plain(&args.events, &vendor.event_types())?)
     };
     let mut problems = Problems::new();
-    let plan = |url: &url::Url, headers: Vec<(String, String)>, events: Option<Subscription>| Plan {
-        number: 0,
-        script: Arc::clone(script),
-        account: Arc::clone(&account),
-        url: url.clone(),
-        headers,
-        subscription: wanted.clone().or(events).unwrap_or_else(|| vendor.default_subscription.clone()),
-        seed: args.seed.unwrap_or(setup.config.seed),
-        start: instant(args.start.unwrap_or(setup.config.start)),
-        pace: match args.clock {
-            ClockArg::Virtual => Pace::Virtual,
-            ClockArg::Real => Pace::Real(args.speed),
-        },
-        conversations: args.conversations,
-    };
+    let plan =
+        |url: &url::Url, headers: Vec<(String, String)>, events: Option<Subscription>| Plan {
+            number: 0,
+            script: Arc::clone(script),
+            account: Arc::clone(&account),
+            url: url.clone(),
+            headers,
+            subscription: wanted
+                .clone()
+                .or(events)
+                .unwrap_or_else(|| vendor.default_subscription.clone()),
+            seed: args.seed.unwrap_or(setup.config.seed),
+            start: instant(args.start.unwrap_or(setup.config.start)),
+            pace: match args.clock {
+                ClockArg::Virtual => Pace::Virtual,
+                ClockArg::Real => Pace::Real(args.speed),
+            },
+            conversations: args.conversations,
+        };
     let named = |target: &&Target| target.vendor.as_deref() == Some(&vendor.id);
     let target = args.to.iter().find(named).or_else(|| args.to.iter().find(|t| t.vendor.is_none()));
     let plans = match target {

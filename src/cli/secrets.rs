@@ -30,15 +30,22 @@ pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<Exit, Failu
 
 /// Every value, by the name it has in `vendor.toml`.
 fn values(account: &Account) -> Vec<(String, String)> {
-    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text =
+        |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut values: Vec<(String, String)> =
         account.secrets.iter().map(|(name, secret)| (name.clone(), shown(secret))).collect();
-    values.extend(account.values.iter().map(|(name, value)| (format!("account {name}"), text(value))));
+    values.extend(
+        account.values.iter().map(|(name, value)| (format!("account {name}"), text(value))),
+    );
     values
 }
 
 fn shown(secret: &crate::base::secret::Secret) -> String {
-    if secret.is_public() { secret.expose().to_owned() } else { "(yours, from the configuration)".into() }
+    if secret.is_public() {
+        secret.expose().to_owned()
+    } else {
+        "(yours, from the configuration)".into()
+    }
 }
 
 fn env_lines(account: &Account) -> String {

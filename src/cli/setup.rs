@@ -67,7 +67,10 @@ impl Setup {
 /// Reads a file of the user's.
 pub(super) fn read(path: &Path) -> Result<Arc<Source>, Problem> {
     Source::read(path).map_err(|error| {
-        Problem::anywhere(code::FILE_UNREADABLE, format!("cannot read `{}`: {error}", path.display()))
+        Problem::anywhere(
+            code::FILE_UNREADABLE,
+            format!("cannot read `{}`: {error}", path.display()),
+        )
     })
 }
 
@@ -106,7 +109,10 @@ fn unknown_scenario(name: &str) -> Problem {
 /// The scenario files of a folder and its subfolders, by name.
 fn files_of(folder: &Path) -> Result<Vec<Arc<Source>>, Problem> {
     let unreadable = |error: &dyn std::fmt::Display| {
-        Problem::anywhere(code::FILE_UNREADABLE, format!("cannot read `{}`: {error}", folder.display()))
+        Problem::anywhere(
+            code::FILE_UNREADABLE,
+            format!("cannot read `{}`: {error}", folder.display()),
+        )
     };
     let entries = std::fs::read_dir(folder).map_err(|error| unreadable(&error))?;
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
@@ -136,7 +142,9 @@ impl Target {
             vendor.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
         });
         match named {
-            Some((vendor, url)) => Ok(Self { vendor: Some(vendor.into()), url: receiver_url(url)? }),
+            Some((vendor, url)) => {
+                Ok(Self { vendor: Some(vendor.into()), url: receiver_url(url)? })
+            }
             None => Ok(Self { vendor: None, url: receiver_url(text)? }),
         }
     }

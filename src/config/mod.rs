@@ -192,7 +192,18 @@ mod tests {
 
     #[test]
     fn addresses_that_are_not_sent_to_are_refused() {
-        for wrong in ["", "//x", "http://", "http://a b/", "http://x:99999/", "ftp://x", "file:///etc/passwd", "http://u:p@x/", "http://[::1%25eth0]/", "http://x:0/"] {
+        for wrong in [
+            "",
+            "//x",
+            "http://",
+            "http://a b/",
+            "http://x:99999/",
+            "ftp://x",
+            "file:///etc/passwd",
+            "http://u:p@x/",
+            "http://[::1%25eth0]/",
+            "http://x:0/",
+        ] {
             assert!(receiver_url(wrong).is_err(), "{wrong}");
         }
         assert_eq!(receiver_url("http://2130706433/").unwrap().as_str(), "http://127.0.0.1/");

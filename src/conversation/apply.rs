@@ -93,7 +93,7 @@ impl Conversation {
         at: Timestamp,
     ) -> Result<Event, Refusal> {
         let first = assignee.map(|who| self.resolve(who).cloned()).transpose()?;
-        self.channel = channel.to_owned();
+        channel.clone_into(&mut self.channel);
         self.state = Some(State::Open);
         self.opened_at = at;
         self.changed_at = at;
@@ -128,7 +128,8 @@ impl Conversation {
 
     fn read(&mut self, by: Person, upto: Option<usize>, at: Timestamp) -> Result<Event, Refusal> {
         let name = by.member.name.clone();
-        let seen = self.read.iter().find(|(reader, _)| *reader == name).map_or(0, |(_, seen)| *seen);
+        let seen =
+            self.read.iter().find(|(reader, _)| *reader == name).map_or(0, |(_, seen)| *seen);
         let end = upto.unwrap_or(self.messages.len()).min(self.messages.len());
         let is_other = |message: &Message| {
             (message.by.role() == Role::Visitor) != (by.role() == Role::Visitor)
@@ -143,7 +144,13 @@ impl Conversation {
         Ok(event(EventKind::MessageRead, by, at).about(unread))
     }
 
-    fn assign(&mut self, by: Person, to: &Person, offered: bool, at: Timestamp) -> Result<Event, Refusal> {
+    fn assign(
+        &mut self,
+        by: Person,
+        to: &Person,
+        offered: bool,
+        at: Timestamp,
+    ) -> Result<Event, Refusal> {
         if self.assignee.as_ref() == Some(&to.member.name) {
             return Err(Refusal::Assigned(to.member.name.clone()));
         }

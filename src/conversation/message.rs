@@ -108,15 +108,19 @@ pub(super) fn head_names() -> Names {
 
 pub(super) fn dialog_names(person: &Names) -> Names {
     let person = Shape::table(person.clone());
-    names_of("a dialog", DIALOG)
-        .with("closed_by", person.clone(), true)
-        .with("participants", Shape::list(person), false)
+    names_of("a dialog", DIALOG).with("closed_by", person.clone(), true).with(
+        "participants",
+        Shape::list(person),
+        false,
+    )
 }
 
 pub(super) fn names(person: &Names, dialog: &Names) -> Names {
-    names_of("a message", MESSAGE)
-        .with("by", Shape::table(person.clone()), false)
-        .with("dialog", Shape::table(dialog.clone()), false)
+    names_of("a message", MESSAGE).with("by", Shape::table(person.clone()), false).with(
+        "dialog",
+        Shape::table(dialog.clone()),
+        false,
+    )
 }
 
 impl Object for DialogHead {

@@ -2,12 +2,12 @@
 //!
 //! How acts change it is in `apply`.
 
-use jiff::{SignedDuration, Timestamp};
 use super::act::{Act, Who};
 use super::message::{Dialog, DialogKind, Message};
 use super::person::{Person, Role};
 use super::{Made, made};
 use crate::template::{Names, Object, Shape, Value, find, names as names_of};
+use jiff::{SignedDuration, Timestamp};
 
 crate::words! {
     /// Whether something goes on.
@@ -157,7 +157,8 @@ impl Conversation {
 
     /// The act that has to happen before this one: who speaks without taking part joins first.
     pub fn implied_before(&self, act: &Act) -> Option<Act> {
-        let (Act::Say { by, .. } | Act::Typing { by, on: true } | Act::Read { by, .. }) = act else {
+        let (Act::Say { by, .. } | Act::Typing { by, on: true } | Act::Read { by, .. }) = act
+        else {
             return None;
         };
         let person = self.resolve(by).ok()?;
@@ -209,7 +210,8 @@ crate::fields! {
 }
 
 pub(super) fn names(person: &Names, message: &Names, dialog: &Names) -> Names {
-    let [person, message, dialog] = [person, message, dialog].map(|names| Shape::table(names.clone()));
+    let [person, message, dialog] =
+        [person, message, dialog].map(|names| Shape::table(names.clone()));
     names_of("a conversation", FIELDS)
         .with("closed_by", person.clone(), true)
         .with("assignee", person.clone(), true)

@@ -150,7 +150,8 @@ impl<T: Transport> Driver<T> {
                         delivery: delivery.id.clone(),
                         attempt,
                         met,
-                        retry_in_ms: retry.map(|delay| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)),
+                        retry_in_ms: retry
+                            .map(|delay| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)),
                     };
                     self.tell(&delivery, what).await;
                 }

@@ -87,7 +87,8 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, String> {
         if value.len() > MAX_HEADER {
             return Err(wrong("is longer than 8 KiB"));
         }
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("has no valid name"))?;
+        let key =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("has no valid name"))?;
         let value = HeaderValue::from_str(value)
             .map_err(|_| wrong("holds characters that no header can hold"))?;
         map.append(key, value);
@@ -122,7 +123,15 @@ async fn read(response: Response, deadline: Instant, total: Duration, watch: Sto
     let truncated = kept.len() > MAX_ANSWER;
     kept.truncate(MAX_ANSWER);
     let answer = String::from_utf8_lossy(&kept).into_owned();
-    Met { outcome, status: Some(status), answer, truncated, location, reason, millis: watch.millis() }
+    Met {
+        outcome,
+        status: Some(status),
+        answer,
+        truncated,
+        location,
+        reason,
+        millis: watch.millis(),
+    }
 }
 
 fn failure(error: &reqwest::Error, connect: Duration, millis: u64) -> Met {

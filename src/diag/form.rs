@@ -282,7 +282,9 @@ impl<'a> Fields<'a> {
     /// The fields of a node, where it is a table.
     pub fn of(node: &'a Node, problems: &'a mut Problems) -> Option<Self> {
         match &node.content {
-            Content::Table(table) => Some(Self { table, place: &node.place, problems, known: Vec::new() }),
+            Content::Table(table) => {
+                Some(Self { table, place: &node.place, problems, known: Vec::new() })
+            }
             _ => {
                 problems.push(wrong_type(node, "a table"));
                 None
@@ -451,7 +453,8 @@ pub fn scan_word<T>(
     let text = String::scan(node)?;
     of_word(&text).ok_or_else(|| {
         let message = format!("`{text}` is not {}", one_of(words.iter().copied()));
-        let problem = Problem::anywhere(code::UNKNOWN_WORD, message).known(&text, words.iter().copied());
+        let problem =
+            Problem::anywhere(code::UNKNOWN_WORD, message).known(&text, words.iter().copied());
         Fault { code: problem.code, message: problem.message, help: problem.help }
     })
 }
@@ -463,7 +466,7 @@ mod tests {
 
     words! {
         /// A colour.
-        pub enum Colour {
+        enum Colour {
             /// Red.
             Red = "red",
             /// Blue.
@@ -473,7 +476,7 @@ mod tests {
 
     form! {
         /// A sample.
-        pub struct Sample {
+        struct Sample {
             /// How it is called.
             name: At<String>,
             /// When.
@@ -504,13 +507,16 @@ mod tests {
         let (sample, problems) = read("nmae = 'a'\nfor = '3s..2s'\ncolours = ['blu', 1]\n");
         assert_eq!(sample, None);
         let told: Vec<_> = problems.iter().map(|(place, told)| format!("{place} {told}")).collect();
-        assert_eq!(told, [
-            "s.toml:1:1 the key `name` is missing",
-            "s.toml:1:1 unknown key `nmae`",
-            "s.toml:2:7 the range `3s..2s` ends before it begins",
-            "s.toml:3:12 `blu` is not `red` or `blue`",
-            "s.toml:3:19 expected a text, found an integer",
-        ]);
+        assert_eq!(
+            told,
+            [
+                "s.toml:1:1 the key `name` is missing",
+                "s.toml:1:1 unknown key `nmae`",
+                "s.toml:2:7 the range `3s..2s` ends before it begins",
+                "s.toml:3:12 `blu` is not `red` or `blue`",
+                "s.toml:3:19 expected a text, found an integer",
+            ]
+        );
     }
 
     #[test]

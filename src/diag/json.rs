@@ -32,7 +32,11 @@ pub fn parse(source: &Arc<Source>) -> (Option<Node>, Problems) {
         Err(error) => {
             let range = error.range();
             let place = source.place(range.start..range.end);
-            problems.push(Problem::at(&place, code::JSON_SYNTAX, error.kind().to_string().to_lowercase()));
+            problems.push(Problem::at(
+                &place,
+                code::JSON_SYNTAX,
+                error.kind().to_string().to_lowercase(),
+            ));
             return (None, problems);
         }
     };
@@ -111,7 +115,8 @@ mod tests {
 
     #[test]
     fn strict_json_is_read_as_it_is_spelled() {
-        let (node, problems) = parse(&Source::new("a.json", r#"{"b": 1.50, "a": [null, "\u00e5"]}"#));
+        let (node, problems) =
+            parse(&Source::new("a.json", r#"{"b": 1.50, "a": [null, "\u00e5"]}"#));
         assert!(problems.is_empty());
         assert_eq!(node.unwrap().to_json().to_string(), r#"{"b":1.50,"a":[null,"å"]}"#);
     }

@@ -66,5 +66,10 @@ fn excerpt<'a>(place: &'a Place, kind: AnnotationKind, label: &'a str) -> Excerp
     let end = place.span.end.clamp(start, to);
     let (line, _) = place.line_column();
     let span = start - from..end - from;
-    Excerpt { name: &place.source.name, text: &text[from..to], line, marks: vec![(kind, span, label)] }
+    Excerpt {
+        name: &place.source.name,
+        text: &text[from..to],
+        line,
+        marks: vec![(kind, span, label)],
+    }
 }

@@ -96,6 +96,7 @@ impl Place {
 
     /// The place of `part` inside this one, where the source spells it so; else the whole place.
     /// `from` is where to begin looking, in bytes from the start of this place.
+    #[must_use]
     pub fn find(&self, part: &str, from: usize) -> Self {
         let found = self.text().get(from..).and_then(|rest| rest.find(part));
         let Some(at) = found else { return self.clone() };

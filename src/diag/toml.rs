@@ -58,12 +58,10 @@ impl Reader<'_> {
             DeValue::String(text) => self.leaf(span, Content::Text(text.into_owned())),
             DeValue::Boolean(flag) => self.leaf(span, Content::Bool(flag)),
             DeValue::Datetime(date) => self.leaf(span, Content::Text(date.to_string())),
-            DeValue::Integer(int) => {
-                match i64::from_str_radix(int.as_str(), int.radix()) {
-                    Ok(int) => self.leaf(span, Content::Int(int)),
-                    Err(_) => self.unfit(span, "an integer between -2^63 and 2^63 - 1"),
-                }
-            }
+            DeValue::Integer(int) => match i64::from_str_radix(int.as_str(), int.radix()) {
+                Ok(int) => self.leaf(span, Content::Int(int)),
+                Err(_) => self.unfit(span, "an integer between -2^63 and 2^63 - 1"),
+            },
             DeValue::Float(float) => match json_number(float.as_str()) {
                 Some(number) => self.leaf(span, Content::Number(number)),
                 None => self.unfit(span, "a finite number"),
@@ -116,10 +114,14 @@ mod tests {
 
     #[test]
     fn all_syntax_errors_are_found_at_once() {
-        let source = Source::new("a.toml", "a = \nb = 1\nb = 2\nc = inf\nd = 99999999999999999999\n");
+        let source =
+            Source::new("a.toml", "a = \nb = 1\nb = 2\nc = inf\nd = 99999999999999999999\n");
         let (_, problems) = parse(&source);
-        let found: Vec<String> =
-            problems.sorted().iter().map(|problem| problem.place.as_ref().unwrap().short()).collect();
+        let found: Vec<String> = problems
+            .sorted()
+            .iter()
+            .map(|problem| problem.place.as_ref().unwrap().short())
+            .collect();
         assert_eq!(found, ["a.toml:1:5", "a.toml:3:1", "a.toml:4:5", "a.toml:5:5"]);
     }
 }

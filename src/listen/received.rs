@@ -54,7 +54,10 @@ impl Received {
         );
         for finding in &receipt.findings {
             if let Some(wrong) = &finding.wrong {
-                told += &format!("\n                           {BAD}{}{BAD:#} {wrong}", escape(&finding.what));
+                told += &format!(
+                    "\n                           {BAD}{}{BAD:#} {wrong}",
+                    escape(&finding.what)
+                );
             }
         }
         told

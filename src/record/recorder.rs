@@ -111,7 +111,9 @@ impl Redactor {
             What::DeliverySettled(settled) => self.met(&mut settled.met),
             What::RunStarted(started) => self.text(&mut started.url),
             What::ActDone(told) | What::ActImplied(told) => self.text(&mut told.told),
-            What::RunFinished(finished) => finished.reason.iter_mut().for_each(|text| self.text(text)),
+            What::RunFinished(finished) => {
+                finished.reason.iter_mut().for_each(|text| self.text(text));
+            }
             What::ActSkipped { .. }
             | What::ActSilent { .. }
             | What::ActDropped { .. }

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 
 use super::Report;
 use crate::base::text::{count, escape, excerpt};
-use crate::record::{ActTold, Met, Outcome, Record, RunFinished, RunStarted, Settled, Verdict, What};
+use crate::record::{
+    ActTold, Met, Outcome, Record, RunFinished, RunStarted, Settled, Verdict, What,
+};
 
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,63 +70,21 @@ impl Console {
         writeln!(out)
     }
 
-    fn act(&self, record: &Record, act: &ActTold, implied: bool, out: &mut dyn Write) -> io::Result<()> {
+    fn act(
+        &self,
+        record: &Record,
+        act: &ActTold,
+        implied: bool,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let after = record.run_time.duration_since(self.start).as_secs_f64();
         let mark = if implied { " (implied)" } else { "" };
         let told = escape(&act.told);
-        writeln!(out, "{DIM}{after:>9.3} s{DIM:#}  {BOLD}{:<8}{BOLD:#} {told}{DIM}{mark}{DIM:#}", act.by)
-    }
-
-    fn settled(&self, settled: &Settled, out: &mut dyn Write) -> io::Result<()> {
-        let met = &settled.met;
-        let tries = if settled.attempts > 1 { format!(", attempt {}", settled.attempts) } else { String::new() };
-        let (style, mark) = if settled.accepted { (GOOD, "✓") } else { (BAD, "✗") };
         writeln!(
             out,
-            "             {style}{mark}{style:#} {:<50} {} {DIM}{} ms{tries}{DIM:#}",
-            settled.event_type,
-            result(met),
-            met.millis
-        )?;
-        if !settled.accepted {
-            self.why(met, out)?;
-        }
-        Ok(())
-    }
-
-    fn why(&self, met: &Met, out: &mut dyn Write) -> io::Result<()> {
-        if let Some(reason) = &met.reason {
-            writeln!(out, "               {}", escape(reason))?;
-        }
-        if let Some(location) = &met.location {
-            writeln!(out, "               it redirects to {}, which is not followed", escape(location))?;
-        }
-        if !met.answer.is_empty() {
-            writeln!(out, "               it said: {}", excerpt(&met.answer, SHOWN))?;
-        }
-        Ok(())
-    }
-
-    fn finished(&self, run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
-        let style = if run.verdict == Verdict::Passed { GOOD } else { BAD };
-        let deliveries = usize::try_from(run.deliveries).unwrap_or(usize::MAX);
-        writeln!(
-            out,
-            "\n{style}{}{style:#}: {} of {} right, {} in {} ms",
-            run.verdict,
-            run.right,
-            count(deliveries, "delivery", "deliveries"),
-            count(usize::try_from(run.attempts).unwrap_or(usize::MAX), "request", "requests"),
-            run.millis
-        )?;
-        if let Some(reason) = &run.reason {
-            writeln!(out, "{}", escape(reason))?;
-        }
-        let left = [(run.unsubscribed, "not subscribed to"), (run.skipped, "skipped")];
-        for (number, what) in left.into_iter().filter(|(number, _)| *number > 0) {
-            writeln!(out, "{DIM}{number} {what}{DIM:#}")?;
-        }
-        writeln!(out)
+            "{DIM}{after:>9.3} s{DIM:#}  {BOLD}{:<8}{BOLD:#} {told}{DIM}{mark}{DIM:#}",
+            act.by
+        )
     }
 }
 
@@ -132,7 +92,7 @@ impl Report for Console {
     fn tell(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
         match &record.what {
             What::RunStarted(run) => return self.started(run, out),
-            What::RunFinished(run) => return self.finished(run, out),
+            What::RunFinished(run) => return finished(run, out),
             What::HandshakeAnswered { met, wrong, goes_on, .. } => {
                 return handshake(met, wrong.as_deref(), *goes_on, out);
             }
@@ -141,7 +101,7 @@ impl Report for Console {
                 if self.told == Detail::Quiet && self.wrong > MAX_WRONG {
                     return Ok(());
                 }
-                return self.settled(settled, out);
+                return settled_line(settled, out);
             }
             _ if self.told == Detail::Quiet => return Ok(()),
             _ => {}
@@ -149,12 +109,20 @@ impl Report for Console {
         match &record.what {
             What::ActDone(act) => self.act(record, act, false, out),
             What::ActImplied(act) => self.act(record, act, true, out),
-            What::DeliverySettled(settled) => self.settled(settled, out),
+            What::DeliverySettled(settled) => settled_line(settled, out),
             What::ActSkipped { act, reason } => {
-                writeln!(out, "             {NOTE}-{NOTE:#} `{act}` is left out: {}", escape(reason))
+                writeln!(
+                    out,
+                    "             {NOTE}-{NOTE:#} `{act}` is left out: {}",
+                    escape(reason)
+                )
             }
             What::ActDropped { act, reason } => {
-                writeln!(out, "             {BAD}✗{BAD:#} `{act}` could not be played: {}", escape(reason))
+                writeln!(
+                    out,
+                    "             {BAD}✗{BAD:#} `{act}` could not be played: {}",
+                    escape(reason)
+                )
             }
             What::ActSilent { reason, .. } => {
                 writeln!(out, "             {DIM}- nothing is sent: {}{DIM:#}", escape(reason))
@@ -164,7 +132,10 @@ impl Report for Console {
             }
             What::DeliveryPlanned { body, certainty, .. } => {
                 if certainty != "documented" {
-                    writeln!(out, "             {DIM}~ its shape is {certainty}, not documented{DIM:#}")?;
+                    writeln!(
+                        out,
+                        "             {DIM}~ its shape is {certainty}, not documented{DIM:#}"
+                    )?;
                 }
                 if self.told == Detail::Verbose {
                     writeln!(out, "{DIM}               {}{DIM:#}", escape(body))?;
@@ -173,7 +144,12 @@ impl Report for Console {
             }
             What::AttemptStarted { headers, .. } if self.told == Detail::Verbose => {
                 for (name, value) in headers {
-                    writeln!(out, "{DIM}               {}: {}{DIM:#}", escape(name), escape(value))?;
+                    writeln!(
+                        out,
+                        "{DIM}               {}: {}{DIM:#}",
+                        escape(name),
+                        escape(value)
+                    )?;
                 }
                 Ok(())
             }
@@ -211,4 +187,64 @@ fn result(met: &Met) -> String {
         (Outcome::Answered, Some(status)) => status.to_string(),
         (outcome, _) => outcome.to_string(),
     }
+}
+
+fn why(met: &Met, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(reason) = &met.reason {
+        writeln!(out, "               {}", escape(reason))?;
+    }
+    if let Some(location) = &met.location {
+        writeln!(
+            out,
+            "               it redirects to {}, which is not followed",
+            escape(location)
+        )?;
+    }
+    if !met.answer.is_empty() {
+        writeln!(out, "               it said: {}", excerpt(&met.answer, SHOWN))?;
+    }
+    Ok(())
+}
+
+fn finished(run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
+    let style = if run.verdict == Verdict::Passed { GOOD } else { BAD };
+    let deliveries = usize::try_from(run.deliveries).unwrap_or(usize::MAX);
+    writeln!(
+        out,
+        "\n{style}{}{style:#}: {} of {} right, {} in {} ms",
+        run.verdict,
+        run.right,
+        count(deliveries, "delivery", "deliveries"),
+        count(usize::try_from(run.attempts).unwrap_or(usize::MAX), "request", "requests"),
+        run.millis
+    )?;
+    if let Some(reason) = &run.reason {
+        writeln!(out, "{}", escape(reason))?;
+    }
+    let left = [(run.unsubscribed, "not subscribed to"), (run.skipped, "skipped")];
+    for (number, what) in left.into_iter().filter(|(number, _)| *number > 0) {
+        writeln!(out, "{DIM}{number} {what}{DIM:#}")?;
+    }
+    writeln!(out)
+}
+
+fn settled_line(settled: &Settled, out: &mut dyn Write) -> io::Result<()> {
+    let met = &settled.met;
+    let tries = if settled.attempts > 1 {
+        format!(", attempt {}", settled.attempts)
+    } else {
+        String::new()
+    };
+    let (style, mark) = if settled.accepted { (GOOD, "✓") } else { (BAD, "✗") };
+    writeln!(
+        out,
+        "             {style}{mark}{style:#} {:<50} {} {DIM}{} ms{tries}{DIM:#}",
+        settled.event_type,
+        result(met),
+        met.millis
+    )?;
+    if !settled.accepted {
+        why(met, out)?;
+    }
+    Ok(())
 }

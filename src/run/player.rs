@@ -31,6 +31,13 @@ struct Stage {
     deliveries: u32,
 }
 
+/// An act, the name of its values, and whether it follows by itself.
+struct Cue<'a> {
+    act: &'a Act,
+    label: &'a str,
+    implied: bool,
+}
+
 /// How much of what is said is told.
 const TOLD: usize = 80;
 
@@ -69,21 +76,24 @@ impl Player {
             stage.now = later(stage.now, *after);
         }
         if let Some(before) = stage.session.conversation().implied_before(&act) {
-            self.happen(play, &before, &format!("{label} before"), true, stage).await;
+            let label = format!("{label} before");
+            self.happen(play, Cue { act: &before, label: &label, implied: true }, stage).await;
         }
-        self.happen(play, &act, label, false, stage).await;
+        self.happen(play, Cue { act: &act, label, implied: false }, stage).await;
         let mut last = act;
         while let Some((delay, next)) = stage.session.conversation().implied_after(&last) {
             if let Some(delay) = delay {
                 stage.now = later(stage.now, delay);
             }
-            self.happen(play, &next, &format!("{label} then {}", next.word()), true, stage).await;
+            let label = format!("{label} then {}", next.word());
+            self.happen(play, Cue { act: &next, label: &label, implied: true }, stage).await;
             last = next;
         }
     }
 
     /// Lets an act happen at its time.
-    async fn happen(&self, play: &Play<'_>, act: &Act, label: &str, implied: bool, stage: &mut Stage) {
+    async fn happen(&self, play: &Play<'_>, cue: Cue<'_>, stage: &mut Stage) {
+        let Cue { act, label, implied } = cue;
         stage.now = later(stage.now, play.gap(label));
         self.handle.sleep_until(stage.number, stage.now).await;
         let happened = stage.session.act(act, stage.now, label, &self.plan.subscription);
@@ -162,19 +172,29 @@ fn told(act: &Act, event: &Event, stage: &Stage) -> ActTold {
         (EventKind::MessageSent, _) => {
             let message = &stage.session.conversation().messages[event.messages[0]];
             let text = excerpt(&message.text, TOLD);
-            if message.kind == "text" { format!("“{text}”") } else { format!("“{text}” ({})", message.kind) }
+            if message.kind == "text" {
+                format!("“{text}”")
+            } else {
+                format!("“{text}” ({})", message.kind)
+            }
         }
         (EventKind::MessageRead, _) => {
             format!("reads {}", count(event.messages.len(), "message", "messages"))
         }
         (EventKind::TypingChanged, Act::Typing { on, .. }) => {
-            if *on { "types".to_owned() } else { "stops typing".to_owned() }
+            if *on {
+                "types".to_owned()
+            } else {
+                "stops typing".to_owned()
+            }
         }
         (EventKind::AssigneeChanged, Act::Accept { .. }) => "accepts the conversation".to_owned(),
         (EventKind::AssigneeChanged, _) => {
             format!("hands the conversation to {}", name(&event.to))
         }
-        (EventKind::NoteAdded, Act::Note { text, .. }) => format!("notes “{}”", excerpt(text, TOLD)),
+        (EventKind::NoteAdded, Act::Note { text, .. }) => {
+            format!("notes “{}”", excerpt(text, TOLD))
+        }
         (EventKind::ParticipantJoined, _) => "joins".to_owned(),
         (EventKind::ParticipantLeft, _) => "leaves".to_owned(),
         (EventKind::ConversationClosed, _) => "closes the conversation".to_owned(),

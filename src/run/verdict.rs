@@ -49,7 +49,8 @@ impl Tally {
                 self.handshake = Some(wrong.clone());
             }
             What::ActDropped { act, reason } => {
-                self.dropped.get_or_insert_with(|| format!("`{act}` could not be played: {reason}"));
+                self.dropped
+                    .get_or_insert_with(|| format!("`{act}` could not be played: {reason}"));
             }
             What::DeliverySettled(settled) => {
                 self.settled += 1;

@@ -53,7 +53,8 @@ pub(super) fn read_act(
         if let Some((first, _)) = &found {
             let message = format!("`{}` is the step's second act", key.name);
             let problem = Problem::at(&key.place, code::NO_ACT, message);
-            problems.push(problem.also(&first.place, "first here").help("make it a step of its own"));
+            problems
+                .push(problem.also(&first.place, "first here").help("make it a step of its own"));
             continue;
         }
         found = Some((key.clone(), reader(node, problems)));
@@ -71,7 +72,8 @@ pub(super) fn read_act(
 
 fn unknown(key: &Key, own: &[&str]) -> Problem {
     match key.name.as_str() {
-        "wait" => unknown_key(key, []).help("there is no `wait`: write `after` beside the act that follows"),
+        "wait" => unknown_key(key, [])
+            .help("there is no `wait`: write `after` beside the act that follows"),
         "transfer" => unknown_key(key, []).help("there is no `transfer`: write `assign`"),
         _ => unknown_key(key, ACTS.iter().map(|(name, _)| *name).chain(own.iter().copied())),
     }

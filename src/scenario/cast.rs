@@ -55,7 +55,11 @@ pub(super) fn check(form: &ScenarioForm, problems: &mut Problems) -> Vec<CastMem
             phone: text(&member.phone),
             locale: own.unwrap_or(default),
             is_new: member.is_new.as_ref().is_none_or(|is_new| is_new.value),
-            variables: member.variables.iter().map(|(k, n)| (k.name.clone(), n.to_json())).collect(),
+            variables: member
+                .variables
+                .iter()
+                .map(|(k, n)| (k.name.clone(), n.to_json()))
+                .collect(),
         });
     }
     for role in [Role::Visitor, Role::Bot, Role::System] {
@@ -107,11 +111,8 @@ impl CastMember {
     /// The member as they are in one conversation.
     pub(super) fn invent(&self, account: &Account, draws: &Draws, start: Timestamp) -> Person {
         let is_visitor = self.role == Role::Visitor;
-        let (draw, ids) = if is_visitor {
-            (&draws.story, &draws.ids)
-        } else {
-            (&draws.staff, &draws.staff_ids)
-        };
+        let (draw, ids) =
+            if is_visitor { (&draws.story, &draws.ids) } else { (&draws.staff, &draws.staff_ids) };
         let own = draw.within("cast").within(&self.name);
         let persona = Persona::invent(self.locale, &own);
         let persona = match &self.full_name {
@@ -119,7 +120,8 @@ impl CastMember {
             None => persona,
         };
         let staff_only = |value: &str| (!is_visitor).then(|| value.to_owned());
-        let known_for = if is_visitor && self.is_new { 0 } else { own.rng("days").random_range(20..600) };
+        let known_for =
+            if is_visitor && self.is_new { 0 } else { own.rng("days").random_range(20..600) };
         let member = Member {
             name: self.name.clone(),
             role: self.role,

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Draft;
 use super::acts::{ActForm, read_act};
 use super::cast::{self, CastMember};
-use super::Draft;
 use super::dry;
 use super::forms::{AssignForm, OpenForm, SayForm, ScenarioForm};
 use super::script::{ActPlan, Override, Script, Step};
@@ -25,8 +25,15 @@ pub fn check(draft: Draft, vendors: &[Arc<Vendor>]) -> Result<Script, Problems> 
     let cast = cast::check(form, &mut problems);
     let texts = Texts::of(&cast);
     let ids = vendors.iter().map(|vendor| vendor.id.as_str()).collect();
-    let mut checker =
-        Checker { form, cast: &cast, texts, vendors, ids, seen: BTreeMap::new(), problems: &mut problems };
+    let mut checker = Checker {
+        form,
+        cast: &cast,
+        texts,
+        vendors,
+        ids,
+        seen: BTreeMap::new(),
+        problems: &mut problems,
+    };
     let steps = checker.steps();
     let subscribe = checker.subscriptions();
     let verify = checker.verify();
@@ -68,7 +75,8 @@ impl Checker<'_> {
             if let Some(id) = &step.id {
                 self.remember(id, messages);
             }
-            let act = read_act(&step.act, &step.place, &["id", "after", "only", "for"], self.problems);
+            let act =
+                read_act(&step.act, &step.place, &["id", "after", "only", "for"], self.problems);
             for vendor in &step.only {
                 self.known_vendor(&vendor.value, &vendor.place);
             }
@@ -228,7 +236,8 @@ impl Checker<'_> {
             return;
         }
         for (key, node) in &form.data {
-            let takers: Vec<&&Kind> = known.iter().filter(|k| k.data.contains_key(&key.name)).collect();
+            let takers: Vec<&&Kind> =
+                known.iter().filter(|k| k.data.contains_key(&key.name)).collect();
             if takers.is_empty() {
                 let message = format!("messages of the kind `{kind}` have no `{}`", key.name);
                 let problem = Problem::at(&key.place, code::UNKNOWN_DATA, message);
@@ -265,7 +274,8 @@ impl Checker<'_> {
             [] => {
                 let message = format!("the cast has no {role}");
                 let problem = Problem::at(&name.place, code::UNKNOWN_PERSON, message);
-                self.problems.push(problem.help(format!("add one: `[cast.NAME]` with `role = \"{role}\"`")));
+                self.problems
+                    .push(problem.help(format!("add one: `[cast.NAME]` with `role = \"{role}\"`")));
                 None
             }
             many => {

@@ -110,11 +110,14 @@ fn dry_act(plan: &ActPlan) -> Act {
 }
 
 fn refused(step: &Step, refusal: &Refusal) -> Problem {
-    let problem = Problem::at(&step.place, code::WRONG_ORDER, format!("this cannot happen here: {refusal}"));
+    let problem =
+        Problem::at(&step.place, code::WRONG_ORDER, format!("this cannot happen here: {refusal}"));
     match refusal {
         Refusal::NotOpened => problem.help("begin with `open = {}`"),
         Refusal::Closed => problem.help("`reopen = { by = \"visitor\" }` lets it go on"),
-        Refusal::NobodyAssigned => problem.help("`assign` it to somebody, or name an `assignee` in `open`"),
+        Refusal::NobodyAssigned => {
+            problem.help("`assign` it to somebody, or name an `assignee` in `open`")
+        }
         _ => problem,
     }
 }

@@ -47,4 +47,3 @@ pub fn read(source: &Arc<Source>) -> Result<Draft, Problems> {
         None => Err(problems),
     }
 }
-

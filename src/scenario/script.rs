@@ -78,7 +78,8 @@ pub struct PlayedStep<'a> {
 
 /// The shortest and the longest time between two acts that nothing else keeps apart: people and
 /// servers are never instantaneous.
-const GAP: Span = Span { low: SignedDuration::from_millis(5), high: SignedDuration::from_millis(40) };
+const GAP: Span =
+    Span { low: SignedDuration::from_millis(5), high: SignedDuration::from_millis(40) };
 
 /// One conversation of a script at one vendor, ready to be played.
 pub struct Play<'a> {
@@ -96,7 +97,8 @@ impl Script {
         let draws = Draws::new(run, &account.vendor.id, &self.name, number);
         let cast: Vec<Person> =
             self.cast.iter().map(|member| member.invent(account, &draws, start)).collect();
-        let visitor = self.cast.iter().find(|member| member.role == crate::conversation::Role::Visitor);
+        let visitor =
+            self.cast.iter().find(|member| member.role == crate::conversation::Role::Visitor);
         let locale = visitor.map_or(&crate::base::fake::LOCALES[0], |visitor| visitor.locale);
         let told = Told::new(&cast, locale, &draws.story);
         Play { script: self, vendor: account.vendor.id.clone(), draws, told, cast }

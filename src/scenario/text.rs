@@ -33,7 +33,9 @@ impl Texts {
         let member = |member: &CastMember| {
             let mut names = Model::person();
             let is_staff = member.role != Role::Visitor;
-            for (name, known) in [("email", member.email.is_some()), ("phone", member.phone.is_some())] {
+            for (name, known) in
+                [("email", member.email.is_some()), ("phone", member.phone.is_some())]
+            {
                 names.set(Name::new(name, Shape::Text, !(is_staff || known)));
             }
             Name::new(&member.name, Shape::table(names), false)
@@ -79,7 +81,8 @@ struct Cast(Vec<Person>);
 impl Told {
     /// The invented values of a conversation, and its cast.
     pub(super) fn new(cast: &[Person], locale: &Locale, draw: &Draw) -> Self {
-        let value = |name: &str| fake(name, locale, draw).map(|value| (name.to_owned(), value.into()));
+        let value =
+            |name: &str| fake(name, locale, draw).map(|value| (name.to_owned(), value.into()));
         let fakes = FAKES.iter().filter_map(|fake| value(fake.name)).collect();
         Self { fakes, cast: Cast(cast.to_vec()) }
     }

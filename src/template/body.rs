@@ -147,7 +147,8 @@ impl Body {
         for part in parts {
             let mut objects = String::new();
             self.write(part, frame, &mut objects)?;
-            for object in serde_json::Deserializer::from_str(&objects).into_iter::<Json>().flatten() {
+            for object in serde_json::Deserializer::from_str(&objects).into_iter::<Json>().flatten()
+            {
                 if let Json::Object(entries) = object {
                     merged.extend(entries);
                 }

@@ -36,8 +36,14 @@ pub fn compile(
     spelling: Spelling,
     problems: &mut Problems,
 ) -> Option<Body> {
-    let mut compiler =
-        Compiler { library, spelling, scope: Scope::default(), problems, holes: 0, includes: Vec::new() };
+    let mut compiler = Compiler {
+        library,
+        spelling,
+        scope: Scope::default(),
+        problems,
+        holes: 0,
+        includes: Vec::new(),
+    };
     let before = compiler.problems.len();
     let mut out = Out::default();
     if !compiler.item(&Lead::NONE, node, &mut out) {
@@ -201,7 +207,8 @@ impl Compiler<'_> {
                 }
                 Piece::Hole(hole) => {
                     let checked = self.hole(&hole);
-                    parts.extend(checked.and_then(|checked| self.inside_text(checked, &hole.place)));
+                    parts
+                        .extend(checked.and_then(|checked| self.inside_text(checked, &hole.place)));
                 }
             }
         }
@@ -223,7 +230,8 @@ impl Compiler<'_> {
     pub(super) fn hole(&mut self, hole: &hole::Hole) -> Option<Checked> {
         self.holes += 1;
         if hole.made.is_some() {
-            let message = "a made value stands in `[account]`, `[secret]` or `[ids]`, not in a template";
+            let message =
+                "a made value stands in `[account]`, `[secret]` or `[ids]`, not in a template";
             self.problem(&hole.place, code::MADE_VALUE, message);
             return None;
         }
@@ -247,7 +255,11 @@ impl Compiler<'_> {
             return true;
         };
         if !lead.several {
-            self.problem(&each.place, code::TEMPLATE_KEY, "`$each` stands in a list or in `$merge`");
+            self.problem(
+                &each.place,
+                code::TEMPLATE_KEY,
+                "`$each` stands in a list or in `$merge`",
+            );
             return true;
         }
         let Some((name, checked)) = self.each_head(each) else { return false };
@@ -267,7 +279,11 @@ impl Compiler<'_> {
     fn each_head(&mut self, each: &Node) -> Option<(String, Checked)> {
         let split = each.as_text().and_then(|text| text.split_once(" in "));
         let Some((name, path)) = split else {
-            self.problem(&each.place, code::HOLE_SYNTAX, "`$each` is written `name in path.to.list`");
+            self.problem(
+                &each.place,
+                code::HOLE_SYNTAX,
+                "`$each` is written `name in path.to.list`",
+            );
             return None;
         };
         let mut hole = hole::bare(path.trim(), &each.place.find(path.trim(), 0), self.problems)?;
@@ -352,7 +368,11 @@ impl Compiler<'_> {
                 self.only(table, &["$json"]);
                 let mut inner = Out::default();
                 if !self.item(&Lead::NONE, &table.0[0].1, &mut inner) {
-                    self.problem(&node.place, code::OPTIONAL_PATH, "what `$json` writes can be absent");
+                    self.problem(
+                        &node.place,
+                        code::OPTIONAL_PATH,
+                        "what `$json` writes can be absent",
+                    );
                 }
                 out.push(Op::Json(inner.ops()));
             }
@@ -364,7 +384,11 @@ impl Compiler<'_> {
     fn merge(&mut self, table: &Table, out: &mut Out) {
         self.only(table, &["$merge"]);
         let Content::List(parts) = &table.0[0].1.content else {
-            self.problem(&table.0[0].1.place, code::TEMPLATE_KEY, "`$merge` takes a list of objects");
+            self.problem(
+                &table.0[0].1.place,
+                code::TEMPLATE_KEY,
+                "`$merge` takes a list of objects",
+            );
             return;
         };
         let mut merged = Vec::new();

@@ -87,7 +87,10 @@ pub(super) fn check(
         // A file that others include may be given what is always there and what is not.
         (false, true, _) | (false, _, true) if resolved.base == Base::Root => {
             let message = format!("`{path}` is always there");
-            Some(Problem::at(&hole.place, code::NOT_OPTIONAL, message).help("leave out `?` and `or:`"))
+            Some(
+                Problem::at(&hole.place, code::NOT_OPTIONAL, message)
+                    .help("leave out `?` and `or:`"),
+            )
         }
         _ => None,
     };

@@ -75,13 +75,15 @@ pub(super) fn check(
     library: &Library<'_>,
 ) -> Result<(Filter, Shape), Problem> {
     let Some(name) = FilterName::of_word(&call.name) else {
-        let problem = Problem::at(place, code::UNKNOWN_FILTER, format!("unknown filter `{}`", call.name));
+        let problem =
+            Problem::at(place, code::UNKNOWN_FILTER, format!("unknown filter `{}`", call.name));
         return Err(problem.known(&call.name, FilterName::WORDS.iter().copied()));
     };
     let wrong = |message: String| Err(Problem::at(place, code::WRONG_FILTER, message));
     let takes_argument = matches!(name, FilterName::Cut | FilterName::Or | FilterName::Word);
     if takes_argument != call.argument.is_some() {
-        let takes = if takes_argument { "needs an argument behind `:`" } else { "takes no argument" };
+        let takes =
+            if takes_argument { "needs an argument behind `:`" } else { "takes no argument" };
         return wrong(format!("the filter `{name}` {takes}"));
     }
     if let Some(expected) = refuses(name, input) {
@@ -106,15 +108,18 @@ pub(super) fn check(
 /// What a filter takes, where it does not take the input.
 fn refuses(name: FilterName, input: &Shape) -> Option<&'static str> {
     let (takes, expected) = match name {
-        F::EpochMs | F::EpochSecs | F::EpochSecs9 | F::IsoMs | F::IsoOffset | F::IsoMicros
+        F::EpochMs
+        | F::EpochSecs
+        | F::EpochSecs9
+        | F::IsoMs
+        | F::IsoOffset
+        | F::IsoMicros
         | F::NaiveMicros => (*input == Shape::Time, "a time"),
         F::Int | F::Lower | F::Upper | F::Html | F::Plain | F::Cut | F::Word => {
             (input.is_scalar(), "a text")
         }
         F::Text => (input.is_writable(), "a value that can be written"),
-        F::Count | F::Reversed => {
-            (matches!(input, Shape::List(_) | Shape::Any), "a list")
-        }
+        F::Count | F::Reversed => (matches!(input, Shape::List(_) | Shape::Any), "a list"),
         F::Or => (true, ""),
     };
     (!takes).then_some(expected)
@@ -197,7 +202,11 @@ fn plain(name: FilterName, value: Value<'_>) -> Value<'_> {
         F::EpochSecs9 => {
             let nanos = time.as_nanosecond();
             let per_second = 1_000_000_000;
-            Value::from(format!("{}.{:09}", nanos.div_euclid(per_second), nanos.rem_euclid(per_second)))
+            Value::from(format!(
+                "{}.{:09}",
+                nanos.div_euclid(per_second),
+                nanos.rem_euclid(per_second)
+            ))
         }
         F::IsoMs => spell_time(time, "%Y-%m-%dT%H:%M:%S%.3fZ"),
         F::IsoOffset => spell_time(time, "%Y-%m-%dT%H:%M:%S+00:00"),
@@ -238,7 +247,8 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
 
 fn html(text: &str) -> String {
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let paragraphs: Vec<String> = escaped.split('\n').map(|line| format!("<p>{line}</p>")).collect();
+    let paragraphs: Vec<String> =
+        escaped.split('\n').map(|line| format!("<p>{line}</p>")).collect();
     paragraphs.join("\n")
 }
 

@@ -219,7 +219,11 @@ mod tests {
                 let call = |call: &Call| format!("|{}{:?}", call.name, call.argument);
                 let filters: String = hole.filters.iter().map(call).collect();
                 let made = hole.made.clone().map(|made| format!("<{made}>")).unwrap_or_default();
-                format!("{}{made}{}{filters}", hole.path.join("."), if hole.optional { "?" } else { "" })
+                format!(
+                    "{}{made}{}{filters}",
+                    hole.path.join("."),
+                    if hole.optional { "?" } else { "" }
+                )
             }
         };
         let told = pieces.iter().map(told).collect::<Vec<_>>().join(" ");
@@ -229,10 +233,14 @@ mod tests {
 
     #[test]
     fn holes_are_found_in_text() {
-        let right = |text: &str, told: &str| assert_eq!(check(text), (told.into(), vec![]), "{text}");
+        let right =
+            |text: &str, told: &str| assert_eq!(check(text), (told.into(), vec![]), "{text}");
         right("plain $5 $$ $${x}", r#""plain $5 $ ${x}""#);
         right("a ${b.c?} d", r#""a " b.c? " d""#);
-        right("${ a | cut:3 | or:{\\\"x}|\\\":1} }".replace("\\\"", "\"").as_str(), r#"a|cutSome("3")|orSome("{\"x}|\":1}")"#);
+        right(
+            "${ a | cut:3 | or:{\\\"x}|\\\":1} }".replace("\\\"", "\"").as_str(),
+            r#"a|cutSome("3")|orSome("{\"x}|\":1}")"#,
+        );
         right("${new.alphabet:a-b:17}${new.uuid4}", "new<alphabet:a-b:17> new<uuid4>");
     }
 

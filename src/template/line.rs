@@ -47,13 +47,18 @@ impl Line {
     ) -> Option<Self> {
         let before = problems.len();
         if rules.bytes.is_some_and(|limit| text.len() > limit) {
-            let message = format!("the text has {} bytes, more than {}", text.len(), rules.bytes.unwrap_or(0));
+            let message = format!(
+                "the text has {} bytes, more than {}",
+                text.len(),
+                rules.bytes.unwrap_or(0)
+            );
             problems.push(Problem::at(&text.place, code::TOO_MANY, message));
         }
         let pieces = hole::split(text, &text.place, problems);
         let holes = pieces.iter().filter(|piece| matches!(piece, Piece::Hole(_))).count();
         if rules.holes.is_some_and(|limit| holes > limit) {
-            let message = format!("the text has {holes} holes, more than {}", rules.holes.unwrap_or(0));
+            let message =
+                format!("the text has {holes} holes, more than {}", rules.holes.unwrap_or(0));
             problems.push(Problem::at(&text.place, code::TOO_MANY, message));
         }
         let alone = pieces.len() == 1;

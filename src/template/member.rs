@@ -28,10 +28,14 @@ impl Compiler<'_> {
             match key.name.as_str() {
                 "$include" => self.include(value, table, members, out),
                 "$with" if table.get("$include").is_some() => {}
-                name if name.starts_with('$') && !name.starts_with("$$") && !name.starts_with("${") => {
+                name if name.starts_with('$')
+                    && !name.starts_with("$$")
+                    && !name.starts_with("${") =>
+                {
                     let message = format!("`{name}` is not a construct that can stand here");
                     let problem = Problem::at(&key.place, code::TEMPLATE_KEY, message);
-                    self.problems.push(problem.help("a key that begins with `$` is written with `$$`"));
+                    self.problems
+                        .push(problem.help("a key that begins with `$` is written with `$$`"));
                 }
                 _ => {
                     self.once(key, &node.place, members);
@@ -100,7 +104,11 @@ impl Compiler<'_> {
     /// `"$with": { "name": "path" }`: the values, and their names in scope.
     fn with(&mut self, with: &Node) -> Vec<Expr> {
         let Some(table) = with.as_table() else {
-            self.problem(&with.place, code::TEMPLATE_KEY, "`$with` takes an object of names and paths");
+            self.problem(
+                &with.place,
+                code::TEMPLATE_KEY,
+                "`$with` takes an object of names and paths",
+            );
             return Vec::new();
         };
         let mut values = Vec::new();

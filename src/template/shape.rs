@@ -104,7 +104,8 @@ impl Shape {
                 None => Self::list(Self::Any),
             },
             serde_json::Value::Object(entries) => {
-                let name = |(name, value): (&String, _)| Name::new(name, Self::of_json(value), false);
+                let name =
+                    |(name, value): (&String, _)| Name::new(name, Self::of_json(value), false);
                 let names = entries.iter().map(name).collect();
                 Self::table(Names { about: "data", names, whole: true })
             }
@@ -146,10 +147,13 @@ impl Shape {
             Self::List(item) => Some((**item).clone()),
             Self::Any => Some(Self::Any),
             Self::Table(names) if names.whole => {
-                let pair = Names::new("an entry", vec![
-                    Name::new("name", Self::Text, false),
-                    Name::new("value", Self::Any, false),
-                ]);
+                let pair = Names::new(
+                    "an entry",
+                    vec![
+                        Name::new("name", Self::Text, false),
+                        Name::new("value", Self::Any, false),
+                    ],
+                );
                 Some(Self::table(pair))
             }
             _ => None,

@@ -114,6 +114,7 @@ impl<'a> Value<'a> {
     }
 
     /// The part of this name.
+    #[must_use]
     pub fn get(self, name: &str) -> Value<'a> {
         match self {
             Self::Object(object) => object.get(name),

@@ -75,7 +75,8 @@ impl Fixed {
             }
             fixed.option.push((key.name.clone(), option.clone()));
         }
-        fixed.brand = form.brand.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect();
+        fixed.brand =
+            form.brand.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect();
         fixed
     }
 
@@ -101,7 +102,8 @@ impl Fixed {
                 choice
             };
             let values = option.values.iter();
-            choices = values.flat_map(|value| choices.iter().map(move |c| with(c, value))).collect();
+            choices =
+                values.flat_map(|value| choices.iter().map(move |c| with(c, value))).collect();
         }
         choices
     }
@@ -118,7 +120,10 @@ impl Account {
         let fixed = &vendor.fixed;
         let draw = Draw::fixed(&vendor.id);
         let option = |(name, option): &(String, OptionForm)| {
-            (name.clone(), option.values.first().map_or(Json::Null, |value| value.value.clone().into()))
+            (
+                name.clone(),
+                option.values.first().map_or(Json::Null, |value| value.value.clone().into()),
+            )
         };
         let mut account = Self {
             vendor: Arc::clone(vendor),

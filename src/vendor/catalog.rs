@@ -75,7 +75,8 @@ impl Catalog {
 
     /// The problem with an id that no vendor has.
     pub fn unknown(&self, id: &str) -> Problem {
-        Problem::anywhere(code::UNKNOWN_VENDOR, format!("unknown vendor `{id}`")).known(id, self.ids())
+        Problem::anywhere(code::UNKNOWN_VENDOR, format!("unknown vendor `{id}`"))
+            .known(id, self.ids())
     }
 
     /// Loads a vendor and checks all of it.
@@ -102,7 +103,9 @@ impl Catalog {
             };
             let shadows: Vec<(String, Arc<Source>)> = files
                 .iter()
-                .filter_map(|(name, source)| Some((name.strip_prefix(&prefix)?.into(), source.clone())))
+                .filter_map(|(name, source)| {
+                    Some((name.strip_prefix(&prefix)?.into(), source.clone()))
+                })
                 .collect();
             files.extend(shadows);
             overlay::lay(node, read_toml(&source, &mut problems))
@@ -168,7 +171,8 @@ fn read_templates(
     problems: &mut Problems,
 ) -> BTreeMap<String, Arc<Node>> {
     let is_template = |name: &str| {
-        name.ends_with(".json") && !name.starts_with("samples/") && !name.starts_with("revisions/")
+        let is_json = Path::new(name).extension().is_some_and(|extension| extension == "json");
+        is_json && !name.starts_with("samples/") && !name.starts_with("revisions/")
     };
     let mut templates = BTreeMap::new();
     for (name, source) in files.iter().filter(|(name, _)| is_template(name)) {

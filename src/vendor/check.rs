@@ -9,8 +9,8 @@ use serde_json::Map;
 
 use super::account::Fixed;
 use super::forms::{
-    Certainty, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, JsonForm, KindForm, OnFailure,
-    RetryKind, VendorForm,
+    Certainty, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, JsonForm, KindForm,
+    OnFailure, RetryKind, VendorForm,
 };
 use super::handshake::{Handshake, Proof};
 use super::kind::Kind;
@@ -45,7 +45,7 @@ pub(super) fn check(
     let requests = checker.requests(&fixed);
     let handshake = checker.handshake(spelling);
     let policy = checker.policy();
-    let quiet = Quiet { silent: checker.reasons(&form.silent), cannot: checker.reasons(&form.cannot) };
+    let quiet = Quiet { silent: reasons(&form.silent), cannot: reasons(&form.cannot) };
     let counters = form.counter.iter().map(|(key, counter)| {
         let start = counter.start.as_ref().map_or(0, |start| start.value);
         let messages = counter.messages.as_ref().is_some_and(|messages| messages.value);
@@ -156,7 +156,11 @@ impl Checker<'_> {
             }
         };
         let Some(word) = &form.word else {
-            self.problem(&form.place, code::MISSING_KEY, format!("the kind `{name}` needs a `word`"));
+            self.problem(
+                &form.place,
+                code::MISSING_KEY,
+                format!("the kind `{name}` needs a `word`"),
+            );
             return None;
         };
         Some(Kind { name: name.to_owned(), word: word.value.clone(), data, body: body? })
@@ -238,7 +242,9 @@ impl Checker<'_> {
                 (option.name.clone(), values.collect())
             });
             let when: Vec<(String, Vec<String>)> = when.collect();
-            for (option, _) in header.when.iter().filter(|(o, _)| !self.form.option.contains(&o.name)) {
+            for (option, _) in
+                header.when.iter().filter(|(o, _)| !self.form.option.contains(&o.name))
+            {
                 let message = format!("there is no option `{}`", option.name);
                 let problem = Problem::at(&option.place, code::UNKNOWN_KEY, message);
                 self.problems.push(problem.known(&option.name, self.form.option.names()));
@@ -277,7 +283,11 @@ impl Checker<'_> {
             HandshakeKind::Ping => Some(self.proof(form, None, spelling)?),
             HandshakeKind::Echo => {
                 let Some(echo) = &form.echo else {
-                    self.problem(&form.place, code::MISSING_KEY, "an `echo` handshake needs `echo`");
+                    self.problem(
+                        &form.place,
+                        code::MISSING_KEY,
+                        "an `echo` handshake needs `echo`",
+                    );
                     return None;
                 };
                 let echo = self.line(echo, self.vocabulary.base.clone())?;
@@ -287,12 +297,18 @@ impl Checker<'_> {
         Some(Handshake { proof, on_failure })
     }
 
-    fn proof(&mut self, form: &HandshakeForm, echo: Option<Line>, spelling: Spelling) -> Option<Proof> {
+    fn proof(
+        &mut self,
+        form: &HandshakeForm,
+        echo: Option<Line>,
+        spelling: Spelling,
+    ) -> Option<Proof> {
         let Some(body) = &form.body else {
             self.problem(&form.place, code::MISSING_KEY, "the handshake needs a `body`");
             return None;
         };
-        let success = if form.success.is_empty() { &self.form.delivery.success } else { &form.success };
+        let success =
+            if form.success.is_empty() { &self.form.delivery.success } else { &form.success };
         Some(Proof {
             success: statuses(success, self.problems)?,
             body: self.compile(body, self.vocabulary.base.clone(), spelling)?,
@@ -330,10 +346,10 @@ impl Checker<'_> {
             total: form.timeout.total.value,
         })
     }
+}
 
-    fn reasons(&mut self, form: &Named<At<String>>) -> BTreeMap<String, String> {
-        form.iter().map(|(key, reason)| (key.name.clone(), reason.value.clone())).collect()
-    }
+fn reasons(form: &Named<At<String>>) -> BTreeMap<String, String> {
+    form.iter().map(|(key, reason)| (key.name.clone(), reason.value.clone())).collect()
 }
 
 /// What a step may give a kind, with what it is otherwise.

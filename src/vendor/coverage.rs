@@ -13,7 +13,8 @@ const WITHOUT_SOURCE: &[&str] =
 pub(super) fn check(node: &Node, form: &VendorForm, quiet: &Quiet, problems: &mut Problems) {
     check_names(form, problems);
     for on in EventKind::ALL {
-        let rules: Vec<&EventForm> = form.event.iter().filter(|rule| rule.on.value == on.word()).collect();
+        let rules: Vec<&EventForm> =
+            form.event.iter().filter(|rule| rule.on.value == on.word()).collect();
         if *on != EventKind::MessageSent {
             judge((*on, None), !rules.is_empty(), quiet, node, problems);
             continue;
@@ -54,7 +55,8 @@ fn judge(
             format!("nothing says what `{what}` does")
         };
         let problem = Problem::at(&start_of(node), code::UNCOVERED_ACT, message);
-        problems.push(problem.help("give it an `[[event]]`, or a reason in `[silent]` or `[cannot]`"));
+        problems
+            .push(problem.help("give it an `[[event]]`, or a reason in `[silent]` or `[cannot]`"));
     }
 }
 

@@ -30,7 +30,9 @@ impl Account {
             .with_value("attempt", Value::Int(1));
         let (algorithm, encoding) = rule.method(&roots).ok()?;
         let (key, content) = (rule.key.render(&roots), rule.content.render(&roots));
-        Some(format!("<signature> is {algorithm} in {encoding}, with {key} as key, over {content}."))
+        Some(format!(
+            "<signature> is {algorithm} in {encoding}, with {key} as key, over {content}."
+        ))
     }
 
     /// What an endpoint must answer before anything else is sent to it.
@@ -47,7 +49,8 @@ impl Account {
             (Some(echo), None) => format!("the text {echo}"),
             (None, _) => "anything".to_owned(),
         };
-        let otherwise = if handshake.refuses() { "nothing follows" } else { "events follow all the same" };
+        let otherwise =
+            if handshake.refuses() { "nothing follows" } else { "events follow all the same" };
         format!(
             "Handshake: the first request is `{body}`. Answer it with {} and {answer}; otherwise {otherwise}.",
             proof.success

@@ -65,7 +65,8 @@ impl Folder {
 
     /// The names of its revisions, the documentation's first.
     pub fn revisions(&self) -> Vec<String> {
-        let named = self.files.keys().filter_map(|name| name.strip_prefix("revisions/")?.split('/').next());
+        let named =
+            self.files.keys().filter_map(|name| name.strip_prefix("revisions/")?.split('/').next());
         let mut revisions = vec![super::catalog::DOCS.to_owned()];
         for name in named {
             if !revisions.iter().any(|known| known == name) {
@@ -98,9 +99,9 @@ impl Folder {
 /// The entries of a directory by name.
 fn entries(directory: &Path) -> Result<BTreeMap<String, std::path::PathBuf>, Problems> {
     let read = std::fs::read_dir(directory).map_err(|error| unreadable(directory, &error))?;
-    let entries = read.flatten().map(|entry| {
-        (entry.file_name().to_string_lossy().into_owned(), entry.path())
-    });
+    let entries = read
+        .flatten()
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()));
     Ok(entries.collect())
 }
 

@@ -76,12 +76,16 @@ impl Account {
             (Ok(Json::Object(answer)), Some(key)) => match answer.get(key) {
                 Some(Json::String(found)) if same(found, &wanted) => Ok(()),
                 Some(_) => Err(format!("another token came back under `{key}`")),
-                None => Err(format!("the answer is JSON without `{key}`; the token must come back {how}")),
+                None => Err(format!(
+                    "the answer is JSON without `{key}`; the token must come back {how}"
+                )),
             },
             (Ok(Json::String(found)), _) if same(&found, &wanted) => {
                 Err(format!("the token came back in quotes; it must come back {how}"))
             }
-            _ if came.is_empty() => Err(format!("the answer is empty; the token must come back {how}")),
+            _ if came.is_empty() => {
+                Err(format!("the answer is empty; the token must come back {how}"))
+            }
             _ if came.starts_with('<') => {
                 Err(format!("the answer is a web page, not the token: `{}`", excerpt(came, SHOWN)))
             }
@@ -95,7 +99,9 @@ impl Account {
 
 fn wrong_status(status: u16, success: &StatusSet) -> String {
     match status {
-        300..=399 => format!("the endpoint redirects (status {status}), and redirects are not followed"),
+        300..=399 => {
+            format!("the endpoint redirects (status {status}), and redirects are not followed")
+        }
         _ => format!("the endpoint answered with status {status}, not {success}"),
     }
 }

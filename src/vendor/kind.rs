@@ -28,7 +28,8 @@ impl Kind {
     /// plain text stands for a table with nothing but its first key.
     pub fn complete(&self, given: &Map<String, Json>) -> Map<String, Json> {
         let complete = |(key, default): (&String, &Json)| {
-            let value = given.get(key).map_or_else(|| default.clone(), |value| fill(default, value));
+            let value =
+                given.get(key).map_or_else(|| default.clone(), |value| fill(default, value));
             (key.clone(), value)
         };
         self.data.iter().map(complete).collect()
@@ -93,16 +94,20 @@ fn misfit(default: &Json, node: &Node) -> Option<Problem> {
             let first = items.first()?;
             nodes.iter().find_map(|node| misfit_item(first, node))
         }
-        (Json::Object(keys), Content::Table(table)) => table.0.iter().find_map(|(key, node)| {
-            match keys.get(&key.name) {
+        (Json::Object(keys), Content::Table(table)) => {
+            table.0.iter().find_map(|(key, node)| match keys.get(&key.name) {
                 Some(default) => misfit(default, node),
                 None if keys.is_empty() => None,
                 None => Some(
-                    Problem::at(&key.place, code::UNKNOWN_DATA, format!("unknown key `{}`", key.name))
-                        .known(&key.name, keys.keys().map(String::as_str)),
+                    Problem::at(
+                        &key.place,
+                        code::UNKNOWN_DATA,
+                        format!("unknown key `{}`", key.name),
+                    )
+                    .known(&key.name, keys.keys().map(String::as_str)),
                 ),
-            }
-        }),
+            })
+        }
         _ => Some(wrong_type(node, Shape::of_json(default).about())),
     }
 }

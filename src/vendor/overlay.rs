@@ -32,7 +32,8 @@ pub(super) fn lay(lower: Node, upper: Node) -> Node {
 }
 
 fn lay_events(lower: Node, upper: Node, dropped: &[String]) -> Node {
-    let (Content::List(lower), Content::List(upper_events)) = (lower.content, &upper.content) else {
+    let (Content::List(lower), Content::List(upper_events)) = (lower.content, &upper.content)
+    else {
         return upper;
     };
     let mut events: Vec<Node> = lower

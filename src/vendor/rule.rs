@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::forms::{Certainty, CounterScope, WhenForm};
-use crate::conversation::{Conversation, Event, EventKind, Message, Role};
+use crate::conversation::{Conversation, Event, EventKind, Message, Person, Role};
 use crate::diag::At;
 use crate::template::Body;
 
@@ -61,7 +61,7 @@ impl EventRule {
             return false;
         }
         let Some(when) = &self.when else { return true };
-        let role = |person: Option<&crate::conversation::Person>| person.map(|p| p.role());
+        let role = |person: Option<&Person>| person.map(Person::role);
         one_of(&when.by, Some(event.by.role()))
             && one_of(&when.part, Some(event.by.part))
             && one_of(&when.to, role(event.to.as_ref()))

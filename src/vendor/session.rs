@@ -15,7 +15,8 @@ use super::subscription::Subscription;
 use super::{Account, Certainty, Vendor};
 use crate::base::draw::Draw;
 use crate::conversation::{
-    Act, Conversation, DialogHead, DialogKind, Event, EventKind, Member, Message, Person, Refusal, Role,
+    Act, Conversation, DialogHead, DialogKind, Event, EventKind, Member, Message, Person, Refusal,
+    Role,
 };
 use crate::template::{Object, TooLarge, Value};
 
@@ -143,7 +144,12 @@ impl Session {
         let vendor = self.vendor();
         let outer = roots_of(&self.account, &self.conversation);
         let draw_ids = draw.within("message");
-        vendor.ids.make((Thing::Message, "message"), &mut message, |m| &mut m.ids, (&outer, &draw_ids));
+        vendor.ids.make(
+            (Thing::Message, "message"),
+            &mut message,
+            |m| &mut m.ids,
+            (&outer, &draw_ids),
+        );
         self.make_items(&mut message.data, &outer, draw);
         let kind = vendor.kinds.get(&message.kind);
         let kind = kind.ok_or_else(|| SessionError::UnknownKind(message.kind.clone()))?;
@@ -174,7 +180,8 @@ impl Session {
         subscription: &Subscription,
     ) -> Result<Vec<Payload>, SessionError> {
         let account = Arc::clone(&self.account);
-        let place = event.messages.first().copied().filter(|_| event.kind == EventKind::MessageSent);
+        let place =
+            event.messages.first().copied().filter(|_| event.kind == EventKind::MessageSent);
         let mut unnumbered = place;
         let mut payloads = Vec::new();
         for rule in &account.vendor.events {
@@ -206,7 +213,8 @@ impl Session {
         let start = counter.map_or(0, |counter| counter.start);
         let key = match counter.map(|counter| counter.scope) {
             Some(CounterScope::Dialog) => {
-                let message = event.messages.first().map(|place| &self.conversation.messages[*place]);
+                let message =
+                    event.messages.first().map(|place| &self.conversation.messages[*place]);
                 let dialog = message.map_or(DialogKind::Main, |message| message.dialog.kind);
                 format!("{name} {dialog}")
             }

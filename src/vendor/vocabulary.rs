@@ -48,7 +48,8 @@ impl Vocabulary {
             made.check((thing, as_name), &form.ids, own, (&library, problems))
         };
 
-        let anybody = add(Model::person(), check((Thing::Person, "person"), &Model::person(), base.clone()));
+        let anybody =
+            add(Model::person(), check((Thing::Person, "person"), &Model::person(), base.clone()));
         let mut roles = Vec::new();
         for role in Role::ALL {
             let thing = ids::of_role(*role);
@@ -111,10 +112,11 @@ impl Vocabulary {
     }
 
     fn of_conversation(&self) -> Names {
-        self.base
-            .clone()
-            .with("conversation", Shape::table(self.conversation.clone()), false)
-            .with("visitor", Shape::table(self.visitor.clone()), false)
+        self.base.clone().with("conversation", Shape::table(self.conversation.clone()), false).with(
+            "visitor",
+            Shape::table(self.visitor.clone()),
+            false,
+        )
     }
 }
 
@@ -158,9 +160,11 @@ fn base(
         .with("option", Shape::table(texts("the options", form.option.names().collect())), false);
     let library = Library { names: names.clone(), words, files: &no_files };
     let fixed = Fixed::check(form, &library, problems);
-    let names = names
-        .with("account", Shape::table(fixed.account_names()), false)
-        .with("secret", Shape::table(texts("the secrets", form.secret.names().collect())), false);
+    let names = names.with("account", Shape::table(fixed.account_names()), false).with(
+        "secret",
+        Shape::table(texts("the secrets", form.secret.names().collect())),
+        false,
+    );
     (names, fixed)
 }
 

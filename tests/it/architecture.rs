@@ -81,7 +81,8 @@ fn broken(rule: impl Fn(&SourceFile, &str) -> Option<String>) -> Vec<String> {
 }
 
 fn none(broken: Vec<String>) {
-    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+    let told = broken.join("\n");
+    assert_eq!(broken, Vec::<String>::new(), "\n{told}");
 }
 
 #[test]
@@ -90,14 +91,16 @@ fn imports_go_down_only() {
         let own = layer(&file.module)?;
         line.match_indices("crate::").find_map(|(at, _)| {
             let behind = &line[at + "crate::".len()..];
-            let end = behind.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(behind.len());
+            let end =
+                behind.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(behind.len());
             let module = &behind[..end];
             let other = layer(module)?;
             let apart = APART.iter().find(|(from, to, _)| *from == file.module && *to == module);
             if let Some((_, _, why)) = apart {
                 return Some(format!("{} imports {module}: {why}", file.module));
             }
-            (module != file.module && other >= own).then(|| format!("{} imports {module}", file.module))
+            (module != file.module && other >= own)
+                .then(|| format!("{} imports {module}", file.module))
         })
     }));
 }
@@ -106,7 +109,9 @@ fn imports_go_down_only() {
 fn every_module_has_a_layer() {
     let odd: Vec<String> = sources()
         .into_iter()
-        .filter(|file| !["lib", "main"].contains(&file.module.as_str()) && layer(&file.module).is_none())
+        .filter(|file| {
+            !["lib", "main"].contains(&file.module.as_str()) && layer(&file.module).is_none()
+        })
         .map(|file| file.name)
         .collect();
     none(odd);

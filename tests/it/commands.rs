@@ -32,7 +32,8 @@ fn run_plays_a_bundled_scenario_from_an_empty_folder() {
 
 #[test]
 fn a_wrong_receiver_ends_with_1_and_says_why() {
-    let receiver = Receiver::answering(|_, _| Reply::Status(500, "{\"error\":\"database\"}".into()));
+    let receiver =
+        Receiver::answering(|_, _| Reply::Status(500, "{\"error\":\"database\"}".into()));
     let output = standin(&["run", "handover", "--vendor", "ebbot", "--to", &receiver.url()]);
     let told = stdout(&output);
     assert_eq!(code(&output), 1);
@@ -43,14 +44,22 @@ fn a_wrong_receiver_ends_with_1_and_says_why() {
 #[test]
 fn json_prints_records_and_nothing_else() {
     let receiver = Receiver::agreeing();
-    let output = standin(&["run", "handover", "--vendor", "erxes", "--to", &receiver.url(), "--json"]);
+    let output =
+        standin(&["run", "handover", "--vendor", "erxes", "--to", &receiver.url(), "--json"]);
     let records: Vec<Json> =
         stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let kinds: Vec<&str> = records.iter().map(|record| record["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds[..3], ["run.started", "handshake.sent", "handshake.answered"]);
     assert_eq!(kinds.last(), Some(&"run.finished"));
-    for kind in ["act.done", "act.implied", "act.silent", "delivery.planned", "attempt.started",
-                 "attempt.finished", "delivery.settled"] {
+    for kind in [
+        "act.done",
+        "act.implied",
+        "act.silent",
+        "delivery.planned",
+        "attempt.started",
+        "attempt.finished",
+        "delivery.settled",
+    ] {
         assert!(kinds.contains(&kind), "{kind}");
     }
     for (place, record) in (1..).zip(&records) {
@@ -62,14 +71,18 @@ fn json_prints_records_and_nothing_else() {
 fn several_vendors_and_scenarios_are_played_one_after_the_other() {
     let (one, two) = (Receiver::agreeing(), Receiver::agreeing());
     let to = [format!("ebbot={}", one.url()), format!("erxes={}", two.url())];
-    let output = standin(&["run", "handover", "transfer", "--vendor", "ebbot", "--vendor", "erxes",
-                           "--to", &to[0], "--to", &to[1], "--quiet"]);
+    let output = standin(&[
+        "run", "handover", "transfer", "--vendor", "ebbot", "--vendor", "erxes", "--to", &to[0],
+        "--to", &to[1], "--quiet",
+    ]);
     let told = stdout(&output);
     assert_eq!(code(&output), 0, "{told}");
     assert_eq!(told.matches("passed").count(), 4, "{told}");
-    let chats: std::collections::BTreeSet<String> = one.came().iter().filter_map(|came| {
-        Some(came.json()["data"]["chatId"].as_str()?.to_owned())
-    }).collect();
+    let chats: std::collections::BTreeSet<String> = one
+        .came()
+        .iter()
+        .filter_map(|came| Some(came.json()["data"]["chatId"].as_str()?.to_owned()))
+        .collect();
     assert_eq!(chats.len(), 2, "two runs never share a conversation");
 }
 
@@ -104,13 +117,22 @@ fn the_configuration_gives_receivers_credentials_and_options() {
 fn a_token_in_the_body_is_an_option() {
     let receiver = Receiver::agreeing();
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("standin.toml"), "[vendor.wotnot]\noption = { event_token_in = 'body' }\n").unwrap();
-    let output =
-        standin_in(folder.path(), &["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()]);
+    fs::write(
+        folder.path().join("standin.toml"),
+        "[vendor.wotnot]\noption = { event_token_in = 'body' }\n",
+    )
+    .unwrap();
+    let output = standin_in(
+        folder.path(),
+        &["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()],
+    );
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let token = receiver.came()[0].token();
     for event in receiver.events() {
-        assert_eq!((event.json()["token"].as_str(), event.header("authorization")), (token.as_deref(), None));
+        assert_eq!(
+            (event.json()["token"].as_str(), event.header("authorization")),
+            (token.as_deref(), None)
+        );
     }
 }
 
@@ -121,11 +143,21 @@ fn check_draws_every_problem_on_its_source_and_sends_nothing() {
     let story = "[[step]]\nopen = { channel = 'web', asignee = 'bot' }\n[[step]]\n\
                  say = { by = 'gracee', text = 'Order ${fake.order_numer}' }\n[cast.grace]\nrole = 'agnet'\n";
     fs::write(folder.path().join("broken.toml"), story).unwrap();
-    for arguments in [vec!["check", "broken.toml"], vec!["run", "broken.toml", "--vendor", "ebbot", "--to", &receiver.url()]] {
+    for arguments in [
+        vec!["check", "broken.toml"],
+        vec!["run", "broken.toml", "--vendor", "ebbot", "--to", &receiver.url()],
+    ] {
         let output = standin_in(folder.path(), &arguments);
         let told = stderr(&output);
         assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{told}");
-        for part in ["did you mean `assignee`?", "`agnet` is not", "did you mean `grace`?", "did you mean `order_number`?", "broken.toml:2:27", "help"] {
+        for part in [
+            "did you mean `assignee`?",
+            "`agnet` is not",
+            "did you mean `grace`?",
+            "did you mean `order_number`?",
+            "broken.toml:2:27",
+            "help",
+        ] {
             assert!(told.contains(part), "{part} is not in\n{told}");
         }
     }
@@ -141,7 +173,16 @@ fn bad_input_ends_with_2_and_nothing_on_standard_output() {
         vec!["run", "handover", "--vendor", "ebbot"],
         vec!["run", "handover", "--vendor", "ebbot@2", "--to", "http://127.0.0.1:1/"],
         vec!["run", "handover", "--vendor", "ebbot", "--to", "ftp://127.0.0.1/"],
-        vec!["run", "handover", "--vendor", "ebbot", "--to", "http://127.0.0.1:1/", "--events", "nothing"],
+        vec![
+            "run",
+            "handover",
+            "--vendor",
+            "ebbot",
+            "--to",
+            "http://127.0.0.1:1/",
+            "--events",
+            "nothing",
+        ],
         vec!["run", "handover", "--to", "http://127.0.0.1:1/"],
         vec!["run", "handover", "--seed", "abc"],
         vec!["secrets", "nobody"],
@@ -167,7 +208,12 @@ fn a_mistyped_name_is_met_with_the_nearest() {
 #[test]
 fn secrets_say_all_that_a_receiver_must_know() {
     let told = stdout(&standin(&["secrets", "liveperson"]));
-    for part in ["client_secret", "x-liveperson-signature: sha1=<signature>", "hmac-sha1 in base64", "no handshake"] {
+    for part in [
+        "client_secret",
+        "x-liveperson-signature: sha1=<signature>",
+        "hmac-sha1 in base64",
+        "no handshake",
+    ] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
     let told = stdout(&standin(&["secrets", "wotnot"]));
@@ -195,12 +241,21 @@ fn listen_verifies_answers_handshakes_and_can_misbehave() {
 fn listen_says_which_header_is_wrong() {
     let listening = Listening::start(&["listen", "liveperson", "--port", "0"]);
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("standin.toml"), "[vendor.liveperson]\nsecret = { client_secret = 'another' }\n").unwrap();
-    let output =
-        standin_in(folder.path(), &["run", "handover", "--vendor", "liveperson", "--to", &listening.url]);
+    fs::write(
+        folder.path().join("standin.toml"),
+        "[vendor.liveperson]\nsecret = { client_secret = 'another' }\n",
+    )
+    .unwrap();
+    let output = standin_in(
+        folder.path(),
+        &["run", "handover", "--vendor", "liveperson", "--to", &listening.url],
+    );
     assert_eq!(code(&output), 1);
     let told = listening.stop();
-    assert!(told.contains("x-liveperson-signature is not what the account's credentials give"), "{told}");
+    assert!(
+        told.contains("x-liveperson-signature is not what the account's credentials give"),
+        "{told}"
+    );
 }
 
 #[test]

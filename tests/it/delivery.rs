@@ -108,7 +108,10 @@ fn meets(reply: Reply) -> (Met, usize, Played) {
 fn a_redirect_is_a_failure_and_is_not_followed() {
     let there = Receiver::agreeing();
     for status in [301, 302, 303, 307, 308] {
-        let head = format!("HTTP/1.1 {status} Moved\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", there.url());
+        let head = format!(
+            "HTTP/1.1 {status} Moved\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
+            there.url()
+        );
         let (met, requests, played) = meets(Reply::Raw(head.into_bytes()));
         assert_eq!((met.status, met.location, requests), (Some(status), Some(there.url()), 1));
         assert!(played.finished.reason.unwrap().contains("a redirect to"));
@@ -119,7 +122,10 @@ fn a_redirect_is_a_failure_and_is_not_followed() {
 #[test]
 fn a_long_answer_is_cut_and_its_status_counts() {
     let (met, requests, played) = meets(Reply::Status(200, "x".repeat(1_000_000)));
-    assert_eq!((met.outcome, met.answer.len(), met.truncated), (Outcome::Answered, 64 * 1024, true));
+    assert_eq!(
+        (met.outcome, met.answer.len(), met.truncated),
+        (Outcome::Answered, 64 * 1024, true)
+    );
     assert_eq!((requests, played.finished.verdict), (1, Verdict::Passed));
 }
 
@@ -133,7 +139,10 @@ fn what_an_attempt_meets_has_a_name_and_costs_one_request() {
     };
     check(Reply::Close, Outcome::Reset);
     check(Reply::Raw(b"this is no HTTP\r\n\r\n".to_vec()), Outcome::Protocol);
-    check(Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc".to_vec()), Outcome::BodyIncomplete);
+    check(
+        Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc".to_vec()),
+        Outcome::BodyIncomplete,
+    );
     let endless = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; 2_000_000]].concat();
     check(Reply::Raw(endless), Outcome::HeadTooLarge);
 }
@@ -141,7 +150,10 @@ fn what_an_attempt_meets_has_a_name_and_costs_one_request() {
 #[test]
 fn nothing_is_unpacked() {
     let packed = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0, 0xff, 0xff];
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", packed.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        packed.len()
+    );
     let (met, _, _) = meets(Reply::Raw([head.as_bytes(), &packed].concat()));
     assert_eq!(met.outcome, Outcome::Answered);
     assert!(met.answer.starts_with('\u{1f}'));
@@ -159,7 +171,8 @@ fn proxies_of_the_environment_are_not_asked() {
         .output()
         .unwrap();
     assert!(output.status.success());
-    let last: Json = serde_json::from_slice(output.stdout.split(|b| *b == b'\n').rev().nth(1).unwrap()).unwrap();
+    let last: Json =
+        serde_json::from_slice(output.stdout.split(|b| *b == b'\n').rev().nth(1).unwrap()).unwrap();
     assert_eq!(last["data"]["attempts"], receiver.came().len());
 }
 
@@ -178,7 +191,8 @@ fn a_vendor_that_accepts_more_than_2xx_still_fails_the_run() {
 #[test]
 fn a_run_that_sends_nothing_is_inconclusive() {
     let receiver = Receiver::agreeing();
-    let played = play("[[step]]\nopen = {}\n").at("ebbot").subscribing(&["chat.close"]).to(&receiver);
+    let played =
+        play("[[step]]\nopen = {}\n").at("ebbot").subscribing(&["chat.close"]).to(&receiver);
     assert_eq!(played.finished.verdict, Verdict::Inconclusive);
     assert_eq!((played.finished.unsubscribed, receiver.came().len()), (1, 0));
 }

@@ -70,7 +70,8 @@ fn adding_a_step_does_not_reshuffle_the_others() {
         let receiver = Receiver::agreeing();
         play(scenario).at("ebbot").to(&receiver);
         let events = receiver.events();
-        let said = events.iter().map(Came::json).find(|event| event["topic"] == "chat.user.message");
+        let said =
+            events.iter().map(Came::json).find(|event| event["topic"] == "chat.user.message");
         let data = said.unwrap()["data"].clone();
         (data["id"].clone(), data["value"].clone(), data["chatId"].clone())
     };

@@ -9,10 +9,15 @@ use crate::support::{Came, Played, Receiver, Reply, play};
 const STORY: &str = "[[step]]\nopen = {}\n[[step]]\nsay = { by = 'visitor', text = 'Hello' }\n";
 
 /// What is wrong with the answer of a receiver that answers its first request so.
-fn wrong(vendor: &str, answer: impl Fn(&Came) -> Reply + Send + Sync + 'static) -> (Played, String, usize) {
-    let receiver = Receiver::answering(move |number, came| {
-        if number == 0 { answer(came) } else { Reply::good() }
-    });
+fn wrong(
+    vendor: &str,
+    answer: impl Fn(&Came) -> Reply + Send + Sync + 'static,
+) -> (Played, String, usize) {
+    let receiver = Receiver::answering(
+        move |number, came| {
+            if number == 0 { answer(came) } else { Reply::good() }
+        },
+    );
     let played = play(STORY).at(vendor).to(&receiver);
     let wrong = told(&played);
     (played, wrong, receiver.came().len())
@@ -49,9 +54,15 @@ fn the_token_may_come_back_as_json_or_as_text() {
 
 #[test]
 fn each_wrong_answer_is_told_and_refused() {
-    refuses("another token came back under `token`", |_| Reply::Status(200, "{\"token\":\"x\"}".into()));
-    refuses("another token came back, or none: `something`", |_| Reply::Status(200, "something".into()));
-    refuses("came back in quotes", |came| Reply::Status(200, format!("\"{}\"", came.token().unwrap())));
+    refuses("another token came back under `token`", |_| {
+        Reply::Status(200, "{\"token\":\"x\"}".into())
+    });
+    refuses("another token came back, or none: `something`", |_| {
+        Reply::Status(200, "something".into())
+    });
+    refuses("came back in quotes", |came| {
+        Reply::Status(200, format!("\"{}\"", came.token().unwrap()))
+    });
     refuses("a web page, not the token: `<!doctype html>", |_| {
         Reply::Status(200, "<!doctype html><p>Welcome</p>".into())
     });
@@ -77,7 +88,7 @@ fn an_answer_that_comes_too_late_is_none() {
 #[test]
 fn a_closed_port_is_told() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let played = play(STORY).at("wotnot").to_url(&format!("http://{free}/"));
+    let played = play(STORY).at("wotnot").against(&format!("http://{free}/"));
     assert!(told(&played).contains("(refused): nothing listens there"));
     assert_eq!((played.finished.verdict, played.finished.attempts), (Verdict::Failed, 0));
 }

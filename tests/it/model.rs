@@ -79,7 +79,10 @@ fn what_cannot_happen_is_refused_and_changes_nothing() {
     check(&[open("bot"), close(), close()], Refusal::Closed);
     check(&[open("bot"), assign("bot")], Refusal::Assigned("bot".into()));
     check(&[open("bot"), say("nobody")], Refusal::Nobody("nobody".into()));
-    check(&[open("bot"), Act::Read { by: who("grace"), upto: None }], Refusal::NothingToRead("grace".into()));
+    check(
+        &[open("bot"), Act::Read { by: who("grace"), upto: None }],
+        Refusal::NothingToRead("grace".into()),
+    );
     check(&[open("bot"), Act::Leave { by: who("grace") }], Refusal::TakesNoPart("grace".into()));
     check(&[open("bot"), Act::Leave { by: who("bot") }, say("assignee")], Refusal::NobodyAssigned);
     let (refused, _) = play(&[open("bot"), close(), say("visitor")]);
@@ -91,7 +94,10 @@ fn participants_follow_what_happens() {
     let joined = |acts: &[Act]| {
         let (conversation, last) = play(acts);
         assert!(last.is_ok());
-        conversation.participants().map(|p| format!("{}:{}", p.member.name, p.part)).collect::<Vec<_>>()
+        conversation
+            .participants()
+            .map(|p| format!("{}:{}", p.member.name, p.part))
+            .collect::<Vec<_>>()
     };
     assert_eq!(joined(&[open("bot")]), ["visitor:visitor", "bot:assignee"]);
     assert_eq!(joined(&[open("bot"), assign("grace")]), ["visitor:visitor", "grace:assignee"]);
@@ -134,8 +140,7 @@ fn a_reading_names_what_was_not_read_of_the_other_side() {
 #[test]
 fn an_answer_is_due_until_it_is_given() {
     let within = jiff::SignedDuration::from_secs(60);
-    let mut conversation =
-        conversation(Habits { reply_within: Some(within), ..Habits::default() });
+    let mut conversation = conversation(Habits { reply_within: Some(within), ..Habits::default() });
     let due = |conversation: &Conversation| conversation.reply_due.map(Timestamp::as_second);
     conversation.apply(&open("bot"), at(1)).unwrap();
     assert_eq!(due(&conversation), Some(61));
@@ -160,14 +165,21 @@ fn check_names(path: &str, names: &Names, object: &dyn Object) {
 
 fn check_value(path: &str, shape: &Shape, value: Value<'_>) {
     match (shape, value) {
-        (_, Value::Absent) | (Shape::Any, _) | (Shape::Bool, Value::Bool(_)) => {}
-        (Shape::Bool, Value::Json(json)) if json.is_boolean() => {}
-        (Shape::Text, Value::Text(_)) | (Shape::Int, Value::Int(_)) => {}
-        (Shape::Text, Value::Json(json)) if json.is_string() => {}
-        (Shape::Time, Value::Time(_)) => {}
-        (Shape::Word(words), Value::Text(word)) => assert!(words.contains(&&*word), "{path}: {word}"),
+        (_, Value::Absent)
+        | (Shape::Any, _)
+        | (Shape::Bool, Value::Bool(_))
+        | (Shape::Text, Value::Text(_))
+        | (Shape::Int, Value::Int(_))
+        | (Shape::Time, Value::Time(_)) => {}
+        (Shape::Bool, Value::Json(json)) => assert!(json.is_boolean(), "{path}"),
+        (Shape::Text, Value::Json(json)) => assert!(json.is_string(), "{path}"),
+        (Shape::Word(words), Value::Text(word)) => {
+            assert!(words.contains(&&*word), "{path}: {word}");
+        }
         (Shape::Table(names), Value::Object(object)) => check_names(path, names, object),
-        (Shape::Table(names), Value::Json(json)) => assert!(names.whole && json.is_object(), "{path}"),
+        (Shape::Table(names), Value::Json(json)) => {
+            assert!(names.whole && json.is_object(), "{path}");
+        }
         (Shape::List(item), Value::List(items)) => {
             items.into_iter().for_each(|value| check_value(path, item, value));
         }

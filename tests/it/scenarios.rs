@@ -39,7 +39,8 @@ fn no_two_scenarios_send_the_same() {
                 What::DeliveryPlanned { event_type, .. } => Some(event_type.clone()),
                 _ => None,
             };
-            let mut sent: Vec<String> = played.records.iter().filter_map(|r| sent(&r.what)).collect();
+            let mut sent: Vec<String> =
+                played.records.iter().filter_map(|r| sent(&r.what)).collect();
             sent.sort();
             if let Some(other) = seen.insert(sent, name.clone()) {
                 panic!("`{name}` and `{other}` send the same at {}", vendor.id);

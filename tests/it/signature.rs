@@ -35,14 +35,18 @@ fn run(vendor: &str) -> (Vec<Came>, BTreeMap<String, String>) {
 fn liveperson_signs_the_raw_body_with_the_client_secret() {
     let (came, given) = run("liveperson");
     assert!(came.len() > 10);
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, given["CLIENT_SECRET"].as_bytes());
+    let key =
+        hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, given["CLIENT_SECRET"].as_bytes());
     for request in came {
         let signature = request.header("x-liveperson-signature").unwrap();
         let signature = signature.strip_prefix("sha1=").unwrap();
         let signature = base64::engine::general_purpose::STANDARD.decode(signature).unwrap();
         hmac::verify(&key, request.body.as_bytes(), &signature).unwrap();
         assert_eq!(request.header("x-liveperson-account-id"), given.get("ACCOUNT_ID").cloned());
-        assert_eq!(request.header("x-liveperson-client-id"), given.get("ACCOUNT_CLIENT_ID").cloned());
+        assert_eq!(
+            request.header("x-liveperson-client-id"),
+            given.get("ACCOUNT_CLIENT_ID").cloned()
+        );
     }
 }
 
@@ -61,7 +65,9 @@ fn wotnot_and_swiftsell_send_the_token_in_the_authorization_header() {
 fn erxes_sends_the_token_in_a_header_of_its_own() {
     let (came, given) = run("erxes");
     assert_eq!(came[0].body, "{}");
-    assert!(came.iter().all(|request| request.header("erxes-token").as_ref() == given.get("TOKEN")));
+    assert!(
+        came.iter().all(|request| request.header("erxes-token").as_ref() == given.get("TOKEN"))
+    );
 }
 
 #[test]
@@ -72,7 +78,10 @@ fn ebbot_sends_nothing_to_verify() {
         let names: Vec<&str> =
             request.head.lines().skip(1).filter_map(|line| Some(line.split_once(':')?.0)).collect();
         assert_eq!(names, ["content-type", "accept", "host", "content-length"]);
-        assert_eq!(request.json()["botId"].as_str(), given.get("ACCOUNT_BOT_ID").map(String::as_str));
+        assert_eq!(
+            request.json()["botId"].as_str(),
+            given.get("ACCOUNT_BOT_ID").map(String::as_str)
+        );
     }
 }
 

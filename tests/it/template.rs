@@ -21,9 +21,11 @@ fn root() -> Map<String, Json> {
 }
 
 fn names() -> Names {
-    let person = Names::new("a person", vec![])
-        .with("name", Shape::Text, false)
-        .with("mail", Shape::Text, true);
+    let person = Names::new("a person", vec![]).with("name", Shape::Text, false).with(
+        "mail",
+        Shape::Text,
+        true,
+    );
     Names::new("the root", vec![])
         .with("text", Shape::Text, false)
         .with("int", Shape::Int, false)
@@ -71,7 +73,8 @@ fn compiled(template: &str, spelling: Spelling) -> Result<Body, Problems> {
 }
 
 fn renders(template: &str, expected: &str) {
-    let body = compiled(template, Spelling::COMPACT).unwrap_or_else(|p| panic!("{template}: {p:?}"));
+    let body =
+        compiled(template, Spelling::COMPACT).unwrap_or_else(|p| panic!("{template}: {p:?}"));
     assert_eq!(body.render(&root()).unwrap(), expected, "{template}");
 }
 
@@ -90,17 +93,29 @@ fn refuses(template: &str, expected: &[&str]) {
 
 #[test]
 fn a_hole_takes_the_values_own_type_and_text_around_it_makes_a_text() {
-    renders(r#"{"a":"${int}","b":"${int}!","c":"${flag}","d":"$5 $$ $${x}"}"#, r#"{"a":7,"b":"7!","c":true,"d":"$5 $ ${x}"}"#);
-    renders(r#"["${text}","<${text}>","${table}","${items}"]"#, r#"["a \"b\"","<a \"b\">",{"x":1,"y":[2]},[1,2]]"#);
+    renders(
+        r#"{"a":"${int}","b":"${int}!","c":"${flag}","d":"$5 $$ $${x}"}"#,
+        r#"{"a":7,"b":"7!","c":true,"d":"$5 $ ${x}"}"#,
+    );
+    renders(
+        r#"["${text}","<${text}>","${table}","${items}"]"#,
+        r#"["a \"b\"","<a \"b\">",{"x":1,"y":[2]},[1,2]]"#,
+    );
     renders(r#"{"${role}-${int}":1,"$$each":2}"#, r#"{"agent-7":1,"$each":2}"#);
-    renders(r#"{"n":1.50,"o":{},"l":[],"e":"","z":null}"#, r#"{"n":1.50,"o":{},"l":[],"e":"","z":null}"#);
+    renders(
+        r#"{"n":1.50,"o":{},"l":[],"e":"","z":null}"#,
+        r#"{"n":1.50,"o":{},"l":[],"e":"","z":null}"#,
+    );
 }
 
 #[test]
 fn an_absent_value_leaves_its_key_or_element_out() {
     renders(r#"{"a":"${gone?}","b":1,"c":"${gone?}","d":"${there?}"}"#, r#"{"b":1,"d":"here"}"#);
     renders(r#"["${gone?}","${there?}","${gone?}",1]"#, r#"["here",1]"#);
-    renders(r#"{"a":"${gone | or:null}","b":"${gone | upper | or:{\"x\":[]}}"}"#, r#"{"a":null,"b":{"x":[]}}"#);
+    renders(
+        r#"{"a":"${gone | or:null}","b":"${gone | upper | or:{\"x\":[]}}"}"#,
+        r#"{"a":null,"b":{"x":[]}}"#,
+    );
     renders(r#"{"a":"${data.deep.er?}"}"#, "{}");
     renders(r#"{"a":"x ${gone | or:\"\"} y"}"#, r#"{"a":"x  y"}"#);
 }
@@ -108,17 +123,29 @@ fn an_absent_value_leaves_its_key_or_element_out() {
 #[test]
 fn lists_are_walked_through() {
     renders(r#"[0,{"$each":"n in items","$do":"${n}"},9]"#, "[0,1,2,9]");
-    renders(r#"[{"$each":"p in people | reversed","$do":{"n":"${p.name}","m":"${p.mail?}"}}]"#, r#"[{"n":"B"},{"n":"A","m":"a@example.test"}]"#);
+    renders(
+        r#"[{"$each":"p in people | reversed","$do":{"n":"${p.name}","m":"${p.mail?}"}}]"#,
+        r#"[{"n":"B"},{"n":"A","m":"a@example.test"}]"#,
+    );
     renders(r#"[{"$each":"e in table","$do":["${e.name}","${e.value}"]}]"#, r#"["x",1,"y",[2]]"#);
     renders(r#"[{"$each":"e in table","$do":[["${e.name}"]]}]"#, r#"[["x"],["y"]]"#);
-    renders(r#"[{"$each":"a in items","$do":{"$each":"b in items","$do":"${a}${b}"}}]"#, r#"["11","12","21","22"]"#);
+    renders(
+        r#"[{"$each":"a in items","$do":{"$each":"b in items","$do":"${a}${b}"}}]"#,
+        r#"["11","12","21","22"]"#,
+    );
     renders(r#"[{"$each":"d in data","$do":1}]"#, "[]");
 }
 
 #[test]
 fn conditions_choose() {
-    renders(r#"{"a":{"$if":"there","$then":"${there}","$else":0},"b":{"$if":"gone","$then":1}}"#, r#"{"a":"here"}"#);
-    renders(r#"{"a":{"$if":"role","$is":["agent"],"$then":{"$if":"gone","$then":1,"$else":2}}}"#, r#"{"a":2}"#);
+    renders(
+        r#"{"a":{"$if":"there","$then":"${there}","$else":0},"b":{"$if":"gone","$then":1}}"#,
+        r#"{"a":"here"}"#,
+    );
+    renders(
+        r#"{"a":{"$if":"role","$is":["agent"],"$then":{"$if":"gone","$then":1,"$else":2}}}"#,
+        r#"{"a":2}"#,
+    );
     renders(r#"[{"$if":"flag","$is":true,"$then":[1,2]},3]"#, "[1,2,3]");
     renders(r#"{"a":{"$if":"int","$is":7,"$then":"seven"},"b":1}"#, r#"{"a":"seven","b":1}"#);
 }
@@ -126,9 +153,18 @@ fn conditions_choose() {
 #[test]
 fn files_are_included_merged_and_written_as_text() {
     renders(r#"{"a":1,"$include":"tail.json","z":2}"#, r#"{"a":1,"tail":"a \"b\"","z":2}"#);
-    renders(r#"[{"$each":"p in people","$do":{"$include":"person.json","$with":{"who":"p"}}}]"#, r#"[{"called":"A"},{"called":"B"}]"#);
-    renders(r#"{"$merge":[{"x":0,"a":1},"${table}",{"$if":"gone","$then":{"never":1}},{"a":2}]}"#, r#"{"x":1,"a":2,"y":[2]}"#);
-    renders(r#"{"$merge":[{"$each":"p in people","$do":{"${p.name}":"${p.mail?}"}}]}"#, r#"{"A":"a@example.test"}"#);
+    renders(
+        r#"[{"$each":"p in people","$do":{"$include":"person.json","$with":{"who":"p"}}}]"#,
+        r#"[{"called":"A"},{"called":"B"}]"#,
+    );
+    renders(
+        r#"{"$merge":[{"x":0,"a":1},"${table}",{"$if":"gone","$then":{"never":1}},{"a":2}]}"#,
+        r#"{"x":1,"a":2,"y":[2]}"#,
+    );
+    renders(
+        r#"{"$merge":[{"$each":"p in people","$do":{"${p.name}":"${p.mail?}"}}]}"#,
+        r#"{"A":"a@example.test"}"#,
+    );
     renders(r#"{"data":{"$json":{"a":["${text}"]}}}"#, r#"{"data":"{\"a\":[\"a \\\"b\\\"\"]}"}"#);
 }
 
@@ -141,7 +177,10 @@ fn words_are_the_vendors_own() {
 
 #[test]
 fn every_mistake_is_refused_at_its_place() {
-    refuses(r#"{"a":"${tetx}","b":"x ${int.y}"}"#, &["9 nothing is called `tetx` here", "29 `int` is an integer, which has no parts"]);
+    refuses(
+        r#"{"a":"${tetx}","b":"x ${int.y}"}"#,
+        &["9 nothing is called `tetx` here", "29 `int` is an integer, which has no parts"],
+    );
     refuses(r#"{"a":"${gone}"}"#, &["7 `gone` is not always there"]);
     refuses(r#"{"a":"${text?}"}"#, &["7 `text` is always there"]);
     refuses(r#"{"a":"${text | or:1}"}"#, &["7 `text` is always there"]);
@@ -151,18 +190,36 @@ fn every_mistake_is_refused_at_its_place() {
     refuses(r#"{"a":"${text | uper}"}"#, &["7 unknown filter `uper`"]);
     refuses(r#"{"a":"${text | cut}"}"#, &["7 the filter `cut` needs an argument behind `:`"]);
     refuses(r#"{"a":"x ${gone?}"}"#, &["9 a value that can be absent stands inside a longer text"]);
-    refuses(r#"{"a":"${new.uuid4}"}"#, &["7 a made value stands in `[account]`, `[secret]` or `[ids]`, not in a template"]);
+    refuses(
+        r#"{"a":"${new.uuid4}"}"#,
+        &["7 a made value stands in `[account]`, `[secret]` or `[ids]`, not in a template"],
+    );
     refuses(r#""${gone?}""#, &["1 the body as a whole can be absent"]);
     refuses(r#"{"$include":"nowhere.json"}"#, &["13 there is no file `nowhere.json`"]);
     refuses(r#"{"$include":"list.json"}"#, &["13 `list.json` holds a list, not an object"]);
     refuses(r#"{"a":1,"$includ":"x"}"#, &["8 `$includ` is not a construct that can stand here"]);
     refuses(r#"{"tail":1,"$include":"tail.json"}"#, &["2 the key `tail` is there twice"]);
-    refuses(r#"{"a":{"$each":"x in items","$do":1}}"#, &["15 `$each` stands in a list or in `$merge`"]);
-    refuses(r#"[{"$each":"x of items","$do":1}]"#, &["11 `$each` is written `name in path.to.list`"]);
-    refuses(r#"[{"$each":"x in int","$do":1}]"#, &["11 an integer has no elements to walk through"]);
+    refuses(
+        r#"{"a":{"$each":"x in items","$do":1}}"#,
+        &["15 `$each` stands in a list or in `$merge`"],
+    );
+    refuses(
+        r#"[{"$each":"x of items","$do":1}]"#,
+        &["11 `$each` is written `name in path.to.list`"],
+    );
+    refuses(
+        r#"[{"$each":"x in int","$do":1}]"#,
+        &["11 an integer has no elements to walk through"],
+    );
     refuses(r#"{"a":{"$if":"role","$is":"agnet","$then":1}}"#, &["26 `role` is never `agnet`"]);
-    refuses(r#"{"a":{"$if":"text","$then":1}}"#, &["13 `text` is always there, so `$if` needs `$is`"]);
-    refuses(r#"{"a":{"$if":"gone","$the":1}}"#, &["6 `$if` needs `$then` beside it", "20 `$the` cannot stand beside `$if`"]);
+    refuses(
+        r#"{"a":{"$if":"text","$then":1}}"#,
+        &["13 `text` is always there, so `$if` needs `$is`"],
+    );
+    refuses(
+        r#"{"a":{"$if":"gone","$the":1}}"#,
+        &["6 `$if` needs `$then` beside it", "20 `$the` cannot stand beside `$if`"],
+    );
 }
 
 #[test]
@@ -175,10 +232,18 @@ fn an_include_that_includes_itself_ends() {
 /// emoji, right-to-left marks, and whatever else a string can hold.
 fn nasty() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        Just("\"".to_owned()), Just("\\".to_owned()), Just("\u{0}".to_owned()),
-        Just("\u{1f}".to_owned()), Just("\u{7f}".to_owned()), Just("\u{2028}".to_owned()),
-        Just("🙂👩‍👩‍👧".to_owned()), Just("\u{202e}".to_owned()), Just("${int}".to_owned()),
-        Just("a\u{300}".to_owned()), Just("\r\n".to_owned()), any::<String>(),
+        Just("\"".to_owned()),
+        Just("\\".to_owned()),
+        Just("\u{0}".to_owned()),
+        Just("\u{1f}".to_owned()),
+        Just("\u{7f}".to_owned()),
+        Just("\u{2028}".to_owned()),
+        Just("🙂👩‍👩‍👧".to_owned()),
+        Just("\u{202e}".to_owned()),
+        Just("${int}".to_owned()),
+        Just("a\u{300}".to_owned()),
+        Just("\r\n".to_owned()),
+        any::<String>(),
     ];
     prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
 }

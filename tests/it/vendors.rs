@@ -12,7 +12,13 @@ fn every_vendor_plays_the_handover_green() {
     for vendor in vendors() {
         let receiver = Receiver::agreeing();
         let played = play("handover").at(&vendor.id).to(&receiver);
-        assert_eq!(played.finished.verdict, Verdict::Passed, "{}: {:?}", vendor.id, played.finished);
+        assert_eq!(
+            played.finished.verdict,
+            Verdict::Passed,
+            "{}: {:?}",
+            vendor.id,
+            played.finished
+        );
         assert_eq!(played.finished.attempts, receiver.events().len() as u64, "{}", vendor.id);
     }
 }
@@ -54,7 +60,9 @@ fn every_act_is_sent_silent_or_impossible() {
                 let sends = vendor.events.iter().any(|rule| rule.on == *on);
                 match account.coverage(*on, *role) {
                     Coverage::Sends => assert!(sends, "{} {on} {role}", vendor.id),
-                    Coverage::Silent(reason) | Coverage::Cannot(reason) => assert!(!reason.is_empty()),
+                    Coverage::Silent(reason) | Coverage::Cannot(reason) => {
+                        assert!(!reason.is_empty());
+                    }
                 }
             }
         }

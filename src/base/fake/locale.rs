@@ -130,7 +130,11 @@ pub const LOCALES: &[Locale] = &[
         country_code: "FI",
         timezone: "Europe/Helsinki",
         dial: "358",
-        cities: &[("Tampere", "Pirkanmaa"), ("Oulu", "Pohjois-Pohjanmaa"), ("Jyväskylä", "Keski-Suomi")],
+        cities: &[
+            ("Tampere", "Pirkanmaa"),
+            ("Oulu", "Pohjois-Pohjanmaa"),
+            ("Jyväskylä", "Keski-Suomi"),
+        ],
         names: Names::Own(
             &["Aino", "Eero", "Hilkka", "Jyrki", "Kaisa", "Päivi", "Väinö", "Yrjö"],
             &["Halme", "Järvinen", "Koski", "Lehtonen", "Mäkelä", "Niemi", "Särkkä", "Virta"],
@@ -169,7 +173,11 @@ pub const LOCALES: &[Locale] = &[
         country_code: "DE",
         timezone: "Europe/Berlin",
         dial: "49",
-        cities: &[("Köln", "Nordrhein-Westfalen"), ("Leipzig", "Sachsen"), ("Lübeck", "Schleswig-Holstein")],
+        cities: &[
+            ("Köln", "Nordrhein-Westfalen"),
+            ("Leipzig", "Sachsen"),
+            ("Lübeck", "Schleswig-Holstein"),
+        ],
         names: names_of!(DE_DE),
     },
     Locale {

@@ -48,7 +48,12 @@ const DEVICES: &[Device] = &[
         "Mac OS X 10_15_7",
         "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
     ),
-    ("Firefox", "145.0", "Linux", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
+    (
+        "Firefox",
+        "145.0",
+        "Linux",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+    ),
     (
         "Safari",
         "26.1",

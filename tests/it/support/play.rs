@@ -100,11 +100,11 @@ impl Playing {
 
     /// Against this receiver.
     pub(crate) fn to(self, receiver: &Receiver) -> Played {
-        self.to_url(&receiver.url())
+        self.against(&receiver.url())
     }
 
     /// Against this address.
-    pub(crate) fn to_url(self, url: &str) -> Played {
+    pub(crate) fn against(self, url: &str) -> Played {
         let vendor = load(&catalog(), &self.vendor);
         let script = scenario::read(&self.source)
             .and_then(|draft| scenario::check(draft, &[Arc::clone(&vendor)]))

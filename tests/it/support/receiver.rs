@@ -90,14 +90,22 @@ impl Receiver {
     }
 
     /// A receiver that agrees, and then answers every event like this.
-    pub(crate) fn to_events(answer: impl Fn(usize, &Came) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn to_events(
+        answer: impl Fn(usize, &Came) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         Self::answering(move |number, came| {
-            if came.token().is_some() || came.body == "{}" { agree(came) } else { answer(number, came) }
+            if came.token().is_some() || came.body == "{}" {
+                agree(came)
+            } else {
+                answer(number, came)
+            }
         })
     }
 
     /// A receiver that answers everything like this.
-    pub(crate) fn answering(answer: impl Fn(usize, &Came) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn answering(
+        answer: impl Fn(usize, &Came) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let came = Arc::new(Mutex::new(Vec::new()));
@@ -148,7 +156,9 @@ fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Came> {
             let head = String::from_utf8(buffer[..end].to_vec()).unwrap();
             let length = head
                 .lines()
-                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok())
+                .find_map(|line| {
+                    line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok()
+                })
                 .unwrap_or(0);
             if buffer.len() >= end + 4 + length {
                 let body = String::from_utf8(buffer[end + 4..end + 4 + length].to_vec()).unwrap();
@@ -169,7 +179,8 @@ fn reply(stream: &mut TcpStream, reply_with: Reply) -> bool {
     match reply_with {
         Reply::Status(status, body) => {
             let length = body.len();
-            let answer = format!("HTTP/1.1 {status} Wanted\r\nContent-Length: {length}\r\n\r\n{body}");
+            let answer =
+                format!("HTTP/1.1 {status} Wanted\r\nContent-Length: {length}\r\n\r\n{body}");
             stream.write_all(answer.as_bytes()).is_ok()
         }
         Reply::Raw(bytes) => {
