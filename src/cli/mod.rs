@@ -97,12 +97,13 @@ struct Cli {
 
 /// What every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
     /// The configuration; `standin.toml` of this folder without it
-    #[arg(long, global = true, value_name = "FILE", env = "STANDIN_CONFIG")]
+    #[arg(long, global = true, display_order = 100, value_name = "FILE", env = "STANDIN_CONFIG")]
     config: Option<PathBuf>,
     /// A folder of vendors, beside the bundled ones or in their place
-    #[arg(long, global = true, value_name = "DIR", env = "STANDIN_TEMPLATES")]
+    #[arg(long, global = true, display_order = 101, value_name = "DIR", env = "STANDIN_TEMPLATES")]
     templates: Option<PathBuf>,
 }
 

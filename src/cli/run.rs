@@ -273,7 +273,8 @@ fn plan(
 }
 
 fn no_receiver(vendor: &str) -> Problem {
-    let message = format!("there is no receiver for {vendor}");
-    Problem::anywhere(code::NO_RECEIVER, message)
-        .help("add `--to http://localhost:3000/hooks`, or start one: `standin listen`")
+    let message = format!("there is no receiver to send to for {vendor}");
+    Problem::anywhere(code::NO_RECEIVER, message).help(
+        "add `--to http://localhost:3000/`, where `standin listen` or your own receiver listens",
+    )
 }

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::setup::Setup;
 use super::{Exit, Failure, Global};
-use crate::vendor::{Account, VendorRef};
+use crate::vendor::{Account, Choice, VendorRef};
 
 /// Prints the fixed test credentials that a receiver must be given
 #[derive(Debug, Args)]
@@ -71,8 +71,16 @@ fn told(account: &Account) -> String {
         out += &format!("\n{signature}\n");
     }
     out += &format!("\n{}\n", account.handshake_rule());
-    for (name, chosen, about) in account.choices() {
-        out += &format!("\noption {name} = \"{chosen}\": {about}\n");
+    let choices = account.choices();
+    if !choices.is_empty() {
+        let id = &account.vendor.id;
+        out +=
+            &format!("\nWhat is not fixed can be chosen in standin.toml, under [vendor.{id}]:\n");
+    }
+    for Choice { name, chosen, others, about } in choices {
+        let others: Vec<String> = others.iter().map(|other| format!("\"{other}\"")).collect();
+        out += &format!("\n  option.{name} = \"{chosen}\"  # or {}\n", others.join(", "));
+        out += &format!("    {about}\n");
     }
     out
 }

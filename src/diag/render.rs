@@ -33,10 +33,13 @@ fn draw(problem: &Problem, renderer: &Renderer) -> String {
         }
         group = group.element(snippet);
     }
-    if let Some(help) = &problem.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+    match &problem.help {
+        Some(help) if problem.place.is_some() => {
+            renderer.render(&[group.element(Level::HELP.message(help.as_str()))])
+        }
+        Some(help) => format!("{}\n  help: {help}", renderer.render(&[group])),
+        None => renderer.render(&[group]),
     }
-    renderer.render(&[group])
 }
 
 /// The lines of a source that are shown, and the marks on them.

@@ -20,7 +20,7 @@ pub(super) async fn shake<T: Transport>(
     let policy = &endpoint.policy;
     let request = Request {
         url: endpoint.url.clone(),
-        headers: (endpoint.dress)(&body, 1),
+        headers: [plan.account.handshake_headers(&body), plan.headers.clone()].concat(),
         body: body.into(),
         connect: policy.connect.unsigned_abs(),
         total: policy.total.unsigned_abs(),

@@ -253,6 +253,7 @@ impl Checker<'_> {
             rules.headers.extend(value.map(|value| HeaderRule {
                 name: header.name.value.clone(),
                 value,
+                only: header.only.as_ref().map(|only| only.value),
                 when,
             }));
         }

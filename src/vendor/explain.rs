@@ -3,18 +3,32 @@
 use serde_json::{Map, Value as Json};
 
 use super::Account;
-use super::forms::OptionForm;
+use super::forms::{OptionForm, Purpose};
 use crate::template::Value;
 
+/// A choice that a user has where the vendor documents nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The option's name.
+    pub name: String,
+    /// The value chosen.
+    pub chosen: String,
+    /// The other values.
+    pub others: Vec<String>,
+    /// What it changes.
+    pub about: String,
+}
+
 impl Account {
-    /// The headers of every request, with `<signature>` where it stands.
+    /// The headers of every event's request, with `<signature>` where it stands.
     pub fn header_rules(&self) -> Vec<(String, String)> {
         let roots = self
             .roots()
             .with_value("body", "<body>".into())
             .with_value("attempt", Value::Int(1))
             .with_value("signature", "<signature>".into());
-        let sent = self.vendor.requests.headers.iter().filter(|header| self.sends(header));
+        let sent =
+            self.vendor.requests.headers.iter().filter(|header| self.sends(header, Purpose::Event));
         sent.map(|header| (header.name.clone(), header.value.render(&roots))).collect()
     }
 
@@ -57,13 +71,17 @@ impl Account {
         )
     }
 
-    /// The choices that a user has, each with the value chosen and what it changes.
-    pub fn choices(&self) -> Vec<(String, String, String)> {
+    /// The choices that a user has.
+    pub fn choices(&self) -> Vec<Choice> {
         let choice = |(name, form): &(String, OptionForm)| {
             let chosen = self.options.get(name).and_then(Json::as_str).unwrap_or_default();
-            let values: Vec<&str> = form.values.iter().map(|value| value.as_str()).collect();
-            let about = format!("{} ({})", form.about.value, values.join(", "));
-            (name.clone(), chosen.to_owned(), about)
+            let others = form.values.iter().map(|value| value.value.clone());
+            Choice {
+                name: name.clone(),
+                chosen: chosen.to_owned(),
+                others: others.filter(|value| value != chosen).collect(),
+                about: form.about.value.clone(),
+            }
         };
         self.vendor.fixed.options().iter().map(choice).collect()
     }

@@ -140,6 +140,16 @@ form! {
     }
 }
 
+crate::words! {
+    /// What a request is for.
+    pub enum Purpose {
+        /// To ask an endpoint whether it agrees.
+        Handshake = "handshake",
+        /// To tell an event.
+        Event = "event",
+    }
+}
+
 form! {
     /// A header.
     pub struct HeaderForm {
@@ -147,6 +157,8 @@ form! {
         name: At<String>,
         /// Its value, with holes.
         value: At<String>,
+        /// What requests it is sent with; all of them without it.
+        only: Option<At<Purpose>>,
         /// It is sent only where these options have these values.
         when: Named<Vec<At<String>>>,
     }

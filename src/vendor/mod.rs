@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 
 pub use account::Account;
 pub use catalog::{Catalog, VendorRef};
+pub use explain::Choice;
 pub use folder::Folder;
 pub use forms::{Certainty, VendorForm};
 pub use handshake::{Handshake, Proof};

@@ -62,7 +62,10 @@ impl Account {
             wrong: json.is_none().then(|| "is not JSON".into()),
         }];
         // A receiver cannot know which attempt it is, so a header may be that of any.
-        let attempts: Vec<_> = (1..=ATTEMPTS).map(|attempt| self.headers(body, attempt)).collect();
+        let attempts: Vec<_> = match &handshake {
+            Some(_) => vec![self.handshake_headers(body)],
+            None => (1..=ATTEMPTS).map(|attempt| self.headers(body, attempt)).collect(),
+        };
         for (at, (name, _)) in attempts[0].iter().enumerate() {
             let expected = attempts.iter().map(|headers| headers[at].1.as_str());
             let wrong = wrong_header(header(name).as_deref(), expected);

@@ -1,6 +1,7 @@
 //! The headers and the signature of a request.
 
 use super::Account;
+use super::forms::Purpose;
 use super::roots::Roots;
 use super::signature::{Algorithm, Encoding, sign};
 use crate::template::{Line, Value};
@@ -17,6 +18,7 @@ pub(super) struct Rules {
 pub(super) struct HeaderRule {
     pub(super) name: String,
     pub(super) value: Line,
+    pub(super) only: Option<Purpose>,
     /// Options, each with the values under which the header is sent.
     pub(super) when: Vec<(String, Vec<String>)>,
 }
@@ -31,9 +33,18 @@ pub(super) struct SignatureRule {
 }
 
 impl Account {
-    /// The headers of a request with this body, in order: the vendor's names and values. A
+    /// The headers of an event's request with this body, in order: the vendor's names and values. A
     /// signature is made anew for each attempt.
     pub fn headers(&self, body: &str, attempt: u32) -> Vec<(String, String)> {
+        self.headers_for(Purpose::Event, body, attempt)
+    }
+
+    /// The headers of the handshake's request.
+    pub fn handshake_headers(&self, body: &str) -> Vec<(String, String)> {
+        self.headers_for(Purpose::Handshake, body, 1)
+    }
+
+    fn headers_for(&self, purpose: Purpose, body: &str, attempt: u32) -> Vec<(String, String)> {
         let rules = &self.vendor.requests;
         let roots = self
             .roots()
@@ -41,15 +52,17 @@ impl Account {
             .with_value("attempt", Value::Int(i64::from(attempt)));
         let signature = rules.signature.as_ref().map(|rule| rule.sign(&roots));
         let roots = roots.with_value("signature", Value::maybe(signature.as_deref()));
-        let sent = rules.headers.iter().filter(|header| self.sends(header));
+        let sent = rules.headers.iter().filter(|header| self.sends(header, purpose));
         sent.map(|header| (header.name.clone(), header.value.render(&roots))).collect()
     }
 
-    pub(super) fn sends(&self, header: &HeaderRule) -> bool {
-        header.when.iter().all(|(option, values)| {
-            let chosen = self.options.get(option).and_then(serde_json::Value::as_str);
-            chosen.is_some_and(|chosen| values.iter().any(|value| value == chosen))
-        })
+    pub(super) fn sends(&self, header: &HeaderRule, purpose: Purpose) -> bool {
+        let for_it = header.only.is_none_or(|only| only == purpose);
+        for_it
+            && header.when.iter().all(|(option, values)| {
+                let chosen = self.options.get(option).and_then(serde_json::Value::as_str);
+                chosen.is_some_and(|chosen| values.iter().any(|value| value == chosen))
+            })
     }
 }
 

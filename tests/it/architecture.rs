@@ -80,14 +80,13 @@ fn broken(rule: impl Fn(&SourceFile, &str) -> Option<String>) -> Vec<String> {
     broken
 }
 
-fn none(broken: Vec<String>) {
-    let told = broken.join("\n");
-    assert_eq!(broken, Vec::<String>::new(), "\n{told}");
+fn none(broken: &[String]) {
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
 #[test]
 fn imports_go_down_only() {
-    none(broken(|file, line| {
+    none(&broken(|file, line| {
         let own = layer(&file.module)?;
         line.match_indices("crate::").find_map(|(at, _)| {
             let behind = &line[at + "crate::".len()..];
@@ -114,20 +113,20 @@ fn every_module_has_a_layer() {
         })
         .map(|file| file.name)
         .collect();
-    none(odd);
+    none(&odd);
 }
 
 #[test]
 fn every_file_says_what_it_is() {
     let silent = sources().into_iter().filter(|file| !file.code.starts_with("//!"));
-    none(silent.map(|file| file.name).collect());
+    none(&silent.map(|file| file.name).collect::<Vec<_>>());
 }
 
 #[test]
 fn files_stay_small() {
     let size = |file: &SourceFile| file.code.lines().count();
     let large = sources().into_iter().filter(|file| size(file) > MAX_FILE);
-    none(large.map(|file| format!("{}: {} lines", file.name, size(&file))).collect());
+    none(&large.map(|file| format!("{}: {} lines", file.name, size(&file))).collect::<Vec<_>>());
 }
 
 #[test]
@@ -135,7 +134,7 @@ fn no_rust_file_names_a_vendor() {
     let catalog = Catalog::bundled();
     let ids: Vec<&str> = catalog.ids().collect();
     assert!(ids.len() >= 5);
-    none(broken(|_, line| {
+    none(&broken(|_, line| {
         let line = line.to_lowercase();
         ids.iter().find(|id| line.contains(**id)).map(|id| format!("names {id}"))
     }));
@@ -152,7 +151,7 @@ fn no_rust_file_names_a_kind_of_message_but_text() {
         .filter(|kind| *kind != "text")
         .map(|kind| format!("\"{kind}\""))
         .collect();
-    none(broken(|_, line| {
+    none(&broken(|_, line| {
         kinds.iter().find(|kind| line.contains(*kind)).map(|kind| format!("names {kind}"))
     }));
 }
@@ -160,14 +159,14 @@ fn no_rust_file_names_a_kind_of_message_but_text() {
 #[test]
 fn serde_keeps_places() {
     let banned = ["serde(flatten", "serde(untagged", "serde(tag", ", flatten", "untagged)"];
-    none(broken(|_, line| {
+    none(&broken(|_, line| {
         banned.iter().find(|word| line.contains(**word)).map(|word| format!("`{word}`"))
     }));
 }
 
 #[test]
 fn imports_stand_at_the_top_and_name_what_they_bring() {
-    none(broken(|_, line| {
+    none(&broken(|_, line| {
         let indented = line.starts_with(' ') && line.trim_start().starts_with("use ");
         let glob = line.starts_with("use ") && line.ends_with("::*;");
         let tree = line.contains("crate::{");
@@ -178,14 +177,16 @@ fn imports_stand_at_the_top_and_name_what_they_bring() {
 #[test]
 fn nothing_is_left_for_later() {
     let left = ["TODO", "FIXME", "XXX", "todo!", "unimplemented!", "dbg!"];
-    none(broken(|_, line| left.iter().find(|word| line.contains(**word)).map(ToString::to_string)));
+    none(&broken(|_, line| {
+        left.iter().find(|word| line.contains(**word)).map(ToString::to_string)
+    }));
 }
 
 #[test]
 fn few_things_are_expected_and_each_with_a_reason() {
     let expected = broken(|_, line| line.contains(".expect(").then(|| line.trim().to_owned()));
     assert!(expected.len() <= 10, "\n{}", expected.join("\n"));
-    none(broken(|_, line| line.contains(".unwrap()").then(|| line.trim().to_owned())));
+    none(&broken(|_, line| line.contains(".unwrap()").then(|| line.trim().to_owned())));
 }
 
 #[test]

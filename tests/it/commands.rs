@@ -114,6 +114,20 @@ fn the_configuration_gives_receivers_credentials_and_options() {
 }
 
 #[test]
+fn the_handshake_can_carry_the_token_in_a_header() {
+    let receiver = Receiver::answering(|_, came| {
+        let token = came.header("authorization").unwrap();
+        if came.body == "{}" { Reply::Status(200, token) } else { Reply::good() }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[vendor.wotnot]\noption = { handshake_token_in = 'authorization' }\n";
+    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let arguments = ["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()];
+    let output = standin_in(folder.path(), &arguments);
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
+}
+
+#[test]
 fn a_token_in_the_body_is_an_option() {
     let receiver = Receiver::agreeing();
     let folder = tempfile::tempdir().unwrap();

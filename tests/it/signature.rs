@@ -55,7 +55,7 @@ fn wotnot_and_swiftsell_send_the_token_in_the_authorization_header() {
     for vendor in ["wotnot", "swiftsell"] {
         let (came, given) = run(vendor);
         assert_eq!(came[0].token().as_ref(), given.get("TOKEN"));
-        for request in came {
+        for request in &came[1..] {
             assert_eq!(request.header("authorization").as_ref(), given.get("TOKEN"));
         }
     }

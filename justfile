@@ -1,0 +1,28 @@
+# `just` lists what there is.
+_default:
+    @just --list
+
+# Format, lints and docs, as CI has them
+check:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
+
+# All tests
+test:
+    cargo test
+
+# The vendor and a receiver in one terminal
+demo VENDOR="":
+    cargo run --release -- demo {{VENDOR}}
+
+# Record golden bytes anew; read the difference before you commit it
+bless:
+    STANDIN_BLESS=1 cargo test golden
+    git diff --stat tests/golden
+
+# A new vendor, as a copy of the one that uses every primitive
+new-vendor NAME:
+    cp -r tests/vendors/parlour templates/{{NAME}}
+    sed -i 's/^id   = "parlour"/id   = "{{NAME}}"/; s/^name = "Parlour"/name = "{{NAME}}"/' templates/{{NAME}}/vendor.toml
+    cargo run -- check templates/{{NAME}}
