@@ -1,7 +1,7 @@
 //! Delivery: payloads in order to an endpoint, each attempt one request on the wire.
 //!
-//! The [`engine`] is sans-IO: it takes inputs and gives commands, without a clock or a socket. The
-//! [`driver`] runs it on tokio over a [`Transport`]. Neither knows a vendor or a report: they see a
+//! The engine is sans-IO: it takes inputs and gives commands, without a clock or a socket. The
+//! driver runs it on tokio over a [`Transport`]. Neither knows a vendor or a report: they see a
 //! payload, something that dresses requests, a policy, an endpoint.
 
 mod driver;
