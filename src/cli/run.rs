@@ -238,10 +238,10 @@ fn plan(
             account: Arc::clone(&account),
             url: url.clone(),
             headers,
-            subscription: wanted
-                .clone()
-                .or(events)
-                .unwrap_or_else(|| vendor.default_subscription.clone()),
+            subscription: wanted.clone().or(events).map_or_else(
+                || vendor.default_subscription.clone(),
+                |wanted| wanted.over(&vendor.default_subscription),
+            ),
             seed: args.seed.unwrap_or(setup.config.seed),
             start: instant(args.start.unwrap_or(setup.config.start)),
             pace: match args.clock {

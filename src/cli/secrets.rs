@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::setup::Setup;
 use super::{Exit, Failure, Global};
+use crate::base::secret::Secret;
 use crate::vendor::{Account, Choice, VendorRef};
 
 /// Prints the fixed test credentials that a receiver must be given
@@ -20,67 +21,79 @@ pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<Exit, Failu
     let setup = Setup::read(global)?;
     let vendor = setup.vendor(&VendorRef::parse(&args.vendor))?;
     let account = setup.account(&vendor)?;
-    if args.env {
-        anstream::print!("{}", env_lines(&account));
-    } else {
-        anstream::print!("{}", told(&account));
-    }
+    anstream::print!("{}", if args.env { env_lines(&account) } else { told(&account) });
     Ok(Exit::Passed)
 }
 
-/// Every value, by the name it has in `vendor.toml`.
-fn values(account: &Account) -> Vec<(String, String)> {
-    let text =
-        |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let mut values: Vec<(String, String)> =
-        account.secrets.iter().map(|(name, secret)| (name.clone(), shown(secret))).collect();
-    values.extend(
-        account.values.iter().map(|(name, value)| (format!("account {name}"), text(value))),
-    );
-    values
+/// What a receiver must be given: each value by the name it has in `vendor.toml`.
+fn given(account: &Account) -> Vec<(String, String)> {
+    account.secrets.iter().map(|(name, secret)| (name.clone(), shown(secret))).collect()
 }
 
-fn shown(secret: &crate::base::secret::Secret) -> String {
-    if secret.is_public() {
-        secret.expose().to_owned()
-    } else {
-        "(yours, from the configuration)".into()
-    }
+/// What stands in bodies and headers as well.
+fn known(account: &Account) -> Vec<(String, String)> {
+    let text =
+        |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    account.values.iter().map(|(name, value)| (format!("account {name}"), text(value))).collect()
+}
+
+/// A secret of the user's own is not shown to whoever looks over their shoulder.
+fn shown(secret: &Secret) -> String {
+    if secret.is_public() { secret.expose().to_owned() } else { String::new() }
+}
+
+fn variable(account: &Account, name: &str) -> String {
+    format!("{}_{name}", account.vendor.id).to_uppercase().replace([' ', '-'], "_")
 }
 
 fn env_lines(account: &Account) -> String {
-    let prefix = account.vendor.id.to_uppercase().replace('-', "_");
     let line = |(name, value): (String, String)| {
-        let name = name.to_uppercase().replace([' ', '-'], "_");
-        let value = if value.starts_with('(') { String::new() } else { value };
-        format!("{prefix}_{name}={value}\n")
+        let is_plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "._-:/@+=".contains(c));
+        let value = if is_plain { value } else { format!("'{}'", value.replace('\'', "'\\''")) };
+        format!("{}={value}\n", variable(account, &name))
     };
-    values(account).into_iter().map(line).collect()
+    given(account).into_iter().chain(known(account)).map(line).collect()
 }
 
 fn told(account: &Account) -> String {
-    let mut out = format!("{}: what a receiver must be given\n\n", account.vendor.name);
-    for (name, value) in values(account) {
-        out += &format!("  {name:<20} {value}\n");
+    let vendor = &account.vendor;
+    let mut out = String::new();
+    if !account.secrets.is_empty() {
+        out += &format!("{}: give your receiver\n\n", vendor.name);
+        for (name, value) in given(account) {
+            let value =
+                if value.is_empty() { "(your own, from the configuration)" } else { &value };
+            out += &format!("  {name:<22} {value:<42} {}\n", variable(account, &name));
+        }
+        out += "\n";
     }
-    out += "\nEach request is a POST of JSON with these headers:\n\n";
+    out += &format!("{}: for reference, in requests\n\n", vendor.name);
+    for (name, value) in known(account) {
+        out += &format!("  {name:<22} {value:<42} {}\n", variable(account, &name));
+    }
+    out += "\nEach request is a POST of JSON with these headers (names in any case):\n\n";
     for (name, value) in account.header_rules() {
         out += &format!("  {name}: {value}\n");
     }
-    if let Some(signature) = account.signature_rule() {
-        out += &format!("\n{signature}\n");
-    }
+    out += &format!("\n{}\n", account.verify_rule());
     out += &format!("\n{}\n", account.handshake_rule());
+    out += &format!(
+        "\nAnswer an event with {}; any other answer fails the run.\n",
+        vendor.policy.success
+    );
     let choices = account.choices();
     if !choices.is_empty() {
-        let id = &account.vendor.id;
-        out +=
-            &format!("\nWhat is not fixed can be chosen in standin.toml, under [vendor.{id}]:\n");
+        out += "\nTo choose otherwise, in standin.toml:\n\n";
+        out += &format!("  [vendor.{}.option]\n", vendor.id);
     }
     for Choice { name, chosen, others, about } in choices {
         let others: Vec<String> = others.iter().map(|other| format!("\"{other}\"")).collect();
-        out += &format!("\n  option.{name} = \"{chosen}\"  # or {}\n", others.join(", "));
-        out += &format!("    {about}\n");
+        out += &format!("  {name} = \"{chosen}\"  # or {}\n", others.join(", "));
+        out += &format!("  # {about}\n");
     }
+    out += &format!(
+        "\nTry it: standin run handover --vendor {} --to http://localhost:3000/\n",
+        vendor.id
+    );
     out
 }

@@ -297,7 +297,9 @@ pub struct RunFinished {
     pub deliveries: u64,
     /// How many of them were right.
     pub right: u64,
-    /// How many requests went out, the handshake not counted.
+    /// How many handshakes went out.
+    pub handshakes: u64,
+    /// How many requests went out for deliveries.
     pub attempts: u64,
     /// How many payloads nobody subscribed to.
     pub unsubscribed: u64,

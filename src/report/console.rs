@@ -5,7 +5,6 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use jiff::Timestamp;
 
 use super::Report;
 use crate::base::text::{count, escape, excerpt};
@@ -28,15 +27,17 @@ pub enum Detail {
 #[derive(Debug)]
 pub struct Console {
     detail: Detail,
-    told: Detail,
-    start: Timestamp,
+    run: Option<RunStarted>,
     wrong: usize,
+    unauthorized: bool,
 }
 
-/// Wrong deliveries that are told one by one when there are many conversations.
+/// Wrong deliveries that are told one by one when not everything is told.
 const MAX_WRONG: usize = 10;
 /// Characters of an answer that are shown.
 const SHOWN: usize = 200;
+/// Where what is sent begins, below what is done.
+const INDENT: &str = "             ";
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -47,23 +48,26 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
 impl Console {
     /// A report that tells this much.
     pub fn new(detail: Detail) -> Self {
-        Self { detail, told: detail, start: Timestamp::UNIX_EPOCH, wrong: 0 }
+        Self { detail, run: None, wrong: 0, unauthorized: false }
+    }
+
+    /// Whether only what went wrong is told.
+    fn is_brief(&self) -> bool {
+        self.detail == Detail::Quiet || self.run.as_ref().is_some_and(|run| run.conversations > 1)
     }
 
     fn started(&mut self, run: &RunStarted, out: &mut dyn Write) -> io::Result<()> {
-        self.start = run.start;
-        self.wrong = 0;
-        self.told = if run.conversations > 1 { Detail::Quiet } else { self.detail };
-        let many = usize::try_from(run.conversations).unwrap_or(usize::MAX);
+        (self.wrong, self.unauthorized, self.run) = (0, false, Some(run.clone()));
+        if self.detail == Detail::Quiet {
+            return Ok(());
+        }
+        let many = count(number(run.conversations.into()), "conversation", "conversations");
+        writeln!(out, "{BOLD}{}{BOLD:#}", title(run))?;
         writeln!(
             out,
-            "{BOLD}{}{BOLD:#} at {BOLD}{}{BOLD:#}, {} to {}",
-            escape(&run.scenario),
-            run.vendor,
-            count(many, "conversation", "conversations"),
-            run.url
+            "{DIM}{many} to {}, seed {}, start {}, {} clock{DIM:#}",
+            run.url, run.seed, run.start, run.clock
         )?;
-        writeln!(out, "{DIM}seed {}, start {}, {} clock{DIM:#}", run.seed, run.start, run.clock)?;
         if let Some(differs) = &run.differs {
             writeln!(out, "{NOTE}note:{NOTE:#} {differs}")?;
         }
@@ -77,7 +81,8 @@ impl Console {
         implied: bool,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let after = record.run_time.duration_since(self.start).as_secs_f64();
+        let start = self.run.as_ref().map_or(record.run_time, |run| run.start);
+        let after = record.run_time.duration_since(start).as_secs_f64();
         let mark = if implied { " (implied)" } else { "" };
         let told = escape(&act.told);
         writeln!(
@@ -86,99 +91,213 @@ impl Console {
             act.by
         )
     }
+
+    fn settled(
+        &mut self,
+        record: &Record,
+        settled: &Settled,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let met = &settled.met;
+        if settled.accepted {
+            let line = line((GOOD, "✓"), &settled.event_type, met, settled.attempts);
+            return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
+        }
+        self.wrong += 1;
+        self.unauthorized |= matches!(met.status, Some(401 | 403));
+        if self.is_brief() && self.wrong > MAX_WRONG {
+            return Ok(());
+        }
+        write!(out, "{}", line((BAD, "✗"), &settled.event_type, met, settled.attempts))?;
+        match record.conversation.filter(|_| self.is_brief()) {
+            Some(conversation) => writeln!(out, "{DIM}, conversation {conversation}{DIM:#}")?,
+            None => writeln!(out)?,
+        }
+        why(met, out)
+    }
+
+    fn handshake(&mut self, told: Handshake<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let Handshake { met, wrong, goes_on } = told;
+        let Some(wrong) = wrong else {
+            let line = line((GOOD, "✓"), "handshake", met, 1);
+            return if self.detail == Detail::Quiet { Ok(()) } else { writeln!(out, "{line}") };
+        };
+        self.unauthorized |= matches!(met.status, Some(401 | 403));
+        let then = if goes_on { "it is sent to all the same" } else { "nothing is sent to it" };
+        writeln!(out, "{INDENT}{BAD}✗{BAD:#} handshake: {}; {then}", escape(wrong))?;
+        why(met, out)
+    }
+
+    fn finished(&self, run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
+        if self.is_brief() && self.wrong > MAX_WRONG {
+            writeln!(out, "{INDENT}  … and {} more", self.wrong - MAX_WRONG)?;
+        }
+        let style = if run.verdict == Verdict::Passed { GOOD } else { BAD };
+        let brief = self.run.as_ref().filter(|_| self.detail == Detail::Quiet);
+        let what = brief.map(|run| format!(", {}", title(run))).unwrap_or_default();
+        let mut requests = count(number(run.attempts), "request", "requests");
+        if run.handshakes > 0 {
+            requests = format!(
+                "{} and {requests}",
+                count(number(run.handshakes), "handshake", "handshakes")
+            );
+        }
+        if self.detail != Detail::Quiet {
+            writeln!(out)?;
+        }
+        writeln!(
+            out,
+            "{style}{}{style:#}{what}: {} of {} right {DIM}({requests}, {} ms){DIM:#}",
+            run.verdict,
+            run.right,
+            count(number(run.deliveries), "delivery", "deliveries"),
+            run.millis
+        )?;
+        if let Some(reason) = &run.reason {
+            writeln!(out, "{}", escape(reason))?;
+        }
+        if self.detail != Detail::Quiet {
+            let left = [(run.unsubscribed, "not subscribed to"), (run.skipped, "skipped")];
+            for (number, what) in left.into_iter().filter(|(number, _)| *number > 0) {
+                writeln!(out, "{DIM}{number} {what}{DIM:#}")?;
+            }
+        }
+        if run.verdict != Verdict::Passed {
+            self.what_next(out)?;
+        }
+        Ok(())
+    }
+
+    /// The next command to type.
+    fn what_next(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Some(run) = &self.run else { return Ok(()) };
+        if self.unauthorized {
+            let id = run.vendor.split('@').next().unwrap_or_default();
+            writeln!(
+                out,
+                "help: does the receiver have the credentials of `standin secrets {id}`?"
+            )?;
+        }
+        let many = match run.conversations {
+            1 => String::new(),
+            many => format!(" --conversations {many}"),
+        };
+        writeln!(
+            out,
+            "again: standin run {} --vendor {} --to {} --seed {}{many}",
+            run.file, run.vendor, run.url, run.seed
+        )
+    }
 }
 
 impl Report for Console {
     fn tell(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
         match &record.what {
-            What::RunStarted(run) => return self.started(run, out),
-            What::RunFinished(run) => return finished(run, out),
+            What::RunStarted(run) => self.started(run, out),
+            What::RunFinished(run) => self.finished(run, out),
             What::HandshakeAnswered { met, wrong, goes_on, .. } => {
-                return handshake(met, wrong.as_deref(), *goes_on, out);
+                let told = Handshake { met, wrong: wrong.as_deref(), goes_on: *goes_on };
+                self.handshake(told, out)
             }
-            What::DeliverySettled(settled) if !settled.accepted => {
-                self.wrong += 1;
-                if self.told == Detail::Quiet && self.wrong > MAX_WRONG {
-                    return Ok(());
-                }
-                return settled_line(settled, out);
-            }
-            _ if self.told == Detail::Quiet => return Ok(()),
-            _ => {}
-        }
-        match &record.what {
-            What::ActDone(act) => self.act(record, act, false, out),
-            What::ActImplied(act) => self.act(record, act, true, out),
-            What::DeliverySettled(settled) => settled_line(settled, out),
-            What::ActSkipped { act, reason } => {
-                writeln!(
-                    out,
-                    "             {NOTE}-{NOTE:#} `{act}` is left out: {}",
-                    escape(reason)
-                )
-            }
+            What::DeliverySettled(settled) => self.settled(record, settled, out),
             What::ActDropped { act, reason } => {
                 writeln!(
                     out,
-                    "             {BAD}✗{BAD:#} `{act}` could not be played: {}",
+                    "{INDENT}{BAD}✗{BAD:#} `{act}` could not be played: {}",
                     escape(reason)
                 )
             }
+            _ if self.is_brief() => Ok(()),
+            What::ActDone(act) => self.act(record, act, false, out),
+            What::ActImplied(act) => self.act(record, act, true, out),
+            What::ActSkipped { act, reason } => {
+                writeln!(out, "{INDENT}{NOTE}-{NOTE:#} `{act}` is left out: {}", escape(reason))
+            }
             What::ActSilent { reason, .. } => {
-                writeln!(out, "             {DIM}- nothing is sent: {}{DIM:#}", escape(reason))
+                writeln!(out, "{INDENT}{DIM}- nothing is sent: {}{DIM:#}", escape(reason))
             }
             What::DeliveryUnsubscribed { event_type } => {
-                writeln!(out, "             {DIM}- {event_type} is not subscribed to{DIM:#}")
+                writeln!(out, "{INDENT}{DIM}- {event_type} is not subscribed to{DIM:#}")
             }
+            What::AttemptFinished { attempt, met, retry_in_ms: Some(delay), .. } => {
+                let met = result(met);
+                writeln!(
+                    out,
+                    "{INDENT}{NOTE}↻{NOTE:#} attempt {attempt}: {met}, again in {delay} ms"
+                )
+            }
+            what => self.wire(what, out),
+        }
+    }
+}
+
+impl Console {
+    /// What goes over the wire, as far as it is told.
+    fn wire(&self, what: &What, out: &mut dyn Write) -> io::Result<()> {
+        let verbose = self.detail == Detail::Verbose;
+        match what {
             What::DeliveryPlanned { body, certainty, .. } => {
                 if certainty != "documented" {
                     writeln!(
                         out,
-                        "             {DIM}~ its shape is {certainty}, not documented{DIM:#}"
+                        "{INDENT}{DIM}~ its shape is {certainty}, not documented{DIM:#}"
                     )?;
                 }
-                if self.told == Detail::Verbose {
-                    writeln!(out, "{DIM}               {}{DIM:#}", escape(body))?;
+                if verbose {
+                    writeln!(out, "{DIM}{INDENT}  {}{DIM:#}", escape(body))
+                } else {
+                    Ok(())
                 }
-                Ok(())
             }
-            What::AttemptStarted { headers, .. } if self.told == Detail::Verbose => {
+            What::HandshakeSent { body, .. } if verbose => {
+                writeln!(out, "{DIM}{INDENT}  {}{DIM:#}", escape(body))
+            }
+            What::AttemptStarted { headers, .. } if verbose => {
                 for (name, value) in headers {
-                    writeln!(
-                        out,
-                        "{DIM}               {}: {}{DIM:#}",
-                        escape(name),
-                        escape(value)
-                    )?;
+                    writeln!(out, "{DIM}{INDENT}  {}: {}{DIM:#}", escape(name), escape(value))?;
                 }
                 Ok(())
-            }
-            What::AttemptFinished { attempt, met, retry_in_ms: Some(delay), .. } => {
-                writeln!(
-                    out,
-                    "             {NOTE}↻{NOTE:#} attempt {attempt}: {}, again in {delay} ms",
-                    result(met)
-                )
             }
             _ => Ok(()),
         }
     }
 }
 
-fn handshake(met: &Met, wrong: Option<&str>, goes_on: bool, out: &mut dyn Write) -> io::Result<()> {
-    match wrong {
-        None => writeln!(
-            out,
-            "             {GOOD}✓{GOOD:#} {:<50} {} {DIM}{} ms{DIM:#}",
-            "handshake",
-            result(met),
-            met.millis
-        ),
-        Some(wrong) => {
-            let then = if goes_on { "it is sent to all the same" } else { "nothing is sent to it" };
-            writeln!(out, "             {BAD}✗{BAD:#} handshake: {}; {then}", escape(wrong))
-        }
+/// A handshake as it is told.
+#[derive(Clone, Copy)]
+struct Handshake<'a> {
+    met: &'a Met,
+    wrong: Option<&'a str>,
+    goes_on: bool,
+}
+
+fn title(run: &RunStarted) -> String {
+    format!("{} at {}", escape(&run.scenario), run.vendor)
+}
+
+fn number(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Something sent and what became of it, in one line.
+fn line((style, mark): (Style, &str), what: &str, met: &Met, attempts: u32) -> String {
+    let tries = if attempts > 1 { format!(", attempt {attempts}") } else { String::new() };
+    let (result, millis) = (result(met), met.millis);
+    format!("{INDENT}{style}{mark}{style:#} {what:<50} {result} {DIM}{millis} ms{tries}{DIM:#}")
+}
+
+/// What there is to say about what was met.
+fn why(met: &Met, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(reason) = &met.reason {
+        writeln!(out, "{INDENT}  {}", escape(reason))?;
     }
+    if let Some(location) = &met.location {
+        writeln!(out, "{INDENT}  it redirects to {}, which is not followed", escape(location))?;
+    }
+    if !met.answer.is_empty() {
+        writeln!(out, "{INDENT}  it said: {}", excerpt(&met.answer, SHOWN))?;
+    }
+    Ok(())
 }
 
 /// The status, or what was met instead of one.
@@ -187,64 +306,4 @@ fn result(met: &Met) -> String {
         (Outcome::Answered, Some(status)) => status.to_string(),
         (outcome, _) => outcome.to_string(),
     }
-}
-
-fn why(met: &Met, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(reason) = &met.reason {
-        writeln!(out, "               {}", escape(reason))?;
-    }
-    if let Some(location) = &met.location {
-        writeln!(
-            out,
-            "               it redirects to {}, which is not followed",
-            escape(location)
-        )?;
-    }
-    if !met.answer.is_empty() {
-        writeln!(out, "               it said: {}", excerpt(&met.answer, SHOWN))?;
-    }
-    Ok(())
-}
-
-fn finished(run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
-    let style = if run.verdict == Verdict::Passed { GOOD } else { BAD };
-    let deliveries = usize::try_from(run.deliveries).unwrap_or(usize::MAX);
-    writeln!(
-        out,
-        "\n{style}{}{style:#}: {} of {} right, {} in {} ms",
-        run.verdict,
-        run.right,
-        count(deliveries, "delivery", "deliveries"),
-        count(usize::try_from(run.attempts).unwrap_or(usize::MAX), "request", "requests"),
-        run.millis
-    )?;
-    if let Some(reason) = &run.reason {
-        writeln!(out, "{}", escape(reason))?;
-    }
-    let left = [(run.unsubscribed, "not subscribed to"), (run.skipped, "skipped")];
-    for (number, what) in left.into_iter().filter(|(number, _)| *number > 0) {
-        writeln!(out, "{DIM}{number} {what}{DIM:#}")?;
-    }
-    writeln!(out)
-}
-
-fn settled_line(settled: &Settled, out: &mut dyn Write) -> io::Result<()> {
-    let met = &settled.met;
-    let tries = if settled.attempts > 1 {
-        format!(", attempt {}", settled.attempts)
-    } else {
-        String::new()
-    };
-    let (style, mark) = if settled.accepted { (GOOD, "✓") } else { (BAD, "✗") };
-    writeln!(
-        out,
-        "             {style}{mark}{style:#} {:<50} {} {DIM}{} ms{tries}{DIM:#}",
-        settled.event_type,
-        result(met),
-        met.millis
-    )?;
-    if !settled.accepted {
-        why(met, out)?;
-    }
-    Ok(())
 }

@@ -63,7 +63,9 @@ pub async fn run<T: Transport>(
     let last = Recorder::new(plan.number, clock, redactor(), sink.clone());
     let mut tally = Tally::new(plan.script.verify.clone());
     let playing = tokio::spawn(play(plan, transport, recorder));
+    let mut until = scope.at;
     while let Some(record) = records.recv().await {
+        until = until.max(record.run_time);
         tally.count(&record);
         let _ = sink.send(record).await;
     }
@@ -71,7 +73,7 @@ pub async fn run<T: Transport>(
         tally.broke(&error.to_string());
     }
     let finished = tally.finish(watch.millis());
-    last.tell(scope, What::RunFinished(finished.clone())).await;
+    last.tell(Scope { at: until, ..scope }, What::RunFinished(finished.clone())).await;
     finished
 }
 

@@ -11,6 +11,7 @@ pub struct Tally {
     deliveries: u64,
     settled: u64,
     right: u64,
+    handshakes: u64,
     attempts: u64,
     unsubscribed: u64,
     skipped: u64,
@@ -28,6 +29,7 @@ impl Tally {
             deliveries: 0,
             settled: 0,
             right: 0,
+            handshakes: 0,
             attempts: 0,
             unsubscribed: 0,
             skipped: 0,
@@ -42,6 +44,7 @@ impl Tally {
     pub fn count(&mut self, record: &Record) {
         match &record.what {
             What::DeliveryPlanned { .. } => self.deliveries += 1,
+            What::HandshakeSent { .. } => self.handshakes += 1,
             What::AttemptStarted { .. } => self.attempts += 1,
             What::DeliveryUnsubscribed { .. } => self.unsubscribed += 1,
             What::ActSkipped { .. } => self.skipped += 1,
@@ -76,6 +79,7 @@ impl Tally {
             reason,
             deliveries: self.deliveries,
             right: self.right,
+            handshakes: self.handshakes,
             attempts: self.attempts,
             unsubscribed: self.unsubscribed,
             skipped: self.skipped,
@@ -88,16 +92,17 @@ impl Tally {
         if let Some(reason) = &self.broke {
             return failed(format!("standin itself broke: {reason}"));
         }
-        if let Some(wrong) = &self.handshake {
-            return failed(format!("the handshake failed: {wrong}"));
-        }
-        if let Some(dropped) = &self.dropped {
-            return failed(dropped.clone());
-        }
-        if let Some(first) = &self.first_wrong {
+        let handshake =
+            self.handshake.as_ref().map(|wrong| format!("the handshake failed: {wrong}"));
+        let wrong = self.first_wrong.as_ref().map(|first| {
             let wrong = usize::try_from(self.settled - self.right).unwrap_or(usize::MAX);
             let many = count(wrong, "delivery was", "deliveries were");
-            return failed(format!("{many} not right; the first: {first}"));
+            format!("{many} not right; the first: {first}")
+        });
+        let reasons: Vec<String> =
+            [handshake, self.dropped.clone(), wrong].into_iter().flatten().collect();
+        if !reasons.is_empty() {
+            return failed(reasons.join("; "));
         }
         if self.settled < self.deliveries {
             return failed("not every delivery has settled".into());

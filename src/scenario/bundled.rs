@@ -20,5 +20,5 @@ pub fn bundled(name: &str) -> Option<Arc<Source>> {
     let path = format!("{name}.toml");
     let file = Files::get(&path)?;
     let text = String::from_utf8_lossy(&file.data).into_owned();
-    Some(Source::new(format!("scenarios/{path}"), text))
+    Some(Source::new(name, text))
 }

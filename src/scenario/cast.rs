@@ -83,6 +83,15 @@ fn unnamed(role: Role, locale: &'static Locale) -> CastMember {
     }
 }
 
+/// What those are called who are nobody in particular.
+fn unnamed_as(role: Role) -> Option<&'static str> {
+    match role {
+        Role::Bot => Some("Assistant"),
+        Role::System => Some("System"),
+        Role::Visitor | Role::Agent | Role::Manager => None,
+    }
+}
+
 fn check_locale(tag: &At<String>, problems: &mut Problems) -> &'static Locale {
     if !LOCALES.iter().any(|locale| locale.tag == tag.value || locale.full_tag == tag.value) {
         let known = LOCALES.iter().map(|locale| locale.tag);
@@ -115,7 +124,8 @@ impl CastMember {
             if is_visitor { (&draws.story, &draws.ids) } else { (&draws.staff, &draws.staff_ids) };
         let own = draw.within("cast").within(&self.name);
         let persona = Persona::invent(self.locale, &own);
-        let persona = match &self.full_name {
+        let name = self.full_name.as_deref().or_else(|| unnamed_as(self.role));
+        let persona = match name {
             Some(name) => persona.named(name, &own),
             None => persona,
         };

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Account;
 use super::forms::{OptionForm, Purpose};
+use super::signature::sign;
 use crate::template::Value;
 
 /// A choice that a user has where the vendor documents nothing.
@@ -32,10 +33,28 @@ impl Account {
         sent.map(|header| (header.name.clone(), header.value.render(&roots))).collect()
     }
 
-    /// How the signature is made, where there is one.
-    pub fn signature_rule(&self) -> Option<String> {
+    /// How a receiver verifies an event, in one or two sentences.
+    pub fn verify_rule(&self) -> String {
+        if let Some(rule) = self.signature_rule() {
+            return rule;
+        }
+        let is_secret =
+            |text: &str| self.secrets.values().any(|secret| text.contains(secret.expose()));
+        let headers = self.header_rules();
+        if let Some((name, _)) = headers.iter().find(|(_, value)| is_secret(value)) {
+            return format!(
+                "Verify: the header {name} must be what it is above. Answer anything else with 401."
+            );
+        }
+        if self.secrets.is_empty() {
+            return "Verify: nothing in an event can be verified.".into();
+        }
+        "Verify: no header carries the secret; what is chosen below says where it is.".into()
+    }
+
+    fn signature_rule(&self) -> Option<String> {
         let rule = self.vendor.requests.signature.as_ref()?;
-        let name = |name: &String| (name.clone(), Json::from(format!("the secret `{name}`")));
+        let name = |name: &String| (name.clone(), Json::from(format!("`{name}`")));
         let names: Map<String, Json> = self.secrets.keys().map(name).collect();
         let roots = self
             .roots()
@@ -44,8 +63,15 @@ impl Account {
             .with_value("attempt", Value::Int(1));
         let (algorithm, encoding) = rule.method(&roots).ok()?;
         let (key, content) = (rule.key.render(&roots), rule.content.render(&roots));
+        let sample = sign(
+            algorithm,
+            rule.key.render(&self.roots()).as_bytes(),
+            rule.content.render(&self.roots().with_value("body", "{}".into())).as_bytes(),
+            encoding,
+        );
         Some(format!(
-            "<signature> is {algorithm} in {encoding}, with {key} as key, over {content}."
+            "Verify: <signature> is {algorithm} in {encoding} over {content}, with the text of {key} as key.\n\
+             For the body {{}} it is {sample}. Answer anything else with 401."
         ))
     }
 
@@ -57,16 +83,18 @@ impl Account {
         };
         let body = self.handshake_body(proof);
         let answer = match (self.echo(proof), &proof.echo_key) {
-            (Some(echo), Some(key)) => {
-                format!("the text {echo}, or JSON with it under `{key}`")
-            }
-            (Some(echo), None) => format!("the text {echo}"),
-            (None, _) => "anything".to_owned(),
+            (Some(_), Some(key)) => format!("the token, as text or as JSON under `{key}`"),
+            (Some(_), None) => "the secret as text".to_owned(),
+            (None, _) => "any body".to_owned(),
         };
-        let otherwise =
-            if handshake.refuses() { "nothing follows" } else { "events follow all the same" };
+        let otherwise = if handshake.refuses() {
+            "nothing follows"
+        } else {
+            "events follow, but the run fails"
+        };
         format!(
-            "Handshake: the first request is `{body}`. Answer it with {} and {answer}; otherwise {otherwise}.",
+            "Handshake: once, before the events, a request with the body {body}\n\
+             Answer it with {} and {answer}; otherwise {otherwise}.",
             proof.success
         )
     }

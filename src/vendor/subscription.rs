@@ -38,6 +38,15 @@ impl Subscription {
         Ok(Self(patterns.iter().map(|pattern| Pattern::read(pattern)).collect()))
     }
 
+    /// These patterns over a default: where they begin by taking away, they take from it.
+    #[must_use]
+    pub fn over(self, default: &Self) -> Self {
+        if self.0.first().is_some_and(|first| first.takes_away) {
+            return Self(default.0.iter().cloned().chain(self.0).collect());
+        }
+        self
+    }
+
     /// Whether events of this type are sent.
     pub fn covers(&self, event_type: &str) -> bool {
         let last = self.0.iter().rfind(|pattern| pattern.fits(event_type));
@@ -92,6 +101,18 @@ mod tests {
         assert!(!covers(&["chat.*.message"], "chat.message"));
         assert!(covers(&["*"], "chat.message"));
         assert!(!covers(&["chat.message"], "chat.user.message"));
+    }
+
+    #[test]
+    fn patterns_that_only_take_away_take_from_the_default() {
+        let read = |patterns: &[&str]| {
+            let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+            Subscription::check_plain(&patterns, &["a", "b"]).unwrap()
+        };
+        let only_a = read(&["!b"]).over(&read(&["*"]));
+        assert!(only_a.covers("a") && !only_a.covers("b"));
+        let only_b = read(&["b"]).over(&read(&["*"]));
+        assert!(!only_b.covers("a") && only_b.covers("b"));
     }
 
     #[test]

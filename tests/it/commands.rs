@@ -17,7 +17,7 @@ fn demo_shows_both_sides() {
     let told = stdout(&output);
     assert_eq!(code(&output), 0, "{told}{}", stderr(&output));
     assert!(told.contains("receiver: ✓"), "{told}");
-    assert!(told.contains("passed: 15 of 15 deliveries right"), "{told}");
+    assert!(told.contains("passed: 15 of 15 deliveries right (15 requests"), "{told}");
     assert!(told.contains("standin run handover --vendor"), "{told}");
 }
 
@@ -26,7 +26,11 @@ fn run_plays_a_bundled_scenario_from_an_empty_folder() {
     let receiver = Receiver::agreeing();
     let output = standin(&["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert!(stdout(&output).contains("passed: 9 of 9 deliveries right"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("passed: 9 of 9 deliveries right (1 handshake and 9 requests"),
+        "{}",
+        stdout(&output)
+    );
     assert!(!receiver.came().is_empty());
 }
 
@@ -231,7 +235,7 @@ fn secrets_say_all_that_a_receiver_must_know() {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
     let told = stdout(&standin(&["secrets", "wotnot"]));
-    assert!(told.contains("Answer it with 200 and the text"), "{told}");
+    assert!(told.contains("Answer it with 200 and the token"), "{told}");
 }
 
 #[test]

@@ -120,7 +120,10 @@ impl Playing {
             account: Arc::new(Account::test(&vendor)),
             url: receiver_url(url).unwrap(),
             headers: Vec::new(),
-            subscription: subscription.unwrap_or_else(|| vendor.default_subscription.clone()),
+            subscription: subscription.map_or_else(
+                || vendor.default_subscription.clone(),
+                |wanted| wanted.over(&vendor.default_subscription),
+            ),
             seed: self.seed,
             start: "2026-01-05T09:00:00Z".parse().unwrap(),
             pace: self.pace,
