@@ -42,14 +42,17 @@ impl Span {
 /// Reads one duration between zero and thirty days.
 pub fn parse(text: &str) -> Result<SignedDuration, String> {
     let text = text.trim();
-    let duration: SignedDuration = text
-        .parse()
-        .map_err(|_| format!("`{text}` is not a duration such as `250ms`, `2s` or `1m 30s`"))?;
+    if text.contains("..") {
+        return Err(format!("`{text}` is a range, and this takes one duration"));
+    }
+    let duration: SignedDuration = text.parse().map_err(|_| {
+        format!("`{text}` is not a duration such as `250ms`, `2s`, `1m 30s` or `2h`")
+    })?;
     if duration.is_negative() {
         return Err(format!("`{text}` is negative"));
     }
     if duration > MAX_DELAY {
-        return Err(format!("`{text}` is longer than 30 days"));
+        return Err(format!("`{text}` is longer than 30 days (720h)"));
     }
     Ok(duration)
 }

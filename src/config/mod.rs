@@ -15,6 +15,9 @@ use crate::form;
 /// The file that documents every key and holds every default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
+/// Where built-in files can be fetched while standin runs, unless the configuration says otherwise.
+pub const FILES_URL: &str = "http://127.0.0.1:4999/files";
+
 form! {
     /// The configuration of standin.
     pub struct ConfigForm {
@@ -119,6 +122,9 @@ impl Scalar for Url {
 pub fn receiver_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("`{text}` is not an address: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
+        if url.cannot_be_a_base() {
+            return Err(format!("`{text}` lacks its scheme: write `http://{text}`"));
+        }
         return Err(format!("`{}` addresses are not sent to, only http and https", url.scheme()));
     }
     if !url.username().is_empty() || url.password().is_some() {

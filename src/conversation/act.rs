@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Map, Value as Json};
 
-use super::{DialogKind, EventKind};
+use super::EventKind;
 
 /// Somebody who takes part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,34 @@ pub enum Who {
     Member(String),
     /// Whoever the conversation is assigned to when it happens.
     Assignee,
+}
+
+crate::words! {
+    /// What something is known about.
+    pub enum VariableScope {
+        /// The visitor, in every conversation.
+        Visitor = "visitor",
+        /// This conversation only.
+        Conversation = "conversation",
+    }
+}
+
+/// Something that is known under a name of somebody's choice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variable {
+    /// The name.
+    pub name: String,
+    /// The type it was declared with: `text`, `number`, `date`.
+    pub declared: String,
+    /// The value.
+    pub value: Json,
+}
+
+impl Variable {
+    /// The type that a value has where none was declared.
+    pub fn type_of(value: &Json) -> &'static str {
+        if value.is_number() { "number" } else { "text" }
+    }
 }
 
 /// Something that somebody does.
@@ -36,8 +64,6 @@ pub enum Act {
         text: String,
         /// The kind's data.
         data: Map<String, Json>,
-        /// In which dialog.
-        dialog: DialogKind,
     },
     /// Somebody begins or stops typing.
     Typing {
@@ -86,6 +112,80 @@ pub enum Act {
         /// The note.
         text: String,
     },
+    /// Something becomes known about the visitor or the conversation.
+    Set {
+        /// By whom.
+        by: Who,
+        /// What: each with its name, its type and its value.
+        variables: Vec<Variable>,
+        /// What it is known about.
+        scope: VariableScope,
+    },
+    /// Labels are put on the conversation or taken off it.
+    Label {
+        /// By whom.
+        by: Who,
+        /// Whether they are put on.
+        add: bool,
+        /// Their names.
+        labels: Vec<String>,
+    },
+    /// The bot begins a flow.
+    Flow {
+        /// Who.
+        by: Who,
+        /// The flow's name.
+        name: String,
+        /// How many states it has.
+        states: i64,
+    },
+    /// The conversation is rated.
+    Rate {
+        /// By whom.
+        by: Who,
+        /// From 1 to 5.
+        score: i64,
+        /// What was said with it.
+        comment: Option<String>,
+    },
+    /// A customer, a company, an article comes to be.
+    Create {
+        /// By whom.
+        by: Who,
+        /// The name by which later acts refer to it.
+        name: String,
+        /// What it is.
+        kind: String,
+        /// Its fields, as far as they are given.
+        fields: Map<String, Json>,
+    },
+    /// One of them changes.
+    Update {
+        /// By whom.
+        by: Who,
+        /// Which.
+        name: String,
+        /// The fields that change.
+        fields: Map<String, Json>,
+        /// The fields that are taken away.
+        unset: Vec<String>,
+    },
+    /// One of them goes.
+    Delete {
+        /// By whom.
+        by: Who,
+        /// Which.
+        name: String,
+    },
+    /// The vendor tells something that no act causes.
+    Emit {
+        /// By whom.
+        by: Who,
+        /// The vendor's name for the event.
+        event_type: String,
+        /// What it tells.
+        data: Map<String, Json>,
+    },
     /// The conversation ends.
     Close {
         /// By whom.
@@ -111,6 +211,14 @@ impl Act {
             Self::Join { .. } => "join",
             Self::Leave { .. } => "leave",
             Self::Note { .. } => "note",
+            Self::Set { .. } => "set",
+            Self::Label { .. } => "label",
+            Self::Flow { .. } => "flow",
+            Self::Rate { .. } => "rate",
+            Self::Create { .. } => "create",
+            Self::Update { .. } => "update",
+            Self::Delete { .. } => "delete",
+            Self::Emit { .. } => "emit",
             Self::Close { .. } => "close",
             Self::Reopen { .. } => "reopen",
         }
@@ -127,6 +235,14 @@ impl Act {
             Self::Join { .. } => EventKind::ParticipantJoined,
             Self::Leave { .. } => EventKind::ParticipantLeft,
             Self::Note { .. } => EventKind::NoteAdded,
+            Self::Set { .. } => EventKind::VariablesSet,
+            Self::Label { .. } => EventKind::LabelsChanged,
+            Self::Flow { .. } => EventKind::FlowStarted,
+            Self::Rate { .. } => EventKind::ConversationRated,
+            Self::Create { .. } => EventKind::EntityCreated,
+            Self::Update { .. } => EventKind::EntityUpdated,
+            Self::Delete { .. } => EventKind::EntityDeleted,
+            Self::Emit { .. } => EventKind::Emitted,
             Self::Close { .. } => EventKind::ConversationClosed,
             Self::Reopen { .. } => EventKind::ConversationReopened,
         }
@@ -144,6 +260,14 @@ impl Act {
             | Self::Join { by }
             | Self::Leave { by }
             | Self::Note { by, .. }
+            | Self::Set { by, .. }
+            | Self::Label { by, .. }
+            | Self::Flow { by, .. }
+            | Self::Rate { by, .. }
+            | Self::Create { by, .. }
+            | Self::Update { by, .. }
+            | Self::Delete { by, .. }
+            | Self::Emit { by, .. }
             | Self::Close { by }
             | Self::Reopen { by } => by,
         }

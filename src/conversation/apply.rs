@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use super::Made;
-use super::act::{Act, Who};
-use super::event::{Event, EventKind};
+use super::act::{Act, Variable, VariableScope, Who};
+use super::entity::Entity;
+use super::event::{Event, EventKind, LABEL_ACTIONS};
 use super::message::{Dialog, DialogHead, DialogKind, Message};
 use super::person::{Part, Person, Role};
 use super::state::{Conversation, Refusal, State};
@@ -20,7 +21,7 @@ impl Conversation {
         let by = self.resolve(act.by())?.clone();
         match act {
             Act::Open { channel, assignee, .. } => self.open(by, channel, assignee.as_ref(), at),
-            Act::Say { kind, text, data, dialog, .. } => {
+            Act::Say { kind, text, data, .. } => {
                 let message = Message {
                     ids: Made::new(),
                     kind: kind.clone(),
@@ -28,7 +29,7 @@ impl Conversation {
                     text: text.clone(),
                     data: data.clone(),
                     body: Json::Null,
-                    dialog: self.dialog(*dialog).ok_or(Refusal::NoDialog(*dialog))?,
+                    dialog: self.dialog().ok_or(Refusal::NotOpened)?,
                     number: i64::try_from(self.messages.len() + 1).unwrap_or(i64::MAX),
                     by,
                     at,
@@ -57,15 +58,41 @@ impl Conversation {
             Act::Note { text, .. } => {
                 Ok(event(EventKind::NoteAdded, by, at).detail("note", json!(text)))
             }
+            Act::Set { variables, scope, .. } => Ok(self.set(by, variables, *scope, at)),
+            Act::Label { add, labels, .. } => self.label(by, *add, labels, at),
+            Act::Flow { name, states, .. } => {
+                let flow = json!({"name": name, "states": states});
+                Ok(event(EventKind::FlowStarted, by, at).detail("flow", flow))
+            }
+            Act::Rate { score, comment, .. } => Ok(self.rate(by, *score, comment.as_deref(), at)),
+            Act::Create { .. } | Act::Update { .. } | Act::Delete { .. } => {
+                self.entity(by, act, at)
+            }
+            Act::Emit { data, .. } => {
+                Ok(Event { details: data.clone(), ..event(EventKind::Emitted, by, at) })
+            }
             Act::Close { .. } => Ok(self.close(by, at)),
             Act::Reopen { .. } => Ok(self.reopen(by, at)),
         }
     }
 
+    /// An event that tells the state as it is now, without anything having happened.
+    pub fn now(&self, kind: EventKind, by: &Who, at: Timestamp) -> Result<Event, Refusal> {
+        let by = self.resolve(by)?.clone();
+        Ok(Event { to: self.assignee().cloned(), ..event(kind, by, at) })
+    }
+
     fn check_state(&self, act: &Act) -> Result<(), Refusal> {
         match (act, self.state) {
             (Act::Open { .. }, None)
-            | (Act::Reopen { .. } | Act::Note { .. }, Some(State::Closed)) => Ok(()),
+            | (
+                Act::Reopen { .. } | Act::Note { .. } | Act::Label { .. } | Act::Rate { .. },
+                Some(State::Closed),
+            )
+            | (
+                Act::Create { .. } | Act::Update { .. } | Act::Delete { .. } | Act::Emit { .. },
+                _,
+            ) => Ok(()),
             (_, None) => Err(Refusal::NotOpened),
             (Act::Open { .. } | Act::Reopen { .. }, Some(State::Open)) => Err(Refusal::AlreadyOpen),
             (_, Some(State::Closed)) => Err(Refusal::Closed),
@@ -80,9 +107,10 @@ impl Conversation {
         }
     }
 
-    fn dialog(&self, kind: DialogKind) -> Option<Arc<DialogHead>> {
-        let open = |dialog: &&Dialog| dialog.head.kind == kind && dialog.state == State::Open;
-        self.dialogs.iter().rfind(open).map(|dialog| Arc::clone(&dialog.head))
+    /// The dialog that goes on.
+    fn dialog(&self) -> Option<Arc<DialogHead>> {
+        let open = self.dialogs.iter().rfind(|dialog| dialog.state == State::Open);
+        open.map(|dialog| Arc::clone(&dialog.head))
     }
 
     fn open(
@@ -199,6 +227,108 @@ impl Conversation {
         Ok(event(EventKind::ParticipantLeft, by, at))
     }
 
+    fn set(
+        &mut self,
+        by: Person,
+        variables: &[Variable],
+        scope: VariableScope,
+        at: Timestamp,
+    ) -> Event {
+        let known = |variable: &Variable| (variable.name.clone(), variable.value.clone());
+        let known: Map<String, Json> = variables.iter().map(known).collect();
+        match scope {
+            VariableScope::Conversation => extend(&mut self.variables, known),
+            VariableScope::Visitor => {
+                for person in self.cast.iter_mut().filter(|p| p.role() == Role::Visitor) {
+                    extend(Arc::make_mut(&mut person.variables), known.clone());
+                }
+            }
+        }
+        self.touch(at);
+        let told = |v: &Variable| json!({"name": v.name, "type": v.declared, "value": v.value});
+        event(EventKind::VariablesSet, by, at)
+            .detail("scope", json!(scope.word()))
+            .detail("variables", variables.iter().map(told).collect())
+    }
+
+    fn label(
+        &mut self,
+        by: Person,
+        add: bool,
+        labels: &[String],
+        at: Timestamp,
+    ) -> Result<Event, Refusal> {
+        for label in labels {
+            match (add, self.labels.contains(label)) {
+                (true, true) => return Err(Refusal::Labelled(label.clone())),
+                (false, false) => return Err(Refusal::NotLabelled(label.clone())),
+                _ => {}
+            }
+        }
+        if add {
+            self.labels.extend(labels.iter().cloned());
+        } else {
+            self.labels.retain(|label| !labels.contains(label));
+        }
+        self.touch(at);
+        let action = LABEL_ACTIONS[usize::from(!add)];
+        let labels = labels.iter().map(|label| json!({"name": label})).collect();
+        Ok(event(EventKind::LabelsChanged, by, at)
+            .detail("action", json!(action))
+            .detail("labels", labels))
+    }
+
+    fn rate(&mut self, by: Person, score: i64, comment: Option<&str>, at: Timestamp) -> Event {
+        self.rating = Some(score);
+        self.touch(at);
+        let event = event(EventKind::ConversationRated, by, at).detail("score", json!(score));
+        match comment {
+            Some(comment) => event.detail("comment", json!(comment)),
+            None => event,
+        }
+    }
+
+    /// Creates, changes or deletes an entity. Its ids are made by whoever knows how.
+    fn entity(&mut self, by: Person, act: &Act, at: Timestamp) -> Result<Event, Refusal> {
+        let place = |name: &str| self.entities.iter().position(|entity| entity.name == name);
+        match act {
+            Act::Create { name, kind, fields, .. } => {
+                if place(name).is_some() {
+                    return Err(Refusal::Exists(name.clone()));
+                }
+                let entity = Entity {
+                    name: name.clone(),
+                    kind: kind.clone(),
+                    ids: Made::new(),
+                    fields: fields.clone(),
+                    created_at: at,
+                    updated_at: at,
+                    created_by: by.clone(),
+                    updated_by: None,
+                };
+                self.entities.push(entity.clone());
+                Ok(Event { entity: Some(entity), ..event(EventKind::EntityCreated, by, at) })
+            }
+            Act::Update { name, fields, unset, .. } => {
+                let place = place(name).ok_or_else(|| Refusal::Nothing(name.clone()))?;
+                let entity = &mut self.entities[place];
+                let before = Some(entity.clone());
+                entity.fields.extend(fields.clone());
+                entity.fields.retain(|field, _| !unset.contains(field));
+                entity.updated_at = at;
+                entity.updated_by = Some(by.clone());
+                let entity = Some(entity.clone());
+                Ok(Event { entity, before, ..event(EventKind::EntityUpdated, by, at) })
+            }
+            Act::Delete { name, .. } => {
+                let place = place(name).ok_or_else(|| Refusal::Nothing(name.clone()))?;
+                let entity = Some(self.entities.remove(place));
+                Ok(Event { entity, ..event(EventKind::EntityDeleted, by, at) })
+            }
+            _ => Ok(event(EventKind::Emitted, by, at)),
+        }
+    }
+
     fn close(&mut self, by: Person, at: Timestamp) -> Event {
         self.state = Some(State::Closed);
         self.reply_due = None;
@@ -279,8 +409,16 @@ fn event(kind: EventKind, by: Person, at: Timestamp) -> Event {
         to: None,
         from: None,
         messages: Vec::new(),
+        entity: None,
+        before: None,
         details: Map::new(),
         ids: Made::new(),
+    }
+}
+
+fn extend(table: &mut Json, more: Map<String, Json>) {
+    if let Json::Object(table) = table {
+        table.extend(more);
     }
 }
 

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
+use super::act::VariableScope;
+use super::entity::Entity;
 use super::person::Person;
 use super::{Made, made};
 use crate::template::{Names, Object, Shape, Value, find, names as names_of};
@@ -26,10 +28,41 @@ crate::words! {
         ParticipantLeft = "participant.left",
         /// Somebody wrote a note.
         NoteAdded = "note.added",
+        /// Something became known about the visitor or the conversation.
+        VariablesSet = "variables.set",
+        /// Labels were put on or taken off.
+        LabelsChanged = "labels.changed",
+        /// The bot began a flow.
+        FlowStarted = "flow.started",
+        /// The conversation was rated.
+        ConversationRated = "conversation.rated",
         /// The conversation ended.
         ConversationClosed = "conversation.closed",
         /// A closed conversation went on.
         ConversationReopened = "conversation.reopened",
+        /// A customer, a company, an article came to be.
+        EntityCreated = "entity.created",
+        /// One of them changed.
+        EntityUpdated = "entity.updated",
+        /// One of them went.
+        EntityDeleted = "entity.deleted",
+        /// The vendor told something that no act causes.
+        Emitted = "emit",
+    }
+}
+
+impl EventKind {
+    /// Whether it tells the conversation's state, and so can be told again at any time.
+    pub fn is_about_state(self) -> bool {
+        matches!(
+            self,
+            Self::ConversationOpened
+                | Self::AssigneeChanged
+                | Self::ParticipantJoined
+                | Self::ParticipantLeft
+                | Self::ConversationClosed
+                | Self::ConversationReopened
+        )
     }
 }
 
@@ -48,6 +81,10 @@ pub struct Event {
     pub from: Option<Person>,
     /// The messages it is about, by their place in the transcript.
     pub messages: Vec<usize>,
+    /// The entity it is about, as it is now, and as it was before it changed.
+    pub entity: Option<Entity>,
+    /// The entity as it was before.
+    pub before: Option<Entity>,
     /// What else is to be told, by name.
     pub details: Map<String, Json>,
     /// What the vendor's `[ids]` made for it.
@@ -75,8 +112,37 @@ pub(super) fn names(kind: EventKind, person: &Names, message: &Names) -> Names {
         }
         EventKind::TypingChanged => names.with("typing", Shape::Bool, false),
         EventKind::NoteAdded => names.with("note", Shape::Text, false),
+        EventKind::VariablesSet => names
+            .with("scope", Shape::Word(VariableScope::WORDS), false)
+            .with("variables", Shape::list(variable_shape()), false),
+        EventKind::LabelsChanged => names.with("action", Shape::Word(LABEL_ACTIONS), false).with(
+            "labels",
+            Shape::list(Shape::table(named("a label"))),
+            false,
+        ),
+        EventKind::FlowStarted => names.with(
+            "flow",
+            Shape::table(named("a flow").with("states", Shape::Int, false)),
+            false,
+        ),
+        EventKind::ConversationRated => {
+            names.with("score", Shape::Int, false).with("comment", Shape::Text, true)
+        }
         _ => names,
     }
+}
+
+/// What happens to labels.
+pub(super) const LABEL_ACTIONS: &[&str] = &["added", "removed"];
+
+/// Something with a name; `[ids]` may add more.
+fn named(about: &'static str) -> Names {
+    Names { whole: true, ..Names::new(about, Vec::new()).with("name", Shape::Text, false) }
+}
+
+fn variable_shape() -> Shape {
+    let names = named("a variable").with("type", Shape::Text, false);
+    Shape::table(names.with("value", Shape::Any, false))
 }
 
 impl Object for Event {

@@ -15,8 +15,6 @@ crate::words! {
     pub enum DialogKind {
         /// The conversation itself.
         Main = "main",
-        /// The questions after it.
-        Survey = "survey",
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod act;
 mod apply;
+mod entity;
 mod event;
 mod message;
 mod person;
 mod state;
 
-pub use act::{Act, Who};
+pub use act::{Act, Variable, VariableScope, Who};
+pub use entity::Entity;
 pub use event::{Event, EventKind};
 pub use message::{Dialog, DialogHead, DialogKind, Message};
 pub use person::{Member, Part, Person, Role};
@@ -56,6 +58,11 @@ impl Model {
     /// A conversation.
     pub fn conversation(person: &Names, message: &Names, dialog: &Names) -> Names {
         state::names(person, message, dialog)
+    }
+
+    /// A customer, a company, an article, without its fields.
+    pub fn entity(person: &Names) -> Names {
+        entity::names(person)
     }
 
     /// An event of this kind.

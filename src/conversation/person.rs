@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
 use super::{Made, made};
@@ -120,6 +121,13 @@ impl Person {
         self.member == other.member
     }
 
+    /// How far their clocks are from UTC, as `+01:00`.
+    pub fn utc_offset(&self) -> String {
+        let zone = TimeZone::get(self.member.locale.timezone).unwrap_or(TimeZone::UTC);
+        let local = self.member.created_at.to_zoned(zone);
+        local.strftime("%:z").to_string()
+    }
+
     /// The full name.
     pub fn name(&self) -> String {
         let persona = &self.member.persona;
@@ -147,6 +155,10 @@ crate::fields! {
         always city: Shape::Text => |p| p.member.persona.city.into();
         always region: Shape::Text => |p| p.member.persona.region.into();
         always country: Shape::Text => |p| p.member.locale.country.into();
+        always host: Shape::Text => |p| p.member.persona.host.into();
+        always page: Shape::Text => |p| p.member.persona.page.as_str().into();
+        always dial: Shape::Text => |p| p.member.locale.dial.into();
+        always utc_offset: Shape::Text => |p| p.utc_offset().into();
         always country_code: Shape::Text => |p| p.member.locale.country_code.into();
         always is_new: Shape::Bool => |p| Value::Bool(p.member.is_new);
         always created_at: Shape::Time => |p| Value::Time(p.member.created_at);

@@ -3,11 +3,13 @@
 //! How acts change it is in `apply`.
 
 use super::act::{Act, Who};
-use super::message::{Dialog, DialogKind, Message};
+use super::entity::Entity;
+use super::message::{Dialog, Message};
 use super::person::{Person, Role};
 use super::{Made, made};
 use crate::template::{Names, Object, Shape, Value, find, names as names_of};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value as Json};
 
 crate::words! {
     /// Whether something goes on.
@@ -66,6 +68,14 @@ pub struct Conversation {
     pub messages: Vec<Message>,
     /// Its dialogs.
     pub dialogs: Vec<Dialog>,
+    /// What is known about it under names of somebody's choice.
+    pub variables: Json,
+    /// The labels on it, by name.
+    pub labels: Vec<String>,
+    /// How it was rated.
+    pub rating: Option<i64>,
+    /// Customers, companies, articles: what acts have created and not deleted.
+    pub entities: Vec<Entity>,
     /// Who types, by name.
     pub(super) typing: Vec<String>,
     /// How many messages each has read, by name.
@@ -102,9 +112,18 @@ pub enum Refusal {
     /// It is assigned to them already.
     #[error("the conversation is assigned to `{0}` already")]
     Assigned(String),
-    /// There is no such dialog.
-    #[error("there is no {0} dialog")]
-    NoDialog(DialogKind),
+    /// The label is on the conversation already.
+    #[error("the conversation has the label `{0}` already")]
+    Labelled(String),
+    /// The label is not on the conversation.
+    #[error("the conversation does not have the label `{0}`")]
+    NotLabelled(String),
+    /// There is something of this name already.
+    #[error("there is something called `{0}` already")]
+    Exists(String),
+    /// There is nothing of this name.
+    #[error("nothing is called `{0}`")]
+    Nothing(String),
 }
 
 /// An act that follows by itself, and how long after.
@@ -130,6 +149,10 @@ impl Conversation {
             assignee: None,
             messages: Vec::new(),
             dialogs: Vec::new(),
+            variables: Json::Object(Map::new()),
+            labels: Vec::new(),
+            rating: None,
+            entities: Vec::new(),
             typing: Vec::new(),
             read: Vec::new(),
         }
@@ -145,9 +168,21 @@ impl Conversation {
         self.assignee.as_deref().and_then(|name| self.person(name))
     }
 
+    /// Somebody of a role: whoever is assigned, if they are, else the first of the cast.
+    pub fn somebody(&self, role: Role) -> Option<String> {
+        let assigned = self.assignee().filter(|person| person.role() == role);
+        let first = || self.cast.iter().find(|person| person.role() == role);
+        assigned.or_else(first).map(|person| person.member.name.clone())
+    }
+
     /// The visitor.
     pub fn visitor(&self) -> Option<&Person> {
         self.cast.iter().find(|person| person.role() == Role::Visitor)
+    }
+
+    /// The last thing the visitor said.
+    pub fn last_visitor_message(&self) -> Option<&Message> {
+        self.messages.iter().rfind(|message| message.by.role() == Role::Visitor)
     }
 
     /// Who takes part, in the order they joined.
@@ -203,9 +238,13 @@ crate::fields! {
         maybe assignee: Shape::Any => |c| Value::maybe_object(c.assignee());
         always message_count: Shape::Int => |c| Value::from(c.messages.len());
         maybe last_message: Shape::Any => |c| Value::maybe_object(c.messages.last());
+        maybe last_visitor_message: Shape::Any => |c| Value::maybe_object(c.last_visitor_message());
         always messages: Shape::Any => |c| Value::objects(&c.messages);
         always participants: Shape::Any => |c| Value::objects(c.participants());
         always dialogs: Shape::Any => |c| Value::objects(&c.dialogs);
+        always variables: Shape::open_table() => |c| Value::data(&c.variables);
+        always labels: Shape::list(Shape::Text) => |c| c.labels.iter().map(String::as_str).collect();
+        maybe rating: Shape::Int => |c| c.rating.map_or(Value::Absent, Value::Int);
     }
 }
 
@@ -217,6 +256,7 @@ pub(super) fn names(person: &Names, message: &Names, dialog: &Names) -> Names {
         .with("assignee", person.clone(), true)
         .with("participants", Shape::list(person), false)
         .with("last_message", message.clone(), true)
+        .with("last_visitor_message", message.clone(), true)
         .with("messages", Shape::list(message), false)
         .with("dialogs", Shape::list(dialog), false)
 }

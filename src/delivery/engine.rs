@@ -43,7 +43,13 @@ pub enum Command {
 pub struct Engine {
     lanes: BTreeMap<Lane, Queue>,
     in_flight: usize,
-    in_flight_to: BTreeMap<String, usize>,
+    hosts: BTreeMap<String, Host>,
+}
+
+/// The attempts under way to one host, and the lanes that wait for one.
+#[derive(Debug, Default)]
+struct Host {
+    in_flight: usize,
     waiting: VecDeque<Lane>,
 }
 
@@ -83,9 +89,8 @@ impl Engine {
             }
             Input::Woken(lane) => {
                 let delayed = |queue: &&mut Queue| queue.stage == Stage::Delayed;
-                if let Some(queue) = self.lanes.get_mut(&lane).filter(delayed) {
-                    queue.stage = Stage::Waiting;
-                    self.waiting.push_back(lane);
+                if self.lanes.get_mut(&lane).as_ref().is_some_and(delayed) {
+                    self.wait(lane);
                 }
             }
             Input::Finished(lane, met) => self.finished(now, lane, met, &mut commands),
@@ -111,8 +116,16 @@ impl Engine {
             self.lanes.remove(&lane);
         } else {
             queue.attempt = 1;
-            queue.stage = Stage::Waiting;
-            self.waiting.push_back(lane);
+            self.wait(lane);
+        }
+    }
+
+    /// Lets a lane wait for a slot.
+    fn wait(&mut self, lane: Lane) {
+        let Some(queue) = self.lanes.get_mut(&lane) else { return };
+        queue.stage = Stage::Waiting;
+        if let Some(delivery) = queue.deliveries.front() {
+            self.hosts.entry(host_of(delivery)).or_default().waiting.push_back(lane);
         }
     }
 
@@ -122,8 +135,8 @@ impl Engine {
         let Some(delivery) = queue.deliveries.front().cloned() else { return };
         let attempt = queue.attempt;
         self.in_flight -= 1;
-        if let Some(count) = self.in_flight_to.get_mut(&host_of(&delivery)) {
-            *count -= 1;
+        if let Some(host) = self.hosts.get_mut(&host_of(&delivery)) {
+            host.in_flight -= 1;
         }
         let next = delivery.endpoint.policy.next(attempt, met.final_status());
         if let Next::Retry(delay) = next {
@@ -147,25 +160,25 @@ impl Engine {
         self.begin(lane);
     }
 
-    /// Sends what waits, as long as there are slots; a lane whose host has none lets others pass.
+    /// Sends what waits, as long as there are slots; hosts take turns.
     fn fill_slots(&mut self, commands: &mut Vec<Command>) {
-        let mut passed = VecDeque::new();
-        while self.in_flight < MAX_IN_FLIGHT {
-            let Some(lane) = self.waiting.pop_front() else { break };
-            let Some(queue) = self.lanes.get_mut(&lane) else { continue };
-            let Some(delivery) = queue.deliveries.front() else { continue };
-            let count = self.in_flight_to.entry(host_of(delivery)).or_default();
-            if *count == MAX_IN_FLIGHT_PER_HOST {
-                passed.push_back(lane);
-                continue;
+        let mut sent = true;
+        while sent {
+            sent = false;
+            for host in self.hosts.values_mut() {
+                if self.in_flight == MAX_IN_FLIGHT || host.in_flight == MAX_IN_FLIGHT_PER_HOST {
+                    continue;
+                }
+                let Some(lane) = host.waiting.pop_front() else { continue };
+                let Some(queue) = self.lanes.get_mut(&lane) else { continue };
+                let Some(delivery) = queue.deliveries.front() else { continue };
+                host.in_flight += 1;
+                self.in_flight += 1;
+                queue.stage = Stage::InFlight;
+                commands.push(Command::Send(Arc::clone(delivery), queue.attempt));
+                sent = true;
             }
-            *count += 1;
-            self.in_flight += 1;
-            queue.stage = Stage::InFlight;
-            commands.push(Command::Send(Arc::clone(delivery), queue.attempt));
         }
-        passed.append(&mut self.waiting);
-        self.waiting = passed;
     }
 }
 

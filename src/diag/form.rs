@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 
 use crate::base::duration::{self, Span};
-use crate::base::text::one_of;
+use crate::base::text::{nearest, one_of};
 use crate::diag::code::{self, Code};
 use crate::diag::node::{Content, Key, Node, Table};
 use crate::diag::problem::{Problem, Problems};
@@ -133,6 +133,10 @@ impl Scalar for u64 {
     fn scan(node: &Node) -> Result<Self, Fault> {
         match node.content {
             Content::Int(int) if int >= 0 => Ok(int.unsigned_abs()),
+            Content::Int(int) => {
+                let message = format!("expected an integer from 0 up, found {int}");
+                Err(Fault { code: code::WRONG_TYPE, message, help: None })
+            }
             _ => Err(Fault::expected("an integer from 0 up", node)),
         }
     }
@@ -163,12 +167,16 @@ impl Scalar for SignedDuration {
 }
 
 fn duration_from<T>(node: &Node, parse: fn(&str) -> Result<T, String>) -> Result<T, Fault> {
-    let help = Some("write a duration as a text, such as \"250ms\" or \"2s\"".to_owned());
-    let fault = |message| Fault { code: code::WRONG_DURATION, message, help: help.clone() };
-    let Some(text) = node.as_text() else {
-        return Err(fault(format!("expected a duration, found {}", node.kind())));
+    let fault = |message, help: Option<&str>| Fault {
+        code: code::WRONG_DURATION,
+        message,
+        help: help.map(str::to_owned),
     };
-    parse(text).map_err(fault)
+    let Some(text) = node.as_text() else {
+        let help = "write a duration as a text, such as \"250ms\" or \"2s\"";
+        return Err(fault(format!("expected a duration, found {}", node.kind()), Some(help)));
+    };
+    parse(text).map_err(|message| fault(message, None))
 }
 
 impl Form for Node {
@@ -198,7 +206,13 @@ impl<T: Form> Form for Option<T> {
 impl<T: Form> Form for Vec<T> {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let Content::List(items) = &node.content else {
-            problems.push(wrong_type(node, "a list"));
+            let problem = wrong_type(node, "a list");
+            problems.push(match node.content {
+                Content::Table(_) => {
+                    problem.help("each of them stands under `[[…]]`, in two brackets")
+                }
+                _ => problem,
+            });
             return None;
         };
         Some(items.iter().filter_map(|item| T::read(item, problems)).collect())
@@ -296,12 +310,18 @@ impl<'a> Fields<'a> {
     pub fn take<T: Form>(&mut self, key: &'static str) -> Option<T> {
         self.known.push(key);
         if let Some(node) = self.table.get(key) {
-            return T::read(node, self.problems);
+            // What could be left out does not take the whole table with it when it is wrong.
+            return T::read(node, self.problems).or_else(T::absent);
         }
         let absent = T::absent();
         if absent.is_none() {
             let message = format!("the key `{key}` is missing");
-            self.problems.push(Problem::at(self.place, code::MISSING_KEY, message));
+            let mut problem = Problem::at(self.place, code::MISSING_KEY, message);
+            let others = self.table.0.iter().map(|(other, _)| other.name.as_str());
+            if let Some(other) = nearest(key, others) {
+                problem = problem.help(format!("is `{other}` meant to be `{key}`?"));
+            }
+            self.problems.push(problem);
         }
         absent
     }
@@ -510,8 +530,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                "s.toml:1:1 the key `name` is missing",
                 "s.toml:1:1 unknown key `nmae`",
+                "s.toml:1:1 the key `name` is missing",
                 "s.toml:2:7 the range `3s..2s` ends before it begins",
                 "s.toml:3:12 `blu` is not `red` or `blue`",
                 "s.toml:3:19 expected a text, found an integer",

@@ -111,7 +111,8 @@ impl Problems {
     pub fn sorted(mut self) -> Vec<Problem> {
         self.0.sort_by_key(|problem| {
             let place = problem.place.as_ref();
-            place.map(|place| (place.source.name.clone(), place.span.start))
+            let place = place.map(|place| (place.source.name.clone(), place.span.start));
+            (place, problem.code, problem.message.clone())
         });
         self.0.dedup();
         self.0

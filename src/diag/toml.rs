@@ -20,7 +20,9 @@ pub fn parse(source: &Arc<Source>) -> (Node, Problems) {
         let message = error.message().lines().next().unwrap_or("not TOML");
         let place = source.place(span);
         let mut problem = Problem::at(&place, code::TOML_SYNTAX, message);
-        problem.help = bare_word(place.text());
+        if !message.starts_with("duplicate") {
+            problem.help = bare_word(place.text());
+        }
         problems.push(problem);
     }
     let mut reader = Reader { source, problems };

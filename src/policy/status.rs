@@ -45,7 +45,7 @@ fn range(text: &str) -> Result<Range, WrongStatus> {
         };
     }
     match text.parse() {
-        Ok(status @ 100..=999) => Ok(Range(status, status, text.into())),
+        Ok(status @ 100..=599) => Ok(Range(status, status, text.into())),
         _ => Err(wrong()),
     }
 }
@@ -67,7 +67,7 @@ mod tests {
         assert!(set.contains(204) && set.contains(410) && !set.contains(500));
         assert_eq!(set.to_string(), "2xx, 410");
         assert!(StatusSet::parse(["any"]).unwrap().contains(500));
-        for wrong in ["", "20", "6xx", "xx", "2XX", "ok"] {
+        for wrong in ["", "20", "600", "6xx", "xx", "2XX", "ok"] {
             assert!(StatusSet::parse([wrong]).is_err(), "{wrong}");
         }
     }

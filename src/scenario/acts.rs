@@ -3,7 +3,10 @@
 use crate::base::text::one_of;
 use crate::diag::{Form, Key, Node, Place, Problem, Problems, code, form::unknown_key};
 
-use super::forms::{AssignForm, NoteForm, OpenForm, PlainForm, ReadForm, SayForm, TypingForm};
+use super::forms::{
+    AssignForm, CreateForm, DeleteForm, EmitForm, FlowForm, LabelForm, NoteForm, OpenForm,
+    PlainForm, RateForm, ReadForm, SayForm, SetForm, TypingForm, UpdateForm,
+};
 
 /// An act as the file writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,14 @@ pub(super) enum ActForm {
     Join(PlainForm),
     Leave(PlainForm),
     Note(NoteForm),
+    Set(SetForm),
+    Label(LabelForm),
+    Flow(FlowForm),
+    Rate(RateForm),
+    Create(CreateForm),
+    Update(UpdateForm),
+    Delete(DeleteForm),
+    Emit(EmitForm),
     Close(PlainForm),
     Reopen(PlainForm),
 }
@@ -33,6 +44,14 @@ const ACTS: &[(&str, Reader)] = &[
     ("join", |node, problems| PlainForm::read(node, problems).map(ActForm::Join)),
     ("leave", |node, problems| PlainForm::read(node, problems).map(ActForm::Leave)),
     ("note", |node, problems| NoteForm::read(node, problems).map(ActForm::Note)),
+    ("set", |node, problems| SetForm::read(node, problems).map(ActForm::Set)),
+    ("label", |node, problems| LabelForm::read(node, problems).map(ActForm::Label)),
+    ("flow", |node, problems| FlowForm::read(node, problems).map(ActForm::Flow)),
+    ("rate", |node, problems| RateForm::read(node, problems).map(ActForm::Rate)),
+    ("create", |node, problems| CreateForm::read(node, problems).map(ActForm::Create)),
+    ("update", |node, problems| UpdateForm::read(node, problems).map(ActForm::Update)),
+    ("delete", |node, problems| DeleteForm::read(node, problems).map(ActForm::Delete)),
+    ("emit", |node, problems| EmitForm::read(node, problems).map(ActForm::Emit)),
     ("close", |node, problems| PlainForm::read(node, problems).map(ActForm::Close)),
     ("reopen", |node, problems| PlainForm::read(node, problems).map(ActForm::Reopen)),
 ];

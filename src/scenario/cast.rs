@@ -105,7 +105,7 @@ fn check_locale(tag: &At<String>, problems: &mut Problems) -> &'static Locale {
 fn check_name(key: &Key, role: Role, problems: &mut Problems) {
     let other_role = Role::of_word(&key.name).filter(|named| *named != role);
     if RESERVED.contains(&key.name.as_str()) || other_role.is_some() {
-        let message = format!("`{}` cannot be the name of a {role}", key.name);
+        let message = format!("`{}` cannot name somebody of the role {role}", key.name);
         let problem = Problem::at(&key.place, code::RESERVED_NAME, message);
         problems.push(problem.help("give them a name of their own, such as `grace`"));
     }

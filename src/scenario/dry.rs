@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::cast::CastMember;
-use super::script::{ActPlan, Draws, Step};
+use super::script::{Draws, Step};
 use crate::base::draw::Draw;
-use crate::conversation::{Act, Conversation, DialogKind, Refusal, Who};
+use crate::conversation::{Act, Conversation, Refusal, Who};
 use crate::diag::{Problem, Problems, code};
 use crate::vendor::{Account, Coverage, Vendor};
 
@@ -44,9 +44,9 @@ fn run_at(
     let account = Account::test(vendor);
     let people = cast.iter().map(|m| m.invent(&account, &draws, Timestamp::UNIX_EPOCH)).collect();
     let mut conversation = Conversation::new(1, people, vendor.habits());
-    let mut left_out = None;
+    let (mut left_out, mut played) = (None, false);
     for step in steps.iter().filter(|step| step.skipped_at(&vendor.id).is_none()) {
-        let act = dry_act(step.plan_at(&vendor.id));
+        let act = step.plan_at(&vendor.id).act.clone();
         if let Some(reason) = unplayable(&account, &act, &conversation) {
             let told = format!("{} cannot play `{}`: {reason}", vendor.name, act.word());
             if only_this {
@@ -61,23 +61,39 @@ fn run_at(
             }
             return left_out;
         }
+        played = true;
     }
-    None
+    left_out.filter(|_| !played)
 }
 
 /// Why a vendor leaves an act out, if it does.
 pub fn unplayable(account: &Account, act: &Act, conversation: &Conversation) -> Option<String> {
-    if let Act::Say { kind, .. } = act
-        && !account.vendor.kinds.contains_key(kind)
-    {
-        return Some(format!("it has no messages of the kind `{kind}`"));
+    let vendor = &account.vendor;
+    let gone = |name: &String| !conversation.entities.iter().any(|entity| entity.name == *name);
+    match act {
+        Act::Say { kind, .. } if !vendor.kinds.contains_key(kind) => {
+            return Some(format!("it has no messages of the kind `{kind}`"));
+        }
+        Act::Emit { event_type, .. } => {
+            let sends = vendor.events.iter().any(|rule| rule.event_type == *event_type);
+            return (!sends).then(|| format!("it does not send `{event_type}`"));
+        }
+        _ => {}
     }
     let role = match act.by() {
         Who::Member(name) => conversation.person(name)?.role(),
         Who::Assignee => conversation.assignee()?.role(),
     };
-    match account.coverage(act.causes(), role) {
-        Coverage::Cannot(reason) => Some(reason.to_owned()),
+    if let Coverage::Cannot(reason) = account.coverage(act.causes(), role) {
+        return Some(reason.to_owned());
+    }
+    match act {
+        Act::Create { kind, .. } if !vendor.entities.contains_key(kind) => {
+            Some(format!("it has no entities of the kind `{kind}`"))
+        }
+        Act::Update { name, .. } | Act::Delete { name, .. } if gone(name) => {
+            Some(format!("`{name}` was not created there"))
+        }
         _ => None,
     }
 }
@@ -93,20 +109,6 @@ fn play(conversation: &mut Conversation, act: Act) -> Result<(), Refusal> {
         next = conversation.implied_after(&act).map(|(_, act)| act);
     }
     Ok(())
-}
-
-fn dry_act(plan: &ActPlan) -> Act {
-    match plan {
-        ActPlan::Ready(act) => act.clone(),
-        ActPlan::Note { by, .. } => Act::Note { by: by.clone(), text: String::new() },
-        ActPlan::Say { by, kind, .. } => Act::Say {
-            by: by.clone(),
-            kind: kind.clone(),
-            text: String::new(),
-            data: serde_json::Map::new(),
-            dialog: DialogKind::Main,
-        },
-    }
 }
 
 fn refused(step: &Step, refusal: &Refusal) -> Problem {

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::base::duration::Span;
-use crate::conversation::Role;
+use crate::conversation::{Role, VariableScope};
 use crate::diag::{At, Named, Node};
 use crate::form;
 
@@ -147,6 +147,105 @@ form! {
     pub(super) struct PlainForm {
         /// Who.
         by: At<String>,
+    }
+}
+
+form! {
+    /// Something becomes known about the visitor or the conversation.
+    pub(super) struct SetForm {
+        /// By whom; the system without this.
+        by: Option<At<String>>,
+        /// What it is known about: `visitor`, also in later conversations, or `conversation`; the
+        /// visitor without this.
+        scope: Option<At<VariableScope>>,
+        /// What: values by name; a table with `type` and `value` declares the type.
+        variables: Named<Node>,
+    }
+}
+
+form! {
+    /// Labels are put on the conversation or taken off it.
+    pub(super) struct LabelForm {
+        /// By whom.
+        by: At<String>,
+        /// Labels that are put on.
+        add: Vec<At<String>>,
+        /// Labels that are taken off.
+        remove: Vec<At<String>>,
+    }
+}
+
+form! {
+    /// A flow begins.
+    pub(super) struct FlowForm {
+        /// Whose; the bot's without this.
+        by: Option<At<String>>,
+        /// Its name.
+        name: At<String>,
+        /// How many states it has; 1 without this.
+        states: Option<At<i64>>,
+    }
+}
+
+form! {
+    /// The conversation is rated.
+    pub(super) struct RateForm {
+        /// By whom; the visitor without this.
+        by: Option<At<String>>,
+        /// From 1 to 5.
+        score: At<i64>,
+        /// What was said with it.
+        comment: Option<At<String>>,
+    }
+}
+
+form! {
+    /// A customer, a company, an article comes to be.
+    pub(super) struct CreateForm {
+        /// What it is.
+        kind: At<String>,
+        /// A name by which later steps refer to it.
+        as_ ("as"): At<String>,
+        /// By whom; the system without this.
+        by: Option<At<String>>,
+        /// Its fields; what is left out is invented.
+        with: Named<Node>,
+    }
+}
+
+form! {
+    /// One of them changes.
+    pub(super) struct UpdateForm {
+        /// Which.
+        entity: At<String>,
+        /// By whom; the system without this.
+        by: Option<At<String>>,
+        /// The fields that change.
+        with: Named<Node>,
+        /// The fields that are taken away.
+        unset: Vec<At<String>>,
+    }
+}
+
+form! {
+    /// One of them goes.
+    pub(super) struct DeleteForm {
+        /// Which.
+        entity: At<String>,
+        /// By whom; the system without this.
+        by: Option<At<String>>,
+    }
+}
+
+form! {
+    /// The vendor tells an event by its name, whatever led to it.
+    pub(super) struct EmitForm {
+        /// The vendor's name for it.
+        type_ ("type"): At<String>,
+        /// By whom; the system without this.
+        by: Option<At<String>>,
+        /// What it holds; what is left out is as the vendor's folder has it.
+        data: Named<Node>,
     }
 }
 

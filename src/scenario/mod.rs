@@ -10,6 +10,7 @@ mod cast;
 mod check;
 mod dry;
 mod forms;
+mod plan;
 mod script;
 mod text;
 

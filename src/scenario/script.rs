@@ -9,7 +9,7 @@ use super::cast::CastMember;
 use super::text::Told;
 use crate::base::draw::Draw;
 use crate::base::duration::Span;
-use crate::conversation::{Act, DialogKind, Person, Who};
+use crate::conversation::{Act, Person, Variable, Who};
 use crate::diag::Place;
 use crate::policy::StatusSet;
 use crate::template::{Body, Line, TooLarge};
@@ -57,12 +57,14 @@ pub(super) struct Override {
     pub(super) act: Option<ActPlan>,
 }
 
-/// An act whose texts are still to be rendered.
+/// An act whose texts and data are still to be rendered.
 #[derive(Clone, Debug)]
-pub(super) enum ActPlan {
-    Say { by: Who, kind: String, text: Option<Line>, data: Body },
-    Note { by: Who, text: Line },
-    Ready(Act),
+pub(super) struct ActPlan {
+    pub(super) act: Act,
+    /// The text, or the comment.
+    pub(super) text: Option<Line>,
+    /// The data, the fields, or the variables.
+    pub(super) data: Option<Body>,
 }
 
 /// A step in time, for one conversation at one vendor.
@@ -156,27 +158,58 @@ impl<'a> Play<'a> {
             Some(reason) => Err(reason),
             None => {
                 let plan = own.and_then(|own| own.act.as_ref()).unwrap_or(&step.act);
-                Ok(self.act(plan)?)
+                Ok(plan.render(&self.told)?)
             }
         };
         Ok(PlayedStep { step, after, act })
     }
+}
 
-    fn act(&self, plan: &ActPlan) -> Result<Act, TooLarge> {
-        Ok(match plan {
-            ActPlan::Ready(act) => act.clone(),
-            ActPlan::Note { by, text } => {
-                Act::Note { by: by.clone(), text: text.render(&self.told) }
-            }
-            ActPlan::Say { by, kind, text, data } => Act::Say {
-                by: by.clone(),
-                kind: kind.clone(),
-                text: text.as_ref().map(|text| text.render(&self.told)).unwrap_or_default(),
-                data: object(&data.render(&self.told)?),
-                dialog: DialogKind::Main,
-            },
-        })
+impl ActPlan {
+    /// An act with nothing to render.
+    pub(super) fn ready(act: Act) -> Self {
+        Self { act, text: None, data: None }
     }
+
+    /// Who does it, for labels.
+    pub(super) fn doer(&self) -> &str {
+        match self.act.by() {
+            Who::Member(name) => name,
+            Who::Assignee => "assignee",
+        }
+    }
+
+    fn render(&self, told: &Told) -> Result<Act, TooLarge> {
+        let mut act = self.act.clone();
+        let text = self.text.as_ref().map(|text| text.render(told));
+        let data = match &self.data {
+            Some(data) => object(&data.render(told)?),
+            None => Map::new(),
+        };
+        match &mut act {
+            Act::Say { text: own, data: own_data, .. } => {
+                (*own, *own_data) = (text.unwrap_or_default(), data);
+            }
+            Act::Note { text: own, .. } => *own = text.unwrap_or_default(),
+            Act::Rate { comment, .. } => *comment = text,
+            Act::Create { fields, .. } | Act::Update { fields, .. } => *fields = data,
+            Act::Emit { data: own, .. } => *own = data,
+            Act::Set { variables, .. } => *variables = data.into_iter().map(variable).collect(),
+            _ => {}
+        }
+        Ok(act)
+    }
+}
+
+/// A variable as a step writes it: a value, or a table that declares a type as well.
+fn variable((name, value): (String, Json)) -> Variable {
+    if let Json::Object(table) = &value
+        && let (Some(Json::String(declared)), Some(value)) = (table.get("type"), table.get("value"))
+    {
+        return Variable { name, declared: declared.clone(), value: value.clone() };
+    }
+    let declared = Variable::type_of(&value).to_owned();
+    Variable { name, declared, value }
 }
 
 fn object(json: &str) -> Map<String, Json> {
@@ -186,11 +219,7 @@ fn object(json: &str) -> Map<String, Json> {
 impl Step {
     /// The key of its act.
     pub fn word(&self) -> &'static str {
-        match &self.act {
-            ActPlan::Say { .. } => "say",
-            ActPlan::Note { .. } => "note",
-            ActPlan::Ready(act) => act.word(),
-        }
+        self.act.act.word()
     }
 
     /// Why the step is left out at a vendor, where the file says so.

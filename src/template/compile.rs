@@ -303,20 +303,23 @@ impl Compiler<'_> {
     /// `{"$if": "path", "$is": …, "$then": …, "$else": …}`
     fn choose(&mut self, lead: &Lead, node: &Node, table: &Table, out: &mut Out) -> bool {
         self.only(table, &["$if", "$is", "$then", "$else"]);
-        let (Some(condition), Some(then)) = (table.get("$if"), table.get("$then")) else {
-            self.problem(&node.place, code::TEMPLATE_KEY, "`$if` needs `$then` beside it");
+        let (Some(condition), then, otherwise) =
+            (table.get("$if"), table.get("$then"), table.get("$else"))
+        else {
             return true;
         };
+        if then.is_none() && otherwise.is_none() {
+            let message = "`$if` needs `$then` or `$else` beside it";
+            self.problem(&node.place, code::TEMPLATE_KEY, message);
+            return true;
+        }
         let is = table.get("$is");
         let Some((path, expr)) = self.condition(condition, is) else { return true };
         let mut ways = [Out::default(), Out::default()];
         self.scope.present.push(path);
-        let then_writes = self.spliced(lead, then, &mut ways[0]);
+        let then_writes = then.is_some_and(|then| self.spliced(lead, then, &mut ways[0]));
         self.scope.present.pop();
-        let else_writes = match table.get("$else") {
-            Some(otherwise) => self.spliced(lead, otherwise, &mut ways[1]),
-            None => false,
-        };
+        let else_writes = otherwise.is_some_and(|other| self.spliced(lead, other, &mut ways[1]));
         let [then, otherwise] = ways.map(Out::ops);
         let is = is.map(|is| wanted(is).iter().map(|node| node.to_json()).collect());
         out.push(Op::Choose(Box::new(Choice { expr, is, then, otherwise })));
@@ -362,7 +365,12 @@ impl Compiler<'_> {
         }
     }
 
-    fn table(&mut self, node: &Node, table: &Table, out: &mut Out) {
+    pub(super) fn table(&mut self, node: &Node, table: &Table, out: &mut Out) {
+        if let Some(file) = table.get("$include")
+            && table.0.iter().all(|(key, _)| ["$include", "$with"].contains(&key.name.as_str()))
+        {
+            return self.include_whole(file, table, out);
+        }
         match own_key(table) {
             Some("$json") => {
                 self.only(table, &["$json"]);

@@ -70,6 +70,26 @@ impl Compiler<'_> {
 
     /// Puts the members of another file here.
     fn include(&mut self, name: &Node, table: &Table, members: &mut Members, out: &mut Out) {
+        self.including(name, table, out, |own, included, entries, out| {
+            own.members(included, entries, members, out);
+        });
+    }
+
+    /// An object that is nothing but an include is whatever the other file holds.
+    pub(super) fn include_whole(&mut self, name: &Node, table: &Table, out: &mut Out) {
+        self.including(name, table, out, |own, included, entries, out| {
+            own.table(included, entries, out);
+        });
+    }
+
+    /// Finds another file and compiles it with the names that are given to it.
+    fn including(
+        &mut self,
+        name: &Node,
+        table: &Table,
+        out: &mut Out,
+        compile: impl FnOnce(&mut Self, &Node, &Table, &mut Out),
+    ) {
         let Some(file) = name.as_text() else {
             return self.problem(&name.place, code::INCLUDE, "`$include` takes the name of a file");
         };
@@ -91,7 +111,7 @@ impl Compiler<'_> {
         let values = table.get("$with").map(|with| self.with(with)).unwrap_or_default();
         self.includes.push(file.to_owned());
         let mut inner = Out::default();
-        self.members(&included, entries, members, &mut inner);
+        compile(self, &included, entries, &mut inner);
         self.includes.pop();
         self.scope.bound.truncate(bound);
         if values.is_empty() {

@@ -122,6 +122,7 @@ impl Shape {
             Self::Time => "a time",
             Self::Any => "data",
             Self::List(_) => "a list",
+            Self::Table(names) if names.about == "data" => "a table",
             Self::Table(names) => names.about,
         }
     }

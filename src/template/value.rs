@@ -197,6 +197,12 @@ impl From<i64> for Value<'_> {
     }
 }
 
+impl<'a> FromIterator<&'a str> for Value<'a> {
+    fn from_iter<T: IntoIterator<Item = &'a str>>(texts: T) -> Self {
+        Self::List(texts.into_iter().map(Self::from).collect())
+    }
+}
+
 impl From<usize> for Value<'_> {
     fn from(count: usize) -> Self {
         Self::Int(i64::try_from(count).unwrap_or(i64::MAX))

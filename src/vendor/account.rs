@@ -14,7 +14,7 @@ use super::roots::Roots;
 use crate::base::draw::Draw;
 use crate::base::secret::Secret;
 use crate::base::text::one_of;
-use crate::config::VendorSettings;
+use crate::config::{FILES_URL, VendorSettings};
 use crate::diag::{At, Key, Node, Problem, Problems, code};
 use crate::template::{Library, Line, LineRules, Name, Names, Shape};
 
@@ -42,6 +42,8 @@ pub struct Account {
     pub values: Map<String, Json>,
     /// The options chosen, by name.
     pub options: Map<String, Json>,
+    /// The address below which built-in files can be fetched.
+    pub files: String,
     /// The credentials, by name.
     pub secrets: BTreeMap<String, Secret>,
     brand: Map<String, Json>,
@@ -129,6 +131,7 @@ impl Account {
             vendor: Arc::clone(vendor),
             values: Map::new(),
             options: fixed.option.iter().map(option).collect(),
+            files: FILES_URL.to_owned(),
             secrets: BTreeMap::new(),
             brand: fixed.brand.clone(),
             exposed: Map::new(),

@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Map;
-
 use super::account::Fixed;
+use super::data::Data;
 use super::forms::{
     Certainty, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, JsonForm, KindForm,
     OnFailure, RetryKind, VendorForm,
@@ -22,7 +21,7 @@ use super::vocabulary::{Vocabulary, no_files};
 use super::{Vendor, coverage};
 use crate::base::limits::MAX_TIMEOUT;
 use crate::conversation::{EventKind, Habits};
-use crate::diag::{At, Form as _, Named, Node, Place, Problem, Problems, code};
+use crate::diag::{At, Content, Form as _, Named, Node, Place, Problem, Problems, Table, code};
 use crate::policy::{Policy, Retry, StatusSet};
 use crate::template::{Body, Library, Line, LineRules, Name, Names, Spelling, compile};
 
@@ -40,8 +39,8 @@ pub(super) fn check(
     let (vocabulary, ids, fixed) = Vocabulary::of(&form, problems);
     let mut checker = Checker { form: &form, vocabulary, templates, problems };
     let spelling = spelling(&form.json);
-    let kinds = checker.kinds(spelling);
-    let events = checker.events(spelling, &kinds);
+    let known = Known { kinds: checker.kinds(spelling), entities: checker.entities() };
+    let events = checker.events(spelling, &known);
     let requests = checker.requests(&fixed);
     let handshake = checker.handshake(spelling);
     let policy = checker.policy();
@@ -74,11 +73,18 @@ pub(super) fn check(
         id: form.id.value,
         name: form.name.value,
         events,
-        kinds,
+        kinds: known.kinds,
+        entities: known.entities,
         fixed,
         ids,
         quiet,
     })
+}
+
+/// What events can be about.
+struct Known {
+    kinds: BTreeMap<String, Kind>,
+    entities: BTreeMap<String, Data>,
 }
 
 struct Checker<'a> {
@@ -126,9 +132,12 @@ impl Checker<'_> {
             let Some(other) = &kind.as_ else { continue };
             match kinds.get(&other.value) {
                 Some(known) => {
-                    let data = data_of(kind);
-                    drop(kinds.insert(key.name.clone(), Kind { data, ..known.clone() }));
+                    let known = known.clone();
+                    if let Some(data) = self.data(&kind.place, &kind.data, &kind.optional) {
+                        kinds.insert(key.name.clone(), Kind { data, ..known });
+                    }
                 }
+                None if form.kinds.contains(&other.value) => {} // told already
                 None => {
                     let message = format!("there is no kind `{}`", other.value);
                     let problem = Problem::at(&other.place, code::UNKNOWN_KIND, message);
@@ -140,9 +149,8 @@ impl Checker<'_> {
     }
 
     fn kind(&mut self, name: &str, form: &KindForm, spelling: Spelling) -> Option<Kind> {
-        let data = data_of(form);
-        let names = Kind::names(&data, &self.vocabulary.item_ids);
-        let names = self.vocabulary.of_kind(&names);
+        let data = self.data(&form.place, &form.data, &form.optional)?;
+        let names = self.vocabulary.of_kind(&data.names(&self.vocabulary.item_ids));
         let body = match (&form.body, &form.template) {
             (Some(node), None) => self.compile(node, names, spelling),
             (None, Some(file)) => {
@@ -163,14 +171,45 @@ impl Checker<'_> {
             );
             return None;
         };
-        Some(Kind { name: name.to_owned(), word: word.value.clone(), data, body: body? })
+        if let Some(other) = form.answers.as_ref().filter(|o| !self.form.kinds.contains(&o.value)) {
+            let message = format!("there is no kind `{}`", other.value);
+            let problem = Problem::at(&other.place, code::UNKNOWN_KIND, message);
+            self.problems.push(problem.known(other, self.form.kinds.names()));
+        }
+        Some(Kind {
+            name: name.to_owned(),
+            word: word.value.clone(),
+            data,
+            answers: form.answers.as_ref().map(|other| other.value.clone()),
+            body: body?,
+        })
     }
 
-    fn events(&mut self, spelling: Spelling, kinds: &BTreeMap<String, Kind>) -> Vec<EventRule> {
+    /// What a step may give, with what it is otherwise.
+    fn data(&mut self, place: &Place, form: &Named<Node>, optional: &[At<String>]) -> Option<Data> {
+        let entries = form.iter().map(|(key, node)| (key.clone(), node.clone())).collect();
+        let node = Node { place: place.clone(), content: Content::Table(Table(entries)) };
+        let names = self.vocabulary.of_data();
+        let otherwise = self.compile(&node, names, Spelling::COMPACT)?;
+        let written = form.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect();
+        let optional = optional.iter().map(|key| key.value.clone()).collect();
+        Some(Data { written, optional, otherwise })
+    }
+
+    fn entities(&mut self) -> BTreeMap<String, Data> {
+        let mut entities = BTreeMap::new();
+        for (key, entity) in self.form.entities.iter() {
+            let data = self.data(&entity.place, &entity.data, &entity.optional);
+            entities.extend(data.map(|data| (key.name.clone(), data)));
+        }
+        entities
+    }
+
+    fn events(&mut self, spelling: Spelling, known: &Known) -> Vec<EventRule> {
         let section = self.form.source.get("event").map_or(Certainty::Assumed, |s| s.status.value);
         let mut rules = Vec::new();
         for event in &self.form.event {
-            rules.extend(self.event(event, spelling, kinds, section));
+            rules.extend(self.event(event, spelling, known, section));
         }
         rules
     }
@@ -179,14 +218,21 @@ impl Checker<'_> {
         &mut self,
         form: &EventForm,
         spelling_of_vendor: Spelling,
-        kinds: &BTreeMap<String, Kind>,
+        known: &Known,
         section: Certainty,
     ) -> Option<EventRule> {
         let on = self.event_kind(&form.on);
         let counter = form.count.as_ref().filter(|name| self.is_counter(name));
-        let data = self.data_of(form, kinds);
+        let data = match on {
+            Some(EventKind::Emitted) => Some(self.data(&form.place, &form.data, &[])?),
+            _ => None,
+        };
+        let names = match &data {
+            Some(data) => data.names(&self.vocabulary.item_ids),
+            None => self.names_of(form, on, known),
+        };
         let template = self.template(&form.template);
-        let names = self.vocabulary.of_event(on?, &data, counter.map(|name| name.value.as_str()));
+        let names = self.vocabulary.of_event(on?, &names, counter.map(|name| name.value.as_str()));
         let json = form.json.as_ref().map_or(spelling_of_vendor, spelling);
         Some(EventRule {
             on: on?,
@@ -195,6 +241,7 @@ impl Checker<'_> {
             when: form.when.clone(),
             body: self.compile(&*template?, names, json)?,
             counter: counter.map(|name| name.value.clone()),
+            data,
         })
     }
 
@@ -218,19 +265,29 @@ impl Checker<'_> {
         known
     }
 
-    /// The names of a message's data, where an event is about one kind of message only.
-    fn data_of(&mut self, form: &EventForm, kinds: &BTreeMap<String, Kind>) -> Vec<Name> {
+    /// The names of the data of a message or an entity, where an event is about one kind only.
+    fn names_of(&mut self, form: &EventForm, on: Option<EventKind>, known: &Known) -> Vec<Name> {
         let wanted = form.when.as_ref().map(|when| when.kind.as_slice()).unwrap_or_default();
+        let about_message = on == Some(EventKind::MessageSent);
         for kind in wanted {
-            if !self.form.kinds.contains(&kind.value) {
+            let kinds: Vec<&str> = if about_message {
+                self.form.kinds.names().collect()
+            } else {
+                self.form.entities.names().collect()
+            };
+            if !kinds.contains(&kind.as_str()) {
                 let message = format!("there is no kind `{}`", kind.value);
                 let problem = Problem::at(&kind.place, code::UNKNOWN_KIND, message);
-                self.problems.push(problem.known(kind, self.form.kinds.names()));
+                self.problems.push(problem.known(kind, kinds));
             }
         }
         let [one] = wanted else { return Vec::new() };
-        let kind = kinds.get(&one.value);
-        kind.map(|kind| Kind::names(&kind.data, &self.vocabulary.item_ids)).unwrap_or_default()
+        let data = if about_message {
+            known.kinds.get(&one.value).map(|kind| &kind.data)
+        } else {
+            known.entities.get(&one.value)
+        };
+        data.map(|data| data.names(&self.vocabulary.item_ids)).unwrap_or_default()
     }
 
     fn requests(&mut self, fixed: &Fixed) -> Option<Rules> {
@@ -351,11 +408,6 @@ impl Checker<'_> {
 
 fn reasons(form: &Named<At<String>>) -> BTreeMap<String, String> {
     form.iter().map(|(key, reason)| (key.name.clone(), reason.value.clone())).collect()
-}
-
-/// What a step may give a kind, with what it is otherwise.
-fn data_of(form: &KindForm) -> Map<String, serde_json::Value> {
-    form.data.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect()
 }
 
 fn spelling(form: &JsonForm) -> Spelling {

@@ -11,17 +11,25 @@ const WITHOUT_SOURCE: &[&str] =
 
 /// For each act exactly one of the three is true: it sends an event, it is silent, it cannot be.
 pub(super) fn check(node: &Node, form: &VendorForm, quiet: &Quiet, problems: &mut Problems) {
-    check_names(form, problems);
-    for on in EventKind::ALL {
+    if !check_names(form, problems) {
+        return;
+    }
+    let (mut silent_too, mut unsaid) = (Vec::new(), Vec::new());
+    let mut judge = |what: String, sends: bool, said: bool| match (sends, said) {
+        (true, true) => silent_too.push(what),
+        (false, false) => unsaid.push(what),
+        _ => {}
+    };
+    for on in EventKind::ALL.iter().filter(|on| **on != EventKind::Emitted) {
         let rules: Vec<&EventForm> =
             form.event.iter().filter(|rule| rule.on.value == on.word()).collect();
         if *on != EventKind::MessageSent {
-            judge((*on, None), !rules.is_empty(), quiet, node, problems);
+            judge(on.to_string(), !rules.is_empty(), quiet.of(*on, Role::Agent).is_some());
             continue;
         }
         for role in Role::ALL {
             let sends = rules.iter().any(|rule| allows(rule, |when| &when.by, role));
-            judge((*on, Some(*role)), sends, quiet, node, problems);
+            judge(format!("{on}:{role}"), sends, quiet.of(*on, *role).is_some());
         }
         let own = form.kinds.iter().filter(|(_, kind)| kind.as_.is_none());
         for (key, _) in own.filter(|_| !rules.is_empty()) {
@@ -31,6 +39,29 @@ pub(super) fn check(node: &Node, form: &VendorForm, quiet: &Quiet, problems: &mu
             }
         }
     }
+    let place = start_of(node);
+    let list = |whats: &[String]| -> String {
+        let quoted: Vec<String> = whats.iter().map(|what| format!("`{what}`")).collect();
+        quoted.join(", ")
+    };
+    if !unsaid.is_empty() {
+        let message = format!("nothing says what happens on {}", list(&unsaid));
+        let problem = Problem::at(&place, code::UNCOVERED_ACT, message);
+        let help = "give each an `[[event]]`, or a reason in `[silent]` or `[cannot]`";
+        problems.push(problem.help(help));
+    }
+    if !silent_too.is_empty() {
+        let message =
+            format!("an event is sent, and silence said as well, on {}", list(&silent_too));
+        let problem = Problem::at(&place, code::UNCOVERED_ACT, message);
+        problems.push(problem.help("take the `[[event]]` away, or the reason"));
+    }
+    if !form.kinds.contains("text") {
+        let problem = Problem::at(&place, code::UNCOVERED_ACT, "there is no `[kinds.text]`");
+        problems.push(
+            problem.help("every vendor has text messages: `word` and `body` say how they look"),
+        );
+    }
 }
 
 /// Whether a rule's condition on this field lets the value through.
@@ -39,29 +70,10 @@ fn allows<T: PartialEq>(rule: &EventForm, field: fn(&WhenForm) -> &Vec<At<T>>, v
     wanted.is_none_or(|wanted| wanted.is_empty() || wanted.iter().any(|w| w.value == *value))
 }
 
-fn judge(
-    (on, role): (EventKind, Option<Role>),
-    sends: bool,
-    quiet: &Quiet,
-    node: &Node,
-    problems: &mut Problems,
-) {
-    let said = quiet.of(on, role.unwrap_or(Role::Agent)).is_some();
-    if sends == said {
-        let what = role.map_or_else(|| on.to_string(), |role| format!("{on}:{role}"));
-        let message = if sends {
-            format!("`{what}` sends an event and is silent as well")
-        } else {
-            format!("nothing says what `{what}` does")
-        };
-        let problem = Problem::at(&start_of(node), code::UNCOVERED_ACT, message);
-        problems
-            .push(problem.help("give it an `[[event]]`, or a reason in `[silent]` or `[cannot]`"));
-    }
-}
-
-/// The keys of `[silent]` and `[cannot]` are neutral events, or those with a role.
-fn check_names(form: &VendorForm, problems: &mut Problems) {
+/// The keys of `[silent]` and `[cannot]` are neutral events, or those with a role. Gives whether all
+/// names of events are known, those of `[[event]]` too.
+fn check_names(form: &VendorForm, problems: &mut Problems) -> bool {
+    let before = problems.len();
     for (key, _) in form.silent.0.iter().chain(&form.cannot.0) {
         let (event, role) = match key.name.split_once(':') {
             Some((event, role)) => (event, Some(role)),
@@ -78,6 +90,8 @@ fn check_names(form: &VendorForm, problems: &mut Problems) {
             problems.push(problem.known(role, Role::WORDS.iter().copied()));
         }
     }
+    let known = |rule: &EventForm| EventKind::of_word(&rule.on).is_some();
+    problems.len() == before && form.event.iter().all(known)
 }
 
 /// Every section says where its facts come from.

@@ -60,6 +60,8 @@ form! {
         words: Named<Node>,
         /// The kinds of messages.
         kinds: Named<KindForm>,
+        /// The kinds of entities: customers, companies, articles.
+        entities: Named<EntityForm>,
         /// Where to find things in a body, for those who watch.
         show: Option<ShowForm>,
         /// Where the facts of each section come from.
@@ -293,6 +295,8 @@ form! {
         template: At<String>,
         /// The counter that it takes a number of.
         count: Option<At<String>>,
+        /// What `emit` may give, with what it is otherwise; only for `on = "emit"`.
+        data: Named<Node>,
         /// How this one spells JSON, where it differs.
         json: Option<JsonForm>,
         /// Where its facts come from, where they differ from those of the section.
@@ -311,7 +315,7 @@ form! {
         to: Vec<At<Role>>,
         /// The role of whoever is assigned.
         assignee: Vec<At<Role>>,
-        /// The kind of message.
+        /// The kind of message, or of entity.
         kind: Vec<At<String>>,
         /// The channel.
         channel: Vec<At<String>>,
@@ -331,8 +335,22 @@ form! {
         template: Option<At<String>>,
         /// What a step may give, with what it is otherwise.
         data: Named<Node>,
+        /// What a step may give, and is absent otherwise.
+        optional: Vec<At<String>>,
+        /// The kind of message that this one answers: data of the same name goes on from it.
+        answers: Option<At<String>>,
         /// The kind that stands in for it at this vendor, which has none of its own.
         as_ ("as"): Option<At<String>>,
+    }
+}
+
+form! {
+    /// A kind of entity.
+    pub struct EntityForm {
+        /// Its fields, with what they are otherwise.
+        data: Named<Node>,
+        /// Fields that are absent unless a step gives them.
+        optional: Vec<At<String>>,
     }
 }
 

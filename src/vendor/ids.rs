@@ -31,6 +31,12 @@ crate::words! {
         Message = "message",
         /// A table in a list of a message's data.
         Item = "item",
+        /// A customer, a company, an article.
+        Entity = "entity",
+        /// A label, by its name: the same whenever it occurs.
+        Label = "label",
+        /// A flow, by its name: the same whenever it occurs.
+        Flow = "flow",
         /// An event.
         Event = "event",
     }

@@ -5,14 +5,18 @@
 
 mod account;
 mod catalog;
+mod cause;
 mod check;
 mod coverage;
+mod data;
 mod explain;
 mod folder;
 mod forms;
 mod handshake;
 mod ids;
+mod invented;
 mod kind;
+mod making;
 mod overlay;
 mod receive;
 mod request;
@@ -27,10 +31,13 @@ use std::collections::BTreeMap;
 
 pub use account::Account;
 pub use catalog::{Catalog, VendorRef};
+pub use cause::Wanted;
+pub use data::Data;
 pub use explain::Choice;
 pub use folder::Folder;
 pub use forms::{Certainty, VendorForm};
 pub use handshake::{Handshake, Proof};
+pub use invented::{FILES, Invented};
 pub use kind::Kind;
 pub use receive::{Finding, Receipt};
 pub use rule::{Coverage, EventRule};
@@ -64,6 +71,8 @@ pub struct Vendor {
     pub default_subscription: Subscription,
     /// Its kinds of messages, by neutral name.
     pub kinds: BTreeMap<String, Kind>,
+    /// Its kinds of entities, with their fields.
+    pub entities: BTreeMap<String, Data>,
     habits: Habits,
     fixed: account::Fixed,
     ids: ids::Ids,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::data::Data;
 use super::forms::{Certainty, CounterScope, WhenForm};
 use crate::conversation::{Conversation, Event, EventKind, Message, Person, Role};
 use crate::diag::At;
@@ -19,6 +20,8 @@ pub struct EventRule {
     pub(super) when: Option<WhenForm>,
     pub(super) body: Body,
     pub(super) counter: Option<String>,
+    /// What `emit` may give.
+    pub data: Option<Data>,
 }
 
 /// A counter.
@@ -66,10 +69,38 @@ impl EventRule {
             && one_of(&when.part, Some(event.by.part))
             && one_of(&when.to, role(event.to.as_ref()))
             && one_of(&when.assignee, role(conversation.assignee()))
-            && one_of(&when.kind, message.map(|message| message.kind.clone()))
+            && one_of(&when.kind, kind_of(event, message))
             && one_of(&when.channel, Some(conversation.channel.clone()))
             && when.first.as_ref().is_none_or(|first| first.value == is_first(event, conversation))
     }
+}
+
+impl EventRule {
+    /// The first role that the rule asks for.
+    pub(super) fn first_role(&self) -> Option<Role> {
+        self.when.as_ref()?.by.first().map(|role| role.value)
+    }
+
+    /// Whether the rule lets somebody of this role do it.
+    pub(super) fn covers_role(&self, role: Role) -> bool {
+        self.when.as_ref().is_none_or(|when| one_of(&when.by, Some(role)))
+    }
+
+    /// The first kind that the rule asks for.
+    pub(super) fn first_kind(&self) -> Option<String> {
+        self.when.as_ref()?.kind.first().map(|kind| kind.value.clone())
+    }
+
+    /// Whether the rule asks for an agent who is assigned.
+    pub(super) fn wants_assigned_agent(&self) -> bool {
+        self.when.as_ref().is_some_and(|when| when.assignee.iter().any(|r| r.value == Role::Agent))
+    }
+}
+
+/// The kind of the message or of the entity that an event is about.
+fn kind_of(event: &Event, message: Option<&Message>) -> Option<String> {
+    let entity = event.entity.as_ref().map(|entity| entity.kind.clone());
+    entity.or_else(|| message.map(|message| message.kind.clone()))
 }
 
 /// Whether an event is about the first message of whoever speaks.

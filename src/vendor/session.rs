@@ -8,24 +8,23 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::forms::CounterScope;
-use super::ids::{self, Thing};
+use super::ids::Thing;
 use super::roots::Roots;
 use super::rule::{Coverage, EventRule};
 use super::subscription::Subscription;
-use super::{Account, Certainty, Vendor};
+use super::{Account, Certainty, Vendor, Wanted};
 use crate::base::draw::Draw;
 use crate::conversation::{
-    Act, Conversation, DialogHead, DialogKind, Event, EventKind, Member, Message, Person, Refusal,
-    Role,
+    Act, Conversation, DialogKind, Event, EventKind, Message, Person, Refusal, Role,
 };
 use crate::template::{Object, TooLarge, Value};
 
 /// One conversation, played at one vendor.
 #[derive(Clone, Debug)]
 pub struct Session {
-    account: Arc<Account>,
-    conversation: Conversation,
-    draw: Draw,
+    pub(super) account: Arc<Account>,
+    pub(super) conversation: Conversation,
+    pub(super) draw: Draw,
     counters: BTreeMap<String, i64>,
 }
 
@@ -57,8 +56,8 @@ pub enum SessionError {
     /// It cannot happen now.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The vendor has no such kind of message.
-    #[error("the vendor has no messages of the kind `{0}`")]
+    /// The vendor has no such kind of message or entity.
+    #[error("the vendor has nothing of the kind `{0}`")]
     UnknownKind(String),
     /// A body was too large.
     #[error(transparent)]
@@ -89,106 +88,108 @@ impl Session {
         subscription: &Subscription,
     ) -> Result<Happened, SessionError> {
         let draw = self.draw.within(label);
-        let mut event = self.conversation.apply(&self.translated(act)?, at)?;
+        if let Act::Emit { event_type, .. } = act
+            && let Some(rule) = self.caused(event_type)
+        {
+            let mut happened = self.retell(act, at, label, &rule)?;
+            for payload in &mut happened.payloads {
+                payload.body.take_if(|_| !subscription.covers(&payload.event_type));
+            }
+            return Ok(happened);
+        }
+        let act = self.completed(act, &draw)?;
+        let mut event = self.conversation.apply(&act, at)?;
         match event.kind {
             EventKind::ConversationOpened => self.make_conversation_ids(),
             EventKind::MessageSent => self.make_message(event.messages[0], &draw)?,
+            EventKind::EntityCreated => self.make_entity(&mut event, &draw),
+            EventKind::LabelsChanged | EventKind::FlowStarted => self.make_named(&mut event),
             _ => {}
         }
         let outer = roots_of(&self.account, &self.conversation);
         event.ids = self.vendor().ids.make_plain(Thing::Event, &outer, &draw.within("event"));
-        let payloads = self.payloads(&event, subscription)?;
+        let rules = self.rules(&act, &event);
+        let payloads = self.payloads(&rules, &event, subscription)?;
         let silent = payloads.is_empty().then(|| self.reason(&event));
         Ok(Happened { event, payloads, silent })
+    }
+
+    /// The rule of a type that only acts cause.
+    fn caused(&self, event_type: &str) -> Option<EventRule> {
+        let rules = || self.vendor().events.iter().filter(|rule| rule.event_type == event_type);
+        let told = rules().any(|rule| rule.on == EventKind::Emitted);
+        rules().find(|_| !told).cloned()
+    }
+
+    /// Tells once more what an act would cause, without it happening: of the conversation's state
+    /// what is true now, of anything else what would be.
+    fn retell(
+        &mut self,
+        act: &Act,
+        at: Timestamp,
+        label: &str,
+        rule: &EventRule,
+    ) -> Result<Happened, SessionError> {
+        let Act::Emit { by, data, event_type } = act else {
+            return Err(SessionError::UnknownKind(label.to_owned()));
+        };
+        let mut copy = self.clone();
+        let happened = if rule.on.is_about_state() {
+            let mut event = copy.conversation.now(rule.on, by, at)?;
+            let outer = roots_of(&self.account, &self.conversation);
+            let draw = self.draw.within(label).within("event");
+            event.ids = self.vendor().ids.make_plain(Thing::Event, &outer, &draw);
+            let body = Some(copy.render(rule, &event, None)?);
+            let event_type = event_type.clone();
+            let payloads = vec![Payload { event_type, body, certainty: rule.certainty }];
+            Happened { event, payloads, silent: None }
+        } else {
+            let mut data = data.clone();
+            let kind = data.remove("kind").and_then(|kind| Some(kind.as_str()?.to_owned()));
+            let wanted = Wanted { by: None, kind, data };
+            let cast = |role: Role| self.conversation.somebody(role);
+            let acts = self.vendor().cause(rule, &wanted, &cast);
+            let Some(last) = acts.last() else {
+                return Err(SessionError::UnknownKind(event_type.clone()));
+            };
+            let only = Subscription::to(event_type);
+            let mut happened = copy.act(last, at, label, &only)?;
+            happened.payloads.retain(|payload| payload.body.is_some());
+            happened.payloads.truncate(1);
+            happened
+        };
+        self.counters = copy.counters;
+        Ok(happened)
     }
 
     fn vendor(&self) -> &Vendor {
         &self.account.vendor
     }
 
-    /// The act with the kind of message that the vendor sends.
-    fn translated(&self, act: &Act) -> Result<Act, SessionError> {
-        let mut act = act.clone();
-        if let Act::Say { kind, data, .. } = &mut act {
-            let known = self.vendor().kinds.get(kind.as_str());
-            let known = known.ok_or_else(|| SessionError::UnknownKind(kind.clone()))?;
-            *data = known.complete(data);
-            kind.clone_from(&known.name);
-        }
-        Ok(act)
-    }
-
-    fn make_conversation_ids(&mut self) {
-        let account = Arc::clone(&self.account);
-        let ids = &account.vendor.ids;
-        let visitor = self.conversation.visitor().cloned();
-        let outer = match &visitor {
-            Some(visitor) => account.roots().with("visitor", visitor),
-            None => account.roots(),
-        };
-        let draw = self.draw.within("conversation");
-        let thing = (Thing::Conversation, "conversation");
-        ids.make(thing, &mut self.conversation, |c| &mut c.ids, (&outer, &draw));
-        let conversation = self.conversation.clone();
-        let outer = outer.with("conversation", &conversation);
-        for dialog in &mut self.conversation.dialogs {
-            let mut head = DialogHead::clone(&dialog.head);
-            let draw = self.draw.within(head.kind.word());
-            ids.make((Thing::Dialog, "dialog"), &mut head, |head| &mut head.ids, (&outer, &draw));
-            dialog.head = Arc::new(head);
-        }
-    }
-
-    fn make_message(&mut self, place: usize, draw: &Draw) -> Result<(), SessionError> {
-        let mut message = self.conversation.messages[place].clone();
-        let vendor = self.vendor();
-        let outer = roots_of(&self.account, &self.conversation);
-        let draw_ids = draw.within("message");
-        vendor.ids.make(
-            (Thing::Message, "message"),
-            &mut message,
-            |m| &mut m.ids,
-            (&outer, &draw_ids),
-        );
-        self.make_items(&mut message.data, &outer, draw);
-        let kind = vendor.kinds.get(&message.kind);
-        let kind = kind.ok_or_else(|| SessionError::UnknownKind(message.kind.clone()))?;
-        message.word.clone_from(&kind.word);
-        let body = kind.body.render(&outer.with("message", &message))?;
-        message.body = serde_json::from_str(&body).unwrap_or_default();
-        self.conversation.messages[place] = message;
-        Ok(())
-    }
-
-    /// Gives each table in a list of a message's data its ids.
-    fn make_items(&self, data: &mut Map<String, Json>, outer: &Roots<'_>, draw: &Draw) {
-        for (key, list) in data.iter_mut() {
-            for (at, item) in list.as_array_mut().into_iter().flatten().enumerate() {
-                if let Json::Object(item) = item {
-                    let draw = draw.within(&format!("{key} {at}"));
-                    for (name, id) in self.vendor().ids.make_plain(Thing::Item, outer, &draw) {
-                        item.entry(name).or_insert(id);
-                    }
-                }
+    /// The places of the rules that send an event.
+    fn rules(&self, act: &Act, event: &Event) -> Vec<usize> {
+        let message = message_of(event).map(|place| &self.conversation.messages[place]);
+        let fits = |rule: &EventRule| match act {
+            Act::Emit { event_type, .. } => {
+                rule.on == EventKind::Emitted && rule.event_type == *event_type
             }
-        }
+            _ => rule.matches(event, &self.conversation, message),
+        };
+        let rules = self.vendor().events.iter().enumerate();
+        rules.filter(|(_, rule)| fits(rule)).map(|(place, _)| place).collect()
     }
 
     fn payloads(
         &mut self,
+        rules: &[usize],
         event: &Event,
         subscription: &Subscription,
     ) -> Result<Vec<Payload>, SessionError> {
         let account = Arc::clone(&self.account);
-        let place =
-            event.messages.first().copied().filter(|_| event.kind == EventKind::MessageSent);
+        let place = message_of(event);
         let mut unnumbered = place;
         let mut payloads = Vec::new();
-        for rule in &account.vendor.events {
-            let message = place.map(|place| &self.conversation.messages[place]);
-            if !rule.matches(event, &self.conversation, message) {
-                continue;
-            }
+        for rule in rules.iter().map(|rule| &account.vendor.events[*rule]) {
             let number = rule.counter.as_ref().map(|name| (name.as_str(), self.count(name, event)));
             if let (Some(place), Some((name, number))) = (unnumbered, number)
                 && account.vendor.counters.get(name).is_some_and(|counter| counter.messages)
@@ -197,7 +198,7 @@ impl Session {
                 unnumbered = None;
             }
             let body = if subscription.covers(&rule.event_type) {
-                Some(self.render(rule, event, place, number)?)
+                Some(self.render(rule, event, number)?)
             } else {
                 None
             };
@@ -230,7 +231,6 @@ impl Session {
         &self,
         rule: &EventRule,
         event: &Event,
-        place: Option<usize>,
         number: Option<(&str, i64)>,
     ) -> Result<String, TooLarge> {
         let messages: Vec<&Message> =
@@ -241,8 +241,17 @@ impl Session {
         let mut roots = roots_of(&self.account, &self.conversation)
             .with("event", &told)
             .with("counter", &counter);
-        if let Some(place) = place {
+        if let Some(place) = message_of(event) {
             roots = roots.with("message", &self.conversation.messages[place]);
+        }
+        if let Some(entity) = &event.entity {
+            roots = roots.with("entity", entity);
+        }
+        if let Some(before) = &event.before {
+            roots = roots.with("before", before);
+        }
+        if event.kind == EventKind::Emitted {
+            roots = roots.with("data", &event.details);
         }
         rule.body.render(&roots)
     }
@@ -256,7 +265,12 @@ impl Session {
     }
 }
 
-fn roots_of<'a>(account: &'a Account, conversation: &'a Conversation) -> Roots<'a> {
+/// The place of the message that an event is: one that was just said.
+fn message_of(event: &Event) -> Option<usize> {
+    event.messages.first().copied().filter(|_| event.kind == EventKind::MessageSent)
+}
+
+pub(super) fn roots_of<'a>(account: &'a Account, conversation: &'a Conversation) -> Roots<'a> {
     let roots = account.roots().with("conversation", conversation);
     match conversation.visitor() {
         Some(visitor) => roots.with("visitor", visitor),
@@ -278,28 +292,5 @@ impl Object for Told<'_> {
             "messages" => Value::objects(self.messages.iter().copied()),
             _ => self.event.get(name),
         }
-    }
-}
-
-impl Account {
-    /// A member with the ids that the vendor gives to somebody of their role.
-    pub fn admit(&self, mut member: Member, draw: &Draw) -> Member {
-        let roots = self.roots();
-        for thing in [Thing::Person, ids::of_role(member.role)] {
-            let mut person = Person::new(Arc::new(member.clone()), Map::new());
-            self.vendor.ids.make(
-                (thing, "person"),
-                &mut person,
-                |person| &mut Arc::make_mut(&mut person.member).ids,
-                (&roots, &draw.within(&member.name)),
-            );
-            member.ids.clone_from(&person.member.ids);
-        }
-        member
-    }
-
-    /// What the vendor does about an event that somebody of this role causes.
-    pub fn coverage(&self, on: EventKind, role: Role) -> Coverage<'_> {
-        self.vendor.quiet.of(on, role).unwrap_or(Coverage::Sends)
     }
 }

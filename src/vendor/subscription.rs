@@ -38,6 +38,11 @@ impl Subscription {
         Ok(Self(patterns.iter().map(|pattern| Pattern::read(pattern)).collect()))
     }
 
+    /// To this type and no other.
+    pub fn to(event_type: &str) -> Self {
+        Self(vec![Pattern { takes_away: false, text: event_type.to_owned() }])
+    }
+
     /// These patterns over a default: where they begin by taking away, they take from it.
     #[must_use]
     pub fn over(self, default: &Self) -> Self {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::account::Fixed;
 use super::forms::VendorForm;
 use super::ids::{self, Ids, Thing};
+use super::invented::Invented;
 use crate::conversation::{EventKind, Model, Role};
 use crate::diag::{Content, Named, Node, Problems};
 use crate::template::{Library, Name, Names, Shape, WordTable};
@@ -26,6 +27,10 @@ pub(super) struct Vocabulary {
     pub(super) event_ids: Vec<Name>,
     /// What `[ids]` makes for a table in a list of a message's data.
     pub(super) item_ids: Vec<Name>,
+    /// What `[ids]` makes for a label and for a flow.
+    pub(super) named_ids: [Vec<Name>; 2],
+    /// An entity, without its fields.
+    pub(super) entity: Names,
     /// The `[words.…]` tables.
     pub(super) words: BTreeMap<String, Arc<WordTable>>,
 }
@@ -70,12 +75,27 @@ impl Vocabulary {
         let message_ids = check((Thing::Message, "message"), &bare, outer.clone());
         let message = add(bare, message_ids);
         let item_ids = check((Thing::Item, "item"), &Names::default(), outer.clone());
+        let bare = Model::entity(&person);
+        let entity_ids = check((Thing::Entity, "entity"), &bare, base.clone());
+        let entity = add(bare, entity_ids);
+        let named_ids = [Thing::Label, Thing::Flow]
+            .map(|thing| check((thing, "named"), &Names::default(), base.clone()));
         let event_ids = check((Thing::Event, "event"), &Names::default(), outer);
         let dialog = add(Model::dialog(&person), dialog_ids);
         let conversation = add(Model::conversation(&person, &message, &dialog), conversation_ids);
 
-        let vocabulary =
-            Self { base, person, visitor, message, conversation, event_ids, item_ids, words };
+        let vocabulary = Self {
+            base,
+            person,
+            visitor,
+            message,
+            conversation,
+            event_ids,
+            item_ids,
+            named_ids,
+            entity,
+            words,
+        };
         (vocabulary, made, fixed)
     }
 
@@ -85,21 +105,59 @@ impl Vocabulary {
         self.of_conversation().with("message", Shape::table(message), false)
     }
 
-    /// What the body of an event may name. `data` are those of the one kind of message that it is
-    /// about, where it is about one.
+    /// What the body of an event may name. `data` are the names of the one kind of message or
+    /// entity that it is about, where it is about one, or of what `emit` gives.
     pub(super) fn of_event(&self, kind: EventKind, data: &[Name], counter: Option<&str>) -> Names {
-        let event = Model::event(kind, &self.person, &self.message);
-        let event = add(event, self.event_ids.clone()).with("type", Shape::Text, false);
+        let event = add(self.event(kind), self.event_ids.clone()).with("type", Shape::Text, false);
         let mut names = self.of_conversation().with("event", Shape::table(event), false);
-        if kind == EventKind::MessageSent {
-            let message = add(self.message.clone(), data.to_vec());
-            names.set(Name::new("message", Shape::table(message), false));
+        let with = |names: &Names| Shape::table(add(names.clone(), data.to_vec()));
+        match kind {
+            EventKind::MessageSent => names.set(Name::new("message", with(&self.message), false)),
+            EventKind::EntityCreated | EventKind::EntityDeleted => {
+                names.set(Name::new("entity", with(&self.entity), false));
+            }
+            EventKind::EntityUpdated => {
+                names.set(Name::new("entity", with(&self.entity), false));
+                names.set(Name::new("before", with(&self.entity), false));
+            }
+            EventKind::Emitted => {
+                let given = Names { whole: true, ..Names::new("what is told", data.to_vec()) };
+                names.set(Name::new("data", Shape::table(given), false));
+            }
+            _ => {}
         }
         if let Some(counter) = counter {
             let counters = Names::new("the counters", vec![Name::new(counter, Shape::Int, false)]);
             names.set(Name::new("counter", Shape::table(counters), false));
         }
         names
+    }
+
+    /// The event itself; labels and flows have the ids that are made for them.
+    fn event(&self, kind: EventKind) -> Names {
+        let mut names = Model::event(kind, &self.person, &self.message);
+        let [label, flow] = &self.named_ids;
+        for name in &mut names.names {
+            match (&name.shape, kind) {
+                (Shape::List(item), EventKind::LabelsChanged) => {
+                    if let Shape::Table(table) = &**item {
+                        let table = add((**table).clone(), label.clone());
+                        name.shape = Shape::list(Shape::table(table));
+                    }
+                }
+                (Shape::Table(table), EventKind::FlowStarted) if name.name == "flow" => {
+                    name.shape = Shape::table(add((**table).clone(), flow.clone()));
+                }
+                _ => {}
+            }
+        }
+        names
+    }
+
+    /// What data that is left out may name.
+    pub(super) fn of_data(&self) -> Names {
+        let asked = Name::new("asked", Shape::open_table(), true);
+        add(add(self.base.clone(), Invented::names()), vec![asked])
     }
 
     /// What a header or a signature may name.

@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use standin::base::draw::Draw;
 use standin::base::fake::{Persona, locale};
 use standin::conversation::{
-    Act, Conversation, DialogKind, EventKind, Habits, Member, Model, Person, Refusal, Role, Who,
+    Act, Conversation, EventKind, Habits, Member, Model, Person, Refusal, Role, Who,
 };
 use standin::template::{Names, Object, Shape, Value};
 
@@ -48,7 +48,7 @@ fn open(assignee: &str) -> Act {
 
 fn say(by: &str) -> Act {
     let (kind, text) = ("text".into(), "Hello".into());
-    Act::Say { by: who(by), kind, text, data: Map::new(), dialog: DialogKind::Main }
+    Act::Say { by: who(by), kind, text, data: Map::new() }
 }
 
 fn assign(to: &str) -> Act {

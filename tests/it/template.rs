@@ -147,6 +147,10 @@ fn conditions_choose() {
         r#"{"a":2}"#,
     );
     renders(r#"[{"$if":"flag","$is":true,"$then":[1,2]},3]"#, "[1,2,3]");
+    renders(
+        r#"{"a":{"$if":"int","$is":8,"$else":"other"},"b":{"$if":"int","$is":7,"$else":1}}"#,
+        r#"{"a":"other"}"#,
+    );
     renders(r#"{"a":{"$if":"int","$is":7,"$then":"seven"},"b":1}"#, r#"{"a":"seven","b":1}"#);
 }
 
@@ -218,7 +222,7 @@ fn every_mistake_is_refused_at_its_place() {
     );
     refuses(
         r#"{"a":{"$if":"gone","$the":1}}"#,
-        &["6 `$if` needs `$then` beside it", "20 `$the` cannot stand beside `$if`"],
+        &["6 `$if` needs `$then` or `$else` beside it", "20 `$the` cannot stand beside `$if`"],
     );
 }
 

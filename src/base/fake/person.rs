@@ -30,6 +30,10 @@ pub struct Persona {
     pub city: &'static str,
     /// The city's region.
     pub region: &'static str,
+    /// The site that they are on.
+    pub host: &'static str,
+    /// The page of it that they look at.
+    pub page: String,
 }
 
 /// Browser, version, system and user agent that belong together.
@@ -62,6 +66,10 @@ const DEVICES: &[Device] = &[
     ),
 ];
 
+/// The site that invented visitors are on.
+const HOST: &str = "https://shop.example.test";
+const PAGES: &[&str] = &["", "kettles", "lamps/bicycle", "basket", "help/returns", "stores"];
+
 /// The three networks that RFC 5737 keeps for documentation.
 const NETWORKS: &[&str] = &["192.0.2", "198.51.100", "203.0.113"];
 
@@ -72,7 +80,10 @@ impl Persona {
         let device = pick(DEVICES, &mut draw.rng("device"));
         let (city, region) = pick(locale.cities, &mut draw.rng("city"));
         let rng = &mut draw.rng("ip");
+        let page = pick(PAGES, &mut draw.rng("page"));
         Self {
+            host: HOST,
+            page: format!("{HOST}/{page}"),
             email: email(&first_name, &last_name, draw),
             phone: locale.phone(&mut draw.rng("phone")),
             ip: format!("{}.{}", pick(NETWORKS, rng), rng.random_range(1..255)),

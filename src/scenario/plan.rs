@@ -1,0 +1,298 @@
+//! From the form of an act to what can be played: who it is, what texts and data it has, and
+//! whether any vendor knows what it asks for.
+
+use std::collections::BTreeSet;
+
+use super::acts::ActForm;
+use super::check::Checker;
+use super::forms::{
+    AssignForm, CreateForm, EmitForm, LabelForm, OpenForm, RateForm, SayForm, SetForm, UpdateForm,
+};
+use super::script::ActPlan;
+use crate::conversation::{Act, Role, VariableScope, Who};
+use crate::diag::{At, Key, Named, Node, Problem, code};
+use crate::vendor::Data;
+
+impl Checker<'_> {
+    /// What can be played of an act; nothing where it has problems.
+    pub(super) fn plan(&mut self, act: &ActForm, key: &Key) -> Option<ActPlan> {
+        let ready = match act {
+            ActForm::Say(say) => return self.say(say),
+            ActForm::Note(form) => {
+                let by = self.who(&form.by);
+                let text = self.texts.line(&form.text, self.problems);
+                let act = Act::Note { by: by?, text: String::new() };
+                return Some(ActPlan { text: Some(text?), ..ActPlan::ready(act) });
+            }
+            ActForm::Set(form) => return self.set(form),
+            ActForm::Rate(form) => return self.rate(form),
+            ActForm::Create(form) => return self.create(form),
+            ActForm::Update(form) => return self.update(form),
+            ActForm::Emit(form) => return self.emit(form),
+            ActForm::Open(form) => self.open(form)?,
+            ActForm::Assign(form) => self.assign(form, key)?,
+            ActForm::Label(form) => self.label(form, key)?,
+            ActForm::Flow(form) => {
+                let by = self.who_or(form.by.as_ref(), Role::Bot)?;
+                let states = form.states.as_ref().map_or(1, |states| states.value);
+                Act::Flow { by, name: form.name.value.clone(), states }
+            }
+            ActForm::Delete(form) => {
+                let by = self.who_or(form.by.as_ref(), Role::System)?;
+                self.entity_kind(&form.entity)?;
+                Act::Delete { by, name: form.entity.value.clone() }
+            }
+            ActForm::Typing(form) => {
+                let on = form.on.as_ref().is_none_or(|on| on.value);
+                Act::Typing { by: self.who(&form.by)?, on }
+            }
+            ActForm::Read(form) => {
+                let by = self.who(&form.by);
+                let upto = match &form.upto {
+                    Some(id) => Some(self.messages_up_to(id)?),
+                    None => None,
+                };
+                Act::Read { by: by?, upto }
+            }
+            ActForm::Join(form) => Act::Join { by: self.who(&form.by)? },
+            ActForm::Leave(form) => Act::Leave { by: self.who(&form.by)? },
+            ActForm::Close(form) => Act::Close { by: self.who(&form.by)? },
+            ActForm::Reopen(form) => Act::Reopen { by: self.who(&form.by)? },
+        };
+        Some(ActPlan::ready(ready))
+    }
+
+    fn open(&mut self, form: &OpenForm) -> Option<Act> {
+        let by = self.who_or(form.by.as_ref(), Role::Visitor)?;
+        let assignee = match &form.assignee {
+            Some(assignee) => Some(self.who(assignee)?),
+            None => None,
+        };
+        let channel = form.channel.as_ref().map_or("web", |channel| channel.as_str()).to_owned();
+        Some(Act::Open { by, channel, assignee })
+    }
+
+    fn assign(&mut self, form: &AssignForm, key: &Key) -> Option<Act> {
+        if form.to.is_some() == form.skill.is_some() {
+            let message = "`assign` hands the conversation to somebody or to a queue";
+            let problem = Problem::at(&key.place, code::MISSING_KEY, message);
+            self.problems.push(problem.help("give either `to` or `skill`"));
+            return None;
+        }
+        let by = self.who_or(form.by.as_ref(), Role::System)?;
+        let to = match &form.to {
+            Some(to) => Some(self.who(to)?),
+            None => None,
+        };
+        let skill = form.skill.as_ref().map(|skill| skill.value.clone());
+        Some(Act::Assign { to, skill, by, accept: form.accept.as_ref().map(|a| a.value) })
+    }
+
+    fn label(&mut self, form: &LabelForm, key: &Key) -> Option<Act> {
+        let by = self.who(&form.by);
+        if form.add.is_empty() == form.remove.is_empty() {
+            let message = "`label` puts labels on or takes labels off";
+            let problem = Problem::at(&key.place, code::MISSING_KEY, message);
+            self.problems.push(problem.help("give either `add` or `remove`"));
+            return None;
+        }
+        let labels = form.add.iter().chain(&form.remove).map(|label| label.value.clone());
+        Some(Act::Label { by: by?, add: !form.add.is_empty(), labels: labels.collect() })
+    }
+
+    fn say(&mut self, form: &SayForm) -> Option<ActPlan> {
+        let by = self.who(&form.by);
+        let text = form.text.as_ref().and_then(|text| self.texts.line(text, self.problems));
+        let data = self.texts.data(&form.data, &form.place, self.problems);
+        let kind = form.kind.as_ref().map_or("text", |kind| kind.as_str()).to_owned();
+        let place = form.kind.as_ref().map_or(&form.place, |kind| &kind.place);
+        let known = self.vendors.iter().filter_map(|vendor| vendor.kinds.get(&kind));
+        let known: Vec<&Data> = known.map(|kind| &kind.data).collect();
+        if known.is_empty() {
+            let message = format!("no vendor knows messages of the kind `{kind}`");
+            let kinds = self.vendors.iter().flat_map(|vendor| vendor.kinds.keys());
+            let kinds: BTreeSet<&str> = kinds.map(String::as_str).collect();
+            self.problems.push(Problem::at(place, code::UNKNOWN_KIND, message).known(&kind, kinds));
+        } else {
+            let what = format!("messages of the kind `{kind}`");
+            self.check_data(&form.data, &known, &what, &["by", "kind", "text"]);
+        }
+        let act = Act::Say { by: by?, kind, text: String::new(), data: serde_json::Map::new() };
+        Some(ActPlan { act, text, data: Some(data?) })
+    }
+
+    fn set(&mut self, form: &SetForm) -> Option<ActPlan> {
+        let by = self.who_or(form.by.as_ref(), Role::System);
+        if form.variables.0.is_empty() {
+            self.problems.push(Problem::at(&form.place, code::EMPTY, "`set` sets nothing"));
+        }
+        let data = self.texts.data(&entries(&form.variables), &form.place, self.problems);
+        let scope = form.scope.as_ref().map_or(VariableScope::Visitor, |scope| scope.value);
+        let act = Act::Set { by: by?, variables: Vec::new(), scope };
+        Some(ActPlan { data: Some(data?), ..ActPlan::ready(act) })
+    }
+
+    fn rate(&mut self, form: &RateForm) -> Option<ActPlan> {
+        let by = self.who_or(form.by.as_ref(), Role::Visitor);
+        if !(1..=5).contains(&form.score.value) {
+            let message = format!("a score is from 1 to 5, not {}", form.score.value);
+            self.problems.push(Problem::at(&form.score.place, code::WRONG_TYPE, message));
+        }
+        let text = form.comment.as_ref().and_then(|text| self.texts.line(text, self.problems));
+        let act = Act::Rate { by: by?, score: form.score.value, comment: None };
+        Some(ActPlan { text, ..ActPlan::ready(act) })
+    }
+
+    fn create(&mut self, form: &CreateForm) -> Option<ActPlan> {
+        let by = self.who_or(form.by.as_ref(), Role::System);
+        let kind = form.kind.value.clone();
+        let known: Vec<&Data> =
+            self.vendors.iter().filter_map(|vendor| vendor.entities.get(&kind)).collect();
+        if known.is_empty() {
+            let message = format!("no vendor has entities of the kind `{kind}`");
+            let kinds = self.vendors.iter().flat_map(|vendor| vendor.entities.keys());
+            let kinds: BTreeSet<&str> = kinds.map(String::as_str).collect();
+            let problem = Problem::at(&form.kind.place, code::UNKNOWN_KIND, message);
+            self.problems.push(problem.known(&kind, kinds));
+        } else {
+            self.check_data(&entries(&form.with), &known, &format!("a {kind}"), &[]);
+        }
+        self.entities.insert(form.as_.value.clone(), kind.clone());
+        let data = self.texts.data(&entries(&form.with), &form.place, self.problems);
+        let fields = serde_json::Map::new();
+        let act = Act::Create { by: by?, name: form.as_.value.clone(), kind, fields };
+        Some(ActPlan { data: Some(data?), ..ActPlan::ready(act) })
+    }
+
+    fn update(&mut self, form: &UpdateForm) -> Option<ActPlan> {
+        let by = self.who_or(form.by.as_ref(), Role::System);
+        let kind = self.entity_kind(&form.entity)?;
+        let known: Vec<&Data> =
+            self.vendors.iter().filter_map(|vendor| vendor.entities.get(&kind)).collect();
+        self.check_data(&entries(&form.with), &known, &format!("a {kind}"), &[]);
+        for field in form.unset.iter().filter(|field| !known.iter().any(|data| data.has(field))) {
+            let message = format!("a {kind} has no `{}`", field.value);
+            let problem = Problem::at(&field.place, code::UNKNOWN_DATA, message);
+            self.problems.push(problem.known(field, known.iter().flat_map(|data| data.keys())));
+        }
+        let data = self.texts.data(&entries(&form.with), &form.place, self.problems);
+        let unset = form.unset.iter().map(|field| field.value.clone()).collect();
+        let (name, fields) = (form.entity.value.clone(), serde_json::Map::new());
+        let act = Act::Update { by: by?, name, fields, unset };
+        Some(ActPlan { data: Some(data?), ..ActPlan::ready(act) })
+    }
+
+    fn emit(&mut self, form: &EmitForm) -> Option<ActPlan> {
+        let by = self.who_or(form.by.as_ref(), Role::System);
+        let event_type = form.type_.value.clone();
+        let rules = self.vendors.iter().flat_map(|vendor| &vendor.events);
+        let known: Vec<_> = rules.filter(|rule| rule.event_type == event_type).collect();
+        if known.is_empty() {
+            let message = format!("no vendor sends `{event_type}`");
+            let types = self.vendors.iter().flat_map(|vendor| vendor.event_types());
+            let types: BTreeSet<&str> = types.collect();
+            let problem = Problem::at(&form.type_.place, code::UNKNOWN_EVENT, message);
+            self.problems.push(problem.known(&event_type, types));
+        }
+        let data: Vec<&Data> = known.iter().filter_map(|rule| rule.data.as_ref()).collect();
+        if !data.is_empty() {
+            self.check_data(&entries(&form.data), &data, &format!("`{event_type}`"), &[]);
+        }
+        let body = self.texts.data(&entries(&form.data), &form.place, self.problems);
+        let act = Act::Emit { by: by?, event_type, data: serde_json::Map::new() };
+        Some(ActPlan { data: Some(body?), ..ActPlan::ready(act) })
+    }
+
+    /// At least one vendor must know each key; those that know it must be able to hold the value.
+    fn check_data(&mut self, given: &[(Key, Node)], known: &[&Data], what: &str, others: &[&str]) {
+        for (key, node) in given {
+            let takers: Vec<&&Data> = known.iter().filter(|data| data.has(&key.name)).collect();
+            if takers.is_empty() {
+                let message = format!("{what} has no `{}`", key.name);
+                let problem = Problem::at(&key.place, code::UNKNOWN_DATA, message);
+                let names: BTreeSet<&str> = known
+                    .iter()
+                    .flat_map(|data| data.keys())
+                    .chain(others.iter().copied())
+                    .collect();
+                self.problems.push(problem.known(&key.name, names));
+            }
+            if let Some(problem) = takers.iter().find_map(|data| data.misfit(&key.name, node)) {
+                self.problems.push(problem);
+            }
+        }
+    }
+
+    fn entity_kind(&mut self, name: &At<String>) -> Option<String> {
+        let known = self.entities.get(&name.value).cloned();
+        if known.is_none() {
+            let message = format!("no earlier step creates `{}`", name.value);
+            let problem = Problem::at(&name.place, code::NO_SUCH_STEP, message);
+            self.problems.push(problem.known(name, self.entities.keys().map(String::as_str)));
+        }
+        known
+    }
+
+    fn who_or(&mut self, by: Option<&At<String>>, otherwise: Role) -> Option<Who> {
+        match by {
+            Some(by) => self.who(by),
+            None => {
+                let found = self.cast.iter().find(|member| member.role == otherwise);
+                found.map(|member| Who::Member(member.name.clone()))
+            }
+        }
+    }
+
+    fn who(&mut self, name: &At<String>) -> Option<Who> {
+        if name.value == "assignee" {
+            return Some(Who::Assignee);
+        }
+        if self.cast.iter().any(|member| member.name == name.value) {
+            return Some(Who::Member(name.value.clone()));
+        }
+        if self.form.cast.contains(&name.value) {
+            return None; // told already, where the cast is read
+        }
+        let Some(role) = Role::of_word(&name.value) else {
+            let message = format!("nobody is called `{}`", name.value);
+            let problem = Problem::at(&name.place, code::UNKNOWN_PERSON, message);
+            let cast = self.cast.iter().map(|member| member.name.as_str());
+            let known = cast.chain(self.form.cast.names()).chain(["assignee"]);
+            self.problems.push(problem.known(name, known));
+            return None;
+        };
+        let named: Vec<&str> =
+            self.cast.iter().filter(|m| m.role == role).map(|m| m.name.as_str()).collect();
+        match named.as_slice() {
+            [one] => Some(Who::Member((*one).to_owned())),
+            [] => {
+                let message = format!("the cast has no {role}");
+                let problem = Problem::at(&name.place, code::UNKNOWN_PERSON, message);
+                self.problems
+                    .push(problem.help(format!("add one: `[cast.NAME]` with `role = \"{role}\"`")));
+                None
+            }
+            many => {
+                let message = format!("the cast has more than one {role}: {}", many.join(", "));
+                let problem = Problem::at(&name.place, code::AMBIGUOUS_PERSON, message);
+                self.problems.push(problem.help("use the name"));
+                None
+            }
+        }
+    }
+
+    /// How many messages there are once the step of this id has happened.
+    fn messages_up_to(&mut self, id: &At<String>) -> Option<usize> {
+        let found = self.seen.get(&id.value).map(|(_, before)| before + 1);
+        if found.is_none() {
+            let message = format!("no earlier step has the id `{}`", id.value);
+            let problem = Problem::at(&id.place, code::NO_SUCH_STEP, message);
+            self.problems.push(problem.known(id, self.seen.keys().map(String::as_str)));
+        }
+        found
+    }
+}
+
+fn entries(named: &Named<Node>) -> Vec<(Key, Node)> {
+    named.iter().map(|(key, node)| (key.clone(), node.clone())).collect()
+}

@@ -1,0 +1,208 @@
+//! What a vendor adds to the conversation model when something happens: ids, bodies, and the data
+//! that a step left out.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use super::Account;
+use super::data::Data;
+use super::ids::{self, Thing};
+use super::invented::Invented;
+use super::roots::Roots;
+use super::rule::Coverage;
+use super::session::{Session, SessionError, roots_of};
+use crate::base::draw::Draw;
+use crate::base::fake::LOCALES;
+use crate::conversation::{Act, DialogHead, Event, EventKind, Member, Person, Role};
+
+impl Session {
+    /// The act with its data in full, and with the kind of message that the vendor sends.
+    pub(super) fn completed(&self, act: &Act, draw: &Draw) -> Result<Act, SessionError> {
+        let vendor = &self.account.vendor;
+        let mut act = act.clone();
+        match &mut act {
+            Act::Say { kind, data, text, .. } => {
+                let unknown = || SessionError::UnknownKind(kind.clone());
+                let known = vendor.kinds.get(kind.as_str()).ok_or_else(unknown)?;
+                let asked = known.answers.as_ref().and_then(|kind| self.asked(kind));
+                let written = std::mem::take(data);
+                *data = self.complete(&known.data, &written, asked.as_ref(), draw);
+                if let Some(choice) = asked.as_ref().and_then(|asked| chosen(asked, text)) {
+                    data.insert("choice".into(), choice);
+                }
+                if text.is_empty()
+                    && let Some(Json::String(otherwise)) = data.get("text")
+                {
+                    text.clone_from(otherwise);
+                }
+                kind.clone_from(&known.name);
+            }
+            Act::Create { kind, fields, .. } => {
+                let unknown = || SessionError::UnknownKind(kind.clone());
+                let known = vendor.entities.get(kind.as_str()).ok_or_else(unknown)?;
+                *fields = self.complete(known, &std::mem::take(fields), None, draw);
+            }
+            Act::Emit { event_type, data, .. } => {
+                let told = |rule: &&super::EventRule| {
+                    rule.on == EventKind::Emitted && rule.event_type == *event_type
+                };
+                if let Some(known) = vendor.events.iter().find(told).and_then(|r| r.data.as_ref()) {
+                    *data = self.complete(known, &std::mem::take(data), None, draw);
+                }
+            }
+            _ => {}
+        }
+        Ok(act)
+    }
+
+    /// The data of the last message of this kind, with its text.
+    fn asked(&self, kind: &str) -> Option<Map<String, Json>> {
+        let message = self.conversation.messages.iter().rfind(|message| message.kind == kind)?;
+        let mut data = message.data.clone();
+        data.insert("text".into(), message.text.clone().into());
+        Some(data)
+    }
+
+    fn complete(
+        &self,
+        data: &Data,
+        given: &Map<String, Json>,
+        asked: Option<&Map<String, Json>>,
+        draw: &Draw,
+    ) -> Map<String, Json> {
+        let visitor = self.conversation.visitor();
+        let locale = visitor.map_or(&LOCALES[0], |visitor| visitor.member.locale);
+        let invented = Invented::new(locale, draw, &self.account.files);
+        let (fakes, files) = (invented.fakes(), invented.files());
+        let roots = self.account.roots().with("fake", &fakes).with("file", &files);
+        match asked {
+            Some(asked) => data.complete(given, Some(asked), &roots.with("asked", asked)),
+            None => data.complete(given, None, &roots),
+        }
+    }
+
+    pub(super) fn make_conversation_ids(&mut self) {
+        let account = Arc::clone(&self.account);
+        let ids = &account.vendor.ids;
+        let visitor = self.conversation.visitor().cloned();
+        let outer = match &visitor {
+            Some(visitor) => account.roots().with("visitor", visitor),
+            None => account.roots(),
+        };
+        let draw = self.draw.within("conversation");
+        let thing = (Thing::Conversation, "conversation");
+        ids.make(thing, &mut self.conversation, |c| &mut c.ids, (&outer, &draw));
+        let conversation = self.conversation.clone();
+        let outer = outer.with("conversation", &conversation);
+        for dialog in &mut self.conversation.dialogs {
+            let mut head = DialogHead::clone(&dialog.head);
+            let draw = self.draw.within(head.kind.word());
+            ids.make((Thing::Dialog, "dialog"), &mut head, |head| &mut head.ids, (&outer, &draw));
+            dialog.head = Arc::new(head);
+        }
+    }
+
+    pub(super) fn make_message(&mut self, place: usize, draw: &Draw) -> Result<(), SessionError> {
+        let mut message = self.conversation.messages[place].clone();
+        let vendor = &self.account.vendor;
+        let outer = roots_of(&self.account, &self.conversation);
+        let thing = (Thing::Message, "message");
+        vendor.ids.make(thing, &mut message, |m| &mut m.ids, (&outer, &draw.within("message")));
+        self.make_items(&mut message.data, &outer, draw);
+        let unknown = || SessionError::UnknownKind(message.kind.clone());
+        let kind = vendor.kinds.get(&message.kind).ok_or_else(unknown)?;
+        message.word.clone_from(&kind.word);
+        let body = kind.body.render(&outer.with("message", &message))?;
+        message.body = serde_json::from_str(&body).unwrap_or_default();
+        self.conversation.messages[place] = message;
+        Ok(())
+    }
+
+    /// Gives each table in a list of a message's data its ids, at any depth.
+    fn make_items(&self, data: &mut Map<String, Json>, outer: &Roots<'_>, draw: &Draw) {
+        for (key, value) in data.iter_mut() {
+            let draw = draw.within(key);
+            match value {
+                Json::Object(table) => self.make_items(table, outer, &draw),
+                Json::Array(items) => {
+                    let tables = items.iter_mut().enumerate();
+                    for (at, table) in
+                        tables.filter_map(|(at, item)| Some((at, item.as_object_mut()?)))
+                    {
+                        let draw = draw.within(&at.to_string());
+                        for (name, id) in
+                            self.account.vendor.ids.make_plain(Thing::Item, outer, &draw)
+                        {
+                            table.entry(name).or_insert(id);
+                        }
+                        self.make_items(table, outer, &draw);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn make_entity(&mut self, event: &mut Event, draw: &Draw) {
+        let Some(mut entity) = event.entity.take() else { return };
+        let outer = self.account.roots();
+        let thing = (Thing::Entity, "entity");
+        let draw = draw.within("entity");
+        self.account.vendor.ids.make(thing, &mut entity, |entity| &mut entity.ids, (&outer, &draw));
+        for own in self.conversation.entities.iter_mut().filter(|own| own.name == entity.name) {
+            own.ids.clone_from(&entity.ids);
+        }
+        event.entity = Some(entity);
+    }
+
+    /// Gives labels and flows the ids that go with their names, the same whenever they occur.
+    pub(super) fn make_named(&self, event: &mut Event) {
+        let (thing, key) = match event.kind {
+            EventKind::FlowStarted => (Thing::Flow, "flow"),
+            _ => (Thing::Label, "labels"),
+        };
+        let scope = Draw::fixed(&self.account.vendor.id).within(thing.word());
+        let Some(told) = event.details.get_mut(key) else { return };
+        let named = match told {
+            Json::Array(items) => items.as_mut_slice(),
+            one => std::slice::from_mut(one),
+        };
+        for item in named.iter_mut().filter_map(Json::as_object_mut) {
+            let name = item.get("name").and_then(Json::as_str).unwrap_or_default().to_owned();
+            let (outer, draw) = (self.account.roots(), scope.within(&name));
+            item.extend(self.account.vendor.ids.make_plain(thing, &outer, &draw));
+        }
+    }
+}
+
+/// The element of a list that was asked which has this text: what was chosen.
+fn chosen(asked: &Map<String, Json>, text: &str) -> Option<Json> {
+    let has = |item: &&Json| {
+        item.as_object().is_some_and(|item| item.values().any(|value| value.as_str() == Some(text)))
+    };
+    asked.values().filter_map(Json::as_array).flatten().find(has).cloned()
+}
+
+impl Account {
+    /// A member with the ids that the vendor gives to somebody of their role.
+    pub fn admit(&self, mut member: Member, draw: &Draw) -> Member {
+        let roots = self.roots();
+        for thing in [Thing::Person, ids::of_role(member.role)] {
+            let mut person = Person::new(Arc::new(member.clone()), Map::new());
+            self.vendor.ids.make(
+                (thing, "person"),
+                &mut person,
+                |person| &mut Arc::make_mut(&mut person.member).ids,
+                (&roots, &draw.within(&member.name)),
+            );
+            member.ids.clone_from(&person.member.ids);
+        }
+        member
+    }
+
+    /// What the vendor does about an event that somebody of this role causes.
+    pub fn coverage(&self, on: EventKind, role: Role) -> Coverage<'_> {
+        self.vendor.quiet.of(on, role).unwrap_or(Coverage::Sends)
+    }
+}
