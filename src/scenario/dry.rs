@@ -67,7 +67,11 @@ fn run_at(
 }
 
 /// Why a vendor leaves an act out, if it does.
-pub fn unplayable(account: &Account, act: &Act, conversation: &Conversation) -> Option<String> {
+pub(super) fn unplayable(
+    account: &Account,
+    act: &Act,
+    conversation: &Conversation,
+) -> Option<String> {
     let vendor = &account.vendor;
     let gone = |name: &String| !conversation.entities.iter().any(|entity| entity.name == *name);
     match act {

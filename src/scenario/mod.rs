@@ -12,14 +12,15 @@ mod dry;
 mod forms;
 mod plan;
 mod script;
+mod stage;
 mod text;
 
 pub use bundled::{bundled, names as bundled_names};
 pub use cast::CastMember;
 pub use check::check;
-pub use dry::unplayable;
 pub use forms::ScenarioForm;
-pub use script::{Play, PlayedStep, Script, Step};
+pub use script::{Script, Step};
+pub use stage::{Scene, Stage, Turn};
 
 use std::sync::Arc;
 

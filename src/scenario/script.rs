@@ -69,13 +69,11 @@ pub(super) struct ActPlan {
 
 /// A step in time, for one conversation at one vendor.
 #[derive(Clone, Debug)]
-pub struct PlayedStep<'a> {
-    /// The step.
-    pub step: &'a Step,
+pub(super) struct PlayedStep {
     /// How long after the step before.
-    pub after: SignedDuration,
+    pub(super) after: SignedDuration,
     /// What happens, or why the step is left out.
-    pub act: Result<Act, String>,
+    pub(super) act: Result<Act, String>,
 }
 
 /// The shortest and the longest time between two acts that nothing else keeps apart: people and
@@ -84,18 +82,23 @@ const GAP: Span =
     Span { low: SignedDuration::from_millis(5), high: SignedDuration::from_millis(40) };
 
 /// One conversation of a script at one vendor, ready to be played.
-pub struct Play<'a> {
-    script: &'a Script,
+pub(super) struct Play {
     vendor: String,
     draws: Draws,
     told: Told,
     /// Everybody who takes part.
-    pub cast: Vec<Person>,
+    pub(super) cast: Vec<Person>,
 }
 
 impl Script {
     /// The conversation of this number at an account.
-    pub fn play(&self, account: &Account, run: &Draw, number: u32, start: Timestamp) -> Play<'_> {
+    pub(super) fn play(
+        &self,
+        account: &Account,
+        run: &Draw,
+        number: u32,
+        start: Timestamp,
+    ) -> Play {
         let draws = Draws::new(run, &account.vendor.id, &self.name, number);
         let cast: Vec<Person> =
             self.cast.iter().map(|member| member.invent(account, &draws, start)).collect();
@@ -103,7 +106,7 @@ impl Script {
             self.cast.iter().find(|member| member.role == crate::conversation::Role::Visitor);
         let locale = visitor.map_or(&crate::base::fake::LOCALES[0], |visitor| visitor.locale);
         let told = Told::new(&cast, locale, &draws.story);
-        Play { script: self, vendor: account.vendor.id.clone(), draws, told, cast }
+        Play { vendor: account.vendor.id.clone(), draws, told, cast }
     }
 }
 
@@ -132,23 +135,19 @@ impl Draws {
     }
 }
 
-impl<'a> Play<'a> {
+impl Play {
     /// What the conversation's ids are drawn from.
-    pub fn ids(&self) -> &Draw {
+    pub(super) fn ids(&self) -> &Draw {
         &self.draws.ids
     }
 
-    /// The steps in order.
-    pub fn steps(&self) -> impl Iterator<Item = Result<PlayedStep<'a>, TooLarge>> + '_ {
-        self.script.steps.iter().map(|step| self.step(step))
-    }
-
     /// The time between an act and the one before it, beyond what the file asks for.
-    pub fn gap(&self, label: &str) -> SignedDuration {
+    pub(super) fn gap(&self, label: &str) -> SignedDuration {
         GAP.draw(&mut self.draws.story.within(label).rng("gap"))
     }
 
-    fn step(&self, step: &'a Step) -> Result<PlayedStep<'a>, TooLarge> {
+    /// A step with its time and its texts.
+    pub(super) fn step(&self, step: &Step) -> Result<PlayedStep, TooLarge> {
         let own = step.overrides.get(&self.vendor);
         let after = own.and_then(|own| own.after).or(step.after);
         let after = after.map_or(SignedDuration::ZERO, |after| {
@@ -161,7 +160,7 @@ impl<'a> Play<'a> {
                 Ok(plan.render(&self.told)?)
             }
         };
-        Ok(PlayedStep { step, after, act })
+        Ok(PlayedStep { after, act })
     }
 }
 
