@@ -11,6 +11,7 @@ pub mod cli;
 
 pub mod listen;
 
+pub mod fidelity;
 pub mod run;
 
 pub mod delivery;

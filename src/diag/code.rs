@@ -83,6 +83,7 @@ codes! {
     EXTENDS = 75: "The vendor extends another that is missing, or that extends it in turn.";
     VENDOR_FOLDER = 76: "The folder cannot be used as a vendor.";
     UNKNOWN_COUNTER = 77: "The vendor declares no counter of this name.";
+    UNKNOWN_SAMPLE = 78: "`samples/index.toml` names a file that is not beside it, or an event that the vendor does not send.";
 
     WRONG_URL = 80: "A receiver's address is an http or https URL without user name and password.";
     NO_RECEIVER = 81: "There is no address to send to: give `--to URL`, or an `[[endpoint]]` in the configuration.";

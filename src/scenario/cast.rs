@@ -70,7 +70,8 @@ pub(super) fn check(form: &ScenarioForm, problems: &mut Problems) -> Vec<CastMem
     cast
 }
 
-fn unnamed(role: Role, locale: &'static Locale) -> CastMember {
+/// Somebody of whom nothing is known but the role.
+pub(super) fn unnamed(role: Role, locale: &'static Locale) -> CastMember {
     CastMember {
         name: role.word().to_owned(),
         role,

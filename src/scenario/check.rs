@@ -42,7 +42,8 @@ pub fn check(draft: Draft, vendors: &[Arc<Vendor>]) -> Result<Script, Problems> 
         cannot = dry::run(&cast, &steps, vendors, form.vendors.is_some(), &mut problems);
     }
     let name = form.name.as_ref().map_or(file, |name| name.as_str()).to_owned();
-    let script = Script { name, file: file.to_owned(), cast, steps, subscribe, verify, cannot };
+    let file = file.to_owned();
+    let script = Script { name, file, cast, steps, from: 1, subscribe, verify, cannot };
     problems.or(Some(script))
 }
 

@@ -12,6 +12,7 @@ mod dry;
 mod forms;
 mod plan;
 mod script;
+mod sending;
 mod stage;
 mod text;
 

@@ -26,6 +26,8 @@ pub struct Script {
     pub cast: Vec<CastMember>,
     /// What happens.
     pub steps: Vec<Step>,
+    /// The first step that is told and sent; those before it only make it possible.
+    pub from: usize,
     /// What an endpoint is sent, by vendor.
     pub subscribe: BTreeMap<String, Subscription>,
     /// Which answers are right, where the file says it.
@@ -181,22 +183,31 @@ impl ActPlan {
     fn render(&self, told: &Told) -> Result<Act, TooLarge> {
         let mut act = self.act.clone();
         let text = self.text.as_ref().map(|text| text.render(told));
-        let data = match &self.data {
-            Some(data) => object(&data.render(told)?),
-            None => Map::new(),
-        };
+        let data = self.data.as_ref().map(|data| data.render(told)).transpose()?;
+        let data = data.map(|data| object(&data));
         match &mut act {
             Act::Say { text: own, data: own_data, .. } => {
-                (*own, *own_data) = (text.unwrap_or_default(), data);
+                give(own, text);
+                give(own_data, data);
             }
-            Act::Note { text: own, .. } => *own = text.unwrap_or_default(),
-            Act::Rate { comment, .. } => *comment = text,
-            Act::Create { fields, .. } | Act::Update { fields, .. } => *fields = data,
-            Act::Emit { data: own, .. } => *own = data,
-            Act::Set { variables, .. } => *variables = data.into_iter().map(variable).collect(),
+            Act::Note { text: own, .. } => give(own, text),
+            Act::Rate { comment, .. } => *comment = text.or(comment.take()),
+            Act::Create { fields: own, .. }
+            | Act::Update { fields: own, .. }
+            | Act::Emit { data: own, .. } => give(own, data),
+            Act::Set { variables: own, .. } => {
+                give(own, data.map(|data| data.into_iter().map(variable).collect()));
+            }
             _ => {}
         }
         Ok(act)
+    }
+}
+
+/// Puts a rendered value in place of what an act has.
+fn give<T>(own: &mut T, rendered: Option<T>) {
+    if let Some(rendered) = rendered {
+        *own = rendered;
     }
 }
 

@@ -17,6 +17,7 @@ use crate::vendor::{Account, Happened, Session, Subscription};
 pub struct Stage<'a> {
     play: Play,
     steps: std::slice::Iter<'a, Step>,
+    from: usize,
     account: Arc<Account>,
     subscription: &'a Subscription,
     session: Session,
@@ -88,6 +89,7 @@ impl<'a> Stage<'a> {
         Self {
             play,
             steps: script.steps.iter(),
+            from: script.from,
             account: Arc::clone(account),
             subscription,
             session,
@@ -172,10 +174,17 @@ impl Iterator for Stage<'_> {
     type Item = Scene;
 
     fn next(&mut self) -> Option<Scene> {
-        if let Some(cue) = self.cues.pop_front() {
-            return Some(self.perform(cue));
+        loop {
+            let scene = match self.cues.pop_front() {
+                Some(cue) => self.perform(cue),
+                None => {
+                    let step = self.steps.next()?;
+                    self.begin(step)
+                }
+            };
+            if scene.step >= self.from || matches!(scene.turn, Turn::Dropped { .. }) {
+                return Some(scene);
+            }
         }
-        let step = self.steps.next()?;
-        Some(self.begin(step))
     }
 }

@@ -46,7 +46,8 @@ pub struct Account {
     pub files: String,
     /// The credentials, by name.
     pub secrets: BTreeMap<String, Secret>,
-    brand: Map<String, Json>,
+    /// What a label of the vendor is called and where it lives, by name.
+    pub brand: Map<String, Json>,
     exposed: Map<String, Json>,
 }
 

@@ -112,7 +112,8 @@ impl Catalog {
         };
         let templates = read_templates(&files, &mut problems);
         let vendor = check::check(&node, revision, &templates, &mut problems);
-        problems.or(vendor.map(Arc::new))
+        let samples = samples(folder, &files);
+        problems.or(vendor.map(|vendor| Arc::new(Vendor { samples, ..vendor })))
     }
 
     /// A vendor's file laid over the one it extends, and the files of both.
@@ -146,6 +147,24 @@ impl Catalog {
     }
 }
 
+/// The documented samples: the folder's own, since those of another vendor are not its
+/// documentation. How they come about may be said by the one it extends.
+fn samples(
+    folder: &Folder,
+    files: &BTreeMap<String, Arc<Source>>,
+) -> BTreeMap<String, Arc<Source>> {
+    let own = |name: &str| folder.files.contains_key(name) || !is_json(name);
+    let sample = |(name, source): (&String, &Arc<Source>)| {
+        let file = name.strip_prefix("samples/").filter(|_| own(name))?;
+        Some((file.to_owned(), Arc::clone(source)))
+    };
+    files.iter().filter_map(sample).collect()
+}
+
+fn is_json(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "json")
+}
+
 fn unknown_revision(
     folder: &Folder,
     revision: &str,
@@ -171,8 +190,7 @@ fn read_templates(
     problems: &mut Problems,
 ) -> BTreeMap<String, Arc<Node>> {
     let is_template = |name: &str| {
-        let is_json = Path::new(name).extension().is_some_and(|extension| extension == "json");
-        is_json && !name.starts_with("samples/") && !name.starts_with("revisions/")
+        is_json(name) && !name.starts_with("samples/") && !name.starts_with("revisions/")
     };
     let mut templates = BTreeMap::new();
     for (name, source) in files.iter().filter(|(name, _)| is_template(name)) {

@@ -129,9 +129,23 @@ impl Cause<'_> {
     fn say(&self, by: Role, kind: &str, mut data: Map<String, Json>) -> Act {
         let text = match data.remove("text") {
             Some(Json::String(text)) => text,
-            _ => String::new(),
+            _ => self.usual_text(by, kind).to_owned(),
         };
         Act::Say { by: self.who(by), kind: kind.to_owned(), text, data }
+    }
+
+    /// What is said where nothing is wanted in particular; nothing where the folder has a text, or
+    /// the message says what was chosen.
+    fn usual_text(&self, by: Role, kind: &str) -> &'static str {
+        let data = self.vendor.kinds.get(kind).map(|kind| &kind.data);
+        if data.is_some_and(|data| data.has("text") || data.has("choice")) {
+            return "";
+        }
+        match by {
+            Role::Visitor => "Hello, is anybody there?",
+            Role::Bot | Role::Agent | Role::Manager => "Hello! What can we do for you?",
+            Role::System => "The conversation goes on.",
+        }
     }
 
     fn entity(&self) -> Vec<Act> {

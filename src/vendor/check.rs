@@ -57,6 +57,7 @@ pub(super) fn check(
     };
     let types: Vec<&str> = form.event.iter().map(|event| event.type_.as_str()).collect();
     Some(Vendor {
+        samples: BTreeMap::new(), // the catalog knows the files
         revision: revision.to_owned(),
         docs: form.docs.as_ref().map(|docs| docs.value.clone()),
         differs: form.revision.as_ref().map(|revision| revision.differs.value.clone()),

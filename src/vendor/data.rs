@@ -95,7 +95,7 @@ fn with_ids(shape: Shape, item_ids: &[Name]) -> Shape {
 }
 
 /// What was given, completed where there is a table or a list of tables.
-fn fill(otherwise: &Json, given: &Json) -> Json {
+pub(super) fn fill(otherwise: &Json, given: &Json) -> Json {
     match (otherwise, given) {
         (Json::Object(otherwise), Json::Object(given)) => {
             let mut filled = otherwise.clone();
@@ -135,7 +135,9 @@ fn answer(otherwise: &Json, asked: &[Json], given: Option<&Json>) -> Json {
         return otherwise.clone();
     };
     let element = |(place, asked): (usize, &Json)| {
-        let own = otherwise.get(place).or_else(|| otherwise.last()).unwrap_or(&Json::Null);
+        let alike = otherwise.iter().find(|own| is_alike(own, asked));
+        let own = alike.or_else(|| otherwise.get(place)).or_else(|| otherwise.last());
+        let own = own.unwrap_or(&Json::Null);
         let prototype = match (own, asked) {
             (Json::Object(own), Json::Object(asked)) => {
                 let asked = asked.iter().filter(|(key, _)| own.contains_key(*key));
@@ -153,6 +155,11 @@ fn answer(otherwise: &Json, asked: &[Json], given: Option<&Json>) -> Json {
     asked.iter().enumerate().map(element).collect()
 }
 
+/// Whether an answer goes with what is asked because both are of one `type`.
+fn is_alike(answer: &Json, asked: &Json) -> bool {
+    asked.get("type").is_some_and(|asked| answer.get("type") == Some(asked))
+}
+
 fn misfit(written: &Json, node: &Node) -> Option<Problem> {
     match (written, &node.content) {
         (Json::Null, _)
@@ -160,6 +167,11 @@ fn misfit(written: &Json, node: &Node) -> Option<Problem> {
         | (Json::Bool(_), Content::Bool(_))
         | (Json::Number(_), Content::Int(_) | Content::Number(_)) => None,
         (_, Content::Text(text)) if text.contains("${") => None,
+        (Json::String(hole), Content::Bool(_) | Content::Int(_) | Content::Number(_))
+            if hole.contains("${") =>
+        {
+            None
+        }
         (Json::Array(items), Content::List(nodes)) => {
             let first = items.first()?;
             nodes.iter().find_map(|node| misfit_item(first, node))
@@ -214,5 +226,13 @@ mod tests {
         let asked = [json!({"label": "Name", "hint": "x"}), json!({"label": "Mail"})];
         let expected = json!([{"value": "Ada", "label": "Name"}, {"value": "-", "label": "Mail"}]);
         assert_eq!(answer(&otherwise, &asked, Some(&json!(["Ada"]))), expected);
+    }
+
+    #[test]
+    fn an_answer_is_of_the_type_that_was_asked_for_wherever_it_stands() {
+        let otherwise = json!([{"value": "Ada", "type": "text"}, {"value": 7, "type": "count"}]);
+        let asked = [json!({"type": "count"}), json!({"type": "text"})];
+        let expected = json!([{"value": 7, "type": "count"}, {"value": "Ada", "type": "text"}]);
+        assert_eq!(answer(&otherwise, &asked, None), expected);
     }
 }

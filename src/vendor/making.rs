@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::Account;
-use super::data::Data;
+use super::data::{self, Data};
 use super::ids::{self, Thing};
 use super::invented::Invented;
 use super::roots::Roots;
@@ -28,7 +28,12 @@ impl Session {
                 let asked = known.answers.as_ref().and_then(|kind| self.asked(kind));
                 let written = std::mem::take(data);
                 *data = self.complete(&known.data, &written, asked.as_ref(), draw);
-                if let Some(choice) = asked.as_ref().and_then(|asked| chosen(asked, text)) {
+                if known.data.has("choice")
+                    && let Some(choice) = asked.as_ref().and_then(|asked| chosen(asked, text))
+                {
+                    if text.is_empty() {
+                        *text = label_of(&choice);
+                    }
                     data.insert("choice".into(), choice);
                 }
                 if text.is_empty()
@@ -42,6 +47,12 @@ impl Session {
                 let unknown = || SessionError::UnknownKind(kind.clone());
                 let known = vendor.entities.get(kind.as_str()).ok_or_else(unknown)?;
                 *fields = self.complete(known, &std::mem::take(fields), None, draw);
+            }
+            Act::Update { name, fields, .. } => {
+                let entities = &self.conversation.entities;
+                if let Some(own) = entities.iter().find(|entity| entity.name == *name) {
+                    over_tables(&own.fields, fields);
+                }
             }
             Act::Emit { event_type, data, .. } => {
                 let told = |rule: &&super::EventRule| {
@@ -176,12 +187,30 @@ impl Session {
     }
 }
 
-/// The element of a list that was asked which has this text: what was chosen.
+/// A table that is given in part keeps the rest of what it was.
+fn over_tables(own: &Map<String, Json>, given: &mut Map<String, Json>) {
+    for (key, given) in given.iter_mut() {
+        if let (Some(own @ Json::Object(_)), Json::Object(_)) = (own.get(key), &*given) {
+            *given = data::fill(own, given);
+        }
+    }
+}
+
+/// What was chosen: the element of a list that was asked which has this text, the first of all
+/// where nothing was said.
 fn chosen(asked: &Map<String, Json>, text: &str) -> Option<Json> {
     let has = |item: &&Json| {
-        item.as_object().is_some_and(|item| item.values().any(|value| value.as_str() == Some(text)))
+        item.as_object().is_some_and(|item| {
+            text.is_empty() || item.values().any(|value| value.as_str() == Some(text))
+        })
     };
     asked.values().filter_map(Json::as_array).flatten().find(has).cloned()
+}
+
+/// The text that an element of a list is chosen by.
+fn label_of(choice: &Json) -> String {
+    let label = ["label", "title"].iter().find_map(|key| choice.get(key)?.as_str());
+    label.unwrap_or_default().to_owned()
 }
 
 impl Account {

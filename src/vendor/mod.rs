@@ -28,6 +28,7 @@ mod subscription;
 mod vocabulary;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use account::Account;
 pub use catalog::{Catalog, VendorRef};
@@ -46,6 +47,7 @@ pub use signature::{Algorithm, Encoding, sign};
 pub use subscription::Subscription;
 
 use crate::conversation::Habits;
+use crate::diag::Source;
 use crate::policy::Policy;
 
 /// A vendor's folder, checked: whatever is asked of it now can be rendered.
@@ -73,6 +75,8 @@ pub struct Vendor {
     pub kinds: BTreeMap<String, Kind>,
     /// Its kinds of entities, with their fields.
     pub entities: BTreeMap<String, Data>,
+    /// What it documents, with invented values: the files of its `samples/`.
+    pub samples: BTreeMap<String, Arc<Source>>,
     habits: Habits,
     fixed: account::Fixed,
     ids: ids::Ids,
@@ -95,6 +99,15 @@ impl Vendor {
     /// How its conversations behave.
     pub fn habits(&self) -> Habits {
         self.habits
+    }
+
+    /// The first rule that sends an event of this type as it is wanted.
+    pub fn rule(&self, event_type: &str, wanted: &Wanted) -> Option<&EventRule> {
+        let mut rules = self.events.iter().filter(|rule| rule.event_type == event_type);
+        rules.find(|rule| {
+            wanted.by.is_none_or(|role| rule.covers_role(role))
+                && wanted.kind.as_ref().is_none_or(|kind| rule.covers_kind(kind))
+        })
     }
 
     /// The types of everything it sends, each once, in order.

@@ -86,8 +86,13 @@ impl EventRule {
         self.when.as_ref().is_none_or(|when| one_of(&when.by, Some(role)))
     }
 
+    /// Whether the rule sends messages or entities of this kind.
+    pub(super) fn covers_kind(&self, kind: &str) -> bool {
+        self.when.as_ref().is_none_or(|when| one_of(&when.kind, Some(kind.to_owned())))
+    }
+
     /// The first kind that the rule asks for.
-    pub(super) fn first_kind(&self) -> Option<String> {
+    pub fn first_kind(&self) -> Option<String> {
         self.when.as_ref()?.kind.first().map(|kind| kind.value.clone())
     }
 

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["policy", "conversation"],
     &["vendor"],
     &["scenario", "delivery", "report"],
-    &["run"],
+    &["run", "fidelity"],
     &["listen"],
     &["cli"],
 ];

@@ -6,6 +6,7 @@ mod architecture;
 mod coherence;
 mod commands;
 mod delivery;
+mod fidelity;
 mod golden;
 mod handshake;
 mod model;

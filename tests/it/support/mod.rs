@@ -6,6 +6,7 @@ mod receiver;
 pub(crate) use play::{Played, play, vendors};
 pub(crate) use receiver::{Came, Receiver, Reply};
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -38,4 +39,9 @@ pub(crate) fn stdout(output: &Output) -> String {
 /// What a command wrote to standard error.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Says that a test cannot be carried out here; the test runner shows it although the test passes.
+pub(crate) fn skipped(reason: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
 }

@@ -1,0 +1,44 @@
+//! A script around one webhook: what must have happened before it, and the act that causes it.
+
+use std::collections::BTreeMap;
+
+use super::cast::{CastMember, unnamed};
+use super::script::{ActPlan, Script, Step};
+use crate::base::fake::LOCALES;
+use crate::conversation::Role;
+use crate::diag::Source;
+use crate::vendor::{EventRule, Vendor, Wanted};
+
+impl Script {
+    /// The shortest script whose last step makes a vendor send this event. The steps before it
+    /// happen, and nothing of them is sent.
+    pub fn sending(vendor: &Vendor, rule: &EventRule, wanted: &Wanted) -> Self {
+        let cast: Vec<CastMember> =
+            Role::ALL.iter().map(|role| unnamed(*role, &LOCALES[0])).collect();
+        let acts = vendor.cause(rule, wanted, &|role| Some(role.word().to_owned()));
+        let place = Source::new(&rule.event_type, "").place(0..0);
+        let steps: Vec<Step> = acts
+            .into_iter()
+            .zip(1..)
+            .map(|(act, number)| Step {
+                number,
+                place: place.clone(),
+                label: format!("{}.{number}", act.word()),
+                after: None,
+                only: Vec::new(),
+                act: ActPlan::ready(act),
+                overrides: BTreeMap::new(),
+            })
+            .collect();
+        Self {
+            name: rule.event_type.clone(),
+            file: rule.event_type.clone(),
+            cast,
+            from: steps.len(),
+            steps,
+            subscribe: BTreeMap::new(),
+            verify: None,
+            cannot: BTreeMap::new(),
+        }
+    }
+}
