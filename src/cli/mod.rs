@@ -5,10 +5,13 @@
 
 mod check;
 mod demo;
+mod init;
 mod listen;
 mod run;
+mod schema;
 mod secrets;
 mod setup;
+mod vendors;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -117,6 +120,12 @@ enum Command {
     Listen(listen::ListenArgs),
     /// Checks scenarios, vendor folders and configuration: every problem, drawn on its source
     Check(check::CheckArgs),
+    /// Shows what can be sent: by all vendors, by one, or of one type
+    Vendors(vendors::VendorsArgs),
+    /// Writes a commented scenario that passes, and its schema, for you to go on from
+    Init(init::InitArgs),
+    /// Prints the JSON Schema of a file, for editors
+    Schema(schema::SchemaArgs),
     /// Prints the fixed test credentials that a receiver must be given
     Secrets(secrets::SecretsArgs),
 }
@@ -129,6 +138,9 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args, &cli.global),
         Command::Listen(args) => listen::listen(&args, &cli.global),
         Command::Check(args) => check::check(&args, &cli.global),
+        Command::Vendors(args) => vendors::vendors(&args, &cli.global),
+        Command::Init(args) => init::init(&args, &cli.global),
+        Command::Schema(args) => Ok(schema::schema(&args)),
         Command::Secrets(args) => secrets::secrets(&args, &cli.global),
     };
     exit.unwrap_or_else(tell).into()

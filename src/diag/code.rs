@@ -90,4 +90,5 @@ codes! {
     SECRET_MISSING = 82: "The secret is named as `env:NAME` or `file:PATH`, and there is nothing there.";
     NOTHING_TO_PLAY = 83: "No scenario was found, or no vendor can play it.";
     UNKNOWN_SCENARIO = 84: "There is no such file, and no bundled scenario of this name.";
+    FILE_EXISTS = 85: "A file of this name is there already, and what somebody wrote is never overwritten.";
 }

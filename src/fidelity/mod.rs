@@ -3,6 +3,7 @@
 //! A folder's `samples/` holds the documented shapes with invented values; `samples/index.toml`
 //! says how each of them comes about. Nothing is sent here.
 
+pub mod capability;
 mod compare;
 
 use std::sync::Arc;
@@ -110,13 +111,23 @@ fn check(form: SampleForm, vendor: &Arc<Vendor>, index: &Arc<Source>) -> Result<
 impl Sample {
     /// The webhook that has the sample's shape, from this seed; nothing where it is not sent.
     pub fn sent(&self, account: &Arc<Account>, seed: u64, start: Timestamp) -> Option<String> {
-        let subscription = Subscription::to(&self.event_type);
-        let conversation = (&Draw::of_run(seed), 1);
-        let stage = Stage::new(&self.script, account, &subscription, conversation, start);
-        let payloads = stage.flat_map(|scene| match scene.turn {
-            Turn::Done { happened, .. } => happened.payloads,
-            Turn::Skipped { .. } | Turn::Dropped { .. } => Vec::new(),
-        });
-        payloads.filter_map(|payload| payload.body).last()
+        sent(&self.script, account, &self.event_type, seed, start)
     }
+}
+
+/// The body of the last webhook of a type that a script leads to; nothing where none is sent.
+pub fn sent(
+    script: &Script,
+    account: &Arc<Account>,
+    event_type: &str,
+    seed: u64,
+    start: Timestamp,
+) -> Option<String> {
+    let subscription = Subscription::to(event_type);
+    let stage = Stage::new(script, account, &subscription, (&Draw::of_run(seed), 1), start);
+    let payloads = stage.flat_map(|scene| match scene.turn {
+        Turn::Done { happened, .. } => happened.payloads,
+        Turn::Skipped { .. } | Turn::Dropped { .. } => Vec::new(),
+    });
+    payloads.filter_map(|payload| payload.body).last()
 }

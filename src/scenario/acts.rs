@@ -1,5 +1,7 @@
 //! The acts of a step: which key is which act, and what each may hold.
 
+use serde_json::Value as Json;
+
 use crate::base::text::one_of;
 use crate::diag::{Form, Key, Node, Place, Problem, Problems, code, form::unknown_key};
 
@@ -31,30 +33,53 @@ pub(super) enum ActForm {
     Reopen(PlainForm),
 }
 
-/// How an act is read.
-type Reader = fn(&Node, &mut Problems) -> Option<ActForm>;
+/// An act: its key, how it is read, and the schema of what it holds.
+struct Known {
+    key: &'static str,
+    read: fn(&Node, &mut Problems) -> Option<ActForm>,
+    schema: fn() -> Json,
+}
 
-/// Every act by its key.
-const ACTS: &[(&str, Reader)] = &[
-    ("open", |node, problems| OpenForm::read(node, problems).map(ActForm::Open)),
-    ("say", |node, problems| SayForm::read(node, problems).map(ActForm::Say)),
-    ("typing", |node, problems| TypingForm::read(node, problems).map(ActForm::Typing)),
-    ("read", |node, problems| ReadForm::read(node, problems).map(ActForm::Read)),
-    ("assign", |node, problems| AssignForm::read(node, problems).map(ActForm::Assign)),
-    ("join", |node, problems| PlainForm::read(node, problems).map(ActForm::Join)),
-    ("leave", |node, problems| PlainForm::read(node, problems).map(ActForm::Leave)),
-    ("note", |node, problems| NoteForm::read(node, problems).map(ActForm::Note)),
-    ("set", |node, problems| SetForm::read(node, problems).map(ActForm::Set)),
-    ("label", |node, problems| LabelForm::read(node, problems).map(ActForm::Label)),
-    ("flow", |node, problems| FlowForm::read(node, problems).map(ActForm::Flow)),
-    ("rate", |node, problems| RateForm::read(node, problems).map(ActForm::Rate)),
-    ("create", |node, problems| CreateForm::read(node, problems).map(ActForm::Create)),
-    ("update", |node, problems| UpdateForm::read(node, problems).map(ActForm::Update)),
-    ("delete", |node, problems| DeleteForm::read(node, problems).map(ActForm::Delete)),
-    ("emit", |node, problems| EmitForm::read(node, problems).map(ActForm::Emit)),
-    ("close", |node, problems| PlainForm::read(node, problems).map(ActForm::Close)),
-    ("reopen", |node, problems| PlainForm::read(node, problems).map(ActForm::Reopen)),
-];
+/// Declares the acts by their keys.
+macro_rules! acts {
+    ($($key:literal: $form:ident => $act:ident;)*) => {
+        const ACTS: &[Known] = &[$(Known {
+            key: $key,
+            read: |node, problems| $form::read(node, problems).map(ActForm::$act),
+            schema: $form::schema,
+        }),*];
+    };
+}
+
+acts! {
+    "open": OpenForm => Open;
+    "say": SayForm => Say;
+    "typing": TypingForm => Typing;
+    "read": ReadForm => Read;
+    "assign": AssignForm => Assign;
+    "join": PlainForm => Join;
+    "leave": PlainForm => Leave;
+    "note": NoteForm => Note;
+    "set": SetForm => Set;
+    "label": LabelForm => Label;
+    "flow": FlowForm => Flow;
+    "rate": RateForm => Rate;
+    "create": CreateForm => Create;
+    "update": UpdateForm => Update;
+    "delete": DeleteForm => Delete;
+    "emit": EmitForm => Emit;
+    "close": PlainForm => Close;
+    "reopen": PlainForm => Reopen;
+}
+
+fn act_keys<'a>() -> impl Iterator<Item = &'a str> {
+    ACTS.iter().map(|act| act.key)
+}
+
+/// The schemas of the acts, by key.
+pub(super) fn schemas() -> impl Iterator<Item = (&'static str, Json)> {
+    ACTS.iter().map(|act| (act.key, (act.schema)()))
+}
 
 /// Reads the one act among the keys of a step that are not the step's own; `own` are those.
 pub(super) fn read_act(
@@ -65,7 +90,7 @@ pub(super) fn read_act(
 ) -> Option<(Key, ActForm)> {
     let mut found: Option<(Key, Option<ActForm>)> = None;
     for (key, node) in keys {
-        let Some((_, reader)) = ACTS.iter().find(|(name, _)| *name == key.name) else {
+        let Some(known) = ACTS.iter().find(|act| act.key == key.name) else {
             problems.push(unknown(key, own));
             continue;
         };
@@ -76,11 +101,11 @@ pub(super) fn read_act(
                 .push(problem.also(&first.place, "first here").help("make it a step of its own"));
             continue;
         }
-        found = Some((key.clone(), reader(node, problems)));
+        found = Some((key.clone(), (known.read)(node, problems)));
     }
     let Some((key, act)) = found else {
         if keys.is_empty() {
-            let words = one_of(ACTS.iter().map(|(name, _)| *name));
+            let words = one_of(act_keys());
             let problem = Problem::at(step, code::NO_ACT, "the step has no act");
             problems.push(problem.help(format!("a step has one of {words}")));
         }
@@ -94,6 +119,6 @@ fn unknown(key: &Key, own: &[&str]) -> Problem {
         "wait" => unknown_key(key, [])
             .help("there is no `wait`: write `after` beside the act that follows"),
         "transfer" => unknown_key(key, []).help("there is no `transfer`: write `assign`"),
-        _ => unknown_key(key, ACTS.iter().map(|(name, _)| *name).chain(own.iter().copied())),
+        _ => unknown_key(key, act_keys().chain(own.iter().copied())),
     }
 }

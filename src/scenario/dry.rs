@@ -88,7 +88,7 @@ pub(super) fn unplayable(
         Who::Member(name) => conversation.person(name)?.role(),
         Who::Assignee => conversation.assignee()?.role(),
     };
-    if let Coverage::Cannot(reason) = account.coverage(act.causes(), role) {
+    if let Coverage::Cannot(reason) = vendor.coverage(act.causes(), role) {
         return Some(reason.to_owned());
     }
     match act {

@@ -11,6 +11,7 @@ mod check;
 mod dry;
 mod forms;
 mod plan;
+mod schema;
 mod script;
 mod sending;
 mod stage;
@@ -20,6 +21,7 @@ pub use bundled::{bundled, names as bundled_names};
 pub use cast::CastMember;
 pub use check::check;
 pub use forms::ScenarioForm;
+pub use schema::schema;
 pub use script::{Script, Step};
 pub use stage::{Scene, Stage, Turn};
 

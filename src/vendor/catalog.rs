@@ -73,6 +73,11 @@ impl Catalog {
         self.folders.contains_key(id)
     }
 
+    /// The names of a vendor's revisions, the documentation's first.
+    pub fn revisions(&self, id: &str) -> Vec<String> {
+        self.folders.get(id).map(Folder::revisions).unwrap_or_default()
+    }
+
     /// The problem with an id that no vendor has.
     pub fn unknown(&self, id: &str) -> Problem {
         Problem::anywhere(code::UNKNOWN_VENDOR, format!("unknown vendor `{id}`"))

@@ -9,7 +9,7 @@ use super::account::Fixed;
 use super::data::Data;
 use super::forms::{
     Certainty, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, JsonForm, KindForm,
-    OnFailure, RetryKind, VendorForm,
+    OnFailure, RetryKind, SourceForm, VendorForm,
 };
 use super::handshake::{Handshake, Proof};
 use super::kind::Kind;
@@ -21,7 +21,9 @@ use super::vocabulary::{Vocabulary, no_files};
 use super::{Vendor, coverage};
 use crate::base::limits::MAX_TIMEOUT;
 use crate::conversation::{EventKind, Habits};
-use crate::diag::{At, Content, Form as _, Named, Node, Place, Problem, Problems, Table, code};
+use crate::diag::{
+    At, Content, Form as _, Key, Named, Node, Place, Problem, Problems, Table, code,
+};
 use crate::policy::{Policy, Retry, StatusSet};
 use crate::template::{Body, Library, Line, LineRules, Name, Names, Spelling, compile};
 
@@ -56,7 +58,9 @@ pub(super) fn check(
         list.into_iter().flatten().map(|pointer| pointer.value.clone()).collect()
     };
     let types: Vec<&str> = form.event.iter().map(|event| event.type_.as_str()).collect();
+    let source = |(key, source): (&Key, &SourceForm)| (key.name.clone(), source.clone());
     Some(Vendor {
+        sources: form.source.iter().map(source).collect(),
         samples: BTreeMap::new(), // the catalog knows the files
         revision: revision.to_owned(),
         docs: form.docs.as_ref().map(|docs| docs.value.clone()),

@@ -52,6 +52,21 @@ impl Account {
         "Verify: no header carries the secret; what is chosen below says where it is.".into()
     }
 
+    /// What an event is verified by, in two or three words.
+    pub fn verified_by(&self) -> String {
+        match self
+            .vendor
+            .requests
+            .signature
+            .as_ref()
+            .and_then(|rule| rule.method(&self.roots()).ok())
+        {
+            Some((algorithm, _)) => format!("{algorithm} over the raw body"),
+            None if self.secrets.is_empty() => "nothing".into(),
+            None => "a token".into(),
+        }
+    }
+
     fn signature_rule(&self) -> Option<String> {
         let rule = self.vendor.requests.signature.as_ref()?;
         let name = |name: &String| (name.clone(), Json::from(format!("`{name}`")));

@@ -10,11 +10,10 @@ use super::data::{self, Data};
 use super::ids::{self, Thing};
 use super::invented::Invented;
 use super::roots::Roots;
-use super::rule::Coverage;
 use super::session::{Session, SessionError, roots_of};
 use crate::base::draw::Draw;
 use crate::base::fake::LOCALES;
-use crate::conversation::{Act, DialogHead, Event, EventKind, Member, Person, Role};
+use crate::conversation::{Act, DialogHead, Event, EventKind, Member, Person};
 
 impl Session {
     /// The act with its data in full, and with the kind of message that the vendor sends.
@@ -228,10 +227,5 @@ impl Account {
             member.ids.clone_from(&person.member.ids);
         }
         member
-    }
-
-    /// What the vendor does about an event that somebody of this role causes.
-    pub fn coverage(&self, on: EventKind, role: Role) -> Coverage<'_> {
-        self.vendor.quiet.of(on, role).unwrap_or(Coverage::Sends)
     }
 }

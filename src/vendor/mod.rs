@@ -36,7 +36,7 @@ pub use cause::Wanted;
 pub use data::Data;
 pub use explain::Choice;
 pub use folder::Folder;
-pub use forms::{Certainty, VendorForm};
+pub use forms::{Certainty, SourceForm, VendorForm};
 pub use handshake::{Handshake, Proof};
 pub use invented::{FILES, Invented};
 pub use kind::Kind;
@@ -46,7 +46,7 @@ pub use session::{Happened, Payload, Session};
 pub use signature::{Algorithm, Encoding, sign};
 pub use subscription::Subscription;
 
-use crate::conversation::Habits;
+use crate::conversation::{EventKind, Habits, Role};
 use crate::diag::Source;
 use crate::policy::Policy;
 
@@ -75,6 +75,8 @@ pub struct Vendor {
     pub kinds: BTreeMap<String, Kind>,
     /// Its kinds of entities, with their fields.
     pub entities: BTreeMap<String, Data>,
+    /// Where its facts come from, by section of `vendor.toml`.
+    pub sources: Vec<(String, SourceForm)>,
     /// What it documents, with invented values: the files of its `samples/`.
     pub samples: BTreeMap<String, Arc<Source>>,
     habits: Habits,
@@ -99,6 +101,11 @@ impl Vendor {
     /// How its conversations behave.
     pub fn habits(&self) -> Habits {
         self.habits
+    }
+
+    /// What it does about an event that somebody of this role causes.
+    pub fn coverage(&self, on: EventKind, role: Role) -> Coverage<'_> {
+        self.quiet.of(on, role).unwrap_or(Coverage::Sends)
     }
 
     /// The first rule that sends an event of this type as it is wanted.

@@ -9,13 +9,13 @@ pub(super) fn lay(lower: Node, upper: Node) -> Node {
     let place = upper.place.clone();
     match (lower.content, upper.content) {
         (Content::Table(lower), Content::Table(upper)) => {
-            let dropped = dropped_types(&upper);
             let mut merged = lower;
+            drop_events(&mut merged, &dropped_types(&upper));
             for (key, node) in upper.0 {
                 match merged.0.iter_mut().find(|(own, _)| own.name == key.name) {
                     Some((_, own)) if key.name == "event" => {
                         let below = own.clone();
-                        *own = lay_events(below, node, &dropped);
+                        *own = lay_events(below, node);
                     }
                     Some((own_key, own)) => {
                         let below = own.clone();
@@ -31,15 +31,19 @@ pub(super) fn lay(lower: Node, upper: Node) -> Node {
     }
 }
 
-fn lay_events(lower: Node, upper: Node, dropped: &[String]) -> Node {
-    let (Content::List(lower), Content::List(upper_events)) = (lower.content, &upper.content)
+fn drop_events(table: &mut Table, dropped: &[String]) {
+    let events = table.0.iter_mut().find(|(key, _)| key.name == "event");
+    if let Some(Content::List(events)) = events.map(|(_, node)| &mut node.content) {
+        let is_dropped = |name: &str| dropped.iter().any(|dropped| dropped == name);
+        events.retain(|event| !text(event, "type").is_some_and(is_dropped));
+    }
+}
+
+fn lay_events(lower: Node, upper: Node) -> Node {
+    let (Content::List(mut events), Content::List(upper_events)) = (lower.content, &upper.content)
     else {
         return upper;
     };
-    let mut events: Vec<Node> = lower
-        .into_iter()
-        .filter(|event| !text(event, "type").is_some_and(|name| dropped.iter().any(|d| d == name)))
-        .collect();
     for event in upper_events {
         let same = |own: &Node| {
             text(own, "on") == text(event, "on") && text(own, "type") == text(event, "type")
@@ -85,6 +89,11 @@ mod tests {
             &(event("a", "x", 1) + &event("a", "y", 2) + &event("b", "z", 3)),
             &("drop = ['z']\n".to_owned() + &event("a", "y", 4) + &event("c", "y", 5)),
             r#"{"event":[{"on":"a","type":"x","t":1},{"on":"a","type":"y","t":4},{"on":"c","type":"y","t":5}],"drop":["z"]}"#,
+        );
+        check(
+            &(event("a", "x", 1) + &event("b", "z", 3)),
+            "drop = ['x']\n",
+            r#"{"event":[{"on":"b","type":"z","t":3}],"drop":["x"]}"#,
         );
     }
 }

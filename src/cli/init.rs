@@ -1,0 +1,62 @@
+//! `standin init`: a story to begin with, and the schema that editors complete it from.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::schema::{What, of};
+use super::setup::Setup;
+use super::{Exit, Failure, Global};
+use crate::diag::{Problem, code};
+use crate::vendor::{Vendor, VendorRef};
+
+/// Writes a commented scenario that passes, and its schema, for you to go on from
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// The vendor that it is for
+    vendor: String,
+    /// The file
+    #[arg(default_value = "scenario.toml")]
+    file: PathBuf,
+}
+
+/// The story, with words in capitals where the vendor differs.
+const STORY: &str = include_str!("init.toml");
+
+/// The schema's file, beside the story.
+const SCHEMA: &str = "scenario.schema.json";
+
+pub(super) fn init(args: &InitArgs, global: &Global) -> Result<Exit, Failure> {
+    let setup = Setup::read(global)?;
+    let vendor = setup.vendor(&VendorRef::parse(&args.vendor))?;
+    write_new(&args.file, &story(&vendor, &args.file))?;
+    let schema = args.file.with_file_name(SCHEMA);
+    fs::write(&schema, format!("{:#}\n", of(What::Scenario)))
+        .with_context(|| format!("cannot write `{}`", schema.display()))?;
+    let file = args.file.display();
+    anstream::println!("wrote {file} and {}", schema.display());
+    anstream::println!("Next: standin check {file}");
+    Ok(Exit::Passed)
+}
+
+fn story(vendor: &Vendor, file: &Path) -> String {
+    STORY
+        .replace("VENDOR_NAME", &vendor.name)
+        .replace("VENDOR", &vendor.full_id())
+        .replace("FILE", &file.display().to_string())
+}
+
+/// Writes a file that is not there yet; what somebody wrote is never overwritten.
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    let opened = OpenOptions::new().write(true).create_new(true).open(path);
+    match opened.and_then(|mut file| file.write_all(text.as_bytes())) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let message = format!("`{}` is there already", path.display());
+            Err(Problem::anywhere(code::FILE_EXISTS, message).help("name another file").into())
+        }
+        written => Ok(written.with_context(|| format!("cannot write `{}`", path.display()))?),
+    }
+}

@@ -1,0 +1,66 @@
+//! `standin schema`: what files may hold, for editors.
+
+use std::collections::BTreeSet;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value as Json, json};
+
+use super::Exit;
+use crate::config::ConfigForm;
+use crate::diag::Form as _;
+use crate::scenario;
+use crate::vendor::{Catalog, VendorForm, VendorRef};
+
+/// Prints the JSON Schema of a file, for editors
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// Which file
+    what: What,
+}
+
+/// A file that has a schema.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum What {
+    /// A scenario
+    Scenario,
+    /// `standin.toml`
+    Config,
+    /// A vendor's `vendor.toml`
+    Vendor,
+}
+
+pub(super) fn schema(args: &SchemaArgs) -> Exit {
+    anstream::println!("{:#}", of(args.what));
+    Exit::Passed
+}
+
+/// The schema of a file.
+pub(super) fn of(what: What) -> Json {
+    let (title, form) = match what {
+        What::Scenario => ("a scenario of standin", scenario_schema()),
+        What::Config => ("standin.toml", ConfigForm::schema()),
+        What::Vendor => ("a vendor of standin", vendor_schema()),
+    };
+    let mut schema = json!({"$schema": "http://json-schema.org/draft-07/schema#", "title": title});
+    if let (Some(schema), Json::Object(form)) = (schema.as_object_mut(), form) {
+        schema.extend(form);
+    }
+    schema
+}
+
+/// The schema of a vendor's file, which needs less where it extends another's.
+fn vendor_schema() -> Json {
+    let mut schema = VendorForm::schema();
+    let required = schema.as_object_mut().and_then(|schema| schema.remove("required"));
+    schema["anyOf"] = json!([{"required": ["extends"]}, {"required": required}]);
+    schema
+}
+
+/// The schema of a scenario, with the kinds of messages of the bundled vendors.
+fn scenario_schema() -> Json {
+    let catalog = Catalog::bundled();
+    let vendors = catalog.ids().filter_map(|id| catalog.load(&VendorRef::parse(id)).ok());
+    let kinds: BTreeSet<String> =
+        vendors.flat_map(|vendor| vendor.kinds.keys().cloned().collect::<Vec<_>>()).collect();
+    scenario::schema(&kinds.iter().map(String::as_str).collect::<Vec<_>>())
+}

@@ -1,0 +1,129 @@
+//! The commands that show what there is and give somebody a beginning: `vendors` and `init`.
+
+use std::fs;
+
+use serde_json::Value as Json;
+use standin::base::text::count;
+use standin::fidelity::samples;
+use standin::vendor::Account;
+
+use crate::support::{Receiver, path, play, standin, standin_in, stderr, stdout, vendors};
+
+#[test]
+fn vendors_shows_what_each_can() {
+    let told = stdout(&standin(&["vendors"]));
+    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+        assert!(told.lines().any(|line| line.starts_with(&format!("{} ", vendor.id))), "{told}");
+    }
+    let row = |name: &str| -> Vec<String> {
+        let line = told.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(Into::into).collect()
+    };
+    let head = row("WHAT HAPPENS");
+    let erxes = head.iter().position(|cell| cell == "erxes").unwrap();
+    assert_eq!(row("message.sent")[erxes], "not by bot, system");
+    assert_eq!(row("entity.created")[erxes], "yes");
+    assert_eq!(row("typing.changed")[erxes], "silent");
+    assert_eq!(row("form  ")[erxes], "no");
+    assert_eq!(row("audio")[erxes], "as image");
+}
+
+#[test]
+fn every_event_type_and_kind_of_every_vendor_can_be_shown() {
+    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+        let told = stdout(&standin(&["vendors", &vendor.id]));
+        for event_type in vendor.event_types() {
+            assert!(told.contains(event_type), "{event_type}: {told}");
+            let output = standin(&["vendors", &vendor.id, event_type]);
+            let shown = stdout(&output);
+            let body = shown.split("\n\nThe shape is ").next().unwrap();
+            let body: Json = serde_json::from_str(body).unwrap_or_default();
+            assert!(body.is_object(), "{} {event_type}: {shown}{}", vendor.id, stderr(&output));
+        }
+        for kind in vendor.kinds.keys() {
+            assert!(told.contains(kind.as_str()), "{kind}: {told}");
+        }
+    }
+}
+
+#[test]
+fn fidelity_tells_what_is_covered_and_where_facts_come_from() {
+    let told = stdout(&standin(&["vendors", "--fidelity"]));
+    assert!(told.contains("28 documented samples, 28 with the same shape"), "{told}");
+    let told = stdout(&standin(&["vendors", "ebbot", "--fidelity"]));
+    let line = |section: &str| told.lines().find(|line| line.trim().starts_with(section)).unwrap();
+    assert!(line("event").contains("documented") && line("event").contains("https://"), "{told}");
+    assert!(line("header").contains("assumed"), "{told}");
+}
+
+#[test]
+fn fakes_are_listed_with_what_they_give() {
+    let told = stdout(&standin(&["vendors", "--fake"]));
+    assert!(told.contains("${fake.order_number}") && told.contains("five digits"), "{told}");
+    assert!(told.contains("${file.pdf}") && told.contains("locales: en sv"), "{told}");
+}
+
+#[test]
+fn a_mistyped_event_type_gets_the_nearest_name() {
+    let output = standin(&["vendors", "ebbot", "chat.crate"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("did you mean `chat.create`?"), "{}", stderr(&output));
+}
+
+#[test]
+fn init_writes_a_story_that_passes_and_never_overwrites() {
+    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+        let folder = tempfile::tempdir().unwrap();
+        let output = standin_in(folder.path(), &["init", &vendor.id]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let story = fs::read_to_string(folder.path().join("scenario.toml")).unwrap();
+        assert!(folder.path().join("scenario.schema.json").exists());
+        let receiver = Receiver::agreeing();
+        let played = play(&story).at(&vendor.id).to(&receiver);
+        assert_eq!(played.finished.reason, None, "{}", vendor.id);
+        assert!(!receiver.events().is_empty());
+        let again = standin_in(folder.path(), &["init", &vendor.id]);
+        assert_eq!(again.status.code(), Some(2));
+        assert!(stderr(&again).contains("`scenario.toml` is there already"), "{}", stderr(&again));
+    }
+}
+
+const BEGIN: &str = "<!-- what `standin vendors` knows; a test writes it -->\n";
+const END: &str = "<!-- end -->\n";
+
+/// The README's table, made of the vendors' folders.
+fn table() -> String {
+    let mut table = String::from(
+        "| vendor | called | sends | kinds of messages | verified by | handshake | documented samples |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+        let samples = match samples(vendor).unwrap().len() {
+            0 => "none of its own".to_owned(),
+            all => format!("{all} of {all}"),
+        };
+        table += &format!(
+            "| {} | `{}` | {} | {} | {} | {} | {samples} |\n",
+            vendor.name,
+            vendor.id,
+            count(vendor.event_types().len(), "event type", "event types"),
+            vendor.kinds.len(),
+            Account::test(vendor).verified_by(),
+            if vendor.handshake.proof.is_some() { "yes" } else { "no" },
+        );
+    }
+    table
+}
+
+#[test]
+fn the_readme_has_the_vendors_table() {
+    let file = path("README.md");
+    let readme = fs::read_to_string(&file).unwrap();
+    let (before, rest) = readme.split_once(BEGIN).expect("the README has the table's beginning");
+    let (told, after) = rest.split_once(END).expect("the README has the table's end");
+    if std::env::var_os("STANDIN_BLESS").is_some() {
+        fs::write(&file, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
+    } else {
+        assert_eq!(told, table(), "STANDIN_BLESS=1 rewrites it");
+    }
+}
