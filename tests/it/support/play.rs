@@ -1,6 +1,6 @@
 //! A run against a receiver, in a sentence: `play("handover").at("ebbot").to(&receiver)`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use standin::base::clock::Clock;
 use standin::config::receiver_url;
@@ -19,14 +19,22 @@ pub(crate) fn catalog() -> Catalog {
     Catalog::bundled().with_directory(&path("tests/vendors")).unwrap()
 }
 
-/// Every vendor, bundled or invented.
+/// Every vendor, bundled or invented; they are loaded once.
 pub(crate) fn vendors() -> Vec<Arc<Vendor>> {
-    let catalog = catalog();
-    catalog.ids().map(|id| load(&catalog, id)).collect()
+    static VENDORS: OnceLock<Vec<Arc<Vendor>>> = OnceLock::new();
+    let load = |catalog: &Catalog, id: &str| {
+        let loaded = catalog.load(&VendorRef::parse(id));
+        loaded.unwrap_or_else(|problems| panic!("{}", render(problems)))
+    };
+    let all = || {
+        let catalog = catalog();
+        catalog.ids().map(|id| load(&catalog, id)).collect()
+    };
+    VENDORS.get_or_init(all).clone()
 }
 
-fn load(catalog: &Catalog, id: &str) -> Arc<Vendor> {
-    catalog.load(&VendorRef::parse(id)).unwrap_or_else(|problems| panic!("{}", render(problems)))
+fn vendor(id: &str) -> Arc<Vendor> {
+    vendors().into_iter().find(|vendor| vendor.id == id).unwrap()
 }
 
 /// A run in the making.
@@ -69,9 +77,10 @@ impl Playing {
 
     /// Whether the vendor can play the scenario at all.
     pub(crate) fn can_be(&self) -> bool {
-        let vendor = load(&catalog(), &self.vendor);
-        let script = scenario::check(scenario::read(&self.source).unwrap(), &[vendor]).unwrap();
-        script.cannot.is_empty()
+        let vendor = vendor(&self.vendor);
+        let draft = scenario::read(&self.source).unwrap();
+        draft.form.is_for(&self.vendor)
+            && scenario::check(draft, &[vendor], &vendors()).unwrap().cannot.is_empty()
     }
 
     /// From this seed.
@@ -105,9 +114,9 @@ impl Playing {
 
     /// Against this address.
     pub(crate) fn against(self, url: &str) -> Played {
-        let vendor = load(&catalog(), &self.vendor);
+        let vendor = vendor(&self.vendor);
         let script = scenario::read(&self.source)
-            .and_then(|draft| scenario::check(draft, &[Arc::clone(&vendor)]))
+            .and_then(|draft| scenario::check(draft, &[Arc::clone(&vendor)], &vendors()))
             .unwrap_or_else(|problems| panic!("{}", render(problems)));
         let subscription = if self.events.is_empty() {
             script.subscribe.get(&vendor.id).cloned()
