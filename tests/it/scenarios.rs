@@ -1,11 +1,12 @@
 //! The bundled scenarios: each is worth telling, plays green, and tells what its name says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
+use standin::conversation::Act;
 use standin::diag::Source;
 use standin::record::{Verdict, What};
-use standin::scenario::{self, bundled_names};
+use standin::scenario::{self, Turn, bundled_names};
 
 use crate::support::{Came, Receiver, play, vendors};
 
@@ -28,7 +29,7 @@ fn said(receiver: &Receiver) -> Vec<String> {
 
 #[test]
 fn every_bundled_scenario_plays_green_at_every_vendor() {
-    assert!(bundled_names().len() >= 3);
+    assert!(bundled_names().len() >= 12);
     for name in bundled_names() {
         for vendor in vendors() {
             let playing = play(&name).at(&vendor.id);
@@ -40,6 +41,46 @@ fn every_bundled_scenario_plays_green_at_every_vendor() {
             let finished = played.finished;
             assert_eq!(finished.verdict, Verdict::Passed, "{name} at {}: {finished:?}", vendor.id);
         }
+    }
+}
+
+/// What a whole list of things lacks of another.
+fn lacking<'a>(all: impl Iterator<Item = &'a str>, some: &BTreeSet<String>) -> Vec<&'a str> {
+    all.filter(|one| !some.contains(*one)).collect()
+}
+
+#[test]
+fn together_they_send_every_type_and_say_every_kind_of_every_vendor() {
+    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+        let (mut sent, mut said, mut about) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for name in bundled_names().iter().filter(|name| play(name).at(&vendor.id).can_be()) {
+            for scene in play(name).at(&vendor.id).subscribing(&["*"]).scenes() {
+                let Turn::Done { act, happened, .. } = scene.turn else { continue };
+                sent.extend(happened.payloads.into_iter().map(|payload| payload.event_type));
+                match act {
+                    Act::Say { kind, .. } => said.insert(kind),
+                    Act::Create { kind, .. } => about.insert(kind),
+                    _ => false,
+                };
+            }
+        }
+        let id = &vendor.id;
+        let kinds = vendor.kinds.keys().map(String::as_str);
+        let entities = vendor.entities.keys().map(String::as_str);
+        assert_eq!(lacking(vendor.event_types().into_iter(), &sent), [""; 0], "types of {id}");
+        assert_eq!(lacking(kinds, &said), [""; 0], "kinds of {id}");
+        assert_eq!(lacking(entities, &about), [""; 0], "entities of {id}");
+    }
+}
+
+#[test]
+fn each_begins_with_what_it_shows_and_what_a_receiver_should_do() {
+    for name in bundled_names() {
+        let text = &scenario::bundled(&name).unwrap().text;
+        let header: String =
+            text.lines().take_while(|line| line.starts_with('#')).collect::<Vec<_>>().join(" ");
+        assert!(header.contains("receiver"), "{name}: {header}");
+        assert!(text.contains("\nname") && text.contains("\nabout"), "{name}");
     }
 }
 
@@ -120,7 +161,7 @@ fn steps_happen_in_rounds() {
     play(story).at("parlour").to(&receiver);
     let expected = ["Box 1", "Noted", "Box 2", "Noted", "Pallet 1", "Pallet 2", "Pallet 3"];
     assert_eq!(said(&receiver), expected);
-    let uids: std::collections::BTreeSet<String> =
+    let uids: BTreeSet<String> =
         receiver.events().iter().map(|came| came.json()["uid"].to_string()).collect();
     assert!(uids.len() >= expected.len(), "every round has ids of its own: {uids:?}");
 }

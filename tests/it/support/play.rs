@@ -3,12 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use standin::base::clock::Clock;
+use standin::base::draw::Draw;
 use standin::config::receiver_url;
 use standin::delivery::{Http, Pace};
 use standin::diag::{Source, render::render};
 use standin::record::{Record, RunFinished, What};
 use standin::run::{Plan, run};
-use standin::scenario::{self, bundled};
+use standin::scenario::{self, Scene, Stage, bundled};
 use standin::vendor::{Account, Catalog, Subscription, Vendor, VendorRef};
 use tokio::sync::mpsc;
 
@@ -112,8 +113,14 @@ impl Playing {
         self.against(&receiver.url())
     }
 
-    /// Against this address.
-    pub(crate) fn against(self, url: &str) -> Played {
+    /// What happens in the first conversation, without anything being sent.
+    pub(crate) fn scenes(self) -> Vec<Scene> {
+        let plan = self.plan("http://receiver.example.test/");
+        let run = Draw::of_run(plan.seed);
+        Stage::new(&plan.script, &plan.account, &plan.subscription, (&run, 1), plan.start).collect()
+    }
+
+    fn plan(self, url: &str) -> Plan {
         let vendor = vendor(&self.vendor);
         let script = scenario::read(&self.source)
             .and_then(|draft| scenario::check(draft, &[Arc::clone(&vendor)], &vendors()))
@@ -123,7 +130,7 @@ impl Playing {
         } else {
             Some(Subscription::check_plain(&self.events, &vendor.event_types()).unwrap())
         };
-        let plan = Plan {
+        Plan {
             number: 1,
             script: Arc::new(script),
             account: Arc::new(Account::test(&vendor)),
@@ -137,7 +144,12 @@ impl Playing {
             start: "2026-01-05T09:00:00Z".parse().unwrap(),
             pace: self.pace,
             conversations: self.conversations,
-        };
+        }
+    }
+
+    /// Against this address.
+    pub(crate) fn against(self, url: &str) -> Played {
+        let plan = self.plan(url);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let (sink, mut source) = mpsc::channel(1_000);
