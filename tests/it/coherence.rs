@@ -513,3 +513,20 @@ fn ebbot_sends_each_message_twice_to_whoever_ticks_both_topics() {
     assert!(visitors.len() == 3 && all.len() > 3);
     assert!(visitors.iter().all(|message| all.contains(message)));
 }
+
+#[test]
+fn what_a_story_sets_is_seen() {
+    let updates = story("backstage", "ebbot").iter().filter(|e| e["topic"] == "chat.data.update");
+    let known = &updates.last().unwrap()["data"];
+    assert_eq!([&known["plan"], &known["Interest"]], ["silver", "gold plan"]);
+    assert_eq!([&known["seats"], &known["discount"]], [30, 10]);
+    for label in LABELS {
+        let told = payloads(story("backstage", label), "variables");
+        let told = told.flat_map(|payload| list(&payload["variables"]));
+        let told: Vec<_> = told.map(|v| values(v, ["name", "type", "value"])).collect();
+        assert_eq!(told[0], ["visitor_seats", "number", "30"].map(Json::from));
+        assert_eq!(told[1], ["visitor_interest", "text", "gold plan"].map(Json::from));
+        assert_eq!(told[2], ["discount", "number", "10"].map(Json::from));
+        assert_eq!(told[3][..2], ["decides_on", "date"].map(Json::from));
+    }
+}
