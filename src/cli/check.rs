@@ -110,7 +110,7 @@ fn check_vendor(folder: &Path, setup: &Setup, problems: &mut Problems) {
 fn check_scenario(source: &Arc<Source>, setup: &Setup, problems: &mut Problems) {
     let checked = scenario::read(source).and_then(|draft| {
         let vendors = played_at(&draft.form, setup)?;
-        scenario::check(draft, &vendors)
+        scenario::check(draft, &vendors, &setup.vendors())
     });
     checked.err().into_iter().for_each(|others| problems.extend(others));
 }

@@ -40,7 +40,8 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
     let source = source.ok_or_else(|| {
         Problem::anywhere(code::NOTHING_TO_PLAY, "the configuration names no scenario for the demo")
     })?;
-    let script = Arc::new(scenario::check(scenario::read(&source)?, &[Arc::clone(&vendor)])?);
+    let draft = scenario::read(&source)?;
+    let script = Arc::new(scenario::check(draft, &[Arc::clone(&vendor)], &setup.vendors())?);
     let speed = args.speed.clamp(0.01, 1000.0);
     runtime()?.block_on(async {
         let (came, mut coming) = mpsc::unbounded_channel::<String>();

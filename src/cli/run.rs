@@ -142,11 +142,18 @@ fn tell(mut records: mpsc::Receiver<Record>, mut report: Box<dyn Report>) -> io:
 /// Checks everything; what cannot be played is told before anything is sent.
 fn plans(args: &RunArgs, setup: &Setup, sources: &[Arc<Source>]) -> Result<Vec<Plan>, Problems> {
     let mut problems = Problems::new();
-    let mut plans = Vec::new();
+    let (mut plans, mut left_out) = (Vec::new(), Vec::new());
     for source in sources {
-        match plans_of(args, setup, source) {
+        match plans_of(args, setup, source, &mut left_out) {
             Ok(more) => plans.extend(more),
             Err(others) => problems.extend(others),
+        }
+    }
+    for reason in left_out {
+        if plans.is_empty() {
+            problems.push(Problem::anywhere(code::VENDOR_CANNOT, reason));
+        } else {
+            anstream::eprintln!("{reason}");
         }
     }
     if plans.is_empty() && problems.is_empty() {
@@ -158,19 +165,29 @@ fn plans(args: &RunArgs, setup: &Setup, sources: &[Arc<Source>]) -> Result<Vec<P
     problems.or(Some(plans))
 }
 
-fn plans_of(args: &RunArgs, setup: &Setup, source: &Arc<Source>) -> Result<Vec<Plan>, Problems> {
+/// The plans of one scenario; the vendors that cannot play it are left out, each for a reason.
+fn plans_of(
+    args: &RunArgs,
+    setup: &Setup,
+    source: &Arc<Source>,
+    left_out: &mut Vec<String>,
+) -> Result<Vec<Plan>, Problems> {
     let draft = scenario::read(source)?;
-    let vendors = vendors(args, setup, &draft.form)?;
-    let script = Arc::new(scenario::check(draft, &vendors)?);
+    let (vendors, others): (Vec<_>, Vec<_>) = vendors(args, setup, &draft.form)?
+        .into_iter()
+        .partition(|vendor| draft.form.is_for(&vendor.id));
+    for vendor in others {
+        left_out.push(format!("{} is left out of {}: it is for others", vendor.name, source.name));
+    }
+    if vendors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let script = Arc::new(scenario::check(draft, &vendors, &setup.vendors())?);
     let mut problems = Problems::new();
     let mut plans = Vec::new();
     for vendor in &vendors {
         if let Some(reason) = script.cannot.get(&vendor.id) {
-            if args.vendors.is_empty() {
-                anstream::eprintln!("{} is left out of {}: {reason}", vendor.name, script.file);
-            } else {
-                problems.push(Problem::anywhere(code::VENDOR_CANNOT, reason));
-            }
+            left_out.push(format!("{} is left out of {}: {reason}", vendor.name, script.file));
             continue;
         }
         match plan(args, setup, &script, vendor) {

@@ -50,6 +50,12 @@ impl Setup {
         self.catalog.load(&reference)
     }
 
+    /// Every vendor, as the configuration wants it, but those whose folders have mistakes.
+    pub(super) fn vendors(&self) -> Vec<Arc<Vendor>> {
+        let loaded = self.catalog.ids().map(|id| self.vendor(&VendorRef::parse(id)));
+        loaded.filter_map(Result::ok).collect()
+    }
+
     /// The account at a vendor, as the configuration wants it.
     pub(super) fn account(&self, vendor: &Arc<Vendor>) -> Result<Arc<Account>, Problems> {
         let mut problems = Problems::new();

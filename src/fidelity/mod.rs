@@ -101,7 +101,7 @@ fn check(form: SampleForm, vendor: &Arc<Vendor>, index: &Arc<Source>) -> Result<
         Some(form) => {
             let problems = Problems::new();
             let draft = Draft { source: Arc::clone(index), form, problems };
-            scenario::check(draft, &[Arc::clone(vendor)])?
+            scenario::check(draft, &[Arc::clone(vendor)], &[])?
         }
         None => Script::sending(vendor, rule, &wanted),
     };

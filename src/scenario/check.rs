@@ -9,16 +9,23 @@ use super::Draft;
 use super::acts::{ActForm, read_act};
 use super::cast::{self, CastMember};
 use super::dry;
-use super::forms::{OverrideForm, ScenarioForm};
+use super::forms::{OverrideForm, ScenarioForm, StepForm};
+use super::rounds::{self, Entry};
 use super::script::{Override, Script, Step};
 use super::text::Texts;
-use crate::base::limits::MAX_STEPS;
 use crate::diag::{At, Named, Place, Problem, Problems, code};
 use crate::policy::StatusSet;
 use crate::vendor::{Subscription, Vendor};
 
-/// Checks a scenario for these vendors.
-pub fn check(draft: Draft, vendors: &[Arc<Vendor>]) -> Result<Script, Problems> {
+/// Checks a scenario for the vendors that it is `played` at. What one of them lacks is left out
+/// there; what none of the vendors has that are `known` is a problem.
+pub fn check(
+    draft: Draft,
+    played: &[Arc<Vendor>],
+    known: &[Arc<Vendor>],
+) -> Result<Script, Problems> {
+    let others = known.iter().filter(|vendor| !played.iter().any(|own| own.id == vendor.id));
+    let vendors: Vec<Arc<Vendor>> = played.iter().chain(others).cloned().collect();
     let Draft { source, form, mut problems } = draft;
     let (form, file) = (&form, source.name.as_str());
     let cast = cast::check(form, &mut problems);
@@ -28,9 +35,11 @@ pub fn check(draft: Draft, vendors: &[Arc<Vendor>]) -> Result<Script, Problems> 
         form,
         cast: &cast,
         texts,
-        vendors,
+        vendors: &vendors,
         ids,
         seen: BTreeMap::new(),
+        messages: 0,
+        counts: BTreeMap::new(),
         entities: BTreeMap::new(),
         problems: &mut problems,
     };
@@ -39,7 +48,7 @@ pub fn check(draft: Draft, vendors: &[Arc<Vendor>]) -> Result<Script, Problems> 
     let verify = checker.verify();
     let mut cannot = BTreeMap::new();
     if problems.is_empty() {
-        cannot = dry::run(&cast, &steps, vendors, form.vendors.is_some(), &mut problems);
+        cannot = dry::run(&cast, &steps, played, form.vendors.is_some(), &mut problems);
     }
     let name = form.name.as_ref().map_or(file, |name| name.as_str()).to_owned();
     let file = file.to_owned();
@@ -55,6 +64,9 @@ pub(super) struct Checker<'a> {
     ids: Vec<&'a str>,
     /// Ids of steps so far, with the place of each and how many messages were said before it.
     pub(super) seen: BTreeMap<String, (Place, usize)>,
+    messages: usize,
+    /// How many steps without an id there are so far, by act and doer.
+    counts: BTreeMap<String, usize>,
     /// Entities that steps so far have created, with their kind.
     pub(super) entities: BTreeMap<String, String>,
     pub(super) problems: &'a mut Problems,
@@ -67,55 +79,62 @@ impl Checker<'_> {
             let problem = Problem::at(&form.place, code::EMPTY, "the scenario has no steps");
             self.problems.push(problem.help("begin with `[[step]]` and `open = {}`"));
         }
-        if let Some(beyond) = form.step.get(MAX_STEPS) {
-            let message = format!("{} steps, more than {MAX_STEPS}", form.step.len());
-            self.problems.push(Problem::at(&beyond.place, code::TOO_MANY, message));
-        }
-        let mut steps = Vec::new();
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        let mut messages = 0;
-        for (at, step) in form.step.iter().enumerate().take(MAX_STEPS) {
-            if let Some(id) = &step.id {
-                self.remember(id, messages);
-            }
-            let act =
-                read_act(&step.act, &step.place, &["id", "after", "only", "for"], self.problems);
-            for vendor in &step.only {
-                self.known_vendor(&vendor.value, &vendor.place);
-            }
-            let overrides = self.overrides(&step.for_);
-            let Some((key, act)) = act else { continue };
-            messages += usize::from(matches!(act, ActForm::Say(_)));
-            let Some(plan) = self.plan(&act, &key) else { continue };
-            let label = match &step.id {
-                Some(id) => id.value.clone(),
-                None => {
-                    let kind = format!("{}.{}", key.name, plan.doer());
-                    let count = counts.entry(kind.clone()).or_default();
-                    *count += 1;
-                    format!("{kind}.{count}")
-                }
-            };
-            steps.push(Step {
-                number: at + 1,
-                place: key.place,
-                label,
-                after: step.after.as_ref().map(|after| after.value),
-                only: step.only.iter().map(|vendor| vendor.value.clone()).collect(),
-                act: plan,
-                overrides,
-            });
-        }
-        steps
+        let order = rounds::order(&form.step, self.problems);
+        order.into_iter().filter_map(|entry| self.step(&form.step[entry.step], entry)).collect()
     }
 
-    fn remember(&mut self, id: &At<String>, messages: usize) {
-        if let Some((first, _)) = self.seen.get(&id.value) {
+    /// A step as it happens; what is wrong with it is told in the first round only.
+    fn step(&mut self, step: &StepForm, entry: Entry) -> Option<Step> {
+        let told = (entry.round > 1).then(|| std::mem::take(self.problems));
+        let checked = self.step_of(step, entry);
+        if let Some(told) = told {
+            *self.problems = told;
+        }
+        checked
+    }
+
+    fn step_of(&mut self, step: &StepForm, entry: Entry) -> Option<Step> {
+        if let Some(id) = &step.id {
+            self.remember(id);
+        }
+        let own = ["id", "after", "repeat", "only", "for"];
+        let act = read_act(&step.act, &step.place, &own, self.problems);
+        for vendor in &step.only {
+            self.known_vendor(&vendor.value, &vendor.place);
+        }
+        let overrides = self.overrides(&step.for_);
+        let (key, act) = act?;
+        self.messages += usize::from(matches!(act, ActForm::Say(_)));
+        let act = self.plan(&act, &key)?;
+        let label = match &step.id {
+            Some(id) if entry.round == 1 => id.value.clone(),
+            Some(id) => format!("{} {}", id.value, entry.round),
+            None => {
+                let kind = format!("{}.{}", key.name, act.doer());
+                let count = self.counts.entry(kind.clone()).or_default();
+                *count += 1;
+                format!("{kind}.{count}")
+            }
+        };
+        Some(Step {
+            number: entry.step + 1,
+            round: entry.round,
+            place: key.place,
+            label,
+            after: step.after.as_ref().map(|after| after.value),
+            only: step.only.iter().map(|vendor| vendor.value.clone()).collect(),
+            act,
+            overrides,
+        })
+    }
+
+    fn remember(&mut self, id: &At<String>) {
+        if let Some((first, _)) = self.seen.get(&id.value).filter(|(first, _)| *first != id.place) {
             let message = format!("another step has the id `{}`", id.value);
             let problem = Problem::at(&id.place, code::DUPLICATE_ID, message);
             self.problems.push(problem.also(first, "first here"));
         }
-        self.seen.insert(id.value.clone(), (id.place.clone(), messages));
+        self.seen.insert(id.value.clone(), (id.place.clone(), self.messages));
     }
 
     fn overrides(&mut self, form: &Named<OverrideForm>) -> BTreeMap<String, Override> {
@@ -140,8 +159,7 @@ impl Checker<'_> {
     }
 
     fn known_vendor(&mut self, id: &str, place: &Place) {
-        let played_elsewhere = self.form.vendors.is_none();
-        if !played_elsewhere && !self.ids.contains(&id) {
+        if !self.form.is_for(id) || !self.ids.contains(&id) {
             let message = format!("the scenario is not played at `{id}`");
             let problem = Problem::at(place, code::UNKNOWN_VENDOR, message);
             self.problems.push(problem.known(id, self.ids.iter().copied()));

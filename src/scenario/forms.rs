@@ -6,6 +6,7 @@ use crate::base::duration::Span;
 use crate::conversation::{Role, VariableScope};
 use crate::diag::{At, Named, Node};
 use crate::form;
+use crate::vendor::VendorRef;
 
 form! {
     /// A scenario: one conversation, told step by step.
@@ -26,6 +27,14 @@ form! {
         verify: Option<VerifyForm>,
         /// What happens, in order.
         step: Vec<StepForm>,
+    }
+}
+
+impl ScenarioForm {
+    /// Whether it names this vendor, or none in particular.
+    pub fn is_for(&self, vendor: &str) -> bool {
+        let named = self.vendors.as_deref();
+        named.is_none_or(|named| named.iter().any(|name| VendorRef::parse(name).id == vendor))
     }
 }
 
@@ -64,11 +73,23 @@ form! {
         id: Option<At<String>>,
         /// How long after the step before: a duration, or a range to draw one from.
         after: Option<At<Span>>,
+        /// How often it happens, perhaps with the steps before it.
+        repeat: Option<RepeatForm>,
         /// The vendors that the step is for; all of them without this.
         only: Vec<At<String>>,
         /// What is different at a vendor.
         for_ ("for"): Named<OverrideForm>,
         ..act
+    }
+}
+
+form! {
+    /// Steps that happen more than once, one round after the other.
+    pub struct RepeatForm {
+        /// How many rounds there are.
+        times: At<i64>,
+        /// The id of the first step of a round; a round is this step alone without it.
+        from: Option<At<String>>,
     }
 }
 

@@ -11,6 +11,7 @@ mod check;
 mod dry;
 mod forms;
 mod plan;
+mod rounds;
 mod schema;
 mod script;
 mod sending;

@@ -157,8 +157,9 @@ impl Checker<'_> {
         } else {
             self.check_data(&entries(&form.with), &known, &format!("a {kind}"), &[]);
         }
-        self.entities.insert(form.as_.value.clone(), kind.clone());
         let data = self.texts.data(&entries(&form.with), &form.place, self.problems);
+        self.texts.name_entity(&form.as_.value, self.vendors, &kind);
+        self.entities.insert(form.as_.value.clone(), kind.clone());
         let fields = serde_json::Map::new();
         let act = Act::Create { by: by?, name: form.as_.value.clone(), kind, fields };
         Some(ActPlan { data: Some(data?), ..ActPlan::ready(act) })

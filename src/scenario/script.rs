@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
 use super::cast::CastMember;
-use super::text::Told;
+use super::text::{Story, Told};
 use crate::base::draw::Draw;
 use crate::base::duration::Span;
-use crate::conversation::{Act, Person, Variable, Who};
+use crate::conversation::{Act, Conversation, Person, Variable, Who};
 use crate::diag::Place;
 use crate::policy::StatusSet;
 use crate::template::{Body, Line, TooLarge};
@@ -41,6 +41,8 @@ pub struct Script {
 pub struct Step {
     /// Its number, from 1.
     pub number: usize,
+    /// In which round it happens, from 1.
+    pub round: u32,
     /// Where it stands.
     pub place: Place,
     /// The name of its values among those of the conversation.
@@ -87,7 +89,7 @@ const GAP: Span =
 pub(super) struct Play {
     vendor: String,
     draws: Draws,
-    told: Told,
+    story: Story,
     /// Everybody who takes part.
     pub(super) cast: Vec<Person>,
 }
@@ -107,8 +109,8 @@ impl Script {
         let visitor =
             self.cast.iter().find(|member| member.role == crate::conversation::Role::Visitor);
         let locale = visitor.map_or(&crate::base::fake::LOCALES[0], |visitor| visitor.locale);
-        let told = Told::new(&cast, locale, &draws.story);
-        Play { vendor: account.vendor.id.clone(), draws, told, cast }
+        let story = Story::new(&cast, locale, &draws.story);
+        Play { vendor: account.vendor.id.clone(), draws, story, cast }
     }
 }
 
@@ -148,8 +150,12 @@ impl Play {
         GAP.draw(&mut self.draws.story.within(label).rng("gap"))
     }
 
-    /// A step with its time and its texts.
-    pub(super) fn step(&self, step: &Step) -> Result<PlayedStep, TooLarge> {
+    /// A step with its time and its texts, as it happens next in the conversation.
+    pub(super) fn step(
+        &self,
+        step: &Step,
+        conversation: &Conversation,
+    ) -> Result<PlayedStep, TooLarge> {
         let own = step.overrides.get(&self.vendor);
         let after = own.and_then(|own| own.after).or(step.after);
         let after = after.map_or(SignedDuration::ZERO, |after| {
@@ -158,8 +164,12 @@ impl Play {
         let act = match step.skipped_at(&self.vendor) {
             Some(reason) => Err(reason),
             None => {
-                let plan = own.and_then(|own| own.act.as_ref()).unwrap_or(&step.act);
-                Ok(plan.render(&self.told)?)
+                let told = self.story.now(&conversation.entities, step.round);
+                let act = step.plan_at(&self.vendor).render(&told)?;
+                match told.missing() {
+                    Some(name) => Err(format!("it names `{name}`, which was not created there")),
+                    None => Ok(act),
+                }
             }
         };
         Ok(PlayedStep { after, act })
@@ -180,7 +190,7 @@ impl ActPlan {
         }
     }
 
-    fn render(&self, told: &Told) -> Result<Act, TooLarge> {
+    fn render(&self, told: &Told<'_>) -> Result<Act, TooLarge> {
         let mut act = self.act.clone();
         let text = self.text.as_ref().map(|text| text.render(told));
         let data = self.data.as_ref().map(|data| data.render(told)).transpose()?;

@@ -22,6 +22,7 @@ impl Script {
             .zip(1..)
             .map(|(act, number)| Step {
                 number,
+                round: 1,
                 place: place.clone(),
                 label: format!("{}.{number}", act.word()),
                 after: None,

@@ -107,7 +107,7 @@ impl<'a> Stage<'a> {
 
     fn begin(&mut self, step: &'a Step) -> Scene {
         (self.step, self.label) = (step.number, &step.label);
-        let played = match self.play.step(step) {
+        let played = match self.play.step(step, self.session.conversation()) {
             Ok(played) => played,
             Err(error) => return self.dropped(step.word(), error.to_string()),
         };

@@ -1,7 +1,7 @@
-//! What the texts of a scenario may name: `${fake.…}` and `${cast.…}`.
+//! What the texts of a scenario may name: `${fake.…}`, `${cast.…}`, `${entity.…}`, `${round}`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value as Json};
 
@@ -9,12 +9,13 @@ use super::cast::CastMember;
 use crate::base::draw::Draw;
 use crate::base::fake::{FAKES, Locale, fake};
 use crate::base::limits::{MAX_TEXT, MAX_TEXT_HOLES};
-use crate::conversation::{Model, Person, Role};
+use crate::conversation::{Entity, Model, Person, Role};
 use crate::diag::{At, Key, Node, Problems, Table};
 use crate::diag::{Content, Place};
 use crate::template::{
     Body, Library, Line, LineRules, Name, Names, Object, Shape, Spelling, Value, WordTable, compile,
 };
+use crate::vendor::Vendor;
 
 const RULES: LineRules =
     LineRules { made: false, bytes: Some(MAX_TEXT), holes: Some(MAX_TEXT_HOLES) };
@@ -22,6 +23,7 @@ const RULES: LineRules =
 /// Checks the texts of one scenario.
 pub(super) struct Texts {
     names: Names,
+    entities: Names,
     words: BTreeMap<String, Arc<WordTable>>,
 }
 
@@ -43,8 +45,24 @@ impl Texts {
         let cast = Names::new("the cast", cast.iter().map(member).collect());
         let names = Names::new("a scenario", Vec::new())
             .with("fake", Shape::table(fakes), false)
-            .with("cast", Shape::table(cast), false);
-        Self { names, words: BTreeMap::new() }
+            .with("cast", Shape::table(cast), false)
+            .with("round", Shape::Int, false);
+        let entities = Names::new("what was created", Vec::new());
+        let names = names.with("entity", Shape::table(entities.clone()), false);
+        Self { names, entities, words: BTreeMap::new() }
+    }
+
+    /// Lets later texts name an entity of this kind: what every vendor that has the kind knows of
+    /// it is always there.
+    pub(super) fn name_entity(&mut self, name: &str, vendors: &[Arc<Vendor>], kind: &str) {
+        let known: Vec<Names> = vendors.iter().filter_map(|v| v.entity_names(kind)).collect();
+        let mut names = Names::new("an entity", Vec::new());
+        for part in known.iter().flat_map(|names| &names.names) {
+            let sure = |names: &Names| names.get(&part.name).is_some_and(|own| !own.optional);
+            names.set(Name { optional: !known.iter().all(sure), ..part.clone() });
+        }
+        self.entities.set(Name::new(name, Shape::table(names), false));
+        self.names.set(Name::new("entity", Shape::table(self.entities.clone()), false));
     }
 
     /// Checks a text.
@@ -70,15 +88,28 @@ impl Texts {
     }
 }
 
-/// What the texts of one conversation are rendered from.
-pub(super) struct Told {
+/// What the texts of one conversation are rendered from, whenever it is.
+pub(super) struct Story {
     fakes: Map<String, Json>,
     cast: Cast,
 }
 
 struct Cast(Vec<Person>);
 
-impl Told {
+/// What the texts of one step are rendered from.
+pub(super) struct Told<'a> {
+    story: &'a Story,
+    entities: Entities<'a>,
+    round: u32,
+}
+
+/// The entities that there are now, and the name of one that was asked for and is not there.
+struct Entities<'a> {
+    now: &'a [Entity],
+    missing: OnceLock<String>,
+}
+
+impl Story {
     /// The invented values of a conversation, and its cast.
     pub(super) fn new(cast: &[Person], locale: &Locale, draw: &Draw) -> Self {
         let value =
@@ -86,13 +117,28 @@ impl Told {
         let fakes = FAKES.iter().filter_map(|fake| value(fake.name)).collect();
         Self { fakes, cast: Cast(cast.to_vec()) }
     }
+
+    /// What is told in this round, while there are these entities.
+    pub(super) fn now<'a>(&'a self, entities: &'a [Entity], round: u32) -> Told<'a> {
+        let entities = Entities { now: entities, missing: OnceLock::new() };
+        Told { story: self, entities, round }
+    }
 }
 
-impl Object for Told {
+impl Told<'_> {
+    /// The first entity that was named although there is none of the name.
+    pub(super) fn missing(&self) -> Option<&str> {
+        self.entities.missing.get().map(String::as_str)
+    }
+}
+
+impl Object for Told<'_> {
     fn get(&self, name: &str) -> Value<'_> {
         match name {
-            "fake" => Value::Object(&self.fakes),
-            "cast" => Value::Object(&self.cast),
+            "fake" => Value::Object(&self.story.fakes),
+            "cast" => Value::Object(&self.story.cast),
+            "entity" => Value::Object(&self.entities),
+            "round" => Value::Int(i64::from(self.round)),
             _ => Value::Absent,
         }
     }
@@ -101,5 +147,15 @@ impl Object for Told {
 impl Object for Cast {
     fn get(&self, name: &str) -> Value<'_> {
         Value::maybe_object(self.0.iter().find(|person| person.member.name == name))
+    }
+}
+
+impl Object for Entities<'_> {
+    fn get(&self, name: &str) -> Value<'_> {
+        let found = self.now.iter().find(|entity| entity.name == name);
+        if found.is_none() {
+            self.missing.get_or_init(|| name.to_owned());
+        }
+        Value::maybe_object(found)
     }
 }

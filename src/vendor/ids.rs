@@ -74,6 +74,12 @@ impl Ids {
         made
     }
 
+    /// The names of what is made for a thing.
+    pub(super) fn names(&self, thing: Thing) -> Vec<Name> {
+        let lines = self.0.get(&thing).into_iter().flatten();
+        lines.map(|(name, line)| Name::new(name, line.shape().clone(), false)).collect()
+    }
+
     /// Reports the things that nothing has ids for.
     pub(super) fn refuse_unknown(form: &Named<Named<At<String>>>, problems: &mut Problems) {
         let unknown = |key: &&Key| Thing::of_word(&key.name).is_none();

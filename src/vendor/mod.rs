@@ -46,9 +46,10 @@ pub use session::{Happened, Payload, Session};
 pub use signature::{Algorithm, Encoding, sign};
 pub use subscription::Subscription;
 
-use crate::conversation::{EventKind, Habits, Role};
+use crate::conversation::{EventKind, Habits, Model, Role};
 use crate::diag::Source;
 use crate::policy::Policy;
+use crate::template::Names;
 
 /// A vendor's folder, checked: whatever is asked of it now can be rendered.
 #[derive(Clone, Debug)]
@@ -115,6 +116,18 @@ impl Vendor {
             wanted.by.is_none_or(|role| rule.covers_role(role))
                 && wanted.kind.as_ref().is_none_or(|kind| rule.covers_kind(kind))
         })
+    }
+
+    /// What is known of an entity of this kind, where there are such; of people without the ids
+    /// that are made for them.
+    pub fn entity_names(&self, kind: &str) -> Option<Names> {
+        let fields = self.entities.get(kind)?.names(&[]);
+        let names = Model::entity(&Model::person());
+        let known = self.ids.names(ids::Thing::Entity).into_iter().chain(fields);
+        Some(known.fold(names, |mut names, name| {
+            names.set(name);
+            names
+        }))
     }
 
     /// The types of everything it sends, each once, in order.

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use standin::scenario::bundled_names;
 use standin::vendor::{Catalog, VendorRef};
 
 use crate::support::path;
@@ -188,13 +187,4 @@ fn few_things_are_expected_and_each_with_a_reason() {
     let expected = broken(|_, line| line.contains(".expect(").then(|| line.trim().to_owned()));
     assert!(expected.len() <= 10, "\n{}", expected.join("\n"));
     none(&broken(|_, line| line.contains(".unwrap()").then(|| line.trim().to_owned())));
-}
-
-#[test]
-fn every_bundled_scenario_has_a_name_and_says_what_it_is_for() {
-    for name in bundled_names() {
-        let text = fs::read_to_string(path(&format!("scenarios/{name}.toml"))).unwrap();
-        assert!(text.contains("name  =") || text.contains("name ="), "{name}");
-        assert!(text.contains("about ="), "{name}");
-    }
 }

@@ -1,15 +1,35 @@
 //! The bundled scenarios: each is worth telling, plays green, and tells what its name says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value as Json;
+use standin::conversation::Act;
+use standin::diag::Source;
 use standin::record::{Verdict, What};
-use standin::scenario::bundled_names;
+use standin::scenario::{self, Turn, bundled_names};
 
-use crate::support::{Receiver, play, vendors};
+use crate::support::{Came, Receiver, play, vendors};
+
+/// What is wrong with a scenario, for every vendor there is.
+fn problems(text: &str) -> Vec<String> {
+    let draft = scenario::read(&Source::new("test.toml", text));
+    let checked = draft.and_then(|draft| scenario::check(draft, &vendors(), &[]));
+    let told = |problem: standin::diag::Problem| {
+        let place = problem.place.unwrap().short();
+        format!("{} {}", place.strip_prefix("test.toml:").unwrap(), problem.message)
+    };
+    checked.unwrap_err().sorted().into_iter().map(told).collect()
+}
+
+/// Everything that was said at the invented vendor.
+fn said(receiver: &Receiver) -> Vec<String> {
+    let words = |event: Json| event["said"].as_str().map(str::to_owned);
+    receiver.events().iter().map(Came::json).filter_map(words).collect()
+}
 
 #[test]
 fn every_bundled_scenario_plays_green_at_every_vendor() {
-    assert!(bundled_names().len() >= 3);
+    assert!(bundled_names().len() >= 12);
     for name in bundled_names() {
         for vendor in vendors() {
             let playing = play(&name).at(&vendor.id);
@@ -21,6 +41,46 @@ fn every_bundled_scenario_plays_green_at_every_vendor() {
             let finished = played.finished;
             assert_eq!(finished.verdict, Verdict::Passed, "{name} at {}: {finished:?}", vendor.id);
         }
+    }
+}
+
+/// What a whole list of things lacks of another.
+fn lacking<'a>(all: impl Iterator<Item = &'a str>, some: &BTreeSet<String>) -> Vec<&'a str> {
+    all.filter(|one| !some.contains(*one)).collect()
+}
+
+#[test]
+fn together_they_send_every_type_and_say_every_kind_of_every_vendor() {
+    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+        let (mut sent, mut said, mut about) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for name in bundled_names().iter().filter(|name| play(name).at(&vendor.id).can_be()) {
+            for scene in play(name).at(&vendor.id).subscribing(&["*"]).scenes() {
+                let Turn::Done { act, happened, .. } = scene.turn else { continue };
+                sent.extend(happened.payloads.into_iter().map(|payload| payload.event_type));
+                match act {
+                    Act::Say { kind, .. } => said.insert(kind),
+                    Act::Create { kind, .. } => about.insert(kind),
+                    _ => false,
+                };
+            }
+        }
+        let id = &vendor.id;
+        let kinds = vendor.kinds.keys().map(String::as_str);
+        let entities = vendor.entities.keys().map(String::as_str);
+        assert_eq!(lacking(vendor.event_types().into_iter(), &sent), [""; 0], "types of {id}");
+        assert_eq!(lacking(kinds, &said), [""; 0], "kinds of {id}");
+        assert_eq!(lacking(entities, &about), [""; 0], "entities of {id}");
+    }
+}
+
+#[test]
+fn each_begins_with_what_it_shows_and_what_a_receiver_should_do() {
+    for name in bundled_names() {
+        let text = &scenario::bundled(&name).unwrap().text;
+        let header: String =
+            text.lines().take_while(|line| line.starts_with('#')).collect::<Vec<_>>().join(" ");
+        assert!(header.contains("receiver"), "{name}: {header}");
+        assert!(text.contains("\nname") && text.contains("\nabout"), "{name}");
     }
 }
 
@@ -47,4 +107,81 @@ fn no_two_scenarios_send_the_same() {
             }
         }
     }
+}
+
+#[test]
+fn texts_name_what_was_created() {
+    let story = "[[step]]\nopen = {}\n\
+        [[step]]\ncreate = { kind = 'lamp', as = 'lantern', with = { oil = 3 } }\n\
+        [[step]]\nsay = { by = 'visitor', text = 'Is ${entity.lantern.oil} drops enough?' }\n\
+        [[step]]\nupdate = { entity = 'lantern', with = { oil = 9 } }\n\
+        [[step]]\nsay = { by = 'visitor', text = 'Or ${entity.lantern.oil} for ${entity.lantern.uid}?' }\n";
+    let receiver = Receiver::agreeing();
+    play(story).at("parlour").to(&receiver);
+    let events: Vec<Json> = receiver.events().iter().map(Came::json).collect();
+    let made = events.iter().find(|event| event["what"] == "thing.made").unwrap();
+    let uid = made["thing"].as_str().unwrap_or_else(|| panic!("{made}"));
+    let last = format!("Or 9 for {uid}?");
+    assert_eq!(said(&receiver), ["Is 3 drops enough?", &last]);
+
+    let elsewhere = Receiver::agreeing();
+    let played = play(story).at("ebbot").to(&elsewhere);
+    let skipped = |what: &What| match what {
+        What::ActSkipped { act, reason } if act == "say" => Some(reason.clone()),
+        _ => None,
+    };
+    let reason = played.find(skipped).unwrap();
+    assert_eq!(reason, "it names `lantern`, which was not created there");
+}
+
+#[test]
+fn a_text_names_only_what_an_earlier_step_created() {
+    let text = "[[step]]\nopen = {}\n\
+        [[step]]\nsay = { by = 'visitor', text = '${entity.lantern.oil}' }\n\
+        [[step]]\ncreate = { kind = 'lamp', as = 'lantern' }\n\
+        [[step]]\nsay = { by = 'visitor', text = '${entity.lantren.oil} ${entity.lantern.wick} ${entity.lantern.shade}' }\n";
+    assert_eq!(
+        problems(text),
+        [
+            "4:42 `entity` has no `lantern`",
+            "8:42 `entity` has no `lantren`",
+            "8:72 `entity.lantern` has no `wick`",
+            "8:78 `entity.lantern.shade` is not always there"
+        ]
+    );
+}
+
+#[test]
+fn steps_happen_in_rounds() {
+    let story = "[[step]]\nopen = {}\n\
+        [[step]]\nid = 'box'\nsay = { by = 'visitor', text = 'Box ${round}' }\n\
+        [[step]]\nsay = { by = 'bot', text = 'Noted' }\nrepeat = { from = 'box', times = 2 }\n\
+        [[step]]\nsay = { by = 'visitor', text = 'Pallet ${round}' }\nrepeat = { times = 3 }\n";
+    let receiver = Receiver::agreeing();
+    play(story).at("parlour").to(&receiver);
+    let expected = ["Box 1", "Noted", "Box 2", "Noted", "Pallet 1", "Pallet 2", "Pallet 3"];
+    assert_eq!(said(&receiver), expected);
+    let uids: BTreeSet<String> =
+        receiver.events().iter().map(|came| came.json()["uid"].to_string()).collect();
+    assert!(uids.len() >= expected.len(), "every round has ids of its own: {uids:?}");
+}
+
+#[test]
+fn rounds_that_make_no_sense_are_refused() {
+    let text = "[[step]]\nopen = {}\n\
+        [[step]]\nid = 'a'\nsay = { by = 'visitor', text = '${fake.nothing}' }\nrepeat = { times = 3 }\n\
+        [[step]]\ntyping = { by = 'visitor' }\nrepeat = { times = 0 }\n\
+        [[step]]\ntyping = { by = 'visitor' }\nrepeat = { times = 20000 }\n\
+        [[step]]\ntyping = { by = 'visitor' }\nrepeat = { from = 'aa', times = 2 }\n\
+        [[step]]\ntyping = { by = 'visitor' }\nrepeat = { from = 'a', times = 2 }\n";
+    assert_eq!(
+        problems(text),
+        [
+            "5:40 `fake` has no `nothing`",
+            "9:20 from 1 round to 10000 steps in all",
+            "12:20 from 1 round to 10000 steps in all",
+            "15:19 no step up to here has the id `aa`",
+            "18:19 rounds within rounds"
+        ]
+    );
 }

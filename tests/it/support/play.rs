@@ -1,14 +1,15 @@
 //! A run against a receiver, in a sentence: `play("handover").at("ebbot").to(&receiver)`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use standin::base::clock::Clock;
+use standin::base::draw::Draw;
 use standin::config::receiver_url;
 use standin::delivery::{Http, Pace};
 use standin::diag::{Source, render::render};
 use standin::record::{Record, RunFinished, What};
 use standin::run::{Plan, run};
-use standin::scenario::{self, bundled};
+use standin::scenario::{self, Scene, Stage, bundled};
 use standin::vendor::{Account, Catalog, Subscription, Vendor, VendorRef};
 use tokio::sync::mpsc;
 
@@ -19,14 +20,22 @@ pub(crate) fn catalog() -> Catalog {
     Catalog::bundled().with_directory(&path("tests/vendors")).unwrap()
 }
 
-/// Every vendor, bundled or invented.
+/// Every vendor, bundled or invented; they are loaded once.
 pub(crate) fn vendors() -> Vec<Arc<Vendor>> {
-    let catalog = catalog();
-    catalog.ids().map(|id| load(&catalog, id)).collect()
+    static VENDORS: OnceLock<Vec<Arc<Vendor>>> = OnceLock::new();
+    let load = |catalog: &Catalog, id: &str| {
+        let loaded = catalog.load(&VendorRef::parse(id));
+        loaded.unwrap_or_else(|problems| panic!("{}", render(problems)))
+    };
+    let all = || {
+        let catalog = catalog();
+        catalog.ids().map(|id| load(&catalog, id)).collect()
+    };
+    VENDORS.get_or_init(all).clone()
 }
 
-fn load(catalog: &Catalog, id: &str) -> Arc<Vendor> {
-    catalog.load(&VendorRef::parse(id)).unwrap_or_else(|problems| panic!("{}", render(problems)))
+fn vendor(id: &str) -> Arc<Vendor> {
+    vendors().into_iter().find(|vendor| vendor.id == id).unwrap()
 }
 
 /// A run in the making.
@@ -69,9 +78,10 @@ impl Playing {
 
     /// Whether the vendor can play the scenario at all.
     pub(crate) fn can_be(&self) -> bool {
-        let vendor = load(&catalog(), &self.vendor);
-        let script = scenario::check(scenario::read(&self.source).unwrap(), &[vendor]).unwrap();
-        script.cannot.is_empty()
+        let vendor = vendor(&self.vendor);
+        let draft = scenario::read(&self.source).unwrap();
+        draft.form.is_for(&self.vendor)
+            && scenario::check(draft, &[vendor], &vendors()).unwrap().cannot.is_empty()
     }
 
     /// From this seed.
@@ -103,18 +113,24 @@ impl Playing {
         self.against(&receiver.url())
     }
 
-    /// Against this address.
-    pub(crate) fn against(self, url: &str) -> Played {
-        let vendor = load(&catalog(), &self.vendor);
+    /// What happens in the first conversation, without anything being sent.
+    pub(crate) fn scenes(self) -> Vec<Scene> {
+        let plan = self.plan("http://receiver.example.test/");
+        let run = Draw::of_run(plan.seed);
+        Stage::new(&plan.script, &plan.account, &plan.subscription, (&run, 1), plan.start).collect()
+    }
+
+    fn plan(self, url: &str) -> Plan {
+        let vendor = vendor(&self.vendor);
         let script = scenario::read(&self.source)
-            .and_then(|draft| scenario::check(draft, &[Arc::clone(&vendor)]))
+            .and_then(|draft| scenario::check(draft, &[Arc::clone(&vendor)], &vendors()))
             .unwrap_or_else(|problems| panic!("{}", render(problems)));
         let subscription = if self.events.is_empty() {
             script.subscribe.get(&vendor.id).cloned()
         } else {
             Some(Subscription::check_plain(&self.events, &vendor.event_types()).unwrap())
         };
-        let plan = Plan {
+        Plan {
             number: 1,
             script: Arc::new(script),
             account: Arc::new(Account::test(&vendor)),
@@ -128,7 +144,12 @@ impl Playing {
             start: "2026-01-05T09:00:00Z".parse().unwrap(),
             pace: self.pace,
             conversations: self.conversations,
-        };
+        }
+    }
+
+    /// Against this address.
+    pub(crate) fn against(self, url: &str) -> Played {
+        let plan = self.plan(url);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let (sink, mut source) = mpsc::channel(1_000);
