@@ -9,10 +9,11 @@ use tokio::sync::mpsc;
 use super::check::played_at;
 use super::setup::{Setup, Target, instant, runtime, scenarios};
 use super::{Exit, Failure, Global};
+use crate::base::address::Egress;
 use crate::base::clock::Clock;
 use crate::base::limits::{MAX_CONVERSATIONS, RECORD_QUEUE};
 use crate::config::Start;
-use crate::delivery::{Http, Pace};
+use crate::delivery::{Dial, Net, Pace};
 use crate::diag::{Problem, Problems, Source, code};
 use crate::record::Record;
 use crate::report::{Console, Detail, JsonLines, Report};
@@ -105,7 +106,7 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
 async fn play(plans: Vec<Plan>, report: Box<dyn Report>) -> Result<Exit, Failure> {
     let (sink, records) = mpsc::channel(RECORD_QUEUE);
     let telling = tokio::task::spawn_blocking(move || tell(records, report));
-    let transport = Arc::new(Http::new());
+    let transport = Arc::new(Net::new(Dial::new(Egress::default()), None));
     let mut exit = Exit::Passed;
     for plan in plans {
         let finished = run::run(plan, Arc::clone(&transport), Clock::System, sink.clone()).await;

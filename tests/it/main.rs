@@ -10,6 +10,7 @@ mod discovery;
 mod fidelity;
 mod golden;
 mod handshake;
+mod hostile;
 mod model;
 mod scenarios;
 mod schema;

@@ -1,8 +1,10 @@
 //! What tests speak in: a real receiver on a real socket, and a run against it.
 
+mod hostile;
 mod play;
 mod receiver;
 
+pub(crate) use hostile::{Hostile, Line};
 pub(crate) use play::{Played, play, vendors};
 pub(crate) use receiver::{Came, Receiver, Reply};
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use standin::base::address::Egress;
 use standin::base::clock::Clock;
 use standin::config::receiver_url;
-use standin::delivery::{Http, Pace};
+use standin::delivery::{Dial, Net, Pace};
 use standin::diag::{Source, render::render};
 use standin::record::{Record, RunFinished, What};
 use standin::run::{Plan, run};
@@ -132,7 +133,12 @@ impl Playing {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let (sink, mut source) = mpsc::channel(1_000);
-            let playing = tokio::spawn(run(plan, Arc::new(Http::new()), Clock::System, sink));
+            let playing = tokio::spawn(run(
+                plan,
+                Arc::new(Net::new(Dial::new(Egress::default()), None)),
+                Clock::System,
+                sink,
+            ));
             let mut records = Vec::new();
             while let Some(record) = source.recv().await {
                 records.push(record);
