@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use url::{Host, Url};
+
 /// How far an address reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -87,6 +89,12 @@ pub struct Egress {
 }
 
 impl Egress {
+    /// Whether the host of a URL may be sent to, as far as that can be said before its name is
+    /// resolved.
+    pub fn check_url(self, url: &Url) -> Result<(), Forbidden> {
+        literal(url).map_or(Ok(()), |address| self.check(address))
+    }
+
     /// Whether this address may be sent to; if not, what it is.
     pub fn check(self, address: IpAddr) -> Result<(), Forbidden> {
         match Reach::of(address) {
@@ -95,6 +103,15 @@ impl Egress {
             Reach::Public => Err(Forbidden { address, what: "a public address", flag: true }),
             Reach::Never(what) => Err(Forbidden { address, what, flag: false }),
         }
+    }
+}
+
+/// The host of a URL, where it is an address.
+pub fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
+        Host::Domain(_) => None,
     }
 }
 

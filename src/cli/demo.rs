@@ -77,13 +77,8 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
             conversations: 1,
             account,
         };
-        let finished = run::run(
-            plan,
-            Arc::new(Net::new(Dial::new(Egress::default()), None)),
-            Clock::System,
-            sink,
-        )
-        .await;
+        let net = Arc::new(Net::new(Dial::new(Egress::default()), vendor.wire.as_deref()));
+        let finished = run::run(plan, net, Clock::System, sink).await;
         telling.await.context("the report broke")?;
         serving.stop().await;
         anstream::println!("{}", next_steps(&vendor.id, &setup.config.demo_scenario));

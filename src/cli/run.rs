@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 
 use super::check::played_at;
-use super::setup::{Setup, Target, instant, runtime, scenarios};
+use super::setup::{Setup, Target, allowed, instant, runtime, scenarios};
 use super::{Exit, Failure, Global};
 use crate::base::address::Egress;
 use crate::base::clock::Clock;
@@ -31,8 +31,12 @@ pub(super) struct RunArgs {
     #[arg(long = "vendor", value_name = "VENDOR")]
     vendors: Vec<String>,
     /// Where to send: URL, or VENDOR=URL; repeat it for more
-    #[arg(long = "to", value_name = "URL", value_parser = Target::parse, env = "STANDIN_TO")]
+    #[arg(long = "to", value_name = "URL", value_parser = Target::read, env = "STANDIN_TO",
+          hide_env_values = true)]
     to: Vec<Target>,
+    /// Send to public addresses too; without it only to this machine and private networks
+    #[arg(long, env = "STANDIN_ALLOW_PUBLIC")]
+    allow_public: bool,
     /// What to send: patterns of event types, such as `chat.*,!chat.close`
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
     events: Vec<String>,
@@ -63,6 +67,12 @@ pub(super) struct RunArgs {
     verbose: bool,
 }
 
+impl RunArgs {
+    fn egress(&self) -> Egress {
+        Egress { public: self.allow_public }
+    }
+}
+
 /// How run time passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ClockArg {
@@ -91,9 +101,10 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
     };
     let report: Box<dyn Report> =
         if args.json { Box::new(JsonLines) } else { Box::new(Console::new(detail)) };
+    let dial = Dial::new(args.egress());
     runtime()?.block_on(async {
         tokio::select! {
-            exit = play(plans, report) => exit,
+            exit = play(plans, &dial, report) => exit,
             _ = tokio::signal::ctrl_c() => {
                 anstream::eprintln!("interrupted");
                 Ok(Exit::Interrupted)
@@ -103,13 +114,13 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
 }
 
 /// Plays one run after the other; the worst of them is how the command ends.
-async fn play(plans: Vec<Plan>, report: Box<dyn Report>) -> Result<Exit, Failure> {
+async fn play(plans: Vec<Plan>, dial: &Dial, report: Box<dyn Report>) -> Result<Exit, Failure> {
     let (sink, records) = mpsc::channel(RECORD_QUEUE);
     let telling = tokio::task::spawn_blocking(move || tell(records, report));
-    let transport = Arc::new(Net::new(Dial::new(Egress::default()), None));
     let mut exit = Exit::Passed;
     for plan in plans {
-        let finished = run::run(plan, Arc::clone(&transport), Clock::System, sink.clone()).await;
+        let net = Arc::new(Net::new(dial.clone(), plan.account.vendor.wire.as_deref()));
+        let finished = run::run(plan, net, Clock::System, sink.clone()).await;
         if Exit::from(finished.verdict) != Exit::Passed {
             exit = Exit::Failed;
         }
@@ -232,6 +243,7 @@ fn plan(
         Some(Subscription::check_plain(&args.events, &vendor.event_types())?)
     };
     let mut problems = Problems::new();
+    let egress = args.egress();
     let plan =
         |url: &url::Url, headers: Vec<(String, String)>, events: Option<Subscription>| Plan {
             number: 0,
@@ -254,9 +266,12 @@ fn plan(
     let named = |target: &&Target| target.vendor.as_deref() == Some(&vendor.id);
     let target = args.to.iter().find(named).or_else(|| args.to.iter().find(|t| t.vendor.is_none()));
     let plans = match target {
-        Some(target) => vec![plan(&target.url, Vec::new(), None)],
+        Some(target) => vec![plan(&target.url(egress)?, Vec::new(), None)],
         None => {
             let endpoints = setup.endpoints(&vendor.id).into_iter().map(|endpoint| {
+                if let Err(problem) = allowed(&endpoint.url, egress) {
+                    problems.push(Problem { place: Some(endpoint.url.place.clone()), ..problem });
+                }
                 let events = endpoint.events.as_ref().map(|events| {
                     Subscription::check(events, &vendor.event_types(), &mut problems)
                 });

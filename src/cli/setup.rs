@@ -1,5 +1,6 @@
 //! What commands share: configuration, vendors, scenarios, receivers, out of flags and files.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{Failure, Global};
+use crate::base::address::Egress;
 use crate::base::clock::Clock;
 use crate::config::{Config, EndpointForm, Start, receiver_url};
 use crate::diag::{Problem, Problems, Source, code};
@@ -132,22 +134,35 @@ fn files_of(folder: &Path) -> Result<Vec<Arc<Source>>, Problem> {
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) vendor: Option<String>,
-    pub(super) url: Url,
+    address: String,
 }
 
 impl Target {
-    /// Reads a target; clap shows the error.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Takes a target apart. Its address is read later: clap would print it, passwords and all.
+    pub(super) fn read(text: &str) -> Result<Self, Infallible> {
         let named = text.split_once('=').filter(|(vendor, _)| {
             vendor.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
         });
-        match named {
-            Some((vendor, url)) => {
-                Ok(Self { vendor: Some(vendor.into()), url: receiver_url(url)? })
-            }
-            None => Ok(Self { vendor: None, url: receiver_url(text)? }),
-        }
+        let vendor = named.map(|(vendor, _)| vendor.to_owned());
+        let address = named.map_or(text, |(_, address)| address).to_owned();
+        Ok(Self { vendor, address })
     }
+
+    /// Its address, which may be sent to.
+    pub(super) fn url(&self, egress: Egress) -> Result<Url, Problem> {
+        let url = receiver_url(&self.address)
+            .map_err(|message| Problem::anywhere(code::WRONG_URL, message))?;
+        allowed(&url, egress)?;
+        Ok(url)
+    }
+}
+
+/// Nothing, where the URL may be sent to as far as that can be said of it now; else the problem.
+pub(super) fn allowed(url: &Url, egress: Egress) -> Result<(), Problem> {
+    egress.check_url(url).map_err(|forbidden| {
+        let message = format!("`{url}` is not sent to: {forbidden}");
+        Problem::anywhere(code::FORBIDDEN_ADDRESS, message).help(forbidden.help())
+    })
 }
 
 /// The instant that a start means.

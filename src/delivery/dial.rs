@@ -14,10 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use url::{Host, Url};
+use url::Url;
 
 use super::failure::Failure;
-use crate::base::address::Egress;
+use crate::base::address::{Egress, Forbidden, literal};
 use crate::record::Outcome;
 
 /// How names become addresses.
@@ -76,12 +76,9 @@ impl Dial {
         Self { names: Names::Fixed(look), ..self }
     }
 
-    /// Whether the host may be sent to, as far as that is known before a name is resolved.
+    /// Whether the host may be sent to, where it is an address: reqwest asks nobody about those.
     pub(super) fn check(&self, url: &Url) -> Result<(), Failure> {
-        match address(url) {
-            Some(address) => self.allowed(&address.to_string(), [address]).map(drop),
-            None => Ok(()),
-        }
+        self.egress.check_url(url).map_err(|forbidden| blocked("the receiver", &forbidden))
     }
 
     /// Whether something listens there.
@@ -105,8 +102,11 @@ impl Dial {
 
     async fn tcp(&self, url: &Url) -> Result<TcpStream, Failure> {
         let port = url.port_or_known_default().unwrap_or_default();
-        let addresses = match address(url) {
-            Some(address) => self.allowed(&address.to_string(), [address])?,
+        let addresses = match literal(url) {
+            Some(address) => {
+                self.check(url)?;
+                vec![address]
+            }
             None => self.resolve(url.host_str().unwrap_or_default()).await?,
         };
         let addresses: Vec<SocketAddr> =
@@ -126,31 +126,19 @@ impl Dial {
             Names::Fixed(names) => Ok(names(name)),
         };
         match found {
-            Ok(found) if !found.is_empty() => self.allowed(name, found),
+            Ok(found) if !found.is_empty() => self.allowed(name, &found),
             _ => Err(Failure::new(Outcome::Dns, format!("`{name}` has no address"))),
         }
     }
 
-    /// Those of a host's addresses that may be sent to; none is a failure.
-    fn allowed(
-        &self,
-        host: &str,
-        addresses: impl IntoIterator<Item = IpAddr>,
-    ) -> Result<Vec<IpAddr>, Failure> {
-        let mut allowed = Vec::new();
-        let mut forbidden = None;
-        for address in addresses {
-            match self.egress.check(address) {
-                Ok(()) => allowed.push(address),
-                Err(why) => forbidden = forbidden.or(Some(why)),
-            }
-        }
-        match forbidden {
-            Some(forbidden) if allowed.is_empty() => {
-                let reason = format!("`{host}` is not sent to: {forbidden}; {}", forbidden.help());
-                Err(Failure::new(Outcome::EgressBlocked, reason))
-            }
-            _ => Ok(allowed),
+    /// Those of a name's addresses that may be sent to; none is a failure.
+    fn allowed(&self, name: &str, addresses: &[IpAddr]) -> Result<Vec<IpAddr>, Failure> {
+        let checked =
+            addresses.iter().map(|address| self.egress.check(*address).map(|()| *address));
+        let (allowed, forbidden): (Vec<_>, Vec<_>) = checked.partition(Result::is_ok);
+        match forbidden.first() {
+            Some(Err(forbidden)) if allowed.is_empty() => Err(blocked(name, forbidden)),
+            _ => Ok(allowed.into_iter().flatten().collect()),
         }
     }
 }
@@ -166,13 +154,9 @@ impl Resolve for Dial {
     }
 }
 
-/// The host, where it is an address.
-fn address(url: &Url) -> Option<IpAddr> {
-    match url.host()? {
-        Host::Ipv4(address) => Some(address.into()),
-        Host::Ipv6(address) => Some(address.into()),
-        Host::Domain(_) => None,
-    }
+fn blocked(host: &str, forbidden: &Forbidden) -> Failure {
+    let reason = format!("{host} is not sent to: {forbidden}; {}", forbidden.help());
+    Failure::new(Outcome::EgressBlocked, reason)
 }
 
 /// TLS with the machine's own trust. A machine that trusts nobody can still send without TLS.

@@ -130,15 +130,11 @@ impl Playing {
             pace: self.pace,
             conversations: self.conversations,
         };
+        let net = Arc::new(Net::new(Dial::new(Egress::default()), vendor.wire.as_deref()));
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let (sink, mut source) = mpsc::channel(1_000);
-            let playing = tokio::spawn(run(
-                plan,
-                Arc::new(Net::new(Dial::new(Egress::default()), None)),
-                Clock::System,
-                sink,
-            ));
+            let playing = tokio::spawn(run(plan, net, Clock::System, sink));
             let mut records = Vec::new();
             while let Some(record) = source.recv().await {
                 records.push(record);
