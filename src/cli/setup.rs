@@ -1,16 +1,13 @@
 //! What commands share: configuration, vendors, scenarios, receivers, out of flags and files.
 
-use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use url::Url;
 
 use super::{Failure, Global};
-use crate::base::address::Egress;
 use crate::base::clock::Clock;
-use crate::config::{Config, EndpointForm, Start, receiver_url};
+use crate::config::{Config, EndpointForm, Start};
 use crate::diag::{Problem, Problems, Source, code};
 use crate::scenario::{bundled, bundled_names};
 use crate::vendor::{Account, Catalog, Vendor, VendorRef};
@@ -128,41 +125,6 @@ fn files_of(folder: &Path) -> Result<Vec<Arc<Source>>, Problem> {
         }
     }
     Ok(sources)
-}
-
-/// Where a vendor's payloads go, as flags say it: `URL`, or `VENDOR=URL`.
-#[derive(Clone, Debug)]
-pub(super) struct Target {
-    pub(super) vendor: Option<String>,
-    address: String,
-}
-
-impl Target {
-    /// Takes a target apart. Its address is read later: clap would print it, passwords and all.
-    pub(super) fn read(text: &str) -> Result<Self, Infallible> {
-        let named = text.split_once('=').filter(|(vendor, _)| {
-            vendor.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-        });
-        let vendor = named.map(|(vendor, _)| vendor.to_owned());
-        let address = named.map_or(text, |(_, address)| address).to_owned();
-        Ok(Self { vendor, address })
-    }
-
-    /// Its address, which may be sent to.
-    pub(super) fn url(&self, egress: Egress) -> Result<Url, Problem> {
-        let url = receiver_url(&self.address)
-            .map_err(|message| Problem::anywhere(code::WRONG_URL, message))?;
-        allowed(&url, egress)?;
-        Ok(url)
-    }
-}
-
-/// Nothing, where the URL may be sent to as far as that can be said of it now; else the problem.
-pub(super) fn allowed(url: &Url, egress: Egress) -> Result<(), Problem> {
-    egress.check_url(url).map_err(|forbidden| {
-        let message = format!("`{url}` is not sent to: {forbidden}");
-        Problem::anywhere(code::FORBIDDEN_ADDRESS, message).help(forbidden.help())
-    })
 }
 
 /// The instant that a start means.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::pki_types::ServerName;
@@ -12,6 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Url;
@@ -45,6 +47,9 @@ pub struct Dial {
     names: Names,
     pub(super) tls: Arc<ClientConfig>,
 }
+
+/// How long it takes until a receiver that does not listen is looked for again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// A connection, plain or with TLS around it.
 pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {
@@ -81,9 +86,22 @@ impl Dial {
         self.egress.check_url(url).map_err(|forbidden| blocked("the receiver", &forbidden))
     }
 
-    /// Whether something listens there.
-    pub async fn listens(&self, url: &Url) -> Result<(), Failure> {
-        self.tcp(url).await.map(drop)
+    /// Waits until something listens there, at most so long.
+    pub async fn listens(&self, url: &Url, within: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + within;
+        loop {
+            match timeout_at(deadline, self.tcp(url)).await {
+                Ok(Ok(_)) => return Ok(()),
+                Err(_) => return Err(Failure::no_connection(within)),
+                Ok(Err(failure)) => {
+                    let is_late = Instant::now() + AGAIN > deadline;
+                    if is_late || failure.outcome == Outcome::EgressBlocked {
+                        return Err(failure);
+                    }
+                }
+            }
+            sleep(AGAIN).await;
+        }
     }
 
     /// Connects, with TLS where the scheme says so.

@@ -160,7 +160,7 @@ fn a_name_that_changes_its_mind_is_judged_each_time_it_is_dialled() {
     let port = receiver.url().rsplit(':').next().unwrap().to_owned();
     let asked = AtomicUsize::new(0);
     let look: Look = Arc::new(move |_| {
-        let first = asked.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+        let first = asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         vec![ip(if first { "127.0.0.1" } else { "169.254.169.254" })]
     });
     let url = format!("http://rebinding.example.test:{port}");

@@ -6,7 +6,7 @@ mod receiver;
 
 pub(crate) use hostile::{Hostile, Line};
 pub(crate) use play::{Played, play, vendors};
-pub(crate) use receiver::{Came, Receiver, Reply};
+pub(crate) use receiver::{Came, Receiver, Reply, agree};
 
 use std::io::Write as _;
 use std::path::PathBuf;
