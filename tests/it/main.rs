@@ -19,3 +19,4 @@ mod signature;
 mod support;
 mod template;
 mod vendors;
+mod wire;

@@ -70,6 +70,19 @@ impl Hostile {
 }
 
 impl Line {
+    /// Answers every request with this, until the sender goes away.
+    pub(crate) fn serve(&mut self, answer: &str) {
+        let mut heard = 0;
+        loop {
+            self.hear();
+            if self.counts.requests.load(Ordering::SeqCst) == heard {
+                return;
+            }
+            heard = self.counts.requests.load(Ordering::SeqCst);
+            self.say(answer);
+        }
+    }
+
     /// Reads a whole request.
     pub(crate) fn hear(&mut self) -> &mut Self {
         let mut buffer = Vec::new();
