@@ -29,6 +29,10 @@ pub const MAX_BODY: usize = 1024 * 1024;
 pub const MAX_HEADER: usize = 8 * 1024;
 /// Bytes of a receiver's answer that are read; the rest is left unread.
 pub const MAX_ANSWER: usize = 64 * 1024;
+/// Bytes of the head of a receiver's answer; as many as the default transport takes.
+pub const MAX_ANSWER_HEAD: usize = 408 * 1024;
+/// Headers of a receiver's answer.
+pub const MAX_ANSWER_HEADERS: usize = 100;
 /// Attempts under way at once, over all receivers.
 pub const MAX_IN_FLIGHT: usize = 256;
 /// Attempts under way at once to one receiver.

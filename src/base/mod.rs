@@ -3,6 +3,7 @@
 //! Nothing here knows a scenario, a vendor or a request. Reading files and reporting their
 //! problems is left to `diag`.
 
+pub mod address;
 pub mod clock;
 pub mod draw;
 pub mod duration;

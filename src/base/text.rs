@@ -29,6 +29,26 @@ pub fn excerpt(text: &str, characters: usize) -> String {
     escape(&kept)
 }
 
+/// Hides whatever may be a password in an address, and keeps every byte in its place: of each word
+/// with a colon before an `@`, what stands before the `@` and behind the scheme.
+pub fn mask(text: &str) -> String {
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
+    let mut masked = String::with_capacity(text.len());
+    for word in text.split_inclusive(is_end) {
+        let at = word.rfind('@').filter(|at| word[..*at].contains(':'));
+        let from = word.find("://").map_or(0, |scheme| scheme + "://".len());
+        match at.filter(|at| from < *at) {
+            Some(at) => {
+                masked += &word[..from];
+                masked.extend(std::iter::repeat_n('*', at - from));
+                masked += &word[at..];
+            }
+            None => masked += word,
+        }
+    }
+    masked
+}
+
 /// `1 delivery`, `2 deliveries`.
 pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
@@ -71,6 +91,16 @@ mod tests {
         assert_eq!(escape("a\r\n::error\u{1b}[31m\u{202e}"), "a\\r\\n::error\\u{1b}[31m\\u{202e}");
         assert_eq!(excerpt("å\n23456", 3), "å\\n2…");
         assert_eq!(excerpt("ab", 2), "ab");
+    }
+
+    #[test]
+    fn passwords_in_addresses_are_hidden() {
+        let url = "url = \"http://user:pa/ss@host:1/\" # ok";
+        assert_eq!(mask(url), "url = \"http://**********@host:1/\" # ok");
+        assert_eq!(mask("user:pw@host"), "*******@host");
+        for plain in ["http://host:1/a b@c", "ada@example.test", "http://[::1]/", "é: @"] {
+            assert_eq!(mask(plain), plain);
+        }
     }
 
     #[test]

@@ -9,10 +9,11 @@ use tokio::sync::mpsc;
 
 use super::setup::{Setup, instant, runtime, scenarios};
 use super::{Exit, Failure, Global};
+use crate::base::address::Egress;
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
 use crate::config::receiver_url;
-use crate::delivery::{Http, Pace};
+use crate::delivery::{Dial, Net, Pace};
 use crate::diag::{Problem, code};
 use crate::listen::{Receiver, serve};
 use crate::record::{Record, What};
@@ -77,7 +78,8 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
             conversations: 1,
             account,
         };
-        let finished = run::run(plan, Arc::new(Http::new()), Clock::System, sink).await;
+        let net = Arc::new(Net::new(Dial::new(Egress::default()), vendor.wire.as_deref()));
+        let finished = run::run(plan, net, Clock::System, sink).await;
         telling.await.context("the report broke")?;
         serving.stop().await;
         anstream::println!("{}", next_steps(&vendor.id, &setup.config.demo_scenario));

@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod init;
 mod listen;
+mod receivers;
 mod run;
 mod schema;
 mod secrets;

@@ -7,12 +7,13 @@ use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 
 use super::check::played_at;
-use super::setup::{Setup, Target, instant, runtime, scenarios};
+use super::receivers::{Receivers, allowed};
+use super::setup::{Setup, instant, runtime, scenarios};
 use super::{Exit, Failure, Global};
 use crate::base::clock::Clock;
 use crate::base::limits::{MAX_CONVERSATIONS, RECORD_QUEUE};
 use crate::config::Start;
-use crate::delivery::{Http, Pace};
+use crate::delivery::{Dial, Net, Pace};
 use crate::diag::{Problem, Problems, Source, code};
 use crate::record::Record;
 use crate::report::{Console, Detail, JsonLines, Report};
@@ -29,9 +30,8 @@ pub(super) struct RunArgs {
     /// The vendor to play them at, perhaps with a revision: VENDOR@REV; repeat it for more
     #[arg(long = "vendor", value_name = "VENDOR")]
     vendors: Vec<String>,
-    /// Where to send: URL, or VENDOR=URL; repeat it for more
-    #[arg(long = "to", value_name = "URL", value_parser = Target::parse, env = "STANDIN_TO")]
-    to: Vec<Target>,
+    #[command(flatten)]
+    receivers: Receivers,
     /// What to send: patterns of event types, such as `chat.*,!chat.close`
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
     events: Vec<String>,
@@ -90,9 +90,13 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
     };
     let report: Box<dyn Report> =
         if args.json { Box::new(JsonLines) } else { Box::new(Console::new(detail)) };
+    let dial = Dial::new(args.receivers.egress());
     runtime()?.block_on(async {
         tokio::select! {
-            exit = play(plans, report) => exit,
+            exit = async {
+                args.receivers.wait(&plans, &dial).await?;
+                play(plans, &dial, report).await
+            } => exit,
             _ = tokio::signal::ctrl_c() => {
                 anstream::eprintln!("interrupted");
                 Ok(Exit::Interrupted)
@@ -102,13 +106,13 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
 }
 
 /// Plays one run after the other; the worst of them is how the command ends.
-async fn play(plans: Vec<Plan>, report: Box<dyn Report>) -> Result<Exit, Failure> {
+async fn play(plans: Vec<Plan>, dial: &Dial, report: Box<dyn Report>) -> Result<Exit, Failure> {
     let (sink, records) = mpsc::channel(RECORD_QUEUE);
     let telling = tokio::task::spawn_blocking(move || tell(records, report));
-    let transport = Arc::new(Http::new());
     let mut exit = Exit::Passed;
     for plan in plans {
-        let finished = run::run(plan, Arc::clone(&transport), Clock::System, sink.clone()).await;
+        let net = Arc::new(Net::new(dial.clone(), plan.account.vendor.wire.as_deref()));
+        let finished = run::run(plan, net, Clock::System, sink.clone()).await;
         if Exit::from(finished.verdict) != Exit::Passed {
             exit = Exit::Failed;
         }
@@ -207,15 +211,14 @@ fn vendors(
 ) -> Result<Vec<Arc<Vendor>>, Problems> {
     if args.vendors.is_empty() {
         let all = played_at(form, setup)?;
-        if args.to.iter().any(|target| target.vendor.is_none()) && all.len() > 1 {
+        if args.receivers.has_any() && all.len() > 1 {
             let ids = all.iter().map(|vendor| vendor.id.as_str());
             let message = "the scenario can be played at more than one vendor";
             let help = format!("choose with `--vendor`: {}", crate::base::text::one_of(ids));
             return Err(Problem::anywhere(code::NOTHING_TO_PLAY, message).help(help).into());
         }
         let has_receiver = |vendor: &Arc<Vendor>| {
-            args.to.iter().any(|to| to.vendor.as_ref().is_none_or(|id| *id == vendor.id))
-                || !setup.endpoints(&vendor.id).is_empty()
+            args.receivers.target(&vendor.id).is_some() || !setup.endpoints(&vendor.id).is_empty()
         };
         let played: Vec<_> = all.into_iter().filter(has_receiver).collect();
         if played.is_empty() {
@@ -248,6 +251,7 @@ fn plan(
         Some(Subscription::check_plain(&args.events, &vendor.event_types())?)
     };
     let mut problems = Problems::new();
+    let egress = args.receivers.egress();
     let plan =
         |url: &url::Url, headers: Vec<(String, String)>, events: Option<Subscription>| Plan {
             number: 0,
@@ -267,12 +271,13 @@ fn plan(
             },
             conversations: args.conversations,
         };
-    let named = |target: &&Target| target.vendor.as_deref() == Some(&vendor.id);
-    let target = args.to.iter().find(named).or_else(|| args.to.iter().find(|t| t.vendor.is_none()));
-    let plans = match target {
-        Some(target) => vec![plan(&target.url, Vec::new(), None)],
+    let plans = match args.receivers.target(&vendor.id) {
+        Some(target) => vec![plan(&target.url(egress)?, Vec::new(), None)],
         None => {
             let endpoints = setup.endpoints(&vendor.id).into_iter().map(|endpoint| {
+                if let Err(problem) = allowed(&endpoint.url, egress) {
+                    problems.push(Problem { place: Some(endpoint.url.place.clone()), ..problem });
+                }
                 let events = endpoint.events.as_ref().map(|events| {
                     Subscription::check(events, &vendor.event_types(), &mut problems)
                 });

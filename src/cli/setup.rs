@@ -4,11 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use url::Url;
 
 use super::{Failure, Global};
 use crate::base::clock::Clock;
-use crate::config::{Config, EndpointForm, Start, receiver_url};
+use crate::config::{Config, EndpointForm, Start};
 use crate::diag::{Problem, Problems, Source, code};
 use crate::scenario::{bundled, bundled_names};
 use crate::vendor::{Account, Catalog, Vendor, VendorRef};
@@ -132,28 +131,6 @@ fn files_of(folder: &Path) -> Result<Vec<Arc<Source>>, Problem> {
         }
     }
     Ok(sources)
-}
-
-/// Where a vendor's payloads go, as flags say it: `URL`, or `VENDOR=URL`.
-#[derive(Clone, Debug)]
-pub(super) struct Target {
-    pub(super) vendor: Option<String>,
-    pub(super) url: Url,
-}
-
-impl Target {
-    /// Reads a target; clap shows the error.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let named = text.split_once('=').filter(|(vendor, _)| {
-            vendor.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-        });
-        match named {
-            Some((vendor, url)) => {
-                Ok(Self { vendor: Some(vendor.into()), url: receiver_url(url)? })
-            }
-            None => Ok(Self { vendor: None, url: receiver_url(text)? }),
-        }
-    }
 }
 
 /// The instant that a start means.

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use url::Url;
+use url::{ParseError, Url};
 
+use crate::base::text::mask;
 use crate::diag::form::Fault;
 use crate::diag::{At, Form as _, Named, Node, Problem, Problems, Scalar, Source, code, toml};
 use crate::form;
@@ -120,11 +121,16 @@ impl Scalar for Url {
 
 /// Reads a receiver's address: http or https, without user name and password.
 pub fn receiver_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("`{text}` is not an address: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        if url.cannot_be_a_base() {
-            return Err(format!("`{text}` lacks its scheme: write `http://{text}`"));
+    let shown = mask(text);
+    let url = match Url::parse(text) {
+        Ok(url) if is_host_and_port(&url) => return Err(no_scheme(&shown)),
+        Ok(url) => url,
+        Err(ParseError::RelativeUrlWithoutBase) if text.starts_with(char::is_alphanumeric) => {
+            return Err(no_scheme(&shown));
         }
+        Err(error) => return Err(format!("`{shown}` is not an address: {error}")),
+    };
+    if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("`{}` addresses are not sent to, only http and https", url.scheme()));
     }
     if !url.username().is_empty() || url.password().is_some() {
@@ -134,6 +140,15 @@ pub fn receiver_url(text: &str) -> Result<Url, String> {
         return Err("port 0 is no receiver's port".into());
     }
     Ok(url)
+}
+
+/// Whether what reads as a scheme is a host, since a port follows.
+fn is_host_and_port(url: &Url) -> bool {
+    url.cannot_be_a_base() && url.path().starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn no_scheme(shown: &str) -> String {
+    format!("`{shown}` lacks its scheme: write `http://{shown}`")
 }
 
 /// The configuration: a file of the user's over the defaults.
@@ -206,11 +221,18 @@ mod tests {
             "http://x:99999/",
             "ftp://x",
             "file:///etc/passwd",
+            "javascript:alert(1)",
             "http://u:p@x/",
+            "http://u:p@x:99999/",
+            "u:p@x",
             "http://[::1%25eth0]/",
             "http://x:0/",
         ] {
-            assert!(receiver_url(wrong).is_err(), "{wrong}");
+            let told = receiver_url(wrong).unwrap_err();
+            assert!(!told.contains("u:p"), "{told}");
+        }
+        for bare in ["localhost", "localhost:3000", "u:3@localhost"] {
+            assert!(receiver_url(bare).unwrap_err().contains("lacks its scheme"), "{bare}");
         }
         assert_eq!(receiver_url("http://2130706433/").unwrap().as_str(), "http://127.0.0.1/");
     }

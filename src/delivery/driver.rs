@@ -182,6 +182,7 @@ impl<T: Transport> Driver<T> {
             body: Arc::clone(&delivery.body),
             connect: policy.connect.unsigned_abs(),
             total: policy.total.unsigned_abs(),
+            fault: None,
         };
         let (transport, lane) = (Arc::clone(&self.transport), delivery.lane);
         let Some(asks) = self.asks.upgrade() else { return };

@@ -4,15 +4,22 @@
 //! driver runs it on tokio over a [`Transport`]. Neither knows a vendor or a report: they see a
 //! payload, something that dresses requests, a policy, an endpoint.
 
+mod answer;
+mod dial;
 mod driver;
 mod engine;
+mod failure;
 mod http;
+mod net;
 mod transport;
+mod wire;
 
+pub use dial::{Dial, Look};
 pub use driver::{Handle, Pace, drive};
 pub use engine::{Command, Engine, Input};
-pub use http::Http;
-pub use transport::{Request, Transport};
+pub use failure::Failure;
+pub use net::Net;
+pub use transport::{Request, Transport, WireFault};
 
 use std::fmt;
 use std::sync::Arc;

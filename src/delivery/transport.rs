@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::{HeaderName, HeaderValue};
 use url::Url;
 
-use crate::record::Met;
+use super::failure::Failure;
+use crate::base::limits::MAX_HEADER;
+use crate::record::{Met, Outcome};
 
 /// One request, ready to go out.
 #[derive(Clone, Debug)]
@@ -20,6 +23,47 @@ pub struct Request {
     pub connect: Duration,
     /// How long everything may take.
     pub total: Duration,
+    /// What is wrong with it on purpose.
+    pub fault: Option<WireFault>,
+}
+
+/// What can be wrong on purpose with how a request is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WireFault {
+    /// Half of the body, and then the end.
+    BodyCut,
+    /// A content length that is one more than the body has.
+    LengthLonger,
+    /// A content length that is one less than the body has.
+    LengthShorter,
+    /// A body in small pieces with waits between them.
+    SlowBody,
+    /// Half of the body, and then a reset.
+    ResetInBody,
+    /// A body in chunks, without a content length.
+    Chunked,
+    /// A second header of this name, with the same value.
+    HeaderTwice(String),
+}
+
+impl Request {
+    /// The headers, each of which a request can hold.
+    pub(super) fn checked_headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
+        let checked = |(name, value): &(String, String)| {
+            let wrong =
+                |what| Failure::new(Outcome::Unsendable, format!("the header `{name}` {what}"));
+            if value.len() > MAX_HEADER {
+                return Err(wrong("is longer than 8 KiB"));
+            }
+            let key = HeaderName::from_bytes(name.as_bytes());
+            let value = HeaderValue::from_str(value);
+            Ok((
+                key.map_err(|_| wrong("has no valid name"))?,
+                value.map_err(|_| wrong("holds characters that no header can hold"))?,
+            ))
+        };
+        self.headers.iter().map(checked).collect()
+    }
 }
 
 /// Something that sends requests. One call is one request on the wire: no redirect is followed, no

@@ -84,6 +84,7 @@ codes! {
     VENDOR_FOLDER = 76: "The folder cannot be used as a vendor.";
     UNKNOWN_COUNTER = 77: "The vendor declares no counter of this name.";
     UNKNOWN_SAMPLE = 78: "`samples/index.toml` names a file that is not beside it, or an event that the vendor does not send.";
+    WIRE_ORDER = 78: "`wire` lists every header of the vendor's requests once, in their order and case, and `Host` and `Content-Length`, which are written for it.";
 
     WRONG_URL = 80: "A receiver's address is an http or https URL without user name and password.";
     NO_RECEIVER = 81: "There is no address to send to: give `--to URL`, or an `[[endpoint]]` in the configuration.";
@@ -91,4 +92,5 @@ codes! {
     NOTHING_TO_PLAY = 83: "No scenario was found, or no vendor can play it.";
     UNKNOWN_SCENARIO = 84: "There is no such file, and no bundled scenario of this name.";
     FILE_EXISTS = 85: "A file of this name is there already, and what somebody wrote is never overwritten.";
+    FORBIDDEN_ADDRESS = 86: "Loopback and private addresses are sent to as they are, public ones with `--allow-public`, and those that are link-local, multicast, reserved or of cloud metadata never.";
 }

@@ -4,7 +4,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::base::limits::{MAX_DRAWN, MAX_LINE};
-use crate::base::text::count;
+use crate::base::text::{count, mask};
 use crate::diag::problem::{Problem, Problems};
 use crate::diag::source::Place;
 
@@ -26,7 +26,8 @@ fn draw(problem: &Problem, renderer: &Renderer) -> String {
     let mut group = Group::with_title(title);
     let excerpts: Vec<Excerpt<'_>> = excerpts(problem);
     for excerpt in &excerpts {
-        let mut snippet = Snippet::source(excerpt.text).line_start(excerpt.line).path(excerpt.name);
+        let mut snippet =
+            Snippet::source(excerpt.text.as_str()).line_start(excerpt.line).path(excerpt.name);
         for (kind, span, label) in &excerpt.marks {
             let mark = kind.span(span.clone());
             snippet = snippet.annotation(if label.is_empty() { mark } else { mark.label(*label) });
@@ -45,7 +46,7 @@ fn draw(problem: &Problem, renderer: &Renderer) -> String {
 /// The lines of a source that are shown, and the marks on them.
 struct Excerpt<'a> {
     name: &'a str,
-    text: &'a str,
+    text: String,
     line: usize,
     marks: Vec<(AnnotationKind, std::ops::Range<usize>, &'a str)>,
 }
@@ -71,7 +72,7 @@ fn excerpt<'a>(place: &'a Place, kind: AnnotationKind, label: &'a str) -> Excerp
     let span = start - from..end - from;
     Excerpt {
         name: &place.source.name,
-        text: &text[from..to],
+        text: mask(&text[from..to]),
         line,
         marks: vec![(kind, span, label)],
     }

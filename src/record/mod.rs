@@ -218,6 +218,8 @@ crate::words! {
         HeadTooLarge = "head_too_large",
         /// The answer ended before it was complete.
         BodyIncomplete = "body_incomplete",
+        /// The host's addresses may not be sent to; nothing was sent.
+        EgressBlocked = "egress_blocked",
         /// The request could not be made.
         Unsendable = "unsendable",
     }

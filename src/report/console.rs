@@ -6,7 +6,10 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use url::Url;
+
 use super::Report;
+use super::next::start_one;
 use crate::base::text::{count, escape, excerpt};
 use crate::record::{
     ActTold, Met, Outcome, Record, RunFinished, RunStarted, Settled, Verdict, What,
@@ -30,6 +33,7 @@ pub struct Console {
     run: Option<RunStarted>,
     wrong: usize,
     unauthorized: bool,
+    refused: bool,
 }
 
 /// Wrong deliveries that are told one by one when not everything is told.
@@ -48,7 +52,7 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
 impl Console {
     /// A report that tells this much.
     pub fn new(detail: Detail) -> Self {
-        Self { detail, run: None, wrong: 0, unauthorized: false }
+        Self { detail, run: None, wrong: 0, unauthorized: false, refused: false }
     }
 
     /// Whether only what went wrong is told.
@@ -57,7 +61,7 @@ impl Console {
     }
 
     fn started(&mut self, run: &RunStarted, out: &mut dyn Write) -> io::Result<()> {
-        (self.wrong, self.unauthorized, self.run) = (0, false, Some(run.clone()));
+        *self = Self { run: Some(run.clone()), ..Self::new(self.detail) };
         if self.detail == Detail::Quiet {
             return Ok(());
         }
@@ -104,7 +108,7 @@ impl Console {
             return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
         }
         self.wrong += 1;
-        self.unauthorized |= matches!(met.status, Some(401 | 403));
+        self.note(met);
         if self.is_brief() && self.wrong > MAX_WRONG {
             return Ok(());
         }
@@ -116,13 +120,19 @@ impl Console {
         why(met, out)
     }
 
+    /// Notes what a failure says about what to do next.
+    fn note(&mut self, met: &Met) {
+        self.unauthorized |= matches!(met.status, Some(401 | 403));
+        self.refused |= met.outcome == Outcome::Refused;
+    }
+
     fn handshake(&mut self, told: Handshake<'_>, out: &mut dyn Write) -> io::Result<()> {
         let Handshake { met, wrong, goes_on } = told;
         let Some(wrong) = wrong else {
             let line = line((GOOD, "✓"), "handshake", met, 1);
             return if self.detail == Detail::Quiet { Ok(()) } else { writeln!(out, "{line}") };
         };
-        self.unauthorized |= matches!(met.status, Some(401 | 403));
+        self.note(met);
         let then = if goes_on { "it is sent to all the same" } else { "nothing is sent to it" };
         writeln!(out, "{INDENT}{BAD}✗{BAD:#} handshake: {}; {then}", escape(wrong))?;
         why(met, out)
@@ -171,8 +181,11 @@ impl Console {
     /// The next command to type.
     fn what_next(&self, out: &mut dyn Write) -> io::Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
+        let id = run.vendor.split('@').next().unwrap_or_default();
+        if let Some(url) = Url::parse(&run.url).ok().filter(|_| self.refused) {
+            writeln!(out, "help: nothing listens at {url}; {}", start_one(id, &url))?;
+        }
         if self.unauthorized {
-            let id = run.vendor.split('@').next().unwrap_or_default();
             writeln!(
                 out,
                 "help: does the receiver have the credentials of `standin secrets {id}`?"

@@ -2,6 +2,7 @@
 
 mod console;
 mod json;
+mod next;
 
 use std::io::{self, Write};
 
@@ -9,6 +10,7 @@ use crate::record::Record;
 
 pub use console::{Console, Detail};
 pub use json::JsonLines;
+pub use next::start_one;
 
 /// Something that tells records as they come.
 pub trait Report: Send {

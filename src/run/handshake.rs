@@ -24,6 +24,7 @@ pub(super) async fn shake<T: Transport>(
         body: body.into(),
         connect: policy.connect.unsigned_abs(),
         total: policy.total.unsigned_abs(),
+        fault: None,
     };
     let met = transport.send(request).await;
     let judged = match met.final_status() {

@@ -14,7 +14,7 @@ use super::forms::{
 use super::handshake::{Handshake, Proof};
 use super::kind::Kind;
 use super::receive::Show;
-use super::request::{HeaderRule, Rules, SignatureRule};
+use super::request::{HeaderRule, Rules, SignatureRule, order};
 use super::rule::{Counter, EventRule, Quiet};
 use super::subscription::Subscription;
 use super::vocabulary::{Vocabulary, no_files};
@@ -46,6 +46,7 @@ pub(super) fn check(
     let requests = checker.requests(&fixed);
     let handshake = checker.handshake(spelling);
     let policy = checker.policy();
+    let wire = order(&form, checker.problems);
     let quiet = Quiet { silent: reasons(&form.silent), cannot: reasons(&form.cannot) };
     let counters = form.counter.iter().map(|(key, counter)| {
         let start = counter.start.as_ref().map_or(0, |start| start.value);
@@ -73,6 +74,7 @@ pub(super) fn check(
             text: pointers(form.show.as_ref().map(|show| &show.text)),
         },
         policy: policy?,
+        wire,
         handshake: handshake?,
         requests: requests?,
         id: form.id.value,

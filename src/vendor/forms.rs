@@ -247,6 +247,8 @@ form! {
         timeout: TimeoutForm,
         /// Whether and when to try again.
         retry: RetryForm,
+        /// The names of a request's head in the vendor's order and case, where they matter.
+        wire: Option<Vec<At<String>>>,
     }
 }
 

@@ -66,6 +66,8 @@ pub struct Vendor {
     pub differs: Option<String>,
     /// How it treats deliveries.
     pub policy: Policy,
+    /// The names of a request's head in its order and case, where they matter.
+    pub wire: Option<Vec<String>>,
     /// How an endpoint proves that it agrees.
     pub handshake: Handshake,
     /// What it sends, in order.

@@ -1,9 +1,10 @@
 //! The headers and the signature of a request.
 
 use super::Account;
-use super::forms::Purpose;
+use super::forms::{Purpose, VendorForm};
 use super::roots::Roots;
 use super::signature::{Algorithm, Encoding, sign};
+use crate::diag::{Problem, Problems, code};
 use crate::template::{Line, Value};
 
 /// How a vendor's requests are dressed.
@@ -30,6 +31,35 @@ pub(super) struct SignatureRule {
     pub(super) key: Line,
     pub(super) content: Line,
     pub(super) encoding: Line,
+}
+
+/// What the transport adds to the vendor's headers.
+const FRAMING: [&str; 2] = ["Host", "Content-Length"];
+
+/// Checks the order of a request's head, where the vendor's file gives one: it names every header
+/// once, and those that the transport adds.
+pub(super) fn order(form: &VendorForm, problems: &mut Problems) -> Option<Vec<String>> {
+    let listed = form.delivery.wire.as_ref()?;
+    let own = form.header.iter().map(|header| header.name.as_str());
+    let known: Vec<&str> = own.chain(FRAMING).collect();
+    let mut order: Vec<String> = Vec::new();
+    for name in listed {
+        if order.contains(&name.value) {
+            let message = format!("`{}` is listed twice", name.value);
+            problems.push(Problem::at(&name.place, code::WIRE_ORDER, message));
+        } else if !known.contains(&name.as_str()) {
+            let message = format!("no request has a header `{}`", name.value);
+            let problem = Problem::at(&name.place, code::WIRE_ORDER, message);
+            problems.push(problem.known(name, known.iter().copied()));
+        }
+        order.push(name.value.clone());
+    }
+    let missing = known.iter().filter(|name| !order.iter().any(|listed| listed == *name));
+    for name in missing {
+        let message = format!("`wire` does not say where `{name}` stands");
+        problems.push(Problem::at(&form.delivery.place, code::WIRE_ORDER, message));
+    }
+    Some(order)
 }
 
 impl Account {

@@ -516,8 +516,9 @@ fn ebbot_sends_each_message_twice_to_whoever_ticks_both_topics() {
 
 #[test]
 fn what_a_story_sets_is_seen() {
-    let updates = story("backstage", "ebbot").iter().filter(|e| e["topic"] == "chat.data.update");
-    let known = &updates.last().unwrap()["data"];
+    let mut updates =
+        story("backstage", "ebbot").iter().filter(|e| e["topic"] == "chat.data.update");
+    let known = &updates.next_back().unwrap()["data"];
     assert_eq!([&known["plan"], &known["Interest"]], ["silver", "gold plan"]);
     assert_eq!([&known["seats"], &known["discount"]], [30, 10]);
     for label in LABELS {

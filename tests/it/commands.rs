@@ -4,8 +4,9 @@ use std::fs;
 use std::process::Output;
 
 use serde_json::Value as Json;
+use socket2::{Domain, Socket, Type};
 
-use crate::support::{Receiver, Reply, standin, standin_in, stderr, stdout};
+use crate::support::{Receiver, Reply, agree, standin, standin_in, stderr, stdout};
 
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
@@ -311,4 +312,42 @@ impl Listening {
         let output = self.child.wait_with_output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
+}
+
+/// A socket on a port of its own that does not listen yet, and its address.
+fn silent() -> (Socket, String) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+    let url = format!("http://{}/", socket.local_addr().unwrap().as_socket().unwrap());
+    (socket, url)
+}
+
+#[test]
+fn a_receiver_that_is_down_is_named_and_so_is_how_to_start_one() {
+    let (_socket, url) = silent();
+    let port = url.trim_end_matches('/').rsplit(':').next().unwrap();
+    let start = format!("standin listen wotnot --port {port}");
+    let output = standin(&["run", "handover", "--vendor", "wotnot", "--to", &url]);
+    let told = stdout(&output);
+    assert_eq!(code(&output), 1);
+    assert!(told.contains(&format!("nothing listens at {url}")), "{told}");
+    assert!(told.contains(&start), "{told}");
+    let waiting = ["run", "handover", "--vendor", "wotnot", "--to", &url, "--wait-ready", "200ms"];
+    let output = standin(&waiting);
+    assert_eq!((code(&output), stdout(&output).as_str()), (3, ""));
+    assert!(stderr(&output).contains("nothing listens there, even after 200ms"));
+    assert!(stderr(&output).contains(&start), "{}", stderr(&output));
+}
+
+#[test]
+fn a_receiver_that_is_starting_can_be_waited_for() {
+    let (socket, url) = silent();
+    let waiting = std::thread::spawn(move || {
+        standin(&["run", "handover", "--vendor", "wotnot", "--to", &url, "--wait-ready", "60s"])
+    });
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    socket.listen(128).unwrap();
+    let _receiver = Receiver::on(socket.into(), |_, came| agree(came));
+    let output = waiting.join().unwrap();
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
+mod addresses;
 mod architecture;
 mod coherence;
 mod commands;
@@ -10,6 +11,7 @@ mod discovery;
 mod fidelity;
 mod golden;
 mod handshake;
+mod hostile;
 mod model;
 mod scenarios;
 mod schema;
@@ -17,3 +19,4 @@ mod signature;
 mod support;
 mod template;
 mod vendors;
+mod wire;

@@ -1,10 +1,12 @@
 //! What tests speak in: a real receiver on a real socket, and a run against it.
 
+mod hostile;
 mod play;
 mod receiver;
 
+pub(crate) use hostile::{Hostile, Line};
 pub(crate) use play::{Played, play, vendors};
-pub(crate) use receiver::{Came, Receiver, Reply};
+pub(crate) use receiver::{Came, Receiver, Reply, agree};
 
 use std::io::Write as _;
 use std::path::PathBuf;

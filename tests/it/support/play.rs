@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
+use standin::base::address::Egress;
 use standin::base::clock::Clock;
 use standin::base::draw::Draw;
 use standin::config::receiver_url;
-use standin::delivery::{Http, Pace};
+use standin::delivery::{Dial, Net, Pace};
 use standin::diag::{Source, render::render};
 use standin::record::{Record, RunFinished, What};
 use standin::run::{Plan, run};
@@ -150,10 +151,12 @@ impl Playing {
     /// Against this address.
     pub(crate) fn against(self, url: &str) -> Played {
         let plan = self.plan(url);
+        let wire = plan.account.vendor.wire.clone();
+        let net = Arc::new(Net::new(Dial::new(Egress::default()), wire.as_deref()));
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let (sink, mut source) = mpsc::channel(1_000);
-            let playing = tokio::spawn(run(plan, Arc::new(Http::new()), Clock::System, sink));
+            let playing = tokio::spawn(run(plan, net, Clock::System, sink));
             let mut records = Vec::new();
             while let Some(record) = source.recv().await {
                 records.push(record);

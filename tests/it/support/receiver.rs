@@ -106,7 +106,14 @@ impl Receiver {
     pub(crate) fn answering(
         answer: impl Fn(usize, &Came) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
+    }
+
+    /// The same, where this listens.
+    pub(crate) fn on(
+        listener: TcpListener,
+        answer: impl Fn(usize, &Came) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let came = Arc::new(Mutex::new(Vec::new()));
         let (kept, answer): (_, Arc<Answer>) = (Arc::clone(&came), Arc::new(answer));

@@ -1,0 +1,98 @@
+//! The receivers of a run: where they are, whether they may be sent to, whether they are up.
+
+use clap::Args;
+use jiff::SignedDuration;
+use url::Url;
+
+use super::Failure;
+use crate::base::address::Egress;
+use crate::base::duration;
+use crate::config::receiver_url;
+use crate::delivery::Dial;
+use crate::diag::{Problem, code};
+use crate::report::start_one;
+use crate::run::Plan;
+
+/// Where to send, as flags say it.
+#[derive(Debug, Args)]
+pub(super) struct Receivers {
+    /// Where to send: URL, or VENDOR=URL; repeat it for more
+    #[arg(long = "to", value_name = "URL", env = "STANDIN_TO", hide_env_values = true)]
+    to: Vec<Target>,
+    /// Send to public addresses too; without it only to this machine and private networks
+    #[arg(long, env = "STANDIN_ALLOW_PUBLIC")]
+    allow_public: bool,
+    /// Wait for receivers that are still starting, at most so long
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "STANDIN_WAIT_READY")]
+    wait_ready: Option<SignedDuration>,
+}
+
+impl Receivers {
+    /// How far the operator lets us reach.
+    pub(super) fn egress(&self) -> Egress {
+        Egress { public: self.allow_public }
+    }
+
+    /// Whether a target is for every vendor.
+    pub(super) fn has_any(&self) -> bool {
+        self.to.iter().any(|target| target.vendor.is_none())
+    }
+
+    /// The target for a vendor: its own, or that for every vendor.
+    pub(super) fn target(&self, vendor: &str) -> Option<&Target> {
+        let named = self.to.iter().find(|target| target.vendor.as_deref() == Some(vendor));
+        named.or_else(|| self.to.iter().find(|target| target.vendor.is_none()))
+    }
+
+    /// Waits until the receivers of these plans listen, where that is wanted.
+    pub(super) async fn wait(&self, plans: &[Plan], dial: &Dial) -> Result<(), Failure> {
+        let Some(limit) = self.wait_ready else { return Ok(()) };
+        for plan in plans {
+            if let Err(failure) = dial.listens(&plan.url, limit.unsigned_abs()).await {
+                let (vendor, url) = (&plan.account.vendor.id, &plan.url);
+                let told =
+                    format!("{failure}, even after {limit:#}: {url}; {}", start_one(vendor, url));
+                return Err(anyhow::Error::msg(told).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a vendor's payloads go, as flags say it: `URL`, or `VENDOR=URL`.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) vendor: Option<String>,
+    address: String,
+}
+
+impl From<&str> for Target {
+    /// Takes a target apart. Its address is read later: clap would print it, passwords and all.
+    fn from(text: &str) -> Self {
+        let named = text.split_once('=').filter(|(vendor, _)| {
+            vendor.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        });
+        Self {
+            vendor: named.map(|(vendor, _)| vendor.to_owned()),
+            address: named.map_or(text, |(_, address)| address).to_owned(),
+        }
+    }
+}
+
+impl Target {
+    /// Its address, which may be sent to.
+    pub(super) fn url(&self, egress: Egress) -> Result<Url, Problem> {
+        let url = receiver_url(&self.address)
+            .map_err(|message| Problem::anywhere(code::WRONG_URL, message))?;
+        allowed(&url, egress)?;
+        Ok(url)
+    }
+}
+
+/// Nothing, where the URL may be sent to as far as that can be said of it now; else the problem.
+pub(super) fn allowed(url: &Url, egress: Egress) -> Result<(), Problem> {
+    egress.check_url(url).map_err(|forbidden| {
+        let message = format!("`{url}` is not sent to: {forbidden}");
+        Problem::anywhere(code::FORBIDDEN_ADDRESS, message).help(forbidden.help())
+    })
+}

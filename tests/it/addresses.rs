@@ -1,0 +1,182 @@
+//! Where payloads may go: what the operator says, checked on the address that is dialled.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use standin::base::address::Egress;
+use standin::delivery::{Dial, Look, Net, Request, Transport as _};
+use standin::record::{Met, Outcome};
+
+use crate::support::{Receiver, standin, standin_in, stderr, stdout};
+
+/// What `standin run` says about a receiver at this address; nothing is sent to it.
+fn refusal(url: &str) -> String {
+    let output = standin(&["run", "handover", "--vendor", "ebbot", "--to", url]);
+    assert_eq!(output.status.code(), Some(2), "{url}: {}", stderr(&output));
+    assert_eq!(stdout(&output), "", "{url}");
+    stderr(&output)
+}
+
+#[test]
+fn what_is_no_address_is_refused_before_anything_is_sent() {
+    for (url, told) in [
+        ("", "`` is not an address: relative URL without a base"),
+        ("//x", "`//x` is not an address: relative URL without a base"),
+        ("localhost:3000", "`localhost:3000` lacks its scheme: write `http://localhost:3000`"),
+        ("localhost", "`localhost` lacks its scheme: write `http://localhost`"),
+        ("http://", "`http://` is not an address: empty host"),
+        ("http://a b/", "`http://a b/` is not an address: invalid international domain name"),
+        ("http://x:99999/", "`http://x:99999/` is not an address: invalid port number"),
+        ("http://[::1%25eth0]/", "`http://[::1%25eth0]/` is not an address: invalid IPv6 address"),
+        ("ftp://x/", "`ftp` addresses are not sent to, only http and https"),
+        ("file:///etc/passwd", "`file` addresses are not sent to, only http and https"),
+        ("javascript:alert(1)", "`javascript` addresses are not sent to, only http and https"),
+        ("http://x:0/", "port 0 is no receiver's port"),
+    ] {
+        let refusal = refusal(url);
+        assert!(refusal.contains(&format!("error[E080]: {told}")), "{url}: {refusal}");
+    }
+}
+
+#[test]
+fn passwords_in_addresses_are_refused_and_not_repeated() {
+    for url in [
+        "http://ada:hunter2@localhost/",
+        "http://ada:hunter2@localhost:99999/",
+        "http://ada:hunt/hunter2@localhost/",
+        "ada:hunter2@localhost",
+    ] {
+        let refusal = refusal(url);
+        assert!(!refusal.contains("hunter2"), "{refusal}");
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!("[[endpoint]]\nvendor = 'ebbot'\nurl = '{url}'\n");
+        std::fs::write(folder.path().join("standin.toml"), config).unwrap();
+        let output = standin_in(folder.path(), &["run", "handover", "--vendor", "ebbot"]);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("standin.toml:3:7") && !told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn public_addresses_need_a_flag_which_the_refusal_names() {
+    for url in ["http://8.8.8.8/", "https://[2606:4700::1111]/", "http://[64:ff9b::808:808]/"] {
+        let refusal = refusal(url);
+        assert!(refusal.contains("error[E086]"), "{refusal}");
+        assert!(refusal.contains("is a public address"), "{refusal}");
+        assert!(refusal.contains("add `--allow-public`"), "{refusal}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[[endpoint]]\nvendor = 'ebbot'\nurl = 'http://8.8.8.8/'\n";
+    std::fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let output = standin_in(folder.path(), &["run", "handover", "--vendor", "ebbot"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("standin.toml:3:7"), "{}", stderr(&output));
+}
+
+#[test]
+fn metadata_is_never_sent_to() {
+    for url in [
+        "http://169.254.169.254/",
+        "http://2852039166/",
+        "http://0xa9.0xfe.43518/",
+        "http://[fe80::1]/",
+        "http://[64:ff9b::a9fe:a9fe]/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://100.100.100.200/",
+    ] {
+        let args = ["run", "handover", "--vendor", "ebbot", "--allow-public", "--to", url];
+        let output = standin(&args);
+        assert_eq!(output.status.code(), Some(2), "{url}: {}", stderr(&output));
+        assert!(stderr(&output).contains("such addresses are never sent to"), "{url}");
+    }
+}
+
+#[test]
+fn an_address_is_what_it_means_however_it_is_written() {
+    let receiver = Receiver::agreeing();
+    let port = receiver.url().rsplit(':').next().unwrap().to_owned();
+    for host in ["2130706433", "0x7f.1", "①②⑦.⓪.⓪.①", "[::ffff:127.0.0.1]", "localhost"]
+    {
+        let url = format!("http://{host}:{port}");
+        let output = standin(&["run", "handover", "--vendor", "ebbot", "--to", &url]);
+        assert!(output.status.success(), "{url}: {}{}", stdout(&output), stderr(&output));
+        let canonical = ["http://127.0.0.1:", "http://[::ffff:7f00:1]:", "http://localhost:"];
+        assert!(canonical.iter().any(|url| stdout(&output).contains(url)), "{}", stdout(&output));
+    }
+}
+
+/// What two attempts meet by each transport, where names mean what `look` says.
+fn meet(url: &str, egress: Egress, look: &Look) -> Vec<Met> {
+    let order = ["Host".to_owned()];
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut met = Vec::new();
+    for order in [None, Some(order.as_slice())] {
+        let net = Net::new(Dial::new(egress).with_names(Arc::clone(look)), order);
+        for _ in 0..2 {
+            let limit = Duration::from_secs(60);
+            let request = Request {
+                url: url.parse().unwrap(),
+                headers: Vec::new(),
+                body: "{}".into(),
+                connect: limit,
+                total: limit,
+                fault: None,
+            };
+            met.push(runtime.block_on(net.send(request)));
+        }
+    }
+    met
+}
+
+fn ip(address: &str) -> IpAddr {
+    address.parse().unwrap()
+}
+
+#[test]
+fn a_name_is_judged_by_its_addresses() {
+    let receiver = Receiver::agreeing();
+    let port = receiver.url().rsplit(':').next().unwrap().to_owned();
+    let url = format!("http://receiver.example.test:{port}");
+    let met = |addresses: &[&str]| -> Vec<Outcome> {
+        let addresses: Vec<IpAddr> = addresses.iter().map(|address| ip(address)).collect();
+        let look: Look = Arc::new(move |_| addresses.clone());
+        let met = meet(&url, Egress::default(), &look);
+        met.into_iter().map(|met| met.outcome).collect()
+    };
+    assert_eq!(met(&["127.0.0.1"]), [Outcome::Answered; 4]);
+    assert_eq!(met(&["169.254.169.254", "127.0.0.1"]), [Outcome::Answered; 4]);
+    assert_eq!(met(&["8.8.8.8", "1.1.1.1"]), [Outcome::EgressBlocked; 4]);
+    assert_eq!(met(&["169.254.169.254"]), [Outcome::EgressBlocked; 4]);
+    assert_eq!(met(&[]), [Outcome::Dns; 4]);
+    assert_eq!(receiver.came().len(), 8);
+}
+
+#[test]
+fn a_name_that_changes_its_mind_is_judged_each_time_it_is_dialled() {
+    let receiver = Receiver::agreeing();
+    let port = receiver.url().rsplit(':').next().unwrap().to_owned();
+    let asked = AtomicUsize::new(0);
+    let look: Look = Arc::new(move |_| {
+        let first = asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
+        vec![ip(if first { "127.0.0.1" } else { "169.254.169.254" })]
+    });
+    let url = format!("http://rebinding.example.test:{port}");
+    let met = meet(&url, Egress { public: true }, &look);
+    let outcomes: Vec<Outcome> = met.iter().map(|met| met.outcome).collect();
+    let (through, blocked) = (Outcome::Answered, Outcome::EgressBlocked);
+    assert_eq!(outcomes, [through, blocked, through, blocked], "{met:?}");
+    let reason = met[1].reason.as_ref().unwrap();
+    assert!(reason.contains("169.254.169.254 is a link-local address"), "{reason}");
+}
+
+#[test]
+fn a_literal_is_judged_where_it_is_dialled_too() {
+    let look: Look = Arc::new(|_| unreachable!("an address is no name"));
+    for url in ["http://8.8.8.8/", "http://[::ffff:a9fe:a9fe]/", "https://169.254.169.254/"] {
+        let met = meet(url, Egress::default(), &look);
+        assert!(met.iter().all(|met| met.outcome == Outcome::EgressBlocked), "{met:?}");
+    }
+}

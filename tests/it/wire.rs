@@ -1,0 +1,284 @@
+//! Requests to the byte: kept connections, requests that are wrong on purpose, and TLS.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair, date_time_ymd};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use standin::base::address::Egress;
+use standin::delivery::{Dial, Net, Request, Transport as _, WireFault};
+use standin::record::{Met, Outcome};
+
+use crate::support::{Hostile, Line, path, standin_in, stderr, stdout};
+
+fn send(net: &Net, url: &str, connection: &str, fault: Option<WireFault>) -> Met {
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let request = Request {
+        url: url.parse().unwrap(),
+        headers: vec![header("X-Two", "2"), header("Connection", connection), header("X-One", "1")],
+        body: "0123456789".repeat(20).into(),
+        connect: Duration::from_secs(60),
+        total: Duration::from_secs(60),
+        fault,
+    };
+    tokio::runtime::Handle::current().block_on(net.send(request))
+}
+
+fn exact() -> Net {
+    let order = ["X-One", "Content-Length", "Connection", "Host"].map(str::to_owned);
+    Net::new(Dial::new(Egress::default()), Some(&order))
+}
+
+/// How many connections three requests take, each sent once the one before it is answered.
+fn connections(connection: &str, serve: fn(&mut Line)) -> usize {
+    let receiver = Hostile::that(serve);
+    let net = exact();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    for _ in 0..3 {
+        let met = send(&net, &receiver.url("http"), connection, None);
+        assert_eq!((met.outcome, met.status), (Outcome::Answered, Some(200)), "{met:?}");
+        thread::sleep(Duration::from_millis(100)); // an end of the connection has come by then
+    }
+    assert_eq!(receiver.requests(), 3);
+    receiver.connections()
+}
+
+#[test]
+fn a_connection_is_kept_where_both_sides_want_it() {
+    let plain: fn(&mut Line) = |line| line.serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let chunked: fn(&mut Line) = |line| {
+        line.serve("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+    };
+    let closes: fn(&mut Line) =
+        |line| line.serve("HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n");
+    let too_much: fn(&mut Line) =
+        |line| line.serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 No\r\n\r\n");
+    let closes_in_silence: fn(&mut Line) = |line| {
+        line.hear().say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    };
+    assert_eq!(connections("keep-alive", plain), 1);
+    assert_eq!(connections("keep-alive", chunked), 1);
+    assert_eq!(connections("close", plain), 3);
+    assert_eq!(connections("keep-alive", closes), 3);
+    assert_eq!(connections("keep-alive", too_much), 3);
+    assert_eq!(connections("keep-alive", closes_in_silence), 3);
+}
+
+/// How what came ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The sender said that nothing more comes.
+    Closed,
+    /// The sender waits for an answer.
+    Waits,
+    /// The sender reset the connection.
+    Reset,
+}
+
+/// What came over one connection, and in how many pieces.
+struct Heard {
+    text: String,
+    pieces: usize,
+    end: End,
+}
+
+/// Listens until nothing more comes, and then answers.
+fn hear(mut stream: TcpStream) -> Heard {
+    stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let (mut bytes, mut pieces) = (Vec::new(), 0);
+    let end = loop {
+        let mut chunk = [0; 4096];
+        match stream.read(&mut chunk) {
+            Ok(0) => break End::Closed,
+            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break End::Reset,
+            Err(_) => break End::Waits,
+        }
+        pieces += 1;
+    };
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    Heard { text: String::from_utf8(bytes).unwrap(), pieces, end }
+}
+
+/// What a receiver hears of a request with this fault, and what the attempt meets.
+fn overhear(net: &Net, fault: Option<WireFault>) -> (Heard, Met) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let hearing = thread::spawn(move || hear(listener.accept().unwrap().0));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let met = send(net, &format!("http://{address}/a%20b?c=d#e"), "close", fault);
+    let heard = hearing.join().unwrap();
+    let text = heard.text.replace(&address.to_string(), "receiver");
+    (Heard { text, ..heard }, met)
+}
+
+const BODY: &str = "01234567890123456789012345678901234567890123456789\
+                    01234567890123456789012345678901234567890123456789\
+                    01234567890123456789012345678901234567890123456789\
+                    01234567890123456789012345678901234567890123456789";
+
+/// A whole request with this framing header and what follows the head.
+fn whole(framing: &str, body: &str) -> String {
+    format!(
+        "POST /a%20b?c=d HTTP/1.1\r\nX-One: 1\r\n{framing}\r\nConnection: close\r\n\
+         Host: receiver\r\nX-Two: 2\r\n\r\n{body}"
+    )
+}
+
+fn faulty(fault: &WireFault, expected: &str, end: End) -> Heard {
+    let (heard, met) = overhear(&exact(), Some(fault.clone()));
+    assert_eq!((heard.text.as_str(), heard.end), (expected, end), "{fault:?}");
+    let outcome = if end == End::Reset { Outcome::Reset } else { Outcome::Answered };
+    assert_eq!(met.outcome, outcome, "{fault:?}: {met:?}");
+    heard
+}
+
+#[test]
+fn names_stand_in_the_vendors_order_and_case() {
+    let (heard, met) = overhear(&exact(), None);
+    assert_eq!(heard.text, whole("Content-Length: 200", BODY));
+    assert_eq!((met.outcome, heard.end), (Outcome::Answered, End::Waits));
+}
+
+#[test]
+fn a_fault_is_written_as_the_default_transport_would_write_it() {
+    let default = Net::new(Dial::new(Egress::default()), None);
+    let (plain, _) = overhear(&default, None);
+    let (slow, _) = overhear(&default, Some(WireFault::SlowBody));
+    assert_eq!(plain.text, slow.text);
+}
+
+#[test]
+fn a_body_can_be_cut() {
+    let cut = whole("Content-Length: 200", &BODY[..100]);
+    faulty(&WireFault::BodyCut, &cut, End::Closed);
+}
+
+#[test]
+fn a_connection_can_be_reset_in_the_body() {
+    let cut = whole("Content-Length: 200", &BODY[..100]);
+    faulty(&WireFault::ResetInBody, &cut, End::Reset);
+}
+
+#[test]
+fn a_length_can_be_wrong() {
+    faulty(&WireFault::LengthLonger, &whole("Content-Length: 201", BODY), End::Waits);
+    faulty(&WireFault::LengthShorter, &whole("Content-Length: 199", BODY), End::Waits);
+}
+
+#[test]
+fn a_body_can_come_slowly() {
+    let heard = faulty(&WireFault::SlowBody, &whole("Content-Length: 200", BODY), End::Waits);
+    assert!(heard.pieces > 2, "{} pieces", heard.pieces);
+}
+
+#[test]
+fn a_body_can_come_in_chunks() {
+    let chunks = format!("64\r\n{}\r\n64\r\n{}\r\n0\r\n\r\n", &BODY[..100], &BODY[100..]);
+    faulty(&WireFault::Chunked, &whole("Transfer-Encoding: chunked", &chunks), End::Waits);
+}
+
+#[test]
+fn a_header_can_come_twice() {
+    let twice = whole("Content-Length: 200", BODY).replace("X-One: 1", "X-One: 1\r\nX-One: 1");
+    faulty(&WireFault::HeaderTwice("x-one".into()), &twice, End::Waits);
+}
+
+/// A receiver that speaks TLS with this certificate.
+fn secure(params: &CertificateParams, issuer: &CertifiedIssuer<'_, KeyPair>) -> String {
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, issuer).unwrap();
+    let config =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key.into())
+            .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = Arc::new(config);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            thread::spawn(move || {
+                let mut stream = StreamOwned::new(session, stream);
+                // A request of these tests comes in one piece.
+                if stream.read(&mut [0; 16 * 1024]).is_ok_and(|count| count > 0) {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+                }
+            });
+        }
+    });
+    format!("https://localhost:{port}/")
+}
+
+fn issuer(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+#[test]
+fn a_certificate_must_be_good_whichever_transport_looks_at_it() {
+    let (trusted, stranger) = (issuer("trusted"), issuer("a stranger"));
+    let folder = tempfile::tempdir().unwrap();
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, trusted.pem()).unwrap();
+    let good = || CertificateParams::new(vec!["localhost".into()]).unwrap();
+    let elsewhere = CertificateParams::new(vec!["elsewhere.example.test".into()]).unwrap();
+    let mut old = good();
+    (old.not_before, old.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
+    let receivers = [
+        (secure(&good(), &trusted), None),
+        (secure(&good(), &stranger), Some("UnknownIssuer")),
+        (secure(&elsewhere, &trusted), Some("certificate not valid for name")),
+        (secure(&old, &trusted), Some("certificate expired")),
+    ];
+    // One of them is sent to by the default transport, the other to the byte.
+    for vendor in ["ebbot", "erxes"] {
+        for (url, wrong) in &receivers {
+            let output = Command::new(env!("CARGO_BIN_EXE_standin"))
+                .args(["run", "handover", "--vendor", vendor, "--to", url])
+                .env_clear()
+                .env("SSL_CERT_FILE", &roots)
+                .output()
+                .unwrap();
+            let told = stdout(&output);
+            assert_eq!(output.status.success(), wrong.is_none(), "{vendor} at {url}: {told}");
+            assert!(wrong.is_none_or(|wrong| told.contains(wrong)), "{vendor} at {url}: {told}");
+            assert_eq!(wrong.is_some(), told.contains("(tls)"), "{vendor} at {url}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_vendors_order_must_be_complete() {
+    let broken = |wire: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = path("tests/vendors/parlour/vendor.toml");
+        let ours = std::fs::read_to_string(ours).unwrap();
+        let line = ours.lines().find(|line| line.starts_with("wire ")).unwrap();
+        let file = folder.path().join("vendor.toml");
+        std::fs::write(file, ours.replace(line, &format!("wire = {wire}"))).unwrap();
+        let output = standin_in(folder.path(), &["check", "."]);
+        assert_eq!(output.status.code(), Some(2));
+        stderr(&output)
+    };
+    let told = broken("['Host', 'Content-length', 'Host', 'X-Parlour-Key']");
+    for wrong in [
+        "no request has a header `Content-length`",
+        "did you mean `Content-Length`?",
+        "`Host` is listed twice",
+        "`wire` does not say where `Content-Type` stands",
+    ] {
+        assert!(told.contains(wrong), "{told}");
+    }
+}
