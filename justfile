@@ -26,3 +26,7 @@ new-vendor NAME:
     cp -r tests/vendors/parlour templates/{{NAME}}
     sed -i 's/^id   = "parlour"/id   = "{{NAME}}"/; s/^name = "Parlour"/name = "{{NAME}}"/' templates/{{NAME}}/vendor.toml
     cargo run -- check templates/{{NAME}}
+
+# Any text as a scenario, config or template, for a minute
+fuzz TARGET="scenario":
+    cargo fuzz run -s none {{TARGET}} -- -max_total_time=60 -rss_limit_mb=512 -timeout=5

@@ -1,0 +1,12 @@
+//! Any text as a configuration: it becomes settings, or problems that can be drawn.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use standin::config::Config;
+use standin::diag::{Source, render::render};
+
+fuzz_target!(|text: &str| {
+    if let Err(problems) = Config::read(Some(&Source::new("fuzz.toml", text))) {
+        assert!(!render(problems).is_empty());
+    }
+});
