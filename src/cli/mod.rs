@@ -4,9 +4,11 @@
 //! everything else to standard error.
 
 mod check;
+mod completions;
 mod demo;
 mod init;
 mod listen;
+mod man;
 mod receivers;
 mod run;
 mod schema;
@@ -129,6 +131,10 @@ enum Command {
     Schema(schema::SchemaArgs),
     /// Prints the fixed test credentials that a receiver must be given
     Secrets(secrets::SecretsArgs),
+    /// Prints the completions of a shell
+    Completions(completions::CompletionsArgs),
+    /// Writes the manual's pages, one for each command
+    Man(man::ManArgs),
 }
 
 /// Carries out the command line of this process.
@@ -142,6 +148,8 @@ pub fn main() -> ExitCode {
         Command::Vendors(args) => vendors::vendors(&args, &cli.global),
         Command::Init(args) => init::init(&args, &cli.global),
         Command::Schema(args) => Ok(schema::schema(&args)),
+        Command::Completions(args) => Ok(completions::completions(&args)),
+        Command::Man(args) => man::man(&args),
         Command::Secrets(args) => secrets::secrets(&args, &cli.global),
     };
     exit.unwrap_or_else(tell).into()

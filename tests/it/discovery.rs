@@ -88,6 +88,23 @@ fn init_writes_a_story_that_passes_and_never_overwrites() {
     }
 }
 
+#[test]
+fn shells_and_the_manual_know_every_command() {
+    let help = stdout(&standin(&["--help"]));
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = commands.take_while(|line| !line.is_empty());
+    let names = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+    let script = stdout(&standin(&["completions", "bash"]));
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(standin_in(folder.path(), &["man", "pages"]).status.code(), Some(0));
+    assert!(names.len() >= 10, "{names:?}");
+    for name in names {
+        assert!(script.contains(&format!("standin__subcmd__{name}")), "{name}");
+        assert!(folder.path().join(format!("pages/standin-{name}.1")).exists(), "{name}");
+    }
+}
+
 const BEGIN: &str = "<!-- what `standin vendors` knows; a test writes it -->\n";
 const END: &str = "<!-- end -->\n";
 
