@@ -17,6 +17,7 @@ pub mod run;
 pub mod delivery;
 pub mod report;
 pub mod scenario;
+pub mod server;
 
 pub mod vendor;
 

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod draw;
 pub mod duration;
 pub mod fake;
+pub mod files;
 pub mod limits;
 pub mod made;
 pub mod secret;

@@ -20,6 +20,7 @@ use crate::record::{Record, What};
 use crate::report::{Console, Detail, Report as _};
 use crate::run::{self, Plan};
 use crate::scenario;
+use crate::server::serve_files;
 use crate::vendor::VendorRef;
 
 /// Plays a conversation for you to watch
@@ -66,6 +67,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
                 let _ = console.tell(&record, &mut out);
             }
         });
+        let (files_serving, files) = serve_files(setup.config.files_port);
         let plan = Plan {
             number: 1,
             script,
@@ -76,12 +78,16 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
             start: instant(setup.config.start),
             pace: Pace::Real(speed),
             conversations: 1,
+            files: Arc::clone(&files),
             account,
         };
         let net = Arc::new(Net::new(Dial::new(Egress::default()), vendor.wire.as_deref()));
         let finished = run::run(plan, net, Clock::System, sink).await;
         telling.await.context("the report broke")?;
         serving.stop().await;
+        if let Some(serving) = files_serving {
+            serving.stop().await;
+        }
         anstream::println!("{}", next_steps(&vendor.id, &setup.config.demo_scenario));
         Ok(finished.verdict.into())
     })

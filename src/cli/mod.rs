@@ -111,6 +111,10 @@ struct Global {
     /// A folder of vendors, beside the bundled ones or in their place
     #[arg(long, global = true, display_order = 101, value_name = "DIR", env = "STANDIN_TEMPLATES")]
     templates: Option<PathBuf>,
+    /// The port on which files that links point to can be fetched meanwhile; links name it
+    #[arg(long, global = true, display_order = 102, value_name = "PORT", env = "STANDIN_FILES_PORT",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    files_port: Option<u16>,
 }
 
 #[derive(Debug, Subcommand)]

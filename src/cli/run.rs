@@ -19,6 +19,7 @@ use crate::record::Record;
 use crate::report::{Console, Detail, JsonLines, Report};
 use crate::run::{self, Plan};
 use crate::scenario;
+use crate::server::serve_files;
 use crate::vendor::{Subscription, Vendor, VendorRef};
 
 /// Plays scenarios, sends their webhooks, and judges the receiver
@@ -95,7 +96,13 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
         tokio::select! {
             exit = async {
                 args.receivers.wait(&plans, &dial).await?;
-                play(plans, &dial, report).await
+                let (serving, files) = serve_files(setup.config.files_port);
+                let plans = plans.into_iter().map(|plan| Plan { files: Arc::clone(&files), ..plan });
+                let exit = play(plans.collect(), &dial, report).await;
+                if let Some(serving) = serving {
+                    serving.stop().await;
+                }
+                exit
             } => exit,
             _ = tokio::signal::ctrl_c() => {
                 anstream::eprintln!("interrupted");
@@ -270,6 +277,7 @@ fn plan(
                 ClockArg::Real => Pace::Real(args.speed),
             },
             conversations: args.conversations,
+            files: Arc::default(),
         };
     let plans = match args.receivers.target(&vendor.id) {
         Some(target) => vec![plan(&target.url(egress)?, Vec::new(), None)],

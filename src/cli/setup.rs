@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Failure, Global};
 use crate::base::clock::Clock;
-use crate::config::{Config, EndpointForm, Start};
+use crate::config::{Config, EndpointForm, Start, files_url};
 use crate::diag::{Problem, Problems, Source, code};
 use crate::scenario::{bundled, bundled_names};
 use crate::vendor::{Account, Catalog, Vendor, VendorRef};
@@ -29,7 +29,8 @@ impl Setup {
             None if Path::new(CONFIG).exists() => Some(read(Path::new(CONFIG))?),
             None => None,
         };
-        let config = Config::read(source.as_ref())?;
+        let mut config = Config::read(source.as_ref())?;
+        config.files_port = global.files_port.unwrap_or(config.files_port);
         let catalog = match &global.templates {
             Some(directory) => Catalog::bundled().with_directory(directory)?,
             None => Catalog::bundled(),
@@ -59,7 +60,8 @@ impl Setup {
     pub(super) fn account(&self, vendor: &Arc<Vendor>) -> Result<Arc<Account>, Problems> {
         let mut problems = Problems::new();
         let settings = self.config.vendors.get(&vendor.id);
-        let account = Account::configured(vendor, settings, &mut problems);
+        let mut account = Account::configured(vendor, settings, &mut problems);
+        account.files = files_url(self.config.files_port);
         problems.or(Some(Arc::new(account)))
     }
 

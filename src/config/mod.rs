@@ -16,8 +16,14 @@ use crate::form;
 /// The file that documents every key and holds every default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-/// Where built-in files can be fetched while standin runs, unless the configuration says otherwise.
-pub const FILES_URL: &str = "http://127.0.0.1:4999/files";
+/// The port on which built-in files can be fetched while standin runs, unless the configuration
+/// says otherwise. Links name it, so it is part of what is sent.
+pub const FILES_PORT: u16 = 4999;
+
+/// The address below which built-in files can be fetched.
+pub fn files_url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}/files")
+}
 
 form! {
     /// The configuration of standin.
@@ -32,6 +38,8 @@ form! {
         endpoint: Vec<EndpointForm>,
         /// What `standin demo` shows.
         demo: Option<DemoForm>,
+        /// The built-in files that links in payloads point to.
+        files: Option<FilesForm>,
     }
 }
 
@@ -70,6 +78,14 @@ form! {
         vendor: Option<At<String>>,
         /// The scenario.
         scenario: Option<At<String>>,
+    }
+}
+
+form! {
+    /// The built-in files that links in payloads point to.
+    pub struct FilesForm {
+        /// The port on which they can be fetched while standin runs.
+        port: Option<At<u64>>,
     }
 }
 
@@ -166,6 +182,8 @@ pub struct Config {
     pub demo_vendor: String,
     /// The scenario that the demo shows.
     pub demo_scenario: String,
+    /// The port on which built-in files can be fetched.
+    pub files_port: u16,
 }
 
 impl Config {
@@ -185,10 +203,18 @@ impl Config {
             let message = "`config.example.toml` lacks a default";
             return Err(Problem::anywhere(code::MISSING_KEY, message).into());
         };
+        let files_port = first.files.as_ref().and_then(|files| files.port.as_ref());
+        let files_port = files_port.map_or(Ok(FILES_PORT), check_port)?;
         let (vendors, endpoints) =
             form.map(|form| (form.vendor, form.endpoint)).unwrap_or_default();
-        Ok(Self { seed, start, vendors, endpoints, demo_vendor, demo_scenario })
+        Ok(Self { seed, start, vendors, endpoints, demo_vendor, demo_scenario, files_port })
     }
+}
+
+fn check_port(port: &At<u64>) -> Result<u16, Problem> {
+    let checked = u16::try_from(port.value).ok().filter(|port| *port > 0);
+    let message = format!("a port is from 1 to 65535, not {}", port.value);
+    checked.ok_or_else(|| Problem::at(&port.place, code::WRONG_TYPE, message))
 }
 
 fn read_form(source: &Arc<Source>) -> Result<ConfigForm, Problems> {
@@ -209,6 +235,7 @@ mod tests {
         assert_eq!((config.seed, config.start), (7, defaults.start));
         assert_eq!(config.vendors.get("x").unwrap().secret.get("token").unwrap().as_str(), "env:X");
         assert!(defaults.endpoints.is_empty());
+        assert_eq!(defaults.files_port, FILES_PORT, "the example holds the default");
     }
 
     #[test]

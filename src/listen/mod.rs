@@ -6,16 +6,16 @@
 mod received;
 mod wrong;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::StreamExt as _;
 
 use crate::base::limits::{MAX_REQUEST, REQUEST_TIMEOUT};
+use crate::server::{Serving, start};
 use crate::vendor::Account;
 
 pub use received::Received;
@@ -30,15 +30,6 @@ pub struct Receiver {
 
 /// What is done with each request that came.
 type Show = Arc<dyn Fn(&Received) + Send + Sync>;
-
-/// A receiver that is up.
-#[derive(Debug)]
-pub struct Serving {
-    /// Where it listens.
-    pub address: SocketAddr,
-    handle: actix_web::dev::ServerHandle,
-    thread: std::thread::JoinHandle<()>,
-}
 
 impl Receiver {
     /// A receiver for these accounts: for one, whatever the path; for several, each under its
@@ -62,35 +53,12 @@ pub fn serve(
     port: u16,
     show: impl Fn(&Received) + Send + Sync + 'static,
 ) -> std::io::Result<Serving> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-    let address = listener.local_addr()?;
     let (receiver, show): (_, Show) = (web::Data::new(receiver), Arc::new(show));
     let show = web::Data::new(show);
-    let app = move || {
-        App::new()
-            .app_data(receiver.clone())
-            .app_data(show.clone())
-            .default_service(web::to(receive))
-    };
-    let server = HttpServer::new(app)
-        .workers(1)
-        .disable_signals()
-        .shutdown_timeout(1)
-        .listen(listener)?
-        .run();
-    let handle = server.handle();
-    let thread = std::thread::spawn(move || {
-        let _ = actix_web::rt::System::new().block_on(server);
-    });
-    Ok(Serving { address, handle, thread })
-}
-
-impl Serving {
-    /// Stops it.
-    pub async fn stop(self) {
-        self.handle.stop(false).await;
-        let _ = self.thread.join();
-    }
+    start(port, move |app| {
+        let app = app.app_data(receiver.clone()).app_data(show.clone());
+        app.default_service(web::to(receive));
+    })
 }
 
 async fn receive(

@@ -307,8 +307,21 @@ pub struct RunFinished {
     pub unsubscribed: u64,
     /// How many steps were left out.
     pub skipped: u64,
+    /// What became of links to built-in files, where any were sent.
+    pub files: Option<FilesTold>,
     /// How long it took, in milliseconds.
     pub millis: u64,
+}
+
+/// What became of links to built-in files.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FilesTold {
+    /// How many there were.
+    pub links: usize,
+    /// How many of the files were fetched during the run.
+    pub fetched: usize,
+    /// Why none can be, where none can.
+    pub cannot: Option<String>,
 }
 
 impl Serialize for Record {

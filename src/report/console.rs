@@ -12,7 +12,7 @@ use super::Report;
 use super::next::start_one;
 use crate::base::text::{count, escape, excerpt};
 use crate::record::{
-    ActTold, Met, Outcome, Record, RunFinished, RunStarted, Settled, Verdict, What,
+    ActTold, FilesTold, Met, Outcome, Record, RunFinished, RunStarted, Settled, Verdict, What,
 };
 
 /// How much is told.
@@ -172,6 +172,9 @@ impl Console {
                 writeln!(out, "{DIM}{number} {what}{DIM:#}")?;
             }
         }
+        if let Some(files) = run.files.as_ref().filter(|_| self.detail != Detail::Quiet) {
+            tell_files(files, out)?;
+        }
         if run.verdict != Verdict::Passed {
             self.what_next(out)?;
         }
@@ -282,6 +285,18 @@ struct Handshake<'a> {
     met: &'a Met,
     wrong: Option<&'a str>,
     goes_on: bool,
+}
+
+fn tell_files(files: &FilesTold, out: &mut dyn Write) -> io::Result<()> {
+    let links = count(files.links, "link to a file", "links to files");
+    match &files.cannot {
+        None => writeln!(out, "{DIM}{links}, {} fetched meanwhile{DIM:#}", files.fetched),
+        Some(reason) => writeln!(
+            out,
+            "{NOTE}note:{NOTE:#} {links} lead nowhere: {}; choose another with `--files-port`",
+            escape(reason)
+        ),
+    }
 }
 
 fn title(run: &RunStarted) -> String {

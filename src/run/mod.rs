@@ -6,6 +6,7 @@ mod handshake;
 mod player;
 mod verdict;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,8 +16,9 @@ use url::Url;
 
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::draw::Draw;
+use crate::base::files::Shelf;
 use crate::delivery::{Dress, Endpoint, Pace, Transport, drive};
-use crate::record::{Record, Recorder, Redactor, RunFinished, RunStarted, Scope, What};
+use crate::record::{FilesTold, Record, Recorder, Redactor, RunFinished, RunStarted, Scope, What};
 use crate::scenario::Script;
 use crate::vendor::{Account, Subscription};
 
@@ -45,6 +47,8 @@ pub struct Plan {
     pub pace: Pace,
     /// How many conversations.
     pub conversations: u32,
+    /// Where the files that links point to can be fetched meanwhile.
+    pub files: Arc<Shelf>,
 }
 
 /// Plays a run to its end. Records go to the sink, the last of them with the verdict, which is
@@ -62,19 +66,39 @@ pub async fn run<T: Transport>(
     let scope = Scope { at: plan.start, conversation: None, step: None };
     let last = Recorder::new(plan.number, clock, redactor(), sink.clone());
     let mut tally = Tally::new(plan.script.verify.clone());
+    let (shelf, files) = (Arc::clone(&plan.files), format!("{}/", plan.account.files));
+    let mut links = BTreeSet::new();
     let playing = tokio::spawn(play(plan, transport, recorder));
     let mut until = scope.at;
     while let Some(record) = records.recv().await {
         until = until.max(record.run_time);
         tally.count(&record);
+        if let What::DeliveryPlanned { body, .. } = &record.what {
+            links.extend(links_in(body, &files).map(str::to_owned));
+        }
         let _ = sink.send(record).await;
     }
     if let Err(error) = playing.await {
         tally.broke(&error.to_string());
     }
-    let finished = tally.finish(watch.millis());
+    let files = told(&links, &shelf);
+    let finished = RunFinished { files, ..tally.finish(watch.millis()) };
     last.tell(Scope { at: until, ..scope }, What::RunFinished(finished.clone())).await;
     finished
+}
+
+/// The names of the files below this address that a body links to.
+fn links_in<'a>(body: &'a str, files: &str) -> impl Iterator<Item = &'a str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '.';
+    let links = body.split(files).skip(1);
+    links.map(move |rest| &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())])
+}
+
+/// What became of the links that were sent, where there were any.
+fn told(links: &BTreeSet<String>, shelf: &Shelf) -> Option<FilesTold> {
+    let fetched = links.iter().filter(|name| shelf.has_given(name)).count();
+    let cannot = shelf.why_closed().map(str::to_owned);
+    (!links.is_empty()).then_some(FilesTold { links: links.len(), fetched, cannot })
 }
 
 /// Shakes hands and plays every conversation; ends when everything has settled.

@@ -83,6 +83,7 @@ impl Tally {
             attempts: self.attempts,
             unsubscribed: self.unsubscribed,
             skipped: self.skipped,
+            files: None,
             millis,
         }
     }

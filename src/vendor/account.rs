@@ -14,7 +14,7 @@ use super::roots::Roots;
 use crate::base::draw::Draw;
 use crate::base::secret::Secret;
 use crate::base::text::one_of;
-use crate::config::{FILES_URL, VendorSettings};
+use crate::config::{FILES_PORT, VendorSettings, files_url};
 use crate::diag::{At, Key, Node, Problem, Problems, code};
 use crate::template::{Library, Line, LineRules, Name, Names, Shape};
 
@@ -132,7 +132,7 @@ impl Account {
             vendor: Arc::clone(vendor),
             values: Map::new(),
             options: fixed.option.iter().map(option).collect(),
-            files: FILES_URL.to_owned(),
+            files: files_url(FILES_PORT),
             secrets: BTreeMap::new(),
             brand: fixed.brand.clone(),
             exposed: Map::new(),

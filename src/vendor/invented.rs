@@ -5,10 +5,8 @@ use rand::RngExt as _;
 
 use crate::base::draw::Draw;
 use crate::base::fake::{FAKES, Locale, fake};
+use crate::base::files::FILES;
 use crate::template::{Name, Names, Object, Shape, Value};
-
-/// The kinds of files that are built in, by their ending.
-pub const FILES: &[&str] = &["png", "pdf", "mp3", "mp4"];
 
 /// Invented values, drawn by name from one scope.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +47,7 @@ impl<'a> Invented<'a> {
             Shape::table(Names::new(about, names.map(text).collect()))
         };
         let fakes = texts("the invented values", &mut FAKES.iter().map(|fake| fake.name));
-        let files = texts("the built-in files", &mut FILES.iter().copied());
+        let files = texts("the built-in files", &mut FILES.iter().map(|file| file.ending));
         vec![Name::new("fake", fakes, false), Name::new("file", files, false)]
     }
 }
@@ -62,7 +60,7 @@ impl Object for Fakes<'_> {
 
 impl Object for Files<'_> {
     fn get(&self, name: &str) -> Value<'_> {
-        if !FILES.contains(&name) {
+        if !FILES.iter().any(|file| file.ending == name) {
             return Value::Absent;
         }
         let id: u64 = self.0.draw.rng(&format!("file {name}")).random();

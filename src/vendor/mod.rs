@@ -38,7 +38,7 @@ pub use explain::Choice;
 pub use folder::Folder;
 pub use forms::{Certainty, SourceForm, VendorForm};
 pub use handshake::{Handshake, Proof};
-pub use invented::{FILES, Invented};
+pub use invented::Invented;
 pub use kind::Kind;
 pub use receive::{Finding, Receipt};
 pub use rule::{Coverage, EventRule};

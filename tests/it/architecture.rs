@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["vendor"],
     &["scenario", "delivery", "report"],
     &["run", "fidelity"],
+    &["server"],
     &["listen"],
     &["cli"],
 ];

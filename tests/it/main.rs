@@ -9,6 +9,7 @@ mod commands;
 mod delivery;
 mod discovery;
 mod fidelity;
+mod files;
 mod golden;
 mod handshake;
 mod hostile;

@@ -6,7 +6,7 @@ mod receiver;
 
 pub(crate) use hostile::{Hostile, Line};
 pub(crate) use play::{Played, play, vendors};
-pub(crate) use receiver::{Came, Receiver, Reply, agree};
+pub(crate) use receiver::{Came, Receiver, Reply, agree, fetch};
 
 use std::io::Write as _;
 use std::path::PathBuf;

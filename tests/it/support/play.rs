@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use standin::base::address::Egress;
 use standin::base::clock::Clock;
 use standin::base::draw::Draw;
-use standin::config::receiver_url;
+use standin::base::files::Shelf;
+use standin::config::{FILES_PORT, files_url, receiver_url};
 use standin::delivery::{Dial, Net, Pace};
 use standin::diag::{Source, render::render};
 use standin::record::{Record, RunFinished, What};
@@ -47,6 +48,8 @@ pub(crate) struct Playing {
     conversations: u32,
     pace: Pace,
     events: Vec<String>,
+    files: Arc<Shelf>,
+    files_port: u16,
 }
 
 /// What a run did.
@@ -67,6 +70,8 @@ pub(crate) fn play(scenario: &str) -> Playing {
         conversations: 1,
         pace: Pace::Virtual,
         events: Vec::new(),
+        files: Arc::default(),
+        files_port: FILES_PORT,
     }
 }
 
@@ -109,6 +114,12 @@ impl Playing {
         self
     }
 
+    /// With files that can be fetched on this port.
+    pub(crate) fn with_files(mut self, port: u16, files: &Arc<Shelf>) -> Self {
+        (self.files_port, self.files) = (port, Arc::clone(files));
+        self
+    }
+
     /// Against this receiver.
     pub(crate) fn to(self, receiver: &Receiver) -> Played {
         self.against(&receiver.url())
@@ -131,10 +142,12 @@ impl Playing {
         } else {
             Some(Subscription::check_plain(&self.events, &vendor.event_types()).unwrap())
         };
+        let mut account = Account::test(&vendor);
+        account.files = files_url(self.files_port);
         Plan {
             number: 1,
             script: Arc::new(script),
-            account: Arc::new(Account::test(&vendor)),
+            account: Arc::new(account),
             url: receiver_url(url).unwrap(),
             headers: Vec::new(),
             subscription: subscription.map_or_else(
@@ -145,6 +158,7 @@ impl Playing {
             start: "2026-01-05T09:00:00Z".parse().unwrap(),
             pace: self.pace,
             conversations: self.conversations,
+            files: self.files,
         }
     }
 

@@ -205,3 +205,18 @@ fn reply(stream: &mut TcpStream, reply_with: Reply) -> bool {
         }
     }
 }
+
+/// What a GET or HEAD of an address on loopback gives: the head and the body.
+pub(crate) fn fetch(method: &str, url: &str) -> (String, Vec<u8>) {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    (
+        String::from_utf8(answer[..end].to_vec()).unwrap().to_ascii_lowercase(),
+        answer[end + 4..].to_vec(),
+    )
+}

@@ -1,0 +1,43 @@
+//! Serves the built-in files: whatever a link is called, its ending says what it leads to.
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::http::header::{ACCEPT_RANGES, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::{Serving, start};
+use crate::base::files::{FILES, Shelf};
+
+/// Serves the built-in files on a port of loopback. Where it is taken, nothing is served, and the
+/// shelf says why.
+pub fn serve_files(port: u16) -> (Option<Serving>, Arc<Shelf>) {
+    let shelf = Arc::new(Shelf::default());
+    let shared = web::Data::from(Arc::clone(&shelf));
+    let serving = start(port, move |app| {
+        let files = web::resource("/files/{name}").route(web::get().to(give));
+        app.app_data(shared.clone()).service(files.route(web::head().to(give)));
+    });
+    match serving {
+        Ok(serving) => (Some(serving), shelf),
+        Err(error) => (None, Arc::new(Shelf::closed(format!("port {port}: {error}")))),
+    }
+}
+
+async fn give(
+    request: HttpRequest,
+    name: web::Path<String>,
+    shelf: web::Data<Shelf>,
+) -> HttpResponse {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let Some(file) = FILES.iter().find(|file| file.ending == ending) else {
+        return HttpResponse::NotFound().finish();
+    };
+    if request.method() == Method::GET {
+        shelf.give(&name);
+    }
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, file.media_type))
+        .insert_header((ACCEPT_RANGES, "none"))
+        .body(file.bytes)
+}

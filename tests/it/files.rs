@@ -1,0 +1,121 @@
+//! The built-in files that links point to: they can be fetched while standin runs, and it says so.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+
+use serde_json::Value as Json;
+use standin::record::FilesTold;
+use standin::server::serve_files;
+
+use crate::support::{Came, Receiver, Reply, fetch, play, standin, stderr, stdout};
+
+/// Every text in a JSON document.
+fn texts<'a>(json: &'a Json, found: &mut Vec<&'a str>) {
+    match json {
+        Json::String(text) => found.push(text),
+        Json::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Json::Object(table) => table.values().for_each(|value| texts(value, found)),
+        _ => {}
+    }
+}
+
+/// The links to files in a request.
+fn links(came: &Came) -> Vec<String> {
+    let (json, mut found) = (came.json(), Vec::new());
+    texts(&json, &mut found);
+    let links = found.into_iter().filter(|text| text.contains("/files/"));
+    links.map(str::to_owned).collect()
+}
+
+/// Does something while files are served, and stops serving.
+fn while_serving<T>(
+    does: impl FnOnce(u16, &std::sync::Arc<standin::base::files::Shelf>) -> T,
+) -> T {
+    let (serving, shelf) = serve_files(0);
+    let serving = serving.unwrap();
+    let done = does(serving.address.port(), &shelf);
+    tokio::runtime::Runtime::new().unwrap().block_on(serving.stop());
+    done
+}
+
+#[test]
+fn each_kind_of_file_has_its_type_and_its_length() {
+    while_serving(|port, _| {
+        let expected: [(&str, &str, &[u8]); 4] = [
+            ("png", "image/png", b"\x89PNG"),
+            ("pdf", "application/pdf", b"%PDF-1.4"),
+            ("mp3", "audio/mpeg", b"\xff\xf3"),
+            ("mp4", "video/mp4", b"\0\0\0\x20ftyp"),
+        ];
+        for (ending, media_type, magic) in expected {
+            let url = format!("http://127.0.0.1:{port}/files/0123456789abcdef.{ending}");
+            let (head, body) = fetch("GET", &url);
+            assert!(head.starts_with("http/1.1 200"), "{head}");
+            assert!(head.contains(&format!("content-type: {media_type}")), "{head}");
+            assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+            assert!(body.starts_with(magic) && body.len() < 2_000, "{ending}: {body:x?}");
+            let (only_head, nothing) = fetch("HEAD", &url);
+            assert!(only_head.contains(&format!("content-length: {}", body.len())), "{only_head}");
+            assert!(nothing.is_empty());
+        }
+        for wrong in ["files/0123456789abcdef.exe", "files/", "files/a/b.png", ""] {
+            let (head, _) = fetch("GET", &format!("http://127.0.0.1:{port}/{wrong}"));
+            assert!(head.starts_with("http/1.1 404"), "{wrong}: {head}");
+        }
+    });
+}
+
+#[test]
+fn every_link_of_a_story_can_be_fetched_and_the_run_counts_them() {
+    for vendor in ["wotnot", "ebbot", "erxes"] {
+        let (told, links) = while_serving(|port, shelf| {
+            let receiver = Receiver::to_events(|_, came| {
+                let lost = links(came)
+                    .iter()
+                    .any(|link| !fetch("GET", link).0.starts_with("http/1.1 200"));
+                if lost { Reply::Status(500, String::new()) } else { Reply::good() }
+            });
+            let played = play("attachments").at(vendor).with_files(port, shelf).to(&receiver);
+            let links: BTreeSet<String> = receiver.events().iter().flat_map(links).collect();
+            assert_eq!(played.finished.verdict.word(), "passed", "{vendor}");
+            (played.finished.files, links.len())
+        });
+        assert!(links >= 5, "{vendor}: {links}");
+        assert_eq!(told, Some(FilesTold { links, fetched: links, cannot: None }), "{vendor}");
+    }
+}
+
+#[test]
+fn a_file_is_as_large_as_its_message_says() {
+    let sizes = while_serving(|port, shelf| {
+        let receiver = Receiver::agreeing();
+        play("attachments").at("ebbot").with_files(port, shelf).to(&receiver);
+        let values = receiver.events().into_iter().map(|came| came.json()["data"]["value"].clone());
+        let files: Vec<Json> = values.filter(|value| value["size"].is_u64()).collect();
+        for file in &files {
+            let (_, body) = fetch("GET", file["url"].as_str().unwrap());
+            assert_eq!(file["size"], body.len(), "{file}");
+        }
+        files.iter().map(|file| file["size"].to_string()).collect::<BTreeSet<_>>()
+    });
+    assert_eq!(sizes.len(), 4, "one size for each kind of file: {sizes:?}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_and_stops_nothing() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let receiver = Receiver::agreeing();
+    let to = receiver.url();
+    let run = |scenario: &str| {
+        let output =
+            standin(&["run", scenario, "--vendor", "wotnot", "--to", &to, "--files-port", &port]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let told = run("attachments");
+    assert!(told.contains(&format!("links to files lead nowhere: port {port}: ")), "{told}");
+    let sent = receiver.events().iter().flat_map(links).all(|link| link.contains(&port));
+    assert!(sent, "the links are what they would be");
+    assert!(!run("handover").contains("lead nowhere"), "there is no link in it");
+}
