@@ -11,12 +11,13 @@ use super::setup::{Setup, instant};
 use super::{Exit, Failure, Global};
 use crate::base::draw::Draw;
 use crate::base::fake::{FAKES, LOCALES, fake};
+use crate::base::files::FILES;
 use crate::base::text::count;
 use crate::diag::{Problem, Problems, code};
 use crate::fidelity::capability::{Row, entities, events, kinds};
 use crate::fidelity::{compare, samples, sent};
 use crate::scenario::Script;
-use crate::vendor::{Data, EventRule, FILES, Vendor, VendorRef, Wanted};
+use crate::vendor::{Data, EventRule, Vendor, VendorRef, Wanted};
 
 /// Shows what can be sent: by all vendors, by one, or of one type
 #[derive(Debug, Args)]
@@ -265,7 +266,8 @@ fn fakes() -> String {
     }
     let mut out = columns(&lines);
     let tags: Vec<&str> = LOCALES.iter().map(|locale| locale.tag).collect();
-    let files: Vec<String> = FILES.iter().map(|file| format!("${{file.{file}}}")).collect();
+    let files: Vec<String> =
+        FILES.iter().map(|file| format!("${{file.{}}}", file.ending)).collect();
     let _ = writeln!(out, "\nlinks to built-in files: {}", files.join(" "));
     let _ = writeln!(out, "locales: {}", tags.join(" "));
     out
