@@ -1,10 +1,16 @@
-//! Golden wire bytes: a whole run of each vendor, byte for byte, whatever the clock.
+//! Golden wire bytes: whole runs, byte for byte, whatever the clock.
 //!
 //! `STANDIN_BLESS=1 cargo test golden` writes them anew; a change of them is a change of what
-//! receivers get, and belongs in the changelog.
+//! receivers get, and belongs in the changelog. Each `tests/golden/STORY.VENDOR.http` is a run: an
+//! empty file of such a name is a new one. `bodies.txt` has a digest of each story at each vendor.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
+use std::path::Path;
+
+use ring::digest;
+use standin::scenario::{Turn, bundled_names};
 
 use crate::support::{Came, Receiver, path, play, vendors};
 
@@ -17,23 +23,54 @@ fn wire(came: &[Came]) -> String {
     came.iter().map(request).collect()
 }
 
-fn golden(name: &str, bytes: &str) {
-    let file = path(&format!("tests/golden/{name}.http"));
+fn golden(file: &Path, bytes: &str) {
     if env::var_os("STANDIN_BLESS").is_some() {
-        fs::write(&file, bytes).unwrap();
+        fs::write(file, bytes).unwrap();
     }
-    let expected = fs::read_to_string(&file).unwrap_or_default();
+    let expected = fs::read_to_string(file).unwrap_or_default();
     let differs = expected.lines().zip(bytes.lines()).find(|(old, new)| old != new);
-    assert!(expected == bytes, "{name} differs from its golden bytes, first here: {differs:#?}");
+    let file = file.display();
+    assert!(expected == bytes, "{file} differs from what is sent, first here: {differs:#?}");
+}
+
+/// The runs that have golden bytes: the handover at each vendor, and every file there is.
+fn runs() -> BTreeSet<(String, String)> {
+    let files = fs::read_dir(path("tests/golden")).unwrap().flatten();
+    let names = files.filter_map(|file| file.file_name().into_string().ok());
+    let run = |name: &str| {
+        let (story, vendor) = name.strip_suffix(".http")?.split_once('.')?;
+        Some((story.to_owned(), vendor.to_owned()))
+    };
+    let handovers = vendors().into_iter().map(|vendor| ("handover".to_owned(), vendor.id.clone()));
+    names.filter_map(|name| run(&name)).chain(handovers).collect()
 }
 
 #[test]
-fn a_whole_run_of_each_vendor_is_as_it_was() {
-    for vendor in vendors() {
+fn whole_runs_are_as_they_were() {
+    for (story, vendor) in runs() {
         let receiver = Receiver::agreeing();
-        play("handover").at(&vendor.id).to(&receiver);
-        golden(&vendor.id, &wire(&receiver.came()));
+        play(&story).at(&vendor).to(&receiver);
+        let file = path(&format!("tests/golden/{story}.{vendor}.http"));
+        golden(&file, &wire(&receiver.came()));
     }
+}
+
+#[test]
+fn every_story_has_the_bodies_it_had() {
+    let mut digests = String::new();
+    for story in bundled_names() {
+        for vendor in vendors().iter().filter(|vendor| play(&story).at(&vendor.id).can_be()) {
+            let mut bodies = Vec::new();
+            for scene in play(&story).at(&vendor.id).subscribing(&["*"]).scenes() {
+                let Turn::Done { happened, .. } = scene.turn else { continue };
+                bodies.extend(happened.payloads.into_iter().filter_map(|payload| payload.body));
+            }
+            let digest = digest::digest(&digest::SHA256, bodies.join("\n").as_bytes());
+            let (many, digest) = (bodies.len(), &hex::encode(digest)[..16]);
+            digests += &format!("{story:<12} {:<10} {many:>4} {digest}\n", vendor.id);
+        }
+    }
+    golden(&path("tests/golden/bodies.txt"), &digests);
 }
 
 #[test]
