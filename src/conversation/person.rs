@@ -128,6 +128,12 @@ impl Person {
         local.strftime("%:z").to_string()
     }
 
+    /// The browser's version up to the first dot.
+    pub fn browser_major(&self) -> &'static str {
+        let version = self.member.persona.browser_version;
+        version.split_once('.').map_or(version, |(major, _)| major)
+    }
+
     /// The full name.
     pub fn name(&self) -> String {
         let persona = &self.member.persona;
@@ -147,6 +153,7 @@ crate::fields! {
         always ip: Shape::Text => |p| p.member.persona.ip.as_str().into();
         always browser: Shape::Text => |p| p.member.persona.browser.into();
         always browser_version: Shape::Text => |p| p.member.persona.browser_version.into();
+        always browser_major: Shape::Text => |p| p.browser_major().into();
         always os: Shape::Text => |p| p.member.persona.os.into();
         always user_agent: Shape::Text => |p| p.member.persona.user_agent.into();
         always locale: Shape::Text => |p| p.member.locale.full_tag.into();

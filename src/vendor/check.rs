@@ -157,7 +157,7 @@ impl Checker<'_> {
 
     fn kind(&mut self, name: &str, form: &KindForm, spelling: Spelling) -> Option<Kind> {
         let data = self.data(&form.place, &form.data, &form.optional)?;
-        let names = self.vocabulary.of_kind(&data.names(&self.vocabulary.item_ids));
+        let names = self.vocabulary.of_kind(&data.names(&self.vocabulary.items));
         let body = match (&form.body, &form.template) {
             (Some(node), None) => self.compile(node, names, spelling),
             (None, Some(file)) => {
@@ -235,7 +235,7 @@ impl Checker<'_> {
             _ => None,
         };
         let names = match &data {
-            Some(data) => data.names(&self.vocabulary.item_ids),
+            Some(data) => data.names(&self.vocabulary.items),
             None => self.names_of(form, on, known),
         };
         let template = self.template(&form.template);
@@ -294,7 +294,7 @@ impl Checker<'_> {
         } else {
             known.entities.get(&one.value)
         };
-        data.map(|data| data.names(&self.vocabulary.item_ids)).unwrap_or_default()
+        data.map(|data| data.names(&self.vocabulary.items)).unwrap_or_default()
     }
 
     fn requests(&mut self, fixed: &Fixed) -> Option<Rules> {

@@ -63,28 +63,38 @@ impl Data {
     }
 
     /// The names of the data, for templates; each table in a list has the made names too.
-    pub(super) fn names(&self, item_ids: &[Name]) -> Vec<Name> {
+    pub(super) fn names(&self, made: &ItemNames) -> Vec<Name> {
         let name = |(key, written): (&String, &Json)| {
-            Name::new(key, with_ids(Shape::of_json(written), item_ids), false)
+            Name::new(key, with_ids(Shape::of_json(written), made), false)
         };
         let optional = self.optional.iter().map(|key| Name::new(key, Shape::Any, true));
         self.written.iter().map(name).chain(optional).collect()
     }
 }
 
+/// What is made for a table in a list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ItemNames {
+    /// For each.
+    pub(super) always: Vec<Name>,
+    /// For one that says which `flow` it leads to.
+    pub(super) with_flow: Vec<Name>,
+}
+
 /// The shape with the made names in each table of a list, at any depth.
-fn with_ids(shape: Shape, item_ids: &[Name]) -> Shape {
+fn with_ids(shape: Shape, made: &ItemNames) -> Shape {
     let inside = |names: &Names| -> Names {
         let parts = names.names.iter().cloned();
-        let parts =
-            parts.map(|part| Name { shape: with_ids(part.shape.clone(), item_ids), ..part });
+        let parts = parts.map(|part| Name { shape: with_ids(part.shape.clone(), made), ..part });
         Names { names: parts.collect(), ..names.clone() }
     };
     match shape {
         Shape::List(item) => match &*item {
             Shape::Table(table) => {
                 let mut table = inside(table);
-                item_ids.iter().cloned().for_each(|id| table.set(id));
+                let flow =
+                    if table.get("flow").is_some() { made.with_flow.as_slice() } else { &[] };
+                made.always.iter().chain(flow).cloned().for_each(|id| table.set(id));
                 Shape::list(Shape::table(table))
             }
             _ => Shape::List(item),

@@ -13,7 +13,7 @@ use super::roots::Roots;
 use super::session::{Session, SessionError, roots_of};
 use crate::base::draw::Draw;
 use crate::base::fake::LOCALES;
-use crate::conversation::{Act, DialogHead, Event, EventKind, Member, Person};
+use crate::conversation::{Act, DialogHead, Event, EventKind, Made, Member, Person};
 
 impl Session {
     /// The act with its data in full, and with the kind of message that the vendor sends.
@@ -129,7 +129,8 @@ impl Session {
         Ok(())
     }
 
-    /// Gives each table in a list of a message's data its ids, at any depth.
+    /// Gives each table in a list of a message's data its ids, and those of the flow that it leads
+    /// to, at any depth.
     fn make_items(&self, data: &mut Map<String, Json>, outer: &Roots<'_>, draw: &Draw) {
         for (key, value) in data.iter_mut() {
             let draw = draw.within(key);
@@ -145,6 +146,12 @@ impl Session {
                             self.account.vendor.ids.make_plain(Thing::Item, outer, &draw)
                         {
                             table.entry(name).or_insert(id);
+                        }
+                        let flow = table.get("flow").and_then(Json::as_str).unwrap_or_default();
+                        if !flow.is_empty() {
+                            for (name, id) in self.named(Thing::Flow, flow) {
+                                table.entry(format!("flow_{name}")).or_insert(id);
+                            }
                         }
                         self.make_items(table, outer, &draw);
                     }
@@ -172,7 +179,6 @@ impl Session {
             EventKind::FlowStarted => (Thing::Flow, "flow"),
             _ => (Thing::Label, "labels"),
         };
-        let scope = Draw::fixed(&self.account.vendor.id).within(thing.word());
         let Some(told) = event.details.get_mut(key) else { return };
         let named = match told {
             Json::Array(items) => items.as_mut_slice(),
@@ -180,9 +186,15 @@ impl Session {
         };
         for item in named.iter_mut().filter_map(Json::as_object_mut) {
             let name = item.get("name").and_then(Json::as_str).unwrap_or_default().to_owned();
-            let (outer, draw) = (self.account.roots(), scope.within(&name));
-            item.extend(self.account.vendor.ids.make_plain(thing, &outer, &draw));
+            item.extend(self.named(thing, &name));
         }
+    }
+
+    /// The ids of a label or a flow of this name.
+    fn named(&self, thing: Thing, name: &str) -> Made {
+        let vendor = &self.account.vendor;
+        let draw = Draw::fixed(&vendor.id).within(thing.word()).within(name);
+        vendor.ids.make_plain(thing, &self.account.roots(), &draw)
     }
 }
 

@@ -123,7 +123,7 @@ impl Vendor {
     /// What is known of an entity of this kind, where there are such; of people without the ids
     /// that are made for them.
     pub fn entity_names(&self, kind: &str) -> Option<Names> {
-        let fields = self.entities.get(kind)?.names(&[]);
+        let fields = self.entities.get(kind)?.names(&data::ItemNames::default());
         let names = Model::entity(&Model::person());
         let known = self.ids.names(ids::Thing::Entity).into_iter().chain(fields);
         Some(known.fold(names, |mut names, name| {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::account::Fixed;
+use super::data::ItemNames;
 use super::forms::VendorForm;
 use super::ids::{self, Ids, Thing};
 use super::invented::Invented;
@@ -26,7 +27,7 @@ pub(super) struct Vocabulary {
     /// What `[ids]` makes for an event.
     pub(super) event_ids: Vec<Name>,
     /// What `[ids]` makes for a table in a list of a message's data.
-    pub(super) item_ids: Vec<Name>,
+    pub(super) items: ItemNames,
     /// What `[ids]` makes for a label and for a flow.
     pub(super) named_ids: [Vec<Name>; 2],
     /// An entity, without its fields.
@@ -74,12 +75,14 @@ impl Vocabulary {
         let bare = Model::message(&person, &head);
         let message_ids = check((Thing::Message, "message"), &bare, outer.clone());
         let message = add(bare, message_ids);
-        let item_ids = check((Thing::Item, "item"), &Names::default(), outer.clone());
+        let always = check((Thing::Item, "item"), &Names::default(), outer.clone());
         let bare = Model::entity(&person);
         let entity_ids = check((Thing::Entity, "entity"), &bare, base.clone());
         let entity = add(bare, entity_ids);
         let named_ids = [Thing::Label, Thing::Flow]
             .map(|thing| check((thing, "named"), &Names::default(), base.clone()));
+        let flow_id = |id: &Name| Name::new(format!("flow_{}", id.name), id.shape.clone(), true);
+        let items = ItemNames { always, with_flow: named_ids[1].iter().map(flow_id).collect() };
         let event_ids = check((Thing::Event, "event"), &Names::default(), outer);
         let dialog = add(Model::dialog(&person), dialog_ids);
         let conversation = add(Model::conversation(&person, &message, &dialog), conversation_ids);
@@ -91,7 +94,7 @@ impl Vocabulary {
             message,
             conversation,
             event_ids,
-            item_ids,
+            items,
             named_ids,
             entity,
             words,

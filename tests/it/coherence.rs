@@ -362,7 +362,7 @@ fn ebbot_keeps_what_is_known_and_names_the_button_that_was_clicked() {
     let (mut known, mut clicked) = (0, 0);
     for Told { run, events, .. } in runs("ebbot") {
         let (mut variables, mut last_input) = (Map::new(), Json::from(""));
-        let mut ways = BTreeSet::new();
+        let (mut ways, mut way) = (BTreeSet::new(), None);
         for event in events {
             let data = &event["data"];
             match (event["topic"].as_str().unwrap(), data["type"].as_str()) {
@@ -380,7 +380,12 @@ fn ebbot_keeps_what_is_known_and_names_the_button_that_was_clicked() {
                 }
                 ("chat.user.message", Some("scenario")) => {
                     assert!(ways.contains(&data["value"]["scenario"].to_string()), "{run}");
+                    way = Some(&data["value"]["scenario"]);
                     clicked += 1;
+                }
+                ("chat.scenario.run", _) => {
+                    let led_to = way.take().unwrap_or(&data["scenario"]["id"]);
+                    assert_eq!(&data["scenario"]["id"], led_to, "{run}");
                 }
                 ("chat.user.message", Some("text")) => last_input = data["value"].clone(),
                 _ => {}

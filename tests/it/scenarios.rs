@@ -1,6 +1,7 @@
 //! The bundled scenarios: each is worth telling, plays green, and tells what its name says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use serde_json::Value as Json;
 use standin::conversation::Act;
@@ -8,7 +9,7 @@ use standin::diag::Source;
 use standin::record::{Verdict, What};
 use standin::scenario::{self, Turn, bundled_names};
 
-use crate::support::{Came, Receiver, play, vendors};
+use crate::support::{Came, Receiver, holds, path, play, vendors};
 
 /// What is wrong with a scenario, for every vendor there is.
 fn problems(text: &str) -> Vec<String> {
@@ -85,22 +86,56 @@ fn each_begins_with_what_it_shows_and_what_a_receiver_should_do() {
 }
 
 #[test]
+fn the_documentation_lists_them() {
+    let mut table = "| name | what happens | what it is good for |\n|---|---|---|\n".to_owned();
+    for name in bundled_names() {
+        let form = scenario::read(&scenario::bundled(&name).unwrap()).unwrap().form;
+        let (told, about) = (form.name.unwrap().value, form.about.unwrap().value);
+        table += &format!("| `{name}` | {told} | {about} |\n");
+    }
+    holds("docs/scenarios.md", "<!-- the stories; a test writes them -->\n", &table);
+}
+
+/// Every key that a schema knows, and every kind of message.
+fn keys<'a>(schema: &'a Json, found: &mut BTreeSet<&'a str>) {
+    match schema {
+        Json::Object(table) => {
+            let own = schema["properties"].as_object().into_iter().flatten();
+            found.extend(own.map(|(key, _)| key.as_str()));
+            let kinds = schema["kind"]["anyOf"][0]["enum"].as_array().into_iter().flatten();
+            found.extend(kinds.filter_map(Json::as_str));
+            table.values().for_each(|part| keys(part, found));
+        }
+        Json::Array(parts) => parts.iter().for_each(|part| keys(part, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_documentation_has_every_key_and_kind() {
+    let schema = fs::read_to_string(path("schemas/scenario.json")).unwrap();
+    let schema: Json = serde_json::from_str(&schema).unwrap();
+    let told = fs::read_to_string(path("docs/scenarios.md")).unwrap();
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let told: BTreeSet<&str> = told.split(|c| !is_word(c)).collect();
+    let mut known = BTreeSet::new();
+    keys(&schema, &mut known);
+    assert!(known.len() > 60, "{known:?}");
+    let untold: Vec<&&str> = known.iter().filter(|key| !told.contains(**key)).collect();
+    assert_eq!(untold, [&""; 0]);
+}
+
+#[test]
 fn no_two_scenarios_send_the_same() {
     for vendor in vendors() {
         let mut seen: BTreeMap<Vec<String>, String> = BTreeMap::new();
-        for name in bundled_names() {
-            let playing = play(&name).at(&vendor.id);
-            if !playing.can_be() {
-                continue;
+        for name in bundled_names().iter().filter(|name| play(name).at(&vendor.id).can_be()) {
+            let mut sent = Vec::new();
+            for scene in play(name).at(&vendor.id).scenes() {
+                let Turn::Done { happened, .. } = scene.turn else { continue };
+                let payloads = happened.payloads.into_iter().filter(|p| p.body.is_some());
+                sent.extend(payloads.map(|payload| payload.event_type));
             }
-            let receiver = Receiver::agreeing();
-            let played = playing.to(&receiver);
-            let sent = |what: &What| match what {
-                What::DeliveryPlanned { event_type, .. } => Some(event_type.clone()),
-                _ => None,
-            };
-            let mut sent: Vec<String> =
-                played.records.iter().filter_map(|r| sent(&r.what)).collect();
             sent.sort();
             if let Some(other) = seen.insert(sent, name.clone()) {
                 panic!("`{name}` and `{other}` send the same at {}", vendor.id);

@@ -8,6 +8,8 @@ pub(crate) use hostile::{Hostile, Line};
 pub(crate) use play::{Played, play, vendors};
 pub(crate) use receiver::{Came, Receiver, Reply, agree, fetch};
 
+use std::env;
+use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -15,6 +17,21 @@ use std::process::{Command, Output};
 /// A path inside the repository.
 pub(crate) fn path(relative: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+/// That a document holds this text between a line of its own and the next `<!-- end -->`; under
+/// `STANDIN_BLESS` it is written there.
+pub(crate) fn holds(document: &str, begin: &str, text: &str) {
+    const END: &str = "<!-- end -->\n";
+    let file = path(document);
+    let whole = fs::read_to_string(&file).unwrap();
+    let (before, rest) = whole.split_once(begin).unwrap_or_else(|| panic!("no {begin}"));
+    let (told, after) = rest.split_once(END).unwrap_or_else(|| panic!("no {END}"));
+    if env::var_os("STANDIN_BLESS").is_some() {
+        fs::write(&file, format!("{before}{begin}{text}{END}{after}")).unwrap();
+    } else {
+        assert_eq!(told, text, "STANDIN_BLESS=1 rewrites {document}");
+    }
 }
 
 /// Runs the binary in an empty folder.
