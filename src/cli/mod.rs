@@ -13,6 +13,7 @@ mod schema;
 mod secrets;
 mod setup;
 mod vendors;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
