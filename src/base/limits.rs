@@ -21,6 +21,8 @@ pub const MAX_TEXT_HOLES: usize = 64;
 pub const MAX_STEPS: usize = 10_000;
 /// Conversations of a run.
 pub const MAX_CONVERSATIONS: u32 = 10_000;
+/// Steps of a run: those of its scenario, in each of its conversations.
+pub const MAX_PLAYED_STEPS: usize = 1_000_000;
 /// The longest delay between two steps.
 pub const MAX_DELAY: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Bytes of a rendered body.
@@ -45,6 +47,8 @@ pub const RECORD_QUEUE: usize = 8_192;
 pub const MAX_DRAWN: usize = 20;
 /// Characters of a source line that are drawn.
 pub const MAX_LINE: usize = 200;
+/// Characters of a problem's message, or of its help, that are shown.
+pub const MAX_MESSAGE: usize = 600;
 /// Bytes of a request that the bundled receiver reads.
 pub const MAX_REQUEST: usize = 1024 * 1024;
 /// How long the bundled receiver waits for a request's body.

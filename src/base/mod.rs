@@ -1,15 +1,17 @@
 //! What everything rests on: time, seeded values, invented people, secrets, limits.
 //!
-//! Nothing here knows a scenario, a vendor or a request. Reading files and reporting their
-//! problems is left to `diag`.
+//! Nothing here knows a scenario, a vendor or a request. What a file holds and what is wrong with
+//! it is left to `diag`.
 
 pub mod address;
 pub mod clock;
 pub mod draw;
 pub mod duration;
 pub mod fake;
-pub mod files;
+pub mod file;
 pub mod limits;
 pub mod made;
+pub mod redact;
 pub mod secret;
+pub mod shelf;
 pub mod text;

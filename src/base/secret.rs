@@ -1,6 +1,9 @@
 //! Secrets: values that may be used and never shown.
 
-use std::{env, fmt, fs};
+use std::path::Path;
+use std::{env, fmt};
+
+use crate::base::file;
 
 /// A secret's value. It shows itself as `***`, whoever prints it.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,25 +23,6 @@ impl Secret {
         Self { value, public: true }
     }
 
-    /// The secret that a configuration refers to: `env:NAME`, `file:PATH`, or the value itself. The
-    /// error names the reference, never a value.
-    pub fn resolve(reference: &str) -> Result<Self, String> {
-        let value = if let Some(name) = reference.strip_prefix("env:") {
-            env::var(name).map_err(|_| format!("the environment has no `{name}`"))?
-        } else if let Some(path) = reference.strip_prefix("file:") {
-            let read = fs::read_to_string(path);
-            let text =
-                read.map_err(|error| format!("cannot read the secret in `{path}`: {error}"))?;
-            text.trim_end_matches(['\r', '\n']).to_owned()
-        } else {
-            reference.to_owned()
-        };
-        if value.is_empty() {
-            return Err("the secret is empty".into());
-        }
-        Ok(Self::given(value))
-    }
-
     /// The value, for a header, a signature or a handshake.
     pub fn expose(&self) -> &str {
         &self.value
@@ -51,6 +35,44 @@ impl Secret {
 }
 
 impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
+}
+
+/// What a configuration writes for a secret: `env:NAME`, `file:PATH`, or the value itself. It shows
+/// itself as little as a secret does.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reference(pub String);
+
+impl Reference {
+    /// The secret. The error names what is referred to, never a value.
+    pub fn resolve(&self) -> Result<Secret, String> {
+        let value = self.referred().unwrap_or_else(|| Ok(self.0.clone()))?;
+        if value.is_empty() {
+            return Err("the secret is empty".into());
+        }
+        Ok(Secret::given(value))
+    }
+
+    /// Whether it stands for a value elsewhere.
+    pub fn is_elsewhere(&self) -> bool {
+        self.0.starts_with("env:") || self.0.starts_with("file:")
+    }
+
+    /// The value behind `env:NAME` or `file:PATH`; nothing where there is no reference.
+    fn referred(&self) -> Option<Result<String, String>> {
+        if let Some(name) = self.0.strip_prefix("env:") {
+            return Some(env::var(name).map_err(|_| format!("the environment has no `{name}`")));
+        }
+        let path = self.0.strip_prefix("file:")?;
+        let read = file::read(Path::new(path));
+        let read = read.map_err(|error| format!("cannot read the secret in `{path}`: {error}"));
+        Some(read.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+}
+
+impl fmt::Debug for Reference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("***")
     }

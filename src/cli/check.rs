@@ -1,17 +1,19 @@
 //! `standin check`: every problem of scenarios, vendor folders and configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 
-use super::setup::{Setup, read, scenarios};
+use super::setup::{Setup, no_files, read, scenarios, toml_files};
+use super::watch::watch;
 use super::{Exit, Failure, Global};
 use crate::base::text::count;
 use crate::config::Config;
 use crate::diag::{Problem, Problems, Source, code};
-use crate::scenario;
-use crate::vendor::{Folder, Vendor, VendorRef};
+use crate::fidelity;
+use crate::scenario::{self, ScenarioForm};
+use crate::vendor::{Folder, VendorRef};
 
 /// Checks scenarios, vendor folders and configuration
 #[derive(Debug, Args)]
@@ -20,123 +22,164 @@ pub(super) struct CheckArgs {
     /// bundled without any
     #[arg(value_name = "PATH")]
     paths: Vec<String>,
+    /// Check again whenever a file changes, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
     /// What a problem's code means, such as E011
     #[arg(long, value_name = "CODE", exclusive = true)]
     explain: Option<String>,
 }
 
 pub(super) fn check(args: &CheckArgs, global: &Global) -> Result<Exit, Failure> {
-    if let Some(code) = &args.explain {
-        return explain(code);
+    match &args.explain {
+        Some(code) => explain(code),
+        None if args.watch => watch(&args.paths, global, || once(&args.paths, global)),
+        None => once(&args.paths, global),
     }
-    let setup = Setup::read(global)?;
-    let mut problems = Problems::new();
-    let mut checked = 0;
-    if args.paths.is_empty() {
-        for id in setup.catalog.ids() {
-            let loaded = setup.vendor(&VendorRef::parse(id));
-            loaded.err().into_iter().for_each(|others| problems.extend(others));
-            checked += 1;
-        }
-        let names = scenario::bundled_names();
-        for source in scenarios(&names)? {
-            check_scenario(&source, &setup, &mut problems);
-            checked += 1;
-        }
-    }
-    for path in &args.paths {
-        checked += check_path(path, &setup, &mut problems)?;
-    }
-    problems.or(Some(()))?;
-    anstream::println!("{} checked, no problems", count(checked, "file", "files"));
-    Ok(Exit::Passed)
 }
 
 fn explain(text: &str) -> Result<Exit, Failure> {
-    let Some(code) = code::Code::parse(text) else {
-        let known: Vec<String> = code::CODES.iter().map(|(code, _)| code.to_string()).collect();
+    let Some(explained) = code::Code::parse(text).and_then(code::Code::explained) else {
+        let known: Vec<String> = code::CODES.iter().map(|known| known.code.to_string()).collect();
         let problem = Problem::anywhere(code::UNKNOWN_WORD, format!("there is no code `{text}`"));
         return Err(problem.known(text, known.iter().map(String::as_str)).into());
     };
-    anstream::println!("{code}: {}", code.explanation());
+    let indented = |example: &str| example.replace('\n', "\n    ");
+    let (wrong, right) = (indented(explained.wrong), indented(explained.right));
+    anstream::println!(
+        "{}: {}\n\nwrong:\n    {wrong}\n\nright:\n    {right}",
+        explained.code,
+        explained.about
+    );
     Ok(Exit::Passed)
 }
 
-fn check_path(path: &str, setup: &Setup, problems: &mut Problems) -> Result<usize, Failure> {
-    let folder = Path::new(path);
-    if folder.join("vendor.toml").is_file() {
-        check_vendor(folder, setup, problems);
-        return Ok(1);
+fn once(paths: &[String], global: &Global) -> Result<Exit, Failure> {
+    let setup = Setup::read(global)?;
+    let mut check = Check { setup: &setup, problems: Problems::new(), checked: 0 };
+    if paths.is_empty() {
+        check.bundled();
     }
-    let vendors =
-        if folder.is_dir() { Folder::inside(folder).unwrap_or_default() } else { [].into() };
-    if !vendors.is_empty() {
-        for name in vendors.keys() {
-            check_vendor(&folder.join(name), setup, problems);
+    for path in paths {
+        check.path(path);
+    }
+    check.problems.or(Some(()))?;
+    anstream::println!("{} checked, no problems", count(check.checked, "file", "files"));
+    Ok(Exit::Passed)
+}
+
+/// One check of everything that was asked for.
+struct Check<'a> {
+    setup: &'a Setup,
+    problems: Problems,
+    checked: usize,
+}
+
+impl Check<'_> {
+    fn note<T>(&mut self, result: Result<T, impl Into<Problems>>) -> Option<T> {
+        result.map_err(|others| self.problems.extend(others.into())).ok()
+    }
+
+    fn bundled(&mut self) {
+        for id in self.setup.ids() {
+            if let Some(vendor) = self.note(self.setup.vendor(&VendorRef::parse(id))) {
+                self.note(fidelity::samples(&vendor));
+            }
+            self.checked += 1;
         }
-        return Ok(vendors.len());
+        let sources = scenarios(&scenario::bundled_names());
+        for source in self.note(sources).unwrap_or_default() {
+            self.scenario(&source);
+        }
     }
-    if is_configuration(path) {
-        let read = Config::read(Some(&read(folder)?));
-        read.err().into_iter().for_each(|others| problems.extend(others));
-        return Ok(1);
-    }
-    let sources = scenarios(&[path.to_owned()])?;
-    for source in &sources {
-        check_scenario(source, setup, problems);
-    }
-    Ok(sources.len())
-}
 
-/// A configuration is told by its name: `standin.toml`, `config.example.toml`.
-fn is_configuration(path: &str) -> bool {
-    let name = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
-    name.is_some_and(|name| name == "standin.toml" || name.starts_with("config."))
-}
+    /// A folder of vendors or of files, a file, or the name of a bundled scenario.
+    fn path(&mut self, name: &str) {
+        let path = Path::new(name);
+        if let Some(folder) = vendor_of(path) {
+            return self.vendor(&folder);
+        }
+        if path.is_dir() {
+            return self.folder(path);
+        }
+        if path.exists() {
+            return self.file(path);
+        }
+        for source in self.note(scenarios(&[name.to_owned()])).unwrap_or_default() {
+            self.scenario(&source);
+        }
+    }
 
-fn check_vendor(folder: &Path, setup: &Setup, problems: &mut Problems) {
-    match Folder::read(folder) {
-        Ok(folder) => {
-            for revision in folder.revisions() {
-                let loaded = setup.catalog.load_folder(&folder, &revision);
-                loaded.err().into_iter().for_each(|others| problems.extend(others));
+    fn folder(&mut self, folder: &Path) {
+        let Some(files) = self.note(toml_files(folder)) else { return };
+        if files.is_empty() {
+            self.problems.push(no_files(folder));
+        }
+        let mut vendors = Vec::new();
+        for file in files {
+            match vendor_of(&file) {
+                Some(vendor) if vendors.contains(&vendor) => {}
+                Some(vendor) => {
+                    self.vendor(&vendor);
+                    vendors.push(vendor);
+                }
+                None => self.file(&file),
             }
         }
-        Err(others) => problems.extend(others),
+    }
+
+    fn file(&mut self, path: &Path) {
+        let Some(source) = self.note(read(path)) else { return };
+        if is_configuration(&source) {
+            self.configuration(&source);
+        } else {
+            self.scenario(&source);
+        }
+    }
+
+    fn configuration(&mut self, source: &Arc<Source>) {
+        self.checked += 1;
+        if let Some(config) = self.note(Config::read(Some(source))) {
+            let own = Setup::new(config, self.setup.catalog.clone());
+            self.problems.extend(own.check_config());
+        }
+    }
+
+    /// Checks every revision of a vendor's folder.
+    fn vendor(&mut self, folder: &Path) {
+        self.checked += 1;
+        // It may extend the vendors beside it.
+        let beside = folder.parent().filter(|parent| *parent != Path::new(""));
+        let catalog = self.setup.catalog.clone().with_directory(beside.unwrap_or(Path::new(".")));
+        let catalog = catalog.unwrap_or_else(|_| self.setup.catalog.clone());
+        let Some(folder) = self.note(Folder::read(folder)) else { return };
+        for revision in folder.revisions() {
+            if let Some(vendor) = self.note(catalog.load_folder(&folder, &revision)) {
+                self.note(fidelity::samples(&vendor));
+            }
+        }
+    }
+
+    /// Checks a scenario against the vendors it names, or against all of them.
+    fn scenario(&mut self, source: &Arc<Source>) {
+        self.checked += 1;
+        let setup = self.setup;
+        let checked = scenario::read(source).and_then(|mut draft| {
+            let vendors = setup.vendors_of(&mut draft);
+            scenario::check(draft, &vendors, setup.vendors())
+        });
+        self.note(checked);
     }
 }
 
-/// Checks a scenario against the vendors it names, or against all of them.
-fn check_scenario(source: &Arc<Source>, setup: &Setup, problems: &mut Problems) {
-    let checked = scenario::read(source).and_then(|draft| {
-        let vendors = played_at(&draft.form, setup)?;
-        scenario::check(draft, &vendors, &setup.vendors())
-    });
-    checked.err().into_iter().for_each(|others| problems.extend(others));
+/// The vendor's folder that a path is, or that a file lies in.
+fn vendor_of(path: &Path) -> Option<PathBuf> {
+    path.ancestors().find(|folder| folder.join("vendor.toml").is_file()).map(Path::to_owned)
 }
 
-/// The vendors that a scenario names, or all of them.
-pub(super) fn played_at(
-    form: &scenario::ScenarioForm,
-    setup: &Setup,
-) -> Result<Vec<Arc<Vendor>>, Problems> {
-    let Some(named) = &form.vendors else {
-        return setup.catalog.ids().map(|id| setup.vendor(&VendorRef::parse(id))).collect();
-    };
-    let mut problems = Problems::new();
-    let mut vendors = Vec::new();
-    for name in named {
-        let reference = VendorRef::parse(name);
-        if !setup.catalog.contains(&reference.id) {
-            let message = format!("unknown vendor `{}`", reference.id);
-            let problem = Problem::at(&name.place, code::UNKNOWN_VENDOR, message);
-            problems.push(problem.known(&reference.id, setup.catalog.ids()));
-            continue;
-        }
-        match setup.vendor(&reference) {
-            Ok(vendor) => vendors.push(vendor),
-            Err(others) => problems.extend(others),
-        }
-    }
-    problems.or(Some(vendors))
+/// A configuration is told by what it holds; where that says nothing, by its name.
+fn is_configuration(source: &Arc<Source>) -> bool {
+    let name = Path::new(&source.name).file_name().map(|name| name.to_string_lossy().into_owned());
+    let named = name.is_some_and(|name| name == "standin.toml" || name.starts_with("config."));
+    Config::is_meant(source, ScenarioForm::KEYS, named)
 }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::sync::mpsc;
 
-use super::setup::{Setup, instant, runtime, scenarios};
+use super::setup::{Setup, instant, interrupt, runtime, scenarios, speed};
 use super::{Exit, Failure, Global};
 use crate::base::address::Egress;
 use crate::base::clock::Clock;
@@ -29,23 +29,39 @@ pub(super) struct DemoArgs {
     /// The vendor; one with a signature without it
     vendor: Option<String>,
     /// How many times faster than life
-    #[arg(long, value_name = "FACTOR", default_value = "8")]
+    #[arg(long, value_name = "FACTOR", default_value = "8", value_parser = speed,
+          allow_negative_numbers = true)]
     speed: f64,
 }
 
 pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
-    let reference = VendorRef::parse(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor));
+    let reference =
+        VendorRef::parse(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor.value));
     let vendor = setup.vendor(&reference)?;
     let account = setup.account(&vendor)?;
-    let source = scenarios(std::slice::from_ref(&setup.config.demo_scenario))?.pop();
+    let source = scenarios(std::slice::from_ref(&setup.config.demo_scenario.value))?.pop();
     let source = source.ok_or_else(|| {
         Problem::anywhere(code::NOTHING_TO_PLAY, "the configuration names no scenario for the demo")
     })?;
     let draft = scenario::read(&source)?;
-    let script = Arc::new(scenario::check(draft, &[Arc::clone(&vendor)], &setup.vendors())?);
-    let speed = args.speed.clamp(0.01, 1000.0);
+    let script = Arc::new(scenario::check(draft, &[Arc::clone(&vendor)], setup.vendors())?);
+    let (pace, start) = (Pace::Real(args.speed), instant(setup.config.start));
+    let plan = |url| Plan {
+        number: 1,
+        script,
+        url,
+        headers: Vec::new(),
+        subscription: vendor.default_subscription.clone(),
+        seed: setup.config.seed,
+        start,
+        pace,
+        conversations: 1,
+        account: Arc::clone(&account),
+        files: Arc::default(),
+    };
     runtime()?.block_on(async {
+        let interrupted = interrupt().await;
         let (came, mut coming) = mpsc::unbounded_channel::<String>();
         let receiver = Receiver::new(vec![Arc::clone(&account)], Vec::new());
         let serving = serve(receiver, 0, move |received| drop(came.send(received.told())))
@@ -68,27 +84,22 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
             }
         });
         let (files_serving, files) = serve_files(setup.config.files_port);
-        let plan = Plan {
-            number: 1,
-            script,
-            url,
-            headers: Vec::new(),
-            subscription: vendor.default_subscription.clone(),
-            seed: setup.config.seed,
-            start: instant(setup.config.start),
-            pace: Pace::Real(speed),
-            conversations: 1,
-            files: Arc::clone(&files),
-            account,
-        };
+        let plan = Plan { files: Arc::clone(&files), ..plan(url) };
         let net = Arc::new(Net::new(Dial::new(Egress::default()), vendor.wire.as_deref()));
-        let finished = run::run(plan, net, Clock::System, sink).await;
+        let playing = run::run(plan, net, Clock::System, sink);
+        let finished = tokio::select! {
+            finished = playing => finished,
+            _ = interrupted => {
+                anstream::eprintln!("interrupted");
+                return Ok(Exit::Interrupted);
+            }
+        };
         telling.await.context("the report broke")?;
         serving.stop().await;
         if let Some(serving) = files_serving {
             serving.stop().await;
         }
-        anstream::println!("{}", next_steps(&vendor.id, &setup.config.demo_scenario));
+        anstream::println!("{}", next_steps(&vendor.id, &setup.config.demo_scenario.value));
         Ok(finished.verdict.into())
     })
 }

@@ -2,23 +2,29 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use clap::Args;
 
-use super::setup::{Setup, runtime};
+use super::setup::{Setup, interrupt, runtime};
 use super::{Exit, Failure, Global};
+use crate::base::text::count;
 use crate::diag::Problems;
 use crate::listen::{Received, Receiver, Wrong, serve};
 use crate::vendor::{Account, VendorRef};
 
 /// Receives webhooks: verifies them, answers handshakes, shows what came
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Ctrl-C ends it, with exit code 0 whatever came: what was wrong is told line \
+    by line, and counted at the end."
+)]
 pub(super) struct ListenArgs {
     /// The vendor whose webhooks come; every vendor under a path of its own without it
     vendor: Option<String>,
     /// The port; 0 takes one that is free
-    #[arg(long, default_value = "3000", env = "STANDIN_PORT")]
+    #[arg(long, allow_negative_numbers = true, default_value = "3000", env = "STANDIN_PORT")]
     port: u16,
     /// Misbehave: `status:500`, `slow:2s` or `token`; repeat it for more
     #[arg(long, value_name = "HOW", value_parser = Wrong::parse)]
@@ -30,16 +36,20 @@ pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<Exit, Failure
     let accounts = accounts(args.vendor.as_deref(), &setup)?;
     runtime()?.block_on(async {
         let receiver = Receiver::new(accounts.clone(), args.wrong.clone());
-        let serving = serve(receiver, args.port, show)
+        let interrupted = interrupt().await;
+        let counted = Arc::new(Counted::default());
+        let counting = Arc::clone(&counted);
+        let serving = serve(receiver, args.port, move |received| counting.show(received))
             .with_context(|| format!("cannot listen on port {}", args.port))?;
         for account in &accounts {
             let path =
                 if args.vendor.is_some() { String::new() } else { account.vendor.id.clone() };
             anstream::eprintln!("{:<12} http://{}/{path}", account.vendor.id, serving.address);
         }
-        anstream::eprintln!("waiting for webhooks; Ctrl-C ends it");
-        tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;
+        anstream::eprintln!("{}; Ctrl-C ends it", mode(&args.wrong));
+        interrupted.await.context("cannot wait for Ctrl-C")?;
         serving.stop().await;
+        anstream::eprintln!("{}", counted.told());
         Ok(Exit::Passed)
     })
 }
@@ -54,7 +64,33 @@ pub(super) fn accounts(vendor: Option<&str>, setup: &Setup) -> Result<Vec<Arc<Ac
     references.iter().map(account).collect()
 }
 
-fn show(received: &Received) {
-    let mut out = anstream::stdout().lock();
-    let _ = writeln!(out, "{}", received.told());
+/// What is done with what comes.
+fn mode(wrong: &[Wrong]) -> String {
+    if wrong.is_empty() {
+        return "verifying: 200 where a request is right, 401 where not".into();
+    }
+    let ways: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+    format!("wrong on purpose: {}", ways.join(", "))
+}
+
+/// How many requests came.
+#[derive(Default)]
+struct Counted {
+    right: AtomicUsize,
+    wrong: AtomicUsize,
+}
+
+impl Counted {
+    fn show(&self, received: &Received) {
+        let counter = if received.receipt.is_right() { &self.right } else { &self.wrong };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let mut out = anstream::stdout().lock();
+        let _ = writeln!(out, "{}", received.told());
+    }
+
+    fn told(&self) -> String {
+        let (right, wrong) =
+            (self.right.load(Ordering::Relaxed), self.wrong.load(Ordering::Relaxed));
+        format!("{}: {right} right, {wrong} wrong", count(right + wrong, "request", "requests"))
+    }
 }

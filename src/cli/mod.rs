@@ -15,6 +15,7 @@ mod schema;
 mod secrets;
 mod setup;
 mod vendors;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

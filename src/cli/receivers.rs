@@ -9,9 +9,10 @@ use crate::base::address::Egress;
 use crate::base::duration;
 use crate::config::receiver_url;
 use crate::delivery::Dial;
-use crate::diag::{Problem, code};
+use crate::diag::{Problem, Problems, code};
 use crate::report::start_one;
 use crate::run::Plan;
+use crate::vendor::Catalog;
 
 /// Where to send, as flags say it.
 #[derive(Debug, Args)]
@@ -38,10 +39,26 @@ impl Receivers {
         self.to.iter().any(|target| target.vendor.is_none())
     }
 
-    /// The target for a vendor: its own, or that for every vendor.
-    pub(super) fn target(&self, vendor: &str) -> Option<&Target> {
-        let named = self.to.iter().find(|target| target.vendor.as_deref() == Some(vendor));
-        named.or_else(|| self.to.iter().find(|target| target.vendor.is_none()))
+    /// Where a vendor's payloads go: the targets that name it, else those for every vendor.
+    pub(super) fn targets(&self, vendor: &str) -> Vec<&Target> {
+        let own = |target: &&Target| target.vendor.as_deref() == Some(vendor);
+        let named: Vec<&Target> = self.to.iter().filter(own).collect();
+        if !named.is_empty() {
+            return named;
+        }
+        self.to.iter().filter(|target| target.vendor.is_none()).collect()
+    }
+
+    /// What is wrong with the targets, whatever is played.
+    pub(super) fn check(&self, catalog: &Catalog) -> Problems {
+        let mut problems = Problems::new();
+        for target in &self.to {
+            if let Some(id) = target.vendor.as_ref().filter(|id| !catalog.contains(id)) {
+                problems.push(catalog.unknown(id));
+            }
+            target.url(self.egress()).err().into_iter().for_each(|problem| problems.push(problem));
+        }
+        problems
     }
 
     /// Waits until the receivers of these plans listen, where that is wanted.
@@ -83,7 +100,8 @@ impl Target {
     /// Its address, which may be sent to.
     pub(super) fn url(&self, egress: Egress) -> Result<Url, Problem> {
         let url = receiver_url(&self.address)
-            .map_err(|message| Problem::anywhere(code::WRONG_URL, message))?;
+            .map_err(|message| Problem::anywhere(code::WRONG_URL, message))
+            .map_err(|problem| problem.help("write `--to URL`, or `--to VENDOR=URL`"))?;
         allowed(&url, egress)?;
         Ok(url)
     }

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::setup::Setup;
 use super::{Exit, Failure, Global};
+use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::vendor::{Account, Choice, VendorRef};
 
@@ -21,12 +22,17 @@ pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<Exit, Failu
     let setup = Setup::read(global)?;
     let vendor = setup.vendor(&VendorRef::parse(&args.vendor))?;
     let account = setup.account(&vendor)?;
-    anstream::print!("{}", if args.env { env_lines(&account) } else { told(&account) });
+    let mut shown = if args.env { env_lines(&account) } else { told(&account) };
+    // Headers and the handshake may hold secrets of the user's own.
+    Redactor::new(account.secret_references()).text(&mut shown);
+    anstream::print!("{shown}");
     Ok(Exit::Passed)
 }
 
-/// What a receiver must be given: each value by the name it has in `vendor.toml`.
-fn given(account: &Account) -> Vec<(String, String)> {
+/// What a receiver must be given: each value by the name it has in `vendor.toml`. A secret of the
+/// user's own is not shown to whoever looks over their shoulder.
+fn given(account: &Account) -> Vec<(String, Option<String>)> {
+    let shown = |secret: &Secret| secret.is_public().then(|| secret.expose().to_owned());
     account.secrets.iter().map(|(name, secret)| (name.clone(), shown(secret))).collect()
 }
 
@@ -37,22 +43,24 @@ fn known(account: &Account) -> Vec<(String, String)> {
     account.values.iter().map(|(name, value)| (format!("account {name}"), text(value))).collect()
 }
 
-/// A secret of the user's own is not shown to whoever looks over their shoulder.
-fn shown(secret: &Secret) -> String {
-    if secret.is_public() { secret.expose().to_owned() } else { String::new() }
-}
+/// What stands in the place of a secret of the user's own.
+const YOUR_OWN: &str = "(your own, from the configuration)";
 
 fn variable(account: &Account, name: &str) -> String {
     format!("{}_{name}", account.vendor.id).to_uppercase().replace([' ', '-'], "_")
 }
 
 fn env_lines(account: &Account) -> String {
-    let line = |(name, value): (String, String)| {
+    let line = |(name, value): (String, Option<String>)| {
+        let Some(value) = value else {
+            return format!("# {}: {YOUR_OWN}\n", variable(account, &name));
+        };
         let is_plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "._-:/@+=".contains(c));
         let value = if is_plain { value } else { format!("'{}'", value.replace('\'', "'\\''")) };
         format!("{}={value}\n", variable(account, &name))
     };
-    given(account).into_iter().chain(known(account)).map(line).collect()
+    let known = known(account).into_iter().map(|(name, value)| (name, Some(value)));
+    given(account).into_iter().chain(known).map(line).collect()
 }
 
 fn told(account: &Account) -> String {
@@ -61,8 +69,7 @@ fn told(account: &Account) -> String {
     if !account.secrets.is_empty() {
         out += &format!("{}: give your receiver\n\n", vendor.name);
         for (name, value) in given(account) {
-            let value =
-                if value.is_empty() { "(your own, from the configuration)" } else { &value };
+            let value = value.as_deref().unwrap_or(YOUR_OWN);
             out += &format!("  {name:<22} {value:<42} {}\n", variable(account, &name));
         }
         out += "\n";

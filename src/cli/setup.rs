@@ -1,16 +1,20 @@
 //! What commands share: configuration, vendors, scenarios, receivers, out of flags and files.
 
-use std::path::Path;
+use std::cell::OnceCell;
+use std::future::poll_fn;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::Poll;
 
 use jiff::Timestamp;
 
 use super::{Failure, Global};
 use crate::base::clock::Clock;
 use crate::config::{Config, EndpointForm, Start, files_url};
-use crate::diag::{Problem, Problems, Source, code};
-use crate::scenario::{bundled, bundled_names};
-use crate::vendor::{Account, Catalog, Vendor, VendorRef};
+use crate::diag::{At, Problem, Problems, Source, code};
+use crate::scenario::{Draft, bundled, bundled_names};
+use crate::vendor::{Account, Catalog, Subscription, Vendor, VendorRef};
 
 /// The configuration's file in the working folder.
 const CONFIG: &str = "standin.toml";
@@ -19,41 +23,126 @@ const CONFIG: &str = "standin.toml";
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) catalog: Catalog,
+    loaded: OnceCell<(Vec<Arc<Vendor>>, Problems)>,
 }
 
 impl Setup {
     /// Reads the configuration and the vendors' folders.
     pub(super) fn read(global: &Global) -> Result<Self, Failure> {
-        let source = match &global.config {
-            Some(path) => Some(read(path)?),
-            None if Path::new(CONFIG).exists() => Some(read(Path::new(CONFIG))?),
-            None => None,
-        };
+        let path = config_path(global);
+        let source = path.as_deref().map(read).transpose()?;
         let mut config = Config::read(source.as_ref())?;
         config.files_port = global.files_port.unwrap_or(config.files_port);
         let catalog = match &global.templates {
             Some(directory) => Catalog::bundled().with_directory(directory)?,
             None => Catalog::bundled(),
         };
-        Ok(Self { config, catalog })
+        let setup = Self::new(config, catalog);
+        setup.unknown_vendors().or(Some(setup)).map_err(Failure::from)
+    }
+
+    /// A configuration with vendors.
+    pub(super) fn new(config: Config, catalog: Catalog) -> Self {
+        Self { config, catalog, loaded: OnceCell::new() }
+    }
+
+    /// The ids of all vendors.
+    pub(super) fn ids(&self) -> Vec<&str> {
+        self.catalog.ids().collect()
+    }
+
+    /// The vendors that the configuration names and nobody has.
+    fn unknown_vendors(&self) -> Problems {
+        let config = &self.config;
+        let settings = config.vendors.0.iter().map(|(key, _)| (key.name.clone(), &key.place));
+        let named = |name: &At<String>| VendorRef::parse(name).id;
+        let endpoints = config.endpoints.iter().map(|e| (e.vendor.value.clone(), &e.vendor.place));
+        let demo = std::iter::once((named(&config.demo_vendor), &config.demo_vendor.place));
+        let mut problems = Problems::new();
+        for (id, place) in settings.chain(endpoints).chain(demo) {
+            if !self.catalog.contains(&id) {
+                problems.extend(Problems::from(self.catalog.unknown(&id)).placed(place));
+            }
+        }
+        problems
+    }
+
+    /// Everything that is wrong with the configuration, by what it says about vendors.
+    pub(super) fn check_config(&self) -> Problems {
+        let mut problems = self.unknown_vendors();
+        let known = |id: &str| self.catalog.contains(id);
+        for (key, _) in self.config.vendors.iter().filter(|(key, _)| known(&key.name)) {
+            let vendor = self.vendor(&VendorRef::parse(&key.name));
+            let account = vendor.and_then(|vendor| self.account(&vendor));
+            account.err().into_iter().for_each(|others| problems.extend(others));
+        }
+        for endpoint in self.config.endpoints.iter().filter(|e| known(&e.vendor)) {
+            endpoint.headers(&mut problems);
+            if let Ok(vendor) = self.vendor(&VendorRef::parse(&endpoint.vendor)) {
+                subscription(endpoint, &vendor, &mut problems);
+            }
+        }
+        let scenario = &self.config.demo_scenario;
+        if let Err(unknown) = scenarios(std::slice::from_ref(&scenario.value)) {
+            problems.extend(unknown.placed(&scenario.place));
+        }
+        problems
     }
 
     /// The vendor that the user means: with the revision of the command line, else with that of
     /// the configuration.
     pub(super) fn vendor(&self, reference: &VendorRef) -> Result<Arc<Vendor>, Problems> {
-        let mut reference = reference.clone();
-        if reference.revision.is_none() {
-            let settings = self.config.vendors.get(&reference.id);
-            let revision = settings.and_then(|settings| settings.revision.as_ref());
-            reference.revision = revision.map(|revision| revision.value.clone());
+        let settings = self.config.vendors.get(&reference.id);
+        let own = settings.and_then(|settings| settings.revision.as_ref());
+        match own.filter(|_| reference.revision.is_none()) {
+            None => self.catalog.load(reference),
+            Some(revision) => {
+                let revised = Some(revision.value.clone());
+                let reference = VendorRef { revision: revised, ..reference.clone() };
+                self.catalog.load(&reference).map_err(|problems| problems.placed(&revision.place))
+            }
         }
-        self.catalog.load(&reference)
+    }
+
+    /// The vendors that a scenario names, or all of them. A name that nobody has is left to the
+    /// scenario's check; what else is wrong becomes a problem of the draft.
+    pub(super) fn vendors_of(&self, draft: &mut Draft) -> Vec<Arc<Vendor>> {
+        let names = draft.form.vendors.as_ref().map(|names| names.to_vec()).unwrap_or_default();
+        let mut vendors = Vec::new();
+        for name in names {
+            let reference = VendorRef::parse(&name);
+            if self.catalog.contains(&reference.id) {
+                match self.vendor(&reference) {
+                    Ok(vendor) => vendors.push(vendor),
+                    Err(others) => draft.problems.extend(others.placed(&name.place)),
+                }
+            }
+        }
+        if vendors.is_empty() {
+            draft.problems.extend(self.all().1.clone());
+            return self.vendors().to_vec();
+        }
+        vendors
+    }
+
+    /// Every vendor that could be loaded, as the configuration wants it, and what is wrong with the
+    /// others.
+    fn all(&self) -> &(Vec<Arc<Vendor>>, Problems) {
+        self.loaded.get_or_init(|| {
+            let (mut vendors, mut problems) = (Vec::new(), Problems::new());
+            for id in self.catalog.ids() {
+                match self.vendor(&VendorRef::parse(id)) {
+                    Ok(vendor) => vendors.push(vendor),
+                    Err(others) => problems.extend(others),
+                }
+            }
+            (vendors, problems)
+        })
     }
 
     /// Every vendor, as the configuration wants it, but those whose folders have mistakes.
-    pub(super) fn vendors(&self) -> Vec<Arc<Vendor>> {
-        let loaded = self.catalog.ids().map(|id| self.vendor(&VendorRef::parse(id)));
-        loaded.filter_map(Result::ok).collect()
+    pub(super) fn vendors(&self) -> &[Arc<Vendor>] {
+        &self.all().0
     }
 
     /// The account at a vendor, as the configuration wants it.
@@ -71,14 +160,36 @@ impl Setup {
     }
 }
 
+/// What an endpoint wants to be sent, where it says so.
+pub(super) fn subscription(
+    endpoint: &EndpointForm,
+    vendor: &Vendor,
+    problems: &mut Problems,
+) -> Option<Subscription> {
+    let events = endpoint.events.as_ref()?;
+    Some(Subscription::check(events, &vendor.event_types(), problems))
+}
+
+/// The configuration that is read: that of the flag, else the one in the working folder.
+pub(super) fn config_path(global: &Global) -> Option<PathBuf> {
+    let here = || Some(PathBuf::from(CONFIG)).filter(|path| path.exists());
+    global.config.clone().or_else(here)
+}
+
 /// Reads a file of the user's.
 pub(super) fn read(path: &Path) -> Result<Arc<Source>, Problem> {
     Source::read(path).map_err(|error| {
-        Problem::anywhere(
-            code::FILE_UNREADABLE,
-            format!("cannot read `{}`: {error}", path.display()),
-        )
+        let problem = unreadable(path, &error);
+        match error.advice() {
+            Some(advice) => problem.help(advice),
+            None => problem,
+        }
     })
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Problem {
+    let message = format!("cannot read `{}`: {error}", path.display());
+    Problem::anywhere(code::FILE_UNREADABLE, message)
 }
 
 /// The scenarios that a user means by a path or by the name of a bundled one; a folder means all
@@ -89,8 +200,16 @@ pub(super) fn scenarios(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> 
     for name in names {
         let path = Path::new(name);
         if path.is_dir() {
-            match files_of(path) {
-                Ok(files) => sources.extend(files),
+            match toml_files(path) {
+                Ok(files) if files.is_empty() => problems.push(no_files(path)),
+                Ok(files) => {
+                    for file in files {
+                        match read(&file) {
+                            Ok(source) => sources.push(source),
+                            Err(problem) => problems.push(problem),
+                        }
+                    }
+                }
                 Err(problem) => problems.push(problem),
             }
         } else if path.exists() {
@@ -107,32 +226,42 @@ pub(super) fn scenarios(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> 
     problems.or(Some(sources))
 }
 
+/// The problem with a folder that nothing can be done with.
+pub(super) fn no_files(folder: &Path) -> Problem {
+    let message = format!("there is no `.toml` file in `{}`", folder.display());
+    Problem::anywhere(code::NOTHING_TO_PLAY, message).help("give a scenario, or a folder of them")
+}
+
 fn unknown_scenario(name: &str) -> Problem {
     let known = bundled_names();
     let message = format!("there is no file and no bundled scenario `{name}`");
     Problem::anywhere(code::UNKNOWN_SCENARIO, message).known(name, known.iter().map(String::as_str))
 }
 
-/// The scenario files of a folder and its subfolders, by name.
-fn files_of(folder: &Path) -> Result<Vec<Arc<Source>>, Problem> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        Problem::anywhere(
-            code::FILE_UNREADABLE,
-            format!("cannot read `{}`: {error}", folder.display()),
-        )
-    };
-    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(&error))?;
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    let mut sources = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            sources.extend(files_of(&path)?);
+/// The TOML files of a folder and its subfolders, by name. Links to folders are not followed: they
+/// can lead in circles.
+pub(super) fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+    let mut entries: Vec<_> = entries.flatten().collect();
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            files.extend(toml_files(&path)?);
         } else if path.extension().is_some_and(|extension| extension == "toml") {
-            sources.push(read(&path)?);
+            files.push(path);
         }
     }
-    Ok(sources)
+    Ok(files)
+}
+
+/// Reads a factor that a clock can run at; clap shows the error.
+pub(super) fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (0.01..=1000.0).contains(&factor) => Ok(factor),
+        _ => Err("a number from 0.01 to 1000".into()),
+    }
 }
 
 /// The instant that a start means.
@@ -140,6 +269,18 @@ pub(super) fn instant(start: Start) -> Timestamp {
     match start {
         Start::At(instant) => instant,
         Start::Now => Clock::System.now(),
+    }
+}
+
+/// Listens for Ctrl-C from now on; what is given ends when it is pressed.
+pub(super) async fn interrupt() -> impl Future<Output = io::Result<()>> {
+    let mut pressed = Box::pin(tokio::signal::ctrl_c());
+    let now = poll_fn(|context| Poll::Ready(pressed.as_mut().poll(context))).await;
+    async move {
+        match now {
+            Poll::Ready(result) => result,
+            Poll::Pending => pressed.await,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::setup::{Setup, instant};
 use super::{Exit, Failure, Global};
 use crate::base::draw::Draw;
 use crate::base::fake::{FAKES, LOCALES, fake};
-use crate::base::files::FILES;
+use crate::base::shelf::FILES;
 use crate::base::text::count;
 use crate::diag::{Problem, Problems, code};
 use crate::fidelity::capability::{Row, entities, events, kinds};

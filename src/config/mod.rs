@@ -3,15 +3,19 @@
 //! `config.example.toml` is embedded and is the default; a `standin.toml` lies over it, flags and
 //! environment over that. What a vendor makes of its settings is left to `vendor`.
 
+mod hidden;
+mod receiver;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use url::{ParseError, Url};
 
-use crate::base::text::mask;
+use crate::base::secret::Reference;
 use crate::diag::form::Fault;
 use crate::diag::{At, Form as _, Named, Node, Problem, Problems, Scalar, Source, code, toml};
 use crate::form;
+
+pub use receiver::{EndpointForm, check_header_name, receiver_url};
 
 /// The file that documents every key and holds every default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -51,23 +55,9 @@ form! {
         /// Values over those of the fixed test account.
         account: Named<Node>,
         /// Credentials over the fixed test ones: `env:NAME`, `file:PATH`, or the value.
-        secret: Named<At<String>>,
+        secret: Named<At<Reference>>,
         /// Choices where the vendor documents nothing.
         option: Named<At<String>>,
-    }
-}
-
-form! {
-    /// A receiver.
-    pub struct EndpointForm {
-        /// The vendor that sends to it.
-        vendor: At<String>,
-        /// Its address.
-        url: At<Url>,
-        /// What it is sent; the vendor's default without it.
-        events: Option<Vec<At<String>>>,
-        /// Headers beside the vendor's.
-        headers: Named<At<String>>,
     }
 }
 
@@ -123,50 +113,6 @@ impl Scalar for Start {
     }
 }
 
-impl Scalar for Url {
-    fn scan(node: &Node) -> Result<Self, Fault> {
-        let text = String::scan(node)?;
-        let fault = |message| Fault { code: code::WRONG_URL, message, help: None };
-        receiver_url(&text).map_err(fault)
-    }
-
-    fn schema() -> serde_json::Value {
-        serde_json::json!({"type": "string", "format": "uri"})
-    }
-}
-
-/// Reads a receiver's address: http or https, without user name and password.
-pub fn receiver_url(text: &str) -> Result<Url, String> {
-    let shown = mask(text);
-    let url = match Url::parse(text) {
-        Ok(url) if is_host_and_port(&url) => return Err(no_scheme(&shown)),
-        Ok(url) => url,
-        Err(ParseError::RelativeUrlWithoutBase) if text.starts_with(char::is_alphanumeric) => {
-            return Err(no_scheme(&shown));
-        }
-        Err(error) => return Err(format!("`{shown}` is not an address: {error}")),
-    };
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("`{}` addresses are not sent to, only http and https", url.scheme()));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("an address must not hold a user name or a password".into());
-    }
-    if url.port() == Some(0) {
-        return Err("port 0 is no receiver's port".into());
-    }
-    Ok(url)
-}
-
-/// Whether what reads as a scheme is a host, since a port follows.
-fn is_host_and_port(url: &Url) -> bool {
-    url.cannot_be_a_base() && url.path().starts_with(|c: char| c.is_ascii_digit())
-}
-
-fn no_scheme(shown: &str) -> String {
-    format!("`{shown}` lacks its scheme: write `http://{shown}`")
-}
-
 /// The configuration: a file of the user's over the defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -179,9 +125,9 @@ pub struct Config {
     /// Receivers.
     pub endpoints: Vec<EndpointForm>,
     /// The vendor that the demo shows.
-    pub demo_vendor: String,
+    pub demo_vendor: At<String>,
     /// The scenario that the demo shows.
-    pub demo_scenario: String,
+    pub demo_scenario: At<String>,
     /// The port on which built-in files can be fetched.
     pub files_port: u16,
 }
@@ -191,24 +137,41 @@ impl Config {
     pub fn read(source: Option<&Arc<Source>>) -> Result<Self, Problems> {
         let defaults = read_form(&Source::new("config.example.toml", EXAMPLE))?;
         let form = source.map(read_form).transpose()?;
-        let user = |get: fn(&ConfigForm) -> Option<String>| {
-            form.as_ref().and_then(get).or_else(|| get(&defaults)).unwrap_or_default()
-        };
-        let demo_vendor = user(|form| Some(form.demo.as_ref()?.vendor.as_ref()?.value.clone()));
-        let demo_scenario = user(|form| Some(form.demo.as_ref()?.scenario.as_ref()?.value.clone()));
-        let first = form.as_ref().unwrap_or(&defaults);
-        let seed = first.seed.as_ref().or(defaults.seed.as_ref()).map(|seed| seed.value);
-        let start = first.start.as_ref().or(defaults.start.as_ref()).map(|start| start.value);
-        let (Some(seed), Some(start)) = (seed, start) else {
-            let message = "`config.example.toml` lacks a default";
-            return Err(Problem::anywhere(code::MISSING_KEY, message).into());
-        };
-        let files_port = first.files.as_ref().and_then(|files| files.port.as_ref());
-        let files_port = files_port.map_or(Ok(FILES_PORT), check_port)?;
+        let seed = first(form.as_ref(), &defaults, |form| form.seed.clone())?.value;
+        let start = first(form.as_ref(), &defaults, |form| form.start.clone())?.value;
+        let demo_vendor =
+            first(form.as_ref(), &defaults, |form| form.demo.as_ref()?.vendor.clone())?;
+        let demo_scenario =
+            first(form.as_ref(), &defaults, |form| form.demo.as_ref()?.scenario.clone())?;
+        let files_port = first(form.as_ref(), &defaults, |form| form.files.as_ref()?.port.clone())?;
+        let files_port = check_port(&files_port)?;
         let (vendors, endpoints) =
             form.map(|form| (form.vendor, form.endpoint)).unwrap_or_default();
         Ok(Self { seed, start, vendors, endpoints, demo_vendor, demo_scenario, files_port })
     }
+
+    /// Whether a file is meant to be a configuration: it has more keys of one than `others`, which
+    /// are those of what else it could be. Where that does not tell, it is so if it is `named` so.
+    pub fn is_meant(source: &Arc<Source>, others: &[&str], named: bool) -> bool {
+        let (node, _) = toml::parse(source);
+        let count = |known: &[&str]| {
+            let keys = node.as_table().into_iter().flat_map(|table| &table.0);
+            keys.filter(|(key, _)| known.contains(&key.name.as_str())).count()
+        };
+        let (ours, theirs) = (count(ConfigForm::KEYS), count(others));
+        ours > theirs || named && ours == theirs
+    }
+}
+
+/// The value of the user's file, else the default.
+fn first<T>(
+    form: Option<&ConfigForm>,
+    defaults: &ConfigForm,
+    get: fn(&ConfigForm) -> Option<T>,
+) -> Result<T, Problem> {
+    form.and_then(get).or_else(|| get(defaults)).ok_or_else(|| {
+        Problem::anywhere(code::MISSING_KEY, "`config.example.toml` lacks a default")
+    })
 }
 
 fn check_port(port: &At<u64>) -> Result<u16, Problem> {
@@ -218,8 +181,15 @@ fn check_port(port: &At<u64>) -> Result<u16, Problem> {
 }
 
 fn read_form(source: &Arc<Source>) -> Result<ConfigForm, Problems> {
-    let (node, mut problems) = toml::parse(source);
+    let source = source.hiding(hidden::hidden(&source.text));
+    let (node, mut problems) = toml::parse(&source);
+    if problems.broke_parsing() {
+        return Err(problems);
+    }
     let form = ConfigForm::read(&node, &mut problems);
+    for endpoint in form.iter().flat_map(|form| &form.endpoint) {
+        endpoint.check_headers(&mut problems);
+    }
     problems.or(form)
 }
 
@@ -233,34 +203,18 @@ mod tests {
         let config = Config::read(Some(&source)).unwrap();
         let defaults = Config::read(None).unwrap();
         assert_eq!((config.seed, config.start), (7, defaults.start));
-        assert_eq!(config.vendors.get("x").unwrap().secret.get("token").unwrap().as_str(), "env:X");
+        assert_eq!(config.vendors.get("x").unwrap().secret.get("token").unwrap().0, "env:X");
         assert!(defaults.endpoints.is_empty());
         assert_eq!(defaults.files_port, FILES_PORT, "the example holds the default");
     }
 
     #[test]
-    fn addresses_that_are_not_sent_to_are_refused() {
-        for wrong in [
-            "",
-            "//x",
-            "http://",
-            "http://a b/",
-            "http://x:99999/",
-            "ftp://x",
-            "file:///etc/passwd",
-            "javascript:alert(1)",
-            "http://u:p@x/",
-            "http://u:p@x:99999/",
-            "u:p@x",
-            "http://[::1%25eth0]/",
-            "http://x:0/",
-        ] {
-            let told = receiver_url(wrong).unwrap_err();
-            assert!(!told.contains("u:p"), "{told}");
-        }
-        for bare in ["localhost", "localhost:3000", "u:3@localhost"] {
-            assert!(receiver_url(bare).unwrap_err().contains("lacks its scheme"), "{bare}");
-        }
-        assert_eq!(receiver_url("http://2130706433/").unwrap().as_str(), "http://127.0.0.1/");
+    fn a_configuration_is_known_by_its_keys() {
+        let is_meant = |text: &str| {
+            Config::is_meant(&Source::new("x.toml", text), &["name", "vendors", "step"], false)
+        };
+        assert!(is_meant("seed = 1\n[[endpoint]]\nurl = ''\n"));
+        assert!(!is_meant("vendor = 'acme'\nname = 'a'\n[[step]]\nopen = {}\n"));
+        assert!(!is_meant(""));
     }
 }

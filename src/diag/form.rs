@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 
 use crate::base::duration::{self, Span};
-use crate::base::text::{nearest, one_of};
+use crate::base::text::nearest;
 use crate::diag::code::{self, Code};
 use crate::diag::node::{Content, Key, Node, Table};
 use crate::diag::problem::{Problem, Problems};
@@ -227,6 +227,33 @@ impl<T: Form> Form for Vec<T> {
     }
 }
 
+/// A list with at least one entry; one that means "all of them" is left out instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NonEmpty<T>(Vec<T>);
+
+impl<T> Deref for NonEmpty<T> {
+    type Target = Vec<T>;
+
+    fn deref(&self) -> &Vec<T> {
+        &self.0
+    }
+}
+
+impl<T: Form> Form for NonEmpty<T> {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        if matches!(&node.content, Content::List(items) if items.is_empty()) {
+            let problem = Problem::at(&node.place, code::EMPTY, "the list is empty");
+            problems.push(problem.help("name at least one"));
+            return None;
+        }
+        Vec::read(node, problems).map(Self)
+    }
+
+    fn schema() -> Json {
+        json!({"type": "array", "items": T::schema(), "minItems": 1})
+    }
+}
+
 /// Entries under names of the author's choice, in the order of the file. An entry that could not
 /// be read keeps its name, so that what refers to it is not reported as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -284,21 +311,18 @@ pub fn wrong_type(node: &Node, expected: &str) -> Problem {
     Problem::at(&node.place, code::WRONG_TYPE, Fault::expected(expected, node).message)
 }
 
-/// Reads the keys of one table, and remembers which were asked for.
+/// Reads the keys of one table.
 pub struct Fields<'a> {
     table: &'a Table,
     place: &'a Place,
     problems: &'a mut Problems,
-    known: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
     /// The fields of a node, where it is a table.
     pub fn of(node: &'a Node, problems: &'a mut Problems) -> Option<Self> {
         match &node.content {
-            Content::Table(table) => {
-                Some(Self { table, place: &node.place, problems, known: Vec::new() })
-            }
+            Content::Table(table) => Some(Self { table, place: &node.place, problems }),
             _ => {
                 problems.push(wrong_type(node, "a table"));
                 None
@@ -308,7 +332,6 @@ impl<'a> Fields<'a> {
 
     /// Reads the value of a key.
     pub fn take<T: Form>(&mut self, key: &'static str) -> Option<T> {
-        self.known.push(key);
         if let Some(node) = self.table.get(key) {
             // What could be left out does not take the whole table with it when it is wrong.
             return T::read(node, self.problems).or_else(T::absent);
@@ -326,16 +349,16 @@ impl<'a> Fields<'a> {
         absent
     }
 
-    /// The entries that nothing has asked for.
-    pub fn others(&self) -> Vec<(Key, Node)> {
-        let asked = |key: &Key| self.known.contains(&key.name.as_str());
-        self.table.0.iter().filter(|(key, _)| !asked(key)).cloned().collect()
+    /// The entries under other keys than these.
+    pub fn others(&self, known: &[&str]) -> Vec<(Key, Node)> {
+        let is_other = |key: &Key| !known.contains(&key.name.as_str());
+        self.table.0.iter().filter(|(key, _)| is_other(key)).cloned().collect()
     }
 
-    /// Reports the entries that nothing has asked for.
-    pub fn refuse_others(&mut self) {
-        for (key, _) in self.others() {
-            self.problems.push(unknown_key(&key, self.known.iter().copied()));
+    /// Reports the entries under other keys than these.
+    pub fn refuse_others(&mut self, known: &[&str]) {
+        for (key, _) in self.others(known) {
+            self.problems.push(unknown_key(&key, known.iter().copied()));
         }
     }
 }
@@ -390,6 +413,12 @@ macro_rules! form {
             $vis $rest: Vec<($crate::diag::Key, $crate::diag::Node)>, )?
         }
 
+        impl $name {
+            /// The keys that the table may have.
+            $vis const KEYS: &'static [&'static str] =
+                &[$($crate::form!(@key $field $($key)?)),*];
+        }
+
         impl $crate::diag::Form for $name {
             fn read(node: &$crate::diag::Node, problems: &mut $crate::diag::Problems) -> Option<Self> {
                 let mut fields = $crate::diag::form::Fields::of(node, problems)?;
@@ -412,77 +441,17 @@ macro_rules! form {
     };
     (@key $field:ident $key:literal) => { $key };
     (@key $field:ident) => { stringify!($field) };
-    (@others $fields:ident $rest:ident) => { let $rest = $fields.others(); };
-    (@others $fields:ident) => { $fields.refuse_others(); };
+    (@others $fields:ident $rest:ident) => { let $rest = $fields.others(Self::KEYS); };
+    (@others $fields:ident) => { $fields.refuse_others(Self::KEYS); };
     (@open $rest:ident) => { true };
     (@open) => { false };
-}
-
-/// Declares a closed set of words, such as the roles.
-#[macro_export]
-macro_rules! words {
-    (
-        $(#[doc = $doc:literal])*
-        $vis:vis enum $name:ident { $( $(#[doc = $about:literal])* $variant:ident = $word:literal, )* }
-    ) => {
-        $(#[doc = $doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        $vis enum $name { $( $(#[doc = $about])* $variant, )* }
-
-        impl $name {
-            /// Every word, in order.
-            $vis const WORDS: &[&str] = &[$($word),*];
-            /// Every value, in order.
-            $vis const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The word for it.
-            $vis fn word(self) -> &'static str {
-                match self { $( Self::$variant => $word, )* }
-            }
-
-            /// What the word means.
-            $vis fn of_word(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.word() == word)
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str(self.word())
-            }
-        }
-
-        impl $crate::diag::Scalar for $name {
-            fn scan(node: &$crate::diag::Node) -> Result<Self, $crate::diag::form::Fault> {
-                $crate::diag::form::scan_word(node, Self::of_word, Self::WORDS)
-            }
-
-            fn schema() -> serde_json::Value {
-                serde_json::json!({"enum": Self::WORDS})
-            }
-        }
-    };
-}
-
-/// Reads one word of a closed set.
-pub fn scan_word<T>(
-    node: &Node,
-    of_word: fn(&str) -> Option<T>,
-    words: &[&'static str],
-) -> Result<T, Fault> {
-    let text = String::scan(node)?;
-    of_word(&text).ok_or_else(|| {
-        let message = format!("`{text}` is not {}", one_of(words.iter().copied()));
-        let problem =
-            Problem::anywhere(code::UNKNOWN_WORD, message).known(&text, words.iter().copied());
-        Fault { code: problem.code, message: problem.message, help: problem.help }
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diag::{Source, toml};
+    use crate::words;
 
     words! {
         /// A colour.

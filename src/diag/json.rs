@@ -41,7 +41,8 @@ pub fn parse(source: &Arc<Source>) -> (Option<Node>, Problems) {
         }
     };
     let Some(value) = parsed else {
-        problems.push(Problem::at(&source.place(0..0), code::JSON_SYNTAX, "the file is empty"));
+        let problem = Problem::at(&source.place(0..0), code::JSON_SYNTAX, "the file is empty");
+        problems.push(problem.help("a template is at least `{}`"));
         return (None, problems);
     };
     let node = Reader { source, problems: &mut problems }.node(value);

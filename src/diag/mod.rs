@@ -12,9 +12,10 @@ pub mod problem;
 pub mod render;
 pub mod source;
 pub mod toml;
+pub mod words;
 
 pub use code::Code;
-pub use form::{At, Form, Named, Scalar};
+pub use form::{At, Form, Named, NonEmpty, Scalar};
 pub use node::{Content, Key, Node, Table};
 pub use problem::{Problem, Problems};
 pub use source::{Place, Source};

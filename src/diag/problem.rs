@@ -1,7 +1,7 @@
 //! One problem of a file, and all of them.
 
 use crate::base::text::{nearest, one_of};
-use crate::diag::code::Code;
+use crate::diag::code::{self, Code};
 use crate::diag::source::Place;
 
 /// Something wrong with a file: what, where, and what to do about it.
@@ -60,15 +60,24 @@ impl Problem {
         self
     }
 
+    /// Adds the nearest name as help, where one is near.
+    #[must_use]
+    pub fn near<'a>(self, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match nearest(wrong, known) {
+            Some(name) => self.help(format!("did you mean `{name}`?")),
+            None => self,
+        }
+    }
+
     /// Adds the help for a name that is not known: the nearest one, or all of them.
     #[must_use]
     pub fn known<'a>(self, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
-        match nearest(wrong, known.iter().copied()) {
-            Some(name) => self.help(format!("did you mean `{name}`?")),
-            None if known.is_empty() => self,
-            None => self.help(format!("known: {}", one_of(known))),
+        let problem = self.near(wrong, known.iter().copied());
+        if problem.help.is_some() || known.is_empty() {
+            return problem;
         }
+        problem.help(format!("known: {}", one_of(known)))
     }
 }
 
@@ -92,14 +101,18 @@ impl Problems {
         self.0.extend(others.0);
     }
 
+    /// The same, where those without a place of their own get this one.
+    #[must_use]
+    pub fn placed(mut self, place: &Place) -> Self {
+        for problem in &mut self.0 {
+            problem.place.get_or_insert_with(|| place.clone());
+        }
+        self
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// Whether there is one at this place.
-    pub fn has(&self, place: &Place) -> bool {
-        self.0.iter().any(|problem| problem.place.as_ref() == Some(place))
     }
 
     /// How many there are.
@@ -107,13 +120,20 @@ impl Problems {
         self.0.len()
     }
 
+    /// Whether a file could not be parsed, so that what is missing from it means nothing.
+    pub fn broke_parsing(&self) -> bool {
+        let codes = [code::TOML_SYNTAX, code::JSON_SYNTAX];
+        self.0.iter().any(|problem| codes.contains(&problem.code))
+    }
+
     /// All of them by file and place; the same problem is told once.
     pub fn sorted(mut self) -> Vec<Problem> {
-        self.0.sort_by_key(|problem| {
+        fn key(problem: &Problem) -> (Option<(&str, usize)>, Code, &str) {
             let place = problem.place.as_ref();
-            let place = place.map(|place| (place.source.name.clone(), place.span.start));
-            (place, problem.code, problem.message.clone())
-        });
+            let place = place.map(|place| (place.source.name.as_str(), place.span.start));
+            (place, problem.code, &problem.message)
+        }
+        self.0.sort_by(|one, other| key(one).cmp(&key(other)));
         self.0.dedup();
         self.0
     }

@@ -1,10 +1,12 @@
 //! Draws problems on their source, as rustc draws its own.
 
+use std::ops::Range;
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::base::limits::{MAX_DRAWN, MAX_LINE};
-use crate::base::text::{count, mask};
+use crate::base::limits::{MAX_DRAWN, MAX_LINE, MAX_MESSAGE};
+use crate::base::text::{count, escape, excerpt, mask};
 use crate::diag::problem::{Problem, Problems};
 use crate::diag::source::Place;
 
@@ -22,58 +24,68 @@ pub fn render(problems: Problems) -> String {
 
 fn draw(problem: &Problem, renderer: &Renderer) -> String {
     let code = problem.code.to_string();
-    let title = Level::ERROR.primary_title(problem.message.as_str()).id(code.as_str());
-    let mut group = Group::with_title(title);
-    let excerpts: Vec<Excerpt<'_>> = excerpts(problem);
-    for excerpt in &excerpts {
-        let mut snippet =
-            Snippet::source(excerpt.text.as_str()).line_start(excerpt.line).path(excerpt.name);
-        for (kind, span, label) in &excerpt.marks {
-            let mark = kind.span(span.clone());
-            snippet = snippet.annotation(if label.is_empty() { mark } else { mark.label(*label) });
-        }
+    let shown = |text: &str| shown(problem, text);
+    let message = shown(&problem.message);
+    let mut group = Group::with_title(Level::ERROR.primary_title(message).id(code.as_str()));
+    for excerpt in excerpts(problem) {
+        let Excerpt { name, text, line, kind, span, label } = excerpt;
+        let mark = kind.span(span);
+        let mark = if label.is_empty() { mark } else { mark.label(shown(label)) };
+        let snippet = Snippet::source(text).line_start(line).path(name).annotation(mark);
         group = group.element(snippet);
     }
-    match &problem.help {
+    match problem.help.as_ref().map(|help| shown(help)) {
         Some(help) if problem.place.is_some() => {
-            renderer.render(&[group.element(Level::HELP.message(help.as_str()))])
+            renderer.render(&[group.element(Level::HELP.message(help))])
         }
         Some(help) => format!("{}\n  help: {help}", renderer.render(&[group])),
         None => renderer.render(&[group]),
     }
 }
 
-/// The lines of a source that are shown, and the marks on them.
-struct Excerpt<'a> {
-    name: &'a str,
-    text: String,
-    line: usize,
-    marks: Vec<(AnnotationKind, std::ops::Range<usize>, &'a str)>,
+/// A text of a problem as it may be shown: parts of it may be somebody else's.
+fn shown(problem: &Problem, text: &str) -> String {
+    let text = excerpt(text, MAX_MESSAGE);
+    match &problem.place {
+        Some(place) => place.source.without_hidden(&text),
+        None => text,
+    }
 }
 
-/// One excerpt for the place and one for the other place, or one for both where they are close.
+/// One line of a source, and the mark on it.
+struct Excerpt<'a> {
+    name: String,
+    text: String,
+    line: usize,
+    kind: AnnotationKind,
+    span: Range<usize>,
+    label: &'a str,
+}
+
+/// The line of the place, and that of the other place.
 fn excerpts(problem: &Problem) -> Vec<Excerpt<'_>> {
     let Some(place) = &problem.place else { return Vec::new() };
-    let mut excerpts = vec![excerpt(place, AnnotationKind::Primary, &problem.label)];
-    if let Some((also, label)) = &problem.also {
-        excerpts.push(excerpt(also, AnnotationKind::Context, label));
-    }
-    excerpts
+    let also = problem.also.as_ref();
+    let also = also.map(|(also, label)| line_of(also, AnnotationKind::Context, label));
+    let first = line_of(place, AnnotationKind::Primary, &problem.label);
+    std::iter::once(first).chain(also).collect()
 }
 
 /// The line of a place; a place of several lines is shown by its first.
-fn excerpt<'a>(place: &'a Place, kind: AnnotationKind, label: &'a str) -> Excerpt<'a> {
+fn line_of<'a>(place: &'a Place, kind: AnnotationKind, label: &'a str) -> Excerpt<'a> {
     let text = place.source.text.as_str();
     let start = place.span.start.min(text.len());
     let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let to = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    let to = if text[from..to].ends_with('\r') { to.max(start + 1) - 1 } else { to };
+    let start = start.min(to);
     let end = place.span.end.clamp(start, to);
-    let (line, _) = place.line_column();
-    let span = start - from..end - from;
     Excerpt {
-        name: &place.source.name,
-        text: mask(&text[from..to]),
-        line,
-        marks: vec![(kind, span, label)],
+        name: escape(&place.source.name),
+        text: mask(&place.source.shown(from..to)),
+        line: place.line_column().0,
+        kind,
+        span: start - from..end - from,
+        label,
     }
 }

@@ -1,68 +1,84 @@
 //! A file's text under the name that people know it by, and a place in it.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::limits::MAX_FILE;
+use crate::base::file::{self, ReadError};
 
 /// One file, or a text that stands for one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Source {
     /// The name that problems are reported under, usually the path as the user gave it.
     pub name: String,
     /// The whole text, without a byte order mark.
     pub text: String,
+    /// The stretches of the text that are never shown, such as secrets, in order.
+    hidden: Vec<Range<usize>>,
 }
 
-/// Why a file could not become a source.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The file could not be opened or read.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// It is a directory, a pipe or a device.
-    #[error("not a regular file")]
-    NotAFile,
-    /// It is larger than a file of ours may be.
-    #[error("larger than {} KiB", MAX_FILE / 1024)]
-    TooLarge,
-    /// It is not text.
-    #[error("not UTF-8: the byte at offset {0} is not part of a character")]
-    NotText(usize),
-}
+/// Hidden stretches of fewer bytes are not looked for in messages: they are in any text.
+const SHORT: usize = 3;
 
 impl Source {
     /// A source of this name and text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         let text: String = text.into();
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        Arc::new(Self { name: name.into(), text })
+        Arc::new(Self { name: name.into(), text, hidden: Vec::new() })
     }
 
-    /// Reads a regular file of at most [`MAX_FILE`] bytes; what a pipe or a device would give is
-    /// never waited for.
+    /// Reads a file as [`file::read`] does.
     pub fn read(path: &Path) -> Result<Arc<Self>, ReadError> {
-        if !path.metadata()?.is_file() {
-            return Err(ReadError::NotAFile);
+        Ok(Self::new(path.display().to_string(), file::read(path)?))
+    }
+
+    /// The same with these stretches of its text hidden, in order.
+    pub fn hiding(&self, hidden: Vec<Range<usize>>) -> Arc<Self> {
+        Arc::new(Self { name: self.name.clone(), text: self.text.clone(), hidden })
+    }
+
+    /// The text in this span as it may be shown: a star for each byte that is hidden.
+    pub fn shown(&self, span: Range<usize>) -> Cow<'_, str> {
+        let text = self.text.get(span.clone()).unwrap_or_default();
+        let overlaps = |hidden: &&Range<usize>| hidden.start < span.end && span.start < hidden.end;
+        let mut hidden = self.hidden.iter().filter(overlaps).peekable();
+        if hidden.peek().is_none() {
+            return text.into();
         }
-        let mut bytes = Vec::new();
-        let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX) + 1;
-        File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-        if bytes.len() > MAX_FILE {
-            return Err(ReadError::TooLarge);
+        let mut shown = String::with_capacity(text.len());
+        let mut at = span.start;
+        for range in hidden {
+            let (from, to) = (range.start.max(at), range.end.min(span.end));
+            shown.push_str(&self.text[at..from]);
+            shown.push_str(&"*".repeat(to - from));
+            at = to;
         }
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self::new(path.display().to_string(), text)),
-            Err(error) => Err(ReadError::NotText(error.utf8_error().valid_up_to())),
+        shown.push_str(&self.text[at..span.end]);
+        shown.into()
+    }
+
+    /// A message about the file without what is hidden in it.
+    pub fn without_hidden(&self, message: &str) -> String {
+        let mut message = message.to_owned();
+        for range in self.hidden.iter().filter(|range| range.len() >= SHORT) {
+            message = message.replace(&self.text[range.clone()], "***");
         }
+        message
     }
 
     /// The place of these bytes of the text.
     pub fn place(self: &Arc<Self>, span: Range<usize>) -> Place {
         Place { source: Arc::clone(self), span }
+    }
+}
+
+/// A source shows its name only: its text may hold secrets.
+impl fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Source({:?})", self.name)
     }
 }
 

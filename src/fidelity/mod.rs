@@ -68,6 +68,9 @@ pub fn samples(vendor: &Arc<Vendor>) -> Result<Vec<Sample>, Problems> {
     let index = vendor.samples.get(INDEX).filter(|_| vendor.samples.len() > 1);
     let Some(index) = index else { return Ok(Vec::new()) };
     let (node, mut problems) = toml::parse(index);
+    if problems.broke_parsing() {
+        return Err(problems);
+    }
     let Some(form) = IndexForm::read(&node, &mut problems) else { return Err(problems) };
     let mut samples = Vec::new();
     for sample in form.sample {

@@ -77,7 +77,7 @@ async fn receive(
     };
     let body = String::from_utf8_lossy(&body).into_owned();
     let header = |name: &str| -> Option<String> {
-        request.headers().get(name)?.to_str().ok().map(str::to_owned)
+        String::from_utf8(request.headers().get(name)?.as_bytes().to_vec()).ok()
     };
     let receipt = account.receive(&body, &header);
     let delay: Duration = receiver.wrong.iter().filter_map(Wrong::delay).sum();
@@ -85,6 +85,7 @@ async fn receive(
         tokio::time::sleep(delay).await;
     }
     let (status, answer) = answer(&receiver.wrong, &receipt);
+    let is_handshake = receipt.handshake.is_some();
     let received = Received {
         vendor: account.vendor.id.clone(),
         method: request.method().to_string(),
@@ -92,6 +93,7 @@ async fn receive(
         body,
         receipt,
         status,
+        on_purpose: receiver.wrong.iter().filter(|w| w.concerns(is_handshake)).cloned().collect(),
     };
     (*show)(&received);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
@@ -103,7 +105,7 @@ fn answer(wrong: &[Wrong], receipt: &crate::vendor::Receipt) -> (u16, String) {
     let status = wrong.iter().find_map(Wrong::status);
     let wrong_token = wrong.contains(&Wrong::Token);
     match (&receipt.handshake, status) {
-        (_, Some(status)) => (status, r#"{"error":"wanted"}"#.into()),
+        (_, Some(status)) => (status, r#"{"error":"wrong on purpose, as --wrong asks"}"#.into()),
         (Some(_), None) if wrong_token => (200, r#"{"token":"not the token"}"#.into()),
         (Some(reply), None) if reply.is_empty() => (200, "{}".into()),
         (Some(reply), None) => (200, reply.clone()),

@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
+use super::Wrong;
 use crate::base::text::{escape, excerpt};
 use crate::vendor::Receipt;
 
@@ -20,6 +21,8 @@ pub struct Received {
     pub receipt: Receipt,
     /// The status of our answer.
     pub status: u16,
+    /// How the answer was wrong on purpose.
+    pub on_purpose: Vec<Wrong>,
 }
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -47,10 +50,11 @@ impl Received {
             .map(|finding| finding.what.as_str())
             .collect();
         let mut told = format!(
-            "                 {DIM}receiver:{DIM:#} {style}{mark}{style:#} {what}{text} {DIM}· {} bytes, {} verified, answered {}{DIM:#}",
+            "                 {DIM}receiver:{DIM:#} {style}{mark}{style:#} {what}{text} {DIM}· {} bytes, {} verified, answered {}{}{DIM:#}",
             self.body.len(),
             checked.len(),
-            self.status
+            self.status,
+            self.purpose()
         );
         for finding in &receipt.findings {
             if let Some(wrong) = &finding.wrong {
@@ -61,5 +65,13 @@ impl Received {
             }
         }
         told
+    }
+
+    fn purpose(&self) -> String {
+        let ways: Vec<String> = self.on_purpose.iter().map(ToString::to_string).collect();
+        if ways.is_empty() {
+            return String::new();
+        }
+        format!(" · wrong on purpose: {}", ways.join(", "))
     }
 }

@@ -1,5 +1,6 @@
 //! How the receiver misbehaves when it is asked to.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::base::duration;
@@ -29,6 +30,11 @@ impl Wrong {
         }
     }
 
+    /// Whether it has to do with a request: another token comes back in handshakes only.
+    pub(super) fn concerns(&self, is_handshake: bool) -> bool {
+        is_handshake || *self != Self::Token
+    }
+
     pub(super) fn status(&self) -> Option<u16> {
         match self {
             Self::Status(status) => Some(*status),
@@ -40,6 +46,16 @@ impl Wrong {
         match self {
             Self::Slow(delay) => Some(*delay),
             _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(formatter, "status:{status}"),
+            Self::Slow(delay) => write!(formatter, "slow:{delay:?}"),
+            Self::Token => formatter.write_str("token"),
         }
     }
 }

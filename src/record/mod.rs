@@ -10,7 +10,7 @@ use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
-pub use recorder::{Recorder, Redactor, Scope};
+pub use recorder::{Recorder, Scope};
 
 /// The version of the JSON form.
 const VERSION: u32 = 1;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{Met, Record, What};
 use crate::base::clock::Clock;
-use crate::base::secret::Secret;
+use crate::base::redact::Redactor;
 
 /// Writes the records of one run.
 #[derive(Clone, Debug)]
@@ -44,97 +44,46 @@ impl Recorder {
             run: self.run,
             conversation: scope.conversation,
             step: scope.step,
-            what: self.redactor.what(what),
+            what: redacted(&self.redactor, what),
         };
         let _ = self.sink.send(record).await;
     }
 }
 
-/// Puts references in the place of secrets.
-#[derive(Clone, Debug, Default)]
-pub struct Redactor(Vec<(String, String)>);
-
-impl Redactor {
-    /// A redactor of these secrets, by name. Built-in test credentials are public and stay.
-    pub fn new<'a>(secrets: impl IntoIterator<Item = (&'a String, &'a Secret)>) -> Self {
-        let mut pairs = Vec::new();
-        for (name, secret) in secrets {
-            if !secret.is_public() {
-                let reference = format!("${{secret.{name}}}");
-                let value = secret.expose().to_owned();
-                let inside_json = serde_json::Value::from(value.as_str()).to_string();
-                let inside_json = inside_json.trim_matches('"').to_owned();
-                if inside_json != value {
-                    pairs.push((inside_json, reference.clone()));
-                }
-                pairs.push((value, reference));
-            }
-        }
-        Self(pairs)
+/// A record without the secrets in it.
+fn redacted(redactor: &Redactor, mut what: What) -> What {
+    if redactor.is_empty() {
+        return what;
     }
-
-    fn text(&self, text: &mut String) {
-        for (secret, reference) in &self.0 {
-            if text.contains(secret) {
-                *text = text.replace(secret, reference);
-            }
+    let text = |text: &mut String| redactor.text(text);
+    let met = |met: &mut Met| {
+        text(&mut met.answer);
+        met.location.iter_mut().chain(met.reason.iter_mut()).for_each(text);
+    };
+    match &mut what {
+        What::HandshakeSent { url, body } => {
+            text(url);
+            text(body);
         }
-    }
-
-    fn met(&self, met: &mut Met) {
-        self.text(&mut met.answer);
-        for text in met.location.iter_mut().chain(met.reason.iter_mut()) {
-            self.text(text);
+        What::HandshakeAnswered { url, met: answered, wrong, .. } => {
+            text(url);
+            met(answered);
+            wrong.iter_mut().for_each(text);
         }
-    }
-
-    fn what(&self, mut what: What) -> What {
-        if self.0.is_empty() {
-            return what;
+        What::DeliveryPlanned { body, .. } => text(body),
+        What::AttemptStarted { url, headers, .. } => {
+            text(url);
+            headers.iter_mut().for_each(|(_, value)| text(value));
         }
-        match &mut what {
-            What::HandshakeSent { url, body } => {
-                self.text(url);
-                self.text(body);
-            }
-            What::HandshakeAnswered { url, met, wrong, .. } => {
-                self.text(url);
-                self.met(met);
-                wrong.iter_mut().for_each(|text| self.text(text));
-            }
-            What::DeliveryPlanned { body, .. } => self.text(body),
-            What::AttemptStarted { url, headers, .. } => {
-                self.text(url);
-                headers.iter_mut().for_each(|(_, value)| self.text(value));
-            }
-            What::AttemptFinished { met, .. } => self.met(met),
-            What::DeliverySettled(settled) => self.met(&mut settled.met),
-            What::RunStarted(started) => self.text(&mut started.url),
-            What::ActDone(told) | What::ActImplied(told) => self.text(&mut told.told),
-            What::RunFinished(finished) => {
-                finished.reason.iter_mut().for_each(|text| self.text(text));
-            }
-            What::ActSkipped { .. }
-            | What::ActSilent { .. }
-            | What::ActDropped { .. }
-            | What::DeliveryUnsubscribed { .. } => {}
-        }
-        what
+        What::AttemptFinished { met: finished, .. } => met(finished),
+        What::DeliverySettled(settled) => met(&mut settled.met),
+        What::RunStarted(started) => text(&mut started.url),
+        What::ActDone(told) | What::ActImplied(told) => text(&mut told.told),
+        What::RunFinished(finished) => finished.reason.iter_mut().for_each(text),
+        What::ActSkipped { .. }
+        | What::ActSilent { .. }
+        | What::ActDropped { .. }
+        | What::DeliveryUnsubscribed { .. } => {}
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_gives_way_to_its_reference_in_both_spellings() {
-        let secret = Secret::given("s3\"cret".into());
-        let test = Secret::test("public".into());
-        let names = ["token".to_owned(), "other".to_owned()];
-        let redactor = Redactor::new([(&names[0], &secret), (&names[1], &test)]);
-        let mut text = r#"s3"cret {"t":"s3\"cret"} public"#.to_owned();
-        redactor.text(&mut text);
-        assert_eq!(text, r#"${secret.token} {"t":"${secret.token}"} public"#);
-    }
+    what
 }

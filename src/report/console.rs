@@ -85,15 +85,16 @@ impl Console {
         implied: bool,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let start = self.run.as_ref().map_or(record.run_time, |run| run.start);
-        let after = record.run_time.duration_since(start).as_secs_f64();
+        let after = self.after(record);
         let mark = if implied { " (implied)" } else { "" };
         let told = escape(&act.told);
-        writeln!(
-            out,
-            "{DIM}{after:>9.3} s{DIM:#}  {BOLD}{:<8}{BOLD:#} {told}{DIM}{mark}{DIM:#}",
-            act.by
-        )
+        writeln!(out, "{DIM}{after}{DIM:#}  {BOLD}{:<8}{BOLD:#} {told}{DIM}{mark}{DIM:#}", act.by)
+    }
+
+    /// The run time since the run's start.
+    fn after(&self, record: &Record) -> String {
+        let start = self.run.as_ref().map_or(record.run_time, |run| run.start);
+        format!("{:>9.3} s", record.run_time.duration_since(start).as_secs_f64())
     }
 
     fn settled(
@@ -227,7 +228,8 @@ impl Report for Console {
             What::ActDone(act) => self.act(record, act, false, out),
             What::ActImplied(act) => self.act(record, act, true, out),
             What::ActSkipped { act, reason } => {
-                writeln!(out, "{INDENT}{NOTE}-{NOTE:#} `{act}` is left out: {}", escape(reason))
+                let (after, reason) = (self.after(record), escape(reason));
+                writeln!(out, "{DIM}{after}{DIM:#}  {NOTE}-{NOTE:#} `{act}` is left out: {reason}")
             }
             What::ActSilent { reason, .. } => {
                 writeln!(out, "{INDENT}{DIM}- nothing is sent: {}{DIM:#}", escape(reason))

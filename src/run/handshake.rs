@@ -20,7 +20,7 @@ pub(super) async fn shake<T: Transport>(
     let policy = &endpoint.policy;
     let request = Request {
         url: endpoint.url.clone(),
-        headers: [plan.account.handshake_headers(&body), plan.headers.clone()].concat(),
+        headers: [plan.account.handshake_headers(&body), plan.extra_headers()].concat(),
         body: body.into(),
         connect: policy.connect.unsigned_abs(),
         total: policy.total.unsigned_abs(),

@@ -16,9 +16,11 @@ use url::Url;
 
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::draw::Draw;
-use crate::base::files::Shelf;
+use crate::base::redact::Redactor;
+use crate::base::secret::Secret;
+use crate::base::shelf::Shelf;
 use crate::delivery::{Dress, Endpoint, Pace, Transport, drive};
-use crate::record::{FilesTold, Record, Recorder, Redactor, RunFinished, RunStarted, Scope, What};
+use crate::record::{FilesTold, Record, Recorder, RunFinished, RunStarted, Scope, What};
 use crate::scenario::Script;
 use crate::vendor::{Account, Subscription};
 
@@ -35,8 +37,8 @@ pub struct Plan {
     pub account: Arc<Account>,
     /// To whom the payloads go.
     pub url: Url,
-    /// Headers beside the vendor's.
-    pub headers: Vec<(String, String)>,
+    /// Headers beside the vendor's; those that are secret never leave as records.
+    pub headers: Vec<(String, Secret)>,
     /// What the endpoint is sent.
     pub subscription: Subscription,
     /// What everything random is drawn from.
@@ -51,6 +53,21 @@ pub struct Plan {
     pub files: Arc<Shelf>,
 }
 
+impl Plan {
+    /// Keeps the run's secrets out of what is told: those of the account and of the headers.
+    fn redactor(&self) -> Redactor {
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
+        Redactor::new(self.account.secret_references().chain(headers))
+    }
+
+    /// The headers beside the vendor's, as they are sent.
+    fn extra_headers(&self) -> Vec<(String, String)> {
+        let headers = self.headers.iter();
+        headers.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
+    }
+}
+
 /// Plays a run to its end. Records go to the sink, the last of them with the verdict, which is
 /// also given.
 pub async fn run<T: Transport>(
@@ -61,11 +78,12 @@ pub async fn run<T: Transport>(
 ) -> RunFinished {
     let watch = Stopwatch::start();
     let (inner, mut records) = mpsc::channel(crate::base::limits::RECORD_QUEUE);
-    let redactor = || Redactor::new(&plan.account.secrets);
-    let recorder = Recorder::new(plan.number, clock, redactor(), inner);
+    let redactor = plan.redactor();
+    let recorder = Recorder::new(plan.number, clock, redactor.clone(), inner);
     let scope = Scope { at: plan.start, conversation: None, step: None };
-    let last = Recorder::new(plan.number, clock, redactor(), sink.clone());
-    let mut tally = Tally::new(plan.script.verify.clone());
+    let last = Recorder::new(plan.number, clock, redactor, sink.clone());
+    let success = plan.account.vendor.policy.success.clone();
+    let mut tally = Tally::new(plan.script.verify.clone(), success);
     let (shelf, files) = (Arc::clone(&plan.files), format!("{}/", plan.account.files));
     let mut links = BTreeSet::new();
     let playing = tokio::spawn(play(plan, transport, recorder));
@@ -148,7 +166,7 @@ fn started(plan: &Plan) -> RunStarted {
 }
 
 fn endpoint(plan: &Plan) -> Endpoint {
-    let (account, extra) = (Arc::clone(&plan.account), plan.headers.clone());
+    let (account, extra) = (Arc::clone(&plan.account), plan.extra_headers());
     let dress: Dress = Arc::new(move |body, attempt| {
         let mut headers = account.headers(body, attempt);
         headers.extend(extra.iter().cloned());

@@ -47,9 +47,10 @@ impl Player {
         let mut deliveries = 0;
         while let Some(Scene { step, at, turn }) = stage.next() {
             let spot = Spot { number, step, at };
+            // What came before has settled by then, so that the report tells it first.
+            self.handle.sleep_until(number, at).await;
             match turn {
                 Turn::Done { act, implied, happened } => {
-                    self.handle.sleep_until(number, at).await;
                     let told = told(&act, &happened.event, stage.conversation());
                     let what = if implied { What::ActImplied(told) } else { What::ActDone(told) };
                     self.tell(spot, what).await;

@@ -7,7 +7,7 @@ use crate::record::{Met, Outcome, Record, RunFinished, Settled, Verdict, What};
 /// Counts a run's records.
 #[derive(Debug)]
 pub struct Tally {
-    verify: Option<StatusSet>,
+    right_statuses: Right,
     deliveries: u64,
     settled: u64,
     right: u64,
@@ -22,10 +22,11 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing counted yet. `verify` are the statuses that the scenario calls right, where it does.
-    pub fn new(verify: Option<StatusSet>) -> Self {
+    /// Nothing counted yet. `verify` are the statuses that the scenario calls right, where it does;
+    /// `success` those that the vendor accepts.
+    pub fn new(verify: Option<StatusSet>, success: StatusSet) -> Self {
         Self {
-            verify,
+            right_statuses: Right { verify, success },
             deliveries: 0,
             settled: 0,
             right: 0,
@@ -57,7 +58,7 @@ impl Tally {
             }
             What::DeliverySettled(settled) => {
                 self.settled += 1;
-                match wrong(settled, self.verify.as_ref()) {
+                match self.right_statuses.wrong(settled) {
                     None => self.right += 1,
                     Some(wrong) => drop(self.first_wrong.get_or_insert(wrong)),
                 }
@@ -115,15 +116,28 @@ impl Tally {
     }
 }
 
-/// What is wrong with how a delivery ended, if anything.
-fn wrong(settled: &Settled, verify: Option<&StatusSet>) -> Option<String> {
-    let status = settled.met.final_status();
-    let good = StatusSet::good();
-    let right = match verify {
-        Some(verify) => status.is_some_and(|status| verify.contains(status)),
-        None => settled.accepted && status.is_some_and(|status| good.contains(status)),
-    };
-    (!right).then(|| format!("`{}` {}", settled.event_type, met_in_words(&settled.met)))
+/// Which answers are right.
+#[derive(Debug)]
+struct Right {
+    verify: Option<StatusSet>,
+    success: StatusSet,
+}
+
+impl Right {
+    /// What is wrong with how a delivery ended, if anything.
+    fn wrong(&self, settled: &Settled) -> Option<String> {
+        let status = settled.met.final_status();
+        let is_in = |set: &StatusSet| status.is_some_and(|status| set.contains(status));
+        let wanted = match &self.verify {
+            Some(verify) if !is_in(verify) => format!("the scenario wants {verify}"),
+            None if !settled.accepted => format!("the vendor accepts {}", self.success),
+            None if !is_in(&StatusSet::good()) => format!("right is {}", StatusSet::good()),
+            _ => return None,
+        };
+        let met = met_in_words(&settled.met);
+        let wanted = status.map(|_| format!("; {wanted}")).unwrap_or_default();
+        Some(format!("`{}` {met}{wanted}", settled.event_type))
+    }
 }
 
 fn met_in_words(met: &Met) -> String {

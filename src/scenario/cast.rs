@@ -108,7 +108,10 @@ fn check_name(key: &Key, role: Role, problems: &mut Problems) {
     if RESERVED.contains(&key.name.as_str()) || other_role.is_some() {
         let message = format!("`{}` cannot name somebody of the role {role}", key.name);
         let problem = Problem::at(&key.place, code::RESERVED_NAME, message);
-        problems.push(problem.help("give them a name of their own, such as `grace`"));
+        problems.push(problem.help(match other_role {
+            Some(role) => format!("a cast member of this name would be the {role}"),
+            None => "give them a name of their own, such as `grace`".to_owned(),
+        }));
     }
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     if key.name.is_empty() || key.name.len() > 64 || !key.name.chars().all(is_plain) {

@@ -2,7 +2,7 @@
 //!
 //! Whether its acts can happen in their order is left to the dry run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Draft;
@@ -15,7 +15,7 @@ use super::script::{Override, Script, Step};
 use super::text::Texts;
 use crate::diag::{At, Named, Place, Problem, Problems, code};
 use crate::policy::StatusSet;
-use crate::vendor::{Subscription, Vendor};
+use crate::vendor::{Subscription, Vendor, VendorRef};
 
 /// Checks a scenario for the vendors that it is `played` at. What one of them lacks is left out
 /// there; what none of the vendors has that are `known` is a problem.
@@ -30,19 +30,18 @@ pub fn check(
     let (form, file) = (&form, source.name.as_str());
     let cast = cast::check(form, &mut problems);
     let texts = Texts::of(&cast);
-    let ids = vendors.iter().map(|vendor| vendor.id.as_str()).collect();
     let mut checker = Checker {
         form,
         cast: &cast,
         texts,
         vendors: &vendors,
-        ids,
         seen: BTreeMap::new(),
         messages: 0,
         counts: BTreeMap::new(),
         entities: BTreeMap::new(),
         problems: &mut problems,
     };
+    checker.declared_vendors();
     let steps = checker.steps();
     let subscribe = checker.subscriptions();
     let verify = checker.verify();
@@ -61,9 +60,8 @@ pub(super) struct Checker<'a> {
     pub(super) cast: &'a [CastMember],
     pub(super) texts: Texts,
     pub(super) vendors: &'a [Arc<Vendor>],
-    ids: Vec<&'a str>,
-    /// Ids of steps so far, with the place of each and how many messages were said before it.
-    pub(super) seen: BTreeMap<String, (Place, usize)>,
+    /// Steps with an id so far.
+    pub(super) seen: BTreeMap<String, Seen>,
     messages: usize,
     /// How many steps without an id there are so far, by act and doer.
     counts: BTreeMap<String, usize>,
@@ -72,13 +70,22 @@ pub(super) struct Checker<'a> {
     pub(super) problems: &'a mut Problems,
 }
 
+/// A step with an id that has been read.
+pub(super) struct Seen {
+    place: Place,
+    /// How many messages there are once it has happened; nothing where it says none.
+    pub(super) messages: Option<usize>,
+}
+
 impl Checker<'_> {
+    fn declared_vendors(&mut self) {
+        for name in self.form.vendors.iter().flat_map(|names| names.iter()) {
+            self.known_vendor(&VendorRef::parse(name).id, &name.place);
+        }
+    }
+
     fn steps(&mut self) -> Vec<Step> {
         let form = self.form;
-        if form.step.is_empty() {
-            let problem = Problem::at(&form.place, code::EMPTY, "the scenario has no steps");
-            self.problems.push(problem.help("begin with `[[step]]` and `open = {}`"));
-        }
         let order = rounds::order(&form.step, self.problems);
         order.into_iter().filter_map(|entry| self.step(&form.step[entry.step], entry)).collect()
     }
@@ -94,18 +101,18 @@ impl Checker<'_> {
     }
 
     fn step_of(&mut self, step: &StepForm, entry: Entry) -> Option<Step> {
-        if let Some(id) = &step.id {
-            self.remember(id);
-        }
-        let own = ["id", "after", "repeat", "only", "for"];
-        let act = read_act(&step.act, &step.place, &own, self.problems);
-        for vendor in &step.only {
+        let act = read_act(&step.act, &step.place, StepForm::KEYS, self.problems);
+        for vendor in step.only.iter().flat_map(|only| only.iter()) {
             self.known_vendor(&vendor.value, &vendor.place);
         }
+        let says = act.as_ref().is_none_or(|(_, act)| matches!(act, ActForm::Say(_)));
+        self.messages += usize::from(act.is_some() && says);
         let overrides = self.overrides(&step.for_);
-        let (key, act) = act?;
-        self.messages += usize::from(matches!(act, ActForm::Say(_)));
-        let act = self.plan(&act, &key)?;
+        let planned = act.and_then(|(key, act)| Some((self.plan(&act, &key)?, key)));
+        if let Some(id) = &step.id {
+            self.remember(id, says);
+        }
+        let (act, key) = planned?;
         let label = match &step.id {
             Some(id) if entry.round == 1 => id.value.clone(),
             Some(id) => format!("{} {}", id.value, entry.round),
@@ -122,19 +129,25 @@ impl Checker<'_> {
             place: key.place,
             label,
             after: step.after.as_ref().map(|after| after.value),
-            only: step.only.iter().map(|vendor| vendor.value.clone()).collect(),
+            only: step
+                .only
+                .as_ref()
+                .map(|only| only.iter().map(|vendor| vendor.value.clone()).collect()),
             act,
             overrides,
         })
     }
 
-    fn remember(&mut self, id: &At<String>) {
-        if let Some((first, _)) = self.seen.get(&id.value).filter(|(first, _)| *first != id.place) {
+    fn remember(&mut self, id: &At<String>, says: bool) {
+        if let Some(first) = self.seen.get(&id.value).filter(|first| first.place != id.place) {
             let message = format!("another step has the id `{}`", id.value);
             let problem = Problem::at(&id.place, code::DUPLICATE_ID, message);
-            self.problems.push(problem.also(first, "first here"));
+            self.problems.push(
+                problem.also(&first.place, "first here").help("give each step an id of its own"),
+            );
         }
-        self.seen.insert(id.value.clone(), (id.place.clone(), self.messages));
+        let messages = says.then_some(self.messages);
+        self.seen.insert(id.value.clone(), Seen { place: id.place.clone(), messages });
     }
 
     fn overrides(&mut self, form: &Named<OverrideForm>) -> BTreeMap<String, Override> {
@@ -144,11 +157,20 @@ impl Checker<'_> {
             let act = if own.act.is_empty() {
                 if own.skip.is_none() && own.after.is_none() {
                     let message = format!("nothing is different at `{}`", vendor.name);
-                    self.problems.push(Problem::at(&own.place, code::EMPTY, message));
+                    let problem = Problem::at(&vendor.place, code::EMPTY, message);
+                    self.problems.push(problem.help("give `skip`, `after` or another act"));
                 }
                 None
             } else {
-                let act = read_act(&own.act, &own.place, &["skip", "after"], self.problems);
+                let act = read_act(&own.act, &own.place, OverrideForm::KEYS, self.problems);
+                if let (Some((key, _)), Some(skip)) = (&act, &own.skip) {
+                    let message =
+                        format!("the step is skipped at `{}`, so this never happens", vendor.name);
+                    let problem = Problem::at(&key.place, code::CONTRADICTION, message);
+                    self.problems.push(
+                        problem.also(&skip.place, "skipped here").help("keep one of the two"),
+                    );
+                }
                 act.and_then(|(key, act)| self.plan(&act, &key))
             };
             let skip = own.skip.as_ref().map(|skip| skip.value.clone());
@@ -158,11 +180,17 @@ impl Checker<'_> {
         overrides
     }
 
+    /// There must be such a vendor, and the scenario must be played there.
     fn known_vendor(&mut self, id: &str, place: &Place) {
-        if !self.form.is_for(id) || !self.ids.contains(&id) {
-            let message = format!("the scenario is not played at `{id}`");
-            let problem = Problem::at(place, code::UNKNOWN_VENDOR, message);
-            self.problems.push(problem.known(id, self.ids.iter().copied()));
+        let problem = |message| Problem::at(place, code::UNKNOWN_VENDOR, message);
+        if !self.vendors.iter().any(|vendor| vendor.id == id) {
+            let known = self.vendors.iter().map(|vendor| vendor.id.as_str());
+            let known: BTreeSet<&str> = known.collect();
+            self.problems.push(problem(format!("unknown vendor `{id}`")).known(id, known));
+        } else if !self.form.is_for(id) {
+            let problem = problem(format!("the scenario is not played at `{id}`"));
+            self.problems
+                .push(problem.help(format!("add `{id}` to `vendors`, or leave it out here")));
         }
     }
 
@@ -180,10 +208,10 @@ impl Checker<'_> {
 
     fn verify(&mut self) -> Option<StatusSet> {
         let parts = &self.form.verify.as_ref()?.status;
-        for part in parts {
+        for part in parts.iter() {
             if let Err(error) = StatusSet::parse([part.as_str()]) {
                 let problem = Problem::at(&part.place, code::UNKNOWN_STATUS, error.to_string());
-                self.problems.push(problem);
+                self.problems.push(problem.help("for example: `status = [\"2xx\", \"410\"]`"));
             }
         }
         StatusSet::parse(parts.iter().map(|part| part.as_str())).ok()

@@ -44,26 +44,48 @@ fn run_at(
     let account = Account::test(vendor);
     let people = cast.iter().map(|m| m.invent(&account, &draws, Timestamp::UNIX_EPOCH)).collect();
     let mut conversation = Conversation::new(1, people, vendor.habits());
-    let (mut left_out, mut played) = (None, false);
+    let (mut left_out, mut played, mut mended) = (None, false, false);
     for step in steps.iter().filter(|step| step.skipped_at(&vendor.id).is_none()) {
         let act = step.plan_at(&vendor.id).act.clone();
         if let Some(reason) = unplayable(&account, &act, &conversation) {
             let told = format!("{} cannot play `{}`: {reason}", vendor.name, act.word());
             if only_this {
-                problems.push(Problem::at(&step.place, code::VENDOR_CANNOT, &told));
+                let problem = Problem::at(&step.place, code::VENDOR_CANNOT, &told);
+                problems.push(problem.help(format!(
+                    "leave it out, or name another vendor beside `{}` in `vendors`",
+                    vendor.id
+                )));
             }
             left_out.get_or_insert(told);
             continue;
         }
-        if let Err(refusal) = play(&mut conversation, act) {
-            if left_out.is_none() {
+        match play(&mut conversation, act.clone()) {
+            Ok(()) => played = true,
+            Err(_) if left_out.is_some() => return left_out,
+            Err(Refusal::AlreadyOpen) if mended => {}
+            Err(refusal) => {
                 problems.push(refused(step, &refusal));
+                mended |= mend(&mut conversation, &refusal, act);
             }
-            return left_out;
         }
-        played = true;
     }
     left_out.filter(|_| !played)
+}
+
+/// Lets the conversation go on as if it were open, so that the steps that follow are not told for
+/// the same reason.
+fn mend(conversation: &mut Conversation, refusal: &Refusal, act: Act) -> bool {
+    let Some(by) = conversation.visitor().map(|visitor| visitor.member.name.clone()) else {
+        return false;
+    };
+    let by = Who::Member(by);
+    let open = match refusal {
+        Refusal::NotOpened => Act::Open { by, channel: String::new(), assignee: None },
+        Refusal::Closed => Act::Reopen { by },
+        _ => return false,
+    };
+    let opened = play(conversation, open).is_ok();
+    opened && play(conversation, act).is_ok()
 }
 
 /// Why a vendor leaves an act out, if it does.
@@ -124,6 +146,9 @@ fn refused(step: &Step, refusal: &Refusal) -> Problem {
         Refusal::NobodyAssigned => {
             problem.help("`assign` it to somebody, or name an `assignee` in `open`")
         }
-        _ => problem,
+        Refusal::AlreadyOpen => problem.help("it is opened once; `reopen` follows a `close`"),
+        Refusal::NothingToRead(_) => problem.help("somebody else says something first"),
+        Refusal::TakesNoPart(_) => problem.help("`join` comes first, or `assign`"),
+        _ => problem.help("leave the step out"),
     }
 }

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use crate::base::duration::Span;
 use crate::conversation::{Role, VariableScope};
-use crate::diag::{At, Named, Node};
+use crate::diag::{At, Named, Node, NonEmpty};
 use crate::form;
 use crate::vendor::VendorRef;
 
@@ -16,13 +16,13 @@ form! {
         /// What the scenario is good for.
         about: Option<At<String>>,
         /// The vendors it is played at; every vendor that can play it without this.
-        vendors: Option<Vec<At<String>>>,
+        vendors: Option<NonEmpty<At<String>>>,
         /// The language of everybody who has none of their own, such as `sv`.
         locale: Option<At<String>>,
         /// Who takes part beside the visitor, the bot and the system.
         cast: Named<CastForm>,
         /// What an endpoint is sent, by vendor; the vendor's default without this.
-        subscribe: Named<Vec<At<String>>>,
+        subscribe: Named<NonEmpty<At<String>>>,
         /// What counts as right.
         verify: Option<VerifyForm>,
         /// What happens, in order.
@@ -62,7 +62,7 @@ form! {
     /// What counts as right.
     pub struct VerifyForm {
         /// Which answers of the receiver are right; `2xx` that the vendor accepts without this.
-        status: Vec<At<String>>,
+        status: NonEmpty<At<String>>,
     }
 }
 
@@ -76,7 +76,7 @@ form! {
         /// How often it happens, perhaps with the steps before it.
         repeat: Option<RepeatForm>,
         /// The vendors that the step is for; all of them without this.
-        only: Vec<At<String>>,
+        only: Option<NonEmpty<At<String>>>,
         /// What is different at a vendor.
         for_ ("for"): Named<OverrideForm>,
         ..act

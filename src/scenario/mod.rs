@@ -28,7 +28,8 @@ pub use stage::{Scene, Stage, Turn};
 
 use std::sync::Arc;
 
-use crate::diag::{Form as _, Problem, Problems, Source, code, toml};
+use crate::base::text::nearest;
+use crate::diag::{Content, Form as _, Node, Problem, Problems, Source, code, toml};
 
 /// A scenario that was read and is not yet checked: what of it could be read, and what could not.
 #[derive(Clone, Debug)]
@@ -44,12 +45,32 @@ pub struct Draft {
 /// Reads a scenario; what it means is checked later.
 pub fn read(source: &Arc<Source>) -> Result<Draft, Problems> {
     let (node, mut problems) = toml::parse(source);
-    if problems.is_empty() && node.as_table().is_some_and(|table| table.0.is_empty()) {
-        let place = source.place(0..0);
-        return Err(Problem::at(&place, code::EMPTY, "the scenario is empty").into());
+    if problems.broke_parsing() {
+        return Err(problems);
     }
+    problems.extend(no_steps(&node));
     match ScenarioForm::read(&node, &mut problems) {
         Some(form) => Ok(Draft { source: Arc::clone(source), form, problems }),
         None => Err(problems),
+    }
+}
+
+/// The problem with a scenario without steps. Where something is meant to be steps, what is wrong
+/// with it is told where it stands.
+fn no_steps(node: &Node) -> Problems {
+    let message = "the scenario has no steps";
+    let mut keys = node.as_table().into_iter().flat_map(|table| &table.0);
+    let meant = keys.find(|(key, _)| nearest(&key.name, ["step"]).is_some());
+    match meant.map(|(_, steps)| steps) {
+        None => {
+            let start = node.place.source.place(0..0);
+            let problem = Problem::at(&start, code::EMPTY, message);
+            problem.help("begin with `[[step]]` and `open = {}`").into()
+        }
+        Some(Node { place, content: Content::List(steps) }) if steps.is_empty() => {
+            let problem = Problem::at(place, code::EMPTY, message);
+            problem.help("each step stands under `[[step]]`").into()
+        }
+        Some(_) => Problems::new(),
     }
 }

@@ -13,6 +13,9 @@ use crate::conversation::{Act, Role, VariableScope, Who};
 use crate::diag::{At, Key, Named, Node, Problem, code};
 use crate::vendor::Data;
 
+/// Whoever is assigned.
+const ASSIGNEE: &str = "assignee";
+
 impl Checker<'_> {
     /// What can be played of an act; nothing where it has problems.
     pub(super) fn plan(&mut self, act: &ActForm, key: &Key) -> Option<ActPlan> {
@@ -65,7 +68,7 @@ impl Checker<'_> {
     fn open(&mut self, form: &OpenForm) -> Option<Act> {
         let by = self.who_or(form.by.as_ref(), Role::Visitor)?;
         let assignee = match &form.assignee {
-            Some(assignee) => Some(self.who(assignee)?),
+            Some(assignee) => Some(self.member(assignee, &[])?),
             None => None,
         };
         let channel = form.channel.as_ref().map_or("web", |channel| channel.as_str()).to_owned();
@@ -114,7 +117,7 @@ impl Checker<'_> {
             let kinds: BTreeSet<&str> = kinds.map(String::as_str).collect();
             self.problems.push(Problem::at(place, code::UNKNOWN_KIND, message).known(&kind, kinds));
         } else {
-            let what = format!("messages of the kind `{kind}`");
+            let what = format!("a message of the kind `{kind}`");
             self.check_data(&form.data, &known, &what, &["by", "kind", "text"]);
         }
         let act = Act::Say { by: by?, kind, text: String::new(), data: serde_json::Map::new() };
@@ -245,9 +248,14 @@ impl Checker<'_> {
     }
 
     fn who(&mut self, name: &At<String>) -> Option<Who> {
-        if name.value == "assignee" {
+        if name.value == ASSIGNEE {
             return Some(Who::Assignee);
         }
+        self.member(name, &[ASSIGNEE])
+    }
+
+    /// Somebody of the cast, by name or role. `others` are the names that would do as well.
+    fn member(&mut self, name: &At<String>, others: &[&str]) -> Option<Who> {
         if self.cast.iter().any(|member| member.name == name.value) {
             return Some(Who::Member(name.value.clone()));
         }
@@ -258,7 +266,8 @@ impl Checker<'_> {
             let message = format!("nobody is called `{}`", name.value);
             let problem = Problem::at(&name.place, code::UNKNOWN_PERSON, message);
             let cast = self.cast.iter().map(|member| member.name.as_str());
-            let known = cast.chain(self.form.cast.names()).chain(["assignee"]);
+            let known = cast.chain(self.form.cast.names()).chain(others.iter().copied());
+            let known: BTreeSet<&str> = known.collect();
             self.problems.push(problem.known(name, known));
             return None;
         };
@@ -284,13 +293,27 @@ impl Checker<'_> {
 
     /// How many messages there are once the step of this id has happened.
     fn messages_up_to(&mut self, id: &At<String>) -> Option<usize> {
-        let found = self.seen.get(&id.value).map(|(_, before)| before + 1);
-        if found.is_none() {
-            let message = format!("no earlier step has the id `{}`", id.value);
-            let problem = Problem::at(&id.place, code::NO_SUCH_STEP, message);
-            self.problems.push(problem.known(id, self.seen.keys().map(String::as_str)));
+        let seen = self.seen.get(&id.value);
+        let found = seen.and_then(|seen| seen.messages);
+        if found.is_some() {
+            return found;
         }
-        found
+        let is_it = |own: &At<String>| own.value == id.value;
+        let later =
+            self.form.step.iter().filter_map(|step| step.id.as_ref()).find(|own| is_it(own));
+        let said = self.seen.iter().filter(|(_, seen)| seen.messages.is_some());
+        let problem = |message| Problem::at(&id.place, code::NO_SUCH_STEP, message);
+        let problem = match (seen, later) {
+            (Some(_), _) => problem(format!("the step `{}` says nothing", id.value))
+                .help("give the id of a step with `say`"),
+            (None, Some(later)) => problem(format!("the step `{}` comes later", id.value))
+                .also(&later.place, "here")
+                .help("only what has been said can be read"),
+            (None, None) => problem(format!("no earlier step has the id `{}`", id.value))
+                .known(id, said.map(|(name, _)| name.as_str())),
+        };
+        self.problems.push(problem);
+        None
     }
 }
 

@@ -11,28 +11,43 @@ pub(super) struct Entry {
     pub(super) round: u32,
 }
 
-/// The steps in the order they happen.
+/// The steps in the order they happen. More than there may be are counted, never made.
 pub(super) fn order(steps: &[StepForm], problems: &mut Problems) -> Vec<Entry> {
     let mut order = Vec::new();
+    let mut total: usize = 0;
     for (at, step) in steps.iter().enumerate() {
-        order.push(Entry { step: at, round: 1 });
-        let Some(repeat) = &step.repeat else { continue };
-        let Some(first) = first(repeat, &steps[..=at], problems) else { continue };
-        let many = usize::try_from(repeat.times.value).unwrap_or_default();
-        if many == 0 || many.saturating_mul(at + 1 - first) > MAX_STEPS {
-            let message = format!("from 1 round to {MAX_STEPS} steps in all");
-            problems.push(Problem::at(&repeat.times.place, code::TOO_MANY, message));
-            continue;
+        let (first, rounds) = rounds(&steps[..=at], problems).unwrap_or((at, 1));
+        let again = (at + 1 - first).saturating_mul(rounds - 1);
+        let before = total;
+        total = total.saturating_add(1).saturating_add(again);
+        if total <= MAX_STEPS {
+            order.push(Entry { step: at, round: 1 });
+            let rounds = (2..).take(rounds - 1);
+            let round = |round| (first..=at).map(move |step| Entry { step, round });
+            order.extend(rounds.flat_map(round));
+        } else if before <= MAX_STEPS {
+            let place = step.repeat.as_ref().map_or(&step.place, |repeat| &repeat.times.place);
+            let message = format!("more than {MAX_STEPS} steps");
+            let problem = Problem::at(place, code::TOO_MANY, message);
+            problems.push(problem.help("tell it in several scenarios, or in fewer rounds"));
         }
-        let rounds = (2..).take(many - 1);
-        order.extend(rounds.flat_map(|round| (first..=at).map(move |step| Entry { step, round })));
-    }
-    if order.len() > MAX_STEPS {
-        let message = format!("{} steps, more than {MAX_STEPS}", order.len());
-        problems.push(Problem::at(&steps[order[MAX_STEPS].step].place, code::TOO_MANY, message));
-        order.truncate(MAX_STEPS);
     }
     order
+}
+
+/// The first step of the rounds that the last of these steps ends, and how many rounds there are.
+fn rounds(steps: &[StepForm], problems: &mut Problems) -> Option<(usize, usize)> {
+    let repeat = steps.last()?.repeat.as_ref()?;
+    let first = first(repeat, steps, problems)?;
+    match usize::try_from(repeat.times.value) {
+        Ok(times) if times > 0 => Some((first, times)),
+        _ => {
+            let message = format!("{} rounds are none", repeat.times.value);
+            let problem = Problem::at(&repeat.times.place, code::TOO_MANY, message);
+            problems.push(problem.help("a step happens once without `repeat`"));
+            None
+        }
+    }
 }
 
 /// The first step of a round; the last of `steps` ends it.
@@ -48,7 +63,11 @@ fn first(repeat: &RepeatForm, steps: &[StepForm], problems: &mut Problems) -> Op
     };
     if let Some(inner) = steps[first..last].iter().find_map(|step| step.repeat.as_ref()) {
         let problem = Problem::at(&from.place, code::TOO_MANY, "rounds within rounds");
-        problems.push(problem.also(&inner.place, "these steps repeat already"));
+        problems.push(
+            problem
+                .also(&inner.place, "these steps repeat already")
+                .help("begin the rounds behind it"),
+        );
         return None;
     }
     Some(first)

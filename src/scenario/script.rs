@@ -48,7 +48,7 @@ pub struct Step {
     /// The name of its values among those of the conversation.
     pub label: String,
     pub(super) after: Option<Span>,
-    pub(super) only: Vec<String>,
+    pub(super) only: Option<Vec<String>>,
     pub(super) act: ActPlan,
     pub(super) overrides: BTreeMap<String, Override>,
 }
@@ -244,7 +244,7 @@ impl Step {
 
     /// Why the step is left out at a vendor, where the file says so.
     pub fn skipped_at(&self, vendor: &str) -> Option<String> {
-        if !self.only.is_empty() && !self.only.iter().any(|only| only == vendor) {
+        if self.only.as_ref().is_some_and(|only| !only.iter().any(|id| id == vendor)) {
             return Some("the step is for other vendors".into());
         }
         self.overrides.get(vendor).and_then(|own| own.skip.clone())

@@ -26,7 +26,7 @@ impl Script {
                 place: place.clone(),
                 label: format!("{}.{number}", act.word()),
                 after: None,
-                only: Vec::new(),
+                only: None,
                 act: ActPlan::ready(act),
                 overrides: BTreeMap::new(),
             })

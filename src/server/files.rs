@@ -7,7 +7,7 @@ use actix_web::http::header::{ACCEPT_RANGES, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{Serving, start};
-use crate::base::files::{FILES, Shelf};
+use crate::base::shelf::{FILES, Shelf};
 
 /// Serves the built-in files on a port of loopback. Where it is taken, nothing is served, and the
 /// shelf says why.

@@ -52,7 +52,8 @@ pub fn compile(
     }
     if compiler.holes > MAX_HOLES {
         let message = format!("the template has {} holes, more than {MAX_HOLES}", compiler.holes);
-        compiler.problem(&node.place, code::TOO_MANY, message);
+        let problem = Problem::at(&node.place, code::TOO_MANY, message);
+        compiler.problems.push(problem.help("its includes count as well"));
     }
     (compiler.problems.len() == before).then(|| Body { ops: out.ops(), spelling })
 }
@@ -232,7 +233,8 @@ impl Compiler<'_> {
         if hole.made.is_some() {
             let message =
                 "a made value stands in `[account]`, `[secret]` or `[ids]`, not in a template";
-            self.problem(&hole.place, code::MADE_VALUE, message);
+            let problem = Problem::at(&hole.place, code::MADE_VALUE, message);
+            self.problems.push(problem.help("make it in `[ids]`, and name it here"));
             return None;
         }
         expr::check(hole, self.library, &self.scope, self.problems)

@@ -84,7 +84,11 @@ pub(super) fn check(
     if takes_argument != call.argument.is_some() {
         let takes =
             if takes_argument { "needs an argument behind `:`" } else { "takes no argument" };
-        return wrong(format!("the filter `{name}` {takes}"));
+        let problem =
+            Problem::at(place, code::WRONG_FILTER, format!("the filter `{name}` {takes}"));
+        return Err(
+            problem.help("`cut:20`, `or:null` and `word:TABLE` take one, the others do not")
+        );
     }
     if let Some(expected) = refuses(name, input) {
         return wrong(format!("the filter `{name}` takes {expected}, not {}", input.about()));
@@ -93,7 +97,11 @@ pub(super) fn check(
     match name {
         FilterName::Cut => match argument.parse() {
             Ok(length) if length > 0 => Ok((Filter::Cut(length), Shape::Text)),
-            _ => wrong(format!("`cut` takes a number of characters, not `{argument}`")),
+            _ => {
+                let message = format!("`cut` takes a number of characters, not `{argument}`");
+                let problem = Problem::at(place, code::WRONG_FILTER, message);
+                Err(problem.help("for example: `cut:20`"))
+            }
         },
         FilterName::Or => {
             let json: Json = serde_json::from_str(argument).unwrap_or_default();

@@ -52,14 +52,16 @@ impl Line {
                 text.len(),
                 rules.bytes.unwrap_or(0)
             );
-            problems.push(Problem::at(&text.place, code::TOO_MANY, message));
+            let problem = Problem::at(&text.place, code::TOO_MANY, message);
+            problems.push(problem.help("say it in several messages"));
         }
         let pieces = hole::split(text, &text.place, problems);
         let holes = pieces.iter().filter(|piece| matches!(piece, Piece::Hole(_))).count();
         if rules.holes.is_some_and(|limit| holes > limit) {
             let message =
                 format!("the text has {holes} holes, more than {}", rules.holes.unwrap_or(0));
-            problems.push(Problem::at(&text.place, code::TOO_MANY, message));
+            let problem = Problem::at(&text.place, code::TOO_MANY, message);
+            problems.push(problem.help("write some of it out"));
         }
         let alone = pieces.len() == 1;
         let mut shape = Shape::Text;

@@ -7,6 +7,10 @@ use super::hole::{self, Piece};
 use crate::base::limits::MAX_INCLUDES;
 use crate::diag::{Key, Node, Place, Problem, Table, code};
 
+/// The keys that are the template's own.
+const CONSTRUCTS: &[&str] =
+    &["$each", "$do", "$if", "$is", "$then", "$else", "$include", "$with", "$merge", "$json"];
+
 /// The members of one object so far.
 #[derive(Default)]
 struct Members {
@@ -34,8 +38,10 @@ impl Compiler<'_> {
                 {
                     let message = format!("`{name}` is not a construct that can stand here");
                     let problem = Problem::at(&key.place, code::TEMPLATE_KEY, message);
-                    self.problems
-                        .push(problem.help("a key that begins with `$` is written with `$$`"));
+                    let problem = problem.near(name, CONSTRUCTS.iter().copied());
+                    let otherwise = "a key that begins with `$` is written with `$$`".to_owned();
+                    let help = problem.help.clone().unwrap_or(otherwise);
+                    self.problems.push(problem.help(help));
                 }
                 _ => {
                     self.once(key, &node.place, members);
@@ -63,7 +69,9 @@ impl Compiler<'_> {
         {
             let message = format!("the key `{}` is there twice", key.name);
             let problem = Problem::at(&key.place, code::DUPLICATE_KEY, message);
-            self.problems.push(problem.also(&first.place, "first here"));
+            self.problems.push(
+                problem.also(&first.place, "first here").help("only one of the files can have it"),
+            );
         }
         members.keys.push(key.clone());
     }
@@ -94,18 +102,23 @@ impl Compiler<'_> {
             return self.problem(&name.place, code::INCLUDE, "`$include` takes the name of a file");
         };
         if self.includes.iter().any(|including| including == file) {
-            return self.problem(&name.place, code::INCLUDE, format!("`{file}` includes itself"));
+            let problem =
+                Problem::at(&name.place, code::INCLUDE, format!("`{file}` includes itself"));
+            return self.problems.push(problem.help("this would have no end"));
         }
         if self.includes.len() == MAX_INCLUDES {
             let message = format!("includes are nested more than {MAX_INCLUDES} deep");
             return self.problem(&name.place, code::INCLUDE, message);
         }
         let Some(included) = (self.library.files)(file) else {
-            return self.problem(&name.place, code::INCLUDE, format!("there is no file `{file}`"));
+            let problem =
+                Problem::at(&name.place, code::INCLUDE, format!("there is no file `{file}`"));
+            return self.problems.push(problem.help("its path begins at the vendor's folder"));
         };
         let Some(entries) = included.as_table() else {
             let message = format!("`{file}` holds {}, not an object", included.kind());
-            return self.problem(&name.place, code::INCLUDE, message);
+            let problem = Problem::at(&name.place, code::INCLUDE, message);
+            return self.problems.push(problem.help("an included file holds an object"));
         };
         let bound = self.scope.bound.len();
         let values = table.get("$with").map(|with| self.with(with)).unwrap_or_default();

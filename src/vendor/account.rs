@@ -4,6 +4,7 @@
 //! receiver is configured once. The configuration replaces what it wants.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
@@ -48,7 +49,17 @@ pub struct Account {
     pub secrets: BTreeMap<String, Secret>,
     /// What a label of the vendor is called and where it lives, by name.
     pub brand: Map<String, Json>,
-    exposed: Map<String, Json>,
+    exposed: Exposed,
+}
+
+/// The credentials as templates take them.
+#[derive(Clone, Default)]
+struct Exposed(Map<String, Json>);
+
+impl fmt::Debug for Exposed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
 }
 
 const RULES: LineRules = LineRules { made: true, bytes: None, holes: None };
@@ -72,10 +83,6 @@ impl Fixed {
             fixed.secret.extend(line.map(|line| (key.name.clone(), line)));
         }
         for (key, option) in form.option.iter() {
-            if option.values.is_empty() {
-                let message = format!("the option `{}` has no values", key.name);
-                problems.push(Problem::at(&option.place, code::EMPTY, message));
-            }
             fixed.option.push((key.name.clone(), option.clone()));
         }
         fixed.brand =
@@ -135,7 +142,7 @@ impl Account {
             files: files_url(FILES_PORT),
             secrets: BTreeMap::new(),
             brand: fixed.brand.clone(),
-            exposed: Map::new(),
+            exposed: Exposed::default(),
         };
         let scope = draw.within("account");
         for (name, given) in &fixed.account {
@@ -171,7 +178,7 @@ impl Account {
                 problems.push(unknown(key, "secret", &known));
                 continue;
             }
-            match Secret::resolve(&reference.value) {
+            match reference.resolve() {
                 Ok(secret) => account.set_secret(&key.name, secret),
                 Err(message) => {
                     problems.push(Problem::at(&reference.place, code::SECRET_MISSING, message));
@@ -194,7 +201,8 @@ impl Account {
             *value = given;
         } else {
             let expected = Shape::of_json(value).about();
-            problems.push(crate::diag::form::wrong_type(node, expected));
+            let problem = crate::diag::form::wrong_type(node, expected);
+            problems.push(problem.help(format!("the vendor's own is `{value}`")));
         }
     }
 
@@ -210,13 +218,18 @@ impl Account {
             let known: Vec<&str> = option.values.iter().map(|known| known.as_str()).collect();
             let message = format!("`{}` is not {}", value.value, one_of(known.iter().copied()));
             let problem = Problem::at(&value.place, code::WRONG_CHOICE, message);
-            problems.push(problem.known(value, known));
+            problems.push(problem.near(value, known));
         }
     }
 
     fn set_secret(&mut self, name: &str, secret: Secret) {
-        self.exposed.insert(name.to_owned(), secret.expose().into());
+        self.exposed.0.insert(name.to_owned(), secret.expose().into());
         self.secrets.insert(name.to_owned(), secret);
+    }
+
+    /// The secrets, each with the reference that stands in its place.
+    pub fn secret_references(&self) -> impl Iterator<Item = (String, &Secret)> {
+        self.secrets.iter().map(|(name, secret)| (format!("${{secret.{name}}}"), secret))
     }
 
     /// What paths can begin at, whatever the conversation.
@@ -225,7 +238,7 @@ impl Account {
             .with("account", &self.values)
             .with("brand", &self.brand)
             .with("option", &self.options)
-            .with("secret", &self.exposed)
+            .with("secret", &self.exposed.0)
     }
 }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::folder::{Folder, MAIN};
 use super::{Vendor, check, overlay};
-use crate::diag::{Node, Problem, Problems, Source, code, json, toml};
+use crate::base::limits::MAX_TEMPLATE;
+use crate::diag::{Content, Node, Problem, Problems, Source, Table, code, json, toml};
 
 /// The revision that is the vendor's documentation as published.
 pub(super) const DOCS: &str = "docs";
@@ -57,7 +58,13 @@ impl Catalog {
         let own = Folder::inside(directory)?;
         if own.is_empty() {
             let message = format!("`{}` holds no folder with a `{MAIN}`", directory.display());
-            return Err(Problem::anywhere(code::VENDOR_FOLDER, message).into());
+            let problem = Problem::anywhere(code::VENDOR_FOLDER, message);
+            let help = if directory.join(MAIN).is_file() {
+                "this is a vendor's own folder: give the one that it lies in"
+            } else {
+                "give a folder that holds a folder for each vendor"
+            };
+            return Err(problem.help(help).into());
         }
         self.folders.extend(own);
         Ok(self)
@@ -104,7 +111,7 @@ impl Catalog {
         } else {
             let prefix = format!("revisions/{revision}/");
             let Some(source) = files.get(&format!("{prefix}overlay.toml")).cloned() else {
-                return Err(unknown_revision(folder, revision, &files).into());
+                return Err(unknown_revision(&node, revision, &files).into());
             };
             let shadows: Vec<(String, Arc<Source>)> = files
                 .iter()
@@ -115,6 +122,9 @@ impl Catalog {
             files.extend(shadows);
             overlay::lay(node, read_toml(&source, &mut problems))
         };
+        if problems.broke_parsing() {
+            return Err(problems);
+        }
         let templates = read_templates(&files, &mut problems);
         let vendor = check::check(&node, revision, &templates, &mut problems);
         let samples = samples(folder, &files);
@@ -140,9 +150,12 @@ impl Catalog {
         };
         let loops = extended.iter().any(|name| name == id);
         let Some(base) = self.folders.get(id).filter(|_| !loops) else {
-            let what = if loops { "extends itself" } else { "is not a vendor" };
-            let problem = Problem::at(&below.place, code::EXTENDS, format!("`{id}` {what}"));
-            problems.push(problem.known(id, self.ids()));
+            let problem = |what| Problem::at(&below.place, code::EXTENDS, format!("`{id}` {what}"));
+            problems.push(if loops {
+                problem("extends itself").help("one of them must stand on its own")
+            } else {
+                problem("is not a vendor").known(id, self.ids())
+            });
             return None;
         };
         extended.push(id.to_owned());
@@ -171,7 +184,7 @@ fn is_json(name: &str) -> bool {
 }
 
 fn unknown_revision(
-    folder: &Folder,
+    vendor: &Node,
     revision: &str,
     files: &BTreeMap<String, Arc<Source>>,
 ) -> Problem {
@@ -179,7 +192,8 @@ fn unknown_revision(
     let mut known: Vec<&str> = known.collect();
     known.dedup();
     known.push(DOCS);
-    let message = format!("`{}` has no revision `{revision}`", folder.name);
+    let id = vendor.as_table().and_then(|table| table.get("id")?.as_text()).unwrap_or_default();
+    let message = format!("`{id}` has no revision `{revision}`");
     Problem::anywhere(code::UNKNOWN_REVISION, message).known(revision, known)
 }
 
@@ -189,7 +203,8 @@ fn read_toml(source: &Arc<Source>, problems: &mut Problems) -> Node {
     node
 }
 
-/// The templates of a folder; samples are not templates, and a revision's are read as its shadows.
+/// The templates of a folder. One that cannot be read stands there empty, so that only its reading is
+/// told. Samples are not templates, and a revision's are read as its shadows.
 fn read_templates(
     files: &BTreeMap<String, Arc<Source>>,
     problems: &mut Problems,
@@ -199,9 +214,23 @@ fn read_templates(
     };
     let mut templates = BTreeMap::new();
     for (name, source) in files.iter().filter(|(name, _)| is_template(name)) {
-        let (node, others) = json::parse(source);
-        problems.extend(others);
-        templates.extend(node.map(|node| (name.clone(), Arc::new(node))));
+        let node = read_template(source, problems).unwrap_or_else(|| Node {
+            place: source.place(0..0),
+            content: Content::Table(Table::default()),
+        });
+        templates.insert(name.clone(), Arc::new(node));
     }
     templates
+}
+
+fn read_template(source: &Arc<Source>, problems: &mut Problems) -> Option<Node> {
+    if source.text.len() > MAX_TEMPLATE {
+        let message = format!("the template is larger than {} KiB", MAX_TEMPLATE / 1024);
+        let problem = Problem::at(&source.place(0..0), code::TOO_MANY, message);
+        problems.push(problem.help("put parts of it into files of their own, with `$include`"));
+        return None;
+    }
+    let (node, others) = json::parse(source);
+    problems.extend(others);
+    node
 }

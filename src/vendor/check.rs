@@ -9,17 +9,20 @@ use super::account::Fixed;
 use super::data::Data;
 use super::forms::{
     Certainty, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, JsonForm, KindForm,
-    OnFailure, RetryKind, SourceForm, VendorForm,
+    OnFailure, Pointer, RetryKind, SignatureForm, SourceForm, VendorForm,
 };
 use super::handshake::{Handshake, Proof};
 use super::kind::Kind;
 use super::receive::Show;
 use super::request::{HeaderRule, Rules, SignatureRule, order};
 use super::rule::{Counter, EventRule, Quiet};
+use super::signature::{Algorithm, Encoding};
 use super::subscription::Subscription;
 use super::vocabulary::{Vocabulary, no_files};
 use super::{Vendor, coverage};
 use crate::base::limits::MAX_TIMEOUT;
+use crate::base::text::one_of;
+use crate::config::check_header_name;
 use crate::conversation::{EventKind, Habits};
 use crate::diag::{
     At, Content, Form as _, Key, Named, Node, Place, Problem, Problems, Table, code,
@@ -55,8 +58,8 @@ pub(super) fn check(
     });
     coverage::check(node, &form, &quiet, problems);
     coverage::check_sources(node, &form, problems);
-    let pointers = |list: Option<&Vec<At<String>>>| -> Vec<String> {
-        list.into_iter().flatten().map(|pointer| pointer.value.clone()).collect()
+    let pointers = |list: Option<&Vec<At<Pointer>>>| -> Vec<String> {
+        list.into_iter().flatten().map(|pointer| pointer.0.clone()).collect()
     };
     let types: Vec<&str> = form.event.iter().map(|event| event.type_.as_str()).collect();
     let source = |(key, source): (&Key, &SourceForm)| (key.name.clone(), source.clone());
@@ -164,18 +167,27 @@ impl Checker<'_> {
                 let node = self.template(file)?;
                 self.compile(&node, names, spelling)
             }
-            _ => {
-                let message = format!("the kind `{name}` needs either `body` or `template`");
-                self.problem(&form.place, code::MISSING_KEY, message);
+            (Some(_), Some(file)) => {
+                let message = format!("the kind `{name}` has a `body` as well");
+                let problem = Problem::at(&file.place, code::CONTRADICTION, message);
+                self.problems.push(
+                    problem.help("a long body stands in a `template`, a short one in `body`"),
+                );
+                None
+            }
+            (None, None) => {
+                let message = format!("the kind `{name}` needs `body` or `template`");
+                let problem = Problem::at(&form.place, code::MISSING_KEY, message);
+                self.problems.push(
+                    problem.help("a `body` is a template in place, such as `\"${message.text}\"`"),
+                );
                 None
             }
         };
         let Some(word) = &form.word else {
-            self.problem(
-                &form.place,
-                code::MISSING_KEY,
-                format!("the kind `{name}` needs a `word`"),
-            );
+            let message = format!("the kind `{name}` needs a `word`");
+            let problem = Problem::at(&form.place, code::MISSING_KEY, message);
+            self.problems.push(problem.help("`word` is what the vendor calls it: `message.type`"));
             return None;
         };
         if let Some(other) = form.answers.as_ref().filter(|o| !self.form.kinds.contains(&o.value)) {
@@ -313,6 +325,9 @@ impl Checker<'_> {
                 let problem = Problem::at(&option.place, code::UNKNOWN_KEY, message);
                 self.problems.push(problem.known(&option.name, self.form.option.names()));
             }
+            if let Err(message) = check_header_name(&header.name) {
+                self.problem(&header.name.place, code::WRONG_HEADER, message);
+            }
             let value = self.line(&header.value, names.clone());
             rules.headers.extend(value.map(|value| HeaderRule {
                 name: header.name.value.clone(),
@@ -321,23 +336,40 @@ impl Checker<'_> {
                 when,
             }));
         }
-        if let Some(signature) = &self.form.signature {
-            let rule = SignatureRule {
-                algorithm: self.line(&signature.algorithm, names.clone())?,
-                key: self.line(&signature.key, names.clone())?,
-                content: self.line(&signature.content, names.clone())?,
-                encoding: self.line(&signature.encoding, names)?,
-            };
-            for options in fixed.every_choice() {
-                let roots = super::roots::Roots::default().with("option", &options);
-                if let Err(word) = rule.method(&roots) {
-                    let message = format!("`{word}` is no algorithm or encoding");
-                    self.problem(&signature.place, code::UNKNOWN_WORD, message);
-                }
-            }
-            rules.signature = Some(rule);
-        }
+        rules.signature = match &self.form.signature {
+            Some(signature) => Some(self.signature(signature, &names, fixed)?),
+            None => None,
+        };
         Some(rules)
+    }
+
+    fn signature(
+        &mut self,
+        form: &SignatureForm,
+        names: &Names,
+        fixed: &Fixed,
+    ) -> Option<SignatureRule> {
+        let rule = SignatureRule {
+            algorithm: self.line(&form.algorithm, names.clone())?,
+            key: self.line(&form.key, names.clone())?,
+            content: self.line(&form.content, names.clone())?,
+            encoding: self.line(&form.encoding, names.clone())?,
+        };
+        for options in fixed.every_choice() {
+            let roots = super::roots::Roots::default().with("option", &options);
+            let words = [
+                (&form.algorithm, rule.algorithm.render(&roots), Algorithm::WORDS),
+                (&form.encoding, rule.encoding.render(&roots), Encoding::WORDS),
+            ];
+            for (at, word, known) in
+                words.into_iter().filter(|(_, w, known)| !known.contains(&w.as_str()))
+            {
+                let message = format!("`{word}` is not {}", one_of(known.iter().copied()));
+                let problem = Problem::at(&at.place, code::UNKNOWN_WORD, message);
+                self.problems.push(problem.near(&word, known.iter().copied()));
+            }
+        }
+        Some(rule)
     }
 
     fn handshake(&mut self, spelling: Spelling) -> Option<Handshake> {
@@ -348,11 +380,10 @@ impl Checker<'_> {
             HandshakeKind::Ping => Some(self.proof(form, None, spelling)?),
             HandshakeKind::Echo => {
                 let Some(echo) = &form.echo else {
-                    self.problem(
-                        &form.place,
-                        code::MISSING_KEY,
-                        "an `echo` handshake needs `echo`",
-                    );
+                    let message = "an `echo` handshake needs `echo`";
+                    let problem = Problem::at(&form.place, code::MISSING_KEY, message);
+                    self.problems
+                        .push(problem.help("it is what must come back: `\"${secret.token}\"`"));
                     return None;
                 };
                 let echo = self.line(echo, self.vocabulary.base.clone())?;
@@ -369,10 +400,12 @@ impl Checker<'_> {
         spelling: Spelling,
     ) -> Option<Proof> {
         let Some(body) = &form.body else {
-            self.problem(&form.place, code::MISSING_KEY, "the handshake needs a `body`");
+            let problem =
+                Problem::at(&form.place, code::MISSING_KEY, "the handshake needs a `body`");
+            self.problems.push(problem.help("it is what the endpoint is sent, such as `{}`"));
             return None;
         };
-        let success =
+        let success: &[At<String>] =
             if form.success.is_empty() { &self.form.delivery.success } else { &form.success };
         Some(Proof {
             success: statuses(success, self.problems)?,
@@ -393,7 +426,9 @@ impl Checker<'_> {
                 }
                 _ => {
                     let message = "retrying by `count` needs `times` and `delay`";
-                    self.problem(&form.retry.place, code::MISSING_KEY, message);
+                    let problem = Problem::at(&form.retry.place, code::MISSING_KEY, message);
+                    let help = "such as `{ kind = \"count\", times = 3, delay = \"30s\" }`";
+                    self.problems.push(problem.help(help));
                     None
                 }
             },

@@ -32,7 +32,9 @@ pub(super) fn check(node: &Node, form: &VendorForm, quiet: &Quiet, problems: &mu
             judge(format!("{on}:{role}"), sends, quiet.of(*on, *role).is_some());
         }
         let own = form.kinds.iter().filter(|(_, kind)| kind.as_.is_none());
-        for (key, _) in own.filter(|_| !rules.is_empty()) {
+        let wanted = rules.iter().filter_map(|rule| rule.when.as_ref()).flat_map(|when| &when.kind);
+        let are_known = wanted.into_iter().all(|kind| form.kinds.contains(kind));
+        for (key, _) in own.filter(|_| !rules.is_empty() && are_known) {
             if !rules.iter().any(|rule| allows(rule, |when| &when.kind, &key.name)) {
                 let message = format!("no event is sent for messages of the kind `{}`", key.name);
                 problems.push(Problem::at(&key.place, code::UNCOVERED_ACT, message));

@@ -200,7 +200,10 @@ fn misfit(written: &Json, node: &Node) -> Option<Problem> {
                 ),
             })
         }
-        _ => Some(wrong_type(node, Shape::of_json(written).about())),
+        _ => {
+            let problem = wrong_type(node, Shape::of_json(written).about());
+            Some(problem.help(format!("left out, it is `{written}`")))
+        }
     }
 }
 

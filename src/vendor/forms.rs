@@ -5,7 +5,8 @@
 use jiff::SignedDuration;
 
 use crate::conversation::{Part, Role};
-use crate::diag::{At, Named, Node};
+use crate::diag::form::Fault;
+use crate::diag::{At, Named, Node, NonEmpty, Scalar, code};
 use crate::form;
 use crate::template::Spacing;
 
@@ -91,7 +92,7 @@ form! {
     /// One choice of the user.
     pub struct OptionForm {
         /// What can be chosen; the first is the default.
-        values: Vec<At<String>>,
+        values: NonEmpty<At<String>>,
         /// What it changes.
         about: At<String>,
     }
@@ -240,7 +241,7 @@ form! {
     /// How deliveries are treated.
     pub struct DeliveryForm {
         /// Which answers end a delivery well.
-        success: Vec<At<String>>,
+        success: NonEmpty<At<String>>,
         /// What happens on a redirect.
         redirects: At<Redirects>,
         /// How long an attempt may take.
@@ -360,9 +361,29 @@ form! {
     /// Where to find things in a body: JSON pointers, the first that leads somewhere counts.
     pub struct ShowForm {
         /// What names the event.
-        event: Vec<At<String>>,
+        event: Vec<At<Pointer>>,
         /// What was said.
-        text: Vec<At<String>>,
+        text: Vec<At<Pointer>>,
+    }
+}
+
+/// A JSON pointer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointer(pub String);
+
+impl Scalar for Pointer {
+    fn scan(node: &Node) -> Result<Self, Fault> {
+        let text = String::scan(node)?;
+        if text.starts_with('/') {
+            return Ok(Self(text));
+        }
+        let message = format!("`{text}` is not a JSON pointer");
+        let help = format!("a pointer begins with a slash: `/{}`", text.replace('.', "/"));
+        Err(Fault { code: code::WRONG_POINTER, message, help: Some(help) })
+    }
+
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"type": "string", "pattern": "^/"})
     }
 }
 

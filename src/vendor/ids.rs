@@ -64,12 +64,14 @@ impl Ids {
         for (key, text) in form.get(thing.word()).into_iter().flat_map(Named::iter) {
             let names = library.names.clone().with(as_name, Shape::table(own.clone()), false);
             let inner = Library { names, words: library.words, files: library.files };
-            if let Some(line) = Line::check(text, &inner, RULES, problems) {
-                let name = Name::new(&key.name, line.shape().clone(), false);
-                own.set(name.clone());
-                made.push(name);
-                self.0.entry(thing).or_default().push((key.name.clone(), line));
-            }
+            let line = Line::check(text, &inner, RULES, problems);
+            // What is wrong with a line is told; that it has a name is known all the same.
+            let shape = line.as_ref().map_or(Shape::Any, |line| line.shape().clone());
+            let name = Name::new(&key.name, shape, false);
+            own.set(name.clone());
+            made.push(name);
+            let lines = self.0.entry(thing).or_default();
+            lines.extend(line.map(|line| (key.name.clone(), line)));
         }
         made
     }

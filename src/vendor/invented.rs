@@ -5,7 +5,7 @@ use rand::RngExt as _;
 
 use crate::base::draw::Draw;
 use crate::base::fake::{FAKES, Locale, fake};
-use crate::base::files::FILES;
+use crate::base::shelf::FILES;
 use crate::template::{Name, Names, Object, Shape, Value};
 
 /// Invented values, drawn by name from one scope.

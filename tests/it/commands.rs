@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::Value as Json;
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Receiver, Reply, agree, standin, standin_in, stderr, stdout};
+use crate::support::{Background, Receiver, Reply, agree, standin, standin_in, stderr, stdout};
 
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
@@ -82,7 +82,8 @@ fn several_vendors_and_scenarios_are_played_one_after_the_other() {
     ]);
     let told = stdout(&output);
     assert_eq!(code(&output), 0, "{told}");
-    assert_eq!(told.matches("passed").count(), 4, "{told}");
+    assert_eq!(told.matches("passed, ").count(), 4, "{told}");
+    assert!(told.contains("total: 4 of 4 runs passed"), "{told}");
     let chats: std::collections::BTreeSet<String> = one
         .came()
         .iter()
@@ -256,6 +257,33 @@ fn listen_verifies_answers_handshakes_and_can_misbehave() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn listen_says_what_it_does_marks_what_is_wrong_on_purpose_and_counts() {
+    for (wrong, mode, marked) in [
+        (vec![], "verifying: 200 where a request is right, 401 where not", ""),
+        (
+            vec!["--wrong", "status:500"],
+            "wrong on purpose: status:500",
+            " · wrong on purpose: status:500",
+        ),
+    ] {
+        let arguments = [vec!["listen", "ebbot", "--port", "0"], wrong].concat();
+        let listening = Listening::start(&arguments);
+        assert!(listening.told.contains(mode), "{}", listening.told);
+        let to = listening.url.clone();
+        let output = standin(&["run", "handover", "--vendor", "ebbot", "--to", &to]);
+        let sent = stdout(&output);
+        assert_eq!(sent.contains("wrong on purpose, as --wrong asks"), !marked.is_empty());
+        let ended = listening.background.interrupt();
+        assert_eq!(ended.code, Some(0), "whatever came");
+        assert!(ended.stdout.lines().all(|line| line.ends_with(marked)), "{}", ended.stdout);
+        let count = ended.stdout.lines().count();
+        assert!(count > 0);
+        assert!(ended.stderr.contains(&format!("{count} requests: {count} right, 0 wrong")));
+    }
+}
+
 #[test]
 fn listen_says_which_header_is_wrong() {
     let listening = Listening::start(&["listen", "liveperson", "--port", "0"]);
@@ -288,29 +316,23 @@ fn listen_on_a_port_that_is_taken_could_not() {
 
 /// `standin listen` in the background.
 struct Listening {
-    child: std::process::Child,
+    background: Background,
     url: String,
+    told: String,
 }
 
 impl Listening {
     fn start(arguments: &[&str]) -> Self {
-        use std::io::BufRead as _;
-        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_standin"))
-            .args(arguments)
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        std::io::BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let url = line.split_whitespace().nth(1).unwrap().to_owned();
-        Self { child, url }
+        let folder = tempfile::tempdir().unwrap();
+        let mut background = Background::start(folder.path(), arguments);
+        let told = background.told_until("Ctrl-C ends it");
+        let url = told.split_whitespace().nth(1).unwrap().to_owned();
+        Self { background, url, told }
     }
 
-    fn stop(mut self) -> String {
-        self.child.kill().unwrap();
-        let output = self.child.wait_with_output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
+    /// Ends it; gives what it told.
+    fn stop(self) -> String {
+        self.background.kill().stdout
     }
 }
 

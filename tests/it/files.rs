@@ -29,7 +29,7 @@ fn links(came: &Came) -> Vec<String> {
 
 /// Does something while files are served, and stops serving.
 fn while_serving<T>(
-    does: impl FnOnce(u16, &std::sync::Arc<standin::base::files::Shelf>) -> T,
+    does: impl FnOnce(u16, &std::sync::Arc<standin::base::shelf::Shelf>) -> T,
 ) -> T {
     let (serving, shelf) = serve_files(0);
     let serving = serving.unwrap();

@@ -213,8 +213,8 @@ fn rounds_that_make_no_sense_are_refused() {
         problems(text),
         [
             "5:40 `fake` has no `nothing`",
-            "9:20 from 1 round to 10000 steps in all",
-            "12:20 from 1 round to 10000 steps in all",
+            "9:20 0 rounds are none",
+            "12:20 more than 10000 steps",
             "15:19 no step up to here has the id `aa`",
             "18:19 rounds within rounds"
         ]

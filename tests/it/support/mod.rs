@@ -1,9 +1,11 @@
 //! What tests speak in: a real receiver on a real socket, and a run against it.
 
+mod background;
 mod hostile;
 mod play;
 mod receiver;
 
+pub(crate) use background::Background;
 pub(crate) use hostile::{Hostile, Line};
 pub(crate) use play::{Played, play, vendors};
 pub(crate) use receiver::{Came, Receiver, Reply, agree, fetch};

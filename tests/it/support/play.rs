@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use standin::base::address::Egress;
 use standin::base::clock::Clock;
 use standin::base::draw::Draw;
-use standin::base::files::Shelf;
+use standin::base::shelf::Shelf;
 use standin::config::{FILES_PORT, files_url, receiver_url};
 use standin::delivery::{Dial, Net, Pace};
 use standin::diag::{Source, render::render};

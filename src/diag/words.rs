@@ -1,0 +1,68 @@
+//! Closed sets of words, such as the roles: an enum with its spelling, its reader and its schema.
+
+use crate::base::text::one_of;
+use crate::diag::code;
+use crate::diag::form::{Fault, Scalar as _};
+use crate::diag::node::Node;
+use crate::diag::problem::Problem;
+
+/// Declares a closed set of words, such as the roles.
+#[macro_export]
+macro_rules! words {
+    (
+        $(#[doc = $doc:literal])*
+        $vis:vis enum $name:ident { $( $(#[doc = $about:literal])* $variant:ident = $word:literal, )* }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        $vis enum $name { $( $(#[doc = $about])* $variant, )* }
+
+        impl $name {
+            /// Every word, in order.
+            $vis const WORDS: &[&str] = &[$($word),*];
+            /// Every value, in order.
+            $vis const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The word for it.
+            $vis fn word(self) -> &'static str {
+                match self { $( Self::$variant => $word, )* }
+            }
+
+            /// What the word means.
+            $vis fn of_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.word() == word)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(self.word())
+            }
+        }
+
+        impl $crate::diag::Scalar for $name {
+            fn scan(node: &$crate::diag::Node) -> Result<Self, $crate::diag::form::Fault> {
+                $crate::diag::words::scan(node, Self::of_word, Self::WORDS)
+            }
+
+            fn schema() -> serde_json::Value {
+                serde_json::json!({"enum": Self::WORDS})
+            }
+        }
+    };
+}
+
+/// Reads one word of a closed set.
+pub fn scan<T>(
+    node: &Node,
+    of_word: fn(&str) -> Option<T>,
+    words: &[&'static str],
+) -> Result<T, Fault> {
+    let text = String::scan(node)?;
+    of_word(&text).ok_or_else(|| {
+        let message = format!("`{text}` is not {}", one_of(words.iter().copied()));
+        let problem =
+            Problem::anywhere(code::UNKNOWN_WORD, message).near(&text, words.iter().copied());
+        Fault { code: problem.code, message: problem.message, help: problem.help }
+    })
+}

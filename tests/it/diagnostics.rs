@@ -1,0 +1,176 @@
+//! What a person reads when a file, a flag or a configuration is wrong: each broken thing in
+//! `tests/diagnostics` beside exactly what is printed for it.
+//!
+//! `NAME.toml` is checked, a scenario or a configuration; so is a vendor's folder `NAME/`; the words
+//! in `NAME.args` are a command line. `NAME.txt` is what must be printed: `STANDIN_BLESS=1` writes
+//! it. Adding a file adds a test.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use standin::config::Config;
+use standin::diag::code::CODES;
+use standin::diag::render::render;
+use standin::diag::{Problems, Source};
+use standin::scenario;
+
+use crate::support::{path, standin_in, stderr, stdout};
+
+/// A broken thing: its name, and the arguments that tell what is wrong with it.
+type Case = (String, Vec<String>);
+
+fn folder() -> PathBuf {
+    path("tests/diagnostics")
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for entry in fs::read_dir(folder()).unwrap().flatten() {
+        let file = entry.file_name().into_string().unwrap();
+        let (name, extension) = file.rsplit_once('.').unwrap_or((&file, ""));
+        let arguments = match extension {
+            "toml" | "" => ["check", &file, "--templates", "../minimal"].map(str::to_owned).into(),
+            "args" => {
+                let words = fs::read_to_string(entry.path()).unwrap();
+                words.split_whitespace().map(str::to_owned).collect()
+            }
+            "txt" => continue,
+            other => panic!("{file}: a case is no .{other}"),
+        };
+        cases.push((name.to_owned(), arguments));
+    }
+    cases.sort();
+    cases
+}
+
+/// What is printed for each case.
+static TOLD: LazyLock<BTreeMap<String, String>> =
+    LazyLock::new(|| cases().into_iter().map(|case| (case.0.clone(), told(&case))).collect());
+
+fn told((name, arguments): &Case) -> String {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let output = standin_in(&folder(), &arguments);
+    let (told, code) = (stderr(&output), output.status.code());
+    assert_eq!((code, stdout(&output).as_str()), (Some(2), ""), "{name}:\n{told}");
+    told
+}
+
+#[test]
+fn every_broken_thing_is_told_exactly_so() {
+    let bless = std::env::var_os("STANDIN_BLESS").is_some();
+    assert!(TOLD.len() >= 60, "only {} cases", TOLD.len());
+    let mut wrong = Vec::new();
+    for (name, told) in &*TOLD {
+        let golden = folder().join(format!("{name}.txt"));
+        if bless {
+            fs::write(&golden, told).unwrap();
+        }
+        let expected = fs::read_to_string(&golden).unwrap_or_default();
+        if *told != expected {
+            wrong.push(format!("{name}: expected\n{expected}\nbut it is\n{told}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn what_is_told_stays_in_its_lines() {
+    for (name, told) in &*TOLD {
+        let long = told.lines().find(|line| line.chars().count() > 1_000);
+        assert_eq!(long, None, "{name}");
+        assert!(!told.contains(['\u{1b}', '\r', '\u{202e}']), "{name}: {told:?}");
+        assert!(!told.lines().any(|line| line.starts_with("::")), "{name}");
+        assert!(!told.contains("canary-"), "{name}: {told}");
+    }
+}
+
+/// The codes of what is told, each with its help.
+fn problems(told: &str) -> Vec<(&str, &str)> {
+    let mut problems: Vec<(&str, &str)> = Vec::new();
+    for line in told.lines() {
+        if let Some((code, _)) = line.strip_prefix("error[").and_then(|rest| rest.split_once(']')) {
+            problems.push((code, ""));
+        }
+        let help = line.trim_start_matches([' ', '=']).strip_prefix("help: ");
+        if let (Some(help), Some(last)) = (help, problems.last_mut()) {
+            last.1 = help;
+        }
+    }
+    problems
+}
+
+#[test]
+fn every_code_has_a_file() {
+    let told: Vec<&str> =
+        TOLD.values().flat_map(|told| problems(told)).map(|(code, _)| code).collect();
+    let codes = CODES.iter().map(|explained| explained.code.to_string());
+    let missing: Vec<String> = codes.filter(|code| !told.contains(&code.as_str())).collect();
+    assert!(missing.is_empty(), "nothing in tests/diagnostics gives {missing:?}");
+}
+
+#[test]
+fn no_two_files_are_told_alike() {
+    let mut seen: BTreeMap<Vec<(&str, &str)>, &str> = BTreeMap::new();
+    for (name, told) in &*TOLD {
+        let problems = problems(told);
+        // What has no code are clap's own words.
+        if let Some(other) = seen.insert(problems.clone(), name)
+            && !problems.is_empty()
+        {
+            panic!("{name} and {other} give the same codes and help");
+        }
+    }
+}
+
+#[test]
+fn every_golden_file_belongs_to_a_case() {
+    let files = fs::read_dir(folder()).unwrap().flatten();
+    for file in files.map(|entry| entry.file_name().into_string().unwrap()) {
+        if let Some(name) = file.strip_suffix(".txt") {
+            assert!(TOLD.contains_key(name), "{file}");
+        }
+    }
+}
+
+/// Problems as they are drawn, without our own colours.
+fn drawn(problems: Problems) -> String {
+    anstream::adapter::strip_str(&render(problems)).to_string()
+}
+
+/// Whether a text stays where it is put: it begins no line that is not ours, and moves no cursor.
+fn stays_put(told: &str) -> bool {
+    let is_ours = |line: &str| {
+        let begin = line.trim_start().chars().next();
+        ["error[", "and ", "-->", ":::", "="].iter().any(|own| line.trim_start().starts_with(own))
+            || begin.is_none_or(|c| c == '|' || c == '.' || c.is_ascii_digit())
+    };
+    !told.contains(|c: char| c.is_control() && c != '\n') && told.lines().all(is_ours)
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_file_holds_it_is_told_and_stays_put(text in any::<String>(), line in "\\PC*") {
+        let quoted: Vec<String> =
+            text.chars().map(|c| format!("\\U{:08x}", u32::from(c))).collect();
+        let quoted = quoted.concat();
+        for story in [
+            text.clone(),
+            format!("name = \"{text}"),
+            format!("name = '''{line}''' x"),
+            format!("\"{quoted}\" = 1\n[cast.\"{quoted}\"]\nrole = \"{quoted}\"\n"),
+            format!("[[step]]\n\"{quoted}\" = 1\n[[step]]\nsay = {{ by = \"{quoted}\" }}\n"),
+            format!("[[step]]\nopen = {{}}\nafter = \"{quoted}\"\n"),
+            format!("[[endpoint]]\nvendor = \"{quoted}\"\nurl = \"{quoted}\"\n"),
+        ] {
+            let source = Source::new("a\u{1b}[2J\n::error::.toml", story);
+            let scenario = scenario::read(&source).map(|draft| draft.problems);
+            let told = drawn(scenario.unwrap_or_else(|problems| problems));
+            prop_assert!(stays_put(&told), "{told:?}");
+            let told = Config::read(Some(&source)).err().map(drawn).unwrap_or_default();
+            prop_assert!(stays_put(&told), "{told:?}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Limits: what is just within them is taken, what is just beyond is refused, and quickly.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use standin::base::limits::{
+    MAX_FILE, MAX_HOLES, MAX_INCLUDES, MAX_STEPS, MAX_TEMPLATE, MAX_TEXT, MAX_TEXT_HOLES,
+};
+use standin::diag::{Source, code};
+use standin::scenario;
+use standin::vendor::{Catalog, VendorRef};
+
+use crate::support::{path, standin_in, stderr, stdout};
+
+/// Whether a scenario goes beyond a limit.
+fn is_too_many(scenario: &str) -> bool {
+    let catalog = Catalog::bundled().with_directory(&path("tests/minimal")).unwrap();
+    let plain = catalog.load(&VendorRef::parse("plain")).unwrap();
+    let draft = scenario::read(&Source::new("limits.toml", scenario)).unwrap();
+    let checked = scenario::check(draft, &[plain], &[]);
+    let problems = checked.err().map(standin::diag::Problems::sorted).unwrap_or_default();
+    problems.iter().any(|problem| problem.code == code::TOO_MANY)
+}
+
+/// What `standin check` says of a file, where it does not like it.
+fn refused(folder: &Path, file: &str) -> Option<String> {
+    let minimal = path("tests/minimal");
+    let arguments = ["check", file, "--templates", minimal.to_str().unwrap()];
+    let output = standin_in(folder, &arguments);
+    let told = stderr(&output);
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{told}");
+    (output.status.code() == Some(2)).then_some(told)
+}
+
+#[test]
+fn a_file_has_256_kib_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let story = "[[step]]\nopen = {}\n#";
+    for (size, fits) in [(MAX_FILE - 1, true), (MAX_FILE, true), (MAX_FILE + 1, false)] {
+        let text = format!("{story}{}", " ".repeat(size - story.len()));
+        fs::write(folder.path().join("story.toml"), text).unwrap();
+        let told = refused(folder.path(), "story.toml");
+        assert_eq!(told.is_none(), fits, "{size}: {told:?}");
+        assert!(told.is_none_or(|told| told.contains("larger than 256 KiB")));
+    }
+}
+
+#[test]
+fn steps_and_texts_have_limits() {
+    let steps = |count| is_too_many(&"[[step]]\n".repeat(count));
+    assert_eq!([MAX_STEPS - 1, MAX_STEPS, MAX_STEPS + 1].map(steps), [false, false, true]);
+    let say = |text: String| {
+        let step =
+            format!("[[step]]\nopen = {{}}\n[[step]]\nsay = {{ by = 'bot', text = '{text}' }}");
+        is_too_many(&step)
+    };
+    let long = |bytes| say("x".repeat(bytes));
+    assert_eq!([MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1].map(long), [false, false, true]);
+    let holes = |count| say("${fake.word}".repeat(count));
+    let limit = MAX_TEXT_HOLES;
+    assert_eq!([limit - 1, limit, limit + 1].map(holes), [false, false, true]);
+}
+
+#[test]
+fn templates_have_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendor = folder.path().join("own");
+    fs::create_dir(&vendor).unwrap();
+    fs::write(vendor.join("vendor.toml"), "id = 'own'\nname = 'Own'\nextends = 'plain'\n").unwrap();
+    let check = |templates: &[(String, String)]| {
+        for (name, text) in templates {
+            fs::write(vendor.join(name), text).unwrap();
+        }
+        refused(folder.path(), "own")
+    };
+    let line = |text: String| check(&[("line.json".into(), text)]);
+
+    let long = |bytes| line(format!("{{}}{}", " ".repeat(bytes - 2))).is_some();
+    let limit = MAX_TEMPLATE;
+    assert_eq!([limit - 1, limit, limit + 1].map(long), [false, false, true]);
+
+    let holes = |count| {
+        let holes = vec!["\"${message.text}\""; count];
+        line(format!("[{}]", holes.join(","))).is_some()
+    };
+    assert_eq!([MAX_HOLES - 1, MAX_HOLES, MAX_HOLES + 1].map(holes), [false, false, true]);
+
+    let nested = |depth: usize| {
+        let include = |next: usize| format!("{{\"a\": {{\"$include\": \"{next}.json\"}}}}");
+        let mut files: Vec<(String, String)> =
+            (1..depth).map(|at| (format!("{at}.json"), include(at + 1))).collect();
+        files.push((format!("{depth}.json"), "{}".into()));
+        files.push(("line.json".into(), include(1)));
+        check(&files).is_some()
+    };
+    let limit = MAX_INCLUDES;
+    assert_eq!([limit - 1, limit, limit + 1].map(nested), [false, false, true]);
+
+    let deep = line("[".repeat(60_000)).unwrap();
+    assert!(deep.contains("E003"), "{deep}");
+}
+
+#[test]
+fn a_delay_is_thirty_days_at_most() {
+    let after = |after: &str| {
+        let text = format!("[[step]]\nafter = '{after}'\nopen = {{}}\n");
+        scenario::read(&Source::new("limits.toml", text)).unwrap().problems.is_empty()
+    };
+    assert_eq!(["719h", "720h", "720h 1ns"].map(after), [true, true, false]);
+}
+
+#[test]
+fn a_run_has_a_million_steps_at_most_and_counts_them_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let story = "[[step]]\nopen = {}\n".to_owned()
+        + &"[[step]]\nsay = { by = 'bot', text = 'x' }\n".repeat(100);
+    fs::write(folder.path().join("story.toml"), story).unwrap();
+    let arguments = ["run", "story.toml", "--vendor", "ebbot", "--to", "http://127.0.0.1:1/"];
+    let output =
+        standin_in(folder.path(), &[&arguments[..], &["--conversations", "10000"]].concat());
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
+    assert!(stderr(&output).contains("1010000 steps in 10000 conversations, more than 1000000"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused_without_waiting_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new("mkfifo").arg(folder.path().join("pipe.toml")).status().unwrap();
+    assert!(made.success());
+    let sparse = fs::File::create(folder.path().join("sparse.toml")).unwrap();
+    sparse.set_len(10 * 1024 * 1024 * 1024).unwrap();
+    for (file, why) in [
+        ("pipe.toml", "not a regular file"),
+        ("/dev/zero", "not a regular file"),
+        ("sparse.toml", "larger than 256 KiB"),
+    ] {
+        let told = refused(folder.path(), file).unwrap();
+        assert!(told.contains("E001") && told.contains(why), "{file}: {told}");
+    }
+    let secret = "[vendor.plain]\nsecret = { token = 'file:/dev/zero' }\n";
+    fs::write(folder.path().join("own.toml"), secret).unwrap();
+    assert!(refused(folder.path(), "own.toml").unwrap().contains("not a regular file"));
+}

@@ -1,0 +1,190 @@
+//! The canary: a secret of the user's, from wherever, is in no output, however it is spelled.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use standin::config::Config;
+use standin::diag::{Problems, Source};
+use standin::vendor::{Account, Catalog, VendorRef};
+
+use crate::support::{Background, Came, Receiver, Reply, path, stderr, stdout};
+
+const TOKEN: &str = "canary/token+?\"Ä🙂 7";
+const HEADER: &str = "canary-header-0815";
+const PASSWORD: &str = "canary-password";
+
+/// Everything that a secret could be spelled as.
+fn spellings(secret: &str) -> Vec<String> {
+    let json = serde_json::to_string(secret).unwrap();
+    let unit = |unit: u16| match char::from_u32(unit.into()) {
+        Some(plain) if plain.is_ascii() => plain.to_string(),
+        _ => format!("\\u{unit:04x}"),
+    };
+    let ascii: String = json.encode_utf16().map(unit).collect();
+    let bytes = secret.as_bytes();
+    let percent: Vec<String> = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+    let url: String = url_encoded(bytes);
+    vec![
+        secret.to_owned(),
+        json.trim_matches('"').to_owned(),
+        ascii.trim_matches('"').to_owned(),
+        STANDARD.encode(bytes).trim_end_matches('=').to_owned(),
+        URL_SAFE.encode(bytes).trim_end_matches('=').to_owned(),
+        hex::encode(bytes),
+        hex::encode_upper(bytes),
+        url.replace("%20", "+"),
+        url,
+        percent.concat(),
+    ]
+}
+
+fn url_encoded(bytes: &[u8]) -> String {
+    let spell = |byte: &u8| match char::from(*byte) {
+        plain if plain.is_ascii_alphanumeric() || "-._~".contains(plain) => plain.to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    bytes.iter().map(spell).collect()
+}
+
+fn assert_clean(what: &str, told: &str) {
+    for secret in [TOKEN, HEADER, PASSWORD] {
+        for spelled in spellings(secret) {
+            assert!(!told.contains(&spelled), "{what}: `{spelled}` is in\n{told}");
+        }
+    }
+}
+
+/// Runs the binary with the secrets in its environment; what it prints must be clean.
+fn clean(folder: &Path, arguments: &[&str]) -> (Output, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_standin"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("CANARY_TOKEN", TOKEN)
+        .env("CANARY_HEADER", HEADER)
+        .env("STANDIN_TO", format!("http://me:{PASSWORD}@127.0.0.1:1/"))
+        .output()
+        .unwrap();
+    let told = stdout(&output) + &stderr(&output);
+    assert_clean(&arguments.join(" "), &told);
+    (output, told)
+}
+
+/// A receiver that repeats every secret in every spelling.
+fn gossip(came: &Came) -> Reply {
+    let all: Vec<String> = [TOKEN, HEADER].into_iter().flat_map(spellings).collect();
+    let answer = all.join(" ");
+    if came.token().is_some() {
+        return Reply::Status(200, came.token().unwrap());
+    }
+    Reply::Status(500, format!("{answer} {}", came.head))
+}
+
+#[test]
+fn a_secret_is_in_no_output_however_it_is_spelled() {
+    let receiver = Receiver::answering(|_, came| gossip(came));
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("token"), format!("{TOKEN}\n")).unwrap();
+    fs::write(folder.path().join("header"), HEADER).unwrap();
+    let literal = TOKEN.replace('"', "\\\"");
+    for (token, header) in [
+        ("env:CANARY_TOKEN", "env:CANARY_HEADER"),
+        ("file:token", "file:header"),
+        (literal.as_str(), "env:CANARY_HEADER"),
+    ] {
+        for place in ["bearer", "body"] {
+            let config = format!(
+                "[vendor.wotnot]\nsecret = {{ token = \"{token}\" }}\n\
+                 option = {{ event_token_in = \"{place}\" }}\n\
+                 [[endpoint]]\nvendor = \"wotnot\"\nurl = \"{}\"\nheaders = {{ X-Key = \"{header}\" }}\n",
+                receiver.url()
+            );
+            fs::write(folder.path().join("own.toml"), &config).unwrap();
+            let own = ["--config", "own.toml"];
+            let to = format!("http://u:{PASSWORD}@x/");
+            // An endpoint's headers are sent where no `--to` is given, which the environment does.
+            let run = [&["run", "handover", "--vendor", "wotnot"], &own[..]].concat();
+            for more in [&["--verbose"][..], &["--json"], &["--quiet"], &["--to", &to]] {
+                clean(folder.path(), &[&run[..], more].concat());
+            }
+            let told = sent(folder.path(), &run, &receiver);
+            assert!(told.contains("${header.X-Key}") && told.contains("${secret.token}"), "{told}");
+            for command in [
+                &["secrets", "wotnot"][..],
+                &["secrets", "wotnot", "--env"],
+                &["check", "own.toml"],
+                &["run", "--help"],
+                &["--help"],
+            ] {
+                clean(folder.path(), &[command, &own].concat());
+            }
+            let broken = [
+                config.replace("secret = {", "secret = { tokn = 1,"),
+                config.replace("X-Key", "\"X Key\""),
+                config.replace(" }\noption", "\noption"),
+                config.replace("http://", &format!("http://me:{PASSWORD}@")),
+                config.replace("[vendor.wotnot]\nsecret = {", "[vendor.wotnot]\nsecert = {"),
+            ];
+            for broken in broken {
+                fs::write(folder.path().join("broken.toml"), broken).unwrap();
+                let (output, told) = clean(folder.path(), &["check", "broken.toml"]);
+                assert_eq!(output.status.code(), Some(2), "{told}");
+            }
+        }
+    }
+}
+
+/// Sends to the receiver, which gossips; what is told must be clean.
+fn sent(folder: &Path, run: &[&str], receiver: &Receiver) -> String {
+    let before = receiver.came().len();
+    let output = Command::new(env!("CARGO_BIN_EXE_standin"))
+        .args(run)
+        .arg("--verbose")
+        .current_dir(folder)
+        .env_clear()
+        .env("CANARY_TOKEN", TOKEN)
+        .env("CANARY_HEADER", HEADER)
+        .output()
+        .unwrap();
+    let told = stdout(&output) + &stderr(&output);
+    assert_clean("run", &told);
+    let came = receiver.came().split_off(before);
+    assert!(came.len() > 1, "{told}");
+    assert!(came.iter().all(|came| came.header("x-key").as_deref() == Some(HEADER)));
+    told
+}
+
+#[test]
+fn what_listens_shows_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!("[vendor.wotnot]\nsecret = {{ token = '{TOKEN}' }}\n");
+    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let mut listening = Background::start(folder.path(), &["listen", "wotnot", "--port", "0"]);
+    let told = listening.told_until("Ctrl-C ends it");
+    let url = told.split_whitespace().nth(1).unwrap();
+    let told = {
+        let run = ["run", "handover", "--vendor", "wotnot", "--to", url];
+        let (output, sent) = clean(folder.path(), &run);
+        assert_eq!(output.status.code(), Some(0), "{sent}");
+        let ended = listening.kill();
+        ended.stdout + &ended.stderr
+    };
+    assert!(told.contains("✓ handshake"), "{told}");
+    assert_clean("listen", &told);
+}
+
+/// What a panic would print are debug forms.
+#[test]
+fn debug_forms_show_no_secret() {
+    let text = format!("[vendor.plain]\nsecret = {{ token = '{TOKEN}' }}\n");
+    let config = Config::read(Some(&Source::new("own.toml", text))).unwrap();
+    let catalog = Catalog::bundled().with_directory(&path("tests/minimal")).unwrap();
+    let plain = catalog.load(&VendorRef::parse("plain")).unwrap();
+    let mut problems = Problems::new();
+    let account = Account::configured(&plain, config.vendors.get("plain"), &mut problems);
+    assert!(problems.is_empty());
+    assert_clean("debug", &format!("{config:?} {account:?}"));
+}

@@ -1,0 +1,86 @@
+//! A command in the background: what it prints is read as it comes, and it never outlives its test.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+
+/// A command in the background.
+pub(crate) struct Background {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: BufReader<ChildStderr>,
+}
+
+/// How a command ended, and what it printed that had not been read.
+pub(crate) struct Ended {
+    /// The exit code; none where it was killed.
+    pub(crate) code: Option<i32>,
+    /// The rest of standard output.
+    pub(crate) stdout: String,
+    /// The rest of standard error.
+    pub(crate) stderr: String,
+}
+
+impl Background {
+    /// Starts the binary in this folder.
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_standin"))
+            .args(arguments)
+            .current_dir(folder)
+            .env_clear()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
+    }
+
+    /// The next line of standard output.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// The lines of standard error up to one that holds this.
+    pub(crate) fn told_until(&mut self, part: &str) -> String {
+        let mut told = String::new();
+        loop {
+            let from = told.len();
+            assert_ne!(self.stderr.read_line(&mut told).unwrap(), 0, "no `{part}` in\n{told}");
+            if told[from..].contains(part) {
+                return told;
+            }
+        }
+    }
+
+    /// Presses Ctrl-C.
+    #[cfg(unix)]
+    pub(crate) fn interrupt(self) -> Ended {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        self.end()
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(mut self) -> Ended {
+        self.child.kill().unwrap();
+        self.end()
+    }
+
+    fn end(mut self) -> Ended {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        self.stderr.read_to_string(&mut stderr).unwrap();
+        Ended { code: self.child.wait().unwrap().code(), stdout, stderr }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,62 @@
+//! `--watch`: again whenever a file changes, until Ctrl-C, which ends it as the last time ended.
+
+#![cfg(unix)]
+
+use std::fs;
+
+use crate::support::{Background, Receiver};
+
+const RIGHT: &str = "[[step]]\nopen = {}\n";
+const WRONG: &str = "[[stp]]\nopen = {}\n";
+const WATCHING: &str = "Ctrl-C ends it";
+
+#[test]
+fn check_is_done_again_whenever_a_file_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("story.toml");
+    fs::write(&file, RIGHT).unwrap();
+    let mut watching = Background::start(folder.path(), &["check", ".", "--watch"]);
+    assert_eq!(watching.line(), "1 file checked, no problems\n");
+    watching.told_until(WATCHING);
+    fs::write(&file, WRONG).unwrap();
+    assert!(watching.told_until(WATCHING).contains("did you mean `step`?"));
+    fs::write(folder.path().join("another.toml"), RIGHT).unwrap();
+    watching.told_until(WATCHING);
+    fs::remove_file(&file).unwrap();
+    assert_eq!(watching.line(), "1 file checked, no problems\n");
+    watching.told_until(WATCHING);
+    fs::write(&file, WRONG).unwrap();
+    watching.told_until(WATCHING);
+    assert_eq!(watching.interrupt().code, Some(2), "as the last time");
+}
+
+#[test]
+fn run_is_done_again_whenever_its_scenario_or_the_configuration_changes() {
+    let receiver = Receiver::agreeing();
+    let folder = tempfile::tempdir().unwrap();
+    let config = |url: &str| {
+        let text = format!("[[endpoint]]\nvendor = 'ebbot'\nurl = '{url}'\n");
+        fs::write(folder.path().join("standin.toml"), text).unwrap();
+    };
+    config("http://127.0.0.1:1/");
+    fs::write(folder.path().join("story.toml"), RIGHT).unwrap();
+    let arguments = ["run", "story.toml", "--vendor", "ebbot", "--quiet", "--watch"];
+    let mut watching = Background::start(folder.path(), &arguments);
+    watching.told_until(WATCHING);
+    assert!(receiver.came().is_empty());
+    config(&receiver.url());
+    watching.told_until(WATCHING);
+    assert_eq!(receiver.came().len(), 1);
+    let ended = watching.interrupt();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stdout.contains("failed") && ended.stdout.contains("passed"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_demo_that_is_interrupted_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Background::start(folder.path(), &["demo", "--speed", "0.01"]);
+    demo.line();
+    let ended = demo.interrupt();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), "interrupted\n"));
+}

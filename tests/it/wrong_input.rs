@@ -1,0 +1,149 @@
+//! Commands that are given something wrong, as a user meets them: nothing is sent, the message
+//! helps, and the exit code is as promised.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{Receiver, standin, standin_in, stderr, stdout};
+
+const OPEN: &str = "[[step]]\nopen = {}\n";
+
+fn write(folder: &Path, name: &str, text: &str) {
+    fs::write(folder.join(name), text).unwrap();
+}
+
+#[test]
+fn every_to_of_a_vendor_is_played() {
+    let (one, two, other) = (Receiver::agreeing(), Receiver::agreeing(), Receiver::agreeing());
+    let to = [format!("ebbot={}", one.url()), format!("ebbot={}", two.url()), other.url()];
+    let arguments = [
+        "run", "handover", "--vendor", "ebbot", "--to", &to[0], "--to", &to[1], "--to", &to[2],
+        "--quiet",
+    ];
+    let output = standin(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("total: 2 of 2 runs passed"), "{}", stdout(&output));
+    assert_eq!(one.came().len(), two.came().len());
+    assert!(!one.came().is_empty() && other.came().is_empty());
+    let open = ["run", "handover", "--vendor", "ebbot", "--to", &other.url(), "--to", &two.url()];
+    assert_eq!(standin(&open).status.code(), Some(0));
+    assert!(!other.came().is_empty(), "an address without a vendor is for every vendor");
+}
+
+#[test]
+fn a_vendor_is_checked_by_what_the_file_names_and_not_by_what_is_played() {
+    let receiver = Receiver::agreeing();
+    let folder = tempfile::tempdir().unwrap();
+    let story =
+        format!("vendors = ['ebbot', 'erxes']\n{OPEN}only = ['erxes']\n{OPEN}only = ['ebbot']\n");
+    write(folder.path(), "story.toml", &story);
+    let run = |story: &str| {
+        write(folder.path(), "story.toml", story);
+        let to = receiver.url();
+        standin_in(folder.path(), &["run", "story.toml", "--vendor", "ebbot", "--to", &to])
+    };
+    assert_eq!(run(&story).status.code(), Some(0));
+    let output = run(&story.replace("vendors = ['ebbot', 'erxes']", "vendors = ['ebot']"));
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        told.contains("did you mean `ebbot`?") && told.contains("not played at `erxes`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn check_goes_on_after_a_file_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.toml"), b"\xff").unwrap();
+    write(folder.path(), "b.toml", "nmae = 'b'\n[[step]]\nopen = {}\n");
+    fs::create_dir(folder.path().join("inside")).unwrap();
+    write(&folder.path().join("inside"), "c.toml", "[[endpoint]]\nvendor = 'ebot'\nurl = 'x'\n");
+    let output = standin_in(folder.path(), &["check", "."]);
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(2));
+    for part in ["E001", "did you mean `name`?", "lacks its scheme", "3 problems"] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+}
+
+#[test]
+fn a_configuration_is_known_by_what_it_holds_and_a_vendor_by_any_of_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "ci.toml", "[vendor.wotnot]\noption = { event_token_in = 'bearer' }\n");
+    fs::create_dir(folder.path().join("own")).unwrap();
+    write(
+        &folder.path().join("own"),
+        "vendor.toml",
+        "id = 'own'\nname = 'Own'\nextends = 'ebbot'\n",
+    );
+    for arguments in
+        [["check", "ci.toml"], ["check", "own"], ["check", "own/vendor.toml"], ["check", "."]]
+    {
+        let output = standin_in(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+    }
+    assert!(stdout(&standin_in(folder.path(), &["check", "."])).contains("2 files checked"));
+    let nothing = tempfile::tempdir().unwrap();
+    let output = standin_in(nothing.path(), &["check", "."]);
+    assert_eq!(output.status.code(), Some(2), "nothing checked is nothing passed");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_in_circles_are_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.toml", OPEN);
+    for link in ["b", "c", "d"] {
+        std::os::unix::fs::symlink(folder.path(), folder.path().join(link)).unwrap();
+    }
+    let output = standin_in(folder.path(), &["check", "."]);
+    assert!(stdout(&output).contains("1 file checked"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_status_beyond_the_vendors_says_what_the_vendor_wants() {
+    let receiver = Receiver::answering(|_, _| crate::support::Reply::Status(202, String::new()));
+    let run = |story: &[&str]| {
+        let to = receiver.url();
+        stdout(&standin(&[&["run"], story, &["--vendor", "liveperson", "--to", &to]].concat()))
+    };
+    let told = run(&["handover"]);
+    assert!(told.contains("answered with status 202; the vendor accepts 200, 201"), "{told}");
+}
+
+#[test]
+fn what_is_left_out_is_told_at_its_time_and_in_its_place() {
+    let receiver = Receiver::agreeing();
+    let folder = tempfile::tempdir().unwrap();
+    let story = format!(
+        "{OPEN}[[step]]\nafter = '5s'\nsay = {{ by = 'visitor', text = 'x' }}\n\
+         [step.for.ebbot]\nskip = 'not there'\n[[step]]\nclose = {{ by = 'visitor' }}\n"
+    );
+    write(folder.path(), "story.toml", &story);
+    let arguments = ["run", "story.toml", "--vendor", "ebbot", "--to", &receiver.url()];
+    let told = stdout(&standin_in(folder.path(), &arguments));
+    let place = |part: &str| told.find(part).unwrap_or_else(|| panic!("{part} is not in\n{told}"));
+    let skipped = told.lines().find(|line| line.contains("is left out: not there")).unwrap();
+    assert!(skipped.trim_start().starts_with("5.0"), "{skipped}");
+    assert!(place("chat.create ") < place("is left out"));
+    assert!(place("is left out") < place("closes the conversation"));
+}
+
+#[test]
+fn listen_says_what_it_does_and_what_the_user_wants_wrong() {
+    let told = stdout(&standin(&["listen", "--help"]));
+    assert!(told.contains("exit code 0"), "{told}");
+    let told = stdout(&standin(&["run", "--help"]));
+    assert!(told.contains("--watch"), "{told}");
+}
+
+#[test]
+fn every_code_is_explained_with_an_example() {
+    for explained in standin::diag::code::CODES {
+        let output = standin(&["check", "--explain", &explained.code.to_string()]);
+        let told = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        assert!(told.contains("\n\nwrong:\n") && told.contains("\n\nright:\n"), "{told}");
+    }
+}
