@@ -6,13 +6,16 @@
 mod check;
 mod completions;
 mod demo;
+mod dry;
 mod init;
 mod listen;
 mod man;
+mod playing;
 mod receivers;
 mod run;
 mod schema;
 mod secrets;
+mod send;
 mod setup;
 mod vendors;
 mod watch;
@@ -124,6 +127,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Plays scenarios, sends their webhooks, and judges the receiver
     Run(run::RunArgs),
+    /// Sends one webhook, as if all that leads to it had happened
+    Send(send::SendArgs),
     /// Receives webhooks: verifies them, answers handshakes, shows what came and why it is right
     Listen(listen::ListenArgs),
     /// Checks scenarios, vendor folders and configuration: every problem, drawn on its source
@@ -148,6 +153,7 @@ pub fn main() -> ExitCode {
     let exit = match cli.command {
         Command::Demo(args) => demo::demo(&args, &cli.global),
         Command::Run(args) => run::run(&args, &cli.global),
+        Command::Send(args) => send::send(&args, &cli.global),
         Command::Listen(args) => listen::listen(&args, &cli.global),
         Command::Check(args) => check::check(&args, &cli.global),
         Command::Vendors(args) => vendors::vendors(&args, &cli.global),

@@ -175,11 +175,8 @@ fn webhook(
     let body = sent(&script, &account, event_type, setup.config.seed, start).unwrap_or_default();
     let body: Json = serde_json::from_str(&body).unwrap_or_default();
     let mut out = format!("{body:#}\n\nThe shape is {}.", rule.certainty);
-    let kind = wanted.kind.or_else(|| rule.first_kind());
-    let of_kind = kind
-        .as_ref()
-        .and_then(|kind| vendor.entities.get(kind).or_else(|| Some(&vendor.kinds.get(kind)?.data)));
-    if let Some(data) = of_kind.or(rule.data.as_ref()).filter(|data| data.keys().next().is_some()) {
+    let data = vendor.data_of(rule, &wanted).filter(|data| data.keys().next().is_some());
+    if let Some(data) = data {
         let keys: Vec<&str> = data.keys().collect();
         let _ = write!(out, "\nIts data: {}", keys.join(", "));
     }

@@ -4,6 +4,7 @@
 
 mod handshake;
 mod player;
+mod rehearsal;
 mod verdict;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ use crate::record::{FilesTold, Record, Recorder, RunFinished, RunStarted, Scope,
 use crate::scenario::Script;
 use crate::vendor::{Account, Subscription};
 
+pub use rehearsal::{Rehearsed, rehearsal};
 pub use verdict::Tally;
 
 /// Everything that a run is made of.

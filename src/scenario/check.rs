@@ -51,7 +51,7 @@ pub fn check(
     }
     let name = form.name.as_ref().map_or(file, |name| name.as_str()).to_owned();
     let file = file.to_owned();
-    let script = Script { name, file, cast, steps, from: 1, subscribe, verify, cannot };
+    let script = Script { name, file, cast, steps, alone: false, subscribe, verify, cannot };
     problems.or(Some(script))
 }
 

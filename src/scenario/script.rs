@@ -26,8 +26,9 @@ pub struct Script {
     pub cast: Vec<CastMember>,
     /// What happens.
     pub steps: Vec<Step>,
-    /// The first step that is told and sent; those before it only make it possible.
-    pub from: usize,
+    /// Whether only the last step's own act is told and sent: what comes before makes it possible,
+    /// and what follows from it by itself is left out.
+    pub alone: bool,
     /// What an endpoint is sent, by vendor.
     pub subscribe: BTreeMap<String, Subscription>,
     /// Which answers are right, where the file says it.

@@ -17,7 +17,7 @@ use crate::vendor::{Account, Happened, Session, Subscription};
 pub struct Stage<'a> {
     play: Play,
     steps: std::slice::Iter<'a, Step>,
-    from: usize,
+    alone: Option<usize>,
     account: Arc<Account>,
     subscription: &'a Subscription,
     session: Session,
@@ -89,7 +89,7 @@ impl<'a> Stage<'a> {
         Self {
             play,
             steps: script.steps.iter(),
-            from: script.from,
+            alone: script.alone.then_some(script.steps.len()),
             account: Arc::clone(account),
             subscription,
             session,
@@ -147,6 +147,16 @@ impl<'a> Stage<'a> {
         self.scene(Turn::Done { act, implied, happened })
     }
 
+    /// Whether a scene is among those that the script wants told.
+    fn is_told(&self, scene: &Scene) -> bool {
+        match scene.turn {
+            Turn::Done { implied, .. } => {
+                self.alone.is_none_or(|last| scene.step == last && !implied)
+            }
+            Turn::Skipped { .. } | Turn::Dropped { .. } => true,
+        }
+    }
+
     fn wait(&mut self, time: SignedDuration) {
         self.now = self.now.checked_add(time).unwrap_or(Timestamp::MAX);
     }
@@ -182,7 +192,7 @@ impl Iterator for Stage<'_> {
                     self.begin(step)
                 }
             };
-            if scene.step >= self.from || matches!(scene.turn, Turn::Dropped { .. }) {
+            if self.is_told(&scene) {
                 return Some(scene);
             }
         }

@@ -132,6 +132,15 @@ impl Vendor {
         }))
     }
 
+    /// The data that an event may be given: that of its kind of message or entity, or its own.
+    pub fn data_of<'a>(&'a self, rule: &'a EventRule, wanted: &Wanted) -> Option<&'a Data> {
+        let kind = wanted.kind.clone().or_else(|| rule.first_kind());
+        let of_kind = kind
+            .as_ref()
+            .and_then(|kind| self.entities.get(kind).or_else(|| Some(&self.kinds.get(kind)?.data)));
+        of_kind.or(rule.data.as_ref())
+    }
+
     /// The types of everything it sends, each once, in order.
     pub fn event_types(&self) -> Vec<&str> {
         let mut types: Vec<&str> = Vec::new();

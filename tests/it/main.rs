@@ -19,6 +19,7 @@ mod model;
 mod scenarios;
 mod schema;
 mod secrets;
+mod sending;
 mod signature;
 mod support;
 mod template;

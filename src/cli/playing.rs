@@ -1,0 +1,217 @@
+//! What `run` and `send` have in common: to whom, from which seed, and how it is told.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::dry::{Form, rehearse};
+use super::receivers::{Receivers, allowed};
+use super::setup::{Setup, instant, interrupt, runtime, subscription};
+use super::{Exit, Failure};
+use crate::base::clock::Clock;
+use crate::base::limits::RECORD_QUEUE;
+use crate::base::secret::Secret;
+use crate::config::Start;
+use crate::delivery::{Dial, Net, Pace};
+use crate::diag::{Problem, Problems, code};
+use crate::record::{Record, RunFinished, Verdict};
+use crate::report::{Console, Detail, JsonLines, Report};
+use crate::run::{self, Plan};
+use crate::scenario::Script;
+use crate::server::serve_files;
+use crate::vendor::{Subscription, Vendor};
+
+/// To whom it is sent, from which seed, and how it is told.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(super) struct Playing {
+    #[command(flatten)]
+    pub(super) receivers: Receivers,
+    /// What everything random is drawn from; the same seed sends the same bytes
+    #[arg(long, env = "STANDIN_SEED", value_parser = seed, allow_negative_numbers = true)]
+    seed: Option<u64>,
+    /// When the conversations begin, in run time: an instant, or `now`
+    #[arg(long, value_name = "INSTANT", value_parser = Start::parse, env = "STANDIN_START")]
+    start: Option<Start>,
+    /// Send nothing; print every request with its run time and its size
+    #[arg(long, conflicts_with = "json")]
+    dry_run: bool,
+    /// Send nothing; print a `curl` command for every request
+    #[arg(long, conflicts_with_all = ["json", "dry_run", "quiet", "verbose"])]
+    curl: bool,
+    /// Print records as JSON lines, one for everything that happens
+    #[arg(long, conflicts_with_all = ["quiet", "verbose"])]
+    json: bool,
+    /// Print only what went wrong, and the end
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Print bodies and headers too
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Where nothing is sent to when nobody says where.
+const ANYWHERE: &str = "http://localhost:3000/";
+
+/// Reads a seed; clap shows the error.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a whole number from 0 to {}", u64::MAX))
+}
+
+impl Playing {
+    /// Whether nothing is sent.
+    pub(super) fn is_dry(&self) -> bool {
+        self.dry_run || self.curl
+    }
+
+    /// One plan for each receiver of a vendor: those of the flags, else those of the configuration.
+    /// Where nothing is subscribed to in particular, the receiver's own subscription holds.
+    pub(super) fn plans(
+        &self,
+        script: &Arc<Script>,
+        vendor: &Arc<Vendor>,
+        wanted: Option<&Subscription>,
+        setup: &Setup,
+    ) -> Result<Vec<Plan>, Problems> {
+        let account = setup.account(vendor)?;
+        let mut problems = Problems::new();
+        let plan = |url: &Url, headers: Vec<(String, Secret)>, own: Option<Subscription>| Plan {
+            number: 0,
+            script: Arc::clone(script),
+            account: Arc::clone(&account),
+            url: url.clone(),
+            headers,
+            subscription: wanted.cloned().or(own).map_or_else(
+                || vendor.default_subscription.clone(),
+                |wanted| wanted.over(&vendor.default_subscription),
+            ),
+            seed: self.seed.unwrap_or(setup.config.seed),
+            start: instant(self.start.unwrap_or(setup.config.start)),
+            pace: Pace::Virtual,
+            conversations: 1,
+            files: Arc::default(),
+        };
+        let egress = self.receivers.egress();
+        let mut plans = Vec::new();
+        for target in self.receivers.targets(&vendor.id) {
+            plans.push(plan(&target.url(egress)?, Vec::new(), None));
+        }
+        if plans.is_empty() {
+            for endpoint in setup.endpoints(&vendor.id) {
+                let forbidden = allowed(&endpoint.url, egress).err().map(Problems::from);
+                problems.extend(forbidden.unwrap_or_default().placed(&endpoint.url.place));
+                let own = subscription(endpoint, vendor, &mut problems);
+                plans.push(plan(&endpoint.url, endpoint.headers(&mut problems), own));
+            }
+        }
+        if plans.is_empty() && self.is_dry() {
+            plans.extend(Url::parse(ANYWHERE).map(|url| plan(&url, Vec::new(), None)));
+        }
+        if plans.is_empty() {
+            return Err(no_receiver(&vendor.id).into());
+        }
+        problems.or(Some(plans))
+    }
+
+    /// Plays the plans, or tells what they would send.
+    pub(super) fn execute(&self, plans: Vec<Plan>, setup: &Setup) -> Result<Exit, Failure> {
+        if self.is_dry() {
+            let form = match (self.curl, self.verbose) {
+                (true, _) => Form::Curl,
+                (_, true) => Form::Whole,
+                _ => Form::Lines,
+            };
+            plans.iter().for_each(|plan| anstream::print!("{}", rehearse(plan, form)));
+            return Ok(Exit::Passed);
+        }
+        let dial = Dial::new(self.receivers.egress());
+        runtime()?.block_on(async {
+            let interrupted = interrupt().await;
+            let playing = async {
+                self.receivers.wait(&plans, &dial).await?;
+                let (serving, files) = serve_files(setup.config.files_port);
+                let plans =
+                    plans.into_iter().map(|plan| Plan { files: Arc::clone(&files), ..plan });
+                let exit = self.play(plans.collect(), &dial).await;
+                if let Some(serving) = serving {
+                    serving.stop().await;
+                }
+                exit
+            };
+            tokio::select! {
+                exit = playing => exit,
+                _ = interrupted => {
+                    anstream::eprintln!("interrupted");
+                    Ok(Exit::Interrupted)
+                }
+            }
+        })
+    }
+
+    /// Plays one run after the other; the worst of them is how the command ends.
+    async fn play(&self, plans: Vec<Plan>, dial: &Dial) -> Result<Exit, Failure> {
+        let detail = match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (_, true) => Detail::Verbose,
+            _ => Detail::Normal,
+        };
+        let report: Box<dyn Report> =
+            if self.json { Box::new(JsonLines) } else { Box::new(Console::new(detail)) };
+        let (sink, records) = mpsc::channel(RECORD_QUEUE);
+        let telling = tokio::task::spawn_blocking(move || tell(records, report));
+        let mut finished = Vec::new();
+        for plan in plans {
+            let net = Arc::new(Net::new(dial.clone(), plan.account.vendor.wire.as_deref()));
+            finished.push(run::run(plan, net, Clock::System, sink.clone()).await);
+        }
+        drop(sink);
+        telling.await.map_err(|error| anyhow::anyhow!("the report broke: {error}"))??;
+        if finished.len() > 1 && !self.json {
+            anstream::println!("{}", total(&finished));
+        }
+        let passed = finished.iter().all(|run| run.verdict == Verdict::Passed);
+        Ok(if passed { Exit::Passed } else { Exit::Failed })
+    }
+}
+
+/// How several runs ended, in a line.
+fn total(runs: &[RunFinished]) -> String {
+    let passed = runs.iter().filter(|run| run.verdict == Verdict::Passed).count();
+    let right: u64 = runs.iter().map(|run| run.right).sum();
+    let deliveries: u64 = runs.iter().map(|run| run.deliveries).sum();
+    format!(
+        "\ntotal: {passed} of {} runs passed ({right} of {deliveries} deliveries right)",
+        runs.len()
+    )
+}
+
+/// Numbers the records and tells them; a reader that has gone away is no failure of ours.
+fn tell(mut records: mpsc::Receiver<Record>, mut report: Box<dyn Report>) -> io::Result<()> {
+    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    let mut seq = 0;
+    while let Some(mut record) = records.blocking_recv() {
+        seq += 1;
+        record.seq = seq;
+        let told = report
+            .tell(&record, &mut out)
+            .and_then(|()| if records.is_empty() { out.flush() } else { Ok(()) });
+        match told {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                records.close();
+                return Ok(());
+            }
+            other => other?,
+        }
+    }
+    out.flush()
+}
+
+pub(super) fn no_receiver(vendor: &str) -> Problem {
+    let message = format!("there is no receiver to send to for {vendor}");
+    Problem::anywhere(code::NO_RECEIVER, message).help(
+        "add `--to http://localhost:3000/`, where `standin listen` or your own receiver listens",
+    )
+}

@@ -1,0 +1,122 @@
+//! `standin send`: one webhook, whatever must have happened before it.
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::Value as Json;
+
+use super::playing::Playing;
+use super::setup::Setup;
+use super::vendors::rule;
+use super::{Exit, Failure, Global};
+use crate::base::text::one_of;
+use crate::conversation::{EventKind, Role};
+use crate::diag::{Node, Problem, Problems, Source, code, toml};
+use crate::scenario::Script;
+use crate::vendor::{Data, EventRule, Subscription, Vendor, VendorRef, Wanted};
+
+/// Sends one webhook, as if all that leads to it had happened
+#[derive(Debug, Args)]
+pub(super) struct SendArgs {
+    /// The vendor, perhaps with a revision: VENDOR@REV
+    vendor: String,
+    /// The vendor's name for the event
+    event_type: String,
+    /// The kind of message or entity
+    #[arg(long)]
+    kind: Option<String>,
+    /// Who does it: visitor, bot, agent, manager or system
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    by: Option<Role>,
+    /// What it holds, such as `text=Hello` or `options=["Yes", "No"]`; repeat it for more
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    playing: Playing,
+}
+
+/// Reads a role; clap shows the error.
+fn role(word: &str) -> Result<Role, String> {
+    Role::of_word(word).ok_or_else(|| format!("one of {}", one_of(Role::WORDS.iter().copied())))
+}
+
+pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
+    let setup = Setup::read(global)?;
+    let mut problems = args.playing.receivers.check(&setup.catalog);
+    let vendor = setup.vendor(&VendorRef::parse(&args.vendor));
+    let vendor = vendor.map_err(|others| problems.extend(others));
+    let vendor = problems.or(vendor.ok())?;
+    let given = nodes(&args.set)?;
+    let data = given.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();
+    let wanted = Wanted { by: args.by, kind: args.kind.clone(), data };
+    let rule = rule(&vendor, &args.event_type, &wanted)?;
+    check(&vendor, rule, &wanted, &given)?;
+    let script = Arc::new(Script::sending(&vendor, rule, &wanted));
+    let only = Subscription::to(&args.event_type);
+    let mut plans = args.playing.plans(&script, &vendor, Some(&only), &setup)?;
+    for (plan, number) in plans.iter_mut().zip(1..) {
+        plan.number = number;
+    }
+    args.playing.execute(plans, &setup)
+}
+
+/// What was given, by key. Each is a line of TOML; where it is none, its value is the text itself.
+fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
+    let mut problems = Problems::new();
+    let mut nodes: Vec<(String, Node)> = Vec::new();
+    for given in given {
+        let Some((path, value)) = given.split_once('=') else {
+            let message = format!("`{given}` is not PATH=VALUE");
+            problems.push(Problem::anywhere(code::MISSING_KEY, message));
+            continue;
+        };
+        let text = format!("{path} = {}", Json::from(value));
+        let (node, others) = match toml::parse(&Source::new("--set", given.as_str())) {
+            (node, others) if others.is_empty() => (node, others),
+            _ => toml::parse(&Source::new("--set", text)),
+        };
+        problems.extend(others);
+        let entries = node.as_table().into_iter().flat_map(|table| table.0.clone());
+        nodes.extend(entries.map(|(key, node)| (key.name, node)));
+    }
+    problems.or(Some(nodes))
+}
+
+/// What an event that is no message, no entity and not told by itself may be given.
+fn known(on: EventKind) -> &'static [&'static str] {
+    match on {
+        EventKind::NoteAdded => &["text"],
+        EventKind::TypingChanged => &["on"],
+        EventKind::LabelsChanged => &["label", "action"],
+        EventKind::FlowStarted => &["name", "states"],
+        EventKind::ConversationRated => &["score", "comment"],
+        _ => &[],
+    }
+}
+
+/// Checks what was given against what the event may hold.
+fn check(
+    vendor: &Vendor,
+    rule: &EventRule,
+    wanted: &Wanted,
+    given: &[(String, Node)],
+) -> Result<(), Problems> {
+    if rule.on == EventKind::VariablesSet {
+        return Ok(()); // variables have names of anybody's choice
+    }
+    let data = vendor.data_of(rule, wanted);
+    let text = (rule.on == EventKind::MessageSent).then_some("text");
+    let keys =
+        || data.into_iter().flat_map(Data::keys).chain(text).chain(known(rule.on).iter().copied());
+    let mut problems = Problems::new();
+    for (key, node) in given {
+        if !keys().any(|known| known == key) {
+            let message = format!("`{}` holds no `{key}`", rule.event_type);
+            problems.push(Problem::anywhere(code::UNKNOWN_DATA, message).known(key, keys()));
+        }
+        problems.extend(
+            data.and_then(|data| data.misfit(key, node)).map(Problems::from).unwrap_or_default(),
+        );
+    }
+    problems.or(Some(()))
+}

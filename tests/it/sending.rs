@@ -1,0 +1,130 @@
+//! `standin send`, and what `--dry-run` and `--curl` tell of what would be sent.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::{Came, Receiver, skipped, standin, standin_in, stderr, stdout, vendors};
+
+/// Sends one webhook to a receiver of its own; gives what came.
+fn send(arguments: &[&str]) -> Vec<Came> {
+    let receiver = Receiver::agreeing();
+    let url = receiver.url();
+    let output = standin(&[&["send"], arguments, &["--to", &url]].concat());
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{arguments:?}: {}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    receiver.events()
+}
+
+#[test]
+fn every_event_type_of_every_vendor_can_be_sent_alone() {
+    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+        for event_type in vendor.event_types() {
+            assert_eq!(send(&[&vendor.id, event_type]).len(), 1, "{} {event_type}", vendor.id);
+        }
+    }
+}
+
+#[test]
+fn a_kind_and_its_data_can_be_wanted() {
+    let came = send(&[
+        "ebbot",
+        "chat.bot.message",
+        "--kind",
+        "buttons",
+        "--set",
+        "text=Well?",
+        "--set",
+        "options=['A', 'B']",
+    ]);
+    let value = &came[0].json()["data"]["value"];
+    assert_eq!(value["description"], "Well?");
+    assert_eq!([&value["urls"][0]["label"], &value["urls"][1]["label"]], ["A", "B"]);
+    let came = send(&["erxes", "customer.update", "--set", "lastName=Doe"]);
+    assert_eq!(came[0].json()["data"]["newData"]["lastName"], "Doe");
+    let came = send(&["wotnot", "note", "--set", "text=It is = 5"]);
+    assert!(came[0].body.contains("It is = 5"), "{}", came[0].body);
+}
+
+#[test]
+fn what_does_not_fit_is_told_and_nothing_is_sent() {
+    for (arguments, told) in [
+        (&["ebbot", "chat.crate"][..], "did you mean `chat.create`?"),
+        (&["ebbot", "chat.bot.message", "--kind", "butons"], "did you mean `buttons`?"),
+        (&["ebbot", "chat.bot.message", "--set", "txt=A"], "did you mean `text`?"),
+        (
+            &["ebbot", "chat.bot.message", "--kind", "buttons", "--set", "options=5"],
+            "expected a list",
+        ),
+        (
+            &["ebbot", "chat.user.message", "--by", "agent"],
+            "sends no `chat.user.message` of this kind",
+        ),
+        (&["ebot", "chat.create"], "did you mean `ebbot`?"),
+        (&["ebbot", "chat.create", "--set", "text"], "`text` is not PATH=VALUE"),
+    ] {
+        let receiver = Receiver::agreeing();
+        let url = receiver.url();
+        let output = standin(&[&["send"], arguments, &["--to", &url]].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(told), "{arguments:?}: {}", stderr(&output));
+        assert!(receiver.came().is_empty());
+    }
+}
+
+/// The sizes in the lines of a timeline.
+fn sizes(told: &str) -> Vec<usize> {
+    let lines = told.lines().filter(|line| line.trim_start().contains(" s  "));
+    lines.map(|line| line.split(' ').rev().nth(1).unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn a_dry_run_tells_what_a_run_sends() {
+    for vendor in ["wotnot", "liveperson", "erxes"] {
+        let told = stdout(&standin(&["run", "handover", "--vendor", vendor, "--dry-run"]));
+        let receiver = Receiver::agreeing();
+        let url = receiver.url();
+        assert_eq!(
+            standin(&["run", "handover", "--vendor", vendor, "--to", &url]).status.code(),
+            Some(0)
+        );
+        let sent: Vec<usize> = receiver.came().iter().map(|came| came.body.len()).collect();
+        assert_eq!(sizes(&told), sent, "{vendor}: {told}");
+        assert!(told.contains("nothing was sent"), "{told}");
+    }
+}
+
+#[test]
+fn a_curl_command_sends_the_same_bytes() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        return skipped("there is no curl here");
+    }
+    for vendor in ["wotnot", "liveperson"] {
+        let receiver = Receiver::agreeing();
+        let url = receiver.url();
+        let arguments = ["run", "handover", "--vendor", vendor, "--to", &url];
+        let script = stdout(&standin(&[&arguments[..], &["--curl"]].concat()));
+        assert!(receiver.came().is_empty());
+        assert!(Command::new("sh").args(["-c", &script]).output().unwrap().status.success());
+        let by_curl: Vec<String> = receiver.came().into_iter().map(|came| came.body).collect();
+        let receiver = Receiver::agreeing();
+        let url = receiver.url();
+        standin(&["run", "handover", "--vendor", vendor, "--to", &url]);
+        let by_us: Vec<String> = receiver.came().into_iter().map(|came| came.body).collect();
+        assert_eq!(by_curl, by_us, "{vendor}");
+    }
+}
+
+#[test]
+fn a_secret_of_the_users_own_is_a_variable_of_the_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[vendor.wotnot]\nsecret = { token = 'quiet-heron-77' }\n";
+    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let told = stdout(&standin_in(folder.path(), &["send", "wotnot", "note", "--curl"]));
+    assert!(told.contains(r#"'Authorization: '"$WOTNOT_TOKEN"''"#), "{told}");
+    assert!(!told.contains("quiet-heron-77"), "{told}");
+}
