@@ -4,6 +4,7 @@
 
 mod handshake;
 mod player;
+mod told;
 mod verdict;
 
 use std::collections::BTreeSet;
