@@ -112,6 +112,8 @@ impl Wanted<'_> {
     ) -> Result<Vec<Plan>, Problems> {
         let mut draft = scenario::read(source)?;
         let (playable, known) = (self.setup.vendors_of(&mut draft), self.setup.vendors());
+        let named = draft.form.vendors.iter().flat_map(|named| named.iter());
+        let named = one_of(named.map(|name| name.as_str()));
         let wanted = self.vendors(&playable);
         let all = wanted.as_deref().unwrap_or_default().iter().cloned();
         let (vendors, others): (Vec<_>, Vec<_>) =
@@ -124,7 +126,8 @@ impl Wanted<'_> {
         let script = Arc::new(problems.or(checked.ok())?);
         for vendor in others {
             let name = &vendor.name;
-            left_out.push(format!("{name} is left out of {}: it is for others", source.name));
+            let file = &source.name;
+            left_out.push(format!("{name} is left out of {file}: it names {named}"));
         }
         let mut problems = Problems::new();
         let mut plans = Vec::new();

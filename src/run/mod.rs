@@ -5,6 +5,7 @@
 mod handshake;
 mod player;
 mod rehearsal;
+mod told;
 mod verdict;
 
 use std::collections::BTreeSet;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Plan;
+use super::told::told;
 use crate::base::draw::Draw;
-use crate::base::text::{count, excerpt};
-use crate::conversation::{Act, Conversation, Event, EventKind, Person};
 use crate::delivery::{Delivery, Endpoint, Handle};
-use crate::record::{ActTold, Recorder, Scope, What};
+use crate::record::{Recorder, Scope, What};
 use crate::scenario::{Scene, Stage, Turn};
 use crate::vendor::{Happened, Payload};
 
@@ -21,9 +20,6 @@ pub(super) struct Player {
     pub(super) recorder: Recorder,
     pub(super) draw: Draw,
 }
-
-/// How much of what is said is told.
-const TOLD: usize = 80;
 
 /// Where a scene happens: conversation, step and time.
 #[derive(Clone, Copy)]
@@ -101,54 +97,5 @@ impl Player {
     async fn tell(&self, spot: Spot, what: What) {
         let scope = Scope { at: spot.at, conversation: Some(spot.number), step: Some(spot.step) };
         self.recorder.tell(scope, what).await;
-    }
-}
-
-/// An act in a few words, without the name of who does it.
-fn told(act: &Act, event: &Event, conversation: &Conversation) -> ActTold {
-    let name = |person: &Option<Person>| {
-        person.as_ref().map_or("the queue".to_owned(), |person| person.member.name.clone())
-    };
-    let told = match (event.kind, act) {
-        (EventKind::ConversationOpened, Act::Open { channel, .. }) => {
-            format!("opens a conversation on {channel}")
-        }
-        (EventKind::MessageSent, _) => {
-            let message = &conversation.messages[event.messages[0]];
-            let text = excerpt(&message.text, TOLD);
-            if message.kind == "text" {
-                format!("“{text}”")
-            } else {
-                format!("“{text}” ({})", message.kind)
-            }
-        }
-        (EventKind::MessageRead, _) => {
-            format!("reads {}", count(event.messages.len(), "message", "messages"))
-        }
-        (EventKind::TypingChanged, Act::Typing { on, .. }) => {
-            if *on {
-                "types".to_owned()
-            } else {
-                "stops typing".to_owned()
-            }
-        }
-        (EventKind::AssigneeChanged, Act::Accept { .. }) => "accepts the conversation".to_owned(),
-        (EventKind::AssigneeChanged, _) => {
-            format!("hands the conversation to {}", name(&event.to))
-        }
-        (EventKind::NoteAdded, Act::Note { text, .. }) => {
-            format!("notes “{}”", excerpt(text, TOLD))
-        }
-        (EventKind::ParticipantJoined, _) => "joins".to_owned(),
-        (EventKind::ParticipantLeft, _) => "leaves".to_owned(),
-        (EventKind::ConversationClosed, _) => "closes the conversation".to_owned(),
-        (EventKind::ConversationReopened, _) => "reopens the conversation".to_owned(),
-        (kind, _) => kind.to_string(),
-    };
-    ActTold {
-        act: act.word().to_owned(),
-        by: event.by.member.name.clone(),
-        event: event.kind.to_string(),
-        told,
     }
 }

@@ -36,7 +36,6 @@ pub fn check(
         texts,
         vendors: &vendors,
         seen: BTreeMap::new(),
-        messages: 0,
         counts: BTreeMap::new(),
         entities: BTreeMap::new(),
         problems: &mut problems,
@@ -62,7 +61,6 @@ pub(super) struct Checker<'a> {
     pub(super) vendors: &'a [Arc<Vendor>],
     /// Steps with an id so far.
     pub(super) seen: BTreeMap<String, Seen>,
-    messages: usize,
     /// How many steps without an id there are so far, by act and doer.
     counts: BTreeMap<String, usize>,
     /// Entities that steps so far have created, with their kind.
@@ -73,8 +71,8 @@ pub(super) struct Checker<'a> {
 /// A step with an id that has been read.
 pub(super) struct Seen {
     place: Place,
-    /// How many messages there are once it has happened; nothing where it says none.
-    pub(super) messages: Option<usize>,
+    /// Whether somebody says something in it.
+    pub(super) says: bool,
 }
 
 impl Checker<'_> {
@@ -106,7 +104,6 @@ impl Checker<'_> {
             self.known_vendor(&vendor.value, &vendor.place);
         }
         let says = act.as_ref().is_none_or(|(_, act)| matches!(act, ActForm::Say(_)));
-        self.messages += usize::from(act.is_some() && says);
         let overrides = self.overrides(&step.for_);
         let planned = act.and_then(|(key, act)| Some((self.plan(&act, &key)?, key)));
         if let Some(id) = &step.id {
@@ -128,6 +125,7 @@ impl Checker<'_> {
             round: entry.round,
             place: key.place,
             label,
+            id: step.id.as_ref().map(|id| id.value.clone()),
             after: step.after.as_ref().map(|after| after.value),
             only: step
                 .only
@@ -146,8 +144,7 @@ impl Checker<'_> {
                 problem.also(&first.place, "first here").help("give each step an id of its own"),
             );
         }
-        let messages = says.then_some(self.messages);
-        self.seen.insert(id.value.clone(), Seen { place: id.place.clone(), messages });
+        self.seen.insert(id.value.clone(), Seen { place: id.place.clone(), says });
     }
 
     fn overrides(&mut self, form: &Named<OverrideForm>) -> BTreeMap<String, Override> {

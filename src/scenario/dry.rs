@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::cast::CastMember;
-use super::script::{Draws, Step};
+use super::script::{Draws, Heard, Step};
 use crate::base::draw::Draw;
 use crate::conversation::{Act, Conversation, Refusal, Who};
 use crate::diag::{Problem, Problems, code};
@@ -45,8 +45,15 @@ fn run_at(
     let people = cast.iter().map(|m| m.invent(&account, &draws, Timestamp::UNIX_EPOCH)).collect();
     let mut conversation = Conversation::new(1, people, vendor.habits());
     let (mut left_out, mut played, mut mended) = (None, false, false);
-    for step in steps.iter().filter(|step| step.skipped_at(&vendor.id).is_none()) {
-        let act = step.plan_at(&vendor.id).act.clone();
+    let mut heard = Heard::default();
+    for step in steps {
+        heard.begin(step, conversation.messages.len());
+        if step.skipped_at(&vendor.id).is_some() {
+            continue;
+        }
+        let plan = step.plan_at(&vendor.id);
+        let mut act = plan.act.clone();
+        heard.narrow(&mut act, plan);
         if let Some(reason) = unplayable(&account, &act, &conversation) {
             let told = format!("{} cannot play `{}`: {reason}", vendor.name, act.word());
             if only_this {

@@ -52,10 +52,11 @@ impl Checker<'_> {
             ActForm::Read(form) => {
                 let by = self.who(&form.by);
                 let upto = match &form.upto {
-                    Some(id) => Some(self.messages_up_to(id)?),
+                    Some(id) => Some(self.said_in(id)?),
                     None => None,
                 };
-                Act::Read { by: by?, upto }
+                let act = Act::Read { by: by?, upto: None };
+                return Some(ActPlan { upto, ..ActPlan::ready(act) });
             }
             ActForm::Join(form) => Act::Join { by: self.who(&form.by)? },
             ActForm::Leave(form) => Act::Leave { by: self.who(&form.by)? },
@@ -121,7 +122,7 @@ impl Checker<'_> {
             self.check_data(&form.data, &known, &what, &["by", "kind", "text"]);
         }
         let act = Act::Say { by: by?, kind, text: String::new(), data: serde_json::Map::new() };
-        Some(ActPlan { act, text, data: Some(data?) })
+        Some(ActPlan { text, data: Some(data?), ..ActPlan::ready(act) })
     }
 
     fn set(&mut self, form: &SetForm) -> Option<ActPlan> {
@@ -291,17 +292,16 @@ impl Checker<'_> {
         }
     }
 
-    /// How many messages there are once the step of this id has happened.
-    fn messages_up_to(&mut self, id: &At<String>) -> Option<usize> {
+    /// The id, where an earlier step has it and somebody says something in that.
+    fn said_in(&mut self, id: &At<String>) -> Option<String> {
         let seen = self.seen.get(&id.value);
-        let found = seen.and_then(|seen| seen.messages);
-        if found.is_some() {
-            return found;
+        if seen.is_some_and(|seen| seen.says) {
+            return Some(id.value.clone());
         }
         let is_it = |own: &At<String>| own.value == id.value;
         let later =
             self.form.step.iter().filter_map(|step| step.id.as_ref()).find(|own| is_it(own));
-        let said = self.seen.iter().filter(|(_, seen)| seen.messages.is_some());
+        let said = self.seen.iter().filter(|(_, seen)| seen.says);
         let problem = |message| Problem::at(&id.place, code::NO_SUCH_STEP, message);
         let problem = match (seen, later) {
             (Some(_), _) => problem(format!("the step `{}` says nothing", id.value))

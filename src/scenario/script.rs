@@ -48,6 +48,8 @@ pub struct Step {
     pub place: Place,
     /// The name of its values among those of the conversation.
     pub label: String,
+    /// The name by which others refer to it.
+    pub(super) id: Option<String>,
     pub(super) after: Option<Span>,
     pub(super) only: Option<Vec<String>>,
     pub(super) act: ActPlan,
@@ -70,6 +72,31 @@ pub(super) struct ActPlan {
     pub(super) text: Option<Line>,
     /// The data, the fields, or the variables.
     pub(super) data: Option<Body>,
+    /// The step whose message is the last one that is read.
+    pub(super) upto: Option<String>,
+}
+
+/// How many messages there were once each step had happened, by its id. What a vendor leaves out
+/// is not counted there.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    messages: BTreeMap<String, usize>,
+    last: Option<String>,
+}
+
+impl Heard {
+    /// Notes that a step begins, while there are so many messages.
+    pub(super) fn begin(&mut self, step: &Step, messages: usize) {
+        let last = std::mem::replace(&mut self.last, step.id.clone());
+        self.messages.extend(last.map(|id| (id, messages)));
+    }
+
+    /// Says how far an act reads.
+    pub(super) fn narrow(&self, act: &mut Act, plan: &ActPlan) {
+        if let (Act::Read { upto, .. }, Some(id)) = (act, &plan.upto) {
+            *upto = self.messages.get(id).copied();
+        }
+    }
 }
 
 /// A step in time, for one conversation at one vendor.
@@ -155,7 +182,7 @@ impl Play {
     pub(super) fn step(
         &self,
         step: &Step,
-        conversation: &Conversation,
+        (conversation, heard): (&Conversation, &Heard),
     ) -> Result<PlayedStep, TooLarge> {
         let own = step.overrides.get(&self.vendor);
         let after = own.and_then(|own| own.after).or(step.after);
@@ -166,7 +193,9 @@ impl Play {
             Some(reason) => Err(reason),
             None => {
                 let told = self.story.now(&conversation.entities, step.round);
-                let act = step.plan_at(&self.vendor).render(&told)?;
+                let plan = step.plan_at(&self.vendor);
+                let mut act = plan.render(&told)?;
+                heard.narrow(&mut act, plan);
                 match told.missing() {
                     Some(name) => Err(format!("it names `{name}`, which was not created there")),
                     None => Ok(act),
@@ -180,7 +209,7 @@ impl Play {
 impl ActPlan {
     /// An act with nothing to render.
     pub(super) fn ready(act: Act) -> Self {
-        Self { act, text: None, data: None }
+        Self { act, text: None, data: None, upto: None }
     }
 
     /// Who does it, for labels.

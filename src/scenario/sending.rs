@@ -25,6 +25,7 @@ impl Script {
                 round: 1,
                 place: place.clone(),
                 label: format!("{}.{number}", act.word()),
+                id: None,
                 after: None,
                 only: None,
                 act: ActPlan::ready(act),

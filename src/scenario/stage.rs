@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::dry::unplayable;
-use super::script::{Play, Script, Step};
+use super::script::{Heard, Play, Script, Step};
 use crate::base::draw::Draw;
 use crate::conversation::{Act, Conversation};
 use crate::vendor::{Account, Happened, Session, Subscription};
@@ -24,6 +24,7 @@ pub struct Stage<'a> {
     now: Timestamp,
     step: usize,
     label: &'a str,
+    heard: Heard,
     cues: VecDeque<Cue>,
 }
 
@@ -96,6 +97,7 @@ impl<'a> Stage<'a> {
             now: start,
             step: 0,
             label: "",
+            heard: Heard::default(),
             cues: VecDeque::new(),
         }
     }
@@ -107,7 +109,8 @@ impl<'a> Stage<'a> {
 
     fn begin(&mut self, step: &'a Step) -> Scene {
         (self.step, self.label) = (step.number, &step.label);
-        let played = match self.play.step(step, self.session.conversation()) {
+        self.heard.begin(step, self.conversation().messages.len());
+        let played = match self.play.step(step, (self.session.conversation(), &self.heard)) {
             Ok(played) => played,
             Err(error) => return self.dropped(step.word(), error.to_string()),
         };

@@ -1,4 +1,4 @@
-//! Serves the built-in files: whatever a link is called, its ending says what it leads to.
+//! Serves the built-in files: whatever the id in a link, its ending says what it leads to.
 
 use std::sync::Arc;
 
@@ -29,10 +29,10 @@ async fn give(
     name: web::Path<String>,
     shelf: web::Data<Shelf>,
 ) -> HttpResponse {
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    let Some(file) = FILES.iter().find(|file| file.ending == ending) else {
-        return HttpResponse::NotFound().finish();
-    };
+    let is_id = |id: &str| id.len() == 16 && id.chars().all(|c| c.is_ascii_hexdigit());
+    let named = name.split_once('.').filter(|(id, _)| is_id(id));
+    let file = named.and_then(|(_, ending)| FILES.iter().find(|file| file.ending == ending));
+    let Some(file) = file else { return HttpResponse::NotFound().finish() };
     if request.method() == Method::GET {
         shelf.give(&name);
     }

@@ -373,3 +373,41 @@ fn a_receiver_that_is_starting_can_be_waited_for() {
     let output = waiting.join().unwrap();
     assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
 }
+
+#[test]
+fn a_vendor_that_cannot_play_one_of_many_scenarios_is_left_out_of_it() {
+    let receiver = Receiver::agreeing();
+    let to = receiver.url();
+    let many = standin(&["run", "customer", "handover", "--vendor", "ebbot", "--to", &to]);
+    assert_eq!(code(&many), 0, "{}", stderr(&many));
+    let reason = "Ebbot is left out of customer: it names `erxes`";
+    assert!(stderr(&many).contains(reason), "{}", stderr(&many));
+    let alone = standin(&["run", "customer", "--vendor", "ebbot", "--to", &to]);
+    assert_eq!(code(&alone), 2);
+    assert!(stderr(&alone).contains(reason), "{}", stderr(&alone));
+}
+
+#[test]
+fn each_act_is_told_in_words() {
+    let receiver = Receiver::agreeing();
+    let told = |scenario: &str, vendor: &str| {
+        stdout(&standin(&["run", scenario, "--vendor", vendor, "--to", &receiver.url()]))
+    };
+    let backstage = told("backstage", "wotnot");
+    for words in [
+        "puts on “sales”, “unread”",
+        "takes off “unread”",
+        "sets seats to 30, Interest to gold plan",
+        "emits message_status",
+    ] {
+        assert!(backstage.contains(words), "{words}: {backstage}");
+    }
+    let customer = told("customer", "erxes");
+    for words in
+        ["creates the company `mill`", "changes `buyer`: description, birthDate", "deletes `mill`"]
+    {
+        assert!(customer.contains(words), "{words}: {customer}");
+    }
+    assert!(told("menu", "ebbot").contains("begins the flow “Shop”"));
+    assert!(told("rating", "ebbot").contains("rates 2 of 5, “I was sent away"));
+}

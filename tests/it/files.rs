@@ -58,7 +58,7 @@ fn each_kind_of_file_has_its_type_and_its_length() {
             assert!(only_head.contains(&format!("content-length: {}", body.len())), "{only_head}");
             assert!(nothing.is_empty());
         }
-        for wrong in ["files/0123456789abcdef.exe", "files/", "files/a/b.png", ""] {
+        for wrong in ["files/0123456789abcdef.exe", "files/a.png", "files/", "files/a/b.png", ""] {
             let (head, _) = fetch("GET", &format!("http://127.0.0.1:{port}/{wrong}"));
             assert!(head.starts_with("http/1.1 404"), "{wrong}: {head}");
         }

@@ -220,3 +220,18 @@ fn rounds_that_make_no_sense_are_refused() {
         ]
     );
 }
+
+#[test]
+fn reading_goes_up_to_a_step_whatever_the_vendor_leaves_out() {
+    let story = "[cast.grace]\nrole = 'agent'\n[[step]]\nopen = { assignee = 'grace' }\n\
+        [[step]]\nonly = ['ebbot']\nsay = { by = 'visitor', text = 'One' }\n\
+        [[step]]\nid = 'two'\nsay = { by = 'visitor', text = 'Two' }\n\
+        [[step]]\nsay = { by = 'visitor', text = 'Three' }\n\
+        [[step]]\nread = { by = 'grace', upto = 'two' }\n\
+        [[step]]\nread = { by = 'grace' }\n";
+    let receiver = Receiver::agreeing();
+    play(story).at("parlour").to(&receiver);
+    let events = receiver.events().into_iter().map(|came| came.json());
+    let read: Vec<Json> = events.filter_map(|mut e| e.get_mut("lines").map(Json::take)).collect();
+    assert_eq!(read, [serde_json::json!([1]), serde_json::json!([2])]);
+}
