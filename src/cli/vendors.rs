@@ -128,7 +128,7 @@ fn one(vendor: &Arc<Vendor>, setup: &Setup) -> Result<String, Problems> {
         let rules = || vendor.events.iter().filter(|rule| rule.event_type == event_type);
         let when: BTreeSet<&str> = rules().map(|rule| rule.on.word()).collect();
         let certainty: BTreeSet<&str> = rules().map(|rule| rule.certainty.word()).collect();
-        let by_default = vendor.default_subscription.covers(event_type);
+        let by_default = vendor.covers(&vendor.default_subscription, event_type);
         lines.push(vec![
             event_type.to_owned(),
             joined(when),
