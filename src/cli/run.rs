@@ -265,7 +265,8 @@ impl Wanted<'_> {
         if self.args.receivers.has_any() && playable.len() > 1 {
             let ids: Vec<String> = playable.iter().map(|vendor| vendor.full_id()).collect();
             let message = "the scenario can be played at more than one vendor";
-            let help = format!("choose with `--vendor`: {}", one_of(ids.iter().map(String::as_str)));
+            let help =
+                format!("choose with `--vendor`: {}", one_of(ids.iter().map(String::as_str)));
             return Err(Problem::anywhere(code::NOTHING_TO_PLAY, message).help(help).into());
         }
         let has_receiver = |vendor: &&Arc<Vendor>| {
@@ -286,7 +287,7 @@ impl Wanted<'_> {
         let wanted = if args.events.is_empty() {
             script.subscribe.get(&vendor.id).cloned()
         } else {
-            Some(Subscription::check_plain(&args.events, &vendor.event_types())?)
+            Some(Subscription::check_plain(&args.events, &vendor.type_names())?)
         };
         let mut problems = Problems::new();
         problems.extend(too_many(script, args.conversations));

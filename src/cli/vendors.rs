@@ -73,8 +73,8 @@ fn all(setup: &Setup) -> Result<Vec<Arc<Vendor>>, Problems> {
 
 /// Every vendor in a line, and what each of them can.
 fn overview(vendors: &[Arc<Vendor>], setup: &Setup) -> Result<String, Problems> {
-    let mut lines =
-        vec![["VENDOR", "NAME", "SENDS", "VERIFIED BY", "HANDSHAKE"].map(String::from).to_vec()];
+    let head = ["VENDOR", "NAME", "SENDS", "VERIFIED BY", "HANDSHAKE", "REVISIONS"];
+    let mut lines = vec![head.map(String::from).to_vec()];
     for vendor in vendors {
         let account = setup.account(vendor)?;
         let types = count(vendor.event_types().len(), "event type", "event types");
@@ -85,6 +85,7 @@ fn overview(vendors: &[Arc<Vendor>], setup: &Setup) -> Result<String, Problems> 
             types,
             account.verified_by(),
             handshake.into(),
+            setup.catalog.revisions(&vendor.id).join(", "),
         ]);
     }
     let mut out = columns(&lines);
@@ -121,7 +122,11 @@ fn one(vendor: &Arc<Vendor>, setup: &Setup) -> Result<String, Problems> {
         let _ = writeln!(out, "{docs}");
     }
     let revisions = setup.catalog.revisions(&vendor.id);
-    let _ = writeln!(out, "revisions: {}\n", revisions.join(", "));
+    let _ = writeln!(out, "revisions: {}", revisions.join(", "));
+    if let Some(differs) = &vendor.differs {
+        let _ = writeln!(out, "note: {differs}");
+    }
+    out.push('\n');
     let mut lines =
         vec![["EVENT TYPE", "WHEN", "BY DEFAULT", "SHAPE IS"].map(String::from).to_vec()];
     for event_type in vendor.event_types() {
@@ -234,8 +239,18 @@ fn fidelity(vendors: &[Arc<Vendor>], setup: &Setup) -> Result<String, Problems> 
                 let _ = writeln!(out, "  {} {difference}", sample.documented.name);
             }
         }
-        let documented = count(samples.len(), "documented sample", "documented samples");
-        let _ = writeln!(out, "  {documented}, {covered} with the same shape\n");
+        let documented = match samples.len() {
+            0 => "no documented samples of its own".to_owned(),
+            all => {
+                let all = count(all, "documented sample", "documented samples");
+                format!("{all}, {covered} with the same shape")
+            }
+        };
+        let _ = writeln!(out, "  {documented}");
+        if let Some(differs) = &vendor.differs {
+            let _ = writeln!(out, "  note: {differs}");
+        }
+        out.push('\n');
         let mut lines = Vec::new();
         for (section, source) in &vendor.sources {
             let seen = source.seen.as_ref().map_or("", |seen| seen.as_str());

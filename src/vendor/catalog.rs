@@ -119,7 +119,7 @@ impl Catalog {
         let Some(node) = node.filter(|_| !problems.broke_parsing()) else { return Err(problems) };
         let templates = read_templates(&files, &mut problems);
         let vendor = check::check(&node, revision, &templates, &mut problems);
-        let samples = samples(folder, &files);
+        let samples = if revision == DOCS { samples(folder, &files) } else { BTreeMap::new() };
         problems.or(vendor.map(|vendor| Arc::new(Vendor { samples, ..vendor })))
     }
 

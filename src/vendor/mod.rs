@@ -118,7 +118,7 @@ impl Vendor {
 
     /// Whether an endpoint that subscribed to this is sent events of a type.
     pub fn covers(&self, subscription: &Subscription, event_type: &str) -> bool {
-        let wanted = self.events.iter().filter(|rule| subscription.covers(rule.names()));
+        let wanted = self.events.iter().filter(|rule| subscription.covers(&rule.names()));
         let mut wanted = wanted.map(|rule| rule.event_type.as_str());
         match self.matching {
             Matching::Pair => wanted.any(|wanted| wanted == event_type),

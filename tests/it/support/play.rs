@@ -47,7 +47,7 @@ pub(crate) fn revisions() -> Vec<Arc<Vendor>> {
 }
 
 /// A vendor by id, or by id and revision.
-pub(crate) fn vendor(name: &str) -> Arc<Vendor> {
+fn vendor(name: &str) -> Arc<Vendor> {
     let found = revisions().into_iter().find(|vendor| vendor.full_id() == name);
     found.unwrap_or_else(|| panic!("no vendor is called {name}"))
 }
@@ -152,7 +152,7 @@ impl Playing {
         let subscription = if self.events.is_empty() {
             script.subscribe.get(&vendor.id).cloned()
         } else {
-            Some(Subscription::check_plain(&self.events, &vendor.event_types()).unwrap())
+            Some(Subscription::check_plain(&self.events, &vendor.type_names()).unwrap())
         };
         let mut account = Account::test(&vendor);
         account.files = files_url(self.files_port);
