@@ -82,8 +82,11 @@ impl Check<'_> {
 
     fn bundled(&mut self) {
         for id in self.setup.ids() {
-            if let Some(vendor) = self.note(self.setup.vendor(&VendorRef::parse(id))) {
-                self.note(fidelity::samples(&vendor));
+            for revision in self.setup.catalog.revisions(id) {
+                let reference = VendorRef { id: id.to_owned(), revision: Some(revision) };
+                if let Some(vendor) = self.note(self.setup.vendor(&reference)) {
+                    self.note(fidelity::samples(&vendor));
+                }
             }
             self.checked += 1;
         }

@@ -99,7 +99,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
         if let Some(serving) = files_serving {
             serving.stop().await;
         }
-        anstream::println!("{}", next_steps(&vendor.id, &setup.config.demo_scenario.value));
+        anstream::println!("{}", next_steps(&vendor.full_id(), &setup.config.demo_scenario.value));
         Ok(finished.verdict.into())
     })
 }

@@ -117,7 +117,7 @@ impl Wanted<'_> {
         let wanted = self.vendors(&playable);
         let all = wanted.as_deref().unwrap_or_default().iter().cloned();
         let (vendors, others): (Vec<_>, Vec<_>) =
-            all.partition(|vendor| draft.form.is_for(&vendor.id));
+            all.partition(|vendor| draft.form.is_for(&vendor.reference()));
         // Where it is played nowhere, what is wrong with the file is told all the same.
         let played = if vendors.is_empty() { &playable } else { &vendors };
         let mut problems = wanted.err().unwrap_or_default();
@@ -132,7 +132,7 @@ impl Wanted<'_> {
         let mut problems = Problems::new();
         let mut plans = Vec::new();
         for vendor in &vendors {
-            if let Some(reason) = script.cannot.get(&vendor.id) {
+            if let Some(reason) = script.cannot.get(&vendor.full_id()) {
                 left_out.push(format!("{} is left out of {}: {reason}", vendor.name, script.file));
                 continue;
             }
@@ -159,9 +159,10 @@ impl Wanted<'_> {
             return problems.or(Some(vendors));
         }
         if self.args.playing.receivers.has_any() && playable.len() > 1 {
-            let ids = playable.iter().map(|vendor| vendor.id.as_str());
+            let ids: Vec<String> = playable.iter().map(|vendor| vendor.full_id()).collect();
             let message = "the scenario can be played at more than one vendor";
-            let help = format!("choose with `--vendor`: {}", one_of(ids));
+            let help =
+                format!("choose with `--vendor`: {}", one_of(ids.iter().map(String::as_str)));
             return Err(Problem::anywhere(code::NOTHING_TO_PLAY, message).help(help).into());
         }
         let playing = &self.args.playing;
@@ -183,7 +184,7 @@ impl Wanted<'_> {
         let wanted = if args.events.is_empty() {
             script.subscribe.get(&vendor.id).cloned()
         } else {
-            Some(Subscription::check_plain(&args.events, &vendor.event_types())?)
+            Some(Subscription::check_plain(&args.events, &vendor.type_names())?)
         };
         let mut problems = too_many(script, args.conversations);
         let plans = args.playing.plans(script, vendor, wanted.as_ref(), self.setup);

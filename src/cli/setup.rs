@@ -167,7 +167,7 @@ pub(super) fn subscription(
     problems: &mut Problems,
 ) -> Option<Subscription> {
     let events = endpoint.events.as_ref()?;
-    Some(Subscription::check(events, &vendor.event_types(), problems))
+    Some(Subscription::check(events, &vendor.type_names(), problems))
 }
 
 /// The configuration that is read: that of the flag, else the one in the working folder.

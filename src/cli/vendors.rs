@@ -73,8 +73,8 @@ fn all(setup: &Setup) -> Result<Vec<Arc<Vendor>>, Problems> {
 
 /// Every vendor in a line, and what each of them can.
 fn overview(vendors: &[Arc<Vendor>], setup: &Setup) -> Result<String, Problems> {
-    let mut lines =
-        vec![["VENDOR", "NAME", "SENDS", "VERIFIED BY", "HANDSHAKE"].map(String::from).to_vec()];
+    let head = ["VENDOR", "NAME", "SENDS", "VERIFIED BY", "HANDSHAKE", "REVISIONS"];
+    let mut lines = vec![head.map(String::from).to_vec()];
     for vendor in vendors {
         let account = setup.account(vendor)?;
         let types = count(vendor.event_types().len(), "event type", "event types");
@@ -85,6 +85,7 @@ fn overview(vendors: &[Arc<Vendor>], setup: &Setup) -> Result<String, Problems> 
             types,
             account.verified_by(),
             handshake.into(),
+            setup.catalog.revisions(&vendor.id).join(", "),
         ]);
     }
     let mut out = columns(&lines);
@@ -121,14 +122,18 @@ fn one(vendor: &Arc<Vendor>, setup: &Setup) -> Result<String, Problems> {
         let _ = writeln!(out, "{docs}");
     }
     let revisions = setup.catalog.revisions(&vendor.id);
-    let _ = writeln!(out, "revisions: {}\n", revisions.join(", "));
+    let _ = writeln!(out, "revisions: {}", revisions.join(", "));
+    if let Some(differs) = &vendor.differs {
+        let _ = writeln!(out, "note: {differs}");
+    }
+    out.push('\n');
     let mut lines =
         vec![["EVENT TYPE", "WHEN", "BY DEFAULT", "SHAPE IS"].map(String::from).to_vec()];
     for event_type in vendor.event_types() {
         let rules = || vendor.events.iter().filter(|rule| rule.event_type == event_type);
         let when: BTreeSet<&str> = rules().map(|rule| rule.on.word()).collect();
         let certainty: BTreeSet<&str> = rules().map(|rule| rule.certainty.word()).collect();
-        let by_default = vendor.default_subscription.covers(event_type);
+        let by_default = vendor.covers(&vendor.default_subscription, event_type);
         lines.push(vec![
             event_type.to_owned(),
             joined(when),
@@ -231,8 +236,18 @@ fn fidelity(vendors: &[Arc<Vendor>], setup: &Setup) -> Result<String, Problems> 
                 let _ = writeln!(out, "  {} {difference}", sample.documented.name);
             }
         }
-        let documented = count(samples.len(), "documented sample", "documented samples");
-        let _ = writeln!(out, "  {documented}, {covered} with the same shape\n");
+        let documented = match samples.len() {
+            0 => "no documented samples of its own".to_owned(),
+            all => {
+                let all = count(all, "documented sample", "documented samples");
+                format!("{all}, {covered} with the same shape")
+            }
+        };
+        let _ = writeln!(out, "  {documented}");
+        if let Some(differs) = &vendor.differs {
+            let _ = writeln!(out, "  note: {differs}");
+        }
+        out.push('\n');
         let mut lines = Vec::new();
         for (section, source) in &vendor.sources {
             let seen = source.seen.as_ref().map_or("", |seen| seen.as_str());

@@ -184,7 +184,6 @@ impl Conversation {
         }
         let from = self.assignee().cloned();
         self.hand_to(to, if offered { Part::Suggested } else { Part::Assignee }, at);
-        self.skill = None;
         self.touch(at);
         let to = self.person(&to.member.name).cloned();
         Ok(Event { to, from, ..event(EventKind::AssigneeChanged, by, at) })

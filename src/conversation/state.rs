@@ -56,7 +56,7 @@ pub struct Conversation {
     pub assigned_at: Option<Timestamp>,
     /// When it ended, and by whom.
     pub closed: Option<(Timestamp, Person)>,
-    /// The skill of the queue that it waits in.
+    /// The skill of the queue that it waits in, or last waited in.
     pub skill: Option<String>,
     /// By when the visitor should have an answer.
     pub reply_due: Option<Timestamp>,

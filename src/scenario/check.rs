@@ -24,7 +24,7 @@ pub fn check(
     played: &[Arc<Vendor>],
     known: &[Arc<Vendor>],
 ) -> Result<Script, Problems> {
-    let others = known.iter().filter(|vendor| !played.iter().any(|own| own.id == vendor.id));
+    let others = known.iter().filter(|v| !played.iter().any(|own| own.full_id() == v.full_id()));
     let vendors: Vec<Arc<Vendor>> = played.iter().chain(others).cloned().collect();
     let Draft { source, form, mut problems } = draft;
     let (form, file) = (&form, source.name.as_str());
@@ -46,7 +46,8 @@ pub fn check(
     let verify = checker.verify();
     let mut cannot = BTreeMap::new();
     if problems.is_empty() {
-        cannot = dry::run(&cast, &steps, played, form.vendors.is_some(), &mut problems);
+        let only_one = form.vendors.as_ref().is_some_and(|vendors| vendors.len() == 1);
+        cannot = dry::run(&cast, &steps, played, only_one, &mut problems);
     }
     let name = form.name.as_ref().map_or(file, |name| name.as_str()).to_owned();
     let file = file.to_owned();
@@ -184,7 +185,7 @@ impl Checker<'_> {
             let known = self.vendors.iter().map(|vendor| vendor.id.as_str());
             let known: BTreeSet<&str> = known.collect();
             self.problems.push(problem(format!("unknown vendor `{id}`")).known(id, known));
-        } else if !self.form.is_for(id) {
+        } else if !self.form.is_for(&VendorRef::parse(id)) {
             let problem = problem(format!("the scenario is not played at `{id}`"));
             self.problems
                 .push(problem.help(format!("add `{id}` to `vendors`, or leave it out here")));
@@ -196,7 +197,7 @@ impl Checker<'_> {
         for (vendor, patterns) in self.form.subscribe.iter() {
             self.known_vendor(&vendor.name, &vendor.place);
             if let Some(played) = self.vendors.iter().find(|played| played.id == vendor.name) {
-                let checked = Subscription::check(patterns, &played.event_types(), self.problems);
+                let checked = Subscription::check(patterns, &played.type_names(), self.problems);
                 subscriptions.insert(vendor.name.clone(), checked);
             }
         }

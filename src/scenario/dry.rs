@@ -19,14 +19,13 @@ pub(super) fn run(
     cast: &[CastMember],
     steps: &[Step],
     vendors: &[Arc<Vendor>],
-    named: bool,
+    only_one: bool,
     problems: &mut Problems,
 ) -> BTreeMap<String, String> {
     let mut cannot = BTreeMap::new();
     for vendor in vendors {
-        let only_this = named && vendors.len() == 1;
-        if let Some(reason) = run_at(cast, steps, vendor, only_this, problems) {
-            cannot.insert(vendor.id.clone(), reason);
+        if let Some(reason) = run_at(cast, steps, vendor, only_one, problems) {
+            cannot.insert(vendor.full_id(), reason);
         }
     }
     cannot
@@ -108,7 +107,7 @@ pub(super) fn unplayable(
             return Some(format!("it has no messages of the kind `{kind}`"));
         }
         Act::Emit { event_type, .. } => {
-            let sends = vendor.events.iter().any(|rule| rule.event_type == *event_type);
+            let sends = vendor.events.iter().any(|rule| rule.is_called(event_type));
             return (!sends).then(|| format!("it does not send `{event_type}`"));
         }
         _ => {}

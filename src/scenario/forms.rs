@@ -32,9 +32,9 @@ form! {
 
 impl ScenarioForm {
     /// Whether it names this vendor, or none in particular.
-    pub fn is_for(&self, vendor: &str) -> bool {
+    pub fn is_for(&self, vendor: &VendorRef) -> bool {
         let named = self.vendors.as_deref();
-        named.is_none_or(|named| named.iter().any(|name| VendorRef::parse(name).id == vendor))
+        named.is_none_or(|named| named.iter().any(|name| VendorRef::parse(name).covers(vendor)))
     }
 }
 

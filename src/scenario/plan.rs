@@ -191,7 +191,7 @@ impl Checker<'_> {
         let by = self.who_or(form.by.as_ref(), Role::System);
         let event_type = form.type_.value.clone();
         let rules = self.vendors.iter().flat_map(|vendor| &vendor.events);
-        let known: Vec<_> = rules.filter(|rule| rule.event_type == event_type).collect();
+        let known: Vec<_> = rules.filter(|rule| rule.is_called(&event_type)).collect();
         if known.is_empty() {
             let message = format!("no vendor sends `{event_type}`");
             let types = self.vendors.iter().flat_map(|vendor| vendor.event_types());

@@ -33,7 +33,8 @@ pub struct Script {
     pub subscribe: BTreeMap<String, Subscription>,
     /// Which answers are right, where the file says it.
     pub verify: Option<StatusSet>,
-    /// The vendors among those it was checked for that cannot play it, and why.
+    /// The vendors among those it was checked for that cannot play it, with the revision where that
+    /// is not the documentation's, and why.
     pub cannot: BTreeMap<String, String>,
 }
 

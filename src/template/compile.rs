@@ -5,19 +5,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value as Json;
-
 use super::body::{Body, Choice, Op, Ops, Part};
 use super::expr::{self, Checked, Expr, Scope};
 use super::hole::{self, Piece};
 use super::shape::{Names, Shape};
 use super::spell::Spelling;
+use super::words::WordTable;
 use crate::base::limits::MAX_HOLES;
 use crate::base::text::one_of;
 use crate::diag::{Code, Content, Node, Place, Problem, Problems, Table, code};
-
-/// A vendor's words for neutral values, of any JSON type.
-pub type WordTable = BTreeMap<String, Json>;
 
 /// What a template is compiled against.
 pub struct Library<'a> {

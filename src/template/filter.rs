@@ -8,11 +8,12 @@ use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use self::FilterName as F;
-use super::compile::{Library, WordTable};
+use super::compile::Library;
 use super::hole::Call;
 use super::shape::Shape;
 use super::spell::Spelling;
 use super::value::Value;
+use super::words::WordTable;
 use crate::base::text::one_of;
 use crate::diag::{Place, Problem, code};
 
@@ -47,6 +48,10 @@ crate::words! {
         Html = "html",
         /// A text on one line.
         Plain = "plain",
+        /// A text up to where this first stands in it; the whole where it does not.
+        Before = "before",
+        /// A text from behind where this first stands in it; the whole where it does not.
+        After = "after",
         /// The first so many characters of a text.
         Cut = "cut",
         /// The JSON value behind the colon, where there is none.
@@ -62,6 +67,8 @@ crate::words! {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Filter {
     Plain(FilterName),
+    Before(String),
+    After(String),
     Cut(usize),
     Or(Json),
     Word(Arc<WordTable>),
@@ -80,7 +87,7 @@ pub(super) fn check(
         return Err(problem.known(&call.name, FilterName::WORDS.iter().copied()));
     };
     let wrong = |message: String| Err(Problem::at(place, code::WRONG_FILTER, message));
-    let takes_argument = matches!(name, FilterName::Cut | FilterName::Or | FilterName::Word);
+    let takes_argument = matches!(name, F::Before | F::After | F::Cut | F::Or | F::Word);
     if takes_argument != call.argument.is_some() {
         let takes =
             if takes_argument { "needs an argument behind `:`" } else { "takes no argument" };
@@ -95,6 +102,9 @@ pub(super) fn check(
     }
     let argument = call.argument.as_deref().unwrap_or_default();
     match name {
+        F::Before | F::After if argument.is_empty() => wrong(format!("`{name}` takes a text")),
+        F::Before => Ok((Filter::Before(argument.to_owned()), Shape::Text)),
+        F::After => Ok((Filter::After(argument.to_owned()), Shape::Text)),
         FilterName::Cut => match argument.parse() {
             Ok(length) if length > 0 => Ok((Filter::Cut(length), Shape::Text)),
             _ => {
@@ -123,9 +133,15 @@ fn refuses(name: FilterName, input: &Shape) -> Option<&'static str> {
         | F::IsoOffset
         | F::IsoMicros
         | F::NaiveMicros => (*input == Shape::Time, "a time"),
-        F::Int | F::Lower | F::Upper | F::Html | F::Plain | F::Cut | F::Word => {
-            (input.is_scalar(), "a text")
-        }
+        F::Int
+        | F::Lower
+        | F::Upper
+        | F::Html
+        | F::Plain
+        | F::Before
+        | F::After
+        | F::Cut
+        | F::Word => (input.is_scalar(), "a text"),
         F::Text => (input.is_writable(), "a value that can be written"),
         F::Count | F::Reversed => (matches!(input, Shape::List(_) | Shape::Any), "a list"),
         F::Or => (true, ""),
@@ -163,18 +179,13 @@ fn word(
         return Err(problem.known(table, library.words.keys().map(String::as_str)));
     };
     if let Shape::Word(possible) = input {
-        let missing: Vec<&str> =
-            possible.iter().copied().filter(|word| !words.contains_key(*word)).collect();
+        let missing: Vec<&str> = possible.iter().copied().filter(|word| !words.has(word)).collect();
         if !missing.is_empty() {
             let message = format!("`[words.{table}]` lacks {}", one_of(missing));
             return Err(Problem::at(place, code::UNKNOWN_TABLE, message));
         }
     }
-    let shape = match words.values().next().map(Shape::of_json) {
-        Some(shape) if words.values().all(|word| Shape::of_json(word) == shape) => shape,
-        _ => Shape::Any,
-    };
-    Ok((Filter::Word(Arc::clone(words)), shape))
+    Ok((Filter::Word(Arc::clone(words)), words.shape()))
 }
 
 impl Filter {
@@ -190,10 +201,17 @@ impl Filter {
             Self::Or(_) => value,
             _ if value.is_absent() => value,
             Self::Cut(length) => Value::from(cut(&value.into_text(), *length)),
-            Self::Word(words) => match words.get(value.clone().into_text().as_ref()) {
-                Some(word) => Value::data(word),
-                None => value,
-            },
+            Self::Before(end) => {
+                let text = value.into_text();
+                Value::from(text.split(end.as_str()).next().unwrap_or_default().to_owned())
+            }
+            Self::After(start) => {
+                let text = value.into_text();
+                Value::from(
+                    text.split_once(start.as_str()).map_or(&*text, |(_, rest)| rest).to_owned(),
+                )
+            }
+            Self::Word(words) => words.word(value),
             Self::Plain(name) => plain(*name, value),
         }
     }

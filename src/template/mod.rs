@@ -17,11 +17,13 @@ mod member;
 mod shape;
 mod spell;
 mod value;
+mod words;
 
 pub use body::{Body, TooLarge};
-pub use compile::{Library, WordTable, compile};
+pub use compile::{Library, compile};
 pub use filter::FilterName;
 pub use line::{Line, LineRules};
 pub use shape::{Name, Names, Shape};
 pub use spell::{Spacing, Spelling};
 pub use value::{Field, Object, Value, find, names};
+pub use words::WordTable;

@@ -5,13 +5,10 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::folder::{Folder, MAIN};
-use super::{Vendor, check, overlay};
+use super::folder::{Folder, MAIN, revisions};
+use super::{DOCS, Vendor, check, coverage, overlay};
 use crate::base::limits::MAX_TEMPLATE;
-use crate::diag::{Content, Node, Problem, Problems, Source, Table, code, json, toml};
-
-/// The revision that is the vendor's documentation as published.
-pub(super) const DOCS: &str = "docs";
+use crate::diag::{Content, Node, Place, Problem, Problems, Source, Table, code, json, toml};
 
 /// A vendor by id, perhaps with a revision: `vendor@docs`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +26,17 @@ impl VendorRef {
             Some((id, revision)) => Self { id: id.into(), revision: Some(revision.into()) },
             None => Self { id: text.into(), revision: None },
         }
+    }
+}
+
+impl VendorRef {
+    /// Whether this is that vendor, as far as both say which revision of it is meant.
+    pub fn covers(&self, other: &Self) -> bool {
+        let same = match (&self.revision, &other.revision) {
+            (Some(own), Some(other)) => own == other,
+            _ => true,
+        };
+        same && self.id == other.id
     }
 }
 
@@ -106,28 +114,12 @@ impl Catalog {
         let Some((node, mut files)) = self.layered(folder, &mut extended, &mut problems) else {
             return Err(problems);
         };
-        let node = if revision == DOCS {
-            node
-        } else {
-            let prefix = format!("revisions/{revision}/");
-            let Some(source) = files.get(&format!("{prefix}overlay.toml")).cloned() else {
-                return Err(unknown_revision(&node, revision, &files).into());
-            };
-            let shadows: Vec<(String, Arc<Source>)> = files
-                .iter()
-                .filter_map(|(name, source)| {
-                    Some((name.strip_prefix(&prefix)?.into(), source.clone()))
-                })
-                .collect();
-            files.extend(shadows);
-            overlay::lay(node, read_toml(&source, &mut problems))
-        };
-        if problems.broke_parsing() {
-            return Err(problems);
-        }
+        let mut revised = Revised { files: &mut files, seen: Vec::new(), problems: &mut problems };
+        let node = revised.over(node, revision, None);
+        let Some(node) = node.filter(|_| !problems.broke_parsing()) else { return Err(problems) };
         let templates = read_templates(&files, &mut problems);
         let vendor = check::check(&node, revision, &templates, &mut problems);
-        let samples = samples(folder, &files);
+        let samples = if revision == DOCS { samples(folder, &files) } else { BTreeMap::new() };
         problems.or(vendor.map(|vendor| Arc::new(Vendor { samples, ..vendor })))
     }
 
@@ -161,7 +153,7 @@ impl Catalog {
         extended.push(id.to_owned());
         let (base, mut files) = self.layered(base, extended, problems)?;
         files.extend(folder.files.clone());
-        Some((overlay::lay(base, node), files))
+        Some((overlay::over(base, node, problems), files))
     }
 }
 
@@ -183,18 +175,67 @@ fn is_json(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "json")
 }
 
-fn unknown_revision(
-    vendor: &Node,
-    revision: &str,
-    files: &BTreeMap<String, Arc<Source>>,
-) -> Problem {
-    let known = files.keys().filter_map(|name| name.strip_prefix("revisions/")?.split('/').next());
-    let mut known: Vec<&str> = known.collect();
-    known.dedup();
-    known.push(DOCS);
-    let id = vendor.as_table().and_then(|table| table.get("id")?.as_text()).unwrap_or_default();
-    let message = format!("`{id}` has no revision `{revision}`");
-    Problem::anywhere(code::UNKNOWN_REVISION, message).known(revision, known)
+/// A vendor's file in the making, as a revision has it.
+struct Revised<'a> {
+    files: &'a mut BTreeMap<String, Arc<Source>>,
+    seen: Vec<String>,
+    problems: &'a mut Problems,
+}
+
+impl Revised<'_> {
+    /// A revision laid over the vendor's file, or over the revision that it extends; `named` is
+    /// where it is named, if in a file.
+    fn over(&mut self, vendor: Node, revision: &str, named: Option<&Place>) -> Option<Node> {
+        if revision == DOCS {
+            self.check_instead(&vendor);
+            return Some(vendor);
+        }
+        let prefix = format!("revisions/{revision}/");
+        let source = self.files.get(&format!("{prefix}overlay.toml")).cloned();
+        let Some(source) = source.filter(|_| !self.seen.iter().any(|seen| seen == revision)) else {
+            self.unknown(revision, named);
+            return None;
+        };
+        self.seen.push(revision.to_owned());
+        let node = read_toml(&source, self.problems);
+        coverage::check_own_sources(&node, self.problems);
+        self.check_instead(&node);
+        let below = node.as_table().and_then(|table| table.get("extends"));
+        let below = below.and_then(|node| Some((node.as_text()?.to_owned(), node.place.clone())));
+        let lower = match below {
+            Some((below, place)) => self.over(vendor, &below, Some(&place))?,
+            None => vendor,
+        };
+        let own = self.files.iter().filter_map(|(name, source)| {
+            Some((name.strip_prefix(&prefix)?.to_owned(), Arc::clone(source)))
+        });
+        let own: Vec<_> = own.collect();
+        self.files.extend(own);
+        Some(overlay::over(overlay::without(lower, "revision"), node, self.problems))
+    }
+
+    /// The revision that is named as better is one.
+    fn check_instead(&mut self, node: &Node) {
+        let revision = node.as_table().and_then(|table| table.get("revision"));
+        let instead = revision.and_then(|node| node.as_table()?.get("instead"));
+        if let Some((node, name)) = instead.and_then(|node| Some((node, node.as_text()?)))
+            && !revisions(self.files.keys()).iter().any(|known| known == name)
+        {
+            self.unknown(name, Some(&node.place));
+        }
+    }
+
+    fn unknown(&mut self, revision: &str, named: Option<&Place>) {
+        let known = revisions(self.files.keys());
+        let message = if self.seen.iter().any(|seen| seen == revision) {
+            format!("the revision `{revision}` extends itself")
+        } else {
+            format!("there is no revision `{revision}`")
+        };
+        let problem = Problem::anywhere(code::UNKNOWN_REVISION, message);
+        let problem = problem.known(revision, known.iter().map(String::as_str));
+        self.problems.push(Problem { place: named.cloned(), ..problem });
+    }
 }
 
 fn read_toml(source: &Arc<Source>, problems: &mut Problems) -> Node {

@@ -156,8 +156,11 @@ impl Cause<'_> {
         let created = |fields| Act::Create { by: by(), name: name(), kind: kind.clone(), fields };
         match self.rule.on {
             EventKind::EntityUpdated => {
-                let update =
-                    Act::Update { by: by(), name: name(), fields: given, unset: Vec::new() };
+                let mut fields = given;
+                for field in self.rule.changed() {
+                    fields.entry(field).or_insert_with(|| "another".into());
+                }
+                let update = Act::Update { by: by(), name: name(), fields, unset: Vec::new() };
                 vec![created(Map::new()), update]
             }
             EventKind::EntityDeleted => {

@@ -9,7 +9,7 @@ use super::account::Fixed;
 use super::data::Data;
 use super::forms::{
     Certainty, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, JsonForm, KindForm,
-    OnFailure, Pointer, RetryKind, SignatureForm, SourceForm, VendorForm,
+    Matching, OnFailure, Pointer, RetryKind, RevisionForm, SignatureForm, SourceForm, VendorForm,
 };
 use super::handshake::{Handshake, Proof};
 use super::kind::Kind;
@@ -68,7 +68,8 @@ pub(super) fn check(
         samples: BTreeMap::new(), // the catalog knows the files
         revision: revision.to_owned(),
         docs: form.docs.as_ref().map(|docs| docs.value.clone()),
-        differs: form.revision.as_ref().map(|revision| revision.differs.value.clone()),
+        differs: form.revision.as_ref().map(|revision| revision.told(&form.id)),
+        matching: form.subscription.matching.as_ref().map_or(Matching::Pair, |by| by.value),
         default_subscription: Subscription::check(&form.subscription.default, &types, problems),
         habits: habits(&form),
         counters: counters.collect(),
@@ -250,12 +251,14 @@ impl Checker<'_> {
             Some(data) => data.names(&self.vocabulary.items),
             None => self.names_of(form, on, known),
         };
+        self.changed(form, on, known);
         let template = self.template(&form.template);
         let names = self.vocabulary.of_event(on?, &names, counter.map(|name| name.value.as_str()));
         let json = form.json.as_ref().map_or(spelling_of_vendor, spelling);
         Some(EventRule {
             on: on?,
             event_type: form.type_.value.clone(),
+            formerly: form.formerly.iter().map(|name| name.value.clone()).collect(),
             certainty: form.source.as_ref().map_or(section, |source| source.status.value),
             when: form.when.clone(),
             body: self.compile(&*template?, names, json)?,
@@ -307,6 +310,24 @@ impl Checker<'_> {
             known.entities.get(&one.value)
         };
         data.map(|data| data.names(&self.vocabulary.items)).unwrap_or_default()
+    }
+
+    /// Fields of which one must have changed are fields of every kind of entity that is asked for.
+    fn changed(&mut self, form: &EventForm, on: Option<EventKind>, known: &Known) {
+        let Some(when) = &form.when else { return };
+        for field in &when.changed {
+            let asked =
+                |kind: &str| when.kind.is_empty() || when.kind.iter().any(|k| k.value == kind);
+            let entities = known.entities.iter().filter(|(kind, _)| asked(kind));
+            if on != Some(EventKind::EntityUpdated) {
+                let message = "only `entity.updated` is about fields that changed";
+                self.problem(&field.place, code::UNKNOWN_DATA, message);
+            } else if let Some((kind, data)) = entities.clone().find(|(_, data)| !data.has(field)) {
+                let message = format!("`{kind}` has no `{}`", field.value);
+                let problem = Problem::at(&field.place, code::UNKNOWN_DATA, message);
+                self.problems.push(problem.known(field, data.keys()));
+            }
+        }
     }
 
     fn requests(&mut self, fixed: &Fixed) -> Option<Rules> {

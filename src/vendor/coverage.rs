@@ -3,11 +3,13 @@
 use super::forms::{EventForm, VendorForm, WhenForm};
 use super::rule::Quiet;
 use crate::conversation::{EventKind, Role};
-use crate::diag::{At, Node, Place, Problem, Problems, code};
+use crate::diag::{At, Key, Node, Place, Problem, Problems, code};
 
 /// The sections that need no source: they hold names and choices of ours, not facts.
-const WITHOUT_SOURCE: &[&str] =
-    &["id", "name", "docs", "extends", "revision", "drop", "show", "source", "brand", "option"];
+const WITHOUT_SOURCE: &[&str] = &[
+    "id", "name", "docs", "extends", "revision", "drop", "rename", "show", "source", "brand",
+    "option",
+];
 
 /// For each act exactly one of the three is true: it sends an event, it is silent, it cannot be.
 pub(super) fn check(node: &Node, form: &VendorForm, quiet: &Quiet, problems: &mut Problems) {
@@ -35,7 +37,9 @@ pub(super) fn check(node: &Node, form: &VendorForm, quiet: &Quiet, problems: &mu
         let wanted = rules.iter().filter_map(|rule| rule.when.as_ref()).flat_map(|when| &when.kind);
         let are_known = wanted.into_iter().all(|kind| form.kinds.contains(kind));
         for (key, _) in own.filter(|_| !rules.is_empty() && are_known) {
-            if !rules.iter().any(|rule| allows(rule, |when| &when.kind, &key.name)) {
+            if !rules.iter().any(|rule| allows(rule, |when| &when.kind, &key.name))
+                && quiet.about(*on, &key.name).is_none()
+            {
                 let message = format!("no event is sent for messages of the kind `{}`", key.name);
                 problems.push(Problem::at(&key.place, code::UNCOVERED_ACT, message));
             }
@@ -72,24 +76,30 @@ fn allows<T: PartialEq>(rule: &EventForm, field: fn(&WhenForm) -> &Vec<At<T>>, v
     wanted.is_none_or(|wanted| wanted.is_empty() || wanted.iter().any(|w| w.value == *value))
 }
 
-/// The keys of `[silent]` and `[cannot]` are neutral events, or those with a role. Gives whether all
-/// names of events are known, those of `[[event]]` too.
+/// The keys of `[silent]` and `[cannot]` are neutral events, or those with a role or, for silence,
+/// with a kind of message or entity. Gives whether all names of events are known, those of
+/// `[[event]]` too.
 fn check_names(form: &VendorForm, problems: &mut Problems) -> bool {
     let before = problems.len();
     for (key, _) in form.silent.0.iter().chain(&form.cannot.0) {
-        let (event, role) = match key.name.split_once(':') {
-            Some((event, role)) => (event, Some(role)),
+        let (event, precisely) = match key.name.split_once(':') {
+            Some((event, precisely)) => (event, Some(precisely)),
             None => (key.name.as_str(), None),
+        };
+        let is_kind = |name: &str| {
+            let known = form.kinds.contains(name) || form.entities.contains(name);
+            known && form.silent.contains(&key.name)
         };
         if EventKind::of_word(event).is_none() {
             let message = format!("there is no neutral event `{event}`");
             let problem = Problem::at(&key.place, code::UNKNOWN_EVENT, message);
             problems.push(problem.known(event, EventKind::WORDS.iter().copied()));
         }
-        if let Some(role) = role.filter(|role| Role::of_word(role).is_none()) {
-            let message = format!("there is no role `{role}`");
+        let is_known = |name: &str| Role::of_word(name).is_some() || is_kind(name);
+        if let Some(name) = precisely.filter(|name| !is_known(name)) {
+            let message = format!("there is no role or kind `{name}`");
             let problem = Problem::at(&key.place, code::UNKNOWN_WORD, message);
-            problems.push(problem.known(role, Role::WORDS.iter().copied()));
+            problems.push(problem.known(name, Role::WORDS.iter().copied()));
         }
     }
     let known = |rule: &EventForm| EventKind::of_word(&rule.on).is_some();
@@ -102,14 +112,29 @@ pub(super) fn check_sources(node: &Node, form: &VendorForm, problems: &mut Probl
     for (key, _) in &table.0 {
         let name = key.name.as_str();
         if !WITHOUT_SOURCE.contains(&name) && !form.source.contains(name) {
-            let message = format!("`[source]` does not say where `{name}` comes from");
-            problems.push(Problem::at(&key.place, code::NO_SOURCE, message));
+            problems.push(no_source(key));
         }
     }
     for (key, _) in form.source.iter().filter(|(key, _)| table.get(&key.name).is_none()) {
         let message = format!("there is no section `{}`", key.name);
         problems.push(Problem::at(&key.place, code::UNKNOWN_KEY, message));
     }
+}
+
+/// A revision says itself where what it changes comes from.
+pub(super) fn check_own_sources(overlay: &Node, problems: &mut Problems) {
+    let Some(table) = overlay.as_table() else { return };
+    let own = table.get("source").and_then(Node::as_table);
+    for (key, _) in table.0.iter().filter(|(key, _)| !WITHOUT_SOURCE.contains(&key.name.as_str())) {
+        if own.is_none_or(|own| own.get(&key.name).is_none()) {
+            problems.push(no_source(key));
+        }
+    }
+}
+
+fn no_source(key: &Key) -> Problem {
+    let message = format!("`[source]` does not say where `{}` comes from", key.name);
+    Problem::at(&key.place, code::NO_SOURCE, message)
 }
 
 /// Problems about what is not there are told at the file's beginning.

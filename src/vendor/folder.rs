@@ -65,15 +65,7 @@ impl Folder {
 
     /// The names of its revisions, the documentation's first.
     pub fn revisions(&self) -> Vec<String> {
-        let named =
-            self.files.keys().filter_map(|name| name.strip_prefix("revisions/")?.split('/').next());
-        let mut revisions = vec![super::catalog::DOCS.to_owned()];
-        for name in named {
-            if !revisions.iter().any(|known| known == name) {
-                revisions.push(name.to_owned());
-            }
-        }
-        revisions
+        revisions(self.files.keys())
     }
 
     fn gather(
@@ -94,6 +86,13 @@ impl Folder {
         }
         Ok(())
     }
+}
+
+/// The names of the revisions among these files, the documentation's first.
+pub(super) fn revisions<'a>(files: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let overlay = |name: &'a String| name.strip_prefix("revisions/")?.strip_suffix("/overlay.toml");
+    let named = files.filter_map(overlay).map(str::to_owned);
+    [super::DOCS.to_owned()].into_iter().chain(named).collect()
 }
 
 /// The entries of a directory by name.

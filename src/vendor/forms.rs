@@ -25,6 +25,9 @@ form! {
         revision: Option<RevisionForm>,
         /// Event types of the vendor below that are left out.
         drop: Vec<At<String>>,
+        /// Event types of the vendor below that are called something else: `*` stands for the same
+        /// on both sides.
+        rename: Named<At<String>>,
         /// How the vendor spells JSON.
         json: JsonForm,
         /// Names and addresses that differ between labels of one product: `brand.…`.
@@ -73,8 +76,21 @@ form! {
 form! {
     /// A revision that is known to differ from real servers.
     pub struct RevisionForm {
-        /// What differs, and which revision does not.
+        /// What differs.
         differs: At<String>,
+        /// The revision that is as real servers are.
+        instead: Option<At<String>>,
+    }
+}
+
+impl RevisionForm {
+    /// What differs from real servers, and which revision of the vendor does not, in a line.
+    pub(super) fn told(&self, vendor: &str) -> String {
+        let differs = &self.differs.value;
+        match &self.instead {
+            Some(instead) => format!("{differs}; `{vendor}@{}` is like them", instead.value),
+            None => differs.clone(),
+        }
     }
 }
 
@@ -221,11 +237,24 @@ form! {
     }
 }
 
+crate::words! {
+    /// How event types are compared with what an endpoint subscribed to.
+    pub enum Matching {
+        /// As a whole.
+        Pair = "pair",
+        /// What stands in front of the last dot and what stands behind it each by itself: whoever
+        /// wants `a.x` and `b.y` gets `a.y` as well.
+        Cross = "cross",
+    }
+}
+
 form! {
     /// What an endpoint is sent.
     pub struct SubscriptionForm {
         /// Patterns of event types; a later one that begins with `!` takes away.
         default: Vec<At<String>>,
+        /// How event types are compared with them; as a whole without it.
+        matching: Option<At<Matching>>,
     }
 }
 
@@ -294,6 +323,8 @@ form! {
         when: Option<WhenForm>,
         /// The vendor's name for it, by which a user subscribes.
         type_ ("type"): At<String>,
+        /// Names that other revisions have for it; users may go on using them.
+        formerly: Vec<At<String>>,
         /// The body: a template.
         template: At<String>,
         /// The counter that it takes a number of.
@@ -324,6 +355,8 @@ form! {
         channel: Vec<At<String>>,
         /// Whether it is the speaker's first message.
         first: Option<At<bool>>,
+        /// Fields of the entity, one of which must have changed.
+        changed: Vec<At<String>>,
     }
 }
 

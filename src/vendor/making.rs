@@ -55,7 +55,7 @@ impl Session {
             }
             Act::Emit { event_type, data, .. } => {
                 let told = |rule: &&super::EventRule| {
-                    rule.on == EventKind::Emitted && rule.event_type == *event_type
+                    rule.on == EventKind::Emitted && rule.is_called(event_type)
                 };
                 if let Some(known) = vendor.events.iter().find(told).and_then(|r| r.data.as_ref()) {
                     *data = self.complete(known, &std::mem::take(data), None, draw);

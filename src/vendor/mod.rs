@@ -46,10 +46,14 @@ pub use session::{Happened, Payload, Session};
 pub use signature::{Algorithm, Encoding, sign};
 pub use subscription::Subscription;
 
+use self::forms::Matching;
 use crate::conversation::{EventKind, Habits, Model, Role};
 use crate::diag::Source;
 use crate::policy::Policy;
 use crate::template::Names;
+
+/// The revision that is the vendor's documentation as published.
+const DOCS: &str = "docs";
 
 /// A vendor's folder, checked: whatever is asked of it now can be rendered.
 #[derive(Clone, Debug)]
@@ -82,6 +86,7 @@ pub struct Vendor {
     pub sources: Vec<(String, SourceForm)>,
     /// What it documents, with invented values: the files of its `samples/`.
     pub samples: BTreeMap<String, Arc<Source>>,
+    matching: Matching,
     habits: Habits,
     fixed: account::Fixed,
     ids: ids::Ids,
@@ -94,7 +99,7 @@ pub struct Vendor {
 impl Vendor {
     /// Its id, with the revision where that is not the documentation's.
     pub fn full_id(&self) -> String {
-        if self.revision == catalog::DOCS {
+        if self.revision == DOCS {
             self.id.clone()
         } else {
             format!("{}@{}", self.id, self.revision)
@@ -104,6 +109,26 @@ impl Vendor {
     /// How its conversations behave.
     pub fn habits(&self) -> Habits {
         self.habits
+    }
+
+    /// It, with its revision.
+    pub fn reference(&self) -> VendorRef {
+        VendorRef { id: self.id.clone(), revision: Some(self.revision.clone()) }
+    }
+
+    /// Whether an endpoint that subscribed to this is sent events of a type.
+    pub fn covers(&self, subscription: &Subscription, event_type: &str) -> bool {
+        let wanted = self.events.iter().filter(|rule| subscription.covers(&rule.names()));
+        let mut wanted = wanted.map(|rule| rule.event_type.as_str());
+        match self.matching {
+            Matching::Pair => wanted.any(|wanted| wanted == event_type),
+            Matching::Cross => {
+                let halves = |name| str::rsplit_once(name, '.').unwrap_or((name, ""));
+                let (front, behind) = halves(event_type);
+                wanted.clone().any(|wanted| halves(wanted).0 == front)
+                    && wanted.any(|wanted| halves(wanted).1 == behind)
+            }
+        }
     }
 
     /// What it does about an event that somebody of this role causes.
@@ -139,6 +164,11 @@ impl Vendor {
             .as_ref()
             .and_then(|kind| self.entities.get(kind).or_else(|| Some(&self.kinds.get(kind)?.data)));
         of_kind.or(rule.data.as_ref())
+    }
+
+    /// The names of everything it sends, in this revision and in others.
+    pub fn type_names(&self) -> Vec<&str> {
+        self.events.iter().flat_map(EventRule::names).collect()
     }
 
     /// The types of everything it sends, each once, in order.

@@ -1,16 +1,33 @@
 //! Lays one `vendor.toml` over another: a revision over its vendor, a label over its product.
 
-use crate::diag::{Content, Node, Table};
+use crate::diag::{Content, Key, Node, Place, Problem, Problems, Table, code};
 
 /// The lower file with the upper one over it. Tables merge key by key; an event replaces the one
 /// on the same neutral event and of the same type; everything else is replaced. `drop` takes
-/// events of the lower file away.
-pub(super) fn lay(lower: Node, upper: Node) -> Node {
+/// events of the lower file away, `rename` calls them something else, and an event of the upper
+/// file breaks the lower one's silence about it.
+pub(super) fn over(mut lower: Node, upper: Node, problems: &mut Problems) -> Node {
+    if let (Content::Table(lower), Some(upper)) = (&mut lower.content, upper.as_table()) {
+        drop_events(lower, upper, problems);
+        rename_events(lower, upper, problems);
+        break_silence(lower, upper);
+    }
+    lay(lower, upper)
+}
+
+/// A file without one of its sections.
+pub(super) fn without(mut node: Node, section: &str) -> Node {
+    if let Content::Table(table) = &mut node.content {
+        table.0.retain(|(key, _)| key.name != section);
+    }
+    node
+}
+
+fn lay(lower: Node, upper: Node) -> Node {
     let place = upper.place.clone();
     match (lower.content, upper.content) {
         (Content::Table(lower), Content::Table(upper)) => {
             let mut merged = lower;
-            drop_events(&mut merged, &dropped_types(&upper));
             for (key, node) in upper.0 {
                 match merged.0.iter_mut().find(|(own, _)| own.name == key.name) {
                     Some((_, own)) if key.name == "event" => {
@@ -31,11 +48,89 @@ pub(super) fn lay(lower: Node, upper: Node) -> Node {
     }
 }
 
-fn drop_events(table: &mut Table, dropped: &[String]) {
-    let events = table.0.iter_mut().find(|(key, _)| key.name == "event");
-    if let Some(Content::List(events)) = events.map(|(_, node)| &mut node.content) {
-        let is_dropped = |name: &str| dropped.iter().any(|dropped| dropped == name);
-        events.retain(|event| !text(event, "type").is_some_and(is_dropped));
+/// The value of a key, to be changed.
+fn entry<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Content> {
+    let found = table.0.iter_mut().find(|(own, _)| own.name == key);
+    found.map(|(_, node)| &mut node.content)
+}
+
+fn events(table: &mut Table) -> &mut [Node] {
+    match entry(table, "event") {
+        Some(Content::List(events)) => events,
+        _ => &mut [],
+    }
+}
+
+fn drop_events(lower: &mut Table, upper: &Table, problems: &mut Problems) {
+    let Some(Content::List(dropped)) = upper.get("drop").map(|node| &node.content) else { return };
+    for (node, name) in dropped.iter().filter_map(|node| Some((node, node.as_text()?))) {
+        if !events(lower).iter().any(|event| text(event, "type") == Some(name)) {
+            problems.push(not_there(name, &node.place, lower));
+        }
+        if let Some(Content::List(events)) = entry(lower, "event") {
+            events.retain(|event| text(event, "type") != Some(name));
+        }
+    }
+}
+
+fn rename_events(lower: &mut Table, upper: &Table, problems: &mut Problems) {
+    let Some(renamed) = upper.get("rename").and_then(Node::as_table) else { return };
+    for (old, new) in &renamed.0 {
+        let Some(pattern) = new.as_text() else { continue }; // told when the form is read
+        let mut found = false;
+        for event in events(lower) {
+            let Content::Table(event) = &mut event.content else { continue };
+            let Some(name) = event.get("type").and_then(Node::as_text).map(str::to_owned) else {
+                continue;
+            };
+            if let Some(other) = renamed_as(&name, &old.name, pattern) {
+                found = true;
+                call(event, name, other, new);
+            }
+        }
+        if !found {
+            problems.push(not_there(&old.name, &old.place, lower));
+        }
+    }
+}
+
+/// What a name becomes: `*` stands for the same on both sides.
+fn renamed_as(name: &str, old: &str, new: &str) -> Option<String> {
+    let Some((front, behind)) = old.split_once('*') else {
+        return (name == old).then(|| new.to_owned());
+    };
+    let rest = name.strip_prefix(front)?.strip_suffix(behind)?;
+    Some(new.replacen('*', rest, 1))
+}
+
+/// Calls an event something else; what it was called until now it was called formerly.
+fn call(event: &mut Table, old: String, new: String, at: &Node) {
+    let node = |content| Node { place: at.place.clone(), content };
+    if let Some(name) = entry(event, "type") {
+        *name = Content::Text(new);
+    }
+    let old = node(Content::Text(old));
+    if let Some(Content::List(formerly)) = entry(event, "formerly") {
+        return formerly.push(old);
+    }
+    let key = Key { name: "formerly".into(), place: at.place.clone() };
+    event.0.push((key, node(Content::List(vec![old]))));
+}
+
+fn not_there(name: &str, place: &Place, lower: &mut Table) -> Problem {
+    let message = format!("nothing below is called `{name}`");
+    let known = events(lower).iter().filter_map(|event| text(event, "type"));
+    Problem::at(place, code::UNKNOWN_EVENT, message).known(name, known)
+}
+
+/// What the upper file has events for, the lower one is no longer silent about.
+fn break_silence(lower: &mut Table, upper: &Table) {
+    let Some(Content::List(spoken)) = upper.get("event").map(|node| &node.content) else { return };
+    for section in ["silent", "cannot"] {
+        if let Some(Content::Table(reasons)) = entry(lower, section) {
+            let is_spoken = |on: &str| spoken.iter().any(|event| text(event, "on") == Some(on));
+            reasons.0.retain(|(key, _)| !is_spoken(&key.name));
+        }
     }
 }
 
@@ -56,15 +151,6 @@ fn lay_events(lower: Node, upper: Node) -> Node {
     Node { place: upper.place, content: Content::List(events) }
 }
 
-fn dropped_types(upper: &Table) -> Vec<String> {
-    match upper.get("drop").map(|node| &node.content) {
-        Some(Content::List(types)) => {
-            types.iter().filter_map(|node| node.as_text().map(str::to_owned)).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 fn text<'a>(event: &'a Node, key: &str) -> Option<&'a str> {
     event.as_table()?.get(key)?.as_text()
 }
@@ -74,9 +160,16 @@ mod tests {
     use super::*;
     use crate::diag::{Source, toml};
 
-    fn check(lower: &str, upper: &str, expected: &str) {
+    fn laid(lower: &str, upper: &str) -> (String, Vec<String>) {
         let read = |text| toml::parse(&Source::new("t.toml", text)).0;
-        assert_eq!(lay(read(lower), read(upper)).to_json().to_string(), expected);
+        let mut problems = Problems::new();
+        let node = over(read(lower), read(upper), &mut problems);
+        let told = problems.sorted().into_iter().map(|problem| problem.message).collect();
+        (node.to_json().to_string(), told)
+    }
+
+    fn check(lower: &str, upper: &str, expected: &str) {
+        assert_eq!(laid(lower, upper), (expected.to_owned(), Vec::new()));
     }
 
     #[test]
@@ -94,6 +187,27 @@ mod tests {
             &(event("a", "x", 1) + &event("b", "z", 3)),
             "drop = ['x']\n",
             r#"{"event":[{"on":"b","type":"z","t":3}],"drop":["x"]}"#,
+        );
+    }
+
+    #[test]
+    fn events_are_called_something_else_and_keep_their_old_names() {
+        let event = |name: &str| format!("[[event]]\non = 'a'\ntype = '{name}'\n");
+        check(
+            &(event("x.made") + &event("y.made")),
+            "rename = { 'x.*' = 'new:x.*' }\n",
+            r#"{"event":[{"on":"a","type":"new:x.made","formerly":["x.made"]},{"on":"a","type":"y.made"}],"rename":{"x.*":"new:x.*"}}"#,
+        );
+        let (_, told) = laid(&event("x"), "drop = ['z']\nrename = { 'y.*' = 'z.*' }\n");
+        assert_eq!(told, ["nothing below is called `z`", "nothing below is called `y.*`"]);
+    }
+
+    #[test]
+    fn an_event_breaks_the_silence_below() {
+        check(
+            "silent = { a = 'no', b = 'no' }\n",
+            "[[event]]\non = 'a'\ntype = 'x'\n",
+            r#"{"silent":{"b":"no"},"event":[{"on":"a","type":"x"}]}"#,
         );
     }
 }

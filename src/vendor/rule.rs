@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::data::Data;
 use super::forms::{Certainty, CounterScope, WhenForm};
-use crate::conversation::{Conversation, Event, EventKind, Message, Person, Role};
+use crate::conversation::{Conversation, Entity, Event, EventKind, Message, Person, Role};
 use crate::diag::At;
 use crate::template::Body;
 
@@ -15,6 +15,8 @@ pub struct EventRule {
     pub on: EventKind,
     /// The vendor's name for it.
     pub event_type: String,
+    /// What other revisions call it.
+    pub formerly: Vec<String>,
     /// How well its shape is known.
     pub certainty: Certainty,
     pub(super) when: Option<WhenForm>,
@@ -45,7 +47,7 @@ pub enum Coverage<'a> {
 }
 
 /// The neutral events that a vendor sends nothing for, and why: by the event's name, or by that and
-/// the role of who does it, as `message.sent:bot`.
+/// the role of who does it or the kind of what it is about, as `message.sent:bot`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Quiet {
     pub(super) silent: BTreeMap<String, String>,
@@ -72,10 +74,27 @@ impl EventRule {
             && one_of(&when.kind, kind_of(event, message))
             && one_of(&when.channel, Some(conversation.channel.clone()))
             && when.first.as_ref().is_none_or(|first| first.value == is_first(event, conversation))
+            && (when.changed.is_empty()
+                || when.changed.iter().any(|field| has_changed(event, field)))
     }
 }
 
 impl EventRule {
+    /// Whether it is called so, in this revision or in another.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.names().any(|own| own == name)
+    }
+
+    /// What it is called, in this revision and in others.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        [&self.event_type].into_iter().chain(&self.formerly).map(String::as_str)
+    }
+
+    /// The fields of which one must have changed.
+    pub(super) fn changed(&self) -> impl Iterator<Item = &str> {
+        self.when.iter().flat_map(|when| &when.changed).map(|field| field.as_str())
+    }
+
     /// The first role that the rule asks for.
     pub(super) fn first_role(&self) -> Option<Role> {
         self.when.as_ref()?.by.first().map(|role| role.value)
@@ -103,9 +122,15 @@ impl EventRule {
 }
 
 /// The kind of the message or of the entity that an event is about.
-fn kind_of(event: &Event, message: Option<&Message>) -> Option<String> {
+pub(super) fn kind_of(event: &Event, message: Option<&Message>) -> Option<String> {
     let entity = event.entity.as_ref().map(|entity| entity.kind.clone());
     entity.or_else(|| message.map(|message| message.kind.clone()))
+}
+
+/// Whether a field of the entity that an event is about has changed.
+fn has_changed(event: &Event, field: &str) -> bool {
+    let value = |entity: &Option<Entity>| entity.as_ref()?.fields.get(field).cloned();
+    value(&event.before) != value(&event.entity)
 }
 
 /// Whether an event is about the first message of whoever speaks.
@@ -122,12 +147,21 @@ fn one_of<T: PartialEq>(wanted: &[At<T>], value: Option<T>) -> bool {
 impl Quiet {
     /// Why nothing is sent for an event that somebody of this role does.
     pub(super) fn of(&self, on: EventKind, role: Role) -> Option<Coverage<'_>> {
-        let cannot = reason(&self.cannot, on, role).map(Coverage::Cannot);
-        cannot.or_else(|| reason(&self.silent, on, role).map(Coverage::Silent))
+        let cannot = reason(&self.cannot, on, role.word()).map(Coverage::Cannot);
+        cannot.or_else(|| reason(&self.silent, on, role.word()).map(Coverage::Silent))
+    }
+
+    /// Why nothing is sent for messages or entities of this kind.
+    pub(super) fn about(&self, on: EventKind, kind: &str) -> Option<&str> {
+        self.silent.get(&format!("{on}:{kind}")).map(String::as_str)
     }
 }
 
-fn reason(reasons: &BTreeMap<String, String>, on: EventKind, role: Role) -> Option<&str> {
-    let precise = reasons.get(&format!("{on}:{role}"));
+fn reason<'a>(
+    reasons: &'a BTreeMap<String, String>,
+    on: EventKind,
+    precisely: &str,
+) -> Option<&'a str> {
+    let precise = reasons.get(&format!("{on}:{precisely}"));
     precise.or_else(|| reasons.get(on.word())).map(String::as_str)
 }

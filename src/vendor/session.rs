@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::forms::CounterScope;
 use super::ids::Thing;
 use super::roots::Roots;
-use super::rule::{Coverage, EventRule};
+use super::rule::{Coverage, EventRule, kind_of};
 use super::subscription::Subscription;
 use super::{Account, Certainty, Vendor, Wanted};
 use crate::base::draw::Draw;
@@ -93,7 +93,7 @@ impl Session {
         {
             let mut happened = self.retell(act, at, label, &rule)?;
             for payload in &mut happened.payloads {
-                payload.body.take_if(|_| !subscription.covers(&payload.event_type));
+                payload.body.take_if(|_| !self.vendor().covers(subscription, &payload.event_type));
             }
             return Ok(happened);
         }
@@ -116,7 +116,7 @@ impl Session {
 
     /// The rule of a type that only acts cause.
     fn caused(&self, event_type: &str) -> Option<EventRule> {
-        let rules = || self.vendor().events.iter().filter(|rule| rule.event_type == event_type);
+        let rules = || self.vendor().events.iter().filter(|rule| rule.is_called(event_type));
         let told = rules().any(|rule| rule.on == EventKind::Emitted);
         rules().find(|_| !told).cloned()
     }
@@ -130,7 +130,7 @@ impl Session {
         label: &str,
         rule: &EventRule,
     ) -> Result<Happened, SessionError> {
-        let Act::Emit { by, data, event_type } = act else {
+        let Act::Emit { by, data, .. } = act else {
             return Err(SessionError::UnknownKind(label.to_owned()));
         };
         let mut copy = self.clone();
@@ -140,7 +140,7 @@ impl Session {
             let draw = self.draw.within(label).within("event");
             event.ids = self.vendor().ids.make_plain(Thing::Event, &outer, &draw);
             let body = Some(copy.render(rule, &event, None)?);
-            let event_type = event_type.clone();
+            let event_type = rule.event_type.clone();
             let payloads = vec![Payload { event_type, body, certainty: rule.certainty }];
             Happened { event, payloads, silent: None }
         } else {
@@ -150,9 +150,9 @@ impl Session {
             let cast = |role: Role| self.conversation.somebody(role);
             let acts = self.vendor().cause(rule, &wanted, &cast);
             let Some(last) = acts.last() else {
-                return Err(SessionError::UnknownKind(event_type.clone()));
+                return Err(SessionError::UnknownKind(rule.event_type.clone()));
             };
-            let only = Subscription::to(event_type);
+            let only = Subscription::to(&rule.event_type);
             let mut happened = copy.act(last, at, label, &only)?;
             happened.payloads.retain(|payload| payload.body.is_some());
             happened.payloads.truncate(1);
@@ -171,7 +171,7 @@ impl Session {
         let message = message_of(event).map(|place| &self.conversation.messages[place]);
         let fits = |rule: &EventRule| match act {
             Act::Emit { event_type, .. } => {
-                rule.on == EventKind::Emitted && rule.event_type == *event_type
+                rule.on == EventKind::Emitted && rule.is_called(event_type)
             }
             _ => rule.matches(event, &self.conversation, message),
         };
@@ -197,7 +197,7 @@ impl Session {
                 self.conversation.messages[place].number = number;
                 unnumbered = None;
             }
-            let body = if subscription.covers(&rule.event_type) {
+            let body = if account.vendor.covers(subscription, &rule.event_type) {
                 Some(self.render(rule, event, number)?)
             } else {
                 None
@@ -258,7 +258,10 @@ impl Session {
 
     /// Why the vendor sends nothing for an event.
     fn reason(&self, event: &Event) -> String {
-        match self.vendor().quiet.of(event.kind, event.by.role()) {
+        let message = message_of(event).map(|place| &self.conversation.messages[place]);
+        let about = kind_of(event, message);
+        let about = about.and_then(|kind| self.vendor().quiet.about(event.kind, &kind));
+        match about.map(Coverage::Silent).or(self.vendor().quiet.of(event.kind, event.by.role())) {
             Some(Coverage::Silent(reason) | Coverage::Cannot(reason)) => reason.to_owned(),
             _ => "the vendor sends nothing for it as things are".to_owned(),
         }

@@ -8,9 +8,10 @@ use super::data::ItemNames;
 use super::forms::VendorForm;
 use super::ids::{self, Ids, Thing};
 use super::invented::Invented;
+use crate::base::draw::Draw;
 use crate::conversation::{EventKind, Model, Role};
-use crate::diag::{Content, Named, Node, Problems};
-use crate::template::{Library, Name, Names, Shape, WordTable};
+use crate::diag::{At, Content, Named, Node, Problems};
+use crate::template::{Library, Line, LineRules, Name, Names, Shape, WordTable};
 
 /// The names of a vendor, by what they belong to.
 pub(super) struct Vocabulary {
@@ -36,6 +37,9 @@ pub(super) struct Vocabulary {
     pub(super) words: BTreeMap<String, Arc<WordTable>>,
 }
 
+/// The word of a table that stands for every value without one.
+const OTHERWISE: &str = "*";
+
 /// No file can be included where there is only a line.
 pub(super) fn no_files(_: &str) -> Option<Arc<Node>> {
     None
@@ -46,7 +50,7 @@ impl Vocabulary {
     /// fixed values.
     pub(super) fn of(form: &VendorForm, problems: &mut Problems) -> (Self, Ids, Fixed) {
         Ids::refuse_unknown(&form.ids, problems);
-        let words = words(&form.words, problems);
+        let words = words(&form.id, &form.words, problems);
         let (base, fixed) = base(form, &words, problems);
         let mut made = Ids::default();
         let mut check = |(thing, as_name): (Thing, &str), own: &Names, outer: Names| {
@@ -236,16 +240,39 @@ fn data(about: &'static str, nodes: &Named<Node>) -> Names {
     Names::new(about, nodes.iter().map(name).collect())
 }
 
-fn words(form: &Named<Node>, problems: &mut Problems) -> BTreeMap<String, Arc<WordTable>> {
+/// The `[words.…]` tables. The word `*` stands for every value without one: it may make values,
+/// which are the account's and not a run's.
+fn words(
+    id: &str,
+    form: &Named<Node>,
+    problems: &mut Problems,
+) -> BTreeMap<String, Arc<WordTable>> {
+    let scope = Draw::fixed(id).within("words");
     let mut tables = BTreeMap::new();
     for (key, node) in form.iter() {
         match &node.content {
             Content::Table(table) => {
-                let words = table.0.iter().map(|(word, node)| (word.name.clone(), node.to_json()));
-                tables.insert(key.name.clone(), Arc::new(words.collect()));
+                let own = table.0.iter().filter(|(word, _)| word.name != OTHERWISE);
+                let own = own.map(|(word, node)| (word.name.clone(), node.to_json()));
+                let line = table.get(OTHERWISE).and_then(|node| line_of_words(node, problems));
+                let otherwise = line.map(|line| (line, scope.within(&key.name)));
+                let table = WordTable::new(own.collect(), otherwise);
+                tables.insert(key.name.clone(), Arc::new(table));
             }
             _ => problems.push(crate::diag::form::wrong_type(node, "a table of words")),
         }
     }
     tables
+}
+
+fn line_of_words(node: &Node, problems: &mut Problems) -> Option<Line> {
+    let Some(text) = node.as_text() else {
+        problems.push(crate::diag::form::wrong_type(node, "a text"));
+        return None;
+    };
+    let text = At { value: text.to_owned(), place: node.place.clone() };
+    let words = BTreeMap::new();
+    let names = Names::new("a table of words", Vec::new());
+    let library = Library { names, words: &words, files: &no_files };
+    Line::check(&text, &library, LineRules { made: true, ..LineRules::default() }, problems)
 }

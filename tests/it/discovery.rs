@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value as Json;
 use standin::base::text::count;
 use standin::fidelity::samples;
-use standin::vendor::Account;
+use standin::vendor::{Account, Catalog};
 
 use crate::support::{Receiver, holds, play, standin, standin_in, stderr, stdout, vendors};
 
@@ -110,8 +110,8 @@ const BEGIN: &str = "<!-- what `standin vendors` knows; a test writes it -->\n";
 /// The README's table, made of the vendors' folders.
 fn table() -> String {
     let mut table = String::from(
-        "| vendor | called | sends | kinds of messages | verified by | handshake | documented samples |\n\
-         |---|---|---|---|---|---|---|\n",
+        "| vendor | called | revisions | sends | kinds of messages | verified by | handshake | documented samples |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
     for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
         let samples = match samples(vendor).unwrap().len() {
@@ -119,9 +119,10 @@ fn table() -> String {
             all => format!("{all} of {all}"),
         };
         table += &format!(
-            "| {} | `{}` | {} | {} | {} | {} | {samples} |\n",
+            "| {} | `{}` | {} | {} | {} | {} | {} | {samples} |\n",
             vendor.name,
             vendor.id,
+            Catalog::bundled().revisions(&vendor.id).join(", "),
             count(vendor.event_types().len(), "event type", "event types"),
             vendor.kinds.len(),
             Account::test(vendor).verified_by(),

@@ -12,7 +12,7 @@ use std::path::Path;
 use ring::digest;
 use standin::scenario::{Turn, bundled_names};
 
-use crate::support::{Came, Receiver, path, play, vendors};
+use crate::support::{Came, Receiver, path, play, revisions, vendors};
 
 /// Every request as it came, with the receiver's port left out.
 fn wire(came: &[Came]) -> String {
@@ -41,7 +41,7 @@ fn runs() -> BTreeSet<(String, String)> {
         let (story, vendor) = name.strip_suffix(".http")?.split_once('.')?;
         Some((story.to_owned(), vendor.to_owned()))
     };
-    let handovers = vendors().into_iter().map(|vendor| ("handover".to_owned(), vendor.id.clone()));
+    let handovers = revisions().into_iter().map(|vendor| ("handover".to_owned(), vendor.full_id()));
     names.filter_map(|name| run(&name)).chain(handovers).collect()
 }
 
@@ -59,15 +59,16 @@ fn whole_runs_are_as_they_were() {
 fn every_story_has_the_bodies_it_had() {
     let mut digests = String::new();
     for story in bundled_names() {
-        for vendor in vendors().iter().filter(|vendor| play(&story).at(&vendor.id).can_be()) {
+        let names = revisions().into_iter().map(|vendor| vendor.full_id());
+        for name in names.filter(|name| play(&story).at(name).can_be()) {
             let mut bodies = Vec::new();
-            for scene in play(&story).at(&vendor.id).subscribing(&["*"]).scenes() {
+            for scene in play(&story).at(&name).subscribing(&["*"]).scenes() {
                 let Turn::Done { happened, .. } = scene.turn else { continue };
                 bodies.extend(happened.payloads.into_iter().filter_map(|payload| payload.body));
             }
             let digest = digest::digest(&digest::SHA256, bodies.join("\n").as_bytes());
             let (many, digest) = (bodies.len(), &hex::encode(digest)[..16]);
-            digests += &format!("{story:<12} {:<10} {many:>4} {digest}\n", vendor.id);
+            digests += &format!("{story:<12} {name:<15} {many:>4} {digest}\n");
         }
     }
     golden(&path("tests/golden/bodies.txt"), &digests);

@@ -16,6 +16,7 @@ mod handshake;
 mod hostile;
 mod limits;
 mod model;
+mod revisions;
 mod scenarios;
 mod schema;
 mod secrets;

@@ -9,7 +9,7 @@ use standin::diag::Source;
 use standin::record::{Verdict, What};
 use standin::scenario::{self, Turn, bundled_names};
 
-use crate::support::{Came, Receiver, holds, path, play, vendors};
+use crate::support::{Came, Receiver, holds, path, play, revisions, vendors};
 
 /// What is wrong with a scenario, for every vendor there is.
 fn problems(text: &str) -> Vec<String> {
@@ -32,15 +32,18 @@ fn said(receiver: &Receiver) -> Vec<String> {
 fn every_bundled_scenario_plays_green_at_every_vendor() {
     assert!(bundled_names().len() >= 12);
     for name in bundled_names() {
-        for vendor in vendors() {
-            let playing = play(&name).at(&vendor.id);
+        for vendor in revisions() {
+            let playing = play(&name).at(&vendor.full_id());
             if !playing.can_be() {
                 continue;
             }
             let receiver = Receiver::agreeing();
             let played = playing.to(&receiver);
             let finished = played.finished;
-            assert_eq!(finished.verdict, Verdict::Passed, "{name} at {}: {finished:?}", vendor.id);
+            // Where a vendor sends nothing at all of a story, nothing is shown.
+            let silent = (name.as_str(), vendor.full_id().as_str()) == ("form", "erxes@2");
+            let right = if silent { Verdict::Inconclusive } else { Verdict::Passed };
+            assert_eq!(finished.verdict, right, "{name} at {}: {finished:?}", vendor.full_id());
         }
     }
 }
@@ -52,10 +55,11 @@ fn lacking<'a>(all: impl Iterator<Item = &'a str>, some: &BTreeSet<String>) -> V
 
 #[test]
 fn together_they_send_every_type_and_say_every_kind_of_every_vendor() {
-    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+    for vendor in revisions().iter().filter(|vendor| vendor.id != "parlour") {
+        let id = &vendor.full_id();
         let (mut sent, mut said, mut about) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        for name in bundled_names().iter().filter(|name| play(name).at(&vendor.id).can_be()) {
-            for scene in play(name).at(&vendor.id).subscribing(&["*"]).scenes() {
+        for name in bundled_names().iter().filter(|name| play(name).at(id).can_be()) {
+            for scene in play(name).at(id).subscribing(&["*"]).scenes() {
                 let Turn::Done { act, happened, .. } = scene.turn else { continue };
                 sent.extend(happened.payloads.into_iter().map(|payload| payload.event_type));
                 match act {
@@ -65,7 +69,6 @@ fn together_they_send_every_type_and_say_every_kind_of_every_vendor() {
                 };
             }
         }
-        let id = &vendor.id;
         let kinds = vendor.kinds.keys().map(String::as_str);
         let entities = vendor.entities.keys().map(String::as_str);
         assert_eq!(lacking(vendor.event_types().into_iter(), &sent), [""; 0], "types of {id}");

@@ -41,7 +41,9 @@ fn names() -> Names {
 }
 
 fn words() -> BTreeMap<String, Arc<WordTable>> {
-    let table = |pairs: Json| Arc::new(pairs.as_object().unwrap().clone().into_iter().collect());
+    let table = |pairs: Json| {
+        Arc::new(WordTable::new(pairs.as_object().unwrap().clone().into_iter().collect(), None))
+    };
     BTreeMap::from([
         ("role".to_owned(), table(json!({"agent": 1, "visitor": null}))),
         ("part".to_owned(), table(json!({"agent": "A"}))),

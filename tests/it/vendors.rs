@@ -4,61 +4,67 @@ use standin::conversation::{EventKind, Role};
 use standin::record::{Verdict, What};
 use standin::vendor::{Account, Coverage};
 
-use crate::support::{Receiver, Reply, play, vendors};
+use crate::support::{Receiver, Reply, play, revisions, vendors};
 
 #[test]
 fn every_vendor_plays_the_handover_green() {
-    assert_eq!(vendors().len(), 7);
-    for vendor in vendors() {
+    assert_eq!((vendors().len(), revisions().len()), (7, 16));
+    for vendor in revisions() {
         let receiver = Receiver::agreeing();
-        let played = play("handover").at(&vendor.id).to(&receiver);
+        let played = play("handover").at(&vendor.full_id()).to(&receiver);
         assert_eq!(
             played.finished.verdict,
             Verdict::Passed,
             "{}: {:?}",
-            vendor.id,
+            vendor.full_id(),
             played.finished
         );
-        assert_eq!(played.finished.attempts, receiver.events().len() as u64, "{}", vendor.id);
+        assert_eq!(
+            played.finished.attempts,
+            receiver.events().len() as u64,
+            "{}",
+            vendor.full_id()
+        );
     }
 }
 
 #[test]
 fn a_receiver_that_answers_500_fails_every_vendor() {
-    for vendor in vendors() {
+    for vendor in revisions() {
         let receiver = Receiver::to_events(|_, _| Reply::Status(500, "broken".into()));
-        let played = play("handover").at(&vendor.id).to(&receiver);
-        assert_eq!(played.finished.verdict, Verdict::Failed, "{}", vendor.id);
+        let played = play("handover").at(&vendor.full_id()).to(&receiver);
+        assert_eq!(played.finished.verdict, Verdict::Failed, "{}", vendor.full_id());
         let reason = played.finished.reason.unwrap();
-        assert!(reason.contains("was answered with status 500"), "{}: {reason}", vendor.id);
+        assert!(reason.contains("was answered with status 500"), "{}: {reason}", vendor.full_id());
     }
 }
 
 #[test]
 fn nothing_is_sent_that_was_not_subscribed() {
-    for vendor in vendors() {
+    for vendor in revisions() {
         for event_type in vendor.event_types() {
             let receiver = Receiver::agreeing();
-            let played = play("handover").at(&vendor.id).subscribing(&[event_type]).to(&receiver);
+            let played =
+                play("handover").at(&vendor.full_id()).subscribing(&[event_type]).to(&receiver);
             let sent = |what: &What| match what {
                 What::DeliveryPlanned { event_type, .. } => Some(event_type.clone()),
                 _ => None,
             };
             let sent: Vec<String> = played.records.iter().filter_map(|r| sent(&r.what)).collect();
-            assert!(sent.iter().all(|sent| sent == event_type), "{}: {sent:?}", vendor.id);
-            assert_eq!(receiver.events().len(), sent.len(), "{}", vendor.id);
+            assert!(sent.iter().all(|sent| sent == event_type), "{}: {sent:?}", vendor.full_id());
+            assert_eq!(receiver.events().len(), sent.len(), "{}", vendor.full_id());
         }
     }
 }
 
 #[test]
 fn every_act_is_sent_silent_or_impossible() {
-    for vendor in vendors() {
+    for vendor in revisions() {
         for on in EventKind::ALL.iter().filter(|on| **on != EventKind::Emitted) {
             for role in Role::ALL {
                 let sends = vendor.events.iter().any(|rule| rule.on == *on);
                 match vendor.coverage(*on, *role) {
-                    Coverage::Sends => assert!(sends, "{} {on} {role}", vendor.id),
+                    Coverage::Sends => assert!(sends, "{} {on} {role}", vendor.full_id()),
                     Coverage::Silent(reason) | Coverage::Cannot(reason) => {
                         assert!(!reason.is_empty());
                     }

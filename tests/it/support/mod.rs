@@ -7,7 +7,7 @@ mod receiver;
 
 pub(crate) use background::Background;
 pub(crate) use hostile::{Hostile, Line};
-pub(crate) use play::{Played, play, vendors};
+pub(crate) use play::{Played, play, revisions, vendors};
 pub(crate) use receiver::{Came, Receiver, Reply, agree, fetch};
 
 use std::env;

@@ -22,22 +22,34 @@ pub(crate) fn catalog() -> Catalog {
     Catalog::bundled().with_directory(&path("tests/vendors")).unwrap()
 }
 
-/// Every vendor, bundled or invented; they are loaded once.
+/// Every vendor, bundled or invented, as its documentation has it.
 pub(crate) fn vendors() -> Vec<Arc<Vendor>> {
-    static VENDORS: OnceLock<Vec<Arc<Vendor>>> = OnceLock::new();
-    let load = |catalog: &Catalog, id: &str| {
-        let loaded = catalog.load(&VendorRef::parse(id));
+    let mut vendors = revisions();
+    vendors.retain(|vendor| vendor.revision == "docs");
+    vendors
+}
+
+/// Every vendor in every revision; they are loaded once.
+pub(crate) fn revisions() -> Vec<Arc<Vendor>> {
+    static REVISIONS: OnceLock<Vec<Arc<Vendor>>> = OnceLock::new();
+    let load = |catalog: &Catalog, id: &str, revision: &str| {
+        let loaded = catalog.load(&VendorRef::parse(&format!("{id}@{revision}")));
         loaded.unwrap_or_else(|problems| panic!("{}", render(problems)))
     };
     let all = || {
         let catalog = catalog();
-        catalog.ids().map(|id| load(&catalog, id)).collect()
+        let of = |id: &str| -> Vec<_> {
+            catalog.revisions(id).iter().map(|revision| load(&catalog, id, revision)).collect()
+        };
+        catalog.ids().flat_map(of).collect()
     };
-    VENDORS.get_or_init(all).clone()
+    REVISIONS.get_or_init(all).clone()
 }
 
-fn vendor(id: &str) -> Arc<Vendor> {
-    vendors().into_iter().find(|vendor| vendor.id == id).unwrap()
+/// A vendor by id, or by id and revision.
+fn vendor(name: &str) -> Arc<Vendor> {
+    let found = revisions().into_iter().find(|vendor| vendor.full_id() == name);
+    found.unwrap_or_else(|| panic!("no vendor is called {name}"))
 }
 
 /// A run in the making.
@@ -76,7 +88,7 @@ pub(crate) fn play(scenario: &str) -> Playing {
 }
 
 impl Playing {
-    /// At this vendor.
+    /// At this vendor, perhaps with a revision.
     pub(crate) fn at(mut self, vendor: &str) -> Self {
         self.vendor = vendor.into();
         self
@@ -86,8 +98,8 @@ impl Playing {
     pub(crate) fn can_be(&self) -> bool {
         let vendor = vendor(&self.vendor);
         let draft = scenario::read(&self.source).unwrap();
-        draft.form.is_for(&self.vendor)
-            && scenario::check(draft, &[vendor], &vendors()).unwrap().cannot.is_empty()
+        draft.form.is_for(&vendor.reference())
+            && scenario::check(draft, &[vendor], &revisions()).unwrap().cannot.is_empty()
     }
 
     /// From this seed.
@@ -135,12 +147,12 @@ impl Playing {
     fn plan(self, url: &str) -> Plan {
         let vendor = vendor(&self.vendor);
         let script = scenario::read(&self.source)
-            .and_then(|draft| scenario::check(draft, &[Arc::clone(&vendor)], &vendors()))
+            .and_then(|draft| scenario::check(draft, &[Arc::clone(&vendor)], &revisions()))
             .unwrap_or_else(|problems| panic!("{}", render(problems)));
         let subscription = if self.events.is_empty() {
             script.subscribe.get(&vendor.id).cloned()
         } else {
-            Some(Subscription::check_plain(&self.events, &vendor.event_types()).unwrap())
+            Some(Subscription::check_plain(&self.events, &vendor.type_names()).unwrap())
         };
         let mut account = Account::test(&vendor);
         account.files = files_url(self.files_port);

@@ -67,6 +67,13 @@ impl Came {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
+    /// Whether the request only asks for a good answer: it is about nothing.
+    pub(crate) fn is_ping(&self) -> bool {
+        let json = serde_json::from_str(&self.body).unwrap_or_default();
+        let Json::Object(table) = json else { return false };
+        table.keys().all(|key| key == "text")
+    }
+
     /// The token, where the request asks for it back.
     pub(crate) fn token(&self) -> Option<String> {
         let json: Json = serde_json::from_str(&self.body).ok()?;
@@ -138,7 +145,7 @@ impl Receiver {
 
     /// What came after the handshake.
     pub(crate) fn events(&self) -> Vec<Came> {
-        self.came().into_iter().filter(|came| came.token().is_none() && came.body != "{}").collect()
+        self.came().into_iter().filter(|came| came.token().is_none() && !came.is_ping()).collect()
     }
 }
 

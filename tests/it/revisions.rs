@@ -1,0 +1,554 @@
+//! Revisions: what each changes, read from the receiver's socket, and how a user asks for one.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value as Json;
+use standin::record::{RunStarted, Verdict, What};
+
+use crate::support::{Came, Receiver, Reply, path, play, standin, standin_in, stderr, stdout};
+
+/// What a receiver gets of a story.
+fn came(story: &str, vendor: &str) -> Vec<Came> {
+    let receiver = Receiver::agreeing();
+    play(story).at(vendor).to(&receiver);
+    receiver.came()
+}
+
+/// The events of a story.
+fn told(story: &str, vendor: &str) -> Vec<Json> {
+    let receiver = Receiver::agreeing();
+    play(story).at(vendor).to(&receiver);
+    receiver.events().iter().map(Came::json).collect()
+}
+
+/// The first event of this type and action.
+fn of(events: &[Json], name: &str) -> Json {
+    let is = |event: &&Json| {
+        let word = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        format!("{}.{}", word("type"), word("action")) == name
+    };
+    events.iter().find(is).unwrap_or_else(|| panic!("no {name} in {events:#?}")).clone()
+}
+
+fn keys(json: &Json) -> Vec<&str> {
+    json.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// What stands in `data`, which is a text.
+fn data(event: &Json) -> Json {
+    serde_json::from_str(event["data"].as_str().unwrap()).unwrap()
+}
+
+/// The types of what is sent of a story to whoever wants these.
+fn types(story: &str, vendor: &str, wanted: &[&str]) -> BTreeSet<String> {
+    let scenes = play(story).at(vendor).subscribing(wanted).scenes();
+    let payloads = scenes.into_iter().flat_map(|scene| match scene.turn {
+        standin::scenario::Turn::Done { happened, .. } => happened.payloads,
+        _ => Vec::new(),
+    });
+    payloads.filter(|payload| payload.body.is_some()).map(|payload| payload.event_type).collect()
+}
+
+#[test]
+fn erxes_stands_an_envelope_around_a_json_text() {
+    let outside: [(&str, &[&str]); 5] = [
+        ("erxes@0.19", &["data", "action", "type"]),
+        ("erxes@0.22", &["data", "text", "action", "type"]),
+        ("erxes@0.23", &["data", "text", "content", "url", "action", "type"]),
+        ("erxes@1.3", &["data", "text", "content", "url", "action", "type"]),
+        ("erxes@2", &["data", "text", "content", "url", "action", "type"]),
+    ];
+    for (vendor, outside) in outside {
+        for story in ["handover", "customer"] {
+            for event in told(story, vendor) {
+                assert_eq!(keys(&event), outside, "{story} at {vendor}");
+                assert!(data(&event).is_object());
+            }
+        }
+    }
+    assert!(told("handover", "erxes").iter().all(|event| event["data"].is_object()));
+}
+
+#[test]
+fn erxes_says_what_happened_in_words() {
+    let said = |vendor: &str, name: &str| {
+        let event = of(&told("customer", vendor), name);
+        let part = |key: &str| event[key].as_str().unwrap_or("-").to_owned();
+        let id = data(&event)["object"]["_id"].as_str().unwrap().to_owned();
+        [part("text"), part("content"), part("url")].map(|part| part.replace(&id, "ID"))
+    };
+    let place = "https://erxes.example.test";
+    assert_eq!(
+        said("erxes@0.22", "customer.create")[0],
+        format!("<{place}/contacts/details/ID|erxes: Customer has been created>")
+    );
+    assert_eq!(said("erxes@0.22", "customer.delete")[0], "erxes: Customer has been deleted");
+    let url = format!("{place}/contacts/details/ID");
+    let sentence = "Customer has been updated".to_owned();
+    assert_eq!(
+        said("erxes@0.23", "customer.update"),
+        [format!("<{url}|{sentence}>"), sentence, url.clone()]
+    );
+    assert_eq!(
+        said("erxes@0.23", "customer.delete"),
+        [String::new(), "Customer has been deleted".into(), url]
+    );
+    let url = format!("{place}/company/details/ID");
+    assert_eq!(said("erxes@1.3", "contacts:company.create")[2], url);
+    let nowhere = format!("{place}undefined");
+    assert_eq!(
+        said("erxes@2", "core:company.create"),
+        [format!("<{nowhere}|>"), String::new(), nowhere]
+    );
+}
+
+#[test]
+fn erxes_crosses_actions_and_types_until_0_22() {
+    let wanted = ["customer.create", "company.delete"];
+    let crossed = ["company.create", "company.delete", "customer.create", "customer.delete"];
+    let pairs = ["company.delete", "customer.create"];
+    for vendor in ["erxes@0.19", "erxes@0.22"] {
+        assert_eq!(
+            types("customer", vendor, &wanted),
+            crossed.map(String::from).into(),
+            "{vendor}"
+        );
+    }
+    for vendor in ["erxes", "erxes@0.23"] {
+        assert_eq!(types("customer", vendor, &wanted), pairs.map(String::from).into(), "{vendor}");
+    }
+    let pairs = ["contacts:company.delete", "contacts:customer.create"];
+    assert_eq!(types("customer", "erxes@1.3", &wanted), pairs.map(String::from).into());
+}
+
+#[test]
+fn erxes_tells_no_deleted_article_after_0_20() {
+    let deleted = |vendor: &str| {
+        let events = told("customer", vendor);
+        let is = |event: &&Json| event["action"] == "delete";
+        events.iter().filter(is).filter(|e| e["type"].to_string().contains("Article")).count()
+    };
+    let told = ["0.19", "0.22", "0.23", "1.3", "2"].map(|r| deleted(&format!("erxes@{r}")));
+    assert_eq!(told, [1, 0, 0, 0, 0]);
+    let played = play("customer").at("erxes@1.3").to(&Receiver::agreeing());
+    let silent = |what: &What| match what {
+        What::ActSilent { reason, .. } => reason.contains("needs a category"),
+        _ => false,
+    };
+    assert_eq!(played.count(silent), 1);
+}
+
+#[test]
+fn erxes_tests_the_connection_with_a_text_since_0_22() {
+    let ping = |vendor: &str| came("handover", vendor)[0].body.clone();
+    let text = "{\"text\":\"You have successfully connected erxes webhook\"}";
+    let pings = ["0.19", "0.22", "0.23", "1.3", "2"].map(|r| ping(&format!("erxes@{r}")));
+    assert_eq!(pings, ["{}", text, text, text, text]);
+}
+
+#[test]
+fn erxes_2_speaks_through_another_library_and_is_content_with_any_answer() {
+    let names = |vendor: &str| -> Vec<String> {
+        let came = came("handover", vendor);
+        let lines = came[0].head.lines().skip(1);
+        lines.map(|line| line.split(':').next().unwrap().to_owned()).collect()
+    };
+    let requestify = [
+        "User-Agent",
+        "Accept",
+        "Content-Type",
+        "Content-Length",
+        "Erxes-token",
+        "Host",
+        "Connection",
+    ];
+    assert_eq!(names("erxes@0.19"), requestify);
+    assert_eq!(names("erxes@1.3"), requestify);
+    let node_fetch = [
+        "Erxes-token",
+        "Content-Type",
+        "Accept",
+        "Content-Length",
+        "User-Agent",
+        "Accept-Encoding",
+        "Connection",
+        "Host",
+    ];
+    assert_eq!(names("erxes@2"), node_fetch);
+
+    let wrong = |vendor: &str| {
+        let receiver = Receiver::answering(|_, _| Reply::Status(500, "no".into()));
+        let played = play("handover").at(vendor).to(&receiver);
+        assert_eq!(played.finished.verdict, Verdict::Failed, "{vendor}");
+        let answered = |what: &What| match what {
+            What::HandshakeAnswered { wrong, .. } => Some(wrong.clone()),
+            _ => None,
+        };
+        played.find(answered).unwrap()
+    };
+    assert_eq!(wrong("erxes@2"), None);
+    assert!(wrong("erxes@1.3").unwrap().contains("status 500"));
+}
+
+#[test]
+fn erxes_makes_longer_ids_since_2_and_the_same_token_everywhere_before() {
+    let lengths = |vendor: &str| {
+        let came = came("handover", vendor);
+        let token = came[0].header("erxes-token").unwrap();
+        let event = came.iter().find(|came| came.body.contains("userMessages")).unwrap().json();
+        let data = data(&event);
+        let ids = ["_id", "conversationId", "userId"].map(|key| data[key].as_str().unwrap().len());
+        (token.len(), BTreeSet::from(ids))
+    };
+    for revision in ["0.19", "0.22", "0.23", "1.3"] {
+        assert_eq!(lengths(&format!("erxes@{revision}")), (17, [17].into()), "{revision}");
+    }
+    assert_eq!(lengths("erxes@2"), (21, [21].into()));
+}
+
+#[test]
+fn erxes_puts_the_service_in_front_of_types_inside_and_out() {
+    for (vendor, name) in [
+        ("erxes@0.23", "customer.create"),
+        ("erxes@1.3", "contacts:customer.create"),
+        ("erxes@2", "core:customer.create"),
+    ] {
+        let event = of(&told("customer", vendor), name);
+        let inside = data(&event);
+        assert_eq!(inside["type"], event["type"], "{vendor}");
+        let described = inside.get("description").map(|text| text.as_str().unwrap());
+        let expected = (vendor != "erxes@0.23").then_some("\"Ottilie\" has been created");
+        assert_eq!(described, expected, "{vendor}");
+        assert_eq!(inside["object"]["emails"][0].is_object(), vendor == "erxes@2");
+    }
+}
+
+#[test]
+fn an_item_that_moves_is_updated_first() {
+    let story = "vendors = ['erxes@0.23', 'erxes@1.3', 'erxes@2']\n\
+        [[step]]\ncreate = { kind = 'deal', as = 'felt', with = { name = 'Felt' } }\n\
+        [[step]]\nupdate = { entity = 'felt', with = { name = 'Green felt' } }\n\
+        [[step]]\nupdate = { entity = 'felt', with = { stage = 'Won' } }\n";
+    for (vendor, kind, sentence) in [
+        ("erxes@0.23", "deal", "deal has been created"),
+        ("erxes@1.3", "cards:deal", "deal with name Green felt has moved from New to Won"),
+        ("erxes@2", "sales:deal", "deal with name Green felt has moved from New to Won"),
+    ] {
+        let events = told(story, vendor);
+        let actions: Vec<&str> = events.iter().map(|e| e["action"].as_str().unwrap()).collect();
+        assert_eq!(actions, ["create", "update", "update", "createBoardItemMovementLog"]);
+        let moved = &events[3];
+        assert_eq!(
+            (moved["type"].as_str(), moved["content"].as_str()),
+            (Some(kind), Some(sentence))
+        );
+        let log = data(moved)["data"]["activityLogContent"].clone();
+        assert_eq!(log["text"], "New to Won");
+        assert_eq!(log["oldStageId"], data(&events[0])["object"]["stageId"]);
+        assert_eq!(log["destinationStageId"], data(&events[2])["updatedDocument"]["stageId"]);
+        assert_ne!(log["oldStageId"], log["destinationStageId"]);
+    }
+}
+
+#[test]
+fn a_campaign_is_emitted_by_the_name_that_the_documentation_has() {
+    for (vendor, kind) in [("erxes@0.19", "engageMessages"), ("erxes@2", "engages:engageMessages")]
+    {
+        let event = of(&told("campaign", vendor), &format!("{kind}.create"));
+        assert_eq!(data(&event)["title"], "Felt week");
+        let url = event.get("url").and_then(Json::as_str);
+        let edit = "https://erxes.example.test/campaigns/edit/undefined";
+        assert_eq!(url, (vendor == "erxes@2").then_some(edit));
+    }
+}
+
+/// The whole state of a conversation, in each notification of a change.
+fn states(story: &str, vendor: &str) -> Vec<Json> {
+    let events = told(story, vendor).into_iter();
+    events.filter(|e| e["type"] == "cqm.ExConversationChangeNotification").collect()
+}
+
+fn change(event: &Json) -> &Json {
+    &event["body"]["changes"][0]
+}
+
+#[test]
+fn liveperson_tells_the_whole_conversation_since_2019() {
+    for (vendor, body) in [
+        ("liveperson", vec!["changes"]),
+        ("liveperson@2019", vec!["subscriptionId", "changes"]),
+        ("liveperson@2022", vec!["sentTs", "changes"]),
+    ] {
+        let states = states("handover", vendor);
+        assert_eq!(keys(&states[0]["body"]), body, "{vendor}");
+        let result = &change(&states[0])["result"];
+        if vendor == "liveperson" {
+            assert_eq!(keys(result), ["convId", "conversationDetails"]);
+            continue;
+        }
+        assert_eq!(keys(result), ["convId", "effectiveTTR", "conversationDetails"]);
+        let details = &result["conversationDetails"];
+        let expected = [
+            "skillId",
+            "participants",
+            "dialogs",
+            "brandId",
+            "state",
+            "stage",
+            "startTs",
+            "metaDataLastUpdateTs",
+            "ttr",
+            "conversationHandlerDetails",
+        ];
+        assert_eq!(keys(details), expected, "{vendor}");
+        let started = details["startTs"].as_i64().unwrap();
+        assert_eq!(result["effectiveTTR"], started + 600_000);
+        let app = details["dialogs"][0]["metaData"]["appInstallId"].is_string();
+        assert_eq!(app, vendor == "liveperson@2022");
+
+        let last = &change(states.last().unwrap())["result"];
+        assert_eq!(last["effectiveTTR"], -1);
+        let details = &last["conversationDetails"];
+        assert_eq!((details["stage"].as_str(), details["endTs"].as_i64()), (Some("CLOSE"), None));
+        let dialog = &details["dialogs"][0];
+        assert_eq!(
+            (dialog["state"].as_str(), dialog["closedBy"].as_str()),
+            (Some("CLOSE"), Some("AGENT"))
+        );
+        assert_eq!(dialog["endTs"], details["metaDataLastUpdateTs"]);
+    }
+    let subscriptions: Vec<Json> = states("handover", "liveperson@2019")
+        .iter()
+        .map(|s| s["body"]["subscriptionId"].clone())
+        .collect();
+    assert_ne!(subscriptions[0], subscriptions[1], "each notification has another");
+}
+
+#[test]
+fn liveperson_names_the_conversation_of_a_message_since_2019_and_its_audience_since_2022() {
+    for (vendor, behind) in [
+        ("liveperson", vec!["dialogId"]),
+        ("liveperson@2019", vec!["conversationId", "dialogId"]),
+        ("liveperson@2022", vec!["conversationId", "dialogId", "messageAudience"]),
+    ] {
+        for event in
+            told("handover", vendor).iter().filter(|e| e["type"] == "ms.MessagingEventNotification")
+        {
+            let keys = keys(change(event));
+            let place = keys.iter().position(|key| *key == "event").unwrap();
+            assert_eq!(keys[place + 1..], behind, "{vendor}");
+        }
+    }
+}
+
+#[test]
+fn liveperson_shows_who_was_only_asked_and_which_queue_it_was() {
+    let states = states("transfer", "liveperson@2022");
+    let part = |state: &Json, pointer: &str| change(state).pointer(pointer).cloned().unwrap();
+    let people = "/result/conversationDetails/dialogs/0/participantsDetails";
+    let suggested = |state: &&Json| part(state, people).to_string().contains("\"SUGGESTED\"");
+    assert!(states.iter().any(|state| suggested(&state)));
+    assert!(!suggested(&states.last().unwrap()), "whoever accepted takes part");
+    let skills: BTreeSet<String> =
+        states.iter().map(|s| part(s, "/result/conversationDetails/skillId").to_string()).collect();
+    assert_eq!(skills.len(), 2, "another queue has another skill: {skills:?}");
+    for state in &states {
+        let handled = part(state, "/result/conversationDetails/conversationHandlerDetails/skillId");
+        assert_eq!(handled, part(state, "/result/conversationDetails/skillId"));
+    }
+}
+
+#[test]
+fn liveperson_sends_notes_to_colleagues_in_2022() {
+    let notes = |vendor: &str| -> Vec<Json> {
+        let events = told("backstage", vendor);
+        let is = |e: &&Json| change(e)["messageAudience"] == "AGENTS_AND_MANAGERS";
+        events.iter().filter(is).cloned().collect()
+    };
+    assert!(notes("liveperson").is_empty() && notes("liveperson@2019").is_empty());
+    let notes = notes("liveperson@2022");
+    assert!(!notes.is_empty());
+    assert!(notes.iter().all(|note| change(note)["sequence"].is_i64()));
+}
+
+#[test]
+fn a_revision_is_asked_for_by_flag_by_configuration_or_by_the_story() {
+    let receiver = Receiver::agreeing();
+    let url = receiver.url();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut all = vec!["run", "--to", &url, "--json"];
+        all.extend(arguments);
+        let output = standin_in(folder.path(), &all);
+        assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+        let first: Json = serde_json::from_str(stdout(&output).lines().next().unwrap()).unwrap();
+        first["data"]["vendor"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(run(&["handover", "--vendor", "erxes@0.23"]), "erxes@0.23");
+    let story = "vendors = ['erxes@1.3']\n[[step]]\nopen = {}\n\
+                 [[step]]\nsay = { by = 'visitor', text = 'Hello' }\n";
+    fs::write(folder.path().join("story.toml"), story).unwrap();
+    assert_eq!(run(&["story.toml"]), "erxes@1.3");
+    fs::write(folder.path().join("standin.toml"), "[vendor.erxes]\nrevision = '0.22'\n").unwrap();
+    assert_eq!(run(&["handover", "--vendor", "erxes"]), "erxes@0.22");
+    assert_eq!(run(&["handover", "--vendor", "erxes@docs"]), "erxes");
+}
+
+#[test]
+fn a_story_for_some_revisions_is_left_out_at_others() {
+    let receiver = Receiver::agreeing();
+    let output =
+        standin(&["run", "pipeline", "handover", "--vendor", "erxes", "--to", &receiver.url()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = format!("{}{}", stdout(&output), stderr(&output));
+    assert!(told.contains("is left out of pipeline"), "{told}");
+    let output = standin(&["run", "pipeline", "--to", &receiver.url()]);
+    assert!(
+        stderr(&output).contains("`erxes@0.23`, `erxes@1.3` or `erxes@2`"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_run_at_a_revision_that_differs_says_which_one_does_not() {
+    for (vendor, instead) in [("erxes", "`erxes@2`"), ("liveperson", "`liveperson@2022`")] {
+        let receiver = Receiver::agreeing();
+        let output = standin(&["run", "handover", "--vendor", vendor, "--to", &receiver.url()]);
+        let told = stdout(&output);
+        let note = told.lines().find(|line| line.starts_with("note: ")).unwrap();
+        assert!(note.contains(instead), "{note}");
+        let output = standin(&["demo", vendor, "--speed", "1000"]);
+        assert!(stdout(&output).contains(note), "{}", stdout(&output));
+        let shown = stdout(&standin(&["vendors", vendor]));
+        assert!(shown.contains(note), "{shown}");
+    }
+    let started = |what: &What| match what {
+        What::RunStarted(RunStarted { differs, .. }) => Some(differs.clone()),
+        _ => None,
+    };
+    for vendor in ["erxes@0.19", "erxes@2", "liveperson@2022"] {
+        let played = play("handover").at(vendor).to(&Receiver::agreeing());
+        assert_eq!(played.find(started).unwrap(), None, "{vendor}");
+    }
+}
+
+#[test]
+fn vendors_shows_the_revisions_of_each_and_the_facts_of_one() {
+    let told = stdout(&standin(&["vendors"]));
+    let line = told.lines().find(|line| line.starts_with("erxes ")).unwrap();
+    assert!(line.ends_with("docs, 0.19, 0.22, 0.23, 1.3, 2"), "{line}");
+    let told = stdout(&standin(&["vendors", "erxes@0.22", "--fidelity"]));
+    assert!(told.starts_with("erxes (erxes@0.22)\n  no documented samples of its own"), "{told}");
+    assert!(told.contains("since 0.22.0; 0.21 still sends `{}`"), "{told}");
+}
+
+#[test]
+fn a_house_crosses_renames_and_breaks_silences() {
+    let story = "[[step]]\nopen = {}\n\
+        [[step]]\ncreate = { kind = 'lamp', as = 'lantern', with = { owner = 'Ada' } }\n\
+        [[step]]\nupdate = { entity = 'lantern', with = { shade = 'green' } }\n\
+        [[step]]\nupdate = { entity = 'lantern', with = { oil = 9, owner = 'Eve' } }\n\
+        [[step]]\nupdate = { entity = 'lantern', with = { oil = 8 } }\n\
+        [[step]]\ndelete = { entity = 'lantern' }\n";
+    let whats = |vendor: &str| -> Vec<String> {
+        let events = told(story, vendor);
+        events.iter().map(|event| event["what"].as_str().unwrap().to_owned()).collect()
+    };
+    let rest = [
+        "curio:thing.changed",
+        "curio:thing.changed",
+        "lamp.filled",
+        "curio:thing.changed",
+        "lamp.filled",
+    ];
+    assert_eq!(whats("parlour@1901")[1..], [&["curio:thing.made"], &rest[..]].concat());
+    assert_eq!(whats("parlour@1920")[1..], [&["parlour.thing"], &rest[..]].concat());
+    let filled: Vec<Json> =
+        told(story, "parlour@1901").into_iter().filter(|e| e["what"] == "lamp.filled").collect();
+    assert_eq!(filled[0]["deed"], "filled");
+    assert_eq!((&filled[0]["kind"], &filled[0]["whole"]), (&"lamp".into(), &"lamp.filled".into()));
+    assert!(filled[0]["shelf"].as_str().unwrap().starts_with("shelf "));
+    assert_eq!(filled[0]["shelf"], filled[1]["shelf"], "the same whenever it occurs");
+
+    let played = play(story).at("parlour@1901").to(&Receiver::agreeing());
+    let silent = |what: &What| match what {
+        What::ActSilent { reason, .. } => Some(reason.clone()),
+        _ => None,
+    };
+    assert_eq!(played.find(silent).unwrap(), "a lamp goes out by itself");
+
+    let crossed = ["curio:thing.changed", "curio:thing.made"].map(String::from);
+    assert_eq!(
+        types(story, "parlour@1901", &["thing.made", "curio:thing.changed"]),
+        crossed.clone().into()
+    );
+    assert_eq!(types(story, "parlour@1901", &["thing.changed"]), [crossed[0].clone()].into());
+}
+
+/// What is wrong with a vendor's folder that is like the parlour but for a revision of its own.
+fn problems(overlay: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&path("tests/vendors/parlour"), folder.path());
+    fs::create_dir_all(folder.path().join("revisions/1999")).unwrap();
+    fs::write(folder.path().join("revisions/1999/overlay.toml"), overlay).unwrap();
+    let output = standin(&["check", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    stderr(&output)
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_revision_with_mistakes_is_refused_at_their_places() {
+    for (overlay, parts) in [
+        ("extends = '1902'\n", vec!["there is no revision `1902`", "did you mean `1901`?"]),
+        ("extends = '1999'\n", vec!["the revision `1999` extends itself"]),
+        (
+            "drop = ['room.close']\n[rename]\n'thin.*' = 'x.*'\n",
+            vec!["nothing below is called `room.close`", "did you mean `room.closed`?", "`thin.*`"],
+        ),
+        (
+            "[revision]\ndiffers = 'it does'\ninstead = '1910'\n",
+            vec!["there is no revision `1910`", "overlay.toml:3:11"],
+        ),
+        (
+            "[brand]\nmotto = 'x'\n[words.rank]\nbot = 'y'\n",
+            vec!["`[source]` does not say where `words` comes from"],
+        ),
+        (
+            "[[event]]\non = 'entity.updated'\nwhen = { kind = ['lamp'], changed = ['oli'] }\ntype = 'x'\n\
+             template = 'thing.json'\n[source]\nevent = { status = 'assumed' }\n",
+            vec!["`lamp` has no `oli`", "did you mean `oil`?"],
+        ),
+        (
+            "[[event]]\non = 'message.sent'\nwhen = { changed = ['oil'] }\ntype = 'x'\n\
+             template = 'line.json'\n[source]\nevent = { status = 'assumed' }\n",
+            vec!["only `entity.updated` is about fields that changed"],
+        ),
+        (
+            "[silent]\n'message.sent:butons' = 'x'\n[source]\nsilent = { status = 'assumed' }\n",
+            vec!["there is no role or kind `butons`"],
+        ),
+        (
+            "[words.shelf]\n'*' = '${new.hexx:3}'\n[source]\nwords = { status = 'assumed' }\n",
+            vec!["nothing is made in the form `hexx:3`"],
+        ),
+    ] {
+        let told = problems(overlay);
+        for part in parts {
+            assert!(told.contains(part), "{part} is not in\n{told}");
+        }
+    }
+}
