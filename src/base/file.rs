@@ -28,7 +28,7 @@ impl ReadError {
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             Self::Io(_) => None,
-            Self::NotAFile => Some("give a file on a disk"),
+            Self::NotAFile => Some("a folder, a pipe or a device is none"),
             Self::TooLarge => Some("tell it in several files"),
             Self::NotText(_) => Some("save it as UTF-8"),
         }

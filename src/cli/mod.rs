@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::base::text::escape;
 use crate::diag::Problems;
 use crate::diag::render::render;
 use crate::record::Verdict;
@@ -174,7 +175,7 @@ fn tell(failure: Failure) -> Exit {
             Exit::BadInput
         }
         Failure::World(error) => {
-            anstream::eprintln!("could not: {error:#}");
+            anstream::eprintln!("could not: {}", escape(&format!("{error:#}")));
             Exit::CouldNot
         }
     }

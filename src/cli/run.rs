@@ -9,7 +9,7 @@ use super::setup::{Setup, scenarios, speed};
 use super::watch::watch;
 use super::{Exit, Failure, Global};
 use crate::base::limits::{MAX_CONVERSATIONS, MAX_PLAYED_STEPS};
-use crate::base::text::one_of;
+use crate::base::text::{escape, one_of};
 use crate::delivery::Pace;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::run::Plan;
@@ -91,7 +91,7 @@ fn plans(wanted: &Wanted<'_>, sources: &[Arc<Source>]) -> Result<Vec<Plan>, Prob
         if plans.is_empty() {
             problems.push(Problem::anywhere(code::VENDOR_CANNOT, reason));
         } else {
-            anstream::eprintln!("{reason}");
+            anstream::eprintln!("{}", escape(&reason));
         }
     }
     if plans.is_empty() && problems.is_empty() {
@@ -111,7 +111,12 @@ impl Wanted<'_> {
         left_out: &mut Vec<String>,
     ) -> Result<Vec<Plan>, Problems> {
         let mut draft = scenario::read(source)?;
-        let (playable, known) = (self.setup.vendors_of(&mut draft), self.setup.vendors());
+        let known = self.setup.vendors();
+        let playable = if self.args.vendors.is_empty() {
+            self.setup.vendors_of(&mut draft)
+        } else {
+            known.to_vec() // the flags say where; another vendor's mistakes are not in the way
+        };
         let named = draft.form.vendors.iter().flat_map(|named| named.iter());
         let named = one_of(named.map(|name| name.as_str()));
         let wanted = self.vendors(&playable);

@@ -94,7 +94,12 @@ impl<T: Scalar> Form for At<T> {
 
 impl Scalar for String {
     fn scan(node: &Node) -> Result<Self, Fault> {
-        node.as_text().map(str::to_owned).ok_or_else(|| Fault::expected("a text", node))
+        if let Some(text) = node.as_text() {
+            return Ok(text.to_owned());
+        }
+        let quoted = format!("in quotes it is a text: `\"{}\"`", node.place.text());
+        let help = matches!(node.content, Content::Bool(_) | Content::Int(_) | Content::Number(_));
+        Err(Fault { help: help.then_some(quoted), ..Fault::expected("a text", node) })
     }
 
     fn schema() -> Json {
@@ -211,7 +216,7 @@ impl<T: Form> Form for Vec<T> {
                 Content::Table(_) => {
                     problem.help("each of them stands under `[[…]]`, in two brackets")
                 }
-                _ => problem,
+                _ => problem.help(format!("a list of one is `[{}]`", node.place.text())),
             });
             return None;
         };
@@ -290,7 +295,10 @@ impl<T> Default for Named<T> {
 impl<T: Form> Form for Named<T> {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let Some(table) = node.as_table() else {
-            problems.push(wrong_type(node, "a table"));
+            problems.push(wrong_type(node, "a table").help(match node.content {
+                Content::List(_) => "each of them stands under a name of its own: `[….NAME]`",
+                _ => "a table is `{ name = value }`",
+            }));
             return None;
         };
         let read = |(key, node): &(Key, Node)| (key.clone(), T::read(node, problems));
@@ -324,7 +332,10 @@ impl<'a> Fields<'a> {
         match &node.content {
             Content::Table(table) => Some(Self { table, place: &node.place, problems }),
             _ => {
-                problems.push(wrong_type(node, "a table"));
+                problems.push(wrong_type(node, "a table").help(match node.content {
+                    Content::List(_) => "there is only one of it here",
+                    _ => "a table is `{ key = value }`",
+                }));
                 None
             }
         }

@@ -61,6 +61,14 @@ impl Console {
     }
 
     fn started(&mut self, run: &RunStarted, out: &mut dyn Write) -> io::Result<()> {
+        // What files call things is shown more than once, so it is made harmless here.
+        let run = &RunStarted {
+            scenario: escape(&run.scenario),
+            file: escape(&run.file),
+            vendor: escape(&run.vendor),
+            differs: run.differs.as_deref().map(escape),
+            ..run.clone()
+        };
         *self = Self { run: Some(run.clone()), ..Self::new(self.detail) };
         if self.detail == Detail::Quiet {
             return Ok(());
@@ -88,7 +96,8 @@ impl Console {
         let after = self.after(record);
         let mark = if implied { " (implied)" } else { "" };
         let told = escape(&act.told);
-        writeln!(out, "{DIM}{after}{DIM:#}  {BOLD}{:<8}{BOLD:#} {told}{DIM}{mark}{DIM:#}", act.by)
+        let by = &act.by;
+        writeln!(out, "{DIM}{after}{DIM:#}  {BOLD}{by:<8}{BOLD:#} {told}{DIM}{mark}{DIM:#}")
     }
 
     /// The run time since the run's start.
@@ -235,6 +244,7 @@ impl Report for Console {
                 writeln!(out, "{INDENT}{DIM}- nothing is sent: {}{DIM:#}", escape(reason))
             }
             What::DeliveryUnsubscribed { event_type } => {
+                let event_type = escape(event_type);
                 writeln!(out, "{INDENT}{DIM}- {event_type} is not subscribed to{DIM:#}")
             }
             What::AttemptFinished { attempt, met, retry_in_ms: Some(delay), .. } => {
@@ -302,7 +312,7 @@ fn tell_files(files: &FilesTold, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn title(run: &RunStarted) -> String {
-    format!("{} at {}", escape(&run.scenario), run.vendor)
+    format!("{} at {}", run.scenario, run.vendor)
 }
 
 fn number(number: u64) -> usize {
@@ -312,7 +322,7 @@ fn number(number: u64) -> usize {
 /// Something sent and what became of it, in one line.
 fn line((style, mark): (Style, &str), what: &str, met: &Met, attempts: u32) -> String {
     let tries = if attempts > 1 { format!(", attempt {attempts}") } else { String::new() };
-    let (result, millis) = (result(met), met.millis);
+    let (what, result, millis) = (escape(what), result(met), met.millis);
     format!("{INDENT}{style}{mark}{style:#} {what:<50} {result} {DIM}{millis} ms{tries}{DIM:#}")
 }
 

@@ -9,6 +9,7 @@ mod commands;
 mod delivery;
 mod diagnostics;
 mod discovery;
+mod docs;
 mod fidelity;
 mod files;
 mod golden;

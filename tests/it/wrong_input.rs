@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Receiver, standin, standin_in, stderr, stdout};
+use crate::support::{Receiver, Reply, path, standin, standin_in, stderr, stdout};
 
 const OPEN: &str = "[[step]]\nopen = {}\n";
 
@@ -103,7 +103,7 @@ fn links_that_lead_in_circles_are_not_followed() {
 
 #[test]
 fn a_status_beyond_the_vendors_says_what_the_vendor_wants() {
-    let receiver = Receiver::answering(|_, _| crate::support::Reply::Status(202, String::new()));
+    let receiver = Receiver::answering(|_, _| Reply::Status(202, String::new()));
     let run = |story: &[&str]| {
         let to = receiver.url();
         stdout(&standin(&[&["run"], story, &["--vendor", "liveperson", "--to", &to]].concat()))
@@ -146,4 +146,56 @@ fn every_code_is_explained_with_an_example() {
         assert_eq!(output.status.code(), Some(0), "{told}");
         assert!(told.contains("\n\nwrong:\n") && told.contains("\n\nright:\n"), "{told}");
     }
+}
+
+#[test]
+fn what_others_wrote_neither_begins_a_line_nor_moves_the_cursor() {
+    let evil = "\u{1b}[2J\r\n::error::\u{202e}";
+    let receiver = Receiver::answering(move |_, _| Reply::Status(500, evil.into()));
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("own");
+    fs::create_dir(&own).unwrap();
+    let quoted =
+        evil.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<Vec<_>>().concat();
+    let vendor = format!(
+        "id = 'own'\nname = \"{quoted}\"\nextends = 'plain'\nrevision = {{ differs = \"{quoted}\" }}\n\
+         [[event]]\non = 'conversation.closed'\ntype = \"{quoted}\"\ntemplate = 'room.json'\n\
+         [cannot]\n\"note.added\" = \"{quoted}\"\n[silent]\n\"typing.changed\" = \"{quoted}\"\n"
+    );
+    write(&own, "vendor.toml", &vendor);
+    let broken = folder.path().join("broken");
+    fs::create_dir(&broken).unwrap();
+    write(&broken, "vendor.toml", "id = 'broken'\n"); // nobody plays there, so nobody minds
+    fs::create_dir(folder.path().join("plain")).unwrap();
+    for file in ["vendor.toml", "room.json", "line.json", "lamp.json"] {
+        let from = path("tests/minimal/plain").join(file);
+        fs::copy(from, folder.path().join("plain").join(file)).unwrap();
+    }
+    let story = format!(
+        "name = \"{quoted}\"\n[cast.grace]\nrole = 'agent'\nname = \"{quoted}\"\n[[step]]\nopen = {{}}\n\
+         [[step]]\nsay = {{ by = 'grace', text = \"{quoted}\" }}\n[[step]]\ntyping = {{ by = 'grace' }}\n\
+         [[step]]\nnote = {{ by = 'grace', text = \"{quoted}\" }}\n[[step]]\nsay = {{ by = 'bot' }}\n\
+         [step.for.own]\nskip = \"{quoted}\"\n[[step]]\nclose = {{ by = 'grace' }}\n"
+    );
+    write(folder.path(), "story.toml", &story);
+    let to = receiver.url();
+    let run = ["run", "story.toml", "--vendor", "own", "--to", &to, "--templates", "."];
+    for more in [&[][..], &["--verbose"], &["--quiet"], &["--json"], &["--events", "line.said"]] {
+        let output = standin_in(folder.path(), &[&run[..], more].concat());
+        let told = stdout(&output) + &stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        let moves = told.contains(['\u{1b}', '\r', '\u{202e}']) && more != ["--json"];
+        assert!(!moves && !told.lines().any(|line| line.starts_with("::")), "{more:?}: {told:?}");
+    }
+    assert!(receiver.came().len() > 3);
+}
+
+#[test]
+fn secrets_for_the_environment_leave_out_what_is_the_users_own() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "standin.toml", "[vendor.wotnot]\nsecret = { token = 'canary' }\n");
+    let told = stdout(&standin_in(folder.path(), &["secrets", "wotnot", "--env"]));
+    assert!(told.starts_with("# WOTNOT_TOKEN: (your own, from the configuration)\n"), "{told}");
+    let told = stdout(&standin_in(folder.path(), &["secrets", "wotnot"]));
+    assert!(!told.contains("canary") && told.contains("${secret.token}"), "{told}");
 }
