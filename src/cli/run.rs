@@ -115,7 +115,7 @@ impl Wanted<'_> {
         let playable = if self.args.vendors.is_empty() {
             self.setup.vendors_of(&mut draft)
         } else {
-            known.to_vec() // the flags say where; another vendor's mistakes are not in the way
+            Vec::new() // the flags say where; another vendor's mistakes are not in the way
         };
         let named = draft.form.vendors.iter().flat_map(|named| named.iter());
         let named = one_of(named.map(|name| name.as_str()));
@@ -124,7 +124,11 @@ impl Wanted<'_> {
         let (vendors, others): (Vec<_>, Vec<_>) =
             all.partition(|vendor| draft.form.is_for(&vendor.reference()));
         // Where it is played nowhere, what is wrong with the file is told all the same.
-        let played = if vendors.is_empty() { &playable } else { &vendors };
+        let played = match (vendors.is_empty(), self.args.vendors.is_empty()) {
+            (false, _) => &vendors,
+            (true, true) => &playable,
+            (true, false) => &self.setup.vendors_of(&mut draft),
+        };
         let mut problems = wanted.err().unwrap_or_default();
         let checked = scenario::check(draft, played, known);
         let checked = checked.map_err(|others| problems.extend(others));

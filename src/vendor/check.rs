@@ -9,7 +9,7 @@ use super::account::Fixed;
 use super::data::Data;
 use super::forms::{
     Certainty, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, JsonForm, KindForm,
-    Matching, OnFailure, Pointer, RetryKind, RevisionForm, SignatureForm, SourceForm, VendorForm,
+    Matching, OnFailure, Pointer, RetryKind, SignatureForm, SourceForm, VendorForm,
 };
 use super::handshake::{Handshake, Proof};
 use super::kind::Kind;
