@@ -11,6 +11,7 @@ mod init;
 mod listen;
 mod man;
 mod playing;
+mod progress;
 mod receivers;
 mod run;
 mod schema;

@@ -2,12 +2,15 @@
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
+use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::mpsc;
 use url::Url;
 
 use super::dry::{Form, rehearse};
+use super::progress::Progress;
 use super::receivers::{Receivers, allowed};
 use super::setup::{Setup, instant, interrupt, runtime, subscription};
 use super::{Exit, Failure};
@@ -51,6 +54,21 @@ pub(super) struct Playing {
     /// Print bodies and headers too
     #[arg(short, long)]
     verbose: bool,
+}
+
+/// How several runs follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunPace {
+    /// How many go on at once.
+    pub(super) jobs: usize,
+    /// Whether none is started once one was not right.
+    pub(super) fail_fast: bool,
+}
+
+impl Default for RunPace {
+    fn default() -> Self {
+        Self { jobs: 1, fail_fast: false }
+    }
 }
 
 /// Where nothing is sent to when nobody says where.
@@ -117,7 +135,12 @@ impl Playing {
     }
 
     /// Plays the plans, or tells what they would send.
-    pub(super) fn execute(&self, plans: Vec<Plan>, setup: &Setup) -> Result<Exit, Failure> {
+    pub(super) fn execute(
+        &self,
+        plans: Vec<Plan>,
+        pace: RunPace,
+        setup: &Setup,
+    ) -> Result<Exit, Failure> {
         if self.is_dry() {
             let form = match (self.curl, self.verbose) {
                 (true, _) => Form::Curl,
@@ -135,7 +158,7 @@ impl Playing {
                 let (serving, files) = serve_files(setup.config.files_port);
                 let plans =
                     plans.into_iter().map(|plan| Plan { files: Arc::clone(&files), ..plan });
-                let exit = self.play(plans.collect(), &dial).await;
+                let exit = self.play(plans.collect(), pace, &dial).await;
                 if let Some(serving) = serving {
                     serving.stop().await;
                 }
@@ -151,8 +174,9 @@ impl Playing {
         })
     }
 
-    /// Plays one run after the other; the worst of them is how the command ends.
-    async fn play(&self, plans: Vec<Plan>, dial: &Dial) -> Result<Exit, Failure> {
+    /// Plays the runs; the worst of them is how the command ends. Each has a queue of its own, so
+    /// that they are told one after the other whatever goes on at once.
+    async fn play(&self, plans: Vec<Plan>, pace: RunPace, dial: &Dial) -> Result<Exit, Failure> {
         let detail = match (self.quiet, self.verbose) {
             (true, _) => Detail::Quiet,
             (_, true) => Detail::Verbose,
@@ -160,52 +184,73 @@ impl Playing {
         };
         let report: Box<dyn Report> =
             if self.json { Box::new(JsonLines) } else { Box::new(Console::new(detail)) };
-        let (sink, records) = mpsc::channel(RECORD_QUEUE);
-        let telling = tokio::task::spawn_blocking(move || tell(records, report));
-        let mut finished = Vec::new();
-        for plan in plans {
+        let is_brief = self.quiet || plans.iter().any(|plan| plan.conversations > 1);
+        let progress = Progress::new(plans.len(), is_brief && !self.json);
+        let (sinks, queues): (Vec<_>, Vec<_>) =
+            plans.iter().map(|_| mpsc::channel(RECORD_QUEUE)).unzip();
+        let telling = tokio::task::spawn_blocking(move || tell(queues, report, &progress));
+        let went_wrong = AtomicBool::new(false);
+        let played = stream::iter(plans.into_iter().zip(sinks)).map(|(plan, sink)| async {
+            if pace.fail_fast && went_wrong.load(Ordering::Relaxed) {
+                return None;
+            }
             let net = Arc::new(Net::new(dial.clone(), plan.account.vendor.wire.as_deref()));
-            finished.push(run::run(plan, net, Clock::System, sink.clone()).await);
-        }
-        drop(sink);
+            let finished = run::run(plan, net, Clock::System, sink).await;
+            went_wrong.fetch_or(finished.verdict != Verdict::Passed, Ordering::Relaxed);
+            Some(finished)
+        });
+        let finished: Vec<_> = played.buffered(pace.jobs).collect().await;
         telling.await.map_err(|error| anyhow::anyhow!("the report broke: {error}"))??;
         if finished.len() > 1 && !self.json {
             anstream::println!("{}", total(&finished));
         }
-        let passed = finished.iter().all(|run| run.verdict == Verdict::Passed);
-        Ok(if passed { Exit::Passed } else { Exit::Failed })
+        let passed = |run: &RunFinished| run.verdict == Verdict::Passed;
+        let all = finished.iter().all(|run| run.as_ref().is_some_and(passed));
+        Ok(if all { Exit::Passed } else { Exit::Failed })
     }
 }
 
 /// How several runs ended, in a line.
-fn total(runs: &[RunFinished]) -> String {
-    let passed = runs.iter().filter(|run| run.verdict == Verdict::Passed).count();
-    let right: u64 = runs.iter().map(|run| run.right).sum();
-    let deliveries: u64 = runs.iter().map(|run| run.deliveries).sum();
+fn total(runs: &[Option<RunFinished>]) -> String {
+    let finished = || runs.iter().flatten();
+    let passed = finished().filter(|run| run.verdict == Verdict::Passed).count();
+    let right: u64 = finished().map(|run| run.right).sum();
+    let deliveries: u64 = finished().map(|run| run.deliveries).sum();
+    let not_started = match runs.len() - finished().count() {
+        0 => String::new(),
+        number => format!("; {number} were not started, as --fail-fast asks"),
+    };
     format!(
-        "\ntotal: {passed} of {} runs passed ({right} of {deliveries} deliveries right)",
+        "\ntotal: {passed} of {} runs passed ({right} of {deliveries} deliveries right){not_started}",
         runs.len()
     )
 }
 
-/// Numbers the records and tells them; a reader that has gone away is no failure of ours.
-fn tell(mut records: mpsc::Receiver<Record>, mut report: Box<dyn Report>) -> io::Result<()> {
+/// Numbers the records of one run after the other and tells them; a reader that has gone away is no
+/// failure of ours.
+fn tell(
+    queues: Vec<mpsc::Receiver<Record>>,
+    mut report: Box<dyn Report>,
+    progress: &Progress,
+) -> io::Result<()> {
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     let mut seq = 0;
-    while let Some(mut record) = records.blocking_recv() {
-        seq += 1;
-        record.seq = seq;
-        let told = report
-            .tell(&record, &mut out)
-            .and_then(|()| if records.is_empty() { out.flush() } else { Ok(()) });
-        match told {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                records.close();
-                return Ok(());
+    for mut records in queues {
+        while let Some(mut record) = records.blocking_recv() {
+            seq += 1;
+            record.seq = seq;
+            progress.count(&record);
+            let told = progress.aside(|| {
+                report.tell(&record, &mut out)?;
+                if records.is_empty() { out.flush() } else { Ok(()) }
+            });
+            match told {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                other => other?,
             }
-            other => other?,
         }
     }
+    progress.finish();
     out.flush()
 }
 

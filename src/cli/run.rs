@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::playing::{Playing, no_receiver};
+use super::playing::{Playing, RunPace, no_receiver};
 use super::setup::{Setup, scenarios, speed};
 use super::watch::watch;
 use super::{Exit, Failure, Global};
@@ -41,6 +41,16 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_CONVERSATIONS)))]
     conversations: u32,
+    /// Only runs whose scenario, file or vendor holds this text; repeat it for more
+    #[arg(long, value_name = "TEXT")]
+    filter: Vec<String>,
+    /// How many runs go on at once; they are told one after the other
+    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+    /// Start no other run once one was not right
+    #[arg(long)]
+    fail_fast: bool,
     /// Run again whenever a scenario, the configuration or a template changes, until Ctrl-C
     #[arg(long)]
     watch: bool,
@@ -68,7 +78,8 @@ fn once(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
     let sources = scenarios(&args.scenarios).map_err(|others| problems.extend(others));
     let sources = problems.or(sources.ok())?;
     let plans = plans(&Wanted { args, setup: &setup }, &sources)?;
-    args.playing.execute(plans, &setup)
+    let pace = RunPace { jobs: args.jobs.into(), fail_fast: args.fail_fast };
+    args.playing.execute(plans, pace, &setup)
 }
 
 /// What is wanted of the command.
@@ -97,10 +108,27 @@ fn plans(wanted: &Wanted<'_>, sources: &[Arc<Source>]) -> Result<Vec<Plan>, Prob
     if plans.is_empty() && problems.is_empty() {
         problems.push(Problem::anywhere(code::NOTHING_TO_PLAY, "there is nothing to play"));
     }
+    if !plans.is_empty() {
+        plans.retain(|plan| wanted.args.wants(plan));
+        if plans.is_empty() {
+            let message = "no run holds what `--filter` asks for";
+            problems.push(Problem::anywhere(code::NOTHING_TO_PLAY, message));
+        }
+    }
     for (plan, number) in plans.iter_mut().zip(1..) {
         plan.number = number;
     }
     problems.or(Some(plans))
+}
+
+impl RunArgs {
+    /// Whether a run is among those that the filters leave.
+    fn wants(&self, plan: &Plan) -> bool {
+        let names = [&plan.script.name, &plan.script.file, &plan.account.vendor.full_id()];
+        let names = names.map(|name| name.to_lowercase());
+        let holds = |text: &String| names.iter().any(|name| name.contains(&text.to_lowercase()));
+        self.filter.is_empty() || self.filter.iter().any(holds)
+    }
 }
 
 impl Wanted<'_> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::Value as Json;
 
-use super::playing::Playing;
+use super::playing::{Playing, RunPace};
 use super::setup::Setup;
 use super::vendors::rule;
 use super::{Exit, Failure, Global};
@@ -57,7 +57,7 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
     for (plan, number) in plans.iter_mut().zip(1..) {
         plan.number = number;
     }
-    args.playing.execute(plans, &setup)
+    args.playing.execute(plans, RunPace::default(), &setup)
 }
 
 /// What was given, by key. Each is a line of TOML; where it is none, its value is the text itself.

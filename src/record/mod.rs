@@ -295,6 +295,8 @@ pub struct RunFinished {
     pub verdict: Verdict,
     /// Why it is not `passed`.
     pub reason: Option<String>,
+    /// What else was wrong, delivery by delivery, as far as it is told.
+    pub also: Vec<String>,
     /// How many deliveries there were.
     pub deliveries: u64,
     /// How many of them were right.

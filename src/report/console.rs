@@ -103,7 +103,12 @@ impl Console {
     /// The run time since the run's start.
     fn after(&self, record: &Record) -> String {
         let start = self.run.as_ref().map_or(record.run_time, |run| run.start);
-        format!("{:>9.3} s", record.run_time.duration_since(start).as_secs_f64())
+        let after = record.run_time.duration_since(start);
+        let (minutes, seconds) = (after.as_mins(), after.as_secs_f64() % 60.0);
+        match minutes {
+            0..15 => format!("{:>9.3} s", after.as_secs_f64()),
+            _ => format!("{:>3}:{:02}:{seconds:04.1}", minutes / 60, minutes % 60),
+        }
     }
 
     fn settled(
@@ -175,6 +180,9 @@ impl Console {
         )?;
         if let Some(reason) = &run.reason {
             writeln!(out, "{}", escape(reason))?;
+        }
+        for also in &run.also {
+            writeln!(out, "{}", escape(also))?;
         }
         if self.detail != Detail::Quiet {
             let left = [(run.unsubscribed, "not subscribed to"), (run.skipped, "skipped")];

@@ -86,7 +86,7 @@ pub async fn run<T: Transport>(
     let scope = Scope { at: plan.start, conversation: None, step: None };
     let last = Recorder::new(plan.number, clock, redactor, sink.clone());
     let success = plan.account.vendor.policy.success.clone();
-    let mut tally = Tally::new(plan.script.verify.clone(), success);
+    let mut tally = Tally::new(&plan.script, success);
     let (shelf, files) = (Arc::clone(&plan.files), format!("{}/", plan.account.files));
     let mut links = BTreeSet::new();
     let playing = tokio::spawn(play(plan, transport, recorder));

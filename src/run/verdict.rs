@@ -1,8 +1,14 @@
 //! The verdict: a function of a run's records and of what the scenario calls right.
 
+use std::sync::Arc;
+
 use crate::base::text::count;
 use crate::policy::StatusSet;
 use crate::record::{Met, Outcome, Record, RunFinished, Settled, Verdict, What};
+use crate::scenario::Script;
+
+/// How many wrong deliveries are told one by one.
+const MAX_TOLD: usize = 5;
 
 /// Counts a run's records.
 #[derive(Debug)]
@@ -15,18 +21,21 @@ pub struct Tally {
     attempts: u64,
     unsubscribed: u64,
     skipped: u64,
-    first_wrong: Option<String>,
+    script: Arc<Script>,
+    /// What is wrong with deliveries, as far as it is told.
+    wrong: Vec<String>,
     dropped: Option<String>,
     handshake: Option<String>,
     broke: Option<String>,
 }
 
 impl Tally {
-    /// Nothing counted yet. `verify` are the statuses that the scenario calls right, where it does;
-    /// `success` those that the vendor accepts.
-    pub fn new(verify: Option<StatusSet>, success: StatusSet) -> Self {
+    /// Nothing counted yet. The script may say which statuses are right; `success` are those that
+    /// the vendor accepts.
+    pub fn new(script: &Arc<Script>, success: StatusSet) -> Self {
         Self {
-            right_statuses: Right { verify, success },
+            right_statuses: Right { verify: script.verify.clone(), success },
+            script: Arc::clone(script),
             deliveries: 0,
             settled: 0,
             right: 0,
@@ -34,7 +43,7 @@ impl Tally {
             attempts: 0,
             unsubscribed: 0,
             skipped: 0,
-            first_wrong: None,
+            wrong: Vec::new(),
             dropped: None,
             handshake: None,
             broke: None,
@@ -53,18 +62,29 @@ impl Tally {
                 self.handshake = Some(wrong.clone());
             }
             What::ActDropped { act, reason } => {
+                let place = self.place(record);
                 self.dropped
-                    .get_or_insert_with(|| format!("`{act}` could not be played: {reason}"));
+                    .get_or_insert_with(|| format!("`{act}` could not be played{place}: {reason}"));
             }
             What::DeliverySettled(settled) => {
                 self.settled += 1;
                 match self.right_statuses.wrong(settled) {
                     None => self.right += 1,
-                    Some(wrong) => drop(self.first_wrong.get_or_insert(wrong)),
+                    Some(wrong) if self.wrong.len() < MAX_TOLD => {
+                        let wrong = format!("{}: {wrong}", self.place(record));
+                        self.wrong.push(wrong);
+                    }
+                    Some(_) => {}
                 }
             }
             _ => {}
         }
+    }
+
+    /// Where the step of a record stands, as ` at story.toml:14:1`.
+    fn place(&self, record: &Record) -> String {
+        let step = record.step.and_then(|step| self.script.steps.get(step.checked_sub(1)?));
+        step.map(|step| format!(" at {}", step.place.short())).unwrap_or_default()
     }
 
     /// Notes that the engine itself broke; such a run is never green.
@@ -75,9 +95,11 @@ impl Tally {
     /// The end of the run, which took so long.
     pub fn finish(self, millis: u64) -> RunFinished {
         let (verdict, reason) = self.judge();
+        let also = self.wrong.iter().skip(1).map(|wrong| format!("also{wrong}"));
         RunFinished {
             verdict,
             reason,
+            also: also.collect(),
             deliveries: self.deliveries,
             right: self.right,
             handshakes: self.handshakes,
@@ -96,10 +118,10 @@ impl Tally {
         }
         let handshake =
             self.handshake.as_ref().map(|wrong| format!("the handshake failed: {wrong}"));
-        let wrong = self.first_wrong.as_ref().map(|first| {
+        let wrong = self.wrong.first().map(|first| {
             let wrong = usize::try_from(self.settled - self.right).unwrap_or(usize::MAX);
             let many = count(wrong, "delivery was", "deliveries were");
-            format!("{many} not right; the first: {first}")
+            format!("{many} not right; the first{first}")
         });
         let reasons: Vec<String> =
             [handshake, self.dropped.clone(), wrong].into_iter().flatten().collect();

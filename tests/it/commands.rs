@@ -6,7 +6,9 @@ use std::process::Output;
 use serde_json::Value as Json;
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Background, Receiver, Reply, agree, standin, standin_in, stderr, stdout};
+use crate::support::{
+    Background, Receiver, Reply, agree, path, standin, standin_in, stderr, stdout,
+};
 
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
@@ -410,4 +412,50 @@ fn each_act_is_told_in_words() {
     }
     assert!(told("menu", "ebbot").contains("begins the flow “Shop”"));
     assert!(told("rating", "ebbot").contains("rates 2 of 5, “I was sent away"));
+}
+
+#[test]
+fn runs_can_be_chosen_go_on_at_once_and_stop_at_the_first_that_is_wrong() {
+    let receiver = Receiver::agreeing();
+    let url = receiver.url();
+    let told = |arguments: &[&str]| {
+        let output = standin(&[&["run", "--vendor", "ebbot", "--to", &url], arguments].concat());
+        (code(&output), stdout(&output), stderr(&output))
+    };
+    let (exit, out, _) = told(&["handover", "transfer", "rating", "--jobs", "3", "--quiet"]);
+    assert_eq!(exit, 0, "{out}");
+    let titles: Vec<&str> = out.lines().filter(|line| line.starts_with("passed, ")).collect();
+    assert_eq!(titles.len(), 3, "{out}");
+    assert!(titles[0].contains("hands over") && out.contains("total: 3 of 3 runs passed"), "{out}");
+    let (exit, out, _) = told(&["handover", "transfer", "--filter", "TRANS", "--quiet"]);
+    assert!(exit == 0 && out.lines().count() == 1, "{out}");
+    let (exit, _, err) = told(&["handover", "--filter", "nothing"]);
+    assert_eq!(exit, 2);
+    assert!(err.contains("no run holds what `--filter` asks for"), "{err}");
+}
+
+#[test]
+fn fail_fast_starts_no_run_after_a_wrong_one() {
+    let receiver = Receiver::answering(|_, _| Reply::Status(500, "broken".into()));
+    let url = receiver.url();
+    let output =
+        standin(&["run", "handover", "transfer", "--vendor", "ebbot", "--to", &url, "--fail-fast"]);
+    let told = stdout(&output);
+    assert_eq!(code(&output), 1);
+    assert!(told.contains("total: 0 of 2 runs passed (0 of 12 deliveries right)"), "{told}");
+    assert!(told.contains("1 were not started, as --fail-fast asks"), "{told}");
+}
+
+#[test]
+fn each_wrong_delivery_is_told_with_the_line_of_its_step() {
+    let receiver = Receiver::answering(|_, _| Reply::Status(500, "broken".into()));
+    let url = receiver.url();
+    let output = standin(&["run", "handover", "--vendor", "ebbot", "--to", &url, "--quiet"]);
+    let told = stdout(&output);
+    let scenario = fs::read_to_string(path("scenarios/handover.toml")).unwrap();
+    let line = 1 + scenario.lines().position(|line| line.starts_with("open = ")).unwrap();
+    let first =
+        format!("the first at handover:{line}:1: `chat.create` was answered with status 500");
+    assert!(told.contains(&first), "{told}");
+    assert_eq!(told.lines().filter(|line| line.starts_with("also at handover:")).count(), 4);
 }

@@ -50,7 +50,7 @@ fn a_thousand_conversations_keep_their_order_against_a_receiver_that_delays_and_
     assert_eq!(finished.attempts, came.len() as u64, "one attempt is one request");
     assert_eq!(finished.right, (came.len() - dropped) as u64);
     assert_eq!(finished.verdict, Verdict::Failed);
-    let told = format!("{dropped} deliveries were not right; the first: `");
+    let told = format!("{dropped} deliveries were not right; the first at ");
     assert!(finished.reason.as_ref().unwrap().starts_with(&told), "{:?}", finished.reason);
 }
 

@@ -1,0 +1,70 @@
+//! How far a long command is: a bar on a terminal, a calm line now and then elsewhere.
+
+use std::cell::Cell;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::base::clock::Stopwatch;
+use crate::record::{Record, What};
+
+/// How often a line is written where there is no terminal, in milliseconds.
+const EVERY: u64 = 10_000;
+
+/// Counts runs and deliveries, and shows them on standard error.
+pub(super) struct Progress {
+    bar: ProgressBar,
+    runs: usize,
+    watch: Stopwatch,
+    finished: Cell<usize>,
+    deliveries: Cell<u64>,
+    lines: Cell<u64>,
+    shown: bool,
+}
+
+impl Progress {
+    /// Of so many runs; shown only where nothing else tells that something goes on.
+    pub(super) fn new(runs: usize, shown: bool) -> Self {
+        let bar = if shown { ProgressBar::new(runs as u64) } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} of {len} runs, {msg}") {
+            bar.set_style(style);
+        }
+        Self {
+            bar,
+            runs,
+            watch: Stopwatch::start(),
+            finished: Cell::new(0),
+            deliveries: Cell::new(0),
+            lines: Cell::new(0),
+            shown,
+        }
+    }
+
+    /// Counts a record.
+    pub(super) fn count(&self, record: &Record) {
+        match record.what {
+            What::DeliverySettled(_) => self.deliveries.set(self.deliveries.get() + 1),
+            What::RunFinished(_) => {
+                self.finished.set(self.finished.get() + 1);
+                self.bar.inc(1);
+            }
+            _ => return,
+        }
+        self.bar.set_message(format!("{} deliveries", self.deliveries.get()));
+        let lines = self.watch.millis() / EVERY;
+        if self.shown && self.bar.is_hidden() && lines > self.lines.get() {
+            self.lines.set(lines);
+            let (finished, runs) = (self.finished.get(), self.runs);
+            anstream::eprintln!("{finished} of {runs} runs, {} deliveries", self.deliveries.get());
+        }
+    }
+
+    /// Writes something else without the bar in its way.
+    pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        if self.bar.is_hidden() { write() } else { self.bar.suspend(write) }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
