@@ -52,7 +52,7 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
     let rule = rule(&vendor, &args.event_type, &wanted)?;
     check(&vendor, rule, &wanted, &given)?;
     let script = Arc::new(Script::sending(&vendor, rule, &wanted));
-    let only = Subscription::to(&args.event_type);
+    let only = Subscription::to(&rule.event_type);
     let mut plans = args.playing.plans(&script, &vendor, Some(&only), &setup)?;
     for (plan, number) in plans.iter_mut().zip(1..) {
         plan.number = number;

@@ -195,11 +195,10 @@ pub(super) fn rule<'a>(
     event_type: &str,
     wanted: &Wanted,
 ) -> Result<&'a EventRule, Problem> {
-    let types = vendor.event_types();
-    if !types.contains(&event_type) {
+    if !vendor.type_names().contains(&event_type) {
         let message = format!("{} sends no `{event_type}`", vendor.name);
         let problem = Problem::anywhere(code::UNKNOWN_EVENT, message);
-        return Err(problem.known(event_type, types));
+        return Err(problem.known(event_type, vendor.event_types()));
     }
     let known = || vendor.kinds.keys().chain(vendor.entities.keys()).map(String::as_str);
     if let Some(kind) = wanted.kind.as_deref().filter(|kind| !known().any(|known| known == *kind)) {

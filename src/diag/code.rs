@@ -125,7 +125,7 @@ codes! {
         "{ \"$include\": \"haed.json\" }" => "{ \"$include\": \"head.json\" }";
     UNKNOWN_TABLE = 59: "The vendor has no `[words.…]` table of this name, or the table lacks a word that can occur.",
         "\"${by.role | word:rolls}\"" => "\"${by.role | word:roles}\"   # with [words.roles]";
-    MADE_VALUE = 60: "`${new.…}` makes ids and credentials. It stands only in `[account]`, `[secret]` and `[ids]`, in one of the forms listed.",
+    MADE_VALUE = 60: "`${new.…}` makes ids and credentials. It stands only in `[account]`, `[secret]` and `[ids]`, or as the word `*` of a table, in one of the forms listed.",
         "token = \"${new.uuid}\"" => "token = \"${new.uuid4}\"";
     OPTIONAL_IN_TEXT = 61: "`?` leaves out a whole value. Inside a longer text there is nothing to leave out; use `or:`.",
         "\"mailto:${visitor.email?}\"" => "\"mailto:${visitor.email | or:\\\"\\\"}\"";

@@ -114,7 +114,9 @@ impl Catalog {
         let Some((node, mut files)) = self.layered(folder, &mut extended, &mut problems) else {
             return Err(problems);
         };
-        let mut revised = Revised { files: &mut files, seen: Vec::new(), problems: &mut problems };
+        let id = node.as_table().and_then(|table| table.get("id")?.as_text()).unwrap_or_default();
+        let (id, seen) = (id.to_owned(), Vec::new());
+        let mut revised = Revised { id, files: &mut files, seen, problems: &mut problems };
         let node = revised.over(node, revision, None);
         let Some(node) = node.filter(|_| !problems.broke_parsing()) else { return Err(problems) };
         let templates = read_templates(&files, &mut problems);
@@ -177,6 +179,7 @@ fn is_json(name: &str) -> bool {
 
 /// A vendor's file in the making, as a revision has it.
 struct Revised<'a> {
+    id: String,
     files: &'a mut BTreeMap<String, Arc<Source>>,
     seen: Vec<String>,
     problems: &'a mut Problems,
@@ -226,14 +229,15 @@ impl Revised<'_> {
     }
 
     fn unknown(&mut self, revision: &str, named: Option<&Place>) {
-        let known = revisions(self.files.keys());
-        let message = if self.seen.iter().any(|seen| seen == revision) {
-            format!("the revision `{revision}` extends itself")
+        let problem = |message| Problem::anywhere(code::UNKNOWN_REVISION, message);
+        let problem = if self.seen.iter().any(|seen| seen == revision) {
+            problem(format!("the revision `{revision}` extends itself"))
+                .help("one of them must stand on the vendor's own file")
         } else {
-            format!("there is no revision `{revision}`")
+            let known = revisions(self.files.keys());
+            problem(format!("`{}` has no revision `{revision}`", self.id))
+                .known(revision, known.iter().map(String::as_str))
         };
-        let problem = Problem::anywhere(code::UNKNOWN_REVISION, message);
-        let problem = problem.known(revision, known.iter().map(String::as_str));
         self.problems.push(Problem { place: named.cloned(), ..problem });
     }
 }

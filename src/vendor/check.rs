@@ -57,6 +57,7 @@ pub(super) fn check(
         (key.name.clone(), Counter { scope: counter.per.value, start, messages })
     });
     coverage::check(node, &form, &quiet, problems);
+    coverage::check_changed(&form, problems);
     coverage::check_sources(node, &form, problems);
     let pointers = |list: Option<&Vec<At<Pointer>>>| -> Vec<String> {
         list.into_iter().flatten().map(|pointer| pointer.0.clone()).collect()
@@ -251,7 +252,6 @@ impl Checker<'_> {
             Some(data) => data.names(&self.vocabulary.items),
             None => self.names_of(form, on, known),
         };
-        self.changed(form, on, known);
         let template = self.template(&form.template);
         let names = self.vocabulary.of_event(on?, &names, counter.map(|name| name.value.as_str()));
         let json = form.json.as_ref().map_or(spelling_of_vendor, spelling);
@@ -310,24 +310,6 @@ impl Checker<'_> {
             known.entities.get(&one.value)
         };
         data.map(|data| data.names(&self.vocabulary.items)).unwrap_or_default()
-    }
-
-    /// Fields of which one must have changed are fields of every kind of entity that is asked for.
-    fn changed(&mut self, form: &EventForm, on: Option<EventKind>, known: &Known) {
-        let Some(when) = &form.when else { return };
-        for field in &when.changed {
-            let asked =
-                |kind: &str| when.kind.is_empty() || when.kind.iter().any(|k| k.value == kind);
-            let entities = known.entities.iter().filter(|(kind, _)| asked(kind));
-            if on != Some(EventKind::EntityUpdated) {
-                let message = "only `entity.updated` is about fields that changed";
-                self.problem(&field.place, code::UNKNOWN_DATA, message);
-            } else if let Some((kind, data)) = entities.clone().find(|(_, data)| !data.has(field)) {
-                let message = format!("`{kind}` has no `{}`", field.value);
-                let problem = Problem::at(&field.place, code::UNKNOWN_DATA, message);
-                self.problems.push(problem.known(field, data.keys()));
-            }
-        }
     }
 
     fn requests(&mut self, fixed: &Fixed) -> Option<Rules> {

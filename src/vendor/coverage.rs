@@ -106,6 +106,32 @@ fn check_names(form: &VendorForm, problems: &mut Problems) -> bool {
     problems.len() == before && form.event.iter().all(known)
 }
 
+/// The fields of which one must have changed are fields of every kind of entity that an event is
+/// about.
+pub(super) fn check_changed(form: &VendorForm, problems: &mut Problems) {
+    let whens = form.event.iter().filter_map(|event| Some((event, event.when.as_ref()?)));
+    for (event, when) in whens {
+        for field in &when.changed {
+            if event.on.value != EventKind::EntityUpdated.word() {
+                let message = "only `entity.updated` is about fields that changed";
+                problems.push(Problem::at(&field.place, code::UNKNOWN_DATA, message));
+                continue;
+            }
+            let about =
+                form.entities.iter().filter(|(kind, _)| allows(event, |w| &w.kind, &kind.name));
+            for (kind, entity) in about {
+                let optional = entity.optional.iter().map(|field| field.as_str());
+                let mut fields = entity.data.names().chain(optional);
+                if !fields.any(|known| known == field.value) {
+                    let message = format!("`{}` has no `{}`", kind.name, field.value);
+                    let problem = Problem::at(&field.place, code::UNKNOWN_DATA, message);
+                    problems.push(problem.known(field, entity.data.names()));
+                }
+            }
+        }
+    }
+}
+
 /// Every section says where its facts come from.
 pub(super) fn check_sources(node: &Node, form: &VendorForm, problems: &mut Problems) {
     let Some(table) = node.as_table() else { return };

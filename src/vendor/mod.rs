@@ -138,7 +138,7 @@ impl Vendor {
 
     /// The first rule that sends an event of this type as it is wanted.
     pub fn rule(&self, event_type: &str, wanted: &Wanted) -> Option<&EventRule> {
-        let mut rules = self.events.iter().filter(|rule| rule.event_type == event_type);
+        let mut rules = self.events.iter().filter(|rule| rule.is_called(event_type));
         rules.find(|rule| {
             wanted.by.is_none_or(|role| rule.covers_role(role))
                 && wanted.kind.as_ref().is_none_or(|kind| rule.covers_kind(kind))

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value as Json;
 use standin::record::{RunStarted, Verdict, What};
 
-use crate::support::{Came, Receiver, Reply, path, play, standin, standin_in, stderr, stdout};
+use crate::support::{Came, Receiver, Reply, play, standin, standin_in, stderr, stdout};
 
 /// What a receiver gets of a story.
 fn came(story: &str, vendor: &str) -> Vec<Came> {
@@ -439,6 +439,8 @@ fn vendors_shows_the_revisions_of_each_and_the_facts_of_one() {
     let told = stdout(&standin(&["vendors"]));
     let line = told.lines().find(|line| line.starts_with("erxes ")).unwrap();
     assert!(line.ends_with("docs, 0.19, 0.22, 0.23, 1.3, 2"), "{line}");
+    let told = stdout(&standin(&["vendors", "erxes@2", "deal.delete"]));
+    assert!(told.contains("\"type\": \"sales:deal\""), "{told}");
     let told = stdout(&standin(&["vendors", "erxes@0.22", "--fidelity"]));
     assert!(told.starts_with("erxes (erxes@0.22)\n  no documented samples of its own"), "{told}");
     assert!(told.contains("since 0.22.0; 0.21 still sends `{}`"), "{told}");
@@ -485,70 +487,4 @@ fn a_house_crosses_renames_and_breaks_silences() {
         crossed.clone().into()
     );
     assert_eq!(types(story, "parlour@1901", &["thing.changed"]), [crossed[0].clone()].into());
-}
-
-/// What is wrong with a vendor's folder that is like the parlour but for a revision of its own.
-fn problems(overlay: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    copy(&path("tests/vendors/parlour"), folder.path());
-    fs::create_dir_all(folder.path().join("revisions/1999")).unwrap();
-    fs::write(folder.path().join("revisions/1999/overlay.toml"), overlay).unwrap();
-    let output = standin(&["check", folder.path().to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
-    stderr(&output)
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
-#[test]
-fn a_revision_with_mistakes_is_refused_at_their_places() {
-    for (overlay, parts) in [
-        ("extends = '1902'\n", vec!["there is no revision `1902`", "did you mean `1901`?"]),
-        ("extends = '1999'\n", vec!["the revision `1999` extends itself"]),
-        (
-            "drop = ['room.close']\n[rename]\n'thin.*' = 'x.*'\n",
-            vec!["nothing below is called `room.close`", "did you mean `room.closed`?", "`thin.*`"],
-        ),
-        (
-            "[revision]\ndiffers = 'it does'\ninstead = '1910'\n",
-            vec!["there is no revision `1910`", "overlay.toml:3:11"],
-        ),
-        (
-            "[brand]\nmotto = 'x'\n[words.rank]\nbot = 'y'\n",
-            vec!["`[source]` does not say where `words` comes from"],
-        ),
-        (
-            "[[event]]\non = 'entity.updated'\nwhen = { kind = ['lamp'], changed = ['oli'] }\ntype = 'x'\n\
-             template = 'thing.json'\n[source]\nevent = { status = 'assumed' }\n",
-            vec!["`lamp` has no `oli`", "did you mean `oil`?"],
-        ),
-        (
-            "[[event]]\non = 'message.sent'\nwhen = { changed = ['oil'] }\ntype = 'x'\n\
-             template = 'line.json'\n[source]\nevent = { status = 'assumed' }\n",
-            vec!["only `entity.updated` is about fields that changed"],
-        ),
-        (
-            "[silent]\n'message.sent:butons' = 'x'\n[source]\nsilent = { status = 'assumed' }\n",
-            vec!["there is no role or kind `butons`"],
-        ),
-        (
-            "[words.shelf]\n'*' = '${new.hexx:3}'\n[source]\nwords = { status = 'assumed' }\n",
-            vec!["nothing is made in the form `hexx:3`"],
-        ),
-    ] {
-        let told = problems(overlay);
-        for part in parts {
-            assert!(told.contains(part), "{part} is not in\n{told}");
-        }
-    }
 }
