@@ -145,7 +145,7 @@ fn failure(error: &reqwest::Error, connect: Duration, is_tls: bool) -> Failure {
                 Failure::new(Outcome::Protocol, innermost(error))
             };
         }
-        if cause.is_incomplete_message() {
+        if cause.is_incomplete_message() || cause.is_canceled() || cause.is_closed() {
             return Failure::closed();
         }
     }

@@ -111,6 +111,9 @@ pub enum What {
     /// A delivery has ended, well or not.
     #[serde(rename = "delivery.settled")]
     DeliverySettled(Settled),
+    /// The receiver lets in nothing of ours; what may be wrong with it, said once a run.
+    #[serde(rename = "auth.hint")]
+    AuthHint(AuthHint),
     /// A request goes out.
     #[serde(rename = "attempt.started")]
     AttemptStarted {
@@ -189,6 +192,30 @@ pub struct Settled {
     pub accepted: bool,
     /// What the last attempt met.
     pub met: Met,
+}
+
+/// What may be wrong with a receiver that answers 401 or 403.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AuthHint {
+    /// The vendor's name for the event that was refused.
+    pub event_type: String,
+    /// The answer's status.
+    pub status: u16,
+    /// The headers by which it can be verified, as they were sent; none where nothing can be.
+    pub right: Vec<(String, String)>,
+    /// What usual mistakes would make of them.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// A usual mistake of somebody who verifies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mistake {
+    /// How the value is made then: behind "made".
+    pub made: String,
+    /// The header.
+    pub header: String,
+    /// Its value then.
+    pub value: String,
 }
 
 crate::words! {

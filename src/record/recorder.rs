@@ -75,6 +75,10 @@ fn redacted(redactor: &Redactor, mut what: What) -> What {
             text(url);
             headers.iter_mut().for_each(|(_, value)| text(value));
         }
+        What::AuthHint(hint) => {
+            hint.right.iter_mut().for_each(|(_, value)| text(value));
+            hint.mistakes.iter_mut().for_each(|mistake| text(&mut mistake.value));
+        }
         What::AttemptFinished { met: finished, .. } => met(finished),
         What::DeliverySettled(settled) => met(&mut settled.met),
         What::RunStarted(started) => text(&mut started.url),

@@ -9,10 +9,11 @@ use anstyle::{AnsiColor, Style};
 use url::Url;
 
 use super::Report;
-use super::next::start_one;
+use super::next::{compare, start_one};
 use crate::base::text::{count, escape, excerpt};
 use crate::record::{
-    ActTold, FilesTold, Met, Outcome, Record, RunFinished, RunStarted, Settled, Verdict, What,
+    ActTold, AuthHint, FilesTold, Met, Outcome, Record, RunFinished, RunStarted, Settled, Verdict,
+    What,
 };
 
 /// How much is told.
@@ -34,6 +35,7 @@ pub struct Console {
     wrong: usize,
     unauthorized: bool,
     refused: bool,
+    hint: Option<AuthHint>,
 }
 
 /// Wrong deliveries that are told one by one when not everything is told.
@@ -52,7 +54,7 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
 impl Console {
     /// A report that tells this much.
     pub fn new(detail: Detail) -> Self {
-        Self { detail, run: None, wrong: 0, unauthorized: false, refused: false }
+        Self { detail, run: None, wrong: 0, unauthorized: false, refused: false, hint: None }
     }
 
     /// Whether only what went wrong is told.
@@ -206,7 +208,11 @@ impl Console {
         if let Some(url) = Url::parse(&run.url).ok().filter(|_| self.refused) {
             writeln!(out, "help: nothing listens at {url}; {}", start_one(id, &url))?;
         }
-        if self.unauthorized {
+        if let Some(hint) = &self.hint {
+            compare(hint, out)?;
+        }
+        let is_open = self.hint.as_ref().is_some_and(|hint| hint.right.is_empty());
+        if self.unauthorized && !is_open {
             writeln!(
                 out,
                 "help: does the receiver have the credentials of `standin secrets {id}`?"
@@ -234,6 +240,10 @@ impl Report for Console {
                 self.handshake(told, out)
             }
             What::DeliverySettled(settled) => self.settled(record, settled, out),
+            What::AuthHint(hint) => {
+                self.hint = Some(hint.clone());
+                Ok(())
+            }
             What::ActDropped { act, reason } => {
                 writeln!(
                     out,

@@ -3,6 +3,7 @@
 //! It never prints. What happens leaves as records; the verdict follows from them.
 
 mod handshake;
+mod hint;
 mod player;
 mod rehearsal;
 mod told;
@@ -89,6 +90,7 @@ pub async fn run<T: Transport>(
     let mut tally = Tally::new(&plan.script, success);
     let (shelf, files) = (Arc::clone(&plan.files), format!("{}/", plan.account.files));
     let mut links = BTreeSet::new();
+    let (mut hints, account) = (hint::Hints::default(), Arc::clone(&plan.account));
     let playing = tokio::spawn(play(plan, transport, recorder));
     let mut until = scope.at;
     while let Some(record) = records.recv().await {
@@ -97,7 +99,11 @@ pub async fn run<T: Transport>(
         if let What::DeliveryPlanned { body, .. } = &record.what {
             links.extend(links_in(body, &files).map(str::to_owned));
         }
+        let hint = hints.watch(&record, &account);
         let _ = sink.send(record).await;
+        if let Some(hint) = hint {
+            last.tell(Scope { at: until, ..scope }, hint).await;
+        }
     }
     if let Err(error) = playing.await {
         tally.broke(&error.to_string());

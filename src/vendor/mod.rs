@@ -17,6 +17,7 @@ mod ids;
 mod invented;
 mod kind;
 mod making;
+mod mistakes;
 mod overlay;
 mod receive;
 mod request;

@@ -68,7 +68,14 @@ impl Account {
         };
         for (at, (name, _)) in attempts[0].iter().enumerate() {
             let expected = attempts.iter().map(|headers| headers[at].1.as_str());
-            let wrong = wrong_header(header(name).as_deref(), expected);
+            let found = header(name);
+            let wrong = wrong_header(found.as_deref(), expected).map(|wrong| {
+                let mistakes = (1..=ATTEMPTS).flat_map(|attempt| self.mistakes(body, attempt));
+                let mut made = mistakes.filter(|mistake| found.as_ref() == Some(&mistake.value));
+                made.next().map_or(wrong.clone(), |mistake| {
+                    format!("{wrong}: it is made {}", mistake.made)
+                })
+            });
             findings.push(Finding { what: name.clone(), wrong });
         }
         let event = find(&self.vendor.show.event);

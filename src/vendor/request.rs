@@ -75,13 +75,34 @@ impl Account {
     }
 
     fn headers_for(&self, purpose: Purpose, body: &str, attempt: u32) -> Vec<(String, String)> {
+        self.headers_made(purpose, body, attempt, None)
+    }
+
+    /// The headers of an event's request, with this signature.
+    pub(super) fn headers_signed(
+        &self,
+        body: &str,
+        attempt: u32,
+        signature: Option<&str>,
+    ) -> Vec<(String, String)> {
+        self.headers_made(Purpose::Event, body, attempt, signature)
+    }
+
+    fn headers_made(
+        &self,
+        purpose: Purpose,
+        body: &str,
+        attempt: u32,
+        signature: Option<&str>,
+    ) -> Vec<(String, String)> {
         let rules = &self.vendor.requests;
         let roots = self
             .roots()
             .with_value("body", Value::from(body))
             .with_value("attempt", Value::Int(i64::from(attempt)));
-        let signature = rules.signature.as_ref().map(|rule| rule.sign(&roots));
-        let roots = roots.with_value("signature", Value::maybe(signature.as_deref()));
+        let own = rules.signature.as_ref().map(|rule| rule.sign(&roots));
+        let signature = signature.or(own.as_deref());
+        let roots = roots.with_value("signature", Value::maybe(signature));
         let sent = rules.headers.iter().filter(|header| self.sends(header, purpose));
         sent.map(|header| (header.name.clone(), header.value.render(&roots))).collect()
     }

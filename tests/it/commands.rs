@@ -287,6 +287,25 @@ fn listen_says_what_it_does_marks_what_is_wrong_on_purpose_and_counts() {
 }
 
 #[test]
+fn listen_and_run_know_a_usual_mistake() {
+    let listening = Listening::start(&["listen", "erxes", "--port", "0"]);
+    let secrets = stdout(&standin(&["secrets", "erxes", "--env"]));
+    let token = secrets.lines().find_map(|line| line.strip_prefix("ERXES_TOKEN=")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!("[vendor.erxes]\nsecret = {{ token = 'Bearer {token}' }}\n");
+    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let output = standin_in(
+        folder.path(),
+        &["run", "handover", "--vendor", "erxes", "--to", &listening.url],
+    );
+    let told = stdout(&output);
+    assert!(told.contains("Erxes-token: ${secret.token}  is right"), "{told}");
+    assert!(!told.contains(token), "{told}");
+    let told = listening.stop();
+    assert!(told.contains("for this body: it is made with `Bearer ` in front"), "{told}");
+}
+
+#[test]
 fn listen_says_which_header_is_wrong() {
     let listening = Listening::start(&["listen", "liveperson", "--port", "0"]);
     let folder = tempfile::tempdir().unwrap();

@@ -8,9 +8,10 @@ use std::fs;
 
 use base64::Engine as _;
 use ring::hmac;
+use standin::record::{AuthHint, What};
 use standin::vendor::{Algorithm, Encoding, sign};
 
-use crate::support::{Came, Receiver, path, play, standin, stdout};
+use crate::support::{Came, Receiver, Reply, path, play, standin, stdout};
 
 /// The credentials of a vendor, as the command prints them for a shell.
 fn credentials(vendor: &str) -> BTreeMap<String, String> {
@@ -110,4 +111,61 @@ fn known_answers_hold() {
         let signature = sign(algorithm, text("key").as_bytes(), text("body").as_bytes(), encoding);
         assert_eq!(signature, text("signature"), "{}", text("command"));
     }
+}
+
+/// The hint of a run at this vendor to a receiver that refuses these requests; and the first of
+/// them.
+fn hint(vendor: &str, refuses: fn(&Came) -> bool) -> (AuthHint, Came) {
+    let receiver = Receiver::to_events(move |_, came| {
+        if refuses(came) { Reply::Status(403, "no".into()) } else { Reply::good() }
+    });
+    let played = play("handover").at(vendor).to(&receiver);
+    let is_hint = |what: &What| matches!(what, What::AuthHint(_));
+    assert_eq!(played.count(is_hint), 1, "{vendor}: one hint for all of a run");
+    let hint = played.find(|what| match what {
+        What::AuthHint(hint) => Some(hint.clone()),
+        _ => None,
+    });
+    let refused = receiver.events().into_iter().find(refuses).unwrap();
+    (hint.unwrap(), refused)
+}
+
+#[test]
+fn a_refused_signature_is_compared_with_what_usual_mistakes_make() {
+    let (hint, came) = hint("liveperson", |came| !came.body.is_ascii());
+    let secret = &credentials("liveperson")["CLIENT_SECRET"];
+    let made = |algorithm, secret: &str, body: &str| {
+        let key = hmac::Key::new(algorithm, secret.as_bytes());
+        hmac::sign(&key, body.as_bytes()).as_ref().to_vec()
+    };
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let sha1 = hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY;
+    let ascii: String = came.body.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+    let right = came.header("x-liveperson-signature").unwrap();
+    assert_eq!(hint.right, [("x-liveperson-signature".to_owned(), right)]);
+    for (told, signature) in [
+        ("in hex, not base64", hex::encode(made(sha1, secret, &came.body))),
+        ("over the body in ASCII", encode(&made(sha1, secret, &ascii))),
+        ("over an empty body", encode(&made(sha1, secret, ""))),
+        ("a line's end behind the secret", encode(&made(sha1, &format!("{secret}\n"), &came.body))),
+        ("with hmac-sha256", encode(&made(hmac::HMAC_SHA256, secret, &came.body))),
+    ] {
+        let mistake = hint.mistakes.iter().find(|mistake| mistake.made.contains(told));
+        let mistake = mistake.unwrap_or_else(|| panic!("{told}: {:?}", hint.mistakes));
+        assert_eq!(mistake.value, format!("sha1={signature}"), "{told}");
+    }
+    let python = hint.mistakes.iter().any(|mistake| mistake.made.contains("as Python writes it"));
+    let javascript = hint.mistakes.iter().any(|mistake| mistake.made.contains("JavaScript"));
+    assert!(python && !javascript, "only what would differ is told: {:?}", hint.mistakes);
+}
+
+#[test]
+fn a_refused_token_is_compared_with_what_usual_mistakes_make() {
+    let (hint, came) = hint("erxes", |_| true);
+    let token = came.header("Erxes-token").unwrap();
+    assert_eq!(hint.right, [("Erxes-token".to_owned(), token.clone())]);
+    let values: Vec<&str> = hint.mistakes.iter().map(|mistake| mistake.value.as_str()).collect();
+    assert_eq!(values, [format!("Bearer {token}"), format!("{token}\n")]);
+    let (open, _) = self::hint("ebbot", |_| true);
+    assert!(open.right.is_empty() && open.mistakes.is_empty(), "{open:?}");
 }

@@ -1,0 +1,42 @@
+//! What may be wrong with a receiver that refuses what is right, said once a run.
+
+use std::collections::HashMap;
+
+use crate::record::{AuthHint, Record, What};
+use crate::vendor::Account;
+
+/// Watches for the first delivery that a receiver does not let in.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    /// The bodies of deliveries that have not settled.
+    bodies: HashMap<String, String>,
+    said: bool,
+}
+
+impl Hints {
+    /// Looks at a record; gives a hint where there is one to give.
+    pub(super) fn watch(&mut self, record: &Record, account: &Account) -> Option<What> {
+        match &record.what {
+            // Of a body that lost its secrets nothing can be computed.
+            What::DeliveryPlanned { delivery, body, .. }
+                if !self.said && !body.contains("${secret.") =>
+            {
+                self.bodies.insert(delivery.clone(), body.clone());
+            }
+            What::DeliverySettled(settled) => {
+                let body = self.bodies.remove(&settled.delivery)?;
+                let status = settled.met.status.filter(|status| matches!(status, 401 | 403))?;
+                self.said = true;
+                self.bodies.clear();
+                return Some(What::AuthHint(AuthHint {
+                    event_type: settled.event_type.clone(),
+                    status,
+                    right: account.verified_headers(&body, settled.attempts),
+                    mistakes: account.mistakes(&body, settled.attempts),
+                }));
+            }
+            _ => {}
+        }
+        None
+    }
+}

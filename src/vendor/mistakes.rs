@@ -1,0 +1,109 @@
+//! The usual mistakes of receivers that verify: what each of them makes of a request.
+//!
+//! A receiver that refuses what is right most likely makes one of them; whoever compares what it
+//! computes with these values sees which.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value as Json;
+
+use super::Account;
+use super::request::SignatureRule;
+use super::roots::Roots;
+use super::signature::{Algorithm, Encoding, sign};
+use crate::record::Mistake;
+use crate::template::{Spacing, Spelling, Value};
+
+/// How Python writes JSON unless it is told otherwise.
+const PYTHON: Spelling = Spelling { spacing: Spacing::Spaced, ascii: true };
+
+impl Account {
+    /// The headers by which a receiver verifies an event with this body: those that hold a
+    /// signature or a secret.
+    pub fn verified_headers(&self, body: &str, attempt: u32) -> Vec<(String, String)> {
+        let unsigned = self.headers_signed(body, attempt, Some(""));
+        let both = self.headers(body, attempt).into_iter().zip(unsigned);
+        both.filter(|(sent, unsigned)| sent != unsigned || self.holds_secret(&sent.1))
+            .map(|(sent, _)| sent)
+            .collect()
+    }
+
+    /// What the usual mistakes make of those headers, as far as it differs from what is right.
+    pub fn mistakes(&self, body: &str, attempt: u32) -> Vec<Mistake> {
+        let right = self.headers(body, attempt);
+        let mut mistakes: Vec<Mistake> = Vec::new();
+        let mut add = |made: String, header: &str, value: String| {
+            let is_new = |other: &Mistake| other.value != value;
+            if right.iter().all(|(_, right)| *right != value) && mistakes.iter().all(is_new) {
+                mistakes.push(Mistake { made, header: header.to_owned(), value });
+            }
+        };
+        for (made, signature) in self.wrong_signatures(body, attempt) {
+            let wrong = self.headers_signed(body, attempt, Some(&signature));
+            for (name, value) in wrong.into_iter().filter(|header| !right.contains(header)) {
+                add(made.clone(), &name, value);
+            }
+        }
+        for (name, value) in right.iter().filter(|(_, value)| self.holds_secret(value)) {
+            match value.strip_prefix("Bearer ") {
+                // A part of a secret is shown by nobody.
+                Some(bare) if !self.holds_secret(bare) => {}
+                Some(bare) => add("without `Bearer ` in front".into(), name, bare.to_owned()),
+                None => add("with `Bearer ` in front".into(), name, format!("Bearer {value}")),
+            }
+            add("with a line's end behind the secret".into(), name, format!("{value}\n"));
+        }
+        mistakes
+    }
+
+    fn holds_secret(&self, value: &str) -> bool {
+        self.secrets.values().any(|secret| value.contains(secret.expose()))
+    }
+
+    /// Each mistake in a signature, with what it makes of it.
+    fn wrong_signatures(&self, body: &str, attempt: u32) -> Vec<(String, String)> {
+        let Some(rule) = &self.vendor.requests.signature else { return Vec::new() };
+        let roots = self.roots().with_value("attempt", Value::Int(i64::from(attempt)));
+        let Ok((algorithm, encoding)) = rule.method(&roots) else { return Vec::new() };
+        let key = rule.key.render(&roots);
+        let signed =
+            |body: &str| sign(algorithm, key.as_bytes(), &content(rule, &roots, body), encoding);
+        let keyed = |key: &[u8]| sign(algorithm, key, &content(rule, &roots, body), encoding);
+        let mut wrong = Vec::new();
+        let mut add = |made: &str, signature| wrong.push((made.to_owned(), signature));
+        for other in Encoding::ALL.iter().filter(|other| **other != encoding) {
+            let signature = sign(algorithm, key.as_bytes(), &content(rule, &roots, body), *other);
+            add(&format!("in {other}, not {encoding}"), signature);
+        }
+        if let Ok(json) = serde_json::from_str::<Json>(body) {
+            for (by, spelling) in [("JavaScript", Spelling::COMPACT), ("Python", PYTHON)] {
+                let mut again = String::new();
+                spelling.json(&json, &mut again);
+                add(
+                    &format!("over the JSON as {by} writes it anew, not over the bytes that came"),
+                    signed(&again),
+                );
+            }
+        }
+        let ascii: String = body.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+        add("over the body in ASCII, with `?` for every other character", signed(&ascii));
+        add("over an empty body", signed(""));
+        add("with a line's end behind the secret", keyed(format!("{key}\n").as_bytes()));
+        if let Ok(decoded) = STANDARD.decode(&key) {
+            add("with the secret decoded from base64", keyed(&decoded));
+        }
+        if let Ok(decoded) = hex::decode(&key) {
+            add("with the secret decoded from hex", keyed(&decoded));
+        }
+        for other in Algorithm::ALL.iter().filter(|other| **other != algorithm) {
+            let signature = sign(*other, key.as_bytes(), &content(rule, &roots, body), encoding);
+            add(&format!("with {other}, not {algorithm}"), signature);
+        }
+        wrong
+    }
+}
+
+/// What is signed where this is the body.
+fn content(rule: &SignatureRule, roots: &Roots<'_>, body: &str) -> Vec<u8> {
+    rule.content.render(&roots.clone().with_value("body", Value::from(body))).into_bytes()
+}
