@@ -30,3 +30,12 @@ new-vendor NAME:
 # Any text as a scenario, config or template, for a minute
 fuzz TARGET="scenario":
     cargo fuzz run -s none {{TARGET}} -- -max_total_time=60 -rss_limit_mb=512 -timeout=5
+
+# A static binary for any Linux on this architecture: glibc's own static linking, which needs no other toolchain
+dist:
+    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target x86_64-unknown-linux-gnu
+    ls -l target/x86_64-unknown-linux-gnu/release/standin
+
+# Licences, sources and forbidden features of what is depended on
+deny:
+    cargo deny --offline check licenses bans sources
