@@ -161,7 +161,7 @@ const CONTENT: &str = "ms.MessagingEventNotification.ContentEvent";
 const TYPING: &str = "ms.MessagingEventNotification.ChatStateEvent";
 
 impl Desk {
-    /// A desk for an account at LivePerson with these options.
+    /// A desk for an account at the vendor of the tests below, with these options.
     fn of(options: &[(&str, &str)]) -> Self {
         let vendor = vendors().into_iter().find(|vendor| vendor.id == "liveperson").unwrap();
         let mut account = Account::test(&vendor);

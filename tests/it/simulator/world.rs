@@ -349,7 +349,8 @@ impl World {
             }
             let results = self.intents(place).filter(|written| written.result.is_some()).count();
             let attempts = self.intents(place).count();
-            if results != attempts {
+            // What a clock that jumps lets expire may leave an attempt of an earlier life in doubt.
+            if results != attempts && self.skew == 0 {
                 return Err(format!("I6: {id} ends with {results} results of {attempts} attempts"));
             }
         }
