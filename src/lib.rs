@@ -15,6 +15,7 @@ pub mod fidelity;
 pub mod run;
 
 pub mod delivery;
+pub mod journal;
 pub mod report;
 pub mod scenario;
 pub mod server;

@@ -18,7 +18,7 @@ use crate::diag::{Problem, code};
 use crate::listen::{Receiver, serve};
 use crate::record::{Record, What};
 use crate::report::{Console, Detail, Report as _};
-use crate::run::{self, Plan};
+use crate::run::{self, Keeping, Plan};
 use crate::scenario;
 use crate::server::serve_files;
 use crate::vendor::VendorRef;
@@ -59,6 +59,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
         conversations: 1,
         account: Arc::clone(&account),
         files: Arc::default(),
+        keeping: Keeping::default(),
     };
     runtime()?.block_on(async {
         let interrupted = interrupt().await;

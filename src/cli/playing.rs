@@ -1,18 +1,20 @@
 //! What `run` and `send` have in common: to whom, from which seed, and how it is told.
 
 use std::io::{self, Write as _};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use futures_util::stream::{self, StreamExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use url::Url;
 
 use super::dry::{Form, rehearse};
+use super::journal::{Keep, Todo};
 use super::progress::Progress;
 use super::receivers::{Receivers, allowed};
-use super::setup::{Setup, instant, interrupt, runtime, subscription};
+use super::setup::{Interrupts, Setup, instant, runtime, subscription};
 use super::{Exit, Failure};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
@@ -20,9 +22,9 @@ use crate::base::secret::Secret;
 use crate::config::Start;
 use crate::delivery::{Dial, Net, Pace};
 use crate::diag::{Problem, Problems, code};
-use crate::record::{Record, RunFinished, Verdict};
+use crate::record::{Record, RunFinished, Verdict, What};
 use crate::report::{Console, Detail, JsonLines, Report};
-use crate::run::{self, Plan};
+use crate::run::{self, Keeping, Plan};
 use crate::scenario::Script;
 use crate::server::serve_files;
 use crate::vendor::{Subscription, Vendor};
@@ -33,6 +35,8 @@ use crate::vendor::{Subscription, Vendor};
 pub(super) struct Playing {
     #[command(flatten)]
     pub(super) receivers: Receivers,
+    #[command(flatten)]
+    keep: Keep,
     /// What everything random is drawn from; the same seed sends the same bytes
     #[arg(long, env = "STANDIN_SEED", value_parser = seed, allow_negative_numbers = true)]
     seed: Option<u64>,
@@ -111,6 +115,7 @@ impl Playing {
             pace: Pace::Virtual,
             conversations: 1,
             files: Arc::default(),
+            keeping: Keeping::default(),
         };
         let egress = self.receivers.egress();
         let mut plans = Vec::new();
@@ -151,26 +156,37 @@ impl Playing {
             return Ok(Exit::Passed);
         }
         let dial = Dial::new(self.receivers.egress());
-        runtime()?.block_on(async {
-            let interrupted = interrupt().await;
+        let (stop, stopped) = watch::channel(false);
+        let runtime = runtime()?;
+        runtime.block_on(async {
+            let mut interrupts = Interrupts::listen()?;
             let playing = async {
                 self.receivers.wait(&plans, &dial).await?;
                 let (serving, files) = serve_files(setup.config.files_port);
-                let plans =
-                    plans.into_iter().map(|plan| Plan { files: Arc::clone(&files), ..plan });
+                let plans = plans.into_iter().map(|plan| Plan {
+                    files: Arc::clone(&files),
+                    keeping: Keeping { stop: Some(stopped.clone()), ..plan.keeping },
+                    ..plan
+                });
                 let exit = self.play(plans.collect(), pace, &dial).await;
                 if let Some(serving) = serving {
                     serving.stop().await;
                 }
                 exit
             };
+            let mut playing = pin!(playing);
             tokio::select! {
-                exit = playing => exit,
-                _ = interrupted => {
-                    anstream::eprintln!("interrupted");
-                    Ok(Exit::Interrupted)
-                }
+                exit = &mut playing => return exit,
+                () = interrupts.next() => {}
             }
+            // What is under way may end; whoever cannot wait interrupts once more.
+            let _ = stop.send(true);
+            let exit = tokio::select! {
+                exit = playing => exit?,
+                () = interrupts.next() => Exit::Interrupted,
+            };
+            anstream::eprintln!("interrupted{}", self.keep.how_to_go_on());
+            Ok(exit)
         })
     }
 
@@ -185,12 +201,18 @@ impl Playing {
         let report: Box<dyn Report> =
             if self.json { Box::new(JsonLines) } else { Box::new(Console::new(detail)) };
         let is_brief = self.quiet || plans.iter().any(|plan| plan.conversations > 1);
-        let progress = Progress::new(plans.len(), is_brief && !self.json);
+        let journal = self.keep.open()?;
+        let todo = self.keep.todo(journal.as_ref(), plans)?;
+        let progress = Progress::new(todo.len(), is_brief && !self.json);
         let (sinks, queues): (Vec<_>, Vec<_>) =
-            plans.iter().map(|_| mpsc::channel(RECORD_QUEUE)).unzip();
+            todo.iter().map(|_| mpsc::channel(RECORD_QUEUE)).unzip();
         let telling = tokio::task::spawn_blocking(move || tell(queues, report, &progress));
         let went_wrong = AtomicBool::new(false);
-        let played = stream::iter(plans.into_iter().zip(sinks)).map(|(plan, sink)| async {
+        let played = stream::iter(todo.into_iter().zip(sinks)).map(|(todo, sink)| async {
+            let plan = match todo {
+                Todo::Play(plan) => *plan,
+                Todo::Tell(records) => return tell_again(records, sink).await,
+            };
             if pace.fail_fast && went_wrong.load(Ordering::Relaxed) {
                 return None;
             }
@@ -201,13 +223,34 @@ impl Playing {
         });
         let finished: Vec<_> = played.buffered(pace.jobs).collect().await;
         telling.await.map_err(|error| anyhow::anyhow!("the report broke: {error}"))??;
+        if let Some(journal) = journal {
+            journal.close().map_err(anyhow::Error::from)?;
+        }
         if finished.len() > 1 && !self.json {
             anstream::println!("{}", total(&finished));
+        }
+        let is_over = |run: &Option<RunFinished>| {
+            run.as_ref().is_some_and(|run| run.verdict == Verdict::Interrupted)
+        };
+        if finished.iter().any(is_over) {
+            return Ok(Exit::Interrupted);
         }
         let passed = |run: &RunFinished| run.verdict == Verdict::Passed;
         let all = finished.iter().all(|run| run.as_ref().is_some_and(passed));
         Ok(if all { Exit::Passed } else { Exit::Failed })
     }
+}
+
+/// Tells a run that was played before.
+async fn tell_again(records: Vec<Record>, sink: mpsc::Sender<Record>) -> Option<RunFinished> {
+    let mut finished = None;
+    for record in records {
+        if let What::RunFinished(run) = &record.what {
+            finished = Some(run.clone());
+        }
+        let _ = sink.send(record).await;
+    }
+    finished
 }
 
 /// How several runs ended, in a line.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use jiff::Timestamp;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failure, Global};
 use crate::base::clock::Clock;
@@ -281,6 +283,36 @@ pub(super) async fn interrupt() -> impl Future<Output = io::Result<()>> {
             Poll::Ready(result) => result,
             Poll::Pending => pressed.await,
         }
+    }
+}
+
+/// What asks the process to end: Ctrl-C, and where there is such a thing, SIGTERM.
+pub(super) struct Interrupts {
+    #[cfg(unix)]
+    signals: [Signal; 2],
+}
+
+impl Interrupts {
+    /// Listens from now on.
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            signals: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?],
+        })
+    }
+
+    /// Waits until the process is asked to end.
+    pub(super) async fn next(&mut self) {
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate] = &mut self.signals;
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
     }
 }
 

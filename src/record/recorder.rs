@@ -76,8 +76,13 @@ impl Recorder {
         Intent(intent)
     }
 
-    async fn send(&self, scope: Scope, what: What, kept: Option<oneshot::Sender<()>>) {
-        let record = Record {
+    /// A record of something, for whoever hands it on by themselves.
+    pub fn entry(&self, scope: Scope, what: What) -> Entry {
+        Entry { record: self.record(scope, what), kept: None }
+    }
+
+    fn record(&self, scope: Scope, what: What) -> Record {
+        Record {
             seq: 0,
             run_time: scope.at,
             wall_time: self.clock.now(),
@@ -85,7 +90,11 @@ impl Recorder {
             conversation: scope.conversation,
             step: scope.step,
             what: redacted(&self.redactor, what),
-        };
+        }
+    }
+
+    async fn send(&self, scope: Scope, what: What, kept: Option<oneshot::Sender<()>>) {
+        let record = self.record(scope, what);
         let _ = self.sink.send(Entry { record, kept }).await;
     }
 }
@@ -102,7 +111,7 @@ fn redacted(redactor: &Redactor, mut what: What) -> What {
         met.location.iter_mut().chain(met.reason.iter_mut()).for_each(text);
     };
     match &mut what {
-        What::HandshakeSent { url, body } => {
+        What::HandshakeSent { url, body, .. } => {
             text(url);
             text(body);
         }

@@ -10,7 +10,7 @@ use standin::config::{FILES_PORT, files_url, receiver_url};
 use standin::delivery::{Dial, Net, Pace, Transport};
 use standin::diag::{Source, render::render};
 use standin::record::{Record, RunFinished, What};
-use standin::run::{Plan, run};
+use standin::run::{Keeping, Plan, run};
 use standin::scenario::{self, Scene, Stage, bundled};
 use standin::vendor::{Account, Catalog, Subscription, Vendor, VendorRef};
 use tokio::sync::mpsc;
@@ -63,6 +63,7 @@ pub(crate) struct Playing {
     options: Vec<(String, String)>,
     files: Arc<Shelf>,
     files_port: u16,
+    keeping: Keeping,
 }
 
 /// What a run did.
@@ -86,6 +87,7 @@ pub(crate) fn play(scenario: &str) -> Playing {
         options: Vec::new(),
         files: Arc::default(),
         files_port: FILES_PORT,
+        keeping: Keeping::default(),
     }
 }
 
@@ -131,6 +133,12 @@ impl Playing {
     /// With this option of the vendor's chosen.
     pub(crate) fn choosing(mut self, option: &str, value: &str) -> Self {
         self.options.push((option.into(), value.into()));
+        self
+    }
+
+    /// With its records kept so.
+    pub(crate) fn keeping(mut self, keeping: Keeping) -> Self {
+        self.keeping = keeping;
         self
     }
 
@@ -182,6 +190,7 @@ impl Playing {
             pace: self.pace,
             conversations: self.conversations,
             files: self.files,
+            keeping: self.keeping,
         }
     }
 
