@@ -8,7 +8,7 @@ mod rehearsal;
 mod told;
 mod verdict;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -21,7 +21,8 @@ use crate::base::draw::Draw;
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::base::shelf::Shelf;
-use crate::delivery::{Dress, Endpoint, Pace, Transport, drive};
+use crate::delivery::{Course, Dress, Endpoint, Pace, Transport, drive};
+use crate::policy::{Parks, Policy};
 use crate::record::{FilesTold, Record, Recorder, RunFinished, RunStarted, Scope, What};
 use crate::scenario::Script;
 use crate::vendor::{Account, Subscription};
@@ -84,20 +85,22 @@ pub async fn run<T: Transport>(
     let redactor = plan.redactor();
     let recorder = Recorder::new(plan.number, clock, redactor.clone(), inner);
     let scope = Scope { at: plan.start, conversation: None, step: None };
-    let last = Recorder::new(plan.number, clock, redactor, sink.clone());
+    let (end, mut ended) = mpsc::channel(1);
+    let last = Recorder::new(plan.number, clock, redactor, end);
     let success = plan.account.vendor.policy.success.clone();
     let mut tally = Tally::new(&plan.script, success);
     let (shelf, files) = (Arc::clone(&plan.files), format!("{}/", plan.account.files));
     let mut links = BTreeSet::new();
     let playing = tokio::spawn(play(plan, transport, recorder));
     let mut until = scope.at;
-    while let Some(record) = records.recv().await {
+    while let Some(entry) = records.recv().await {
+        let record = &entry.record;
         until = until.max(record.run_time);
-        tally.count(&record);
+        tally.count(record);
         if let What::DeliveryPlanned { body, .. } = &record.what {
             links.extend(links_in(body, &files).map(str::to_owned));
         }
-        let _ = sink.send(record).await;
+        let _ = sink.send(entry.keep()).await;
     }
     if let Err(error) = playing.await {
         tally.broke(&error.to_string());
@@ -105,6 +108,9 @@ pub async fn run<T: Transport>(
     let files = told(&links, &shelf);
     let finished = RunFinished { files, ..tally.finish(watch.millis()) };
     last.tell(Scope { at: until, ..scope }, What::RunFinished(finished.clone())).await;
+    if let Some(entry) = ended.recv().await {
+        let _ = sink.send(entry.keep()).await;
+    }
     finished
 }
 
@@ -130,14 +136,24 @@ async fn play<T: Transport>(plan: Plan, transport: Arc<T>, recorder: Recorder) {
     if !handshake::shake(&plan, &endpoint, &*transport, &recorder).await {
         return;
     }
-    let handle = drive(transport, recorder.clone(), plan.pace, plan.start);
     let draw = Draw::of_run(plan.seed);
+    let policies = policies(&plan);
+    let parks = |policy: &Arc<Policy>| policy.parks >= Parks::Endpoint;
+    let course = Course {
+        pace: plan.pace,
+        start: plan.start,
+        conversations: plan.conversations,
+        shared: policies.values().any(parks),
+        draw: draw.clone(),
+    };
+    let handle = drive(transport, recorder.clone(), course);
     let plan = Arc::new(plan);
     let mut players = JoinSet::new();
     for number in 1..=plan.conversations {
         let player = player::Player {
             plan: Arc::clone(&plan),
             endpoint: Arc::clone(&endpoint),
+            policies: Arc::clone(&policies),
             handle: handle.clone(),
             recorder: recorder.clone(),
             draw: draw.clone(),
@@ -175,5 +191,12 @@ fn endpoint(plan: &Plan) -> Endpoint {
         headers.extend(extra.iter().cloned());
         headers
     });
-    Endpoint { url: plan.url.clone(), policy: plan.account.vendor.policy.clone(), dress }
+    Endpoint::new(1, plan.url.clone(), dress)
+}
+
+/// How the vendor treats deliveries to this account, by event type.
+fn policies(plan: &Plan) -> Arc<BTreeMap<String, Arc<Policy>>> {
+    let types = plan.account.vendor.event_types().into_iter();
+    let policy = |name: &str| (name.to_owned(), Arc::new(plan.account.policy(name)));
+    Arc::new(types.map(policy).collect())
 }
