@@ -302,9 +302,9 @@ impl Engine {
 
     /// Sends what waits, as long as there are slots; hosts take turns.
     fn fill_slots(&mut self) {
-        while let Some(key) = self.slots.take(|key| {
-            self.jobs.get(&key).is_some_and(|job| job.stage == Stage::Ready)
-        }) {
+        while let Some(key) =
+            self.slots.take(|key| self.jobs.get(&key).is_some_and(|job| job.stage == Stage::Ready))
+        {
             self.set_stage(key, Stage::InFlight);
             let Some(job) = self.jobs.get(&key) else { continue };
             let sent = Sent { key, attempt: job.attempt, hop: job.hop };

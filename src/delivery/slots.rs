@@ -38,7 +38,8 @@ impl Slots {
             return None;
         }
         let behind = self.hosts.iter().filter(|(host, _)| Some(*host) > self.last.as_ref());
-        let turns: Vec<Arc<str>> = behind.chain(&self.hosts).map(|(host, _)| host.clone()).collect();
+        let turns: Vec<Arc<str>> =
+            behind.chain(&self.hosts).map(|(host, _)| host.clone()).collect();
         for name in turns {
             let Some(host) = self.hosts.get_mut(&name) else { continue };
             if host.in_flight == MAX_IN_FLIGHT_PER_HOST {

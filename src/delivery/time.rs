@@ -75,9 +75,12 @@ impl Times {
     /// The time of a group.
     pub(super) fn of(&mut self, group: Group) -> &mut Time {
         let (now, busy) = (self.start, if self.shared { self.players } else { 1 });
-        self.groups
-            .entry(group)
-            .or_insert_with(|| Time { now, busy, due: BTreeMap::new(), asked: 0 })
+        self.groups.entry(group).or_insert_with(|| Time {
+            now,
+            busy,
+            due: BTreeMap::new(),
+            asked: 0,
+        })
     }
 
     /// The time of a conversation.

@@ -202,8 +202,10 @@ mod tests {
     fn retry_after_is_honoured_where_it_is_and_clamped() {
         let hour = SignedDuration::from_hours(1);
         let honours = Backoff { retry_after: Some(hour), ..Backoff::fixed(SECOND) };
-        let date = [("retry-after", "Mon, 05 Jan 2026 09:00:30 GMT"),
-                    ("date", "Mon, 05 Jan 2026 09:00:00 GMT")];
+        let date = [
+            ("retry-after", "Mon, 05 Jan 2026 09:00:30 GMT"),
+            ("date", "Mon, 05 Jan 2026 09:00:00 GMT"),
+        ];
         let check = |backoff, headers: &[(&str, &str)], expected: i64| {
             let policy = policy(Retry::Count(1), backoff);
             let times = schedule(&policy, &answered(429, headers));

@@ -72,14 +72,16 @@ impl RetryRule {
         (library, fixed): (&Library<'_>, &Fixed),
         problems: &mut Problems,
     ) -> Option<Self> {
-        let event_types: Vec<&str> = vendor.event.iter().map(|event| event.type_.as_str()).collect();
+        let event_types: Vec<&str> =
+            vendor.event.iter().map(|event| event.type_.as_str()).collect();
         let types = (!form.types.is_empty())
             .then(|| Subscription::check(&form.types, &event_types, problems));
         let when = Choices::check(&form.when, &vendor.option, problems);
         let mut line = |key: &str, node: Option<&Node>| {
             let Some(node) = node else {
                 let message = format!("retrying by `{}` needs `{key}`", form.kind.value);
-                problems.push(Problem::at(&form.place, code::MISSING_KEY, message));
+                let help = "such as `times = 3`, or `within = \"72h\"` for `retention`";
+                problems.push(Problem::at(&form.place, code::MISSING_KEY, message).help(help));
                 return None;
             };
             let text = node.as_text().map_or_else(|| node.to_json().to_string(), str::to_owned);
@@ -129,9 +131,7 @@ impl Limit {
                 let wrong = |_| format!("`{text}` is not how many times more");
                 text.parse().map(Retry::Count).map_err(wrong)
             }
-            Self::Retention(within) => {
-                duration::parse(&within.render(roots)).map(Retry::Retention)
-            }
+            Self::Retention(within) => duration::parse(&within.render(roots)).map(Retry::Retention),
         }
     }
 }

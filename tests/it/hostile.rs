@@ -12,7 +12,7 @@ use socket2::{Domain, Socket, Type};
 use standin::base::address::Egress;
 use standin::base::limits::MAX_ANSWER;
 use standin::delivery::{Dial, Net, Request, Transport as _};
-use standin::record::{Met, Outcome, Method};
+use standin::record::{Met, Method, Outcome};
 
 use crate::support::{Hostile, Line};
 

@@ -11,7 +11,7 @@ use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair, date_time_ymd};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use standin::base::address::Egress;
 use standin::delivery::{Dial, Net, Request, Transport as _, WireFault};
-use standin::record::{Met, Outcome, Method};
+use standin::record::{Met, Method, Outcome};
 
 use crate::support::{Hostile, Line, path, standin_in, stderr, stdout};
 
