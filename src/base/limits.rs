@@ -41,6 +41,10 @@ pub const MAX_IN_FLIGHT: usize = 256;
 pub const MAX_IN_FLIGHT_PER_HOST: usize = 32;
 /// The longest time limit that an attempt can have.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(120);
+/// Redirects of one attempt that are followed, where a vendor follows them.
+pub const MAX_REDIRECTS: u32 = 20;
+/// How long a receiver's `Retry-After` may make a delivery wait, unless its vendor says otherwise.
+pub const RETRY_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// Records that may wait for the report before the engine waits.
 pub const RECORD_QUEUE: usize = 8_192;
 /// Problems of one check that are drawn; the rest are counted.

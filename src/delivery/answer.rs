@@ -13,6 +13,7 @@ use crate::record::Outcome;
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) status: Option<u16>,
+    pub(super) headers: Vec<(String, String)>,
     pub(super) location: Option<String>,
     pub(super) body: Vec<u8>,
     /// Whether there was more of the body than is kept.
@@ -32,6 +33,7 @@ enum Framing {
 /// What of a head matters.
 struct Head {
     status: u16,
+    headers: Vec<(String, String)>,
     location: Option<String>,
     framing: Framing,
     closes: bool,
@@ -49,6 +51,7 @@ impl Answer {
         let mut incoming = Incoming { stream, buffer: Vec::new() };
         let head = incoming.head().await?;
         self.status = Some(head.status);
+        self.headers = head.headers;
         self.location = head.location;
         let is_whole = match head.framing {
             Framing::Length(length) => self.take(&mut incoming, length).await?,
@@ -239,7 +242,10 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Head)>, Failure> {
     };
     let location = all("location").first().map(|to| String::from_utf8_lossy(to).into_owned());
     let closes = response.version != Some(1) || has("connection", "close");
-    Ok(Some((length, Head { status, location, framing, closes })))
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = response.headers.iter().map(|header| (header.name.into(), text(header.value)));
+    let headers = headers.collect();
+    Ok(Some((length, Head { status, headers, location, framing, closes })))
 }
 
 /// The framing of a body by its length; several lengths must agree.

@@ -1,8 +1,7 @@
-//! Drives the engine on tokio: sends, waits, and keeps each conversation's run time.
+//! Drives the engine on tokio: sends, waits, and lets run time pass.
 //!
-//! Under [`Pace::Virtual`] a conversation's time jumps to whatever comes next, once nothing of it is
-//! under way; under [`Pace::Real`] it passes. The driver is one task, so that what it does is in
-//! one order.
+//! The driver is one task, so that what it does is in one order. A request goes out only once it
+//! has been written down.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,27 +11,34 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::engine::{Command, Engine, Input};
+use super::engine::{Address, Command, Engine, Input, Sent};
+use super::time::{Due, Group, Pace, Times};
 use super::transport::{Request, Transport};
-use super::{Delivery, Lane};
-use crate::record::{Met, Outcome, Recorder, Scope, What};
+use super::{Conversation, Delivery};
+use crate::base::draw::Draw;
+use crate::record::{Met, Method, Outcome, Recorder, Scope, What};
 
-/// How run time passes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pace {
-    /// It jumps.
-    Virtual,
-    /// It passes as wall time does, so many times faster.
-    Real(f64),
+/// What a driver drives.
+#[derive(Clone, Debug)]
+pub struct Course {
+    /// How run time passes.
+    pub pace: Pace,
+    /// When it begins.
+    pub start: Timestamp,
+    /// How many conversations there are, numbered from 1. Each sleeps and at last drains.
+    pub conversations: u32,
+    /// Whether a failure in one can hold up another, so that they share one time.
+    pub shared: bool,
+    /// What everything random is drawn from.
+    pub draw: Draw,
 }
 
 /// What players ask of the driver.
 enum Ask {
     Submit(Delivery),
-    Sleep(Lane, Timestamp, oneshot::Sender<()>),
-    Drain(Lane, oneshot::Sender<()>),
-    Finished(Lane, Met),
-    Passed(Lane),
+    Sleep(Conversation, Timestamp, oneshot::Sender<()>),
+    Drain(Conversation, oneshot::Sender<()>),
+    Finished(Conversation, Sent, Met),
 }
 
 /// A player's way to the driver.
@@ -45,36 +51,34 @@ impl Handle {
         let _ = self.0.send(Ask::Submit(delivery));
     }
 
-    /// Waits until the lane's run time is at least this.
-    pub async fn sleep_until(&self, lane: Lane, at: Timestamp) {
+    /// Waits until the conversation's run time is at least this.
+    pub async fn sleep_until(&self, conversation: Conversation, at: Timestamp) {
         let (wake, woken) = oneshot::channel();
-        let _ = self.0.send(Ask::Sleep(lane, at, wake));
+        let _ = self.0.send(Ask::Sleep(conversation, at, wake));
         let _ = woken.await;
     }
 
-    /// Waits until everything of the lane has settled.
-    pub async fn drain(&self, lane: Lane) {
+    /// Waits until everything of the conversation has settled. It is over then.
+    pub async fn drain(&self, conversation: Conversation) {
         let (done, drained) = oneshot::channel();
-        let _ = self.0.send(Ask::Drain(lane, done));
+        let _ = self.0.send(Ask::Drain(conversation, done));
         let _ = drained.await;
     }
 }
 
-/// Starts a driver for one run, which begins at this run time. It ends when every handle is gone.
-pub fn drive<T: Transport>(
-    transport: Arc<T>,
-    recorder: Recorder,
-    pace: Pace,
-    start: Timestamp,
-) -> Handle {
+/// Starts a driver for one run. It ends when every handle is gone.
+pub fn drive<T: Transport>(transport: Arc<T>, recorder: Recorder, course: Course) -> Handle {
     let (asks, asked) = mpsc::unbounded_channel();
+    let shared = course.shared || course.pace != Pace::Virtual;
+    let players = usize::try_from(course.conversations).unwrap_or(usize::MAX);
     let driver = Driver {
-        engine: Engine::default(),
-        lanes: HashMap::new(),
+        engine: Engine::new(course.draw),
+        times: Times::new(course.start, shared, players),
+        drainers: HashMap::new(),
         transport,
         recorder,
-        pace,
-        start,
+        pace: course.pace,
+        start: course.start,
         began: Instant::now(),
         asks: asks.downgrade(),
     };
@@ -84,7 +88,8 @@ pub fn drive<T: Transport>(
 
 struct Driver<T> {
     engine: Engine,
-    lanes: HashMap<Lane, LaneTime>,
+    times: Times,
+    drainers: HashMap<Conversation, oneshot::Sender<()>>,
     transport: Arc<T>,
     recorder: Recorder,
     pace: Pace,
@@ -93,180 +98,186 @@ struct Driver<T> {
     asks: mpsc::WeakUnboundedSender<Ask>,
 }
 
-/// A conversation's run time, and who waits for it.
-struct LaneTime {
-    now: Timestamp,
-    wake: Option<Timestamp>,
-    sleeper: Option<(Timestamp, oneshot::Sender<()>)>,
-    drainer: Option<oneshot::Sender<()>>,
-}
-
 impl<T: Transport> Driver<T> {
     async fn run(mut self, mut asked: mpsc::UnboundedReceiver<Ask>) {
-        while let Some(ask) = asked.recv().await {
-            match ask {
-                Ask::Submit(delivery) => {
-                    let lane = delivery.lane;
-                    let at = delivery.at;
-                    let time = self.lane(lane);
-                    time.now = time.now.max(at);
-                    self.step(lane, Input::Submit(delivery)).await;
+        loop {
+            let next = self.next_moment();
+            let ask = tokio::select! {
+                ask = asked.recv() => ask.map(Some),
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
+                    Some(None)
                 }
-                Ask::Sleep(lane, at, wake) => {
-                    self.lane(lane).sleeper = Some((at, wake));
-                    self.pass(lane, at);
-                    self.advance(lane).await;
-                }
-                Ask::Drain(lane, done) => {
-                    self.lane(lane).drainer = Some(done);
-                    self.advance(lane).await;
-                }
-                Ask::Finished(lane, met) => {
-                    self.step(lane, Input::Finished(lane, met)).await;
-                    self.advance(lane).await;
-                }
-                Ask::Passed(lane) => self.passed(lane).await,
+            };
+            let Some(ask) = ask else { return };
+            let conversation = match ask {
+                Some(ask) => Some(self.answer(ask).await),
+                None => None,
+            };
+            self.advance(conversation).await;
+        }
+    }
+
+    /// Does what is asked; gives whose time may go on.
+    async fn answer(&mut self, ask: Ask) -> Conversation {
+        match ask {
+            Ask::Submit(delivery) => {
+                let conversation = delivery.conversation;
+                self.step(self.times.group(conversation), Input::Submit(delivery)).await;
+                conversation
+            }
+            Ask::Sleep(conversation, at, wake) => {
+                let time = self.times.of_conversation(conversation);
+                time.busy -= 1;
+                time.wait(at, Due::Wake(wake));
+                conversation
+            }
+            Ask::Drain(conversation, done) => {
+                self.times.of_conversation(conversation).busy -= 1;
+                self.drainers.insert(conversation, done);
+                conversation
+            }
+            Ask::Finished(conversation, sent, met) => {
+                self.times.of_conversation(conversation).busy -= 1;
+                self.step(self.times.group(conversation), Input::Finished(sent, met)).await;
+                conversation
             }
         }
     }
 
-    fn lane(&mut self, lane: Lane) -> &mut LaneTime {
-        let start = self.start;
-        self.lanes.entry(lane).or_insert_with(|| LaneTime {
-            now: start,
-            wake: None,
-            sleeper: None,
-            drainer: None,
-        })
+    /// Lets everything go on whose moment has come, and those end whose deliveries have settled.
+    async fn advance(&mut self, conversation: Option<Conversation>) {
+        let group = conversation.map_or(0, |conversation| self.times.group(conversation));
+        loop {
+            let limit = match self.passed() {
+                Some(now) => now,
+                None if self.rests(group) => Timestamp::MAX,
+                None => break,
+            };
+            let time = self.times.of(group);
+            match time.jump(limit) {
+                Some(Due::Wake(wake)) => {
+                    time.busy += 1;
+                    let _ = wake.send(());
+                }
+                Some(Due::Timer(timer)) => self.step(group, Input::Due(timer)).await,
+                None => break,
+            }
+        }
+        self.dismiss(conversation);
     }
 
-    async fn step(&mut self, lane: Lane, input: Input) {
-        let now = self.lane(lane).now;
+    /// Whether nothing goes on in a time, so that it can jump.
+    fn rests(&mut self, group: Group) -> bool {
+        let is_ready = if self.times.is_shared() {
+            self.engine.is_any_ready()
+        } else {
+            self.engine.is_ready(group)
+        };
+        self.times.of(group).busy == 0 && !is_ready
+    }
+
+    /// Tells those who wait for the end of their conversation.
+    fn dismiss(&mut self, conversation: Option<Conversation>) {
+        let waiting: Vec<Conversation> = match conversation {
+            Some(conversation) if !self.times.is_shared() => vec![conversation],
+            _ => self.drainers.keys().copied().collect(),
+        };
+        for conversation in waiting {
+            if self.engine.is_idle(conversation)
+                && let Some(done) = self.drainers.remove(&conversation)
+            {
+                let _ = done.send(());
+                self.times.forget(conversation);
+            }
+        }
+    }
+
+    async fn step(&mut self, group: Group, input: Input) {
+        let now = self.now(group);
         for command in self.engine.step(now, input) {
             match command {
-                Command::Send(delivery, attempt) => self.send(delivery, attempt).await,
-                Command::Told(delivery, attempt, met, retry) => {
-                    let what = What::AttemptFinished {
-                        delivery: delivery.id.clone(),
-                        attempt,
-                        met,
-                        retry_in_ms: retry
-                            .map(|delay| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)),
-                    };
-                    self.tell(&delivery, what).await;
+                Command::Send(delivery, sent, address) => self.send(delivery, sent, address).await,
+                Command::SetTimer(conversation, timer, at) => {
+                    self.times.of_conversation(conversation).wait(at, Due::Timer(timer));
                 }
-                Command::Wake(lane, at) => {
-                    self.lane(lane).wake = Some(at);
-                    self.pass(lane, at);
-                }
-                Command::Settled(delivery, settled) => {
-                    self.tell(&delivery, What::DeliverySettled(settled)).await;
+                Command::Tell(delivery, what) => {
+                    let scope = self.scope(&delivery);
+                    self.recorder.tell(scope, what).await;
                 }
             }
         }
     }
 
-    async fn send(&mut self, delivery: Arc<Delivery>, attempt: u32) {
-        let headers = (delivery.endpoint.dress)(&delivery.body, attempt);
+    async fn send(&mut self, delivery: Arc<Delivery>, sent: Sent, address: Address) {
+        let endpoint = &delivery.endpoint;
+        let (method, url) = address.unwrap_or_else(|| (Method::Post, endpoint.url.clone()));
+        let headers = (endpoint.dress)(&delivery.body, sent.attempt);
         let what = What::AttemptStarted {
             delivery: delivery.id.clone(),
-            attempt,
-            url: delivery.endpoint.url.to_string(),
+            attempt: sent.attempt,
+            hop: sent.hop,
+            method,
+            url: url.to_string(),
             headers: headers.clone(),
         };
-        self.tell(&delivery, what).await;
-        let policy = &delivery.endpoint.policy;
+        let scope = self.scope(&delivery);
+        let intent = self.recorder.intend(scope, what).await;
+        let body = if method == Method::Post { Arc::clone(&delivery.body) } else { "".into() };
         let request = Request {
-            url: delivery.endpoint.url.clone(),
+            method,
+            url,
             headers,
-            body: Arc::clone(&delivery.body),
-            connect: policy.connect.unsigned_abs(),
-            total: policy.total.unsigned_abs(),
+            body,
+            connect: delivery.policy.connect.unsigned_abs(),
+            total: delivery.policy.total.unsigned_abs(),
             fault: None,
         };
-        let (transport, lane) = (Arc::clone(&self.transport), delivery.lane);
+        let conversation = delivery.conversation;
+        self.times.of_conversation(conversation).busy += 1;
         let Some(asks) = self.asks.upgrade() else { return };
-        let sent = tokio::spawn(async move { transport.send(request).await });
+        let transport = Arc::clone(&self.transport);
+        let met = tokio::spawn(async move {
+            if intent.kept().await {
+                transport.send(request).await
+            } else {
+                unsent("it could not be written down, so it was not sent")
+            }
+        });
         tokio::spawn(async move {
-            let met = sent.await.unwrap_or_else(|error| {
-                Met::failure(Outcome::Unsendable, format!("the transport broke: {error}"), 0)
-            });
-            let _ = asks.send(Ask::Finished(lane, met));
+            let broke = |error| unsent(&format!("the transport broke: {error}"));
+            let met = met.await.unwrap_or_else(broke);
+            let _ = asks.send(Ask::Finished(conversation, sent, met));
         });
     }
 
-    async fn tell(&mut self, delivery: &Delivery, what: What) {
-        let at = self.lane(delivery.lane).now;
-        let scope = Scope { at, conversation: Some(delivery.lane), step: Some(delivery.step) };
-        self.recorder.tell(scope, what).await;
+    fn scope(&mut self, delivery: &Delivery) -> Scope {
+        let at = self.now(self.times.group(delivery.conversation));
+        Scope { at, conversation: Some(delivery.conversation), step: Some(delivery.step) }
     }
 
-    /// Under a real clock, lets somebody say when this time has come.
-    fn pass(&self, lane: Lane, at: Timestamp) {
-        let (Pace::Real(speed), Some(asks)) = (self.pace, self.asks.upgrade()) else { return };
-        let due = self.began + self.after_start(at).div_f64(speed);
-        tokio::spawn(async move {
-            sleep_until(due).await;
-            let _ = asks.send(Ask::Passed(lane));
-        });
+    /// The run time of a group.
+    fn now(&mut self, group: Group) -> Timestamp {
+        let passed = self.passed();
+        let time = self.times.of(group);
+        time.now = time.now.max(passed.unwrap_or(time.now));
+        time.now
     }
 
-    fn after_start(&self, at: Timestamp) -> Duration {
-        at.duration_since(self.start).try_into().unwrap_or(Duration::ZERO)
-    }
-
-    /// Under a real clock, lets everything go on whose time has come.
-    async fn passed(&mut self, lane: Lane) {
-        let Pace::Real(speed) = self.pace else { return };
+    /// Under a real clock, the run time that has passed.
+    fn passed(&self) -> Option<Timestamp> {
+        let Pace::Real(speed) = self.pace else { return None };
         let passed = self.began.elapsed().mul_f64(speed);
-        let now = self.start.checked_add(passed).unwrap_or(Timestamp::MAX);
-        let time = self.lane(lane);
-        time.now = time.now.max(now);
-        if time.wake.is_some_and(|at| at <= now) {
-            time.wake = None;
-            self.step(lane, Input::Woken(lane)).await;
-        }
-        let time = self.lane(lane);
-        if time.sleeper.as_ref().is_some_and(|(at, _)| *at <= now)
-            && let Some((_, wake)) = time.sleeper.take()
-        {
-            let _ = wake.send(());
-        }
+        Some(self.start.checked_add(passed).unwrap_or(Timestamp::MAX))
     }
 
-    /// Lets a lane's time jump to whatever comes next, once nothing of it is under way; tells who
-    /// waits for its end.
-    async fn advance(&mut self, lane: Lane) {
-        loop {
-            let resting = self.engine.is_idle(lane) || self.engine.is_delayed(lane);
-            let is_idle = self.engine.is_idle(lane);
-            let jumps = self.pace == Pace::Virtual;
-            let time = self.lane(lane);
-            if is_idle && let Some(done) = time.drainer.take() {
-                let _ = done.send(());
-                self.lanes.remove(&lane);
-                return;
-            }
-            if !(jumps && resting) {
-                return;
-            }
-            let waiting = time.sleeper.is_some() || time.drainer.is_some();
-            let sleeps_until = time.sleeper.as_ref().map(|(at, _)| *at);
-            match (time.wake, sleeps_until) {
-                (Some(at), sleeper) if waiting && sleeper.is_none_or(|sleeper| at <= sleeper) => {
-                    time.now = time.now.max(at);
-                    time.wake = None;
-                    self.step(lane, Input::Woken(lane)).await;
-                }
-                (_, Some(at)) => {
-                    time.now = time.now.max(at);
-                    if let Some((_, wake)) = time.sleeper.take() {
-                        let _ = wake.send(());
-                    }
-                    return;
-                }
-                _ => return,
-            }
-        }
+    /// Under a real clock, when the next moment comes.
+    fn next_moment(&self) -> Option<Instant> {
+        let Pace::Real(speed) = self.pace else { return None };
+        let after: Duration = self.times.next()?.duration_since(self.start).try_into().ok()?;
+        Some(self.began + after.div_f64(speed))
     }
+}
+
+fn unsent(reason: &str) -> Met {
+    Met::failure(Outcome::Unsendable, reason, 0)
 }

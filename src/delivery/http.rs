@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy as Redirects;
 use reqwest::{Client, Response};
 use tokio::time::{Instant, timeout_at};
@@ -16,7 +16,7 @@ use super::failure::{Failure, causes, innermost};
 use super::transport::{Request, Transport};
 use crate::base::clock::Stopwatch;
 use crate::base::limits::MAX_ANSWER;
-use crate::record::{Met, Outcome};
+use crate::record::{Met, Method, Outcome};
 
 /// Sends requests with reqwest, one connection for each: a pooled connection that turns out to be
 /// dead would be replaced by a second one in silence.
@@ -63,7 +63,11 @@ impl Http {
             .client(connect)
             .map_err(|error| Failure::new(Outcome::Unsendable, innermost(&error)))?;
         let is_tls = request.url.scheme() == "https";
-        let sent = client.post(request.url).headers(headers).body(request.body.to_string()).send();
+        let sent = match request.method {
+            Method::Post => client.post(request.url).body(request.body.to_string()),
+            Method::Get => client.get(request.url),
+        };
+        let sent = sent.headers(headers).send();
         match timeout_at(deadline, sent).await {
             Err(_) => Err(Failure::no_head(request.total)),
             Ok(Err(error)) => Err(failure(&error, connect, is_tls)),
@@ -86,8 +90,10 @@ impl Transport for Http {
 /// Reads an answer's body up to the cap; what lies beyond stays unread.
 async fn read(response: Response, deadline: Instant, total: Duration, watch: Stopwatch) -> Met {
     let status = response.status().as_u16();
-    let location = response.headers().get(LOCATION);
-    let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value)));
+    let headers = headers.collect();
+    let location = response.headers().get(LOCATION).map(text);
     let mut kept = Vec::new();
     let mut stream = response.bytes_stream();
     let mut failure = None;
@@ -117,6 +123,7 @@ async fn read(response: Response, deadline: Instant, total: Duration, watch: Sto
         status: Some(status),
         answer,
         truncated,
+        headers,
         location,
         reason,
         millis: watch.millis(),

@@ -9,23 +9,28 @@ mod dial;
 mod driver;
 mod engine;
 mod failure;
+mod gate;
 mod http;
 mod net;
+mod redirect;
+mod slots;
+mod time;
 mod transport;
 mod wire;
 
 pub use dial::{Dial, Look};
-pub use driver::{Handle, Pace, drive};
-pub use engine::{Command, Engine, Input};
+pub use driver::{Course, Handle, drive};
+pub use engine::{Address, Command, Engine, Input, Key, Sent, Timer};
 pub use failure::Failure;
 pub use net::Net;
+pub use time::Pace;
 pub use transport::{Request, Transport, WireFault};
 
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use url::Url;
+use url::{Position, Url};
 
 use crate::policy::Policy;
 
@@ -35,12 +40,22 @@ pub type Dress = Arc<dyn Fn(&str, u32) -> Vec<(String, String)> + Send + Sync>;
 /// A receiver, as delivery sees it.
 #[derive(Clone)]
 pub struct Endpoint {
+    /// Its place among the account's endpoints.
+    pub number: u32,
     /// Its address.
     pub url: Url,
-    /// How deliveries to it are treated.
-    pub policy: Policy,
+    /// Its host and port: attempts to one host share slots.
+    pub host: Arc<str>,
     /// What dresses requests to it.
     pub dress: Dress,
+}
+
+impl Endpoint {
+    /// The endpoint of this number at this address.
+    pub fn new(number: u32, url: Url, dress: Dress) -> Self {
+        let host = &url[Position::BeforeHost..Position::AfterPort];
+        Self { number, host: host.into(), url, dress }
+    }
 }
 
 impl fmt::Debug for Endpoint {
@@ -49,8 +64,8 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// The ordering key: deliveries of one conversation wait for one another.
-pub type Lane = u32;
+/// The number of a conversation: its deliveries to an endpoint wait for one another.
+pub type Conversation = u32;
 
 /// One payload for one endpoint.
 #[derive(Clone, Debug)]
@@ -58,7 +73,7 @@ pub struct Delivery {
     /// Its id, which survives retries.
     pub id: String,
     /// The conversation, in whose order it stands.
-    pub lane: Lane,
+    pub conversation: Conversation,
     /// The number of the script's step.
     pub step: usize,
     /// The vendor's name for the event.
@@ -69,4 +84,6 @@ pub struct Delivery {
     pub at: Timestamp,
     /// Where to.
     pub endpoint: Arc<Endpoint>,
+    /// How it is treated.
+    pub policy: Arc<Policy>,
 }

@@ -8,16 +8,18 @@ use url::Url;
 
 use super::failure::Failure;
 use crate::base::limits::MAX_HEADER;
-use crate::record::{Met, Outcome};
+use crate::record::{Met, Method, Outcome};
 
 /// One request, ready to go out.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// Its method.
+    pub method: Method,
     /// Where to.
     pub url: Url,
     /// The headers, in order, with the vendor's own names.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body; empty with a `GET`.
     pub body: Arc<str>,
     /// How long a connection may take to be made.
     pub connect: Duration,

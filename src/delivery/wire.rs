@@ -137,7 +137,7 @@ impl Wire {
     fn bytes(&self, request: &Request) -> (String, Vec<u8>) {
         let url = &request.url;
         let target = &url[Position::BeforePath..Position::AfterQuery];
-        let mut head = format!("POST {target} HTTP/1.1\r\n");
+        let mut head = format!("{} {target} HTTP/1.1\r\n", request.method);
         for (name, value) in self.headers(request) {
             let _ = write!(head, "{name}: {value}\r\n");
         }
@@ -205,6 +205,7 @@ impl Transport for Wire {
             status: answer.status,
             answer: String::from_utf8_lossy(&answer.body).into_owned(),
             truncated: answer.truncated,
+            headers: answer.headers,
             location: answer.location,
             reason,
             millis: watch.millis(),

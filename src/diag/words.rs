@@ -40,6 +40,20 @@ macro_rules! words {
             }
         }
 
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.word())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let word = <String as serde::Deserialize>::deserialize(from)?;
+                let unknown = || serde::de::Error::unknown_variant(&word, Self::WORDS);
+                Self::of_word(&word).ok_or_else(unknown)
+            }
+        }
+
         impl $crate::diag::Scalar for $name {
             fn scan(node: &$crate::diag::Node) -> Result<Self, $crate::diag::form::Fault> {
                 $crate::diag::words::scan(node, Self::of_word, Self::WORDS)

@@ -1,39 +1,77 @@
-//! Delivery rules as data: what counts as success, when to try again, how long to wait.
+//! Delivery rules as data: what counts as success, when to try again, what a failure holds up.
 //!
 //! Pure: what to do next follows from the rules and from what the attempts met. Waiting and
 //! sending are left to `delivery`.
 
+mod backoff;
 mod status;
 
 use jiff::SignedDuration;
+use rand::rngs::ChaCha8Rng;
 
+pub use backoff::{Backoff, retry_after};
 pub use status::{StatusSet, WrongStatus};
+
+use crate::record::Met;
 
 /// How a vendor treats one delivery.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Which answers end a delivery well, in the vendor's eyes.
     pub success: StatusSet,
-    /// Whether and when to try again.
+    /// Words in an answer's content type that make it a failure all the same.
+    pub failing_types: Vec<String>,
+    /// How many redirects of one attempt are followed.
+    pub redirects: u32,
+    /// How long a failed delivery is tried again.
     pub retry: Retry,
+    /// When it is tried again.
+    pub backoff: Backoff,
+    /// What a failure holds up.
+    pub parks: Parks,
+    /// How long a delivery is held for what was parked before it; until that is through without
+    /// this.
+    pub hold: Option<SignedDuration>,
+    /// What switches an endpoint off.
+    pub disable: Disable,
     /// How long a connection may take to be made.
     pub connect: SignedDuration,
     /// How long an attempt may take as a whole.
     pub total: SignedDuration,
 }
 
-/// Whether and when a failed delivery is tried again.
+/// How long a failed delivery is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// Never.
     None,
-    /// So many times more, always after the same delay.
-    Count {
-        /// How many times more.
-        times: u32,
-        /// After how long.
-        delay: SignedDuration,
-    },
+    /// So many times more.
+    Count(u32),
+    /// For so long after it was due.
+    Retention(SignedDuration),
+}
+
+crate::words! {
+    /// What a failure holds up until the delivery has settled.
+    pub enum Parks {
+        /// Nothing: others pass, and the order is lost.
+        Nothing = "nothing",
+        /// What comes later in the same conversation.
+        Conversation = "conversation",
+        /// Everything for the same endpoint.
+        Endpoint = "endpoint",
+        /// Everything for every endpoint of the account.
+        Account = "account",
+    }
+}
+
+/// What switches an endpoint off: nothing more is sent to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Disable {
+    /// One of these answers.
+    pub statuses: StatusSet,
+    /// So many deliveries in a row that were given up.
+    pub after: Option<u32>,
 }
 
 /// What follows from an attempt.
@@ -48,45 +86,174 @@ pub enum Next {
 }
 
 impl Policy {
-    /// What follows from the attempt of this number, counted from 1. `status` is what the receiver
-    /// answered; an attempt that met no answer has none.
-    pub fn next(&self, attempt: u32, status: Option<u16>) -> Next {
-        if status.is_some_and(|status| self.success.contains(status)) {
+    /// Whether the vendor is content with what an attempt met.
+    pub fn accepts(&self, met: &Met) -> bool {
+        let content_type = met.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        met.final_status().is_some_and(|status| self.success.contains(status))
+            && !self.failing_types.iter().any(|word| content_type.contains(word.as_str()))
+    }
+
+    /// What follows from the attempt of this number, counted from 1, which met this, so long after
+    /// the delivery was due. The generator draws the delay's jitter.
+    pub fn next(
+        &self,
+        attempt: u32,
+        waited: SignedDuration,
+        met: &Met,
+        rng: &mut ChaCha8Rng,
+    ) -> Next {
+        if self.accepts(met) {
             return Next::Done;
         }
-        match self.retry {
-            Retry::Count { times, delay } if attempt <= times => Next::Retry(delay),
-            _ => Next::GiveUp,
-        }
+        let delay = self.backoff.delay(attempt, met, rng);
+        let again = match self.retry {
+            Retry::None => false,
+            Retry::Count(times) => attempt <= times,
+            Retry::Retention(_) => !self.is_expired(waited.saturating_add(delay)),
+        };
+        if again { Next::Retry(delay) } else { Next::GiveUp }
+    }
+
+    /// Whether a delivery is dropped so long after it was due.
+    pub fn is_expired(&self, waited: SignedDuration) -> bool {
+        matches!(self.retry, Retry::Retention(within) if waited > within)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
+    use rand::SeedableRng as _;
 
-    fn policy(retry: Retry) -> Policy {
-        let success = StatusSet::parse(["200", "201"]).unwrap();
-        let second = SignedDuration::from_secs(1);
-        Policy { success, retry, connect: second, total: second }
+    use super::*;
+    use crate::base::duration::Span;
+    use crate::record::Outcome;
+
+    const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+    fn policy(retry: Retry, backoff: Backoff) -> Policy {
+        Policy {
+            success: StatusSet::parse(["200", "201"]).unwrap(),
+            failing_types: vec!["xml".into()],
+            redirects: 0,
+            retry,
+            backoff,
+            parks: Parks::Conversation,
+            hold: None,
+            disable: Disable::default(),
+            connect: SECOND,
+            total: SECOND,
+        }
+    }
+
+    fn answered(status: u16, headers: &[(&str, &str)]) -> Met {
+        let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        Met {
+            outcome: Outcome::Answered,
+            status: Some(status),
+            headers: headers.collect(),
+            ..Met::failure(Outcome::Answered, "", 1)
+        }
+    }
+
+    /// The run times of every attempt against a receiver that never accepts, in seconds.
+    fn schedule(policy: &Policy, met: &Met) -> Vec<i64> {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let (mut times, mut waited) = (vec![0], SignedDuration::ZERO);
+        for attempt in 1..100_000 {
+            match policy.next(attempt, waited, met, &mut rng) {
+                Next::Retry(delay) => waited += delay,
+                _ => return times,
+            }
+            times.push(waited.as_secs());
+        }
+        times
     }
 
     #[test]
     fn without_retries_a_failure_ends_a_delivery() {
-        let policy = policy(Retry::None);
-        assert_eq!(policy.next(1, Some(201)), Next::Done);
-        assert_eq!(policy.next(1, Some(204)), Next::GiveUp);
-        assert_eq!(policy.next(1, None), Next::GiveUp);
+        let policy = policy(Retry::None, Backoff::default());
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut next = |met: &Met| policy.next(1, SignedDuration::ZERO, met, &mut rng);
+        assert_eq!(next(&answered(201, &[])), Next::Done);
+        assert_eq!(next(&answered(204, &[])), Next::GiveUp);
+        assert_eq!(next(&Met::failure(Outcome::Reset, "", 1)), Next::GiveUp);
+        assert_eq!(next(&answered(200, &[("Content-Type", "Text/XML")])), Next::GiveUp);
     }
 
     #[test]
     fn a_count_is_how_often_more() {
-        let delay = SignedDuration::from_secs(30);
-        let policy = policy(Retry::Count { times: 2, delay });
-        let met = [None, Some(500), Some(500)];
-        let next: Vec<Next> =
-            (1..).zip(met).map(|(attempt, status)| policy.next(attempt, status)).collect();
-        assert_eq!(next, [Next::Retry(delay), Next::Retry(delay), Next::GiveUp]);
-        assert_eq!(policy.next(2, Some(200)), Next::Done);
+        let backoff = Backoff::fixed(SignedDuration::from_secs(30));
+        let policy = policy(Retry::Count(5), backoff);
+        assert_eq!(schedule(&policy, &answered(500, &[])), [0, 30, 60, 90, 120, 150]);
+    }
+
+    #[test]
+    fn three_days_of_doubling_delays_up_to_five_minutes_are_871_attempts() {
+        let cap = SignedDuration::from_secs(300);
+        let backoff = Backoff { factor: 2, cap, ..Backoff::fixed(SECOND * 2) };
+        let policy = policy(Retry::Retention(SignedDuration::from_hours(72)), backoff);
+        let times = schedule(&policy, &answered(503, &[]));
+        assert_eq!(times[..11], [0, 2, 6, 14, 30, 62, 126, 254, 510, 810, 1110]);
+        assert_eq!((times.len(), times.last()), (871, Some(&259_110)));
+    }
+
+    #[test]
+    fn retry_after_is_honoured_where_it_is_and_clamped() {
+        let hour = SignedDuration::from_hours(1);
+        let honours = Backoff { retry_after: Some(hour), ..Backoff::fixed(SECOND) };
+        let date = [
+            ("retry-after", "Mon, 05 Jan 2026 09:00:30 GMT"),
+            ("date", "Mon, 05 Jan 2026 09:00:00 GMT"),
+        ];
+        let check = |backoff, headers: &[(&str, &str)], expected: i64| {
+            let policy = policy(Retry::Count(1), backoff);
+            let times = schedule(&policy, &answered(429, headers));
+            assert_eq!(times, [0, expected], "{headers:?}");
+        };
+        check(honours, &[("Retry-After", "120")], 120);
+        check(honours, &[("Retry-After", " 7 ")], 7);
+        check(honours, &[("Retry-After", "0")], 1);
+        check(honours, &[("Retry-After", "999999999999999999999")], 3600);
+        check(honours, &[("Retry-After", "999999999")], 3600);
+        for wrong in ["-5", "NaN", "1e3", "", "soon", "1.5"] {
+            check(honours, &[("Retry-After", wrong)], 1);
+        }
+        check(honours, &date, 30);
+        check(honours, &date[..1], 1);
+        check(Backoff::fixed(SECOND), &[("Retry-After", "120")], 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_schedule_leaves_its_limits(
+            times in 0_u32..50, first in 0_i64..100_000, factor in 0_u32..10, cap in 0_i64..100_000,
+            low in 0_i64..5_000, wide in 0_i64..5_000, clamp in 0_i64..100_000,
+            header in "(-?[0-9]{0,25}|[ -~]{0,20})", attempt in 1_u32.., waited in 0_i64..1_000_000,
+            within in 0_i64..1_000_000, seed: u64,
+        ) {
+            let millis = SignedDuration::from_millis;
+            let jitter = Span { low: millis(low), high: millis(low + wide) };
+            let (delay, cap, clamp) = (millis(first), millis(cap), millis(clamp));
+            let backoff = Backoff { delay, factor, cap, jitter, retry_after: Some(clamp) };
+            let met = answered(503, &[("Retry-After", &header)]);
+            let longest = delay.max(cap).max(clamp) + jitter.high;
+            let next = |retry| {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                policy(retry, backoff).next(attempt, millis(waited), &met, &mut rng)
+            };
+            match next(Retry::Count(times)) {
+                Next::Retry(delay) => {
+                    prop_assert!(attempt <= times);
+                    prop_assert!(jitter.low <= delay && delay <= longest, "{delay:?}");
+                }
+                next => prop_assert!(next == Next::GiveUp && attempt > times),
+            }
+            if let Next::Retry(delay) = next(Retry::Retention(millis(within))) {
+                prop_assert!(millis(waited) + delay <= millis(within));
+                prop_assert_eq!(next(Retry::Retention(millis(within))), Next::Retry(delay));
+            }
+            prop_assert_eq!(next(Retry::None), Next::GiveUp);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A set of statuses.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusSet(Vec<Range>);
 
 /// From this status to that one, both included, and how it is written.

@@ -10,7 +10,7 @@ use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
-pub use recorder::{Recorder, Scope};
+pub use recorder::{Entry, Intent, Recorder, Scope};
 
 /// The version of the JSON form.
 const VERSION: u32 = 1;
@@ -108,6 +108,20 @@ pub enum What {
         /// The vendor's name for the event.
         event_type: String,
     },
+    /// A delivery is stored until what failed has been delivered.
+    #[serde(rename = "delivery.parked")]
+    DeliveryParked {
+        /// The delivery.
+        delivery: String,
+    },
+    /// What a failure held up is held up otherwise from now on.
+    #[serde(rename = "gate.changed")]
+    GateChanged {
+        /// What is held up: `account`, or `endpoint` with its number.
+        gate: String,
+        /// How.
+        state: GateState,
+    },
     /// A delivery has ended, well or not.
     #[serde(rename = "delivery.settled")]
     DeliverySettled(Settled),
@@ -121,6 +135,10 @@ pub enum What {
         delivery: String,
         /// Its attempt, from 1.
         attempt: u32,
+        /// How many redirects of the attempt came before this request.
+        hop: u32,
+        /// The request's method.
+        method: Method,
         /// Where to.
         url: String,
         /// The headers, in order.
@@ -133,6 +151,8 @@ pub enum What {
         delivery: String,
         /// Its attempt, from 1.
         attempt: u32,
+        /// How many redirects of the attempt came before this request.
+        hop: u32,
         /// What it met.
         met: Met,
         /// When it is tried again, in milliseconds, where it is.
@@ -249,12 +269,34 @@ crate::words! {
         EgressBlocked = "egress_blocked",
         /// The request could not be made.
         Unsendable = "unsendable",
+        /// It was not sent: it had waited longer than the vendor keeps what it could not deliver.
+        Expired = "expired",
+        /// It was not sent: the vendor has switched the endpoint off.
+        Disabled = "disabled",
     }
 }
 
-impl Serialize for Outcome {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
+crate::words! {
+    /// How what a failure holds up is held up.
+    pub enum GateState {
+        /// Everything is stored but what failed, which is tried again.
+        Failed = "failed",
+        /// What was stored goes out in order; conversations without anything stored pass.
+        InTransition = "in transition",
+        /// What was appended meanwhile drains.
+        Recovered = "recovered",
+        /// Everything passes.
+        Up = "up",
+    }
+}
+
+crate::words! {
+    /// The method of a request.
+    pub enum Method {
+        /// With a body.
+        Post = "POST",
+        /// Without one.
+        Get = "GET",
     }
 }
 
@@ -269,6 +311,8 @@ pub struct Met {
     pub answer: String,
     /// Whether the answer was longer than what is kept of it.
     pub truncated: bool,
+    /// The answer's headers.
+    pub headers: Vec<(String, String)>,
     /// Where a redirect points.
     pub location: Option<String>,
     /// What there is to say about a failure.
@@ -285,10 +329,17 @@ impl Met {
             status: None,
             answer: String::new(),
             truncated: false,
+            headers: Vec::new(),
             location: None,
             reason: Some(reason.into()),
             millis,
         }
+    }
+
+    /// The value of the answer's first header of this name, whatever its case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+        header.map(|(_, value)| value.as_str())
     }
 
     /// The status that counts: that of a complete answer.
@@ -306,12 +357,6 @@ crate::words! {
         Failed = "failed",
         /// Nothing was shown, right or wrong.
         Inconclusive = "inconclusive",
-    }
-}
-
-impl Serialize for Verdict {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
     }
 }
 

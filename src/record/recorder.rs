@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Met, Record, What};
 use crate::base::clock::Clock;
@@ -15,7 +15,36 @@ pub struct Recorder {
     run: u32,
     clock: Clock,
     redactor: Arc<Redactor>,
-    sink: mpsc::Sender<Record>,
+    sink: mpsc::Sender<Entry>,
+}
+
+/// A record on its way, and who waits until it is kept.
+#[derive(Debug)]
+pub struct Entry {
+    /// The record.
+    pub record: Record,
+    kept: Option<oneshot::Sender<()>>,
+}
+
+impl Entry {
+    /// Says that the record is kept, and gives it. Dropped without this, it could not be kept.
+    pub fn keep(self) -> Record {
+        if let Some(kept) = self.kept {
+            let _ = kept.send(());
+        }
+        self.record
+    }
+}
+
+/// Something that was written down and is done once that is kept.
+#[derive(Debug)]
+pub struct Intent(oneshot::Receiver<()>);
+
+impl Intent {
+    /// Waits until it is kept; gives whether it could be.
+    pub async fn kept(self) -> bool {
+        self.0.await.is_ok()
+    }
 }
 
 /// What a record is about: the run's time, the conversation and the step.
@@ -31,12 +60,23 @@ pub struct Scope {
 
 impl Recorder {
     /// A recorder for the run of this number, into this sink.
-    pub fn new(run: u32, clock: Clock, redactor: Redactor, sink: mpsc::Sender<Record>) -> Self {
+    pub fn new(run: u32, clock: Clock, redactor: Redactor, sink: mpsc::Sender<Entry>) -> Self {
         Self { run, clock, redactor: Arc::new(redactor), sink }
     }
 
     /// Records something. Waits while the sink is full; a sink that is gone wants no more.
     pub async fn tell(&self, scope: Scope, what: What) {
+        self.send(scope, what, None).await;
+    }
+
+    /// Records something that must be kept before it is done.
+    pub async fn intend(&self, scope: Scope, what: What) -> Intent {
+        let (kept, intent) = oneshot::channel();
+        self.send(scope, what, Some(kept)).await;
+        Intent(intent)
+    }
+
+    async fn send(&self, scope: Scope, what: What, kept: Option<oneshot::Sender<()>>) {
         let record = Record {
             seq: 0,
             run_time: scope.at,
@@ -46,7 +86,7 @@ impl Recorder {
             step: scope.step,
             what: redacted(&self.redactor, what),
         };
-        let _ = self.sink.send(record).await;
+        let _ = self.sink.send(Entry { record, kept }).await;
     }
 }
 
@@ -58,6 +98,7 @@ fn redacted(redactor: &Redactor, mut what: What) -> What {
     let text = |text: &mut String| redactor.text(text);
     let met = |met: &mut Met| {
         text(&mut met.answer);
+        met.headers.iter_mut().for_each(|(_, value)| text(value));
         met.location.iter_mut().chain(met.reason.iter_mut()).for_each(text);
     };
     match &mut what {
@@ -87,6 +128,8 @@ fn redacted(redactor: &Redactor, mut what: What) -> What {
         What::ActSkipped { .. }
         | What::ActSilent { .. }
         | What::ActDropped { .. }
+        | What::DeliveryParked { .. }
+        | What::GateChanged { .. }
         | What::DeliveryUnsubscribed { .. } => {}
     }
     what

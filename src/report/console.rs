@@ -272,6 +272,9 @@ impl Report for Console {
                     "{INDENT}{NOTE}↻{NOTE:#} attempt {attempt}: {met}, again in {delay} ms"
                 )
             }
+            What::GateChanged { gate, state } => {
+                writeln!(out, "{INDENT}{NOTE}‖{NOTE:#} the {gate} is {state}")
+            }
             what => self.wire(what, out),
         }
     }

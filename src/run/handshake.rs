@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::delivery::{Endpoint, Request, Transport};
-use crate::record::{Met, Outcome, Recorder, Scope, What};
+use crate::record::{Met, Method, Outcome, Recorder, Scope, What};
 
 /// Asks the endpoint whether it agrees, where the vendor does. Gives whether payloads are sent.
 pub(super) async fn shake<T: Transport>(
@@ -16,9 +16,11 @@ pub(super) async fn shake<T: Transport>(
     let scope = Scope { at: plan.start, conversation: None, step: None };
     let url = plan.url.to_string();
     let body = plan.account.handshake_body(proof);
-    recorder.tell(scope, What::HandshakeSent { url: url.clone(), body: body.clone() }).await;
-    let policy = &endpoint.policy;
+    let what = What::HandshakeSent { url: url.clone(), body: body.clone() };
+    let intent = recorder.intend(scope, what).await;
+    let policy = &plan.account.vendor.policy;
     let request = Request {
+        method: Method::Post,
         url: endpoint.url.clone(),
         headers: [plan.account.handshake_headers(&body), plan.extra_headers()].concat(),
         body: body.into(),
@@ -26,7 +28,11 @@ pub(super) async fn shake<T: Transport>(
         total: policy.total.unsigned_abs(),
         fault: None,
     };
-    let met = transport.send(request).await;
+    let met = if intent.kept().await {
+        transport.send(request).await
+    } else {
+        Met::failure(Outcome::Unsendable, "it could not be written down", 0)
+    };
     let judged = match met.final_status() {
         Some(status) => plan.account.judge_answer(proof, status, &met.answer),
         None => Err(no_answer(&met)),

@@ -9,7 +9,7 @@ mod rehearsal;
 mod told;
 mod verdict;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -22,8 +22,9 @@ use crate::base::draw::Draw;
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::base::shelf::Shelf;
-use crate::delivery::{Dress, Endpoint, Pace, Transport, drive};
-use crate::record::{FilesTold, Record, Recorder, RunFinished, RunStarted, Scope, What};
+use crate::delivery::{Course, Dress, Endpoint, Pace, Transport, drive};
+use crate::policy::{Parks, Policy};
+use crate::record::{Entry, FilesTold, Record, Recorder, RunFinished, RunStarted, Scope, What};
 use crate::scenario::Script;
 use crate::vendor::{Account, Subscription};
 
@@ -85,7 +86,8 @@ pub async fn run<T: Transport>(
     let redactor = plan.redactor();
     let recorder = Recorder::new(plan.number, clock, redactor.clone(), inner);
     let scope = Scope { at: plan.start, conversation: None, step: None };
-    let last = Recorder::new(plan.number, clock, redactor, sink.clone());
+    let (end, mut ended) = mpsc::channel(1);
+    let last = Recorder::new(plan.number, clock, redactor, end);
     let success = plan.account.vendor.policy.success.clone();
     let mut tally = Tally::new(&plan.script, success);
     let (shelf, files) = (Arc::clone(&plan.files), format!("{}/", plan.account.files));
@@ -93,16 +95,18 @@ pub async fn run<T: Transport>(
     let (mut hints, account) = (hint::Hints::default(), Arc::clone(&plan.account));
     let playing = tokio::spawn(play(plan, transport, recorder));
     let mut until = scope.at;
-    while let Some(record) = records.recv().await {
+    while let Some(entry) = records.recv().await {
+        let record = &entry.record;
         until = until.max(record.run_time);
-        tally.count(&record);
+        tally.count(record);
         if let What::DeliveryPlanned { body, .. } = &record.what {
             links.extend(links_in(body, &files).map(str::to_owned));
         }
-        let hint = hints.watch(&record, &account);
-        let _ = sink.send(record).await;
+        let hint = hints.watch(record, &account);
+        let _ = sink.send(entry.keep()).await;
         if let Some(hint) = hint {
             last.tell(Scope { at: until, ..scope }, hint).await;
+            pass_on(&mut ended, &sink).await;
         }
     }
     if let Err(error) = playing.await {
@@ -111,7 +115,15 @@ pub async fn run<T: Transport>(
     let files = told(&links, &shelf);
     let finished = RunFinished { files, ..tally.finish(watch.millis()) };
     last.tell(Scope { at: until, ..scope }, What::RunFinished(finished.clone())).await;
+    pass_on(&mut ended, &sink).await;
     finished
+}
+
+/// Passes on what the run itself has just told; its queue holds one record.
+async fn pass_on(own: &mut mpsc::Receiver<Entry>, sink: &mpsc::Sender<Record>) {
+    if let Some(entry) = own.recv().await {
+        let _ = sink.send(entry.keep()).await;
+    }
 }
 
 /// The names of the files below this address that a body links to.
@@ -136,14 +148,24 @@ async fn play<T: Transport>(plan: Plan, transport: Arc<T>, recorder: Recorder) {
     if !handshake::shake(&plan, &endpoint, &*transport, &recorder).await {
         return;
     }
-    let handle = drive(transport, recorder.clone(), plan.pace, plan.start);
     let draw = Draw::of_run(plan.seed);
+    let policies = policies(&plan);
+    let parks = |policy: &Arc<Policy>| policy.parks >= Parks::Endpoint;
+    let course = Course {
+        pace: plan.pace,
+        start: plan.start,
+        conversations: plan.conversations,
+        shared: policies.values().any(parks),
+        draw: draw.clone(),
+    };
+    let handle = drive(transport, recorder.clone(), course);
     let plan = Arc::new(plan);
     let mut players = JoinSet::new();
     for number in 1..=plan.conversations {
         let player = player::Player {
             plan: Arc::clone(&plan),
             endpoint: Arc::clone(&endpoint),
+            policies: Arc::clone(&policies),
             handle: handle.clone(),
             recorder: recorder.clone(),
             draw: draw.clone(),
@@ -181,5 +203,12 @@ fn endpoint(plan: &Plan) -> Endpoint {
         headers.extend(extra.iter().cloned());
         headers
     });
-    Endpoint { url: plan.url.clone(), policy: plan.account.vendor.policy.clone(), dress }
+    Endpoint::new(1, plan.url.clone(), dress)
+}
+
+/// How the vendor treats deliveries to this account, by event type.
+fn policies(plan: &Plan) -> Arc<BTreeMap<String, Arc<Policy>>> {
+    let types = plan.account.vendor.event_types().into_iter();
+    let policy = |name: &str| (name.to_owned(), Arc::new(plan.account.policy(name)));
+    Arc::new(types.map(policy).collect())
 }

@@ -1,5 +1,6 @@
 //! Plays one conversation: acts in time, payloads to the engine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use super::Plan;
 use super::told::told;
 use crate::base::draw::Draw;
 use crate::delivery::{Delivery, Endpoint, Handle};
+use crate::policy::Policy;
 use crate::record::{Recorder, Scope, What};
 use crate::scenario::{Scene, Stage, Turn};
 use crate::vendor::{Happened, Payload};
@@ -16,6 +18,8 @@ use crate::vendor::{Happened, Payload};
 pub(super) struct Player {
     pub(super) plan: Arc<Plan>,
     pub(super) endpoint: Arc<Endpoint>,
+    /// How deliveries are treated, by event type.
+    pub(super) policies: Arc<BTreeMap<String, Arc<Policy>>>,
     pub(super) handle: Handle,
     pub(super) recorder: Recorder,
     pub(super) draw: Draw,
@@ -84,14 +88,21 @@ impl Player {
             self.tell(spot, what).await;
             self.handle.submit(Delivery {
                 id,
-                lane: spot.number,
+                conversation: spot.number,
                 step: spot.step,
+                policy: self.policy(&event_type),
                 event_type,
                 body: body.into(),
                 at: spot.at,
                 endpoint: Arc::clone(&self.endpoint),
             });
         }
+    }
+
+    /// How deliveries of an event type are treated.
+    fn policy(&self, event_type: &str) -> Arc<Policy> {
+        let known = self.policies.get(event_type).cloned();
+        known.unwrap_or_else(|| Arc::new(self.plan.account.policy(event_type)))
     }
 
     async fn tell(&self, spot: Spot, what: What) {

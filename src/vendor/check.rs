@@ -7,27 +7,27 @@ use std::sync::Arc;
 
 use super::account::Fixed;
 use super::data::Data;
+use super::delivery::{self, RetryRule};
 use super::forms::{
     Certainty, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, JsonForm, KindForm,
-    Matching, OnFailure, Pointer, RetryKind, SignatureForm, SourceForm, VendorForm,
+    Matching, OnFailure, Pointer, SignatureForm, SourceForm, VendorForm,
 };
 use super::handshake::{Handshake, Proof};
 use super::kind::Kind;
 use super::receive::Show;
-use super::request::{HeaderRule, Rules, SignatureRule, order};
+use super::request::{Choices, HeaderRule, Rules, SignatureRule, order};
 use super::rule::{Counter, EventRule, Quiet};
 use super::signature::{Algorithm, Encoding};
 use super::subscription::Subscription;
 use super::vocabulary::{Vocabulary, no_files};
 use super::{Vendor, coverage};
-use crate::base::limits::MAX_TIMEOUT;
 use crate::base::text::one_of;
 use crate::config::check_header_name;
 use crate::conversation::{EventKind, Habits};
 use crate::diag::{
     At, Content, Form as _, Key, Named, Node, Place, Problem, Problems, Table, code,
 };
-use crate::policy::{Policy, Retry, StatusSet};
+use crate::policy::StatusSet;
 use crate::template::{Body, Library, Line, LineRules, Name, Names, Spelling, compile};
 
 /// The templates of a folder, by file name.
@@ -48,7 +48,8 @@ pub(super) fn check(
     let events = checker.events(spelling, &known);
     let requests = checker.requests(&fixed);
     let handshake = checker.handshake(spelling);
-    let policy = checker.policy();
+    let policy = delivery::policy(&form.delivery, checker.problems);
+    let retries = checker.retries(&fixed);
     let wire = order(&form, checker.problems);
     let quiet = Quiet { silent: reasons(&form.silent), cannot: reasons(&form.cannot) };
     let counters = form.counter.iter().map(|(key, counter)| {
@@ -79,6 +80,7 @@ pub(super) fn check(
             text: pointers(form.show.as_ref().map(|show| &show.text)),
         },
         policy: policy?,
+        retries,
         wire,
         handshake: handshake?,
         requests: requests?,
@@ -316,18 +318,7 @@ impl Checker<'_> {
         let names = self.vocabulary.of_request();
         let mut rules = Rules::default();
         for header in &self.form.header {
-            let when = header.when.iter().map(|(option, values)| {
-                let values = values.iter().map(|value| value.value.clone());
-                (option.name.clone(), values.collect())
-            });
-            let when: Vec<(String, Vec<String>)> = when.collect();
-            for (option, _) in
-                header.when.iter().filter(|(o, _)| !self.form.option.contains(&o.name))
-            {
-                let message = format!("there is no option `{}`", option.name);
-                let problem = Problem::at(&option.place, code::UNKNOWN_KEY, message);
-                self.problems.push(problem.known(&option.name, self.form.option.names()));
-            }
+            let when = Choices::check(&header.when, &self.form.option, self.problems);
             if let Err(message) = check_header_name(&header.name) {
                 self.problem(&header.name.place, code::WRONG_HEADER, message);
             }
@@ -375,6 +366,16 @@ impl Checker<'_> {
         Some(rule)
     }
 
+    fn retries(&mut self, fixed: &Fixed) -> Vec<RetryRule> {
+        let library = Library {
+            names: self.vocabulary.base.clone(),
+            words: &self.vocabulary.words,
+            files: &no_files,
+        };
+        let rule = |form| RetryRule::check(form, self.form, (&library, fixed), self.problems);
+        self.form.delivery.retry.iter().filter_map(rule).collect()
+    }
+
     fn handshake(&mut self, spelling: Spelling) -> Option<Handshake> {
         let form = &self.form.handshake;
         let on_failure = form.on_failure.as_ref().map_or(OnFailure::Refuse, |on| on.value);
@@ -417,38 +418,6 @@ impl Checker<'_> {
             echo_key: form.echo_key.as_ref().map(|key| key.value.clone()),
         })
     }
-
-    fn policy(&mut self) -> Option<Policy> {
-        let form = &self.form.delivery;
-        let retry = match form.retry.kind.value {
-            RetryKind::None => Some(Retry::None),
-            RetryKind::Count => match (&form.retry.times, &form.retry.delay) {
-                (Some(times), Some(delay)) => {
-                    let times = u32::try_from(times.value).unwrap_or(u32::MAX);
-                    Some(Retry::Count { times, delay: delay.value })
-                }
-                _ => {
-                    let message = "retrying by `count` needs `times` and `delay`";
-                    let problem = Problem::at(&form.retry.place, code::MISSING_KEY, message);
-                    let help = "such as `{ kind = \"count\", times = 3, delay = \"30s\" }`";
-                    self.problems.push(problem.help(help));
-                    None
-                }
-            },
-        };
-        for limit in [&form.timeout.connect, &form.timeout.total] {
-            if limit.value.unsigned_abs() > MAX_TIMEOUT {
-                let message = format!("a time limit is at most {} s", MAX_TIMEOUT.as_secs());
-                self.problem(&limit.place, code::TOO_MANY, message);
-            }
-        }
-        Some(Policy {
-            success: statuses(&form.success, self.problems)?,
-            retry: retry?,
-            connect: form.timeout.connect.value,
-            total: form.timeout.total.value,
-        })
-    }
 }
 
 fn reasons(form: &Named<At<String>>) -> BTreeMap<String, String> {
@@ -467,7 +436,7 @@ fn habits(form: &VendorForm) -> Habits {
     })
 }
 
-fn statuses(parts: &[At<String>], problems: &mut Problems) -> Option<StatusSet> {
+pub(super) fn statuses(parts: &[At<String>], problems: &mut Problems) -> Option<StatusSet> {
     for part in parts {
         if let Err(error) = StatusSet::parse([part.as_str()]) {
             problems.push(Problem::at(&part.place, code::UNKNOWN_STATUS, error.to_string()));

@@ -4,10 +4,12 @@
 
 use jiff::SignedDuration;
 
+use crate::base::duration::Span;
 use crate::conversation::{Part, Role};
 use crate::diag::form::Fault;
 use crate::diag::{At, Named, Node, NonEmpty, Scalar, code};
 use crate::form;
+use crate::policy::Parks;
 use crate::template::Spacing;
 
 form! {
@@ -263,6 +265,8 @@ crate::words! {
     pub enum Redirects {
         /// It is a failed attempt.
         Fail = "fail",
+        /// It is followed, as a browser does.
+        Follow = "follow",
     }
 }
 
@@ -271,12 +275,16 @@ form! {
     pub struct DeliveryForm {
         /// Which answers end a delivery well.
         success: NonEmpty<At<String>>,
+        /// Words in an answer's content type that make it a failure all the same.
+        failing_types: Vec<At<String>>,
         /// What happens on a redirect.
         redirects: At<Redirects>,
         /// How long an attempt may take.
         timeout: TimeoutForm,
-        /// Whether and when to try again.
-        retry: RetryForm,
+        /// Whether and when to try again: the first rule that fits counts, none without one.
+        retry: Vec<RetryForm>,
+        /// What switches an endpoint off.
+        disable: Option<DisableForm>,
         /// The names of a request's head in the vendor's order and case, where they matter.
         wire: Option<Vec<At<String>>>,
     }
@@ -297,20 +305,52 @@ crate::words! {
     pub enum RetryKind {
         /// Never.
         None = "none",
-        /// A fixed number of times.
+        /// A number of times.
         Count = "count",
+        /// For some time.
+        Retention = "retention",
     }
 }
 
 form! {
     /// Whether and when to try again.
     pub struct RetryForm {
+        /// It is for event types that these patterns fit; for all without them.
+        types: Vec<At<String>>,
+        /// It is for accounts where these options have these values.
+        when: Named<Vec<At<String>>>,
         /// How.
         kind: At<RetryKind>,
-        /// How many times more, for `count`.
-        times: Option<At<u64>>,
-        /// After how long, for `count`.
+        /// How many times more, for `count`; a hole may name an option.
+        times: Option<Node>,
+        /// How long after it was due, for `retention`; a hole may name an option.
+        within: Option<Node>,
+        /// After how long; at once without it.
         delay: Option<At<SignedDuration>>,
+        /// How many times longer each delay is than the one before; 1 without it.
+        factor: Option<At<u64>>,
+        /// The longest delay, where they grow.
+        cap: Option<At<SignedDuration>>,
+        /// What is drawn and added to each delay.
+        jitter: Option<At<Span>>,
+        /// Whether the receiver's `Retry-After` is honoured; it is not without this.
+        retry_after: Option<At<bool>>,
+        /// How long `Retry-After` may make it wait; an hour without it.
+        retry_after_cap: Option<At<SignedDuration>>,
+        /// What a failure holds up; the conversation without it.
+        parks: Option<At<Parks>>,
+        /// How long a delivery is held for what was parked before it, while that drains.
+        hold: Option<At<SignedDuration>>,
+    }
+}
+
+form! {
+    /// What switches an endpoint off: nothing more is sent to it.
+    pub struct DisableForm {
+        /// One of these answers.
+        status: Vec<At<String>>,
+        /// So many deliveries in a row that were given up.
+        after: Option<At<u64>>,
     }
 }
 

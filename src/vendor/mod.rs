@@ -9,6 +9,7 @@ mod cause;
 mod check;
 mod coverage;
 mod data;
+mod delivery;
 mod explain;
 mod folder;
 mod forms;
@@ -69,7 +70,7 @@ pub struct Vendor {
     pub docs: Option<String>,
     /// Where real servers are known to differ from this revision.
     pub differs: Option<String>,
-    /// How it treats deliveries.
+    /// How it treats deliveries, before its rules about trying again.
     pub policy: Policy,
     /// The names of a request's head in its order and case, where they matter.
     pub wire: Option<Vec<String>>,
@@ -93,6 +94,7 @@ pub struct Vendor {
     ids: ids::Ids,
     counters: BTreeMap<String, rule::Counter>,
     requests: request::Rules,
+    retries: Vec<delivery::RetryRule>,
     quiet: rule::Quiet,
     show: receive::Show,
 }

@@ -1,10 +1,12 @@
 //! The headers and the signature of a request.
 
+use serde_json::{Map, Value as Json};
+
 use super::Account;
-use super::forms::{Purpose, VendorForm};
+use super::forms::{OptionForm, Purpose, VendorForm};
 use super::roots::Roots;
 use super::signature::{Algorithm, Encoding, sign};
-use crate::diag::{Problem, Problems, code};
+use crate::diag::{At, Named, Problem, Problems, code};
 use crate::template::{Line, Value};
 
 /// How a vendor's requests are dressed.
@@ -20,8 +22,36 @@ pub(super) struct HeaderRule {
     pub(super) name: String,
     pub(super) value: Line,
     pub(super) only: Option<Purpose>,
-    /// Options, each with the values under which the header is sent.
-    pub(super) when: Vec<(String, Vec<String>)>,
+    pub(super) when: Choices,
+}
+
+/// Options, each with the values under which something holds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Choices(Vec<(String, Vec<String>)>);
+
+impl Choices {
+    /// Checks that there are such options.
+    pub(super) fn check(
+        form: &Named<Vec<At<String>>>,
+        options: &Named<OptionForm>,
+        problems: &mut Problems,
+    ) -> Self {
+        for (option, _) in form.iter().filter(|(option, _)| !options.contains(&option.name)) {
+            let message = format!("there is no option `{}`", option.name);
+            let problem = Problem::at(&option.place, code::UNKNOWN_KEY, message);
+            problems.push(problem.known(&option.name, options.names()));
+        }
+        let values = |values: &Vec<At<String>>| values.iter().map(|at| at.value.clone()).collect();
+        Self(form.iter().map(|(option, own)| (option.name.clone(), values(own))).collect())
+    }
+
+    /// Whether these options are chosen so.
+    pub(super) fn hold(&self, options: &Map<String, Json>) -> bool {
+        self.0.iter().all(|(option, values)| {
+            let chosen = options.get(option).and_then(Json::as_str);
+            chosen.is_some_and(|chosen| values.iter().any(|value| value == chosen))
+        })
+    }
 }
 
 /// How a signature is made.
@@ -108,12 +138,7 @@ impl Account {
     }
 
     pub(super) fn sends(&self, header: &HeaderRule, purpose: Purpose) -> bool {
-        let for_it = header.only.is_none_or(|only| only == purpose);
-        for_it
-            && header.when.iter().all(|(option, values)| {
-                let chosen = self.options.get(option).and_then(serde_json::Value::as_str);
-                chosen.is_some_and(|chosen| values.iter().any(|value| value == chosen))
-            })
+        header.only.is_none_or(|only| only == purpose) && header.when.hold(&self.options)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use standin::base::address::Egress;
 use standin::delivery::{Dial, Look, Net, Request, Transport as _};
-use standin::record::{Met, Outcome};
+use standin::record::{Met, Method, Outcome};
 
 use crate::support::{Receiver, standin, standin_in, stderr, stdout};
 
@@ -118,6 +118,7 @@ fn meet(url: &str, egress: Egress, look: &Look) -> Vec<Met> {
         for _ in 0..2 {
             let limit = Duration::from_secs(60);
             let request = Request {
+                method: Method::Post,
                 url: url.parse().unwrap(),
                 headers: Vec::new(),
                 body: "{}".into(),

@@ -42,8 +42,7 @@ fn the_smallest_vendor_is_a_vendor_and_nothing_of_it_can_be_left_out() {
     let run = ["run", "handover", "--vendor", "acme", "--to", &to, "--templates", "."];
     assert_eq!(standin_in(folder.path(), &run).status.code(), Some(0));
     assert_eq!(receiver.came()[0].json()["type"], "message");
-    for required in ["id ", "name ", "json ", "success ", "redirects", "timeout", "retry", "kind ="]
-    {
+    for required in ["id ", "name ", "json ", "success ", "redirects", "timeout", "kind ="] {
         let without: Vec<&str> =
             vendor.lines().filter(|line| !line.starts_with(required)).collect();
         assert_eq!(check(&without.join("\n")).status.code(), Some(2), "without {required}");

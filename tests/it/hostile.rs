@@ -12,7 +12,7 @@ use socket2::{Domain, Socket, Type};
 use standin::base::address::Egress;
 use standin::base::limits::MAX_ANSWER;
 use standin::delivery::{Dial, Net, Request, Transport as _};
-use standin::record::{Met, Outcome};
+use standin::record::{Met, Method, Outcome};
 
 use crate::support::{Hostile, Line};
 
@@ -32,6 +32,7 @@ const IN_SOCKETS: usize = 24 * 1024 * 1024;
 /// Sends one request by each transport: the default one, and the one that writes itself.
 fn meet(url: &str, limit: impl Fn(&mut Request)) -> [Met; 2] {
     let mut request = Request {
+        method: Method::Post,
         url: url.parse().unwrap(),
         headers: vec![("Content-Type".into(), "application/json".into())],
         body: format!("[{}]", "1,".repeat(50_000) + "1").into(),
@@ -208,6 +209,7 @@ fn a_hung_receiver_does_not_starve_another() {
         line.close();
     });
     let request = |receiver: &Hostile, total| Request {
+        method: Method::Post,
         url: receiver.url("http").parse().unwrap(),
         headers: Vec::new(),
         body: "{}".into(),

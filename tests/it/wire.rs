@@ -11,13 +11,14 @@ use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair, date_time_ymd};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use standin::base::address::Egress;
 use standin::delivery::{Dial, Net, Request, Transport as _, WireFault};
-use standin::record::{Met, Outcome};
+use standin::record::{Met, Method, Outcome};
 
 use crate::support::{Hostile, Line, path, standin_in, stderr, stdout};
 
 fn send(net: &Net, url: &str, connection: &str, fault: Option<WireFault>) -> Met {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let request = Request {
+        method: Method::Post,
         url: url.parse().unwrap(),
         headers: vec![header("X-Two", "2"), header("Connection", connection), header("X-One", "1")],
         body: "0123456789".repeat(20).into(),

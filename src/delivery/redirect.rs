@@ -1,0 +1,28 @@
+//! Following redirects, for vendors that do.
+//!
+//! Each hop is a request of its own. Only hops within the endpoint's own origin are followed:
+//! nobody allowed another one, and the request carries a secret.
+
+use url::Url;
+
+use super::Delivery;
+use crate::record::{Met, Method};
+
+/// Where an attempt goes on, where its answer is a redirect that the vendor follows.
+pub(super) fn follow(
+    delivery: &Delivery,
+    hops: u32,
+    from: Option<&(Method, Url)>,
+    met: &Met,
+) -> Option<(Method, Url)> {
+    let status = met.final_status().filter(|_| hops < delivery.policy.redirects)?;
+    let endpoint = (Method::Post, delivery.endpoint.url.clone());
+    let (method, url) = from.unwrap_or(&endpoint);
+    let method = match status {
+        301..=303 => Method::Get,
+        307 | 308 => *method,
+        _ => return None,
+    };
+    let next = url.join(met.location.as_ref()?).ok()?;
+    (next.origin() == endpoint.1.origin()).then_some((method, next))
+}
