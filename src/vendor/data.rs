@@ -207,7 +207,7 @@ fn misfit(written: &Json, node: &Node) -> Option<Problem> {
             };
             let problem = wrong_type(node, expected);
             Some(match (written, &node.content) {
-                (Json::Array(_), Content::Text(_)) => {
+                (Json::Array(_), Content::Text(text)) if !text.starts_with(['[', '{']) => {
                     problem.help(format!("a list of one is `[{}]`", node.place.text()))
                 }
                 _ => problem.help(format!("left out, it is `{written}`")),
