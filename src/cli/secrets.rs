@@ -22,7 +22,8 @@ pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<Exit, Failu
     let setup = Setup::read(global)?;
     let vendor = setup.vendor(&VendorRef::parse(&args.vendor))?;
     let account = setup.account(&vendor)?;
-    let mut shown = if args.env { env_lines(&account) } else { told(&account) };
+    let mut shown =
+        if args.env { env_lines(&account) } else { told(&account, &others(&account, &setup)) };
     // Headers and the handshake may hold secrets of the user's own.
     Redactor::new(account.secret_references()).text(&mut shown);
     anstream::print!("{shown}");
@@ -63,7 +64,23 @@ fn env_lines(account: &Account) -> String {
     given(account).into_iter().chain(known).map(line).collect()
 }
 
-fn told(account: &Account) -> String {
+/// The revisions of the same vendor whose secrets are others.
+fn others(account: &Account, setup: &Setup) -> Vec<String> {
+    let vendor = &account.vendor;
+    let exposed = |account: &Account| -> Vec<(String, String)> {
+        let secrets = account.secrets.iter();
+        secrets.map(|(name, secret)| (name.clone(), secret.expose().to_owned())).collect()
+    };
+    let differs = |reference: &String| {
+        let other = setup.vendor(&VendorRef::parse(reference)).and_then(|v| setup.account(&v));
+        other.is_ok_and(|other| exposed(&other) != exposed(account))
+    };
+    let revisions = setup.catalog.revisions(&vendor.id).into_iter();
+    let references = revisions.map(|revision| format!("{}@{revision}", vendor.id));
+    references.filter(differs).collect()
+}
+
+fn told(account: &Account, others: &[String]) -> String {
     let vendor = &account.vendor;
     let mut out = String::new();
     if !account.secrets.is_empty() {
@@ -72,22 +89,26 @@ fn told(account: &Account) -> String {
             let value = value.as_deref().unwrap_or(YOUR_OWN);
             out += &format!("  {name:<22} {value:<42} {}\n", variable(account, &name));
         }
+        if !others.is_empty() {
+            out += &format!("\n  Others are given to a receiver of {}.\n", others.join(", "));
+        }
         out += "\n";
     }
-    out += &format!("{}: for reference, in requests\n\n", vendor.name);
-    for (name, value) in known(account) {
-        out += &format!("  {name:<22} {value:<42} {}\n", variable(account, &name));
+    let known = known(account);
+    if !known.is_empty() {
+        out += &format!("{}: for reference, in requests\n\n", vendor.name);
+        for (name, value) in known {
+            out += &format!("  {name:<22} {value:<42} {}\n", variable(account, &name));
+        }
+        out += "\n";
     }
-    out += "\nEach request is a POST of JSON with these headers (names in any case):\n\n";
+    out += "Each event is a POST of JSON with these headers (names in any case):\n\n";
     for (name, value) in account.header_rules() {
         out += &format!("  {name}: {value}\n");
     }
     out += &format!("\n{}\n", account.verify_rule());
     out += &format!("\n{}\n", account.handshake_rule());
-    out += &format!(
-        "\nAnswer an event with {}; any other answer fails the run.\n",
-        vendor.policy.success
-    );
+    out += &format!("\n{}\n", account.answer_rule());
     let choices = account.choices();
     if !choices.is_empty() {
         out += "\nTo choose otherwise, in standin.toml:\n\n";
@@ -100,7 +121,7 @@ fn told(account: &Account) -> String {
     }
     out += &format!(
         "\nTry it: standin run handover --vendor {} --to http://localhost:3000/\n",
-        vendor.id
+        vendor.full_id()
     );
     out
 }

@@ -11,7 +11,7 @@ use super::vendors::rule;
 use super::{Exit, Failure, Global};
 use crate::base::text::one_of;
 use crate::conversation::{EventKind, Role};
-use crate::diag::{Node, Problem, Problems, Source, code, toml};
+use crate::diag::{Node, Problem, Problems, Source, code, json, toml};
 use crate::scenario::Script;
 use crate::vendor::{Data, EventRule, Subscription, Vendor, VendorRef, Wanted};
 
@@ -28,7 +28,7 @@ pub(super) struct SendArgs {
     /// Who does it: visitor, bot, agent, manager or system
     #[arg(long, value_name = "ROLE", value_parser = role)]
     by: Option<Role>,
-    /// What it holds, such as `text=Hello` or `options=["Yes", "No"]`; repeat it for more
+    /// What it holds, as TOML or JSON: `text=Hello`, `options=["Yes", "No"]`; repeat it for more
     #[arg(long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
@@ -60,7 +60,8 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
     args.playing.execute(plans, RunPace::default(), &setup)
 }
 
-/// What was given, by key. Each is a line of TOML; where it is none, its value is the text itself.
+/// What was given, by key. Each is a line of TOML, or its value is JSON; where it is neither, its
+/// value is the text itself.
 fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
     let mut problems = Problems::new();
     let mut nodes: Vec<(String, Node)> = Vec::new();
@@ -70,6 +71,13 @@ fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
             problems.push(Problem::anywhere(code::MISSING_KEY, message));
             continue;
         };
+        if value.starts_with(['[', '{'])
+            && let (Some(node), others) = json::parse(&Source::new("--set", value))
+            && others.is_empty()
+        {
+            nodes.push((path.trim().to_owned(), node));
+            continue;
+        }
         let text = format!("{path} = {}", Json::from(value));
         let (node, others) = match toml::parse(&Source::new("--set", given.as_str())) {
             (node, others) if others.is_empty() => (node, others),

@@ -218,7 +218,8 @@ impl<T: Form> Form for Vec<T> {
                 }
                 _ => problem.help(format!("a list of one is `[{}]`", node.place.text())),
             });
-            return None;
+            // It goes on as the list that was meant, so that nothing else is told for its lack.
+            return T::read(node, &mut Problems::new()).map(|one| vec![one]);
         };
         Some(items.iter().filter_map(|item| T::read(item, problems)).collect())
     }

@@ -343,27 +343,31 @@ impl Checker<'_> {
         names: &Names,
         fixed: &Fixed,
     ) -> Option<SignatureRule> {
-        let rule = SignatureRule {
-            algorithm: self.line(&form.algorithm, names.clone())?,
-            key: self.line(&form.key, names.clone())?,
-            content: self.line(&form.content, names.clone())?,
-            encoding: self.line(&form.encoding, names.clone())?,
-        };
+        let texts = [&form.algorithm, &form.key, &form.content, &form.encoding];
+        let [algorithm, key, content, encoding] = texts.map(|text| self.line(text, names.clone()));
         for options in fixed.every_choice() {
             let roots = super::roots::Roots::default().with("option", &options);
             let words = [
-                (&form.algorithm, rule.algorithm.render(&roots), Algorithm::WORDS),
-                (&form.encoding, rule.encoding.render(&roots), Encoding::WORDS),
+                (&form.algorithm, &algorithm, Algorithm::WORDS),
+                (&form.encoding, &encoding, Encoding::WORDS),
             ];
+            let words = words
+                .into_iter()
+                .filter_map(|(at, line, known)| Some((at, line.as_ref()?.render(&roots), known)));
             for (at, word, known) in
-                words.into_iter().filter(|(_, w, known)| !known.contains(&w.as_str()))
+                words.filter(|(_, word, known)| !known.contains(&word.as_str()))
             {
                 let message = format!("`{word}` is not {}", one_of(known.iter().copied()));
                 let problem = Problem::at(&at.place, code::UNKNOWN_WORD, message);
                 self.problems.push(problem.near(&word, known.iter().copied()));
             }
         }
-        Some(rule)
+        Some(SignatureRule {
+            algorithm: algorithm?,
+            key: key?,
+            content: content?,
+            encoding: encoding?,
+        })
     }
 
     fn retries(&mut self, fixed: &Fixed) -> Vec<RetryRule> {

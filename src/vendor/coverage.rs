@@ -160,7 +160,8 @@ pub(super) fn check_own_sources(overlay: &Node, problems: &mut Problems) {
 
 fn no_source(key: &Key) -> Problem {
     let message = format!("`[source]` does not say where `{}` comes from", key.name);
-    Problem::at(&key.place, code::NO_SOURCE, message)
+    let help = format!("write `{} = {{ status = \"assumed\" }}` under `[source]`", key.name);
+    Problem::at(&key.place, code::NO_SOURCE, message).help(help)
 }
 
 /// Problems about what is not there are told at the file's beginning.

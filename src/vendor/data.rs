@@ -201,8 +201,17 @@ fn misfit(written: &Json, node: &Node) -> Option<Problem> {
             })
         }
         _ => {
-            let problem = wrong_type(node, Shape::of_json(written).about());
-            Some(problem.help(format!("left out, it is `{written}`")))
+            let expected = match written {
+                Json::Number(_) => "a number",
+                _ => Shape::of_json(written).about(),
+            };
+            let problem = wrong_type(node, expected);
+            Some(match (written, &node.content) {
+                (Json::Array(_), Content::Text(text)) if !text.starts_with(['[', '{']) => {
+                    problem.help(format!("a list of one is `[{}]`", node.place.text()))
+                }
+                _ => problem.help(format!("left out, it is `{written}`")),
+            })
         }
     }
 }

@@ -44,6 +44,12 @@ fn a_kind_and_its_data_can_be_wanted() {
     let value = &came[0].json()["data"]["value"];
     assert_eq!(value["description"], "Well?");
     assert_eq!([&value["urls"][0]["label"], &value["urls"][1]["label"]], ["A", "B"]);
+    let options =
+        r#"options=[{"label": "A", "url": "https://shop.example.test/"}, {"label": "B"}]"#;
+    let came = send(&["ebbot", "chat.bot.message", "--kind", "buttons", "--set", options]);
+    let urls = &came[0].json()["data"]["value"]["urls"];
+    assert_eq!(urls.as_array().unwrap().len(), 2, "JSON does as well as TOML: {urls}");
+    assert_eq!(urls[1]["label"], "B");
     let came = send(&["erxes", "customer.update", "--set", "lastName=Doe"]);
     assert_eq!(came[0].json()["data"]["newData"]["lastName"], "Doe");
     let came = send(&["wotnot", "note", "--set", "text=It is = 5"]);
@@ -59,6 +65,10 @@ fn what_does_not_fit_is_told_and_nothing_is_sent() {
         (
             &["ebbot", "chat.bot.message", "--kind", "buttons", "--set", "options=5"],
             "expected a list",
+        ),
+        (
+            &["ebbot", "chat.bot.message", "--kind", "buttons", "--set", "options=[{'label' 'A'}]"],
+            "left out, it is `[{\"label\":\"Yes\"",
         ),
         (
             &["ebbot", "chat.user.message", "--by", "agent"],
