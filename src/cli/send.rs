@@ -43,9 +43,8 @@ fn role(word: &str) -> Result<Role, String> {
 pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
     let mut problems = args.playing.receivers.check(&setup.catalog);
-    let vendor = setup.vendor(&VendorRef::parse(&args.vendor));
-    let vendor = vendor.map_err(|others| problems.extend(others));
-    let vendor = problems.or(vendor.ok())?;
+    let vendor = problems.note(setup.vendor(&VendorRef::parse(&args.vendor)));
+    let vendor = problems.or(vendor)?;
     let given = nodes(&args.set)?;
     let data = given.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();
     let wanted = Wanted { by: args.by, kind: args.kind.clone(), data };
@@ -114,9 +113,9 @@ fn check(
             let message = format!("`{}` holds no `{key}`", rule.event_type);
             problems.push(Problem::anywhere(code::UNKNOWN_DATA, message).known(key, keys()));
         }
-        problems.extend(
-            data.and_then(|data| data.misfit(key, node)).map(Problems::from).unwrap_or_default(),
-        );
+        if let Some(problem) = data.and_then(|data| data.misfit(key, node)) {
+            problems.push(problem);
+        }
     }
     problems.or(Some(()))
 }

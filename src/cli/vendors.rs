@@ -45,7 +45,7 @@ pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<Exit, Failu
     }
     let vendors = match &args.vendor {
         Some(id) => vec![setup.vendor(&VendorRef::parse(id))?],
-        None => all(&setup)?,
+        None => setup.all_vendors()?,
     };
     let told = match (&args.vendor, &args.event_type) {
         _ if args.fidelity => fidelity(&vendors, &setup)?,
@@ -57,18 +57,6 @@ pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<Exit, Failu
     };
     anstream::print!("{told}");
     Ok(Exit::Passed)
-}
-
-fn all(setup: &Setup) -> Result<Vec<Arc<Vendor>>, Problems> {
-    let mut problems = Problems::new();
-    let mut vendors = Vec::new();
-    for id in setup.catalog.ids() {
-        match setup.vendor(&VendorRef::parse(id)) {
-            Ok(vendor) => vendors.push(vendor),
-            Err(others) => problems.extend(others),
-        }
-    }
-    problems.or(Some(vendors))
 }
 
 /// Every vendor in a line, and what each of them can.

@@ -74,10 +74,7 @@ pub fn samples(vendor: &Arc<Vendor>) -> Result<Vec<Sample>, Problems> {
     let Some(form) = IndexForm::read(&node, &mut problems) else { return Err(problems) };
     let mut samples = Vec::new();
     for sample in form.sample {
-        match check(sample, vendor, index) {
-            Ok(sample) => samples.push(sample),
-            Err(others) => problems.extend(others),
-        }
+        samples.extend(problems.note(check(sample, vendor, index)));
     }
     problems.or(Some(samples))
 }
