@@ -10,8 +10,7 @@ use crate::base::draw::Draw;
 use crate::base::fake::{FAKES, Locale, fake};
 use crate::base::limits::{MAX_TEXT, MAX_TEXT_HOLES};
 use crate::conversation::{Entity, Model, Person, Role};
-use crate::diag::{At, Key, Node, Problems, Table};
-use crate::diag::{Content, Place};
+use crate::diag::{At, Content, Key, Node, Place, Problems, Table};
 use crate::template::{
     Body, Library, Line, LineRules, Name, Names, Object, Shape, Spelling, Value, WordTable, compile,
 };
@@ -67,7 +66,7 @@ impl Texts {
 
     /// Checks a text.
     pub(super) fn line(&self, text: &At<String>, problems: &mut Problems) -> Option<Line> {
-        self.with_library(|library| Line::check(text, library, RULES, problems))
+        Line::check(text, &self.library(), RULES, problems)
     }
 
     /// Checks the data of a message: any strings in it may have holes.
@@ -79,12 +78,11 @@ impl Texts {
     ) -> Option<Body> {
         let content = Content::Table(Table(entries.to_vec()));
         let node = Node { place: place.clone(), content };
-        self.with_library(|library| compile(&node, library, Spelling::COMPACT, problems))
+        compile(&node, &self.library(), Spelling::COMPACT, problems)
     }
 
-    fn with_library<T>(&self, use_it: impl FnOnce(&Library<'_>) -> T) -> T {
-        let library = Library { names: self.names.clone(), words: &self.words, files: &|_| None };
-        use_it(&library)
+    fn library(&self) -> Library<'_> {
+        Library::without_files(self.names.clone(), &self.words)
     }
 }
 

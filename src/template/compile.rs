@@ -25,6 +25,13 @@ pub struct Library<'a> {
     pub files: &'a dyn Fn(&str) -> Option<Arc<Node>>,
 }
 
+impl<'a> Library<'a> {
+    /// What a text is compiled against that can include no files.
+    pub fn without_files(names: Names, words: &'a BTreeMap<String, Arc<WordTable>>) -> Self {
+        Self { names, words, files: &|_| None }
+    }
+}
+
 /// Compiles a template; where it has mistakes, all of them are added to the problems.
 pub fn compile(
     node: &Node,

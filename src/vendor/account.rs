@@ -16,6 +16,7 @@ use crate::base::draw::Draw;
 use crate::base::secret::Secret;
 use crate::base::text::one_of;
 use crate::config::{FILES_PORT, VendorSettings, files_url};
+use crate::diag::form::wrong_type;
 use crate::diag::{At, Key, Node, Problem, Problems, code};
 use crate::template::{Library, Line, LineRules, Name, Names, Shape};
 
@@ -62,8 +63,6 @@ impl fmt::Debug for Exposed {
     }
 }
 
-const RULES: LineRules = LineRules { made: true, bytes: None, holes: None };
-
 impl Fixed {
     /// Checks the fixed values of a vendor's file.
     pub(super) fn check(form: &VendorForm, library: &Library<'_>, problems: &mut Problems) -> Self {
@@ -72,14 +71,14 @@ impl Fixed {
             let given = match node.as_text() {
                 Some(text) => {
                     let text = At { value: text.to_owned(), place: node.place.clone() };
-                    Line::check(&text, library, RULES, problems).map(Given::Line)
+                    Line::check(&text, library, LineRules::MADE, problems).map(Given::Line)
                 }
                 None => Some(Given::Data(node.to_json())),
             };
             fixed.account.extend(given.map(|given| (key.name.clone(), given)));
         }
         for (key, text) in form.secret.iter() {
-            let line = Line::check(text, library, RULES, problems);
+            let line = Line::check(text, library, LineRules::MADE, problems);
             fixed.secret.extend(line.map(|line| (key.name.clone(), line)));
         }
         for (key, option) in form.option.iter() {
@@ -201,7 +200,7 @@ impl Account {
             *value = given;
         } else {
             let expected = Shape::of_json(value).about();
-            let problem = crate::diag::form::wrong_type(node, expected);
+            let problem = wrong_type(node, expected);
             problems.push(problem.help(format!("the vendor's own is `{value}`")));
         }
     }

@@ -18,7 +18,7 @@ use super::request::{HeaderRule, Rules, SignatureRule, order};
 use super::rule::{Counter, EventRule, Quiet};
 use super::signature::{Algorithm, Encoding};
 use super::subscription::Subscription;
-use super::vocabulary::{Vocabulary, no_files};
+use super::vocabulary::Vocabulary;
 use super::{Vendor, coverage};
 use crate::base::limits::MAX_TIMEOUT;
 use crate::base::text::one_of;
@@ -129,7 +129,7 @@ impl Checker<'_> {
     }
 
     fn line(&mut self, text: &At<String>, names: Names) -> Option<Line> {
-        let library = Library { names, words: &self.vocabulary.words, files: &no_files };
+        let library = Library::without_files(names, &self.vocabulary.words);
         Line::check(text, &library, LineRules::default(), self.problems)
     }
 

@@ -10,7 +10,8 @@ use super::ids::{self, Ids, Thing};
 use super::invented::Invented;
 use crate::base::draw::Draw;
 use crate::conversation::{EventKind, Model, Role};
-use crate::diag::{At, Content, Named, Node, Problems};
+use crate::diag::form::wrong_type;
+use crate::diag::{At, Content, Key, Named, Node, Problems};
 use crate::template::{Library, Line, LineRules, Name, Names, Shape, WordTable};
 
 /// The names of a vendor, by what they belong to.
@@ -40,11 +41,6 @@ pub(super) struct Vocabulary {
 /// The word of a table that stands for every value without one.
 const OTHERWISE: &str = "*";
 
-/// No file can be included where there is only a line.
-pub(super) fn no_files(_: &str) -> Option<Arc<Node>> {
-    None
-}
-
 impl Vocabulary {
     /// The names that follow from a vendor's file, its checked ids and its
     /// fixed values.
@@ -54,7 +50,7 @@ impl Vocabulary {
         let (base, fixed) = base(form, &words, problems);
         let mut made = Ids::default();
         let mut check = |(thing, as_name): (Thing, &str), own: &Names, outer: Names| {
-            let library = Library { names: outer, words: &words, files: &no_files };
+            let library = Library::without_files(outer, &words);
             made.check((thing, as_name), &form.ids, own, (&library, problems))
         };
 
@@ -223,7 +219,7 @@ fn base(
     let names = Names::new("the vendor", Vec::new())
         .with("brand", Shape::table(brand), false)
         .with("option", Shape::table(texts("the options", form.option.names().collect())), false);
-    let library = Library { names: names.clone(), words, files: &no_files };
+    let library = Library::without_files(names.clone(), words);
     let fixed = Fixed::check(form, &library, problems);
     let names = names.with("account", Shape::table(fixed.account_names()), false).with(
         "secret",
@@ -234,9 +230,8 @@ fn base(
 }
 
 fn data(about: &'static str, nodes: &Named<Node>) -> Names {
-    let name = |(key, node): (&crate::diag::Key, &Node)| {
-        Name::new(&key.name, Shape::of_json(&node.to_json()), false)
-    };
+    let name =
+        |(key, node): (&Key, &Node)| Name::new(&key.name, Shape::of_json(&node.to_json()), false);
     Names::new(about, nodes.iter().map(name).collect())
 }
 
@@ -259,7 +254,7 @@ fn words(
                 let table = WordTable::new(own.collect(), otherwise);
                 tables.insert(key.name.clone(), Arc::new(table));
             }
-            _ => problems.push(crate::diag::form::wrong_type(node, "a table of words")),
+            _ => problems.push(wrong_type(node, "a table of words")),
         }
     }
     tables
@@ -267,12 +262,12 @@ fn words(
 
 fn line_of_words(node: &Node, problems: &mut Problems) -> Option<Line> {
     let Some(text) = node.as_text() else {
-        problems.push(crate::diag::form::wrong_type(node, "a text"));
+        problems.push(wrong_type(node, "a text"));
         return None;
     };
     let text = At { value: text.to_owned(), place: node.place.clone() };
     let words = BTreeMap::new();
     let names = Names::new("a table of words", Vec::new());
-    let library = Library { names, words: &words, files: &no_files };
-    Line::check(&text, &library, LineRules { made: true, ..LineRules::default() }, problems)
+    let library = Library::without_files(names, &words);
+    Line::check(&text, &library, LineRules::MADE, problems)
 }
