@@ -9,11 +9,13 @@ use std::task::Poll;
 
 use jiff::Timestamp;
 
-use super::{Failure, Global};
+use super::{Exit, Failure, Global};
 use crate::base::clock::Clock;
+use crate::base::shelf::Shelf;
 use crate::config::{Config, EndpointForm, Start, files_url};
 use crate::diag::{At, Problem, Problems, Source, code};
 use crate::scenario::{Draft, bundled, bundled_names};
+use crate::server::serve_files;
 use crate::vendor::{Account, Catalog, Subscription, Vendor, VendorRef};
 
 /// The configuration's file in the working folder.
@@ -272,6 +274,35 @@ pub(super) async fn interrupt() -> impl Future<Output = io::Result<()>> {
             Poll::Pending => pressed.await,
         }
     }
+}
+
+/// Does something until it has ended, or Ctrl-C is pressed.
+pub(super) fn until_interrupted(
+    work: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
+    runtime()?.block_on(async {
+        let interrupted = interrupt().await;
+        tokio::select! {
+            exit = work => exit,
+            _ = interrupted => {
+                anstream::eprintln!("interrupted");
+                Ok(Exit::Interrupted)
+            }
+        }
+    })
+}
+
+/// Serves the files that links point to while something is done.
+pub(super) async fn while_serving_files<T>(
+    port: u16,
+    work: impl AsyncFnOnce(Arc<Shelf>) -> T,
+) -> T {
+    let (serving, files) = serve_files(port);
+    let done = work(files).await;
+    if let Some(serving) = serving {
+        serving.stop().await;
+    }
+    done
 }
 
 /// The runtime that a command's asynchronous part runs on.

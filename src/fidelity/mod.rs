@@ -113,6 +113,18 @@ impl Sample {
     pub fn sent(&self, account: &Arc<Account>, seed: u64, start: Timestamp) -> Option<String> {
         sent(&self.script, account, &self.event_type, seed, start)
     }
+
+    /// How that webhook differs from what is documented; nothing where it is not sent.
+    pub fn differences(
+        &self,
+        account: &Arc<Account>,
+        seed: u64,
+        start: Timestamp,
+    ) -> Option<Vec<Difference>> {
+        let json = |text: &str| serde_json::from_str(text).unwrap_or_default();
+        let sent = self.sent(account, seed, start)?;
+        Some(compare(&json(&self.documented.text), &json(&sent)))
+    }
 }
 
 /// The body of the last webhook of a type that a script leads to; nothing where none is sent.
