@@ -167,7 +167,8 @@ crate::fields! {
     }
 }
 
-pub(super) fn names() -> Names {
+/// A person, whatever their role.
+pub fn names() -> Names {
     names_of("a person", FIELDS)
 }
 

@@ -96,7 +96,7 @@ impl Fixed {
                 Given::Line(line) => line.shape().clone(),
                 Given::Data(json) => Shape::of_json(json),
             };
-            Name::new(name, shape, false)
+            Name::always(name, shape)
         };
         Names::new("the account", self.account.iter().map(name).collect())
     }

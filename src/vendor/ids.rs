@@ -59,12 +59,12 @@ impl Ids {
         let mut own = own.clone();
         let mut made = Vec::new();
         for (key, text) in form.get(thing.word()).into_iter().flat_map(Named::iter) {
-            let names = library.names.clone().with(as_name, Shape::table(own.clone()), false);
+            let names = library.names.clone().always(as_name, Shape::table(own.clone()));
             let inner = Library { names, ..*library };
             let line = Line::check(text, &inner, LineRules::MADE, problems);
             // What is wrong with a line is told; that it has a name is known all the same.
             let shape = line.as_ref().map_or(Shape::Any, |line| line.shape().clone());
-            let name = Name::new(&key.name, shape, false);
+            let name = Name::always(&key.name, shape);
             own.set(name.clone());
             made.push(name);
             let lines = self.0.entry(thing).or_default();
@@ -76,7 +76,7 @@ impl Ids {
     /// The names of what is made for a thing.
     pub(super) fn names(&self, thing: Thing) -> Vec<Name> {
         let lines = self.0.get(&thing).into_iter().flatten();
-        lines.map(|(name, line)| Name::new(name, line.shape().clone(), false)).collect()
+        lines.map(|(name, line)| Name::always(name, line.shape().clone())).collect()
     }
 
     /// Reports the things that nothing has ids for.

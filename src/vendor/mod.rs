@@ -48,7 +48,7 @@ pub use signature::{Algorithm, Encoding, sign};
 pub use subscription::Subscription;
 
 use self::forms::Matching;
-use crate::conversation::{EventKind, Habits, Model, Role};
+use crate::conversation::{EventKind, Habits, Role, model};
 use crate::diag::Source;
 use crate::policy::Policy;
 use crate::template::Names;
@@ -150,7 +150,7 @@ impl Vendor {
     /// that are made for them.
     pub fn entity_names(&self, kind: &str) -> Option<Names> {
         let fields = self.entities.get(kind)?.names(&data::ItemNames::default());
-        let names = Model::entity(&Model::person());
+        let names = model::entity(&model::person());
         let known = self.ids.names(ids::Thing::Entity).into_iter().chain(fields);
         Some(known.fold(names, |mut names, name| {
             names.set(name);
