@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::fidelity;
 use crate::scenario::{self, ScenarioForm};
-use crate::vendor::{Folder, VendorRef};
+use crate::vendor::Folder;
 
 /// Checks scenarios, vendor folders and configuration
 #[derive(Debug, Args)]
@@ -79,8 +79,8 @@ impl Check<'_> {
     fn bundled(&mut self) {
         for id in self.setup.ids() {
             for revision in self.setup.catalog.revisions(id) {
-                let reference = VendorRef { id: id.to_owned(), revision: Some(revision) };
-                if let Some(vendor) = self.problems.note(self.setup.vendor(&reference)) {
+                let vendor = self.setup.vendor(&format!("{id}@{revision}"));
+                if let Some(vendor) = self.problems.note(vendor) {
                     self.problems.note(fidelity::samples(&vendor));
                 }
             }

@@ -20,7 +20,6 @@ use crate::record::{Record, What};
 use crate::report::{Console, Detail, Report as _};
 use crate::run::{self, Plan};
 use crate::scenario;
-use crate::vendor::VendorRef;
 
 /// Plays a conversation for you to watch
 #[derive(Debug, Args)]
@@ -35,9 +34,7 @@ pub(super) struct DemoArgs {
 
 pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
-    let reference =
-        VendorRef::parse(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor.value));
-    let vendor = setup.vendor(&reference)?;
+    let vendor = setup.vendor(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor.value))?;
     let account = setup.account(&vendor)?;
     let source = scenarios(std::slice::from_ref(&setup.config.demo_scenario.value))?.pop();
     let source = source.ok_or_else(|| {

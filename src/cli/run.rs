@@ -14,7 +14,7 @@ use crate::delivery::Pace;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::run::Plan;
 use crate::scenario::{self, Script};
-use crate::vendor::{Subscription, Vendor, VendorRef};
+use crate::vendor::{Subscription, Vendor};
 
 /// Plays scenarios, sends their webhooks, and judges the receiver
 #[derive(Debug, Args)]
@@ -181,7 +181,7 @@ impl Wanted<'_> {
             let mut problems = Problems::new();
             let mut vendors = Vec::new();
             for name in &self.args.vendors {
-                vendors.extend(problems.note(self.setup.vendor(&VendorRef::parse(name))));
+                vendors.extend(problems.note(self.setup.vendor(name)));
             }
             return problems.or(Some(vendors));
         }

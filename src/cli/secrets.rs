@@ -6,7 +6,7 @@ use super::setup::Setup;
 use super::{Exit, Failure, Global};
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
-use crate::vendor::{Account, Choice, VendorRef};
+use crate::vendor::{Account, Choice};
 
 /// Prints the fixed test credentials that a receiver must be given
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(super) struct SecretsArgs {
 
 pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
-    let vendor = setup.vendor(&VendorRef::parse(&args.vendor))?;
+    let vendor = setup.vendor(&args.vendor)?;
     let account = setup.account(&vendor)?;
     let mut shown = if args.env { env_lines(&account) } else { told(&account) };
     // Headers and the handshake may hold secrets of the user's own.

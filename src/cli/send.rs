@@ -13,7 +13,7 @@ use crate::base::text::one_of;
 use crate::conversation::{EventKind, Role};
 use crate::diag::{Node, Problem, Problems, Source, code, toml};
 use crate::scenario::Script;
-use crate::vendor::{Data, EventRule, Subscription, Vendor, VendorRef, Wanted};
+use crate::vendor::{Data, EventRule, Subscription, Vendor, Wanted};
 
 /// Sends one webhook, as if all that leads to it had happened
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ fn role(word: &str) -> Result<Role, String> {
 pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
     let mut problems = args.playing.receivers.check(&setup.catalog);
-    let vendor = problems.note(setup.vendor(&VendorRef::parse(&args.vendor)));
+    let vendor = problems.note(setup.vendor(&args.vendor));
     let vendor = problems.or(vendor)?;
     let given = nodes(&args.set)?;
     let data = given.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();

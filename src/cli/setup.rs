@@ -74,12 +74,12 @@ impl Setup {
         let mut problems = self.unknown_vendors();
         let known = |id: &str| self.catalog.contains(id);
         for (key, _) in self.config.vendors.iter().filter(|(key, _)| known(&key.name)) {
-            let vendor = self.vendor(&VendorRef::parse(&key.name));
+            let vendor = self.vendor(&key.name);
             problems.note(vendor.and_then(|vendor| self.account(&vendor)));
         }
         for endpoint in self.config.endpoints.iter().filter(|e| known(&e.vendor)) {
             endpoint.headers(&mut problems);
-            if let Ok(vendor) = self.vendor(&VendorRef::parse(&endpoint.vendor)) {
+            if let Ok(vendor) = self.vendor(&endpoint.vendor) {
                 subscription(endpoint, &vendor, &mut problems);
             }
         }
@@ -91,14 +91,15 @@ impl Setup {
 
     /// The vendor that the user means: with the revision of the command line, else with that of
     /// the configuration.
-    pub(super) fn vendor(&self, reference: &VendorRef) -> Result<Arc<Vendor>, Problems> {
+    pub(super) fn vendor(&self, name: &str) -> Result<Arc<Vendor>, Problems> {
+        let reference = VendorRef::parse(name);
         let settings = self.config.vendors.get(&reference.id);
         let own = settings.and_then(|settings| settings.revision.as_ref());
         match own.filter(|_| reference.revision.is_none()) {
-            None => self.catalog.load(reference),
+            None => self.catalog.load(&reference),
             Some(revision) => {
                 let revised = Some(revision.value.clone());
-                let reference = VendorRef { revision: revised, ..reference.clone() };
+                let reference = VendorRef { revision: revised, ..reference };
                 self.catalog.load(&reference).map_err(|problems| problems.placed(&revision.place))
             }
         }
@@ -110,9 +111,8 @@ impl Setup {
         let names = draft.form.vendors.as_ref().map(|names| names.to_vec()).unwrap_or_default();
         let mut vendors = Vec::new();
         for name in names {
-            let reference = VendorRef::parse(&name);
-            if self.catalog.contains(&reference.id) {
-                let vendor = self.vendor(&reference).map_err(|others| others.placed(&name.place));
+            if self.catalog.contains(&VendorRef::parse(&name).id) {
+                let vendor = self.vendor(&name).map_err(|others| others.placed(&name.place));
                 vendors.extend(draft.problems.note(vendor));
             }
         }
@@ -129,7 +129,7 @@ impl Setup {
         self.loaded.get_or_init(|| {
             let (mut vendors, mut problems) = (Vec::new(), Problems::new());
             for id in self.catalog.ids() {
-                vendors.extend(problems.note(self.vendor(&VendorRef::parse(id))));
+                vendors.extend(problems.note(self.vendor(id)));
             }
             (vendors, problems)
         })

@@ -17,7 +17,7 @@ use crate::diag::{Problem, Problems, code};
 use crate::fidelity::capability::{Row, entities, events, kinds};
 use crate::fidelity::{samples, sent};
 use crate::scenario::Script;
-use crate::vendor::{Data, EventRule, Vendor, VendorRef, Wanted};
+use crate::vendor::{Data, EventRule, Vendor, Wanted};
 
 /// Shows what can be sent: by all vendors, by one, or of one type
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<Exit, Failu
         return Ok(Exit::Passed);
     }
     let vendors = match &args.vendor {
-        Some(id) => vec![setup.vendor(&VendorRef::parse(id))?],
+        Some(id) => vec![setup.vendor(id)?],
         None => setup.all_vendors()?,
     };
     let told = match (&args.vendor, &args.event_type) {
