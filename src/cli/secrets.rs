@@ -46,18 +46,24 @@ fn known(account: &Account) -> Vec<(String, String)> {
 /// What stands in the place of a secret of the user's own.
 const YOUR_OWN: &str = "(your own, from the configuration)";
 
-fn variable(account: &Account, name: &str) -> String {
-    format!("{}_{name}", account.vendor.id).to_uppercase().replace([' ', '-'], "_")
+/// The variable of a shell that holds something of a vendor's account.
+pub(super) fn variable(vendor: &str, name: &str) -> String {
+    format!("{vendor}_{name}").to_uppercase().replace([' ', '-', '.'], "_")
+}
+
+/// A text in a shell's quotes.
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn env_lines(account: &Account) -> String {
     let line = |(name, value): (String, Option<String>)| {
         let Some(value) = value else {
-            return format!("# {}: {YOUR_OWN}\n", variable(account, &name));
+            return format!("# {}: {YOUR_OWN}\n", variable(&account.vendor.id, &name));
         };
         let is_plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "._-:/@+=".contains(c));
-        let value = if is_plain { value } else { format!("'{}'", value.replace('\'', "'\\''")) };
-        format!("{}={value}\n", variable(account, &name))
+        let value = if is_plain { value } else { quoted(&value) };
+        format!("{}={value}\n", variable(&account.vendor.id, &name))
     };
     let known = known(account).into_iter().map(|(name, value)| (name, Some(value)));
     given(account).into_iter().chain(known).map(line).collect()
@@ -70,13 +76,13 @@ fn told(account: &Account) -> String {
         out += &format!("{}: give your receiver\n\n", vendor.name);
         for (name, value) in given(account) {
             let value = value.as_deref().unwrap_or(YOUR_OWN);
-            out += &format!("  {name:<22} {value:<42} {}\n", variable(account, &name));
+            out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.vendor.id, &name));
         }
         out += "\n";
     }
     out += &format!("{}: for reference, in requests\n\n", vendor.name);
     for (name, value) in known(account) {
-        out += &format!("  {name:<22} {value:<42} {}\n", variable(account, &name));
+        out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.vendor.id, &name));
     }
     out += "\nEach request is a POST of JSON with these headers (names in any case):\n\n";
     for (name, value) in account.header_rules() {

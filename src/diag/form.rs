@@ -7,7 +7,7 @@
 use std::ops::Deref;
 
 use jiff::SignedDuration;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::base::duration::{self, Span};
 use crate::base::text::nearest;
@@ -261,6 +261,18 @@ impl<T> Named<T> {
     }
 }
 
+impl Named<Node> {
+    /// The entries as those of a table.
+    pub fn entries(&self) -> Vec<(Key, Node)> {
+        self.iter().map(|(key, node)| (key.clone(), node.clone())).collect()
+    }
+
+    /// The entries without places.
+    pub fn to_json(&self) -> Map<String, Json> {
+        self.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect()
+    }
+}
+
 impl<T> Default for Named<T> {
     fn default() -> Self {
         Self(Vec::new())
@@ -358,7 +370,7 @@ pub fn unknown_key<'a>(key: &Key, known: impl IntoIterator<Item = &'a str>) -> P
 
 /// The schema of a table: its doc, its keys with their schema and whether they must be there.
 pub fn table_schema(doc: &str, keys: &[(&str, &str, Json, bool)], open: bool) -> Json {
-    let mut properties = serde_json::Map::new();
+    let mut properties = Map::new();
     for (key, doc, schema, _) in keys {
         let mut schema = schema.clone();
         if let Some(schema) = schema.as_object_mut() {

@@ -89,7 +89,7 @@ fn check(form: SampleForm, vendor: &Arc<Vendor>, index: &Arc<Source>) -> Result<
     let wanted = Wanted {
         by: form.by.map(|by| by.value),
         kind: form.kind.map(|kind| kind.value),
-        data: form.with.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect(),
+        data: form.with.to_json(),
     };
     let Some(rule) = vendor.rule(&form.type_.value, &wanted) else {
         let message = format!("{} sends no such `{}`", vendor.name, form.type_.value);

@@ -84,8 +84,7 @@ impl Fixed {
         for (key, option) in form.option.iter() {
             fixed.option.push((key.name.clone(), option.clone()));
         }
-        fixed.brand =
-            form.brand.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect();
+        fixed.brand = form.brand.to_json();
         fixed
     }
 
