@@ -59,7 +59,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
                 script,
                 url,
                 headers: Vec::new(),
-                subscription: vendor.default_subscription.clone(),
+                subscription: vendor.subscription(None),
                 seed: setup.config.seed,
                 start,
                 pace,

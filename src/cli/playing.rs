@@ -96,15 +96,12 @@ impl Playing {
         let account = setup.account(vendor)?;
         let mut problems = Problems::new();
         let plan = |url: &Url, headers: Vec<(String, Secret)>, own: Option<Subscription>| Plan {
-            number: 0,
+            number: 0, // which plans are played is known later
             script: Arc::clone(script),
             account: Arc::clone(&account),
             url: url.clone(),
             headers,
-            subscription: wanted.cloned().or(own).map_or_else(
-                || vendor.default_subscription.clone(),
-                |wanted| wanted.over(&vendor.default_subscription),
-            ),
+            subscription: vendor.subscription(wanted.cloned().or(own)),
             seed: self.seed.unwrap_or(setup.config.seed),
             start: instant(self.start.unwrap_or(setup.config.start)),
             pace: Pace::Virtual,
@@ -153,8 +150,11 @@ impl Playing {
         until_interrupted(async {
             self.receivers.wait(&plans, &dial).await?;
             while_serving_files(setup.config.files_port, async |files| {
-                let plans =
-                    plans.into_iter().map(|plan| Plan { files: Arc::clone(&files), ..plan });
+                let plans = plans.into_iter().zip(1..).map(|(plan, number)| Plan {
+                    number,
+                    files: Arc::clone(&files),
+                    ..plan
+                });
                 self.play(plans.collect(), pace, &dial).await
             })
             .await

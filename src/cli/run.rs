@@ -112,9 +112,6 @@ fn plans(wanted: &Wanted<'_>, sources: &[Arc<Source>]) -> Result<Vec<Plan>, Prob
             problems.push(Problem::anywhere(code::NOTHING_TO_PLAY, message));
         }
     }
-    for (plan, number) in plans.iter_mut().zip(1..) {
-        plan.number = number;
-    }
     problems.or(Some(plans))
 }
 

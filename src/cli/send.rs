@@ -52,10 +52,7 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
     check(&vendor, rule, &wanted, &given)?;
     let script = Arc::new(Script::sending(&vendor, rule, &wanted));
     let only = Subscription::to(&rule.event_type);
-    let mut plans = args.playing.plans(&script, &vendor, Some(&only), &setup)?;
-    for (plan, number) in plans.iter_mut().zip(1..) {
-        plan.number = number;
-    }
+    let plans = args.playing.plans(&script, &vendor, Some(&only), &setup)?;
     args.playing.execute(plans, RunPace::default(), &setup)
 }
 

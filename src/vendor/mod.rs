@@ -132,6 +132,12 @@ impl Vendor {
         }
     }
 
+    /// What an endpoint is sent that wants this; the default where it wants nothing in particular.
+    pub fn subscription(&self, wanted: Option<Subscription>) -> Subscription {
+        let default = &self.default_subscription;
+        wanted.map_or_else(|| default.clone(), |wanted| wanted.over(default))
+    }
+
     /// What it does about an event that somebody of this role causes.
     pub fn coverage(&self, on: EventKind, role: Role) -> Coverage<'_> {
         self.quiet.of(on, role).unwrap_or(Coverage::Sends)

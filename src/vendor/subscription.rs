@@ -36,7 +36,7 @@ impl Subscription {
 
     /// These patterns over a default: where they begin by taking away, they take from it.
     #[must_use]
-    pub fn over(self, default: &Self) -> Self {
+    pub(super) fn over(self, default: &Self) -> Self {
         if self.0.first().is_some_and(|first| first.takes_away) {
             return Self(default.0.iter().cloned().chain(self.0).collect());
         }
