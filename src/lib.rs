@@ -11,13 +11,14 @@ pub mod cli;
 
 pub mod listen;
 
+pub mod server;
+
 pub mod fidelity;
 pub mod run;
 
 pub mod delivery;
 pub mod report;
 pub mod scenario;
-pub mod server;
 
 pub mod vendor;
 
@@ -28,5 +29,6 @@ pub mod config;
 pub mod record;
 pub mod template;
 
-pub mod base;
 pub mod diag;
+
+pub mod base;

@@ -1,6 +1,6 @@
 //! Text for people: what others wrote is escaped before it reaches a terminal, and counts read well.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 /// Escapes control characters and direction marks, so that the text can neither begin a line,
 /// move a cursor nor reorder what stands beside it.
@@ -50,8 +50,9 @@ pub fn mask(text: &str) -> String {
 }
 
 /// `1 delivery`, `2 deliveries`.
-pub fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
+pub fn count(number: impl TryInto<u64> + Copy + Display, one: &str, many: &str) -> String {
+    let is_one = matches!(number.try_into(), Ok(1));
+    format!("{number} {}", if is_one { one } else { many })
 }
 
 /// `a`, `a or b`, `a, b or c`, each in backticks.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::secrets::{quoted, variable};
 use crate::base::text::count;
 use crate::run::{Plan, Rehearsed, rehearsal};
 
@@ -67,25 +68,23 @@ fn whole(plan: &Plan, request: &Rehearsed) -> String {
 /// A command of a shell that sends the request. Secrets of the user's own are variables.
 fn curl(plan: &Plan, request: &Rehearsed) -> String {
     let id = &plan.account.vendor.id;
-    let mut out = format!("curl -sS {} \\\n", quoted(plan.url.as_str(), id));
+    let mut out = format!("curl -sS {} \\\n", with_variables(plan.url.as_str(), id));
     for (name, value) in &request.headers {
-        let _ = writeln!(out, "  -H {} \\", quoted(&format!("{name}: {value}"), id));
+        let _ = writeln!(out, "  -H {} \\", with_variables(&format!("{name}: {value}"), id));
     }
-    let _ = writeln!(out, "  --data-binary {}", quoted(&request.body, id));
+    let _ = writeln!(out, "  --data-binary {}", with_variables(&request.body, id));
     out
 }
 
 /// A text in a shell's quotes; `${secret.token}` becomes the variable that `standin secrets` names.
-fn quoted(text: &str, vendor: &str) -> String {
+fn with_variables(text: &str, vendor: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, reference, after)) = next_reference(rest) {
-        let name = format!("{vendor}_{reference}").to_uppercase().replace(['-', '.'], "_");
-        let _ = write!(out, "'{}'\"${name}\"", before.replace('\'', "'\\''"));
+        out += &format!("{}\"${}\"", quoted(before), variable(vendor, reference));
         rest = after;
     }
-    let _ = write!(out, "'{}'", rest.replace('\'', "'\\''"));
-    out
+    out + &quoted(rest)
 }
 
 /// The text before a secret's reference, its name, and the text after it.
@@ -102,8 +101,8 @@ mod tests {
 
     #[test]
     fn a_text_is_quoted_for_a_shell_and_a_secret_is_a_variable() {
-        assert_eq!(quoted("it's", "acme"), r"'it'\''s'");
-        assert_eq!(quoted("A: ${secret.token}!", "acme"), r#"'A: '"$ACME_TOKEN"'!'"#);
-        assert_eq!(quoted("${header.X-Key}", "a-b"), r#"''"$A_B_X_KEY"''"#);
+        assert_eq!(with_variables("it's", "acme"), r"'it'\''s'");
+        assert_eq!(with_variables("A: ${secret.token}!", "acme"), r#"'A: '"$ACME_TOKEN"'!'"#);
+        assert_eq!(with_variables("${header.X-Key}", "a-b"), r#"''"$A_B_X_KEY"''"#);
     }
 }

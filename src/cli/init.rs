@@ -11,7 +11,7 @@ use super::schema::{What, of};
 use super::setup::Setup;
 use super::{Exit, Failure, Global};
 use crate::diag::{Problem, code};
-use crate::vendor::{Vendor, VendorRef};
+use crate::vendor::Vendor;
 
 /// Writes a commented scenario that passes, and its schema, for you to go on from
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ const SCHEMA: &str = "scenario.schema.json";
 
 pub(super) fn init(args: &InitArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
-    let vendor = setup.vendor(&VendorRef::parse(&args.vendor))?;
+    let vendor = setup.vendor(&args.vendor)?;
     write_new(&args.file, &story(&vendor, &args.file))?;
     let schema = args.file.with_file_name(SCHEMA);
     fs::write(&schema, format!("{:#}\n", of(What::Scenario)))

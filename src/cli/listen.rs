@@ -12,7 +12,7 @@ use super::{Exit, Failure, Global};
 use crate::base::text::count;
 use crate::diag::Problems;
 use crate::listen::{Received, Receiver, Wrong, serve};
-use crate::vendor::{Account, VendorRef};
+use crate::vendor::Account;
 
 /// Receives webhooks: verifies them, answers handshakes, shows what came
 #[derive(Debug, Args)]
@@ -55,13 +55,12 @@ pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<Exit, Failure
 }
 
 /// The account of one vendor, or those of all.
-pub(super) fn accounts(vendor: Option<&str>, setup: &Setup) -> Result<Vec<Arc<Account>>, Problems> {
-    let references: Vec<VendorRef> = match vendor {
-        Some(vendor) => vec![VendorRef::parse(vendor)],
-        None => setup.catalog.ids().map(VendorRef::parse).collect(),
+fn accounts(vendor: Option<&str>, setup: &Setup) -> Result<Vec<Arc<Account>>, Problems> {
+    let names = match vendor {
+        Some(vendor) => vec![vendor],
+        None => setup.catalog.ids().collect(),
     };
-    let account = |reference: &VendorRef| setup.account(&setup.vendor(reference)?);
-    references.iter().map(account).collect()
+    names.into_iter().map(|name| setup.account(&setup.vendor(name)?)).collect()
 }
 
 /// What is done with what comes.

@@ -12,7 +12,7 @@ use url::Url;
 use super::dry::{Form, rehearse};
 use super::progress::Progress;
 use super::receivers::{Receivers, allowed};
-use super::setup::{Setup, instant, interrupt, runtime, subscription};
+use super::setup::{Setup, instant, subscription, until_interrupted, while_serving_files};
 use super::{Exit, Failure};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
@@ -24,7 +24,6 @@ use crate::record::{Record, RunFinished, Verdict};
 use crate::report::{Console, Detail, JsonLines, Report};
 use crate::run::{self, Plan};
 use crate::scenario::Script;
-use crate::server::serve_files;
 use crate::vendor::{Subscription, Vendor};
 
 /// To whom it is sent, from which seed, and how it is told.
@@ -97,15 +96,12 @@ impl Playing {
         let account = setup.account(vendor)?;
         let mut problems = Problems::new();
         let plan = |url: &Url, headers: Vec<(String, Secret)>, own: Option<Subscription>| Plan {
-            number: 0,
+            number: 0, // which plans are played is known later
             script: Arc::clone(script),
             account: Arc::clone(&account),
             url: url.clone(),
             headers,
-            subscription: wanted.cloned().or(own).map_or_else(
-                || vendor.default_subscription.clone(),
-                |wanted| wanted.over(&vendor.default_subscription),
-            ),
+            subscription: vendor.subscription(wanted.cloned().or(own)),
             seed: self.seed.unwrap_or(setup.config.seed),
             start: instant(self.start.unwrap_or(setup.config.start)),
             pace: Pace::Virtual,
@@ -151,26 +147,17 @@ impl Playing {
             return Ok(Exit::Passed);
         }
         let dial = Dial::new(self.receivers.egress());
-        runtime()?.block_on(async {
-            let interrupted = interrupt().await;
-            let playing = async {
-                self.receivers.wait(&plans, &dial).await?;
-                let (serving, files) = serve_files(setup.config.files_port);
-                let plans =
-                    plans.into_iter().map(|plan| Plan { files: Arc::clone(&files), ..plan });
-                let exit = self.play(plans.collect(), pace, &dial).await;
-                if let Some(serving) = serving {
-                    serving.stop().await;
-                }
-                exit
-            };
-            tokio::select! {
-                exit = playing => exit,
-                _ = interrupted => {
-                    anstream::eprintln!("interrupted");
-                    Ok(Exit::Interrupted)
-                }
-            }
+        until_interrupted(async {
+            self.receivers.wait(&plans, &dial).await?;
+            while_serving_files(setup.config.files_port, async |files| {
+                let plans = plans.into_iter().zip(1..).map(|(plan, number)| Plan {
+                    number,
+                    files: Arc::clone(&files),
+                    ..plan
+                });
+                self.play(plans.collect(), pace, &dial).await
+            })
+            .await
         })
     }
 

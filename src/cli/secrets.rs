@@ -6,7 +6,7 @@ use super::setup::Setup;
 use super::{Exit, Failure, Global};
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
-use crate::vendor::{Account, Choice, VendorRef};
+use crate::vendor::{Account, Choice};
 
 /// Prints the fixed test credentials that a receiver must be given
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(super) struct SecretsArgs {
 
 pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
-    let vendor = setup.vendor(&VendorRef::parse(&args.vendor))?;
+    let vendor = setup.vendor(&args.vendor)?;
     let account = setup.account(&vendor)?;
     let mut shown =
         if args.env { env_lines(&account) } else { told(&account, &others(&account, &setup)) };
@@ -47,18 +47,24 @@ fn known(account: &Account) -> Vec<(String, String)> {
 /// What stands in the place of a secret of the user's own.
 const YOUR_OWN: &str = "(your own, from the configuration)";
 
-fn variable(account: &Account, name: &str) -> String {
-    format!("{}_{name}", account.vendor.id).to_uppercase().replace([' ', '-'], "_")
+/// The variable of a shell that holds something of a vendor's account.
+pub(super) fn variable(vendor: &str, name: &str) -> String {
+    format!("{vendor}_{name}").to_uppercase().replace([' ', '-', '.'], "_")
+}
+
+/// A text in a shell's quotes.
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn env_lines(account: &Account) -> String {
     let line = |(name, value): (String, Option<String>)| {
         let Some(value) = value else {
-            return format!("# {}: {YOUR_OWN}\n", variable(account, &name));
+            return format!("# {}: {YOUR_OWN}\n", variable(&account.vendor.id, &name));
         };
         let is_plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "._-:/@+=".contains(c));
-        let value = if is_plain { value } else { format!("'{}'", value.replace('\'', "'\\''")) };
-        format!("{}={value}\n", variable(account, &name))
+        let value = if is_plain { value } else { quoted(&value) };
+        format!("{}={value}\n", variable(&account.vendor.id, &name))
     };
     let known = known(account).into_iter().map(|(name, value)| (name, Some(value)));
     given(account).into_iter().chain(known).map(line).collect()
@@ -72,7 +78,7 @@ fn others(account: &Account, setup: &Setup) -> Vec<String> {
         secrets.map(|(name, secret)| (name.clone(), secret.expose().to_owned())).collect()
     };
     let differs = |reference: &String| {
-        let other = setup.vendor(&VendorRef::parse(reference)).and_then(|v| setup.account(&v));
+        let other = setup.vendor(reference).and_then(|v| setup.account(&v));
         other.is_ok_and(|other| exposed(&other) != exposed(account))
     };
     let revisions = setup.catalog.revisions(&vendor.id).into_iter();
@@ -87,7 +93,7 @@ fn told(account: &Account, others: &[String]) -> String {
         out += &format!("{}: give your receiver\n\n", vendor.name);
         for (name, value) in given(account) {
             let value = value.as_deref().unwrap_or(YOUR_OWN);
-            out += &format!("  {name:<22} {value:<42} {}\n", variable(account, &name));
+            out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.vendor.id, &name));
         }
         if !others.is_empty() {
             out += &format!("\n  Others are given to a receiver of {}.\n", others.join(", "));
@@ -98,7 +104,7 @@ fn told(account: &Account, others: &[String]) -> String {
     if !known.is_empty() {
         out += &format!("{}: for reference, in requests\n\n", vendor.name);
         for (name, value) in known {
-            out += &format!("  {name:<22} {value:<42} {}\n", variable(account, &name));
+            out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.vendor.id, &name));
         }
         out += "\n";
     }

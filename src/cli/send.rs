@@ -13,7 +13,7 @@ use crate::base::text::one_of;
 use crate::conversation::{EventKind, Role};
 use crate::diag::{Node, Problem, Problems, Source, code, json, toml};
 use crate::scenario::Script;
-use crate::vendor::{Data, EventRule, Subscription, Vendor, VendorRef, Wanted};
+use crate::vendor::{Data, EventRule, Subscription, Vendor, Wanted};
 
 /// Sends one webhook, as if all that leads to it had happened
 #[derive(Debug, Args)]
@@ -43,9 +43,8 @@ fn role(word: &str) -> Result<Role, String> {
 pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
     let mut problems = args.playing.receivers.check(&setup.catalog);
-    let vendor = setup.vendor(&VendorRef::parse(&args.vendor));
-    let vendor = vendor.map_err(|others| problems.extend(others));
-    let vendor = problems.or(vendor.ok())?;
+    let vendor = problems.note(setup.vendor(&args.vendor));
+    let vendor = problems.or(vendor)?;
     let given = nodes(&args.set)?;
     let data = given.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();
     let wanted = Wanted { by: args.by, kind: args.kind.clone(), data };
@@ -53,10 +52,7 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
     check(&vendor, rule, &wanted, &given)?;
     let script = Arc::new(Script::sending(&vendor, rule, &wanted));
     let only = Subscription::to(&rule.event_type);
-    let mut plans = args.playing.plans(&script, &vendor, Some(&only), &setup)?;
-    for (plan, number) in plans.iter_mut().zip(1..) {
-        plan.number = number;
-    }
+    let plans = args.playing.plans(&script, &vendor, Some(&only), &setup)?;
     args.playing.execute(plans, RunPace::default(), &setup)
 }
 
@@ -122,9 +118,9 @@ fn check(
             let message = format!("`{}` holds no `{key}`", rule.event_type);
             problems.push(Problem::anywhere(code::UNKNOWN_DATA, message).known(key, keys()));
         }
-        problems.extend(
-            data.and_then(|data| data.misfit(key, node)).map(Problems::from).unwrap_or_default(),
-        );
+        if let Some(problem) = data.and_then(|data| data.misfit(key, node)) {
+            problems.push(problem);
+        }
     }
     problems.or(Some(()))
 }

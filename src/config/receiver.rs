@@ -5,7 +5,6 @@ use url::{ParseError, Url};
 
 use crate::base::secret::{Reference, Secret};
 use crate::base::text::mask;
-use crate::diag::form::Fault;
 use crate::diag::{At, Named, Node, NonEmpty, Problem, Problems, Scalar, code};
 use crate::form;
 
@@ -73,7 +72,7 @@ pub fn check_header_name(name: &str) -> Result<(), String> {
 }
 
 impl Scalar for Reference {
-    fn scan(node: &Node) -> Result<Self, Fault> {
+    fn scan(node: &Node) -> Result<Self, Problem> {
         String::scan(node).map(Self)
     }
 
@@ -83,10 +82,9 @@ impl Scalar for Reference {
 }
 
 impl Scalar for Url {
-    fn scan(node: &Node) -> Result<Self, Fault> {
+    fn scan(node: &Node) -> Result<Self, Problem> {
         let text = String::scan(node)?;
-        let fault = |message| Fault { code: code::WRONG_URL, message, help: None };
-        receiver_url(&text).map_err(fault)
+        receiver_url(&text).map_err(|message| Problem::at(&node.place, code::WRONG_URL, message))
     }
 
     fn schema() -> serde_json::Value {

@@ -9,7 +9,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use crate::diag::code;
 use crate::diag::node::{Content, Key, Node, Table};
 use crate::diag::problem::{Problem, Problems};
-use crate::diag::source::Source;
+use crate::diag::source::{Place, Source};
 
 const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
@@ -90,7 +90,7 @@ impl Reader<'_> {
     }
 
     /// An integer where it is spelled like one; every other number keeps its spelling.
-    fn number(&mut self, spelling: &str, place: &crate::diag::source::Place) -> Content {
+    fn number(&mut self, spelling: &str, place: &Place) -> Content {
         match spelling.parse::<i64>() {
             Ok(int) if int.to_string() == spelling => Content::Int(int),
             _ if serde_json::from_str::<serde_json::Number>(spelling).is_ok() => {

@@ -101,6 +101,11 @@ impl Problems {
         self.0.extend(others.0);
     }
 
+    /// What another check gives; its problems are added where it found some.
+    pub fn note<T>(&mut self, checked: Result<T, impl Into<Self>>) -> Option<T> {
+        checked.map_err(|others| self.extend(others.into())).ok()
+    }
+
     /// The same, where those without a place of their own get this one.
     #[must_use]
     pub fn placed(mut self, place: &Place) -> Self {

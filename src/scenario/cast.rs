@@ -55,11 +55,7 @@ pub(super) fn check(form: &ScenarioForm, problems: &mut Problems) -> Vec<CastMem
             phone: text(&member.phone),
             locale: own.unwrap_or(default),
             is_new: member.is_new.as_ref().is_none_or(|is_new| is_new.value),
-            variables: member
-                .variables
-                .iter()
-                .map(|(k, n)| (k.name.clone(), n.to_json()))
-                .collect(),
+            variables: member.variables.to_json(),
         });
     }
     for role in [Role::Visitor, Role::Bot, Role::System] {

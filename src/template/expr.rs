@@ -146,10 +146,10 @@ fn resolve(
 fn part(shape: &Shape, step: &str) -> Option<Name> {
     match shape {
         Shape::Table(names) if names.whole && names.names.is_empty() => {
-            Some(Name::new(step, Shape::Any, true))
+            Some(Name::maybe(step, Shape::Any))
         }
         Shape::Table(names) => names.get(step).cloned(),
-        Shape::Any => Some(Name::new(step, Shape::Any, true)),
+        Shape::Any => Some(Name::maybe(step, Shape::Any)),
         _ => None,
     }
 }

@@ -30,6 +30,11 @@ pub struct LineRules {
     pub holes: Option<usize>,
 }
 
+impl LineRules {
+    /// Values may be made.
+    pub const MADE: Self = Self { made: true, bytes: None, holes: None };
+}
+
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
     Text(String),
@@ -79,11 +84,6 @@ impl Line {
             }
         }
         (problems.len() == before).then_some(Self { parts, shape })
-    }
-
-    /// A line without holes.
-    pub fn plain(text: impl Into<String>) -> Self {
-        Self { parts: vec![Part::Text(text.into())], shape: Shape::Text }
     }
 
     /// What the value looks like: a line that is one hole has the hole's own shape.

@@ -73,7 +73,11 @@ pub fn find<'a, T: ?Sized>(fields: &[Field<T>], object: &'a T, name: &str) -> Op
 
 /// The names of a table of fields.
 pub fn names<T: ?Sized>(about: &'static str, fields: &[Field<T>]) -> Names {
-    let name = |field: &Field<T>| Name::new(field.name, (field.shape)(), field.optional);
+    let name = |field: &Field<T>| Name {
+        name: field.name.to_owned(),
+        shape: (field.shape)(),
+        optional: field.optional,
+    };
     Names::new(about, fields.iter().map(name).collect())
 }
 

@@ -19,7 +19,7 @@ use super::request::{Choices, HeaderRule, Rules, SignatureRule, order};
 use super::rule::{Counter, EventRule, Quiet};
 use super::signature::{Algorithm, Encoding};
 use super::subscription::Subscription;
-use super::vocabulary::{Vocabulary, no_files};
+use super::vocabulary::Vocabulary;
 use super::{Vendor, coverage};
 use crate::base::text::one_of;
 use crate::config::check_header_name;
@@ -113,6 +113,12 @@ impl Checker<'_> {
         self.problems.push(Problem::at(place, code, message));
     }
 
+    fn unknown_kind<'k>(&mut self, kind: &At<String>, known: impl Iterator<Item = &'k str>) {
+        let message = format!("there is no kind `{}`", kind.value);
+        let problem = Problem::at(&kind.place, code::UNKNOWN_KIND, message);
+        self.problems.push(problem.known(kind, known));
+    }
+
     fn compile(&mut self, node: &Node, names: Names, spelling: Spelling) -> Option<Body> {
         let templates = self.templates;
         let files = |name: &str| templates.get(name).cloned();
@@ -131,7 +137,7 @@ impl Checker<'_> {
     }
 
     fn line(&mut self, text: &At<String>, names: Names) -> Option<Line> {
-        let library = Library { names, words: &self.vocabulary.words, files: &no_files };
+        let library = Library::without_files(names, &self.vocabulary.words);
         Line::check(text, &library, LineRules::default(), self.problems)
     }
 
@@ -152,11 +158,7 @@ impl Checker<'_> {
                     }
                 }
                 None if form.kinds.contains(&other.value) => {} // told already
-                None => {
-                    let message = format!("there is no kind `{}`", other.value);
-                    let problem = Problem::at(&other.place, code::UNKNOWN_KIND, message);
-                    self.problems.push(problem.known(other, form.kinds.names()));
-                }
+                None => self.unknown_kind(other, form.kinds.names()),
             }
         }
         kinds
@@ -195,9 +197,7 @@ impl Checker<'_> {
             return None;
         };
         if let Some(other) = form.answers.as_ref().filter(|o| !self.form.kinds.contains(&o.value)) {
-            let message = format!("there is no kind `{}`", other.value);
-            let problem = Problem::at(&other.place, code::UNKNOWN_KIND, message);
-            self.problems.push(problem.known(other, self.form.kinds.names()));
+            self.unknown_kind(other, self.form.kinds.names());
         }
         Some(Kind {
             name: name.to_owned(),
@@ -210,13 +210,11 @@ impl Checker<'_> {
 
     /// What a step may give, with what it is otherwise.
     fn data(&mut self, place: &Place, form: &Named<Node>, optional: &[At<String>]) -> Option<Data> {
-        let entries = form.iter().map(|(key, node)| (key.clone(), node.clone())).collect();
-        let node = Node { place: place.clone(), content: Content::Table(Table(entries)) };
+        let node = Node { place: place.clone(), content: Content::Table(Table(form.entries())) };
         let names = self.vocabulary.of_data();
         let otherwise = self.compile(&node, names, Spelling::COMPACT)?;
-        let written = form.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect();
         let optional = optional.iter().map(|key| key.value.clone()).collect();
-        Some(Data { written, optional, otherwise })
+        Some(Data { written: form.to_json(), optional, otherwise })
     }
 
     fn entities(&mut self) -> BTreeMap<String, Data> {
@@ -293,17 +291,13 @@ impl Checker<'_> {
     fn names_of(&mut self, form: &EventForm, on: Option<EventKind>, known: &Known) -> Vec<Name> {
         let wanted = form.when.as_ref().map(|when| when.kind.as_slice()).unwrap_or_default();
         let about_message = on == Some(EventKind::MessageSent);
-        for kind in wanted {
-            let kinds: Vec<&str> = if about_message {
-                self.form.kinds.names().collect()
-            } else {
-                self.form.entities.names().collect()
-            };
-            if !kinds.contains(&kind.as_str()) {
-                let message = format!("there is no kind `{}`", kind.value);
-                let problem = Problem::at(&kind.place, code::UNKNOWN_KIND, message);
-                self.problems.push(problem.known(kind, kinds));
-            }
+        let kinds: Vec<&str> = if about_message {
+            self.form.kinds.names().collect()
+        } else {
+            self.form.entities.names().collect()
+        };
+        for kind in wanted.iter().filter(|kind| !kinds.contains(&kind.as_str())) {
+            self.unknown_kind(kind, kinds.iter().copied());
         }
         let [one] = wanted else { return Vec::new() };
         let data = if about_message {
@@ -371,11 +365,7 @@ impl Checker<'_> {
     }
 
     fn retries(&mut self, fixed: &Fixed) -> Vec<RetryRule> {
-        let library = Library {
-            names: self.vocabulary.base.clone(),
-            words: &self.vocabulary.words,
-            files: &no_files,
-        };
+        let library = Library::without_files(self.vocabulary.base.clone(), &self.vocabulary.words);
         let rule = |form| RetryRule::check(form, self.form, (&library, fixed), self.problems);
         self.form.delivery.retry.iter().filter_map(rule).collect()
     }

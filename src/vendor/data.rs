@@ -65,9 +65,9 @@ impl Data {
     /// The names of the data, for templates; each table in a list has the made names too.
     pub(super) fn names(&self, made: &ItemNames) -> Vec<Name> {
         let name = |(key, written): (&String, &Json)| {
-            Name::new(key, with_ids(Shape::of_json(written), made), false)
+            Name::always(key, with_ids(Shape::of_json(written), made))
         };
-        let optional = self.optional.iter().map(|key| Name::new(key, Shape::Any, true));
+        let optional = self.optional.iter().map(|key| Name::maybe(key, Shape::Any));
         self.written.iter().map(name).chain(optional).collect()
     }
 }

@@ -42,10 +42,8 @@ impl Account {
         if let Some(rule) = self.signature_rule() {
             return rule;
         }
-        let is_secret =
-            |text: &str| self.secrets.values().any(|secret| text.contains(secret.expose()));
         let headers = self.header_rules();
-        if let Some((name, _)) = headers.iter().find(|(_, value)| is_secret(value)) {
+        if let Some((name, _)) = headers.iter().find(|(_, value)| self.holds_secret(value)) {
             return format!(
                 "Verify: the header {name} must be what it is above. Answer anything else with 401."
             );
@@ -58,13 +56,8 @@ impl Account {
 
     /// What an event is verified by, in two or three words.
     pub fn verified_by(&self) -> String {
-        match self
-            .vendor
-            .requests
-            .signature
-            .as_ref()
-            .and_then(|rule| rule.method(&self.roots()).ok())
-        {
+        let rule = self.vendor.requests.signature.as_ref();
+        match rule.and_then(|rule| rule.method(&self.roots()).ok()) {
             Some((algorithm, _)) => format!("{algorithm} over the raw body"),
             None if self.secrets.is_empty() => "nothing".into(),
             None => "a token".into(),

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{
-    Background, Receiver, Reply, agree, path, standin, standin_in, stderr, stdout,
+    Background, Receiver, Reply, agree, configured, path, standin, standin_in, stderr, stdout,
 };
 
 fn code(output: &Output) -> i32 {
@@ -97,15 +97,14 @@ fn several_vendors_and_scenarios_are_played_one_after_the_other() {
 #[test]
 fn the_configuration_gives_receivers_credentials_and_options() {
     let receiver = Receiver::agreeing();
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("token"), "s3cret\n").unwrap();
     let config = format!(
         "seed = 5\n[vendor.wotnot]\naccount = {{ bot_id = 4711 }}\nsecret = {{ token = 'file:token' }}\n\
          option = {{ event_token_in = 'bearer' }}\n[[endpoint]]\nvendor = 'wotnot'\nurl = '{}'\n\
          events = ['message']\nheaders = {{ X-Env = 'ci' }}\n",
         receiver.url()
     );
-    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let folder = configured(&config);
+    fs::write(folder.path().join("token"), "s3cret\n").unwrap();
     let output = standin_in(folder.path(), &["run", "handover", "--vendor", "wotnot", "--json"]);
     let told = stdout(&output);
     assert_eq!(code(&output), 0, "{told}{}", stderr(&output));
@@ -127,9 +126,7 @@ fn the_handshake_can_carry_the_token_in_a_header() {
         let token = came.header("authorization").unwrap();
         if came.body == "{}" { Reply::Status(200, token) } else { Reply::good() }
     });
-    let folder = tempfile::tempdir().unwrap();
-    let config = "[vendor.wotnot]\noption = { handshake_token_in = 'authorization' }\n";
-    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let folder = configured("[vendor.wotnot]\noption = { handshake_token_in = 'authorization' }\n");
     let arguments = ["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()];
     let output = standin_in(folder.path(), &arguments);
     assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
@@ -138,12 +135,7 @@ fn the_handshake_can_carry_the_token_in_a_header() {
 #[test]
 fn a_token_in_the_body_is_an_option() {
     let receiver = Receiver::agreeing();
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(
-        folder.path().join("standin.toml"),
-        "[vendor.wotnot]\noption = { event_token_in = 'body' }\n",
-    )
-    .unwrap();
+    let folder = configured("[vendor.wotnot]\noption = { event_token_in = 'body' }\n");
     let output = standin_in(
         folder.path(),
         &["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()],
@@ -299,9 +291,8 @@ fn listen_and_run_know_a_usual_mistake() {
     let listening = Listening::start(&["listen", "erxes", "--port", "0"]);
     let secrets = stdout(&standin(&["secrets", "erxes", "--env"]));
     let token = secrets.lines().find_map(|line| line.strip_prefix("ERXES_TOKEN=")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
     let config = format!("[vendor.erxes]\nsecret = {{ token = 'Bearer {token}' }}\n");
-    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let folder = configured(&config);
     let output = standin_in(
         folder.path(),
         &["run", "handover", "--vendor", "erxes", "--to", &listening.url],
@@ -316,12 +307,7 @@ fn listen_and_run_know_a_usual_mistake() {
 #[test]
 fn listen_says_which_header_is_wrong() {
     let listening = Listening::start(&["listen", "liveperson", "--port", "0"]);
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(
-        folder.path().join("standin.toml"),
-        "[vendor.liveperson]\nsecret = { client_secret = 'another' }\n",
-    )
-    .unwrap();
+    let folder = configured("[vendor.liveperson]\nsecret = { client_secret = 'another' }\n");
     let output = standin_in(
         folder.path(),
         &["run", "handover", "--vendor", "liveperson", "--to", &listening.url],

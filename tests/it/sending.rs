@@ -1,9 +1,10 @@
 //! `standin send`, and what `--dry-run` and `--curl` tell of what would be sent.
 
-use std::fs;
 use std::process::Command;
 
-use crate::support::{Came, Receiver, skipped, standin, standin_in, stderr, stdout, vendors};
+use crate::support::{
+    Came, Receiver, configured, skipped, standin, standin_in, stderr, stdout, vendors,
+};
 
 /// Sends one webhook to a receiver of its own; gives what came.
 fn send(arguments: &[&str]) -> Vec<Came> {
@@ -131,9 +132,7 @@ fn a_curl_command_sends_the_same_bytes() {
 
 #[test]
 fn a_secret_of_the_users_own_is_a_variable_of_the_shell() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = "[vendor.wotnot]\nsecret = { token = 'quiet-heron-77' }\n";
-    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let folder = configured("[vendor.wotnot]\nsecret = { token = 'quiet-heron-77' }\n");
     let told = stdout(&standin_in(folder.path(), &["send", "wotnot", "note", "--curl"]));
     assert!(told.contains(r#"'Authorization: '"$WOTNOT_TOKEN"''"#), "{told}");
     assert!(!told.contains("quiet-heron-77"), "{told}");

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Receiver, Reply, path, standin, standin_in, stderr, stdout};
+use crate::support::{Receiver, Reply, configured, path, standin, standin_in, stderr, stdout};
 
 const OPEN: &str = "[[step]]\nopen = {}\n";
 
@@ -192,8 +192,7 @@ fn what_others_wrote_neither_begins_a_line_nor_moves_the_cursor() {
 
 #[test]
 fn secrets_for_the_environment_leave_out_what_is_the_users_own() {
-    let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), "standin.toml", "[vendor.wotnot]\nsecret = { token = 'canary' }\n");
+    let folder = configured("[vendor.wotnot]\nsecret = { token = 'canary' }\n");
     let told = stdout(&standin_in(folder.path(), &["secrets", "wotnot", "--env"]));
     assert!(told.starts_with("# WOTNOT_TOKEN: (your own, from the configuration)\n"), "{told}");
     let told = stdout(&standin_in(folder.path(), &["secrets", "wotnot"]));
