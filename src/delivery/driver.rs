@@ -18,6 +18,9 @@ use super::{Conversation, Delivery};
 use crate::base::draw::Draw;
 use crate::record::{Met, Method, Outcome, Recorder, Scope, What};
 
+/// Why a request is not sent whose intent could not be kept.
+pub const UNKEPT: &str = "it could not be written down, so it was not sent";
+
 /// What a driver drives.
 #[derive(Clone, Debug)]
 pub struct Course {
@@ -237,11 +240,7 @@ impl<T: Transport> Driver<T> {
         let Some(asks) = self.asks.upgrade() else { return };
         let transport = Arc::clone(&self.transport);
         let met = tokio::spawn(async move {
-            if intent.kept().await {
-                transport.send(request).await
-            } else {
-                unsent("it could not be written down, so it was not sent")
-            }
+            if intent.kept().await { transport.send(request).await } else { unsent(UNKEPT) }
         });
         tokio::spawn(async move {
             let broke = |error| unsent(&format!("the transport broke: {error}"));

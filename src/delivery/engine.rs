@@ -231,9 +231,12 @@ impl Engine {
         }
         (job.hop, job.address) = (0, None);
         let waited = now.duration_since(delivery.at);
-        let mut rng = self.draw.rng(&format!("jitter {} {attempt}", delivery.id));
-        match delivery.policy.next(attempt, waited, &met, &mut rng) {
-            Next::Retry(delay) => {
+        let rng = || self.draw.rng(&format!("jitter {} {attempt}", delivery.id));
+        let disables = |status| delivery.policy.disable.statuses.contains(status);
+        let is_off = met.final_status().is_some_and(disables);
+        self.health.entry(delivery.endpoint.number).or_default().is_off |= is_off;
+        match delivery.policy.next(attempt, waited, &met, rng) {
+            Next::Retry(delay) if !is_off => {
                 job.attempt += 1;
                 let delay = self.keeps_own_time(key).then_some(delay);
                 self.tell_finished(&delivery, sent, met, delay);
@@ -326,9 +329,8 @@ impl Engine {
         }
         let health = self.health.entry(delivery.endpoint.number).or_default();
         health.given_up = if accepted { 0 } else { health.given_up + 1 };
-        let disable = &delivery.policy.disable;
-        health.is_off |= disable.after.is_some_and(|after| health.given_up >= after)
-            || met.final_status().is_some_and(|status| disable.statuses.contains(status));
+        let limit = delivery.policy.disable.after;
+        health.is_off |= limit.is_some_and(|limit| health.given_up >= limit);
         let settled = Settled {
             delivery: delivery.id.clone(),
             event_type: delivery.event_type.clone(),

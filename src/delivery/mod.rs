@@ -19,7 +19,7 @@ mod transport;
 mod wire;
 
 pub use dial::{Dial, Look};
-pub use driver::{Course, Handle, drive};
+pub use driver::{Course, Handle, UNKEPT, drive};
 pub use engine::{Address, Command, Engine, Input, Key, Sent, Timer};
 pub use failure::Failure;
 pub use net::Net;

@@ -35,13 +35,20 @@ impl Backoff {
     }
 
     /// How long to wait after the attempt of this number, which met this.
-    pub(super) fn delay(&self, attempt: u32, met: &Met, rng: &mut ChaCha8Rng) -> SignedDuration {
+    pub(super) fn delay(
+        &self,
+        attempt: u32,
+        met: &Met,
+        rng: impl FnOnce() -> ChaCha8Rng,
+    ) -> SignedDuration {
         let grown = self.factor.checked_pow(attempt.saturating_sub(1));
         let grown = grown.and_then(|times| i32::try_from(times).ok());
         let grown = grown.and_then(|times| self.delay.checked_mul(times)).unwrap_or(self.cap);
         let asked = self.retry_after.zip(retry_after(met)).map(|(most, asked)| asked.min(most));
         let delay = grown.min(self.cap).max(asked.unwrap_or(SignedDuration::ZERO));
-        delay.saturating_add(self.jitter.draw(rng))
+        let Span { low, high } = self.jitter;
+        let jitter = if low == high { low } else { self.jitter.draw(&mut rng()) };
+        delay.saturating_add(jitter)
     }
 }
 

@@ -94,13 +94,13 @@ impl Policy {
     }
 
     /// What follows from the attempt of this number, counted from 1, which met this, so long after
-    /// the delivery was due. The generator draws the delay's jitter.
+    /// the delivery was due. What the delay's jitter is drawn from is made only where there is one.
     pub fn next(
         &self,
         attempt: u32,
         waited: SignedDuration,
         met: &Met,
-        rng: &mut ChaCha8Rng,
+        rng: impl FnOnce() -> ChaCha8Rng,
     ) -> Next {
         if self.accepts(met) {
             return Next::Done;
@@ -158,10 +158,9 @@ mod tests {
 
     /// The run times of every attempt against a receiver that never accepts, in seconds.
     fn schedule(policy: &Policy, met: &Met) -> Vec<i64> {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
         let (mut times, mut waited) = (vec![0], SignedDuration::ZERO);
         for attempt in 1..100_000 {
-            match policy.next(attempt, waited, met, &mut rng) {
+            match policy.next(attempt, waited, met, || ChaCha8Rng::seed_from_u64(1)) {
                 Next::Retry(delay) => waited += delay,
                 _ => return times,
             }
@@ -173,8 +172,8 @@ mod tests {
     #[test]
     fn without_retries_a_failure_ends_a_delivery() {
         let policy = policy(Retry::None, Backoff::default());
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut next = |met: &Met| policy.next(1, SignedDuration::ZERO, met, &mut rng);
+        let rng = || ChaCha8Rng::seed_from_u64(1);
+        let next = |met: &Met| policy.next(1, SignedDuration::ZERO, met, rng);
         assert_eq!(next(&answered(201, &[])), Next::Done);
         assert_eq!(next(&answered(204, &[])), Next::GiveUp);
         assert_eq!(next(&Met::failure(Outcome::Reset, "", 1)), Next::GiveUp);
@@ -239,8 +238,8 @@ mod tests {
             let met = answered(503, &[("Retry-After", &header)]);
             let longest = delay.max(cap).max(clamp) + jitter.high;
             let next = |retry| {
-                let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                policy(retry, backoff).next(attempt, millis(waited), &met, &mut rng)
+                let rng = || ChaCha8Rng::seed_from_u64(seed);
+                policy(retry, backoff).next(attempt, millis(waited), &met, rng)
             };
             match next(Retry::Count(times)) {
                 Next::Retry(delay) => {

@@ -1,7 +1,7 @@
 //! Shakes hands with an endpoint before anything else is sent to it.
 
 use super::Plan;
-use crate::delivery::{Endpoint, Request, Transport};
+use crate::delivery::{Endpoint, Request, Transport, UNKEPT};
 use crate::record::{Met, Method, Outcome, Recorder, Scope, What};
 
 /// Asks the endpoint whether it agrees, where the vendor does. Gives whether payloads are sent.
@@ -31,7 +31,7 @@ pub(super) async fn shake<T: Transport>(
     let met = if intent.kept().await {
         transport.send(request).await
     } else {
-        Met::failure(Outcome::Unsendable, "it could not be written down", 0)
+        Met::failure(Outcome::Unsendable, UNKEPT, 0)
     };
     let judged = match met.final_status() {
         Some(status) => plan.account.judge_answer(proof, status, &met.answer),

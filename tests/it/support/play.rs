@@ -7,7 +7,7 @@ use standin::base::clock::Clock;
 use standin::base::draw::Draw;
 use standin::base::shelf::Shelf;
 use standin::config::{FILES_PORT, files_url, receiver_url};
-use standin::delivery::{Dial, Net, Pace};
+use standin::delivery::{Dial, Net, Pace, Transport};
 use standin::diag::{Source, render::render};
 use standin::record::{Record, RunFinished, What};
 use standin::run::{Plan, run};
@@ -60,6 +60,7 @@ pub(crate) struct Playing {
     conversations: u32,
     pace: Pace,
     events: Vec<String>,
+    options: Vec<(String, String)>,
     files: Arc<Shelf>,
     files_port: u16,
 }
@@ -82,6 +83,7 @@ pub(crate) fn play(scenario: &str) -> Playing {
         conversations: 1,
         pace: Pace::Virtual,
         events: Vec::new(),
+        options: Vec::new(),
         files: Arc::default(),
         files_port: FILES_PORT,
     }
@@ -126,6 +128,12 @@ impl Playing {
         self
     }
 
+    /// With this option of the vendor's chosen.
+    pub(crate) fn choosing(mut self, option: &str, value: &str) -> Self {
+        self.options.push((option.into(), value.into()));
+        self
+    }
+
     /// With files that can be fetched on this port.
     pub(crate) fn with_files(mut self, port: u16, files: &Arc<Shelf>) -> Self {
         (self.files_port, self.files) = (port, Arc::clone(files));
@@ -156,6 +164,9 @@ impl Playing {
         };
         let mut account = Account::test(&vendor);
         account.files = files_url(self.files_port);
+        for (option, value) in self.options {
+            account.options.insert(option, value.into()).unwrap();
+        }
         Plan {
             number: 1,
             script: Arc::new(script),
@@ -175,18 +186,27 @@ impl Playing {
     pub(crate) fn against(self, url: &str) -> Played {
         let plan = self.plan(url);
         let wire = plan.account.vendor.wire.clone();
-        let net = Arc::new(Net::new(Dial::new(Egress::default()), wire.as_deref()));
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async {
-            let (sink, mut source) = mpsc::channel(1_000);
-            let playing = tokio::spawn(run(plan, net, Clock::System, sink));
-            let mut records = Vec::new();
-            while let Some(record) = source.recv().await {
-                records.push(record);
-            }
-            Played { records, finished: playing.await.unwrap() }
-        })
+        carry_out(plan, Net::new(Dial::new(Egress::default()), wire.as_deref()))
     }
+
+    /// Over a transport of the test's own: schedules are longer than any test.
+    pub(crate) fn over(self, transport: impl Transport) -> Played {
+        carry_out(self.plan("http://127.0.0.1:9/"), transport)
+    }
+}
+
+fn carry_out(plan: Plan, transport: impl Transport) -> Played {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let (sink, mut source) = mpsc::channel(1_000);
+        let transport = Arc::new(transport);
+        let playing = tokio::spawn(run(plan, transport, Clock::System, sink));
+        let mut records = Vec::new();
+        while let Some(record) = source.recv().await {
+            records.push(record);
+        }
+        Played { records, finished: playing.await.unwrap() }
+    })
 }
 
 impl Played {

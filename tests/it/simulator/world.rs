@@ -1,0 +1,426 @@
+//! A world in which the engine delivers: a receiver, a network, a journal, and everything that goes
+//! wrong with them, drawn from one seed and played by an event heap.
+//!
+//! The world knows nothing of how the engine works. It keeps what was written down and what the
+//! receiver saw, and says which invariant does not hold.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt as _, SeedableRng as _};
+use standin::base::draw::Draw;
+use standin::base::duration::Span;
+use standin::delivery::{Command, Delivery, Endpoint, Engine, Input, Sent, Timer};
+use standin::policy::{Backoff, Disable, Parks, Policy, Retry, StatusSet};
+use standin::record::{Met, Outcome, Settled, What};
+
+/// Milliseconds of the world's own time.
+type Millis = i64;
+
+/// When the receiver and the network have got well.
+const WELL: Millis = 60_000;
+/// How long an attempt waits for an answer.
+const TIMEOUT: Millis = 10_000;
+/// The longest delay that any policy here knows.
+const CAP: Millis = 300_000;
+const RETENTION: Millis = 3_600_000;
+
+/// What happens next.
+#[derive(Debug)]
+enum Happens {
+    /// A player hands over the delivery at this place of the plan.
+    Submit(usize),
+    /// A request reaches the receiver.
+    Arrive(Sent, usize),
+    /// What a request met reaches the engine, if it is still the engine of this life.
+    Meet(Sent, Met),
+    Timer(Timer),
+}
+
+/// One entry of the heap: when, in which order, in which life of the process.
+struct Entry(Millis, u64, u32, Happens);
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0, self.1) == (other.0, other.1)
+    }
+}
+impl Eq for Entry {}
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0, self.1).cmp(&(other.0, other.1))
+    }
+}
+
+/// What is written down of an attempt, which survives every crash.
+#[derive(Debug, Default)]
+struct Written {
+    intents: u32,
+    result: Option<Met>,
+}
+
+/// A whole life of an engine, from one seed.
+pub(crate) struct World {
+    rng: ChaCha8Rng,
+    plan: Vec<Delivery>,
+    at: Vec<Millis>,
+    heap: BinaryHeap<Reverse<Entry>>,
+    pushed: u64,
+    engine: Engine,
+    life: u32,
+    crashes_left: u32,
+    now: Millis,
+    /// How far the clock that the engine is told is off.
+    skew: Millis,
+    /// What the deliveries are called, and their places in the plan.
+    places: BTreeMap<String, usize>,
+    of_key: BTreeMap<u64, usize>,
+    journal: BTreeMap<(usize, u32), Written>,
+    settled: BTreeMap<usize, Settled>,
+    /// The deliveries that arrived, in order.
+    seen: Vec<usize>,
+    keeps_order: bool,
+    /// How many things have happened.
+    pub(crate) steps: u64,
+}
+
+impl World {
+    /// The world of a seed.
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let policy = Arc::new(policy(&mut rng));
+        let dress: standin::delivery::Dress = Arc::new(|_, _| Vec::new());
+        let endpoints: Vec<_> = (1..=rng.random_range(1..=3_u32))
+            .map(|number| {
+                let url = format!("http://127.0.0.1:{number}/").parse().unwrap();
+                Arc::new(Endpoint::new(number, url, Arc::clone(&dress)))
+            })
+            .collect();
+        let mut plan = Vec::new();
+        let mut at = Vec::new();
+        for conversation in 1..=rng.random_range(1..=4_u32) {
+            let mut time = 0;
+            for number in 1..=rng.random_range(1..=5) {
+                time += rng.random_range(0..=8_000);
+                at.push(time);
+                plan.push(Delivery {
+                    id: format!("{conversation}-{number}"),
+                    conversation,
+                    step: number,
+                    event_type: "said".into(),
+                    body: "{}".into(),
+                    at: timestamp(time),
+                    endpoint: Arc::clone(&endpoints[rng.random_range(0..endpoints.len())]),
+                    policy: Arc::clone(&policy),
+                });
+            }
+        }
+        let crashes_left = if rng.random_ratio(1, 3) { rng.random_range(1..=3) } else { 0 };
+        let places = (0..).zip(&plan).map(|(place, delivery)| (delivery.id.clone(), place));
+        let mut world = Self {
+            places: places.collect(),
+            engine: Engine::new(Draw::of_run(seed)),
+            keeps_order: policy.parks != Parks::Nothing && policy.hold.is_none(),
+            rng,
+            plan,
+            at,
+            heap: BinaryHeap::new(),
+            pushed: 0,
+            life: 0,
+            crashes_left,
+            now: 0,
+            skew: 0,
+            of_key: BTreeMap::new(),
+            journal: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            seen: Vec::new(),
+            steps: 0,
+        };
+        world.begin();
+        world
+    }
+
+    /// Lets everything happen; gives the first invariant that does not hold.
+    pub(crate) fn check(mut self) -> Result<u64, String> {
+        self.run()?;
+        self.judge()?;
+        // I7: once everything is over, starting again changes nothing.
+        let (sent, outcomes) = (self.sent(), format!("{:?}", self.settled));
+        self.crashes_left = 0;
+        self.restart();
+        self.run()?;
+        let same = format!("{:?}", self.settled) == outcomes;
+        // A clock that jumps lets deliveries expire that would not have done so.
+        if self.sent() != sent && self.skew == 0 {
+            return Err("I7: starting again sent something".into());
+        }
+        // I8: what is said of the deliveries follows from what was written down.
+        if self.keeps_order && self.skew == 0 && !same {
+            return Err("I8: the same results led to something else".into());
+        }
+        Ok(self.steps)
+    }
+
+    fn sent(&self) -> u32 {
+        self.journal.values().map(|written| written.intents).sum()
+    }
+
+    /// A process begins: every player begins anew, what is known of attempts comes from the journal.
+    fn begin(&mut self) {
+        for place in 0..self.plan.len() {
+            let at = self.now + self.at[place];
+            self.push(at, Happens::Submit(place));
+        }
+        let now = self.now;
+        for (delivery, at) in self.plan.iter_mut().zip(&self.at) {
+            delivery.at = timestamp(now + at + self.skew);
+        }
+    }
+
+    fn restart(&mut self) {
+        self.life += 1;
+        self.engine = Engine::new(Draw::of_run(0));
+        self.of_key.clear();
+        self.settled.clear();
+        self.begin();
+    }
+
+    fn push(&mut self, at: Millis, happens: Happens) {
+        self.pushed += 1;
+        self.heap.push(Reverse(Entry(at, self.pushed, self.life, happens)));
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        while let Some(Reverse(Entry(at, _, life, happens))) = self.heap.pop() {
+            self.now = self.now.max(at);
+            self.steps += 1;
+            if self.steps > 100_000 {
+                return Err("L1: it never ends".into());
+            }
+            let lost = life != self.life;
+            let input = match happens {
+                Happens::Arrive(sent, place) => {
+                    self.arrive(sent, place)?;
+                    continue;
+                }
+                _ if lost => continue,
+                Happens::Submit(place) => Input::Submit(self.plan[place].clone()),
+                Happens::Meet(sent, met) => {
+                    if self.crashes() {
+                        continue;
+                    }
+                    let place = self.of_key[&sent.key];
+                    self.journal.entry((place, sent.attempt)).or_default().result =
+                        Some(met.clone());
+                    Input::Finished(sent, met)
+                }
+                Happens::Timer(timer) => Input::Due(timer),
+            };
+            if self.now < WELL && self.rng.random_ratio(1, 200) {
+                self.skew += self.rng.random_range(-3_600_000..=3_600_000);
+            }
+            let commands = self.engine.step(timestamp(self.now + self.skew), input);
+            self.carry_out(commands)?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, commands: Vec<Command>) -> Result<(), String> {
+        let life = self.life;
+        for command in commands {
+            if life != self.life {
+                return Ok(()); // it crashed on the way
+            }
+            match command {
+                Command::Send(delivery, sent, _) => self.send(&delivery, sent)?,
+                Command::SetTimer(_, timer, at) => {
+                    let after = at.duration_since(timestamp(self.now + self.skew)).as_millis();
+                    let after = Millis::try_from(after).unwrap_or(Millis::MAX / 2);
+                    self.push(self.now + after.max(0), Happens::Timer(timer));
+                }
+                Command::Tell(_, What::DeliverySettled(settled)) => {
+                    let place = self.places[&settled.delivery];
+                    if self.settled.insert(place, settled).is_some() {
+                        return Err(format!("delivery {place} settled twice"));
+                    }
+                }
+                Command::Tell(..) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the process dies now, and begins again.
+    fn crashes(&mut self) -> bool {
+        let dies = self.crashes_left > 0 && self.now < WELL && self.rng.random_ratio(1, 12);
+        if dies {
+            self.crashes_left -= 1;
+            self.restart();
+        }
+        dies
+    }
+
+    fn send(&mut self, delivery: &Delivery, sent: Sent) -> Result<(), String> {
+        let place = self.places[&delivery.id];
+        self.of_key.insert(sent.key, place);
+        let written = self.journal.entry((place, sent.attempt)).or_default();
+        if let Some(met) = written.result.clone() {
+            // What was met in an earlier life needs no second request.
+            self.push(self.now, Happens::Meet(sent, met));
+            return Ok(());
+        }
+        if sent.attempt > 1 {
+            let before = self.journal.get(&(place, sent.attempt - 1));
+            let failed = before.and_then(|before| before.result.as_ref());
+            if failed.is_none_or(|met| delivery.policy.accepts(met)) {
+                return Err(format!("I5: {} was sent again for no reason", delivery.id));
+            }
+        }
+        // The journal breaks, or the process dies, before or after the intent is written.
+        if self.crashes() {
+            return Ok(());
+        }
+        self.journal.entry((place, sent.attempt)).or_default().intents += 1;
+        if self.crashes() {
+            return Ok(());
+        }
+        self.transmit(sent, place);
+        Ok(())
+    }
+
+    /// What the network and the receiver do with a request.
+    fn transmit(&mut self, sent: Sent, place: usize) {
+        let latency = self.rng.random_range(1..=if self.now < WELL { 4_000 } else { 5 });
+        let arrives = self.now + latency / 2;
+        let failure = |outcome| Met::failure(outcome, "", 0);
+        let fate = if self.now < WELL { self.rng.random_range(0..10) } else { 0 };
+        let (arrival, met, after) = match fate {
+            5 => (true, answer(500), latency),
+            6 => (
+                true,
+                Met { headers: vec![("Retry-After".into(), "3".into())], ..answer(429) },
+                latency,
+            ),
+            7 => (false, failure(Outcome::Reset), latency),
+            8 => (true, failure(Outcome::Reset), latency),
+            9 => (self.rng.random_ratio(1, 2), failure(Outcome::TimeoutHead), TIMEOUT),
+            _ => (true, answer(200), latency),
+        };
+        if arrival {
+            self.push(arrives, Happens::Arrive(sent, place));
+        }
+        if fate == 4 {
+            // It is told twice, and the second time too late.
+            let later = self.rng.random_range(0..=20_000);
+            let at = self.now + after + later;
+            self.push(at, Happens::Meet(sent, met.clone()));
+        }
+        self.push(self.now + after, Happens::Meet(sent, met));
+    }
+
+    fn arrive(&mut self, sent: Sent, place: usize) -> Result<(), String> {
+        // I2: nothing arrives that was not written down before.
+        if self.journal.get(&(place, sent.attempt)).is_none_or(|written| written.intents == 0) {
+            return Err(format!("I2: delivery {place} arrived and nobody wrote it down"));
+        }
+        self.seen.push(place);
+        Ok(())
+    }
+
+    fn judge(&self) -> Result<(), String> {
+        for (place, delivery) in self.plan.iter().enumerate() {
+            let id = &delivery.id;
+            let settled = self.settled.get(&place).ok_or(format!("I1: {id} never settled"))?;
+            let seen = self.seen.iter().filter(|other| **other == place).count();
+            if settled.accepted && seen == 0 {
+                return Err(format!("I4: {id} counts as delivered, and nobody saw it"));
+            }
+            let intents: u32 = self.intents(place).map(|written| written.intents).sum();
+            if seen > usize::try_from(intents).unwrap() {
+                return Err(format!("I5: {id} was seen {seen} times, of {intents} written"));
+            }
+            let results = self.intents(place).filter(|written| written.result.is_some()).count();
+            let attempts = self.intents(place).count();
+            // What a clock that jumps lets expire may leave an attempt of an earlier life in doubt.
+            if results != attempts && self.skew == 0 {
+                return Err(format!("I6: {id} ends with {results} results of {attempts} attempts"));
+            }
+        }
+        if self.keeps_order {
+            self.judge_order()?;
+        }
+        let last = self.at.iter().max().copied().unwrap_or(0);
+        // Each crash begins the story anew.
+        let bound = (last + WELL) * 4 + 2 * CAP + 60_000;
+        if self.skew == 0 && self.now > bound {
+            return Err(format!("L1: it ended after {} s", self.now / 1000));
+        }
+        Ok(())
+    }
+
+    fn intents(&self, place: usize) -> impl Iterator<Item = &Written> {
+        self.journal.range((place, 0)..(place + 1, 0)).map(|(_, written)| written)
+    }
+
+    /// I3: an endpoint sees what a conversation sends it for the first time in its order.
+    fn judge_order(&self) -> Result<(), String> {
+        let mut first = BTreeMap::new();
+        for place in &self.seen {
+            let delivery = &self.plan[*place];
+            let lane = (delivery.endpoint.number, delivery.conversation);
+            let before = first.entry(lane).or_insert_with(Vec::new);
+            if !before.contains(place) {
+                if before.last().is_some_and(|last| last > place) {
+                    return Err(format!("I3: {} came after what followed it", delivery.id));
+                }
+                before.push(*place);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn timestamp(millis: Millis) -> Timestamp {
+    Timestamp::from_millisecond(1_767_600_000_000 + millis).unwrap()
+}
+
+fn answer(status: u16) -> Met {
+    Met { status: Some(status), ..Met::failure(Outcome::Answered, "", 1) }
+}
+
+fn policy(rng: &mut ChaCha8Rng) -> Policy {
+    let millis = SignedDuration::from_millis;
+    let jitter = if rng.random_ratio(1, 2) { 500 } else { 0 };
+    let backoff = Backoff {
+        delay: millis(2_000),
+        factor: rng.random_range(1..=3),
+        cap: millis(CAP),
+        jitter: Span { low: millis(0), high: millis(jitter) },
+        retry_after: rng.random_ratio(1, 2).then(|| millis(CAP)),
+    };
+    let retry = match rng.random_range(0..6) {
+        0 => Retry::None,
+        1 | 2 => Retry::Count(rng.random_range(1..=5)),
+        _ => Retry::Retention(millis(RETENTION)),
+    };
+    Policy {
+        success: StatusSet::good(),
+        failing_types: Vec::new(),
+        redirects: 0,
+        retry,
+        backoff,
+        parks: Parks::ALL[rng.random_range(0..Parks::ALL.len())],
+        hold: rng.random_ratio(1, 2).then(|| millis(4_000)),
+        disable: Disable::default(),
+        connect: millis(5_000),
+        total: millis(TIMEOUT),
+    }
+}
