@@ -67,7 +67,7 @@ fn excerpts(problem: &Problem) -> Vec<Excerpt<'_>> {
     let Some(place) = &problem.place else { return Vec::new() };
     let also = problem.also.as_ref();
     let also = also.map(|(also, label)| line_of(also, AnnotationKind::Context, label));
-    let first = line_of(place, AnnotationKind::Primary, &problem.label);
+    let first = line_of(place, AnnotationKind::Primary, "");
     std::iter::once(first).chain(also).collect()
 }
 

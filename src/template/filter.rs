@@ -19,7 +19,7 @@ use crate::diag::{Place, Problem, code};
 
 crate::words! {
     /// The names of the filters.
-    pub enum FilterName {
+    pub(super) enum FilterName {
         /// A time as milliseconds since 1970, an integer.
         EpochMs = "epoch_ms",
         /// A time as whole seconds since 1970, an integer.

@@ -195,12 +195,6 @@ impl From<String> for Value<'_> {
     }
 }
 
-impl From<i64> for Value<'_> {
-    fn from(int: i64) -> Self {
-        Self::Int(int)
-    }
-}
-
 impl<'a> FromIterator<&'a str> for Value<'a> {
     fn from_iter<T: IntoIterator<Item = &'a str>>(texts: T) -> Self {
         Self::List(texts.into_iter().map(Self::from).collect())
