@@ -45,6 +45,7 @@ pub fn compile(
         scope: Scope::default(),
         problems,
         holes: 0,
+        included: 0,
         includes: Vec::new(),
     };
     let before = compiler.problems.len();
@@ -67,6 +68,8 @@ pub(super) struct Compiler<'a> {
     pub(super) scope: Scope,
     pub(super) problems: &'a mut Problems,
     pub(super) holes: usize,
+    /// Bytes of the files that were included so far.
+    pub(super) included: usize,
     pub(super) includes: Vec<String>,
 }
 
@@ -105,26 +108,36 @@ impl Lead {
 
 /// Writing steps in the making; chunks grow together.
 #[derive(Default)]
-pub(super) struct Out(Vec<Op>);
+pub(super) struct Out {
+    ops: Vec<Op>,
+    /// What the next chunk holds.
+    chunk: String,
+}
 
 impl Out {
     pub(super) fn chunk(&mut self, text: &str) {
-        if let Some(Op::Chunk(last)) = self.0.last_mut() {
-            *last = format!("{last}{text}").into();
-        } else {
-            self.0.push(Op::Chunk(text.into()));
-        }
+        self.chunk.push_str(text);
     }
 
     pub(super) fn push(&mut self, op: Op) {
         match op {
             Op::Chunk(text) => self.chunk(&text),
-            op => self.0.push(op),
+            op => {
+                self.end_chunk();
+                self.ops.push(op);
+            }
         }
     }
 
-    pub(super) fn ops(self) -> Ops {
-        self.0.into()
+    fn end_chunk(&mut self) {
+        if !self.chunk.is_empty() {
+            self.ops.push(Op::Chunk(std::mem::take(&mut self.chunk).into()));
+        }
+    }
+
+    pub(super) fn ops(mut self) -> Ops {
+        self.end_chunk();
+        self.ops.into()
     }
 }
 

@@ -49,6 +49,8 @@ pub(super) struct Frame<'a> {
     pub(super) root: &'a dyn Object,
     /// Values of the bound names, by depth.
     pub(super) bound: Vec<Value<'a>>,
+    /// Elements of lists that were walked through so far.
+    pub(super) walked: usize,
 }
 
 /// Checks a hole against what is known where it stands.

@@ -93,7 +93,7 @@ impl Line {
 
     /// The text, with made values drawn from the scope under this name.
     pub fn text(&self, root: &dyn Object, draw: (&Draw, &str)) -> String {
-        let frame = Frame { root, bound: Vec::new() };
+        let frame = Frame { root, bound: Vec::new(), walked: 0 };
         self.parts.iter().enumerate().map(|(at, part)| part.text(&frame, draw, at)).collect()
     }
 
@@ -110,7 +110,7 @@ impl Line {
                 MadeValue::Int(int) => int.into(),
             },
             [Part::Hole(expr)] => {
-                let frame = Frame { root, bound: Vec::new() };
+                let frame = Frame { root, bound: Vec::new(), walked: 0 };
                 expr.value(&frame).into_json()
             }
             _ => self.text(root, draw).into(),
