@@ -13,7 +13,7 @@ use crate::base::text::one_of;
 use crate::conversation::{EventKind, Role};
 use crate::diag::{Node, Problem, Problems, Source, code, json, toml};
 use crate::scenario::Script;
-use crate::vendor::{Data, EventRule, Subscription, Vendor, Wanted};
+use crate::vendor::{Data, EventRule, Subscription, Vendor, Wanted, misfit};
 
 /// Sends one webhook, as if all that leads to it had happened
 #[derive(Debug, Args)]
@@ -56,6 +56,9 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
     args.playing.execute(plans, RunPace::default(), &setup)
 }
 
+/// Keys whose values are texts, whatever they look like.
+const TEXTS: [&str; 2] = ["text", "comment"];
+
 /// What was given, by key. Each is a line of TOML, or its value is JSON; where it is neither, its
 /// value is the text itself.
 fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
@@ -67,16 +70,22 @@ fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
             problems.push(Problem::anywhere(code::MISSING_KEY, message));
             continue;
         };
-        if value.starts_with(['[', '{'])
+        let is_text = TEXTS.contains(&path.trim());
+        if !is_text
+            && value.starts_with(['[', '{'])
             && let (Some(node), others) = json::parse(&Source::new("--set", value))
             && others.is_empty()
         {
             nodes.push((path.trim().to_owned(), node));
             continue;
         }
+        let is_meant = |node: &Node| {
+            let written = node.as_table().and_then(|table| table.get(path.trim()));
+            !is_text || written.is_some_and(|node| node.as_text().is_some())
+        };
         let text = format!("{path} = {}", Json::from(value));
         let (node, others) = match toml::parse(&Source::new("--set", given.as_str())) {
-            (node, others) if others.is_empty() => (node, others),
+            (node, others) if others.is_empty() && is_meant(&node) => (node, others),
             _ => toml::parse(&Source::new("--set", text)),
         };
         problems.extend(others);
@@ -86,15 +95,16 @@ fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
     problems.or(Some(nodes))
 }
 
-/// What an event that is no message, no entity and not told by itself may be given.
-fn known(on: EventKind) -> &'static [&'static str] {
+/// What an event may be given beside the data of its kind, each with something that fits it.
+fn known(on: EventKind) -> Vec<(&'static str, Json)> {
+    let text = || Json::from("");
     match on {
-        EventKind::NoteAdded => &["text"],
-        EventKind::TypingChanged => &["on"],
-        EventKind::LabelsChanged => &["label", "action"],
-        EventKind::FlowStarted => &["name", "states"],
-        EventKind::ConversationRated => &["score", "comment"],
-        _ => &[],
+        EventKind::MessageSent | EventKind::NoteAdded => vec![("text", text())],
+        EventKind::TypingChanged => vec![("on", true.into())],
+        EventKind::LabelsChanged => vec![("label", text()), ("action", text())],
+        EventKind::FlowStarted => vec![("name", text()), ("states", 1.into())],
+        EventKind::ConversationRated => vec![("score", 5.into()), ("comment", text())],
+        _ => Vec::new(),
     }
 }
 
@@ -109,16 +119,19 @@ fn check(
         return Ok(()); // variables have names of anybody's choice
     }
     let data = vendor.data_of(rule, wanted);
-    let text = (rule.on == EventKind::MessageSent).then_some("text");
-    let keys =
-        || data.into_iter().flat_map(Data::keys).chain(text).chain(known(rule.on).iter().copied());
+    let known = known(rule.on);
+    let keys = || data.into_iter().flat_map(Data::keys).chain(known.iter().map(|(key, _)| *key));
     let mut problems = Problems::new();
     for (key, node) in given {
         if !keys().any(|known| known == key) {
             let message = format!("`{}` holds no `{key}`", rule.event_type);
             problems.push(Problem::anywhere(code::UNKNOWN_DATA, message).known(key, keys()));
         }
-        if let Some(problem) = data.and_then(|data| data.misfit(key, node)) {
+        let of_kind = data.and_then(|data| data.misfit(key, node));
+        let own =
+            || known.iter().find(|(known, _)| known == key).and_then(|(_, fit)| misfit(fit, node));
+        let own = || own().map(|problem| problem.help(format!("it is given as `--set {key}=…`")));
+        if let Some(problem) = of_kind.or_else(own) {
             problems.push(problem);
         }
     }

@@ -170,7 +170,8 @@ fn is_alike(answer: &Json, asked: &Json) -> bool {
     asked.get("type").is_some_and(|asked| answer.get("type") == Some(asked))
 }
 
-fn misfit(written: &Json, node: &Node) -> Option<Problem> {
+/// What is wrong with a value in the place of one that is written, if anything.
+pub fn misfit(written: &Json, node: &Node) -> Option<Problem> {
     match (written, &node.content) {
         (Json::Null, _)
         | (Json::String(_), Content::Text(_))

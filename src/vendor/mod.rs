@@ -35,7 +35,7 @@ use std::sync::Arc;
 pub use account::Account;
 pub use catalog::{Catalog, VendorRef};
 pub use cause::Wanted;
-pub use data::Data;
+pub use data::{Data, misfit};
 pub use explain::Choice;
 pub use folder::Folder;
 pub use forms::{Certainty, SourceForm, VendorForm};

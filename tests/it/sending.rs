@@ -58,6 +58,22 @@ fn a_kind_and_its_data_can_be_wanted() {
 }
 
 #[test]
+fn a_text_is_a_text_whatever_it_looks_like() {
+    for (set, text) in [
+        ("text=42", "42"),
+        ("text=true", "true"),
+        ("text=1e999", "1e999"),
+        ("text=[1]", "[1]"),
+        ("text={\"a\":1}", "{\"a\":1}"),
+        ("text=\"quoted\"", "quoted"),
+        ("text=", ""),
+    ] {
+        let came = send(&["ebbot", "chat.bot.message", "--set", set]);
+        assert_eq!(came[0].json()["data"]["value"], text, "{set}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_told_and_nothing_is_sent() {
     for (arguments, told) in [
         (&["ebbot", "chat.crate"][..], "did you mean `chat.create`?"),
