@@ -38,6 +38,7 @@ fn spellings(secret: &str) -> Vec<String> {
         url.replace("%20", "+"),
         url,
         percent.concat(),
+        secret.chars().rev().collect(),
     ]
 }
 
