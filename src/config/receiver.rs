@@ -5,7 +5,7 @@ use url::{ParseError, Url};
 
 use crate::base::secret::{Reference, Secret};
 use crate::base::text::mask;
-use crate::diag::{At, Named, Node, NonEmpty, Problem, Problems, Scalar, code};
+use crate::diag::{At, Named, Node, NonEmpty, Place, Problem, Problems, Scalar, code};
 use crate::form;
 
 form! {
@@ -29,11 +29,8 @@ impl EndpointForm {
             if let Err(message) = check_header_name(&key.name) {
                 problems.push(Problem::at(&key.place, code::WRONG_HEADER, message));
             }
-            if HeaderValue::from_str(&value.0).is_err() {
-                let message = "the value holds characters that no header can hold";
-                let problem = Problem::at(&value.place, code::WRONG_HEADER, message);
-                problems
-                    .push(problem.help("a value stands on one line, without control characters"));
+            if let Err(problem) = check_header_value(&value.0, &value.place) {
+                problems.push(problem);
             }
         }
     }
@@ -69,6 +66,18 @@ pub fn check_header_name(name: &str) -> Result<(), String> {
         return Err(format!("`{name}` belongs to the connection, which sets it itself"));
     }
     Ok(())
+}
+
+/// Checks the value of a header as a file has it.
+pub fn check_header_value(value: &str, place: &Place) -> Result<(), Problem> {
+    match HeaderValue::from_str(value) {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            let message = "the value holds characters that no header can hold";
+            let problem = Problem::at(place, code::WRONG_HEADER, message);
+            Err(problem.help("a value stands on one line, without control characters"))
+        }
+    }
 }
 
 impl Scalar for Reference {

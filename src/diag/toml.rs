@@ -100,7 +100,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("unclosed table", "a table begins with `[name]`"),
     ("unclosed inline table", "a table in place ends with `}`"),
     ("unclosed array", "a list ends with `]`"),
-    ("recurse", "tables and lists nest 80 deep at most"),
+    ("recurs", "tables and lists nest 80 deep at most"),
     ("carriage return", "save the file with the line ends of Unix or of Windows"),
 ];
 

@@ -21,8 +21,8 @@ use super::signature::{Algorithm, Encoding};
 use super::subscription::Subscription;
 use super::vocabulary::Vocabulary;
 use super::{Vendor, coverage};
-use crate::base::text::one_of;
-use crate::config::check_header_name;
+use crate::base::text::{A_NAME, is_name, one_of};
+use crate::config::{check_header_name, check_header_value};
 use crate::conversation::{EventKind, Habits};
 use crate::diag::{
     At, Content, Form as _, Key, Named, Node, Place, Problem, Problems, Table, code,
@@ -41,6 +41,10 @@ pub(super) fn check(
     problems: &mut Problems,
 ) -> Option<Vendor> {
     let form = VendorForm::read(node, problems)?;
+    if !is_name(&form.id) {
+        let message = format!("a vendor's id is {A_NAME}");
+        problems.push(Problem::at(&form.id.place, code::VENDOR_FOLDER, message));
+    }
     let (vocabulary, ids, fixed) = Vocabulary::of(&form, problems);
     let mut checker = Checker { form: &form, vocabulary, templates, problems };
     let spelling = spelling(&form.json);
@@ -315,6 +319,9 @@ impl Checker<'_> {
             let when = Choices::check(&header.when, &self.form.option, self.problems);
             if let Err(message) = check_header_name(&header.name) {
                 self.problem(&header.name.place, code::WRONG_HEADER, message);
+            }
+            if let Err(problem) = check_header_value(&header.value, &header.value.place) {
+                self.problems.push(problem);
             }
             let value = self.line(&header.value, names.clone());
             rules.headers.extend(value.map(|value| HeaderRule {
