@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::setup::{Setup, read, scenarios, toml_files};
 use super::watch::watch;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::base::text::count;
 use crate::config::Config;
 use crate::diag::{Problem, Problems, Source, code};
@@ -46,11 +46,10 @@ fn explain(text: &str) -> Result<Exit, Failure> {
     };
     let indented = |example: &str| example.replace('\n', "\n    ");
     let (wrong, right) = (indented(explained.wrong), indented(explained.right));
-    anstream::println!(
-        "{}: {}\n\nwrong:\n    {wrong}\n\nright:\n    {right}",
-        explained.code,
-        explained.about
-    );
+    print(format_args!(
+        "{}: {}\n\nwrong:\n    {wrong}\n\nright:\n    {right}\n",
+        explained.code, explained.about
+    ))?;
     Ok(Exit::Passed)
 }
 
@@ -64,7 +63,7 @@ fn once(paths: &[String], global: &Global) -> Result<Exit, Failure> {
         check.path(path);
     }
     check.problems.or(Some(()))?;
-    anstream::println!("{} checked, no problems", count(check.checked, "file", "files"));
+    print(format_args!("{} checked, no problems\n", count(check.checked, "file", "files")))?;
     Ok(Exit::Passed)
 }
 

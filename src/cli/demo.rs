@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::sync::mpsc;
 
 use super::setup::{Setup, instant, scenarios, speed, until_interrupted, while_serving_files};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::base::address::Egress;
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
@@ -72,7 +72,8 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
         .await;
         telling.await.context("the report broke")?;
         serving.stop().await;
-        anstream::println!("{}", next_steps(&vendor.full_id(), &setup.config.demo_scenario.value));
+        let next = next_steps(&vendor.full_id(), &setup.config.demo_scenario.value);
+        print(format_args!("{next}\n"))?;
         Ok(finished.verdict.into())
     })
 }

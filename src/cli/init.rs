@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::schema::{What, of};
 use super::setup::Setup;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::diag::{Problem, code};
 use crate::vendor::Vendor;
 
@@ -37,8 +37,8 @@ pub(super) fn init(args: &InitArgs, global: &Global) -> Result<Exit, Failure> {
     fs::write(&schema, format!("{:#}\n", of(What::Scenario)))
         .with_context(|| format!("cannot write `{}`", schema.display()))?;
     let file = args.file.display();
-    anstream::println!("wrote {file} and {}", schema.display());
-    anstream::println!("Next: standin check {file}");
+    let schema = schema.display();
+    print(format_args!("wrote {file} and {schema}\nNext: standin check {file}\n"))?;
     Ok(Exit::Passed)
 }
 

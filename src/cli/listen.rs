@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::setup::{Setup, interrupt, runtime};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, note};
 use crate::base::text::count;
 use crate::diag::Problems;
 use crate::listen::{Received, Receiver, Wrong, serve};
@@ -44,12 +44,12 @@ pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<Exit, Failure
         for account in &accounts {
             let path =
                 if args.vendor.is_some() { String::new() } else { account.vendor.id.clone() };
-            anstream::eprintln!("{:<12} http://{}/{path}", account.vendor.id, serving.address);
+            note(format_args!("{:<12} http://{}/{path}", account.vendor.id, serving.address));
         }
-        anstream::eprintln!("{}; Ctrl-C ends it", mode(&args.wrong));
+        note(format_args!("{}; Ctrl-C ends it", mode(&args.wrong)));
         interrupted.await.context("cannot wait for Ctrl-C")?;
         serving.stop().await;
-        anstream::eprintln!("{}", counted.told());
+        note(counted.told());
         Ok(Exit::Passed)
     })
 }

@@ -13,7 +13,7 @@ use super::dry::{Form, rehearse};
 use super::progress::Progress;
 use super::receivers::{Receivers, allowed};
 use super::setup::{Setup, instant, subscription, until_interrupted, while_serving_files};
-use super::{Exit, Failure};
+use super::{Exit, Failure, print};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
 use crate::base::secret::Secret;
@@ -143,8 +143,7 @@ impl Playing {
                 (_, true) => Form::Whole,
                 _ => Form::Lines,
             };
-            plans.iter().for_each(|plan| anstream::print!("{}", rehearse(plan, form)));
-            return Ok(Exit::Passed);
+            return dry_run(&plans, form);
         }
         let dial = Dial::new(self.receivers.egress());
         until_interrupted(async {
@@ -189,12 +188,26 @@ impl Playing {
         let finished: Vec<_> = played.buffered(pace.jobs).collect().await;
         telling.await.map_err(|error| anyhow::anyhow!("the report broke: {error}"))??;
         if finished.len() > 1 && !self.json {
-            anstream::println!("{}", total(&finished));
+            print(format_args!("{}\n", total(&finished)))?;
         }
         let passed = |run: &RunFinished| run.verdict == Verdict::Passed;
         let all = finished.iter().all(|run| run.as_ref().is_some_and(passed));
         Ok(if all { Exit::Passed } else { Exit::Failed })
     }
+}
+
+/// Tells what the plans would send. A reader that has gone away is no failure of ours.
+fn dry_run(plans: &[Plan], form: Form) -> Result<Exit, Failure> {
+    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    let mut whole = true;
+    for plan in plans {
+        match rehearse(plan, form, &mut out) {
+            Ok(complete) => whole &= complete,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Passed),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(if whole { Exit::Passed } else { Exit::Failed })
 }
 
 /// How several runs ended, in a line.

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::playing::{Playing, RunPace, no_receiver};
 use super::setup::{Setup, scenarios, speed};
 use super::watch::watch;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, note};
 use crate::base::limits::{MAX_CONVERSATIONS, MAX_PLAYED_STEPS};
 use crate::base::text::{escape, one_of};
 use crate::delivery::Pace;
@@ -99,7 +99,7 @@ fn plans(wanted: &Wanted<'_>, sources: &[Arc<Source>]) -> Result<Vec<Plan>, Prob
         if plans.is_empty() {
             problems.push(Problem::anywhere(code::VENDOR_CANNOT, reason));
         } else {
-            anstream::eprintln!("{}", escape(&reason));
+            note(escape(&reason));
         }
     }
     if plans.is_empty() && problems.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 
-use super::Exit;
+use super::{Exit, Failure, print};
 use crate::config::ConfigForm;
 use crate::diag::Form as _;
 use crate::scenario;
@@ -29,9 +29,9 @@ pub(super) enum What {
     Vendor,
 }
 
-pub(super) fn schema(args: &SchemaArgs) -> Exit {
-    anstream::println!("{:#}", of(args.what));
-    Exit::Passed
+pub(super) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
+    print(format_args!("{:#}\n", of(args.what)))?;
+    Ok(Exit::Passed)
 }
 
 /// The schema of a file.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::setup::Setup;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::vendor::{Account, Choice};
@@ -26,7 +26,7 @@ pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<Exit, Failu
         if args.env { env_lines(&account) } else { told(&account, &others(&account, &setup)) };
     // Headers and the handshake may hold secrets of the user's own.
     Redactor::new(account.secret_references()).text(&mut shown);
-    anstream::print!("{shown}");
+    print(shown)?;
     Ok(Exit::Passed)
 }
 

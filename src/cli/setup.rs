@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use jiff::Timestamp;
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, note};
 use crate::base::clock::Clock;
 use crate::base::shelf::Shelf;
 use crate::config::{Config, EndpointForm, Start, files_url};
@@ -173,7 +175,7 @@ pub(super) fn subscription(
 
 /// The configuration that is read: that of the flag, else the one in the working folder.
 pub(super) fn config_path(global: &Global) -> Option<PathBuf> {
-    let here = || Some(PathBuf::from(CONFIG)).filter(|path| path.exists());
+    let here = || Some(PathBuf::from(CONFIG)).filter(|path| path.symlink_metadata().is_ok());
     global.config.clone().or_else(here)
 }
 
@@ -264,9 +266,25 @@ pub(super) fn instant(start: Start) -> Timestamp {
     }
 }
 
-/// Listens for Ctrl-C from now on; what is given ends when it is pressed.
+/// Ends when Ctrl-C is pressed, or when the process is asked to end, as CI and containers do.
+#[cfg(unix)]
+async fn interrupted() -> io::Result<()> {
+    let mut asked = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = asked.recv() => Ok(()),
+    }
+}
+
+/// Ends when Ctrl-C is pressed.
+#[cfg(not(unix))]
+async fn interrupted() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+/// Listens for an interruption from now on; what is given ends when it comes.
 pub(super) async fn interrupt() -> impl Future<Output = io::Result<()>> {
-    let mut pressed = Box::pin(tokio::signal::ctrl_c());
+    let mut pressed = Box::pin(interrupted());
     let now = poll_fn(|context| Poll::Ready(pressed.as_mut().poll(context))).await;
     async move {
         match now {
@@ -285,7 +303,7 @@ pub(super) fn until_interrupted(
         tokio::select! {
             exit = work => exit,
             _ = interrupted => {
-                anstream::eprintln!("interrupted");
+                note("interrupted");
                 Ok(Exit::Interrupted)
             }
         }

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::Value as Json;
 
 use super::setup::{Setup, instant};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::base::draw::Draw;
 use crate::base::fake::{FAKES, LOCALES, fake};
 use crate::base::shelf::FILES;
@@ -40,7 +40,7 @@ pub(super) struct VendorsArgs {
 pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
     if args.fake {
-        anstream::print!("{}", fakes());
+        print(fakes())?;
         return Ok(Exit::Passed);
     }
     let vendors = match &args.vendor {
@@ -55,7 +55,7 @@ pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<Exit, Failu
         (Some(_), None) => one(&vendors[0], &setup)?,
         (None, _) => overview(&vendors, &setup)?,
     };
-    anstream::print!("{told}");
+    print(told)?;
     Ok(Exit::Passed)
 }
 

@@ -8,7 +8,8 @@ use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
 use super::setup::{config_path, interrupt, runtime};
-use super::{Exit, Failure, Global, tell};
+use super::{Exit, Failure, Global, note, tell};
+use crate::base::text::count;
 
 /// How often files are looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -30,7 +31,7 @@ pub(super) fn watch(
     loop {
         let before = look(&watched);
         let exit = once().unwrap_or_else(tell);
-        anstream::eprintln!("watching {} files; Ctrl-C ends it\n", before.len());
+        note(format_args!("watching {}; Ctrl-C ends it\n", count(before.len(), "file", "files")));
         let mut seen = before.clone();
         loop {
             if interrupted.recv_timeout(INTERVAL) != Err(mpsc::RecvTimeoutError::Timeout) {

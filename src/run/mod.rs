@@ -28,7 +28,7 @@ use crate::record::{Entry, FilesTold, Record, Recorder, RunFinished, RunStarted,
 use crate::scenario::Script;
 use crate::vendor::{Account, Subscription};
 
-pub use rehearsal::{Rehearsed, rehearsal};
+pub use rehearsal::{Rehearsed, RehearsedRequest, rehearsal};
 pub use verdict::Tally;
 
 /// Everything that a run is made of.

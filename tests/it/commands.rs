@@ -150,6 +150,35 @@ fn a_token_in_the_body_is_an_option() {
     }
 }
 
+#[cfg(target_os = "linux")] // only there is a device that is always full
+#[test]
+fn what_cannot_be_printed_is_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let begin = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_standin"));
+        command.args(arguments).current_dir(folder.path()).env_clear();
+        command
+    };
+    for arguments in [
+        &["vendors"][..],
+        &["check"],
+        &["check", "--explain", "E010"],
+        &["schema", "scenario"],
+        &["secrets", "ebbot"],
+        &["completions", "bash"],
+        &["init", "ebbot"],
+        &["demo", "--speed", "1000"],
+        &["run", "handover", "--vendor", "ebbot", "--dry-run"],
+    ] {
+        let output = begin(arguments).stdout(full()).output().unwrap();
+        assert_eq!(code(&output), 3, "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).starts_with("could not: "), "{arguments:?}");
+    }
+    let output = begin(&["run", "nothing", "--vendor", "ebbot"]).stderr(full()).output().unwrap();
+    assert_eq!(code(&output), 2);
+}
+
 #[test]
 fn check_draws_every_problem_on_its_source_and_sends_nothing() {
     let receiver = Receiver::agreeing();
