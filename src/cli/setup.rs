@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Exit, Failure, Global, note};
 use crate::base::clock::Clock;
 use crate::base::shelf::Shelf;
-use crate::config::{Config, EndpointForm, Start, files_url};
+use crate::config::{Config, EndpointForm, HEADER_VALUE, Start, files_url, is_header_value};
 use crate::diag::{At, Problem, Problems, Source, code};
 use crate::scenario::{Draft, bundled, bundled_names};
 use crate::server::serve_files;
@@ -154,6 +154,14 @@ impl Setup {
         let settings = self.config.vendors.get(&vendor.id);
         let mut account = Account::configured(vendor, settings, &mut problems);
         account.files = files_url(self.config.files_port);
+        let headers = account.handshake_headers("").into_iter().chain(account.headers("", 1));
+        let unfit = |(_, value): &(String, String)| !is_header_value(value);
+        if let Some((name, _)) = headers.into_iter().find(unfit) {
+            let message =
+                format!("a secret of {} does not fit into the header `{name}`", vendor.id);
+            let problem = Problem::anywhere(code::WRONG_HEADER, message);
+            problems.push(problem.help(HEADER_VALUE));
+        }
         problems.or(Some(Arc::new(account)))
     }
 

@@ -14,7 +14,10 @@ use crate::base::secret::Reference;
 use crate::diag::{At, Form as _, Named, Node, Problem, Problems, Scalar, Source, code, toml};
 use crate::form;
 
-pub use receiver::{EndpointForm, check_header_name, check_header_value, receiver_url};
+pub use receiver::{
+    EndpointForm, HEADER_VALUE, check_header_name, check_header_value, is_header_value,
+    receiver_url,
+};
 
 /// The file that documents every key and holds every default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");

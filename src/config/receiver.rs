@@ -3,6 +3,7 @@
 use reqwest::header::{HeaderName, HeaderValue};
 use url::{ParseError, Url};
 
+use crate::base::limits::MAX_HEADER;
 use crate::base::secret::{Reference, Secret};
 use crate::base::text::mask;
 use crate::diag::{At, Named, Node, NonEmpty, Place, Problem, Problems, Scalar, code};
@@ -44,11 +45,15 @@ impl EndpointForm {
                 headers.push((key.name.clone(), Secret::test(value.0.clone())));
                 continue;
             }
-            match value.resolve() {
+            let resolved = value.resolve();
+            let resolved = resolved
+                .map_err(|message| Problem::at(&value.place, code::SECRET_MISSING, message))
+                .and_then(|secret| {
+                    check_header_value(secret.expose(), &value.place).map(|()| secret)
+                });
+            match resolved {
                 Ok(secret) => headers.push((key.name.clone(), secret)),
-                Err(message) => {
-                    problems.push(Problem::at(&value.place, code::SECRET_MISSING, message));
-                }
+                Err(problem) => problems.push(problem),
             }
         }
         headers
@@ -68,16 +73,22 @@ pub fn check_header_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks the value of a header as a file has it.
+/// What the value of a header may be.
+pub const HEADER_VALUE: &str =
+    "a value stands on one line of at most 8 KiB, without control characters";
+
+/// Whether a header of ours may have this value.
+pub fn is_header_value(value: &str) -> bool {
+    value.len() <= MAX_HEADER && HeaderValue::from_str(value).is_ok()
+}
+
+/// Checks the value of a header as a file has it, or as it is elsewhere.
 pub fn check_header_value(value: &str, place: &Place) -> Result<(), Problem> {
-    match HeaderValue::from_str(value) {
-        Ok(_) => Ok(()),
-        Err(_) => {
-            let message = "the value holds characters that no header can hold";
-            let problem = Problem::at(place, code::WRONG_HEADER, message);
-            Err(problem.help("a value stands on one line, without control characters"))
-        }
+    if is_header_value(value) {
+        return Ok(());
     }
+    let message = "the value is none that a header can hold";
+    Err(Problem::at(place, code::WRONG_HEADER, message).help(HEADER_VALUE))
 }
 
 impl Scalar for Reference {

@@ -121,6 +121,34 @@ fn the_configuration_gives_receivers_credentials_and_options() {
 }
 
 #[test]
+fn a_secret_that_no_header_can_hold_is_bad_input_and_nothing_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |config: &str, secret: &str| {
+        let receiver = Receiver::agreeing();
+        let config = config.replace("URL", &receiver.url());
+        fs::write(folder.path().join("standin.toml"), config).unwrap();
+        fs::write(folder.path().join("secret"), secret).unwrap();
+        let output = standin_in(folder.path(), &["run", "handover", "--vendor", "wotnot"]);
+        (code(&output), stderr(&output), receiver.came().len())
+    };
+    let endpoint = "[[endpoint]]\nvendor = 'wotnot'\nurl = 'URL'\n";
+    let header = format!("{endpoint}headers = {{ X-Key = 'file:secret' }}\n");
+    let token = format!(
+        "[vendor.wotnot]\nsecret = {{ token = 'file:secret' }}\n\
+         option = {{ event_token_in = 'bearer' }}\n{endpoint}"
+    );
+    for secret in ["canary\r\nX: y", "canary\u{1b}[31m", &"canary".repeat(2_000)] {
+        for config in [&header, &token] {
+            let (code, told, came) = run(config, secret);
+            assert_eq!((code, came), (2, 0), "{told}");
+            assert!(told.contains("error[E087]") && !told.contains("canary"), "{told}");
+        }
+    }
+    let (code, told, _) = run(&token, "blanks at the end  ");
+    assert_eq!(code, 0, "the receiver gives back what it got: {told}");
+}
+
+#[test]
 fn the_handshake_can_carry_the_token_in_a_header() {
     let receiver = Receiver::answering(|_, came| {
         let token = came.header("authorization").unwrap();
