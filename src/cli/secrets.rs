@@ -22,8 +22,7 @@ pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<Exit, Failu
     let setup = Setup::read(global)?;
     let vendor = setup.vendor(&args.vendor)?;
     let account = setup.account(&vendor)?;
-    let mut shown =
-        if args.env { env_lines(&account) } else { told(&account, &others(&account, &setup)) };
+    let mut shown = if args.env { env_lines(&account) } else { told(&account) };
     // Headers and the handshake may hold secrets of the user's own.
     Redactor::new(account.secret_references()).text(&mut shown);
     print(shown)?;
@@ -70,23 +69,7 @@ fn env_lines(account: &Account) -> String {
     given(account).into_iter().chain(known).map(line).collect()
 }
 
-/// The revisions of the same vendor whose secrets are others.
-fn others(account: &Account, setup: &Setup) -> Vec<String> {
-    let vendor = &account.vendor;
-    let exposed = |account: &Account| -> Vec<(String, String)> {
-        let secrets = account.secrets.iter();
-        secrets.map(|(name, secret)| (name.clone(), secret.expose().to_owned())).collect()
-    };
-    let differs = |reference: &String| {
-        let other = setup.vendor(reference).and_then(|v| setup.account(&v));
-        other.is_ok_and(|other| exposed(&other) != exposed(account))
-    };
-    let revisions = setup.catalog.revisions(&vendor.id).into_iter();
-    let references = revisions.map(|revision| format!("{}@{revision}", vendor.id));
-    references.filter(differs).collect()
-}
-
-fn told(account: &Account, others: &[String]) -> String {
+fn told(account: &Account) -> String {
     let vendor = &account.vendor;
     let mut out = String::new();
     if !account.secrets.is_empty() {
@@ -94,9 +77,6 @@ fn told(account: &Account, others: &[String]) -> String {
         for (name, value) in given(account) {
             let value = value.as_deref().unwrap_or(YOUR_OWN);
             out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.vendor.id, &name));
-        }
-        if !others.is_empty() {
-            out += &format!("\n  Others are given to a receiver of {}.\n", others.join(", "));
         }
         out += "\n";
     }

@@ -290,8 +290,6 @@ fn secrets_say_all_that_a_receiver_must_know() {
     let told = stdout(&standin(&["secrets", "wotnot"]));
     assert!(told.contains("Answer it with 200 and the token"), "{told}");
     assert!(told.contains("and no headers but Content-Type: application/json\n"), "{told}");
-    let told = stdout(&standin(&["secrets", "erxes"]));
-    assert!(told.contains("Others are given to a receiver of erxes@2."), "{told}");
     let told = stdout(&standin(&["secrets", "erxes@2"]));
     for part in ["and the headers above", "Answer it with any status", "--vendor erxes@2 --to"] {
         assert!(told.contains(part), "{part} is not in\n{told}");
