@@ -11,6 +11,8 @@ pub mod cli;
 
 pub mod listen;
 
+pub mod server;
+
 pub mod fidelity;
 pub mod run;
 
@@ -18,7 +20,6 @@ pub mod delivery;
 pub mod journal;
 pub mod report;
 pub mod scenario;
-pub mod server;
 
 pub mod vendor;
 
@@ -29,5 +30,6 @@ pub mod config;
 pub mod record;
 pub mod template;
 
-pub mod base;
 pub mod diag;
+
+pub mod base;

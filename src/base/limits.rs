@@ -9,6 +9,8 @@ use jiff::SignedDuration;
 pub const MAX_FILE: usize = 256 * 1024;
 /// Bytes of one payload template.
 pub const MAX_TEMPLATE: usize = 64 * 1024;
+/// Bytes of one template, its includes counted each time that they are included.
+pub const MAX_WITH_INCLUDES: usize = 256 * 1024;
 /// Holes of one template, its includes counted.
 pub const MAX_HOLES: usize = 1_024;
 /// How deep includes may nest.
@@ -27,6 +29,8 @@ pub const MAX_PLAYED_STEPS: usize = 1_000_000;
 pub const MAX_DELAY: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Bytes of a rendered body.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// Elements of lists that one body walks through; more than any body has room for.
+pub const MAX_WALKED: usize = 100_000;
 /// Bytes of a header's value.
 pub const MAX_HEADER: usize = 8 * 1024;
 /// Bytes of a receiver's answer that are read; the rest is left unread.

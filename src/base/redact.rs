@@ -17,6 +17,9 @@ pub struct Redactor {
 /// Secrets of fewer bytes are looked for as they are only: their other spellings are in any text.
 const SHORT: usize = 4;
 
+/// Secrets of at least so many bytes are also looked for inside something longer that was encoded.
+const LONG: usize = 8;
+
 impl Redactor {
     /// A redactor of these secrets, each with the reference that stands for it. Built-in test
     /// credentials are public and stay.
@@ -66,7 +69,8 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// A secret as it is, inside JSON, in base64, in hexadecimal, and inside a URL.
+/// A secret as it is, inside JSON, in base64 (alone and inside something longer), in hexadecimal,
+/// inside a URL, and backwards.
 fn spellings(secret: &str) -> Vec<String> {
     let inside_json = inside_json(secret);
     let mut spellings = vec![
@@ -83,13 +87,26 @@ fn spellings(secret: &str) -> Vec<String> {
             hex::encode_upper(bytes),
             percent_encoded(bytes),
             url::form_urlencoded::byte_serialize(bytes).collect(),
+            secret.chars().rev().collect(),
         ]);
+    }
+    if secret.len() >= LONG {
+        spellings.extend((0..3).flat_map(|before| inside_base64(secret.as_bytes(), before)));
     }
     spellings.retain(|spelling| spelling != secret);
     spellings.push(secret.to_owned());
     spellings.sort();
     spellings.dedup();
     spellings
+}
+
+/// What of a secret's bytes shows in the base64 of something longer, where so many bytes stand
+/// before it in a group of three: the characters that are made of nothing else.
+fn inside_base64(secret: &[u8], before: usize) -> [String; 2] {
+    let padded = [&[0; 2][..before], secret].concat();
+    let (from, to) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
+    [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)]
+        .map(|encoded| encoded[from..to].to_owned())
 }
 
 fn inside_json(text: &str) -> String {
@@ -141,6 +158,22 @@ mod tests {
         check("token??>", "<dG9rZW4_Pz4>");
         check("token", "<746f6b656e>");
         check("jklmno", "<6A6B6C6D6E6F>");
+        check("token", "<nekot>");
+    }
+
+    #[test]
+    fn a_secret_gives_way_inside_something_longer_that_was_encoded() {
+        let secret = Secret::given("canary-token??>".into());
+        let redactor = Redactor::new([("<>".to_owned(), &secret)]);
+        for beside in ["", "u", "me", "me:"] {
+            let longer = format!("{beside}{}{beside}", secret.expose());
+            for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+                let mut text = engine.encode(&longer);
+                redactor.text(&mut text);
+                let left = text.replace("<>", "").len();
+                assert!(text.contains("<>") && left <= 2 * beside.len() + 5, "{text}");
+            }
+        }
     }
 
     #[test]

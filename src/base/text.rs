@@ -1,9 +1,9 @@
 //! Text for people: what others wrote is escaped before it reaches a terminal, and counts read well.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
-/// Escapes control characters and direction marks, so that the text can neither begin a line,
-/// move a cursor nor reorder what stands beside it.
+/// Escapes control characters, direction marks and what has no width, so that the text can neither
+/// begin a line, move a cursor, reorder what stands beside it nor look like another.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -49,9 +49,19 @@ pub fn mask(text: &str) -> String {
     masked
 }
 
+/// What a name that others refer to by may be.
+pub const A_NAME: &str = "up to 64 lower-case letters, digits, `_` and `-`";
+
+/// Whether a text is [`A_NAME`].
+pub fn is_name(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    (1..=64).contains(&text.len()) && text.chars().all(is_plain)
+}
+
 /// `1 delivery`, `2 deliveries`.
-pub fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
+pub fn count(number: impl TryInto<u64> + Copy + Display, one: &str, many: &str) -> String {
+    let is_one = matches!(number.try_into(), Ok(1));
+    format!("{number} {}", if is_one { one } else { many })
 }
 
 /// `a`, `a or b`, `a, b or c`, each in backticks.
@@ -75,11 +85,15 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
-fn is_hidden(character: char) -> bool {
+/// Whether a character acts on what is around it, or cannot be seen. What joins letters and pictures
+/// (U+200C and U+200D) is part of how people write.
+pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
         || ('\u{202a}'..='\u{202e}').contains(&character)
         || ('\u{2066}'..='\u{2069}').contains(&character)
+        || matches!(character, '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{feff}')
+        || ('\u{2060}'..='\u{2064}').contains(&character)
 }
 
 #[cfg(test)]
@@ -89,6 +103,8 @@ mod tests {
     #[test]
     fn untrusted_text_stays_on_its_line() {
         assert_eq!(escape("a\r\n::error\u{1b}[31m\u{202e}"), "a\\r\\n::error\\u{1b}[31m\\u{202e}");
+        assert_eq!(escape("te\u{200b}xt\u{feff}"), "te\\u{200b}xt\\u{feff}");
+        assert_eq!(escape("👩\u{200d}🚀"), "👩\u{200d}🚀");
         assert_eq!(excerpt("å\n23456", 3), "å\\n2…");
         assert_eq!(excerpt("ab", 2), "ab");
     }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::setup::{Setup, no_files, read, scenarios, toml_files};
+use super::setup::{Setup, read, scenarios, toml_files};
 use super::watch::watch;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::base::text::count;
 use crate::config::Config;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::fidelity;
 use crate::scenario::{self, ScenarioForm};
-use crate::vendor::{Folder, VendorRef};
+use crate::vendor::Folder;
 
 /// Checks scenarios, vendor folders and configuration
 #[derive(Debug, Args)]
@@ -46,11 +46,10 @@ fn explain(text: &str) -> Result<Exit, Failure> {
     };
     let indented = |example: &str| example.replace('\n', "\n    ");
     let (wrong, right) = (indented(explained.wrong), indented(explained.right));
-    anstream::println!(
-        "{}: {}\n\nwrong:\n    {wrong}\n\nright:\n    {right}",
-        explained.code,
-        explained.about
-    );
+    print(format_args!(
+        "{}: {}\n\nwrong:\n    {wrong}\n\nright:\n    {right}\n",
+        explained.code, explained.about
+    ))?;
     Ok(Exit::Passed)
 }
 
@@ -64,7 +63,7 @@ fn once(paths: &[String], global: &Global) -> Result<Exit, Failure> {
         check.path(path);
     }
     check.problems.or(Some(()))?;
-    anstream::println!("{} checked, no problems", count(check.checked, "file", "files"));
+    print(format_args!("{} checked, no problems\n", count(check.checked, "file", "files")))?;
     Ok(Exit::Passed)
 }
 
@@ -76,22 +75,18 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn note<T>(&mut self, result: Result<T, impl Into<Problems>>) -> Option<T> {
-        result.map_err(|others| self.problems.extend(others.into())).ok()
-    }
-
     fn bundled(&mut self) {
         for id in self.setup.ids() {
             for revision in self.setup.catalog.revisions(id) {
-                let reference = VendorRef { id: id.to_owned(), revision: Some(revision) };
-                if let Some(vendor) = self.note(self.setup.vendor(&reference)) {
-                    self.note(fidelity::samples(&vendor));
+                let vendor = self.setup.vendor(&format!("{id}@{revision}"));
+                if let Some(vendor) = self.problems.note(vendor) {
+                    self.problems.note(fidelity::samples(&vendor));
                 }
             }
             self.checked += 1;
         }
         let sources = scenarios(&scenario::bundled_names());
-        for source in self.note(sources).unwrap_or_default() {
+        for source in self.problems.note(sources).unwrap_or_default() {
             self.scenario(&source);
         }
     }
@@ -108,16 +103,13 @@ impl Check<'_> {
         if path.exists() {
             return self.file(path);
         }
-        for source in self.note(scenarios(&[name.to_owned()])).unwrap_or_default() {
+        for source in self.problems.note(scenarios(&[name.to_owned()])).unwrap_or_default() {
             self.scenario(&source);
         }
     }
 
     fn folder(&mut self, folder: &Path) {
-        let Some(files) = self.note(toml_files(folder)) else { return };
-        if files.is_empty() {
-            self.problems.push(no_files(folder));
-        }
+        let Some(files) = self.problems.note(toml_files(folder)) else { return };
         let mut vendors = Vec::new();
         for file in files {
             match vendor_of(&file) {
@@ -132,7 +124,7 @@ impl Check<'_> {
     }
 
     fn file(&mut self, path: &Path) {
-        let Some(source) = self.note(read(path)) else { return };
+        let Some(source) = self.problems.note(read(path)) else { return };
         if is_configuration(&source) {
             self.configuration(&source);
         } else {
@@ -142,7 +134,7 @@ impl Check<'_> {
 
     fn configuration(&mut self, source: &Arc<Source>) {
         self.checked += 1;
-        if let Some(config) = self.note(Config::read(Some(source))) {
+        if let Some(config) = self.problems.note(Config::read(Some(source))) {
             let own = Setup::new(config, self.setup.catalog.clone());
             self.problems.extend(own.check_config());
         }
@@ -155,10 +147,10 @@ impl Check<'_> {
         let beside = folder.parent().filter(|parent| *parent != Path::new(""));
         let catalog = self.setup.catalog.clone().with_directory(beside.unwrap_or(Path::new(".")));
         let catalog = catalog.unwrap_or_else(|_| self.setup.catalog.clone());
-        let Some(folder) = self.note(Folder::read(folder)) else { return };
+        let Some(folder) = self.problems.note(Folder::read(folder)) else { return };
         for revision in folder.revisions() {
-            if let Some(vendor) = self.note(catalog.load_folder(&folder, &revision)) {
-                self.note(fidelity::samples(&vendor));
+            if let Some(vendor) = self.problems.note(catalog.load_folder(&folder, &revision)) {
+                self.problems.note(fidelity::samples(&vendor));
             }
         }
     }
@@ -171,7 +163,7 @@ impl Check<'_> {
             let vendors = setup.vendors_of(&mut draft);
             scenario::check(draft, &vendors, setup.vendors())
         });
-        self.note(checked);
+        self.problems.note(checked);
     }
 }
 

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::sync::mpsc;
 
-use super::setup::{Setup, instant, interrupt, runtime, scenarios, speed};
-use super::{Exit, Failure, Global};
+use super::setup::{Setup, instant, scenarios, speed, until_interrupted, while_serving_files};
+use super::{Exit, Failure, Global, print};
 use crate::base::address::Egress;
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
@@ -20,8 +20,6 @@ use crate::record::{Record, What};
 use crate::report::{Console, Detail, Report as _};
 use crate::run::{self, Keeping, Plan};
 use crate::scenario;
-use crate::server::serve_files;
-use crate::vendor::VendorRef;
 
 /// Plays a conversation for you to watch
 #[derive(Debug, Args)]
@@ -36,9 +34,7 @@ pub(super) struct DemoArgs {
 
 pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
-    let reference =
-        VendorRef::parse(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor.value));
-    let vendor = setup.vendor(&reference)?;
+    let vendor = setup.vendor(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor.value))?;
     let account = setup.account(&vendor)?;
     let source = scenarios(std::slice::from_ref(&setup.config.demo_scenario.value))?.pop();
     let source = source.ok_or_else(|| {
@@ -47,62 +43,54 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
     let draft = scenario::read(&source)?;
     let script = Arc::new(scenario::check(draft, &[Arc::clone(&vendor)], setup.vendors())?);
     let (pace, start) = (Pace::Real(args.speed), instant(setup.config.start));
-    let plan = |url| Plan {
-        number: 1,
-        script,
-        url,
-        headers: Vec::new(),
-        subscription: vendor.default_subscription.clone(),
-        seed: setup.config.seed,
-        start,
-        pace,
-        conversations: 1,
-        account: Arc::clone(&account),
-        files: Arc::default(),
-        keeping: Keeping::default(),
-    };
-    runtime()?.block_on(async {
-        let interrupted = interrupt().await;
-        let (came, mut coming) = mpsc::unbounded_channel::<String>();
+    until_interrupted(async {
+        let (came, coming) = mpsc::unbounded_channel::<String>();
         let receiver = Receiver::new(vec![Arc::clone(&account)], Vec::new());
         let serving = serve(receiver, 0, move |received| drop(came.send(received.told())))
             .context("cannot start the receiver")?;
         let url =
             receiver_url(&format!("http://{}/", serving.address)).map_err(anyhow::Error::msg)?;
-        let (sink, mut records) = mpsc::channel::<Record>(RECORD_QUEUE);
-        let telling = tokio::spawn(async move {
-            let mut console = Console::new(Detail::Normal);
-            let mut out = anstream::stdout();
-            while let Some(record) = records.recv().await {
-                if matches!(record.what, What::DeliverySettled(_) | What::HandshakeAnswered { .. })
-                {
-                    // What the receiver saw comes before what became of it.
-                    while let Ok(received) = coming.try_recv() {
-                        let _ = writeln!(out, "{received}");
-                    }
-                }
-                let _ = console.tell(&record, &mut out);
-            }
-        });
-        let (files_serving, files) = serve_files(setup.config.files_port);
-        let plan = Plan { files: Arc::clone(&files), ..plan(url) };
+        let (sink, records) = mpsc::channel::<Record>(RECORD_QUEUE);
+        let telling = tokio::spawn(tell(records, coming));
         let net = Arc::new(Net::new(Dial::new(Egress::default()), vendor.wire.as_deref()));
-        let playing = run::run(plan, net, Clock::System, sink);
-        let finished = tokio::select! {
-            finished = playing => finished,
-            _ = interrupted => {
-                anstream::eprintln!("interrupted");
-                return Ok(Exit::Interrupted);
-            }
-        };
+        let finished = while_serving_files(setup.config.files_port, async |files| {
+            let plan = Plan {
+                number: 1,
+                script,
+                url,
+                headers: Vec::new(),
+                subscription: vendor.subscription(None),
+                seed: setup.config.seed,
+                start,
+                pace,
+                conversations: 1,
+                account,
+                files,
+                keeping: Keeping::default(),
+            };
+            run::run(plan, net, Clock::System, sink).await
+        })
+        .await;
         telling.await.context("the report broke")?;
         serving.stop().await;
-        if let Some(serving) = files_serving {
-            serving.stop().await;
-        }
-        anstream::println!("{}", next_steps(&vendor.full_id(), &setup.config.demo_scenario.value));
+        let next = next_steps(&vendor.full_id(), &setup.config.demo_scenario.value);
+        print(format_args!("{next}\n"))?;
         Ok(finished.verdict.into())
     })
+}
+
+/// Tells both sides: what the receiver saw comes before what became of it.
+async fn tell(mut records: mpsc::Receiver<Record>, mut coming: mpsc::UnboundedReceiver<String>) {
+    let mut console = Console::new(Detail::Normal);
+    let mut out = anstream::stdout();
+    while let Some(record) = records.recv().await {
+        if matches!(record.what, What::DeliverySettled(_) | What::HandshakeAnswered { .. }) {
+            while let Ok(received) = coming.try_recv() {
+                let _ = writeln!(out, "{received}");
+            }
+        }
+        let _ = console.tell(&record, &mut out);
+    }
 }
 
 /// What to type next.

@@ -1,9 +1,11 @@
 //! What a run would send if every answer were right: a timeline, whole requests, or `curl` commands.
 
 use std::fmt::Write as _;
+use std::io::{self, Write};
 
-use crate::base::text::count;
-use crate::run::{Plan, Rehearsed, rehearsal};
+use super::secrets::{quoted, variable};
+use crate::base::text::{count, escape};
+use crate::run::{Plan, Rehearsed, RehearsedRequest, rehearsal};
 
 /// How requests are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,35 +18,41 @@ pub(super) enum Form {
     Curl,
 }
 
-/// Everything that a plan would send.
-pub(super) fn rehearse(plan: &Plan, form: Form) -> String {
+/// Tells everything that a plan would send. Gives whether all of it can be sent.
+pub(super) fn rehearse(plan: &Plan, form: Form, out: &mut dyn Write) -> io::Result<bool> {
     let vendor = &plan.account.vendor;
-    let head = format!("{} at {} to {}", plan.script.name, vendor.full_id(), plan.url);
-    let mut out = if form == Form::Curl { format!("# {head}\n") } else { format!("{head}\n") };
-    let (mut requests, mut bytes) = (0, 0);
-    for request in rehearsal(plan) {
-        requests += 1;
-        bytes += request.body.len();
-        out += &match form {
-            Form::Lines => line(plan, &request),
-            Form::Whole => format!("{}{}\n", line(plan, &request), whole(plan, &request)),
-            Form::Curl => {
-                format!("\n# {}{}", line(plan, &request).trim_start(), curl(plan, &request))
+    let comment = if form == Form::Curl { "# " } else { "" };
+    let name = escape(&plan.script.name);
+    writeln!(out, "{comment}{name} at {} to {}", vendor.full_id(), plan.url)?;
+    let (mut requests, mut bytes, mut dropped) = (0, 0, 0);
+    for rehearsed in rehearsal(plan) {
+        let request = match rehearsed {
+            Rehearsed::Request(request) => request,
+            Rehearsed::Dropped { act, reason } => {
+                dropped += 1;
+                writeln!(out, "{comment}`{act}` cannot be sent: {}", escape(&reason))?;
+                continue;
             }
         };
+        requests += 1;
+        bytes += request.body.len();
+        let line = line(plan, &request);
+        match form {
+            Form::Lines => write!(out, "{line}")?,
+            Form::Whole => writeln!(out, "{line}{}", whole(plan, &request))?,
+            Form::Curl => write!(out, "\n# {}{}", line.trim_start(), curl(plan, &request))?,
+        }
     }
     if form != Form::Curl {
-        let _ = writeln!(
-            out,
-            "{}, {bytes} bytes; nothing was sent",
-            count(requests, "request", "requests")
-        );
+        let requests = count(requests, "request", "requests");
+        writeln!(out, "{requests}, {bytes} bytes; nothing was sent")?;
     }
-    out
+    out.flush()?;
+    Ok(dropped == 0)
 }
 
 /// Run time, what it is, its size.
-fn line(plan: &Plan, request: &Rehearsed) -> String {
+fn line(plan: &Plan, request: &RehearsedRequest) -> String {
     let at = request.at.duration_since(plan.start).as_secs_f64();
     let conversation = match request.conversation {
         Some(number) if plan.conversations > 1 => format!("conversation {number} "),
@@ -55,7 +63,7 @@ fn line(plan: &Plan, request: &Rehearsed) -> String {
 }
 
 /// The request as it would be on the wire, as far as the vendor decides it.
-fn whole(plan: &Plan, request: &Rehearsed) -> String {
+fn whole(plan: &Plan, request: &RehearsedRequest) -> String {
     let mut out = format!("POST {} HTTP/1.1\n", &plan.url[url::Position::BeforePath..]);
     for (name, value) in &request.headers {
         let _ = writeln!(out, "{name}: {value}");
@@ -65,27 +73,25 @@ fn whole(plan: &Plan, request: &Rehearsed) -> String {
 }
 
 /// A command of a shell that sends the request. Secrets of the user's own are variables.
-fn curl(plan: &Plan, request: &Rehearsed) -> String {
+fn curl(plan: &Plan, request: &RehearsedRequest) -> String {
     let id = &plan.account.vendor.id;
-    let mut out = format!("curl -sS {} \\\n", quoted(plan.url.as_str(), id));
+    let mut out = format!("curl -sS {} \\\n", with_variables(plan.url.as_str(), id));
     for (name, value) in &request.headers {
-        let _ = writeln!(out, "  -H {} \\", quoted(&format!("{name}: {value}"), id));
+        let _ = writeln!(out, "  -H {} \\", with_variables(&format!("{name}: {value}"), id));
     }
-    let _ = writeln!(out, "  --data-binary {}", quoted(&request.body, id));
+    let _ = writeln!(out, "  --data-binary {}", with_variables(&request.body, id));
     out
 }
 
 /// A text in a shell's quotes; `${secret.token}` becomes the variable that `standin secrets` names.
-fn quoted(text: &str, vendor: &str) -> String {
+fn with_variables(text: &str, vendor: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, reference, after)) = next_reference(rest) {
-        let name = format!("{vendor}_{reference}").to_uppercase().replace(['-', '.'], "_");
-        let _ = write!(out, "'{}'\"${name}\"", before.replace('\'', "'\\''"));
+        out += &format!("{}\"${}\"", quoted(before), variable(vendor, reference));
         rest = after;
     }
-    let _ = write!(out, "'{}'", rest.replace('\'', "'\\''"));
-    out
+    out + &quoted(rest)
 }
 
 /// The text before a secret's reference, its name, and the text after it.
@@ -102,8 +108,8 @@ mod tests {
 
     #[test]
     fn a_text_is_quoted_for_a_shell_and_a_secret_is_a_variable() {
-        assert_eq!(quoted("it's", "acme"), r"'it'\''s'");
-        assert_eq!(quoted("A: ${secret.token}!", "acme"), r#"'A: '"$ACME_TOKEN"'!'"#);
-        assert_eq!(quoted("${header.X-Key}", "a-b"), r#"''"$A_B_X_KEY"''"#);
+        assert_eq!(with_variables("it's", "acme"), r"'it'\''s'");
+        assert_eq!(with_variables("A: ${secret.token}!", "acme"), r#"'A: '"$ACME_TOKEN"'!'"#);
+        assert_eq!(with_variables("${header.X-Key}", "a-b"), r#"''"$A_B_X_KEY"''"#);
     }
 }

@@ -9,9 +9,9 @@ use clap::Args;
 
 use super::schema::{What, of};
 use super::setup::Setup;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::diag::{Problem, code};
-use crate::vendor::{Vendor, VendorRef};
+use crate::vendor::Vendor;
 
 /// Writes a commented scenario that passes, and its schema, for you to go on from
 #[derive(Debug, Args)]
@@ -31,14 +31,14 @@ const SCHEMA: &str = "scenario.schema.json";
 
 pub(super) fn init(args: &InitArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
-    let vendor = setup.vendor(&VendorRef::parse(&args.vendor))?;
+    let vendor = setup.vendor(&args.vendor)?;
     write_new(&args.file, &story(&vendor, &args.file))?;
     let schema = args.file.with_file_name(SCHEMA);
     fs::write(&schema, format!("{:#}\n", of(What::Scenario)))
         .with_context(|| format!("cannot write `{}`", schema.display()))?;
     let file = args.file.display();
-    anstream::println!("wrote {file} and {}", schema.display());
-    anstream::println!("Next: standin check {file}");
+    let schema = schema.display();
+    print(format_args!("wrote {file} and {schema}\nNext: standin check {file}\n"))?;
     Ok(Exit::Passed)
 }
 

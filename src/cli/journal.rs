@@ -19,7 +19,6 @@ use crate::journal::{Durability, Earlier, Journal, Kept, Opened, Options};
 use crate::record::{Record, RunFinished, What};
 use crate::report::{Console, Detail, JsonLines, Report};
 use crate::run::{Keeping, Plan, Redelivery, redeliver};
-use crate::vendor::VendorRef;
 
 /// Where records are kept.
 #[derive(Debug, Args)]
@@ -209,7 +208,7 @@ fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<Exit, Failure> {
     let Some(What::RunStarted(started)) = records.first().map(|record| record.what.clone()) else {
         return Err(anyhow::anyhow!("run {run} has no beginning").into());
     };
-    let vendor = setup.vendor(&VendorRef::parse(&started.vendor))?;
+    let vendor = setup.vendor(&started.vendor)?;
     let account = setup.account(&vendor)?;
     let endpoints = setup.endpoints(&vendor.id);
     let mut problems = crate::diag::Problems::new();

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::setup::{Setup, interrupt, runtime};
-use super::{Exit, Failure, Global};
+use super::setup::{Interrupts, Setup, runtime};
+use super::{Exit, Failure, Global, note};
 use crate::base::text::count;
 use crate::diag::Problems;
 use crate::listen::{Received, Receiver, Wrong, serve};
-use crate::vendor::{Account, VendorRef};
+use crate::vendor::Account;
 
 /// Receives webhooks: verifies them, answers handshakes, shows what came
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<Exit, Failure
     let accounts = accounts(args.vendor.as_deref(), &setup)?;
     runtime()?.block_on(async {
         let receiver = Receiver::new(accounts.clone(), args.wrong.clone());
-        let interrupted = interrupt().await;
+        let mut interrupts = Interrupts::listen()?;
         let counted = Arc::new(Counted::default());
         let counting = Arc::clone(&counted);
         let serving = serve(receiver, args.port, move |received| counting.show(received))
@@ -44,24 +44,23 @@ pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<Exit, Failure
         for account in &accounts {
             let path =
                 if args.vendor.is_some() { String::new() } else { account.vendor.id.clone() };
-            anstream::eprintln!("{:<12} http://{}/{path}", account.vendor.id, serving.address);
+            note(format_args!("{:<12} http://{}/{path}", account.vendor.id, serving.address));
         }
-        anstream::eprintln!("{}; Ctrl-C ends it", mode(&args.wrong));
-        interrupted.await.context("cannot wait for Ctrl-C")?;
+        note(format_args!("{}; Ctrl-C ends it", mode(&args.wrong)));
+        interrupts.next().await;
         serving.stop().await;
-        anstream::eprintln!("{}", counted.told());
+        note(counted.told());
         Ok(Exit::Passed)
     })
 }
 
 /// The account of one vendor, or those of all.
-pub(super) fn accounts(vendor: Option<&str>, setup: &Setup) -> Result<Vec<Arc<Account>>, Problems> {
-    let references: Vec<VendorRef> = match vendor {
-        Some(vendor) => vec![VendorRef::parse(vendor)],
-        None => setup.catalog.ids().map(VendorRef::parse).collect(),
+fn accounts(vendor: Option<&str>, setup: &Setup) -> Result<Vec<Arc<Account>>, Problems> {
+    let names = match vendor {
+        Some(vendor) => vec![vendor],
+        None => setup.catalog.ids().collect(),
     };
-    let account = |reference: &VendorRef| setup.account(&setup.vendor(reference)?);
-    references.iter().map(account).collect()
+    names.into_iter().map(|name| setup.account(&setup.vendor(name)?)).collect()
 }
 
 /// What is done with what comes.

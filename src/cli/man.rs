@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _};
 
-use super::{Cli, Exit, Failure};
+use super::{Cli, Exit, Failure, print};
 
 /// Writes the manual's pages, one for each command
 #[derive(Debug, Args)]
@@ -21,6 +21,6 @@ pub(super) fn man(args: &ManArgs) -> Result<Exit, Failure> {
     fs::create_dir_all(&args.folder).with_context(|| format!("cannot make `{folder}`"))?;
     clap_mangen::generate_to(Cli::command(), &args.folder)
         .with_context(|| format!("cannot write to `{folder}`"))?;
-    anstream::println!("wrote the pages to {folder}; read one with `man {folder}/standin.1`");
+    print(format_args!("wrote the pages to {folder}; read one with `man {folder}/standin.1`\n"))?;
     Ok(Exit::Passed)
 }

@@ -22,6 +22,8 @@ mod setup;
 mod vendors;
 mod watch;
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -171,23 +173,37 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args, &cli.global),
         Command::Vendors(args) => vendors::vendors(&args, &cli.global),
         Command::Init(args) => init::init(&args, &cli.global),
-        Command::Schema(args) => Ok(schema::schema(&args)),
-        Command::Completions(args) => Ok(completions::completions(&args)),
+        Command::Schema(args) => schema::schema(&args),
+        Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => man::man(&args),
         Command::Secrets(args) => secrets::secrets(&args, &cli.global),
     };
     exit.unwrap_or_else(tell).into()
 }
 
+/// Prints data to standard output. A reader that has gone away is no failure of ours.
+fn print(data: impl Display) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match write!(out, "{data}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Prints a line to standard error. Where that fails, there is nobody left to tell.
+fn note(line: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
 /// Tells why a command could not be carried out.
 fn tell(failure: Failure) -> Exit {
     match failure {
         Failure::Input(problems) => {
-            anstream::eprintln!("{}", render(problems));
+            note(render(problems));
             Exit::BadInput
         }
         Failure::World(error) => {
-            anstream::eprintln!("could not: {}", escape(&format!("{error:#}")));
+            note(format_args!("could not: {}", escape(&format!("{error:#}"))));
             Exit::CouldNot
         }
     }

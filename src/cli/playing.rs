@@ -14,8 +14,8 @@ use super::dry::{Form, rehearse};
 use super::journal::{Keep, Todo};
 use super::progress::Progress;
 use super::receivers::{Receivers, allowed};
-use super::setup::{Interrupts, Setup, instant, runtime, subscription};
-use super::{Exit, Failure};
+use super::setup::{Interrupts, Setup, instant, runtime, subscription, while_serving_files};
+use super::{Exit, Failure, note, print};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
 use crate::base::secret::Secret;
@@ -26,7 +26,6 @@ use crate::record::{Record, RunFinished, Verdict, What};
 use crate::report::{Console, Detail, JsonLines, Report};
 use crate::run::{self, Keeping, Plan};
 use crate::scenario::Script;
-use crate::server::serve_files;
 use crate::vendor::{Subscription, Vendor};
 
 /// To whom it is sent, from which seed, and how it is told.
@@ -101,15 +100,12 @@ impl Playing {
         let account = setup.account(vendor)?;
         let mut problems = Problems::new();
         let plan = |url: &Url, headers: Vec<(String, Secret)>, own: Option<Subscription>| Plan {
-            number: 0,
+            number: 0, // which plans are played is known later
             script: Arc::clone(script),
             account: Arc::clone(&account),
             url: url.clone(),
             headers,
-            subscription: wanted.cloned().or(own).map_or_else(
-                || vendor.default_subscription.clone(),
-                |wanted| wanted.over(&vendor.default_subscription),
-            ),
+            subscription: vendor.subscription(wanted.cloned().or(own)),
             seed: self.seed.unwrap_or(setup.config.seed),
             start: instant(self.start.unwrap_or(setup.config.start)),
             pace: Pace::Virtual,
@@ -152,29 +148,25 @@ impl Playing {
                 (_, true) => Form::Whole,
                 _ => Form::Lines,
             };
-            plans.iter().for_each(|plan| anstream::print!("{}", rehearse(plan, form)));
-            return Ok(Exit::Passed);
+            return dry_run(&plans, form);
         }
         let dial = Dial::new(self.receivers.egress());
         let (stop, stopped) = watch::channel(false);
-        let runtime = runtime()?;
-        runtime.block_on(async {
+        runtime()?.block_on(async {
             let mut interrupts = Interrupts::listen()?;
-            let playing = async {
+            let mut playing = pin!(async {
                 self.receivers.wait(&plans, &dial).await?;
-                let (serving, files) = serve_files(setup.config.files_port);
-                let plans = plans.into_iter().map(|plan| Plan {
-                    files: Arc::clone(&files),
-                    keeping: Keeping { stop: Some(stopped.clone()), ..plan.keeping },
-                    ..plan
-                });
-                let exit = self.play(plans.collect(), pace, &dial).await;
-                if let Some(serving) = serving {
-                    serving.stop().await;
-                }
-                exit
-            };
-            let mut playing = pin!(playing);
+                while_serving_files(setup.config.files_port, async |files| {
+                    let plans = plans.into_iter().zip(1..).map(|(plan, number)| Plan {
+                        number,
+                        files: Arc::clone(&files),
+                        keeping: Keeping { stop: Some(stopped.clone()), ..plan.keeping },
+                        ..plan
+                    });
+                    self.play(plans.collect(), pace, &dial).await
+                })
+                .await
+            });
             tokio::select! {
                 exit = &mut playing => return exit,
                 () = interrupts.next() => {}
@@ -185,7 +177,7 @@ impl Playing {
                 exit = playing => exit?,
                 () = interrupts.next() => Exit::Interrupted,
             };
-            anstream::eprintln!("interrupted{}", self.keep.how_to_go_on());
+            note(format_args!("interrupted{}", self.keep.how_to_go_on()));
             Ok(exit)
         })
     }
@@ -227,7 +219,7 @@ impl Playing {
             journal.close().map_err(anyhow::Error::from)?;
         }
         if finished.len() > 1 && !self.json {
-            anstream::println!("{}", total(&finished));
+            print(format_args!("{}\n", total(&finished)))?;
         }
         let is_over = |run: &Option<RunFinished>| {
             run.as_ref().is_some_and(|run| run.verdict == Verdict::Interrupted)
@@ -251,6 +243,20 @@ async fn tell_again(records: Vec<Record>, sink: mpsc::Sender<Record>) -> Option<
         let _ = sink.send(record).await;
     }
     finished
+}
+
+/// Tells what the plans would send. A reader that has gone away is no failure of ours.
+fn dry_run(plans: &[Plan], form: Form) -> Result<Exit, Failure> {
+    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    let mut whole = true;
+    for plan in plans {
+        match rehearse(plan, form, &mut out) {
+            Ok(complete) => whole &= complete,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Passed),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(if whole { Exit::Passed } else { Exit::Failed })
 }
 
 /// How several runs ended, in a line.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::note;
 use crate::base::clock::Stopwatch;
 use crate::record::{Record, What};
 
@@ -54,7 +55,7 @@ impl Progress {
         if self.shown && self.bar.is_hidden() && lines > self.lines.get() {
             self.lines.set(lines);
             let (finished, runs) = (self.finished.get(), self.runs);
-            anstream::eprintln!("{finished} of {runs} runs, {} deliveries", self.deliveries.get());
+            note(format_args!("{finished} of {runs} runs, {} deliveries", self.deliveries.get()));
         }
     }
 

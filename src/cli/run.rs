@@ -7,14 +7,14 @@ use clap::{Args, ValueEnum};
 use super::playing::{Playing, RunPace, no_receiver};
 use super::setup::{Setup, scenarios, speed};
 use super::watch::watch;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, note};
 use crate::base::limits::{MAX_CONVERSATIONS, MAX_PLAYED_STEPS};
 use crate::base::text::{escape, one_of};
 use crate::delivery::Pace;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::run::Plan;
 use crate::scenario::{self, Script};
-use crate::vendor::{Subscription, Vendor, VendorRef};
+use crate::vendor::{Subscription, Vendor};
 
 /// Plays scenarios, sends their webhooks, and judges the receiver
 #[derive(Debug, Args)]
@@ -75,8 +75,8 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
 fn once(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
     let mut problems = args.playing.receivers.check(&setup.catalog);
-    let sources = scenarios(&args.scenarios).map_err(|others| problems.extend(others));
-    let sources = problems.or(sources.ok())?;
+    let sources = problems.note(scenarios(&args.scenarios));
+    let sources = problems.or(sources)?;
     let plans = plans(&Wanted { args, setup: &setup }, &sources)?;
     let pace = RunPace { jobs: args.jobs.into(), fail_fast: args.fail_fast };
     args.playing.execute(plans, pace, &setup)
@@ -93,16 +93,13 @@ fn plans(wanted: &Wanted<'_>, sources: &[Arc<Source>]) -> Result<Vec<Plan>, Prob
     let mut problems = Problems::new();
     let (mut plans, mut left_out) = (Vec::new(), Vec::new());
     for source in sources {
-        match wanted.plans_of(source, &mut left_out) {
-            Ok(more) => plans.extend(more),
-            Err(others) => problems.extend(others),
-        }
+        plans.extend(problems.note(wanted.plans_of(source, &mut left_out)).unwrap_or_default());
     }
     for reason in left_out {
         if plans.is_empty() {
             problems.push(Problem::anywhere(code::VENDOR_CANNOT, reason));
         } else {
-            anstream::eprintln!("{}", escape(&reason));
+            note(escape(&reason));
         }
     }
     if plans.is_empty() && problems.is_empty() {
@@ -114,9 +111,6 @@ fn plans(wanted: &Wanted<'_>, sources: &[Arc<Source>]) -> Result<Vec<Plan>, Prob
             let message = "no run holds what `--filter` asks for";
             problems.push(Problem::anywhere(code::NOTHING_TO_PLAY, message));
         }
-    }
-    for (plan, number) in plans.iter_mut().zip(1..) {
-        plan.number = number;
     }
     problems.or(Some(plans))
 }
@@ -158,9 +152,8 @@ impl Wanted<'_> {
             (true, false) => &self.setup.vendors_of(&mut draft),
         };
         let mut problems = wanted.err().unwrap_or_default();
-        let checked = scenario::check(draft, played, known);
-        let checked = checked.map_err(|others| problems.extend(others));
-        let script = Arc::new(problems.or(checked.ok())?);
+        let checked = problems.note(scenario::check(draft, played, known));
+        let script = Arc::new(problems.or(checked)?);
         for vendor in others {
             let name = &vendor.name;
             let file = &source.name;
@@ -173,10 +166,7 @@ impl Wanted<'_> {
                 left_out.push(format!("{} is left out of {}: {reason}", vendor.name, script.file));
                 continue;
             }
-            match self.plans_at(&script, vendor) {
-                Ok(more) => plans.extend(more),
-                Err(others) => problems.extend(others),
-            }
+            plans.extend(problems.note(self.plans_at(&script, vendor)).unwrap_or_default());
         }
         problems.or(Some(plans))
     }
@@ -188,10 +178,7 @@ impl Wanted<'_> {
             let mut problems = Problems::new();
             let mut vendors = Vec::new();
             for name in &self.args.vendors {
-                match self.setup.vendor(&VendorRef::parse(name)) {
-                    Ok(vendor) => vendors.push(vendor),
-                    Err(others) => problems.extend(others),
-                }
+                vendors.extend(problems.note(self.setup.vendor(name)));
             }
             return problems.or(Some(vendors));
         }
@@ -225,7 +212,7 @@ impl Wanted<'_> {
         };
         let mut problems = too_many(script, args.conversations);
         let plans = args.playing.plans(script, vendor, wanted.as_ref(), self.setup);
-        let plans = plans.map_err(|others| problems.extend(others)).unwrap_or_default();
+        let plans = problems.note(plans).unwrap_or_default();
         let pace = match args.clock {
             ClockArg::Virtual => Pace::Virtual,
             ClockArg::Real => Pace::Real(args.speed),

@@ -1,11 +1,11 @@
 //! `standin schema`: what files may hold, for editors.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 
-use super::Exit;
+use super::{Exit, Failure, print};
 use crate::config::ConfigForm;
 use crate::diag::Form as _;
 use crate::scenario;
@@ -29,9 +29,9 @@ pub(super) enum What {
     Vendor,
 }
 
-pub(super) fn schema(args: &SchemaArgs) -> Exit {
-    anstream::println!("{:#}", of(args.what));
-    Exit::Passed
+pub(super) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
+    print(format_args!("{:#}\n", of(args.what)))?;
+    Ok(Exit::Passed)
 }
 
 /// The schema of a file.
@@ -56,11 +56,15 @@ fn vendor_schema() -> Json {
     schema
 }
 
-/// The schema of a scenario, with the kinds of messages of the bundled vendors.
+/// The schema of a scenario, with the kinds of messages of the bundled vendors and their data.
 fn scenario_schema() -> Json {
     let catalog = Catalog::bundled();
     let vendors = catalog.ids().filter_map(|id| catalog.load(&VendorRef::parse(id)).ok());
-    let kinds: BTreeSet<String> =
-        vendors.flat_map(|vendor| vendor.kinds.keys().cloned().collect::<Vec<_>>()).collect();
-    scenario::schema(&kinds.iter().map(String::as_str).collect::<Vec<_>>())
+    let mut kinds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for vendor in vendors {
+        for (kind, known) in &vendor.kinds {
+            kinds.entry(kind.clone()).or_default().extend(known.data.keys().map(str::to_owned));
+        }
+    }
+    scenario::schema(&kinds)
 }

@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::setup::Setup;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
-use crate::vendor::{Account, Choice, VendorRef};
+use crate::vendor::{Account, Choice};
 
 /// Prints the fixed test credentials that a receiver must be given
 #[derive(Debug, Args)]
@@ -20,12 +20,12 @@ pub(super) struct SecretsArgs {
 
 pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
-    let vendor = setup.vendor(&VendorRef::parse(&args.vendor))?;
+    let vendor = setup.vendor(&args.vendor)?;
     let account = setup.account(&vendor)?;
     let mut shown = if args.env { env_lines(&account) } else { told(&account) };
     // Headers and the handshake may hold secrets of the user's own.
     Redactor::new(account.secret_references()).text(&mut shown);
-    anstream::print!("{shown}");
+    print(shown)?;
     Ok(Exit::Passed)
 }
 
@@ -46,18 +46,24 @@ fn known(account: &Account) -> Vec<(String, String)> {
 /// What stands in the place of a secret of the user's own.
 const YOUR_OWN: &str = "(your own, from the configuration)";
 
-fn variable(account: &Account, name: &str) -> String {
-    format!("{}_{name}", account.vendor.id).to_uppercase().replace([' ', '-'], "_")
+/// The variable of a shell that holds something of a vendor's account.
+pub(super) fn variable(vendor: &str, name: &str) -> String {
+    format!("{vendor}_{name}").to_uppercase().replace([' ', '-', '.'], "_")
+}
+
+/// A text in a shell's quotes.
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn env_lines(account: &Account) -> String {
     let line = |(name, value): (String, Option<String>)| {
         let Some(value) = value else {
-            return format!("# {}: {YOUR_OWN}\n", variable(account, &name));
+            return format!("# {}: {YOUR_OWN}\n", variable(&account.vendor.id, &name));
         };
         let is_plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "._-:/@+=".contains(c));
-        let value = if is_plain { value } else { format!("'{}'", value.replace('\'', "'\\''")) };
-        format!("{}={value}\n", variable(account, &name))
+        let value = if is_plain { value } else { quoted(&value) };
+        format!("{}={value}\n", variable(&account.vendor.id, &name))
     };
     let known = known(account).into_iter().map(|(name, value)| (name, Some(value)));
     given(account).into_iter().chain(known).map(line).collect()
@@ -70,24 +76,25 @@ fn told(account: &Account) -> String {
         out += &format!("{}: give your receiver\n\n", vendor.name);
         for (name, value) in given(account) {
             let value = value.as_deref().unwrap_or(YOUR_OWN);
-            out += &format!("  {name:<22} {value:<42} {}\n", variable(account, &name));
+            out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.vendor.id, &name));
         }
         out += "\n";
     }
-    out += &format!("{}: for reference, in requests\n\n", vendor.name);
-    for (name, value) in known(account) {
-        out += &format!("  {name:<22} {value:<42} {}\n", variable(account, &name));
+    let known = known(account);
+    if !known.is_empty() {
+        out += &format!("{}: for reference, in requests\n\n", vendor.name);
+        for (name, value) in known {
+            out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.vendor.id, &name));
+        }
+        out += "\n";
     }
-    out += "\nEach request is a POST of JSON with these headers (names in any case):\n\n";
+    out += "Each event is a POST of JSON with these headers (names in any case):\n\n";
     for (name, value) in account.header_rules() {
         out += &format!("  {name}: {value}\n");
     }
     out += &format!("\n{}\n", account.verify_rule());
     out += &format!("\n{}\n", account.handshake_rule());
-    out += &format!(
-        "\nAnswer an event with {}; any other answer fails the run.\n",
-        vendor.policy.success
-    );
+    out += &format!("\n{}\n", account.answer_rule());
     let choices = account.choices();
     if !choices.is_empty() {
         out += "\nTo choose otherwise, in standin.toml:\n\n";
@@ -100,7 +107,7 @@ fn told(account: &Account) -> String {
     }
     out += &format!(
         "\nTry it: standin run handover --vendor {} --to http://localhost:3000/\n",
-        vendor.id
+        vendor.full_id()
     );
     out
 }

@@ -11,9 +11,9 @@ use super::vendors::rule;
 use super::{Exit, Failure, Global};
 use crate::base::text::one_of;
 use crate::conversation::{EventKind, Role};
-use crate::diag::{Node, Problem, Problems, Source, code, toml};
+use crate::diag::{Node, Problem, Problems, Source, code, json, toml};
 use crate::scenario::Script;
-use crate::vendor::{Data, EventRule, Subscription, Vendor, VendorRef, Wanted};
+use crate::vendor::{Data, EventRule, Subscription, Vendor, Wanted, misfit};
 
 /// Sends one webhook, as if all that leads to it had happened
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub(super) struct SendArgs {
     /// Who does it: visitor, bot, agent, manager or system
     #[arg(long, value_name = "ROLE", value_parser = role)]
     by: Option<Role>,
-    /// What it holds, such as `text=Hello` or `options=["Yes", "No"]`; repeat it for more
+    /// What it holds, as TOML or JSON: `text=Hello`, `options=["Yes", "No"]`; repeat it for more
     #[arg(long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
@@ -43,9 +43,8 @@ fn role(word: &str) -> Result<Role, String> {
 pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
     let mut problems = args.playing.receivers.check(&setup.catalog);
-    let vendor = setup.vendor(&VendorRef::parse(&args.vendor));
-    let vendor = vendor.map_err(|others| problems.extend(others));
-    let vendor = problems.or(vendor.ok())?;
+    let vendor = problems.note(setup.vendor(&args.vendor));
+    let vendor = problems.or(vendor)?;
     let given = nodes(&args.set)?;
     let data = given.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();
     let wanted = Wanted { by: args.by, kind: args.kind.clone(), data };
@@ -53,14 +52,15 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
     check(&vendor, rule, &wanted, &given)?;
     let script = Arc::new(Script::sending(&vendor, rule, &wanted));
     let only = Subscription::to(&rule.event_type);
-    let mut plans = args.playing.plans(&script, &vendor, Some(&only), &setup)?;
-    for (plan, number) in plans.iter_mut().zip(1..) {
-        plan.number = number;
-    }
+    let plans = args.playing.plans(&script, &vendor, Some(&only), &setup)?;
     args.playing.execute(plans, RunPace::default(), &setup)
 }
 
-/// What was given, by key. Each is a line of TOML; where it is none, its value is the text itself.
+/// Keys whose values are texts, whatever they look like.
+const TEXTS: [&str; 2] = ["text", "comment"];
+
+/// What was given, by key. Each is a line of TOML, or its value is JSON; where it is neither, its
+/// value is the text itself.
 fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
     let mut problems = Problems::new();
     let mut nodes: Vec<(String, Node)> = Vec::new();
@@ -70,9 +70,22 @@ fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
             problems.push(Problem::anywhere(code::MISSING_KEY, message));
             continue;
         };
+        let is_text = TEXTS.contains(&path.trim());
+        if !is_text
+            && value.starts_with(['[', '{'])
+            && let (Some(node), others) = json::parse(&Source::new("--set", value))
+            && others.is_empty()
+        {
+            nodes.push((path.trim().to_owned(), node));
+            continue;
+        }
+        let is_meant = |node: &Node| {
+            let written = node.as_table().and_then(|table| table.get(path.trim()));
+            !is_text || written.is_some_and(|node| node.as_text().is_some())
+        };
         let text = format!("{path} = {}", Json::from(value));
         let (node, others) = match toml::parse(&Source::new("--set", given.as_str())) {
-            (node, others) if others.is_empty() => (node, others),
+            (node, others) if others.is_empty() && is_meant(&node) => (node, others),
             _ => toml::parse(&Source::new("--set", text)),
         };
         problems.extend(others);
@@ -82,15 +95,16 @@ fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
     problems.or(Some(nodes))
 }
 
-/// What an event that is no message, no entity and not told by itself may be given.
-fn known(on: EventKind) -> &'static [&'static str] {
+/// What an event may be given beside the data of its kind, each with something that fits it.
+fn known(on: EventKind) -> Vec<(&'static str, Json)> {
+    let text = || Json::from("");
     match on {
-        EventKind::NoteAdded => &["text"],
-        EventKind::TypingChanged => &["on"],
-        EventKind::LabelsChanged => &["label", "action"],
-        EventKind::FlowStarted => &["name", "states"],
-        EventKind::ConversationRated => &["score", "comment"],
-        _ => &[],
+        EventKind::MessageSent | EventKind::NoteAdded => vec![("text", text())],
+        EventKind::TypingChanged => vec![("on", true.into())],
+        EventKind::LabelsChanged => vec![("label", text()), ("action", text())],
+        EventKind::FlowStarted => vec![("name", text()), ("states", 1.into())],
+        EventKind::ConversationRated => vec![("score", 5.into()), ("comment", text())],
+        _ => Vec::new(),
     }
 }
 
@@ -105,18 +119,21 @@ fn check(
         return Ok(()); // variables have names of anybody's choice
     }
     let data = vendor.data_of(rule, wanted);
-    let text = (rule.on == EventKind::MessageSent).then_some("text");
-    let keys =
-        || data.into_iter().flat_map(Data::keys).chain(text).chain(known(rule.on).iter().copied());
+    let known = known(rule.on);
+    let keys = || data.into_iter().flat_map(Data::keys).chain(known.iter().map(|(key, _)| *key));
     let mut problems = Problems::new();
     for (key, node) in given {
         if !keys().any(|known| known == key) {
             let message = format!("`{}` holds no `{key}`", rule.event_type);
             problems.push(Problem::anywhere(code::UNKNOWN_DATA, message).known(key, keys()));
         }
-        problems.extend(
-            data.and_then(|data| data.misfit(key, node)).map(Problems::from).unwrap_or_default(),
-        );
+        let of_kind = data.and_then(|data| data.misfit(key, node));
+        let own =
+            || known.iter().find(|(known, _)| known == key).and_then(|(_, fit)| misfit(fit, node));
+        let own = || own().map(|problem| problem.help(format!("it is given as `--set {key}=…`")));
+        if let Some(problem) = of_kind.or_else(own) {
+            problems.push(problem);
+        }
     }
     problems.or(Some(()))
 }

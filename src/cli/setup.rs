@@ -1,21 +1,21 @@
 //! What commands share: configuration, vendors, scenarios, receivers, out of flags and files.
 
 use std::cell::OnceCell;
-use std::future::poll_fn;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::task::Poll;
 
 use jiff::Timestamp;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Failure, Global};
+use super::{Exit, Failure, Global, note};
 use crate::base::clock::Clock;
-use crate::config::{Config, EndpointForm, Start, files_url};
+use crate::base::shelf::Shelf;
+use crate::config::{Config, EndpointForm, HEADER_VALUE, Start, files_url, is_header_value};
 use crate::diag::{At, Problem, Problems, Source, code};
 use crate::scenario::{Draft, bundled, bundled_names};
+use crate::server::serve_files;
 use crate::vendor::{Account, Catalog, Subscription, Vendor, VendorRef};
 
 /// The configuration's file in the working folder.
@@ -74,33 +74,32 @@ impl Setup {
         let mut problems = self.unknown_vendors();
         let known = |id: &str| self.catalog.contains(id);
         for (key, _) in self.config.vendors.iter().filter(|(key, _)| known(&key.name)) {
-            let vendor = self.vendor(&VendorRef::parse(&key.name));
-            let account = vendor.and_then(|vendor| self.account(&vendor));
-            account.err().into_iter().for_each(|others| problems.extend(others));
+            let vendor = self.vendor(&key.name);
+            problems.note(vendor.and_then(|vendor| self.account(&vendor)));
         }
         for endpoint in self.config.endpoints.iter().filter(|e| known(&e.vendor)) {
             endpoint.headers(&mut problems);
-            if let Ok(vendor) = self.vendor(&VendorRef::parse(&endpoint.vendor)) {
+            if let Ok(vendor) = self.vendor(&endpoint.vendor) {
                 subscription(endpoint, &vendor, &mut problems);
             }
         }
         let scenario = &self.config.demo_scenario;
-        if let Err(unknown) = scenarios(std::slice::from_ref(&scenario.value)) {
-            problems.extend(unknown.placed(&scenario.place));
-        }
+        let found = scenarios(std::slice::from_ref(&scenario.value));
+        problems.note(found.map_err(|unknown| unknown.placed(&scenario.place)));
         problems
     }
 
     /// The vendor that the user means: with the revision of the command line, else with that of
     /// the configuration.
-    pub(super) fn vendor(&self, reference: &VendorRef) -> Result<Arc<Vendor>, Problems> {
+    pub(super) fn vendor(&self, name: &str) -> Result<Arc<Vendor>, Problems> {
+        let reference = VendorRef::parse(name);
         let settings = self.config.vendors.get(&reference.id);
         let own = settings.and_then(|settings| settings.revision.as_ref());
         match own.filter(|_| reference.revision.is_none()) {
-            None => self.catalog.load(reference),
+            None => self.catalog.load(&reference),
             Some(revision) => {
                 let revised = Some(revision.value.clone());
-                let reference = VendorRef { revision: revised, ..reference.clone() };
+                let reference = VendorRef { revision: revised, ..reference };
                 self.catalog.load(&reference).map_err(|problems| problems.placed(&revision.place))
             }
         }
@@ -112,12 +111,9 @@ impl Setup {
         let names = draft.form.vendors.as_ref().map(|names| names.to_vec()).unwrap_or_default();
         let mut vendors = Vec::new();
         for name in names {
-            let reference = VendorRef::parse(&name);
-            if self.catalog.contains(&reference.id) {
-                match self.vendor(&reference) {
-                    Ok(vendor) => vendors.push(vendor),
-                    Err(others) => draft.problems.extend(others.placed(&name.place)),
-                }
+            if self.catalog.contains(&VendorRef::parse(&name).id) {
+                let vendor = self.vendor(&name).map_err(|others| others.placed(&name.place));
+                vendors.extend(draft.problems.note(vendor));
             }
         }
         if vendors.is_empty() {
@@ -133,13 +129,16 @@ impl Setup {
         self.loaded.get_or_init(|| {
             let (mut vendors, mut problems) = (Vec::new(), Problems::new());
             for id in self.catalog.ids() {
-                match self.vendor(&VendorRef::parse(id)) {
-                    Ok(vendor) => vendors.push(vendor),
-                    Err(others) => problems.extend(others),
-                }
+                vendors.extend(problems.note(self.vendor(id)));
             }
             (vendors, problems)
         })
+    }
+
+    /// Every vendor, as the configuration wants it; mistakes in one's folder are problems.
+    pub(super) fn all_vendors(&self) -> Result<Vec<Arc<Vendor>>, Problems> {
+        let (vendors, problems) = self.all().clone();
+        problems.or(Some(vendors))
     }
 
     /// Every vendor, as the configuration wants it, but those whose folders have mistakes.
@@ -153,6 +152,14 @@ impl Setup {
         let settings = self.config.vendors.get(&vendor.id);
         let mut account = Account::configured(vendor, settings, &mut problems);
         account.files = files_url(self.config.files_port);
+        let headers = account.handshake_headers("").into_iter().chain(account.headers("", 1));
+        let unfit = |(_, value): &(String, String)| !is_header_value(value);
+        if let Some((name, _)) = headers.into_iter().find(unfit) {
+            let message =
+                format!("a secret of {} does not fit into the header `{name}`", vendor.id);
+            let problem = Problem::anywhere(code::WRONG_HEADER, message);
+            problems.push(problem.help(HEADER_VALUE));
+        }
         problems.or(Some(Arc::new(account)))
     }
 
@@ -174,7 +181,7 @@ pub(super) fn subscription(
 
 /// The configuration that is read: that of the flag, else the one in the working folder.
 pub(super) fn config_path(global: &Global) -> Option<PathBuf> {
-    let here = || Some(PathBuf::from(CONFIG)).filter(|path| path.exists());
+    let here = || Some(PathBuf::from(CONFIG)).filter(|path| path.symlink_metadata().is_ok());
     global.config.clone().or_else(here)
 }
 
@@ -202,23 +209,10 @@ pub(super) fn scenarios(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> 
     for name in names {
         let path = Path::new(name);
         if path.is_dir() {
-            match toml_files(path) {
-                Ok(files) if files.is_empty() => problems.push(no_files(path)),
-                Ok(files) => {
-                    for file in files {
-                        match read(&file) {
-                            Ok(source) => sources.push(source),
-                            Err(problem) => problems.push(problem),
-                        }
-                    }
-                }
-                Err(problem) => problems.push(problem),
-            }
+            let files = problems.note(toml_files(path)).unwrap_or_default();
+            sources.extend(files.iter().filter_map(|file| problems.note(read(file))));
         } else if path.exists() {
-            match read(path) {
-                Ok(source) => sources.push(source),
-                Err(problem) => problems.push(problem),
-            }
+            sources.extend(problems.note(read(path)));
         } else if let Some(source) = bundled(name) {
             sources.push(source);
         } else {
@@ -228,34 +222,38 @@ pub(super) fn scenarios(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> 
     problems.or(Some(sources))
 }
 
-/// The problem with a folder that nothing can be done with.
-pub(super) fn no_files(folder: &Path) -> Problem {
-    let message = format!("there is no `.toml` file in `{}`", folder.display());
-    Problem::anywhere(code::NOTHING_TO_PLAY, message).help("give a scenario, or a folder of them")
-}
-
 fn unknown_scenario(name: &str) -> Problem {
     let known = bundled_names();
     let message = format!("there is no file and no bundled scenario `{name}`");
     Problem::anywhere(code::UNKNOWN_SCENARIO, message).known(name, known.iter().map(String::as_str))
 }
 
-/// The TOML files of a folder and its subfolders, by name. Links to folders are not followed: they
-/// can lead in circles.
+/// The TOML files of a folder and its subfolders, by name; there must be one.
 pub(super) fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let mut files = Vec::new();
+    gather(folder, &mut files)?;
+    if files.is_empty() {
+        let message = format!("there is no `.toml` file in `{}`", folder.display());
+        let problem = Problem::anywhere(code::NOTHING_TO_PLAY, message);
+        return Err(problem.help("give a scenario, or a folder of them"));
+    }
+    Ok(files)
+}
+
+/// Links to folders are not followed: they can lead in circles.
+fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
     let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     let mut entries: Vec<_> = entries.flatten().collect();
     entries.sort_by_key(std::fs::DirEntry::file_name);
-    let mut files = Vec::new();
     for entry in entries {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            files.extend(toml_files(&path)?);
+            gather(&path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "toml") {
             files.push(path);
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 /// Reads a factor that a clock can run at; clap shows the error.
@@ -271,18 +269,6 @@ pub(super) fn instant(start: Start) -> Timestamp {
     match start {
         Start::At(instant) => instant,
         Start::Now => Clock::System.now(),
-    }
-}
-
-/// Listens for Ctrl-C from now on; what is given ends when it is pressed.
-pub(super) async fn interrupt() -> impl Future<Output = io::Result<()>> {
-    let mut pressed = Box::pin(tokio::signal::ctrl_c());
-    let now = poll_fn(|context| Poll::Ready(pressed.as_mut().poll(context))).await;
-    async move {
-        match now {
-            Poll::Ready(result) => result,
-            Poll::Pending => pressed.await,
-        }
     }
 }
 
@@ -314,6 +300,35 @@ impl Interrupts {
         #[cfg(not(unix))]
         let _ = tokio::signal::ctrl_c().await;
     }
+}
+
+/// Does something until it has ended, or Ctrl-C is pressed.
+pub(super) fn until_interrupted(
+    work: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
+    runtime()?.block_on(async {
+        let mut interrupts = Interrupts::listen()?;
+        tokio::select! {
+            exit = work => exit,
+            () = interrupts.next() => {
+                note("interrupted");
+                Ok(Exit::Interrupted)
+            }
+        }
+    })
+}
+
+/// Serves the files that links point to while something is done.
+pub(super) async fn while_serving_files<T>(
+    port: u16,
+    work: impl AsyncFnOnce(Arc<Shelf>) -> T,
+) -> T {
+    let (serving, files) = serve_files(port);
+    let done = work(files).await;
+    if let Some(serving) = serving {
+        serving.stop().await;
+    }
+    done
 }
 
 /// The runtime that a command's asynchronous part runs on.

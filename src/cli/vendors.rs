@@ -8,16 +8,16 @@ use clap::Args;
 use serde_json::Value as Json;
 
 use super::setup::{Setup, instant};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::base::draw::Draw;
 use crate::base::fake::{FAKES, LOCALES, fake};
 use crate::base::shelf::FILES;
 use crate::base::text::count;
 use crate::diag::{Problem, Problems, code};
 use crate::fidelity::capability::{Row, entities, events, kinds};
-use crate::fidelity::{compare, samples, sent};
+use crate::fidelity::{samples, sent};
 use crate::scenario::Script;
-use crate::vendor::{Data, EventRule, Vendor, VendorRef, Wanted};
+use crate::vendor::{Data, EventRule, Vendor, Wanted};
 
 /// Shows what can be sent: by all vendors, by one, or of one type
 #[derive(Debug, Args)]
@@ -40,12 +40,12 @@ pub(super) struct VendorsArgs {
 pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::read(global)?;
     if args.fake {
-        anstream::print!("{}", fakes());
+        print(fakes())?;
         return Ok(Exit::Passed);
     }
     let vendors = match &args.vendor {
-        Some(id) => vec![setup.vendor(&VendorRef::parse(id))?],
-        None => all(&setup)?,
+        Some(id) => vec![setup.vendor(id)?],
+        None => setup.all_vendors()?,
     };
     let told = match (&args.vendor, &args.event_type) {
         _ if args.fidelity => fidelity(&vendors, &setup)?,
@@ -55,20 +55,8 @@ pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<Exit, Failu
         (Some(_), None) => one(&vendors[0], &setup)?,
         (None, _) => overview(&vendors, &setup)?,
     };
-    anstream::print!("{told}");
+    print(told)?;
     Ok(Exit::Passed)
-}
-
-fn all(setup: &Setup) -> Result<Vec<Arc<Vendor>>, Problems> {
-    let mut problems = Problems::new();
-    let mut vendors = Vec::new();
-    for id in setup.catalog.ids() {
-        match setup.vendor(&VendorRef::parse(id)) {
-            Ok(vendor) => vendors.push(vendor),
-            Err(others) => problems.extend(others),
-        }
-    }
-    problems.or(Some(vendors))
 }
 
 /// Every vendor in a line, and what each of them can.
@@ -217,51 +205,51 @@ pub(super) fn rule<'a>(
 fn fidelity(vendors: &[Arc<Vendor>], setup: &Setup) -> Result<String, Problems> {
     let mut out = String::new();
     for vendor in vendors {
-        let account = setup.account(vendor)?;
         let _ = writeln!(out, "{} ({})", vendor.name, vendor.full_id());
-        let samples = samples(vendor)?;
-        let start = instant(setup.config.start);
-        let mut covered = 0;
-        for sample in &samples {
-            let documented = serde_json::from_str(&sample.documented.text).unwrap_or_default();
-            let told = match sample.sent(&account, setup.config.seed, start) {
-                Some(sent) => {
-                    compare(&documented, &serde_json::from_str(&sent).unwrap_or_default())
-                }
-                None => continue,
-            };
-            covered += usize::from(told.is_empty());
-            for difference in told {
-                let _ = writeln!(out, "  {} {difference}", sample.documented.name);
-            }
-        }
-        let documented = match samples.len() {
-            0 => "no documented samples of its own".to_owned(),
-            all => {
-                let all = count(all, "documented sample", "documented samples");
-                format!("{all}, {covered} with the same shape")
-            }
-        };
-        let _ = writeln!(out, "  {documented}");
+        out.push_str(&covered(vendor, setup)?);
         if let Some(differs) = &vendor.differs {
             let _ = writeln!(out, "  note: {differs}");
         }
-        out.push('\n');
-        let mut lines = Vec::new();
-        for (section, source) in &vendor.sources {
-            let seen = source.seen.as_ref().map_or("", |seen| seen.as_str());
-            let from = [&source.note, &source.url].into_iter().flatten().map(|text| text.as_str());
-            lines.push(vec![
-                format!("  {section}"),
-                source.status.to_string(),
-                seen.to_owned(),
-                from.collect::<Vec<_>>().join(" · "),
-            ]);
-        }
-        out.push_str(&columns(&lines));
-        out.push('\n');
+        let _ = writeln!(out, "\n{}", facts(vendor));
     }
     Ok(out)
+}
+
+/// How what is sent differs from the documented samples, and how much of them it covers.
+fn covered(vendor: &Arc<Vendor>, setup: &Setup) -> Result<String, Problems> {
+    let account = setup.account(vendor)?;
+    let start = instant(setup.config.start);
+    let samples = samples(vendor)?;
+    if samples.is_empty() {
+        return Ok("  no documented samples of its own\n".into());
+    }
+    let (mut out, mut covered) = (String::new(), 0);
+    for sample in &samples {
+        let differences = sample.differences(&account, setup.config.seed, start);
+        covered += usize::from(differences.as_ref().is_some_and(Vec::is_empty));
+        for difference in differences.into_iter().flatten() {
+            let _ = writeln!(out, "  {} {difference}", sample.documented.name);
+        }
+    }
+    let all = count(samples.len(), "documented sample", "documented samples");
+    let _ = writeln!(out, "  {all}, {covered} with the same shape");
+    Ok(out)
+}
+
+/// Where the facts of each section come from.
+fn facts(vendor: &Vendor) -> String {
+    let mut lines = Vec::new();
+    for (section, source) in &vendor.sources {
+        let seen = source.seen.as_ref().map_or("", |seen| seen.as_str());
+        let from = [&source.note, &source.url].into_iter().flatten().map(|text| text.as_str());
+        lines.push(vec![
+            format!("  {section}"),
+            source.status.to_string(),
+            seen.to_owned(),
+            from.collect::<Vec<_>>().join(" · "),
+        ]);
+    }
+    columns(&lines)
 }
 
 /// Every `${fake.…}` and `${file.…}`, with what it gives.

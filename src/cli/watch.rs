@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
-use super::setup::{config_path, interrupt, runtime};
-use super::{Exit, Failure, Global, tell};
+use super::setup::{Interrupts, config_path, runtime};
+use super::{Exit, Failure, Global, note, tell};
+use crate::base::text::count;
 
 /// How often files are looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -30,7 +31,7 @@ pub(super) fn watch(
     loop {
         let before = look(&watched);
         let exit = once().unwrap_or_else(tell);
-        anstream::eprintln!("watching {} files; Ctrl-C ends it\n", before.len());
+        note(format_args!("watching {}; Ctrl-C ends it\n", count(before.len(), "file", "files")));
         let mut seen = before.clone();
         loop {
             if interrupted.recv_timeout(INTERVAL) != Err(mpsc::RecvTimeoutError::Timeout) {
@@ -50,8 +51,11 @@ pub(super) fn watch(
 fn interrupted() -> Result<mpsc::Receiver<()>, Failure> {
     let (tell, told) = mpsc::channel();
     let runtime = runtime()?;
-    let pressed = runtime.block_on(interrupt());
-    std::thread::spawn(move || drop(runtime.block_on(pressed).map(|()| tell.send(()))));
+    let mut interrupts = runtime.block_on(async { Interrupts::listen() })?;
+    std::thread::spawn(move || {
+        runtime.block_on(interrupts.next());
+        let _ = tell.send(());
+    });
     Ok(told)
 }
 

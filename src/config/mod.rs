@@ -11,11 +11,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::base::secret::Reference;
-use crate::diag::form::Fault;
 use crate::diag::{At, Form as _, Named, Node, Problem, Problems, Scalar, Source, code, toml};
 use crate::form;
 
-pub use receiver::{EndpointForm, check_header_name, receiver_url};
+pub use receiver::{
+    EndpointForm, HEADER_VALUE, check_header_name, check_header_value, is_header_value,
+    receiver_url,
+};
 
 /// The file that documents every key and holds every default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -102,10 +104,9 @@ impl Start {
 }
 
 impl Scalar for Start {
-    fn scan(node: &Node) -> Result<Self, Fault> {
+    fn scan(node: &Node) -> Result<Self, Problem> {
         let text = String::scan(node)?;
-        let fault = |message| Fault { code: code::WRONG_TYPE, message, help: None };
-        Self::parse(&text).map_err(fault)
+        Self::parse(&text).map_err(|message| Problem::at(&node.place, code::WRONG_TYPE, message))
     }
 
     fn schema() -> serde_json::Value {

@@ -3,10 +3,10 @@
 use reqwest::header::{HeaderName, HeaderValue};
 use url::{ParseError, Url};
 
+use crate::base::limits::MAX_HEADER;
 use crate::base::secret::{Reference, Secret};
 use crate::base::text::mask;
-use crate::diag::form::Fault;
-use crate::diag::{At, Named, Node, NonEmpty, Problem, Problems, Scalar, code};
+use crate::diag::{At, Named, Node, NonEmpty, Place, Problem, Problems, Scalar, code};
 use crate::form;
 
 form! {
@@ -30,11 +30,8 @@ impl EndpointForm {
             if let Err(message) = check_header_name(&key.name) {
                 problems.push(Problem::at(&key.place, code::WRONG_HEADER, message));
             }
-            if HeaderValue::from_str(&value.0).is_err() {
-                let message = "the value holds characters that no header can hold";
-                let problem = Problem::at(&value.place, code::WRONG_HEADER, message);
-                problems
-                    .push(problem.help("a value stands on one line, without control characters"));
+            if let Err(problem) = check_header_value(&value.0, &value.place) {
+                problems.push(problem);
             }
         }
     }
@@ -48,11 +45,15 @@ impl EndpointForm {
                 headers.push((key.name.clone(), Secret::test(value.0.clone())));
                 continue;
             }
-            match value.resolve() {
+            let resolved = value.resolve();
+            let resolved = resolved
+                .map_err(|message| Problem::at(&value.place, code::SECRET_MISSING, message))
+                .and_then(|secret| {
+                    check_header_value(secret.expose(), &value.place).map(|()| secret)
+                });
+            match resolved {
                 Ok(secret) => headers.push((key.name.clone(), secret)),
-                Err(message) => {
-                    problems.push(Problem::at(&value.place, code::SECRET_MISSING, message));
-                }
+                Err(problem) => problems.push(problem),
             }
         }
         headers
@@ -72,8 +73,26 @@ pub fn check_header_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// What the value of a header may be.
+pub const HEADER_VALUE: &str =
+    "a value stands on one line of at most 8 KiB, without control characters";
+
+/// Whether a header of ours may have this value.
+pub fn is_header_value(value: &str) -> bool {
+    value.len() <= MAX_HEADER && HeaderValue::from_str(value).is_ok()
+}
+
+/// Checks the value of a header as a file has it, or as it is elsewhere.
+pub fn check_header_value(value: &str, place: &Place) -> Result<(), Problem> {
+    if is_header_value(value) {
+        return Ok(());
+    }
+    let message = "the value is none that a header can hold";
+    Err(Problem::at(place, code::WRONG_HEADER, message).help(HEADER_VALUE))
+}
+
 impl Scalar for Reference {
-    fn scan(node: &Node) -> Result<Self, Fault> {
+    fn scan(node: &Node) -> Result<Self, Problem> {
         String::scan(node).map(Self)
     }
 
@@ -83,10 +102,9 @@ impl Scalar for Reference {
 }
 
 impl Scalar for Url {
-    fn scan(node: &Node) -> Result<Self, Fault> {
+    fn scan(node: &Node) -> Result<Self, Problem> {
         let text = String::scan(node)?;
-        let fault = |message| Fault { code: code::WRONG_URL, message, help: None };
-        receiver_url(&text).map_err(fault)
+        receiver_url(&text).map_err(|message| Problem::at(&node.place, code::WRONG_URL, message))
     }
 
     fn schema() -> serde_json::Value {

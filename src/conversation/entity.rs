@@ -37,10 +37,11 @@ crate::fields! {
     }
 }
 
-pub(super) fn names(person: &Names) -> Names {
+/// A customer, a company, an article, without its fields.
+pub fn names(person: &Names) -> Names {
     let person = Shape::table(person.clone());
-    let names = names_of("an entity", ENTITY).with("created_by", person.clone(), false);
-    names.with("updated_by", person, true)
+    let names = names_of("an entity", ENTITY).always("created_by", person.clone());
+    names.maybe("updated_by", person)
 }
 
 impl Object for Entity {

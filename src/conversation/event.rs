@@ -100,33 +100,30 @@ crate::fields! {
     }
 }
 
-pub(super) fn names(kind: EventKind, person: &Names, message: &Names) -> Names {
+/// An event of this kind.
+pub fn names(kind: EventKind, person: &Names, message: &Names) -> Names {
     let person = Shape::table(person.clone());
     let names = names_of("an event", EVENT)
-        .with("by", person.clone(), false)
-        .with("to", person.clone(), true)
-        .with("from", person, true);
+        .always("by", person.clone())
+        .maybe("to", person.clone())
+        .maybe("from", person);
     match kind {
         EventKind::MessageRead => {
-            names.with("messages", Shape::list(Shape::table(message.clone())), false)
+            names.always("messages", Shape::list(Shape::table(message.clone())))
         }
-        EventKind::TypingChanged => names.with("typing", Shape::Bool, false),
-        EventKind::NoteAdded => names.with("note", Shape::Text, false),
+        EventKind::TypingChanged => names.always("typing", Shape::Bool),
+        EventKind::NoteAdded => names.always("note", Shape::Text),
         EventKind::VariablesSet => names
-            .with("scope", Shape::Word(VariableScope::WORDS), false)
-            .with("variables", Shape::list(variable_shape()), false),
-        EventKind::LabelsChanged => names.with("action", Shape::Word(LABEL_ACTIONS), false).with(
-            "labels",
-            Shape::list(Shape::table(named("a label"))),
-            false,
-        ),
-        EventKind::FlowStarted => names.with(
-            "flow",
-            Shape::table(named("a flow").with("states", Shape::Int, false)),
-            false,
-        ),
+            .always("scope", Shape::Word(VariableScope::WORDS))
+            .always("variables", Shape::list(variable_shape())),
+        EventKind::LabelsChanged => names
+            .always("action", Shape::Word(LABEL_ACTIONS))
+            .always("labels", Shape::list(Shape::table(named("a label")))),
+        EventKind::FlowStarted => {
+            names.always("flow", Shape::table(named("a flow").always("states", Shape::Int)))
+        }
         EventKind::ConversationRated => {
-            names.with("score", Shape::Int, false).with("comment", Shape::Text, true)
+            names.always("score", Shape::Int).maybe("comment", Shape::Text)
         }
         _ => names,
     }
@@ -137,12 +134,12 @@ pub(super) const LABEL_ACTIONS: &[&str] = &["added", "removed"];
 
 /// Something with a name; `[ids]` may add more.
 fn named(about: &'static str) -> Names {
-    Names { whole: true, ..Names::new(about, Vec::new()).with("name", Shape::Text, false) }
+    Names { whole: true, ..Names::new(about, Vec::new()).always("name", Shape::Text) }
 }
 
 fn variable_shape() -> Shape {
-    let names = named("a variable").with("type", Shape::Text, false);
-    Shape::table(names.with("value", Shape::Any, false))
+    let names = named("a variable").always("type", Shape::Text);
+    Shape::table(names.always("value", Shape::Any))
 }
 
 impl Object for Event {

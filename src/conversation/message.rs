@@ -100,25 +100,24 @@ crate::fields! {
     }
 }
 
-pub(super) fn head_names() -> Names {
+/// A dialog as its messages know it.
+pub fn head_names() -> Names {
     names_of("a dialog", HEAD)
 }
 
-pub(super) fn dialog_names(person: &Names) -> Names {
+/// A dialog with its people.
+pub fn dialog_names(person: &Names) -> Names {
     let person = Shape::table(person.clone());
-    names_of("a dialog", DIALOG).with("closed_by", person.clone(), true).with(
-        "participants",
-        Shape::list(person),
-        false,
-    )
+    names_of("a dialog", DIALOG)
+        .maybe("closed_by", person.clone())
+        .always("participants", Shape::list(person))
 }
 
-pub(super) fn names(person: &Names, dialog: &Names) -> Names {
-    names_of("a message", MESSAGE).with("by", Shape::table(person.clone()), false).with(
-        "dialog",
-        Shape::table(dialog.clone()),
-        false,
-    )
+/// A message, without its kind's data.
+pub fn names(person: &Names, dialog: &Names) -> Names {
+    names_of("a message", MESSAGE)
+        .always("by", Shape::table(person.clone()))
+        .always("dialog", Shape::table(dialog.clone()))
 }
 
 impl Object for DialogHead {

@@ -21,7 +21,7 @@ pub use state::{Conversation, Habits, Implied, Refusal, State};
 
 use serde_json::{Map, Value as Json};
 
-use crate::template::{Names, Value};
+use crate::template::Value;
 
 /// What a vendor's `[ids]` made for one thing, by name.
 pub type Made = Map<String, Json>;
@@ -32,41 +32,10 @@ fn made<'a>(made: &'a Made, name: &str) -> Option<Value<'a>> {
 }
 
 /// The names of the model's things, as tables for the template compiler.
-pub struct Model;
-
-impl Model {
-    /// A person, whatever their role.
-    pub fn person() -> Names {
-        person::names()
-    }
-
-    /// A message, without its kind's data.
-    pub fn message(person: &Names, dialog: &Names) -> Names {
-        message::names(person, dialog)
-    }
-
-    /// A dialog as its messages know it.
-    pub fn dialog_head() -> Names {
-        message::head_names()
-    }
-
-    /// A dialog with its people.
-    pub fn dialog(person: &Names) -> Names {
-        message::dialog_names(person)
-    }
-
-    /// A conversation.
-    pub fn conversation(person: &Names, message: &Names, dialog: &Names) -> Names {
-        state::names(person, message, dialog)
-    }
-
-    /// A customer, a company, an article, without its fields.
-    pub fn entity(person: &Names) -> Names {
-        entity::names(person)
-    }
-
-    /// An event of this kind.
-    pub fn event(kind: EventKind, person: &Names, message: &Names) -> Names {
-        event::names(kind, person, message)
-    }
+pub mod model {
+    pub use super::entity::names as entity;
+    pub use super::event::names as event;
+    pub use super::message::{dialog_names as dialog, head_names as dialog_head, names as message};
+    pub use super::person::names as person;
+    pub use super::state::names as conversation;
 }

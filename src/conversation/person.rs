@@ -105,12 +105,6 @@ impl Person {
         Self { member, part, variables: Arc::new(Json::Object(variables)) }
     }
 
-    /// The same person in another part.
-    #[must_use]
-    pub fn in_part(&self, part: Part) -> Self {
-        Self { part, ..self.clone() }
-    }
-
     /// What they are.
     pub fn role(&self) -> Role {
         self.member.role
@@ -173,7 +167,8 @@ crate::fields! {
     }
 }
 
-pub(super) fn names() -> Names {
+/// A person, whatever their role.
+pub fn names() -> Names {
     names_of("a person", FIELDS)
 }
 

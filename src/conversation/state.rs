@@ -2,14 +2,15 @@
 //!
 //! How acts change it is in `apply`.
 
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value as Json};
+
 use super::act::{Act, Who};
 use super::entity::Entity;
 use super::message::{Dialog, Message};
 use super::person::{Person, Role};
 use super::{Made, made};
 use crate::template::{Names, Object, Shape, Value, find, names as names_of};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value as Json};
 
 crate::words! {
     /// Whether something goes on.
@@ -248,17 +249,18 @@ crate::fields! {
     }
 }
 
-pub(super) fn names(person: &Names, message: &Names, dialog: &Names) -> Names {
+/// A conversation.
+pub fn names(person: &Names, message: &Names, dialog: &Names) -> Names {
     let [person, message, dialog] =
         [person, message, dialog].map(|names| Shape::table(names.clone()));
     names_of("a conversation", FIELDS)
-        .with("closed_by", person.clone(), true)
-        .with("assignee", person.clone(), true)
-        .with("participants", Shape::list(person), false)
-        .with("last_message", message.clone(), true)
-        .with("last_visitor_message", message.clone(), true)
-        .with("messages", Shape::list(message), false)
-        .with("dialogs", Shape::list(dialog), false)
+        .maybe("closed_by", person.clone())
+        .maybe("assignee", person.clone())
+        .always("participants", Shape::list(person))
+        .maybe("last_message", message.clone())
+        .maybe("last_visitor_message", message.clone())
+        .always("messages", Shape::list(message))
+        .always("dialogs", Shape::list(dialog))
 }
 
 impl Object for Conversation {

@@ -7,11 +7,11 @@
 use std::ops::Deref;
 
 use jiff::SignedDuration;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::base::duration::{self, Span};
 use crate::base::text::nearest;
-use crate::diag::code::{self, Code};
+use crate::diag::code;
 use crate::diag::node::{Content, Key, Node, Table};
 use crate::diag::problem::{Problem, Problems};
 use crate::diag::source::Place;
@@ -47,28 +47,10 @@ impl<T> Deref for At<T> {
     }
 }
 
-/// Why a scalar is not what it should be.
-pub struct Fault {
-    /// Its code.
-    pub code: Code,
-    /// What was found and expected.
-    pub message: String,
-    /// What to do.
-    pub help: Option<String>,
-}
-
-impl Fault {
-    /// The value is of another type.
-    pub fn expected(expected: &str, node: &Node) -> Self {
-        let message = format!("expected {expected}, found {}", node.kind());
-        Self { code: code::WRONG_TYPE, message, help: None }
-    }
-}
-
 /// A value without parts.
 pub trait Scalar: Sized {
     /// Reads it from a node.
-    fn scan(node: &Node) -> Result<Self, Fault>;
+    fn scan(node: &Node) -> Result<Self, Problem>;
 
     /// Its JSON Schema.
     fn schema() -> Json;
@@ -76,15 +58,8 @@ pub trait Scalar: Sized {
 
 impl<T: Scalar> Form for At<T> {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        match T::scan(node) {
-            Ok(value) => Some(Self { value, place: node.place.clone() }),
-            Err(fault) => {
-                let mut problem = Problem::at(&node.place, fault.code, fault.message);
-                problem.help = fault.help;
-                problems.push(problem);
-                None
-            }
-        }
+        let value = problems.note(T::scan(node))?;
+        Some(Self { value, place: node.place.clone() })
     }
 
     fn schema() -> Json {
@@ -93,13 +68,17 @@ impl<T: Scalar> Form for At<T> {
 }
 
 impl Scalar for String {
-    fn scan(node: &Node) -> Result<Self, Fault> {
+    fn scan(node: &Node) -> Result<Self, Problem> {
         if let Some(text) = node.as_text() {
             return Ok(text.to_owned());
         }
-        let quoted = format!("in quotes it is a text: `\"{}\"`", node.place.text());
-        let help = matches!(node.content, Content::Bool(_) | Content::Int(_) | Content::Number(_));
-        Err(Fault { help: help.then_some(quoted), ..Fault::expected("a text", node) })
+        let problem = wrong_type(node, "a text");
+        Err(match node.content {
+            Content::Bool(_) | Content::Int(_) | Content::Number(_) => {
+                problem.help(format!("in quotes it is a text: `\"{}\"`", node.place.text()))
+            }
+            _ => problem,
+        })
     }
 
     fn schema() -> Json {
@@ -108,10 +87,10 @@ impl Scalar for String {
 }
 
 impl Scalar for bool {
-    fn scan(node: &Node) -> Result<Self, Fault> {
+    fn scan(node: &Node) -> Result<Self, Problem> {
         match node.content {
             Content::Bool(flag) => Ok(flag),
-            _ => Err(Fault::expected("true or false", node)),
+            _ => Err(wrong_type(node, "true or false")),
         }
     }
 
@@ -121,10 +100,10 @@ impl Scalar for bool {
 }
 
 impl Scalar for i64 {
-    fn scan(node: &Node) -> Result<Self, Fault> {
+    fn scan(node: &Node) -> Result<Self, Problem> {
         match node.content {
             Content::Int(int) => Ok(int),
-            _ => Err(Fault::expected("an integer", node)),
+            _ => Err(wrong_type(node, "an integer")),
         }
     }
 
@@ -135,14 +114,14 @@ impl Scalar for i64 {
 
 /// A non-negative integer, such as a seed.
 impl Scalar for u64 {
-    fn scan(node: &Node) -> Result<Self, Fault> {
+    fn scan(node: &Node) -> Result<Self, Problem> {
         match node.content {
             Content::Int(int) if int >= 0 => Ok(int.unsigned_abs()),
             Content::Int(int) => {
                 let message = format!("expected an integer from 0 up, found {int}");
-                Err(Fault { code: code::WRONG_TYPE, message, help: None })
+                Err(Problem::at(&node.place, code::WRONG_TYPE, message))
             }
-            _ => Err(Fault::expected("an integer from 0 up", node)),
+            _ => Err(wrong_type(node, "an integer from 0 up")),
         }
     }
 
@@ -152,7 +131,7 @@ impl Scalar for u64 {
 }
 
 impl Scalar for Span {
-    fn scan(node: &Node) -> Result<Self, Fault> {
+    fn scan(node: &Node) -> Result<Self, Problem> {
         duration_from(node, Span::parse)
     }
 
@@ -162,7 +141,7 @@ impl Scalar for Span {
 }
 
 impl Scalar for SignedDuration {
-    fn scan(node: &Node) -> Result<Self, Fault> {
+    fn scan(node: &Node) -> Result<Self, Problem> {
         duration_from(node, duration::parse)
     }
 
@@ -171,17 +150,13 @@ impl Scalar for SignedDuration {
     }
 }
 
-fn duration_from<T>(node: &Node, parse: fn(&str) -> Result<T, String>) -> Result<T, Fault> {
-    let fault = |message, help: Option<&str>| Fault {
-        code: code::WRONG_DURATION,
-        message,
-        help: help.map(str::to_owned),
-    };
+fn duration_from<T>(node: &Node, parse: fn(&str) -> Result<T, String>) -> Result<T, Problem> {
+    let problem = |message| Problem::at(&node.place, code::WRONG_DURATION, message);
     let Some(text) = node.as_text() else {
-        let help = "write a duration as a text, such as \"250ms\" or \"2s\"";
-        return Err(fault(format!("expected a duration, found {}", node.kind()), Some(help)));
+        let problem = problem(format!("expected a duration, found {}", node.kind()));
+        return Err(problem.help("write a duration as a text, such as \"250ms\" or \"2s\""));
     };
-    parse(text).map_err(|message| fault(message, None))
+    parse(text).map_err(problem)
 }
 
 impl Form for Node {
@@ -218,7 +193,8 @@ impl<T: Form> Form for Vec<T> {
                 }
                 _ => problem.help(format!("a list of one is `[{}]`", node.place.text())),
             });
-            return None;
+            // It goes on as the list that was meant, so that nothing else is told for its lack.
+            return T::read(node, &mut Problems::new()).map(|one| vec![one]);
         };
         Some(items.iter().filter_map(|item| T::read(item, problems)).collect())
     }
@@ -286,6 +262,18 @@ impl<T> Named<T> {
     }
 }
 
+impl Named<Node> {
+    /// The entries as those of a table.
+    pub fn entries(&self) -> Vec<(Key, Node)> {
+        self.iter().map(|(key, node)| (key.clone(), node.clone())).collect()
+    }
+
+    /// The entries without places.
+    pub fn to_json(&self) -> Map<String, Json> {
+        self.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect()
+    }
+}
+
 impl<T> Default for Named<T> {
     fn default() -> Self {
         Self(Vec::new())
@@ -316,7 +304,8 @@ impl<T: Form> Form for Named<T> {
 
 /// A problem about a value of the wrong type.
 pub fn wrong_type(node: &Node, expected: &str) -> Problem {
-    Problem::at(&node.place, code::WRONG_TYPE, Fault::expected(expected, node).message)
+    let message = format!("expected {expected}, found {}", node.kind());
+    Problem::at(&node.place, code::WRONG_TYPE, message)
 }
 
 /// Reads the keys of one table.
@@ -382,7 +371,7 @@ pub fn unknown_key<'a>(key: &Key, known: impl IntoIterator<Item = &'a str>) -> P
 
 /// The schema of a table: its doc, its keys with their schema and whether they must be there.
 pub fn table_schema(doc: &str, keys: &[(&str, &str, Json, bool)], open: bool) -> Json {
-    let mut properties = serde_json::Map::new();
+    let mut properties = Map::new();
     for (key, doc, schema, _) in keys {
         let mut schema = schema.clone();
         if let Some(schema) = schema.as_object_mut() {

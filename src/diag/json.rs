@@ -9,7 +9,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use crate::diag::code;
 use crate::diag::node::{Content, Key, Node, Table};
 use crate::diag::problem::{Problem, Problems};
-use crate::diag::source::Source;
+use crate::diag::source::{Place, Source};
 
 const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
@@ -59,7 +59,10 @@ impl Reader<'_> {
         let range = value.range();
         let place = self.source.place(range.start..range.end);
         let content = match value {
-            Value::StringLit(text) => Content::Text(text.value.into_owned()),
+            Value::StringLit(text) => {
+                self.quoted(&place);
+                Content::Text(text.value.into_owned())
+            }
             Value::NumberLit(number) => self.number(number.value, &place),
             Value::BooleanLit(flag) => Content::Bool(flag.value),
             Value::NullKeyword(_) => Content::Null,
@@ -84,13 +87,24 @@ impl Reader<'_> {
         Node { place, content }
     }
 
-    fn key(&self, name: ObjectPropName<'_>) -> Key {
+    fn key(&mut self, name: ObjectPropName<'_>) -> Key {
         let range = name.range();
-        Key { place: self.source.place(range.start..range.end), name: name.into_string() }
+        let place = self.source.place(range.start..range.end);
+        self.quoted(&place);
+        Key { place, name: name.into_string() }
+    }
+
+    /// The parser takes control characters in texts; JSON has none.
+    fn quoted(&mut self, place: &Place) {
+        if let Some(found) = place.text().chars().find(char::is_ascii_control) {
+            let message = "a control character stands in a text";
+            let problem = Problem::at(place, code::JSON_SYNTAX, message);
+            self.problems.push(problem.help(format!("write it as `\\u{:04x}`", u32::from(found))));
+        }
     }
 
     /// An integer where it is spelled like one; every other number keeps its spelling.
-    fn number(&mut self, spelling: &str, place: &crate::diag::source::Place) -> Content {
+    fn number(&mut self, spelling: &str, place: &Place) -> Content {
         match spelling.parse::<i64>() {
             Ok(int) if int.to_string() == spelling => Content::Int(int),
             _ if serde_json::from_str::<serde_json::Number>(spelling).is_ok() => {
@@ -125,7 +139,18 @@ mod tests {
     #[test]
     fn leniencies_are_errors_at_their_place() {
         assert_eq!(check("{\"a\": 1,\n \"a\": 2}"), ["a.json:2:2"]);
-        for wrong in ["", "{\"a\":1,}", "{a:1}", "{} x", "// c\n{}", "'a'", "0x1", "[1 2]"] {
+        for wrong in [
+            "",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{} x",
+            "// c\n{}",
+            "'a'",
+            "0x1",
+            "[1 2]",
+            "\"\0\"",
+            "\"\n\"",
+        ] {
             assert_eq!(check(wrong).len(), 1, "{wrong}");
         }
     }

@@ -63,6 +63,9 @@ impl Node {
             Content::Bool(_) => "true or false",
             Content::Int(_) => "an integer",
             Content::Number(_) => "a number",
+            Content::Text(_) if self.place.text().starts_with(|c: char| c.is_ascii_digit()) => {
+                "a date"
+            }
             Content::Text(_) => "a text",
             Content::List(_) => "a list",
             Content::Table(_) => "a table",

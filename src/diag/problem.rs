@@ -13,9 +13,7 @@ pub struct Problem {
     pub message: String,
     /// Where; absent for what concerns the whole run.
     pub place: Option<Place>,
-    /// What stands under the marked characters.
-    pub label: String,
-    /// Another place that has to do with it.
+    /// Another place that has to do with it, and what stands under its marked characters.
     pub also: Option<(Place, String)>,
     /// What to do.
     pub help: Option<String>,
@@ -29,21 +27,7 @@ impl Problem {
 
     /// A problem without a place of its own.
     pub fn anywhere(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            place: None,
-            label: String::new(),
-            also: None,
-            help: None,
-        }
-    }
-
-    /// Adds what stands under the marked characters.
-    #[must_use]
-    pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
-        self
+        Self { code, message: message.into(), place: None, also: None, help: None }
     }
 
     /// Adds what to do.
@@ -99,6 +83,11 @@ impl Problems {
     /// Adds those of another check.
     pub fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
+    }
+
+    /// What another check gives; its problems are added where it found some.
+    pub fn note<T>(&mut self, checked: Result<T, impl Into<Self>>) -> Option<T> {
+        checked.map_err(|others| self.extend(others.into())).ok()
     }
 
     /// The same, where those without a place of their own get this one.

@@ -6,7 +6,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::base::limits::{MAX_DRAWN, MAX_LINE, MAX_MESSAGE};
-use crate::base::text::{count, escape, excerpt, mask};
+use crate::base::text::{count, escape, excerpt, is_hidden, mask};
 use crate::diag::problem::{Problem, Problems};
 use crate::diag::source::Place;
 
@@ -67,8 +67,15 @@ fn excerpts(problem: &Problem) -> Vec<Excerpt<'_>> {
     let Some(place) = &problem.place else { return Vec::new() };
     let also = problem.also.as_ref();
     let also = also.map(|(also, label)| line_of(also, AnnotationKind::Context, label));
-    let first = line_of(place, AnnotationKind::Primary, &problem.label);
+    let first = line_of(place, AnnotationKind::Primary, "");
     std::iter::once(first).chain(also).collect()
+}
+
+/// A line whose characters can all be seen, each byte in its place. The renderer does the same for
+/// those that act on a terminal.
+fn seen(line: &str) -> String {
+    let is_blank = |c: char| is_hidden(c) && c.len_utf8() == '\u{fffd}'.len_utf8();
+    line.replace(is_blank, "\u{fffd}")
 }
 
 /// The line of a place; a place of several lines is shown by its first.
@@ -82,7 +89,7 @@ fn line_of<'a>(place: &'a Place, kind: AnnotationKind, label: &'a str) -> Excerp
     let end = place.span.end.clamp(start, to);
     Excerpt {
         name: escape(&place.source.name),
-        text: mask(&place.source.shown(from..to)),
+        text: seen(&mask(&place.source.shown(from..to))),
         line: place.line_column().0,
         kind,
         span: start - from..end - from,

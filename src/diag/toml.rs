@@ -10,7 +10,7 @@ use crate::base::text::excerpt;
 use crate::diag::code;
 use crate::diag::node::{Content, Key, Node, Table};
 use crate::diag::problem::{Problem, Problems};
-use crate::diag::source::{Place, Source};
+use crate::diag::source::Source;
 
 /// Syntax errors of one file that are told. What follows the first is often its doing.
 const MAX_ERRORS: usize = 100;
@@ -19,10 +19,8 @@ const MAX_ERRORS: usize = 100;
 pub fn parse(source: &Arc<Source>) -> (Node, Problems) {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     let mut problems = Problems::new();
-    for error in errors.iter().take(MAX_ERRORS) {
-        let place = source.place(error.span().unwrap_or(0..0));
-        let message = error.message().lines().next().unwrap_or("not TOML");
-        problems.push(syntax(&place, message));
+    for (span, message) in causes(&source.text, &errors).into_iter().take(MAX_ERRORS) {
+        problems.push(syntax(source, span, message));
     }
     let mut reader = Reader { source, broken: problems.broke_parsing(), problems };
     let span = table.span();
@@ -30,11 +28,60 @@ pub fn parse(source: &Arc<Source>) -> (Node, Problems) {
     (node, reader.problems)
 }
 
-fn syntax(place: &Place, message: &str) -> Problem {
-    if message.starts_with("duplicate key") {
+type Error<'a> = (Range<usize>, &'a str);
+
+/// The errors that are not the doing of others. A table or a list in place that is not closed
+/// swallows the file to its end; a second header of the same name is told once.
+fn causes<'a>(text: &str, errors: &'a [toml::de::Error]) -> Vec<Error<'a>> {
+    let first_line = |error: &'a toml::de::Error| error.message().lines().next();
+    let message = |error: &'a toml::de::Error| first_line(error).unwrap_or("not TOML");
+    let all = errors.iter().map(|error| (error.span().unwrap_or(0..0), message(error)));
+    let mut errors: Vec<Error<'_>> = all.collect();
+    errors.sort_by_key(|(span, _)| span.start);
+    if let Some(&(_, unclosed)) = errors.iter().find(|(_, message)| SWALLOWING.contains(message))
+        && let Some(first) = errors.iter().position(|(span, message)| {
+            message.starts_with("missing") && begins_line(text, span.start)
+        })
+    {
+        let end = text[..errors[first].0.start].trim_end().len();
+        errors.truncate(first);
+        // A text that is not closed takes the bracket with it.
+        if errors.last().is_none_or(|(span, _)| text[span.start..end].contains('\n')) {
+            errors.push((end..end, unclosed));
+        }
+    }
+    let mut headers: Vec<&str> = Vec::new();
+    errors.retain(|(span, message)| {
+        let is_header = message.starts_with(DUPLICATE) && text[..span.start].ends_with('[');
+        let name = &text[span.clone()];
+        let is_told = is_header && headers.contains(&name);
+        headers.extend(is_header.then_some(name));
+        !is_told
+    });
+    errors
+}
+
+/// What the parser calls a key that is there twice.
+const DUPLICATE: &str = "duplicate key";
+
+/// What the parser says at the end of a file that a table or a list has swallowed.
+const SWALLOWING: &[&str] =
+    &["unclosed inline table, expected `}`", "unclosed array, expected `]`"];
+
+fn begins_line(text: &str, at: usize) -> bool {
+    text[..at].trim_end_matches([' ', '\t']).ends_with('\n')
+}
+
+fn syntax(source: &Arc<Source>, span: Range<usize>, message: &str) -> Problem {
+    let is_header = source.text[..span.start].ends_with(['[', '.']);
+    let place = &source.place(span);
+    if message.starts_with(DUPLICATE) {
         let message = format!("the key `{}` is there twice", place.text());
-        let help = "a table stands in one place; a list of tables is written `[[…]]`";
-        return Problem::at(place, code::DUPLICATE_KEY, message).help(help);
+        return Problem::at(place, code::DUPLICATE_KEY, message).help(if is_header {
+            "a table stands in one place; a list of tables is written `[[…]]`"
+        } else {
+            "a key has one value: take one of them away"
+        });
     }
     let problem = Problem::at(place, code::TOML_SYNTAX, message);
     let advice = ADVICE.iter().find(|(part, _)| message.contains(part));
@@ -52,7 +99,8 @@ const ADVICE: &[(&str, &str)] = &[
     ("unclosed array table", "an entry of a list begins with `[[name]]`"),
     ("unclosed table", "a table begins with `[name]`"),
     ("unclosed inline table", "a table in place ends with `}`"),
-    ("recurse", "tables and lists nest 80 deep at most"),
+    ("unclosed array", "a list ends with `]`"),
+    ("recurs", "tables and lists nest 80 deep at most"),
     ("carriage return", "save the file with the line ends of Unix or of Windows"),
 ];
 
@@ -151,5 +199,20 @@ mod tests {
             .map(|problem| problem.place.as_ref().unwrap().short())
             .collect();
         assert_eq!(found, ["a.toml:1:5", "a.toml:3:1"]);
+    }
+
+    #[test]
+    fn what_is_not_closed_is_told_once_where_it_ends() {
+        for (text, place) in [
+            ("a = { b = 1\n[c]\nd = 2\ne = 3\n", "a.toml:1:12"),
+            ("a = [1, 2\n\n[[c]]\nd = 2\n", "a.toml:1:10"),
+            ("a = { b = 'c }\n[[c]]\nd = 2\n[[c]]\nd = 2\n", "a.toml:1:15"),
+            ("a = { b = 1\n", "a.toml:1:12"),
+        ] {
+            let (_, problems) = parse(&Source::new("a.toml", text));
+            let found: Vec<String> =
+                problems.sorted().iter().map(|p| p.place.as_ref().unwrap().short()).collect();
+            assert_eq!(found, [place], "{text}");
+        }
     }
 }

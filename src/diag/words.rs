@@ -2,7 +2,7 @@
 
 use crate::base::text::one_of;
 use crate::diag::code;
-use crate::diag::form::{Fault, Scalar as _};
+use crate::diag::form::Scalar as _;
 use crate::diag::node::Node;
 use crate::diag::problem::Problem;
 
@@ -55,7 +55,7 @@ macro_rules! words {
         }
 
         impl $crate::diag::Scalar for $name {
-            fn scan(node: &$crate::diag::Node) -> Result<Self, $crate::diag::form::Fault> {
+            fn scan(node: &$crate::diag::Node) -> Result<Self, $crate::diag::Problem> {
                 $crate::diag::words::scan(node, Self::of_word, Self::WORDS)
             }
 
@@ -71,12 +71,11 @@ pub fn scan<T>(
     node: &Node,
     of_word: fn(&str) -> Option<T>,
     words: &[&'static str],
-) -> Result<T, Fault> {
+) -> Result<T, Problem> {
     let text = String::scan(node)?;
     of_word(&text).ok_or_else(|| {
         let message = format!("`{text}` is not {}", one_of(words.iter().copied()));
-        let problem =
-            Problem::anywhere(code::UNKNOWN_WORD, message).near(&text, words.iter().copied());
-        Fault { code: problem.code, message: problem.message, help: problem.help }
+        let problem = Problem::at(&node.place, code::UNKNOWN_WORD, message);
+        problem.near(&text, words.iter().copied())
     })
 }

@@ -1,11 +1,11 @@
 //! What vendors can: a table of acts and kinds of messages by vendor.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::conversation::{EventKind, Role};
-use crate::vendor::{Coverage, Vendor};
+use crate::vendor::{Coverage, Kind, Vendor};
 
 /// What a vendor does about one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,11 +49,7 @@ pub struct Row {
 /// What vendors do about each neutral event.
 pub fn events(vendors: &[Arc<Vendor>]) -> Vec<Row> {
     let told = EventKind::ALL.iter().filter(|on| **on != EventKind::Emitted);
-    let row = |on: &EventKind| Row {
-        name: on.to_string(),
-        abilities: vendors.iter().map(|vendor| event(vendor, *on)).collect(),
-    };
-    told.map(row).collect()
+    told.map(|on| row(on.word(), vendors, |vendor| event(vendor, *on))).collect()
 }
 
 fn event(vendor: &Vendor, on: EventKind) -> Ability {
@@ -69,28 +65,34 @@ fn event(vendor: &Vendor, on: EventKind) -> Ability {
 
 /// What vendors do about each kind of message.
 pub fn kinds(vendors: &[Arc<Vendor>]) -> Vec<Row> {
-    let all: BTreeSet<&String> = vendors.iter().flat_map(|vendor| vendor.kinds.keys()).collect();
-    let ability = |vendor: &Vendor, name: &str| match vendor.kinds.get(name) {
-        None => Ability::Cannot,
-        Some(kind) if kind.name != name => Ability::SendsAs(kind.name.clone()),
-        Some(_) => Ability::Sends,
-    };
-    let row = |name: &String| Row {
-        name: name.clone(),
-        abilities: vendors.iter().map(|vendor| ability(vendor, name)).collect(),
-    };
-    all.into_iter().map(row).collect()
+    rows(
+        vendors,
+        |vendor| &vendor.kinds,
+        |name, kind| match kind {
+            Kind { name: own, .. } if own != name => Ability::SendsAs(own.clone()),
+            _ => Ability::Sends,
+        },
+    )
 }
 
 /// What vendors do about each kind of entity.
 pub fn entities(vendors: &[Arc<Vendor>]) -> Vec<Row> {
-    let all: BTreeSet<&String> = vendors.iter().flat_map(|vendor| vendor.entities.keys()).collect();
-    let ability = |vendor: &Arc<Vendor>, name: &String| {
-        if vendor.entities.contains_key(name) { Ability::Sends } else { Ability::Cannot }
+    rows(vendors, |vendor| &vendor.entities, |_, _| Ability::Sends)
+}
+
+/// A row for each thing that a vendor has; `ability` is what one does that has it.
+fn rows<T>(
+    vendors: &[Arc<Vendor>],
+    things: fn(&Vendor) -> &BTreeMap<String, T>,
+    ability: fn(&str, &T) -> Ability,
+) -> Vec<Row> {
+    let all: BTreeSet<&String> = vendors.iter().flat_map(|vendor| things(vendor).keys()).collect();
+    let does = |vendor: &Vendor, name: &str| {
+        things(vendor).get(name).map_or(Ability::Cannot, |thing| ability(name, thing))
     };
-    let row = |name: &String| Row {
-        name: name.clone(),
-        abilities: vendors.iter().map(|vendor| ability(vendor, name)).collect(),
-    };
-    all.into_iter().map(row).collect()
+    all.into_iter().map(|name| row(name, vendors, |vendor| does(vendor, name))).collect()
+}
+
+fn row(name: &str, vendors: &[Arc<Vendor>], does: impl Fn(&Vendor) -> Ability) -> Row {
+    Row { name: name.to_owned(), abilities: vendors.iter().map(|vendor| does(vendor)).collect() }
 }

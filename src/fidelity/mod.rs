@@ -74,10 +74,7 @@ pub fn samples(vendor: &Arc<Vendor>) -> Result<Vec<Sample>, Problems> {
     let Some(form) = IndexForm::read(&node, &mut problems) else { return Err(problems) };
     let mut samples = Vec::new();
     for sample in form.sample {
-        match check(sample, vendor, index) {
-            Ok(sample) => samples.push(sample),
-            Err(others) => problems.extend(others),
-        }
+        samples.extend(problems.note(check(sample, vendor, index)));
     }
     problems.or(Some(samples))
 }
@@ -92,7 +89,7 @@ fn check(form: SampleForm, vendor: &Arc<Vendor>, index: &Arc<Source>) -> Result<
     let wanted = Wanted {
         by: form.by.map(|by| by.value),
         kind: form.kind.map(|kind| kind.value),
-        data: form.with.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect(),
+        data: form.with.to_json(),
     };
     let Some(rule) = vendor.rule(&form.type_.value, &wanted) else {
         let message = format!("{} sends no such `{}`", vendor.name, form.type_.value);
@@ -115,6 +112,18 @@ impl Sample {
     /// The webhook that has the sample's shape, from this seed; nothing where it is not sent.
     pub fn sent(&self, account: &Arc<Account>, seed: u64, start: Timestamp) -> Option<String> {
         sent(&self.script, account, &self.event_type, seed, start)
+    }
+
+    /// How that webhook differs from what is documented; nothing where it is not sent.
+    pub fn differences(
+        &self,
+        account: &Arc<Account>,
+        seed: u64,
+        start: Timestamp,
+    ) -> Option<Vec<Difference>> {
+        let json = |text: &str| serde_json::from_str(text).unwrap_or_default();
+        let sent = self.sent(account, seed, start)?;
+        Some(compare(&json(&self.documented.text), &json(&sent)))
     }
 }
 

@@ -16,7 +16,7 @@ use futures_util::StreamExt as _;
 
 use crate::base::limits::{MAX_REQUEST, REQUEST_TIMEOUT};
 use crate::server::{Serving, start};
-use crate::vendor::Account;
+use crate::vendor::{Account, Receipt};
 
 pub use received::Received;
 pub use wrong::Wrong;
@@ -101,7 +101,7 @@ async fn receive(
 }
 
 /// The status and the body that a request is answered with.
-fn answer(wrong: &[Wrong], receipt: &crate::vendor::Receipt) -> (u16, String) {
+fn answer(wrong: &[Wrong], receipt: &Receipt) -> (u16, String) {
     let status = wrong.iter().find_map(Wrong::status);
     let wrong_token = wrong.contains(&Wrong::Token);
     match (&receipt.handshake, status) {

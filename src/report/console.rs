@@ -5,7 +5,6 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-
 use url::Url;
 
 use super::Report;
@@ -75,7 +74,7 @@ impl Console {
         if self.detail == Detail::Quiet {
             return Ok(());
         }
-        let many = count(number(run.conversations.into()), "conversation", "conversations");
+        let many = count(run.conversations, "conversation", "conversations");
         writeln!(out, "{BOLD}{}{BOLD:#}", title(run))?;
         writeln!(
             out,
@@ -162,12 +161,10 @@ impl Console {
         let style = if run.verdict == Verdict::Passed { GOOD } else { BAD };
         let brief = self.run.as_ref().filter(|_| self.detail == Detail::Quiet);
         let what = brief.map(|run| format!(", {}", title(run))).unwrap_or_default();
-        let mut requests = count(number(run.attempts), "request", "requests");
+        let mut requests = count(run.attempts, "request", "requests");
         if run.handshakes > 0 {
-            requests = format!(
-                "{} and {requests}",
-                count(number(run.handshakes), "handshake", "handshakes")
-            );
+            let handshakes = count(run.handshakes, "handshake", "handshakes");
+            requests = format!("{handshakes} and {requests}");
         }
         if self.detail != Detail::Quiet {
             writeln!(out)?;
@@ -177,7 +174,7 @@ impl Console {
             "{style}{}{style:#}{what}: {} of {} right {DIM}({requests}, {} ms){DIM:#}",
             run.verdict,
             run.right,
-            count(number(run.deliveries), "delivery", "deliveries"),
+            count(run.deliveries, "delivery", "deliveries"),
             run.millis
         )?;
         if let Some(reason) = &run.reason {
@@ -191,14 +188,42 @@ impl Console {
             for (number, what) in left.into_iter().filter(|(number, _)| *number > 0) {
                 writeln!(out, "{DIM}{number} {what}{DIM:#}")?;
             }
-        }
-        if let Some(files) = run.files.as_ref().filter(|_| self.detail != Detail::Quiet) {
-            tell_files(files, out)?;
+            run.files.iter().try_for_each(|files| tell_files(files, out))?;
         }
         if run.verdict != Verdict::Passed {
             self.what_next(out)?;
         }
         Ok(())
+    }
+
+    /// What goes over the wire, as far as it is told.
+    fn wire(&self, what: &What, out: &mut dyn Write) -> io::Result<()> {
+        let verbose = self.detail == Detail::Verbose;
+        match what {
+            What::DeliveryPlanned { body, certainty, .. } => {
+                if certainty != "documented" {
+                    writeln!(
+                        out,
+                        "{INDENT}{DIM}~ its shape is {certainty}, not documented{DIM:#}"
+                    )?;
+                }
+                if verbose {
+                    writeln!(out, "{DIM}{INDENT}  {}{DIM:#}", escape(body))
+                } else {
+                    Ok(())
+                }
+            }
+            What::HandshakeSent { body, .. } if verbose => {
+                writeln!(out, "{DIM}{INDENT}  {}{DIM:#}", escape(body))
+            }
+            What::AttemptStarted { headers, .. } if verbose => {
+                for (name, value) in headers {
+                    writeln!(out, "{DIM}{INDENT}  {}: {}{DIM:#}", escape(name), escape(value))?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The next command to type.
@@ -280,38 +305,6 @@ impl Report for Console {
     }
 }
 
-impl Console {
-    /// What goes over the wire, as far as it is told.
-    fn wire(&self, what: &What, out: &mut dyn Write) -> io::Result<()> {
-        let verbose = self.detail == Detail::Verbose;
-        match what {
-            What::DeliveryPlanned { body, certainty, .. } => {
-                if certainty != "documented" {
-                    writeln!(
-                        out,
-                        "{INDENT}{DIM}~ its shape is {certainty}, not documented{DIM:#}"
-                    )?;
-                }
-                if verbose {
-                    writeln!(out, "{DIM}{INDENT}  {}{DIM:#}", escape(body))
-                } else {
-                    Ok(())
-                }
-            }
-            What::HandshakeSent { body, .. } if verbose => {
-                writeln!(out, "{DIM}{INDENT}  {}{DIM:#}", escape(body))
-            }
-            What::AttemptStarted { headers, .. } if verbose => {
-                for (name, value) in headers {
-                    writeln!(out, "{DIM}{INDENT}  {}: {}{DIM:#}", escape(name), escape(value))?;
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 /// A handshake as it is told.
 #[derive(Clone, Copy)]
 struct Handshake<'a> {
@@ -334,10 +327,6 @@ fn tell_files(files: &FilesTold, out: &mut dyn Write) -> io::Result<()> {
 
 fn title(run: &RunStarted) -> String {
     format!("{} at {}", run.scenario, run.vendor)
-}
-
-fn number(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// Something sent and what became of it, in one line.

@@ -2,7 +2,12 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize as _;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
+
 use super::Report;
+use crate::base::text::is_hidden;
 use crate::record::Record;
 
 /// Writes each record as one line of JSON.
@@ -11,7 +16,29 @@ pub struct JsonLines;
 
 impl Report for JsonLines {
     fn tell(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer(&mut *out, record)?;
+        record.serialize(&mut Serializer::with_formatter(&mut *out, Visible))?;
         out.write_all(b"\n")
+    }
+}
+
+/// JSON that a terminal may show: what acts on it or cannot be seen is escaped.
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_hidden) {
+            writer.write_all(&rest.as_bytes()[..at])?;
+            let mut after = rest[at..].chars();
+            if let Some(hidden) = after.next() {
+                write!(writer, "\\u{:04x}", u32::from(hidden))?; // none is beyond U+FFFF
+            }
+            rest = after.as_str();
+        }
+        writer.write_all(rest.as_bytes())
     }
 }

@@ -36,7 +36,7 @@ use crate::vendor::{Account, Subscription};
 
 pub use keeping::Keeping;
 pub use redelivery::{Order, Redelivery, redeliver};
-pub use rehearsal::{Rehearsed, rehearsal};
+pub use rehearsal::{Rehearsed, RehearsedRequest, rehearsal};
 pub use verdict::Tally;
 
 /// Everything that a run is made of.
@@ -72,8 +72,9 @@ impl Plan {
     /// What the run is, as its first record tells it.
     pub fn started(&self) -> RunStarted {
         let vendor = &self.account.vendor;
-        let first = rehearsal(&Self { conversations: 1, ..self.clone() });
-        let digest = Sha256::digest(format!("{first:?}"));
+        let alone = Self { conversations: 1, ..self.clone() };
+        let mut digest = Sha256::new();
+        rehearsal(&alone).for_each(|rehearsed| digest.update(format!("{rehearsed:?}")));
         RunStarted {
             scenario: self.script.name.clone(),
             file: self.script.file.clone(),
@@ -84,7 +85,7 @@ impl Plan {
             clock: if self.pace == Pace::Virtual { "virtual" } else { "real" }.to_owned(),
             conversations: self.conversations,
             url: self.url.to_string(),
-            digest: hex::encode(&digest[..8]),
+            digest: hex::encode(&digest.finalize()[..8]),
             resumes: None,
         }
     }

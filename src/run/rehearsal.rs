@@ -4,11 +4,25 @@ use jiff::Timestamp;
 
 use super::Plan;
 use crate::base::draw::Draw;
-use crate::scenario::{Stage, Turn};
+use crate::scenario::{Scene, Stage, Turn};
+
+/// What comes of a run that is not played.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rehearsed {
+    /// A request that is not sent.
+    Request(RehearsedRequest),
+    /// An act that could not be made into requests, which no run passes with.
+    Dropped {
+        /// The act's word.
+        act: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
 
 /// A request that is not sent. Secrets of the user's own are references, as in records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rehearsed {
+pub struct RehearsedRequest {
     /// When, in run time.
     pub at: Timestamp,
     /// The number of the conversation; nothing for the handshake.
@@ -21,37 +35,48 @@ pub struct Rehearsed {
     pub body: String,
 }
 
-/// The requests of a run: the handshake, then one conversation after the other.
-pub fn rehearsal(plan: &Plan) -> Vec<Rehearsed> {
+/// What comes of a run, made as it is asked for: the handshake, then one conversation after the
+/// other.
+pub fn rehearsal(plan: &Plan) -> impl Iterator<Item = Rehearsed> {
     let account = &plan.account;
-    let draw = Draw::of_run(plan.seed);
     let handshake = account.vendor.handshake.proof.as_ref().map(|proof| {
         let body = account.handshake_body(proof);
         let headers = account.handshake_headers(&body);
-        Rehearsed { at: plan.start, conversation: None, event_type: None, headers, body }
+        let (at, conversation, event_type) = (plan.start, None, None);
+        Rehearsed::Request(RehearsedRequest { at, conversation, event_type, headers, body })
     });
-    let mut requests: Vec<Rehearsed> = handshake.into_iter().collect();
-    for number in 1..=plan.conversations {
+    let conversations = (1..=plan.conversations).flat_map(move |number| {
+        let draw = Draw::of_run(plan.seed);
         let (script, subscription) = (&plan.script, &plan.subscription);
-        for scene in Stage::new(script, account, subscription, (&draw, number), plan.start) {
-            let Turn::Done { happened, .. } = scene.turn else { continue };
-            requests.extend(happened.payloads.into_iter().filter_map(|payload| {
-                let body = payload.body?;
-                Some(Rehearsed {
-                    at: scene.at,
-                    conversation: Some(number),
-                    event_type: Some(payload.event_type),
-                    headers: account.headers(&body, 1),
-                    body,
-                })
-            }));
-        }
-    }
+        Stage::new(script, account, subscription, (&draw, number), plan.start)
+            .flat_map(move |scene| of_scene(plan, number, scene))
+    });
     let redactor = plan.redactor();
-    for request in &mut requests {
-        request.headers.extend(plan.extra_headers());
-        request.headers.iter_mut().for_each(|(_, value)| redactor.text(value));
-        redactor.text(&mut request.body);
-    }
-    requests
+    handshake.into_iter().chain(conversations).map(move |mut rehearsed| {
+        if let Rehearsed::Request(request) = &mut rehearsed {
+            request.headers.extend(plan.extra_headers());
+            request.headers.iter_mut().for_each(|(_, value)| redactor.text(value));
+            redactor.text(&mut request.body);
+        }
+        rehearsed
+    })
+}
+
+fn of_scene(plan: &Plan, number: u32, scene: Scene) -> Vec<Rehearsed> {
+    let happened = match scene.turn {
+        Turn::Done { happened, .. } => happened,
+        Turn::Dropped { act, reason } => return vec![Rehearsed::Dropped { act, reason }],
+        Turn::Skipped { .. } => return Vec::new(),
+    };
+    let sent = happened.payloads.into_iter().filter_map(|payload| {
+        let body = payload.body?;
+        Some(Rehearsed::Request(RehearsedRequest {
+            at: scene.at,
+            conversation: Some(number),
+            event_type: Some(payload.event_type),
+            headers: plan.account.headers(&body, 1),
+            body,
+        }))
+    });
+    sent.collect()
 }

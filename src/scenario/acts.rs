@@ -42,13 +42,19 @@ struct Known {
 
 /// Declares the acts by their keys.
 macro_rules! acts {
-    ($($key:literal: $form:ident => $act:ident;)*) => {
+    ($($key:literal: $form:ident => $act:ident $(, $about:literal)?;)*) => {
         const ACTS: &[Known] = &[$(Known {
             key: $key,
             read: |node, problems| $form::read(node, problems).map(ActForm::$act),
-            schema: $form::schema,
+            schema: || acts!(@told $form::schema() $(, $about)?),
         }),*];
     };
+    (@told $schema:expr) => { $schema };
+    (@told $schema:expr, $about:literal) => {{
+        let mut schema = $schema;
+        schema["description"] = $about.into();
+        schema
+    }};
 }
 
 acts! {
@@ -57,8 +63,8 @@ acts! {
     "typing": TypingForm => Typing;
     "read": ReadForm => Read;
     "assign": AssignForm => Assign;
-    "join": PlainForm => Join;
-    "leave": PlainForm => Leave;
+    "join": PlainForm => Join, "Somebody enters the conversation.";
+    "leave": PlainForm => Leave, "Somebody leaves the conversation, which goes on.";
     "note": NoteForm => Note;
     "set": SetForm => Set;
     "label": LabelForm => Label;
@@ -68,8 +74,8 @@ acts! {
     "update": UpdateForm => Update;
     "delete": DeleteForm => Delete;
     "emit": EmitForm => Emit;
-    "close": PlainForm => Close;
-    "reopen": PlainForm => Reopen;
+    "close": PlainForm => Close, "The conversation ends.";
+    "reopen": PlainForm => Reopen, "A closed conversation goes on.";
 }
 
 fn act_keys<'a>() -> impl Iterator<Item = &'a str> {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use super::forms::ScenarioForm;
 use super::script::Draws;
 use crate::base::fake::{LOCALES, Locale, Persona, locale};
-use crate::base::text::one_of;
+use crate::base::text::{A_NAME, is_name, one_of};
 use crate::conversation::{Member, Person, Role};
 use crate::diag::{At, Key, Problem, Problems, code};
 use crate::vendor::Account;
@@ -55,11 +55,7 @@ pub(super) fn check(form: &ScenarioForm, problems: &mut Problems) -> Vec<CastMem
             phone: text(&member.phone),
             locale: own.unwrap_or(default),
             is_new: member.is_new.as_ref().is_none_or(|is_new| is_new.value),
-            variables: member
-                .variables
-                .iter()
-                .map(|(k, n)| (k.name.clone(), n.to_json()))
-                .collect(),
+            variables: member.variables.to_json(),
         });
     }
     for role in [Role::Visitor, Role::Bot, Role::System] {
@@ -113,9 +109,8 @@ fn check_name(key: &Key, role: Role, problems: &mut Problems) {
             None => "give them a name of their own, such as `grace`".to_owned(),
         }));
     }
-    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-    if key.name.is_empty() || key.name.len() > 64 || !key.name.chars().all(is_plain) {
-        let message = "a name is up to 64 lower-case letters, digits, `_` and `-`";
+    if !is_name(&key.name) {
+        let message = format!("a name is {A_NAME}");
         problems.push(Problem::at(&key.place, code::RESERVED_NAME, message));
     }
 }

@@ -58,8 +58,8 @@ fn run_at(
             if only_this {
                 let problem = Problem::at(&step.place, code::VENDOR_CANNOT, &told);
                 problems.push(problem.help(format!(
-                    "leave it out, or name another vendor beside `{}` in `vendors`",
-                    vendor.id
+                    "`standin vendors {id}` shows what it has; otherwise name another vendor beside `{id}` in `vendors`",
+                    id = vendor.id
                 )));
             }
             left_out.get_or_insert(told);

@@ -10,7 +10,7 @@ use super::forms::{
 };
 use super::script::ActPlan;
 use crate::conversation::{Act, Role, VariableScope, Who};
-use crate::diag::{At, Key, Named, Node, Problem, code};
+use crate::diag::{At, Key, Node, Problem, code};
 use crate::vendor::Data;
 
 /// Whoever is assigned.
@@ -130,7 +130,7 @@ impl Checker<'_> {
         if form.variables.0.is_empty() {
             self.problems.push(Problem::at(&form.place, code::EMPTY, "`set` sets nothing"));
         }
-        let data = self.texts.data(&entries(&form.variables), &form.place, self.problems);
+        let data = self.texts.data(&form.variables.entries(), &form.place, self.problems);
         let scope = form.scope.as_ref().map_or(VariableScope::Visitor, |scope| scope.value);
         let act = Act::Set { by: by?, variables: Vec::new(), scope };
         Some(ActPlan { data: Some(data?), ..ActPlan::ready(act) })
@@ -159,9 +159,9 @@ impl Checker<'_> {
             let problem = Problem::at(&form.kind.place, code::UNKNOWN_KIND, message);
             self.problems.push(problem.known(&kind, kinds));
         } else {
-            self.check_data(&entries(&form.with), &known, &format!("a {kind}"), &[]);
+            self.check_data(&form.with.entries(), &known, &format!("a {kind}"), &[]);
         }
-        let data = self.texts.data(&entries(&form.with), &form.place, self.problems);
+        let data = self.texts.data(&form.with.entries(), &form.place, self.problems);
         self.texts.name_entity(&form.as_.value, self.vendors, &kind);
         self.entities.insert(form.as_.value.clone(), kind.clone());
         let fields = serde_json::Map::new();
@@ -174,13 +174,13 @@ impl Checker<'_> {
         let kind = self.entity_kind(&form.entity)?;
         let known: Vec<&Data> =
             self.vendors.iter().filter_map(|vendor| vendor.entities.get(&kind)).collect();
-        self.check_data(&entries(&form.with), &known, &format!("a {kind}"), &[]);
+        self.check_data(&form.with.entries(), &known, &format!("a {kind}"), &[]);
         for field in form.unset.iter().filter(|field| !known.iter().any(|data| data.has(field))) {
             let message = format!("a {kind} has no `{}`", field.value);
             let problem = Problem::at(&field.place, code::UNKNOWN_DATA, message);
             self.problems.push(problem.known(field, known.iter().flat_map(|data| data.keys())));
         }
-        let data = self.texts.data(&entries(&form.with), &form.place, self.problems);
+        let data = self.texts.data(&form.with.entries(), &form.place, self.problems);
         let unset = form.unset.iter().map(|field| field.value.clone()).collect();
         let (name, fields) = (form.entity.value.clone(), serde_json::Map::new());
         let act = Act::Update { by: by?, name, fields, unset };
@@ -201,9 +201,9 @@ impl Checker<'_> {
         }
         let data: Vec<&Data> = known.iter().filter_map(|rule| rule.data.as_ref()).collect();
         if !data.is_empty() {
-            self.check_data(&entries(&form.data), &data, &format!("`{event_type}`"), &[]);
+            self.check_data(&form.data.entries(), &data, &format!("`{event_type}`"), &[]);
         }
-        let body = self.texts.data(&entries(&form.data), &form.place, self.problems);
+        let body = self.texts.data(&form.data.entries(), &form.place, self.problems);
         let act = Act::Emit { by: by?, event_type, data: serde_json::Map::new() };
         Some(ActPlan { data: Some(body?), ..ActPlan::ready(act) })
     }
@@ -315,8 +315,4 @@ impl Checker<'_> {
         self.problems.push(problem);
         None
     }
-}
-
-fn entries(named: &Named<Node>) -> Vec<(Key, Node)> {
-    named.iter().map(|(key, node)| (key.clone(), node.clone())).collect()
 }

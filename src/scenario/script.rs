@@ -9,7 +9,8 @@ use super::cast::CastMember;
 use super::text::{Story, Told};
 use crate::base::draw::Draw;
 use crate::base::duration::Span;
-use crate::conversation::{Act, Conversation, Person, Variable, Who};
+use crate::base::fake::LOCALES;
+use crate::conversation::{Act, Conversation, Person, Role, Variable, Who};
 use crate::diag::Place;
 use crate::policy::StatusSet;
 use crate::template::{Body, Line, TooLarge};
@@ -135,9 +136,8 @@ impl Script {
         let draws = Draws::new(run, &account.vendor.id, &self.name, number);
         let cast: Vec<Person> =
             self.cast.iter().map(|member| member.invent(account, &draws, start)).collect();
-        let visitor =
-            self.cast.iter().find(|member| member.role == crate::conversation::Role::Visitor);
-        let locale = visitor.map_or(&crate::base::fake::LOCALES[0], |visitor| visitor.locale);
+        let visitor = self.cast.iter().find(|member| member.role == Role::Visitor);
+        let locale = visitor.map_or(&LOCALES[0], |visitor| visitor.locale);
         let story = Story::new(&cast, locale, &draws.story);
         Play { vendor: account.vendor.id.clone(), draws, story, cast }
     }

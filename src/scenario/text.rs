@@ -9,9 +9,8 @@ use super::cast::CastMember;
 use crate::base::draw::Draw;
 use crate::base::fake::{FAKES, Locale, fake};
 use crate::base::limits::{MAX_TEXT, MAX_TEXT_HOLES};
-use crate::conversation::{Entity, Model, Person, Role};
-use crate::diag::{At, Key, Node, Problems, Table};
-use crate::diag::{Content, Place};
+use crate::conversation::{Entity, Person, Role, model};
+use crate::diag::{At, Content, Key, Node, Place, Problems, Table};
 use crate::template::{
     Body, Library, Line, LineRules, Name, Names, Object, Shape, Spelling, Value, WordTable, compile,
 };
@@ -30,25 +29,26 @@ pub(super) struct Texts {
 impl Texts {
     /// Texts of a scenario with this cast.
     pub(super) fn of(cast: &[CastMember]) -> Self {
-        let text = |name: &str| Name::new(name, Shape::Text, false);
+        let text = |name: &str| Name::always(name, Shape::Text);
         let fakes = Names::new("the invented values", FAKES.iter().map(|f| text(f.name)).collect());
         let member = |member: &CastMember| {
-            let mut names = Model::person();
+            let mut names = model::person();
             let is_staff = member.role != Role::Visitor;
             for (name, known) in
                 [("email", member.email.is_some()), ("phone", member.phone.is_some())]
             {
-                names.set(Name::new(name, Shape::Text, !(is_staff || known)));
+                let is_there = is_staff || known;
+                names.set(Name { optional: !is_there, ..Name::always(name, Shape::Text) });
             }
-            Name::new(&member.name, Shape::table(names), false)
+            Name::always(&member.name, Shape::table(names))
         };
         let cast = Names::new("the cast", cast.iter().map(member).collect());
         let names = Names::new("a scenario", Vec::new())
-            .with("fake", Shape::table(fakes), false)
-            .with("cast", Shape::table(cast), false)
-            .with("round", Shape::Int, false);
+            .always("fake", Shape::table(fakes))
+            .always("cast", Shape::table(cast))
+            .always("round", Shape::Int);
         let entities = Names::new("what was created", Vec::new());
-        let names = names.with("entity", Shape::table(entities.clone()), false);
+        let names = names.always("entity", Shape::table(entities.clone()));
         Self { names, entities, words: BTreeMap::new() }
     }
 
@@ -61,13 +61,13 @@ impl Texts {
             let sure = |names: &Names| names.get(&part.name).is_some_and(|own| !own.optional);
             names.set(Name { optional: !known.iter().all(sure), ..part.clone() });
         }
-        self.entities.set(Name::new(name, Shape::table(names), false));
-        self.names.set(Name::new("entity", Shape::table(self.entities.clone()), false));
+        self.entities.set(Name::always(name, Shape::table(names)));
+        self.names.set(Name::always("entity", Shape::table(self.entities.clone())));
     }
 
     /// Checks a text.
     pub(super) fn line(&self, text: &At<String>, problems: &mut Problems) -> Option<Line> {
-        self.with_library(|library| Line::check(text, library, RULES, problems))
+        Line::check(text, &self.library(), RULES, problems)
     }
 
     /// Checks the data of a message: any strings in it may have holes.
@@ -79,12 +79,11 @@ impl Texts {
     ) -> Option<Body> {
         let content = Content::Table(Table(entries.to_vec()));
         let node = Node { place: place.clone(), content };
-        self.with_library(|library| compile(&node, library, Spelling::COMPACT, problems))
+        compile(&node, &self.library(), Spelling::COMPACT, problems)
     }
 
-    fn with_library<T>(&self, use_it: impl FnOnce(&Library<'_>) -> T) -> T {
-        let library = Library { names: self.names.clone(), words: &self.words, files: &|_| None };
-        use_it(&library)
+    fn library(&self) -> Library<'_> {
+        Library::without_files(self.names.clone(), &self.words)
     }
 }
 

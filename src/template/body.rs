@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::expr::{Expr, Frame};
 use super::spell::Spelling;
 use super::value::{Object, Value};
-use crate::base::limits::MAX_BODY;
+use crate::base::limits::{MAX_BODY, MAX_WALKED};
 
 /// A compiled body.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,16 +61,22 @@ pub(super) struct Choice {
     pub(super) otherwise: Ops,
 }
 
-/// A rendered body would have been larger than a body may be.
+/// A rendered body would have been larger than a body may be, or longer in the making.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the body is larger than {} KiB", MAX_BODY / 1024)]
-pub struct TooLarge;
+pub enum TooLarge {
+    /// It has too many bytes.
+    #[error("the body is larger than {} KiB", MAX_BODY / 1024)]
+    Bytes,
+    /// Its lists have too many elements, whatever is written of them.
+    #[error("the body walks through more than {MAX_WALKED} elements of lists")]
+    Elements,
+}
 
 impl Body {
     /// Renders the body from the object that its paths begin at.
     pub fn render(&self, root: &dyn Object) -> Result<String, TooLarge> {
         let mut out = String::with_capacity(512);
-        let mut frame = Frame { root, bound: Vec::new() };
+        let mut frame = Frame { root, bound: Vec::new(), walked: 0 };
         self.write(&self.ops, &mut frame, &mut out)?;
         Ok(out)
     }
@@ -95,6 +101,10 @@ impl Body {
                 }
                 Op::Each(list, ops) => {
                     for item in list.value(frame).items() {
+                        frame.walked += 1;
+                        if frame.walked > MAX_WALKED {
+                            return Err(TooLarge::Elements);
+                        }
                         frame.bound.push(item);
                         self.write(ops, frame, out)?;
                         frame.bound.pop();
@@ -117,7 +127,7 @@ impl Body {
                 Op::Merge(parts) => self.merge(parts, frame, out)?,
             }
             if out.len() > MAX_BODY {
-                return Err(TooLarge);
+                return Err(TooLarge::Bytes);
             }
         }
         Ok(())

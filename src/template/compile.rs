@@ -25,6 +25,13 @@ pub struct Library<'a> {
     pub files: &'a dyn Fn(&str) -> Option<Arc<Node>>,
 }
 
+impl<'a> Library<'a> {
+    /// What a text is compiled against that can include no files.
+    pub fn without_files(names: Names, words: &'a BTreeMap<String, Arc<WordTable>>) -> Self {
+        Self { names, words, files: &|_| None }
+    }
+}
+
 /// Compiles a template; where it has mistakes, all of them are added to the problems.
 pub fn compile(
     node: &Node,
@@ -38,6 +45,7 @@ pub fn compile(
         scope: Scope::default(),
         problems,
         holes: 0,
+        included: 0,
         includes: Vec::new(),
     };
     let before = compiler.problems.len();
@@ -60,6 +68,8 @@ pub(super) struct Compiler<'a> {
     pub(super) scope: Scope,
     pub(super) problems: &'a mut Problems,
     pub(super) holes: usize,
+    /// Bytes of the files that were included so far.
+    pub(super) included: usize,
     pub(super) includes: Vec<String>,
 }
 
@@ -88,30 +98,46 @@ pub(super) enum Comma {
 
 impl Lead {
     const NONE: Self = Self { comma: Comma::Never, key: Vec::new(), several: false };
+
+    /// A lead with the comma that follows from what stands in front.
+    pub(super) fn after(begun: bool) -> Self {
+        let comma = if begun { Comma::Always } else { Comma::Perhaps };
+        Self { comma, ..Self::NONE }
+    }
 }
 
 /// Writing steps in the making; chunks grow together.
 #[derive(Default)]
-pub(super) struct Out(Vec<Op>);
+pub(super) struct Out {
+    ops: Vec<Op>,
+    /// What the next chunk holds.
+    chunk: String,
+}
 
 impl Out {
     pub(super) fn chunk(&mut self, text: &str) {
-        if let Some(Op::Chunk(last)) = self.0.last_mut() {
-            *last = format!("{last}{text}").into();
-        } else {
-            self.0.push(Op::Chunk(text.into()));
-        }
+        self.chunk.push_str(text);
     }
 
     pub(super) fn push(&mut self, op: Op) {
         match op {
             Op::Chunk(text) => self.chunk(&text),
-            op => self.0.push(op),
+            op => {
+                self.end_chunk();
+                self.ops.push(op);
+            }
         }
     }
 
-    pub(super) fn ops(self) -> Ops {
-        self.0.into()
+    fn end_chunk(&mut self) {
+        if !self.chunk.is_empty() {
+            self.ops.push(Op::Chunk(std::mem::take(&mut self.chunk).into()));
+        }
+    }
+
+    pub(super) fn ops(mut self) -> Ops {
+        self.end_chunk();
+        self.ops.into()
     }
 }
 
@@ -185,9 +211,8 @@ impl Compiler<'_> {
     fn unwritable(&mut self, shape: &Shape, place: &Place) {
         let message = format!("{} cannot be written as it is", shape.about());
         let help = match shape {
-            Shape::Time => "say how it is spelled: `| epoch_ms`, `| iso_ms`, …",
             Shape::List(_) => "walk through it with `$each`, or count it with `| count`",
-            _ => "name one of its parts",
+            _ => instead_of(shape),
         };
         self.problems.push(Problem::at(place, code::NOT_A_VALUE, message).help(help));
     }
@@ -424,14 +449,6 @@ impl Compiler<'_> {
     }
 }
 
-impl Lead {
-    /// A lead with the comma that follows from what stands in front.
-    pub(super) fn after(begun: bool) -> Self {
-        let comma = if begun { Comma::Always } else { Comma::Perhaps };
-        Self { comma, ..Self::NONE }
-    }
-}
-
 /// The construct that a table is, if it is one.
 fn own_key(table: &Table) -> Option<&str> {
     let constructs = ["$if", "$each", "$merge", "$json"];
@@ -454,11 +471,16 @@ pub(super) fn not_in_text(checked: &Checked, place: &Place) -> Option<Problem> {
     }
     if !checked.shape.is_scalar() {
         let message = format!("{} cannot stand inside a text", checked.shape.about());
-        let help = match checked.shape {
-            Shape::Time => "say how it is spelled: `| epoch_ms`, `| iso_ms`, …",
-            _ => "name one of its parts",
-        };
-        return Some(Problem::at(place, code::NOT_A_VALUE, message).help(help));
+        let problem = Problem::at(place, code::NOT_A_VALUE, message);
+        return Some(problem.help(instead_of(&checked.shape)));
     }
     None
+}
+
+/// What to write instead of a value that has no spelling of its own.
+fn instead_of(shape: &Shape) -> &'static str {
+    match shape {
+        Shape::Time => "say how it is spelled: `| epoch_ms`, `| iso_ms`, …",
+        _ => "name one of its parts",
+    }
 }

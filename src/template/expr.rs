@@ -49,6 +49,8 @@ pub(super) struct Frame<'a> {
     pub(super) root: &'a dyn Object,
     /// Values of the bound names, by depth.
     pub(super) bound: Vec<Value<'a>>,
+    /// Elements of lists that were walked through so far.
+    pub(super) walked: usize,
 }
 
 /// Checks a hole against what is known where it stands.
@@ -146,10 +148,10 @@ fn resolve(
 fn part(shape: &Shape, step: &str) -> Option<Name> {
     match shape {
         Shape::Table(names) if names.whole && names.names.is_empty() => {
-            Some(Name::new(step, Shape::Any, true))
+            Some(Name::maybe(step, Shape::Any))
         }
         Shape::Table(names) => names.get(step).cloned(),
-        Shape::Any => Some(Name::new(step, Shape::Any, true)),
+        Shape::Any => Some(Name::maybe(step, Shape::Any)),
         _ => None,
     }
 }

@@ -19,7 +19,7 @@ use crate::diag::{Place, Problem, code};
 
 crate::words! {
     /// The names of the filters.
-    pub enum FilterName {
+    pub(super) enum FilterName {
         /// A time as milliseconds since 1970, an integer.
         EpochMs = "epoch_ms",
         /// A time as whole seconds since 1970, an integer.
@@ -86,16 +86,14 @@ pub(super) fn check(
             Problem::at(place, code::UNKNOWN_FILTER, format!("unknown filter `{}`", call.name));
         return Err(problem.known(&call.name, FilterName::WORDS.iter().copied()));
     };
-    let wrong = |message: String| Err(Problem::at(place, code::WRONG_FILTER, message));
+    let problem = |message: String| Problem::at(place, code::WRONG_FILTER, message);
+    let wrong = |message: String| Err(problem(message));
     let takes_argument = matches!(name, F::Before | F::After | F::Cut | F::Or | F::Word);
     if takes_argument != call.argument.is_some() {
         let takes =
             if takes_argument { "needs an argument behind `:`" } else { "takes no argument" };
-        let problem =
-            Problem::at(place, code::WRONG_FILTER, format!("the filter `{name}` {takes}"));
-        return Err(
-            problem.help("`cut:20`, `or:null` and `word:TABLE` take one, the others do not")
-        );
+        let help = "`cut:20`, `or:null` and `word:TABLE` take one, the others do not";
+        return Err(problem(format!("the filter `{name}` {takes}")).help(help));
     }
     if let Some(expected) = refuses(name, input) {
         return wrong(format!("the filter `{name}` takes {expected}, not {}", input.about()));
@@ -105,20 +103,19 @@ pub(super) fn check(
         F::Before | F::After if argument.is_empty() => wrong(format!("`{name}` takes a text")),
         F::Before => Ok((Filter::Before(argument.to_owned()), Shape::Text)),
         F::After => Ok((Filter::After(argument.to_owned()), Shape::Text)),
-        FilterName::Cut => match argument.parse() {
+        F::Cut => match argument.parse() {
             Ok(length) if length > 0 => Ok((Filter::Cut(length), Shape::Text)),
             _ => {
                 let message = format!("`cut` takes a number of characters, not `{argument}`");
-                let problem = Problem::at(place, code::WRONG_FILTER, message);
-                Err(problem.help("for example: `cut:20`"))
+                Err(problem(message).help("for example: `cut:20`"))
             }
         },
-        FilterName::Or => {
+        F::Or => {
             let json: Json = serde_json::from_str(argument).unwrap_or_default();
             let shape = if Shape::of_json(&json) == *input { input.clone() } else { mixed(input) };
             Ok((Filter::Or(json), shape))
         }
-        FilterName::Word => word(argument, input, place, library),
+        F::Word => word(argument, input, place, library),
         _ => Ok((Filter::Plain(name), gives(name, input))),
     }
 }

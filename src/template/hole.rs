@@ -100,7 +100,7 @@ fn hole<'a>(
     let mut cursor = Cursor { rest: inside };
     let read = cursor.hole(place).and_then(|hole| match cursor.rest.strip_prefix('}') {
         Some(behind) => Ok((hole, behind)),
-        None if cursor.rest.is_empty() => Err("the hole is not closed with `}`".to_owned()),
+        None if !cursor.rest.contains('}') => Err("the hole is not closed with `}`".to_owned()),
         None => Err(format!("`{}` does not belong in a hole", first_word(cursor.rest))),
     });
     match read {

@@ -30,6 +30,11 @@ pub struct LineRules {
     pub holes: Option<usize>,
 }
 
+impl LineRules {
+    /// Values may be made.
+    pub const MADE: Self = Self { made: true, bytes: None, holes: None };
+}
+
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
     Text(String),
@@ -81,11 +86,6 @@ impl Line {
         (problems.len() == before).then_some(Self { parts, shape })
     }
 
-    /// A line without holes.
-    pub fn plain(text: impl Into<String>) -> Self {
-        Self { parts: vec![Part::Text(text.into())], shape: Shape::Text }
-    }
-
     /// What the value looks like: a line that is one hole has the hole's own shape.
     pub fn shape(&self) -> &Shape {
         &self.shape
@@ -93,7 +93,7 @@ impl Line {
 
     /// The text, with made values drawn from the scope under this name.
     pub fn text(&self, root: &dyn Object, draw: (&Draw, &str)) -> String {
-        let frame = Frame { root, bound: Vec::new() };
+        let frame = Frame { root, bound: Vec::new(), walked: 0 };
         self.parts.iter().enumerate().map(|(at, part)| part.text(&frame, draw, at)).collect()
     }
 
@@ -110,7 +110,7 @@ impl Line {
                 MadeValue::Int(int) => int.into(),
             },
             [Part::Hole(expr)] => {
-                let frame = Frame { root, bound: Vec::new() };
+                let frame = Frame { root, bound: Vec::new(), walked: 0 };
                 expr.value(&frame).into_json()
             }
             _ => self.text(root, draw).into(),

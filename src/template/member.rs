@@ -4,7 +4,7 @@ use super::body::Op;
 use super::compile::{Compiler, Lead, Out};
 use super::expr::Expr;
 use super::hole::{self, Piece};
-use crate::base::limits::MAX_INCLUDES;
+use crate::base::limits::{MAX_INCLUDES, MAX_WITH_INCLUDES};
 use crate::diag::{Key, Node, Place, Problem, Table, code};
 
 /// The keys that are the template's own.
@@ -115,6 +115,9 @@ impl Compiler<'_> {
                 Problem::at(&name.place, code::INCLUDE, format!("there is no file `{file}`"));
             return self.problems.push(problem.help("its path begins at the vendor's folder"));
         };
+        if !self.has_room_for(&included, &name.place) {
+            return;
+        }
         let Some(entries) = included.as_table() else {
             let message = format!("`{file}` holds {}, not an object", included.kind());
             let problem = Problem::at(&name.place, code::INCLUDE, message);
@@ -132,6 +135,21 @@ impl Compiler<'_> {
         } else {
             out.push(Op::With(values.into(), inner.ops()));
         }
+    }
+
+    /// Whether a file can still be included. That it cannot is told once.
+    fn has_room_for(&mut self, included: &Node, place: &Place) -> bool {
+        let before = self.included;
+        self.included += included.place.span.len();
+        if before <= MAX_WITH_INCLUDES && self.included > MAX_WITH_INCLUDES {
+            let message = format!(
+                "with its includes the template is larger than {} KiB",
+                MAX_WITH_INCLUDES / 1024
+            );
+            let problem = Problem::at(place, code::TOO_MANY, message);
+            self.problems.push(problem.help("a file counts each time that it is included"));
+        }
+        self.included <= MAX_WITH_INCLUDES
     }
 
     /// `"$with": { "name": "path" }`: the values, and their names in scope.

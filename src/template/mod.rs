@@ -21,7 +21,6 @@ mod words;
 
 pub use body::{Body, TooLarge};
 pub use compile::{Library, compile};
-pub use filter::FilterName;
 pub use line::{Line, LineRules};
 pub use shape::{Name, Names, Shape};
 pub use spell::{Spacing, Spelling};

@@ -46,9 +46,14 @@ pub struct Name {
 }
 
 impl Name {
-    /// A part.
-    pub fn new(name: impl Into<String>, shape: Shape, optional: bool) -> Self {
-        Self { name: name.into(), shape, optional }
+    /// A part that is always there.
+    pub fn always(name: impl Into<String>, shape: Shape) -> Self {
+        Self { name: name.into(), shape, optional: false }
+    }
+
+    /// A part that can be absent.
+    pub fn maybe(name: impl Into<String>, shape: Shape) -> Self {
+        Self { name: name.into(), shape, optional: true }
     }
 }
 
@@ -69,10 +74,17 @@ impl Names {
         self.names.push(name);
     }
 
-    /// The same with this part added.
+    /// The same with this part, which is always there.
     #[must_use]
-    pub fn with(mut self, name: &str, shape: Shape, optional: bool) -> Self {
-        self.set(Name::new(name, shape, optional));
+    pub fn always(mut self, name: &str, shape: Shape) -> Self {
+        self.set(Name::always(name, shape));
+        self
+    }
+
+    /// The same with this part, which can be absent.
+    #[must_use]
+    pub fn maybe(mut self, name: &str, shape: Shape) -> Self {
+        self.set(Name::maybe(name, shape));
         self
     }
 }
@@ -104,10 +116,9 @@ impl Shape {
                 None => Self::list(Self::Any),
             },
             serde_json::Value::Object(entries) => {
-                let name =
-                    |(name, value): (&String, _)| Name::new(name, Self::of_json(value), false);
+                let name = |(name, value): (&String, _)| Name::always(name, Self::of_json(value));
                 let names = entries.iter().map(name).collect();
-                Self::table(Names { about: "data", names, whole: true })
+                Self::table(Names { about: "a table", names, whole: true })
             }
             _ => Self::Any,
         }
@@ -122,7 +133,6 @@ impl Shape {
             Self::Time => "a time",
             Self::Any => "data",
             Self::List(_) => "a list",
-            Self::Table(names) if names.about == "data" => "a table",
             Self::Table(names) => names.about,
         }
     }
@@ -150,10 +160,7 @@ impl Shape {
             Self::Table(names) if names.whole => {
                 let pair = Names::new(
                     "an entry",
-                    vec![
-                        Name::new("name", Self::Text, false),
-                        Name::new("value", Self::Any, false),
-                    ],
+                    vec![Name::always("name", Self::Text), Name::always("value", Self::Any)],
                 );
                 Some(Self::table(pair))
             }

@@ -73,7 +73,11 @@ pub fn find<'a, T: ?Sized>(fields: &[Field<T>], object: &'a T, name: &str) -> Op
 
 /// The names of a table of fields.
 pub fn names<T: ?Sized>(about: &'static str, fields: &[Field<T>]) -> Names {
-    let name = |field: &Field<T>| Name::new(field.name, (field.shape)(), field.optional);
+    let name = |field: &Field<T>| Name {
+        name: field.name.to_owned(),
+        shape: (field.shape)(),
+        optional: field.optional,
+    };
     Names::new(about, fields.iter().map(name).collect())
 }
 
@@ -188,12 +192,6 @@ impl<'a> From<&'a str> for Value<'a> {
 impl From<String> for Value<'_> {
     fn from(text: String) -> Self {
         Self::Text(Cow::Owned(text))
-    }
-}
-
-impl From<i64> for Value<'_> {
-    fn from(int: i64) -> Self {
-        Self::Int(int)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::base::draw::Draw;
 use crate::base::secret::Secret;
 use crate::base::text::one_of;
 use crate::config::{FILES_PORT, VendorSettings, files_url};
+use crate::diag::form::wrong_type;
 use crate::diag::{At, Key, Node, Problem, Problems, code};
 use crate::template::{Library, Line, LineRules, Name, Names, Shape};
 
@@ -62,8 +63,6 @@ impl fmt::Debug for Exposed {
     }
 }
 
-const RULES: LineRules = LineRules { made: true, bytes: None, holes: None };
-
 impl Fixed {
     /// Checks the fixed values of a vendor's file.
     pub(super) fn check(form: &VendorForm, library: &Library<'_>, problems: &mut Problems) -> Self {
@@ -72,21 +71,20 @@ impl Fixed {
             let given = match node.as_text() {
                 Some(text) => {
                     let text = At { value: text.to_owned(), place: node.place.clone() };
-                    Line::check(&text, library, RULES, problems).map(Given::Line)
+                    Line::check(&text, library, LineRules::MADE, problems).map(Given::Line)
                 }
                 None => Some(Given::Data(node.to_json())),
             };
             fixed.account.extend(given.map(|given| (key.name.clone(), given)));
         }
         for (key, text) in form.secret.iter() {
-            let line = Line::check(text, library, RULES, problems);
+            let line = Line::check(text, library, LineRules::MADE, problems);
             fixed.secret.extend(line.map(|line| (key.name.clone(), line)));
         }
         for (key, option) in form.option.iter() {
             fixed.option.push((key.name.clone(), option.clone()));
         }
-        fixed.brand =
-            form.brand.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect();
+        fixed.brand = form.brand.to_json();
         fixed
     }
 
@@ -97,7 +95,7 @@ impl Fixed {
                 Given::Line(line) => line.shape().clone(),
                 Given::Data(json) => Shape::of_json(json),
             };
-            Name::new(name, shape, false)
+            Name::always(name, shape)
         };
         Names::new("the account", self.account.iter().map(name).collect())
     }
@@ -201,7 +199,7 @@ impl Account {
             *value = given;
         } else {
             let expected = Shape::of_json(value).about();
-            let problem = crate::diag::form::wrong_type(node, expected);
+            let problem = wrong_type(node, expected);
             problems.push(problem.help(format!("the vendor's own is `{value}`")));
         }
     }

@@ -27,9 +27,7 @@ impl VendorRef {
             None => Self { id: text.into(), revision: None },
         }
     }
-}
 
-impl VendorRef {
     /// Whether this is that vendor, as far as both say which revision of it is meant.
     pub fn covers(&self, other: &Self) -> bool {
         let same = match (&self.revision, &other.revision) {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::{EventRule, Vendor};
-use crate::conversation::{Act, EventKind, EventKind as On, Role, Variable, VariableScope, Who};
+use crate::conversation::{Act, EventKind as On, Role, Variable, VariableScope, Who};
 
 /// Who plays a role.
 type Cast<'a> = &'a dyn Fn(Role) -> Option<String>;
@@ -35,58 +35,88 @@ struct Cause<'a> {
 
 impl Cause<'_> {
     fn acts(&self) -> Vec<Act> {
-        let mut acts = match self.rule.on {
-            On::EntityCreated | On::EntityUpdated | On::EntityDeleted => return self.entity(),
-            On::ConversationOpened => Vec::new(),
-            _ => vec![self.open()],
-        };
-        let agent = self.who(Role::Agent);
-        let needs_agent = self.rule.on != On::ConversationOpened
-            && (self.by() != Role::Visitor || self.rule.wants_assigned_agent());
-        if needs_agent && self.rule.on != On::AssigneeChanged {
-            acts.push(self.assign());
-        }
         match self.rule.on {
-            On::ConversationOpened => acts.push(self.open()),
-            On::MessageSent => acts.extend(self.said()),
+            On::ConversationOpened => vec![self.open()],
+            On::EntityCreated | On::EntityUpdated | On::EntityDeleted => self.of_entity(),
+            on => {
+                let needs_agent = self.by() != Role::Visitor || self.rule.wants_assigned_agent();
+                let assigned = (needs_agent && on != On::AssigneeChanged).then(|| self.assign());
+                [self.open()].into_iter().chain(assigned).chain(self.of_conversation()).collect()
+            }
+        }
+    }
+
+    /// The acts in a conversation that is open, and assigned where that matters.
+    fn of_conversation(&self) -> Vec<Act> {
+        let by = || self.who(self.by());
+        let agent = || self.who(Role::Agent);
+        let join = || Act::Join { by: self.who(Role::Manager) };
+        match self.rule.on {
+            On::MessageSent => self.said(),
             On::MessageRead => {
-                acts.push(self.say(Role::Visitor, "text", Map::new()));
-                acts.push(Act::Read { by: agent, upto: None });
+                let said = self.say(Role::Visitor, "text", Map::new());
+                vec![said, Act::Read { by: agent(), upto: None }]
             }
             On::TypingChanged => {
-                let on = self.flag("on").unwrap_or(true);
-                if !on {
-                    acts.push(Act::Typing { by: self.who(self.by()), on: true });
-                }
-                acts.push(Act::Typing { by: self.who(self.by()), on });
+                let typing = |on| Act::Typing { by: by(), on };
+                let stops = self.given("on").and_then(Json::as_bool) == Some(false);
+                if stops { vec![typing(true), typing(false)] } else { vec![typing(true)] }
             }
-            On::AssigneeChanged => acts.push(self.assign()),
-            On::ParticipantJoined => acts.push(Act::Join { by: self.who(Role::Manager) }),
-            On::ParticipantLeft => {
-                acts.push(Act::Join { by: self.who(Role::Manager) });
-                acts.push(Act::Leave { by: self.who(Role::Manager) });
-            }
-            On::ConversationClosed => acts.push(Act::Close { by: agent }),
+            On::AssigneeChanged => vec![self.assign()],
+            On::ParticipantJoined => vec![join()],
+            On::ParticipantLeft => vec![join(), Act::Leave { by: self.who(Role::Manager) }],
+            On::ConversationClosed => vec![Act::Close { by: agent() }],
             On::ConversationReopened => {
-                acts.push(Act::Close { by: agent });
-                acts.push(Act::Reopen { by: self.who(Role::Visitor) });
+                vec![Act::Close { by: agent() }, Act::Reopen { by: self.who(Role::Visitor) }]
             }
-            _ => acts.extend(self.other()),
+            On::NoteAdded => {
+                vec![Act::Note { by: by(), text: self.text("text", "Called back, no answer.") }]
+            }
+            On::VariablesSet => vec![self.set(by())],
+            On::LabelsChanged => {
+                let labels = || vec![self.text("label", "vip")];
+                let label = |add| Act::Label { by: by(), add, labels: labels() };
+                let removes = self.text("action", "added") == "removed";
+                if removes { vec![label(true), label(false)] } else { vec![label(true)] }
+            }
+            On::FlowStarted => {
+                let (name, states) = (self.text("name", "Welcome"), self.number("states", 1));
+                vec![Act::Flow { by: by(), name, states }]
+            }
+            On::ConversationRated => {
+                let comment = self.given("comment").and_then(Json::as_str).map(str::to_owned);
+                vec![Act::Rate { by: by(), score: self.number("score", 5), comment }]
+            }
+            On::Emitted => vec![Act::Emit {
+                by: by(),
+                event_type: self.rule.event_type.clone(),
+                data: self.wanted.data.clone(),
+            }],
+            On::ConversationOpened | On::EntityCreated | On::EntityUpdated | On::EntityDeleted => {
+                Vec::new()
+            }
         }
-        acts
+    }
+
+    fn given(&self, key: &str) -> Option<&Json> {
+        self.wanted.data.get(key)
+    }
+
+    fn text(&self, key: &str, otherwise: &str) -> String {
+        self.given(key).and_then(Json::as_str).unwrap_or(otherwise).to_owned()
+    }
+
+    fn number(&self, key: &str, otherwise: i64) -> i64 {
+        self.given(key).and_then(Json::as_i64).unwrap_or(otherwise)
     }
 
     /// Who does it: as wanted, else the first that the rule allows, else whoever usually does.
     fn by(&self) -> Role {
         let usual = match self.rule.on {
-            EventKind::MessageSent if self.rule.covers_role(Role::Agent) && !self.answers() => {
-                Role::Agent
-            }
-            EventKind::MessageSent
-            | EventKind::ConversationOpened
-            | EventKind::ConversationRated => Role::Visitor,
-            EventKind::FlowStarted => Role::Bot,
-            EventKind::Emitted => Role::System,
+            On::MessageSent if self.rule.covers_role(Role::Agent) && !self.answers() => Role::Agent,
+            On::MessageSent | On::ConversationOpened | On::ConversationRated => Role::Visitor,
+            On::FlowStarted => Role::Bot,
+            On::Emitted => Role::System,
             _ => Role::Agent,
         };
         self.wanted.by.or_else(|| self.rule.first_role()).unwrap_or(usual)
@@ -148,14 +178,14 @@ impl Cause<'_> {
         }
     }
 
-    fn entity(&self) -> Vec<Act> {
+    fn of_entity(&self) -> Vec<Act> {
         let by = || self.who(self.wanted.by.unwrap_or(Role::Agent));
         let name = || "it".to_owned();
         let kind = self.wanted.kind.clone().or_else(|| self.rule.first_kind()).unwrap_or_default();
         let given = self.wanted.data.clone();
         let created = |fields| Act::Create { by: by(), name: name(), kind: kind.clone(), fields };
         match self.rule.on {
-            EventKind::EntityUpdated => {
+            On::EntityUpdated => {
                 let mut fields = given;
                 for field in self.rule.changed() {
                     fields.entry(field).or_insert_with(|| "another".into());
@@ -163,50 +193,10 @@ impl Cause<'_> {
                 let update = Act::Update { by: by(), name: name(), fields, unset: Vec::new() };
                 vec![created(Map::new()), update]
             }
-            EventKind::EntityDeleted => {
+            On::EntityDeleted => {
                 vec![created(given), Act::Delete { by: by(), name: name() }]
             }
             _ => vec![created(given)],
-        }
-    }
-
-    fn other(&self) -> Vec<Act> {
-        let by = || self.who(self.by());
-        let text = |key: &str, otherwise: &str| {
-            let given = self.wanted.data.get(key).and_then(Json::as_str);
-            given.unwrap_or(otherwise).to_owned()
-        };
-        let number = |key: &str, otherwise: i64| {
-            self.wanted.data.get(key).and_then(Json::as_i64).unwrap_or(otherwise)
-        };
-        match self.rule.on {
-            EventKind::NoteAdded => {
-                vec![Act::Note { by: by(), text: text("text", "Called back, no answer.") }]
-            }
-            EventKind::VariablesSet => vec![self.set(by())],
-            EventKind::LabelsChanged => {
-                let label = |add| Act::Label { by: by(), add, labels: vec![text("label", "vip")] };
-                let removes = text("action", "added") == "removed";
-                if removes { vec![label(true), label(false)] } else { vec![label(true)] }
-            }
-            EventKind::FlowStarted => {
-                vec![Act::Flow {
-                    by: by(),
-                    name: text("name", "Welcome"),
-                    states: number("states", 1),
-                }]
-            }
-            EventKind::ConversationRated => {
-                let comment = self.wanted.data.get("comment").and_then(Json::as_str);
-                let comment = comment.map(str::to_owned);
-                vec![Act::Rate { by: by(), score: number("score", 5), comment }]
-            }
-            EventKind::Emitted => vec![Act::Emit {
-                by: by(),
-                event_type: self.rule.event_type.clone(),
-                data: self.wanted.data.clone(),
-            }],
-            _ => Vec::new(),
         }
     }
 
@@ -224,9 +214,5 @@ impl Cause<'_> {
         };
         let variables = data.into_iter().map(variable).collect();
         Act::Set { by, variables, scope: scope.unwrap_or(VariableScope::Visitor) }
-    }
-
-    fn flag(&self, key: &str) -> Option<bool> {
-        self.wanted.data.get(key).and_then(Json::as_bool)
     }
 }

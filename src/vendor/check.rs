@@ -19,10 +19,10 @@ use super::request::{Choices, HeaderRule, Rules, SignatureRule, order};
 use super::rule::{Counter, EventRule, Quiet};
 use super::signature::{Algorithm, Encoding};
 use super::subscription::Subscription;
-use super::vocabulary::{Vocabulary, no_files};
+use super::vocabulary::Vocabulary;
 use super::{Vendor, coverage};
-use crate::base::text::one_of;
-use crate::config::check_header_name;
+use crate::base::text::{A_NAME, is_name, one_of};
+use crate::config::{check_header_name, check_header_value};
 use crate::conversation::{EventKind, Habits};
 use crate::diag::{
     At, Content, Form as _, Key, Named, Node, Place, Problem, Problems, Table, code,
@@ -41,6 +41,10 @@ pub(super) fn check(
     problems: &mut Problems,
 ) -> Option<Vendor> {
     let form = VendorForm::read(node, problems)?;
+    if !is_name(&form.id) {
+        let message = format!("a vendor's id is {A_NAME}");
+        problems.push(Problem::at(&form.id.place, code::VENDOR_FOLDER, message));
+    }
     let (vocabulary, ids, fixed) = Vocabulary::of(&form, problems);
     let mut checker = Checker { form: &form, vocabulary, templates, problems };
     let spelling = spelling(&form.json);
@@ -113,6 +117,12 @@ impl Checker<'_> {
         self.problems.push(Problem::at(place, code, message));
     }
 
+    fn unknown_kind<'k>(&mut self, kind: &At<String>, known: impl Iterator<Item = &'k str>) {
+        let message = format!("there is no kind `{}`", kind.value);
+        let problem = Problem::at(&kind.place, code::UNKNOWN_KIND, message);
+        self.problems.push(problem.known(kind, known));
+    }
+
     fn compile(&mut self, node: &Node, names: Names, spelling: Spelling) -> Option<Body> {
         let templates = self.templates;
         let files = |name: &str| templates.get(name).cloned();
@@ -131,7 +141,7 @@ impl Checker<'_> {
     }
 
     fn line(&mut self, text: &At<String>, names: Names) -> Option<Line> {
-        let library = Library { names, words: &self.vocabulary.words, files: &no_files };
+        let library = Library::without_files(names, &self.vocabulary.words);
         Line::check(text, &library, LineRules::default(), self.problems)
     }
 
@@ -152,11 +162,7 @@ impl Checker<'_> {
                     }
                 }
                 None if form.kinds.contains(&other.value) => {} // told already
-                None => {
-                    let message = format!("there is no kind `{}`", other.value);
-                    let problem = Problem::at(&other.place, code::UNKNOWN_KIND, message);
-                    self.problems.push(problem.known(other, form.kinds.names()));
-                }
+                None => self.unknown_kind(other, form.kinds.names()),
             }
         }
         kinds
@@ -195,9 +201,7 @@ impl Checker<'_> {
             return None;
         };
         if let Some(other) = form.answers.as_ref().filter(|o| !self.form.kinds.contains(&o.value)) {
-            let message = format!("there is no kind `{}`", other.value);
-            let problem = Problem::at(&other.place, code::UNKNOWN_KIND, message);
-            self.problems.push(problem.known(other, self.form.kinds.names()));
+            self.unknown_kind(other, self.form.kinds.names());
         }
         Some(Kind {
             name: name.to_owned(),
@@ -210,13 +214,11 @@ impl Checker<'_> {
 
     /// What a step may give, with what it is otherwise.
     fn data(&mut self, place: &Place, form: &Named<Node>, optional: &[At<String>]) -> Option<Data> {
-        let entries = form.iter().map(|(key, node)| (key.clone(), node.clone())).collect();
-        let node = Node { place: place.clone(), content: Content::Table(Table(entries)) };
+        let node = Node { place: place.clone(), content: Content::Table(Table(form.entries())) };
         let names = self.vocabulary.of_data();
         let otherwise = self.compile(&node, names, Spelling::COMPACT)?;
-        let written = form.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect();
         let optional = optional.iter().map(|key| key.value.clone()).collect();
-        Some(Data { written, optional, otherwise })
+        Some(Data { written: form.to_json(), optional, otherwise })
     }
 
     fn entities(&mut self) -> BTreeMap<String, Data> {
@@ -293,17 +295,13 @@ impl Checker<'_> {
     fn names_of(&mut self, form: &EventForm, on: Option<EventKind>, known: &Known) -> Vec<Name> {
         let wanted = form.when.as_ref().map(|when| when.kind.as_slice()).unwrap_or_default();
         let about_message = on == Some(EventKind::MessageSent);
-        for kind in wanted {
-            let kinds: Vec<&str> = if about_message {
-                self.form.kinds.names().collect()
-            } else {
-                self.form.entities.names().collect()
-            };
-            if !kinds.contains(&kind.as_str()) {
-                let message = format!("there is no kind `{}`", kind.value);
-                let problem = Problem::at(&kind.place, code::UNKNOWN_KIND, message);
-                self.problems.push(problem.known(kind, kinds));
-            }
+        let kinds: Vec<&str> = if about_message {
+            self.form.kinds.names().collect()
+        } else {
+            self.form.entities.names().collect()
+        };
+        for kind in wanted.iter().filter(|kind| !kinds.contains(&kind.as_str())) {
+            self.unknown_kind(kind, kinds.iter().copied());
         }
         let [one] = wanted else { return Vec::new() };
         let data = if about_message {
@@ -321,6 +319,9 @@ impl Checker<'_> {
             let when = Choices::check(&header.when, &self.form.option, self.problems);
             if let Err(message) = check_header_name(&header.name) {
                 self.problem(&header.name.place, code::WRONG_HEADER, message);
+            }
+            if let Err(problem) = check_header_value(&header.value, &header.value.place) {
+                self.problems.push(problem);
             }
             let value = self.line(&header.value, names.clone());
             rules.headers.extend(value.map(|value| HeaderRule {
@@ -343,35 +344,35 @@ impl Checker<'_> {
         names: &Names,
         fixed: &Fixed,
     ) -> Option<SignatureRule> {
-        let rule = SignatureRule {
-            algorithm: self.line(&form.algorithm, names.clone())?,
-            key: self.line(&form.key, names.clone())?,
-            content: self.line(&form.content, names.clone())?,
-            encoding: self.line(&form.encoding, names.clone())?,
-        };
+        let texts = [&form.algorithm, &form.key, &form.content, &form.encoding];
+        let [algorithm, key, content, encoding] = texts.map(|text| self.line(text, names.clone()));
         for options in fixed.every_choice() {
             let roots = super::roots::Roots::default().with("option", &options);
             let words = [
-                (&form.algorithm, rule.algorithm.render(&roots), Algorithm::WORDS),
-                (&form.encoding, rule.encoding.render(&roots), Encoding::WORDS),
+                (&form.algorithm, &algorithm, Algorithm::WORDS),
+                (&form.encoding, &encoding, Encoding::WORDS),
             ];
+            let words = words
+                .into_iter()
+                .filter_map(|(at, line, known)| Some((at, line.as_ref()?.render(&roots), known)));
             for (at, word, known) in
-                words.into_iter().filter(|(_, w, known)| !known.contains(&w.as_str()))
+                words.filter(|(_, word, known)| !known.contains(&word.as_str()))
             {
                 let message = format!("`{word}` is not {}", one_of(known.iter().copied()));
                 let problem = Problem::at(&at.place, code::UNKNOWN_WORD, message);
                 self.problems.push(problem.near(&word, known.iter().copied()));
             }
         }
-        Some(rule)
+        Some(SignatureRule {
+            algorithm: algorithm?,
+            key: key?,
+            content: content?,
+            encoding: encoding?,
+        })
     }
 
     fn retries(&mut self, fixed: &Fixed) -> Vec<RetryRule> {
-        let library = Library {
-            names: self.vocabulary.base.clone(),
-            words: &self.vocabulary.words,
-            files: &no_files,
-        };
+        let library = Library::without_files(self.vocabulary.base.clone(), &self.vocabulary.words);
         let rule = |form| RetryRule::check(form, self.form, (&library, fixed), self.problems);
         self.form.delivery.retry.iter().filter_map(rule).collect()
     }

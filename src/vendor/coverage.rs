@@ -17,57 +17,65 @@ pub(super) fn check(node: &Node, form: &VendorForm, quiet: &Quiet, problems: &mu
         return;
     }
     let (mut silent_too, mut unsaid) = (Vec::new(), Vec::new());
-    let mut judge = |what: String, sends: bool, said: bool| match (sends, said) {
-        (true, true) => silent_too.push(what),
-        (false, false) => unsaid.push(what),
-        _ => {}
-    };
     for on in EventKind::ALL.iter().filter(|on| **on != EventKind::Emitted) {
-        let rules: Vec<&EventForm> =
-            form.event.iter().filter(|rule| rule.on.value == on.word()).collect();
-        if *on != EventKind::MessageSent {
-            judge(on.to_string(), !rules.is_empty(), quiet.of(*on, Role::Agent).is_some());
-            continue;
-        }
-        for role in Role::ALL {
-            let sends = rules.iter().any(|rule| allows(rule, |when| &when.by, role));
-            judge(format!("{on}:{role}"), sends, quiet.of(*on, *role).is_some());
-        }
-        let own = form.kinds.iter().filter(|(_, kind)| kind.as_.is_none());
-        let wanted = rules.iter().filter_map(|rule| rule.when.as_ref()).flat_map(|when| &when.kind);
-        let are_known = wanted.into_iter().all(|kind| form.kinds.contains(kind));
-        for (key, _) in own.filter(|_| !rules.is_empty() && are_known) {
-            if !rules.iter().any(|rule| allows(rule, |when| &when.kind, &key.name))
-                && quiet.about(*on, &key.name).is_none()
-            {
-                let message = format!("no event is sent for messages of the kind `{}`", key.name);
-                problems.push(Problem::at(&key.place, code::UNCOVERED_ACT, message));
+        for (what, sends, role) in cases(form, *on) {
+            match (sends, quiet.of(*on, role).is_some()) {
+                (true, true) => silent_too.push(format!("`{what}`")),
+                (false, false) => unsaid.push(format!("`{what}`")),
+                _ => {}
             }
         }
     }
+    check_kinds(form, quiet, problems);
     let place = start_of(node);
-    let list = |whats: &[String]| -> String {
-        let quoted: Vec<String> = whats.iter().map(|what| format!("`{what}`")).collect();
-        quoted.join(", ")
-    };
+    let problem = |message| Problem::at(&place, code::UNCOVERED_ACT, message);
     if !unsaid.is_empty() {
-        let message = format!("nothing says what happens on {}", list(&unsaid));
-        let problem = Problem::at(&place, code::UNCOVERED_ACT, message);
         let help = "give each an `[[event]]`, or a reason in `[silent]` or `[cannot]`";
-        problems.push(problem.help(help));
+        let unsaid = unsaid.join(", ");
+        problems.push(problem(format!("nothing says what happens on {unsaid}")).help(help));
     }
     if !silent_too.is_empty() {
-        let message =
-            format!("an event is sent, and silence said as well, on {}", list(&silent_too));
-        let problem = Problem::at(&place, code::UNCOVERED_ACT, message);
-        problems.push(problem.help("take the `[[event]]` away, or the reason"));
+        let help = "take the `[[event]]` away, or the reason";
+        let both = silent_too.join(", ");
+        let message = format!("an event is sent, and silence said as well, on {both}");
+        problems.push(problem(message).help(help));
     }
     if !form.kinds.contains("text") {
-        let problem = Problem::at(&place, code::UNCOVERED_ACT, "there is no `[kinds.text]`");
-        problems.push(
-            problem.help("every vendor has text messages: `word` and `body` say how they look"),
-        );
+        let help = "every vendor has text messages: `word` and `body` say how they look";
+        problems.push(problem("there is no `[kinds.text]`".into()).help(help));
     }
+}
+
+/// What is judged by itself on a neutral event: its name, whether something is sent for it, and the
+/// role by which silence is looked up. Messages are judged by the role of who says them.
+fn cases(form: &VendorForm, on: EventKind) -> Vec<(String, bool, Role)> {
+    let rules = rules_on(form, on);
+    if on != EventKind::MessageSent {
+        return vec![(on.to_string(), !rules.is_empty(), Role::Agent)];
+    }
+    let sends = |role| rules.iter().any(|rule| allows(rule, |when| &when.by, role));
+    Role::ALL.iter().map(|role| (format!("{on}:{role}"), sends(role), *role)).collect()
+}
+
+/// Where messages are sent at all, those of each kind are, or a reason says why not.
+fn check_kinds(form: &VendorForm, quiet: &Quiet, problems: &mut Problems) {
+    let on = EventKind::MessageSent;
+    let rules = rules_on(form, on);
+    let mut wanted = rules.iter().filter_map(|rule| rule.when.as_ref()).flat_map(|when| &when.kind);
+    if rules.is_empty() || !wanted.all(|kind| form.kinds.contains(kind)) {
+        return;
+    }
+    for (key, _) in form.kinds.iter().filter(|(_, kind)| kind.as_.is_none()) {
+        let sends = rules.iter().any(|rule| allows(rule, |when| &when.kind, &key.name));
+        if !sends && quiet.about(on, &key.name).is_none() {
+            let message = format!("no event is sent for messages of the kind `{}`", key.name);
+            problems.push(Problem::at(&key.place, code::UNCOVERED_ACT, message));
+        }
+    }
+}
+
+fn rules_on(form: &VendorForm, on: EventKind) -> Vec<&EventForm> {
+    form.event.iter().filter(|rule| rule.on.value == on.word()).collect()
 }
 
 /// Whether a rule's condition on this field lets the value through.
@@ -160,7 +168,8 @@ pub(super) fn check_own_sources(overlay: &Node, problems: &mut Problems) {
 
 fn no_source(key: &Key) -> Problem {
     let message = format!("`[source]` does not say where `{}` comes from", key.name);
-    Problem::at(&key.place, code::NO_SOURCE, message)
+    let help = format!("write `{} = {{ status = \"assumed\" }}` under `[source]`", key.name);
+    Problem::at(&key.place, code::NO_SOURCE, message).help(help)
 }
 
 /// Problems about what is not there are told at the file's beginning.

@@ -65,9 +65,9 @@ impl Data {
     /// The names of the data, for templates; each table in a list has the made names too.
     pub(super) fn names(&self, made: &ItemNames) -> Vec<Name> {
         let name = |(key, written): (&String, &Json)| {
-            Name::new(key, with_ids(Shape::of_json(written), made), false)
+            Name::always(key, with_ids(Shape::of_json(written), made))
         };
-        let optional = self.optional.iter().map(|key| Name::new(key, Shape::Any, true));
+        let optional = self.optional.iter().map(|key| Name::maybe(key, Shape::Any));
         self.written.iter().map(name).chain(optional).collect()
     }
 }
@@ -170,7 +170,8 @@ fn is_alike(answer: &Json, asked: &Json) -> bool {
     asked.get("type").is_some_and(|asked| answer.get("type") == Some(asked))
 }
 
-fn misfit(written: &Json, node: &Node) -> Option<Problem> {
+/// What is wrong with a value in the place of one that is written, if anything.
+pub fn misfit(written: &Json, node: &Node) -> Option<Problem> {
     match (written, &node.content) {
         (Json::Null, _)
         | (Json::String(_), Content::Text(_))
@@ -201,8 +202,17 @@ fn misfit(written: &Json, node: &Node) -> Option<Problem> {
             })
         }
         _ => {
-            let problem = wrong_type(node, Shape::of_json(written).about());
-            Some(problem.help(format!("left out, it is `{written}`")))
+            let expected = match written {
+                Json::Number(_) => "a number",
+                _ => Shape::of_json(written).about(),
+            };
+            let problem = wrong_type(node, expected);
+            Some(match (written, &node.content) {
+                (Json::Array(_), Content::Text(text)) if !text.starts_with(['[', '{']) => {
+                    problem.help(format!("a list of one is `[{}]`", node.place.text()))
+                }
+                _ => problem.help(format!("left out, it is `{written}`")),
+            })
         }
     }
 }

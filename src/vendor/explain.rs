@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::Account;
 use super::forms::{OptionForm, Purpose};
 use super::signature::sign;
+use crate::policy::StatusSet;
 use crate::template::Value;
 
 /// A choice that a user has where the vendor documents nothing.
@@ -23,13 +24,16 @@ pub struct Choice {
 impl Account {
     /// The headers of every event's request, with `<signature>` where it stands.
     pub fn header_rules(&self) -> Vec<(String, String)> {
+        self.headers_of(Purpose::Event)
+    }
+
+    fn headers_of(&self, purpose: Purpose) -> Vec<(String, String)> {
         let roots = self
             .roots()
             .with_value("body", "<body>".into())
             .with_value("attempt", Value::Int(1))
             .with_value("signature", "<signature>".into());
-        let sent =
-            self.vendor.requests.headers.iter().filter(|header| self.sends(header, Purpose::Event));
+        let sent = self.vendor.requests.headers.iter().filter(|h| self.sends(h, purpose));
         sent.map(|header| (header.name.clone(), header.value.render(&roots))).collect()
     }
 
@@ -38,10 +42,8 @@ impl Account {
         if let Some(rule) = self.signature_rule() {
             return rule;
         }
-        let is_secret =
-            |text: &str| self.secrets.values().any(|secret| text.contains(secret.expose()));
         let headers = self.header_rules();
-        if let Some((name, _)) = headers.iter().find(|(_, value)| is_secret(value)) {
+        if let Some((name, _)) = headers.iter().find(|(_, value)| self.holds_secret(value)) {
             return format!(
                 "Verify: the header {name} must be what it is above. Answer anything else with 401."
             );
@@ -54,13 +56,8 @@ impl Account {
 
     /// What an event is verified by, in two or three words.
     pub fn verified_by(&self) -> String {
-        match self
-            .vendor
-            .requests
-            .signature
-            .as_ref()
-            .and_then(|rule| rule.method(&self.roots()).ok())
-        {
+        let rule = self.vendor.requests.signature.as_ref();
+        match rule.and_then(|rule| rule.method(&self.roots()).ok()) {
             Some((algorithm, _)) => format!("{algorithm} over the raw body"),
             None if self.secrets.is_empty() => "nothing".into(),
             None => "a token".into(),
@@ -107,11 +104,31 @@ impl Account {
         } else {
             "events follow, but the run fails"
         };
+        let own = self.headers_of(Purpose::Handshake);
+        let headers = if own == self.header_rules() {
+            "the headers above".to_owned()
+        } else {
+            let lines: Vec<String> =
+                own.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            format!("no headers but {}", lines.join(", "))
+        };
+        let status = match either(&proof.success).as_str() {
+            "any" => "any status".to_owned(),
+            statuses => statuses.to_owned(),
+        };
         format!(
-            "Handshake: once, before the events, a request with the body {body}\n\
-             Answer it with {} and {answer}; otherwise {otherwise}.",
-            proof.success
+            "Handshake: once, before the events, a POST with the body {body} and {headers}\n\
+             Answer it with {status} and {answer}; otherwise {otherwise}."
         )
+    }
+
+    /// Which answers to an event are right: a 2xx that the vendor accepts too.
+    pub fn answer_rule(&self) -> String {
+        let right = match either(&self.vendor.policy.success).as_str() {
+            "any" => "2xx".to_owned(),
+            statuses => statuses.to_owned(),
+        };
+        format!("Answer an event with {right}; any other answer fails the run.")
     }
 
     /// The choices that a user has.
@@ -128,4 +145,8 @@ impl Account {
         };
         self.vendor.fixed.options().iter().map(choice).collect()
     }
+}
+
+fn either(statuses: &StatusSet) -> String {
+    statuses.to_string().replace(", ", " or ")
 }

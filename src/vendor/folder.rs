@@ -46,10 +46,7 @@ impl Folder {
         let mut problems = Problems::new();
         for (name, path) in entries(directory)? {
             if path.join(MAIN).is_file() {
-                match Self::read(&path) {
-                    Ok(folder) => drop(folders.insert(name, folder)),
-                    Err(others) => problems.extend(others),
-                }
+                folders.extend(problems.note(Self::read(&path)).map(|folder| (name, folder)));
             }
         }
         problems.or(Some(folders))
@@ -78,10 +75,9 @@ impl Folder {
             if path.is_dir() {
                 self.gather(&path, &format!("{prefix}{name}/"), problems)?;
             } else if path.extension().is_some_and(|end| end == "json" || end == "toml") {
-                match Source::read(&path) {
-                    Ok(source) => drop(self.files.insert(format!("{prefix}{name}"), source)),
-                    Err(error) => problems.push(unreadable(&path, &error)),
-                }
+                let source = Source::read(&path).map_err(|error| unreadable(&path, &error));
+                let source = problems.note(source);
+                self.files.extend(source.map(|source| (format!("{prefix}{name}"), source)));
             }
         }
         Ok(())

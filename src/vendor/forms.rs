@@ -6,8 +6,7 @@ use jiff::SignedDuration;
 
 use crate::base::duration::Span;
 use crate::conversation::{Part, Role};
-use crate::diag::form::Fault;
-use crate::diag::{At, Named, Node, NonEmpty, Scalar, code};
+use crate::diag::{At, Named, Node, NonEmpty, Problem, Scalar, code};
 use crate::form;
 use crate::policy::{InDoubt, Parks};
 use crate::template::Spacing;
@@ -448,14 +447,14 @@ form! {
 pub struct Pointer(pub String);
 
 impl Scalar for Pointer {
-    fn scan(node: &Node) -> Result<Self, Fault> {
+    fn scan(node: &Node) -> Result<Self, Problem> {
         let text = String::scan(node)?;
         if text.starts_with('/') {
             return Ok(Self(text));
         }
         let message = format!("`{text}` is not a JSON pointer");
         let help = format!("a pointer begins with a slash: `/{}`", text.replace('.', "/"));
-        Err(Fault { code: code::WRONG_POINTER, message, help: Some(help) })
+        Err(Problem::at(&node.place, code::WRONG_POINTER, message).help(help))
     }
 
     fn schema() -> serde_json::Value {

@@ -46,9 +46,6 @@ crate::words! {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ids(BTreeMap<Thing, Vec<(String, Line)>>);
 
-/// Lines that make values.
-const RULES: LineRules = LineRules { made: true, bytes: None, holes: None };
-
 impl Ids {
     /// Checks the lines of one thing, whose own names are `own` under the name `as_name`, so that
     /// a later line may use an earlier one. Gives the names of what they make.
@@ -62,12 +59,12 @@ impl Ids {
         let mut own = own.clone();
         let mut made = Vec::new();
         for (key, text) in form.get(thing.word()).into_iter().flat_map(Named::iter) {
-            let names = library.names.clone().with(as_name, Shape::table(own.clone()), false);
-            let inner = Library { names, words: library.words, files: library.files };
-            let line = Line::check(text, &inner, RULES, problems);
+            let names = library.names.clone().always(as_name, Shape::table(own.clone()));
+            let inner = Library { names, ..*library };
+            let line = Line::check(text, &inner, LineRules::MADE, problems);
             // What is wrong with a line is told; that it has a name is known all the same.
             let shape = line.as_ref().map_or(Shape::Any, |line| line.shape().clone());
-            let name = Name::new(&key.name, shape, false);
+            let name = Name::always(&key.name, shape);
             own.set(name.clone());
             made.push(name);
             let lines = self.0.entry(thing).or_default();
@@ -79,7 +76,7 @@ impl Ids {
     /// The names of what is made for a thing.
     pub(super) fn names(&self, thing: Thing) -> Vec<Name> {
         let lines = self.0.get(&thing).into_iter().flatten();
-        lines.map(|(name, line)| Name::new(name, line.shape().clone(), false)).collect()
+        lines.map(|(name, line)| Name::always(name, line.shape().clone())).collect()
     }
 
     /// Reports the things that nothing has ids for.

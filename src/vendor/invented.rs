@@ -43,12 +43,12 @@ impl<'a> Invented<'a> {
     /// What templates may name of them.
     pub fn names() -> Vec<Name> {
         let texts = |about, names: &mut dyn Iterator<Item = &str>| {
-            let text = |name: &str| Name::new(name, Shape::Text, false);
+            let text = |name: &str| Name::always(name, Shape::Text);
             Shape::table(Names::new(about, names.map(text).collect()))
         };
         let fakes = texts("the invented values", &mut FAKES.iter().map(|fake| fake.name));
         let files = texts("the built-in files", &mut FILES.iter().map(|file| file.ending));
-        vec![Name::new("fake", fakes, false), Name::new("file", files, false)]
+        vec![Name::always("fake", fakes), Name::always("file", files)]
     }
 }
 

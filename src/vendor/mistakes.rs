@@ -8,8 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
 use super::Account;
-use super::request::SignatureRule;
-use super::roots::Roots;
+use super::forms::Purpose;
 use super::signature::{Algorithm, Encoding, sign};
 use crate::record::Mistake;
 use crate::template::{Spacing, Spelling, Value};
@@ -21,7 +20,7 @@ impl Account {
     /// The headers by which a receiver verifies an event with this body: those that hold a
     /// signature or a secret.
     pub fn verified_headers(&self, body: &str, attempt: u32) -> Vec<(String, String)> {
-        let unsigned = self.headers_signed(body, attempt, Some(""));
+        let unsigned = self.headers_signed(Purpose::Event, body, attempt, Some(""));
         let both = self.headers(body, attempt).into_iter().zip(unsigned);
         both.filter(|(sent, unsigned)| sent != unsigned || self.holds_secret(&sent.1))
             .map(|(sent, _)| sent)
@@ -39,7 +38,7 @@ impl Account {
             }
         };
         for (made, signature) in self.wrong_signatures(body, attempt) {
-            let wrong = self.headers_signed(body, attempt, Some(&signature));
+            let wrong = self.headers_signed(Purpose::Event, body, attempt, Some(&signature));
             for (name, value) in wrong.into_iter().filter(|header| !right.contains(header)) {
                 add(made.clone(), &name, value);
             }
@@ -56,7 +55,7 @@ impl Account {
         mistakes
     }
 
-    fn holds_secret(&self, value: &str) -> bool {
+    pub(super) fn holds_secret(&self, value: &str) -> bool {
         self.secrets.values().any(|secret| value.contains(secret.expose()))
     }
 
@@ -66,44 +65,39 @@ impl Account {
         let roots = self.roots().with_value("attempt", Value::Int(i64::from(attempt)));
         let Ok((algorithm, encoding)) = rule.method(&roots) else { return Vec::new() };
         let key = rule.key.render(&roots);
-        let signed =
-            |body: &str| sign(algorithm, key.as_bytes(), &content(rule, &roots, body), encoding);
-        let keyed = |key: &[u8]| sign(algorithm, key, &content(rule, &roots, body), encoding);
+        let content = |body: &str| {
+            let roots = roots.with_value("body", Value::from(body));
+            rule.content.render(&roots).into_bytes()
+        };
+        let right = content(body);
+        let over = |body: &str| sign(algorithm, key.as_bytes(), &content(body), encoding);
+        let keyed = |key: &[u8]| sign(algorithm, key, &right, encoding);
         let mut wrong = Vec::new();
-        let mut add = |made: &str, signature| wrong.push((made.to_owned(), signature));
+        let mut add = |made: String, signature: String| wrong.push((made, signature));
         for other in Encoding::ALL.iter().filter(|other| **other != encoding) {
-            let signature = sign(algorithm, key.as_bytes(), &content(rule, &roots, body), *other);
-            add(&format!("in {other}, not {encoding}"), signature);
+            let signature = sign(algorithm, key.as_bytes(), &right, *other);
+            add(format!("in {other}, not {encoding}"), signature);
         }
         if let Ok(json) = serde_json::from_str::<Json>(body) {
             for (by, spelling) in [("JavaScript", Spelling::COMPACT), ("Python", PYTHON)] {
-                let mut again = String::new();
-                spelling.json(&json, &mut again);
-                add(
-                    &format!("over the JSON as {by} writes it anew, not over the bytes that came"),
-                    signed(&again),
-                );
+                let made = "writes it anew, not over the bytes that came";
+                add(format!("over the JSON as {by} {made}"), over(&spelling.text_of(&json)));
             }
         }
         let ascii: String = body.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
-        add("over the body in ASCII, with `?` for every other character", signed(&ascii));
-        add("over an empty body", signed(""));
-        add("with a line's end behind the secret", keyed(format!("{key}\n").as_bytes()));
+        add("over the body in ASCII, with `?` for every other character".into(), over(&ascii));
+        add("over an empty body".into(), over(""));
+        add("with a line's end behind the secret".into(), keyed(format!("{key}\n").as_bytes()));
         if let Ok(decoded) = STANDARD.decode(&key) {
-            add("with the secret decoded from base64", keyed(&decoded));
+            add("with the secret decoded from base64".into(), keyed(&decoded));
         }
         if let Ok(decoded) = hex::decode(&key) {
-            add("with the secret decoded from hex", keyed(&decoded));
+            add("with the secret decoded from hex".into(), keyed(&decoded));
         }
         for other in Algorithm::ALL.iter().filter(|other| **other != algorithm) {
-            let signature = sign(*other, key.as_bytes(), &content(rule, &roots, body), encoding);
-            add(&format!("with {other}, not {algorithm}"), signature);
+            let signature = sign(*other, key.as_bytes(), &right, encoding);
+            add(format!("with {other}, not {algorithm}"), signature);
         }
         wrong
     }
-}
-
-/// What is signed where this is the body.
-fn content(rule: &SignatureRule, roots: &Roots<'_>, body: &str) -> Vec<u8> {
-    rule.content.render(&roots.clone().with_value("body", Value::from(body))).into_bytes()
 }

@@ -35,7 +35,7 @@ use std::sync::Arc;
 pub use account::Account;
 pub use catalog::{Catalog, VendorRef};
 pub use cause::Wanted;
-pub use data::Data;
+pub use data::{Data, misfit};
 pub use explain::Choice;
 pub use folder::Folder;
 pub use forms::{Certainty, SourceForm, VendorForm};
@@ -49,7 +49,7 @@ pub use signature::{Algorithm, Encoding, sign};
 pub use subscription::Subscription;
 
 use self::forms::Matching;
-use crate::conversation::{EventKind, Habits, Model, Role};
+use crate::conversation::{EventKind, Habits, Role, model};
 use crate::diag::Source;
 use crate::policy::Policy;
 use crate::template::Names;
@@ -134,6 +134,12 @@ impl Vendor {
         }
     }
 
+    /// What an endpoint is sent that wants this; the default where it wants nothing in particular.
+    pub fn subscription(&self, wanted: Option<Subscription>) -> Subscription {
+        let default = &self.default_subscription;
+        wanted.map_or_else(|| default.clone(), |wanted| wanted.over(default))
+    }
+
     /// What it does about an event that somebody of this role causes.
     pub fn coverage(&self, on: EventKind, role: Role) -> Coverage<'_> {
         self.quiet.of(on, role).unwrap_or(Coverage::Sends)
@@ -152,7 +158,7 @@ impl Vendor {
     /// that are made for them.
     pub fn entity_names(&self, kind: &str) -> Option<Names> {
         let fields = self.entities.get(kind)?.names(&data::ItemNames::default());
-        let names = Model::entity(&Model::person());
+        let names = model::entity(&model::person());
         let known = self.ids.names(ids::Thing::Entity).into_iter().chain(fields);
         Some(known.fold(names, |mut names, name| {
             names.set(name);

@@ -96,29 +96,16 @@ impl Account {
     /// The headers of an event's request with this body, in order: the vendor's names and values. A
     /// signature is made anew for each attempt.
     pub fn headers(&self, body: &str, attempt: u32) -> Vec<(String, String)> {
-        self.headers_for(Purpose::Event, body, attempt)
+        self.headers_signed(Purpose::Event, body, attempt, None)
     }
 
     /// The headers of the handshake's request.
     pub fn handshake_headers(&self, body: &str) -> Vec<(String, String)> {
-        self.headers_for(Purpose::Handshake, body, 1)
+        self.headers_signed(Purpose::Handshake, body, 1, None)
     }
 
-    fn headers_for(&self, purpose: Purpose, body: &str, attempt: u32) -> Vec<(String, String)> {
-        self.headers_made(purpose, body, attempt, None)
-    }
-
-    /// The headers of an event's request, with this signature.
+    /// The headers of a request with this signature, or with the one that is right.
     pub(super) fn headers_signed(
-        &self,
-        body: &str,
-        attempt: u32,
-        signature: Option<&str>,
-    ) -> Vec<(String, String)> {
-        self.headers_made(Purpose::Event, body, attempt, signature)
-    }
-
-    fn headers_made(
         &self,
         purpose: Purpose,
         body: &str,

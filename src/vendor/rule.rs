@@ -77,9 +77,7 @@ impl EventRule {
             && (when.changed.is_empty()
                 || when.changed.iter().any(|field| has_changed(event, field)))
     }
-}
 
-impl EventRule {
     /// Whether it is called so, in this revision or in another.
     pub fn is_called(&self, name: &str) -> bool {
         self.names().any(|own| own == name)

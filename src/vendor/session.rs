@@ -15,7 +15,7 @@ use super::subscription::Subscription;
 use super::{Account, Certainty, Vendor, Wanted};
 use crate::base::draw::Draw;
 use crate::conversation::{
-    Act, Conversation, DialogKind, Event, EventKind, Message, Person, Refusal, Role,
+    Act, Conversation, DialogKind, Event, EventKind, Made, Message, Person, Refusal, Role, Who,
 };
 use crate::template::{Object, TooLarge, Value};
 
@@ -88,10 +88,14 @@ impl Session {
         subscription: &Subscription,
     ) -> Result<Happened, SessionError> {
         let draw = self.draw.within(label);
-        if let Act::Emit { event_type, .. } = act
+        if let Act::Emit { by, event_type, data } = act
             && let Some(rule) = self.caused(event_type)
         {
-            let mut happened = self.retell(act, at, label, &rule)?;
+            let mut happened = if rule.on.is_about_state() {
+                self.tell_state(&rule, by, at, &draw)?
+            } else {
+                self.tell_as_if(&rule, data.clone(), at, label)?
+            };
             for payload in &mut happened.payloads {
                 payload.body.take_if(|_| !self.vendor().covers(subscription, &payload.event_type));
             }
@@ -106,8 +110,7 @@ impl Session {
             EventKind::LabelsChanged | EventKind::FlowStarted => self.make_named(&mut event),
             _ => {}
         }
-        let outer = roots_of(&self.account, &self.conversation);
-        event.ids = self.vendor().ids.make_plain(Thing::Event, &outer, &draw.within("event"));
+        event.ids = self.event_ids(&draw);
         let rules = self.rules(&act, &event);
         let payloads = self.payloads(&rules, &event, subscription)?;
         let silent = payloads.is_empty().then(|| self.reason(&event));
@@ -121,45 +124,49 @@ impl Session {
         rules().find(|_| !told).cloned()
     }
 
-    /// Tells once more what an act would cause, without it happening: of the conversation's state
-    /// what is true now, of anything else what would be.
-    fn retell(
+    /// Tells the conversation's state as it is now, as if it had just become so.
+    fn tell_state(
+        &self,
+        rule: &EventRule,
+        by: &Who,
+        at: Timestamp,
+        draw: &Draw,
+    ) -> Result<Happened, SessionError> {
+        let mut event = self.conversation.now(rule.on, by, at)?;
+        event.ids = self.event_ids(draw);
+        let body = Some(self.render(rule, &event, None)?);
+        let event_type = rule.event_type.clone();
+        let payloads = vec![Payload { event_type, body, certainty: rule.certainty }];
+        Ok(Happened { event, payloads, silent: None })
+    }
+
+    /// Tells what an act would cause. It does not happen: only its numbers are taken.
+    fn tell_as_if(
         &mut self,
-        act: &Act,
+        rule: &EventRule,
+        mut data: Map<String, Json>,
         at: Timestamp,
         label: &str,
-        rule: &EventRule,
     ) -> Result<Happened, SessionError> {
-        let Act::Emit { by, data, .. } = act else {
-            return Err(SessionError::UnknownKind(label.to_owned()));
+        let kind = data.remove("kind").and_then(|kind| Some(kind.as_str()?.to_owned()));
+        let wanted = Wanted { by: None, kind, data };
+        let cast = |role: Role| self.conversation.somebody(role);
+        let acts = self.vendor().cause(rule, &wanted, &cast);
+        let Some(last) = acts.last() else {
+            return Err(SessionError::UnknownKind(rule.event_type.clone()));
         };
         let mut copy = self.clone();
-        let happened = if rule.on.is_about_state() {
-            let mut event = copy.conversation.now(rule.on, by, at)?;
-            let outer = roots_of(&self.account, &self.conversation);
-            let draw = self.draw.within(label).within("event");
-            event.ids = self.vendor().ids.make_plain(Thing::Event, &outer, &draw);
-            let body = Some(copy.render(rule, &event, None)?);
-            let event_type = rule.event_type.clone();
-            let payloads = vec![Payload { event_type, body, certainty: rule.certainty }];
-            Happened { event, payloads, silent: None }
-        } else {
-            let mut data = data.clone();
-            let kind = data.remove("kind").and_then(|kind| Some(kind.as_str()?.to_owned()));
-            let wanted = Wanted { by: None, kind, data };
-            let cast = |role: Role| self.conversation.somebody(role);
-            let acts = self.vendor().cause(rule, &wanted, &cast);
-            let Some(last) = acts.last() else {
-                return Err(SessionError::UnknownKind(rule.event_type.clone()));
-            };
-            let only = Subscription::to(&rule.event_type);
-            let mut happened = copy.act(last, at, label, &only)?;
-            happened.payloads.retain(|payload| payload.body.is_some());
-            happened.payloads.truncate(1);
-            happened
-        };
+        let only = Subscription::to(&rule.event_type);
+        let mut happened = copy.act(last, at, label, &only)?;
+        happened.payloads.retain(|payload| payload.body.is_some());
+        happened.payloads.truncate(1);
         self.counters = copy.counters;
         Ok(happened)
+    }
+
+    fn event_ids(&self, draw: &Draw) -> Made {
+        let outer = roots_of(&self.account, &self.conversation);
+        self.vendor().ids.make_plain(Thing::Event, &outer, &draw.within("event"))
     }
 
     fn vendor(&self) -> &Vendor {

@@ -16,26 +16,17 @@ struct Pattern {
 impl Subscription {
     /// Reads patterns, and checks that each fits at least one of the event types.
     pub fn check(patterns: &[At<String>], event_types: &[&str], problems: &mut Problems) -> Self {
-        for pattern in patterns {
-            if let Some(message) = Pattern::read(pattern).misses(event_types) {
-                let problem = Problem::at(&pattern.place, code::NOTHING_SUBSCRIBED, message);
-                let text = pattern.trim_start_matches('!');
-                problems.push(problem.known(text, event_types.iter().copied()));
-            }
-        }
-        Self(patterns.iter().map(|pattern| Pattern::read(pattern)).collect())
+        let read = |pattern: &At<String>| {
+            let read = Pattern::check(pattern, event_types).map_err(Problems::from);
+            problems.note(read.map_err(|problem| problem.placed(&pattern.place)))
+        };
+        Self(patterns.iter().filter_map(read).collect())
     }
 
     /// The same for patterns that stand in no file, as on the command line.
     pub fn check_plain(patterns: &[String], event_types: &[&str]) -> Result<Self, Problem> {
-        for pattern in patterns {
-            if let Some(message) = Pattern::read(pattern).misses(event_types) {
-                let problem = Problem::anywhere(code::NOTHING_SUBSCRIBED, message);
-                let text = pattern.trim_start_matches('!');
-                return Err(problem.known(text, event_types.iter().copied()));
-            }
-        }
-        Ok(Self(patterns.iter().map(|pattern| Pattern::read(pattern)).collect()))
+        let read = patterns.iter().map(|pattern| Pattern::check(pattern, event_types));
+        read.collect::<Result<_, _>>().map(Self)
     }
 
     /// To this type and no other.
@@ -45,7 +36,7 @@ impl Subscription {
 
     /// These patterns over a default: where they begin by taking away, they take from it.
     #[must_use]
-    pub fn over(self, default: &Self) -> Self {
+    pub(super) fn over(self, default: &Self) -> Self {
         if self.0.first().is_some_and(|first| first.takes_away) {
             return Self(default.0.iter().cloned().chain(self.0).collect());
         }
@@ -60,14 +51,15 @@ impl Subscription {
 }
 
 impl Pattern {
-    fn read(text: &str) -> Self {
+    fn check(text: &str, event_types: &[&str]) -> Result<Self, Problem> {
         let bare = text.strip_prefix('!');
-        Self { takes_away: bare.is_some(), text: bare.unwrap_or(text).to_owned() }
-    }
-
-    fn misses(&self, event_types: &[&str]) -> Option<String> {
-        let fits = event_types.iter().any(|event_type| self.fits(event_type));
-        (!fits).then(|| format!("`{}` fits none of the vendor's event types", self.text))
+        let pattern = Self { takes_away: bare.is_some(), text: bare.unwrap_or(text).to_owned() };
+        if event_types.iter().any(|event_type| pattern.fits(event_type)) {
+            return Ok(pattern);
+        }
+        let message = format!("`{}` fits none of the vendor's event types", pattern.text);
+        let problem = Problem::anywhere(code::NOTHING_SUBSCRIBED, message);
+        Err(problem.known(text.trim_start_matches('!'), event_types.iter().copied()))
     }
 
     fn fits(&self, event_type: &str) -> bool {

@@ -9,8 +9,9 @@ use super::forms::VendorForm;
 use super::ids::{self, Ids, Thing};
 use super::invented::Invented;
 use crate::base::draw::Draw;
-use crate::conversation::{EventKind, Model, Role};
-use crate::diag::{At, Content, Named, Node, Problems};
+use crate::conversation::{EventKind, Role, model};
+use crate::diag::form::wrong_type;
+use crate::diag::{At, Content, Key, Named, Node, Problems};
 use crate::template::{Library, Line, LineRules, Name, Names, Shape, WordTable};
 
 /// The names of a vendor, by what they belong to.
@@ -40,26 +41,20 @@ pub(super) struct Vocabulary {
 /// The word of a table that stands for every value without one.
 const OTHERWISE: &str = "*";
 
-/// No file can be included where there is only a line.
-pub(super) fn no_files(_: &str) -> Option<Arc<Node>> {
-    None
-}
-
 impl Vocabulary {
-    /// The names that follow from a vendor's file, its checked ids and its
-    /// fixed values.
+    /// The names that follow from a vendor's file, its checked ids and its fixed values.
     pub(super) fn of(form: &VendorForm, problems: &mut Problems) -> (Self, Ids, Fixed) {
         Ids::refuse_unknown(&form.ids, problems);
         let words = words(&form.id, &form.words, problems);
         let (base, fixed) = base(form, &words, problems);
         let mut made = Ids::default();
         let mut check = |(thing, as_name): (Thing, &str), own: &Names, outer: Names| {
-            let library = Library { names: outer, words: &words, files: &no_files };
+            let library = Library::without_files(outer, &words);
             made.check((thing, as_name), &form.ids, own, (&library, problems))
         };
 
         let anybody =
-            add(Model::person(), check((Thing::Person, "person"), &Model::person(), base.clone()));
+            add(model::person(), check((Thing::Person, "person"), &model::person(), base.clone()));
         let mut roles = Vec::new();
         for role in Role::ALL {
             let thing = ids::of_role(*role);
@@ -69,27 +64,27 @@ impl Vocabulary {
         let visitor = add(anybody.clone(), visitor.map(|(_, ids)| ids.clone()).unwrap_or_default());
         let person = any_role(anybody, &roles);
 
-        let outer = base.clone().with("visitor", Shape::table(visitor.clone()), false);
-        let bare = Model::conversation(&person, &Names::default(), &Names::default());
+        let outer = base.clone().always("visitor", Shape::table(visitor.clone()));
+        let bare = model::conversation(&person, &Names::default(), &Names::default());
         let conversation_ids = check((Thing::Conversation, "conversation"), &bare, outer.clone());
         let conversation = Shape::table(add(bare, conversation_ids.clone()));
-        let outer = outer.with("conversation", conversation, false);
-        let dialog_ids = check((Thing::Dialog, "dialog"), &Model::dialog_head(), outer.clone());
-        let head = add(Model::dialog_head(), dialog_ids.clone());
-        let bare = Model::message(&person, &head);
+        let outer = outer.always("conversation", conversation);
+        let dialog_ids = check((Thing::Dialog, "dialog"), &model::dialog_head(), outer.clone());
+        let head = add(model::dialog_head(), dialog_ids.clone());
+        let bare = model::message(&person, &head);
         let message_ids = check((Thing::Message, "message"), &bare, outer.clone());
         let message = add(bare, message_ids);
         let always = check((Thing::Item, "item"), &Names::default(), outer.clone());
-        let bare = Model::entity(&person);
+        let bare = model::entity(&person);
         let entity_ids = check((Thing::Entity, "entity"), &bare, base.clone());
         let entity = add(bare, entity_ids);
         let named_ids = [Thing::Label, Thing::Flow]
             .map(|thing| check((thing, "named"), &Names::default(), base.clone()));
-        let flow_id = |id: &Name| Name::new(format!("flow_{}", id.name), id.shape.clone(), true);
+        let flow_id = |id: &Name| Name::maybe(format!("flow_{}", id.name), id.shape.clone());
         let items = ItemNames { always, with_flow: named_ids[1].iter().map(flow_id).collect() };
         let event_ids = check((Thing::Event, "event"), &Names::default(), outer);
-        let dialog = add(Model::dialog(&person), dialog_ids);
-        let conversation = add(Model::conversation(&person, &message, &dialog), conversation_ids);
+        let dialog = add(model::dialog(&person), dialog_ids);
+        let conversation = add(model::conversation(&person, &message, &dialog), conversation_ids);
 
         let vocabulary = Self {
             base,
@@ -109,40 +104,37 @@ impl Vocabulary {
     /// What a kind's body may name. `data` are the names of the kind's data.
     pub(super) fn of_kind(&self, data: &[Name]) -> Names {
         let message = add(self.message.clone(), data.to_vec());
-        self.of_conversation().with("message", Shape::table(message), false)
+        self.of_conversation().always("message", Shape::table(message))
     }
 
     /// What the body of an event may name. `data` are the names of the one kind of message or
     /// entity that it is about, where it is about one, or of what `emit` gives.
     pub(super) fn of_event(&self, kind: EventKind, data: &[Name], counter: Option<&str>) -> Names {
-        let event = add(self.event(kind), self.event_ids.clone()).with("type", Shape::Text, false);
-        let mut names = self.of_conversation().with("event", Shape::table(event), false);
+        let event = add(self.event(kind), self.event_ids.clone()).always("type", Shape::Text);
+        let names = self.of_conversation().always("event", Shape::table(event));
         let with = |names: &Names| Shape::table(add(names.clone(), data.to_vec()));
-        match kind {
-            EventKind::MessageSent => names.set(Name::new("message", with(&self.message), false)),
+        let names = match kind {
+            EventKind::MessageSent => names.always("message", with(&self.message)),
             EventKind::EntityCreated | EventKind::EntityDeleted => {
-                names.set(Name::new("entity", with(&self.entity), false));
+                names.always("entity", with(&self.entity))
             }
             EventKind::EntityUpdated => {
-                names.set(Name::new("entity", with(&self.entity), false));
-                names.set(Name::new("before", with(&self.entity), false));
+                names.always("entity", with(&self.entity)).always("before", with(&self.entity))
             }
             EventKind::Emitted => {
                 let given = Names { whole: true, ..Names::new("what is told", data.to_vec()) };
-                names.set(Name::new("data", Shape::table(given), false));
+                names.always("data", Shape::table(given))
             }
-            _ => {}
-        }
-        if let Some(counter) = counter {
-            let counters = Names::new("the counters", vec![Name::new(counter, Shape::Int, false)]);
-            names.set(Name::new("counter", Shape::table(counters), false));
-        }
-        names
+            _ => names,
+        };
+        let Some(counter) = counter else { return names };
+        let counters = Names::new("the counters", vec![Name::always(counter, Shape::Int)]);
+        names.always("counter", Shape::table(counters))
     }
 
     /// The event itself; labels and flows have the ids that are made for them.
     fn event(&self, kind: EventKind) -> Names {
-        let mut names = Model::event(kind, &self.person, &self.message);
+        let mut names = model::event(kind, &self.person, &self.message);
         let [label, flow] = &self.named_ids;
         for name in &mut names.names {
             match (&name.shape, kind) {
@@ -163,7 +155,7 @@ impl Vocabulary {
 
     /// What data that is left out may name.
     pub(super) fn of_data(&self) -> Names {
-        let asked = Name::new("asked", Shape::open_table(), true);
+        let asked = Name::maybe("asked", Shape::open_table());
         add(add(self.base.clone(), Invented::names()), vec![asked])
     }
 
@@ -171,17 +163,16 @@ impl Vocabulary {
     pub(super) fn of_request(&self) -> Names {
         self.base
             .clone()
-            .with("body", Shape::Text, false)
-            .with("signature", Shape::Text, false)
-            .with("attempt", Shape::Int, false)
+            .always("body", Shape::Text)
+            .always("signature", Shape::Text)
+            .always("attempt", Shape::Int)
     }
 
     fn of_conversation(&self) -> Names {
-        self.base.clone().with("conversation", Shape::table(self.conversation.clone()), false).with(
-            "visitor",
-            Shape::table(self.visitor.clone()),
-            false,
-        )
+        self.base
+            .clone()
+            .always("conversation", Shape::table(self.conversation.clone()))
+            .always("visitor", Shape::table(self.visitor.clone()))
     }
 }
 
@@ -203,7 +194,7 @@ fn any_role(anybody: Names, roles: &[(Role, Vec<Name>)]) -> Names {
                 _ => id.shape.clone(),
             };
             let optional = !everywhere && known.is_none_or(|known| known.optional);
-            names.set(Name::new(&id.name, shape, optional));
+            names.set(Name { name: id.name.clone(), shape, optional });
         }
     }
     names
@@ -217,26 +208,23 @@ fn base(
 ) -> (Names, Fixed) {
     let brand = data("the brand", &form.brand);
     let texts = |about, names: Vec<&str>| {
-        let name = |name: &str| Name::new(name, Shape::Text, false);
+        let name = |name: &str| Name::always(name, Shape::Text);
         Names::new(about, names.into_iter().map(name).collect())
     };
     let names = Names::new("the vendor", Vec::new())
-        .with("brand", Shape::table(brand), false)
-        .with("option", Shape::table(texts("the options", form.option.names().collect())), false);
-    let library = Library { names: names.clone(), words, files: &no_files };
+        .always("brand", Shape::table(brand))
+        .always("option", Shape::table(texts("the options", form.option.names().collect())));
+    let library = Library::without_files(names.clone(), words);
     let fixed = Fixed::check(form, &library, problems);
-    let names = names.with("account", Shape::table(fixed.account_names()), false).with(
-        "secret",
-        Shape::table(texts("the secrets", form.secret.names().collect())),
-        false,
-    );
+    let names = names
+        .always("account", Shape::table(fixed.account_names()))
+        .always("secret", Shape::table(texts("the secrets", form.secret.names().collect())));
     (names, fixed)
 }
 
 fn data(about: &'static str, nodes: &Named<Node>) -> Names {
-    let name = |(key, node): (&crate::diag::Key, &Node)| {
-        Name::new(&key.name, Shape::of_json(&node.to_json()), false)
-    };
+    let name =
+        |(key, node): (&Key, &Node)| Name::always(&key.name, Shape::of_json(&node.to_json()));
     Names::new(about, nodes.iter().map(name).collect())
 }
 
@@ -259,7 +247,7 @@ fn words(
                 let table = WordTable::new(own.collect(), otherwise);
                 tables.insert(key.name.clone(), Arc::new(table));
             }
-            _ => problems.push(crate::diag::form::wrong_type(node, "a table of words")),
+            _ => problems.push(wrong_type(node, "a table of words")),
         }
     }
     tables
@@ -267,12 +255,12 @@ fn words(
 
 fn line_of_words(node: &Node, problems: &mut Problems) -> Option<Line> {
     let Some(text) = node.as_text() else {
-        problems.push(crate::diag::form::wrong_type(node, "a text"));
+        problems.push(wrong_type(node, "a text"));
         return None;
     };
     let text = At { value: text.to_owned(), place: node.place.clone() };
     let words = BTreeMap::new();
     let names = Names::new("a table of words", Vec::new());
-    let library = Library { names, words: &words, files: &no_files };
-    Line::check(&text, &library, LineRules { made: true, ..LineRules::default() }, problems)
+    let library = Library::without_files(names, &words);
+    Line::check(&text, &library, LineRules::MADE, problems)
 }

@@ -9,7 +9,7 @@ use standin::base::address::Egress;
 use standin::delivery::{Dial, Look, Net, Request, Transport as _};
 use standin::record::{Met, Method, Outcome};
 
-use crate::support::{Receiver, standin, standin_in, stderr, stdout};
+use crate::support::{Receiver, configured, standin, standin_in, stderr, stdout};
 
 /// What `standin run` says about a receiver at this address; nothing is sent to it.
 fn refusal(url: &str) -> String {
@@ -50,9 +50,7 @@ fn passwords_in_addresses_are_refused_and_not_repeated() {
     ] {
         let refusal = refusal(url);
         assert!(!refusal.contains("hunter2"), "{refusal}");
-        let folder = tempfile::tempdir().unwrap();
-        let config = format!("[[endpoint]]\nvendor = 'ebbot'\nurl = '{url}'\n");
-        std::fs::write(folder.path().join("standin.toml"), config).unwrap();
+        let folder = configured(&format!("[[endpoint]]\nvendor = 'ebbot'\nurl = '{url}'\n"));
         let output = standin_in(folder.path(), &["run", "handover", "--vendor", "ebbot"]);
         let told = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{told}");
@@ -68,9 +66,7 @@ fn public_addresses_need_a_flag_which_the_refusal_names() {
         assert!(refusal.contains("is a public address"), "{refusal}");
         assert!(refusal.contains("add `--allow-public`"), "{refusal}");
     }
-    let folder = tempfile::tempdir().unwrap();
-    let config = "[[endpoint]]\nvendor = 'ebbot'\nurl = 'http://8.8.8.8/'\n";
-    std::fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let folder = configured("[[endpoint]]\nvendor = 'ebbot'\nurl = 'http://8.8.8.8/'\n");
     let output = standin_in(folder.path(), &["run", "handover", "--vendor", "ebbot"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("standin.toml:3:7"), "{}", stderr(&output));

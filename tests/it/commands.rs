@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{
-    Background, Receiver, Reply, agree, path, standin, standin_in, stderr, stdout,
+    Background, Receiver, Reply, agree, configured, path, standin, standin_in, stderr, stdout,
 };
 
 fn code(output: &Output) -> i32 {
@@ -97,15 +97,14 @@ fn several_vendors_and_scenarios_are_played_one_after_the_other() {
 #[test]
 fn the_configuration_gives_receivers_credentials_and_options() {
     let receiver = Receiver::agreeing();
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("token"), "s3cret\n").unwrap();
     let config = format!(
         "seed = 5\n[vendor.wotnot]\naccount = {{ bot_id = 4711 }}\nsecret = {{ token = 'file:token' }}\n\
          option = {{ event_token_in = 'bearer' }}\n[[endpoint]]\nvendor = 'wotnot'\nurl = '{}'\n\
          events = ['message']\nheaders = {{ X-Env = 'ci' }}\n",
         receiver.url()
     );
-    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let folder = configured(&config);
+    fs::write(folder.path().join("token"), "s3cret\n").unwrap();
     let output = standin_in(folder.path(), &["run", "handover", "--vendor", "wotnot", "--json"]);
     let told = stdout(&output);
     assert_eq!(code(&output), 0, "{told}{}", stderr(&output));
@@ -122,14 +121,40 @@ fn the_configuration_gives_receivers_credentials_and_options() {
 }
 
 #[test]
+fn a_secret_that_no_header_can_hold_is_bad_input_and_nothing_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |config: &str, secret: &str| {
+        let receiver = Receiver::agreeing();
+        let config = config.replace("URL", &receiver.url());
+        fs::write(folder.path().join("standin.toml"), config).unwrap();
+        fs::write(folder.path().join("secret"), secret).unwrap();
+        let output = standin_in(folder.path(), &["run", "handover", "--vendor", "wotnot"]);
+        (code(&output), stderr(&output), receiver.came().len())
+    };
+    let endpoint = "[[endpoint]]\nvendor = 'wotnot'\nurl = 'URL'\n";
+    let header = format!("{endpoint}headers = {{ X-Key = 'file:secret' }}\n");
+    let token = format!(
+        "[vendor.wotnot]\nsecret = {{ token = 'file:secret' }}\n\
+         option = {{ event_token_in = 'bearer' }}\n{endpoint}"
+    );
+    for secret in ["canary\r\nX: y", "canary\u{1b}[31m", &"canary".repeat(2_000)] {
+        for config in [&header, &token] {
+            let (code, told, came) = run(config, secret);
+            assert_eq!((code, came), (2, 0), "{told}");
+            assert!(told.contains("error[E087]") && !told.contains("canary"), "{told}");
+        }
+    }
+    let (code, told, _) = run(&token, "blanks at the end  ");
+    assert_eq!(code, 0, "the receiver gives back what it got: {told}");
+}
+
+#[test]
 fn the_handshake_can_carry_the_token_in_a_header() {
     let receiver = Receiver::answering(|_, came| {
         let token = came.header("authorization").unwrap();
         if came.body == "{}" { Reply::Status(200, token) } else { Reply::good() }
     });
-    let folder = tempfile::tempdir().unwrap();
-    let config = "[vendor.wotnot]\noption = { handshake_token_in = 'authorization' }\n";
-    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let folder = configured("[vendor.wotnot]\noption = { handshake_token_in = 'authorization' }\n");
     let arguments = ["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()];
     let output = standin_in(folder.path(), &arguments);
     assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
@@ -138,12 +163,7 @@ fn the_handshake_can_carry_the_token_in_a_header() {
 #[test]
 fn a_token_in_the_body_is_an_option() {
     let receiver = Receiver::agreeing();
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(
-        folder.path().join("standin.toml"),
-        "[vendor.wotnot]\noption = { event_token_in = 'body' }\n",
-    )
-    .unwrap();
+    let folder = configured("[vendor.wotnot]\noption = { event_token_in = 'body' }\n");
     let output = standin_in(
         folder.path(),
         &["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()],
@@ -156,6 +176,35 @@ fn a_token_in_the_body_is_an_option() {
             (token.as_deref(), None)
         );
     }
+}
+
+#[cfg(target_os = "linux")] // only there is a device that is always full
+#[test]
+fn what_cannot_be_printed_is_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let begin = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_standin"));
+        command.args(arguments).current_dir(folder.path()).env_clear();
+        command
+    };
+    for arguments in [
+        &["vendors"][..],
+        &["check"],
+        &["check", "--explain", "E010"],
+        &["schema", "scenario"],
+        &["secrets", "ebbot"],
+        &["completions", "bash"],
+        &["init", "ebbot"],
+        &["demo", "--speed", "1000"],
+        &["run", "handover", "--vendor", "ebbot", "--dry-run"],
+    ] {
+        let output = begin(arguments).stdout(full()).output().unwrap();
+        assert_eq!(code(&output), 3, "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).starts_with("could not: "), "{arguments:?}");
+    }
+    let output = begin(&["run", "nothing", "--vendor", "ebbot"]).stderr(full()).output().unwrap();
+    assert_eq!(code(&output), 2);
 }
 
 #[test]
@@ -240,6 +289,12 @@ fn secrets_say_all_that_a_receiver_must_know() {
     }
     let told = stdout(&standin(&["secrets", "wotnot"]));
     assert!(told.contains("Answer it with 200 and the token"), "{told}");
+    assert!(told.contains("and no headers but Content-Type: application/json\n"), "{told}");
+    let told = stdout(&standin(&["secrets", "erxes@2"]));
+    for part in ["and the headers above", "Answer it with any status", "--vendor erxes@2 --to"] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    assert!(told.contains("Answer an event with 2xx;"), "whatever ends a delivery well: {told}");
 }
 
 #[test]
@@ -291,9 +346,8 @@ fn listen_and_run_know_a_usual_mistake() {
     let listening = Listening::start(&["listen", "erxes", "--port", "0"]);
     let secrets = stdout(&standin(&["secrets", "erxes", "--env"]));
     let token = secrets.lines().find_map(|line| line.strip_prefix("ERXES_TOKEN=")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
     let config = format!("[vendor.erxes]\nsecret = {{ token = 'Bearer {token}' }}\n");
-    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let folder = configured(&config);
     let output = standin_in(
         folder.path(),
         &["run", "handover", "--vendor", "erxes", "--to", &listening.url],
@@ -308,12 +362,7 @@ fn listen_and_run_know_a_usual_mistake() {
 #[test]
 fn listen_says_which_header_is_wrong() {
     let listening = Listening::start(&["listen", "liveperson", "--port", "0"]);
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(
-        folder.path().join("standin.toml"),
-        "[vendor.liveperson]\nsecret = { client_secret = 'another' }\n",
-    )
-    .unwrap();
+    let folder = configured("[vendor.liveperson]\nsecret = { client_secret = 'another' }\n");
     let output = standin_in(
         folder.path(),
         &["run", "handover", "--vendor", "liveperson", "--to", &listening.url],

@@ -97,8 +97,53 @@ fn templates_have_limits() {
     let limit = MAX_INCLUDES;
     assert_eq!([limit - 1, limit, limit + 1].map(nested), [false, false, true]);
 
+    let many = |files: usize| {
+        // Ten times ten files and so on, each of them small.
+        let each = |next: &str| {
+            format!(
+                "{{{}}}",
+                (0..10)
+                    .map(|key| format!("\"{key}\": {{\"$include\": \"{next}\"}}"))
+                    .collect::<Vec<_>>()
+                    .join(",")
+            )
+        };
+        let mut all: Vec<(String, String)> = (1..files)
+            .map(|at| (format!("{at}.json"), each(&format!("{}.json", at + 1))))
+            .collect();
+        all.push((format!("{files}.json"), "{\"x\": 1}".into()));
+        all.push(("line.json".into(), each("1.json")));
+        check(&all)
+    };
+    assert!(many(2).is_none());
+    let told = many(MAX_INCLUDES).unwrap();
+    assert!(
+        told.contains("with its includes the template is larger")
+            && told.ends_with("\n1 problem\n"),
+        "{told}"
+    );
+
     let deep = line("[".repeat(60_000)).unwrap();
     assert!(deep.contains("E003"), "{deep}");
+}
+
+#[test]
+fn a_body_that_walks_through_lists_for_ever_is_given_up_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendor = folder.path().join("own");
+    fs::create_dir(&vendor).unwrap();
+    fs::write(vendor.join("vendor.toml"), "id = 'own'\nname = 'Own'\nextends = 'ebbot'\n").unwrap();
+    let mut walk = r#"{"$if": "a.kind", "$is": "image", "$then": "x"}"#.to_owned();
+    for name in ["d", "c", "b", "a"] {
+        walk = format!(r#"{{"$each": "{name} in conversation.messages", "$do": [{walk}]}}"#);
+    }
+    fs::write(vendor.join("message.json"), format!("[{walk}]")).unwrap();
+    let run = ["run", "inventory", "--vendor", "own", "--templates", ".", "--dry-run", "--quiet"];
+    let output = standin_in(folder.path(), &run);
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
+    assert!(told.contains("`say` cannot be sent: "), "{told}");
+    assert!(told.contains("walks through more than 100000 elements of lists"), "{told}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use standin::base::draw::Draw;
 use standin::base::fake::{Persona, locale};
 use standin::conversation::{
-    Act, Conversation, EventKind, Habits, Member, Model, Person, Refusal, Role, Who,
+    Act, Conversation, EventKind, Habits, Member, Person, Refusal, Role, Who, model,
 };
 use standin::template::{Names, Object, Shape, Value};
 
@@ -189,10 +189,10 @@ fn check_value(path: &str, shape: &Shape, value: Value<'_>) {
 
 #[test]
 fn the_tables_of_names_tell_the_truth() {
-    let person = Model::person();
-    let head = Model::dialog_head();
-    let message = Model::message(&person, &head);
-    let names = Model::conversation(&person, &message, &Model::dialog(&person));
+    let person = model::person();
+    let head = model::dialog_head();
+    let message = model::message(&person, &head);
+    let names = model::conversation(&person, &message, &model::dialog(&person));
     let stories: [&[Act]; 3] = [
         &[open("bot")],
         &[open("bot"), say("visitor"), assign("grace"), say("grace")],
@@ -212,6 +212,6 @@ fn the_tables_of_names_tell_the_truth() {
         Act::Close { by: who("grace") },
     ] {
         let event = conversation.apply(&act, at(100)).unwrap();
-        check_names("event", &Model::event(event.kind, &person, &message), &event);
+        check_names("event", &model::event(event.kind, &person, &message), &event);
     }
 }

@@ -90,6 +90,9 @@ fn the_schema_knows_the_kinds_of_messages_and_explains_every_key() {
         assert!(vendor.kinds.keys().all(|kind| known.contains(&json!(kind))), "{}", vendor.id);
     }
     let steps = &schema["properties"]["step"]["items"]["properties"];
+    let about = &steps["say"]["properties"]["options"]["description"];
+    assert_eq!(about, "Data of: buttons.");
+    assert_eq!(steps["close"]["description"], "The conversation ends.");
     for (key, step) in steps.as_object().unwrap() {
         assert!(step["description"].as_str().is_some_and(|about| about.len() > 5), "{key}");
     }

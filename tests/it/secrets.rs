@@ -10,7 +10,7 @@ use standin::config::Config;
 use standin::diag::{Problems, Source};
 use standin::vendor::{Account, Catalog, VendorRef};
 
-use crate::support::{Background, Came, Receiver, Reply, path, stderr, stdout};
+use crate::support::{Background, Came, Receiver, Reply, configured, path, stderr, stdout};
 
 const TOKEN: &str = "canary/token+?\"Ä🙂 7";
 const HEADER: &str = "canary-header-0815";
@@ -38,6 +38,7 @@ fn spellings(secret: &str) -> Vec<String> {
         url.replace("%20", "+"),
         url,
         percent.concat(),
+        secret.chars().rev().collect(),
     ]
 }
 
@@ -159,9 +160,7 @@ fn sent(folder: &Path, run: &[&str], receiver: &Receiver) -> String {
 
 #[test]
 fn what_listens_shows_no_secret() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = format!("[vendor.wotnot]\nsecret = {{ token = '{TOKEN}' }}\n");
-    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let folder = configured(&format!("[vendor.wotnot]\nsecret = {{ token = '{TOKEN}' }}\n"));
     let mut listening = Background::start(folder.path(), &["listen", "wotnot", "--port", "0"]);
     let told = listening.told_until("Ctrl-C ends it");
     let url = told.split_whitespace().nth(1).unwrap();

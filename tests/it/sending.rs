@@ -1,9 +1,10 @@
 //! `standin send`, and what `--dry-run` and `--curl` tell of what would be sent.
 
-use std::fs;
 use std::process::Command;
 
-use crate::support::{Came, Receiver, skipped, standin, standin_in, stderr, stdout, vendors};
+use crate::support::{
+    Came, Receiver, configured, skipped, standin, standin_in, stderr, stdout, vendors,
+};
 
 /// Sends one webhook to a receiver of its own; gives what came.
 fn send(arguments: &[&str]) -> Vec<Came> {
@@ -44,10 +45,32 @@ fn a_kind_and_its_data_can_be_wanted() {
     let value = &came[0].json()["data"]["value"];
     assert_eq!(value["description"], "Well?");
     assert_eq!([&value["urls"][0]["label"], &value["urls"][1]["label"]], ["A", "B"]);
+    let options =
+        r#"options=[{"label": "A", "url": "https://shop.example.test/"}, {"label": "B"}]"#;
+    let came = send(&["ebbot", "chat.bot.message", "--kind", "buttons", "--set", options]);
+    let urls = &came[0].json()["data"]["value"]["urls"];
+    assert_eq!(urls.as_array().unwrap().len(), 2, "JSON does as well as TOML: {urls}");
+    assert_eq!(urls[1]["label"], "B");
     let came = send(&["erxes", "customer.update", "--set", "lastName=Doe"]);
     assert_eq!(came[0].json()["data"]["newData"]["lastName"], "Doe");
     let came = send(&["wotnot", "note", "--set", "text=It is = 5"]);
     assert!(came[0].body.contains("It is = 5"), "{}", came[0].body);
+}
+
+#[test]
+fn a_text_is_a_text_whatever_it_looks_like() {
+    for (set, text) in [
+        ("text=42", "42"),
+        ("text=true", "true"),
+        ("text=1e999", "1e999"),
+        ("text=[1]", "[1]"),
+        ("text={\"a\":1}", "{\"a\":1}"),
+        ("text=\"quoted\"", "quoted"),
+        ("text=", ""),
+    ] {
+        let came = send(&["ebbot", "chat.bot.message", "--set", set]);
+        assert_eq!(came[0].json()["data"]["value"], text, "{set}");
+    }
 }
 
 #[test]
@@ -59,6 +82,10 @@ fn what_does_not_fit_is_told_and_nothing_is_sent() {
         (
             &["ebbot", "chat.bot.message", "--kind", "buttons", "--set", "options=5"],
             "expected a list",
+        ),
+        (
+            &["ebbot", "chat.bot.message", "--kind", "buttons", "--set", "options=[{'label' 'A'}]"],
+            "left out, it is `[{\"label\":\"Yes\"",
         ),
         (
             &["ebbot", "chat.user.message", "--by", "agent"],
@@ -121,9 +148,7 @@ fn a_curl_command_sends_the_same_bytes() {
 
 #[test]
 fn a_secret_of_the_users_own_is_a_variable_of_the_shell() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = "[vendor.wotnot]\nsecret = { token = 'quiet-heron-77' }\n";
-    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let folder = configured("[vendor.wotnot]\nsecret = { token = 'quiet-heron-77' }\n");
     let told = stdout(&standin_in(folder.path(), &["send", "wotnot", "note", "--curl"]));
     assert!(told.contains(r#"'Authorization: '"$WOTNOT_TOKEN"''"#), "{told}");
     assert!(!told.contains("quiet-heron-77"), "{told}");

@@ -21,23 +21,20 @@ fn root() -> Map<String, Json> {
 }
 
 fn names() -> Names {
-    let person = Names::new("a person", vec![]).with("name", Shape::Text, false).with(
-        "mail",
-        Shape::Text,
-        true,
-    );
+    let person =
+        Names::new("a person", vec![]).always("name", Shape::Text).maybe("mail", Shape::Text);
     Names::new("the root", vec![])
-        .with("text", Shape::Text, false)
-        .with("int", Shape::Int, false)
-        .with("flag", Shape::Bool, false)
-        .with("time", Shape::Time, false)
-        .with("role", Shape::Word(&["agent", "visitor"]), false)
-        .with("items", Shape::list(Shape::Int), false)
-        .with("people", Shape::list(Shape::table(person)), false)
-        .with("table", Shape::of_json(&json!({"x": 1, "y": [2]})), false)
-        .with("there", Shape::Text, true)
-        .with("gone", Shape::Text, true)
-        .with("data", Shape::Any, true)
+        .always("text", Shape::Text)
+        .always("int", Shape::Int)
+        .always("flag", Shape::Bool)
+        .always("time", Shape::Time)
+        .always("role", Shape::Word(&["agent", "visitor"]))
+        .always("items", Shape::list(Shape::Int))
+        .always("people", Shape::list(Shape::table(person)))
+        .always("table", Shape::of_json(&json!({"x": 1, "y": [2]})))
+        .maybe("there", Shape::Text)
+        .maybe("gone", Shape::Text)
+        .maybe("data", Shape::Any)
 }
 
 fn words() -> BTreeMap<String, Arc<WordTable>> {
@@ -294,5 +291,5 @@ fn spelled(text: &str, spelling: Spelling) -> String {
 #[test]
 fn a_name_of_data_keeps_its_shape() {
     let Shape::Table(table) = Shape::of_json(&json!({"x": 1})) else { panic!() };
-    assert_eq!(table.get("x"), Some(&Name::new("x", Shape::Int, false)));
+    assert_eq!(table.get("x"), Some(&Name::always("x", Shape::Int)));
 }

@@ -60,3 +60,17 @@ fn a_demo_that_is_interrupted_says_so() {
     let ended = demo.interrupt();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), "interrupted\n"));
 }
+
+#[test]
+fn being_asked_to_end_is_an_interruption_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Background::start(folder.path(), &["demo", "--speed", "0.01"]);
+    demo.line();
+    let ended = demo.terminate();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), "interrupted\n"));
+    let mut listening = Background::start(folder.path(), &["listen", "ebbot", "--port", "0"]);
+    listening.told_until(WATCHING);
+    let ended = listening.terminate();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stderr.contains("0 requests: 0 right, 0 wrong"), "{}", ended.stderr);
+}

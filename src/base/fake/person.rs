@@ -97,6 +97,16 @@ impl Persona {
             region,
         }
     }
+
+    /// The same person under another name, the mail address with it.
+    #[must_use]
+    pub fn named(mut self, name: &str, draw: &Draw) -> Self {
+        let (first, last) = name.split_once(' ').unwrap_or((name, ""));
+        self.email = email(first, last, draw);
+        self.first_name = first.into();
+        self.last_name = last.into();
+        self
+    }
 }
 
 /// The mail address of somebody of this name; a name that is not ASCII gives way to a number.
@@ -109,16 +119,4 @@ pub(super) fn email(first_name: &str, last_name: &str, draw: &Draw) -> String {
         return format!("{}{dot}{}@{DOMAIN}", plain(first_name), plain(last_name));
     }
     format!("person{}@{DOMAIN}", draw.rng("email").random_range(1_000..10_000))
-}
-
-impl Persona {
-    /// The same person under another name, the mail address with it.
-    #[must_use]
-    pub fn named(mut self, name: &str, draw: &Draw) -> Self {
-        let (first, last) = name.split_once(' ').unwrap_or((name, ""));
-        self.email = email(first, last, draw);
-        self.first_name = first.into();
-        self.last_name = last.into();
-        self
-    }
 }

@@ -59,8 +59,19 @@ impl Background {
     /// Presses Ctrl-C.
     #[cfg(unix)]
     pub(crate) fn interrupt(self) -> Ended {
+        self.signal("-INT")
+    }
+
+    /// Asks it to end, as CI and containers do.
+    #[cfg(unix)]
+    pub(crate) fn terminate(self) -> Ended {
+        self.signal("-TERM")
+    }
+
+    #[cfg(unix)]
+    fn signal(self, signal: &str) -> Ended {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
         self.end()
     }
 

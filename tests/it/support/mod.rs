@@ -16,6 +16,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use tempfile::TempDir;
+
 /// A path inside the repository.
 pub(crate) fn path(relative: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -50,6 +52,13 @@ pub(crate) fn standin_in(folder: &std::path::Path, arguments: &[&str]) -> Output
         .env_clear()
         .output()
         .unwrap()
+}
+
+/// A folder with this configuration.
+pub(crate) fn configured(config: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    folder
 }
 
 /// What a command wrote to standard output.

@@ -181,10 +181,7 @@ impl Playing {
             account: Arc::new(account),
             url: receiver_url(url).unwrap(),
             headers: Vec::new(),
-            subscription: subscription.map_or_else(
-                || vendor.default_subscription.clone(),
-                |wanted| wanted.over(&vendor.default_subscription),
-            ),
+            subscription: vendor.subscription(subscription),
             seed: self.seed,
             start: "2026-01-05T09:00:00Z".parse().unwrap(),
             pace: self.pace,
