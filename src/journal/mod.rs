@@ -1,4 +1,4 @@
-//! The journal: every record of every run in one SQLite file that survives the process.
+//! The journal: every record of every run in one `SQLite` file that survives the process.
 //!
 //! One thread writes, many records in one transaction. Whoever is about to send a request waits
 //! until its intent is kept; what it met is kept after. Rows are only ever added, and each is
@@ -34,7 +34,7 @@ pub enum JournalError {
     /// Its folder or file cannot be read or written.
     #[error("cannot use the journal `{0}`")]
     Unusable(PathBuf, #[source] io::Error),
-    /// SQLite could not do its work.
+    /// `SQLite` could not do its work.
     #[error("the journal `{0}` cannot be written or read")]
     Sqlite(PathBuf, #[source] rusqlite::Error),
 }

@@ -59,36 +59,50 @@ impl Journal {
         Ok(Self { path: path.to_owned(), connection: open_to_read(path)? })
     }
 
-    /// Every run, in order.
+    /// Every run, in order. Only those that were interrupted are read from end to end.
     pub fn runs(&self) -> Result<Vec<Kept>, JournalError> {
-        let mut runs: Vec<Kept> = Vec::new();
-        for run in self.numbers()? {
-            let records = self.records(run)?;
-            let Some(What::RunStarted(started)) = records.first().map(|first| &first.what) else {
-                let what = format!("run {run} does not begin with its beginning");
-                return Err(JournalError::Damaged(self.path.clone(), what));
-            };
-            let mut known = Known::default();
-            records.iter().for_each(|record| known.learn(record));
-            let finished = records.last().and_then(|last| match &last.what {
-                What::RunFinished(finished) => Some(finished.clone()),
-                _ => None,
-            });
-            let (started, in_doubt) = (started.clone(), known.in_doubt());
-            runs.push(Kept { run, started, finished, in_doubt });
+        let ends = "SELECT run, min(seq), max(seq) FROM record GROUP BY run ORDER BY run";
+        let ends = self.select(ends, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        ends.into_iter().map(|(run, first, last)| self.kept(run, first, last)).collect()
+    }
+
+    fn kept(&self, run: i64, first: i64, last: i64) -> Result<Kept, JournalError> {
+        let What::RunStarted(started) = self.record(run, first)?.what else {
+            let what = format!("run {run} does not begin with its beginning");
+            return Err(JournalError::Damaged(self.path.clone(), what));
+        };
+        let What::RunFinished(finished) = self.record(run, last)?.what else {
+            let in_doubt = self.known([run])?.in_doubt();
+            return Ok(Kept { run, started, finished: None, in_doubt });
+        };
+        Ok(Kept { run, started, finished: Some(finished), in_doubt: Vec::new() })
+    }
+
+    /// What is known of the attempts of runs.
+    fn known(&self, runs: impl IntoIterator<Item = i64>) -> Result<Known, JournalError> {
+        let mut known = Known::default();
+        for run in runs {
+            self.records(run)?.iter().for_each(|record| known.learn(record));
         }
-        Ok(runs)
+        Ok(known)
     }
 
     /// The records of a run.
     pub fn records(&self, run: i64) -> Result<Vec<Record>, JournalError> {
         let rows = self.rows(run)?;
-        let read = |(seq, text, _): Row| {
-            serde_json::from_str(&text).map_err(|error| {
-                JournalError::Damaged(self.path.clone(), format!("run {run}, row {seq}: {error}"))
-            })
-        };
-        rows.into_iter().map(read).collect()
+        rows.into_iter().map(|(seq, text, _)| self.parsed(run, seq, &text)).collect()
+    }
+
+    fn record(&self, run: i64, seq: i64) -> Result<Record, JournalError> {
+        let row = "SELECT record FROM record WHERE run = ?1 AND seq = ?2";
+        let text: Vec<String> = self.select(row, (run, seq), |row| row.get(0))?;
+        self.parsed(run, seq, text.first().map_or("", String::as_str))
+    }
+
+    fn parsed(&self, run: i64, seq: i64, text: &str) -> Result<Record, JournalError> {
+        serde_json::from_str(text).map_err(|error| {
+            JournalError::Damaged(self.path.clone(), format!("run {run}, row {seq}: {error}"))
+        })
     }
 
     /// What became of a run that would begin like this, when it was last begun.
@@ -102,11 +116,7 @@ impl Journal {
         if last.finished.is_some() {
             return Ok(Earlier::Ended(self.records(last.run)?));
         }
-        let mut known = Known::default();
-        for kept in &same {
-            self.records(kept.run)?.iter().for_each(|record| known.learn(record));
-        }
-        Ok(Earlier::Interrupted(last.run, known))
+        Ok(Earlier::Interrupted(last.run, self.known(same.iter().map(|kept| kept.run))?))
     }
 
     /// Everything that is not as it was written.
@@ -139,19 +149,23 @@ impl Journal {
     }
 
     fn numbers(&self) -> Result<Vec<i64>, JournalError> {
-        let read = || -> rusqlite::Result<Vec<i64>> {
-            let mut runs =
-                self.connection.prepare("SELECT DISTINCT run FROM record ORDER BY run")?;
-            runs.query_map([], |row| row.get(0))?.collect()
-        };
-        read().map_err(|error| self.broken(error))
+        self.select("SELECT DISTINCT run FROM record ORDER BY run", [], |row| row.get(0))
     }
 
     fn rows(&self, run: i64) -> Result<Vec<Row>, JournalError> {
-        let read = || -> rusqlite::Result<Vec<Row>> {
-            let rows = "SELECT seq, record, seal FROM record WHERE run = ?1 ORDER BY seq";
-            let mut rows = self.connection.prepare_cached(rows)?;
-            rows.query_map([run], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+        let rows = "SELECT seq, record, seal FROM record WHERE run = ?1 ORDER BY seq";
+        self.select(rows, [run], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    }
+
+    fn select<T>(
+        &self,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+        row: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, JournalError> {
+        let read = || -> rusqlite::Result<Vec<T>> {
+            let mut selected = self.connection.prepare_cached(sql)?;
+            selected.query_map(parameters, row)?.collect()
         };
         read().map_err(|error| self.broken(error))
     }

@@ -127,7 +127,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     Ok(connection)
 }
 
-/// Refuses a file that SQLite would not know, before it touches it.
+/// Refuses a file that `SQLite` would not know, before it touches it.
 fn refuse_foreign(path: &Path) -> Result<(), JournalError> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     let Ok(file) = File::open(path) else { return Ok(()) };

@@ -108,6 +108,8 @@ fn write(
     crash::point("closing");
     checkpoint(&connection)?;
     crash::point("checkpointed");
+    // What has ended is one file, unless somebody reads it just now.
+    let _ = connection.pragma_update(None, "journal_mode", "DELETE");
     Ok(())
 }
 

@@ -9,7 +9,16 @@ use super::{Met, Origin, Record, What};
 pub struct Known {
     /// By delivery, attempt and hop: what it met, where anybody knows.
     attempts: BTreeMap<(String, u32, u32), Option<Met>>,
-    handshake: Option<Option<Shaken>>,
+    handshake: Shaking,
+}
+
+/// What is known of the handshake.
+#[derive(Clone, Debug, Default, PartialEq)]
+enum Shaking {
+    #[default]
+    NotBegun,
+    InDoubt,
+    Ended(Shaken),
 }
 
 /// How a handshake ended.
@@ -33,10 +42,12 @@ impl Known {
             What::AttemptFinished { delivery, attempt, hop, met, .. } => {
                 self.attempts.insert((delivery.clone(), *attempt, *hop), Some(met.clone()));
             }
-            What::HandshakeSent { .. } => drop(self.handshake.get_or_insert(None)),
+            What::HandshakeSent { .. } if self.handshake == Shaking::NotBegun => {
+                self.handshake = Shaking::InDoubt;
+            }
             What::HandshakeAnswered { met, wrong, goes_on, .. } => {
                 let (met, wrong, goes_on) = (met.clone(), wrong.clone(), *goes_on);
-                self.handshake = Some(Some(Shaken { met, wrong, goes_on }));
+                self.handshake = Shaking::Ended(Shaken { met, wrong, goes_on });
             }
             _ => {}
         }
@@ -57,9 +68,9 @@ impl Known {
     /// The same of the handshake.
     pub fn handshake(&self) -> (Origin, Option<&Shaken>) {
         match &self.handshake {
-            None => (Origin::Sent, None),
-            Some(None) => (Origin::Recovered, None),
-            Some(shaken) => (Origin::Replayed, shaken.as_ref()),
+            Shaking::NotBegun => (Origin::Sent, None),
+            Shaking::InDoubt => (Origin::Recovered, None),
+            Shaking::Ended(shaken) => (Origin::Replayed, Some(shaken)),
         }
     }
 
@@ -67,7 +78,7 @@ impl Known {
     pub fn in_doubt(&self) -> Vec<String> {
         let doubtful = self.attempts.iter().filter(|(_, met)| met.is_none());
         let named = doubtful.map(|((id, attempt, _), _)| format!("{id}, attempt {attempt}"));
-        let handshake = matches!(self.handshake, Some(None)).then(|| "the handshake".to_owned());
+        let handshake = (self.handshake == Shaking::InDoubt).then(|| "the handshake".to_owned());
         handshake.into_iter().chain(named).collect()
     }
 }

@@ -37,6 +37,6 @@ impl Keeping {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
