@@ -6,6 +6,8 @@
 mod known;
 mod recorder;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::ser::{Error as _, SerializeMap as _};
@@ -105,7 +107,7 @@ pub enum What {
         /// How well its shape is known: `documented`, `observed`, `inferred`, `assumed`.
         certainty: String,
         /// The body.
-        body: String,
+        body: Arc<str>,
     },
     /// A payload is not sent, since the endpoint did not subscribe to its type.
     #[serde(rename = "delivery.unsubscribed")]

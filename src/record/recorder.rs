@@ -65,24 +65,20 @@ impl Recorder {
     }
 
     /// Records something. Waits while the sink is full; a sink that is gone wants no more.
-    pub async fn tell(&self, scope: Scope, what: What) {
-        self.send(scope, what, None).await;
+    pub fn tell(&self, scope: Scope, what: What) -> impl Future<Output = ()> + Send {
+        self.send(self.entry(scope, what))
     }
 
     /// Records something that must be kept before it is done.
     pub async fn intend(&self, scope: Scope, what: What) -> Intent {
         let (kept, intent) = oneshot::channel();
-        self.send(scope, what, Some(kept)).await;
+        self.send(Entry { kept: Some(kept), ..self.entry(scope, what) }).await;
         Intent(intent)
     }
 
     /// A record of something, for whoever hands it on by themselves.
     pub fn entry(&self, scope: Scope, what: What) -> Entry {
-        Entry { record: self.record(scope, what), kept: None }
-    }
-
-    fn record(&self, scope: Scope, what: What) -> Record {
-        Record {
+        let record = Record {
             seq: 0,
             run_time: scope.at,
             wall_time: self.clock.now(),
@@ -90,12 +86,12 @@ impl Recorder {
             conversation: scope.conversation,
             step: scope.step,
             what: redacted(&self.redactor, what),
-        }
+        };
+        Entry { record, kept: None }
     }
 
-    async fn send(&self, scope: Scope, what: What, kept: Option<oneshot::Sender<()>>) {
-        let record = self.record(scope, what);
-        let _ = self.sink.send(Entry { record, kept }).await;
+    async fn send(&self, entry: Entry) {
+        let _ = self.sink.send(entry).await;
     }
 }
 
@@ -120,7 +116,11 @@ fn redacted(redactor: &Redactor, mut what: What) -> What {
             met(answered);
             wrong.iter_mut().for_each(text);
         }
-        What::DeliveryPlanned { body, .. } => text(body),
+        What::DeliveryPlanned { body, .. } => {
+            let mut redacted = body.to_string();
+            text(&mut redacted);
+            *body = redacted.into();
+        }
         What::AttemptStarted { url, headers, .. } => {
             text(url);
             headers.iter_mut().for_each(|(_, value)| text(value));

@@ -77,13 +77,14 @@ impl Player {
                 self.tell(spot, What::DeliveryUnsubscribed { event_type }).await;
                 continue;
             };
+            let body: Arc<str> = body.into();
             *deliveries += 1;
             let id = format!("{}-{deliveries}", spot.number);
             let what = What::DeliveryPlanned {
                 delivery: id.clone(),
                 event_type: event_type.clone(),
                 certainty: certainty.to_string(),
-                body: body.clone(),
+                body: Arc::clone(&body),
             };
             self.tell(spot, what).await;
             self.handle.submit(Delivery {
@@ -92,7 +93,7 @@ impl Player {
                 step: spot.step,
                 policy: self.policy(&event_type),
                 event_type,
-                body: body.into(),
+                body,
                 at: spot.at,
                 endpoint: Arc::clone(&self.endpoint),
             });
@@ -105,8 +106,8 @@ impl Player {
         known.unwrap_or_else(|| Arc::new(self.plan.account.policy(event_type)))
     }
 
-    async fn tell(&self, spot: Spot, what: What) {
+    fn tell(&self, spot: Spot, what: What) -> impl Future<Output = ()> + Send {
         let scope = Scope { at: spot.at, conversation: Some(spot.number), step: Some(spot.step) };
-        self.recorder.tell(scope, what).await;
+        self.recorder.tell(scope, what)
     }
 }

@@ -75,7 +75,7 @@ impl Redelivery {
         let whole = fill(body, &known);
         let told: Vec<(String, String)> =
             headers.iter().map(|(name, value)| (name.clone(), fill(value, &known))).collect();
-        let held_secrets = whole != *body || told != *headers;
+        let held_secrets = *whole != **body || told != *headers;
         let headers = match (self.fresh, held_secrets) {
             (true, _) => self.dressed(&whole, attempt + 1, &told),
             (false, true) => self.dressed(&whole, attempt, &told),
@@ -190,7 +190,7 @@ async fn send<T: Transport>(
         delivery: delivery.id.clone(),
         event_type: delivery.event_type.clone(),
         certainty,
-        body: delivery.body.to_string(),
+        body: Arc::clone(&delivery.body),
     };
     recorder.tell(scope, what).await;
     let course = Course {

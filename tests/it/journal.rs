@@ -102,7 +102,7 @@ fn check(journal: &Path, seen: &[Came]) {
         for record in journal.records(kept.run).unwrap() {
             match record.what {
                 What::DeliveryPlanned { delivery, body, .. } => {
-                    bodies.insert(body, place(&delivery));
+                    bodies.insert(body.to_string(), place(&delivery));
                 }
                 What::AttemptStarted { delivery, origin, .. } if origin != Origin::Replayed => {
                     *sent.entry(place(&delivery)).or_default() += 1;
