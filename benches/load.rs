@@ -29,14 +29,14 @@ fn main() {
     let (address, came) = receiver();
     let folder = std::env::temp_dir().join(format!("standin-load-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
-    println!("{conversations} conversations of `handover`, 2 processes");
+    println!("{conversations} conversations of `handover`, requests a second, peak of memory");
     for vendor in ["ebbot", "erxes", "liveperson"] {
         for durability in [None, Some("process"), Some("power")] {
             came.lock().unwrap().clear();
             let journal = folder.join(format!("{vendor}-{}.db", durability.unwrap_or("none")));
             let (took, peak) = run(vendor, conversations, address, &journal, durability);
             let number = came.lock().unwrap().len();
-            let rate = number as f64 / took.as_secs_f64();
+            let rate = u128::try_from(number).unwrap() * 1000 / took.as_millis();
             let own = peak_of(std::process::id()).unwrap_or(0);
             let order = match durability {
                 Some(_) => {
@@ -45,7 +45,7 @@ fn main() {
                 None => String::new(),
             };
             println!(
-                "{vendor:<10} journal {:<8} {number:>7} requests {rate:>7.0}/s  {:>4} MB + {} MB  {order}",
+                "{vendor:<10} journal {:<8} {number:>7} requests {rate:>6}/s  {:>4} MB + {} MB  {order}",
                 durability.unwrap_or("none"),
                 peak / 1024,
                 own / 1024,

@@ -31,7 +31,7 @@ use crate::base::shelf::Shelf;
 use crate::delivery::{Course, Dress, Endpoint, Pace, Transport, drive};
 use crate::policy::{Parks, Policy};
 use crate::record::{FilesTold, Record, Recorder, RunFinished, RunStarted, Scope, Verdict, What};
-use crate::scenario::Script;
+use crate::scenario::{Company, Script};
 use crate::vendor::{Account, Subscription};
 
 pub use keeping::Keeping;
@@ -203,6 +203,8 @@ async fn play<T: Transport>(plan: Plan, transport: Arc<T>, recorder: Recorder) -
     };
     let handle = drive(transport, recorder.clone(), course);
     let plan = Arc::new(plan);
+    let company = Company::new(&plan.script, &plan.account, draw, plan.start);
+    let company = Arc::new(company);
     let mut players = JoinSet::new();
     for number in 1..=plan.conversations {
         let player = player::Player {
@@ -211,7 +213,7 @@ async fn play<T: Transport>(plan: Plan, transport: Arc<T>, recorder: Recorder) -
             policies: Arc::clone(&policies),
             handle: handle.clone(),
             recorder: recorder.clone(),
-            draw: draw.clone(),
+            company: Arc::clone(&company),
         };
         players.spawn(player.play(number));
     }

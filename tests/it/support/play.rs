@@ -11,7 +11,7 @@ use standin::delivery::{Dial, Net, Pace, Transport};
 use standin::diag::{Source, render::render};
 use standin::record::{Record, RunFinished, What};
 use standin::run::{Keeping, Plan, run};
-use standin::scenario::{self, Scene, Stage, bundled};
+use standin::scenario::{self, Company, Scene, Stage, bundled};
 use standin::vendor::{Account, Catalog, Subscription, Vendor, VendorRef};
 use tokio::sync::mpsc;
 
@@ -156,8 +156,9 @@ impl Playing {
     /// What happens in the first conversation, without anything being sent.
     pub(crate) fn scenes(self) -> Vec<Scene> {
         let plan = self.plan("http://receiver.example.test/");
-        let run = Draw::of_run(plan.seed);
-        Stage::new(&plan.script, &plan.account, &plan.subscription, (&run, 1), plan.start).collect()
+        let draw = Draw::of_run(plan.seed);
+        let company = Company::new(&plan.script, &plan.account, draw, plan.start);
+        Stage::new(&plan.script, &plan.account, &plan.subscription, (&company, 1)).collect()
     }
 
     fn plan(self, url: &str) -> Plan {
