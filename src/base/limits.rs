@@ -7,6 +7,12 @@ use jiff::SignedDuration;
 /// Bytes of a scenario, vendor or configuration file. A TOML tree costs up to 155 bytes of memory
 /// for each byte of its file.
 pub const MAX_FILE: usize = 256 * 1024;
+/// Names, values, signs and blanks of a TOML file. A file of nothing but signs costs most memory.
+pub const MAX_TOKENS: usize = 150_000;
+/// Keys of a table in a file.
+pub const MAX_KEYS: usize = 1_000;
+/// Entries of a list in a file.
+pub const MAX_ENTRIES: usize = 20_000;
 /// Bytes of one payload template.
 pub const MAX_TEMPLATE: usize = 64 * 1024;
 /// Bytes of one template, its includes counted each time that they are included.
@@ -21,6 +27,10 @@ pub const MAX_TEXT: usize = 4 * 1024;
 pub const MAX_TEXT_HOLES: usize = 64;
 /// Steps of a scenario.
 pub const MAX_STEPS: usize = 10_000;
+/// People of a scenario's cast.
+pub const MAX_CAST: usize = 100;
+/// Things of one sort that a scenario names: what it creates, the labels it puts on.
+pub const MAX_NAMED: usize = 1_000;
 /// Conversations of a run.
 pub const MAX_CONVERSATIONS: u32 = 10_000;
 /// Steps of a run: those of its scenario, in each of its conversations.

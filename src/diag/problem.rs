@@ -65,6 +65,12 @@ impl Problem {
     }
 }
 
+/// The problem with more than so many of something.
+pub(super) fn too_many(place: &Place, limit: usize, what: &str) -> Problem {
+    let problem = Problem::at(place, code::TOO_MANY, format!("more than {limit} {what}"));
+    problem.help("what comes behind them was not read")
+}
+
 /// The problems of one check, in the order they were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
@@ -109,9 +115,9 @@ impl Problems {
         self.0.len()
     }
 
-    /// Whether a file could not be parsed, so that what is missing from it means nothing.
+    /// Whether a file could not be parsed as a whole, so that what is missing from it means nothing.
     pub fn broke_parsing(&self) -> bool {
-        let codes = [code::TOML_SYNTAX, code::JSON_SYNTAX];
+        let codes = [code::TOML_SYNTAX, code::JSON_SYNTAX, code::TOO_MANY];
         self.0.iter().any(|problem| codes.contains(&problem.code))
     }
 
