@@ -53,6 +53,8 @@ pub const MAX_ANSWER_HEADERS: usize = 100;
 pub const MAX_IN_FLIGHT: usize = 256;
 /// Attempts under way at once to one receiver.
 pub const MAX_IN_FLIGHT_PER_HOST: usize = 32;
+/// Requests per second to one receiver that may be somebody else's.
+pub const MAX_PUBLIC_RATE: u32 = 50;
 /// The longest time limit that an attempt can have.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(120);
 /// Redirects of one attempt that are followed, where a vendor follows them.

@@ -58,6 +58,17 @@ pub fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.chars().all(is_plain)
 }
 
+/// A text in a shell's quotes.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A text as one word of a shell: in quotes where it needs them.
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:/@+=,%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
+}
+
 /// `1 delivery`, `2 deliveries`.
 pub fn count(number: impl TryInto<u64> + Copy + Display, one: &str, many: &str) -> String {
     let is_one = matches!(number.try_into(), Ok(1));
@@ -117,6 +128,13 @@ mod tests {
         for plain in ["http://host:1/a b@c", "ada@example.test", "http://[::1]/", "é: @"] {
             assert_eq!(mask(plain), plain);
         }
+    }
+
+    #[test]
+    fn a_word_of_a_shell_is_one_word() {
+        let word = |text: &str| shell_word(text);
+        assert_eq!(word("http://a:1/x?y=1&z"), "'http://a:1/x?y=1&z'");
+        assert_eq!([word("a-b@2"), word(""), word("it's a")], ["a-b@2", "''", r"'it'\''s a'"]);
     }
 
     #[test]

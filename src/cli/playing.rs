@@ -13,7 +13,7 @@ use super::dry::{Form, rehearse};
 use super::progress::Progress;
 use super::receivers::{Receivers, allowed};
 use super::setup::{Setup, instant, subscription, until_interrupted, while_serving_files};
-use super::{Exit, Failure, print};
+use super::{Exit, Failure, Global, print};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
 use crate::base::secret::Secret;
@@ -21,7 +21,7 @@ use crate::config::Start;
 use crate::delivery::{Dial, Net, Pace};
 use crate::diag::{Problem, Problems, code};
 use crate::record::{Record, RunFinished, Verdict};
-use crate::report::{Console, Detail, JsonLines, Report};
+use crate::report::{Again, Console, Detail, JsonLines, Report};
 use crate::run::{self, Plan};
 use crate::scenario::Script;
 use crate::vendor::{Subscription, Vendor};
@@ -53,6 +53,11 @@ pub(super) struct Playing {
     /// Print bodies and headers too
     #[arg(short, long)]
     verbose: bool,
+}
+
+/// What tells somebody whom we do not know that nobody chats with them.
+fn marker() -> (String, Secret) {
+    ("X-Standin".to_owned(), Secret::test("not a real conversation".to_owned()))
 }
 
 /// How several runs follow each other.
@@ -95,12 +100,14 @@ impl Playing {
     ) -> Result<Vec<Plan>, Problems> {
         let account = setup.account(vendor)?;
         let mut problems = Problems::new();
+        let egress = self.receivers.egress();
+        let marked = |url: &Url| egress.may_leave(url).then(marker);
         let plan = |url: &Url, headers: Vec<(String, Secret)>, own: Option<Subscription>| Plan {
             number: 0, // which plans are played is known later
             script: Arc::clone(script),
             account: Arc::clone(&account),
             url: url.clone(),
-            headers,
+            headers: headers.into_iter().chain(marked(url)).collect(),
             subscription: vendor.subscription(wanted.cloned().or(own)),
             seed: self.seed.unwrap_or(setup.config.seed),
             start: instant(self.start.unwrap_or(setup.config.start)),
@@ -108,7 +115,6 @@ impl Playing {
             conversations: 1,
             files: Arc::default(),
         };
-        let egress = self.receivers.egress();
         let mut plans = Vec::new();
         for target in self.receivers.targets(&vendor.id) {
             plans.push(plan(&target.url(egress)?, Vec::new(), None));
@@ -130,11 +136,26 @@ impl Playing {
         problems.or(Some(plans))
     }
 
+    /// What the command line says that a run does not tell, beside the words of one command.
+    pub(super) fn again(&self, mut words: Vec<String>, global: &Global) -> Again {
+        if self.receivers.egress().public {
+            words.push("--allow-public".to_owned());
+        }
+        words.extend(global.words());
+        Again {
+            sent: None,
+            is_configured: !self.receivers.has_targets(),
+            has_start: self.start.is_some(),
+            flags: words,
+        }
+    }
+
     /// Plays the plans, or tells what they would send.
     pub(super) fn execute(
         &self,
         plans: Vec<Plan>,
         pace: RunPace,
+        again: Again,
         setup: &Setup,
     ) -> Result<Exit, Failure> {
         if self.is_dry() {
@@ -154,7 +175,7 @@ impl Playing {
                     files: Arc::clone(&files),
                     ..plan
                 });
-                self.play(plans.collect(), pace, &dial).await
+                self.play(plans.collect(), (pace, again), &dial).await
             })
             .await
         })
@@ -162,14 +183,19 @@ impl Playing {
 
     /// Plays the runs; the worst of them is how the command ends. Each has a queue of its own, so
     /// that they are told one after the other whatever goes on at once.
-    async fn play(&self, plans: Vec<Plan>, pace: RunPace, dial: &Dial) -> Result<Exit, Failure> {
+    async fn play(
+        &self,
+        plans: Vec<Plan>,
+        (pace, again): (RunPace, Again),
+        dial: &Dial,
+    ) -> Result<Exit, Failure> {
         let detail = match (self.quiet, self.verbose) {
             (true, _) => Detail::Quiet,
             (_, true) => Detail::Verbose,
             _ => Detail::Normal,
         };
         let report: Box<dyn Report> =
-            if self.json { Box::new(JsonLines) } else { Box::new(Console::new(detail)) };
+            if self.json { Box::new(JsonLines) } else { Box::new(Console::new(detail, again)) };
         let is_brief = self.quiet || plans.iter().any(|plan| plan.conversations > 1);
         let progress = Progress::new(plans.len(), is_brief && !self.json);
         let (sinks, queues): (Vec<_>, Vec<_>) =

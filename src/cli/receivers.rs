@@ -34,6 +34,11 @@ impl Receivers {
         Egress { public: self.allow_public }
     }
 
+    /// Whether any flag says where to send.
+    pub(super) fn has_targets(&self) -> bool {
+        !self.to.is_empty()
+    }
+
     /// Whether a target is for every vendor.
     pub(super) fn has_any(&self) -> bool {
         self.to.iter().any(|target| target.vendor.is_none())
@@ -66,7 +71,7 @@ impl Receivers {
         let Some(limit) = self.wait_ready else { return Ok(()) };
         for plan in plans {
             if let Err(failure) = dial.listens(&plan.url, limit.unsigned_abs()).await {
-                let (vendor, url) = (&plan.account.vendor.id, &plan.url);
+                let (vendor, url) = (&plan.account.vendor.full_id(), &plan.url);
                 let told =
                     format!("{failure}, even after {limit:#}: {url}; {}", start_one(vendor, url));
                 return Err(anyhow::Error::msg(told).into());

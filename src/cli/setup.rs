@@ -14,7 +14,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Exit, Failure, Global, note};
 use crate::base::clock::Clock;
 use crate::base::shelf::Shelf;
-use crate::config::{Config, EndpointForm, HEADER_VALUE, Start, files_url, is_header_value};
+use crate::base::text::escape;
+use crate::config::{
+    Config, EndpointForm, FILES_PORT, HEADER_VALUE, Start, files_url, is_header_value,
+};
 use crate::diag::{At, Problem, Problems, Source, code};
 use crate::scenario::{Draft, bundled, bundled_names};
 use crate::server::serve_files;
@@ -324,6 +327,10 @@ pub(super) async fn while_serving_files<T>(
     work: impl AsyncFnOnce(Arc<Shelf>) -> T,
 ) -> T {
     let (serving, files) = serve_files(port);
+    // Whoever chose the port hears of it now; in the other's place it is told where links are sent.
+    if let Some(reason) = files.why_closed().filter(|_| port != FILES_PORT) {
+        note(format_args!("note: links to files will lead nowhere: {}", escape(reason)));
+    }
     let done = work(files).await;
     if let Some(serving) = serving {
         serving.stop().await;

@@ -6,6 +6,7 @@
 mod hidden;
 mod receiver;
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -77,7 +78,7 @@ form! {
     /// The built-in files that links in payloads point to.
     pub struct FilesForm {
         /// The port on which they can be fetched while standin runs.
-        port: Option<At<u64>>,
+        port: Option<At<NonZeroU16>>,
     }
 }
 
@@ -145,7 +146,7 @@ impl Config {
         let demo_scenario =
             first(form.as_ref(), &defaults, |form| form.demo.as_ref()?.scenario.clone())?;
         let files_port = first(form.as_ref(), &defaults, |form| form.files.as_ref()?.port.clone())?;
-        let files_port = check_port(&files_port)?;
+        let files_port = files_port.value.get();
         let (vendors, endpoints) =
             form.map(|form| (form.vendor, form.endpoint)).unwrap_or_default();
         Ok(Self { seed, start, vendors, endpoints, demo_vendor, demo_scenario, files_port })
@@ -175,10 +176,18 @@ fn first<T>(
     })
 }
 
-fn check_port(port: &At<u64>) -> Result<u16, Problem> {
-    let checked = u16::try_from(port.value).ok().filter(|port| *port > 0);
-    let message = format!("a port is from 1 to 65535, not {}", port.value);
-    checked.ok_or_else(|| Problem::at(&port.place, code::WRONG_TYPE, message))
+/// A port.
+impl Scalar for NonZeroU16 {
+    fn scan(node: &Node) -> Result<Self, Problem> {
+        let port = i64::scan(node)?;
+        let checked = u16::try_from(port).ok().and_then(Self::new);
+        let message = format!("a port is from 1 to 65535, not {port}");
+        checked.ok_or_else(|| Problem::at(&node.place, code::WRONG_TYPE, message))
+    }
+
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"type": "integer", "minimum": 1, "maximum": u16::MAX})
+    }
 }
 
 fn read_form(source: &Arc<Source>) -> Result<ConfigForm, Problems> {
