@@ -38,14 +38,17 @@ impl Setup {
     pub(super) fn read(global: &Global) -> Result<Self, Failure> {
         let path = config_path(global);
         let source = path.as_deref().map(read).transpose()?;
-        let mut config = Config::read(source.as_ref())?;
+        let (config, mut problems) = Config::draft(source.as_ref());
+        let Some(mut config) = config else { return Err(problems.into()) };
         config.files_port = global.files_port.unwrap_or(config.files_port);
         let catalog = match &global.templates {
-            Some(directory) => Catalog::bundled().with_directory(directory)?,
-            None => Catalog::bundled(),
+            Some(directory) => problems.note(Catalog::bundled().with_directory(directory)),
+            None => Some(Catalog::bundled()),
         };
+        let Some(catalog) = catalog else { return Err(problems.into()) };
         let setup = Self::new(config, catalog);
-        setup.unknown_vendors().or(Some(setup)).map_err(Failure::from)
+        problems.extend(setup.unknown_vendors());
+        problems.or(Some(setup)).map_err(Failure::from)
     }
 
     /// A configuration with vendors.

@@ -137,8 +137,22 @@ pub struct Config {
 impl Config {
     /// Reads a configuration; what it leaves out is as in [`EXAMPLE`].
     pub fn read(source: Option<&Arc<Source>>) -> Result<Self, Problems> {
-        let defaults = read_form(&Source::new("config.example.toml", EXAMPLE))?;
-        let form = source.map(read_form).transpose()?;
+        let (config, problems) = Self::draft(source);
+        problems.or(config)
+    }
+
+    /// What of a configuration could be read, so that the rest of it is checked as well, and what is
+    /// wrong with it so far.
+    pub fn draft(source: Option<&Arc<Source>>) -> (Option<Self>, Problems) {
+        let (form, mut problems) = source.map(read_form).unwrap_or_default();
+        let config = (!problems.broke_parsing()).then(|| Self::over_defaults(form));
+        let config = config.and_then(|config| problems.note(config));
+        (config, problems)
+    }
+
+    fn over_defaults(form: Option<ConfigForm>) -> Result<Self, Problems> {
+        let (defaults, problems) = read_form(&Source::new("config.example.toml", EXAMPLE));
+        let defaults = problems.or(defaults)?;
         let seed = first(form.as_ref(), &defaults, |form| form.seed.clone())?.value;
         let start = first(form.as_ref(), &defaults, |form| form.start.clone())?.value;
         let demo_vendor =
@@ -190,17 +204,17 @@ impl Scalar for NonZeroU16 {
     }
 }
 
-fn read_form(source: &Arc<Source>) -> Result<ConfigForm, Problems> {
+fn read_form(source: &Arc<Source>) -> (Option<ConfigForm>, Problems) {
     let source = source.hiding(hidden::hidden(&source.text));
     let (node, mut problems) = toml::parse(&source);
     if problems.broke_parsing() {
-        return Err(problems);
+        return (None, problems);
     }
     let form = ConfigForm::read(&node, &mut problems);
     for endpoint in form.iter().flat_map(|form| &form.endpoint) {
         endpoint.check_headers(&mut problems);
     }
-    problems.or(form)
+    (form, problems)
 }
 
 #[cfg(test)]

@@ -225,6 +225,9 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Head)>, Failure> {
         return Err(Failure::large_head());
     }
     let status = response.code.unwrap_or_default();
+    if status < 100 {
+        return Err(malformed("invalid response status".to_owned()));
+    }
     let all = |name: &str| -> Vec<&[u8]> {
         let named = response.headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
         named.map(|header| header.value).collect()

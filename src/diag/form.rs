@@ -154,6 +154,10 @@ impl Scalar for Span {
     fn schema() -> Json {
         json!({"type": "string", "pattern": r"^\s*\d.*(\.\.\s*\d.*)?$", "examples": ["250ms", "1s..3s"]})
     }
+
+    fn meant(_: &Node) -> Option<Self> {
+        Span::parse("1s").ok()
+    }
 }
 
 impl Scalar for SignedDuration {

@@ -114,8 +114,12 @@ impl Console {
     ) -> io::Result<()> {
         let met = &settled.met;
         if settled.accepted {
-            let line = line((GOOD, "✓"), &settled.event_type, met, settled.attempts);
-            return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
+            self.note(met);
+            let is_good = met.final_status().is_some_and(|status| (200..300).contains(&status));
+            let mark = if is_good { (GOOD, "✓") } else { (NOTE, "!") };
+            let line = line(mark, &settled.event_type, met, settled.attempts);
+            let mind = if is_good { "" } else { ", which the vendor takes for good" };
+            return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}{mind}") };
         }
         self.wrong += 1;
         self.note(met);

@@ -74,6 +74,17 @@ fn public_addresses_need_a_flag_which_the_refusal_names() {
 }
 
 #[test]
+fn a_name_that_only_looks_like_another_is_told_as_what_it_is() {
+    let looks = "https://ex\u{430}mple.com/"; // the second letter is Cyrillic
+    let run = ["run", "handover", "--vendor", "ebbot", "--dry-run", "--to", looks];
+    let told = stdout(&standin(&run));
+    assert!(told.contains(" to https://xn--exmple-4nf.com/\n"), "{told}");
+    let receivers = configured(&format!("[[endpoint]]\nvendor = 'ebbot'\nurl = '{looks}'\n"));
+    let told = stdout(&standin_in(receivers.path(), &run[..5]));
+    assert!(told.contains(" to https://xn--exmple-4nf.com/\n"), "{told}");
+}
+
+#[test]
 fn whoever_may_be_a_stranger_is_told_that_nobody_chats_with_them() {
     let dry = |url: &str, more: &[&str]| {
         let run = ["run", "handover", "--vendor", "ebbot", "--dry-run", "--verbose", "--to", url];

@@ -89,6 +89,19 @@ fn the_command_that_does_a_run_again_is_complete() {
 }
 
 #[test]
+fn what_a_vendor_takes_for_good_and_is_not_is_marked_and_helped_with() {
+    let receiver = Receiver::answering(|_, _| Reply::Status(403, String::new()));
+    let (event, to) = ("inbox:customerMessages.create", receiver.url());
+    let told = stdout(&standin(&["send", "erxes@2", event, "--to", &to]));
+    assert!(told.contains("! inbox:customerMessages.create ") && !told.contains('✗'), "{told}");
+    assert!(told.contains(", which the vendor takes for good\n"), "{told}");
+    assert!(told.contains("1 delivery was not right; the first: `inbox:"), "{told}");
+    assert!(
+        told.contains("help: does the receiver have the credentials of `standin secrets erxes@2`")
+    );
+}
+
+#[test]
 fn whoever_chose_a_port_for_files_hears_at_once_that_it_is_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
