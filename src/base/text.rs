@@ -85,12 +85,15 @@ pub fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// The known name that a mistyped one most likely means.
+/// The known name that a mistyped one most likely means; its case says nothing.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (wrong.chars().count() / 3).max(1);
     known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
+        .map(|name| {
+            let is_same = wrong.eq_ignore_ascii_case(name);
+            (if is_same { 0 } else { strsim::damerau_levenshtein(wrong, name) }, name)
+        })
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, name)| name)
@@ -141,6 +144,7 @@ mod tests {
     fn the_nearest_name_is_near() {
         assert_eq!(nearest("mesage", ["message", "note"]), Some("message"));
         assert_eq!(nearest("xyz", ["message", "note"]), None);
+        assert_eq!(nearest("NOTE", ["message", "note"]), Some("note"));
         assert_eq!(one_of(["a", "b", "c"]), "`a`, `b` or `c`");
     }
 }

@@ -24,7 +24,8 @@ pub(super) struct Receivers {
     #[arg(long, env = "STANDIN_ALLOW_PUBLIC")]
     allow_public: bool,
     /// Wait for receivers that are still starting, at most so long
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "STANDIN_WAIT_READY")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "STANDIN_WAIT_READY",
+          allow_hyphen_values = true)]
     wait_ready: Option<SignedDuration>,
 }
 

@@ -78,9 +78,11 @@ fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
     let mut problems = Problems::new();
     let mut nodes: Vec<(String, Node)> = Vec::new();
     for given in given {
-        let Some((path, value)) = given.split_once('=') else {
+        let pair = given.split_once('=').filter(|(path, _)| !path.trim().is_empty());
+        let Some((path, value)) = pair else {
             let message = format!("`{given}` is not PATH=VALUE");
-            problems.push(Problem::anywhere(code::MISSING_KEY, message));
+            let problem = Problem::anywhere(code::MISSING_KEY, message);
+            problems.push(problem.help("such as `--set text=Hello`"));
             continue;
         };
         let is_text = TEXTS.contains(&path.trim());

@@ -1,5 +1,7 @@
 //! One problem of a file, and all of them.
 
+use std::collections::BTreeSet;
+
 use crate::base::text::{nearest, one_of};
 use crate::diag::code::{self, Code};
 use crate::diag::source::Place;
@@ -56,7 +58,8 @@ impl Problem {
     /// Adds the help for a name that is not known: the nearest one, or all of them.
     #[must_use]
     pub fn known<'a>(self, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        let known: Vec<&str> = known.into_iter().collect();
+        let mut named = BTreeSet::new();
+        let known: Vec<&str> = known.into_iter().filter(|name| named.insert(*name)).collect();
         let problem = self.near(wrong, known.iter().copied());
         if problem.help.is_some() || known.is_empty() {
             return problem;

@@ -65,6 +65,9 @@ fn check(receiver: &Hostile, scheme: &str, outcome: Outcome, status: Option<u16>
         assert_eq!((met.outcome, met.status), (outcome, status), "{met:?}");
         assert!(met.answer.len() <= MAX_ANSWER);
         assert_eq!(met.reason.is_none(), outcome == Outcome::Answered, "{met:?}");
+        let is_strange =
+            met.reason.is_some_and(|why| why.starts_with("this is no HTTP/1.1 answer"));
+        assert_eq!(is_strange, outcome == Outcome::Protocol);
     }
     assert_eq!(receiver.connections(), 2, "each attempt is one connection");
     assert!(receiver.requests() <= 2, "each attempt is at most one request");
