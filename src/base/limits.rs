@@ -25,6 +25,8 @@ pub const MAX_INCLUDES: usize = 8;
 pub const MAX_TEXT: usize = 4 * 1024;
 /// Holes of one text of a scenario.
 pub const MAX_TEXT_HOLES: usize = 64;
+/// Ways to choose among a vendor's options; each of them is tried.
+pub const MAX_CHOICES: usize = 1_024;
 /// Steps of a scenario.
 pub const MAX_STEPS: usize = 10_000;
 /// People of a scenario's cast.

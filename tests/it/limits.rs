@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use standin::base::limits::{
-    MAX_CAST, MAX_ENTRIES, MAX_FILE, MAX_HOLES, MAX_INCLUDES, MAX_KEYS, MAX_NAMED, MAX_STEPS,
-    MAX_TEMPLATE, MAX_TEXT, MAX_TEXT_HOLES, MAX_TOKENS,
+    MAX_CAST, MAX_CHOICES, MAX_ENTRIES, MAX_FILE, MAX_HOLES, MAX_INCLUDES, MAX_KEYS, MAX_NAMED,
+    MAX_STEPS, MAX_TEMPLATE, MAX_TEXT, MAX_TEXT_HOLES, MAX_TOKENS,
 };
 use standin::diag::{Source, code, json};
 use standin::scenario;
@@ -116,6 +116,20 @@ fn templates_have_limits() {
         refused(folder.path(), "own")
     };
     let line = |text: String| check(&[("line.json".into(), text)]);
+
+    let choices = |options: u32, values: usize| {
+        let values = vec!["'x'"; values].join(",");
+        let option = |at| format!("[option.o{at}]\nvalues = [{values}]\nabout = 'x'\n");
+        let options: String = (0..options).map(option).collect();
+        let text = format!("id = 'own'\nname = 'Own'\nextends = 'plain'\n{options}");
+        fs::write(vendor.join("vendor.toml"), text).unwrap();
+        check(&[("line.json".into(), "{}".into())])
+    };
+    // The vendor below has an option of two values.
+    assert!(choices(9, 2).is_none() && MAX_CHOICES == 1 << 10);
+    assert!(choices(10, 2).unwrap().contains("more than 1024 ways to choose"));
+    assert!(choices(500, 30).unwrap().ends_with("\n1 problem\n"));
+    choices(0, 2);
 
     let long = |bytes| line(format!("{{}}{}", " ".repeat(bytes - 2))).is_some();
     let limit = MAX_TEMPLATE;
