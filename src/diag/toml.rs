@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::base::limits::{MAX_ENTRIES, MAX_KEYS, MAX_TOKENS};
+use crate::base::limits::{MAX_ENTRIES, MAX_KEYS, MAX_RECOVERED, MAX_TOKENS};
 use crate::base::text::excerpt;
 use crate::diag::code;
 use crate::diag::node::{Content, Key, Node, Table};
@@ -23,7 +23,14 @@ pub fn parse(source: &Arc<Source>) -> (Node, Problems) {
         let content = Content::Table(Table::default());
         return (Node { place: source.place(0..0), content }, problem.into());
     }
-    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    let (table, errors) = if source.text.len() > MAX_RECOVERED {
+        DeTable::parse(&source.text).map_or_else(
+            |first| (Spanned::new(0..0, DeTable::new()), vec![first]),
+            |table| (table, Vec::new()),
+        )
+    } else {
+        DeTable::parse_recoverable(&source.text)
+    };
     let mut problems = Problems::new();
     for (span, message) in causes(&source.text, &errors).into_iter().take(MAX_ERRORS) {
         problems.push(syntax(source, span, message));

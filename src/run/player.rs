@@ -7,11 +7,11 @@ use jiff::Timestamp;
 
 use super::Plan;
 use super::told::told;
-use crate::base::draw::Draw;
+use crate::conversation::Conversation;
 use crate::delivery::{Delivery, Endpoint, Handle};
 use crate::policy::Policy;
 use crate::record::{Recorder, Scope, What};
-use crate::scenario::{Scene, Stage, Turn};
+use crate::scenario::{Company, Scene, Stage, Turn};
 use crate::vendor::{Happened, Payload};
 
 /// What a conversation is played with.
@@ -22,7 +22,27 @@ pub(super) struct Player {
     pub(super) policies: Arc<BTreeMap<String, Arc<Policy>>>,
     pub(super) handle: Handle,
     pub(super) recorder: Recorder,
-    pub(super) draw: Draw,
+    pub(super) company: Arc<Company>,
+}
+
+/// What a turn is told as, and what it sends.
+fn outcome(turn: Turn, conversation: &Conversation) -> (Vec<What>, Vec<Payload>) {
+    match turn {
+        Turn::Done { act, implied, happened } => {
+            let Happened { event, payloads, silent } = *happened;
+            let told = told(&act, &event, conversation);
+            let what = if implied { What::ActImplied(told) } else { What::ActDone(told) };
+            let event = event.kind.to_string();
+            let silent = silent.map(|reason| What::ActSilent { event, reason });
+            (std::iter::once(what).chain(silent).collect(), payloads)
+        }
+        Turn::Skipped { act, reason } => {
+            (vec![What::ActSkipped { act: act.to_owned(), reason }], Vec::new())
+        }
+        Turn::Dropped { act, reason } => {
+            (vec![What::ActDropped { act: act.to_owned(), reason }], Vec::new())
+        }
+    }
 }
 
 /// Where a scene happens: conversation, step and time.
@@ -37,53 +57,37 @@ impl Player {
     /// Plays the conversation of this number to its end.
     pub(super) async fn play(self, number: u32) {
         let plan = Arc::clone(&self.plan);
-        let mut stage = Stage::new(
-            &plan.script,
-            &plan.account,
-            &plan.subscription,
-            (&self.draw, number),
-            plan.start,
-        );
+        let cast = (&*self.company, number);
+        let mut stage = Stage::new(&plan.script, &plan.account, &plan.subscription, cast);
         let mut deliveries = 0;
         while let Some(Scene { step, at, turn }) = stage.next() {
             let spot = Spot { number, step, at };
+            // Thousands wait here at once: only what is told and sent is kept meanwhile.
+            let (told, payloads) = outcome(turn, stage.conversation());
             // What came before has settled by then, so that the report tells it first.
             self.handle.sleep_until(number, at).await;
-            match turn {
-                Turn::Done { act, implied, happened } => {
-                    let told = told(&act, &happened.event, stage.conversation());
-                    let what = if implied { What::ActImplied(told) } else { What::ActDone(told) };
-                    self.tell(spot, what).await;
-                    self.deliver(*happened, spot, &mut deliveries).await;
-                }
-                Turn::Skipped { act, reason } => {
-                    self.tell(spot, What::ActSkipped { act: act.to_owned(), reason }).await;
-                }
-                Turn::Dropped { act, reason } => {
-                    self.tell(spot, What::ActDropped { act: act.to_owned(), reason }).await;
-                }
+            for what in told {
+                self.tell(spot, what).await;
             }
+            self.deliver(payloads, spot, &mut deliveries).await;
         }
         self.handle.drain(number).await;
     }
 
-    async fn deliver(&self, happened: Happened, spot: Spot, deliveries: &mut u32) {
-        if let Some(reason) = happened.silent {
-            let event = happened.event.kind.to_string();
-            self.tell(spot, What::ActSilent { event, reason }).await;
-        }
-        for Payload { event_type, body, certainty } in happened.payloads {
+    async fn deliver(&self, payloads: Vec<Payload>, spot: Spot, deliveries: &mut u32) {
+        for Payload { event_type, body, certainty } in payloads {
             let Some(body) = body else {
                 self.tell(spot, What::DeliveryUnsubscribed { event_type }).await;
                 continue;
             };
+            let body: Arc<str> = body.into();
             *deliveries += 1;
             let id = format!("{}-{deliveries}", spot.number);
             let what = What::DeliveryPlanned {
                 delivery: id.clone(),
                 event_type: event_type.clone(),
                 certainty: certainty.to_string(),
-                body: body.clone(),
+                body: Arc::clone(&body),
             };
             self.tell(spot, what).await;
             self.handle.submit(Delivery {
@@ -92,7 +96,7 @@ impl Player {
                 step: spot.step,
                 policy: self.policy(&event_type),
                 event_type,
-                body: body.into(),
+                body,
                 at: spot.at,
                 endpoint: Arc::clone(&self.endpoint),
             });
@@ -105,8 +109,8 @@ impl Player {
         known.unwrap_or_else(|| Arc::new(self.plan.account.policy(event_type)))
     }
 
-    async fn tell(&self, spot: Spot, what: What) {
+    fn tell(&self, spot: Spot, what: What) -> impl Future<Output = ()> + Send {
         let scope = Scope { at: spot.at, conversation: Some(spot.number), step: Some(spot.step) };
-        self.recorder.tell(scope, what).await;
+        self.recorder.tell(scope, what)
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Plan;
 use crate::base::draw::Draw;
-use crate::scenario::{Scene, Stage, Turn};
+use crate::scenario::{Company, Scene, Stage, Turn};
 
 /// What comes of a run that is not played.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +54,10 @@ pub fn rehearsal(plan: &Plan) -> impl Iterator<Item = Rehearsed> {
         let (at, conversation, event_type) = (plan.start, None, None);
         Rehearsed::Request(RehearsedRequest { at, conversation, event_type, headers, body })
     });
+    let company = Company::new(&plan.script, account, Draw::of_run(plan.seed), plan.start);
     let conversations = (1..=plan.conversations).flat_map(move |number| {
-        let draw = Draw::of_run(plan.seed);
         let (script, subscription) = (&plan.script, &plan.subscription);
-        Stage::new(script, account, subscription, (&draw, number), plan.start)
+        Stage::new(script, account, subscription, (&company, number))
             .flat_map(move |scene| of_scene(plan, number, scene))
     });
     let redactor = plan.redactor();

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use standin::base::limits::{
     MAX_CAST, MAX_CHOICES, MAX_ENTRIES, MAX_FILE, MAX_HOLES, MAX_INCLUDES, MAX_KEYS, MAX_NAMED,
-    MAX_STEPS, MAX_TEMPLATE, MAX_TEXT, MAX_TEXT_HOLES, MAX_TOKENS,
+    MAX_RECOVERED, MAX_STEPS, MAX_TEMPLATE, MAX_TEXT, MAX_TEXT_HOLES, MAX_TOKENS,
 };
-use standin::diag::{Source, code, json};
+use standin::diag::{Source, code, json, toml};
 use standin::scenario;
 use standin::vendor::{Catalog, VendorRef};
 
@@ -95,6 +95,12 @@ fn what_a_file_holds_has_limits() {
         let member = |at| format!("[cast.p{at}]\nrole = 'agent'\n");
         is_too_many(&(story.to_owned() + &many(count, &member)))
     });
+    // A larger file is told its first syntax error only.
+    let errors = |bytes: usize| {
+        let text = "=\n".repeat(bytes / 2);
+        toml::parse(&Source::new("a.toml", text)).1.len()
+    };
+    assert!(errors(MAX_RECOVERED) > 1 && errors(MAX_RECOVERED + 2) == 1);
     let keys = |count: usize| {
         let keys: Vec<String> = (0..count).map(|key| format!("\"k{key}\": 1")).collect();
         let (_, problems) = json::parse(&Source::new("a.json", format!("{{{}}}", keys.join(","))));

@@ -15,6 +15,7 @@ mod files;
 mod golden;
 mod handshake;
 mod hostile;
+mod journal;
 mod limits;
 mod model;
 mod policies;
