@@ -11,6 +11,15 @@ use crate::scenario::{Company, Scene, Stage, Turn};
 pub enum Rehearsed {
     /// A request that is not sent.
     Request(RehearsedRequest),
+    /// Something that would not be sent in a run either.
+    Nothing {
+        /// When, in run time.
+        at: Timestamp,
+        /// The number of the conversation.
+        conversation: u32,
+        /// What, and why.
+        told: String,
+    },
     /// An act that could not be made into requests, which no run passes with.
     Dropped {
         /// The act's word.
@@ -63,20 +72,26 @@ pub fn rehearsal(plan: &Plan) -> impl Iterator<Item = Rehearsed> {
 }
 
 fn of_scene(plan: &Plan, number: u32, scene: Scene) -> Vec<Rehearsed> {
-    let happened = match scene.turn {
-        Turn::Done { happened, .. } => happened,
+    let at = scene.at;
+    let nothing = |told| Rehearsed::Nothing { at, conversation: number, told };
+    let (act, happened) = match scene.turn {
+        Turn::Done { act, happened, .. } => (act, happened),
         Turn::Dropped { act, reason } => return vec![Rehearsed::Dropped { act, reason }],
-        Turn::Skipped { .. } => return Vec::new(),
+        Turn::Skipped { act, reason } => {
+            return vec![nothing(format!("`{act}` is left out: {reason}"))];
+        }
     };
-    let sent = happened.payloads.into_iter().filter_map(|payload| {
-        let body = payload.body?;
-        Some(Rehearsed::Request(RehearsedRequest {
-            at: scene.at,
+    let silent = happened.silent.into_iter();
+    let silent = silent.map(|reason| nothing(format!("`{}` sends nothing: {reason}", act.word())));
+    let sent = happened.payloads.into_iter().map(|payload| match payload.body {
+        None => nothing(format!("{} is not subscribed to", payload.event_type)),
+        Some(body) => Rehearsed::Request(RehearsedRequest {
+            at,
             conversation: Some(number),
             event_type: Some(payload.event_type),
             headers: plan.account.headers(&body, 1),
             body,
-        }))
+        }),
     });
-    sent.collect()
+    silent.chain(sent).collect()
 }
