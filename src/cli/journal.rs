@@ -151,7 +151,8 @@ fn list(path: &Path) -> Result<Exit, Failure> {
         let resumed = runs.iter().find(|later| later.started.resumes == Some(*run));
         let end = match (finished, resumed) {
             (Some(RunFinished { verdict, right, deliveries, .. }), _) => {
-                format!("{verdict}, {right} of {deliveries} deliveries right")
+                let deliveries = count(*deliveries, "delivery", "deliveries");
+                format!("{verdict}, {right} of {deliveries} right")
             }
             (None, Some(later)) => format!("interrupted, gone on with as run {}", later.run),
             (None, None) => "interrupted".to_owned(),
