@@ -160,6 +160,33 @@ fn a_run_is_kept_listed_and_told_again() {
 }
 
 #[test]
+fn a_verdict_follows_from_the_journal_alone() {
+    let receivers: [fn(usize, &Came) -> Reply; 3] = [
+        |_, _| Reply::good(),
+        |number, _| Reply::Status(if number % 3 == 2 { 500 } else { 200 }, String::new()),
+        |_, _| Reply::Status(401, String::new()),
+    ];
+    for (vendor, answers) in ["ebbot", "wotnot", "erxes"].into_iter().zip(receivers) {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = Opened::open(&folder.path().join("j.db"), Options::default()).unwrap();
+        let keeping = Keeping { writer: Some(opened.begin()), ..Keeping::default() };
+        let receiver = Receiver::answering(answers);
+        let playing = play(STORY).at(vendor).times(3).keeping(keeping);
+        let mut tally = playing.tally();
+        let played = playing.to(&receiver);
+        let path = opened.path().to_owned();
+        opened.close().unwrap();
+        let records = Journal::open(&path).unwrap().records(1).unwrap();
+        records.iter().for_each(|record| tally.count(record));
+        let Some(What::RunFinished(kept)) = records.last().map(|last| &last.what) else {
+            panic!("{vendor}: the last record is not the end")
+        };
+        assert_eq!(tally.finish(kept.millis), *kept, "{vendor}");
+        assert_eq!(*kept, played.finished, "{vendor}");
+    }
+}
+
+#[test]
 fn a_hundred_kills_lose_nothing() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let mut kills = 0;

@@ -9,7 +9,7 @@ use standin::base::draw::Draw;
 use standin::delivery::{
     Command, Delivery, Endpoint, Engine, Input, Request, Sent, Timer, Transport,
 };
-use standin::policy::Policy;
+use standin::policy::{Parks, Policy};
 use standin::record::{GateState, Met, Outcome, What};
 use standin::vendor::Account;
 
@@ -155,6 +155,8 @@ struct Desk {
     sent: Vec<(i64, String, u32)>,
     states: Vec<(i64, GateState)>,
     settled: Vec<(String, bool, Outcome)>,
+    /// What a failure holds up, where that is not the vendor's.
+    parks: Option<Parks>,
 }
 
 const CONTENT: &str = "ms.MessagingEventNotification.ContentEvent";
@@ -185,12 +187,14 @@ impl Desk {
             sent: Vec::new(),
             states: Vec::new(),
             settled: Vec::new(),
+            parks: None,
         }
     }
 
     /// Something happens: `id` is the conversation and a letter.
     fn submit(&mut self, id: &str, endpoint: u32, event_type: &str) {
-        let policy: Policy = self.account.policy(event_type);
+        let own: Policy = self.account.policy(event_type);
+        let policy = Policy { parks: self.parks.unwrap_or(own.parks), ..own };
         let delivery = Delivery {
             id: id.into(),
             conversation: id[..1].parse().unwrap(),
@@ -342,6 +346,20 @@ fn liveperson_forgets_what_it_kept_too_long() {
     assert_eq!(desk.under_way(), ["1c"], "the next that is not too old is tried at once");
     desk.answer("1c", 200);
     assert_eq!(desk.states.last(), Some(&(3, GateState::Up)));
+}
+
+#[test]
+fn an_endpoint_that_fails_holds_up_no_other() {
+    let mut desk = Desk::of(&[("retention_time", "72h")]);
+    desk.parks = Some(Parks::Endpoint);
+    desk.submit("1a", 1, CONTENT);
+    desk.answer("1a", 500);
+    desk.submit("2a", 1, CONTENT);
+    desk.submit("3a", 2, CONTENT);
+    assert_eq!(desk.under_way(), ["3a"]);
+    desk.pass(2);
+    desk.answer("1a", 200);
+    assert_eq!(desk.under_way(), ["2a", "3a"]);
 }
 
 #[test]

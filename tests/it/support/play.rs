@@ -10,7 +10,7 @@ use standin::config::{FILES_PORT, files_url, receiver_url};
 use standin::delivery::{Dial, Net, Pace, Transport};
 use standin::diag::{Source, render::render};
 use standin::record::{Record, RunFinished, What};
-use standin::run::{Keeping, Plan, run};
+use standin::run::{Keeping, Plan, Tally, run};
 use standin::scenario::{self, Company, Scene, Stage, bundled};
 use standin::vendor::{Account, Catalog, Subscription, Vendor, VendorRef};
 use tokio::sync::mpsc;
@@ -53,6 +53,7 @@ fn vendor(name: &str) -> Arc<Vendor> {
 }
 
 /// A run in the making.
+#[derive(Clone)]
 pub(crate) struct Playing {
     source: Arc<Source>,
     vendor: String,
@@ -151,6 +152,12 @@ impl Playing {
     /// Against this receiver.
     pub(crate) fn to(self, receiver: &Receiver) -> Played {
         self.against(&receiver.url())
+    }
+
+    /// What judges it by its records.
+    pub(crate) fn tally(&self) -> Tally {
+        let plan = self.clone().plan("http://receiver.example.test/");
+        Tally::new(&plan.script, plan.account.vendor.policy.success.clone())
     }
 
     /// What happens in the first conversation, without anything being sent.
