@@ -59,7 +59,11 @@ fn line(plan: &Plan, request: &RehearsedRequest) -> String {
         _ => String::new(),
     };
     let what = request.event_type.as_deref().unwrap_or("the handshake");
-    format!("{at:9.3} s  {conversation}{what}  {} bytes\n", request.body.len())
+    let faults = match request.faults.is_empty() {
+        true => String::new(),
+        false => format!("  with the fault {}", request.faults),
+    };
+    format!("{at:9.3} s  {conversation}{what}  {} bytes{faults}\n", request.body.len())
 }
 
 /// The request as it would be on the wire, as far as the vendor decides it.

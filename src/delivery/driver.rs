@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::engine::{Address, Command, Engine, Input, Sent};
 use super::time::{Due, Group, Pace, Times};
-use super::transport::{Request, Transport};
+use super::transport::{Request, Transport, WireFault};
 use super::{Conversation, Delivery};
 use crate::base::draw::Draw;
 use crate::record::{Met, Method, Outcome, Recorder, Scope, What};
@@ -215,10 +215,12 @@ impl<T: Transport> Driver<T> {
         let endpoint = &delivery.endpoint;
         let (method, url) = address.unwrap_or_else(|| (Method::Post, endpoint.url.clone()));
         let headers = (endpoint.dress)(&delivery.body, sent.attempt);
+        let faults = delivery.faults.on(sent.attempt);
         let what = What::AttemptStarted {
             delivery: delivery.id.clone(),
             attempt: sent.attempt,
             hop: sent.hop,
+            faults: faults.clone(),
             method,
             url: url.to_string(),
             headers: headers.clone(),
@@ -233,14 +235,21 @@ impl<T: Transport> Driver<T> {
             body,
             connect: delivery.policy.connect.unsigned_abs(),
             total: delivery.policy.total.unsigned_abs(),
-            fault: None,
+            fault: WireFault::of(&faults),
         };
+        let lag = faults.lag();
         let conversation = delivery.conversation;
         self.times.of_conversation(conversation).busy += 1;
         let Some(asks) = self.asks.upgrade() else { return };
         let transport = Arc::clone(&self.transport);
         let met = tokio::spawn(async move {
-            if intent.kept().await { transport.send(request).await } else { unsent(UNKEPT) }
+            if !intent.kept().await {
+                return unsent(UNKEPT);
+            }
+            if let Some(lag) = lag {
+                sleep(lag).await;
+            }
+            transport.send(request).await
         });
         tokio::spawn(async move {
             let broke = |error| unsent(&format!("the transport broke: {error}"));

@@ -12,6 +12,8 @@ use serde_json::Value as Json;
 
 pub use recorder::{Entry, Intent, Recorder, Scope};
 
+use crate::fault::Faults;
+
 /// The version of the JSON form.
 const VERSION: u32 = 1;
 
@@ -99,6 +101,8 @@ pub enum What {
         event_type: String,
         /// How well its shape is known: `documented`, `observed`, `inferred`, `assumed`.
         certainty: String,
+        /// What is wrong with it on purpose.
+        faults: Faults,
         /// The body.
         body: String,
     },
@@ -137,6 +141,8 @@ pub enum What {
         attempt: u32,
         /// How many redirects of the attempt came before this request.
         hop: u32,
+        /// What is wrong with it on purpose.
+        faults: Faults,
         /// The request's method.
         method: Method,
         /// Where to.
@@ -208,6 +214,8 @@ pub struct Settled {
     pub event_type: String,
     /// How many attempts it took.
     pub attempts: u32,
+    /// What was wrong with it on purpose.
+    pub faults: Faults,
     /// Whether the vendor is content.
     pub accepted: bool,
     /// What the last attempt met.
@@ -273,6 +281,8 @@ crate::words! {
         Expired = "expired",
         /// It was not sent: the vendor has switched the endpoint off.
         Disabled = "disabled",
+        /// It was not sent, on purpose.
+        Dropped = "dropped",
     }
 }
 

@@ -118,17 +118,24 @@ impl Console {
         settled: &Settled,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let met = &settled.met;
-        if settled.accepted {
-            let line = line((GOOD, "✓"), &settled.event_type, met, settled.attempts);
+        let (met, faults) = (&settled.met, &settled.faults);
+        let mut what = settled.event_type.clone();
+        if !faults.is_empty() {
+            what += &format!(" ({faults}, on purpose)");
+        }
+        let right = faults.judge(met.final_status(), settled.attempts);
+        if right.unwrap_or(settled.accepted) {
+            let line = line((GOOD, "✓"), &what, met, settled.attempts);
             return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
         }
         self.wrong += 1;
-        self.note(met);
+        if faults.is_empty() {
+            self.note(met);
+        }
         if self.is_brief() && self.wrong > MAX_WRONG {
             return Ok(());
         }
-        write!(out, "{}", line((BAD, "✗"), &settled.event_type, met, settled.attempts))?;
+        write!(out, "{}", line((BAD, "✗"), &what, met, settled.attempts))?;
         match record.conversation.filter(|_| self.is_brief()) {
             Some(conversation) => writeln!(out, "{DIM}, conversation {conversation}{DIM:#}")?,
             None => writeln!(out)?,

@@ -5,6 +5,7 @@
 mod handshake;
 mod hint;
 mod player;
+mod post;
 mod rehearsal;
 mod told;
 mod verdict;
@@ -23,6 +24,7 @@ use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::base::shelf::Shelf;
 use crate::delivery::{Course, Dress, Endpoint, Pace, Transport, drive};
+use crate::fault::Group;
 use crate::policy::{Parks, Policy};
 use crate::record::{Entry, FilesTold, Record, Recorder, RunFinished, RunStarted, Scope, What};
 use crate::scenario::Script;
@@ -63,7 +65,13 @@ impl Plan {
     fn redactor(&self) -> Redactor {
         let headers = self.headers.iter();
         let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
-        Redactor::new(self.account.secret_references().chain(headers))
+        let spoiled = if self.script.wants(Group::Token) {
+            self.account.spoiled_secrets()
+        } else {
+            Vec::new()
+        };
+        let spoiled = spoiled.iter().map(|(reference, secret)| (reference.clone(), secret));
+        Redactor::new(self.account.secret_references().chain(headers).chain(spoiled))
     }
 
     /// The headers beside the vendor's, as they are sent.

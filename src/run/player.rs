@@ -6,13 +6,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Plan;
+use super::post::{Letter, Post};
 use super::told::told;
 use crate::base::draw::Draw;
 use crate::delivery::{Delivery, Endpoint, Handle};
+use crate::fault::{Faults, Kind};
 use crate::policy::Policy;
 use crate::record::{Recorder, Scope, What};
 use crate::scenario::{Scene, Stage, Turn};
-use crate::vendor::{Happened, Payload};
+use crate::vendor::Happened;
 
 /// What a conversation is played with.
 pub(super) struct Player {
@@ -44,17 +46,20 @@ impl Player {
             (&self.draw, number),
             plan.start,
         );
-        let mut deliveries = 0;
-        while let Some(Scene { step, at, turn }) = stage.next() {
+        let mut post = Post::new(&plan, number);
+        let mut now = plan.start;
+        while let Some(Scene { step, at, faults, turn }) = stage.next() {
             let spot = Spot { number, step, at };
+            self.send_due(&mut post, number, at).await;
             // What came before has settled by then, so that the report tells it first.
             self.handle.sleep_until(number, at).await;
+            now = at;
             match turn {
                 Turn::Done { act, implied, happened } => {
                     let told = told(&act, &happened.event, stage.conversation());
                     let what = if implied { What::ActImplied(told) } else { What::ActDone(told) };
                     self.tell(spot, what).await;
-                    self.deliver(*happened, spot, &mut deliveries).await;
+                    self.deliver(*happened, spot, (&faults, &mut post)).await;
                 }
                 Turn::Skipped { act, reason } => {
                     self.tell(spot, What::ActSkipped { act: act.to_owned(), reason }).await;
@@ -64,37 +69,58 @@ impl Player {
                 }
             }
         }
+        self.send(post.end(now), number);
+        self.send_due(&mut post, number, Timestamp::MAX).await;
         self.handle.drain(number).await;
     }
 
-    async fn deliver(&self, happened: Happened, spot: Spot, deliveries: &mut u32) {
+    async fn deliver(
+        &self,
+        happened: Happened,
+        spot: Spot,
+        (faults, post): (&Faults, &mut Post<'_>),
+    ) {
         if let Some(reason) = happened.silent {
             let event = happened.event.kind.to_string();
             self.tell(spot, What::ActSilent { event, reason }).await;
         }
-        for Payload { event_type, body, certainty } in happened.payloads {
-            let Some(body) = body else {
+        for payload in happened.payloads {
+            let event_type = payload.event_type.clone();
+            let Some(letter) = Letter::of(payload, (spot.step, spot.at), faults) else {
                 self.tell(spot, What::DeliveryUnsubscribed { event_type }).await;
                 continue;
             };
-            *deliveries += 1;
-            let id = format!("{}-{deliveries}", spot.number);
-            let what = What::DeliveryPlanned {
-                delivery: id.clone(),
-                event_type: event_type.clone(),
-                certainty: certainty.to_string(),
-                body: body.clone(),
-            };
-            self.tell(spot, what).await;
+            for letter in post.letters(letter) {
+                self.tell(spot, letter.planned()).await;
+                if letter.faults.has(Kind::Drop) {
+                    self.tell(spot, What::DeliverySettled(letter.dropped())).await;
+                }
+                self.send(post.put(letter), spot.number);
+            }
+        }
+    }
+
+    /// Sends what was delayed until its time comes, as far as that is before this.
+    async fn send_due(&self, post: &mut Post<'_>, conversation: u32, before: Timestamp) {
+        while let Some((at, letter)) = post.due(before) {
+            self.handle.sleep_until(conversation, at).await;
+            self.send(vec![letter], conversation);
+        }
+    }
+
+    /// Hands deliveries to the engine.
+    fn send(&self, letters: Vec<Letter>, conversation: u32) {
+        for letter in letters {
             self.handle.submit(Delivery {
-                id,
-                conversation: spot.number,
-                step: spot.step,
-                policy: self.policy(&event_type),
-                event_type,
-                body: body.into(),
-                at: spot.at,
-                endpoint: Arc::clone(&self.endpoint),
+                conversation,
+                policy: letter.policy(&self.policy(&letter.event_type)),
+                endpoint: letter.endpoint(&self.plan, &self.endpoint),
+                id: letter.id,
+                step: letter.step,
+                event_type: letter.event_type,
+                body: letter.body.into(),
+                at: letter.at,
+                faults: letter.faults,
             });
         }
     }

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::Plan;
+use super::post::{Letter, Post};
 use crate::base::draw::Draw;
+use crate::fault::Faults;
 use crate::scenario::{Scene, Stage, Turn};
 
 /// What comes of a run that is not played.
@@ -25,10 +27,14 @@ pub enum Rehearsed {
 pub struct RehearsedRequest {
     /// When, in run time.
     pub at: Timestamp,
+    /// The number of the step; nothing for the handshake.
+    pub step: Option<usize>,
     /// The number of the conversation; nothing for the handshake.
     pub conversation: Option<u32>,
     /// The vendor's name for the event; nothing for the handshake.
     pub event_type: Option<String>,
+    /// What is wrong with it on purpose.
+    pub faults: Faults,
     /// The headers, in order.
     pub headers: Vec<(String, String)>,
     /// The body.
@@ -42,14 +48,22 @@ pub fn rehearsal(plan: &Plan) -> impl Iterator<Item = Rehearsed> {
     let handshake = account.vendor.handshake.proof.as_ref().map(|proof| {
         let body = account.handshake_body(proof);
         let headers = account.handshake_headers(&body);
-        let (at, conversation, event_type) = (plan.start, None, None);
-        Rehearsed::Request(RehearsedRequest { at, conversation, event_type, headers, body })
+        Rehearsed::Request(RehearsedRequest {
+            at: plan.start,
+            step: None,
+            conversation: None,
+            event_type: None,
+            faults: Faults::default(),
+            headers,
+            body,
+        })
     });
     let conversations = (1..=plan.conversations).flat_map(move |number| {
         let draw = Draw::of_run(plan.seed);
         let (script, subscription) = (&plan.script, &plan.subscription);
+        let mut post = Post::new(plan, number);
         Stage::new(script, account, subscription, (&draw, number), plan.start)
-            .flat_map(move |scene| of_scene(plan, number, scene))
+            .flat_map(move |scene| of_scene(plan, &mut post, number, scene))
     });
     let redactor = plan.redactor();
     handshake.into_iter().chain(conversations).map(move |mut rehearsed| {
@@ -62,21 +76,25 @@ pub fn rehearsal(plan: &Plan) -> impl Iterator<Item = Rehearsed> {
     })
 }
 
-fn of_scene(plan: &Plan, number: u32, scene: Scene) -> Vec<Rehearsed> {
+fn of_scene(plan: &Plan, post: &mut Post<'_>, number: u32, scene: Scene) -> Vec<Rehearsed> {
     let happened = match scene.turn {
         Turn::Done { happened, .. } => happened,
         Turn::Dropped { act, reason } => return vec![Rehearsed::Dropped { act, reason }],
         Turn::Skipped { .. } => return Vec::new(),
     };
-    let sent = happened.payloads.into_iter().filter_map(|payload| {
-        let body = payload.body?;
-        Some(Rehearsed::Request(RehearsedRequest {
+    let spot = (scene.step, scene.at);
+    let sent = happened.payloads.into_iter();
+    let sent = sent.filter_map(|payload| Letter::of(payload, spot, &scene.faults));
+    let sent = sent.flat_map(|letter| post.letters(letter)).map(|letter| {
+        Rehearsed::Request(RehearsedRequest {
             at: scene.at,
+            step: Some(scene.step),
             conversation: Some(number),
-            event_type: Some(payload.event_type),
-            headers: plan.account.headers(&body, 1),
-            body,
-        }))
+            headers: letter.headers(plan),
+            event_type: Some(letter.event_type),
+            faults: letter.faults,
+            body: letter.body,
+        })
     });
     sent.collect()
 }

@@ -131,7 +131,7 @@ impl Tally {
         if self.settled < self.deliveries {
             return failed("not every delivery has settled".into());
         }
-        if self.right == 0 {
+        if self.right == 0 || self.attempts == 0 {
             return (Verdict::Inconclusive, Some("nothing was sent, so nothing was shown".into()));
         }
         (Verdict::Passed, None)
@@ -148,7 +148,17 @@ struct Right {
 impl Right {
     /// What is wrong with how a delivery ended, if anything.
     fn wrong(&self, settled: &Settled) -> Option<String> {
-        let status = settled.met.final_status();
+        let (status, faults) = (settled.met.final_status(), &settled.faults);
+        let what = if faults.is_empty() {
+            format!("`{}`", settled.event_type)
+        } else {
+            format!("`{}` with the fault `{faults}`", settled.event_type)
+        };
+        let met = met_in_words(&settled.met);
+        if let Some(right) = faults.judge(status, settled.attempts) {
+            let expected = faults.expects(settled.attempts);
+            return (!right).then(|| format!("{what} {met}; a good receiver {expected}"));
+        }
         let is_in = |set: &StatusSet| status.is_some_and(|status| set.contains(status));
         let wanted = match &self.verify {
             Some(verify) if !is_in(verify) => format!("the scenario wants {verify}"),
@@ -156,9 +166,8 @@ impl Right {
             None if !is_in(&StatusSet::good()) => format!("right is {}", StatusSet::good()),
             _ => return None,
         };
-        let met = met_in_words(&settled.met);
         let wanted = status.map(|_| format!("; {wanted}")).unwrap_or_default();
-        Some(format!("`{}` {met}{wanted}", settled.event_type))
+        Some(format!("{what} {met}{wanted}"))
     }
 }
 

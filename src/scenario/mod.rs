@@ -9,6 +9,7 @@ mod bundled;
 mod cast;
 mod check;
 mod dry;
+mod faults;
 mod forms;
 mod plan;
 mod rounds;
@@ -23,7 +24,7 @@ pub use cast::CastMember;
 pub use check::check;
 pub use forms::ScenarioForm;
 pub use schema::schema;
-pub use script::{Script, Step};
+pub use script::{Everywhere, Script, Step};
 pub use stage::{Scene, Stage, Turn};
 
 use std::sync::Arc;

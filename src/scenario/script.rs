@@ -12,6 +12,7 @@ use crate::base::duration::Span;
 use crate::base::fake::LOCALES;
 use crate::conversation::{Act, Conversation, Person, Role, Variable, Who};
 use crate::diag::Place;
+use crate::fault::{Faults, Group};
 use crate::policy::StatusSet;
 use crate::template::{Body, Line, TooLarge};
 use crate::vendor::{Account, Subscription};
@@ -32,11 +33,22 @@ pub struct Script {
     pub alone: bool,
     /// What an endpoint is sent, by vendor.
     pub subscribe: BTreeMap<String, Subscription>,
+    /// What is wrong on purpose with deliveries whose step has no faults.
+    pub faults: Everywhere,
     /// Which answers are right, where the file says it.
     pub verify: Option<StatusSet>,
     /// The vendors among those it was checked for that cannot play it, with the revision where that
     /// is not the documentation's, and why.
     pub cannot: BTreeMap<String, String>,
+}
+
+/// What is wrong on purpose with deliveries, whatever step they are of.
+#[derive(Clone, Debug, Default)]
+pub struct Everywhere {
+    /// What.
+    pub faults: Faults,
+    /// Only with about one of so many; with every one without this.
+    pub one_in: Option<u64>,
 }
 
 /// One step.
@@ -50,6 +62,8 @@ pub struct Step {
     pub place: Place,
     /// The name of its values among those of the conversation.
     pub label: String,
+    /// What is wrong on purpose with its deliveries.
+    pub faults: Faults,
     /// The name by which others refer to it.
     pub(super) id: Option<String>,
     pub(super) after: Option<Span>,
@@ -125,6 +139,12 @@ pub(super) struct Play {
 }
 
 impl Script {
+    /// Whether faults about this are wanted anywhere.
+    pub fn wants(&self, group: Group) -> bool {
+        let steps = self.steps.iter().map(|step| &step.faults);
+        steps.chain([&self.faults.faults]).any(|faults| faults.of(group).is_some())
+    }
+
     /// The conversation of this number at an account.
     pub(super) fn play(
         &self,

@@ -11,6 +11,7 @@ use super::dry::unplayable;
 use super::script::{Heard, Play, Script, Step};
 use crate::base::draw::Draw;
 use crate::conversation::{Act, Conversation};
+use crate::fault::Faults;
 use crate::vendor::{Account, Happened, Session, Subscription};
 
 /// A conversation on its way: an iterator over its scenes.
@@ -24,6 +25,7 @@ pub struct Stage<'a> {
     now: Timestamp,
     step: usize,
     label: &'a str,
+    faults: Faults,
     heard: Heard,
     cues: VecDeque<Cue>,
 }
@@ -35,6 +37,8 @@ pub struct Scene {
     pub step: usize,
     /// When, in run time.
     pub at: Timestamp,
+    /// What is wrong on purpose with what is sent for it.
+    pub faults: Faults,
     /// What.
     pub turn: Turn,
 }
@@ -97,6 +101,7 @@ impl<'a> Stage<'a> {
             now: start,
             step: 0,
             label: "",
+            faults: Faults::default(),
             heard: Heard::default(),
             cues: VecDeque::new(),
         }
@@ -109,6 +114,7 @@ impl<'a> Stage<'a> {
 
     fn begin(&mut self, step: &'a Step) -> Scene {
         (self.step, self.label) = (step.number, &step.label);
+        self.faults.clone_from(&step.faults);
         self.heard.begin(step, self.conversation().messages.len());
         let played = match self.play.step(step, (self.session.conversation(), &self.heard)) {
             Ok(played) => played,
@@ -173,7 +179,7 @@ impl<'a> Stage<'a> {
     }
 
     fn scene(&self, turn: Turn) -> Scene {
-        Scene { step: self.step, at: self.now, turn }
+        Scene { step: self.step, at: self.now, faults: self.faults.clone(), turn }
     }
 }
 

@@ -9,6 +9,7 @@ use standin::base::draw::Draw;
 use standin::delivery::{
     Command, Delivery, Endpoint, Engine, Input, Request, Sent, Timer, Transport,
 };
+use standin::fault::Faults;
 use standin::policy::Policy;
 use standin::record::{GateState, Met, Outcome, What};
 use standin::vendor::Account;
@@ -200,6 +201,7 @@ impl Desk {
             at: self.now,
             endpoint: Arc::clone(&self.endpoints[&endpoint]),
             policy: Arc::new(policy),
+            faults: Faults::default(),
         };
         self.step(Input::Submit(delivery));
     }
