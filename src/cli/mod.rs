@@ -18,6 +18,7 @@ mod schema;
 mod secrets;
 mod send;
 mod setup;
+mod shrink;
 mod vendors;
 mod watch;
 

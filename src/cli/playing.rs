@@ -1,6 +1,7 @@
 //! What `run` and `send` have in common: to whom, from which seed, and how it is told.
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,6 +14,7 @@ use super::dry::{Form, rehearse};
 use super::progress::Progress;
 use super::receivers::{Receivers, allowed};
 use super::setup::{Setup, instant, subscription, until_interrupted, while_serving_files};
+use super::shrink::shrink;
 use super::{Exit, Failure, print};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
@@ -56,17 +58,19 @@ pub(super) struct Playing {
 }
 
 /// How several runs follow each other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RunPace {
     /// How many go on at once.
     pub(super) jobs: usize,
     /// Whether none is started once one was not right.
     pub(super) fail_fast: bool,
+    /// Where what is left of the first run that fails is written.
+    pub(super) shrink: Option<PathBuf>,
 }
 
 impl Default for RunPace {
     fn default() -> Self {
-        Self { jobs: 1, fail_fast: false }
+        Self { jobs: 1, fail_fast: false, shrink: None }
     }
 }
 
@@ -175,6 +179,7 @@ impl Playing {
         let (sinks, queues): (Vec<_>, Vec<_>) =
             plans.iter().map(|_| mpsc::channel(RECORD_QUEUE)).unzip();
         let telling = tokio::task::spawn_blocking(move || tell(queues, report, &progress));
+        let shrinks = pace.shrink.as_ref().map(|file| (file, plans.clone()));
         let went_wrong = AtomicBool::new(false);
         let played = stream::iter(plans.into_iter().zip(sinks)).map(|(plan, sink)| async {
             if pace.fail_fast && went_wrong.load(Ordering::Relaxed) {
@@ -189,6 +194,14 @@ impl Playing {
         telling.await.map_err(|error| anyhow::anyhow!("the report broke: {error}"))??;
         if finished.len() > 1 && !self.json {
             print(format_args!("{}\n", total(&finished)))?;
+        }
+        if let Some((file, plans)) = shrinks {
+            let failed = |run: &Option<RunFinished>| {
+                run.as_ref().is_some_and(|run| run.verdict == Verdict::Failed)
+            };
+            if let Some(place) = finished.iter().position(failed) {
+                shrink(&plans[place], file, dial).await?;
+            }
         }
         let passed = |run: &RunFinished| run.verdict == Verdict::Passed;
         let all = finished.iter().all(|run| run.as_ref().is_some_and(passed));

@@ -5,14 +5,16 @@
 
 mod recorder;
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::ser::{Error as _, SerializeMap as _};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value as Json;
 
 pub use recorder::{Entry, Intent, Recorder, Scope};
 
-use crate::fault::Faults;
+use crate::fault::{Fault, Faults, Profile};
 
 /// The version of the JSON form.
 const VERSION: u32 = 1;
@@ -190,6 +192,35 @@ pub struct RunStarted {
     pub conversations: u32,
     /// Where the payloads go.
     pub url: String,
+    /// The faults that were drawn for it.
+    pub chaos: Option<Chaos>,
+}
+
+/// Faults that were drawn for a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chaos {
+    /// From which.
+    pub profile: Profile,
+    /// Which, by step.
+    pub schedule: Vec<Planned>,
+}
+
+/// A fault that was drawn for a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The number of the step.
+    pub step: usize,
+    /// What is wrong with its deliveries.
+    pub fault: Fault,
+}
+
+impl fmt::Display for Chaos {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |planned: &Planned| format!("{} at step {}", planned.fault, planned.step);
+        let told: Vec<String> = self.schedule.iter().map(told).collect();
+        formatter.write_str(if told.is_empty() { "no fault" } else { "" })?;
+        formatter.write_str(&told.join(", "))
+    }
 }
 
 /// An act as it is told.

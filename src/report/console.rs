@@ -81,6 +81,9 @@ impl Console {
             "{DIM}{many} to {}, seed {}, start {}, {} clock{DIM:#}",
             run.url, run.seed, run.start, run.clock
         )?;
+        if let Some(chaos) = &run.chaos {
+            writeln!(out, "{NOTE}chaos:{NOTE:#} {}: {chaos}", chaos.profile)?;
+        }
         if let Some(differs) = &run.differs {
             writeln!(out, "{NOTE}note:{NOTE:#} {differs}")?;
         }
@@ -250,13 +253,16 @@ impl Console {
                 "help: does the receiver have the credentials of `standin secrets {id}`?"
             )?;
         }
-        let many = match run.conversations {
+        let mut more = match run.conversations {
             1 => String::new(),
             many => format!(" --conversations {many}"),
         };
+        if let Some(chaos) = &run.chaos {
+            more += &format!(" --chaos {}", chaos.profile);
+        }
         writeln!(
             out,
-            "again: standin run {} --vendor {} --to {} --seed {}{many}",
+            "again: standin run {} --vendor {} --to {} --seed {}{more}",
             run.file, run.vendor, run.url, run.seed
         )
     }

@@ -2,6 +2,7 @@
 //!
 //! It never prints. What happens leaves as records; the verdict follows from them.
 
+mod chaos;
 mod handshake;
 mod hint;
 mod player;
@@ -30,6 +31,7 @@ use crate::record::{Entry, FilesTold, Record, Recorder, RunFinished, RunStarted,
 use crate::scenario::Script;
 use crate::vendor::{Account, Subscription};
 
+pub use chaos::{schedule, smallest};
 pub use rehearsal::{Rehearsed, RehearsedRequest, rehearsal};
 pub use verdict::Tally;
 
@@ -201,6 +203,7 @@ fn started(plan: &Plan) -> RunStarted {
         clock: if plan.pace == Pace::Virtual { "virtual" } else { "real" }.to_owned(),
         conversations: plan.conversations,
         url: plan.url.to_string(),
+        chaos: plan.script.chaos.clone(),
     }
 }
 

@@ -55,8 +55,18 @@ pub fn check(
     }
     let name = form.name.as_ref().map_or(file, |name| name.as_str()).to_owned();
     let file = file.to_owned();
-    let script =
-        Script { name, file, cast, steps, alone: false, subscribe, faults, verify, cannot };
+    let script = Script {
+        name,
+        file,
+        cast,
+        steps,
+        alone: false,
+        subscribe,
+        faults,
+        chaos: None,
+        verify,
+        cannot,
+    };
     problems.or(Some(script))
 }
 
@@ -130,6 +140,7 @@ impl Checker<'_> {
             number: entry.step + 1,
             round: entry.round,
             place: key.place,
+            table: step.place.clone(),
             label,
             faults: step.fault.as_ref().map_or_else(Faults::default, |own| self.faults(own)),
             id: step.id.as_ref().map(|id| id.value.clone()),

@@ -7,6 +7,7 @@
 mod acts;
 mod bundled;
 mod cast;
+mod chaos;
 mod check;
 mod dry;
 mod faults;

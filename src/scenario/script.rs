@@ -14,6 +14,7 @@ use crate::conversation::{Act, Conversation, Person, Role, Variable, Who};
 use crate::diag::Place;
 use crate::fault::{Faults, Group};
 use crate::policy::StatusSet;
+use crate::record::Chaos;
 use crate::template::{Body, Line, TooLarge};
 use crate::vendor::{Account, Subscription};
 
@@ -35,6 +36,8 @@ pub struct Script {
     pub subscribe: BTreeMap<String, Subscription>,
     /// What is wrong on purpose with deliveries whose step has no faults.
     pub faults: Everywhere,
+    /// The faults among those of its steps that were drawn, and not written.
+    pub chaos: Option<Chaos>,
     /// Which answers are right, where the file says it.
     pub verify: Option<StatusSet>,
     /// The vendors among those it was checked for that cannot play it, with the revision where that
@@ -58,8 +61,10 @@ pub struct Step {
     pub number: usize,
     /// In which round it happens, from 1.
     pub round: u32,
-    /// Where it stands.
+    /// Where its act stands.
     pub place: Place,
+    /// Where its table begins.
+    pub(super) table: Place,
     /// The name of its values among those of the conversation.
     pub label: String,
     /// What is wrong on purpose with its deliveries.

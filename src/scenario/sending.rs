@@ -25,6 +25,7 @@ impl Script {
                 number,
                 round: 1,
                 place: place.clone(),
+                table: place.clone(),
                 label: format!("{}.{number}", act.word()),
                 faults: Faults::default(),
                 id: None,
@@ -42,6 +43,7 @@ impl Script {
             alone: true,
             subscribe: BTreeMap::new(),
             faults: Everywhere::default(),
+            chaos: None,
             verify: None,
             cannot: BTreeMap::new(),
         }

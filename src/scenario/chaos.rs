@@ -1,0 +1,52 @@
+//! A script with a schedule of faults, and its file with them written at their steps.
+
+use super::script::{Script, Step};
+use crate::fault::Faults;
+use crate::record::Chaos;
+
+impl Script {
+    /// The script with this schedule, in place of one that it may have.
+    #[must_use]
+    pub fn with_chaos(&self, chaos: Chaos) -> Self {
+        let mut script = self.clone();
+        let own = |chaos: &Chaos, step: &Step| {
+            chaos.schedule.iter().find(|planned| planned.step == step.number).cloned()
+        };
+        for step in &mut script.steps {
+            if let Some(planned) = own(&chaos, step) {
+                step.faults = Faults(vec![planned.fault]);
+            } else if self.chaos.as_ref().is_some_and(|before| own(before, step).is_some()) {
+                step.faults = Faults::default();
+            }
+        }
+        script.chaos = Some(chaos);
+        script
+    }
+
+    /// The script's file with its schedule written at the steps, so that it plays by itself. All
+    /// else stays as it is, comments too; `about` is the first of them.
+    pub fn written(&self, about: &str) -> String {
+        let mut text = self.steps.first().map_or("", |step| &step.place.source.text).to_owned();
+        let mut schedule = self.chaos.clone().map_or_else(Vec::new, |chaos| chaos.schedule);
+        schedule.sort_by_key(|planned| std::cmp::Reverse(planned.step));
+        for planned in schedule {
+            let Some(step) = self.steps.iter().find(|step| step.number == planned.step) else {
+                continue;
+            };
+            let from = step.table.span.start;
+            if text[from..].starts_with('{') {
+                text.insert_str(from + 1, &format!(" fault = \"{}\",", planned.fault));
+            } else {
+                let line = text[from..].find('\n').map_or(text.len(), |end| from + end);
+                text.insert_str(line, &format!("\nfault = \"{}\"", planned.fault));
+            }
+        }
+        // Values are drawn by the scenario's name, which is the file's where it has none.
+        let name = if self.name == self.file {
+            format!("name = {:?}\n", self.name)
+        } else {
+            String::new()
+        };
+        format!("{about}{name}{text}")
+    }
+}
