@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::secrets::{quoted, variable};
 use crate::base::text::{count, escape};
+use crate::fault::Kind;
 use crate::run::{Plan, Rehearsed, RehearsedRequest, rehearsal};
 
 /// How requests are shown.
@@ -34,9 +35,13 @@ pub(super) fn rehearse(plan: &Plan, form: Form, out: &mut dyn Write) -> io::Resu
                 continue;
             }
         };
+        let line = line(plan, &request);
+        if request.faults.has(Kind::Drop) {
+            writeln!(out, "{comment}{}, so not at all", line.trim_end())?;
+            continue;
+        }
         requests += 1;
         bytes += request.body.len();
-        let line = line(plan, &request);
         match form {
             Form::Lines => write!(out, "{line}")?,
             Form::Whole => writeln!(out, "{line}{}", whole(plan, &request))?,
@@ -59,9 +64,10 @@ fn line(plan: &Plan, request: &RehearsedRequest) -> String {
         _ => String::new(),
     };
     let what = request.event_type.as_deref().unwrap_or("the handshake");
-    let faults = match request.faults.is_empty() {
-        true => String::new(),
-        false => format!("  with the fault {}", request.faults),
+    let faults = if request.faults.is_empty() {
+        String::new()
+    } else {
+        format!("  with the fault {}", request.faults)
     };
     format!("{at:9.3} s  {conversation}{what}  {} bytes{faults}\n", request.body.len())
 }

@@ -255,7 +255,7 @@ fn strike(plan: &mut Plan, profile: Profile) -> Problems {
     if chaos.schedule.is_empty() {
         let message = format!("{} can have no fault of `{profile}` here", plan.account.vendor.name);
         let problem = Problem::anywhere(code::VENDOR_CANNOT, message);
-        return problem.help("choose another profile with `--chaos`").into();
+        return problem.help("choose another profile, or leave faults out of the file").into();
     }
     plan.script = Arc::new(plan.script.with_chaos(chaos));
     Problems::new()

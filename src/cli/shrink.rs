@@ -9,7 +9,7 @@ use super::init::write_new;
 use super::{Failure, note};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
-use crate::base::text::count;
+use crate::base::text::{count, escape};
 use crate::delivery::{Dial, Net};
 use crate::record::{Chaos, Planned, RunFinished, Verdict};
 use crate::run::{self, Plan, smallest};
@@ -35,7 +35,10 @@ pub(super) async fn shrink(plan: &Plan, file: &Path, dial: &Dial) -> Result<(), 
         1 => String::new(),
         many => format!(" --conversations {many}"),
     };
-    let again = format!("standin run {} --vendor {vendor} --seed {seed}{many}", file.display());
+    let again = format!(
+        "standin run {} --vendor {vendor} --seed {seed}{many}",
+        escape(&file.display().to_string())
+    );
     let about = format!(
         "# What is left of `--chaos {profile}` at {vendor} that still fails: {told}.\n# {again} --to URL\n\n"
     );

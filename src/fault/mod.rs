@@ -50,7 +50,8 @@ crate::words! {
 }
 
 /// Declares every fault: its name, the amount that it has unless one is written, what it is about,
-/// what a good receiver does, and what it is in a line.
+/// what a good receiver does, and what it is in a line. In this order they are done to a body: JSON
+/// is edited before it is nested too deep for that, and spelled otherwise at last.
 macro_rules! faults {
     ($($kind:ident = $word:literal $(: $amount:literal)?, $group:ident, $expects:ident, $about:literal;)*) => {
         crate::words! {
@@ -96,13 +97,13 @@ faults! {
     TruncatedToken = "truncated_token", Token, Refusal, "Its token or its signature is cut in half.";
     ForeignToken = "foreign_token", Token, Refusal, "It has the token of another account, or is signed with its secret.";
     ReSerialised = "re_serialised", Token, Refusal, "It is signed over the same JSON in another spelling, not over the bytes that are sent.";
-    Charset = "charset", Body, Usual, "It says that it is in another charset, and has only characters that are the same in both.";
-    Escaping = "escaping", Body, Usual, "In its texts, all but letters and digits are written as `\\u…`, which means the same.";
     UnknownType = "unknown_type", Body, NoCrash, "It is of an event type that nobody knows.";
-    ExtraField = "extra_field", Body, Usual, "It has one more field than is documented.";
     MissingField = "missing_field", Body, NoCrash, "It lacks one of its fields, drawn from the seed.";
     Huge = "huge": "1MiB", Body, NoCrash, "It has a text of so many bytes.";
+    ExtraField = "extra_field", Body, Usual, "It has one more field than is documented.";
     Deep = "deep": "200", Body, NoCrash, "It has a field of lists nested so deep.";
+    Escaping = "escaping", Body, Usual, "In its texts, all but letters and digits are written as `\\u…`, which means the same.";
+    Charset = "charset", Body, Usual, "It says that it is in another charset, and has only characters that are the same in both.";
     BodyCut = "body_cut", Wire, Anything, "Half of its body comes, and then the end.";
     Length = "length": "+1", Wire, Anything, "Its content length is one more than its body has; `length:-1` is one less.";
     SlowBody = "slow_body", Wire, Usual, "Its body comes in small pieces with waits between them.";
@@ -128,6 +129,9 @@ impl Fault {
     /// Reads a fault as it is written: `reorder`, `delay:2s`. The error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, amount) = text.split_once(':').map_or((text, None), |(n, a)| (n, Some(a)));
+        if text.contains(char::is_control) {
+            return Err("a fault is written in one line".into());
+        }
         let kind = Kind::of_word(name).ok_or_else(|| format!("there is no fault `{name}`"))?;
         let text = if amount.is_some() { text } else { kind.usual() };
         let amount = Amount::parse(kind, text.split_once(':').map(|(_, amount)| amount))?;
@@ -299,6 +303,7 @@ mod tests {
             "deep:0",
             "deep:1000000",
             "status:42",
+            "delay:2s\n",
         ] {
             assert!(Fault::parse(wrong).is_err(), "{wrong}");
         }

@@ -69,7 +69,7 @@ impl<'a> Post<'a> {
         let id = format!("{}-{}", self.conversation, self.numbered);
         let faults = self.faults(&id, payload.faults);
         let body = self.plan.account.body_with(payload.body, &faults, (&self.draw, &id));
-        let mut letter = Letter { id, faults, body, ..payload };
+        let mut letter = Letter { id, body, faults, ..payload };
         let first = self.first.get_or_insert_with(|| letter.clone());
         let (again, suffix) = match letter.faults.of(Group::Order).map(|fault| fault.kind) {
             Some(Kind::Duplicate) => (letter.clone(), "again"),
@@ -118,9 +118,10 @@ impl<'a> Post<'a> {
                 if held.is_empty() {
                     *wanted = amount.number();
                 }
+                let at = letter.at;
                 held.push(letter);
                 if held.len() >= *wanted {
-                    return std::mem::take(held);
+                    return leaving(at, std::mem::take(held));
                 }
             }
             _ => return self.with_reordered(letter),
@@ -129,7 +130,8 @@ impl<'a> Post<'a> {
     }
 
     fn with_reordered(&mut self, letter: Letter) -> Vec<Letter> {
-        [letter].into_iter().chain(std::mem::take(&mut self.reordered)).collect()
+        let behind = leaving(letter.at, std::mem::take(&mut self.reordered));
+        [letter].into_iter().chain(behind).collect()
     }
 
     fn delay(&mut self, at: Timestamp, letter: Letter) {
@@ -140,7 +142,7 @@ impl<'a> Post<'a> {
     pub(super) fn due(&mut self, by: Timestamp) -> Option<(Timestamp, Letter)> {
         let first = self.delayed.first_entry().filter(|first| first.key().0 <= by)?;
         let ((at, _), letter) = first.remove_entry();
-        Some((at, letter))
+        Some((at, Letter { at, ..letter }))
     }
 
     /// The conversation has ended: gives what still waited for others. What is late is due later.
@@ -152,8 +154,13 @@ impl<'a> Post<'a> {
         }
         let mut rest = std::mem::take(&mut self.reordered);
         rest.append(&mut self.held.1);
-        rest
+        leaving(now, rest)
     }
+}
+
+/// Deliveries that were held back and are due now.
+fn leaving(at: Timestamp, letters: Vec<Letter>) -> Vec<Letter> {
+    letters.into_iter().map(|letter| Letter { at, ..letter }).collect()
 }
 
 impl Letter {

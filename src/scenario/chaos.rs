@@ -26,7 +26,8 @@ impl Script {
     /// The script's file with its schedule written at the steps, so that it plays by itself. All
     /// else stays as it is, comments too; `about` is the first of them.
     pub fn written(&self, about: &str) -> String {
-        let mut text = self.steps.first().map_or("", |step| &step.place.source.text).to_owned();
+        let source = self.steps.first().map(|step| &step.place.source);
+        let mut text = source.map_or_else(String::new, |source| source.text.clone());
         let mut schedule = self.chaos.clone().map_or_else(Vec::new, |chaos| chaos.schedule);
         schedule.sort_by_key(|planned| std::cmp::Reverse(planned.step));
         for planned in schedule {
@@ -42,11 +43,13 @@ impl Script {
             }
         }
         // Values are drawn by the scenario's name, which is the file's where it has none.
-        let name = if self.name == self.file {
-            format!("name = {:?}\n", self.name)
-        } else {
+        let is_named = source
+            .is_none_or(|source| super::read(source).is_ok_and(|draft| draft.form.name.is_some()));
+        let name = if is_named {
             String::new()
+        } else {
+            format!("name = {}\n", serde_json::Value::from(self.name.as_str()))
         };
-        format!("{about}{name}{text}")
+        format!("{about}{name}{}", text.trim_start_matches('\u{feff}'))
     }
 }

@@ -68,9 +68,10 @@ impl Account {
         };
         for (at, (name, _)) in attempts[0].iter().enumerate() {
             // What a type of content says beside itself decides nothing about JSON.
-            let bare = |value: &str| match name.eq_ignore_ascii_case("content-type") {
-                true => value.split(';').next().unwrap_or_default().trim().to_owned(),
-                false => value.to_owned(),
+            let is_type = name.eq_ignore_ascii_case("content-type");
+            let bare = |value: &str| {
+                let end = value.find(';').filter(|_| is_type).unwrap_or(value.len());
+                value[..end].to_owned()
             };
             let expected = attempts.iter().map(|headers| bare(&headers[at].1));
             let found = header(name).map(|value| bare(&value));

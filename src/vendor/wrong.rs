@@ -21,23 +21,21 @@ const CHARSET: &str = "iso-8859-1";
 impl Account {
     /// What the vendor does so that a fault cannot be wanted of its deliveries, if it cannot.
     pub fn cannot(&self, kind: Kind) -> Option<&'static str> {
-        match kind.group() {
-            Group::Token if self.verified_headers("{}", 1).is_empty() => {
-                Some("sends neither a token nor a signature")
-            }
-            Group::Token
-                if kind == Kind::ReSerialised && self.vendor.requests.signature.is_none() =>
-            {
-                Some("signs nothing")
-            }
-            _ => None,
+        let fault = Fault::parse(kind.word()).ok().filter(|_| kind.group() == Group::Token)?;
+        let sample = r#"{"a":"b"}"#;
+        if self.verified_headers(sample, 1).is_empty() {
+            return Some("sends neither a token nor a signature");
         }
+        let is_wrong = self.unverified(sample, 1, &fault) != self.headers(sample, 1);
+        (!is_wrong).then_some("signs no body")
     }
 
     /// A body with these faults. What they draw is drawn by the name of the delivery.
     pub fn body_with(&self, body: String, faults: &Faults, (draw, id): (&Draw, &str)) -> String {
         let mut body = body;
-        for fault in &faults.0 {
+        let mut faults = faults.0.clone();
+        faults.sort_by_key(|fault| fault.kind);
+        for fault in &faults {
             body = match fault.kind {
                 Kind::UnknownType => edited(&body, |json| self.rename(json)),
                 Kind::MissingField => edited(&body, |json| lose(json, draw, id)),
@@ -140,7 +138,7 @@ impl Account {
                 (format!("${{secret.{name}.{kind}}}"), Secret::given(value))
             })
         });
-        spoiled.collect()
+        spoiled.filter(|(_, secret)| !secret.expose().is_empty()).collect()
     }
 
     /// Gives an event a name that nobody knows, wherever its name is.

@@ -56,7 +56,7 @@ fn at(vendor: &str, scenario: &str, receiver: &Receiver) -> Played {
 fn words(came: &[Came]) -> Vec<usize> {
     let word = |came: &Came| {
         let is_in = |word: &&str| came.body.contains(&word[..4]);
-        WORDS.iter().position(|word| is_in(&word)).unwrap() + 1
+        WORDS.iter().position(is_in).unwrap() + 1
     };
     came.iter().map(word).collect()
 }
@@ -422,6 +422,34 @@ fn several_faults_meet_in_one_delivery() {
 }
 
 #[test]
+fn bodies_are_edited_before_they_are_nested_too_deep_and_spelled_at_last() {
+    let receiver = Receiver::agreeing();
+    at("ebbot", &story("[\"escaping\", \"deep:200\", \"unknown_type\"]"), &receiver);
+    let body = receiver.events()[1].body.clone();
+    assert!(body.contains("\"topic\":\"standin\\u002eunknown\""), "{body}");
+    assert!(body.contains(&"[".repeat(200)), "{body}");
+}
+
+#[test]
+fn what_is_late_on_purpose_is_not_too_old_to_be_sent() {
+    for fault in ["straggler", "delay:30s", "reorder", "hold:4"] {
+        let receiver = good("liveperson");
+        let playing = play(&wanted(fault)).at("liveperson").subscribing(messages("liveperson"));
+        let played = playing.choosing("retention_time", "2s").to(&receiver);
+        assert_eq!(played.finished.verdict, Verdict::Passed, "{:?}", played.finished.reason);
+        assert_eq!(receiver.events().len(), 4, "{fault}");
+    }
+}
+
+#[test]
+fn half_of_the_shortest_secret_is_nothing_to_look_for() {
+    let folder = configured("[vendor.wotnot]\nsecret = { token = \"x\" }\n");
+    std::fs::write(folder.path().join("story.toml"), wanted("truncated_token")).unwrap();
+    let run = ["run", "story.toml", "--vendor", "wotnot", "--dry-run"];
+    assert_eq!(standin_in(folder.path(), &run).status.code(), Some(0));
+}
+
+#[test]
 fn a_fault_is_told_as_wanted() {
     let folder = configured("");
     std::fs::write(folder.path().join("story.toml"), wanted("wrong_token")).unwrap();
@@ -435,6 +463,12 @@ fn a_fault_is_told_as_wanted() {
     assert!(told.contains("(wrong_token, on purpose)") && !told.contains('✗'), "{told}");
     let told = run(&["--dry-run"]);
     assert!(told.contains("with the fault wrong_token"), "{told}");
+    std::fs::write(folder.path().join("drop.toml"), wanted("drop")).unwrap();
+    let dry =
+        ["run", "drop.toml", "--vendor", "ebbot", "--dry-run", "--events", "chat.user.message"];
+    let dry = stdout(&standin_in(folder.path(), &dry));
+    assert!(dry.contains("with the fault drop, so not at all"), "{dry}");
+    assert!(dry.contains("3 requests, "), "{dry}");
     let told = run(&["--json"]);
     assert!(
         told.contains(r#""faults":["wrong_token"]"#) && told.contains(r#""faults":[]"#),
