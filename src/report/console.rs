@@ -82,7 +82,7 @@ impl Console {
             run.url, run.seed, run.start, run.clock
         )?;
         if let Some(chaos) = &run.chaos {
-            writeln!(out, "{NOTE}chaos:{NOTE:#} {}: {chaos}", chaos.profile)?;
+            writeln!(out, "{NOTE}chaos {}:{NOTE:#} {chaos}", chaos.profile)?;
         }
         if let Some(differs) = &run.differs {
             writeln!(out, "{NOTE}note:{NOTE:#} {differs}")?;

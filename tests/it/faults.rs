@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value as Json;
 use standin::fault::{Group, Kind};
 use standin::record::{Outcome, Settled, Verdict, What};
@@ -126,20 +127,47 @@ fn a_duplicate_is_a_delivery_of_its_own_and_a_retry_is_not() {
 }
 
 #[test]
-fn held_deliveries_come_at_once() {
-    let receiver = Receiver::to_events(|_, _| Reply::good().after(Duration::from_millis(200)));
-    let played = at("ebbot", &wanted("hold:3"), &receiver);
-    let mut under_way: usize = 0;
-    let mut most = 0;
-    for record in &played.records {
-        match &record.what {
-            What::AttemptStarted { .. } => under_way += 1,
-            What::AttemptFinished { .. } => under_way -= 1,
-            _ => {}
+fn what_comes_at_once_does_not_wait_for_answers() {
+    for (fault, at_once) in [("hold:3", 3), ("duplicate:5ms", 2), ("duplicate", 1), ("reorder", 1)]
+    {
+        let receiver = Receiver::to_events(|_, _| Reply::good().after(Duration::from_millis(200)));
+        let played = at("ebbot", &wanted(fault), &receiver);
+        let (mut under_way, mut most) = (0_usize, 0);
+        for record in &played.records {
+            match &record.what {
+                What::AttemptStarted { .. } => under_way += 1,
+                What::AttemptFinished { .. } => under_way -= 1,
+                _ => {}
+            }
+            most = most.max(under_way);
         }
-        most = most.max(under_way);
+        assert_eq!(most, at_once, "{fault}");
     }
-    assert_eq!(most, 3);
+}
+
+#[test]
+fn what_is_late_is_late_by_the_seed() {
+    let receiver = Receiver::agreeing();
+    let started = |fault: &str, seed: u64| -> Vec<(String, Timestamp)> {
+        let scenario = wanted(fault);
+        let playing = play(&scenario).at("ebbot").seed(seed).subscribing(messages("ebbot"));
+        let played = playing.to(&receiver);
+        let started = played.records.into_iter().filter_map(|record| match record.what {
+            What::AttemptStarted { delivery, .. } => Some((delivery, record.run_time)),
+            _ => None,
+        });
+        started.collect()
+    };
+    for fault in ["straggler", "delay:2s", "reorder"] {
+        let first = started(fault, 1);
+        assert_eq!(started(fault, 1), first, "{fault}");
+        assert_ne!(started(fault, 2), first, "{fault}");
+        assert_eq!(first.len(), 4, "{fault}");
+    }
+    let times = started("delay:2s", 1);
+    let [first, .., late] = &times[..] else { panic!("{times:?}") };
+    let seconds = late.1.duration_since(first.1).as_secs_f64();
+    assert!(late.0 == "1-2" && (2.0..2.1).contains(&seconds), "{times:?}");
 }
 
 #[test]
