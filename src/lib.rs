@@ -17,6 +17,7 @@ pub mod fidelity;
 pub mod run;
 
 pub mod delivery;
+pub mod journal;
 pub mod report;
 pub mod scenario;
 

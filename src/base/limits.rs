@@ -54,7 +54,13 @@ pub const MAX_REDIRECTS: u32 = 20;
 /// How long a receiver's `Retry-After` may make a delivery wait, unless its vendor says otherwise.
 pub const RETRY_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// Records that may wait for the report before the engine waits.
-pub const RECORD_QUEUE: usize = 8_192;
+pub const RECORD_QUEUE: usize = 1_024;
+/// Records that the journal writes in one transaction.
+pub const JOURNAL_BATCH: usize = 512;
+/// Pages of 4 KiB that a journal may have: 2 GiB.
+pub const MAX_JOURNAL_PAGES: u32 = 524_288;
+/// How long attempts that are under way may take to end once somebody interrupts.
+pub const DRAIN: Duration = Duration::from_secs(10);
 /// Problems of one check that are drawn; the rest are counted.
 pub const MAX_DRAWN: usize = 20;
 /// Characters of a source line that are drawn.

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod clock;
+pub mod crash;
 pub mod draw;
 pub mod duration;
 pub mod fake;

@@ -18,7 +18,7 @@ use crate::diag::{Problem, code};
 use crate::listen::{Receiver, serve};
 use crate::record::{Record, What};
 use crate::report::{Console, Detail, Report as _};
-use crate::run::{self, Plan};
+use crate::run::{self, Keeping, Plan};
 use crate::scenario;
 
 /// Plays a conversation for you to watch
@@ -66,6 +66,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
                 conversations: 1,
                 account,
                 files,
+                keeping: Keeping::default(),
             };
             run::run(plan, net, Clock::System, sink).await
         })

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::setup::{Setup, interrupt, runtime};
+use super::setup::{Interrupts, Setup, runtime};
 use super::{Exit, Failure, Global, note};
 use crate::base::text::count;
 use crate::diag::Problems;
@@ -37,7 +37,7 @@ pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<Exit, Failure
     let accounts = accounts(args.vendor.as_deref(), &setup)?;
     runtime()?.block_on(async {
         let receiver = Receiver::new(accounts.clone(), args.wrong.clone());
-        let interrupted = interrupt().await;
+        let mut interrupts = Interrupts::listen()?;
         let counted = Arc::new(Counted::default());
         let counting = Arc::clone(&counted);
         let serving = serve(receiver, args.port, move |received| counting.show(received))
@@ -48,7 +48,7 @@ pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<Exit, Failure
             note(format_args!("{:<12} http://{}/{path}", account.vendor.id, serving.address));
         }
         note(format_args!("{}; Ctrl-C ends it", mode(&args.wrong)));
-        interrupted.await.context("cannot wait for Ctrl-C")?;
+        interrupts.next().await;
         serving.stop().await;
         note(counted.told());
         Ok(Exit::Passed)

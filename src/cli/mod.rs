@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod dry;
 mod init;
+mod journal;
 mod listen;
 mod man;
 mod playing;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::base::crash;
 use crate::base::text::escape;
 use crate::diag::Problems;
 use crate::diag::render::render;
@@ -60,6 +62,7 @@ impl From<Verdict> for Exit {
         match verdict {
             Verdict::Passed => Self::Passed,
             Verdict::Failed | Verdict::Inconclusive => Self::Failed,
+            Verdict::Interrupted => Self::Interrupted,
         }
     }
 }
@@ -146,6 +149,8 @@ enum Command {
     Schema(schema::SchemaArgs),
     /// Prints the fixed test credentials that a receiver must be given
     Secrets(secrets::SecretsArgs),
+    /// Shows what is kept of runs, and sends it again
+    Journal(journal::JournalArgs),
     /// Prints the completions of a shell
     Completions(completions::CompletionsArgs),
     /// Writes the manual's pages, one for each command
@@ -154,11 +159,17 @@ enum Command {
 
 /// Carries out the command line of this process.
 pub fn main() -> ExitCode {
+    if cfg!(debug_assertions)
+        && let Ok(point) = std::env::var("STANDIN_CRASH_AT")
+    {
+        crash::wish(&point);
+    }
     let cli = Cli::parse();
     let exit = match cli.command {
         Command::Demo(args) => demo::demo(&args, &cli.global),
         Command::Run(args) => run::run(&args, &cli.global),
         Command::Send(args) => send::send(&args, &cli.global),
+        Command::Journal(args) => journal::journal(&args, &cli.global),
         Command::Listen(args) => listen::listen(&args, &cli.global),
         Command::Check(args) => check::check(&args, &cli.global),
         Command::Vendors(args) => vendors::vendors(&args, &cli.global),

@@ -2,29 +2,31 @@
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use futures_util::stream::{self, StreamExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use url::Url;
 
 use super::dry::{Form, rehearse};
+use super::journal::{Keep, Todo};
 use super::progress::Progress;
 use super::receivers::{Receivers, allowed};
-use super::setup::{Setup, instant, subscription, until_interrupted, while_serving_files};
+use super::setup::{Interrupts, Setup, instant, runtime, subscription, while_serving_files};
 use super::shrink::shrink;
-use super::{Exit, Failure, print};
+use super::{Exit, Failure, note, print};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
 use crate::base::secret::Secret;
 use crate::config::Start;
 use crate::delivery::{Dial, Net, Pace};
 use crate::diag::{Problem, Problems, code};
-use crate::record::{Record, RunFinished, Verdict};
+use crate::record::{Record, RunFinished, Verdict, What};
 use crate::report::{Console, Detail, JsonLines, Report};
-use crate::run::{self, Plan};
+use crate::run::{self, Keeping, Plan};
 use crate::scenario::Script;
 use crate::vendor::{Subscription, Vendor};
 
@@ -34,6 +36,8 @@ use crate::vendor::{Subscription, Vendor};
 pub(super) struct Playing {
     #[command(flatten)]
     pub(super) receivers: Receivers,
+    #[command(flatten)]
+    keep: Keep,
     /// What everything random is drawn from; the same seed sends the same bytes
     #[arg(long, env = "STANDIN_SEED", value_parser = seed, allow_negative_numbers = true)]
     seed: Option<u64>,
@@ -111,6 +115,7 @@ impl Playing {
             pace: Pace::Virtual,
             conversations: 1,
             files: Arc::default(),
+            keeping: Keeping::default(),
         };
         let egress = self.receivers.egress();
         let mut plans = Vec::new();
@@ -150,17 +155,34 @@ impl Playing {
             return dry_run(&plans, form);
         }
         let dial = Dial::new(self.receivers.egress());
-        until_interrupted(async {
-            self.receivers.wait(&plans, &dial).await?;
-            while_serving_files(setup.config.files_port, async |files| {
-                let plans = plans.into_iter().zip(1..).map(|(plan, number)| Plan {
-                    number,
-                    files: Arc::clone(&files),
-                    ..plan
-                });
-                self.play(plans.collect(), pace, &dial).await
-            })
-            .await
+        let (stop, stopped) = watch::channel(false);
+        runtime()?.block_on(async {
+            let mut interrupts = Interrupts::listen()?;
+            let mut playing = pin!(async {
+                self.receivers.wait(&plans, &dial).await?;
+                while_serving_files(setup.config.files_port, async |files| {
+                    let plans = plans.into_iter().zip(1..).map(|(plan, number)| Plan {
+                        number,
+                        files: Arc::clone(&files),
+                        keeping: Keeping { stop: Some(stopped.clone()), ..plan.keeping },
+                        ..plan
+                    });
+                    self.play(plans.collect(), pace, &dial).await
+                })
+                .await
+            });
+            tokio::select! {
+                exit = &mut playing => return exit,
+                () = interrupts.next() => {}
+            }
+            // What is under way may end; whoever cannot wait interrupts once more.
+            let _ = stop.send(true);
+            let exit = tokio::select! {
+                exit = playing => exit?,
+                () = interrupts.next() => Exit::Interrupted,
+            };
+            note(format_args!("interrupted{}", self.keep.how_to_go_on()));
+            Ok(exit)
         })
     }
 
@@ -175,13 +197,19 @@ impl Playing {
         let report: Box<dyn Report> =
             if self.json { Box::new(JsonLines) } else { Box::new(Console::new(detail)) };
         let is_brief = self.quiet || plans.iter().any(|plan| plan.conversations > 1);
-        let progress = Progress::new(plans.len(), is_brief && !self.json);
-        let (sinks, queues): (Vec<_>, Vec<_>) =
-            plans.iter().map(|_| mpsc::channel(RECORD_QUEUE)).unzip();
-        let telling = tokio::task::spawn_blocking(move || tell(queues, report, &progress));
         let shrinks = pace.shrink.as_ref().map(|file| (file, plans.clone()));
+        let journal = self.keep.open()?;
+        let todo = self.keep.todo(journal.as_ref(), plans)?;
+        let progress = Progress::new(todo.len(), is_brief && !self.json);
+        let (sinks, queues): (Vec<_>, Vec<_>) =
+            todo.iter().map(|_| mpsc::channel(RECORD_QUEUE)).unzip();
+        let telling = tokio::task::spawn_blocking(move || tell(queues, report, &progress));
         let went_wrong = AtomicBool::new(false);
-        let played = stream::iter(plans.into_iter().zip(sinks)).map(|(plan, sink)| async {
+        let played = stream::iter(todo.into_iter().zip(sinks)).map(|(todo, sink)| async {
+            let plan = match todo {
+                Todo::Play(plan) => *plan,
+                Todo::Tell(records) => return tell_again(records, sink).await,
+            };
             if pace.fail_fast && went_wrong.load(Ordering::Relaxed) {
                 return None;
             }
@@ -192,21 +220,44 @@ impl Playing {
         });
         let finished: Vec<_> = played.buffered(pace.jobs).collect().await;
         telling.await.map_err(|error| anyhow::anyhow!("the report broke: {error}"))??;
+        if let Some(journal) = journal {
+            journal.close().map_err(anyhow::Error::from)?;
+        }
         if finished.len() > 1 && !self.json {
             print(format_args!("{}\n", total(&finished)))?;
+        }
+        let is_over = |run: &Option<RunFinished>| {
+            run.as_ref().is_some_and(|run| run.verdict == Verdict::Interrupted)
+        };
+        if finished.iter().any(is_over) {
+            return Ok(Exit::Interrupted);
         }
         if let Some((file, plans)) = shrinks {
             let failed = |run: &Option<RunFinished>| {
                 run.as_ref().is_some_and(|run| run.verdict == Verdict::Failed)
             };
-            if let Some(place) = finished.iter().position(failed) {
-                shrink(&plans[place], file, dial).await?;
+            if let Some(place) = finished.iter().position(failed)
+                && !shrink(&plans[place], file, dial).await?
+            {
+                return Ok(Exit::Interrupted);
             }
         }
         let passed = |run: &RunFinished| run.verdict == Verdict::Passed;
         let all = finished.iter().all(|run| run.as_ref().is_some_and(passed));
         Ok(if all { Exit::Passed } else { Exit::Failed })
     }
+}
+
+/// Tells a run that was played before.
+async fn tell_again(records: Vec<Record>, sink: mpsc::Sender<Record>) -> Option<RunFinished> {
+    let mut finished = None;
+    for record in records {
+        if let What::RunFinished(run) = &record.what {
+            finished = Some(run.clone());
+        }
+        let _ = sink.send(record).await;
+    }
+    finished
 }
 
 /// Tells what the plans would send. A reader that has gone away is no failure of ours.

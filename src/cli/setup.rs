@@ -1,15 +1,13 @@
 //! What commands share: configuration, vendors, scenarios, receivers, out of flags and files.
 
 use std::cell::OnceCell;
-use std::future::poll_fn;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::task::Poll;
 
 use jiff::Timestamp;
 #[cfg(unix)]
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, Failure, Global, note};
 use crate::base::clock::Clock;
@@ -274,31 +272,33 @@ pub(super) fn instant(start: Start) -> Timestamp {
     }
 }
 
-/// Ends when Ctrl-C is pressed, or when the process is asked to end, as CI and containers do.
-#[cfg(unix)]
-async fn interrupted() -> io::Result<()> {
-    let mut asked = signal(SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed,
-        _ = asked.recv() => Ok(()),
+/// What asks the process to end: Ctrl-C, and where there is such a thing, SIGTERM.
+pub(super) struct Interrupts {
+    #[cfg(unix)]
+    signals: [Signal; 2],
+}
+
+impl Interrupts {
+    /// Listens from now on.
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            signals: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?],
+        })
     }
-}
 
-/// Ends when Ctrl-C is pressed.
-#[cfg(not(unix))]
-async fn interrupted() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
-}
-
-/// Listens for an interruption from now on; what is given ends when it comes.
-pub(super) async fn interrupt() -> impl Future<Output = io::Result<()>> {
-    let mut pressed = Box::pin(interrupted());
-    let now = poll_fn(|context| Poll::Ready(pressed.as_mut().poll(context))).await;
-    async move {
-        match now {
-            Poll::Ready(result) => result,
-            Poll::Pending => pressed.await,
+    /// Waits until the process is asked to end.
+    pub(super) async fn next(&mut self) {
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate] = &mut self.signals;
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
         }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
     }
 }
 
@@ -307,10 +307,10 @@ pub(super) fn until_interrupted(
     work: impl Future<Output = Result<Exit, Failure>>,
 ) -> Result<Exit, Failure> {
     runtime()?.block_on(async {
-        let interrupted = interrupt().await;
+        let mut interrupts = Interrupts::listen()?;
         tokio::select! {
             exit = work => exit,
-            _ = interrupted => {
+            () = interrupts.next() => {
                 note("interrupted");
                 Ok(Exit::Interrupted)
             }

@@ -15,19 +15,27 @@ use crate::record::{Chaos, Planned, RunFinished, Verdict};
 use crate::run::{self, Plan, smallest};
 
 /// Plays a run that has failed again and again, with ever fewer of its faults, and writes what is
-/// left of it.
-pub(super) async fn shrink(plan: &Plan, file: &Path, dial: &Dial) -> Result<(), Failure> {
-    let Some(chaos) = &plan.script.chaos else { return Ok(()) };
+/// left of it. Gives whether nobody interrupted.
+pub(super) async fn shrink(plan: &Plan, file: &Path, dial: &Dial) -> Result<bool, Failure> {
+    let Some(chaos) = &plan.script.chaos else { return Ok(true) };
     let with = |schedule: &[Planned]| {
         let chaos = Chaos { profile: chaos.profile, schedule: schedule.to_vec() };
         Plan { script: Arc::new(plan.script.with_chaos(chaos)), ..plan.clone() }
     };
-    let mut runs = 0;
+    let (mut runs, mut interrupted) = (0, false);
     let fails = async |schedule: &[Planned]| {
+        if interrupted {
+            return false;
+        }
         runs += 1;
-        replay(with(schedule), dial).await.verdict == Verdict::Failed
+        let verdict = replay(with(schedule), dial).await.verdict;
+        interrupted = verdict == Verdict::Interrupted;
+        verdict == Verdict::Failed
     };
     let left = smallest(&chaos.schedule, fails).await;
+    if interrupted {
+        return Ok(false);
+    }
     let script = with(&left).script;
     let told = script.chaos.as_ref().map(ToString::to_string).unwrap_or_default();
     let (vendor, profile, seed) = (plan.account.vendor.full_id(), chaos.profile, plan.seed);
@@ -47,7 +55,7 @@ pub(super) async fn shrink(plan: &Plan, file: &Path, dial: &Dial) -> Result<(), 
         (count(chaos.schedule.len(), "fault", "faults"), count(runs, "run", "runs"));
     note(format_args!("shrunk {before} to {} in {runs}: {told}", left.len()));
     note(format_args!("again: {again} --to {}", plan.url));
-    Ok(())
+    Ok(true)
 }
 
 /// Plays a plan without telling it.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
-use super::setup::{config_path, interrupt, runtime};
+use super::setup::{Interrupts, config_path, runtime};
 use super::{Exit, Failure, Global, note, tell};
 use crate::base::text::count;
 
@@ -51,8 +51,11 @@ pub(super) fn watch(
 fn interrupted() -> Result<mpsc::Receiver<()>, Failure> {
     let (tell, told) = mpsc::channel();
     let runtime = runtime()?;
-    let pressed = runtime.block_on(interrupt());
-    std::thread::spawn(move || drop(runtime.block_on(pressed).map(|()| tell.send(()))));
+    let mut interrupts = runtime.block_on(async { Interrupts::listen() })?;
+    std::thread::spawn(move || {
+        runtime.block_on(interrupts.next());
+        let _ = tell.send(());
+    });
     Ok(told)
 }
 

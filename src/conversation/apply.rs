@@ -23,7 +23,7 @@ impl Conversation {
             Act::Open { channel, assignee, .. } => self.open(by, channel, assignee.as_ref(), at),
             Act::Say { kind, text, data, .. } => {
                 let message = Message {
-                    ids: Made::new(),
+                    ids: Made::default(),
                     kind: kind.clone(),
                     word: String::new(),
                     text: text.clone(),
@@ -127,7 +127,7 @@ impl Conversation {
         self.changed_at = at;
         self.reply_due = self.due(at);
         self.joined.push(by.member.name.clone());
-        let head = DialogHead { kind: DialogKind::Main, ids: Made::new() };
+        let head = DialogHead { kind: DialogKind::Main, ids: Made::default() };
         self.dialogs.push(Dialog {
             head: Arc::new(head),
             state: State::Open,
@@ -298,7 +298,7 @@ impl Conversation {
                 let entity = Entity {
                     name: name.clone(),
                     kind: kind.clone(),
-                    ids: Made::new(),
+                    ids: Made::default(),
                     fields: fields.clone(),
                     created_at: at,
                     updated_at: at,
@@ -411,7 +411,7 @@ fn event(kind: EventKind, by: Person, at: Timestamp) -> Event {
         entity: None,
         before: None,
         details: Map::new(),
-        ids: Made::new(),
+        ids: Made::default(),
     }
 }
 

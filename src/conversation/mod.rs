@@ -19,12 +19,32 @@ pub use message::{Dialog, DialogHead, DialogKind, Message};
 pub use person::{Member, Part, Person, Role};
 pub use state::{Conversation, Habits, Implied, Refusal, State};
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use crate::template::Value;
 
-/// What a vendor's `[ids]` made for one thing, by name.
-pub type Made = Map<String, Json>;
+/// What a vendor's `[ids]` made for one thing, by name. There are a few of them in everything that
+/// each of thousands of conversations holds, so they lie close together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Made(Vec<(Box<str>, Json)>);
+
+impl Made {
+    /// Adds a value; there is none of the name yet.
+    pub fn insert(&mut self, name: &str, value: Json) {
+        self.0.reserve_exact(1);
+        self.0.push((name.into(), value));
+    }
+
+    /// The value of this name.
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        self.0.iter().find(|(own, _)| &**own == name).map(|(_, value)| value)
+    }
+
+    /// The values with their names.
+    pub fn into_entries(self) -> impl Iterator<Item = (String, Json)> {
+        self.0.into_iter().map(|(name, value)| (name.into(), value))
+    }
+}
 
 /// A made value, which stands before the model's own of the same name.
 fn made<'a>(made: &'a Made, name: &str) -> Option<Value<'a>> {

@@ -134,7 +134,7 @@ impl Conversation {
     /// A conversation that has not begun.
     pub fn new(number: u32, cast: Vec<Person>, habits: Habits) -> Self {
         Self {
-            ids: Made::new(),
+            ids: Made::default(),
             habits,
             cast,
             number,

@@ -15,8 +15,10 @@ use super::engine::{Address, Command, Engine, Input, Sent};
 use super::time::{Due, Group, Pace, Times};
 use super::transport::{Request, Transport, WireFault};
 use super::{Conversation, Delivery};
+use crate::base::crash;
 use crate::base::draw::Draw;
-use crate::record::{Met, Method, Outcome, Recorder, Scope, What};
+use crate::policy::InDoubt;
+use crate::record::{Known, Met, Method, Origin, Outcome, Recorder, Scope, What};
 
 /// Why a request is not sent whose intent could not be kept.
 pub const UNKEPT: &str = "it could not be written down, so it was not sent";
@@ -34,6 +36,8 @@ pub struct Course {
     pub shared: bool,
     /// What everything random is drawn from.
     pub draw: Draw,
+    /// What is known of attempts from before the run was interrupted.
+    pub known: Arc<Known>,
 }
 
 /// What players ask of the driver.
@@ -42,6 +46,7 @@ enum Ask {
     Sleep(Conversation, Timestamp, oneshot::Sender<()>),
     Drain(Conversation, oneshot::Sender<()>),
     Finished(Conversation, Sent, Met),
+    Stop(oneshot::Sender<()>),
 }
 
 /// A player's way to the driver.
@@ -59,6 +64,13 @@ impl Handle {
         let (wake, woken) = oneshot::channel();
         let _ = self.0.send(Ask::Sleep(conversation, at, wake));
         let _ = woken.await;
+    }
+
+    /// Starts nothing more, and waits until what is under way has ended.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        let _ = self.0.send(Ask::Stop(done));
+        let _ = stopped.await;
     }
 
     /// Waits until everything of the conversation has settled. It is over then.
@@ -84,6 +96,9 @@ pub fn drive<T: Transport>(transport: Arc<T>, recorder: Recorder, course: Course
         start: course.start,
         began: Instant::now(),
         asks: asks.downgrade(),
+        known: course.known,
+        in_flight: 0,
+        stop: None,
     };
     tokio::spawn(driver.run(asked));
     Handle(asks)
@@ -99,6 +114,10 @@ struct Driver<T> {
     start: Timestamp,
     began: Instant,
     asks: mpsc::WeakUnboundedSender<Ask>,
+    known: Arc<Known>,
+    in_flight: usize,
+    /// Who waits until what is under way has ended, where nothing more is to be started.
+    stop: Option<oneshot::Sender<()>>,
 }
 
 impl<T: Transport> Driver<T> {
@@ -113,16 +132,19 @@ impl<T: Transport> Driver<T> {
             };
             let Some(ask) = ask else { return };
             let conversation = match ask {
-                Some(ask) => Some(self.answer(ask).await),
+                Some(ask) => self.answer(ask).await,
                 None => None,
             };
+            if self.stop.is_some() && self.in_flight == 0 {
+                return;
+            }
             self.advance(conversation).await;
         }
     }
 
     /// Does what is asked; gives whose time may go on.
-    async fn answer(&mut self, ask: Ask) -> Conversation {
-        match ask {
+    async fn answer(&mut self, ask: Ask) -> Option<Conversation> {
+        let conversation = match ask {
             Ask::Submit(delivery) => {
                 let conversation = delivery.conversation;
                 self.step(self.times.group(conversation), Input::Submit(delivery)).await;
@@ -140,11 +162,17 @@ impl<T: Transport> Driver<T> {
                 conversation
             }
             Ask::Finished(conversation, sent, met) => {
+                self.in_flight -= 1;
                 self.times.of_conversation(conversation).busy -= 1;
                 self.step(self.times.group(conversation), Input::Finished(sent, met)).await;
                 conversation
             }
-        }
+            Ask::Stop(done) => {
+                self.stop = Some(done);
+                return None;
+            }
+        };
+        Some(conversation)
     }
 
     /// Lets everything go on whose moment has come, and those end whose deliveries have settled.
@@ -199,7 +227,10 @@ impl<T: Transport> Driver<T> {
         let now = self.now(group);
         for command in self.engine.step(now, input) {
             match command {
-                Command::Send(delivery, sent, address) => self.send(delivery, sent, address).await,
+                Command::Send(delivery, sent, address) if self.stop.is_none() => {
+                    self.send(delivery, sent, address).await;
+                }
+                Command::Send(..) => {}
                 Command::SetTimer(conversation, timer, at) => {
                     self.times.of_conversation(conversation).wait(at, Due::Timer(timer));
                 }
@@ -216,11 +247,16 @@ impl<T: Transport> Driver<T> {
         let (method, url) = address.unwrap_or_else(|| (Method::Post, endpoint.url.clone()));
         let headers = (endpoint.dress)(&delivery.body, sent.attempt);
         let faults = delivery.faults.on(sent.attempt);
+        let (origin, met) = self.known.attempt(&delivery.id, sent.attempt, sent.hop);
+        let is_reported =
+            origin == Origin::Recovered && delivery.policy.in_doubt == InDoubt::Report;
+        let met = is_reported.then(in_doubt).or_else(|| met.cloned());
         let what = What::AttemptStarted {
             delivery: delivery.id.clone(),
             attempt: sent.attempt,
             hop: sent.hop,
             faults: faults.clone(),
+            origin,
             method,
             url: url.to_string(),
             headers: headers.clone(),
@@ -240,16 +276,25 @@ impl<T: Transport> Driver<T> {
         let lag = faults.lag();
         let conversation = delivery.conversation;
         self.times.of_conversation(conversation).busy += 1;
+        self.in_flight += 1;
         let Some(asks) = self.asks.upgrade() else { return };
         let transport = Arc::clone(&self.transport);
         let met = tokio::spawn(async move {
             if !intent.kept().await {
                 return unsent(UNKEPT);
             }
-            if let Some(lag) = lag {
-                sleep(lag).await;
-            }
-            transport.send(request).await
+            crash::point("intent");
+            let met = match (met, lag) {
+                (Some(met), _) => met,
+                (None, lag) => {
+                    if let Some(lag) = lag {
+                        sleep(lag).await;
+                    }
+                    transport.send(request).await
+                }
+            };
+            crash::point("met");
+            met
         });
         tokio::spawn(async move {
             let broke = |error| unsent(&format!("the transport broke: {error}"));
@@ -284,6 +329,11 @@ impl<T: Transport> Driver<T> {
         let after: Duration = self.times.next()?.duration_since(self.start).try_into().ok()?;
         Some(self.began + after.div_f64(speed))
     }
+}
+
+fn in_doubt() -> Met {
+    let reason = "it may have gone out before the run was interrupted, and is not sent twice";
+    Met::failure(Outcome::InDoubt, reason, 0)
 }
 
 fn unsent(reason: &str) -> Met {

@@ -14,7 +14,7 @@ use crate::base::draw::Draw;
 use crate::conversation::Role;
 use crate::diag::{At, Form as _, Named, Node, Problem, Problems, Source, code, toml};
 use crate::form;
-use crate::scenario::{self, Draft, ScenarioForm, Script, Stage, Turn};
+use crate::scenario::{self, Company, Draft, ScenarioForm, Script, Stage, Turn};
 use crate::vendor::{Account, Subscription, Vendor, Wanted};
 
 pub use compare::{Difference, compare};
@@ -136,7 +136,8 @@ pub fn sent(
     start: Timestamp,
 ) -> Option<String> {
     let subscription = Subscription::to(event_type);
-    let stage = Stage::new(script, account, &subscription, (&Draw::of_run(seed), 1), start);
+    let company = Company::new(script, account, Draw::of_run(seed), start);
+    let stage = Stage::new(script, account, &subscription, (&company, 1));
     let payloads = stage.flat_map(|scene| match scene.turn {
         Turn::Done { happened, .. } => happened.payloads,
         Turn::Skipped { .. } | Turn::Dropped { .. } => Vec::new(),

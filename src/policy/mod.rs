@@ -34,6 +34,8 @@ pub struct Policy {
     pub hold: Option<SignedDuration>,
     /// What switches an endpoint off.
     pub disable: Disable,
+    /// What becomes of an attempt that may have gone out before the run was interrupted.
+    pub in_doubt: InDoubt,
     /// How long a connection may take to be made.
     pub connect: SignedDuration,
     /// How long an attempt may take as a whole.
@@ -62,6 +64,16 @@ crate::words! {
         Endpoint = "endpoint",
         /// Everything for every endpoint of the account.
         Account = "account",
+    }
+}
+
+crate::words! {
+    /// What becomes of an attempt of which nobody knows whether it went out.
+    pub enum InDoubt {
+        /// It is sent, perhaps for the second time.
+        Resend = "resend",
+        /// It is told, and counts as failed.
+        Report = "report",
     }
 }
 
@@ -141,6 +153,7 @@ mod tests {
             parks: Parks::Conversation,
             hold: None,
             disable: Disable::default(),
+            in_doubt: InDoubt::Resend,
             connect: SECOND,
             total: SECOND,
         }

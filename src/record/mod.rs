@@ -3,15 +3,19 @@
 //! They are the only thing that leaves the engine: reports are made of them, verdicts follow from
 //! them, `--json` prints them. The JSON form is public; `v` changes when it does.
 
+mod known;
 mod recorder;
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::de::Error as _;
 use serde::ser::{Error as _, SerializeMap as _};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
+pub use known::{Known, Shaken};
 pub use recorder::{Entry, Intent, Recorder, Scope};
 
 use crate::fault::{Fault, Faults, Profile};
@@ -39,7 +43,7 @@ pub struct Record {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum What {
     /// A run began.
     #[serde(rename = "run.started")]
@@ -47,6 +51,8 @@ pub enum What {
     /// An endpoint was asked whether it agrees.
     #[serde(rename = "handshake.sent")]
     HandshakeSent {
+        /// Where the attempt comes from.
+        origin: Origin,
         /// Its address.
         url: String,
         /// The request's body.
@@ -106,7 +112,7 @@ pub enum What {
         /// What is wrong with it on purpose.
         faults: Faults,
         /// The body.
-        body: String,
+        body: Arc<str>,
     },
     /// A payload is not sent, since the endpoint did not subscribe to its type.
     #[serde(rename = "delivery.unsubscribed")]
@@ -145,6 +151,8 @@ pub enum What {
         hop: u32,
         /// What is wrong with it on purpose.
         faults: Faults,
+        /// Where it comes from.
+        origin: Origin,
         /// The request's method.
         method: Method,
         /// Where to.
@@ -172,7 +180,7 @@ pub enum What {
 }
 
 /// What a run is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
     /// What the scenario is called.
     pub scenario: String,
@@ -192,6 +200,10 @@ pub struct RunStarted {
     pub conversations: u32,
     /// Where the payloads go.
     pub url: String,
+    /// What the first conversation sends, as a hash: another one is another run.
+    pub digest: String,
+    /// The run of the journal that this one goes on from, which was interrupted.
+    pub resumes: Option<i64>,
     /// The faults that were drawn for it.
     pub chaos: Option<Chaos>,
 }
@@ -224,7 +236,7 @@ impl fmt::Display for Chaos {
 }
 
 /// An act as it is told.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActTold {
     /// The act's key.
     pub act: String,
@@ -237,7 +249,7 @@ pub struct ActTold {
 }
 
 /// How a delivery ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settled {
     /// The delivery.
     pub delivery: String,
@@ -254,7 +266,7 @@ pub struct Settled {
 }
 
 /// What may be wrong with a receiver that answers 401 or 403.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuthHint {
     /// The vendor's name for the event that was refused.
     pub event_type: String,
@@ -267,7 +279,7 @@ pub struct AuthHint {
 }
 
 /// A usual mistake of somebody who verifies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mistake {
     /// How the value is made then: behind "made".
     pub made: String,
@@ -306,6 +318,8 @@ crate::words! {
         BodyIncomplete = "body_incomplete",
         /// The host's addresses may not be sent to; nothing was sent.
         EgressBlocked = "egress_blocked",
+        /// Nobody knows: the process ended before it was written down.
+        InDoubt = "in_doubt",
         /// The request could not be made.
         Unsendable = "unsendable",
         /// It was not sent: it had waited longer than the vendor keeps what it could not deliver.
@@ -332,6 +346,18 @@ crate::words! {
 }
 
 crate::words! {
+    /// Where an attempt comes from.
+    pub enum Origin {
+        /// It goes out.
+        Sent = "sent",
+        /// It went out before the run was interrupted, and what it met is known.
+        Replayed = "replayed",
+        /// It may have gone out before the run was interrupted, and what it met is in doubt.
+        Recovered = "recovered",
+    }
+}
+
+crate::words! {
     /// The method of a request.
     pub enum Method {
         /// With a body.
@@ -342,7 +368,7 @@ crate::words! {
 }
 
 /// What an attempt met, in full.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Met {
     /// What.
     pub outcome: Outcome,
@@ -398,11 +424,13 @@ crate::words! {
         Failed = "failed",
         /// Nothing was shown, right or wrong.
         Inconclusive = "inconclusive",
+        /// It was ended before its end.
+        Interrupted = "interrupted",
     }
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunFinished {
     /// The verdict.
     pub verdict: Verdict,
@@ -429,7 +457,7 @@ pub struct RunFinished {
 }
 
 /// What became of links to built-in files.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FilesTold {
     /// How many there were.
     pub links: usize,
@@ -437,6 +465,35 @@ pub struct FilesTold {
     pub fetched: usize,
     /// Why none can be, where none can.
     pub cannot: Option<String>,
+}
+
+/// A record as it is written.
+#[derive(Deserialize)]
+struct Written {
+    seq: u64,
+    kind: String,
+    run_time: Timestamp,
+    wall_time: Timestamp,
+    run: u32,
+    conversation: Option<u32>,
+    step: Option<usize>,
+    data: Json,
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let written = Written::deserialize(from)?;
+        let what = Json::Object([(written.kind, written.data)].into_iter().collect());
+        Ok(Self {
+            seq: written.seq,
+            run_time: written.run_time,
+            wall_time: written.wall_time,
+            run: written.run,
+            conversation: written.conversation,
+            step: written.step,
+            what: serde_json::from_value(what).map_err(D::Error::custom)?,
+        })
+    }
 }
 
 impl Serialize for Record {

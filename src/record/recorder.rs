@@ -65,18 +65,19 @@ impl Recorder {
     }
 
     /// Records something. Waits while the sink is full; a sink that is gone wants no more.
-    pub async fn tell(&self, scope: Scope, what: What) {
-        self.send(scope, what, None).await;
+    pub fn tell(&self, scope: Scope, what: What) -> impl Future<Output = ()> + Send {
+        self.send(self.entry(scope, what))
     }
 
     /// Records something that must be kept before it is done.
     pub async fn intend(&self, scope: Scope, what: What) -> Intent {
         let (kept, intent) = oneshot::channel();
-        self.send(scope, what, Some(kept)).await;
+        self.send(Entry { kept: Some(kept), ..self.entry(scope, what) }).await;
         Intent(intent)
     }
 
-    async fn send(&self, scope: Scope, what: What, kept: Option<oneshot::Sender<()>>) {
+    /// A record of something, for whoever hands it on by themselves.
+    pub fn entry(&self, scope: Scope, what: What) -> Entry {
         let record = Record {
             seq: 0,
             run_time: scope.at,
@@ -86,7 +87,11 @@ impl Recorder {
             step: scope.step,
             what: redacted(&self.redactor, what),
         };
-        let _ = self.sink.send(Entry { record, kept }).await;
+        Entry { record, kept: None }
+    }
+
+    async fn send(&self, entry: Entry) {
+        let _ = self.sink.send(entry).await;
     }
 }
 
@@ -102,7 +107,7 @@ fn redacted(redactor: &Redactor, mut what: What) -> What {
         met.location.iter_mut().chain(met.reason.iter_mut()).for_each(text);
     };
     match &mut what {
-        What::HandshakeSent { url, body } => {
+        What::HandshakeSent { url, body, .. } => {
             text(url);
             text(body);
         }
@@ -111,7 +116,11 @@ fn redacted(redactor: &Redactor, mut what: What) -> What {
             met(answered);
             wrong.iter_mut().for_each(text);
         }
-        What::DeliveryPlanned { body, .. } => text(body),
+        What::DeliveryPlanned { body, .. } => {
+            let mut redacted = body.to_string();
+            text(&mut redacted);
+            *body = redacted.into();
+        }
         What::AttemptStarted { url, headers, .. } => {
             text(url);
             headers.iter_mut().for_each(|(_, value)| text(value));

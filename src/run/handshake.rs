@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::delivery::{Endpoint, Request, Transport, UNKEPT};
-use crate::record::{Met, Method, Outcome, Recorder, Scope, What};
+use crate::record::{Met, Method, Outcome, Recorder, Scope, Shaken, What};
 
 /// Asks the endpoint whether it agrees, where the vendor does. Gives whether payloads are sent.
 pub(super) async fn shake<T: Transport>(
@@ -16,7 +16,8 @@ pub(super) async fn shake<T: Transport>(
     let scope = Scope { at: plan.start, conversation: None, step: None };
     let url = plan.url.to_string();
     let body = plan.account.handshake_body(proof);
-    let what = What::HandshakeSent { url: url.clone(), body: body.clone() };
+    let (origin, shaken) = plan.keeping.known.handshake();
+    let what = What::HandshakeSent { origin, url: url.clone(), body: body.clone() };
     let intent = recorder.intend(scope, what).await;
     let policy = &plan.account.vendor.policy;
     let request = Request {
@@ -28,6 +29,10 @@ pub(super) async fn shake<T: Transport>(
         total: policy.total.unsigned_abs(),
         fault: None,
     };
+    if let Some(Shaken { met, wrong, goes_on }) = shaken.cloned() {
+        recorder.tell(scope, What::HandshakeAnswered { url, met, wrong, goes_on }).await;
+        return goes_on;
+    }
     let met = if intent.kept().await {
         transport.send(request).await
     } else {

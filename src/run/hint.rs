@@ -1,6 +1,7 @@
 //! What may be wrong with a receiver that refuses what is right, said once a run.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::record::{AuthHint, Record, What};
 use crate::vendor::Account;
@@ -9,7 +10,7 @@ use crate::vendor::Account;
 #[derive(Debug, Default)]
 pub(super) struct Hints {
     /// The bodies of deliveries that have not settled.
-    bodies: HashMap<String, String>,
+    bodies: HashMap<String, Arc<str>>,
     said: bool,
 }
 
@@ -21,7 +22,7 @@ impl Hints {
             What::DeliveryPlanned { delivery, body, .. }
                 if !self.said && !body.contains("${secret.") =>
             {
-                self.bodies.insert(delivery.clone(), body.clone());
+                self.bodies.insert(delivery.clone(), Arc::clone(body));
             }
             What::DeliverySettled(settled) => {
                 let body = self.bodies.remove(&settled.delivery)?;

@@ -5,8 +5,10 @@
 mod chaos;
 mod handshake;
 mod hint;
+mod keeping;
 mod player;
 mod post;
+mod redelivery;
 mod rehearsal;
 mod told;
 mod verdict;
@@ -15,23 +17,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use url::Url;
 
 use crate::base::clock::{Clock, Stopwatch};
+use crate::base::crash;
 use crate::base::draw::Draw;
+use crate::base::limits::DRAIN;
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::base::shelf::Shelf;
 use crate::delivery::{Course, Dress, Endpoint, Pace, Transport, drive};
 use crate::fault::Group;
 use crate::policy::{Parks, Policy};
-use crate::record::{Entry, FilesTold, Record, Recorder, RunFinished, RunStarted, Scope, What};
-use crate::scenario::Script;
+use crate::record::{FilesTold, Record, Recorder, RunFinished, RunStarted, Scope, Verdict, What};
+use crate::scenario::{Company, Script};
 use crate::vendor::{Account, Subscription};
 
 pub use chaos::{schedule, smallest};
+pub use keeping::Keeping;
+pub use redelivery::{Order, Redelivery, redeliver};
 pub use rehearsal::{Rehearsed, RehearsedRequest, rehearsal};
 pub use verdict::Tally;
 
@@ -60,9 +68,33 @@ pub struct Plan {
     pub conversations: u32,
     /// Where the files that links point to can be fetched meanwhile.
     pub files: Arc<Shelf>,
+    /// Where its records are kept, and what is known of an earlier life of it.
+    pub keeping: Keeping,
 }
 
 impl Plan {
+    /// What the run is, as its first record tells it.
+    pub fn started(&self) -> RunStarted {
+        let vendor = &self.account.vendor;
+        let alone = Self { conversations: 1, ..self.clone() };
+        let mut digest = Sha256::new();
+        rehearsal(&alone).for_each(|rehearsed| digest.update(format!("{rehearsed:?}")));
+        RunStarted {
+            scenario: self.script.name.clone(),
+            file: self.script.file.clone(),
+            vendor: vendor.full_id(),
+            differs: vendor.differs.clone(),
+            seed: self.seed,
+            start: self.start,
+            clock: if self.pace == Pace::Virtual { "virtual" } else { "real" }.to_owned(),
+            conversations: self.conversations,
+            url: self.url.to_string(),
+            digest: hex::encode(&digest.finalize()[..8]),
+            resumes: None,
+            chaos: self.script.chaos.clone(),
+        }
+    }
+
     /// Keeps the run's secrets out of what is told: those of the account and of the headers.
     fn redactor(&self) -> Redactor {
         let headers = self.headers.iter();
@@ -96,13 +128,13 @@ pub async fn run<T: Transport>(
     let redactor = plan.redactor();
     let recorder = Recorder::new(plan.number, clock, redactor.clone(), inner);
     let scope = Scope { at: plan.start, conversation: None, step: None };
-    let (end, mut ended) = mpsc::channel(1);
-    let last = Recorder::new(plan.number, clock, redactor, end);
+    let last = Recorder::new(plan.number, clock, redactor, mpsc::channel(1).0);
     let success = plan.account.vendor.policy.success.clone();
     let mut tally = Tally::new(&plan.script, success);
     let (shelf, files) = (Arc::clone(&plan.files), format!("{}/", plan.account.files));
     let mut links = BTreeSet::new();
     let (mut hints, account) = (hint::Hints::default(), Arc::clone(&plan.account));
+    let keeping = plan.keeping.clone();
     let playing = tokio::spawn(play(plan, transport, recorder));
     let mut until = scope.at;
     while let Some(entry) = records.recv().await {
@@ -113,27 +145,36 @@ pub async fn run<T: Transport>(
             links.extend(links_in(body, &files).map(str::to_owned));
         }
         let hint = hints.watch(record, &account);
-        let _ = sink.send(entry.keep()).await;
+        keeping.pass(entry, &sink).await;
         if let Some(hint) = hint {
-            last.tell(Scope { at: until, ..scope }, hint).await;
-            pass_on(&mut ended, &sink).await;
+            keeping.pass(last.entry(Scope { at: until, ..scope }, hint), &sink).await;
         }
     }
-    if let Err(error) = playing.await {
+    let end = playing.await.unwrap_or_else(|error| {
         tally.broke(&error.to_string());
-    }
+        End::Played
+    });
     let files = told(&links, &shelf);
-    let finished = RunFinished { files, ..tally.finish(watch.millis()) };
-    last.tell(Scope { at: until, ..scope }, What::RunFinished(finished.clone())).await;
-    pass_on(&mut ended, &sink).await;
+    let mut finished = RunFinished { files, ..tally.finish(watch.millis()) };
+    if end == End::Stopped {
+        finished.verdict = Verdict::Interrupted;
+        finished.reason = Some("it was ended before its end".into());
+    }
+    crash::point("finishing");
+    let entry = last.entry(Scope { at: until, ..scope }, What::RunFinished(finished.clone()));
+    match end {
+        End::Played => keeping.pass(entry, &sink).await,
+        // A run without an end in the journal can be gone on with.
+        End::Stopped => drop(sink.send(entry.keep()).await),
+    }
     finished
 }
 
-/// Passes on what the run itself has just told; its queue holds one record.
-async fn pass_on(own: &mut mpsc::Receiver<Entry>, sink: &mpsc::Sender<Record>) {
-    if let Some(entry) = own.recv().await {
-        let _ = sink.send(entry.keep()).await;
-    }
+/// How playing came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Played,
+    Stopped,
 }
 
 /// The names of the files below this address that a body links to.
@@ -150,13 +191,15 @@ fn told(links: &BTreeSet<String>, shelf: &Shelf) -> Option<FilesTold> {
     (!links.is_empty()).then_some(FilesTold { links: links.len(), fetched, cannot })
 }
 
-/// Shakes hands and plays every conversation; ends when everything has settled.
-async fn play<T: Transport>(plan: Plan, transport: Arc<T>, recorder: Recorder) {
+/// Shakes hands and plays every conversation; ends when everything has settled, or when somebody
+/// wants it to end and what is under way has ended.
+async fn play<T: Transport>(plan: Plan, transport: Arc<T>, recorder: Recorder) -> End {
     let scope = Scope { at: plan.start, conversation: None, step: None };
-    recorder.tell(scope, What::RunStarted(started(&plan))).await;
+    let started = RunStarted { resumes: plan.keeping.resumes, ..plan.started() };
+    recorder.tell(scope, What::RunStarted(started)).await;
     let endpoint = Arc::new(endpoint(&plan));
     if !handshake::shake(&plan, &endpoint, &*transport, &recorder).await {
-        return;
+        return End::Played;
     }
     let draw = Draw::of_run(plan.seed);
     let policies = policies(&plan);
@@ -167,9 +210,12 @@ async fn play<T: Transport>(plan: Plan, transport: Arc<T>, recorder: Recorder) {
         conversations: plan.conversations,
         shared: policies.values().any(parks),
         draw: draw.clone(),
+        known: Arc::clone(&plan.keeping.known),
     };
     let handle = drive(transport, recorder.clone(), course);
     let plan = Arc::new(plan);
+    let company = Company::new(&plan.script, &plan.account, draw, plan.start);
+    let company = Arc::new(company);
     let mut players = JoinSet::new();
     for number in 1..=plan.conversations {
         let player = player::Player {
@@ -178,32 +224,28 @@ async fn play<T: Transport>(plan: Plan, transport: Arc<T>, recorder: Recorder) {
             policies: Arc::clone(&policies),
             handle: handle.clone(),
             recorder: recorder.clone(),
-            draw: draw.clone(),
+            company: Arc::clone(&company),
         };
         players.spawn(player.play(number));
     }
+    tokio::select! {
+        () = everybody(&mut players) => End::Played,
+        () = plan.keeping.stopped() => {
+            players.abort_all();
+            let _ = timeout(DRAIN, handle.stop()).await;
+            End::Stopped
+        }
+    }
+}
+
+/// Waits until every player has come to the end.
+async fn everybody(players: &mut JoinSet<()>) {
     while let Some(played) = players.join_next().await {
         if let Err(error) = played
             && let Ok(panic) = error.try_into_panic()
         {
             std::panic::resume_unwind(panic);
         }
-    }
-}
-
-fn started(plan: &Plan) -> RunStarted {
-    let vendor = &plan.account.vendor;
-    RunStarted {
-        scenario: plan.script.name.clone(),
-        file: plan.script.file.clone(),
-        vendor: vendor.full_id(),
-        differs: vendor.differs.clone(),
-        seed: plan.seed,
-        start: plan.start,
-        clock: if plan.pace == Pace::Virtual { "virtual" } else { "real" }.to_owned(),
-        conversations: plan.conversations,
-        url: plan.url.to_string(),
-        chaos: plan.script.chaos.clone(),
     }
 }
 

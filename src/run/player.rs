@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use super::Plan;
 use super::post::{Letter, Post};
 use super::told::told;
-use crate::base::draw::Draw;
+use crate::conversation::Conversation;
 use crate::delivery::{Delivery, Endpoint, Handle};
 use crate::fault::{Faults, Kind};
 use crate::policy::Policy;
 use crate::record::{Recorder, Scope, What};
-use crate::scenario::{Scene, Stage, Turn};
-use crate::vendor::Happened;
+use crate::scenario::{Company, Scene, Stage, Turn};
+use crate::vendor::{Happened, Payload};
 
 /// What a conversation is played with.
 pub(super) struct Player {
@@ -24,7 +24,27 @@ pub(super) struct Player {
     pub(super) policies: Arc<BTreeMap<String, Arc<Policy>>>,
     pub(super) handle: Handle,
     pub(super) recorder: Recorder,
-    pub(super) draw: Draw,
+    pub(super) company: Arc<Company>,
+}
+
+/// What a turn is told as, and what it sends.
+fn outcome(turn: Turn, conversation: &Conversation) -> (Vec<What>, Vec<Payload>) {
+    match turn {
+        Turn::Done { act, implied, happened } => {
+            let Happened { event, payloads, silent } = *happened;
+            let told = told(&act, &event, conversation);
+            let what = if implied { What::ActImplied(told) } else { What::ActDone(told) };
+            let event = event.kind.to_string();
+            let silent = silent.map(|reason| What::ActSilent { event, reason });
+            (std::iter::once(what).chain(silent).collect(), payloads)
+        }
+        Turn::Skipped { act, reason } => {
+            (vec![What::ActSkipped { act: act.to_owned(), reason }], Vec::new())
+        }
+        Turn::Dropped { act, reason } => {
+            (vec![What::ActDropped { act: act.to_owned(), reason }], Vec::new())
+        }
+    }
 }
 
 /// Where a scene happens: conversation, step and time.
@@ -39,35 +59,22 @@ impl Player {
     /// Plays the conversation of this number to its end.
     pub(super) async fn play(self, number: u32) {
         let plan = Arc::clone(&self.plan);
-        let mut stage = Stage::new(
-            &plan.script,
-            &plan.account,
-            &plan.subscription,
-            (&self.draw, number),
-            plan.start,
-        );
+        let cast = (&*self.company, number);
+        let mut stage = Stage::new(&plan.script, &plan.account, &plan.subscription, cast);
         let mut post = Post::new(&plan, number);
         let mut now = plan.start;
         while let Some(Scene { step, at, faults, turn }) = stage.next() {
             let spot = Spot { number, step, at };
+            // Thousands wait here at once: only what is told and sent is kept meanwhile.
+            let (told, payloads) = outcome(turn, stage.conversation());
             self.send_due(&mut post, number, at).await;
             // What came before has settled by then, so that the report tells it first.
             self.handle.sleep_until(number, at).await;
             now = at;
-            match turn {
-                Turn::Done { act, implied, happened } => {
-                    let told = told(&act, &happened.event, stage.conversation());
-                    let what = if implied { What::ActImplied(told) } else { What::ActDone(told) };
-                    self.tell(spot, what).await;
-                    self.deliver(*happened, spot, (&faults, &mut post)).await;
-                }
-                Turn::Skipped { act, reason } => {
-                    self.tell(spot, What::ActSkipped { act: act.to_owned(), reason }).await;
-                }
-                Turn::Dropped { act, reason } => {
-                    self.tell(spot, What::ActDropped { act: act.to_owned(), reason }).await;
-                }
+            for what in told {
+                self.tell(spot, what).await;
             }
+            self.deliver(payloads, spot, (&faults, &mut post)).await;
         }
         self.send(post.end(now), number);
         self.send_due(&mut post, number, Timestamp::MAX).await;
@@ -76,15 +83,11 @@ impl Player {
 
     async fn deliver(
         &self,
-        happened: Happened,
+        payloads: Vec<Payload>,
         spot: Spot,
         (faults, post): (&Faults, &mut Post<'_>),
     ) {
-        if let Some(reason) = happened.silent {
-            let event = happened.event.kind.to_string();
-            self.tell(spot, What::ActSilent { event, reason }).await;
-        }
-        for payload in happened.payloads {
+        for payload in payloads {
             let event_type = payload.event_type.clone();
             let Some(letter) = Letter::of(payload, (spot.step, spot.at), faults) else {
                 self.tell(spot, What::DeliveryUnsubscribed { event_type }).await;
@@ -118,7 +121,7 @@ impl Player {
                 id: letter.id,
                 step: letter.step,
                 event_type: letter.event_type,
-                body: letter.body.into(),
+                body: letter.body,
                 at: letter.at,
                 faults: letter.faults,
             });
@@ -131,8 +134,8 @@ impl Player {
         known.unwrap_or_else(|| Arc::new(self.plan.account.policy(event_type)))
     }
 
-    async fn tell(&self, spot: Spot, what: What) {
+    fn tell(&self, spot: Spot, what: What) -> impl Future<Output = ()> + Send {
         let scope = Scope { at: spot.at, conversation: Some(spot.number), step: Some(spot.step) };
-        self.recorder.tell(scope, what).await;
+        self.recorder.tell(scope, what)
     }
 }

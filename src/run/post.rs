@@ -24,7 +24,7 @@ pub(super) struct Letter {
     pub(super) at: Timestamp,
     pub(super) event_type: String,
     pub(super) certainty: String,
-    pub(super) body: String,
+    pub(super) body: Arc<str>,
     pub(super) faults: Faults,
 }
 
@@ -68,12 +68,18 @@ impl<'a> Post<'a> {
         self.numbered += 1;
         let id = format!("{}-{}", self.conversation, self.numbered);
         let faults = self.faults(&id, payload.faults);
-        let body = self.plan.account.body_with(payload.body, &faults, (&self.draw, &id));
-        let mut letter = Letter { id, body, faults, ..payload };
-        let first = self.first.get_or_insert_with(|| letter.clone());
+        let mut letter = Letter { id, faults, ..payload };
+        if !letter.faults.is_empty() {
+            let drawn = (&self.draw, letter.id.as_str());
+            letter.body = self.plan.account.body_with(&letter.body, &letter.faults, drawn).into();
+        }
+        // Thousands of conversations wait at once: it is kept where it may be asked for.
+        if self.first.is_none() && self.plan.script.wants(Group::Order) {
+            self.first = Some(letter.clone());
+        }
         let (again, suffix) = match letter.faults.of(Group::Order).map(|fault| fault.kind) {
             Some(Kind::Duplicate) => (letter.clone(), "again"),
-            Some(Kind::Stale) => (first.clone(), "stale"),
+            Some(Kind::Stale) => (self.first.clone().unwrap_or_else(|| letter.clone()), "stale"),
             _ => return vec![letter],
         };
         let (step, at) = (letter.step, letter.at);
@@ -176,7 +182,7 @@ impl Letter {
             at,
             event_type: payload.event_type,
             certainty: payload.certainty.to_string(),
-            body: payload.body?,
+            body: payload.body?.into(),
             faults: faults.clone(),
         })
     }
@@ -188,7 +194,7 @@ impl Letter {
             event_type: self.event_type.clone(),
             certainty: self.certainty.clone(),
             faults: self.faults.clone(),
-            body: self.body.clone(),
+            body: Arc::clone(&self.body),
         }
     }
 

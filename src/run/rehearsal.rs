@@ -6,7 +6,7 @@ use super::Plan;
 use super::post::{Letter, Post};
 use crate::base::draw::Draw;
 use crate::fault::Faults;
-use crate::scenario::{Scene, Stage, Turn};
+use crate::scenario::{Company, Scene, Stage, Turn};
 
 /// What comes of a run that is not played.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,11 +58,11 @@ pub fn rehearsal(plan: &Plan) -> impl Iterator<Item = Rehearsed> {
             body,
         })
     });
+    let company = Company::new(&plan.script, account, Draw::of_run(plan.seed), plan.start);
     let conversations = (1..=plan.conversations).flat_map(move |number| {
-        let draw = Draw::of_run(plan.seed);
         let (script, subscription) = (&plan.script, &plan.subscription);
         let mut post = Post::new(plan, number);
-        Stage::new(script, account, subscription, (&draw, number), plan.start)
+        Stage::new(script, account, subscription, (&company, number))
             .flat_map(move |scene| of_scene(plan, &mut post, number, scene))
     });
     let redactor = plan.redactor();
@@ -93,7 +93,7 @@ fn of_scene(plan: &Plan, post: &mut Post<'_>, number: u32, scene: Scene) -> Vec<
             headers: letter.headers(plan),
             event_type: Some(letter.event_type),
             faults: letter.faults,
-            body: letter.body,
+            body: letter.body.to_string(),
         })
     });
     sent.collect()

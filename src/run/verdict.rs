@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::text::count;
 use crate::policy::StatusSet;
-use crate::record::{Met, Outcome, Record, RunFinished, Settled, Verdict, What};
+use crate::record::{Met, Origin, Outcome, Record, RunFinished, Settled, Verdict, What};
 use crate::scenario::Script;
 
 /// How many wrong deliveries are told one by one.
@@ -54,8 +54,12 @@ impl Tally {
     pub fn count(&mut self, record: &Record) {
         match &record.what {
             What::DeliveryPlanned { .. } => self.deliveries += 1,
-            What::HandshakeSent { .. } => self.handshakes += 1,
-            What::AttemptStarted { .. } => self.attempts += 1,
+            What::HandshakeSent { origin, .. } if *origin != Origin::Replayed => {
+                self.handshakes += 1;
+            }
+            What::AttemptStarted { origin, .. } if *origin != Origin::Replayed => {
+                self.attempts += 1;
+            }
             What::DeliveryUnsubscribed { .. } => self.unsubscribed += 1,
             What::ActSkipped { .. } => self.skipped += 1,
             What::HandshakeAnswered { wrong: Some(wrong), .. } => {

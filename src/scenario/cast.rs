@@ -10,7 +10,7 @@ use super::forms::ScenarioForm;
 use super::script::Draws;
 use crate::base::fake::{LOCALES, Locale, Persona, locale};
 use crate::base::text::{A_NAME, is_name, one_of};
-use crate::conversation::{Member, Person, Role};
+use crate::conversation::{Made, Member, Person, Role};
 use crate::diag::{At, Key, Problem, Problems, code};
 use crate::vendor::Account;
 
@@ -140,7 +140,7 @@ impl CastMember {
             is_new: self.is_new,
             created_at: start - SignedDuration::from_hours(24 * known_for),
             persona,
-            ids: Map::new(),
+            ids: Made::default(),
         };
         Person::new(Arc::new(account.admit(member, &ids.within("cast"))), self.variables.clone())
     }

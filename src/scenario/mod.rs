@@ -25,7 +25,7 @@ pub use cast::CastMember;
 pub use check::check;
 pub use forms::ScenarioForm;
 pub use schema::schema;
-pub use script::{Everywhere, Script, Step};
+pub use script::{Company, Everywhere, Script, Step};
 pub use stage::{Scene, Stage, Turn};
 
 use std::sync::Arc;

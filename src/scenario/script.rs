@@ -143,6 +143,25 @@ pub(super) struct Play {
     pub(super) cast: Vec<Person>,
 }
 
+/// What the conversations of a run share: the staff, who are the same people in all of them, and
+/// when they begin.
+#[derive(Clone, Debug)]
+pub struct Company {
+    run: Draw,
+    staff: Vec<Person>,
+    pub(super) start: Timestamp,
+}
+
+impl Company {
+    /// Those who play a script at an account, in a run with these draws.
+    pub fn new(script: &Script, account: &Account, run: Draw, start: Timestamp) -> Self {
+        let draws = Draws::new(&run, &account.vendor.id, &script.name, 0);
+        let staff = script.cast.iter().filter(|member| member.role != Role::Visitor);
+        let staff = staff.map(|member| member.invent(account, &draws, start)).collect();
+        Self { run, staff, start }
+    }
+}
+
 impl Script {
     /// Whether faults about this are wanted anywhere.
     pub fn wants(&self, group: Group) -> bool {
@@ -151,16 +170,14 @@ impl Script {
     }
 
     /// The conversation of this number at an account.
-    pub(super) fn play(
-        &self,
-        account: &Account,
-        run: &Draw,
-        number: u32,
-        start: Timestamp,
-    ) -> Play {
-        let draws = Draws::new(run, &account.vendor.id, &self.name, number);
-        let cast: Vec<Person> =
-            self.cast.iter().map(|member| member.invent(account, &draws, start)).collect();
+    pub(super) fn play(&self, account: &Account, company: &Company, number: u32) -> Play {
+        let draws = Draws::new(&company.run, &account.vendor.id, &self.name, number);
+        let mut staff = company.staff.iter();
+        let person = |member: &CastMember| match member.role {
+            Role::Visitor => Some(member.invent(account, &draws, company.start)),
+            _ => staff.next().cloned(),
+        };
+        let cast: Vec<Person> = self.cast.iter().filter_map(person).collect();
         let visitor = self.cast.iter().find(|member| member.role == Role::Visitor);
         let locale = visitor.map_or(&LOCALES[0], |visitor| visitor.locale);
         let story = Story::new(&cast, locale, &draws.story);

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::dry::unplayable;
-use super::script::{Heard, Play, Script, Step};
-use crate::base::draw::Draw;
+use super::script::{Company, Heard, Play, Script, Step};
 use crate::conversation::{Act, Conversation};
 use crate::fault::Faults;
 use crate::vendor::{Account, Happened, Session, Subscription};
@@ -85,10 +84,9 @@ impl<'a> Stage<'a> {
         script: &'a Script,
         account: &Arc<Account>,
         subscription: &'a Subscription,
-        (run, number): (&Draw, u32),
-        start: Timestamp,
+        (company, number): (&Company, u32),
     ) -> Self {
-        let play = script.play(account, run, number, start);
+        let play = script.play(account, company, number);
         let draw = play.ids().clone();
         let session = Session::new(Arc::clone(account), number, play.cast.clone(), draw);
         Self {
@@ -98,7 +96,7 @@ impl<'a> Stage<'a> {
             account: Arc::clone(account),
             subscription,
             session,
-            now: start,
+            now: company.start,
             step: 0,
             label: "",
             faults: Faults::default(),

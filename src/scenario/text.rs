@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use serde_json::{Map, Value as Json};
-
 use super::cast::CastMember;
 use crate::base::draw::Draw;
 use crate::base::fake::{FAKES, Locale, fake};
@@ -89,8 +87,15 @@ impl Texts {
 
 /// What the texts of one conversation are rendered from, whenever it is.
 pub(super) struct Story {
-    fakes: Map<String, Json>,
+    fakes: Fakes,
     cast: Cast,
+}
+
+/// The invented values of a conversation. Each is drawn by its name, so that it is the same
+/// whenever it is asked for.
+struct Fakes {
+    locale: &'static Locale,
+    draw: Draw,
 }
 
 struct Cast(Vec<Person>);
@@ -110,11 +115,8 @@ struct Entities<'a> {
 
 impl Story {
     /// The invented values of a conversation, and its cast.
-    pub(super) fn new(cast: &[Person], locale: &Locale, draw: &Draw) -> Self {
-        let value =
-            |name: &str| fake(name, locale, draw).map(|value| (name.to_owned(), value.into()));
-        let fakes = FAKES.iter().filter_map(|fake| value(fake.name)).collect();
-        Self { fakes, cast: Cast(cast.to_vec()) }
+    pub(super) fn new(cast: &[Person], locale: &'static Locale, draw: &Draw) -> Self {
+        Self { fakes: Fakes { locale, draw: draw.clone() }, cast: Cast(cast.to_vec()) }
     }
 
     /// What is told in this round, while there are these entities.
@@ -140,6 +142,13 @@ impl Object for Told<'_> {
             "round" => Value::Int(i64::from(self.round)),
             _ => Value::Absent,
         }
+    }
+}
+
+impl Object for Fakes {
+    fn get(&self, name: &str) -> Value<'_> {
+        let drawn = fake(name, self.locale, &self.draw);
+        drawn.map_or(Value::Absent, |drawn| Value::Text(drawn.into()))
     }
 }
 

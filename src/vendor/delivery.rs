@@ -12,7 +12,7 @@ use super::subscription::Subscription;
 use crate::base::duration::{self, Span};
 use crate::base::limits::{MAX_REDIRECTS, MAX_TIMEOUT, RETRY_AFTER};
 use crate::diag::{At, Node, Problem, Problems, code};
-use crate::policy::{Backoff, Disable, Parks, Policy, Retry};
+use crate::policy::{Backoff, Disable, InDoubt, Parks, Policy, Retry};
 use crate::template::{Library, Line, LineRules};
 
 /// When a failed delivery is tried again, for some event types and accounts.
@@ -55,6 +55,7 @@ pub(super) fn policy(form: &DeliveryForm, problems: &mut Problems) -> Option<Pol
             statuses: statuses(disable.map_or(&[], |form| form.status.as_slice()), problems)?,
             after: disable.and_then(|form| form.after.as_ref()).map(|after| number(after.value)),
         },
+        in_doubt: form.in_doubt.as_ref().map_or(InDoubt::Resend, |told| told.value),
         connect: form.timeout.connect.value,
         total: form.timeout.total.value,
     })

@@ -8,7 +8,7 @@ use crate::base::duration::Span;
 use crate::conversation::{Part, Role};
 use crate::diag::{At, Named, Node, NonEmpty, Problem, Scalar, code};
 use crate::form;
-use crate::policy::Parks;
+use crate::policy::{InDoubt, Parks};
 use crate::template::Spacing;
 
 form! {
@@ -284,6 +284,9 @@ form! {
         retry: Vec<RetryForm>,
         /// What switches an endpoint off.
         disable: Option<DisableForm>,
+        /// What becomes of an attempt that may have gone out before a run was interrupted; it is
+        /// sent without this.
+        in_doubt: Option<At<InDoubt>>,
         /// The names of a request's head in the vendor's order and case, where they matter.
         wire: Option<Vec<At<String>>>,
     }

@@ -100,14 +100,17 @@ impl Ids {
     ) {
         for (name, line) in self.0.get(&thing).into_iter().flatten() {
             let value = line.value(&outer.with(as_name, object), (draw, name));
-            ids(object).insert(name.clone(), value);
+            ids(object).insert(name, value);
         }
     }
 
     /// The lines of a thing that make a value without looking at the thing.
     pub(super) fn make_plain(&self, thing: Thing, outer: &Roots<'_>, draw: &Draw) -> Made {
-        let lines = self.0.get(&thing).into_iter().flatten();
-        lines.map(|(name, line)| (name.clone(), line.value(outer, (draw, name)))).collect()
+        let mut made = Made::default();
+        for (name, line) in self.0.get(&thing).into_iter().flatten() {
+            made.insert(name, line.value(outer, (draw, name)));
+        }
+        made
     }
 }
 

@@ -142,14 +142,18 @@ impl Session {
                         tables.filter_map(|(at, item)| Some((at, item.as_object_mut()?)))
                     {
                         let draw = draw.within(&at.to_string());
-                        for (name, id) in
-                            self.account.vendor.ids.make_plain(Thing::Item, outer, &draw)
+                        for (name, id) in self
+                            .account
+                            .vendor
+                            .ids
+                            .make_plain(Thing::Item, outer, &draw)
+                            .into_entries()
                         {
                             table.entry(name).or_insert(id);
                         }
                         let flow = table.get("flow").and_then(Json::as_str).unwrap_or_default();
                         if !flow.is_empty() {
-                            for (name, id) in self.named(Thing::Flow, flow) {
+                            for (name, id) in self.named(Thing::Flow, flow).into_entries() {
                                 table.entry(format!("flow_{name}")).or_insert(id);
                             }
                         }
@@ -186,7 +190,7 @@ impl Session {
         };
         for item in named.iter_mut().filter_map(Json::as_object_mut) {
             let name = item.get("name").and_then(Json::as_str).unwrap_or_default().to_owned();
-            item.extend(self.named(thing, &name));
+            item.extend(self.named(thing, &name).into_entries());
         }
     }
 

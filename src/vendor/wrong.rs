@@ -31,8 +31,8 @@ impl Account {
     }
 
     /// A body with these faults. What they draw is drawn by the name of the delivery.
-    pub fn body_with(&self, body: String, faults: &Faults, (draw, id): (&Draw, &str)) -> String {
-        let mut body = body;
+    pub fn body_with(&self, body: &str, faults: &Faults, (draw, id): (&Draw, &str)) -> String {
+        let mut body = body.to_owned();
         let mut faults = faults.0.clone();
         faults.sort_by_key(|fault| fault.kind);
         for fault in &faults {

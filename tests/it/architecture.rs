@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "template", "record"],
     &["policy", "conversation"],
     &["vendor"],
-    &["scenario", "delivery", "report"],
+    &["scenario", "delivery", "journal", "report"],
     &["run", "fidelity"],
     &["server"],
     &["listen"],

@@ -478,6 +478,47 @@ fn half_of_the_shortest_secret_is_nothing_to_look_for() {
 }
 
 #[test]
+fn what_was_wrong_is_as_wrong_when_it_is_sent_again() {
+    let secret = "s3cr3t-Canary-0123456789";
+    let folder = configured(&format!("[vendor.wotnot]\nsecret = {{ token = \"{secret}\" }}\n"));
+    let receiver = Receiver::to_events(move |_, came| {
+        Reply::Status(if came.head.contains(secret) { 200 } else { 401 }, "{}".into())
+    });
+    let to = receiver.url();
+    let standin = |words: &[&str]| {
+        let output = standin_in(folder.path(), words);
+        assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+        stdout(&output)
+    };
+    for fault in ["wrong_token", "truncated_token", "no_token", "foreign_token"] {
+        std::fs::write(folder.path().join("story.toml"), wanted(fault)).unwrap();
+        let journal = format!("{fault}.db");
+        standin(&["run", "story.toml", "--vendor", "wotnot", "--to", &to, "--journal", &journal]);
+        let came = |came: Vec<Came>| {
+            came.last().map(|came| (came.header("authorization"), came.body.clone()))
+        };
+        let spoiled = receiver.events().into_iter().filter(|came| !came.head.contains(secret));
+        let before = came(spoiled.collect());
+        let id = id_of(&standin(&["journal", "export", &journal]), fault);
+        for fresh in [&[][..], &["--fresh"]] {
+            let again = ["journal", "redeliver", &journal, &id, "--run", "1"];
+            let told = standin(&[&again[..], fresh].concat());
+            assert_eq!(came(receiver.events()), before, "{fault} {fresh:?}");
+            let told = told + &standin(&["journal", "export", &journal, "2"]);
+            assert!(told.contains(fault) && !told.contains("s3cr3t-Canar"), "{told}");
+        }
+    }
+}
+
+/// The id of the delivery that was planned with a fault.
+fn id_of(exported: &str, fault: &str) -> String {
+    let records = exported.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+    let planned = records.filter(|record| record["kind"] == "delivery.planned");
+    let mut wrong = planned.filter(|record| record["data"]["faults"][0] == fault);
+    wrong.next().unwrap()["data"]["delivery"].as_str().unwrap().to_owned()
+}
+
+#[test]
 fn a_fault_is_told_as_wanted() {
     let folder = configured("");
     std::fs::write(folder.path().join("story.toml"), wanted("wrong_token")).unwrap();

@@ -16,6 +16,7 @@ mod files;
 mod golden;
 mod handshake;
 mod hostile;
+mod journal;
 mod limits;
 mod model;
 mod policies;

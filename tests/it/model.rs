@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use standin::base::draw::Draw;
 use standin::base::fake::{Persona, locale};
 use standin::conversation::{
-    Act, Conversation, EventKind, Habits, Member, Person, Refusal, Role, Who, model,
+    Act, Conversation, EventKind, Habits, Made, Member, Person, Refusal, Role, Who, model,
 };
 use standin::template::{Names, Object, Shape, Value};
 
@@ -21,7 +21,7 @@ fn person(name: &str, role: Role) -> Person {
         locale: locale("sv"),
         is_new: true,
         created_at: Timestamp::UNIX_EPOCH,
-        ids: Map::new(),
+        ids: Made::default(),
     };
     let variables = json!({"age": 7}).as_object().unwrap().clone();
     Person::new(Arc::new(member), variables)

@@ -15,7 +15,7 @@ use standin::base::draw::Draw;
 use standin::base::duration::Span;
 use standin::delivery::{Command, Delivery, Endpoint, Engine, Input, Sent, Timer};
 use standin::fault::Faults;
-use standin::policy::{Backoff, Disable, Parks, Policy, Retry, StatusSet};
+use standin::policy::{Backoff, Disable, InDoubt, Parks, Policy, Retry, StatusSet};
 use standin::record::{Met, Outcome, Settled, What};
 
 /// Milliseconds of the world's own time.
@@ -422,6 +422,7 @@ fn policy(rng: &mut ChaCha8Rng) -> Policy {
         parks: Parks::ALL[rng.random_range(0..Parks::ALL.len())],
         hold: rng.random_ratio(1, 2).then(|| millis(4_000)),
         disable: Disable::default(),
+        in_doubt: InDoubt::Resend,
         connect: millis(5_000),
         total: millis(TIMEOUT),
     }

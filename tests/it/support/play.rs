@@ -10,8 +10,8 @@ use standin::config::{FILES_PORT, files_url, receiver_url};
 use standin::delivery::{Dial, Net, Pace, Transport};
 use standin::diag::{Source, render::render};
 use standin::record::{Record, RunFinished, What};
-use standin::run::{Plan, run};
-use standin::scenario::{self, Scene, Stage, bundled};
+use standin::run::{Keeping, Plan, run};
+use standin::scenario::{self, Company, Scene, Stage, bundled};
 use standin::vendor::{Account, Catalog, Subscription, Vendor, VendorRef};
 use tokio::sync::mpsc;
 
@@ -63,6 +63,7 @@ pub(crate) struct Playing {
     options: Vec<(String, String)>,
     files: Arc<Shelf>,
     files_port: u16,
+    keeping: Keeping,
 }
 
 /// What a run did.
@@ -86,6 +87,7 @@ pub(crate) fn play(scenario: &str) -> Playing {
         options: Vec::new(),
         files: Arc::default(),
         files_port: FILES_PORT,
+        keeping: Keeping::default(),
     }
 }
 
@@ -134,6 +136,12 @@ impl Playing {
         self
     }
 
+    /// With its records kept so.
+    pub(crate) fn keeping(mut self, keeping: Keeping) -> Self {
+        self.keeping = keeping;
+        self
+    }
+
     /// With files that can be fetched on this port.
     pub(crate) fn with_files(mut self, port: u16, files: &Arc<Shelf>) -> Self {
         (self.files_port, self.files) = (port, Arc::clone(files));
@@ -148,8 +156,9 @@ impl Playing {
     /// What happens in the first conversation, without anything being sent.
     pub(crate) fn scenes(self) -> Vec<Scene> {
         let plan = self.plan("http://receiver.example.test/");
-        let run = Draw::of_run(plan.seed);
-        Stage::new(&plan.script, &plan.account, &plan.subscription, (&run, 1), plan.start).collect()
+        let draw = Draw::of_run(plan.seed);
+        let company = Company::new(&plan.script, &plan.account, draw, plan.start);
+        Stage::new(&plan.script, &plan.account, &plan.subscription, (&company, 1)).collect()
     }
 
     fn plan(self, url: &str) -> Plan {
@@ -179,6 +188,7 @@ impl Playing {
             pace: self.pace,
             conversations: self.conversations,
             files: self.files,
+            keeping: self.keeping,
         }
     }
 

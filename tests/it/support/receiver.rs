@@ -138,6 +138,11 @@ impl Receiver {
         format!("http://{}/hooks", self.address)
     }
 
+    /// How many requests came.
+    pub(crate) fn count(&self) -> usize {
+        self.came.lock().unwrap().len()
+    }
+
     /// Everything that came.
     pub(crate) fn came(&self) -> Vec<Came> {
         self.came.lock().unwrap().clone()

@@ -1,0 +1,246 @@
+//! `standin journal`: what is kept of runs; and the flags by which a run is kept.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use tokio::sync::mpsc;
+
+use super::receivers::{Receivers, allowed};
+use super::setup::{Setup, runtime};
+use super::{Exit, Failure, Global};
+use crate::base::clock::Clock;
+use crate::base::limits::RECORD_QUEUE;
+use crate::base::text::{count, escape};
+use crate::delivery::{Dial, Net};
+use crate::diag::{Problem, code};
+use crate::journal::{Durability, Earlier, Journal, Kept, Opened, Options};
+use crate::record::{Record, RunFinished, What};
+use crate::report::{Console, Detail, JsonLines, Report};
+use crate::run::{Keeping, Plan, Redelivery, redeliver};
+
+/// Where records are kept.
+#[derive(Debug, Args)]
+pub(super) struct Keep {
+    /// Keep every record in this file, each request before it goes out
+    #[arg(long, value_name = "FILE", env = "STANDIN_JOURNAL")]
+    journal: Option<PathBuf>,
+    /// What the journal survives: the end of the `process`, or of `power` too
+    #[arg(long, value_name = "WHAT", default_value = "process", value_parser = durability,
+          requires = "journal")]
+    durability: Durability,
+    /// Go on with runs of the journal that were interrupted; runs that have ended are told again
+    #[arg(long, requires = "journal")]
+    resume: bool,
+}
+
+fn durability(text: &str) -> Result<Durability, String> {
+    Durability::of_word(text).ok_or_else(|| format!("one of {}", Durability::WORDS.join(", ")))
+}
+
+/// What is done about a plan.
+pub(super) enum Todo {
+    /// It is played.
+    Play(Box<Plan>),
+    /// It has been played; these are its records.
+    Tell(Vec<Record>),
+}
+
+impl Keep {
+    /// Opens the journal, where there is to be one.
+    pub(super) fn open(&self) -> Result<Option<Opened>, Failure> {
+        let options = Options { durability: self.durability, ..Options::default() };
+        let open = |path: &PathBuf| Opened::open(path, options).map_err(anyhow::Error::from);
+        Ok(self.journal.as_deref().map(|path| open(&path.to_owned())).transpose()?)
+    }
+
+    /// What is done about each plan, with what the journal knows of it.
+    pub(super) fn todo(
+        &self,
+        journal: Option<&Opened>,
+        plans: Vec<Plan>,
+    ) -> Result<Vec<Todo>, Failure> {
+        let Some(opened) = journal else {
+            return Ok(plans.into_iter().map(|plan| Todo::Play(Box::new(plan))).collect());
+        };
+        let read = Journal::open(opened.path()).map_err(anyhow::Error::from)?;
+        let todo = |plan: Plan| {
+            let earlier = if self.resume { read.earlier(&plan.started())? } else { Earlier::Never };
+            let (resumes, known) = match earlier {
+                Earlier::Ended(records) => return Ok(Todo::Tell(records)),
+                Earlier::Interrupted(run, known) => (Some(run), Arc::new(known)),
+                Earlier::Never => (None, Arc::default()),
+            };
+            let writer = Some(opened.begin());
+            let keeping = Keeping { writer, resumes, known, ..plan.keeping.clone() };
+            Ok(Todo::Play(Box::new(Plan { keeping, ..plan })))
+        };
+        let todo: Result<_, crate::journal::JournalError> = plans.into_iter().map(todo).collect();
+        Ok(todo.map_err(anyhow::Error::from)?)
+    }
+
+    /// How to go on with what was interrupted.
+    pub(super) fn how_to_go_on(&self) -> &'static str {
+        if self.journal.is_some() { "; the same command with --resume goes on" } else { "" }
+    }
+}
+
+/// Shows what is kept of runs, and sends it again
+#[derive(Debug, Args)]
+pub(super) struct JournalArgs {
+    #[command(subcommand)]
+    command: JournalCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum JournalCommand {
+    /// Lists the runs: how they ended, and what is in doubt
+    List { journal: PathBuf },
+    /// Tells a run again; the last without a number
+    Show {
+        journal: PathBuf,
+        run: Option<i64>,
+        /// Print bodies and headers too
+        #[arg(short, long)]
+        verbose: bool,
+    },
+    /// Prints a run's records as JSON lines; the last without a number
+    Export { journal: PathBuf, run: Option<i64> },
+    /// Sends a delivery again: the same bytes, or fresh headers and signature with --fresh
+    Redeliver(Box<RedeliverArgs>),
+    /// Looks for rows that are missing or are not what was written
+    Doctor { journal: PathBuf },
+}
+
+#[derive(Debug, Args)]
+struct RedeliverArgs {
+    journal: PathBuf,
+    /// The delivery's id, such as 1-2
+    delivery: String,
+    /// The run it belongs to; the last without a number
+    #[arg(long)]
+    run: Option<i64>,
+    /// Make headers and signature anew, as for a further attempt
+    #[arg(long)]
+    fresh: bool,
+    #[command(flatten)]
+    receivers: Receivers,
+}
+
+pub(super) fn journal(args: &JournalArgs, global: &Global) -> Result<Exit, Failure> {
+    match &args.command {
+        JournalCommand::List { journal } => list(journal),
+        JournalCommand::Show { journal, run, verbose } => {
+            let detail = if *verbose { Detail::Verbose } else { Detail::Normal };
+            tell(journal, *run, &mut Console::new(detail))
+        }
+        JournalCommand::Export { journal, run } => tell(journal, *run, &mut JsonLines),
+        JournalCommand::Redeliver(args) => send_again(args, &Setup::read(global)?),
+        JournalCommand::Doctor { journal } => doctor(journal),
+    }
+}
+
+fn open(path: &Path) -> Result<Journal, Failure> {
+    Ok(Journal::open(path).map_err(anyhow::Error::from)?)
+}
+
+fn list(path: &Path) -> Result<Exit, Failure> {
+    let runs = open(path)?.runs().map_err(anyhow::Error::from)?;
+    for Kept { run, started, finished, in_doubt } in &runs {
+        let resumed = runs.iter().find(|later| later.started.resumes == Some(*run));
+        let end = match (finished, resumed) {
+            (Some(finished), _) => finished.verdict.to_string(),
+            (None, Some(later)) => format!("interrupted, gone on with as run {}", later.run),
+            (None, None) => "interrupted".to_owned(),
+        };
+        let doubt = match in_doubt.len() {
+            0 => String::new(),
+            number => format!(", {number} in doubt: {}", in_doubt.join("; ")),
+        };
+        let (scenario, vendor) = (escape(&started.scenario), &started.vendor);
+        anstream::println!("{run}  {scenario} at {vendor}, seed {}: {end}{doubt}", started.seed);
+    }
+    Ok(Exit::Passed)
+}
+
+/// The number of a run, and its records: of this one, or of the last.
+fn records(path: &Path, run: Option<i64>) -> Result<(i64, Vec<Record>), Failure> {
+    let journal = open(path)?;
+    let runs = journal.runs().map_err(anyhow::Error::from)?;
+    let known = runs.iter().map(|kept| kept.run);
+    let Some(run) = known.clone().rfind(|known| run.is_none_or(|wanted| wanted == *known)) else {
+        let message = match run {
+            Some(run) => format!("the journal has no run {run}"),
+            None => "the journal has no runs".to_owned(),
+        };
+        return Err(Problem::anywhere(code::NOTHING_TO_PLAY, message).into());
+    };
+    Ok((run, journal.records(run).map_err(anyhow::Error::from)?))
+}
+
+fn tell(path: &Path, run: Option<i64>, report: &mut dyn Report) -> Result<Exit, Failure> {
+    let (_, records) = records(path, run)?;
+    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    for (mut record, seq) in records.into_iter().zip(1..) {
+        record.seq = seq;
+        report.tell(&record, &mut out)?;
+    }
+    out.flush()?;
+    Ok(Exit::Passed)
+}
+
+fn doctor(path: &Path) -> Result<Exit, Failure> {
+    let troubles = open(path)?.examine().map_err(anyhow::Error::from)?;
+    for trouble in &troubles {
+        anstream::println!("run {}, row {}: {}", trouble.run, trouble.seq, escape(&trouble.what));
+    }
+    if troubles.is_empty() {
+        anstream::println!("everything is as it was written");
+        return Ok(Exit::Passed);
+    }
+    let troubles = count(troubles.len(), "row is", "rows are");
+    Err(anyhow::anyhow!("the journal is damaged: {troubles} not as they were written").into())
+}
+
+fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<Exit, Failure> {
+    let (run, records) = records(&args.journal, args.run)?;
+    let Some(What::RunStarted(started)) = records.first().map(|record| record.what.clone()) else {
+        return Err(anyhow::anyhow!("run {run} has no beginning").into());
+    };
+    let vendor = setup.vendor(&started.vendor)?;
+    let account = setup.account(&vendor)?;
+    let endpoints = setup.endpoints(&vendor.id);
+    let mut problems = crate::diag::Problems::new();
+    let headers = endpoints.iter().flat_map(|endpoint| endpoint.headers(&mut problems)).collect();
+    let to = self::target(args, &vendor.id)?;
+    let redelivery = Redelivery { run, started, account, headers, fresh: args.fresh, to };
+    let egress = args.receivers.egress();
+    let order = redelivery.order(&args.delivery, &records).ok_or_else(|| {
+        let message = format!("run {run} sent no delivery `{}`", args.delivery);
+        Problem::anywhere(code::NOTHING_TO_PLAY, message)
+    })?;
+    allowed(order.url(), egress)?;
+    let opened = Opened::open(&args.journal, Options::default()).map_err(anyhow::Error::from)?;
+    let keeping = Keeping { writer: Some(opened.begin()), ..Keeping::default() };
+    let finished: RunFinished = runtime()?.block_on(async {
+        let (sink, mut told) = mpsc::channel(RECORD_QUEUE);
+        let net = Arc::new(Net::new(Dial::new(egress), vendor.wire.as_deref()));
+        let sending = tokio::spawn(redeliver(order, keeping, (net, Clock::System), sink));
+        let mut console = Console::new(Detail::Normal);
+        let mut out = anstream::stdout();
+        while let Some(record) = told.recv().await {
+            console.tell(&record, &mut out)?;
+        }
+        sending.await.map_err(anyhow::Error::from)
+    })?;
+    opened.close().map_err(anyhow::Error::from)?;
+    Ok(finished.verdict.into())
+}
+
+/// Where it is sent instead of where it was sent.
+fn target(args: &RedeliverArgs, vendor: &str) -> Result<Option<url::Url>, Failure> {
+    let egress = args.receivers.egress();
+    let target = args.receivers.targets(vendor).into_iter().next();
+    Ok(target.map(|target| target.url(egress)).transpose()?)
+}

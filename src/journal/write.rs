@@ -1,0 +1,136 @@
+//! The one thread that writes.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use super::JournalError;
+use super::store::{Lock, Options, Seal, checkpoint, open, seal};
+use crate::base::crash;
+use crate::base::limits::{JOURNAL_BATCH, RECORD_QUEUE};
+use crate::record::{Entry, Record};
+
+/// A journal that is written by this process.
+#[derive(Debug)]
+pub struct Opened {
+    path: PathBuf,
+    runs: Arc<AtomicI64>,
+    queue: mpsc::Sender<Item>,
+    thread: JoinHandle<Result<(), JournalError>>,
+    _lock: Lock,
+}
+
+/// Writes the records of one run.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    run: i64,
+    queue: mpsc::Sender<Item>,
+}
+
+/// A record on its way, and where it goes once it is kept.
+#[derive(Debug)]
+struct Item {
+    run: i64,
+    entry: Entry,
+    then: mpsc::Sender<Record>,
+}
+
+impl Opened {
+    /// Opens a journal, and makes it where there is none.
+    pub fn open(path: &Path, options: Options) -> Result<Self, JournalError> {
+        let lock = Lock::of(path)?;
+        let connection = open(path, options)?;
+        let last = connection
+            .query_row("SELECT coalesce(max(run), 0) FROM record", [], |row| row.get::<_, i64>(0))
+            .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
+        let (queue, items) = mpsc::channel(RECORD_QUEUE);
+        let own = path.to_owned();
+        let thread = thread::spawn(move || {
+            write(connection, items).map_err(|error| JournalError::Sqlite(own, error))
+        });
+        let runs = Arc::new(AtomicI64::new(last));
+        Ok(Self { path: path.to_owned(), runs, queue, thread, _lock: lock })
+    }
+
+    /// A writer for one more run.
+    pub fn begin(&self) -> Writer {
+        let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
+        Writer { run, queue: self.queue.clone() }
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits until everything is written; tells why not everything could be.
+    pub fn close(self) -> Result<(), JournalError> {
+        drop(self.queue);
+        let broken = || JournalError::Damaged(self.path, "its writer broke".into());
+        self.thread.join().unwrap_or_else(|_| Err(broken()))
+    }
+}
+
+impl Writer {
+    /// Writes a record down and hands it on. Waits while the queue is full; what cannot be written
+    /// is not handed on.
+    pub async fn append(&self, entry: Entry, then: &mpsc::Sender<Record>) {
+        let item = Item { run: self.run, entry, then: then.clone() };
+        let _ = self.queue.send(item).await;
+    }
+}
+
+/// Writes whatever has come, in one transaction, until nobody sends any more.
+fn write(
+    mut connection: Connection,
+    mut items: mpsc::Receiver<Item>,
+) -> Result<(), rusqlite::Error> {
+    let mut ends: HashMap<i64, (i64, Seal)> = HashMap::new();
+    let mut batch = Vec::new();
+    while let Some(item) = items.blocking_recv() {
+        batch.push(item);
+        while batch.len() < JOURNAL_BATCH
+            && let Ok(item) = items.try_recv()
+        {
+            batch.push(item);
+        }
+        commit(&mut connection, &mut batch, &mut ends)?;
+        crash::point("committed");
+        for Item { entry, then, .. } in batch.drain(..) {
+            let _ = then.blocking_send(entry.keep());
+        }
+    }
+    crash::point("closing");
+    checkpoint(&connection)?;
+    crash::point("checkpointed");
+    // What has ended is one file, unless somebody reads it just now.
+    let _ = connection.pragma_update(None, "journal_mode", "DELETE");
+    Ok(())
+}
+
+fn commit(
+    connection: &mut Connection,
+    batch: &mut [Item],
+    ends: &mut HashMap<i64, (i64, Seal)>,
+) -> Result<(), rusqlite::Error> {
+    let transaction = connection.transaction()?;
+    {
+        let row = "INSERT INTO record (run, seq, record, seal) VALUES (?1, ?2, ?3, ?4)";
+        let mut insert = transaction.prepare_cached(row)?;
+        for Item { run, entry, .. } in batch {
+            let (seq, before) = ends.entry(*run).or_default();
+            *seq += 1;
+            let text = serde_json::to_string(&entry.record)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            *before = seal(before, *run, *seq, &text);
+            insert.execute((*run, *seq, &text, before.as_slice()))?;
+        }
+    }
+    crash::point("writing");
+    transaction.commit()
+}

@@ -1,0 +1,84 @@
+//! What an earlier life of a run knew: what its attempts met, and which of them are in doubt.
+
+use std::collections::BTreeMap;
+
+use super::{Met, Origin, Record, What};
+
+/// What is known of the attempts of a run that was interrupted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// By delivery, attempt and hop: what it met, where anybody knows.
+    attempts: BTreeMap<(String, u32, u32), Option<Met>>,
+    handshake: Shaking,
+}
+
+/// What is known of the handshake.
+#[derive(Clone, Debug, Default, PartialEq)]
+enum Shaking {
+    #[default]
+    NotBegun,
+    InDoubt,
+    Ended(Shaken),
+}
+
+/// How a handshake ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shaken {
+    /// What the attempt met.
+    pub met: Met,
+    /// What was wrong with the answer, where something was.
+    pub wrong: Option<String>,
+    /// Whether it was sent to all the same.
+    pub goes_on: bool,
+}
+
+impl Known {
+    /// Learns from a record.
+    pub fn learn(&mut self, record: &Record) {
+        match &record.what {
+            What::AttemptStarted { delivery, attempt, hop, .. } => {
+                self.attempts.entry((delivery.clone(), *attempt, *hop)).or_default();
+            }
+            What::AttemptFinished { delivery, attempt, hop, met, .. } => {
+                self.attempts.insert((delivery.clone(), *attempt, *hop), Some(met.clone()));
+            }
+            What::HandshakeSent { .. } if self.handshake == Shaking::NotBegun => {
+                self.handshake = Shaking::InDoubt;
+            }
+            What::HandshakeAnswered { met, wrong, goes_on, .. } => {
+                let (met, wrong, goes_on) = (met.clone(), wrong.clone(), *goes_on);
+                self.handshake = Shaking::Ended(Shaken { met, wrong, goes_on });
+            }
+            _ => {}
+        }
+    }
+
+    /// Where an attempt comes from, and what it met where that is known.
+    pub fn attempt(&self, delivery: &str, attempt: u32, hop: u32) -> (Origin, Option<&Met>) {
+        if self.attempts.is_empty() {
+            return (Origin::Sent, None);
+        }
+        match self.attempts.get(&(delivery.to_owned(), attempt, hop)) {
+            None => (Origin::Sent, None),
+            Some(None) => (Origin::Recovered, None),
+            Some(met) => (Origin::Replayed, met.as_ref()),
+        }
+    }
+
+    /// The same of the handshake.
+    pub fn handshake(&self) -> (Origin, Option<&Shaken>) {
+        match &self.handshake {
+            Shaking::NotBegun => (Origin::Sent, None),
+            Shaking::InDoubt => (Origin::Recovered, None),
+            Shaking::Ended(shaken) => (Origin::Replayed, Some(shaken)),
+        }
+    }
+
+    /// The attempts that went out and of which nobody knows what they met: `1-2, attempt 1`.
+    pub fn in_doubt(&self) -> Vec<String> {
+        let doubtful = self.attempts.iter().filter(|(_, met)| met.is_none());
+        let named = doubtful.map(|((id, attempt, _), _)| format!("{id}, attempt {attempt}"));
+        let handshake = (self.handshake == Shaking::InDoubt).then(|| "the handshake".to_owned());
+        handshake.into_iter().chain(named).collect()
+    }
+}

@@ -1,0 +1,428 @@
+//! The journal: what is kept, what is sent again, and what is left when everything goes wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::Value as Json;
+use standin::journal::{Journal, Opened, Options};
+use standin::record::{Origin, What};
+use standin::run::Keeping;
+
+use crate::support::{Came, Receiver, Reply, play, standin_in, stderr, stdout};
+
+/// A folder with a story and the arguments that play it into a journal.
+struct Desk {
+    folder: tempfile::TempDir,
+    arguments: Vec<String>,
+}
+
+const STORY: &str = "name = 'a chat'\n[[step]]\nopen = {}\n\
+                     [[step]]\nsay = { by = 'visitor', text = 'Hello' }\n\
+                     [[step]]\nsay = { by = 'bot', text = 'Good day' }\n\
+                     [[step]]\nclose = { by = 'system' }\n";
+
+impl Desk {
+    fn of(receiver: &Receiver, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("story.toml"), STORY).unwrap();
+        let url = receiver.url();
+        let fixed = ["run", "story.toml", "--vendor", "ebbot", "--to", &url, "--journal", "j.db"];
+        let arguments = fixed.iter().chain(more).map(ToString::to_string).collect();
+        Self { folder, arguments }
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.folder.path().join("j.db")
+    }
+
+    fn run(&self, more: &[&str]) -> Output {
+        let arguments: Vec<&str> =
+            self.arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        standin_in(self.folder.path(), &arguments)
+    }
+
+    fn journal_command(&self, arguments: &[&str]) -> Output {
+        standin_in(self.folder.path(), &[&["journal"], arguments].concat())
+    }
+
+    /// The same command in the background, going on where it was interrupted.
+    fn start(&self) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_standin"))
+            .args(&self.arguments)
+            .arg("--resume")
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// The same command, to die at a point.
+    fn crash_at(&self, point: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_standin"))
+            .args(&self.arguments)
+            .arg("--resume")
+            .current_dir(self.folder.path())
+            .env("STANDIN_CRASH_AT", point)
+            .output()
+            .unwrap()
+    }
+
+    /// Goes on to the end, and checks that what the receiver saw is what the journal says.
+    fn ends_well(&self, receiver: &Receiver) {
+        let output = self.run(&["--resume", "--quiet"]);
+        assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+        let seen = receiver.events();
+        check(&self.journal(), &seen);
+        let output = self.run(&["--resume", "--quiet"]);
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(receiver.events().len(), seen.len(), "starting again sends nothing");
+        let output = self.journal_command(&["doctor", "j.db"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    }
+}
+
+/// What the receiver saw is in the journal, in order, twice only where an attempt was in doubt.
+fn check(journal: &Path, seen: &[Came]) {
+    let journal = Journal::open(journal).unwrap();
+    let mut bodies: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+    let mut sent: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+    let mut recovered: BTreeSet<(u32, u32)> = BTreeSet::new();
+    let place = |id: &str| -> (u32, u32) {
+        let (conversation, number) = id.split_once('-').unwrap();
+        (conversation.parse().unwrap(), number.parse().unwrap())
+    };
+    for kept in journal.runs().unwrap() {
+        for record in journal.records(kept.run).unwrap() {
+            match record.what {
+                What::DeliveryPlanned { delivery, body, .. } => {
+                    bodies.insert(body.to_string(), place(&delivery));
+                }
+                What::AttemptStarted { delivery, origin, .. } if origin != Origin::Replayed => {
+                    *sent.entry(place(&delivery)).or_default() += 1;
+                    if origin == Origin::Recovered {
+                        recovered.insert(place(&delivery));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut last: BTreeMap<u32, u32> = BTreeMap::new();
+    let mut counts: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+    for came in seen {
+        let (conversation, number) = bodies[&came.body];
+        let count = counts.entry((conversation, number)).or_default();
+        *count += 1;
+        if *count == 1 {
+            let before = last.insert(conversation, number).unwrap_or(0);
+            assert_eq!(before + 1, number, "conversation {conversation} has a gap");
+        } else {
+            assert!(recovered.contains(&(conversation, number)), "twice, and never in doubt");
+        }
+    }
+    assert_eq!(counts.len(), bodies.len(), "everything arrived");
+    for (delivery, count) in counts {
+        assert!(count <= sent[&delivery], "{delivery:?} came more often than it was written down");
+    }
+}
+
+#[test]
+fn a_run_is_kept_listed_and_told_again() {
+    let receiver = Receiver::agreeing();
+    let desk = Desk::of(&receiver, &[]);
+    let told = stdout(&desk.run(&["--json"]));
+    let list = desk.journal_command(&["list", "j.db"]);
+    assert_eq!(stdout(&list), "1  a chat at ebbot, seed 1: passed\n");
+    assert_eq!(stdout(&desk.journal_command(&["export", "j.db"])), told);
+    let shown = stdout(&desk.journal_command(&["show", "j.db", "1"]));
+    assert!(shown.contains("“Good day”") && shown.contains("passed: "), "{shown}");
+    let missing = desk.journal_command(&["show", "j.db", "7"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(stderr(&missing).contains("no run 7"), "{}", stderr(&missing));
+    desk.ends_well(&receiver);
+    let files: Vec<_> = fs::read_dir(desk.folder.path()).unwrap().flatten().collect();
+    let names: BTreeSet<String> =
+        files.iter().map(|file| file.file_name().into_string().unwrap()).collect();
+    assert_eq!(names, ["j.db", "j.db.lock", "story.toml"].map(String::from).into(), "{names:?}");
+}
+
+#[test]
+fn a_hundred_kills_lose_nothing() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let mut kills = 0;
+    for seed in 1.. {
+        let receiver = Receiver::agreeing();
+        let seed = i32::to_string(&seed);
+        let desk = Desk::of(&receiver, &["--conversations", "20", "--seed", &seed]);
+        loop {
+            let mut child = desk.start();
+            let wanted = receiver.count() + rng.random_range(0..=30);
+            let until = Instant::now() + Duration::from_secs(20);
+            while receiver.count() < wanted
+                && child.try_wait().unwrap().is_none()
+                && Instant::now() < until
+            {
+                sleep(Duration::from_micros(200));
+            }
+            sleep(Duration::from_micros(rng.random_range(0..3_000)));
+            if child.try_wait().unwrap().is_some() {
+                break;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
+        }
+        desk.ends_well(&receiver);
+        if kills >= 100 {
+            return;
+        }
+    }
+}
+
+#[test]
+fn whatever_point_it_dies_at_it_goes_on() {
+    let points = [
+        "migrating",
+        "writing",
+        "writing:3",
+        "committed",
+        "committed:4",
+        "intent",
+        "intent:3",
+        "met",
+        "met:5",
+        "finishing",
+        "closing",
+        "checkpointed",
+    ];
+    for point in points {
+        let receiver = Receiver::agreeing();
+        let desk = Desk::of(&receiver, &["--conversations", "2"]);
+        let output = desk.crash_at(point);
+        assert_eq!(output.status.code(), None, "{point} is never passed");
+        let listed = desk.journal_command(&["list", "j.db"]);
+        let over = ["closing", "checkpointed"].contains(&point);
+        let told = stdout(&listed);
+        assert_eq!(told.contains("passed"), over, "{point}: {told}{}", stderr(&listed));
+        desk.ends_well(&receiver);
+    }
+}
+
+#[test]
+fn what_is_in_doubt_is_named_and_sent_again_or_reported_as_the_vendor_does() {
+    let once = |vendor: &str| {
+        let receiver = Receiver::agreeing();
+        let mut desk = Desk::of(&receiver, &[]);
+        desk.arguments[3] = vendor.into();
+        desk.crash_at("met:1");
+        let listed = stdout(&desk.journal_command(&["list", "j.db"]));
+        let output = desk.run(&["--resume"]);
+        (listed, stdout(&output), receiver.events().len())
+    };
+    let (listed, told, _) = once("ebbot");
+    assert!(listed.contains("interrupted, 1 in doubt: 1-2, attempt 1"), "{listed}");
+    assert!(told.contains("passed: "), "{told}");
+    let (listed, told, _) = once("erxes");
+    assert!(listed.contains("1 in doubt: 1-2, attempt 1"), "{listed}");
+    assert!(told.contains("in_doubt") && told.contains("failed: "), "{told}");
+}
+
+#[test]
+fn another_story_is_another_run() {
+    let receiver = Receiver::agreeing();
+    let desk = Desk::of(&receiver, &[]);
+    desk.crash_at("met:1");
+    fs::write(desk.folder.path().join("story.toml"), STORY.replace("Hello", "Good morning"))
+        .unwrap();
+    let before = receiver.events().len();
+    assert_eq!(desk.run(&["--resume"]).status.code(), Some(0));
+    assert_eq!(receiver.events().len() - before, 6, "all of it is sent");
+}
+
+/// Everything that the journal says went out came, and nothing else.
+#[test]
+fn a_full_disk_sends_nothing_that_could_not_be_written_down() {
+    for pages in [8, 12, 20, 40] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j.db");
+        let opened = Opened::open(&path, Options { pages, ..Options::default() }).unwrap();
+        let keeping = Keeping { writer: Some(opened.begin()), ..Keeping::default() };
+        let receiver = Receiver::agreeing();
+        let played = play(STORY).at("ebbot").times(200).keeping(keeping).to(&receiver);
+        let error = opened.close().unwrap_err();
+        assert!(format!("{:#}", anyhow::Error::from(error)).contains("full"));
+        assert_ne!(played.finished.verdict, standin::record::Verdict::Passed);
+        let journal = Journal::open(&path).unwrap();
+        let records = journal.records(1).unwrap();
+        let intents =
+            records.iter().filter(|r| matches!(r.what, What::AttemptStarted { .. })).count();
+        assert_eq!(receiver.events().len(), intents, "{pages} pages");
+        assert_eq!(journal.examine().unwrap(), []);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_journal_is_left_as_it_is() {
+    let receiver = Receiver::agreeing();
+    let desk = Desk::of(&receiver, &[]);
+    let path = desk.journal();
+    let refused = |what: &str| {
+        let before = fs::read(&path).unwrap_or_default();
+        let output = desk.run(&[]);
+        assert_eq!(output.status.code(), Some(3), "{what}");
+        assert!(stderr(&output).contains(what), "{}", stderr(&output));
+        assert_eq!(fs::read(&path).unwrap_or_default(), before);
+        assert!(receiver.came().is_empty());
+    };
+    fs::write(&path, "dear diary, today I wrote a journal\n").unwrap();
+    refused("no journal of ours");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    refused("cannot use the journal");
+    fs::remove_dir(&path).unwrap();
+
+    drop(Opened::open(&path, Options::default()).unwrap().close());
+    let whole = fs::read(&path).unwrap();
+    let with = |offset: usize, value: u32| {
+        let mut bytes = whole.clone();
+        bytes[offset..offset + 4].copy_from_slice(&value.to_be_bytes());
+        fs::write(&path, bytes).unwrap();
+    };
+    with(68, 7); // the application's id
+    refused("no journal of ours");
+    with(60, 99); // the version of the format
+    refused("made by a later version (format 99)");
+    fs::write(&path, &whole[..4095]).unwrap();
+    refused("the journal");
+}
+
+#[test]
+fn two_processes_do_not_write_one_journal() {
+    let receiver = Receiver::agreeing();
+    let desk = Desk::of(&receiver, &[]);
+    let opened = Opened::open(&desk.journal(), Options::default()).unwrap();
+    let output = desk.run(&[]);
+    assert_eq!(output.status.code(), Some(3));
+    let own = std::process::id().to_string();
+    assert!(stderr(&output).contains("another process"), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&own));
+    opened.close().unwrap();
+    assert_eq!(desk.run(&[]).status.code(), Some(0));
+}
+
+#[test]
+fn a_flipped_byte_is_found_or_changes_nothing() {
+    let receiver = Receiver::agreeing();
+    let desk = Desk::of(&receiver, &["--conversations", "10"]);
+    assert_eq!(desk.run(&[]).status.code(), Some(0));
+    let path = desk.journal();
+    let whole = fs::read(&path).unwrap();
+    let records = |path: &Path| Journal::open(path).and_then(|journal| journal.records(1));
+    let before = records(&path).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let mut found = 0;
+    for _ in 0..300 {
+        let mut bytes = whole.clone();
+        let at = rng.random_range(0..bytes.len());
+        bytes[at] ^= 1 << rng.random_range(0..8);
+        fs::write(&path, &bytes).unwrap();
+        let troubles = Journal::open(&path).and_then(|journal| journal.examine());
+        match troubles {
+            Ok(troubles) if troubles.is_empty() => {
+                assert_eq!(
+                    records(&path).unwrap(),
+                    before,
+                    "byte {at} changed a record in silence"
+                );
+            }
+            _ => found += 1,
+        }
+    }
+    assert!(found >= 200, "only {found} of 300 lay where anything is");
+    let mut bytes = whole;
+    let hellos = bytes.windows(5).enumerate().filter(|(_, bytes)| bytes == b"Hello");
+    let hellos: Vec<usize> = hellos.map(|(at, _)| at).collect();
+    hellos.into_iter().for_each(|at| bytes[at] = b'J');
+    fs::write(&path, &bytes).unwrap();
+    let output = desk.journal_command(&["doctor", "j.db"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stdout(&output).contains("it is not what was written"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_signal_lets_what_is_under_way_end() {
+    for signal in ["-TERM", "-INT"] {
+        let receiver = Receiver::answering(|_, _| Reply::good().after(Duration::from_millis(400)));
+        let desk = Desk::of(&receiver, &["--conversations", "10"]);
+        let mut child = desk.start();
+        while receiver.count() == 0 {
+            sleep(Duration::from_millis(5));
+        }
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(4), "{signal}");
+        let listed = stdout(&desk.journal_command(&["list", "j.db"]));
+        assert_eq!(listed, "1  a chat at ebbot, seed 1: interrupted\n", "nothing is in doubt");
+        desk.ends_well(&receiver);
+    }
+}
+
+#[test]
+fn a_delivery_is_sent_again_as_it_was_or_with_fresh_headers() {
+    let receiver = Receiver::agreeing();
+    let folder = tempfile::tempdir().unwrap();
+    let vendors = crate::support::path("tests/vendors").display().to_string();
+    let url = receiver.url();
+    let standin = |arguments: &[&str]| {
+        let output = standin_in(folder.path(), &[arguments, &["--templates", &vendors]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+        stdout(&output)
+    };
+    standin(&["run", "handover", "--vendor", "parlour", "--to", &url, "--journal", "j.db"]);
+    let first = receiver.events()[0].clone();
+    standin(&["journal", "redeliver", "j.db", "1-1"]);
+    let again = receiver.events().last().unwrap().clone();
+    assert_eq!((&again.head, &again.body), (&first.head, &first.body), "the same bytes");
+    standin(&["journal", "redeliver", "j.db", "1-1", "--run", "1", "--fresh"]);
+    let fresh = receiver.events().last().unwrap().clone();
+    assert_eq!(fresh.body, first.body);
+    let attempt = |came: &Came| came.header("X-Parlour-Attempt").unwrap();
+    assert_eq!((attempt(&again), attempt(&fresh)), ("1".into(), "2".into()));
+    let listed = standin(&["journal", "list", "j.db"]);
+    assert!(listed.contains("2  handover") || listed.contains("delivery 1-1 of run 1 again"));
+    let elsewhere = Receiver::agreeing();
+    standin(&["journal", "redeliver", "j.db", "1-1", "--run", "1", "--to", &elsewhere.url()]);
+    assert_eq!(elsewhere.events()[0].body, first.body);
+}
+
+#[test]
+fn a_secret_is_not_kept_and_filled_in_again() {
+    let receiver = Receiver::agreeing();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("token"), "c4nary-s3cret").unwrap();
+    let config = "[vendor.wotnot]\nsecret = { token = 'file:token' }\n\
+                  option = { event_token_in = 'bearer' }\n";
+    fs::write(folder.path().join("standin.toml"), config).unwrap();
+    let url = receiver.url();
+    let run = ["run", "handover", "--vendor", "wotnot", "--to", &url, "--journal", "j.db"];
+    assert_eq!(standin_in(folder.path(), &run).status.code(), Some(0));
+    let kept = fs::read(folder.path().join("j.db")).unwrap();
+    assert!(!kept.windows(13).any(|bytes| bytes == b"c4nary-s3cret"));
+    let output = standin_in(folder.path(), &["journal", "redeliver", "j.db", "1-1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let authorization = receiver.events().last().unwrap().header("Authorization").unwrap();
+    assert!(authorization.ends_with("c4nary-s3cret"));
+    let exported = stdout(&standin_in(folder.path(), &["journal", "export", "j.db", "2"]));
+    let kinds: Vec<Json> =
+        exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(kinds.len(), 6, "{exported}");
+    assert!(!exported.contains("c4nary"));
+}
