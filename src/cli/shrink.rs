@@ -11,7 +11,8 @@ use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
 use crate::base::text::{count, escape};
 use crate::delivery::{Dial, Net};
-use crate::record::{Chaos, Planned, RunFinished, Verdict};
+use crate::fault::{Chaos, Planned};
+use crate::record::{RunFinished, Verdict};
 use crate::run::{self, Plan, smallest};
 
 /// Plays a run that has failed again and again, with ever fewer of its faults, and writes what is
@@ -48,7 +49,7 @@ pub(super) async fn shrink(plan: &Plan, file: &Path, dial: &Dial) -> Result<bool
         escape(&file.display().to_string())
     );
     let about = format!(
-        "# What is left of `--chaos {profile}` at {vendor} that still fails: {told}.\n# {again} --to URL\n\n"
+        "# What is left of `--chaos {profile}` at {vendor} that still fails: {told}.\n# {again} --to URL, and the other flags as they were\n\n"
     );
     write_new(file, &script.written(&about))?;
     let (before, runs) =

@@ -17,7 +17,7 @@ use crate::base::text::nearest;
 use crate::diag::{Node, Problem, Scalar, code};
 
 pub use amount::Amount;
-pub use profile::Profile;
+pub use profile::{Chaos, Planned, Profile};
 
 crate::words! {
     /// What of a delivery a fault is about; one delivery has at most one of each but `body`.

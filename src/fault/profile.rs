@@ -1,4 +1,8 @@
-//! Profiles of `run --chaos`: which faults are drawn together.
+//! Profiles of `run --chaos`, which faults are drawn together, and what was drawn.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::{Fault, Group, Kind};
 
@@ -45,6 +49,33 @@ impl Profile {
             None => fault.kind.group() != Group::Receiver,
         };
         faults.filter(is_drawn).collect()
+    }
+}
+
+/// Faults that were drawn for a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chaos {
+    /// From which.
+    pub profile: Profile,
+    /// Which, by step.
+    pub schedule: Vec<Planned>,
+}
+
+/// A fault that was drawn for a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The number of the step.
+    pub step: usize,
+    /// What is wrong with its deliveries.
+    pub fault: Fault,
+}
+
+impl fmt::Display for Chaos {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |planned: &Planned| format!("{} at step {}", planned.fault, planned.step);
+        let told: Vec<String> = self.schedule.iter().map(told).collect();
+        formatter.write_str(if told.is_empty() { "no fault" } else { "" })?;
+        formatter.write_str(&told.join(", "))
     }
 }
 

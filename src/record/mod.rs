@@ -6,7 +6,6 @@
 mod known;
 mod recorder;
 
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -18,7 +17,7 @@ use serde_json::Value as Json;
 pub use known::{Known, Shaken};
 pub use recorder::{Entry, Intent, Recorder, Scope};
 
-use crate::fault::{Fault, Faults, Profile};
+use crate::fault::{Chaos, Faults};
 
 /// The version of the JSON form.
 const VERSION: u32 = 1;
@@ -206,33 +205,6 @@ pub struct RunStarted {
     pub resumes: Option<i64>,
     /// The faults that were drawn for it.
     pub chaos: Option<Chaos>,
-}
-
-/// Faults that were drawn for a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Chaos {
-    /// From which.
-    pub profile: Profile,
-    /// Which, by step.
-    pub schedule: Vec<Planned>,
-}
-
-/// A fault that was drawn for a step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Planned {
-    /// The number of the step.
-    pub step: usize,
-    /// What is wrong with its deliveries.
-    pub fault: Fault,
-}
-
-impl fmt::Display for Chaos {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = |planned: &Planned| format!("{} at step {}", planned.fault, planned.step);
-        let told: Vec<String> = self.schedule.iter().map(told).collect();
-        formatter.write_str(if told.is_empty() { "no fault" } else { "" })?;
-        formatter.write_str(&told.join(", "))
-    }
 }
 
 /// An act as it is told.

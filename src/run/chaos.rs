@@ -6,8 +6,7 @@ use rand::RngExt as _;
 
 use super::{Plan, Rehearsed, rehearsal};
 use crate::base::draw::Draw;
-use crate::fault::{Fault, Profile};
-use crate::record::{Chaos, Planned};
+use crate::fault::{Chaos, Fault, Planned, Profile};
 
 /// One step of so many has a fault.
 const ONE_IN: u32 = 3;

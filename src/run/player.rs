@@ -88,10 +88,12 @@ impl Player {
         (faults, post): (&Faults, &mut Post<'_>),
     ) {
         for payload in payloads {
-            let event_type = payload.event_type.clone();
-            let Some(letter) = Letter::of(payload, (spot.step, spot.at), faults) else {
-                self.tell(spot, What::DeliveryUnsubscribed { event_type }).await;
-                continue;
+            let letter = match Letter::of(payload, (spot.step, spot.at), faults) {
+                Ok(letter) => letter,
+                Err(event_type) => {
+                    self.tell(spot, What::DeliveryUnsubscribed { event_type }).await;
+                    continue;
+                }
             };
             for letter in post.letters(letter) {
                 self.tell(spot, letter.planned()).await;

@@ -62,8 +62,8 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// A payload as it is sent, with `wanted` faults and those of the whole script, and what is
-    /// sent beside it. Its id and faults are given to it here.
+    /// A payload as it is sent, with its step's faults or those of the whole script, and what they
+    /// send beside it. Ids are given here.
     pub(super) fn letters(&mut self, payload: Letter) -> Vec<Letter> {
         self.numbered += 1;
         let id = format!("{}-{}", self.conversation, self.numbered);
@@ -170,19 +170,20 @@ fn leaving(at: Timestamp, letters: Vec<Letter>) -> Vec<Letter> {
 }
 
 impl Letter {
-    /// A payload of this step and time; nothing where nobody subscribed to it.
+    /// A payload of this step and time; only its type where nobody subscribed to it.
     pub(super) fn of(
         payload: Payload,
         (step, at): (usize, Timestamp),
         faults: &Faults,
-    ) -> Option<Self> {
-        Some(Self {
+    ) -> Result<Self, String> {
+        let Some(body) = payload.body else { return Err(payload.event_type) };
+        Ok(Self {
             id: String::new(),
             step,
             at,
             event_type: payload.event_type,
             certainty: payload.certainty.to_string(),
-            body: payload.body?.into(),
+            body: body.into(),
             faults: faults.clone(),
         })
     }

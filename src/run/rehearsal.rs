@@ -84,7 +84,7 @@ fn of_scene(plan: &Plan, post: &mut Post<'_>, number: u32, scene: Scene) -> Vec<
     };
     let spot = (scene.step, scene.at);
     let sent = happened.payloads.into_iter();
-    let sent = sent.filter_map(|payload| Letter::of(payload, spot, &scene.faults));
+    let sent = sent.filter_map(|payload| Letter::of(payload, spot, &scene.faults).ok());
     let sent = sent.flat_map(|letter| post.letters(letter)).map(|letter| {
         Rehearsed::Request(RehearsedRequest {
             at: scene.at,

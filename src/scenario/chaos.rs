@@ -1,8 +1,7 @@
 //! A script with a schedule of faults, and its file with them written at their steps.
 
 use super::script::{Script, Step};
-use crate::fault::Faults;
-use crate::record::Chaos;
+use crate::fault::{Chaos, Faults};
 
 impl Script {
     /// The script with this schedule, in place of one that it may have.

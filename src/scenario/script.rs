@@ -12,9 +12,8 @@ use crate::base::duration::Span;
 use crate::base::fake::LOCALES;
 use crate::conversation::{Act, Conversation, Person, Role, Variable, Who};
 use crate::diag::Place;
-use crate::fault::{Faults, Group};
+use crate::fault::{Chaos, Faults, Group};
 use crate::policy::StatusSet;
-use crate::record::Chaos;
 use crate::template::{Body, Line, TooLarge};
 use crate::vendor::{Account, Subscription};
 

@@ -102,6 +102,7 @@ fn deliveries_come_in_the_order_that_is_wanted() {
                 came.sort_unstable(); // they come all at once
             }
             assert_eq!(came, expected, "{fault} at {vendor}");
+            assert_eq!(played.finished.right, expected.len() as u64, "{fault} at {vendor}");
             assert_eq!(
                 played.finished.verdict,
                 Verdict::Passed,
