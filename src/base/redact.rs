@@ -136,6 +136,8 @@ fn percent_encoded(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(secret: &str, shown: &str) {
@@ -187,5 +189,22 @@ mod tests {
         let mut text = "public abcdef abcd".to_owned();
         Redactor::new(named).text(&mut text);
         assert_eq!(text, "public 2 1");
+    }
+
+    proptest! {
+        #[test]
+        fn no_spelling_of_any_secret_stays_in_any_text(
+            secrets in prop::collection::vec("\\PC{1,12}", 1..4), before in "\\PC{0,20}", after in "\\PC{0,20}",
+        ) {
+            const REFERENCE: &str = "\u{1}"; // in no spelling of anything printable
+            let given: Vec<Secret> = secrets.iter().map(|text| Secret::given(text.clone())).collect();
+            let redactor = Redactor::new(given.iter().map(|secret| (REFERENCE.to_owned(), secret)));
+            for spelling in secrets.iter().flat_map(|secret| spellings(secret)) {
+                let mut text = format!("{before}{spelling}{after}{spelling}");
+                redactor.text(&mut text);
+                prop_assert!(secrets.iter().all(|secret| !text.contains(secret)), "{text:?}");
+                prop_assert!(!text.contains(&spelling), "{text:?}");
+            }
+        }
     }
 }

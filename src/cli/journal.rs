@@ -9,14 +9,14 @@ use tokio::sync::mpsc;
 
 use super::receivers::{Receivers, allowed};
 use super::setup::{Setup, runtime};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
 use crate::base::text::{count, escape};
 use crate::delivery::{Dial, Net};
 use crate::diag::{Problem, code};
 use crate::journal::{Durability, Earlier, Journal, Kept, Opened, Options};
-use crate::record::{Record, RunFinished, What};
+use crate::record::{Record, RunFinished, RunStarted, What};
 use crate::report::{Console, Detail, JsonLines, Report};
 use crate::run::{Keeping, Plan, Redelivery, redeliver};
 
@@ -147,10 +147,12 @@ fn open(path: &Path) -> Result<Journal, Failure> {
 
 fn list(path: &Path) -> Result<Exit, Failure> {
     let runs = open(path)?.runs().map_err(anyhow::Error::from)?;
-    for Kept { run, started, finished, in_doubt } in &runs {
+    for Kept { run, at, started, finished, in_doubt } in &runs {
         let resumed = runs.iter().find(|later| later.started.resumes == Some(*run));
         let end = match (finished, resumed) {
-            (Some(finished), _) => finished.verdict.to_string(),
+            (Some(RunFinished { verdict, right, deliveries, .. }), _) => {
+                format!("{verdict}, {right} of {deliveries} deliveries right")
+            }
             (None, Some(later)) => format!("interrupted, gone on with as run {}", later.run),
             (None, None) => "interrupted".to_owned(),
         };
@@ -158,8 +160,11 @@ fn list(path: &Path) -> Result<Exit, Failure> {
             0 => String::new(),
             number => format!(", {number} in doubt: {}", in_doubt.join("; ")),
         };
-        let (scenario, vendor) = (escape(&started.scenario), &started.vendor);
-        anstream::println!("{run}  {scenario} at {vendor}, seed {}: {end}{doubt}", started.seed);
+        let RunStarted { scenario, vendor, url, seed, .. } = started;
+        let (at, scenario, url) = (at.strftime("%F %H:%MZ"), escape(scenario), escape(url));
+        print(format_args!(
+            "{run}  {at}  {scenario} at {vendor} to {url}, seed {seed}: {end}{doubt}\n"
+        ))?;
     }
     Ok(Exit::Passed)
 }
@@ -193,10 +198,11 @@ fn tell(path: &Path, run: Option<i64>, report: &mut dyn Report) -> Result<Exit, 
 fn doctor(path: &Path) -> Result<Exit, Failure> {
     let troubles = open(path)?.examine().map_err(anyhow::Error::from)?;
     for trouble in &troubles {
-        anstream::println!("run {}, row {}: {}", trouble.run, trouble.seq, escape(&trouble.what));
+        let what = escape(&trouble.what);
+        print(format_args!("run {}, row {}: {what}\n", trouble.run, trouble.seq))?;
     }
     if troubles.is_empty() {
-        anstream::println!("everything is as it was written");
+        print("everything is as it was written\n")?;
         return Ok(Exit::Passed);
     }
     let troubles = count(troubles.len(), "row is", "rows are");
@@ -218,7 +224,8 @@ fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<Exit, Failure> {
     let egress = args.receivers.egress();
     let order = redelivery.order(&args.delivery, &records).ok_or_else(|| {
         let message = format!("run {run} sent no delivery `{}`", args.delivery);
-        Problem::anywhere(code::NOTHING_TO_PLAY, message)
+        let help = format!("`standin journal show {} {run} -v` tells them", args.journal.display());
+        Problem::anywhere(code::NOTHING_TO_PLAY, message).help(help)
     })?;
     allowed(order.url(), egress)?;
     let opened = Opened::open(&args.journal, Options::default()).map_err(anyhow::Error::from)?;

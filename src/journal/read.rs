@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::JournalError;
@@ -20,6 +21,8 @@ pub struct Journal {
 pub struct Kept {
     /// Its number in the journal.
     pub run: i64,
+    /// When it began, by the clock on the wall.
+    pub at: Timestamp,
     /// What it is.
     pub started: RunStarted,
     /// How it ended; nothing of one that was interrupted.
@@ -67,15 +70,17 @@ impl Journal {
     }
 
     fn kept(&self, run: i64, first: i64, last: i64) -> Result<Kept, JournalError> {
-        let What::RunStarted(started) = self.record(run, first)?.what else {
+        let Record { wall_time: at, what: What::RunStarted(started), .. } =
+            self.record(run, first)?
+        else {
             let what = format!("run {run} does not begin with its beginning");
             return Err(JournalError::Damaged(self.path.clone(), what));
         };
         let What::RunFinished(finished) = self.record(run, last)?.what else {
             let in_doubt = self.known([run])?.in_doubt();
-            return Ok(Kept { run, started, finished: None, in_doubt });
+            return Ok(Kept { run, at, started, finished: None, in_doubt });
         };
-        Ok(Kept { run, started, finished: Some(finished), in_doubt: Vec::new() })
+        Ok(Kept { run, at, started, finished: Some(finished), in_doubt: Vec::new() })
     }
 
     /// What is known of the attempts of runs.

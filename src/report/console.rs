@@ -210,7 +210,7 @@ impl Console {
     fn wire(&self, what: &What, out: &mut dyn Write) -> io::Result<()> {
         let verbose = self.detail == Detail::Verbose;
         match what {
-            What::DeliveryPlanned { body, certainty, .. } => {
+            What::DeliveryPlanned { delivery, body, certainty, .. } => {
                 if certainty != "documented" {
                     writeln!(
                         out,
@@ -218,7 +218,7 @@ impl Console {
                     )?;
                 }
                 if verbose {
-                    writeln!(out, "{DIM}{INDENT}  {}{DIM:#}", escape(body))
+                    writeln!(out, "{DIM}{INDENT}  {delivery}: {}{DIM:#}", escape(body))
                 } else {
                     Ok(())
                 }

@@ -78,6 +78,7 @@ impl Body {
         let mut out = String::with_capacity(512);
         let mut frame = Frame { root, bound: Vec::new(), walked: 0 };
         self.write(&self.ops, &mut frame, &mut out)?;
+        out.shrink_to_fit(); // thousands of bodies can wait to be sent
         Ok(out)
     }
 

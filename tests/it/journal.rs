@@ -139,7 +139,13 @@ fn a_run_is_kept_listed_and_told_again() {
     let desk = Desk::of(&receiver, &[]);
     let told = stdout(&desk.run(&["--json"]));
     let list = desk.journal_command(&["list", "j.db"]);
-    assert_eq!(stdout(&list), "1  a chat at ebbot, seed 1: passed\n");
+    let listed =
+        format!("a chat at ebbot to {}, seed 1: passed, 6 of 6 deliveries right\n", receiver.url());
+    assert!(
+        stdout(&list).starts_with("1  20") && stdout(&list).ends_with(&listed),
+        "{}",
+        stdout(&list)
+    );
     assert_eq!(stdout(&desk.journal_command(&["export", "j.db"])), told);
     let shown = stdout(&desk.journal_command(&["show", "j.db", "1"]));
     assert!(shown.contains("“Good day”") && shown.contains("passed: "), "{shown}");
