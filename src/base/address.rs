@@ -95,6 +95,13 @@ impl Egress {
         literal(url).map_or(Ok(()), |address| self.check(address))
     }
 
+    /// Whether a URL may lead to somebody else's network: to a public address, or to a name, which
+    /// can mean one whenever it is dialled.
+    pub fn may_leave(self, url: &Url) -> bool {
+        let is_public = |address| Reach::of(address) == Reach::Public;
+        self.public && literal(url).map_or(url.domain() != Some("localhost"), is_public)
+    }
+
     /// Whether this address may be sent to; if not, what it is.
     pub fn check(self, address: IpAddr) -> Result<(), Forbidden> {
         match Reach::of(address) {
@@ -226,6 +233,20 @@ mod tests {
             "fe80::5efe:8.8.8.8",
         ] {
             assert!(matches!(reach(address), Reach::Never(_)), "{address}: {:?}", reach(address));
+        }
+    }
+
+    #[test]
+    fn what_may_be_somebody_elses_is_known_by_its_url() {
+        let leaves = |public, url: &str| Egress { public }.may_leave(&Url::parse(url).unwrap());
+        for url in ["http://8.8.8.8/", "https://[2606:4700::1111]/", "https://hooks.example.test/"]
+        {
+            assert!(leaves(true, url) && !leaves(false, url), "{url}");
+        }
+        for url in
+            ["http://localhost:3000/", "http://127.0.0.1/", "http://10.0.0.1/", "http://[::1]/"]
+        {
+            assert!(!leaves(true, url), "{url}");
         }
     }
 

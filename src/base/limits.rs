@@ -7,6 +7,15 @@ use jiff::SignedDuration;
 /// Bytes of a scenario, vendor or configuration file. A TOML tree costs up to 155 bytes of memory
 /// for each byte of its file.
 pub const MAX_FILE: usize = 256 * 1024;
+/// Names, values, signs and blanks of a TOML file. A file of nothing but signs costs most memory.
+pub const MAX_TOKENS: usize = 150_000;
+/// Bytes of a TOML file whose syntax errors are all told; of a larger one the first is, since each
+/// byte of it can be one.
+pub const MAX_RECOVERED: usize = 64 * 1024;
+/// Keys of a table in a file.
+pub const MAX_KEYS: usize = 1_000;
+/// Entries of a list in a file.
+pub const MAX_ENTRIES: usize = 20_000;
 /// Bytes of one payload template.
 pub const MAX_TEMPLATE: usize = 64 * 1024;
 /// Bytes of one template, its includes counted each time that they are included.
@@ -19,8 +28,14 @@ pub const MAX_INCLUDES: usize = 8;
 pub const MAX_TEXT: usize = 4 * 1024;
 /// Holes of one text of a scenario.
 pub const MAX_TEXT_HOLES: usize = 64;
+/// Ways to choose among a vendor's options; each of them is tried.
+pub const MAX_CHOICES: usize = 1_024;
 /// Steps of a scenario.
 pub const MAX_STEPS: usize = 10_000;
+/// People of a scenario's cast.
+pub const MAX_CAST: usize = 100;
+/// Things of one sort that a scenario names: what it creates, the labels it puts on.
+pub const MAX_NAMED: usize = 1_000;
 /// Conversations of a run.
 pub const MAX_CONVERSATIONS: u32 = 10_000;
 /// Steps of a run: those of its scenario, in each of its conversations.
@@ -47,6 +62,8 @@ pub const MAX_ANSWER_HEADERS: usize = 100;
 pub const MAX_IN_FLIGHT: usize = 256;
 /// Attempts under way at once to one receiver.
 pub const MAX_IN_FLIGHT_PER_HOST: usize = 32;
+/// Requests per second to one receiver that may be somebody else's.
+pub const MAX_PUBLIC_RATE: u32 = 50;
 /// The longest time limit that an attempt can have.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(120);
 /// Redirects of one attempt that are followed, where a vendor follows them.

@@ -85,7 +85,10 @@ fn spellings(secret: &str) -> Vec<String> {
             URL_SAFE_NO_PAD.encode(bytes),
             hex::encode(bytes),
             hex::encode_upper(bytes),
-            percent_encoded(bytes),
+            percent_encoded(bytes, is_unreserved, upper),
+            percent_encoded(bytes, is_unreserved, lower),
+            percent_encoded(bytes, |_| false, upper),
+            percent_encoded(bytes, |_| false, lower),
             url::form_urlencoded::byte_serialize(bytes).collect(),
             secret.chars().rev().collect(),
         ]);
@@ -125,13 +128,22 @@ fn ascii(text: &str, unit: fn(u16) -> String) -> String {
     text.chars().map(spell).collect()
 }
 
-fn percent_encoded(bytes: &[u8]) -> String {
-    let spell = |byte: &u8| match byte {
-        b'-' | b'.' | b'_' | b'~' => char::from(*byte).to_string(),
-        byte if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
+fn percent_encoded(bytes: &[u8], stays: fn(u8) -> bool, other: fn(u8) -> String) -> String {
+    let spell = |byte: &u8| if stays(*byte) { char::from(*byte).into() } else { other(*byte) };
     bytes.iter().map(spell).collect()
+}
+
+/// Whether a byte stays as it is inside a URL.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+fn upper(byte: u8) -> String {
+    format!("%{byte:02X}")
+}
+
+fn lower(byte: u8) -> String {
+    format!("%{byte:02x}")
 }
 
 #[cfg(test)]
@@ -156,6 +168,9 @@ mod tests {
         check("hål🙂 4", "<h\\u00E5l\\uD83D\\uDE42 4>");
         check("hål🙂 4", "<h%C3%A5l%F0%9F%99%82%204>");
         check("hål🙂 4", "<h%C3%A5l%F0%9F%99%82+4>");
+        check("tok/en", "<tok%2fen>");
+        check("tok~n", "<%74%6F%6B%7E%6E>");
+        check("tok~n", "<%74%6f%6b%7e%6e>");
         check("token??>", "<dG9rZW4/Pz4>");
         check("token??>", "<dG9rZW4_Pz4>");
         check("token", "<746f6b656e>");

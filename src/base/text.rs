@@ -58,6 +58,17 @@ pub fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.chars().all(is_plain)
 }
 
+/// A text in a shell's quotes.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A text as one word of a shell: in quotes where it needs them.
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:/@+=,%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
+}
+
 /// `1 delivery`, `2 deliveries`.
 pub fn count(number: impl TryInto<u64> + Copy + Display, one: &str, many: &str) -> String {
     let is_one = matches!(number.try_into(), Ok(1));
@@ -74,12 +85,15 @@ pub fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// The known name that a mistyped one most likely means.
+/// The known name that a mistyped one most likely means; its case says nothing.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (wrong.chars().count() / 3).max(1);
     known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
+        .map(|name| {
+            let is_same = wrong.eq_ignore_ascii_case(name);
+            (if is_same { 0 } else { strsim::damerau_levenshtein(wrong, name) }, name)
+        })
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, name)| name)
@@ -120,9 +134,17 @@ mod tests {
     }
 
     #[test]
+    fn a_word_of_a_shell_is_one_word() {
+        let word = |text: &str| shell_word(text);
+        assert_eq!(word("http://a:1/x?y=1&z"), "'http://a:1/x?y=1&z'");
+        assert_eq!([word("a-b@2"), word(""), word("it's a")], ["a-b@2", "''", r"'it'\''s a'"]);
+    }
+
+    #[test]
     fn the_nearest_name_is_near() {
         assert_eq!(nearest("mesage", ["message", "note"]), Some("message"));
         assert_eq!(nearest("xyz", ["message", "note"]), None);
+        assert_eq!(nearest("NOTE", ["message", "note"]), Some("note"));
         assert_eq!(one_of(["a", "b", "c"]), "`a`, `b` or `c`");
     }
 }

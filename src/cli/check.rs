@@ -134,7 +134,9 @@ impl Check<'_> {
 
     fn configuration(&mut self, source: &Arc<Source>) {
         self.checked += 1;
-        if let Some(config) = self.problems.note(Config::read(Some(source))) {
+        let (config, problems) = Config::draft(Some(source));
+        self.problems.extend(problems);
+        if let Some(config) = config {
             let own = Setup::new(config, self.setup.catalog.clone());
             self.problems.extend(own.check_config());
         }

@@ -17,7 +17,7 @@ use crate::delivery::{Dial, Net, Pace};
 use crate::diag::{Problem, code};
 use crate::listen::{Receiver, serve};
 use crate::record::{Record, What};
-use crate::report::{Console, Detail, Report as _};
+use crate::report::{Again, Console, Detail, Report as _};
 use crate::run::{self, Keeping, Plan};
 use crate::scenario;
 
@@ -81,7 +81,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
 
 /// Tells both sides: what the receiver saw comes before what became of it.
 async fn tell(mut records: mpsc::Receiver<Record>, mut coming: mpsc::UnboundedReceiver<String>) {
-    let mut console = Console::new(Detail::Normal);
+    let mut console = Console::new(Detail::Normal, Again::default());
     let mut out = anstream::stdout();
     while let Some(record) = records.recv().await {
         if matches!(record.what, What::DeliverySettled(_) | What::HandshakeAnswered { .. }) {

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::secrets::{quoted, variable};
-use crate::base::text::{count, escape};
+use jiff::Timestamp;
+
+use super::secrets::variable;
+use crate::base::text::{count, escape, quoted};
 use crate::fault::Kind;
 use crate::run::{Plan, Rehearsed, RehearsedRequest, rehearsal};
 
@@ -25,10 +27,18 @@ pub(super) fn rehearse(plan: &Plan, form: Form, out: &mut dyn Write) -> io::Resu
     let comment = if form == Form::Curl { "# " } else { "" };
     let name = escape(&plan.script.name);
     writeln!(out, "{comment}{name} at {} to {}", vendor.full_id(), plan.url)?;
+    if let Some(differs) = &vendor.differs {
+        writeln!(out, "{comment}note: {}", escape(differs))?;
+    }
     let (mut requests, mut bytes, mut dropped) = (0, 0, 0);
     for rehearsed in rehearsal(plan) {
         let request = match rehearsed {
             Rehearsed::Request(request) => request,
+            Rehearsed::Nothing { at, conversation, told } => {
+                let when = when(plan, at, Some(conversation));
+                writeln!(out, "{comment}{when}- {}", escape(&told))?;
+                continue;
+            }
             Rehearsed::Dropped { act, reason } => {
                 dropped += 1;
                 writeln!(out, "{comment}`{act}` cannot be sent: {}", escape(&reason))?;
@@ -58,18 +68,23 @@ pub(super) fn rehearse(plan: &Plan, form: Form, out: &mut dyn Write) -> io::Resu
 
 /// Run time, what it is, its size.
 fn line(plan: &Plan, request: &RehearsedRequest) -> String {
-    let at = request.at.duration_since(plan.start).as_secs_f64();
-    let conversation = match request.conversation {
-        Some(number) if plan.conversations > 1 => format!("conversation {number} "),
-        _ => String::new(),
-    };
+    let when = when(plan, request.at, request.conversation);
     let what = request.event_type.as_deref().unwrap_or("the handshake");
     let faults = if request.faults.is_empty() {
         String::new()
     } else {
         format!("  with the fault {}", request.faults)
     };
-    format!("{at:9.3} s  {conversation}{what}  {} bytes{faults}\n", request.body.len())
+    format!("{when}{what}  {} bytes{faults}\n", request.body.len())
+}
+
+/// Run time, and the conversation where there are several.
+fn when(plan: &Plan, at: Timestamp, conversation: Option<u32>) -> String {
+    let at = at.duration_since(plan.start).as_secs_f64();
+    match conversation {
+        Some(number) if plan.conversations > 1 => format!("{at:9.3} s  conversation {number} "),
+        _ => format!("{at:9.3} s  "),
+    }
 }
 
 /// The request as it would be on the wire, as far as the vendor decides it.

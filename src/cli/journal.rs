@@ -17,7 +17,7 @@ use crate::delivery::{Dial, Net};
 use crate::diag::{Problem, code};
 use crate::journal::{Durability, Earlier, Journal, Kept, Opened, Options};
 use crate::record::{Record, RunFinished, RunStarted, What};
-use crate::report::{Console, Detail, JsonLines, Report};
+use crate::report::{Again, Console, Detail, JsonLines, Report};
 use crate::run::{Keeping, Plan, Redelivery, redeliver};
 
 /// Where records are kept.
@@ -133,7 +133,7 @@ pub(super) fn journal(args: &JournalArgs, global: &Global) -> Result<Exit, Failu
         JournalCommand::List { journal } => list(journal),
         JournalCommand::Show { journal, run, verbose } => {
             let detail = if *verbose { Detail::Verbose } else { Detail::Normal };
-            tell(journal, *run, &mut Console::new(detail))
+            tell(journal, *run, &mut Console::new(detail, Again::default()))
         }
         JournalCommand::Export { journal, run } => tell(journal, *run, &mut JsonLines),
         JournalCommand::Redeliver(args) => send_again(args, &Setup::read(global)?),
@@ -151,7 +151,8 @@ fn list(path: &Path) -> Result<Exit, Failure> {
         let resumed = runs.iter().find(|later| later.started.resumes == Some(*run));
         let end = match (finished, resumed) {
             (Some(RunFinished { verdict, right, deliveries, .. }), _) => {
-                format!("{verdict}, {right} of {deliveries} deliveries right")
+                let deliveries = count(*deliveries, "delivery", "deliveries");
+                format!("{verdict}, {right} of {deliveries} right")
             }
             (None, Some(later)) => format!("interrupted, gone on with as run {}", later.run),
             (None, None) => "interrupted".to_owned(),
@@ -234,7 +235,7 @@ fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<Exit, Failure> {
         let (sink, mut told) = mpsc::channel(RECORD_QUEUE);
         let net = Arc::new(Net::new(Dial::new(egress), vendor.wire.as_deref()));
         let sending = tokio::spawn(redeliver(order, keeping, (net, Clock::System), sink));
-        let mut console = Console::new(Detail::Normal);
+        let mut console = Console::new(Detail::Normal, Again::default());
         let mut out = anstream::stdout();
         while let Some(record) = told.recv().await {
             console.tell(&record, &mut out)?;

@@ -129,6 +129,20 @@ struct Global {
     files_port: Option<u16>,
 }
 
+impl Global {
+    /// What was given, as words of a command line.
+    fn words(&self) -> Vec<String> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let given = [
+            ("--config", path(&self.config)),
+            ("--templates", path(&self.templates)),
+            ("--files-port", self.files_port.map(|port| port.to_string())),
+        ];
+        let given = given.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+        given.flatten().collect()
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Plays a conversation for you to watch: the vendor, and a receiver that verifies

@@ -17,7 +17,7 @@ use super::progress::Progress;
 use super::receivers::{Receivers, allowed};
 use super::setup::{Interrupts, Setup, instant, runtime, subscription, while_serving_files};
 use super::shrink::shrink;
-use super::{Exit, Failure, note, print};
+use super::{Exit, Failure, Global, note, print};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
 use crate::base::secret::Secret;
@@ -25,7 +25,7 @@ use crate::config::Start;
 use crate::delivery::{Dial, Net, Pace};
 use crate::diag::{Problem, Problems, code};
 use crate::record::{Record, RunFinished, Verdict, What};
-use crate::report::{Console, Detail, JsonLines, Report};
+use crate::report::{Again, Console, Detail, JsonLines, Report};
 use crate::run::{self, Keeping, Plan};
 use crate::scenario::Script;
 use crate::vendor::{Subscription, Vendor};
@@ -59,6 +59,11 @@ pub(super) struct Playing {
     /// Print bodies and headers too
     #[arg(short, long)]
     verbose: bool,
+}
+
+/// What tells somebody whom we do not know that nobody chats with them.
+fn marker() -> (String, Secret) {
+    ("X-Standin".to_owned(), Secret::test("not a real conversation".to_owned()))
 }
 
 /// How several runs follow each other.
@@ -103,12 +108,14 @@ impl Playing {
     ) -> Result<Vec<Plan>, Problems> {
         let account = setup.account(vendor)?;
         let mut problems = Problems::new();
+        let egress = self.receivers.egress();
+        let marked = |url: &Url| egress.may_leave(url).then(marker);
         let plan = |url: &Url, headers: Vec<(String, Secret)>, own: Option<Subscription>| Plan {
             number: 0, // which plans are played is known later
             script: Arc::clone(script),
             account: Arc::clone(&account),
             url: url.clone(),
-            headers,
+            headers: headers.into_iter().chain(marked(url)).collect(),
             subscription: vendor.subscription(wanted.cloned().or(own)),
             seed: self.seed.unwrap_or(setup.config.seed),
             start: instant(self.start.unwrap_or(setup.config.start)),
@@ -117,7 +124,6 @@ impl Playing {
             files: Arc::default(),
             keeping: Keeping::default(),
         };
-        let egress = self.receivers.egress();
         let mut plans = Vec::new();
         for target in self.receivers.targets(&vendor.id) {
             plans.push(plan(&target.url(egress)?, Vec::new(), None));
@@ -139,11 +145,26 @@ impl Playing {
         problems.or(Some(plans))
     }
 
+    /// What the command line says that a run does not tell, beside the words of one command.
+    pub(super) fn again(&self, mut words: Vec<String>, global: &Global) -> Again {
+        if self.receivers.egress().public {
+            words.push("--allow-public".to_owned());
+        }
+        words.extend(global.words());
+        Again {
+            sent: None,
+            is_configured: !self.receivers.has_targets(),
+            has_start: self.start.is_some(),
+            flags: words,
+        }
+    }
+
     /// Plays the plans, or tells what they would send.
     pub(super) fn execute(
         &self,
         plans: Vec<Plan>,
         pace: RunPace,
+        again: Again,
         setup: &Setup,
     ) -> Result<Exit, Failure> {
         if self.is_dry() {
@@ -167,7 +188,7 @@ impl Playing {
                         keeping: Keeping { stop: Some(stopped.clone()), ..plan.keeping },
                         ..plan
                     });
-                    self.play(plans.collect(), pace, &dial).await
+                    self.play(plans.collect(), (pace, again), &dial).await
                 })
                 .await
             });
@@ -188,14 +209,19 @@ impl Playing {
 
     /// Plays the runs; the worst of them is how the command ends. Each has a queue of its own, so
     /// that they are told one after the other whatever goes on at once.
-    async fn play(&self, plans: Vec<Plan>, pace: RunPace, dial: &Dial) -> Result<Exit, Failure> {
+    async fn play(
+        &self,
+        plans: Vec<Plan>,
+        (pace, again): (RunPace, Again),
+        dial: &Dial,
+    ) -> Result<Exit, Failure> {
         let detail = match (self.quiet, self.verbose) {
             (true, _) => Detail::Quiet,
             (_, true) => Detail::Verbose,
             _ => Detail::Normal,
         };
         let report: Box<dyn Report> =
-            if self.json { Box::new(JsonLines) } else { Box::new(Console::new(detail)) };
+            if self.json { Box::new(JsonLines) } else { Box::new(Console::new(detail, again)) };
         let is_brief = self.quiet || plans.iter().any(|plan| plan.conversations > 1);
         let shrinks = pace.shrink.as_ref().map(|file| (file, plans.clone()));
         let journal = self.keep.open()?;

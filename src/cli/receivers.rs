@@ -24,7 +24,8 @@ pub(super) struct Receivers {
     #[arg(long, env = "STANDIN_ALLOW_PUBLIC")]
     allow_public: bool,
     /// Wait for receivers that are still starting, at most so long
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "STANDIN_WAIT_READY")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "STANDIN_WAIT_READY",
+          allow_hyphen_values = true)]
     wait_ready: Option<SignedDuration>,
 }
 
@@ -32,6 +33,11 @@ impl Receivers {
     /// How far the operator lets us reach.
     pub(super) fn egress(&self) -> Egress {
         Egress { public: self.allow_public }
+    }
+
+    /// Whether any flag says where to send.
+    pub(super) fn has_targets(&self) -> bool {
+        !self.to.is_empty()
     }
 
     /// Whether a target is for every vendor.
@@ -66,7 +72,7 @@ impl Receivers {
         let Some(limit) = self.wait_ready else { return Ok(()) };
         for plan in plans {
             if let Err(failure) = dial.listens(&plan.url, limit.unsigned_abs()).await {
-                let (vendor, url) = (&plan.account.vendor.id, &plan.url);
+                let (vendor, url) = (&plan.account.vendor.full_id(), &plan.url);
                 let told =
                     format!("{failure}, even after {limit:#}: {url}; {}", start_one(vendor, url));
                 return Err(anyhow::Error::msg(told).into());

@@ -15,6 +15,7 @@ use crate::base::text::{escape, one_of};
 use crate::delivery::Pace;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::fault::Profile;
+use crate::report::Again;
 use crate::run::{Plan, schedule};
 use crate::scenario::{self, Script};
 use crate::vendor::{Subscription, Vendor};
@@ -99,7 +100,7 @@ fn once(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
     }
     let (jobs, shrink) = (args.jobs.into(), args.shrink.clone());
     let pace = RunPace { jobs, fail_fast: args.fail_fast, shrink };
-    args.playing.execute(plans, pace, &setup)
+    args.playing.execute(plans, pace, args.again(global), &setup)
 }
 
 /// What is wanted of the command.
@@ -136,6 +137,22 @@ fn plans(wanted: &Wanted<'_>, sources: &[Arc<Source>]) -> Result<Vec<Plan>, Prob
 }
 
 impl RunArgs {
+    /// What makes these runs what they are, beside what they tell.
+    fn again(&self, global: &Global) -> Again {
+        let mut words = Vec::new();
+        if !self.events.is_empty() {
+            words.extend(["--events".to_owned(), self.events.join(",")]);
+        }
+        if self.clock == ClockArg::Real {
+            words.extend(["--clock", "real", "--speed"].map(str::to_owned));
+            words.push(self.speed.to_string());
+        }
+        if let Some(profile) = self.chaos {
+            words.extend(["--chaos", profile.word()].map(str::to_owned));
+        }
+        self.playing.again(words, global)
+    }
+
     /// Whether a run is among those that the filters leave.
     fn wants(&self, plan: &Plan) -> bool {
         let names = [&plan.script.name, &plan.script.file, &plan.account.vendor.full_id()];

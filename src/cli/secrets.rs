@@ -6,6 +6,7 @@ use super::setup::Setup;
 use super::{Exit, Failure, Global, print};
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
+use crate::base::text::shell_word;
 use crate::vendor::{Account, Choice};
 
 /// Prints the fixed test credentials that a receiver must be given
@@ -51,19 +52,12 @@ pub(super) fn variable(vendor: &str, name: &str) -> String {
     format!("{vendor}_{name}").to_uppercase().replace([' ', '-', '.'], "_")
 }
 
-/// A text in a shell's quotes.
-pub(super) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
 fn env_lines(account: &Account) -> String {
     let line = |(name, value): (String, Option<String>)| {
         let Some(value) = value else {
             return format!("# {}: {YOUR_OWN}\n", variable(&account.vendor.id, &name));
         };
-        let is_plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "._-:/@+=".contains(c));
-        let value = if is_plain { value } else { quoted(&value) };
-        format!("{}={value}\n", variable(&account.vendor.id, &name))
+        format!("{}={}\n", variable(&account.vendor.id, &name), shell_word(&value))
     };
     let known = known(account).into_iter().map(|(name, value)| (name, Some(value)));
     given(account).into_iter().chain(known).map(line).collect()

@@ -12,6 +12,7 @@ use super::{Exit, Failure, Global};
 use crate::base::text::one_of;
 use crate::conversation::{EventKind, Role};
 use crate::diag::{Node, Problem, Problems, Source, code, json, toml};
+use crate::report::Again;
 use crate::scenario::Script;
 use crate::vendor::{Data, EventRule, Subscription, Vendor, Wanted, misfit};
 
@@ -53,7 +54,19 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
     let script = Arc::new(Script::sending(&vendor, rule, &wanted));
     let only = Subscription::to(&rule.event_type);
     let plans = args.playing.plans(&script, &vendor, Some(&only), &setup)?;
-    args.playing.execute(plans, RunPace::default(), &setup)
+    let again = Again { sent: Some(args.words()), ..args.playing.again(Vec::new(), global) };
+    args.playing.execute(plans, RunPace::default(), again, &setup)
+}
+
+impl SendArgs {
+    /// What is sent, as words of the command line.
+    fn words(&self) -> Vec<String> {
+        let kind = self.kind.iter().map(|kind| ("--kind", kind.clone()));
+        let by = self.by.iter().map(|by| ("--by", by.to_string()));
+        let set = self.set.iter().map(|set| ("--set", set.clone()));
+        let flags = kind.chain(by).chain(set).flat_map(|(flag, value)| [flag.to_owned(), value]);
+        std::iter::once(self.event_type.clone()).chain(flags).collect()
+    }
 }
 
 /// Keys whose values are texts, whatever they look like.
@@ -65,9 +78,11 @@ fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
     let mut problems = Problems::new();
     let mut nodes: Vec<(String, Node)> = Vec::new();
     for given in given {
-        let Some((path, value)) = given.split_once('=') else {
+        let pair = given.split_once('=').filter(|(path, _)| !path.trim().is_empty());
+        let Some((path, value)) = pair else {
             let message = format!("`{given}` is not PATH=VALUE");
-            problems.push(Problem::anywhere(code::MISSING_KEY, message));
+            let problem = Problem::anywhere(code::MISSING_KEY, message);
+            problems.push(problem.help("such as `--set text=Hello`"));
             continue;
         };
         let is_text = TEXTS.contains(&path.trim());

@@ -12,7 +12,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{Exit, Failure, Global, note};
 use crate::base::clock::Clock;
 use crate::base::shelf::Shelf;
-use crate::config::{Config, EndpointForm, HEADER_VALUE, Start, files_url, is_header_value};
+use crate::base::text::escape;
+use crate::config::{
+    Config, EndpointForm, FILES_PORT, HEADER_VALUE, Start, files_url, is_header_value,
+};
 use crate::diag::{At, Problem, Problems, Source, code};
 use crate::scenario::{Draft, bundled, bundled_names};
 use crate::server::serve_files;
@@ -33,14 +36,17 @@ impl Setup {
     pub(super) fn read(global: &Global) -> Result<Self, Failure> {
         let path = config_path(global);
         let source = path.as_deref().map(read).transpose()?;
-        let mut config = Config::read(source.as_ref())?;
+        let (config, mut problems) = Config::draft(source.as_ref());
+        let Some(mut config) = config else { return Err(problems.into()) };
         config.files_port = global.files_port.unwrap_or(config.files_port);
         let catalog = match &global.templates {
-            Some(directory) => Catalog::bundled().with_directory(directory)?,
-            None => Catalog::bundled(),
+            Some(directory) => problems.note(Catalog::bundled().with_directory(directory)),
+            None => Some(Catalog::bundled()),
         };
+        let Some(catalog) = catalog else { return Err(problems.into()) };
         let setup = Self::new(config, catalog);
-        setup.unknown_vendors().or(Some(setup)).map_err(Failure::from)
+        problems.extend(setup.unknown_vendors());
+        problems.or(Some(setup)).map_err(Failure::from)
     }
 
     /// A configuration with vendors.
@@ -324,6 +330,10 @@ pub(super) async fn while_serving_files<T>(
     work: impl AsyncFnOnce(Arc<Shelf>) -> T,
 ) -> T {
     let (serving, files) = serve_files(port);
+    // Whoever chose the port hears of it now; in the other's place it is told where links are sent.
+    if let Some(reason) = files.why_closed().filter(|_| port != FILES_PORT) {
+        note(format_args!("note: links to files will lead nowhere: {}", escape(reason)));
+    }
     let done = work(files).await;
     if let Some(serving) = serving {
         serving.stop().await;

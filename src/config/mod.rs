@@ -6,6 +6,7 @@
 mod hidden;
 mod receiver;
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -77,7 +78,7 @@ form! {
     /// The built-in files that links in payloads point to.
     pub struct FilesForm {
         /// The port on which they can be fetched while standin runs.
-        port: Option<At<u64>>,
+        port: Option<At<NonZeroU16>>,
     }
 }
 
@@ -136,8 +137,22 @@ pub struct Config {
 impl Config {
     /// Reads a configuration; what it leaves out is as in [`EXAMPLE`].
     pub fn read(source: Option<&Arc<Source>>) -> Result<Self, Problems> {
-        let defaults = read_form(&Source::new("config.example.toml", EXAMPLE))?;
-        let form = source.map(read_form).transpose()?;
+        let (config, problems) = Self::draft(source);
+        problems.or(config)
+    }
+
+    /// What of a configuration could be read, so that the rest of it is checked as well, and what is
+    /// wrong with it so far.
+    pub fn draft(source: Option<&Arc<Source>>) -> (Option<Self>, Problems) {
+        let (form, mut problems) = source.map(read_form).unwrap_or_default();
+        let config = (!problems.broke_parsing()).then(|| Self::over_defaults(form));
+        let config = config.and_then(|config| problems.note(config));
+        (config, problems)
+    }
+
+    fn over_defaults(form: Option<ConfigForm>) -> Result<Self, Problems> {
+        let (defaults, problems) = read_form(&Source::new("config.example.toml", EXAMPLE));
+        let defaults = problems.or(defaults)?;
         let seed = first(form.as_ref(), &defaults, |form| form.seed.clone())?.value;
         let start = first(form.as_ref(), &defaults, |form| form.start.clone())?.value;
         let demo_vendor =
@@ -145,7 +160,7 @@ impl Config {
         let demo_scenario =
             first(form.as_ref(), &defaults, |form| form.demo.as_ref()?.scenario.clone())?;
         let files_port = first(form.as_ref(), &defaults, |form| form.files.as_ref()?.port.clone())?;
-        let files_port = check_port(&files_port)?;
+        let files_port = files_port.value.get();
         let (vendors, endpoints) =
             form.map(|form| (form.vendor, form.endpoint)).unwrap_or_default();
         Ok(Self { seed, start, vendors, endpoints, demo_vendor, demo_scenario, files_port })
@@ -175,23 +190,31 @@ fn first<T>(
     })
 }
 
-fn check_port(port: &At<u64>) -> Result<u16, Problem> {
-    let checked = u16::try_from(port.value).ok().filter(|port| *port > 0);
-    let message = format!("a port is from 1 to 65535, not {}", port.value);
-    checked.ok_or_else(|| Problem::at(&port.place, code::WRONG_TYPE, message))
+/// A port.
+impl Scalar for NonZeroU16 {
+    fn scan(node: &Node) -> Result<Self, Problem> {
+        let port = i64::scan(node)?;
+        let checked = u16::try_from(port).ok().and_then(Self::new);
+        let message = format!("a port is from 1 to 65535, not {port}");
+        checked.ok_or_else(|| Problem::at(&node.place, code::WRONG_TYPE, message))
+    }
+
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"type": "integer", "minimum": 1, "maximum": u16::MAX})
+    }
 }
 
-fn read_form(source: &Arc<Source>) -> Result<ConfigForm, Problems> {
+fn read_form(source: &Arc<Source>) -> (Option<ConfigForm>, Problems) {
     let source = source.hiding(hidden::hidden(&source.text));
     let (node, mut problems) = toml::parse(&source);
     if problems.broke_parsing() {
-        return Err(problems);
+        return (None, problems);
     }
     let form = ConfigForm::read(&node, &mut problems);
     for endpoint in form.iter().flat_map(|form| &form.endpoint) {
         endpoint.check_headers(&mut problems);
     }
-    problems.or(form)
+    (form, problems)
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ impl Answer {
                 return Ok(false);
             }
             if !incoming.line().await?.is_empty() {
-                return Err(malformed("a chunk is longer than it says"));
+                return Err(Failure::protocol("a chunk is longer than it says"));
             }
         }
     }
@@ -174,7 +174,7 @@ impl<S: AsyncRead + Unpin> Incoming<S> {
     async fn chunk_size(&mut self) -> Result<u64, Failure> {
         loop {
             let parsed = httparse::parse_chunk_size(&self.buffer);
-            match parsed.map_err(|_| malformed("a chunk has no size"))? {
+            match parsed.map_err(|_| Failure::protocol("a chunk has no size"))? {
                 httparse::Status::Complete((length, size)) => {
                     self.buffer.drain(..length);
                     return Ok(size);
@@ -197,7 +197,7 @@ impl<S: AsyncRead + Unpin> Incoming<S> {
 
     async fn more_of_line(&mut self) -> Result<(), Failure> {
         if self.buffer.len() > MAX_CHUNK_LINE {
-            return Err(malformed("a line between chunks is too long"));
+            return Err(Failure::protocol("a line between chunks is too long"));
         }
         if self.more().await.map_err(broken)? == 0 { Err(incomplete()) } else { Ok(()) }
     }
@@ -219,12 +219,15 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Head)>, Failure> {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(Failure::large_head()),
-        Err(error) => return Err(malformed(error.to_string())),
+        Err(error) => return Err(Failure::protocol(error)),
     };
     if length > MAX_ANSWER_HEAD {
         return Err(Failure::large_head());
     }
     let status = response.code.unwrap_or_default();
+    if status < 100 {
+        return Err(Failure::protocol("invalid response status"));
+    }
     let all = |name: &str| -> Vec<&[u8]> {
         let named = response.headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
         named.map(|header| header.value).collect()
@@ -250,7 +253,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Head)>, Failure> {
 
 /// The framing of a body by its length; several lengths must agree.
 fn length_of(values: &[&[u8]]) -> Result<Framing, Failure> {
-    let wrong = || malformed("the answer's content-length is no length");
+    let wrong = || Failure::protocol("the answer's content-length is no length");
     let Some(first) = values.first() else { return Ok(Framing::UntilClose) };
     let is_number = !first.is_empty() && first.iter().all(u8::is_ascii_digit);
     if !is_number || values.iter().any(|value| value != first) {
@@ -258,10 +261,6 @@ fn length_of(values: &[&[u8]]) -> Result<Framing, Failure> {
     }
     let length = std::str::from_utf8(first).ok().and_then(|text| text.parse().ok());
     length.map(Framing::Length).ok_or_else(wrong)
-}
-
-fn malformed(reason: impl Into<String>) -> Failure {
-    Failure::new(Outcome::Protocol, reason)
 }
 
 fn incomplete() -> Failure {

@@ -13,12 +13,13 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Url;
 
 use super::failure::Failure;
+use super::throttle::Throttle;
 use crate::base::address::{Egress, Forbidden, literal};
 use crate::record::Outcome;
 
@@ -45,6 +46,7 @@ impl fmt::Debug for Names {
 pub struct Dial {
     egress: Egress,
     names: Names,
+    throttle: Arc<Throttle>,
     pub(super) tls: Arc<ClientConfig>,
 }
 
@@ -72,7 +74,8 @@ impl Connection for TlsStream<TcpStream> {
 impl Dial {
     /// Dials what the operator allows.
     pub fn new(egress: Egress) -> Self {
-        Self { egress, names: Names::System, tls: Arc::new(tls()) }
+        let (names, throttle) = (Names::System, Arc::default());
+        Self { egress, names, throttle, tls: Arc::new(tls()) }
     }
 
     /// The same, with other addresses for names.
@@ -84,6 +87,14 @@ impl Dial {
     /// Whether the host may be sent to, where it is an address: reqwest asks nobody about those.
     pub(super) fn check(&self, url: &Url) -> Result<(), Failure> {
         self.egress.check_url(url).map_err(|forbidden| blocked("the receiver", &forbidden))
+    }
+
+    /// Waits until a receiver that may be somebody else's may be sent to again.
+    pub(super) async fn turn(&self, url: &Url) {
+        if self.egress.may_leave(url) {
+            let host = url.host_str().unwrap_or_default();
+            sleep_until(self.throttle.turn(host, Instant::now())).await;
+        }
     }
 
     /// Waits until something listens there, at most so long.

@@ -1,6 +1,7 @@
 //! What an attempt met instead of an answer, named from the errors of the libraries below.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
@@ -45,6 +46,11 @@ impl Failure {
     /// The head of the answer is beyond its limit.
     pub(super) fn large_head() -> Self {
         Self::new(Outcome::HeadTooLarge, "the answer's head is too large")
+    }
+
+    /// What came is not how HTTP/1.1 answers.
+    pub(super) fn protocol(reason: impl fmt::Display) -> Self {
+        Self::new(Outcome::Protocol, format!("this is no HTTP/1.1 answer: {reason}"))
     }
 
     /// What this error means; `otherwise` where nothing in it has a name of its own.

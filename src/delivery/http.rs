@@ -146,11 +146,7 @@ fn failure(error: &reqwest::Error, connect: Duration, is_tls: bool) -> Failure {
         if cause.is_parse() {
             // hyper tells a large head apart only in its words, on the client's side.
             let large = cause.to_string().contains("too large");
-            return if large {
-                Failure::large_head()
-            } else {
-                Failure::new(Outcome::Protocol, innermost(error))
-            };
+            return if large { Failure::large_head() } else { Failure::protocol(innermost(error)) };
         }
         if cause.is_incomplete_message() || cause.is_canceled() || cause.is_closed() {
             return Failure::closed();
@@ -165,6 +161,8 @@ fn broken_body(error: &reqwest::Error) -> Failure {
         let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
         matches!(kind, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData))
     });
-    let outcome = if is_malformed { Outcome::Protocol } else { Outcome::BodyIncomplete };
-    Failure::new(outcome, innermost(error))
+    if is_malformed {
+        return Failure::protocol(innermost(error));
+    }
+    Failure::new(Outcome::BodyIncomplete, innermost(error))
 }

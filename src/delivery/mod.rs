@@ -14,6 +14,7 @@ mod http;
 mod net;
 mod redirect;
 mod slots;
+mod throttle;
 mod time;
 mod transport;
 mod wire;

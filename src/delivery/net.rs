@@ -9,6 +9,7 @@ use crate::record::Met;
 /// Both transports: the default one, and the one that writes to the byte.
 #[derive(Debug)]
 pub struct Net {
+    dial: Dial,
     http: Http,
     wire: Wire,
     exact: bool,
@@ -20,12 +21,14 @@ impl Net {
     pub fn new(dial: Dial, order: Option<&[String]>) -> Self {
         let exact = order.is_some();
         let order = order.unwrap_or_default().to_vec();
-        Self { http: Http::new(dial.clone()), wire: Wire::new(dial, order), exact }
+        let (http, wire) = (Http::new(dial.clone()), Wire::new(dial.clone(), order));
+        Self { dial, http, wire, exact }
     }
 }
 
 impl Transport for Net {
     async fn send(&self, request: Request) -> Met {
+        self.dial.turn(&request.url).await;
         if self.exact || request.fault.is_some() {
             self.wire.send(request).await
         } else {

@@ -54,11 +54,17 @@ pub trait Scalar: Sized {
 
     /// Its JSON Schema.
     fn schema() -> Json;
+
+    /// What was most likely meant by one that could not be read: it takes its place, so that the
+    /// rest of the file is checked as well.
+    fn meant(_node: &Node) -> Option<Self> {
+        None
+    }
 }
 
 impl<T: Scalar> Form for At<T> {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let value = problems.note(T::scan(node))?;
+        let value = problems.note(T::scan(node)).or_else(|| T::meant(node))?;
         Some(Self { value, place: node.place.clone() })
     }
 
@@ -84,6 +90,12 @@ impl Scalar for String {
     fn schema() -> Json {
         json!({"type": "string"})
     }
+
+    fn meant(node: &Node) -> Option<Self> {
+        let is_plain =
+            matches!(node.content, Content::Bool(_) | Content::Int(_) | Content::Number(_));
+        is_plain.then(|| node.place.text().to_owned())
+    }
 }
 
 impl Scalar for bool {
@@ -96,6 +108,10 @@ impl Scalar for bool {
 
     fn schema() -> Json {
         json!({"type": "boolean"})
+    }
+
+    fn meant(_: &Node) -> Option<Self> {
+        Some(false)
     }
 }
 
@@ -138,6 +154,10 @@ impl Scalar for Span {
     fn schema() -> Json {
         json!({"type": "string", "pattern": r"^\s*\d.*(\.\.\s*\d.*)?$", "examples": ["250ms", "1s..3s"]})
     }
+
+    fn meant(_: &Node) -> Option<Self> {
+        Span::parse("1s").ok()
+    }
 }
 
 impl Scalar for SignedDuration {
@@ -147,6 +167,10 @@ impl Scalar for SignedDuration {
 
     fn schema() -> Json {
         json!({"type": "string", "pattern": r"^\s*\d", "examples": ["250ms", "2s", "1m 30s"]})
+    }
+
+    fn meant(_: &Node) -> Option<Self> {
+        Some(Self::from_secs(1))
     }
 }
 

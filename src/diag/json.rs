@@ -6,9 +6,10 @@ use jsonc_parser::ast::{ObjectPropName, Value};
 use jsonc_parser::common::Ranged as _;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
+use crate::base::limits::MAX_KEYS;
 use crate::diag::code;
 use crate::diag::node::{Content, Key, Node, Table};
-use crate::diag::problem::{Problem, Problems};
+use crate::diag::problem::{Problem, Problems, too_many};
 use crate::diag::source::{Place, Source};
 
 const STRICT: ParseOptions = ParseOptions {
@@ -73,6 +74,10 @@ impl Reader<'_> {
                 let mut table = Table::default();
                 for property in object.properties {
                     let key = self.key(property.name);
+                    if table.0.len() == MAX_KEYS {
+                        self.problems.push(too_many(&key.place, MAX_KEYS, "keys in a table"));
+                        break;
+                    }
                     if let Some((first, _)) = table.entry(&key.name) {
                         let message = format!("the key `{}` is there twice", key.name);
                         let problem = Problem::at(&key.place, code::DUPLICATE_KEY, message);

@@ -1,5 +1,7 @@
 //! One problem of a file, and all of them.
 
+use std::collections::BTreeSet;
+
 use crate::base::text::{nearest, one_of};
 use crate::diag::code::{self, Code};
 use crate::diag::source::Place;
@@ -56,13 +58,20 @@ impl Problem {
     /// Adds the help for a name that is not known: the nearest one, or all of them.
     #[must_use]
     pub fn known<'a>(self, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        let known: Vec<&str> = known.into_iter().collect();
+        let mut named = BTreeSet::new();
+        let known: Vec<&str> = known.into_iter().filter(|name| named.insert(*name)).collect();
         let problem = self.near(wrong, known.iter().copied());
         if problem.help.is_some() || known.is_empty() {
             return problem;
         }
         problem.help(format!("known: {}", one_of(known)))
     }
+}
+
+/// The problem with more than so many of something.
+pub(super) fn too_many(place: &Place, limit: usize, what: &str) -> Problem {
+    let problem = Problem::at(place, code::TOO_MANY, format!("more than {limit} {what}"));
+    problem.help("what comes behind them was not read")
 }
 
 /// The problems of one check, in the order they were found.
@@ -109,9 +118,9 @@ impl Problems {
         self.0.len()
     }
 
-    /// Whether a file could not be parsed, so that what is missing from it means nothing.
+    /// Whether a file could not be parsed as a whole, so that what is missing from it means nothing.
     pub fn broke_parsing(&self) -> bool {
-        let codes = [code::TOML_SYNTAX, code::JSON_SYNTAX];
+        let codes = [code::TOML_SYNTAX, code::JSON_SYNTAX, code::TOO_MANY];
         self.0.iter().any(|problem| codes.contains(&problem.code))
     }
 

@@ -1,15 +1,17 @@
 //! Reads TOML into nodes; every syntax error of the file at once.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::base::limits::{MAX_ENTRIES, MAX_KEYS, MAX_RECOVERED, MAX_TOKENS};
 use crate::base::text::excerpt;
 use crate::diag::code;
 use crate::diag::node::{Content, Key, Node, Table};
-use crate::diag::problem::{Problem, Problems};
+use crate::diag::problem::{Problem, Problems, too_many};
 use crate::diag::source::Source;
 
 /// Syntax errors of one file that are told. What follows the first is often its doing.
@@ -17,7 +19,18 @@ const MAX_ERRORS: usize = 100;
 
 /// The file as one table. Where it is not TOML, as much of it as could be read, and why.
 pub fn parse(source: &Arc<Source>) -> (Node, Problems) {
-    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    if let Some(problem) = too_many_tokens(source) {
+        let content = Content::Table(Table::default());
+        return (Node { place: source.place(0..0), content }, problem.into());
+    }
+    let (table, errors) = if source.text.len() > MAX_RECOVERED {
+        DeTable::parse(&source.text).map_or_else(
+            |first| (Spanned::new(0..0, DeTable::new()), vec![first]),
+            |table| (table, Vec::new()),
+        )
+    } else {
+        DeTable::parse_recoverable(&source.text)
+    };
     let mut problems = Problems::new();
     for (span, message) in causes(&source.text, &errors).into_iter().take(MAX_ERRORS) {
         problems.push(syntax(source, span, message));
@@ -26,6 +39,14 @@ pub fn parse(source: &Arc<Source>) -> (Node, Problems) {
     let span = table.span();
     let node = reader.table(span, table.into_inner());
     (node, reader.problems)
+}
+
+/// The problem with a file that would cost far more memory than it has bytes.
+fn too_many_tokens(source: &Arc<Source>) -> Option<Problem> {
+    let token = toml_parser::Source::new(&source.text).lex().nth(MAX_TOKENS)?;
+    let place = source.place(token.span().start()..token.span().end());
+    let message = format!("more than {MAX_TOKENS} names, values and signs");
+    Some(Problem::at(&place, code::TOO_MANY, message).help("tell it in several files"))
 }
 
 type Error<'a> = (Range<usize>, &'a str);
@@ -50,13 +71,10 @@ fn causes<'a>(text: &str, errors: &'a [toml::de::Error]) -> Vec<Error<'a>> {
             errors.push((end..end, unclosed));
         }
     }
-    let mut headers: Vec<&str> = Vec::new();
+    let mut headers = BTreeSet::new();
     errors.retain(|(span, message)| {
         let is_header = message.starts_with(DUPLICATE) && text[..span.start].ends_with('[');
-        let name = &text[span.clone()];
-        let is_told = is_header && headers.contains(&name);
-        headers.extend(is_header.then_some(name));
-        !is_told
+        !is_header || headers.insert(&text[span.clone()])
     });
     errors
 }
@@ -129,7 +147,12 @@ impl Reader<'_> {
         match value.into_inner() {
             DeValue::Table(table) => self.table(span, table),
             DeValue::Array(items) => {
-                let items = items.into_iter().map(|item| self.node(item)).collect();
+                if items.len() > MAX_ENTRIES {
+                    let place = self.source.place(span.clone());
+                    self.problems.push(too_many(&place, MAX_ENTRIES, "entries in a list"));
+                }
+                let items = items.into_iter().take(MAX_ENTRIES);
+                let items = items.map(|item| self.node(item)).collect();
                 self.leaf(span, Content::List(items))
             }
             DeValue::String(text) => self.leaf(span, Content::Text(text.into_owned())),
@@ -147,9 +170,13 @@ impl Reader<'_> {
     }
 
     fn table(&mut self, span: Range<usize>, table: DeTable<'_>) -> Node {
-        let mut entries = Vec::with_capacity(table.len());
+        let mut entries = Vec::with_capacity(table.len().min(MAX_KEYS));
         for (key, value) in table {
             let place = self.source.place(key.span());
+            if entries.len() == MAX_KEYS {
+                self.problems.push(too_many(&place, MAX_KEYS, "keys in a table"));
+                break;
+            }
             entries.push((Key { name: key.into_inner().into_owned(), place }, self.node(value)));
         }
         self.leaf(span, Content::Table(Table(entries)))

@@ -62,6 +62,11 @@ macro_rules! words {
             fn schema() -> serde_json::Value {
                 serde_json::json!({"enum": Self::WORDS})
             }
+
+            fn meant(node: &$crate::diag::Node) -> Option<Self> {
+                let words = Self::WORDS.iter().copied();
+                Self::of_word($crate::base::text::nearest(node.as_text()?, words)?)
+            }
         }
     };
 }

@@ -133,7 +133,10 @@ fn redacted(redactor: &Redactor, mut what: What) -> What {
         What::DeliverySettled(settled) => met(&mut settled.met),
         What::RunStarted(started) => text(&mut started.url),
         What::ActDone(told) | What::ActImplied(told) => text(&mut told.told),
-        What::RunFinished(finished) => finished.reason.iter_mut().for_each(text),
+        What::RunFinished(finished) => {
+            finished.reason.iter_mut().chain(&mut finished.also).for_each(text);
+            finished.files.iter_mut().flat_map(|files| &mut files.cannot).for_each(text);
+        }
         What::ActSkipped { .. }
         | What::ActSilent { .. }
         | What::ActDropped { .. }

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use url::Url;
 
 use super::Report;
-use super::next::{compare, start_one};
+use super::next::{Again, compare, start_one};
 use crate::base::text::{count, escape, excerpt};
 use crate::record::{
     ActTold, AuthHint, FilesTold, Met, Outcome, Record, RunFinished, RunStarted, Settled, Verdict,
@@ -30,6 +30,7 @@ pub enum Detail {
 #[derive(Debug)]
 pub struct Console {
     detail: Detail,
+    again: Again,
     run: Option<RunStarted>,
     wrong: usize,
     unauthorized: bool,
@@ -51,9 +52,10 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const NOTE: Style = AnsiColor::Yellow.on_default();
 
 impl Console {
-    /// A report that tells this much.
-    pub fn new(detail: Detail) -> Self {
-        Self { detail, run: None, wrong: 0, unauthorized: false, refused: false, hint: None }
+    /// A report that tells this much, and how to do a run again that was not right.
+    pub fn new(detail: Detail, again: Again) -> Self {
+        let (run, hint) = (None, None);
+        Self { detail, again, run, wrong: 0, unauthorized: false, refused: false, hint }
     }
 
     /// Whether only what went wrong is told.
@@ -62,15 +64,7 @@ impl Console {
     }
 
     fn started(&mut self, run: &RunStarted, out: &mut dyn Write) -> io::Result<()> {
-        // What files call things is shown more than once, so it is made harmless here.
-        let run = &RunStarted {
-            scenario: escape(&run.scenario),
-            file: escape(&run.file),
-            vendor: escape(&run.vendor),
-            differs: run.differs.as_deref().map(escape),
-            ..run.clone()
-        };
-        *self = Self { run: Some(run.clone()), ..Self::new(self.detail) };
+        *self = Self { run: Some(run.clone()), ..Self::new(self.detail, self.again.clone()) };
         if self.detail == Detail::Quiet {
             return Ok(());
         }
@@ -85,7 +79,7 @@ impl Console {
             writeln!(out, "{NOTE}chaos {}:{NOTE:#} {chaos}", chaos.profile)?;
         }
         if let Some(differs) = &run.differs {
-            writeln!(out, "{NOTE}note:{NOTE:#} {differs}")?;
+            writeln!(out, "{NOTE}note:{NOTE:#} {}", escape(differs))?;
         }
         writeln!(out)
     }
@@ -128,8 +122,15 @@ impl Console {
         }
         let right = faults.judge(met.final_status(), settled.attempts);
         if right.unwrap_or(settled.accepted) {
-            let line = line((GOOD, "✓"), &what, met, settled.attempts);
-            return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
+            let is_good = met.final_status().is_some_and(|status| (200..300).contains(&status));
+            let is_good = is_good || right.is_some();
+            if right.is_none() {
+                self.note(met);
+            }
+            let mark = if is_good { (GOOD, "✓") } else { (NOTE, "!") };
+            let line = line(mark, &what, met, settled.attempts);
+            let mind = if is_good { "" } else { ", which the vendor takes for good" };
+            return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}{mind}") };
         }
         self.wrong += 1;
         if faults.is_empty() {
@@ -239,9 +240,9 @@ impl Console {
     /// The next command to type.
     fn what_next(&self, out: &mut dyn Write) -> io::Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
-        let id = run.vendor.split('@').next().unwrap_or_default();
+        let vendor = escape(&run.vendor);
         if let Some(url) = Url::parse(&run.url).ok().filter(|_| self.refused) {
-            writeln!(out, "help: nothing listens at {url}; {}", start_one(id, &url))?;
+            writeln!(out, "help: nothing listens at {url}; {}", start_one(&vendor, &url))?;
         }
         if let Some(hint) = &self.hint {
             compare(hint, out)?;
@@ -250,21 +251,10 @@ impl Console {
         if self.unauthorized && !is_open {
             writeln!(
                 out,
-                "help: does the receiver have the credentials of `standin secrets {id}`?"
+                "help: does the receiver have the credentials of `standin secrets {vendor}`?"
             )?;
         }
-        let mut more = match run.conversations {
-            1 => String::new(),
-            many => format!(" --conversations {many}"),
-        };
-        if let Some(chaos) = &run.chaos {
-            more += &format!(" --chaos {}", chaos.profile);
-        }
-        writeln!(
-            out,
-            "again: standin run {} --vendor {} --to {} --seed {}{more}",
-            run.file, run.vendor, run.url, run.seed
-        )
+        writeln!(out, "again: {}", self.again.command(run))
     }
 }
 
@@ -339,7 +329,7 @@ fn tell_files(files: &FilesTold, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn title(run: &RunStarted) -> String {
-    format!("{} at {}", run.scenario, run.vendor)
+    format!("{} at {}", escape(&run.scenario), escape(&run.vendor))
 }
 
 /// Something sent and what became of it, in one line.

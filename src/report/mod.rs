@@ -10,7 +10,7 @@ use crate::record::Record;
 
 pub use console::{Console, Detail};
 pub use json::JsonLines;
-pub use next::start_one;
+pub use next::{Again, start_one};
 
 /// Something that tells records as they come.
 pub trait Report: Send {

@@ -4,8 +4,50 @@ use std::io::{self, Write};
 
 use url::{Host, Url};
 
-use crate::base::text::escape;
-use crate::record::AuthHint;
+use crate::base::text::{escape, shell_word};
+use crate::record::{AuthHint, RunStarted};
+
+/// What a command line said that a run does not tell: without it, the run is another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Again {
+    /// What was sent, where it was no scenario: the words of `send` behind the vendor.
+    pub sent: Option<Vec<String>>,
+    /// Whether the configuration says where to send to.
+    pub is_configured: bool,
+    /// Whether it said when the conversations begin.
+    pub has_start: bool,
+    /// Other flags and their values.
+    pub flags: Vec<String>,
+}
+
+impl Again {
+    /// The command that does a run again, and only that one.
+    pub(super) fn command(&self, run: &RunStarted) -> String {
+        let word = |text: &str| shell_word(&escape(text));
+        let vendor = word(&run.vendor);
+        let mut command = match &self.sent {
+            Some(sent) => {
+                let sent: Vec<String> = sent.iter().map(|text| word(text)).collect();
+                format!("standin send {vendor} {}", sent.join(" "))
+            }
+            None => format!("standin run {} --vendor {vendor}", word(&run.file)),
+        };
+        if !self.is_configured {
+            command += &format!(" --to {}", word(&run.url));
+        }
+        command += &format!(" --seed {}", run.seed);
+        if run.conversations > 1 {
+            command += &format!(" --conversations {}", run.conversations);
+        }
+        if self.has_start {
+            command += &format!(" --start {}", run.start);
+        }
+        for flag in &self.flags {
+            command += &format!(" {}", word(flag));
+        }
+        command
+    }
+}
 
 /// How to start a receiver at this address: one's own, or ours where that can be there.
 pub fn start_one(vendor: &str, url: &Url) -> String {

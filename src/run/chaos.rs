@@ -39,7 +39,7 @@ pub fn schedule(plan: &Plan, profile: Profile) -> Chaos {
 fn sending(plan: &Plan) -> BTreeSet<usize> {
     let requests = rehearsal(plan).filter_map(|rehearsed| match rehearsed {
         Rehearsed::Request(request) => Some(request),
-        Rehearsed::Dropped { .. } => None,
+        _ => None,
     });
     let first =
         requests.take_while(|request| request.conversation.is_none_or(|number| number == 1));

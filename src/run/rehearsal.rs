@@ -13,6 +13,15 @@ use crate::scenario::{Company, Scene, Stage, Turn};
 pub enum Rehearsed {
     /// A request that is not sent.
     Request(RehearsedRequest),
+    /// Something that would not be sent in a run either.
+    Nothing {
+        /// When, in run time.
+        at: Timestamp,
+        /// The number of the conversation.
+        conversation: u32,
+        /// What, and why.
+        told: String,
+    },
     /// An act that could not be made into requests, which no run passes with.
     Dropped {
         /// The act's word.
@@ -77,17 +86,20 @@ pub fn rehearsal(plan: &Plan) -> impl Iterator<Item = Rehearsed> {
 }
 
 fn of_scene(plan: &Plan, post: &mut Post<'_>, number: u32, scene: Scene) -> Vec<Rehearsed> {
-    let happened = match scene.turn {
-        Turn::Done { happened, .. } => happened,
+    let at = scene.at;
+    let nothing = |told| Rehearsed::Nothing { at, conversation: number, told };
+    let (act, happened) = match scene.turn {
+        Turn::Done { act, happened, .. } => (act, happened),
         Turn::Dropped { act, reason } => return vec![Rehearsed::Dropped { act, reason }],
-        Turn::Skipped { .. } => return Vec::new(),
+        Turn::Skipped { act, reason } => {
+            return vec![nothing(format!("`{act}` is left out: {reason}"))];
+        }
     };
-    let spot = (scene.step, scene.at);
-    let sent = happened.payloads.into_iter();
-    let sent = sent.filter_map(|payload| Letter::of(payload, spot, &scene.faults).ok());
-    let sent = sent.flat_map(|letter| post.letters(letter)).map(|letter| {
+    let silent = happened.silent.into_iter();
+    let silent = silent.map(|reason| nothing(format!("`{}` sends nothing: {reason}", act.word())));
+    let request = |letter: Letter| {
         Rehearsed::Request(RehearsedRequest {
-            at: scene.at,
+            at,
             step: Some(scene.step),
             conversation: Some(number),
             headers: letter.headers(plan),
@@ -95,6 +107,12 @@ fn of_scene(plan: &Plan, post: &mut Post<'_>, number: u32, scene: Scene) -> Vec<
             faults: letter.faults,
             body: letter.body.to_string(),
         })
+    };
+    let sent = happened.payloads.into_iter().flat_map(|payload| {
+        match Letter::of(payload, (scene.step, at), &scene.faults) {
+            Ok(letter) => post.letters(letter).into_iter().map(request).collect(),
+            Err(event_type) => vec![nothing(format!("{event_type} is not subscribed to"))],
+        }
     });
-    sent.collect()
+    silent.chain(sent).collect()
 }

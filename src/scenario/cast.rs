@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use super::forms::ScenarioForm;
 use super::script::Draws;
 use crate::base::fake::{LOCALES, Locale, Persona, locale};
+use crate::base::limits::MAX_CAST;
 use crate::base::text::{A_NAME, is_name, one_of};
 use crate::conversation::{Made, Member, Person, Role};
 use crate::diag::{At, Key, Problem, Problems, code};
@@ -44,6 +45,12 @@ pub(super) fn check(form: &ScenarioForm, problems: &mut Problems) -> Vec<CastMem
     let default = form.locale.as_ref().map_or(&LOCALES[0], |tag| check_locale(tag, problems));
     let mut cast = Vec::new();
     for (key, member) in form.cast.iter() {
+        if cast.len() == MAX_CAST {
+            let message = format!("more than {MAX_CAST} people in the cast");
+            let problem = Problem::at(&key.place, code::TOO_MANY, message);
+            problems.push(problem.help("leave out whom no step needs"));
+            break;
+        }
         check_name(key, member.role.value, problems);
         let own = member.locale.as_ref().map(|tag| check_locale(tag, problems));
         let text = |text: &Option<At<String>>| text.as_ref().map(|text| text.value.clone());

@@ -40,6 +40,7 @@ pub fn check(
         seen: BTreeMap::new(),
         counts: BTreeMap::new(),
         entities: BTreeMap::new(),
+        labels: BTreeSet::new(),
         problems: &mut problems,
     };
     checker.declared_vendors();
@@ -81,6 +82,8 @@ pub(super) struct Checker<'a> {
     counts: BTreeMap<String, usize>,
     /// Entities that steps so far have created, with their kind.
     pub(super) entities: BTreeMap<String, String>,
+    /// Labels that steps so far put on.
+    pub(super) labels: BTreeSet<String>,
     pub(super) problems: &'a mut Problems,
 }
 

@@ -2,6 +2,7 @@
 //! whether any vendor knows what it asks for.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::acts::ActForm;
 use super::check::Checker;
@@ -9,8 +10,9 @@ use super::forms::{
     AssignForm, CreateForm, EmitForm, LabelForm, OpenForm, RateForm, SayForm, SetForm, UpdateForm,
 };
 use super::script::ActPlan;
+use crate::base::limits::MAX_NAMED;
 use crate::conversation::{Act, Role, VariableScope, Who};
-use crate::diag::{At, Key, Node, Problem, code};
+use crate::diag::{At, Key, Node, Place, Problem, code};
 use crate::vendor::Data;
 
 /// Whoever is assigned.
@@ -100,6 +102,9 @@ impl Checker<'_> {
             self.problems.push(problem.help("give either `add` or `remove`"));
             return None;
         }
+        let before = self.labels.len();
+        self.labels.extend(form.add.iter().map(|label| label.value.clone()));
+        self.few_enough(&key.place, before..self.labels.len(), "labels")?;
         let labels = form.add.iter().chain(&form.remove).map(|label| label.value.clone());
         Some(Act::Label { by: by?, add: !form.add.is_empty(), labels: labels.collect() })
     }
@@ -163,7 +168,9 @@ impl Checker<'_> {
         }
         let data = self.texts.data(&form.with.entries(), &form.place, self.problems);
         self.texts.name_entity(&form.as_.value, self.vendors, &kind);
+        let before = self.entities.len();
         self.entities.insert(form.as_.value.clone(), kind.clone());
+        self.few_enough(&form.as_.place, before..self.entities.len(), "things to create")?;
         let fields = serde_json::Map::new();
         let act = Act::Create { by: by?, name: form.as_.value.clone(), kind, fields };
         Some(ActPlan { data: Some(data?), ..ActPlan::ready(act) })
@@ -226,6 +233,20 @@ impl Checker<'_> {
                 self.problems.push(problem);
             }
         }
+    }
+
+    /// Nothing where a scenario names more of something than it may; it is told where they become
+    /// too many.
+    fn few_enough(&mut self, place: &Place, named: Range<usize>, what: &str) -> Option<()> {
+        if named.end <= MAX_NAMED {
+            return Some(());
+        }
+        if named.start <= MAX_NAMED {
+            let message = format!("more than {MAX_NAMED} {what}");
+            let problem = Problem::at(place, code::TOO_MANY, message);
+            self.problems.push(problem.help("tell it in several scenarios"));
+        }
+        None
     }
 
     fn entity_kind(&mut self, name: &At<String>) -> Option<String> {

@@ -26,7 +26,8 @@ pub struct Stage<'a> {
     label: &'a str,
     faults: Faults,
     heard: Heard,
-    cues: VecDeque<Cue>,
+    /// What follows by itself. It is there all the time and seldom holds anything.
+    cues: VecDeque<Box<Cue>>,
 }
 
 /// One thing that happens, or does not.
@@ -134,7 +135,7 @@ impl<'a> Stage<'a> {
         let before = self.conversation().implied_before(&act);
         let asked = Cue::new(act, step.label.clone(), false);
         let Some(before) = before else { return self.perform(asked) };
-        self.cues.push_back(asked);
+        self.cues.push_back(Box::new(asked));
         self.perform(Cue::new(before, format!("{} before", step.label), true))
     }
 
@@ -149,7 +150,7 @@ impl<'a> Stage<'a> {
         if let Some((delay, next)) = self.conversation().implied_after(&act) {
             let label = format!("{} then {}", self.label, next.word());
             let delay = delay.unwrap_or_default();
-            self.cues.push_back(Cue { delay, ..Cue::new(next, label, true) });
+            self.cues.push_back(Box::new(Cue { delay, ..Cue::new(next, label, true) }));
         }
         self.scene(Turn::Done { act, implied, happened })
     }
@@ -193,7 +194,7 @@ impl Iterator for Stage<'_> {
     fn next(&mut self) -> Option<Scene> {
         loop {
             let scene = match self.cues.pop_front() {
-                Some(cue) => self.perform(cue),
+                Some(cue) => self.perform(*cue),
                 None => {
                     let step = self.steps.next()?;
                     self.begin(step)

@@ -20,7 +20,6 @@ const RULES: LineRules =
 /// Checks the texts of one scenario.
 pub(super) struct Texts {
     names: Names,
-    entities: Names,
     words: BTreeMap<String, Arc<WordTable>>,
 }
 
@@ -46,8 +45,8 @@ impl Texts {
             .always("cast", Shape::table(cast))
             .always("round", Shape::Int);
         let entities = Names::new("what was created", Vec::new());
-        let names = names.always("entity", Shape::table(entities.clone()));
-        Self { names, entities, words: BTreeMap::new() }
+        let names = names.always("entity", Shape::table(entities));
+        Self { names, words: BTreeMap::new() }
     }
 
     /// Lets later texts name an entity of this kind: what every vendor that has the kind knows of
@@ -59,8 +58,10 @@ impl Texts {
             let sure = |names: &Names| names.get(&part.name).is_some_and(|own| !own.optional);
             names.set(Name { optional: !known.iter().all(sure), ..part.clone() });
         }
-        self.entities.set(Name::always(name, Shape::table(names)));
-        self.names.set(Name::always("entity", Shape::table(self.entities.clone())));
+        let entities = self.names.names.iter_mut().find(|known| known.name == "entity");
+        if let Some(Name { shape: Shape::Table(entities), .. }) = entities {
+            Arc::make_mut(entities).set(Name::always(name, Shape::table(names)));
+        }
     }
 
     /// Checks a text.

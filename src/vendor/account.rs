@@ -13,6 +13,7 @@ use super::Vendor;
 use super::forms::{OptionForm, VendorForm};
 use super::roots::Roots;
 use crate::base::draw::Draw;
+use crate::base::limits::MAX_CHOICES;
 use crate::base::secret::Secret;
 use crate::base::text::one_of;
 use crate::config::{FILES_PORT, VendorSettings, files_url};
@@ -75,13 +76,23 @@ impl Fixed {
                 }
                 None => Some(Given::Data(node.to_json())),
             };
-            fixed.account.extend(given.map(|given| (key.name.clone(), given)));
+            // One that is wrong keeps its name, so that what names it is not told as well.
+            let given = given.unwrap_or_else(|| Given::Data("".into()));
+            fixed.account.push((key.name.clone(), given));
         }
         for (key, text) in form.secret.iter() {
             let line = Line::check(text, library, LineRules::MADE, problems);
             fixed.secret.extend(line.map(|line| (key.name.clone(), line)));
         }
+        let mut choices: usize = 1;
         for (key, option) in form.option.iter() {
+            choices = choices.saturating_mul(option.values.len());
+            if choices > MAX_CHOICES {
+                let message = format!("more than {MAX_CHOICES} ways to choose among the options");
+                let problem = Problem::at(&key.place, code::TOO_MANY, message);
+                problems.push(problem.help("each of them is tried: leave out what nobody chooses"));
+                break;
+            }
             fixed.option.push((key.name.clone(), option.clone()));
         }
         fixed.brand = form.brand.to_json();

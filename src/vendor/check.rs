@@ -247,6 +247,10 @@ impl Checker<'_> {
         section: Certainty,
     ) -> Option<EventRule> {
         let on = self.event_kind(&form.on);
+        if form.type_.is_empty() {
+            let problem = Problem::at(&form.type_.place, code::EMPTY, "the type has no name");
+            self.problems.push(problem.help("it is the vendor's name for the event"));
+        }
         let counter = form.count.as_ref().filter(|name| self.is_counter(name));
         let data = match on {
             Some(EventKind::Emitted) => Some(self.data(&form.place, &form.data, &[])?),

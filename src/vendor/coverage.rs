@@ -143,9 +143,8 @@ pub(super) fn check_changed(form: &VendorForm, problems: &mut Problems) {
 /// Every section says where its facts come from.
 pub(super) fn check_sources(node: &Node, form: &VendorForm, problems: &mut Problems) {
     let Some(table) = node.as_table() else { return };
-    for (key, _) in &table.0 {
-        let name = key.name.as_str();
-        if !WITHOUT_SOURCE.contains(&name) && !form.source.contains(name) {
+    for (key, _) in table.0.iter().filter(|(key, _)| needs_source(key)) {
+        if !form.source.contains(&key.name) {
             problems.push(no_source(key));
         }
     }
@@ -155,11 +154,17 @@ pub(super) fn check_sources(node: &Node, form: &VendorForm, problems: &mut Probl
     }
 }
 
+/// Whether a section has to say where its facts come from. Of one that nobody knows that is told.
+fn needs_source(key: &Key) -> bool {
+    let name = key.name.as_str();
+    VendorForm::KEYS.contains(&name) && !WITHOUT_SOURCE.contains(&name)
+}
+
 /// A revision says itself where what it changes comes from.
 pub(super) fn check_own_sources(overlay: &Node, problems: &mut Problems) {
     let Some(table) = overlay.as_table() else { return };
     let own = table.get("source").and_then(Node::as_table);
-    for (key, _) in table.0.iter().filter(|(key, _)| !WITHOUT_SOURCE.contains(&key.name.as_str())) {
+    for (key, _) in table.0.iter().filter(|(key, _)| needs_source(key)) {
         if own.is_none_or(|own| own.get(&key.name).is_none()) {
             problems.push(no_source(key));
         }

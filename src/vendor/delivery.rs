@@ -41,6 +41,11 @@ pub(super) fn policy(form: &DeliveryForm, problems: &mut Problems) -> Option<Pol
             let message = format!("a time limit is at most {} s", MAX_TIMEOUT.as_secs());
             problems.push(Problem::at(&limit.place, code::TOO_MANY, message));
         }
+        if limit.value.is_zero() {
+            let problem =
+                Problem::at(&limit.place, code::WRONG_DURATION, "nothing answers in no time");
+            problems.push(problem.help("a time limit is longer than `0s`"));
+        }
     }
     let disable = form.disable.as_ref();
     Some(Policy {
@@ -96,7 +101,9 @@ impl RetryRule {
         };
         for options in fixed.every_choice().iter().filter(|options| when.hold(options)) {
             if let Err(message) = limit.retry(&Roots::default().with("option", options)) {
-                problems.push(Problem::at(&form.place, code::WRONG_DURATION, message));
+                let limit = form.times.as_ref().filter(|_| matches!(limit, Limit::Count(_)));
+                let limit = limit.or(form.within.as_ref()).map_or(&form.place, |node| &node.place);
+                problems.push(Problem::at(limit, code::WRONG_DURATION, message));
                 break;
             }
         }

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use standin::base::address::Egress;
+use standin::base::limits::MAX_PUBLIC_RATE;
 use standin::delivery::{Dial, Look, Net, Request, Transport as _};
 use standin::record::{Met, Method, Outcome};
 
@@ -73,6 +74,50 @@ fn public_addresses_need_a_flag_which_the_refusal_names() {
 }
 
 #[test]
+fn a_name_that_only_looks_like_another_is_told_as_what_it_is() {
+    let looks = "https://ex\u{430}mple.com/"; // the second letter is Cyrillic
+    let run = ["run", "handover", "--vendor", "ebbot", "--dry-run", "--to", looks];
+    let told = stdout(&standin(&run));
+    assert!(told.contains(" to https://xn--exmple-4nf.com/\n"), "{told}");
+    let receivers = configured(&format!("[[endpoint]]\nvendor = 'ebbot'\nurl = '{looks}'\n"));
+    let told = stdout(&standin_in(receivers.path(), &run[..5]));
+    assert!(told.contains(" to https://xn--exmple-4nf.com/\n"), "{told}");
+}
+
+#[test]
+fn whoever_may_be_a_stranger_is_told_that_nobody_chats_with_them() {
+    let dry = |url: &str, more: &[&str]| {
+        let run = ["run", "handover", "--vendor", "ebbot", "--dry-run", "--verbose", "--to", url];
+        let told = stdout(&standin(&[&run[..], more].concat()));
+        assert!(told.contains("nothing was sent"), "{told}");
+        told.matches("X-Standin: not a real conversation\n").count()
+    };
+    let hooks = "https://hooks.example.test/";
+    let all = dry(hooks, &["--allow-public"]);
+    assert!(all > 5, "every request has it, not {all}");
+    assert_eq!(dry(hooks, &[]), 0);
+    assert_eq!(dry("http://localhost:3000/", &["--allow-public"]), 0);
+}
+
+#[test]
+fn whoever_may_be_a_stranger_is_not_flooded() {
+    let receiver = Receiver::agreeing();
+    let port = receiver.url().rsplit(':').next().unwrap().to_owned();
+    let look: Look = Arc::new(|_| vec![ip("127.0.0.1")]);
+    let url = format!("http://hooks.example.test:{port}");
+    let dial = Dial::new(Egress { public: true }).with_names(look);
+    // Several networks out of one dial, as several runs have them, share its turns.
+    let nets = [Net::new(dial.clone(), None), Net::new(dial, Some(&["Host".to_owned()]))];
+    let began = Instant::now();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for net in nets.iter().cycle().take(6) {
+        assert_eq!(runtime.block_on(net.send(request(&url))).outcome, Outcome::Answered);
+    }
+    // Five waits; that there is no end to them is no failure, that there is none is.
+    assert!(began.elapsed() >= Duration::from_secs(5) / MAX_PUBLIC_RATE);
+}
+
+#[test]
 fn metadata_is_never_sent_to() {
     for url in [
         "http://169.254.169.254/",
@@ -112,20 +157,23 @@ fn meet(url: &str, egress: Egress, look: &Look) -> Vec<Met> {
     for order in [None, Some(order.as_slice())] {
         let net = Net::new(Dial::new(egress).with_names(Arc::clone(look)), order);
         for _ in 0..2 {
-            let limit = Duration::from_secs(60);
-            let request = Request {
-                method: Method::Post,
-                url: url.parse().unwrap(),
-                headers: Vec::new(),
-                body: "{}".into(),
-                connect: limit,
-                total: limit,
-                fault: None,
-            };
-            met.push(runtime.block_on(net.send(request)));
+            met.push(runtime.block_on(net.send(request(url))));
         }
     }
     met
+}
+
+fn request(url: &str) -> Request {
+    let limit = Duration::from_secs(60);
+    Request {
+        method: Method::Post,
+        url: url.parse().unwrap(),
+        headers: Vec::new(),
+        body: "{}".into(),
+        connect: limit,
+        total: limit,
+        fault: None,
+    }
 }
 
 fn ip(address: &str) -> IpAddr {

@@ -1,13 +1,14 @@
 //! The commands as a user meets them: from an empty folder, by what they print and how they end.
 
 use std::fs;
-use std::process::Output;
+use std::net::TcpListener;
+use std::process::{Command, Output};
 
 use serde_json::Value as Json;
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{
-    Background, Receiver, Reply, agree, configured, path, standin, standin_in, stderr, stdout,
+    Background, Came, Receiver, Reply, agree, configured, path, standin, standin_in, stderr, stdout,
 };
 
 fn code(output: &Output) -> i32 {
@@ -35,6 +36,82 @@ fn run_plays_a_bundled_scenario_from_an_empty_folder() {
         stdout(&output)
     );
     assert!(!receiver.came().is_empty());
+}
+
+/// Does again what a run says does it again; gives the command and what it prints.
+fn again(folder: &std::path::Path, told: &str) -> (String, String) {
+    let command = told.lines().find_map(|line| line.strip_prefix("again: standin ")).unwrap();
+    let binary = env!("CARGO_BIN_EXE_standin");
+    let script = format!("'{binary}' {command}");
+    let output =
+        Command::new("sh").args(["-c", &script]).current_dir(folder).env_clear().output().unwrap();
+    (command.to_owned(), stdout(&output) + &stderr(&output))
+}
+
+#[cfg(unix)]
+#[test]
+fn the_command_that_does_a_run_again_is_complete() {
+    let receiver = Receiver::answering(|_, _| Reply::Status(403, String::new()));
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("own vendors/acme");
+    fs::create_dir_all(&own).unwrap();
+    let vendor = "id = 'acme'\nname = 'Acme'\nextends = 'liveperson'\n";
+    fs::write(own.join("vendor.toml"), vendor).unwrap();
+    let story = "[[step]]\nopen = {}\n[[step]]\nsay = { by = 'visitor' }\n";
+    fs::write(folder.path().join("it's a $(story).toml"), story).unwrap();
+    let config = format!("seed = 5\n[[endpoint]]\nvendor = 'acme'\nurl = '{}'\n", receiver.url());
+    fs::write(folder.path().join("my config.toml"), config).unwrap();
+    let common = ["--config", "my config.toml", "--templates", "own vendors", "--allow-public"];
+    let url = format!("{}/?a=1&b=2", receiver.url());
+    let run = ["run", "it's a $(story).toml", "--vendor", "acme@2022"];
+    let send =
+        ["send", "acme@2022", "ms.MessagingEventNotification.ContentEvent", "--set", "text=it's"];
+    let given = ["--to", &url, "--files-port", "4998", "--start", "2026-03-01T08:00:00Z"];
+    for (words, more) in [
+        (&run[..], &[][..]),
+        (&run[..], &["--to", &url, "--events", "*Content*", "--seed", "9"][..]),
+        (&send[..], &given[..]),
+    ] {
+        let first = stdout(&standin_in(folder.path(), &[words, &common, more].concat()));
+        let before = receiver.came();
+        let (command, second) = again(folder.path(), &first);
+        let came = receiver.came();
+        let bodies = |came: &[Came]| -> Vec<String> {
+            came.iter().map(|came| format!("{} {}", came.head, came.body)).collect()
+        };
+        let count = came.len() - before.len();
+        assert!(count > 0, "{command}: {first}{second}");
+        assert_eq!(bodies(&came[before.len()..]), bodies(&before[before.len() - count..]));
+        assert!(command.contains("--allow-public"), "{command}");
+        assert_eq!(command.contains("--to"), more.contains(&"--to"), "{command}");
+        assert!(first.contains("`standin secrets acme@2022`"), "{first}");
+    }
+}
+
+#[test]
+fn what_a_vendor_takes_for_good_and_is_not_is_marked_and_helped_with() {
+    let receiver = Receiver::answering(|_, _| Reply::Status(403, String::new()));
+    let (event, to) = ("inbox:customerMessages.create", receiver.url());
+    let told = stdout(&standin(&["send", "erxes@2", event, "--to", &to]));
+    assert!(told.contains("! inbox:customerMessages.create ") && !told.contains('✗'), "{told}");
+    assert!(told.contains(", which the vendor takes for good\n"), "{told}");
+    assert!(told.contains("1 delivery was not right; the first: `inbox:"), "{told}");
+    assert!(
+        told.contains("help: does the receiver have the credentials of `standin secrets erxes@2`")
+    );
+}
+
+#[test]
+fn whoever_chose_a_port_for_files_hears_at_once_that_it_is_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let receiver = Receiver::agreeing();
+    let folder = configured(&format!("[files]\nport = {port}\n"));
+    let to = receiver.url();
+    let output = standin_in(folder.path(), &["run", "handover", "--vendor", "ebbot", "--to", &to]);
+    assert_eq!(code(&output), 0);
+    let told = format!("note: links to files will lead nowhere: port {port}: ");
+    assert!(stderr(&output).starts_with(&told), "{}", stderr(&output));
 }
 
 #[test]

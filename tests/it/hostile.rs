@@ -65,6 +65,9 @@ fn check(receiver: &Hostile, scheme: &str, outcome: Outcome, status: Option<u16>
         assert_eq!((met.outcome, met.status), (outcome, status), "{met:?}");
         assert!(met.answer.len() <= MAX_ANSWER);
         assert_eq!(met.reason.is_none(), outcome == Outcome::Answered, "{met:?}");
+        let is_strange =
+            met.reason.is_some_and(|why| why.starts_with("this is no HTTP/1.1 answer"));
+        assert_eq!(is_strange, outcome == Outcome::Protocol);
     }
     assert_eq!(receiver.connections(), 2, "each attempt is one connection");
     assert!(receiver.requests() <= 2, "each attempt is at most one request");
@@ -107,6 +110,7 @@ hostile! {
     resets_in_the_body("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc"); line.reset(); } => BodyIncomplete, 200;
     resets_where_the_close_is_the_end("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\n\r\nabc"); line.reset(); } => BodyIncomplete, 200;
     closes_in_a_chunk("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"); line.close(); } => BodyIncomplete, 200;
+    answers_with_status_zero("http"): |line| { line.hear().say("HTTP/1.1 000 X\r\nContent-Length: 0\r\n\r\n"); line.close(); } => Protocol;
     closes_between_chunks("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"); line.close(); } => BodyIncomplete, 200;
     promises_more_than_there_is("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nContent-Length: 999999999999999999\r\n\r\nabc"); line.close(); } => BodyIncomplete, 200;
 

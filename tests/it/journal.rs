@@ -376,7 +376,7 @@ fn a_signal_lets_what_is_under_way_end() {
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(4), "{signal}");
         let listed = stdout(&desk.journal_command(&["list", "j.db"]));
-        assert_eq!(listed, "1  a chat at ebbot, seed 1: interrupted\n", "nothing is in doubt");
+        assert!(listed.ends_with(", seed 1: interrupted\n"), "nothing is in doubt: {listed}");
         desk.ends_well(&receiver);
     }
 }

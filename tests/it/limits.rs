@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use standin::base::limits::{
-    MAX_FILE, MAX_HOLES, MAX_INCLUDES, MAX_STEPS, MAX_TEMPLATE, MAX_TEXT, MAX_TEXT_HOLES,
+    MAX_CAST, MAX_CHOICES, MAX_ENTRIES, MAX_FILE, MAX_HOLES, MAX_INCLUDES, MAX_KEYS, MAX_NAMED,
+    MAX_RECOVERED, MAX_STEPS, MAX_TEMPLATE, MAX_TEXT, MAX_TEXT_HOLES, MAX_TOKENS,
 };
-use standin::diag::{Source, code};
+use standin::diag::{Source, code, json, toml};
 use standin::scenario;
 use standin::vendor::{Catalog, VendorRef};
 
@@ -17,8 +18,8 @@ use crate::support::{path, standin_in, stderr, stdout};
 fn is_too_many(scenario: &str) -> bool {
     let catalog = Catalog::bundled().with_directory(&path("tests/minimal")).unwrap();
     let plain = catalog.load(&VendorRef::parse("plain")).unwrap();
-    let draft = scenario::read(&Source::new("limits.toml", scenario)).unwrap();
-    let checked = scenario::check(draft, &[plain], &[]);
+    let draft = scenario::read(&Source::new("limits.toml", scenario));
+    let checked = draft.and_then(|draft| scenario::check(draft, &[plain], &[]));
     let problems = checked.err().map(standin::diag::Problems::sorted).unwrap_or_default();
     problems.iter().any(|problem| problem.code == code::TOO_MANY)
 }
@@ -62,6 +63,52 @@ fn steps_and_texts_have_limits() {
     assert_eq!([limit - 1, limit, limit + 1].map(holes), [false, false, true]);
 }
 
+/// What makes a file costly beyond its size; each limit keeps that within bounds.
+#[test]
+fn what_a_file_holds_has_limits() {
+    let around = |limit: usize, is_refused: &dyn Fn(usize) -> bool| {
+        assert_eq!([limit - 1, limit, limit + 1].map(is_refused), [false, false, true], "{limit}");
+    };
+    let many =
+        |count: usize, part: &dyn Fn(usize) -> String| -> String { (0..count).map(part).collect() };
+    let story = "[[step]]\nopen = {}\n";
+    // The blank lines are the other tokens; the parser counts the end of the file as one.
+    let rest = "[[step]]open={}";
+    let in_rest = toml_parser::Source::new(rest).lex().count();
+    around(MAX_TOKENS, &|count| is_too_many(&("\n".repeat(count - in_rest) + rest)));
+    around(MAX_KEYS, &|count| {
+        let variables = many(count, &|key| format!("v{key} = 1, "));
+        is_too_many(&format!("{story}[[step]]\nset = {{ variables = {{ {variables} }} }}\n"))
+    });
+    around(MAX_ENTRIES, &|count| {
+        is_too_many(&format!("vendors = [{}]\n{story}", "'plain', ".repeat(count)))
+    });
+    around(MAX_NAMED, &|count| {
+        let label = |at| format!("[[step]]\nlabel = {{ by = 'system', add = ['l{at}'] }}\n");
+        is_too_many(&(story.to_owned() + &many(count, &label)))
+    });
+    around(MAX_NAMED, &|count| {
+        let create = |at| format!("[[step]]\ncreate = {{ kind = 'x', as = 'e{at}' }}\n");
+        is_too_many(&(story.to_owned() + &many(count, &create)))
+    });
+    around(MAX_CAST, &|count| {
+        let member = |at| format!("[cast.p{at}]\nrole = 'agent'\n");
+        is_too_many(&(story.to_owned() + &many(count, &member)))
+    });
+    // A larger file is told its first syntax error only.
+    let errors = |bytes: usize| {
+        let text = "=\n".repeat(bytes / 2);
+        toml::parse(&Source::new("a.toml", text)).1.len()
+    };
+    assert!(errors(MAX_RECOVERED) > 1 && errors(MAX_RECOVERED + 2) == 1);
+    let keys = |count: usize| {
+        let keys: Vec<String> = (0..count).map(|key| format!("\"k{key}\": 1")).collect();
+        let (_, problems) = json::parse(&Source::new("a.json", format!("{{{}}}", keys.join(","))));
+        problems.sorted().iter().any(|problem| problem.code == code::TOO_MANY)
+    };
+    around(MAX_KEYS, &keys);
+}
+
 #[test]
 fn templates_have_limits() {
     let folder = tempfile::tempdir().unwrap();
@@ -75,6 +122,20 @@ fn templates_have_limits() {
         refused(folder.path(), "own")
     };
     let line = |text: String| check(&[("line.json".into(), text)]);
+
+    let choices = |options: u32, values: usize| {
+        let values = vec!["'x'"; values].join(",");
+        let option = |at| format!("[option.o{at}]\nvalues = [{values}]\nabout = 'x'\n");
+        let options: String = (0..options).map(option).collect();
+        let text = format!("id = 'own'\nname = 'Own'\nextends = 'plain'\n{options}");
+        fs::write(vendor.join("vendor.toml"), text).unwrap();
+        check(&[("line.json".into(), "{}".into())])
+    };
+    // The vendor below has an option of two values.
+    assert!(choices(9, 2).is_none() && MAX_CHOICES == 1 << 10);
+    assert!(choices(10, 2).unwrap().contains("more than 1024 ways to choose"));
+    assert!(choices(500, 30).unwrap().ends_with("\n1 problem\n"));
+    choices(0, 2);
 
     let long = |bytes| line(format!("{{}}{}", " ".repeat(bytes - 2))).is_some();
     let limit = MAX_TEMPLATE;

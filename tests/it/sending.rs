@@ -105,7 +105,7 @@ fn what_does_not_fit_is_told_and_nothing_is_sent() {
 
 /// The sizes in the lines of a timeline.
 fn sizes(told: &str) -> Vec<usize> {
-    let lines = told.lines().filter(|line| line.trim_start().contains(" s  "));
+    let lines = told.lines().filter(|line| line.ends_with(" bytes"));
     lines.map(|line| line.split(' ').rev().nth(1).unwrap().parse().unwrap()).collect()
 }
 
@@ -123,6 +123,30 @@ fn a_dry_run_tells_what_a_run_sends() {
         assert_eq!(sizes(&told), sent, "{vendor}: {told}");
         assert!(told.contains("nothing was sent"), "{told}");
     }
+}
+
+#[test]
+fn a_dry_run_tells_what_would_not_be_sent_and_why_as_a_run_does() {
+    let arguments = ["run", "handover", "--vendor", "erxes", "--events", "customer*"];
+    let dry = stdout(&standin(&[&arguments[..], &["--dry-run"]].concat()));
+    let receiver = Receiver::agreeing();
+    let run = stdout(&standin(&[&arguments[..], &["--to", &receiver.url()]].concat()));
+    let after = |told: &str, mark: &str| -> Vec<String> {
+        let lines = told.lines().filter_map(|line| Some(line.split_once(mark)?.1.to_owned()));
+        lines.collect()
+    };
+    let differs = after(&run, "note: ");
+    assert!(!differs.is_empty() && after(&dry, "note: ") == differs, "{dry}{run}");
+    let silent = after(&run, "nothing is sent: ");
+    assert!(!silent.is_empty() && after(&dry, " sends nothing: ") == silent, "{dry}{run}");
+    let unsubscribed = after(&run, "- ").into_iter().filter(|line| line.ends_with("subscribed to"));
+    let unsubscribed: Vec<String> = unsubscribed.collect();
+    assert!(!unsubscribed.is_empty(), "{run}");
+    let dry_unsubscribed: Vec<String> =
+        after(&dry, "- ").into_iter().filter(|line| line.ends_with("subscribed to")).collect();
+    assert_eq!(dry_unsubscribed, unsubscribed);
+    let curl = stdout(&standin(&[&arguments[..], &["--curl"]].concat()));
+    assert!(after(&curl, " sends nothing: ") == silent, "{curl}");
 }
 
 #[test]
