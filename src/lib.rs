@@ -30,6 +30,8 @@ pub mod config;
 pub mod record;
 pub mod template;
 
+pub mod fault;
+
 pub mod diag;
 
 pub mod base;

@@ -46,6 +46,10 @@ pub const MAX_DELAY: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub const MAX_BODY: usize = 1024 * 1024;
 /// Elements of lists that one body walks through; more than any body has room for.
 pub const MAX_WALKED: usize = 100_000;
+/// Bytes of the text that the fault `huge` puts into a body.
+pub const MAX_HUGE: usize = 16 * 1024 * 1024;
+/// How deep the fault `deep` nests lists.
+pub const MAX_DEEP: usize = 100_000;
 /// Bytes of a header's value.
 pub const MAX_HEADER: usize = 8 * 1024;
 /// Bytes of a receiver's answer that are read; the rest is left unread.

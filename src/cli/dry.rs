@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::secrets::variable;
 use crate::base::text::{count, escape, quoted};
+use crate::fault::Kind;
 use crate::run::{Plan, Rehearsed, RehearsedRequest, rehearsal};
 
 /// How requests are shown.
@@ -44,9 +45,13 @@ pub(super) fn rehearse(plan: &Plan, form: Form, out: &mut dyn Write) -> io::Resu
                 continue;
             }
         };
+        let line = line(plan, &request);
+        if request.faults.has(Kind::Drop) {
+            writeln!(out, "{comment}{}, so not at all", line.trim_end())?;
+            continue;
+        }
         requests += 1;
         bytes += request.body.len();
-        let line = line(plan, &request);
         match form {
             Form::Lines => write!(out, "{line}")?,
             Form::Whole => writeln!(out, "{line}{}", whole(plan, &request))?,
@@ -65,7 +70,12 @@ pub(super) fn rehearse(plan: &Plan, form: Form, out: &mut dyn Write) -> io::Resu
 fn line(plan: &Plan, request: &RehearsedRequest) -> String {
     let when = when(plan, request.at, request.conversation);
     let what = request.event_type.as_deref().unwrap_or("the handshake");
-    format!("{when}{what}  {} bytes\n", request.body.len())
+    let faults = if request.faults.is_empty() {
+        String::new()
+    } else {
+        format!("  with the fault {}", request.faults)
+    };
+    format!("{when}{what}  {} bytes{faults}\n", request.body.len())
 }
 
 /// Run time, and the conversation where there are several.

@@ -49,13 +49,18 @@ fn story(vendor: &Vendor, file: &Path) -> String {
         .replace("FILE", &file.display().to_string())
 }
 
+/// The problem with a file that is to be written and is there.
+pub(super) fn there_already(path: &Path) -> Problem {
+    let message = format!("`{}` is there already", path.display());
+    Problem::anywhere(code::FILE_EXISTS, message).help("name another file")
+}
+
 /// Writes a file that is not there yet; what somebody wrote is never overwritten.
-fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+pub(super) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     let opened = OpenOptions::new().write(true).create_new(true).open(path);
     match opened.and_then(|mut file| file.write_all(text.as_bytes())) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let message = format!("`{}` is there already", path.display());
-            Err(Problem::anywhere(code::FILE_EXISTS, message).help("name another file").into())
+            Err(there_already(path).into())
         }
         written => Ok(written.with_context(|| format!("cannot write `{}`", path.display()))?),
     }

@@ -11,7 +11,8 @@ use super::setup::{Interrupts, Setup, runtime};
 use super::{Exit, Failure, Global, note};
 use crate::base::text::count;
 use crate::diag::Problems;
-use crate::listen::{Received, Receiver, Wrong, serve};
+use crate::fault::{Fault, Faults};
+use crate::listen::{Received, Receiver, serve};
 use crate::vendor::Account;
 
 /// Receives webhooks: verifies them, answers handshakes, shows what came
@@ -27,8 +28,8 @@ pub(super) struct ListenArgs {
     #[arg(long, allow_negative_numbers = true, default_value = "3000", env = "STANDIN_PORT")]
     port: u16,
     /// Misbehave: `status:500`, `slow:2s` or `token`; repeat it for more
-    #[arg(long, value_name = "HOW", value_parser = Wrong::parse)]
-    wrong: Vec<Wrong>,
+    #[arg(long, value_name = "HOW", value_parser = Fault::of_receiver)]
+    wrong: Vec<Fault>,
 }
 
 pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<Exit, Failure> {
@@ -64,12 +65,11 @@ fn accounts(vendor: Option<&str>, setup: &Setup) -> Result<Vec<Arc<Account>>, Pr
 }
 
 /// What is done with what comes.
-fn mode(wrong: &[Wrong]) -> String {
+fn mode(wrong: &[Fault]) -> String {
     if wrong.is_empty() {
         return "verifying: 200 where a request is right, 401 where not".into();
     }
-    let ways: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-    format!("wrong on purpose: {}", ways.join(", "))
+    format!("wrong on purpose: {}", Faults(wrong.to_vec()))
 }
 
 /// How many requests came.

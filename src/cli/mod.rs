@@ -19,6 +19,7 @@ mod schema;
 mod secrets;
 mod send;
 mod setup;
+mod shrink;
 mod vendors;
 mod watch;
 

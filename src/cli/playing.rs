@@ -1,6 +1,7 @@
 //! What `run` and `send` have in common: to whom, from which seed, and how it is told.
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,7 @@ use super::journal::{Keep, Todo};
 use super::progress::Progress;
 use super::receivers::{Receivers, allowed};
 use super::setup::{Interrupts, Setup, instant, runtime, subscription, while_serving_files};
+use super::shrink::shrink;
 use super::{Exit, Failure, Global, note, print};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
@@ -65,17 +67,19 @@ fn marker() -> (String, Secret) {
 }
 
 /// How several runs follow each other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RunPace {
     /// How many go on at once.
     pub(super) jobs: usize,
     /// Whether none is started once one was not right.
     pub(super) fail_fast: bool,
+    /// Where what is left of the first run that fails is written.
+    pub(super) shrink: Option<PathBuf>,
 }
 
 impl Default for RunPace {
     fn default() -> Self {
-        Self { jobs: 1, fail_fast: false }
+        Self { jobs: 1, fail_fast: false, shrink: None }
     }
 }
 
@@ -219,6 +223,7 @@ impl Playing {
         let report: Box<dyn Report> =
             if self.json { Box::new(JsonLines) } else { Box::new(Console::new(detail, again)) };
         let is_brief = self.quiet || plans.iter().any(|plan| plan.conversations > 1);
+        let shrinks = pace.shrink.as_ref().map(|file| (file, plans.clone()));
         let journal = self.keep.open()?;
         let todo = self.keep.todo(journal.as_ref(), plans)?;
         let progress = Progress::new(todo.len(), is_brief && !self.json);
@@ -252,6 +257,16 @@ impl Playing {
         };
         if finished.iter().any(is_over) {
             return Ok(Exit::Interrupted);
+        }
+        if let Some((file, plans)) = shrinks {
+            let failed = |run: &Option<RunFinished>| {
+                run.as_ref().is_some_and(|run| run.verdict == Verdict::Failed)
+            };
+            if let Some(place) = finished.iter().position(failed)
+                && !shrink(&plans[place], file, dial).await?
+            {
+                return Ok(Exit::Interrupted);
+            }
         }
         let passed = |run: &RunFinished| run.verdict == Verdict::Passed;
         let all = finished.iter().all(|run| run.as_ref().is_some_and(passed));

@@ -1,9 +1,11 @@
 //! `standin run`: plays scenarios at vendors and judges the receiver.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::init::there_already;
 use super::playing::{Playing, RunPace, no_receiver};
 use super::setup::{Setup, scenarios, speed};
 use super::watch::watch;
@@ -12,8 +14,9 @@ use crate::base::limits::{MAX_CONVERSATIONS, MAX_PLAYED_STEPS};
 use crate::base::text::{escape, one_of};
 use crate::delivery::Pace;
 use crate::diag::{Problem, Problems, Source, code};
+use crate::fault::Profile;
 use crate::report::Again;
-use crate::run::Plan;
+use crate::run::{Plan, schedule};
 use crate::scenario::{self, Script};
 use crate::vendor::{Subscription, Vendor};
 
@@ -52,9 +55,22 @@ pub(super) struct RunArgs {
     /// Start no other run once one was not right
     #[arg(long)]
     fail_fast: bool,
+    /// Draw faults for the steps from the seed: `gentle`, `order`, `network`, `auth`, `payload` or
+    /// `all`
+    #[arg(long, value_name = "PROFILE", value_parser = profile)]
+    chaos: Option<Profile>,
+    /// Where a run with drawn faults fails, write the fewest with which it still does as a scenario
+    #[arg(long, value_name = "FILE", requires = "chaos", conflicts_with_all = ["dry_run", "curl", "watch"])]
+    shrink: Option<PathBuf>,
     /// Run again whenever a scenario, the configuration or a template changes, until Ctrl-C
     #[arg(long)]
     watch: bool,
+}
+
+/// Reads the name of a profile; clap shows the error.
+fn profile(text: &str) -> Result<Profile, String> {
+    let known = || one_of(Profile::WORDS.iter().copied());
+    Profile::of_word(text).ok_or_else(|| format!("a profile is {}", known()))
 }
 
 /// How run time passes.
@@ -79,7 +95,11 @@ fn once(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
     let sources = problems.note(scenarios(&args.scenarios));
     let sources = problems.or(sources)?;
     let plans = plans(&Wanted { args, setup: &setup }, &sources)?;
-    let pace = RunPace { jobs: args.jobs.into(), fail_fast: args.fail_fast };
+    if let Some(file) = args.shrink.as_ref().filter(|file| file.exists()) {
+        return Err(there_already(file).into());
+    }
+    let (jobs, shrink) = (args.jobs.into(), args.shrink.clone());
+    let pace = RunPace { jobs, fail_fast: args.fail_fast, shrink };
     args.playing.execute(plans, pace, args.again(global), &setup)
 }
 
@@ -126,6 +146,9 @@ impl RunArgs {
         if self.clock == ClockArg::Real {
             words.extend(["--clock", "real", "--speed"].map(str::to_owned));
             words.push(self.speed.to_string());
+        }
+        if let Some(profile) = self.chaos {
+            words.extend(["--chaos", profile.word()].map(str::to_owned));
         }
         self.playing.again(words, global)
     }
@@ -232,9 +255,27 @@ impl Wanted<'_> {
             ClockArg::Real => Pace::Real(args.speed),
         };
         let conversations = args.conversations;
-        problems
-            .or(Some(plans.into_iter().map(|plan| Plan { pace, conversations, ..plan }).collect()))
+        let mut plans: Vec<Plan> =
+            plans.into_iter().map(|plan| Plan { pace, conversations, ..plan }).collect();
+        if let Some(profile) = args.chaos {
+            for plan in &mut plans {
+                problems.extend(strike(plan, profile));
+            }
+        }
+        problems.or(Some(plans))
     }
+}
+
+/// Draws faults for a plan; where it can have none, that is a problem.
+fn strike(plan: &mut Plan, profile: Profile) -> Problems {
+    let chaos = schedule(plan, profile);
+    if chaos.schedule.is_empty() {
+        let message = format!("{} can have no fault of `{profile}` here", plan.account.vendor.name);
+        let problem = Problem::anywhere(code::VENDOR_CANNOT, message);
+        return problem.help("choose another profile, or leave faults out of the file").into();
+    }
+    plan.script = Arc::new(plan.script.with_chaos(chaos));
+    Problems::new()
 }
 
 /// The problem with more steps than a run may play, all its conversations counted.

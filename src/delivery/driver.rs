@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::engine::{Address, Command, Engine, Input, Sent};
 use super::time::{Due, Group, Pace, Times};
-use super::transport::{Request, Transport};
+use super::transport::{Request, Transport, WireFault};
 use super::{Conversation, Delivery};
 use crate::base::crash;
 use crate::base::draw::Draw;
@@ -246,6 +246,7 @@ impl<T: Transport> Driver<T> {
         let endpoint = &delivery.endpoint;
         let (method, url) = address.unwrap_or_else(|| (Method::Post, endpoint.url.clone()));
         let headers = (endpoint.dress)(&delivery.body, sent.attempt);
+        let faults = delivery.faults.on(sent.attempt);
         let (origin, met) = self.known.attempt(&delivery.id, sent.attempt, sent.hop);
         let is_reported =
             origin == Origin::Recovered && delivery.policy.in_doubt == InDoubt::Report;
@@ -254,6 +255,7 @@ impl<T: Transport> Driver<T> {
             delivery: delivery.id.clone(),
             attempt: sent.attempt,
             hop: sent.hop,
+            faults: faults.clone(),
             origin,
             method,
             url: url.to_string(),
@@ -269,8 +271,9 @@ impl<T: Transport> Driver<T> {
             body,
             connect: delivery.policy.connect.unsigned_abs(),
             total: delivery.policy.total.unsigned_abs(),
-            fault: None,
+            fault: WireFault::of(&faults),
         };
+        let lag = faults.lag();
         let conversation = delivery.conversation;
         self.times.of_conversation(conversation).busy += 1;
         self.in_flight += 1;
@@ -281,9 +284,14 @@ impl<T: Transport> Driver<T> {
                 return unsent(UNKEPT);
             }
             crash::point("intent");
-            let met = match met {
-                Some(met) => met,
-                None => transport.send(request).await,
+            let met = match (met, lag) {
+                (Some(met), _) => met,
+                (None, lag) => {
+                    if let Some(lag) = lag {
+                        sleep(lag).await;
+                    }
+                    transport.send(request).await
+                }
             };
             crash::point("met");
             met

@@ -14,14 +14,15 @@ use super::redirect::follow;
 use super::slots::Slots;
 use super::{Conversation, Delivery};
 use crate::base::draw::Draw;
+use crate::fault::Kind;
 use crate::policy::{Next, Parks};
 use crate::record::{Met, Method, Outcome, Settled, What};
 
 /// A delivery's place among all, in the order they came.
 pub type Key = u64;
 
-/// The deliveries of a conversation to an endpoint.
-pub(super) type Lane = (u32, Conversation);
+/// The deliveries of a conversation to an endpoint; one that stands aside has a lane of its own.
+pub(super) type Lane = (u32, Conversation, Option<Key>);
 
 /// What the engine is told.
 #[derive(Debug)]
@@ -87,6 +88,7 @@ pub struct Engine {
 /// A delivery that has not settled.
 #[derive(Debug)]
 pub(super) struct Job {
+    key: Key,
     pub(super) delivery: Arc<Delivery>,
     pub(super) stage: Stage,
     attempt: u32,
@@ -123,7 +125,8 @@ struct Health {
 
 impl Job {
     pub(super) fn lane(&self) -> Lane {
-        (self.delivery.endpoint.number, self.delivery.conversation)
+        let own = self.delivery.faults.is_aside().then_some(self.key);
+        (self.delivery.endpoint.number, self.delivery.conversation, own)
     }
 }
 
@@ -175,6 +178,7 @@ impl Engine {
         self.last += 1;
         let key = self.last;
         let job = Job {
+            key,
             delivery: Arc::new(delivery),
             stage: Stage::Queued,
             attempt: 1,
@@ -235,7 +239,13 @@ impl Engine {
         let disables = |status| delivery.policy.disable.statuses.contains(status);
         let is_off = met.final_status().is_some_and(disables);
         self.health.entry(delivery.endpoint.number).or_default().is_off |= is_off;
-        match delivery.policy.next(attempt, waited, &met, rng) {
+        let next = match delivery.policy.next(attempt, waited, &met, rng) {
+            Next::Done if attempt == 1 && delivery.faults.has(Kind::Retry) => {
+                Next::Retry(SignedDuration::ZERO)
+            }
+            next => next,
+        };
+        match next {
             Next::Retry(delay) if !is_off => {
                 job.attempt += 1;
                 let delay = self.keeps_own_time(key).then_some(delay);
@@ -335,6 +345,7 @@ impl Engine {
             delivery: delivery.id.clone(),
             event_type: delivery.event_type.clone(),
             attempts,
+            faults: delivery.faults.clone(),
             accepted,
             met,
         };

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use url::{Position, Url};
 
+use crate::fault::Faults;
 use crate::policy::Policy;
 
 /// The headers of a request with this body, for the attempt of this number.
@@ -87,4 +88,6 @@ pub struct Delivery {
     pub endpoint: Arc<Endpoint>,
     /// How it is treated.
     pub policy: Arc<Policy>,
+    /// What is wrong with it on purpose.
+    pub faults: Faults,
 }

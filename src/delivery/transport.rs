@@ -8,6 +8,7 @@ use url::Url;
 
 use super::failure::Failure;
 use crate::base::limits::MAX_HEADER;
+use crate::fault::{Amount, Faults, Group, Kind};
 use crate::record::{Met, Method, Outcome};
 
 /// One request, ready to go out.
@@ -46,6 +47,22 @@ pub enum WireFault {
     Chunked,
     /// A second header of this name, with the same value.
     HeaderTwice(String),
+}
+
+impl WireFault {
+    /// What faults do to how a request is written, if anything.
+    pub(super) fn of(faults: &Faults) -> Option<Self> {
+        let fault = faults.of(Group::Wire)?;
+        Some(match fault.kind {
+            Kind::BodyCut => Self::BodyCut,
+            Kind::Length if fault.amount == Amount::More(true) => Self::LengthLonger,
+            Kind::Length => Self::LengthShorter,
+            Kind::SlowBody => Self::SlowBody,
+            Kind::Reset => Self::ResetInBody,
+            Kind::Chunked => Self::Chunked,
+            _ => return None,
+        })
+    }
 }
 
 impl Request {

@@ -104,6 +104,8 @@ codes! {
         "status = [\"20x\"]" => "status = [\"2xx\", \"410\"]";
     CONTRADICTION = 38: "Two keys that stand beside each other exclude each other.",
         "[step.for.acme]\nskip = \"no notes there\"\nsay = { by = \"bot\", text = \"…\" }" => "[step.for.acme]\nskip = \"no notes there\"";
+    WRONG_FAULT = 39: "A fault is wanted misbehaviour of a delivery: one of a closed list of names, some with an amount behind a colon. One delivery has at most one that is about its order, one about its token or signature, and one about how it is written.",
+        "fault = \"wrong_tokn\"" => "fault = \"wrong_token\"   # or [\"wrong_token\", \"slow_body\"], or \"delay:2s\"";
 
     HOLE_SYNTAX = 50: "A hole is written `${path}`, `${path?}` or `${path | filter}`; `$$` writes a dollar sign.",
         "text = \"Order ${fake.order_number\"" => "text = \"Order ${fake.order_number}\"";

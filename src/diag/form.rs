@@ -259,6 +259,31 @@ impl<T: Form> Form for NonEmpty<T> {
     }
 }
 
+/// One entry, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneOrMore<T>(Vec<T>);
+
+impl<T> Deref for OneOrMore<T> {
+    type Target = Vec<T>;
+
+    fn deref(&self) -> &Vec<T> {
+        &self.0
+    }
+}
+
+impl<T: Form> Form for OneOrMore<T> {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match node.content {
+            Content::List(_) => NonEmpty::read(node, problems).map(|list| Self(list.0)),
+            _ => T::read(node, problems).map(|one| Self(vec![one])),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"anyOf": [T::schema(), NonEmpty::<T>::schema()]})
+    }
+}
+
 /// Entries under names of the author's choice, in the order of the file. An entry that could not
 /// be read keeps its name, so that what refers to it is not reported as well.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ pub mod toml;
 pub mod words;
 
 pub use code::Code;
-pub use form::{At, Form, Named, NonEmpty, Scalar};
+pub use form::{At, Form, Named, NonEmpty, OneOrMore, Scalar};
 pub use node::{Content, Key, Node, Table};
 pub use problem::{Problem, Problems};
 pub use source::{Place, Source};

@@ -48,10 +48,14 @@ impl Opened {
         let last = connection
             .query_row("SELECT coalesce(max(run), 0) FROM record", [], |row| row.get::<_, i64>(0))
             .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
-        let (queue, items) = mpsc::channel(RECORD_QUEUE);
+        let (queue, mut items) = mpsc::channel(RECORD_QUEUE);
         let own = path.to_owned();
         let thread = thread::spawn(move || {
-            write(connection, items).map_err(|error| JournalError::Sqlite(own, error))
+            let written = write(connection, &mut items);
+            // Whatever still comes is let go, one by one: in a queue that is merely dropped, something
+            // that comes at that very moment would stay, and whoever waits for it would wait for ever.
+            while items.blocking_recv().is_some() {}
+            written.map_err(|error| JournalError::Sqlite(own, error))
         });
         let runs = Arc::new(AtomicI64::new(last));
         Ok(Self { path: path.to_owned(), runs, queue, thread, _lock: lock })
@@ -88,7 +92,7 @@ impl Writer {
 /// Writes whatever has come, in one transaction, until nobody sends any more.
 fn write(
     mut connection: Connection,
-    mut items: mpsc::Receiver<Item>,
+    items: &mut mpsc::Receiver<Item>,
 ) -> Result<(), rusqlite::Error> {
     let mut ends: HashMap<i64, (i64, Seal)> = HashMap::new();
     let mut batch = Vec::new();

@@ -4,7 +4,6 @@
 //! and tests use the same one.
 
 mod received;
-mod wrong;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +12,20 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::StreamExt as _;
+use jiff::SignedDuration;
 
 use crate::base::limits::{MAX_REQUEST, REQUEST_TIMEOUT};
+use crate::fault::{Fault, Faults, Kind};
 use crate::server::{Serving, start};
 use crate::vendor::{Account, Receipt};
 
 pub use received::Received;
-pub use wrong::Wrong;
 
 /// A receiver for the webhooks of these accounts.
 #[derive(Clone, Debug)]
 pub struct Receiver {
     accounts: Vec<Arc<Account>>,
-    wrong: Vec<Wrong>,
+    wrong: Faults,
 }
 
 /// What is done with each request that came.
@@ -33,9 +33,9 @@ type Show = Arc<dyn Fn(&Received) + Send + Sync>;
 
 impl Receiver {
     /// A receiver for these accounts: for one, whatever the path; for several, each under its
-    /// vendor's id.
-    pub fn new(accounts: Vec<Arc<Account>>, wrong: Vec<Wrong>) -> Self {
-        Self { accounts, wrong }
+    /// vendor's id. It is wrong in these ways.
+    pub fn new(accounts: Vec<Arc<Account>>, wrong: Vec<Fault>) -> Self {
+        Self { accounts, wrong: Faults(wrong) }
     }
 
     fn account(&self, path: &str) -> Option<&Arc<Account>> {
@@ -80,12 +80,15 @@ async fn receive(
         String::from_utf8(request.headers().get(name)?.as_bytes().to_vec()).ok()
     };
     let receipt = account.receive(&body, &header);
-    let delay: Duration = receiver.wrong.iter().filter_map(Wrong::delay).sum();
+    let delays = receiver.wrong.0.iter().filter_map(|fault| fault.amount.time());
+    let delay: Duration = delays.map(SignedDuration::unsigned_abs).sum();
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
     let (status, answer) = answer(&receiver.wrong, &receipt);
-    let is_handshake = receipt.handshake.is_some();
+    // Another token comes back in handshakes only.
+    let concerns = |fault: &&Fault| receipt.handshake.is_some() || fault.kind != Kind::Token;
+    let on_purpose = Faults(receiver.wrong.0.iter().filter(concerns).cloned().collect());
     let received = Received {
         vendor: account.vendor.id.clone(),
         method: request.method().to_string(),
@@ -93,7 +96,7 @@ async fn receive(
         body,
         receipt,
         status,
-        on_purpose: receiver.wrong.iter().filter(|w| w.concerns(is_handshake)).cloned().collect(),
+        on_purpose,
     };
     (*show)(&received);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
@@ -101,9 +104,10 @@ async fn receive(
 }
 
 /// The status and the body that a request is answered with.
-fn answer(wrong: &[Wrong], receipt: &Receipt) -> (u16, String) {
-    let status = wrong.iter().find_map(Wrong::status);
-    let wrong_token = wrong.contains(&Wrong::Token);
+fn answer(wrong: &Faults, receipt: &Receipt) -> (u16, String) {
+    let status = wrong.0.iter().find(|fault| fault.kind == Kind::Status);
+    let status = status.and_then(|fault| u16::try_from(fault.amount.number()).ok());
+    let wrong_token = wrong.has(Kind::Token);
     match (&receipt.handshake, status) {
         (_, Some(status)) => (status, r#"{"error":"wrong on purpose, as --wrong asks"}"#.into()),
         (Some(_), None) if wrong_token => (200, r#"{"token":"not the token"}"#.into()),

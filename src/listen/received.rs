@@ -2,8 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::Wrong;
 use crate::base::text::{escape, excerpt};
+use crate::fault::Faults;
 use crate::vendor::Receipt;
 
 /// A request that came.
@@ -22,7 +22,7 @@ pub struct Received {
     /// The status of our answer.
     pub status: u16,
     /// How the answer was wrong on purpose.
-    pub on_purpose: Vec<Wrong>,
+    pub on_purpose: Faults,
 }
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -68,10 +68,9 @@ impl Received {
     }
 
     fn purpose(&self) -> String {
-        let ways: Vec<String> = self.on_purpose.iter().map(ToString::to_string).collect();
-        if ways.is_empty() {
+        if self.on_purpose.is_empty() {
             return String::new();
         }
-        format!(" · wrong on purpose: {}", ways.join(", "))
+        format!(" · wrong on purpose: {}", self.on_purpose)
     }
 }

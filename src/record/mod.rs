@@ -17,6 +17,8 @@ use serde_json::Value as Json;
 pub use known::{Known, Shaken};
 pub use recorder::{Entry, Intent, Recorder, Scope};
 
+use crate::fault::{Chaos, Faults};
+
 /// The version of the JSON form.
 const VERSION: u32 = 1;
 
@@ -106,6 +108,8 @@ pub enum What {
         event_type: String,
         /// How well its shape is known: `documented`, `observed`, `inferred`, `assumed`.
         certainty: String,
+        /// What is wrong with it on purpose.
+        faults: Faults,
         /// The body.
         body: Arc<str>,
     },
@@ -144,6 +148,8 @@ pub enum What {
         attempt: u32,
         /// How many redirects of the attempt came before this request.
         hop: u32,
+        /// What is wrong with it on purpose.
+        faults: Faults,
         /// Where it comes from.
         origin: Origin,
         /// The request's method.
@@ -197,6 +203,8 @@ pub struct RunStarted {
     pub digest: String,
     /// The run of the journal that this one goes on from, which was interrupted.
     pub resumes: Option<i64>,
+    /// The faults that were drawn for it.
+    pub chaos: Option<Chaos>,
 }
 
 /// An act as it is told.
@@ -221,6 +229,8 @@ pub struct Settled {
     pub event_type: String,
     /// How many attempts it took.
     pub attempts: u32,
+    /// What was wrong with it on purpose.
+    pub faults: Faults,
     /// Whether the vendor is content.
     pub accepted: bool,
     /// What the last attempt met.
@@ -288,6 +298,8 @@ crate::words! {
         Expired = "expired",
         /// It was not sent: the vendor has switched the endpoint off.
         Disabled = "disabled",
+        /// It was not sent, on purpose.
+        Dropped = "dropped",
     }
 }
 

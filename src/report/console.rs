@@ -75,6 +75,9 @@ impl Console {
             "{DIM}{many} to {}, seed {}, start {}, {} clock{DIM:#}",
             run.url, run.seed, run.start, run.clock
         )?;
+        if let Some(chaos) = &run.chaos {
+            writeln!(out, "{NOTE}chaos {}:{NOTE:#} {chaos}", chaos.profile)?;
+        }
         if let Some(differs) = &run.differs {
             writeln!(out, "{NOTE}note:{NOTE:#} {}", escape(differs))?;
         }
@@ -112,21 +115,31 @@ impl Console {
         settled: &Settled,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let met = &settled.met;
-        if settled.accepted {
-            self.note(met);
+        let (met, faults) = (&settled.met, &settled.faults);
+        let mut what = settled.event_type.clone();
+        if !faults.is_empty() {
+            what += &format!(" ({faults}, on purpose)");
+        }
+        let right = faults.judge(met.final_status(), settled.attempts);
+        if right.unwrap_or(settled.accepted) {
             let is_good = met.final_status().is_some_and(|status| (200..300).contains(&status));
+            let is_good = is_good || right.is_some();
+            if right.is_none() {
+                self.note(met);
+            }
             let mark = if is_good { (GOOD, "✓") } else { (NOTE, "!") };
-            let line = line(mark, &settled.event_type, met, settled.attempts);
+            let line = line(mark, &what, met, settled.attempts);
             let mind = if is_good { "" } else { ", which the vendor takes for good" };
             return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}{mind}") };
         }
         self.wrong += 1;
-        self.note(met);
+        if faults.is_empty() {
+            self.note(met);
+        }
         if self.is_brief() && self.wrong > MAX_WRONG {
             return Ok(());
         }
-        write!(out, "{}", line((BAD, "✗"), &settled.event_type, met, settled.attempts))?;
+        write!(out, "{}", line((BAD, "✗"), &what, met, settled.attempts))?;
         match record.conversation.filter(|_| self.is_brief()) {
             Some(conversation) => writeln!(out, "{DIM}, conversation {conversation}{DIM:#}")?,
             None => writeln!(out)?,

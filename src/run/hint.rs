@@ -26,7 +26,9 @@ impl Hints {
             }
             What::DeliverySettled(settled) => {
                 let body = self.bodies.remove(&settled.delivery)?;
-                let status = settled.met.status.filter(|status| matches!(status, 401 | 403))?;
+                let is_refusal =
+                    |status: &u16| settled.faults.is_empty() && matches!(status, 401 | 403);
+                let status = settled.met.status.filter(is_refusal)?;
                 self.said = true;
                 self.bodies.clear();
                 return Some(What::AuthHint(AuthHint {

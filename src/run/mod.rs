@@ -2,10 +2,12 @@
 //!
 //! It never prints. What happens leaves as records; the verdict follows from them.
 
+mod chaos;
 mod handshake;
 mod hint;
 mod keeping;
 mod player;
+mod post;
 mod redelivery;
 mod rehearsal;
 mod told;
@@ -29,11 +31,13 @@ use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::base::shelf::Shelf;
 use crate::delivery::{Course, Dress, Endpoint, Pace, Transport, drive};
+use crate::fault::Group;
 use crate::policy::{Parks, Policy};
 use crate::record::{FilesTold, Record, Recorder, RunFinished, RunStarted, Scope, Verdict, What};
 use crate::scenario::{Company, Script};
 use crate::vendor::{Account, Subscription};
 
+pub use chaos::{schedule, smallest};
 pub use keeping::Keeping;
 pub use redelivery::{Order, Redelivery, redeliver};
 pub use rehearsal::{Rehearsed, RehearsedRequest, rehearsal};
@@ -87,6 +91,7 @@ impl Plan {
             url: self.url.to_string(),
             digest: hex::encode(&digest.finalize()[..8]),
             resumes: None,
+            chaos: self.script.chaos.clone(),
         }
     }
 
@@ -94,7 +99,13 @@ impl Plan {
     fn redactor(&self) -> Redactor {
         let headers = self.headers.iter();
         let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
-        Redactor::new(self.account.secret_references().chain(headers))
+        let spoiled = if self.script.wants(Group::Token) {
+            self.account.spoiled_secrets()
+        } else {
+            Vec::new()
+        };
+        let spoiled = spoiled.iter().map(|(reference, secret)| (reference.clone(), secret));
+        Redactor::new(self.account.secret_references().chain(headers).chain(spoiled))
     }
 
     /// The headers beside the vendor's, as they are sent.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Plan;
+use super::post::{Letter, Post};
 use super::told::told;
 use crate::conversation::Conversation;
 use crate::delivery::{Delivery, Endpoint, Handle};
+use crate::fault::{Faults, Kind};
 use crate::policy::Policy;
 use crate::record::{Recorder, Scope, What};
 use crate::scenario::{Company, Scene, Stage, Turn};
@@ -59,46 +61,71 @@ impl Player {
         let plan = Arc::clone(&self.plan);
         let cast = (&*self.company, number);
         let mut stage = Stage::new(&plan.script, &plan.account, &plan.subscription, cast);
-        let mut deliveries = 0;
-        while let Some(Scene { step, at, turn }) = stage.next() {
+        let mut post = Post::new(&plan, number);
+        let mut now = plan.start;
+        while let Some(Scene { step, at, faults, turn }) = stage.next() {
             let spot = Spot { number, step, at };
             // Thousands wait here at once: only what is told and sent is kept meanwhile.
             let (told, payloads) = outcome(turn, stage.conversation());
+            self.send_due(&mut post, number, at).await;
             // What came before has settled by then, so that the report tells it first.
             self.handle.sleep_until(number, at).await;
+            now = at;
             for what in told {
                 self.tell(spot, what).await;
             }
-            self.deliver(payloads, spot, &mut deliveries).await;
+            self.deliver(payloads, spot, (&faults, &mut post)).await;
         }
+        self.send(post.end(now), number);
+        self.send_due(&mut post, number, Timestamp::MAX).await;
         self.handle.drain(number).await;
     }
 
-    async fn deliver(&self, payloads: Vec<Payload>, spot: Spot, deliveries: &mut u32) {
-        for Payload { event_type, body, certainty } in payloads {
-            let Some(body) = body else {
-                self.tell(spot, What::DeliveryUnsubscribed { event_type }).await;
-                continue;
+    async fn deliver(
+        &self,
+        payloads: Vec<Payload>,
+        spot: Spot,
+        (faults, post): (&Faults, &mut Post<'_>),
+    ) {
+        for payload in payloads {
+            let letter = match Letter::of(payload, (spot.step, spot.at), faults) {
+                Ok(letter) => letter,
+                Err(event_type) => {
+                    self.tell(spot, What::DeliveryUnsubscribed { event_type }).await;
+                    continue;
+                }
             };
-            let body: Arc<str> = body.into();
-            *deliveries += 1;
-            let id = format!("{}-{deliveries}", spot.number);
-            let what = What::DeliveryPlanned {
-                delivery: id.clone(),
-                event_type: event_type.clone(),
-                certainty: certainty.to_string(),
-                body: Arc::clone(&body),
-            };
-            self.tell(spot, what).await;
+            for letter in post.letters(letter) {
+                self.tell(spot, letter.planned()).await;
+                if letter.faults.has(Kind::Drop) {
+                    self.tell(spot, What::DeliverySettled(letter.dropped())).await;
+                }
+                self.send(post.put(letter), spot.number);
+            }
+        }
+    }
+
+    /// Sends what was delayed until its time comes, as far as that is before this.
+    async fn send_due(&self, post: &mut Post<'_>, conversation: u32, before: Timestamp) {
+        while let Some((at, letter)) = post.due(before) {
+            self.handle.sleep_until(conversation, at).await;
+            self.send(vec![letter], conversation);
+        }
+    }
+
+    /// Hands deliveries to the engine.
+    fn send(&self, letters: Vec<Letter>, conversation: u32) {
+        for letter in letters {
             self.handle.submit(Delivery {
-                id,
-                conversation: spot.number,
-                step: spot.step,
-                policy: self.policy(&event_type),
-                event_type,
-                body,
-                at: spot.at,
-                endpoint: Arc::clone(&self.endpoint),
+                conversation,
+                policy: letter.policy(&self.policy(&letter.event_type)),
+                endpoint: letter.endpoint(&self.plan, &self.endpoint),
+                id: letter.id,
+                step: letter.step,
+                event_type: letter.event_type,
+                body: letter.body,
+                at: letter.at,
+                faults: letter.faults,
             });
         }
     }

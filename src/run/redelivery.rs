@@ -14,6 +14,7 @@ use crate::base::limits::RECORD_QUEUE;
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::delivery::{Course, Delivery, Dress, Endpoint, Pace, Transport, drive};
+use crate::fault::{Fault, Faults, Group};
 use crate::policy::{Policy, Retry};
 use crate::record::{Known, Record, Recorder, RunFinished, RunStarted, Scope, Verdict, What};
 use crate::vendor::Account;
@@ -56,12 +57,19 @@ impl Redelivery {
     /// were any, it is signed anew.
     pub fn order(&self, id: &str, records: &[Record]) -> Option<Order> {
         let planned = records.iter().find_map(|record| match &record.what {
-            What::DeliveryPlanned { delivery, event_type, certainty, body } if delivery == id => {
-                Some((record, event_type, certainty, body))
+            What::DeliveryPlanned { delivery, event_type, certainty, faults, body }
+                if delivery == id =>
+            {
+                Some((record, event_type, certainty, (faults, body)))
             }
             _ => None,
         });
-        let (record, event_type, certainty, body) = planned?;
+        let (record, event_type, certainty, (faults, body)) = planned?;
+        // It is wrong again as it was; when it goes out is up to whoever asks.
+        let is_kept = |fault: &&Fault| fault.kind.group() != Group::Order;
+        let faults = Faults(faults.0.iter().filter(is_kept).cloned().collect());
+        let secrets = self.secrets(&faults);
+        let secrets = || secrets.iter().map(|(reference, secret)| (reference.clone(), secret));
         let last = records.iter().rev().find_map(|record| match &record.what {
             What::AttemptStarted { delivery, attempt, hop: 0, url, headers, .. }
                 if delivery == id =>
@@ -71,14 +79,15 @@ impl Redelivery {
             _ => None,
         });
         let (attempt, url, headers) = last?;
-        let known: BTreeMap<String, &str> = self.references().collect();
+        let known: BTreeMap<String, &str> =
+            secrets().map(|(reference, secret)| (reference, secret.expose())).collect();
         let whole = fill(body, &known);
         let told: Vec<(String, String)> =
             headers.iter().map(|(name, value)| (name.clone(), fill(value, &known))).collect();
         let held_secrets = *whole != **body || told != *headers;
         let headers = match (self.fresh, held_secrets) {
-            (true, _) => self.dressed(&whole, attempt + 1, &told),
-            (false, true) => self.dressed(&whole, attempt, &told),
+            (true, _) => self.dressed(&whole, (attempt + 1, &faults), &told),
+            (false, true) => self.dressed(&whole, (attempt, &faults), &told),
             (false, false) => told,
         };
         let url = self.to.clone().or_else(|| Url::parse(&fill(url, &known)).ok())?;
@@ -92,10 +101,9 @@ impl Redelivery {
             at: record.run_time,
             endpoint: Arc::new(Endpoint::new(1, url.clone(), dress)),
             policy: Arc::new(Policy { retry: Retry::None, ..self.account.policy(event_type) }),
+            faults,
         };
-        let redactor = Redactor::new(self.account.secret_references().chain(
-            self.headers.iter().map(|(name, secret)| (format!("${{header.{name}}}"), secret)),
-        ));
+        let redactor = Redactor::new(secrets());
         let started = RunStarted {
             scenario: format!(
                 "{} (delivery {id} of run {} again)",
@@ -110,22 +118,24 @@ impl Redelivery {
         Some(Order { started, certainty: certainty.clone(), delivery, redactor })
     }
 
-    /// What stands in a record in the place of each secret.
-    fn references(&self) -> impl Iterator<Item = (String, &str)> {
+    /// Every secret that may have been in the delivery, with what stands in its place in a record.
+    fn secrets(&self, faults: &Faults) -> Vec<(String, Secret)> {
         let own = self.account.secret_references();
-        let own = own.map(|(reference, secret)| (reference, secret.expose()));
         let headers = self.headers.iter();
-        own.chain(headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret.expose())))
+        let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
+        let whole = own.chain(headers).map(|(reference, secret)| (reference, secret.clone()));
+        let spoiled = faults.of(Group::Token).map(|_| self.account.spoiled_secrets());
+        whole.chain(spoiled.into_iter().flatten()).collect()
     }
 
     /// The vendor's headers made anew, and the others as they were.
     fn dressed(
         &self,
         body: &str,
-        attempt: u32,
+        (attempt, faults): (u32, &Faults),
         told: &[(String, String)],
     ) -> Vec<(String, String)> {
-        let mut headers = self.account.headers(body, attempt);
+        let mut headers = self.account.headers_with(body, attempt, faults);
         let is_own = |name: &str| headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
         let others: Vec<_> = told.iter().filter(|(name, _)| !is_own(name)).cloned().collect();
         headers.extend(others);
@@ -155,7 +165,8 @@ pub async fn redeliver<T: Transport>(
     let mut right = 0;
     while let Some(entry) = records.recv().await {
         if let What::DeliverySettled(settled) = &entry.record.what {
-            right = u64::from(settled.accepted);
+            let judged = settled.faults.judge(settled.met.final_status(), settled.attempts);
+            right = u64::from(judged.unwrap_or(settled.accepted));
         }
         keeping.pass(entry, &sink).await;
     }
@@ -190,6 +201,7 @@ async fn send<T: Transport>(
         delivery: delivery.id.clone(),
         event_type: delivery.event_type.clone(),
         certainty,
+        faults: delivery.faults.clone(),
         body: Arc::clone(&delivery.body),
     };
     recorder.tell(scope, what).await;

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::Plan;
+use super::post::{Letter, Post};
 use crate::base::draw::Draw;
+use crate::fault::Faults;
 use crate::scenario::{Company, Scene, Stage, Turn};
 
 /// What comes of a run that is not played.
@@ -34,10 +36,14 @@ pub enum Rehearsed {
 pub struct RehearsedRequest {
     /// When, in run time.
     pub at: Timestamp,
+    /// The number of the step; nothing for the handshake.
+    pub step: Option<usize>,
     /// The number of the conversation; nothing for the handshake.
     pub conversation: Option<u32>,
     /// The vendor's name for the event; nothing for the handshake.
     pub event_type: Option<String>,
+    /// What is wrong with it on purpose.
+    pub faults: Faults,
     /// The headers, in order.
     pub headers: Vec<(String, String)>,
     /// The body.
@@ -51,14 +57,22 @@ pub fn rehearsal(plan: &Plan) -> impl Iterator<Item = Rehearsed> {
     let handshake = account.vendor.handshake.proof.as_ref().map(|proof| {
         let body = account.handshake_body(proof);
         let headers = account.handshake_headers(&body);
-        let (at, conversation, event_type) = (plan.start, None, None);
-        Rehearsed::Request(RehearsedRequest { at, conversation, event_type, headers, body })
+        Rehearsed::Request(RehearsedRequest {
+            at: plan.start,
+            step: None,
+            conversation: None,
+            event_type: None,
+            faults: Faults::default(),
+            headers,
+            body,
+        })
     });
     let company = Company::new(&plan.script, account, Draw::of_run(plan.seed), plan.start);
     let conversations = (1..=plan.conversations).flat_map(move |number| {
         let (script, subscription) = (&plan.script, &plan.subscription);
+        let mut post = Post::new(plan, number);
         Stage::new(script, account, subscription, (&company, number))
-            .flat_map(move |scene| of_scene(plan, number, scene))
+            .flat_map(move |scene| of_scene(plan, &mut post, number, scene))
     });
     let redactor = plan.redactor();
     handshake.into_iter().chain(conversations).map(move |mut rehearsed| {
@@ -71,7 +85,7 @@ pub fn rehearsal(plan: &Plan) -> impl Iterator<Item = Rehearsed> {
     })
 }
 
-fn of_scene(plan: &Plan, number: u32, scene: Scene) -> Vec<Rehearsed> {
+fn of_scene(plan: &Plan, post: &mut Post<'_>, number: u32, scene: Scene) -> Vec<Rehearsed> {
     let at = scene.at;
     let nothing = |told| Rehearsed::Nothing { at, conversation: number, told };
     let (act, happened) = match scene.turn {
@@ -83,15 +97,22 @@ fn of_scene(plan: &Plan, number: u32, scene: Scene) -> Vec<Rehearsed> {
     };
     let silent = happened.silent.into_iter();
     let silent = silent.map(|reason| nothing(format!("`{}` sends nothing: {reason}", act.word())));
-    let sent = happened.payloads.into_iter().map(|payload| match payload.body {
-        None => nothing(format!("{} is not subscribed to", payload.event_type)),
-        Some(body) => Rehearsed::Request(RehearsedRequest {
+    let request = |letter: Letter| {
+        Rehearsed::Request(RehearsedRequest {
             at,
+            step: Some(scene.step),
             conversation: Some(number),
-            event_type: Some(payload.event_type),
-            headers: plan.account.headers(&body, 1),
-            body,
-        }),
+            headers: letter.headers(plan),
+            event_type: Some(letter.event_type),
+            faults: letter.faults,
+            body: letter.body.to_string(),
+        })
+    };
+    let sent = happened.payloads.into_iter().flat_map(|payload| {
+        match Letter::of(payload, (scene.step, at), &scene.faults) {
+            Ok(letter) => post.letters(letter).into_iter().map(request).collect(),
+            Err(event_type) => vec![nothing(format!("{event_type} is not subscribed to"))],
+        }
     });
     silent.chain(sent).collect()
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::text::count;
+use crate::fault::Kind;
 use crate::policy::StatusSet;
 use crate::record::{Met, Origin, Outcome, Record, RunFinished, Settled, Verdict, What};
 use crate::scenario::Script;
@@ -53,6 +54,9 @@ impl Tally {
     /// Counts a record.
     pub fn count(&mut self, record: &Record) {
         match &record.what {
+            // What is not sent on purpose shows nothing about the receiver.
+            What::DeliveryPlanned { faults, .. } if faults.has(Kind::Drop) => {}
+            What::DeliverySettled(settled) if settled.faults.has(Kind::Drop) => {}
             What::DeliveryPlanned { .. } => self.deliveries += 1,
             What::HandshakeSent { origin, .. } if *origin != Origin::Replayed => {
                 self.handshakes += 1;
@@ -154,7 +158,17 @@ struct Right {
 impl Right {
     /// What is wrong with how a delivery ended, if anything.
     fn wrong(&self, settled: &Settled) -> Option<String> {
-        let status = settled.met.final_status();
+        let (status, faults) = (settled.met.final_status(), &settled.faults);
+        let what = if faults.is_empty() {
+            format!("`{}`", settled.event_type)
+        } else {
+            format!("`{}` with the fault `{faults}`", settled.event_type)
+        };
+        let met = met_in_words(&settled.met);
+        if let Some(right) = faults.judge(status, settled.attempts) {
+            let expected = faults.expects(settled.attempts);
+            return (!right).then(|| format!("{what} {met}; a good receiver {expected}"));
+        }
         let is_in = |set: &StatusSet| status.is_some_and(|status| set.contains(status));
         let wanted = match &self.verify {
             Some(verify) if !is_in(verify) => format!("the scenario wants {verify}"),
@@ -162,9 +176,8 @@ impl Right {
             None if !is_in(&StatusSet::good()) => format!("right is {}", StatusSet::good()),
             _ => return None,
         };
-        let met = met_in_words(&settled.met);
         let wanted = status.map(|_| format!("; {wanted}")).unwrap_or_default();
-        Some(format!("`{}` {met}{wanted}", settled.event_type))
+        Some(format!("{what} {met}{wanted}"))
     }
 }
 

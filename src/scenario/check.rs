@@ -9,11 +9,13 @@ use super::Draft;
 use super::acts::{ActForm, read_act};
 use super::cast::{self, CastMember};
 use super::dry;
+use super::faults;
 use super::forms::{OverrideForm, ScenarioForm, StepForm};
 use super::rounds::{self, Entry};
 use super::script::{Override, Script, Step};
 use super::text::Texts;
 use crate::diag::{At, Named, Place, Problem, Problems, code};
+use crate::fault::Faults;
 use crate::policy::StatusSet;
 use crate::vendor::{Subscription, Vendor, VendorRef};
 
@@ -44,15 +46,28 @@ pub fn check(
     checker.declared_vendors();
     let steps = checker.steps();
     let subscribe = checker.subscriptions();
+    let faults = checker.everywhere();
     let verify = checker.verify();
     let mut cannot = BTreeMap::new();
     if problems.is_empty() {
         let only_one = form.vendors.as_ref().is_some_and(|vendors| vendors.len() == 1);
         cannot = dry::run(&cast, &steps, played, only_one, &mut problems);
+        cannot.extend(faults::cannot(form, &steps, played, &mut problems));
     }
     let name = form.name.as_ref().map_or(file, |name| name.as_str()).to_owned();
     let file = file.to_owned();
-    let script = Script { name, file, cast, steps, alone: false, subscribe, verify, cannot };
+    let script = Script {
+        name,
+        file,
+        cast,
+        steps,
+        alone: false,
+        subscribe,
+        faults,
+        chaos: None,
+        verify,
+        cannot,
+    };
     problems.or(Some(script))
 }
 
@@ -128,7 +143,9 @@ impl Checker<'_> {
             number: entry.step + 1,
             round: entry.round,
             place: key.place,
+            table: step.place.clone(),
             label,
+            faults: step.fault.as_ref().map_or_else(Faults::default, |own| self.faults(own)),
             id: step.id.as_ref().map(|id| id.value.clone()),
             after: step.after.as_ref().map(|after| after.value),
             only: step

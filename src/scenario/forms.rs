@@ -4,7 +4,8 @@ use jiff::SignedDuration;
 
 use crate::base::duration::Span;
 use crate::conversation::{Role, VariableScope};
-use crate::diag::{At, Named, Node, NonEmpty};
+use crate::diag::{At, Named, Node, NonEmpty, OneOrMore};
+use crate::fault::Fault;
 use crate::form;
 use crate::vendor::VendorRef;
 
@@ -25,6 +26,8 @@ form! {
         subscribe: Named<NonEmpty<At<String>>>,
         /// What counts as right.
         verify: Option<VerifyForm>,
+        /// Wanted misbehaviour of deliveries, whatever step they are of.
+        faults: Option<FaultsForm>,
         /// What happens, in order.
         step: Vec<StepForm>,
     }
@@ -67,6 +70,16 @@ form! {
 }
 
 form! {
+    /// Wanted misbehaviour of deliveries, whatever step they are of.
+    pub struct FaultsForm {
+        /// What is wrong with every delivery whose step has no `fault` of its own.
+        every: OneOrMore<At<Fault>>,
+        /// Only with about one of so many, drawn from the seed.
+        one_in: Option<At<u64>>,
+    }
+}
+
+form! {
     /// A step: one act, and when it happens.
     pub struct StepForm {
         /// A name by which other steps refer to this one.
@@ -77,6 +90,8 @@ form! {
         repeat: Option<RepeatForm>,
         /// The vendors that the step is for; all of them without this.
         only: Option<NonEmpty<At<String>>>,
+        /// What is wrong on purpose with the deliveries of the step: one fault, or several.
+        fault: Option<OneOrMore<At<Fault>>>,
         /// What is different at a vendor.
         for_ ("for"): Named<OverrideForm>,
         ..act

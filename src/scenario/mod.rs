@@ -7,8 +7,10 @@
 mod acts;
 mod bundled;
 mod cast;
+mod chaos;
 mod check;
 mod dry;
+mod faults;
 mod forms;
 mod plan;
 mod rounds;
@@ -23,7 +25,7 @@ pub use cast::CastMember;
 pub use check::check;
 pub use forms::ScenarioForm;
 pub use schema::schema;
-pub use script::{Company, Script, Step};
+pub use script::{Company, Everywhere, Script, Step};
 pub use stage::{Scene, Stage, Turn};
 
 use std::sync::Arc;

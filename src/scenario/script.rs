@@ -12,6 +12,7 @@ use crate::base::duration::Span;
 use crate::base::fake::LOCALES;
 use crate::conversation::{Act, Conversation, Person, Role, Variable, Who};
 use crate::diag::Place;
+use crate::fault::{Chaos, Faults, Group};
 use crate::policy::StatusSet;
 use crate::template::{Body, Line, TooLarge};
 use crate::vendor::{Account, Subscription};
@@ -32,11 +33,24 @@ pub struct Script {
     pub alone: bool,
     /// What an endpoint is sent, by vendor.
     pub subscribe: BTreeMap<String, Subscription>,
+    /// What is wrong on purpose with deliveries whose step has no faults.
+    pub faults: Everywhere,
+    /// The faults among those of its steps that were drawn, and not written.
+    pub chaos: Option<Chaos>,
     /// Which answers are right, where the file says it.
     pub verify: Option<StatusSet>,
     /// The vendors among those it was checked for that cannot play it, with the revision where that
     /// is not the documentation's, and why.
     pub cannot: BTreeMap<String, String>,
+}
+
+/// What is wrong on purpose with deliveries, whatever step they are of.
+#[derive(Clone, Debug, Default)]
+pub struct Everywhere {
+    /// What.
+    pub faults: Faults,
+    /// Only with about one of so many; with every one without this.
+    pub one_in: Option<u64>,
 }
 
 /// One step.
@@ -46,10 +60,14 @@ pub struct Step {
     pub number: usize,
     /// In which round it happens, from 1.
     pub round: u32,
-    /// Where it stands.
+    /// Where its act stands.
     pub place: Place,
+    /// Where its table begins.
+    pub(super) table: Place,
     /// The name of its values among those of the conversation.
     pub label: String,
+    /// What is wrong on purpose with its deliveries.
+    pub faults: Faults,
     /// The name by which others refer to it.
     pub(super) id: Option<String>,
     pub(super) after: Option<Span>,
@@ -144,6 +162,12 @@ impl Company {
 }
 
 impl Script {
+    /// Whether faults about this are wanted anywhere.
+    pub fn wants(&self, group: Group) -> bool {
+        let steps = self.steps.iter().map(|step| &step.faults);
+        steps.chain([&self.faults.faults]).any(|faults| faults.of(group).is_some())
+    }
+
     /// The conversation of this number at an account.
     pub(super) fn play(&self, account: &Account, company: &Company, number: u32) -> Play {
         let draws = Draws::new(&company.run, &account.vendor.id, &self.name, number);

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::cast::{CastMember, unnamed};
-use super::script::{ActPlan, Script, Step};
+use super::script::{ActPlan, Everywhere, Script, Step};
 use crate::base::fake::LOCALES;
 use crate::conversation::Role;
 use crate::diag::Source;
+use crate::fault::Faults;
 use crate::vendor::{EventRule, Vendor, Wanted};
 
 impl Script {
@@ -24,7 +25,9 @@ impl Script {
                 number,
                 round: 1,
                 place: place.clone(),
+                table: place.clone(),
                 label: format!("{}.{number}", act.word()),
+                faults: Faults::default(),
                 id: None,
                 after: None,
                 only: None,
@@ -39,6 +42,8 @@ impl Script {
             steps,
             alone: true,
             subscribe: BTreeMap::new(),
+            faults: Everywhere::default(),
+            chaos: None,
             verify: None,
             cannot: BTreeMap::new(),
         }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::dry::unplayable;
 use super::script::{Company, Heard, Play, Script, Step};
 use crate::conversation::{Act, Conversation};
+use crate::fault::Faults;
 use crate::vendor::{Account, Happened, Session, Subscription};
 
 /// A conversation on its way: an iterator over its scenes.
@@ -23,6 +24,7 @@ pub struct Stage<'a> {
     now: Timestamp,
     step: usize,
     label: &'a str,
+    faults: Faults,
     heard: Heard,
     /// What follows by itself. It is there all the time and seldom holds anything.
     cues: VecDeque<Box<Cue>>,
@@ -35,6 +37,8 @@ pub struct Scene {
     pub step: usize,
     /// When, in run time.
     pub at: Timestamp,
+    /// What is wrong on purpose with what is sent for it.
+    pub faults: Faults,
     /// What.
     pub turn: Turn,
 }
@@ -96,6 +100,7 @@ impl<'a> Stage<'a> {
             now: company.start,
             step: 0,
             label: "",
+            faults: Faults::default(),
             heard: Heard::default(),
             cues: VecDeque::new(),
         }
@@ -108,6 +113,7 @@ impl<'a> Stage<'a> {
 
     fn begin(&mut self, step: &'a Step) -> Scene {
         (self.step, self.label) = (step.number, &step.label);
+        self.faults.clone_from(&step.faults);
         self.heard.begin(step, self.conversation().messages.len());
         let played = match self.play.step(step, (self.session.conversation(), &self.heard)) {
             Ok(played) => played,
@@ -172,7 +178,7 @@ impl<'a> Stage<'a> {
     }
 
     fn scene(&self, turn: Turn) -> Scene {
-        Scene { step: self.step, at: self.now, turn }
+        Scene { step: self.step, at: self.now, faults: self.faults.clone(), turn }
     }
 }
 

@@ -231,6 +231,20 @@ impl Account {
         }
     }
 
+    /// The account of somebody else: the same in all but its credentials.
+    pub(super) fn foreign(&self) -> Self {
+        let (mut other, fixed) = (self.clone(), &self.vendor.fixed);
+        let scope = Draw::fixed(&format!("{} foreign", self.vendor.id)).within("secret");
+        for (name, line) in &fixed.secret {
+            let mut value = line.text(&self.roots(), (&scope, name));
+            if self.secrets.get(name).is_some_and(|own| own.expose() == value) {
+                value.push('x');
+            }
+            other.set_secret(name, Secret::test(value));
+        }
+        other
+    }
+
     fn set_secret(&mut self, name: &str, secret: Secret) {
         self.exposed.0.insert(name.to_owned(), secret.expose().into());
         self.secrets.insert(name.to_owned(), secret);

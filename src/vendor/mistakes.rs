@@ -14,7 +14,7 @@ use crate::record::Mistake;
 use crate::template::{Spacing, Spelling, Value};
 
 /// How Python writes JSON unless it is told otherwise.
-const PYTHON: Spelling = Spelling { spacing: Spacing::Spaced, ascii: true };
+pub(super) const PYTHON: Spelling = Spelling { spacing: Spacing::Spaced, ascii: true };
 
 impl Account {
     /// The headers by which a receiver verifies an event with this body: those that hold a

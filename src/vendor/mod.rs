@@ -28,6 +28,7 @@ mod session;
 mod signature;
 mod subscription;
 mod vocabulary;
+mod wrong;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

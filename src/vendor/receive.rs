@@ -67,8 +67,14 @@ impl Account {
             None => (1..=ATTEMPTS).map(|attempt| self.headers(body, attempt)).collect(),
         };
         for (at, (name, _)) in attempts[0].iter().enumerate() {
-            let expected = attempts.iter().map(|headers| headers[at].1.as_str());
-            let found = header(name);
+            // What a type of content says beside itself decides nothing about JSON.
+            let is_type = name.eq_ignore_ascii_case("content-type");
+            let bare = |value: &str| {
+                let end = value.find(';').filter(|_| is_type).unwrap_or(value.len());
+                value[..end].to_owned()
+            };
+            let expected = attempts.iter().map(|headers| bare(&headers[at].1));
+            let found = header(name).map(|value| bare(&value));
             let wrong = wrong_header(found.as_deref(), expected).map(|wrong| {
                 let mistakes = (1..=ATTEMPTS).flat_map(|attempt| self.mistakes(body, attempt));
                 let mut made = mistakes.filter(|mistake| found.as_ref() == Some(&mistake.value));
@@ -87,10 +93,7 @@ impl Account {
 /// Attempts that a header is looked for among.
 const ATTEMPTS: u32 = 10;
 
-fn wrong_header<'a>(
-    found: Option<&str>,
-    mut expected: impl Iterator<Item = &'a str>,
-) -> Option<String> {
+fn wrong_header(found: Option<&str>, mut expected: impl Iterator<Item = String>) -> Option<String> {
     let Some(found) = found else { return Some("is missing".into()) };
     let fits = expected.any(|expected| found.as_bytes().ct_eq(expected.as_bytes()).into());
     (!fits).then(|| "is not what the account's credentials give for this body".into())

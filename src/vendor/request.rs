@@ -130,7 +130,7 @@ impl Account {
 }
 
 impl SignatureRule {
-    fn sign(&self, roots: &Roots<'_>) -> String {
+    pub(super) fn sign(&self, roots: &Roots<'_>) -> String {
         let (algorithm, encoding) = self.method(roots).unwrap_or(FALLBACK);
         let key = self.key.render(roots);
         let content = self.content.render(roots);

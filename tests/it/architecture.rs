@@ -11,6 +11,7 @@ use crate::support::path;
 const LAYERS: &[&[&str]] = &[
     &["base"],
     &["diag"],
+    &["fault"],
     &["config", "template", "record"],
     &["policy", "conversation"],
     &["vendor"],

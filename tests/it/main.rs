@@ -10,6 +10,7 @@ mod delivery;
 mod diagnostics;
 mod discovery;
 mod docs;
+mod faults;
 mod fidelity;
 mod files;
 mod golden;

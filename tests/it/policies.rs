@@ -9,6 +9,7 @@ use standin::base::draw::Draw;
 use standin::delivery::{
     Command, Delivery, Endpoint, Engine, Input, Request, Sent, Timer, Transport,
 };
+use standin::fault::Faults;
 use standin::policy::{Parks, Policy};
 use standin::record::{GateState, Met, Outcome, What};
 use standin::vendor::Account;
@@ -204,6 +205,7 @@ impl Desk {
             at: self.now,
             endpoint: Arc::clone(&self.endpoints[&endpoint]),
             policy: Arc::new(policy),
+            faults: Faults::default(),
         };
         self.step(Input::Submit(delivery));
     }

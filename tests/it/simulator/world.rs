@@ -14,6 +14,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use standin::base::draw::Draw;
 use standin::base::duration::Span;
 use standin::delivery::{Command, Delivery, Endpoint, Engine, Input, Sent, Timer};
+use standin::fault::Faults;
 use standin::policy::{Backoff, Disable, InDoubt, Parks, Policy, Retry, StatusSet};
 use standin::record::{Met, Outcome, Settled, What};
 
@@ -120,6 +121,7 @@ impl World {
                     at: timestamp(time),
                     endpoint: Arc::clone(&endpoints[rng.random_range(0..endpoints.len())]),
                     policy: Arc::clone(&policy),
+                    faults: Faults::default(),
                 });
             }
         }

@@ -1,0 +1,68 @@
+//! `run --chaos … --shrink FILE`: the smallest schedule with which a run still fails, as a scenario.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::init::write_new;
+use super::{Failure, note};
+use crate::base::clock::Clock;
+use crate::base::limits::RECORD_QUEUE;
+use crate::base::text::{count, escape};
+use crate::delivery::{Dial, Net};
+use crate::fault::{Chaos, Planned};
+use crate::record::{RunFinished, Verdict};
+use crate::run::{self, Plan, smallest};
+
+/// Plays a run that has failed again and again, with ever fewer of its faults, and writes what is
+/// left of it. Gives whether nobody interrupted.
+pub(super) async fn shrink(plan: &Plan, file: &Path, dial: &Dial) -> Result<bool, Failure> {
+    let Some(chaos) = &plan.script.chaos else { return Ok(true) };
+    let with = |schedule: &[Planned]| {
+        let chaos = Chaos { profile: chaos.profile, schedule: schedule.to_vec() };
+        Plan { script: Arc::new(plan.script.with_chaos(chaos)), ..plan.clone() }
+    };
+    let (mut runs, mut interrupted) = (0, false);
+    let fails = async |schedule: &[Planned]| {
+        if interrupted {
+            return false;
+        }
+        runs += 1;
+        let verdict = replay(with(schedule), dial).await.verdict;
+        interrupted = verdict == Verdict::Interrupted;
+        verdict == Verdict::Failed
+    };
+    let left = smallest(&chaos.schedule, fails).await;
+    if interrupted {
+        return Ok(false);
+    }
+    let script = with(&left).script;
+    let told = script.chaos.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (vendor, profile, seed) = (plan.account.vendor.full_id(), chaos.profile, plan.seed);
+    let many = match plan.conversations {
+        1 => String::new(),
+        many => format!(" --conversations {many}"),
+    };
+    let again = format!(
+        "standin run {} --vendor {vendor} --seed {seed}{many}",
+        escape(&file.display().to_string())
+    );
+    let about = format!(
+        "# What is left of `--chaos {profile}` at {vendor} that still fails: {told}.\n# {again} --to URL, and the other flags as they were\n\n"
+    );
+    write_new(file, &script.written(&about))?;
+    let (before, runs) =
+        (count(chaos.schedule.len(), "fault", "faults"), count(runs, "run", "runs"));
+    note(format_args!("shrunk {before} to {} in {runs}: {told}", left.len()));
+    note(format_args!("again: {again} --to {}", plan.url));
+    Ok(true)
+}
+
+/// Plays a plan without telling it.
+async fn replay(plan: Plan, dial: &Dial) -> RunFinished {
+    let (sink, mut records) = mpsc::channel(RECORD_QUEUE);
+    let net = Arc::new(Net::new(dial.clone(), plan.account.vendor.wire.as_deref()));
+    let unheard = async { while records.recv().await.is_some() {} };
+    tokio::join!(run::run(plan, net, Clock::System, sink), unheard).0
+}
