@@ -317,6 +317,48 @@ fn liveperson_holds_what_comes_for_a_draining_conversation_for_four_seconds() {
 }
 
 #[test]
+fn a_conversation_passes_once_what_was_appended_of_it_has_drained() {
+    let mut desk = Desk::of(&[("retention_time", "72h")]);
+    for id in ["1a", "2a", "3a"] {
+        desk.submit(id, 1, CONTENT);
+    }
+    desk.answer("2a", 200);
+    desk.answer("3a", 200);
+    desk.answer("1a", 500);
+    desk.submit("2b", 1, CONTENT);
+    desk.submit("3b", 1, CONTENT);
+    desk.pass(2);
+    desk.answer("1a", 200);
+    for id in ["2c", "3c", "2d"] {
+        desk.submit(id, 1, CONTENT);
+    }
+    desk.answer("2b", 200);
+    desk.answer("3b", 200);
+    assert_eq!(desk.states.last(), Some(&(2, GateState::Recovered)));
+    desk.submit("2e", 1, CONTENT);
+    desk.answer("2c", 200);
+    assert_eq!(desk.under_way(), ["3c"], "the last that was appended waits for its turn");
+    desk.answer("3c", 200);
+    assert_eq!(desk.under_way(), ["2d"]);
+
+    let mut desk = Desk::of(&[("retention_time", "72h")]);
+    desk.submit("1a", 1, CONTENT);
+    desk.answer("1a", 500);
+    desk.submit("2a", 1, CONTENT);
+    desk.submit("3a", 1, CONTENT);
+    desk.pass(2);
+    desk.answer("1a", 200);
+    desk.submit("2b", 1, CONTENT);
+    desk.submit("3b", 1, CONTENT);
+    desk.answer("2a", 200);
+    desk.answer("3a", 200);
+    desk.submit("2c", 1, CONTENT);
+    assert_eq!(desk.under_way(), ["2b"]);
+    desk.answer("2b", 200);
+    assert_eq!(desk.under_way(), ["2c", "3b"], "what came later waits for no other conversation");
+}
+
+#[test]
 fn liveperson_drops_what_is_exempt_without_storing_the_rest() {
     let mut desk = Desk::of(&[("retention_time", "72h"), ("exempt", "typing")]);
     desk.submit("1a", 1, TYPING);
