@@ -92,8 +92,8 @@ impl Tally {
     /// Where the step of a record stands, as ` at story.toml:14:1`.
     fn place(&self, record: &Record) -> String {
         let is_told = !self.script.alone; // the steps of `send` stand in no file
-        let step = record.step.filter(|_| is_told);
-        let step = step.and_then(|step| self.script.steps.get(step.checked_sub(1)?));
+        let number = record.step.filter(|_| is_told);
+        let step = self.script.steps.iter().find(|step| Some(step.number) == number);
         step.map(|step| format!(" at {}", step.place.short())).unwrap_or_default()
     }
 

@@ -20,6 +20,19 @@ fn chat(came: &Came) -> String {
 }
 
 #[test]
+fn a_wrong_delivery_is_told_at_its_step_behind_rounds_too() {
+    let story = "[[step]]\nopen = {}\n[[step]]\nsay = { by = 'visitor' }\nrepeat = { times = 5 }\n\
+                 [[step]]\nclose = { by = 'system' }\n";
+    let answer = |_: usize, came: &Came| {
+        let status = if came.json()["topic"] == "chat.close" { 500 } else { 200 };
+        Reply::Status(status, String::new())
+    };
+    let played = play(story).at("ebbot").to(&Receiver::answering(answer));
+    let reason = played.finished.reason.unwrap();
+    assert!(reason.contains("test.toml:7:1: `chat.close`"), "{reason}");
+}
+
+#[test]
 fn a_thousand_conversations_keep_their_order_against_a_receiver_that_delays_and_drops() {
     let under_way: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
     let violations: Arc<Mutex<u32>> = Arc::default();
