@@ -151,9 +151,8 @@ impl<T: Transport> Driver<T> {
                 conversation
             }
             Ask::Sleep(conversation, at, wake) => {
-                let time = self.times.of_conversation(conversation);
-                time.busy -= 1;
-                time.wait(at, Due::Wake(wake));
+                self.times.of_conversation(conversation).busy -= 1;
+                self.times.wait(conversation, at, Due::Wake(wake));
                 conversation
             }
             Ask::Drain(conversation, done) => {
@@ -184,10 +183,9 @@ impl<T: Transport> Driver<T> {
                 None if self.rests(group) => Timestamp::MAX,
                 None => break,
             };
-            let time = self.times.of(group);
-            match time.jump(limit) {
+            match self.times.jump(group, limit) {
                 Some(Due::Wake(wake)) => {
-                    time.busy += 1;
+                    self.times.of(group).busy += 1;
                     let _ = wake.send(());
                 }
                 Some(Due::Timer(timer)) => self.step(group, Input::Due(timer)).await,
@@ -232,7 +230,7 @@ impl<T: Transport> Driver<T> {
                 }
                 Command::Send(..) => {}
                 Command::SetTimer(conversation, timer, at) => {
-                    self.times.of_conversation(conversation).wait(at, Due::Timer(timer));
+                    self.times.wait(conversation, at, Due::Timer(timer));
                 }
                 Command::Tell(delivery, what) => {
                     let scope = self.scope(&delivery);

@@ -44,6 +44,10 @@ pub(super) struct Times {
     /// How many players share the one time, where they do.
     players: usize,
     groups: HashMap<Group, Time>,
+    /// What is waited for in all of them: group, moment, and the order in which it was asked for.
+    /// Thousands of conversations wait for one thing each, so they share a map.
+    due: BTreeMap<(Group, Timestamp, u64), Due>,
+    asked: u64,
 }
 
 /// One time.
@@ -52,14 +56,13 @@ pub(super) struct Time {
     pub(super) now: Timestamp,
     /// How many players and attempts are about something.
     pub(super) busy: usize,
-    due: BTreeMap<(Timestamp, u64), Due>,
-    asked: u64,
 }
 
 impl Times {
     /// The times of so many conversations, which begin at this moment.
     pub(super) fn new(start: Timestamp, shared: bool, players: usize) -> Self {
-        Self { start, shared, players, groups: HashMap::new() }
+        let (groups, due) = (HashMap::new(), BTreeMap::new());
+        Self { start, shared, players, groups, due, asked: 0 }
     }
 
     /// The group of a conversation.
@@ -75,12 +78,7 @@ impl Times {
     /// The time of a group.
     pub(super) fn of(&mut self, group: Group) -> &mut Time {
         let (now, busy) = (self.start, if self.shared { self.players } else { 1 });
-        self.groups.entry(group).or_insert_with(|| Time {
-            now,
-            busy,
-            due: BTreeMap::new(),
-            asked: 0,
-        })
+        self.groups.entry(group).or_insert(Time { now, busy })
     }
 
     /// The time of a conversation.
@@ -91,29 +89,35 @@ impl Times {
     /// A conversation has ended, and its time with it.
     pub(super) fn forget(&mut self, conversation: Conversation) {
         if !self.shared {
+            while self.take_next(conversation, Timestamp::MAX).is_some() {}
             self.groups.remove(&conversation);
         }
     }
 
     /// The next moment that is waited for in the time of everybody.
     pub(super) fn next(&self) -> Option<Timestamp> {
-        let ((at, _), _) = self.groups.get(&ALL)?.due.first_key_value()?;
-        Some(*at)
+        self.due.first_key_value().map(|((_, at, _), _)| *at)
     }
-}
 
-impl Time {
-    /// Waits for a moment.
-    pub(super) fn wait(&mut self, at: Timestamp, due: Due) {
+    /// Something of a conversation waits for a moment.
+    pub(super) fn wait(&mut self, conversation: Conversation, at: Timestamp, due: Due) {
         self.asked += 1;
-        self.due.insert((at, self.asked), due);
+        self.due.insert((self.group(conversation), at, self.asked), due);
     }
 
-    /// Jumps to the next moment that is waited for, but not beyond a limit; gives what waited.
-    pub(super) fn jump(&mut self, limit: Timestamp) -> Option<Due> {
-        let entry = self.due.first_entry().filter(|entry| entry.key().0 <= limit)?;
-        let ((at, _), due) = entry.remove_entry();
-        self.now = self.now.max(at);
+    /// A group's time jumps to the next moment that is waited for, but not beyond a limit; gives
+    /// what waited.
+    pub(super) fn jump(&mut self, group: Group, limit: Timestamp) -> Option<Due> {
+        let (at, due) = self.take_next(group, limit)?;
+        let time = self.of(group);
+        time.now = time.now.max(at);
         Some(due)
+    }
+
+    fn take_next(&mut self, group: Group, limit: Timestamp) -> Option<(Timestamp, Due)> {
+        let all = (group, Timestamp::MIN, 0)..=(group, limit, u64::MAX);
+        let (key, _) = self.due.range(all).next()?;
+        let key = *key;
+        Some((key.1, self.due.remove(&key)?))
     }
 }
