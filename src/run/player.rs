@@ -65,28 +65,31 @@ impl Player {
         let mut now = plan.start;
         while let Some(Scene { step, at, faults, turn }) = stage.next() {
             let spot = Spot { number, step, at };
-            // Thousands wait here at once: only what is told and sent is kept meanwhile.
+            // Thousands wait here at once: only what is told and sent is kept meanwhile, and the
+            // rest of this future is made when it is needed.
             let (told, payloads) = outcome(turn, stage.conversation());
             self.send_due(&mut post, number, at).await;
             // What came before has settled by then, so that the report tells it first.
             self.handle.sleep_until(number, at).await;
             now = at;
-            for what in told {
-                self.tell(spot, what).await;
-            }
-            self.deliver(payloads, spot, (&faults, &mut post)).await;
+            Box::pin(self.happen(told, payloads, spot, (&faults, &mut post))).await;
         }
         self.send(post.end(now), number);
         self.send_due(&mut post, number, Timestamp::MAX).await;
         self.handle.drain(number).await;
     }
 
-    async fn deliver(
+    /// Tells what happens and sends what it causes.
+    async fn happen(
         &self,
+        told: Vec<What>,
         payloads: Vec<Payload>,
         spot: Spot,
         (faults, post): (&Faults, &mut Post<'_>),
     ) {
+        for what in told {
+            self.tell(spot, what).await;
+        }
         for payload in payloads {
             let letter = match Letter::of(payload, (spot.step, spot.at), faults) {
                 Ok(letter) => letter,
