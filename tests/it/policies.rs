@@ -359,6 +359,23 @@ fn a_conversation_passes_once_what_was_appended_of_it_has_drained() {
 }
 
 #[test]
+fn what_passed_a_gate_in_transition_does_not_keep_it_from_opening() {
+    let mut desk = Desk::of(&[("retention_time", "72h")]);
+    desk.submit("1a", 1, CONTENT);
+    desk.answer("1a", 500);
+    desk.submit("2a", 1, CONTENT);
+    desk.pass(2);
+    desk.answer("1a", 200);
+    desk.submit("2b", 1, CONTENT);
+    desk.submit("4a", 1, CONTENT);
+    assert_eq!(desk.under_way(), ["2a", "4a"]);
+    desk.answer("2a", 200);
+    desk.answer("2b", 200);
+    assert_eq!(desk.states.last(), Some(&(2, GateState::Up)));
+    assert_eq!(desk.under_way(), ["4a"]);
+}
+
+#[test]
 fn liveperson_drops_what_is_exempt_without_storing_the_rest() {
     let mut desk = Desk::of(&[("retention_time", "72h"), ("exempt", "typing")]);
     desk.submit("1a", 1, TYPING);
