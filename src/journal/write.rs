@@ -32,12 +32,12 @@ pub struct Writer {
     queue: mpsc::Sender<Item>,
 }
 
-/// A record on its way, and where it goes once it is kept.
+/// A record on its way, and its place where it goes once it is kept, unless nobody waits for it.
 #[derive(Debug)]
 struct Item {
     run: i64,
     entry: Entry,
-    then: mpsc::Sender<Record>,
+    then: Option<mpsc::OwnedPermit<Record>>,
 }
 
 impl Opened {
@@ -81,10 +81,12 @@ impl Opened {
 }
 
 impl Writer {
-    /// Writes a record down and hands it on. Waits while the queue is full; what cannot be written
-    /// is not handed on.
+    /// Writes a record down and hands it on. Waits while a queue is full; what cannot be written is
+    /// not handed on. Its place behind is taken here: one run that is not told yet would otherwise
+    /// hold up the thread that writes, and with it the run that is told before.
     pub async fn append(&self, entry: Entry, then: &mpsc::Sender<Record>) {
-        let item = Item { run: self.run, entry, then: then.clone() };
+        let then = then.clone().reserve_owned().await.ok();
+        let item = Item { run: self.run, entry, then };
         let _ = self.queue.send(item).await;
     }
 }
@@ -106,7 +108,8 @@ fn write(
         commit(&mut connection, &mut batch, &mut ends)?;
         crash::point("committed");
         for Item { entry, then, .. } in batch.drain(..) {
-            let _ = then.blocking_send(entry.keep());
+            let record = entry.keep();
+            then.map(|place| place.send(record));
         }
     }
     crash::point("closing");
