@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::JournalError;
 use super::store::{Seal, open_to_read, seal};
+use crate::fault::Kind;
 use crate::record::{Known, Origin, Record, RunFinished, RunStarted, What};
 
 /// A journal that is read.
@@ -185,8 +186,16 @@ impl Journal {
 fn contradiction(run: i64, records: &[Record]) -> Option<Trouble> {
     let What::RunFinished(finished) = &records.last()?.what else { return None };
     let count = |is: fn(&What) -> bool| records.iter().filter(|record| is(&record.what)).count();
-    let planned = count(|what| matches!(what, What::DeliveryPlanned { .. })) as u64;
-    let settled = count(|what| matches!(what, What::DeliverySettled(_))) as u64;
+    // What is not sent on purpose is planned and settles, but is none of the run's deliveries.
+    let planned = |what: &What| match what {
+        What::DeliveryPlanned { faults, .. } => !faults.has(Kind::Drop),
+        _ => false,
+    };
+    let settled = |what: &What| match what {
+        What::DeliverySettled(settled) => !settled.faults.has(Kind::Drop),
+        _ => false,
+    };
+    let (planned, settled) = (count(planned) as u64, count(settled) as u64);
     let attempts = count(
         |what| matches!(what, What::AttemptStarted { origin, .. } if *origin != Origin::Replayed),
     ) as u64;
