@@ -1,6 +1,6 @@
 //! The file: its lock, its format, and the rows in it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -71,7 +71,10 @@ pub(super) struct Lock(#[expect(dead_code, reason = "it holds the lock until it 
 impl Lock {
     pub(super) fn of(path: &Path) -> Result<Self, JournalError> {
         let unusable = |error| JournalError::Unusable(path.to_owned(), error);
-        let mut name = path.as_os_str().to_owned();
+        refuse_foreign(path)?; // beside what is no journal, nothing is left either
+        // A link to a journal is that journal.
+        let own = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut name = own.into_os_string();
         name.push(".lock");
         let mut file = OpenOptions::new()
             .create(true)
@@ -98,7 +101,6 @@ impl Lock {
 
 /// Opens a journal to write it, and makes it where there is none.
 pub(super) fn open(path: &Path, options: Options) -> Result<Connection, JournalError> {
-    refuse_foreign(path)?;
     let sqlite = |error| JournalError::Sqlite(path.to_owned(), error);
     let mut connection = Connection::open(path).map_err(sqlite)?;
     let version = version(&connection, path)?;
@@ -118,18 +120,24 @@ pub(super) fn open(path: &Path, options: Options) -> Result<Connection, JournalE
 
 /// Opens a journal to read it.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
-    File::open(path).map_err(|error| JournalError::Unusable(path.to_owned(), error))?;
+    fs::metadata(path).map_err(|error| JournalError::Unusable(path.to_owned(), error))?;
     refuse_foreign(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
-    version(&connection, path)?;
-    Ok(connection)
+    match version(&connection, path)? {
+        0 => Err(JournalError::Foreign(path.to_owned())), // nothing was written to it yet
+        _ => Ok(connection),
+    }
 }
 
-/// Refuses a file that `SQLite` would not know, before it touches it.
+/// Refuses a file that `SQLite` would not know, before it touches it; a pipe or a device, too, on which
+/// it would wait for ever.
 fn refuse_foreign(path: &Path) -> Result<(), JournalError> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(JournalError::Foreign(path.to_owned()));
+    }
     let Ok(file) = File::open(path) else { return Ok(()) };
     let mut head = Vec::new();
     let read = file.take(16).read_to_end(&mut head);
