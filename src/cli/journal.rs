@@ -118,7 +118,7 @@ struct RedeliverArgs {
     journal: PathBuf,
     /// The delivery's id, such as 1-2
     delivery: String,
-    /// The run it belongs to; the last without a number
+    /// The run it belongs to; the last that was played without a number
     #[arg(long)]
     run: Option<i64>,
     /// Make headers and signature anew, as for a further attempt
@@ -170,23 +170,27 @@ fn list(path: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Passed)
 }
 
-/// The number of a run, and its records: of this one, or of the last.
-fn records(path: &Path, run: Option<i64>) -> Result<(i64, Vec<Record>), Failure> {
+/// The number of a run, and its records: of this one, or of the last that is meant.
+fn records(
+    path: &Path,
+    run: Option<i64>,
+    is_meant: impl Fn(&Kept) -> bool,
+) -> Result<(i64, Vec<Record>), Failure> {
     let journal = open(path)?;
     let runs = journal.runs().map_err(anyhow::Error::from)?;
-    let known = runs.iter().map(|kept| kept.run);
-    let Some(run) = known.clone().rfind(|known| run.is_none_or(|wanted| wanted == *known)) else {
+    let is_it = |kept: &&Kept| run.map_or_else(|| is_meant(kept), |wanted| wanted == kept.run);
+    let Some(Kept { run, .. }) = runs.iter().rfind(is_it) else {
         let message = match run {
             Some(run) => format!("the journal has no run {run}"),
             None => "the journal has no runs".to_owned(),
         };
         return Err(Problem::anywhere(code::NOTHING_TO_PLAY, message).into());
     };
-    Ok((run, journal.records(run).map_err(anyhow::Error::from)?))
+    Ok((*run, journal.records(*run).map_err(anyhow::Error::from)?))
 }
 
 fn tell(path: &Path, run: Option<i64>, report: &mut dyn Report) -> Result<Exit, Failure> {
-    let (_, records) = records(path, run)?;
+    let (_, records) = records(path, run, |_| true)?;
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     for (mut record, seq) in records.into_iter().zip(1..) {
         record.seq = seq;
@@ -211,7 +215,8 @@ fn doctor(path: &Path) -> Result<Exit, Failure> {
 }
 
 fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<Exit, Failure> {
-    let (run, records) = records(&args.journal, args.run)?;
+    let is_played = |kept: &Kept| !kept.started.is_redelivery();
+    let (run, records) = records(&args.journal, args.run, is_played)?;
     let Some(What::RunStarted(started)) = records.first().map(|record| record.what.clone()) else {
         return Err(anyhow::anyhow!("run {run} has no beginning").into());
     };

@@ -199,12 +199,20 @@ pub struct RunStarted {
     pub conversations: u32,
     /// Where the payloads go.
     pub url: String,
-    /// What the first conversation sends, as a hash: another one is another run.
+    /// What the first conversation sends, as a hash: another one is another run. Empty where one
+    /// delivery is sent again.
     pub digest: String,
     /// The run of the journal that this one goes on from, which was interrupted.
     pub resumes: Option<i64>,
     /// The faults that were drawn for it.
     pub chaos: Option<Chaos>,
+}
+
+impl RunStarted {
+    /// Whether it sends one delivery of another run again.
+    pub fn is_redelivery(&self) -> bool {
+        self.digest.is_empty()
+    }
 }
 
 /// An act as it is told.

@@ -113,6 +113,7 @@ impl Redelivery {
             url: url.to_string(),
             digest: String::new(),
             resumes: None,
+            chaos: None,
             ..self.started.clone()
         };
         Some(Order { started, certainty: certainty.clone(), delivery, redactor })

@@ -47,6 +47,15 @@ impl Desk {
         standin_in(self.folder.path(), &arguments)
     }
 
+    /// The same command with another journal.
+    #[cfg(unix)]
+    fn run_into(&self, journal: &str) -> Output {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        let arguments: Vec<&str> =
+            arguments.into_iter().map(|word| if word == "j.db" { journal } else { word }).collect();
+        standin_in(self.folder.path(), &arguments)
+    }
+
     fn journal_command(&self, arguments: &[&str]) -> Output {
         standin_in(self.folder.path(), &[&["journal"], arguments].concat())
     }
@@ -318,8 +327,13 @@ fn a_file_that_is_no_journal_is_left_as_it_is() {
     refused("no journal of ours");
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    refused("cannot use the journal");
+    refused("no journal of ours");
     fs::remove_dir(&path).unwrap();
+    assert!(!path.with_extension("db.lock").exists(), "nothing is left beside it");
+    fs::write(&path, "").unwrap();
+    let output = desk.journal_command(&["list", "j.db"]);
+    assert!(stderr(&output).contains("no journal of ours"), "{}", stderr(&output));
+    fs::remove_file(&path).unwrap();
 
     drop(Opened::open(&path, Options::default()).unwrap().close());
     let whole = fs::read(&path).unwrap();
@@ -346,8 +360,42 @@ fn two_processes_do_not_write_one_journal() {
     let own = std::process::id().to_string();
     assert!(stderr(&output).contains("another process"), "{}", stderr(&output));
     assert!(stderr(&output).contains(&own));
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("j.db", desk.folder.path().join("link.db")).unwrap();
+        let output = desk.run_into("link.db");
+        assert!(stderr(&output).contains("another process"), "a link to it is the same journal");
+    }
     opened.close().unwrap();
     assert_eq!(desk.run(&[]).status.code(), Some(0));
+}
+
+#[test]
+fn runs_beside_each_other_do_not_wait_for_each_other_in_one_journal() {
+    let receiver = Receiver::agreeing();
+    let desk = Desk::of(&receiver, &["other.toml", "--jobs", "2", "--quiet"]);
+    // More records of a run that is not told yet than any queue holds.
+    let story = "[[step]]\nopen = {}\n[[step]]\nrepeat = { times = 600 }\n\
+                 say = { by = 'visitor', text = 'Hello' }\n";
+    for name in ["story", "other"] {
+        let named = format!("name = '{name}'\n{story}");
+        fs::write(desk.folder.path().join(format!("{name}.toml")), named).unwrap();
+    }
+    let output = desk.run(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    assert_eq!(receiver.events().len(), 2 * 601);
+}
+
+#[test]
+fn what_is_not_sent_on_purpose_contradicts_nothing() {
+    let receiver = Receiver::agreeing();
+    let desk = Desk::of(&receiver, &[]);
+    let story = STORY.replacen("say =", "fault = 'drop'\nsay =", 1);
+    fs::write(desk.folder.path().join("story.toml"), story).unwrap();
+    let output = desk.run(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    let output = desk.journal_command(&["doctor", "j.db"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
 }
 
 #[test]
@@ -424,6 +472,9 @@ fn a_delivery_is_sent_again_as_it_was_or_with_fresh_headers() {
     standin(&["journal", "redeliver", "j.db", "1-1"]);
     let again = receiver.events().last().unwrap().clone();
     assert_eq!((&again.head, &again.body), (&first.head, &first.body), "the same bytes");
+    standin(&["journal", "redeliver", "j.db", "1-2"]);
+    let next = receiver.events().last().unwrap().clone();
+    assert_eq!(next.body, receiver.events()[1].body, "of the last run that was played");
     standin(&["journal", "redeliver", "j.db", "1-1", "--run", "1", "--fresh"]);
     let fresh = receiver.events().last().unwrap().clone();
     assert_eq!(fresh.body, first.body);
