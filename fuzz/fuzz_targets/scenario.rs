@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use libfuzzer_sys::fuzz_target;
 use standin::base::draw::Draw;
 use standin::diag::{Source, render::render};
-use standin::scenario::{self, Stage};
+use standin::scenario::{self, Company, Stage};
 use standin::vendor::{Account, Catalog, Vendor, VendorRef};
 
 static VENDORS: LazyLock<Vec<Arc<Vendor>>> = LazyLock::new(|| {
@@ -21,9 +21,9 @@ fuzz_target!(|text: &str| {
             let vendor = &VENDORS[text.len() % VENDORS.len()];
             let account = Arc::new(Account::test(vendor));
             let start = "2026-01-05T09:00:00Z".parse().unwrap();
-            let draw = Draw::of_run(1);
+            let company = Company::new(&script, &account, Draw::of_run(1), start);
             let everything = &vendor.default_subscription;
-            Stage::new(&script, &account, everything, (&draw, 1), start).take(200).for_each(drop);
+            Stage::new(&script, &account, everything, (&company, 1)).take(200).for_each(drop);
         }
         Err(problems) => assert!(!render(problems).is_empty()),
     }
