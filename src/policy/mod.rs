@@ -194,6 +194,16 @@ mod tests {
     }
 
     #[test]
+    fn jitter_is_drawn_for_each_delay() {
+        let jitter = Span { low: SECOND, high: SignedDuration::from_secs(100) };
+        let backoff = Backoff { jitter, ..Backoff::fixed(SECOND) };
+        let met = answered(500, &[]);
+        let delay = |seed| backoff.delay(1, &met, || ChaCha8Rng::seed_from_u64(seed));
+        assert!((2..10).any(|seed| delay(seed) != delay(1)));
+        assert!((1..10).all(|seed| (2..=101).contains(&delay(seed).as_secs())));
+    }
+
+    #[test]
     fn a_count_is_how_often_more() {
         let backoff = Backoff::fixed(SignedDuration::from_secs(30));
         let policy = policy(Retry::Count(5), backoff);

@@ -67,6 +67,10 @@ mod tests {
         assert!(set.contains(204) && set.contains(410) && !set.contains(500));
         assert_eq!(set.to_string(), "2xx, 410");
         assert!(StatusSet::parse(["any"]).unwrap().contains(500));
+        let edges = |set: &StatusSet| [199, 200, 299, 300].map(|status| set.contains(status));
+        for good in [StatusSet::good(), StatusSet::parse(["2xx"]).unwrap()] {
+            assert_eq!(edges(&good), [false, true, true, false]);
+        }
         for wrong in ["", "20", "600", "6xx", "xx", "2XX", "ok"] {
             assert!(StatusSet::parse([wrong]).is_err(), "{wrong}");
         }
