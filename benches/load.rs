@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use standin::journal::Journal;
-use standin::record::What;
+use standin::record::RecordKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -99,7 +99,7 @@ fn hash(body: &[u8]) -> u64 {
 fn out_of_order(journal: &Path, came: &[u64]) -> usize {
     let mut places = HashMap::new();
     for record in Journal::open(journal).unwrap().records(1).unwrap() {
-        if let What::DeliveryPlanned { delivery, body, .. } = record.what {
+        if let RecordKind::DeliveryPlanned { delivery, body, .. } = record.kind {
             let (conversation, number) = delivery.split_once('-').unwrap();
             let place: (u32, u32) = (conversation.parse().unwrap(), number.parse().unwrap());
             places.insert(hash(body.as_bytes()), place);

@@ -21,7 +21,7 @@ pub mod journal;
 pub mod report;
 pub mod scenario;
 
-pub mod vendor;
+pub mod platform;
 
 pub mod conversation;
 pub mod policy;

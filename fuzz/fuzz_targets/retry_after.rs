@@ -8,7 +8,7 @@ use standin::record::{Met, Outcome};
 fuzz_target!(|text: &str| {
     let (asked, date) = text.split_once('\n').unwrap_or((text, ""));
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut met = Met::failure(Outcome::Answered, "", 0);
+    let mut met = AttemptResult::failure(AttemptOutcome::Answered, "", 0);
     met.headers = vec![header("Retry-After", asked), header("Date", date)];
     assert!(retry_after(&met).is_none_or(|wait| !wait.is_negative()));
 });

@@ -4,10 +4,10 @@
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use standin::base::draw::Draw;
+use standin::base::seed::Draw;
 use standin::diag::{Source, render::render};
 use standin::scenario::{self, Company, Stage};
-use standin::vendor::{Account, Catalog, Vendor, VendorRef};
+use standin::platform::{Account, Catalog, Vendor, VendorRef};
 
 static VENDORS: LazyLock<Vec<Arc<Vendor>>> = LazyLock::new(|| {
     let catalog = Catalog::bundled();
@@ -23,7 +23,7 @@ fuzz_target!(|text: &str| {
             let start = "2026-01-05T09:00:00Z".parse().unwrap();
             let company = Company::new(&script, &account, Draw::of_run(1), start);
             let everything = &vendor.default_subscription;
-            Stage::new(&script, &account, everything, (&company, 1)).take(200).for_each(drop);
+            DeliveryStage::new(&script, &account, everything, (&company, 1)).take(200).for_each(drop);
         }
         Err(problems) => assert!(!render(problems).is_empty()),
     }

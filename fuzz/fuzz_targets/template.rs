@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use standin::diag::{Source, render::render};
 use standin::fidelity::sent;
 use standin::scenario::Script;
-use standin::vendor::{Account, Catalog, Folder, Wanted};
+use standin::platform::{Account, Catalog, Folder, Wanted};
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::bundled);
 static FOLDER: LazyLock<Folder> = LazyLock::new(|| Folder::bundled().remove("ebbot").unwrap());

@@ -9,7 +9,7 @@ use url::{Host, Url};
 
 /// How far an address reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum AddressScope {
     /// This machine.
     Loopback,
     /// A network of the operator's own.
@@ -17,20 +17,21 @@ pub enum Reach {
     /// The internet.
     Public,
     /// Nothing that a webhook is ever sent to, and what it is.
-    Never(&'static str),
+    Forbidden(&'static str),
 }
 
-const METADATA: Reach = Reach::Never("an address of cloud metadata");
-const LINK_LOCAL: Reach = Reach::Never("a link-local address, where clouds keep their metadata");
+const METADATA: AddressScope = AddressScope::Forbidden("an address of cloud metadata");
+const LINK_LOCAL: AddressScope =
+    AddressScope::Forbidden("a link-local address, where clouds keep their metadata");
 
-impl Reach {
+impl AddressScope {
     /// How far this address reaches. An IPv6 address that stands for an IPv4 address reaches as far
     /// as that one.
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
             IpAddr::V6(address) => match Self::of_v6(address) {
-                Self::Never(what) => Self::Never(what),
+                Self::Forbidden(what) => Self::Forbidden(what),
                 own => embedded(address).map_or(own, Self::of_v4),
             },
         }
@@ -44,8 +45,8 @@ impl Reach {
             // As a destination it means this machine.
             [127, ..] | [0, 0, 0, 0] => Self::Loopback,
             [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Self::Private,
-            [224..=239, ..] => Self::Never("a multicast address"),
-            [0 | 240..=255, ..] => Self::Never("a reserved address"),
+            [224..=239, ..] => Self::Forbidden("a multicast address"),
+            [0 | 240..=255, ..] => Self::Forbidden("a reserved address"),
             _ => Self::Public,
         }
     }
@@ -57,8 +58,8 @@ impl Reach {
             [0xfe80..=0xfebf, ..] => LINK_LOCAL,
             [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Self::Loopback,
             [0xfc00..=0xfdff, ..] => Self::Private,
-            [0xff00..=0xffff, ..] => Self::Never("a multicast address"),
-            [0xfec0..=0xfeff, ..] | [0x0100, 0, 0, 0, ..] => Self::Never("a reserved address"),
+            [0xff00..=0xffff, ..] => Self::Forbidden("a multicast address"),
+            [0xfec0..=0xfeff, ..] | [0x0100, 0, 0, 0, ..] => Self::Forbidden("a reserved address"),
             _ => Self::Public,
         }
     }
@@ -83,32 +84,34 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 /// How far the operator lets us reach; no scenario widens it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Egress {
+pub struct EgressPolicy {
     /// Whether public addresses are sent to.
     pub public: bool,
 }
 
-impl Egress {
+impl EgressPolicy {
     /// Whether the host of a URL may be sent to, as far as that can be said before its name is
     /// resolved.
-    pub fn check_url(self, url: &Url) -> Result<(), Forbidden> {
+    pub fn check_url(self, url: &Url) -> Result<(), BlockedAddress> {
         literal(url).map_or(Ok(()), |address| self.check(address))
     }
 
     /// Whether a URL may lead to somebody else's network: to a public address, or to a name, which
     /// can mean one whenever it is dialled.
-    pub fn may_leave(self, url: &Url) -> bool {
-        let is_public = |address| Reach::of(address) == Reach::Public;
+    pub fn may_be_public(self, url: &Url) -> bool {
+        let is_public = |address| AddressScope::of(address) == AddressScope::Public;
         self.public && literal(url).map_or(url.domain() != Some("localhost"), is_public)
     }
 
     /// Whether this address may be sent to; if not, what it is.
-    pub fn check(self, address: IpAddr) -> Result<(), Forbidden> {
-        match Reach::of(address) {
-            Reach::Loopback | Reach::Private => Ok(()),
-            Reach::Public if self.public => Ok(()),
-            Reach::Public => Err(Forbidden { address, what: "a public address", flag: true }),
-            Reach::Never(what) => Err(Forbidden { address, what, flag: false }),
+    pub fn check(self, address: IpAddr) -> Result<(), BlockedAddress> {
+        match AddressScope::of(address) {
+            AddressScope::Loopback | AddressScope::Private => Ok(()),
+            AddressScope::Public if self.public => Ok(()),
+            AddressScope::Public => {
+                Err(BlockedAddress { address, what: "a public address", flag: true })
+            }
+            AddressScope::Forbidden(what) => Err(BlockedAddress { address, what, flag: false }),
         }
     }
 }
@@ -125,7 +128,7 @@ pub fn literal(url: &Url) -> Option<IpAddr> {
 /// An address that is not sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{address} is {what}")]
-pub struct Forbidden {
+pub struct BlockedAddress {
     /// The address.
     pub address: IpAddr,
     /// What it is.
@@ -134,7 +137,7 @@ pub struct Forbidden {
     pub flag: bool,
 }
 
-impl Forbidden {
+impl BlockedAddress {
     /// What to do about it.
     pub fn help(&self) -> &'static str {
         if self.flag {
@@ -149,8 +152,8 @@ impl Forbidden {
 mod tests {
     use super::*;
 
-    fn reach(address: &str) -> Reach {
-        Reach::of(address.parse().unwrap())
+    fn reach(address: &str) -> AddressScope {
+        AddressScope::of(address.parse().unwrap())
     }
 
     #[test]
@@ -171,8 +174,10 @@ mod tests {
         ];
         loopback
             .iter()
-            .for_each(|address| assert_eq!(reach(address), Reach::Loopback, "{address}"));
-        private.iter().for_each(|address| assert_eq!(reach(address), Reach::Private, "{address}"));
+            .for_each(|address| assert_eq!(reach(address), AddressScope::Loopback, "{address}"));
+        private
+            .iter()
+            .for_each(|address| assert_eq!(reach(address), AddressScope::Private, "{address}"));
     }
 
     #[test]
@@ -196,7 +201,7 @@ mod tests {
             "64:ff9b::8.8.8.8",
             "2002:808:808::1",
         ] {
-            assert_eq!(reach(address), Reach::Public, "{address}");
+            assert_eq!(reach(address), AddressScope::Public, "{address}");
         }
     }
 
@@ -232,13 +237,18 @@ mod tests {
             "2001:db8::200:5efe:a9fe:a9fe",
             "fe80::5efe:8.8.8.8",
         ] {
-            assert!(matches!(reach(address), Reach::Never(_)), "{address}: {:?}", reach(address));
+            assert!(
+                matches!(reach(address), AddressScope::Forbidden(_)),
+                "{address}: {:?}",
+                reach(address)
+            );
         }
     }
 
     #[test]
     fn what_may_be_somebody_elses_is_known_by_its_url() {
-        let leaves = |public, url: &str| Egress { public }.may_leave(&Url::parse(url).unwrap());
+        let leaves =
+            |public, url: &str| EgressPolicy { public }.may_be_public(&Url::parse(url).unwrap());
         for url in ["http://8.8.8.8/", "https://[2606:4700::1111]/", "https://hooks.example.test/"]
         {
             assert!(leaves(true, url) && !leaves(false, url), "{url}");
@@ -252,7 +262,7 @@ mod tests {
 
     #[test]
     fn only_the_flag_opens_the_internet_and_nothing_opens_metadata() {
-        let (closed, open) = (Egress::default(), Egress { public: true });
+        let (closed, open) = (EgressPolicy::default(), EgressPolicy { public: true });
         let [near, public, never] =
             ["127.0.0.1", "8.8.8.8", "169.254.169.254"].map(|address| address.parse().unwrap());
         assert!(closed.check(near).is_ok() && open.check(near).is_ok());

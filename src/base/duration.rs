@@ -8,14 +8,14 @@ use crate::base::limits::MAX_DELAY;
 
 /// A duration, or a range of durations to draw one from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct DurationRange {
     /// The shortest.
     pub low: SignedDuration,
     /// The longest; the same as `low` where one duration was written.
     pub high: SignedDuration,
 }
 
-impl Span {
+impl DurationRange {
     /// Reads a duration or a range of two; the error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some((low, high)) = text.split_once("..") else {
@@ -30,7 +30,7 @@ impl Span {
     }
 
     /// One duration of the range.
-    pub fn draw(&self, rng: &mut ChaCha8Rng) -> SignedDuration {
+    pub fn sample(&self, rng: &mut ChaCha8Rng) -> SignedDuration {
         if self.low == self.high {
             return self.low;
         }
@@ -63,8 +63,9 @@ mod tests {
 
     #[test]
     fn durations_and_ranges_are_read() {
-        let read =
-            |text| Span::parse(text).map(|span| (span.low.as_millis(), span.high.as_millis()));
+        let read = |text| {
+            DurationRange::parse(text).map(|span| (span.low.as_millis(), span.high.as_millis()))
+        };
         assert_eq!(read("250ms"), Ok((250, 250)));
         assert_eq!(read("1m 30s"), Ok((90_000, 90_000)));
         assert_eq!(read("1s..3s"), Ok((1_000, 3_000)));

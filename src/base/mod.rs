@@ -5,14 +5,14 @@
 
 pub mod address;
 pub mod clock;
-pub mod crash;
-pub mod draw;
 pub mod duration;
+pub mod fail_points;
 pub mod fake;
 pub mod file;
+pub mod file_store;
+pub mod generator;
 pub mod limits;
-pub mod made;
 pub mod redact;
 pub mod secret;
-pub mod shelf;
+pub mod seed;
 pub mod text;

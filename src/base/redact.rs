@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     fn check(secret: &str, shown: &str) {
-        let secret = Secret::given(secret.into());
+        let secret = Secret::private(secret.into());
         let redactor = Redactor::new([("${secret.token}".to_owned(), &secret)]);
         let mut text = shown.to_owned();
         redactor.text(&mut text);
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_secret_gives_way_inside_something_longer_that_was_encoded() {
-        let secret = Secret::given("canary-token??>".into());
+        let secret = Secret::private("canary-token??>".into());
         let redactor = Redactor::new([("<>".to_owned(), &secret)]);
         for beside in ["", "u", "me", "me:"] {
             let longer = format!("{beside}{}{beside}", secret.expose());
@@ -196,9 +196,9 @@ mod tests {
     #[test]
     fn public_credentials_stay_and_a_longer_secret_goes_first() {
         let (public, one, two) = (
-            Secret::test("public".into()),
-            Secret::given("abcd".into()),
-            Secret::given("abcdef".into()),
+            Secret::public("public".into()),
+            Secret::private("abcd".into()),
+            Secret::private("abcdef".into()),
         );
         let named = [("p".to_owned(), &public), ("1".to_owned(), &one), ("2".to_owned(), &two)];
         let mut text = "public abcdef abcd".to_owned();
@@ -212,7 +212,7 @@ mod tests {
             secrets in prop::collection::vec("\\PC{1,12}", 1..4), before in "\\PC{0,20}", after in "\\PC{0,20}",
         ) {
             const REFERENCE: &str = "\u{1}"; // in no spelling of anything printable
-            let given: Vec<Secret> = secrets.iter().map(|text| Secret::given(text.clone())).collect();
+            let given: Vec<Secret> = secrets.iter().map(|text| Secret::private(text.clone())).collect();
             let redactor = Redactor::new(given.iter().map(|secret| (REFERENCE.to_owned(), secret)));
             for spelling in secrets.iter().flat_map(|secret| spellings(secret)) {
                 let mut text = format!("{before}{spelling}{after}{spelling}");

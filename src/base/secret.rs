@@ -14,12 +14,12 @@ pub struct Secret {
 
 impl Secret {
     /// A secret that the user gave.
-    pub fn given(value: String) -> Self {
+    pub fn private(value: String) -> Self {
         Self { value, public: false }
     }
 
     /// A built-in test credential: the same for everybody, so there is nothing to hide.
-    pub fn test(value: String) -> Self {
+    pub fn public(value: String) -> Self {
         Self { value, public: true }
     }
 
@@ -52,7 +52,7 @@ impl Reference {
         if value.is_empty() {
             return Err("the secret is empty".into());
         }
-        Ok(Secret::given(value))
+        Ok(Secret::private(value))
     }
 
     /// Whether it stands for a value elsewhere.

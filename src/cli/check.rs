@@ -7,13 +7,13 @@ use clap::Args;
 
 use super::setup::{Setup, read, scenarios, toml_files};
 use super::watch::watch;
-use super::{Exit, Failure, Global, print};
+use super::{CommandError, ExitStatus, Global, print};
 use crate::base::text::count;
 use crate::config::Config;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::fidelity;
+use crate::platform::PlatformFolder;
 use crate::scenario::{self, ScenarioForm};
-use crate::vendor::Folder;
 
 /// Checks scenarios, vendor folders and configuration
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(super) struct CheckArgs {
     explain: Option<String>,
 }
 
-pub(super) fn check(args: &CheckArgs, global: &Global) -> Result<Exit, Failure> {
+pub(super) fn check(args: &CheckArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     match &args.explain {
         Some(code) => explain(code),
         None if args.watch => watch(&args.paths, global, || once(&args.paths, global)),
@@ -38,7 +38,7 @@ pub(super) fn check(args: &CheckArgs, global: &Global) -> Result<Exit, Failure> 
     }
 }
 
-fn explain(text: &str) -> Result<Exit, Failure> {
+fn explain(text: &str) -> Result<ExitStatus, CommandError> {
     let Some(explained) = code::Code::parse(text).and_then(code::Code::explained) else {
         let known: Vec<String> = code::CODES.iter().map(|known| known.code.to_string()).collect();
         let problem = Problem::anywhere(code::UNKNOWN_WORD, format!("there is no code `{text}`"));
@@ -50,12 +50,12 @@ fn explain(text: &str) -> Result<Exit, Failure> {
         "{}: {}\n\nwrong:\n    {wrong}\n\nright:\n    {right}\n",
         explained.code, explained.about
     ))?;
-    Ok(Exit::Passed)
+    Ok(ExitStatus::Passed)
 }
 
-fn once(paths: &[String], global: &Global) -> Result<Exit, Failure> {
+fn once(paths: &[String], global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
-    let mut check = Check { setup: &setup, problems: Problems::new(), checked: 0 };
+    let mut check = CheckRun { setup: &setup, problems: Problems::new(), checked: 0 };
     if paths.is_empty() {
         check.bundled();
     }
@@ -64,17 +64,17 @@ fn once(paths: &[String], global: &Global) -> Result<Exit, Failure> {
     }
     check.problems.or(Some(()))?;
     print(format_args!("{} checked, no problems\n", count(check.checked, "file", "files")))?;
-    Ok(Exit::Passed)
+    Ok(ExitStatus::Passed)
 }
 
 /// One check of everything that was asked for.
-struct Check<'a> {
+struct CheckRun<'a> {
     setup: &'a Setup,
     problems: Problems,
     checked: usize,
 }
 
-impl Check<'_> {
+impl CheckRun<'_> {
     fn bundled(&mut self) {
         for id in self.setup.ids() {
             for revision in self.setup.catalog.revisions(id) {
@@ -149,7 +149,7 @@ impl Check<'_> {
         let beside = folder.parent().filter(|parent| *parent != Path::new(""));
         let catalog = self.setup.catalog.clone().with_directory(beside.unwrap_or(Path::new(".")));
         let catalog = catalog.unwrap_or_else(|_| self.setup.catalog.clone());
-        let Some(folder) = self.problems.note(Folder::read(folder)) else { return };
+        let Some(folder) = self.problems.note(PlatformFolder::read(folder)) else { return };
         for revision in folder.revisions() {
             if let Some(vendor) = self.problems.note(catalog.load_folder(&folder, &revision)) {
                 self.problems.note(fidelity::samples(&vendor));

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
-use super::{Cli, Exit, Failure, print};
+use super::{CliArgs, CommandError, ExitStatus, print};
 
 /// Prints the completions of a shell: `standin completions bash > …/bash_completion.d/standin`
 #[derive(Debug, Args)]
@@ -12,9 +12,9 @@ pub(super) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(super) fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
+pub(super) fn completions(args: &CompletionsArgs) -> Result<ExitStatus, CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "standin", &mut script);
+    clap_complete::generate(args.shell, &mut CliArgs::command(), "standin", &mut script);
     print(String::from_utf8_lossy(&script))?;
-    Ok(Exit::Passed)
+    Ok(ExitStatus::Passed)
 }

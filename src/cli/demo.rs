@@ -8,17 +8,17 @@ use clap::Args;
 use tokio::sync::mpsc;
 
 use super::setup::{Setup, instant, scenarios, speed, until_interrupted, while_serving_files};
-use super::{Exit, Failure, Global, print};
-use crate::base::address::Egress;
+use super::{CommandError, ExitStatus, Global, print};
+use crate::base::address::EgressPolicy;
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
 use crate::config::receiver_url;
-use crate::delivery::{Dial, Net, Pace};
+use crate::delivery::{ClockMode, Connector, NetworkTransport};
 use crate::diag::{Problem, code};
-use crate::listen::{Receiver, serve};
-use crate::record::{Record, What};
-use crate::report::{Again, Console, Detail, Report as _};
-use crate::run::{self, Keeping, Plan};
+use crate::listen::{BundledReceiver, serve};
+use crate::record::{Record, RecordKind};
+use crate::report::{ConsoleReport, Detail, Report as _, RerunCommand};
+use crate::run::{self, RunContext, RunPlan};
 use crate::scenario;
 
 /// Plays a conversation for you to watch
@@ -32,7 +32,7 @@ pub(super) struct DemoArgs {
     speed: f64,
 }
 
-pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
+pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let vendor = setup.vendor(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor.value))?;
     let account = setup.account(&vendor)?;
@@ -42,19 +42,22 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
     })?;
     let draft = scenario::read(&source)?;
     let script = Arc::new(scenario::check(draft, &[Arc::clone(&vendor)], setup.vendors())?);
-    let (pace, start) = (Pace::Real(args.speed), instant(setup.config.start));
+    let (pace, start) = (ClockMode::Real(args.speed), instant(setup.config.start));
     until_interrupted(async {
         let (came, coming) = mpsc::unbounded_channel::<String>();
-        let receiver = Receiver::new(vec![Arc::clone(&account)], Vec::new());
+        let receiver = BundledReceiver::new(vec![Arc::clone(&account)], Vec::new());
         let serving = serve(receiver, 0, move |received| drop(came.send(received.told())))
             .context("cannot start the receiver")?;
         let url =
             receiver_url(&format!("http://{}/", serving.address)).map_err(anyhow::Error::msg)?;
         let (sink, records) = mpsc::channel::<Record>(RECORD_QUEUE);
         let telling = tokio::spawn(tell(records, coming));
-        let net = Arc::new(Net::new(Dial::new(Egress::default()), vendor.wire.as_deref()));
+        let net = Arc::new(NetworkTransport::new(
+            Connector::new(EgressPolicy::default()),
+            vendor.wire.as_deref(),
+        ));
         let finished = while_serving_files(setup.config.files_port, async |files| {
-            let plan = Plan {
+            let plan = RunPlan {
                 number: 1,
                 script,
                 url,
@@ -66,7 +69,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
                 conversations: 1,
                 account,
                 files,
-                keeping: Keeping::default(),
+                keeping: RunContext::default(),
             };
             run::run(plan, net, Clock::System, sink).await
         })
@@ -81,15 +84,18 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<Exit, Failure> {
 
 /// Tells both sides: what the receiver saw comes before what became of it.
 async fn tell(mut records: mpsc::Receiver<Record>, mut coming: mpsc::UnboundedReceiver<String>) {
-    let mut console = Console::new(Detail::Normal, Again::default());
+    let mut console = ConsoleReport::new(Detail::Normal, RerunCommand::default());
     let mut out = anstream::stdout();
     while let Some(record) = records.recv().await {
-        if matches!(record.what, What::DeliverySettled(_) | What::HandshakeAnswered { .. }) {
+        if matches!(
+            record.kind,
+            RecordKind::DeliverySettled(_) | RecordKind::HandshakeFinished { .. }
+        ) {
             while let Ok(received) = coming.try_recv() {
                 let _ = writeln!(out, "{received}");
             }
         }
-        let _ = console.tell(&record, &mut out);
+        let _ = console.record(&record, &mut out);
     }
 }
 

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::schema::{What, of};
+use super::schema::{SchemaKind, of};
 use super::setup::Setup;
-use super::{Exit, Failure, Global, print};
+use super::{CommandError, ExitStatus, Global, print};
 use crate::diag::{Problem, code};
-use crate::vendor::Vendor;
+use crate::platform::Platform;
 
 /// Writes a commented scenario that passes, and its schema, for you to go on from
 #[derive(Debug, Args)]
@@ -29,20 +29,20 @@ const STORY: &str = include_str!("init.toml");
 /// The schema's file, beside the story.
 const SCHEMA: &str = "scenario.schema.json";
 
-pub(super) fn init(args: &InitArgs, global: &Global) -> Result<Exit, Failure> {
+pub(super) fn init(args: &InitArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let vendor = setup.vendor(&args.vendor)?;
     write_new(&args.file, &story(&vendor, &args.file))?;
     let schema = args.file.with_file_name(SCHEMA);
-    fs::write(&schema, format!("{:#}\n", of(What::Scenario)))
+    fs::write(&schema, format!("{:#}\n", of(SchemaKind::Scenario)))
         .with_context(|| format!("cannot write `{}`", schema.display()))?;
     let file = args.file.display();
     let schema = schema.display();
     print(format_args!("wrote {file} and {schema}\nNext: standin check {file}\n"))?;
-    Ok(Exit::Passed)
+    Ok(ExitStatus::Passed)
 }
 
-fn story(vendor: &Vendor, file: &Path) -> String {
+fn story(vendor: &Platform, file: &Path) -> String {
     STORY
         .replace("VENDOR_NAME", &vendor.name)
         .replace("VENDOR", &vendor.full_id())
@@ -56,7 +56,7 @@ pub(super) fn there_already(path: &Path) -> Problem {
 }
 
 /// Writes a file that is not there yet; what somebody wrote is never overwritten.
-pub(super) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+pub(super) fn write_new(path: &Path, text: &str) -> Result<(), CommandError> {
     let opened = OpenOptions::new().write(true).create_new(true).open(path);
     match opened.and_then(|mut file| file.write_all(text.as_bytes())) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -7,22 +7,22 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use tokio::sync::mpsc;
 
-use super::receivers::{Receivers, allowed};
+use super::receivers::{ReceiverArgs, allowed};
 use super::setup::{Setup, runtime};
-use super::{Exit, Failure, Global, print};
+use super::{CommandError, ExitStatus, Global, print};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
 use crate::base::text::{count, escape};
-use crate::delivery::{Dial, Net};
+use crate::delivery::{Connector, NetworkTransport};
 use crate::diag::{Problem, code};
-use crate::journal::{Durability, Earlier, Journal, Kept, Opened, Options};
-use crate::record::{Record, RunFinished, RunStarted, What};
-use crate::report::{Again, Console, Detail, JsonLines, Report};
-use crate::run::{Keeping, Plan, Redelivery, redeliver};
+use crate::journal::{Durability, Journal, JournalWriter, PriorRun, StoredRun, WriteOptions};
+use crate::record::{Record, RecordKind, RunFinished, RunStarted};
+use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
+use crate::run::{Redelivery, RunContext, RunPlan, redeliver};
 
 /// Where records are kept.
 #[derive(Debug, Args)]
-pub(super) struct Keep {
+pub(super) struct JournalArgs {
     /// Keep every record in this file, each request before it goes out
     #[arg(long, value_name = "FILE", env = "STANDIN_JOURNAL")]
     journal: Option<PathBuf>,
@@ -40,41 +40,42 @@ fn durability(text: &str) -> Result<Durability, String> {
 }
 
 /// What is done about a plan.
-pub(super) enum Todo {
+pub(super) enum RunAction {
     /// It is played.
-    Play(Box<Plan>),
+    Play(Box<RunPlan>),
     /// It has been played; these are its records.
     Tell(Vec<Record>),
 }
 
-impl Keep {
+impl JournalArgs {
     /// Opens the journal, where there is to be one.
-    pub(super) fn open(&self) -> Result<Option<Opened>, Failure> {
-        let options = Options { durability: self.durability, ..Options::default() };
-        let open = |path: &PathBuf| Opened::open(path, options).map_err(anyhow::Error::from);
+    pub(super) fn open(&self) -> Result<Option<JournalWriter>, CommandError> {
+        let options = WriteOptions { durability: self.durability, ..WriteOptions::default() };
+        let open = |path: &PathBuf| JournalWriter::open(path, options).map_err(anyhow::Error::from);
         Ok(self.journal.as_deref().map(|path| open(&path.to_owned())).transpose()?)
     }
 
     /// What is done about each plan, with what the journal knows of it.
     pub(super) fn todo(
         &self,
-        journal: Option<&Opened>,
-        plans: Vec<Plan>,
-    ) -> Result<Vec<Todo>, Failure> {
+        journal: Option<&JournalWriter>,
+        plans: Vec<RunPlan>,
+    ) -> Result<Vec<RunAction>, CommandError> {
         let Some(opened) = journal else {
-            return Ok(plans.into_iter().map(|plan| Todo::Play(Box::new(plan))).collect());
+            return Ok(plans.into_iter().map(|plan| RunAction::Play(Box::new(plan))).collect());
         };
         let read = Journal::open(opened.path()).map_err(anyhow::Error::from)?;
-        let todo = |plan: Plan| {
-            let earlier = if self.resume { read.earlier(&plan.started())? } else { Earlier::Never };
+        let todo = |plan: RunPlan| {
+            let earlier =
+                if self.resume { read.earlier(&plan.started())? } else { PriorRun::Never };
             let (resumes, known) = match earlier {
-                Earlier::Ended(records) => return Ok(Todo::Tell(records)),
-                Earlier::Interrupted(run, known) => (Some(run), Arc::new(known)),
-                Earlier::Never => (None, Arc::default()),
+                PriorRun::Ended(records) => return Ok(RunAction::Tell(records)),
+                PriorRun::Interrupted(run, known) => (Some(run), Arc::new(known)),
+                PriorRun::Never => (None, Arc::default()),
             };
             let writer = Some(opened.begin());
-            let keeping = Keeping { writer, resumes, known, ..plan.keeping.clone() };
-            Ok(Todo::Play(Box::new(Plan { keeping, ..plan })))
+            let keeping = RunContext { writer, resumes, known, ..plan.keeping.clone() };
+            Ok(RunAction::Play(Box::new(RunPlan { keeping, ..plan })))
         };
         let todo: Result<_, crate::journal::JournalError> = plans.into_iter().map(todo).collect();
         Ok(todo.map_err(anyhow::Error::from)?)
@@ -88,7 +89,7 @@ impl Keep {
 
 /// Shows what is kept of runs, and sends it again
 #[derive(Debug, Args)]
-pub(super) struct JournalArgs {
+pub(super) struct JournalCommandArgs {
     #[command(subcommand)]
     command: JournalCommand,
 }
@@ -125,15 +126,18 @@ struct RedeliverArgs {
     #[arg(long)]
     fresh: bool,
     #[command(flatten)]
-    receivers: Receivers,
+    receivers: ReceiverArgs,
 }
 
-pub(super) fn journal(args: &JournalArgs, global: &Global) -> Result<Exit, Failure> {
+pub(super) fn journal(
+    args: &JournalCommandArgs,
+    global: &Global,
+) -> Result<ExitStatus, CommandError> {
     match &args.command {
         JournalCommand::List { journal } => list(journal),
         JournalCommand::Show { journal, run, verbose } => {
             let detail = if *verbose { Detail::Verbose } else { Detail::Normal };
-            tell(journal, *run, &mut Console::new(detail, Again::default()))
+            tell(journal, *run, &mut ConsoleReport::new(detail, RerunCommand::default()))
         }
         JournalCommand::Export { journal, run } => tell(journal, *run, &mut JsonLines),
         JournalCommand::Redeliver(args) => send_again(args, &Setup::read(global)?),
@@ -141,16 +145,16 @@ pub(super) fn journal(args: &JournalArgs, global: &Global) -> Result<Exit, Failu
     }
 }
 
-fn open(path: &Path) -> Result<Journal, Failure> {
+fn open(path: &Path) -> Result<Journal, CommandError> {
     Ok(Journal::open(path).map_err(anyhow::Error::from)?)
 }
 
-fn list(path: &Path) -> Result<Exit, Failure> {
+fn list(path: &Path) -> Result<ExitStatus, CommandError> {
     let runs = open(path)?.runs().map_err(anyhow::Error::from)?;
-    for Kept { run, at, started, finished, in_doubt } in &runs {
+    for StoredRun { run, at, started, finished, in_doubt } in &runs {
         let resumed = runs.iter().find(|later| later.started.resumes == Some(*run));
         let end = match (finished, resumed) {
-            (Some(RunFinished { verdict, right, deliveries, .. }), _) => {
+            (Some(RunFinished { verdict, expected: right, deliveries, .. }), _) => {
                 let deliveries = count(*deliveries, "delivery", "deliveries");
                 format!("{verdict}, {right} of {deliveries} right")
             }
@@ -167,19 +171,19 @@ fn list(path: &Path) -> Result<Exit, Failure> {
             "{run}  {at}  {scenario} at {vendor} to {url}, seed {seed}: {end}{doubt}\n"
         ))?;
     }
-    Ok(Exit::Passed)
+    Ok(ExitStatus::Passed)
 }
 
 /// The number of a run, and its records: of this one, or of the last that is meant.
 fn records(
     path: &Path,
     run: Option<i64>,
-    is_meant: impl Fn(&Kept) -> bool,
-) -> Result<(i64, Vec<Record>), Failure> {
+    is_meant: impl Fn(&StoredRun) -> bool,
+) -> Result<(i64, Vec<Record>), CommandError> {
     let journal = open(path)?;
     let runs = journal.runs().map_err(anyhow::Error::from)?;
-    let is_it = |kept: &&Kept| run.map_or_else(|| is_meant(kept), |wanted| wanted == kept.run);
-    let Some(Kept { run, .. }) = runs.iter().rfind(is_it) else {
+    let is_it = |kept: &&StoredRun| run.map_or_else(|| is_meant(kept), |wanted| wanted == kept.run);
+    let Some(StoredRun { run, .. }) = runs.iter().rfind(is_it) else {
         let message = match run {
             Some(run) => format!("the journal has no run {run}"),
             None => "the journal has no runs".to_owned(),
@@ -189,18 +193,22 @@ fn records(
     Ok((*run, journal.records(*run).map_err(anyhow::Error::from)?))
 }
 
-fn tell(path: &Path, run: Option<i64>, report: &mut dyn Report) -> Result<Exit, Failure> {
+fn tell(
+    path: &Path,
+    run: Option<i64>,
+    report: &mut dyn Report,
+) -> Result<ExitStatus, CommandError> {
     let (_, records) = records(path, run, |_| true)?;
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     for (mut record, seq) in records.into_iter().zip(1..) {
         record.seq = seq;
-        report.tell(&record, &mut out)?;
+        report.record(&record, &mut out)?;
     }
     out.flush()?;
-    Ok(Exit::Passed)
+    Ok(ExitStatus::Passed)
 }
 
-fn doctor(path: &Path) -> Result<Exit, Failure> {
+fn doctor(path: &Path) -> Result<ExitStatus, CommandError> {
     let troubles = open(path)?.examine().map_err(anyhow::Error::from)?;
     for trouble in &troubles {
         let what = escape(&trouble.what);
@@ -208,16 +216,17 @@ fn doctor(path: &Path) -> Result<Exit, Failure> {
     }
     if troubles.is_empty() {
         print("everything is as it was written\n")?;
-        return Ok(Exit::Passed);
+        return Ok(ExitStatus::Passed);
     }
     let troubles = count(troubles.len(), "row is", "rows are");
     Err(anyhow::anyhow!("the journal is damaged: {troubles} not as they were written").into())
 }
 
-fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<Exit, Failure> {
-    let is_played = |kept: &Kept| !kept.started.is_redelivery();
+fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, CommandError> {
+    let is_played = |kept: &StoredRun| !kept.started.is_redelivery();
     let (run, records) = records(&args.journal, args.run, is_played)?;
-    let Some(What::RunStarted(started)) = records.first().map(|record| record.what.clone()) else {
+    let Some(RecordKind::RunStarted(started)) = records.first().map(|record| record.kind.clone())
+    else {
         return Err(anyhow::anyhow!("run {run} has no beginning").into());
     };
     let vendor = setup.vendor(&started.vendor)?;
@@ -234,16 +243,17 @@ fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<Exit, Failure> {
         Problem::anywhere(code::NOTHING_TO_PLAY, message).help(help)
     })?;
     allowed(order.url(), egress)?;
-    let opened = Opened::open(&args.journal, Options::default()).map_err(anyhow::Error::from)?;
-    let keeping = Keeping { writer: Some(opened.begin()), ..Keeping::default() };
+    let opened =
+        JournalWriter::open(&args.journal, WriteOptions::default()).map_err(anyhow::Error::from)?;
+    let keeping = RunContext { writer: Some(opened.begin()), ..RunContext::default() };
     let finished: RunFinished = runtime()?.block_on(async {
         let (sink, mut told) = mpsc::channel(RECORD_QUEUE);
-        let net = Arc::new(Net::new(Dial::new(egress), vendor.wire.as_deref()));
+        let net = Arc::new(NetworkTransport::new(Connector::new(egress), vendor.wire.as_deref()));
         let sending = tokio::spawn(redeliver(order, keeping, (net, Clock::System), sink));
-        let mut console = Console::new(Detail::Normal, Again::default());
+        let mut console = ConsoleReport::new(Detail::Normal, RerunCommand::default());
         let mut out = anstream::stdout();
         while let Some(record) = told.recv().await {
-            console.tell(&record, &mut out)?;
+            console.record(&record, &mut out)?;
         }
         sending.await.map_err(anyhow::Error::from)
     })?;
@@ -252,7 +262,7 @@ fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<Exit, Failure> {
 }
 
 /// Where it is sent instead of where it was sent.
-fn target(args: &RedeliverArgs, vendor: &str) -> Result<Option<url::Url>, Failure> {
+fn target(args: &RedeliverArgs, vendor: &str) -> Result<Option<url::Url>, CommandError> {
     let egress = args.receivers.egress();
     let target = args.receivers.targets(vendor).into_iter().next();
     Ok(target.map(|target| target.url(egress)).transpose()?)

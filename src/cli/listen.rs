@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::setup::{Interrupts, Setup, runtime};
-use super::{Exit, Failure, Global, note};
+use super::setup::{Setup, Signals, runtime};
+use super::{CommandError, ExitStatus, Global, note};
 use crate::base::text::count;
 use crate::diag::Problems;
 use crate::fault::{Fault, Faults};
-use crate::listen::{Received, Receiver, serve};
-use crate::vendor::Account;
+use crate::listen::{BundledReceiver, Received, serve};
+use crate::platform::Account;
 
 /// Receives webhooks: verifies them, answers handshakes, shows what came
 #[derive(Debug, Args)]
@@ -32,26 +32,26 @@ pub(super) struct ListenArgs {
     wrong: Vec<Fault>,
 }
 
-pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<Exit, Failure> {
+pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let accounts = accounts(args.vendor.as_deref(), &setup)?;
     runtime()?.block_on(async {
-        let receiver = Receiver::new(accounts.clone(), args.wrong.clone());
-        let mut interrupts = Interrupts::listen()?;
-        let counted = Arc::new(Counted::default());
+        let receiver = BundledReceiver::new(accounts.clone(), args.wrong.clone());
+        let mut interrupts = Signals::listen()?;
+        let counted = Arc::new(ListenCounts::default());
         let counting = Arc::clone(&counted);
         let serving = serve(receiver, args.port, move |received| counting.show(received))
             .with_context(|| format!("cannot listen on port {}", args.port))?;
         for account in &accounts {
             let path =
-                if args.vendor.is_some() { String::new() } else { account.vendor.id.clone() };
-            note(format_args!("{:<12} http://{}/{path}", account.vendor.id, serving.address));
+                if args.vendor.is_some() { String::new() } else { account.platform.id.clone() };
+            note(format_args!("{:<12} http://{}/{path}", account.platform.id, serving.address));
         }
         note(format_args!("{}; Ctrl-C ends it", mode(&args.wrong)));
         interrupts.next().await;
         serving.stop().await;
         note(counted.told());
-        Ok(Exit::Passed)
+        Ok(ExitStatus::Passed)
     })
 }
 
@@ -74,14 +74,14 @@ fn mode(wrong: &[Fault]) -> String {
 
 /// How many requests came.
 #[derive(Default)]
-struct Counted {
+struct ListenCounts {
     right: AtomicUsize,
     wrong: AtomicUsize,
 }
 
-impl Counted {
+impl ListenCounts {
     fn show(&self, received: &Received) {
-        let counter = if received.receipt.is_right() { &self.right } else { &self.wrong };
+        let counter = if received.receipt.passed() { &self.right } else { &self.wrong };
         counter.fetch_add(1, Ordering::Relaxed);
         let mut out = anstream::stdout().lock();
         let _ = writeln!(out, "{}", received.told());

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _};
 
-use super::{Cli, Exit, Failure, print};
+use super::{CliArgs, CommandError, ExitStatus, print};
 
 /// Writes the manual's pages, one for each command
 #[derive(Debug, Args)]
@@ -16,11 +16,11 @@ pub(super) struct ManArgs {
     folder: PathBuf,
 }
 
-pub(super) fn man(args: &ManArgs) -> Result<Exit, Failure> {
+pub(super) fn man(args: &ManArgs) -> Result<ExitStatus, CommandError> {
     let folder = args.folder.display();
     fs::create_dir_all(&args.folder).with_context(|| format!("cannot make `{folder}`"))?;
-    clap_mangen::generate_to(Cli::command(), &args.folder)
+    clap_mangen::generate_to(CliArgs::command(), &args.folder)
         .with_context(|| format!("cannot write to `{folder}`"))?;
     print(format_args!("wrote the pages to {folder}; read one with `man {folder}/standin.1`\n"))?;
-    Ok(Exit::Passed)
+    Ok(ExitStatus::Passed)
 }

@@ -6,12 +6,12 @@
 mod check;
 mod completions;
 mod demo;
-mod dry;
+mod dry_run;
 mod init;
 mod journal;
 mod listen;
 mod man;
-mod playing;
+mod play;
 mod progress;
 mod receivers;
 mod run;
@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::base::crash;
+use crate::base::fail_points;
 use crate::base::text::escape;
 use crate::diag::Problems;
 use crate::diag::render::render;
@@ -38,7 +38,7 @@ use crate::record::Verdict;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub enum ExitStatus {
     /// Everything was right.
     Passed = 0,
     /// A run failed or was inconclusive.
@@ -51,13 +51,13 @@ pub enum Exit {
     Interrupted = 4,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(exit: ExitStatus) -> Self {
         Self::from(exit as u8)
     }
 }
 
-impl From<Verdict> for Exit {
+impl From<Verdict> for ExitStatus {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Passed => Self::Passed,
@@ -69,32 +69,32 @@ impl From<Verdict> for Exit {
 
 /// Why a command could not be carried out.
 #[derive(Debug)]
-enum Failure {
+enum CommandError {
     /// The input is bad.
     Input(Problems),
     /// The world is not as it should be.
     World(anyhow::Error),
 }
 
-impl From<Problems> for Failure {
+impl From<Problems> for CommandError {
     fn from(problems: Problems) -> Self {
         Self::Input(problems)
     }
 }
 
-impl From<crate::diag::Problem> for Failure {
+impl From<crate::diag::Problem> for CommandError {
     fn from(problem: crate::diag::Problem) -> Self {
         Self::Input(problem.into())
     }
 }
 
-impl From<anyhow::Error> for Failure {
+impl From<anyhow::Error> for CommandError {
     fn from(error: anyhow::Error) -> Self {
         Self::World(error)
     }
 }
 
-impl From<std::io::Error> for Failure {
+impl From<std::io::Error> for CommandError {
     fn from(error: std::io::Error) -> Self {
         Self::World(error.into())
     }
@@ -106,7 +106,7 @@ impl From<std::io::Error> for Failure {
 #[command(version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = "Try `standin demo` first.\n\n\
     Exit codes: 0 passed, 1 failed or inconclusive, 2 bad input, 3 could not, 4 interrupted.")]
-struct Cli {
+struct CliArgs {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
@@ -164,7 +164,7 @@ enum Command {
     /// Prints the fixed test credentials that a receiver must be given
     Secrets(secrets::SecretsArgs),
     /// Shows what is kept of runs, and sends it again
-    Journal(journal::JournalArgs),
+    Journal(journal::JournalCommandArgs),
     /// Prints the completions of a shell
     Completions(completions::CompletionsArgs),
     /// Writes the manual's pages, one for each command
@@ -176,9 +176,9 @@ pub fn main() -> ExitCode {
     if cfg!(debug_assertions)
         && let Ok(point) = std::env::var("STANDIN_CRASH_AT")
     {
-        crash::wish(&point);
+        fail_points::arm(&point);
     }
-    let cli = Cli::parse();
+    let cli = CliArgs::parse();
     let exit = match cli.command {
         Command::Demo(args) => demo::demo(&args, &cli.global),
         Command::Run(args) => run::run(&args, &cli.global),
@@ -211,15 +211,15 @@ fn note(line: impl Display) {
 }
 
 /// Tells why a command could not be carried out.
-fn tell(failure: Failure) -> Exit {
+fn tell(failure: CommandError) -> ExitStatus {
     match failure {
-        Failure::Input(problems) => {
+        CommandError::Input(problems) => {
             note(render(problems));
-            Exit::BadInput
+            ExitStatus::BadInput
         }
-        Failure::World(error) => {
+        CommandError::World(error) => {
             note(format_args!("could not: {}", escape(&format!("{error:#}"))));
-            Exit::CouldNot
+            ExitStatus::CouldNot
         }
     }
 }

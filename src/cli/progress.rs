@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::note;
 use crate::base::clock::Stopwatch;
-use crate::record::{Record, What};
+use crate::record::{Record, RecordKind};
 
 /// How often a line is written where there is no terminal, in milliseconds.
 const EVERY: u64 = 10_000;
@@ -42,9 +42,9 @@ impl Progress {
 
     /// Counts a record.
     pub(super) fn count(&self, record: &Record) {
-        match record.what {
-            What::DeliverySettled(_) => self.deliveries.set(self.deliveries.get() + 1),
-            What::RunFinished(_) => {
+        match record.kind {
+            RecordKind::DeliverySettled(_) => self.deliveries.set(self.deliveries.get() + 1),
+            RecordKind::RunFinished(_) => {
                 self.finished.set(self.finished.get() + 1);
                 self.bar.inc(1);
             }

@@ -4,22 +4,22 @@ use clap::Args;
 use jiff::SignedDuration;
 use url::Url;
 
-use super::Failure;
-use crate::base::address::Egress;
+use super::CommandError;
+use crate::base::address::EgressPolicy;
 use crate::base::duration;
 use crate::config::receiver_url;
-use crate::delivery::Dial;
+use crate::delivery::Connector;
 use crate::diag::{Problem, Problems, code};
+use crate::platform::Catalog;
 use crate::report::start_one;
-use crate::run::Plan;
-use crate::vendor::Catalog;
+use crate::run::RunPlan;
 
 /// Where to send, as flags say it.
 #[derive(Debug, Args)]
-pub(super) struct Receivers {
+pub(super) struct ReceiverArgs {
     /// Where to send: URL, or VENDOR=URL; repeat it for more
     #[arg(long = "to", value_name = "URL", env = "STANDIN_TO", hide_env_values = true)]
-    to: Vec<Target>,
+    to: Vec<RunTarget>,
     /// Send to public addresses too; without it only to this machine and private networks
     #[arg(long, env = "STANDIN_ALLOW_PUBLIC")]
     allow_public: bool,
@@ -29,10 +29,10 @@ pub(super) struct Receivers {
     wait_ready: Option<SignedDuration>,
 }
 
-impl Receivers {
+impl ReceiverArgs {
     /// How far the operator lets us reach.
-    pub(super) fn egress(&self) -> Egress {
-        Egress { public: self.allow_public }
+    pub(super) fn egress(&self) -> EgressPolicy {
+        EgressPolicy { public: self.allow_public }
     }
 
     /// Whether any flag says where to send.
@@ -46,9 +46,9 @@ impl Receivers {
     }
 
     /// Where a vendor's payloads go: the targets that name it, else those for every vendor.
-    pub(super) fn targets(&self, vendor: &str) -> Vec<&Target> {
-        let own = |target: &&Target| target.vendor.as_deref() == Some(vendor);
-        let named: Vec<&Target> = self.to.iter().filter(own).collect();
+    pub(super) fn targets(&self, vendor: &str) -> Vec<&RunTarget> {
+        let own = |target: &&RunTarget| target.vendor.as_deref() == Some(vendor);
+        let named: Vec<&RunTarget> = self.to.iter().filter(own).collect();
         if !named.is_empty() {
             return named;
         }
@@ -68,11 +68,15 @@ impl Receivers {
     }
 
     /// Waits until the receivers of these plans listen, where that is wanted.
-    pub(super) async fn wait(&self, plans: &[Plan], dial: &Dial) -> Result<(), Failure> {
+    pub(super) async fn wait(
+        &self,
+        plans: &[RunPlan],
+        dial: &Connector,
+    ) -> Result<(), CommandError> {
         let Some(limit) = self.wait_ready else { return Ok(()) };
         for plan in plans {
             if let Err(failure) = dial.listens(&plan.url, limit.unsigned_abs()).await {
-                let (vendor, url) = (&plan.account.vendor.full_id(), &plan.url);
+                let (vendor, url) = (&plan.account.platform.full_id(), &plan.url);
                 let told =
                     format!("{failure}, even after {limit:#}: {url}; {}", start_one(vendor, url));
                 return Err(anyhow::Error::msg(told).into());
@@ -84,12 +88,12 @@ impl Receivers {
 
 /// Where a vendor's payloads go, as flags say it: `URL`, or `VENDOR=URL`.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
+pub(super) struct RunTarget {
     pub(super) vendor: Option<String>,
     address: String,
 }
 
-impl From<&str> for Target {
+impl From<&str> for RunTarget {
     /// Takes a target apart. Its address is read later: clap would print it, passwords and all.
     fn from(text: &str) -> Self {
         let named = text.split_once('=').filter(|(vendor, _)| {
@@ -102,9 +106,9 @@ impl From<&str> for Target {
     }
 }
 
-impl Target {
+impl RunTarget {
     /// Its address, which may be sent to.
-    pub(super) fn url(&self, egress: Egress) -> Result<Url, Problem> {
+    pub(super) fn url(&self, egress: EgressPolicy) -> Result<Url, Problem> {
         let url = receiver_url(&self.address)
             .map_err(|message| Problem::anywhere(code::WRONG_URL, message))
             .map_err(|problem| problem.help("write `--to URL`, or `--to VENDOR=URL`"))?;
@@ -114,7 +118,7 @@ impl Target {
 }
 
 /// Nothing, where the URL may be sent to as far as that can be said of it now; else the problem.
-pub(super) fn allowed(url: &Url, egress: Egress) -> Result<(), Problem> {
+pub(super) fn allowed(url: &Url, egress: EgressPolicy) -> Result<(), Problem> {
     egress.check_url(url).map_err(|forbidden| {
         let message = format!("`{url}` is not sent to: {forbidden}");
         Problem::anywhere(code::FORBIDDEN_ADDRESS, message).help(forbidden.help())

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::init::there_already;
-use super::playing::{Playing, RunPace, no_receiver};
+use super::play::{BatchOptions, PlayArgs, no_receiver};
 use super::setup::{Setup, scenarios, speed};
 use super::watch::watch;
-use super::{Exit, Failure, Global, note};
+use super::{CommandError, ExitStatus, Global, note};
 use crate::base::limits::{MAX_CONVERSATIONS, MAX_PLAYED_STEPS};
 use crate::base::text::{escape, one_of};
-use crate::delivery::Pace;
+use crate::delivery::ClockMode;
 use crate::diag::{Problem, Problems, Source, code};
-use crate::fault::Profile;
-use crate::report::Again;
-use crate::run::{Plan, schedule};
+use crate::fault::ChaosProfile;
+use crate::platform::{Platform, Subscription};
+use crate::report::RerunCommand;
+use crate::run::{RunPlan, schedule};
 use crate::scenario::{self, Script};
-use crate::vendor::{Subscription, Vendor};
 
 /// Plays scenarios, sends their webhooks, and judges the receiver
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(super) struct RunArgs {
     #[arg(long = "vendor", value_name = "VENDOR")]
     vendors: Vec<String>,
     #[command(flatten)]
-    playing: Playing,
+    playing: PlayArgs,
     /// What to send: patterns of event types, such as `chat.*,!chat.close`
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
     events: Vec<String>,
@@ -58,7 +58,7 @@ pub(super) struct RunArgs {
     /// Draw faults for the steps from the seed: `gentle`, `order`, `network`, `auth`, `payload` or
     /// `all`
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
-    chaos: Option<Profile>,
+    chaos: Option<ChaosProfile>,
     /// Where a run with drawn faults fails, write the fewest with which it still does as a scenario
     #[arg(long, value_name = "FILE", requires = "chaos", conflicts_with_all = ["dry_run", "curl", "watch"])]
     shrink: Option<PathBuf>,
@@ -68,9 +68,9 @@ pub(super) struct RunArgs {
 }
 
 /// Reads the name of a profile; clap shows the error.
-fn profile(text: &str) -> Result<Profile, String> {
-    let known = || one_of(Profile::WORDS.iter().copied());
-    Profile::of_word(text).ok_or_else(|| format!("a profile is {}", known()))
+fn profile(text: &str) -> Result<ChaosProfile, String> {
+    let known = || one_of(ChaosProfile::WORDS.iter().copied());
+    ChaosProfile::of_word(text).ok_or_else(|| format!("a profile is {}", known()))
 }
 
 /// How run time passes.
@@ -82,35 +82,35 @@ enum ClockArg {
     Real,
 }
 
-pub(super) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
+pub(super) fn run(args: &RunArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     if args.watch {
         return watch(&args.scenarios, global, || once(args, global));
     }
     once(args, global)
 }
 
-fn once(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
+fn once(args: &RunArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let mut problems = args.playing.receivers.check(&setup.catalog);
     let sources = problems.note(scenarios(&args.scenarios));
     let sources = problems.or(sources)?;
-    let plans = plans(&Wanted { args, setup: &setup }, &sources)?;
+    let plans = plans(&RunSelection { args, setup: &setup }, &sources)?;
     if let Some(file) = args.shrink.as_ref().filter(|file| file.exists()) {
         return Err(there_already(file).into());
     }
     let (jobs, shrink) = (args.jobs.into(), args.shrink.clone());
-    let pace = RunPace { jobs, fail_fast: args.fail_fast, shrink };
+    let pace = BatchOptions { jobs, fail_fast: args.fail_fast, shrink };
     args.playing.execute(plans, pace, args.again(global), &setup)
 }
 
 /// What is wanted of the command.
-struct Wanted<'a> {
+struct RunSelection<'a> {
     args: &'a RunArgs,
     setup: &'a Setup,
 }
 
 /// Checks everything; what cannot be played is told before anything is sent.
-fn plans(wanted: &Wanted<'_>, sources: &[Arc<Source>]) -> Result<Vec<Plan>, Problems> {
+fn plans(wanted: &RunSelection<'_>, sources: &[Arc<Source>]) -> Result<Vec<RunPlan>, Problems> {
     let mut problems = Problems::new();
     let (mut plans, mut left_out) = (Vec::new(), Vec::new());
     for source in sources {
@@ -138,7 +138,7 @@ fn plans(wanted: &Wanted<'_>, sources: &[Arc<Source>]) -> Result<Vec<Plan>, Prob
 
 impl RunArgs {
     /// What makes these runs what they are, beside what they tell.
-    fn again(&self, global: &Global) -> Again {
+    fn again(&self, global: &Global) -> RerunCommand {
         let mut words = Vec::new();
         if !self.events.is_empty() {
             words.extend(["--events".to_owned(), self.events.join(",")]);
@@ -154,21 +154,21 @@ impl RunArgs {
     }
 
     /// Whether a run is among those that the filters leave.
-    fn wants(&self, plan: &Plan) -> bool {
-        let names = [&plan.script.name, &plan.script.file, &plan.account.vendor.full_id()];
+    fn wants(&self, plan: &RunPlan) -> bool {
+        let names = [&plan.script.name, &plan.script.file, &plan.account.platform.full_id()];
         let names = names.map(|name| name.to_lowercase());
         let holds = |text: &String| names.iter().any(|name| name.contains(&text.to_lowercase()));
         self.filter.is_empty() || self.filter.iter().any(holds)
     }
 }
 
-impl Wanted<'_> {
+impl RunSelection<'_> {
     /// The plans of one scenario; the vendors that cannot play it are left out, each for a reason.
     fn plans_of(
         &self,
         source: &Arc<Source>,
         left_out: &mut Vec<String>,
-    ) -> Result<Vec<Plan>, Problems> {
+    ) -> Result<Vec<RunPlan>, Problems> {
         let mut draft = scenario::read(source)?;
         let known = self.setup.vendors();
         let playable = if self.args.vendors.is_empty() {
@@ -210,7 +210,7 @@ impl Wanted<'_> {
 
     /// The vendors of the flags, else those that have a receiver among those that can play the
     /// scenario.
-    fn vendors(&self, playable: &[Arc<Vendor>]) -> Result<Vec<Arc<Vendor>>, Problems> {
+    fn vendors(&self, playable: &[Arc<Platform>]) -> Result<Vec<Arc<Platform>>, Problems> {
         if !self.args.vendors.is_empty() {
             let mut problems = Problems::new();
             let mut vendors = Vec::new();
@@ -227,7 +227,7 @@ impl Wanted<'_> {
             return Err(Problem::anywhere(code::NOTHING_TO_PLAY, message).help(help).into());
         }
         let playing = &self.args.playing;
-        let has_receiver = |vendor: &&Arc<Vendor>| {
+        let has_receiver = |vendor: &&Arc<Platform>| {
             playing.is_dry()
                 || !playing.receivers.targets(&vendor.id).is_empty()
                 || !self.setup.endpoints(&vendor.id).is_empty()
@@ -240,7 +240,11 @@ impl Wanted<'_> {
     }
 
     /// One plan for each receiver of a vendor.
-    fn plans_at(&self, script: &Arc<Script>, vendor: &Arc<Vendor>) -> Result<Vec<Plan>, Problems> {
+    fn plans_at(
+        &self,
+        script: &Arc<Script>,
+        vendor: &Arc<Platform>,
+    ) -> Result<Vec<RunPlan>, Problems> {
         let args = self.args;
         let wanted = if args.events.is_empty() {
             script.subscribe.get(&vendor.id).cloned()
@@ -251,12 +255,12 @@ impl Wanted<'_> {
         let plans = args.playing.plans(script, vendor, wanted.as_ref(), self.setup);
         let plans = problems.note(plans).unwrap_or_default();
         let pace = match args.clock {
-            ClockArg::Virtual => Pace::Virtual,
-            ClockArg::Real => Pace::Real(args.speed),
+            ClockArg::Virtual => ClockMode::Virtual,
+            ClockArg::Real => ClockMode::Real(args.speed),
         };
         let conversations = args.conversations;
-        let mut plans: Vec<Plan> =
-            plans.into_iter().map(|plan| Plan { pace, conversations, ..plan }).collect();
+        let mut plans: Vec<RunPlan> =
+            plans.into_iter().map(|plan| RunPlan { pace, conversations, ..plan }).collect();
         if let Some(profile) = args.chaos {
             for plan in &mut plans {
                 problems.extend(strike(plan, profile));
@@ -267,10 +271,11 @@ impl Wanted<'_> {
 }
 
 /// Draws faults for a plan; where it can have none, that is a problem.
-fn strike(plan: &mut Plan, profile: Profile) -> Problems {
+fn strike(plan: &mut RunPlan, profile: ChaosProfile) -> Problems {
     let chaos = schedule(plan, profile);
     if chaos.schedule.is_empty() {
-        let message = format!("{} can have no fault of `{profile}` here", plan.account.vendor.name);
+        let message =
+            format!("{} can have no fault of `{profile}` here", plan.account.platform.name);
         let problem = Problem::anywhere(code::VENDOR_CANNOT, message);
         return problem.help("choose another profile, or leave faults out of the file").into();
     }

@@ -5,22 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 
-use super::{Exit, Failure, print};
+use super::{CommandError, ExitStatus, print};
 use crate::config::ConfigForm;
 use crate::diag::Form as _;
+use crate::platform::{Catalog, VendorForm, VendorRef};
 use crate::scenario;
-use crate::vendor::{Catalog, VendorForm, VendorRef};
 
 /// Prints the JSON Schema of a file, for editors
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
     /// Which file
-    what: What,
+    what: SchemaKind,
 }
 
 /// A file that has a schema.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum What {
+pub(super) enum SchemaKind {
     /// A scenario
     Scenario,
     /// `standin.toml`
@@ -29,17 +29,17 @@ pub(super) enum What {
     Vendor,
 }
 
-pub(super) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
+pub(super) fn schema(args: &SchemaArgs) -> Result<ExitStatus, CommandError> {
     print(format_args!("{:#}\n", of(args.what)))?;
-    Ok(Exit::Passed)
+    Ok(ExitStatus::Passed)
 }
 
 /// The schema of a file.
-pub(super) fn of(what: What) -> Json {
+pub(super) fn of(what: SchemaKind) -> Json {
     let (title, form) = match what {
-        What::Scenario => ("a scenario of standin", scenario_schema()),
-        What::Config => ("standin.toml", ConfigForm::schema()),
-        What::Vendor => ("a vendor of standin", vendor_schema()),
+        SchemaKind::Scenario => ("a scenario of standin", scenario_schema()),
+        SchemaKind::Config => ("standin.toml", ConfigForm::schema()),
+        SchemaKind::Vendor => ("a vendor of standin", vendor_schema()),
     };
     let mut schema = json!({"$schema": "http://json-schema.org/draft-07/schema#", "title": title});
     if let (Some(schema), Json::Object(form)) = (schema.as_object_mut(), form) {

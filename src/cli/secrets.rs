@@ -3,11 +3,11 @@
 use clap::Args;
 
 use super::setup::Setup;
-use super::{Exit, Failure, Global, print};
+use super::{CommandError, ExitStatus, Global, print};
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::base::text::shell_word;
-use crate::vendor::{Account, Choice};
+use crate::platform::{Account, OptionChoice};
 
 /// Prints the fixed test credentials that a receiver must be given
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(super) struct SecretsArgs {
     env: bool,
 }
 
-pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<Exit, Failure> {
+pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let vendor = setup.vendor(&args.vendor)?;
     let account = setup.account(&vendor)?;
@@ -27,7 +27,7 @@ pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<Exit, Failu
     // Headers and the handshake may hold secrets of the user's own.
     Redactor::new(account.secret_references()).text(&mut shown);
     print(shown)?;
-    Ok(Exit::Passed)
+    Ok(ExitStatus::Passed)
 }
 
 /// What a receiver must be given: each value by the name it has in `vendor.toml`. A secret of the
@@ -55,22 +55,22 @@ pub(super) fn variable(vendor: &str, name: &str) -> String {
 fn env_lines(account: &Account) -> String {
     let line = |(name, value): (String, Option<String>)| {
         let Some(value) = value else {
-            return format!("# {}: {YOUR_OWN}\n", variable(&account.vendor.id, &name));
+            return format!("# {}: {YOUR_OWN}\n", variable(&account.platform.id, &name));
         };
-        format!("{}={}\n", variable(&account.vendor.id, &name), shell_word(&value))
+        format!("{}={}\n", variable(&account.platform.id, &name), shell_word(&value))
     };
     let known = known(account).into_iter().map(|(name, value)| (name, Some(value)));
     given(account).into_iter().chain(known).map(line).collect()
 }
 
 fn told(account: &Account) -> String {
-    let vendor = &account.vendor;
+    let vendor = &account.platform;
     let mut out = String::new();
     if !account.secrets.is_empty() {
         out += &format!("{}: give your receiver\n\n", vendor.name);
         for (name, value) in given(account) {
             let value = value.as_deref().unwrap_or(YOUR_OWN);
-            out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.vendor.id, &name));
+            out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.platform.id, &name));
         }
         out += "\n";
     }
@@ -78,7 +78,7 @@ fn told(account: &Account) -> String {
     if !known.is_empty() {
         out += &format!("{}: for reference, in requests\n\n", vendor.name);
         for (name, value) in known {
-            out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.vendor.id, &name));
+            out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.platform.id, &name));
         }
         out += "\n";
     }
@@ -94,7 +94,7 @@ fn told(account: &Account) -> String {
         out += "\nTo choose otherwise, in standin.toml:\n\n";
         out += &format!("  [vendor.{}.option]\n", vendor.id);
     }
-    for Choice { name, chosen, others, about } in choices {
+    for OptionChoice { name, chosen, others, about } in choices {
         let others: Vec<String> = others.iter().map(|other| format!("\"{other}\"")).collect();
         out += &format!("  {name} = \"{chosen}\"  # or {}\n", others.join(", "));
         out += &format!("  # {about}\n");

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::Value as Json;
 
-use super::playing::{Playing, RunPace};
+use super::play::{BatchOptions, PlayArgs};
 use super::setup::Setup;
 use super::vendors::rule;
-use super::{Exit, Failure, Global};
+use super::{CommandError, ExitStatus, Global};
 use crate::base::text::one_of;
 use crate::conversation::{EventKind, Role};
-use crate::diag::{Node, Problem, Problems, Source, code, json, toml};
-use crate::report::Again;
+use crate::diag::{Problem, Problems, Source, SyntaxNode, code, json, toml};
+use crate::platform::{EventQuery, EventRule, FieldDefaults, Platform, Subscription, misfit};
+use crate::report::RerunCommand;
 use crate::scenario::Script;
-use crate::vendor::{Data, EventRule, Subscription, Vendor, Wanted, misfit};
 
 /// Sends one webhook, as if all that leads to it had happened
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ pub(super) struct SendArgs {
     #[arg(long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
-    playing: Playing,
+    playing: PlayArgs,
 }
 
 /// Reads a role; clap shows the error.
@@ -41,21 +41,21 @@ fn role(word: &str) -> Result<Role, String> {
     Role::of_word(word).ok_or_else(|| format!("one of {}", one_of(Role::WORDS.iter().copied())))
 }
 
-pub(super) fn send(args: &SendArgs, global: &Global) -> Result<Exit, Failure> {
+pub(super) fn send(args: &SendArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let mut problems = args.playing.receivers.check(&setup.catalog);
     let vendor = problems.note(setup.vendor(&args.vendor));
     let vendor = problems.or(vendor)?;
     let given = nodes(&args.set)?;
     let data = given.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();
-    let wanted = Wanted { by: args.by, kind: args.kind.clone(), data };
+    let wanted = EventQuery { by: args.by, kind: args.kind.clone(), data };
     let rule = rule(&vendor, &args.event_type, &wanted)?;
     check(&vendor, rule, &wanted, &given)?;
     let script = Arc::new(Script::sending(&vendor, rule, &wanted));
     let only = Subscription::to(&rule.event_type);
     let plans = args.playing.plans(&script, &vendor, Some(&only), &setup)?;
-    let again = Again { sent: Some(args.words()), ..args.playing.again(Vec::new(), global) };
-    args.playing.execute(plans, RunPace::default(), again, &setup)
+    let again = RerunCommand { sent: Some(args.words()), ..args.playing.again(Vec::new(), global) };
+    args.playing.execute(plans, BatchOptions::default(), again, &setup)
 }
 
 impl SendArgs {
@@ -74,9 +74,9 @@ const TEXTS: [&str; 2] = ["text", "comment"];
 
 /// What was given, by key. Each is a line of TOML, or its value is JSON; where it is neither, its
 /// value is the text itself.
-fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
+fn nodes(given: &[String]) -> Result<Vec<(String, SyntaxNode)>, Problems> {
     let mut problems = Problems::new();
-    let mut nodes: Vec<(String, Node)> = Vec::new();
+    let mut nodes: Vec<(String, SyntaxNode)> = Vec::new();
     for given in given {
         let pair = given.split_once('=').filter(|(path, _)| !path.trim().is_empty());
         let Some((path, value)) = pair else {
@@ -94,7 +94,7 @@ fn nodes(given: &[String]) -> Result<Vec<(String, Node)>, Problems> {
             nodes.push((path.trim().to_owned(), node));
             continue;
         }
-        let is_meant = |node: &Node| {
+        let is_meant = |node: &SyntaxNode| {
             let written = node.as_table().and_then(|table| table.get(path.trim()));
             !is_text || written.is_some_and(|node| node.as_text().is_some())
         };
@@ -125,24 +125,25 @@ fn known(on: EventKind) -> Vec<(&'static str, Json)> {
 
 /// Checks what was given against what the event may hold.
 fn check(
-    vendor: &Vendor,
+    vendor: &Platform,
     rule: &EventRule,
-    wanted: &Wanted,
-    given: &[(String, Node)],
+    wanted: &EventQuery,
+    given: &[(String, SyntaxNode)],
 ) -> Result<(), Problems> {
     if rule.on == EventKind::VariablesSet {
         return Ok(()); // variables have names of anybody's choice
     }
     let data = vendor.data_of(rule, wanted);
     let known = known(rule.on);
-    let keys = || data.into_iter().flat_map(Data::keys).chain(known.iter().map(|(key, _)| *key));
+    let keys =
+        || data.into_iter().flat_map(FieldDefaults::keys).chain(known.iter().map(|(key, _)| *key));
     let mut problems = Problems::new();
     for (key, node) in given {
         if !keys().any(|known| known == key) {
             let message = format!("`{}` holds no `{key}`", rule.event_type);
             problems.push(Problem::anywhere(code::UNKNOWN_DATA, message).known(key, keys()));
         }
-        let of_kind = data.and_then(|data| data.misfit(key, node));
+        let of_kind = data.and_then(|data| data.type_mismatch(key, node));
         let own =
             || known.iter().find(|(known, _)| known == key).and_then(|(_, fit)| misfit(fit, node));
         let own = || own().map(|problem| problem.help(format!("it is given as `--set {key}=…`")));

@@ -9,17 +9,17 @@ use jiff::Timestamp;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Exit, Failure, Global, note};
+use super::{CommandError, ExitStatus, Global, note};
 use crate::base::clock::Clock;
-use crate::base::shelf::Shelf;
+use crate::base::file_store::FileStore;
 use crate::base::text::escape;
 use crate::config::{
-    Config, EndpointForm, FILES_PORT, HEADER_VALUE, Start, files_url, is_header_value,
+    Config, EndpointForm, FILES_PORT, HEADER_VALUE, StartTime, files_url, is_header_value,
 };
-use crate::diag::{At, Problem, Problems, Source, code};
-use crate::scenario::{Draft, bundled, bundled_names};
+use crate::diag::{Problem, Problems, Source, Spanned, code};
+use crate::platform::{Account, Catalog, Platform, Subscription, VendorRef};
+use crate::scenario::{ParsedScenario, bundled, bundled_names};
 use crate::server::serve_files;
-use crate::vendor::{Account, Catalog, Subscription, Vendor, VendorRef};
 
 /// The configuration's file in the working folder.
 const CONFIG: &str = "standin.toml";
@@ -28,12 +28,12 @@ const CONFIG: &str = "standin.toml";
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) catalog: Catalog,
-    loaded: OnceCell<(Vec<Arc<Vendor>>, Problems)>,
+    loaded: OnceCell<(Vec<Arc<Platform>>, Problems)>,
 }
 
 impl Setup {
     /// Reads the configuration and the vendors' folders.
-    pub(super) fn read(global: &Global) -> Result<Self, Failure> {
+    pub(super) fn read(global: &Global) -> Result<Self, CommandError> {
         let path = config_path(global);
         let source = path.as_deref().map(read).transpose()?;
         let (config, mut problems) = Config::draft(source.as_ref());
@@ -46,7 +46,7 @@ impl Setup {
         let Some(catalog) = catalog else { return Err(problems.into()) };
         let setup = Self::new(config, catalog);
         problems.extend(setup.unknown_vendors());
-        problems.or(Some(setup)).map_err(Failure::from)
+        problems.or(Some(setup)).map_err(CommandError::from)
     }
 
     /// A configuration with vendors.
@@ -63,7 +63,7 @@ impl Setup {
     fn unknown_vendors(&self) -> Problems {
         let config = &self.config;
         let settings = config.vendors.0.iter().map(|(key, _)| (key.name.clone(), &key.place));
-        let named = |name: &At<String>| VendorRef::parse(name).id;
+        let named = |name: &Spanned<String>| VendorRef::parse(name).id;
         let endpoints = config.endpoints.iter().map(|e| (e.vendor.value.clone(), &e.vendor.place));
         let demo = std::iter::once((named(&config.demo_vendor), &config.demo_vendor.place));
         let mut problems = Problems::new();
@@ -97,7 +97,7 @@ impl Setup {
 
     /// The vendor that the user means: with the revision of the command line, else with that of
     /// the configuration.
-    pub(super) fn vendor(&self, name: &str) -> Result<Arc<Vendor>, Problems> {
+    pub(super) fn vendor(&self, name: &str) -> Result<Arc<Platform>, Problems> {
         let reference = VendorRef::parse(name);
         let settings = self.config.vendors.get(&reference.id);
         let own = settings.and_then(|settings| settings.revision.as_ref());
@@ -113,7 +113,7 @@ impl Setup {
 
     /// The vendors that a scenario names, or all of them. A name that nobody has is left to the
     /// scenario's check; what else is wrong becomes a problem of the draft.
-    pub(super) fn vendors_of(&self, draft: &mut Draft) -> Vec<Arc<Vendor>> {
+    pub(super) fn vendors_of(&self, draft: &mut ParsedScenario) -> Vec<Arc<Platform>> {
         let names = draft.form.vendors.as_ref().map(|names| names.to_vec()).unwrap_or_default();
         let mut vendors = Vec::new();
         for name in names {
@@ -131,7 +131,7 @@ impl Setup {
 
     /// Every vendor that could be loaded, as the configuration wants it, and what is wrong with the
     /// others.
-    fn all(&self) -> &(Vec<Arc<Vendor>>, Problems) {
+    fn all(&self) -> &(Vec<Arc<Platform>>, Problems) {
         self.loaded.get_or_init(|| {
             let (mut vendors, mut problems) = (Vec::new(), Problems::new());
             for id in self.catalog.ids() {
@@ -142,18 +142,18 @@ impl Setup {
     }
 
     /// Every vendor, as the configuration wants it; mistakes in one's folder are problems.
-    pub(super) fn all_vendors(&self) -> Result<Vec<Arc<Vendor>>, Problems> {
+    pub(super) fn all_vendors(&self) -> Result<Vec<Arc<Platform>>, Problems> {
         let (vendors, problems) = self.all().clone();
         problems.or(Some(vendors))
     }
 
     /// Every vendor, as the configuration wants it, but those whose folders have mistakes.
-    pub(super) fn vendors(&self) -> &[Arc<Vendor>] {
+    pub(super) fn vendors(&self) -> &[Arc<Platform>] {
         &self.all().0
     }
 
     /// The account at a vendor, as the configuration wants it.
-    pub(super) fn account(&self, vendor: &Arc<Vendor>) -> Result<Arc<Account>, Problems> {
+    pub(super) fn account(&self, vendor: &Arc<Platform>) -> Result<Arc<Account>, Problems> {
         let mut problems = Problems::new();
         let settings = self.config.vendors.get(&vendor.id);
         let mut account = Account::configured(vendor, settings, &mut problems);
@@ -178,7 +178,7 @@ impl Setup {
 /// What an endpoint wants to be sent, where it says so.
 pub(super) fn subscription(
     endpoint: &EndpointForm,
-    vendor: &Vendor,
+    vendor: &Platform,
     problems: &mut Problems,
 ) -> Option<Subscription> {
     let events = endpoint.events.as_ref()?;
@@ -271,20 +271,20 @@ pub(super) fn speed(text: &str) -> Result<f64, String> {
 }
 
 /// The instant that a start means.
-pub(super) fn instant(start: Start) -> Timestamp {
+pub(super) fn instant(start: StartTime) -> Timestamp {
     match start {
-        Start::At(instant) => instant,
-        Start::Now => Clock::System.now(),
+        StartTime::At(instant) => instant,
+        StartTime::Now => Clock::System.now(),
     }
 }
 
 /// What asks the process to end: Ctrl-C, and where there is such a thing, SIGTERM.
-pub(super) struct Interrupts {
+pub(super) struct Signals {
     #[cfg(unix)]
     signals: [Signal; 2],
 }
 
-impl Interrupts {
+impl Signals {
     /// Listens from now on.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
@@ -310,15 +310,15 @@ impl Interrupts {
 
 /// Does something until it has ended, or Ctrl-C is pressed.
 pub(super) fn until_interrupted(
-    work: impl Future<Output = Result<Exit, Failure>>,
-) -> Result<Exit, Failure> {
+    work: impl Future<Output = Result<ExitStatus, CommandError>>,
+) -> Result<ExitStatus, CommandError> {
     runtime()?.block_on(async {
-        let mut interrupts = Interrupts::listen()?;
+        let mut interrupts = Signals::listen()?;
         tokio::select! {
             exit = work => exit,
             () = interrupts.next() => {
                 note("interrupted");
-                Ok(Exit::Interrupted)
+                Ok(ExitStatus::Interrupted)
             }
         }
     })
@@ -327,11 +327,11 @@ pub(super) fn until_interrupted(
 /// Serves the files that links point to while something is done.
 pub(super) async fn while_serving_files<T>(
     port: u16,
-    work: impl AsyncFnOnce(Arc<Shelf>) -> T,
+    work: impl AsyncFnOnce(Arc<FileStore>) -> T,
 ) -> T {
     let (serving, files) = serve_files(port);
     // Whoever chose the port hears of it now; in the other's place it is told where links are sent.
-    if let Some(reason) = files.why_closed().filter(|_| port != FILES_PORT) {
+    if let Some(reason) = files.unavailable_reason().filter(|_| port != FILES_PORT) {
         note(format_args!("note: links to files will lead nowhere: {}", escape(reason)));
     }
     let done = work(files).await;
@@ -342,6 +342,6 @@ pub(super) async fn while_serving_files<T>(
 }
 
 /// The runtime that a command's asynchronous part runs on.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

@@ -6,25 +6,29 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::init::write_new;
-use super::{Failure, note};
+use super::{CommandError, note};
 use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
 use crate::base::text::{count, escape};
-use crate::delivery::{Dial, Net};
-use crate::fault::{Chaos, Planned};
+use crate::delivery::{Connector, NetworkTransport};
+use crate::fault::{Chaos, PlannedFault};
 use crate::record::{RunFinished, Verdict};
-use crate::run::{self, Plan, smallest};
+use crate::run::{self, RunPlan, smallest};
 
 /// Plays a run that has failed again and again, with ever fewer of its faults, and writes what is
 /// left of it. Gives whether nobody interrupted.
-pub(super) async fn shrink(plan: &Plan, file: &Path, dial: &Dial) -> Result<bool, Failure> {
+pub(super) async fn shrink(
+    plan: &RunPlan,
+    file: &Path,
+    dial: &Connector,
+) -> Result<bool, CommandError> {
     let Some(chaos) = &plan.script.chaos else { return Ok(true) };
-    let with = |schedule: &[Planned]| {
+    let with = |schedule: &[PlannedFault]| {
         let chaos = Chaos { profile: chaos.profile, schedule: schedule.to_vec() };
-        Plan { script: Arc::new(plan.script.with_chaos(chaos)), ..plan.clone() }
+        RunPlan { script: Arc::new(plan.script.with_chaos(chaos)), ..plan.clone() }
     };
     let (mut runs, mut interrupted) = (0, false);
-    let fails = async |schedule: &[Planned]| {
+    let fails = async |schedule: &[PlannedFault]| {
         if interrupted {
             return false;
         }
@@ -39,7 +43,7 @@ pub(super) async fn shrink(plan: &Plan, file: &Path, dial: &Dial) -> Result<bool
     }
     let script = with(&left).script;
     let told = script.chaos.as_ref().map(ToString::to_string).unwrap_or_default();
-    let (vendor, profile, seed) = (plan.account.vendor.full_id(), chaos.profile, plan.seed);
+    let (vendor, profile, seed) = (plan.account.platform.full_id(), chaos.profile, plan.seed);
     let many = match plan.conversations {
         1 => String::new(),
         many => format!(" --conversations {many}"),
@@ -60,9 +64,9 @@ pub(super) async fn shrink(plan: &Plan, file: &Path, dial: &Dial) -> Result<bool
 }
 
 /// Plays a plan without telling it.
-async fn replay(plan: Plan, dial: &Dial) -> RunFinished {
+async fn replay(plan: RunPlan, dial: &Connector) -> RunFinished {
     let (sink, mut records) = mpsc::channel(RECORD_QUEUE);
-    let net = Arc::new(Net::new(dial.clone(), plan.account.vendor.wire.as_deref()));
+    let net = Arc::new(NetworkTransport::new(dial.clone(), plan.account.platform.wire.as_deref()));
     let unheard = async { while records.recv().await.is_some() {} };
     tokio::join!(run::run(plan, net, Clock::System, sink), unheard).0
 }

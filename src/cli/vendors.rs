@@ -8,16 +8,16 @@ use clap::Args;
 use serde_json::Value as Json;
 
 use super::setup::{Setup, instant};
-use super::{Exit, Failure, Global, print};
-use crate::base::draw::Draw;
+use super::{CommandError, ExitStatus, Global, print};
 use crate::base::fake::{FAKES, LOCALES, fake};
-use crate::base::shelf::FILES;
+use crate::base::file_store::FILES;
+use crate::base::seed::SeedScope;
 use crate::base::text::count;
 use crate::diag::{Problem, Problems, code};
-use crate::fidelity::capability::{Row, entities, events, kinds};
+use crate::fidelity::capability::{CapabilityRow, entities, events, kinds};
 use crate::fidelity::{samples, sent};
+use crate::platform::{EventQuery, EventRule, FieldDefaults, Platform};
 use crate::scenario::Script;
-use crate::vendor::{Data, EventRule, Vendor, Wanted};
 
 /// Shows what can be sent: by all vendors, by one, or of one type
 #[derive(Debug, Args)]
@@ -37,11 +37,11 @@ pub(super) struct VendorsArgs {
     fake: bool,
 }
 
-pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<Exit, Failure> {
+pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     if args.fake {
         print(fakes())?;
-        return Ok(Exit::Passed);
+        return Ok(ExitStatus::Passed);
     }
     let vendors = match &args.vendor {
         Some(id) => vec![setup.vendor(id)?],
@@ -56,11 +56,11 @@ pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<Exit, Failu
         (None, _) => overview(&vendors, &setup)?,
     };
     print(told)?;
-    Ok(Exit::Passed)
+    Ok(ExitStatus::Passed)
 }
 
 /// Every vendor in a line, and what each of them can.
-fn overview(vendors: &[Arc<Vendor>], setup: &Setup) -> Result<String, Problems> {
+fn overview(vendors: &[Arc<Platform>], setup: &Setup) -> Result<String, Problems> {
     let head = ["VENDOR", "NAME", "SENDS", "VERIFIED BY", "HANDSHAKE", "REVISIONS"];
     let mut lines = vec![head.map(String::from).to_vec()];
     for vendor in vendors {
@@ -92,7 +92,7 @@ fn overview(vendors: &[Arc<Vendor>], setup: &Setup) -> Result<String, Problems> 
     Ok(out)
 }
 
-fn abilities(head: &str, vendors: &[Arc<Vendor>], rows: &[Row]) -> String {
+fn abilities(head: &str, vendors: &[Arc<Platform>], rows: &[CapabilityRow]) -> String {
     let ids = vendors.iter().map(|vendor| vendor.id.clone());
     let mut lines = vec![[head.to_owned()].into_iter().chain(ids).collect()];
     for row in rows {
@@ -103,7 +103,7 @@ fn abilities(head: &str, vendors: &[Arc<Vendor>], rows: &[Row]) -> String {
 }
 
 /// One vendor: its event types, its kinds with what a step may give, its entities.
-fn one(vendor: &Arc<Vendor>, setup: &Setup) -> Result<String, Problems> {
+fn one(vendor: &Arc<Platform>, setup: &Setup) -> Result<String, Problems> {
     let account = setup.account(vendor)?;
     let mut out = format!("{} ({})\n", vendor.name, vendor.full_id());
     if let Some(docs) = &vendor.docs {
@@ -145,8 +145,8 @@ fn joined(words: BTreeSet<&str>) -> String {
 }
 
 /// Kinds with the data that a step may give.
-fn data<'a>(head: &str, kinds: impl Iterator<Item = (&'a String, &'a Data)>) -> String {
-    let keys = |data: &Data| data.keys().collect::<Vec<_>>().join(", ");
+fn data<'a>(head: &str, kinds: impl Iterator<Item = (&'a String, &'a FieldDefaults)>) -> String {
+    let keys = |data: &FieldDefaults| data.keys().collect::<Vec<_>>().join(", ");
     let lines = kinds.map(|(name, data)| vec![name.clone(), keys(data)]);
     let head = vec![head.to_owned(), "DATA".to_owned()];
     let lines: Vec<_> = [head].into_iter().chain(lines).collect();
@@ -155,12 +155,12 @@ fn data<'a>(head: &str, kinds: impl Iterator<Item = (&'a String, &'a Data)>) -> 
 
 /// A webhook of one type, and what of it a step or `send` may give.
 fn webhook(
-    vendor: &Arc<Vendor>,
+    vendor: &Arc<Platform>,
     event_type: &str,
     kind: Option<&String>,
     setup: &Setup,
 ) -> Result<String, Problems> {
-    let wanted = Wanted { kind: kind.cloned(), ..Wanted::default() };
+    let wanted = EventQuery { kind: kind.cloned(), ..EventQuery::default() };
     let rule = rule(vendor, event_type, &wanted)?;
     let account = setup.account(vendor)?;
     let script = Script::sending(vendor, rule, &wanted);
@@ -179,9 +179,9 @@ fn webhook(
 
 /// The rule that sends an event as it is wanted.
 pub(super) fn rule<'a>(
-    vendor: &'a Vendor,
+    vendor: &'a Platform,
     event_type: &str,
-    wanted: &Wanted,
+    wanted: &EventQuery,
 ) -> Result<&'a EventRule, Problem> {
     if !vendor.type_names().contains(&event_type) {
         let message = format!("{} sends no `{event_type}`", vendor.name);
@@ -202,7 +202,7 @@ pub(super) fn rule<'a>(
 }
 
 /// What is documented and covered, and where the facts of each section come from.
-fn fidelity(vendors: &[Arc<Vendor>], setup: &Setup) -> Result<String, Problems> {
+fn fidelity(vendors: &[Arc<Platform>], setup: &Setup) -> Result<String, Problems> {
     let mut out = String::new();
     for vendor in vendors {
         let _ = writeln!(out, "{} ({})", vendor.name, vendor.full_id());
@@ -216,7 +216,7 @@ fn fidelity(vendors: &[Arc<Vendor>], setup: &Setup) -> Result<String, Problems> 
 }
 
 /// How what is sent differs from the documented samples, and how much of them it covers.
-fn covered(vendor: &Arc<Vendor>, setup: &Setup) -> Result<String, Problems> {
+fn covered(vendor: &Arc<Platform>, setup: &Setup) -> Result<String, Problems> {
     let account = setup.account(vendor)?;
     let start = instant(setup.config.start);
     let samples = samples(vendor)?;
@@ -237,7 +237,7 @@ fn covered(vendor: &Arc<Vendor>, setup: &Setup) -> Result<String, Problems> {
 }
 
 /// Where the facts of each section come from.
-fn facts(vendor: &Vendor) -> String {
+fn facts(vendor: &Platform) -> String {
     let mut lines = Vec::new();
     for (section, source) in &vendor.sources {
         let seen = source.seen.as_ref().map_or("", |seen| seen.as_str());
@@ -255,7 +255,7 @@ fn facts(vendor: &Vendor) -> String {
 /// Every `${fake.…}` and `${file.…}`, with what it gives.
 fn fakes() -> String {
     let mut lines = vec![["NAME", "WHAT IT GIVES", "SUCH AS"].map(String::from).to_vec()];
-    let draw = Draw::of_run(1);
+    let draw = SeedScope::of_run(1);
     for known in FAKES {
         lines.push(vec![
             format!("${{fake.{}}}", known.name),

@@ -7,23 +7,23 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
-use super::setup::{Interrupts, config_path, runtime};
-use super::{Exit, Failure, Global, note, tell};
+use super::setup::{Signals, config_path, runtime};
+use super::{CommandError, ExitStatus, Global, note, tell};
 use crate::base::text::count;
 
 /// How often files are looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// How files look: each with its size and when it was written.
-type Look = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
+type FileSnapshot = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
 
 /// Does something now and whenever one of these files, the configuration or a template changes.
 /// Ctrl-C ends it as the last time ended.
 pub(super) fn watch(
     paths: &[String],
     global: &Global,
-    mut once: impl FnMut() -> Result<Exit, Failure>,
-) -> Result<Exit, Failure> {
+    mut once: impl FnMut() -> Result<ExitStatus, CommandError>,
+) -> Result<ExitStatus, CommandError> {
     let mut watched: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     watched.extend(config_path(global));
     watched.extend(global.templates.clone());
@@ -48,10 +48,10 @@ pub(super) fn watch(
 }
 
 /// Tells when Ctrl-C is pressed.
-fn interrupted() -> Result<mpsc::Receiver<()>, Failure> {
+fn interrupted() -> Result<mpsc::Receiver<()>, CommandError> {
     let (tell, told) = mpsc::channel();
     let runtime = runtime()?;
-    let mut interrupts = runtime.block_on(async { Interrupts::listen() })?;
+    let mut interrupts = runtime.block_on(async { Signals::listen() })?;
     std::thread::spawn(move || {
         runtime.block_on(interrupts.next());
         let _ = tell.send(());
@@ -59,7 +59,7 @@ fn interrupted() -> Result<mpsc::Receiver<()>, Failure> {
     Ok(told)
 }
 
-fn look(paths: &[PathBuf]) -> Look {
+fn look(paths: &[PathBuf]) -> FileSnapshot {
     let mut look = Vec::new();
     paths.iter().for_each(|path| look_at(path, &mut look));
     look.sort();
@@ -67,7 +67,7 @@ fn look(paths: &[PathBuf]) -> Look {
 }
 
 /// Links to folders are not followed: they can lead in circles.
-fn look_at(path: &Path, look: &mut Look) {
+fn look_at(path: &Path, look: &mut FileSnapshot) {
     let Ok(entries) = std::fs::read_dir(path) else {
         let metadata = path.metadata().ok();
         let written = metadata.and_then(|found| Some((found.modified().ok()?, found.len())));

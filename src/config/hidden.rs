@@ -20,7 +20,7 @@ pub(super) fn hidden(text: &str) -> Vec<Range<usize>> {
         if begins_section(line) {
             in_section = is_private(line);
         } else if in_section || names_private_key(line) {
-            let mut statement = Statement { text, at, lists: Vec::new(), value: false };
+            let mut statement = TomlStatement { text, at, lists: Vec::new(), value: false };
             statement.hide(&mut hidden);
             at = statement.at;
             continue;
@@ -49,7 +49,7 @@ fn begins_section(line: &str) -> bool {
 }
 
 /// A key with its value, over several lines where brackets are open.
-struct Statement<'a> {
+struct TomlStatement<'a> {
     text: &'a str,
     at: usize,
     /// The open brackets: whether each holds a list.
@@ -58,7 +58,7 @@ struct Statement<'a> {
     value: bool,
 }
 
-impl Statement<'_> {
+impl TomlStatement<'_> {
     /// Hides every value in it, but for references.
     fn hide(&mut self, hidden: &mut Vec<Range<usize>>) {
         while let Some(next) = self.text[self.at..].chars().next() {

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::base::secret::Reference;
-use crate::diag::{At, Form as _, Named, Node, Problem, Problems, Scalar, Source, code, toml};
+use crate::diag::{
+    Form as _, Problem, Problems, Scalar, Source, Spanned, SyntaxNode, TableOf, code, toml,
+};
 use crate::form;
 
 pub use receiver::{
@@ -36,11 +38,11 @@ form! {
     /// The configuration of standin.
     pub struct ConfigForm {
         /// What everything random is drawn from; the same seed sends the same bytes.
-        seed: Option<At<u64>>,
+        seed: Option<Spanned<u64>>,
         /// When the first conversation begins.
-        start: Option<At<Start>>,
+        start: Option<Spanned<StartTime>>,
         /// Settings of one vendor, under its id.
-        vendor: Named<VendorSettings>,
+        vendor: TableOf<VendorSettings>,
         /// Receivers.
         endpoint: Vec<EndpointForm>,
         /// What `standin demo` shows.
@@ -54,13 +56,13 @@ form! {
     /// Settings of one vendor.
     pub struct VendorSettings {
         /// The revision of the vendor's wire format.
-        revision: Option<At<String>>,
+        revision: Option<Spanned<String>>,
         /// Values over those of the fixed test account.
-        account: Named<Node>,
+        account: TableOf<SyntaxNode>,
         /// Credentials over the fixed test ones: `env:NAME`, `file:PATH`, or the value.
-        secret: Named<At<Reference>>,
+        secret: TableOf<Spanned<Reference>>,
         /// Choices where the vendor documents nothing.
-        option: Named<At<String>>,
+        option: TableOf<Spanned<String>>,
     }
 }
 
@@ -68,9 +70,9 @@ form! {
     /// What `standin demo` shows.
     pub struct DemoForm {
         /// The vendor.
-        vendor: Option<At<String>>,
+        vendor: Option<Spanned<String>>,
         /// The scenario.
-        scenario: Option<At<String>>,
+        scenario: Option<Spanned<String>>,
     }
 }
 
@@ -78,20 +80,20 @@ form! {
     /// The built-in files that links in payloads point to.
     pub struct FilesForm {
         /// The port on which they can be fetched while standin runs.
-        port: Option<At<NonZeroU16>>,
+        port: Option<Spanned<NonZeroU16>>,
     }
 }
 
 /// When a run begins, as the user says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
+pub enum StartTime {
     /// At this instant of run time.
     At(Timestamp),
     /// At the current time.
     Now,
 }
 
-impl Start {
+impl StartTime {
     /// Reads an instant or `now`.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text == "now" {
@@ -104,8 +106,8 @@ impl Start {
     }
 }
 
-impl Scalar for Start {
-    fn scan(node: &Node) -> Result<Self, Problem> {
+impl Scalar for StartTime {
+    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
         let text = String::scan(node)?;
         Self::parse(&text).map_err(|message| Problem::at(&node.place, code::WRONG_TYPE, message))
     }
@@ -121,15 +123,15 @@ pub struct Config {
     /// The seed.
     pub seed: u64,
     /// When the first conversation begins.
-    pub start: Start,
+    pub start: StartTime,
     /// Settings of vendors, by id.
-    pub vendors: Named<VendorSettings>,
+    pub vendors: TableOf<VendorSettings>,
     /// Receivers.
     pub endpoints: Vec<EndpointForm>,
     /// The vendor that the demo shows.
-    pub demo_vendor: At<String>,
+    pub demo_vendor: Spanned<String>,
     /// The scenario that the demo shows.
-    pub demo_scenario: At<String>,
+    pub demo_scenario: Spanned<String>,
     /// The port on which built-in files can be fetched.
     pub files_port: u16,
 }
@@ -192,7 +194,7 @@ fn first<T>(
 
 /// A port.
 impl Scalar for NonZeroU16 {
-    fn scan(node: &Node) -> Result<Self, Problem> {
+    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
         let port = i64::scan(node)?;
         let checked = u16::try_from(port).ok().and_then(Self::new);
         let message = format!("a port is from 1 to 65535, not {port}");

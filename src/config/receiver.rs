@@ -6,20 +6,22 @@ use url::{ParseError, Url};
 use crate::base::limits::MAX_HEADER;
 use crate::base::secret::{Reference, Secret};
 use crate::base::text::mask;
-use crate::diag::{At, Named, Node, NonEmpty, Place, Problem, Problems, Scalar, code};
+use crate::diag::{
+    NonEmpty, Problem, Problems, Scalar, SourceSpan, Spanned, SyntaxNode, TableOf, code,
+};
 use crate::form;
 
 form! {
     /// A receiver.
     pub struct EndpointForm {
         /// The vendor that sends to it.
-        vendor: At<String>,
+        vendor: Spanned<String>,
         /// Its address.
-        url: At<Url>,
+        url: Spanned<Url>,
         /// What it is sent; the vendor's default without it.
-        events: Option<NonEmpty<At<String>>>,
+        events: Option<NonEmpty<Spanned<String>>>,
         /// Headers beside the vendor's: `env:NAME`, `file:PATH`, or the value.
-        headers: Named<At<Reference>>,
+        headers: TableOf<Spanned<Reference>>,
     }
 }
 
@@ -42,7 +44,7 @@ impl EndpointForm {
         let mut headers = Vec::new();
         for (key, value) in self.headers.iter() {
             if !value.is_elsewhere() {
-                headers.push((key.name.clone(), Secret::test(value.0.clone())));
+                headers.push((key.name.clone(), Secret::public(value.0.clone())));
                 continue;
             }
             let resolved = value.resolve();
@@ -83,7 +85,7 @@ pub fn is_header_value(value: &str) -> bool {
 }
 
 /// Checks the value of a header as a file has it, or as it is elsewhere.
-pub fn check_header_value(value: &str, place: &Place) -> Result<(), Problem> {
+pub fn check_header_value(value: &str, place: &SourceSpan) -> Result<(), Problem> {
     if is_header_value(value) {
         return Ok(());
     }
@@ -92,7 +94,7 @@ pub fn check_header_value(value: &str, place: &Place) -> Result<(), Problem> {
 }
 
 impl Scalar for Reference {
-    fn scan(node: &Node) -> Result<Self, Problem> {
+    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
         String::scan(node).map(Self)
     }
 
@@ -102,7 +104,7 @@ impl Scalar for Reference {
 }
 
 impl Scalar for Url {
-    fn scan(node: &Node) -> Result<Self, Problem> {
+    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
         let text = String::scan(node)?;
         receiver_url(&text).map_err(|message| Problem::at(&node.place, code::WRONG_URL, message))
     }

@@ -5,111 +5,123 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
-use super::Made;
-use super::act::{Act, Variable, VariableScope, Who};
+use super::GeneratedIds;
+use super::action::{Action, Actor, Variable, VariableScope};
 use super::entity::Entity;
 use super::event::{Event, EventKind, LABEL_ACTIONS};
 use super::message::{Dialog, DialogHead, DialogKind, Message};
-use super::person::{Part, Person, Role};
-use super::state::{Conversation, Refusal, State};
+use super::person::{ParticipantRole, Person, Role};
+use super::state::{Conversation, ConversationState, InvalidAction};
 
 impl Conversation {
     /// Lets an act happen. Gives the event that it causes, or why it cannot happen now; then
     /// nothing has changed.
-    pub fn apply(&mut self, act: &Act, at: Timestamp) -> Result<Event, Refusal> {
+    pub fn apply(&mut self, act: &Action, at: Timestamp) -> Result<Event, InvalidAction> {
         self.check_state(act)?;
         let by = self.resolve(act.by())?.clone();
         match act {
-            Act::Open { channel, assignee, .. } => self.open(by, channel, assignee.as_ref(), at),
-            Act::Say { kind, text, data, .. } => {
+            Action::Open { channel, assignee, .. } => self.open(by, channel, assignee.as_ref(), at),
+            Action::Say { kind, text, data, .. } => {
                 let message = Message {
-                    ids: Made::default(),
+                    ids: GeneratedIds::default(),
                     kind: kind.clone(),
                     word: String::new(),
                     text: text.clone(),
                     data: data.clone(),
                     body: Json::Null,
-                    dialog: self.dialog().ok_or(Refusal::NotOpened)?,
+                    dialog: self.dialog().ok_or(InvalidAction::NotOpened)?,
                     number: i64::try_from(self.messages.len() + 1).unwrap_or(i64::MAX),
                     by,
                     at,
                 };
                 Ok(self.say(message))
             }
-            Act::Typing { on, .. } => {
+            Action::Typing { on, .. } => {
                 self.typing.retain(|name| *name != by.member.name);
                 if *on {
                     self.typing.push(by.member.name.clone());
                 }
                 Ok(event(EventKind::TypingChanged, by, at).detail("typing", json!(on)))
             }
-            Act::Read { upto, .. } => self.read(by, *upto, at),
-            Act::Assign { to, skill, accept, .. } => match to {
+            Action::Read { upto, .. } => self.read(by, *upto, at),
+            Action::Assign { to, skill, accept, .. } => match to {
                 Some(to) => {
                     let to = self.resolve(to)?.clone();
-                    let offered = accept.is_some() && self.habits.offers;
+                    let offered = accept.is_some() && self.rules.offers;
                     self.assign(by, &to, offered, at)
                 }
                 None => Ok(self.queue(by, skill.clone(), at)),
             },
-            Act::Accept { .. } => Ok(self.accept(by, at)),
-            Act::Join { .. } => self.join(by, at),
-            Act::Leave { .. } => self.leave(by, at),
-            Act::Note { text, .. } => {
+            Action::Accept { .. } => Ok(self.accept(by, at)),
+            Action::Join { .. } => self.join(by, at),
+            Action::Leave { .. } => self.leave(by, at),
+            Action::Note { text, .. } => {
                 Ok(event(EventKind::NoteAdded, by, at).detail("note", json!(text)))
             }
-            Act::Set { variables, scope, .. } => Ok(self.set(by, variables, *scope, at)),
-            Act::Label { add, labels, .. } => self.label(by, *add, labels, at),
-            Act::Flow { name, states, .. } => {
+            Action::Set { variables, scope, .. } => Ok(self.set(by, variables, *scope, at)),
+            Action::Label { add, labels, .. } => self.label(by, *add, labels, at),
+            Action::Flow { name, states, .. } => {
                 let flow = json!({"name": name, "states": states});
                 Ok(event(EventKind::FlowStarted, by, at).detail("flow", flow))
             }
-            Act::Rate { score, comment, .. } => Ok(self.rate(by, *score, comment.as_deref(), at)),
-            Act::Create { .. } | Act::Update { .. } | Act::Delete { .. } => {
+            Action::Rate { score, comment, .. } => {
+                Ok(self.rate(by, *score, comment.as_deref(), at))
+            }
+            Action::Create { .. } | Action::Update { .. } | Action::Delete { .. } => {
                 self.entity(by, act, at)
             }
-            Act::Emit { data, .. } => {
+            Action::Emit { data, .. } => {
                 Ok(Event { details: data.clone(), ..event(EventKind::Emitted, by, at) })
             }
-            Act::Close { .. } => Ok(self.close(by, at)),
-            Act::Reopen { .. } => Ok(self.reopen(by, at)),
+            Action::Close { .. } => Ok(self.close(by, at)),
+            Action::Reopen { .. } => Ok(self.reopen(by, at)),
         }
     }
 
     /// An event that tells the state as it is now, without anything having happened.
-    pub fn now(&self, kind: EventKind, by: &Who, at: Timestamp) -> Result<Event, Refusal> {
+    pub fn now(&self, kind: EventKind, by: &Actor, at: Timestamp) -> Result<Event, InvalidAction> {
         let by = self.resolve(by)?.clone();
         Ok(Event { to: self.assignee().cloned(), ..event(kind, by, at) })
     }
 
-    fn check_state(&self, act: &Act) -> Result<(), Refusal> {
+    fn check_state(&self, act: &Action) -> Result<(), InvalidAction> {
         match (act, self.state) {
-            (Act::Open { .. }, None)
+            (Action::Open { .. }, None)
             | (
-                Act::Reopen { .. } | Act::Note { .. } | Act::Label { .. } | Act::Rate { .. },
-                Some(State::Closed),
+                Action::Reopen { .. }
+                | Action::Note { .. }
+                | Action::Label { .. }
+                | Action::Rate { .. },
+                Some(ConversationState::Closed),
             )
             | (
-                Act::Create { .. } | Act::Update { .. } | Act::Delete { .. } | Act::Emit { .. },
+                Action::Create { .. }
+                | Action::Update { .. }
+                | Action::Delete { .. }
+                | Action::Emit { .. },
                 _,
             ) => Ok(()),
-            (_, None) => Err(Refusal::NotOpened),
-            (Act::Open { .. } | Act::Reopen { .. }, Some(State::Open)) => Err(Refusal::AlreadyOpen),
-            (_, Some(State::Closed)) => Err(Refusal::Closed),
+            (_, None) => Err(InvalidAction::NotOpened),
+            (Action::Open { .. } | Action::Reopen { .. }, Some(ConversationState::Open)) => {
+                Err(InvalidAction::AlreadyOpen)
+            }
+            (_, Some(ConversationState::Closed)) => Err(InvalidAction::Closed),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn resolve(&self, who: &Who) -> Result<&Person, Refusal> {
+    pub(super) fn resolve(&self, who: &Actor) -> Result<&Person, InvalidAction> {
         match who {
-            Who::Member(name) => self.person(name).ok_or_else(|| Refusal::Nobody(name.clone())),
-            Who::Assignee => self.assignee().ok_or(Refusal::NobodyAssigned),
+            Actor::Member(name) => {
+                self.person(name).ok_or_else(|| InvalidAction::Nobody(name.clone()))
+            }
+            Actor::Assignee => self.assignee().ok_or(InvalidAction::NobodyAssigned),
         }
     }
 
     /// The dialog that goes on.
     fn dialog(&self) -> Option<Arc<DialogHead>> {
-        let open = self.dialogs.iter().rfind(|dialog| dialog.state == State::Open);
+        let open = self.dialogs.iter().rfind(|dialog| dialog.state == ConversationState::Open);
         open.map(|dialog| Arc::clone(&dialog.head))
     }
 
@@ -117,27 +129,27 @@ impl Conversation {
         &mut self,
         by: Person,
         channel: &str,
-        assignee: Option<&Who>,
+        assignee: Option<&Actor>,
         at: Timestamp,
-    ) -> Result<Event, Refusal> {
+    ) -> Result<Event, InvalidAction> {
         let first = assignee.map(|who| self.resolve(who).cloned()).transpose()?;
         channel.clone_into(&mut self.channel);
-        self.state = Some(State::Open);
+        self.state = Some(ConversationState::Open);
         self.opened_at = at;
         self.changed_at = at;
         self.reply_due = self.due(at);
         self.joined.push(by.member.name.clone());
-        let head = DialogHead { kind: DialogKind::Main, ids: Made::default() };
+        let head = DialogHead { kind: DialogKind::Main, ids: GeneratedIds::default() };
         self.dialogs.push(Dialog {
             head: Arc::new(head),
-            state: State::Open,
+            state: ConversationState::Open,
             opened_at: at,
             changed_at: at,
             closed: None,
             participants: Vec::new(),
         });
-        if let Some(first) = first.filter(|_| !self.habits.assigns_after_open) {
-            self.hand_to(&first, Part::Assignee, at);
+        if let Some(first) = first.filter(|_| !self.rules.assigns_after_open) {
+            self.hand_to(&first, ParticipantRole::Assignee, at);
         }
         self.refresh_dialogs();
         Ok(event(EventKind::ConversationOpened, by, at))
@@ -154,7 +166,12 @@ impl Conversation {
         event.about(vec![self.messages.len() - 1])
     }
 
-    fn read(&mut self, by: Person, upto: Option<usize>, at: Timestamp) -> Result<Event, Refusal> {
+    fn read(
+        &mut self,
+        by: Person,
+        upto: Option<usize>,
+        at: Timestamp,
+    ) -> Result<Event, InvalidAction> {
         let name = by.member.name.clone();
         let seen =
             self.read.iter().find(|(reader, _)| *reader == name).map_or(0, |(_, seen)| *seen);
@@ -165,7 +182,7 @@ impl Conversation {
         let unread: Vec<usize> =
             (seen..end).filter(|place| is_other(&self.messages[*place])).collect();
         if unread.is_empty() {
-            return Err(Refusal::NothingToRead(name));
+            return Err(InvalidAction::NothingToRead(name));
         }
         self.read.retain(|(reader, _)| *reader != name);
         self.read.push((name, end));
@@ -178,19 +195,23 @@ impl Conversation {
         to: &Person,
         offered: bool,
         at: Timestamp,
-    ) -> Result<Event, Refusal> {
+    ) -> Result<Event, InvalidAction> {
         if self.assignee.as_ref() == Some(&to.member.name) {
-            return Err(Refusal::Assigned(to.member.name.clone()));
+            return Err(InvalidAction::Assigned(to.member.name.clone()));
         }
         let from = self.assignee().cloned();
-        self.hand_to(to, if offered { Part::Suggested } else { Part::Assignee }, at);
+        self.hand_to(
+            to,
+            if offered { ParticipantRole::Suggested } else { ParticipantRole::Assignee },
+            at,
+        );
         self.touch(at);
         let to = self.person(&to.member.name).cloned();
         Ok(Event { to, from, ..event(EventKind::AssigneeChanged, by, at) })
     }
 
     fn accept(&mut self, by: Person, at: Timestamp) -> Event {
-        self.set_part(&by.member.name, Part::Assignee);
+        self.set_part(&by.member.name, ParticipantRole::Assignee);
         self.touch(at);
         let by = self.person(&by.member.name).cloned().unwrap_or(by);
         Event { to: Some(by.clone()), from: None, ..event(EventKind::AssigneeChanged, by, at) }
@@ -205,18 +226,18 @@ impl Conversation {
         Event { from, ..event(EventKind::AssigneeChanged, by, at) }
     }
 
-    fn join(&mut self, by: Person, at: Timestamp) -> Result<Event, Refusal> {
+    fn join(&mut self, by: Person, at: Timestamp) -> Result<Event, InvalidAction> {
         if self.joined.contains(&by.member.name) {
-            return Err(Refusal::TakesPart(by.member.name.clone()));
+            return Err(InvalidAction::TakesPart(by.member.name.clone()));
         }
         self.joined.push(by.member.name.clone());
         self.touch(at);
         Ok(event(EventKind::ParticipantJoined, by, at))
     }
 
-    fn leave(&mut self, by: Person, at: Timestamp) -> Result<Event, Refusal> {
+    fn leave(&mut self, by: Person, at: Timestamp) -> Result<Event, InvalidAction> {
         if !self.joined.contains(&by.member.name) {
-            return Err(Refusal::TakesNoPart(by.member.name.clone()));
+            return Err(InvalidAction::TakesNoPart(by.member.name.clone()));
         }
         if self.assignee.as_ref() == Some(&by.member.name) {
             self.unassign();
@@ -256,11 +277,11 @@ impl Conversation {
         add: bool,
         labels: &[String],
         at: Timestamp,
-    ) -> Result<Event, Refusal> {
+    ) -> Result<Event, InvalidAction> {
         for label in labels {
             match (add, self.labels.contains(label)) {
-                (true, true) => return Err(Refusal::Labelled(label.clone())),
-                (false, false) => return Err(Refusal::NotLabelled(label.clone())),
+                (true, true) => return Err(InvalidAction::Labelled(label.clone())),
+                (false, false) => return Err(InvalidAction::NotLabelled(label.clone())),
                 _ => {}
             }
         }
@@ -288,17 +309,17 @@ impl Conversation {
     }
 
     /// Creates, changes or deletes an entity. Its ids are made by whoever knows how.
-    fn entity(&mut self, by: Person, act: &Act, at: Timestamp) -> Result<Event, Refusal> {
+    fn entity(&mut self, by: Person, act: &Action, at: Timestamp) -> Result<Event, InvalidAction> {
         let place = |name: &str| self.entities.iter().position(|entity| entity.name == name);
         match act {
-            Act::Create { name, kind, fields, .. } => {
+            Action::Create { name, kind, fields, .. } => {
                 if place(name).is_some() {
-                    return Err(Refusal::Exists(name.clone()));
+                    return Err(InvalidAction::Exists(name.clone()));
                 }
                 let entity = Entity {
                     name: name.clone(),
                     kind: kind.clone(),
-                    ids: Made::default(),
+                    ids: GeneratedIds::default(),
                     fields: fields.clone(),
                     created_at: at,
                     updated_at: at,
@@ -308,8 +329,8 @@ impl Conversation {
                 self.entities.push(entity.clone());
                 Ok(Event { entity: Some(entity), ..event(EventKind::EntityCreated, by, at) })
             }
-            Act::Update { name, fields, unset, .. } => {
-                let place = place(name).ok_or_else(|| Refusal::Nothing(name.clone()))?;
+            Action::Update { name, fields, unset, .. } => {
+                let place = place(name).ok_or_else(|| InvalidAction::Nothing(name.clone()))?;
                 let entity = &mut self.entities[place];
                 let before = Some(entity.clone());
                 entity.fields.extend(fields.clone());
@@ -319,8 +340,8 @@ impl Conversation {
                 let entity = Some(entity.clone());
                 Ok(Event { entity, before, ..event(EventKind::EntityUpdated, by, at) })
             }
-            Act::Delete { name, .. } => {
-                let place = place(name).ok_or_else(|| Refusal::Nothing(name.clone()))?;
+            Action::Delete { name, .. } => {
+                let place = place(name).ok_or_else(|| InvalidAction::Nothing(name.clone()))?;
                 let entity = Some(self.entities.remove(place));
                 Ok(Event { entity, ..event(EventKind::EntityDeleted, by, at) })
             }
@@ -329,12 +350,14 @@ impl Conversation {
     }
 
     fn close(&mut self, by: Person, at: Timestamp) -> Event {
-        self.state = Some(State::Closed);
+        self.state = Some(ConversationState::Closed);
         self.reply_due = None;
         self.typing.clear();
         self.closed = Some((at, by.clone()));
-        for dialog in self.dialogs.iter_mut().filter(|dialog| dialog.state == State::Open) {
-            dialog.state = State::Closed;
+        for dialog in
+            self.dialogs.iter_mut().filter(|dialog| dialog.state == ConversationState::Open)
+        {
+            dialog.state = ConversationState::Closed;
             dialog.changed_at = at;
             dialog.closed = Some((at, by.clone()));
         }
@@ -343,11 +366,11 @@ impl Conversation {
     }
 
     fn reopen(&mut self, by: Person, at: Timestamp) -> Event {
-        self.state = Some(State::Open);
+        self.state = Some(ConversationState::Open);
         self.closed = None;
         self.reply_due = self.due(at);
         if let Some(dialog) = self.dialogs.iter_mut().find(|d| d.head.kind == DialogKind::Main) {
-            dialog.state = State::Open;
+            dialog.state = ConversationState::Open;
             dialog.changed_at = at;
             dialog.closed = None;
         }
@@ -356,11 +379,11 @@ impl Conversation {
     }
 
     fn due(&self, at: Timestamp) -> Option<Timestamp> {
-        self.habits.reply_within.and_then(|within| at.checked_add(within).ok())
+        self.rules.reply_within.and_then(|within| at.checked_add(within).ok())
     }
 
     /// Hands the conversation to somebody; whoever had it leaves.
-    fn hand_to(&mut self, to: &Person, part: Part, at: Timestamp) {
+    fn hand_to(&mut self, to: &Person, part: ParticipantRole, at: Timestamp) {
         self.unassign();
         let name = to.member.name.clone();
         if !self.joined.contains(&name) {
@@ -376,11 +399,11 @@ impl Conversation {
         if let Some(name) = self.assignee.take() {
             self.joined.retain(|joined| *joined != name);
             let part = self.person(&name).map(|person| person.role().into());
-            self.set_part(&name, part.unwrap_or(Part::Agent));
+            self.set_part(&name, part.unwrap_or(ParticipantRole::Agent));
         }
     }
 
-    fn set_part(&mut self, name: &str, part: Part) {
+    fn set_part(&mut self, name: &str, part: ParticipantRole) {
         for person in self.cast.iter_mut().filter(|person| person.member.name == name) {
             person.part = part;
         }
@@ -411,7 +434,7 @@ fn event(kind: EventKind, by: Person, at: Timestamp) -> Event {
         entity: None,
         before: None,
         details: Map::new(),
-        ids: Made::default(),
+        ids: GeneratedIds::default(),
     }
 }
 

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::person::Person;
-use super::{Made, made};
-use crate::template::{Names, Object, Shape, Value, find, names as names_of};
+use super::{GeneratedIds, made};
+use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
 
 /// A customer, a company, an article, as it is at some moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub struct Entity {
     /// What it is.
     pub kind: String,
     /// What the vendor's `[ids]` made for it.
-    pub ids: Made,
+    pub ids: GeneratedIds,
     /// Its fields, complete.
     pub fields: Map<String, Json>,
     /// When it came to be.
@@ -30,16 +30,16 @@ pub struct Entity {
 
 crate::fields! {
     const ENTITY of Entity {
-        always created_at: Shape::Time => |e| Value::Time(e.created_at);
-        always updated_at: Shape::Time => |e| Value::Time(e.updated_at);
-        always created_by: Shape::Any => |e| Value::Object(&e.created_by);
-        maybe updated_by: Shape::Any => |e| Value::maybe_object(e.updated_by.as_ref());
+        always created_at: FieldType::Time => |e| Value::Time(e.created_at);
+        always updated_at: FieldType::Time => |e| Value::Time(e.updated_at);
+        always created_by: FieldType::Any => |e| Value::Object(&e.created_by);
+        maybe updated_by: FieldType::Any => |e| Value::maybe_object(e.updated_by.as_ref());
     }
 }
 
 /// A customer, a company, an article, without its fields.
-pub fn names(person: &Names) -> Names {
-    let person = Shape::table(person.clone());
+pub fn names(person: &TableType) -> TableType {
+    let person = FieldType::table(person.clone());
     let names = names_of("an entity", ENTITY).always("created_by", person.clone());
     names.maybe("updated_by", person)
 }

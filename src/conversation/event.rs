@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
-use super::act::VariableScope;
+use super::action::VariableScope;
 use super::entity::Entity;
 use super::person::Person;
-use super::{Made, made};
-use crate::template::{Names, Object, Shape, Value, find, names as names_of};
+use super::{GeneratedIds, made};
+use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
 
 crate::words! {
     /// What happened.
@@ -88,42 +88,42 @@ pub struct Event {
     /// What else is to be told, by name.
     pub details: Map<String, Json>,
     /// What the vendor's `[ids]` made for it.
-    pub ids: Made,
+    pub ids: GeneratedIds,
 }
 
 crate::fields! {
     const EVENT of Event {
-        always at: Shape::Time => |e| Value::Time(e.at);
-        always by: Shape::Any => |e| Value::Object(&e.by);
-        maybe to: Shape::Any => |e| Value::maybe_object(e.to.as_ref());
-        maybe from: Shape::Any => |e| Value::maybe_object(e.from.as_ref());
+        always at: FieldType::Time => |e| Value::Time(e.at);
+        always by: FieldType::Any => |e| Value::Object(&e.by);
+        maybe to: FieldType::Any => |e| Value::maybe_object(e.to.as_ref());
+        maybe from: FieldType::Any => |e| Value::maybe_object(e.from.as_ref());
     }
 }
 
 /// An event of this kind.
-pub fn names(kind: EventKind, person: &Names, message: &Names) -> Names {
-    let person = Shape::table(person.clone());
+pub fn names(kind: EventKind, person: &TableType, message: &TableType) -> TableType {
+    let person = FieldType::table(person.clone());
     let names = names_of("an event", EVENT)
         .always("by", person.clone())
         .maybe("to", person.clone())
         .maybe("from", person);
     match kind {
         EventKind::MessageRead => {
-            names.always("messages", Shape::list(Shape::table(message.clone())))
+            names.always("messages", FieldType::list(FieldType::table(message.clone())))
         }
-        EventKind::TypingChanged => names.always("typing", Shape::Bool),
-        EventKind::NoteAdded => names.always("note", Shape::Text),
+        EventKind::TypingChanged => names.always("typing", FieldType::Bool),
+        EventKind::NoteAdded => names.always("note", FieldType::Text),
         EventKind::VariablesSet => names
-            .always("scope", Shape::Word(VariableScope::WORDS))
-            .always("variables", Shape::list(variable_shape())),
+            .always("scope", FieldType::Word(VariableScope::WORDS))
+            .always("variables", FieldType::list(variable_shape())),
         EventKind::LabelsChanged => names
-            .always("action", Shape::Word(LABEL_ACTIONS))
-            .always("labels", Shape::list(Shape::table(named("a label")))),
+            .always("action", FieldType::Word(LABEL_ACTIONS))
+            .always("labels", FieldType::list(FieldType::table(named("a label")))),
         EventKind::FlowStarted => {
-            names.always("flow", Shape::table(named("a flow").always("states", Shape::Int)))
+            names.always("flow", FieldType::table(named("a flow").always("states", FieldType::Int)))
         }
         EventKind::ConversationRated => {
-            names.always("score", Shape::Int).maybe("comment", Shape::Text)
+            names.always("score", FieldType::Int).maybe("comment", FieldType::Text)
         }
         _ => names,
     }
@@ -133,13 +133,13 @@ pub fn names(kind: EventKind, person: &Names, message: &Names) -> Names {
 pub(super) const LABEL_ACTIONS: &[&str] = &["added", "removed"];
 
 /// Something with a name; `[ids]` may add more.
-fn named(about: &'static str) -> Names {
-    Names { whole: true, ..Names::new(about, Vec::new()).always("name", Shape::Text) }
+fn named(about: &'static str) -> TableType {
+    TableType { whole: true, ..TableType::new(about, Vec::new()).always("name", FieldType::Text) }
 }
 
-fn variable_shape() -> Shape {
-    let names = named("a variable").always("type", Shape::Text);
-    Shape::table(names.always("value", Shape::Any))
+fn variable_shape() -> FieldType {
+    let names = named("a variable").always("type", FieldType::Text);
+    FieldType::table(names.always("value", FieldType::Any))
 }
 
 impl Object for Event {

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::person::Person;
-use super::state::State;
-use super::{Made, made};
-use crate::template::{Names, Object, Shape, Value, find, names as names_of};
+use super::state::ConversationState;
+use super::{GeneratedIds, made};
+use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
 
 crate::words! {
     /// What a dialog is for.
@@ -24,7 +24,7 @@ pub struct DialogHead {
     /// What it is for.
     pub kind: DialogKind,
     /// What the vendor's `[ids]` made for it.
-    pub ids: Made,
+    pub ids: GeneratedIds,
 }
 
 /// A stretch of a conversation with its own counting.
@@ -33,7 +33,7 @@ pub struct Dialog {
     /// What it is for, and its ids.
     pub head: Arc<DialogHead>,
     /// Whether it goes on.
-    pub state: State,
+    pub state: ConversationState,
     /// When it began.
     pub opened_at: Timestamp,
     /// When it last changed; a message does not change it.
@@ -48,7 +48,7 @@ pub struct Dialog {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// What the vendor's `[ids]` made for it.
-    pub ids: Made,
+    pub ids: GeneratedIds,
     /// The neutral kind: `text`, or one that vendors declare.
     pub kind: String,
     /// The vendor's word for the kind.
@@ -71,53 +71,53 @@ pub struct Message {
 
 crate::fields! {
     const HEAD of DialogHead {
-        always type: Shape::Word(DialogKind::WORDS) => |d| d.kind.word().into();
+        always type: FieldType::Word(DialogKind::WORDS) => |d| d.kind.word().into();
     }
 }
 
 crate::fields! {
     const DIALOG of Dialog {
-        always type: Shape::Word(DialogKind::WORDS) => |d| d.head.kind.word().into();
-        always state: Shape::Word(State::WORDS) => |d| d.state.word().into();
-        always opened_at: Shape::Time => |d| Value::Time(d.opened_at);
-        always changed_at: Shape::Time => |d| Value::Time(d.changed_at);
-        maybe closed_at: Shape::Time => |d| Value::maybe_time(d.closed.as_ref().map(|c| c.0));
-        maybe closed_by: Shape::Any => |d| Value::maybe_object(d.closed.as_ref().map(|c| &c.1));
-        always participants: Shape::Any => |d| Value::objects(&d.participants);
+        always type: FieldType::Word(DialogKind::WORDS) => |d| d.head.kind.word().into();
+        always state: FieldType::Word(ConversationState::WORDS) => |d| d.state.word().into();
+        always opened_at: FieldType::Time => |d| Value::Time(d.opened_at);
+        always changed_at: FieldType::Time => |d| Value::Time(d.changed_at);
+        maybe closed_at: FieldType::Time => |d| Value::maybe_time(d.closed.as_ref().map(|c| c.0));
+        maybe closed_by: FieldType::Any => |d| Value::maybe_object(d.closed.as_ref().map(|c| &c.1));
+        always participants: FieldType::Any => |d| Value::objects(&d.participants);
     }
 }
 
 crate::fields! {
     const MESSAGE of Message {
-        always kind: Shape::Text => |m| m.kind.as_str().into();
-        always type: Shape::Text => |m| m.word.as_str().into();
-        always text: Shape::Text => |m| m.text.as_str().into();
-        always body: Shape::Any => |m| Value::data(&m.body);
-        always by: Shape::Any => |m| Value::Object(&m.by);
-        always at: Shape::Time => |m| Value::Time(m.at);
-        always dialog: Shape::Any => |m| Value::Object(&*m.dialog);
-        always number: Shape::Int => |m| Value::Int(m.number);
+        always kind: FieldType::Text => |m| m.kind.as_str().into();
+        always type: FieldType::Text => |m| m.word.as_str().into();
+        always text: FieldType::Text => |m| m.text.as_str().into();
+        always body: FieldType::Any => |m| Value::data(&m.body);
+        always by: FieldType::Any => |m| Value::Object(&m.by);
+        always at: FieldType::Time => |m| Value::Time(m.at);
+        always dialog: FieldType::Any => |m| Value::Object(&*m.dialog);
+        always number: FieldType::Int => |m| Value::Int(m.number);
     }
 }
 
 /// A dialog as its messages know it.
-pub fn head_names() -> Names {
+pub fn head_names() -> TableType {
     names_of("a dialog", HEAD)
 }
 
 /// A dialog with its people.
-pub fn dialog_names(person: &Names) -> Names {
-    let person = Shape::table(person.clone());
+pub fn dialog_names(person: &TableType) -> TableType {
+    let person = FieldType::table(person.clone());
     names_of("a dialog", DIALOG)
         .maybe("closed_by", person.clone())
-        .always("participants", Shape::list(person))
+        .always("participants", FieldType::list(person))
 }
 
 /// A message, without its kind's data.
-pub fn names(person: &Names, dialog: &Names) -> Names {
+pub fn names(person: &TableType, dialog: &TableType) -> TableType {
     names_of("a message", MESSAGE)
-        .always("by", Shape::table(person.clone()))
-        .always("dialog", Shape::table(dialog.clone()))
+        .always("by", FieldType::table(person.clone()))
+        .always("dialog", FieldType::table(dialog.clone()))
 }
 
 impl Object for DialogHead {

@@ -4,7 +4,7 @@
 //! counters) is filled in by the layer above, in the fields left for it. The tables of fields say
 //! both what a template may name and where its value is.
 
-mod act;
+mod action;
 mod apply;
 mod entity;
 mod event;
@@ -12,12 +12,12 @@ mod message;
 mod person;
 mod state;
 
-pub use act::{Act, Variable, VariableScope, Who};
+pub use action::{Action, Actor, Variable, VariableScope};
 pub use entity::Entity;
 pub use event::{Event, EventKind};
 pub use message::{Dialog, DialogHead, DialogKind, Message};
-pub use person::{Member, Part, Person, Role};
-pub use state::{Conversation, Habits, Implied, Refusal, State};
+pub use person::{Member, ParticipantRole, Person, Role};
+pub use state::{Conversation, ConversationRules, ConversationState, ImpliedAction, InvalidAction};
 
 use serde_json::Value as Json;
 
@@ -26,9 +26,9 @@ use crate::template::Value;
 /// What a vendor's `[ids]` made for one thing, by name. There are a few of them in everything that
 /// each of thousands of conversations holds, so they lie close together.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Made(Vec<(Box<str>, Json)>);
+pub struct GeneratedIds(Vec<(Box<str>, Json)>);
 
-impl Made {
+impl GeneratedIds {
     /// Adds a value; there is none of the name yet.
     pub fn insert(&mut self, name: &str, value: Json) {
         self.0.reserve_exact(1);
@@ -47,7 +47,7 @@ impl Made {
 }
 
 /// A made value, which stands before the model's own of the same name.
-fn made<'a>(made: &'a Made, name: &str) -> Option<Value<'a>> {
+fn made<'a>(made: &'a GeneratedIds, name: &str) -> Option<Value<'a>> {
     made.get(name).map(Value::data)
 }
 

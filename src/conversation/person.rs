@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
-use super::{Made, made};
+use super::{GeneratedIds, made};
 use crate::base::fake::{Locale, Persona};
-use crate::template::{Names, Object, Shape, Value, find, names as names_of};
+use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
 
 crate::words! {
     /// What somebody is.
@@ -28,7 +28,7 @@ crate::words! {
 
 crate::words! {
     /// What somebody is in the conversation just now: the role, or more than it.
-    pub enum Part {
+    pub enum ParticipantRole {
         /// The visitor.
         Visitor = "visitor",
         /// A bot that is not assigned.
@@ -46,7 +46,7 @@ crate::words! {
     }
 }
 
-impl From<Role> for Part {
+impl From<Role> for ParticipantRole {
     fn from(role: Role) -> Self {
         match role {
             Role::Visitor => Self::Visitor,
@@ -78,7 +78,7 @@ pub struct Member {
     /// Since when the vendor knows them.
     pub created_at: Timestamp,
     /// What the vendor's `[ids]` made for them.
-    pub ids: Made,
+    pub ids: GeneratedIds,
 }
 
 impl PartialEq for Member {
@@ -93,7 +93,7 @@ pub struct Person {
     /// Who.
     pub member: Arc<Member>,
     /// What they are in the conversation.
-    pub part: Part,
+    pub part: ParticipantRole,
     /// What is known about them under names of the scenario's choice.
     pub variables: Arc<Json>,
 }
@@ -137,38 +137,38 @@ impl Person {
 
 crate::fields! {
     const FIELDS of Person {
-        always role: Shape::Word(Role::WORDS) => |p| p.member.role.word().into();
-        always part: Shape::Word(Part::WORDS) => |p| p.part.word().into();
-        always name: Shape::Text => |p| p.name().into();
-        always first_name: Shape::Text => |p| p.member.persona.first_name.as_str().into();
-        always last_name: Shape::Text => |p| p.member.persona.last_name.as_str().into();
-        maybe email: Shape::Text => |p| Value::maybe(p.member.email.as_deref());
-        maybe phone: Shape::Text => |p| Value::maybe(p.member.phone.as_deref());
-        always ip: Shape::Text => |p| p.member.persona.ip.as_str().into();
-        always browser: Shape::Text => |p| p.member.persona.browser.into();
-        always browser_version: Shape::Text => |p| p.member.persona.browser_version.into();
-        always browser_major: Shape::Text => |p| p.browser_major().into();
-        always os: Shape::Text => |p| p.member.persona.os.into();
-        always user_agent: Shape::Text => |p| p.member.persona.user_agent.into();
-        always locale: Shape::Text => |p| p.member.locale.full_tag.into();
-        always language: Shape::Text => |p| p.member.locale.tag.into();
-        always timezone: Shape::Text => |p| p.member.locale.timezone.into();
-        always city: Shape::Text => |p| p.member.persona.city.into();
-        always region: Shape::Text => |p| p.member.persona.region.into();
-        always country: Shape::Text => |p| p.member.locale.country.into();
-        always host: Shape::Text => |p| p.member.persona.host.into();
-        always page: Shape::Text => |p| p.member.persona.page.as_str().into();
-        always dial: Shape::Text => |p| p.member.locale.dial.into();
-        always utc_offset: Shape::Text => |p| p.utc_offset().into();
-        always country_code: Shape::Text => |p| p.member.locale.country_code.into();
-        always is_new: Shape::Bool => |p| Value::Bool(p.member.is_new);
-        always created_at: Shape::Time => |p| Value::Time(p.member.created_at);
-        always variables: Shape::open_table() => |p| Value::data(&p.variables);
+        always role: FieldType::Word(Role::WORDS) => |p| p.member.role.word().into();
+        always part: FieldType::Word(ParticipantRole::WORDS) => |p| p.part.word().into();
+        always name: FieldType::Text => |p| p.name().into();
+        always first_name: FieldType::Text => |p| p.member.persona.first_name.as_str().into();
+        always last_name: FieldType::Text => |p| p.member.persona.last_name.as_str().into();
+        maybe email: FieldType::Text => |p| Value::maybe(p.member.email.as_deref());
+        maybe phone: FieldType::Text => |p| Value::maybe(p.member.phone.as_deref());
+        always ip: FieldType::Text => |p| p.member.persona.ip.as_str().into();
+        always browser: FieldType::Text => |p| p.member.persona.browser.into();
+        always browser_version: FieldType::Text => |p| p.member.persona.browser_version.into();
+        always browser_major: FieldType::Text => |p| p.browser_major().into();
+        always os: FieldType::Text => |p| p.member.persona.os.into();
+        always user_agent: FieldType::Text => |p| p.member.persona.user_agent.into();
+        always locale: FieldType::Text => |p| p.member.locale.full_tag.into();
+        always language: FieldType::Text => |p| p.member.locale.tag.into();
+        always timezone: FieldType::Text => |p| p.member.locale.timezone.into();
+        always city: FieldType::Text => |p| p.member.persona.city.into();
+        always region: FieldType::Text => |p| p.member.persona.region.into();
+        always country: FieldType::Text => |p| p.member.locale.country.into();
+        always host: FieldType::Text => |p| p.member.persona.host.into();
+        always page: FieldType::Text => |p| p.member.persona.page.as_str().into();
+        always dial: FieldType::Text => |p| p.member.locale.dial.into();
+        always utc_offset: FieldType::Text => |p| p.utc_offset().into();
+        always country_code: FieldType::Text => |p| p.member.locale.country_code.into();
+        always is_new: FieldType::Bool => |p| Value::Bool(p.member.is_new);
+        always created_at: FieldType::Time => |p| Value::Time(p.member.created_at);
+        always variables: FieldType::open_table() => |p| Value::data(&p.variables);
     }
 }
 
 /// A person, whatever their role.
-pub fn names() -> Names {
+pub fn names() -> TableType {
     names_of("a person", FIELDS)
 }
 

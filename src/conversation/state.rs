@@ -5,16 +5,16 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
-use super::act::{Act, Who};
+use super::action::{Action, Actor};
 use super::entity::Entity;
 use super::message::{Dialog, Message};
 use super::person::{Person, Role};
-use super::{Made, made};
-use crate::template::{Names, Object, Shape, Value, find, names as names_of};
+use super::{GeneratedIds, made};
+use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
 
 crate::words! {
     /// Whether something goes on.
-    pub enum State {
+    pub enum ConversationState {
         /// It goes on.
         Open = "open",
         /// It has ended.
@@ -24,7 +24,7 @@ crate::words! {
 
 /// What differs between vendors in how a conversation behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Habits {
+pub struct ConversationRules {
     /// Whether the first assignee is assigned after the conversation has opened, by an event of
     /// its own.
     pub assigns_after_open: bool,
@@ -38,9 +38,9 @@ pub struct Habits {
 #[derive(Clone, Debug)]
 pub struct Conversation {
     /// What the vendor's `[ids]` made for it.
-    pub ids: Made,
+    pub ids: GeneratedIds,
     /// What differs between vendors.
-    pub habits: Habits,
+    pub rules: ConversationRules,
     /// Everybody who can take part, in the part they have now.
     pub cast: Vec<Person>,
     /// Its number in the run, from 1.
@@ -48,7 +48,7 @@ pub struct Conversation {
     /// The channel.
     pub channel: String,
     /// Whether it has begun, goes on, or has ended.
-    pub state: Option<State>,
+    pub state: Option<ConversationState>,
     /// When it began.
     pub opened_at: Timestamp,
     /// When it last changed; a message does not change it.
@@ -85,7 +85,7 @@ pub struct Conversation {
 
 /// An act that cannot happen as things are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum InvalidAction {
     /// Nothing happens before `open`.
     #[error("the conversation has not been opened")]
     NotOpened,
@@ -128,14 +128,14 @@ pub enum Refusal {
 }
 
 /// An act that follows by itself, and how long after.
-pub type Implied = (Option<SignedDuration>, Act);
+pub type ImpliedAction = (Option<SignedDuration>, Action);
 
 impl Conversation {
     /// A conversation that has not begun.
-    pub fn new(number: u32, cast: Vec<Person>, habits: Habits) -> Self {
+    pub fn new(number: u32, cast: Vec<Person>, habits: ConversationRules) -> Self {
         Self {
-            ids: Made::default(),
-            habits,
+            ids: GeneratedIds::default(),
+            rules: habits,
             cast,
             number,
             channel: String::new(),
@@ -192,32 +192,34 @@ impl Conversation {
     }
 
     /// The act that has to happen before this one: who speaks without taking part joins first.
-    pub fn implied_before(&self, act: &Act) -> Option<Act> {
-        let (Act::Say { by, .. } | Act::Typing { by, on: true } | Act::Read { by, .. }) = act
+    pub fn implied_before(&self, act: &Action) -> Option<Action> {
+        let (Action::Say { by, .. } | Action::Typing { by, on: true } | Action::Read { by, .. }) =
+            act
         else {
             return None;
         };
         let person = self.resolve(by).ok()?;
         let joins = matches!(person.role(), Role::Agent | Role::Manager)
             && !self.joined.contains(&person.member.name);
-        (self.state == Some(State::Open) && joins).then(|| Act::Join { by: by.clone() })
+        (self.state == Some(ConversationState::Open) && joins)
+            .then(|| Action::Join { by: by.clone() })
     }
 
     /// The act that follows from one that has just happened.
-    pub fn implied_after(&self, act: &Act) -> Option<Implied> {
+    pub fn implied_after(&self, act: &Action) -> Option<ImpliedAction> {
         match act {
-            Act::Open { assignee: Some(assignee), .. } if self.habits.assigns_after_open => {
-                let by = Who::Member(Role::System.word().into());
+            Action::Open { assignee: Some(assignee), .. } if self.rules.assigns_after_open => {
+                let by = Actor::Member(Role::System.word().into());
                 let to = Some(assignee.clone());
-                Some((None, Act::Assign { to, skill: None, by, accept: None }))
+                Some((None, Action::Assign { to, skill: None, by, accept: None }))
             }
-            Act::Assign { to: Some(to), accept: Some(after), .. } if self.habits.offers => {
-                Some((Some(*after), Act::Accept { by: to.clone() }))
+            Action::Assign { to: Some(to), accept: Some(after), .. } if self.rules.offers => {
+                Some((Some(*after), Action::Accept { by: to.clone() }))
             }
-            Act::Say { by, .. } => {
+            Action::Say { by, .. } => {
                 let person = self.resolve(by).ok()?;
                 let types = self.typing.contains(&person.member.name);
-                types.then(|| (None, Act::Typing { by: by.clone(), on: false }))
+                types.then(|| (None, Action::Typing { by: by.clone(), on: false }))
             }
             _ => None,
         }
@@ -226,41 +228,41 @@ impl Conversation {
 
 crate::fields! {
     const FIELDS of Conversation {
-        always number: Shape::Int => |c| Value::Int(i64::from(c.number));
-        always channel: Shape::Text => |c| c.channel.as_str().into();
-        always state: Shape::Word(State::WORDS) => |c| c.state.unwrap_or(State::Open).word().into();
-        always opened_at: Shape::Time => |c| Value::Time(c.opened_at);
-        always changed_at: Shape::Time => |c| Value::Time(c.changed_at);
-        maybe assigned_at: Shape::Time => |c| Value::maybe_time(c.assigned_at);
-        maybe closed_at: Shape::Time => |c| Value::maybe_time(c.closed.as_ref().map(|c| c.0));
-        maybe closed_by: Shape::Any => |c| Value::maybe_object(c.closed.as_ref().map(|c| &c.1));
-        maybe skill: Shape::Text => |c| Value::maybe(c.skill.as_deref());
-        maybe reply_due: Shape::Time => |c| Value::maybe_time(c.reply_due);
-        maybe assignee: Shape::Any => |c| Value::maybe_object(c.assignee());
-        always message_count: Shape::Int => |c| Value::from(c.messages.len());
-        maybe last_message: Shape::Any => |c| Value::maybe_object(c.messages.last());
-        maybe last_visitor_message: Shape::Any => |c| Value::maybe_object(c.last_visitor_message());
-        always messages: Shape::Any => |c| Value::objects(&c.messages);
-        always participants: Shape::Any => |c| Value::objects(c.participants());
-        always dialogs: Shape::Any => |c| Value::objects(&c.dialogs);
-        always variables: Shape::open_table() => |c| Value::data(&c.variables);
-        always labels: Shape::list(Shape::Text) => |c| c.labels.iter().map(String::as_str).collect();
-        maybe rating: Shape::Int => |c| c.rating.map_or(Value::Absent, Value::Int);
+        always number: FieldType::Int => |c| Value::Int(i64::from(c.number));
+        always channel: FieldType::Text => |c| c.channel.as_str().into();
+        always state: FieldType::Word(ConversationState::WORDS) => |c| c.state.unwrap_or(ConversationState::Open).word().into();
+        always opened_at: FieldType::Time => |c| Value::Time(c.opened_at);
+        always changed_at: FieldType::Time => |c| Value::Time(c.changed_at);
+        maybe assigned_at: FieldType::Time => |c| Value::maybe_time(c.assigned_at);
+        maybe closed_at: FieldType::Time => |c| Value::maybe_time(c.closed.as_ref().map(|c| c.0));
+        maybe closed_by: FieldType::Any => |c| Value::maybe_object(c.closed.as_ref().map(|c| &c.1));
+        maybe skill: FieldType::Text => |c| Value::maybe(c.skill.as_deref());
+        maybe reply_due: FieldType::Time => |c| Value::maybe_time(c.reply_due);
+        maybe assignee: FieldType::Any => |c| Value::maybe_object(c.assignee());
+        always message_count: FieldType::Int => |c| Value::from(c.messages.len());
+        maybe last_message: FieldType::Any => |c| Value::maybe_object(c.messages.last());
+        maybe last_visitor_message: FieldType::Any => |c| Value::maybe_object(c.last_visitor_message());
+        always messages: FieldType::Any => |c| Value::objects(&c.messages);
+        always participants: FieldType::Any => |c| Value::objects(c.participants());
+        always dialogs: FieldType::Any => |c| Value::objects(&c.dialogs);
+        always variables: FieldType::open_table() => |c| Value::data(&c.variables);
+        always labels: FieldType::list(FieldType::Text) => |c| c.labels.iter().map(String::as_str).collect();
+        maybe rating: FieldType::Int => |c| c.rating.map_or(Value::Absent, Value::Int);
     }
 }
 
 /// A conversation.
-pub fn names(person: &Names, message: &Names, dialog: &Names) -> Names {
+pub fn names(person: &TableType, message: &TableType, dialog: &TableType) -> TableType {
     let [person, message, dialog] =
-        [person, message, dialog].map(|names| Shape::table(names.clone()));
+        [person, message, dialog].map(|names| FieldType::table(names.clone()));
     names_of("a conversation", FIELDS)
         .maybe("closed_by", person.clone())
         .maybe("assignee", person.clone())
-        .always("participants", Shape::list(person))
+        .always("participants", FieldType::list(person))
         .maybe("last_message", message.clone())
         .maybe("last_visitor_message", message.clone())
-        .always("messages", Shape::list(message))
-        .always("dialogs", Shape::list(dialog))
+        .always("messages", FieldType::list(message))
+        .always("dialogs", FieldType::list(dialog))
 }
 
 impl Object for Conversation {

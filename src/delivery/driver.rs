@@ -11,23 +11,25 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::engine::{Address, Command, Engine, Input, Sent};
-use super::time::{Due, Group, Pace, Times};
+use super::engine::{Engine, EngineCommand, EngineInput, RedirectTarget, SentAttempt};
 use super::transport::{Request, Transport, WireFault};
-use super::{Conversation, Delivery};
-use crate::base::crash;
-use crate::base::draw::Draw;
+use super::virtual_clock::{ClockGroup, ClockMode, VirtualClocks, Waiter};
+use super::{ConversationNumber, Delivery};
+use crate::base::fail_points;
+use crate::base::seed::SeedScope;
 use crate::policy::InDoubt;
-use crate::record::{Known, Met, Method, Origin, Outcome, Recorder, Scope, What};
+use crate::record::{
+    AttemptOutcome, AttemptResult, Method, Origin, PriorAttempts, RecordKind, RecordScope, Recorder,
+};
 
 /// Why a request is not sent whose intent could not be kept.
-pub const UNKEPT: &str = "it could not be written down, so it was not sent";
+pub const NOT_COMMITTED: &str = "it could not be written down, so it was not sent";
 
 /// What a driver drives.
 #[derive(Clone, Debug)]
-pub struct Course {
+pub struct DriverConfig {
     /// How run time passes.
-    pub pace: Pace,
+    pub pace: ClockMode,
     /// When it begins.
     pub start: Timestamp,
     /// How many conversations there are, numbered from 1. Each sleeps and at last drains.
@@ -35,60 +37,64 @@ pub struct Course {
     /// Whether a failure in one can hold up another, so that they share one time.
     pub shared: bool,
     /// What everything random is drawn from.
-    pub draw: Draw,
+    pub draw: SeedScope,
     /// What is known of attempts from before the run was interrupted.
-    pub known: Arc<Known>,
+    pub known: Arc<PriorAttempts>,
 }
 
 /// What players ask of the driver.
-enum Ask {
+enum DriverMessage {
     Submit(Delivery),
-    Sleep(Conversation, Timestamp, oneshot::Sender<()>),
-    Drain(Conversation, oneshot::Sender<()>),
-    Finished(Conversation, Sent, Met),
+    Sleep(ConversationNumber, Timestamp, oneshot::Sender<()>),
+    Drain(ConversationNumber, oneshot::Sender<()>),
+    Finished(ConversationNumber, SentAttempt, AttemptResult),
     Stop(oneshot::Sender<()>),
 }
 
 /// A player's way to the driver.
 #[derive(Clone, Debug)]
-pub struct Handle(mpsc::UnboundedSender<Ask>);
+pub struct DriverHandle(mpsc::UnboundedSender<DriverMessage>);
 
-impl Handle {
+impl DriverHandle {
     /// Hands over a delivery.
     pub fn submit(&self, delivery: Delivery) {
-        let _ = self.0.send(Ask::Submit(delivery));
+        let _ = self.0.send(DriverMessage::Submit(delivery));
     }
 
     /// Waits until the conversation's run time is at least this.
-    pub async fn sleep_until(&self, conversation: Conversation, at: Timestamp) {
+    pub async fn sleep_until(&self, conversation: ConversationNumber, at: Timestamp) {
         let (wake, woken) = oneshot::channel();
-        let _ = self.0.send(Ask::Sleep(conversation, at, wake));
+        let _ = self.0.send(DriverMessage::Sleep(conversation, at, wake));
         let _ = woken.await;
     }
 
     /// Starts nothing more, and waits until what is under way has ended.
     pub async fn stop(&self) {
         let (done, stopped) = oneshot::channel();
-        let _ = self.0.send(Ask::Stop(done));
+        let _ = self.0.send(DriverMessage::Stop(done));
         let _ = stopped.await;
     }
 
     /// Waits until everything of the conversation has settled. It is over then.
-    pub async fn drain(&self, conversation: Conversation) {
+    pub async fn drain(&self, conversation: ConversationNumber) {
         let (done, drained) = oneshot::channel();
-        let _ = self.0.send(Ask::Drain(conversation, done));
+        let _ = self.0.send(DriverMessage::Drain(conversation, done));
         let _ = drained.await;
     }
 }
 
 /// Starts a driver for one run. It ends when every handle is gone.
-pub fn drive<T: Transport>(transport: Arc<T>, recorder: Recorder, course: Course) -> Handle {
+pub fn drive<T: Transport>(
+    transport: Arc<T>,
+    recorder: Recorder,
+    course: DriverConfig,
+) -> DriverHandle {
     let (asks, asked) = mpsc::unbounded_channel();
-    let shared = course.shared || course.pace != Pace::Virtual;
+    let shared = course.shared || course.pace != ClockMode::Virtual;
     let players = usize::try_from(course.conversations).unwrap_or(usize::MAX);
     let driver = Driver {
         engine: Engine::new(course.draw),
-        times: Times::new(course.start, shared, players),
+        times: VirtualClocks::new(course.start, shared, players),
         drainers: HashMap::new(),
         transport,
         recorder,
@@ -101,27 +107,27 @@ pub fn drive<T: Transport>(transport: Arc<T>, recorder: Recorder, course: Course
         stop: None,
     };
     tokio::spawn(driver.run(asked));
-    Handle(asks)
+    DriverHandle(asks)
 }
 
 struct Driver<T> {
     engine: Engine,
-    times: Times,
-    drainers: HashMap<Conversation, oneshot::Sender<()>>,
+    times: VirtualClocks,
+    drainers: HashMap<ConversationNumber, oneshot::Sender<()>>,
     transport: Arc<T>,
     recorder: Recorder,
-    pace: Pace,
+    pace: ClockMode,
     start: Timestamp,
     began: Instant,
-    asks: mpsc::WeakUnboundedSender<Ask>,
-    known: Arc<Known>,
+    asks: mpsc::WeakUnboundedSender<DriverMessage>,
+    known: Arc<PriorAttempts>,
     in_flight: usize,
     /// Who waits until what is under way has ended, where nothing more is to be started.
     stop: Option<oneshot::Sender<()>>,
 }
 
 impl<T: Transport> Driver<T> {
-    async fn run(mut self, mut asked: mpsc::UnboundedReceiver<Ask>) {
+    async fn run(mut self, mut asked: mpsc::UnboundedReceiver<DriverMessage>) {
         loop {
             let next = self.next_moment();
             let ask = tokio::select! {
@@ -143,30 +149,30 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Does what is asked; gives whose time may go on.
-    async fn answer(&mut self, ask: Ask) -> Option<Conversation> {
+    async fn answer(&mut self, ask: DriverMessage) -> Option<ConversationNumber> {
         let conversation = match ask {
-            Ask::Submit(delivery) => {
+            DriverMessage::Submit(delivery) => {
                 let conversation = delivery.conversation;
-                self.step(self.times.group(conversation), Input::Submit(delivery)).await;
+                self.step(self.times.group(conversation), EngineInput::Submit(delivery)).await;
                 conversation
             }
-            Ask::Sleep(conversation, at, wake) => {
+            DriverMessage::Sleep(conversation, at, wake) => {
                 self.times.of_conversation(conversation).busy -= 1;
-                self.times.wait(conversation, at, Due::Wake(wake));
+                self.times.wait(conversation, at, Waiter::Wake(wake));
                 conversation
             }
-            Ask::Drain(conversation, done) => {
+            DriverMessage::Drain(conversation, done) => {
                 self.times.of_conversation(conversation).busy -= 1;
                 self.drainers.insert(conversation, done);
                 conversation
             }
-            Ask::Finished(conversation, sent, met) => {
+            DriverMessage::Finished(conversation, sent, met) => {
                 self.in_flight -= 1;
                 self.times.of_conversation(conversation).busy -= 1;
-                self.step(self.times.group(conversation), Input::Finished(sent, met)).await;
+                self.step(self.times.group(conversation), EngineInput::Finished(sent, met)).await;
                 conversation
             }
-            Ask::Stop(done) => {
+            DriverMessage::Stop(done) => {
                 self.stop = Some(done);
                 return None;
             }
@@ -175,7 +181,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Lets everything go on whose moment has come, and those end whose deliveries have settled.
-    async fn advance(&mut self, conversation: Option<Conversation>) {
+    async fn advance(&mut self, conversation: Option<ConversationNumber>) {
         let group = conversation.map_or(0, |conversation| self.times.group(conversation));
         loop {
             let limit = match self.passed() {
@@ -184,11 +190,11 @@ impl<T: Transport> Driver<T> {
                 None => break,
             };
             match self.times.jump(group, limit) {
-                Some(Due::Wake(wake)) => {
+                Some(Waiter::Wake(wake)) => {
                     self.times.of(group).busy += 1;
                     let _ = wake.send(());
                 }
-                Some(Due::Timer(timer)) => self.step(group, Input::Due(timer)).await,
+                Some(Waiter::Timer(timer)) => self.step(group, EngineInput::Due(timer)).await,
                 None => break,
             }
         }
@@ -196,7 +202,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Whether nothing goes on in a time, so that it can jump.
-    fn rests(&mut self, group: Group) -> bool {
+    fn rests(&mut self, group: ClockGroup) -> bool {
         let is_ready = if self.times.is_shared() {
             self.engine.is_any_ready()
         } else {
@@ -206,8 +212,8 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Tells those who wait for the end of their conversation.
-    fn dismiss(&mut self, conversation: Option<Conversation>) {
-        let waiting: Vec<Conversation> = match conversation {
+    fn dismiss(&mut self, conversation: Option<ConversationNumber>) {
+        let waiting: Vec<ConversationNumber> = match conversation {
             Some(conversation) if !self.times.is_shared() => vec![conversation],
             _ => self.drainers.keys().copied().collect(),
         };
@@ -221,35 +227,35 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    async fn step(&mut self, group: Group, input: Input) {
+    async fn step(&mut self, group: ClockGroup, input: EngineInput) {
         let now = self.now(group);
         for command in self.engine.step(now, input) {
             match command {
-                Command::Send(delivery, sent, address) if self.stop.is_none() => {
+                EngineCommand::Send(delivery, sent, address) if self.stop.is_none() => {
                     self.send(delivery, sent, address).await;
                 }
-                Command::Send(..) => {}
-                Command::SetTimer(conversation, timer, at) => {
-                    self.times.wait(conversation, at, Due::Timer(timer));
+                EngineCommand::Send(..) => {}
+                EngineCommand::SetTimer(conversation, timer, at) => {
+                    self.times.wait(conversation, at, Waiter::Timer(timer));
                 }
-                Command::Tell(delivery, what) => {
+                EngineCommand::Record(delivery, what) => {
                     let scope = self.scope(&delivery);
-                    self.recorder.tell(scope, what).await;
+                    self.recorder.append(scope, what).await;
                 }
             }
         }
     }
 
-    async fn send(&mut self, delivery: Arc<Delivery>, sent: Sent, address: Address) {
+    async fn send(&mut self, delivery: Arc<Delivery>, sent: SentAttempt, address: RedirectTarget) {
         let endpoint = &delivery.endpoint;
         let (method, url) = address.unwrap_or_else(|| (Method::Post, endpoint.url.clone()));
-        let headers = (endpoint.dress)(&delivery.body, sent.attempt);
+        let headers = (endpoint.signer)(&delivery.body, sent.attempt);
         let faults = delivery.faults.on(sent.attempt);
         let (origin, met) = self.known.attempt(&delivery.id, sent.attempt, sent.hop);
         let is_reported =
             origin == Origin::Recovered && delivery.policy.in_doubt == InDoubt::Report;
         let met = is_reported.then(in_doubt).or_else(|| met.cloned());
-        let what = What::AttemptStarted {
+        let what = RecordKind::AttemptStarted {
             delivery: delivery.id.clone(),
             attempt: sent.attempt,
             hop: sent.hop,
@@ -260,7 +266,7 @@ impl<T: Transport> Driver<T> {
             headers: headers.clone(),
         };
         let scope = self.scope(&delivery);
-        let intent = self.recorder.intend(scope, what).await;
+        let intent = self.recorder.append_intent(scope, what).await;
         let body = if method == Method::Post { Arc::clone(&delivery.body) } else { "".into() };
         let request = Request {
             method,
@@ -278,10 +284,10 @@ impl<T: Transport> Driver<T> {
         let Some(asks) = self.asks.upgrade() else { return };
         let transport = Arc::clone(&self.transport);
         let met = tokio::spawn(async move {
-            if !intent.kept().await {
-                return unsent(UNKEPT);
+            if !intent.committed().await {
+                return unsent(NOT_COMMITTED);
             }
-            crash::point("intent");
+            fail_points::hit("intent");
             let met = match (met, lag) {
                 (Some(met), _) => met,
                 (None, lag) => {
@@ -291,23 +297,23 @@ impl<T: Transport> Driver<T> {
                     transport.send(request).await
                 }
             };
-            crash::point("met");
+            fail_points::hit("met");
             met
         });
         tokio::spawn(async move {
             let broke = |error| unsent(&format!("the transport broke: {error}"));
             let met = met.await.unwrap_or_else(broke);
-            let _ = asks.send(Ask::Finished(conversation, sent, met));
+            let _ = asks.send(DriverMessage::Finished(conversation, sent, met));
         });
     }
 
-    fn scope(&mut self, delivery: &Delivery) -> Scope {
+    fn scope(&mut self, delivery: &Delivery) -> RecordScope {
         let at = self.now(self.times.group(delivery.conversation));
-        Scope { at, conversation: Some(delivery.conversation), step: Some(delivery.step) }
+        RecordScope { at, conversation: Some(delivery.conversation), step: Some(delivery.step) }
     }
 
     /// The run time of a group.
-    fn now(&mut self, group: Group) -> Timestamp {
+    fn now(&mut self, group: ClockGroup) -> Timestamp {
         let passed = self.passed();
         let time = self.times.of(group);
         time.now = time.now.max(passed.unwrap_or(time.now));
@@ -316,24 +322,24 @@ impl<T: Transport> Driver<T> {
 
     /// Under a real clock, the run time that has passed.
     fn passed(&self) -> Option<Timestamp> {
-        let Pace::Real(speed) = self.pace else { return None };
+        let ClockMode::Real(speed) = self.pace else { return None };
         let passed = self.began.elapsed().mul_f64(speed);
         Some(self.start.checked_add(passed).unwrap_or(Timestamp::MAX))
     }
 
     /// Under a real clock, when the next moment comes.
     fn next_moment(&self) -> Option<Instant> {
-        let Pace::Real(speed) = self.pace else { return None };
+        let ClockMode::Real(speed) = self.pace else { return None };
         let after: Duration = self.times.next()?.duration_since(self.start).try_into().ok()?;
         Some(self.began + after.div_f64(speed))
     }
 }
 
-fn in_doubt() -> Met {
+fn in_doubt() -> AttemptResult {
     let reason = "it may have gone out before the run was interrupted, and is not sent twice";
-    Met::failure(Outcome::InDoubt, reason, 0)
+    AttemptResult::failure(AttemptOutcome::InDoubt, reason, 0)
 }
 
-fn unsent(reason: &str) -> Met {
-    Met::failure(Outcome::Unsendable, reason, 0)
+fn unsent(reason: &str) -> AttemptResult {
+    AttemptResult::failure(AttemptOutcome::Unsendable, reason, 0)
 }

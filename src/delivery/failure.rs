@@ -5,65 +5,68 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use crate::record::Outcome;
+use crate::record::AttemptOutcome;
 
 /// What an attempt met instead of an answer, and what there is to say about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct Failure {
+pub struct AttemptFailure {
     /// What.
-    pub outcome: Outcome,
+    pub outcome: AttemptOutcome,
     /// What there is to say about it.
     pub reason: String,
 }
 
-impl Failure {
-    pub(super) fn new(outcome: Outcome, reason: impl Into<String>) -> Self {
+impl AttemptFailure {
+    pub(super) fn new(outcome: AttemptOutcome, reason: impl Into<String>) -> Self {
         Self { outcome, reason: reason.into() }
     }
 
     /// No connection within this time.
     pub(super) fn no_connection(limit: Duration) -> Self {
-        Self::new(Outcome::TimeoutConnect, format!("no connection within {}", seconds(limit)))
+        Self::new(
+            AttemptOutcome::TimeoutConnect,
+            format!("no connection within {}", seconds(limit)),
+        )
     }
 
     /// No answer within this time.
     pub(super) fn no_head(limit: Duration) -> Self {
-        Self::new(Outcome::TimeoutHead, format!("no answer within {}", seconds(limit)))
+        Self::new(AttemptOutcome::TimeoutHead, format!("no answer within {}", seconds(limit)))
     }
 
     /// No end of the answer within this time.
     pub(super) fn no_end(limit: Duration) -> Self {
         let reason = format!("the answer did not end within {}", seconds(limit));
-        Self::new(Outcome::TimeoutBody, reason)
+        Self::new(AttemptOutcome::TimeoutBody, reason)
     }
 
     /// The connection was closed before an answer came.
     pub(super) fn closed() -> Self {
-        Self::new(Outcome::Reset, "the connection was closed before the answer was there")
+        Self::new(AttemptOutcome::Reset, "the connection was closed before the answer was there")
     }
 
     /// The head of the answer is beyond its limit.
     pub(super) fn large_head() -> Self {
-        Self::new(Outcome::HeadTooLarge, "the answer's head is too large")
+        Self::new(AttemptOutcome::HeadTooLarge, "the answer's head is too large")
     }
 
     /// What came is not how HTTP/1.1 answers.
     pub(super) fn protocol(reason: impl fmt::Display) -> Self {
-        Self::new(Outcome::Protocol, format!("this is no HTTP/1.1 answer: {reason}"))
+        Self::new(AttemptOutcome::Protocol, format!("this is no HTTP/1.1 answer: {reason}"))
     }
 
     /// What this error means; `otherwise` where nothing in it has a name of its own.
-    pub(super) fn of(error: &(dyn StdError + 'static), otherwise: Outcome) -> Self {
+    pub(super) fn of(error: &(dyn StdError + 'static), otherwise: AttemptOutcome) -> Self {
         causes(error).find_map(named).unwrap_or_else(|| Self::new(otherwise, innermost(error)))
     }
 
     /// What an error of a TLS handshake means: a connection that goes away in it had no TLS.
     pub(super) fn in_handshake(error: &(dyn StdError + 'static)) -> Self {
-        let failure = Self::of(error, Outcome::Tls);
+        let failure = Self::of(error, AttemptOutcome::Tls);
         match failure.outcome {
-            Outcome::Reset => {
-                Self::new(Outcome::Tls, "the connection was closed while TLS was agreed on")
+            AttemptOutcome::Reset => {
+                Self::new(AttemptOutcome::Tls, "the connection was closed while TLS was agreed on")
             }
             _ => failure,
         }
@@ -71,22 +74,24 @@ impl Failure {
 }
 
 /// What one error means, where it has a name.
-fn named(error: &(dyn StdError + 'static)) -> Option<Failure> {
-    if let Some(failure) = error.downcast_ref::<Failure>() {
+fn named(error: &(dyn StdError + 'static)) -> Option<AttemptFailure> {
+    if let Some(failure) = error.downcast_ref::<AttemptFailure>() {
         return Some(failure.clone());
     }
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
-        return Some(Failure::new(Outcome::Tls, error.to_string()));
+        return Some(AttemptFailure::new(AttemptOutcome::Tls, error.to_string()));
     }
     let failure = match error.downcast_ref::<io::Error>()?.kind() {
-        ErrorKind::ConnectionRefused => Failure::new(Outcome::Refused, "nothing listens there"),
+        ErrorKind::ConnectionRefused => {
+            AttemptFailure::new(AttemptOutcome::Refused, "nothing listens there")
+        }
         ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe
         | ErrorKind::NotConnected
-        | ErrorKind::UnexpectedEof => Failure::closed(),
+        | ErrorKind::UnexpectedEof => AttemptFailure::closed(),
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-            Failure::new(Outcome::Unreachable, error.to_string())
+            AttemptFailure::new(AttemptOutcome::Unreachable, error.to_string())
         }
         _ => return None,
     };

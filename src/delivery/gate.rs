@@ -13,13 +13,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Delivery;
-use super::engine::{Engine, Job, Key, Lane, Stage};
-use crate::policy::Parks;
-use crate::record::{GateState, What};
+use super::engine::{DeliveryKey, DeliveryStage, Engine, PendingDelivery, QueueId};
+use crate::policy::Blocks;
+use crate::record::{GateState, RecordKind};
 
 /// What a gate is the gate of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Scope {
+pub(super) enum GateScope {
     /// Everything.
     Account,
     /// The endpoint of this number.
@@ -31,17 +31,17 @@ pub(super) enum Scope {
 pub(super) struct Gate {
     state: GateState,
     /// The delivery that is tried: everything else waits for it.
-    pub(super) current: Option<Key>,
+    pub(super) current: Option<DeliveryKey>,
     /// The last delivery that goes out through the gate; what comes later is of another round.
-    mark: Key,
+    last_seq: DeliveryKey,
     /// The lanes that go out through the gate; others pass.
-    lanes: BTreeSet<Lane>,
+    queues: BTreeSet<QueueId>,
     hold: Option<SignedDuration>,
     /// The delivery that closed it.
     about: Arc<Delivery>,
 }
 
-impl fmt::Display for Scope {
+impl fmt::Display for GateScope {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Account => formatter.write_str("account"),
@@ -50,17 +50,17 @@ impl fmt::Display for Scope {
     }
 }
 
-impl Scope {
+impl GateScope {
     /// What a failure of this delivery closes.
-    pub(super) fn of(job: &Job) -> Option<Self> {
-        match job.delivery.policy.parks {
-            Parks::Nothing | Parks::Conversation => None,
-            Parks::Endpoint => Some(Self::Endpoint(job.delivery.endpoint.number)),
-            Parks::Account => Some(Self::Account),
+    pub(super) fn of(job: &PendingDelivery) -> Option<Self> {
+        match job.delivery.policy.blocks {
+            Blocks::Nothing | Blocks::Conversation => None,
+            Blocks::Endpoint => Some(Self::Endpoint(job.delivery.endpoint.number)),
+            Blocks::Account => Some(Self::Account),
         }
     }
 
-    fn holds(self, lane: Lane) -> bool {
+    fn holds(self, lane: QueueId) -> bool {
         self == Self::Account || self == Self::Endpoint(lane.0)
     }
 }
@@ -79,22 +79,22 @@ impl Gate {
 
 impl Engine {
     /// The gate that holds a lane up.
-    pub(super) fn closed_gate(&self, lane: Lane) -> Option<&Gate> {
+    pub(super) fn closed_gate(&self, lane: QueueId) -> Option<&Gate> {
         let mut gates = self.gates.iter().filter(|(scope, _)| scope.holds(lane));
-        gates.find(|(_, gate)| gate.has_failed() || gate.lanes.contains(&lane)).map(|(_, g)| g)
+        gates.find(|(_, gate)| gate.has_failed() || gate.queues.contains(&lane)).map(|(_, g)| g)
     }
 
     /// A delivery has failed: closes the gate that its policy wants closed.
-    pub(super) fn close_gate(&mut self, key: Key) {
+    pub(super) fn close_gate(&mut self, key: DeliveryKey) {
         let Some(job) = self.jobs.get(&key) else { return };
-        let Some(scope) = Scope::of(job) else { return };
+        let Some(scope) = GateScope::of(job) else { return };
         let about = Arc::clone(&job.delivery);
         let was_failed = self.gates.get(&scope).is_some_and(Gate::has_failed);
         let gate = Gate {
             state: GateState::Failed,
             current: Some(key),
-            mark: 0,
-            lanes: BTreeSet::new(),
+            last_seq: 0,
+            queues: BTreeSet::new(),
             hold: about.policy.hold,
             about: Arc::clone(&about),
         };
@@ -102,26 +102,26 @@ impl Engine {
         if was_failed {
             return;
         }
-        let ready = self.jobs.iter().filter(|(_, job)| job.stage == Stage::Ready);
-        let ready: Vec<Key> =
-            ready.filter(|(_, job)| scope.holds(job.lane())).map(|(key, _)| *key).collect();
+        let ready = self.jobs.iter().filter(|(_, job)| job.stage == DeliveryStage::Ready);
+        let ready: Vec<DeliveryKey> =
+            ready.filter(|(_, job)| scope.holds(job.queue())).map(|(key, _)| *key).collect();
         for key in ready {
-            self.set_stage(key, Stage::Queued);
+            self.set_stage(key, DeliveryStage::Queued);
         }
         let state = GateState::Failed;
-        self.tell(&about, What::GateChanged { gate: scope.to_string(), state });
+        self.record(&about, RecordKind::GateChanged { gate: scope.to_string(), state });
     }
 
     /// A delivery has settled: the gate that waited for it goes on.
-    pub(super) fn settled_behind_gates(&mut self, lane: Lane, key: Key, accepted: bool) {
+    pub(super) fn settled_behind_gates(&mut self, lane: QueueId, key: DeliveryKey, accepted: bool) {
         let first = self.first(lane);
-        let holding = |scope: &&Scope| scope.holds(lane);
-        let scopes: Vec<Scope> = self.gates.keys().filter(holding).copied().collect();
+        let holding = |scope: &&GateScope| scope.holds(lane);
+        let scopes: Vec<GateScope> = self.gates.keys().filter(holding).copied().collect();
         for scope in scopes {
             let Some(gate) = self.gates.get_mut(&scope) else { continue };
-            let has_drained = first.is_none_or(|first| first > gate.mark);
+            let has_drained = first.is_none_or(|first| first > gate.last_seq);
             if gate.state == GateState::Recovered && has_drained {
-                gate.lanes.remove(&lane);
+                gate.queues.remove(&lane);
             }
             if gate.current == Some(key) {
                 gate.current = None;
@@ -135,7 +135,7 @@ impl Engine {
     /// Lets what is next go through each gate that waits for nothing. Gives whether one moved.
     pub(super) fn open_gates(&mut self, now: Timestamp) -> bool {
         let idle = self.gates.iter().filter(|(_, gate)| gate.current.is_none());
-        let scopes: Vec<Scope> = idle.map(|(scope, _)| *scope).collect();
+        let scopes: Vec<GateScope> = idle.map(|(scope, _)| *scope).collect();
         for scope in &scopes {
             self.open_gate(now, *scope);
         }
@@ -143,12 +143,12 @@ impl Engine {
     }
 
     /// Lets the next delivery through, or goes on to the next state where there is none.
-    fn open_gate(&mut self, now: Timestamp, scope: Scope) {
+    fn open_gate(&mut self, now: Timestamp, scope: GateScope) {
         let Some(gate) = self.gates.get(&scope) else { return };
-        let goes_through = |key: Key, job: &Job| {
-            let lane = job.lane();
+        let goes_through = |key: DeliveryKey, job: &PendingDelivery| {
+            let lane = job.queue();
             scope.holds(lane)
-                && (gate.has_failed() || (key <= gate.mark && gate.lanes.contains(&lane)))
+                && (gate.has_failed() || (key <= gate.last_seq && gate.queues.contains(&lane)))
         };
         let mut waiting = self.jobs.iter().filter(|(key, job)| goes_through(**key, job));
         let next = waiting.next().map(|(key, job)| (*key, job.stage));
@@ -162,30 +162,30 @@ impl Engine {
         if let Some(gate) = self.gates.get_mut(&scope) {
             gate.current = Some(key);
         }
-        if stage == Stage::Queued {
+        if stage == DeliveryStage::Queued {
             self.ready(now, key);
         }
     }
 
     /// Brings a gate into another state. In transition, what is stored goes out; recovered, what
     /// was appended to it meanwhile; up, everything passes.
-    fn enter(&mut self, scope: Scope, state: GateState) {
+    fn enter(&mut self, scope: GateScope, state: GateState) {
         let Some(mut gate) = self.gates.remove(&scope) else { return };
-        let held = |lane: &Lane| {
-            scope.holds(*lane) && (state != GateState::Recovered || gate.lanes.contains(lane))
+        let held = |lane: &QueueId| {
+            scope.holds(*lane) && (state != GateState::Recovered || gate.queues.contains(lane))
         };
-        let lanes: BTreeSet<Lane> = self.lanes().filter(held).collect();
+        let lanes: BTreeSet<QueueId> = self.queue_ids().filter(held).collect();
         let about = Arc::clone(&gate.about);
-        let what = What::GateChanged { gate: scope.to_string(), state };
-        self.tell(&about, what);
+        let what = RecordKind::GateChanged { gate: scope.to_string(), state };
+        self.record(&about, what);
         if state == GateState::Up {
-            self.stirred.extend(lanes);
+            self.dirty.extend(lanes);
             return;
         }
-        (gate.state, gate.mark, gate.lanes) = (state, self.last, lanes);
+        (gate.state, gate.last_seq, gate.queues) = (state, self.last, lanes);
         self.gates.insert(scope, gate);
         // Conversations of which nothing is stored pass from now on.
-        let lanes: Vec<Lane> = self.lanes().filter(|lane| scope.holds(*lane)).collect();
-        self.stirred.extend(lanes);
+        let lanes: Vec<QueueId> = self.queue_ids().filter(|lane| scope.holds(*lane)).collect();
+        self.dirty.extend(lanes);
     }
 }

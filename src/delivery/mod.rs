@@ -4,28 +4,30 @@
 //! driver runs it on tokio over a [`Transport`]. Neither knows a vendor or a report: they see a
 //! payload, something that dresses requests, a policy, an endpoint.
 
-mod answer;
-mod dial;
+mod concurrency;
+mod connector;
 mod driver;
 mod engine;
 mod failure;
 mod gate;
-mod http;
-mod net;
+mod http1;
+mod network;
 mod redirect;
-mod slots;
+mod reqwest_transport;
+mod response;
 mod throttle;
-mod time;
 mod transport;
-mod wire;
+mod virtual_clock;
 
-pub use dial::{Dial, Look};
-pub use driver::{Course, Handle, UNKEPT, drive};
-pub use engine::{Address, Command, Engine, Input, Key, Sent, Timer};
-pub use failure::Failure;
-pub use net::Net;
-pub use time::Pace;
+pub use connector::{Connector, Resolver};
+pub use driver::{DriverConfig, DriverHandle, NOT_COMMITTED, drive};
+pub use engine::{
+    DeliveryKey, Engine, EngineCommand, EngineInput, EngineTimer, RedirectTarget, SentAttempt,
+};
+pub use failure::AttemptFailure;
+pub use network::NetworkTransport;
 pub use transport::{Request, Transport, WireFault};
+pub use virtual_clock::ClockMode;
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,7 +39,7 @@ use crate::fault::Faults;
 use crate::policy::Policy;
 
 /// The headers of a request with this body, for the attempt of this number.
-pub type Dress = Arc<dyn Fn(&str, u32) -> Vec<(String, String)> + Send + Sync>;
+pub type RequestSigner = Arc<dyn Fn(&str, u32) -> Vec<(String, String)> + Send + Sync>;
 
 /// A receiver, as delivery sees it.
 #[derive(Clone)]
@@ -49,14 +51,14 @@ pub struct Endpoint {
     /// Its host and port: attempts to one host share slots.
     pub host: Arc<str>,
     /// What dresses requests to it.
-    pub dress: Dress,
+    pub signer: RequestSigner,
 }
 
 impl Endpoint {
     /// The endpoint of this number at this address.
-    pub fn new(number: u32, url: Url, dress: Dress) -> Self {
+    pub fn new(number: u32, url: Url, dress: RequestSigner) -> Self {
         let host = &url[Position::BeforeHost..Position::AfterPort];
-        Self { number, host: host.into(), url, dress }
+        Self { number, host: host.into(), url, signer: dress }
     }
 }
 
@@ -67,7 +69,7 @@ impl fmt::Debug for Endpoint {
 }
 
 /// The number of a conversation: its deliveries to an endpoint wait for one another.
-pub type Conversation = u32;
+pub type ConversationNumber = u32;
 
 /// One payload for one endpoint.
 #[derive(Clone, Debug)]
@@ -75,7 +77,7 @@ pub struct Delivery {
     /// Its id, which survives retries.
     pub id: String,
     /// The conversation, in whose order it stands.
-    pub conversation: Conversation,
+    pub conversation: ConversationNumber,
     /// The number of the script's step.
     pub step: usize,
     /// The vendor's name for the event.

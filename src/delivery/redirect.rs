@@ -6,14 +6,14 @@
 use url::Url;
 
 use super::Delivery;
-use crate::record::{Met, Method};
+use crate::record::{AttemptResult, Method};
 
 /// Where an attempt goes on, where its answer is a redirect that the vendor follows.
 pub(super) fn follow(
     delivery: &Delivery,
     hops: u32,
     from: Option<&(Method, Url)>,
-    met: &Met,
+    met: &AttemptResult,
 ) -> Option<(Method, Url)> {
     let status = met.final_status().filter(|_| hops < delivery.policy.redirects)?;
     let endpoint = (Method::Post, delivery.endpoint.url.clone());

@@ -6,10 +6,10 @@ use std::time::Duration;
 use reqwest::header::{HeaderName, HeaderValue};
 use url::Url;
 
-use super::failure::Failure;
+use super::failure::AttemptFailure;
 use crate::base::limits::MAX_HEADER;
-use crate::fault::{Amount, Faults, Group, Kind};
-use crate::record::{Met, Method, Outcome};
+use crate::fault::{FaultAmount, FaultGroup, FaultKind, Faults};
+use crate::record::{AttemptOutcome, AttemptResult, Method};
 
 /// One request, ready to go out.
 #[derive(Clone, Debug)]
@@ -52,14 +52,14 @@ pub enum WireFault {
 impl WireFault {
     /// What faults do to how a request is written, if anything.
     pub(super) fn of(faults: &Faults) -> Option<Self> {
-        let fault = faults.of(Group::Wire)?;
+        let fault = faults.of(FaultGroup::Wire)?;
         Some(match fault.kind {
-            Kind::BodyCut => Self::BodyCut,
-            Kind::Length if fault.amount == Amount::More(true) => Self::LengthLonger,
-            Kind::Length => Self::LengthShorter,
-            Kind::SlowBody => Self::SlowBody,
-            Kind::Reset => Self::ResetInBody,
-            Kind::Chunked => Self::Chunked,
+            FaultKind::BodyCut => Self::BodyCut,
+            FaultKind::Length if fault.amount == FaultAmount::More(true) => Self::LengthLonger,
+            FaultKind::Length => Self::LengthShorter,
+            FaultKind::SlowBody => Self::SlowBody,
+            FaultKind::Reset => Self::ResetInBody,
+            FaultKind::Chunked => Self::Chunked,
             _ => return None,
         })
     }
@@ -67,10 +67,14 @@ impl WireFault {
 
 impl Request {
     /// The headers, each of which a request can hold.
-    pub(super) fn checked_headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
+    pub(super) fn checked_headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, AttemptFailure> {
         let checked = |(name, value): &(String, String)| {
-            let wrong =
-                |what| Failure::new(Outcome::Unsendable, format!("the header `{name}` {what}"));
+            let wrong = |what| {
+                AttemptFailure::new(
+                    AttemptOutcome::Unsendable,
+                    format!("the header `{name}` {what}"),
+                )
+            };
             if value.len() > MAX_HEADER {
                 return Err(wrong("is longer than 8 KiB"));
             }
@@ -89,5 +93,5 @@ impl Request {
 /// request sent again. It never fails; what it meets is what it gives.
 pub trait Transport: Send + Sync + 'static {
     /// Sends a request, and gives what it met.
-    fn send(&self, request: Request) -> impl Future<Output = Met> + Send;
+    fn send(&self, request: Request) -> impl Future<Output = AttemptResult> + Send;
 }

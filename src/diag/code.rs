@@ -8,7 +8,7 @@ pub struct Code(u16);
 
 /// What a code means, and an example of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Explained {
+pub struct CodeExplanation {
     /// The code.
     pub code: Code,
     /// What it means and what to do about it.
@@ -33,7 +33,7 @@ impl Code {
     }
 
     /// What the code means.
-    pub fn explained(self) -> Option<&'static Explained> {
+    pub fn explained(self) -> Option<&'static CodeExplanation> {
         CODES.iter().find(|explained| explained.code == self)
     }
 }
@@ -42,8 +42,8 @@ macro_rules! codes {
     ($($name:ident = $number:literal: $about:literal, $wrong:literal => $right:literal;)*) => {
         $(#[doc = $about] pub const $name: Code = Code($number);)*
         /// Every code with its explanation, in order.
-        pub const CODES: &[Explained] = &[
-            $(Explained { code: $name, about: $about, wrong: $wrong, right: $right }),*
+        pub const CODES: &[CodeExplanation] = &[
+            $(CodeExplanation { code: $name, about: $about, wrong: $wrong, right: $right }),*
         ];
     };
 }

@@ -9,17 +9,17 @@ use std::ops::Deref;
 use jiff::SignedDuration;
 use serde_json::{Map, Value as Json, json};
 
-use crate::base::duration::{self, Span};
+use crate::base::duration::{self, DurationRange};
 use crate::base::text::nearest;
 use crate::diag::code;
-use crate::diag::node::{Content, Key, Node, Table};
+use crate::diag::node::{Key, NodeContent, SyntaxNode, Table};
 use crate::diag::problem::{Problem, Problems};
-use crate::diag::source::Place;
+use crate::diag::source::SourceSpan;
 
 /// Something that can be read from a file.
 pub trait Form: Sized {
     /// Reads it; nothing where it is not there as it should be, and then the problems say why.
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self>;
+    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self>;
 
     /// What it is where its key is left out; nothing for a key that must be there.
     fn absent() -> Option<Self> {
@@ -32,14 +32,14 @@ pub trait Form: Sized {
 
 /// A value with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct At<T> {
+pub struct Spanned<T> {
     /// The value.
     pub value: T,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceSpan,
 }
 
-impl<T> Deref for At<T> {
+impl<T> Deref for Spanned<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -50,20 +50,20 @@ impl<T> Deref for At<T> {
 /// A value without parts.
 pub trait Scalar: Sized {
     /// Reads it from a node.
-    fn scan(node: &Node) -> Result<Self, Problem>;
+    fn scan(node: &SyntaxNode) -> Result<Self, Problem>;
 
     /// Its JSON Schema.
     fn schema() -> Json;
 
     /// What was most likely meant by one that could not be read: it takes its place, so that the
     /// rest of the file is checked as well.
-    fn meant(_node: &Node) -> Option<Self> {
+    fn meant(_node: &SyntaxNode) -> Option<Self> {
         None
     }
 }
 
-impl<T: Scalar> Form for At<T> {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+impl<T: Scalar> Form for Spanned<T> {
+    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
         let value = problems.note(T::scan(node)).or_else(|| T::meant(node))?;
         Some(Self { value, place: node.place.clone() })
     }
@@ -74,13 +74,13 @@ impl<T: Scalar> Form for At<T> {
 }
 
 impl Scalar for String {
-    fn scan(node: &Node) -> Result<Self, Problem> {
+    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
         if let Some(text) = node.as_text() {
             return Ok(text.to_owned());
         }
         let problem = wrong_type(node, "a text");
         Err(match node.content {
-            Content::Bool(_) | Content::Int(_) | Content::Number(_) => {
+            NodeContent::Bool(_) | NodeContent::Int(_) | NodeContent::Number(_) => {
                 problem.help(format!("in quotes it is a text: `\"{}\"`", node.place.text()))
             }
             _ => problem,
@@ -91,17 +91,19 @@ impl Scalar for String {
         json!({"type": "string"})
     }
 
-    fn meant(node: &Node) -> Option<Self> {
-        let is_plain =
-            matches!(node.content, Content::Bool(_) | Content::Int(_) | Content::Number(_));
+    fn meant(node: &SyntaxNode) -> Option<Self> {
+        let is_plain = matches!(
+            node.content,
+            NodeContent::Bool(_) | NodeContent::Int(_) | NodeContent::Number(_)
+        );
         is_plain.then(|| node.place.text().to_owned())
     }
 }
 
 impl Scalar for bool {
-    fn scan(node: &Node) -> Result<Self, Problem> {
+    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
         match node.content {
-            Content::Bool(flag) => Ok(flag),
+            NodeContent::Bool(flag) => Ok(flag),
             _ => Err(wrong_type(node, "true or false")),
         }
     }
@@ -110,15 +112,15 @@ impl Scalar for bool {
         json!({"type": "boolean"})
     }
 
-    fn meant(_: &Node) -> Option<Self> {
+    fn meant(_: &SyntaxNode) -> Option<Self> {
         Some(false)
     }
 }
 
 impl Scalar for i64 {
-    fn scan(node: &Node) -> Result<Self, Problem> {
+    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
         match node.content {
-            Content::Int(int) => Ok(int),
+            NodeContent::Int(int) => Ok(int),
             _ => Err(wrong_type(node, "an integer")),
         }
     }
@@ -130,10 +132,10 @@ impl Scalar for i64 {
 
 /// A non-negative integer, such as a seed.
 impl Scalar for u64 {
-    fn scan(node: &Node) -> Result<Self, Problem> {
+    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
         match node.content {
-            Content::Int(int) if int >= 0 => Ok(int.unsigned_abs()),
-            Content::Int(int) => {
+            NodeContent::Int(int) if int >= 0 => Ok(int.unsigned_abs()),
+            NodeContent::Int(int) => {
                 let message = format!("expected an integer from 0 up, found {int}");
                 Err(Problem::at(&node.place, code::WRONG_TYPE, message))
             }
@@ -146,22 +148,22 @@ impl Scalar for u64 {
     }
 }
 
-impl Scalar for Span {
-    fn scan(node: &Node) -> Result<Self, Problem> {
-        duration_from(node, Span::parse)
+impl Scalar for DurationRange {
+    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
+        duration_from(node, DurationRange::parse)
     }
 
     fn schema() -> Json {
         json!({"type": "string", "pattern": r"^\s*\d.*(\.\.\s*\d.*)?$", "examples": ["250ms", "1s..3s"]})
     }
 
-    fn meant(_: &Node) -> Option<Self> {
-        Span::parse("1s").ok()
+    fn meant(_: &SyntaxNode) -> Option<Self> {
+        DurationRange::parse("1s").ok()
     }
 }
 
 impl Scalar for SignedDuration {
-    fn scan(node: &Node) -> Result<Self, Problem> {
+    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
         duration_from(node, duration::parse)
     }
 
@@ -169,12 +171,12 @@ impl Scalar for SignedDuration {
         json!({"type": "string", "pattern": r"^\s*\d", "examples": ["250ms", "2s", "1m 30s"]})
     }
 
-    fn meant(_: &Node) -> Option<Self> {
+    fn meant(_: &SyntaxNode) -> Option<Self> {
         Some(Self::from_secs(1))
     }
 }
 
-fn duration_from<T>(node: &Node, parse: fn(&str) -> Result<T, String>) -> Result<T, Problem> {
+fn duration_from<T>(node: &SyntaxNode, parse: fn(&str) -> Result<T, String>) -> Result<T, Problem> {
     let problem = |message| Problem::at(&node.place, code::WRONG_DURATION, message);
     let Some(text) = node.as_text() else {
         let problem = problem(format!("expected a duration, found {}", node.kind()));
@@ -183,8 +185,8 @@ fn duration_from<T>(node: &Node, parse: fn(&str) -> Result<T, String>) -> Result
     parse(text).map_err(problem)
 }
 
-impl Form for Node {
-    fn read(node: &Node, _: &mut Problems) -> Option<Self> {
+impl Form for SyntaxNode {
+    fn read(node: &SyntaxNode, _: &mut Problems) -> Option<Self> {
         Some(node.clone())
     }
 
@@ -194,7 +196,7 @@ impl Form for Node {
 }
 
 impl<T: Form> Form for Option<T> {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
         T::read(node, problems).map(Some)
     }
 
@@ -208,11 +210,11 @@ impl<T: Form> Form for Option<T> {
 }
 
 impl<T: Form> Form for Vec<T> {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let Content::List(items) = &node.content else {
+    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
+        let NodeContent::List(items) = &node.content else {
             let problem = wrong_type(node, "a list");
             problems.push(match node.content {
-                Content::Table(_) => {
+                NodeContent::Table(_) => {
                     problem.help("each of them stands under `[[…]]`, in two brackets")
                 }
                 _ => problem.help(format!("a list of one is `[{}]`", node.place.text())),
@@ -245,8 +247,8 @@ impl<T> Deref for NonEmpty<T> {
 }
 
 impl<T: Form> Form for NonEmpty<T> {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        if matches!(&node.content, Content::List(items) if items.is_empty()) {
+    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
+        if matches!(&node.content, NodeContent::List(items) if items.is_empty()) {
             let problem = Problem::at(&node.place, code::EMPTY, "the list is empty");
             problems.push(problem.help("name at least one"));
             return None;
@@ -272,9 +274,9 @@ impl<T> Deref for OneOrMore<T> {
 }
 
 impl<T: Form> Form for OneOrMore<T> {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
         match node.content {
-            Content::List(_) => NonEmpty::read(node, problems).map(|list| Self(list.0)),
+            NodeContent::List(_) => NonEmpty::read(node, problems).map(|list| Self(list.0)),
             _ => T::read(node, problems).map(|one| Self(vec![one])),
         }
     }
@@ -287,9 +289,9 @@ impl<T: Form> Form for OneOrMore<T> {
 /// Entries under names of the author's choice, in the order of the file. An entry that could not
 /// be read keeps its name, so that what refers to it is not reported as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named<T>(pub Vec<(Key, Option<T>)>);
+pub struct TableOf<T>(pub Vec<(Key, Option<T>)>);
 
-impl<T> Named<T> {
+impl<T> TableOf<T> {
     /// The entries that could be read.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &T)> {
         self.0.iter().filter_map(|(key, entry)| entry.as_ref().map(|entry| (key, entry)))
@@ -311,9 +313,9 @@ impl<T> Named<T> {
     }
 }
 
-impl Named<Node> {
+impl TableOf<SyntaxNode> {
     /// The entries as those of a table.
-    pub fn entries(&self) -> Vec<(Key, Node)> {
+    pub fn entries(&self) -> Vec<(Key, SyntaxNode)> {
         self.iter().map(|(key, node)| (key.clone(), node.clone())).collect()
     }
 
@@ -323,22 +325,22 @@ impl Named<Node> {
     }
 }
 
-impl<T> Default for Named<T> {
+impl<T> Default for TableOf<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<T: Form> Form for Named<T> {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+impl<T: Form> Form for TableOf<T> {
+    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
         let Some(table) = node.as_table() else {
             problems.push(wrong_type(node, "a table").help(match node.content {
-                Content::List(_) => "each of them stands under a name of its own: `[….NAME]`",
+                NodeContent::List(_) => "each of them stands under a name of its own: `[….NAME]`",
                 _ => "a table is `{ name = value }`",
             }));
             return None;
         };
-        let read = |(key, node): &(Key, Node)| (key.clone(), T::read(node, problems));
+        let read = |(key, node): &(Key, SyntaxNode)| (key.clone(), T::read(node, problems));
         Some(Self(table.0.iter().map(read).collect()))
     }
 
@@ -352,26 +354,26 @@ impl<T: Form> Form for Named<T> {
 }
 
 /// A problem about a value of the wrong type.
-pub fn wrong_type(node: &Node, expected: &str) -> Problem {
+pub fn wrong_type(node: &SyntaxNode, expected: &str) -> Problem {
     let message = format!("expected {expected}, found {}", node.kind());
     Problem::at(&node.place, code::WRONG_TYPE, message)
 }
 
 /// Reads the keys of one table.
-pub struct Fields<'a> {
+pub struct TableReader<'a> {
     table: &'a Table,
-    place: &'a Place,
+    place: &'a SourceSpan,
     problems: &'a mut Problems,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> TableReader<'a> {
     /// The fields of a node, where it is a table.
-    pub fn of(node: &'a Node, problems: &'a mut Problems) -> Option<Self> {
+    pub fn of(node: &'a SyntaxNode, problems: &'a mut Problems) -> Option<Self> {
         match &node.content {
-            Content::Table(table) => Some(Self { table, place: &node.place, problems }),
+            NodeContent::Table(table) => Some(Self { table, place: &node.place, problems }),
             _ => {
                 problems.push(wrong_type(node, "a table").help(match node.content {
-                    Content::List(_) => "there is only one of it here",
+                    NodeContent::List(_) => "there is only one of it here",
                     _ => "a table is `{ key = value }`",
                 }));
                 None
@@ -399,7 +401,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The entries under other keys than these.
-    pub fn others(&self, known: &[&str]) -> Vec<(Key, Node)> {
+    pub fn others(&self, known: &[&str]) -> Vec<(Key, SyntaxNode)> {
         let is_other = |key: &Key| !known.contains(&key.name.as_str());
         self.table.0.iter().filter(|(key, _)| is_other(key)).cloned().collect()
     }
@@ -456,10 +458,10 @@ macro_rules! form {
         #[derive(Clone, Debug, PartialEq, Eq)]
         $vis struct $name {
             /// Where the table stands.
-            $vis place: $crate::diag::Place,
+            $vis place: $crate::diag::SourceSpan,
             $( $(#[doc = $about])* $vis $field: $type, )*
             $( /// All other keys.
-            $vis $rest: Vec<($crate::diag::Key, $crate::diag::Node)>, )?
+            $vis $rest: Vec<($crate::diag::Key, $crate::diag::SyntaxNode)>, )?
         }
 
         impl $name {
@@ -469,8 +471,8 @@ macro_rules! form {
         }
 
         impl $crate::diag::Form for $name {
-            fn read(node: &$crate::diag::Node, problems: &mut $crate::diag::Problems) -> Option<Self> {
-                let mut fields = $crate::diag::form::Fields::of(node, problems)?;
+            fn read(node: &$crate::diag::SyntaxNode, problems: &mut $crate::diag::Problems) -> Option<Self> {
+                let mut fields = $crate::diag::form::TableReader::of(node, problems)?;
                 $( let $field = fields.take::<$type>($crate::form!(@key $field $($key)?)); )*
                 $crate::form!(@others fields $($rest)?);
                 Some(Self { place: node.place.clone(), $( $field: $field?, )* $($rest)? })
@@ -516,11 +518,11 @@ mod tests {
         /// A sample.
         struct Sample {
             /// How it is called.
-            name: At<String>,
+            name: Spanned<String>,
             /// When.
-            when ("for"): Option<At<Span>>,
+            when ("for"): Option<Spanned<DurationRange>>,
             /// Which.
-            colours: Vec<At<Colour>>,
+            colours: Vec<Spanned<Colour>>,
         }
     }
 

@@ -8,9 +8,9 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use crate::base::limits::MAX_KEYS;
 use crate::diag::code;
-use crate::diag::node::{Content, Key, Node, Table};
+use crate::diag::node::{Key, NodeContent, SyntaxNode, Table};
 use crate::diag::problem::{Problem, Problems, too_many};
-use crate::diag::source::{Place, Source};
+use crate::diag::source::{Source, SourceSpan};
 
 const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
@@ -26,7 +26,7 @@ const STRICT: ParseOptions = ParseOptions {
 };
 
 /// The file's one value, and what is wrong with it.
-pub fn parse(source: &Arc<Source>) -> (Option<Node>, Problems) {
+pub fn parse(source: &Arc<Source>) -> (Option<SyntaxNode>, Problems) {
     let mut problems = Problems::new();
     let parsed = match parse_to_ast(&source.text, &CollectOptions::default(), &STRICT) {
         Ok(parsed) => parsed.value,
@@ -46,29 +46,29 @@ pub fn parse(source: &Arc<Source>) -> (Option<Node>, Problems) {
         problems.push(problem.help("a template is at least `{}`"));
         return (None, problems);
     };
-    let node = Reader { source, problems: &mut problems }.node(value);
+    let node = JsonReader { source, problems: &mut problems }.node(value);
     (Some(node), problems)
 }
 
-struct Reader<'a> {
+struct JsonReader<'a> {
     source: &'a Arc<Source>,
     problems: &'a mut Problems,
 }
 
-impl Reader<'_> {
-    fn node(&mut self, value: Value<'_>) -> Node {
+impl JsonReader<'_> {
+    fn node(&mut self, value: Value<'_>) -> SyntaxNode {
         let range = value.range();
         let place = self.source.place(range.start..range.end);
         let content = match value {
             Value::StringLit(text) => {
                 self.quoted(&place);
-                Content::Text(text.value.into_owned())
+                NodeContent::Text(text.value.into_owned())
             }
             Value::NumberLit(number) => self.number(number.value, &place),
-            Value::BooleanLit(flag) => Content::Bool(flag.value),
-            Value::NullKeyword(_) => Content::Null,
+            Value::BooleanLit(flag) => NodeContent::Bool(flag.value),
+            Value::NullKeyword(_) => NodeContent::Null,
             Value::Array(items) => {
-                Content::List(items.elements.into_iter().map(|item| self.node(item)).collect())
+                NodeContent::List(items.elements.into_iter().map(|item| self.node(item)).collect())
             }
             Value::Object(object) => {
                 let mut table = Table::default();
@@ -86,10 +86,10 @@ impl Reader<'_> {
                     let value = self.node(property.value);
                     table.0.push((key, value));
                 }
-                Content::Table(table)
+                NodeContent::Table(table)
             }
         };
-        Node { place, content }
+        SyntaxNode { place, content }
     }
 
     fn key(&mut self, name: ObjectPropName<'_>) -> Key {
@@ -100,7 +100,7 @@ impl Reader<'_> {
     }
 
     /// The parser takes control characters in texts; JSON has none.
-    fn quoted(&mut self, place: &Place) {
+    fn quoted(&mut self, place: &SourceSpan) {
         if let Some(found) = place.text().chars().find(char::is_ascii_control) {
             let message = "a control character stands in a text";
             let problem = Problem::at(place, code::JSON_SYNTAX, message);
@@ -109,16 +109,16 @@ impl Reader<'_> {
     }
 
     /// An integer where it is spelled like one; every other number keeps its spelling.
-    fn number(&mut self, spelling: &str, place: &Place) -> Content {
+    fn number(&mut self, spelling: &str, place: &SourceSpan) -> NodeContent {
         match spelling.parse::<i64>() {
-            Ok(int) if int.to_string() == spelling => Content::Int(int),
+            Ok(int) if int.to_string() == spelling => NodeContent::Int(int),
             _ if serde_json::from_str::<serde_json::Number>(spelling).is_ok() => {
-                Content::Number(spelling.into())
+                NodeContent::Number(spelling.into())
             }
             _ => {
                 let message = format!("`{spelling}` is not a number that JSON can hold");
                 self.problems.push(Problem::at(place, code::JSON_SYNTAX, message));
-                Content::Int(0)
+                NodeContent::Int(0)
             }
         }
     }

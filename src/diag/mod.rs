@@ -11,11 +11,11 @@ pub mod node;
 pub mod problem;
 pub mod render;
 pub mod source;
+pub mod string_enum;
 pub mod toml;
-pub mod words;
 
 pub use code::Code;
-pub use form::{At, Form, Named, NonEmpty, OneOrMore, Scalar};
-pub use node::{Content, Key, Node, Table};
+pub use form::{Form, NonEmpty, OneOrMore, Scalar, Spanned, TableOf};
+pub use node::{Key, NodeContent, SyntaxNode, Table};
 pub use problem::{Problem, Problems};
-pub use source::{Place, Source};
+pub use source::{Source, SourceSpan};

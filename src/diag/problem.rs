@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::base::text::{nearest, one_of};
 use crate::diag::code::{self, Code};
-use crate::diag::source::Place;
+use crate::diag::source::SourceSpan;
 
 /// Something wrong with a file: what, where, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,16 +14,16 @@ pub struct Problem {
     /// What was found and what was expected: lower case, no full stop.
     pub message: String,
     /// Where; absent for what concerns the whole run.
-    pub place: Option<Place>,
+    pub place: Option<SourceSpan>,
     /// Another place that has to do with it, and what stands under its marked characters.
-    pub also: Option<(Place, String)>,
+    pub also: Option<(SourceSpan, String)>,
     /// What to do.
     pub help: Option<String>,
 }
 
 impl Problem {
     /// A problem at a place.
-    pub fn at(place: &Place, code: Code, message: impl Into<String>) -> Self {
+    pub fn at(place: &SourceSpan, code: Code, message: impl Into<String>) -> Self {
         Self { place: Some(place.clone()), ..Self::anywhere(code, message) }
     }
 
@@ -41,7 +41,7 @@ impl Problem {
 
     /// Adds another place.
     #[must_use]
-    pub fn also(mut self, place: &Place, label: impl Into<String>) -> Self {
+    pub fn also(mut self, place: &SourceSpan, label: impl Into<String>) -> Self {
         self.also = Some((place.clone(), label.into()));
         self
     }
@@ -69,7 +69,7 @@ impl Problem {
 }
 
 /// The problem with more than so many of something.
-pub(super) fn too_many(place: &Place, limit: usize, what: &str) -> Problem {
+pub(super) fn too_many(place: &SourceSpan, limit: usize, what: &str) -> Problem {
     let problem = Problem::at(place, code::TOO_MANY, format!("more than {limit} {what}"));
     problem.help("what comes behind them was not read")
 }
@@ -101,7 +101,7 @@ impl Problems {
 
     /// The same, where those without a place of their own get this one.
     #[must_use]
-    pub fn placed(mut self, place: &Place) -> Self {
+    pub fn placed(mut self, place: &SourceSpan) -> Self {
         for problem in &mut self.0 {
             problem.place.get_or_insert_with(|| place.clone());
         }

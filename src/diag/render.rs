@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use crate::base::limits::{MAX_DRAWN, MAX_LINE, MAX_MESSAGE};
 use crate::base::text::{count, escape, excerpt, is_hidden, mask};
 use crate::diag::problem::{Problem, Problems};
-use crate::diag::source::Place;
+use crate::diag::source::SourceSpan;
 
 /// All problems as text with colours; a stream that wants none strips them.
 pub fn render(problems: Problems) -> String {
@@ -79,7 +79,7 @@ fn seen(line: &str) -> String {
 }
 
 /// The line of a place; a place of several lines is shown by its first.
-fn line_of<'a>(place: &'a Place, kind: AnnotationKind, label: &'a str) -> Excerpt<'a> {
+fn line_of<'a>(place: &'a SourceSpan, kind: AnnotationKind, label: &'a str) -> Excerpt<'a> {
     let text = place.source.text.as_str();
     let start = place.span.start.min(text.len());
     let from = text[..start].rfind('\n').map_or(0, |at| at + 1);

@@ -70,8 +70,8 @@ impl Source {
     }
 
     /// The place of these bytes of the text.
-    pub fn place(self: &Arc<Self>, span: Range<usize>) -> Place {
-        Place { source: Arc::clone(self), span }
+    pub fn place(self: &Arc<Self>, span: Range<usize>) -> SourceSpan {
+        SourceSpan { source: Arc::clone(self), span }
     }
 }
 
@@ -84,14 +84,14 @@ impl fmt::Debug for Source {
 
 /// A stretch of a source. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceSpan {
     /// The file.
     pub source: Arc<Source>,
     /// The bytes of its text.
     pub span: Range<usize>,
 }
 
-impl Place {
+impl SourceSpan {
     /// The text at this place.
     pub fn text(&self) -> &str {
         self.source.text.get(self.span.clone()).unwrap_or_default()

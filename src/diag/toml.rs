@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::base::limits::{MAX_ENTRIES, MAX_KEYS, MAX_RECOVERED, MAX_TOKENS};
 use crate::base::text::excerpt;
 use crate::diag::code;
-use crate::diag::node::{Content, Key, Node, Table};
+use crate::diag::node::{Key, NodeContent, SyntaxNode, Table};
 use crate::diag::problem::{Problem, Problems, too_many};
 use crate::diag::source::Source;
 
@@ -18,10 +18,10 @@ use crate::diag::source::Source;
 const MAX_ERRORS: usize = 100;
 
 /// The file as one table. Where it is not TOML, as much of it as could be read, and why.
-pub fn parse(source: &Arc<Source>) -> (Node, Problems) {
+pub fn parse(source: &Arc<Source>) -> (SyntaxNode, Problems) {
     if let Some(problem) = too_many_tokens(source) {
-        let content = Content::Table(Table::default());
-        return (Node { place: source.place(0..0), content }, problem.into());
+        let content = NodeContent::Table(Table::default());
+        return (SyntaxNode { place: source.place(0..0), content }, problem.into());
     }
     let (table, errors) = if source.text.len() > MAX_RECOVERED {
         DeTable::parse(&source.text).map_or_else(
@@ -35,7 +35,7 @@ pub fn parse(source: &Arc<Source>) -> (Node, Problems) {
     for (span, message) in causes(&source.text, &errors).into_iter().take(MAX_ERRORS) {
         problems.push(syntax(source, span, message));
     }
-    let mut reader = Reader { source, broken: problems.broke_parsing(), problems };
+    let mut reader = TomlReader { source, broken: problems.broke_parsing(), problems };
     let span = table.span();
     let node = reader.table(span, table.into_inner());
     (node, reader.problems)
@@ -49,15 +49,15 @@ fn too_many_tokens(source: &Arc<Source>) -> Option<Problem> {
     Some(Problem::at(&place, code::TOO_MANY, message).help("tell it in several files"))
 }
 
-type Error<'a> = (Range<usize>, &'a str);
+type SyntaxError<'a> = (Range<usize>, &'a str);
 
 /// The errors that are not the doing of others. A table or a list in place that is not closed
 /// swallows the file to its end; a second header of the same name is told once.
-fn causes<'a>(text: &str, errors: &'a [toml::de::Error]) -> Vec<Error<'a>> {
+fn causes<'a>(text: &str, errors: &'a [toml::de::Error]) -> Vec<SyntaxError<'a>> {
     let first_line = |error: &'a toml::de::Error| error.message().lines().next();
     let message = |error: &'a toml::de::Error| first_line(error).unwrap_or("not TOML");
     let all = errors.iter().map(|error| (error.span().unwrap_or(0..0), message(error)));
-    let mut errors: Vec<Error<'_>> = all.collect();
+    let mut errors: Vec<SyntaxError<'_>> = all.collect();
     errors.sort_by_key(|(span, _)| span.start);
     if let Some(&(_, unclosed)) = errors.iter().find(|(_, message)| SWALLOWING.contains(message))
         && let Some(first) = errors.iter().position(|(span, message)| {
@@ -134,15 +134,15 @@ fn bare_word(text: &str) -> Option<String> {
     }
 }
 
-struct Reader<'a> {
+struct TomlReader<'a> {
     source: &'a Arc<Source>,
     /// Whether there are syntax errors: then values may not be what was meant.
     broken: bool,
     problems: Problems,
 }
 
-impl Reader<'_> {
-    fn node(&mut self, value: Spanned<DeValue<'_>>) -> Node {
+impl TomlReader<'_> {
+    fn node(&mut self, value: Spanned<DeValue<'_>>) -> SyntaxNode {
         let span = value.span();
         match value.into_inner() {
             DeValue::Table(table) => self.table(span, table),
@@ -153,23 +153,23 @@ impl Reader<'_> {
                 }
                 let items = items.into_iter().take(MAX_ENTRIES);
                 let items = items.map(|item| self.node(item)).collect();
-                self.leaf(span, Content::List(items))
+                self.leaf(span, NodeContent::List(items))
             }
-            DeValue::String(text) => self.leaf(span, Content::Text(text.into_owned())),
-            DeValue::Boolean(flag) => self.leaf(span, Content::Bool(flag)),
-            DeValue::Datetime(date) => self.leaf(span, Content::Text(date.to_string())),
+            DeValue::String(text) => self.leaf(span, NodeContent::Text(text.into_owned())),
+            DeValue::Boolean(flag) => self.leaf(span, NodeContent::Bool(flag)),
+            DeValue::Datetime(date) => self.leaf(span, NodeContent::Text(date.to_string())),
             DeValue::Integer(int) => match i64::from_str_radix(int.as_str(), int.radix()) {
-                Ok(int) => self.leaf(span, Content::Int(int)),
+                Ok(int) => self.leaf(span, NodeContent::Int(int)),
                 Err(_) => self.unfit(span, "an integer between -2^63 and 2^63 - 1"),
             },
             DeValue::Float(float) => match json_number(float.as_str()) {
-                Some(number) => self.leaf(span, Content::Number(number)),
+                Some(number) => self.leaf(span, NodeContent::Number(number)),
                 None => self.unfit(span, "a finite number"),
             },
         }
     }
 
-    fn table(&mut self, span: Range<usize>, table: DeTable<'_>) -> Node {
+    fn table(&mut self, span: Range<usize>, table: DeTable<'_>) -> SyntaxNode {
         let mut entries = Vec::with_capacity(table.len().min(MAX_KEYS));
         for (key, value) in table {
             let place = self.source.place(key.span());
@@ -179,20 +179,20 @@ impl Reader<'_> {
             }
             entries.push((Key { name: key.into_inner().into_owned(), place }, self.node(value)));
         }
-        self.leaf(span, Content::Table(Table(entries)))
+        self.leaf(span, NodeContent::Table(Table(entries)))
     }
 
-    fn unfit(&mut self, span: Range<usize>, expected: &str) -> Node {
+    fn unfit(&mut self, span: Range<usize>, expected: &str) -> SyntaxNode {
         if !self.broken {
             let place = self.source.place(span.clone());
             let message = format!("expected {expected}, found `{}`", excerpt(place.text(), 40));
             self.problems.push(Problem::at(&place, code::WRONG_TYPE, message));
         }
-        self.leaf(span, Content::Int(1)) // what most keys can hold, so that nothing else is told
+        self.leaf(span, NodeContent::Int(1)) // what most keys can hold, so that nothing else is told
     }
 
-    fn leaf(&self, span: Range<usize>, content: Content) -> Node {
-        Node { place: self.source.place(span), content }
+    fn leaf(&self, span: Range<usize>, content: NodeContent) -> SyntaxNode {
+        SyntaxNode { place: self.source.place(span), content }
     }
 }
 

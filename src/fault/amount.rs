@@ -2,13 +2,13 @@
 
 use jiff::SignedDuration;
 
-use super::Kind;
+use super::FaultKind;
 use crate::base::duration;
 use crate::base::limits::{MAX_DEEP, MAX_HUGE};
 
 /// How much of a fault is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Amount {
+pub enum FaultAmount {
     /// There is nothing to say.
     Usual,
     /// So long.
@@ -19,25 +19,27 @@ pub enum Amount {
     More(bool),
 }
 
-impl Amount {
+impl FaultAmount {
     /// The amount of a fault; the error says what is wrong with it.
-    pub(super) fn parse(kind: Kind, text: Option<&str>) -> Result<Self, String> {
+    pub(super) fn parse(kind: FaultKind, text: Option<&str>) -> Result<Self, String> {
         let Some(text) = text else { return Ok(Self::Usual) };
         let whole = |low: usize, high: usize| match text.parse() {
             Ok(number) if (low..=high).contains(&number) => Ok(Self::Number(number)),
             _ => Err(format!("`{kind}` takes a number from {low} to {high}, not `{text}`")),
         };
         match kind {
-            Kind::Duplicate | Kind::Delay | Kind::Slow => duration::parse(text).map(Self::Time),
-            Kind::Hold => whole(2, 1_000),
-            Kind::Deep => whole(1, MAX_DEEP),
-            Kind::Status => whole(200, 599),
-            Kind::Length => match text {
+            FaultKind::Duplicate | FaultKind::Delay | FaultKind::Slow => {
+                duration::parse(text).map(Self::Time)
+            }
+            FaultKind::Hold => whole(2, 1_000),
+            FaultKind::Deep => whole(1, MAX_DEEP),
+            FaultKind::Status => whole(200, 599),
+            FaultKind::Length => match text {
                 "+1" => Ok(Self::More(true)),
                 "-1" => Ok(Self::More(false)),
                 _ => Err(format!("`{kind}` takes `+1` or `-1`, not `{text}`")),
             },
-            Kind::Huge => bytes(text).map(Self::Number),
+            FaultKind::Huge => bytes(text).map(Self::Number),
             _ => Err(format!("`{kind}` takes no amount")),
         }
     }

@@ -14,14 +14,14 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::text::nearest;
-use crate::diag::{Node, Problem, Scalar, code};
+use crate::diag::{Problem, Scalar, SyntaxNode, code};
 
-pub use amount::Amount;
-pub use profile::{Chaos, Planned, Profile};
+pub use amount::FaultAmount;
+pub use profile::{Chaos, ChaosProfile, PlannedFault};
 
 crate::words! {
     /// What of a delivery a fault is about; one delivery has at most one of each but `body`.
-    pub enum Group {
+    pub enum FaultGroup {
         /// When it goes out, and how often.
         Order = "order",
         /// Its token or its signature.
@@ -37,7 +37,7 @@ crate::words! {
 
 crate::words! {
     /// What a good receiver does about a fault, the strongest last: it counts where faults meet.
-    pub enum Expects {
+    pub enum ExpectedReaction {
         /// It accepts the delivery as it does every other.
         Usual = "accepts it as usual",
         /// It may refuse, but does not break: anything but a 5xx, or no answer.
@@ -56,18 +56,18 @@ macro_rules! faults {
     ($($kind:ident = $word:literal $(: $amount:literal)?, $group:ident, $expects:ident, $about:literal;)*) => {
         crate::words! {
             /// The faults by name.
-            pub enum Kind { $(#[doc = $about] $kind = $word,)* }
+            pub enum FaultKind { $(#[doc = $about] $kind = $word,)* }
         }
 
-        impl Kind {
+        impl FaultKind {
             /// What of a delivery it is about.
-            pub fn group(self) -> Group {
-                match self { $(Self::$kind => Group::$group,)* }
+            pub fn group(self) -> FaultGroup {
+                match self { $(Self::$kind => FaultGroup::$group,)* }
             }
 
             /// What a good receiver does about it.
-            pub fn expects(self) -> Expects {
-                match self { $(Self::$kind => Expects::$expects,)* }
+            pub fn expects(self) -> ExpectedReaction {
+                match self { $(Self::$kind => ExpectedReaction::$expects,)* }
             }
 
             /// What it is, in a line.
@@ -119,9 +119,9 @@ faults! {
 #[serde(into = "String", try_from = "String")]
 pub struct Fault {
     /// Which.
-    pub kind: Kind,
+    pub kind: FaultKind,
     /// How much.
-    pub amount: Amount,
+    pub amount: FaultAmount,
     text: String,
 }
 
@@ -132,9 +132,9 @@ impl Fault {
         if text.contains(char::is_control) {
             return Err("a fault is written in one line".into());
         }
-        let kind = Kind::of_word(name).ok_or_else(|| format!("there is no fault `{name}`"))?;
+        let kind = FaultKind::of_word(name).ok_or_else(|| format!("there is no fault `{name}`"))?;
         let text = if amount.is_some() { text } else { kind.usual() };
-        let amount = Amount::parse(kind, text.split_once(':').map(|(_, amount)| amount))?;
+        let amount = FaultAmount::parse(kind, text.split_once(':').map(|(_, amount)| amount))?;
         Ok(Self { kind, amount, text: text.to_owned() })
     }
 
@@ -142,7 +142,7 @@ impl Fault {
     pub fn of_receiver(text: &str) -> Result<Self, String> {
         let known: Vec<&str> = usual(true).collect();
         match Self::parse(text) {
-            Ok(fault) if fault.kind.group() == Group::Receiver => Ok(fault),
+            Ok(fault) if fault.kind.group() == FaultGroup::Receiver => Ok(fault),
             Ok(_) => {
                 Err(format!("`{text}` is no fault of receivers, such as `{}`", known.join("`, `")))
             }
@@ -156,8 +156,8 @@ impl Fault {
 
 /// The faults of receivers, or all others, each with its usual amount.
 fn usual(of_receivers: bool) -> impl Iterator<Item = &'static str> {
-    let is_wanted = move |kind: &&Kind| (kind.group() == Group::Receiver) == of_receivers;
-    Kind::ALL.iter().filter(is_wanted).map(|kind| kind.usual())
+    let is_wanted = move |kind: &&FaultKind| (kind.group() == FaultGroup::Receiver) == of_receivers;
+    FaultKind::ALL.iter().filter(is_wanted).map(|kind| kind.usual())
 }
 
 impl fmt::Display for Fault {
@@ -181,17 +181,17 @@ impl TryFrom<String> for Fault {
 }
 
 impl Scalar for Fault {
-    fn scan(node: &Node) -> Result<Self, Problem> {
+    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
         let text = String::scan(node)?;
         let problem = |message| Problem::at(&node.place, code::WRONG_FAULT, message);
         let name = text.split(':').next().unwrap_or_default();
         match Self::parse(&text) {
-            Ok(fault) if fault.kind.group() == Group::Receiver => {
+            Ok(fault) if fault.kind.group() == FaultGroup::Receiver => {
                 let help = format!("`standin listen --wrong {text}` answers so");
                 Err(problem(format!("`{name}` is a fault of receivers")).help(help))
             }
             Ok(fault) => Ok(fault),
-            Err(message) => Err(match Kind::of_word(name) {
+            Err(message) => Err(match FaultKind::of_word(name) {
                 Some(kind) => problem(message).help(format!("write `{}`", kind.usual())),
                 None => {
                     let names = usual(false).filter_map(|usual| usual.split(':').next());
@@ -218,49 +218,51 @@ impl Faults {
     }
 
     /// Whether this one is among them.
-    pub fn has(&self, kind: Kind) -> bool {
+    pub fn has(&self, kind: FaultKind) -> bool {
         self.0.iter().any(|fault| fault.kind == kind)
     }
 
     /// The first about this.
-    pub fn of(&self, group: Group) -> Option<&Fault> {
+    pub fn of(&self, group: FaultGroup) -> Option<&Fault> {
         self.0.iter().find(|fault| fault.kind.group() == group)
     }
 
     /// Those that act on the attempt of this number: the wire fails only once.
     #[must_use]
     pub fn on(&self, attempt: u32) -> Self {
-        let acts = |fault: &&Fault| attempt == 1 || fault.kind.group() != Group::Wire;
+        let acts = |fault: &&Fault| attempt == 1 || fault.kind.group() != FaultGroup::Wire;
         Self(self.0.iter().filter(acts).cloned().collect())
     }
 
     /// Whether the delivery waits for none of its conversation, and none waits for it.
     pub fn is_aside(&self) -> bool {
         self.0.iter().any(|fault| match fault.kind {
-            Kind::Duplicate => fault.amount != Amount::Usual,
-            kind => matches!(kind, Kind::Delay | Kind::Hold),
+            FaultKind::Duplicate => fault.amount != FaultAmount::Usual,
+            kind => matches!(kind, FaultKind::Delay | FaultKind::Hold),
         })
     }
 
     /// How long after the delivery that it doubles a delivery goes out, by the clock on the wall.
     pub fn lag(&self) -> Option<Duration> {
-        let duplicate = self.0.iter().find(|fault| fault.kind == Kind::Duplicate)?;
+        let duplicate = self.0.iter().find(|fault| fault.kind == FaultKind::Duplicate)?;
         duplicate.amount.time().map(SignedDuration::unsigned_abs)
     }
 
     /// What a good receiver does about them, where the last of so many attempts counts.
-    pub fn expects(&self, attempts: u32) -> Expects {
+    pub fn expects(&self, attempts: u32) -> ExpectedReaction {
         let acting = self.on(attempts);
-        acting.0.iter().map(|fault| fault.kind.expects()).max().unwrap_or(Expects::Usual)
+        acting.0.iter().map(|fault| fault.kind.expects()).max().unwrap_or(ExpectedReaction::Usual)
     }
 
     /// Whether a receiver does right to answer so; nothing where that is as without faults.
     pub fn judge(&self, status: Option<u16>, attempts: u32) -> Option<bool> {
         match self.expects(attempts) {
-            Expects::Usual => None,
-            Expects::NoCrash => Some(status.is_some_and(|status| status < 500)),
-            Expects::Refusal => Some(status.is_some_and(|status| (400..500).contains(&status))),
-            Expects::Anything => Some(true),
+            ExpectedReaction::Usual => None,
+            ExpectedReaction::NoCrash => Some(status.is_some_and(|status| status < 500)),
+            ExpectedReaction::Refusal => {
+                Some(status.is_some_and(|status| (400..500).contains(&status)))
+            }
+            ExpectedReaction::Anything => Some(true),
         }
     }
 }
@@ -278,7 +280,7 @@ mod tests {
 
     #[test]
     fn every_fault_is_read_as_it_is_written() {
-        for kind in Kind::ALL {
+        for kind in FaultKind::ALL {
             let fault = Fault::parse(kind.word()).unwrap();
             assert_eq!((fault.kind, fault.to_string().as_str()), (*kind, kind.usual()));
             assert_eq!(Fault::parse(kind.usual()), Ok(fault));
@@ -312,7 +314,7 @@ mod tests {
     #[test]
     fn the_strongest_expectation_counts_and_the_wire_fails_once() {
         let faults = |all: &[&str]| Faults(all.iter().map(|f| Fault::parse(f).unwrap()).collect());
-        assert_eq!(faults(&["wrong_token", "deep"]).expects(1), Expects::Refusal);
+        assert_eq!(faults(&["wrong_token", "deep"]).expects(1), ExpectedReaction::Refusal);
         assert_eq!(faults(&["body_cut"]).judge(None, 1), Some(true));
         assert_eq!(faults(&["body_cut"]).judge(Some(500), 2), None);
         assert_eq!(faults(&["wrong_token"]).judge(Some(200), 1), Some(false));

@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Group, Kind};
+use super::{Fault, FaultGroup, FaultKind};
 
 crate::words! {
     /// Which faults are drawn.
-    pub enum Profile {
+    pub enum ChaosProfile {
         /// What every receiver lives with: duplicates, delays, bodies that come otherwise.
         Gentle = "gentle",
         /// Deliveries that come twice, late, in another order, or all at once.
@@ -30,23 +30,23 @@ const GENTLE: [&str; 6] =
 /// What a group draws beside the usual amounts.
 const BESIDE: [&str; 2] = ["duplicate:5ms", "length:-1"];
 
-impl Profile {
+impl ChaosProfile {
     /// The faults that are drawn.
     pub fn faults(self) -> Vec<Fault> {
         let group = match self {
             Self::Gentle => return GENTLE.iter().filter_map(|f| Fault::parse(f).ok()).collect(),
-            Self::Order => Some(Group::Order),
-            Self::Network => Some(Group::Wire),
-            Self::Auth => Some(Group::Token),
-            Self::Payload => Some(Group::Body),
+            Self::Order => Some(FaultGroup::Order),
+            Self::Network => Some(FaultGroup::Wire),
+            Self::Auth => Some(FaultGroup::Token),
+            Self::Payload => Some(FaultGroup::Body),
             Self::All => None,
         };
-        let usual = Kind::ALL.iter().map(|kind| kind.usual());
+        let usual = FaultKind::ALL.iter().map(|kind| kind.usual());
         let faults = usual.chain(BESIDE).filter_map(|text| Fault::parse(text).ok());
         let is_drawn = |fault: &Fault| match group {
-            Some(Group::Wire) if fault.kind == Kind::Drop => true,
-            Some(group) => fault.kind.group() == group && fault.kind != Kind::Drop,
-            None => fault.kind.group() != Group::Receiver,
+            Some(FaultGroup::Wire) if fault.kind == FaultKind::Drop => true,
+            Some(group) => fault.kind.group() == group && fault.kind != FaultKind::Drop,
+            None => fault.kind.group() != FaultGroup::Receiver,
         };
         faults.filter(is_drawn).collect()
     }
@@ -56,14 +56,14 @@ impl Profile {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Chaos {
     /// From which.
-    pub profile: Profile,
+    pub profile: ChaosProfile,
     /// Which, by step.
-    pub schedule: Vec<Planned>,
+    pub schedule: Vec<PlannedFault>,
 }
 
 /// A fault that was drawn for a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Planned {
+pub struct PlannedFault {
     /// The number of the step.
     pub step: usize,
     /// What is wrong with its deliveries.
@@ -72,7 +72,7 @@ pub struct Planned {
 
 impl fmt::Display for Chaos {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = |planned: &Planned| format!("{} at step {}", planned.fault, planned.step);
+        let told = |planned: &PlannedFault| format!("{} at step {}", planned.fault, planned.step);
         let told: Vec<String> = self.schedule.iter().map(told).collect();
         formatter.write_str(if told.is_empty() { "no fault" } else { "" })?;
         formatter.write_str(&told.join(", "))
@@ -85,12 +85,12 @@ mod tests {
 
     #[test]
     fn every_profile_has_faults_and_all_has_every_one() {
-        for profile in Profile::ALL {
+        for profile in ChaosProfile::ALL {
             assert!(profile.faults().len() > 4, "{profile}");
         }
-        assert_eq!(Profile::Gentle.faults().len(), GENTLE.len());
-        let all = Profile::All.faults();
-        let delivered = Kind::ALL.iter().filter(|kind| kind.group() != Group::Receiver);
+        assert_eq!(ChaosProfile::Gentle.faults().len(), GENTLE.len());
+        let all = ChaosProfile::All.faults();
+        let delivered = FaultKind::ALL.iter().filter(|kind| kind.group() != FaultGroup::Receiver);
         for kind in delivered {
             assert!(all.iter().any(|fault| fault.kind == *kind), "{kind}");
         }

@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::conversation::{EventKind, Role};
-use crate::vendor::{Coverage, Kind, Vendor};
+use crate::platform::{Coverage, MessageKind, Platform};
 
 /// What a vendor does about one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ability {
+pub enum Capability {
     /// It sends something.
     Sends,
     /// It sends something unless somebody of these roles does it.
@@ -22,7 +22,7 @@ pub enum Ability {
     Cannot,
 }
 
-impl fmt::Display for Ability {
+impl fmt::Display for Capability {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sends => formatter.write_str("yes"),
@@ -39,60 +39,67 @@ impl fmt::Display for Ability {
 
 /// One thing that can happen, and what each vendor does about it.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct CapabilityRow {
     /// The neutral event, or the kind of message or entity.
     pub name: String,
     /// What each vendor does, in the order in which they were given.
-    pub abilities: Vec<Ability>,
+    pub abilities: Vec<Capability>,
 }
 
 /// What vendors do about each neutral event.
-pub fn events(vendors: &[Arc<Vendor>]) -> Vec<Row> {
+pub fn events(vendors: &[Arc<Platform>]) -> Vec<CapabilityRow> {
     let told = EventKind::ALL.iter().filter(|on| **on != EventKind::Emitted);
     told.map(|on| row(on.word(), vendors, |vendor| event(vendor, *on))).collect()
 }
 
-fn event(vendor: &Vendor, on: EventKind) -> Ability {
+fn event(vendor: &Platform, on: EventKind) -> Capability {
     let does = |role: &Role| vendor.coverage(on, *role);
     if !vendor.events.iter().any(|rule| rule.on == on) {
         let cannot = Role::ALL.iter().all(|role| matches!(does(role), Coverage::Cannot(_)));
-        return if cannot { Ability::Cannot } else { Ability::Silent };
+        return if cannot { Capability::Cannot } else { Capability::Silent };
     }
     let quiet: Vec<Role> =
         Role::ALL.iter().copied().filter(|role| does(role) != Coverage::Sends).collect();
-    if quiet.is_empty() { Ability::Sends } else { Ability::SendsBut(quiet) }
+    if quiet.is_empty() { Capability::Sends } else { Capability::SendsBut(quiet) }
 }
 
 /// What vendors do about each kind of message.
-pub fn kinds(vendors: &[Arc<Vendor>]) -> Vec<Row> {
+pub fn kinds(vendors: &[Arc<Platform>]) -> Vec<CapabilityRow> {
     rows(
         vendors,
         |vendor| &vendor.kinds,
         |name, kind| match kind {
-            Kind { name: own, .. } if own != name => Ability::SendsAs(own.clone()),
-            _ => Ability::Sends,
+            MessageKind { name: own, .. } if own != name => Capability::SendsAs(own.clone()),
+            _ => Capability::Sends,
         },
     )
 }
 
 /// What vendors do about each kind of entity.
-pub fn entities(vendors: &[Arc<Vendor>]) -> Vec<Row> {
-    rows(vendors, |vendor| &vendor.entities, |_, _| Ability::Sends)
+pub fn entities(vendors: &[Arc<Platform>]) -> Vec<CapabilityRow> {
+    rows(vendors, |vendor| &vendor.entities, |_, _| Capability::Sends)
 }
 
 /// A row for each thing that a vendor has; `ability` is what one does that has it.
 fn rows<T>(
-    vendors: &[Arc<Vendor>],
-    things: fn(&Vendor) -> &BTreeMap<String, T>,
-    ability: fn(&str, &T) -> Ability,
-) -> Vec<Row> {
+    vendors: &[Arc<Platform>],
+    things: fn(&Platform) -> &BTreeMap<String, T>,
+    ability: fn(&str, &T) -> Capability,
+) -> Vec<CapabilityRow> {
     let all: BTreeSet<&String> = vendors.iter().flat_map(|vendor| things(vendor).keys()).collect();
-    let does = |vendor: &Vendor, name: &str| {
-        things(vendor).get(name).map_or(Ability::Cannot, |thing| ability(name, thing))
+    let does = |vendor: &Platform, name: &str| {
+        things(vendor).get(name).map_or(Capability::Cannot, |thing| ability(name, thing))
     };
     all.into_iter().map(|name| row(name, vendors, |vendor| does(vendor, name))).collect()
 }
 
-fn row(name: &str, vendors: &[Arc<Vendor>], does: impl Fn(&Vendor) -> Ability) -> Row {
-    Row { name: name.to_owned(), abilities: vendors.iter().map(|vendor| does(vendor)).collect() }
+fn row(
+    name: &str,
+    vendors: &[Arc<Platform>],
+    does: impl Fn(&Platform) -> Capability,
+) -> CapabilityRow {
+    CapabilityRow {
+        name: name.to_owned(),
+        abilities: vendors.iter().map(|vendor| does(vendor)).collect(),
+    }
 }

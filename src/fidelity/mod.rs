@@ -10,12 +10,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::base::draw::Draw;
+use crate::base::seed::SeedScope;
 use crate::conversation::Role;
-use crate::diag::{At, Form as _, Named, Node, Problem, Problems, Source, code, toml};
+use crate::diag::{Form as _, Problem, Problems, Source, Spanned, SyntaxNode, TableOf, code, toml};
 use crate::form;
-use crate::scenario::{self, Company, Draft, ScenarioForm, Script, Stage, Turn};
-use crate::vendor::{Account, Subscription, Vendor, Wanted};
+use crate::platform::{Account, EventQuery, Platform, Subscription};
+use crate::scenario::{
+    self, ParsedScenario, ScenarioForm, Script, ScriptState, SharedStaff, StepOutcome,
+};
 
 pub use compare::{Difference, compare};
 
@@ -34,15 +36,15 @@ form! {
     /// One documented sample: the last webhook of its type has its shape.
     pub struct SampleForm {
         /// The file beside the index.
-        file: At<String>,
+        file: Spanned<String>,
         /// The vendor's name for the event.
-        type_ ("type"): At<String>,
+        type_ ("type"): Spanned<String>,
         /// The kind of message or entity; the first that fits without this.
-        kind: Option<At<String>>,
+        kind: Option<Spanned<String>>,
         /// Who does it.
-        by: Option<At<Role>>,
+        by: Option<Spanned<Role>>,
         /// The data of the message, the entity or the event, where it differs from the folder's.
-        with: Named<Node>,
+        with: TableOf<SyntaxNode>,
         /// What leads to it, where more than one act does.
         scenario: Option<ScenarioForm>,
     }
@@ -56,7 +58,7 @@ pub struct Sample {
     /// What the vendor documents, with invented values.
     pub documented: Arc<Source>,
     /// What is wanted of the event.
-    pub wanted: Wanted,
+    pub wanted: EventQuery,
     /// Whether a scenario leads to it, rather than the acts that cause such an event.
     pub told: bool,
     /// What leads to it.
@@ -64,7 +66,7 @@ pub struct Sample {
 }
 
 /// The samples of a vendor, in the order of its index; none where it documents none.
-pub fn samples(vendor: &Arc<Vendor>) -> Result<Vec<Sample>, Problems> {
+pub fn samples(vendor: &Arc<Platform>) -> Result<Vec<Sample>, Problems> {
     let index = vendor.samples.get(INDEX).filter(|_| vendor.samples.len() > 1);
     let Some(index) = index else { return Ok(Vec::new()) };
     let (node, mut problems) = toml::parse(index);
@@ -79,14 +81,18 @@ pub fn samples(vendor: &Arc<Vendor>) -> Result<Vec<Sample>, Problems> {
     problems.or(Some(samples))
 }
 
-fn check(form: SampleForm, vendor: &Arc<Vendor>, index: &Arc<Source>) -> Result<Sample, Problems> {
+fn check(
+    form: SampleForm,
+    vendor: &Arc<Platform>,
+    index: &Arc<Source>,
+) -> Result<Sample, Problems> {
     let files = || vendor.samples.keys().map(String::as_str).filter(|name| *name != INDEX);
     let Some(documented) = vendor.samples.get(&form.file.value).cloned() else {
         let message = format!("there is no sample `{}`", form.file.value);
         let problem = Problem::at(&form.file.place, code::UNKNOWN_SAMPLE, message);
         return Err(problem.known(&form.file.value, files()).into());
     };
-    let wanted = Wanted {
+    let wanted = EventQuery {
         by: form.by.map(|by| by.value),
         kind: form.kind.map(|kind| kind.value),
         data: form.with.to_json(),
@@ -100,7 +106,7 @@ fn check(form: SampleForm, vendor: &Arc<Vendor>, index: &Arc<Source>) -> Result<
     let script = match form.scenario {
         Some(form) => {
             let problems = Problems::new();
-            let draft = Draft { source: Arc::clone(index), form, problems };
+            let draft = ParsedScenario { source: Arc::clone(index), form, problems };
             scenario::check(draft, &[Arc::clone(vendor)], &[])?
         }
         None => Script::sending(vendor, rule, &wanted),
@@ -136,11 +142,11 @@ pub fn sent(
     start: Timestamp,
 ) -> Option<String> {
     let subscription = Subscription::to(event_type);
-    let company = Company::new(script, account, Draw::of_run(seed), start);
-    let stage = Stage::new(script, account, &subscription, (&company, 1));
-    let payloads = stage.flat_map(|scene| match scene.turn {
-        Turn::Done { happened, .. } => happened.payloads,
-        Turn::Skipped { .. } | Turn::Dropped { .. } => Vec::new(),
+    let company = SharedStaff::new(script, account, SeedScope::of_run(seed), start);
+    let stage = ScriptState::new(script, account, &subscription, (&company, 1));
+    let payloads = stage.flat_map(|scene| match scene.outcome {
+        StepOutcome::Done { happened, .. } => happened.payloads,
+        StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } => Vec::new(),
     });
     payloads.filter_map(|payload| payload.body).last()
 }

@@ -12,9 +12,9 @@ mod write;
 use std::io;
 use std::path::PathBuf;
 
-pub use read::{Earlier, Journal, Kept, Trouble};
-pub use store::{Durability, Options};
-pub use write::{Opened, Writer};
+pub use read::{IntegrityError, Journal, PriorRun, StoredRun};
+pub use store::{Durability, WriteOptions};
+pub use write::{JournalHandle, JournalWriter};
 
 /// Why a journal cannot be used.
 #[derive(Debug, thiserror::Error)]

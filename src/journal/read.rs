@@ -7,8 +7,8 @@ use rusqlite::Connection;
 
 use super::JournalError;
 use super::store::{Seal, open_to_read, seal};
-use crate::fault::Kind;
-use crate::record::{Known, Origin, Record, RunFinished, RunStarted, What};
+use crate::fault::FaultKind;
+use crate::record::{Origin, PriorAttempts, Record, RecordKind, RunFinished, RunStarted};
 
 /// A journal that is read.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Journal {
 
 /// A run as it is kept.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct StoredRun {
     /// Its number in the journal.
     pub run: i64,
     /// When it began, by the clock on the wall.
@@ -34,21 +34,21 @@ pub struct Kept {
 
 /// What became of a run that is to be played.
 #[derive(Debug)]
-pub enum Earlier {
+pub enum PriorRun {
     /// It was not played yet.
     Never,
     /// It was interrupted: its last run, and what is known of its attempts.
-    Interrupted(i64, Known),
+    Interrupted(i64, PriorAttempts),
     /// It has ended: its records.
     Ended(Vec<Record>),
 }
 
 /// A row of a run: its place, the record and what seals it.
-type Row = (i64, String, Vec<u8>);
+type JournalRow = (i64, String, Vec<u8>);
 
 /// Something in a journal that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct IntegrityError {
     /// The run.
     pub run: i64,
     /// The row.
@@ -64,29 +64,29 @@ impl Journal {
     }
 
     /// Every run, in order. Only those that were interrupted are read from end to end.
-    pub fn runs(&self) -> Result<Vec<Kept>, JournalError> {
+    pub fn runs(&self) -> Result<Vec<StoredRun>, JournalError> {
         let ends = "SELECT run, min(seq), max(seq) FROM record GROUP BY run ORDER BY run";
         let ends = self.select(ends, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         ends.into_iter().map(|(run, first, last)| self.kept(run, first, last)).collect()
     }
 
-    fn kept(&self, run: i64, first: i64, last: i64) -> Result<Kept, JournalError> {
-        let Record { wall_time: at, what: What::RunStarted(started), .. } =
+    fn kept(&self, run: i64, first: i64, last: i64) -> Result<StoredRun, JournalError> {
+        let Record { wall_time: at, kind: RecordKind::RunStarted(started), .. } =
             self.record(run, first)?
         else {
             let what = format!("run {run} does not begin with its beginning");
             return Err(JournalError::Damaged(self.path.clone(), what));
         };
-        let What::RunFinished(finished) = self.record(run, last)?.what else {
+        let RecordKind::RunFinished(finished) = self.record(run, last)?.kind else {
             let in_doubt = self.known([run])?.in_doubt();
-            return Ok(Kept { run, at, started, finished: None, in_doubt });
+            return Ok(StoredRun { run, at, started, finished: None, in_doubt });
         };
-        Ok(Kept { run, at, started, finished: Some(finished), in_doubt: Vec::new() })
+        Ok(StoredRun { run, at, started, finished: Some(finished), in_doubt: Vec::new() })
     }
 
     /// What is known of the attempts of runs.
-    fn known(&self, runs: impl IntoIterator<Item = i64>) -> Result<Known, JournalError> {
-        let mut known = Known::default();
+    fn known(&self, runs: impl IntoIterator<Item = i64>) -> Result<PriorAttempts, JournalError> {
+        let mut known = PriorAttempts::default();
         for run in runs {
             self.records(run)?.iter().for_each(|record| known.learn(record));
         }
@@ -112,33 +112,34 @@ impl Journal {
     }
 
     /// What became of a run that would begin like this, when it was last begun.
-    pub fn earlier(&self, wanted: &RunStarted) -> Result<Earlier, JournalError> {
-        let is_it = |kept: &&Kept| RunStarted { resumes: None, ..kept.started.clone() } == *wanted;
+    pub fn earlier(&self, wanted: &RunStarted) -> Result<PriorRun, JournalError> {
+        let is_it =
+            |kept: &&StoredRun| RunStarted { resumes: None, ..kept.started.clone() } == *wanted;
         let runs = self.runs()?;
-        let mut same: Vec<&Kept> = runs.iter().filter(is_it).collect();
+        let mut same: Vec<&StoredRun> = runs.iter().filter(is_it).collect();
         let begun = same.iter().rposition(|kept| kept.started.resumes.is_none()).unwrap_or(0);
         same.drain(..begun);
-        let Some(last) = same.last() else { return Ok(Earlier::Never) };
+        let Some(last) = same.last() else { return Ok(PriorRun::Never) };
         if last.finished.is_some() {
-            return Ok(Earlier::Ended(self.records(last.run)?));
+            return Ok(PriorRun::Ended(self.records(last.run)?));
         }
-        Ok(Earlier::Interrupted(last.run, self.known(same.iter().map(|kept| kept.run))?))
+        Ok(PriorRun::Interrupted(last.run, self.known(same.iter().map(|kept| kept.run))?))
     }
 
     /// Everything that is not as it was written.
-    pub fn examine(&self) -> Result<Vec<Trouble>, JournalError> {
+    pub fn examine(&self) -> Result<Vec<IntegrityError>, JournalError> {
         let mut troubles = Vec::new();
         let checked: String = self
             .connection
             .query_row("PRAGMA quick_check", [], |row| row.get(0))
             .map_err(|error| self.broken(error))?;
         if checked != "ok" {
-            troubles.push(Trouble { run: 0, seq: 0, what: checked });
+            troubles.push(IntegrityError { run: 0, seq: 0, what: checked });
         }
         for run in self.numbers()? {
             let (mut before, mut last) = (Seal::default(), 0);
             for (seq, text, sealed) in self.rows(run)? {
-                let mut trouble = |what: String| troubles.push(Trouble { run, seq, what });
+                let mut trouble = |what: String| troubles.push(IntegrityError { run, seq, what });
                 if seq != last + 1 {
                     trouble(format!("{} rows are missing before it", seq - last - 1));
                 }
@@ -158,7 +159,7 @@ impl Journal {
         self.select("SELECT DISTINCT run FROM record ORDER BY run", [], |row| row.get(0))
     }
 
-    fn rows(&self, run: i64) -> Result<Vec<Row>, JournalError> {
+    fn rows(&self, run: i64) -> Result<Vec<JournalRow>, JournalError> {
         let rows = "SELECT seq, record, seal FROM record WHERE run = ?1 ORDER BY seq";
         self.select(rows, [run], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     }
@@ -183,29 +184,30 @@ impl Journal {
 }
 
 /// What a run says of itself in the end that its records do not say.
-fn contradiction(run: i64, records: &[Record]) -> Option<Trouble> {
-    let What::RunFinished(finished) = &records.last()?.what else { return None };
-    let count = |is: fn(&What) -> bool| records.iter().filter(|record| is(&record.what)).count();
+fn contradiction(run: i64, records: &[Record]) -> Option<IntegrityError> {
+    let RecordKind::RunFinished(finished) = &records.last()?.kind else { return None };
+    let count =
+        |is: fn(&RecordKind) -> bool| records.iter().filter(|record| is(&record.kind)).count();
     // What is not sent on purpose is planned and settles, but is none of the run's deliveries.
-    let planned = |what: &What| match what {
-        What::DeliveryPlanned { faults, .. } => !faults.has(Kind::Drop),
+    let planned = |what: &RecordKind| match what {
+        RecordKind::DeliveryPlanned { faults, .. } => !faults.has(FaultKind::Drop),
         _ => false,
     };
-    let settled = |what: &What| match what {
-        What::DeliverySettled(settled) => !settled.faults.has(Kind::Drop),
+    let settled = |what: &RecordKind| match what {
+        RecordKind::DeliverySettled(settled) => !settled.faults.has(FaultKind::Drop),
         _ => false,
     };
     let (planned, settled) = (count(planned) as u64, count(settled) as u64);
     let attempts = count(
-        |what| matches!(what, What::AttemptStarted { origin, .. } if *origin != Origin::Replayed),
+        |what| matches!(what, RecordKind::AttemptStarted { origin, .. } if *origin != Origin::Replayed),
     ) as u64;
     let holds = (planned, attempts) == (finished.deliveries, finished.attempts)
-        && finished.right <= settled
+        && finished.expected <= settled
         && settled <= planned;
     let what = format!(
         "it says {} deliveries and {} attempts, and there are {planned} and {attempts}",
         finished.deliveries, finished.attempts
     );
     let seq = i64::try_from(records.len()).unwrap_or(i64::MAX);
-    (!holds).then_some(Trouble { run, seq, what })
+    (!holds).then_some(IntegrityError { run, seq, what })
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest as _, Sha256};
 
 use super::JournalError;
-use crate::base::crash;
+use crate::base::fail_points;
 use crate::base::limits::MAX_JOURNAL_PAGES;
 
 crate::words! {
@@ -23,14 +23,14 @@ crate::words! {
 
 /// How a journal is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct WriteOptions {
     /// What it survives.
     pub durability: Durability,
     /// How many pages of 4 KiB it may have.
     pub pages: u32,
 }
 
-impl Default for Options {
+impl Default for WriteOptions {
     fn default() -> Self {
         Self { durability: Durability::Process, pages: MAX_JOURNAL_PAGES }
     }
@@ -66,9 +66,11 @@ pub(super) fn seal(before: &Seal, run: i64, seq: i64, record: &str) -> Seal {
 
 /// The lock of a journal that is written; it is free once the process ends.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "it holds the lock until it is dropped")] File);
+pub(super) struct JournalLock(
+    #[expect(dead_code, reason = "it holds the lock until it is dropped")] File,
+);
 
-impl Lock {
+impl JournalLock {
     pub(super) fn of(path: &Path) -> Result<Self, JournalError> {
         let unusable = |error| JournalError::Unusable(path.to_owned(), error);
         refuse_foreign(path)?; // beside what is no journal, nothing is left either
@@ -100,7 +102,7 @@ impl Lock {
 }
 
 /// Opens a journal to write it, and makes it where there is none.
-pub(super) fn open(path: &Path, options: Options) -> Result<Connection, JournalError> {
+pub(super) fn open(path: &Path, options: WriteOptions) -> Result<Connection, JournalError> {
     let sqlite = |error| JournalError::Sqlite(path.to_owned(), error);
     let mut connection = Connection::open(path).map_err(sqlite)?;
     let version = version(&connection, path)?;
@@ -174,7 +176,7 @@ fn migrate(connection: &mut Connection, version: usize) -> Result<(), rusqlite::
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", number)?;
-        crash::point("migrating");
+        fail_points::hit("migrating");
         transaction.commit()?;
     }
     checkpoint(connection)

@@ -10,40 +10,40 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::JournalError;
-use super::store::{Lock, Options, Seal, checkpoint, open, seal};
-use crate::base::crash;
+use super::store::{JournalLock, Seal, WriteOptions, checkpoint, open, seal};
+use crate::base::fail_points;
 use crate::base::limits::{JOURNAL_BATCH, RECORD_QUEUE};
-use crate::record::{Entry, Record};
+use crate::record::{PendingRecord, Record};
 
 /// A journal that is written by this process.
 #[derive(Debug)]
-pub struct Opened {
+pub struct JournalWriter {
     path: PathBuf,
     runs: Arc<AtomicI64>,
-    queue: mpsc::Sender<Item>,
+    queue: mpsc::Sender<WriterItem>,
     thread: JoinHandle<Result<(), JournalError>>,
-    _lock: Lock,
+    _lock: JournalLock,
 }
 
 /// Writes the records of one run.
 #[derive(Clone, Debug)]
-pub struct Writer {
+pub struct JournalHandle {
     run: i64,
-    queue: mpsc::Sender<Item>,
+    queue: mpsc::Sender<WriterItem>,
 }
 
 /// A record on its way, and its place where it goes once it is kept, unless nobody waits for it.
 #[derive(Debug)]
-struct Item {
+struct WriterItem {
     run: i64,
-    entry: Entry,
+    entry: PendingRecord,
     then: Option<mpsc::OwnedPermit<Record>>,
 }
 
-impl Opened {
+impl JournalWriter {
     /// Opens a journal, and makes it where there is none.
-    pub fn open(path: &Path, options: Options) -> Result<Self, JournalError> {
-        let lock = Lock::of(path)?;
+    pub fn open(path: &Path, options: WriteOptions) -> Result<Self, JournalError> {
+        let lock = JournalLock::of(path)?;
         let connection = open(path, options)?;
         let last = connection
             .query_row("SELECT coalesce(max(run), 0) FROM record", [], |row| row.get::<_, i64>(0))
@@ -62,9 +62,9 @@ impl Opened {
     }
 
     /// A writer for one more run.
-    pub fn begin(&self) -> Writer {
+    pub fn begin(&self) -> JournalHandle {
         let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
-        Writer { run, queue: self.queue.clone() }
+        JournalHandle { run, queue: self.queue.clone() }
     }
 
     /// Its file.
@@ -80,13 +80,13 @@ impl Opened {
     }
 }
 
-impl Writer {
+impl JournalHandle {
     /// Writes a record down and hands it on. Waits while a queue is full; what cannot be written is
     /// not handed on. Its place behind is taken here: one run that is not told yet would otherwise
     /// hold up the thread that writes, and with it the run that is told before.
-    pub async fn append(&self, entry: Entry, then: &mpsc::Sender<Record>) {
+    pub async fn append(&self, entry: PendingRecord, then: &mpsc::Sender<Record>) {
         let then = then.clone().reserve_owned().await.ok();
-        let item = Item { run: self.run, entry, then };
+        let item = WriterItem { run: self.run, entry, then };
         let _ = self.queue.send(item).await;
     }
 }
@@ -94,7 +94,7 @@ impl Writer {
 /// Writes whatever has come, in one transaction, until nobody sends any more.
 fn write(
     mut connection: Connection,
-    items: &mut mpsc::Receiver<Item>,
+    items: &mut mpsc::Receiver<WriterItem>,
 ) -> Result<(), rusqlite::Error> {
     let mut ends: HashMap<i64, (i64, Seal)> = HashMap::new();
     let mut batch = Vec::new();
@@ -106,15 +106,15 @@ fn write(
             batch.push(item);
         }
         commit(&mut connection, &mut batch, &mut ends)?;
-        crash::point("committed");
-        for Item { entry, then, .. } in batch.drain(..) {
-            let record = entry.keep();
+        fail_points::hit("committed");
+        for WriterItem { entry, then, .. } in batch.drain(..) {
+            let record = entry.commit();
             then.map(|place| place.send(record));
         }
     }
-    crash::point("closing");
+    fail_points::hit("closing");
     checkpoint(&connection)?;
-    crash::point("checkpointed");
+    fail_points::hit("checkpointed");
     // What has ended is one file, unless somebody reads it just now.
     let _ = connection.pragma_update(None, "journal_mode", "DELETE");
     Ok(())
@@ -122,14 +122,14 @@ fn write(
 
 fn commit(
     connection: &mut Connection,
-    batch: &mut [Item],
+    batch: &mut [WriterItem],
     ends: &mut HashMap<i64, (i64, Seal)>,
 ) -> Result<(), rusqlite::Error> {
     let transaction = connection.transaction()?;
     {
         let row = "INSERT INTO record (run, seq, record, seal) VALUES (?1, ?2, ?3, ?4)";
         let mut insert = transaction.prepare_cached(row)?;
-        for Item { run, entry, .. } in batch {
+        for WriterItem { run, entry, .. } in batch {
             let (seq, before) = ends.entry(*run).or_default();
             *seq += 1;
             let text = serde_json::to_string(&entry.record)
@@ -138,6 +138,6 @@ fn commit(
             insert.execute((*run, *seq, &text, before.as_slice()))?;
         }
     }
-    crash::point("writing");
+    fail_points::hit("writing");
     transaction.commit()
 }

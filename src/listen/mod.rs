@@ -15,23 +15,23 @@ use futures_util::StreamExt as _;
 use jiff::SignedDuration;
 
 use crate::base::limits::{MAX_REQUEST, REQUEST_TIMEOUT};
-use crate::fault::{Fault, Faults, Kind};
-use crate::server::{Serving, start};
-use crate::vendor::{Account, Receipt};
+use crate::fault::{Fault, FaultKind, Faults};
+use crate::platform::{Account, VerificationReport};
+use crate::server::{ServerHandle, start};
 
 pub use received::Received;
 
 /// A receiver for the webhooks of these accounts.
 #[derive(Clone, Debug)]
-pub struct Receiver {
+pub struct BundledReceiver {
     accounts: Vec<Arc<Account>>,
     wrong: Faults,
 }
 
 /// What is done with each request that came.
-type Show = Arc<dyn Fn(&Received) + Send + Sync>;
+type ReceivedCallback = Arc<dyn Fn(&Received) + Send + Sync>;
 
-impl Receiver {
+impl BundledReceiver {
     /// A receiver for these accounts: for one, whatever the path; for several, each under its
     /// vendor's id. It is wrong in these ways.
     pub fn new(accounts: Vec<Arc<Account>>, wrong: Vec<Fault>) -> Self {
@@ -43,17 +43,17 @@ impl Receiver {
             return Some(one);
         }
         let first = path.trim_start_matches('/').split('/').next();
-        self.accounts.iter().find(|account| Some(account.vendor.id.as_str()) == first)
+        self.accounts.iter().find(|account| Some(account.platform.id.as_str()) == first)
     }
 }
 
 /// Starts a receiver on loopback. It shows each request once it is answered.
 pub fn serve(
-    receiver: Receiver,
+    receiver: BundledReceiver,
     port: u16,
     show: impl Fn(&Received) + Send + Sync + 'static,
-) -> std::io::Result<Serving> {
-    let (receiver, show): (_, Show) = (web::Data::new(receiver), Arc::new(show));
+) -> std::io::Result<ServerHandle> {
+    let (receiver, show): (_, ReceivedCallback) = (web::Data::new(receiver), Arc::new(show));
     let show = web::Data::new(show);
     start(port, move |app| {
         let app = app.app_data(receiver.clone()).app_data(show.clone());
@@ -64,8 +64,8 @@ pub fn serve(
 async fn receive(
     request: HttpRequest,
     payload: web::Payload,
-    receiver: web::Data<Receiver>,
-    show: web::Data<Show>,
+    receiver: web::Data<BundledReceiver>,
+    show: web::Data<ReceivedCallback>,
 ) -> HttpResponse {
     let body = match tokio::time::timeout(REQUEST_TIMEOUT, read(payload)).await {
         Ok(Ok(body)) => body,
@@ -79,7 +79,7 @@ async fn receive(
     let header = |name: &str| -> Option<String> {
         String::from_utf8(request.headers().get(name)?.as_bytes().to_vec()).ok()
     };
-    let receipt = account.receive(&body, &header);
+    let receipt = account.verify(&body, &header);
     let delays = receiver.wrong.0.iter().filter_map(|fault| fault.amount.time());
     let delay: Duration = delays.map(SignedDuration::unsigned_abs).sum();
     if !delay.is_zero() {
@@ -87,10 +87,10 @@ async fn receive(
     }
     let (status, answer) = answer(&receiver.wrong, &receipt);
     // Another token comes back in handshakes only.
-    let concerns = |fault: &&Fault| receipt.handshake.is_some() || fault.kind != Kind::Token;
+    let concerns = |fault: &&Fault| receipt.handshake.is_some() || fault.kind != FaultKind::Token;
     let on_purpose = Faults(receiver.wrong.0.iter().filter(concerns).cloned().collect());
     let received = Received {
-        vendor: account.vendor.id.clone(),
+        vendor: account.platform.id.clone(),
         method: request.method().to_string(),
         path: request.path().to_owned(),
         body,
@@ -104,16 +104,16 @@ async fn receive(
 }
 
 /// The status and the body that a request is answered with.
-fn answer(wrong: &Faults, receipt: &Receipt) -> (u16, String) {
-    let status = wrong.0.iter().find(|fault| fault.kind == Kind::Status);
+fn answer(wrong: &Faults, receipt: &VerificationReport) -> (u16, String) {
+    let status = wrong.0.iter().find(|fault| fault.kind == FaultKind::Status);
     let status = status.and_then(|fault| u16::try_from(fault.amount.number()).ok());
-    let wrong_token = wrong.has(Kind::Token);
+    let wrong_token = wrong.has(FaultKind::Token);
     match (&receipt.handshake, status) {
         (_, Some(status)) => (status, r#"{"error":"wrong on purpose, as --wrong asks"}"#.into()),
         (Some(_), None) if wrong_token => (200, r#"{"token":"not the token"}"#.into()),
         (Some(reply), None) if reply.is_empty() => (200, "{}".into()),
         (Some(reply), None) => (200, reply.clone()),
-        (None, None) if receipt.is_right() => (200, "{}".into()),
+        (None, None) if receipt.passed() => (200, "{}".into()),
         (None, None) => (401, r#"{"error":"not verified"}"#.into()),
     }
 }

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::base::text::{escape, excerpt};
 use crate::fault::Faults;
-use crate::vendor::Receipt;
+use crate::platform::VerificationReport;
 
 /// A request that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Received {
     /// The body as it came.
     pub body: String,
     /// What it is, and what is wrong with it.
-    pub receipt: Receipt,
+    pub receipt: VerificationReport,
     /// The status of our answer.
     pub status: u16,
     /// How the answer was wrong on purpose.
@@ -42,12 +42,12 @@ impl Received {
         };
         let text = receipt.text.as_ref().map(|text| format!(" “{}”", excerpt(text, SHOWN)));
         let text = text.unwrap_or_default();
-        let (style, mark) = if receipt.is_right() { (GOOD, "✓") } else { (BAD, "✗") };
+        let (style, mark) = if receipt.passed() { (GOOD, "✓") } else { (BAD, "✗") };
         let checked: Vec<&str> = receipt
-            .findings
+            .checks
             .iter()
-            .filter(|finding| finding.wrong.is_none())
-            .map(|finding| finding.what.as_str())
+            .filter(|finding| finding.error.is_none())
+            .map(|finding| finding.name.as_str())
             .collect();
         let mut told = format!(
             "                 {DIM}receiver:{DIM:#} {style}{mark}{style:#} {what}{text} {DIM}· {} bytes, {} verified, answered {}{}{DIM:#}",
@@ -56,11 +56,11 @@ impl Received {
             self.status,
             self.purpose()
         );
-        for finding in &receipt.findings {
-            if let Some(wrong) = &finding.wrong {
+        for finding in &receipt.checks {
+            if let Some(wrong) = &finding.error {
                 told += &format!(
                     "\n                           {BAD}{}{BAD:#} {wrong}",
-                    escape(&finding.what)
+                    escape(&finding.name)
                 );
             }
         }

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use rand::rngs::ChaCha8Rng;
 
-use crate::base::duration::Span;
-use crate::record::Met;
+use crate::base::duration::DurationRange;
+use crate::record::AttemptResult;
 
 /// Delays between attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Backoff {
     /// The longest, where they grow.
     pub cap: SignedDuration,
     /// What is drawn and added to each.
-    pub jitter: Span,
+    pub jitter: DurationRange,
     /// How long a receiver's `Retry-After` may make it wait; it is ignored without this.
     pub retry_after: Option<SignedDuration>,
 }
@@ -30,7 +30,7 @@ impl Default for Backoff {
 impl Backoff {
     /// Always the same delay.
     pub fn fixed(delay: SignedDuration) -> Self {
-        let jitter = Span { low: SignedDuration::ZERO, high: SignedDuration::ZERO };
+        let jitter = DurationRange { low: SignedDuration::ZERO, high: SignedDuration::ZERO };
         Self { delay, factor: 1, cap: delay, jitter, retry_after: None }
     }
 
@@ -38,7 +38,7 @@ impl Backoff {
     pub(super) fn delay(
         &self,
         attempt: u32,
-        met: &Met,
+        met: &AttemptResult,
         rng: impl FnOnce() -> ChaCha8Rng,
     ) -> SignedDuration {
         let grown = self.factor.checked_pow(attempt.saturating_sub(1));
@@ -46,14 +46,14 @@ impl Backoff {
         let grown = grown.and_then(|times| self.delay.checked_mul(times)).unwrap_or(self.cap);
         let asked = self.retry_after.zip(retry_after(met)).map(|(most, asked)| asked.min(most));
         let delay = grown.min(self.cap).max(asked.unwrap_or(SignedDuration::ZERO));
-        let Span { low, high } = self.jitter;
-        let jitter = if low == high { low } else { self.jitter.draw(&mut rng()) };
+        let DurationRange { low, high } = self.jitter;
+        let jitter = if low == high { low } else { self.jitter.sample(&mut rng()) };
         delay.saturating_add(jitter)
     }
 }
 
 /// How long an answer asks to wait, in seconds or as a date beside its own `Date`.
-pub fn retry_after(met: &Met) -> Option<SignedDuration> {
+pub fn retry_after(met: &AttemptResult) -> Option<SignedDuration> {
     let asked = met.header("retry-after")?.trim();
     if !asked.is_empty() && asked.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(SignedDuration::from_secs(asked.parse().unwrap_or(i64::MAX)));

@@ -10,9 +10,9 @@ use jiff::SignedDuration;
 use rand::rngs::ChaCha8Rng;
 
 pub use backoff::{Backoff, retry_after};
-pub use status::{StatusSet, WrongStatus};
+pub use status::{InvalidStatus, StatusSet};
 
-use crate::record::Met;
+use crate::record::AttemptResult;
 
 /// How a vendor treats one delivery.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,7 @@ pub struct Policy {
     /// When it is tried again.
     pub backoff: Backoff,
     /// What a failure holds up.
-    pub parks: Parks,
+    pub blocks: Blocks,
     /// How long a delivery is held for what was parked before it; until that is through without
     /// this.
     pub hold: Option<SignedDuration>,
@@ -55,7 +55,7 @@ pub enum Retry {
 
 crate::words! {
     /// What a failure holds up until the delivery has settled.
-    pub enum Parks {
+    pub enum Blocks {
         /// Nothing: others pass, and the order is lost.
         Nothing = "nothing",
         /// What comes later in the same conversation.
@@ -88,7 +88,7 @@ pub struct Disable {
 
 /// What follows from an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum RetryDecision {
     /// The vendor is content.
     Done,
     /// Try again after this long.
@@ -99,7 +99,7 @@ pub enum Next {
 
 impl Policy {
     /// Whether the vendor is content with what an attempt met.
-    pub fn accepts(&self, met: &Met) -> bool {
+    pub fn accepts(&self, met: &AttemptResult) -> bool {
         let content_type = met.header("content-type").unwrap_or_default().to_ascii_lowercase();
         met.final_status().is_some_and(|status| self.success.contains(status))
             && !self.failing_types.iter().any(|word| content_type.contains(word.as_str()))
@@ -111,11 +111,11 @@ impl Policy {
         &self,
         attempt: u32,
         waited: SignedDuration,
-        met: &Met,
+        met: &AttemptResult,
         rng: impl FnOnce() -> ChaCha8Rng,
-    ) -> Next {
+    ) -> RetryDecision {
         if self.accepts(met) {
-            return Next::Done;
+            return RetryDecision::Done;
         }
         let delay = self.backoff.delay(attempt, met, rng);
         let again = match self.retry {
@@ -123,7 +123,7 @@ impl Policy {
             Retry::Count(times) => attempt <= times,
             Retry::Retention(_) => !self.is_expired(waited.saturating_add(delay)),
         };
-        if again { Next::Retry(delay) } else { Next::GiveUp }
+        if again { RetryDecision::Retry(delay) } else { RetryDecision::GiveUp }
     }
 
     /// Whether a delivery is dropped so long after it was due.
@@ -138,8 +138,8 @@ mod tests {
     use rand::SeedableRng as _;
 
     use super::*;
-    use crate::base::duration::Span;
-    use crate::record::Outcome;
+    use crate::base::duration::DurationRange;
+    use crate::record::AttemptOutcome;
 
     const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
@@ -150,7 +150,7 @@ mod tests {
             redirects: 0,
             retry,
             backoff,
-            parks: Parks::Conversation,
+            blocks: Blocks::Conversation,
             hold: None,
             disable: Disable::default(),
             in_doubt: InDoubt::Resend,
@@ -159,22 +159,22 @@ mod tests {
         }
     }
 
-    fn answered(status: u16, headers: &[(&str, &str)]) -> Met {
+    fn answered(status: u16, headers: &[(&str, &str)]) -> AttemptResult {
         let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        Met {
-            outcome: Outcome::Answered,
+        AttemptResult {
+            outcome: AttemptOutcome::Responded,
             status: Some(status),
             headers: headers.collect(),
-            ..Met::failure(Outcome::Answered, "", 1)
+            ..AttemptResult::failure(AttemptOutcome::Responded, "", 1)
         }
     }
 
     /// The run times of every attempt against a receiver that never accepts, in seconds.
-    fn schedule(policy: &Policy, met: &Met) -> Vec<i64> {
+    fn schedule(policy: &Policy, met: &AttemptResult) -> Vec<i64> {
         let (mut times, mut waited) = (vec![0], SignedDuration::ZERO);
         for attempt in 1..100_000 {
             match policy.next(attempt, waited, met, || ChaCha8Rng::seed_from_u64(1)) {
-                Next::Retry(delay) => waited += delay,
+                RetryDecision::Retry(delay) => waited += delay,
                 _ => return times,
             }
             times.push(waited.as_secs());
@@ -186,16 +186,19 @@ mod tests {
     fn without_retries_a_failure_ends_a_delivery() {
         let policy = policy(Retry::None, Backoff::default());
         let rng = || ChaCha8Rng::seed_from_u64(1);
-        let next = |met: &Met| policy.next(1, SignedDuration::ZERO, met, rng);
-        assert_eq!(next(&answered(201, &[])), Next::Done);
-        assert_eq!(next(&answered(204, &[])), Next::GiveUp);
-        assert_eq!(next(&Met::failure(Outcome::Reset, "", 1)), Next::GiveUp);
-        assert_eq!(next(&answered(200, &[("Content-Type", "Text/XML")])), Next::GiveUp);
+        let next = |met: &AttemptResult| policy.next(1, SignedDuration::ZERO, met, rng);
+        assert_eq!(next(&answered(201, &[])), RetryDecision::Done);
+        assert_eq!(next(&answered(204, &[])), RetryDecision::GiveUp);
+        assert_eq!(
+            next(&AttemptResult::failure(AttemptOutcome::Reset, "", 1)),
+            RetryDecision::GiveUp
+        );
+        assert_eq!(next(&answered(200, &[("Content-Type", "Text/XML")])), RetryDecision::GiveUp);
     }
 
     #[test]
     fn jitter_is_drawn_for_each_delay() {
-        let jitter = Span { low: SECOND, high: SignedDuration::from_secs(100) };
+        let jitter = DurationRange { low: SECOND, high: SignedDuration::from_secs(100) };
         let backoff = Backoff { jitter, ..Backoff::fixed(SECOND) };
         let met = answered(500, &[]);
         let delay = |seed| backoff.delay(1, &met, || ChaCha8Rng::seed_from_u64(seed));
@@ -255,7 +258,7 @@ mod tests {
             within in 0_i64..1_000_000, seed: u64,
         ) {
             let millis = SignedDuration::from_millis;
-            let jitter = Span { low: millis(low), high: millis(low + wide) };
+            let jitter = DurationRange { low: millis(low), high: millis(low + wide) };
             let (delay, cap, clamp) = (millis(first), millis(cap), millis(clamp));
             let backoff = Backoff { delay, factor, cap, jitter, retry_after: Some(clamp) };
             let met = answered(503, &[("Retry-After", &header)]);
@@ -265,17 +268,17 @@ mod tests {
                 policy(retry, backoff).next(attempt, millis(waited), &met, rng)
             };
             match next(Retry::Count(times)) {
-                Next::Retry(delay) => {
+                RetryDecision::Retry(delay) => {
                     prop_assert!(attempt <= times);
                     prop_assert!(jitter.low <= delay && delay <= longest, "{delay:?}");
                 }
-                next => prop_assert!(next == Next::GiveUp && attempt > times),
+                next => prop_assert!(next == RetryDecision::GiveUp && attempt > times),
             }
-            if let Next::Retry(delay) = next(Retry::Retention(millis(within))) {
+            if let RetryDecision::Retry(delay) = next(Retry::Retention(millis(within))) {
                 prop_assert!(millis(waited) + delay <= millis(within));
-                prop_assert_eq!(next(Retry::Retention(millis(within))), Next::Retry(delay));
+                prop_assert_eq!(next(Retry::Retention(millis(within))), RetryDecision::Retry(delay));
             }
-            prop_assert_eq!(next(Retry::None), Next::GiveUp);
+            prop_assert_eq!(next(Retry::None), RetryDecision::GiveUp);
         }
     }
 }

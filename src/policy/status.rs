@@ -4,48 +4,48 @@ use std::fmt;
 
 /// A set of statuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StatusSet(Vec<Range>);
+pub struct StatusSet(Vec<StatusRange>);
 
 /// From this status to that one, both included, and how it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Range(u16, u16, String);
+struct StatusRange(u16, u16, String);
 
 /// A text that is no set of statuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a status such as `200`, a class such as `2xx`, or `any`")]
-pub struct WrongStatus(pub String);
+pub struct InvalidStatus(pub String);
 
 impl StatusSet {
     /// Reads a set from its parts.
-    pub fn parse<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<Self, WrongStatus> {
+    pub fn parse<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidStatus> {
         parts.into_iter().map(range).collect::<Result<_, _>>().map(Self)
     }
 
     /// Every status from 200 to 299.
     pub fn good() -> Self {
-        Self(vec![Range(200, 299, "2xx".into())])
+        Self(vec![StatusRange(200, 299, "2xx".into())])
     }
 
     /// Whether the status is in the set.
     pub fn contains(&self, status: u16) -> bool {
-        self.0.iter().any(|Range(from, to, _)| (*from..=*to).contains(&status))
+        self.0.iter().any(|StatusRange(from, to, _)| (*from..=*to).contains(&status))
     }
 }
 
-fn range(text: &str) -> Result<Range, WrongStatus> {
-    let wrong = || WrongStatus(text.to_owned());
+fn range(text: &str) -> Result<StatusRange, InvalidStatus> {
+    let wrong = || InvalidStatus(text.to_owned());
     if text == "any" {
-        return Ok(Range(100, 999, text.into()));
+        return Ok(StatusRange(100, 999, text.into()));
     }
     if let Some(class) = text.strip_suffix("xx") {
         let class: u16 = class.parse().map_err(|_| wrong())?;
         return match class {
-            1..=5 => Ok(Range(class * 100, class * 100 + 99, text.into())),
+            1..=5 => Ok(StatusRange(class * 100, class * 100 + 99, text.into())),
             _ => Err(wrong()),
         };
     }
     match text.parse() {
-        Ok(status @ 100..=599) => Ok(Range(status, status, text.into())),
+        Ok(status @ 100..=599) => Ok(StatusRange(status, status, text.into())),
         _ => Err(wrong()),
     }
 }

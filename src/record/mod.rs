@@ -3,7 +3,7 @@
 //! They are the only thing that leaves the engine: reports are made of them, verdicts follow from
 //! them, `--json` prints them. The JSON form is public; `v` changes when it does.
 
-mod known;
+mod prior;
 mod recorder;
 
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
-pub use known::{Known, Shaken};
-pub use recorder::{Entry, Intent, Recorder, Scope};
+pub use prior::{PriorAttempts, PriorHandshake};
+pub use recorder::{PendingRecord, PendingWrite, RecordScope, Recorder};
 
 use crate::fault::{Chaos, Faults};
 
@@ -38,12 +38,12 @@ pub struct Record {
     /// The number of the script's step, where it is about one.
     pub step: Option<usize>,
     /// What happened.
-    pub what: What,
+    pub kind: RecordKind,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum What {
+pub enum RecordKind {
     /// A run began.
     #[serde(rename = "run.started")]
     RunStarted(RunStarted),
@@ -59,41 +59,41 @@ pub enum What {
     },
     /// The endpoint answered, or did not.
     #[serde(rename = "handshake.answered")]
-    HandshakeAnswered {
+    HandshakeFinished {
         /// Its address.
         url: String,
         /// What the attempt met.
-        met: Met,
+        result: AttemptResult,
         /// What is wrong with the answer, where something is.
-        wrong: Option<String>,
+        error: Option<String>,
         /// Whether it is sent to all the same.
-        goes_on: bool,
+        continues: bool,
     },
     /// Somebody did what the script says.
     #[serde(rename = "act.done")]
-    ActDone(ActTold),
+    ActionDone(ActionSummary),
     /// Somebody did what follows by itself.
     #[serde(rename = "act.implied")]
-    ActImplied(ActTold),
+    ActionImplied(ActionSummary),
     /// A step was left out.
     #[serde(rename = "act.skipped")]
-    ActSkipped {
+    ActionSkipped {
         /// The act's key.
-        act: String,
+        action: String,
         /// Why.
         reason: String,
     },
     /// An act could not become payloads; no run passes with one.
     #[serde(rename = "act.dropped")]
-    ActDropped {
+    ActionDropped {
         /// The act's key.
-        act: String,
+        action: String,
         /// Why.
         reason: String,
     },
     /// An act happened that the vendor sends nothing for.
     #[serde(rename = "act.silent")]
-    ActSilent {
+    ActionSilent {
         /// The neutral event.
         event: String,
         /// Why.
@@ -135,7 +135,7 @@ pub enum What {
     },
     /// A delivery has ended, well or not.
     #[serde(rename = "delivery.settled")]
-    DeliverySettled(Settled),
+    DeliverySettled(SettledDelivery),
     /// The receiver lets in nothing of ours; what may be wrong with it, said once a run.
     #[serde(rename = "auth.hint")]
     AuthHint(AuthHint),
@@ -169,7 +169,7 @@ pub enum What {
         /// How many redirects of the attempt came before this request.
         hop: u32,
         /// What it met.
-        met: Met,
+        result: AttemptResult,
         /// When it is tried again, in milliseconds, where it is.
         retry_in_ms: Option<i64>,
     },
@@ -217,20 +217,20 @@ impl RunStarted {
 
 /// An act as it is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ActTold {
+pub struct ActionSummary {
     /// The act's key.
-    pub act: String,
+    pub action: String,
     /// Who did it.
     pub by: String,
     /// The neutral event.
     pub event: String,
     /// The act in a few words.
-    pub told: String,
+    pub summary: String,
 }
 
 /// How a delivery ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Settled {
+pub struct SettledDelivery {
     /// The delivery.
     pub delivery: String,
     /// The vendor's name for the event.
@@ -242,7 +242,7 @@ pub struct Settled {
     /// Whether the vendor is content.
     pub accepted: bool,
     /// What the last attempt met.
-    pub met: Met,
+    pub result: AttemptResult,
 }
 
 /// What may be wrong with a receiver that answers 401 or 403.
@@ -253,7 +253,7 @@ pub struct AuthHint {
     /// The answer's status.
     pub status: u16,
     /// The headers by which it can be verified, as they were sent; none where nothing can be.
-    pub right: Vec<(String, String)>,
+    pub passed: Vec<(String, String)>,
     /// What usual mistakes would make of them.
     pub mistakes: Vec<Mistake>,
 }
@@ -262,7 +262,7 @@ pub struct AuthHint {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mistake {
     /// How the value is made then: behind "made".
-    pub made: String,
+    pub computed: String,
     /// The header.
     pub header: String,
     /// Its value then.
@@ -271,9 +271,9 @@ pub struct Mistake {
 
 crate::words! {
     /// What an attempt met.
-    pub enum Outcome {
+    pub enum AttemptOutcome {
         /// An answer.
-        Answered = "answered",
+        Responded = "answered",
         /// Nothing listens there.
         Refused = "refused",
         /// The connection was closed or reset before an answer.
@@ -349,13 +349,13 @@ crate::words! {
 
 /// What an attempt met, in full.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Met {
+pub struct AttemptResult {
     /// What.
-    pub outcome: Outcome,
+    pub outcome: AttemptOutcome,
     /// The answer's status.
     pub status: Option<u16>,
     /// The beginning of the answer's body.
-    pub answer: String,
+    pub body: String,
     /// Whether the answer was longer than what is kept of it.
     pub truncated: bool,
     /// The answer's headers.
@@ -365,21 +365,21 @@ pub struct Met {
     /// What there is to say about a failure.
     pub reason: Option<String>,
     /// How long it took, in milliseconds.
-    pub millis: u64,
+    pub duration_ms: u64,
 }
 
-impl Met {
+impl AttemptResult {
     /// An attempt that met this and no answer.
-    pub fn failure(outcome: Outcome, reason: impl Into<String>, millis: u64) -> Self {
+    pub fn failure(outcome: AttemptOutcome, reason: impl Into<String>, millis: u64) -> Self {
         Self {
             outcome,
             status: None,
-            answer: String::new(),
+            body: String::new(),
             truncated: false,
             headers: Vec::new(),
             location: None,
             reason: Some(reason.into()),
-            millis,
+            duration_ms: millis,
         }
     }
 
@@ -391,7 +391,7 @@ impl Met {
 
     /// The status that counts: that of a complete answer.
     pub fn final_status(&self) -> Option<u16> {
-        self.status.filter(|_| self.outcome == Outcome::Answered)
+        self.status.filter(|_| self.outcome == AttemptOutcome::Responded)
     }
 }
 
@@ -417,11 +417,11 @@ pub struct RunFinished {
     /// Why it is not `passed`.
     pub reason: Option<String>,
     /// What else was wrong, delivery by delivery, as far as it is told.
-    pub also: Vec<String>,
+    pub more_failures: Vec<String>,
     /// How many deliveries there were.
     pub deliveries: u64,
     /// How many of them were right.
-    pub right: u64,
+    pub expected: u64,
     /// How many handshakes went out.
     pub handshakes: u64,
     /// How many requests went out for deliveries.
@@ -431,20 +431,20 @@ pub struct RunFinished {
     /// How many steps were left out.
     pub skipped: u64,
     /// What became of links to built-in files, where any were sent.
-    pub files: Option<FilesTold>,
+    pub files: Option<FilesSummary>,
     /// How long it took, in milliseconds.
-    pub millis: u64,
+    pub duration_ms: u64,
 }
 
 /// What became of links to built-in files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FilesTold {
+pub struct FilesSummary {
     /// How many there were.
     pub links: usize,
     /// How many of the files were fetched during the run.
     pub fetched: usize,
     /// Why none can be, where none can.
-    pub cannot: Option<String>,
+    pub unavailable: Option<String>,
 }
 
 /// A record as it is written.
@@ -471,14 +471,14 @@ impl<'de> Deserialize<'de> for Record {
             run: written.run,
             conversation: written.conversation,
             step: written.step,
-            what: serde_json::from_value(what).map_err(D::Error::custom)?,
+            kind: serde_json::from_value(what).map_err(D::Error::custom)?,
         })
     }
 }
 
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let told = serde_json::to_value(&self.what).map_err(S::Error::custom)?;
+        let told = serde_json::to_value(&self.kind).map_err(S::Error::custom)?;
         let told = told.as_object().and_then(|told| told.iter().next());
         let (kind, data) = told.ok_or_else(|| S::Error::custom("a record without a kind"))?;
         let mut map = serializer.serialize_map(None)?;

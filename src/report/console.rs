@@ -8,11 +8,11 @@ use anstyle::{AnsiColor, Style};
 use url::Url;
 
 use super::Report;
-use super::next::{Again, compare, start_one};
+use super::rerun::{RerunCommand, compare, start_one};
 use crate::base::text::{count, escape, excerpt};
 use crate::record::{
-    ActTold, AuthHint, FilesTold, Met, Outcome, Record, RunFinished, RunStarted, Settled, Verdict,
-    What,
+    ActionSummary, AttemptOutcome, AttemptResult, AuthHint, FilesSummary, Record, RecordKind,
+    RunFinished, RunStarted, SettledDelivery, Verdict,
 };
 
 /// How much is told.
@@ -28,9 +28,9 @@ pub enum Detail {
 
 /// Tells records to somebody who watches a terminal.
 #[derive(Debug)]
-pub struct Console {
+pub struct ConsoleReport {
     detail: Detail,
-    again: Again,
+    again: RerunCommand,
     run: Option<RunStarted>,
     wrong: usize,
     unauthorized: bool,
@@ -51,9 +51,9 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const NOTE: Style = AnsiColor::Yellow.on_default();
 
-impl Console {
+impl ConsoleReport {
     /// A report that tells this much, and how to do a run again that was not right.
-    pub fn new(detail: Detail, again: Again) -> Self {
+    pub fn new(detail: Detail, again: RerunCommand) -> Self {
         let (run, hint) = (None, None);
         Self { detail, again, run, wrong: 0, unauthorized: false, refused: false, hint }
     }
@@ -87,13 +87,13 @@ impl Console {
     fn act(
         &self,
         record: &Record,
-        act: &ActTold,
+        act: &ActionSummary,
         implied: bool,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let after = self.after(record);
         let mark = if implied { " (implied)" } else { "" };
-        let told = escape(&act.told);
+        let told = escape(&act.summary);
         let by = &act.by;
         writeln!(out, "{DIM}{after}{DIM:#}  {BOLD}{by:<8}{BOLD:#} {told}{DIM}{mark}{DIM:#}")
     }
@@ -112,10 +112,10 @@ impl Console {
     fn settled(
         &mut self,
         record: &Record,
-        settled: &Settled,
+        settled: &SettledDelivery,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let (met, faults) = (&settled.met, &settled.faults);
+        let (met, faults) = (&settled.result, &settled.faults);
         let mut what = settled.event_type.clone();
         if !faults.is_empty() {
             what += &format!(" ({faults}, on purpose)");
@@ -148,13 +148,13 @@ impl Console {
     }
 
     /// Notes what a failure says about what to do next.
-    fn note(&mut self, met: &Met) {
+    fn note(&mut self, met: &AttemptResult) {
         self.unauthorized |= matches!(met.status, Some(401 | 403));
-        self.refused |= met.outcome == Outcome::Refused;
+        self.refused |= met.outcome == AttemptOutcome::Refused;
     }
 
-    fn handshake(&mut self, told: Handshake<'_>, out: &mut dyn Write) -> io::Result<()> {
-        let Handshake { met, wrong, goes_on } = told;
+    fn handshake(&mut self, told: HandshakeView<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let HandshakeView { met, wrong, goes_on } = told;
         let Some(wrong) = wrong else {
             let line = line((GOOD, "✓"), "handshake", met, 1);
             return if self.detail == Detail::Quiet { Ok(()) } else { writeln!(out, "{line}") };
@@ -184,14 +184,14 @@ impl Console {
             out,
             "{style}{}{style:#}{what}: {} of {} right {DIM}({requests}, {} ms){DIM:#}",
             run.verdict,
-            run.right,
+            run.expected,
             count(run.deliveries, "delivery", "deliveries"),
-            run.millis
+            run.duration_ms
         )?;
         if let Some(reason) = &run.reason {
             writeln!(out, "{}", escape(reason))?;
         }
-        for also in &run.also {
+        for also in &run.more_failures {
             writeln!(out, "{}", escape(also))?;
         }
         if self.detail != Detail::Quiet {
@@ -208,10 +208,10 @@ impl Console {
     }
 
     /// What goes over the wire, as far as it is told.
-    fn wire(&self, what: &What, out: &mut dyn Write) -> io::Result<()> {
+    fn wire(&self, what: &RecordKind, out: &mut dyn Write) -> io::Result<()> {
         let verbose = self.detail == Detail::Verbose;
         match what {
-            What::DeliveryPlanned { delivery, body, certainty, .. } => {
+            RecordKind::DeliveryPlanned { delivery, body, certainty, .. } => {
                 if certainty != "documented" {
                     writeln!(
                         out,
@@ -224,10 +224,10 @@ impl Console {
                     Ok(())
                 }
             }
-            What::HandshakeSent { body, .. } if verbose => {
+            RecordKind::HandshakeSent { body, .. } if verbose => {
                 writeln!(out, "{DIM}{INDENT}  {}{DIM:#}", escape(body))
             }
-            What::AttemptStarted { headers, .. } if verbose => {
+            RecordKind::AttemptStarted { headers, .. } if verbose => {
                 for (name, value) in headers {
                     writeln!(out, "{DIM}{INDENT}  {}: {}{DIM:#}", escape(name), escape(value))?;
                 }
@@ -247,7 +247,7 @@ impl Console {
         if let Some(hint) = &self.hint {
             compare(hint, out)?;
         }
-        let is_open = self.hint.as_ref().is_some_and(|hint| hint.right.is_empty());
+        let is_open = self.hint.as_ref().is_some_and(|hint| hint.passed.is_empty());
         if self.unauthorized && !is_open {
             writeln!(
                 out,
@@ -258,21 +258,23 @@ impl Console {
     }
 }
 
-impl Report for Console {
-    fn tell(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
-        match &record.what {
-            What::RunStarted(run) => self.started(run, out),
-            What::RunFinished(run) => self.finished(run, out),
-            What::HandshakeAnswered { met, wrong, goes_on, .. } => {
-                let told = Handshake { met, wrong: wrong.as_deref(), goes_on: *goes_on };
+impl Report for ConsoleReport {
+    fn record(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
+        match &record.kind {
+            RecordKind::RunStarted(run) => self.started(run, out),
+            RecordKind::RunFinished(run) => self.finished(run, out),
+            RecordKind::HandshakeFinished {
+                result: met, error: wrong, continues: goes_on, ..
+            } => {
+                let told = HandshakeView { met, wrong: wrong.as_deref(), goes_on: *goes_on };
                 self.handshake(told, out)
             }
-            What::DeliverySettled(settled) => self.settled(record, settled, out),
-            What::AuthHint(hint) => {
+            RecordKind::DeliverySettled(settled) => self.settled(record, settled, out),
+            RecordKind::AuthHint(hint) => {
                 self.hint = Some(hint.clone());
                 Ok(())
             }
-            What::ActDropped { act, reason } => {
+            RecordKind::ActionDropped { action: act, reason } => {
                 writeln!(
                     out,
                     "{INDENT}{BAD}✗{BAD:#} `{act}` could not be played: {}",
@@ -280,27 +282,29 @@ impl Report for Console {
                 )
             }
             _ if self.is_brief() => Ok(()),
-            What::ActDone(act) => self.act(record, act, false, out),
-            What::ActImplied(act) => self.act(record, act, true, out),
-            What::ActSkipped { act, reason } => {
+            RecordKind::ActionDone(act) => self.act(record, act, false, out),
+            RecordKind::ActionImplied(act) => self.act(record, act, true, out),
+            RecordKind::ActionSkipped { action: act, reason } => {
                 let (after, reason) = (self.after(record), escape(reason));
                 writeln!(out, "{DIM}{after}{DIM:#}  {NOTE}-{NOTE:#} `{act}` is left out: {reason}")
             }
-            What::ActSilent { reason, .. } => {
+            RecordKind::ActionSilent { reason, .. } => {
                 writeln!(out, "{INDENT}{DIM}- nothing is sent: {}{DIM:#}", escape(reason))
             }
-            What::DeliveryUnsubscribed { event_type } => {
+            RecordKind::DeliveryUnsubscribed { event_type } => {
                 let event_type = escape(event_type);
                 writeln!(out, "{INDENT}{DIM}- {event_type} is not subscribed to{DIM:#}")
             }
-            What::AttemptFinished { attempt, met, retry_in_ms: Some(delay), .. } => {
+            RecordKind::AttemptFinished {
+                attempt, result: met, retry_in_ms: Some(delay), ..
+            } => {
                 let met = result(met);
                 writeln!(
                     out,
                     "{INDENT}{NOTE}↻{NOTE:#} attempt {attempt}: {met}, again in {delay} ms"
                 )
             }
-            What::GateChanged { gate, state } => {
+            RecordKind::GateChanged { gate, state } => {
                 writeln!(out, "{INDENT}{NOTE}‖{NOTE:#} the {gate} is {state}")
             }
             what => self.wire(what, out),
@@ -310,15 +314,15 @@ impl Report for Console {
 
 /// A handshake as it is told.
 #[derive(Clone, Copy)]
-struct Handshake<'a> {
-    met: &'a Met,
+struct HandshakeView<'a> {
+    met: &'a AttemptResult,
     wrong: Option<&'a str>,
     goes_on: bool,
 }
 
-fn tell_files(files: &FilesTold, out: &mut dyn Write) -> io::Result<()> {
+fn tell_files(files: &FilesSummary, out: &mut dyn Write) -> io::Result<()> {
     let links = count(files.links, "link to a file", "links to files");
-    match &files.cannot {
+    match &files.unavailable {
         None => writeln!(out, "{DIM}{links}, {} fetched meanwhile{DIM:#}", files.fetched),
         Some(reason) => writeln!(
             out,
@@ -333,30 +337,30 @@ fn title(run: &RunStarted) -> String {
 }
 
 /// Something sent and what became of it, in one line.
-fn line((style, mark): (Style, &str), what: &str, met: &Met, attempts: u32) -> String {
+fn line((style, mark): (Style, &str), what: &str, met: &AttemptResult, attempts: u32) -> String {
     let tries = if attempts > 1 { format!(", attempt {attempts}") } else { String::new() };
-    let (what, result, millis) = (escape(what), result(met), met.millis);
+    let (what, result, millis) = (escape(what), result(met), met.duration_ms);
     format!("{INDENT}{style}{mark}{style:#} {what:<50} {result} {DIM}{millis} ms{tries}{DIM:#}")
 }
 
 /// What there is to say about what was met.
-fn why(met: &Met, out: &mut dyn Write) -> io::Result<()> {
+fn why(met: &AttemptResult, out: &mut dyn Write) -> io::Result<()> {
     if let Some(reason) = &met.reason {
         writeln!(out, "{INDENT}  {}", escape(reason))?;
     }
     if let Some(location) = &met.location {
         writeln!(out, "{INDENT}  it redirects to {}, which is not followed", escape(location))?;
     }
-    if !met.answer.is_empty() {
-        writeln!(out, "{INDENT}  it said: {}", excerpt(&met.answer, SHOWN))?;
+    if !met.body.is_empty() {
+        writeln!(out, "{INDENT}  it said: {}", excerpt(&met.body, SHOWN))?;
     }
     Ok(())
 }
 
 /// The status, or what was met instead of one.
-fn result(met: &Met) -> String {
+fn result(met: &AttemptResult) -> String {
     match (met.outcome, met.status) {
-        (Outcome::Answered, Some(status)) => status.to_string(),
+        (AttemptOutcome::Responded, Some(status)) => status.to_string(),
         (outcome, _) => outcome.to_string(),
     }
 }

@@ -15,16 +15,16 @@ use crate::record::Record;
 pub struct JsonLines;
 
 impl Report for JsonLines {
-    fn tell(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
-        record.serialize(&mut Serializer::with_formatter(&mut *out, Visible))?;
+    fn record(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
+        record.serialize(&mut Serializer::with_formatter(&mut *out, ControlEscaper))?;
         out.write_all(b"\n")
     }
 }
 
 /// JSON that a terminal may show: what acts on it or cannot be seen is escaped.
-struct Visible;
+struct ControlEscaper;
 
-impl Formatter for Visible {
+impl Formatter for ControlEscaper {
     fn write_string_fragment<W: ?Sized + Write>(
         &mut self,
         writer: &mut W,

@@ -2,18 +2,18 @@
 
 mod console;
 mod json;
-mod next;
+mod rerun;
 
 use std::io::{self, Write};
 
 use crate::record::Record;
 
-pub use console::{Console, Detail};
+pub use console::{ConsoleReport, Detail};
 pub use json::JsonLines;
-pub use next::{Again, start_one};
+pub use rerun::{RerunCommand, start_one};
 
 /// Something that tells records as they come.
 pub trait Report: Send {
     /// Tells one record.
-    fn tell(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()>;
+    fn record(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()>;
 }

@@ -4,30 +4,30 @@ use std::collections::BTreeSet;
 
 use rand::RngExt as _;
 
-use super::{Plan, Rehearsed, rehearsal};
-use crate::base::draw::Draw;
-use crate::fault::{Chaos, Fault, Planned, Profile};
+use super::{DryRunItem, RunPlan, dry_run};
+use crate::base::seed::SeedScope;
+use crate::fault::{Chaos, ChaosProfile, Fault, PlannedFault};
 
 /// One step of so many has a fault.
 const ONE_IN: u32 = 3;
 
 /// The schedule of a profile for a plan: each step that sends something, and has no fault yet, has
 /// one or none, whatever the other steps have. It is empty where none can be had.
-pub fn schedule(plan: &Plan, profile: Profile) -> Chaos {
+pub fn schedule(plan: &RunPlan, profile: ChaosProfile) -> Chaos {
     let can_be = |fault: &Fault| plan.account.cannot(fault.kind).is_none();
     let faults: Vec<Fault> = profile.faults().into_iter().filter(can_be).collect();
-    let draw = Draw::of_run(plan.seed).within("chaos").within(profile.word());
+    let draw = SeedScope::of_run(plan.seed).within("chaos").within(profile.word());
     let steps = sending(plan);
     let drawn = |step: usize| {
         let mut rng = draw.rng(&format!("step {step}"));
         let is_struck = rng.random_range(0..ONE_IN) == 0;
         let fault = faults.get(rng.random_range(0..faults.len().max(1)))?.clone();
-        Some((is_struck, Planned { step, fault }))
+        Some((is_struck, PlannedFault { step, fault }))
     };
     let drawn: Vec<_> = steps.into_iter().filter_map(drawn).collect();
     let struck =
         drawn.iter().filter(|(is_struck, _)| *is_struck).map(|(_, planned)| planned.clone());
-    let mut schedule: Vec<Planned> = struck.collect();
+    let mut schedule: Vec<PlannedFault> = struck.collect();
     if schedule.is_empty() && !drawn.is_empty() {
         let place = draw.rng("only").random_range(0..drawn.len());
         schedule.push(drawn[place].1.clone());
@@ -36,9 +36,9 @@ pub fn schedule(plan: &Plan, profile: Profile) -> Chaos {
 }
 
 /// The steps of which the first conversation sends something without a fault.
-fn sending(plan: &Plan) -> BTreeSet<usize> {
-    let requests = rehearsal(plan).filter_map(|rehearsed| match rehearsed {
-        Rehearsed::Request(request) => Some(request),
+fn sending(plan: &RunPlan) -> BTreeSet<usize> {
+    let requests = dry_run(plan).filter_map(|rehearsed| match rehearsed {
+        DryRunItem::Request(request) => Some(request),
         _ => None,
     });
     let first =
@@ -49,9 +49,9 @@ fn sending(plan: &Plan) -> BTreeSet<usize> {
 /// The smallest part of a schedule that `fails` as the whole did: without any one of it, it would
 /// not. Larger parts are left out first, so that few runs are needed.
 pub async fn smallest(
-    schedule: &[Planned],
-    mut fails: impl AsyncFnMut(&[Planned]) -> bool,
-) -> Vec<Planned> {
+    schedule: &[PlannedFault],
+    mut fails: impl AsyncFnMut(&[PlannedFault]) -> bool,
+) -> Vec<PlannedFault> {
     let mut left = schedule.to_vec();
     if fails(&[]).await {
         return Vec::new();
@@ -84,10 +84,10 @@ mod tests {
     /// The smallest of so many faults, where these are needed, and in how many runs.
     fn shrunk(many: usize, needed: &[usize]) -> (Vec<usize>, usize) {
         let fault = Fault::parse("reorder").unwrap();
-        let planned = |step| Planned { step, fault: fault.clone() };
-        let schedule: Vec<Planned> = (1..=many).map(planned).collect();
+        let planned = |step| PlannedFault { step, fault: fault.clone() };
+        let schedule: Vec<PlannedFault> = (1..=many).map(planned).collect();
         let mut runs = 0;
-        let fails = async |part: &[Planned]| {
+        let fails = async |part: &[PlannedFault]| {
             runs += 1;
             needed.iter().all(|step| part.iter().any(|planned| planned.step == *step))
         };

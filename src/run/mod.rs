@@ -2,15 +2,15 @@
 //!
 //! It never prints. What happens leaves as records; the verdict follows from them.
 
+mod auth_hints;
 mod chaos;
+mod context;
+mod describe;
+mod dry_run;
 mod handshake;
-mod hint;
-mod keeping;
+mod outbox;
 mod player;
-mod post;
 mod redelivery;
-mod rehearsal;
-mod told;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,28 +24,30 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::base::clock::{Clock, Stopwatch};
-use crate::base::crash;
-use crate::base::draw::Draw;
+use crate::base::fail_points;
+use crate::base::file_store::FileStore;
 use crate::base::limits::DRAIN;
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
-use crate::base::shelf::Shelf;
-use crate::delivery::{Course, Dress, Endpoint, Pace, Transport, drive};
-use crate::fault::Group;
-use crate::policy::{Parks, Policy};
-use crate::record::{FilesTold, Record, Recorder, RunFinished, RunStarted, Scope, Verdict, What};
-use crate::scenario::{Company, Script};
-use crate::vendor::{Account, Subscription};
+use crate::base::seed::SeedScope;
+use crate::delivery::{ClockMode, DriverConfig, Endpoint, RequestSigner, Transport, drive};
+use crate::fault::FaultGroup;
+use crate::platform::{Account, Subscription};
+use crate::policy::{Blocks, Policy};
+use crate::record::{
+    FilesSummary, Record, RecordKind, RecordScope, Recorder, RunFinished, RunStarted, Verdict,
+};
+use crate::scenario::{Script, SharedStaff};
 
 pub use chaos::{schedule, smallest};
-pub use keeping::Keeping;
-pub use redelivery::{Order, Redelivery, redeliver};
-pub use rehearsal::{Rehearsed, RehearsedRequest, rehearsal};
-pub use verdict::Tally;
+pub use context::RunContext;
+pub use dry_run::{DryRunItem, DryRunRequest, dry_run};
+pub use redelivery::{Redelivery, RedeliveryRequest, redeliver};
+pub use verdict::VerdictBuilder;
 
 /// Everything that a run is made of.
 #[derive(Clone)]
-pub struct Plan {
+pub struct RunPlan {
     /// The run's number, from 1.
     pub number: u32,
     /// What is played.
@@ -63,22 +65,22 @@ pub struct Plan {
     /// When the conversations begin.
     pub start: Timestamp,
     /// How run time passes.
-    pub pace: Pace,
+    pub pace: ClockMode,
     /// How many conversations.
     pub conversations: u32,
     /// Where the files that links point to can be fetched meanwhile.
-    pub files: Arc<Shelf>,
+    pub files: Arc<FileStore>,
     /// Where its records are kept, and what is known of an earlier life of it.
-    pub keeping: Keeping,
+    pub keeping: RunContext,
 }
 
-impl Plan {
+impl RunPlan {
     /// What the run is, as its first record tells it.
     pub fn started(&self) -> RunStarted {
-        let vendor = &self.account.vendor;
+        let vendor = &self.account.platform;
         let alone = Self { conversations: 1, ..self.clone() };
         let mut digest = Sha256::new();
-        rehearsal(&alone).for_each(|rehearsed| digest.update(format!("{rehearsed:?}")));
+        dry_run(&alone).for_each(|rehearsed| digest.update(format!("{rehearsed:?}")));
         RunStarted {
             scenario: self.script.name.clone(),
             file: self.script.file.clone(),
@@ -86,7 +88,7 @@ impl Plan {
             differs: vendor.differs.clone(),
             seed: self.seed,
             start: self.start,
-            clock: if self.pace == Pace::Virtual { "virtual" } else { "real" }.to_owned(),
+            clock: if self.pace == ClockMode::Virtual { "virtual" } else { "real" }.to_owned(),
             conversations: self.conversations,
             url: self.url.to_string(),
             digest: hex::encode(&digest.finalize()[..8]),
@@ -99,7 +101,7 @@ impl Plan {
     fn redactor(&self) -> Redactor {
         let headers = self.headers.iter();
         let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
-        let spoiled = if self.script.wants(Group::Token) {
+        let spoiled = if self.script.wants(FaultGroup::Token) {
             self.account.spoiled_secrets()
         } else {
             Vec::new()
@@ -118,7 +120,7 @@ impl Plan {
 /// Plays a run to its end. Records go to the sink, the last of them with the verdict, which is
 /// also given.
 pub async fn run<T: Transport>(
-    plan: Plan,
+    plan: RunPlan,
     transport: Arc<T>,
     clock: Clock,
     sink: mpsc::Sender<Record>,
@@ -127,13 +129,13 @@ pub async fn run<T: Transport>(
     let (inner, mut records) = mpsc::channel(crate::base::limits::RECORD_QUEUE);
     let redactor = plan.redactor();
     let recorder = Recorder::new(plan.number, clock, redactor.clone(), inner);
-    let scope = Scope { at: plan.start, conversation: None, step: None };
+    let scope = RecordScope { at: plan.start, conversation: None, step: None };
     let last = Recorder::new(plan.number, clock, redactor, mpsc::channel(1).0);
-    let success = plan.account.vendor.policy.success.clone();
-    let mut tally = Tally::new(&plan.script, success);
+    let success = plan.account.platform.policy.success.clone();
+    let mut tally = VerdictBuilder::new(&plan.script, success);
     let (shelf, files) = (Arc::clone(&plan.files), format!("{}/", plan.account.files));
     let mut links = BTreeSet::new();
-    let (mut hints, account) = (hint::Hints::default(), Arc::clone(&plan.account));
+    let (mut hints, account) = (auth_hints::AuthHints::default(), Arc::clone(&plan.account));
     let keeping = plan.keeping.clone();
     let playing = tokio::spawn(play(plan, transport, recorder));
     let mut until = scope.at;
@@ -141,38 +143,39 @@ pub async fn run<T: Transport>(
         let record = &entry.record;
         until = until.max(record.run_time);
         tally.count(record);
-        if let What::DeliveryPlanned { body, .. } = &record.what {
+        if let RecordKind::DeliveryPlanned { body, .. } = &record.kind {
             links.extend(links_in(body, &files).map(str::to_owned));
         }
         let hint = hints.watch(record, &account);
         keeping.pass(entry, &sink).await;
         if let Some(hint) = hint {
-            keeping.pass(last.entry(Scope { at: until, ..scope }, hint), &sink).await;
+            keeping.pass(last.entry(RecordScope { at: until, ..scope }, hint), &sink).await;
         }
     }
     let end = playing.await.unwrap_or_else(|error| {
         tally.broke(&error.to_string());
-        End::Played
+        RunEnd::Played
     });
     let files = told(&links, &shelf);
     let mut finished = RunFinished { files, ..tally.finish(watch.millis()) };
-    if end == End::Stopped {
+    if end == RunEnd::Stopped {
         finished.verdict = Verdict::Interrupted;
         finished.reason = Some("it was ended before its end".into());
     }
-    crash::point("finishing");
-    let entry = last.entry(Scope { at: until, ..scope }, What::RunFinished(finished.clone()));
+    fail_points::hit("finishing");
+    let entry =
+        last.entry(RecordScope { at: until, ..scope }, RecordKind::RunFinished(finished.clone()));
     match end {
-        End::Played => keeping.pass(entry, &sink).await,
+        RunEnd::Played => keeping.pass(entry, &sink).await,
         // A run without an end in the journal can be gone on with.
-        End::Stopped => drop(sink.send(entry.keep()).await),
+        RunEnd::Stopped => drop(sink.send(entry.commit()).await),
     }
     finished
 }
 
 /// How playing came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum RunEnd {
     Played,
     Stopped,
 }
@@ -185,26 +188,26 @@ fn links_in<'a>(body: &'a str, files: &str) -> impl Iterator<Item = &'a str> {
 }
 
 /// What became of the links that were sent, where there were any.
-fn told(links: &BTreeSet<String>, shelf: &Shelf) -> Option<FilesTold> {
-    let fetched = links.iter().filter(|name| shelf.has_given(name)).count();
-    let cannot = shelf.why_closed().map(str::to_owned);
-    (!links.is_empty()).then_some(FilesTold { links: links.len(), fetched, cannot })
+fn told(links: &BTreeSet<String>, shelf: &FileStore) -> Option<FilesSummary> {
+    let fetched = links.iter().filter(|name| shelf.was_fetched(name)).count();
+    let cannot = shelf.unavailable_reason().map(str::to_owned);
+    (!links.is_empty()).then_some(FilesSummary { links: links.len(), fetched, unavailable: cannot })
 }
 
 /// Shakes hands and plays every conversation; ends when everything has settled, or when somebody
 /// wants it to end and what is under way has ended.
-async fn play<T: Transport>(plan: Plan, transport: Arc<T>, recorder: Recorder) -> End {
-    let scope = Scope { at: plan.start, conversation: None, step: None };
+async fn play<T: Transport>(plan: RunPlan, transport: Arc<T>, recorder: Recorder) -> RunEnd {
+    let scope = RecordScope { at: plan.start, conversation: None, step: None };
     let started = RunStarted { resumes: plan.keeping.resumes, ..plan.started() };
-    recorder.tell(scope, What::RunStarted(started)).await;
+    recorder.append(scope, RecordKind::RunStarted(started)).await;
     let endpoint = Arc::new(endpoint(&plan));
     if !handshake::shake(&plan, &endpoint, &*transport, &recorder).await {
-        return End::Played;
+        return RunEnd::Played;
     }
-    let draw = Draw::of_run(plan.seed);
+    let draw = SeedScope::of_run(plan.seed);
     let policies = policies(&plan);
-    let parks = |policy: &Arc<Policy>| policy.parks >= Parks::Endpoint;
-    let course = Course {
+    let parks = |policy: &Arc<Policy>| policy.blocks >= Blocks::Endpoint;
+    let course = DriverConfig {
         pace: plan.pace,
         start: plan.start,
         conversations: plan.conversations,
@@ -214,11 +217,11 @@ async fn play<T: Transport>(plan: Plan, transport: Arc<T>, recorder: Recorder) -
     };
     let handle = drive(transport, recorder.clone(), course);
     let plan = Arc::new(plan);
-    let company = Company::new(&plan.script, &plan.account, draw, plan.start);
+    let company = SharedStaff::new(&plan.script, &plan.account, draw, plan.start);
     let company = Arc::new(company);
     let mut players = JoinSet::new();
     for number in 1..=plan.conversations {
-        let player = player::Player {
+        let player = player::ConversationPlayer {
             plan: Arc::clone(&plan),
             endpoint: Arc::clone(&endpoint),
             policies: Arc::clone(&policies),
@@ -229,11 +232,11 @@ async fn play<T: Transport>(plan: Plan, transport: Arc<T>, recorder: Recorder) -
         players.spawn(player.play(number));
     }
     tokio::select! {
-        () = everybody(&mut players) => End::Played,
+        () = everybody(&mut players) => RunEnd::Played,
         () = plan.keeping.stopped() => {
             players.abort_all();
             let _ = timeout(DRAIN, handle.stop()).await;
-            End::Stopped
+            RunEnd::Stopped
         }
     }
 }
@@ -249,9 +252,9 @@ async fn everybody(players: &mut JoinSet<()>) {
     }
 }
 
-fn endpoint(plan: &Plan) -> Endpoint {
+fn endpoint(plan: &RunPlan) -> Endpoint {
     let (account, extra) = (Arc::clone(&plan.account), plan.extra_headers());
-    let dress: Dress = Arc::new(move |body, attempt| {
+    let dress: RequestSigner = Arc::new(move |body, attempt| {
         let mut headers = account.headers(body, attempt);
         headers.extend(extra.iter().cloned());
         headers
@@ -260,8 +263,8 @@ fn endpoint(plan: &Plan) -> Endpoint {
 }
 
 /// How the vendor treats deliveries to this account, by event type.
-fn policies(plan: &Plan) -> Arc<BTreeMap<String, Arc<Policy>>> {
-    let types = plan.account.vendor.event_types().into_iter();
+fn policies(plan: &RunPlan) -> Arc<BTreeMap<String, Arc<Policy>>> {
+    let types = plan.account.platform.event_types().into_iter();
     let policy = |name: &str| (name.to_owned(), Arc::new(plan.account.policy(name)));
     Arc::new(types.map(policy).collect())
 }

@@ -5,66 +5,70 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Plan;
-use super::post::{Letter, Post};
-use super::told::told;
+use super::RunPlan;
+use super::describe::summarize;
+use super::outbox::{Outbox, PlannedDelivery};
 use crate::conversation::Conversation;
-use crate::delivery::{Delivery, Endpoint, Handle};
-use crate::fault::{Faults, Kind};
+use crate::delivery::{Delivery, DriverHandle, Endpoint};
+use crate::fault::{FaultKind, Faults};
+use crate::platform::{ActionResult, Payload};
 use crate::policy::Policy;
-use crate::record::{Recorder, Scope, What};
-use crate::scenario::{Company, Scene, Stage, Turn};
-use crate::vendor::{Happened, Payload};
+use crate::record::{RecordKind, RecordScope, Recorder};
+use crate::scenario::{ScriptState, SharedStaff, StepOutcome, StepOutput};
 
 /// What a conversation is played with.
-pub(super) struct Player {
-    pub(super) plan: Arc<Plan>,
+pub(super) struct ConversationPlayer {
+    pub(super) plan: Arc<RunPlan>,
     pub(super) endpoint: Arc<Endpoint>,
     /// How deliveries are treated, by event type.
     pub(super) policies: Arc<BTreeMap<String, Arc<Policy>>>,
-    pub(super) handle: Handle,
+    pub(super) handle: DriverHandle,
     pub(super) recorder: Recorder,
-    pub(super) company: Arc<Company>,
+    pub(super) company: Arc<SharedStaff>,
 }
 
 /// What a turn is told as, and what it sends.
-fn outcome(turn: Turn, conversation: &Conversation) -> (Vec<What>, Vec<Payload>) {
+fn outcome(turn: StepOutcome, conversation: &Conversation) -> (Vec<RecordKind>, Vec<Payload>) {
     match turn {
-        Turn::Done { act, implied, happened } => {
-            let Happened { event, payloads, silent } = *happened;
-            let told = told(&act, &event, conversation);
-            let what = if implied { What::ActImplied(told) } else { What::ActDone(told) };
+        StepOutcome::Done { act, implied, happened } => {
+            let ActionResult { event, payloads, silent } = *happened;
+            let told = summarize(&act, &event, conversation);
+            let what = if implied {
+                RecordKind::ActionImplied(told)
+            } else {
+                RecordKind::ActionDone(told)
+            };
             let event = event.kind.to_string();
-            let silent = silent.map(|reason| What::ActSilent { event, reason });
+            let silent = silent.map(|reason| RecordKind::ActionSilent { event, reason });
             (std::iter::once(what).chain(silent).collect(), payloads)
         }
-        Turn::Skipped { act, reason } => {
-            (vec![What::ActSkipped { act: act.to_owned(), reason }], Vec::new())
+        StepOutcome::Skipped { act, reason } => {
+            (vec![RecordKind::ActionSkipped { action: act.to_owned(), reason }], Vec::new())
         }
-        Turn::Dropped { act, reason } => {
-            (vec![What::ActDropped { act: act.to_owned(), reason }], Vec::new())
+        StepOutcome::Dropped { act, reason } => {
+            (vec![RecordKind::ActionDropped { action: act.to_owned(), reason }], Vec::new())
         }
     }
 }
 
 /// Where a scene happens: conversation, step and time.
 #[derive(Clone, Copy)]
-struct Spot {
+struct StepRef {
     number: u32,
     step: usize,
     at: Timestamp,
 }
 
-impl Player {
+impl ConversationPlayer {
     /// Plays the conversation of this number to its end.
     pub(super) async fn play(self, number: u32) {
         let plan = Arc::clone(&self.plan);
         let cast = (&*self.company, number);
-        let mut stage = Stage::new(&plan.script, &plan.account, &plan.subscription, cast);
-        let mut post = Post::new(&plan, number);
+        let mut stage = ScriptState::new(&plan.script, &plan.account, &plan.subscription, cast);
+        let mut post = Outbox::new(&plan, number);
         let mut now = plan.start;
-        while let Some(Scene { step, at, faults, turn }) = stage.next() {
-            let spot = Spot { number, step, at };
+        while let Some(StepOutput { step, at, faults, outcome: turn }) = stage.next() {
+            let spot = StepRef { number, step, at };
             // Thousands wait here at once: only what is told and sent is kept meanwhile, and the
             // rest of this future is made when it is needed.
             let (told, payloads) = outcome(turn, stage.conversation());
@@ -82,26 +86,26 @@ impl Player {
     /// Tells what happens and sends what it causes.
     async fn happen(
         &self,
-        told: Vec<What>,
+        told: Vec<RecordKind>,
         payloads: Vec<Payload>,
-        spot: Spot,
-        (faults, post): (&Faults, &mut Post<'_>),
+        spot: StepRef,
+        (faults, post): (&Faults, &mut Outbox<'_>),
     ) {
         for what in told {
             self.tell(spot, what).await;
         }
         for payload in payloads {
-            let letter = match Letter::of(payload, (spot.step, spot.at), faults) {
+            let letter = match PlannedDelivery::of(payload, (spot.step, spot.at), faults) {
                 Ok(letter) => letter,
                 Err(event_type) => {
-                    self.tell(spot, What::DeliveryUnsubscribed { event_type }).await;
+                    self.tell(spot, RecordKind::DeliveryUnsubscribed { event_type }).await;
                     continue;
                 }
             };
             for letter in post.letters(letter) {
                 self.tell(spot, letter.planned()).await;
-                if letter.faults.has(Kind::Drop) {
-                    self.tell(spot, What::DeliverySettled(letter.dropped())).await;
+                if letter.faults.has(FaultKind::Drop) {
+                    self.tell(spot, RecordKind::DeliverySettled(letter.dropped())).await;
                 }
                 self.send(post.put(letter), spot.number);
             }
@@ -109,7 +113,7 @@ impl Player {
     }
 
     /// Sends what was delayed until its time comes, as far as that is before this.
-    async fn send_due(&self, post: &mut Post<'_>, conversation: u32, before: Timestamp) {
+    async fn send_due(&self, post: &mut Outbox<'_>, conversation: u32, before: Timestamp) {
         while let Some((at, letter)) = post.due(before) {
             self.handle.sleep_until(conversation, at).await;
             self.send(vec![letter], conversation);
@@ -117,7 +121,7 @@ impl Player {
     }
 
     /// Hands deliveries to the engine.
-    fn send(&self, letters: Vec<Letter>, conversation: u32) {
+    fn send(&self, letters: Vec<PlannedDelivery>, conversation: u32) {
         for letter in letters {
             self.handle.submit(Delivery {
                 conversation,
@@ -139,8 +143,9 @@ impl Player {
         known.unwrap_or_else(|| Arc::new(self.plan.account.policy(event_type)))
     }
 
-    fn tell(&self, spot: Spot, what: What) -> impl Future<Output = ()> + Send {
-        let scope = Scope { at: spot.at, conversation: Some(spot.number), step: Some(spot.step) };
-        self.recorder.tell(scope, what)
+    fn tell(&self, spot: StepRef, what: RecordKind) -> impl Future<Output = ()> + Send {
+        let scope =
+            RecordScope { at: spot.at, conversation: Some(spot.number), step: Some(spot.step) };
+        self.recorder.append(scope, what)
     }
 }

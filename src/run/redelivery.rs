@@ -7,17 +7,21 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::keeping::Keeping;
+use super::context::RunContext;
 use crate::base::clock::{Clock, Stopwatch};
-use crate::base::draw::Draw;
 use crate::base::limits::RECORD_QUEUE;
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
-use crate::delivery::{Course, Delivery, Dress, Endpoint, Pace, Transport, drive};
-use crate::fault::{Fault, Faults, Group};
+use crate::base::seed::SeedScope;
+use crate::delivery::{
+    ClockMode, Delivery, DriverConfig, Endpoint, RequestSigner, Transport, drive,
+};
+use crate::fault::{Fault, FaultGroup, Faults};
+use crate::platform::Account;
 use crate::policy::{Policy, Retry};
-use crate::record::{Known, Record, Recorder, RunFinished, RunStarted, Scope, Verdict, What};
-use crate::vendor::Account;
+use crate::record::{
+    PriorAttempts, Record, RecordKind, RecordScope, Recorder, RunFinished, RunStarted, Verdict,
+};
 
 /// What is known of the run that a delivery belongs to, and how it is sent again.
 #[derive(Clone, Debug)]
@@ -38,14 +42,14 @@ pub struct Redelivery {
 
 /// A delivery that is ready to be sent again.
 #[derive(Debug)]
-pub struct Order {
+pub struct RedeliveryRequest {
     started: RunStarted,
     certainty: String,
     delivery: Delivery,
     redactor: Redactor,
 }
 
-impl Order {
+impl RedeliveryRequest {
     /// Where it goes.
     pub fn url(&self) -> &Url {
         &self.delivery.endpoint.url
@@ -55,9 +59,9 @@ impl Order {
 impl Redelivery {
     /// The delivery of this id, as the records tell it: its secrets are filled in, and where there
     /// were any, it is signed anew.
-    pub fn order(&self, id: &str, records: &[Record]) -> Option<Order> {
-        let planned = records.iter().find_map(|record| match &record.what {
-            What::DeliveryPlanned { delivery, event_type, certainty, faults, body }
+    pub fn order(&self, id: &str, records: &[Record]) -> Option<RedeliveryRequest> {
+        let planned = records.iter().find_map(|record| match &record.kind {
+            RecordKind::DeliveryPlanned { delivery, event_type, certainty, faults, body }
                 if delivery == id =>
             {
                 Some((record, event_type, certainty, (faults, body)))
@@ -66,12 +70,12 @@ impl Redelivery {
         });
         let (record, event_type, certainty, (faults, body)) = planned?;
         // It is wrong again as it was; when it goes out is up to whoever asks.
-        let is_kept = |fault: &&Fault| fault.kind.group() != Group::Order;
+        let is_kept = |fault: &&Fault| fault.kind.group() != FaultGroup::Order;
         let faults = Faults(faults.0.iter().filter(is_kept).cloned().collect());
         let secrets = self.secrets(&faults);
         let secrets = || secrets.iter().map(|(reference, secret)| (reference.clone(), secret));
-        let last = records.iter().rev().find_map(|record| match &record.what {
-            What::AttemptStarted { delivery, attempt, hop: 0, url, headers, .. }
+        let last = records.iter().rev().find_map(|record| match &record.kind {
+            RecordKind::AttemptStarted { delivery, attempt, hop: 0, url, headers, .. }
                 if delivery == id =>
             {
                 Some((*attempt, url, headers))
@@ -91,7 +95,7 @@ impl Redelivery {
             (false, false) => told,
         };
         let url = self.to.clone().or_else(|| Url::parse(&fill(url, &known)).ok())?;
-        let dress: Dress = Arc::new(move |_, _| headers.clone());
+        let dress: RequestSigner = Arc::new(move |_, _| headers.clone());
         let delivery = Delivery {
             id: id.to_owned(),
             conversation: record.conversation.unwrap_or(1),
@@ -116,7 +120,7 @@ impl Redelivery {
             chaos: None,
             ..self.started.clone()
         };
-        Some(Order { started, certainty: certainty.clone(), delivery, redactor })
+        Some(RedeliveryRequest { started, certainty: certainty.clone(), delivery, redactor })
     }
 
     /// Every secret that may have been in the delivery, with what stands in its place in a record.
@@ -125,7 +129,7 @@ impl Redelivery {
         let headers = self.headers.iter();
         let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
         let whole = own.chain(headers).map(|(reference, secret)| (reference, secret.clone()));
-        let spoiled = faults.of(Group::Token).map(|_| self.account.spoiled_secrets());
+        let spoiled = faults.of(FaultGroup::Token).map(|_| self.account.spoiled_secrets());
         whole.chain(spoiled.into_iter().flatten()).collect()
     }
 
@@ -151,22 +155,22 @@ fn fill(text: &str, known: &BTreeMap<String, &str>) -> String {
 
 /// Sends an order; records go to the journal and to the sink.
 pub async fn redeliver<T: Transport>(
-    order: Order,
-    keeping: Keeping,
+    order: RedeliveryRequest,
+    keeping: RunContext,
     (transport, clock): (Arc<T>, Clock),
     sink: mpsc::Sender<Record>,
 ) -> RunFinished {
     let watch = Stopwatch::start();
     let (inner, mut records) = mpsc::channel(RECORD_QUEUE);
-    let Order { started, certainty, delivery, redactor } = order;
-    let scope = Scope { at: delivery.at, conversation: None, step: None };
+    let RedeliveryRequest { started, certainty, delivery, redactor } = order;
+    let scope = RecordScope { at: delivery.at, conversation: None, step: None };
     let recorder = Recorder::new(1, clock, redactor.clone(), inner);
     let last = Recorder::new(1, clock, redactor, mpsc::channel(1).0);
     let sending = tokio::spawn(send(started, certainty, delivery, (transport, recorder)));
     let mut right = 0;
     while let Some(entry) = records.recv().await {
-        if let What::DeliverySettled(settled) = &entry.record.what {
-            let judged = settled.faults.judge(settled.met.final_status(), settled.attempts);
+        if let RecordKind::DeliverySettled(settled) = &entry.record.kind {
+            let judged = settled.faults.judge(settled.result.final_status(), settled.attempts);
             right = u64::from(judged.unwrap_or(settled.accepted));
         }
         keeping.pass(entry, &sink).await;
@@ -174,17 +178,17 @@ pub async fn redeliver<T: Transport>(
     let finished = RunFinished {
         verdict: if right == 1 { Verdict::Passed } else { Verdict::Failed },
         reason: sending.await.err().map(|error| format!("standin itself broke: {error}")),
-        also: Vec::new(),
+        more_failures: Vec::new(),
         deliveries: 1,
-        right,
+        expected: right,
         handshakes: 0,
         attempts: 1,
         unsubscribed: 0,
         skipped: 0,
         files: None,
-        millis: watch.millis(),
+        duration_ms: watch.millis(),
     };
-    keeping.pass(last.entry(scope, What::RunFinished(finished.clone())), &sink).await;
+    keeping.pass(last.entry(scope, RecordKind::RunFinished(finished.clone())), &sink).await;
     finished
 }
 
@@ -195,24 +199,24 @@ async fn send<T: Transport>(
     (transport, recorder): (Arc<T>, Recorder),
 ) {
     let (conversation, at): (u32, Timestamp) = (delivery.conversation, delivery.at);
-    let scope = Scope { at, conversation: None, step: None };
-    recorder.tell(scope, What::RunStarted(started)).await;
-    let scope = Scope { at, conversation: Some(conversation), step: Some(delivery.step) };
-    let what = What::DeliveryPlanned {
+    let scope = RecordScope { at, conversation: None, step: None };
+    recorder.append(scope, RecordKind::RunStarted(started)).await;
+    let scope = RecordScope { at, conversation: Some(conversation), step: Some(delivery.step) };
+    let what = RecordKind::DeliveryPlanned {
         delivery: delivery.id.clone(),
         event_type: delivery.event_type.clone(),
         certainty,
         faults: delivery.faults.clone(),
         body: Arc::clone(&delivery.body),
     };
-    recorder.tell(scope, what).await;
-    let course = Course {
-        pace: Pace::Virtual,
+    recorder.append(scope, what).await;
+    let course = DriverConfig {
+        pace: ClockMode::Virtual,
         start: at,
         conversations: 1,
         shared: false,
-        draw: Draw::fixed("redelivery"),
-        known: Arc::new(Known::default()),
+        draw: SeedScope::fixed("redelivery"),
+        known: Arc::new(PriorAttempts::default()),
     };
     let handle = drive(transport, recorder, course);
     handle.submit(delivery);

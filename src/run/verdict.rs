@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use crate::base::text::count;
-use crate::fault::Kind;
+use crate::fault::FaultKind;
 use crate::policy::StatusSet;
-use crate::record::{Met, Origin, Outcome, Record, RunFinished, Settled, Verdict, What};
+use crate::record::{
+    AttemptOutcome, AttemptResult, Origin, Record, RecordKind, RunFinished, SettledDelivery,
+    Verdict,
+};
 use crate::scenario::Script;
 
 /// How many wrong deliveries are told one by one.
@@ -13,8 +16,8 @@ const MAX_TOLD: usize = 5;
 
 /// Counts a run's records.
 #[derive(Debug)]
-pub struct Tally {
-    right_statuses: Right,
+pub struct VerdictBuilder {
+    right_statuses: StatusCheck,
     deliveries: u64,
     settled: u64,
     right: u64,
@@ -30,12 +33,12 @@ pub struct Tally {
     broke: Option<String>,
 }
 
-impl Tally {
+impl VerdictBuilder {
     /// Nothing counted yet. The script may say which statuses are right; `success` are those that
     /// the vendor accepts.
     pub fn new(script: &Arc<Script>, success: StatusSet) -> Self {
         Self {
-            right_statuses: Right { verify: script.verify.clone(), success },
+            right_statuses: StatusCheck { verify: script.verify.clone(), success },
             script: Arc::clone(script),
             deliveries: 0,
             settled: 0,
@@ -53,28 +56,28 @@ impl Tally {
 
     /// Counts a record.
     pub fn count(&mut self, record: &Record) {
-        match &record.what {
+        match &record.kind {
             // What is not sent on purpose shows nothing about the receiver.
-            What::DeliveryPlanned { faults, .. } if faults.has(Kind::Drop) => {}
-            What::DeliverySettled(settled) if settled.faults.has(Kind::Drop) => {}
-            What::DeliveryPlanned { .. } => self.deliveries += 1,
-            What::HandshakeSent { origin, .. } if *origin != Origin::Replayed => {
+            RecordKind::DeliveryPlanned { faults, .. } if faults.has(FaultKind::Drop) => {}
+            RecordKind::DeliverySettled(settled) if settled.faults.has(FaultKind::Drop) => {}
+            RecordKind::DeliveryPlanned { .. } => self.deliveries += 1,
+            RecordKind::HandshakeSent { origin, .. } if *origin != Origin::Replayed => {
                 self.handshakes += 1;
             }
-            What::AttemptStarted { origin, .. } if *origin != Origin::Replayed => {
+            RecordKind::AttemptStarted { origin, .. } if *origin != Origin::Replayed => {
                 self.attempts += 1;
             }
-            What::DeliveryUnsubscribed { .. } => self.unsubscribed += 1,
-            What::ActSkipped { .. } => self.skipped += 1,
-            What::HandshakeAnswered { wrong: Some(wrong), .. } => {
+            RecordKind::DeliveryUnsubscribed { .. } => self.unsubscribed += 1,
+            RecordKind::ActionSkipped { .. } => self.skipped += 1,
+            RecordKind::HandshakeFinished { error: Some(wrong), .. } => {
                 self.handshake = Some(wrong.clone());
             }
-            What::ActDropped { act, reason } => {
+            RecordKind::ActionDropped { action: act, reason } => {
                 let place = self.place(record);
                 self.dropped
                     .get_or_insert_with(|| format!("`{act}` could not be played{place}: {reason}"));
             }
-            What::DeliverySettled(settled) => {
+            RecordKind::DeliverySettled(settled) => {
                 self.settled += 1;
                 match self.right_statuses.wrong(settled) {
                     None => self.right += 1,
@@ -91,7 +94,7 @@ impl Tally {
 
     /// Where the step of a record stands, as ` at story.toml:14:1`.
     fn place(&self, record: &Record) -> String {
-        let is_told = !self.script.alone; // the steps of `send` stand in no file
+        let is_told = !self.script.only_last; // the steps of `send` stand in no file
         let number = record.step.filter(|_| is_told);
         let step = self.script.steps.iter().find(|step| Some(step.number) == number);
         step.map(|step| format!(" at {}", step.place.short())).unwrap_or_default()
@@ -109,15 +112,15 @@ impl Tally {
         RunFinished {
             verdict,
             reason,
-            also: also.collect(),
+            more_failures: also.collect(),
             deliveries: self.deliveries,
-            right: self.right,
+            expected: self.right,
             handshakes: self.handshakes,
             attempts: self.attempts,
             unsubscribed: self.unsubscribed,
             skipped: self.skipped,
             files: None,
-            millis,
+            duration_ms: millis,
         }
     }
 
@@ -150,21 +153,21 @@ impl Tally {
 
 /// Which answers are right.
 #[derive(Debug)]
-struct Right {
+struct StatusCheck {
     verify: Option<StatusSet>,
     success: StatusSet,
 }
 
-impl Right {
+impl StatusCheck {
     /// What is wrong with how a delivery ended, if anything.
-    fn wrong(&self, settled: &Settled) -> Option<String> {
-        let (status, faults) = (settled.met.final_status(), &settled.faults);
+    fn wrong(&self, settled: &SettledDelivery) -> Option<String> {
+        let (status, faults) = (settled.result.final_status(), &settled.faults);
         let what = if faults.is_empty() {
             format!("`{}`", settled.event_type)
         } else {
             format!("`{}` with the fault `{faults}`", settled.event_type)
         };
-        let met = met_in_words(&settled.met);
+        let met = met_in_words(&settled.result);
         if let Some(right) = faults.judge(status, settled.attempts) {
             let expected = faults.expects(settled.attempts);
             return (!right).then(|| format!("{what} {met}; a good receiver {expected}"));
@@ -181,12 +184,14 @@ impl Right {
     }
 }
 
-fn met_in_words(met: &Met) -> String {
+fn met_in_words(met: &AttemptResult) -> String {
     match (met.outcome, met.status, &met.location, &met.reason) {
-        (Outcome::Answered, Some(status), Some(location), _) => {
+        (AttemptOutcome::Responded, Some(status), Some(location), _) => {
             format!("was answered with status {status}, a redirect to `{location}`")
         }
-        (Outcome::Answered, Some(status), None, _) => format!("was answered with status {status}"),
+        (AttemptOutcome::Responded, Some(status), None, _) => {
+            format!("was answered with status {status}")
+        }
         (outcome, _, _, Some(reason)) => format!("met no answer ({outcome}): {reason}"),
         (outcome, ..) => format!("met no answer ({outcome})"),
     }

@@ -8,17 +8,19 @@ use crate::diag::Source;
 
 #[derive(RustEmbed)]
 #[folder = "scenarios/"]
-struct Files;
+struct BundledScenarios;
 
 /// The names of the bundled scenarios.
 pub fn names() -> Vec<String> {
-    Files::iter().filter_map(|path| path.strip_suffix(".toml").map(str::to_owned)).collect()
+    BundledScenarios::iter()
+        .filter_map(|path| path.strip_suffix(".toml").map(str::to_owned))
+        .collect()
 }
 
 /// The bundled scenario of this name.
 pub fn bundled(name: &str) -> Option<Arc<Source>> {
     let path = format!("{name}.toml");
-    let file = Files::get(&path)?;
+    let file = BundledScenarios::get(&path)?;
     let text = String::from_utf8_lossy(&file.data).into_owned();
     Some(Source::new(name, text))
 }

@@ -7,13 +7,13 @@ use rand::RngExt as _;
 use serde_json::{Map, Value as Json};
 
 use super::forms::ScenarioForm;
-use super::script::Draws;
+use super::script::SeedScopes;
 use crate::base::fake::{LOCALES, Locale, Persona, locale};
 use crate::base::limits::MAX_CAST;
 use crate::base::text::{A_NAME, is_name, one_of};
-use crate::conversation::{Made, Member, Person, Role};
-use crate::diag::{At, Key, Problem, Problems, code};
-use crate::vendor::Account;
+use crate::conversation::{GeneratedIds, Member, Person, Role};
+use crate::diag::{Key, Problem, Problems, Spanned, code};
+use crate::platform::Account;
 
 /// A member of the cast, as far as the file says.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub(super) fn check(form: &ScenarioForm, problems: &mut Problems) -> Vec<CastMem
         }
         check_name(key, member.role.value, problems);
         let own = member.locale.as_ref().map(|tag| check_locale(tag, problems));
-        let text = |text: &Option<At<String>>| text.as_ref().map(|text| text.value.clone());
+        let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
         cast.push(CastMember {
             name: key.name.clone(),
             role: member.role.value,
@@ -96,7 +96,7 @@ fn unnamed_as(role: Role) -> Option<&'static str> {
     }
 }
 
-fn check_locale(tag: &At<String>, problems: &mut Problems) -> &'static Locale {
+fn check_locale(tag: &Spanned<String>, problems: &mut Problems) -> &'static Locale {
     if !LOCALES.iter().any(|locale| locale.tag == tag.value || locale.full_tag == tag.value) {
         let known = LOCALES.iter().map(|locale| locale.tag);
         let message = format!("nobody speaks `{}` here", tag.value);
@@ -124,7 +124,7 @@ fn check_name(key: &Key, role: Role, problems: &mut Problems) {
 
 impl CastMember {
     /// The member as they are in one conversation.
-    pub(super) fn invent(&self, account: &Account, draws: &Draws, start: Timestamp) -> Person {
+    pub(super) fn invent(&self, account: &Account, draws: &SeedScopes, start: Timestamp) -> Person {
         let is_visitor = self.role == Role::Visitor;
         let (draw, ids) =
             if is_visitor { (&draws.story, &draws.ids) } else { (&draws.staff, &draws.staff_ids) };
@@ -147,7 +147,7 @@ impl CastMember {
             is_new: self.is_new,
             created_at: start - SignedDuration::from_hours(24 * known_for),
             persona,
-            ids: Made::default(),
+            ids: GeneratedIds::default(),
         };
         Person::new(Arc::new(account.admit(member, &ids.within("cast"))), self.variables.clone())
     }

@@ -5,34 +5,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Draft;
-use super::acts::{ActForm, read_act};
+use super::ParsedScenario;
+use super::actions::{ActionForm, read_action};
 use super::cast::{self, CastMember};
-use super::dry;
+use super::dry_check;
 use super::faults;
 use super::forms::{OverrideForm, ScenarioForm, StepForm};
-use super::rounds::{self, Entry};
+use super::repeat::{self, StepRound};
 use super::script::{Override, Script, Step};
 use super::text::Texts;
-use crate::diag::{At, Named, Place, Problem, Problems, code};
+use crate::diag::{Problem, Problems, SourceSpan, Spanned, TableOf, code};
 use crate::fault::Faults;
+use crate::platform::{Platform, Subscription, VendorRef};
 use crate::policy::StatusSet;
-use crate::vendor::{Subscription, Vendor, VendorRef};
 
 /// Checks a scenario for the vendors that it is `played` at. What one of them lacks is left out
 /// there; what none of the vendors has that are `known` is a problem.
 pub fn check(
-    draft: Draft,
-    played: &[Arc<Vendor>],
-    known: &[Arc<Vendor>],
+    draft: ParsedScenario,
+    played: &[Arc<Platform>],
+    known: &[Arc<Platform>],
 ) -> Result<Script, Problems> {
     let others = known.iter().filter(|v| !played.iter().any(|own| own.full_id() == v.full_id()));
-    let vendors: Vec<Arc<Vendor>> = played.iter().chain(others).cloned().collect();
-    let Draft { source, form, mut problems } = draft;
+    let vendors: Vec<Arc<Platform>> = played.iter().chain(others).cloned().collect();
+    let ParsedScenario { source, form, mut problems } = draft;
     let (form, file) = (&form, source.name.as_str());
     let cast = cast::check(form, &mut problems);
     let texts = Texts::of(&cast);
-    let mut checker = Checker {
+    let mut checker = ScenarioChecker {
         form,
         cast: &cast,
         texts,
@@ -51,7 +51,7 @@ pub fn check(
     let mut cannot = BTreeMap::new();
     if problems.is_empty() {
         let only_one = form.vendors.as_ref().is_some_and(|vendors| vendors.len() == 1);
-        cannot = dry::run(&cast, &steps, played, only_one, &mut problems);
+        cannot = dry_check::run(&cast, &steps, played, only_one, &mut problems);
         cannot.extend(faults::cannot(form, &steps, played, &mut problems));
     }
     let name = form.name.as_ref().map_or(file, |name| name.as_str()).to_owned();
@@ -61,7 +61,7 @@ pub fn check(
         file,
         cast,
         steps,
-        alone: false,
+        only_last: false,
         subscribe,
         faults,
         chaos: None,
@@ -71,13 +71,13 @@ pub fn check(
     problems.or(Some(script))
 }
 
-pub(super) struct Checker<'a> {
+pub(super) struct ScenarioChecker<'a> {
     pub(super) form: &'a ScenarioForm,
     pub(super) cast: &'a [CastMember],
     pub(super) texts: Texts,
-    pub(super) vendors: &'a [Arc<Vendor>],
+    pub(super) vendors: &'a [Arc<Platform>],
     /// Steps with an id so far.
-    pub(super) seen: BTreeMap<String, Seen>,
+    pub(super) seen: BTreeMap<String, DeclaredNames>,
     /// How many steps without an id there are so far, by act and doer.
     counts: BTreeMap<String, usize>,
     /// Entities that steps so far have created, with their kind.
@@ -88,13 +88,13 @@ pub(super) struct Checker<'a> {
 }
 
 /// A step with an id that has been read.
-pub(super) struct Seen {
-    place: Place,
+pub(super) struct DeclaredNames {
+    place: SourceSpan,
     /// Whether somebody says something in it.
     pub(super) says: bool,
 }
 
-impl Checker<'_> {
+impl ScenarioChecker<'_> {
     fn declared_vendors(&mut self) {
         for name in self.form.vendors.iter().flat_map(|names| names.iter()) {
             self.known_vendor(&VendorRef::parse(name).id, &name.place);
@@ -103,12 +103,12 @@ impl Checker<'_> {
 
     fn steps(&mut self) -> Vec<Step> {
         let form = self.form;
-        let order = rounds::order(&form.step, self.problems);
+        let order = repeat::order(&form.step, self.problems);
         order.into_iter().filter_map(|entry| self.step(&form.step[entry.step], entry)).collect()
     }
 
     /// A step as it happens; what is wrong with it is told in the first round only.
-    fn step(&mut self, step: &StepForm, entry: Entry) -> Option<Step> {
+    fn step(&mut self, step: &StepForm, entry: StepRound) -> Option<Step> {
         let told = (entry.round > 1).then(|| std::mem::take(self.problems));
         let checked = self.step_of(step, entry);
         if let Some(told) = told {
@@ -117,12 +117,12 @@ impl Checker<'_> {
         checked
     }
 
-    fn step_of(&mut self, step: &StepForm, entry: Entry) -> Option<Step> {
-        let act = read_act(&step.act, &step.place, StepForm::KEYS, self.problems);
+    fn step_of(&mut self, step: &StepForm, entry: StepRound) -> Option<Step> {
+        let act = read_action(&step.act, &step.place, StepForm::KEYS, self.problems);
         for vendor in step.only.iter().flat_map(|only| only.iter()) {
             self.known_vendor(&vendor.value, &vendor.place);
         }
-        let says = act.as_ref().is_none_or(|(_, act)| matches!(act, ActForm::Say(_)));
+        let says = act.as_ref().is_none_or(|(_, act)| matches!(act, ActionForm::Say(_)));
         let overrides = self.overrides(&step.for_);
         let planned = act.and_then(|(key, act)| Some((self.plan(&act, &key)?, key)));
         if let Some(id) = &step.id {
@@ -157,7 +157,7 @@ impl Checker<'_> {
         })
     }
 
-    fn remember(&mut self, id: &At<String>, says: bool) {
+    fn remember(&mut self, id: &Spanned<String>, says: bool) {
         if let Some(first) = self.seen.get(&id.value).filter(|first| first.place != id.place) {
             let message = format!("another step has the id `{}`", id.value);
             let problem = Problem::at(&id.place, code::DUPLICATE_ID, message);
@@ -165,10 +165,10 @@ impl Checker<'_> {
                 problem.also(&first.place, "first here").help("give each step an id of its own"),
             );
         }
-        self.seen.insert(id.value.clone(), Seen { place: id.place.clone(), says });
+        self.seen.insert(id.value.clone(), DeclaredNames { place: id.place.clone(), says });
     }
 
-    fn overrides(&mut self, form: &Named<OverrideForm>) -> BTreeMap<String, Override> {
+    fn overrides(&mut self, form: &TableOf<OverrideForm>) -> BTreeMap<String, Override> {
         let mut overrides = BTreeMap::new();
         for (vendor, own) in form.iter() {
             self.known_vendor(&vendor.name, &vendor.place);
@@ -180,7 +180,7 @@ impl Checker<'_> {
                 }
                 None
             } else {
-                let act = read_act(&own.act, &own.place, OverrideForm::KEYS, self.problems);
+                let act = read_action(&own.act, &own.place, OverrideForm::KEYS, self.problems);
                 if let (Some((key, _)), Some(skip)) = (&act, &own.skip) {
                     let message =
                         format!("the step is skipped at `{}`, so this never happens", vendor.name);
@@ -199,7 +199,7 @@ impl Checker<'_> {
     }
 
     /// There must be such a vendor, and the scenario must be played there.
-    fn known_vendor(&mut self, id: &str, place: &Place) {
+    fn known_vendor(&mut self, id: &str, place: &SourceSpan) {
         let problem = |message| Problem::at(place, code::UNKNOWN_VENDOR, message);
         if !self.vendors.iter().any(|vendor| vendor.id == id) {
             let known = self.vendors.iter().map(|vendor| vendor.id.as_str());

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::check::Checker;
+use super::check::ScenarioChecker;
 use super::forms::ScenarioForm;
-use super::script::{Everywhere, Step};
-use crate::diag::{At, Problem, Problems, code};
-use crate::fault::{Fault, Faults, Group};
-use crate::vendor::{Account, Vendor};
+use super::script::{ScriptFaults, Step};
+use crate::diag::{Problem, Problems, Spanned, code};
+use crate::fault::{Fault, FaultGroup, Faults};
+use crate::platform::{Account, Platform};
 
-impl Checker<'_> {
+impl ScenarioChecker<'_> {
     /// The faults of one delivery; all but those of its body are of a group of their own.
-    pub(super) fn faults(&mut self, wanted: &[At<Fault>]) -> Faults {
+    pub(super) fn faults(&mut self, wanted: &[Spanned<Fault>]) -> Faults {
         for (at, fault) in wanted.iter().enumerate() {
             let group = fault.kind.group();
             let first = wanted[..at].iter().find(|first| {
-                let same = first.kind.group() == group && group != Group::Body;
+                let same = first.kind.group() == group && group != FaultGroup::Body;
                 same || first.kind == fault.kind
             });
             if let Some(first) = first {
@@ -33,14 +33,14 @@ impl Checker<'_> {
     }
 
     /// The faults of deliveries whose step has none.
-    pub(super) fn everywhere(&mut self) -> Everywhere {
-        let Some(form) = &self.form.faults else { return Everywhere::default() };
+    pub(super) fn everywhere(&mut self) -> ScriptFaults {
+        let Some(form) = &self.form.faults else { return ScriptFaults::default() };
         if let Some(one_in) = form.one_in.as_ref().filter(|one_in| one_in.value == 0) {
             let problem = Problem::at(&one_in.place, code::TOO_MANY, "one in 0 is none");
             self.problems.push(problem.help("`one_in = 1` is every delivery"));
         }
         let one_in = form.one_in.as_ref().map(|one_in| one_in.value);
-        Everywhere { faults: self.faults(&form.every), one_in }
+        ScriptFaults { faults: self.faults(&form.every), one_in }
     }
 }
 
@@ -49,7 +49,7 @@ impl Checker<'_> {
 pub(super) fn cannot(
     form: &ScenarioForm,
     steps: &[Step],
-    vendors: &[Arc<Vendor>],
+    vendors: &[Arc<Platform>],
     problems: &mut Problems,
 ) -> BTreeMap<String, String> {
     let mut cannot = BTreeMap::new();
@@ -59,12 +59,12 @@ pub(super) fn cannot(
     });
     let everywhere = form.faults.iter().map(|form| (&form.every, None));
     for (faults, step) in own.chain(everywhere) {
-        let plays = |vendor: &&Arc<Vendor>| {
+        let plays = |vendor: &&Arc<Platform>| {
             step.is_none_or(|step: &Step| step.skipped_at(&vendor.id).is_none())
         };
         let playing: Vec<_> = vendors.iter().filter(plays).collect();
         for fault in faults.iter() {
-            let lacks = |vendor: &&Arc<Vendor>| {
+            let lacks = |vendor: &&Arc<Platform>| {
                 let reason = Account::test(vendor).cannot(fault.kind)?;
                 Some((
                     vendor.full_id(),

@@ -2,28 +2,28 @@
 
 use jiff::SignedDuration;
 
-use crate::base::duration::Span;
+use crate::base::duration::DurationRange;
 use crate::conversation::{Role, VariableScope};
-use crate::diag::{At, Named, Node, NonEmpty, OneOrMore};
+use crate::diag::{NonEmpty, OneOrMore, Spanned, SyntaxNode, TableOf};
 use crate::fault::Fault;
 use crate::form;
-use crate::vendor::VendorRef;
+use crate::platform::VendorRef;
 
 form! {
     /// A scenario: one conversation, told step by step.
     pub struct ScenarioForm {
         /// What happens, in a few words.
-        name: Option<At<String>>,
+        name: Option<Spanned<String>>,
         /// What the scenario is good for.
-        about: Option<At<String>>,
+        about: Option<Spanned<String>>,
         /// The vendors it is played at; every vendor that can play it without this.
-        vendors: Option<NonEmpty<At<String>>>,
+        vendors: Option<NonEmpty<Spanned<String>>>,
         /// The language of everybody who has none of their own, such as `sv`.
-        locale: Option<At<String>>,
+        locale: Option<Spanned<String>>,
         /// Who takes part beside the visitor, the bot and the system.
-        cast: Named<CastForm>,
+        cast: TableOf<CastForm>,
         /// What an endpoint is sent, by vendor; the vendor's default without this.
-        subscribe: Named<NonEmpty<At<String>>>,
+        subscribe: TableOf<NonEmpty<Spanned<String>>>,
         /// What counts as right.
         verify: Option<VerifyForm>,
         /// Wanted misbehaviour of deliveries, whatever step they are of.
@@ -45,19 +45,19 @@ form! {
     /// A member of the cast. What is left out is drawn from the seed.
     pub struct CastForm {
         /// What they are.
-        role: At<Role>,
+        role: Spanned<Role>,
         /// Their full name.
-        name: Option<At<String>>,
+        name: Option<Spanned<String>>,
         /// Their mail address.
-        email: Option<At<String>>,
+        email: Option<Spanned<String>>,
         /// Their telephone number.
-        phone: Option<At<String>>,
+        phone: Option<Spanned<String>>,
         /// Their language, such as `sv`.
-        locale: Option<At<String>>,
+        locale: Option<Spanned<String>>,
         /// Whether they are here for the first time; true without this.
-        is_new: Option<At<bool>>,
+        is_new: Option<Spanned<bool>>,
         /// What else is known about them.
-        variables: Named<Node>,
+        variables: TableOf<SyntaxNode>,
     }
 }
 
@@ -65,7 +65,7 @@ form! {
     /// What counts as right.
     pub struct VerifyForm {
         /// Which answers of the receiver are right; `2xx` that the vendor accepts without this.
-        status: NonEmpty<At<String>>,
+        status: NonEmpty<Spanned<String>>,
     }
 }
 
@@ -73,9 +73,9 @@ form! {
     /// Wanted misbehaviour of deliveries, whatever step they are of.
     pub struct FaultsForm {
         /// What is wrong with every delivery whose step has no `fault` of its own.
-        every: OneOrMore<At<Fault>>,
+        every: OneOrMore<Spanned<Fault>>,
         /// Only with about one of so many, drawn from the seed.
-        one_in: Option<At<u64>>,
+        one_in: Option<Spanned<u64>>,
     }
 }
 
@@ -83,17 +83,17 @@ form! {
     /// A step: one act, and when it happens.
     pub struct StepForm {
         /// A name by which other steps refer to this one.
-        id: Option<At<String>>,
+        id: Option<Spanned<String>>,
         /// How long after the step before: a duration, or a range to draw one from.
-        after: Option<At<Span>>,
+        after: Option<Spanned<DurationRange>>,
         /// How often it happens, perhaps with the steps before it.
         repeat: Option<RepeatForm>,
         /// The vendors that the step is for; all of them without this.
-        only: Option<NonEmpty<At<String>>>,
+        only: Option<NonEmpty<Spanned<String>>>,
         /// What is wrong on purpose with the deliveries of the step: one fault, or several.
-        fault: Option<OneOrMore<At<Fault>>>,
+        fault: Option<OneOrMore<Spanned<Fault>>>,
         /// What is different at a vendor.
-        for_ ("for"): Named<OverrideForm>,
+        for_ ("for"): TableOf<OverrideForm>,
         ..act
     }
 }
@@ -102,9 +102,9 @@ form! {
     /// Steps that happen more than once, one round after the other.
     pub struct RepeatForm {
         /// How many rounds there are.
-        times: At<i64>,
+        times: Spanned<i64>,
         /// The id of the first step of a round; a round is this step alone without it.
-        from: Option<At<String>>,
+        from: Option<Spanned<String>>,
     }
 }
 
@@ -112,9 +112,9 @@ form! {
     /// What is different at one vendor.
     pub struct OverrideForm {
         /// Why the step is left out there.
-        skip: Option<At<String>>,
+        skip: Option<Spanned<String>>,
         /// How long after the step before.
-        after: Option<At<Span>>,
+        after: Option<Spanned<DurationRange>>,
         ..act
     }
 }
@@ -123,11 +123,11 @@ form! {
     /// The conversation begins.
     pub(super) struct OpenForm {
         /// Who begins it; the visitor without this.
-        by: Option<At<String>>,
+        by: Option<Spanned<String>>,
         /// Over which channel; `web` without this.
-        channel: Option<At<String>>,
+        channel: Option<Spanned<String>>,
         /// Who answers first.
-        assignee: Option<At<String>>,
+        assignee: Option<Spanned<String>>,
     }
 }
 
@@ -135,11 +135,11 @@ form! {
     /// Somebody says something. The other keys are the data of the kind of message.
     pub(super) struct SayForm {
         /// Who.
-        by: At<String>,
+        by: Spanned<String>,
         /// The kind of message; `text` without this.
-        kind: Option<At<String>>,
+        kind: Option<Spanned<String>>,
         /// The text.
-        text: Option<At<String>>,
+        text: Option<Spanned<String>>,
         ..data
     }
 }
@@ -148,9 +148,9 @@ form! {
     /// Somebody begins or stops typing.
     pub(super) struct TypingForm {
         /// Who.
-        by: At<String>,
+        by: Spanned<String>,
         /// Whether they type now; true without this.
-        on: Option<At<bool>>,
+        on: Option<Spanned<bool>>,
     }
 }
 
@@ -158,9 +158,9 @@ form! {
     /// Somebody reads all that they have not read.
     pub(super) struct ReadForm {
         /// Who.
-        by: At<String>,
+        by: Spanned<String>,
         /// Only up to the message of the step with this id.
-        upto: Option<At<String>>,
+        upto: Option<Spanned<String>>,
     }
 }
 
@@ -168,13 +168,13 @@ form! {
     /// The conversation is handed to somebody, or back to a queue.
     pub(super) struct AssignForm {
         /// To whom.
-        to: Option<At<String>>,
+        to: Option<Spanned<String>>,
         /// To the queue of this skill, instead of to somebody.
-        skill: Option<At<String>>,
+        skill: Option<Spanned<String>>,
         /// By whom; the system without this.
-        by: Option<At<String>>,
+        by: Option<Spanned<String>>,
         /// They are asked first, and accept after this long.
-        accept: Option<At<SignedDuration>>,
+        accept: Option<Spanned<SignedDuration>>,
     }
 }
 
@@ -182,7 +182,7 @@ form! {
     /// Somebody does something that takes nothing else.
     pub(super) struct PlainForm {
         /// Who.
-        by: At<String>,
+        by: Spanned<String>,
     }
 }
 
@@ -190,12 +190,12 @@ form! {
     /// Something becomes known about the visitor or the conversation.
     pub(super) struct SetForm {
         /// By whom; the system without this.
-        by: Option<At<String>>,
+        by: Option<Spanned<String>>,
         /// What it is known about: `visitor`, also in later conversations, or `conversation`; the
         /// visitor without this.
-        scope: Option<At<VariableScope>>,
+        scope: Option<Spanned<VariableScope>>,
         /// What: values by name; a table with `type` and `value` declares the type.
-        variables: Named<Node>,
+        variables: TableOf<SyntaxNode>,
     }
 }
 
@@ -203,11 +203,11 @@ form! {
     /// Labels are put on the conversation or taken off it.
     pub(super) struct LabelForm {
         /// By whom.
-        by: At<String>,
+        by: Spanned<String>,
         /// Labels that are put on.
-        add: Vec<At<String>>,
+        add: Vec<Spanned<String>>,
         /// Labels that are taken off.
-        remove: Vec<At<String>>,
+        remove: Vec<Spanned<String>>,
     }
 }
 
@@ -215,11 +215,11 @@ form! {
     /// A flow begins.
     pub(super) struct FlowForm {
         /// Whose; the bot's without this.
-        by: Option<At<String>>,
+        by: Option<Spanned<String>>,
         /// Its name.
-        name: At<String>,
+        name: Spanned<String>,
         /// How many states it has; 1 without this.
-        states: Option<At<i64>>,
+        states: Option<Spanned<i64>>,
     }
 }
 
@@ -227,11 +227,11 @@ form! {
     /// The conversation is rated.
     pub(super) struct RateForm {
         /// By whom; the visitor without this.
-        by: Option<At<String>>,
+        by: Option<Spanned<String>>,
         /// From 1 to 5.
-        score: At<i64>,
+        score: Spanned<i64>,
         /// What was said with it.
-        comment: Option<At<String>>,
+        comment: Option<Spanned<String>>,
     }
 }
 
@@ -239,13 +239,13 @@ form! {
     /// A customer, a company, an article comes to be.
     pub(super) struct CreateForm {
         /// What it is.
-        kind: At<String>,
+        kind: Spanned<String>,
         /// A name by which later steps refer to it.
-        as_ ("as"): At<String>,
+        as_ ("as"): Spanned<String>,
         /// By whom; the system without this.
-        by: Option<At<String>>,
+        by: Option<Spanned<String>>,
         /// Its fields; what is left out is invented.
-        with: Named<Node>,
+        with: TableOf<SyntaxNode>,
     }
 }
 
@@ -253,13 +253,13 @@ form! {
     /// One of them changes.
     pub(super) struct UpdateForm {
         /// Which.
-        entity: At<String>,
+        entity: Spanned<String>,
         /// By whom; the system without this.
-        by: Option<At<String>>,
+        by: Option<Spanned<String>>,
         /// The fields that change.
-        with: Named<Node>,
+        with: TableOf<SyntaxNode>,
         /// The fields that are taken away.
-        unset: Vec<At<String>>,
+        unset: Vec<Spanned<String>>,
     }
 }
 
@@ -267,9 +267,9 @@ form! {
     /// One of them goes.
     pub(super) struct DeleteForm {
         /// Which.
-        entity: At<String>,
+        entity: Spanned<String>,
         /// By whom; the system without this.
-        by: Option<At<String>>,
+        by: Option<Spanned<String>>,
     }
 }
 
@@ -277,11 +277,11 @@ form! {
     /// The vendor tells an event by its name, whatever led to it.
     pub(super) struct EmitForm {
         /// The vendor's name for it.
-        type_ ("type"): At<String>,
+        type_ ("type"): Spanned<String>,
         /// By whom; the system without this.
-        by: Option<At<String>>,
+        by: Option<Spanned<String>>,
         /// What it holds; what is left out is as the vendor's folder has it.
-        data: Named<Node>,
+        data: TableOf<SyntaxNode>,
     }
 }
 
@@ -289,8 +289,8 @@ form! {
     /// Somebody writes a note that the visitor does not see.
     pub(super) struct NoteForm {
         /// Who.
-        by: At<String>,
+        by: Spanned<String>,
         /// The note.
-        text: At<String>,
+        text: Spanned<String>,
     }
 }

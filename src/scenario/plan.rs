@@ -4,81 +4,81 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::acts::ActForm;
-use super::check::Checker;
+use super::actions::ActionForm;
+use super::check::ScenarioChecker;
 use super::forms::{
     AssignForm, CreateForm, EmitForm, LabelForm, OpenForm, RateForm, SayForm, SetForm, UpdateForm,
 };
-use super::script::ActPlan;
+use super::script::ActionPlan;
 use crate::base::limits::MAX_NAMED;
-use crate::conversation::{Act, Role, VariableScope, Who};
-use crate::diag::{At, Key, Node, Place, Problem, code};
-use crate::vendor::Data;
+use crate::conversation::{Action, Actor, Role, VariableScope};
+use crate::diag::{Key, Problem, SourceSpan, Spanned, SyntaxNode, code};
+use crate::platform::FieldDefaults;
 
 /// Whoever is assigned.
 const ASSIGNEE: &str = "assignee";
 
-impl Checker<'_> {
+impl ScenarioChecker<'_> {
     /// What can be played of an act; nothing where it has problems.
-    pub(super) fn plan(&mut self, act: &ActForm, key: &Key) -> Option<ActPlan> {
+    pub(super) fn plan(&mut self, act: &ActionForm, key: &Key) -> Option<ActionPlan> {
         let ready = match act {
-            ActForm::Say(say) => return self.say(say),
-            ActForm::Note(form) => {
+            ActionForm::Say(say) => return self.say(say),
+            ActionForm::Note(form) => {
                 let by = self.who(&form.by);
                 let text = self.texts.line(&form.text, self.problems);
-                let act = Act::Note { by: by?, text: String::new() };
-                return Some(ActPlan { text: Some(text?), ..ActPlan::ready(act) });
+                let act = Action::Note { by: by?, text: String::new() };
+                return Some(ActionPlan { text: Some(text?), ..ActionPlan::ready(act) });
             }
-            ActForm::Set(form) => return self.set(form),
-            ActForm::Rate(form) => return self.rate(form),
-            ActForm::Create(form) => return self.create(form),
-            ActForm::Update(form) => return self.update(form),
-            ActForm::Emit(form) => return self.emit(form),
-            ActForm::Open(form) => self.open(form)?,
-            ActForm::Assign(form) => self.assign(form, key)?,
-            ActForm::Label(form) => self.label(form, key)?,
-            ActForm::Flow(form) => {
+            ActionForm::Set(form) => return self.set(form),
+            ActionForm::Rate(form) => return self.rate(form),
+            ActionForm::Create(form) => return self.create(form),
+            ActionForm::Update(form) => return self.update(form),
+            ActionForm::Emit(form) => return self.emit(form),
+            ActionForm::Open(form) => self.open(form)?,
+            ActionForm::Assign(form) => self.assign(form, key)?,
+            ActionForm::Label(form) => self.label(form, key)?,
+            ActionForm::Flow(form) => {
                 let by = self.who_or(form.by.as_ref(), Role::Bot)?;
                 let states = form.states.as_ref().map_or(1, |states| states.value);
-                Act::Flow { by, name: form.name.value.clone(), states }
+                Action::Flow { by, name: form.name.value.clone(), states }
             }
-            ActForm::Delete(form) => {
+            ActionForm::Delete(form) => {
                 let by = self.who_or(form.by.as_ref(), Role::System)?;
                 self.entity_kind(&form.entity)?;
-                Act::Delete { by, name: form.entity.value.clone() }
+                Action::Delete { by, name: form.entity.value.clone() }
             }
-            ActForm::Typing(form) => {
+            ActionForm::Typing(form) => {
                 let on = form.on.as_ref().is_none_or(|on| on.value);
-                Act::Typing { by: self.who(&form.by)?, on }
+                Action::Typing { by: self.who(&form.by)?, on }
             }
-            ActForm::Read(form) => {
+            ActionForm::Read(form) => {
                 let by = self.who(&form.by);
                 let upto = match &form.upto {
                     Some(id) => Some(self.said_in(id)?),
                     None => None,
                 };
-                let act = Act::Read { by: by?, upto: None };
-                return Some(ActPlan { upto, ..ActPlan::ready(act) });
+                let act = Action::Read { by: by?, upto: None };
+                return Some(ActionPlan { upto, ..ActionPlan::ready(act) });
             }
-            ActForm::Join(form) => Act::Join { by: self.who(&form.by)? },
-            ActForm::Leave(form) => Act::Leave { by: self.who(&form.by)? },
-            ActForm::Close(form) => Act::Close { by: self.who(&form.by)? },
-            ActForm::Reopen(form) => Act::Reopen { by: self.who(&form.by)? },
+            ActionForm::Join(form) => Action::Join { by: self.who(&form.by)? },
+            ActionForm::Leave(form) => Action::Leave { by: self.who(&form.by)? },
+            ActionForm::Close(form) => Action::Close { by: self.who(&form.by)? },
+            ActionForm::Reopen(form) => Action::Reopen { by: self.who(&form.by)? },
         };
-        Some(ActPlan::ready(ready))
+        Some(ActionPlan::ready(ready))
     }
 
-    fn open(&mut self, form: &OpenForm) -> Option<Act> {
+    fn open(&mut self, form: &OpenForm) -> Option<Action> {
         let by = self.who_or(form.by.as_ref(), Role::Visitor)?;
         let assignee = match &form.assignee {
             Some(assignee) => Some(self.member(assignee, &[])?),
             None => None,
         };
         let channel = form.channel.as_ref().map_or("web", |channel| channel.as_str()).to_owned();
-        Some(Act::Open { by, channel, assignee })
+        Some(Action::Open { by, channel, assignee })
     }
 
-    fn assign(&mut self, form: &AssignForm, key: &Key) -> Option<Act> {
+    fn assign(&mut self, form: &AssignForm, key: &Key) -> Option<Action> {
         if form.to.is_some() == form.skill.is_some() {
             let message = "`assign` hands the conversation to somebody or to a queue";
             let problem = Problem::at(&key.place, code::MISSING_KEY, message);
@@ -91,10 +91,10 @@ impl Checker<'_> {
             None => None,
         };
         let skill = form.skill.as_ref().map(|skill| skill.value.clone());
-        Some(Act::Assign { to, skill, by, accept: form.accept.as_ref().map(|a| a.value) })
+        Some(Action::Assign { to, skill, by, accept: form.accept.as_ref().map(|a| a.value) })
     }
 
-    fn label(&mut self, form: &LabelForm, key: &Key) -> Option<Act> {
+    fn label(&mut self, form: &LabelForm, key: &Key) -> Option<Action> {
         let by = self.who(&form.by);
         if form.add.is_empty() == form.remove.is_empty() {
             let message = "`label` puts labels on or takes labels off";
@@ -106,17 +106,17 @@ impl Checker<'_> {
         self.labels.extend(form.add.iter().map(|label| label.value.clone()));
         self.few_enough(&key.place, before..self.labels.len(), "labels")?;
         let labels = form.add.iter().chain(&form.remove).map(|label| label.value.clone());
-        Some(Act::Label { by: by?, add: !form.add.is_empty(), labels: labels.collect() })
+        Some(Action::Label { by: by?, add: !form.add.is_empty(), labels: labels.collect() })
     }
 
-    fn say(&mut self, form: &SayForm) -> Option<ActPlan> {
+    fn say(&mut self, form: &SayForm) -> Option<ActionPlan> {
         let by = self.who(&form.by);
         let text = form.text.as_ref().and_then(|text| self.texts.line(text, self.problems));
         let data = self.texts.data(&form.data, &form.place, self.problems);
         let kind = form.kind.as_ref().map_or("text", |kind| kind.as_str()).to_owned();
         let place = form.kind.as_ref().map_or(&form.place, |kind| &kind.place);
         let known = self.vendors.iter().filter_map(|vendor| vendor.kinds.get(&kind));
-        let known: Vec<&Data> = known.map(|kind| &kind.data).collect();
+        let known: Vec<&FieldDefaults> = known.map(|kind| &kind.data).collect();
         if known.is_empty() {
             let message = format!("no vendor knows messages of the kind `{kind}`");
             let kinds = self.vendors.iter().flat_map(|vendor| vendor.kinds.keys());
@@ -126,36 +126,36 @@ impl Checker<'_> {
             let what = format!("a message of the kind `{kind}`");
             self.check_data(&form.data, &known, &what, &["by", "kind", "text"]);
         }
-        let act = Act::Say { by: by?, kind, text: String::new(), data: serde_json::Map::new() };
-        Some(ActPlan { text, data: Some(data?), ..ActPlan::ready(act) })
+        let act = Action::Say { by: by?, kind, text: String::new(), data: serde_json::Map::new() };
+        Some(ActionPlan { text, data: Some(data?), ..ActionPlan::ready(act) })
     }
 
-    fn set(&mut self, form: &SetForm) -> Option<ActPlan> {
+    fn set(&mut self, form: &SetForm) -> Option<ActionPlan> {
         let by = self.who_or(form.by.as_ref(), Role::System);
         if form.variables.0.is_empty() {
             self.problems.push(Problem::at(&form.place, code::EMPTY, "`set` sets nothing"));
         }
         let data = self.texts.data(&form.variables.entries(), &form.place, self.problems);
         let scope = form.scope.as_ref().map_or(VariableScope::Visitor, |scope| scope.value);
-        let act = Act::Set { by: by?, variables: Vec::new(), scope };
-        Some(ActPlan { data: Some(data?), ..ActPlan::ready(act) })
+        let act = Action::Set { by: by?, variables: Vec::new(), scope };
+        Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(act) })
     }
 
-    fn rate(&mut self, form: &RateForm) -> Option<ActPlan> {
+    fn rate(&mut self, form: &RateForm) -> Option<ActionPlan> {
         let by = self.who_or(form.by.as_ref(), Role::Visitor);
         if !(1..=5).contains(&form.score.value) {
             let message = format!("a score is from 1 to 5, not {}", form.score.value);
             self.problems.push(Problem::at(&form.score.place, code::WRONG_TYPE, message));
         }
         let text = form.comment.as_ref().and_then(|text| self.texts.line(text, self.problems));
-        let act = Act::Rate { by: by?, score: form.score.value, comment: None };
-        Some(ActPlan { text, ..ActPlan::ready(act) })
+        let act = Action::Rate { by: by?, score: form.score.value, comment: None };
+        Some(ActionPlan { text, ..ActionPlan::ready(act) })
     }
 
-    fn create(&mut self, form: &CreateForm) -> Option<ActPlan> {
+    fn create(&mut self, form: &CreateForm) -> Option<ActionPlan> {
         let by = self.who_or(form.by.as_ref(), Role::System);
         let kind = form.kind.value.clone();
-        let known: Vec<&Data> =
+        let known: Vec<&FieldDefaults> =
             self.vendors.iter().filter_map(|vendor| vendor.entities.get(&kind)).collect();
         if known.is_empty() {
             let message = format!("no vendor has entities of the kind `{kind}`");
@@ -172,14 +172,14 @@ impl Checker<'_> {
         self.entities.insert(form.as_.value.clone(), kind.clone());
         self.few_enough(&form.as_.place, before..self.entities.len(), "things to create")?;
         let fields = serde_json::Map::new();
-        let act = Act::Create { by: by?, name: form.as_.value.clone(), kind, fields };
-        Some(ActPlan { data: Some(data?), ..ActPlan::ready(act) })
+        let act = Action::Create { by: by?, name: form.as_.value.clone(), kind, fields };
+        Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(act) })
     }
 
-    fn update(&mut self, form: &UpdateForm) -> Option<ActPlan> {
+    fn update(&mut self, form: &UpdateForm) -> Option<ActionPlan> {
         let by = self.who_or(form.by.as_ref(), Role::System);
         let kind = self.entity_kind(&form.entity)?;
-        let known: Vec<&Data> =
+        let known: Vec<&FieldDefaults> =
             self.vendors.iter().filter_map(|vendor| vendor.entities.get(&kind)).collect();
         self.check_data(&form.with.entries(), &known, &format!("a {kind}"), &[]);
         for field in form.unset.iter().filter(|field| !known.iter().any(|data| data.has(field))) {
@@ -190,11 +190,11 @@ impl Checker<'_> {
         let data = self.texts.data(&form.with.entries(), &form.place, self.problems);
         let unset = form.unset.iter().map(|field| field.value.clone()).collect();
         let (name, fields) = (form.entity.value.clone(), serde_json::Map::new());
-        let act = Act::Update { by: by?, name, fields, unset };
-        Some(ActPlan { data: Some(data?), ..ActPlan::ready(act) })
+        let act = Action::Update { by: by?, name, fields, unset };
+        Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(act) })
     }
 
-    fn emit(&mut self, form: &EmitForm) -> Option<ActPlan> {
+    fn emit(&mut self, form: &EmitForm) -> Option<ActionPlan> {
         let by = self.who_or(form.by.as_ref(), Role::System);
         let event_type = form.type_.value.clone();
         let rules = self.vendors.iter().flat_map(|vendor| &vendor.events);
@@ -206,19 +206,27 @@ impl Checker<'_> {
             let problem = Problem::at(&form.type_.place, code::UNKNOWN_EVENT, message);
             self.problems.push(problem.known(&event_type, types));
         }
-        let data: Vec<&Data> = known.iter().filter_map(|rule| rule.data.as_ref()).collect();
+        let data: Vec<&FieldDefaults> =
+            known.iter().filter_map(|rule| rule.data.as_ref()).collect();
         if !data.is_empty() {
             self.check_data(&form.data.entries(), &data, &format!("`{event_type}`"), &[]);
         }
         let body = self.texts.data(&form.data.entries(), &form.place, self.problems);
-        let act = Act::Emit { by: by?, event_type, data: serde_json::Map::new() };
-        Some(ActPlan { data: Some(body?), ..ActPlan::ready(act) })
+        let act = Action::Emit { by: by?, event_type, data: serde_json::Map::new() };
+        Some(ActionPlan { data: Some(body?), ..ActionPlan::ready(act) })
     }
 
     /// At least one vendor must know each key; those that know it must be able to hold the value.
-    fn check_data(&mut self, given: &[(Key, Node)], known: &[&Data], what: &str, others: &[&str]) {
+    fn check_data(
+        &mut self,
+        given: &[(Key, SyntaxNode)],
+        known: &[&FieldDefaults],
+        what: &str,
+        others: &[&str],
+    ) {
         for (key, node) in given {
-            let takers: Vec<&&Data> = known.iter().filter(|data| data.has(&key.name)).collect();
+            let takers: Vec<&&FieldDefaults> =
+                known.iter().filter(|data| data.has(&key.name)).collect();
             if takers.is_empty() {
                 let message = format!("{what} has no `{}`", key.name);
                 let problem = Problem::at(&key.place, code::UNKNOWN_DATA, message);
@@ -229,7 +237,9 @@ impl Checker<'_> {
                     .collect();
                 self.problems.push(problem.known(&key.name, names));
             }
-            if let Some(problem) = takers.iter().find_map(|data| data.misfit(&key.name, node)) {
+            if let Some(problem) =
+                takers.iter().find_map(|data| data.type_mismatch(&key.name, node))
+            {
                 self.problems.push(problem);
             }
         }
@@ -237,7 +247,7 @@ impl Checker<'_> {
 
     /// Nothing where a scenario names more of something than it may; it is told where they become
     /// too many.
-    fn few_enough(&mut self, place: &Place, named: Range<usize>, what: &str) -> Option<()> {
+    fn few_enough(&mut self, place: &SourceSpan, named: Range<usize>, what: &str) -> Option<()> {
         if named.end <= MAX_NAMED {
             return Some(());
         }
@@ -249,7 +259,7 @@ impl Checker<'_> {
         None
     }
 
-    fn entity_kind(&mut self, name: &At<String>) -> Option<String> {
+    fn entity_kind(&mut self, name: &Spanned<String>) -> Option<String> {
         let known = self.entities.get(&name.value).cloned();
         if known.is_none() {
             let message = format!("no earlier step creates `{}`", name.value);
@@ -259,27 +269,27 @@ impl Checker<'_> {
         known
     }
 
-    fn who_or(&mut self, by: Option<&At<String>>, otherwise: Role) -> Option<Who> {
+    fn who_or(&mut self, by: Option<&Spanned<String>>, otherwise: Role) -> Option<Actor> {
         match by {
             Some(by) => self.who(by),
             None => {
                 let found = self.cast.iter().find(|member| member.role == otherwise);
-                found.map(|member| Who::Member(member.name.clone()))
+                found.map(|member| Actor::Member(member.name.clone()))
             }
         }
     }
 
-    fn who(&mut self, name: &At<String>) -> Option<Who> {
+    fn who(&mut self, name: &Spanned<String>) -> Option<Actor> {
         if name.value == ASSIGNEE {
-            return Some(Who::Assignee);
+            return Some(Actor::Assignee);
         }
         self.member(name, &[ASSIGNEE])
     }
 
     /// Somebody of the cast, by name or role. `others` are the names that would do as well.
-    fn member(&mut self, name: &At<String>, others: &[&str]) -> Option<Who> {
+    fn member(&mut self, name: &Spanned<String>, others: &[&str]) -> Option<Actor> {
         if self.cast.iter().any(|member| member.name == name.value) {
-            return Some(Who::Member(name.value.clone()));
+            return Some(Actor::Member(name.value.clone()));
         }
         if self.form.cast.contains(&name.value) {
             return None; // told already, where the cast is read
@@ -296,7 +306,7 @@ impl Checker<'_> {
         let named: Vec<&str> =
             self.cast.iter().filter(|m| m.role == role).map(|m| m.name.as_str()).collect();
         match named.as_slice() {
-            [one] => Some(Who::Member((*one).to_owned())),
+            [one] => Some(Actor::Member((*one).to_owned())),
             [] => {
                 let message = format!("the cast has no {role}");
                 let problem = Problem::at(&name.place, code::UNKNOWN_PERSON, message);
@@ -314,12 +324,12 @@ impl Checker<'_> {
     }
 
     /// The id, where an earlier step has it and somebody says something in that.
-    fn said_in(&mut self, id: &At<String>) -> Option<String> {
+    fn said_in(&mut self, id: &Spanned<String>) -> Option<String> {
         let seen = self.seen.get(&id.value);
         if seen.is_some_and(|seen| seen.says) {
             return Some(id.value.clone());
         }
-        let is_it = |own: &At<String>| own.value == id.value;
+        let is_it = |own: &Spanned<String>| own.value == id.value;
         let later =
             self.form.step.iter().filter_map(|step| step.id.as_ref()).find(|own| is_it(own));
         let said = self.seen.iter().filter(|(_, seen)| seen.says);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::acts;
+use super::actions;
 use super::forms::ScenarioForm;
 use crate::diag::Form as _;
 
@@ -14,7 +14,7 @@ use crate::diag::Form as _;
 /// with their data; others are allowed too.
 pub fn schema(kinds: &BTreeMap<String, BTreeSet<String>>) -> Json {
     let mut schema = ScenarioForm::schema();
-    let acts: Map<String, Json> = acts::schemas()
+    let acts: Map<String, Json> = actions::schemas()
         .map(|(key, mut schema)| {
             let said = schema.pointer_mut("/properties").filter(|_| key == "say");
             if let Some(said) = said.and_then(Json::as_object_mut) {

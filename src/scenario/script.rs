@@ -6,16 +6,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
 use super::cast::CastMember;
-use super::text::{Story, Told};
-use crate::base::draw::Draw;
-use crate::base::duration::Span;
+use super::text::{ConversationTexts, TextContext};
+use crate::base::duration::DurationRange;
 use crate::base::fake::LOCALES;
-use crate::conversation::{Act, Conversation, Person, Role, Variable, Who};
-use crate::diag::Place;
-use crate::fault::{Chaos, Faults, Group};
+use crate::base::seed::SeedScope;
+use crate::conversation::{Action, Actor, Conversation, Person, Role, Variable};
+use crate::diag::SourceSpan;
+use crate::fault::{Chaos, FaultGroup, Faults};
+use crate::platform::{Account, Subscription};
 use crate::policy::StatusSet;
-use crate::template::{Body, Line, TooLarge};
-use crate::vendor::{Account, Subscription};
+use crate::template::{JsonTemplate, TextTemplate, TooLarge};
 
 /// A scenario that has been checked.
 #[derive(Clone, Debug)]
@@ -30,11 +30,11 @@ pub struct Script {
     pub steps: Vec<Step>,
     /// Whether only the last step's own act is told and sent: what comes before makes it possible,
     /// and what follows from it by itself is left out.
-    pub alone: bool,
+    pub only_last: bool,
     /// What an endpoint is sent, by vendor.
     pub subscribe: BTreeMap<String, Subscription>,
     /// What is wrong on purpose with deliveries whose step has no faults.
-    pub faults: Everywhere,
+    pub faults: ScriptFaults,
     /// The faults among those of its steps that were drawn, and not written.
     pub chaos: Option<Chaos>,
     /// Which answers are right, where the file says it.
@@ -46,7 +46,7 @@ pub struct Script {
 
 /// What is wrong on purpose with deliveries, whatever step they are of.
 #[derive(Clone, Debug, Default)]
-pub struct Everywhere {
+pub struct ScriptFaults {
     /// What.
     pub faults: Faults,
     /// Only with about one of so many; with every one without this.
@@ -61,18 +61,18 @@ pub struct Step {
     /// In which round it happens, from 1.
     pub round: u32,
     /// Where its act stands.
-    pub place: Place,
+    pub place: SourceSpan,
     /// Where its table begins.
-    pub(super) table: Place,
+    pub(super) table: SourceSpan,
     /// The name of its values among those of the conversation.
     pub label: String,
     /// What is wrong on purpose with its deliveries.
     pub faults: Faults,
     /// The name by which others refer to it.
     pub(super) id: Option<String>,
-    pub(super) after: Option<Span>,
+    pub(super) after: Option<DurationRange>,
     pub(super) only: Option<Vec<String>>,
-    pub(super) act: ActPlan,
+    pub(super) act: ActionPlan,
     pub(super) overrides: BTreeMap<String, Override>,
 }
 
@@ -80,18 +80,18 @@ pub struct Step {
 #[derive(Clone, Debug)]
 pub(super) struct Override {
     pub(super) skip: Option<String>,
-    pub(super) after: Option<Span>,
-    pub(super) act: Option<ActPlan>,
+    pub(super) after: Option<DurationRange>,
+    pub(super) act: Option<ActionPlan>,
 }
 
 /// An act whose texts and data are still to be rendered.
 #[derive(Clone, Debug)]
-pub(super) struct ActPlan {
-    pub(super) act: Act,
+pub(super) struct ActionPlan {
+    pub(super) act: Action,
     /// The text, or the comment.
-    pub(super) text: Option<Line>,
+    pub(super) text: Option<TextTemplate>,
     /// The data, the fields, or the variables.
-    pub(super) data: Option<Body>,
+    pub(super) data: Option<JsonTemplate>,
     /// The step whose message is the last one that is read.
     pub(super) upto: Option<String>,
 }
@@ -99,12 +99,12 @@ pub(super) struct ActPlan {
 /// How many messages there were once each step had happened, by its id. What a vendor leaves out
 /// is not counted there.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct ReadMarks {
     messages: BTreeMap<String, usize>,
     last: Option<String>,
 }
 
-impl Heard {
+impl ReadMarks {
     /// Notes that a step begins, while there are so many messages.
     pub(super) fn begin(&mut self, step: &Step, messages: usize) {
         let last = std::mem::replace(&mut self.last, step.id.clone());
@@ -112,8 +112,8 @@ impl Heard {
     }
 
     /// Says how far an act reads.
-    pub(super) fn narrow(&self, act: &mut Act, plan: &ActPlan) {
-        if let (Act::Read { upto, .. }, Some(id)) = (act, &plan.upto) {
+    pub(super) fn narrow(&self, act: &mut Action, plan: &ActionPlan) {
+        if let (Action::Read { upto, .. }, Some(id)) = (act, &plan.upto) {
             *upto = self.messages.get(id).copied();
         }
     }
@@ -121,23 +121,23 @@ impl Heard {
 
 /// A step in time, for one conversation at one vendor.
 #[derive(Clone, Debug)]
-pub(super) struct PlayedStep {
+pub(super) struct TimedStep {
     /// How long after the step before.
     pub(super) after: SignedDuration,
     /// What happens, or why the step is left out.
-    pub(super) act: Result<Act, String>,
+    pub(super) act: Result<Action, String>,
 }
 
 /// The shortest and the longest time between two acts that nothing else keeps apart: people and
 /// servers are never instantaneous.
-const GAP: Span =
-    Span { low: SignedDuration::from_millis(5), high: SignedDuration::from_millis(40) };
+const GAP: DurationRange =
+    DurationRange { low: SignedDuration::from_millis(5), high: SignedDuration::from_millis(40) };
 
 /// One conversation of a script at one vendor, ready to be played.
-pub(super) struct Play {
+pub(super) struct ConversationSeed {
     vendor: String,
-    draws: Draws,
-    story: Story,
+    draws: SeedScopes,
+    story: ConversationTexts,
     /// Everybody who takes part.
     pub(super) cast: Vec<Person>,
 }
@@ -145,16 +145,16 @@ pub(super) struct Play {
 /// What the conversations of a run share: the staff, who are the same people in all of them, and
 /// when they begin.
 #[derive(Clone, Debug)]
-pub struct Company {
-    run: Draw,
+pub struct SharedStaff {
+    run: SeedScope,
     staff: Vec<Person>,
     pub(super) start: Timestamp,
 }
 
-impl Company {
+impl SharedStaff {
     /// Those who play a script at an account, in a run with these draws.
-    pub fn new(script: &Script, account: &Account, run: Draw, start: Timestamp) -> Self {
-        let draws = Draws::new(&run, &account.vendor.id, &script.name, 0);
+    pub fn new(script: &Script, account: &Account, run: SeedScope, start: Timestamp) -> Self {
+        let draws = SeedScopes::new(&run, &account.platform.id, &script.name, 0);
         let staff = script.cast.iter().filter(|member| member.role != Role::Visitor);
         let staff = staff.map(|member| member.invent(account, &draws, start)).collect();
         Self { run, staff, start }
@@ -163,14 +163,19 @@ impl Company {
 
 impl Script {
     /// Whether faults about this are wanted anywhere.
-    pub fn wants(&self, group: Group) -> bool {
+    pub fn wants(&self, group: FaultGroup) -> bool {
         let steps = self.steps.iter().map(|step| &step.faults);
         steps.chain([&self.faults.faults]).any(|faults| faults.of(group).is_some())
     }
 
     /// The conversation of this number at an account.
-    pub(super) fn play(&self, account: &Account, company: &Company, number: u32) -> Play {
-        let draws = Draws::new(&company.run, &account.vendor.id, &self.name, number);
+    pub(super) fn play(
+        &self,
+        account: &Account,
+        company: &SharedStaff,
+        number: u32,
+    ) -> ConversationSeed {
+        let draws = SeedScopes::new(&company.run, &account.platform.id, &self.name, number);
         let mut staff = company.staff.iter();
         let person = |member: &CastMember| match member.role {
             Role::Visitor => Some(member.invent(account, &draws, company.start)),
@@ -179,8 +184,8 @@ impl Script {
         let cast: Vec<Person> = self.cast.iter().filter_map(person).collect();
         let visitor = self.cast.iter().find(|member| member.role == Role::Visitor);
         let locale = visitor.map_or(&LOCALES[0], |visitor| visitor.locale);
-        let story = Story::new(&cast, locale, &draws.story);
-        Play { vendor: account.vendor.id.clone(), draws, story, cast }
+        let story = ConversationTexts::new(&cast, locale, &draws.story);
+        ConversationSeed { vendor: account.platform.id.clone(), draws, story, cast }
     }
 }
 
@@ -188,19 +193,19 @@ impl Script {
 /// every vendor; ids are a vendor's own, and no two scenarios share one. Staff are the same in
 /// every conversation.
 #[derive(Clone, Debug)]
-pub(super) struct Draws {
+pub(super) struct SeedScopes {
     /// What the conversation's people, texts and times are drawn from.
-    pub(super) story: Draw,
+    pub(super) story: SeedScope,
     /// What the conversation's ids are drawn from.
-    pub(super) ids: Draw,
+    pub(super) ids: SeedScope,
     /// What staff are drawn from.
-    pub(super) staff: Draw,
+    pub(super) staff: SeedScope,
     /// What the ids of staff are drawn from.
-    pub(super) staff_ids: Draw,
+    pub(super) staff_ids: SeedScope,
 }
 
-impl Draws {
-    pub(super) fn new(run: &Draw, vendor: &str, scenario: &str, number: u32) -> Self {
+impl SeedScopes {
+    pub(super) fn new(run: &SeedScope, vendor: &str, scenario: &str, number: u32) -> Self {
         let conversation = format!("conversation {number}");
         let story = run.within(scenario).within(&conversation);
         let staff_ids = run.within("vendor").within(vendor);
@@ -209,27 +214,27 @@ impl Draws {
     }
 }
 
-impl Play {
+impl ConversationSeed {
     /// What the conversation's ids are drawn from.
-    pub(super) fn ids(&self) -> &Draw {
+    pub(super) fn ids(&self) -> &SeedScope {
         &self.draws.ids
     }
 
     /// The time between an act and the one before it, beyond what the file asks for.
     pub(super) fn gap(&self, label: &str) -> SignedDuration {
-        GAP.draw(&mut self.draws.story.within(label).rng("gap"))
+        GAP.sample(&mut self.draws.story.within(label).rng("gap"))
     }
 
     /// A step with its time and its texts, as it happens next in the conversation.
     pub(super) fn step(
         &self,
         step: &Step,
-        (conversation, heard): (&Conversation, &Heard),
-    ) -> Result<PlayedStep, TooLarge> {
+        (conversation, heard): (&Conversation, &ReadMarks),
+    ) -> Result<TimedStep, TooLarge> {
         let own = step.overrides.get(&self.vendor);
         let after = own.and_then(|own| own.after).or(step.after);
         let after = after.map_or(SignedDuration::ZERO, |after| {
-            after.draw(&mut self.draws.story.within(&step.label).rng("after"))
+            after.sample(&mut self.draws.story.within(&step.label).rng("after"))
         });
         let act = match step.skipped_at(&self.vendor) {
             Some(reason) => Err(reason),
@@ -244,40 +249,40 @@ impl Play {
                 }
             }
         };
-        Ok(PlayedStep { after, act })
+        Ok(TimedStep { after, act })
     }
 }
 
-impl ActPlan {
+impl ActionPlan {
     /// An act with nothing to render.
-    pub(super) fn ready(act: Act) -> Self {
+    pub(super) fn ready(act: Action) -> Self {
         Self { act, text: None, data: None, upto: None }
     }
 
     /// Who does it, for labels.
     pub(super) fn doer(&self) -> &str {
         match self.act.by() {
-            Who::Member(name) => name,
-            Who::Assignee => "assignee",
+            Actor::Member(name) => name,
+            Actor::Assignee => "assignee",
         }
     }
 
-    fn render(&self, told: &Told<'_>) -> Result<Act, TooLarge> {
+    fn render(&self, told: &TextContext<'_>) -> Result<Action, TooLarge> {
         let mut act = self.act.clone();
         let text = self.text.as_ref().map(|text| text.render(told));
         let data = self.data.as_ref().map(|data| data.render(told)).transpose()?;
         let data = data.map(|data| object(&data));
         match &mut act {
-            Act::Say { text: own, data: own_data, .. } => {
+            Action::Say { text: own, data: own_data, .. } => {
                 give(own, text);
                 give(own_data, data);
             }
-            Act::Note { text: own, .. } => give(own, text),
-            Act::Rate { comment, .. } => *comment = text.or(comment.take()),
-            Act::Create { fields: own, .. }
-            | Act::Update { fields: own, .. }
-            | Act::Emit { data: own, .. } => give(own, data),
-            Act::Set { variables: own, .. } => {
+            Action::Note { text: own, .. } => give(own, text),
+            Action::Rate { comment, .. } => *comment = text.or(comment.take()),
+            Action::Create { fields: own, .. }
+            | Action::Update { fields: own, .. }
+            | Action::Emit { data: own, .. } => give(own, data),
+            Action::Set { variables: own, .. } => {
                 give(own, data.map(|data| data.into_iter().map(variable).collect()));
             }
             _ => {}
@@ -323,7 +328,7 @@ impl Step {
     }
 
     /// What happens at a vendor.
-    pub(super) fn plan_at(&self, vendor: &str) -> &ActPlan {
+    pub(super) fn plan_at(&self, vendor: &str) -> &ActionPlan {
         let own = self.overrides.get(vendor).and_then(|own| own.act.as_ref());
         own.unwrap_or(&self.act)
     }

@@ -6,13 +6,13 @@ use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT_RANGES, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{Serving, start};
-use crate::base::shelf::{FILES, Shelf};
+use super::{ServerHandle, start};
+use crate::base::file_store::{FILES, FileStore};
 
 /// Serves the built-in files on a port of loopback. Where it is taken, nothing is served, and the
 /// shelf says why.
-pub fn serve_files(port: u16) -> (Option<Serving>, Arc<Shelf>) {
-    let shelf = Arc::new(Shelf::default());
+pub fn serve_files(port: u16) -> (Option<ServerHandle>, Arc<FileStore>) {
+    let shelf = Arc::new(FileStore::default());
     let shared = web::Data::from(Arc::clone(&shelf));
     let serving = start(port, move |app| {
         let files = web::resource("/files/{name}").route(web::get().to(give));
@@ -20,21 +20,21 @@ pub fn serve_files(port: u16) -> (Option<Serving>, Arc<Shelf>) {
     });
     match serving {
         Ok(serving) => (Some(serving), shelf),
-        Err(error) => (None, Arc::new(Shelf::closed(format!("port {port}: {error}")))),
+        Err(error) => (None, Arc::new(FileStore::unavailable(format!("port {port}: {error}")))),
     }
 }
 
 async fn give(
     request: HttpRequest,
     name: web::Path<String>,
-    shelf: web::Data<Shelf>,
+    shelf: web::Data<FileStore>,
 ) -> HttpResponse {
     let is_id = |id: &str| id.len() == 16 && id.chars().all(|c| c.is_ascii_hexdigit());
     let named = name.split_once('.').filter(|(id, _)| is_id(id));
     let file = named.and_then(|(_, ending)| FILES.iter().find(|file| file.ending == ending));
     let Some(file) = file else { return HttpResponse::NotFound().finish() };
     if request.method() == Method::GET {
-        shelf.give(&name);
+        shelf.open(&name);
     }
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, file.media_type))

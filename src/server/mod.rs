@@ -14,7 +14,7 @@ pub use files::serve_files;
 
 /// A server that is up.
 #[derive(Debug)]
-pub struct Serving {
+pub struct ServerHandle {
     /// Where it listens.
     pub address: SocketAddr,
     handle: actix_web::dev::ServerHandle,
@@ -25,7 +25,7 @@ pub struct Serving {
 pub fn start(
     port: u16,
     configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
-) -> io::Result<Serving> {
+) -> io::Result<ServerHandle> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let address = listener.local_addr()?;
     let server = HttpServer::new(move || App::new().configure(configure.clone()))
@@ -38,10 +38,10 @@ pub fn start(
     let thread = std::thread::spawn(move || {
         let _ = actix_web::rt::System::new().block_on(server);
     });
-    Ok(Serving { address, handle, thread })
+    Ok(ServerHandle { address, handle, thread })
 }
 
-impl Serving {
+impl ServerHandle {
     /// Stops it.
     pub async fn stop(self) {
         self.handle.stop(false).await;

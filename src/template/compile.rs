@@ -5,52 +5,52 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::body::{Body, Choice, Op, Ops, Part};
-use super::expr::{self, Checked, Expr, Scope};
-use super::hole::{self, Piece};
-use super::shape::{Names, Shape};
-use super::spell::Spelling;
-use super::words::WordTable;
+use super::expr::{self, Expr, ExprScope, TypedExpr};
+use super::field_type::{FieldType, TableType};
+use super::json_style::JsonStyle;
+use super::json_template::{ConditionalOp, JsonTemplate, TemplateOp, TemplateOps, TextPart};
+use super::placeholder::{self, TextPiece};
+use super::word_table::WordTable;
 use crate::base::limits::MAX_HOLES;
 use crate::base::text::one_of;
-use crate::diag::{Code, Content, Node, Place, Problem, Problems, Table, code};
+use crate::diag::{Code, NodeContent, Problem, Problems, SourceSpan, SyntaxNode, Table, code};
 
 /// What a template is compiled against.
-pub struct Library<'a> {
+pub struct CompileContext<'a> {
     /// What a hole may name.
-    pub names: Names,
+    pub names: TableType,
     /// The `[words.…]` tables.
     pub words: &'a BTreeMap<String, Arc<WordTable>>,
     /// The files that `$include` may name.
-    pub files: &'a dyn Fn(&str) -> Option<Arc<Node>>,
+    pub files: &'a dyn Fn(&str) -> Option<Arc<SyntaxNode>>,
 }
 
-impl<'a> Library<'a> {
+impl<'a> CompileContext<'a> {
     /// What a text is compiled against that can include no files.
-    pub fn without_files(names: Names, words: &'a BTreeMap<String, Arc<WordTable>>) -> Self {
+    pub fn without_files(names: TableType, words: &'a BTreeMap<String, Arc<WordTable>>) -> Self {
         Self { names, words, files: &|_| None }
     }
 }
 
 /// Compiles a template; where it has mistakes, all of them are added to the problems.
 pub fn compile(
-    node: &Node,
-    library: &Library<'_>,
-    spelling: Spelling,
+    node: &SyntaxNode,
+    library: &CompileContext<'_>,
+    spelling: JsonStyle,
     problems: &mut Problems,
-) -> Option<Body> {
-    let mut compiler = Compiler {
+) -> Option<JsonTemplate> {
+    let mut compiler = TemplateCompiler {
         library,
         spelling,
-        scope: Scope::default(),
+        scope: ExprScope::default(),
         problems,
         holes: 0,
         included: 0,
         includes: Vec::new(),
     };
     let before = compiler.problems.len();
-    let mut out = Out::default();
-    if !compiler.item(&Lead::NONE, node, &mut out) {
+    let mut out = OpBuffer::default();
+    if !compiler.item(&MemberLead::NONE, node, &mut out) {
         let message = "the body as a whole can be absent";
         compiler.problem(&node.place, code::OPTIONAL_PATH, message);
     }
@@ -59,13 +59,13 @@ pub fn compile(
         let problem = Problem::at(&node.place, code::TOO_MANY, message);
         compiler.problems.push(problem.help("its includes count as well"));
     }
-    (compiler.problems.len() == before).then(|| Body { ops: out.ops(), spelling })
+    (compiler.problems.len() == before).then(|| JsonTemplate { ops: out.ops(), spelling })
 }
 
-pub(super) struct Compiler<'a> {
-    pub(super) library: &'a Library<'a>,
-    pub(super) spelling: Spelling,
-    pub(super) scope: Scope,
+pub(super) struct TemplateCompiler<'a> {
+    pub(super) library: &'a CompileContext<'a>,
+    pub(super) spelling: JsonStyle,
+    pub(super) scope: ExprScope,
     pub(super) problems: &'a mut Problems,
     pub(super) holes: usize,
     /// Bytes of the files that were included so far.
@@ -75,18 +75,18 @@ pub(super) struct Compiler<'a> {
 
 /// What is written in front of a value, once it is known that there is one.
 #[derive(Clone, Default)]
-pub(super) struct Lead {
+pub(super) struct MemberLead {
     /// The comma.
-    pub(super) comma: Comma,
+    pub(super) comma: CommaState,
     /// The key with its colon.
-    pub(super) key: Vec<Op>,
+    pub(super) key: Vec<TemplateOp>,
     /// Whether several values can follow one another: in a list, or as parts of a merge.
     pub(super) several: bool,
 }
 
 /// The comma in front of a value.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Comma {
+pub(super) enum CommaState {
     /// There can be none.
     #[default]
     Never,
@@ -96,32 +96,32 @@ pub(super) enum Comma {
     Always,
 }
 
-impl Lead {
-    const NONE: Self = Self { comma: Comma::Never, key: Vec::new(), several: false };
+impl MemberLead {
+    const NONE: Self = Self { comma: CommaState::Never, key: Vec::new(), several: false };
 
     /// A lead with the comma that follows from what stands in front.
     pub(super) fn after(begun: bool) -> Self {
-        let comma = if begun { Comma::Always } else { Comma::Perhaps };
+        let comma = if begun { CommaState::Always } else { CommaState::Perhaps };
         Self { comma, ..Self::NONE }
     }
 }
 
 /// Writing steps in the making; chunks grow together.
 #[derive(Default)]
-pub(super) struct Out {
-    ops: Vec<Op>,
+pub(super) struct OpBuffer {
+    ops: Vec<TemplateOp>,
     /// What the next chunk holds.
     chunk: String,
 }
 
-impl Out {
+impl OpBuffer {
     pub(super) fn chunk(&mut self, text: &str) {
         self.chunk.push_str(text);
     }
 
-    pub(super) fn push(&mut self, op: Op) {
+    pub(super) fn push(&mut self, op: TemplateOp) {
         match op {
-            Op::Chunk(text) => self.chunk(&text),
+            TemplateOp::Chunk(text) => self.chunk(&text),
             op => {
                 self.end_chunk();
                 self.ops.push(op);
@@ -131,26 +131,31 @@ impl Out {
 
     fn end_chunk(&mut self) {
         if !self.chunk.is_empty() {
-            self.ops.push(Op::Chunk(std::mem::take(&mut self.chunk).into()));
+            self.ops.push(TemplateOp::Chunk(std::mem::take(&mut self.chunk).into()));
         }
     }
 
-    pub(super) fn ops(mut self) -> Ops {
+    pub(super) fn ops(mut self) -> TemplateOps {
         self.end_chunk();
         self.ops.into()
     }
 }
 
-impl Compiler<'_> {
-    pub(super) fn problem(&mut self, place: &Place, code: Code, message: impl Into<String>) {
+impl TemplateCompiler<'_> {
+    pub(super) fn problem(&mut self, place: &SourceSpan, code: Code, message: impl Into<String>) {
         self.problems.push(Problem::at(place, code, message));
     }
 
     /// Compiles what stands where a value may stand. Gives whether a value is surely written.
-    pub(super) fn item(&mut self, lead: &Lead, node: &Node, out: &mut Out) -> bool {
+    pub(super) fn item(
+        &mut self,
+        lead: &MemberLead,
+        node: &SyntaxNode,
+        out: &mut OpBuffer,
+    ) -> bool {
         match &node.content {
-            Content::Text(text) => self.text_item(lead, text, node, out),
-            Content::Table(table) => match own_key(table) {
+            NodeContent::Text(text) => self.text_item(lead, text, node, out),
+            NodeContent::Table(table) => match own_key(table) {
                 Some("$if") => self.choose(lead, node, table, out),
                 Some("$each") => self.each(lead, node, table, out),
                 _ => {
@@ -159,12 +164,15 @@ impl Compiler<'_> {
                     true
                 }
             },
-            Content::List(items) => {
+            NodeContent::List(items) => {
                 self.lead(lead, out);
                 self.list(items, out);
                 true
             }
-            Content::Null | Content::Bool(_) | Content::Int(_) | Content::Number(_) => {
+            NodeContent::Null
+            | NodeContent::Bool(_)
+            | NodeContent::Int(_)
+            | NodeContent::Number(_) => {
                 self.lead(lead, out);
                 out.chunk(&self.spelling.text_of(&node.to_json()));
                 true
@@ -172,20 +180,26 @@ impl Compiler<'_> {
         }
     }
 
-    fn lead(&self, lead: &Lead, out: &mut Out) {
+    fn lead(&self, lead: &MemberLead, out: &mut OpBuffer) {
         match lead.comma {
-            Comma::Never => {}
-            Comma::Perhaps => out.push(Op::Comma),
-            Comma::Always => out.chunk(self.spelling.comma()),
+            CommaState::Never => {}
+            CommaState::Perhaps => out.push(TemplateOp::Comma),
+            CommaState::Always => out.chunk(self.spelling.comma()),
         }
         for op in &lead.key {
             out.push(op.clone());
         }
     }
 
-    fn text_item(&mut self, lead: &Lead, text: &str, node: &Node, out: &mut Out) -> bool {
-        let pieces = hole::split(text, &node.place, self.problems);
-        let [Piece::Hole(hole)] = pieces.as_slice() else {
+    fn text_item(
+        &mut self,
+        lead: &MemberLead,
+        text: &str,
+        node: &SyntaxNode,
+        out: &mut OpBuffer,
+    ) -> bool {
+        let pieces = placeholder::split(text, &node.place, self.problems);
+        let [TextPiece::Hole(hole)] = pieces.as_slice() else {
             let parts = self.parts(pieces);
             self.lead(lead, out);
             out.push(parts);
@@ -198,36 +212,36 @@ impl Compiler<'_> {
         }
         if !checked.optional {
             self.lead(lead, out);
-            out.push(Op::Value(checked.expr));
+            out.push(TemplateOp::Value(checked.expr));
             return true;
         }
-        let mut inner = Out::default();
+        let mut inner = OpBuffer::default();
         self.lead(lead, &mut inner);
-        inner.push(Op::Value(checked.expr.clone()));
-        out.push(Op::Maybe(checked.expr, inner.ops()));
+        inner.push(TemplateOp::Value(checked.expr.clone()));
+        out.push(TemplateOp::Maybe(checked.expr, inner.ops()));
         false
     }
 
-    fn unwritable(&mut self, shape: &Shape, place: &Place) {
+    fn unwritable(&mut self, shape: &FieldType, place: &SourceSpan) {
         let message = format!("{} cannot be written as it is", shape.about());
         let help = match shape {
-            Shape::List(_) => "walk through it with `$each`, or count it with `| count`",
+            FieldType::List(_) => "walk through it with `$each`, or count it with `| count`",
             _ => instead_of(shape),
         };
         self.problems.push(Problem::at(place, code::NOT_A_VALUE, message).help(help));
     }
 
     /// A text with holes in it, or without any; as one writing step.
-    pub(super) fn parts(&mut self, pieces: Vec<Piece>) -> Op {
+    pub(super) fn parts(&mut self, pieces: Vec<TextPiece>) -> TemplateOp {
         let mut parts = Vec::new();
         for piece in pieces {
             match piece {
-                Piece::Text(text) => {
+                TextPiece::Text(text) => {
                     let mut spelled = String::new();
                     self.spelling.inside(&text, &mut spelled);
-                    parts.push(Part::Text(spelled.into()));
+                    parts.push(TextPart::Text(spelled.into()));
                 }
-                Piece::Hole(hole) => {
+                TextPiece::Hole(hole) => {
                     let checked = self.hole(&hole);
                     parts
                         .extend(checked.and_then(|checked| self.inside_text(checked, &hole.place)));
@@ -235,21 +249,21 @@ impl Compiler<'_> {
             }
         }
         match parts.as_slice() {
-            [] => Op::Chunk("\"\"".into()),
-            [Part::Text(text)] => Op::Chunk(format!("\"{text}\"").into()),
-            _ => Op::Text(parts.into()),
+            [] => TemplateOp::Chunk("\"\"".into()),
+            [TextPart::Text(text)] => TemplateOp::Chunk(format!("\"{text}\"").into()),
+            _ => TemplateOp::Text(parts.into()),
         }
     }
 
-    fn inside_text(&mut self, checked: Checked, place: &Place) -> Option<Part> {
+    fn inside_text(&mut self, checked: TypedExpr, place: &SourceSpan) -> Option<TextPart> {
         if let Some(problem) = not_in_text(&checked, place) {
             self.problems.push(problem);
             return None;
         }
-        Some(Part::Hole(checked.expr))
+        Some(TextPart::Hole(checked.expr))
     }
 
-    pub(super) fn hole(&mut self, hole: &hole::Hole) -> Option<Checked> {
+    pub(super) fn hole(&mut self, hole: &placeholder::Placeholder) -> Option<TypedExpr> {
         self.holes += 1;
         if hole.made.is_some() {
             let message =
@@ -261,17 +275,24 @@ impl Compiler<'_> {
         expr::check(hole, self.library, &self.scope, self.problems)
     }
 
-    fn list(&mut self, items: &[Node], out: &mut Out) {
+    fn list(&mut self, items: &[SyntaxNode], out: &mut OpBuffer) {
         out.chunk("[");
         let mut begun = false;
         for item in items {
-            begun |= self.item(&Lead { several: true, ..Lead::after(begun) }, item, out);
+            begun |=
+                self.item(&MemberLead { several: true, ..MemberLead::after(begun) }, item, out);
         }
         out.chunk("]");
     }
 
     /// `{"$each": "x in list", "$do": …}`
-    fn each(&mut self, lead: &Lead, node: &Node, table: &Table, out: &mut Out) -> bool {
+    fn each(
+        &mut self,
+        lead: &MemberLead,
+        node: &SyntaxNode,
+        table: &Table,
+        out: &mut OpBuffer,
+    ) -> bool {
         self.only(table, &["$each", "$do"]);
         let (Some(each), Some(body)) = (table.get("$each"), table.get("$do")) else {
             self.problem(&node.place, code::TEMPLATE_KEY, "`$each` needs `$do` beside it");
@@ -292,14 +313,14 @@ impl Compiler<'_> {
             return false;
         };
         self.scope.bound.push((name, item));
-        let mut inner = Out::default();
+        let mut inner = OpBuffer::default();
         self.spliced(lead, body, &mut inner);
         self.scope.bound.pop();
-        out.push(Op::Each(checked.expr, inner.ops()));
+        out.push(TemplateOp::Each(checked.expr, inner.ops()));
         false
     }
 
-    fn each_head(&mut self, each: &Node) -> Option<(String, Checked)> {
+    fn each_head(&mut self, each: &SyntaxNode) -> Option<(String, TypedExpr)> {
         let split = each.as_text().and_then(|text| text.split_once(" in "));
         let Some((name, path)) = split else {
             self.problem(
@@ -309,14 +330,15 @@ impl Compiler<'_> {
             );
             return None;
         };
-        let mut hole = hole::bare(path.trim(), &each.place.find(path.trim(), 0), self.problems)?;
+        let mut hole =
+            placeholder::bare(path.trim(), &each.place.find(path.trim(), 0), self.problems)?;
         hole.optional |= self.is_optional(&hole);
         Some((name.trim().to_owned(), self.hole(&hole)?))
     }
 
     /// Whether a path can be absent. An absent list has no elements, and an absent value is what
     /// `$if` asks for, so neither demands a `?`.
-    fn is_optional(&mut self, hole: &hole::Hole) -> bool {
+    fn is_optional(&mut self, hole: &placeholder::Placeholder) -> bool {
         let mut asked = hole.clone();
         asked.optional = true;
         let mut ignored = Problems::new();
@@ -324,7 +346,13 @@ impl Compiler<'_> {
     }
 
     /// `{"$if": "path", "$is": …, "$then": …, "$else": …}`
-    fn choose(&mut self, lead: &Lead, node: &Node, table: &Table, out: &mut Out) -> bool {
+    fn choose(
+        &mut self,
+        lead: &MemberLead,
+        node: &SyntaxNode,
+        table: &Table,
+        out: &mut OpBuffer,
+    ) -> bool {
         self.only(table, &["$if", "$is", "$then", "$else"]);
         let (Some(condition), then, otherwise) =
             (table.get("$if"), table.get("$then"), table.get("$else"))
@@ -338,23 +366,27 @@ impl Compiler<'_> {
         }
         let is = table.get("$is");
         let Some((path, expr)) = self.condition(condition, is) else { return true };
-        let mut ways = [Out::default(), Out::default()];
+        let mut ways = [OpBuffer::default(), OpBuffer::default()];
         self.scope.present.push(path);
         let then_writes = then.is_some_and(|then| self.spliced(lead, then, &mut ways[0]));
         self.scope.present.pop();
         let else_writes = otherwise.is_some_and(|other| self.spliced(lead, other, &mut ways[1]));
-        let [then, otherwise] = ways.map(Out::ops);
+        let [then, otherwise] = ways.map(OpBuffer::ops);
         let is = is.map(|is| wanted(is).iter().map(|node| node.to_json()).collect());
-        out.push(Op::Choose(Box::new(Choice { expr, is, then, otherwise })));
+        out.push(TemplateOp::Choose(Box::new(ConditionalOp { expr, is, then, otherwise })));
         then_writes && else_writes
     }
 
-    fn condition(&mut self, condition: &Node, is: Option<&Node>) -> Option<(String, Expr)> {
+    fn condition(
+        &mut self,
+        condition: &SyntaxNode,
+        is: Option<&SyntaxNode>,
+    ) -> Option<(String, Expr)> {
         let Some(path) = condition.as_text() else {
             self.problem(&condition.place, code::HOLE_SYNTAX, "`$if` takes a path");
             return None;
         };
-        let mut hole = hole::bare(path, &condition.place, self.problems)?;
+        let mut hole = placeholder::bare(path, &condition.place, self.problems)?;
         hole.optional |= self.is_optional(&hole);
         let checked = self.hole(&hole)?;
         if !checked.optional && is.is_none() {
@@ -362,7 +394,7 @@ impl Compiler<'_> {
             self.problem(&condition.place, code::NOT_OPTIONAL, message);
         }
         for node in is.map(wanted).unwrap_or_default() {
-            if let (Shape::Word(words), Some(word)) = (&checked.shape, node.as_text())
+            if let (FieldType::Word(words), Some(word)) = (&checked.shape, node.as_text())
                 && !words.contains(&word)
             {
                 let message = format!("`{path}` is never `{word}`");
@@ -375,9 +407,9 @@ impl Compiler<'_> {
 
     /// What stands behind `$do`, `$then` and `$else`: inside a list, the elements of a list
     /// follow one another.
-    fn spliced(&mut self, lead: &Lead, node: &Node, out: &mut Out) -> bool {
+    fn spliced(&mut self, lead: &MemberLead, node: &SyntaxNode, out: &mut OpBuffer) -> bool {
         match &node.content {
-            Content::List(items) if lead.several => {
+            NodeContent::List(items) if lead.several => {
                 let mut writes = false;
                 for item in items {
                     writes |= self.item(lead, item, out);
@@ -388,7 +420,7 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn table(&mut self, node: &Node, table: &Table, out: &mut Out) {
+    pub(super) fn table(&mut self, node: &SyntaxNode, table: &Table, out: &mut OpBuffer) {
         if let Some(file) = table.get("$include")
             && table.0.iter().all(|(key, _)| ["$include", "$with"].contains(&key.name.as_str()))
         {
@@ -397,24 +429,24 @@ impl Compiler<'_> {
         match own_key(table) {
             Some("$json") => {
                 self.only(table, &["$json"]);
-                let mut inner = Out::default();
-                if !self.item(&Lead::NONE, &table.0[0].1, &mut inner) {
+                let mut inner = OpBuffer::default();
+                if !self.item(&MemberLead::NONE, &table.0[0].1, &mut inner) {
                     self.problem(
                         &node.place,
                         code::OPTIONAL_PATH,
                         "what `$json` writes can be absent",
                     );
                 }
-                out.push(Op::Json(inner.ops()));
+                out.push(TemplateOp::Json(inner.ops()));
             }
             Some("$merge") => self.merge(table, out),
             _ => self.object(node, table, out),
         }
     }
 
-    fn merge(&mut self, table: &Table, out: &mut Out) {
+    fn merge(&mut self, table: &Table, out: &mut OpBuffer) {
         self.only(table, &["$merge"]);
-        let Content::List(parts) = &table.0[0].1.content else {
+        let NodeContent::List(parts) = &table.0[0].1.content else {
             self.problem(
                 &table.0[0].1.place,
                 code::TEMPLATE_KEY,
@@ -429,11 +461,11 @@ impl Compiler<'_> {
                 let message = format!("`$merge` takes objects, not {}", part.kind());
                 self.problem(&part.place, code::TEMPLATE_KEY, message);
             }
-            let mut inner = Out::default();
-            self.item(&Lead { several: true, ..Lead::NONE }, part, &mut inner);
+            let mut inner = OpBuffer::default();
+            self.item(&MemberLead { several: true, ..MemberLead::NONE }, part, &mut inner);
             merged.push(inner.ops());
         }
-        out.push(Op::Merge(merged.into()));
+        out.push(TemplateOp::Merge(merged.into()));
     }
 
     /// Reports the keys of a construct that do not belong to it.
@@ -456,15 +488,15 @@ fn own_key(table: &Table) -> Option<&str> {
 }
 
 /// The values behind `$is`: one, or each of a list.
-fn wanted(node: &Node) -> Vec<&Node> {
+fn wanted(node: &SyntaxNode) -> Vec<&SyntaxNode> {
     match &node.content {
-        Content::List(items) => items.iter().collect(),
+        NodeContent::List(items) => items.iter().collect(),
         _ => vec![node],
     }
 }
 
 /// Why a checked hole cannot stand inside a longer text.
-pub(super) fn not_in_text(checked: &Checked, place: &Place) -> Option<Problem> {
+pub(super) fn not_in_text(checked: &TypedExpr, place: &SourceSpan) -> Option<Problem> {
     if checked.optional {
         let message = "a value that can be absent stands inside a longer text";
         return Some(Problem::at(place, code::OPTIONAL_IN_TEXT, message).help("use `| or:\"\"`"));
@@ -478,9 +510,9 @@ pub(super) fn not_in_text(checked: &Checked, place: &Place) -> Option<Problem> {
 }
 
 /// What to write instead of a value that has no spelling of its own.
-fn instead_of(shape: &Shape) -> &'static str {
+fn instead_of(shape: &FieldType) -> &'static str {
     match shape {
-        Shape::Time => "say how it is spelled: `| epoch_ms`, `| iso_ms`, …",
+        FieldType::Time => "say how it is spelled: `| epoch_ms`, `| iso_ms`, …",
         _ => "name one of its parts",
     }
 }

@@ -1,23 +1,23 @@
 //! A checked hole: a path that is known to lead somewhere, and filters that fit.
 
-use super::compile::Library;
+use super::compile::CompileContext;
+use super::field_type::{Field, FieldType, TableType};
 use super::filter::{self, Filter};
-use super::hole::Hole;
-use super::shape::{Name, Names, Shape};
+use super::placeholder::Placeholder;
 use super::value::{Object, Value};
-use crate::diag::{Place, Problem, Problems, code};
+use crate::diag::{Problem, Problems, SourceSpan, code};
 
 /// A path with its filters.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Expr {
-    base: Base,
+    base: PathBase,
     steps: Box<[Box<str>]>,
     filters: Box<[Filter]>,
 }
 
 /// Where a path begins.
 #[derive(Clone, Debug, PartialEq)]
-enum Base {
+enum PathBase {
     /// At a name of the root.
     Root,
     /// At a name that `$each` or `$with` gave, by its depth.
@@ -26,25 +26,25 @@ enum Base {
 
 /// The names in reach of a hole.
 #[derive(Clone, Default)]
-pub(super) struct Scope {
+pub(super) struct ExprScope {
     /// Names given by `$each` and `$with`, the innermost last.
-    pub(super) bound: Vec<(String, Shape)>,
+    pub(super) bound: Vec<(String, FieldType)>,
     /// Optional paths that an enclosing `$if` has found present.
     pub(super) present: Vec<String>,
 }
 
 /// A hole that was checked.
-pub(super) struct Checked {
+pub(super) struct TypedExpr {
     /// How to get its value.
     pub(super) expr: Expr,
     /// What its value looks like.
-    pub(super) shape: Shape,
+    pub(super) shape: FieldType,
     /// Whether it can be absent, and the key or element with it.
     pub(super) optional: bool,
 }
 
 /// What is being rendered: the root, and what `$each` and `$with` gave.
-pub(super) struct Frame<'a> {
+pub(super) struct RenderFrame<'a> {
     /// The root of all paths.
     pub(super) root: &'a dyn Object,
     /// Values of the bound names, by depth.
@@ -55,11 +55,11 @@ pub(super) struct Frame<'a> {
 
 /// Checks a hole against what is known where it stands.
 pub(super) fn check(
-    hole: &Hole,
-    library: &Library<'_>,
-    scope: &Scope,
+    hole: &Placeholder,
+    library: &CompileContext<'_>,
+    scope: &ExprScope,
     problems: &mut Problems,
-) -> Option<Checked> {
+) -> Option<TypedExpr> {
     let resolved = resolve(&hole.path, &hole.place, library, scope, problems)?;
     let (mut shape, mut filters) = (resolved.shape, Vec::new());
     let mut replaced = false;
@@ -87,7 +87,7 @@ pub(super) fn check(
             Some(problem.help(format!("write `${{{path}?}}` to leave it out, or `| or:null`")))
         }
         // A file that others include may be given what is always there and what is not.
-        (false, true, _) | (false, _, true) if resolved.base == Base::Root => {
+        (false, true, _) | (false, _, true) if resolved.base == PathBase::Root => {
             let message = format!("`{path}` is always there");
             Some(
                 Problem::at(&hole.place, code::NOT_OPTIONAL, message)
@@ -101,32 +101,32 @@ pub(super) fn check(
         return None;
     }
     let expr = Expr { base: resolved.base, steps: resolved.steps, filters: filters.into() };
-    Some(Checked { expr, shape, optional: resolved.optional && !replaced })
+    Some(TypedExpr { expr, shape, optional: resolved.optional && !replaced })
 }
 
-struct Resolved {
-    base: Base,
+struct ResolvedPath {
+    base: PathBase,
     steps: Box<[Box<str>]>,
-    shape: Shape,
+    shape: FieldType,
     optional: bool,
 }
 
 fn resolve(
     path: &[String],
-    place: &Place,
-    library: &Library<'_>,
-    scope: &Scope,
+    place: &SourceSpan,
+    library: &CompileContext<'_>,
+    scope: &ExprScope,
     problems: &mut Problems,
-) -> Option<Resolved> {
+) -> Option<ResolvedPath> {
     let bound = scope.bound.iter().rposition(|(name, _)| *name == path[0]);
     let (base, mut shape, steps) = match bound {
-        Some(depth) => (Base::Bound(depth), scope.bound[depth].1.clone(), &path[1..]),
-        None => (Base::Root, Shape::table(library.names.clone()), path),
+        Some(depth) => (PathBase::Bound(depth), scope.bound[depth].1.clone(), &path[1..]),
+        None => (PathBase::Root, FieldType::table(library.names.clone()), path),
     };
     let mut optional = false;
     let mut walked = path[..path.len() - steps.len()].to_vec();
     for step in steps {
-        let parent = std::mem::replace(&mut shape, Shape::Any);
+        let parent = std::mem::replace(&mut shape, FieldType::Any);
         walked.push(step.clone());
         match part(&parent, step) {
             Some(name) => {
@@ -141,33 +141,39 @@ fn resolve(
         }
     }
     let steps = steps.iter().map(|step| step.as_str().into()).collect();
-    Some(Resolved { base, steps, shape, optional })
+    Some(ResolvedPath { base, steps, shape, optional })
 }
 
 /// The part of this name, where the shape has it. Any part of plain data may or may not be there.
-fn part(shape: &Shape, step: &str) -> Option<Name> {
+fn part(shape: &FieldType, step: &str) -> Option<Field> {
     match shape {
-        Shape::Table(names) if names.whole && names.names.is_empty() => {
-            Some(Name::maybe(step, Shape::Any))
+        FieldType::Table(names) if names.whole && names.names.is_empty() => {
+            Some(Field::maybe(step, FieldType::Any))
         }
-        Shape::Table(names) => names.get(step).cloned(),
-        Shape::Any => Some(Name::maybe(step, Shape::Any)),
+        FieldType::Table(names) => names.get(step).cloned(),
+        FieldType::Any => Some(Field::maybe(step, FieldType::Any)),
         _ => None,
     }
 }
 
-fn unknown(parent: &Shape, step: &str, walked: &[String], place: &Place, scope: &Scope) -> Problem {
+fn unknown(
+    parent: &FieldType,
+    step: &str,
+    walked: &[String],
+    place: &SourceSpan,
+    scope: &ExprScope,
+) -> Problem {
     let here = place.find(step, 0);
-    let known = |names: &Names| -> Vec<String> {
+    let known = |names: &TableType| -> Vec<String> {
         names.names.iter().map(|name| name.name.clone()).collect()
     };
     let (message, known) = match parent {
-        Shape::Table(names) if walked.len() == 1 => {
+        FieldType::Table(names) if walked.len() == 1 => {
             let mut known = known(names);
             known.extend(scope.bound.iter().map(|(name, _)| name.clone()));
             (format!("nothing is called `{step}` here"), known)
         }
-        Shape::Table(names) => {
+        FieldType::Table(names) => {
             let whole = walked[..walked.len() - 1].join(".");
             (format!("`{whole}` has no `{step}`"), known(names))
         }
@@ -181,11 +187,11 @@ fn unknown(parent: &Shape, step: &str, walked: &[String], place: &Place, scope: 
 
 impl Expr {
     /// The value in this frame.
-    pub(super) fn value<'a>(&'a self, frame: &Frame<'a>) -> Value<'a> {
+    pub(super) fn value<'a>(&'a self, frame: &RenderFrame<'a>) -> Value<'a> {
         let mut steps = self.steps.iter();
         let start = match &self.base {
-            Base::Bound(depth) => frame.bound[*depth].clone(),
-            Base::Root => steps.next().map_or(Value::Absent, |name| frame.root.get(name)),
+            PathBase::Bound(depth) => frame.bound[*depth].clone(),
+            PathBase::Root => steps.next().map_or(Value::Absent, |name| frame.root.get(name)),
         };
         let value = steps.fold(start, |value, step| value.get(step));
         self.filters.iter().fold(value, |value, filter| filter.apply(value))

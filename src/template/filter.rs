@@ -8,14 +8,14 @@ use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use self::FilterName as F;
-use super::compile::Library;
-use super::hole::Call;
-use super::shape::Shape;
-use super::spell::Spelling;
+use super::compile::CompileContext;
+use super::field_type::FieldType;
+use super::json_style::JsonStyle;
+use super::placeholder::FilterCall;
 use super::value::Value;
-use super::words::WordTable;
+use super::word_table::WordTable;
 use crate::base::text::one_of;
-use crate::diag::{Place, Problem, code};
+use crate::diag::{Problem, SourceSpan, code};
 
 crate::words! {
     /// The names of the filters.
@@ -76,11 +76,11 @@ pub(super) enum Filter {
 
 /// Checks that a filter takes what comes to it; gives it and what it gives.
 pub(super) fn check(
-    call: &Call,
-    input: &Shape,
-    place: &Place,
-    library: &Library<'_>,
-) -> Result<(Filter, Shape), Problem> {
+    call: &FilterCall,
+    input: &FieldType,
+    place: &SourceSpan,
+    library: &CompileContext<'_>,
+) -> Result<(Filter, FieldType), Problem> {
     let Some(name) = FilterName::of_word(&call.name) else {
         let problem =
             Problem::at(place, code::UNKNOWN_FILTER, format!("unknown filter `{}`", call.name));
@@ -101,10 +101,10 @@ pub(super) fn check(
     let argument = call.argument.as_deref().unwrap_or_default();
     match name {
         F::Before | F::After if argument.is_empty() => wrong(format!("`{name}` takes a text")),
-        F::Before => Ok((Filter::Before(argument.to_owned()), Shape::Text)),
-        F::After => Ok((Filter::After(argument.to_owned()), Shape::Text)),
+        F::Before => Ok((Filter::Before(argument.to_owned()), FieldType::Text)),
+        F::After => Ok((Filter::After(argument.to_owned()), FieldType::Text)),
         F::Cut => match argument.parse() {
-            Ok(length) if length > 0 => Ok((Filter::Cut(length), Shape::Text)),
+            Ok(length) if length > 0 => Ok((Filter::Cut(length), FieldType::Text)),
             _ => {
                 let message = format!("`cut` takes a number of characters, not `{argument}`");
                 Err(problem(message).help("for example: `cut:20`"))
@@ -112,7 +112,8 @@ pub(super) fn check(
         },
         F::Or => {
             let json: Json = serde_json::from_str(argument).unwrap_or_default();
-            let shape = if Shape::of_json(&json) == *input { input.clone() } else { mixed(input) };
+            let shape =
+                if FieldType::of_json(&json) == *input { input.clone() } else { mixed(input) };
             Ok((Filter::Or(json), shape))
         }
         F::Word => word(argument, input, place, library),
@@ -121,7 +122,7 @@ pub(super) fn check(
 }
 
 /// What a filter takes, where it does not take the input.
-fn refuses(name: FilterName, input: &Shape) -> Option<&'static str> {
+fn refuses(name: FilterName, input: &FieldType) -> Option<&'static str> {
     let (takes, expected) = match name {
         F::EpochMs
         | F::EpochSecs
@@ -129,7 +130,7 @@ fn refuses(name: FilterName, input: &Shape) -> Option<&'static str> {
         | F::IsoMs
         | F::IsoOffset
         | F::IsoMicros
-        | F::NaiveMicros => (*input == Shape::Time, "a time"),
+        | F::NaiveMicros => (*input == FieldType::Time, "a time"),
         F::Int
         | F::Lower
         | F::Upper
@@ -140,42 +141,42 @@ fn refuses(name: FilterName, input: &Shape) -> Option<&'static str> {
         | F::Cut
         | F::Word => (input.is_scalar(), "a text"),
         F::Text => (input.is_writable(), "a value that can be written"),
-        F::Count | F::Reversed => (matches!(input, Shape::List(_) | Shape::Any), "a list"),
+        F::Count | F::Reversed => (matches!(input, FieldType::List(_) | FieldType::Any), "a list"),
         F::Or => (true, ""),
     };
     (!takes).then_some(expected)
 }
 
-fn gives(name: FilterName, input: &Shape) -> Shape {
+fn gives(name: FilterName, input: &FieldType) -> FieldType {
     match name {
-        F::EpochMs | F::EpochSecs | F::Count => Shape::Int,
-        F::Int => Shape::Any,
+        F::EpochMs | F::EpochSecs | F::Count => FieldType::Int,
+        F::Int => FieldType::Any,
         F::Reversed => input.clone(),
-        _ => Shape::Text,
+        _ => FieldType::Text,
     }
 }
 
 /// What a value is when another may stand in its place. A time stays one, so that it still has to
 /// be spelled; everything else is data.
-fn mixed(input: &Shape) -> Shape {
+fn mixed(input: &FieldType) -> FieldType {
     match input {
-        Shape::Time | Shape::Table(_) | Shape::List(_) => input.clone(),
-        _ => Shape::Any,
+        FieldType::Time | FieldType::Table(_) | FieldType::List(_) => input.clone(),
+        _ => FieldType::Any,
     }
 }
 
 fn word(
     table: &str,
-    input: &Shape,
-    place: &Place,
-    library: &Library<'_>,
-) -> Result<(Filter, Shape), Problem> {
+    input: &FieldType,
+    place: &SourceSpan,
+    library: &CompileContext<'_>,
+) -> Result<(Filter, FieldType), Problem> {
     let Some(words) = library.words.get(table) else {
         let message = format!("there is no table `[words.{table}]`");
         let problem = Problem::at(place, code::UNKNOWN_TABLE, message);
         return Err(problem.known(table, library.words.keys().map(String::as_str)));
     };
-    if let Shape::Word(possible) = input {
+    if let FieldType::Word(possible) = input {
         let missing: Vec<&str> = possible.iter().copied().filter(|word| !words.has(word)).collect();
         if !missing.is_empty() {
             let message = format!("`[words.{table}]` lacks {}", one_of(missing));
@@ -258,7 +259,7 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
         F::Text => match value {
             Value::Text(_) => value,
             Value::Json(ref json) if json.is_string() => value,
-            other => Value::Text(Spelling::COMPACT.text_of(&other.into_json())),
+            other => Value::Text(JsonStyle::COMPACT.text_of(&other.into_json())),
         },
         F::Lower => Value::from(value.into_text().to_lowercase()),
         F::Upper => Value::from(value.into_text().to_uppercase()),

@@ -1,11 +1,11 @@
 //! Compiles the members of objects: keys, includes, and the constructs as a member's value.
 
-use super::body::Op;
-use super::compile::{Compiler, Lead, Out};
+use super::compile::{MemberLead, OpBuffer, TemplateCompiler};
 use super::expr::Expr;
-use super::hole::{self, Piece};
+use super::json_template::TemplateOp;
+use super::placeholder::{self, TextPiece};
 use crate::base::limits::{MAX_INCLUDES, MAX_WITH_INCLUDES};
-use crate::diag::{Key, Node, Place, Problem, Table, code};
+use crate::diag::{Key, Problem, SourceSpan, SyntaxNode, Table, code};
 
 /// The keys that are the template's own.
 const CONSTRUCTS: &[&str] =
@@ -20,14 +20,20 @@ struct Members {
     keys: Vec<Key>,
 }
 
-impl Compiler<'_> {
-    pub(super) fn object(&mut self, node: &Node, table: &Table, out: &mut Out) {
+impl TemplateCompiler<'_> {
+    pub(super) fn object(&mut self, node: &SyntaxNode, table: &Table, out: &mut OpBuffer) {
         out.chunk("{");
         self.members(node, table, &mut Members::default(), out);
         out.chunk("}");
     }
 
-    fn members(&mut self, node: &Node, table: &Table, members: &mut Members, out: &mut Out) {
+    fn members(
+        &mut self,
+        node: &SyntaxNode,
+        table: &Table,
+        members: &mut Members,
+        out: &mut OpBuffer,
+    ) {
         for (key, value) in &table.0 {
             match key.name.as_str() {
                 "$include" => self.include(value, table, members, out),
@@ -52,17 +58,17 @@ impl Compiler<'_> {
         }
     }
 
-    fn key(&mut self, key: &Key, begun: bool) -> Lead {
-        let pieces: Vec<Piece> = hole::split(&key.name, &key.place, self.problems);
+    fn key(&mut self, key: &Key, begun: bool) -> MemberLead {
+        let pieces: Vec<TextPiece> = placeholder::split(&key.name, &key.place, self.problems);
         let name = self.parts(pieces);
-        let mut ops = Out::default();
+        let mut ops = OpBuffer::default();
         ops.push(name);
         ops.chunk(self.spelling.colon());
-        Lead { key: ops.ops().into(), ..Lead::after(begun) }
+        MemberLead { key: ops.ops().into(), ..MemberLead::after(begun) }
     }
 
     /// Reports a key that an included file has as well. Twice in one file is told by its reader.
-    fn once(&mut self, key: &Key, own: &Place, members: &mut Members) {
+    fn once(&mut self, key: &Key, own: &SourceSpan, members: &mut Members) {
         let first = members.keys.iter().find(|first| first.name == key.name);
         if let Some(first) = first
             && (first.place.source != own.source || !own.span.contains(&first.place.span.start))
@@ -77,14 +83,20 @@ impl Compiler<'_> {
     }
 
     /// Puts the members of another file here.
-    fn include(&mut self, name: &Node, table: &Table, members: &mut Members, out: &mut Out) {
+    fn include(
+        &mut self,
+        name: &SyntaxNode,
+        table: &Table,
+        members: &mut Members,
+        out: &mut OpBuffer,
+    ) {
         self.including(name, table, out, |own, included, entries, out| {
             own.members(included, entries, members, out);
         });
     }
 
     /// An object that is nothing but an include is whatever the other file holds.
-    pub(super) fn include_whole(&mut self, name: &Node, table: &Table, out: &mut Out) {
+    pub(super) fn include_whole(&mut self, name: &SyntaxNode, table: &Table, out: &mut OpBuffer) {
         self.including(name, table, out, |own, included, entries, out| {
             own.table(included, entries, out);
         });
@@ -93,10 +105,10 @@ impl Compiler<'_> {
     /// Finds another file and compiles it with the names that are given to it.
     fn including(
         &mut self,
-        name: &Node,
+        name: &SyntaxNode,
         table: &Table,
-        out: &mut Out,
-        compile: impl FnOnce(&mut Self, &Node, &Table, &mut Out),
+        out: &mut OpBuffer,
+        compile: impl FnOnce(&mut Self, &SyntaxNode, &Table, &mut OpBuffer),
     ) {
         let Some(file) = name.as_text() else {
             return self.problem(&name.place, code::INCLUDE, "`$include` takes the name of a file");
@@ -126,19 +138,19 @@ impl Compiler<'_> {
         let bound = self.scope.bound.len();
         let values = table.get("$with").map(|with| self.with(with)).unwrap_or_default();
         self.includes.push(file.to_owned());
-        let mut inner = Out::default();
+        let mut inner = OpBuffer::default();
         compile(self, &included, entries, &mut inner);
         self.includes.pop();
         self.scope.bound.truncate(bound);
         if values.is_empty() {
             inner.ops().into_iter().for_each(|op| out.push(op));
         } else {
-            out.push(Op::With(values.into(), inner.ops()));
+            out.push(TemplateOp::With(values.into(), inner.ops()));
         }
     }
 
     /// Whether a file can still be included. That it cannot is told once.
-    fn has_room_for(&mut self, included: &Node, place: &Place) -> bool {
+    fn has_room_for(&mut self, included: &SyntaxNode, place: &SourceSpan) -> bool {
         let before = self.included;
         self.included += included.place.span.len();
         if before <= MAX_WITH_INCLUDES && self.included > MAX_WITH_INCLUDES {
@@ -153,7 +165,7 @@ impl Compiler<'_> {
     }
 
     /// `"$with": { "name": "path" }`: the values, and their names in scope.
-    fn with(&mut self, with: &Node) -> Vec<Expr> {
+    fn with(&mut self, with: &SyntaxNode) -> Vec<Expr> {
         let Some(table) = with.as_table() else {
             self.problem(
                 &with.place,
@@ -169,7 +181,7 @@ impl Compiler<'_> {
                 self.problem(&path.place, code::HOLE_SYNTAX, "`$with` takes paths");
                 continue;
             };
-            let hole = hole::bare(text, &path.place, self.problems);
+            let hole = placeholder::bare(text, &path.place, self.problems);
             if let Some(checked) = hole.and_then(|hole| self.hole(&hole)) {
                 bound.push((name.name.clone(), checked.shape));
                 values.push(checked.expr);

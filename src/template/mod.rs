@@ -7,22 +7,22 @@
 //! What the names stand for is left to the layers above: they give a [`Names`] table to compile
 //! against and an [`Object`] to render from.
 
-mod body;
 mod compile;
 mod expr;
+mod field_type;
 mod filter;
-mod hole;
-mod line;
+mod json_style;
+mod json_template;
 mod member;
-mod shape;
-mod spell;
+mod placeholder;
+mod text_template;
 mod value;
-mod words;
+mod word_table;
 
-pub use body::{Body, TooLarge};
-pub use compile::{Library, compile};
-pub use line::{Line, LineRules};
-pub use shape::{Name, Names, Shape};
-pub use spell::{Spacing, Spelling};
-pub use value::{Field, Object, Value, find, names};
-pub use words::WordTable;
+pub use compile::{CompileContext, compile};
+pub use field_type::{Field, FieldType, TableType};
+pub use json_style::{JsonSpacing, JsonStyle};
+pub use json_template::{JsonTemplate, TooLarge};
+pub use text_template::{TextRules, TextTemplate};
+pub use value::{Object, ObjectField, Value, find, names};
+pub use word_table::WordTable;

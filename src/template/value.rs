@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::shape::{Name, Names, Shape};
+use super::field_type::{Field, FieldType, TableType};
 
 /// A value on its way into a hole.
 #[derive(Clone)]
@@ -38,11 +38,11 @@ pub trait Object: Send + Sync {
 
 /// One part of a model: its name, its shape, whether it can be absent, and how to get it. One
 /// table of these is both what a template is checked against and what it is rendered from.
-pub struct Field<T: ?Sized> {
+pub struct ObjectField<T: ?Sized> {
     /// The name.
     pub name: &'static str,
     /// The shape of its value.
-    pub shape: fn() -> Shape,
+    pub shape: fn() -> FieldType,
     /// Whether it can be absent.
     pub optional: bool,
     /// How to get it.
@@ -53,8 +53,8 @@ pub struct Field<T: ?Sized> {
 #[macro_export]
 macro_rules! fields {
     (const $table:ident of $type:ty { $( $presence:ident $name:ident: $shape:expr => $get:expr; )* }) => {
-        const $table: &[$crate::template::Field<$type>] = &[$(
-            $crate::template::Field {
+        const $table: &[$crate::template::ObjectField<$type>] = &[$(
+            $crate::template::ObjectField {
                 name: stringify!($name),
                 shape: || $shape,
                 optional: $crate::fields!(@ $presence),
@@ -67,18 +67,22 @@ macro_rules! fields {
 }
 
 /// The part of this name out of a table of fields.
-pub fn find<'a, T: ?Sized>(fields: &[Field<T>], object: &'a T, name: &str) -> Option<Value<'a>> {
+pub fn find<'a, T: ?Sized>(
+    fields: &[ObjectField<T>],
+    object: &'a T,
+    name: &str,
+) -> Option<Value<'a>> {
     fields.iter().find(|field| field.name == name).map(|field| (field.get)(object))
 }
 
 /// The names of a table of fields.
-pub fn names<T: ?Sized>(about: &'static str, fields: &[Field<T>]) -> Names {
-    let name = |field: &Field<T>| Name {
+pub fn names<T: ?Sized>(about: &'static str, fields: &[ObjectField<T>]) -> TableType {
+    let name = |field: &ObjectField<T>| Field {
         name: field.name.to_owned(),
         shape: (field.shape)(),
         optional: field.optional,
     };
-    Names::new(about, fields.iter().map(name).collect())
+    TableType::new(about, fields.iter().map(name).collect())
 }
 
 impl<'a> Value<'a> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use standin::base::address::Egress;
+use standin::base::address::EgressPolicy;
 use standin::base::limits::MAX_PUBLIC_RATE;
-use standin::delivery::{Dial, Look, Net, Request, Transport as _};
-use standin::record::{Met, Method, Outcome};
+use standin::delivery::{Connector, NetworkTransport, Request, Resolver, Transport as _};
+use standin::record::{AttemptOutcome, AttemptResult, Method};
 
 use crate::support::{Receiver, configured, standin, standin_in, stderr, stdout};
 
@@ -103,15 +103,18 @@ fn whoever_may_be_a_stranger_is_told_that_nobody_chats_with_them() {
 fn whoever_may_be_a_stranger_is_not_flooded() {
     let receiver = Receiver::agreeing();
     let port = receiver.url().rsplit(':').next().unwrap().to_owned();
-    let look: Look = Arc::new(|_| vec![ip("127.0.0.1")]);
+    let look: Resolver = Arc::new(|_| vec![ip("127.0.0.1")]);
     let url = format!("http://hooks.example.test:{port}");
-    let dial = Dial::new(Egress { public: true }).with_names(look);
+    let dial = Connector::new(EgressPolicy { public: true }).with_names(look);
     // Several networks out of one dial, as several runs have them, share its turns.
-    let nets = [Net::new(dial.clone(), None), Net::new(dial, Some(&["Host".to_owned()]))];
+    let nets = [
+        NetworkTransport::new(dial.clone(), None),
+        NetworkTransport::new(dial, Some(&["Host".to_owned()])),
+    ];
     let began = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for net in nets.iter().cycle().take(6) {
-        assert_eq!(runtime.block_on(net.send(request(&url))).outcome, Outcome::Answered);
+        assert_eq!(runtime.block_on(net.send(request(&url))).outcome, AttemptOutcome::Responded);
     }
     // Five waits; that there is no end to them is no failure, that there is none is.
     assert!(began.elapsed() >= Duration::from_secs(5) / MAX_PUBLIC_RATE);
@@ -150,12 +153,12 @@ fn an_address_is_what_it_means_however_it_is_written() {
 }
 
 /// What two attempts meet by each transport, where names mean what `look` says.
-fn meet(url: &str, egress: Egress, look: &Look) -> Vec<Met> {
+fn meet(url: &str, egress: EgressPolicy, look: &Resolver) -> Vec<AttemptResult> {
     let order = ["Host".to_owned()];
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut met = Vec::new();
     for order in [None, Some(order.as_slice())] {
-        let net = Net::new(Dial::new(egress).with_names(Arc::clone(look)), order);
+        let net = NetworkTransport::new(Connector::new(egress).with_names(Arc::clone(look)), order);
         for _ in 0..2 {
             met.push(runtime.block_on(net.send(request(url))));
         }
@@ -185,17 +188,17 @@ fn a_name_is_judged_by_its_addresses() {
     let receiver = Receiver::agreeing();
     let port = receiver.url().rsplit(':').next().unwrap().to_owned();
     let url = format!("http://receiver.example.test:{port}");
-    let met = |addresses: &[&str]| -> Vec<Outcome> {
+    let met = |addresses: &[&str]| -> Vec<AttemptOutcome> {
         let addresses: Vec<IpAddr> = addresses.iter().map(|address| ip(address)).collect();
-        let look: Look = Arc::new(move |_| addresses.clone());
-        let met = meet(&url, Egress::default(), &look);
+        let look: Resolver = Arc::new(move |_| addresses.clone());
+        let met = meet(&url, EgressPolicy::default(), &look);
         met.into_iter().map(|met| met.outcome).collect()
     };
-    assert_eq!(met(&["127.0.0.1"]), [Outcome::Answered; 4]);
-    assert_eq!(met(&["169.254.169.254", "127.0.0.1"]), [Outcome::Answered; 4]);
-    assert_eq!(met(&["8.8.8.8", "1.1.1.1"]), [Outcome::EgressBlocked; 4]);
-    assert_eq!(met(&["169.254.169.254"]), [Outcome::EgressBlocked; 4]);
-    assert_eq!(met(&[]), [Outcome::Dns; 4]);
+    assert_eq!(met(&["127.0.0.1"]), [AttemptOutcome::Responded; 4]);
+    assert_eq!(met(&["169.254.169.254", "127.0.0.1"]), [AttemptOutcome::Responded; 4]);
+    assert_eq!(met(&["8.8.8.8", "1.1.1.1"]), [AttemptOutcome::EgressBlocked; 4]);
+    assert_eq!(met(&["169.254.169.254"]), [AttemptOutcome::EgressBlocked; 4]);
+    assert_eq!(met(&[]), [AttemptOutcome::Dns; 4]);
     assert_eq!(receiver.came().len(), 8);
 }
 
@@ -204,14 +207,14 @@ fn a_name_that_changes_its_mind_is_judged_each_time_it_is_dialled() {
     let receiver = Receiver::agreeing();
     let port = receiver.url().rsplit(':').next().unwrap().to_owned();
     let asked = AtomicUsize::new(0);
-    let look: Look = Arc::new(move |_| {
+    let look: Resolver = Arc::new(move |_| {
         let first = asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         vec![ip(if first { "127.0.0.1" } else { "169.254.169.254" })]
     });
     let url = format!("http://rebinding.example.test:{port}");
-    let met = meet(&url, Egress { public: true }, &look);
-    let outcomes: Vec<Outcome> = met.iter().map(|met| met.outcome).collect();
-    let (through, blocked) = (Outcome::Answered, Outcome::EgressBlocked);
+    let met = meet(&url, EgressPolicy { public: true }, &look);
+    let outcomes: Vec<AttemptOutcome> = met.iter().map(|met| met.outcome).collect();
+    let (through, blocked) = (AttemptOutcome::Responded, AttemptOutcome::EgressBlocked);
     assert_eq!(outcomes, [through, blocked, through, blocked], "{met:?}");
     let reason = met[1].reason.as_ref().unwrap();
     assert!(reason.contains("169.254.169.254 is a link-local address"), "{reason}");
@@ -219,9 +222,9 @@ fn a_name_that_changes_its_mind_is_judged_each_time_it_is_dialled() {
 
 #[test]
 fn a_literal_is_judged_where_it_is_dialled_too() {
-    let look: Look = Arc::new(|_| unreachable!("an address is no name"));
+    let look: Resolver = Arc::new(|_| unreachable!("an address is no name"));
     for url in ["http://8.8.8.8/", "http://[::ffff:a9fe:a9fe]/", "https://169.254.169.254/"] {
-        let met = meet(url, Egress::default(), &look);
-        assert!(met.iter().all(|met| met.outcome == Outcome::EgressBlocked), "{met:?}");
+        let met = meet(url, EgressPolicy::default(), &look);
+        assert!(met.iter().all(|met| met.outcome == AttemptOutcome::EgressBlocked), "{met:?}");
     }
 }

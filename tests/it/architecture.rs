@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use standin::vendor::{Catalog, VendorRef};
+use standin::platform::{Catalog, VendorRef};
 
 use crate::support::path;
 

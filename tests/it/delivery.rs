@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use standin::record::{Met, Outcome, Verdict, What};
+use standin::record::{AttemptOutcome, AttemptResult, RecordKind, Verdict};
 
 use crate::support::{Came, Played, Receiver, Reply, play};
 
@@ -61,7 +61,7 @@ fn a_thousand_conversations_keep_their_order_against_a_receiver_that_delays_and_
     let dropped = came.len() / 10;
     assert_eq!(finished.deliveries, 5_000);
     assert_eq!(finished.attempts, came.len() as u64, "one attempt is one request");
-    assert_eq!(finished.right, (came.len() - dropped) as u64);
+    assert_eq!(finished.expected, (came.len() - dropped) as u64);
     assert_eq!(finished.verdict, Verdict::Failed);
     let told = format!("{dropped} deliveries were not right; the first at ");
     assert!(finished.reason.as_ref().unwrap().starts_with(&told), "{:?}", finished.reason);
@@ -90,8 +90,8 @@ fn a_vendor_that_retries_does_so_in_run_time() {
     let attempts: Vec<u32> = played
         .records
         .iter()
-        .filter_map(|record| match &record.what {
-            What::DeliverySettled(settled) => Some(settled.attempts),
+        .filter_map(|record| match &record.kind {
+            RecordKind::DeliverySettled(settled) => Some(settled.attempts),
             _ => None,
         })
         .collect();
@@ -99,7 +99,7 @@ fn a_vendor_that_retries_does_so_in_run_time() {
     let bodies: Vec<String> = receiver.events().into_iter().map(|came| came.body).collect();
     assert!(bodies.chunks(3).all(|same| same.iter().all(|body| *body == same[0])));
     let started = |record: &standin::record::Record| {
-        matches!(record.what, What::AttemptStarted { .. }).then_some(record.run_time)
+        matches!(record.kind, RecordKind::AttemptStarted { .. }).then_some(record.run_time)
     };
     let times: Vec<_> = played.records.iter().filter_map(started).take(3).collect();
     assert_eq!(times[1].duration_since(times[0]).as_secs(), 30);
@@ -107,11 +107,11 @@ fn a_vendor_that_retries_does_so_in_run_time() {
 }
 
 /// What the first event met, when a receiver answers it so, and how many requests it took.
-fn meets(reply: Reply) -> (Met, usize, Played) {
+fn meets(reply: Reply) -> (AttemptResult, usize, Played) {
     let receiver = Receiver::to_events(move |_, _| reply.clone());
     let played = play("[[step]]\nopen = {}\n").at("ebbot").to(&receiver);
     let met = played.find(|what| match what {
-        What::AttemptFinished { met, .. } => Some(met.clone()),
+        RecordKind::AttemptFinished { result: met, .. } => Some(met.clone()),
         _ => None,
     });
     (met.unwrap(), receiver.came().len(), played)
@@ -136,28 +136,28 @@ fn a_redirect_is_a_failure_and_is_not_followed() {
 fn a_long_answer_is_cut_and_its_status_counts() {
     let (met, requests, played) = meets(Reply::Status(200, "x".repeat(1_000_000)));
     assert_eq!(
-        (met.outcome, met.answer.len(), met.truncated),
-        (Outcome::Answered, 64 * 1024, true)
+        (met.outcome, met.body.len(), met.truncated),
+        (AttemptOutcome::Responded, 64 * 1024, true)
     );
     assert_eq!((requests, played.finished.verdict), (1, Verdict::Passed));
 }
 
 #[test]
 fn what_an_attempt_meets_has_a_name_and_costs_one_request() {
-    let check = |reply: Reply, outcome: Outcome| {
+    let check = |reply: Reply, outcome: AttemptOutcome| {
         let told = format!("{reply:?}");
         let (met, requests, played) = meets(reply);
         assert_eq!((met.outcome, requests), (outcome, 1), "{told}: {met:?}");
         assert_eq!(played.finished.verdict, Verdict::Failed, "{told}");
     };
-    check(Reply::Close, Outcome::Reset);
-    check(Reply::Raw(b"this is no HTTP\r\n\r\n".to_vec()), Outcome::Protocol);
+    check(Reply::Close, AttemptOutcome::Reset);
+    check(Reply::Raw(b"this is no HTTP\r\n\r\n".to_vec()), AttemptOutcome::Protocol);
     check(
         Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc".to_vec()),
-        Outcome::BodyIncomplete,
+        AttemptOutcome::BodyIncomplete,
     );
     let endless = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; 2_000_000]].concat();
-    check(Reply::Raw(endless), Outcome::HeadTooLarge);
+    check(Reply::Raw(endless), AttemptOutcome::HeadTooLarge);
 }
 
 #[test]
@@ -168,8 +168,8 @@ fn nothing_is_unpacked() {
         packed.len()
     );
     let (met, _, _) = meets(Reply::Raw([head.as_bytes(), &packed].concat()));
-    assert_eq!(met.outcome, Outcome::Answered);
-    assert!(met.answer.starts_with('\u{1f}'));
+    assert_eq!(met.outcome, AttemptOutcome::Responded);
+    assert!(met.body.starts_with('\u{1f}'));
 }
 
 #[test]

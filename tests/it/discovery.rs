@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value as Json;
 use standin::base::text::count;
 use standin::fidelity::samples;
-use standin::vendor::{Account, Catalog};
+use standin::platform::{Account, Catalog};
 
 use crate::support::{Receiver, holds, play, standin, standin_in, stderr, stdout, vendors};
 

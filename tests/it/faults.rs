@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
-use standin::fault::{Group, Kind};
-use standin::record::{Outcome, Settled, Verdict, What};
-use standin::vendor::Account;
+use standin::fault::{FaultGroup, FaultKind};
+use standin::platform::Account;
+use standin::record::{AttemptOutcome, RecordKind, SettledDelivery, Verdict};
 
 use crate::support::{
     Background, Came, Played, Receiver, Reply, agree, configured, holds, path, play, standin,
@@ -66,14 +66,14 @@ fn good(vendor: &'static str) -> Receiver {
     let vendor = vendors().into_iter().find(|own| own.id == vendor).unwrap();
     let account = Account::test(&vendor);
     Receiver::to_events(move |_, came| {
-        let receipt = account.receive(&came.body, &|name| came.header(name));
-        Reply::Status(if receipt.is_right() { 200 } else { 401 }, "{}".into())
+        let receipt = account.verify(&came.body, &|name| came.header(name));
+        Reply::Status(if receipt.passed() { 200 } else { 401 }, "{}".into())
     })
 }
 
-fn settled(played: &Played, fault: &str) -> Vec<Settled> {
-    let settled = played.records.iter().filter_map(|record| match &record.what {
-        What::DeliverySettled(settled) if settled.faults.to_string().contains(fault) => {
+fn settled(played: &Played, fault: &str) -> Vec<SettledDelivery> {
+    let settled = played.records.iter().filter_map(|record| match &record.kind {
+        RecordKind::DeliverySettled(settled) if settled.faults.to_string().contains(fault) => {
             Some(settled.clone())
         }
         _ => None,
@@ -103,7 +103,7 @@ fn deliveries_come_in_the_order_that_is_wanted() {
             }
             assert_eq!(came, expected, "{fault} at {vendor}");
             let tried_again = usize::from(fault == "retry");
-            let right = usize::try_from(played.finished.right).unwrap();
+            let right = usize::try_from(played.finished.expected).unwrap();
             assert_eq!(right + tried_again, expected.len(), "{fault} at {vendor}");
             assert_eq!(
                 played.finished.verdict,
@@ -137,9 +137,9 @@ fn what_comes_at_once_does_not_wait_for_answers() {
         let played = at("ebbot", &wanted(fault), &receiver);
         let (mut under_way, mut most) = (0_usize, 0);
         for record in &played.records {
-            match &record.what {
-                What::AttemptStarted { .. } => under_way += 1,
-                What::AttemptFinished { .. } => under_way -= 1,
+            match &record.kind {
+                RecordKind::AttemptStarted { .. } => under_way += 1,
+                RecordKind::AttemptFinished { .. } => under_way -= 1,
                 _ => {}
             }
             most = most.max(under_way);
@@ -155,8 +155,8 @@ fn what_is_late_is_late_by_the_seed() {
         let scenario = wanted(fault);
         let playing = play(&scenario).at("ebbot").seed(seed).subscribing(messages("ebbot"));
         let played = playing.to(&receiver);
-        let started = played.records.into_iter().filter_map(|record| match record.what {
-            What::AttemptStarted { delivery, .. } => Some((delivery, record.run_time)),
+        let started = played.records.into_iter().filter_map(|record| match record.kind {
+            RecordKind::AttemptStarted { delivery, .. } => Some((delivery, record.run_time)),
             _ => None,
         });
         started.collect()
@@ -175,11 +175,11 @@ fn what_is_late_is_late_by_the_seed() {
 
 #[test]
 fn no_good_receiver_lets_a_wrong_token_or_signature_in() {
-    let tokens = Kind::ALL.iter().filter(|kind| kind.group() == Group::Token);
+    let tokens = FaultKind::ALL.iter().filter(|kind| kind.group() == FaultGroup::Token);
     for kind in tokens.copied() {
         for vendor in ["liveperson", "wotnot", "swiftsell", "parlour"] {
             let scenario = wanted(kind.word());
-            if vendor != "liveperson" && vendor != "parlour" && kind == Kind::ReSerialised {
+            if vendor != "liveperson" && vendor != "parlour" && kind == FaultKind::ReSerialised {
                 continue; // they sign nothing
             }
             let receiver = good(vendor);
@@ -188,8 +188,11 @@ fn no_good_receiver_lets_a_wrong_token_or_signature_in() {
             assert_eq!(played.finished.verdict, Verdict::Passed, "{told}");
             let refused = settled(&played, kind.word());
             assert!(!refused.is_empty(), "{told}");
-            assert!(refused.iter().all(|s| s.met.status == Some(401) && s.attempts == 1), "{told}");
-            assert_eq!(played.count(|what| matches!(what, What::AuthHint(_))), 0, "{told}");
+            assert!(
+                refused.iter().all(|s| s.result.status == Some(401) && s.attempts == 1),
+                "{told}"
+            );
+            assert_eq!(played.count(|what| matches!(what, RecordKind::AuthHint(_))), 0, "{told}");
 
             let played = play(&scenario).at(vendor).to(&Receiver::agreeing());
             assert_eq!(played.finished.verdict, Verdict::Failed, "{kind} at {vendor}");
@@ -319,15 +322,15 @@ fn a_receiver_that_does_not_accept_a_duplicate_fails() {
 #[test]
 fn the_table_of_faults_is_what_is_documented() {
     let mut table = String::from("| fault | what is wrong | a good receiver |\n|---|---|---|\n");
-    for group in Group::ALL.iter().filter(|group| **group != Group::Receiver) {
+    for group in FaultGroup::ALL.iter().filter(|group| **group != FaultGroup::Receiver) {
         let about = match group {
-            Group::Order => "when it goes out",
-            Group::Token => "token or signature",
-            Group::Body => "body",
+            FaultGroup::Order => "when it goes out",
+            FaultGroup::Token => "token or signature",
+            FaultGroup::Body => "body",
             _ => "how its first attempt is written",
         };
         table += &format!("| **{about}** | | |\n");
-        for kind in Kind::ALL.iter().filter(|kind| kind.group() == *group) {
+        for kind in FaultKind::ALL.iter().filter(|kind| kind.group() == *group) {
             table += &format!("| `{}` | {} | {} |\n", kind.usual(), kind.about(), kind.expects());
         }
     }
@@ -369,14 +372,14 @@ fn requests_are_written_as_wrongly_as_wanted() {
     let plain = Receiver::agreeing();
     at("ebbot", &story(""), &plain);
     let body = plain.events()[1].body.clone();
-    let check = |fault: &str, expected: &str, ends: &str, reset: bool, outcome: Outcome| {
+    let check = |fault: &str, expected: &str, ends: &str, reset: bool, outcome: AttemptOutcome| {
         let (url, told) = overhear();
         let played = play(&wanted(fault)).at("ebbot").subscribing(messages("ebbot")).against(&url);
         let heard = told.iter().nth(1).unwrap();
         let (head, came) = heard.0.split_once("\r\n\r\n").unwrap();
         assert!(head.to_lowercase().contains(expected), "{fault}: {head}");
         assert_eq!((came, heard.1), (ends, reset), "{fault}");
-        let met = &settled(&played, fault)[0].met;
+        let met = &settled(&played, fault)[0].result;
         assert_eq!(met.outcome, outcome, "{fault}: {met:?}");
         assert_eq!(
             played.finished.verdict,
@@ -387,15 +390,15 @@ fn requests_are_written_as_wrongly_as_wanted() {
     };
     let length = |more: isize| format!("content-length: {}", body.len().wrapping_add_signed(more));
     let half = String::from_utf8_lossy(&body.as_bytes()[..body.len() / 2]).into_owned();
-    check("body_cut", &length(0), &half, false, Outcome::Answered);
-    check("length:+1", &length(1), &body, false, Outcome::Answered);
-    check("length:-1", &length(-1), &body, false, Outcome::Answered);
-    check("slow_body", &length(0), &body, false, Outcome::Answered);
-    check("reset", &length(0), &half, true, Outcome::Reset);
+    check("body_cut", &length(0), &half, false, AttemptOutcome::Responded);
+    check("length:+1", &length(1), &body, false, AttemptOutcome::Responded);
+    check("length:-1", &length(-1), &body, false, AttemptOutcome::Responded);
+    check("slow_body", &length(0), &body, false, AttemptOutcome::Responded);
+    check("reset", &length(0), &half, true, AttemptOutcome::Reset);
     let (one, other) = body.as_bytes().split_at(body.len() / 2);
     let chunk = |part: &[u8]| format!("{:x}\r\n{}\r\n", part.len(), String::from_utf8_lossy(part));
     let chunks = format!("{}{}0\r\n\r\n", chunk(one), chunk(other));
-    check("chunked", "transfer-encoding: chunked", &chunks, false, Outcome::Answered);
+    check("chunked", "transfer-encoding: chunked", &chunks, false, AttemptOutcome::Responded);
 }
 
 #[test]
@@ -404,10 +407,10 @@ fn the_wire_fails_once_and_what_is_tried_again_is_judged() {
     let playing = play(&wanted("reset")).at("liveperson").subscribing(messages("liveperson"));
     let played = playing.choosing("retention_time", "72h").to(&receiver);
     let [settled] = &settled(&played, "reset")[..] else { panic!("{:?}", played.finished) };
-    assert_eq!((settled.attempts, settled.met.status), (2, Some(200)));
+    assert_eq!((settled.attempts, settled.result.status), (2, Some(200)));
     assert_eq!(played.finished.verdict, Verdict::Passed);
-    let acts = played.records.iter().filter_map(|record| match &record.what {
-        What::AttemptStarted { delivery, faults, .. } if *delivery == settled.delivery => {
+    let acts = played.records.iter().filter_map(|record| match &record.kind {
+        RecordKind::AttemptStarted { delivery, faults, .. } if *delivery == settled.delivery => {
             Some(faults.to_string())
         }
         _ => None,

@@ -9,18 +9,18 @@ use standin::base::fake::LOCALES;
 use standin::conversation::EventKind;
 use standin::diag::render::render;
 use standin::fidelity::{Sample, compare, samples};
+use standin::platform::{Account, EventQuery, EventRule, FieldDefaults, Platform};
 use standin::scenario::Script;
-use standin::vendor::{Account, Data, EventRule, Vendor, Wanted};
 
 use crate::support::{skipped, vendors};
 
 const START: &str = "2026-01-05T09:00:00Z";
 
-fn samples_of(vendor: &Arc<Vendor>) -> Vec<Sample> {
+fn samples_of(vendor: &Arc<Platform>) -> Vec<Sample> {
     samples(vendor).unwrap_or_else(|problems| panic!("{}", render(problems)))
 }
 
-fn sent(sample: &Sample, vendor: &Arc<Vendor>) -> Json {
+fn sent(sample: &Sample, vendor: &Arc<Platform>) -> Json {
     let account = Arc::new(Account::test(vendor));
     let sent = sample.sent(&account, 1, START.parse().unwrap());
     let sent = sent.unwrap_or_else(|| panic!("{}: nothing is sent", sample.documented.name));
@@ -28,7 +28,7 @@ fn sent(sample: &Sample, vendor: &Arc<Vendor>) -> Json {
 }
 
 /// How what is sent for each sample differs from a document of the same name.
-fn differences(document: impl Fn(&Vendor, &Sample) -> Option<String>) -> (usize, Vec<String>) {
+fn differences(document: impl Fn(&Platform, &Sample) -> Option<String>) -> (usize, Vec<String>) {
     let (mut compared, mut told) = (0, Vec::new());
     for vendor in vendors() {
         for sample in samples_of(&vendor) {
@@ -67,7 +67,7 @@ fn originals() -> Option<PathBuf> {
     folder
 }
 
-fn original(originals: &Path, vendor: &Vendor, sample: &Sample) -> Option<String> {
+fn original(originals: &Path, vendor: &Platform, sample: &Sample) -> Option<String> {
     let file = sample.documented.name.rsplit('/').next()?;
     std::fs::read_to_string(originals.join(&vendor.id).join("samples").join(file)).ok()
 }
@@ -114,8 +114,9 @@ fn changed(value: &Json) -> Json {
 }
 
 /// Data that differs from what the folder and the sample have.
-fn other_data(sample: &Sample, vendor: &Vendor, rule: &EventRule) -> Map<String, Json> {
-    let written = |data: &Data| data.written.iter().map(|(k, v)| (k.clone(), changed(v))).collect();
+fn other_data(sample: &Sample, vendor: &Platform, rule: &EventRule) -> Map<String, Json> {
+    let written =
+        |data: &FieldDefaults| data.written.iter().map(|(k, v)| (k.clone(), changed(v))).collect();
     if rule.on == EventKind::VariablesSet {
         let given = sample.wanted.data.iter().filter(|(key, _)| *key != "type");
         return given.map(|(key, value)| (format!("other_{key}"), changed(value))).collect();
@@ -136,12 +137,13 @@ fn other_data(sample: &Sample, vendor: &Vendor, rule: &EventRule) -> Map<String,
 }
 
 /// The same sample with another cast, and with other data where one act leads to it.
-fn varied(sample: &Sample, vendor: &Arc<Vendor>) -> Sample {
+fn varied(sample: &Sample, vendor: &Arc<Platform>) -> Sample {
     let mut sample = sample.clone();
     let rule = vendor.rule(&sample.event_type, &sample.wanted).unwrap();
     if !sample.told {
         let data = other_data(&sample, vendor, rule);
-        sample.script = Script::sending(vendor, rule, &Wanted { data, ..sample.wanted.clone() });
+        sample.script =
+            Script::sending(vendor, rule, &EventQuery { data, ..sample.wanted.clone() });
     }
     for (member, locale) in sample.script.cast.iter_mut().zip(LOCALES.iter().cycle().skip(3)) {
         member.locale = locale;
@@ -152,7 +154,7 @@ fn varied(sample: &Sample, vendor: &Arc<Vendor>) -> Sample {
 
 /// The leaves of a sample's webhook that are the same whatever the seed, the time, the cast and
 /// the data are.
-fn constants(sample: &Sample, vendor: &Arc<Vendor>) -> BTreeMap<String, Json> {
+fn constants(sample: &Sample, vendor: &Arc<Platform>) -> BTreeMap<String, Json> {
     let account = Arc::new(Account::test(vendor));
     let mut constant = leaves_of(&sample.sent(&account, 1, START.parse().unwrap()).unwrap());
     let others = [
@@ -177,8 +179,8 @@ fn is_plain(value: &Json) -> bool {
 }
 
 /// All that stands in a vendor's folder, and in that of the vendor it extends; samples aside.
-fn written(vendor: &Vendor) -> String {
-    let folder = |id: &str| standin::vendor::Folder::bundled().remove(id);
+fn written(vendor: &Platform) -> String {
+    let folder = |id: &str| standin::platform::PlatformFolder::bundled().remove(id);
     let own = folder(&vendor.id).unwrap_or_default();
     let base = own.files["vendor.toml"]
         .text

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 
 use serde_json::Value as Json;
-use standin::record::FilesTold;
+use standin::record::FilesSummary;
 use standin::server::serve_files;
 
 use crate::support::{Came, Receiver, Reply, fetch, play, standin, stderr, stdout};
@@ -29,7 +29,7 @@ fn links(came: &Came) -> Vec<String> {
 
 /// Does something while files are served, and stops serving.
 fn while_serving<T>(
-    does: impl FnOnce(u16, &std::sync::Arc<standin::base::shelf::Shelf>) -> T,
+    does: impl FnOnce(u16, &std::sync::Arc<standin::base::file_store::FileStore>) -> T,
 ) -> T {
     let (serving, shelf) = serve_files(0);
     let serving = serving.unwrap();
@@ -81,7 +81,11 @@ fn every_link_of_a_story_can_be_fetched_and_the_run_counts_them() {
             (played.finished.files, links.len())
         });
         assert!(links >= 5, "{vendor}: {links}");
-        assert_eq!(told, Some(FilesTold { links, fetched: links, cannot: None }), "{vendor}");
+        assert_eq!(
+            told,
+            Some(FilesSummary { links, fetched: links, unavailable: None }),
+            "{vendor}"
+        );
     }
 }
 

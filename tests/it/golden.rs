@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use ring::digest;
-use standin::scenario::{Turn, bundled_names};
+use standin::scenario::{StepOutcome, bundled_names};
 
 use crate::support::{Came, Receiver, path, play, revisions, vendors};
 
@@ -63,7 +63,7 @@ fn every_story_has_the_bodies_it_had() {
         for name in names.filter(|name| play(&story).at(name).can_be()) {
             let mut bodies = Vec::new();
             for scene in play(&story).at(&name).subscribing(&["*"]).scenes() {
-                let Turn::Done { happened, .. } = scene.turn else { continue };
+                let StepOutcome::Done { happened, .. } = scene.outcome else { continue };
                 bodies.extend(happened.payloads.into_iter().filter_map(|payload| payload.body));
             }
             let digest = digest::digest(&digest::SHA256, bodies.join("\n").as_bytes());

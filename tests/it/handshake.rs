@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use standin::record::{Verdict, What};
+use standin::record::{RecordKind, Verdict};
 
 use crate::support::{Came, Played, Receiver, Reply, play};
 
@@ -25,7 +25,9 @@ fn wrong(
 
 fn told(played: &Played) -> String {
     let wrong = played.find(|what| match what {
-        What::HandshakeAnswered { wrong, .. } => Some(wrong.clone().unwrap_or_default()),
+        RecordKind::HandshakeFinished { error: wrong, .. } => {
+            Some(wrong.clone().unwrap_or_default())
+        }
         _ => None,
     });
     wrong.unwrap()
@@ -98,7 +100,7 @@ fn erxes_goes_on_after_a_failed_test_of_the_connection_and_fails_the_run() {
     let (played, told, requests) = wrong("erxes", |_| Reply::Status(500, "no".into()));
     assert!(told.contains("answered with status 500, not 2xx"), "{told}");
     assert!(requests > 1);
-    assert_eq!(played.finished.right, played.finished.deliveries);
+    assert_eq!(played.finished.expected, played.finished.deliveries);
     assert_eq!(played.finished.verdict, Verdict::Failed);
 }
 
@@ -107,7 +109,7 @@ fn a_vendor_without_a_handshake_sends_none() {
     for vendor in ["ebbot", "liveperson"] {
         let receiver = Receiver::agreeing();
         let played = play(STORY).at(vendor).to(&receiver);
-        assert_eq!(played.count(|what| matches!(what, What::HandshakeSent { .. })), 0);
+        assert_eq!(played.count(|what| matches!(what, RecordKind::HandshakeSent { .. })), 0);
         assert_eq!(receiver.came().len() as u64, played.finished.deliveries);
     }
 }

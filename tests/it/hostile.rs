@@ -9,10 +9,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
-use standin::base::address::Egress;
+use standin::base::address::EgressPolicy;
 use standin::base::limits::MAX_ANSWER;
-use standin::delivery::{Dial, Net, Request, Transport as _};
-use standin::record::{Met, Method, Outcome};
+use standin::delivery::{Connector, NetworkTransport, Request, Transport as _};
+use standin::record::{AttemptOutcome, AttemptResult, Method};
 
 use crate::support::{Hostile, Line};
 
@@ -30,7 +30,7 @@ static MUCH: [u8; 65_536] = [b'x'; 65_536];
 const IN_SOCKETS: usize = 24 * 1024 * 1024;
 
 /// Sends one request by each transport: the default one, and the one that writes itself.
-fn meet(url: &str, limit: impl Fn(&mut Request)) -> [Met; 2] {
+fn meet(url: &str, limit: impl Fn(&mut Request)) -> [AttemptResult; 2] {
     let mut request = Request {
         method: Method::Post,
         url: url.parse().unwrap(),
@@ -41,9 +41,10 @@ fn meet(url: &str, limit: impl Fn(&mut Request)) -> [Met; 2] {
         fault: None,
     };
     limit(&mut request);
-    let dial = Dial::new(Egress::default());
+    let dial = Connector::new(EgressPolicy::default());
     let order = ["Host", "Content-Type", "Content-Length"].map(str::to_owned);
-    let (http, wire) = (Net::new(dial.clone(), None), Net::new(dial, Some(&order)));
+    let (http, wire) =
+        (NetworkTransport::new(dial.clone(), None), NetworkTransport::new(dial, Some(&order)));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let (http, wire) = tokio::join!(http.send(request.clone()), wire.send(request));
@@ -52,27 +53,27 @@ fn meet(url: &str, limit: impl Fn(&mut Request)) -> [Met; 2] {
 }
 
 /// Gives an attempt that is to run out of time little of it.
-fn limit(outcome: Outcome) -> impl Fn(&mut Request) {
+fn limit(outcome: AttemptOutcome) -> impl Fn(&mut Request) {
     move |request| match outcome {
-        Outcome::TimeoutConnect => request.connect = SHORT,
-        Outcome::TimeoutHead | Outcome::TimeoutBody => request.total = SHORT,
+        AttemptOutcome::TimeoutConnect => request.connect = SHORT,
+        AttemptOutcome::TimeoutHead | AttemptOutcome::TimeoutBody => request.total = SHORT,
         _ => {}
     }
 }
 
-fn check(receiver: &Hostile, scheme: &str, outcome: Outcome, status: Option<u16>) {
+fn check(receiver: &Hostile, scheme: &str, outcome: AttemptOutcome, status: Option<u16>) {
     for met in meet(&receiver.url(scheme), limit(outcome)) {
         assert_eq!((met.outcome, met.status), (outcome, status), "{met:?}");
-        assert!(met.answer.len() <= MAX_ANSWER);
-        assert_eq!(met.reason.is_none(), outcome == Outcome::Answered, "{met:?}");
+        assert!(met.body.len() <= MAX_ANSWER);
+        assert_eq!(met.reason.is_none(), outcome == AttemptOutcome::Responded, "{met:?}");
         let is_strange =
             met.reason.is_some_and(|why| why.starts_with("this is no HTTP/1.1 answer"));
-        assert_eq!(is_strange, outcome == Outcome::Protocol);
+        assert_eq!(is_strange, outcome == AttemptOutcome::Protocol);
     }
     assert_eq!(receiver.connections(), 2, "each attempt is one connection");
     assert!(receiver.requests() <= 2, "each attempt is at most one request");
     // What runs out of time may go on reading until then; it keeps nothing of it.
-    let is_late = outcome == Outcome::TimeoutHead;
+    let is_late = outcome == AttemptOutcome::TimeoutHead;
     assert!(
         is_late || receiver.written() < 2 * IN_SOCKETS,
         "{} bytes were read",
@@ -85,7 +86,7 @@ macro_rules! hostile {
         #[test]
         fn $name() {
             let status: Option<u16> = None $(.or(Some($status)))?;
-            check(&Hostile::that($does), $scheme, Outcome::$outcome, status);
+            check(&Hostile::that($does), $scheme, AttemptOutcome::$outcome, status);
         }
     )* };
 }
@@ -134,27 +135,27 @@ hostile! {
     has_five_thousand_headers("http"): |line| { let many = "X: y\r\n".repeat(5_000); line.hear().say(format!("HTTP/1.1 200 OK\r\n{many}\r\n")); line.close(); } => HeadTooLarge;
     has_a_header_of_two_megabytes("http"): |line| { let long = "y".repeat(2_000_000); line.hear().say(format!("HTTP/1.1 200 OK\r\nX: {long}\r\n\r\n")); line.close(); } => HeadTooLarge;
     has_a_header_without_end("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nX: "); line.say_forever(&MUCH, NONE); } => HeadTooLarge;
-    has_a_body_without_end("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\n\r\n"); line.say_forever(&MUCH, NONE); } => Answered, 200;
-    has_a_body_of_a_terabyte("http"): |line| { line.hear().say("HTTP/1.1 201 OK\r\nContent-Length: 1099511627776\r\n\r\n"); line.say_forever(&MUCH, NONE); } => Answered, 201;
-    has_chunks_without_end("http"): |line| { line.hear().say("HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n"); line.say_forever(b"10\r\n0123456789abcdef\r\n", NONE); } => Answered, 500;
+    has_a_body_without_end("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\n\r\n"); line.say_forever(&MUCH, NONE); } => Responded, 200;
+    has_a_body_of_a_terabyte("http"): |line| { line.hear().say("HTTP/1.1 201 OK\r\nContent-Length: 1099511627776\r\n\r\n"); line.say_forever(&MUCH, NONE); } => Responded, 201;
+    has_chunks_without_end("http"): |line| { line.hear().say("HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n"); line.say_forever(b"10\r\n0123456789abcdef\r\n", NONE); } => Responded, 500;
     has_a_chunk_size_without_end("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;"); line.say_forever(&MUCH, NONE); } => Protocol, 200;
-    has_a_gzip_bomb("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 200000\r\n\r\n\x1f"); line.say(vec![0; 199_999]); line.close(); } => Answered, 200;
+    has_a_gzip_bomb("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 200000\r\n\r\n\x1f"); line.say(vec![0; 199_999]); line.close(); } => Responded, 200;
 
     // is odd, and still HTTP
-    has_a_status_of_its_own("http"): |line| { line.hear().say("HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"); line.close(); } => Answered, 999;
-    refuses("http"): |line| { line.hear().say("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"); line.close(); } => Answered, 403;
-    is_gone("http"): |line| { line.hear().say("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"); line.close(); } => Answered, 410;
-    has_enough("http"): |line| { line.hear().say("HTTP/1.1 429 Slow\r\nRetry-After: 999999999\r\nContent-Length: 0\r\n\r\n"); line.close(); } => Answered, 429;
-    answers_before_it_has_read("http"): |line| { line.hear_some().say("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"); line.hear().close(); } => Answered, 413;
-    continues_first("http"): |line| { line.hear().say("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nX: y\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"); line.close(); } => Answered, 200;
-    answers_twice("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"); line.close(); } => Answered, 200;
-    speaks_http_1_0("http"): |line| { line.hear().say("HTTP/1.0 200 OK\r\n\r\nhello"); line.close(); } => Answered, 200;
-    has_a_length_and_chunks("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"); line.close(); } => Answered, 200;
-    has_a_body_where_none_belongs("http"): |line| { line.hear().say("HTTP/1.1 204 None\r\nContent-Length: 5\r\n\r\nhello"); line.close(); } => Answered, 204;
-    has_the_same_length_twice("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok"); line.close(); } => Answered, 200;
-    has_trailers("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n"); line.close(); } => Answered, 200;
-    ends_lines_in_its_own_way("http"): |line| { line.hear().say("HTTP/1.1 200 OK\nContent-Length: 2\n\nok"); line.close(); } => Answered, 200;
-    drips_everything("http"): |line| { line.hear(); for byte in "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n".bytes() { line.say([byte]); } line.close(); } => Answered, 200;
+    has_a_status_of_its_own("http"): |line| { line.hear().say("HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"); line.close(); } => Responded, 999;
+    refuses("http"): |line| { line.hear().say("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"); line.close(); } => Responded, 403;
+    is_gone("http"): |line| { line.hear().say("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"); line.close(); } => Responded, 410;
+    has_enough("http"): |line| { line.hear().say("HTTP/1.1 429 Slow\r\nRetry-After: 999999999\r\nContent-Length: 0\r\n\r\n"); line.close(); } => Responded, 429;
+    answers_before_it_has_read("http"): |line| { line.hear_some().say("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"); line.hear().close(); } => Responded, 413;
+    continues_first("http"): |line| { line.hear().say("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nX: y\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"); line.close(); } => Responded, 200;
+    answers_twice("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"); line.close(); } => Responded, 200;
+    speaks_http_1_0("http"): |line| { line.hear().say("HTTP/1.0 200 OK\r\n\r\nhello"); line.close(); } => Responded, 200;
+    has_a_length_and_chunks("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"); line.close(); } => Responded, 200;
+    has_a_body_where_none_belongs("http"): |line| { line.hear().say("HTTP/1.1 204 None\r\nContent-Length: 5\r\n\r\nhello"); line.close(); } => Responded, 204;
+    has_the_same_length_twice("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok"); line.close(); } => Responded, 200;
+    has_trailers("http"): |line| { line.hear().say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n"); line.close(); } => Responded, 200;
+    ends_lines_in_its_own_way("http"): |line| { line.hear().say("HTTP/1.1 200 OK\nContent-Length: 2\n\nok"); line.close(); } => Responded, 200;
+    drips_everything("http"): |line| { line.hear(); for byte in "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n".bytes() { line.say([byte]); } line.close(); } => Responded, 200;
 
     // speaks no TLS
     speaks_http_where_tls_is_wanted("https"): |line| { line.say("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"); line.wait(); } => Tls;
@@ -171,7 +172,7 @@ fn redirects() {
         line.close();
     });
     for met in meet(&receiver.url("http"), |_| {}) {
-        assert_eq!((met.outcome, met.status), (Outcome::Answered, Some(302)));
+        assert_eq!((met.outcome, met.status), (AttemptOutcome::Responded, Some(302)));
         assert_eq!(met.location.as_deref(), Some("http://169.254.169.254/latest"));
     }
     assert_eq!(receiver.requests(), 2);
@@ -183,7 +184,7 @@ fn does_not_listen() {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
     for met in meet(&url, |_| {}) {
-        assert_eq!(met.outcome, Outcome::Refused, "{met:?}");
+        assert_eq!(met.outcome, AttemptOutcome::Refused, "{met:?}");
     }
 }
 
@@ -196,12 +197,12 @@ fn has_no_room_for_a_connection() {
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let _fills_the_backlog = std::net::TcpStream::connect(address).unwrap();
     for met in meet(&format!("http://{address}/"), |request| request.connect = SHORT) {
-        assert_eq!(met.outcome, Outcome::TimeoutConnect, "{met:?}");
+        assert_eq!(met.outcome, AttemptOutcome::TimeoutConnect, "{met:?}");
     }
     // Where both limits are the same, it is still the connection that was not made.
     let both = |request: &mut Request| (request.connect, request.total) = (SHORT, SHORT);
     for met in meet(&format!("http://{address}/"), both) {
-        assert_eq!(met.outcome, Outcome::TimeoutConnect, "{met:?}");
+        assert_eq!(met.outcome, AttemptOutcome::TimeoutConnect, "{met:?}");
     }
 }
 
@@ -223,7 +224,7 @@ fn a_hung_receiver_does_not_starve_another() {
     };
     for order in [None, Some(["Host".to_owned()])] {
         let order = order.as_ref().map(<[String; 1]>::as_slice);
-        let net = Arc::new(Net::new(Dial::new(Egress::default()), order));
+        let net = Arc::new(NetworkTransport::new(Connector::new(EgressPolicy::default()), order));
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let waiting: Vec<_> = (0..256)

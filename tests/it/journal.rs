@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value as Json;
-use standin::journal::{Journal, Opened, Options};
-use standin::record::{Origin, What};
-use standin::run::Keeping;
+use standin::journal::{Journal, JournalWriter, WriteOptions};
+use standin::record::{Origin, RecordKind};
+use standin::run::RunContext;
 
 use crate::support::{Came, Receiver, Reply, play, standin_in, stderr, stdout};
 
@@ -109,11 +109,13 @@ fn check(journal: &Path, seen: &[Came]) {
     };
     for kept in journal.runs().unwrap() {
         for record in journal.records(kept.run).unwrap() {
-            match record.what {
-                What::DeliveryPlanned { delivery, body, .. } => {
+            match record.kind {
+                RecordKind::DeliveryPlanned { delivery, body, .. } => {
                     bodies.insert(body.to_string(), place(&delivery));
                 }
-                What::AttemptStarted { delivery, origin, .. } if origin != Origin::Replayed => {
+                RecordKind::AttemptStarted { delivery, origin, .. }
+                    if origin != Origin::Replayed =>
+                {
                     *sent.entry(place(&delivery)).or_default() += 1;
                     if origin == Origin::Recovered {
                         recovered.insert(place(&delivery));
@@ -177,8 +179,9 @@ fn a_verdict_follows_from_the_journal_alone() {
     ];
     for (vendor, answers) in ["ebbot", "wotnot", "erxes"].into_iter().zip(receivers) {
         let folder = tempfile::tempdir().unwrap();
-        let opened = Opened::open(&folder.path().join("j.db"), Options::default()).unwrap();
-        let keeping = Keeping { writer: Some(opened.begin()), ..Keeping::default() };
+        let opened =
+            JournalWriter::open(&folder.path().join("j.db"), WriteOptions::default()).unwrap();
+        let keeping = RunContext { writer: Some(opened.begin()), ..RunContext::default() };
         let receiver = Receiver::answering(answers);
         let playing = play(STORY).at(vendor).times(3).keeping(keeping);
         let mut tally = playing.tally();
@@ -187,10 +190,10 @@ fn a_verdict_follows_from_the_journal_alone() {
         opened.close().unwrap();
         let records = Journal::open(&path).unwrap().records(1).unwrap();
         records.iter().for_each(|record| tally.count(record));
-        let Some(What::RunFinished(kept)) = records.last().map(|last| &last.what) else {
+        let Some(RecordKind::RunFinished(kept)) = records.last().map(|last| &last.kind) else {
             panic!("{vendor}: the last record is not the end")
         };
-        assert_eq!(tally.finish(kept.millis), *kept, "{vendor}");
+        assert_eq!(tally.finish(kept.duration_ms), *kept, "{vendor}");
         assert_eq!(*kept, played.finished, "{vendor}");
     }
 }
@@ -294,8 +297,9 @@ fn a_full_disk_sends_nothing_that_could_not_be_written_down() {
     for pages in [8, 12, 20, 40] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j.db");
-        let opened = Opened::open(&path, Options { pages, ..Options::default() }).unwrap();
-        let keeping = Keeping { writer: Some(opened.begin()), ..Keeping::default() };
+        let opened =
+            JournalWriter::open(&path, WriteOptions { pages, ..WriteOptions::default() }).unwrap();
+        let keeping = RunContext { writer: Some(opened.begin()), ..RunContext::default() };
         let receiver = Receiver::agreeing();
         let played = play(STORY).at("ebbot").times(200).keeping(keeping).to(&receiver);
         let error = opened.close().unwrap_err();
@@ -304,7 +308,7 @@ fn a_full_disk_sends_nothing_that_could_not_be_written_down() {
         let journal = Journal::open(&path).unwrap();
         let records = journal.records(1).unwrap();
         let intents =
-            records.iter().filter(|r| matches!(r.what, What::AttemptStarted { .. })).count();
+            records.iter().filter(|r| matches!(r.kind, RecordKind::AttemptStarted { .. })).count();
         assert_eq!(receiver.events().len(), intents, "{pages} pages");
         assert_eq!(journal.examine().unwrap(), []);
     }
@@ -335,7 +339,7 @@ fn a_file_that_is_no_journal_is_left_as_it_is() {
     assert!(stderr(&output).contains("no journal of ours"), "{}", stderr(&output));
     fs::remove_file(&path).unwrap();
 
-    drop(Opened::open(&path, Options::default()).unwrap().close());
+    drop(JournalWriter::open(&path, WriteOptions::default()).unwrap().close());
     let whole = fs::read(&path).unwrap();
     let with = |offset: usize, value: u32| {
         let mut bytes = whole.clone();
@@ -354,7 +358,7 @@ fn a_file_that_is_no_journal_is_left_as_it_is() {
 fn two_processes_do_not_write_one_journal() {
     let receiver = Receiver::agreeing();
     let desk = Desk::of(&receiver, &[]);
-    let opened = Opened::open(&desk.journal(), Options::default()).unwrap();
+    let opened = JournalWriter::open(&desk.journal(), WriteOptions::default()).unwrap();
     let output = desk.run(&[]);
     assert_eq!(output.status.code(), Some(3));
     let own = std::process::id().to_string();

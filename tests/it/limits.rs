@@ -9,8 +9,8 @@ use standin::base::limits::{
     MAX_RECOVERED, MAX_STEPS, MAX_TEMPLATE, MAX_TEXT, MAX_TEXT_HOLES, MAX_TOKENS,
 };
 use standin::diag::{Source, code, json, toml};
+use standin::platform::{Catalog, VendorRef};
 use standin::scenario;
-use standin::vendor::{Catalog, VendorRef};
 
 use crate::support::{path, standin_in, stderr, stdout};
 

@@ -4,30 +4,31 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, json};
-use standin::base::draw::Draw;
 use standin::base::fake::{Persona, locale};
+use standin::base::seed::SeedScope;
 use standin::conversation::{
-    Act, Conversation, EventKind, Habits, Made, Member, Person, Refusal, Role, Who, model,
+    Action, Actor, Conversation, ConversationRules, EventKind, GeneratedIds, InvalidAction, Member,
+    Person, Role, model,
 };
-use standin::template::{Names, Object, Shape, Value};
+use standin::template::{FieldType, Object, TableType, Value};
 
 fn person(name: &str, role: Role) -> Person {
     let member = Member {
         name: name.into(),
         role,
-        persona: Persona::invent(locale("sv"), &Draw::of_run(1).within(name)),
+        persona: Persona::invent(locale("sv"), &SeedScope::of_run(1).within(name)),
         email: Some("somebody@example.test".into()),
         phone: Some("+46555000000".into()),
         locale: locale("sv"),
         is_new: true,
         created_at: Timestamp::UNIX_EPOCH,
-        ids: Made::default(),
+        ids: GeneratedIds::default(),
     };
     let variables = json!({"age": 7}).as_object().unwrap().clone();
     Person::new(Arc::new(member), variables)
 }
 
-fn conversation(habits: Habits) -> Conversation {
+fn conversation(habits: ConversationRules) -> Conversation {
     let cast = vec![
         person("visitor", Role::Visitor),
         person("bot", Role::Bot),
@@ -38,21 +39,21 @@ fn conversation(habits: Habits) -> Conversation {
     Conversation::new(1, cast, habits)
 }
 
-fn who(name: &str) -> Who {
-    if name == "assignee" { Who::Assignee } else { Who::Member(name.into()) }
+fn who(name: &str) -> Actor {
+    if name == "assignee" { Actor::Assignee } else { Actor::Member(name.into()) }
 }
 
-fn open(assignee: &str) -> Act {
-    Act::Open { by: who("visitor"), channel: "web".into(), assignee: Some(who(assignee)) }
+fn open(assignee: &str) -> Action {
+    Action::Open { by: who("visitor"), channel: "web".into(), assignee: Some(who(assignee)) }
 }
 
-fn say(by: &str) -> Act {
+fn say(by: &str) -> Action {
     let (kind, text) = ("text".into(), "Hello".into());
-    Act::Say { by: who(by), kind, text, data: Map::new() }
+    Action::Say { by: who(by), kind, text, data: Map::new() }
 }
 
-fn assign(to: &str) -> Act {
-    Act::Assign { to: Some(who(to)), skill: None, by: who("system"), accept: None }
+fn assign(to: &str) -> Action {
+    Action::Assign { to: Some(who(to)), skill: None, by: who("system"), accept: None }
 }
 
 fn at(second: i64) -> Timestamp {
@@ -60,8 +61,9 @@ fn at(second: i64) -> Timestamp {
 }
 
 /// Plays acts, one a second; the last one's result is given.
-fn play(acts: &[Act]) -> (Conversation, Result<EventKind, Refusal>) {
-    let mut conversation = conversation(Habits { offers: true, ..Habits::default() });
+fn play(acts: &[Action]) -> (Conversation, Result<EventKind, InvalidAction>) {
+    let mut conversation =
+        conversation(ConversationRules { offers: true, ..ConversationRules::default() });
     let mut last = Ok(EventKind::ConversationOpened);
     for (second, act) in (1..).zip(acts) {
         last = conversation.apply(act, at(second)).map(|event| event.kind);
@@ -71,27 +73,35 @@ fn play(acts: &[Act]) -> (Conversation, Result<EventKind, Refusal>) {
 
 #[test]
 fn what_cannot_happen_is_refused_and_changes_nothing() {
-    let close = || Act::Close { by: who("visitor") };
-    let check = |acts: &[Act], refusal: Refusal| assert_eq!(play(acts).1, Err(refusal), "{acts:?}");
-    check(&[say("visitor")], Refusal::NotOpened);
-    check(&[open("bot"), open("bot")], Refusal::AlreadyOpen);
-    check(&[open("bot"), close(), say("visitor")], Refusal::Closed);
-    check(&[open("bot"), close(), close()], Refusal::Closed);
-    check(&[open("bot"), assign("bot")], Refusal::Assigned("bot".into()));
-    check(&[open("bot"), say("nobody")], Refusal::Nobody("nobody".into()));
+    let close = || Action::Close { by: who("visitor") };
+    let check = |acts: &[Action], refusal: InvalidAction| {
+        assert_eq!(play(acts).1, Err(refusal), "{acts:?}")
+    };
+    check(&[say("visitor")], InvalidAction::NotOpened);
+    check(&[open("bot"), open("bot")], InvalidAction::AlreadyOpen);
+    check(&[open("bot"), close(), say("visitor")], InvalidAction::Closed);
+    check(&[open("bot"), close(), close()], InvalidAction::Closed);
+    check(&[open("bot"), assign("bot")], InvalidAction::Assigned("bot".into()));
+    check(&[open("bot"), say("nobody")], InvalidAction::Nobody("nobody".into()));
     check(
-        &[open("bot"), Act::Read { by: who("grace"), upto: None }],
-        Refusal::NothingToRead("grace".into()),
+        &[open("bot"), Action::Read { by: who("grace"), upto: None }],
+        InvalidAction::NothingToRead("grace".into()),
     );
-    check(&[open("bot"), Act::Leave { by: who("grace") }], Refusal::TakesNoPart("grace".into()));
-    check(&[open("bot"), Act::Leave { by: who("bot") }, say("assignee")], Refusal::NobodyAssigned);
+    check(
+        &[open("bot"), Action::Leave { by: who("grace") }],
+        InvalidAction::TakesNoPart("grace".into()),
+    );
+    check(
+        &[open("bot"), Action::Leave { by: who("bot") }, say("assignee")],
+        InvalidAction::NobodyAssigned,
+    );
     let (refused, _) = play(&[open("bot"), close(), say("visitor")]);
     assert!(refused.messages.is_empty());
 }
 
 #[test]
 fn participants_follow_what_happens() {
-    let joined = |acts: &[Act]| {
+    let joined = |acts: &[Action]| {
         let (conversation, last) = play(acts);
         assert!(last.is_ok());
         conversation
@@ -102,45 +112,48 @@ fn participants_follow_what_happens() {
     assert_eq!(joined(&[open("bot")]), ["visitor:visitor", "bot:assignee"]);
     assert_eq!(joined(&[open("bot"), assign("grace")]), ["visitor:visitor", "grace:assignee"]);
     let to_queue =
-        Act::Assign { to: None, skill: Some("billing".into()), by: who("bot"), accept: None };
+        Action::Assign { to: None, skill: Some("billing".into()), by: who("bot"), accept: None };
     assert_eq!(joined(&[open("bot"), to_queue]), ["visitor:visitor"]);
-    let offer = Act::Assign {
+    let offer = Action::Assign {
         to: Some(who("omar")),
         skill: None,
         by: who("bot"),
         accept: Some(jiff::SignedDuration::from_secs(2)),
     };
     assert_eq!(joined(&[open("bot"), offer.clone()]), ["visitor:visitor", "omar:suggested"]);
-    let accept = Act::Accept { by: who("omar") };
+    let accept = Action::Accept { by: who("omar") };
     assert_eq!(joined(&[open("bot"), offer, accept]), ["visitor:visitor", "omar:assignee"]);
 }
 
 #[test]
 fn what_follows_by_itself_is_implied() {
     let (conversation, _) = play(&[open("bot")]);
-    assert_eq!(conversation.implied_before(&say("grace")), Some(Act::Join { by: who("grace") }));
+    assert_eq!(conversation.implied_before(&say("grace")), Some(Action::Join { by: who("grace") }));
     assert_eq!(conversation.implied_before(&say("visitor")), None);
-    let types = Act::Typing { by: who("bot"), on: true };
+    let types = Action::Typing { by: who("bot"), on: true };
     let (conversation, _) = play(&[open("bot"), types, say("bot")]);
-    let stops = Act::Typing { by: who("bot"), on: false };
+    let stops = Action::Typing { by: who("bot"), on: false };
     assert_eq!(conversation.implied_after(&say("bot")), Some((None, stops)));
 }
 
 #[test]
 fn a_reading_names_what_was_not_read_of_the_other_side() {
     let (mut conversation, _) = play(&[open("bot"), say("visitor"), say("bot"), say("visitor")]);
-    let read = Act::Read { by: who("grace"), upto: None };
+    let read = Action::Read { by: who("grace"), upto: None };
     assert_eq!(conversation.apply(&read, at(9)).unwrap().messages, [0, 2]);
     conversation.apply(&say("visitor"), at(10)).unwrap();
     assert_eq!(conversation.apply(&read, at(11)).unwrap().messages, [3]);
-    let read = Act::Read { by: who("visitor"), upto: None };
+    let read = Action::Read { by: who("visitor"), upto: None };
     assert_eq!(conversation.apply(&read, at(12)).unwrap().messages, [1]);
 }
 
 #[test]
 fn an_answer_is_due_until_it_is_given() {
     let within = jiff::SignedDuration::from_secs(60);
-    let mut conversation = conversation(Habits { reply_within: Some(within), ..Habits::default() });
+    let mut conversation = conversation(ConversationRules {
+        reply_within: Some(within),
+        ..ConversationRules::default()
+    });
     let due = |conversation: &Conversation| conversation.reply_due.map(Timestamp::as_second);
     conversation.apply(&open("bot"), at(1)).unwrap();
     assert_eq!(due(&conversation), Some(61));
@@ -154,7 +167,7 @@ fn an_answer_is_due_until_it_is_given() {
 
 /// Every name that a table promises leads to a value of the promised shape; one that is not
 /// optional is always there.
-fn check_names(path: &str, names: &Names, object: &dyn Object) {
+fn check_names(path: &str, names: &TableType, object: &dyn Object) {
     for name in &names.names {
         let value = object.get(&name.name);
         let path = format!("{path}.{}", name.name);
@@ -163,24 +176,24 @@ fn check_names(path: &str, names: &Names, object: &dyn Object) {
     }
 }
 
-fn check_value(path: &str, shape: &Shape, value: Value<'_>) {
+fn check_value(path: &str, shape: &FieldType, value: Value<'_>) {
     match (shape, value) {
         (_, Value::Absent)
-        | (Shape::Any, _)
-        | (Shape::Bool, Value::Bool(_))
-        | (Shape::Text, Value::Text(_))
-        | (Shape::Int, Value::Int(_))
-        | (Shape::Time, Value::Time(_)) => {}
-        (Shape::Bool, Value::Json(json)) => assert!(json.is_boolean(), "{path}"),
-        (Shape::Text, Value::Json(json)) => assert!(json.is_string(), "{path}"),
-        (Shape::Word(words), Value::Text(word)) => {
+        | (FieldType::Any, _)
+        | (FieldType::Bool, Value::Bool(_))
+        | (FieldType::Text, Value::Text(_))
+        | (FieldType::Int, Value::Int(_))
+        | (FieldType::Time, Value::Time(_)) => {}
+        (FieldType::Bool, Value::Json(json)) => assert!(json.is_boolean(), "{path}"),
+        (FieldType::Text, Value::Json(json)) => assert!(json.is_string(), "{path}"),
+        (FieldType::Word(words), Value::Text(word)) => {
             assert!(words.contains(&&*word), "{path}: {word}");
         }
-        (Shape::Table(names), Value::Object(object)) => check_names(path, names, object),
-        (Shape::Table(names), Value::Json(json)) => {
+        (FieldType::Table(names), Value::Object(object)) => check_names(path, names, object),
+        (FieldType::Table(names), Value::Json(json)) => {
             assert!(names.whole && json.is_object(), "{path}");
         }
-        (Shape::List(item), Value::List(items)) => {
+        (FieldType::List(item), Value::List(items)) => {
             items.into_iter().for_each(|value| check_value(path, item, value));
         }
         (shape, _) => panic!("{path} is not {}", shape.about()),
@@ -193,10 +206,10 @@ fn the_tables_of_names_tell_the_truth() {
     let head = model::dialog_head();
     let message = model::message(&person, &head);
     let names = model::conversation(&person, &message, &model::dialog(&person));
-    let stories: [&[Act]; 3] = [
+    let stories: [&[Action]; 3] = [
         &[open("bot")],
         &[open("bot"), say("visitor"), assign("grace"), say("grace")],
-        &[open("bot"), say("visitor"), Act::Close { by: who("bot") }],
+        &[open("bot"), say("visitor"), Action::Close { by: who("bot") }],
     ];
     for acts in stories {
         let (conversation, last) = play(acts);
@@ -206,10 +219,10 @@ fn the_tables_of_names_tell_the_truth() {
     }
     let mut conversation = play(&[open("bot"), say("visitor")]).0;
     for act in [
-        Act::Typing { by: who("bot"), on: true },
-        Act::Note { by: who("bot"), text: "x".into() },
+        Action::Typing { by: who("bot"), on: true },
+        Action::Note { by: who("bot"), text: "x".into() },
         assign("grace"),
-        Act::Close { by: who("grace") },
+        Action::Close { by: who("grace") },
     ] {
         let event = conversation.apply(&act, at(100)).unwrap();
         check_names("event", &model::event(event.kind, &person, &message), &event);

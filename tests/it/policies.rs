@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use standin::base::draw::Draw;
+use standin::base::seed::SeedScope;
 use standin::delivery::{
-    Command, Delivery, Endpoint, Engine, Input, Request, Sent, Timer, Transport,
+    Delivery, Endpoint, Engine, EngineCommand, EngineInput, EngineTimer, Request, SentAttempt,
+    Transport,
 };
 use standin::fault::Faults;
-use standin::policy::{Parks, Policy};
-use standin::record::{GateState, Met, Outcome, What};
-use standin::vendor::Account;
+use standin::platform::Account;
+use standin::policy::{Blocks, Policy};
+use standin::record::{AttemptOutcome, AttemptResult, GateState, RecordKind};
 
 use crate::support::{Played, Receiver, Reply, play, vendors};
 
@@ -20,19 +21,22 @@ use crate::support::{Played, Receiver, Reply, play, vendors};
 struct Answers(AtomicU16);
 
 impl Transport for Answers {
-    async fn send(&self, _: Request) -> Met {
+    async fn send(&self, _: Request) -> AttemptResult {
         answer(self.0.load(Ordering::Relaxed))
     }
 }
 
-fn answer(status: u16) -> Met {
-    Met { status: Some(status), ..Met::failure(Outcome::Answered, "", 1) }
+fn answer(status: u16) -> AttemptResult {
+    AttemptResult {
+        status: Some(status),
+        ..AttemptResult::failure(AttemptOutcome::Responded, "", 1)
+    }
 }
 
 /// The run times of every attempt, in seconds after the first.
 fn attempts(played: &Played) -> Vec<i64> {
     let started = played.records.iter().filter_map(|record| {
-        matches!(record.what, What::AttemptStarted { .. }).then_some(record.run_time)
+        matches!(record.kind, RecordKind::AttemptStarted { .. }).then_some(record.run_time)
     });
     let times: Vec<Timestamp> = started.collect();
     times.iter().map(|time| time.duration_since(times[0]).as_secs()).collect()
@@ -72,10 +76,10 @@ fn a_conversation_that_holds_up_others_makes_their_clocks_meet() {
     let mut parked = 0;
     let mut last = Timestamp::MIN;
     for record in &played.records {
-        match &record.what {
-            What::GateChanged { gate, state } => states.push((gate.as_str(), *state)),
-            What::DeliveryParked { .. } => parked += 1,
-            What::AttemptStarted { .. } => {
+        match &record.kind {
+            RecordKind::GateChanged { gate, state } => states.push((gate.as_str(), *state)),
+            RecordKind::DeliveryParked { .. } => parked += 1,
+            RecordKind::AttemptStarted { .. } => {
                 assert!(record.run_time >= last, "one time for all");
                 last = record.run_time;
             }
@@ -85,7 +89,7 @@ fn a_conversation_that_holds_up_others_makes_their_clocks_meet() {
     let through = [GateState::Failed, GateState::InTransition, GateState::Recovered, GateState::Up];
     assert_eq!(states, through.map(|state| ("account", state)));
     assert!(parked > 0);
-    assert_eq!(played.finished.right, played.finished.deliveries);
+    assert_eq!(played.finished.expected, played.finished.deliveries);
 }
 
 #[test]
@@ -102,7 +106,7 @@ fn erxes_is_content_with_2xx_that_is_no_xml_and_never_tries_again() {
         let attempts = played.finished.attempts == played.finished.deliveries;
         assert!(attempts, "{vendor} tries once");
         played.find(|what| match what {
-            What::DeliverySettled(settled) => Some(settled.accepted),
+            RecordKind::DeliverySettled(settled) => Some(settled.accepted),
             _ => None,
         })
     };
@@ -130,7 +134,8 @@ fn erxes_2_follows_redirects_within_an_origin_each_a_request_that_is_told() {
     let played = play(story).at("erxes@2").to(&receiver);
     let mut hops = Vec::new();
     for record in &played.records {
-        if let What::AttemptStarted { attempt, hop, method, url, headers, .. } = &record.what {
+        if let RecordKind::AttemptStarted { attempt, hop, method, url, headers, .. } = &record.kind
+        {
             assert!(headers.iter().any(|(name, _)| name == "Erxes-token"));
             let path = url.rsplit('/').next().unwrap().to_owned();
             hops.push((*attempt, *hop, method.word(), path));
@@ -149,15 +154,15 @@ struct Desk {
     start: Timestamp,
     now: Timestamp,
     endpoints: BTreeMap<u32, Arc<Endpoint>>,
-    timers: Vec<(Timestamp, Timer)>,
+    timers: Vec<(Timestamp, EngineTimer)>,
     /// What is under way, by delivery.
-    under_way: BTreeMap<String, Sent>,
+    under_way: BTreeMap<String, SentAttempt>,
     /// Everything that was sent: seconds, delivery, attempt.
     sent: Vec<(i64, String, u32)>,
     states: Vec<(i64, GateState)>,
-    settled: Vec<(String, bool, Outcome)>,
+    settled: Vec<(String, bool, AttemptOutcome)>,
     /// What a failure holds up, where that is not the vendor's.
-    parks: Option<Parks>,
+    parks: Option<Blocks>,
 }
 
 const CONTENT: &str = "ms.MessagingEventNotification.ContentEvent";
@@ -171,14 +176,14 @@ impl Desk {
         for (option, value) in options {
             account.options.insert((*option).into(), (*value).into()).unwrap();
         }
-        let dress: standin::delivery::Dress = Arc::new(|_, _| Vec::new());
+        let dress: standin::delivery::RequestSigner = Arc::new(|_, _| Vec::new());
         let endpoint = |number: u32| {
             let url = format!("http://127.0.0.1:{number}/").parse().unwrap();
             (number, Arc::new(Endpoint::new(number, url, Arc::clone(&dress))))
         };
         let start = "2026-01-05T09:00:00Z".parse().unwrap();
         Self {
-            engine: Engine::new(Draw::of_run(1)),
+            engine: Engine::new(SeedScope::of_run(1)),
             account,
             start,
             now: start,
@@ -195,7 +200,7 @@ impl Desk {
     /// Something happens: `id` is the conversation and a letter.
     fn submit(&mut self, id: &str, endpoint: u32, event_type: &str) {
         let own: Policy = self.account.policy(event_type);
-        let policy = Policy { parks: self.parks.unwrap_or(own.parks), ..own };
+        let policy = Policy { blocks: self.parks.unwrap_or(own.blocks), ..own };
         let delivery = Delivery {
             id: id.into(),
             conversation: id[..1].parse().unwrap(),
@@ -207,13 +212,13 @@ impl Desk {
             policy: Arc::new(policy),
             faults: Faults::default(),
         };
-        self.step(Input::Submit(delivery));
+        self.step(EngineInput::Submit(delivery));
     }
 
     /// The receiver answers a delivery that is under way.
     fn answer(&mut self, id: &str, status: u16) {
         let sent = self.under_way.remove(id).unwrap_or_else(|| panic!("{id} is not under way"));
-        self.step(Input::Finished(sent, answer(status)));
+        self.step(EngineInput::Finished(sent, answer(status)));
     }
 
     /// Time passes.
@@ -225,27 +230,27 @@ impl Desk {
         {
             let (at, timer) = self.timers.remove(next);
             self.now = at;
-            self.step(Input::Due(timer));
+            self.step(EngineInput::Due(timer));
         }
         self.now = until;
     }
 
-    fn step(&mut self, input: Input) {
+    fn step(&mut self, input: EngineInput) {
         let seconds = self.now.duration_since(self.start).as_secs();
         for command in self.engine.step(self.now, input) {
             match command {
-                Command::Send(delivery, sent, _) => {
+                EngineCommand::Send(delivery, sent, _) => {
                     self.under_way.insert(delivery.id.clone(), sent);
                     self.sent.push((seconds, delivery.id.clone(), sent.attempt));
                 }
-                Command::SetTimer(_, timer, at) => self.timers.push((at, timer)),
-                Command::Tell(_, What::GateChanged { state, .. }) => {
+                EngineCommand::SetTimer(_, timer, at) => self.timers.push((at, timer)),
+                EngineCommand::Record(_, RecordKind::GateChanged { state, .. }) => {
                     self.states.push((seconds, state));
                 }
-                Command::Tell(_, What::DeliverySettled(settled)) => {
-                    self.settled.push((settled.delivery, settled.accepted, settled.met.outcome));
+                EngineCommand::Record(_, RecordKind::DeliverySettled(settled)) => {
+                    self.settled.push((settled.delivery, settled.accepted, settled.result.outcome));
                 }
-                Command::Tell(..) => {}
+                EngineCommand::Record(..) => {}
             }
         }
     }
@@ -380,7 +385,7 @@ fn liveperson_drops_what_is_exempt_without_storing_the_rest() {
     let mut desk = Desk::of(&[("retention_time", "72h"), ("exempt", "typing")]);
     desk.submit("1a", 1, TYPING);
     desk.answer("1a", 500);
-    assert_eq!(desk.settled, [("1a".into(), false, Outcome::Answered)]);
+    assert_eq!(desk.settled, [("1a".into(), false, AttemptOutcome::Responded)]);
     assert!(desk.states.is_empty());
     desk.submit("1b", 1, CONTENT);
     desk.answer("1b", 500);
@@ -402,7 +407,7 @@ fn liveperson_forgets_what_it_kept_too_long() {
     desk.pass(1);
     desk.submit("1c", 1, CONTENT);
     desk.answer("1a", 500);
-    let expected = [("1a", Outcome::Answered), ("1b", Outcome::Expired)];
+    let expected = [("1a", AttemptOutcome::Responded), ("1b", AttemptOutcome::Expired)];
     assert_eq!(desk.settled, expected.map(|(id, outcome)| (id.into(), false, outcome)));
     assert_eq!(desk.under_way(), ["1c"], "the next that is not too old is tried at once");
     desk.answer("1c", 200);
@@ -412,7 +417,7 @@ fn liveperson_forgets_what_it_kept_too_long() {
 #[test]
 fn an_endpoint_that_fails_holds_up_no_other() {
     let mut desk = Desk::of(&[("retention_time", "72h")]);
-    desk.parks = Some(Parks::Endpoint);
+    desk.parks = Some(Blocks::Endpoint);
     desk.submit("1a", 1, CONTENT);
     desk.answer("1a", 500);
     desk.submit("2a", 1, CONTENT);
@@ -443,15 +448,20 @@ fn an_endpoint_is_switched_off_by_an_answer_or_by_failures_in_a_row() {
     let story = "[[step]]\nopen = {}\n[[step]]\nsay = { by = 'visitor' }\n";
     let receiver = Receiver::to_events(|_, _| Reply::Status(418, String::new()));
     let played = play(story).at("parlour").to(&receiver);
-    let outcomes: Vec<(Outcome, u32)> = played
+    let outcomes: Vec<(AttemptOutcome, u32)> = played
         .records
         .iter()
-        .filter_map(|record| match &record.what {
-            What::DeliverySettled(settled) => Some((settled.met.outcome, settled.attempts)),
+        .filter_map(|record| match &record.kind {
+            RecordKind::DeliverySettled(settled) => {
+                Some((settled.result.outcome, settled.attempts))
+            }
             _ => None,
         })
         .collect();
-    assert_eq!(outcomes[0], (Outcome::Answered, 1));
-    assert!(outcomes[1..].iter().all(|outcome| *outcome == (Outcome::Disabled, 0)), "{outcomes:?}");
+    assert_eq!(outcomes[0], (AttemptOutcome::Responded, 1));
+    assert!(
+        outcomes[1..].iter().all(|outcome| *outcome == (AttemptOutcome::Disabled, 0)),
+        "{outcomes:?}"
+    );
     assert!(outcomes.len() > 1);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value as Json;
-use standin::record::{RunStarted, Verdict, What};
+use standin::record::{RecordKind, RunStarted, Verdict};
 
 use crate::support::{Came, Receiver, Reply, play, standin, standin_in, stderr, stdout};
 
@@ -43,8 +43,8 @@ fn data(event: &Json) -> Json {
 /// The types of what is sent of a story to whoever wants these.
 fn types(story: &str, vendor: &str, wanted: &[&str]) -> BTreeSet<String> {
     let scenes = play(story).at(vendor).subscribing(wanted).scenes();
-    let payloads = scenes.into_iter().flat_map(|scene| match scene.turn {
-        standin::scenario::Turn::Done { happened, .. } => happened.payloads,
+    let payloads = scenes.into_iter().flat_map(|scene| match scene.outcome {
+        standin::scenario::StepOutcome::Done { happened, .. } => happened.payloads,
         _ => Vec::new(),
     });
     payloads.filter(|payload| payload.body.is_some()).map(|payload| payload.event_type).collect()
@@ -132,8 +132,8 @@ fn erxes_tells_no_deleted_article_after_0_20() {
     let told = ["0.19", "0.22", "0.23", "1.3", "2"].map(|r| deleted(&format!("erxes@{r}")));
     assert_eq!(told, [1, 0, 0, 0, 0]);
     let played = play("customer").at("erxes@1.3").to(&Receiver::agreeing());
-    let silent = |what: &What| match what {
-        What::ActSilent { reason, .. } => reason.contains("needs a category"),
+    let silent = |what: &RecordKind| match what {
+        RecordKind::ActionSilent { reason, .. } => reason.contains("needs a category"),
         _ => false,
     };
     assert_eq!(played.count(silent), 1);
@@ -181,8 +181,8 @@ fn erxes_2_speaks_through_another_library_and_is_content_with_any_answer() {
         let receiver = Receiver::answering(|_, _| Reply::Status(500, "no".into()));
         let played = play("handover").at(vendor).to(&receiver);
         assert_eq!(played.finished.verdict, Verdict::Failed, "{vendor}");
-        let answered = |what: &What| match what {
-            What::HandshakeAnswered { wrong, .. } => Some(wrong.clone()),
+        let answered = |what: &RecordKind| match what {
+            RecordKind::HandshakeFinished { error: wrong, .. } => Some(wrong.clone()),
             _ => None,
         };
         played.find(answered).unwrap()
@@ -429,8 +429,8 @@ fn a_run_at_a_revision_that_differs_says_which_one_does_not() {
         let shown = stdout(&standin(&["vendors", vendor]));
         assert!(shown.contains(note), "{shown}");
     }
-    let started = |what: &What| match what {
-        What::RunStarted(RunStarted { differs, .. }) => Some(differs.clone()),
+    let started = |what: &RecordKind| match what {
+        RecordKind::RunStarted(RunStarted { differs, .. }) => Some(differs.clone()),
         _ => None,
     };
     for vendor in ["erxes@0.19", "erxes@2", "liveperson@2022"] {
@@ -480,8 +480,8 @@ fn a_house_crosses_renames_and_breaks_silences() {
     assert_eq!(filled[0]["shelf"], filled[1]["shelf"], "the same whenever it occurs");
 
     let played = play(story).at("parlour@1901").to(&Receiver::agreeing());
-    let silent = |what: &What| match what {
-        What::ActSilent { reason, .. } => Some(reason.clone()),
+    let silent = |what: &RecordKind| match what {
+        RecordKind::ActionSilent { reason, .. } => Some(reason.clone()),
         _ => None,
     };
     assert_eq!(played.find(silent).unwrap(), "a lamp goes out by itself");

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::Value as Json;
-use standin::conversation::Act;
+use standin::conversation::Action;
 use standin::diag::Source;
-use standin::record::{Verdict, What};
-use standin::scenario::{self, Turn, bundled_names};
+use standin::record::{RecordKind, Verdict};
+use standin::scenario::{self, StepOutcome, bundled_names};
 
 use crate::support::{Came, Receiver, holds, path, play, revisions, vendors};
 
@@ -56,10 +56,10 @@ fn every_bundled_scenario_can_be_told_at_every_revision() {
             }
             let mut told = 0;
             for scene in play(&name).at(&vendor).subscribing(&["*"]).scenes() {
-                match scene.turn {
-                    Turn::Done { happened, .. } => told += happened.payloads.len(),
-                    Turn::Dropped { reason, .. } => panic!("{name} at {vendor}: {reason}"),
-                    Turn::Skipped { .. } => {}
+                match scene.outcome {
+                    StepOutcome::Done { happened, .. } => told += happened.payloads.len(),
+                    StepOutcome::Dropped { reason, .. } => panic!("{name} at {vendor}: {reason}"),
+                    StepOutcome::Skipped { .. } => {}
                 }
             }
             let silent = (name.as_str(), vendor.as_str()) == ("form", "erxes@2"); // no forms there
@@ -82,11 +82,11 @@ fn together_they_send_every_type_and_say_every_kind_of_every_vendor() {
         let (mut sent, mut said, mut about) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for name in bundled_names().iter().filter(|name| play(name).at(id).can_be()) {
             for scene in play(name).at(id).subscribing(&["*"]).scenes() {
-                let Turn::Done { act, happened, .. } = scene.turn else { continue };
+                let StepOutcome::Done { act, happened, .. } = scene.outcome else { continue };
                 sent.extend(happened.payloads.into_iter().map(|payload| payload.event_type));
                 match act {
-                    Act::Say { kind, .. } => said.insert(kind),
-                    Act::Create { kind, .. } => about.insert(kind),
+                    Action::Say { kind, .. } => said.insert(kind),
+                    Action::Create { kind, .. } => about.insert(kind),
                     _ => false,
                 };
             }
@@ -161,7 +161,7 @@ fn no_two_scenarios_send_the_same() {
         for name in bundled_names().iter().filter(|name| play(name).at(&vendor.id).can_be()) {
             let mut sent = Vec::new();
             for scene in play(name).at(&vendor.id).scenes() {
-                let Turn::Done { happened, .. } = scene.turn else { continue };
+                let StepOutcome::Done { happened, .. } = scene.outcome else { continue };
                 let payloads = happened.payloads.into_iter().filter(|p| p.body.is_some());
                 sent.extend(payloads.map(|payload| payload.event_type));
             }
@@ -190,8 +190,8 @@ fn texts_name_what_was_created() {
 
     let elsewhere = Receiver::agreeing();
     let played = play(story).at("ebbot").to(&elsewhere);
-    let skipped = |what: &What| match what {
-        What::ActSkipped { act, reason } if act == "say" => Some(reason.clone()),
+    let skipped = |what: &RecordKind| match what {
+        RecordKind::ActionSkipped { action: act, reason } if act == "say" => Some(reason.clone()),
         _ => None,
     };
     let reason = played.find(skipped).unwrap();

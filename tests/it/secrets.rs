@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use standin::config::Config;
 use standin::diag::{Problems, Source};
-use standin::vendor::{Account, Catalog, VendorRef};
+use standin::platform::{Account, Catalog, VendorRef};
 
 use crate::support::{Background, Came, Receiver, Reply, configured, path, stderr, stdout};
 

@@ -8,8 +8,8 @@ use std::fs;
 
 use base64::Engine as _;
 use ring::hmac;
-use standin::record::{AuthHint, What};
-use standin::vendor::{Algorithm, Encoding, sign};
+use standin::platform::{Algorithm, Encoding, sign};
+use standin::record::{AuthHint, RecordKind};
 
 use crate::support::{Came, Receiver, Reply, path, play, standin, stdout};
 
@@ -120,10 +120,10 @@ fn hint(vendor: &str, refuses: fn(&Came) -> bool) -> (AuthHint, Came) {
         if refuses(came) { Reply::Status(403, "no".into()) } else { Reply::good() }
     });
     let played = play("handover").at(vendor).to(&receiver);
-    let is_hint = |what: &What| matches!(what, What::AuthHint(_));
+    let is_hint = |what: &RecordKind| matches!(what, RecordKind::AuthHint(_));
     assert_eq!(played.count(is_hint), 1, "{vendor}: one hint for all of a run");
     let hint = played.find(|what| match what {
-        What::AuthHint(hint) => Some(hint.clone()),
+        RecordKind::AuthHint(hint) => Some(hint.clone()),
         _ => None,
     });
     let refused = receiver.events().into_iter().find(refuses).unwrap();
@@ -142,7 +142,7 @@ fn a_refused_signature_is_compared_with_what_usual_mistakes_make() {
     let sha1 = hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY;
     let ascii: String = came.body.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
     let right = came.header("x-liveperson-signature").unwrap();
-    assert_eq!(hint.right, [("x-liveperson-signature".to_owned(), right)]);
+    assert_eq!(hint.passed, [("x-liveperson-signature".to_owned(), right)]);
     for (told, signature) in [
         ("in hex, not base64", hex::encode(made(sha1, secret, &came.body))),
         ("over the body in ASCII", encode(&made(sha1, secret, &ascii))),
@@ -150,12 +150,13 @@ fn a_refused_signature_is_compared_with_what_usual_mistakes_make() {
         ("a line's end behind the secret", encode(&made(sha1, &format!("{secret}\n"), &came.body))),
         ("with hmac-sha256", encode(&made(hmac::HMAC_SHA256, secret, &came.body))),
     ] {
-        let mistake = hint.mistakes.iter().find(|mistake| mistake.made.contains(told));
+        let mistake = hint.mistakes.iter().find(|mistake| mistake.computed.contains(told));
         let mistake = mistake.unwrap_or_else(|| panic!("{told}: {:?}", hint.mistakes));
         assert_eq!(mistake.value, format!("sha1={signature}"), "{told}");
     }
-    let python = hint.mistakes.iter().any(|mistake| mistake.made.contains("as Python writes it"));
-    let javascript = hint.mistakes.iter().any(|mistake| mistake.made.contains("JavaScript"));
+    let python =
+        hint.mistakes.iter().any(|mistake| mistake.computed.contains("as Python writes it"));
+    let javascript = hint.mistakes.iter().any(|mistake| mistake.computed.contains("JavaScript"));
     assert!(python && !javascript, "only what would differ is told: {:?}", hint.mistakes);
 }
 
@@ -163,9 +164,9 @@ fn a_refused_signature_is_compared_with_what_usual_mistakes_make() {
 fn a_refused_token_is_compared_with_what_usual_mistakes_make() {
     let (hint, came) = hint("erxes", |_| true);
     let token = came.header("Erxes-token").unwrap();
-    assert_eq!(hint.right, [("Erxes-token".to_owned(), token.clone())]);
+    assert_eq!(hint.passed, [("Erxes-token".to_owned(), token.clone())]);
     let values: Vec<&str> = hint.mistakes.iter().map(|mistake| mistake.value.as_str()).collect();
     assert_eq!(values, [format!("Bearer {token}"), format!("{token}\n")]);
     let (open, _) = self::hint("ebbot", |_| true);
-    assert!(open.right.is_empty() && open.mistakes.is_empty(), "{open:?}");
+    assert!(open.passed.is_empty() && open.mistakes.is_empty(), "{open:?}");
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
-use standin::diag::{Node, Problems, Source, json as json_file};
-use standin::template::{Body, Library, Name, Names, Shape, Spacing, Spelling, WordTable, compile};
+use standin::diag::{Problems, Source, SyntaxNode, json as json_file};
+use standin::template::{
+    CompileContext, Field, FieldType, JsonSpacing, JsonStyle, JsonTemplate, TableType, WordTable,
+    compile,
+};
 
-const PYTHON: Spelling = Spelling { spacing: Spacing::Spaced, ascii: true };
+const PYTHON: JsonStyle = JsonStyle { spacing: JsonSpacing::Spaced, ascii: true };
 
 /// What the templates of these tests can name, and what is there.
 fn root() -> Map<String, Json> {
@@ -20,21 +23,22 @@ fn root() -> Map<String, Json> {
     json.as_object().unwrap().clone()
 }
 
-fn names() -> Names {
-    let person =
-        Names::new("a person", vec![]).always("name", Shape::Text).maybe("mail", Shape::Text);
-    Names::new("the root", vec![])
-        .always("text", Shape::Text)
-        .always("int", Shape::Int)
-        .always("flag", Shape::Bool)
-        .always("time", Shape::Time)
-        .always("role", Shape::Word(&["agent", "visitor"]))
-        .always("items", Shape::list(Shape::Int))
-        .always("people", Shape::list(Shape::table(person)))
-        .always("table", Shape::of_json(&json!({"x": 1, "y": [2]})))
-        .maybe("there", Shape::Text)
-        .maybe("gone", Shape::Text)
-        .maybe("data", Shape::Any)
+fn names() -> TableType {
+    let person = TableType::new("a person", vec![])
+        .always("name", FieldType::Text)
+        .maybe("mail", FieldType::Text);
+    TableType::new("the root", vec![])
+        .always("text", FieldType::Text)
+        .always("int", FieldType::Int)
+        .always("flag", FieldType::Bool)
+        .always("time", FieldType::Time)
+        .always("role", FieldType::Word(&["agent", "visitor"]))
+        .always("items", FieldType::list(FieldType::Int))
+        .always("people", FieldType::list(FieldType::table(person)))
+        .always("table", FieldType::of_json(&json!({"x": 1, "y": [2]})))
+        .maybe("there", FieldType::Text)
+        .maybe("gone", FieldType::Text)
+        .maybe("data", FieldType::Any)
 }
 
 fn words() -> BTreeMap<String, Arc<WordTable>> {
@@ -47,13 +51,13 @@ fn words() -> BTreeMap<String, Arc<WordTable>> {
     ])
 }
 
-fn node(name: &str, text: &str) -> Node {
+fn node(name: &str, text: &str) -> SyntaxNode {
     let (node, problems) = json_file::parse(&Source::new(name, text));
     assert!(problems.is_empty(), "{text}: {problems:?}");
     node.unwrap()
 }
 
-fn compiled(template: &str, spelling: Spelling) -> Result<Body, Problems> {
+fn compiled(template: &str, spelling: JsonStyle) -> Result<JsonTemplate, Problems> {
     let words = words();
     let files = |name: &str| {
         let text = match name {
@@ -65,7 +69,7 @@ fn compiled(template: &str, spelling: Spelling) -> Result<Body, Problems> {
         };
         Some(Arc::new(node(name, text)))
     };
-    let library = Library { names: names(), words: &words, files: &files };
+    let library = CompileContext { names: names(), words: &words, files: &files };
     let mut problems = Problems::new();
     let body = compile(&node("t.json", template), &library, spelling, &mut problems);
     problems.or(body)
@@ -73,13 +77,13 @@ fn compiled(template: &str, spelling: Spelling) -> Result<Body, Problems> {
 
 fn renders(template: &str, expected: &str) {
     let body =
-        compiled(template, Spelling::COMPACT).unwrap_or_else(|p| panic!("{template}: {p:?}"));
+        compiled(template, JsonStyle::COMPACT).unwrap_or_else(|p| panic!("{template}: {p:?}"));
     assert_eq!(body.render(&root()).unwrap(), expected, "{template}");
 }
 
 /// Each problem as `column message`, for templates of one line.
 fn refuses(template: &str, expected: &[&str]) {
-    let problems = compiled(template, Spelling::COMPACT).unwrap_err().sorted();
+    let problems = compiled(template, JsonStyle::COMPACT).unwrap_err().sorted();
     let told: Vec<String> = problems
         .iter()
         .map(|problem| {
@@ -227,7 +231,7 @@ fn every_mistake_is_refused_at_its_place() {
 
 #[test]
 fn an_include_that_includes_itself_ends() {
-    let problems = compiled(r#"{"$include":"loop.json"}"#, Spelling::COMPACT).unwrap_err();
+    let problems = compiled(r#"{"$include":"loop.json"}"#, JsonStyle::COMPACT).unwrap_err();
     assert_eq!(problems.sorted()[0].message, "`loop.json` includes itself");
 }
 
@@ -262,7 +266,7 @@ proptest! {
             "j": {"$json": {"deep": {"$json": "${text}"}}},
             "m": {"$merge": [{"a": "${text}", "b": "old"}, {"b": "${there?}"}]}
         }"#;
-        for spelling in [Spelling::COMPACT, PYTHON] {
+        for spelling in [JsonStyle::COMPACT, PYTHON] {
             let out = compiled(template, spelling).unwrap().render(&root).unwrap();
             if spelling.ascii {
                 prop_assert!(out.is_ascii());
@@ -282,7 +286,7 @@ proptest! {
 }
 
 /// A text as the spelling writes it, by way of a template that is nothing but it.
-fn spelled(text: &str, spelling: Spelling) -> String {
+fn spelled(text: &str, spelling: JsonStyle) -> String {
     let mut root = Map::new();
     root.insert("text".into(), text.into());
     compiled(r#""${text}""#, spelling).unwrap().render(&root).unwrap()
@@ -290,6 +294,6 @@ fn spelled(text: &str, spelling: Spelling) -> String {
 
 #[test]
 fn a_name_of_data_keeps_its_shape() {
-    let Shape::Table(table) = Shape::of_json(&json!({"x": 1})) else { panic!() };
-    assert_eq!(table.get("x"), Some(&Name::always("x", Shape::Int)));
+    let FieldType::Table(table) = FieldType::of_json(&json!({"x": 1})) else { panic!() };
+    assert_eq!(table.get("x"), Some(&Field::always("x", FieldType::Int)));
 }

@@ -1,8 +1,8 @@
 //! Every vendor, bundled or invented: what is true of one is true of all.
 
 use standin::conversation::{EventKind, Role};
-use standin::record::{Verdict, What};
-use standin::vendor::{Account, Coverage};
+use standin::platform::{Account, Coverage};
+use standin::record::{RecordKind, Verdict};
 
 use crate::support::{Receiver, Reply, play, revisions, vendors};
 
@@ -46,11 +46,11 @@ fn nothing_is_sent_that_was_not_subscribed() {
             let receiver = Receiver::agreeing();
             let played =
                 play("handover").at(&vendor.full_id()).subscribing(&[event_type]).to(&receiver);
-            let sent = |what: &What| match what {
-                What::DeliveryPlanned { event_type, .. } => Some(event_type.clone()),
+            let sent = |what: &RecordKind| match what {
+                RecordKind::DeliveryPlanned { event_type, .. } => Some(event_type.clone()),
                 _ => None,
             };
-            let sent: Vec<String> = played.records.iter().filter_map(|r| sent(&r.what)).collect();
+            let sent: Vec<String> = played.records.iter().filter_map(|r| sent(&r.kind)).collect();
             assert!(sent.iter().all(|sent| sent == event_type), "{}: {sent:?}", vendor.full_id());
             assert_eq!(receiver.events().len(), sent.len(), "{}", vendor.full_id());
         }
@@ -89,7 +89,9 @@ fn a_step_that_a_vendor_cannot_play_is_skipped_with_its_reason() {
     let receiver = Receiver::agreeing();
     let played = play(story).at("parlour").to(&receiver);
     let reason = played.find(|what| match what {
-        What::ActSkipped { act, reason } if act == "reopen" => Some(reason.clone()),
+        RecordKind::ActionSkipped { action: act, reason } if act == "reopen" => {
+            Some(reason.clone())
+        }
         _ => None,
     });
     assert_eq!(reason.as_deref(), Some("a room that has closed stays closed"));

@@ -9,13 +9,18 @@ use std::time::Duration;
 
 use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair, date_time_ymd};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use standin::base::address::Egress;
-use standin::delivery::{Dial, Net, Request, Transport as _, WireFault};
-use standin::record::{Met, Method, Outcome};
+use standin::base::address::EgressPolicy;
+use standin::delivery::{Connector, NetworkTransport, Request, Transport as _, WireFault};
+use standin::record::{AttemptOutcome, AttemptResult, Method};
 
 use crate::support::{Hostile, Line, path, standin_in, stderr, stdout};
 
-fn send(net: &Net, url: &str, connection: &str, fault: Option<WireFault>) -> Met {
+fn send(
+    net: &NetworkTransport,
+    url: &str,
+    connection: &str,
+    fault: Option<WireFault>,
+) -> AttemptResult {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let request = Request {
         method: Method::Post,
@@ -29,9 +34,9 @@ fn send(net: &Net, url: &str, connection: &str, fault: Option<WireFault>) -> Met
     tokio::runtime::Handle::current().block_on(net.send(request))
 }
 
-fn exact() -> Net {
+fn exact() -> NetworkTransport {
     let order = ["X-One", "Content-Length", "Connection", "Host"].map(str::to_owned);
-    Net::new(Dial::new(Egress::default()), Some(&order))
+    NetworkTransport::new(Connector::new(EgressPolicy::default()), Some(&order))
 }
 
 /// How many connections three requests take, each sent once the one before it is answered.
@@ -42,7 +47,7 @@ fn connections(connection: &str, serve: fn(&mut Line)) -> usize {
     let _inside = runtime.enter();
     for _ in 0..3 {
         let met = send(&net, &receiver.url("http"), connection, None);
-        assert_eq!((met.outcome, met.status), (Outcome::Answered, Some(200)), "{met:?}");
+        assert_eq!((met.outcome, met.status), (AttemptOutcome::Responded, Some(200)), "{met:?}");
         thread::sleep(Duration::from_millis(100)); // an end of the connection has come by then
     }
     assert_eq!(receiver.requests(), 3);
@@ -107,7 +112,7 @@ fn hear(mut stream: TcpStream) -> Heard {
 }
 
 /// What a receiver hears of a request with this fault, and what the attempt meets.
-fn overhear(net: &Net, fault: Option<WireFault>) -> (Heard, Met) {
+fn overhear(net: &NetworkTransport, fault: Option<WireFault>) -> (Heard, AttemptResult) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let hearing = thread::spawn(move || hear(listener.accept().unwrap().0));
@@ -135,7 +140,7 @@ fn whole(framing: &str, body: &str) -> String {
 fn faulty(fault: &WireFault, expected: &str, end: End) -> Heard {
     let (heard, met) = overhear(&exact(), Some(fault.clone()));
     assert_eq!((heard.text.as_str(), heard.end), (expected, end), "{fault:?}");
-    let outcome = if end == End::Reset { Outcome::Reset } else { Outcome::Answered };
+    let outcome = if end == End::Reset { AttemptOutcome::Reset } else { AttemptOutcome::Responded };
     assert_eq!(met.outcome, outcome, "{fault:?}: {met:?}");
     heard
 }
@@ -144,12 +149,12 @@ fn faulty(fault: &WireFault, expected: &str, end: End) -> Heard {
 fn names_stand_in_the_vendors_order_and_case() {
     let (heard, met) = overhear(&exact(), None);
     assert_eq!(heard.text, whole("Content-Length: 200", BODY));
-    assert_eq!((met.outcome, heard.end), (Outcome::Answered, End::Waits));
+    assert_eq!((met.outcome, heard.end), (AttemptOutcome::Responded, End::Waits));
 }
 
 #[test]
 fn a_fault_is_written_as_the_default_transport_would_write_it() {
-    let default = Net::new(Dial::new(Egress::default()), None);
+    let default = NetworkTransport::new(Connector::new(EgressPolicy::default()), None);
     let (plain, _) = overhear(&default, None);
     let (slow, _) = overhear(&default, Some(WireFault::SlowBody));
     assert_eq!(plain.text, slow.text);

@@ -26,7 +26,7 @@ pub struct Locale {
     pub dial: &'static str,
     /// Cities with their regions.
     pub cities: &'static [(&'static str, &'static str)],
-    names: Names,
+    names: NameSource,
 }
 
 impl fmt::Debug for Locale {
@@ -36,7 +36,7 @@ impl fmt::Debug for Locale {
 }
 
 /// Where a locale's names come from.
-enum Names {
+enum NameSource {
     /// From the `fake` crate.
     Crate(fn(&mut ChaCha8Rng) -> (String, String)),
     /// From our own lists: given names, family names.
@@ -45,7 +45,7 @@ enum Names {
 
 macro_rules! names_of {
     ($locale:ident) => {
-        Names::Crate(|rng| {
+        NameSource::Crate(|rng| {
             let locale = locales::$locale;
             (FirstName(locale).fake_with_rng(rng), LastName(locale).fake_with_rng(rng))
         })
@@ -56,8 +56,10 @@ impl Locale {
     /// A given and a family name.
     pub(super) fn name(&self, rng: &mut ChaCha8Rng) -> (String, String) {
         match &self.names {
-            Names::Crate(names) => names(rng),
-            Names::Own(first, last) => (pick(first, rng).to_string(), pick(last, rng).to_string()),
+            NameSource::Crate(names) => names(rng),
+            NameSource::Own(first, last) => {
+                (pick(first, rng).to_string(), pick(last, rng).to_string())
+            }
         }
     }
 
@@ -92,7 +94,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Europe/Stockholm",
         dial: "46",
         cities: &[("Malmö", "Skåne"), ("Göteborg", "Västra Götaland"), ("Umeå", "Västerbotten")],
-        names: Names::Own(
+        names: NameSource::Own(
             &["Åsa", "Björn", "Elin", "Göran", "Karin", "Lars", "Märta", "Nils", "Saga", "Viktor"],
             &["Ågren", "Björk", "Dahl", "Ekström", "Lindqvist", "Öberg", "Sandell", "Wiklund"],
         ),
@@ -105,7 +107,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Europe/Oslo",
         dial: "47",
         cities: &[("Bergen", "Vestland"), ("Tromsø", "Troms"), ("Bodø", "Nordland")],
-        names: Names::Own(
+        names: NameSource::Own(
             &["Astrid", "Bjørn", "Ingrid", "Kåre", "Liv", "Odd", "Sigrid", "Torbjørn"],
             &["Aas", "Berg", "Hauge", "Lie", "Moen", "Strand", "Ødegård", "Vik"],
         ),
@@ -118,7 +120,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Europe/Copenhagen",
         dial: "45",
         cities: &[("Aarhus", "Midtjylland"), ("Odense", "Syddanmark"), ("Køge", "Sjælland")],
-        names: Names::Own(
+        names: NameSource::Own(
             &["Anders", "Birthe", "Freja", "Jørgen", "Maja", "Rasmus", "Søren", "Trine"],
             &["Bech", "Holm", "Kjær", "Lund", "Møller", "Skov", "Toft", "Winther"],
         ),
@@ -135,7 +137,7 @@ pub const LOCALES: &[Locale] = &[
             ("Oulu", "Pohjois-Pohjanmaa"),
             ("Jyväskylä", "Keski-Suomi"),
         ],
-        names: Names::Own(
+        names: NameSource::Own(
             &["Aino", "Eero", "Hilkka", "Jyrki", "Kaisa", "Päivi", "Väinö", "Yrjö"],
             &["Halme", "Järvinen", "Koski", "Lehtonen", "Mäkelä", "Niemi", "Särkkä", "Virta"],
         ),
@@ -148,7 +150,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Asia/Ulaanbaatar",
         dial: "976",
         cities: &[("Улаанбаатар", "Улаанбаатар"), ("Дархан", "Дархан-Уул"), ("Эрдэнэт", "Орхон")],
-        names: Names::Own(
+        names: NameSource::Own(
             &["Алтан", "Болд", "Ганзориг", "Нарантуяа", "Оюун", "Сарнай", "Төгс", "Энхтуяа"],
             &["Бат-Эрдэнэ", "Ганбаатар", "Дорж", "Лхагва", "Мөнх", "Очир", "Пүрэв", "Цэрэн"],
         ),
@@ -161,7 +163,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Asia/Kolkata",
         dial: "91",
         cities: &[("पुणे", "महाराष्ट्र"), ("जयपुर", "राजस्थान"), ("इंदौर", "मध्य प्रदेश")],
-        names: Names::Own(
+        names: NameSource::Own(
             &["अनन्या", "आरव", "ईशा", "कबीर", "दीपक", "मीरा", "राहुल", "सुनीता"],
             &["अग्रवाल", "कुमार", "गुप्ता", "जोशी", "मेहता", "शर्मा", "सिंह", "वर्मा"],
         ),

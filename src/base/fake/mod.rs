@@ -13,7 +13,7 @@ use rand::rngs::ChaCha8Rng;
 pub use locale::{LOCALES, Locale, locale};
 pub use person::Persona;
 
-use crate::base::draw::Draw;
+use crate::base::seed::SeedScope;
 
 /// The domain of every invented address; reserved, so that no mail ever arrives.
 pub const DOMAIN: &str = "example.test";
@@ -81,7 +81,7 @@ pub const FAKES: &[Fake] = &[
 ];
 
 /// The invented value of this name, or nothing where the list has no such name.
-pub fn fake(name: &str, locale: &Locale, draw: &Draw) -> Option<String> {
+pub fn fake(name: &str, locale: &Locale, draw: &SeedScope) -> Option<String> {
     let fake = FAKES.iter().find(|fake| fake.name == name)?;
     Some((fake.make)(locale, &mut draw.rng(&format!("fake {name}"))))
 }
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_name_of_the_list_is_stable_and_another_is_nothing() {
-        let draw = Draw::of_run(1);
+        let draw = SeedScope::of_run(1);
         for entry in FAKES {
             let value = fake(entry.name, locale("en"), &draw).unwrap();
             assert_eq!(fake(entry.name, locale("en"), &draw), Some(value));
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn every_locale_invents_people() {
         for locale in LOCALES {
-            let person = Persona::invent(locale, &Draw::of_run(7));
+            let person = Persona::invent(locale, &SeedScope::of_run(7));
             assert!(
                 !person.first_name.is_empty() && !person.last_name.is_empty(),
                 "{}",

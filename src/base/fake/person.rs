@@ -3,7 +3,7 @@
 use rand::RngExt as _;
 
 use super::{DOMAIN, Locale, pick};
-use crate::base::draw::Draw;
+use crate::base::seed::SeedScope;
 
 /// What is known of an invented person. A cast member's own keys replace it one by one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ const NETWORKS: &[&str] = &["192.0.2", "198.51.100", "203.0.113"];
 
 impl Persona {
     /// Invents a person of this locale.
-    pub fn invent(locale: &Locale, draw: &Draw) -> Self {
+    pub fn invent(locale: &Locale, draw: &SeedScope) -> Self {
         let (first_name, last_name) = locale.name(&mut draw.rng("name"));
         let device = pick(DEVICES, &mut draw.rng("device"));
         let (city, region) = pick(locale.cities, &mut draw.rng("city"));
@@ -100,7 +100,7 @@ impl Persona {
 
     /// The same person under another name, the mail address with it.
     #[must_use]
-    pub fn named(mut self, name: &str, draw: &Draw) -> Self {
+    pub fn named(mut self, name: &str, draw: &SeedScope) -> Self {
         let (first, last) = name.split_once(' ').unwrap_or((name, ""));
         self.email = email(first, last, draw);
         self.first_name = first.into();
@@ -110,7 +110,7 @@ impl Persona {
 }
 
 /// The mail address of somebody of this name; a name that is not ASCII gives way to a number.
-pub(super) fn email(first_name: &str, last_name: &str, draw: &Draw) -> String {
+pub(super) fn email(first_name: &str, last_name: &str, draw: &SeedScope) -> String {
     let plain = |name: &str| -> String {
         name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
     };

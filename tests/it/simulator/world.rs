@@ -11,12 +11,14 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
-use standin::base::draw::Draw;
-use standin::base::duration::Span;
-use standin::delivery::{Command, Delivery, Endpoint, Engine, Input, Sent, Timer};
+use standin::base::duration::DurationRange;
+use standin::base::seed::SeedScope;
+use standin::delivery::{
+    Delivery, Endpoint, Engine, EngineCommand, EngineInput, EngineTimer, SentAttempt,
+};
 use standin::fault::Faults;
-use standin::policy::{Backoff, Disable, InDoubt, Parks, Policy, Retry, StatusSet};
-use standin::record::{Met, Outcome, Settled, What};
+use standin::policy::{Backoff, Blocks, Disable, InDoubt, Policy, Retry, StatusSet};
+use standin::record::{AttemptOutcome, AttemptResult, RecordKind, SettledDelivery};
 
 /// Milliseconds of the world's own time.
 type Millis = i64;
@@ -35,10 +37,10 @@ enum Happens {
     /// A player hands over the delivery at this place of the plan.
     Submit(usize),
     /// A request reaches the receiver.
-    Arrive(Sent, usize),
+    Arrive(SentAttempt, usize),
     /// What a request met reaches the engine, if it is still the engine of this life.
-    Meet(Sent, Met),
-    Timer(Timer),
+    Meet(SentAttempt, AttemptResult),
+    Timer(EngineTimer),
 }
 
 /// One entry of the heap: when, in which order, in which life of the process.
@@ -65,7 +67,7 @@ impl Ord for Entry {
 #[derive(Debug, Default)]
 struct Written {
     intents: u32,
-    result: Option<Met>,
+    result: Option<AttemptResult>,
 }
 
 /// A whole life of an engine, from one seed.
@@ -85,7 +87,7 @@ pub(crate) struct World {
     places: BTreeMap<String, usize>,
     of_key: BTreeMap<u64, usize>,
     journal: BTreeMap<(usize, u32), Written>,
-    settled: BTreeMap<usize, Settled>,
+    settled: BTreeMap<usize, SettledDelivery>,
     /// The deliveries that arrived, in order.
     seen: Vec<usize>,
     keeps_order: bool,
@@ -98,7 +100,7 @@ impl World {
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let policy = Arc::new(policy(&mut rng));
-        let dress: standin::delivery::Dress = Arc::new(|_, _| Vec::new());
+        let dress: standin::delivery::RequestSigner = Arc::new(|_, _| Vec::new());
         let endpoints: Vec<_> = (1..=rng.random_range(1..=3_u32))
             .map(|number| {
                 let url = format!("http://127.0.0.1:{number}/").parse().unwrap();
@@ -129,8 +131,8 @@ impl World {
         let places = (0..).zip(&plan).map(|(place, delivery)| (delivery.id.clone(), place));
         let mut world = Self {
             places: places.collect(),
-            engine: Engine::new(Draw::of_run(seed)),
-            keeps_order: policy.parks != Parks::Nothing && policy.hold.is_none(),
+            engine: Engine::new(SeedScope::of_run(seed)),
+            keeps_order: policy.blocks != Blocks::Nothing && policy.hold.is_none(),
             rng,
             plan,
             at,
@@ -189,7 +191,7 @@ impl World {
 
     fn restart(&mut self) {
         self.life += 1;
-        self.engine = Engine::new(Draw::of_run(0));
+        self.engine = Engine::new(SeedScope::of_run(0));
         self.of_key.clear();
         self.settled.clear();
         self.begin();
@@ -214,7 +216,7 @@ impl World {
                     continue;
                 }
                 _ if lost => continue,
-                Happens::Submit(place) => Input::Submit(self.plan[place].clone()),
+                Happens::Submit(place) => EngineInput::Submit(self.plan[place].clone()),
                 Happens::Meet(sent, met) => {
                     if self.crashes() {
                         continue;
@@ -222,9 +224,9 @@ impl World {
                     let place = self.of_key[&sent.key];
                     self.journal.entry((place, sent.attempt)).or_default().result =
                         Some(met.clone());
-                    Input::Finished(sent, met)
+                    EngineInput::Finished(sent, met)
                 }
-                Happens::Timer(timer) => Input::Due(timer),
+                Happens::Timer(timer) => EngineInput::Due(timer),
             };
             if self.now < WELL && self.rng.random_ratio(1, 200) {
                 self.skew += self.rng.random_range(-3_600_000..=3_600_000);
@@ -235,26 +237,26 @@ impl World {
         Ok(())
     }
 
-    fn carry_out(&mut self, commands: Vec<Command>) -> Result<(), String> {
+    fn carry_out(&mut self, commands: Vec<EngineCommand>) -> Result<(), String> {
         let life = self.life;
         for command in commands {
             if life != self.life {
                 return Ok(()); // it crashed on the way
             }
             match command {
-                Command::Send(delivery, sent, _) => self.send(&delivery, sent)?,
-                Command::SetTimer(_, timer, at) => {
+                EngineCommand::Send(delivery, sent, _) => self.send(&delivery, sent)?,
+                EngineCommand::SetTimer(_, timer, at) => {
                     let after = at.duration_since(timestamp(self.now + self.skew)).as_millis();
                     let after = Millis::try_from(after).unwrap_or(Millis::MAX / 2);
                     self.push(self.now + after.max(0), Happens::Timer(timer));
                 }
-                Command::Tell(_, What::DeliverySettled(settled)) => {
+                EngineCommand::Record(_, RecordKind::DeliverySettled(settled)) => {
                     let place = self.places[&settled.delivery];
                     if self.settled.insert(place, settled).is_some() {
                         return Err(format!("delivery {place} settled twice"));
                     }
                 }
-                Command::Tell(..) => {}
+                EngineCommand::Record(..) => {}
             }
         }
         Ok(())
@@ -270,7 +272,7 @@ impl World {
         dies
     }
 
-    fn send(&mut self, delivery: &Delivery, sent: Sent) -> Result<(), String> {
+    fn send(&mut self, delivery: &Delivery, sent: SentAttempt) -> Result<(), String> {
         let place = self.places[&delivery.id];
         self.of_key.insert(sent.key, place);
         let written = self.journal.entry((place, sent.attempt)).or_default();
@@ -299,21 +301,21 @@ impl World {
     }
 
     /// What the network and the receiver do with a request.
-    fn transmit(&mut self, sent: Sent, place: usize) {
+    fn transmit(&mut self, sent: SentAttempt, place: usize) {
         let latency = self.rng.random_range(1..=if self.now < WELL { 4_000 } else { 5 });
         let arrives = self.now + latency / 2;
-        let failure = |outcome| Met::failure(outcome, "", 0);
+        let failure = |outcome| AttemptResult::failure(outcome, "", 0);
         let fate = if self.now < WELL { self.rng.random_range(0..10) } else { 0 };
         let (arrival, met, after) = match fate {
             5 => (true, answer(500), latency),
             6 => (
                 true,
-                Met { headers: vec![("Retry-After".into(), "3".into())], ..answer(429) },
+                AttemptResult { headers: vec![("Retry-After".into(), "3".into())], ..answer(429) },
                 latency,
             ),
-            7 => (false, failure(Outcome::Reset), latency),
-            8 => (true, failure(Outcome::Reset), latency),
-            9 => (self.rng.random_ratio(1, 2), failure(Outcome::TimeoutHead), TIMEOUT),
+            7 => (false, failure(AttemptOutcome::Reset), latency),
+            8 => (true, failure(AttemptOutcome::Reset), latency),
+            9 => (self.rng.random_ratio(1, 2), failure(AttemptOutcome::TimeoutHead), TIMEOUT),
             _ => (true, answer(200), latency),
         };
         if arrival {
@@ -328,7 +330,7 @@ impl World {
         self.push(self.now + after, Happens::Meet(sent, met));
     }
 
-    fn arrive(&mut self, sent: Sent, place: usize) -> Result<(), String> {
+    fn arrive(&mut self, sent: SentAttempt, place: usize) -> Result<(), String> {
         // I2: nothing arrives that was not written down before.
         if self.journal.get(&(place, sent.attempt)).is_none_or(|written| written.intents == 0) {
             return Err(format!("I2: delivery {place} arrived and nobody wrote it down"));
@@ -394,8 +396,11 @@ fn timestamp(millis: Millis) -> Timestamp {
     Timestamp::from_millisecond(1_767_600_000_000 + millis).unwrap()
 }
 
-fn answer(status: u16) -> Met {
-    Met { status: Some(status), ..Met::failure(Outcome::Answered, "", 1) }
+fn answer(status: u16) -> AttemptResult {
+    AttemptResult {
+        status: Some(status),
+        ..AttemptResult::failure(AttemptOutcome::Responded, "", 1)
+    }
 }
 
 fn policy(rng: &mut ChaCha8Rng) -> Policy {
@@ -405,7 +410,7 @@ fn policy(rng: &mut ChaCha8Rng) -> Policy {
         delay: millis(2_000),
         factor: rng.random_range(1..=3),
         cap: millis(CAP),
-        jitter: Span { low: millis(0), high: millis(jitter) },
+        jitter: DurationRange { low: millis(0), high: millis(jitter) },
         retry_after: rng.random_ratio(1, 2).then(|| millis(CAP)),
     };
     let retry = match rng.random_range(0..6) {
@@ -419,7 +424,7 @@ fn policy(rng: &mut ChaCha8Rng) -> Policy {
         redirects: 0,
         retry,
         backoff,
-        parks: Parks::ALL[rng.random_range(0..Parks::ALL.len())],
+        blocks: Blocks::ALL[rng.random_range(0..Blocks::ALL.len())],
         hold: rng.random_ratio(1, 2).then(|| millis(4_000)),
         disable: Disable::default(),
         in_doubt: InDoubt::Resend,

@@ -2,17 +2,17 @@
 
 use std::sync::{Arc, OnceLock};
 
-use standin::base::address::Egress;
+use standin::base::address::EgressPolicy;
 use standin::base::clock::Clock;
-use standin::base::draw::Draw;
-use standin::base::shelf::Shelf;
+use standin::base::file_store::FileStore;
+use standin::base::seed::SeedScope;
 use standin::config::{FILES_PORT, files_url, receiver_url};
-use standin::delivery::{Dial, Net, Pace, Transport};
+use standin::delivery::{ClockMode, Connector, NetworkTransport, Transport};
 use standin::diag::{Source, render::render};
-use standin::record::{Record, RunFinished, What};
-use standin::run::{Keeping, Plan, Tally, run};
-use standin::scenario::{self, Company, Scene, Stage, bundled};
-use standin::vendor::{Account, Catalog, Subscription, Vendor, VendorRef};
+use standin::platform::{Account, Catalog, Platform, Subscription, VendorRef};
+use standin::record::{Record, RecordKind, RunFinished};
+use standin::run::{RunContext, RunPlan, VerdictBuilder, run};
+use standin::scenario::{self, ScriptState, SharedStaff, StepOutput, bundled};
 use tokio::sync::mpsc;
 
 use super::{Receiver, path};
@@ -23,15 +23,15 @@ pub(crate) fn catalog() -> Catalog {
 }
 
 /// Every vendor, bundled or invented, as its documentation has it.
-pub(crate) fn vendors() -> Vec<Arc<Vendor>> {
+pub(crate) fn vendors() -> Vec<Arc<Platform>> {
     let mut vendors = revisions();
     vendors.retain(|vendor| vendor.revision == "docs");
     vendors
 }
 
 /// Every vendor in every revision; they are loaded once.
-pub(crate) fn revisions() -> Vec<Arc<Vendor>> {
-    static REVISIONS: OnceLock<Vec<Arc<Vendor>>> = OnceLock::new();
+pub(crate) fn revisions() -> Vec<Arc<Platform>> {
+    static REVISIONS: OnceLock<Vec<Arc<Platform>>> = OnceLock::new();
     let load = |catalog: &Catalog, id: &str, revision: &str| {
         let loaded = catalog.load(&VendorRef::parse(&format!("{id}@{revision}")));
         loaded.unwrap_or_else(|problems| panic!("{}", render(problems)))
@@ -47,7 +47,7 @@ pub(crate) fn revisions() -> Vec<Arc<Vendor>> {
 }
 
 /// A vendor by id, or by id and revision.
-fn vendor(name: &str) -> Arc<Vendor> {
+fn vendor(name: &str) -> Arc<Platform> {
     let found = revisions().into_iter().find(|vendor| vendor.full_id() == name);
     found.unwrap_or_else(|| panic!("no vendor is called {name}"))
 }
@@ -59,12 +59,12 @@ pub(crate) struct Playing {
     vendor: String,
     seed: u64,
     conversations: u32,
-    pace: Pace,
+    pace: ClockMode,
     events: Vec<String>,
     options: Vec<(String, String)>,
-    files: Arc<Shelf>,
+    files: Arc<FileStore>,
     files_port: u16,
-    keeping: Keeping,
+    keeping: RunContext,
 }
 
 /// What a run did.
@@ -83,12 +83,12 @@ pub(crate) fn play(scenario: &str) -> Playing {
         vendor: String::new(),
         seed: 1,
         conversations: 1,
-        pace: Pace::Virtual,
+        pace: ClockMode::Virtual,
         events: Vec::new(),
         options: Vec::new(),
         files: Arc::default(),
         files_port: FILES_PORT,
-        keeping: Keeping::default(),
+        keeping: RunContext::default(),
     }
 }
 
@@ -121,7 +121,7 @@ impl Playing {
 
     /// On a clock that passes so many times faster than life.
     pub(crate) fn in_real_time(mut self, speed: f64) -> Self {
-        self.pace = Pace::Real(speed);
+        self.pace = ClockMode::Real(speed);
         self
     }
 
@@ -138,13 +138,13 @@ impl Playing {
     }
 
     /// With its records kept so.
-    pub(crate) fn keeping(mut self, keeping: Keeping) -> Self {
+    pub(crate) fn keeping(mut self, keeping: RunContext) -> Self {
         self.keeping = keeping;
         self
     }
 
     /// With files that can be fetched on this port.
-    pub(crate) fn with_files(mut self, port: u16, files: &Arc<Shelf>) -> Self {
+    pub(crate) fn with_files(mut self, port: u16, files: &Arc<FileStore>) -> Self {
         (self.files_port, self.files) = (port, Arc::clone(files));
         self
     }
@@ -155,20 +155,20 @@ impl Playing {
     }
 
     /// What judges it by its records.
-    pub(crate) fn tally(&self) -> Tally {
+    pub(crate) fn tally(&self) -> VerdictBuilder {
         let plan = self.clone().plan("http://receiver.example.test/");
-        Tally::new(&plan.script, plan.account.vendor.policy.success.clone())
+        VerdictBuilder::new(&plan.script, plan.account.platform.policy.success.clone())
     }
 
     /// What happens in the first conversation, without anything being sent.
-    pub(crate) fn scenes(self) -> Vec<Scene> {
+    pub(crate) fn scenes(self) -> Vec<StepOutput> {
         let plan = self.plan("http://receiver.example.test/");
-        let draw = Draw::of_run(plan.seed);
-        let company = Company::new(&plan.script, &plan.account, draw, plan.start);
-        Stage::new(&plan.script, &plan.account, &plan.subscription, (&company, 1)).collect()
+        let draw = SeedScope::of_run(plan.seed);
+        let company = SharedStaff::new(&plan.script, &plan.account, draw, plan.start);
+        ScriptState::new(&plan.script, &plan.account, &plan.subscription, (&company, 1)).collect()
     }
 
-    fn plan(self, url: &str) -> Plan {
+    fn plan(self, url: &str) -> RunPlan {
         let vendor = vendor(&self.vendor);
         let script = scenario::read(&self.source)
             .and_then(|draft| scenario::check(draft, &[Arc::clone(&vendor)], &revisions()))
@@ -183,7 +183,7 @@ impl Playing {
         for (option, value) in self.options {
             account.options.insert(option, value.into()).unwrap();
         }
-        Plan {
+        RunPlan {
             number: 1,
             script: Arc::new(script),
             account: Arc::new(account),
@@ -202,8 +202,11 @@ impl Playing {
     /// Against this address.
     pub(crate) fn against(self, url: &str) -> Played {
         let plan = self.plan(url);
-        let wire = plan.account.vendor.wire.clone();
-        carry_out(plan, Net::new(Dial::new(Egress::default()), wire.as_deref()))
+        let wire = plan.account.platform.wire.clone();
+        carry_out(
+            plan,
+            NetworkTransport::new(Connector::new(EgressPolicy::default()), wire.as_deref()),
+        )
     }
 
     /// Over a transport of the test's own: schedules are longer than any test.
@@ -212,7 +215,7 @@ impl Playing {
     }
 }
 
-fn carry_out(plan: Plan, transport: impl Transport) -> Played {
+fn carry_out(plan: RunPlan, transport: impl Transport) -> Played {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let (sink, mut source) = mpsc::channel(1_000);
@@ -228,12 +231,12 @@ fn carry_out(plan: Plan, transport: impl Transport) -> Played {
 
 impl Played {
     /// The first thing of these records that `pick` finds.
-    pub(crate) fn find<T>(&self, pick: impl Fn(&What) -> Option<T>) -> Option<T> {
-        self.records.iter().find_map(|record| pick(&record.what))
+    pub(crate) fn find<T>(&self, pick: impl Fn(&RecordKind) -> Option<T>) -> Option<T> {
+        self.records.iter().find_map(|record| pick(&record.kind))
     }
 
     /// How many records `is` is true of.
-    pub(crate) fn count(&self, is: impl Fn(&What) -> bool) -> usize {
-        self.records.iter().filter(|record| is(&record.what)).count()
+    pub(crate) fn count(&self, is: impl Fn(&RecordKind) -> bool) -> usize {
+        self.records.iter().filter(|record| is(&record.kind)).count()
     }
 }

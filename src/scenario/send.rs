@@ -1,0 +1,51 @@
+//! A script around one webhook: what must have happened before it, and the act that causes it.
+
+use std::collections::BTreeMap;
+
+use super::cast::{CastMember, unnamed};
+use super::script::{ActionPlan, Script, ScriptFaults, Step};
+use crate::base::fake::LOCALES;
+use crate::conversation::Role;
+use crate::diag::Source;
+use crate::fault::Faults;
+use crate::platform::{EventQuery, EventRule, Platform};
+
+impl Script {
+    /// The shortest script whose last step makes a vendor send this event. The steps before it
+    /// happen, and nothing of them is sent.
+    pub fn sending(vendor: &Platform, rule: &EventRule, wanted: &EventQuery) -> Self {
+        let cast: Vec<CastMember> =
+            Role::ALL.iter().map(|role| unnamed(*role, &LOCALES[0])).collect();
+        let acts = vendor.synthesize(rule, wanted, &|role| Some(role.word().to_owned()));
+        let place = Source::new(&rule.event_type, "").place(0..0);
+        let steps: Vec<Step> = acts
+            .into_iter()
+            .zip(1..)
+            .map(|(act, number)| Step {
+                number,
+                round: 1,
+                place: place.clone(),
+                table: place.clone(),
+                label: format!("{}.{number}", act.word()),
+                faults: Faults::default(),
+                id: None,
+                after: None,
+                only: None,
+                act: ActionPlan::ready(act),
+                overrides: BTreeMap::new(),
+            })
+            .collect();
+        Self {
+            name: rule.event_type.clone(),
+            file: rule.event_type.clone(),
+            cast,
+            steps,
+            only_last: true,
+            subscribe: BTreeMap::new(),
+            faults: ScriptFaults::default(),
+            chaos: None,
+            verify: None,
+            cannot: BTreeMap::new(),
+        }
+    }
+}
