@@ -21,13 +21,13 @@ pub const MAX_TEMPLATE: usize = 64 * 1024;
 /// Bytes of one template, its includes counted each time that they are included.
 pub const MAX_WITH_INCLUDES: usize = 256 * 1024;
 /// Holes of one template, its includes counted.
-pub const MAX_HOLES: usize = 1_024;
+pub const MAX_PLACEHOLDERS: usize = 1_024;
 /// How deep includes may nest.
 pub const MAX_INCLUDES: usize = 8;
 /// Bytes of one text of a scenario.
 pub const MAX_TEXT: usize = 4 * 1024;
 /// Holes of one text of a scenario.
-pub const MAX_TEXT_HOLES: usize = 64;
+pub const MAX_TEXT_PLACEHOLDERS: usize = 64;
 /// Ways to choose among a vendor's options; each of them is tried.
 pub const MAX_CHOICES: usize = 1_024;
 /// Steps of a scenario.

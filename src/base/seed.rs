@@ -46,10 +46,10 @@ mod tests {
 
     #[test]
     fn a_name_always_draws_the_same_value_and_another_name_another() {
-        let draw = SeedScope::of_run(1).within("conversation 1");
-        assert_eq!(draw.rng("a").next_u64(), draw.rng("a").next_u64());
-        assert_ne!(draw.rng("a").next_u64(), draw.rng("b").next_u64());
-        assert_ne!(draw.rng("a").next_u64(), SeedScope::of_run(2).rng("a").next_u64());
+        let seeds = SeedScope::of_run(1).within("conversation 1");
+        assert_eq!(seeds.rng("a").next_u64(), seeds.rng("a").next_u64());
+        assert_ne!(seeds.rng("a").next_u64(), seeds.rng("b").next_u64());
+        assert_ne!(seeds.rng("a").next_u64(), SeedScope::of_run(2).rng("a").next_u64());
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
                 conversations: 1,
                 account,
                 files,
-                keeping: RunContext::default(),
+                context: RunContext::default(),
             };
             run::run(plan, net, Clock::System, sink).await
         })

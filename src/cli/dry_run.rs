@@ -43,9 +43,9 @@ pub(super) fn rehearse(
                 writeln!(out, "{comment}{when}- {}", escape(&told))?;
                 continue;
             }
-            DryRunItem::Dropped { act, reason } => {
+            DryRunItem::Dropped { action, reason } => {
                 dropped += 1;
-                writeln!(out, "{comment}`{act}` cannot be sent: {}", escape(&reason))?;
+                writeln!(out, "{comment}`{action}` cannot be sent: {}", escape(&reason))?;
                 continue;
             }
         };

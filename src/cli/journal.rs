@@ -74,8 +74,8 @@ impl JournalArgs {
                 PriorRun::Never => (None, Arc::default()),
             };
             let writer = Some(opened.begin());
-            let keeping = RunContext { writer, resumes, known, ..plan.keeping.clone() };
-            Ok(RunAction::Play(Box::new(RunPlan { keeping, ..plan })))
+            let context = RunContext { writer, resumes, known, ..plan.context.clone() };
+            Ok(RunAction::Play(Box::new(RunPlan { context, ..plan })))
         };
         let todo: Result<_, crate::journal::JournalError> = plans.into_iter().map(todo).collect();
         Ok(todo.map_err(anyhow::Error::from)?)
@@ -154,7 +154,7 @@ fn list(path: &Path) -> Result<ExitStatus, CommandError> {
     for StoredRun { run, at, started, finished, in_doubt } in &runs {
         let resumed = runs.iter().find(|later| later.started.resumes == Some(*run));
         let end = match (finished, resumed) {
-            (Some(RunFinished { verdict, expected: right, deliveries, .. }), _) => {
+            (Some(RunFinished { verdict, passed: right, deliveries, .. }), _) => {
                 let deliveries = count(*deliveries, "delivery", "deliveries");
                 format!("{verdict}, {right} of {deliveries} right")
             }
@@ -245,11 +245,11 @@ fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Command
     allowed(order.url(), egress)?;
     let opened =
         JournalWriter::open(&args.journal, WriteOptions::default()).map_err(anyhow::Error::from)?;
-    let keeping = RunContext { writer: Some(opened.begin()), ..RunContext::default() };
+    let context = RunContext { writer: Some(opened.begin()), ..RunContext::default() };
     let finished: RunFinished = runtime()?.block_on(async {
         let (sink, mut told) = mpsc::channel(RECORD_QUEUE);
         let net = Arc::new(NetworkTransport::new(Connector::new(egress), vendor.wire.as_deref()));
-        let sending = tokio::spawn(redeliver(order, keeping, (net, Clock::System), sink));
+        let sending = tokio::spawn(redeliver(order, context, (net, Clock::System), sink));
         let mut console = ConsoleReport::new(Detail::Normal, RerunCommand::default());
         let mut out = anstream::stdout();
         while let Some(record) = told.recv().await {

@@ -122,7 +122,7 @@ impl PlayArgs {
             pace: ClockMode::Virtual,
             conversations: 1,
             files: Arc::default(),
-            keeping: RunContext::default(),
+            context: RunContext::default(),
         };
         let mut plans = Vec::new();
         for target in self.receivers.targets(&vendor.id) {
@@ -131,7 +131,7 @@ impl PlayArgs {
         if plans.is_empty() {
             for endpoint in setup.endpoints(&vendor.id) {
                 let forbidden = allowed(&endpoint.url, egress).err().map(Problems::from);
-                problems.extend(forbidden.unwrap_or_default().placed(&endpoint.url.place));
+                problems.extend(forbidden.unwrap_or_default().placed(&endpoint.url.span));
                 let own = subscription(endpoint, vendor, &mut problems);
                 plans.push(plan(&endpoint.url, endpoint.headers(&mut problems), own));
             }
@@ -175,20 +175,20 @@ impl PlayArgs {
             };
             return dry_run(&plans, form);
         }
-        let dial = Connector::new(self.receivers.egress());
+        let connector = Connector::new(self.receivers.egress());
         let (stop, stopped) = watch::channel(false);
         runtime()?.block_on(async {
             let mut interrupts = Signals::listen()?;
             let mut playing = pin!(async {
-                self.receivers.wait(&plans, &dial).await?;
+                self.receivers.wait(&plans, &connector).await?;
                 while_serving_files(setup.config.files_port, async |files| {
                     let plans = plans.into_iter().zip(1..).map(|(plan, number)| RunPlan {
                         number,
                         files: Arc::clone(&files),
-                        keeping: RunContext { stop: Some(stopped.clone()), ..plan.keeping },
+                        context: RunContext { stop: Some(stopped.clone()), ..plan.context },
                         ..plan
                     });
-                    self.play(plans.collect(), (pace, again), &dial).await
+                    self.play(plans.collect(), (pace, again), &connector).await
                 })
                 .await
             });
@@ -213,7 +213,7 @@ impl PlayArgs {
         &self,
         plans: Vec<RunPlan>,
         (pace, again): (BatchOptions, RerunCommand),
-        dial: &Connector,
+        connector: &Connector,
     ) -> Result<ExitStatus, CommandError> {
         let detail = match (self.quiet, self.verbose) {
             (true, _) => Detail::Quiet,
@@ -243,7 +243,7 @@ impl PlayArgs {
                 return None;
             }
             let net = Arc::new(NetworkTransport::new(
-                dial.clone(),
+                connector.clone(),
                 plan.account.platform.wire.as_deref(),
             ));
             let finished = run::run(plan, net, Clock::System, sink).await;
@@ -268,8 +268,8 @@ impl PlayArgs {
             let failed = |run: &Option<RunFinished>| {
                 run.as_ref().is_some_and(|run| run.verdict == Verdict::Failed)
             };
-            if let Some(place) = finished.iter().position(failed)
-                && !shrink(&plans[place], file, dial).await?
+            if let Some(index) = finished.iter().position(failed)
+                && !shrink(&plans[index], file, connector).await?
             {
                 return Ok(ExitStatus::Interrupted);
             }
@@ -312,7 +312,7 @@ fn dry_run(plans: &[RunPlan], form: DryRunFormat) -> Result<ExitStatus, CommandE
 fn total(runs: &[Option<RunFinished>]) -> String {
     let finished = || runs.iter().flatten();
     let passed = finished().filter(|run| run.verdict == Verdict::Passed).count();
-    let right: u64 = finished().map(|run| run.expected).sum();
+    let right: u64 = finished().map(|run| run.passed).sum();
     let deliveries: u64 = finished().map(|run| run.deliveries).sum();
     let not_started = match runs.len() - finished().count() {
         0 => String::new(),

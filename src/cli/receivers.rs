@@ -71,11 +71,11 @@ impl ReceiverArgs {
     pub(super) async fn wait(
         &self,
         plans: &[RunPlan],
-        dial: &Connector,
+        connector: &Connector,
     ) -> Result<(), CommandError> {
         let Some(limit) = self.wait_ready else { return Ok(()) };
         for plan in plans {
-            if let Err(failure) = dial.listens(&plan.url, limit.unsigned_abs()).await {
+            if let Err(failure) = connector.listens(&plan.url, limit.unsigned_abs()).await {
                 let (vendor, url) = (&plan.account.platform.full_id(), &plan.url);
                 let told =
                     format!("{failure}, even after {limit:#}: {url}; {}", start_one(vendor, url));

@@ -62,14 +62,14 @@ impl Setup {
     /// The vendors that the configuration names and nobody has.
     fn unknown_vendors(&self) -> Problems {
         let config = &self.config;
-        let settings = config.vendors.0.iter().map(|(key, _)| (key.name.clone(), &key.place));
+        let settings = config.vendors.0.iter().map(|(key, _)| (key.name.clone(), &key.span));
         let named = |name: &Spanned<String>| VendorRef::parse(name).id;
-        let endpoints = config.endpoints.iter().map(|e| (e.vendor.value.clone(), &e.vendor.place));
-        let demo = std::iter::once((named(&config.demo_vendor), &config.demo_vendor.place));
+        let endpoints = config.endpoints.iter().map(|e| (e.vendor.value.clone(), &e.vendor.span));
+        let demo = std::iter::once((named(&config.demo_vendor), &config.demo_vendor.span));
         let mut problems = Problems::new();
-        for (id, place) in settings.chain(endpoints).chain(demo) {
+        for (id, span) in settings.chain(endpoints).chain(demo) {
             if !self.catalog.contains(&id) {
-                problems.extend(Problems::from(self.catalog.unknown(&id)).placed(place));
+                problems.extend(Problems::from(self.catalog.unknown(&id)).placed(span));
             }
         }
         problems
@@ -91,7 +91,7 @@ impl Setup {
         }
         let scenario = &self.config.demo_scenario;
         let found = scenarios(std::slice::from_ref(&scenario.value));
-        problems.note(found.map_err(|unknown| unknown.placed(&scenario.place)));
+        problems.note(found.map_err(|unknown| unknown.placed(&scenario.span)));
         problems
     }
 
@@ -106,7 +106,7 @@ impl Setup {
             Some(revision) => {
                 let revised = Some(revision.value.clone());
                 let reference = VendorRef { revision: revised, ..reference };
-                self.catalog.load(&reference).map_err(|problems| problems.placed(&revision.place))
+                self.catalog.load(&reference).map_err(|problems| problems.placed(&revision.span))
             }
         }
     }
@@ -118,7 +118,7 @@ impl Setup {
         let mut vendors = Vec::new();
         for name in names {
             if self.catalog.contains(&VendorRef::parse(&name).id) {
-                let vendor = self.vendor(&name).map_err(|others| others.placed(&name.place));
+                let vendor = self.vendor(&name).map_err(|others| others.placed(&name.span));
                 vendors.extend(draft.problems.note(vendor));
             }
         }

@@ -20,7 +20,7 @@ use crate::run::{self, RunPlan, smallest};
 pub(super) async fn shrink(
     plan: &RunPlan,
     file: &Path,
-    dial: &Connector,
+    connector: &Connector,
 ) -> Result<bool, CommandError> {
     let Some(chaos) = &plan.script.chaos else { return Ok(true) };
     let with = |schedule: &[PlannedFault]| {
@@ -33,7 +33,7 @@ pub(super) async fn shrink(
             return false;
         }
         runs += 1;
-        let verdict = replay(with(schedule), dial).await.verdict;
+        let verdict = replay(with(schedule), connector).await.verdict;
         interrupted = verdict == Verdict::Interrupted;
         verdict == Verdict::Failed
     };
@@ -64,9 +64,10 @@ pub(super) async fn shrink(
 }
 
 /// Plays a plan without telling it.
-async fn replay(plan: RunPlan, dial: &Connector) -> RunFinished {
+async fn replay(plan: RunPlan, connector: &Connector) -> RunFinished {
     let (sink, mut records) = mpsc::channel(RECORD_QUEUE);
-    let net = Arc::new(NetworkTransport::new(dial.clone(), plan.account.platform.wire.as_deref()));
+    let net =
+        Arc::new(NetworkTransport::new(connector.clone(), plan.account.platform.wire.as_deref()));
     let unheard = async { while records.recv().await.is_some() {} };
     tokio::join!(run::run(plan, net, Clock::System, sink), unheard).0
 }

@@ -255,12 +255,12 @@ fn facts(vendor: &Platform) -> String {
 /// Every `${fake.…}` and `${file.…}`, with what it gives.
 fn fakes() -> String {
     let mut lines = vec![["NAME", "WHAT IT GIVES", "SUCH AS"].map(String::from).to_vec()];
-    let draw = SeedScope::of_run(1);
+    let seeds = SeedScope::of_run(1);
     for known in FAKES {
         lines.push(vec![
             format!("${{fake.{}}}", known.name),
             known.about.to_owned(),
-            fake(known.name, &LOCALES[0], &draw).unwrap_or_default(),
+            fake(known.name, &LOCALES[0], &seeds).unwrap_or_default(),
         ]);
     }
     let mut out = columns(&lines);

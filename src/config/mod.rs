@@ -107,9 +107,9 @@ impl StartTime {
 }
 
 impl Scalar for StartTime {
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
-        let text = String::scan(node)?;
-        Self::parse(&text).map_err(|message| Problem::at(&node.place, code::WRONG_TYPE, message))
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
+        let text = String::parse_node(node)?;
+        Self::parse(&text).map_err(|message| Problem::at(&node.span, code::WRONG_TYPE, message))
     }
 
     fn schema() -> serde_json::Value {
@@ -194,11 +194,11 @@ fn first<T>(
 
 /// A port.
 impl Scalar for NonZeroU16 {
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
-        let port = i64::scan(node)?;
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
+        let port = i64::parse_node(node)?;
         let checked = u16::try_from(port).ok().and_then(Self::new);
         let message = format!("a port is from 1 to 65535, not {port}");
-        checked.ok_or_else(|| Problem::at(&node.place, code::WRONG_TYPE, message))
+        checked.ok_or_else(|| Problem::at(&node.span, code::WRONG_TYPE, message))
     }
 
     fn schema() -> serde_json::Value {

@@ -30,9 +30,9 @@ impl EndpointForm {
     pub(super) fn check_headers(&self, problems: &mut Problems) {
         for (key, value) in self.headers.iter() {
             if let Err(message) = check_header_name(&key.name) {
-                problems.push(Problem::at(&key.place, code::WRONG_HEADER, message));
+                problems.push(Problem::at(&key.span, code::WRONG_HEADER, message));
             }
-            if let Err(problem) = check_header_value(&value.0, &value.place) {
+            if let Err(problem) = check_header_value(&value.0, &value.span) {
                 problems.push(problem);
             }
         }
@@ -49,9 +49,9 @@ impl EndpointForm {
             }
             let resolved = value.resolve();
             let resolved = resolved
-                .map_err(|message| Problem::at(&value.place, code::SECRET_MISSING, message))
+                .map_err(|message| Problem::at(&value.span, code::SECRET_MISSING, message))
                 .and_then(|secret| {
-                    check_header_value(secret.expose(), &value.place).map(|()| secret)
+                    check_header_value(secret.expose(), &value.span).map(|()| secret)
                 });
             match resolved {
                 Ok(secret) => headers.push((key.name.clone(), secret)),
@@ -85,17 +85,17 @@ pub fn is_header_value(value: &str) -> bool {
 }
 
 /// Checks the value of a header as a file has it, or as it is elsewhere.
-pub fn check_header_value(value: &str, place: &SourceSpan) -> Result<(), Problem> {
+pub fn check_header_value(value: &str, span: &SourceSpan) -> Result<(), Problem> {
     if is_header_value(value) {
         return Ok(());
     }
     let message = "the value is none that a header can hold";
-    Err(Problem::at(place, code::WRONG_HEADER, message).help(HEADER_VALUE))
+    Err(Problem::at(span, code::WRONG_HEADER, message).help(HEADER_VALUE))
 }
 
 impl Scalar for Reference {
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
-        String::scan(node).map(Self)
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
+        String::parse_node(node).map(Self)
     }
 
     fn schema() -> serde_json::Value {
@@ -104,9 +104,9 @@ impl Scalar for Reference {
 }
 
 impl Scalar for Url {
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
-        let text = String::scan(node)?;
-        receiver_url(&text).map_err(|message| Problem::at(&node.place, code::WRONG_URL, message))
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
+        let text = String::parse_node(node)?;
+        receiver_url(&text).map_err(|message| Problem::at(&node.span, code::WRONG_URL, message))
     }
 
     fn schema() -> serde_json::Value {

@@ -14,7 +14,7 @@ pub enum Actor {
     Assignee,
 }
 
-crate::words! {
+crate::string_enum! {
     /// What something is known about.
     pub enum VariableScope {
         /// The visitor, in every conversation.

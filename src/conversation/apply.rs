@@ -16,10 +16,10 @@ use super::state::{Conversation, ConversationState, InvalidAction};
 impl Conversation {
     /// Lets an act happen. Gives the event that it causes, or why it cannot happen now; then
     /// nothing has changed.
-    pub fn apply(&mut self, act: &Action, at: Timestamp) -> Result<Event, InvalidAction> {
-        self.check_state(act)?;
-        let by = self.resolve(act.by())?.clone();
-        match act {
+    pub fn apply(&mut self, action: &Action, at: Timestamp) -> Result<Event, InvalidAction> {
+        self.check_state(action)?;
+        let by = self.resolve(action.by())?.clone();
+        match action {
             Action::Open { channel, assignee, .. } => self.open(by, channel, assignee.as_ref(), at),
             Action::Say { kind, text, data, .. } => {
                 let message = Message {
@@ -68,7 +68,7 @@ impl Conversation {
                 Ok(self.rate(by, *score, comment.as_deref(), at))
             }
             Action::Create { .. } | Action::Update { .. } | Action::Delete { .. } => {
-                self.entity(by, act, at)
+                self.entity(by, action, at)
             }
             Action::Emit { data, .. } => {
                 Ok(Event { details: data.clone(), ..event(EventKind::Emitted, by, at) })
@@ -84,8 +84,8 @@ impl Conversation {
         Ok(Event { to: self.assignee().cloned(), ..event(kind, by, at) })
     }
 
-    fn check_state(&self, act: &Action) -> Result<(), InvalidAction> {
-        match (act, self.state) {
+    fn check_state(&self, action: &Action) -> Result<(), InvalidAction> {
+        match (action, self.state) {
             (Action::Open { .. }, None)
             | (
                 Action::Reopen { .. }
@@ -180,7 +180,7 @@ impl Conversation {
             (message.by.role() == Role::Visitor) != (by.role() == Role::Visitor)
         };
         let unread: Vec<usize> =
-            (seen..end).filter(|place| is_other(&self.messages[*place])).collect();
+            (seen..end).filter(|index| is_other(&self.messages[*index])).collect();
         if unread.is_empty() {
             return Err(InvalidAction::NothingToRead(name));
         }
@@ -309,11 +309,16 @@ impl Conversation {
     }
 
     /// Creates, changes or deletes an entity. Its ids are made by whoever knows how.
-    fn entity(&mut self, by: Person, act: &Action, at: Timestamp) -> Result<Event, InvalidAction> {
-        let place = |name: &str| self.entities.iter().position(|entity| entity.name == name);
-        match act {
+    fn entity(
+        &mut self,
+        by: Person,
+        action: &Action,
+        at: Timestamp,
+    ) -> Result<Event, InvalidAction> {
+        let index = |name: &str| self.entities.iter().position(|entity| entity.name == name);
+        match action {
             Action::Create { name, kind, fields, .. } => {
-                if place(name).is_some() {
+                if index(name).is_some() {
                     return Err(InvalidAction::Exists(name.clone()));
                 }
                 let entity = Entity {
@@ -330,8 +335,8 @@ impl Conversation {
                 Ok(Event { entity: Some(entity), ..event(EventKind::EntityCreated, by, at) })
             }
             Action::Update { name, fields, unset, .. } => {
-                let place = place(name).ok_or_else(|| InvalidAction::Nothing(name.clone()))?;
-                let entity = &mut self.entities[place];
+                let index = index(name).ok_or_else(|| InvalidAction::Nothing(name.clone()))?;
+                let entity = &mut self.entities[index];
                 let before = Some(entity.clone());
                 entity.fields.extend(fields.clone());
                 entity.fields.retain(|field, _| !unset.contains(field));
@@ -341,8 +346,8 @@ impl Conversation {
                 Ok(Event { entity, before, ..event(EventKind::EntityUpdated, by, at) })
             }
             Action::Delete { name, .. } => {
-                let place = place(name).ok_or_else(|| InvalidAction::Nothing(name.clone()))?;
-                let entity = Some(self.entities.remove(place));
+                let index = index(name).ok_or_else(|| InvalidAction::Nothing(name.clone()))?;
+                let entity = Some(self.entities.remove(index));
                 Ok(Event { entity, ..event(EventKind::EntityDeleted, by, at) })
             }
             _ => Ok(event(EventKind::Emitted, by, at)),

@@ -9,7 +9,7 @@ use super::person::Person;
 use super::{GeneratedIds, made};
 use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
 
-crate::words! {
+crate::string_enum! {
     /// What happened.
     pub enum EventKind {
         /// A conversation began.

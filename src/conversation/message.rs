@@ -10,7 +10,7 @@ use super::state::ConversationState;
 use super::{GeneratedIds, made};
 use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
 
-crate::words! {
+crate::string_enum! {
     /// What a dialog is for.
     pub enum DialogKind {
         /// The conversation itself.

@@ -10,7 +10,7 @@ use super::{GeneratedIds, made};
 use crate::base::fake::{Locale, Persona};
 use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
 
-crate::words! {
+crate::string_enum! {
     /// What somebody is.
     pub enum Role {
         /// Who came to the site or wrote to the number.
@@ -26,7 +26,7 @@ crate::words! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// What somebody is in the conversation just now: the role, or more than it.
     pub enum ParticipantRole {
         /// The visitor.

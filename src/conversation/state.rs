@@ -12,7 +12,7 @@ use super::person::{Person, Role};
 use super::{GeneratedIds, made};
 use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
 
-crate::words! {
+crate::string_enum! {
     /// Whether something goes on.
     pub enum ConversationState {
         /// It goes on.
@@ -132,10 +132,10 @@ pub type ImpliedAction = (Option<SignedDuration>, Action);
 
 impl Conversation {
     /// A conversation that has not begun.
-    pub fn new(number: u32, cast: Vec<Person>, habits: ConversationRules) -> Self {
+    pub fn new(number: u32, cast: Vec<Person>, rules: ConversationRules) -> Self {
         Self {
             ids: GeneratedIds::default(),
-            rules: habits,
+            rules,
             cast,
             number,
             channel: String::new(),
@@ -192,9 +192,9 @@ impl Conversation {
     }
 
     /// The act that has to happen before this one: who speaks without taking part joins first.
-    pub fn implied_before(&self, act: &Action) -> Option<Action> {
+    pub fn implied_before(&self, action: &Action) -> Option<Action> {
         let (Action::Say { by, .. } | Action::Typing { by, on: true } | Action::Read { by, .. }) =
-            act
+            action
         else {
             return None;
         };
@@ -206,8 +206,8 @@ impl Conversation {
     }
 
     /// The act that follows from one that has just happened.
-    pub fn implied_after(&self, act: &Action) -> Option<ImpliedAction> {
-        match act {
+    pub fn implied_after(&self, action: &Action) -> Option<ImpliedAction> {
+        match action {
             Action::Open { assignee: Some(assignee), .. } if self.rules.assigns_after_open => {
                 let by = Actor::Member(Role::System.word().into());
                 let to = Some(assignee.clone());

@@ -175,9 +175,9 @@ impl Connector {
 
 impl Resolve for Connector {
     fn resolve(&self, name: Name) -> Resolving {
-        let dial = self.clone();
+        let connector = self.clone();
         Box::pin(async move {
-            let addresses = Connector::resolve(&dial, name.as_str()).await?;
+            let addresses = Connector::resolve(&connector, name.as_str()).await?;
             let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(addresses) as Addrs)
         })

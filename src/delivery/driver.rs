@@ -37,7 +37,7 @@ pub struct DriverConfig {
     /// Whether a failure in one can hold up another, so that they share one time.
     pub shared: bool,
     /// What everything random is drawn from.
-    pub draw: SeedScope,
+    pub seeds: SeedScope,
     /// What is known of attempts from before the run was interrupted.
     pub known: Arc<PriorAttempts>,
 }
@@ -87,27 +87,27 @@ impl DriverHandle {
 pub fn drive<T: Transport>(
     transport: Arc<T>,
     recorder: Recorder,
-    course: DriverConfig,
+    config: DriverConfig,
 ) -> DriverHandle {
-    let (asks, asked) = mpsc::unbounded_channel();
-    let shared = course.shared || course.pace != ClockMode::Virtual;
-    let players = usize::try_from(course.conversations).unwrap_or(usize::MAX);
+    let (messages, inbox) = mpsc::unbounded_channel();
+    let shared = config.shared || config.pace != ClockMode::Virtual;
+    let players = usize::try_from(config.conversations).unwrap_or(usize::MAX);
     let driver = Driver {
-        engine: Engine::new(course.draw),
-        times: VirtualClocks::new(course.start, shared, players),
+        engine: Engine::new(config.seeds),
+        times: VirtualClocks::new(config.start, shared, players),
         drainers: HashMap::new(),
         transport,
         recorder,
-        pace: course.pace,
-        start: course.start,
+        pace: config.pace,
+        start: config.start,
         began: Instant::now(),
-        asks: asks.downgrade(),
-        known: course.known,
+        messages: messages.downgrade(),
+        known: config.known,
         in_flight: 0,
         stop: None,
     };
-    tokio::spawn(driver.run(asked));
-    DriverHandle(asks)
+    tokio::spawn(driver.run(inbox));
+    DriverHandle(messages)
 }
 
 struct Driver<T> {
@@ -119,7 +119,7 @@ struct Driver<T> {
     pace: ClockMode,
     start: Timestamp,
     began: Instant,
-    asks: mpsc::WeakUnboundedSender<DriverMessage>,
+    messages: mpsc::WeakUnboundedSender<DriverMessage>,
     known: Arc<PriorAttempts>,
     in_flight: usize,
     /// Who waits until what is under way has ended, where nothing more is to be started.
@@ -127,18 +127,18 @@ struct Driver<T> {
 }
 
 impl<T: Transport> Driver<T> {
-    async fn run(mut self, mut asked: mpsc::UnboundedReceiver<DriverMessage>) {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<DriverMessage>) {
         loop {
             let next = self.next_moment();
-            let ask = tokio::select! {
-                ask = asked.recv() => ask.map(Some),
+            let message = tokio::select! {
+                message = inbox.recv() => message.map(Some),
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
                     Some(None)
                 }
             };
-            let Some(ask) = ask else { return };
-            let conversation = match ask {
-                Some(ask) => self.answer(ask).await,
+            let Some(message) = message else { return };
+            let conversation = match message {
+                Some(message) => self.answer(message).await,
                 None => None,
             };
             if self.stop.is_some() && self.in_flight == 0 {
@@ -149,8 +149,8 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Does what is asked; gives whose time may go on.
-    async fn answer(&mut self, ask: DriverMessage) -> Option<ConversationNumber> {
-        let conversation = match ask {
+    async fn answer(&mut self, message: DriverMessage) -> Option<ConversationNumber> {
+        let conversation = match message {
             DriverMessage::Submit(delivery) => {
                 let conversation = delivery.conversation;
                 self.step(self.times.group(conversation), EngineInput::Submit(delivery)).await;
@@ -166,10 +166,11 @@ impl<T: Transport> Driver<T> {
                 self.drainers.insert(conversation, done);
                 conversation
             }
-            DriverMessage::Finished(conversation, sent, met) => {
+            DriverMessage::Finished(conversation, sent, result) => {
                 self.in_flight -= 1;
                 self.times.of_conversation(conversation).busy -= 1;
-                self.step(self.times.group(conversation), EngineInput::Finished(sent, met)).await;
+                self.step(self.times.group(conversation), EngineInput::Finished(sent, result))
+                    .await;
                 conversation
             }
             DriverMessage::Stop(done) => {
@@ -251,10 +252,10 @@ impl<T: Transport> Driver<T> {
         let (method, url) = address.unwrap_or_else(|| (Method::Post, endpoint.url.clone()));
         let headers = (endpoint.signer)(&delivery.body, sent.attempt);
         let faults = delivery.faults.on(sent.attempt);
-        let (origin, met) = self.known.attempt(&delivery.id, sent.attempt, sent.hop);
+        let (origin, result) = self.known.attempt(&delivery.id, sent.attempt, sent.hop);
         let is_reported =
             origin == Origin::Recovered && delivery.policy.in_doubt == InDoubt::Report;
-        let met = is_reported.then(in_doubt).or_else(|| met.cloned());
+        let result = is_reported.then(in_doubt).or_else(|| result.cloned());
         let what = RecordKind::AttemptStarted {
             delivery: delivery.id.clone(),
             attempt: sent.attempt,
@@ -281,15 +282,15 @@ impl<T: Transport> Driver<T> {
         let conversation = delivery.conversation;
         self.times.of_conversation(conversation).busy += 1;
         self.in_flight += 1;
-        let Some(asks) = self.asks.upgrade() else { return };
+        let Some(messages) = self.messages.upgrade() else { return };
         let transport = Arc::clone(&self.transport);
-        let met = tokio::spawn(async move {
+        let result = tokio::spawn(async move {
             if !intent.committed().await {
                 return unsent(NOT_COMMITTED);
             }
             fail_points::hit("intent");
-            let met = match (met, lag) {
-                (Some(met), _) => met,
+            let result = match (result, lag) {
+                (Some(result), _) => result,
                 (None, lag) => {
                     if let Some(lag) = lag {
                         sleep(lag).await;
@@ -298,12 +299,12 @@ impl<T: Transport> Driver<T> {
                 }
             };
             fail_points::hit("met");
-            met
+            result
         });
         tokio::spawn(async move {
             let broke = |error| unsent(&format!("the transport broke: {error}"));
-            let met = met.await.unwrap_or_else(broke);
-            let _ = asks.send(DriverMessage::Finished(conversation, sent, met));
+            let result = result.await.unwrap_or_else(broke);
+            let _ = messages.send(DriverMessage::Finished(conversation, sent, result));
         });
     }
 

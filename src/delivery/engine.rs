@@ -72,7 +72,7 @@ pub type RedirectTarget = Option<(Method, Url)>;
 /// Everything that has not settled, and what holds it up.
 #[derive(Debug)]
 pub struct Engine {
-    draw: SeedScope,
+    seeds: SeedScope,
     pub(super) jobs: BTreeMap<DeliveryKey, PendingDelivery>,
     pub(super) last: DeliveryKey,
     queues: BTreeMap<QueueId, VecDeque<DeliveryKey>>,
@@ -132,9 +132,9 @@ impl PendingDelivery {
 
 impl Engine {
     /// An engine without deliveries. Jitter is drawn by the name of the attempt.
-    pub fn new(draw: SeedScope) -> Self {
+    pub fn new(seeds: SeedScope) -> Self {
         Self {
-            draw,
+            seeds,
             jobs: BTreeMap::new(),
             last: 0,
             queues: BTreeMap::new(),
@@ -151,7 +151,7 @@ impl Engine {
     pub fn step(&mut self, now: Timestamp, input: EngineInput) -> Vec<EngineCommand> {
         match input {
             EngineInput::Submit(delivery) => self.submit(now, delivery),
-            EngineInput::Finished(sent, met) => self.finished(now, sent, met),
+            EngineInput::Finished(sent, result) => self.finished(now, sent, result),
             EngineInput::Due(timer) => self.due(now, timer),
         }
         while self.open_gates(now) || self.offer(now) {}
@@ -185,12 +185,12 @@ impl Engine {
             hop: 0,
             address: None,
         };
-        let (lane, delivery) = (job.queue(), Arc::clone(&job.delivery));
+        let (queue, delivery) = (job.queue(), Arc::clone(&job.delivery));
         self.jobs.insert(key, job);
-        self.queues.entry(lane).or_default().push_back(key);
+        self.queues.entry(queue).or_default().push_back(key);
         self.loads.entry(delivery.conversation).or_default().open += 1;
-        self.dirty.insert(lane);
-        let Some(gate) = self.closed_gate(lane) else { return };
+        self.dirty.insert(queue);
+        let Some(gate) = self.closed_gate(queue) else { return };
         if let Some(hold) = gate.hold() {
             self.set_timer(&delivery, EngineTimer::Hold(key), later(now, hold));
         }
@@ -200,28 +200,28 @@ impl Engine {
     fn due(&mut self, now: Timestamp, timer: EngineTimer) {
         let (EngineTimer::Retry(key, _) | EngineTimer::Hold(key)) = timer;
         let Some(job) = self.jobs.get(&key) else { return };
-        let lane = job.queue();
+        let queue = job.queue();
         let goes = match timer {
             EngineTimer::Retry(_, attempt) => {
                 job.stage == DeliveryStage::Delayed && job.attempt == attempt
             }
             EngineTimer::Hold(_) => {
-                let drains = self.closed_gate(lane).is_some_and(|gate| gate.hold().is_some());
+                let drains = self.closed_gate(queue).is_some_and(|gate| gate.hold().is_some());
                 job.stage == DeliveryStage::Queued && drains
             }
         };
         let is_parked = job.delivery.policy.blocks == Blocks::Conversation
             && matches!(timer, EngineTimer::Retry(..))
-            && self.closed_gate(lane).is_some();
+            && self.closed_gate(queue).is_some();
         if goes && is_parked {
             self.set_stage(key, DeliveryStage::Queued);
-            self.dirty.insert(lane);
+            self.dirty.insert(queue);
         } else if goes {
             self.ready(now, key);
         }
     }
 
-    fn finished(&mut self, now: Timestamp, sent: SentAttempt, met: AttemptResult) {
+    fn finished(&mut self, now: Timestamp, sent: SentAttempt, result: AttemptResult) {
         let SentAttempt { key, attempt, hop } = sent;
         let Some(job) = self.jobs.get_mut(&key) else { return };
         // What an earlier attempt meets after all is too late to count.
@@ -230,18 +230,18 @@ impl Engine {
         }
         let delivery = Arc::clone(&job.delivery);
         self.slots.free(&delivery.endpoint.host);
-        if let Some(address) = follow(&delivery, hop, job.address.as_ref(), &met) {
+        if let Some(address) = follow(&delivery, hop, job.address.as_ref(), &result) {
             (job.hop, job.address) = (hop + 1, Some(address));
-            self.record_finished(&delivery, sent, met, None);
+            self.record_finished(&delivery, sent, result, None);
             return self.ready(now, key);
         }
         (job.hop, job.address) = (0, None);
         let waited = now.duration_since(delivery.at);
-        let rng = || self.draw.rng(&format!("jitter {} {attempt}", delivery.id));
+        let rng = || self.seeds.rng(&format!("jitter {} {attempt}", delivery.id));
         let disables = |status| delivery.policy.disable.statuses.contains(status);
-        let is_off = met.final_status().is_some_and(disables);
+        let is_off = result.final_status().is_some_and(disables);
         self.health.entry(delivery.endpoint.number).or_default().is_off |= is_off;
-        let next = match delivery.policy.next(attempt, waited, &met, rng) {
+        let next = match delivery.policy.next(attempt, waited, &result, rng) {
             RetryDecision::Done if attempt == 1 && delivery.faults.has(FaultKind::Retry) => {
                 RetryDecision::Retry(SignedDuration::ZERO)
             }
@@ -251,12 +251,12 @@ impl Engine {
             RetryDecision::Retry(delay) if !is_off => {
                 job.attempt += 1;
                 let delay = self.keeps_own_time(key).then_some(delay);
-                self.record_finished(&delivery, sent, met, delay);
+                self.record_finished(&delivery, sent, result, delay);
                 self.failed(now, key, delay);
             }
             next => {
-                self.record_finished(&delivery, sent, met.clone(), None);
-                self.settle(key, attempt, met, next == RetryDecision::Done);
+                self.record_finished(&delivery, sent, result.clone(), None);
+                self.settle(key, attempt, result, next == RetryDecision::Done);
             }
         }
     }
@@ -272,13 +272,13 @@ impl Engine {
     /// A delivery is tried again after a delay, or when its gate lets it.
     fn failed(&mut self, now: Timestamp, key: DeliveryKey, delay: Option<SignedDuration>) {
         let Some(job) = self.jobs.get(&key) else { return };
-        let (lane, attempt, delivery) = (job.queue(), job.attempt, Arc::clone(&job.delivery));
+        let (queue, attempt, delivery) = (job.queue(), job.attempt, Arc::clone(&job.delivery));
         let Some(delay) = delay else {
             self.set_stage(key, DeliveryStage::Queued);
             return self.record_parked(&delivery);
         };
         if delivery.policy.blocks == Blocks::Nothing {
-            self.leave_queue(lane, key);
+            self.leave_queue(queue, key);
         }
         self.set_stage(key, DeliveryStage::Delayed);
         self.set_timer(&delivery, EngineTimer::Retry(key, attempt), later(now, delay));
@@ -287,10 +287,10 @@ impl Engine {
 
     /// Lets the first deliveries of stirred lanes go where nothing holds them up.
     fn offer(&mut self, now: Timestamp) -> bool {
-        let Some(lane) = self.dirty.pop_first() else { return false };
-        let Some(key) = self.first(lane) else { return true };
+        let Some(queue) = self.dirty.pop_first() else { return false };
+        let Some(key) = self.first(queue) else { return true };
         let is_queued = self.jobs.get(&key).is_some_and(|job| job.stage == DeliveryStage::Queued);
-        if is_queued && self.closed_gate(lane).is_none() {
+        if is_queued && self.closed_gate(queue).is_none() {
             self.ready(now, key);
         }
         true
@@ -329,11 +329,11 @@ impl Engine {
         }
     }
 
-    fn settle(&mut self, key: DeliveryKey, attempts: u32, met: AttemptResult, accepted: bool) {
+    fn settle(&mut self, key: DeliveryKey, attempts: u32, result: AttemptResult, accepted: bool) {
         self.set_stage(key, DeliveryStage::Queued);
         let Some(job) = self.jobs.remove(&key) else { return };
-        let (lane, delivery) = (job.queue(), job.delivery);
-        self.leave_queue(lane, key);
+        let (queue, delivery) = (job.queue(), job.delivery);
+        self.leave_queue(queue, key);
         if let Some(load) = self.loads.get_mut(&delivery.conversation) {
             load.open -= 1;
             if load.open == 0 {
@@ -350,20 +350,20 @@ impl Engine {
             attempts,
             faults: delivery.faults.clone(),
             accepted,
-            result: met,
+            result,
         };
         self.record(&delivery, RecordKind::DeliverySettled(settled));
-        self.settled_behind_gates(lane, key, accepted);
+        self.settled_behind_gates(queue, key, accepted);
     }
 
     /// Takes a delivery out of its lane, and stirs the one behind it.
-    fn leave_queue(&mut self, lane: QueueId, key: DeliveryKey) {
-        if let Some(keys) = self.queues.get_mut(&lane) {
+    fn leave_queue(&mut self, queue: QueueId, key: DeliveryKey) {
+        if let Some(keys) = self.queues.get_mut(&queue) {
             keys.retain(|other| *other != key);
             if keys.is_empty() {
-                self.queues.remove(&lane);
+                self.queues.remove(&queue);
             } else {
-                self.dirty.insert(lane);
+                self.dirty.insert(queue);
             }
         }
     }
@@ -374,8 +374,8 @@ impl Engine {
     }
 
     /// The first delivery of a lane.
-    pub(super) fn first(&self, lane: QueueId) -> Option<DeliveryKey> {
-        self.queues.get(&lane)?.front().copied()
+    pub(super) fn first(&self, queue: QueueId) -> Option<DeliveryKey> {
+        self.queues.get(&queue)?.front().copied()
     }
 
     pub(super) fn set_stage(&mut self, key: DeliveryKey, stage: DeliveryStage) {
@@ -394,7 +394,7 @@ impl Engine {
         &mut self,
         delivery: &Arc<Delivery>,
         sent: SentAttempt,
-        met: AttemptResult,
+        result: AttemptResult,
         retry: Option<SignedDuration>,
     ) {
         let retry = retry.map(|delay| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
@@ -402,7 +402,7 @@ impl Engine {
             delivery: delivery.id.clone(),
             attempt: sent.attempt,
             hop: sent.hop,
-            result: met,
+            result,
             retry_in_ms: retry,
         };
         self.record(delivery, what);

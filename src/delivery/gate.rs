@@ -60,8 +60,8 @@ impl GateScope {
         }
     }
 
-    fn holds(self, lane: QueueId) -> bool {
-        self == Self::Account || self == Self::Endpoint(lane.0)
+    fn holds(self, queue: QueueId) -> bool {
+        self == Self::Account || self == Self::Endpoint(queue.0)
     }
 }
 
@@ -79,9 +79,9 @@ impl Gate {
 
 impl Engine {
     /// The gate that holds a lane up.
-    pub(super) fn closed_gate(&self, lane: QueueId) -> Option<&Gate> {
-        let mut gates = self.gates.iter().filter(|(scope, _)| scope.holds(lane));
-        gates.find(|(_, gate)| gate.has_failed() || gate.queues.contains(&lane)).map(|(_, g)| g)
+    pub(super) fn closed_gate(&self, queue: QueueId) -> Option<&Gate> {
+        let mut gates = self.gates.iter().filter(|(scope, _)| scope.holds(queue));
+        gates.find(|(_, gate)| gate.has_failed() || gate.queues.contains(&queue)).map(|(_, g)| g)
     }
 
     /// A delivery has failed: closes the gate that its policy wants closed.
@@ -113,15 +113,20 @@ impl Engine {
     }
 
     /// A delivery has settled: the gate that waited for it goes on.
-    pub(super) fn settled_behind_gates(&mut self, lane: QueueId, key: DeliveryKey, accepted: bool) {
-        let first = self.first(lane);
-        let holding = |scope: &&GateScope| scope.holds(lane);
+    pub(super) fn settled_behind_gates(
+        &mut self,
+        queue: QueueId,
+        key: DeliveryKey,
+        accepted: bool,
+    ) {
+        let first = self.first(queue);
+        let holding = |scope: &&GateScope| scope.holds(queue);
         let scopes: Vec<GateScope> = self.gates.keys().filter(holding).copied().collect();
         for scope in scopes {
             let Some(gate) = self.gates.get_mut(&scope) else { continue };
             let has_drained = first.is_none_or(|first| first > gate.last_seq);
             if gate.state == GateState::Recovered && has_drained {
-                gate.queues.remove(&lane);
+                gate.queues.remove(&queue);
             }
             if gate.current == Some(key) {
                 gate.current = None;
@@ -146,9 +151,9 @@ impl Engine {
     fn open_gate(&mut self, now: Timestamp, scope: GateScope) {
         let Some(gate) = self.gates.get(&scope) else { return };
         let goes_through = |key: DeliveryKey, job: &PendingDelivery| {
-            let lane = job.queue();
-            scope.holds(lane)
-                && (gate.has_failed() || (key <= gate.last_seq && gate.queues.contains(&lane)))
+            let queue = job.queue();
+            scope.holds(queue)
+                && (gate.has_failed() || (key <= gate.last_seq && gate.queues.contains(&queue)))
         };
         let mut waiting = self.jobs.iter().filter(|(key, job)| goes_through(**key, job));
         let next = waiting.next().map(|(key, job)| (*key, job.stage));
@@ -171,21 +176,21 @@ impl Engine {
     /// was appended to it meanwhile; up, everything passes.
     fn enter(&mut self, scope: GateScope, state: GateState) {
         let Some(mut gate) = self.gates.remove(&scope) else { return };
-        let held = |lane: &QueueId| {
-            scope.holds(*lane) && (state != GateState::Recovered || gate.queues.contains(lane))
+        let held = |queue: &QueueId| {
+            scope.holds(*queue) && (state != GateState::Recovered || gate.queues.contains(queue))
         };
-        let lanes: BTreeSet<QueueId> = self.queue_ids().filter(held).collect();
+        let queues: BTreeSet<QueueId> = self.queue_ids().filter(held).collect();
         let about = Arc::clone(&gate.about);
         let what = RecordKind::GateChanged { gate: scope.to_string(), state };
         self.record(&about, what);
         if state == GateState::Up {
-            self.dirty.extend(lanes);
+            self.dirty.extend(queues);
             return;
         }
-        (gate.state, gate.last_seq, gate.queues) = (state, self.last, lanes);
+        (gate.state, gate.last_seq, gate.queues) = (state, self.last, queues);
         self.gates.insert(scope, gate);
         // Conversations of which nothing is stored pass from now on.
-        let lanes: Vec<QueueId> = self.queue_ids().filter(|lane| scope.holds(*lane)).collect();
-        self.dirty.extend(lanes);
+        let queues: Vec<QueueId> = self.queue_ids().filter(|queue| scope.holds(*queue)).collect();
+        self.dirty.extend(queues);
     }
 }

@@ -23,7 +23,7 @@ use crate::record::{AttemptOutcome, AttemptResult};
 /// Writes requests itself.
 #[derive(Debug)]
 pub(super) struct Http1Client {
-    dial: Connector,
+    connector: Connector,
     /// The names of a request's head, in the vendor's case and order.
     order: Vec<String>,
     idle: Mutex<BTreeMap<String, Vec<IdleConnection>>>,
@@ -52,8 +52,8 @@ const SLOW: (usize, Duration) = (64, Duration::from_millis(50));
 impl Http1Client {
     /// A transport that dials so. `order` are the names of a request's head, in the vendor's case
     /// and order; without them it is written as the default transport would write it.
-    pub(super) fn new(dial: Connector, order: Vec<String>) -> Self {
-        Self { dial, order, idle: Mutex::default() }
+    pub(super) fn new(connector: Connector, order: Vec<String>) -> Self {
+        Self { connector, order, idle: Mutex::default() }
     }
 
     /// Sends the request and reads what comes, as far as it comes.
@@ -89,7 +89,7 @@ impl Http1Client {
             Ok(read) => read?,
         }
         if let Some(Ok(writer)) = written
-            && answer.goes_on
+            && answer.keep_alive
             && is_kept(request)
         {
             self.keep(&request.url, reader.unsplit(writer));
@@ -109,7 +109,7 @@ impl Http1Client {
             return Ok(stream);
         }
         let limit = deadline.min(Instant::now() + request.connect);
-        match timeout_at(limit, self.dial.connect(&request.url)).await {
+        match timeout_at(limit, self.connector.connect(&request.url)).await {
             Ok(connected) => connected,
             Err(_) => Err(AttemptFailure::no_connection(request.connect.min(request.total))),
         }
@@ -184,12 +184,12 @@ impl Http1Client {
             return as_default(headers, own);
         }
         headers.splice(0..0, own);
-        let place = |name: &str| {
+        let rank = |name: &str| {
             // What frames the body stands where its length would.
             let name = if name == "Transfer-Encoding" { "Content-Length" } else { name };
             self.order.iter().position(|listed| listed.eq_ignore_ascii_case(name))
         };
-        headers.sort_by_key(|(name, _)| place(name).unwrap_or(self.order.len()));
+        headers.sort_by_key(|(name, _)| rank(name).unwrap_or(self.order.len()));
         headers
     }
 }

@@ -9,7 +9,7 @@ use crate::record::AttemptResult;
 /// Both transports: the default one, and the one that writes to the byte.
 #[derive(Debug)]
 pub struct NetworkTransport {
-    dial: Connector,
+    connector: Connector,
     http: ReqwestTransport,
     wire: Http1Client,
     exact: bool,
@@ -18,18 +18,18 @@ pub struct NetworkTransport {
 impl NetworkTransport {
     /// A network that is dialled so. `order` are the names of a request's head in the vendor's case
     /// and order, where they matter.
-    pub fn new(dial: Connector, order: Option<&[String]>) -> Self {
+    pub fn new(connector: Connector, order: Option<&[String]>) -> Self {
         let exact = order.is_some();
         let order = order.unwrap_or_default().to_vec();
         let (http, wire) =
-            (ReqwestTransport::new(dial.clone()), Http1Client::new(dial.clone(), order));
-        Self { dial, http, wire, exact }
+            (ReqwestTransport::new(connector.clone()), Http1Client::new(connector.clone(), order));
+        Self { connector, http, wire, exact }
     }
 }
 
 impl Transport for NetworkTransport {
     async fn send(&self, request: Request) -> AttemptResult {
-        self.dial.turn(&request.url).await;
+        self.connector.turn(&request.url).await;
         if self.exact || request.fault.is_some() {
             self.wire.send(request).await
         } else {

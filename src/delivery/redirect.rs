@@ -13,9 +13,9 @@ pub(super) fn follow(
     delivery: &Delivery,
     hops: u32,
     from: Option<&(Method, Url)>,
-    met: &AttemptResult,
+    result: &AttemptResult,
 ) -> Option<(Method, Url)> {
-    let status = met.final_status().filter(|_| hops < delivery.policy.redirects)?;
+    let status = result.final_status().filter(|_| hops < delivery.policy.redirects)?;
     let endpoint = (Method::Post, delivery.endpoint.url.clone());
     let (method, url) = from.unwrap_or(&endpoint);
     let method = match status {
@@ -23,6 +23,6 @@ pub(super) fn follow(
         307 | 308 => *method,
         _ => return None,
     };
-    let next = url.join(met.location.as_ref()?).ok()?;
+    let next = url.join(result.location.as_ref()?).ok()?;
     (next.origin() == endpoint.1.origin()).then_some((method, next))
 }

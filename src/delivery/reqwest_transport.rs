@@ -22,7 +22,7 @@ use crate::record::{AttemptOutcome, AttemptResult, Method};
 /// dead would be replaced by a second one in silence.
 #[derive(Debug)]
 pub(super) struct ReqwestTransport {
-    dial: Connector,
+    connector: Connector,
     clients: Mutex<BTreeMap<Duration, Client>>,
 }
 
@@ -31,8 +31,8 @@ const MARGIN: Duration = Duration::from_millis(20);
 
 impl ReqwestTransport {
     /// A transport that dials so.
-    pub(super) fn new(dial: Connector) -> Self {
-        Self { dial, clients: Mutex::default() }
+    pub(super) fn new(connector: Connector) -> Self {
+        Self { connector, clients: Mutex::default() }
     }
 
     /// The client with this time limit for connecting; reqwest has it per client.
@@ -48,8 +48,8 @@ impl ReqwestTransport {
             .http1_only()
             .connect_timeout(connect)
             .pool_max_idle_per_host(0)
-            .dns_resolver(Arc::new(self.dial.clone()))
-            .tls_backend_preconfigured((*self.dial.tls).clone())
+            .dns_resolver(Arc::new(self.connector.clone()))
+            .tls_backend_preconfigured((*self.connector.tls).clone())
             .build()?;
         clients.insert(connect, client.clone());
         Ok(client)
@@ -60,7 +60,7 @@ impl ReqwestTransport {
         request: Request,
         deadline: Instant,
     ) -> Result<Response, AttemptFailure> {
-        self.dial.check(&request.url)?;
+        self.connector.check(&request.url)?;
         let headers: HeaderMap = request.checked_headers()?.into_iter().collect();
         let connect = request.connect.min(request.total.saturating_sub(MARGIN));
         let client = self

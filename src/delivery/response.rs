@@ -19,7 +19,7 @@ pub(super) struct HttpResponse {
     /// Whether there was more of the body than is kept.
     pub(super) truncated: bool,
     /// Whether another request can go over the same connection.
-    pub(super) goes_on: bool,
+    pub(super) keep_alive: bool,
 }
 
 /// Where a body ends.
@@ -62,7 +62,7 @@ impl HttpResponse {
             BodyFraming::UntilClose => self.rest(&mut incoming).await?,
         };
         let ends = head.framing != BodyFraming::UntilClose;
-        self.goes_on = is_whole && ends && !head.closes && incoming.buffer.is_empty();
+        self.keep_alive = is_whole && ends && !head.closes && incoming.buffer.is_empty();
         Ok(())
     }
 

@@ -147,7 +147,7 @@ codes! {
     VENDOR_FOLDER = 76: "The folder cannot be used as a vendor, or holds none.",
         "--templates vendors/acme" => "--templates vendors";
     UNKNOWN_COUNTER = 77: "The vendor declares no counter of this name.",
-        "count = \"sequnce\"" => "count = \"sequence\"   # with [counter.sequence]";
+        "counter = \"sequnce\"" => "counter = \"sequence\"   # with [counter.sequence]";
     UNKNOWN_SAMPLE = 78: "`samples/index.toml` names a file that is not beside it, or an event that the vendor does not send.",
         "[[sample]]\nfile = \"chat.clsoe.json\"" => "[[sample]]\nfile = \"chat.close.json\"";
     WIRE_ORDER = 79: "`wire` lists every header of the vendor's requests once, in their order and case, and `Host` and `Content-Length`, which are written for it.",

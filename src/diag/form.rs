@@ -36,7 +36,7 @@ pub struct Spanned<T> {
     /// The value.
     pub value: T,
     /// Where it stands.
-    pub place: SourceSpan,
+    pub span: SourceSpan,
 }
 
 impl<T> Deref for Spanned<T> {
@@ -50,22 +50,22 @@ impl<T> Deref for Spanned<T> {
 /// A value without parts.
 pub trait Scalar: Sized {
     /// Reads it from a node.
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem>;
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem>;
 
     /// Its JSON Schema.
     fn schema() -> Json;
 
     /// What was most likely meant by one that could not be read: it takes its place, so that the
     /// rest of the file is checked as well.
-    fn meant(_node: &SyntaxNode) -> Option<Self> {
+    fn parse_lenient(_node: &SyntaxNode) -> Option<Self> {
         None
     }
 }
 
 impl<T: Scalar> Form for Spanned<T> {
     fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
-        let value = problems.note(T::scan(node)).or_else(|| T::meant(node))?;
-        Some(Self { value, place: node.place.clone() })
+        let value = problems.note(T::parse_node(node)).or_else(|| T::parse_lenient(node))?;
+        Some(Self { value, span: node.span.clone() })
     }
 
     fn schema() -> Json {
@@ -74,14 +74,14 @@ impl<T: Scalar> Form for Spanned<T> {
 }
 
 impl Scalar for String {
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
         if let Some(text) = node.as_text() {
             return Ok(text.to_owned());
         }
         let problem = wrong_type(node, "a text");
         Err(match node.content {
             NodeContent::Bool(_) | NodeContent::Int(_) | NodeContent::Number(_) => {
-                problem.help(format!("in quotes it is a text: `\"{}\"`", node.place.text()))
+                problem.help(format!("in quotes it is a text: `\"{}\"`", node.span.text()))
             }
             _ => problem,
         })
@@ -91,17 +91,17 @@ impl Scalar for String {
         json!({"type": "string"})
     }
 
-    fn meant(node: &SyntaxNode) -> Option<Self> {
+    fn parse_lenient(node: &SyntaxNode) -> Option<Self> {
         let is_plain = matches!(
             node.content,
             NodeContent::Bool(_) | NodeContent::Int(_) | NodeContent::Number(_)
         );
-        is_plain.then(|| node.place.text().to_owned())
+        is_plain.then(|| node.span.text().to_owned())
     }
 }
 
 impl Scalar for bool {
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
         match node.content {
             NodeContent::Bool(flag) => Ok(flag),
             _ => Err(wrong_type(node, "true or false")),
@@ -112,13 +112,13 @@ impl Scalar for bool {
         json!({"type": "boolean"})
     }
 
-    fn meant(_: &SyntaxNode) -> Option<Self> {
+    fn parse_lenient(_: &SyntaxNode) -> Option<Self> {
         Some(false)
     }
 }
 
 impl Scalar for i64 {
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
         match node.content {
             NodeContent::Int(int) => Ok(int),
             _ => Err(wrong_type(node, "an integer")),
@@ -132,12 +132,12 @@ impl Scalar for i64 {
 
 /// A non-negative integer, such as a seed.
 impl Scalar for u64 {
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
         match node.content {
             NodeContent::Int(int) if int >= 0 => Ok(int.unsigned_abs()),
             NodeContent::Int(int) => {
                 let message = format!("expected an integer from 0 up, found {int}");
-                Err(Problem::at(&node.place, code::WRONG_TYPE, message))
+                Err(Problem::at(&node.span, code::WRONG_TYPE, message))
             }
             _ => Err(wrong_type(node, "an integer from 0 up")),
         }
@@ -149,7 +149,7 @@ impl Scalar for u64 {
 }
 
 impl Scalar for DurationRange {
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
         duration_from(node, DurationRange::parse)
     }
 
@@ -157,13 +157,13 @@ impl Scalar for DurationRange {
         json!({"type": "string", "pattern": r"^\s*\d.*(\.\.\s*\d.*)?$", "examples": ["250ms", "1s..3s"]})
     }
 
-    fn meant(_: &SyntaxNode) -> Option<Self> {
+    fn parse_lenient(_: &SyntaxNode) -> Option<Self> {
         DurationRange::parse("1s").ok()
     }
 }
 
 impl Scalar for SignedDuration {
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
         duration_from(node, duration::parse)
     }
 
@@ -171,13 +171,13 @@ impl Scalar for SignedDuration {
         json!({"type": "string", "pattern": r"^\s*\d", "examples": ["250ms", "2s", "1m 30s"]})
     }
 
-    fn meant(_: &SyntaxNode) -> Option<Self> {
+    fn parse_lenient(_: &SyntaxNode) -> Option<Self> {
         Some(Self::from_secs(1))
     }
 }
 
 fn duration_from<T>(node: &SyntaxNode, parse: fn(&str) -> Result<T, String>) -> Result<T, Problem> {
-    let problem = |message| Problem::at(&node.place, code::WRONG_DURATION, message);
+    let problem = |message| Problem::at(&node.span, code::WRONG_DURATION, message);
     let Some(text) = node.as_text() else {
         let problem = problem(format!("expected a duration, found {}", node.kind()));
         return Err(problem.help("write a duration as a text, such as \"250ms\" or \"2s\""));
@@ -217,7 +217,7 @@ impl<T: Form> Form for Vec<T> {
                 NodeContent::Table(_) => {
                     problem.help("each of them stands under `[[…]]`, in two brackets")
                 }
-                _ => problem.help(format!("a list of one is `[{}]`", node.place.text())),
+                _ => problem.help(format!("a list of one is `[{}]`", node.span.text())),
             });
             // It goes on as the list that was meant, so that nothing else is told for its lack.
             return T::read(node, &mut Problems::new()).map(|one| vec![one]);
@@ -249,7 +249,7 @@ impl<T> Deref for NonEmpty<T> {
 impl<T: Form> Form for NonEmpty<T> {
     fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
         if matches!(&node.content, NodeContent::List(items) if items.is_empty()) {
-            let problem = Problem::at(&node.place, code::EMPTY, "the list is empty");
+            let problem = Problem::at(&node.span, code::EMPTY, "the list is empty");
             problems.push(problem.help("name at least one"));
             return None;
         }
@@ -356,13 +356,13 @@ impl<T: Form> Form for TableOf<T> {
 /// A problem about a value of the wrong type.
 pub fn wrong_type(node: &SyntaxNode, expected: &str) -> Problem {
     let message = format!("expected {expected}, found {}", node.kind());
-    Problem::at(&node.place, code::WRONG_TYPE, message)
+    Problem::at(&node.span, code::WRONG_TYPE, message)
 }
 
 /// Reads the keys of one table.
 pub struct TableReader<'a> {
     table: &'a Table,
-    place: &'a SourceSpan,
+    span: &'a SourceSpan,
     problems: &'a mut Problems,
 }
 
@@ -370,7 +370,7 @@ impl<'a> TableReader<'a> {
     /// The fields of a node, where it is a table.
     pub fn of(node: &'a SyntaxNode, problems: &'a mut Problems) -> Option<Self> {
         match &node.content {
-            NodeContent::Table(table) => Some(Self { table, place: &node.place, problems }),
+            NodeContent::Table(table) => Some(Self { table, span: &node.span, problems }),
             _ => {
                 problems.push(wrong_type(node, "a table").help(match node.content {
                     NodeContent::List(_) => "there is only one of it here",
@@ -390,7 +390,7 @@ impl<'a> TableReader<'a> {
         let absent = T::absent();
         if absent.is_none() {
             let message = format!("the key `{key}` is missing");
-            let mut problem = Problem::at(self.place, code::MISSING_KEY, message);
+            let mut problem = Problem::at(self.span, code::MISSING_KEY, message);
             let others = self.table.0.iter().map(|(other, _)| other.name.as_str());
             if let Some(other) = nearest(key, others) {
                 problem = problem.help(format!("is `{other}` meant to be `{key}`?"));
@@ -416,7 +416,7 @@ impl<'a> TableReader<'a> {
 
 /// A problem about a key that nothing reads.
 pub fn unknown_key<'a>(key: &Key, known: impl IntoIterator<Item = &'a str>) -> Problem {
-    Problem::at(&key.place, code::UNKNOWN_KEY, format!("unknown key `{}`", key.name))
+    Problem::at(&key.span, code::UNKNOWN_KEY, format!("unknown key `{}`", key.name))
         .known(&key.name, known)
 }
 
@@ -458,7 +458,7 @@ macro_rules! form {
         #[derive(Clone, Debug, PartialEq, Eq)]
         $vis struct $name {
             /// Where the table stands.
-            $vis place: $crate::diag::SourceSpan,
+            $vis span: $crate::diag::SourceSpan,
             $( $(#[doc = $about])* $vis $field: $type, )*
             $( /// All other keys.
             $vis $rest: Vec<($crate::diag::Key, $crate::diag::SyntaxNode)>, )?
@@ -475,7 +475,7 @@ macro_rules! form {
                 let mut fields = $crate::diag::form::TableReader::of(node, problems)?;
                 $( let $field = fields.take::<$type>($crate::form!(@key $field $($key)?)); )*
                 $crate::form!(@others fields $($rest)?);
-                Some(Self { place: node.place.clone(), $( $field: $field?, )* $($rest)? })
+                Some(Self { span: node.span.clone(), $( $field: $field?, )* $($rest)? })
             }
 
             fn schema() -> serde_json::Value {
@@ -502,9 +502,9 @@ macro_rules! form {
 mod tests {
     use super::*;
     use crate::diag::{Source, toml};
-    use crate::words;
+    use crate::string_enum;
 
-    words! {
+    string_enum! {
         /// A colour.
         enum Colour {
             /// Red.
@@ -529,7 +529,7 @@ mod tests {
     fn read(text: &str) -> (Option<Sample>, Vec<(String, String)>) {
         let (node, mut problems) = toml::parse(&Source::new("s.toml", text));
         let sample = Sample::read(&node, &mut problems);
-        let told = |problem: Problem| (problem.place.unwrap().short(), problem.message);
+        let told = |problem: Problem| (problem.span.unwrap().short(), problem.message);
         (sample, problems.sorted().into_iter().map(told).collect())
     }
 
@@ -546,7 +546,7 @@ mod tests {
     fn all_problems_of_a_table_are_found_in_one_pass() {
         let (sample, problems) = read("nmae = 'a'\nfor = '3s..2s'\ncolours = ['blu', 1]\n");
         assert_eq!(sample, None);
-        let told: Vec<_> = problems.iter().map(|(place, told)| format!("{place} {told}")).collect();
+        let told: Vec<_> = problems.iter().map(|(span, told)| format!("{span} {told}")).collect();
         assert_eq!(
             told,
             [

@@ -32,9 +32,9 @@ pub fn parse(source: &Arc<Source>) -> (Option<SyntaxNode>, Problems) {
         Ok(parsed) => parsed.value,
         Err(error) => {
             let range = error.range();
-            let place = source.place(range.start..range.end);
+            let span = source.span(range.start..range.end);
             problems.push(Problem::at(
-                &place,
+                &span,
                 code::JSON_SYNTAX,
                 error.kind().to_string().to_lowercase(),
             ));
@@ -42,7 +42,7 @@ pub fn parse(source: &Arc<Source>) -> (Option<SyntaxNode>, Problems) {
         }
     };
     let Some(value) = parsed else {
-        let problem = Problem::at(&source.place(0..0), code::JSON_SYNTAX, "the file is empty");
+        let problem = Problem::at(&source.span(0..0), code::JSON_SYNTAX, "the file is empty");
         problems.push(problem.help("a template is at least `{}`"));
         return (None, problems);
     };
@@ -58,13 +58,13 @@ struct JsonReader<'a> {
 impl JsonReader<'_> {
     fn node(&mut self, value: Value<'_>) -> SyntaxNode {
         let range = value.range();
-        let place = self.source.place(range.start..range.end);
+        let span = self.source.span(range.start..range.end);
         let content = match value {
             Value::StringLit(text) => {
-                self.quoted(&place);
+                self.quoted(&span);
                 NodeContent::Text(text.value.into_owned())
             }
-            Value::NumberLit(number) => self.number(number.value, &place),
+            Value::NumberLit(number) => self.number(number.value, &span),
             Value::BooleanLit(flag) => NodeContent::Bool(flag.value),
             Value::NullKeyword(_) => NodeContent::Null,
             Value::Array(items) => {
@@ -75,13 +75,13 @@ impl JsonReader<'_> {
                 for property in object.properties {
                     let key = self.key(property.name);
                     if table.0.len() == MAX_KEYS {
-                        self.problems.push(too_many(&key.place, MAX_KEYS, "keys in a table"));
+                        self.problems.push(too_many(&key.span, MAX_KEYS, "keys in a table"));
                         break;
                     }
                     if let Some((first, _)) = table.entry(&key.name) {
                         let message = format!("the key `{}` is there twice", key.name);
-                        let problem = Problem::at(&key.place, code::DUPLICATE_KEY, message);
-                        self.problems.push(problem.also(&first.place, "first here"));
+                        let problem = Problem::at(&key.span, code::DUPLICATE_KEY, message);
+                        self.problems.push(problem.also(&first.span, "first here"));
                     }
                     let value = self.node(property.value);
                     table.0.push((key, value));
@@ -89,27 +89,27 @@ impl JsonReader<'_> {
                 NodeContent::Table(table)
             }
         };
-        SyntaxNode { place, content }
+        SyntaxNode { span, content }
     }
 
     fn key(&mut self, name: ObjectPropName<'_>) -> Key {
         let range = name.range();
-        let place = self.source.place(range.start..range.end);
-        self.quoted(&place);
-        Key { place, name: name.into_string() }
+        let span = self.source.span(range.start..range.end);
+        self.quoted(&span);
+        Key { span, name: name.into_string() }
     }
 
     /// The parser takes control characters in texts; JSON has none.
-    fn quoted(&mut self, place: &SourceSpan) {
-        if let Some(found) = place.text().chars().find(char::is_ascii_control) {
+    fn quoted(&mut self, span: &SourceSpan) {
+        if let Some(found) = span.text().chars().find(char::is_ascii_control) {
             let message = "a control character stands in a text";
-            let problem = Problem::at(place, code::JSON_SYNTAX, message);
+            let problem = Problem::at(span, code::JSON_SYNTAX, message);
             self.problems.push(problem.help(format!("write it as `\\u{:04x}`", u32::from(found))));
         }
     }
 
     /// An integer where it is spelled like one; every other number keeps its spelling.
-    fn number(&mut self, spelling: &str, place: &SourceSpan) -> NodeContent {
+    fn number(&mut self, spelling: &str, span: &SourceSpan) -> NodeContent {
         match spelling.parse::<i64>() {
             Ok(int) if int.to_string() == spelling => NodeContent::Int(int),
             _ if serde_json::from_str::<serde_json::Number>(spelling).is_ok() => {
@@ -117,7 +117,7 @@ impl JsonReader<'_> {
             }
             _ => {
                 let message = format!("`{spelling}` is not a number that JSON can hold");
-                self.problems.push(Problem::at(place, code::JSON_SYNTAX, message));
+                self.problems.push(Problem::at(span, code::JSON_SYNTAX, message));
                 NodeContent::Int(0)
             }
         }
@@ -130,7 +130,7 @@ mod tests {
 
     fn check(text: &str) -> Vec<String> {
         let (_, problems) = parse(&Source::new("a.json", text));
-        problems.sorted().iter().map(|p| p.place.as_ref().unwrap().short()).collect()
+        problems.sorted().iter().map(|p| p.span.as_ref().unwrap().short()).collect()
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::diag::source::SourceSpan;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntaxNode {
     /// Where it stands.
-    pub place: SourceSpan,
+    pub span: SourceSpan,
     /// What it is.
     pub content: NodeContent,
 }
@@ -40,7 +40,7 @@ pub struct Key {
     /// The key without quotes.
     pub name: String,
     /// Where it stands.
-    pub place: SourceSpan,
+    pub span: SourceSpan,
 }
 
 impl Table {
@@ -63,7 +63,7 @@ impl SyntaxNode {
             NodeContent::Bool(_) => "true or false",
             NodeContent::Int(_) => "an integer",
             NodeContent::Number(_) => "a number",
-            NodeContent::Text(_) if self.place.text().starts_with(|c: char| c.is_ascii_digit()) => {
+            NodeContent::Text(_) if self.span.text().starts_with(|c: char| c.is_ascii_digit()) => {
                 "a date"
             }
             NodeContent::Text(_) => "a text",

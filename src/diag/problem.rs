@@ -14,7 +14,7 @@ pub struct Problem {
     /// What was found and what was expected: lower case, no full stop.
     pub message: String,
     /// Where; absent for what concerns the whole run.
-    pub place: Option<SourceSpan>,
+    pub span: Option<SourceSpan>,
     /// Another place that has to do with it, and what stands under its marked characters.
     pub also: Option<(SourceSpan, String)>,
     /// What to do.
@@ -23,13 +23,13 @@ pub struct Problem {
 
 impl Problem {
     /// A problem at a place.
-    pub fn at(place: &SourceSpan, code: Code, message: impl Into<String>) -> Self {
-        Self { place: Some(place.clone()), ..Self::anywhere(code, message) }
+    pub fn at(span: &SourceSpan, code: Code, message: impl Into<String>) -> Self {
+        Self { span: Some(span.clone()), ..Self::anywhere(code, message) }
     }
 
     /// A problem without a place of its own.
     pub fn anywhere(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), place: None, also: None, help: None }
+        Self { code, message: message.into(), span: None, also: None, help: None }
     }
 
     /// Adds what to do.
@@ -41,8 +41,8 @@ impl Problem {
 
     /// Adds another place.
     #[must_use]
-    pub fn also(mut self, place: &SourceSpan, label: impl Into<String>) -> Self {
-        self.also = Some((place.clone(), label.into()));
+    pub fn also(mut self, span: &SourceSpan, label: impl Into<String>) -> Self {
+        self.also = Some((span.clone(), label.into()));
         self
     }
 
@@ -69,8 +69,8 @@ impl Problem {
 }
 
 /// The problem with more than so many of something.
-pub(super) fn too_many(place: &SourceSpan, limit: usize, what: &str) -> Problem {
-    let problem = Problem::at(place, code::TOO_MANY, format!("more than {limit} {what}"));
+pub(super) fn too_many(span: &SourceSpan, limit: usize, what: &str) -> Problem {
+    let problem = Problem::at(span, code::TOO_MANY, format!("more than {limit} {what}"));
     problem.help("what comes behind them was not read")
 }
 
@@ -101,9 +101,9 @@ impl Problems {
 
     /// The same, where those without a place of their own get this one.
     #[must_use]
-    pub fn placed(mut self, place: &SourceSpan) -> Self {
+    pub fn placed(mut self, span: &SourceSpan) -> Self {
         for problem in &mut self.0 {
-            problem.place.get_or_insert_with(|| place.clone());
+            problem.span.get_or_insert_with(|| span.clone());
         }
         self
     }
@@ -127,9 +127,9 @@ impl Problems {
     /// All of them by file and place; the same problem is told once.
     pub fn sorted(mut self) -> Vec<Problem> {
         fn key(problem: &Problem) -> (Option<(&str, usize)>, Code, &str) {
-            let place = problem.place.as_ref();
-            let place = place.map(|place| (place.source.name.as_str(), place.span.start));
-            (place, problem.code, &problem.message)
+            let span = problem.span.as_ref();
+            let span = span.map(|span| (span.source.name.as_str(), span.range.start));
+            (span, problem.code, &problem.message)
         }
         self.0.sort_by(|one, other| key(one).cmp(&key(other)));
         self.0.dedup();

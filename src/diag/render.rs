@@ -28,14 +28,14 @@ fn draw(problem: &Problem, renderer: &Renderer) -> String {
     let message = shown(&problem.message);
     let mut group = Group::with_title(Level::ERROR.primary_title(message).id(code.as_str()));
     for excerpt in excerpts(problem) {
-        let Excerpt { name, text, line, kind, span, label } = excerpt;
-        let mark = kind.span(span);
+        let Excerpt { name, text, line, kind, range, label } = excerpt;
+        let mark = kind.span(range);
         let mark = if label.is_empty() { mark } else { mark.label(shown(label)) };
         let snippet = Snippet::source(text).line_start(line).path(name).annotation(mark);
         group = group.element(snippet);
     }
     match problem.help.as_ref().map(|help| shown(help)) {
-        Some(help) if problem.place.is_some() => {
+        Some(help) if problem.span.is_some() => {
             renderer.render(&[group.element(Level::HELP.message(help))])
         }
         Some(help) => format!("{}\n  help: {help}", renderer.render(&[group])),
@@ -46,8 +46,8 @@ fn draw(problem: &Problem, renderer: &Renderer) -> String {
 /// A text of a problem as it may be shown: parts of it may be somebody else's.
 fn shown(problem: &Problem, text: &str) -> String {
     let text = excerpt(text, MAX_MESSAGE);
-    match &problem.place {
-        Some(place) => place.source.without_hidden(&text),
+    match &problem.span {
+        Some(span) => span.source.without_hidden(&text),
         None => text,
     }
 }
@@ -58,16 +58,16 @@ struct Excerpt<'a> {
     text: String,
     line: usize,
     kind: AnnotationKind,
-    span: Range<usize>,
+    range: Range<usize>,
     label: &'a str,
 }
 
 /// The line of the place, and that of the other place.
 fn excerpts(problem: &Problem) -> Vec<Excerpt<'_>> {
-    let Some(place) = &problem.place else { return Vec::new() };
+    let Some(span) = &problem.span else { return Vec::new() };
     let also = problem.also.as_ref();
     let also = also.map(|(also, label)| line_of(also, AnnotationKind::Context, label));
-    let first = line_of(place, AnnotationKind::Primary, "");
+    let first = line_of(span, AnnotationKind::Primary, "");
     std::iter::once(first).chain(also).collect()
 }
 
@@ -79,20 +79,20 @@ fn seen(line: &str) -> String {
 }
 
 /// The line of a place; a place of several lines is shown by its first.
-fn line_of<'a>(place: &'a SourceSpan, kind: AnnotationKind, label: &'a str) -> Excerpt<'a> {
-    let text = place.source.text.as_str();
-    let start = place.span.start.min(text.len());
+fn line_of<'a>(span: &'a SourceSpan, kind: AnnotationKind, label: &'a str) -> Excerpt<'a> {
+    let text = span.source.text.as_str();
+    let start = span.range.start.min(text.len());
     let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let to = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let to = if text[from..to].ends_with('\r') { to.max(start + 1) - 1 } else { to };
     let start = start.min(to);
-    let end = place.span.end.clamp(start, to);
+    let end = span.range.end.clamp(start, to);
     Excerpt {
-        name: escape(&place.source.name),
-        text: seen(&mask(&place.source.shown(from..to))),
-        line: place.line_column().0,
+        name: escape(&span.source.name),
+        text: seen(&mask(&span.source.shown(from..to))),
+        line: span.line_column().0,
         kind,
-        span: start - from..end - from,
+        range: start - from..end - from,
         label,
     }
 }

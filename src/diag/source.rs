@@ -41,22 +41,23 @@ impl Source {
     }
 
     /// The text in this span as it may be shown: a star for each byte that is hidden.
-    pub fn shown(&self, span: Range<usize>) -> Cow<'_, str> {
-        let text = self.text.get(span.clone()).unwrap_or_default();
-        let overlaps = |hidden: &&Range<usize>| hidden.start < span.end && span.start < hidden.end;
+    pub fn shown(&self, range: Range<usize>) -> Cow<'_, str> {
+        let text = self.text.get(range.clone()).unwrap_or_default();
+        let overlaps =
+            |hidden: &&Range<usize>| hidden.start < range.end && range.start < hidden.end;
         let mut hidden = self.hidden.iter().filter(overlaps).peekable();
         if hidden.peek().is_none() {
             return text.into();
         }
         let mut shown = String::with_capacity(text.len());
-        let mut at = span.start;
+        let mut at = range.start;
         for range in hidden {
-            let (from, to) = (range.start.max(at), range.end.min(span.end));
+            let (from, to) = (range.start.max(at), range.end.min(range.end));
             shown.push_str(&self.text[at..from]);
             shown.push_str(&"*".repeat(to - from));
             at = to;
         }
-        shown.push_str(&self.text[at..span.end]);
+        shown.push_str(&self.text[at..range.end]);
         shown.into()
     }
 
@@ -70,8 +71,8 @@ impl Source {
     }
 
     /// The place of these bytes of the text.
-    pub fn place(self: &Arc<Self>, span: Range<usize>) -> SourceSpan {
-        SourceSpan { source: Arc::clone(self), span }
+    pub fn span(self: &Arc<Self>, range: Range<usize>) -> SourceSpan {
+        SourceSpan { source: Arc::clone(self), range }
     }
 }
 
@@ -88,18 +89,18 @@ pub struct SourceSpan {
     /// The file.
     pub source: Arc<Source>,
     /// The bytes of its text.
-    pub span: Range<usize>,
+    pub range: Range<usize>,
 }
 
 impl SourceSpan {
     /// The text at this place.
     pub fn text(&self) -> &str {
-        self.source.text.get(self.span.clone()).unwrap_or_default()
+        self.source.text.get(self.range.clone()).unwrap_or_default()
     }
 
     /// Line and column, both counted from 1, the column in characters.
     pub fn line_column(&self) -> (usize, usize) {
-        let before = self.source.text.get(..self.span.start).unwrap_or_default();
+        let before = self.source.text.get(..self.range.start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
@@ -116,7 +117,7 @@ impl SourceSpan {
     pub fn find(&self, part: &str, from: usize) -> Self {
         let found = self.text().get(from..).and_then(|rest| rest.find(part));
         let Some(at) = found else { return self.clone() };
-        let start = self.span.start + from + at;
-        self.source.place(start..start + part.len())
+        let start = self.range.start + from + at;
+        self.source.span(start..start + part.len())
     }
 }

@@ -8,7 +8,7 @@ use crate::diag::problem::Problem;
 
 /// Declares a closed set of words, such as the roles.
 #[macro_export]
-macro_rules! words {
+macro_rules! string_enum {
     (
         $(#[doc = $doc:literal])*
         $vis:vis enum $name:ident { $( $(#[doc = $about:literal])* $variant:ident = $word:literal, )* }
@@ -55,15 +55,15 @@ macro_rules! words {
         }
 
         impl $crate::diag::Scalar for $name {
-            fn scan(node: &$crate::diag::SyntaxNode) -> Result<Self, $crate::diag::Problem> {
-                $crate::diag::string_enum::scan(node, Self::of_word, Self::WORDS)
+            fn parse_node(node: &$crate::diag::SyntaxNode) -> Result<Self, $crate::diag::Problem> {
+                $crate::diag::string_enum::parse_node(node, Self::of_word, Self::WORDS)
             }
 
             fn schema() -> serde_json::Value {
                 serde_json::json!({"enum": Self::WORDS})
             }
 
-            fn meant(node: &$crate::diag::SyntaxNode) -> Option<Self> {
+            fn parse_lenient(node: &$crate::diag::SyntaxNode) -> Option<Self> {
                 let words = Self::WORDS.iter().copied();
                 Self::of_word($crate::base::text::nearest(node.as_text()?, words)?)
             }
@@ -72,15 +72,15 @@ macro_rules! words {
 }
 
 /// Reads one word of a closed set.
-pub fn scan<T>(
+pub fn parse_node<T>(
     node: &SyntaxNode,
     of_word: fn(&str) -> Option<T>,
     words: &[&'static str],
 ) -> Result<T, Problem> {
-    let text = String::scan(node)?;
+    let text = String::parse_node(node)?;
     of_word(&text).ok_or_else(|| {
         let message = format!("`{text}` is not {}", one_of(words.iter().copied()));
-        let problem = Problem::at(&node.place, code::UNKNOWN_WORD, message);
+        let problem = Problem::at(&node.span, code::UNKNOWN_WORD, message);
         problem.near(&text, words.iter().copied())
     })
 }

@@ -21,7 +21,7 @@ const MAX_ERRORS: usize = 100;
 pub fn parse(source: &Arc<Source>) -> (SyntaxNode, Problems) {
     if let Some(problem) = too_many_tokens(source) {
         let content = NodeContent::Table(Table::default());
-        return (SyntaxNode { place: source.place(0..0), content }, problem.into());
+        return (SyntaxNode { span: source.span(0..0), content }, problem.into());
     }
     let (table, errors) = if source.text.len() > MAX_RECOVERED {
         DeTable::parse(&source.text).map_or_else(
@@ -32,21 +32,21 @@ pub fn parse(source: &Arc<Source>) -> (SyntaxNode, Problems) {
         DeTable::parse_recoverable(&source.text)
     };
     let mut problems = Problems::new();
-    for (span, message) in causes(&source.text, &errors).into_iter().take(MAX_ERRORS) {
-        problems.push(syntax(source, span, message));
+    for (range, message) in causes(&source.text, &errors).into_iter().take(MAX_ERRORS) {
+        problems.push(syntax(source, range, message));
     }
     let mut reader = TomlReader { source, broken: problems.broke_parsing(), problems };
-    let span = table.span();
-    let node = reader.table(span, table.into_inner());
+    let range = table.span();
+    let node = reader.table(range, table.into_inner());
     (node, reader.problems)
 }
 
 /// The problem with a file that would cost far more memory than it has bytes.
 fn too_many_tokens(source: &Arc<Source>) -> Option<Problem> {
     let token = toml_parser::Source::new(&source.text).lex().nth(MAX_TOKENS)?;
-    let place = source.place(token.span().start()..token.span().end());
+    let span = source.span(token.span().start()..token.span().end());
     let message = format!("more than {MAX_TOKENS} names, values and signs");
-    Some(Problem::at(&place, code::TOO_MANY, message).help("tell it in several files"))
+    Some(Problem::at(&span, code::TOO_MANY, message).help("tell it in several files"))
 }
 
 type SyntaxError<'a> = (Range<usize>, &'a str);
@@ -58,23 +58,23 @@ fn causes<'a>(text: &str, errors: &'a [toml::de::Error]) -> Vec<SyntaxError<'a>>
     let message = |error: &'a toml::de::Error| first_line(error).unwrap_or("not TOML");
     let all = errors.iter().map(|error| (error.span().unwrap_or(0..0), message(error)));
     let mut errors: Vec<SyntaxError<'_>> = all.collect();
-    errors.sort_by_key(|(span, _)| span.start);
+    errors.sort_by_key(|(range, _)| range.start);
     if let Some(&(_, unclosed)) = errors.iter().find(|(_, message)| SWALLOWING.contains(message))
-        && let Some(first) = errors.iter().position(|(span, message)| {
-            message.starts_with("missing") && begins_line(text, span.start)
+        && let Some(first) = errors.iter().position(|(range, message)| {
+            message.starts_with("missing") && begins_line(text, range.start)
         })
     {
         let end = text[..errors[first].0.start].trim_end().len();
         errors.truncate(first);
         // A text that is not closed takes the bracket with it.
-        if errors.last().is_none_or(|(span, _)| text[span.start..end].contains('\n')) {
+        if errors.last().is_none_or(|(range, _)| text[range.start..end].contains('\n')) {
             errors.push((end..end, unclosed));
         }
     }
     let mut headers = BTreeSet::new();
-    errors.retain(|(span, message)| {
-        let is_header = message.starts_with(DUPLICATE) && text[..span.start].ends_with('[');
-        !is_header || headers.insert(&text[span.clone()])
+    errors.retain(|(range, message)| {
+        let is_header = message.starts_with(DUPLICATE) && text[..range.start].ends_with('[');
+        !is_header || headers.insert(&text[range.clone()])
     });
     errors
 }
@@ -90,20 +90,20 @@ fn begins_line(text: &str, at: usize) -> bool {
     text[..at].trim_end_matches([' ', '\t']).ends_with('\n')
 }
 
-fn syntax(source: &Arc<Source>, span: Range<usize>, message: &str) -> Problem {
-    let is_header = source.text[..span.start].ends_with(['[', '.']);
-    let place = &source.place(span);
+fn syntax(source: &Arc<Source>, range: Range<usize>, message: &str) -> Problem {
+    let is_header = source.text[..range.start].ends_with(['[', '.']);
+    let span = &source.span(range);
     if message.starts_with(DUPLICATE) {
-        let message = format!("the key `{}` is there twice", place.text());
-        return Problem::at(place, code::DUPLICATE_KEY, message).help(if is_header {
+        let message = format!("the key `{}` is there twice", span.text());
+        return Problem::at(span, code::DUPLICATE_KEY, message).help(if is_header {
             "a table stands in one place; a list of tables is written `[[…]]`"
         } else {
             "a key has one value: take one of them away"
         });
     }
-    let problem = Problem::at(place, code::TOML_SYNTAX, message);
+    let problem = Problem::at(span, code::TOML_SYNTAX, message);
     let advice = ADVICE.iter().find(|(part, _)| message.contains(part));
-    match (bare_word(place.text()), advice) {
+    match (bare_word(span.text()), advice) {
         (Some(help), _) => problem.help(help),
         (None, Some((_, help))) => problem.help(*help),
         (None, None) => problem,
@@ -143,56 +143,56 @@ struct TomlReader<'a> {
 
 impl TomlReader<'_> {
     fn node(&mut self, value: Spanned<DeValue<'_>>) -> SyntaxNode {
-        let span = value.span();
+        let range = value.span();
         match value.into_inner() {
-            DeValue::Table(table) => self.table(span, table),
+            DeValue::Table(table) => self.table(range, table),
             DeValue::Array(items) => {
                 if items.len() > MAX_ENTRIES {
-                    let place = self.source.place(span.clone());
-                    self.problems.push(too_many(&place, MAX_ENTRIES, "entries in a list"));
+                    let span = self.source.span(range.clone());
+                    self.problems.push(too_many(&span, MAX_ENTRIES, "entries in a list"));
                 }
                 let items = items.into_iter().take(MAX_ENTRIES);
                 let items = items.map(|item| self.node(item)).collect();
-                self.leaf(span, NodeContent::List(items))
+                self.leaf(range, NodeContent::List(items))
             }
-            DeValue::String(text) => self.leaf(span, NodeContent::Text(text.into_owned())),
-            DeValue::Boolean(flag) => self.leaf(span, NodeContent::Bool(flag)),
-            DeValue::Datetime(date) => self.leaf(span, NodeContent::Text(date.to_string())),
+            DeValue::String(text) => self.leaf(range, NodeContent::Text(text.into_owned())),
+            DeValue::Boolean(flag) => self.leaf(range, NodeContent::Bool(flag)),
+            DeValue::Datetime(date) => self.leaf(range, NodeContent::Text(date.to_string())),
             DeValue::Integer(int) => match i64::from_str_radix(int.as_str(), int.radix()) {
-                Ok(int) => self.leaf(span, NodeContent::Int(int)),
-                Err(_) => self.unfit(span, "an integer between -2^63 and 2^63 - 1"),
+                Ok(int) => self.leaf(range, NodeContent::Int(int)),
+                Err(_) => self.unfit(range, "an integer between -2^63 and 2^63 - 1"),
             },
             DeValue::Float(float) => match json_number(float.as_str()) {
-                Some(number) => self.leaf(span, NodeContent::Number(number)),
-                None => self.unfit(span, "a finite number"),
+                Some(number) => self.leaf(range, NodeContent::Number(number)),
+                None => self.unfit(range, "a finite number"),
             },
         }
     }
 
-    fn table(&mut self, span: Range<usize>, table: DeTable<'_>) -> SyntaxNode {
+    fn table(&mut self, range: Range<usize>, table: DeTable<'_>) -> SyntaxNode {
         let mut entries = Vec::with_capacity(table.len().min(MAX_KEYS));
         for (key, value) in table {
-            let place = self.source.place(key.span());
+            let span = self.source.span(key.span());
             if entries.len() == MAX_KEYS {
-                self.problems.push(too_many(&place, MAX_KEYS, "keys in a table"));
+                self.problems.push(too_many(&span, MAX_KEYS, "keys in a table"));
                 break;
             }
-            entries.push((Key { name: key.into_inner().into_owned(), place }, self.node(value)));
+            entries.push((Key { name: key.into_inner().into_owned(), span }, self.node(value)));
         }
-        self.leaf(span, NodeContent::Table(Table(entries)))
+        self.leaf(range, NodeContent::Table(Table(entries)))
     }
 
-    fn unfit(&mut self, span: Range<usize>, expected: &str) -> SyntaxNode {
+    fn unfit(&mut self, range: Range<usize>, expected: &str) -> SyntaxNode {
         if !self.broken {
-            let place = self.source.place(span.clone());
-            let message = format!("expected {expected}, found `{}`", excerpt(place.text(), 40));
-            self.problems.push(Problem::at(&place, code::WRONG_TYPE, message));
+            let span = self.source.span(range.clone());
+            let message = format!("expected {expected}, found `{}`", excerpt(span.text(), 40));
+            self.problems.push(Problem::at(&span, code::WRONG_TYPE, message));
         }
-        self.leaf(span, NodeContent::Int(1)) // what most keys can hold, so that nothing else is told
+        self.leaf(range, NodeContent::Int(1)) // what most keys can hold, so that nothing else is told
     }
 
-    fn leaf(&self, span: Range<usize>, content: NodeContent) -> SyntaxNode {
-        SyntaxNode { place: self.source.place(span), content }
+    fn leaf(&self, range: Range<usize>, content: NodeContent) -> SyntaxNode {
+        SyntaxNode { span: self.source.span(range), content }
     }
 }
 
@@ -213,7 +213,7 @@ mod tests {
         assert!(problems.is_empty());
         assert_eq!(node.to_json().to_string(), r#"{"b":1,"a":[true,1.50],"t":{"x":"y"}}"#);
         let text = node.as_table().unwrap().get("t").unwrap().as_table().unwrap().get("x").unwrap();
-        assert_eq!((text.place.text(), text.place.short().as_str()), ("'y'", "a.toml:4:5"));
+        assert_eq!((text.span.text(), text.span.short().as_str()), ("'y'", "a.toml:4:5"));
     }
 
     #[test]
@@ -223,14 +223,14 @@ mod tests {
         let found: Vec<String> = problems
             .sorted()
             .iter()
-            .map(|problem| problem.place.as_ref().unwrap().short())
+            .map(|problem| problem.span.as_ref().unwrap().short())
             .collect();
         assert_eq!(found, ["a.toml:1:5", "a.toml:3:1"]);
     }
 
     #[test]
     fn what_is_not_closed_is_told_once_where_it_ends() {
-        for (text, place) in [
+        for (text, span) in [
             ("a = { b = 1\n[c]\nd = 2\ne = 3\n", "a.toml:1:12"),
             ("a = [1, 2\n\n[[c]]\nd = 2\n", "a.toml:1:10"),
             ("a = { b = 'c }\n[[c]]\nd = 2\n[[c]]\nd = 2\n", "a.toml:1:15"),
@@ -238,8 +238,8 @@ mod tests {
         ] {
             let (_, problems) = parse(&Source::new("a.toml", text));
             let found: Vec<String> =
-                problems.sorted().iter().map(|p| p.place.as_ref().unwrap().short()).collect();
-            assert_eq!(found, [place], "{text}");
+                problems.sorted().iter().map(|p| p.span.as_ref().unwrap().short()).collect();
+            assert_eq!(found, [span], "{text}");
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::diag::{Problem, Scalar, SyntaxNode, code};
 pub use amount::FaultAmount;
 pub use profile::{Chaos, ChaosProfile, PlannedFault};
 
-crate::words! {
+crate::string_enum! {
     /// What of a delivery a fault is about; one delivery has at most one of each but `body`.
     pub enum FaultGroup {
         /// When it goes out, and how often.
@@ -35,7 +35,7 @@ crate::words! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// What a good receiver does about a fault, the strongest last: it counts where faults meet.
     pub enum ExpectedReaction {
         /// It accepts the delivery as it does every other.
@@ -54,7 +54,7 @@ crate::words! {
 /// is edited before it is nested too deep for that, and spelled otherwise at last.
 macro_rules! faults {
     ($($kind:ident = $word:literal $(: $amount:literal)?, $group:ident, $expects:ident, $about:literal;)*) => {
-        crate::words! {
+        crate::string_enum! {
             /// The faults by name.
             pub enum FaultKind { $(#[doc = $about] $kind = $word,)* }
         }
@@ -181,9 +181,9 @@ impl TryFrom<String> for Fault {
 }
 
 impl Scalar for Fault {
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
-        let text = String::scan(node)?;
-        let problem = |message| Problem::at(&node.place, code::WRONG_FAULT, message);
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
+        let text = String::parse_node(node)?;
+        let problem = |message| Problem::at(&node.span, code::WRONG_FAULT, message);
         let name = text.split(':').next().unwrap_or_default();
         match Self::parse(&text) {
             Ok(fault) if fault.kind.group() == FaultGroup::Receiver => {
@@ -230,8 +230,8 @@ impl Faults {
     /// Those that act on the attempt of this number: the wire fails only once.
     #[must_use]
     pub fn on(&self, attempt: u32) -> Self {
-        let acts = |fault: &&Fault| attempt == 1 || fault.kind.group() != FaultGroup::Wire;
-        Self(self.0.iter().filter(acts).cloned().collect())
+        let actions = |fault: &&Fault| attempt == 1 || fault.kind.group() != FaultGroup::Wire;
+        Self(self.0.iter().filter(actions).cloned().collect())
     }
 
     /// Whether the delivery waits for none of its conversation, and none waits for it.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fault, FaultGroup, FaultKind};
 
-crate::words! {
+crate::string_enum! {
     /// Which faults are drawn.
     pub enum ChaosProfile {
         /// What every receiver lives with: duplicates, delays, bodies that come otherwise.

@@ -89,7 +89,7 @@ fn check(
     let files = || vendor.samples.keys().map(String::as_str).filter(|name| *name != INDEX);
     let Some(documented) = vendor.samples.get(&form.file.value).cloned() else {
         let message = format!("there is no sample `{}`", form.file.value);
-        let problem = Problem::at(&form.file.place, code::UNKNOWN_SAMPLE, message);
+        let problem = Problem::at(&form.file.span, code::UNKNOWN_SAMPLE, message);
         return Err(problem.known(&form.file.value, files()).into());
     };
     let wanted = EventQuery {
@@ -99,7 +99,7 @@ fn check(
     };
     let Some(rule) = vendor.rule(&form.type_.value, &wanted) else {
         let message = format!("{} sends no such `{}`", vendor.name, form.type_.value);
-        let problem = Problem::at(&form.type_.place, code::UNKNOWN_SAMPLE, message);
+        let problem = Problem::at(&form.type_.span, code::UNKNOWN_SAMPLE, message);
         return Err(problem.known(&form.type_.value, vendor.event_types()).into());
     };
     let told = form.scenario.is_some();
@@ -142,8 +142,8 @@ pub fn sent(
     start: Timestamp,
 ) -> Option<String> {
     let subscription = Subscription::to(event_type);
-    let company = SharedStaff::new(script, account, SeedScope::of_run(seed), start);
-    let stage = ScriptState::new(script, account, &subscription, (&company, 1));
+    let staff = SharedStaff::new(script, account, SeedScope::of_run(seed), start);
+    let stage = ScriptState::new(script, account, &subscription, (&staff, 1));
     let payloads = stage.flat_map(|scene| match scene.outcome {
         StepOutcome::Done { happened, .. } => happened.payloads,
         StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } => Vec::new(),

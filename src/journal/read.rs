@@ -202,7 +202,7 @@ fn contradiction(run: i64, records: &[Record]) -> Option<IntegrityError> {
         |what| matches!(what, RecordKind::AttemptStarted { origin, .. } if *origin != Origin::Replayed),
     ) as u64;
     let holds = (planned, attempts) == (finished.deliveries, finished.attempts)
-        && finished.expected <= settled
+        && finished.passed <= settled
         && settled <= planned;
     let what = format!(
         "it says {} deliveries and {} attempts, and there are {planned} and {attempts}",

@@ -11,7 +11,7 @@ use super::JournalError;
 use crate::base::fail_points;
 use crate::base::limits::MAX_JOURNAL_PAGES;
 
-crate::words! {
+crate::string_enum! {
     /// What a journal survives.
     pub enum Durability {
         /// The end of the process, however sudden.

@@ -68,15 +68,15 @@ impl AccountTemplate {
     /// Checks the fixed values of a vendor's file.
     pub(super) fn check(
         form: &VendorForm,
-        library: &CompileContext<'_>,
+        context: &CompileContext<'_>,
         problems: &mut Problems,
     ) -> Self {
         let mut fixed = Self::default();
         for (key, node) in form.account.iter() {
             let given = match node.as_text() {
                 Some(text) => {
-                    let text = Spanned { value: text.to_owned(), place: node.place.clone() };
-                    TextTemplate::check(&text, library, TextRules::MADE, problems)
+                    let text = Spanned { value: text.to_owned(), span: node.span.clone() };
+                    TextTemplate::check(&text, context, TextRules::MADE, problems)
                         .map(AccountValue::Line)
                 }
                 None => Some(AccountValue::Data(node.to_json())),
@@ -86,7 +86,7 @@ impl AccountTemplate {
             fixed.account.push((key.name.clone(), given));
         }
         for (key, text) in form.secret.iter() {
-            let line = TextTemplate::check(text, library, TextRules::MADE, problems);
+            let line = TextTemplate::check(text, context, TextRules::MADE, problems);
             fixed.secret.extend(line.map(|line| (key.name.clone(), line)));
         }
         let mut choices: usize = 1;
@@ -94,7 +94,7 @@ impl AccountTemplate {
             choices = choices.saturating_mul(option.values.len());
             if choices > MAX_CHOICES {
                 let message = format!("more than {MAX_CHOICES} ways to choose among the options");
-                let problem = Problem::at(&key.place, code::TOO_MANY, message);
+                let problem = Problem::at(&key.span, code::TOO_MANY, message);
                 problems.push(problem.help("each of them is tried: leave out what nobody chooses"));
                 break;
             }
@@ -107,11 +107,11 @@ impl AccountTemplate {
     /// The names of the account's values.
     pub(super) fn account_names(&self) -> TableType {
         let name = |(name, given): &(String, AccountValue)| {
-            let shape = match given {
-                AccountValue::Line(line) => line.shape().clone(),
+            let field_type = match given {
+                AccountValue::Line(line) => line.field_type().clone(),
                 AccountValue::Data(json) => FieldType::of_json(json),
             };
-            Field::always(name, shape)
+            Field::always(name, field_type)
         };
         TableType::new("the account", self.account.iter().map(name).collect())
     }
@@ -142,7 +142,7 @@ impl Account {
     /// The fixed test account of a vendor.
     pub fn test(vendor: &Arc<Platform>) -> Self {
         let fixed = &vendor.account_template;
-        let draw = SeedScope::fixed(&vendor.id);
+        let seeds = SeedScope::fixed(&vendor.id);
         let option = |(name, option): &(String, OptionForm)| {
             (
                 name.clone(),
@@ -158,7 +158,7 @@ impl Account {
             brand: fixed.brand.clone(),
             template_secrets: TemplateSecrets::default(),
         };
-        let scope = draw.within("account");
+        let scope = seeds.within("account");
         for (name, given) in &fixed.account {
             let value = match given {
                 AccountValue::Line(line) => line.value(&account.roots(), (&scope, name)),
@@ -166,7 +166,7 @@ impl Account {
             };
             account.values.insert(name.clone(), value);
         }
-        let scope = draw.within("secret");
+        let scope = seeds.within("secret");
         for (name, line) in &fixed.secret {
             let value = line.text(&account.roots(), (&scope, name));
             account.set_secret(name, Secret::public(value));
@@ -195,7 +195,7 @@ impl Account {
             match reference.resolve() {
                 Ok(secret) => account.set_secret(&key.name, secret),
                 Err(message) => {
-                    problems.push(Problem::at(&reference.place, code::SECRET_MISSING, message));
+                    problems.push(Problem::at(&reference.span, code::SECRET_MISSING, message));
                 }
             }
         }
@@ -231,7 +231,7 @@ impl Account {
         } else {
             let known: Vec<&str> = option.values.iter().map(|known| known.as_str()).collect();
             let message = format!("`{}` is not {}", value.value, one_of(known.iter().copied()));
-            let problem = Problem::at(&value.place, code::WRONG_CHOICE, message);
+            let problem = Problem::at(&value.span, code::WRONG_CHOICE, message);
             problems.push(problem.near(value, known));
         }
     }
@@ -272,5 +272,5 @@ impl Account {
 
 fn unknown(key: &Key, what: &str, known: &[&str]) -> Problem {
     let message = format!("the vendor has no {what} `{}`", key.name);
-    Problem::at(&key.place, code::UNKNOWN_KEY, message).known(&key.name, known.iter().copied())
+    Problem::at(&key.span, code::UNKNOWN_KEY, message).known(&key.name, known.iter().copied())
 }

@@ -148,7 +148,7 @@ impl Catalog {
         };
         let loops = extended.iter().any(|name| name == id);
         let Some(base) = self.folders.get(id).filter(|_| !loops) else {
-            let problem = |what| Problem::at(&below.place, code::EXTENDS, format!("`{id}` {what}"));
+            let problem = |what| Problem::at(&below.span, code::EXTENDS, format!("`{id}` {what}"));
             problems.push(if loops {
                 problem("extends itself").help("one of them must stand on its own")
             } else {
@@ -213,9 +213,9 @@ impl LayeredFolder<'_> {
         coverage::check_own_sources(&node, self.problems);
         self.check_instead(&node);
         let below = node.as_table().and_then(|table| table.get("extends"));
-        let below = below.and_then(|node| Some((node.as_text()?.to_owned(), node.place.clone())));
+        let below = below.and_then(|node| Some((node.as_text()?.to_owned(), node.span.clone())));
         let lower = match below {
-            Some((below, place)) => self.over(vendor, &below, Some(&place))?,
+            Some((below, span)) => self.over(vendor, &below, Some(&span))?,
             None => vendor,
         };
         let own = self.files.iter().filter_map(|(name, source)| {
@@ -233,7 +233,7 @@ impl LayeredFolder<'_> {
         if let Some((node, name)) = instead.and_then(|node| Some((node, node.as_text()?)))
             && !revisions(self.files.keys()).iter().any(|known| known == name)
         {
-            self.unknown(name, Some(&node.place));
+            self.unknown(name, Some(&node.span));
         }
     }
 
@@ -247,7 +247,7 @@ impl LayeredFolder<'_> {
             problem(format!("`{}` has no revision `{revision}`", self.id))
                 .known(revision, known.iter().map(String::as_str))
         };
-        self.problems.push(Problem { place: named.cloned(), ..problem });
+        self.problems.push(Problem { span: named.cloned(), ..problem });
     }
 }
 
@@ -269,7 +269,7 @@ fn read_templates(
     let mut templates = BTreeMap::new();
     for (name, source) in files.iter().filter(|(name, _)| is_template(name)) {
         let node = read_template(source, problems).unwrap_or_else(|| SyntaxNode {
-            place: source.place(0..0),
+            span: source.span(0..0),
             content: NodeContent::Table(Table::default()),
         });
         templates.insert(name.clone(), Arc::new(node));
@@ -280,7 +280,7 @@ fn read_templates(
 fn read_template(source: &Arc<Source>, problems: &mut Problems) -> Option<SyntaxNode> {
     if source.text.len() > MAX_TEMPLATE {
         let message = format!("the template is larger than {} KiB", MAX_TEMPLATE / 1024);
-        let problem = Problem::at(&source.place(0..0), code::TOO_MANY, message);
+        let problem = Problem::at(&source.span(0..0), code::TOO_MANY, message);
         problems.push(problem.help("put parts of it into files of their own, with `$include`"));
         return None;
     }

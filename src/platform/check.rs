@@ -46,15 +46,15 @@ pub(super) fn check(
     let form = VendorForm::read(node, problems)?;
     if !is_name(&form.id) {
         let message = format!("a vendor's id is {A_NAME}");
-        problems.push(Problem::at(&form.id.place, code::VENDOR_FOLDER, message));
+        problems.push(Problem::at(&form.id.span, code::VENDOR_FOLDER, message));
     }
     let (vocabulary, ids, fixed) = RootTypes::of(&form, problems);
     let mut checker = PlatformChecker { form: &form, vocabulary, templates, problems };
-    let spelling = spelling(&form.json);
-    let known = KnownKinds { kinds: checker.kinds(spelling), entities: checker.entities() };
-    let events = checker.events(spelling, &known);
+    let style = style(&form.json);
+    let known = KnownKinds { kinds: checker.kinds(style), entities: checker.entities() };
+    let events = checker.events(style, &known);
     let requests = checker.requests(&fixed);
-    let handshake = checker.handshake(spelling);
+    let handshake = checker.handshake(style);
     let policy = delivery::policy(&form.delivery, checker.problems);
     let retries = checker.retries(&fixed);
     let wire = order(&form, checker.problems);
@@ -80,7 +80,7 @@ pub(super) fn check(
         differs: form.revision.as_ref().map(|revision| revision.told(&form.id)),
         matching: form.subscription.matching.as_ref().map_or(Matching::Pair, |by| by.value),
         default_subscription: Subscription::check(&form.subscription.default, &types, problems),
-        rules: habits(&form),
+        rules: rules(&form),
         counters: counters.collect(),
         show: DisplayPointers {
             event: pointers(form.show.as_ref().map(|show| &show.event)),
@@ -116,13 +116,13 @@ struct PlatformChecker<'a> {
 }
 
 impl PlatformChecker<'_> {
-    fn problem(&mut self, place: &SourceSpan, code: crate::diag::Code, message: impl Into<String>) {
-        self.problems.push(Problem::at(place, code, message));
+    fn problem(&mut self, span: &SourceSpan, code: crate::diag::Code, message: impl Into<String>) {
+        self.problems.push(Problem::at(span, code, message));
     }
 
     fn unknown_kind<'k>(&mut self, kind: &Spanned<String>, known: impl Iterator<Item = &'k str>) {
         let message = format!("there is no kind `{}`", kind.value);
-        let problem = Problem::at(&kind.place, code::UNKNOWN_KIND, message);
+        let problem = Problem::at(&kind.span, code::UNKNOWN_KIND, message);
         self.problems.push(problem.known(kind, known));
     }
 
@@ -130,34 +130,34 @@ impl PlatformChecker<'_> {
         &mut self,
         node: &SyntaxNode,
         names: TableType,
-        spelling: JsonStyle,
+        style: JsonStyle,
     ) -> Option<JsonTemplate> {
         let templates = self.templates;
         let files = |name: &str| templates.get(name).cloned();
-        let library = CompileContext { names, words: &self.vocabulary.words, files: &files };
-        compile(node, &library, spelling, self.problems)
+        let context = CompileContext { names, words: &self.vocabulary.words, files: &files };
+        compile(node, &context, style, self.problems)
     }
 
     fn template(&mut self, name: &Spanned<String>) -> Option<Arc<SyntaxNode>> {
         let found = self.templates.get(&name.value).cloned();
         if found.is_none() {
             let message = format!("the folder has no template `{}`", name.value);
-            let problem = Problem::at(&name.place, code::UNKNOWN_TEMPLATE, message);
+            let problem = Problem::at(&name.span, code::UNKNOWN_TEMPLATE, message);
             self.problems.push(problem.known(name, self.templates.keys().map(String::as_str)));
         }
         found
     }
 
     fn line(&mut self, text: &Spanned<String>, names: TableType) -> Option<TextTemplate> {
-        let library = CompileContext::without_files(names, &self.vocabulary.words);
-        TextTemplate::check(text, &library, TextRules::default(), self.problems)
+        let context = CompileContext::without_files(names, &self.vocabulary.words);
+        TextTemplate::check(text, &context, TextRules::default(), self.problems)
     }
 
-    fn kinds(&mut self, spelling: JsonStyle) -> BTreeMap<String, MessageKind> {
+    fn kinds(&mut self, style: JsonStyle) -> BTreeMap<String, MessageKind> {
         let form = self.form;
         let mut kinds = BTreeMap::new();
         for (key, kind) in form.kinds.iter().filter(|(_, kind)| kind.as_.is_none()) {
-            let checked = self.kind(&key.name, kind, spelling);
+            let checked = self.kind(&key.name, kind, style);
             kinds.extend(checked.map(|checked| (key.name.clone(), checked)));
         }
         for (key, kind) in form.kinds.iter() {
@@ -165,7 +165,7 @@ impl PlatformChecker<'_> {
             match kinds.get(&other.value) {
                 Some(known) => {
                     let known = known.clone();
-                    if let Some(data) = self.data(&kind.place, &kind.data, &kind.optional) {
+                    if let Some(data) = self.data(&kind.span, &kind.data, &kind.optional) {
                         kinds.insert(key.name.clone(), MessageKind { data, ..known });
                     }
                 }
@@ -176,18 +176,18 @@ impl PlatformChecker<'_> {
         kinds
     }
 
-    fn kind(&mut self, name: &str, form: &KindForm, spelling: JsonStyle) -> Option<MessageKind> {
-        let data = self.data(&form.place, &form.data, &form.optional)?;
+    fn kind(&mut self, name: &str, form: &KindForm, style: JsonStyle) -> Option<MessageKind> {
+        let data = self.data(&form.span, &form.data, &form.optional)?;
         let names = self.vocabulary.of_kind(&data.names(&self.vocabulary.items));
         let body = match (&form.body, &form.template) {
-            (Some(node), None) => self.compile(node, names, spelling),
+            (Some(node), None) => self.compile(node, names, style),
             (None, Some(file)) => {
                 let node = self.template(file)?;
-                self.compile(&node, names, spelling)
+                self.compile(&node, names, style)
             }
             (Some(_), Some(file)) => {
                 let message = format!("the kind `{name}` has a `body` as well");
-                let problem = Problem::at(&file.place, code::CONTRADICTION, message);
+                let problem = Problem::at(&file.span, code::CONTRADICTION, message);
                 self.problems.push(
                     problem.help("a long body stands in a `template`, a short one in `body`"),
                 );
@@ -195,7 +195,7 @@ impl PlatformChecker<'_> {
             }
             (None, None) => {
                 let message = format!("the kind `{name}` needs `body` or `template`");
-                let problem = Problem::at(&form.place, code::MISSING_KEY, message);
+                let problem = Problem::at(&form.span, code::MISSING_KEY, message);
                 self.problems.push(
                     problem.help("a `body` is a template in place, such as `\"${message.text}\"`"),
                 );
@@ -204,7 +204,7 @@ impl PlatformChecker<'_> {
         };
         let Some(word) = &form.word else {
             let message = format!("the kind `{name}` needs a `word`");
-            let problem = Problem::at(&form.place, code::MISSING_KEY, message);
+            let problem = Problem::at(&form.span, code::MISSING_KEY, message);
             self.problems.push(problem.help("`word` is what the vendor calls it: `message.type`"));
             return None;
         };
@@ -223,12 +223,12 @@ impl PlatformChecker<'_> {
     /// What a step may give, with what it is otherwise.
     fn data(
         &mut self,
-        place: &SourceSpan,
+        span: &SourceSpan,
         form: &TableOf<SyntaxNode>,
         optional: &[Spanned<String>],
     ) -> Option<FieldDefaults> {
         let node =
-            SyntaxNode { place: place.clone(), content: NodeContent::Table(Table(form.entries())) };
+            SyntaxNode { span: span.clone(), content: NodeContent::Table(Table(form.entries())) };
         let names = self.vocabulary.of_data();
         let otherwise = self.compile(&node, names, JsonStyle::COMPACT)?;
         let optional = optional.iter().map(|key| key.value.clone()).collect();
@@ -238,17 +238,17 @@ impl PlatformChecker<'_> {
     fn entities(&mut self) -> BTreeMap<String, FieldDefaults> {
         let mut entities = BTreeMap::new();
         for (key, entity) in self.form.entities.iter() {
-            let data = self.data(&entity.place, &entity.data, &entity.optional);
+            let data = self.data(&entity.span, &entity.data, &entity.optional);
             entities.extend(data.map(|data| (key.name.clone(), data)));
         }
         entities
     }
 
-    fn events(&mut self, spelling: JsonStyle, known: &KnownKinds) -> Vec<EventRule> {
+    fn events(&mut self, style: JsonStyle, known: &KnownKinds) -> Vec<EventRule> {
         let section = self.form.source.get("event").map_or(Certainty::Assumed, |s| s.status.value);
         let mut rules = Vec::new();
         for event in &self.form.event {
-            rules.extend(self.event(event, spelling, known, section));
+            rules.extend(self.event(event, style, known, section));
         }
         rules
     }
@@ -262,12 +262,12 @@ impl PlatformChecker<'_> {
     ) -> Option<EventRule> {
         let on = self.event_kind(&form.on);
         if form.type_.is_empty() {
-            let problem = Problem::at(&form.type_.place, code::EMPTY, "the type has no name");
+            let problem = Problem::at(&form.type_.span, code::EMPTY, "the type has no name");
             self.problems.push(problem.help("it is the vendor's name for the event"));
         }
-        let counter = form.count.as_ref().filter(|name| self.is_counter(name));
+        let counter = form.counter.as_ref().filter(|name| self.is_counter(name));
         let data = match on {
-            Some(EventKind::Emitted) => Some(self.data(&form.place, &form.data, &[])?),
+            Some(EventKind::Emitted) => Some(self.data(&form.span, &form.data, &[])?),
             _ => None,
         };
         let names = match &data {
@@ -276,11 +276,11 @@ impl PlatformChecker<'_> {
         };
         let template = self.template(&form.template);
         let names = self.vocabulary.of_event(on?, &names, counter.map(|name| name.value.as_str()));
-        let json = form.json.as_ref().map_or(spelling_of_vendor, spelling);
+        let json = form.json.as_ref().map_or(spelling_of_vendor, style);
         Some(EventRule {
             on: on?,
             event_type: form.type_.value.clone(),
-            previous_names: form.formerly.iter().map(|name| name.value.clone()).collect(),
+            previous_names: form.previous_names.iter().map(|name| name.value.clone()).collect(),
             certainty: form.source.as_ref().map_or(section, |source| source.status.value),
             when: form.when.clone(),
             body: self.compile(&*template?, names, json)?,
@@ -293,7 +293,7 @@ impl PlatformChecker<'_> {
         let kind = EventKind::of_word(on);
         if kind.is_none() {
             let message = format!("there is no neutral event `{}`", on.value);
-            let problem = Problem::at(&on.place, code::UNKNOWN_EVENT, message);
+            let problem = Problem::at(&on.span, code::UNKNOWN_EVENT, message);
             self.problems.push(problem.known(on, EventKind::WORDS.iter().copied()));
         }
         kind
@@ -303,7 +303,7 @@ impl PlatformChecker<'_> {
         let known = self.form.counter.contains(&name.value);
         if !known {
             let message = format!("there is no counter `{}`", name.value);
-            let problem = Problem::at(&name.place, code::UNKNOWN_COUNTER, message);
+            let problem = Problem::at(&name.span, code::UNKNOWN_COUNTER, message);
             self.problems.push(problem.known(name, self.form.counter.names()));
         }
         known
@@ -341,9 +341,9 @@ impl PlatformChecker<'_> {
         for header in &self.form.header {
             let when = OptionValues::check(&header.when, &self.form.option, self.problems);
             if let Err(message) = check_header_name(&header.name) {
-                self.problem(&header.name.place, code::WRONG_HEADER, message);
+                self.problem(&header.name.span, code::WRONG_HEADER, message);
             }
-            if let Err(problem) = check_header_value(&header.value, &header.value.place) {
+            if let Err(problem) = check_header_value(&header.value, &header.value.span) {
                 self.problems.push(problem);
             }
             let value = self.line(&header.value, names.clone());
@@ -382,7 +382,7 @@ impl PlatformChecker<'_> {
                 words.filter(|(_, word, known)| !known.contains(&word.as_str()))
             {
                 let message = format!("`{word}` is not {}", one_of(known.iter().copied()));
-                let problem = Problem::at(&at.place, code::UNKNOWN_WORD, message);
+                let problem = Problem::at(&at.span, code::UNKNOWN_WORD, message);
                 self.problems.push(problem.near(&word, known.iter().copied()));
             }
         }
@@ -395,28 +395,28 @@ impl PlatformChecker<'_> {
     }
 
     fn retries(&mut self, fixed: &AccountTemplate) -> Vec<RetryRule> {
-        let library =
+        let context =
             CompileContext::without_files(self.vocabulary.base.clone(), &self.vocabulary.words);
-        let rule = |form| RetryRule::check(form, self.form, (&library, fixed), self.problems);
+        let rule = |form| RetryRule::check(form, self.form, (&context, fixed), self.problems);
         self.form.delivery.retry.iter().filter_map(rule).collect()
     }
 
-    fn handshake(&mut self, spelling: JsonStyle) -> Option<Handshake> {
+    fn handshake(&mut self, style: JsonStyle) -> Option<Handshake> {
         let form = &self.form.handshake;
         let on_failure = form.on_failure.as_ref().map_or(OnFailure::Refuse, |on| on.value);
         let proof = match form.kind.value {
             HandshakeKind::None => None,
-            HandshakeKind::Ping => Some(self.proof(form, None, spelling)?),
+            HandshakeKind::Ping => Some(self.proof(form, None, style)?),
             HandshakeKind::Echo => {
                 let Some(echo) = &form.echo else {
                     let message = "an `echo` handshake needs `echo`";
-                    let problem = Problem::at(&form.place, code::MISSING_KEY, message);
+                    let problem = Problem::at(&form.span, code::MISSING_KEY, message);
                     self.problems
                         .push(problem.help("it is what must come back: `\"${secret.token}\"`"));
                     return None;
                 };
                 let echo = self.line(echo, self.vocabulary.base.clone())?;
-                Some(self.proof(form, Some(echo), spelling)?)
+                Some(self.proof(form, Some(echo), style)?)
             }
         };
         Some(Handshake { proof, on_failure })
@@ -426,11 +426,11 @@ impl PlatformChecker<'_> {
         &mut self,
         form: &HandshakeForm,
         echo: Option<TextTemplate>,
-        spelling: JsonStyle,
+        style: JsonStyle,
     ) -> Option<Proof> {
         let Some(body) = &form.body else {
             let problem =
-                Problem::at(&form.place, code::MISSING_KEY, "the handshake needs a `body`");
+                Problem::at(&form.span, code::MISSING_KEY, "the handshake needs a `body`");
             self.problems.push(problem.help("it is what the endpoint is sent, such as `{}`"));
             return None;
         };
@@ -438,7 +438,7 @@ impl PlatformChecker<'_> {
             if form.success.is_empty() { &self.form.delivery.success } else { &form.success };
         Some(Proof {
             success: statuses(success, self.problems)?,
-            body: self.compile(body, self.vocabulary.base.clone(), spelling)?,
+            body: self.compile(body, self.vocabulary.base.clone(), style)?,
             echo,
             echo_key: form.echo_key.as_ref().map(|key| key.value.clone()),
         })
@@ -449,11 +449,11 @@ fn reasons(form: &TableOf<Spanned<String>>) -> BTreeMap<String, String> {
     form.iter().map(|(key, reason)| (key.name.clone(), reason.value.clone())).collect()
 }
 
-fn spelling(form: &JsonForm) -> JsonStyle {
+fn style(form: &JsonForm) -> JsonStyle {
     JsonStyle { spacing: form.spacing.value, ascii: form.ascii.value }
 }
 
-fn habits(form: &VendorForm) -> ConversationRules {
+fn rules(form: &VendorForm) -> ConversationRules {
     form.conversation.as_ref().map_or_else(ConversationRules::default, |form| ConversationRules {
         assigns_after_open: form.assignee.value == FirstAssignee::AfterOpen,
         offers: form.offers.as_ref().is_some_and(|offers| offers.value),
@@ -464,7 +464,7 @@ fn habits(form: &VendorForm) -> ConversationRules {
 pub(super) fn statuses(parts: &[Spanned<String>], problems: &mut Problems) -> Option<StatusSet> {
     for part in parts {
         if let Err(error) = StatusSet::parse([part.as_str()]) {
-            problems.push(Problem::at(&part.place, code::UNKNOWN_STATUS, error.to_string()));
+            problems.push(Problem::at(&part.span, code::UNKNOWN_STATUS, error.to_string()));
         }
     }
     StatusSet::parse(parts.iter().map(|part| part.as_str())).ok()

@@ -32,8 +32,8 @@ pub(super) fn check(
         }
     }
     check_kinds(form, quiet, problems);
-    let place = start_of(node);
-    let problem = |message| Problem::at(&place, code::UNCOVERED_ACT, message);
+    let span = start_of(node);
+    let problem = |message| Problem::at(&span, code::UNCOVERED_ACT, message);
     if !unsaid.is_empty() {
         let help = "give each an `[[event]]`, or a reason in `[silent]` or `[cannot]`";
         let unsaid = unsaid.join(", ");
@@ -74,7 +74,7 @@ fn check_kinds(form: &VendorForm, quiet: &SilenceRules, problems: &mut Problems)
         let sends = rules.iter().any(|rule| allows(rule, |when| &when.kind, &key.name));
         if !sends && quiet.about(on, &key.name).is_none() {
             let message = format!("no event is sent for messages of the kind `{}`", key.name);
-            problems.push(Problem::at(&key.place, code::UNCOVERED_ACT, message));
+            problems.push(Problem::at(&key.span, code::UNCOVERED_ACT, message));
         }
     }
 }
@@ -109,13 +109,13 @@ fn check_names(form: &VendorForm, problems: &mut Problems) -> bool {
         };
         if EventKind::of_word(event).is_none() {
             let message = format!("there is no neutral event `{event}`");
-            let problem = Problem::at(&key.place, code::UNKNOWN_EVENT, message);
+            let problem = Problem::at(&key.span, code::UNKNOWN_EVENT, message);
             problems.push(problem.known(event, EventKind::WORDS.iter().copied()));
         }
         let is_known = |name: &str| Role::of_word(name).is_some() || is_kind(name);
         if let Some(name) = precisely.filter(|name| !is_known(name)) {
             let message = format!("there is no role or kind `{name}`");
-            let problem = Problem::at(&key.place, code::UNKNOWN_WORD, message);
+            let problem = Problem::at(&key.span, code::UNKNOWN_WORD, message);
             problems.push(problem.known(name, Role::WORDS.iter().copied()));
         }
     }
@@ -131,7 +131,7 @@ pub(super) fn check_changed(form: &VendorForm, problems: &mut Problems) {
         for field in &when.changed {
             if event.on.value != EventKind::EntityUpdated.word() {
                 let message = "only `entity.updated` is about fields that changed";
-                problems.push(Problem::at(&field.place, code::UNKNOWN_DATA, message));
+                problems.push(Problem::at(&field.span, code::UNKNOWN_DATA, message));
                 continue;
             }
             let about =
@@ -141,7 +141,7 @@ pub(super) fn check_changed(form: &VendorForm, problems: &mut Problems) {
                 let mut fields = entity.data.names().chain(optional);
                 if !fields.any(|known| known == field.value) {
                     let message = format!("`{}` has no `{}`", kind.name, field.value);
-                    let problem = Problem::at(&field.place, code::UNKNOWN_DATA, message);
+                    let problem = Problem::at(&field.span, code::UNKNOWN_DATA, message);
                     problems.push(problem.known(field, entity.data.names()));
                 }
             }
@@ -159,7 +159,7 @@ pub(super) fn check_sources(node: &SyntaxNode, form: &VendorForm, problems: &mut
     }
     for (key, _) in form.source.iter().filter(|(key, _)| table.get(&key.name).is_none()) {
         let message = format!("there is no section `{}`", key.name);
-        problems.push(Problem::at(&key.place, code::UNKNOWN_KEY, message));
+        problems.push(Problem::at(&key.span, code::UNKNOWN_KEY, message));
     }
 }
 
@@ -183,10 +183,10 @@ pub(super) fn check_own_sources(overlay: &SyntaxNode, problems: &mut Problems) {
 fn no_source(key: &Key) -> Problem {
     let message = format!("`[source]` does not say where `{}` comes from", key.name);
     let help = format!("write `{} = {{ status = \"assumed\" }}` under `[source]`", key.name);
-    Problem::at(&key.place, code::NO_SOURCE, message).help(help)
+    Problem::at(&key.span, code::NO_SOURCE, message).help(help)
 }
 
 /// Problems about what is not there are told at the file's beginning.
 fn start_of(node: &SyntaxNode) -> SourceSpan {
-    node.place.source.place(0..0)
+    node.span.source.span(0..0)
 }

@@ -22,7 +22,7 @@ pub(super) struct RetryRule {
     when: OptionValues,
     limit: RetryLimit,
     backoff: Backoff,
-    parks: Blocks,
+    blocks: Blocks,
     hold: Option<SignedDuration>,
 }
 
@@ -39,11 +39,11 @@ pub(super) fn policy(form: &DeliveryForm, problems: &mut Problems) -> Option<Pol
     for limit in [&form.timeout.connect, &form.timeout.total] {
         if limit.value.unsigned_abs() > MAX_TIMEOUT {
             let message = format!("a time limit is at most {} s", MAX_TIMEOUT.as_secs());
-            problems.push(Problem::at(&limit.place, code::TOO_MANY, message));
+            problems.push(Problem::at(&limit.span, code::TOO_MANY, message));
         }
         if limit.value.is_zero() {
             let problem =
-                Problem::at(&limit.place, code::WRONG_DURATION, "nothing answers in no time");
+                Problem::at(&limit.span, code::WRONG_DURATION, "nothing answers in no time");
             problems.push(problem.help("a time limit is longer than `0s`"));
         }
     }
@@ -75,7 +75,7 @@ impl RetryRule {
     pub(super) fn check(
         form: &RetryForm,
         vendor: &VendorForm,
-        (library, fixed): (&CompileContext<'_>, &AccountTemplate),
+        (context, fixed): (&CompileContext<'_>, &AccountTemplate),
         problems: &mut Problems,
     ) -> Option<Self> {
         let event_types: Vec<&str> =
@@ -87,12 +87,12 @@ impl RetryRule {
             let Some(node) = node else {
                 let message = format!("retrying by `{}` needs `{key}`", form.kind.value);
                 let help = "such as `times = 3`, or `within = \"72h\"` for `retention`";
-                problems.push(Problem::at(&form.place, code::MISSING_KEY, message).help(help));
+                problems.push(Problem::at(&form.span, code::MISSING_KEY, message).help(help));
                 return None;
             };
             let text = node.as_text().map_or_else(|| node.to_json().to_string(), str::to_owned);
-            let text = Spanned { value: text, place: node.place.clone() };
-            TextTemplate::check(&text, library, TextRules::default(), problems)
+            let text = Spanned { value: text, span: node.span.clone() };
+            TextTemplate::check(&text, context, TextRules::default(), problems)
         };
         let limit = match form.kind.value {
             RetryKind::None => RetryLimit::None,
@@ -102,14 +102,14 @@ impl RetryRule {
         for options in fixed.every_choice().iter().filter(|options| when.hold(options)) {
             if let Err(message) = limit.retry(&TemplateContext::default().with("option", options)) {
                 let limit = form.times.as_ref().filter(|_| matches!(limit, RetryLimit::Count(_)));
-                let limit = limit.or(form.within.as_ref()).map_or(&form.place, |node| &node.place);
+                let limit = limit.or(form.within.as_ref()).map_or(&form.span, |node| &node.span);
                 problems.push(Problem::at(limit, code::WRONG_DURATION, message));
                 break;
             }
         }
-        let parks = form.parks.as_ref().map_or(Blocks::Conversation, |parks| parks.value);
+        let blocks = form.blocks.as_ref().map_or(Blocks::Conversation, |blocks| blocks.value);
         let hold = form.hold.as_ref().map(|hold| hold.value);
-        Some(Self { types, when, limit, backoff: backoff(form), parks, hold })
+        Some(Self { types, when, limit, backoff: backoff(form), blocks, hold })
     }
 }
 
@@ -156,7 +156,7 @@ impl Account {
         Policy {
             retry: rule.limit.retry(&self.roots()).unwrap_or(Retry::None),
             backoff: rule.backoff,
-            blocks: rule.parks,
+            blocks: rule.blocks,
             hold: rule.hold,
             ..base.clone()
         }

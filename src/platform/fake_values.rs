@@ -12,7 +12,7 @@ use crate::template::{Field, FieldType, Object, TableType, Value};
 #[derive(Clone, Copy, Debug)]
 pub struct InventedValues<'a> {
     locale: &'static Locale,
-    draw: &'a SeedScope,
+    seeds: &'a SeedScope,
     files: &'a str,
 }
 
@@ -26,8 +26,8 @@ pub struct FileRoot<'a>(InventedValues<'a>);
 
 impl<'a> InventedValues<'a> {
     /// Values of this locale, drawn from this scope; `files` is the address below which files are.
-    pub fn new(locale: &'static Locale, draw: &'a SeedScope, files: &'a str) -> Self {
-        Self { locale, draw, files }
+    pub fn new(locale: &'static Locale, seeds: &'a SeedScope, files: &'a str) -> Self {
+        Self { locale, seeds, files }
     }
 
     /// The `${fake.…}`.
@@ -54,7 +54,7 @@ impl<'a> InventedValues<'a> {
 
 impl Object for FakeRoot<'_> {
     fn get(&self, name: &str) -> Value<'_> {
-        fake(name, self.0.locale, self.0.draw).map_or(Value::Absent, Value::from)
+        fake(name, self.0.locale, self.0.seeds).map_or(Value::Absent, Value::from)
     }
 }
 
@@ -63,7 +63,7 @@ impl Object for FileRoot<'_> {
         if !FILES.iter().any(|file| file.ending == name) {
             return Value::Absent;
         }
-        let id: u64 = self.0.draw.rng(&format!("file {name}")).random();
+        let id: u64 = self.0.seeds.rng(&format!("file {name}")).random();
         Value::from(format!("{}/{id:016x}.{name}", self.0.files))
     }
 }

@@ -31,14 +31,19 @@ impl Account {
     }
 
     /// A body with these faults. What they draw is drawn by the name of the delivery.
-    pub fn body_with(&self, body: &str, faults: &Faults, (draw, id): (&SeedScope, &str)) -> String {
+    pub fn body_with(
+        &self,
+        body: &str,
+        faults: &Faults,
+        (seeds, id): (&SeedScope, &str),
+    ) -> String {
         let mut body = body.to_owned();
         let mut faults = faults.0.clone();
         faults.sort_by_key(|fault| fault.kind);
         for fault in &faults {
             body = match fault.kind {
                 FaultKind::UnknownType => edited(&body, |json| self.rename(json)),
-                FaultKind::MissingField => edited(&body, |json| lose(json, draw, id)),
+                FaultKind::MissingField => edited(&body, |json| lose(json, seeds, id)),
                 FaultKind::Huge => {
                     let huge = "x".repeat(fault.amount.number());
                     let text = |json: &mut Json| self.say(json, &huge);
@@ -168,16 +173,16 @@ fn put(json: &mut Json, pointer: &str, text: &str) {
 }
 
 /// Takes a field away: one of those of the first object with more than one.
-fn lose(json: &mut Json, draw: &SeedScope, id: &str) {
+fn lose(json: &mut Json, seeds: &SeedScope, id: &str) {
     let Json::Object(table) = json else { return };
     if table.len() == 1
         && let Some(inner @ Json::Object(_)) = table.values_mut().next()
     {
-        return lose(inner, draw, id);
+        return lose(inner, seeds, id);
     }
     if !table.is_empty() {
-        let place = draw.rng(&format!("missing field of {id}")).random_range(0..table.len());
-        let key = table.keys().nth(place).cloned().unwrap_or_default();
+        let span = seeds.rng(&format!("missing field of {id}")).random_range(0..table.len());
+        let key = table.keys().nth(span).cloned().unwrap_or_default();
         table.shift_remove(&key);
     }
 }
@@ -186,7 +191,7 @@ fn lose(json: &mut Json, draw: &SeedScope, id: &str) {
 /// its middle, where neither a prefix nor the spare bits of base64 are.
 fn spoiled(kind: FaultKind, value: &str) -> String {
     let middle = value.chars().count() / 2;
-    let spoil = |(place, character): (usize, char)| match (character, place == middle) {
+    let spoil = |(span, character): (usize, char)| match (character, span == middle) {
         (_, false) => character,
         ('1', true) => '2',
         ('0'..='9', true) => '1',
@@ -204,7 +209,7 @@ fn spoiled(kind: FaultKind, value: &str) -> String {
 /// The same JSON in another spelling.
 fn re_serialised(body: &str) -> String {
     let json: Json = serde_json::from_str(body).unwrap_or_default();
-    let spelled = [JsonStyle::COMPACT, PYTHON].map(|spelling| spelling.text_of(&json).into_owned());
+    let spelled = [JsonStyle::COMPACT, PYTHON].map(|style| style.text_of(&json).into_owned());
     spelled.into_iter().find(|other| other != body).unwrap_or_default()
 }
 
@@ -214,7 +219,7 @@ fn edited(body: &str, edit: impl FnOnce(&mut Json)) -> String {
     let spellings = [JsonSpacing::Compact, JsonSpacing::Spaced]
         .into_iter()
         .flat_map(|spacing| [false, true].map(|ascii| JsonStyle { spacing, ascii }));
-    let own = spellings.into_iter().find(|spelling| spelling.text_of(&json) == body);
+    let own = spellings.into_iter().find(|style| style.text_of(&json) == body);
     edit(&mut json);
     own.unwrap_or(JsonStyle::COMPACT).text_of(&json).into_owned()
 }

@@ -82,13 +82,14 @@ pub(super) struct ItemFields {
 }
 
 /// The shape with the made names in each table of a list, at any depth.
-fn with_ids(shape: FieldType, made: &ItemFields) -> FieldType {
+fn with_ids(field_type: FieldType, made: &ItemFields) -> FieldType {
     let inside = |names: &TableType| -> TableType {
         let parts = names.names.iter().cloned();
-        let parts = parts.map(|part| Field { shape: with_ids(part.shape.clone(), made), ..part });
+        let parts =
+            parts.map(|part| Field { field_type: with_ids(part.field_type.clone(), made), ..part });
         TableType { names: parts.collect(), ..names.clone() }
     };
-    match shape {
+    match field_type {
         FieldType::List(item) => match &*item {
             FieldType::Table(table) => {
                 let mut table = inside(table);
@@ -144,9 +145,9 @@ fn answer(otherwise: &Json, asked: &[Json], given: Option<&Json>) -> Json {
     let (Json::Array(otherwise), given) = (otherwise, given.and_then(Json::as_array)) else {
         return otherwise.clone();
     };
-    let element = |(place, asked): (usize, &Json)| {
+    let element = |(span, asked): (usize, &Json)| {
         let alike = otherwise.iter().find(|own| is_alike(own, asked));
-        let own = alike.or_else(|| otherwise.get(place)).or_else(|| otherwise.last());
+        let own = alike.or_else(|| otherwise.get(span)).or_else(|| otherwise.last());
         let own = own.unwrap_or(&Json::Null);
         let prototype = match (own, asked) {
             (Json::Object(own), Json::Object(asked)) => {
@@ -157,7 +158,7 @@ fn answer(otherwise: &Json, asked: &[Json], given: Option<&Json>) -> Json {
             }
             _ => own.clone(),
         };
-        match given.and_then(|given| given.get(place)) {
+        match given.and_then(|given| given.get(span)) {
             Some(item) => fill_item(&prototype, item),
             None => prototype,
         }
@@ -179,9 +180,9 @@ pub fn misfit(written: &Json, node: &SyntaxNode) -> Option<Problem> {
         | (Json::Number(_), NodeContent::Int(_) | NodeContent::Number(_)) => None,
         (_, NodeContent::Text(text)) if text.contains("${") => None,
         (
-            Json::String(hole),
+            Json::String(placeholder),
             NodeContent::Bool(_) | NodeContent::Int(_) | NodeContent::Number(_),
-        ) if hole.contains("${") => None,
+        ) if placeholder.contains("${") => None,
         (Json::Array(items), NodeContent::List(nodes)) => {
             let first = items.first()?;
             nodes.iter().find_map(|node| item_type_mismatch(first, node))
@@ -192,7 +193,7 @@ pub fn misfit(written: &Json, node: &SyntaxNode) -> Option<Problem> {
                 None if keys.is_empty() => None,
                 None => Some(
                     Problem::at(
-                        &key.place,
+                        &key.span,
                         code::UNKNOWN_DATA,
                         format!("unknown key `{}`", key.name),
                     )
@@ -208,7 +209,7 @@ pub fn misfit(written: &Json, node: &SyntaxNode) -> Option<Problem> {
             let problem = wrong_type(node, expected);
             Some(match (written, &node.content) {
                 (Json::Array(_), NodeContent::Text(text)) if !text.starts_with(['[', '{']) => {
-                    problem.help(format!("a list of one is `[{}]`", node.place.text()))
+                    problem.help(format!("a list of one is `[{}]`", node.span.text()))
                 }
                 _ => problem.help(format!("left out, it is `{written}`")),
             })

@@ -115,7 +115,7 @@ form! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// How far a counter counts before it begins again.
     pub enum CounterScope {
         /// Over the conversation.
@@ -138,7 +138,7 @@ form! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// When the first assignee is assigned.
     pub enum FirstAssignee {
         /// With the conversation's opening.
@@ -160,7 +160,7 @@ form! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// What a request is for.
     pub enum Purpose {
         /// To ask an endpoint whether it agrees.
@@ -198,7 +198,7 @@ form! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// What proves that an endpoint agrees.
     pub enum HandshakeKind {
         /// Nothing; there is no handshake.
@@ -210,7 +210,7 @@ crate::words! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// What follows where an endpoint does not agree.
     pub enum OnFailure {
         /// Nothing is sent to it.
@@ -238,7 +238,7 @@ form! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// How event types are compared with what an endpoint subscribed to.
     pub enum Matching {
         /// As a whole.
@@ -259,7 +259,7 @@ form! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// What happens on a redirect.
     pub enum Redirects {
         /// It is a failed attempt.
@@ -302,7 +302,7 @@ form! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// The kinds of retrying.
     pub enum RetryKind {
         /// Never.
@@ -340,7 +340,7 @@ form! {
         /// How long `Retry-After` may make it wait; an hour without it.
         retry_after_cap: Option<Spanned<SignedDuration>>,
         /// What a failure holds up; the conversation without it.
-        parks: Option<Spanned<Blocks>>,
+        blocks: Option<Spanned<Blocks>>,
         /// How long a delivery is held for what was parked before it, while that drains.
         hold: Option<Spanned<SignedDuration>>,
     }
@@ -366,11 +366,11 @@ form! {
         /// The vendor's name for it, by which a user subscribes.
         type_ ("type"): Spanned<String>,
         /// Names that other revisions have for it; users may go on using them.
-        formerly: Vec<Spanned<String>>,
+        previous_names: Vec<Spanned<String>>,
         /// The body: a template.
         template: Spanned<String>,
         /// The counter that it takes a number of.
-        count: Option<Spanned<String>>,
+        counter: Option<Spanned<String>>,
         /// What `emit` may give, with what it is otherwise; only for `on = "emit"`.
         data: TableOf<SyntaxNode>,
         /// How this one spells JSON, where it differs.
@@ -447,14 +447,14 @@ form! {
 pub struct Pointer(pub String);
 
 impl Scalar for Pointer {
-    fn scan(node: &SyntaxNode) -> Result<Self, Problem> {
-        let text = String::scan(node)?;
+    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
+        let text = String::parse_node(node)?;
         if text.starts_with('/') {
             return Ok(Self(text));
         }
         let message = format!("`{text}` is not a JSON pointer");
         let help = format!("a pointer begins with a slash: `/{}`", text.replace('.', "/"));
-        Err(Problem::at(&node.place, code::WRONG_POINTER, message).help(help))
+        Err(Problem::at(&node.span, code::WRONG_POINTER, message).help(help))
     }
 
     fn schema() -> serde_json::Value {
@@ -462,7 +462,7 @@ impl Scalar for Pointer {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// How well something is known.
     pub enum Certainty {
         /// The vendor's documentation says so.

@@ -17,16 +17,20 @@ use crate::conversation::{Action, DialogHead, Event, EventKind, GeneratedIds, Me
 
 impl Session {
     /// The act with its data in full, and with the kind of message that the vendor sends.
-    pub(super) fn completed(&self, act: &Action, draw: &SeedScope) -> Result<Action, SessionError> {
+    pub(super) fn completed(
+        &self,
+        action: &Action,
+        seeds: &SeedScope,
+    ) -> Result<Action, SessionError> {
         let vendor = &self.account.platform;
-        let mut act = act.clone();
-        match &mut act {
+        let mut action = action.clone();
+        match &mut action {
             Action::Say { kind, data, text, .. } => {
                 let unknown = || SessionError::UnknownKind(kind.clone());
                 let known = vendor.kinds.get(kind.as_str()).ok_or_else(unknown)?;
                 let asked = known.answers.as_ref().and_then(|kind| self.asked(kind));
                 let written = std::mem::take(data);
-                *data = self.complete(&known.data, &written, asked.as_ref(), draw);
+                *data = self.complete(&known.data, &written, asked.as_ref(), seeds);
                 if known.data.has("choice")
                     && let Some(choice) = asked.as_ref().and_then(|asked| chosen(asked, text))
                 {
@@ -45,7 +49,7 @@ impl Session {
             Action::Create { kind, fields, .. } => {
                 let unknown = || SessionError::UnknownKind(kind.clone());
                 let known = vendor.entities.get(kind.as_str()).ok_or_else(unknown)?;
-                *fields = self.complete(known, &std::mem::take(fields), None, draw);
+                *fields = self.complete(known, &std::mem::take(fields), None, seeds);
             }
             Action::Update { name, fields, .. } => {
                 let entities = &self.conversation.entities;
@@ -58,12 +62,12 @@ impl Session {
                     rule.on == EventKind::Emitted && rule.is_called(event_type)
                 };
                 if let Some(known) = vendor.events.iter().find(told).and_then(|r| r.data.as_ref()) {
-                    *data = self.complete(known, &std::mem::take(data), None, draw);
+                    *data = self.complete(known, &std::mem::take(data), None, seeds);
                 }
             }
             _ => {}
         }
-        Ok(act)
+        Ok(action)
     }
 
     /// The data of the last message of this kind, with its text.
@@ -79,11 +83,11 @@ impl Session {
         data: &FieldDefaults,
         given: &Map<String, Json>,
         asked: Option<&Map<String, Json>>,
-        draw: &SeedScope,
+        seeds: &SeedScope,
     ) -> Map<String, Json> {
         let visitor = self.conversation.visitor();
         let locale = visitor.map_or(&LOCALES[0], |visitor| visitor.member.locale);
-        let invented = InventedValues::new(locale, draw, &self.account.files);
+        let invented = InventedValues::new(locale, seeds, &self.account.files);
         let (fakes, files) = (invented.fakes(), invented.files());
         let roots = self.account.roots().with("fake", &fakes).with("file", &files);
         match asked {
@@ -100,19 +104,19 @@ impl Session {
             Some(visitor) => account.roots().with("visitor", visitor),
             None => account.roots(),
         };
-        let draw = self.draw.within("conversation");
+        let seeds = self.seeds.within("conversation");
         let thing = (IdOwner::Conversation, "conversation");
-        ids.generate(thing, &mut self.conversation, |c| &mut c.ids, (&outer, &draw));
+        ids.generate(thing, &mut self.conversation, |c| &mut c.ids, (&outer, &seeds));
         let conversation = self.conversation.clone();
         let outer = outer.with("conversation", &conversation);
         for dialog in &mut self.conversation.dialogs {
             let mut head = DialogHead::clone(&dialog.head);
-            let draw = self.draw.within(head.kind.word());
+            let seeds = self.seeds.within(head.kind.word());
             ids.generate(
                 (IdOwner::Dialog, "dialog"),
                 &mut head,
                 |head| &mut head.ids,
-                (&outer, &draw),
+                (&outer, &seeds),
             );
             dialog.head = Arc::new(head);
         }
@@ -120,21 +124,26 @@ impl Session {
 
     pub(super) fn make_message(
         &mut self,
-        place: usize,
-        draw: &SeedScope,
+        index: usize,
+        seeds: &SeedScope,
     ) -> Result<(), SessionError> {
-        let mut message = self.conversation.messages[place].clone();
+        let mut message = self.conversation.messages[index].clone();
         let vendor = &self.account.platform;
         let outer = roots_of(&self.account, &self.conversation);
         let thing = (IdOwner::Message, "message");
-        vendor.ids.generate(thing, &mut message, |m| &mut m.ids, (&outer, &draw.within("message")));
-        self.make_items(&mut message.data, &outer, draw);
+        vendor.ids.generate(
+            thing,
+            &mut message,
+            |m| &mut m.ids,
+            (&outer, &seeds.within("message")),
+        );
+        self.make_items(&mut message.data, &outer, seeds);
         let unknown = || SessionError::UnknownKind(message.kind.clone());
         let kind = vendor.kinds.get(&message.kind).ok_or_else(unknown)?;
         message.word.clone_from(&kind.word);
         let body = kind.body.render(&outer.with("message", &message))?;
         message.body = serde_json::from_str(&body).unwrap_or_default();
-        self.conversation.messages[place] = message;
+        self.conversation.messages[index] = message;
         Ok(())
     }
 
@@ -144,23 +153,23 @@ impl Session {
         &self,
         data: &mut Map<String, Json>,
         outer: &TemplateContext<'_>,
-        draw: &SeedScope,
+        seeds: &SeedScope,
     ) {
         for (key, value) in data.iter_mut() {
-            let draw = draw.within(key);
+            let seeds = seeds.within(key);
             match value {
-                Json::Object(table) => self.make_items(table, outer, &draw),
+                Json::Object(table) => self.make_items(table, outer, &seeds),
                 Json::Array(items) => {
                     let tables = items.iter_mut().enumerate();
                     for (at, table) in
                         tables.filter_map(|(at, item)| Some((at, item.as_object_mut()?)))
                     {
-                        let draw = draw.within(&at.to_string());
+                        let seeds = seeds.within(&at.to_string());
                         for (name, id) in self
                             .account
                             .platform
                             .ids
-                            .generate_detached(IdOwner::Item, outer, &draw)
+                            .generate_detached(IdOwner::Item, outer, &seeds)
                             .into_entries()
                         {
                             table.entry(name).or_insert(id);
@@ -171,7 +180,7 @@ impl Session {
                                 table.entry(format!("flow_{name}")).or_insert(id);
                             }
                         }
-                        self.make_items(table, outer, &draw);
+                        self.make_items(table, outer, &seeds);
                     }
                 }
                 _ => {}
@@ -179,16 +188,16 @@ impl Session {
         }
     }
 
-    pub(super) fn make_entity(&mut self, event: &mut Event, draw: &SeedScope) {
+    pub(super) fn make_entity(&mut self, event: &mut Event, seeds: &SeedScope) {
         let Some(mut entity) = event.entity.take() else { return };
         let outer = self.account.roots();
         let thing = (IdOwner::Entity, "entity");
-        let draw = draw.within("entity");
+        let seeds = seeds.within("entity");
         self.account.platform.ids.generate(
             thing,
             &mut entity,
             |entity| &mut entity.ids,
-            (&outer, &draw),
+            (&outer, &seeds),
         );
         for own in self.conversation.entities.iter_mut().filter(|own| own.name == entity.name) {
             own.ids.clone_from(&entity.ids);
@@ -216,8 +225,8 @@ impl Session {
     /// The ids of a label or a flow of this name.
     fn named(&self, thing: IdOwner, name: &str) -> GeneratedIds {
         let vendor = &self.account.platform;
-        let draw = SeedScope::fixed(&vendor.id).within(thing.word()).within(name);
-        vendor.ids.generate_detached(thing, &self.account.roots(), &draw)
+        let seeds = SeedScope::fixed(&vendor.id).within(thing.word()).within(name);
+        vendor.ids.generate_detached(thing, &self.account.roots(), &seeds)
     }
 }
 
@@ -249,7 +258,7 @@ fn label_of(choice: &Json) -> String {
 
 impl Account {
     /// A member with the ids that the vendor gives to somebody of their role.
-    pub fn admit(&self, mut member: Member, draw: &SeedScope) -> Member {
+    pub fn admit(&self, mut member: Member, seeds: &SeedScope) -> Member {
         let roots = self.roots();
         for thing in [IdOwner::Person, ids::of_role(member.role)] {
             let mut person = Person::new(Arc::new(member.clone()), Map::new());
@@ -257,7 +266,7 @@ impl Account {
                 (thing, "person"),
                 &mut person,
                 |person| &mut Arc::make_mut(&mut person.member).ids,
-                (&roots, &draw.within(&member.name)),
+                (&roots, &seeds.within(&member.name)),
             );
             member.ids.clone_from(&person.member.ids);
         }

@@ -10,7 +10,7 @@ use crate::template::{
     CompileContext, Field, FieldType, Object, TableType, TextRules, TextTemplate,
 };
 
-crate::words! {
+crate::string_enum! {
     /// What ids can belong to.
     pub(super) enum IdOwner {
         /// A conversation.
@@ -56,17 +56,17 @@ impl IdRules {
         (thing, as_name): (IdOwner, &str),
         form: &TableOf<TableOf<Spanned<String>>>,
         own: &TableType,
-        (library, problems): (&CompileContext<'_>, &mut Problems),
+        (context, problems): (&CompileContext<'_>, &mut Problems),
     ) -> Vec<Field> {
         let mut own = own.clone();
         let mut made = Vec::new();
         for (key, text) in form.get(thing.word()).into_iter().flat_map(TableOf::iter) {
-            let names = library.names.clone().always(as_name, FieldType::table(own.clone()));
-            let inner = CompileContext { names, ..*library };
+            let names = context.names.clone().always(as_name, FieldType::table(own.clone()));
+            let inner = CompileContext { names, ..*context };
             let line = TextTemplate::check(text, &inner, TextRules::MADE, problems);
             // What is wrong with a line is told; that it has a name is known all the same.
-            let shape = line.as_ref().map_or(FieldType::Any, |line| line.shape().clone());
-            let name = Field::always(&key.name, shape);
+            let field_type = line.as_ref().map_or(FieldType::Any, |line| line.field_type().clone());
+            let name = Field::always(&key.name, field_type);
             own.set(name.clone());
             made.push(name);
             let lines = self.0.entry(thing).or_default();
@@ -78,7 +78,7 @@ impl IdRules {
     /// The names of what is made for a thing.
     pub(super) fn names(&self, thing: IdOwner) -> Vec<Field> {
         let lines = self.0.get(&thing).into_iter().flatten();
-        lines.map(|(name, line)| Field::always(name, line.shape().clone())).collect()
+        lines.map(|(name, line)| Field::always(name, line.field_type().clone())).collect()
     }
 
     /// Reports the things that nothing has ids for.
@@ -89,7 +89,7 @@ impl IdRules {
         let unknown = |key: &&Key| IdOwner::of_word(&key.name).is_none();
         for key in form.0.iter().map(|(key, _)| key).filter(unknown) {
             let message = format!("nothing called `{}` has ids", key.name);
-            let problem = Problem::at(&key.place, code::UNKNOWN_KEY, message);
+            let problem = Problem::at(&key.span, code::UNKNOWN_KEY, message);
             problems.push(problem.known(&key.name, IdOwner::WORDS.iter().copied()));
         }
     }
@@ -101,10 +101,10 @@ impl IdRules {
         (thing, as_name): (IdOwner, &'static str),
         object: &mut T,
         ids: impl Fn(&mut T) -> &mut GeneratedIds,
-        (outer, draw): (&TemplateContext<'_>, &SeedScope),
+        (outer, seeds): (&TemplateContext<'_>, &SeedScope),
     ) {
         for (name, line) in self.0.get(&thing).into_iter().flatten() {
-            let value = line.value(&outer.with(as_name, object), (draw, name));
+            let value = line.value(&outer.with(as_name, object), (seeds, name));
             ids(object).insert(name, value);
         }
     }
@@ -114,11 +114,11 @@ impl IdRules {
         &self,
         thing: IdOwner,
         outer: &TemplateContext<'_>,
-        draw: &SeedScope,
+        seeds: &SeedScope,
     ) -> GeneratedIds {
         let mut made = GeneratedIds::default();
         for (name, line) in self.0.get(&thing).into_iter().flatten() {
-            made.insert(name, line.value(outer, (draw, name)));
+            made.insert(name, line.value(outer, (seeds, name)));
         }
         made
     }

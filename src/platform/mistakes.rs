@@ -79,9 +79,9 @@ impl Account {
             add(format!("in {other}, not {encoding}"), signature);
         }
         if let Ok(json) = serde_json::from_str::<Json>(body) {
-            for (by, spelling) in [("JavaScript", JsonStyle::COMPACT), ("Python", PYTHON)] {
+            for (by, style) in [("JavaScript", JsonStyle::COMPACT), ("Python", PYTHON)] {
                 let made = "writes it anew, not over the bytes that came";
-                add(format!("over the JSON as {by} {made}"), over(&spelling.text_of(&json)));
+                add(format!("over the JSON as {by} {made}"), over(&style.text_of(&json)));
             }
         }
         let ascii: String = body.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();

@@ -28,7 +28,7 @@ pub(super) fn without(mut node: SyntaxNode, section: &str) -> SyntaxNode {
 }
 
 fn lay(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
-    let place = upper.place.clone();
+    let span = upper.span.clone();
     match (lower.content, upper.content) {
         (NodeContent::Table(lower), NodeContent::Table(upper)) => {
             let mut merged = lower;
@@ -46,9 +46,9 @@ fn lay(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
                     None => merged.0.push((key, node)),
                 }
             }
-            SyntaxNode { place, content: NodeContent::Table(merged) }
+            SyntaxNode { span, content: NodeContent::Table(merged) }
         }
-        (_, content) => SyntaxNode { place, content },
+        (_, content) => SyntaxNode { span, content },
     }
 }
 
@@ -71,7 +71,7 @@ fn drop_events(lower: &mut Table, upper: &Table, problems: &mut Problems) {
     };
     for (node, name) in dropped.iter().filter_map(|node| Some((node, node.as_text()?))) {
         if !events(lower).iter().any(|event| text(event, "type") == Some(name)) {
-            problems.push(not_there(name, &node.place, lower));
+            problems.push(not_there(name, &node.span, lower));
         }
         if let Some(NodeContent::List(events)) = entry(lower, "event") {
             events.retain(|event| text(event, "type") != Some(name));
@@ -96,7 +96,7 @@ fn rename_events(lower: &mut Table, upper: &Table, problems: &mut Problems) {
             }
         }
         if !found {
-            problems.push(not_there(&old.name, &old.place, lower));
+            problems.push(not_there(&old.name, &old.span, lower));
         }
     }
 }
@@ -112,22 +112,22 @@ fn renamed_as(name: &str, old: &str, new: &str) -> Option<String> {
 
 /// Calls an event something else; what it was called until now it was called formerly.
 fn call(event: &mut Table, old: String, new: String, at: &SyntaxNode) {
-    let node = |content| SyntaxNode { place: at.place.clone(), content };
+    let node = |content| SyntaxNode { span: at.span.clone(), content };
     if let Some(name) = entry(event, "type") {
         *name = NodeContent::Text(new);
     }
     let old = node(NodeContent::Text(old));
-    if let Some(NodeContent::List(formerly)) = entry(event, "formerly") {
-        return formerly.push(old);
+    if let Some(NodeContent::List(previous_names)) = entry(event, "previous_names") {
+        return previous_names.push(old);
     }
-    let key = Key { name: "formerly".into(), place: at.place.clone() };
+    let key = Key { name: "previous_names".into(), span: at.span.clone() };
     event.0.push((key, node(NodeContent::List(vec![old]))));
 }
 
-fn not_there(name: &str, place: &SourceSpan, lower: &mut Table) -> Problem {
+fn not_there(name: &str, span: &SourceSpan, lower: &mut Table) -> Problem {
     let message = format!("nothing below is called `{name}`");
     let known = events(lower).iter().filter_map(|event| text(event, "type"));
-    Problem::at(place, code::UNKNOWN_EVENT, message).known(name, known)
+    Problem::at(span, code::UNKNOWN_EVENT, message).known(name, known)
 }
 
 /// What the upper file has events for, the lower one is no longer silent about.
@@ -158,7 +158,7 @@ fn lay_events(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
             None => events.push(event.clone()),
         }
     }
-    SyntaxNode { place: upper.place, content: NodeContent::List(events) }
+    SyntaxNode { span: upper.span, content: NodeContent::List(events) }
 }
 
 fn text<'a>(event: &'a SyntaxNode, key: &str) -> Option<&'a str> {
@@ -206,7 +206,7 @@ mod tests {
         check(
             &(event("x.made") + &event("y.made")),
             "rename = { 'x.*' = 'new:x.*' }\n",
-            r#"{"event":[{"on":"a","type":"new:x.made","formerly":["x.made"]},{"on":"a","type":"y.made"}],"rename":{"x.*":"new:x.*"}}"#,
+            r#"{"event":[{"on":"a","type":"new:x.made","previous_names":["x.made"]},{"on":"a","type":"y.made"}],"rename":{"x.*":"new:x.*"}}"#,
         );
         let (_, told) = laid(&event("x"), "drop = ['z']\nrename = { 'y.*' = 'z.*' }\n");
         assert_eq!(told, ["nothing below is called `z`", "nothing below is called `y.*`"]);

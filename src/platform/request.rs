@@ -38,7 +38,7 @@ impl OptionValues {
     ) -> Self {
         for (option, _) in form.iter().filter(|(option, _)| !options.contains(&option.name)) {
             let message = format!("there is no option `{}`", option.name);
-            let problem = Problem::at(&option.place, code::UNKNOWN_KEY, message);
+            let problem = Problem::at(&option.span, code::UNKNOWN_KEY, message);
             problems.push(problem.known(&option.name, options.names()));
         }
         let values =
@@ -77,10 +77,10 @@ pub(super) fn order(form: &VendorForm, problems: &mut Problems) -> Option<Vec<St
     for name in listed {
         if order.contains(&name.value) {
             let message = format!("`{}` is listed twice", name.value);
-            problems.push(Problem::at(&name.place, code::WIRE_ORDER, message));
+            problems.push(Problem::at(&name.span, code::WIRE_ORDER, message));
         } else if !known.contains(&name.as_str()) {
             let message = format!("no request has a header `{}`", name.value);
-            let problem = Problem::at(&name.place, code::WIRE_ORDER, message);
+            let problem = Problem::at(&name.span, code::WIRE_ORDER, message);
             problems.push(problem.known(name, known.iter().copied()));
         }
         order.push(name.value.clone());
@@ -88,7 +88,7 @@ pub(super) fn order(form: &VendorForm, problems: &mut Problems) -> Option<Vec<St
     let missing = known.iter().filter(|name| !order.iter().any(|listed| listed == *name));
     for name in missing {
         let message = format!("`wire` does not say where `{name}` stands");
-        problems.push(Problem::at(&form.delivery.place, code::WIRE_ORDER, message));
+        problems.push(Problem::at(&form.delivery.span, code::WIRE_ORDER, message));
     }
     Some(order)
 }

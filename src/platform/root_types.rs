@@ -54,8 +54,8 @@ impl RootTypes {
         let (base, fixed) = base(form, &words, problems);
         let mut made = IdRules::default();
         let mut check = |(thing, as_name): (IdOwner, &str), own: &TableType, outer: TableType| {
-            let library = CompileContext::without_files(outer, &words);
-            made.check((thing, as_name), &form.ids, own, (&library, problems))
+            let context = CompileContext::without_files(outer, &words);
+            made.check((thing, as_name), &form.ids, own, (&context, problems))
         };
 
         let anybody = add(
@@ -87,7 +87,7 @@ impl RootTypes {
         let entity = add(bare, entity_ids);
         let named_ids = [IdOwner::Label, IdOwner::Flow]
             .map(|thing| check((thing, "named"), &TableType::default(), base.clone()));
-        let flow_id = |id: &Field| Field::maybe(format!("flow_{}", id.name), id.shape.clone());
+        let flow_id = |id: &Field| Field::maybe(format!("flow_{}", id.name), id.field_type.clone());
         let items = ItemFields { always, with_flow: named_ids[1].iter().map(flow_id).collect() };
         let event_ids = check((IdOwner::Event, "event"), &TableType::default(), outer);
         let dialog = add(model::dialog(&person), dialog_ids);
@@ -150,15 +150,15 @@ impl RootTypes {
         let mut names = model::event(kind, &self.person, &self.message);
         let [label, flow] = &self.named_ids;
         for name in &mut names.names {
-            match (&name.shape, kind) {
+            match (&name.field_type, kind) {
                 (FieldType::List(item), EventKind::LabelsChanged) => {
                     if let FieldType::Table(table) = &**item {
                         let table = add((**table).clone(), label.clone());
-                        name.shape = FieldType::list(FieldType::table(table));
+                        name.field_type = FieldType::list(FieldType::table(table));
                     }
                 }
                 (FieldType::Table(table), EventKind::FlowStarted) if name.name == "flow" => {
-                    name.shape = FieldType::table(add((**table).clone(), flow.clone()));
+                    name.field_type = FieldType::table(add((**table).clone(), flow.clone()));
                 }
                 _ => {}
             }
@@ -202,12 +202,12 @@ fn any_role(anybody: TableType, roles: &[(Role, Vec<Field>)]) -> TableType {
             let same = |(_, others): &&(Role, Vec<Field>)| others.iter().any(|o| o.name == id.name);
             let everywhere = roles.iter().filter(same).count() == roles.len();
             let known = names.get(&id.name);
-            let shape = match known {
-                Some(known) if known.shape != id.shape => FieldType::Any,
-                _ => id.shape.clone(),
+            let field_type = match known {
+                Some(known) if known.field_type != id.field_type => FieldType::Any,
+                _ => id.field_type.clone(),
             };
             let optional = !everywhere && known.is_none_or(|known| known.optional);
-            names.set(Field { name: id.name.clone(), shape, optional });
+            names.set(Field { name: id.name.clone(), field_type, optional });
         }
     }
     names
@@ -227,8 +227,8 @@ fn base(
     let names = TableType::new("the vendor", Vec::new())
         .always("brand", FieldType::table(brand))
         .always("option", FieldType::table(texts("the options", form.option.names().collect())));
-    let library = CompileContext::without_files(names.clone(), words);
-    let fixed = AccountTemplate::check(form, &library, problems);
+    let context = CompileContext::without_files(names.clone(), words);
+    let fixed = AccountTemplate::check(form, &context, problems);
     let names = names
         .always("account", FieldType::table(fixed.account_names()))
         .always("secret", FieldType::table(texts("the secrets", form.secret.names().collect())));
@@ -272,9 +272,9 @@ fn line_of_words(node: &SyntaxNode, problems: &mut Problems) -> Option<TextTempl
         problems.push(wrong_type(node, "a text"));
         return None;
     };
-    let text = Spanned { value: text.to_owned(), place: node.place.clone() };
+    let text = Spanned { value: text.to_owned(), span: node.span.clone() };
     let words = BTreeMap::new();
     let names = TableType::new("a table of words", Vec::new());
-    let library = CompileContext::without_files(names, &words);
-    TextTemplate::check(&text, &library, TextRules::MADE, problems)
+    let context = CompileContext::without_files(names, &words);
+    TextTemplate::check(&text, &context, TextRules::MADE, problems)
 }

@@ -25,7 +25,7 @@ use crate::template::{Object, TooLarge, Value};
 pub struct Session {
     pub(super) account: Arc<Account>,
     pub(super) conversation: Conversation,
-    pub(super) draw: SeedScope,
+    pub(super) seeds: SeedScope,
     counters: BTreeMap<String, i64>,
 }
 
@@ -68,10 +68,10 @@ pub enum SessionError {
 impl Session {
     /// A conversation of this number with this cast. Values of the conversation are drawn from
     /// `draw`; values of staff are the same in every conversation of a run.
-    pub fn new(account: Arc<Account>, number: u32, cast: Vec<Person>, draw: SeedScope) -> Self {
-        let habits = account.platform.rules;
-        let conversation = Conversation::new(number, cast, habits);
-        Self { account, conversation, draw, counters: BTreeMap::new() }
+    pub fn new(account: Arc<Account>, number: u32, cast: Vec<Person>, seeds: SeedScope) -> Self {
+        let rules = account.platform.rules;
+        let conversation = Conversation::new(number, cast, rules);
+        Self { account, conversation, seeds, counters: BTreeMap::new() }
     }
 
     /// The conversation as it stands.
@@ -83,17 +83,17 @@ impl Session {
     /// the values it draws with it.
     pub fn act(
         &mut self,
-        act: &Action,
+        action: &Action,
         at: Timestamp,
         label: &str,
         subscription: &Subscription,
     ) -> Result<ActionResult, SessionError> {
-        let draw = self.draw.within(label);
-        if let Action::Emit { by, event_type, data } = act
+        let seeds = self.seeds.within(label);
+        if let Action::Emit { by, event_type, data } = action
             && let Some(rule) = self.caused(event_type)
         {
             let mut happened = if rule.on.is_about_state() {
-                self.tell_state(&rule, by, at, &draw)?
+                self.tell_state(&rule, by, at, &seeds)?
             } else {
                 self.tell_as_if(&rule, data.clone(), at, label)?
             };
@@ -102,17 +102,17 @@ impl Session {
             }
             return Ok(happened);
         }
-        let act = self.completed(act, &draw)?;
-        let mut event = self.conversation.apply(&act, at)?;
+        let action = self.completed(action, &seeds)?;
+        let mut event = self.conversation.apply(&action, at)?;
         match event.kind {
             EventKind::ConversationOpened => self.make_conversation_ids(),
-            EventKind::MessageSent => self.make_message(event.messages[0], &draw)?,
-            EventKind::EntityCreated => self.make_entity(&mut event, &draw),
+            EventKind::MessageSent => self.make_message(event.messages[0], &seeds)?,
+            EventKind::EntityCreated => self.make_entity(&mut event, &seeds),
             EventKind::LabelsChanged | EventKind::FlowStarted => self.make_named(&mut event),
             _ => {}
         }
-        event.ids = self.event_ids(&draw);
-        let rules = self.rules(&act, &event);
+        event.ids = self.event_ids(&seeds);
+        let rules = self.rules(&action, &event);
         let payloads = self.payloads(&rules, &event, subscription)?;
         let silent = payloads.is_empty().then(|| self.reason(&event));
         Ok(ActionResult { event, payloads, silent })
@@ -131,10 +131,10 @@ impl Session {
         rule: &EventRule,
         by: &Actor,
         at: Timestamp,
-        draw: &SeedScope,
+        seeds: &SeedScope,
     ) -> Result<ActionResult, SessionError> {
         let mut event = self.conversation.now(rule.on, by, at)?;
-        event.ids = self.event_ids(draw);
+        event.ids = self.event_ids(seeds);
         let body = Some(self.render(rule, &event, None)?);
         let event_type = rule.event_type.clone();
         let payloads = vec![Payload { event_type, body, certainty: rule.certainty }];
@@ -152,8 +152,8 @@ impl Session {
         let kind = data.remove("kind").and_then(|kind| Some(kind.as_str()?.to_owned()));
         let wanted = EventQuery { by: None, kind, data };
         let cast = |role: Role| self.conversation.somebody(role);
-        let acts = self.vendor().synthesize(rule, &wanted, &cast);
-        let Some(last) = acts.last() else {
+        let actions = self.vendor().synthesize(rule, &wanted, &cast);
+        let Some(last) = actions.last() else {
             return Err(SessionError::UnknownKind(rule.event_type.clone()));
         };
         let mut copy = self.clone();
@@ -165,9 +165,9 @@ impl Session {
         Ok(happened)
     }
 
-    fn event_ids(&self, draw: &SeedScope) -> GeneratedIds {
+    fn event_ids(&self, seeds: &SeedScope) -> GeneratedIds {
         let outer = roots_of(&self.account, &self.conversation);
-        self.vendor().ids.generate_detached(IdOwner::Event, &outer, &draw.within("event"))
+        self.vendor().ids.generate_detached(IdOwner::Event, &outer, &seeds.within("event"))
     }
 
     fn vendor(&self) -> &Platform {
@@ -175,16 +175,16 @@ impl Session {
     }
 
     /// The places of the rules that send an event.
-    fn rules(&self, act: &Action, event: &Event) -> Vec<usize> {
-        let message = message_of(event).map(|place| &self.conversation.messages[place]);
-        let fits = |rule: &EventRule| match act {
+    fn rules(&self, action: &Action, event: &Event) -> Vec<usize> {
+        let message = message_of(event).map(|index| &self.conversation.messages[index]);
+        let fits = |rule: &EventRule| match action {
             Action::Emit { event_type, .. } => {
                 rule.on == EventKind::Emitted && rule.is_called(event_type)
             }
             _ => rule.matches(event, &self.conversation, message),
         };
         let rules = self.vendor().events.iter().enumerate();
-        rules.filter(|(_, rule)| fits(rule)).map(|(place, _)| place).collect()
+        rules.filter(|(_, rule)| fits(rule)).map(|(index, _)| index).collect()
     }
 
     fn payloads(
@@ -194,15 +194,15 @@ impl Session {
         subscription: &Subscription,
     ) -> Result<Vec<Payload>, SessionError> {
         let account = Arc::clone(&self.account);
-        let place = message_of(event);
-        let mut unnumbered = place;
+        let index = message_of(event);
+        let mut unnumbered = index;
         let mut payloads = Vec::new();
         for rule in rules.iter().map(|rule| &account.platform.events[*rule]) {
             let number = rule.counter.as_ref().map(|name| (name.as_str(), self.count(name, event)));
-            if let (Some(place), Some((name, number))) = (unnumbered, number)
+            if let (Some(index), Some((name, number))) = (unnumbered, number)
                 && account.platform.counters.get(name).is_some_and(|counter| counter.messages)
             {
-                self.conversation.messages[place].number = number;
+                self.conversation.messages[index].number = number;
                 unnumbered = None;
             }
             let body = if account.platform.covers(subscription, &rule.event_type) {
@@ -223,7 +223,7 @@ impl Session {
         let key = match counter.map(|counter| counter.scope) {
             Some(CounterScope::Dialog) => {
                 let message =
-                    event.messages.first().map(|place| &self.conversation.messages[*place]);
+                    event.messages.first().map(|index| &self.conversation.messages[*index]);
                 let dialog = message.map_or(DialogKind::Main, |message| message.dialog.kind);
                 format!("{name} {dialog}")
             }
@@ -242,15 +242,15 @@ impl Session {
         number: Option<(&str, i64)>,
     ) -> Result<String, TooLarge> {
         let messages: Vec<&Message> =
-            event.messages.iter().map(|place| &self.conversation.messages[*place]).collect();
+            event.messages.iter().map(|index| &self.conversation.messages[*index]).collect();
         let told = EmittedConversation { event, event_type: &rule.event_type, messages };
         let counter: Map<String, Json> =
             number.into_iter().map(|(name, number)| (name.to_owned(), number.into())).collect();
         let mut roots = roots_of(&self.account, &self.conversation)
             .with("event", &told)
             .with("counter", &counter);
-        if let Some(place) = message_of(event) {
-            roots = roots.with("message", &self.conversation.messages[place]);
+        if let Some(index) = message_of(event) {
+            roots = roots.with("message", &self.conversation.messages[index]);
         }
         if let Some(entity) = &event.entity {
             roots = roots.with("entity", entity);
@@ -266,7 +266,7 @@ impl Session {
 
     /// Why the vendor sends nothing for an event.
     fn reason(&self, event: &Event) -> String {
-        let message = message_of(event).map(|place| &self.conversation.messages[place]);
+        let message = message_of(event).map(|index| &self.conversation.messages[index]);
         let about = kind_of(event, message);
         let about = about.and_then(|kind| self.vendor().silence.about(event.kind, &kind));
         match about.map(Coverage::Silent).or(self.vendor().silence.of(event.kind, event.by.role()))

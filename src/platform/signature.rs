@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
 
-crate::words! {
+crate::string_enum! {
     /// How a signature is computed.
     pub enum Algorithm {
         /// HMAC with SHA-1.
@@ -16,7 +16,7 @@ crate::words! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// How a signature is written.
     pub enum Encoding {
         /// Base64 with padding.

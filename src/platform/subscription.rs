@@ -22,7 +22,7 @@ impl Subscription {
     ) -> Self {
         let read = |pattern: &Spanned<String>| {
             let read = Pattern::check(pattern, event_types).map_err(Problems::from);
-            problems.note(read.map_err(|problem| problem.placed(&pattern.place)))
+            problems.note(read.map_err(|problem| problem.placed(&pattern.span)))
         };
         Self(patterns.iter().filter_map(read).collect())
     }

@@ -27,7 +27,7 @@ impl Platform {
         wanted: &EventQuery,
         cast: RolePlayers<'_>,
     ) -> Vec<Action> {
-        ActionSynthesizer { vendor: self, rule, wanted, cast }.acts()
+        ActionSynthesizer { vendor: self, rule, wanted, cast }.actions()
     }
 }
 
@@ -39,7 +39,7 @@ struct ActionSynthesizer<'a> {
 }
 
 impl ActionSynthesizer<'_> {
-    fn acts(&self) -> Vec<Action> {
+    fn actions(&self) -> Vec<Action> {
         match self.rule.on {
             On::ConversationOpened => vec![self.open()],
             On::EntityCreated | On::EntityUpdated | On::EntityDeleted => self.of_entity(),

@@ -38,13 +38,13 @@ impl Backoff {
     pub(super) fn delay(
         &self,
         attempt: u32,
-        met: &AttemptResult,
+        result: &AttemptResult,
         rng: impl FnOnce() -> ChaCha8Rng,
     ) -> SignedDuration {
         let grown = self.factor.checked_pow(attempt.saturating_sub(1));
         let grown = grown.and_then(|times| i32::try_from(times).ok());
         let grown = grown.and_then(|times| self.delay.checked_mul(times)).unwrap_or(self.cap);
-        let asked = self.retry_after.zip(retry_after(met)).map(|(most, asked)| asked.min(most));
+        let asked = self.retry_after.zip(retry_after(result)).map(|(most, asked)| asked.min(most));
         let delay = grown.min(self.cap).max(asked.unwrap_or(SignedDuration::ZERO));
         let DurationRange { low, high } = self.jitter;
         let jitter = if low == high { low } else { self.jitter.sample(&mut rng()) };
@@ -53,14 +53,14 @@ impl Backoff {
 }
 
 /// How long an answer asks to wait, in seconds or as a date beside its own `Date`.
-pub fn retry_after(met: &AttemptResult) -> Option<SignedDuration> {
-    let asked = met.header("retry-after")?.trim();
+pub fn retry_after(result: &AttemptResult) -> Option<SignedDuration> {
+    let asked = result.header("retry-after")?.trim();
     if !asked.is_empty() && asked.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(SignedDuration::from_secs(asked.parse().unwrap_or(i64::MAX)));
     }
     let instant = |text: &str| -> Option<Timestamp> {
         rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()
     };
-    let wait = instant(asked)?.duration_since(instant(met.header("date")?)?);
+    let wait = instant(asked)?.duration_since(instant(result.header("date")?)?);
     Some(wait.max(SignedDuration::ZERO))
 }

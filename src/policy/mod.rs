@@ -53,7 +53,7 @@ pub enum Retry {
     Retention(SignedDuration),
 }
 
-crate::words! {
+crate::string_enum! {
     /// What a failure holds up until the delivery has settled.
     pub enum Blocks {
         /// Nothing: others pass, and the order is lost.
@@ -67,7 +67,7 @@ crate::words! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// What becomes of an attempt of which nobody knows whether it went out.
     pub enum InDoubt {
         /// It is sent, perhaps for the second time.
@@ -99,9 +99,9 @@ pub enum RetryDecision {
 
 impl Policy {
     /// Whether the vendor is content with what an attempt met.
-    pub fn accepts(&self, met: &AttemptResult) -> bool {
-        let content_type = met.header("content-type").unwrap_or_default().to_ascii_lowercase();
-        met.final_status().is_some_and(|status| self.success.contains(status))
+    pub fn accepts(&self, result: &AttemptResult) -> bool {
+        let content_type = result.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        result.final_status().is_some_and(|status| self.success.contains(status))
             && !self.failing_types.iter().any(|word| content_type.contains(word.as_str()))
     }
 
@@ -111,13 +111,13 @@ impl Policy {
         &self,
         attempt: u32,
         waited: SignedDuration,
-        met: &AttemptResult,
+        result: &AttemptResult,
         rng: impl FnOnce() -> ChaCha8Rng,
     ) -> RetryDecision {
-        if self.accepts(met) {
+        if self.accepts(result) {
             return RetryDecision::Done;
         }
-        let delay = self.backoff.delay(attempt, met, rng);
+        let delay = self.backoff.delay(attempt, result, rng);
         let again = match self.retry {
             Retry::None => false,
             Retry::Count(times) => attempt <= times,
@@ -170,10 +170,10 @@ mod tests {
     }
 
     /// The run times of every attempt against a receiver that never accepts, in seconds.
-    fn schedule(policy: &Policy, met: &AttemptResult) -> Vec<i64> {
+    fn schedule(policy: &Policy, result: &AttemptResult) -> Vec<i64> {
         let (mut times, mut waited) = (vec![0], SignedDuration::ZERO);
         for attempt in 1..100_000 {
-            match policy.next(attempt, waited, met, || ChaCha8Rng::seed_from_u64(1)) {
+            match policy.next(attempt, waited, result, || ChaCha8Rng::seed_from_u64(1)) {
                 RetryDecision::Retry(delay) => waited += delay,
                 _ => return times,
             }
@@ -186,7 +186,7 @@ mod tests {
     fn without_retries_a_failure_ends_a_delivery() {
         let policy = policy(Retry::None, Backoff::default());
         let rng = || ChaCha8Rng::seed_from_u64(1);
-        let next = |met: &AttemptResult| policy.next(1, SignedDuration::ZERO, met, rng);
+        let next = |result: &AttemptResult| policy.next(1, SignedDuration::ZERO, result, rng);
         assert_eq!(next(&answered(201, &[])), RetryDecision::Done);
         assert_eq!(next(&answered(204, &[])), RetryDecision::GiveUp);
         assert_eq!(
@@ -200,8 +200,8 @@ mod tests {
     fn jitter_is_drawn_for_each_delay() {
         let jitter = DurationRange { low: SECOND, high: SignedDuration::from_secs(100) };
         let backoff = Backoff { jitter, ..Backoff::fixed(SECOND) };
-        let met = answered(500, &[]);
-        let delay = |seed| backoff.delay(1, &met, || ChaCha8Rng::seed_from_u64(seed));
+        let result = answered(500, &[]);
+        let delay = |seed| backoff.delay(1, &result, || ChaCha8Rng::seed_from_u64(seed));
         assert!((2..10).any(|seed| delay(seed) != delay(1)));
         assert!((1..10).all(|seed| (2..=101).contains(&delay(seed).as_secs())));
     }
@@ -261,11 +261,11 @@ mod tests {
             let jitter = DurationRange { low: millis(low), high: millis(low + wide) };
             let (delay, cap, clamp) = (millis(first), millis(cap), millis(clamp));
             let backoff = Backoff { delay, factor, cap, jitter, retry_after: Some(clamp) };
-            let met = answered(503, &[("Retry-After", &header)]);
+            let result = answered(503, &[("Retry-After", &header)]);
             let longest = delay.max(cap).max(clamp) + jitter.high;
             let next = |retry| {
                 let rng = || ChaCha8Rng::seed_from_u64(seed);
-                policy(retry, backoff).next(attempt, millis(waited), &met, rng)
+                policy(retry, backoff).next(attempt, millis(waited), &result, rng)
             };
             match next(Retry::Count(times)) {
                 RetryDecision::Retry(delay) => {

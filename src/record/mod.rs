@@ -58,7 +58,7 @@ pub enum RecordKind {
         body: String,
     },
     /// The endpoint answered, or did not.
-    #[serde(rename = "handshake.answered")]
+    #[serde(rename = "handshake.finished")]
     HandshakeFinished {
         /// Its address.
         url: String,
@@ -70,13 +70,13 @@ pub enum RecordKind {
         continues: bool,
     },
     /// Somebody did what the script says.
-    #[serde(rename = "act.done")]
+    #[serde(rename = "action.done")]
     ActionDone(ActionSummary),
     /// Somebody did what follows by itself.
-    #[serde(rename = "act.implied")]
+    #[serde(rename = "action.implied")]
     ActionImplied(ActionSummary),
     /// A step was left out.
-    #[serde(rename = "act.skipped")]
+    #[serde(rename = "action.skipped")]
     ActionSkipped {
         /// The act's key.
         action: String,
@@ -84,7 +84,7 @@ pub enum RecordKind {
         reason: String,
     },
     /// An act could not become payloads; no run passes with one.
-    #[serde(rename = "act.dropped")]
+    #[serde(rename = "action.dropped")]
     ActionDropped {
         /// The act's key.
         action: String,
@@ -92,7 +92,7 @@ pub enum RecordKind {
         reason: String,
     },
     /// An act happened that the vendor sends nothing for.
-    #[serde(rename = "act.silent")]
+    #[serde(rename = "action.silent")]
     ActionSilent {
         /// The neutral event.
         event: String,
@@ -253,7 +253,7 @@ pub struct AuthHint {
     /// The answer's status.
     pub status: u16,
     /// The headers by which it can be verified, as they were sent; none where nothing can be.
-    pub passed: Vec<(String, String)>,
+    pub expected: Vec<(String, String)>,
     /// What usual mistakes would make of them.
     pub mistakes: Vec<Mistake>,
 }
@@ -269,11 +269,11 @@ pub struct Mistake {
     pub value: String,
 }
 
-crate::words! {
+crate::string_enum! {
     /// What an attempt met.
     pub enum AttemptOutcome {
         /// An answer.
-        Responded = "answered",
+        Responded = "response",
         /// Nothing listens there.
         Refused = "refused",
         /// The connection was closed or reset before an answer.
@@ -311,7 +311,7 @@ crate::words! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// How what a failure holds up is held up.
     pub enum GateState {
         /// Everything is stored but what failed, which is tried again.
@@ -325,7 +325,7 @@ crate::words! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// Where an attempt comes from.
     pub enum Origin {
         /// It goes out.
@@ -337,7 +337,7 @@ crate::words! {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// The method of a request.
     pub enum Method {
         /// With a body.
@@ -395,7 +395,7 @@ impl AttemptResult {
     }
 }
 
-crate::words! {
+crate::string_enum! {
     /// What is said of a run in the end.
     pub enum Verdict {
         /// Everything was right.
@@ -421,7 +421,7 @@ pub struct RunFinished {
     /// How many deliveries there were.
     pub deliveries: u64,
     /// How many of them were right.
-    pub expected: u64,
+    pub passed: u64,
     /// How many handshakes went out.
     pub handshakes: u64,
     /// How many requests went out for deliveries.

@@ -39,21 +39,16 @@ impl PriorAttempts {
             RecordKind::AttemptStarted { delivery, attempt, hop, .. } => {
                 self.attempts.entry((delivery.clone(), *attempt, *hop)).or_default();
             }
-            RecordKind::AttemptFinished { delivery, attempt, hop, result: met, .. } => {
-                self.attempts.insert((delivery.clone(), *attempt, *hop), Some(met.clone()));
+            RecordKind::AttemptFinished { delivery, attempt, hop, result, .. } => {
+                self.attempts.insert((delivery.clone(), *attempt, *hop), Some(result.clone()));
             }
             RecordKind::HandshakeSent { .. } if self.handshake == HandshakeState::NotBegun => {
                 self.handshake = HandshakeState::InDoubt;
             }
-            RecordKind::HandshakeFinished {
-                result: met, error: wrong, continues: goes_on, ..
-            } => {
-                let (met, wrong, goes_on) = (met.clone(), wrong.clone(), *goes_on);
-                self.handshake = HandshakeState::Ended(PriorHandshake {
-                    result: met,
-                    error: wrong,
-                    continues: goes_on,
-                });
+            RecordKind::HandshakeFinished { result, error: wrong, continues, .. } => {
+                let (result, wrong, continues) = (result.clone(), wrong.clone(), *continues);
+                self.handshake =
+                    HandshakeState::Ended(PriorHandshake { result, error: wrong, continues });
             }
             _ => {}
         }
@@ -72,7 +67,7 @@ impl PriorAttempts {
         match self.attempts.get(&(delivery.to_owned(), attempt, hop)) {
             None => (Origin::Sent, None),
             Some(None) => (Origin::Recovered, None),
-            Some(met) => (Origin::Replayed, met.as_ref()),
+            Some(result) => (Origin::Replayed, result.as_ref()),
         }
     }
 
@@ -87,7 +82,7 @@ impl PriorAttempts {
 
     /// The attempts that went out and of which nobody knows what they met: `1-2, attempt 1`.
     pub fn in_doubt(&self) -> Vec<String> {
-        let doubtful = self.attempts.iter().filter(|(_, met)| met.is_none());
+        let doubtful = self.attempts.iter().filter(|(_, result)| result.is_none());
         let named = doubtful.map(|((id, attempt, _), _)| format!("{id}, attempt {attempt}"));
         let handshake =
             (self.handshake == HandshakeState::InDoubt).then(|| "the handshake".to_owned());

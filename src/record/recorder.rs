@@ -106,10 +106,10 @@ fn redacted(redactor: &Redactor, mut what: RecordKind) -> RecordKind {
         return what;
     }
     let text = |text: &mut String| redactor.text(text);
-    let met = |met: &mut AttemptResult| {
-        text(&mut met.body);
-        met.headers.iter_mut().for_each(|(_, value)| text(value));
-        met.location.iter_mut().chain(met.reason.iter_mut()).for_each(text);
+    let result = |result: &mut AttemptResult| {
+        text(&mut result.body);
+        result.headers.iter_mut().for_each(|(_, value)| text(value));
+        result.location.iter_mut().chain(result.reason.iter_mut()).for_each(text);
     };
     match &mut what {
         RecordKind::HandshakeSent { url, body, .. } => {
@@ -118,7 +118,7 @@ fn redacted(redactor: &Redactor, mut what: RecordKind) -> RecordKind {
         }
         RecordKind::HandshakeFinished { url, result: answered, error: wrong, .. } => {
             text(url);
-            met(answered);
+            result(answered);
             wrong.iter_mut().for_each(text);
         }
         RecordKind::DeliveryPlanned { body, .. } => {
@@ -131,11 +131,11 @@ fn redacted(redactor: &Redactor, mut what: RecordKind) -> RecordKind {
             headers.iter_mut().for_each(|(_, value)| text(value));
         }
         RecordKind::AuthHint(hint) => {
-            hint.passed.iter_mut().for_each(|(_, value)| text(value));
+            hint.expected.iter_mut().for_each(|(_, value)| text(value));
             hint.mistakes.iter_mut().for_each(|mistake| text(&mut mistake.value));
         }
-        RecordKind::AttemptFinished { result: finished, .. } => met(finished),
-        RecordKind::DeliverySettled(settled) => met(&mut settled.result),
+        RecordKind::AttemptFinished { result: finished, .. } => result(finished),
+        RecordKind::DeliverySettled(settled) => result(&mut settled.result),
         RecordKind::RunStarted(started) => text(&mut started.url),
         RecordKind::ActionDone(told) | RecordKind::ActionImplied(told) => text(&mut told.summary),
         RecordKind::RunFinished(finished) => {

@@ -87,14 +87,14 @@ impl ConsoleReport {
     fn act(
         &self,
         record: &Record,
-        act: &ActionSummary,
+        action: &ActionSummary,
         implied: bool,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let after = self.after(record);
         let mark = if implied { " (implied)" } else { "" };
-        let told = escape(&act.summary);
-        let by = &act.by;
+        let told = escape(&action.summary);
+        let by = &action.by;
         writeln!(out, "{DIM}{after}{DIM:#}  {BOLD}{by:<8}{BOLD:#} {told}{DIM}{mark}{DIM:#}")
     }
 
@@ -115,54 +115,54 @@ impl ConsoleReport {
         settled: &SettledDelivery,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let (met, faults) = (&settled.result, &settled.faults);
+        let (result, faults) = (&settled.result, &settled.faults);
         let mut what = settled.event_type.clone();
         if !faults.is_empty() {
             what += &format!(" ({faults}, on purpose)");
         }
-        let right = faults.judge(met.final_status(), settled.attempts);
+        let right = faults.judge(result.final_status(), settled.attempts);
         if right.unwrap_or(settled.accepted) {
-            let is_good = met.final_status().is_some_and(|status| (200..300).contains(&status));
+            let is_good = result.final_status().is_some_and(|status| (200..300).contains(&status));
             let is_good = is_good || right.is_some();
             if right.is_none() {
-                self.note(met);
+                self.note(result);
             }
             let mark = if is_good { (GOOD, "✓") } else { (NOTE, "!") };
-            let line = line(mark, &what, met, settled.attempts);
+            let line = line(mark, &what, result, settled.attempts);
             let mind = if is_good { "" } else { ", which the vendor takes for good" };
             return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}{mind}") };
         }
         self.wrong += 1;
         if faults.is_empty() {
-            self.note(met);
+            self.note(result);
         }
         if self.is_brief() && self.wrong > MAX_WRONG {
             return Ok(());
         }
-        write!(out, "{}", line((BAD, "✗"), &what, met, settled.attempts))?;
+        write!(out, "{}", line((BAD, "✗"), &what, result, settled.attempts))?;
         match record.conversation.filter(|_| self.is_brief()) {
             Some(conversation) => writeln!(out, "{DIM}, conversation {conversation}{DIM:#}")?,
             None => writeln!(out)?,
         }
-        why(met, out)
+        why(result, out)
     }
 
     /// Notes what a failure says about what to do next.
-    fn note(&mut self, met: &AttemptResult) {
-        self.unauthorized |= matches!(met.status, Some(401 | 403));
-        self.refused |= met.outcome == AttemptOutcome::Refused;
+    fn note(&mut self, result: &AttemptResult) {
+        self.unauthorized |= matches!(result.status, Some(401 | 403));
+        self.refused |= result.outcome == AttemptOutcome::Refused;
     }
 
     fn handshake(&mut self, told: HandshakeView<'_>, out: &mut dyn Write) -> io::Result<()> {
-        let HandshakeView { met, wrong, goes_on } = told;
+        let HandshakeView { result, wrong, continues } = told;
         let Some(wrong) = wrong else {
-            let line = line((GOOD, "✓"), "handshake", met, 1);
+            let line = line((GOOD, "✓"), "handshake", result, 1);
             return if self.detail == Detail::Quiet { Ok(()) } else { writeln!(out, "{line}") };
         };
-        self.note(met);
-        let then = if goes_on { "it is sent to all the same" } else { "nothing is sent to it" };
+        self.note(result);
+        let then = if continues { "it is sent to all the same" } else { "nothing is sent to it" };
         writeln!(out, "{INDENT}{BAD}✗{BAD:#} handshake: {}; {then}", escape(wrong))?;
-        why(met, out)
+        why(result, out)
     }
 
     fn finished(&self, run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
@@ -184,7 +184,7 @@ impl ConsoleReport {
             out,
             "{style}{}{style:#}{what}: {} of {} right {DIM}({requests}, {} ms){DIM:#}",
             run.verdict,
-            run.expected,
+            run.passed,
             count(run.deliveries, "delivery", "deliveries"),
             run.duration_ms
         )?;
@@ -247,7 +247,7 @@ impl ConsoleReport {
         if let Some(hint) = &self.hint {
             compare(hint, out)?;
         }
-        let is_open = self.hint.as_ref().is_some_and(|hint| hint.passed.is_empty());
+        let is_open = self.hint.as_ref().is_some_and(|hint| hint.expected.is_empty());
         if self.unauthorized && !is_open {
             writeln!(
                 out,
@@ -263,10 +263,8 @@ impl Report for ConsoleReport {
         match &record.kind {
             RecordKind::RunStarted(run) => self.started(run, out),
             RecordKind::RunFinished(run) => self.finished(run, out),
-            RecordKind::HandshakeFinished {
-                result: met, error: wrong, continues: goes_on, ..
-            } => {
-                let told = HandshakeView { met, wrong: wrong.as_deref(), goes_on: *goes_on };
+            RecordKind::HandshakeFinished { result, error: wrong, continues, .. } => {
+                let told = HandshakeView { result, wrong: wrong.as_deref(), continues: *continues };
                 self.handshake(told, out)
             }
             RecordKind::DeliverySettled(settled) => self.settled(record, settled, out),
@@ -274,19 +272,22 @@ impl Report for ConsoleReport {
                 self.hint = Some(hint.clone());
                 Ok(())
             }
-            RecordKind::ActionDropped { action: act, reason } => {
+            RecordKind::ActionDropped { action, reason } => {
                 writeln!(
                     out,
-                    "{INDENT}{BAD}✗{BAD:#} `{act}` could not be played: {}",
+                    "{INDENT}{BAD}✗{BAD:#} `{action}` could not be played: {}",
                     escape(reason)
                 )
             }
             _ if self.is_brief() => Ok(()),
-            RecordKind::ActionDone(act) => self.act(record, act, false, out),
-            RecordKind::ActionImplied(act) => self.act(record, act, true, out),
-            RecordKind::ActionSkipped { action: act, reason } => {
+            RecordKind::ActionDone(action) => self.act(record, action, false, out),
+            RecordKind::ActionImplied(action) => self.act(record, action, true, out),
+            RecordKind::ActionSkipped { action, reason } => {
                 let (after, reason) = (self.after(record), escape(reason));
-                writeln!(out, "{DIM}{after}{DIM:#}  {NOTE}-{NOTE:#} `{act}` is left out: {reason}")
+                writeln!(
+                    out,
+                    "{DIM}{after}{DIM:#}  {NOTE}-{NOTE:#} `{action}` is left out: {reason}"
+                )
             }
             RecordKind::ActionSilent { reason, .. } => {
                 writeln!(out, "{INDENT}{DIM}- nothing is sent: {}{DIM:#}", escape(reason))
@@ -295,13 +296,11 @@ impl Report for ConsoleReport {
                 let event_type = escape(event_type);
                 writeln!(out, "{INDENT}{DIM}- {event_type} is not subscribed to{DIM:#}")
             }
-            RecordKind::AttemptFinished {
-                attempt, result: met, retry_in_ms: Some(delay), ..
-            } => {
-                let met = result(met);
+            RecordKind::AttemptFinished { attempt, result, retry_in_ms: Some(delay), .. } => {
+                let result = describe_result(result);
                 writeln!(
                     out,
-                    "{INDENT}{NOTE}↻{NOTE:#} attempt {attempt}: {met}, again in {delay} ms"
+                    "{INDENT}{NOTE}↻{NOTE:#} attempt {attempt}: {result}, again in {delay} ms"
                 )
             }
             RecordKind::GateChanged { gate, state } => {
@@ -315,9 +314,9 @@ impl Report for ConsoleReport {
 /// A handshake as it is told.
 #[derive(Clone, Copy)]
 struct HandshakeView<'a> {
-    met: &'a AttemptResult,
+    result: &'a AttemptResult,
     wrong: Option<&'a str>,
-    goes_on: bool,
+    continues: bool,
 }
 
 fn tell_files(files: &FilesSummary, out: &mut dyn Write) -> io::Result<()> {
@@ -337,29 +336,29 @@ fn title(run: &RunStarted) -> String {
 }
 
 /// Something sent and what became of it, in one line.
-fn line((style, mark): (Style, &str), what: &str, met: &AttemptResult, attempts: u32) -> String {
+fn line((style, mark): (Style, &str), what: &str, result: &AttemptResult, attempts: u32) -> String {
     let tries = if attempts > 1 { format!(", attempt {attempts}") } else { String::new() };
-    let (what, result, millis) = (escape(what), result(met), met.duration_ms);
+    let (what, result, millis) = (escape(what), describe_result(result), result.duration_ms);
     format!("{INDENT}{style}{mark}{style:#} {what:<50} {result} {DIM}{millis} ms{tries}{DIM:#}")
 }
 
 /// What there is to say about what was met.
-fn why(met: &AttemptResult, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(reason) = &met.reason {
+fn why(result: &AttemptResult, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(reason) = &result.reason {
         writeln!(out, "{INDENT}  {}", escape(reason))?;
     }
-    if let Some(location) = &met.location {
+    if let Some(location) = &result.location {
         writeln!(out, "{INDENT}  it redirects to {}, which is not followed", escape(location))?;
     }
-    if !met.body.is_empty() {
-        writeln!(out, "{INDENT}  it said: {}", excerpt(&met.body, SHOWN))?;
+    if !result.body.is_empty() {
+        writeln!(out, "{INDENT}  it said: {}", excerpt(&result.body, SHOWN))?;
     }
     Ok(())
 }
 
 /// The status, or what was met instead of one.
-fn result(met: &AttemptResult) -> String {
-    match (met.outcome, met.status) {
+fn describe_result(result: &AttemptResult) -> String {
+    match (result.outcome, result.status) {
         (AttemptOutcome::Responded, Some(status)) => status.to_string(),
         (outcome, _) => outcome.to_string(),
     }

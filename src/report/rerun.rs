@@ -67,7 +67,7 @@ pub fn start_one(vendor: &str, url: &Url) -> String {
 /// What a receiver that lets nothing in should find in a request, and what it finds if it is
 /// mistaken.
 pub(super) fn compare(hint: &AuthHint, out: &mut dyn Write) -> io::Result<()> {
-    let AuthHint { event_type, status, passed: right, mistakes } = hint;
+    let AuthHint { event_type, status, expected: right, mistakes } = hint;
     let event = escape(event_type);
     if right.is_empty() {
         return writeln!(

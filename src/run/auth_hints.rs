@@ -34,7 +34,7 @@ impl AuthHints {
                 return Some(RecordKind::AuthHint(AuthHint {
                     event_type: settled.event_type.clone(),
                     status,
-                    passed: account.verified_headers(&body, settled.attempts),
+                    expected: account.verified_headers(&body, settled.attempts),
                     mistakes: account.mistakes(&body, settled.attempts),
                 }));
             }

@@ -16,10 +16,10 @@ const ONE_IN: u32 = 3;
 pub fn schedule(plan: &RunPlan, profile: ChaosProfile) -> Chaos {
     let can_be = |fault: &Fault| plan.account.cannot(fault.kind).is_none();
     let faults: Vec<Fault> = profile.faults().into_iter().filter(can_be).collect();
-    let draw = SeedScope::of_run(plan.seed).within("chaos").within(profile.word());
+    let seeds = SeedScope::of_run(plan.seed).within("chaos").within(profile.word());
     let steps = sending(plan);
     let drawn = |step: usize| {
-        let mut rng = draw.rng(&format!("step {step}"));
+        let mut rng = seeds.rng(&format!("step {step}"));
         let is_struck = rng.random_range(0..ONE_IN) == 0;
         let fault = faults.get(rng.random_range(0..faults.len().max(1)))?.clone();
         Some((is_struck, PlannedFault { step, fault }))
@@ -29,15 +29,15 @@ pub fn schedule(plan: &RunPlan, profile: ChaosProfile) -> Chaos {
         drawn.iter().filter(|(is_struck, _)| *is_struck).map(|(_, planned)| planned.clone());
     let mut schedule: Vec<PlannedFault> = struck.collect();
     if schedule.is_empty() && !drawn.is_empty() {
-        let place = draw.rng("only").random_range(0..drawn.len());
-        schedule.push(drawn[place].1.clone());
+        let index = seeds.rng("only").random_range(0..drawn.len());
+        schedule.push(drawn[index].1.clone());
     }
     Chaos { profile, schedule }
 }
 
 /// The steps of which the first conversation sends something without a fault.
 fn sending(plan: &RunPlan) -> BTreeSet<usize> {
-    let requests = dry_run(plan).filter_map(|rehearsed| match rehearsed {
+    let requests = dry_run(plan).filter_map(|item| match item {
         DryRunItem::Request(request) => Some(request),
         _ => None,
     });

@@ -8,21 +8,25 @@ use crate::record::ActionSummary;
 const TOLD: usize = 80;
 
 /// An act as it is told.
-pub(super) fn summarize(act: &Action, event: &Event, conversation: &Conversation) -> ActionSummary {
+pub(super) fn summarize(
+    action: &Action,
+    event: &Event,
+    conversation: &Conversation,
+) -> ActionSummary {
     ActionSummary {
-        action: act.word().to_owned(),
+        action: action.word().to_owned(),
         by: event.by.member.name.clone(),
         event: event.kind.to_string(),
-        summary: words(act, event, conversation),
+        summary: words(action, event, conversation),
     }
 }
 
 /// An act in a few words, without the name of who does it.
-fn words(act: &Action, event: &Event, conversation: &Conversation) -> String {
-    match act {
+fn words(action: &Action, event: &Event, conversation: &Conversation) -> String {
+    match action {
         Action::Open { channel, .. } => format!("opens a conversation on {channel}"),
-        Action::Say { .. } => event.messages.first().map_or_else(String::new, |place| {
-            let message = &conversation.messages[*place];
+        Action::Say { .. } => event.messages.first().map_or_else(String::new, |index| {
+            let message = &conversation.messages[*index];
             let text = excerpt(&message.text, TOLD);
             match message.kind.as_str() {
                 "text" => format!("“{text}”"),

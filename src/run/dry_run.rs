@@ -25,7 +25,7 @@ pub enum DryRunItem {
     /// An act that could not be made into requests, which no run passes with.
     Dropped {
         /// The act's word.
-        act: &'static str,
+        action: &'static str,
         /// Why.
         reason: String,
     },
@@ -67,55 +67,58 @@ pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
             body,
         })
     });
-    let company = SharedStaff::new(&plan.script, account, SeedScope::of_run(plan.seed), plan.start);
+    let staff = SharedStaff::new(&plan.script, account, SeedScope::of_run(plan.seed), plan.start);
     let conversations = (1..=plan.conversations).flat_map(move |number| {
         let (script, subscription) = (&plan.script, &plan.subscription);
-        let mut post = Outbox::new(plan, number);
-        ScriptState::new(script, account, subscription, (&company, number))
-            .flat_map(move |scene| of_scene(plan, &mut post, number, scene))
+        let mut outbox = Outbox::new(plan, number);
+        ScriptState::new(script, account, subscription, (&staff, number))
+            .flat_map(move |output| of_scene(plan, &mut outbox, number, output))
     });
     let redactor = plan.redactor();
-    handshake.into_iter().chain(conversations).map(move |mut rehearsed| {
-        if let DryRunItem::Request(request) = &mut rehearsed {
+    handshake.into_iter().chain(conversations).map(move |mut item| {
+        if let DryRunItem::Request(request) = &mut item {
             request.headers.extend(plan.extra_headers());
             request.headers.iter_mut().for_each(|(_, value)| redactor.text(value));
             redactor.text(&mut request.body);
         }
-        rehearsed
+        item
     })
 }
 
 fn of_scene(
     plan: &RunPlan,
-    post: &mut Outbox<'_>,
+    outbox: &mut Outbox<'_>,
     number: u32,
-    scene: StepOutput,
+    output: StepOutput,
 ) -> Vec<DryRunItem> {
-    let at = scene.at;
+    let at = output.at;
     let nothing = |told| DryRunItem::Nothing { at, conversation: number, told };
-    let (act, happened) = match scene.outcome {
-        StepOutcome::Done { act, happened, .. } => (act, happened),
-        StepOutcome::Dropped { act, reason } => return vec![DryRunItem::Dropped { act, reason }],
-        StepOutcome::Skipped { act, reason } => {
-            return vec![nothing(format!("`{act}` is left out: {reason}"))];
+    let (action, happened) = match output.outcome {
+        StepOutcome::Done { action, happened, .. } => (action, happened),
+        StepOutcome::Dropped { action, reason } => {
+            return vec![DryRunItem::Dropped { action, reason }];
+        }
+        StepOutcome::Skipped { action, reason } => {
+            return vec![nothing(format!("`{action}` is left out: {reason}"))];
         }
     };
     let silent = happened.silent.into_iter();
-    let silent = silent.map(|reason| nothing(format!("`{}` sends nothing: {reason}", act.word())));
-    let request = |letter: PlannedDelivery| {
+    let silent =
+        silent.map(|reason| nothing(format!("`{}` sends nothing: {reason}", action.word())));
+    let request = |planned: PlannedDelivery| {
         DryRunItem::Request(DryRunRequest {
             at,
-            step: Some(scene.step),
+            step: Some(output.step),
             conversation: Some(number),
-            headers: letter.headers(plan),
-            event_type: Some(letter.event_type),
-            faults: letter.faults,
-            body: letter.body.to_string(),
+            headers: planned.headers(plan),
+            event_type: Some(planned.event_type),
+            faults: planned.faults,
+            body: planned.body.to_string(),
         })
     };
     let sent = happened.payloads.into_iter().flat_map(|payload| {
-        match PlannedDelivery::of(payload, (scene.step, at), &scene.faults) {
-            Ok(letter) => post.letters(letter).into_iter().map(request).collect(),
+        match PlannedDelivery::of(payload, (output.step, at), &output.faults) {
+            Ok(planned) => outbox.planned(planned).into_iter().map(request).collect(),
             Err(event_type) => vec![nothing(format!("{event_type} is not subscribed to"))],
         }
     });

@@ -18,7 +18,7 @@ pub(super) async fn shake<T: Transport>(
     let scope = RecordScope { at: plan.start, conversation: None, step: None };
     let url = plan.url.to_string();
     let body = plan.account.handshake_body(proof);
-    let (origin, shaken) = plan.keeping.known.handshake();
+    let (origin, prior) = plan.context.known.handshake();
     let what = RecordKind::HandshakeSent { origin, url: url.clone(), body: body.clone() };
     let intent = recorder.append_intent(scope, what).await;
     let policy = &plan.account.platform.policy;
@@ -31,44 +31,32 @@ pub(super) async fn shake<T: Transport>(
         total: policy.total.unsigned_abs(),
         fault: None,
     };
-    if let Some(PriorHandshake { result: met, error: wrong, continues: goes_on }) = shaken.cloned()
-    {
+    if let Some(PriorHandshake { result, error: wrong, continues }) = prior.cloned() {
         recorder
-            .append(
-                scope,
-                RecordKind::HandshakeFinished {
-                    url,
-                    result: met,
-                    error: wrong,
-                    continues: goes_on,
-                },
-            )
+            .append(scope, RecordKind::HandshakeFinished { url, result, error: wrong, continues })
             .await;
-        return goes_on;
+        return continues;
     }
-    let met = if intent.committed().await {
+    let result = if intent.committed().await {
         transport.send(request).await
     } else {
         AttemptResult::failure(AttemptOutcome::Unsendable, NOT_COMMITTED, 0)
     };
-    let judged = match met.final_status() {
-        Some(status) => plan.account.judge_answer(proof, status, &met.body),
-        None => Err(no_answer(&met)),
+    let judged = match result.final_status() {
+        Some(status) => plan.account.judge_answer(proof, status, &result.body),
+        None => Err(no_answer(&result)),
     };
     let wrong = judged.err();
-    let goes_on = wrong.is_none() || !handshake.refuses();
+    let continues = wrong.is_none() || !handshake.refuses();
     recorder
-        .append(
-            scope,
-            RecordKind::HandshakeFinished { url, result: met, error: wrong, continues: goes_on },
-        )
+        .append(scope, RecordKind::HandshakeFinished { url, result, error: wrong, continues })
         .await;
-    goes_on
+    continues
 }
 
-fn no_answer(met: &AttemptResult) -> String {
-    let reason = met.reason.clone().unwrap_or_default();
-    match met.outcome {
+fn no_answer(result: &AttemptResult) -> String {
+    let reason = result.reason.clone().unwrap_or_default();
+    match result.outcome {
         AttemptOutcome::Responded => reason,
         outcome => format!("there was no answer ({outcome}): {reason}"),
     }

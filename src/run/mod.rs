@@ -71,7 +71,7 @@ pub struct RunPlan {
     /// Where the files that links point to can be fetched meanwhile.
     pub files: Arc<FileStore>,
     /// Where its records are kept, and what is known of an earlier life of it.
-    pub keeping: RunContext,
+    pub context: RunContext,
 }
 
 impl RunPlan {
@@ -80,7 +80,7 @@ impl RunPlan {
         let vendor = &self.account.platform;
         let alone = Self { conversations: 1, ..self.clone() };
         let mut digest = Sha256::new();
-        dry_run(&alone).for_each(|rehearsed| digest.update(format!("{rehearsed:?}")));
+        dry_run(&alone).for_each(|item| digest.update(format!("{item:?}")));
         RunStarted {
             scenario: self.script.name.clone(),
             file: self.script.file.clone(),
@@ -132,32 +132,32 @@ pub async fn run<T: Transport>(
     let scope = RecordScope { at: plan.start, conversation: None, step: None };
     let last = Recorder::new(plan.number, clock, redactor, mpsc::channel(1).0);
     let success = plan.account.platform.policy.success.clone();
-    let mut tally = VerdictBuilder::new(&plan.script, success);
-    let (shelf, files) = (Arc::clone(&plan.files), format!("{}/", plan.account.files));
+    let mut verdict = VerdictBuilder::new(&plan.script, success);
+    let (file_store, files) = (Arc::clone(&plan.files), format!("{}/", plan.account.files));
     let mut links = BTreeSet::new();
     let (mut hints, account) = (auth_hints::AuthHints::default(), Arc::clone(&plan.account));
-    let keeping = plan.keeping.clone();
+    let context = plan.context.clone();
     let playing = tokio::spawn(play(plan, transport, recorder));
     let mut until = scope.at;
     while let Some(entry) = records.recv().await {
         let record = &entry.record;
         until = until.max(record.run_time);
-        tally.count(record);
+        verdict.count(record);
         if let RecordKind::DeliveryPlanned { body, .. } = &record.kind {
             links.extend(links_in(body, &files).map(str::to_owned));
         }
         let hint = hints.watch(record, &account);
-        keeping.pass(entry, &sink).await;
+        context.pass(entry, &sink).await;
         if let Some(hint) = hint {
-            keeping.pass(last.entry(RecordScope { at: until, ..scope }, hint), &sink).await;
+            context.pass(last.entry(RecordScope { at: until, ..scope }, hint), &sink).await;
         }
     }
     let end = playing.await.unwrap_or_else(|error| {
-        tally.broke(&error.to_string());
+        verdict.broke(&error.to_string());
         RunEnd::Played
     });
-    let files = told(&links, &shelf);
-    let mut finished = RunFinished { files, ..tally.finish(watch.millis()) };
+    let files = told(&links, &file_store);
+    let mut finished = RunFinished { files, ..verdict.finish(watch.millis()) };
     if end == RunEnd::Stopped {
         finished.verdict = Verdict::Interrupted;
         finished.reason = Some("it was ended before its end".into());
@@ -166,7 +166,7 @@ pub async fn run<T: Transport>(
     let entry =
         last.entry(RecordScope { at: until, ..scope }, RecordKind::RunFinished(finished.clone()));
     match end {
-        RunEnd::Played => keeping.pass(entry, &sink).await,
+        RunEnd::Played => context.pass(entry, &sink).await,
         // A run without an end in the journal can be gone on with.
         RunEnd::Stopped => drop(sink.send(entry.commit()).await),
     }
@@ -188,9 +188,9 @@ fn links_in<'a>(body: &'a str, files: &str) -> impl Iterator<Item = &'a str> {
 }
 
 /// What became of the links that were sent, where there were any.
-fn told(links: &BTreeSet<String>, shelf: &FileStore) -> Option<FilesSummary> {
-    let fetched = links.iter().filter(|name| shelf.was_fetched(name)).count();
-    let cannot = shelf.unavailable_reason().map(str::to_owned);
+fn told(links: &BTreeSet<String>, file_store: &FileStore) -> Option<FilesSummary> {
+    let fetched = links.iter().filter(|name| file_store.was_fetched(name)).count();
+    let cannot = file_store.unavailable_reason().map(str::to_owned);
     (!links.is_empty()).then_some(FilesSummary { links: links.len(), fetched, unavailable: cannot })
 }
 
@@ -198,27 +198,27 @@ fn told(links: &BTreeSet<String>, shelf: &FileStore) -> Option<FilesSummary> {
 /// wants it to end and what is under way has ended.
 async fn play<T: Transport>(plan: RunPlan, transport: Arc<T>, recorder: Recorder) -> RunEnd {
     let scope = RecordScope { at: plan.start, conversation: None, step: None };
-    let started = RunStarted { resumes: plan.keeping.resumes, ..plan.started() };
+    let started = RunStarted { resumes: plan.context.resumes, ..plan.started() };
     recorder.append(scope, RecordKind::RunStarted(started)).await;
     let endpoint = Arc::new(endpoint(&plan));
     if !handshake::shake(&plan, &endpoint, &*transport, &recorder).await {
         return RunEnd::Played;
     }
-    let draw = SeedScope::of_run(plan.seed);
+    let seeds = SeedScope::of_run(plan.seed);
     let policies = policies(&plan);
-    let parks = |policy: &Arc<Policy>| policy.blocks >= Blocks::Endpoint;
+    let blocks = |policy: &Arc<Policy>| policy.blocks >= Blocks::Endpoint;
     let course = DriverConfig {
         pace: plan.pace,
         start: plan.start,
         conversations: plan.conversations,
-        shared: policies.values().any(parks),
-        draw: draw.clone(),
-        known: Arc::clone(&plan.keeping.known),
+        shared: policies.values().any(blocks),
+        seeds: seeds.clone(),
+        known: Arc::clone(&plan.context.known),
     };
     let handle = drive(transport, recorder.clone(), course);
     let plan = Arc::new(plan);
-    let company = SharedStaff::new(&plan.script, &plan.account, draw, plan.start);
-    let company = Arc::new(company);
+    let staff = SharedStaff::new(&plan.script, &plan.account, seeds, plan.start);
+    let staff = Arc::new(staff);
     let mut players = JoinSet::new();
     for number in 1..=plan.conversations {
         let player = player::ConversationPlayer {
@@ -227,13 +227,13 @@ async fn play<T: Transport>(plan: RunPlan, transport: Arc<T>, recorder: Recorder
             policies: Arc::clone(&policies),
             handle: handle.clone(),
             recorder: recorder.clone(),
-            company: Arc::clone(&company),
+            staff: Arc::clone(&staff),
         };
         players.spawn(player.play(number));
     }
     tokio::select! {
         () = everybody(&mut players) => RunEnd::Played,
-        () = plan.keeping.stopped() => {
+        () = plan.context.stopped() => {
             players.abort_all();
             let _ = timeout(DRAIN, handle.stop()).await;
             RunEnd::Stopped

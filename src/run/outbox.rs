@@ -35,7 +35,7 @@ const LATE: DurationRange =
 /// The deliveries of one conversation on their way out.
 pub(super) struct Outbox<'a> {
     plan: &'a RunPlan,
-    draw: SeedScope,
+    seeds: SeedScope,
     conversation: u32,
     numbered: u32,
     first: Option<PlannedDelivery>,
@@ -52,7 +52,7 @@ impl<'a> Outbox<'a> {
     pub(super) fn new(plan: &'a RunPlan, conversation: u32) -> Self {
         Self {
             plan,
-            draw: SeedScope::of_run(plan.seed).within("faults"),
+            seeds: SeedScope::of_run(plan.seed).within("faults"),
             conversation,
             numbered: 0,
             first: None,
@@ -65,31 +65,32 @@ impl<'a> Outbox<'a> {
 
     /// A payload as it is sent, with its step's faults or those of the whole script, and what they
     /// send beside it. Ids are given here.
-    pub(super) fn letters(&mut self, payload: PlannedDelivery) -> Vec<PlannedDelivery> {
+    pub(super) fn planned(&mut self, payload: PlannedDelivery) -> Vec<PlannedDelivery> {
         self.numbered += 1;
         let id = format!("{}-{}", self.conversation, self.numbered);
         let faults = self.faults(&id, payload.faults);
-        let mut letter = PlannedDelivery { id, faults, ..payload };
-        if !letter.faults.is_empty() {
-            let drawn = (&self.draw, letter.id.as_str());
-            letter.body = self.plan.account.body_with(&letter.body, &letter.faults, drawn).into();
+        let mut planned = PlannedDelivery { id, faults, ..payload };
+        if !planned.faults.is_empty() {
+            let drawn = (&self.seeds, planned.id.as_str());
+            planned.body =
+                self.plan.account.body_with(&planned.body, &planned.faults, drawn).into();
         }
         // Thousands of conversations wait at once: it is kept where it may be asked for.
         if self.first.is_none() && self.plan.script.wants(FaultGroup::Order) {
-            self.first = Some(letter.clone());
+            self.first = Some(planned.clone());
         }
-        let (again, suffix) = match letter.faults.of(FaultGroup::Order).map(|fault| fault.kind) {
-            Some(FaultKind::Duplicate) => (letter.clone(), "again"),
+        let (again, suffix) = match planned.faults.of(FaultGroup::Order).map(|fault| fault.kind) {
+            Some(FaultKind::Duplicate) => (planned.clone(), "again"),
             Some(FaultKind::Stale) => {
-                (self.first.clone().unwrap_or_else(|| letter.clone()), "stale")
+                (self.first.clone().unwrap_or_else(|| planned.clone()), "stale")
             }
-            _ => return vec![letter],
+            _ => return vec![planned],
         };
-        let (step, at) = (letter.step, letter.at);
-        let again = PlannedDelivery { id: format!("{}.{suffix}", letter.id), step, at, ..again };
-        let again = PlannedDelivery { faults: letter.faults.clone(), ..again };
-        letter.faults.0.retain(|fault| fault.kind.group() != FaultGroup::Order);
-        vec![letter, again]
+        let (step, at) = (planned.step, planned.at);
+        let again = PlannedDelivery { id: format!("{}.{suffix}", planned.id), step, at, ..again };
+        let again = PlannedDelivery { faults: planned.faults.clone(), ..again };
+        planned.faults.0.retain(|fault| fault.kind.group() != FaultGroup::Order);
+        vec![planned, again]
     }
 
     /// The faults of a delivery: its step's, or else the script's, or that it is held with others.
@@ -98,7 +99,7 @@ impl<'a> Outbox<'a> {
         let mut faults = own;
         if faults.is_empty() {
             let one_in = everywhere.one_in.unwrap_or(1);
-            if one_in <= 1 || self.draw.rng(id).random_range(0..one_in) == 0 {
+            if one_in <= 1 || self.seeds.rng(id).random_range(0..one_in) == 0 {
                 faults = everywhere.faults.clone();
             }
         }
@@ -111,55 +112,55 @@ impl<'a> Outbox<'a> {
     }
 
     /// Takes a delivery; gives what goes out now.
-    pub(super) fn put(&mut self, letter: PlannedDelivery) -> Vec<PlannedDelivery> {
-        let fault = letter.faults.of(FaultGroup::Order).cloned();
-        let Some(Fault { kind, amount, .. }) = fault else { return self.with_reordered(letter) };
+    pub(super) fn put(&mut self, planned: PlannedDelivery) -> Vec<PlannedDelivery> {
+        let fault = planned.faults.of(FaultGroup::Order).cloned();
+        let Some(Fault { kind, amount, .. }) = fault else { return self.with_reordered(planned) };
         match kind {
             FaultKind::Drop => {}
             FaultKind::Delay => {
-                let at = letter.at.checked_add(amount.time().unwrap_or_default());
-                self.delay(at.unwrap_or(Timestamp::MAX), letter);
+                let at = planned.at.checked_add(amount.time().unwrap_or_default());
+                self.delay(at.unwrap_or(Timestamp::MAX), planned);
             }
-            FaultKind::Reorder if self.reordered.is_empty() => self.reordered.push(letter),
-            FaultKind::Straggler => self.stragglers.push(letter),
+            FaultKind::Reorder if self.reordered.is_empty() => self.reordered.push(planned),
+            FaultKind::Straggler => self.stragglers.push(planned),
             FaultKind::Hold => {
                 let (wanted, held) = &mut self.held;
                 if held.is_empty() {
                     *wanted = amount.number();
                 }
-                let at = letter.at;
-                held.push(letter);
+                let at = planned.at;
+                held.push(planned);
                 if held.len() >= *wanted {
                     return leaving(at, std::mem::take(held));
                 }
             }
-            _ => return self.with_reordered(letter),
+            _ => return self.with_reordered(planned),
         }
         Vec::new()
     }
 
-    fn with_reordered(&mut self, letter: PlannedDelivery) -> Vec<PlannedDelivery> {
-        let behind = leaving(letter.at, std::mem::take(&mut self.reordered));
-        [letter].into_iter().chain(behind).collect()
+    fn with_reordered(&mut self, planned: PlannedDelivery) -> Vec<PlannedDelivery> {
+        let behind = leaving(planned.at, std::mem::take(&mut self.reordered));
+        [planned].into_iter().chain(behind).collect()
     }
 
-    fn delay(&mut self, at: Timestamp, letter: PlannedDelivery) {
-        self.delayed.insert((at, letter.id.clone()), letter);
+    fn delay(&mut self, at: Timestamp, planned: PlannedDelivery) {
+        self.delayed.insert((at, planned.id.clone()), planned);
     }
 
     /// What was delayed and is due by this time: the earliest of it, and when.
     pub(super) fn due(&mut self, by: Timestamp) -> Option<(Timestamp, PlannedDelivery)> {
         let first = self.delayed.first_entry().filter(|first| first.key().0 <= by)?;
-        let ((at, _), letter) = first.remove_entry();
-        Some((at, PlannedDelivery { at, ..letter }))
+        let ((at, _), planned) = first.remove_entry();
+        Some((at, PlannedDelivery { at, ..planned }))
     }
 
     /// The conversation has ended: gives what still waited for others. What is late is due later.
     pub(super) fn end(&mut self, now: Timestamp) -> Vec<PlannedDelivery> {
         let last = self.delayed.last_key_value().map_or(now, |((at, _), _)| now.max(*at));
-        for letter in std::mem::take(&mut self.stragglers) {
-            let late = LATE.sample(&mut self.draw.rng(&format!("straggler {}", letter.id)));
-            self.delay(last.checked_add(late).unwrap_or(Timestamp::MAX), letter);
+        for planned in std::mem::take(&mut self.stragglers) {
+            let late = LATE.sample(&mut self.seeds.rng(&format!("straggler {}", planned.id)));
+            self.delay(last.checked_add(late).unwrap_or(Timestamp::MAX), planned);
         }
         let mut rest = std::mem::take(&mut self.reordered);
         rest.append(&mut self.held.1);
@@ -168,8 +169,8 @@ impl<'a> Outbox<'a> {
 }
 
 /// Deliveries that were held back and are due now.
-fn leaving(at: Timestamp, letters: Vec<PlannedDelivery>) -> Vec<PlannedDelivery> {
-    letters.into_iter().map(|letter| PlannedDelivery { at, ..letter }).collect()
+fn leaving(at: Timestamp, planned: Vec<PlannedDelivery>) -> Vec<PlannedDelivery> {
+    planned.into_iter().map(|planned| PlannedDelivery { at, ..planned }).collect()
 }
 
 impl PlannedDelivery {
@@ -241,8 +242,8 @@ impl PlannedDelivery {
     pub(super) fn policy(&self, usual: &Arc<Policy>) -> Arc<Policy> {
         let usual = Arc::clone(usual);
         if matches!(self.faults.expects(1), ExpectedReaction::NoCrash | ExpectedReaction::Refusal) {
-            let (retry, parks, disable) = (Retry::None, Blocks::Nothing, Disable::default());
-            return Arc::new(Policy { retry, blocks: parks, disable, ..Policy::clone(&usual) });
+            let (retry, blocks, disable) = (Retry::None, Blocks::Nothing, Disable::default());
+            return Arc::new(Policy { retry, blocks, disable, ..Policy::clone(&usual) });
         }
         if self.faults.has(FaultKind::Retry) {
             return Arc::new(Policy { blocks: Blocks::Conversation, ..Policy::clone(&usual) });

@@ -24,15 +24,18 @@ pub(super) struct ConversationPlayer {
     pub(super) policies: Arc<BTreeMap<String, Arc<Policy>>>,
     pub(super) handle: DriverHandle,
     pub(super) recorder: Recorder,
-    pub(super) company: Arc<SharedStaff>,
+    pub(super) staff: Arc<SharedStaff>,
 }
 
 /// What a turn is told as, and what it sends.
-fn outcome(turn: StepOutcome, conversation: &Conversation) -> (Vec<RecordKind>, Vec<Payload>) {
-    match turn {
-        StepOutcome::Done { act, implied, happened } => {
+fn records_of(
+    outcome: StepOutcome,
+    conversation: &Conversation,
+) -> (Vec<RecordKind>, Vec<Payload>) {
+    match outcome {
+        StepOutcome::Done { action, implied, happened } => {
             let ActionResult { event, payloads, silent } = *happened;
-            let told = summarize(&act, &event, conversation);
+            let told = summarize(&action, &event, conversation);
             let what = if implied {
                 RecordKind::ActionImplied(told)
             } else {
@@ -42,11 +45,11 @@ fn outcome(turn: StepOutcome, conversation: &Conversation) -> (Vec<RecordKind>, 
             let silent = silent.map(|reason| RecordKind::ActionSilent { event, reason });
             (std::iter::once(what).chain(silent).collect(), payloads)
         }
-        StepOutcome::Skipped { act, reason } => {
-            (vec![RecordKind::ActionSkipped { action: act.to_owned(), reason }], Vec::new())
+        StepOutcome::Skipped { action, reason } => {
+            (vec![RecordKind::ActionSkipped { action: action.to_owned(), reason }], Vec::new())
         }
-        StepOutcome::Dropped { act, reason } => {
-            (vec![RecordKind::ActionDropped { action: act.to_owned(), reason }], Vec::new())
+        StepOutcome::Dropped { action, reason } => {
+            (vec![RecordKind::ActionDropped { action: action.to_owned(), reason }], Vec::new())
         }
     }
 }
@@ -63,23 +66,23 @@ impl ConversationPlayer {
     /// Plays the conversation of this number to its end.
     pub(super) async fn play(self, number: u32) {
         let plan = Arc::clone(&self.plan);
-        let cast = (&*self.company, number);
-        let mut stage = ScriptState::new(&plan.script, &plan.account, &plan.subscription, cast);
-        let mut post = Outbox::new(&plan, number);
+        let cast = (&*self.staff, number);
+        let mut state = ScriptState::new(&plan.script, &plan.account, &plan.subscription, cast);
+        let mut outbox = Outbox::new(&plan, number);
         let mut now = plan.start;
-        while let Some(StepOutput { step, at, faults, outcome: turn }) = stage.next() {
+        while let Some(StepOutput { step, at, faults, outcome }) = state.next() {
             let spot = StepRef { number, step, at };
             // Thousands wait here at once: only what is told and sent is kept meanwhile, and the
             // rest of this future is made when it is needed.
-            let (told, payloads) = outcome(turn, stage.conversation());
-            self.send_due(&mut post, number, at).await;
+            let (told, payloads) = records_of(outcome, state.conversation());
+            self.send_due(&mut outbox, number, at).await;
             // What came before has settled by then, so that the report tells it first.
             self.handle.sleep_until(number, at).await;
             now = at;
-            Box::pin(self.happen(told, payloads, spot, (&faults, &mut post))).await;
+            Box::pin(self.happen(told, payloads, spot, (&faults, &mut outbox))).await;
         }
-        self.send(post.end(now), number);
-        self.send_due(&mut post, number, Timestamp::MAX).await;
+        self.send(outbox.end(now), number);
+        self.send_due(&mut outbox, number, Timestamp::MAX).await;
         self.handle.drain(number).await;
     }
 
@@ -89,50 +92,50 @@ impl ConversationPlayer {
         told: Vec<RecordKind>,
         payloads: Vec<Payload>,
         spot: StepRef,
-        (faults, post): (&Faults, &mut Outbox<'_>),
+        (faults, outbox): (&Faults, &mut Outbox<'_>),
     ) {
         for what in told {
             self.tell(spot, what).await;
         }
         for payload in payloads {
-            let letter = match PlannedDelivery::of(payload, (spot.step, spot.at), faults) {
-                Ok(letter) => letter,
+            let planned = match PlannedDelivery::of(payload, (spot.step, spot.at), faults) {
+                Ok(planned) => planned,
                 Err(event_type) => {
                     self.tell(spot, RecordKind::DeliveryUnsubscribed { event_type }).await;
                     continue;
                 }
             };
-            for letter in post.letters(letter) {
-                self.tell(spot, letter.planned()).await;
-                if letter.faults.has(FaultKind::Drop) {
-                    self.tell(spot, RecordKind::DeliverySettled(letter.dropped())).await;
+            for planned in outbox.planned(planned) {
+                self.tell(spot, planned.planned()).await;
+                if planned.faults.has(FaultKind::Drop) {
+                    self.tell(spot, RecordKind::DeliverySettled(planned.dropped())).await;
                 }
-                self.send(post.put(letter), spot.number);
+                self.send(outbox.put(planned), spot.number);
             }
         }
     }
 
     /// Sends what was delayed until its time comes, as far as that is before this.
-    async fn send_due(&self, post: &mut Outbox<'_>, conversation: u32, before: Timestamp) {
-        while let Some((at, letter)) = post.due(before) {
+    async fn send_due(&self, outbox: &mut Outbox<'_>, conversation: u32, before: Timestamp) {
+        while let Some((at, planned)) = outbox.due(before) {
             self.handle.sleep_until(conversation, at).await;
-            self.send(vec![letter], conversation);
+            self.send(vec![planned], conversation);
         }
     }
 
     /// Hands deliveries to the engine.
-    fn send(&self, letters: Vec<PlannedDelivery>, conversation: u32) {
-        for letter in letters {
+    fn send(&self, planned: Vec<PlannedDelivery>, conversation: u32) {
+        for planned in planned {
             self.handle.submit(Delivery {
                 conversation,
-                policy: letter.policy(&self.policy(&letter.event_type)),
-                endpoint: letter.endpoint(&self.plan, &self.endpoint),
-                id: letter.id,
-                step: letter.step,
-                event_type: letter.event_type,
-                body: letter.body,
-                at: letter.at,
-                faults: letter.faults,
+                policy: planned.policy(&self.policy(&planned.event_type)),
+                endpoint: planned.endpoint(&self.plan, &self.endpoint),
+                id: planned.id,
+                step: planned.step,
+                event_type: planned.event_type,
+                body: planned.body,
+                at: planned.at,
+                faults: planned.faults,
             });
         }
     }

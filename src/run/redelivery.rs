@@ -90,8 +90,8 @@ impl Redelivery {
             headers.iter().map(|(name, value)| (name.clone(), fill(value, &known))).collect();
         let held_secrets = *whole != **body || told != *headers;
         let headers = match (self.fresh, held_secrets) {
-            (true, _) => self.dressed(&whole, (attempt + 1, &faults), &told),
-            (false, true) => self.dressed(&whole, (attempt, &faults), &told),
+            (true, _) => self.signed(&whole, (attempt + 1, &faults), &told),
+            (false, true) => self.signed(&whole, (attempt, &faults), &told),
             (false, false) => told,
         };
         let url = self.to.clone().or_else(|| Url::parse(&fill(url, &known)).ok())?;
@@ -134,7 +134,7 @@ impl Redelivery {
     }
 
     /// The vendor's headers made anew, and the others as they were.
-    fn dressed(
+    fn signed(
         &self,
         body: &str,
         (attempt, faults): (u32, &Faults),
@@ -156,7 +156,7 @@ fn fill(text: &str, known: &BTreeMap<String, &str>) -> String {
 /// Sends an order; records go to the journal and to the sink.
 pub async fn redeliver<T: Transport>(
     order: RedeliveryRequest,
-    keeping: RunContext,
+    context: RunContext,
     (transport, clock): (Arc<T>, Clock),
     sink: mpsc::Sender<Record>,
 ) -> RunFinished {
@@ -173,14 +173,14 @@ pub async fn redeliver<T: Transport>(
             let judged = settled.faults.judge(settled.result.final_status(), settled.attempts);
             right = u64::from(judged.unwrap_or(settled.accepted));
         }
-        keeping.pass(entry, &sink).await;
+        context.pass(entry, &sink).await;
     }
     let finished = RunFinished {
         verdict: if right == 1 { Verdict::Passed } else { Verdict::Failed },
         reason: sending.await.err().map(|error| format!("standin itself broke: {error}")),
         more_failures: Vec::new(),
         deliveries: 1,
-        expected: right,
+        passed: right,
         handshakes: 0,
         attempts: 1,
         unsubscribed: 0,
@@ -188,7 +188,7 @@ pub async fn redeliver<T: Transport>(
         files: None,
         duration_ms: watch.millis(),
     };
-    keeping.pass(last.entry(scope, RecordKind::RunFinished(finished.clone())), &sink).await;
+    context.pass(last.entry(scope, RecordKind::RunFinished(finished.clone())), &sink).await;
     finished
 }
 
@@ -215,7 +215,7 @@ async fn send<T: Transport>(
         start: at,
         conversations: 1,
         shared: false,
-        draw: SeedScope::fixed("redelivery"),
+        seeds: SeedScope::fixed("redelivery"),
         known: Arc::new(PriorAttempts::default()),
     };
     let handle = drive(transport, recorder, course);

@@ -72,17 +72,18 @@ impl VerdictBuilder {
             RecordKind::HandshakeFinished { error: Some(wrong), .. } => {
                 self.handshake = Some(wrong.clone());
             }
-            RecordKind::ActionDropped { action: act, reason } => {
-                let place = self.place(record);
-                self.dropped
-                    .get_or_insert_with(|| format!("`{act}` could not be played{place}: {reason}"));
+            RecordKind::ActionDropped { action, reason } => {
+                let location = self.location(record);
+                self.dropped.get_or_insert_with(|| {
+                    format!("`{action}` could not be played{location}: {reason}")
+                });
             }
             RecordKind::DeliverySettled(settled) => {
                 self.settled += 1;
                 match self.right_statuses.wrong(settled) {
                     None => self.right += 1,
                     Some(wrong) if self.wrong.len() < MAX_TOLD => {
-                        let wrong = format!("{}: {wrong}", self.place(record));
+                        let wrong = format!("{}: {wrong}", self.location(record));
                         self.wrong.push(wrong);
                     }
                     Some(_) => {}
@@ -93,11 +94,11 @@ impl VerdictBuilder {
     }
 
     /// Where the step of a record stands, as ` at story.toml:14:1`.
-    fn place(&self, record: &Record) -> String {
+    fn location(&self, record: &Record) -> String {
         let is_told = !self.script.only_last; // the steps of `send` stand in no file
         let number = record.step.filter(|_| is_told);
         let step = self.script.steps.iter().find(|step| Some(step.number) == number);
-        step.map(|step| format!(" at {}", step.place.short())).unwrap_or_default()
+        step.map(|step| format!(" at {}", step.span.short())).unwrap_or_default()
     }
 
     /// Notes that the engine itself broke; such a run is never green.
@@ -114,7 +115,7 @@ impl VerdictBuilder {
             reason,
             more_failures: also.collect(),
             deliveries: self.deliveries,
-            expected: self.right,
+            passed: self.right,
             handshakes: self.handshakes,
             attempts: self.attempts,
             unsubscribed: self.unsubscribed,
@@ -167,10 +168,10 @@ impl StatusCheck {
         } else {
             format!("`{}` with the fault `{faults}`", settled.event_type)
         };
-        let met = met_in_words(&settled.result);
+        let result = met_in_words(&settled.result);
         if let Some(right) = faults.judge(status, settled.attempts) {
             let expected = faults.expects(settled.attempts);
-            return (!right).then(|| format!("{what} {met}; a good receiver {expected}"));
+            return (!right).then(|| format!("{what} {result}; a good receiver {expected}"));
         }
         let is_in = |set: &StatusSet| status.is_some_and(|status| set.contains(status));
         let wanted = match &self.verify {
@@ -180,12 +181,12 @@ impl StatusCheck {
             _ => return None,
         };
         let wanted = status.map(|_| format!("; {wanted}")).unwrap_or_default();
-        Some(format!("{what} {met}{wanted}"))
+        Some(format!("{what} {result}{wanted}"))
     }
 }
 
-fn met_in_words(met: &AttemptResult) -> String {
-    match (met.outcome, met.status, &met.location, &met.reason) {
+fn met_in_words(result: &AttemptResult) -> String {
+    match (result.outcome, result.status, &result.location, &result.reason) {
         (AttemptOutcome::Responded, Some(status), Some(location), _) => {
             format!("was answered with status {status}, a redirect to `{location}`")
         }

@@ -41,12 +41,12 @@ struct ActionSpec {
 }
 
 /// Declares the acts by their keys.
-macro_rules! acts {
-    ($($key:literal: $form:ident => $act:ident $(, $about:literal)?;)*) => {
+macro_rules! actions {
+    ($($key:literal: $form:ident => $action:ident $(, $about:literal)?;)*) => {
         const ACTS: &[ActionSpec] = &[$(ActionSpec {
             key: $key,
-            read: |node, problems| $form::read(node, problems).map(ActionForm::$act),
-            schema: || acts!(@told $form::schema() $(, $about)?),
+            read: |node, problems| $form::read(node, problems).map(ActionForm::$action),
+            schema: || actions!(@told $form::schema() $(, $about)?),
         }),*];
     };
     (@told $schema:expr) => { $schema };
@@ -57,7 +57,7 @@ macro_rules! acts {
     }};
 }
 
-acts! {
+actions! {
     "open": OpenForm => Open;
     "say": SayForm => Say;
     "typing": TypingForm => Typing;
@@ -79,12 +79,12 @@ acts! {
 }
 
 fn action_keys<'a>() -> impl Iterator<Item = &'a str> {
-    ACTS.iter().map(|act| act.key)
+    ACTS.iter().map(|action| action.key)
 }
 
 /// The schemas of the acts, by key.
 pub(super) fn schemas() -> impl Iterator<Item = (&'static str, Json)> {
-    ACTS.iter().map(|act| (act.key, (act.schema)()))
+    ACTS.iter().map(|action| (action.key, (action.schema)()))
 }
 
 /// Reads the one act among the keys of a step that are not the step's own; `own` are those.
@@ -96,20 +96,20 @@ pub(super) fn read_action(
 ) -> Option<(Key, ActionForm)> {
     let mut found: Option<(Key, Option<ActionForm>)> = None;
     for (key, node) in keys {
-        let Some(known) = ACTS.iter().find(|act| act.key == key.name) else {
+        let Some(known) = ACTS.iter().find(|action| action.key == key.name) else {
             problems.push(unknown(key, own));
             continue;
         };
         if let Some((first, _)) = &found {
             let message = format!("`{}` is the step's second act", key.name);
-            let problem = Problem::at(&key.place, code::NO_ACT, message);
+            let problem = Problem::at(&key.span, code::NO_ACT, message);
             problems
-                .push(problem.also(&first.place, "first here").help("make it a step of its own"));
+                .push(problem.also(&first.span, "first here").help("make it a step of its own"));
             continue;
         }
         found = Some((key.clone(), (known.read)(node, problems)));
     }
-    let Some((key, act)) = found else {
+    let Some((key, action)) = found else {
         if keys.is_empty() {
             let words = one_of(action_keys());
             let problem = Problem::at(step, code::NO_ACT, "the step has no act");
@@ -117,7 +117,7 @@ pub(super) fn read_action(
         }
         return None;
     };
-    Some((key, act?))
+    Some((key, action?))
 }
 
 fn unknown(key: &Key, own: &[&str]) -> Problem {

@@ -47,7 +47,7 @@ pub(super) fn check(form: &ScenarioForm, problems: &mut Problems) -> Vec<CastMem
     for (key, member) in form.cast.iter() {
         if cast.len() == MAX_CAST {
             let message = format!("more than {MAX_CAST} people in the cast");
-            let problem = Problem::at(&key.place, code::TOO_MANY, message);
+            let problem = Problem::at(&key.span, code::TOO_MANY, message);
             problems.push(problem.help("leave out whom no step needs"));
             break;
         }
@@ -100,7 +100,7 @@ fn check_locale(tag: &Spanned<String>, problems: &mut Problems) -> &'static Loca
     if !LOCALES.iter().any(|locale| locale.tag == tag.value || locale.full_tag == tag.value) {
         let known = LOCALES.iter().map(|locale| locale.tag);
         let message = format!("nobody speaks `{}` here", tag.value);
-        let problem = Problem::at(&tag.place, code::UNKNOWN_WORD, message);
+        let problem = Problem::at(&tag.span, code::UNKNOWN_WORD, message);
         problems.push(problem.help(format!("locales: {}", one_of(known))));
     }
     locale(tag)
@@ -110,7 +110,7 @@ fn check_name(key: &Key, role: Role, problems: &mut Problems) {
     let other_role = Role::of_word(&key.name).filter(|named| *named != role);
     if RESERVED.contains(&key.name.as_str()) || other_role.is_some() {
         let message = format!("`{}` cannot name somebody of the role {role}", key.name);
-        let problem = Problem::at(&key.place, code::RESERVED_NAME, message);
+        let problem = Problem::at(&key.span, code::RESERVED_NAME, message);
         problems.push(problem.help(match other_role {
             Some(role) => format!("a cast member of this name would be the {role}"),
             None => "give them a name of their own, such as `grace`".to_owned(),
@@ -118,17 +118,25 @@ fn check_name(key: &Key, role: Role, problems: &mut Problems) {
     }
     if !is_name(&key.name) {
         let message = format!("a name is {A_NAME}");
-        problems.push(Problem::at(&key.place, code::RESERVED_NAME, message));
+        problems.push(Problem::at(&key.span, code::RESERVED_NAME, message));
     }
 }
 
 impl CastMember {
     /// The member as they are in one conversation.
-    pub(super) fn invent(&self, account: &Account, draws: &SeedScopes, start: Timestamp) -> Person {
+    pub(super) fn invent(
+        &self,
+        account: &Account,
+        scopes: &SeedScopes,
+        start: Timestamp,
+    ) -> Person {
         let is_visitor = self.role == Role::Visitor;
-        let (draw, ids) =
-            if is_visitor { (&draws.story, &draws.ids) } else { (&draws.staff, &draws.staff_ids) };
-        let own = draw.within("cast").within(&self.name);
+        let (seeds, ids) = if is_visitor {
+            (&scopes.story, &scopes.ids)
+        } else {
+            (&scopes.staff, &scopes.staff_ids)
+        };
+        let own = seeds.within("cast").within(&self.name);
         let persona = Persona::invent(self.locale, &own);
         let name = self.full_name.as_deref().or_else(|| unnamed_as(self.role));
         let persona = match name {

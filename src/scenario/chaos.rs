@@ -25,7 +25,7 @@ impl Script {
     /// The script's file with its schedule written at the steps, so that it plays by itself. All
     /// else stays as it is, comments too; `about` is the first of them.
     pub fn written(&self, about: &str) -> String {
-        let source = self.steps.first().map(|step| &step.place.source);
+        let source = self.steps.first().map(|step| &step.span.source);
         let mut text = source.map_or_else(String::new, |source| source.text.clone());
         let mut schedule = self.chaos.clone().map_or_else(Vec::new, |chaos| chaos.schedule);
         schedule.sort_by_key(|planned| std::cmp::Reverse(planned.step));
@@ -33,7 +33,7 @@ impl Script {
             let Some(step) = self.steps.iter().find(|step| step.number == planned.step) else {
                 continue;
             };
-            let from = step.table.span.start;
+            let from = step.table.range.start;
             if text[from..].starts_with('{') {
                 text.insert_str(from + 1, &format!(" fault = \"{}\",", planned.fault));
             } else {

@@ -89,7 +89,7 @@ pub(super) struct ScenarioChecker<'a> {
 
 /// A step with an id that has been read.
 pub(super) struct DeclaredNames {
-    place: SourceSpan,
+    span: SourceSpan,
     /// Whether somebody says something in it.
     pub(super) says: bool,
 }
@@ -97,7 +97,7 @@ pub(super) struct DeclaredNames {
 impl ScenarioChecker<'_> {
     fn declared_vendors(&mut self) {
         for name in self.form.vendors.iter().flat_map(|names| names.iter()) {
-            self.known_vendor(&VendorRef::parse(name).id, &name.place);
+            self.known_vendor(&VendorRef::parse(name).id, &name.span);
         }
     }
 
@@ -118,22 +118,22 @@ impl ScenarioChecker<'_> {
     }
 
     fn step_of(&mut self, step: &StepForm, entry: StepRound) -> Option<Step> {
-        let act = read_action(&step.act, &step.place, StepForm::KEYS, self.problems);
+        let action = read_action(&step.action, &step.span, StepForm::KEYS, self.problems);
         for vendor in step.only.iter().flat_map(|only| only.iter()) {
-            self.known_vendor(&vendor.value, &vendor.place);
+            self.known_vendor(&vendor.value, &vendor.span);
         }
-        let says = act.as_ref().is_none_or(|(_, act)| matches!(act, ActionForm::Say(_)));
+        let says = action.as_ref().is_none_or(|(_, action)| matches!(action, ActionForm::Say(_)));
         let overrides = self.overrides(&step.for_);
-        let planned = act.and_then(|(key, act)| Some((self.plan(&act, &key)?, key)));
+        let planned = action.and_then(|(key, action)| Some((self.plan(&action, &key)?, key)));
         if let Some(id) = &step.id {
             self.remember(id, says);
         }
-        let (act, key) = planned?;
+        let (action, key) = planned?;
         let label = match &step.id {
             Some(id) if entry.round == 1 => id.value.clone(),
             Some(id) => format!("{} {}", id.value, entry.round),
             None => {
-                let kind = format!("{}.{}", key.name, act.doer());
+                let kind = format!("{}.{}", key.name, action.doer());
                 let count = self.counts.entry(kind.clone()).or_default();
                 *count += 1;
                 format!("{kind}.{count}")
@@ -142,8 +142,8 @@ impl ScenarioChecker<'_> {
         Some(Step {
             number: entry.step + 1,
             round: entry.round,
-            place: key.place,
-            table: step.place.clone(),
+            span: key.span,
+            table: step.span.clone(),
             label,
             faults: step.fault.as_ref().map_or_else(Faults::default, |own| self.faults(own)),
             id: step.id.as_ref().map(|id| id.value.clone()),
@@ -152,55 +152,54 @@ impl ScenarioChecker<'_> {
                 .only
                 .as_ref()
                 .map(|only| only.iter().map(|vendor| vendor.value.clone()).collect()),
-            act,
+            action,
             overrides,
         })
     }
 
     fn remember(&mut self, id: &Spanned<String>, says: bool) {
-        if let Some(first) = self.seen.get(&id.value).filter(|first| first.place != id.place) {
+        if let Some(first) = self.seen.get(&id.value).filter(|first| first.span != id.span) {
             let message = format!("another step has the id `{}`", id.value);
-            let problem = Problem::at(&id.place, code::DUPLICATE_ID, message);
+            let problem = Problem::at(&id.span, code::DUPLICATE_ID, message);
             self.problems.push(
-                problem.also(&first.place, "first here").help("give each step an id of its own"),
+                problem.also(&first.span, "first here").help("give each step an id of its own"),
             );
         }
-        self.seen.insert(id.value.clone(), DeclaredNames { place: id.place.clone(), says });
+        self.seen.insert(id.value.clone(), DeclaredNames { span: id.span.clone(), says });
     }
 
     fn overrides(&mut self, form: &TableOf<OverrideForm>) -> BTreeMap<String, Override> {
         let mut overrides = BTreeMap::new();
         for (vendor, own) in form.iter() {
-            self.known_vendor(&vendor.name, &vendor.place);
-            let act = if own.act.is_empty() {
+            self.known_vendor(&vendor.name, &vendor.span);
+            let action = if own.action.is_empty() {
                 if own.skip.is_none() && own.after.is_none() {
                     let message = format!("nothing is different at `{}`", vendor.name);
-                    let problem = Problem::at(&vendor.place, code::EMPTY, message);
+                    let problem = Problem::at(&vendor.span, code::EMPTY, message);
                     self.problems.push(problem.help("give `skip`, `after` or another act"));
                 }
                 None
             } else {
-                let act = read_action(&own.act, &own.place, OverrideForm::KEYS, self.problems);
-                if let (Some((key, _)), Some(skip)) = (&act, &own.skip) {
+                let action = read_action(&own.action, &own.span, OverrideForm::KEYS, self.problems);
+                if let (Some((key, _)), Some(skip)) = (&action, &own.skip) {
                     let message =
                         format!("the step is skipped at `{}`, so this never happens", vendor.name);
-                    let problem = Problem::at(&key.place, code::CONTRADICTION, message);
-                    self.problems.push(
-                        problem.also(&skip.place, "skipped here").help("keep one of the two"),
-                    );
+                    let problem = Problem::at(&key.span, code::CONTRADICTION, message);
+                    self.problems
+                        .push(problem.also(&skip.span, "skipped here").help("keep one of the two"));
                 }
-                act.and_then(|(key, act)| self.plan(&act, &key))
+                action.and_then(|(key, action)| self.plan(&action, &key))
             };
             let skip = own.skip.as_ref().map(|skip| skip.value.clone());
             let after = own.after.as_ref().map(|after| after.value);
-            overrides.insert(vendor.name.clone(), Override { skip, after, act });
+            overrides.insert(vendor.name.clone(), Override { skip, after, action });
         }
         overrides
     }
 
     /// There must be such a vendor, and the scenario must be played there.
-    fn known_vendor(&mut self, id: &str, place: &SourceSpan) {
-        let problem = |message| Problem::at(place, code::UNKNOWN_VENDOR, message);
+    fn known_vendor(&mut self, id: &str, span: &SourceSpan) {
+        let problem = |message| Problem::at(span, code::UNKNOWN_VENDOR, message);
         if !self.vendors.iter().any(|vendor| vendor.id == id) {
             let known = self.vendors.iter().map(|vendor| vendor.id.as_str());
             let known: BTreeSet<&str> = known.collect();
@@ -215,7 +214,7 @@ impl ScenarioChecker<'_> {
     fn subscriptions(&mut self) -> BTreeMap<String, Subscription> {
         let mut subscriptions = BTreeMap::new();
         for (vendor, patterns) in self.form.subscribe.iter() {
-            self.known_vendor(&vendor.name, &vendor.place);
+            self.known_vendor(&vendor.name, &vendor.span);
             if let Some(played) = self.vendors.iter().find(|played| played.id == vendor.name) {
                 let checked = Subscription::check(patterns, &played.type_names(), self.problems);
                 subscriptions.insert(vendor.name.clone(), checked);
@@ -228,7 +227,7 @@ impl ScenarioChecker<'_> {
         let parts = &self.form.verify.as_ref()?.status;
         for part in parts.iter() {
             if let Err(error) = StatusSet::parse([part.as_str()]) {
-                let problem = Problem::at(&part.place, code::UNKNOWN_STATUS, error.to_string());
+                let problem = Problem::at(&part.span, code::UNKNOWN_STATUS, error.to_string());
                 self.problems.push(problem.help("for example: `status = [\"2xx\", \"410\"]`"));
             }
         }

@@ -39,9 +39,9 @@ fn run_at(
     only_this: bool,
     problems: &mut Problems,
 ) -> Option<String> {
-    let draws = SeedScopes::new(&SeedScope::of_run(0), "", "", 1);
+    let scopes = SeedScopes::new(&SeedScope::of_run(0), "", "", 1);
     let account = Account::test(vendor);
-    let people = cast.iter().map(|m| m.invent(&account, &draws, Timestamp::UNIX_EPOCH)).collect();
+    let people = cast.iter().map(|m| m.invent(&account, &scopes, Timestamp::UNIX_EPOCH)).collect();
     let mut conversation = Conversation::new(1, people, vendor.rules());
     let (mut left_out, mut played, mut mended) = (None, false, false);
     let mut heard = ReadMarks::default();
@@ -51,12 +51,12 @@ fn run_at(
             continue;
         }
         let plan = step.plan_at(&vendor.id);
-        let mut act = plan.act.clone();
-        heard.narrow(&mut act, plan);
-        if let Some(reason) = unplayable(&account, &act, &conversation) {
-            let told = format!("{} cannot play `{}`: {reason}", vendor.name, act.word());
+        let mut action = plan.action.clone();
+        heard.narrow(&mut action, plan);
+        if let Some(reason) = unplayable(&account, &action, &conversation) {
+            let told = format!("{} cannot play `{}`: {reason}", vendor.name, action.word());
             if only_this {
-                let problem = Problem::at(&step.place, code::VENDOR_CANNOT, &told);
+                let problem = Problem::at(&step.span, code::VENDOR_CANNOT, &told);
                 problems.push(problem.help(format!(
                     "`standin vendors {id}` shows what it has; otherwise name another vendor beside `{id}` in `vendors`",
                     id = vendor.id
@@ -65,13 +65,13 @@ fn run_at(
             left_out.get_or_insert(told);
             continue;
         }
-        match play(&mut conversation, act.clone()) {
+        match play(&mut conversation, action.clone()) {
             Ok(()) => played = true,
             Err(_) if left_out.is_some() => return left_out,
             Err(InvalidAction::AlreadyOpen) if mended => {}
             Err(refusal) => {
                 problems.push(refused(step, &refusal));
-                mended |= mend(&mut conversation, &refusal, act);
+                mended |= mend(&mut conversation, &refusal, action);
             }
         }
     }
@@ -80,7 +80,7 @@ fn run_at(
 
 /// Lets the conversation go on as if it were open, so that the steps that follow are not told for
 /// the same reason.
-fn mend(conversation: &mut Conversation, refusal: &InvalidAction, act: Action) -> bool {
+fn mend(conversation: &mut Conversation, refusal: &InvalidAction, action: Action) -> bool {
     let Some(by) = conversation.visitor().map(|visitor| visitor.member.name.clone()) else {
         return false;
     };
@@ -91,18 +91,18 @@ fn mend(conversation: &mut Conversation, refusal: &InvalidAction, act: Action) -
         _ => return false,
     };
     let opened = play(conversation, open).is_ok();
-    opened && play(conversation, act).is_ok()
+    opened && play(conversation, action).is_ok()
 }
 
 /// Why a vendor leaves an act out, if it does.
 pub(super) fn unplayable(
     account: &Account,
-    act: &Action,
+    action: &Action,
     conversation: &Conversation,
 ) -> Option<String> {
     let vendor = &account.platform;
     let gone = |name: &String| !conversation.entities.iter().any(|entity| entity.name == *name);
-    match act {
+    match action {
         Action::Say { kind, .. } if !vendor.kinds.contains_key(kind) => {
             return Some(format!("it has no messages of the kind `{kind}`"));
         }
@@ -112,14 +112,14 @@ pub(super) fn unplayable(
         }
         _ => {}
     }
-    let role = match act.by() {
+    let role = match action.by() {
         Actor::Member(name) => conversation.person(name)?.role(),
         Actor::Assignee => conversation.assignee()?.role(),
     };
-    if let Coverage::Cannot(reason) = vendor.coverage(act.causes(), role) {
+    if let Coverage::Cannot(reason) = vendor.coverage(action.causes(), role) {
         return Some(reason.to_owned());
     }
-    match act {
+    match action {
         Action::Create { kind, .. } if !vendor.entities.contains_key(kind) => {
             Some(format!("it has no entities of the kind `{kind}`"))
         }
@@ -131,21 +131,21 @@ pub(super) fn unplayable(
 }
 
 /// Plays an act with those that it implies.
-fn play(conversation: &mut Conversation, act: Action) -> Result<(), InvalidAction> {
-    if let Some(before) = conversation.implied_before(&act) {
+fn play(conversation: &mut Conversation, action: Action) -> Result<(), InvalidAction> {
+    if let Some(before) = conversation.implied_before(&action) {
         conversation.apply(&before, Timestamp::UNIX_EPOCH)?;
     }
-    let mut next = Some(act);
-    while let Some(act) = next {
-        conversation.apply(&act, Timestamp::UNIX_EPOCH)?;
-        next = conversation.implied_after(&act).map(|(_, act)| act);
+    let mut next = Some(action);
+    while let Some(action) = next {
+        conversation.apply(&action, Timestamp::UNIX_EPOCH)?;
+        next = conversation.implied_after(&action).map(|(_, action)| action);
     }
     Ok(())
 }
 
 fn refused(step: &Step, refusal: &InvalidAction) -> Problem {
     let problem =
-        Problem::at(&step.place, code::WRONG_ORDER, format!("this cannot happen here: {refusal}"));
+        Problem::at(&step.span, code::WRONG_ORDER, format!("this cannot happen here: {refusal}"));
     match refusal {
         InvalidAction::NotOpened => problem.help("begin with `open = {}`"),
         InvalidAction::Closed => problem.help("`reopen = { by = \"visitor\" }` lets it go on"),

@@ -21,11 +21,9 @@ impl ScenarioChecker<'_> {
             });
             if let Some(first) = first {
                 let message = format!("`{}` and `{}` cannot meet", first.value, fault.value);
-                let problem = Problem::at(&fault.place, code::WRONG_FAULT, message);
+                let problem = Problem::at(&fault.span, code::WRONG_FAULT, message);
                 self.problems.push(
-                    problem
-                        .also(&first.place, "first here")
-                        .help("give the two to different steps"),
+                    problem.also(&first.span, "first here").help("give the two to different steps"),
                 );
             }
         }
@@ -36,7 +34,7 @@ impl ScenarioChecker<'_> {
     pub(super) fn everywhere(&mut self) -> ScriptFaults {
         let Some(form) = &self.form.faults else { return ScriptFaults::default() };
         if let Some(one_in) = form.one_in.as_ref().filter(|one_in| one_in.value == 0) {
-            let problem = Problem::at(&one_in.place, code::TOO_MANY, "one in 0 is none");
+            let problem = Problem::at(&one_in.span, code::TOO_MANY, "one in 0 is none");
             self.problems.push(problem.help("`one_in = 1` is every delivery"));
         }
         let one_in = form.one_in.as_ref().map(|one_in| one_in.value);
@@ -74,7 +72,7 @@ pub(super) fn cannot(
             let lacking: Vec<_> = playing.iter().filter_map(lacks).collect();
             match lacking.first() {
                 Some((_, first)) if lacking.len() == playing.len() => {
-                    let problem = Problem::at(&fault.place, code::VENDOR_CANNOT, first);
+                    let problem = Problem::at(&fault.span, code::VENDOR_CANNOT, first);
                     problems.push(problem.help(
                         "leave the fault out, or play the scenario at a vendor that has one",
                     ));

@@ -94,7 +94,7 @@ form! {
         fault: Option<OneOrMore<Spanned<Fault>>>,
         /// What is different at a vendor.
         for_ ("for"): TableOf<OverrideForm>,
-        ..act
+        ..action
     }
 }
 
@@ -115,7 +115,7 @@ form! {
         skip: Option<Spanned<String>>,
         /// How long after the step before.
         after: Option<Spanned<DurationRange>>,
-        ..act
+        ..action
     }
 }
 

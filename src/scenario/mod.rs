@@ -65,12 +65,12 @@ fn no_steps(node: &SyntaxNode) -> Problems {
     let meant = keys.find(|(key, _)| nearest(&key.name, ["step"]).is_some());
     match meant.map(|(_, steps)| steps) {
         None => {
-            let start = node.place.source.place(0..0);
+            let start = node.span.source.span(0..0);
             let problem = Problem::at(&start, code::EMPTY, message);
             problem.help("begin with `[[step]]` and `open = {}`").into()
         }
-        Some(SyntaxNode { place, content: NodeContent::List(steps) }) if steps.is_empty() => {
-            let problem = Problem::at(place, code::EMPTY, message);
+        Some(SyntaxNode { span, content: NodeContent::List(steps) }) if steps.is_empty() => {
+            let problem = Problem::at(span, code::EMPTY, message);
             problem.help("each step stands under `[[step]]`").into()
         }
         Some(_) => Problems::new(),

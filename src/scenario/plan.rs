@@ -20,14 +20,14 @@ const ASSIGNEE: &str = "assignee";
 
 impl ScenarioChecker<'_> {
     /// What can be played of an act; nothing where it has problems.
-    pub(super) fn plan(&mut self, act: &ActionForm, key: &Key) -> Option<ActionPlan> {
-        let ready = match act {
+    pub(super) fn plan(&mut self, action: &ActionForm, key: &Key) -> Option<ActionPlan> {
+        let ready = match action {
             ActionForm::Say(say) => return self.say(say),
             ActionForm::Note(form) => {
                 let by = self.who(&form.by);
                 let text = self.texts.line(&form.text, self.problems);
-                let act = Action::Note { by: by?, text: String::new() };
-                return Some(ActionPlan { text: Some(text?), ..ActionPlan::ready(act) });
+                let action = Action::Note { by: by?, text: String::new() };
+                return Some(ActionPlan { text: Some(text?), ..ActionPlan::ready(action) });
             }
             ActionForm::Set(form) => return self.set(form),
             ActionForm::Rate(form) => return self.rate(form),
@@ -57,8 +57,8 @@ impl ScenarioChecker<'_> {
                     Some(id) => Some(self.said_in(id)?),
                     None => None,
                 };
-                let act = Action::Read { by: by?, upto: None };
-                return Some(ActionPlan { upto, ..ActionPlan::ready(act) });
+                let action = Action::Read { by: by?, upto: None };
+                return Some(ActionPlan { upto, ..ActionPlan::ready(action) });
             }
             ActionForm::Join(form) => Action::Join { by: self.who(&form.by)? },
             ActionForm::Leave(form) => Action::Leave { by: self.who(&form.by)? },
@@ -81,7 +81,7 @@ impl ScenarioChecker<'_> {
     fn assign(&mut self, form: &AssignForm, key: &Key) -> Option<Action> {
         if form.to.is_some() == form.skill.is_some() {
             let message = "`assign` hands the conversation to somebody or to a queue";
-            let problem = Problem::at(&key.place, code::MISSING_KEY, message);
+            let problem = Problem::at(&key.span, code::MISSING_KEY, message);
             self.problems.push(problem.help("give either `to` or `skill`"));
             return None;
         }
@@ -98,13 +98,13 @@ impl ScenarioChecker<'_> {
         let by = self.who(&form.by);
         if form.add.is_empty() == form.remove.is_empty() {
             let message = "`label` puts labels on or takes labels off";
-            let problem = Problem::at(&key.place, code::MISSING_KEY, message);
+            let problem = Problem::at(&key.span, code::MISSING_KEY, message);
             self.problems.push(problem.help("give either `add` or `remove`"));
             return None;
         }
         let before = self.labels.len();
         self.labels.extend(form.add.iter().map(|label| label.value.clone()));
-        self.few_enough(&key.place, before..self.labels.len(), "labels")?;
+        self.few_enough(&key.span, before..self.labels.len(), "labels")?;
         let labels = form.add.iter().chain(&form.remove).map(|label| label.value.clone());
         Some(Action::Label { by: by?, add: !form.add.is_empty(), labels: labels.collect() })
     }
@@ -112,44 +112,45 @@ impl ScenarioChecker<'_> {
     fn say(&mut self, form: &SayForm) -> Option<ActionPlan> {
         let by = self.who(&form.by);
         let text = form.text.as_ref().and_then(|text| self.texts.line(text, self.problems));
-        let data = self.texts.data(&form.data, &form.place, self.problems);
+        let data = self.texts.data(&form.data, &form.span, self.problems);
         let kind = form.kind.as_ref().map_or("text", |kind| kind.as_str()).to_owned();
-        let place = form.kind.as_ref().map_or(&form.place, |kind| &kind.place);
+        let span = form.kind.as_ref().map_or(&form.span, |kind| &kind.span);
         let known = self.vendors.iter().filter_map(|vendor| vendor.kinds.get(&kind));
         let known: Vec<&FieldDefaults> = known.map(|kind| &kind.data).collect();
         if known.is_empty() {
             let message = format!("no vendor knows messages of the kind `{kind}`");
             let kinds = self.vendors.iter().flat_map(|vendor| vendor.kinds.keys());
             let kinds: BTreeSet<&str> = kinds.map(String::as_str).collect();
-            self.problems.push(Problem::at(place, code::UNKNOWN_KIND, message).known(&kind, kinds));
+            self.problems.push(Problem::at(span, code::UNKNOWN_KIND, message).known(&kind, kinds));
         } else {
             let what = format!("a message of the kind `{kind}`");
             self.check_data(&form.data, &known, &what, &["by", "kind", "text"]);
         }
-        let act = Action::Say { by: by?, kind, text: String::new(), data: serde_json::Map::new() };
-        Some(ActionPlan { text, data: Some(data?), ..ActionPlan::ready(act) })
+        let action =
+            Action::Say { by: by?, kind, text: String::new(), data: serde_json::Map::new() };
+        Some(ActionPlan { text, data: Some(data?), ..ActionPlan::ready(action) })
     }
 
     fn set(&mut self, form: &SetForm) -> Option<ActionPlan> {
         let by = self.who_or(form.by.as_ref(), Role::System);
         if form.variables.0.is_empty() {
-            self.problems.push(Problem::at(&form.place, code::EMPTY, "`set` sets nothing"));
+            self.problems.push(Problem::at(&form.span, code::EMPTY, "`set` sets nothing"));
         }
-        let data = self.texts.data(&form.variables.entries(), &form.place, self.problems);
+        let data = self.texts.data(&form.variables.entries(), &form.span, self.problems);
         let scope = form.scope.as_ref().map_or(VariableScope::Visitor, |scope| scope.value);
-        let act = Action::Set { by: by?, variables: Vec::new(), scope };
-        Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(act) })
+        let action = Action::Set { by: by?, variables: Vec::new(), scope };
+        Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(action) })
     }
 
     fn rate(&mut self, form: &RateForm) -> Option<ActionPlan> {
         let by = self.who_or(form.by.as_ref(), Role::Visitor);
         if !(1..=5).contains(&form.score.value) {
             let message = format!("a score is from 1 to 5, not {}", form.score.value);
-            self.problems.push(Problem::at(&form.score.place, code::WRONG_TYPE, message));
+            self.problems.push(Problem::at(&form.score.span, code::WRONG_TYPE, message));
         }
         let text = form.comment.as_ref().and_then(|text| self.texts.line(text, self.problems));
-        let act = Action::Rate { by: by?, score: form.score.value, comment: None };
-        Some(ActionPlan { text, ..ActionPlan::ready(act) })
+        let action = Action::Rate { by: by?, score: form.score.value, comment: None };
+        Some(ActionPlan { text, ..ActionPlan::ready(action) })
     }
 
     fn create(&mut self, form: &CreateForm) -> Option<ActionPlan> {
@@ -161,19 +162,19 @@ impl ScenarioChecker<'_> {
             let message = format!("no vendor has entities of the kind `{kind}`");
             let kinds = self.vendors.iter().flat_map(|vendor| vendor.entities.keys());
             let kinds: BTreeSet<&str> = kinds.map(String::as_str).collect();
-            let problem = Problem::at(&form.kind.place, code::UNKNOWN_KIND, message);
+            let problem = Problem::at(&form.kind.span, code::UNKNOWN_KIND, message);
             self.problems.push(problem.known(&kind, kinds));
         } else {
             self.check_data(&form.with.entries(), &known, &format!("a {kind}"), &[]);
         }
-        let data = self.texts.data(&form.with.entries(), &form.place, self.problems);
+        let data = self.texts.data(&form.with.entries(), &form.span, self.problems);
         self.texts.name_entity(&form.as_.value, self.vendors, &kind);
         let before = self.entities.len();
         self.entities.insert(form.as_.value.clone(), kind.clone());
-        self.few_enough(&form.as_.place, before..self.entities.len(), "things to create")?;
+        self.few_enough(&form.as_.span, before..self.entities.len(), "things to create")?;
         let fields = serde_json::Map::new();
-        let act = Action::Create { by: by?, name: form.as_.value.clone(), kind, fields };
-        Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(act) })
+        let action = Action::Create { by: by?, name: form.as_.value.clone(), kind, fields };
+        Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(action) })
     }
 
     fn update(&mut self, form: &UpdateForm) -> Option<ActionPlan> {
@@ -184,14 +185,14 @@ impl ScenarioChecker<'_> {
         self.check_data(&form.with.entries(), &known, &format!("a {kind}"), &[]);
         for field in form.unset.iter().filter(|field| !known.iter().any(|data| data.has(field))) {
             let message = format!("a {kind} has no `{}`", field.value);
-            let problem = Problem::at(&field.place, code::UNKNOWN_DATA, message);
+            let problem = Problem::at(&field.span, code::UNKNOWN_DATA, message);
             self.problems.push(problem.known(field, known.iter().flat_map(|data| data.keys())));
         }
-        let data = self.texts.data(&form.with.entries(), &form.place, self.problems);
+        let data = self.texts.data(&form.with.entries(), &form.span, self.problems);
         let unset = form.unset.iter().map(|field| field.value.clone()).collect();
         let (name, fields) = (form.entity.value.clone(), serde_json::Map::new());
-        let act = Action::Update { by: by?, name, fields, unset };
-        Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(act) })
+        let action = Action::Update { by: by?, name, fields, unset };
+        Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(action) })
     }
 
     fn emit(&mut self, form: &EmitForm) -> Option<ActionPlan> {
@@ -203,7 +204,7 @@ impl ScenarioChecker<'_> {
             let message = format!("no vendor sends `{event_type}`");
             let types = self.vendors.iter().flat_map(|vendor| vendor.event_types());
             let types: BTreeSet<&str> = types.collect();
-            let problem = Problem::at(&form.type_.place, code::UNKNOWN_EVENT, message);
+            let problem = Problem::at(&form.type_.span, code::UNKNOWN_EVENT, message);
             self.problems.push(problem.known(&event_type, types));
         }
         let data: Vec<&FieldDefaults> =
@@ -211,9 +212,9 @@ impl ScenarioChecker<'_> {
         if !data.is_empty() {
             self.check_data(&form.data.entries(), &data, &format!("`{event_type}`"), &[]);
         }
-        let body = self.texts.data(&form.data.entries(), &form.place, self.problems);
-        let act = Action::Emit { by: by?, event_type, data: serde_json::Map::new() };
-        Some(ActionPlan { data: Some(body?), ..ActionPlan::ready(act) })
+        let body = self.texts.data(&form.data.entries(), &form.span, self.problems);
+        let action = Action::Emit { by: by?, event_type, data: serde_json::Map::new() };
+        Some(ActionPlan { data: Some(body?), ..ActionPlan::ready(action) })
     }
 
     /// At least one vendor must know each key; those that know it must be able to hold the value.
@@ -229,7 +230,7 @@ impl ScenarioChecker<'_> {
                 known.iter().filter(|data| data.has(&key.name)).collect();
             if takers.is_empty() {
                 let message = format!("{what} has no `{}`", key.name);
-                let problem = Problem::at(&key.place, code::UNKNOWN_DATA, message);
+                let problem = Problem::at(&key.span, code::UNKNOWN_DATA, message);
                 let names: BTreeSet<&str> = known
                     .iter()
                     .flat_map(|data| data.keys())
@@ -247,13 +248,13 @@ impl ScenarioChecker<'_> {
 
     /// Nothing where a scenario names more of something than it may; it is told where they become
     /// too many.
-    fn few_enough(&mut self, place: &SourceSpan, named: Range<usize>, what: &str) -> Option<()> {
+    fn few_enough(&mut self, span: &SourceSpan, named: Range<usize>, what: &str) -> Option<()> {
         if named.end <= MAX_NAMED {
             return Some(());
         }
         if named.start <= MAX_NAMED {
             let message = format!("more than {MAX_NAMED} {what}");
-            let problem = Problem::at(place, code::TOO_MANY, message);
+            let problem = Problem::at(span, code::TOO_MANY, message);
             self.problems.push(problem.help("tell it in several scenarios"));
         }
         None
@@ -263,7 +264,7 @@ impl ScenarioChecker<'_> {
         let known = self.entities.get(&name.value).cloned();
         if known.is_none() {
             let message = format!("no earlier step creates `{}`", name.value);
-            let problem = Problem::at(&name.place, code::NO_SUCH_STEP, message);
+            let problem = Problem::at(&name.span, code::NO_SUCH_STEP, message);
             self.problems.push(problem.known(name, self.entities.keys().map(String::as_str)));
         }
         known
@@ -296,7 +297,7 @@ impl ScenarioChecker<'_> {
         }
         let Some(role) = Role::of_word(&name.value) else {
             let message = format!("nobody is called `{}`", name.value);
-            let problem = Problem::at(&name.place, code::UNKNOWN_PERSON, message);
+            let problem = Problem::at(&name.span, code::UNKNOWN_PERSON, message);
             let cast = self.cast.iter().map(|member| member.name.as_str());
             let known = cast.chain(self.form.cast.names()).chain(others.iter().copied());
             let known: BTreeSet<&str> = known.collect();
@@ -309,14 +310,14 @@ impl ScenarioChecker<'_> {
             [one] => Some(Actor::Member((*one).to_owned())),
             [] => {
                 let message = format!("the cast has no {role}");
-                let problem = Problem::at(&name.place, code::UNKNOWN_PERSON, message);
+                let problem = Problem::at(&name.span, code::UNKNOWN_PERSON, message);
                 self.problems
                     .push(problem.help(format!("add one: `[cast.NAME]` with `role = \"{role}\"`")));
                 None
             }
             many => {
                 let message = format!("the cast has more than one {role}: {}", many.join(", "));
-                let problem = Problem::at(&name.place, code::AMBIGUOUS_PERSON, message);
+                let problem = Problem::at(&name.span, code::AMBIGUOUS_PERSON, message);
                 self.problems.push(problem.help("use the name"));
                 None
             }
@@ -333,12 +334,12 @@ impl ScenarioChecker<'_> {
         let later =
             self.form.step.iter().filter_map(|step| step.id.as_ref()).find(|own| is_it(own));
         let said = self.seen.iter().filter(|(_, seen)| seen.says);
-        let problem = |message| Problem::at(&id.place, code::NO_SUCH_STEP, message);
+        let problem = |message| Problem::at(&id.span, code::NO_SUCH_STEP, message);
         let problem = match (seen, later) {
             (Some(_), _) => problem(format!("the step `{}` says nothing", id.value))
                 .help("give the id of a step with `say`"),
             (None, Some(later)) => problem(format!("the step `{}` comes later", id.value))
-                .also(&later.place, "here")
+                .also(&later.span, "here")
                 .help("only what has been said can be read"),
             (None, None) => problem(format!("no earlier step has the id `{}`", id.value))
                 .known(id, said.map(|(name, _)| name.as_str())),

@@ -26,9 +26,9 @@ pub(super) fn order(steps: &[StepForm], problems: &mut Problems) -> Vec<StepRoun
             let round = |round| (first..=at).map(move |step| StepRound { step, round });
             order.extend(rounds.flat_map(round));
         } else if before <= MAX_STEPS {
-            let place = step.repeat.as_ref().map_or(&step.place, |repeat| &repeat.times.place);
+            let span = step.repeat.as_ref().map_or(&step.span, |repeat| &repeat.times.span);
             let message = format!("more than {MAX_STEPS} steps");
-            let problem = Problem::at(place, code::TOO_MANY, message);
+            let problem = Problem::at(span, code::TOO_MANY, message);
             problems.push(problem.help("tell it in several scenarios, or in fewer rounds"));
         }
     }
@@ -43,7 +43,7 @@ fn rounds(steps: &[StepForm], problems: &mut Problems) -> Option<(usize, usize)>
         Ok(times) if times > 0 => Some((first, times)),
         _ => {
             let message = format!("{} rounds are none", repeat.times.value);
-            let problem = Problem::at(&repeat.times.place, code::TOO_MANY, message);
+            let problem = Problem::at(&repeat.times.span, code::TOO_MANY, message);
             problems.push(problem.help("a step happens once without `repeat`"));
             None
         }
@@ -58,14 +58,14 @@ fn first(repeat: &RepeatForm, steps: &[StepForm], problems: &mut Problems) -> Op
     let Some(first) = steps.iter().position(has_id) else {
         let message = format!("no step up to here has the id `{}`", from.value);
         let ids = steps.iter().filter_map(|step| step.id.as_ref()).map(|id| id.as_str());
-        problems.push(Problem::at(&from.place, code::NO_SUCH_STEP, message).known(from, ids));
+        problems.push(Problem::at(&from.span, code::NO_SUCH_STEP, message).known(from, ids));
         return None;
     };
     if let Some(inner) = steps[first..last].iter().find_map(|step| step.repeat.as_ref()) {
-        let problem = Problem::at(&from.place, code::TOO_MANY, "rounds within rounds");
+        let problem = Problem::at(&from.span, code::TOO_MANY, "rounds within rounds");
         problems.push(
             problem
-                .also(&inner.place, "these steps repeat already")
+                .also(&inner.span, "these steps repeat already")
                 .help("begin the rounds behind it"),
         );
         return None;

@@ -14,7 +14,7 @@ use crate::diag::Form as _;
 /// with their data; others are allowed too.
 pub fn schema(kinds: &BTreeMap<String, BTreeSet<String>>) -> Json {
     let mut schema = ScenarioForm::schema();
-    let acts: Map<String, Json> = actions::schemas()
+    let actions: Map<String, Json> = actions::schemas()
         .map(|(key, mut schema)| {
             let said = schema.pointer_mut("/properties").filter(|_| key == "say");
             if let Some(said) = said.and_then(Json::as_object_mut) {
@@ -23,13 +23,13 @@ pub fn schema(kinds: &BTreeMap<String, BTreeSet<String>>) -> Json {
             (key.to_owned(), schema)
         })
         .collect();
-    let exactly_one: Json = acts.keys().map(|key| json!({"required": [key]})).collect();
+    let exactly_one: Json = actions.keys().map(|key| json!({"required": [key]})).collect();
     if let Some(step) = schema.pointer_mut("/properties/step/items") {
         let overrides = "/properties/for/additionalProperties";
         if let Some(own) = step.pointer_mut(overrides) {
-            close(own, &acts);
+            close(own, &actions);
         }
-        close(step, &acts);
+        close(step, &actions);
         step["oneOf"] = exactly_one;
     }
     schema
@@ -48,9 +48,9 @@ fn offer(said: &mut Map<String, Json>, kinds: &BTreeMap<String, BTreeSet<String>
 }
 
 /// Adds the acts to the keys of a table, and allows no others.
-fn close(table: &mut Json, acts: &Map<String, Json>) {
+fn close(table: &mut Json, actions: &Map<String, Json>) {
     if let Some(properties) = table["properties"].as_object_mut() {
-        properties.extend(acts.clone());
+        properties.extend(actions.clone());
     }
     table["additionalProperties"] = json!(false);
 }

@@ -61,7 +61,7 @@ pub struct Step {
     /// In which round it happens, from 1.
     pub round: u32,
     /// Where its act stands.
-    pub place: SourceSpan,
+    pub span: SourceSpan,
     /// Where its table begins.
     pub(super) table: SourceSpan,
     /// The name of its values among those of the conversation.
@@ -72,7 +72,7 @@ pub struct Step {
     pub(super) id: Option<String>,
     pub(super) after: Option<DurationRange>,
     pub(super) only: Option<Vec<String>>,
-    pub(super) act: ActionPlan,
+    pub(super) action: ActionPlan,
     pub(super) overrides: BTreeMap<String, Override>,
 }
 
@@ -81,13 +81,13 @@ pub struct Step {
 pub(super) struct Override {
     pub(super) skip: Option<String>,
     pub(super) after: Option<DurationRange>,
-    pub(super) act: Option<ActionPlan>,
+    pub(super) action: Option<ActionPlan>,
 }
 
 /// An act whose texts and data are still to be rendered.
 #[derive(Clone, Debug)]
 pub(super) struct ActionPlan {
-    pub(super) act: Action,
+    pub(super) action: Action,
     /// The text, or the comment.
     pub(super) text: Option<TextTemplate>,
     /// The data, the fields, or the variables.
@@ -112,8 +112,8 @@ impl ReadMarks {
     }
 
     /// Says how far an act reads.
-    pub(super) fn narrow(&self, act: &mut Action, plan: &ActionPlan) {
-        if let (Action::Read { upto, .. }, Some(id)) = (act, &plan.upto) {
+    pub(super) fn narrow(&self, action: &mut Action, plan: &ActionPlan) {
+        if let (Action::Read { upto, .. }, Some(id)) = (action, &plan.upto) {
             *upto = self.messages.get(id).copied();
         }
     }
@@ -125,7 +125,7 @@ pub(super) struct TimedStep {
     /// How long after the step before.
     pub(super) after: SignedDuration,
     /// What happens, or why the step is left out.
-    pub(super) act: Result<Action, String>,
+    pub(super) action: Result<Action, String>,
 }
 
 /// The shortest and the longest time between two acts that nothing else keeps apart: people and
@@ -136,7 +136,7 @@ const GAP: DurationRange =
 /// One conversation of a script at one vendor, ready to be played.
 pub(super) struct ConversationSeed {
     vendor: String,
-    draws: SeedScopes,
+    scopes: SeedScopes,
     story: ConversationTexts,
     /// Everybody who takes part.
     pub(super) cast: Vec<Person>,
@@ -154,9 +154,9 @@ pub struct SharedStaff {
 impl SharedStaff {
     /// Those who play a script at an account, in a run with these draws.
     pub fn new(script: &Script, account: &Account, run: SeedScope, start: Timestamp) -> Self {
-        let draws = SeedScopes::new(&run, &account.platform.id, &script.name, 0);
+        let scopes = SeedScopes::new(&run, &account.platform.id, &script.name, 0);
         let staff = script.cast.iter().filter(|member| member.role != Role::Visitor);
-        let staff = staff.map(|member| member.invent(account, &draws, start)).collect();
+        let staff = staff.map(|member| member.invent(account, &scopes, start)).collect();
         Self { run, staff, start }
     }
 }
@@ -172,20 +172,20 @@ impl Script {
     pub(super) fn play(
         &self,
         account: &Account,
-        company: &SharedStaff,
+        staff: &SharedStaff,
         number: u32,
     ) -> ConversationSeed {
-        let draws = SeedScopes::new(&company.run, &account.platform.id, &self.name, number);
-        let mut staff = company.staff.iter();
+        let scopes = SeedScopes::new(&staff.run, &account.platform.id, &self.name, number);
+        let mut people = staff.staff.iter();
         let person = |member: &CastMember| match member.role {
-            Role::Visitor => Some(member.invent(account, &draws, company.start)),
-            _ => staff.next().cloned(),
+            Role::Visitor => Some(member.invent(account, &scopes, staff.start)),
+            _ => people.next().cloned(),
         };
         let cast: Vec<Person> = self.cast.iter().filter_map(person).collect();
         let visitor = self.cast.iter().find(|member| member.role == Role::Visitor);
         let locale = visitor.map_or(&LOCALES[0], |visitor| visitor.locale);
-        let story = ConversationTexts::new(&cast, locale, &draws.story);
-        ConversationSeed { vendor: account.platform.id.clone(), draws, story, cast }
+        let story = ConversationTexts::new(&cast, locale, &scopes.story);
+        ConversationSeed { vendor: account.platform.id.clone(), scopes, story, cast }
     }
 }
 
@@ -217,12 +217,12 @@ impl SeedScopes {
 impl ConversationSeed {
     /// What the conversation's ids are drawn from.
     pub(super) fn ids(&self) -> &SeedScope {
-        &self.draws.ids
+        &self.scopes.ids
     }
 
     /// The time between an act and the one before it, beyond what the file asks for.
     pub(super) fn gap(&self, label: &str) -> SignedDuration {
-        GAP.sample(&mut self.draws.story.within(label).rng("gap"))
+        GAP.sample(&mut self.scopes.story.within(label).rng("gap"))
     }
 
     /// A step with its time and its texts, as it happens next in the conversation.
@@ -234,45 +234,45 @@ impl ConversationSeed {
         let own = step.overrides.get(&self.vendor);
         let after = own.and_then(|own| own.after).or(step.after);
         let after = after.map_or(SignedDuration::ZERO, |after| {
-            after.sample(&mut self.draws.story.within(&step.label).rng("after"))
+            after.sample(&mut self.scopes.story.within(&step.label).rng("after"))
         });
-        let act = match step.skipped_at(&self.vendor) {
+        let action = match step.skipped_at(&self.vendor) {
             Some(reason) => Err(reason),
             None => {
                 let told = self.story.now(&conversation.entities, step.round);
                 let plan = step.plan_at(&self.vendor);
-                let mut act = plan.render(&told)?;
-                heard.narrow(&mut act, plan);
+                let mut action = plan.render(&told)?;
+                heard.narrow(&mut action, plan);
                 match told.missing() {
                     Some(name) => Err(format!("it names `{name}`, which was not created there")),
-                    None => Ok(act),
+                    None => Ok(action),
                 }
             }
         };
-        Ok(TimedStep { after, act })
+        Ok(TimedStep { after, action })
     }
 }
 
 impl ActionPlan {
     /// An act with nothing to render.
-    pub(super) fn ready(act: Action) -> Self {
-        Self { act, text: None, data: None, upto: None }
+    pub(super) fn ready(action: Action) -> Self {
+        Self { action, text: None, data: None, upto: None }
     }
 
     /// Who does it, for labels.
     pub(super) fn doer(&self) -> &str {
-        match self.act.by() {
+        match self.action.by() {
             Actor::Member(name) => name,
             Actor::Assignee => "assignee",
         }
     }
 
     fn render(&self, told: &TextContext<'_>) -> Result<Action, TooLarge> {
-        let mut act = self.act.clone();
+        let mut action = self.action.clone();
         let text = self.text.as_ref().map(|text| text.render(told));
         let data = self.data.as_ref().map(|data| data.render(told)).transpose()?;
         let data = data.map(|data| object(&data));
-        match &mut act {
+        match &mut action {
             Action::Say { text: own, data: own_data, .. } => {
                 give(own, text);
                 give(own_data, data);
@@ -287,7 +287,7 @@ impl ActionPlan {
             }
             _ => {}
         }
-        Ok(act)
+        Ok(action)
     }
 }
 
@@ -316,7 +316,7 @@ fn object(json: &str) -> Map<String, Json> {
 impl Step {
     /// The key of its act.
     pub fn word(&self) -> &'static str {
-        self.act.act.word()
+        self.action.action.word()
     }
 
     /// Why the step is left out at a vendor, where the file says so.
@@ -329,7 +329,7 @@ impl Step {
 
     /// What happens at a vendor.
     pub(super) fn plan_at(&self, vendor: &str) -> &ActionPlan {
-        let own = self.overrides.get(vendor).and_then(|own| own.act.as_ref());
-        own.unwrap_or(&self.act)
+        let own = self.overrides.get(vendor).and_then(|own| own.action.as_ref());
+        own.unwrap_or(&self.action)
     }
 }

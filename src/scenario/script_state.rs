@@ -49,7 +49,7 @@ pub enum StepOutcome {
     /// It happens.
     Done {
         /// The act.
-        act: Action,
+        action: Action,
         /// Whether it follows from another by itself.
         implied: bool,
         /// What it causes.
@@ -58,14 +58,14 @@ pub enum StepOutcome {
     /// It is left out, as the vendor or the file wants it.
     Skipped {
         /// The act's word.
-        act: &'static str,
+        action: &'static str,
         /// Why.
         reason: String,
     },
     /// It could not be made into payloads, which no run passes with.
     Dropped {
         /// The act's word.
-        act: &'static str,
+        action: &'static str,
         /// Why.
         reason: String,
     },
@@ -73,7 +73,7 @@ pub enum StepOutcome {
 
 /// An act that is due, with the name of its values.
 struct PendingAction {
-    act: Action,
+    action: Action,
     label: String,
     delay: SignedDuration,
     implied: bool,
@@ -85,11 +85,11 @@ impl<'a> ScriptState<'a> {
         script: &'a Script,
         account: &Arc<Account>,
         subscription: &'a Subscription,
-        (company, number): (&SharedStaff, u32),
+        (staff, number): (&SharedStaff, u32),
     ) -> Self {
-        let play = script.play(account, company, number);
-        let draw = play.ids().clone();
-        let session = Session::new(Arc::clone(account), number, play.cast.clone(), draw);
+        let play = script.play(account, staff, number);
+        let seeds = play.ids().clone();
+        let session = Session::new(Arc::clone(account), number, play.cast.clone(), seeds);
         Self {
             play,
             steps: script.steps.iter(),
@@ -97,7 +97,7 @@ impl<'a> ScriptState<'a> {
             account: Arc::clone(account),
             subscription,
             session,
-            now: company.start,
+            now: staff.start,
             step: 0,
             label: "",
             faults: Faults::default(),
@@ -120,34 +120,34 @@ impl<'a> ScriptState<'a> {
             Err(error) => return self.dropped(step.word(), error.to_string()),
         };
         self.wait(played.after);
-        let act = match played.act {
-            Ok(act) => act,
+        let action = match played.action {
+            Ok(action) => action,
             Err(reason) => return self.skipped(step.word(), reason),
         };
-        if let Some(reason) = unplayable(&self.account, &act, self.conversation()) {
-            return self.skipped(act.word(), reason);
+        if let Some(reason) = unplayable(&self.account, &action, self.conversation()) {
+            return self.skipped(action.word(), reason);
         }
-        if let Action::Assign { accept: Some(after), .. } = &act
+        if let Action::Assign { accept: Some(after), .. } = &action
             && !self.conversation().rules.offers
         {
             self.wait(*after);
         }
-        let before = self.conversation().implied_before(&act);
-        let asked = PendingAction::new(act, step.label.clone(), false);
+        let before = self.conversation().implied_before(&action);
+        let asked = PendingAction::new(action, step.label.clone(), false);
         let Some(before) = before else { return self.perform(asked) };
         self.pending.push_back(Box::new(asked));
         self.perform(PendingAction::new(before, format!("{} before", step.label), true))
     }
 
-    fn perform(&mut self, cue: PendingAction) -> StepOutput {
-        let PendingAction { act, label, delay, implied } = cue;
+    fn perform(&mut self, pending: PendingAction) -> StepOutput {
+        let PendingAction { action, label, delay, implied } = pending;
         self.wait(delay);
         self.wait(self.play.gap(&label));
-        let happened = match self.session.act(&act, self.now, &label, self.subscription) {
+        let happened = match self.session.act(&action, self.now, &label, self.subscription) {
             Ok(happened) => Box::new(happened),
-            Err(error) => return self.dropped(act.word(), error.to_string()),
+            Err(error) => return self.dropped(action.word(), error.to_string()),
         };
-        if let Some((delay, next)) = self.conversation().implied_after(&act) {
+        if let Some((delay, next)) = self.conversation().implied_after(&action) {
             let label = format!("{} then {}", self.label, next.word());
             let delay = delay.unwrap_or_default();
             self.pending.push_back(Box::new(PendingAction {
@@ -155,14 +155,14 @@ impl<'a> ScriptState<'a> {
                 ..PendingAction::new(next, label, true)
             }));
         }
-        self.scene(StepOutcome::Done { act, implied, happened })
+        self.output(StepOutcome::Done { action, implied, happened })
     }
 
     /// Whether a scene is among those that the script wants told.
-    fn is_told(&self, scene: &StepOutput) -> bool {
-        match scene.outcome {
+    fn is_told(&self, output: &StepOutput) -> bool {
+        match output.outcome {
             StepOutcome::Done { implied, .. } => {
-                self.last_only.is_none_or(|last| scene.step == last && !implied)
+                self.last_only.is_none_or(|last| output.step == last && !implied)
             }
             StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } => true,
         }
@@ -172,22 +172,22 @@ impl<'a> ScriptState<'a> {
         self.now = self.now.checked_add(time).unwrap_or(Timestamp::MAX);
     }
 
-    fn skipped(&self, act: &'static str, reason: String) -> StepOutput {
-        self.scene(StepOutcome::Skipped { act, reason })
+    fn skipped(&self, action: &'static str, reason: String) -> StepOutput {
+        self.output(StepOutcome::Skipped { action, reason })
     }
 
-    fn dropped(&self, act: &'static str, reason: String) -> StepOutput {
-        self.scene(StepOutcome::Dropped { act, reason })
+    fn dropped(&self, action: &'static str, reason: String) -> StepOutput {
+        self.output(StepOutcome::Dropped { action, reason })
     }
 
-    fn scene(&self, turn: StepOutcome) -> StepOutput {
-        StepOutput { step: self.step, at: self.now, faults: self.faults.clone(), outcome: turn }
+    fn output(&self, outcome: StepOutcome) -> StepOutput {
+        StepOutput { step: self.step, at: self.now, faults: self.faults.clone(), outcome }
     }
 }
 
 impl PendingAction {
-    fn new(act: Action, label: String, implied: bool) -> Self {
-        Self { act, label, delay: SignedDuration::ZERO, implied }
+    fn new(action: Action, label: String, implied: bool) -> Self {
+        Self { action, label, delay: SignedDuration::ZERO, implied }
     }
 }
 
@@ -196,15 +196,15 @@ impl Iterator for ScriptState<'_> {
 
     fn next(&mut self) -> Option<StepOutput> {
         loop {
-            let scene = match self.pending.pop_front() {
-                Some(cue) => self.perform(*cue),
+            let output = match self.pending.pop_front() {
+                Some(pending) => self.perform(*pending),
                 None => {
                     let step = self.steps.next()?;
                     self.begin(step)
                 }
             };
-            if self.is_told(&scene) {
-                return Some(scene);
+            if self.is_told(&output) {
+                return Some(output);
             }
         }
     }

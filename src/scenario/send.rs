@@ -16,22 +16,22 @@ impl Script {
     pub fn sending(vendor: &Platform, rule: &EventRule, wanted: &EventQuery) -> Self {
         let cast: Vec<CastMember> =
             Role::ALL.iter().map(|role| unnamed(*role, &LOCALES[0])).collect();
-        let acts = vendor.synthesize(rule, wanted, &|role| Some(role.word().to_owned()));
-        let place = Source::new(&rule.event_type, "").place(0..0);
-        let steps: Vec<Step> = acts
+        let actions = vendor.synthesize(rule, wanted, &|role| Some(role.word().to_owned()));
+        let span = Source::new(&rule.event_type, "").span(0..0);
+        let steps: Vec<Step> = actions
             .into_iter()
             .zip(1..)
-            .map(|(act, number)| Step {
+            .map(|(action, number)| Step {
                 number,
                 round: 1,
-                place: place.clone(),
-                table: place.clone(),
-                label: format!("{}.{number}", act.word()),
+                span: span.clone(),
+                table: span.clone(),
+                label: format!("{}.{number}", action.word()),
                 faults: Faults::default(),
                 id: None,
                 after: None,
                 only: None,
-                act: ActionPlan::ready(act),
+                action: ActionPlan::ready(action),
                 overrides: BTreeMap::new(),
             })
             .collect();

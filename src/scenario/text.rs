@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::cast::CastMember;
 use crate::base::fake::{FAKES, Locale, fake};
-use crate::base::limits::{MAX_TEXT, MAX_TEXT_HOLES};
+use crate::base::limits::{MAX_TEXT, MAX_TEXT_PLACEHOLDERS};
 use crate::base::seed::SeedScope;
 use crate::conversation::{Entity, Person, Role, model};
 use crate::diag::{Key, NodeContent, Problems, SourceSpan, Spanned, SyntaxNode, Table};
@@ -16,7 +16,7 @@ use crate::template::{
 };
 
 const RULES: TextRules =
-    TextRules { made: false, bytes: Some(MAX_TEXT), holes: Some(MAX_TEXT_HOLES) };
+    TextRules { made: false, bytes: Some(MAX_TEXT), placeholders: Some(MAX_TEXT_PLACEHOLDERS) };
 
 /// Checks the texts of one scenario.
 pub(super) struct Texts {
@@ -61,7 +61,7 @@ impl Texts {
             names.set(Field { optional: !known.iter().all(sure), ..part.clone() });
         }
         let entities = self.names.names.iter_mut().find(|known| known.name == "entity");
-        if let Some(Field { shape: FieldType::Table(entities), .. }) = entities {
+        if let Some(Field { field_type: FieldType::Table(entities), .. }) = entities {
             Arc::make_mut(entities).set(Field::always(name, FieldType::table(names)));
         }
     }
@@ -72,22 +72,22 @@ impl Texts {
         text: &Spanned<String>,
         problems: &mut Problems,
     ) -> Option<TextTemplate> {
-        TextTemplate::check(text, &self.library(), RULES, problems)
+        TextTemplate::check(text, &self.context(), RULES, problems)
     }
 
     /// Checks the data of a message: any strings in it may have holes.
     pub(super) fn data(
         &self,
         entries: &[(Key, SyntaxNode)],
-        place: &SourceSpan,
+        span: &SourceSpan,
         problems: &mut Problems,
     ) -> Option<JsonTemplate> {
         let content = NodeContent::Table(Table(entries.to_vec()));
-        let node = SyntaxNode { place: place.clone(), content };
-        compile(&node, &self.library(), JsonStyle::COMPACT, problems)
+        let node = SyntaxNode { span: span.clone(), content };
+        compile(&node, &self.context(), JsonStyle::COMPACT, problems)
     }
 
-    fn library(&self) -> CompileContext<'_> {
+    fn context(&self) -> CompileContext<'_> {
         CompileContext::without_files(self.names.clone(), &self.words)
     }
 }
@@ -102,7 +102,7 @@ pub(super) struct ConversationTexts {
 /// whenever it is asked for.
 struct ConversationFakes {
     locale: &'static Locale,
-    draw: SeedScope,
+    seeds: SeedScope,
 }
 
 struct Participants(Vec<Person>);
@@ -122,9 +122,9 @@ struct NamedEntities<'a> {
 
 impl ConversationTexts {
     /// The invented values of a conversation, and its cast.
-    pub(super) fn new(cast: &[Person], locale: &'static Locale, draw: &SeedScope) -> Self {
+    pub(super) fn new(cast: &[Person], locale: &'static Locale, seeds: &SeedScope) -> Self {
         Self {
-            fakes: ConversationFakes { locale, draw: draw.clone() },
+            fakes: ConversationFakes { locale, seeds: seeds.clone() },
             cast: Participants(cast.to_vec()),
         }
     }
@@ -157,7 +157,7 @@ impl Object for TextContext<'_> {
 
 impl Object for ConversationFakes {
     fn get(&self, name: &str) -> Value<'_> {
-        let drawn = fake(name, self.locale, &self.draw);
+        let drawn = fake(name, self.locale, &self.seeds);
         drawn.map_or(Value::Absent, |drawn| Value::Text(drawn.into()))
     }
 }

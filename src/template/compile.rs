@@ -11,7 +11,7 @@ use super::json_style::JsonStyle;
 use super::json_template::{ConditionalOp, JsonTemplate, TemplateOp, TemplateOps, TextPart};
 use super::placeholder::{self, TextPiece};
 use super::word_table::WordTable;
-use crate::base::limits::MAX_HOLES;
+use crate::base::limits::MAX_PLACEHOLDERS;
 use crate::base::text::one_of;
 use crate::diag::{Code, NodeContent, Problem, Problems, SourceSpan, SyntaxNode, Table, code};
 
@@ -35,16 +35,16 @@ impl<'a> CompileContext<'a> {
 /// Compiles a template; where it has mistakes, all of them are added to the problems.
 pub fn compile(
     node: &SyntaxNode,
-    library: &CompileContext<'_>,
-    spelling: JsonStyle,
+    context: &CompileContext<'_>,
+    style: JsonStyle,
     problems: &mut Problems,
 ) -> Option<JsonTemplate> {
     let mut compiler = TemplateCompiler {
-        library,
-        spelling,
+        context,
+        style,
         scope: ExprScope::default(),
         problems,
-        holes: 0,
+        placeholders: 0,
         included: 0,
         includes: Vec::new(),
     };
@@ -52,22 +52,25 @@ pub fn compile(
     let mut out = OpBuffer::default();
     if !compiler.item(&MemberLead::NONE, node, &mut out) {
         let message = "the body as a whole can be absent";
-        compiler.problem(&node.place, code::OPTIONAL_PATH, message);
+        compiler.problem(&node.span, code::OPTIONAL_PATH, message);
     }
-    if compiler.holes > MAX_HOLES {
-        let message = format!("the template has {} holes, more than {MAX_HOLES}", compiler.holes);
-        let problem = Problem::at(&node.place, code::TOO_MANY, message);
+    if compiler.placeholders > MAX_PLACEHOLDERS {
+        let message = format!(
+            "the template has {} holes, more than {MAX_PLACEHOLDERS}",
+            compiler.placeholders
+        );
+        let problem = Problem::at(&node.span, code::TOO_MANY, message);
         compiler.problems.push(problem.help("its includes count as well"));
     }
-    (compiler.problems.len() == before).then(|| JsonTemplate { ops: out.ops(), spelling })
+    (compiler.problems.len() == before).then(|| JsonTemplate { ops: out.ops(), style })
 }
 
 pub(super) struct TemplateCompiler<'a> {
-    pub(super) library: &'a CompileContext<'a>,
-    pub(super) spelling: JsonStyle,
+    pub(super) context: &'a CompileContext<'a>,
+    pub(super) style: JsonStyle,
     pub(super) scope: ExprScope,
     pub(super) problems: &'a mut Problems,
-    pub(super) holes: usize,
+    pub(super) placeholders: usize,
     /// Bytes of the files that were included so far.
     pub(super) included: usize,
     pub(super) includes: Vec<String>,
@@ -142,8 +145,8 @@ impl OpBuffer {
 }
 
 impl TemplateCompiler<'_> {
-    pub(super) fn problem(&mut self, place: &SourceSpan, code: Code, message: impl Into<String>) {
-        self.problems.push(Problem::at(place, code, message));
+    pub(super) fn problem(&mut self, span: &SourceSpan, code: Code, message: impl Into<String>) {
+        self.problems.push(Problem::at(span, code, message));
     }
 
     /// Compiles what stands where a value may stand. Gives whether a value is surely written.
@@ -174,7 +177,7 @@ impl TemplateCompiler<'_> {
             | NodeContent::Int(_)
             | NodeContent::Number(_) => {
                 self.lead(lead, out);
-                out.chunk(&self.spelling.text_of(&node.to_json()));
+                out.chunk(&self.style.text_of(&node.to_json()));
                 true
             }
         }
@@ -184,7 +187,7 @@ impl TemplateCompiler<'_> {
         match lead.comma {
             CommaState::Never => {}
             CommaState::Perhaps => out.push(TemplateOp::Comma),
-            CommaState::Always => out.chunk(self.spelling.comma()),
+            CommaState::Always => out.chunk(self.style.comma()),
         }
         for op in &lead.key {
             out.push(op.clone());
@@ -198,16 +201,16 @@ impl TemplateCompiler<'_> {
         node: &SyntaxNode,
         out: &mut OpBuffer,
     ) -> bool {
-        let pieces = placeholder::split(text, &node.place, self.problems);
-        let [TextPiece::Hole(hole)] = pieces.as_slice() else {
+        let pieces = placeholder::split(text, &node.span, self.problems);
+        let [TextPiece::Hole(placeholder)] = pieces.as_slice() else {
             let parts = self.parts(pieces);
             self.lead(lead, out);
             out.push(parts);
             return true;
         };
-        let Some(checked) = self.hole(hole) else { return true };
-        if !checked.shape.is_writable() {
-            self.unwritable(&checked.shape, &hole.place);
+        let Some(checked) = self.placeholder(placeholder) else { return true };
+        if !checked.field_type.is_writable() {
+            self.unwritable(&checked.field_type, &placeholder.span);
             return true;
         }
         if !checked.optional {
@@ -222,13 +225,13 @@ impl TemplateCompiler<'_> {
         false
     }
 
-    fn unwritable(&mut self, shape: &FieldType, place: &SourceSpan) {
-        let message = format!("{} cannot be written as it is", shape.about());
-        let help = match shape {
+    fn unwritable(&mut self, field_type: &FieldType, span: &SourceSpan) {
+        let message = format!("{} cannot be written as it is", field_type.about());
+        let help = match field_type {
             FieldType::List(_) => "walk through it with `$each`, or count it with `| count`",
-            _ => instead_of(shape),
+            _ => instead_of(field_type),
         };
-        self.problems.push(Problem::at(place, code::NOT_A_VALUE, message).help(help));
+        self.problems.push(Problem::at(span, code::NOT_A_VALUE, message).help(help));
     }
 
     /// A text with holes in it, or without any; as one writing step.
@@ -238,13 +241,14 @@ impl TemplateCompiler<'_> {
             match piece {
                 TextPiece::Text(text) => {
                     let mut spelled = String::new();
-                    self.spelling.inside(&text, &mut spelled);
+                    self.style.inside(&text, &mut spelled);
                     parts.push(TextPart::Text(spelled.into()));
                 }
-                TextPiece::Hole(hole) => {
-                    let checked = self.hole(&hole);
-                    parts
-                        .extend(checked.and_then(|checked| self.inside_text(checked, &hole.place)));
+                TextPiece::Hole(placeholder) => {
+                    let checked = self.placeholder(&placeholder);
+                    parts.extend(
+                        checked.and_then(|checked| self.inside_text(checked, &placeholder.span)),
+                    );
                 }
             }
         }
@@ -255,24 +259,27 @@ impl TemplateCompiler<'_> {
         }
     }
 
-    fn inside_text(&mut self, checked: TypedExpr, place: &SourceSpan) -> Option<TextPart> {
-        if let Some(problem) = not_in_text(&checked, place) {
+    fn inside_text(&mut self, checked: TypedExpr, span: &SourceSpan) -> Option<TextPart> {
+        if let Some(problem) = not_in_text(&checked, span) {
             self.problems.push(problem);
             return None;
         }
         Some(TextPart::Hole(checked.expr))
     }
 
-    pub(super) fn hole(&mut self, hole: &placeholder::Placeholder) -> Option<TypedExpr> {
-        self.holes += 1;
-        if hole.made.is_some() {
+    pub(super) fn placeholder(
+        &mut self,
+        placeholder: &placeholder::Placeholder,
+    ) -> Option<TypedExpr> {
+        self.placeholders += 1;
+        if placeholder.made.is_some() {
             let message =
                 "a made value stands in `[account]`, `[secret]` or `[ids]`, not in a template";
-            let problem = Problem::at(&hole.place, code::MADE_VALUE, message);
+            let problem = Problem::at(&placeholder.span, code::MADE_VALUE, message);
             self.problems.push(problem.help("make it in `[ids]`, and name it here"));
             return None;
         }
-        expr::check(hole, self.library, &self.scope, self.problems)
+        expr::check(placeholder, self.context, &self.scope, self.problems)
     }
 
     fn list(&mut self, items: &[SyntaxNode], out: &mut OpBuffer) {
@@ -295,21 +302,17 @@ impl TemplateCompiler<'_> {
     ) -> bool {
         self.only(table, &["$each", "$do"]);
         let (Some(each), Some(body)) = (table.get("$each"), table.get("$do")) else {
-            self.problem(&node.place, code::TEMPLATE_KEY, "`$each` needs `$do` beside it");
+            self.problem(&node.span, code::TEMPLATE_KEY, "`$each` needs `$do` beside it");
             return true;
         };
         if !lead.several {
-            self.problem(
-                &each.place,
-                code::TEMPLATE_KEY,
-                "`$each` stands in a list or in `$merge`",
-            );
+            self.problem(&each.span, code::TEMPLATE_KEY, "`$each` stands in a list or in `$merge`");
             return true;
         }
         let Some((name, checked)) = self.each_head(each) else { return false };
-        let Some(item) = checked.shape.item() else {
-            let message = format!("{} has no elements to walk through", checked.shape.about());
-            self.problem(&each.place, code::NOT_A_VALUE, message);
+        let Some(item) = checked.field_type.item() else {
+            let message = format!("{} has no elements to walk through", checked.field_type.about());
+            self.problem(&each.span, code::NOT_A_VALUE, message);
             return false;
         };
         self.scope.bound.push((name, item));
@@ -324,25 +327,25 @@ impl TemplateCompiler<'_> {
         let split = each.as_text().and_then(|text| text.split_once(" in "));
         let Some((name, path)) = split else {
             self.problem(
-                &each.place,
+                &each.span,
                 code::HOLE_SYNTAX,
                 "`$each` is written `name in path.to.list`",
             );
             return None;
         };
-        let mut hole =
-            placeholder::bare(path.trim(), &each.place.find(path.trim(), 0), self.problems)?;
-        hole.optional |= self.is_optional(&hole);
-        Some((name.trim().to_owned(), self.hole(&hole)?))
+        let mut placeholder =
+            placeholder::bare(path.trim(), &each.span.find(path.trim(), 0), self.problems)?;
+        placeholder.optional |= self.is_optional(&placeholder);
+        Some((name.trim().to_owned(), self.placeholder(&placeholder)?))
     }
 
     /// Whether a path can be absent. An absent list has no elements, and an absent value is what
     /// `$if` asks for, so neither demands a `?`.
-    fn is_optional(&mut self, hole: &placeholder::Placeholder) -> bool {
-        let mut asked = hole.clone();
+    fn is_optional(&mut self, placeholder: &placeholder::Placeholder) -> bool {
+        let mut asked = placeholder.clone();
         asked.optional = true;
         let mut ignored = Problems::new();
-        expr::check(&asked, self.library, &self.scope, &mut ignored).is_some()
+        expr::check(&asked, self.context, &self.scope, &mut ignored).is_some()
     }
 
     /// `{"$if": "path", "$is": …, "$then": …, "$else": …}`
@@ -361,7 +364,7 @@ impl TemplateCompiler<'_> {
         };
         if then.is_none() && otherwise.is_none() {
             let message = "`$if` needs `$then` or `$else` beside it";
-            self.problem(&node.place, code::TEMPLATE_KEY, message);
+            self.problem(&node.span, code::TEMPLATE_KEY, message);
             return true;
         }
         let is = table.get("$is");
@@ -383,26 +386,26 @@ impl TemplateCompiler<'_> {
         is: Option<&SyntaxNode>,
     ) -> Option<(String, Expr)> {
         let Some(path) = condition.as_text() else {
-            self.problem(&condition.place, code::HOLE_SYNTAX, "`$if` takes a path");
+            self.problem(&condition.span, code::HOLE_SYNTAX, "`$if` takes a path");
             return None;
         };
-        let mut hole = placeholder::bare(path, &condition.place, self.problems)?;
-        hole.optional |= self.is_optional(&hole);
-        let checked = self.hole(&hole)?;
+        let mut placeholder = placeholder::bare(path, &condition.span, self.problems)?;
+        placeholder.optional |= self.is_optional(&placeholder);
+        let checked = self.placeholder(&placeholder)?;
         if !checked.optional && is.is_none() {
             let message = format!("`{path}` is always there, so `$if` needs `$is`");
-            self.problem(&condition.place, code::NOT_OPTIONAL, message);
+            self.problem(&condition.span, code::NOT_OPTIONAL, message);
         }
         for node in is.map(wanted).unwrap_or_default() {
-            if let (FieldType::Word(words), Some(word)) = (&checked.shape, node.as_text())
+            if let (FieldType::Word(words), Some(word)) = (&checked.field_type, node.as_text())
                 && !words.contains(&word)
             {
                 let message = format!("`{path}` is never `{word}`");
-                let problem = Problem::at(&node.place, code::UNKNOWN_WORD, message);
+                let problem = Problem::at(&node.span, code::UNKNOWN_WORD, message);
                 self.problems.push(problem.known(word, words.iter().copied()));
             }
         }
-        Some((hole.path.join("."), checked.expr))
+        Some((placeholder.path.join("."), checked.expr))
     }
 
     /// What stands behind `$do`, `$then` and `$else`: inside a list, the elements of a list
@@ -432,7 +435,7 @@ impl TemplateCompiler<'_> {
                 let mut inner = OpBuffer::default();
                 if !self.item(&MemberLead::NONE, &table.0[0].1, &mut inner) {
                     self.problem(
-                        &node.place,
+                        &node.span,
                         code::OPTIONAL_PATH,
                         "what `$json` writes can be absent",
                     );
@@ -448,7 +451,7 @@ impl TemplateCompiler<'_> {
         self.only(table, &["$merge"]);
         let NodeContent::List(parts) = &table.0[0].1.content else {
             self.problem(
-                &table.0[0].1.place,
+                &table.0[0].1.span,
                 code::TEMPLATE_KEY,
                 "`$merge` takes a list of objects",
             );
@@ -459,7 +462,7 @@ impl TemplateCompiler<'_> {
             let is_hole = part.as_text().is_some_and(|text| text.starts_with("${"));
             if part.as_table().is_none() && !is_hole {
                 let message = format!("`$merge` takes objects, not {}", part.kind());
-                self.problem(&part.place, code::TEMPLATE_KEY, message);
+                self.problem(&part.span, code::TEMPLATE_KEY, message);
             }
             let mut inner = OpBuffer::default();
             self.item(&MemberLead { several: true, ..MemberLead::NONE }, part, &mut inner);
@@ -473,7 +476,7 @@ impl TemplateCompiler<'_> {
         for (key, _) in &table.0 {
             if !keys.contains(&key.name.as_str()) {
                 let message = format!("`{}` cannot stand beside `{}`", key.name, keys[0]);
-                let problem = Problem::at(&key.place, code::TEMPLATE_KEY, message);
+                let problem = Problem::at(&key.span, code::TEMPLATE_KEY, message);
                 let known = one_of(keys.iter().copied());
                 self.problems.push(problem.help(format!("here stand only {known}")));
             }
@@ -496,22 +499,22 @@ fn wanted(node: &SyntaxNode) -> Vec<&SyntaxNode> {
 }
 
 /// Why a checked hole cannot stand inside a longer text.
-pub(super) fn not_in_text(checked: &TypedExpr, place: &SourceSpan) -> Option<Problem> {
+pub(super) fn not_in_text(checked: &TypedExpr, span: &SourceSpan) -> Option<Problem> {
     if checked.optional {
         let message = "a value that can be absent stands inside a longer text";
-        return Some(Problem::at(place, code::OPTIONAL_IN_TEXT, message).help("use `| or:\"\"`"));
+        return Some(Problem::at(span, code::OPTIONAL_IN_TEXT, message).help("use `| or:\"\"`"));
     }
-    if !checked.shape.is_scalar() {
-        let message = format!("{} cannot stand inside a text", checked.shape.about());
-        let problem = Problem::at(place, code::NOT_A_VALUE, message);
-        return Some(problem.help(instead_of(&checked.shape)));
+    if !checked.field_type.is_scalar() {
+        let message = format!("{} cannot stand inside a text", checked.field_type.about());
+        let problem = Problem::at(span, code::NOT_A_VALUE, message);
+        return Some(problem.help(instead_of(&checked.field_type)));
     }
     None
 }
 
 /// What to write instead of a value that has no spelling of its own.
-fn instead_of(shape: &FieldType) -> &'static str {
-    match shape {
+fn instead_of(field_type: &FieldType) -> &'static str {
+    match field_type {
         FieldType::Time => "say how it is spelled: `| epoch_ms`, `| iso_ms`, …",
         _ => "name one of its parts",
     }

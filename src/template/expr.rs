@@ -38,7 +38,7 @@ pub(super) struct TypedExpr {
     /// How to get its value.
     pub(super) expr: Expr,
     /// What its value looks like.
-    pub(super) shape: FieldType,
+    pub(super) field_type: FieldType,
     /// Whether it can be absent, and the key or element with it.
     pub(super) optional: bool,
 }
@@ -55,19 +55,19 @@ pub(super) struct RenderFrame<'a> {
 
 /// Checks a hole against what is known where it stands.
 pub(super) fn check(
-    hole: &Placeholder,
-    library: &CompileContext<'_>,
+    placeholder: &Placeholder,
+    context: &CompileContext<'_>,
     scope: &ExprScope,
     problems: &mut Problems,
 ) -> Option<TypedExpr> {
-    let resolved = resolve(&hole.path, &hole.place, library, scope, problems)?;
-    let (mut shape, mut filters) = (resolved.shape, Vec::new());
+    let resolved = resolve(&placeholder.path, &placeholder.span, context, scope, problems)?;
+    let (mut field_type, mut filters) = (resolved.field_type, Vec::new());
     let mut replaced = false;
-    for call in &hole.filters {
-        match filter::check(call, &shape, &hole.place, library) {
+    for call in &placeholder.filters {
+        match filter::check(call, &field_type, &placeholder.span, context) {
             Ok((filter, gives)) => {
                 replaced |= filter.replaces_absent();
-                shape = gives;
+                field_type = gives;
                 filters.push(filter);
             }
             Err(problem) => {
@@ -76,11 +76,11 @@ pub(super) fn check(
             }
         }
     }
-    let path = hole.path.join(".");
-    let problem = match (resolved.optional, hole.optional, replaced) {
+    let path = placeholder.path.join(".");
+    let problem = match (resolved.optional, placeholder.optional, replaced) {
         (true, false, false) => {
             let problem = Problem::at(
-                &hole.place,
+                &placeholder.span,
                 code::OPTIONAL_PATH,
                 format!("`{path}` is not always there"),
             );
@@ -90,7 +90,7 @@ pub(super) fn check(
         (false, true, _) | (false, _, true) if resolved.base == PathBase::Root => {
             let message = format!("`{path}` is always there");
             Some(
-                Problem::at(&hole.place, code::NOT_OPTIONAL, message)
+                Problem::at(&placeholder.span, code::NOT_OPTIONAL, message)
                     .help("leave out `?` and `or:`"),
             )
         }
@@ -101,52 +101,52 @@ pub(super) fn check(
         return None;
     }
     let expr = Expr { base: resolved.base, steps: resolved.steps, filters: filters.into() };
-    Some(TypedExpr { expr, shape, optional: resolved.optional && !replaced })
+    Some(TypedExpr { expr, field_type, optional: resolved.optional && !replaced })
 }
 
 struct ResolvedPath {
     base: PathBase,
     steps: Box<[Box<str>]>,
-    shape: FieldType,
+    field_type: FieldType,
     optional: bool,
 }
 
 fn resolve(
     path: &[String],
-    place: &SourceSpan,
-    library: &CompileContext<'_>,
+    span: &SourceSpan,
+    context: &CompileContext<'_>,
     scope: &ExprScope,
     problems: &mut Problems,
 ) -> Option<ResolvedPath> {
     let bound = scope.bound.iter().rposition(|(name, _)| *name == path[0]);
-    let (base, mut shape, steps) = match bound {
+    let (base, mut field_type, steps) = match bound {
         Some(depth) => (PathBase::Bound(depth), scope.bound[depth].1.clone(), &path[1..]),
-        None => (PathBase::Root, FieldType::table(library.names.clone()), path),
+        None => (PathBase::Root, FieldType::table(context.names.clone()), path),
     };
     let mut optional = false;
     let mut walked = path[..path.len() - steps.len()].to_vec();
     for step in steps {
-        let parent = std::mem::replace(&mut shape, FieldType::Any);
+        let parent = std::mem::replace(&mut field_type, FieldType::Any);
         walked.push(step.clone());
         match part(&parent, step) {
             Some(name) => {
                 let here = walked.join(".");
                 optional |= name.optional && !scope.present.contains(&here);
-                shape = name.shape;
+                field_type = name.field_type;
             }
             None => {
-                problems.push(unknown(&parent, step, &walked, place, scope));
+                problems.push(unknown(&parent, step, &walked, span, scope));
                 return None;
             }
         }
     }
     let steps = steps.iter().map(|step| step.as_str().into()).collect();
-    Some(ResolvedPath { base, steps, shape, optional })
+    Some(ResolvedPath { base, steps, field_type, optional })
 }
 
 /// The part of this name, where the shape has it. Any part of plain data may or may not be there.
-fn part(shape: &FieldType, step: &str) -> Option<Field> {
-    match shape {
+fn part(field_type: &FieldType, step: &str) -> Option<Field> {
+    match field_type {
         FieldType::Table(names) if names.whole && names.names.is_empty() => {
             Some(Field::maybe(step, FieldType::Any))
         }
@@ -160,10 +160,10 @@ fn unknown(
     parent: &FieldType,
     step: &str,
     walked: &[String],
-    place: &SourceSpan,
+    span: &SourceSpan,
     scope: &ExprScope,
 ) -> Problem {
-    let here = place.find(step, 0);
+    let here = span.find(step, 0);
     let known = |names: &TableType| -> Vec<String> {
         names.names.iter().map(|name| name.name.clone()).collect()
     };

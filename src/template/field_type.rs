@@ -40,20 +40,20 @@ pub struct Field {
     /// The name.
     pub name: String,
     /// Its shape.
-    pub shape: FieldType,
+    pub field_type: FieldType,
     /// Whether it can be absent.
     pub optional: bool,
 }
 
 impl Field {
     /// A part that is always there.
-    pub fn always(name: impl Into<String>, shape: FieldType) -> Self {
-        Self { name: name.into(), shape, optional: false }
+    pub fn always(name: impl Into<String>, field_type: FieldType) -> Self {
+        Self { name: name.into(), field_type, optional: false }
     }
 
     /// A part that can be absent.
-    pub fn maybe(name: impl Into<String>, shape: FieldType) -> Self {
-        Self { name: name.into(), shape, optional: true }
+    pub fn maybe(name: impl Into<String>, field_type: FieldType) -> Self {
+        Self { name: name.into(), field_type, optional: true }
     }
 }
 
@@ -76,15 +76,15 @@ impl TableType {
 
     /// The same with this part, which is always there.
     #[must_use]
-    pub fn always(mut self, name: &str, shape: FieldType) -> Self {
-        self.set(Field::always(name, shape));
+    pub fn always(mut self, name: &str, field_type: FieldType) -> Self {
+        self.set(Field::always(name, field_type));
         self
     }
 
     /// The same with this part, which can be absent.
     #[must_use]
-    pub fn maybe(mut self, name: &str, shape: FieldType) -> Self {
-        self.set(Field::maybe(name, shape));
+    pub fn maybe(mut self, name: &str, field_type: FieldType) -> Self {
+        self.set(Field::maybe(name, field_type));
         self
     }
 }

@@ -17,7 +17,7 @@ use super::word_table::WordTable;
 use crate::base::text::one_of;
 use crate::diag::{Problem, SourceSpan, code};
 
-crate::words! {
+crate::string_enum! {
     /// The names of the filters.
     pub(super) enum FilterName {
         /// A time as milliseconds since 1970, an integer.
@@ -78,15 +78,15 @@ pub(super) enum Filter {
 pub(super) fn check(
     call: &FilterCall,
     input: &FieldType,
-    place: &SourceSpan,
-    library: &CompileContext<'_>,
+    span: &SourceSpan,
+    context: &CompileContext<'_>,
 ) -> Result<(Filter, FieldType), Problem> {
     let Some(name) = FilterName::of_word(&call.name) else {
         let problem =
-            Problem::at(place, code::UNKNOWN_FILTER, format!("unknown filter `{}`", call.name));
+            Problem::at(span, code::UNKNOWN_FILTER, format!("unknown filter `{}`", call.name));
         return Err(problem.known(&call.name, FilterName::WORDS.iter().copied()));
     };
-    let problem = |message: String| Problem::at(place, code::WRONG_FILTER, message);
+    let problem = |message: String| Problem::at(span, code::WRONG_FILTER, message);
     let wrong = |message: String| Err(problem(message));
     let takes_argument = matches!(name, F::Before | F::After | F::Cut | F::Or | F::Word);
     if takes_argument != call.argument.is_some() {
@@ -112,11 +112,11 @@ pub(super) fn check(
         },
         F::Or => {
             let json: Json = serde_json::from_str(argument).unwrap_or_default();
-            let shape =
+            let field_type =
                 if FieldType::of_json(&json) == *input { input.clone() } else { mixed(input) };
-            Ok((Filter::Or(json), shape))
+            Ok((Filter::Or(json), field_type))
         }
-        F::Word => word(argument, input, place, library),
+        F::Word => word(argument, input, span, context),
         _ => Ok((Filter::Plain(name), gives(name, input))),
     }
 }
@@ -168,22 +168,22 @@ fn mixed(input: &FieldType) -> FieldType {
 fn word(
     table: &str,
     input: &FieldType,
-    place: &SourceSpan,
-    library: &CompileContext<'_>,
+    span: &SourceSpan,
+    context: &CompileContext<'_>,
 ) -> Result<(Filter, FieldType), Problem> {
-    let Some(words) = library.words.get(table) else {
+    let Some(words) = context.words.get(table) else {
         let message = format!("there is no table `[words.{table}]`");
-        let problem = Problem::at(place, code::UNKNOWN_TABLE, message);
-        return Err(problem.known(table, library.words.keys().map(String::as_str)));
+        let problem = Problem::at(span, code::UNKNOWN_TABLE, message);
+        return Err(problem.known(table, context.words.keys().map(String::as_str)));
     };
     if let FieldType::Word(possible) = input {
         let missing: Vec<&str> = possible.iter().copied().filter(|word| !words.has(word)).collect();
         if !missing.is_empty() {
             let message = format!("`[words.{table}]` lacks {}", one_of(missing));
-            return Err(Problem::at(place, code::UNKNOWN_TABLE, message));
+            return Err(Problem::at(span, code::UNKNOWN_TABLE, message));
         }
     }
-    Ok((Filter::Word(Arc::clone(words)), words.shape()))
+    Ok((Filter::Word(Arc::clone(words)), words.field_type()))
 }
 
 impl Filter {

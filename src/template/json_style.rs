@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::value::Value;
 
-crate::words! {
+crate::string_enum! {
     /// Where the spaces of a JSON text are.
     pub enum JsonSpacing {
         /// Nowhere: `{"a":1,"b":2}`.
@@ -139,9 +139,9 @@ fn escape(character: char, out: &mut String) {
 mod tests {
     use super::*;
 
-    fn check(spelling: JsonStyle, expected: &str) {
+    fn check(style: JsonStyle, expected: &str) {
         let json = serde_json::json!({"a": ["ü🙂\n\u{1}", null, 1.5], "b": {}});
-        assert_eq!(spelling.text_of(&json), expected);
+        assert_eq!(style.text_of(&json), expected);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::base::limits::{MAX_BODY, MAX_WALKED};
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonTemplate {
     pub(super) ops: TemplateOps,
-    pub(super) spelling: JsonStyle,
+    pub(super) style: JsonStyle,
 }
 
 /// A sequence of writing steps.
@@ -92,8 +92,8 @@ impl JsonTemplate {
             match op {
                 TemplateOp::Chunk(chunk) => out.push_str(chunk),
                 TemplateOp::Comma if out.ends_with(['{', '[']) => {}
-                TemplateOp::Comma => out.push_str(self.spelling.comma()),
-                TemplateOp::Value(expr) => self.spelling.value(&expr.value(frame), out),
+                TemplateOp::Comma => out.push_str(self.style.comma()),
+                TemplateOp::Value(expr) => self.style.value(&expr.value(frame), out),
                 TemplateOp::Text(parts) => self.text(parts, frame, out),
                 TemplateOp::Maybe(expr, ops) => {
                     if !expr.value(frame).is_absent() {
@@ -123,7 +123,7 @@ impl JsonTemplate {
                 TemplateOp::Json(ops) => {
                     let mut inner = String::new();
                     self.write(ops, frame, &mut inner)?;
-                    self.spelling.string(&inner, out);
+                    self.style.string(&inner, out);
                 }
                 TemplateOp::Merge(parts) => self.merge(parts, frame, out)?,
             }
@@ -140,7 +140,7 @@ impl JsonTemplate {
             match part {
                 TextPart::Text(text) => out.push_str(text),
                 TextPart::Hole(expr) => {
-                    self.spelling.inside(&expr.value(frame).into_text(), out);
+                    self.style.inside(&expr.value(frame).into_text(), out);
                 }
             }
         }
@@ -165,7 +165,7 @@ impl JsonTemplate {
                 }
             }
         }
-        self.spelling.json(&Json::Object(merged), out);
+        self.style.json(&Json::Object(merged), out);
         Ok(())
     }
 }

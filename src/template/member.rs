@@ -43,14 +43,14 @@ impl TemplateCompiler<'_> {
                     && !name.starts_with("${") =>
                 {
                     let message = format!("`{name}` is not a construct that can stand here");
-                    let problem = Problem::at(&key.place, code::TEMPLATE_KEY, message);
+                    let problem = Problem::at(&key.span, code::TEMPLATE_KEY, message);
                     let problem = problem.near(name, CONSTRUCTS.iter().copied());
                     let otherwise = "a key that begins with `$` is written with `$$`".to_owned();
                     let help = problem.help.clone().unwrap_or(otherwise);
                     self.problems.push(problem.help(help));
                 }
                 _ => {
-                    self.once(key, &node.place, members);
+                    self.once(key, &node.span, members);
                     let lead = self.key(key, members.begun);
                     members.begun |= self.item(&lead, value, out);
                 }
@@ -59,11 +59,11 @@ impl TemplateCompiler<'_> {
     }
 
     fn key(&mut self, key: &Key, begun: bool) -> MemberLead {
-        let pieces: Vec<TextPiece> = placeholder::split(&key.name, &key.place, self.problems);
+        let pieces: Vec<TextPiece> = placeholder::split(&key.name, &key.span, self.problems);
         let name = self.parts(pieces);
         let mut ops = OpBuffer::default();
         ops.push(name);
-        ops.chunk(self.spelling.colon());
+        ops.chunk(self.style.colon());
         MemberLead { key: ops.ops().into(), ..MemberLead::after(begun) }
     }
 
@@ -71,12 +71,12 @@ impl TemplateCompiler<'_> {
     fn once(&mut self, key: &Key, own: &SourceSpan, members: &mut Members) {
         let first = members.keys.iter().find(|first| first.name == key.name);
         if let Some(first) = first
-            && (first.place.source != own.source || !own.span.contains(&first.place.span.start))
+            && (first.span.source != own.source || !own.range.contains(&first.span.range.start))
         {
             let message = format!("the key `{}` is there twice", key.name);
-            let problem = Problem::at(&key.place, code::DUPLICATE_KEY, message);
+            let problem = Problem::at(&key.span, code::DUPLICATE_KEY, message);
             self.problems.push(
-                problem.also(&first.place, "first here").help("only one of the files can have it"),
+                problem.also(&first.span, "first here").help("only one of the files can have it"),
             );
         }
         members.keys.push(key.clone());
@@ -111,28 +111,28 @@ impl TemplateCompiler<'_> {
         compile: impl FnOnce(&mut Self, &SyntaxNode, &Table, &mut OpBuffer),
     ) {
         let Some(file) = name.as_text() else {
-            return self.problem(&name.place, code::INCLUDE, "`$include` takes the name of a file");
+            return self.problem(&name.span, code::INCLUDE, "`$include` takes the name of a file");
         };
         if self.includes.iter().any(|including| including == file) {
             let problem =
-                Problem::at(&name.place, code::INCLUDE, format!("`{file}` includes itself"));
+                Problem::at(&name.span, code::INCLUDE, format!("`{file}` includes itself"));
             return self.problems.push(problem.help("this would have no end"));
         }
         if self.includes.len() == MAX_INCLUDES {
             let message = format!("includes are nested more than {MAX_INCLUDES} deep");
-            return self.problem(&name.place, code::INCLUDE, message);
+            return self.problem(&name.span, code::INCLUDE, message);
         }
-        let Some(included) = (self.library.files)(file) else {
+        let Some(included) = (self.context.files)(file) else {
             let problem =
-                Problem::at(&name.place, code::INCLUDE, format!("there is no file `{file}`"));
+                Problem::at(&name.span, code::INCLUDE, format!("there is no file `{file}`"));
             return self.problems.push(problem.help("its path begins at the vendor's folder"));
         };
-        if !self.has_room_for(&included, &name.place) {
+        if !self.has_room_for(&included, &name.span) {
             return;
         }
         let Some(entries) = included.as_table() else {
             let message = format!("`{file}` holds {}, not an object", included.kind());
-            let problem = Problem::at(&name.place, code::INCLUDE, message);
+            let problem = Problem::at(&name.span, code::INCLUDE, message);
             return self.problems.push(problem.help("an included file holds an object"));
         };
         let bound = self.scope.bound.len();
@@ -150,15 +150,15 @@ impl TemplateCompiler<'_> {
     }
 
     /// Whether a file can still be included. That it cannot is told once.
-    fn has_room_for(&mut self, included: &SyntaxNode, place: &SourceSpan) -> bool {
+    fn has_room_for(&mut self, included: &SyntaxNode, span: &SourceSpan) -> bool {
         let before = self.included;
-        self.included += included.place.span.len();
+        self.included += included.span.range.len();
         if before <= MAX_WITH_INCLUDES && self.included > MAX_WITH_INCLUDES {
             let message = format!(
                 "with its includes the template is larger than {} KiB",
                 MAX_WITH_INCLUDES / 1024
             );
-            let problem = Problem::at(place, code::TOO_MANY, message);
+            let problem = Problem::at(span, code::TOO_MANY, message);
             self.problems.push(problem.help("a file counts each time that it is included"));
         }
         self.included <= MAX_WITH_INCLUDES
@@ -168,7 +168,7 @@ impl TemplateCompiler<'_> {
     fn with(&mut self, with: &SyntaxNode) -> Vec<Expr> {
         let Some(table) = with.as_table() else {
             self.problem(
-                &with.place,
+                &with.span,
                 code::TEMPLATE_KEY,
                 "`$with` takes an object of names and paths",
             );
@@ -178,12 +178,14 @@ impl TemplateCompiler<'_> {
         let mut bound = Vec::new();
         for (name, path) in &table.0 {
             let Some(text) = path.as_text() else {
-                self.problem(&path.place, code::HOLE_SYNTAX, "`$with` takes paths");
+                self.problem(&path.span, code::HOLE_SYNTAX, "`$with` takes paths");
                 continue;
             };
-            let hole = placeholder::bare(text, &path.place, self.problems);
-            if let Some(checked) = hole.and_then(|hole| self.hole(&hole)) {
-                bound.push((name.name.clone(), checked.shape));
+            let placeholder = placeholder::bare(text, &path.span, self.problems);
+            if let Some(checked) =
+                placeholder.and_then(|placeholder| self.placeholder(&placeholder))
+            {
+                bound.push((name.name.clone(), checked.field_type));
                 values.push(checked.expr);
             }
         }

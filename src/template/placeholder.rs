@@ -25,7 +25,7 @@ pub(super) struct Placeholder {
     /// The filters, in order.
     pub(super) filters: Vec<FilterCall>,
     /// Where it stands.
-    pub(super) place: SourceSpan,
+    pub(super) span: SourceSpan,
 }
 
 /// A filter as it is written.
@@ -39,7 +39,7 @@ pub(super) struct FilterCall {
 
 /// Splits a text into what is written as it is and holes. `place` is the text's place, quotes and
 /// all; a hole's own place is found inside it.
-pub(super) fn split(text: &str, place: &SourceSpan, problems: &mut Problems) -> Vec<TextPiece> {
+pub(super) fn split(text: &str, span: &SourceSpan, problems: &mut Problems) -> Vec<TextPiece> {
     let mut pieces = Vec::new();
     let mut plain = String::new();
     let mut rest = text;
@@ -51,11 +51,12 @@ pub(super) fn split(text: &str, place: &SourceSpan, problems: &mut Problems) -> 
             plain.push('$');
             rest = behind;
         } else if let Some(inside) = rest.strip_prefix("${") {
-            let (hole, behind) = hole(inside, rest, &place_of(place, rest, &mut seen), problems);
+            let (placeholder, behind) =
+                placeholder(inside, rest, &span_of(span, rest, &mut seen), problems);
             if !plain.is_empty() {
                 pieces.push(TextPiece::Text(std::mem::take(&mut plain)));
             }
-            pieces.extend(hole.map(TextPiece::Hole));
+            pieces.extend(placeholder.map(TextPiece::Hole));
             rest = behind;
         } else {
             plain.push('$');
@@ -70,50 +71,51 @@ pub(super) fn split(text: &str, place: &SourceSpan, problems: &mut Problems) -> 
 }
 
 /// Reads what stands inside a hole, from a text that is nothing else: a path with its filters.
-pub(super) fn bare(text: &str, place: &SourceSpan, problems: &mut Problems) -> Option<Placeholder> {
+pub(super) fn bare(text: &str, span: &SourceSpan, problems: &mut Problems) -> Option<Placeholder> {
     let mut cursor = Cursor { rest: text };
-    let hole = cursor.hole(place);
-    match hole {
-        Ok(hole) if cursor.rest.is_empty() => Some(hole),
-        Ok(_) => refuse(place, &format!("`{}` does not belong here", cursor.rest), problems),
-        Err(message) => refuse(place, &message, problems),
+    let placeholder = cursor.placeholder(span);
+    match placeholder {
+        Ok(placeholder) if cursor.rest.is_empty() => Some(placeholder),
+        Ok(_) => refuse(span, &format!("`{}` does not belong here", cursor.rest), problems),
+        Err(message) => refuse(span, &message, problems),
     }
 }
 
 /// Where the hole stands that `rest` begins with: its first line up to the closing brace.
-fn place_of(place: &SourceSpan, rest: &str, seen: &mut usize) -> SourceSpan {
+fn span_of(span: &SourceSpan, rest: &str, seen: &mut usize) -> SourceSpan {
     let end = rest.find('}').map_or(rest.len(), |at| at + 1);
-    let found = place.find(&rest[..end], *seen);
-    if found != *place {
-        *seen = found.span.end - place.span.start;
+    let found = span.find(&rest[..end], *seen);
+    if found != *span {
+        *seen = found.range.end - span.range.start;
     }
     found
 }
 
 /// Reads one hole; gives what stands behind it. A hole that is not closed ends the text.
-fn hole<'a>(
+fn placeholder<'a>(
     inside: &'a str,
     from: &'a str,
-    place: &SourceSpan,
+    span: &SourceSpan,
     problems: &mut Problems,
 ) -> (Option<Placeholder>, &'a str) {
     let mut cursor = Cursor { rest: inside };
-    let read = cursor.hole(place).and_then(|hole| match cursor.rest.strip_prefix('}') {
-        Some(behind) => Ok((hole, behind)),
-        None if !cursor.rest.contains('}') => Err("the hole is not closed with `}`".to_owned()),
-        None => Err(format!("`{}` does not belong in a hole", first_word(cursor.rest))),
-    });
+    let read =
+        cursor.placeholder(span).and_then(|placeholder| match cursor.rest.strip_prefix('}') {
+            Some(behind) => Ok((placeholder, behind)),
+            None if !cursor.rest.contains('}') => Err("the hole is not closed with `}`".to_owned()),
+            None => Err(format!("`{}` does not belong in a hole", first_word(cursor.rest))),
+        });
     match read {
-        Ok((hole, behind)) => (Some(hole), behind),
+        Ok((placeholder, behind)) => (Some(placeholder), behind),
         Err(message) => {
             let end = from.find('}').map_or(from.len(), |at| at + 1);
-            (refuse(place, &message, problems), &from[end..])
+            (refuse(span, &message, problems), &from[end..])
         }
     }
 }
 
-fn refuse(place: &SourceSpan, message: &str, problems: &mut Problems) -> Option<Placeholder> {
-    let problem = Problem::at(place, code::HOLE_SYNTAX, message);
+fn refuse(span: &SourceSpan, message: &str, problems: &mut Problems) -> Option<Placeholder> {
+    let problem = Problem::at(span, code::HOLE_SYNTAX, message);
     problems.push(problem.help("a hole is `${path}`, `${path?}` or `${path | filter}`"));
     None
 }
@@ -127,7 +129,7 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn hole(&mut self, place: &SourceSpan) -> Result<Placeholder, String> {
+    fn placeholder(&mut self, span: &SourceSpan) -> Result<Placeholder, String> {
         self.space();
         let made = self.rest.strip_prefix("new.").map(|form| {
             let end = form.find(['}', ' ', '|']).unwrap_or(form.len());
@@ -141,7 +143,7 @@ impl<'a> Cursor<'a> {
         while self.take("|") {
             filters.push(self.call()?);
         }
-        Ok(Placeholder { path, made, optional, filters, place: place.clone() })
+        Ok(Placeholder { path, made, optional, filters, span: span.clone() })
     }
 
     fn path(&mut self) -> Result<Vec<String>, String> {
@@ -212,22 +214,23 @@ mod tests {
     fn check(text: &str) -> (String, Vec<String>) {
         let source = Source::new("t", format!("\"{text}\""));
         let mut problems = Problems::new();
-        let pieces = split(text, &source.place(0..text.len() + 2), &mut problems);
+        let pieces = split(text, &source.span(0..text.len() + 2), &mut problems);
         let told = |piece: &TextPiece| match piece {
             TextPiece::Text(text) => format!("{text:?}"),
-            TextPiece::Hole(hole) => {
+            TextPiece::Hole(placeholder) => {
                 let call = |call: &FilterCall| format!("|{}{:?}", call.name, call.argument);
-                let filters: String = hole.filters.iter().map(call).collect();
-                let made = hole.made.clone().map(|made| format!("<{made}>")).unwrap_or_default();
+                let filters: String = placeholder.filters.iter().map(call).collect();
+                let made =
+                    placeholder.made.clone().map(|made| format!("<{made}>")).unwrap_or_default();
                 format!(
                     "{}{made}{}{filters}",
-                    hole.path.join("."),
-                    if hole.optional { "?" } else { "" }
+                    placeholder.path.join("."),
+                    if placeholder.optional { "?" } else { "" }
                 )
             }
         };
         let told = pieces.iter().map(told).collect::<Vec<_>>().join(" ");
-        let problem = |p: Problem| format!("{} {}", p.place.unwrap().span.start, p.message);
+        let problem = |p: Problem| format!("{} {}", p.span.unwrap().range.start, p.message);
         (told, problems.sorted().into_iter().map(problem).collect())
     }
 

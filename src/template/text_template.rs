@@ -16,7 +16,7 @@ use crate::diag::{Problem, Problems, SourceSpan, Spanned, code};
 #[derive(Clone, Debug, PartialEq)]
 pub struct TextTemplate {
     parts: Vec<LinePart>,
-    shape: FieldType,
+    field_type: FieldType,
 }
 
 /// What a line may hold beyond paths.
@@ -27,12 +27,12 @@ pub struct TextRules {
     /// The most bytes, where there is a limit below a file's.
     pub bytes: Option<usize>,
     /// The most holes.
-    pub holes: Option<usize>,
+    pub placeholders: Option<usize>,
 }
 
 impl TextRules {
     /// Values may be made.
-    pub const MADE: Self = Self { made: true, bytes: None, holes: None };
+    pub const MADE: Self = Self { made: true, bytes: None, placeholders: None };
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +46,7 @@ impl TextTemplate {
     /// Checks a line against what its holes may name.
     pub fn check(
         text: &Spanned<String>,
-        library: &CompileContext<'_>,
+        context: &CompileContext<'_>,
         rules: TextRules,
         problems: &mut Problems,
     ) -> Option<Self> {
@@ -57,44 +57,49 @@ impl TextTemplate {
                 text.len(),
                 rules.bytes.unwrap_or(0)
             );
-            let problem = Problem::at(&text.place, code::TOO_MANY, message);
+            let problem = Problem::at(&text.span, code::TOO_MANY, message);
             problems.push(problem.help("say it in several messages"));
         }
-        let pieces = placeholder::split(text, &text.place, problems);
-        let holes = pieces.iter().filter(|piece| matches!(piece, TextPiece::Hole(_))).count();
-        if rules.holes.is_some_and(|limit| holes > limit) {
-            let message =
-                format!("the text has {holes} holes, more than {}", rules.holes.unwrap_or(0));
-            let problem = Problem::at(&text.place, code::TOO_MANY, message);
+        let pieces = placeholder::split(text, &text.span, problems);
+        let placeholders =
+            pieces.iter().filter(|piece| matches!(piece, TextPiece::Hole(_))).count();
+        if rules.placeholders.is_some_and(|limit| placeholders > limit) {
+            let message = format!(
+                "the text has {placeholders} holes, more than {}",
+                rules.placeholders.unwrap_or(0)
+            );
+            let problem = Problem::at(&text.span, code::TOO_MANY, message);
             problems.push(problem.help("write some of it out"));
         }
         let alone = pieces.len() == 1;
-        let mut shape = FieldType::Text;
+        let mut field_type = FieldType::Text;
         let mut parts = Vec::new();
         for piece in pieces {
             match piece {
                 TextPiece::Text(text) => parts.push(LinePart::Text(text)),
-                TextPiece::Hole(hole) => {
-                    let Some((part, own)) = part(&hole, library, rules, problems) else { continue };
+                TextPiece::Hole(placeholder) => {
+                    let Some((part, own)) = part(&placeholder, context, rules, problems) else {
+                        continue;
+                    };
                     parts.push(part);
                     if alone {
-                        shape = own;
+                        field_type = own;
                     }
                 }
             }
         }
-        (problems.len() == before).then_some(Self { parts, shape })
+        (problems.len() == before).then_some(Self { parts, field_type })
     }
 
     /// What the value looks like: a line that is one hole has the hole's own shape.
-    pub fn shape(&self) -> &FieldType {
-        &self.shape
+    pub fn field_type(&self) -> &FieldType {
+        &self.field_type
     }
 
     /// The text, with made values drawn from the scope under this name.
-    pub fn text(&self, root: &dyn Object, draw: (&SeedScope, &str)) -> String {
+    pub fn text(&self, root: &dyn Object, seeds: (&SeedScope, &str)) -> String {
         let frame = RenderFrame { root, bound: Vec::new(), walked: 0 };
-        self.parts.iter().enumerate().map(|(at, part)| part.text(&frame, draw, at)).collect()
+        self.parts.iter().enumerate().map(|(at, part)| part.text(&frame, seeds, at)).collect()
     }
 
     /// The text, where nothing is made.
@@ -103,9 +108,9 @@ impl TextTemplate {
     }
 
     /// The value: the hole's own type where the line is one hole, else a text.
-    pub fn value(&self, root: &dyn Object, draw: (&SeedScope, &str)) -> Json {
+    pub fn value(&self, root: &dyn Object, seeds: (&SeedScope, &str)) -> Json {
         match self.parts.as_slice() {
-            [LinePart::Made(made)] => match made.generate(&mut rng(draw, 0)) {
+            [LinePart::Made(made)] => match made.generate(&mut rng(seeds, 0)) {
                 GeneratedValue::Text(text) => text.into(),
                 GeneratedValue::Int(int) => int.into(),
             },
@@ -113,46 +118,46 @@ impl TextTemplate {
                 let frame = RenderFrame { root, bound: Vec::new(), walked: 0 };
                 expr.value(&frame).into_json()
             }
-            _ => self.text(root, draw).into(),
+            _ => self.text(root, seeds).into(),
         }
     }
 }
 
 fn part(
-    hole: &Placeholder,
-    library: &CompileContext<'_>,
+    placeholder: &Placeholder,
+    context: &CompileContext<'_>,
     rules: TextRules,
     problems: &mut Problems,
 ) -> Option<(LinePart, FieldType)> {
-    if let Some(form) = &hole.made {
-        return made(form, &hole.place, rules, problems);
+    if let Some(form) = &placeholder.made {
+        return made(form, &placeholder.span, rules, problems);
     }
-    let checked = expr::check(hole, library, &ExprScope::default(), problems)?;
-    if let Some(problem) = not_in_text(&checked, &hole.place) {
+    let checked = expr::check(placeholder, context, &ExprScope::default(), problems)?;
+    if let Some(problem) = not_in_text(&checked, &placeholder.span) {
         problems.push(problem);
         return None;
     }
-    Some((LinePart::Hole(checked.expr), checked.shape))
+    Some((LinePart::Hole(checked.expr), checked.field_type))
 }
 
 fn made(
     form: &str,
-    place: &SourceSpan,
+    span: &SourceSpan,
     rules: TextRules,
     problems: &mut Problems,
 ) -> Option<(LinePart, FieldType)> {
     if !rules.made {
         let message = "a made value stands in `[account]`, `[secret]` or `[ids]`, not here";
-        problems.push(Problem::at(place, code::MADE_VALUE, message));
+        problems.push(Problem::at(span, code::MADE_VALUE, message));
         return None;
     }
     match ValueGenerator::parse(form) {
         Ok(made) => {
-            let shape = if made.is_int() { FieldType::Int } else { FieldType::Text };
-            Some((LinePart::Made(made), shape))
+            let field_type = if made.is_int() { FieldType::Int } else { FieldType::Text };
+            Some((LinePart::Made(made), field_type))
         }
         Err(message) => {
-            let problem = Problem::at(place, code::MADE_VALUE, message);
+            let problem = Problem::at(span, code::MADE_VALUE, message);
             problems.push(problem.help(format!("forms: {}", ValueGenerator::FORMS.join(", "))));
             None
         }
@@ -160,16 +165,16 @@ fn made(
 }
 
 impl LinePart {
-    fn text(&self, frame: &RenderFrame<'_>, draw: (&SeedScope, &str), at: usize) -> String {
+    fn text(&self, frame: &RenderFrame<'_>, seeds: (&SeedScope, &str), at: usize) -> String {
         match self {
             Self::Text(text) => text.clone(),
             Self::Hole(expr) => expr.value(frame).into_text().into_owned(),
-            Self::Made(made) => made.generate(&mut rng(draw, at)).to_string(),
+            Self::Made(made) => made.generate(&mut rng(seeds, at)).to_string(),
         }
     }
 }
 
 /// The generator of the value that stands at this part of the line.
-fn rng((draw, name): (&SeedScope, &str), at: usize) -> ChaCha8Rng {
-    draw.within(name).rng(&at.to_string())
+fn rng((seeds, name): (&SeedScope, &str), at: usize) -> ChaCha8Rng {
+    seeds.within(name).rng(&at.to_string())
 }

@@ -42,7 +42,7 @@ pub struct ObjectField<T: ?Sized> {
     /// The name.
     pub name: &'static str,
     /// The shape of its value.
-    pub shape: fn() -> FieldType,
+    pub field_type: fn() -> FieldType,
     /// Whether it can be absent.
     pub optional: bool,
     /// How to get it.
@@ -52,11 +52,11 @@ pub struct ObjectField<T: ?Sized> {
 /// Declares a table of fields: `always name: shape => getter;` or `maybe name: shape => getter;`.
 #[macro_export]
 macro_rules! fields {
-    (const $table:ident of $type:ty { $( $presence:ident $name:ident: $shape:expr => $get:expr; )* }) => {
+    (const $table:ident of $type:ty { $( $presence:ident $name:ident: $field_type:expr => $get:expr; )* }) => {
         const $table: &[$crate::template::ObjectField<$type>] = &[$(
             $crate::template::ObjectField {
                 name: stringify!($name),
-                shape: || $shape,
+                field_type: || $field_type,
                 optional: $crate::fields!(@ $presence),
                 get: $get,
             },
@@ -79,7 +79,7 @@ pub fn find<'a, T: ?Sized>(
 pub fn names<T: ?Sized>(about: &'static str, fields: &[ObjectField<T>]) -> TableType {
     let name = |field: &ObjectField<T>| Field {
         name: field.name.to_owned(),
-        shape: (field.shape)(),
+        field_type: (field.field_type)(),
         optional: field.optional,
     };
     TableType::new(about, fields.iter().map(name).collect())

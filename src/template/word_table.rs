@@ -41,11 +41,11 @@ impl WordTable {
     }
 
     /// What its words look like.
-    pub(super) fn shape(&self) -> FieldType {
-        let made = self.otherwise.iter().map(|(line, _)| line.shape().clone());
-        let mut shapes = self.words.values().map(FieldType::of_json).chain(made);
-        match shapes.next() {
-            Some(shape) if shapes.all(|other| other == shape) => shape,
+    pub(super) fn field_type(&self) -> FieldType {
+        let made = self.otherwise.iter().map(|(line, _)| line.field_type().clone());
+        let mut field_types = self.words.values().map(FieldType::of_json).chain(made);
+        match field_types.next() {
+            Some(field_type) if field_types.all(|other| other == field_type) => field_type,
             _ => FieldType::Any,
         }
     }
@@ -55,8 +55,8 @@ impl WordTable {
         let text = value.clone().into_text();
         match (self.words.get(text.as_ref()), &self.otherwise) {
             (Some(word), _) => Value::data(word),
-            (None, Some((line, draw))) => {
-                Value::Json(std::borrow::Cow::Owned(line.value(&NoRoots, (draw, &text))))
+            (None, Some((line, seeds))) => {
+                Value::Json(std::borrow::Cow::Owned(line.value(&NoRoots, (seeds, &text))))
             }
             (None, None) => value,
         }

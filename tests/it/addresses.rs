@@ -105,11 +105,11 @@ fn whoever_may_be_a_stranger_is_not_flooded() {
     let port = receiver.url().rsplit(':').next().unwrap().to_owned();
     let look: Resolver = Arc::new(|_| vec![ip("127.0.0.1")]);
     let url = format!("http://hooks.example.test:{port}");
-    let dial = Connector::new(EgressPolicy { public: true }).with_names(look);
+    let connector = Connector::new(EgressPolicy { public: true }).with_names(look);
     // Several networks out of one dial, as several runs have them, share its turns.
     let nets = [
-        NetworkTransport::new(dial.clone(), None),
-        NetworkTransport::new(dial, Some(&["Host".to_owned()])),
+        NetworkTransport::new(connector.clone(), None),
+        NetworkTransport::new(connector, Some(&["Host".to_owned()])),
     ];
     let began = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -156,14 +156,14 @@ fn an_address_is_what_it_means_however_it_is_written() {
 fn meet(url: &str, egress: EgressPolicy, look: &Resolver) -> Vec<AttemptResult> {
     let order = ["Host".to_owned()];
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut met = Vec::new();
+    let mut result = Vec::new();
     for order in [None, Some(order.as_slice())] {
         let net = NetworkTransport::new(Connector::new(egress).with_names(Arc::clone(look)), order);
         for _ in 0..2 {
-            met.push(runtime.block_on(net.send(request(url))));
+            result.push(runtime.block_on(net.send(request(url))));
         }
     }
-    met
+    result
 }
 
 fn request(url: &str) -> Request {
@@ -188,17 +188,17 @@ fn a_name_is_judged_by_its_addresses() {
     let receiver = Receiver::agreeing();
     let port = receiver.url().rsplit(':').next().unwrap().to_owned();
     let url = format!("http://receiver.example.test:{port}");
-    let met = |addresses: &[&str]| -> Vec<AttemptOutcome> {
+    let result = |addresses: &[&str]| -> Vec<AttemptOutcome> {
         let addresses: Vec<IpAddr> = addresses.iter().map(|address| ip(address)).collect();
         let look: Resolver = Arc::new(move |_| addresses.clone());
-        let met = meet(&url, EgressPolicy::default(), &look);
-        met.into_iter().map(|met| met.outcome).collect()
+        let result = meet(&url, EgressPolicy::default(), &look);
+        result.into_iter().map(|result| result.outcome).collect()
     };
-    assert_eq!(met(&["127.0.0.1"]), [AttemptOutcome::Responded; 4]);
-    assert_eq!(met(&["169.254.169.254", "127.0.0.1"]), [AttemptOutcome::Responded; 4]);
-    assert_eq!(met(&["8.8.8.8", "1.1.1.1"]), [AttemptOutcome::EgressBlocked; 4]);
-    assert_eq!(met(&["169.254.169.254"]), [AttemptOutcome::EgressBlocked; 4]);
-    assert_eq!(met(&[]), [AttemptOutcome::Dns; 4]);
+    assert_eq!(result(&["127.0.0.1"]), [AttemptOutcome::Responded; 4]);
+    assert_eq!(result(&["169.254.169.254", "127.0.0.1"]), [AttemptOutcome::Responded; 4]);
+    assert_eq!(result(&["8.8.8.8", "1.1.1.1"]), [AttemptOutcome::EgressBlocked; 4]);
+    assert_eq!(result(&["169.254.169.254"]), [AttemptOutcome::EgressBlocked; 4]);
+    assert_eq!(result(&[]), [AttemptOutcome::Dns; 4]);
     assert_eq!(receiver.came().len(), 8);
 }
 
@@ -212,11 +212,11 @@ fn a_name_that_changes_its_mind_is_judged_each_time_it_is_dialled() {
         vec![ip(if first { "127.0.0.1" } else { "169.254.169.254" })]
     });
     let url = format!("http://rebinding.example.test:{port}");
-    let met = meet(&url, EgressPolicy { public: true }, &look);
-    let outcomes: Vec<AttemptOutcome> = met.iter().map(|met| met.outcome).collect();
+    let result = meet(&url, EgressPolicy { public: true }, &look);
+    let outcomes: Vec<AttemptOutcome> = result.iter().map(|result| result.outcome).collect();
     let (through, blocked) = (AttemptOutcome::Responded, AttemptOutcome::EgressBlocked);
-    assert_eq!(outcomes, [through, blocked, through, blocked], "{met:?}");
-    let reason = met[1].reason.as_ref().unwrap();
+    assert_eq!(outcomes, [through, blocked, through, blocked], "{result:?}");
+    let reason = result[1].reason.as_ref().unwrap();
     assert!(reason.contains("169.254.169.254 is a link-local address"), "{reason}");
 }
 
@@ -224,7 +224,10 @@ fn a_name_that_changes_its_mind_is_judged_each_time_it_is_dialled() {
 fn a_literal_is_judged_where_it_is_dialled_too() {
     let look: Resolver = Arc::new(|_| unreachable!("an address is no name"));
     for url in ["http://8.8.8.8/", "http://[::ffff:a9fe:a9fe]/", "https://169.254.169.254/"] {
-        let met = meet(url, EgressPolicy::default(), &look);
-        assert!(met.iter().all(|met| met.outcome == AttemptOutcome::EgressBlocked), "{met:?}");
+        let result = meet(url, EgressPolicy::default(), &look);
+        assert!(
+            result.iter().all(|result| result.outcome == AttemptOutcome::EgressBlocked),
+            "{result:?}"
+        );
     }
 }

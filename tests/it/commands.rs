@@ -133,12 +133,12 @@ fn json_prints_records_and_nothing_else() {
     let records: Vec<Json> =
         stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let kinds: Vec<&str> = records.iter().map(|record| record["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds[..3], ["run.started", "handshake.sent", "handshake.answered"]);
+    assert_eq!(kinds[..3], ["run.started", "handshake.sent", "handshake.finished"]);
     assert_eq!(kinds.last(), Some(&"run.finished"));
     for kind in [
-        "act.done",
-        "act.implied",
-        "act.silent",
+        "action.done",
+        "action.implied",
+        "action.silent",
         "delivery.planned",
         "attempt.started",
         "attempt.finished",
@@ -146,8 +146,8 @@ fn json_prints_records_and_nothing_else() {
     ] {
         assert!(kinds.contains(&kind), "{kind}");
     }
-    for (place, record) in (1..).zip(&records) {
-        assert_eq!((&record["v"], &record["seq"]), (&Json::from(1), &Json::from(place)));
+    for (span, record) in (1..).zip(&records) {
+        assert_eq!((&record["v"], &record["seq"]), (&Json::from(1), &Json::from(span)));
     }
 }
 

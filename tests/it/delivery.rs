@@ -61,7 +61,7 @@ fn a_thousand_conversations_keep_their_order_against_a_receiver_that_delays_and_
     let dropped = came.len() / 10;
     assert_eq!(finished.deliveries, 5_000);
     assert_eq!(finished.attempts, came.len() as u64, "one attempt is one request");
-    assert_eq!(finished.expected, (came.len() - dropped) as u64);
+    assert_eq!(finished.passed, (came.len() - dropped) as u64);
     assert_eq!(finished.verdict, Verdict::Failed);
     let told = format!("{dropped} deliveries were not right; the first at ");
     assert!(finished.reason.as_ref().unwrap().starts_with(&told), "{:?}", finished.reason);
@@ -110,11 +110,11 @@ fn a_vendor_that_retries_does_so_in_run_time() {
 fn meets(reply: Reply) -> (AttemptResult, usize, Played) {
     let receiver = Receiver::to_events(move |_, _| reply.clone());
     let played = play("[[step]]\nopen = {}\n").at("ebbot").to(&receiver);
-    let met = played.find(|what| match what {
-        RecordKind::AttemptFinished { result: met, .. } => Some(met.clone()),
+    let result = played.find(|what| match what {
+        RecordKind::AttemptFinished { result, .. } => Some(result.clone()),
         _ => None,
     });
-    (met.unwrap(), receiver.came().len(), played)
+    (result.unwrap(), receiver.came().len(), played)
 }
 
 #[test]
@@ -125,8 +125,11 @@ fn a_redirect_is_a_failure_and_is_not_followed() {
             "HTTP/1.1 {status} Moved\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
             there.url()
         );
-        let (met, requests, played) = meets(Reply::Raw(head.into_bytes()));
-        assert_eq!((met.status, met.location, requests), (Some(status), Some(there.url()), 1));
+        let (result, requests, played) = meets(Reply::Raw(head.into_bytes()));
+        assert_eq!(
+            (result.status, result.location, requests),
+            (Some(status), Some(there.url()), 1)
+        );
         assert!(played.finished.reason.unwrap().contains("a redirect to"));
     }
     assert!(there.came().is_empty());
@@ -134,9 +137,9 @@ fn a_redirect_is_a_failure_and_is_not_followed() {
 
 #[test]
 fn a_long_answer_is_cut_and_its_status_counts() {
-    let (met, requests, played) = meets(Reply::Status(200, "x".repeat(1_000_000)));
+    let (result, requests, played) = meets(Reply::Status(200, "x".repeat(1_000_000)));
     assert_eq!(
-        (met.outcome, met.body.len(), met.truncated),
+        (result.outcome, result.body.len(), result.truncated),
         (AttemptOutcome::Responded, 64 * 1024, true)
     );
     assert_eq!((requests, played.finished.verdict), (1, Verdict::Passed));
@@ -146,8 +149,8 @@ fn a_long_answer_is_cut_and_its_status_counts() {
 fn what_an_attempt_meets_has_a_name_and_costs_one_request() {
     let check = |reply: Reply, outcome: AttemptOutcome| {
         let told = format!("{reply:?}");
-        let (met, requests, played) = meets(reply);
-        assert_eq!((met.outcome, requests), (outcome, 1), "{told}: {met:?}");
+        let (result, requests, played) = meets(reply);
+        assert_eq!((result.outcome, requests), (outcome, 1), "{told}: {result:?}");
         assert_eq!(played.finished.verdict, Verdict::Failed, "{told}");
     };
     check(Reply::Close, AttemptOutcome::Reset);
@@ -167,9 +170,9 @@ fn nothing_is_unpacked() {
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
         packed.len()
     );
-    let (met, _, _) = meets(Reply::Raw([head.as_bytes(), &packed].concat()));
-    assert_eq!(met.outcome, AttemptOutcome::Responded);
-    assert!(met.body.starts_with('\u{1f}'));
+    let (result, _, _) = meets(Reply::Raw([head.as_bytes(), &packed].concat()));
+    assert_eq!(result.outcome, AttemptOutcome::Responded);
+    assert!(result.body.starts_with('\u{1f}'));
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn every_kind_of_record_and_every_key_is_documented() {
             names.insert(record["kind"].as_str().unwrap().to_owned());
             let data = record["data"].as_object().unwrap();
             names.extend(record.as_object().unwrap().keys().chain(data.keys()).cloned());
-            let inner = ["met", "files"].iter().filter_map(|key| data.get(*key)?.as_object());
+            let inner = ["result", "files"].iter().filter_map(|key| data.get(*key)?.as_object());
             names.extend(inner.flat_map(|inner| inner.keys().cloned()));
         }
     }

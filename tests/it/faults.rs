@@ -103,7 +103,7 @@ fn deliveries_come_in_the_order_that_is_wanted() {
             }
             assert_eq!(came, expected, "{fault} at {vendor}");
             let tried_again = usize::from(fault == "retry");
-            let right = usize::try_from(played.finished.expected).unwrap();
+            let right = usize::try_from(played.finished.passed).unwrap();
             assert_eq!(right + tried_again, expected.len(), "{fault} at {vendor}");
             assert_eq!(
                 played.finished.verdict,
@@ -379,8 +379,8 @@ fn requests_are_written_as_wrongly_as_wanted() {
         let (head, came) = heard.0.split_once("\r\n\r\n").unwrap();
         assert!(head.to_lowercase().contains(expected), "{fault}: {head}");
         assert_eq!((came, heard.1), (ends, reset), "{fault}");
-        let met = &settled(&played, fault)[0].result;
-        assert_eq!(met.outcome, outcome, "{fault}: {met:?}");
+        let result = &settled(&played, fault)[0].result;
+        assert_eq!(result.outcome, outcome, "{fault}: {result:?}");
         assert_eq!(
             played.finished.verdict,
             Verdict::Passed,
@@ -409,13 +409,13 @@ fn the_wire_fails_once_and_what_is_tried_again_is_judged() {
     let [settled] = &settled(&played, "reset")[..] else { panic!("{:?}", played.finished) };
     assert_eq!((settled.attempts, settled.result.status), (2, Some(200)));
     assert_eq!(played.finished.verdict, Verdict::Passed);
-    let acts = played.records.iter().filter_map(|record| match &record.kind {
+    let actions = played.records.iter().filter_map(|record| match &record.kind {
         RecordKind::AttemptStarted { delivery, faults, .. } if *delivery == settled.delivery => {
             Some(faults.to_string())
         }
         _ => None,
     });
-    assert_eq!(acts.collect::<Vec<_>>(), ["reset", ""]);
+    assert_eq!(actions.collect::<Vec<_>>(), ["reset", ""]);
 }
 
 #[test]

@@ -31,9 +31,9 @@ fn links(came: &Came) -> Vec<String> {
 fn while_serving<T>(
     does: impl FnOnce(u16, &std::sync::Arc<standin::base::file_store::FileStore>) -> T,
 ) -> T {
-    let (serving, shelf) = serve_files(0);
+    let (serving, file_store) = serve_files(0);
     let serving = serving.unwrap();
-    let done = does(serving.address.port(), &shelf);
+    let done = does(serving.address.port(), &file_store);
     tokio::runtime::Runtime::new().unwrap().block_on(serving.stop());
     done
 }
@@ -68,14 +68,14 @@ fn each_kind_of_file_has_its_type_and_its_length() {
 #[test]
 fn every_link_of_a_story_can_be_fetched_and_the_run_counts_them() {
     for vendor in ["wotnot", "ebbot", "erxes"] {
-        let (told, links) = while_serving(|port, shelf| {
+        let (told, links) = while_serving(|port, file_store| {
             let receiver = Receiver::to_events(|_, came| {
                 let lost = links(came)
                     .iter()
                     .any(|link| !fetch("GET", link).0.starts_with("http/1.1 200"));
                 if lost { Reply::Status(500, String::new()) } else { Reply::good() }
             });
-            let played = play("attachments").at(vendor).with_files(port, shelf).to(&receiver);
+            let played = play("attachments").at(vendor).with_files(port, file_store).to(&receiver);
             let links: BTreeSet<String> = receiver.events().iter().flat_map(links).collect();
             assert_eq!(played.finished.verdict.word(), "passed", "{vendor}");
             (played.finished.files, links.len())
@@ -91,9 +91,9 @@ fn every_link_of_a_story_can_be_fetched_and_the_run_counts_them() {
 
 #[test]
 fn a_file_is_as_large_as_its_message_says() {
-    let sizes = while_serving(|port, shelf| {
+    let sizes = while_serving(|port, file_store| {
         let receiver = Receiver::agreeing();
-        play("attachments").at("ebbot").with_files(port, shelf).to(&receiver);
+        play("attachments").at("ebbot").with_files(port, file_store).to(&receiver);
         let values = receiver.events().into_iter().map(|came| came.json()["data"]["value"].clone());
         let files: Vec<Json> = values.filter(|value| value["size"].is_u64()).collect();
         for file in &files {

@@ -41,10 +41,12 @@ fn meet(url: &str, limit: impl Fn(&mut Request)) -> [AttemptResult; 2] {
         fault: None,
     };
     limit(&mut request);
-    let dial = Connector::new(EgressPolicy::default());
+    let connector = Connector::new(EgressPolicy::default());
     let order = ["Host", "Content-Type", "Content-Length"].map(str::to_owned);
-    let (http, wire) =
-        (NetworkTransport::new(dial.clone(), None), NetworkTransport::new(dial, Some(&order)));
+    let (http, wire) = (
+        NetworkTransport::new(connector.clone(), None),
+        NetworkTransport::new(connector, Some(&order)),
+    );
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let (http, wire) = tokio::join!(http.send(request.clone()), wire.send(request));
@@ -62,12 +64,12 @@ fn limit(outcome: AttemptOutcome) -> impl Fn(&mut Request) {
 }
 
 fn check(receiver: &Hostile, scheme: &str, outcome: AttemptOutcome, status: Option<u16>) {
-    for met in meet(&receiver.url(scheme), limit(outcome)) {
-        assert_eq!((met.outcome, met.status), (outcome, status), "{met:?}");
-        assert!(met.body.len() <= MAX_ANSWER);
-        assert_eq!(met.reason.is_none(), outcome == AttemptOutcome::Responded, "{met:?}");
+    for result in meet(&receiver.url(scheme), limit(outcome)) {
+        assert_eq!((result.outcome, result.status), (outcome, status), "{result:?}");
+        assert!(result.body.len() <= MAX_ANSWER);
+        assert_eq!(result.reason.is_none(), outcome == AttemptOutcome::Responded, "{result:?}");
         let is_strange =
-            met.reason.is_some_and(|why| why.starts_with("this is no HTTP/1.1 answer"));
+            result.reason.is_some_and(|why| why.starts_with("this is no HTTP/1.1 answer"));
         assert_eq!(is_strange, outcome == AttemptOutcome::Protocol);
     }
     assert_eq!(receiver.connections(), 2, "each attempt is one connection");
@@ -171,9 +173,9 @@ fn redirects() {
         line.hear().say("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest\r\nContent-Length: 0\r\n\r\n");
         line.close();
     });
-    for met in meet(&receiver.url("http"), |_| {}) {
-        assert_eq!((met.outcome, met.status), (AttemptOutcome::Responded, Some(302)));
-        assert_eq!(met.location.as_deref(), Some("http://169.254.169.254/latest"));
+    for result in meet(&receiver.url("http"), |_| {}) {
+        assert_eq!((result.outcome, result.status), (AttemptOutcome::Responded, Some(302)));
+        assert_eq!(result.location.as_deref(), Some("http://169.254.169.254/latest"));
     }
     assert_eq!(receiver.requests(), 2);
 }
@@ -183,8 +185,8 @@ fn does_not_listen() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
-    for met in meet(&url, |_| {}) {
-        assert_eq!(met.outcome, AttemptOutcome::Refused, "{met:?}");
+    for result in meet(&url, |_| {}) {
+        assert_eq!(result.outcome, AttemptOutcome::Refused, "{result:?}");
     }
 }
 
@@ -196,13 +198,13 @@ fn has_no_room_for_a_connection() {
     socket.listen(0).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let _fills_the_backlog = std::net::TcpStream::connect(address).unwrap();
-    for met in meet(&format!("http://{address}/"), |request| request.connect = SHORT) {
-        assert_eq!(met.outcome, AttemptOutcome::TimeoutConnect, "{met:?}");
+    for result in meet(&format!("http://{address}/"), |request| request.connect = SHORT) {
+        assert_eq!(result.outcome, AttemptOutcome::TimeoutConnect, "{result:?}");
     }
     // Where both limits are the same, it is still the connection that was not made.
     let both = |request: &mut Request| (request.connect, request.total) = (SHORT, SHORT);
-    for met in meet(&format!("http://{address}/"), both) {
-        assert_eq!(met.outcome, AttemptOutcome::TimeoutConnect, "{met:?}");
+    for result in meet(&format!("http://{address}/"), both) {
+        assert_eq!(result.outcome, AttemptOutcome::TimeoutConnect, "{result:?}");
     }
 }
 
@@ -234,8 +236,8 @@ fn a_hung_receiver_does_not_starve_another() {
                 })
                 .collect();
             for _ in 0..32 {
-                let met = net.send(request(&healthy, LONG)).await;
-                assert_eq!(met.status, Some(200), "{met:?}");
+                let result = net.send(request(&healthy, LONG)).await;
+                assert_eq!(result.status, Some(200), "{result:?}");
             }
             assert!(waiting.iter().all(|task| !task.is_finished()));
             waiting.iter().for_each(tokio::task::JoinHandle::abort);

@@ -103,7 +103,7 @@ fn check(journal: &Path, seen: &[Came]) {
     let mut bodies: BTreeMap<String, (u32, u32)> = BTreeMap::new();
     let mut sent: BTreeMap<(u32, u32), usize> = BTreeMap::new();
     let mut recovered: BTreeSet<(u32, u32)> = BTreeSet::new();
-    let place = |id: &str| -> (u32, u32) {
+    let span = |id: &str| -> (u32, u32) {
         let (conversation, number) = id.split_once('-').unwrap();
         (conversation.parse().unwrap(), number.parse().unwrap())
     };
@@ -111,14 +111,14 @@ fn check(journal: &Path, seen: &[Came]) {
         for record in journal.records(kept.run).unwrap() {
             match record.kind {
                 RecordKind::DeliveryPlanned { delivery, body, .. } => {
-                    bodies.insert(body.to_string(), place(&delivery));
+                    bodies.insert(body.to_string(), span(&delivery));
                 }
                 RecordKind::AttemptStarted { delivery, origin, .. }
                     if origin != Origin::Replayed =>
                 {
-                    *sent.entry(place(&delivery)).or_default() += 1;
+                    *sent.entry(span(&delivery)).or_default() += 1;
                     if origin == Origin::Recovered {
-                        recovered.insert(place(&delivery));
+                        recovered.insert(span(&delivery));
                     }
                 }
                 _ => {}
@@ -181,19 +181,19 @@ fn a_verdict_follows_from_the_journal_alone() {
         let folder = tempfile::tempdir().unwrap();
         let opened =
             JournalWriter::open(&folder.path().join("j.db"), WriteOptions::default()).unwrap();
-        let keeping = RunContext { writer: Some(opened.begin()), ..RunContext::default() };
+        let context = RunContext { writer: Some(opened.begin()), ..RunContext::default() };
         let receiver = Receiver::answering(answers);
-        let playing = play(STORY).at(vendor).times(3).keeping(keeping);
-        let mut tally = playing.tally();
+        let playing = play(STORY).at(vendor).times(3).context(context);
+        let mut verdict = playing.verdict();
         let played = playing.to(&receiver);
         let path = opened.path().to_owned();
         opened.close().unwrap();
         let records = Journal::open(&path).unwrap().records(1).unwrap();
-        records.iter().for_each(|record| tally.count(record));
+        records.iter().for_each(|record| verdict.count(record));
         let Some(RecordKind::RunFinished(kept)) = records.last().map(|last| &last.kind) else {
             panic!("{vendor}: the last record is not the end")
         };
-        assert_eq!(tally.finish(kept.duration_ms), *kept, "{vendor}");
+        assert_eq!(verdict.finish(kept.duration_ms), *kept, "{vendor}");
         assert_eq!(*kept, played.finished, "{vendor}");
     }
 }
@@ -299,9 +299,9 @@ fn a_full_disk_sends_nothing_that_could_not_be_written_down() {
         let path = folder.path().join("j.db");
         let opened =
             JournalWriter::open(&path, WriteOptions { pages, ..WriteOptions::default() }).unwrap();
-        let keeping = RunContext { writer: Some(opened.begin()), ..RunContext::default() };
+        let context = RunContext { writer: Some(opened.begin()), ..RunContext::default() };
         let receiver = Receiver::agreeing();
-        let played = play(STORY).at("ebbot").times(200).keeping(keeping).to(&receiver);
+        let played = play(STORY).at("ebbot").times(200).context(context).to(&receiver);
         let error = opened.close().unwrap_err();
         assert!(format!("{:#}", anyhow::Error::from(error)).contains("full"));
         assert_ne!(played.finished.verdict, standin::record::Verdict::Passed);

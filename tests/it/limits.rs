@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use standin::base::limits::{
-    MAX_CAST, MAX_CHOICES, MAX_ENTRIES, MAX_FILE, MAX_HOLES, MAX_INCLUDES, MAX_KEYS, MAX_NAMED,
-    MAX_RECOVERED, MAX_STEPS, MAX_TEMPLATE, MAX_TEXT, MAX_TEXT_HOLES, MAX_TOKENS,
+    MAX_CAST, MAX_CHOICES, MAX_ENTRIES, MAX_FILE, MAX_INCLUDES, MAX_KEYS, MAX_NAMED,
+    MAX_PLACEHOLDERS, MAX_RECOVERED, MAX_STEPS, MAX_TEMPLATE, MAX_TEXT, MAX_TEXT_PLACEHOLDERS,
+    MAX_TOKENS,
 };
 use standin::diag::{Source, code, json, toml};
 use standin::platform::{Catalog, VendorRef};
@@ -58,9 +59,9 @@ fn steps_and_texts_have_limits() {
     };
     let long = |bytes| say("x".repeat(bytes));
     assert_eq!([MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1].map(long), [false, false, true]);
-    let holes = |count| say("${fake.word}".repeat(count));
-    let limit = MAX_TEXT_HOLES;
-    assert_eq!([limit - 1, limit, limit + 1].map(holes), [false, false, true]);
+    let placeholders = |count| say("${fake.word}".repeat(count));
+    let limit = MAX_TEXT_PLACEHOLDERS;
+    assert_eq!([limit - 1, limit, limit + 1].map(placeholders), [false, false, true]);
 }
 
 /// What makes a file costly beyond its size; each limit keeps that within bounds.
@@ -141,11 +142,14 @@ fn templates_have_limits() {
     let limit = MAX_TEMPLATE;
     assert_eq!([limit - 1, limit, limit + 1].map(long), [false, false, true]);
 
-    let holes = |count| {
-        let holes = vec!["\"${message.text}\""; count];
-        line(format!("[{}]", holes.join(","))).is_some()
+    let placeholders = |count| {
+        let placeholders = vec!["\"${message.text}\""; count];
+        line(format!("[{}]", placeholders.join(","))).is_some()
     };
-    assert_eq!([MAX_HOLES - 1, MAX_HOLES, MAX_HOLES + 1].map(holes), [false, false, true]);
+    assert_eq!(
+        [MAX_PLACEHOLDERS - 1, MAX_PLACEHOLDERS, MAX_PLACEHOLDERS + 1].map(placeholders),
+        [false, false, true]
+    );
 
     let nested = |depth: usize| {
         let include = |next: usize| format!("{{\"a\": {{\"$include\": \"{next}.json\"}}}}");

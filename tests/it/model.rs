@@ -28,7 +28,7 @@ fn person(name: &str, role: Role) -> Person {
     Person::new(Arc::new(member), variables)
 }
 
-fn conversation(habits: ConversationRules) -> Conversation {
+fn conversation(rules: ConversationRules) -> Conversation {
     let cast = vec![
         person("visitor", Role::Visitor),
         person("bot", Role::Bot),
@@ -36,7 +36,7 @@ fn conversation(habits: ConversationRules) -> Conversation {
         person("grace", Role::Agent),
         person("omar", Role::Agent),
     ];
-    Conversation::new(1, cast, habits)
+    Conversation::new(1, cast, rules)
 }
 
 fn who(name: &str) -> Actor {
@@ -61,12 +61,12 @@ fn at(second: i64) -> Timestamp {
 }
 
 /// Plays acts, one a second; the last one's result is given.
-fn play(acts: &[Action]) -> (Conversation, Result<EventKind, InvalidAction>) {
+fn play(actions: &[Action]) -> (Conversation, Result<EventKind, InvalidAction>) {
     let mut conversation =
         conversation(ConversationRules { offers: true, ..ConversationRules::default() });
     let mut last = Ok(EventKind::ConversationOpened);
-    for (second, act) in (1..).zip(acts) {
-        last = conversation.apply(act, at(second)).map(|event| event.kind);
+    for (second, action) in (1..).zip(actions) {
+        last = conversation.apply(action, at(second)).map(|event| event.kind);
     }
     (conversation, last)
 }
@@ -74,8 +74,8 @@ fn play(acts: &[Action]) -> (Conversation, Result<EventKind, InvalidAction>) {
 #[test]
 fn what_cannot_happen_is_refused_and_changes_nothing() {
     let close = || Action::Close { by: who("visitor") };
-    let check = |acts: &[Action], refusal: InvalidAction| {
-        assert_eq!(play(acts).1, Err(refusal), "{acts:?}")
+    let check = |actions: &[Action], refusal: InvalidAction| {
+        assert_eq!(play(actions).1, Err(refusal), "{actions:?}")
     };
     check(&[say("visitor")], InvalidAction::NotOpened);
     check(&[open("bot"), open("bot")], InvalidAction::AlreadyOpen);
@@ -101,8 +101,8 @@ fn what_cannot_happen_is_refused_and_changes_nothing() {
 
 #[test]
 fn participants_follow_what_happens() {
-    let joined = |acts: &[Action]| {
-        let (conversation, last) = play(acts);
+    let joined = |actions: &[Action]| {
+        let (conversation, last) = play(actions);
         assert!(last.is_ok());
         conversation
             .participants()
@@ -172,7 +172,7 @@ fn check_names(path: &str, names: &TableType, object: &dyn Object) {
         let value = object.get(&name.name);
         let path = format!("{path}.{}", name.name);
         assert!(name.optional || !value.is_absent(), "{path} is absent");
-        check_value(&path, &name.shape, value);
+        check_value(&path, &name.field_type, value);
     }
 }
 
@@ -211,20 +211,20 @@ fn the_tables_of_names_tell_the_truth() {
         &[open("bot"), say("visitor"), assign("grace"), say("grace")],
         &[open("bot"), say("visitor"), Action::Close { by: who("bot") }],
     ];
-    for acts in stories {
-        let (conversation, last) = play(acts);
+    for actions in stories {
+        let (conversation, last) = play(actions);
         assert!(last.is_ok());
         check_names("conversation", &names, &conversation);
         check_names("visitor", &person, conversation.visitor().unwrap());
     }
     let mut conversation = play(&[open("bot"), say("visitor")]).0;
-    for act in [
+    for action in [
         Action::Typing { by: who("bot"), on: true },
         Action::Note { by: who("bot"), text: "x".into() },
         assign("grace"),
         Action::Close { by: who("grace") },
     ] {
-        let event = conversation.apply(&act, at(100)).unwrap();
+        let event = conversation.apply(&action, at(100)).unwrap();
         check_names("event", &model::event(event.kind, &person, &message), &event);
     }
 }

@@ -89,7 +89,7 @@ fn a_conversation_that_holds_up_others_makes_their_clocks_meet() {
     let through = [GateState::Failed, GateState::InTransition, GateState::Recovered, GateState::Up];
     assert_eq!(states, through.map(|state| ("account", state)));
     assert!(parked > 0);
-    assert_eq!(played.finished.expected, played.finished.deliveries);
+    assert_eq!(played.finished.passed, played.finished.deliveries);
 }
 
 #[test]
@@ -162,7 +162,7 @@ struct Desk {
     states: Vec<(i64, GateState)>,
     settled: Vec<(String, bool, AttemptOutcome)>,
     /// What a failure holds up, where that is not the vendor's.
-    parks: Option<Blocks>,
+    blocks: Option<Blocks>,
 }
 
 const CONTENT: &str = "ms.MessagingEventNotification.ContentEvent";
@@ -193,14 +193,14 @@ impl Desk {
             sent: Vec::new(),
             states: Vec::new(),
             settled: Vec::new(),
-            parks: None,
+            blocks: None,
         }
     }
 
     /// Something happens: `id` is the conversation and a letter.
     fn submit(&mut self, id: &str, endpoint: u32, event_type: &str) {
         let own: Policy = self.account.policy(event_type);
-        let policy = Policy { blocks: self.parks.unwrap_or(own.blocks), ..own };
+        let policy = Policy { blocks: self.blocks.unwrap_or(own.blocks), ..own };
         let delivery = Delivery {
             id: id.into(),
             conversation: id[..1].parse().unwrap(),
@@ -417,7 +417,7 @@ fn liveperson_forgets_what_it_kept_too_long() {
 #[test]
 fn an_endpoint_that_fails_holds_up_no_other() {
     let mut desk = Desk::of(&[("retention_time", "72h")]);
-    desk.parks = Some(Blocks::Endpoint);
+    desk.blocks = Some(Blocks::Endpoint);
     desk.submit("1a", 1, CONTENT);
     desk.answer("1a", 500);
     desk.submit("2a", 1, CONTENT);

@@ -78,13 +78,13 @@ fn erxes_says_what_happened_in_words() {
         let id = data(&event)["object"]["_id"].as_str().unwrap().to_owned();
         [part("text"), part("content"), part("url")].map(|part| part.replace(&id, "ID"))
     };
-    let place = "https://erxes.example.test";
+    let span = "https://erxes.example.test";
     assert_eq!(
         said("erxes@0.22", "customer.create")[0],
-        format!("<{place}/contacts/details/ID|erxes: Customer has been created>")
+        format!("<{span}/contacts/details/ID|erxes: Customer has been created>")
     );
     assert_eq!(said("erxes@0.22", "customer.delete")[0], "erxes: Customer has been deleted");
-    let url = format!("{place}/contacts/details/ID");
+    let url = format!("{span}/contacts/details/ID");
     let sentence = "Customer has been updated".to_owned();
     assert_eq!(
         said("erxes@0.23", "customer.update"),
@@ -94,9 +94,9 @@ fn erxes_says_what_happened_in_words() {
         said("erxes@0.23", "customer.delete"),
         [String::new(), "Customer has been deleted".into(), url]
     );
-    let url = format!("{place}/company/details/ID");
+    let url = format!("{span}/company/details/ID");
     assert_eq!(said("erxes@1.3", "contacts:company.create")[2], url);
-    let nowhere = format!("{place}undefined");
+    let nowhere = format!("{span}undefined");
     assert_eq!(
         said("erxes@2", "core:company.create"),
         [format!("<{nowhere}|>"), String::new(), nowhere]
@@ -341,8 +341,8 @@ fn liveperson_names_the_conversation_of_a_message_since_2019_and_its_audience_si
             told("handover", vendor).iter().filter(|e| e["type"] == "ms.MessagingEventNotification")
         {
             let keys = keys(change(event));
-            let place = keys.iter().position(|key| *key == "event").unwrap();
-            assert_eq!(keys[place + 1..], behind, "{vendor}");
+            let span = keys.iter().position(|key| *key == "event").unwrap();
+            assert_eq!(keys[span + 1..], behind, "{vendor}");
         }
     }
 }

@@ -16,8 +16,8 @@ fn problems(text: &str) -> Vec<String> {
     let draft = scenario::read(&Source::new("test.toml", text));
     let checked = draft.and_then(|draft| scenario::check(draft, &vendors(), &[]));
     let told = |problem: standin::diag::Problem| {
-        let place = problem.place.unwrap().short();
-        format!("{} {}", place.strip_prefix("test.toml:").unwrap(), problem.message)
+        let span = problem.span.unwrap().short();
+        format!("{} {}", span.strip_prefix("test.toml:").unwrap(), problem.message)
     };
     checked.unwrap_err().sorted().into_iter().map(told).collect()
 }
@@ -82,9 +82,9 @@ fn together_they_send_every_type_and_say_every_kind_of_every_vendor() {
         let (mut sent, mut said, mut about) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for name in bundled_names().iter().filter(|name| play(name).at(id).can_be()) {
             for scene in play(name).at(id).subscribing(&["*"]).scenes() {
-                let StepOutcome::Done { act, happened, .. } = scene.outcome else { continue };
+                let StepOutcome::Done { action, happened, .. } = scene.outcome else { continue };
                 sent.extend(happened.payloads.into_iter().map(|payload| payload.event_type));
-                match act {
+                match action {
                     Action::Say { kind, .. } => said.insert(kind),
                     Action::Create { kind, .. } => about.insert(kind),
                     _ => false,
@@ -191,7 +191,7 @@ fn texts_name_what_was_created() {
     let elsewhere = Receiver::agreeing();
     let played = play(story).at("ebbot").to(&elsewhere);
     let skipped = |what: &RecordKind| match what {
-        RecordKind::ActionSkipped { action: act, reason } if act == "say" => Some(reason.clone()),
+        RecordKind::ActionSkipped { action, reason } if action == "say" => Some(reason.clone()),
         _ => None,
     };
     let reason = played.find(skipped).unwrap();

@@ -96,10 +96,10 @@ fn a_secret_is_in_no_output_however_it_is_spelled() {
         ("file:token", "file:header"),
         (literal.as_str(), "env:CANARY_HEADER"),
     ] {
-        for place in ["bearer", "body"] {
+        for span in ["bearer", "body"] {
             let config = format!(
                 "[vendor.wotnot]\nsecret = {{ token = \"{token}\" }}\n\
-                 option = {{ event_token_in = \"{place}\" }}\n\
+                 option = {{ event_token_in = \"{span}\" }}\n\
                  [[endpoint]]\nvendor = \"wotnot\"\nurl = \"{}\"\nheaders = {{ X-Key = \"{header}\" }}\n",
                 receiver.url()
             );

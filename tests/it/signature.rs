@@ -142,7 +142,7 @@ fn a_refused_signature_is_compared_with_what_usual_mistakes_make() {
     let sha1 = hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY;
     let ascii: String = came.body.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
     let right = came.header("x-liveperson-signature").unwrap();
-    assert_eq!(hint.passed, [("x-liveperson-signature".to_owned(), right)]);
+    assert_eq!(hint.expected, [("x-liveperson-signature".to_owned(), right)]);
     for (told, signature) in [
         ("in hex, not base64", hex::encode(made(sha1, secret, &came.body))),
         ("over the body in ASCII", encode(&made(sha1, secret, &ascii))),
@@ -164,7 +164,7 @@ fn a_refused_signature_is_compared_with_what_usual_mistakes_make() {
 fn a_refused_token_is_compared_with_what_usual_mistakes_make() {
     let (hint, came) = hint("erxes", |_| true);
     let token = came.header("Erxes-token").unwrap();
-    assert_eq!(hint.passed, [("Erxes-token".to_owned(), token.clone())]);
+    assert_eq!(hint.expected, [("Erxes-token".to_owned(), token.clone())]);
     let values: Vec<&str> = hint.mistakes.iter().map(|mistake| mistake.value.as_str()).collect();
     assert_eq!(values, [format!("Bearer {token}"), format!("{token}\n")]);
     let (open, _) = self::hint("ebbot", |_| true);

@@ -57,7 +57,7 @@ fn node(name: &str, text: &str) -> SyntaxNode {
     node.unwrap()
 }
 
-fn compiled(template: &str, spelling: JsonStyle) -> Result<JsonTemplate, Problems> {
+fn compiled(template: &str, style: JsonStyle) -> Result<JsonTemplate, Problems> {
     let words = words();
     let files = |name: &str| {
         let text = match name {
@@ -69,9 +69,9 @@ fn compiled(template: &str, spelling: JsonStyle) -> Result<JsonTemplate, Problem
         };
         Some(Arc::new(node(name, text)))
     };
-    let library = CompileContext { names: names(), words: &words, files: &files };
+    let context = CompileContext { names: names(), words: &words, files: &files };
     let mut problems = Problems::new();
-    let body = compile(&node("t.json", template), &library, spelling, &mut problems);
+    let body = compile(&node("t.json", template), &context, style, &mut problems);
     problems.or(body)
 }
 
@@ -87,7 +87,7 @@ fn refuses(template: &str, expected: &[&str]) {
     let told: Vec<String> = problems
         .iter()
         .map(|problem| {
-            let (_, column) = problem.place.as_ref().unwrap().line_column();
+            let (_, column) = problem.span.as_ref().unwrap().line_column();
             format!("{column} {}", problem.message)
         })
         .collect();
@@ -266,9 +266,9 @@ proptest! {
             "j": {"$json": {"deep": {"$json": "${text}"}}},
             "m": {"$merge": [{"a": "${text}", "b": "old"}, {"b": "${there?}"}]}
         }"#;
-        for spelling in [JsonStyle::COMPACT, PYTHON] {
-            let out = compiled(template, spelling).unwrap().render(&root).unwrap();
-            if spelling.ascii {
+        for style in [JsonStyle::COMPACT, PYTHON] {
+            let out = compiled(template, style).unwrap().render(&root).unwrap();
+            if style.ascii {
                 prop_assert!(out.is_ascii());
             }
             let read: Json = serde_json::from_str(&out).unwrap();
@@ -279,17 +279,17 @@ proptest! {
             key.insert(text.clone(), 1.into());
             prop_assert_eq!(&read["k"], &Json::Object(key));
             let deep: Json = serde_json::from_str(read["j"].as_str().unwrap()).unwrap();
-            prop_assert_eq!(deep["deep"].as_str().unwrap(), spelled(&text, spelling));
+            prop_assert_eq!(deep["deep"].as_str().unwrap(), spelled(&text, style));
             prop_assert_eq!(&read["m"], &json!({"a": text, "b": there}));
         }
     }
 }
 
 /// A text as the spelling writes it, by way of a template that is nothing but it.
-fn spelled(text: &str, spelling: JsonStyle) -> String {
+fn spelled(text: &str, style: JsonStyle) -> String {
     let mut root = Map::new();
     root.insert("text".into(), text.into());
-    compiled(r#""${text}""#, spelling).unwrap().render(&root).unwrap()
+    compiled(r#""${text}""#, style).unwrap().render(&root).unwrap()
 }
 
 #[test]

@@ -89,9 +89,7 @@ fn a_step_that_a_vendor_cannot_play_is_skipped_with_its_reason() {
     let receiver = Receiver::agreeing();
     let played = play(story).at("parlour").to(&receiver);
     let reason = played.find(|what| match what {
-        RecordKind::ActionSkipped { action: act, reason } if act == "reopen" => {
-            Some(reason.clone())
-        }
+        RecordKind::ActionSkipped { action, reason } if action == "reopen" => Some(reason.clone()),
         _ => None,
     });
     assert_eq!(reason.as_deref(), Some("a room that has closed stays closed"));

@@ -46,8 +46,12 @@ fn connections(connection: &str, serve: fn(&mut Line)) -> usize {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
     for _ in 0..3 {
-        let met = send(&net, &receiver.url("http"), connection, None);
-        assert_eq!((met.outcome, met.status), (AttemptOutcome::Responded, Some(200)), "{met:?}");
+        let result = send(&net, &receiver.url("http"), connection, None);
+        assert_eq!(
+            (result.outcome, result.status),
+            (AttemptOutcome::Responded, Some(200)),
+            "{result:?}"
+        );
         thread::sleep(Duration::from_millis(100)); // an end of the connection has come by then
     }
     assert_eq!(receiver.requests(), 3);
@@ -118,10 +122,10 @@ fn overhear(net: &NetworkTransport, fault: Option<WireFault>) -> (Heard, Attempt
     let hearing = thread::spawn(move || hear(listener.accept().unwrap().0));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
-    let met = send(net, &format!("http://{address}/a%20b?c=d#e"), "close", fault);
+    let result = send(net, &format!("http://{address}/a%20b?c=d#e"), "close", fault);
     let heard = hearing.join().unwrap();
     let text = heard.text.replace(&address.to_string(), "receiver");
-    (Heard { text, ..heard }, met)
+    (Heard { text, ..heard }, result)
 }
 
 const BODY: &str = "01234567890123456789012345678901234567890123456789\
@@ -138,18 +142,18 @@ fn whole(framing: &str, body: &str) -> String {
 }
 
 fn faulty(fault: &WireFault, expected: &str, end: End) -> Heard {
-    let (heard, met) = overhear(&exact(), Some(fault.clone()));
+    let (heard, result) = overhear(&exact(), Some(fault.clone()));
     assert_eq!((heard.text.as_str(), heard.end), (expected, end), "{fault:?}");
     let outcome = if end == End::Reset { AttemptOutcome::Reset } else { AttemptOutcome::Responded };
-    assert_eq!(met.outcome, outcome, "{fault:?}: {met:?}");
+    assert_eq!(result.outcome, outcome, "{fault:?}: {result:?}");
     heard
 }
 
 #[test]
 fn names_stand_in_the_vendors_order_and_case() {
-    let (heard, met) = overhear(&exact(), None);
+    let (heard, result) = overhear(&exact(), None);
     assert_eq!(heard.text, whole("Content-Length: 200", BODY));
-    assert_eq!((met.outcome, heard.end), (AttemptOutcome::Responded, End::Waits));
+    assert_eq!((result.outcome, heard.end), (AttemptOutcome::Responded, End::Waits));
 }
 
 #[test]

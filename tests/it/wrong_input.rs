@@ -123,11 +123,11 @@ fn what_is_left_out_is_told_at_its_time_and_in_its_place() {
     write(folder.path(), "story.toml", &story);
     let arguments = ["run", "story.toml", "--vendor", "ebbot", "--to", &receiver.url()];
     let told = stdout(&standin_in(folder.path(), &arguments));
-    let place = |part: &str| told.find(part).unwrap_or_else(|| panic!("{part} is not in\n{told}"));
+    let span = |part: &str| told.find(part).unwrap_or_else(|| panic!("{part} is not in\n{told}"));
     let skipped = told.lines().find(|line| line.contains("is left out: not there")).unwrap();
     assert!(skipped.trim_start().starts_with("5.0"), "{skipped}");
-    assert!(place("chat.create ") < place("is left out"));
-    assert!(place("is left out") < place("closes the conversation"));
+    assert!(span("chat.create ") < span("is left out"));
+    assert!(span("is left out") < span("closes the conversation"));
 }
 
 #[test]

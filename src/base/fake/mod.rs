@@ -81,9 +81,9 @@ pub const FAKES: &[Fake] = &[
 ];
 
 /// The invented value of this name, or nothing where the list has no such name.
-pub fn fake(name: &str, locale: &Locale, draw: &SeedScope) -> Option<String> {
+pub fn fake(name: &str, locale: &Locale, seeds: &SeedScope) -> Option<String> {
     let fake = FAKES.iter().find(|fake| fake.name == name)?;
-    Some((fake.make)(locale, &mut draw.rng(&format!("fake {name}"))))
+    Some((fake.make)(locale, &mut seeds.rng(&format!("fake {name}"))))
 }
 
 const WORDS: &[&str] = &[
@@ -135,12 +135,12 @@ mod tests {
 
     #[test]
     fn a_name_of_the_list_is_stable_and_another_is_nothing() {
-        let draw = SeedScope::of_run(1);
+        let seeds = SeedScope::of_run(1);
         for entry in FAKES {
-            let value = fake(entry.name, locale("en"), &draw).unwrap();
-            assert_eq!(fake(entry.name, locale("en"), &draw), Some(value));
+            let value = fake(entry.name, locale("en"), &seeds).unwrap();
+            assert_eq!(fake(entry.name, locale("en"), &seeds), Some(value));
         }
-        assert_eq!(fake("nobody", locale("en"), &draw), None);
+        assert_eq!(fake("nobody", locale("en"), &seeds), None);
     }
 
     #[test]

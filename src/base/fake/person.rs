@@ -75,17 +75,17 @@ const NETWORKS: &[&str] = &["192.0.2", "198.51.100", "203.0.113"];
 
 impl Persona {
     /// Invents a person of this locale.
-    pub fn invent(locale: &Locale, draw: &SeedScope) -> Self {
-        let (first_name, last_name) = locale.name(&mut draw.rng("name"));
-        let device = pick(DEVICES, &mut draw.rng("device"));
-        let (city, region) = pick(locale.cities, &mut draw.rng("city"));
-        let rng = &mut draw.rng("ip");
-        let page = pick(PAGES, &mut draw.rng("page"));
+    pub fn invent(locale: &Locale, seeds: &SeedScope) -> Self {
+        let (first_name, last_name) = locale.name(&mut seeds.rng("name"));
+        let device = pick(DEVICES, &mut seeds.rng("device"));
+        let (city, region) = pick(locale.cities, &mut seeds.rng("city"));
+        let rng = &mut seeds.rng("ip");
+        let page = pick(PAGES, &mut seeds.rng("page"));
         Self {
             host: HOST,
             page: format!("{HOST}/{page}"),
-            email: email(&first_name, &last_name, draw),
-            phone: locale.phone(&mut draw.rng("phone")),
+            email: email(&first_name, &last_name, seeds),
+            phone: locale.phone(&mut seeds.rng("phone")),
             ip: format!("{}.{}", pick(NETWORKS, rng), rng.random_range(1..255)),
             browser: device.0,
             browser_version: device.1,
@@ -100,9 +100,9 @@ impl Persona {
 
     /// The same person under another name, the mail address with it.
     #[must_use]
-    pub fn named(mut self, name: &str, draw: &SeedScope) -> Self {
+    pub fn named(mut self, name: &str, seeds: &SeedScope) -> Self {
         let (first, last) = name.split_once(' ').unwrap_or((name, ""));
-        self.email = email(first, last, draw);
+        self.email = email(first, last, seeds);
         self.first_name = first.into();
         self.last_name = last.into();
         self
@@ -110,7 +110,7 @@ impl Persona {
 }
 
 /// The mail address of somebody of this name; a name that is not ASCII gives way to a number.
-pub(super) fn email(first_name: &str, last_name: &str, draw: &SeedScope) -> String {
+pub(super) fn email(first_name: &str, last_name: &str, seeds: &SeedScope) -> String {
     let plain = |name: &str| -> String {
         name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
     };
@@ -118,5 +118,5 @@ pub(super) fn email(first_name: &str, last_name: &str, draw: &SeedScope) -> Stri
         let dot = if last_name.is_empty() { "" } else { "." };
         return format!("{}{dot}{}@{DOMAIN}", plain(first_name), plain(last_name));
     }
-    format!("person{}@{DOMAIN}", draw.rng("email").random_range(1_000..10_000))
+    format!("person{}@{DOMAIN}", seeds.rng("email").random_range(1_000..10_000))
 }

@@ -128,7 +128,7 @@ impl World {
             }
         }
         let crashes_left = if rng.random_ratio(1, 3) { rng.random_range(1..=3) } else { 0 };
-        let places = (0..).zip(&plan).map(|(place, delivery)| (delivery.id.clone(), place));
+        let places = (0..).zip(&plan).map(|(span, delivery)| (delivery.id.clone(), span));
         let mut world = Self {
             places: places.collect(),
             engine: Engine::new(SeedScope::of_run(seed)),
@@ -179,9 +179,9 @@ impl World {
 
     /// A process begins: every player begins anew, what is known of attempts comes from the journal.
     fn begin(&mut self) {
-        for place in 0..self.plan.len() {
-            let at = self.now + self.at[place];
-            self.push(at, Happens::Submit(place));
+        for span in 0..self.plan.len() {
+            let at = self.now + self.at[span];
+            self.push(at, Happens::Submit(span));
         }
         let now = self.now;
         for (delivery, at) in self.plan.iter_mut().zip(&self.at) {
@@ -211,20 +211,20 @@ impl World {
             }
             let lost = life != self.life;
             let input = match happens {
-                Happens::Arrive(sent, place) => {
-                    self.arrive(sent, place)?;
+                Happens::Arrive(sent, span) => {
+                    self.arrive(sent, span)?;
                     continue;
                 }
                 _ if lost => continue,
-                Happens::Submit(place) => EngineInput::Submit(self.plan[place].clone()),
-                Happens::Meet(sent, met) => {
+                Happens::Submit(span) => EngineInput::Submit(self.plan[span].clone()),
+                Happens::Meet(sent, result) => {
                     if self.crashes() {
                         continue;
                     }
-                    let place = self.of_key[&sent.key];
-                    self.journal.entry((place, sent.attempt)).or_default().result =
-                        Some(met.clone());
-                    EngineInput::Finished(sent, met)
+                    let span = self.of_key[&sent.key];
+                    self.journal.entry((span, sent.attempt)).or_default().result =
+                        Some(result.clone());
+                    EngineInput::Finished(sent, result)
                 }
                 Happens::Timer(timer) => EngineInput::Due(timer),
             };
@@ -251,9 +251,9 @@ impl World {
                     self.push(self.now + after.max(0), Happens::Timer(timer));
                 }
                 EngineCommand::Record(_, RecordKind::DeliverySettled(settled)) => {
-                    let place = self.places[&settled.delivery];
-                    if self.settled.insert(place, settled).is_some() {
-                        return Err(format!("delivery {place} settled twice"));
+                    let span = self.places[&settled.delivery];
+                    if self.settled.insert(span, settled).is_some() {
+                        return Err(format!("delivery {span} settled twice"));
                     }
                 }
                 EngineCommand::Record(..) => {}
@@ -273,18 +273,18 @@ impl World {
     }
 
     fn send(&mut self, delivery: &Delivery, sent: SentAttempt) -> Result<(), String> {
-        let place = self.places[&delivery.id];
-        self.of_key.insert(sent.key, place);
-        let written = self.journal.entry((place, sent.attempt)).or_default();
-        if let Some(met) = written.result.clone() {
+        let span = self.places[&delivery.id];
+        self.of_key.insert(sent.key, span);
+        let written = self.journal.entry((span, sent.attempt)).or_default();
+        if let Some(result) = written.result.clone() {
             // What was met in an earlier life needs no second request.
-            self.push(self.now, Happens::Meet(sent, met));
+            self.push(self.now, Happens::Meet(sent, result));
             return Ok(());
         }
         if sent.attempt > 1 {
-            let before = self.journal.get(&(place, sent.attempt - 1));
+            let before = self.journal.get(&(span, sent.attempt - 1));
             let failed = before.and_then(|before| before.result.as_ref());
-            if failed.is_none_or(|met| delivery.policy.accepts(met)) {
+            if failed.is_none_or(|result| delivery.policy.accepts(result)) {
                 return Err(format!("I5: {} was sent again for no reason", delivery.id));
             }
         }
@@ -292,21 +292,21 @@ impl World {
         if self.crashes() {
             return Ok(());
         }
-        self.journal.entry((place, sent.attempt)).or_default().intents += 1;
+        self.journal.entry((span, sent.attempt)).or_default().intents += 1;
         if self.crashes() {
             return Ok(());
         }
-        self.transmit(sent, place);
+        self.transmit(sent, span);
         Ok(())
     }
 
     /// What the network and the receiver do with a request.
-    fn transmit(&mut self, sent: SentAttempt, place: usize) {
+    fn transmit(&mut self, sent: SentAttempt, span: usize) {
         let latency = self.rng.random_range(1..=if self.now < WELL { 4_000 } else { 5 });
         let arrives = self.now + latency / 2;
         let failure = |outcome| AttemptResult::failure(outcome, "", 0);
         let fate = if self.now < WELL { self.rng.random_range(0..10) } else { 0 };
-        let (arrival, met, after) = match fate {
+        let (arrival, result, after) = match fate {
             5 => (true, answer(500), latency),
             6 => (
                 true,
@@ -319,40 +319,40 @@ impl World {
             _ => (true, answer(200), latency),
         };
         if arrival {
-            self.push(arrives, Happens::Arrive(sent, place));
+            self.push(arrives, Happens::Arrive(sent, span));
         }
         if fate == 4 {
             // It is told twice, and the second time too late.
             let later = self.rng.random_range(0..=20_000);
             let at = self.now + after + later;
-            self.push(at, Happens::Meet(sent, met.clone()));
+            self.push(at, Happens::Meet(sent, result.clone()));
         }
-        self.push(self.now + after, Happens::Meet(sent, met));
+        self.push(self.now + after, Happens::Meet(sent, result));
     }
 
-    fn arrive(&mut self, sent: SentAttempt, place: usize) -> Result<(), String> {
+    fn arrive(&mut self, sent: SentAttempt, span: usize) -> Result<(), String> {
         // I2: nothing arrives that was not written down before.
-        if self.journal.get(&(place, sent.attempt)).is_none_or(|written| written.intents == 0) {
-            return Err(format!("I2: delivery {place} arrived and nobody wrote it down"));
+        if self.journal.get(&(span, sent.attempt)).is_none_or(|written| written.intents == 0) {
+            return Err(format!("I2: delivery {span} arrived and nobody wrote it down"));
         }
-        self.seen.push(place);
+        self.seen.push(span);
         Ok(())
     }
 
     fn judge(&self) -> Result<(), String> {
-        for (place, delivery) in self.plan.iter().enumerate() {
+        for (span, delivery) in self.plan.iter().enumerate() {
             let id = &delivery.id;
-            let settled = self.settled.get(&place).ok_or(format!("I1: {id} never settled"))?;
-            let seen = self.seen.iter().filter(|other| **other == place).count();
+            let settled = self.settled.get(&span).ok_or(format!("I1: {id} never settled"))?;
+            let seen = self.seen.iter().filter(|other| **other == span).count();
             if settled.accepted && seen == 0 {
                 return Err(format!("I4: {id} counts as delivered, and nobody saw it"));
             }
-            let intents: u32 = self.intents(place).map(|written| written.intents).sum();
+            let intents: u32 = self.intents(span).map(|written| written.intents).sum();
             if seen > usize::try_from(intents).unwrap() {
                 return Err(format!("I5: {id} was seen {seen} times, of {intents} written"));
             }
-            let results = self.intents(place).filter(|written| written.result.is_some()).count();
-            let attempts = self.intents(place).count();
+            let results = self.intents(span).filter(|written| written.result.is_some()).count();
+            let attempts = self.intents(span).count();
             // What a clock that jumps lets expire may leave an attempt of an earlier life in doubt.
             if results != attempts && self.skew == 0 {
                 return Err(format!("I6: {id} ends with {results} results of {attempts} attempts"));
@@ -370,22 +370,22 @@ impl World {
         Ok(())
     }
 
-    fn intents(&self, place: usize) -> impl Iterator<Item = &Written> {
-        self.journal.range((place, 0)..(place + 1, 0)).map(|(_, written)| written)
+    fn intents(&self, span: usize) -> impl Iterator<Item = &Written> {
+        self.journal.range((span, 0)..(span + 1, 0)).map(|(_, written)| written)
     }
 
     /// I3: an endpoint sees what a conversation sends it for the first time in its order.
     fn judge_order(&self) -> Result<(), String> {
         let mut first = BTreeMap::new();
-        for place in &self.seen {
-            let delivery = &self.plan[*place];
-            let lane = (delivery.endpoint.number, delivery.conversation);
-            let before = first.entry(lane).or_insert_with(Vec::new);
-            if !before.contains(place) {
-                if before.last().is_some_and(|last| last > place) {
+        for span in &self.seen {
+            let delivery = &self.plan[*span];
+            let queue = (delivery.endpoint.number, delivery.conversation);
+            let before = first.entry(queue).or_insert_with(Vec::new);
+            if !before.contains(span) {
+                if before.last().is_some_and(|last| last > span) {
                     return Err(format!("I3: {} came after what followed it", delivery.id));
                 }
-                before.push(*place);
+                before.push(*span);
             }
         }
         Ok(())

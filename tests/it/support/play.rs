@@ -64,7 +64,7 @@ pub(crate) struct Playing {
     options: Vec<(String, String)>,
     files: Arc<FileStore>,
     files_port: u16,
-    keeping: RunContext,
+    context: RunContext,
 }
 
 /// What a run did.
@@ -88,7 +88,7 @@ pub(crate) fn play(scenario: &str) -> Playing {
         options: Vec::new(),
         files: Arc::default(),
         files_port: FILES_PORT,
-        keeping: RunContext::default(),
+        context: RunContext::default(),
     }
 }
 
@@ -138,8 +138,8 @@ impl Playing {
     }
 
     /// With its records kept so.
-    pub(crate) fn keeping(mut self, keeping: RunContext) -> Self {
-        self.keeping = keeping;
+    pub(crate) fn context(mut self, context: RunContext) -> Self {
+        self.context = context;
         self
     }
 
@@ -155,7 +155,7 @@ impl Playing {
     }
 
     /// What judges it by its records.
-    pub(crate) fn tally(&self) -> VerdictBuilder {
+    pub(crate) fn verdict(&self) -> VerdictBuilder {
         let plan = self.clone().plan("http://receiver.example.test/");
         VerdictBuilder::new(&plan.script, plan.account.platform.policy.success.clone())
     }
@@ -163,9 +163,9 @@ impl Playing {
     /// What happens in the first conversation, without anything being sent.
     pub(crate) fn scenes(self) -> Vec<StepOutput> {
         let plan = self.plan("http://receiver.example.test/");
-        let draw = SeedScope::of_run(plan.seed);
-        let company = SharedStaff::new(&plan.script, &plan.account, draw, plan.start);
-        ScriptState::new(&plan.script, &plan.account, &plan.subscription, (&company, 1)).collect()
+        let seeds = SeedScope::of_run(plan.seed);
+        let staff = SharedStaff::new(&plan.script, &plan.account, seeds, plan.start);
+        ScriptState::new(&plan.script, &plan.account, &plan.subscription, (&staff, 1)).collect()
     }
 
     fn plan(self, url: &str) -> RunPlan {
@@ -195,7 +195,7 @@ impl Playing {
             pace: self.pace,
             conversations: self.conversations,
             files: self.files,
-            keeping: self.keeping,
+            context: self.context,
         }
     }
 
