@@ -40,10 +40,10 @@ impl Redactor {
     }
 
     /// Puts references in the place of the secrets in a text, in one pass: a reference may itself
-    /// spell another secret.
-    pub fn text(&self, text: &mut String) {
+    /// spell another secret. Returns whether the text changed.
+    pub fn text(&self, text: &mut String) -> bool {
         if !self.pairs.iter().any(|(spelling, _)| text.contains(spelling)) {
-            return;
+            return false;
         }
         let mut redacted = String::with_capacity(text.len());
         let mut rest = text.as_str();
@@ -60,6 +60,7 @@ impl Redactor {
             }
         }
         *text = redacted;
+        true
     }
 }
 

@@ -11,14 +11,13 @@ use super::setup::{Setup, instant, scenarios, speed, until_interrupted, while_se
 use super::{CommandError, ExitStatus, Global, print};
 use crate::base::address::EgressPolicy;
 use crate::base::clock::Clock;
-use crate::base::limits::RECORD_QUEUE;
 use crate::config::receiver_url;
 use crate::delivery::{ClockMode, Connector, NetworkTransport};
 use crate::diag::{Problem, code};
 use crate::listen::{BundledReceiver, serve};
-use crate::record::{Record, RecordKind};
+use crate::record::{RecordKind, RecordLog, Subscription};
 use crate::report::{ConsoleReport, Detail, Report as _, RerunCommand};
-use crate::run::{self, RunContext, RunPlan};
+use crate::run::{self, RunPlan, StopSignal};
 use crate::scenario;
 
 /// Plays a conversation for you to watch
@@ -50,7 +49,8 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
             .context("cannot start the receiver")?;
         let url =
             receiver_url(&format!("http://{}/", serving.address)).map_err(anyhow::Error::msg)?;
-        let (sink, records) = mpsc::channel::<Record>(RECORD_QUEUE);
+        let log = RecordLog::new(1, Clock::System);
+        let records = log.subscribe(1).context("cannot follow the run")?;
         let telling = tokio::spawn(tell(records, coming));
         let net = Arc::new(NetworkTransport::new(
             Connector::new(EgressPolicy::default()),
@@ -69,9 +69,10 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
                 conversations: 1,
                 account,
                 files,
-                context: RunContext::default(),
+                resume: None,
+                stop: StopSignal::default(),
             };
-            run::run(plan, net, Clock::System, sink).await
+            run::run(plan, net, log).await
         })
         .await;
         telling.await.context("the report broke")?;
@@ -83,10 +84,10 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
 }
 
 /// Tells both sides: what the receiver saw comes before what became of it.
-async fn tell(mut records: mpsc::Receiver<Record>, mut coming: mpsc::UnboundedReceiver<String>) {
+async fn tell(mut records: Subscription, mut coming: mpsc::UnboundedReceiver<String>) {
     let mut console = ConsoleReport::new(Detail::Normal, RerunCommand::default());
     let mut out = anstream::stdout();
-    while let Some(record) = records.recv().await {
+    while let Some(record) = records.next().await {
         if matches!(
             record.kind,
             RecordKind::DeliverySettled(_) | RecordKind::HandshakeFinished { .. }

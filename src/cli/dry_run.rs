@@ -38,9 +38,9 @@ pub(super) fn rehearse(
     for rehearsed in dry_run(plan) {
         let request = match rehearsed {
             DryRunItem::Request(request) => request,
-            DryRunItem::Nothing { at, conversation, told } => {
+            DryRunItem::Nothing { at, conversation, summary } => {
                 let when = when(plan, at, Some(conversation));
-                writeln!(out, "{comment}{when}- {}", escape(&told))?;
+                writeln!(out, "{comment}{when}- {}", escape(&summary))?;
                 continue;
             }
             DryRunItem::Dropped { action, reason } => {

@@ -5,20 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use tokio::sync::mpsc;
 
 use super::receivers::{ReceiverArgs, allowed};
 use super::setup::{Setup, runtime};
 use super::{CommandError, ExitStatus, Global, print};
 use crate::base::clock::Clock;
-use crate::base::limits::RECORD_QUEUE;
 use crate::base::text::{count, escape};
 use crate::delivery::{Connector, NetworkTransport};
 use crate::diag::{Problem, code};
 use crate::journal::{Durability, Journal, JournalWriter, PriorRun, StoredRun, WriteOptions};
-use crate::record::{Record, RecordKind, RunFinished, RunStarted};
+use crate::record::{Record, RecordKind, RecordLog, RunFinished, RunStarted};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
-use crate::run::{Redelivery, RunContext, RunPlan, redeliver};
+use crate::run::{Redelivery, ResumePoint, RunPlan, redeliver};
 
 /// Where records are kept.
 #[derive(Debug, Args)]
@@ -44,7 +42,7 @@ pub(super) enum RunAction {
     /// It is played.
     Play(Box<RunPlan>),
     /// It has been played; these are its records.
-    Tell(Vec<Record>),
+    Print(Vec<Record>),
 }
 
 impl JournalArgs {
@@ -56,7 +54,7 @@ impl JournalArgs {
     }
 
     /// What is done about each plan, with what the journal knows of it.
-    pub(super) fn todo(
+    pub(super) fn actions(
         &self,
         journal: Option<&JournalWriter>,
         plans: Vec<RunPlan>,
@@ -66,16 +64,15 @@ impl JournalArgs {
         };
         let read = Journal::open(opened.path()).map_err(anyhow::Error::from)?;
         let todo = |plan: RunPlan| {
-            let earlier =
-                if self.resume { read.earlier(&plan.started())? } else { PriorRun::Never };
-            let (resumes, known) = match earlier {
-                PriorRun::Ended(records) => return Ok(RunAction::Tell(records)),
-                PriorRun::Interrupted(run, known) => (Some(run), Arc::new(known)),
-                PriorRun::Never => (None, Arc::default()),
+            let prior = if self.resume { read.earlier(&plan.started())? } else { PriorRun::Never };
+            let resume = match prior {
+                PriorRun::Ended(records) => return Ok(RunAction::Print(records)),
+                PriorRun::Interrupted(run, prior) => {
+                    Some(ResumePoint { run, prior: Arc::new(prior) })
+                }
+                PriorRun::Never => None,
             };
-            let writer = Some(opened.begin());
-            let context = RunContext { writer, resumes, known, ..plan.context.clone() };
-            Ok(RunAction::Play(Box::new(RunPlan { context, ..plan })))
+            Ok(RunAction::Play(Box::new(RunPlan { resume, ..plan })))
         };
         let todo: Result<_, crate::journal::JournalError> = plans.into_iter().map(todo).collect();
         Ok(todo.map_err(anyhow::Error::from)?)
@@ -200,10 +197,10 @@ fn tell(
 ) -> Result<ExitStatus, CommandError> {
     let (_, records) = records(path, run, |_| true)?;
     let mut out = io::BufWriter::new(anstream::stdout().lock());
-    for (mut record, seq) in records.into_iter().zip(1..) {
-        record.seq = seq;
+    for record in records {
         report.record(&record, &mut out)?;
     }
+    report.finish(&mut out)?;
     out.flush()?;
     Ok(ExitStatus::Passed)
 }
@@ -245,19 +242,23 @@ fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Command
     allowed(order.url(), egress)?;
     let opened =
         JournalWriter::open(&args.journal, WriteOptions::default()).map_err(anyhow::Error::from)?;
-    let context = RunContext { writer: Some(opened.begin()), ..RunContext::default() };
     let finished: RunFinished = runtime()?.block_on(async {
-        let (sink, mut told) = mpsc::channel(RECORD_QUEUE);
-        let net = Arc::new(NetworkTransport::new(Connector::new(egress), vendor.wire.as_deref()));
-        let sending = tokio::spawn(redeliver(order, context, (net, Clock::System), sink));
+        let log = RecordLog::new(1, Clock::System);
+        opened.attach(&log);
+        let mut records = log.subscribe(1).map_err(anyhow::Error::from)?;
+        let transport =
+            Arc::new(NetworkTransport::new(Connector::new(egress), vendor.wire.as_deref()));
+        let sending = tokio::spawn(redeliver(order, transport, log));
         let mut console = ConsoleReport::new(Detail::Normal, RerunCommand::default());
         let mut out = anstream::stdout();
-        while let Some(record) = told.recv().await {
+        while let Some(record) = records.next().await {
             console.record(&record, &mut out)?;
         }
-        sending.await.map_err(anyhow::Error::from)
+        console.finish(&mut out)?;
+        let finished = sending.await.map_err(anyhow::Error::from)?;
+        opened.close().await.map_err(anyhow::Error::from)?;
+        anyhow::Ok(finished)
     })?;
-    opened.close().map_err(anyhow::Error::from)?;
     Ok(finished.verdict.into())
 }
 

@@ -11,6 +11,7 @@ mod init;
 mod journal;
 mod listen;
 mod man;
+mod output;
 mod play;
 mod progress;
 mod receivers;

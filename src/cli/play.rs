@@ -1,33 +1,33 @@
 //! What `run` and `send` have in common: to whom, from which seed, and how it is told.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use futures_util::stream::{self, StreamExt as _};
-use tokio::sync::{mpsc, watch};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio::sync::watch;
 use url::Url;
 
 use super::dry_run::{DryRunFormat, rehearse};
 use super::journal::{JournalArgs, RunAction};
+use super::output::OrderedOutput;
 use super::progress::Progress;
 use super::receivers::{ReceiverArgs, allowed};
 use super::setup::{Setup, Signals, instant, runtime, subscription, while_serving_files};
 use super::shrink::shrink;
 use super::{CommandError, ExitStatus, Global, note, print};
 use crate::base::clock::Clock;
-use crate::base::limits::RECORD_QUEUE;
 use crate::base::secret::Secret;
 use crate::config::StartTime;
 use crate::delivery::{ClockMode, Connector, NetworkTransport};
 use crate::diag::{Problem, Problems, code};
 use crate::platform::{Platform, Subscription};
-use crate::record::{Record, RecordKind, RunFinished, Verdict};
+use crate::record::{Record, RecordKind, RecordLog, RunFinished, Verdict};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
-use crate::run::{self, RunContext, RunPlan};
+use crate::run::{self, RunPlan, StopSignal};
 use crate::scenario::Script;
 
 /// To whom it is sent, from which seed, and how it is told.
@@ -122,7 +122,8 @@ impl PlayArgs {
             pace: ClockMode::Virtual,
             conversations: 1,
             files: Arc::default(),
-            context: RunContext::default(),
+            resume: None,
+            stop: StopSignal::default(),
         };
         let mut plans = Vec::new();
         for target in self.receivers.targets(&vendor.id) {
@@ -163,7 +164,7 @@ impl PlayArgs {
     pub(super) fn execute(
         &self,
         plans: Vec<RunPlan>,
-        pace: BatchOptions,
+        batch: BatchOptions,
         again: RerunCommand,
         setup: &Setup,
     ) -> Result<ExitStatus, CommandError> {
@@ -185,10 +186,10 @@ impl PlayArgs {
                     let plans = plans.into_iter().zip(1..).map(|(plan, number)| RunPlan {
                         number,
                         files: Arc::clone(&files),
-                        context: RunContext { stop: Some(stopped.clone()), ..plan.context },
+                        stop: StopSignal::new(stopped.clone()),
                         ..plan
                     });
-                    self.play(plans.collect(), (pace, again), &connector).await
+                    self.play(plans.collect(), batch, again, &connector).await
                 })
                 .await
             });
@@ -212,7 +213,8 @@ impl PlayArgs {
     async fn play(
         &self,
         plans: Vec<RunPlan>,
-        (pace, again): (BatchOptions, RerunCommand),
+        batch: BatchOptions,
+        again: RerunCommand,
         connector: &Connector,
     ) -> Result<ExitStatus, CommandError> {
         let detail = match (self.quiet, self.verbose) {
@@ -220,40 +222,51 @@ impl PlayArgs {
             (_, true) => Detail::Verbose,
             _ => Detail::Normal,
         };
-        let report: Box<dyn Report> = if self.json {
-            Box::new(JsonLines)
-        } else {
-            Box::new(ConsoleReport::new(detail, again))
+        let report = || -> Box<dyn Report> {
+            if self.json {
+                Box::new(JsonLines)
+            } else {
+                Box::new(ConsoleReport::new(detail, again.clone()))
+            }
         };
         let is_brief = self.quiet || plans.iter().any(|plan| plan.conversations > 1);
-        let shrinks = pace.shrink.as_ref().map(|file| (file, plans.clone()));
+        let shrinks = batch.shrink.as_ref().map(|file| (file, plans.clone()));
         let journal = self.keep.open()?;
-        let todo = self.keep.todo(journal.as_ref(), plans)?;
-        let progress = Progress::new(todo.len(), is_brief && !self.json);
-        let (sinks, queues): (Vec<_>, Vec<_>) =
-            todo.iter().map(|_| mpsc::channel(RECORD_QUEUE)).unzip();
-        let telling = tokio::task::spawn_blocking(move || tell(queues, report, &progress));
-        let went_wrong = AtomicBool::new(false);
-        let played = stream::iter(todo.into_iter().zip(sinks)).map(|(todo, sink)| async {
-            let plan = match todo {
-                RunAction::Play(plan) => *plan,
-                RunAction::Tell(records) => return tell_again(records, sink).await,
-            };
-            if pace.fail_fast && went_wrong.load(Ordering::Relaxed) {
-                return None;
+        let actions = self.keep.actions(journal.as_ref(), plans)?;
+        let progress = Arc::new(Progress::new(actions.len(), is_brief && !self.json));
+        let output = OrderedOutput::new(actions.len());
+        let has_failed = AtomicBool::new(false);
+        let played = stream::iter(actions.into_iter().enumerate()).map(|(index, action)| {
+            let (output, progress, journal) = (&output, &progress, journal.as_ref());
+            let (report, has_failed) = (report(), &has_failed);
+            async move {
+                if batch.fail_fast && has_failed.load(Ordering::Relaxed) {
+                    output.skip(index)?;
+                    return io::Result::Ok(None);
+                }
+                let log = RecordLog::new(number_of(index), Clock::System);
+                let writing = output.follow(index, &log, report, progress);
+                let finished = match action {
+                    RunAction::Print(records) => reprint(&records, &log).await,
+                    RunAction::Play(plan) => {
+                        if let Some(journal) = journal {
+                            journal.attach(&log);
+                        }
+                        let wire = plan.account.platform.wire.as_deref();
+                        let transport = NetworkTransport::new(connector.clone(), wire);
+                        Some(run::run(*plan, Arc::new(transport), log).await)
+                    }
+                };
+                let passed = finished.as_ref().is_some_and(|run| run.verdict == Verdict::Passed);
+                has_failed.fetch_or(!passed, Ordering::Relaxed);
+                writing.await.map_err(io::Error::other)??;
+                Ok(finished)
             }
-            let net = Arc::new(NetworkTransport::new(
-                connector.clone(),
-                plan.account.platform.wire.as_deref(),
-            ));
-            let finished = run::run(plan, net, Clock::System, sink).await;
-            went_wrong.fetch_or(finished.verdict != Verdict::Passed, Ordering::Relaxed);
-            Some(finished)
         });
-        let finished: Vec<_> = played.buffered(pace.jobs).collect().await;
-        telling.await.map_err(|error| anyhow::anyhow!("the report broke: {error}"))??;
+        let finished: Vec<_> = played.buffered(batch.jobs).try_collect().await?;
+        progress.finish();
         if let Some(journal) = journal {
-            journal.close().map_err(anyhow::Error::from)?;
+            journal.close().await.map_err(anyhow::Error::from)?;
         }
         if finished.len() > 1 && !self.json {
             print(format_args!("{}\n", total(&finished)))?;
@@ -280,15 +293,21 @@ impl PlayArgs {
     }
 }
 
-/// Tells a run that was played before.
-async fn tell_again(records: Vec<Record>, sink: mpsc::Sender<Record>) -> Option<RunFinished> {
+/// The number of a run, from 1, by its index.
+fn number_of(index: usize) -> u32 {
+    u32::try_from(index + 1).unwrap_or(u32::MAX)
+}
+
+/// Appends the records of a run that was played before.
+async fn reprint(records: &[Record], log: &RecordLog) -> Option<RunFinished> {
     let mut finished = None;
     for record in records {
         if let RecordKind::RunFinished(run) = &record.kind {
             finished = Some(run.clone());
         }
-        let _ = sink.send(record).await;
+        log.append_again(record).await;
     }
+    log.close();
     finished
 }
 
@@ -322,34 +341,6 @@ fn total(runs: &[Option<RunFinished>]) -> String {
         "\ntotal: {passed} of {} runs passed ({right} of {deliveries} deliveries right){not_started}",
         runs.len()
     )
-}
-
-/// Numbers the records of one run after the other and tells them; a reader that has gone away is no
-/// failure of ours.
-fn tell(
-    queues: Vec<mpsc::Receiver<Record>>,
-    mut report: Box<dyn Report>,
-    progress: &Progress,
-) -> io::Result<()> {
-    let mut out = io::BufWriter::new(anstream::stdout().lock());
-    let mut seq = 0;
-    for mut records in queues {
-        while let Some(mut record) = records.blocking_recv() {
-            seq += 1;
-            record.seq = seq;
-            progress.count(&record);
-            let told = progress.aside(|| {
-                report.record(&record, &mut out)?;
-                if records.is_empty() { out.flush() } else { Ok(()) }
-            });
-            match told {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                other => other?,
-            }
-        }
-    }
-    progress.finish();
-    out.flush()
 }
 
 pub(super) fn no_receiver(vendor: &str) -> Problem {

@@ -1,6 +1,6 @@
 //! How far a long command is: a bar on a terminal, a calm line now and then elsewhere.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -16,9 +16,9 @@ pub(super) struct Progress {
     bar: ProgressBar,
     runs: usize,
     watch: Stopwatch,
-    finished: Cell<usize>,
-    deliveries: Cell<u64>,
-    lines: Cell<u64>,
+    finished: AtomicUsize,
+    deliveries: AtomicU64,
+    lines: AtomicU64,
     shown: bool,
 }
 
@@ -33,9 +33,9 @@ impl Progress {
             bar,
             runs,
             watch: Stopwatch::start(),
-            finished: Cell::new(0),
-            deliveries: Cell::new(0),
-            lines: Cell::new(0),
+            finished: AtomicUsize::new(0),
+            deliveries: AtomicU64::new(0),
+            lines: AtomicU64::new(0),
             shown,
         }
     }
@@ -43,19 +43,21 @@ impl Progress {
     /// Counts a record.
     pub(super) fn count(&self, record: &Record) {
         match record.kind {
-            RecordKind::DeliverySettled(_) => self.deliveries.set(self.deliveries.get() + 1),
+            RecordKind::DeliverySettled(_) => drop(self.deliveries.fetch_add(1, Relaxed)),
             RecordKind::RunFinished(_) => {
-                self.finished.set(self.finished.get() + 1);
+                self.finished.fetch_add(1, Relaxed);
                 self.bar.inc(1);
             }
             _ => return,
         }
-        self.bar.set_message(format!("{} deliveries", self.deliveries.get()));
+        self.bar.set_message(format!("{} deliveries", self.deliveries.load(Relaxed)));
         let lines = self.watch.millis() / EVERY;
-        if self.shown && self.bar.is_hidden() && lines > self.lines.get() {
-            self.lines.set(lines);
-            let (finished, runs) = (self.finished.get(), self.runs);
-            note(format_args!("{finished} of {runs} runs, {} deliveries", self.deliveries.get()));
+        if self.shown && self.bar.is_hidden() && lines > self.lines.swap(lines, Relaxed) {
+            let (finished, runs) = (self.finished.load(Relaxed), self.runs);
+            note(format_args!(
+                "{finished} of {runs} runs, {} deliveries",
+                self.deliveries.load(Relaxed)
+            ));
         }
     }
 

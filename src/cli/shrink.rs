@@ -3,16 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
 use super::init::write_new;
 use super::{CommandError, note};
 use crate::base::clock::Clock;
-use crate::base::limits::RECORD_QUEUE;
 use crate::base::text::{count, escape};
 use crate::delivery::{Connector, NetworkTransport};
 use crate::fault::{Chaos, PlannedFault};
-use crate::record::{RunFinished, Verdict};
+use crate::record::{RecordLog, RunFinished, Verdict};
 use crate::run::{self, RunPlan, smallest};
 
 /// Plays a run that has failed again and again, with ever fewer of its faults, and writes what is
@@ -65,9 +62,7 @@ pub(super) async fn shrink(
 
 /// Plays a plan without telling it.
 async fn replay(plan: RunPlan, connector: &Connector) -> RunFinished {
-    let (sink, mut records) = mpsc::channel(RECORD_QUEUE);
-    let net =
-        Arc::new(NetworkTransport::new(connector.clone(), plan.account.platform.wire.as_deref()));
-    let unheard = async { while records.recv().await.is_some() {} };
-    tokio::join!(run::run(plan, net, Clock::System, sink), unheard).0
+    let wire = plan.account.platform.wire.as_deref();
+    let transport = Arc::new(NetworkTransport::new(connector.clone(), wire));
+    run::run(plan, transport, RecordLog::new(1, Clock::System)).await
 }

@@ -19,7 +19,8 @@ use crate::base::fail_points;
 use crate::base::seed::SeedScope;
 use crate::policy::InDoubt;
 use crate::record::{
-    AttemptOutcome, AttemptResult, Method, Origin, PriorAttempts, RecordKind, RecordScope, Recorder,
+    AttemptOutcome, AttemptResult, Method, Origin, PriorAttempts, RecordKind, RecordLog,
+    RecordScope,
 };
 
 /// Why a request is not sent whose intent could not be kept.
@@ -86,7 +87,7 @@ impl DriverHandle {
 /// Starts a driver for one run. It ends when every handle is gone.
 pub fn drive<T: Transport>(
     transport: Arc<T>,
-    recorder: Recorder,
+    log: RecordLog,
     config: DriverConfig,
 ) -> DriverHandle {
     let (messages, inbox) = mpsc::unbounded_channel();
@@ -97,7 +98,7 @@ pub fn drive<T: Transport>(
         times: VirtualClocks::new(config.start, shared, players),
         drainers: HashMap::new(),
         transport,
-        recorder,
+        log,
         pace: config.pace,
         start: config.start,
         began: Instant::now(),
@@ -115,7 +116,7 @@ struct Driver<T> {
     times: VirtualClocks,
     drainers: HashMap<ConversationNumber, oneshot::Sender<()>>,
     transport: Arc<T>,
-    recorder: Recorder,
+    log: RecordLog,
     pace: ClockMode,
     start: Timestamp,
     began: Instant,
@@ -241,7 +242,7 @@ impl<T: Transport> Driver<T> {
                 }
                 EngineCommand::Record(delivery, what) => {
                     let scope = self.scope(&delivery);
-                    self.recorder.append(scope, what).await;
+                    self.log.append(scope, what).await;
                 }
             }
         }
@@ -267,7 +268,7 @@ impl<T: Transport> Driver<T> {
             headers: headers.clone(),
         };
         let scope = self.scope(&delivery);
-        let intent = self.recorder.append_intent(scope, what).await;
+        let intent = self.log.append_intent(scope, what).await;
         let body = if method == Method::Post { Arc::clone(&delivery.body) } else { "".into() };
         let request = Request {
             method,

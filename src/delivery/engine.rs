@@ -344,7 +344,11 @@ impl Engine {
         health.given_up = if accepted { 0 } else { health.given_up + 1 };
         let limit = delivery.policy.disable.after;
         health.is_off |= limit.is_some_and(|limit| health.given_up >= limit);
+        let why = delivery.check.failure(&result, &delivery.faults, attempts, accepted);
         let settled = SettledDelivery {
+            passed: why.is_none(),
+            why,
+            source: delivery.source.clone(),
             delivery: delivery.id.clone(),
             event_type: delivery.event_type.clone(),
             attempts,

@@ -4,6 +4,7 @@
 //! driver runs it on tokio over a [`Transport`]. Neither knows a vendor or a report: they see a
 //! payload, something that dresses requests, a policy, an endpoint.
 
+mod check;
 mod concurrency;
 mod connector;
 mod driver;
@@ -19,6 +20,7 @@ mod throttle;
 mod transport;
 mod virtual_clock;
 
+pub use check::StatusCheck;
 pub use connector::{Connector, Resolver};
 pub use driver::{DriverConfig, DriverHandle, NOT_COMMITTED, drive};
 pub use engine::{
@@ -37,6 +39,7 @@ use url::{Position, Url};
 
 use crate::fault::Faults;
 use crate::policy::Policy;
+use crate::record::SourceLine;
 
 /// The headers of a request with this body, for the attempt of this number.
 pub type RequestSigner = Arc<dyn Fn(&str, u32) -> Vec<(String, String)> + Send + Sync>;
@@ -90,6 +93,10 @@ pub struct Delivery {
     pub endpoint: Arc<Endpoint>,
     /// How it is treated.
     pub policy: Arc<Policy>,
-    /// What is wrong with it on purpose.
+    /// Its injected faults.
     pub faults: Faults,
+    /// Decides whether it passed.
+    pub check: Arc<StatusCheck>,
+    /// The line of its step, where the step stands in a file.
+    pub source: Option<SourceLine>,
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 pub use read::{IntegrityError, Journal, PriorRun, StoredRun};
 pub use store::{Durability, WriteOptions};
-pub use write::{JournalHandle, JournalWriter};
+pub use write::JournalWriter;
 
 /// Why a journal cannot be used.
 #[derive(Debug, thiserror::Error)]

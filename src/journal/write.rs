@@ -13,7 +13,7 @@ use super::JournalError;
 use super::store::{JournalLock, Seal, WriteOptions, checkpoint, open, seal};
 use crate::base::fail_points;
 use crate::base::limits::{JOURNAL_BATCH, RECORD_QUEUE};
-use crate::record::{PendingRecord, Record};
+use crate::record::{Record, RecordKind, RecordLog, Verdict};
 
 /// A journal that is written by this process.
 #[derive(Debug)]
@@ -25,19 +25,12 @@ pub struct JournalWriter {
     _lock: JournalLock,
 }
 
-/// Writes the records of one run.
-#[derive(Clone, Debug)]
-pub struct JournalHandle {
-    run: i64,
-    queue: mpsc::Sender<WriterItem>,
-}
-
-/// A record on its way, and its place where it goes once it is kept, unless nobody waits for it.
-#[derive(Debug)]
+/// A record to store.
 struct WriterItem {
     run: i64,
-    entry: PendingRecord,
-    then: Option<mpsc::OwnedPermit<Record>>,
+    record: Arc<Record>,
+    /// The log that is told of the commit.
+    log: RecordLog,
 }
 
 impl JournalWriter {
@@ -52,19 +45,29 @@ impl JournalWriter {
         let own = path.to_owned();
         let thread = thread::spawn(move || {
             let written = write(connection, &mut items);
-            // Whatever still comes is let go, one by one: in a queue that is merely dropped, something
-            // that comes at that very moment would stay, and whoever waits for it would wait for ever.
-            while items.blocking_recv().is_some() {}
+            // After an error, every log that still sends is told so. A queue that is merely dropped
+            // could hold an item that arrived at that moment, and its log would wait forever.
+            while let Some(item) = items.blocking_recv() {
+                item.log.fail();
+            }
             written.map_err(|error| JournalError::Sqlite(own, error))
         });
         let runs = Arc::new(AtomicI64::new(last));
         Ok(Self { path: path.to_owned(), runs, queue, thread, _lock: lock })
     }
 
-    /// A writer for one more run.
-    pub fn begin(&self) -> JournalHandle {
+    /// Stores the records of a log as one more run, until the log is closed.
+    pub fn attach(&self, log: &RecordLog) {
         let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
-        JournalHandle { run, queue: self.queue.clone() }
+        let (queue, mut records, log) = (self.queue.clone(), log.observe_and_commit(), log.clone());
+        tokio::spawn(async move {
+            while let Some(record) = records.next().await {
+                let item = WriterItem { run, record, log: log.clone() };
+                if queue.send(item).await.is_err() {
+                    return log.fail();
+                }
+            }
+        });
     }
 
     /// Its file.
@@ -72,22 +75,14 @@ impl JournalWriter {
         &self.path
     }
 
-    /// Waits until everything is written; tells why not everything could be.
-    pub fn close(self) -> Result<(), JournalError> {
-        drop(self.queue);
-        let broken = || JournalError::Damaged(self.path, "its writer broke".into());
-        self.thread.join().unwrap_or_else(|_| Err(broken()))
-    }
-}
-
-impl JournalHandle {
-    /// Writes a record down and hands it on. Waits while a queue is full; what cannot be written is
-    /// not handed on. Its place behind is taken here: one run that is not told yet would otherwise
-    /// hold up the thread that writes, and with it the run that is told before.
-    pub async fn append(&self, entry: PendingRecord, then: &mpsc::Sender<Record>) {
-        let then = then.clone().reserve_owned().await.ok();
-        let item = WriterItem { run: self.run, entry, then };
-        let _ = self.queue.send(item).await;
+    /// Waits until everything is stored. The error says why not everything could be.
+    pub async fn close(self) -> Result<(), JournalError> {
+        let Self { path, queue, thread, _lock, .. } = self;
+        drop(queue);
+        // The thread ends when the logs that are attached are closed; their tasks need this one.
+        let joined = tokio::task::spawn_blocking(move || thread.join().ok()).await;
+        let panicked = || JournalError::Damaged(path, "its writer panicked".into());
+        joined.ok().flatten().unwrap_or_else(|| Err(panicked()))
     }
 }
 
@@ -105,11 +100,13 @@ fn write(
         {
             batch.push(item);
         }
-        commit(&mut connection, &mut batch, &mut ends)?;
+        if let Err(error) = commit(&mut connection, &batch, &mut ends) {
+            batch.iter().for_each(|item| item.log.fail());
+            return Err(error);
+        }
         fail_points::hit("committed");
-        for WriterItem { entry, then, .. } in batch.drain(..) {
-            let record = entry.commit();
-            then.map(|place| place.send(record));
+        for item in batch.drain(..) {
+            item.log.commit(item.record.seq);
         }
     }
     fail_points::hit("closing");
@@ -122,17 +119,20 @@ fn write(
 
 fn commit(
     connection: &mut Connection,
-    batch: &mut [WriterItem],
+    batch: &[WriterItem],
     ends: &mut HashMap<i64, (i64, Seal)>,
 ) -> Result<(), rusqlite::Error> {
     let transaction = connection.transaction()?;
     {
         let row = "INSERT INTO record (run, seq, record, seal) VALUES (?1, ?2, ?3, ?4)";
         let mut insert = transaction.prepare_cached(row)?;
-        for WriterItem { run, entry, .. } in batch {
+        for WriterItem { run, record, .. } in batch {
+            if is_interrupted(record) {
+                continue;
+            }
             let (seq, before) = ends.entry(*run).or_default();
             *seq += 1;
-            let text = serde_json::to_string(&entry.record)
+            let text = serde_json::to_string(&**record)
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
             *before = seal(before, *run, *seq, &text);
             insert.execute((*run, *seq, &text, before.as_slice()))?;
@@ -140,4 +140,10 @@ fn commit(
     }
     fail_points::hit("writing");
     transaction.commit()
+}
+
+/// Whether a record says that its run was interrupted. It is not stored: a run without a final
+/// record can be resumed.
+fn is_interrupted(record: &Record) -> bool {
+    matches!(&record.kind, RecordKind::RunFinished(run) if run.verdict == Verdict::Interrupted)
 }

@@ -3,9 +3,11 @@
 //! They are the only thing that leaves the engine: reports are made of them, verdicts follow from
 //! them, `--json` prints them. The JSON form is public; `v` changes when it does.
 
+mod log;
 mod prior;
-mod recorder;
+mod redaction;
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,8 +16,8 @@ use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
+pub use log::{Forgotten, PendingWrite, RecordLog, RecordScope, Subscription};
 pub use prior::{PriorAttempts, PriorHandshake};
-pub use recorder::{PendingRecord, PendingWrite, RecordScope, Recorder};
 
 use crate::fault::{Chaos, Faults};
 
@@ -90,6 +92,8 @@ pub enum RecordKind {
         action: String,
         /// Why.
         reason: String,
+        /// The line of its step, where the step stands in a file.
+        source: Option<SourceLine>,
     },
     /// An act happened that the vendor sends nothing for.
     #[serde(rename = "action.silent")]
@@ -189,6 +193,8 @@ pub struct RunStarted {
     pub vendor: String,
     /// Where real servers are known to differ.
     pub differs: Option<String>,
+    /// The statuses that the scenario's `[verify]` names.
+    pub verify: Option<String>,
     /// The seed.
     pub seed: u64,
     /// When the first conversation begins.
@@ -228,6 +234,21 @@ pub struct ActionSummary {
     pub summary: String,
 }
 
+/// A line of a scenario file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceLine {
+    /// The file, as it was named.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for SourceLine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.file, self.line)
+    }
+}
+
 /// How a delivery ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SettledDelivery {
@@ -241,6 +262,12 @@ pub struct SettledDelivery {
     pub faults: Faults,
     /// Whether the vendor is content.
     pub accepted: bool,
+    /// Whether it passed: the one judgement, which reports only show.
+    pub passed: bool,
+    /// Why it did not pass.
+    pub why: Option<String>,
+    /// The line of its step, where the step stands in a file.
+    pub source: Option<SourceLine>,
     /// What the last attempt met.
     pub result: AttemptResult,
 }

@@ -120,17 +120,9 @@ impl ConsoleReport {
         if !faults.is_empty() {
             what += &format!(" ({faults}, on purpose)");
         }
-        let right = faults.judge(result.final_status(), settled.attempts);
-        if right.unwrap_or(settled.accepted) {
-            let is_good = result.final_status().is_some_and(|status| (200..300).contains(&status));
-            let is_good = is_good || right.is_some();
-            if right.is_none() {
-                self.note(result);
-            }
-            let mark = if is_good { (GOOD, "✓") } else { (NOTE, "!") };
-            let line = line(mark, &what, result, settled.attempts);
-            let mind = if is_good { "" } else { ", which the vendor takes for good" };
-            return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}{mind}") };
+        if settled.passed {
+            let line = line((GOOD, "✓"), &what, result, settled.attempts);
+            return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
         }
         self.wrong += 1;
         if faults.is_empty() {
@@ -143,6 +135,9 @@ impl ConsoleReport {
         match record.conversation.filter(|_| self.is_brief()) {
             Some(conversation) => writeln!(out, "{DIM}, conversation {conversation}{DIM:#}")?,
             None => writeln!(out)?,
+        }
+        if let Some(why) = settled.why.as_deref().filter(|_| result.reason.is_none()) {
+            writeln!(out, "{INDENT}  {}", escape(why))?;
         }
         why(result, out)
     }
@@ -272,7 +267,7 @@ impl Report for ConsoleReport {
                 self.hint = Some(hint.clone());
                 Ok(())
             }
-            RecordKind::ActionDropped { action, reason } => {
+            RecordKind::ActionDropped { action, reason, .. } => {
                 writeln!(
                     out,
                     "{INDENT}{BAD}✗{BAD:#} `{action}` could not be played: {}",

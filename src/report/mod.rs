@@ -16,4 +16,9 @@ pub use rerun::{RerunCommand, start_one};
 pub trait Report: Send {
     /// Tells one record.
     fn record(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()>;
+
+    /// Writes what follows the last record.
+    fn finish(&mut self, _out: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,6 +1,7 @@
-//! What a run sends if every answer is right: its requests, made and not sent.
+//! A dry run: the requests that a run sends if every delivery passes, rendered and not sent.
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::RunPlan;
 use super::outbox::{Outbox, PlannedDelivery};
@@ -8,33 +9,33 @@ use crate::base::seed::SeedScope;
 use crate::fault::Faults;
 use crate::scenario::{ScriptState, SharedStaff, StepOutcome, StepOutput};
 
-/// What comes of a run that is not played.
+/// One item of a dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DryRunItem {
     /// A request that is not sent.
     Request(DryRunRequest),
-    /// Something that would not be sent in a run either.
+    /// An action or event for which a run sends nothing.
     Nothing {
-        /// When, in run time.
+        /// The run time.
         at: Timestamp,
         /// The number of the conversation.
         conversation: u32,
-        /// What, and why.
-        told: String,
+        /// The action or event, and the reason.
+        summary: String,
     },
-    /// An act that could not be made into requests, which no run passes with.
+    /// An action that cannot be rendered. No run passes with one.
     Dropped {
-        /// The act's word.
+        /// The action's key.
         action: &'static str,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// A request that is not sent. Secrets of the user's own are references, as in records.
+/// A request that is not sent. As in records, references replace the user's secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DryRunRequest {
-    /// When, in run time.
+    /// The run time.
     pub at: Timestamp,
     /// The number of the step; nothing for the handshake.
     pub step: Option<usize>,
@@ -42,7 +43,7 @@ pub struct DryRunRequest {
     pub conversation: Option<u32>,
     /// The vendor's name for the event; nothing for the handshake.
     pub event_type: Option<String>,
-    /// What is wrong with it on purpose.
+    /// Its injected faults.
     pub faults: Faults,
     /// The headers, in order.
     pub headers: Vec<(String, String)>,
@@ -50,8 +51,29 @@ pub struct DryRunRequest {
     pub body: String,
 }
 
-/// What comes of a run, made as it is asked for: the handshake, then one conversation after the
-/// other.
+impl DryRunItem {
+    /// The item as it counts for the digest by which a run is recognised. It depends on values
+    /// only, never on the names of types, so that journals outlive a renaming.
+    pub(super) fn digest_text(&self) -> String {
+        let json = match self {
+            Self::Request(request) => json!([
+                request.at,
+                request.step,
+                request.conversation,
+                request.event_type,
+                request.faults,
+                request.headers,
+                request.body
+            ]),
+            Self::Nothing { at, conversation, summary } => json!([at, conversation, summary]),
+            Self::Dropped { action, reason } => json!([action, reason]),
+        };
+        format!("{json}\n")
+    }
+}
+
+/// The items of a run, rendered one by one as they are asked for: the handshake, then one
+/// conversation after the other.
 pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
     let account = &plan.account;
     let handshake = account.platform.handshake.proof.as_ref().map(|proof| {
@@ -72,34 +94,36 @@ pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
         let (script, subscription) = (&plan.script, &plan.subscription);
         let mut outbox = Outbox::new(plan, number);
         ScriptState::new(script, account, subscription, (&staff, number))
-            .flat_map(move |output| of_scene(plan, &mut outbox, number, output))
+            .flat_map(move |output| items_of(plan, &mut outbox, number, output))
     });
     let redactor = plan.redactor();
     handshake.into_iter().chain(conversations).map(move |mut item| {
         if let DryRunItem::Request(request) = &mut item {
             request.headers.extend(plan.extra_headers());
-            request.headers.iter_mut().for_each(|(_, value)| redactor.text(value));
+            request.headers.iter_mut().for_each(|(_, value)| {
+                redactor.text(value);
+            });
             redactor.text(&mut request.body);
         }
         item
     })
 }
 
-fn of_scene(
+fn items_of(
     plan: &RunPlan,
     outbox: &mut Outbox<'_>,
     number: u32,
     output: StepOutput,
 ) -> Vec<DryRunItem> {
     let at = output.at;
-    let nothing = |told| DryRunItem::Nothing { at, conversation: number, told };
+    let nothing = |summary| DryRunItem::Nothing { at, conversation: number, summary };
     let (action, happened) = match output.outcome {
         StepOutcome::Done { action, happened, .. } => (action, happened),
         StepOutcome::Dropped { action, reason } => {
             return vec![DryRunItem::Dropped { action, reason }];
         }
         StepOutcome::Skipped { action, reason } => {
-            return vec![nothing(format!("`{action}` is left out: {reason}"))];
+            return vec![nothing(format!("`{action}` is skipped: {reason}"))];
         }
     };
     let silent = happened.silent.into_iter();
@@ -117,9 +141,9 @@ fn of_scene(
         })
     };
     let sent = happened.payloads.into_iter().flat_map(|payload| {
-        match PlannedDelivery::of(payload, (output.step, at), &output.faults) {
-            Ok(planned) => outbox.planned(planned).into_iter().map(request).collect(),
-            Err(event_type) => vec![nothing(format!("{event_type} is not subscribed to"))],
+        match PlannedDelivery::of(payload, output.step, at, &output.faults) {
+            Ok(planned) => outbox.plan(planned).into_iter().map(request).collect(),
+            Err(event_type) => vec![nothing(format!("{event_type} not sent (no subscription)"))],
         }
     });
     silent.chain(sent).collect()

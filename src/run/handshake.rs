@@ -1,26 +1,27 @@
-//! Shakes hands with an endpoint before anything else is sent to it.
+//! The handshake: the vendor's test of an endpoint, before any event is sent to it.
 
 use super::RunPlan;
 use crate::delivery::{Endpoint, NOT_COMMITTED, Request, Transport};
 use crate::record::{
-    AttemptOutcome, AttemptResult, Method, PriorHandshake, RecordKind, RecordScope, Recorder,
+    AttemptOutcome, AttemptResult, Method, PriorHandshake, RecordKind, RecordLog, RecordScope,
 };
 
-/// Asks the endpoint whether it agrees, where the vendor does. Gives whether payloads are sent.
+/// Performs the vendor's handshake, if it has one. Returns whether events are sent afterwards.
 pub(super) async fn shake<T: Transport>(
     plan: &RunPlan,
     endpoint: &Endpoint,
     transport: &T,
-    recorder: &Recorder,
+    log: &RecordLog,
 ) -> bool {
     let handshake = &plan.account.platform.handshake;
     let Some(proof) = &handshake.proof else { return true };
     let scope = RecordScope { at: plan.start, conversation: None, step: None };
     let url = plan.url.to_string();
     let body = plan.account.handshake_body(proof);
-    let (origin, prior) = plan.context.known.handshake();
+    let prior = plan.prior();
+    let (origin, prior) = prior.handshake();
     let what = RecordKind::HandshakeSent { origin, url: url.clone(), body: body.clone() };
-    let intent = recorder.append_intent(scope, what).await;
+    let intent = log.append_intent(scope, what).await;
     let policy = &plan.account.platform.policy;
     let request = Request {
         method: Method::Post,
@@ -32,8 +33,7 @@ pub(super) async fn shake<T: Transport>(
         fault: None,
     };
     if let Some(PriorHandshake { result, error: wrong, continues }) = prior.cloned() {
-        recorder
-            .append(scope, RecordKind::HandshakeFinished { url, result, error: wrong, continues })
+        log.append(scope, RecordKind::HandshakeFinished { url, result, error: wrong, continues })
             .await;
         return continues;
     }
@@ -48,9 +48,7 @@ pub(super) async fn shake<T: Transport>(
     };
     let wrong = judged.err();
     let continues = wrong.is_none() || !handshake.refuses();
-    recorder
-        .append(scope, RecordKind::HandshakeFinished { url, result, error: wrong, continues })
-        .await;
+    log.append(scope, RecordKind::HandshakeFinished { url, result, error: wrong, continues }).await;
     continues
 }
 

@@ -14,7 +14,7 @@ use crate::delivery::{Endpoint, RequestSigner};
 use crate::fault::{ExpectedReaction, Fault, FaultGroup, FaultKind, Faults};
 use crate::platform::Payload;
 use crate::policy::{Blocks, Disable, Policy, Retry};
-use crate::record::{AttemptOutcome, AttemptResult, RecordKind, SettledDelivery};
+use crate::record::{AttemptOutcome, AttemptResult, RecordKind, SettledDelivery, SourceLine};
 
 /// A delivery as it is planned.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ impl<'a> Outbox<'a> {
 
     /// A payload as it is sent, with its step's faults or those of the whole script, and what they
     /// send beside it. Ids are given here.
-    pub(super) fn planned(&mut self, payload: PlannedDelivery) -> Vec<PlannedDelivery> {
+    pub(super) fn plan(&mut self, payload: PlannedDelivery) -> Vec<PlannedDelivery> {
         self.numbered += 1;
         let id = format!("{}-{}", self.conversation, self.numbered);
         let faults = self.faults(&id, payload.faults);
@@ -177,7 +177,8 @@ impl PlannedDelivery {
     /// A payload of this step and time; only its type where nobody subscribed to it.
     pub(super) fn of(
         payload: Payload,
-        (step, at): (usize, Timestamp),
+        step: usize,
+        at: Timestamp,
         faults: &Faults,
     ) -> Result<Self, String> {
         let Some(body) = payload.body else { return Err(payload.event_type) };
@@ -204,13 +205,17 @@ impl PlannedDelivery {
     }
 
     /// How it ended, where it is not sent at all.
-    pub(super) fn dropped(&self) -> SettledDelivery {
+    pub(super) fn dropped(&self, source: Option<SourceLine>) -> SettledDelivery {
         SettledDelivery {
             delivery: self.id.clone(),
             event_type: self.event_type.clone(),
             attempts: 0,
             faults: self.faults.clone(),
             accepted: false,
+            // It says nothing about the receiver, so it counts neither way.
+            passed: true,
+            why: None,
+            source,
             result: AttemptResult::failure(
                 AttemptOutcome::Dropped,
                 "it was not sent, on purpose",

@@ -1,4 +1,4 @@
-//! Plays one conversation: acts in time, payloads to the engine.
+//! Plays one conversation: performs its actions in time, and hands their payloads to delivery.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,52 +9,58 @@ use super::RunPlan;
 use super::describe::summarize;
 use super::outbox::{Outbox, PlannedDelivery};
 use crate::conversation::Conversation;
-use crate::delivery::{Delivery, DriverHandle, Endpoint};
+use crate::delivery::{Delivery, DriverHandle, Endpoint, StatusCheck};
 use crate::fault::{FaultKind, Faults};
 use crate::platform::{ActionResult, Payload};
 use crate::policy::Policy;
-use crate::record::{RecordKind, RecordScope, Recorder};
+use crate::record::{RecordKind, RecordLog, RecordScope, SourceLine};
 use crate::scenario::{ScriptState, SharedStaff, StepOutcome, StepOutput};
 
-/// What a conversation is played with.
+/// What the conversations of a run are played with.
 pub(super) struct ConversationPlayer {
     pub(super) plan: Arc<RunPlan>,
     pub(super) endpoint: Arc<Endpoint>,
-    /// How deliveries are treated, by event type.
+    /// The delivery policies, by event type.
     pub(super) policies: Arc<BTreeMap<String, Arc<Policy>>>,
+    /// Decides whether a delivery passed.
+    pub(super) check: Arc<StatusCheck>,
+    /// The lines of the script's steps, by number.
+    pub(super) lines: Arc<BTreeMap<usize, SourceLine>>,
     pub(super) handle: DriverHandle,
-    pub(super) recorder: Recorder,
+    pub(super) log: RecordLog,
     pub(super) staff: Arc<SharedStaff>,
 }
 
-/// What a turn is told as, and what it sends.
+/// The records of a step's outcome, and the payloads to send.
 fn records_of(
     outcome: StepOutcome,
     conversation: &Conversation,
+    source: Option<&SourceLine>,
 ) -> (Vec<RecordKind>, Vec<Payload>) {
     match outcome {
         StepOutcome::Done { action, implied, happened } => {
             let ActionResult { event, payloads, silent } = *happened;
-            let told = summarize(&action, &event, conversation);
-            let what = if implied {
-                RecordKind::ActionImplied(told)
+            let summary = summarize(&action, &event, conversation);
+            let done = if implied {
+                RecordKind::ActionImplied(summary)
             } else {
-                RecordKind::ActionDone(told)
+                RecordKind::ActionDone(summary)
             };
             let event = event.kind.to_string();
             let silent = silent.map(|reason| RecordKind::ActionSilent { event, reason });
-            (std::iter::once(what).chain(silent).collect(), payloads)
+            (std::iter::once(done).chain(silent).collect(), payloads)
         }
         StepOutcome::Skipped { action, reason } => {
             (vec![RecordKind::ActionSkipped { action: action.to_owned(), reason }], Vec::new())
         }
         StepOutcome::Dropped { action, reason } => {
-            (vec![RecordKind::ActionDropped { action: action.to_owned(), reason }], Vec::new())
+            let (action, source) = (action.to_owned(), source.cloned());
+            (vec![RecordKind::ActionDropped { action, reason, source }], Vec::new())
         }
     }
 }
 
-/// Where a scene happens: conversation, step and time.
+/// A step of a conversation, and the run time at which it happens.
 #[derive(Clone, Copy)]
 struct StepRef {
     number: u32,
@@ -66,56 +72,60 @@ impl ConversationPlayer {
     /// Plays the conversation of this number to its end.
     pub(super) async fn play(self, number: u32) {
         let plan = Arc::clone(&self.plan);
-        let cast = (&*self.staff, number);
-        let mut state = ScriptState::new(&plan.script, &plan.account, &plan.subscription, cast);
+        let (script, subscription) = (&plan.script, &plan.subscription);
+        let mut state =
+            ScriptState::new(script, &plan.account, subscription, (&*self.staff, number));
         let mut outbox = Outbox::new(&plan, number);
         let mut now = plan.start;
         while let Some(StepOutput { step, at, faults, outcome }) = state.next() {
-            let spot = StepRef { number, step, at };
-            // Thousands wait here at once: only what is told and sent is kept meanwhile, and the
-            // rest of this future is made when it is needed.
-            let (told, payloads) = records_of(outcome, state.conversation());
+            let step = StepRef { number, step, at };
+            let source = self.lines.get(&step.step);
+            // Thousands of conversations wait here at once. Only the records and payloads are kept
+            // meanwhile, and the future that handles them is allocated when it is needed.
+            let (records, payloads) = records_of(outcome, state.conversation(), source);
             self.send_due(&mut outbox, number, at).await;
-            // What came before has settled by then, so that the report tells it first.
+            // Earlier deliveries have settled by then, so a report shows them first.
             self.handle.sleep_until(number, at).await;
             now = at;
-            Box::pin(self.happen(told, payloads, spot, (&faults, &mut outbox))).await;
+            Box::pin(self.perform(records, payloads, step, &faults, &mut outbox)).await;
         }
         self.send(outbox.end(now), number);
         self.send_due(&mut outbox, number, Timestamp::MAX).await;
         self.handle.drain(number).await;
     }
 
-    /// Tells what happens and sends what it causes.
-    async fn happen(
+    /// Appends the records of an action, and sends its payloads.
+    async fn perform(
         &self,
-        told: Vec<RecordKind>,
+        records: Vec<RecordKind>,
         payloads: Vec<Payload>,
-        spot: StepRef,
-        (faults, outbox): (&Faults, &mut Outbox<'_>),
+        step: StepRef,
+        faults: &Faults,
+        outbox: &mut Outbox<'_>,
     ) {
-        for what in told {
-            self.tell(spot, what).await;
+        for record in records {
+            self.append(step, record).await;
         }
         for payload in payloads {
-            let planned = match PlannedDelivery::of(payload, (spot.step, spot.at), faults) {
+            let planned = match PlannedDelivery::of(payload, step.step, step.at, faults) {
                 Ok(planned) => planned,
                 Err(event_type) => {
-                    self.tell(spot, RecordKind::DeliveryUnsubscribed { event_type }).await;
+                    self.append(step, RecordKind::DeliveryUnsubscribed { event_type }).await;
                     continue;
                 }
             };
-            for planned in outbox.planned(planned) {
-                self.tell(spot, planned.planned()).await;
+            for planned in outbox.plan(planned) {
+                self.append(step, planned.planned()).await;
                 if planned.faults.has(FaultKind::Drop) {
-                    self.tell(spot, RecordKind::DeliverySettled(planned.dropped())).await;
+                    let source = self.lines.get(&planned.step).cloned();
+                    self.append(step, RecordKind::DeliverySettled(planned.dropped(source))).await;
                 }
-                self.send(outbox.put(planned), spot.number);
+                self.send(outbox.put(planned), step.number);
             }
         }
     }
 
-    /// Sends what was delayed until its time comes, as far as that is before this.
+    /// Sends each delayed delivery when its time comes, up to `before`.
     async fn send_due(&self, outbox: &mut Outbox<'_>, conversation: u32, before: Timestamp) {
         while let Some((at, planned)) = outbox.due(before) {
             self.handle.sleep_until(conversation, at).await;
@@ -123,7 +133,7 @@ impl ConversationPlayer {
         }
     }
 
-    /// Hands deliveries to the engine.
+    /// Hands deliveries to the delivery engine.
     fn send(&self, planned: Vec<PlannedDelivery>, conversation: u32) {
         for planned in planned {
             self.handle.submit(Delivery {
@@ -136,19 +146,21 @@ impl ConversationPlayer {
                 body: planned.body,
                 at: planned.at,
                 faults: planned.faults,
+                check: Arc::clone(&self.check),
+                source: self.lines.get(&planned.step).cloned(),
             });
         }
     }
 
-    /// How deliveries of an event type are treated.
+    /// The delivery policy of an event type.
     fn policy(&self, event_type: &str) -> Arc<Policy> {
         let known = self.policies.get(event_type).cloned();
         known.unwrap_or_else(|| Arc::new(self.plan.account.policy(event_type)))
     }
 
-    fn tell(&self, spot: StepRef, what: RecordKind) -> impl Future<Output = ()> + Send {
+    fn append(&self, step: StepRef, kind: RecordKind) -> impl Future<Output = ()> + Send {
         let scope =
-            RecordScope { at: spot.at, conversation: Some(spot.number), step: Some(spot.step) };
-        self.recorder.append(scope, what)
+            RecordScope { at: step.at, conversation: Some(step.number), step: Some(step.step) };
+        self.log.append(scope, kind)
     }
 }

@@ -3,24 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use tokio::sync::mpsc;
 use url::Url;
 
-use super::context::RunContext;
-use crate::base::clock::{Clock, Stopwatch};
-use crate::base::limits::RECORD_QUEUE;
+use super::RunEnd;
+use super::pump::{Observer, pump};
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::base::seed::SeedScope;
 use crate::delivery::{
-    ClockMode, Delivery, DriverConfig, Endpoint, RequestSigner, Transport, drive,
+    ClockMode, Delivery, DriverConfig, Endpoint, RequestSigner, StatusCheck, Transport, drive,
 };
 use crate::fault::{Fault, FaultGroup, Faults};
 use crate::platform::Account;
-use crate::policy::{Policy, Retry};
+use crate::policy::{Policy, Retry, StatusSet};
 use crate::record::{
-    PriorAttempts, Record, RecordKind, RecordScope, Recorder, RunFinished, RunStarted, Verdict,
+    PriorAttempts, Record, RecordKind, RecordLog, RecordScope, RunFinished, RunStarted,
+    SettledDelivery, SourceLine,
 };
 
 /// What is known of the run that a delivery belongs to, and how it is sent again.
@@ -46,6 +44,7 @@ pub struct RedeliveryRequest {
     started: RunStarted,
     certainty: String,
     delivery: Delivery,
+    account: Arc<Account>,
     redactor: Redactor,
 }
 
@@ -106,6 +105,8 @@ impl Redelivery {
             endpoint: Arc::new(Endpoint::new(1, url.clone(), dress)),
             policy: Arc::new(Policy { retry: Retry::None, ..self.account.policy(event_type) }),
             faults,
+            check: Arc::new(self.check()),
+            source: records.iter().find_map(|record| source_of(record, id)),
         };
         let redactor = Redactor::new(secrets());
         let started = RunStarted {
@@ -120,7 +121,15 @@ impl Redelivery {
             chaos: None,
             ..self.started.clone()
         };
-        Some(RedeliveryRequest { started, certainty: certainty.clone(), delivery, redactor })
+        let (certainty, account) = (certainty.clone(), Arc::clone(&self.account));
+        Some(RedeliveryRequest { started, certainty, delivery, account, redactor })
+    }
+
+    /// The statuses with which the delivery passes: those of its run.
+    fn check(&self) -> StatusCheck {
+        let verify = self.started.verify.as_ref();
+        let verify = verify.and_then(|verify| StatusSet::parse(verify.split(", ")).ok());
+        StatusCheck { verify, success: self.account.platform.policy.success.clone() }
     }
 
     /// Every secret that may have been in the delivery, with what stands in its place in a record.
@@ -148,69 +157,53 @@ impl Redelivery {
     }
 }
 
+/// The line of a delivery's step, as the record of its result names it.
+fn source_of(record: &Record, id: &str) -> Option<SourceLine> {
+    match &record.kind {
+        RecordKind::DeliverySettled(SettledDelivery { delivery, source, .. }) if delivery == id => {
+            source.clone()
+        }
+        _ => None,
+    }
+}
+
 /// A text with the secrets in the place of their references.
 fn fill(text: &str, known: &BTreeMap<String, &str>) -> String {
     known.iter().fold(text.to_owned(), |text, (reference, secret)| text.replace(reference, secret))
 }
 
-/// Sends an order; records go to the journal and to the sink.
+/// Sends a delivery once more, and returns the final record. Records go to the log, which is closed
+/// behind the last of them.
 pub async fn redeliver<T: Transport>(
-    order: RedeliveryRequest,
-    context: RunContext,
-    (transport, clock): (Arc<T>, Clock),
-    sink: mpsc::Sender<Record>,
+    request: RedeliveryRequest,
+    transport: Arc<T>,
+    log: RecordLog,
 ) -> RunFinished {
-    let watch = Stopwatch::start();
-    let (inner, mut records) = mpsc::channel(RECORD_QUEUE);
-    let RedeliveryRequest { started, certainty, delivery, redactor } = order;
-    let scope = RecordScope { at: delivery.at, conversation: None, step: None };
-    let recorder = Recorder::new(1, clock, redactor.clone(), inner);
-    let last = Recorder::new(1, clock, redactor, mpsc::channel(1).0);
-    let sending = tokio::spawn(send(started, certainty, delivery, (transport, recorder)));
-    let mut right = 0;
-    while let Some(entry) = records.recv().await {
-        if let RecordKind::DeliverySettled(settled) = &entry.record.kind {
-            let judged = settled.faults.judge(settled.result.final_status(), settled.attempts);
-            right = u64::from(judged.unwrap_or(settled.accepted));
-        }
-        context.pass(entry, &sink).await;
-    }
-    let finished = RunFinished {
-        verdict: if right == 1 { Verdict::Passed } else { Verdict::Failed },
-        reason: sending.await.err().map(|error| format!("standin itself broke: {error}")),
-        more_failures: Vec::new(),
-        deliveries: 1,
-        passed: right,
-        handshakes: 0,
-        attempts: 1,
-        unsubscribed: 0,
-        skipped: 0,
-        files: None,
-        duration_ms: watch.millis(),
-    };
-    context.pass(last.entry(scope, RecordKind::RunFinished(finished.clone())), &sink).await;
-    finished
+    log.redact(request.redactor.clone());
+    let observer = Observer::new(Arc::clone(&request.account), Arc::default(), request.delivery.at);
+    let sending = tokio::spawn(send(request, transport, log.clone()));
+    pump(log, sending, observer).await
 }
 
 async fn send<T: Transport>(
-    started: RunStarted,
-    certainty: String,
-    delivery: Delivery,
-    (transport, recorder): (Arc<T>, Recorder),
-) {
-    let (conversation, at): (u32, Timestamp) = (delivery.conversation, delivery.at);
+    request: RedeliveryRequest,
+    transport: Arc<T>,
+    log: RecordLog,
+) -> RunEnd {
+    let RedeliveryRequest { started, certainty, delivery, .. } = request;
+    let (conversation, at) = (delivery.conversation, delivery.at);
     let scope = RecordScope { at, conversation: None, step: None };
-    recorder.append(scope, RecordKind::RunStarted(started)).await;
+    log.append(scope, RecordKind::RunStarted(started)).await;
     let scope = RecordScope { at, conversation: Some(conversation), step: Some(delivery.step) };
-    let what = RecordKind::DeliveryPlanned {
+    let planned = RecordKind::DeliveryPlanned {
         delivery: delivery.id.clone(),
         event_type: delivery.event_type.clone(),
         certainty,
         faults: delivery.faults.clone(),
         body: Arc::clone(&delivery.body),
     };
-    recorder.append(scope, what).await;
-    let course = DriverConfig {
+    log.append(scope, planned).await;
+    let config = DriverConfig {
         pace: ClockMode::Virtual,
         start: at,
         conversations: 1,
@@ -218,7 +211,8 @@ async fn send<T: Transport>(
         seeds: SeedScope::fixed("redelivery"),
         known: Arc::new(PriorAttempts::default()),
     };
-    let handle = drive(transport, recorder, course);
+    let handle = drive(transport, log, config);
     handle.submit(delivery);
     handle.drain(conversation).await;
+    RunEnd::Played
 }

@@ -1,66 +1,40 @@
-//! The verdict: a function of a run's records and of what the scenario calls right.
-
-use std::sync::Arc;
+//! The verdict: a function of a run's records alone, so that a journal yields it again.
 
 use crate::base::text::count;
 use crate::fault::FaultKind;
-use crate::policy::StatusSet;
 use crate::record::{
-    AttemptOutcome, AttemptResult, Origin, Record, RecordKind, RunFinished, SettledDelivery,
-    Verdict,
+    Origin, Record, RecordKind, RunFinished, SettledDelivery, SourceLine, Verdict,
 };
-use crate::scenario::Script;
 
-/// How many wrong deliveries are told one by one.
-const MAX_TOLD: usize = 5;
+/// Failed deliveries that are listed one by one; the reason counts the others.
+const MAX_LISTED: usize = 5;
 
-/// Counts a run's records.
-#[derive(Debug)]
+/// Counts the records of a run and derives its verdict.
+#[derive(Debug, Default)]
 pub struct VerdictBuilder {
-    right_statuses: StatusCheck,
     deliveries: u64,
     settled: u64,
-    right: u64,
+    passed: u64,
     handshakes: u64,
     attempts: u64,
     unsubscribed: u64,
     skipped: u64,
-    script: Arc<Script>,
-    /// What is wrong with deliveries, as far as it is told.
-    wrong: Vec<String>,
-    dropped: Option<String>,
-    handshake: Option<String>,
-    broke: Option<String>,
+    /// The first failed deliveries, each described in a line.
+    failures: Vec<String>,
+    dropped_action: Option<String>,
+    handshake_error: Option<String>,
+    internal_error: Option<String>,
 }
 
 impl VerdictBuilder {
-    /// Nothing counted yet. The script may say which statuses are right; `success` are those that
-    /// the vendor accepts.
-    pub fn new(script: &Arc<Script>, success: StatusSet) -> Self {
-        Self {
-            right_statuses: StatusCheck { verify: script.verify.clone(), success },
-            script: Arc::clone(script),
-            deliveries: 0,
-            settled: 0,
-            right: 0,
-            handshakes: 0,
-            attempts: 0,
-            unsubscribed: 0,
-            skipped: 0,
-            wrong: Vec::new(),
-            dropped: None,
-            handshake: None,
-            broke: None,
-        }
-    }
-
-    /// Counts a record.
+    /// Counts one record.
     pub fn count(&mut self, record: &Record) {
         match &record.kind {
-            // What is not sent on purpose shows nothing about the receiver.
+            // A delivery that was dropped on purpose says nothing about the receiver.
             RecordKind::DeliveryPlanned { faults, .. } if faults.has(FaultKind::Drop) => {}
             RecordKind::DeliverySettled(settled) if settled.faults.has(FaultKind::Drop) => {}
             RecordKind::DeliveryPlanned { .. } => self.deliveries += 1,
+            // A replayed request was sent, and counted, before the run was interrupted.
             RecordKind::HandshakeSent { origin, .. } if *origin != Origin::Replayed => {
                 self.handshakes += 1;
             }
@@ -69,53 +43,42 @@ impl VerdictBuilder {
             }
             RecordKind::DeliveryUnsubscribed { .. } => self.unsubscribed += 1,
             RecordKind::ActionSkipped { .. } => self.skipped += 1,
-            RecordKind::HandshakeFinished { error: Some(wrong), .. } => {
-                self.handshake = Some(wrong.clone());
+            RecordKind::HandshakeFinished { error: Some(error), .. } => {
+                self.handshake_error = Some(error.clone());
             }
-            RecordKind::ActionDropped { action, reason } => {
-                let location = self.location(record);
-                self.dropped.get_or_insert_with(|| {
-                    format!("`{action}` could not be played{location}: {reason}")
-                });
+            RecordKind::ActionDropped { action, reason, source } => {
+                let at = location(source.as_ref());
+                self.dropped_action
+                    .get_or_insert_with(|| format!("{at}`{action}` could not be played: {reason}"));
             }
-            RecordKind::DeliverySettled(settled) => {
-                self.settled += 1;
-                match self.right_statuses.wrong(settled) {
-                    None => self.right += 1,
-                    Some(wrong) if self.wrong.len() < MAX_TOLD => {
-                        let wrong = format!("{}: {wrong}", self.location(record));
-                        self.wrong.push(wrong);
-                    }
-                    Some(_) => {}
-                }
-            }
+            RecordKind::DeliverySettled(settled) => self.settle(settled),
             _ => {}
         }
     }
 
-    /// Where the step of a record stands, as ` at story.toml:14:1`.
-    fn location(&self, record: &Record) -> String {
-        let is_told = !self.script.only_last; // the steps of `send` stand in no file
-        let number = record.step.filter(|_| is_told);
-        let step = self.script.steps.iter().find(|step| Some(step.number) == number);
-        step.map(|step| format!(" at {}", step.span.short())).unwrap_or_default()
+    fn settle(&mut self, settled: &SettledDelivery) {
+        self.settled += 1;
+        if settled.passed {
+            self.passed += 1;
+        } else if self.failures.len() < MAX_LISTED {
+            self.failures.push(describe(settled));
+        }
     }
 
-    /// Notes that the engine itself broke; such a run is never green.
-    pub fn broke(&mut self, reason: &str) {
-        self.broke = Some(reason.to_owned());
+    /// Notes that standin itself failed. Such a run never passes.
+    pub fn fail_internally(&mut self, reason: &str) {
+        self.internal_error = Some(reason.to_owned());
     }
 
-    /// The end of the run, which took so long.
+    /// The final record of a run that took this many milliseconds.
     pub fn finish(self, millis: u64) -> RunFinished {
         let (verdict, reason) = self.judge();
-        let also = self.wrong.iter().skip(1).map(|wrong| format!("also{wrong}"));
         RunFinished {
             verdict,
             reason,
-            more_failures: also.collect(),
+            more_failures: self.failures.iter().skip(1).cloned().collect(),
             deliveries: self.deliveries,
-            passed: self.right,
+            passed: self.passed,
             handshakes: self.handshakes,
             attempts: self.attempts,
             unsubscribed: self.unsubscribed,
@@ -127,73 +90,44 @@ impl VerdictBuilder {
 
     fn judge(&self) -> (Verdict, Option<String>) {
         let failed = |reason: String| (Verdict::Failed, Some(reason));
-        if let Some(reason) = &self.broke {
-            return failed(format!("standin itself broke: {reason}"));
+        if let Some(reason) = &self.internal_error {
+            return failed(format!("standin itself failed: {reason}"));
         }
         let handshake =
-            self.handshake.as_ref().map(|wrong| format!("the handshake failed: {wrong}"));
-        let wrong = self.wrong.first().map(|first| {
-            let wrong = usize::try_from(self.settled - self.right).unwrap_or(usize::MAX);
-            let many = count(wrong, "delivery was", "deliveries were");
-            format!("{many} not right; the first{first}")
+            self.handshake_error.as_ref().map(|error| format!("the handshake failed: {error}"));
+        let deliveries = self.failures.first().map(|first| {
+            let failed = self.settled - self.passed;
+            let all = count(self.settled, "delivery", "deliveries");
+            format!("{failed} of {all} failed. First: {first}")
         });
         let reasons: Vec<String> =
-            [handshake, self.dropped.clone(), wrong].into_iter().flatten().collect();
+            [handshake, self.dropped_action.clone(), deliveries].into_iter().flatten().collect();
         if !reasons.is_empty() {
             return failed(reasons.join("; "));
         }
         if self.settled < self.deliveries {
             return failed("not every delivery has settled".into());
         }
-        if self.right == 0 {
-            return (Verdict::Inconclusive, Some("nothing was sent, so nothing was shown".into()));
+        if self.passed == 0 {
+            let reason = "nothing was sent, so nothing about the receiver was shown";
+            return (Verdict::Inconclusive, Some(reason.into()));
         }
         (Verdict::Passed, None)
     }
 }
 
-/// Which answers are right.
-#[derive(Debug)]
-struct StatusCheck {
-    verify: Option<StatusSet>,
-    success: StatusSet,
+/// A failed delivery in one line: where its step stands, what was sent, and why it failed.
+fn describe(settled: &SettledDelivery) -> String {
+    let at = location(settled.source.as_ref());
+    let faults = match settled.faults.is_empty() {
+        true => String::new(),
+        false => format!(" with the fault `{}`", settled.faults),
+    };
+    let why = settled.why.as_deref().unwrap_or("no reason was recorded");
+    format!("{at}`{}`{faults}: {why}", settled.event_type)
 }
 
-impl StatusCheck {
-    /// What is wrong with how a delivery ended, if anything.
-    fn wrong(&self, settled: &SettledDelivery) -> Option<String> {
-        let (status, faults) = (settled.result.final_status(), &settled.faults);
-        let what = if faults.is_empty() {
-            format!("`{}`", settled.event_type)
-        } else {
-            format!("`{}` with the fault `{faults}`", settled.event_type)
-        };
-        let result = met_in_words(&settled.result);
-        if let Some(right) = faults.judge(status, settled.attempts) {
-            let expected = faults.expects(settled.attempts);
-            return (!right).then(|| format!("{what} {result}; a good receiver {expected}"));
-        }
-        let is_in = |set: &StatusSet| status.is_some_and(|status| set.contains(status));
-        let wanted = match &self.verify {
-            Some(verify) if !is_in(verify) => format!("the scenario wants {verify}"),
-            None if !settled.accepted => format!("the vendor accepts {}", self.success),
-            None if !is_in(&StatusSet::good()) => format!("right is {}", StatusSet::good()),
-            _ => return None,
-        };
-        let wanted = status.map(|_| format!("; {wanted}")).unwrap_or_default();
-        Some(format!("{what} {result}{wanted}"))
-    }
-}
-
-fn met_in_words(result: &AttemptResult) -> String {
-    match (result.outcome, result.status, &result.location, &result.reason) {
-        (AttemptOutcome::Responded, Some(status), Some(location), _) => {
-            format!("was answered with status {status}, a redirect to `{location}`")
-        }
-        (AttemptOutcome::Responded, Some(status), None, _) => {
-            format!("was answered with status {status}")
-        }
-        (outcome, _, _, Some(reason)) => format!("met no answer ({outcome}): {reason}"),
-        (outcome, ..) => format!("met no answer ({outcome})"),
-    }
+/// `file:line `, or nothing for a step that stands in no file.
+fn location(source: Option<&SourceLine>) -> String {
+    source.map(|source| format!("{source} ")).unwrap_or_default()
 }

@@ -29,7 +29,7 @@ fn a_wrong_delivery_is_told_at_its_step_behind_rounds_too() {
     };
     let played = play(story).at("ebbot").to(&Receiver::answering(answer));
     let reason = played.finished.reason.unwrap();
-    assert!(reason.contains("test.toml:7:1: `chat.close`"), "{reason}");
+    assert!(reason.contains("test.toml:7 `chat.close`"), "{reason}");
 }
 
 #[test]

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value as Json;
-use standin::journal::{Journal, JournalWriter, WriteOptions};
+use standin::journal::{Journal, JournalError, JournalWriter, WriteOptions};
 use standin::record::{Origin, RecordKind};
-use standin::run::RunContext;
+use standin::run::VerdictBuilder;
 
 use crate::support::{Came, Receiver, Reply, play, standin_in, stderr, stdout};
 
@@ -170,6 +171,12 @@ fn a_run_is_kept_listed_and_told_again() {
     assert_eq!(names, ["j.db", "j.db.lock", "story.toml"].map(String::from).into(), "{names:?}");
 }
 
+/// Waits until everything is stored.
+fn close(journal: Arc<JournalWriter>) -> Result<(), JournalError> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(Arc::into_inner(journal).unwrap().close())
+}
+
 #[test]
 fn a_verdict_follows_from_the_journal_alone() {
     let receivers: [fn(usize, &Came) -> Reply; 3] = [
@@ -181,13 +188,12 @@ fn a_verdict_follows_from_the_journal_alone() {
         let folder = tempfile::tempdir().unwrap();
         let opened =
             JournalWriter::open(&folder.path().join("j.db"), WriteOptions::default()).unwrap();
-        let context = RunContext { writer: Some(opened.begin()), ..RunContext::default() };
+        let opened = Arc::new(opened);
         let receiver = Receiver::answering(answers);
-        let playing = play(STORY).at(vendor).times(3).context(context);
-        let mut verdict = playing.verdict();
-        let played = playing.to(&receiver);
+        let mut verdict = VerdictBuilder::default();
+        let played = play(STORY).at(vendor).times(3).journal(&opened).to(&receiver);
         let path = opened.path().to_owned();
-        opened.close().unwrap();
+        close(opened).unwrap();
         let records = Journal::open(&path).unwrap().records(1).unwrap();
         records.iter().for_each(|record| verdict.count(record));
         let Some(RecordKind::RunFinished(kept)) = records.last().map(|last| &last.kind) else {
@@ -299,10 +305,10 @@ fn a_full_disk_sends_nothing_that_could_not_be_written_down() {
         let path = folder.path().join("j.db");
         let opened =
             JournalWriter::open(&path, WriteOptions { pages, ..WriteOptions::default() }).unwrap();
-        let context = RunContext { writer: Some(opened.begin()), ..RunContext::default() };
+        let opened = Arc::new(opened);
         let receiver = Receiver::agreeing();
-        let played = play(STORY).at("ebbot").times(200).context(context).to(&receiver);
-        let error = opened.close().unwrap_err();
+        let played = play(STORY).at("ebbot").times(200).journal(&opened).to(&receiver);
+        let error = close(opened).unwrap_err();
         assert!(format!("{:#}", anyhow::Error::from(error)).contains("full"));
         assert_ne!(played.finished.verdict, standin::record::Verdict::Passed);
         let journal = Journal::open(&path).unwrap();
@@ -339,7 +345,7 @@ fn a_file_that_is_no_journal_is_left_as_it_is() {
     assert!(stderr(&output).contains("no journal of ours"), "{}", stderr(&output));
     fs::remove_file(&path).unwrap();
 
-    drop(JournalWriter::open(&path, WriteOptions::default()).unwrap().close());
+    close(Arc::new(JournalWriter::open(&path, WriteOptions::default()).unwrap())).unwrap();
     let whole = fs::read(&path).unwrap();
     let with = |offset: usize, value: u32| {
         let mut bytes = whole.clone();
@@ -370,7 +376,7 @@ fn two_processes_do_not_write_one_journal() {
         let output = desk.run_into("link.db");
         assert!(stderr(&output).contains("another process"), "a link to it is the same journal");
     }
-    opened.close().unwrap();
+    close(Arc::new(opened)).unwrap();
     assert_eq!(desk.run(&[]).status.code(), Some(0));
 }
 

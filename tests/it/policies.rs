@@ -211,6 +211,8 @@ impl Desk {
             endpoint: Arc::clone(&self.endpoints[&endpoint]),
             policy: Arc::new(policy),
             faults: Faults::default(),
+            check: Arc::default(),
+            source: None,
         };
         self.step(EngineInput::Submit(delivery));
     }

@@ -168,5 +168,5 @@ fn a_refused_token_is_compared_with_what_usual_mistakes_make() {
     let values: Vec<&str> = hint.mistakes.iter().map(|mistake| mistake.value.as_str()).collect();
     assert_eq!(values, [format!("Bearer {token}"), format!("{token}\n")]);
     let (open, _) = self::hint("ebbot", |_| true);
-    assert!(open.passed.is_empty() && open.mistakes.is_empty(), "{open:?}");
+    assert!(open.expected.is_empty() && open.mistakes.is_empty(), "{open:?}");
 }

@@ -124,6 +124,8 @@ impl World {
                     endpoint: Arc::clone(&endpoints[rng.random_range(0..endpoints.len())]),
                     policy: Arc::clone(&policy),
                     faults: Faults::default(),
+                    check: Arc::default(),
+                    source: None,
                 });
             }
         }

@@ -9,11 +9,11 @@ use standin::base::seed::SeedScope;
 use standin::config::{FILES_PORT, files_url, receiver_url};
 use standin::delivery::{ClockMode, Connector, NetworkTransport, Transport};
 use standin::diag::{Source, render::render};
+use standin::journal::JournalWriter;
 use standin::platform::{Account, Catalog, Platform, Subscription, VendorRef};
-use standin::record::{Record, RecordKind, RunFinished};
-use standin::run::{RunContext, RunPlan, VerdictBuilder, run};
+use standin::record::{Record, RecordKind, RecordLog, RunFinished};
+use standin::run::{RunPlan, StopSignal, run};
 use standin::scenario::{self, ScriptState, SharedStaff, StepOutput, bundled};
-use tokio::sync::mpsc;
 
 use super::{Receiver, path};
 
@@ -64,7 +64,7 @@ pub(crate) struct Playing {
     options: Vec<(String, String)>,
     files: Arc<FileStore>,
     files_port: u16,
-    context: RunContext,
+    journal: Option<Arc<JournalWriter>>,
 }
 
 /// What a run did.
@@ -88,7 +88,7 @@ pub(crate) fn play(scenario: &str) -> Playing {
         options: Vec::new(),
         files: Arc::default(),
         files_port: FILES_PORT,
-        context: RunContext::default(),
+        journal: None,
     }
 }
 
@@ -137,9 +137,9 @@ impl Playing {
         self
     }
 
-    /// With its records kept so.
-    pub(crate) fn context(mut self, context: RunContext) -> Self {
-        self.context = context;
+    /// With its records stored in this journal.
+    pub(crate) fn journal(mut self, journal: &Arc<JournalWriter>) -> Self {
+        self.journal = Some(Arc::clone(journal));
         self
     }
 
@@ -152,12 +152,6 @@ impl Playing {
     /// Against this receiver.
     pub(crate) fn to(self, receiver: &Receiver) -> Played {
         self.against(&receiver.url())
-    }
-
-    /// What judges it by its records.
-    pub(crate) fn verdict(&self) -> VerdictBuilder {
-        let plan = self.clone().plan("http://receiver.example.test/");
-        VerdictBuilder::new(&plan.script, plan.account.platform.policy.success.clone())
     }
 
     /// What happens in the first conversation, without anything being sent.
@@ -195,35 +189,38 @@ impl Playing {
             pace: self.pace,
             conversations: self.conversations,
             files: self.files,
-            context: self.context,
+            resume: None,
+            stop: StopSignal::default(),
         }
     }
 
     /// Against this address.
     pub(crate) fn against(self, url: &str) -> Played {
+        let journal = self.journal.clone();
         let plan = self.plan(url);
         let wire = plan.account.platform.wire.clone();
-        carry_out(
-            plan,
-            NetworkTransport::new(Connector::new(EgressPolicy::default()), wire.as_deref()),
-        )
+        let connector = Connector::new(EgressPolicy::default());
+        carry_out(plan, NetworkTransport::new(connector, wire.as_deref()), journal.as_deref())
     }
 
     /// Over a transport of the test's own: schedules are longer than any test.
     pub(crate) fn over(self, transport: impl Transport) -> Played {
-        carry_out(self.plan("http://127.0.0.1:9/"), transport)
+        carry_out(self.plan("http://127.0.0.1:9/"), transport, None)
     }
 }
 
-fn carry_out(plan: RunPlan, transport: impl Transport) -> Played {
+fn carry_out(plan: RunPlan, transport: impl Transport, journal: Option<&JournalWriter>) -> Played {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let (sink, mut source) = mpsc::channel(1_000);
-        let transport = Arc::new(transport);
-        let playing = tokio::spawn(run(plan, transport, Clock::System, sink));
+        let log = RecordLog::new(1, Clock::System);
+        if let Some(journal) = journal {
+            journal.attach(&log);
+        }
+        let mut subscription = log.subscribe(1).unwrap();
+        let playing = tokio::spawn(run(plan, Arc::new(transport), log));
         let mut records = Vec::new();
-        while let Some(record) = source.recv().await {
-            records.push(record);
+        while let Some(record) = subscription.next().await {
+            records.push(Record::clone(&record));
         }
         Played { records, finished: playing.await.unwrap() }
     })

@@ -1,0 +1,103 @@
+//! Judges a delivery: the only code that decides whether it passed.
+//!
+//! The result is stored in the settled record. Reports, the verdict and redelivery only show it.
+
+use crate::fault::Faults;
+use crate::policy::StatusSet;
+use crate::record::{AttemptOutcome, AttemptResult};
+
+/// The statuses with which the deliveries of a run pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatusCheck {
+    /// The statuses that the scenario's `[verify]` names; they replace the default of `2xx`.
+    pub verify: Option<StatusSet>,
+    /// The statuses that the vendor counts as delivered.
+    pub success: StatusSet,
+}
+
+impl StatusCheck {
+    /// Returns why a delivery failed, or nothing if it passed. `accepted` says whether the vendor
+    /// counts the last of its `attempts` as delivered.
+    pub fn failure(
+        &self,
+        result: &AttemptResult,
+        faults: &Faults,
+        attempts: u32,
+        accepted: bool,
+    ) -> Option<String> {
+        let status = result.final_status();
+        let response = describe(result);
+        // A fault decides alone: a receiver that refuses a wrong token is right, whatever `verify` says.
+        if let Some(passed) = faults.judge(status, attempts) {
+            let expected = faults.expects(attempts);
+            return (!passed).then(|| format!("{response}; a correct receiver {expected}"));
+        }
+        let is_in = |set: &StatusSet| status.is_some_and(|status| set.contains(status));
+        let expected = match &self.verify {
+            Some(verify) if !is_in(verify) => verify.to_string(),
+            None if !accepted => self.success.to_string(),
+            // Some vendors count a redirect or an error as delivered. The event is lost all the same.
+            None if !is_in(&StatusSet::good()) => {
+                format!("{} (this vendor counts {response} as delivered)", StatusSet::good())
+            }
+            _ => return None,
+        };
+        Some(if status.is_some() { format!("{response}, expected {expected}") } else { response })
+    }
+}
+
+/// The status, or the reason why there is none.
+fn describe(result: &AttemptResult) -> String {
+    match (result.outcome, result.status, &result.location, &result.reason) {
+        (AttemptOutcome::Responded, Some(status), Some(location), _) => {
+            format!("status {status} with a redirect to `{location}`")
+        }
+        (AttemptOutcome::Responded, Some(status), None, _) => format!("status {status}"),
+        (outcome, _, _, Some(reason)) => format!("no response ({outcome}): {reason}"),
+        (outcome, ..) => format!("no response ({outcome})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Fault;
+
+    fn responded(status: u16) -> AttemptResult {
+        let failure = AttemptResult::failure(AttemptOutcome::Responded, "", 1);
+        AttemptResult { status: Some(status), reason: None, ..failure }
+    }
+
+    fn check(verify: Option<&str>) -> StatusCheck {
+        let set = |text: &str| StatusSet::parse([text]).unwrap();
+        StatusCheck { verify: verify.map(set), success: set("any") }
+    }
+
+    #[test]
+    fn verify_replaces_the_default_in_both_directions() {
+        let faults = Faults::default();
+        let failure = |verify, status| check(verify).failure(&responded(status), &faults, 1, true);
+        assert_eq!(failure(Some("410"), 410), None);
+        assert_eq!(failure(Some("410"), 200).unwrap(), "status 200, expected 410");
+        assert_eq!(failure(None, 204), None);
+        assert_eq!(
+            failure(None, 301).unwrap(),
+            "status 301, expected 2xx (this vendor counts status 301 as delivered)"
+        );
+    }
+
+    #[test]
+    fn a_fault_decides_instead_of_verify() {
+        let faults = Faults(vec![Fault::parse("wrong_token").unwrap()]);
+        let failure = |status| check(Some("2xx")).failure(&responded(status), &faults, 1, false);
+        assert_eq!(failure(401), None);
+        assert!(failure(200).unwrap().starts_with("status 200; a correct receiver "));
+    }
+
+    #[test]
+    fn a_connection_failure_is_the_reason_itself() {
+        let result = AttemptResult::failure(AttemptOutcome::Refused, "no server is listening", 1);
+        let why = check(None).failure(&result, &Faults::default(), 1, false);
+        assert_eq!(why.unwrap(), "no response (refused): no server is listening");
+    }
+}

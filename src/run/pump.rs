@@ -1,0 +1,113 @@
+//! The pump: follows the record log of a run or a redelivery to its end, and appends the verdict.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+
+use super::RunEnd;
+use super::auth_hints::AuthHints;
+use super::verdict::VerdictBuilder;
+use crate::base::clock::Stopwatch;
+use crate::base::fail_points;
+use crate::base::file_store::FileStore;
+use crate::platform::Account;
+use crate::record::{
+    FilesSummary, Record, RecordKind, RecordLog, RecordScope, RunFinished, Verdict,
+};
+
+/// Derives from the records of a run what only all of them show.
+pub(super) struct Observer {
+    verdict: VerdictBuilder,
+    hints: AuthHints,
+    account: Arc<Account>,
+    files: Arc<FileStore>,
+    /// The URL below which the sample attachments are served.
+    files_url: String,
+    /// The names of the attachments that bodies link to.
+    links: BTreeSet<String>,
+    /// The latest run time of a record.
+    until: Timestamp,
+}
+
+impl Observer {
+    pub(super) fn new(account: Arc<Account>, files: Arc<FileStore>, start: Timestamp) -> Self {
+        Self {
+            verdict: VerdictBuilder::default(),
+            hints: AuthHints::default(),
+            files_url: format!("{}/", account.files),
+            account,
+            files,
+            links: BTreeSet::new(),
+            until: start,
+        }
+    }
+
+    fn scope(&self) -> RecordScope {
+        RecordScope { at: self.until, conversation: None, step: None }
+    }
+
+    fn observe(&mut self, record: &Record, log: &RecordLog) {
+        self.until = self.until.max(record.run_time);
+        self.verdict.count(record);
+        if let RecordKind::DeliveryPlanned { body, .. } = &record.kind {
+            self.links.extend(links_in(body, &self.files_url).map(str::to_owned));
+        }
+        if let Some(hint) = self.hints.watch(record, &self.account) {
+            log.append_unbounded(self.scope(), hint);
+        }
+    }
+
+    /// What became of the links to sample attachments, if any were sent.
+    fn files(&self) -> Option<FilesSummary> {
+        let fetched = self.links.iter().filter(|name| self.files.was_fetched(name)).count();
+        let unavailable = self.files.unavailable_reason().map(str::to_owned);
+        let links = self.links.len();
+        (links > 0).then_some(FilesSummary { links, fetched, unavailable })
+    }
+}
+
+/// The names of the files below this URL that a body links to.
+fn links_in<'a>(body: &'a str, files_url: &str) -> impl Iterator<Item = &'a str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '.';
+    let links = body.split(files_url).skip(1);
+    links.map(move |rest| &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())])
+}
+
+/// Observes the records until the task ends, appends the final record, and closes the log.
+pub(super) async fn pump(
+    log: RecordLog,
+    mut playing: JoinHandle<RunEnd>,
+    mut observer: Observer,
+) -> RunFinished {
+    let watch = Stopwatch::start();
+    let mut records = log.observe();
+    let ended = loop {
+        tokio::select! {
+            record = records.next() => match record {
+                Some(record) => observer.observe(&record, &log),
+                None => break playing.await, // the journal failed
+            },
+            ended = &mut playing => break ended,
+        }
+    };
+    while let Some(record) = records.try_next() {
+        observer.observe(&record, &log);
+    }
+    drop(records);
+    let end = ended.unwrap_or_else(|error| {
+        observer.verdict.fail_internally(&error.to_string());
+        RunEnd::Played
+    });
+    let (files, scope) = (observer.files(), observer.scope());
+    let mut finished = RunFinished { files, ..observer.verdict.finish(watch.millis()) };
+    if end == RunEnd::Stopped {
+        finished.verdict = Verdict::Interrupted;
+        finished.reason = Some("the run was interrupted".into());
+    }
+    fail_points::hit("finishing");
+    log.append_unbounded(scope, RecordKind::RunFinished(finished.clone()));
+    log.close();
+    finished
+}
