@@ -1,6 +1,7 @@
-//! Embedded folders are read by a macro, which does not see that a file was added to them.
+//! Build script: recompiles the crate when embedded files change.
 
 fn main() {
+    // The macro that embeds the folders tracks existing files, but not new ones.
     println!("cargo::rerun-if-changed=scenarios");
     println!("cargo::rerun-if-changed=templates");
 }

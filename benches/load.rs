@@ -1,10 +1,14 @@
-//! What 10,000 conversations at once cost, without a journal and with one:
+//! Throughput and memory of 10,000 parallel conversations, without and with a journal:
 //! `cargo bench --bench load [CONVERSATIONS]`.
 //!
-//! Each run is the command itself against a receiver in this process. What came is compared with
-//! the journal, delivery by delivery; memory is the peak of both processes.
+//! Each run executes the command against a receiver in this process, and compares the received
+//! requests with the journal. Memory is the peak of both processes.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench ends where it cannot go on")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark may panic and prints its result"
+)]
 
 use std::collections::HashMap;
 use std::fs;
@@ -21,42 +25,42 @@ use standin::record::RecordKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The hashes of the bodies that came, in order.
-type Came = Arc<Mutex<Vec<u64>>>;
+/// Hashes of the received bodies, in order.
+type ReceivedBodies = Arc<Mutex<Vec<u64>>>;
 
 fn main() {
     let conversations = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(10_000);
-    let (address, came) = receiver();
+    let (address, received) = receiver();
     let folder = std::env::temp_dir().join(format!("standin-load-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
-    println!("{conversations} conversations of `handover`, requests a second, peak of memory");
-    let mut kept = Vec::new();
+    println!("{conversations} conversations of `handover`, requests per second, peak memory");
+    let mut journals = Vec::new();
     for vendor in ["ebbot", "erxes", "liveperson"] {
         for durability in [None, Some("process"), Some("power")] {
-            came.lock().unwrap().clear();
+            received.lock().unwrap().clear();
             let name = durability.unwrap_or("none");
             let journal = folder.join(format!("{vendor}-{name}.db"));
             let (took, peak) = run(vendor, conversations, address, &journal, durability);
-            let bodies = came.lock().unwrap().clone();
-            let (number, own) = (bodies.len(), peak_of(std::process::id()).unwrap_or(0));
+            let bodies = received.lock().unwrap().clone();
+            let (number, receiver_peak) = (bodies.len(), peak_of(std::process::id()).unwrap_or(0));
             let rate = u128::try_from(number).unwrap() * 1000 / took.as_millis();
             println!(
                 "{vendor:<10} journal {name:<8} {number:>7} requests {rate:>6}/s  {:>4} MiB + {} MiB",
                 peak / 1024,
-                own / 1024,
+                receiver_peak / 1024,
             );
-            kept.extend(durability.map(|_| (journal, bodies)));
+            journals.extend(durability.map(|_| (journal, bodies)));
         }
     }
-    // Whole journals are read last, since that takes more than everything before.
-    for (journal, bodies) in kept {
+    // Journals are read last: loading one needs more memory than a run, and would raise the peak.
+    for (journal, bodies) in journals {
         let name = journal.file_name().unwrap().display();
         println!("{name}: {} out of order", out_of_order(&journal, &bodies));
     }
     fs::remove_dir_all(&folder).unwrap();
 }
 
-/// Runs the command; gives how long it took and the peak of its memory in KiB.
+/// Runs the command. Returns its duration and its peak memory in KiB.
 fn run(
     vendor: &str,
     conversations: u32,
@@ -84,7 +88,7 @@ fn run(
     (began.elapsed(), peak)
 }
 
-/// The peak of a process's memory in KiB, where the system tells it.
+/// Peak memory of a process in KiB, if the system has `/proc`.
 fn peak_of(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -95,45 +99,45 @@ fn hash(body: &[u8]) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(body)
 }
 
-/// How many deliveries came before the one ahead of them in their conversation, or not at all.
-fn out_of_order(journal: &Path, came: &[u64]) -> usize {
-    let mut places = HashMap::new();
+/// Number of deliveries that were lost, or received before their predecessor in the conversation.
+fn out_of_order(journal: &Path, received: &[u64]) -> usize {
+    let mut positions = HashMap::new();
     for record in Journal::open(journal).unwrap().records(1).unwrap() {
         if let RecordKind::DeliveryPlanned { delivery, body, .. } = record.kind {
             let (conversation, number) = delivery.split_once('-').unwrap();
-            let place: (u32, u32) = (conversation.parse().unwrap(), number.parse().unwrap());
-            places.insert(hash(body.as_bytes()), place);
+            let position: (u32, u32) = (conversation.parse().unwrap(), number.parse().unwrap());
+            positions.insert(hash(body.as_bytes()), position);
         }
     }
     let mut last: HashMap<u32, u32> = HashMap::new();
-    let mut wrong = places.len();
-    for (conversation, number) in came.iter().filter_map(|body| places.get(body)) {
+    let mut misplaced = positions.len();
+    for (conversation, number) in received.iter().filter_map(|body| positions.get(body)) {
         let before = last.insert(*conversation, *number).unwrap_or(0);
-        wrong -= usize::from(before + 1 == *number);
+        misplaced -= usize::from(before + 1 == *number);
     }
-    wrong
+    misplaced
 }
 
-/// A receiver that answers 200 to everything, on a thread of its own.
-fn receiver() -> (SocketAddr, Came) {
-    let came = Came::default();
-    let (told, address) = std::sync::mpsc::channel();
-    let all = Arc::clone(&came);
+/// Starts a receiver that responds with 200 to every request, on a separate thread.
+fn receiver() -> (SocketAddr, ReceivedBodies) {
+    let received = ReceivedBodies::default();
+    let (sender, address) = std::sync::mpsc::channel();
+    let all = Arc::clone(&received);
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            told.send(listener.local_addr().unwrap()).unwrap();
+            sender.send(listener.local_addr().unwrap()).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, Arc::clone(&all)));
+                tokio::spawn(serve_connection(stream, Arc::clone(&all)));
             }
         });
     });
-    (address.recv().unwrap(), came)
+    (address.recv().unwrap(), received)
 }
 
-/// Answers every request of a connection.
-async fn answer(mut stream: TcpStream, came: Came) {
+/// Responds to every request of a connection.
+async fn serve_connection(mut stream: TcpStream, received: ReceivedBodies) {
     let mut read = Vec::new();
     loop {
         let mut headers = [httparse::EMPTY_HEADER; 64];
@@ -143,7 +147,7 @@ async fn answer(mut stream: TcpStream, came: Came) {
                 request.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length"));
             let length = length.map_or(0, |h| str::from_utf8(h.value).unwrap().parse().unwrap());
             if read.len() >= head + length {
-                came.lock().unwrap().push(hash(&read[head..head + length]));
+                received.lock().unwrap().push(hash(&read[head..head + length]));
                 read.drain(..head + length);
                 let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
                 if stream.write_all(answer).await.is_err() {

@@ -1,6 +1,10 @@
-//! How many seeds of the simulated world a second plays: `cargo bench --bench simulator [SEEDS]`.
+//! Throughput of the delivery simulation: `cargo bench --bench simulator [SEEDS]`.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench ends where it cannot go on")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark may panic and prints its result"
+)]
 
 #[path = "../tests/it/simulator/world.rs"]
 mod world;
@@ -15,19 +19,20 @@ fn main() {
     let threads = thread::available_parallelism().map_or(1, usize::from) as u64;
     let began = Instant::now();
     let steps: u64 = thread::scope(|scope| {
-        let play = |first: u64| {
-            let own = (first..seeds).step_by(usize::try_from(threads).unwrap());
-            own.map(|seed| {
-                World::of(seed).check().unwrap_or_else(|broken| panic!("{broken}, seed {seed}"))
-            })
-            .sum::<u64>()
+        let run = |first: u64| {
+            let seeds = (first..seeds).step_by(usize::try_from(threads).unwrap());
+            seeds
+                .map(|seed| {
+                    World::of(seed).check().unwrap_or_else(|broken| panic!("{broken}, seed {seed}"))
+                })
+                .sum::<u64>()
         };
-        let playing: Vec<_> = (0..threads).map(|first| scope.spawn(move || play(first))).collect();
-        playing.into_iter().map(|thread| thread.join().unwrap()).sum()
+        let workers: Vec<_> = (0..threads).map(|first| scope.spawn(move || run(first))).collect();
+        workers.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     let millis = u64::try_from(began.elapsed().as_millis()).unwrap();
     println!(
-        "{seeds} seeds, {steps} steps in {millis} ms on {threads} threads: {} seeds a second",
+        "{seeds} seeds, {steps} steps in {millis} ms on {threads} threads: {} seeds per second",
         seeds * 1000 / millis
     );
 }

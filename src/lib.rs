@@ -1,11 +1,12 @@
-//! A stand-in for chat vendors.
+//! An emulator of chat vendors, for testing webhook receivers.
 //!
-//! standin impersonates chat vendors: it plays scripted conversations and sends the webhooks that
-//! the real platform would send, to a receiver under test, and says what the receiver did wrong.
-//! A script makes people act; a conversation turns acts into events; a vendor turns events into
-//! signed requests; delivery turns requests into attempts; everything that happened is a record.
+//! standin runs scripted conversations and sends the webhooks that the real platform would send to
+//! a receiver under test. It reports what the receiver did and whether it passed. A script contains
+//! actions. A conversation turns actions into events, a platform turns events into signed requests,
+//! and delivery turns requests into attempts. Every step is written as a record.
 //!
-//! Modules import downwards only, in these layers; `ARCHITECTURE.md` has the picture.
+//! Modules import from lower layers only. The groups below are the layers, the highest first;
+//! `ARCHITECTURE.md` describes them.
 
 pub mod cli;
 

@@ -1,4 +1,4 @@
-//! Any text as a configuration: it becomes settings, or problems that can be drawn.
+//! Parses any text as a configuration. It must give settings or problems that can be rendered.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,29 +1,31 @@
-//! Any text as a scenario: it becomes a script that plays, or problems that can be drawn.
+//! Checks any text as a scenario. It must give a script that runs or problems that can be rendered.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use standin::base::seed::Draw;
+use standin::base::seed::SeedScope;
 use standin::diag::{Source, render::render};
-use standin::scenario::{self, Company, Stage};
-use standin::platform::{Account, Catalog, Vendor, VendorRef};
+use standin::platform::{Account, Catalog, Platform, VendorRef};
+use standin::scenario::{self, ScriptState, SharedStaff};
 
-static VENDORS: LazyLock<Vec<Arc<Vendor>>> = LazyLock::new(|| {
+static VENDORS: LazyLock<Vec<Arc<Platform>>> = LazyLock::new(|| {
     let catalog = Catalog::bundled();
     catalog.ids().map(|id| catalog.load(&VendorRef::parse(id)).unwrap()).collect()
 });
 
 fuzz_target!(|text: &str| {
     let source = Source::new("fuzz.toml", text);
-    match scenario::read(&source).and_then(|draft| scenario::check(draft, &VENDORS, &VENDORS)) {
+    match scenario::read(&source).and_then(|parsed| scenario::check(parsed, &VENDORS, &VENDORS)) {
         Ok(script) => {
+            // Chosen by the length, so that the corpus covers every vendor.
             let vendor = &VENDORS[text.len() % VENDORS.len()];
             let account = Arc::new(Account::test(vendor));
             let start = "2026-01-05T09:00:00Z".parse().unwrap();
-            let company = Company::new(&script, &account, Draw::of_run(1), start);
-            let everything = &vendor.default_subscription;
-            DeliveryStage::new(&script, &account, everything, (&company, 1)).take(200).for_each(drop);
+            let staff = SharedStaff::new(&script, &account, SeedScope::of_run(1), start);
+            let subscription = &vendor.default_subscription;
+            // A valid scenario may have far more steps than one iteration should run.
+            ScriptState::new(&script, &account, subscription, &staff, 1).take(200).for_each(drop);
         }
         Err(problems) => assert!(!render(problems).is_empty()),
     }

@@ -1,49 +1,51 @@
-//! Which addresses may be sent to: how far an address reaches, and how far we may.
+//! Outbound address policy: classifies IP addresses and decides which ones may receive requests.
 //!
-//! A name is judged by the addresses that it resolves to when it is dialled, never before: between
-//! two looks a name can come to mean something else.
+//! Host names are checked by the addresses they resolve to at connection time. An earlier check
+//! would be useless, because a name can resolve differently a moment later (DNS rebinding).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// How far an address reaches.
+/// Network that an address belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressScope {
     /// This machine.
     Loopback,
-    /// A network of the operator's own.
+    /// A private or shared network (RFC 1918, RFC 6598, RFC 4193).
     Private,
     /// The internet.
     Public,
-    /// Nothing that a webhook is ever sent to, and what it is.
+    /// An address that never receives webhooks, with a description such as `a reserved address`.
     Forbidden(&'static str),
 }
 
-const METADATA: AddressScope = AddressScope::Forbidden("an address of cloud metadata");
+const METADATA: AddressScope = AddressScope::Forbidden("a cloud metadata address");
 const LINK_LOCAL: AddressScope =
-    AddressScope::Forbidden("a link-local address, where clouds keep their metadata");
+    AddressScope::Forbidden("a link-local address, the range of cloud metadata services");
 
 impl AddressScope {
-    /// How far this address reaches. An IPv6 address that stands for an IPv4 address reaches as far
-    /// as that one.
+    /// Classifies an address. An IPv6 address that embeds an IPv4 address has the scope of that
+    /// IPv4 address.
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
             IpAddr::V6(address) => match Self::of_v6(address) {
+                // A forbidden IPv6 range stays forbidden, whatever its last 32 bits embed.
                 Self::Forbidden(what) => Self::Forbidden(what),
-                own => embedded(address).map_or(own, Self::of_v4),
+                scope => embedded_v4(address).map_or(scope, Self::of_v4),
             },
         }
     }
 
     fn of_v4(address: Ipv4Addr) -> Self {
         match address.octets() {
-            // Alibaba, Azure and Oracle, outside of the link-local range that others use.
+            // Metadata services of Alibaba, Azure and Oracle. Other clouds use 169.254.0.0/16.
             [100, 100, 100, 200] | [168, 63, 129, 16] | [192, 0, 0, 192] => METADATA,
             [169, 254, ..] => LINK_LOCAL,
-            // As a destination it means this machine.
+            // 0.0.0.0 as a destination connects to this machine.
             [127, ..] | [0, 0, 0, 0] => Self::Loopback,
+            // 100.64.0.0/10 is shared address space (RFC 6598): carrier-grade NAT and overlay VPNs.
             [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Self::Private,
             [224..=239, ..] => Self::Forbidden("a multicast address"),
             [0 | 240..=255, ..] => Self::Forbidden("a reserved address"),
@@ -53,7 +55,7 @@ impl AddressScope {
 
     fn of_v6(address: Ipv6Addr) -> Self {
         match address.segments() {
-            // Amazon's services, and Google's metadata.
+            // Metadata services of AWS and Google Cloud, inside the range of private addresses.
             [0xfd00, 0x0ec2, ..] | [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254] => METADATA,
             [0xfe80..=0xfebf, ..] => LINK_LOCAL,
             [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Self::Loopback,
@@ -65,59 +67,65 @@ impl AddressScope {
     }
 }
 
-/// The IPv4 address that an IPv6 address stands for: mapped, compatible, translated, NAT64, 6to4,
-/// Teredo or ISATAP.
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+/// Returns the IPv4 address that an IPv6 address embeds. Each of these forms could reach a
+/// forbidden IPv4 address under another notation.
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match address.segments() {
+        // `::` and `::1` are IPv6 addresses, not IPv4-compatible forms of 0.0.0.0 and 0.0.0.1.
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        // In order: compatible and mapped (RFC 4291), translated (RFC 2765), NAT64 (RFC 6052,
+        // RFC 8215), 6to4 (RFC 3056), ISATAP (RFC 5214).
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x0064, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x0064, 0xff9b, 1, _, _, _, high, low]
         | [0x2002, high, low, ..]
         | [_, _, _, _, 0 | 0x0200, 0x5efe, high, low] => Some(join(high, low)),
+        // Teredo (RFC 4380) stores the client's address with all bits inverted.
         [0x2001, 0, _, _, _, _, high, low] => Some(join(!high, !low)),
         _ => None,
     }
 }
 
-/// How far the operator lets us reach; no scenario widens it.
+/// Which networks the operator allows. Only the command line sets it; scenarios cannot widen it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EgressPolicy {
-    /// Whether public addresses are sent to.
+    /// Allow public addresses.
     pub public: bool,
 }
 
 impl EgressPolicy {
-    /// Whether the host of a URL may be sent to, as far as that can be said before its name is
-    /// resolved.
+    /// Checks the host of a URL before name resolution. A host name always passes, because its
+    /// addresses are checked when the connection is made.
     pub fn check_url(self, url: &Url) -> Result<(), BlockedAddress> {
-        literal(url).map_or(Ok(()), |address| self.check(address))
+        ip_host(url).map_or(Ok(()), |address| self.check(address))
     }
 
-    /// Whether a URL may lead to somebody else's network: to a public address, or to a name, which
-    /// can mean one whenever it is dialled.
+    /// Returns true if a request to this URL may reach a public network: the host is a public
+    /// address, or a name other than `localhost`, which may resolve to one.
     pub fn may_be_public(self, url: &Url) -> bool {
         let is_public = |address| AddressScope::of(address) == AddressScope::Public;
-        self.public && literal(url).map_or(url.domain() != Some("localhost"), is_public)
+        self.public && ip_host(url).map_or(url.domain() != Some("localhost"), is_public)
     }
 
-    /// Whether this address may be sent to; if not, what it is.
+    /// Checks whether requests to this address are allowed.
     pub fn check(self, address: IpAddr) -> Result<(), BlockedAddress> {
         match AddressScope::of(address) {
             AddressScope::Loopback | AddressScope::Private => Ok(()),
             AddressScope::Public if self.public => Ok(()),
             AddressScope::Public => {
-                Err(BlockedAddress { address, what: "a public address", flag: true })
+                Err(BlockedAddress { address, class: "a public address", can_be_allowed: true })
             }
-            AddressScope::Forbidden(what) => Err(BlockedAddress { address, what, flag: false }),
+            AddressScope::Forbidden(class) => {
+                Err(BlockedAddress { address, class, can_be_allowed: false })
+            }
         }
     }
 }
 
-/// The host of a URL, where it is an address.
-pub fn literal(url: &Url) -> Option<IpAddr> {
+/// Returns the host of a URL if it is an IP address.
+pub fn ip_host(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Ipv4(address) => Some(address.into()),
         Host::Ipv6(address) => Some(address.into()),
@@ -125,25 +133,25 @@ pub fn literal(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// An address that is not sent to.
+/// Error: the policy does not allow requests to this address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{address} is {what}")]
+#[error("{address} is {class}")]
 pub struct BlockedAddress {
     /// The address.
     pub address: IpAddr,
-    /// What it is.
-    pub what: &'static str,
-    /// Whether a flag would allow it.
-    pub flag: bool,
+    /// Kind of address, with its article: `a multicast address`.
+    pub class: &'static str,
+    /// True if `--allow-public` allows it.
+    pub can_be_allowed: bool,
 }
 
 impl BlockedAddress {
-    /// What to do about it.
+    /// Suggests what to do about it.
     pub fn help(&self) -> &'static str {
-        if self.flag {
-            "add `--allow-public` if that machine is yours to send to"
+        if self.can_be_allowed {
+            "add `--allow-public` if you are authorized to send requests to this host"
         } else {
-            "such addresses are never sent to"
+            "standin never sends requests to such addresses"
         }
     }
 }
@@ -152,12 +160,12 @@ impl BlockedAddress {
 mod tests {
     use super::*;
 
-    fn reach(address: &str) -> AddressScope {
+    fn scope(address: &str) -> AddressScope {
         AddressScope::of(address.parse().unwrap())
     }
 
     #[test]
-    fn the_operators_own_addresses_are_near() {
+    fn loopback_and_private_addresses_are_recognized() {
         let loopback = ["127.0.0.1", "127.255.255.254", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"];
         let private = [
             "10.0.0.1",
@@ -174,14 +182,14 @@ mod tests {
         ];
         loopback
             .iter()
-            .for_each(|address| assert_eq!(reach(address), AddressScope::Loopback, "{address}"));
+            .for_each(|address| assert_eq!(scope(address), AddressScope::Loopback, "{address}"));
         private
             .iter()
-            .for_each(|address| assert_eq!(reach(address), AddressScope::Private, "{address}"));
+            .for_each(|address| assert_eq!(scope(address), AddressScope::Private, "{address}"));
     }
 
     #[test]
-    fn the_internet_is_public_in_every_spelling() {
+    fn public_addresses_are_recognized_in_every_notation() {
         for address in [
             "8.8.8.8",
             "172.15.255.255",
@@ -201,12 +209,12 @@ mod tests {
             "64:ff9b::8.8.8.8",
             "2002:808:808::1",
         ] {
-            assert_eq!(reach(address), AddressScope::Public, "{address}");
+            assert_eq!(scope(address), AddressScope::Public, "{address}");
         }
     }
 
     #[test]
-    fn metadata_and_what_no_webhook_is_sent_to_stay_out_in_every_spelling() {
+    fn metadata_and_reserved_addresses_are_forbidden_in_every_notation() {
         for address in [
             "169.254.169.254",
             "169.254.0.1",
@@ -238,36 +246,36 @@ mod tests {
             "fe80::5efe:8.8.8.8",
         ] {
             assert!(
-                matches!(reach(address), AddressScope::Forbidden(_)),
+                matches!(scope(address), AddressScope::Forbidden(_)),
                 "{address}: {:?}",
-                reach(address)
+                scope(address)
             );
         }
     }
 
     #[test]
-    fn what_may_be_somebody_elses_is_known_by_its_url() {
-        let leaves =
+    fn a_url_may_be_public_only_if_its_host_can_be() {
+        let is_public =
             |public, url: &str| EgressPolicy { public }.may_be_public(&Url::parse(url).unwrap());
         for url in ["http://8.8.8.8/", "https://[2606:4700::1111]/", "https://hooks.example.test/"]
         {
-            assert!(leaves(true, url) && !leaves(false, url), "{url}");
+            assert!(is_public(true, url) && !is_public(false, url), "{url}");
         }
         for url in
             ["http://localhost:3000/", "http://127.0.0.1/", "http://10.0.0.1/", "http://[::1]/"]
         {
-            assert!(!leaves(true, url), "{url}");
+            assert!(!is_public(true, url), "{url}");
         }
     }
 
     #[test]
-    fn only_the_flag_opens_the_internet_and_nothing_opens_metadata() {
+    fn the_flag_allows_public_addresses_but_never_metadata() {
         let (closed, open) = (EgressPolicy::default(), EgressPolicy { public: true });
-        let [near, public, never] =
+        let [loopback, public, metadata] =
             ["127.0.0.1", "8.8.8.8", "169.254.169.254"].map(|address| address.parse().unwrap());
-        assert!(closed.check(near).is_ok() && open.check(near).is_ok());
-        assert!(closed.check(public).is_err_and(|forbidden| forbidden.flag));
+        assert!(closed.check(loopback).is_ok() && open.check(loopback).is_ok());
+        assert!(closed.check(public).is_err_and(|blocked| blocked.can_be_allowed));
         assert!(open.check(public).is_ok());
-        assert!(open.check(never).is_err_and(|forbidden| !forbidden.flag));
+        assert!(open.check(metadata).is_err_and(|blocked| !blocked.can_be_allowed));
     }
 }

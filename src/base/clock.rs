@@ -1,25 +1,26 @@
-//! The wall clock, in the one place that may read it.
+//! Wall clock and stopwatch: the only code that may read the current time.
 //!
-//! Payload times never come from here: they are scheduled run times. What the wall clock gives is
-//! how long something took, and the `--start now` that a user asks for.
+//! Times in payloads come from the run's schedule, never from here, so that a run is reproducible.
+//! The wall clock is used for `--start now` and for measured durations only.
 
 use std::time::Instant;
 
 use jiff::Timestamp;
 
-/// Reads the wall clock; a fixed one makes records reproducible in tests.
+/// Source of the current time. A fixed clock makes records reproducible in tests.
 #[derive(Clone, Copy, Debug)]
 pub enum Clock {
-    /// The machine's own clock.
+    /// The system clock.
     System,
     /// Always the same instant.
     Fixed(Timestamp),
 }
 
 impl Clock {
-    /// The current instant.
+    /// Returns the current time.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub fn now(&self) -> Timestamp {
+        // A lint forbids this call everywhere else; see clippy.toml.
         match self {
             Self::System => Timestamp::now(),
             Self::Fixed(instant) => *instant,
@@ -27,17 +28,17 @@ impl Clock {
     }
 }
 
-/// Measures how long something took, on the monotonic clock.
+/// Measures elapsed time on the monotonic clock, which clock adjustments do not affect.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Starts to measure.
+    /// Starts a measurement.
     pub fn start() -> Self {
         Self(Instant::now())
     }
 
-    /// Milliseconds since the start.
+    /// Returns the elapsed time in whole milliseconds.
     pub fn millis(&self) -> u64 {
         u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
     }

@@ -1,4 +1,4 @@
-//! Durations as people write them: `250ms`, `1m 30s`, and ranges such as `1s..3s`.
+//! Parser for durations such as `250ms` and `1m 30s`, and for ranges such as `1s..3s`.
 
 use jiff::SignedDuration;
 use rand::RngExt as _;
@@ -6,31 +6,32 @@ use rand::rngs::ChaCha8Rng;
 
 use crate::base::limits::MAX_DELAY;
 
-/// A duration, or a range of durations to draw one from.
+/// A range of durations, both ends included. A single duration is a range of length zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DurationRange {
-    /// The shortest.
+    /// Shortest duration.
     pub low: SignedDuration,
-    /// The longest; the same as `low` where one duration was written.
+    /// Longest duration; equal to `low` for a single duration.
     pub high: SignedDuration,
 }
 
 impl DurationRange {
-    /// Reads a duration or a range of two; the error says what is wrong with it.
+    /// Parses `DURATION` or `DURATION..DURATION`. The error is a message for the user.
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some((low, high)) = text.split_once("..") else {
-            let one = parse(text)?;
-            return Ok(Self { low: one, high: one });
+            let duration = parse(text)?;
+            return Ok(Self { low: duration, high: duration });
         };
-        let span = Self { low: parse(low)?, high: parse(high)? };
-        if span.low > span.high {
-            return Err(format!("the range `{text}` ends before it begins"));
+        let range = Self { low: parse(low)?, high: parse(high)? };
+        if range.low > range.high {
+            return Err(format!("the start of the range `{text}` is greater than its end"));
         }
-        Ok(span)
+        Ok(range)
     }
 
-    /// One duration of the range.
+    /// Returns a random duration of the range, with nanosecond resolution.
     pub fn sample(&self, rng: &mut ChaCha8Rng) -> SignedDuration {
+        // A single duration must not consume a random number: others would change with it.
         if self.low == self.high {
             return self.low;
         }
@@ -39,20 +40,22 @@ impl DurationRange {
     }
 }
 
-/// Reads one duration between zero and thirty days.
+/// Parses one duration from zero to 30 days ([`MAX_DELAY`]). The error is a message for the user.
 pub fn parse(text: &str) -> Result<SignedDuration, String> {
     let text = text.trim();
     if text.contains("..") {
-        return Err(format!("`{text}` is a range, and this takes one duration"));
+        return Err(format!("expected one duration, found the range `{text}`"));
     }
     let duration: SignedDuration = text.parse().map_err(|_| {
-        format!("`{text}` is not a duration such as `250ms`, `2s`, `1m 30s` or `2h`")
+        format!(
+            "invalid duration `{text}`: expected a form such as `250ms`, `2s`, `1m 30s` or `2h`"
+        )
     })?;
     if duration.is_negative() {
-        return Err(format!("`{text}` is negative"));
+        return Err(format!("a duration must not be negative, found `{text}`"));
     }
     if duration > MAX_DELAY {
-        return Err(format!("`{text}` is longer than 30 days (720h)"));
+        return Err(format!("a duration must be at most 30 days (720h), found `{text}`"));
     }
     Ok(duration)
 }
@@ -62,15 +65,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_and_ranges_are_read() {
-        let read = |text| {
-            DurationRange::parse(text).map(|span| (span.low.as_millis(), span.high.as_millis()))
+    fn durations_and_ranges_are_parsed() {
+        let parsed = |text| {
+            DurationRange::parse(text).map(|range| (range.low.as_millis(), range.high.as_millis()))
         };
-        assert_eq!(read("250ms"), Ok((250, 250)));
-        assert_eq!(read("1m 30s"), Ok((90_000, 90_000)));
-        assert_eq!(read("1s..3s"), Ok((1_000, 3_000)));
-        for wrong in ["", "-5s", "3s..1s", "nan", "inf", "1e9d", "31 days", "5", "1s.."] {
-            assert!(read(wrong).is_err(), "{wrong} was taken");
+        assert_eq!(parsed("250ms"), Ok((250, 250)));
+        assert_eq!(parsed("1m 30s"), Ok((90_000, 90_000)));
+        assert_eq!(parsed("1s..3s"), Ok((1_000, 3_000)));
+        for invalid in ["", "-5s", "3s..1s", "nan", "inf", "1e9d", "31 days", "5", "1s.."] {
+            assert!(parsed(invalid).is_err(), "{invalid} was accepted");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reading files of the user's: regular ones only, and never more than a limit.
+//! Reads user files: regular UTF-8 files up to a size limit.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -6,42 +6,44 @@ use std::path::Path;
 
 use crate::base::limits::MAX_FILE;
 
-/// Why a file could not be read.
+/// Error from reading a user file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file could not be opened or read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is a directory, a pipe or a device.
+    /// The path is a directory, a pipe or a device.
     #[error("not a regular file")]
     NotAFile,
-    /// It is larger than a file of ours may be.
+    /// The file is larger than [`MAX_FILE`].
     #[error("larger than {} KiB", MAX_FILE / 1024)]
     TooLarge,
-    /// It is not text.
-    #[error("not UTF-8: the byte at offset {0} is not part of a character")]
+    /// The file is not UTF-8; holds the offset of the first invalid byte.
+    #[error("not valid UTF-8: invalid byte at offset {0}")]
     NotText(usize),
 }
 
 impl ReadError {
-    /// What to do about it, where there is something.
-    pub fn advice(&self) -> Option<&'static str> {
+    /// Suggests how to fix the error.
+    pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Io(_) => None,
-            Self::NotAFile => Some("a folder, a pipe or a device is none"),
-            Self::TooLarge => Some("tell it in several files"),
+            Self::NotAFile => Some("directories, pipes and devices are not supported"),
+            Self::TooLarge => Some("split it into several files"),
             Self::NotText(_) => Some("save it as UTF-8"),
         }
     }
 }
 
-/// The text of a regular file of at most [`MAX_FILE`] bytes; what a pipe or a device would give is
-/// never waited for.
+/// Reads a regular file of at most [`MAX_FILE`] bytes as UTF-8.
 pub fn read(path: &Path) -> Result<String, ReadError> {
+    // Checked before opening: opening a pipe without a writer would block.
     if !path.metadata()?.is_file() {
         return Err(ReadError::NotAFile);
     }
     let mut bytes = Vec::new();
+    // One byte more than allowed shows that the file is too large. The size in the metadata is not
+    // enough, because the file may grow while it is read.
     let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX) + 1;
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     if bytes.len() > MAX_FILE {

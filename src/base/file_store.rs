@@ -1,32 +1,33 @@
-//! The built-in files that links in payloads point to: small, valid, nobody's.
+//! Sample files behind the attachment links of payloads, and a record of which were fetched.
 //!
-//! `files/make.py` has made them. Serving them is left to `server`.
+//! The files are small and valid; `files/make.py` generates them. Module `server` serves them.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-/// A kind of file: every link with its ending leads to these bytes.
+/// A sample file. Every link with its extension returns these bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BuiltInFile {
-    /// The ending of its links.
-    pub ending: &'static str,
-    /// Its media type.
+    /// File name extension, without the dot.
+    pub extension: &'static str,
+    /// Media type for the `Content-Type` header.
     pub media_type: &'static str,
-    /// What it holds.
+    /// Content.
     pub bytes: &'static [u8],
 }
 
 macro_rules! built_in {
-    ($ending:literal, $media_type:literal, $file:literal) => {
+    ($extension:literal, $media_type:literal, $file:literal) => {
         BuiltInFile {
-            ending: $ending,
+            extension: $extension,
             media_type: $media_type,
             bytes: include_bytes!(concat!("../../files/", $file)),
         }
     };
 }
 
-/// Every kind of file.
+/// All sample files.
+// One file for each extension keeps the binary small: every link gets the same bytes.
 pub const FILES: &[BuiltInFile] = &[
     built_in!("png", "image/png", "picture.png"),
     built_in!("pdf", "application/pdf", "page.pdf"),
@@ -34,30 +35,31 @@ pub const FILES: &[BuiltInFile] = &[
     built_in!("mp4", "video/mp4", "film.mp4"),
 ];
 
-/// Where files can be fetched: what was fetched so far, or why nothing can be.
+/// Records which sample files were fetched during a run, or why they cannot be served.
 #[derive(Debug, Default)]
 pub struct FileStore {
     fetched: Mutex<BTreeSet<String>>,
-    closed: Option<String>,
+    unavailable: Option<String>,
 }
 
 impl FileStore {
-    /// A shelf that nothing can be fetched from, for this reason.
+    /// Creates a store whose files cannot be served, for example because the port is in use.
     pub fn unavailable(reason: String) -> Self {
-        Self { closed: Some(reason), ..Self::default() }
+        Self { unavailable: Some(reason), ..Self::default() }
     }
 
-    /// Why nothing can be fetched, where nothing can.
+    /// Returns the reason why files cannot be served, if there is one.
     pub fn unavailable_reason(&self) -> Option<&str> {
-        self.closed.as_deref()
+        self.unavailable.as_deref()
     }
 
-    /// Notes that the file of this name was fetched.
-    pub fn open(&self, name: &str) {
+    /// Records that the file with this name was fetched.
+    pub fn mark_fetched(&self, name: &str) {
+        // A panic in another thread cannot leave a set of names inconsistent, so ignore poisoning.
         self.fetched.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
     }
 
-    /// Whether the file of this name was fetched.
+    /// Returns true if the file with this name was fetched.
     pub fn was_fetched(&self, name: &str) -> bool {
         self.fetched.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }

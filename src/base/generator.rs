@@ -1,4 +1,4 @@
-//! Made values: ids, tokens and numbers in the forms that vendors use, such as `hex:32`.
+//! Generators for ids, tokens and numbers in the formats that vendors use, such as `hex:32`.
 
 use std::fmt;
 
@@ -9,34 +9,35 @@ use uuid::{Builder, Variant, Version};
 const DIGITS: &str = "0123456789";
 const HEX: &str = "0123456789abcdef";
 const BASE36: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
+// The order of characters decides which one a random number selects, so it must not change.
 const ALNUM: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const NANOID: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-";
-/// The longest text that can be made.
+/// Maximum length of a generated string, in characters. No known vendor uses longer tokens.
 const MAX_LENGTH: usize = 256;
 
-/// How a value is made, as written behind `new.`: `uuid4`, `digits:12`, `int:1..9`.
+/// Generator for the value of a `${new.FORMAT}` placeholder: `uuid4`, `digits:12`, `int:1..9`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ValueGenerator {
-    /// A UUID that says of itself which version it is.
+    /// A UUID with random bits and this version number.
     Uuid(Version),
-    /// So many characters of an alphabet.
+    /// A string: its alphabet, and its length in characters.
     Text(String, usize),
-    /// An integer between two, both included.
+    /// An integer between two bounds, both included.
     Int(i64, i64),
 }
 
-/// What was made.
+/// Output of a [`ValueGenerator`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GeneratedValue {
-    /// A text.
+    /// A string.
     Text(String),
     /// An integer.
     Int(i64),
 }
 
 impl ValueGenerator {
-    /// The spellings that [`ValueGenerator::parse`] takes, for help lines.
-    pub const FORMS: &[&str] = &[
+    /// Formats that [`ValueGenerator::parse`] accepts, for help texts.
+    pub const FORMATS: &[&str] = &[
         "uuid4",
         "uuid5",
         "hex:N",
@@ -48,9 +49,9 @@ impl ValueGenerator {
         "int:LO..HI",
     ];
 
-    /// Reads the form of a made value; the error says what is wrong with it.
-    pub fn parse(form: &str) -> Result<Self, String> {
-        let (name, argument) = form.split_once(':').unwrap_or((form, ""));
+    /// Parses a format. The error is a message for the user.
+    pub fn parse(format: &str) -> Result<Self, String> {
+        let (name, argument) = format.split_once(':').unwrap_or((format, ""));
         match name {
             "uuid4" if argument.is_empty() => Ok(Self::Uuid(Version::Random)),
             "uuid5" if argument.is_empty() => Ok(Self::Uuid(Version::Sha1)),
@@ -60,27 +61,30 @@ impl ValueGenerator {
             "alnum" => Ok(Self::Text(ALNUM.into(), length(argument)?)),
             "nanoid" => Ok(Self::Text(NANOID.into(), length(argument)?)),
             "alphabet" => {
-                let (characters, count) =
-                    argument.rsplit_once(':').ok_or("`alphabet` is written `alphabet:CHARS:N`")?;
+                // The last colon separates the length: the alphabet itself may contain colons.
+                let (characters, count) = argument
+                    .rsplit_once(':')
+                    .ok_or("`alphabet` must have the form `alphabet:CHARS:N`")?;
                 if characters.is_empty() {
                     return Err("`alphabet` needs at least one character".into());
                 }
                 Ok(Self::Text(characters.into(), length(count)?))
             }
             "int" => range(argument),
-            _ => Err(format!("nothing is made in the form `{form}`")),
+            _ => Err(format!("unknown format `{format}`")),
         }
     }
 
-    /// Whether an integer is made.
+    /// Returns true if the generated value is an integer.
     pub fn is_int(&self) -> bool {
         matches!(self, Self::Int(..))
     }
 
-    /// Makes the value. Texts of digits do not begin with a zero, since vendors' ids do not.
+    /// Generates a value. A string of digits never starts with zero, because vendors' ids do not.
     pub fn generate(&self, rng: &mut ChaCha8Rng) -> GeneratedValue {
         match self {
             Self::Uuid(version) => {
+                // Random bits for both versions: a reader of the id sees the version number only.
                 let mut bits = [0; 16];
                 rng.fill_bytes(&mut bits);
                 let builder = Builder::from_bytes(bits).with_variant(Variant::RFC4122);
@@ -96,6 +100,7 @@ fn text(alphabet: &str, length: usize, rng: &mut ChaCha8Rng) -> String {
     let characters: Vec<char> = alphabet.chars().collect();
     (0..length)
         .map(|at| {
+            // Skips the character `0` at the start of an id of digits.
             let first = usize::from(at == 0 && alphabet == DIGITS);
             characters[rng.random_range(first..characters.len())]
         })
@@ -105,16 +110,16 @@ fn text(alphabet: &str, length: usize, rng: &mut ChaCha8Rng) -> String {
 fn length(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(length @ 1..=MAX_LENGTH) => Ok(length),
-        _ => Err(format!("a length is a number from 1 to {MAX_LENGTH}, not `{text}`")),
+        _ => Err(format!("the length must be between 1 and {MAX_LENGTH}, found `{text}`")),
     }
 }
 
 fn range(text: &str) -> Result<ValueGenerator, String> {
-    let wrong = || format!("a range of integers is written `int:100..999`, not `int:{text}`");
-    let (low, high) = text.split_once("..").ok_or_else(wrong)?;
+    let invalid = || format!("invalid range `int:{text}`: expected a form such as `int:100..999`");
+    let (low, high) = text.split_once("..").ok_or_else(invalid)?;
     match (low.parse(), high.parse()) {
         (Ok(low), Ok(high)) if low <= high => Ok(ValueGenerator::Int(low, high)),
-        _ => Err(wrong()),
+        _ => Err(invalid()),
     }
 }
 
@@ -132,22 +137,24 @@ mod tests {
     use super::*;
     use crate::base::seed::SeedScope;
 
-    fn made(form: &str) -> String {
-        ValueGenerator::parse(form)
+    fn generated(format: &str) -> String {
+        ValueGenerator::parse(format)
             .unwrap()
-            .generate(&mut SeedScope::of_run(1).rng(form))
+            .generate(&mut SeedScope::of_run(1).rng(format))
             .to_string()
     }
 
     #[test]
-    fn each_form_makes_what_it_says() {
-        let uuid = made("uuid4");
+    fn each_format_generates_matching_values() {
+        let uuid = generated("uuid4");
         assert_eq!((uuid.len(), &uuid[14..15]), (36, "4"));
-        assert_eq!(&made("uuid5")[14..15], "5");
-        assert!(made("hex:32").chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase()));
-        assert!(made("alphabet:ab:9").chars().all(|c| c == 'a' || c == 'b'));
-        assert_eq!(made("nanoid:21").len(), 21);
-        assert!((100..=999).contains(&made("int:100..999").parse().unwrap()));
+        assert_eq!(&generated("uuid5")[14..15], "5");
+        assert!(
+            generated("hex:32").chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase())
+        );
+        assert!(generated("alphabet:ab:9").chars().all(|c| c == 'a' || c == 'b'));
+        assert_eq!(generated("nanoid:21").len(), 21);
+        assert!((100..=999).contains(&generated("int:100..999").parse().unwrap()));
         for seed in 0..200 {
             let digits = ValueGenerator::parse("digits:4")
                 .unwrap()
@@ -157,8 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn wrong_forms_are_refused() {
-        for wrong in [
+    fn invalid_formats_are_rejected() {
+        for invalid in [
             "uuid",
             "uuid4:1",
             "hex",
@@ -170,7 +177,7 @@ mod tests {
             "alphabet::3",
             "alphabet:3",
         ] {
-            assert!(ValueGenerator::parse(wrong).is_err(), "{wrong} was taken");
+            assert!(ValueGenerator::parse(invalid).is_err(), "{invalid} was accepted");
         }
     }
 }

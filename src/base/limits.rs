@@ -1,90 +1,121 @@
-//! Every limit, named: a value beyond one is an error that says so, never a slow surprise.
+//! Limits of standin. A value beyond a limit is reported as an error that names the limit.
+//!
+//! Sizes are in bytes unless the comment says otherwise.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
-/// Bytes of a scenario, vendor or configuration file. A TOML tree costs up to 155 bytes of memory
-/// for each byte of its file.
+// Files
+
+/// Maximum size of a scenario, vendor or configuration file.
+// A parsed TOML tree takes up to 155 times the memory of its file, here about 40 MB.
 pub const MAX_FILE: usize = 256 * 1024;
-/// Names, values, signs and blanks of a TOML file. A file of nothing but signs costs most memory.
+/// Maximum number of tokens in a TOML file, whitespace included.
+// A file of punctuation only costs the most memory per byte; MAX_FILE alone does not bound it.
 pub const MAX_TOKENS: usize = 150_000;
-/// Bytes of a TOML file whose syntax errors are all told; of a larger one the first is, since each
-/// byte of it can be one.
-pub const MAX_RECOVERED: usize = 64 * 1024;
-/// Keys of a table in a file.
+/// Maximum size of a TOML file whose syntax errors are all reported. For a larger file only the
+/// first one is.
+// Every byte of a file can be an error, and each error costs memory.
+pub const MAX_ERROR_RECOVERY: usize = 64 * 1024;
+/// Maximum number of keys in a table of a file.
+// Looking up a key is a linear search.
 pub const MAX_KEYS: usize = 1_000;
-/// Entries of a list in a file.
+/// Maximum number of entries in a list of a file.
+// Larger than MAX_STEPS, whose message is more precise.
 pub const MAX_ENTRIES: usize = 20_000;
-/// Bytes of one payload template.
+
+// Templates
+
+/// Maximum size of one payload template.
 pub const MAX_TEMPLATE: usize = 64 * 1024;
-/// Bytes of one template, its includes counted each time that they are included.
+/// Maximum size of one template with its includes; a file counts each time it is included.
+// Includes that include others several times grow exponentially; MAX_INCLUDES alone is not enough.
 pub const MAX_WITH_INCLUDES: usize = 256 * 1024;
-/// Holes of one template, its includes counted.
+/// Maximum number of placeholders in one template, its includes counted.
 pub const MAX_PLACEHOLDERS: usize = 1_024;
-/// How deep includes may nest.
+/// Maximum nesting depth of includes.
 pub const MAX_INCLUDES: usize = 8;
-/// Bytes of one text of a scenario.
+/// Maximum number of combinations of a vendor's options.
+// Checking a vendor tries each combination.
+pub const MAX_OPTION_COMBINATIONS: usize = 1_024;
+/// Maximum number of list elements that one body iterates over.
+// Nested `$each` loops multiply. No body of at most MAX_BODY bytes has room for as many elements.
+pub const MAX_ITERATIONS: usize = 100_000;
+
+// Scenarios and runs
+
+/// Maximum size of one text in a scenario.
 pub const MAX_TEXT: usize = 4 * 1024;
-/// Holes of one text of a scenario.
+/// Maximum number of placeholders in one text of a scenario.
 pub const MAX_TEXT_PLACEHOLDERS: usize = 64;
-/// Ways to choose among a vendor's options; each of them is tried.
-pub const MAX_CHOICES: usize = 1_024;
-/// Steps of a scenario.
+/// Maximum number of steps in a scenario.
 pub const MAX_STEPS: usize = 10_000;
-/// People of a scenario's cast.
+/// Maximum number of people in a scenario's cast.
 pub const MAX_CAST: usize = 100;
-/// Things of one sort that a scenario names: what it creates, the labels it puts on.
+/// Maximum number of names of one kind in a scenario: entities it creates, labels it adds.
 pub const MAX_NAMED: usize = 1_000;
-/// Conversations of a run.
+/// Maximum number of conversations in a run.
 pub const MAX_CONVERSATIONS: u32 = 10_000;
-/// Steps of a run: those of its scenario, in each of its conversations.
-pub const MAX_PLAYED_STEPS: usize = 1_000_000;
-/// The longest delay between two steps.
+/// Maximum number of steps in a run: steps of the scenario times conversations.
+pub const MAX_RUN_STEPS: usize = 1_000_000;
+/// Maximum duration in a file, for example of the delay between two steps: 30 days.
 pub const MAX_DELAY: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// Bytes of a rendered body.
+
+// Requests and responses
+
+/// Maximum size of a rendered body.
 pub const MAX_BODY: usize = 1024 * 1024;
-/// Elements of lists that one body walks through; more than any body has room for.
-pub const MAX_WALKED: usize = 100_000;
-/// Bytes of the text that the fault `huge` puts into a body.
+/// Maximum size of the text that the fault `huge` adds to a body.
 pub const MAX_HUGE: usize = 16 * 1024 * 1024;
-/// How deep the fault `deep` nests lists.
+/// Maximum nesting depth of the lists that the fault `deep` adds to a body.
 pub const MAX_DEEP: usize = 100_000;
-/// Bytes of a header's value.
+/// Maximum size of a header value.
+// Common servers reject longer header lines by default.
 pub const MAX_HEADER: usize = 8 * 1024;
-/// Bytes of a receiver's answer that are read; the rest is left unread.
-pub const MAX_ANSWER: usize = 64 * 1024;
-/// Bytes of the head of a receiver's answer; as many as the default transport takes.
-pub const MAX_ANSWER_HEAD: usize = 408 * 1024;
-/// Headers of a receiver's answer.
-pub const MAX_ANSWER_HEADERS: usize = 100;
-/// Attempts under way at once, over all receivers.
+/// Maximum number of body bytes that are read from a response; the rest is not read.
+pub const MAX_RESPONSE_BODY: usize = 64 * 1024;
+/// Maximum size of the head of a response: status line and headers.
+// The limit of hyper, so that both transports accept the same responses: 8 KiB + 100 * 4 KiB.
+pub const MAX_RESPONSE_HEAD: usize = 408 * 1024;
+/// Maximum number of headers in a response.
+// Also the limit of hyper.
+pub const MAX_RESPONSE_HEADERS: usize = 100;
+/// Maximum number of concurrent attempts to all receivers.
+// Each one needs a socket; many systems allow 1,024 open files to a process.
 pub const MAX_IN_FLIGHT: usize = 256;
-/// Attempts under way at once to one receiver.
+/// Maximum number of concurrent attempts to one receiver.
 pub const MAX_IN_FLIGHT_PER_HOST: usize = 32;
-/// Requests per second to one receiver that may be somebody else's.
+/// Maximum number of requests per second to one receiver at a public address.
+// Keeps standin from being used as a load generator against other people's servers.
 pub const MAX_PUBLIC_RATE: u32 = 50;
-/// The longest time limit that an attempt can have.
+/// Maximum timeout of an attempt.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(120);
-/// Redirects of one attempt that are followed, where a vendor follows them.
+/// Maximum number of redirects that one attempt follows, for vendors that follow redirects.
 pub const MAX_REDIRECTS: u32 = 20;
-/// How long a receiver's `Retry-After` may make a delivery wait, unless its vendor says otherwise.
-pub const RETRY_AFTER: SignedDuration = SignedDuration::from_hours(1);
-/// Records that may wait for the report before the engine waits.
-pub const RECORD_QUEUE: usize = 1_024;
-/// Records that the journal writes in one transaction.
-pub const JOURNAL_BATCH: usize = 512;
-/// Pages of 4 KiB that a journal may have: 2 GiB.
-pub const MAX_JOURNAL_PAGES: u32 = 524_288;
-/// How long attempts that are under way may take to end once somebody interrupts.
-pub const DRAIN: Duration = Duration::from_secs(10);
-/// Problems of one check that are drawn; the rest are counted.
-pub const MAX_DRAWN: usize = 20;
-/// Characters of a source line that are drawn.
-pub const MAX_LINE: usize = 200;
-/// Characters of a problem's message, or of its help, that are shown.
-pub const MAX_MESSAGE: usize = 600;
-/// Bytes of a request that the bundled receiver reads.
+/// Default maximum delay that a receiver can request with `Retry-After`; a vendor can override it.
+pub const MAX_RETRY_AFTER: SignedDuration = SignedDuration::from_hours(1);
+/// Maximum size of a request that the bundled receiver reads.
 pub const MAX_REQUEST: usize = 1024 * 1024;
-/// How long the bundled receiver waits for a request's body.
+/// Maximum time that the bundled receiver waits for the body of a request.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+// Journal and shutdown
+
+/// Number of records that may wait for the report or the journal before the engine waits.
+pub const RECORD_QUEUE: usize = 1_024;
+/// Maximum number of records that the journal writes in one transaction.
+pub const JOURNAL_BATCH: usize = 512;
+/// Maximum size of a journal in pages of 4 KiB: 2 GiB.
+pub const MAX_JOURNAL_PAGES: u32 = 524_288;
+/// Maximum time that attempts in flight may take to finish after an interrupt.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+// Diagnostics
+
+/// Maximum number of problems that are printed with their source; the rest are counted.
+pub const MAX_PRINTED_PROBLEMS: usize = 20;
+/// Maximum width of printed source, in columns.
+pub const MAX_LINE: usize = 200;
+/// Maximum length of a printed message or help text, in characters.
+pub const MAX_MESSAGE: usize = 600;

@@ -1,7 +1,7 @@
-//! What everything rests on: time, seeded values, invented people, secrets, limits.
+//! Foundations: time, random values from a seed, generated people, secrets, limits.
 //!
-//! Nothing here knows a scenario, a vendor or a request. What a file holds and what is wrong with
-//! it is left to `diag`.
+//! This module knows nothing about scenarios, vendors or requests. Module `diag` reads files and
+//! reports their problems.
 
 pub mod address;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! Keeps secrets out of what is shown: puts references in their place, however they are spelled.
+//! Redaction: replaces secrets in output by references, in every encoding they may appear in.
 
 use std::fmt;
 
@@ -7,51 +7,54 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::base::secret::Secret;
 
-/// Puts references in the place of secrets.
+/// Replaces secrets by references such as `${secret.token}`.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    /// Spellings with their references, the longest first: one may hold another.
+    /// Encoded secrets with their references. The longest come first, because a secret may contain
+    /// another one.
     pairs: Vec<(String, String)>,
 }
 
-/// Secrets of fewer bytes are looked for as they are only: their other spellings are in any text.
-const SHORT: usize = 4;
+/// Shorter secrets, in bytes, are only searched for as plain text. Their encodings are a few
+/// characters long and would match in unrelated text.
+const MIN_ENCODED: usize = 4;
 
-/// Secrets of at least so many bytes are also looked for inside something longer that was encoded.
-const LONG: usize = 8;
+/// Minimum length, in bytes, of secrets that are searched for inside longer base64 values. At
+/// either end of a shorter secret too few characters depend on the secret alone.
+const MIN_EMBEDDED: usize = 8;
 
 impl Redactor {
-    /// A redactor of these secrets, each with the reference that stands for it. Built-in test
-    /// credentials are public and stay.
+    /// Creates a redactor for pairs of a reference and its secret. Built-in test credentials are
+    /// public and are not replaced.
     pub fn new<'a>(secrets: impl IntoIterator<Item = (String, &'a Secret)>) -> Self {
-        let given = secrets.into_iter().filter(|(_, secret)| !secret.is_public());
-        let mut pairs: Vec<(String, String)> = given
+        let private = secrets.into_iter().filter(|(_, secret)| !secret.is_public());
+        let mut pairs: Vec<(String, String)> = private
             .flat_map(|(reference, secret)| {
-                spellings(secret.expose()).into_iter().map(move |s| (s, reference.clone()))
+                encodings(secret.expose()).into_iter().map(move |s| (s, reference.clone()))
             })
             .collect();
-        pairs.sort_by_key(|(spelling, _)| std::cmp::Reverse(spelling.len()));
+        pairs.sort_by_key(|(encoded, _)| std::cmp::Reverse(encoded.len()));
         Self { pairs }
     }
 
-    /// Whether there is nothing to keep out.
+    /// Returns true if there are no secrets to replace.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
 
-    /// Puts references in the place of the secrets in a text, in one pass: a reference may itself
-    /// spell another secret. Returns whether the text changed.
-    pub fn text(&self, text: &mut String) -> bool {
-        if !self.pairs.iter().any(|(spelling, _)| text.contains(spelling)) {
+    /// Replaces all secrets in a text.
+    // One pass, not one per secret: a reference may contain the text of another secret.
+    pub fn redact(&self, text: &mut String) -> bool {
+        if !self.pairs.iter().any(|(encoded, _)| text.contains(encoded)) {
             return false;
         }
         let mut redacted = String::with_capacity(text.len());
         let mut rest = text.as_str();
         while let Some(next) = rest.chars().next() {
-            match self.pairs.iter().find(|(spelling, _)| rest.starts_with(spelling)) {
-                Some((spelling, reference)) => {
+            match self.pairs.iter().find(|(encoded, _)| rest.starts_with(encoded)) {
+                Some((encoded, reference)) => {
                     redacted.push_str(reference);
-                    rest = &rest[spelling.len()..];
+                    rest = &rest[encoded.len()..];
                 }
                 None => {
                     redacted.push(next);
@@ -70,18 +73,18 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// A secret as it is, inside JSON, in base64 (alone and inside something longer), in hexadecimal,
-/// inside a URL, and backwards.
-fn spellings(secret: &str) -> Vec<String> {
+/// Returns a secret in each encoding: plain, JSON, base64 (alone and inside a longer value),
+/// hexadecimal, percent-encoded and reversed.
+fn encodings(secret: &str) -> Vec<String> {
     let inside_json = inside_json(secret);
-    let mut spellings = vec![
+    let mut encodings = vec![
         inside_json.clone(),
-        ascii(&inside_json, |unit| format!("\\u{unit:04x}")),
-        ascii(&inside_json, |unit| format!("\\u{unit:04X}")),
+        escape_non_ascii(&inside_json, |unit| format!("\\u{unit:04x}")),
+        escape_non_ascii(&inside_json, |unit| format!("\\u{unit:04X}")),
     ];
-    if secret.len() >= SHORT {
+    if secret.len() >= MIN_ENCODED {
         let bytes = secret.as_bytes();
-        spellings.extend([
+        encodings.extend([
             STANDARD_NO_PAD.encode(bytes),
             URL_SAFE_NO_PAD.encode(bytes),
             hex::encode(bytes),
@@ -94,21 +97,23 @@ fn spellings(secret: &str) -> Vec<String> {
             secret.chars().rev().collect(),
         ]);
     }
-    if secret.len() >= LONG {
-        spellings.extend((0..3).flat_map(|before| inside_base64(secret.as_bytes(), before)));
+    if secret.len() >= MIN_EMBEDDED {
+        encodings.extend((0..3).flat_map(|offset| inside_base64(secret.as_bytes(), offset)));
     }
-    spellings.retain(|spelling| spelling != secret);
-    spellings.push(secret.to_owned());
-    spellings.sort();
-    spellings.dedup();
-    spellings
+    // Removed and added again: the plain text must be present, but only once.
+    encodings.retain(|encoded| encoded != secret);
+    encodings.push(secret.to_owned());
+    encodings.sort();
+    encodings.dedup();
+    encodings
 }
 
-/// What of a secret's bytes shows in the base64 of something longer, where so many bytes stand
-/// before it in a group of three: the characters that are made of nothing else.
-fn inside_base64(secret: &[u8], before: usize) -> [String; 2] {
-    let padded = [&[0; 2][..before], secret].concat();
-    let (from, to) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
+/// Returns the part of a longer base64 value that depends on the secret alone, in both alphabets.
+/// `offset` is the position of the secret's first byte in its group of three bytes.
+fn inside_base64(secret: &[u8], offset: usize) -> [String; 2] {
+    let padded = [&[0; 2][..offset], secret].concat();
+    // Characters of 6 bits that the surrounding bytes share are cut off at both ends.
+    let (from, to) = ((offset * 8).div_ceil(6), padded.len() * 8 / 6);
     [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)]
         .map(|encoded| encoded[from..to].to_owned())
 }
@@ -118,23 +123,23 @@ fn inside_json(text: &str) -> String {
     quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text).to_owned()
 }
 
-/// What is not ASCII, in units of UTF-16.
-fn ascii(text: &str, unit: fn(u16) -> String) -> String {
-    let spell = |character: char| {
+/// Escapes characters outside ASCII, one UTF-16 code unit at a time, as JSON does.
+fn escape_non_ascii(text: &str, unit: fn(u16) -> String) -> String {
+    let escape = |character: char| {
         if character.is_ascii() {
             return character.to_string();
         }
         character.encode_utf16(&mut [0; 2]).iter().map(|code| unit(*code)).collect()
     };
-    text.chars().map(spell).collect()
+    text.chars().map(escape).collect()
 }
 
-fn percent_encoded(bytes: &[u8], stays: fn(u8) -> bool, other: fn(u8) -> String) -> String {
-    let spell = |byte: &u8| if stays(*byte) { char::from(*byte).into() } else { other(*byte) };
-    bytes.iter().map(spell).collect()
+fn percent_encoded(bytes: &[u8], keep: fn(u8) -> bool, escape: fn(u8) -> String) -> String {
+    let encode = |byte: &u8| if keep(*byte) { char::from(*byte).into() } else { escape(*byte) };
+    bytes.iter().map(encode).collect()
 }
 
-/// Whether a byte stays as it is inside a URL.
+/// Returns true for unreserved characters of a URL (RFC 3986), which need no encoding.
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
@@ -157,12 +162,12 @@ mod tests {
         let secret = Secret::private(secret.into());
         let redactor = Redactor::new([("${secret.token}".to_owned(), &secret)]);
         let mut text = shown.to_owned();
-        redactor.text(&mut text);
+        redactor.redact(&mut text);
         assert_eq!(text, "<${secret.token}>", "{shown}");
     }
 
     #[test]
-    fn a_secret_gives_way_to_its_reference_in_every_spelling() {
+    fn a_secret_is_replaced_by_its_reference_in_every_encoding() {
         check("s3\"cret", "<s3\"cret>");
         check("s3\"cret", "<s3\\\"cret>");
         check("hål🙂 4", "<h\\u00e5l\\ud83d\\ude42 4>");
@@ -180,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_gives_way_inside_something_longer_that_was_encoded() {
+    fn a_secret_is_replaced_inside_a_longer_encoded_value() {
         let secret = Secret::private("canary-token??>".into());
         let redactor = Redactor::new([("<>".to_owned(), &secret)]);
         for beside in ["", "u", "me", "me:"] {
             let longer = format!("{beside}{}{beside}", secret.expose());
             for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
                 let mut text = engine.encode(&longer);
-                redactor.text(&mut text);
+                redactor.redact(&mut text);
                 let left = text.replace("<>", "").len();
                 assert!(text.contains("<>") && left <= 2 * beside.len() + 5, "{text}");
             }
@@ -195,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn public_credentials_stay_and_a_longer_secret_goes_first() {
+    fn public_credentials_are_kept_and_longer_secrets_are_replaced_first() {
         let (public, one, two) = (
             Secret::public("public".into()),
             Secret::private("abcd".into()),
@@ -203,23 +208,27 @@ mod tests {
         );
         let named = [("p".to_owned(), &public), ("1".to_owned(), &one), ("2".to_owned(), &two)];
         let mut text = "public abcdef abcd".to_owned();
-        Redactor::new(named).text(&mut text);
+        Redactor::new(named).redact(&mut text);
         assert_eq!(text, "public 2 1");
     }
 
     proptest! {
         #[test]
-        fn no_spelling_of_any_secret_stays_in_any_text(
-            secrets in prop::collection::vec("\\PC{1,12}", 1..4), before in "\\PC{0,20}", after in "\\PC{0,20}",
+        fn no_encoding_of_a_secret_remains_in_any_text(
+            secrets in prop::collection::vec("\\PC{1,12}", 1..4),
+            before in "\\PC{0,20}",
+            after in "\\PC{0,20}",
         ) {
-            const REFERENCE: &str = "\u{1}"; // in no spelling of anything printable
-            let given: Vec<Secret> = secrets.iter().map(|text| Secret::private(text.clone())).collect();
-            let redactor = Redactor::new(given.iter().map(|secret| (REFERENCE.to_owned(), secret)));
-            for spelling in secrets.iter().flat_map(|secret| spellings(secret)) {
-                let mut text = format!("{before}{spelling}{after}{spelling}");
-                redactor.text(&mut text);
+            const REFERENCE: &str = "\u{1}"; // not part of any encoding of printable text
+            let private: Vec<Secret> =
+                secrets.iter().map(|text| Secret::private(text.clone())).collect();
+            let pairs = private.iter().map(|secret| (REFERENCE.to_owned(), secret));
+            let redactor = Redactor::new(pairs);
+            for encoded in secrets.iter().flat_map(|secret| encodings(secret)) {
+                let mut text = format!("{before}{encoded}{after}{encoded}");
+                redactor.redact(&mut text);
                 prop_assert!(secrets.iter().all(|secret| !text.contains(secret)), "{text:?}");
-                prop_assert!(!text.contains(&spelling), "{text:?}");
+                prop_assert!(!text.contains(&encoded), "{text:?}");
             }
         }
     }

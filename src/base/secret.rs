@@ -1,11 +1,11 @@
-//! Secrets: values that may be used and never shown.
+//! Secret values, which are used but never printed, and references to them in configuration files.
 
 use std::path::Path;
 use std::{env, fmt};
 
 use crate::base::file;
 
-/// A secret's value. It shows itself as `***`, whoever prints it.
+/// A secret value. Its `Debug` output is `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     value: String,
@@ -13,22 +13,22 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// A secret that the user gave.
+    /// Creates a secret from a value that the user provided.
     pub fn private(value: String) -> Self {
         Self { value, public: false }
     }
 
-    /// A built-in test credential: the same for everybody, so there is nothing to hide.
+    /// Creates a built-in test credential. It is the same for all users, so it is not redacted.
     pub fn public(value: String) -> Self {
         Self { value, public: true }
     }
 
-    /// The value, for a header, a signature or a handshake.
+    /// Returns the value, for use in a header, a signature or a handshake.
     pub fn expose(&self) -> &str {
         &self.value
     }
 
-    /// Whether the value is a built-in test credential.
+    /// Returns true for a built-in test credential.
     pub fn is_public(&self) -> bool {
         self.public
     }
@@ -40,34 +40,39 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What a configuration writes for a secret: `env:NAME`, `file:PATH`, or the value itself. It shows
-/// itself as little as a secret does.
+/// A secret in a configuration file: `env:NAME`, `file:PATH`, or the value itself. Its `Debug`
+/// output is `***`, because it may be the value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reference(pub String);
 
 impl Reference {
-    /// The secret. The error names what is referred to, never a value.
+    /// Reads the secret from the environment or the file. The error is a message for the user and
+    /// never contains a value.
     pub fn resolve(&self) -> Result<Secret, String> {
-        let value = self.referred().unwrap_or_else(|| Ok(self.0.clone()))?;
+        let value = self.read_external().unwrap_or_else(|| Ok(self.0.clone()))?;
+        // An empty secret would silently sign with an empty key.
         if value.is_empty() {
             return Err("the secret is empty".into());
         }
         Ok(Secret::private(value))
     }
 
-    /// Whether it stands for a value elsewhere.
-    pub fn is_elsewhere(&self) -> bool {
+    /// Returns true for `env:NAME` and `file:PATH`, whose value is outside the configuration file.
+    pub fn is_external(&self) -> bool {
         self.0.starts_with("env:") || self.0.starts_with("file:")
     }
 
-    /// The value behind `env:NAME` or `file:PATH`; nothing where there is no reference.
-    fn referred(&self) -> Option<Result<String, String>> {
+    /// Reads the value of `env:NAME` or `file:PATH`; `None` if the text is the value itself.
+    fn read_external(&self) -> Option<Result<String, String>> {
         if let Some(name) = self.0.strip_prefix("env:") {
-            return Some(env::var(name).map_err(|_| format!("the environment has no `{name}`")));
+            return Some(
+                env::var(name).map_err(|_| format!("the environment variable `{name}` is not set")),
+            );
         }
         let path = self.0.strip_prefix("file:")?;
         let read = file::read(Path::new(path));
-        let read = read.map_err(|error| format!("cannot read the secret in `{path}`: {error}"));
+        let read = read.map_err(|error| format!("cannot read the secret from `{path}`: {error}"));
+        // Editors and `echo` add a newline that is not part of the secret.
         Some(read.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 }

@@ -1,41 +1,43 @@
-//! Seeded values: each is drawn from a hash of the seed, the scope and the value's own name.
+//! Reproducible random values. Each value has its own generator, seeded with a hash of the run's
+//! seed, the scope and the value's name.
 //!
-//! Nothing is drawn in sequence, so adding a step to a scenario does not reshuffle the values of
-//! the others, and a conversation's values do not depend on which thread plays it. The generator
-//! is `ChaCha8`, whose numbers do not change between releases.
+//! No sequence is shared. Adding a step to a scenario therefore does not change the values of other
+//! steps, and the values of a conversation do not depend on the thread that runs it. The generator
+//! is `ChaCha8`, which `rand` guarantees to be portable and stable between releases.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-/// A scope that values are drawn from, by name.
+/// A namespace for random values. The same scope and name always give the same value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedScope([u8; 32]);
 
 impl SeedScope {
-    /// The scope of a whole run.
+    /// Returns the scope of a whole run.
     pub fn of_run(seed: u64) -> Self {
         Self(digest(b"standin run", &seed.to_be_bytes()))
     }
 
-    /// A scope that is the same in every run, such as a vendor's test account.
+    /// Returns a scope that does not depend on the seed, for example for a vendor's test account.
     pub fn fixed(name: &str) -> Self {
         Self(digest(b"standin fixed", name.as_bytes()))
     }
 
-    /// A scope inside this one.
+    /// Returns the scope with this name inside this one.
     #[must_use]
     pub fn within(&self, name: &str) -> Self {
         Self(digest(&self.0, name.as_bytes()))
     }
 
-    /// The generator for the value of this name.
+    /// Returns the random number generator for the value with this name.
     pub fn rng(&self, name: &str) -> ChaCha8Rng {
         ChaCha8Rng::from_seed(digest(&self.0, name.as_bytes()))
     }
 }
 
 fn digest(scope: &[u8], name: &[u8]) -> [u8; 32] {
+    // The zero byte separates scope and name: ("ab", "c") and ("a", "bc") must differ.
     Sha256::new().chain_update(scope).chain_update([0]).chain_update(name).finalize().into()
 }
 
@@ -45,7 +47,7 @@ mod tests {
     use rand::Rng as _;
 
     #[test]
-    fn a_name_always_draws_the_same_value_and_another_name_another() {
+    fn values_are_stable_by_name_and_differ_between_names() {
         let seeds = SeedScope::of_run(1).within("conversation 1");
         assert_eq!(seeds.rng("a").next_u64(), seeds.rng("a").next_u64());
         assert_ne!(seeds.rng("a").next_u64(), seeds.rng("b").next_u64());
@@ -53,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_never_change_between_releases() {
+    fn generated_numbers_do_not_change_between_releases() {
         assert_eq!(SeedScope::of_run(1).rng("golden").next_u64(), 11_177_905_424_744_104_429);
     }
 }

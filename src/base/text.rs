@@ -1,9 +1,9 @@
-//! Text for people: what others wrote is escaped before it reaches a terminal, and counts read well.
+//! Text for the terminal: escaping of untrusted text, shell quoting, counts, lists, suggestions.
 
 use std::fmt::{Display, Write as _};
 
-/// Escapes control characters, direction marks and what has no width, so that the text can neither
-/// begin a line, move a cursor, reorder what stands beside it nor look like another.
+/// Escapes control characters, bidirectional marks and zero-width characters. Untrusted text can
+/// then not start a line, move the cursor, reorder its surroundings or imitate another text.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -20,7 +20,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Escapes a text and shortens it to so many characters.
+/// Shortens a text to a maximum number of characters and escapes it. `…` marks a shortened text.
 pub fn excerpt(text: &str, characters: usize) -> String {
     let mut kept: String = text.chars().take(characters).collect();
     if kept.len() < text.len() {
@@ -29,10 +29,11 @@ pub fn excerpt(text: &str, characters: usize) -> String {
     escape(&kept)
 }
 
-/// Hides whatever may be a password in an address, and keeps every byte in its place: of each word
-/// with a colon before an `@`, what stands before the `@` and behind the scheme.
+/// Replaces anything that may be a password in a URL by stars: in each word with a colon before an
+/// `@`, the part between the scheme and the `@`. Byte offsets stay the same.
 pub fn mask(text: &str) -> String {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
+    // Not a URL parser: the text may be any line of a file, or a URL that is not valid.
     let mut masked = String::with_capacity(text.len());
     for word in text.split_inclusive(is_end) {
         let at = word.rfind('@').filter(|at| word[..*at].contains(':'));
@@ -49,33 +50,33 @@ pub fn mask(text: &str) -> String {
     masked
 }
 
-/// What a name that others refer to by may be.
-pub const A_NAME: &str = "up to 64 lower-case letters, digits, `_` and `-`";
+/// Describes the valid names of scenarios, participants and the like, for messages.
+pub const NAME_RULE: &str = "1 to 64 lowercase letters, digits, `_` and `-`";
 
-/// Whether a text is [`A_NAME`].
+/// Returns true if a text is a valid name; see [`NAME_RULE`].
 pub fn is_name(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     (1..=64).contains(&text.len()) && text.chars().all(is_plain)
 }
 
-/// A text in a shell's quotes.
-pub fn quoted(text: &str) -> String {
+/// Quotes a text for a POSIX shell.
+pub fn shell_quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// A text as one word of a shell: in quotes where it needs them.
+/// Formats a text as one word of a POSIX shell, quoted only if necessary.
 pub fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:/@+=,%".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
+    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { shell_quote(text) }
 }
 
-/// `1 delivery`, `2 deliveries`.
-pub fn count(number: impl TryInto<u64> + Copy + Display, one: &str, many: &str) -> String {
+/// Formats a number with its noun: `1 delivery`, `2 deliveries`.
+pub fn count(number: impl TryInto<u64> + Copy + Display, singular: &str, plural: &str) -> String {
     let is_one = matches!(number.try_into(), Ok(1));
-    format!("{number} {}", if is_one { one } else { many })
+    format!("{number} {}", if is_one { singular } else { plural })
 }
 
-/// `a`, `a or b`, `a, b or c`, each in backticks.
+/// Formats alternatives, each in backticks: `a`, `a or b`, `a, b or c`.
 pub fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match names.split_last() {
@@ -85,27 +86,32 @@ pub fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// The known name that a mistyped one most likely means; its case says nothing.
-pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (wrong.chars().count() / 3).max(1);
-    known
+/// Returns the candidate most similar to a mistyped name, if one is similar enough. A name that
+/// differs only in case counts as equal.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // One typo in three characters. With more, suggestions for short names become arbitrary.
+    let limit = (name.chars().count() / 3).max(1);
+    candidates
         .into_iter()
-        .map(|name| {
-            let is_same = wrong.eq_ignore_ascii_case(name);
-            (if is_same { 0 } else { strsim::damerau_levenshtein(wrong, name) }, name)
+        .map(|candidate| {
+            let is_same = name.eq_ignore_ascii_case(candidate);
+            (if is_same { 0 } else { strsim::damerau_levenshtein(name, candidate) }, candidate)
         })
         .filter(|(distance, _)| *distance <= limit)
         .min()
-        .map(|(_, name)| name)
+        .map(|(_, candidate)| candidate)
 }
 
-/// Whether a character acts on what is around it, or cannot be seen. What joins letters and pictures
-/// (U+200C and U+200D) is part of how people write.
+/// Returns true for control characters, bidirectional marks and zero-width characters. The joiners
+/// U+200C and U+200D are not included: several scripts and emoji need them.
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
+        // Line and paragraph separators, and marks of direction
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
+        // Bidirectional embeddings, overrides and isolates
         || ('\u{202a}'..='\u{202e}').contains(&character)
         || ('\u{2066}'..='\u{2069}').contains(&character)
+        // Soft hyphen, zero-width characters and invisible operators
         || matches!(character, '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{feff}')
         || ('\u{2060}'..='\u{2064}').contains(&character)
 }
@@ -115,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn untrusted_text_stays_on_its_line() {
+    fn untrusted_text_is_escaped() {
         assert_eq!(escape("a\r\n::error\u{1b}[31m\u{202e}"), "a\\r\\n::error\\u{1b}[31m\\u{202e}");
         assert_eq!(escape("te\u{200b}xt\u{feff}"), "te\\u{200b}xt\\u{feff}");
         assert_eq!(escape("👩\u{200d}🚀"), "👩\u{200d}🚀");
@@ -124,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_in_addresses_are_hidden() {
+    fn passwords_in_urls_are_masked() {
         let url = "url = \"http://user:pa/ss@host:1/\" # ok";
         assert_eq!(mask(url), "url = \"http://**********@host:1/\" # ok");
         assert_eq!(mask("user:pw@host"), "*******@host");
@@ -134,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn a_word_of_a_shell_is_one_word() {
+    fn shell_words_are_quoted_only_if_necessary() {
         let word = |text: &str| shell_word(text);
         assert_eq!(word("http://a:1/x?y=1&z"), "'http://a:1/x?y=1&z'");
         assert_eq!([word("a-b@2"), word(""), word("it's a")], ["a-b@2", "''", r"'it'\''s a'"]);
     }
 
     #[test]
-    fn the_nearest_name_is_near() {
+    fn nearest_ignores_case_and_rejects_distant_names() {
         assert_eq!(nearest("mesage", ["message", "note"]), Some("message"));
         assert_eq!(nearest("xyz", ["message", "note"]), None);
         assert_eq!(nearest("NOTE", ["message", "note"]), Some("note"));

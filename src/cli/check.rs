@@ -1,4 +1,4 @@
-//! `standin check`: every problem of scenarios, vendor folders and configuration.
+//! `standin check`: reports every problem of scenarios, vendor folders and configuration files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use crate::fidelity;
 use crate::platform::PlatformFolder;
 use crate::scenario::{self, ScenarioForm};
 
-/// Checks scenarios, vendor folders and configuration
+/// Check scenarios, vendor folders and configuration; report every problem with its source line
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Scenarios (files, folders or bundled names), vendor folders, or a configuration; everything
-    /// bundled without any
+    /// Scenarios (files, folders or bundled names), vendor folders or configuration files
+    /// [default: everything bundled]
     #[arg(value_name = "PATH")]
     paths: Vec<String>,
     /// Check again whenever a file changes, until Ctrl-C
     #[arg(long)]
     watch: bool,
-    /// What a problem's code means, such as E011
+    /// Explain an error code, such as E011
     #[arg(long, value_name = "CODE", exclusive = true)]
     explain: Option<String>,
 }
@@ -39,15 +39,16 @@ pub(super) fn check(args: &CheckArgs, global: &Global) -> Result<ExitStatus, Com
 }
 
 fn explain(text: &str) -> Result<ExitStatus, CommandError> {
-    let Some(explained) = code::Code::parse(text).and_then(code::Code::explained) else {
-        let known: Vec<String> = code::CODES.iter().map(|known| known.code.to_string()).collect();
-        let problem = Problem::anywhere(code::UNKNOWN_WORD, format!("there is no code `{text}`"));
-        return Err(problem.known(text, known.iter().map(String::as_str)).into());
+    let Some(explained) = code::Code::parse(text).and_then(code::Code::explanation) else {
+        let codes: Vec<String> = code::CODES.iter().map(|known| known.code.to_string()).collect();
+        let problem =
+            Problem::anywhere(code::UNKNOWN_VALUE, format!("unknown error code `{text}`"));
+        return Err(problem.suggest_or_list(text, codes.iter().map(String::as_str)).into());
     };
     let indented = |example: &str| example.replace('\n', "\n    ");
-    let (wrong, right) = (indented(explained.wrong), indented(explained.right));
+    let (wrong, right) = (indented(explained.invalid), indented(explained.valid));
     print(format_args!(
-        "{}: {}\n\nwrong:\n    {wrong}\n\nright:\n    {right}\n",
+        "{}: {}\n\ninvalid:\n    {wrong}\n\nvalid:\n    {right}\n",
         explained.code, explained.about
     ))?;
     Ok(ExitStatus::Passed)
@@ -62,12 +63,12 @@ fn once(paths: &[String], global: &Global) -> Result<ExitStatus, CommandError> {
     for path in paths {
         check.path(path);
     }
-    check.problems.or(Some(()))?;
+    check.problems.into_result(Some(()))?;
     print(format_args!("{} checked, no problems\n", count(check.checked, "file", "files")))?;
     Ok(ExitStatus::Passed)
 }
 
-/// One check of everything that was asked for.
+/// One execution of the check, with the problems found so far.
 struct CheckRun<'a> {
     setup: &'a Setup,
     problems: Problems,
@@ -91,7 +92,7 @@ impl CheckRun<'_> {
         }
     }
 
-    /// A folder of vendors or of files, a file, or the name of a bundled scenario.
+    /// Checks a vendor folder, a folder of files, a file, or a bundled scenario by its name.
     fn path(&mut self, name: &str) {
         let path = Path::new(name);
         if let Some(folder) = vendor_of(path) {
@@ -113,6 +114,7 @@ impl CheckRun<'_> {
         let mut vendors = Vec::new();
         for file in files {
             match vendor_of(&file) {
+                // Every TOML file of a vendor folder leads here; the folder is checked once.
                 Some(vendor) if vendors.contains(&vendor) => {}
                 Some(vendor) => {
                     self.vendor(&vendor);
@@ -134,20 +136,21 @@ impl CheckRun<'_> {
 
     fn configuration(&mut self, source: &Arc<Source>) {
         self.checked += 1;
-        let (config, problems) = Config::draft(Some(source));
+        let (config, problems) = Config::read_partial(Some(source));
         self.problems.extend(problems);
         if let Some(config) = config {
-            let own = Setup::new(config, self.setup.catalog.clone());
-            self.problems.extend(own.check_config());
+            let setup = Setup::new(config, self.setup.catalog.clone());
+            self.problems.extend(setup.check_config());
         }
     }
 
-    /// Checks every revision of a vendor's folder.
+    /// Checks every revision of a vendor folder.
     fn vendor(&mut self, folder: &Path) {
         self.checked += 1;
-        // It may extend the vendors beside it.
+        // The vendor may extend one in a sibling folder.
         let beside = folder.parent().filter(|parent| *parent != Path::new(""));
         let catalog = self.setup.catalog.clone().with_directory(beside.unwrap_or(Path::new(".")));
+        // Problems of a sibling folder are not problems of this vendor.
         let catalog = catalog.unwrap_or_else(|_| self.setup.catalog.clone());
         let Some(folder) = self.problems.note(PlatformFolder::read(folder)) else { return };
         for revision in folder.revisions() {
@@ -157,7 +160,7 @@ impl CheckRun<'_> {
         }
     }
 
-    /// Checks a scenario against the vendors it names, or against all of them.
+    /// Checks a scenario for the vendors it names, or for all vendors.
     fn scenario(&mut self, source: &Arc<Source>) {
         self.checked += 1;
         let setup = self.setup;
@@ -169,14 +172,15 @@ impl CheckRun<'_> {
     }
 }
 
-/// The vendor's folder that a path is, or that a file lies in.
+/// Returns the vendor folder that contains the path.
 fn vendor_of(path: &Path) -> Option<PathBuf> {
     path.ancestors().find(|folder| folder.join("vendor.toml").is_file()).map(Path::to_owned)
 }
 
-/// A configuration is told by what it holds; where that says nothing, by its name.
+/// Returns whether a file is a configuration, by its keys, or by its name if it has no known key.
 fn is_configuration(source: &Arc<Source>) -> bool {
     let name = Path::new(&source.name).file_name().map(|name| name.to_string_lossy().into_owned());
-    let named = name.is_some_and(|name| name == "standin.toml" || name.starts_with("config."));
-    Config::is_meant(source, ScenarioForm::KEYS, named)
+    let is_named_so =
+        name.is_some_and(|name| name == "standin.toml" || name.starts_with("config."));
+    Config::is_configuration(source, ScenarioForm::KEYS, is_named_so)
 }

@@ -1,14 +1,14 @@
-//! `standin completions`: what a shell knows of the command line.
+//! `standin completions`: prints the completion script for a shell.
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::{CliArgs, CommandError, ExitStatus, print};
 
-/// Prints the completions of a shell: `standin completions bash > …/bash_completion.d/standin`
+/// Print the completion script for a shell, such as `standin completions bash > FILE`
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArgs {
-    /// The shell
+    /// Shell to generate the script for
     shell: Shell,
 }
 

@@ -1,4 +1,4 @@
-//! `standin demo`: the vendor and a receiver in one process, both sides shown as it happens.
+//! `standin demo`: runs a scenario against the bundled receiver and prints both sides.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::setup::{Setup, instant, scenarios, speed, until_interrupted, while_se
 use super::{CommandError, ExitStatus, Global, print};
 use crate::base::address::EgressPolicy;
 use crate::base::clock::Clock;
-use crate::config::receiver_url;
+use crate::config::{Config, receiver_url};
 use crate::delivery::{ClockMode, Connector, NetworkTransport};
 use crate::diag::{Problem, code};
 use crate::listen::{BundledReceiver, serve};
@@ -20,15 +20,23 @@ use crate::report::{ConsoleReport, Detail, Report as _, RerunCommand};
 use crate::run::{self, RunPlan, StopSignal};
 use crate::scenario;
 
-/// Plays a conversation for you to watch
+/// Play a sample conversation against the bundled receiver and show both sides
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// The vendor; one with a signature without it
+    #[arg(help = vendor_help())]
     vendor: Option<String>,
-    /// How many times faster than life
+    /// Speed of the clock: 8 is eight times as fast as wall time
     #[arg(long, value_name = "FACTOR", default_value = "8", value_parser = speed,
           allow_negative_numbers = true)]
     speed: f64,
+}
+
+/// Returns the help of the vendor argument, with the default of the bundled configuration.
+// Not a literal: which vendors exist is data, so no Rust file names one.
+fn vendor_help() -> String {
+    let (defaults, _) = Config::read_partial(None);
+    let vendor = defaults.map(|config| config.demo_vendor.value).unwrap_or_default();
+    format!("Vendor to emulate [default: {vendor}]")
 }
 
 pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, CommandError> {
@@ -37,21 +45,25 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
     let account = setup.account(&vendor)?;
     let source = scenarios(std::slice::from_ref(&setup.config.demo_scenario.value))?.pop();
     let source = source.ok_or_else(|| {
-        Problem::anywhere(code::NOTHING_TO_PLAY, "the configuration names no scenario for the demo")
+        Problem::anywhere(
+            code::NOTHING_TO_RUN,
+            "the configuration names no scenario for `standin demo`",
+        )
     })?;
     let draft = scenario::read(&source)?;
     let script = Arc::new(scenario::check(draft, &[Arc::clone(&vendor)], setup.vendors())?);
     let (pace, start) = (ClockMode::Real(args.speed), instant(setup.config.start));
     until_interrupted(async {
-        let (came, coming) = mpsc::unbounded_channel::<String>();
+        let (received_sink, received_lines) = mpsc::unbounded_channel::<String>();
         let receiver = BundledReceiver::new(vec![Arc::clone(&account)], Vec::new());
-        let serving = serve(receiver, 0, move |received| drop(came.send(received.told())))
-            .context("cannot start the receiver")?;
+        let serving =
+            serve(receiver, 0, move |received| drop(received_sink.send(received.summary())))
+                .context("cannot start the receiver")?;
         let url =
             receiver_url(&format!("http://{}/", serving.address)).map_err(anyhow::Error::msg)?;
         let log = RecordLog::new(1, Clock::System);
         let records = log.subscribe(1).context("cannot follow the run")?;
-        let telling = tokio::spawn(tell(records, coming));
+        let printing = tokio::spawn(print_both_sides(records, received_lines));
         let net = Arc::new(NetworkTransport::new(
             Connector::new(EgressPolicy::default()),
             vendor.wire.as_deref(),
@@ -75,24 +87,29 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
             run::run(plan, net, log).await
         })
         .await;
-        telling.await.context("the report broke")?;
+        printing.await.context("the report task failed")?;
         serving.stop().await;
+        // After the last request is printed, or it would appear below the suggestion.
         let next = next_steps(&vendor.full_id(), &setup.config.demo_scenario.value);
         print(format_args!("{next}\n"))?;
         Ok(finished.verdict.into())
     })
 }
 
-/// Tells both sides: what the receiver saw comes before what became of it.
-async fn tell(mut records: Subscription, mut coming: mpsc::UnboundedReceiver<String>) {
+/// Prints the records of the run and the lines of the receiver.
+async fn print_both_sides(
+    mut records: Subscription,
+    mut received_lines: mpsc::UnboundedReceiver<String>,
+) {
     let mut console = ConsoleReport::new(Detail::Normal, RerunCommand::default());
     let mut out = anstream::stdout();
     while let Some(record) = records.next().await {
+        // A request is printed before its result, in the order in which a reader expects them.
         if matches!(
             record.kind,
             RecordKind::DeliverySettled(_) | RecordKind::HandshakeFinished { .. }
         ) {
-            while let Ok(received) = coming.try_recv() {
+            while let Ok(received) = received_lines.try_recv() {
                 let _ = writeln!(out, "{received}");
             }
         }
@@ -100,10 +117,10 @@ async fn tell(mut records: Subscription, mut coming: mpsc::UnboundedReceiver<Str
     }
 }
 
-/// What to type next.
+/// Suggests the commands that send to the user's receiver.
 fn next_steps(vendor: &str, scenario: &str) -> String {
     format!(
-        "Next, to your own receiver:\n  \
+        "Next, send to your own receiver:\n  \
          standin secrets {vendor}\n  \
          standin run {scenario} --vendor {vendor} --to http://localhost:3000/"
     )

@@ -1,4 +1,4 @@
-//! `standin init`: a story to begin with, and the schema that editors complete it from.
+//! `standin init`: writes a scenario to start from, and the schema that editors use to complete it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -13,27 +13,28 @@ use super::{CommandError, ExitStatus, Global, print};
 use crate::diag::{Problem, code};
 use crate::platform::Platform;
 
-/// Writes a commented scenario that passes, and its schema, for you to go on from
+/// Write a commented scenario to start from, and its JSON Schema
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
-    /// The vendor that it is for
+    /// Vendor that the scenario is for
     vendor: String,
-    /// The file
+    /// File to write; it must not exist
     #[arg(default_value = "scenario.toml")]
     file: PathBuf,
 }
 
-/// The story, with words in capitals where the vendor differs.
-const STORY: &str = include_str!("init.toml");
+/// Template of the scenario. Words in capitals are placeholders.
+const TEMPLATE: &str = include_str!("init.toml");
 
-/// The schema's file, beside the story.
+/// Name of the schema file, which is written to the folder of the scenario.
 const SCHEMA: &str = "scenario.schema.json";
 
 pub(super) fn init(args: &InitArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let vendor = setup.vendor(&args.vendor)?;
-    write_new(&args.file, &story(&vendor, &args.file))?;
+    write_new(&args.file, &scenario(&vendor, &args.file))?;
     let schema = args.file.with_file_name(SCHEMA);
+    // The schema is generated and holds nothing of the user's, so it may be overwritten.
     fs::write(&schema, format!("{:#}\n", of(SchemaKind::Scenario)))
         .with_context(|| format!("cannot write `{}`", schema.display()))?;
     let file = args.file.display();
@@ -42,26 +43,26 @@ pub(super) fn init(args: &InitArgs, global: &Global) -> Result<ExitStatus, Comma
     Ok(ExitStatus::Passed)
 }
 
-fn story(vendor: &Platform, file: &Path) -> String {
-    STORY
+fn scenario(vendor: &Platform, file: &Path) -> String {
+    TEMPLATE
+        // The longer placeholder first: `VENDOR` is a prefix of it.
         .replace("VENDOR_NAME", &vendor.name)
         .replace("VENDOR", &vendor.full_id())
         .replace("FILE", &file.display().to_string())
 }
 
-/// The problem with a file that is to be written and is there.
-pub(super) fn there_already(path: &Path) -> Problem {
-    let message = format!("`{}` is there already", path.display());
-    Problem::anywhere(code::FILE_EXISTS, message).help("name another file")
+/// Returns the problem of an output file that already exists.
+pub(super) fn file_exists(path: &Path) -> Problem {
+    let message = format!("`{}` already exists", path.display());
+    Problem::anywhere(code::FILE_EXISTS, message).help("choose another file")
 }
 
-/// Writes a file that is not there yet; what somebody wrote is never overwritten.
+/// Writes a new file. An existing file is an error and stays unchanged.
 pub(super) fn write_new(path: &Path, text: &str) -> Result<(), CommandError> {
+    // `create_new` checks and creates in one step, so that no file created meanwhile is lost.
     let opened = OpenOptions::new().write(true).create_new(true).open(path);
     match opened.and_then(|mut file| file.write_all(text.as_bytes())) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(there_already(path).into())
-        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(file_exists(path).into()),
         written => Ok(written.with_context(|| format!("cannot write `{}`", path.display()))?),
     }
 }

@@ -1,4 +1,4 @@
-//! `standin journal`: what is kept of runs; and the flags by which a run is kept.
+//! `standin journal`, and the arguments of `run` and `send` that concern the journal.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::receivers::{ReceiverArgs, allowed};
 use super::setup::{Setup, runtime};
 use super::{CommandError, ExitStatus, Global, print};
 use crate::base::clock::Clock;
-use crate::base::text::{count, escape};
+use crate::base::text::{count, escape, one_of};
 use crate::delivery::{Connector, NetworkTransport};
 use crate::diag::{Problem, code};
 use crate::journal::{Durability, Journal, JournalWriter, PriorRun, StoredRun, WriteOptions};
@@ -18,42 +18,44 @@ use crate::record::{Record, RecordKind, RecordLog, RunFinished, RunStarted};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
 use crate::run::{Redelivery, ResumePoint, RunPlan, redeliver};
 
-/// Where records are kept.
+/// Journal options of `run` and `send`.
 #[derive(Debug, Args)]
 pub(super) struct JournalArgs {
-    /// Keep every record in this file, each request before it goes out
+    /// Journal file to write every record to, each request before it is sent
     #[arg(long, value_name = "FILE", env = "STANDIN_JOURNAL")]
     journal: Option<PathBuf>,
-    /// What the journal survives: the end of the `process`, or of `power` too
-    #[arg(long, value_name = "WHAT", default_value = "process", value_parser = durability,
+    /// Failure that the journal survives: a crash of the `process`, or loss of `power` too
+    #[arg(long, value_name = "LEVEL", default_value = "process", value_parser = durability,
           requires = "journal")]
     durability: Durability,
-    /// Go on with runs of the journal that were interrupted; runs that have ended are told again
+    /// Resume interrupted runs; print the results of finished ones
     #[arg(long, requires = "journal")]
     resume: bool,
 }
 
+/// Parses a durability. clap prints the error.
 fn durability(text: &str) -> Result<Durability, String> {
-    Durability::of_word(text).ok_or_else(|| format!("one of {}", Durability::WORDS.join(", ")))
+    let names = || one_of(Durability::NAMES.iter().copied());
+    Durability::from_name(text).ok_or_else(|| format!("expected {}", names()))
 }
 
-/// What is done about a plan.
+/// Next action for a plan.
 pub(super) enum RunAction {
-    /// It is played.
+    /// Execute it.
     Play(Box<RunPlan>),
-    /// It has been played; these are its records.
-    Print(Vec<Record>),
+    /// Report the stored records of a finished run.
+    Replay(Vec<Record>),
 }
 
 impl JournalArgs {
-    /// Opens the journal, where there is to be one.
+    /// Opens the journal if `--journal` is set.
     pub(super) fn open(&self) -> Result<Option<JournalWriter>, CommandError> {
         let options = WriteOptions { durability: self.durability, ..WriteOptions::default() };
         let open = |path: &PathBuf| JournalWriter::open(path, options).map_err(anyhow::Error::from);
         Ok(self.journal.as_deref().map(|path| open(&path.to_owned())).transpose()?)
     }
 
-    /// What is done about each plan, with what the journal knows of it.
+    /// Returns the next action for each plan, according to its prior runs in the journal.
     pub(super) fn actions(
         &self,
         journal: Option<&JournalWriter>,
@@ -63,10 +65,10 @@ impl JournalArgs {
             return Ok(plans.into_iter().map(|plan| RunAction::Play(Box::new(plan))).collect());
         };
         let read = Journal::open(opened.path()).map_err(anyhow::Error::from)?;
-        let todo = |plan: RunPlan| {
+        let action = |plan: RunPlan| {
             let prior = if self.resume { read.earlier(&plan.started())? } else { PriorRun::Never };
             let resume = match prior {
-                PriorRun::Ended(records) => return Ok(RunAction::Print(records)),
+                PriorRun::Ended(records) => return Ok(RunAction::Replay(records)),
                 PriorRun::Interrupted(run, prior) => {
                     Some(ResumePoint { run, prior: Arc::new(prior) })
                 }
@@ -74,17 +76,18 @@ impl JournalArgs {
             };
             Ok(RunAction::Play(Box::new(RunPlan { resume, ..plan })))
         };
-        let todo: Result<_, crate::journal::JournalError> = plans.into_iter().map(todo).collect();
-        Ok(todo.map_err(anyhow::Error::from)?)
+        let actions: Result<_, crate::journal::JournalError> =
+            plans.into_iter().map(action).collect();
+        Ok(actions.map_err(anyhow::Error::from)?)
     }
 
-    /// How to go on with what was interrupted.
-    pub(super) fn how_to_go_on(&self) -> &'static str {
-        if self.journal.is_some() { "; the same command with --resume goes on" } else { "" }
+    /// Explains how to resume an interrupted run; empty without a journal.
+    pub(super) fn resume_hint(&self) -> &'static str {
+        if self.journal.is_some() { "; add --resume to the same command to continue" } else { "" }
     }
 }
 
-/// Shows what is kept of runs, and sends it again
+/// List, show, export, check and redeliver the runs recorded in a journal
 #[derive(Debug, Args)]
 pub(super) struct JournalCommandArgs {
     #[command(subcommand)]
@@ -93,33 +96,47 @@ pub(super) struct JournalCommandArgs {
 
 #[derive(Debug, Subcommand)]
 enum JournalCommand {
-    /// Lists the runs: how they ended, and what is in doubt
-    List { journal: PathBuf },
-    /// Tells a run again; the last without a number
-    Show {
+    /// List the runs with their results and the attempts in doubt
+    List {
+        /// Journal file
         journal: PathBuf,
+    },
+    /// Print the report of a run again
+    Show {
+        /// Journal file
+        journal: PathBuf,
+        /// Number of the run [default: the last run]
         run: Option<i64>,
-        /// Print bodies and headers too
+        /// Also print bodies and headers
         #[arg(short, long)]
         verbose: bool,
     },
-    /// Prints a run's records as JSON lines; the last without a number
-    Export { journal: PathBuf, run: Option<i64> },
-    /// Sends a delivery again: the same bytes, or fresh headers and signature with --fresh
+    /// Print the records of a run as JSON lines
+    Export {
+        /// Journal file
+        journal: PathBuf,
+        /// Number of the run [default: the last run]
+        run: Option<i64>,
+    },
+    /// Send a delivery again: the same bytes, or with new headers and signature (--fresh)
     Redeliver(Box<RedeliverArgs>),
-    /// Looks for rows that are missing or are not what was written
-    Doctor { journal: PathBuf },
+    /// Check the journal for missing and changed rows
+    Doctor {
+        /// Journal file
+        journal: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
 struct RedeliverArgs {
+    /// Journal file
     journal: PathBuf,
-    /// The delivery's id, such as 1-2
+    /// Id of the delivery, such as 1-2
     delivery: String,
-    /// The run it belongs to; the last that was played without a number
+    /// Number of the run that it belongs to [default: the last run that is not a redelivery]
     #[arg(long)]
     run: Option<i64>,
-    /// Make headers and signature anew, as for a further attempt
+    /// Generate new headers and a new signature, as a retry does
     #[arg(long)]
     fresh: bool,
     #[command(flatten)]
@@ -134,10 +151,10 @@ pub(super) fn journal(
         JournalCommand::List { journal } => list(journal),
         JournalCommand::Show { journal, run, verbose } => {
             let detail = if *verbose { Detail::Verbose } else { Detail::Normal };
-            tell(journal, *run, &mut ConsoleReport::new(detail, RerunCommand::default()))
+            print_report(journal, *run, &mut ConsoleReport::new(detail, RerunCommand::default()))
         }
-        JournalCommand::Export { journal, run } => tell(journal, *run, &mut JsonLines),
-        JournalCommand::Redeliver(args) => send_again(args, &Setup::read(global)?),
+        JournalCommand::Export { journal, run } => print_report(journal, *run, &mut JsonLines),
+        JournalCommand::Redeliver(args) => send_redelivery(args, &Setup::read(global)?),
         JournalCommand::Doctor { journal } => doctor(journal),
     }
 }
@@ -151,17 +168,21 @@ fn list(path: &Path) -> Result<ExitStatus, CommandError> {
     for StoredRun { run, at, started, finished, in_doubt } in &runs {
         let resumed = runs.iter().find(|later| later.started.resumes == Some(*run));
         let end = match (finished, resumed) {
-            (Some(RunFinished { verdict, passed: right, deliveries, .. }), _) => {
-                let deliveries = count(*deliveries, "delivery", "deliveries");
-                format!("{verdict}, {right} of {deliveries} right")
+            (Some(RunFinished { verdict, deliveries: 0, .. }), _) => {
+                format!("{verdict}, no deliveries")
             }
-            (None, Some(later)) => format!("interrupted, gone on with as run {}", later.run),
+            (Some(RunFinished { verdict, passed, deliveries, .. }), _) => {
+                let deliveries = count(*deliveries, "delivery", "deliveries");
+                format!("{verdict}, {passed} of {deliveries} passed")
+            }
+            (None, Some(later)) => format!("interrupted, resumed as run {}", later.run),
             (None, None) => "interrupted".to_owned(),
         };
         let doubt = match in_doubt.len() {
             0 => String::new(),
             number => format!(", {number} in doubt: {}", in_doubt.join("; ")),
         };
+        // Names come from files and from the journal, so control characters are escaped.
         let RunStarted { scenario, vendor, url, seed, .. } = started;
         let (at, scenario, url) = (at.strftime("%F %H:%MZ"), escape(scenario), escape(url));
         print(format_args!(
@@ -171,26 +192,29 @@ fn list(path: &Path) -> Result<ExitStatus, CommandError> {
     Ok(ExitStatus::Passed)
 }
 
-/// The number of a run, and its records: of this one, or of the last that is meant.
+/// Returns the number and the records of a run. The default is the last run that `is_default`
+/// accepts.
 fn records(
     path: &Path,
     run: Option<i64>,
-    is_meant: impl Fn(&StoredRun) -> bool,
+    is_default: impl Fn(&StoredRun) -> bool,
 ) -> Result<(i64, Vec<Record>), CommandError> {
     let journal = open(path)?;
     let runs = journal.runs().map_err(anyhow::Error::from)?;
-    let is_it = |kept: &&StoredRun| run.map_or_else(|| is_meant(kept), |wanted| wanted == kept.run);
-    let Some(StoredRun { run, .. }) = runs.iter().rfind(is_it) else {
+    let is_selected =
+        |stored: &&StoredRun| run.map_or_else(|| is_default(stored), |number| number == stored.run);
+    let Some(StoredRun { run, .. }) = runs.iter().rfind(is_selected) else {
         let message = match run {
             Some(run) => format!("the journal has no run {run}"),
             None => "the journal has no runs".to_owned(),
         };
-        return Err(Problem::anywhere(code::NOTHING_TO_PLAY, message).into());
+        return Err(Problem::anywhere(code::NOTHING_TO_RUN, message).into());
     };
     Ok((*run, journal.records(*run).map_err(anyhow::Error::from)?))
 }
 
-fn tell(
+/// Prints the records of a run as a report.
+fn print_report(
     path: &Path,
     run: Option<i64>,
     report: &mut dyn Report,
@@ -205,50 +229,58 @@ fn tell(
     Ok(ExitStatus::Passed)
 }
 
+/// Reports every row that is missing or changed. A damaged journal is an error.
 fn doctor(path: &Path) -> Result<ExitStatus, CommandError> {
-    let troubles = open(path)?.examine().map_err(anyhow::Error::from)?;
-    for trouble in &troubles {
-        let what = escape(&trouble.what);
-        print(format_args!("run {}, row {}: {what}\n", trouble.run, trouble.seq))?;
+    let errors = open(path)?.examine().map_err(anyhow::Error::from)?;
+    for error in &errors {
+        let what = escape(&error.what);
+        print(format_args!("run {}, row {}: {what}\n", error.run, error.seq))?;
     }
-    if troubles.is_empty() {
-        print("everything is as it was written\n")?;
+    if errors.is_empty() {
+        print("no problems found\n")?;
         return Ok(ExitStatus::Passed);
     }
-    let troubles = count(troubles.len(), "row is", "rows are");
-    Err(anyhow::anyhow!("the journal is damaged: {troubles} not as they were written").into())
+    let errors = count(errors.len(), "row is", "rows are");
+    Err(anyhow::anyhow!("the journal is damaged: {errors} missing or changed").into())
 }
 
-fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, CommandError> {
-    let is_played = |kept: &StoredRun| !kept.started.is_redelivery();
-    let (run, records) = records(&args.journal, args.run, is_played)?;
+/// Sends a stored delivery again and records that as a run of the journal.
+fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, CommandError> {
+    let is_scenario = |stored: &StoredRun| !stored.started.is_redelivery();
+    let (run, records) = records(&args.journal, args.run, is_scenario)?;
     let Some(RecordKind::RunStarted(started)) = records.first().map(|record| record.kind.clone())
     else {
-        return Err(anyhow::anyhow!("run {run} has no beginning").into());
+        return Err(anyhow::anyhow!("run {run} does not begin with `run.started`").into());
     };
     let vendor = setup.vendor(&started.vendor)?;
     let account = setup.account(&vendor)?;
     let endpoints = setup.endpoints(&vendor.id);
+    // The journal holds references in place of secrets, so headers come from the configuration.
     let mut problems = crate::diag::Problems::new();
-    let headers = endpoints.iter().flat_map(|endpoint| endpoint.headers(&mut problems)).collect();
+    let headers =
+        endpoints.iter().flat_map(|endpoint| endpoint.resolve_headers(&mut problems)).collect();
     let to = self::target(args, &vendor.id)?;
     let redelivery = Redelivery { run, started, account, headers, fresh: args.fresh, to };
     let egress = args.receivers.egress();
-    let order = redelivery.order(&args.delivery, &records).ok_or_else(|| {
+    let request = redelivery.request(&args.delivery, &records).ok_or_else(|| {
         let message = format!("run {run} sent no delivery `{}`", args.delivery);
-        let help = format!("`standin journal show {} {run} -v` tells them", args.journal.display());
-        Problem::anywhere(code::NOTHING_TO_PLAY, message).help(help)
+        let help = format!(
+            "list deliveries with `standin journal show {} {run} -v`",
+            args.journal.display()
+        );
+        Problem::anywhere(code::NOTHING_TO_RUN, message).help(help)
     })?;
-    allowed(order.url(), egress)?;
-    let opened =
+    // The URL comes from the journal, which may have been written with `--allow-public`.
+    allowed(request.url(), egress)?;
+    let writer =
         JournalWriter::open(&args.journal, WriteOptions::default()).map_err(anyhow::Error::from)?;
     let finished: RunFinished = runtime()?.block_on(async {
         let log = RecordLog::new(1, Clock::System);
-        opened.attach(&log);
+        writer.attach(&log);
         let mut records = log.subscribe(1).map_err(anyhow::Error::from)?;
-        let transport =
-            Arc::new(NetworkTransport::new(Connector::new(egress), vendor.wire.as_deref()));
-        let sending = tokio::spawn(redeliver(order, transport, log));
+        let connector = Connector::new(egress);
+        let transport = Arc::new(NetworkTransport::new(connector, vendor.wire.as_deref()));
+        let sending = tokio::spawn(redeliver(request, transport, log));
         let mut console = ConsoleReport::new(Detail::Normal, RerunCommand::default());
         let mut out = anstream::stdout();
         while let Some(record) = records.next().await {
@@ -256,13 +288,13 @@ fn send_again(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Command
         }
         console.finish(&mut out)?;
         let finished = sending.await.map_err(anyhow::Error::from)?;
-        opened.close().await.map_err(anyhow::Error::from)?;
+        writer.close().await.map_err(anyhow::Error::from)?;
         anyhow::Ok(finished)
     })?;
     Ok(finished.verdict.into())
 }
 
-/// Where it is sent instead of where it was sent.
+/// Returns the URL of `--to`, which replaces the original one.
 fn target(args: &RedeliverArgs, vendor: &str) -> Result<Option<url::Url>, CommandError> {
     let egress = args.receivers.egress();
     let target = args.receivers.targets(vendor).into_iter().next();

@@ -1,4 +1,4 @@
-//! `standin listen`: the bundled receiver on a port.
+//! `standin listen`: runs the bundled receiver on a port of this machine.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use crate::fault::{Fault, Faults};
 use crate::listen::{BundledReceiver, Received, serve};
 use crate::platform::Account;
 
-/// Receives webhooks: verifies them, answers handshakes, shows what came
+/// Start a receiver that verifies webhooks, responds to handshakes and prints each request
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Ctrl-C ends it, with exit code 0 whatever came: what was wrong is told line \
-    by line, and counted at the end."
+    after_help = "Press Ctrl-C to stop. The exit code is 0 even if requests failed verification; \
+    each failure is printed, and the last line counts them."
 )]
 pub(super) struct ListenArgs {
-    /// The vendor whose webhooks come; every vendor under a path of its own without it
+    /// Vendor whose webhooks to receive [default: every vendor, each under the path /VENDOR]
     vendor: Option<String>,
-    /// The port; 0 takes one that is free
+    /// Port to listen on; 0 chooses a free one
     #[arg(long, allow_negative_numbers = true, default_value = "3000", env = "STANDIN_PORT")]
     port: u16,
-    /// Misbehave: `status:500`, `slow:2s` or `token`; repeat it for more
-    #[arg(long, value_name = "HOW", value_parser = Fault::of_receiver)]
+    /// Misbehave on purpose: `status:500`, `slow:2s` or `token`; can be repeated
+    #[arg(long, value_name = "FAULT", value_parser = Fault::parse_receiver_fault)]
     wrong: Vec<Fault>,
 }
 
@@ -37,25 +37,26 @@ pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<ExitStatus, C
     let accounts = accounts(args.vendor.as_deref(), &setup)?;
     runtime()?.block_on(async {
         let receiver = BundledReceiver::new(accounts.clone(), args.wrong.clone());
-        let mut interrupts = Signals::listen()?;
-        let counted = Arc::new(ListenCounts::default());
-        let counting = Arc::clone(&counted);
-        let serving = serve(receiver, args.port, move |received| counting.show(received))
+        // Before the address is printed: a script may send the signal as soon as it reads it.
+        let mut signals = Signals::listen()?;
+        let counts = Arc::new(ListenCounts::default());
+        let counter = Arc::clone(&counts);
+        let serving = serve(receiver, args.port, move |received| counter.print(received))
             .with_context(|| format!("cannot listen on port {}", args.port))?;
         for account in &accounts {
             let path =
                 if args.vendor.is_some() { String::new() } else { account.platform.id.clone() };
             note(format_args!("{:<12} http://{}/{path}", account.platform.id, serving.address));
         }
-        note(format_args!("{}; Ctrl-C ends it", mode(&args.wrong)));
-        interrupts.next().await;
+        note(format_args!("{}. Press Ctrl-C to stop.", mode(&args.wrong)));
+        signals.next().await;
         serving.stop().await;
-        note(counted.told());
+        note(counts.summary());
         Ok(ExitStatus::Passed)
     })
 }
 
-/// The account of one vendor, or those of all.
+/// Returns the account of one vendor, or the accounts of all vendors.
 fn accounts(vendor: Option<&str>, setup: &Setup) -> Result<Vec<Arc<Account>>, Problems> {
     let names = match vendor {
         Some(vendor) => vec![vendor],
@@ -64,32 +65,35 @@ fn accounts(vendor: Option<&str>, setup: &Setup) -> Result<Vec<Arc<Account>>, Pr
     names.into_iter().map(|name| setup.account(&setup.vendor(name)?)).collect()
 }
 
-/// What is done with what comes.
-fn mode(wrong: &[Fault]) -> String {
-    if wrong.is_empty() {
-        return "verifying: 200 where a request is right, 401 where not".into();
+/// Describes how the receiver responds.
+fn mode(faults: &[Fault]) -> String {
+    if faults.is_empty() {
+        return "verifying requests: 200 if valid, 401 if not".into();
     }
-    format!("wrong on purpose: {}", Faults(wrong.to_vec()))
+    format!("misbehaving on purpose: {}", Faults(faults.to_vec()))
 }
 
-/// How many requests came.
+/// Numbers of requests that passed and failed verification.
 #[derive(Default)]
 struct ListenCounts {
-    right: AtomicUsize,
-    wrong: AtomicUsize,
+    passed: AtomicUsize,
+    failed: AtomicUsize,
 }
 
 impl ListenCounts {
-    fn show(&self, received: &Received) {
-        let counter = if received.receipt.passed() { &self.right } else { &self.wrong };
+    /// Counts a request and prints it.
+    fn print(&self, received: &Received) {
+        let counter = if received.report.passed() { &self.passed } else { &self.failed };
         counter.fetch_add(1, Ordering::Relaxed);
         let mut out = anstream::stdout().lock();
-        let _ = writeln!(out, "{}", received.told());
+        // A closed standard output must not stop the receiver.
+        let _ = writeln!(out, "{}", received.summary());
     }
 
-    fn told(&self) -> String {
-        let (right, wrong) =
-            (self.right.load(Ordering::Relaxed), self.wrong.load(Ordering::Relaxed));
-        format!("{}: {right} right, {wrong} wrong", count(right + wrong, "request", "requests"))
+    fn summary(&self) -> String {
+        let (passed, failed) =
+            (self.passed.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed));
+        let requests = count(passed + failed, "request", "requests");
+        format!("{requests}: {passed} passed, {failed} failed")
     }
 }

@@ -1,4 +1,4 @@
-//! `standin man`: the manual's pages, out of the command line itself.
+//! `standin man`: generates man pages from the definition of the command line.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,19 +8,21 @@ use clap::{Args, CommandFactory as _};
 
 use super::{CliArgs, CommandError, ExitStatus, print};
 
-/// Writes the manual's pages, one for each command
+/// Write the man pages, one per command
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
-    /// The folder that they are written to
+    /// Folder to write them to; it is created if necessary
     #[arg(default_value = ".")]
     folder: PathBuf,
 }
 
 pub(super) fn man(args: &ManArgs) -> Result<ExitStatus, CommandError> {
     let folder = args.folder.display();
-    fs::create_dir_all(&args.folder).with_context(|| format!("cannot make `{folder}`"))?;
+    fs::create_dir_all(&args.folder).with_context(|| format!("cannot create `{folder}`"))?;
     clap_mangen::generate_to(CliArgs::command(), &args.folder)
         .with_context(|| format!("cannot write to `{folder}`"))?;
-    print(format_args!("wrote the pages to {folder}; read one with `man {folder}/standin.1`\n"))?;
+    print(format_args!(
+        "wrote the man pages to {folder}. Read one with `man {folder}/standin.1`\n"
+    ))?;
     Ok(ExitStatus::Passed)
 }

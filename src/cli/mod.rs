@@ -1,7 +1,7 @@
-//! The command line: one file per verb.
+//! The command line: one file per command.
 //!
-//! Here the world is read once: arguments, environment, files. Data goes to standard output,
-//! everything else to standard error.
+//! Arguments, environment variables and files are read here and nowhere else. Data goes to
+//! standard output, messages go to standard error.
 
 mod check;
 mod completions;
@@ -37,18 +37,19 @@ use crate::diag::Problems;
 use crate::diag::render::render;
 use crate::record::Verdict;
 
-/// How a command ended.
+/// Exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// Everything was right.
+    /// The command succeeded and every run passed.
     Passed = 0,
     /// A run failed or was inconclusive.
     Failed = 1,
-    /// The input was bad; nothing was sent.
-    BadInput = 2,
-    /// We could not do our work.
-    CouldNot = 3,
-    /// Somebody interrupted.
+    /// Arguments, configuration, a scenario or a vendor folder are invalid. Nothing was sent.
+    // clap also exits with 2 when it rejects an argument.
+    InvalidInput = 2,
+    /// standin could not work: no receiver, a port in use, a full disk, a damaged journal.
+    CannotWork = 3,
+    /// Ctrl-C or SIGTERM ended the command.
     Interrupted = 4,
 }
 
@@ -68,13 +69,13 @@ impl From<Verdict> for ExitStatus {
     }
 }
 
-/// Why a command could not be carried out.
+/// Error that ends a command.
 #[derive(Debug)]
 enum CommandError {
-    /// The input is bad.
+    /// Invalid input, reported with its place in the file: exit code 2.
     Input(Problems),
-    /// The world is not as it should be.
-    World(anyhow::Error),
+    /// Failure of the environment, such as the network or the disk: exit code 3.
+    Environment(anyhow::Error),
 }
 
 impl From<Problems> for CommandError {
@@ -91,22 +92,23 @@ impl From<crate::diag::Problem> for CommandError {
 
 impl From<anyhow::Error> for CommandError {
     fn from(error: anyhow::Error) -> Self {
-        Self::World(error)
+        Self::Environment(error)
     }
 }
 
 impl From<std::io::Error> for CommandError {
     fn from(error: std::io::Error) -> Self {
-        Self::World(error.into())
+        Self::Environment(error.into())
     }
 }
 
-/// A stand-in for chat vendors: plays scripted conversations, sends the webhooks that the vendor
-/// would send, and judges what the receiver did.
+/// Stand-in for chat vendors: plays scripted conversations, sends the webhooks that the vendor
+/// would send, and checks how the receiver responds.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = "Try `standin demo` first.\n\n\
-    Exit codes: 0 passed, 1 failed or inconclusive, 2 bad input, 3 could not, 4 interrupted.")]
+    Exit codes: 0 passed, 1 failed or inconclusive, 2 invalid input, 3 standin could not work, \
+    4 interrupted.")]
 struct CliArgs {
     #[command(flatten)]
     global: Global,
@@ -114,66 +116,67 @@ struct CliArgs {
     command: Command,
 }
 
-/// What every command takes.
+/// Options that every command accepts.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = "Global options")]
 struct Global {
-    /// The configuration; `standin.toml` of this folder without it
+    /// Configuration file [default: standin.toml in the working folder, if there is one]
     #[arg(long, global = true, display_order = 100, value_name = "FILE", env = "STANDIN_CONFIG")]
     config: Option<PathBuf>,
-    /// A folder of vendors, beside the bundled ones or in their place
+    /// Folder of vendor folders; they extend or replace the bundled vendors
     #[arg(long, global = true, display_order = 101, value_name = "DIR", env = "STANDIN_TEMPLATES")]
     templates: Option<PathBuf>,
-    /// The port on which files that links point to can be fetched meanwhile; links name it
+    /// Port that serves the sample attachments; it appears in attachment URLs [default: 4999]
     #[arg(long, global = true, display_order = 102, value_name = "PORT", env = "STANDIN_FILES_PORT",
           value_parser = clap::value_parser!(u16).range(1..))]
     files_port: Option<u16>,
 }
 
 impl Global {
-    /// What was given, as words of a command line.
-    fn words(&self) -> Vec<String> {
+    /// Returns the options that are set as command-line arguments.
+    fn to_args(&self) -> Vec<String> {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        let given = [
+        let options = [
             ("--config", path(&self.config)),
             ("--templates", path(&self.templates)),
             ("--files-port", self.files_port.map(|port| port.to_string())),
         ];
-        let given = given.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
-        given.flatten().collect()
+        let set = options.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+        set.flatten().collect()
     }
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Plays a conversation for you to watch: the vendor, and a receiver that verifies
+    /// Play a sample conversation against the bundled receiver and show both sides
     Demo(demo::DemoArgs),
-    /// Plays scenarios, sends their webhooks, and judges the receiver
+    /// Run scenarios: send their webhooks and check how the receiver responds
     Run(run::RunArgs),
-    /// Sends one webhook, as if all that leads to it had happened
+    /// Send one webhook; the events that must precede it are simulated but not sent
     Send(send::SendArgs),
-    /// Receives webhooks: verifies them, answers handshakes, shows what came and why it is right
+    /// Start a receiver that verifies webhooks, responds to handshakes and prints each request
     Listen(listen::ListenArgs),
-    /// Checks scenarios, vendor folders and configuration: every problem, drawn on its source
+    /// Check scenarios, vendor folders and configuration; report every problem with its source line
     Check(check::CheckArgs),
-    /// Shows what can be sent: by all vendors, by one, or of one type
+    /// List vendors, the event types of a vendor, or a sample webhook of one event type
     Vendors(vendors::VendorsArgs),
-    /// Writes a commented scenario that passes, and its schema, for you to go on from
+    /// Write a commented scenario to start from, and its JSON Schema
     Init(init::InitArgs),
-    /// Prints the JSON Schema of a file, for editors
+    /// Print the JSON Schema of a file format, for editors
     Schema(schema::SchemaArgs),
-    /// Prints the fixed test credentials that a receiver must be given
+    /// Print the test credentials for your receiver and how to verify requests with them
     Secrets(secrets::SecretsArgs),
-    /// Shows what is kept of runs, and sends it again
+    /// List, show, export, check and redeliver the runs recorded in a journal
     Journal(journal::JournalCommandArgs),
-    /// Prints the completions of a shell
+    /// Print the completion script for a shell
     Completions(completions::CompletionsArgs),
-    /// Writes the manual's pages, one for each command
+    /// Write the man pages, one per command
     Man(man::ManArgs),
 }
 
-/// Carries out the command line of this process.
+/// Parses the command line, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
+    // For crash tests. Only debug builds crash on purpose: a release must ignore the variable.
     if cfg!(debug_assertions)
         && let Ok(point) = std::env::var("STANDIN_CRASH_AT")
     {
@@ -194,33 +197,36 @@ pub fn main() -> ExitCode {
         Command::Man(args) => man::man(&args),
         Command::Secrets(args) => secrets::secrets(&args, &cli.global),
     };
-    exit.unwrap_or_else(tell).into()
+    exit.unwrap_or_else(report_error).into()
 }
 
-/// Prints data to standard output. A reader that has gone away is no failure of ours.
+/// Prints data to standard output.
 fn print(data: impl Display) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     match write!(out, "{data}").and_then(|()| out.flush()) {
+        // The reader closed the pipe, as `standin vendors | head` does. That is not an error.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
 }
 
-/// Prints a line to standard error. Where that fails, there is nobody left to tell.
+/// Prints a line to standard error.
 fn note(line: impl Display) {
+    // If standard error is closed, there is no place left to report the failure.
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
-/// Tells why a command could not be carried out.
-fn tell(failure: CommandError) -> ExitStatus {
-    match failure {
+/// Prints the error that ended a command and returns the exit status for it.
+fn report_error(error: CommandError) -> ExitStatus {
+    match error {
         CommandError::Input(problems) => {
             note(render(problems));
-            ExitStatus::BadInput
+            ExitStatus::InvalidInput
         }
-        CommandError::World(error) => {
-            note(format_args!("could not: {}", escape(&format!("{error:#}"))));
-            ExitStatus::CouldNot
+        CommandError::Environment(error) => {
+            // Escaped, since the text may quote a response of the receiver.
+            note(format_args!("error: {}", escape(&format!("{error:#}"))));
+            ExitStatus::CannotWork
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What `run` and `send` have in common: to whom, from which seed, and how it is told.
+//! Arguments and execution that `run` and `send` share.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,12 +11,12 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::sync::watch;
 use url::Url;
 
-use super::dry_run::{DryRunFormat, rehearse};
+use super::dry_run::{DryRunFormat, write_dry_run};
 use super::journal::{JournalArgs, RunAction};
 use super::output::OrderedOutput;
 use super::progress::Progress;
 use super::receivers::{ReceiverArgs, allowed};
-use super::setup::{Setup, Signals, instant, runtime, subscription, while_serving_files};
+use super::setup::{Setup, Signals, endpoint_subscription, instant, runtime, while_serving_files};
 use super::shrink::shrink;
 use super::{CommandError, ExitStatus, Global, note, print};
 use crate::base::clock::Clock;
@@ -30,50 +30,51 @@ use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
 use crate::run::{self, RunPlan, StopSignal};
 use crate::scenario::Script;
 
-/// To whom it is sent, from which seed, and how it is told.
+/// Receivers, seed, start time and output format.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate flag")]
 pub(super) struct PlayArgs {
     #[command(flatten)]
     pub(super) receivers: ReceiverArgs,
     #[command(flatten)]
-    keep: JournalArgs,
-    /// What everything random is drawn from; the same seed sends the same bytes
+    journal: JournalArgs,
+    /// Seed of everything random; the same seed sends the same bytes [default: from the
+    /// configuration]
     #[arg(long, env = "STANDIN_SEED", value_parser = seed, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// When the conversations begin, in run time: an instant, or `now`
+    /// Time at which the conversations begin: an instant such as 2026-03-01T08:00:00Z, or `now`
     #[arg(long, value_name = "INSTANT", value_parser = StartTime::parse, env = "STANDIN_START")]
     start: Option<StartTime>,
-    /// Send nothing; print every request with its run time and its size
+    /// Send nothing; print every request with its run time and its size in bytes
     #[arg(long, conflicts_with = "json")]
     dry_run: bool,
     /// Send nothing; print a `curl` command for every request
     #[arg(long, conflicts_with_all = ["json", "dry_run", "quiet", "verbose"])]
     curl: bool,
-    /// Print records as JSON lines, one for everything that happens
+    /// Print every record as one line of JSON
     #[arg(long, conflicts_with_all = ["quiet", "verbose"])]
     json: bool,
-    /// Print only what went wrong, and the end
+    /// Print only failures and verdicts
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
-    /// Print bodies and headers too
+    /// Also print bodies and headers
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// What tells somebody whom we do not know that nobody chats with them.
-fn marker() -> (String, Secret) {
+/// Header that tells the operator of a public server that the traffic is synthetic.
+fn synthetic_marker() -> (String, Secret) {
     ("X-Standin".to_owned(), Secret::public("not a real conversation".to_owned()))
 }
 
-/// How several runs follow each other.
+/// Options for several runs.
 #[derive(Clone, Debug)]
 pub(super) struct BatchOptions {
-    /// How many go on at once.
+    /// Maximum number of parallel runs, at least 1.
     pub(super) jobs: usize,
-    /// Whether none is started once one was not right.
+    /// Starts no further run after the first that does not pass.
     pub(super) fail_fast: bool,
-    /// Where what is left of the first run that fails is written.
+    /// File for the smallest set of faults that makes the first failed run fail.
     pub(super) shrink: Option<PathBuf>,
 }
 
@@ -83,48 +84,49 @@ impl Default for BatchOptions {
     }
 }
 
-/// Where nothing is sent to when nobody says where.
-const ANYWHERE: &str = "http://localhost:3000/";
+/// Receiver of a dry run that names none. It appears in the output only.
+const DRY_RUN_URL: &str = "http://localhost:3000/";
 
-/// Reads a seed; clap shows the error.
+/// Parses a seed. clap prints the error.
 fn seed(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("a whole number from 0 to {}", u64::MAX))
+    text.parse().map_err(|_| format!("expected an integer from 0 to {}", u64::MAX))
 }
 
 impl PlayArgs {
-    /// Whether nothing is sent.
+    /// Returns whether the command only prints what it would send.
     pub(super) fn is_dry(&self) -> bool {
         self.dry_run || self.curl
     }
 
-    /// One plan for each receiver of a vendor: those of the flags, else those of the configuration.
-    /// Where nothing is subscribed to in particular, the receiver's own subscription holds.
+    /// Plans one run for each receiver of a vendor: those of `--to`, or those of the configuration.
+    /// Without `subscription`, each receiver's own subscription applies.
     pub(super) fn plans(
         &self,
         script: &Arc<Script>,
         vendor: &Arc<Platform>,
-        wanted: Option<&Subscription>,
+        subscription: Option<&Subscription>,
         setup: &Setup,
     ) -> Result<Vec<RunPlan>, Problems> {
         let account = setup.account(vendor)?;
         let mut problems = Problems::new();
         let egress = self.receivers.egress();
-        let marked = |url: &Url| egress.may_be_public(url).then(marker);
-        let plan = |url: &Url, headers: Vec<(String, Secret)>, own: Option<Subscription>| RunPlan {
-            number: 0, // which plans are played is known later
-            script: Arc::clone(script),
-            account: Arc::clone(&account),
-            url: url.clone(),
-            headers: headers.into_iter().chain(marked(url)).collect(),
-            subscription: vendor.subscription(wanted.cloned().or(own)),
-            seed: self.seed.unwrap_or(setup.config.seed),
-            start: instant(self.start.unwrap_or(setup.config.start)),
-            pace: ClockMode::Virtual,
-            conversations: 1,
-            files: Arc::default(),
-            resume: None,
-            stop: StopSignal::default(),
-        };
+        let marked = |url: &Url| egress.may_be_public(url).then(synthetic_marker);
+        let plan =
+            |url: &Url, headers: Vec<(String, Secret)>, events: Option<Subscription>| RunPlan {
+                number: 0, // numbered when filters have removed the plans that do not run
+                script: Arc::clone(script),
+                account: Arc::clone(&account),
+                url: url.clone(),
+                headers: headers.into_iter().chain(marked(url)).collect(),
+                subscription: vendor.subscription(subscription.cloned().or(events)),
+                seed: self.seed.unwrap_or(setup.config.seed),
+                start: instant(self.start.unwrap_or(setup.config.start)),
+                pace: ClockMode::Virtual,
+                conversations: 1,
+                files: Arc::default(),
+                resume: None,
+                stop: StopSignal::default(),
+            };
         let mut plans = Vec::new();
         for target in self.receivers.targets(&vendor.id) {
             plans.push(plan(&target.url(egress)?, Vec::new(), None));
@@ -132,54 +134,56 @@ impl PlayArgs {
         if plans.is_empty() {
             for endpoint in setup.endpoints(&vendor.id) {
                 let forbidden = allowed(&endpoint.url, egress).err().map(Problems::from);
-                problems.extend(forbidden.unwrap_or_default().placed(&endpoint.url.span));
-                let own = subscription(endpoint, vendor, &mut problems);
-                plans.push(plan(&endpoint.url, endpoint.headers(&mut problems), own));
+                // Marked at the URL in the configuration file, not reported without a place.
+                problems
+                    .extend(forbidden.unwrap_or_default().with_default_span(&endpoint.url.span));
+                let events = endpoint_subscription(endpoint, vendor, &mut problems);
+                plans.push(plan(&endpoint.url, endpoint.resolve_headers(&mut problems), events));
             }
         }
         if plans.is_empty() && self.is_dry() {
-            plans.extend(Url::parse(ANYWHERE).map(|url| plan(&url, Vec::new(), None)));
+            plans.extend(Url::parse(DRY_RUN_URL).map(|url| plan(&url, Vec::new(), None)));
         }
         if plans.is_empty() {
             return Err(no_receiver(&vendor.id).into());
         }
-        problems.or(Some(plans))
+        problems.into_result(Some(plans))
     }
 
-    /// What the command line says that a run does not tell, beside the words of one command.
-    pub(super) fn again(&self, mut words: Vec<String>, global: &Global) -> RerunCommand {
+    /// Returns the command that repeats a run; `flags` are those of the subcommand.
+    pub(super) fn rerun_command(&self, mut flags: Vec<String>, global: &Global) -> RerunCommand {
         if self.receivers.egress().public {
-            words.push("--allow-public".to_owned());
+            flags.push("--allow-public".to_owned());
         }
-        words.extend(global.words());
+        flags.extend(global.to_args());
         RerunCommand {
-            sent: None,
+            send_args: None,
             is_configured: !self.receivers.has_targets(),
             has_start: self.start.is_some(),
-            flags: words,
+            flags,
         }
     }
 
-    /// Plays the plans, or tells what they would send.
+    /// Executes the plans, or prints what they would send in a dry run.
     pub(super) fn execute(
         &self,
         plans: Vec<RunPlan>,
         batch: BatchOptions,
-        again: RerunCommand,
+        rerun: RerunCommand,
         setup: &Setup,
     ) -> Result<ExitStatus, CommandError> {
         if self.is_dry() {
-            let form = match (self.curl, self.verbose) {
+            let format = match (self.curl, self.verbose) {
                 (true, _) => DryRunFormat::Curl,
                 (_, true) => DryRunFormat::Whole,
                 _ => DryRunFormat::Lines,
             };
-            return dry_run(&plans, form);
+            return dry_run(&plans, format);
         }
         let connector = Connector::new(self.receivers.egress());
         let (stop, stopped) = watch::channel(false);
         runtime()?.block_on(async {
-            let mut interrupts = Signals::listen()?;
+            let mut signals = Signals::listen()?;
             let mut playing = pin!(async {
                 self.receivers.wait(&plans, &connector).await?;
                 while_serving_files(setup.config.files_port, async |files| {
@@ -189,32 +193,31 @@ impl PlayArgs {
                         stop: StopSignal::new(stopped.clone()),
                         ..plan
                     });
-                    self.play(plans.collect(), batch, again, &connector).await
+                    self.play(plans.collect(), batch, rerun, &connector).await
                 })
                 .await
             });
             tokio::select! {
                 exit = &mut playing => return exit,
-                () = interrupts.next() => {}
+                () = signals.next() => {}
             }
-            // What is under way may end; whoever cannot wait interrupts once more.
+            // The first signal lets attempts in progress finish. The second ends the process.
             let _ = stop.send(true);
             let exit = tokio::select! {
                 exit = playing => exit?,
-                () = interrupts.next() => ExitStatus::Interrupted,
+                () = signals.next() => ExitStatus::Interrupted,
             };
-            note(format_args!("interrupted{}", self.keep.how_to_go_on()));
+            note(format_args!("interrupted{}", self.journal.resume_hint()));
             Ok(exit)
         })
     }
 
-    /// Plays the runs; the worst of them is how the command ends. Each has a queue of its own, so
-    /// that they are told one after the other whatever goes on at once.
+    /// Executes the runs and returns the worst exit status.
     async fn play(
         &self,
         plans: Vec<RunPlan>,
         batch: BatchOptions,
-        again: RerunCommand,
+        rerun: RerunCommand,
         connector: &Connector,
     ) -> Result<ExitStatus, CommandError> {
         let detail = match (self.quiet, self.verbose) {
@@ -226,28 +229,28 @@ impl PlayArgs {
             if self.json {
                 Box::new(JsonLines)
             } else {
-                Box::new(ConsoleReport::new(detail, again.clone()))
+                Box::new(ConsoleReport::new(detail, rerun.clone()))
             }
         };
         let is_brief = self.quiet || plans.iter().any(|plan| plan.conversations > 1);
         let shrinks = batch.shrink.as_ref().map(|file| (file, plans.clone()));
-        let journal = self.keep.open()?;
-        let actions = self.keep.actions(journal.as_ref(), plans)?;
+        let journal = self.journal.open()?;
+        let actions = self.journal.actions(journal.as_ref(), plans)?;
         let progress = Arc::new(Progress::new(actions.len(), is_brief && !self.json));
         let output = OrderedOutput::new(actions.len());
-        let has_failed = AtomicBool::new(false);
-        let played = stream::iter(actions.into_iter().enumerate()).map(|(index, action)| {
+        let any_failed = AtomicBool::new(false);
+        let runs = stream::iter(actions.into_iter().enumerate()).map(|(index, action)| {
             let (output, progress, journal) = (&output, &progress, journal.as_ref());
-            let (report, has_failed) = (report(), &has_failed);
+            let (report, any_failed) = (report(), &any_failed);
             async move {
-                if batch.fail_fast && has_failed.load(Ordering::Relaxed) {
+                if batch.fail_fast && any_failed.load(Ordering::Relaxed) {
                     output.skip(index)?;
                     return io::Result::Ok(None);
                 }
                 let log = RecordLog::new(number_of(index), Clock::System);
                 let writing = output.follow(index, &log, report, progress);
                 let finished = match action {
-                    RunAction::Print(records) => reprint(&records, &log).await,
+                    RunAction::Replay(records) => replay_records(&records, &log).await,
                     RunAction::Play(plan) => {
                         if let Some(journal) = journal {
                             journal.attach(&log);
@@ -258,12 +261,12 @@ impl PlayArgs {
                     }
                 };
                 let passed = finished.as_ref().is_some_and(|run| run.verdict == Verdict::Passed);
-                has_failed.fetch_or(!passed, Ordering::Relaxed);
+                any_failed.fetch_or(!passed, Ordering::Relaxed);
                 writing.await.map_err(io::Error::other)??;
                 Ok(finished)
             }
         });
-        let finished: Vec<_> = played.buffered(batch.jobs).try_collect().await?;
+        let finished: Vec<_> = runs.buffered(batch.jobs).try_collect().await?;
         progress.finish();
         if let Some(journal) = journal {
             journal.close().await.map_err(anyhow::Error::from)?;
@@ -271,12 +274,14 @@ impl PlayArgs {
         if finished.len() > 1 && !self.json {
             print(format_args!("{}\n", total(&finished)))?;
         }
-        let is_over = |run: &Option<RunFinished>| {
+        // An interruption decides the exit status even if a run failed before it.
+        let is_interrupted = |run: &Option<RunFinished>| {
             run.as_ref().is_some_and(|run| run.verdict == Verdict::Interrupted)
         };
-        if finished.iter().any(is_over) {
+        if finished.iter().any(is_interrupted) {
             return Ok(ExitStatus::Interrupted);
         }
+        // The journal is closed by now: repetitions for shrinking are not recorded.
         if let Some((file, plans)) = shrinks {
             let failed = |run: &Option<RunFinished>| {
                 run.as_ref().is_some_and(|run| run.verdict == Verdict::Failed)
@@ -298,8 +303,8 @@ fn number_of(index: usize) -> u32 {
     u32::try_from(index + 1).unwrap_or(u32::MAX)
 }
 
-/// Appends the records of a run that was played before.
-async fn reprint(records: &[Record], log: &RecordLog) -> Option<RunFinished> {
+/// Appends the records of a finished run to a log again, and returns its result.
+async fn replay_records(records: &[Record], log: &RecordLog) -> Option<RunFinished> {
     let mut finished = None;
     for record in records {
         if let RecordKind::RunFinished(run) = &record.kind {
@@ -311,41 +316,45 @@ async fn reprint(records: &[Record], log: &RecordLog) -> Option<RunFinished> {
     finished
 }
 
-/// Tells what the plans would send. A reader that has gone away is no failure of ours.
-fn dry_run(plans: &[RunPlan], form: DryRunFormat) -> Result<ExitStatus, CommandError> {
+/// Prints what the plans would send. It fails if a webhook cannot be rendered.
+fn dry_run(plans: &[RunPlan], format: DryRunFormat) -> Result<ExitStatus, CommandError> {
     let mut out = io::BufWriter::new(anstream::stdout().lock());
-    let mut whole = true;
+    let mut all_complete = true;
     for plan in plans {
-        match rehearse(plan, form, &mut out) {
-            Ok(complete) => whole &= complete,
+        match write_dry_run(plan, format, &mut out) {
+            Ok(complete) => all_complete &= complete,
+            // The reader closed the pipe, as `head` does. That is not an error.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return Ok(ExitStatus::Passed);
             }
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(if whole { ExitStatus::Passed } else { ExitStatus::Failed })
+    Ok(if all_complete { ExitStatus::Passed } else { ExitStatus::Failed })
 }
 
-/// How several runs ended, in a line.
+/// Summarizes several runs in one line.
 fn total(runs: &[Option<RunFinished>]) -> String {
     let finished = || runs.iter().flatten();
     let passed = finished().filter(|run| run.verdict == Verdict::Passed).count();
-    let right: u64 = finished().map(|run| run.passed).sum();
+    let delivered: u64 = finished().map(|run| run.passed).sum();
     let deliveries: u64 = finished().map(|run| run.deliveries).sum();
     let not_started = match runs.len() - finished().count() {
         0 => String::new(),
-        number => format!("; {number} were not started, as --fail-fast asks"),
+        number => format!("; {number} not started because of --fail-fast"),
     };
     format!(
-        "\ntotal: {passed} of {} runs passed ({right} of {deliveries} deliveries right){not_started}",
+        "\ntotal: {passed} of {} runs passed ({delivered} of {deliveries} deliveries passed)\
+         {not_started}",
         runs.len()
     )
 }
 
+/// Returns the problem of a run that has no receiver.
 pub(super) fn no_receiver(vendor: &str) -> Problem {
-    let message = format!("there is no receiver to send to for {vendor}");
+    let message = format!("no receiver is configured for {vendor}");
     Problem::anywhere(code::NO_RECEIVER, message).help(
-        "add `--to http://localhost:3000/`, where `standin listen` or your own receiver listens",
+        "add `--to URL` with the address of your receiver or of `standin listen`, such as \
+         http://localhost:3000/",
     )
 }

@@ -1,4 +1,4 @@
-//! The receivers of a run: where they are, whether they may be sent to, whether they are up.
+//! Receivers of a run: their URLs, the egress policy, and waiting until they are up.
 
 use clap::Args;
 use jiff::SignedDuration;
@@ -11,51 +11,54 @@ use crate::config::receiver_url;
 use crate::delivery::Connector;
 use crate::diag::{Problem, Problems, code};
 use crate::platform::Catalog;
-use crate::report::start_one;
+use crate::record::AttemptOutcome;
+use crate::report::start_receiver_hint;
 use crate::run::RunPlan;
 
-/// Where to send, as flags say it.
+/// Receiver options of `run`, `send` and `journal redeliver`.
 #[derive(Debug, Args)]
 pub(super) struct ReceiverArgs {
-    /// Where to send: URL, or VENDOR=URL; repeat it for more
+    /// Receiver to send to: URL, or VENDOR=URL for one vendor only; can be repeated
+    // A URL may contain a password, so `--help` must not print the variable.
     #[arg(long = "to", value_name = "URL", env = "STANDIN_TO", hide_env_values = true)]
     to: Vec<RunTarget>,
-    /// Send to public addresses too; without it only to this machine and private networks
+    /// Also send to public addresses [default: only this machine and private networks]
     #[arg(long, env = "STANDIN_ALLOW_PUBLIC")]
     allow_public: bool,
-    /// Wait for receivers that are still starting, at most so long
+    /// Wait until the receivers accept connections, at most this long, such as `30s`
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "STANDIN_WAIT_READY",
           allow_hyphen_values = true)]
     wait_ready: Option<SignedDuration>,
 }
 
 impl ReceiverArgs {
-    /// How far the operator lets us reach.
+    /// Returns the policy for the addresses that may be sent to.
     pub(super) fn egress(&self) -> EgressPolicy {
         EgressPolicy { public: self.allow_public }
     }
 
-    /// Whether any flag says where to send.
+    /// Returns whether `--to` is set.
     pub(super) fn has_targets(&self) -> bool {
         !self.to.is_empty()
     }
 
-    /// Whether a target is for every vendor.
+    /// Returns whether a target is not limited to one vendor.
     pub(super) fn has_any(&self) -> bool {
         self.to.iter().any(|target| target.vendor.is_none())
     }
 
-    /// Where a vendor's payloads go: the targets that name it, else those for every vendor.
+    /// Returns the targets that name the vendor, or those for every vendor if none names it.
     pub(super) fn targets(&self, vendor: &str) -> Vec<&RunTarget> {
-        let own = |target: &&RunTarget| target.vendor.as_deref() == Some(vendor);
-        let named: Vec<&RunTarget> = self.to.iter().filter(own).collect();
+        // So that `--to URL --to VENDOR=URL` means: this vendor there, every other one here.
+        let names_it = |target: &&RunTarget| target.vendor.as_deref() == Some(vendor);
+        let named: Vec<&RunTarget> = self.to.iter().filter(names_it).collect();
         if !named.is_empty() {
             return named;
         }
         self.to.iter().filter(|target| target.vendor.is_none()).collect()
     }
 
-    /// What is wrong with the targets, whatever is played.
+    /// Reports invalid targets, even those that no run uses.
     pub(super) fn check(&self, catalog: &Catalog) -> Problems {
         let mut problems = Problems::new();
         for target in &self.to {
@@ -67,7 +70,7 @@ impl ReceiverArgs {
         problems
     }
 
-    /// Waits until the receivers of these plans listen, where that is wanted.
+    /// Waits until the receivers of the plans listen, if `--wait-ready` is set.
     pub(super) async fn wait(
         &self,
         plans: &[RunPlan],
@@ -77,16 +80,21 @@ impl ReceiverArgs {
         for plan in plans {
             if let Err(failure) = connector.listens(&plan.url, limit.unsigned_abs()).await {
                 let (vendor, url) = (&plan.account.platform.full_id(), &plan.url);
-                let told =
-                    format!("{failure}, even after {limit:#}: {url}; {}", start_one(vendor, url));
-                return Err(anyhow::Error::msg(told).into());
+                let reason = if failure.outcome == AttemptOutcome::Refused {
+                    format!("no server is listening on {url}")
+                } else {
+                    format!("cannot connect to {url}: {failure}")
+                };
+                let hint = start_receiver_hint(vendor, url);
+                let message = format!("{reason} (waited {limit:#}). {hint}.");
+                return Err(anyhow::Error::msg(message).into());
             }
         }
         Ok(())
     }
 }
 
-/// Where a vendor's payloads go, as flags say it: `URL`, or `VENDOR=URL`.
+/// Value of `--to`: `URL`, or `VENDOR=URL`.
 #[derive(Clone, Debug)]
 pub(super) struct RunTarget {
     pub(super) vendor: Option<String>,
@@ -94,8 +102,9 @@ pub(super) struct RunTarget {
 }
 
 impl From<&str> for RunTarget {
-    /// Takes a target apart. Its address is read later: clap would print it, passwords and all.
+    /// Splits a target. The URL is parsed later: clap would print an invalid one with its password.
     fn from(text: &str) -> Self {
+        // The query of a URL can contain `=`, so only a plain name before it is a vendor.
         let named = text.split_once('=').filter(|(vendor, _)| {
             vendor.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
         });
@@ -107,20 +116,20 @@ impl From<&str> for RunTarget {
 }
 
 impl RunTarget {
-    /// Its address, which may be sent to.
+    /// Parses the URL and checks that the policy allows it.
     pub(super) fn url(&self, egress: EgressPolicy) -> Result<Url, Problem> {
         let url = receiver_url(&self.address)
-            .map_err(|message| Problem::anywhere(code::WRONG_URL, message))
+            .map_err(|message| Problem::anywhere(code::INVALID_URL, message))
             .map_err(|problem| problem.help("write `--to URL`, or `--to VENDOR=URL`"))?;
         allowed(&url, egress)?;
         Ok(url)
     }
 }
 
-/// Nothing, where the URL may be sent to as far as that can be said of it now; else the problem.
+/// Checks a URL against the policy. Host names are checked again when they are resolved.
 pub(super) fn allowed(url: &Url, egress: EgressPolicy) -> Result<(), Problem> {
     egress.check_url(url).map_err(|forbidden| {
-        let message = format!("`{url}` is not sent to: {forbidden}");
+        let message = format!("sending to `{url}` is not allowed: {forbidden}");
         Problem::anywhere(code::FORBIDDEN_ADDRESS, message).help(forbidden.help())
     })
 }

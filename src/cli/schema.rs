@@ -1,4 +1,4 @@
-//! `standin schema`: what files may hold, for editors.
+//! `standin schema`: prints the JSON Schemas of the file formats.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,21 +11,21 @@ use crate::diag::Form as _;
 use crate::platform::{Catalog, VendorForm, VendorRef};
 use crate::scenario;
 
-/// Prints the JSON Schema of a file, for editors
+/// Print the JSON Schema of a file format, for editors
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
-    /// Which file
+    /// File format to describe
     what: SchemaKind,
 }
 
-/// A file that has a schema.
+/// File format with a schema.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum SchemaKind {
-    /// A scenario
+    /// Scenario file
     Scenario,
-    /// `standin.toml`
+    /// Configuration, `standin.toml`
     Config,
-    /// A vendor's `vendor.toml`
+    /// Vendor definition, `vendor.toml`
     Vendor,
 }
 
@@ -34,13 +34,14 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<ExitStatus, CommandError> {
     Ok(ExitStatus::Passed)
 }
 
-/// The schema of a file.
+/// Returns the schema of a file format.
 pub(super) fn of(what: SchemaKind) -> Json {
     let (title, form) = match what {
-        SchemaKind::Scenario => ("a scenario of standin", scenario_schema()),
-        SchemaKind::Config => ("standin.toml", ConfigForm::schema()),
-        SchemaKind::Vendor => ("a vendor of standin", vendor_schema()),
+        SchemaKind::Scenario => ("standin scenario", scenario_schema()),
+        SchemaKind::Config => ("standin configuration", ConfigForm::schema()),
+        SchemaKind::Vendor => ("standin vendor", vendor_schema()),
     };
+    // Draft 7, which the common TOML extensions of editors support.
     let mut schema = json!({"$schema": "http://json-schema.org/draft-07/schema#", "title": title});
     if let (Some(schema), Json::Object(form)) = (schema.as_object_mut(), form) {
         schema.extend(form);
@@ -48,7 +49,7 @@ pub(super) fn of(what: SchemaKind) -> Json {
     schema
 }
 
-/// The schema of a vendor's file, which needs less where it extends another's.
+/// Returns the schema of `vendor.toml`. A vendor that extends another one has no required keys.
 fn vendor_schema() -> Json {
     let mut schema = VendorForm::schema();
     let required = schema.as_object_mut().and_then(|schema| schema.remove("required"));
@@ -56,14 +57,14 @@ fn vendor_schema() -> Json {
     schema
 }
 
-/// The schema of a scenario, with the kinds of messages of the bundled vendors and their data.
+/// Returns the schema of a scenario, with the message kinds of all bundled vendors.
 fn scenario_schema() -> Json {
     let catalog = Catalog::bundled();
     let vendors = catalog.ids().filter_map(|id| catalog.load(&VendorRef::parse(id)).ok());
     let mut kinds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for vendor in vendors {
-        for (kind, known) in &vendor.kinds {
-            kinds.entry(kind.clone()).or_default().extend(known.data.keys().map(str::to_owned));
+        for (kind, rule) in &vendor.kinds {
+            kinds.entry(kind.clone()).or_default().extend(rule.data.keys().map(str::to_owned));
         }
     }
     scenario::schema(&kinds)

@@ -1,4 +1,4 @@
-//! `standin secrets`: what a receiver must be given, and how it verifies with it.
+//! `standin secrets`: prints the credentials of an account and how a receiver uses them.
 
 use clap::Args;
 
@@ -7,14 +7,14 @@ use super::{CommandError, ExitStatus, Global, print};
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::base::text::shell_word;
-use crate::platform::{Account, OptionChoice};
+use crate::platform::{Account, OptionChoice, ReceiverGuide};
 
-/// Prints the fixed test credentials that a receiver must be given
+/// Print the test credentials for your receiver and how to verify requests with them
 #[derive(Debug, Args)]
 pub(super) struct SecretsArgs {
-    /// The vendor
+    /// Vendor of the account: VENDOR or VENDOR@REVISION
     vendor: String,
-    /// As lines of a shell or a `.env` file
+    /// Print NAME=value lines for a shell or a `.env` file
     #[arg(long)]
     env: bool,
 }
@@ -23,31 +23,32 @@ pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<ExitStatus,
     let setup = Setup::read(global)?;
     let vendor = setup.vendor(&args.vendor)?;
     let account = setup.account(&vendor)?;
-    let mut shown = if args.env { env_lines(&account) } else { told(&account) };
-    // Headers and the handshake may hold secrets of the user's own.
-    Redactor::new(account.secret_references()).text(&mut shown);
-    print(shown)?;
+    let mut text = if args.env { env_lines(&account) } else { description(&account) };
+    // Headers and the handshake may contain configured secrets, which no output may show.
+    Redactor::new(account.secret_references()).redact(&mut text);
+    print(text)?;
     Ok(ExitStatus::Passed)
 }
 
-/// What a receiver must be given: each value by the name it has in `vendor.toml`. A secret of the
-/// user's own is not shown to whoever looks over their shoulder.
-fn given(account: &Account) -> Vec<(String, Option<String>)> {
+/// Returns the secrets by their name in `vendor.toml`. Configured secrets have no value here: only
+/// the fixed test secrets are public.
+fn secret_values(account: &Account) -> Vec<(String, Option<String>)> {
     let shown = |secret: &Secret| secret.is_public().then(|| secret.expose().to_owned());
     account.secrets.iter().map(|(name, secret)| (name.clone(), shown(secret))).collect()
 }
 
-/// What stands in bodies and headers as well.
-fn known(account: &Account) -> Vec<(String, String)> {
+/// Returns the other values of the account that appear in bodies and headers, such as ids.
+fn account_values(account: &Account) -> Vec<(String, String)> {
+    // Strings without quotes: they are copied from here.
     let text =
         |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     account.values.iter().map(|(name, value)| (format!("account {name}"), text(value))).collect()
 }
 
-/// What stands in the place of a secret of the user's own.
-const YOUR_OWN: &str = "(your own, from the configuration)";
+/// Placeholder for a configured secret.
+const CONFIGURED: &str = "(secret from your configuration)";
 
-/// The variable of a shell that holds something of a vendor's account.
+/// Returns the name of the shell variable for a value of an account, such as `ACME_TOKEN`.
 pub(super) fn variable(vendor: &str, name: &str) -> String {
     format!("{vendor}_{name}").to_uppercase().replace([' ', '-', '.'], "_")
 }
@@ -55,43 +56,46 @@ pub(super) fn variable(vendor: &str, name: &str) -> String {
 fn env_lines(account: &Account) -> String {
     let line = |(name, value): (String, Option<String>)| {
         let Some(value) = value else {
-            return format!("# {}: {YOUR_OWN}\n", variable(&account.platform.id, &name));
+            return format!("# {}: {CONFIGURED}\n", variable(&account.platform.id, &name));
         };
         format!("{}={}\n", variable(&account.platform.id, &name), shell_word(&value))
     };
-    let known = known(account).into_iter().map(|(name, value)| (name, Some(value)));
-    given(account).into_iter().chain(known).map(line).collect()
+    let values = account_values(account).into_iter().map(|(name, value)| (name, Some(value)));
+    secret_values(account).into_iter().chain(values).map(line).collect()
 }
 
-fn told(account: &Account) -> String {
+/// Describes the credentials, the headers, the verification and the handshake.
+fn description(account: &Account) -> String {
     let vendor = &account.platform;
     let mut out = String::new();
     if !account.secrets.is_empty() {
-        out += &format!("{}: give your receiver\n\n", vendor.name);
-        for (name, value) in given(account) {
-            let value = value.as_deref().unwrap_or(YOUR_OWN);
+        out += &format!("{}: credentials for your receiver\n\n", vendor.name);
+        for (name, value) in secret_values(account) {
+            let value = value.as_deref().unwrap_or(CONFIGURED);
             out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.platform.id, &name));
         }
         out += "\n";
     }
-    let known = known(account);
-    if !known.is_empty() {
-        out += &format!("{}: for reference, in requests\n\n", vendor.name);
-        for (name, value) in known {
+    let values = account_values(account);
+    if !values.is_empty() {
+        out += &format!("{}: other values that appear in requests\n\n", vendor.name);
+        for (name, value) in values {
             out += &format!("  {name:<22} {value:<42} {}\n", variable(&account.platform.id, &name));
         }
         out += "\n";
     }
-    out += "Each event is a POST of JSON with these headers (names in any case):\n\n";
-    for (name, value) in account.header_rules() {
+    out += "Each event is a POST request with a JSON body and these headers (names are \
+            case-insensitive):\n\n";
+    let guide = ReceiverGuide::of(account);
+    for (name, value) in guide.headers() {
         out += &format!("  {name}: {value}\n");
     }
-    out += &format!("\n{}\n", account.verify_rule());
-    out += &format!("\n{}\n", account.handshake_rule());
-    out += &format!("\n{}\n", account.answer_rule());
-    let choices = account.choices();
+    out += &format!("\n{}\n", guide.verification());
+    out += &format!("\n{}\n", guide.handshake());
+    out += &format!("\n{}\n", guide.response());
+    let choices = guide.options();
     if !choices.is_empty() {
-        out += "\nTo choose otherwise, in standin.toml:\n\n";
+        out += "\nOptions in standin.toml, with their current values:\n\n";
         out += &format!("  [vendor.{}.option]\n", vendor.id);
     }
     for OptionChoice { name, chosen, others, about } in choices {

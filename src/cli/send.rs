@@ -1,4 +1,4 @@
-//! `standin send`: one webhook, whatever must have happened before it.
+//! `standin send`: sends one webhook; the events that must precede it are simulated.
 
 use std::sync::Arc;
 
@@ -12,55 +12,61 @@ use super::{CommandError, ExitStatus, Global};
 use crate::base::text::one_of;
 use crate::conversation::{EventKind, Role};
 use crate::diag::{Problem, Problems, Source, SyntaxNode, code, json, toml};
-use crate::platform::{EventQuery, EventRule, FieldDefaults, Platform, Subscription, misfit};
+use crate::platform::{
+    EventQuery, EventRule, FieldDefaults, Platform, Subscription, type_mismatch,
+};
 use crate::report::RerunCommand;
 use crate::scenario::Script;
 
-/// Sends one webhook, as if all that leads to it had happened
+/// Send one webhook; the events that must precede it are simulated but not sent
 #[derive(Debug, Args)]
 pub(super) struct SendArgs {
-    /// The vendor, perhaps with a revision: VENDOR@REV
+    /// Vendor to emulate: VENDOR or VENDOR@REVISION
     vendor: String,
-    /// The vendor's name for the event
+    /// Event type to send, by the vendor's name for it; `standin vendors VENDOR` lists them
     event_type: String,
-    /// The kind of message or entity
+    /// Kind of message or entity, such as `text` or `buttons`
     #[arg(long)]
     kind: Option<String>,
-    /// Who does it: visitor, bot, agent, manager or system
+    /// Role of the actor: visitor, bot, agent, manager or system
     #[arg(long, value_name = "ROLE", value_parser = role)]
     by: Option<Role>,
-    /// What it holds, as TOML or JSON: `text=Hello`, `options=["Yes", "No"]`; repeat it for more
+    /// Field of the event, as TOML or JSON: `text=Hello`, `options=["Yes", "No"]`; can be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
-    playing: PlayArgs,
+    play: PlayArgs,
 }
 
-/// Reads a role; clap shows the error.
+/// Parses a role. clap prints the error.
 fn role(word: &str) -> Result<Role, String> {
-    Role::of_word(word).ok_or_else(|| format!("one of {}", one_of(Role::WORDS.iter().copied())))
+    Role::from_name(word).ok_or_else(|| format!("expected {}", one_of(Role::NAMES.iter().copied())))
 }
 
 pub(super) fn send(args: &SendArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
-    let mut problems = args.playing.receivers.check(&setup.catalog);
+    let mut problems = args.play.receivers.check(&setup.catalog);
     let vendor = problems.note(setup.vendor(&args.vendor));
-    let vendor = problems.or(vendor)?;
-    let given = nodes(&args.set)?;
-    let data = given.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();
-    let wanted = EventQuery { by: args.by, kind: args.kind.clone(), data };
-    let rule = rule(&vendor, &args.event_type, &wanted)?;
-    check(&vendor, rule, &wanted, &given)?;
-    let script = Arc::new(Script::sending(&vendor, rule, &wanted));
+    let vendor = problems.into_result(vendor)?;
+    let fields = fields(&args.set)?;
+    let data = fields.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();
+    let query = EventQuery { by: args.by, kind: args.kind.clone(), data };
+    let rule = rule(&vendor, &args.event_type, &query)?;
+    check(&vendor, rule, &query, &fields)?;
+    let script = Arc::new(Script::for_event(&vendor, rule, &query));
+    // The script contains the preceding events too; only the requested type is subscribed to.
     let only = Subscription::to(&rule.event_type);
-    let plans = args.playing.plans(&script, &vendor, Some(&only), &setup)?;
-    let again = RerunCommand { sent: Some(args.words()), ..args.playing.again(Vec::new(), global) };
-    args.playing.execute(plans, BatchOptions::default(), again, &setup)
+    let plans = args.play.plans(&script, &vendor, Some(&only), &setup)?;
+    let rerun = RerunCommand {
+        send_args: Some(args.to_args()),
+        ..args.play.rerun_command(Vec::new(), global)
+    };
+    args.play.execute(plans, BatchOptions::default(), rerun, &setup)
 }
 
 impl SendArgs {
-    /// What is sent, as words of the command line.
-    fn words(&self) -> Vec<String> {
+    /// Returns the arguments after the vendor that select the webhook.
+    fn to_args(&self) -> Vec<String> {
         let kind = self.kind.iter().map(|kind| ("--kind", kind.clone()));
         let by = self.by.iter().map(|by| ("--by", by.to_string()));
         let set = self.set.iter().map(|set| ("--set", set.clone()));
@@ -69,23 +75,23 @@ impl SendArgs {
     }
 }
 
-/// Keys whose values are texts, whatever they look like.
-const TEXTS: [&str; 2] = ["text", "comment"];
+/// Keys whose values are always texts, so that `--set text=5` needs no quotes.
+const TEXT_KEYS: [&str; 2] = ["text", "comment"];
 
-/// What was given, by key. Each is a line of TOML, or its value is JSON; where it is neither, its
-/// value is the text itself.
-fn nodes(given: &[String]) -> Result<Vec<(String, SyntaxNode)>, Problems> {
+/// Parses the values of `--set`. A value is JSON, then TOML; if it is neither, it is plain text.
+fn fields(settings: &[String]) -> Result<Vec<(String, SyntaxNode)>, Problems> {
     let mut problems = Problems::new();
     let mut nodes: Vec<(String, SyntaxNode)> = Vec::new();
-    for given in given {
-        let pair = given.split_once('=').filter(|(path, _)| !path.trim().is_empty());
+    for setting in settings {
+        let pair = setting.split_once('=').filter(|(path, _)| !path.trim().is_empty());
         let Some((path, value)) = pair else {
-            let message = format!("`{given}` is not PATH=VALUE");
+            let message = format!("`{setting}` is not in the form PATH=VALUE");
             let problem = Problem::anywhere(code::MISSING_KEY, message);
-            problems.push(problem.help("such as `--set text=Hello`"));
+            problems.push(problem.help("for example `--set text=Hello`"));
             continue;
         };
-        let is_text = TEXTS.contains(&path.trim());
+        let is_text = TEXT_KEYS.contains(&path.trim());
+        // JSON lists and objects first: TOML rejects `{"a": 1}` and `null`.
         if !is_text
             && value.starts_with(['[', '{'])
             && let (Some(node), others) = json::parse(&Source::new("--set", value))
@@ -94,24 +100,24 @@ fn nodes(given: &[String]) -> Result<Vec<(String, SyntaxNode)>, Problems> {
             nodes.push((path.trim().to_owned(), node));
             continue;
         }
-        let is_meant = |node: &SyntaxNode| {
-            let written = node.as_table().and_then(|table| table.get(path.trim()));
-            !is_text || written.is_some_and(|node| node.as_text().is_some())
+        let has_expected_type = |node: &SyntaxNode| {
+            let value = node.as_table().and_then(|table| table.get(path.trim()));
+            !is_text || value.is_some_and(|node| node.as_text().is_some())
         };
         let text = format!("{path} = {}", Json::from(value));
-        let (node, others) = match toml::parse(&Source::new("--set", given.as_str())) {
-            (node, others) if others.is_empty() && is_meant(&node) => (node, others),
+        let (node, others) = match toml::parse(&Source::new("--set", setting.as_str())) {
+            (node, others) if others.is_empty() && has_expected_type(&node) => (node, others),
             _ => toml::parse(&Source::new("--set", text)),
         };
         problems.extend(others);
         let entries = node.as_table().into_iter().flat_map(|table| table.0.clone());
         nodes.extend(entries.map(|(key, node)| (key.name, node)));
     }
-    problems.or(Some(nodes))
+    problems.into_result(Some(nodes))
 }
 
-/// What an event may be given beside the data of its kind, each with something that fits it.
-fn known(on: EventKind) -> Vec<(&'static str, Json)> {
+/// Returns the fields of an event besides those of its kind, each with an example of its type.
+fn event_fields(on: EventKind) -> Vec<(&'static str, Json)> {
     let text = || Json::from("");
     match on {
         EventKind::MessageSent | EventKind::NoteAdded => vec![("text", text())],
@@ -123,33 +129,38 @@ fn known(on: EventKind) -> Vec<(&'static str, Json)> {
     }
 }
 
-/// Checks what was given against what the event may hold.
+/// Checks that the event has the fields and that their values have the correct types.
 fn check(
     vendor: &Platform,
     rule: &EventRule,
-    wanted: &EventQuery,
-    given: &[(String, SyntaxNode)],
+    query: &EventQuery,
+    fields: &[(String, SyntaxNode)],
 ) -> Result<(), Problems> {
     if rule.on == EventKind::VariablesSet {
-        return Ok(()); // variables have names of anybody's choice
+        return Ok(()); // variables may have any name
     }
-    let data = vendor.data_of(rule, wanted);
-    let known = known(rule.on);
-    let keys =
-        || data.into_iter().flat_map(FieldDefaults::keys).chain(known.iter().map(|(key, _)| *key));
+    let data = vendor.data_of(rule, query);
+    let event_fields = event_fields(rule.on);
+    let keys = || {
+        let event_keys = event_fields.iter().map(|(key, _)| *key);
+        data.into_iter().flat_map(FieldDefaults::keys).chain(event_keys)
+    };
     let mut problems = Problems::new();
-    for (key, node) in given {
+    for (key, node) in fields {
         if !keys().any(|known| known == key) {
-            let message = format!("`{}` holds no `{key}`", rule.event_type);
-            problems.push(Problem::anywhere(code::UNKNOWN_DATA, message).known(key, keys()));
+            let message = format!("`{}` has no field `{key}`", rule.event_type);
+            problems
+                .push(Problem::anywhere(code::UNKNOWN_DATA, message).suggest_or_list(key, keys()));
         }
         let of_kind = data.and_then(|data| data.type_mismatch(key, node));
-        let own =
-            || known.iter().find(|(known, _)| known == key).and_then(|(_, fit)| misfit(fit, node));
-        let own = || own().map(|problem| problem.help(format!("it is given as `--set {key}=…`")));
-        if let Some(problem) = of_kind.or_else(own) {
+        let of_event = || {
+            let (_, example) = event_fields.iter().find(|(known, _)| known == key)?;
+            let problem = type_mismatch(example, node)?;
+            Some(problem.help(format!("set it with `--set {key}=VALUE`")))
+        };
+        if let Some(problem) = of_kind.or_else(of_event) {
             problems.push(problem);
         }
     }
-    problems.or(Some(()))
+    problems.into_result(Some(()))
 }

@@ -1,4 +1,4 @@
-//! What commands share: configuration, vendors, scenarios, receivers, out of flags and files.
+//! Setup that commands share: configuration, vendors, scenarios, receivers and signals.
 
 use std::cell::OnceCell;
 use std::io;
@@ -14,29 +14,30 @@ use crate::base::clock::Clock;
 use crate::base::file_store::FileStore;
 use crate::base::text::escape;
 use crate::config::{
-    Config, EndpointForm, FILES_PORT, HEADER_VALUE, StartTime, files_url, is_header_value,
+    Config, EndpointForm, FILES_PORT, HEADER_VALUE_RULE, StartTime, files_url, is_header_value,
 };
 use crate::diag::{Problem, Problems, Source, Spanned, code};
-use crate::platform::{Account, Catalog, Platform, Subscription, VendorRef};
+use crate::platform::{Account, Catalog, Platform, Signing, Subscription, VendorRef};
 use crate::scenario::{ParsedScenario, bundled, bundled_names};
 use crate::server::serve_files;
 
-/// The configuration's file in the working folder.
+/// Configuration file in the working folder, read if there is no `--config`.
 const CONFIG: &str = "standin.toml";
 
-/// What is read before a command does anything.
+/// Configuration and vendors, read before a command does anything.
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) catalog: Catalog,
+    // Loaded on first use: most commands need one vendor, and checking all of them takes time.
     loaded: OnceCell<(Vec<Arc<Platform>>, Problems)>,
 }
 
 impl Setup {
-    /// Reads the configuration and the vendors' folders.
+    /// Reads the configuration file and the vendor folders.
     pub(super) fn read(global: &Global) -> Result<Self, CommandError> {
         let path = config_path(global);
         let source = path.as_deref().map(read).transpose()?;
-        let (config, mut problems) = Config::draft(source.as_ref());
+        let (config, mut problems) = Config::read_partial(source.as_ref());
         let Some(mut config) = config else { return Err(problems.into()) };
         config.files_port = global.files_port.unwrap_or(config.files_port);
         let catalog = match &global.templates {
@@ -46,79 +47,81 @@ impl Setup {
         let Some(catalog) = catalog else { return Err(problems.into()) };
         let setup = Self::new(config, catalog);
         problems.extend(setup.unknown_vendors());
-        problems.or(Some(setup)).map_err(CommandError::from)
+        problems.into_result(Some(setup)).map_err(CommandError::from)
     }
 
-    /// A configuration with vendors.
+    /// Combines a configuration with a catalog of vendors.
     pub(super) fn new(config: Config, catalog: Catalog) -> Self {
         Self { config, catalog, loaded: OnceCell::new() }
     }
 
-    /// The ids of all vendors.
+    /// Returns the ids of all vendors.
     pub(super) fn ids(&self) -> Vec<&str> {
         self.catalog.ids().collect()
     }
 
-    /// The vendors that the configuration names and nobody has.
+    /// Reports the vendors that the configuration names and the catalog does not contain.
     fn unknown_vendors(&self) -> Problems {
         let config = &self.config;
         let settings = config.vendors.0.iter().map(|(key, _)| (key.name.clone(), &key.span));
-        let named = |name: &Spanned<String>| VendorRef::parse(name).id;
+        let id_of = |name: &Spanned<String>| VendorRef::parse(name).id;
         let endpoints = config.endpoints.iter().map(|e| (e.vendor.value.clone(), &e.vendor.span));
-        let demo = std::iter::once((named(&config.demo_vendor), &config.demo_vendor.span));
+        let demo = std::iter::once((id_of(&config.demo_vendor), &config.demo_vendor.span));
         let mut problems = Problems::new();
         for (id, span) in settings.chain(endpoints).chain(demo) {
             if !self.catalog.contains(&id) {
-                problems.extend(Problems::from(self.catalog.unknown(&id)).placed(span));
+                problems.extend(Problems::from(self.catalog.unknown(&id)).with_default_span(span));
             }
         }
         problems
     }
 
-    /// Everything that is wrong with the configuration, by what it says about vendors.
+    /// Reports every problem of the settings that depend on vendors and scenarios.
     pub(super) fn check_config(&self) -> Problems {
         let mut problems = self.unknown_vendors();
-        let known = |id: &str| self.catalog.contains(id);
-        for (key, _) in self.config.vendors.iter().filter(|(key, _)| known(&key.name)) {
+        let exists = |id: &str| self.catalog.contains(id);
+        for (key, _) in self.config.vendors.iter().filter(|(key, _)| exists(&key.name)) {
             let vendor = self.vendor(&key.name);
             problems.note(vendor.and_then(|vendor| self.account(&vendor)));
         }
-        for endpoint in self.config.endpoints.iter().filter(|e| known(&e.vendor)) {
-            endpoint.headers(&mut problems);
+        for endpoint in self.config.endpoints.iter().filter(|e| exists(&e.vendor)) {
+            endpoint.resolve_headers(&mut problems);
             if let Ok(vendor) = self.vendor(&endpoint.vendor) {
-                subscription(endpoint, &vendor, &mut problems);
+                endpoint_subscription(endpoint, &vendor, &mut problems);
             }
         }
         let scenario = &self.config.demo_scenario;
-        let found = scenarios(std::slice::from_ref(&scenario.value));
-        problems.note(found.map_err(|unknown| unknown.placed(&scenario.span)));
+        let sources = scenarios(std::slice::from_ref(&scenario.value));
+        problems.note(sources.map_err(|unknown| unknown.with_default_span(&scenario.span)));
         problems
     }
 
-    /// The vendor that the user means: with the revision of the command line, else with that of
-    /// the configuration.
+    /// Loads a vendor. The revision comes from the name (`VENDOR@REVISION`), then from the configuration.
     pub(super) fn vendor(&self, name: &str) -> Result<Arc<Platform>, Problems> {
         let reference = VendorRef::parse(name);
         let settings = self.config.vendors.get(&reference.id);
-        let own = settings.and_then(|settings| settings.revision.as_ref());
-        match own.filter(|_| reference.revision.is_none()) {
+        let configured = settings.and_then(|settings| settings.revision.as_ref());
+        match configured.filter(|_| reference.revision.is_none()) {
             None => self.catalog.load(&reference),
             Some(revision) => {
-                let revised = Some(revision.value.clone());
-                let reference = VendorRef { revision: revised, ..reference };
-                self.catalog.load(&reference).map_err(|problems| problems.placed(&revision.span))
+                let reference = VendorRef { revision: Some(revision.value.clone()), ..reference };
+                self.catalog
+                    .load(&reference)
+                    .map_err(|problems| problems.with_default_span(&revision.span))
             }
         }
     }
 
-    /// The vendors that a scenario names, or all of them. A name that nobody has is left to the
-    /// scenario's check; what else is wrong becomes a problem of the draft.
+    /// Loads the vendors that a scenario names, or all of them if it names none. Problems are added
+    /// to the draft.
     pub(super) fn vendors_of(&self, draft: &mut ParsedScenario) -> Vec<Arc<Platform>> {
         let names = draft.form.vendors.as_ref().map(|names| names.to_vec()).unwrap_or_default();
         let mut vendors = Vec::new();
         for name in names {
+            // The check of the scenario reports unknown names, so they are not reported here.
             if self.catalog.contains(&VendorRef::parse(&name).id) {
-                let vendor = self.vendor(&name).map_err(|others| others.placed(&name.span));
+                let vendor =
+                    self.vendor(&name).map_err(|others| others.with_default_span(&name.span));
                 vendors.extend(draft.problems.note(vendor));
             }
         }
@@ -129,8 +132,7 @@ impl Setup {
         vendors
     }
 
-    /// Every vendor that could be loaded, as the configuration wants it, and what is wrong with the
-    /// others.
+    /// Returns the vendors that load without problems, and the problems of the others.
     fn all(&self) -> &(Vec<Arc<Platform>>, Problems) {
         self.loaded.get_or_init(|| {
             let (mut vendors, mut problems) = (Vec::new(), Problems::new());
@@ -141,42 +143,44 @@ impl Setup {
         })
     }
 
-    /// Every vendor, as the configuration wants it; mistakes in one's folder are problems.
+    /// Returns every vendor in its configured revision. Any invalid vendor folder is an error.
     pub(super) fn all_vendors(&self) -> Result<Vec<Arc<Platform>>, Problems> {
         let (vendors, problems) = self.all().clone();
-        problems.or(Some(vendors))
+        problems.into_result(Some(vendors))
     }
 
-    /// Every vendor, as the configuration wants it, but those whose folders have mistakes.
+    /// Returns every vendor that loads without problems, in its configured revision.
     pub(super) fn vendors(&self) -> &[Arc<Platform>] {
         &self.all().0
     }
 
-    /// The account at a vendor, as the configuration wants it.
+    /// Creates the account at a vendor with the credentials and options of the configuration.
     pub(super) fn account(&self, vendor: &Arc<Platform>) -> Result<Arc<Account>, Problems> {
         let mut problems = Problems::new();
         let settings = self.config.vendors.get(&vendor.id);
         let mut account = Account::configured(vendor, settings, &mut problems);
         account.files = files_url(self.config.files_port);
-        let headers = account.handshake_headers("").into_iter().chain(account.headers("", 1));
-        let unfit = |(_, value): &(String, String)| !is_header_value(value);
-        if let Some((name, _)) = headers.into_iter().find(unfit) {
-            let message =
-                format!("a secret of {} does not fit into the header `{name}`", vendor.id);
-            let problem = Problem::anywhere(code::WRONG_HEADER, message);
-            problems.push(problem.help(HEADER_VALUE));
+        // Checked here since secrets come from the environment or from files: a newline in one of
+        // them would otherwise fail when the first request is sent.
+        let signing = Signing::of(&account);
+        let headers = signing.handshake_headers("").into_iter().chain(signing.headers("", 1));
+        let is_invalid = |(_, value): &(String, String)| !is_header_value(value);
+        if let Some((name, _)) = headers.into_iter().find(is_invalid) {
+            let message = format!("a secret of {} is not valid in the header `{name}`", vendor.id);
+            let problem = Problem::anywhere(code::INVALID_HEADER, message);
+            problems.push(problem.help(HEADER_VALUE_RULE));
         }
-        problems.or(Some(Arc::new(account)))
+        problems.into_result(Some(Arc::new(account)))
     }
 
-    /// The receivers that the configuration names for a vendor.
+    /// Returns the receivers that the configuration names for a vendor.
     pub(super) fn endpoints(&self, vendor: &str) -> Vec<&EndpointForm> {
         self.config.endpoints.iter().filter(|endpoint| endpoint.vendor.value == vendor).collect()
     }
 }
 
-/// What an endpoint wants to be sent, where it says so.
-pub(super) fn subscription(
+/// Checks the `events` of a configured endpoint. Returns nothing if it has none.
+pub(super) fn endpoint_subscription(
     endpoint: &EndpointForm,
     vendor: &Platform,
     problems: &mut Problems,
@@ -185,17 +189,18 @@ pub(super) fn subscription(
     Some(Subscription::check(events, &vendor.type_names(), problems))
 }
 
-/// The configuration that is read: that of the flag, else the one in the working folder.
+/// Returns the path of the configuration: `--config`, or `standin.toml` in the working folder.
 pub(super) fn config_path(global: &Global) -> Option<PathBuf> {
+    // A dangling link counts as present, so that it is reported and not silently ignored.
     let here = || Some(PathBuf::from(CONFIG)).filter(|path| path.symlink_metadata().is_ok());
     global.config.clone().or_else(here)
 }
 
-/// Reads a file of the user's.
+/// Reads a source file.
 pub(super) fn read(path: &Path) -> Result<Arc<Source>, Problem> {
     Source::read(path).map_err(|error| {
         let problem = unreadable(path, &error);
-        match error.advice() {
+        match error.help() {
             Some(advice) => problem.help(advice),
             None => problem,
         }
@@ -207,8 +212,7 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Problem {
     Problem::anywhere(code::FILE_UNREADABLE, message)
 }
 
-/// The scenarios that a user means by a path or by the name of a bundled one; a folder means all
-/// of its files.
+/// Reads scenarios by path or by the name of a bundled one. A folder stands for all its files.
 pub(super) fn scenarios(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> {
     let mut problems = Problems::new();
     let mut sources = Vec::new();
@@ -225,36 +229,37 @@ pub(super) fn scenarios(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> 
             problems.push(unknown_scenario(name));
         }
     }
-    problems.or(Some(sources))
+    problems.into_result(Some(sources))
 }
 
 fn unknown_scenario(name: &str) -> Problem {
-    let known = bundled_names();
-    let message = format!("there is no file and no bundled scenario `{name}`");
-    Problem::anywhere(code::UNKNOWN_SCENARIO, message).known(name, known.iter().map(String::as_str))
+    let names = bundled_names();
+    let message = format!("no file and no bundled scenario is named `{name}`");
+    Problem::anywhere(code::UNKNOWN_SCENARIO, message)
+        .suggest_or_list(name, names.iter().map(String::as_str))
 }
 
-/// The TOML files of a folder and its subfolders, by name; there must be one.
+/// Returns the TOML files of a folder and its subfolders, sorted by name. None is an error.
 pub(super) fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
     let mut files = Vec::new();
-    gather(folder, &mut files)?;
+    collect_toml_files(folder, &mut files)?;
     if files.is_empty() {
-        let message = format!("there is no `.toml` file in `{}`", folder.display());
-        let problem = Problem::anywhere(code::NOTHING_TO_PLAY, message);
-        return Err(problem.help("give a scenario, or a folder of them"));
+        let message = format!("no `.toml` file in `{}`", folder.display());
+        let problem = Problem::anywhere(code::NOTHING_TO_RUN, message);
+        return Err(problem.help("name a scenario or a folder that contains scenarios"));
     }
     Ok(files)
 }
 
-/// Links to folders are not followed: they can lead in circles.
-fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
+fn collect_toml_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
     let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     let mut entries: Vec<_> = entries.flatten().collect();
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
+        // `file_type` does not follow symbolic links: linked folders can form a cycle.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            gather(&path, files)?;
+            collect_toml_files(&path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "toml") {
             files.push(path);
         }
@@ -262,15 +267,15 @@ fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Reads a factor that a clock can run at; clap shows the error.
+/// Parses the speed of a real clock. clap prints the error.
 pub(super) fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(factor) if (0.01..=1000.0).contains(&factor) => Ok(factor),
-        _ => Err("a number from 0.01 to 1000".into()),
+        _ => Err("expected a number from 0.01 to 1000".into()),
     }
 }
 
-/// The instant that a start means.
+/// Resolves a start time to an instant.
 pub(super) fn instant(start: StartTime) -> Timestamp {
     match start {
         StartTime::At(instant) => instant,
@@ -278,14 +283,14 @@ pub(super) fn instant(start: StartTime) -> Timestamp {
     }
 }
 
-/// What asks the process to end: Ctrl-C, and where there is such a thing, SIGTERM.
+/// Signals that end the process: Ctrl-C, and SIGTERM on Unix.
 pub(super) struct Signals {
     #[cfg(unix)]
     signals: [Signal; 2],
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Starts to listen. From now on Ctrl-C no longer kills the process.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
@@ -293,7 +298,7 @@ impl Signals {
         })
     }
 
-    /// Waits until the process is asked to end.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) {
         #[cfg(unix)]
         {
@@ -308,15 +313,15 @@ impl Signals {
     }
 }
 
-/// Does something until it has ended, or Ctrl-C is pressed.
+/// Runs a future until it finishes or a signal arrives.
 pub(super) fn until_interrupted(
     work: impl Future<Output = Result<ExitStatus, CommandError>>,
 ) -> Result<ExitStatus, CommandError> {
     runtime()?.block_on(async {
-        let mut interrupts = Signals::listen()?;
+        let mut signals = Signals::listen()?;
         tokio::select! {
             exit = work => exit,
-            () = interrupts.next() => {
+            () = signals.next() => {
                 note("interrupted");
                 Ok(ExitStatus::Interrupted)
             }
@@ -324,24 +329,25 @@ pub(super) fn until_interrupted(
     })
 }
 
-/// Serves the files that links point to while something is done.
+/// Serves the sample attachments on `port` while `work` runs.
 pub(super) async fn while_serving_files<T>(
     port: u16,
     work: impl AsyncFnOnce(Arc<FileStore>) -> T,
 ) -> T {
     let (serving, files) = serve_files(port);
-    // Whoever chose the port hears of it now; in the other's place it is told where links are sent.
+    // An explicitly chosen port is reported at once. The default port is reported at the end of a
+    // run, and only if a link was sent: most runs need no attachments.
     if let Some(reason) = files.unavailable_reason().filter(|_| port != FILES_PORT) {
-        note(format_args!("note: links to files will lead nowhere: {}", escape(reason)));
+        note(format_args!("note: attachments cannot be fetched: {}", escape(reason)));
     }
-    let done = work(files).await;
+    let output = work(files).await;
     if let Some(serving) = serving {
         serving.stop().await;
     }
-    done
+    output
 }
 
-/// The runtime that a command's asynchronous part runs on.
+/// Creates the runtime for the asynchronous part of a command.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

@@ -1,4 +1,4 @@
-//! `run --chaos … --shrink FILE`: the smallest schedule with which a run still fails, as a scenario.
+//! `run --chaos … --shrink FILE`: finds the fewest faults that still make a run fail.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::fault::{Chaos, PlannedFault};
 use crate::record::{RecordLog, RunFinished, Verdict};
 use crate::run::{self, RunPlan, smallest};
 
-/// Plays a run that has failed again and again, with ever fewer of its faults, and writes what is
-/// left of it. Gives whether nobody interrupted.
+/// Repeats a failed run with fewer and fewer faults, and writes the smallest failing set to `file`
+/// as a scenario. Returns false if it was interrupted.
 pub(super) async fn shrink(
     plan: &RunPlan,
     file: &Path,
@@ -27,40 +27,41 @@ pub(super) async fn shrink(
     let (mut runs, mut interrupted) = (0, false);
     let fails = async |schedule: &[PlannedFault]| {
         if interrupted {
-            return false;
+            return false; // the rest of the search executes no runs
         }
         runs += 1;
         let verdict = replay(with(schedule), connector).await.verdict;
         interrupted = verdict == Verdict::Interrupted;
         verdict == Verdict::Failed
     };
-    let left = smallest(&chaos.schedule, fails).await;
+    let remaining = smallest(&chaos.schedule, fails).await;
     if interrupted {
         return Ok(false);
     }
-    let script = with(&left).script;
-    let told = script.chaos.as_ref().map(ToString::to_string).unwrap_or_default();
+    let script = with(&remaining).script;
+    let faults = script.chaos.as_ref().map(ToString::to_string).unwrap_or_default();
     let (vendor, profile, seed) = (plan.account.platform.full_id(), chaos.profile, plan.seed);
     let many = match plan.conversations {
         1 => String::new(),
         many => format!(" --conversations {many}"),
     };
-    let again = format!(
+    let rerun = format!(
         "standin run {} --vendor {vendor} --seed {seed}{many}",
         escape(&file.display().to_string())
     );
     let about = format!(
-        "# What is left of `--chaos {profile}` at {vendor} that still fails: {told}.\n# {again} --to URL, and the other flags as they were\n\n"
+        "# Fewest faults of `--chaos {profile}` that still fail at {vendor}: {faults}.\n\
+         # Run it with: {rerun} --to URL, and the other flags of the original command\n\n"
     );
-    write_new(file, &script.written(&about))?;
+    write_new(file, &script.to_toml(&about))?;
     let (before, runs) =
         (count(chaos.schedule.len(), "fault", "faults"), count(runs, "run", "runs"));
-    note(format_args!("shrunk {before} to {} in {runs}: {told}", left.len()));
-    note(format_args!("again: {again} --to {}", plan.url));
+    note(format_args!("reduced {before} to {} in {runs}: {faults}", remaining.len()));
+    note(format_args!("rerun: {rerun} --to {}", plan.url));
     Ok(true)
 }
 
-/// Plays a plan without telling it.
+/// Executes a plan without reporting it.
 async fn replay(plan: RunPlan, connector: &Connector) -> RunFinished {
     let wire = plan.account.platform.wire.as_deref();
     let transport = Arc::new(NetworkTransport::new(connector.clone(), wire));

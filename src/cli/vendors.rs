@@ -1,4 +1,4 @@
-//! `standin vendors`: what can be sent, by which vendor, and how it is known.
+//! `standin vendors`: lists vendors, event types, sample webhooks and the sources of the facts.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -16,23 +16,25 @@ use crate::base::text::count;
 use crate::diag::{Problem, Problems, code};
 use crate::fidelity::capability::{CapabilityRow, entities, events, kinds};
 use crate::fidelity::{samples, sent};
-use crate::platform::{EventQuery, EventRule, FieldDefaults, Platform};
+use crate::platform::{
+    EventQuery, EventRule, FieldDefaults, OptionChoice, Platform, ReceiverGuide,
+};
 use crate::scenario::Script;
 
-/// Shows what can be sent: by all vendors, by one, or of one type
+/// List vendors, the event types of a vendor, or a sample webhook of one event type
 #[derive(Debug, Args)]
 pub(super) struct VendorsArgs {
-    /// The vendor, perhaps with a revision; all of them without it
+    /// Vendor to describe: VENDOR or VENDOR@REVISION [default: a table of all vendors]
     vendor: Option<String>,
-    /// One of its event types: a webhook of it is shown
+    /// Event type of the vendor; prints a sample webhook
     event_type: Option<String>,
-    /// The kind of message or entity that is shown
+    /// Kind of message or entity in the sample webhook
     #[arg(long, requires = "event_type")]
     kind: Option<String>,
-    /// What is documented, what of it is covered, and where the facts come from
+    /// Compare with the documented samples and list the sources of the facts
     #[arg(long, conflicts_with = "event_type")]
     fidelity: bool,
-    /// The invented values that scenarios can name
+    /// List the generated values that scenarios can use
     #[arg(long, conflicts_with_all = ["vendor", "fidelity"])]
     fake: bool,
 }
@@ -47,7 +49,7 @@ pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<ExitStatus,
         Some(id) => vec![setup.vendor(id)?],
         None => setup.all_vendors()?,
     };
-    let told = match (&args.vendor, &args.event_type) {
+    let text = match (&args.vendor, &args.event_type) {
         _ if args.fidelity => fidelity(&vendors, &setup)?,
         (Some(_), Some(event_type)) => {
             webhook(&vendors[0], event_type, args.kind.as_ref(), &setup)?
@@ -55,11 +57,11 @@ pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<ExitStatus,
         (Some(_), None) => one(&vendors[0], &setup)?,
         (None, _) => overview(&vendors, &setup)?,
     };
-    print(told)?;
+    print(text)?;
     Ok(ExitStatus::Passed)
 }
 
-/// Every vendor in a line, and what each of them can.
+/// Lists the vendors, and what each of them supports.
 fn overview(vendors: &[Arc<Platform>], setup: &Setup) -> Result<String, Problems> {
     let head = ["VENDOR", "NAME", "SENDS", "VERIFIED BY", "HANDSHAKE", "REVISIONS"];
     let mut lines = vec![head.map(String::from).to_vec()];
@@ -71,38 +73,38 @@ fn overview(vendors: &[Arc<Platform>], setup: &Setup) -> Result<String, Problems
             vendor.full_id(),
             vendor.name.clone(),
             types,
-            account.verified_by(),
+            ReceiverGuide::of(&account).verified_by(),
             handshake.into(),
             setup.catalog.revisions(&vendor.id).join(", "),
         ]);
     }
     let mut out = columns(&lines);
     for (head, rows) in [
-        ("WHAT HAPPENS", events(vendors)),
+        ("EVENT", events(vendors)),
         ("MESSAGE KIND", kinds(vendors)),
         ("ENTITY KIND", entities(vendors)),
     ] {
         out.push('\n');
-        out.push_str(&abilities(head, vendors, &rows));
+        out.push_str(&capabilities(head, vendors, &rows));
     }
     out.push_str(
-        "\nyes: it is sent · silent: it happens, and nothing is sent · no: it cannot happen\n",
+        "\nyes: sends a webhook · silent: supported, but no webhook · no: not supported\n",
     );
     out.push_str("Next: standin vendors VENDOR\n");
     Ok(out)
 }
 
-fn abilities(head: &str, vendors: &[Arc<Platform>], rows: &[CapabilityRow]) -> String {
+fn capabilities(head: &str, vendors: &[Arc<Platform>], rows: &[CapabilityRow]) -> String {
     let ids = vendors.iter().map(|vendor| vendor.id.clone());
     let mut lines = vec![[head.to_owned()].into_iter().chain(ids).collect()];
     for row in rows {
-        let cells = row.abilities.iter().map(ToString::to_string);
+        let cells = row.capabilities.iter().map(ToString::to_string);
         lines.push([row.name.clone()].into_iter().chain(cells).collect());
     }
     columns(&lines)
 }
 
-/// One vendor: its event types, its kinds with what a step may give, its entities.
+/// Describes one vendor: event types, message kinds and entity kinds with their fields, options.
 fn one(vendor: &Arc<Platform>, setup: &Setup) -> Result<String, Problems> {
     let account = setup.account(vendor)?;
     let mut out = format!("{} ({})\n", vendor.name, vendor.full_id());
@@ -116,11 +118,12 @@ fn one(vendor: &Arc<Platform>, setup: &Setup) -> Result<String, Problems> {
     }
     out.push('\n');
     let mut lines =
-        vec![["EVENT TYPE", "WHEN", "BY DEFAULT", "SHAPE IS"].map(String::from).to_vec()];
+        vec![["EVENT TYPE", "SENT FOR", "BY DEFAULT", "FORMAT"].map(String::from).to_vec()];
     for event_type in vendor.event_types() {
         let rules = || vendor.events.iter().filter(|rule| rule.event_type == event_type);
-        let when: BTreeSet<&str> = rules().map(|rule| rule.on.word()).collect();
-        let certainty: BTreeSet<&str> = rules().map(|rule| rule.certainty.word()).collect();
+        // An event type can have several rules; a set lists each trigger once, in a stable order.
+        let when: BTreeSet<&str> = rules().map(|rule| rule.on.as_str()).collect();
+        let certainty: BTreeSet<&str> = rules().map(|rule| rule.certainty.as_str()).collect();
         let by_default = vendor.covers(&vendor.default_subscription, event_type);
         lines.push(vec![
             event_type.to_owned(),
@@ -132,9 +135,10 @@ fn one(vendor: &Arc<Platform>, setup: &Setup) -> Result<String, Problems> {
     out.push_str(&columns(&lines));
     out.push_str(&data("MESSAGE KIND", vendor.kinds.iter().map(|(name, kind)| (name, &kind.data))));
     out.push_str(&data("ENTITY KIND", vendor.entities.iter()));
-    for choice in account.choices() {
-        let _ = write!(out, "\noption {}: {}, or ", choice.name, choice.chosen);
-        let _ = writeln!(out, "{}; {}", choice.others.join(", "), choice.about);
+    for choice in ReceiverGuide::of(&account).options() {
+        let OptionChoice { name, chosen, others, about } = choice;
+        let _ = writeln!(out, "\noption {name}: {about}");
+        let _ = writeln!(out, "  {chosen} (current), {}", others.join(", "));
     }
     let _ = writeln!(out, "\nNext: standin vendors {} EVENT_TYPE", vendor.full_id());
     Ok(out)
@@ -144,69 +148,68 @@ fn joined(words: BTreeSet<&str>) -> String {
     words.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// Kinds with the data that a step may give.
+/// Lists kinds with the fields that a step can set.
 fn data<'a>(head: &str, kinds: impl Iterator<Item = (&'a String, &'a FieldDefaults)>) -> String {
     let keys = |data: &FieldDefaults| data.keys().collect::<Vec<_>>().join(", ");
     let lines = kinds.map(|(name, data)| vec![name.clone(), keys(data)]);
-    let head = vec![head.to_owned(), "DATA".to_owned()];
+    let head = vec![head.to_owned(), "FIELDS".to_owned()];
     let lines: Vec<_> = [head].into_iter().chain(lines).collect();
     if lines.len() == 1 { String::new() } else { format!("\n{}", columns(&lines)) }
 }
 
-/// A webhook of one type, and what of it a step or `send` may give.
+/// Prints a sample webhook, and the fields that a step or `send --set` can set.
 fn webhook(
     vendor: &Arc<Platform>,
     event_type: &str,
     kind: Option<&String>,
     setup: &Setup,
 ) -> Result<String, Problems> {
-    let wanted = EventQuery { kind: kind.cloned(), ..EventQuery::default() };
-    let rule = rule(vendor, event_type, &wanted)?;
+    let query = EventQuery { kind: kind.cloned(), ..EventQuery::default() };
+    let rule = rule(vendor, event_type, &query)?;
     let account = setup.account(vendor)?;
-    let script = Script::sending(vendor, rule, &wanted);
+    let script = Script::for_event(vendor, rule, &query);
     let start = instant(setup.config.start);
     let body = sent(&script, &account, event_type, setup.config.seed, start).unwrap_or_default();
     let body: Json = serde_json::from_str(&body).unwrap_or_default();
-    let mut out = format!("{body:#}\n\nThe shape is {}.", rule.certainty);
-    let data = vendor.data_of(rule, &wanted).filter(|data| data.keys().next().is_some());
+    let mut out = format!("{body:#}\n\nThe format is {}.", rule.certainty);
+    let data = vendor.data_of(rule, &query).filter(|data| data.keys().next().is_some());
     if let Some(data) = data {
         let keys: Vec<&str> = data.keys().collect();
-        let _ = write!(out, "\nIts data: {}", keys.join(", "));
+        let _ = write!(out, "\nFields: {}", keys.join(", "));
     }
     let _ = writeln!(out, "\nNext: standin send {} {event_type} --to URL", vendor.full_id());
     Ok(out)
 }
 
-/// The rule that sends an event as it is wanted.
+/// Finds the rule that sends an event type for the requested kind and role.
 pub(super) fn rule<'a>(
     vendor: &'a Platform,
     event_type: &str,
-    wanted: &EventQuery,
+    query: &EventQuery,
 ) -> Result<&'a EventRule, Problem> {
     if !vendor.type_names().contains(&event_type) {
         let message = format!("{} sends no `{event_type}`", vendor.name);
         let problem = Problem::anywhere(code::UNKNOWN_EVENT, message);
-        return Err(problem.known(event_type, vendor.event_types()));
+        return Err(problem.suggest_or_list(event_type, vendor.event_types()));
     }
-    let known = || vendor.kinds.keys().chain(vendor.entities.keys()).map(String::as_str);
-    if let Some(kind) = wanted.kind.as_deref().filter(|kind| !known().any(|known| known == *kind)) {
-        let message = format!("{} has nothing of the kind `{kind}`", vendor.name);
-        return Err(Problem::anywhere(code::UNKNOWN_KIND, message).known(kind, known()));
+    let kinds = || vendor.kinds.keys().chain(vendor.entities.keys()).map(String::as_str);
+    if let Some(kind) = query.kind.as_deref().filter(|kind| !kinds().any(|known| known == *kind)) {
+        let message = format!("{} has no kind `{kind}` of messages or entities", vendor.name);
+        return Err(Problem::anywhere(code::UNKNOWN_KIND, message).suggest_or_list(kind, kinds()));
     }
-    vendor.rule(event_type, wanted).ok_or_else(|| {
-        let message =
-            format!("{} sends no `{event_type}` of this kind or by this role", vendor.name);
+    vendor.rule(event_type, query).ok_or_else(|| {
+        let message = format!("{} sends no `{event_type}` for this kind and role", vendor.name);
         Problem::anywhere(code::UNKNOWN_EVENT, message)
-            .help(format!("`standin vendors {}` shows what there is", vendor.id))
+            .help(format!("list event types and kinds with `standin vendors {}`", vendor.id))
     })
 }
 
-/// What is documented and covered, and where the facts of each section come from.
+/// Reports how the webhooks compare with the documentation, and the sources of the facts.
 fn fidelity(vendors: &[Arc<Platform>], setup: &Setup) -> Result<String, Problems> {
     let mut out = String::new();
     for vendor in vendors {
         let _ = writeln!(out, "{} ({})", vendor.name, vendor.full_id());
-        out.push_str(&covered(vendor, setup)?);
+        out.push_str(&sample_coverage(vendor, setup)?);
         if let Some(differs) = &vendor.differs {
             let _ = writeln!(out, "  note: {differs}");
         }
@@ -215,13 +218,13 @@ fn fidelity(vendors: &[Arc<Platform>], setup: &Setup) -> Result<String, Problems
     Ok(out)
 }
 
-/// How what is sent differs from the documented samples, and how much of them it covers.
-fn covered(vendor: &Arc<Platform>, setup: &Setup) -> Result<String, Problems> {
+/// Compares webhooks with the documented samples: each difference, then the number that match.
+fn sample_coverage(vendor: &Arc<Platform>, setup: &Setup) -> Result<String, Problems> {
     let account = setup.account(vendor)?;
     let start = instant(setup.config.start);
     let samples = samples(vendor)?;
     if samples.is_empty() {
-        return Ok("  no documented samples of its own\n".into());
+        return Ok("  no documented samples\n".into());
     }
     let (mut out, mut covered) = (String::new(), 0);
     for sample in &samples {
@@ -232,18 +235,18 @@ fn covered(vendor: &Arc<Platform>, setup: &Setup) -> Result<String, Problems> {
         }
     }
     let all = count(samples.len(), "documented sample", "documented samples");
-    let _ = writeln!(out, "  {all}, {covered} with the same shape");
+    let _ = writeln!(out, "  {all}, {covered} with the same format");
     Ok(out)
 }
 
-/// Where the facts of each section come from.
+/// Lists the sources of each section of `vendor.toml`.
 fn facts(vendor: &Platform) -> String {
     let mut lines = Vec::new();
-    for (section, source) in &vendor.sources {
-        let seen = source.seen.as_ref().map_or("", |seen| seen.as_str());
-        let from = [&source.note, &source.url].into_iter().flatten().map(|text| text.as_str());
+    for source in &vendor.sources {
+        let seen = source.seen.as_deref().unwrap_or_default();
+        let from = [&source.note, &source.url].into_iter().flatten().map(String::as_str);
         lines.push(vec![
-            format!("  {section}"),
+            format!("  {}", source.section),
             source.status.to_string(),
             seen.to_owned(),
             from.collect::<Vec<_>>().join(" · "),
@@ -252,28 +255,29 @@ fn facts(vendor: &Platform) -> String {
     columns(&lines)
 }
 
-/// Every `${fake.…}` and `${file.…}`, with what it gives.
+/// Lists every `${fake.…}` and `${file.…}` with an example.
 fn fakes() -> String {
-    let mut lines = vec![["NAME", "WHAT IT GIVES", "SUCH AS"].map(String::from).to_vec()];
+    let mut lines = vec![["NAME", "VALUE", "EXAMPLE"].map(String::from).to_vec()];
     let seeds = SeedScope::of_run(1);
-    for known in FAKES {
+    for value in FAKES {
         lines.push(vec![
-            format!("${{fake.{}}}", known.name),
-            known.about.to_owned(),
-            fake(known.name, &LOCALES[0], &seeds).unwrap_or_default(),
+            format!("${{fake.{}}}", value.name),
+            value.about.to_owned(),
+            fake(value.name, &LOCALES[0], &seeds).unwrap_or_default(),
         ]);
     }
     let mut out = columns(&lines);
     let tags: Vec<&str> = LOCALES.iter().map(|locale| locale.tag).collect();
     let files: Vec<String> =
-        FILES.iter().map(|file| format!("${{file.{}}}", file.ending)).collect();
-    let _ = writeln!(out, "\nlinks to built-in files: {}", files.join(" "));
+        FILES.iter().map(|file| format!("${{file.{}}}", file.extension)).collect();
+    let _ = writeln!(out, "\nsample attachments: {}", files.join(" "));
     let _ = writeln!(out, "locales: {}", tags.join(" "));
     out
 }
 
-/// Lines in columns that are as wide as they must be.
+/// Aligns cells in columns, each as wide as its longest cell.
 fn columns(lines: &[Vec<String>]) -> String {
+    // In characters, since `{:width$}` counts characters and not bytes.
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|line| line.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()

@@ -1,44 +1,47 @@
-//! Doing something again whenever a file changes.
+//! `--watch`: repeats a command whenever a file changes.
 //!
-//! Files are looked at, not listened to: that is a few lookups a second, and works alike on every
-//! system and every kind of disk.
+//! Files are polled. That costs a few lookups per second and works on every system and file system,
+//! including network mounts and containers where change notifications are lost.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
 use super::setup::{Signals, config_path, runtime};
-use super::{CommandError, ExitStatus, Global, note, tell};
+use super::{CommandError, ExitStatus, Global, note, report_error};
 use crate::base::text::count;
 
-/// How often files are looked at.
+/// Interval between two looks at the files.
+// Fast enough to feel immediate after saving, slow enough to cost nothing.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// How files look: each with its size and when it was written.
+/// State of the files: path, time of modification and size.
 type FileSnapshot = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
 
-/// Does something now and whenever one of these files, the configuration or a template changes.
-/// Ctrl-C ends it as the last time ended.
+/// Calls `command` now and whenever one of the files, the configuration or a vendor folder changes.
+/// Ctrl-C ends the loop with the exit status of the last call.
 pub(super) fn watch(
     paths: &[String],
     global: &Global,
-    mut once: impl FnMut() -> Result<ExitStatus, CommandError>,
+    mut command: impl FnMut() -> Result<ExitStatus, CommandError>,
 ) -> Result<ExitStatus, CommandError> {
     let mut watched: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     watched.extend(config_path(global));
     watched.extend(global.templates.clone());
     let interrupted = interrupted()?;
     loop {
-        let before = look(&watched);
-        let exit = once().unwrap_or_else(tell);
-        note(format_args!("watching {}; Ctrl-C ends it\n", count(before.len(), "file", "files")));
+        // Taken before the command, so that a change during it is not missed.
+        let before = snapshot(&watched);
+        let exit = command().unwrap_or_else(report_error);
+        let files = count(before.len(), "file", "files");
+        note(format_args!("watching {files}. Press Ctrl-C to stop.\n"));
         let mut seen = before.clone();
         loop {
             if interrupted.recv_timeout(INTERVAL) != Err(mpsc::RecvTimeoutError::Timeout) {
                 return Ok(exit);
             }
-            let now = look(&watched);
-            // A file that is still being written looks different twice.
+            let now = snapshot(&watched);
+            // Two equal snapshots in a row: an editor may still be writing the file.
             if now != before && now == seen {
                 break;
             }
@@ -47,37 +50,38 @@ pub(super) fn watch(
     }
 }
 
-/// Tells when Ctrl-C is pressed.
+/// Returns a channel that receives a message when Ctrl-C is pressed.
 fn interrupted() -> Result<mpsc::Receiver<()>, CommandError> {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let runtime = runtime()?;
-    let mut interrupts = runtime.block_on(async { Signals::listen() })?;
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
     std::thread::spawn(move || {
-        runtime.block_on(interrupts.next());
-        let _ = tell.send(());
+        runtime.block_on(signals.next());
+        let _ = sender.send(());
     });
-    Ok(told)
+    Ok(receiver)
 }
 
-fn look(paths: &[PathBuf]) -> FileSnapshot {
-    let mut look = Vec::new();
-    paths.iter().for_each(|path| look_at(path, &mut look));
-    look.sort();
-    look
+fn snapshot(paths: &[PathBuf]) -> FileSnapshot {
+    let mut snapshot = Vec::new();
+    paths.iter().for_each(|path| add_to_snapshot(path, &mut snapshot));
+    snapshot.sort();
+    snapshot
 }
 
-/// Links to folders are not followed: they can lead in circles.
-fn look_at(path: &Path, look: &mut FileSnapshot) {
+fn add_to_snapshot(path: &Path, snapshot: &mut FileSnapshot) {
     let Ok(entries) = std::fs::read_dir(path) else {
+        // A missing file is part of the snapshot: its creation is a change too.
         let metadata = path.metadata().ok();
-        let written = metadata.and_then(|found| Some((found.modified().ok()?, found.len())));
-        return look.push((path.to_owned(), written));
+        let state = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
+        return snapshot.push((path.to_owned(), state));
     };
     for entry in entries.flatten() {
         let path = entry.path();
-        let is_ours = path.extension().is_some_and(|end| end == "toml" || end == "json");
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) || is_ours {
-            look_at(&path, look);
+        let is_input = path.extension().is_some_and(|end| end == "toml" || end == "json");
+        // `file_type` does not follow symbolic links: linked folders can form a cycle.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) || is_input {
+            add_to_snapshot(&path, snapshot);
         }
     }
 }

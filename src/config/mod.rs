@@ -1,7 +1,7 @@
-//! The configuration file: where to send, with which credentials, from which seed.
+//! The configuration file `standin.toml`: receivers, credentials, seed and other settings.
 //!
-//! `config.example.toml` is embedded and is the default; a `standin.toml` lies over it, flags and
-//! environment over that. What a vendor makes of its settings is left to `vendor`.
+//! The embedded `config.example.toml` contains the defaults. The user's file overrides them;
+//! environment variables and flags override both. Module `platform` checks the settings of vendors.
 
 mod hidden;
 mod receiver;
@@ -18,36 +18,36 @@ use crate::diag::{
 use crate::form;
 
 pub use receiver::{
-    EndpointForm, HEADER_VALUE, check_header_name, check_header_value, is_header_value,
+    EndpointForm, HEADER_VALUE_RULE, check_header_name, check_header_value, is_header_value,
     receiver_url,
 };
 
-/// The file that documents every key and holds every default.
+/// Content of `config.example.toml`, which documents all keys and contains all defaults.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-/// The port on which built-in files can be fetched while standin runs, unless the configuration
-/// says otherwise. Links name it, so it is part of what is sent.
+/// Default port that serves the sample files. It appears in attachment URLs, so a change of the
+/// port changes the bodies that are sent.
 pub const FILES_PORT: u16 = 4999;
 
-/// The address below which built-in files can be fetched.
+/// Returns the base URL of the sample files.
 pub fn files_url(port: u16) -> String {
     format!("http://127.0.0.1:{port}/files")
 }
 
 form! {
-    /// The configuration of standin.
+    /// Configuration of standin.
     pub struct ConfigForm {
-        /// What everything random is drawn from; the same seed sends the same bytes.
+        /// Seed of all random values. The same seed gives the same requests.
         seed: Option<Spanned<u64>>,
-        /// When the first conversation begins.
+        /// Start of the first conversation: an instant, or `now`.
         start: Option<Spanned<StartTime>>,
-        /// Settings of one vendor, under its id.
+        /// Settings of vendors, by vendor id.
         vendor: TableOf<VendorSettings>,
-        /// Receivers.
+        /// Receivers that get webhooks.
         endpoint: Vec<EndpointForm>,
-        /// What `standin demo` shows.
+        /// Defaults of `standin demo`.
         demo: Option<DemoForm>,
-        /// The built-in files that links in payloads point to.
+        /// Sample files for attachment links in payloads.
         files: Option<FilesForm>,
     }
 }
@@ -55,52 +55,52 @@ form! {
 form! {
     /// Settings of one vendor.
     pub struct VendorSettings {
-        /// The revision of the vendor's wire format.
+        /// Revision of the vendor's wire format.
         revision: Option<Spanned<String>>,
-        /// Values over those of the fixed test account.
+        /// Values that override those of the test account.
         account: TableOf<SyntaxNode>,
-        /// Credentials over the fixed test ones: `env:NAME`, `file:PATH`, or the value.
+        /// Credentials that override the test credentials: `env:NAME`, `file:PATH`, or the value.
         secret: TableOf<Spanned<Reference>>,
-        /// Choices where the vendor documents nothing.
+        /// Options for behaviour that the vendor does not document.
         option: TableOf<Spanned<String>>,
     }
 }
 
 form! {
-    /// What `standin demo` shows.
+    /// Defaults of `standin demo`.
     pub struct DemoForm {
-        /// The vendor.
+        /// Vendor to show.
         vendor: Option<Spanned<String>>,
-        /// The scenario.
+        /// Scenario to run.
         scenario: Option<Spanned<String>>,
     }
 }
 
 form! {
-    /// The built-in files that links in payloads point to.
+    /// Sample files for attachment links in payloads.
     pub struct FilesForm {
-        /// The port on which they can be fetched while standin runs.
+        /// Port that serves them during a run.
         port: Option<Spanned<NonZeroU16>>,
     }
 }
 
-/// When a run begins, as the user says it.
+/// Start time of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartTime {
-    /// At this instant of run time.
+    /// A fixed instant, which makes the run reproducible.
     At(Timestamp),
-    /// At the current time.
+    /// The current time.
     Now,
 }
 
 impl StartTime {
-    /// Reads an instant or `now`.
+    /// Parses an RFC 3339 instant or `now`. The error is a message for the user.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text == "now" {
             return Ok(Self::Now);
         }
         let instant = text.parse().map_err(|_| {
-            format!("`{text}` is neither an instant such as `2026-01-05T09:00:00Z` nor `now`")
+            format!("expected `now` or an instant such as `2026-01-05T09:00:00Z`, found `{text}`")
         });
         instant.map(Self::At)
     }
@@ -109,7 +109,7 @@ impl StartTime {
 impl Scalar for StartTime {
     fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
         let text = String::parse_node(node)?;
-        Self::parse(&text).map_err(|message| Problem::at(&node.span, code::WRONG_TYPE, message))
+        Self::parse(&text).map_err(|message| Problem::at(&node.span, code::INVALID_TYPE, message))
     }
 
     fn schema() -> serde_json::Value {
@@ -117,88 +117,92 @@ impl Scalar for StartTime {
     }
 }
 
-/// The configuration: a file of the user's over the defaults.
+/// The checked configuration: the user's file merged with the defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The seed.
+    /// Seed of all random values.
     pub seed: u64,
-    /// When the first conversation begins.
+    /// Start of the first conversation.
     pub start: StartTime,
-    /// Settings of vendors, by id.
+    /// Settings of vendors, by vendor id.
     pub vendors: TableOf<VendorSettings>,
-    /// Receivers.
+    /// Receivers that get webhooks.
     pub endpoints: Vec<EndpointForm>,
-    /// The vendor that the demo shows.
+    /// Default vendor of `standin demo`.
     pub demo_vendor: Spanned<String>,
-    /// The scenario that the demo shows.
+    /// Default scenario of `standin demo`.
     pub demo_scenario: Spanned<String>,
-    /// The port on which built-in files can be fetched.
+    /// Port that serves the sample files.
     pub files_port: u16,
 }
 
 impl Config {
-    /// Reads a configuration; what it leaves out is as in [`EXAMPLE`].
+    /// Reads a configuration. Missing keys have the defaults of [`EXAMPLE`].
     pub fn read(source: Option<&Arc<Source>>) -> Result<Self, Problems> {
-        let (config, problems) = Self::draft(source);
-        problems.or(config)
+        let (config, problems) = Self::read_partial(source);
+        problems.into_result(config)
     }
 
-    /// What of a configuration could be read, so that the rest of it is checked as well, and what is
-    /// wrong with it so far.
-    pub fn draft(source: Option<&Arc<Source>>) -> (Option<Self>, Problems) {
+    /// Reads a configuration as far as possible. The result is for further checks only, which then
+    /// report more problems in the same pass.
+    pub fn read_partial(source: Option<&Arc<Source>>) -> (Option<Self>, Problems) {
         let (form, mut problems) = source.map(read_form).unwrap_or_default();
+        // After a syntax error, keys may be missing, and their defaults would cause false problems.
         let config = (!problems.broke_parsing()).then(|| Self::over_defaults(form));
         let config = config.and_then(|config| problems.note(config));
         (config, problems)
     }
 
     fn over_defaults(form: Option<ConfigForm>) -> Result<Self, Problems> {
+        // The defaults are parsed like a user's file, so the documented values are the real ones.
         let (defaults, problems) = read_form(&Source::new("config.example.toml", EXAMPLE));
-        let defaults = problems.or(defaults)?;
-        let seed = first(form.as_ref(), &defaults, |form| form.seed.clone())?.value;
-        let start = first(form.as_ref(), &defaults, |form| form.start.clone())?.value;
+        let defaults = problems.into_result(defaults)?;
+        let seed = value_or_default(form.as_ref(), &defaults, |form| form.seed.clone())?.value;
+        let start = value_or_default(form.as_ref(), &defaults, |form| form.start.clone())?.value;
         let demo_vendor =
-            first(form.as_ref(), &defaults, |form| form.demo.as_ref()?.vendor.clone())?;
-        let demo_scenario =
-            first(form.as_ref(), &defaults, |form| form.demo.as_ref()?.scenario.clone())?;
-        let files_port = first(form.as_ref(), &defaults, |form| form.files.as_ref()?.port.clone())?;
+            value_or_default(form.as_ref(), &defaults, |form| form.demo.as_ref()?.vendor.clone())?;
+        let demo_scenario = value_or_default(form.as_ref(), &defaults, |form| {
+            form.demo.as_ref()?.scenario.clone()
+        })?;
+        let files_port =
+            value_or_default(form.as_ref(), &defaults, |form| form.files.as_ref()?.port.clone())?;
         let files_port = files_port.value.get();
         let (vendors, endpoints) =
             form.map(|form| (form.vendor, form.endpoint)).unwrap_or_default();
         Ok(Self { seed, start, vendors, endpoints, demo_vendor, demo_scenario, files_port })
     }
 
-    /// Whether a file is meant to be a configuration: it has more keys of one than `others`, which
-    /// are those of what else it could be. Where that does not tell, it is so if it is `named` so.
-    pub fn is_meant(source: &Arc<Source>, others: &[&str], named: bool) -> bool {
+    /// Guesses if a file is a configuration: it has more keys of a configuration than keys in
+    /// `other_keys`, those of the other kinds of files. `is_named` decides a tie: it says that the
+    /// file has the name of a configuration.
+    pub fn is_configuration(source: &Arc<Source>, other_keys: &[&str], is_named: bool) -> bool {
         let (node, _) = toml::parse(source);
-        let count = |known: &[&str]| {
+        let count = |names: &[&str]| {
             let keys = node.as_table().into_iter().flat_map(|table| &table.0);
-            keys.filter(|(key, _)| known.contains(&key.name.as_str())).count()
+            keys.filter(|(key, _)| names.contains(&key.name.as_str())).count()
         };
-        let (ours, theirs) = (count(ConfigForm::KEYS), count(others));
-        ours > theirs || named && ours == theirs
+        let (matches, other_matches) = (count(ConfigForm::KEYS), count(other_keys));
+        matches > other_matches || is_named && matches == other_matches
     }
 }
 
-/// The value of the user's file, else the default.
-fn first<T>(
+/// Returns the value of the user's file, or the default.
+fn value_or_default<T>(
     form: Option<&ConfigForm>,
     defaults: &ConfigForm,
     get: fn(&ConfigForm) -> Option<T>,
 ) -> Result<T, Problem> {
     form.and_then(get).or_else(|| get(defaults)).ok_or_else(|| {
-        Problem::anywhere(code::MISSING_KEY, "`config.example.toml` lacks a default")
+        Problem::anywhere(code::MISSING_KEY, "`config.example.toml` has no default for a key")
     })
 }
 
-/// A port.
 impl Scalar for NonZeroU16 {
     fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
         let port = i64::parse_node(node)?;
         let checked = u16::try_from(port).ok().and_then(Self::new);
-        let message = format!("a port is from 1 to 65535, not {port}");
-        checked.ok_or_else(|| Problem::at(&node.span, code::WRONG_TYPE, message))
+        let message = format!("the port must be between 1 and 65535, found {port}");
+        checked.ok_or_else(|| Problem::at(&node.span, code::INVALID_TYPE, message))
     }
 
     fn schema() -> serde_json::Value {
@@ -207,6 +211,7 @@ impl Scalar for NonZeroU16 {
 }
 
 fn read_form(source: &Arc<Source>) -> (Option<ConfigForm>, Problems) {
+    // Hidden before parsing: syntax errors are printed with their source line, too.
     let source = source.hiding(hidden::hidden(&source.text));
     let (node, mut problems) = toml::parse(&source);
     if problems.broke_parsing() {
@@ -224,23 +229,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_users_file_lies_over_the_defaults() {
+    fn the_users_file_overrides_the_defaults() {
         let source = Source::new("standin.toml", "seed = 7\n[vendor.x]\nsecret.token = 'env:X'\n");
         let config = Config::read(Some(&source)).unwrap();
         let defaults = Config::read(None).unwrap();
         assert_eq!((config.seed, config.start), (7, defaults.start));
         assert_eq!(config.vendors.get("x").unwrap().secret.get("token").unwrap().0, "env:X");
         assert!(defaults.endpoints.is_empty());
-        assert_eq!(defaults.files_port, FILES_PORT, "the example holds the default");
+        assert_eq!(defaults.files_port, FILES_PORT, "the example contains the default");
     }
 
     #[test]
-    fn a_configuration_is_known_by_its_keys() {
-        let is_meant = |text: &str| {
-            Config::is_meant(&Source::new("x.toml", text), &["name", "vendors", "step"], false)
+    fn a_configuration_is_recognized_by_its_keys() {
+        let is_configuration = |text: &str| {
+            Config::is_configuration(
+                &Source::new("x.toml", text),
+                &["name", "vendors", "step"],
+                false,
+            )
         };
-        assert!(is_meant("seed = 1\n[[endpoint]]\nurl = ''\n"));
-        assert!(!is_meant("vendor = 'acme'\nname = 'a'\n[[step]]\nopen = {}\n"));
-        assert!(!is_meant(""));
+        assert!(is_configuration("seed = 1\n[[endpoint]]\nurl = ''\n"));
+        assert!(!is_configuration("vendor = 'acme'\nname = 'a'\n[[step]]\nopen = {}\n"));
+        assert!(!is_configuration(""));
     }
 }

@@ -1,4 +1,4 @@
-//! Receivers: their addresses, and the headers that they want beside the vendor's.
+//! Receivers in the configuration: their URLs and additional request headers.
 
 use reqwest::header::{HeaderName, HeaderValue};
 use url::{ParseError, Url};
@@ -14,23 +14,23 @@ use crate::form;
 form! {
     /// A receiver.
     pub struct EndpointForm {
-        /// The vendor that sends to it.
+        /// Vendor that sends to this receiver.
         vendor: Spanned<String>,
-        /// Its address.
+        /// URL of the receiver.
         url: Spanned<Url>,
-        /// What it is sent; the vendor's default without it.
+        /// Event types to send. Default: the vendor's default subscription.
         events: Option<NonEmpty<Spanned<String>>>,
-        /// Headers beside the vendor's: `env:NAME`, `file:PATH`, or the value.
+        /// Headers to add to those of the vendor: `env:NAME`, `file:PATH`, or the value.
         headers: TableOf<Spanned<Reference>>,
     }
 }
 
 impl EndpointForm {
-    /// Checks the names of the headers, and the values that stand in the file.
+    /// Checks the names of the headers, and those values that the file contains.
     pub(super) fn check_headers(&self, problems: &mut Problems) {
         for (key, value) in self.headers.iter() {
             if let Err(message) = check_header_name(&key.name) {
-                problems.push(Problem::at(&key.span, code::WRONG_HEADER, message));
+                problems.push(Problem::at(&key.span, code::INVALID_HEADER, message));
             }
             if let Err(problem) = check_header_value(&value.0, &value.span) {
                 problems.push(problem);
@@ -38,12 +38,13 @@ impl EndpointForm {
         }
     }
 
-    /// The headers with their values. What a reference stands for is a secret; a value that the
-    /// file itself holds is none.
-    pub fn headers(&self, problems: &mut Problems) -> Vec<(String, Secret)> {
+    /// Returns the headers with their values. Values from the environment or from files are secret,
+    /// values in the configuration itself are public.
+    pub fn resolve_headers(&self, problems: &mut Problems) -> Vec<(String, Secret)> {
         let mut headers = Vec::new();
         for (key, value) in self.headers.iter() {
-            if !value.is_elsewhere() {
+            if !value.is_external() {
+                // Plain values need no redaction: the user can read them in the file.
                 headers.push((key.name.clone(), Secret::public(value.0.clone())));
                 continue;
             }
@@ -62,35 +63,36 @@ impl EndpointForm {
     }
 }
 
-/// Headers that belong to the connection: it sets them itself.
-const OF_THE_CONNECTION: &[&str] = &["content-length", "host", "transfer-encoding"];
+/// Headers that the HTTP client sets itself. A second value would make the request ambiguous.
+const CONNECTION_HEADERS: &[&str] = &["content-length", "host", "transfer-encoding"];
 
-/// Whether a header of ours may have this name.
+/// Checks the name of an additional header. The error is a message for the user.
 pub fn check_header_name(name: &str) -> Result<(), String> {
     let parsed = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| format!("`{name}` is not the name of a header"))?;
-    if OF_THE_CONNECTION.contains(&parsed.as_str()) {
-        return Err(format!("`{name}` belongs to the connection, which sets it itself"));
+        .map_err(|_| format!("invalid header name `{name}`"))?;
+    if CONNECTION_HEADERS.contains(&parsed.as_str()) {
+        return Err(format!("`{name}` belongs to the connection and cannot be set"));
     }
     Ok(())
 }
 
-/// What the value of a header may be.
-pub const HEADER_VALUE: &str =
-    "a value stands on one line of at most 8 KiB, without control characters";
+/// Describes valid header values, for help texts.
+pub const HEADER_VALUE_RULE: &str =
+    "a header value is one line of at most 8 KiB without control characters";
 
-/// Whether a header of ours may have this value.
+/// Returns true for a valid header value; see [`HEADER_VALUE_RULE`].
 pub fn is_header_value(value: &str) -> bool {
     value.len() <= MAX_HEADER && HeaderValue::from_str(value).is_ok()
 }
 
-/// Checks the value of a header as a file has it, or as it is elsewhere.
+/// Checks the value of a header. `span` is the location of the value or of the reference to it.
 pub fn check_header_value(value: &str, span: &SourceSpan) -> Result<(), Problem> {
     if is_header_value(value) {
         return Ok(());
     }
-    let message = "the value is none that a header can hold";
-    Err(Problem::at(span, code::WRONG_HEADER, message).help(HEADER_VALUE))
+    // Without the value itself, which may be a secret.
+    let message = "invalid header value";
+    Err(Problem::at(span, code::INVALID_HEADER, message).help(HEADER_VALUE_RULE))
 }
 
 impl Scalar for Reference {
@@ -106,7 +108,7 @@ impl Scalar for Reference {
 impl Scalar for Url {
     fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
         let text = String::parse_node(node)?;
-        receiver_url(&text).map_err(|message| Problem::at(&node.span, code::WRONG_URL, message))
+        receiver_url(&text).map_err(|message| Problem::at(&node.span, code::INVALID_URL, message))
     }
 
     fn schema() -> serde_json::Value {
@@ -114,7 +116,8 @@ impl Scalar for Url {
     }
 }
 
-/// Reads a receiver's address: http or https, without user name and password.
+/// Parses the URL of a receiver: `http` or `https`, without user name and password. The error is a
+/// message for the user, with passwords masked.
 pub fn receiver_url(text: &str) -> Result<Url, String> {
     let shown = mask(text);
     let url = match Url::parse(text) {
@@ -123,27 +126,29 @@ pub fn receiver_url(text: &str) -> Result<Url, String> {
         Err(ParseError::RelativeUrlWithoutBase) if text.starts_with(char::is_alphanumeric) => {
             return Err(no_scheme(&shown));
         }
-        Err(error) => return Err(format!("`{shown}` is not an address: {error}")),
+        Err(error) => return Err(format!("invalid URL `{shown}`: {error}")),
     };
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("`{}` addresses are not sent to, only http and https", url.scheme()));
+        return Err(format!("the URL scheme must be `http` or `https`, found `{}`", url.scheme()));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("an address must not hold a user name or a password".into());
+        return Err("the URL must not contain a user name or a password".into());
     }
+    // The URL parser accepts port 0, but no server can listen on it.
     if url.port() == Some(0) {
-        return Err("port 0 is no receiver's port".into());
+        return Err("the port must be between 1 and 65535, found 0".into());
     }
     Ok(url)
 }
 
-/// Whether what reads as a scheme is a host, since a port follows.
+/// Returns true for a host with a port but no scheme. The parser takes `localhost:3000` for a URL
+/// with the scheme `localhost`.
 fn is_host_and_port(url: &Url) -> bool {
     url.cannot_be_a_base() && url.path().starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn no_scheme(shown: &str) -> String {
-    format!("`{shown}` lacks its scheme: write `http://{shown}`")
+    format!("the URL `{shown}` has no scheme: write `http://{shown}`")
 }
 
 #[cfg(test)]
@@ -151,8 +156,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_are_not_sent_to_are_refused() {
-        for wrong in [
+    fn invalid_urls_are_rejected() {
+        for invalid in [
             "",
             "//x",
             "http://",
@@ -167,20 +172,20 @@ mod tests {
             "http://[::1%25eth0]/",
             "http://x:0/",
         ] {
-            let told = receiver_url(wrong).unwrap_err();
-            assert!(!told.contains("u:p"), "{told}");
+            let error = receiver_url(invalid).unwrap_err();
+            assert!(!error.contains("u:p"), "{error}");
         }
         for bare in ["localhost", "localhost:3000", "u:3@localhost"] {
-            assert!(receiver_url(bare).unwrap_err().contains("lacks its scheme"), "{bare}");
+            assert!(receiver_url(bare).unwrap_err().contains("has no scheme"), "{bare}");
         }
         assert_eq!(receiver_url("http://2130706433/").unwrap().as_str(), "http://127.0.0.1/");
     }
 
     #[test]
-    fn names_of_headers_are_checked() {
+    fn header_names_are_checked() {
         assert_eq!(check_header_name("X-Env"), Ok(()));
-        for wrong in ["", "X Env", "X:Env", "Content-Length", "host", "Xå"] {
-            assert!(check_header_name(wrong).is_err(), "{wrong}");
+        for invalid in ["", "X Env", "X:Env", "Content-Length", "host", "Xå"] {
+            assert!(check_header_name(invalid).is_err(), "{invalid}");
         }
     }
 }

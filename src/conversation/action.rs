@@ -1,206 +1,179 @@
-//! What people do: the acts of a script, ready to happen.
+//! Actions: what participants do, resolved from the steps of a script.
 
 use jiff::SignedDuration;
 use serde_json::{Map, Value as Json};
 
-use super::EventKind;
+use super::event::EventKind;
+use super::variable::{Variable, VariableScope};
 
-/// Somebody who takes part.
+/// Reference to the participant who performs an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// A member of the cast, by name.
+    /// Cast member with this name.
     Member(String),
-    /// Whoever the conversation is assigned to when it happens.
+    /// Current assignee, resolved when the action is applied.
     Assignee,
 }
 
-crate::string_enum! {
-    /// What something is known about.
-    pub enum VariableScope {
-        /// The visitor, in every conversation.
-        Visitor = "visitor",
-        /// This conversation only.
-        Conversation = "conversation",
-    }
-}
-
-/// Something that is known under a name of somebody's choice.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Variable {
-    /// The name.
-    pub name: String,
-    /// The type it was declared with: `text`, `number`, `date`.
-    pub declared: String,
-    /// The value.
-    pub value: Json,
-}
-
-impl Variable {
-    /// The type that a value has where none was declared.
-    pub fn type_of(value: &Json) -> &'static str {
-        if value.is_number() { "number" } else { "text" }
-    }
-}
-
-/// Something that somebody does.
+/// An action in a conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// The conversation begins.
+    /// Opens the conversation.
     Open {
-        /// Who begins it.
+        /// Participant who opens it.
         by: Actor,
-        /// Over which channel, such as `web`.
+        /// Channel, such as `web`.
         channel: String,
-        /// Who answers first.
+        /// First assignee.
         assignee: Option<Actor>,
     },
-    /// Somebody says something.
+    /// Sends a message.
     Say {
-        /// Who.
+        /// Sender.
         by: Actor,
-        /// The kind of message.
+        /// Kind of message.
         kind: String,
-        /// Its text; empty where the kind has none.
+        /// Text; empty for kinds without text.
         text: String,
-        /// The kind's data.
+        /// Data of the kind.
         data: Map<String, Json>,
     },
-    /// Somebody begins or stops typing.
+    /// Starts or stops typing.
     Typing {
-        /// Who.
+        /// Participant who types.
         by: Actor,
-        /// Whether they type now.
+        /// True to start, false to stop.
         on: bool,
     },
-    /// Somebody reads all that they have not read.
+    /// Marks unread messages as read.
     Read {
-        /// Who.
+        /// Reader.
         by: Actor,
-        /// How many of the messages, counted from the first one; all of them without it.
+        /// Number of messages, counted from the first; `None` reads all of them.
         upto: Option<usize>,
     },
-    /// The conversation is handed to somebody, or back to a queue.
+    /// Assigns the conversation to a participant or returns it to a queue.
     Assign {
-        /// To whom; nobody, where it goes to a queue.
+        /// New assignee; `None` returns the conversation to a queue.
         to: Option<Actor>,
-        /// The queue's skill.
+        /// Skill of the queue.
         skill: Option<String>,
-        /// By whom.
+        /// Participant who assigns it.
         by: Actor,
-        /// After how long they accept; at once without it.
+        /// Delay until the new assignee accepts; `None` assigns immediately.
         accept: Option<SignedDuration>,
     },
-    /// Somebody accepts a conversation that was offered to them.
+    /// Accepts a conversation that was offered.
     Accept {
-        /// Who.
+        /// New assignee.
         by: Actor,
     },
-    /// Somebody joins.
+    /// Joins the conversation.
     Join {
-        /// Who.
+        /// Participant who joins.
         by: Actor,
     },
-    /// Somebody leaves.
+    /// Leaves the conversation.
     Leave {
-        /// Who.
+        /// Participant who leaves.
         by: Actor,
     },
-    /// Somebody writes a note that the visitor does not see.
+    /// Adds a note that is hidden from the visitor.
     Note {
-        /// Who.
+        /// Author.
         by: Actor,
-        /// The note.
+        /// Text of the note.
         text: String,
     },
-    /// Something becomes known about the visitor or the conversation.
+    /// Stores variables.
     Set {
-        /// By whom.
+        /// Participant who sets them.
         by: Actor,
-        /// What: each with its name, its type and its value.
+        /// Variables with their types and values.
         variables: Vec<Variable>,
-        /// What it is known about.
+        /// Owner of the variables.
         scope: VariableScope,
     },
-    /// Labels are put on the conversation or taken off it.
+    /// Adds or removes labels.
     Label {
-        /// By whom.
+        /// Participant who changes the labels.
         by: Actor,
-        /// Whether they are put on.
+        /// True to add, false to remove.
         add: bool,
-        /// Their names.
+        /// Names of the labels.
         labels: Vec<String>,
     },
-    /// The bot begins a flow.
+    /// Starts a flow of the bot.
     Flow {
-        /// Who.
+        /// Bot that starts the flow.
         by: Actor,
-        /// The flow's name.
+        /// Name of the flow.
         name: String,
-        /// How many states it has.
+        /// Number of states in the flow.
         states: i64,
     },
-    /// The conversation is rated.
+    /// Rates the conversation.
     Rate {
-        /// By whom.
+        /// Participant who rates it.
         by: Actor,
-        /// From 1 to 5.
+        /// Score from 1 to 5.
         score: i64,
-        /// What was said with it.
+        /// Comment.
         comment: Option<String>,
     },
-    /// A customer, a company, an article comes to be.
+    /// Creates an entity, such as a customer, a company or an article.
     Create {
-        /// By whom.
+        /// Creator.
         by: Actor,
-        /// The name by which later acts refer to it.
+        /// Name that later actions use to refer to the entity.
         name: String,
-        /// What it is.
+        /// Kind of entity.
         kind: String,
-        /// Its fields, as far as they are given.
+        /// Initial fields.
         fields: Map<String, Json>,
     },
-    /// One of them changes.
+    /// Updates an entity.
     Update {
-        /// By whom.
+        /// Participant who updates it.
         by: Actor,
-        /// Which.
+        /// Name of the entity.
         name: String,
-        /// The fields that change.
+        /// Fields to set.
         fields: Map<String, Json>,
-        /// The fields that are taken away.
+        /// Names of the fields to remove.
         unset: Vec<String>,
     },
-    /// One of them goes.
+    /// Deletes an entity.
     Delete {
-        /// By whom.
+        /// Participant who deletes it.
         by: Actor,
-        /// Which.
+        /// Name of the entity.
         name: String,
     },
-    /// The vendor tells something that no act causes.
+    /// Sends an event that no other action causes.
     Emit {
-        /// By whom.
+        /// Participant named in the event.
         by: Actor,
-        /// The vendor's name for the event.
+        /// Vendor's name of the event.
         event_type: String,
-        /// What it tells.
+        /// Content of the event.
         data: Map<String, Json>,
     },
-    /// The conversation ends.
+    /// Closes the conversation.
     Close {
-        /// By whom.
+        /// Participant who closes it.
         by: Actor,
     },
-    /// A closed conversation goes on.
+    /// Reopens a closed conversation.
     Reopen {
-        /// By whom.
+        /// Participant who reopens it.
         by: Actor,
     },
 }
 
 impl Action {
-    /// The key by which a scenario writes it; an act that only happens by itself has one too.
-    pub fn word(&self) -> &'static str {
+    /// Returns the scenario key of the action; `accept`, which is only implied, has a name too.
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Open { .. } => "open",
             Self::Say { .. } => "say",
@@ -224,7 +197,7 @@ impl Action {
         }
     }
 
-    /// The event that it causes.
+    /// Returns the kind of event that the action causes.
     pub fn causes(&self) -> EventKind {
         match self {
             Self::Open { .. } => EventKind::ConversationOpened,
@@ -248,7 +221,7 @@ impl Action {
         }
     }
 
-    /// Who does it.
+    /// Returns the participant who performs the action.
     pub fn by(&self) -> &Actor {
         match self {
             Self::Open { by, .. }

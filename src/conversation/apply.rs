@@ -1,21 +1,24 @@
-//! How acts change a conversation, and which event each causes.
+//! State transitions: how each action changes a conversation, and which event it causes.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
-use super::GeneratedIds;
-use super::action::{Action, Actor, Variable, VariableScope};
+use super::action::{Action, Actor};
 use super::entity::Entity;
 use super::event::{Event, EventKind, LABEL_ACTIONS};
+use super::generated_ids::GeneratedIds;
+use super::lifecycle::ConversationState;
 use super::message::{Dialog, DialogHead, DialogKind, Message};
 use super::person::{ParticipantRole, Person, Role};
-use super::state::{Conversation, ConversationState, InvalidAction};
+use super::state::{Conversation, InvalidAction};
+use super::variable::{Variable, VariableScope};
 
 impl Conversation {
-    /// Lets an act happen. Gives the event that it causes, or why it cannot happen now; then
-    /// nothing has changed.
+    /// Applies an action and returns the event that it causes.
+    ///
+    /// If the action is invalid in the current state, the conversation does not change.
     pub fn apply(&mut self, action: &Action, at: Timestamp) -> Result<Event, InvalidAction> {
         self.check_state(action)?;
         let by = self.resolve(action.by())?.clone();
@@ -29,7 +32,7 @@ impl Conversation {
                     text: text.clone(),
                     data: data.clone(),
                     body: Json::Null,
-                    dialog: self.dialog().ok_or(InvalidAction::NotOpened)?,
+                    dialog: self.open_dialog().ok_or(InvalidAction::NotOpened)?,
                     number: i64::try_from(self.messages.len() + 1).unwrap_or(i64::MAX),
                     by,
                     at,
@@ -41,7 +44,7 @@ impl Conversation {
                 if *on {
                     self.typing.push(by.member.name.clone());
                 }
-                Ok(event(EventKind::TypingChanged, by, at).detail("typing", json!(on)))
+                Ok(Event::new(EventKind::TypingChanged, by, at).detail("typing", json!(on)))
             }
             Action::Read { upto, .. } => self.read(by, *upto, at),
             Action::Assign { to, skill, accept, .. } => match to {
@@ -56,13 +59,13 @@ impl Conversation {
             Action::Join { .. } => self.join(by, at),
             Action::Leave { .. } => self.leave(by, at),
             Action::Note { text, .. } => {
-                Ok(event(EventKind::NoteAdded, by, at).detail("note", json!(text)))
+                Ok(Event::new(EventKind::NoteAdded, by, at).detail("note", json!(text)))
             }
             Action::Set { variables, scope, .. } => Ok(self.set(by, variables, *scope, at)),
             Action::Label { add, labels, .. } => self.label(by, *add, labels, at),
             Action::Flow { name, states, .. } => {
                 let flow = json!({"name": name, "states": states});
-                Ok(event(EventKind::FlowStarted, by, at).detail("flow", flow))
+                Ok(Event::new(EventKind::FlowStarted, by, at).detail("flow", flow))
             }
             Action::Rate { score, comment, .. } => {
                 Ok(self.rate(by, *score, comment.as_deref(), at))
@@ -71,21 +74,28 @@ impl Conversation {
                 self.entity(by, action, at)
             }
             Action::Emit { data, .. } => {
-                Ok(Event { details: data.clone(), ..event(EventKind::Emitted, by, at) })
+                Ok(Event { details: data.clone(), ..Event::new(EventKind::Emitted, by, at) })
             }
             Action::Close { .. } => Ok(self.close(by, at)),
             Action::Reopen { .. } => Ok(self.reopen(by, at)),
         }
     }
 
-    /// An event that tells the state as it is now, without anything having happened.
-    pub fn now(&self, kind: EventKind, by: &Actor, at: Timestamp) -> Result<Event, InvalidAction> {
+    /// Returns an event that reports the current state. The conversation does not change.
+    pub fn state_event(
+        &self,
+        kind: EventKind,
+        by: &Actor,
+        at: Timestamp,
+    ) -> Result<Event, InvalidAction> {
         let by = self.resolve(by)?.clone();
-        Ok(Event { to: self.assignee().cloned(), ..event(kind, by, at) })
+        Ok(Event { to: self.assignee().cloned(), ..Event::new(kind, by, at) })
     }
 
     fn check_state(&self, action: &Action) -> Result<(), InvalidAction> {
         match (action, self.state) {
+            // Notes, labels and ratings are valid after closing. Entities exist independently of the
+            // conversation.
             (Action::Open { .. }, None)
             | (
                 Action::Reopen { .. }
@@ -110,17 +120,8 @@ impl Conversation {
         }
     }
 
-    pub(super) fn resolve(&self, who: &Actor) -> Result<&Person, InvalidAction> {
-        match who {
-            Actor::Member(name) => {
-                self.person(name).ok_or_else(|| InvalidAction::Nobody(name.clone()))
-            }
-            Actor::Assignee => self.assignee().ok_or(InvalidAction::NobodyAssigned),
-        }
-    }
-
-    /// The dialog that goes on.
-    fn dialog(&self) -> Option<Arc<DialogHead>> {
+    /// Returns the open dialog that was opened last.
+    fn open_dialog(&self) -> Option<Arc<DialogHead>> {
         let open = self.dialogs.iter().rfind(|dialog| dialog.state == ConversationState::Open);
         open.map(|dialog| Arc::clone(&dialog.head))
     }
@@ -132,12 +133,13 @@ impl Conversation {
         assignee: Option<&Actor>,
         at: Timestamp,
     ) -> Result<Event, InvalidAction> {
-        let first = assignee.map(|who| self.resolve(who).cloned()).transpose()?;
+        // Resolved before any field changes: an invalid action must not leave a trace.
+        let first = assignee.map(|actor| self.resolve(actor).cloned()).transpose()?;
         channel.clone_into(&mut self.channel);
         self.state = Some(ConversationState::Open);
         self.opened_at = at;
         self.changed_at = at;
-        self.reply_due = self.due(at);
+        self.reply_due = self.reply_deadline(at);
         self.joined.push(by.member.name.clone());
         let head = DialogHead { kind: DialogKind::Main, ids: GeneratedIds::default() };
         self.dialogs.push(Dialog {
@@ -152,13 +154,14 @@ impl Conversation {
             self.hand_to(&first, ParticipantRole::Assignee, at);
         }
         self.refresh_dialogs();
-        Ok(event(EventKind::ConversationOpened, by, at))
+        Ok(Event::new(EventKind::ConversationOpened, by, at))
     }
 
     fn say(&mut self, message: Message) -> Event {
-        let event = event(EventKind::MessageSent, message.by.clone(), message.at);
+        let event = Event::new(EventKind::MessageSent, message.by.clone(), message.at);
         self.reply_due = match message.by.role() {
-            Role::Visitor => self.reply_due.or(self.due(message.at)),
+            // The deadline counts from the first message without a reply, not from the last.
+            Role::Visitor => self.reply_due.or(self.reply_deadline(message.at)),
             Role::Bot | Role::Agent => None,
             Role::Manager | Role::System => self.reply_due,
         };
@@ -176,6 +179,7 @@ impl Conversation {
         let seen =
             self.read.iter().find(|(reader, _)| *reader == name).map_or(0, |(_, seen)| *seen);
         let end = upto.unwrap_or(self.messages.len()).min(self.messages.len());
+        // Each side reads only the messages of the other side.
         let is_other = |message: &Message| {
             (message.by.role() == Role::Visitor) != (by.role() == Role::Visitor)
         };
@@ -186,7 +190,7 @@ impl Conversation {
         }
         self.read.retain(|(reader, _)| *reader != name);
         self.read.push((name, end));
-        Ok(event(EventKind::MessageRead, by, at).about(unread))
+        Ok(Event::new(EventKind::MessageRead, by, at).about(unread))
     }
 
     fn assign(
@@ -197,7 +201,7 @@ impl Conversation {
         at: Timestamp,
     ) -> Result<Event, InvalidAction> {
         if self.assignee.as_ref() == Some(&to.member.name) {
-            return Err(InvalidAction::Assigned(to.member.name.clone()));
+            return Err(InvalidAction::AlreadyAssigned(to.member.name.clone()));
         }
         let from = self.assignee().cloned();
         self.hand_to(
@@ -207,44 +211,44 @@ impl Conversation {
         );
         self.touch(at);
         let to = self.person(&to.member.name).cloned();
-        Ok(Event { to, from, ..event(EventKind::AssigneeChanged, by, at) })
+        Ok(Event { to, from, ..Event::new(EventKind::AssigneeChanged, by, at) })
     }
 
     fn accept(&mut self, by: Person, at: Timestamp) -> Event {
-        self.set_part(&by.member.name, ParticipantRole::Assignee);
+        self.set_role(&by.member.name, ParticipantRole::Assignee);
         self.touch(at);
         let by = self.person(&by.member.name).cloned().unwrap_or(by);
-        Event { to: Some(by.clone()), from: None, ..event(EventKind::AssigneeChanged, by, at) }
+        Event { to: Some(by.clone()), from: None, ..Event::new(EventKind::AssigneeChanged, by, at) }
     }
 
     fn queue(&mut self, by: Person, skill: Option<String>, at: Timestamp) -> Event {
         let from = self.assignee().cloned();
         self.unassign();
         self.skill = skill;
-        self.reply_due = self.due(at);
+        self.reply_due = self.reply_deadline(at);
         self.touch(at);
-        Event { from, ..event(EventKind::AssigneeChanged, by, at) }
+        Event { from, ..Event::new(EventKind::AssigneeChanged, by, at) }
     }
 
     fn join(&mut self, by: Person, at: Timestamp) -> Result<Event, InvalidAction> {
         if self.joined.contains(&by.member.name) {
-            return Err(InvalidAction::TakesPart(by.member.name.clone()));
+            return Err(InvalidAction::AlreadyJoined(by.member.name.clone()));
         }
         self.joined.push(by.member.name.clone());
         self.touch(at);
-        Ok(event(EventKind::ParticipantJoined, by, at))
+        Ok(Event::new(EventKind::ParticipantJoined, by, at))
     }
 
     fn leave(&mut self, by: Person, at: Timestamp) -> Result<Event, InvalidAction> {
         if !self.joined.contains(&by.member.name) {
-            return Err(InvalidAction::TakesNoPart(by.member.name.clone()));
+            return Err(InvalidAction::NotJoined(by.member.name.clone()));
         }
         if self.assignee.as_ref() == Some(&by.member.name) {
             self.unassign();
         }
         self.joined.retain(|name| *name != by.member.name);
         self.touch(at);
-        Ok(event(EventKind::ParticipantLeft, by, at))
+        Ok(Event::new(EventKind::ParticipantLeft, by, at))
     }
 
     fn set(
@@ -254,21 +258,21 @@ impl Conversation {
         scope: VariableScope,
         at: Timestamp,
     ) -> Event {
-        let known = |variable: &Variable| (variable.name.clone(), variable.value.clone());
-        let known: Map<String, Json> = variables.iter().map(known).collect();
+        let entry = |variable: &Variable| (variable.name.clone(), variable.value.clone());
+        let values: Map<String, Json> = variables.iter().map(entry).collect();
         match scope {
-            VariableScope::Conversation => extend(&mut self.variables, known),
+            VariableScope::Conversation => extend(&mut self.variables, values),
             VariableScope::Visitor => {
                 for person in self.cast.iter_mut().filter(|p| p.role() == Role::Visitor) {
-                    extend(Arc::make_mut(&mut person.variables), known.clone());
+                    extend(Arc::make_mut(&mut person.variables), values.clone());
                 }
             }
         }
         self.touch(at);
-        let told = |v: &Variable| json!({"name": v.name, "type": v.declared, "value": v.value});
-        event(EventKind::VariablesSet, by, at)
-            .detail("scope", json!(scope.word()))
-            .detail("variables", variables.iter().map(told).collect())
+        let detail = |v: &Variable| json!({"name": v.name, "type": v.declared, "value": v.value});
+        Event::new(EventKind::VariablesSet, by, at)
+            .detail("scope", json!(scope.as_str()))
+            .detail("variables", variables.iter().map(detail).collect())
     }
 
     fn label(
@@ -278,9 +282,10 @@ impl Conversation {
         labels: &[String],
         at: Timestamp,
     ) -> Result<Event, InvalidAction> {
+        // All labels are checked before any changes: an invalid action must not leave a trace.
         for label in labels {
             match (add, self.labels.contains(label)) {
-                (true, true) => return Err(InvalidAction::Labelled(label.clone())),
+                (true, true) => return Err(InvalidAction::AlreadyLabelled(label.clone())),
                 (false, false) => return Err(InvalidAction::NotLabelled(label.clone())),
                 _ => {}
             }
@@ -293,7 +298,7 @@ impl Conversation {
         self.touch(at);
         let action = LABEL_ACTIONS[usize::from(!add)];
         let labels = labels.iter().map(|label| json!({"name": label})).collect();
-        Ok(event(EventKind::LabelsChanged, by, at)
+        Ok(Event::new(EventKind::LabelsChanged, by, at)
             .detail("action", json!(action))
             .detail("labels", labels))
     }
@@ -301,14 +306,14 @@ impl Conversation {
     fn rate(&mut self, by: Person, score: i64, comment: Option<&str>, at: Timestamp) -> Event {
         self.rating = Some(score);
         self.touch(at);
-        let event = event(EventKind::ConversationRated, by, at).detail("score", json!(score));
+        let event = Event::new(EventKind::ConversationRated, by, at).detail("score", json!(score));
         match comment {
             Some(comment) => event.detail("comment", json!(comment)),
             None => event,
         }
     }
 
-    /// Creates, changes or deletes an entity. Its ids are made by whoever knows how.
+    /// Creates, updates or deletes an entity. The layer above generates its ids.
     fn entity(
         &mut self,
         by: Person,
@@ -319,7 +324,7 @@ impl Conversation {
         match action {
             Action::Create { name, kind, fields, .. } => {
                 if index(name).is_some() {
-                    return Err(InvalidAction::Exists(name.clone()));
+                    return Err(InvalidAction::EntityExists(name.clone()));
                 }
                 let entity = Entity {
                     name: name.clone(),
@@ -332,10 +337,11 @@ impl Conversation {
                     updated_by: None,
                 };
                 self.entities.push(entity.clone());
-                Ok(Event { entity: Some(entity), ..event(EventKind::EntityCreated, by, at) })
+                Ok(Event { entity: Some(entity), ..Event::new(EventKind::EntityCreated, by, at) })
             }
             Action::Update { name, fields, unset, .. } => {
-                let index = index(name).ok_or_else(|| InvalidAction::Nothing(name.clone()))?;
+                let index =
+                    index(name).ok_or_else(|| InvalidAction::UnknownEntity(name.clone()))?;
                 let entity = &mut self.entities[index];
                 let before = Some(entity.clone());
                 entity.fields.extend(fields.clone());
@@ -343,14 +349,16 @@ impl Conversation {
                 entity.updated_at = at;
                 entity.updated_by = Some(by.clone());
                 let entity = Some(entity.clone());
-                Ok(Event { entity, before, ..event(EventKind::EntityUpdated, by, at) })
+                Ok(Event { entity, before, ..Event::new(EventKind::EntityUpdated, by, at) })
             }
             Action::Delete { name, .. } => {
-                let index = index(name).ok_or_else(|| InvalidAction::Nothing(name.clone()))?;
+                let index =
+                    index(name).ok_or_else(|| InvalidAction::UnknownEntity(name.clone()))?;
                 let entity = Some(self.entities.remove(index));
-                Ok(Event { entity, ..event(EventKind::EntityDeleted, by, at) })
+                Ok(Event { entity, ..Event::new(EventKind::EntityDeleted, by, at) })
             }
-            _ => Ok(event(EventKind::Emitted, by, at)),
+            // Unreachable: `apply` passes only the three actions above.
+            _ => Ok(Event::new(EventKind::Emitted, by, at)),
         }
     }
 
@@ -367,34 +375,35 @@ impl Conversation {
             dialog.closed = Some((at, by.clone()));
         }
         self.touch(at);
-        event(EventKind::ConversationClosed, by, at)
+        Event::new(EventKind::ConversationClosed, by, at)
     }
 
     fn reopen(&mut self, by: Person, at: Timestamp) -> Event {
         self.state = Some(ConversationState::Open);
         self.closed = None;
-        self.reply_due = self.due(at);
+        self.reply_due = self.reply_deadline(at);
         if let Some(dialog) = self.dialogs.iter_mut().find(|d| d.head.kind == DialogKind::Main) {
             dialog.state = ConversationState::Open;
             dialog.changed_at = at;
             dialog.closed = None;
         }
         self.touch(at);
-        event(EventKind::ConversationReopened, by, at)
+        Event::new(EventKind::ConversationReopened, by, at)
     }
 
-    fn due(&self, at: Timestamp) -> Option<Timestamp> {
+    /// Returns the deadline for a reply to a message sent at this time.
+    fn reply_deadline(&self, at: Timestamp) -> Option<Timestamp> {
         self.rules.reply_within.and_then(|within| at.checked_add(within).ok())
     }
 
-    /// Hands the conversation to somebody; whoever had it leaves.
-    fn hand_to(&mut self, to: &Person, part: ParticipantRole, at: Timestamp) {
+    /// Makes a person the assignee; the previous assignee leaves.
+    fn hand_to(&mut self, to: &Person, role: ParticipantRole, at: Timestamp) {
         self.unassign();
         let name = to.member.name.clone();
         if !self.joined.contains(&name) {
             self.joined.push(name.clone());
         }
-        self.set_part(&name, part);
+        self.set_role(&name, role);
         self.assignee = Some(name);
         self.assigned_at = Some(at);
     }
@@ -403,18 +412,18 @@ impl Conversation {
         self.assigned_at = None;
         if let Some(name) = self.assignee.take() {
             self.joined.retain(|joined| *joined != name);
-            let part = self.person(&name).map(|person| person.role().into());
-            self.set_part(&name, part.unwrap_or(ParticipantRole::Agent));
+            let role = self.person(&name).map(|person| person.role().into());
+            self.set_role(&name, role.unwrap_or(ParticipantRole::Agent));
         }
     }
 
-    fn set_part(&mut self, name: &str, part: ParticipantRole) {
+    fn set_role(&mut self, name: &str, role: ParticipantRole) {
         for person in self.cast.iter_mut().filter(|person| person.member.name == name) {
-            person.part = part;
+            person.participant_role = role;
         }
     }
 
-    /// Notes that something other than a message has changed.
+    /// Records a change other than a message.
     fn touch(&mut self, at: Timestamp) {
         self.changed_at = at;
         self.refresh_dialogs();
@@ -428,34 +437,9 @@ impl Conversation {
     }
 }
 
-fn event(kind: EventKind, by: Person, at: Timestamp) -> Event {
-    Event {
-        kind,
-        at,
-        by,
-        to: None,
-        from: None,
-        messages: Vec::new(),
-        entity: None,
-        before: None,
-        details: Map::new(),
-        ids: GeneratedIds::default(),
-    }
-}
-
+/// Adds entries to a JSON object.
 fn extend(table: &mut Json, more: Map<String, Json>) {
     if let Json::Object(table) = table {
         table.extend(more);
-    }
-}
-
-impl Event {
-    fn detail(mut self, name: &str, value: Json) -> Self {
-        self.details.insert(name.into(), value);
-        self
-    }
-
-    fn about(self, messages: Vec<usize>) -> Self {
-        Self { messages, ..self }
     }
 }

@@ -1,30 +1,30 @@
-//! What CRM events are about: customers, companies, articles.
+//! Entities of CRM events: customers, companies, articles.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
+use super::generated_ids::GeneratedIds;
 use super::person::Person;
-use super::{GeneratedIds, made};
-use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
+use crate::template::{FieldType, Object, TableType, Value, field_value, table_type};
 
-/// A customer, a company, an article, as it is at some moment.
+/// Snapshot of a customer, a company, an article or another vendor-defined object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entity {
-    /// The name by which acts refer to it.
+    /// Name that actions use to refer to the entity.
     pub name: String,
-    /// What it is.
+    /// Kind, as the scenario and the vendor's platform name it.
     pub kind: String,
-    /// What the vendor's `[ids]` made for it.
+    /// Generated ids.
     pub ids: GeneratedIds,
-    /// Its fields, complete.
+    /// All fields with their current values.
     pub fields: Map<String, Json>,
-    /// When it came to be.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// Who created it.
+    /// Creator.
     pub created_by: Person,
-    /// Who changed it last, if anybody has.
+    /// Author of the last change; `None` until the first update.
     pub updated_by: Option<Person>,
 }
 
@@ -37,17 +37,18 @@ crate::fields! {
     }
 }
 
-/// A customer, a company, an article, without its fields.
-pub fn names(person: &TableType) -> TableType {
+/// Returns the type of an entity, without the fields of its kind.
+pub fn entity_table(person: &TableType) -> TableType {
     let person = FieldType::table(person.clone());
-    let names = names_of("an entity", ENTITY).always("created_by", person.clone());
-    names.maybe("updated_by", person)
+    let base = table_type("an entity", ENTITY).always("created_by", person.clone());
+    base.maybe("updated_by", person)
 }
 
 impl Object for Entity {
     fn get(&self, name: &str) -> Value<'_> {
-        made(&self.ids, name)
-            .or_else(|| find(ENTITY, self, name))
+        self.ids
+            .value(name)
+            .or_else(|| field_value(ENTITY, self, name))
             .or_else(|| self.fields.get(name).map(Value::data))
             .unwrap_or(Value::Absent)
     }

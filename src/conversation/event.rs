@@ -1,59 +1,60 @@
-//! What acts cause: vendor-neutral events.
+//! Vendor-neutral events, which actions cause.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
-use super::action::VariableScope;
 use super::entity::Entity;
+use super::generated_ids::GeneratedIds;
 use super::person::Person;
-use super::{GeneratedIds, made};
-use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
+use super::variable::VariableScope;
+use crate::template::{FieldType, Object, TableType, Value, field_value, table_type};
 
 crate::string_enum! {
-    /// What happened.
+    /// Kind of event.
     pub enum EventKind {
-        /// A conversation began.
+        /// A conversation was opened.
         ConversationOpened = "conversation.opened",
-        /// Somebody said something.
+        /// A message was sent.
         MessageSent = "message.sent",
-        /// Somebody began or stopped typing.
+        /// A participant started or stopped typing.
         TypingChanged = "typing.changed",
-        /// Somebody read messages.
+        /// A participant read messages.
         MessageRead = "message.read",
-        /// The conversation was handed over.
+        /// The conversation was assigned to a participant or returned to a queue.
         AssigneeChanged = "assignee.changed",
-        /// Somebody joined.
+        /// A participant joined.
         ParticipantJoined = "participant.joined",
-        /// Somebody left.
+        /// A participant left.
         ParticipantLeft = "participant.left",
-        /// Somebody wrote a note.
+        /// A note was added.
         NoteAdded = "note.added",
-        /// Something became known about the visitor or the conversation.
+        /// Variables of the visitor or the conversation were set.
         VariablesSet = "variables.set",
-        /// Labels were put on or taken off.
+        /// Labels were added or removed.
         LabelsChanged = "labels.changed",
-        /// The bot began a flow.
+        /// The bot started a flow.
         FlowStarted = "flow.started",
         /// The conversation was rated.
         ConversationRated = "conversation.rated",
-        /// The conversation ended.
+        /// The conversation was closed.
         ConversationClosed = "conversation.closed",
-        /// A closed conversation went on.
+        /// A closed conversation was reopened.
         ConversationReopened = "conversation.reopened",
-        /// A customer, a company, an article came to be.
+        /// An entity was created.
         EntityCreated = "entity.created",
-        /// One of them changed.
+        /// An entity was updated.
         EntityUpdated = "entity.updated",
-        /// One of them went.
+        /// An entity was deleted.
         EntityDeleted = "entity.deleted",
-        /// The vendor told something that no act causes.
+        /// An `emit` action sent an event that no other action causes.
         Emitted = "emit",
     }
 }
 
 impl EventKind {
-    /// Whether it tells the conversation's state, and so can be told again at any time.
-    pub fn is_about_state(self) -> bool {
+    /// Returns true if the event reports the conversation's state and can be repeated at any time.
+    pub fn reports_state(self) -> bool {
+        // The other events carry data of their action, such as a message or a label.
         matches!(
             self,
             Self::ConversationOpened
@@ -66,29 +67,58 @@ impl EventKind {
     }
 }
 
-/// One thing that happened in a conversation.
+/// A vendor-neutral event of a conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// What.
+    /// Kind of event.
     pub kind: EventKind,
-    /// When.
+    /// Time of the event.
     pub at: Timestamp,
-    /// By whom.
+    /// Participant who caused it.
     pub by: Person,
-    /// To whom.
+    /// New assignee.
     pub to: Option<Person>,
-    /// From whom.
+    /// Previous assignee.
     pub from: Option<Person>,
-    /// The messages it is about, by their place in the transcript.
+    /// Messages that the event is about, as indexes into the transcript.
     pub messages: Vec<usize>,
-    /// The entity it is about, as it is now, and as it was before it changed.
+    /// Entity that the event is about, after the change.
     pub entity: Option<Entity>,
-    /// The entity as it was before.
+    /// The entity before an update.
     pub before: Option<Entity>,
-    /// What else is to be told, by name.
+    /// Further data that depends on the kind, by name.
     pub details: Map<String, Json>,
-    /// What the vendor's `[ids]` made for it.
+    /// Generated ids.
     pub ids: GeneratedIds,
+}
+
+impl Event {
+    /// Creates an event without details.
+    pub(super) fn new(kind: EventKind, by: Person, at: Timestamp) -> Self {
+        Self {
+            kind,
+            at,
+            by,
+            to: None,
+            from: None,
+            messages: Vec::new(),
+            entity: None,
+            before: None,
+            details: Map::new(),
+            ids: GeneratedIds::default(),
+        }
+    }
+
+    /// Adds a detail.
+    pub(super) fn detail(mut self, name: &str, value: Json) -> Self {
+        self.details.insert(name.into(), value);
+        self
+    }
+
+    /// Sets the messages that the event is about.
+    pub(super) fn about(self, messages: Vec<usize>) -> Self {
+        Self { messages, ..self }
+    }
 }
 
 crate::fields! {
@@ -100,52 +130,56 @@ crate::fields! {
     }
 }
 
-/// An event of this kind.
-pub fn names(kind: EventKind, person: &TableType, message: &TableType) -> TableType {
+/// Returns the type of an event of this kind.
+pub fn event_table(kind: EventKind, person: &TableType, message: &TableType) -> TableType {
     let person = FieldType::table(person.clone());
-    let names = names_of("an event", EVENT)
+    let base = table_type("an event", EVENT)
         .always("by", person.clone())
         .maybe("to", person.clone())
         .maybe("from", person);
     match kind {
         EventKind::MessageRead => {
-            names.always("messages", FieldType::list(FieldType::table(message.clone())))
+            base.always("messages", FieldType::list(FieldType::table(message.clone())))
         }
-        EventKind::TypingChanged => names.always("typing", FieldType::Bool),
-        EventKind::NoteAdded => names.always("note", FieldType::Text),
-        EventKind::VariablesSet => names
-            .always("scope", FieldType::Word(VariableScope::WORDS))
-            .always("variables", FieldType::list(variable_shape())),
-        EventKind::LabelsChanged => names
+        EventKind::TypingChanged => base.always("typing", FieldType::Bool),
+        EventKind::NoteAdded => base.always("note", FieldType::Text),
+        EventKind::VariablesSet => base
+            .always("scope", FieldType::Word(VariableScope::NAMES))
+            .always("variables", FieldType::list(variable_table())),
+        EventKind::LabelsChanged => base
             .always("action", FieldType::Word(LABEL_ACTIONS))
             .always("labels", FieldType::list(FieldType::table(named("a label")))),
         EventKind::FlowStarted => {
-            names.always("flow", FieldType::table(named("a flow").always("states", FieldType::Int)))
+            base.always("flow", FieldType::table(named("a flow").always("states", FieldType::Int)))
         }
         EventKind::ConversationRated => {
-            names.always("score", FieldType::Int).maybe("comment", FieldType::Text)
+            base.always("score", FieldType::Int).maybe("comment", FieldType::Text)
         }
-        _ => names,
+        _ => base,
     }
 }
 
-/// What happens to labels.
+/// Values of the `action` of a label event: for adding, then for removing.
 pub(super) const LABEL_ACTIONS: &[&str] = &["added", "removed"];
 
-/// Something with a name; `[ids]` may add more.
+/// Returns the type of an object with a name, to which `[ids]` may add fields.
 fn named(about: &'static str) -> TableType {
-    TableType { whole: true, ..TableType::new(about, Vec::new()).always("name", FieldType::Text) }
+    TableType {
+        writable: true,
+        ..TableType::new(about, Vec::new()).always("name", FieldType::Text)
+    }
 }
 
-fn variable_shape() -> FieldType {
-    let names = named("a variable").always("type", FieldType::Text);
-    FieldType::table(names.always("value", FieldType::Any))
+fn variable_table() -> FieldType {
+    let base = named("a variable").always("type", FieldType::Text);
+    FieldType::table(base.always("value", FieldType::Any))
 }
 
 impl Object for Event {
     fn get(&self, name: &str) -> Value<'_> {
-        made(&self.ids, name)
-            .or_else(|| find(EVENT, self, name))
+        self.ids
+            .value(name)
+            .or_else(|| field_value(EVENT, self, name))
             .or_else(|| self.details.get(name).map(Value::data))
             .unwrap_or(Value::Absent)
     }

@@ -1,84 +1,84 @@
-//! Messages, and the dialogs that they stand in.
+//! Messages and the dialogs that contain them.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
+use super::generated_ids::GeneratedIds;
+use super::lifecycle::ConversationState;
 use super::person::Person;
-use super::state::ConversationState;
-use super::{GeneratedIds, made};
-use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
+use crate::template::{FieldType, Object, TableType, Value, field_value, table_type};
 
 crate::string_enum! {
-    /// What a dialog is for.
+    /// Purpose of a dialog.
     pub enum DialogKind {
         /// The conversation itself.
         Main = "main",
     }
 }
 
-/// What a message knows of its dialog.
+/// Constant part of a dialog, shared with all of its messages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DialogHead {
-    /// What it is for.
+    /// Purpose of the dialog.
     pub kind: DialogKind,
-    /// What the vendor's `[ids]` made for it.
+    /// Generated ids.
     pub ids: GeneratedIds,
 }
 
-/// A stretch of a conversation with its own counting.
+/// A part of a conversation with its own state and participants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dialog {
-    /// What it is for, and its ids.
+    /// Purpose and ids.
     pub head: Arc<DialogHead>,
-    /// Whether it goes on.
+    /// Open or closed.
     pub state: ConversationState,
-    /// When it began.
+    /// Time of opening.
     pub opened_at: Timestamp,
-    /// When it last changed; a message does not change it.
+    /// Time of the last change; messages do not count as changes.
     pub changed_at: Timestamp,
-    /// When it ended, and by whom.
+    /// Time of closing and the participant who closed it.
     pub closed: Option<(Timestamp, Person)>,
-    /// Who takes part.
+    /// Current participants.
     pub participants: Vec<Person>,
 }
 
-/// Something that was said.
+/// A message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// What the vendor's `[ids]` made for it.
+    /// Generated ids.
     pub ids: GeneratedIds,
-    /// The neutral kind: `text`, or one that vendors declare.
+    /// Vendor-neutral kind: `text`, or a kind that vendors declare.
     pub kind: String,
-    /// The vendor's word for the kind.
+    /// Vendor's name of the kind.
     pub word: String,
-    /// The text; empty where the kind has none.
+    /// Text; empty for kinds without text.
     pub text: String,
-    /// The kind's data, complete.
+    /// All data of the kind, defaults included.
     pub data: Map<String, Json>,
-    /// The vendor's form of it, rendered once.
+    /// Message in the vendor's format, rendered once.
     pub body: Json,
-    /// Who said it, in the part they had then.
+    /// Sender, with the role at the time of sending.
     pub by: Person,
-    /// When.
+    /// Time of sending.
     pub at: Timestamp,
-    /// In which dialog.
+    /// Dialog that contains the message.
     pub dialog: Arc<DialogHead>,
-    /// Its number: the vendor's counter where one counts messages, else its place from 1.
+    /// Value of the vendor's message counter; by default the position in the transcript, from 1.
     pub number: i64,
 }
 
 crate::fields! {
     const HEAD of DialogHead {
-        always type: FieldType::Word(DialogKind::WORDS) => |d| d.kind.word().into();
+        always type: FieldType::Word(DialogKind::NAMES) => |d| d.kind.as_str().into();
     }
 }
 
 crate::fields! {
     const DIALOG of Dialog {
-        always type: FieldType::Word(DialogKind::WORDS) => |d| d.head.kind.word().into();
-        always state: FieldType::Word(ConversationState::WORDS) => |d| d.state.word().into();
+        always type: FieldType::Word(DialogKind::NAMES) => |d| d.head.kind.as_str().into();
+        always state: FieldType::Word(ConversationState::NAMES) => |d| d.state.as_str().into();
         always opened_at: FieldType::Time => |d| Value::Time(d.opened_at);
         always changed_at: FieldType::Time => |d| Value::Time(d.changed_at);
         maybe closed_at: FieldType::Time => |d| Value::maybe_time(d.closed.as_ref().map(|c| c.0));
@@ -100,42 +100,46 @@ crate::fields! {
     }
 }
 
-/// A dialog as its messages know it.
-pub fn head_names() -> TableType {
-    names_of("a dialog", HEAD)
+/// Returns the type of a dialog as seen from its messages.
+// Participants are not included: they may have changed since the message was sent.
+pub fn dialog_head_table() -> TableType {
+    table_type("a dialog", HEAD)
 }
 
-/// A dialog with its people.
-pub fn dialog_names(person: &TableType) -> TableType {
+/// Returns the type of a dialog.
+pub fn dialog_table(person: &TableType) -> TableType {
     let person = FieldType::table(person.clone());
-    names_of("a dialog", DIALOG)
+    table_type("a dialog", DIALOG)
         .maybe("closed_by", person.clone())
         .always("participants", FieldType::list(person))
 }
 
-/// A message, without its kind's data.
-pub fn names(person: &TableType, dialog: &TableType) -> TableType {
-    names_of("a message", MESSAGE)
+/// Returns the type of a message, without the data of its kind.
+pub fn message_table(person: &TableType, dialog: &TableType) -> TableType {
+    table_type("a message", MESSAGE)
         .always("by", FieldType::table(person.clone()))
         .always("dialog", FieldType::table(dialog.clone()))
 }
 
 impl Object for DialogHead {
     fn get(&self, name: &str) -> Value<'_> {
-        made(&self.ids, name).or_else(|| find(HEAD, self, name)).unwrap_or(Value::Absent)
+        let id = self.ids.value(name);
+        id.or_else(|| field_value(HEAD, self, name)).unwrap_or(Value::Absent)
     }
 }
 
 impl Object for Dialog {
     fn get(&self, name: &str) -> Value<'_> {
-        made(&self.head.ids, name).or_else(|| find(DIALOG, self, name)).unwrap_or(Value::Absent)
+        let id = self.head.ids.value(name);
+        id.or_else(|| field_value(DIALOG, self, name)).unwrap_or(Value::Absent)
     }
 }
 
 impl Object for Message {
     fn get(&self, name: &str) -> Value<'_> {
-        made(&self.ids, name)
-            .or_else(|| find(MESSAGE, self, name))
+        self.ids
+            .value(name)
+            .or_else(|| field_value(MESSAGE, self, name))
             .or_else(|| self.data.get(name).map(Value::data))
             .unwrap_or(Value::Absent)
     }

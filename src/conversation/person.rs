@@ -1,4 +1,4 @@
-//! The people of a conversation.
+//! Participants of a conversation.
 
 use std::sync::Arc;
 
@@ -6,28 +6,28 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
-use super::{GeneratedIds, made};
+use super::generated_ids::GeneratedIds;
 use crate::base::fake::{Locale, Persona};
-use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
+use crate::template::{FieldType, Object, TableType, Value, field_value, table_type};
 
 crate::string_enum! {
-    /// What somebody is.
+    /// Permanent role of a cast member.
     pub enum Role {
-        /// Who came to the site or wrote to the number.
+        /// Person who contacts the company.
         Visitor = "visitor",
-        /// The vendor's own bot.
+        /// The vendor's bot.
         Bot = "bot",
-        /// A person who answers.
+        /// Member of staff who talks to visitors.
         Agent = "agent",
-        /// A person who looks over agents' shoulders.
+        /// Member of staff who supervises agents.
         Manager = "manager",
-        /// The vendor itself.
+        /// The vendor's platform.
         System = "system",
     }
 }
 
 crate::string_enum! {
-    /// What somebody is in the conversation just now: the role, or more than it.
+    /// Current role in a conversation: the permanent role, or `assignee` or `suggested`.
     pub enum ParticipantRole {
         /// The visitor.
         Visitor = "visitor",
@@ -37,11 +37,11 @@ crate::string_enum! {
         Agent = "agent",
         /// A manager.
         Manager = "manager",
-        /// The vendor itself.
+        /// The vendor's platform.
         System = "system",
-        /// Whoever the conversation is assigned to.
+        /// Participant to whom the conversation is assigned.
         Assignee = "assignee",
-        /// An agent who was asked to take it over and has not accepted.
+        /// Agent to whom the conversation was offered and who has not accepted yet.
         Suggested = "suggested",
     }
 }
@@ -58,77 +58,79 @@ impl From<Role> for ParticipantRole {
     }
 }
 
-/// A member of the cast; does not change during a conversation.
+/// A member of the cast. It does not change during a conversation.
 #[derive(Clone, Debug)]
 pub struct Member {
-    /// The name by which the scenario refers to them.
+    /// Name that the scenario uses to refer to the member.
     pub name: String,
-    /// What they are.
+    /// Permanent role.
     pub role: Role,
-    /// What was invented about them, or given by the scenario.
+    /// Personal data: from the scenario, or invented.
     pub persona: Persona,
-    /// The mail address, where it is known to the vendor.
+    /// Email address, if the vendor has one.
     pub email: Option<String>,
-    /// The telephone number, where it is known to the vendor.
+    /// Phone number, if the vendor has one.
     pub phone: Option<String>,
-    /// Where they live and how they speak.
+    /// Language, country and time zone.
     pub locale: &'static Locale,
-    /// Whether they are here for the first time.
+    /// True on the first visit.
     pub is_new: bool,
-    /// Since when the vendor knows them.
+    /// Time at which the vendor registered the member.
     pub created_at: Timestamp,
-    /// What the vendor's `[ids]` made for them.
+    /// Generated ids.
     pub ids: GeneratedIds,
 }
 
+// Names are unique within a cast, so comparing the other fields would only cost time.
 impl PartialEq for Member {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-/// A member with their part at some moment.
+/// Snapshot of a cast member in a conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Person {
-    /// Who.
+    /// Cast member.
     pub member: Arc<Member>,
-    /// What they are in the conversation.
-    pub part: ParticipantRole,
-    /// What is known about them under names of the scenario's choice.
+    /// Current role in the conversation.
+    pub participant_role: ParticipantRole,
+    /// Variables that the scenario set, as a JSON object.
     pub variables: Arc<Json>,
 }
 
 impl Person {
-    /// A member in the part that their role gives.
+    /// Creates a participant whose current role is the permanent one.
     pub fn new(member: Arc<Member>, variables: Map<String, Json>) -> Self {
-        let part = member.role.into();
-        Self { member, part, variables: Arc::new(Json::Object(variables)) }
+        let participant_role = member.role.into();
+        Self { member, participant_role, variables: Arc::new(Json::Object(variables)) }
     }
 
-    /// What they are.
+    /// Returns the permanent role.
     pub fn role(&self) -> Role {
         self.member.role
     }
 
-    /// Whether both are the same member.
+    /// Returns true if both are the same cast member.
     pub fn is(&self, other: &Self) -> bool {
         self.member == other.member
     }
 
-    /// How far their clocks are from UTC, as `+01:00`.
+    /// Returns the offset of the member's time zone from UTC, such as `+01:00`.
     pub fn utc_offset(&self) -> String {
         let zone = TimeZone::get(self.member.locale.timezone).unwrap_or(TimeZone::UTC);
+        // Taken at a fixed time, so that the offset does not change during a conversation.
         let local = self.member.created_at.to_zoned(zone);
         local.strftime("%:z").to_string()
     }
 
-    /// The browser's version up to the first dot.
+    /// Returns the major version of the browser.
     pub fn browser_major(&self) -> &'static str {
         let version = self.member.persona.browser_version;
         version.split_once('.').map_or(version, |(major, _)| major)
     }
 
-    /// The full name.
+    /// Returns the full name.
     pub fn name(&self) -> String {
         let persona = &self.member.persona;
         format!("{} {}", persona.first_name, persona.last_name).trim_end().to_owned()
@@ -137,8 +139,8 @@ impl Person {
 
 crate::fields! {
     const FIELDS of Person {
-        always role: FieldType::Word(Role::WORDS) => |p| p.member.role.word().into();
-        always part: FieldType::Word(ParticipantRole::WORDS) => |p| p.part.word().into();
+        always role: FieldType::Word(Role::NAMES) => |p| p.member.role.as_str().into();
+        always part: FieldType::Word(ParticipantRole::NAMES) => |p| p.participant_role.as_str().into();
         always name: FieldType::Text => |p| p.name().into();
         always first_name: FieldType::Text => |p| p.member.persona.first_name.as_str().into();
         always last_name: FieldType::Text => |p| p.member.persona.last_name.as_str().into();
@@ -158,7 +160,7 @@ crate::fields! {
         always country: FieldType::Text => |p| p.member.locale.country.into();
         always host: FieldType::Text => |p| p.member.persona.host.into();
         always page: FieldType::Text => |p| p.member.persona.page.as_str().into();
-        always dial: FieldType::Text => |p| p.member.locale.dial.into();
+        always dial: FieldType::Text => |p| p.member.locale.calling_code.into();
         always utc_offset: FieldType::Text => |p| p.utc_offset().into();
         always country_code: FieldType::Text => |p| p.member.locale.country_code.into();
         always is_new: FieldType::Bool => |p| Value::Bool(p.member.is_new);
@@ -167,13 +169,14 @@ crate::fields! {
     }
 }
 
-/// A person, whatever their role.
-pub fn names() -> TableType {
-    names_of("a person", FIELDS)
+/// Returns the type of a person, the same for every role.
+pub fn person_table() -> TableType {
+    table_type("a person", FIELDS)
 }
 
 impl Object for Person {
     fn get(&self, name: &str) -> Value<'_> {
-        made(&self.member.ids, name).or_else(|| find(FIELDS, self, name)).unwrap_or(Value::Absent)
+        let id = self.member.ids.value(name);
+        id.or_else(|| field_value(FIELDS, self, name)).unwrap_or(Value::Absent)
     }
 }

@@ -1,137 +1,127 @@
-//! The state of a conversation: who takes part, what was said, what follows by itself.
+//! State of a conversation: participants, messages, and the actions that other actions imply.
 //!
-//! How acts change it is in `apply`.
+//! `apply` contains the state transitions.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
 use super::action::{Action, Actor};
 use super::entity::Entity;
+use super::generated_ids::GeneratedIds;
+use super::lifecycle::ConversationState;
 use super::message::{Dialog, Message};
 use super::person::{Person, Role};
-use super::{GeneratedIds, made};
-use crate::template::{FieldType, Object, TableType, Value, find, names as names_of};
+use crate::template::{FieldType, Object, TableType, Value, field_value, table_type};
 
-crate::string_enum! {
-    /// Whether something goes on.
-    pub enum ConversationState {
-        /// It goes on.
-        Open = "open",
-        /// It has ended.
-        Closed = "closed",
-    }
-}
-
-/// What differs between vendors in how a conversation behaves.
+/// Vendor-specific behaviour of conversations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConversationRules {
-    /// Whether the first assignee is assigned after the conversation has opened, by an event of
-    /// its own.
+    /// Assign the first assignee after opening, with a separate event.
     pub assigns_after_open: bool,
-    /// Whether somebody can be asked first and accept later. Where not, only the acceptance shows.
+    /// Report an offer to an agent as an event; if false, only its acceptance is reported.
     pub offers: bool,
-    /// How soon somebody should answer a visitor.
+    /// Time limit for a reply to a visitor.
     pub reply_within: Option<SignedDuration>,
 }
 
-/// One conversation.
+/// A conversation.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    /// What the vendor's `[ids]` made for it.
+    /// Generated ids.
     pub ids: GeneratedIds,
-    /// What differs between vendors.
+    /// Vendor-specific behaviour.
     pub rules: ConversationRules,
-    /// Everybody who can take part, in the part they have now.
+    /// All possible participants, with their current roles.
     pub cast: Vec<Person>,
-    /// Its number in the run, from 1.
+    /// Number within the run, from 1.
     pub number: u32,
-    /// The channel.
+    /// Channel, such as `web`.
     pub channel: String,
-    /// Whether it has begun, goes on, or has ended.
+    /// Open or closed; `None` before the first `open`.
     pub state: Option<ConversationState>,
-    /// When it began.
+    /// Time of opening.
     pub opened_at: Timestamp,
-    /// When it last changed; a message does not change it.
+    /// Time of the last change; messages do not count as changes.
     pub changed_at: Timestamp,
-    /// When it was assigned to whoever has it.
+    /// Time at which the current assignee was assigned.
     pub assigned_at: Option<Timestamp>,
-    /// When it ended, and by whom.
+    /// Time of closing and the participant who closed it.
     pub closed: Option<(Timestamp, Person)>,
-    /// The skill of the queue that it waits in, or last waited in.
+    /// Skill of the current or last queue.
     pub skill: Option<String>,
-    /// By when the visitor should have an answer.
+    /// Deadline for the reply to the visitor.
     pub reply_due: Option<Timestamp>,
-    /// Who takes part, by name, in the order they joined.
+    /// Names of the participants, in the order of joining.
     pub joined: Vec<String>,
-    /// Who it is assigned to, by name.
+    /// Name of the assignee.
     pub assignee: Option<String>,
-    /// Everything that was said.
+    /// All messages, oldest first.
     pub messages: Vec<Message>,
-    /// Its dialogs.
+    /// Dialogs, oldest first.
     pub dialogs: Vec<Dialog>,
-    /// What is known about it under names of somebody's choice.
+    /// Variables of the conversation, as a JSON object.
     pub variables: Json,
-    /// The labels on it, by name.
+    /// Names of the labels.
     pub labels: Vec<String>,
-    /// How it was rated.
+    /// Last rating, from 1 to 5.
     pub rating: Option<i64>,
-    /// Customers, companies, articles: what acts have created and not deleted.
+    /// Entities that were created and not deleted.
     pub entities: Vec<Entity>,
-    /// Who types, by name.
+    /// Names of the participants who are typing.
     pub(super) typing: Vec<String>,
-    /// How many messages each has read, by name.
+    /// Number of messages that each participant has read, by name.
     pub(super) read: Vec<(String, usize)>,
 }
 
-/// An act that cannot happen as things are.
+/// Reason why an action is invalid in the current state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAction {
-    /// Nothing happens before `open`.
+    /// The conversation was not opened yet.
     #[error("the conversation has not been opened")]
     NotOpened,
-    /// It goes on already.
-    #[error("the conversation is open already")]
+    /// The conversation is open.
+    #[error("the conversation is already open")]
     AlreadyOpen,
-    /// It has ended.
+    /// The conversation is closed.
     #[error("the conversation is closed")]
     Closed,
-    /// Nobody is assigned.
-    #[error("nobody is assigned")]
-    NobodyAssigned,
-    /// The cast has no such member.
-    #[error("nobody is called `{0}`")]
-    Nobody(String),
-    /// There is nothing to read.
-    #[error("there is nothing that `{0}` has not read")]
+    /// The action refers to the assignee, but the conversation has no assignee.
+    #[error("the conversation has no assignee")]
+    NoAssignee,
+    /// The cast has no member with this name.
+    #[error("unknown participant `{0}`")]
+    UnknownPerson(String),
+    /// The reader has no unread messages.
+    #[error("`{0}` has no unread messages")]
     NothingToRead(String),
-    /// They take part already.
-    #[error("`{0}` takes part already")]
-    TakesPart(String),
-    /// They do not take part.
-    #[error("`{0}` does not take part")]
-    TakesNoPart(String),
-    /// It is assigned to them already.
-    #[error("the conversation is assigned to `{0}` already")]
-    Assigned(String),
-    /// The label is on the conversation already.
-    #[error("the conversation has the label `{0}` already")]
-    Labelled(String),
-    /// The label is not on the conversation.
+    /// The participant has joined before.
+    #[error("`{0}` has already joined")]
+    AlreadyJoined(String),
+    /// The participant has not joined.
+    #[error("`{0}` has not joined")]
+    NotJoined(String),
+    /// The participant is the assignee.
+    #[error("the conversation is already assigned to `{0}`")]
+    AlreadyAssigned(String),
+    /// The conversation has the label.
+    #[error("the conversation already has the label `{0}`")]
+    AlreadyLabelled(String),
+    /// The conversation does not have the label.
     #[error("the conversation does not have the label `{0}`")]
     NotLabelled(String),
-    /// There is something of this name already.
-    #[error("there is something called `{0}` already")]
-    Exists(String),
-    /// There is nothing of this name.
-    #[error("nothing is called `{0}`")]
-    Nothing(String),
+    /// The name of a new entity is in use.
+    #[error("an entity named `{0}` already exists")]
+    EntityExists(String),
+    /// No entity has this name.
+    #[error("no entity is named `{0}`")]
+    UnknownEntity(String),
 }
 
-/// An act that follows by itself, and how long after.
+/// An implied action with its delay; `None` applies it immediately.
 pub type ImpliedAction = (Option<SignedDuration>, Action);
 
 impl Conversation {
-    /// A conversation that has not begun.
+    /// Creates a conversation that is not open yet.
     pub fn new(number: u32, cast: Vec<Person>, rules: ConversationRules) -> Self {
         Self {
             ids: GeneratedIds::default(),
@@ -159,39 +149,50 @@ impl Conversation {
         }
     }
 
-    /// The member of this name, in the part they have now.
+    /// Returns the cast member with this name.
     pub fn person(&self, name: &str) -> Option<&Person> {
         self.cast.iter().find(|person| person.member.name == name)
     }
 
-    /// Whoever is assigned.
+    /// Returns the current assignee.
     pub fn assignee(&self) -> Option<&Person> {
         self.assignee.as_deref().and_then(|name| self.person(name))
     }
 
-    /// Somebody of a role: whoever is assigned, if they are, else the first of the cast.
-    pub fn somebody(&self, role: Role) -> Option<String> {
+    /// Returns the name of a person with this role. The assignee is preferred over the order of the
+    /// cast.
+    pub fn person_with_role(&self, role: Role) -> Option<String> {
         let assigned = self.assignee().filter(|person| person.role() == role);
         let first = || self.cast.iter().find(|person| person.role() == role);
         assigned.or_else(first).map(|person| person.member.name.clone())
     }
 
-    /// The visitor.
+    /// Returns the visitor.
     pub fn visitor(&self) -> Option<&Person> {
         self.cast.iter().find(|person| person.role() == Role::Visitor)
     }
 
-    /// The last thing the visitor said.
+    /// Returns the last message of the visitor.
     pub fn last_visitor_message(&self) -> Option<&Message> {
         self.messages.iter().rfind(|message| message.by.role() == Role::Visitor)
     }
 
-    /// Who takes part, in the order they joined.
+    /// Returns the participants in the order of joining.
     pub fn participants(&self) -> impl DoubleEndedIterator<Item = &Person> {
         self.joined.iter().filter_map(|name| self.person(name))
     }
 
-    /// The act that has to happen before this one: who speaks without taking part joins first.
+    /// Returns the person to whom an actor refers.
+    pub(super) fn resolve(&self, actor: &Actor) -> Result<&Person, InvalidAction> {
+        match actor {
+            Actor::Member(name) => {
+                self.person(name).ok_or_else(|| InvalidAction::UnknownPerson(name.clone()))
+            }
+            Actor::Assignee => self.assignee().ok_or(InvalidAction::NoAssignee),
+        }
+    }
+
+    /// Returns the action that must precede this one: staff who have not joined join first.
     pub fn implied_before(&self, action: &Action) -> Option<Action> {
         let (Action::Say { by, .. } | Action::Typing { by, on: true } | Action::Read { by, .. }) =
             action
@@ -199,23 +200,25 @@ impl Conversation {
             return None;
         };
         let person = self.resolve(by).ok()?;
+        // Visitors, bots and the system may act without joining.
         let joins = matches!(person.role(), Role::Agent | Role::Manager)
             && !self.joined.contains(&person.member.name);
         (self.state == Some(ConversationState::Open) && joins)
             .then(|| Action::Join { by: by.clone() })
     }
 
-    /// The act that follows from one that has just happened.
+    /// Returns the action that follows from one that was just applied.
     pub fn implied_after(&self, action: &Action) -> Option<ImpliedAction> {
         match action {
             Action::Open { assignee: Some(assignee), .. } if self.rules.assigns_after_open => {
-                let by = Actor::Member(Role::System.word().into());
+                let by = Actor::Member(Role::System.as_str().into());
                 let to = Some(assignee.clone());
                 Some((None, Action::Assign { to, skill: None, by, accept: None }))
             }
             Action::Assign { to: Some(to), accept: Some(after), .. } if self.rules.offers => {
                 Some((Some(*after), Action::Accept { by: to.clone() }))
             }
+            // Sending a message ends typing, as in every chat client.
             Action::Say { by, .. } => {
                 let person = self.resolve(by).ok()?;
                 let types = self.typing.contains(&person.member.name);
@@ -226,11 +229,17 @@ impl Conversation {
     }
 }
 
+/// Returns the state for templates.
+fn state_word(conversation: &Conversation) -> &'static str {
+    // Events are rendered only after `open`, except those of entities, which need some state.
+    conversation.state.unwrap_or(ConversationState::Open).as_str()
+}
+
 crate::fields! {
     const FIELDS of Conversation {
         always number: FieldType::Int => |c| Value::Int(i64::from(c.number));
         always channel: FieldType::Text => |c| c.channel.as_str().into();
-        always state: FieldType::Word(ConversationState::WORDS) => |c| c.state.unwrap_or(ConversationState::Open).word().into();
+        always state: FieldType::Word(ConversationState::NAMES) => |c| state_word(c).into();
         always opened_at: FieldType::Time => |c| Value::Time(c.opened_at);
         always changed_at: FieldType::Time => |c| Value::Time(c.changed_at);
         maybe assigned_at: FieldType::Time => |c| Value::maybe_time(c.assigned_at);
@@ -251,11 +260,15 @@ crate::fields! {
     }
 }
 
-/// A conversation.
-pub fn names(person: &TableType, message: &TableType, dialog: &TableType) -> TableType {
+/// Returns the type of a conversation.
+pub fn conversation_table(
+    person: &TableType,
+    message: &TableType,
+    dialog: &TableType,
+) -> TableType {
     let [person, message, dialog] =
-        [person, message, dialog].map(|names| FieldType::table(names.clone()));
-    names_of("a conversation", FIELDS)
+        [person, message, dialog].map(|table| FieldType::table(table.clone()));
+    table_type("a conversation", FIELDS)
         .maybe("closed_by", person.clone())
         .maybe("assignee", person.clone())
         .always("participants", FieldType::list(person))
@@ -267,6 +280,7 @@ pub fn names(person: &TableType, message: &TableType, dialog: &TableType) -> Tab
 
 impl Object for Conversation {
     fn get(&self, name: &str) -> Value<'_> {
-        made(&self.ids, name).or_else(|| find(FIELDS, self, name)).unwrap_or(Value::Absent)
+        let id = self.ids.value(name);
+        id.or_else(|| field_value(FIELDS, self, name)).unwrap_or(Value::Absent)
     }
 }

@@ -29,7 +29,7 @@ impl StatusCheck {
         let response = describe(result);
         // A fault decides alone: a receiver that refuses a wrong token is right, whatever `verify` says.
         if let Some(passed) = faults.judge(status, attempts) {
-            let expected = faults.expects(attempts);
+            let expected = faults.expected_reaction(attempts);
             return (!passed).then(|| format!("{response}; a correct receiver {expected}"));
         }
         let is_in = |set: &StatusSet| status.is_some_and(|status| set.contains(status));
@@ -37,8 +37,8 @@ impl StatusCheck {
             Some(verify) if !is_in(verify) => verify.to_string(),
             None if !accepted => self.success.to_string(),
             // Some vendors count a redirect or an error as delivered. The event is lost all the same.
-            None if !is_in(&StatusSet::good()) => {
-                format!("{} (this vendor counts {response} as delivered)", StatusSet::good())
+            None if !is_in(&StatusSet::success()) => {
+                format!("{} (this vendor counts {response} as delivered)", StatusSet::success())
             }
             _ => return None,
         };

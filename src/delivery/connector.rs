@@ -20,7 +20,7 @@ use url::Url;
 
 use super::failure::AttemptFailure;
 use super::throttle::Throttle;
-use crate::base::address::{BlockedAddress, EgressPolicy, literal};
+use crate::base::address::{BlockedAddress, EgressPolicy, ip_host};
 use crate::record::AttemptOutcome;
 
 /// How names become addresses.
@@ -131,7 +131,7 @@ impl Connector {
 
     async fn tcp(&self, url: &Url) -> Result<TcpStream, AttemptFailure> {
         let port = url.port_or_known_default().unwrap_or_default();
-        let addresses = match literal(url) {
+        let addresses = match ip_host(url) {
             Some(address) => {
                 self.check(url)?;
                 vec![address]

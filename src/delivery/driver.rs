@@ -252,7 +252,7 @@ impl<T: Transport> Driver<T> {
         let endpoint = &delivery.endpoint;
         let (method, url) = address.unwrap_or_else(|| (Method::Post, endpoint.url.clone()));
         let headers = (endpoint.signer)(&delivery.body, sent.attempt);
-        let faults = delivery.faults.on(sent.attempt);
+        let faults = delivery.faults.for_attempt(sent.attempt);
         let (origin, result) = self.known.attempt(&delivery.id, sent.attempt, sent.hop);
         let is_reported =
             origin == Origin::Recovered && delivery.policy.in_doubt == InDoubt::Report;
@@ -279,7 +279,7 @@ impl<T: Transport> Driver<T> {
             total: delivery.policy.total.unsigned_abs(),
             fault: WireFault::of(&faults),
         };
-        let lag = faults.lag();
+        let lag = faults.duplicate_delay();
         let conversation = delivery.conversation;
         self.times.of_conversation(conversation).busy += 1;
         self.in_flight += 1;

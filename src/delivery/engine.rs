@@ -125,7 +125,7 @@ struct EndpointHealth {
 
 impl PendingDelivery {
     pub(super) fn queue(&self) -> QueueId {
-        let own = self.delivery.faults.is_aside().then_some(self.key);
+        let own = self.delivery.faults.is_unordered().then_some(self.key);
         (self.delivery.endpoint.number, self.delivery.conversation, own)
     }
 }

@@ -15,7 +15,7 @@ use super::connector::Connector;
 use super::failure::{AttemptFailure, causes, innermost};
 use super::transport::{Request, Transport};
 use crate::base::clock::Stopwatch;
-use crate::base::limits::MAX_ANSWER;
+use crate::base::limits::MAX_RESPONSE_BODY;
 use crate::record::{AttemptOutcome, AttemptResult, Method};
 
 /// Sends requests with reqwest, one connection for each: a pooled connection that turns out to be
@@ -108,7 +108,7 @@ async fn read(
     let mut kept = Vec::new();
     let mut stream = response.bytes_stream();
     let mut failure = None;
-    while kept.len() <= MAX_ANSWER {
+    while kept.len() <= MAX_RESPONSE_BODY {
         match timeout_at(deadline, stream.next()).await {
             Ok(None) => break,
             Ok(Some(Ok(bytes))) => kept.extend_from_slice(&bytes),
@@ -122,8 +122,8 @@ async fn read(
             }
         }
     }
-    let truncated = kept.len() > MAX_ANSWER;
-    kept.truncate(MAX_ANSWER);
+    let truncated = kept.len() > MAX_RESPONSE_BODY;
+    kept.truncate(MAX_RESPONSE_BODY);
     let answer = String::from_utf8_lossy(&kept).into_owned();
     let (outcome, reason) = match failure {
         Some(failure) => (failure.outcome, Some(failure.reason)),

@@ -6,7 +6,7 @@
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::failure::AttemptFailure;
-use crate::base::limits::{MAX_ANSWER, MAX_ANSWER_HEAD, MAX_ANSWER_HEADERS};
+use crate::base::limits::{MAX_RESPONSE_BODY, MAX_RESPONSE_HEAD, MAX_RESPONSE_HEADERS};
 use crate::record::AttemptOutcome;
 
 /// An answer, as far as it has come.
@@ -122,8 +122,8 @@ impl HttpResponse {
 
     /// Whether more has come than is kept; if so, cuts it.
     fn is_full(&mut self) -> bool {
-        self.truncated = self.body.len() > MAX_ANSWER;
-        self.body.truncate(MAX_ANSWER);
+        self.truncated = self.body.len() > MAX_RESPONSE_BODY;
+        self.body.truncate(MAX_RESPONSE_BODY);
         self.truncated
     }
 }
@@ -162,7 +162,7 @@ impl<S: AsyncRead + Unpin> ResponseReader<S> {
                     return Ok(head);
                 }
             }
-            if self.buffer.len() > MAX_ANSWER_HEAD {
+            if self.buffer.len() > MAX_RESPONSE_HEAD {
                 return Err(AttemptFailure::large_head());
             }
             new = self.more().await?;
@@ -216,7 +216,7 @@ fn is_end(pair: &[u8]) -> bool {
 
 /// The head at the beginning of these bytes and its length, where it is all there.
 fn parse(bytes: &[u8]) -> Result<Option<(usize, ResponseHead)>, AttemptFailure> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_ANSWER_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; MAX_RESPONSE_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let length = match response.parse(bytes) {
         Ok(httparse::Status::Complete(length)) => length,
@@ -224,7 +224,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, ResponseHead)>, AttemptFailure> 
         Err(httparse::Error::TooManyHeaders) => return Err(AttemptFailure::large_head()),
         Err(error) => return Err(AttemptFailure::protocol(error)),
     };
-    if length > MAX_ANSWER_HEAD {
+    if length > MAX_RESPONSE_HEAD {
         return Err(AttemptFailure::large_head());
     }
     let status = response.code.unwrap_or_default();

@@ -55,7 +55,7 @@ impl WireFault {
         let fault = faults.of(FaultGroup::Wire)?;
         Some(match fault.kind {
             FaultKind::BodyCut => Self::BodyCut,
-            FaultKind::Length if fault.amount == FaultAmount::More(true) => Self::LengthLonger,
+            FaultKind::Length if fault.amount == FaultAmount::Longer => Self::LengthLonger,
             FaultKind::Length => Self::LengthShorter,
             FaultKind::SlowBody => Self::SlowBody,
             FaultKind::Reset => Self::ResetInBody,

@@ -1,4 +1,4 @@
-//! Reads JSON into nodes, strictly: no comments, no trailing commas, no key twice.
+//! Strict JSON parser that produces nodes: no comments, no trailing commas, no duplicate keys.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use crate::diag::node::{Key, NodeContent, SyntaxNode, Table};
 use crate::diag::problem::{Problem, Problems, too_many};
 use crate::diag::source::{Source, SourceSpan};
 
+// The parser is lenient by default: it is made for configuration files with comments.
 const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
     allow_loose_object_property_names: false,
@@ -25,7 +26,7 @@ const STRICT: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-/// The file's one value, and what is wrong with it.
+/// Parses a file. The value is `None` after a syntax error.
 pub fn parse(source: &Arc<Source>) -> (Option<SyntaxNode>, Problems) {
     let mut problems = Problems::new();
     let parsed = match parse_to_ast(&source.text, &CollectOptions::default(), &STRICT) {
@@ -43,7 +44,7 @@ pub fn parse(source: &Arc<Source>) -> (Option<SyntaxNode>, Problems) {
     };
     let Some(value) = parsed else {
         let problem = Problem::at(&source.span(0..0), code::JSON_SYNTAX, "the file is empty");
-        problems.push(problem.help("a template is at least `{}`"));
+        problems.push(problem.help("the smallest template is `{}`"));
         return (None, problems);
     };
     let node = JsonReader { source, problems: &mut problems }.node(value);
@@ -61,7 +62,7 @@ impl JsonReader<'_> {
         let span = self.source.span(range.start..range.end);
         let content = match value {
             Value::StringLit(text) => {
-                self.quoted(&span);
+                self.check_string(&span);
                 NodeContent::Text(text.value.into_owned())
             }
             Value::NumberLit(number) => self.number(number.value, &span),
@@ -78,10 +79,11 @@ impl JsonReader<'_> {
                         self.problems.push(too_many(&key.span, MAX_KEYS, "keys in a table"));
                         break;
                     }
+                    // The parser accepts duplicate keys. Receivers keep the first or the last one.
                     if let Some((first, _)) = table.entry(&key.name) {
-                        let message = format!("the key `{}` is there twice", key.name);
+                        let message = format!("duplicate key `{}`", key.name);
                         let problem = Problem::at(&key.span, code::DUPLICATE_KEY, message);
-                        self.problems.push(problem.also(&first.span, "first here"));
+                        self.problems.push(problem.also(&first.span, "first defined here"));
                     }
                     let value = self.node(property.value);
                     table.0.push((key, value));
@@ -95,29 +97,30 @@ impl JsonReader<'_> {
     fn key(&mut self, name: ObjectPropName<'_>) -> Key {
         let range = name.range();
         let span = self.source.span(range.start..range.end);
-        self.quoted(&span);
+        self.check_string(&span);
         Key { span, name: name.into_string() }
     }
 
-    /// The parser takes control characters in texts; JSON has none.
-    fn quoted(&mut self, span: &SourceSpan) {
+    /// Reports a control character in a string. The parser accepts them, RFC 8259 does not.
+    fn check_string(&mut self, span: &SourceSpan) {
         if let Some(found) = span.text().chars().find(char::is_ascii_control) {
-            let message = "a control character stands in a text";
+            let message = "control character in a string";
             let problem = Problem::at(span, code::JSON_SYNTAX, message);
             self.problems.push(problem.help(format!("write it as `\\u{:04x}`", u32::from(found))));
         }
     }
 
-    /// An integer where it is spelled like one; every other number keeps its spelling.
-    fn number(&mut self, spelling: &str, span: &SourceSpan) -> NodeContent {
-        match spelling.parse::<i64>() {
-            Ok(int) if int.to_string() == spelling => NodeContent::Int(int),
-            _ if serde_json::from_str::<serde_json::Number>(spelling).is_ok() => {
-                NodeContent::Number(spelling.into())
+    /// Converts a number. All but plain integers keep their text: `1.50` must not become `1.5`.
+    fn number(&mut self, literal: &str, span: &SourceSpan) -> NodeContent {
+        match literal.parse::<i64>() {
+            Ok(int) if int.to_string() == literal => NodeContent::Int(int),
+            _ if serde_json::from_str::<serde_json::Number>(literal).is_ok() => {
+                NodeContent::Number(literal.into())
             }
             _ => {
-                let message = format!("`{spelling}` is not a number that JSON can hold");
+                let message = format!("invalid JSON number `{literal}`");
                 self.problems.push(Problem::at(span, code::JSON_SYNTAX, message));
+                // A placeholder, so that the rest of the file is checked.
                 NodeContent::Int(0)
             }
         }
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_json_is_read_as_it_is_spelled() {
+    fn numbers_keep_their_format() {
         let (node, problems) =
             parse(&Source::new("a.json", r#"{"b": 1.50, "a": [null, "\u00e5"]}"#));
         assert!(problems.is_empty());
@@ -142,9 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn leniencies_are_errors_at_their_place() {
+    fn deviations_from_json_are_reported_at_their_location() {
         assert_eq!(check("{\"a\": 1,\n \"a\": 2}"), ["a.json:2:2"]);
-        for wrong in [
+        for invalid in [
             "",
             "{\"a\":1,}",
             "{a:1}",
@@ -156,7 +159,7 @@ mod tests {
             "\"\0\"",
             "\"\n\"",
         ] {
-            assert_eq!(check(wrong).len(), 1, "{wrong}");
+            assert_eq!(check(invalid).len(), 1, "{invalid}");
         }
     }
 }

@@ -1,21 +1,25 @@
-//! Files that people write, and what is wrong with them.
+//! Reading of user files, and diagnostics about them.
 //!
-//! A file is a [`Source`]; [`toml`] and [`json`] read it into [`Node`]s that know their
-//! [`Place`]; [`form`] reads nodes into Rust types and finds every problem on the way;
-//! [`render`] draws the problems on the source. What a file means is left to the layers above.
+//! A file is a [`Source`]. [`toml`] and [`json`] parse it into [`SyntaxNode`]s, each with its
+//! [`SourceSpan`]. [`form`] converts nodes into Rust types and collects all [`Problems`].
+//! [`render`] prints the problems with the source lines. Higher layers check the meaning of a file.
 
 pub mod code;
+pub mod collections;
 pub mod form;
 pub mod json;
 pub mod node;
 pub mod problem;
 pub mod render;
+pub mod scalar;
 pub mod source;
 pub mod string_enum;
 pub mod toml;
 
 pub use code::Code;
-pub use form::{Form, NonEmpty, OneOrMore, Scalar, Spanned, TableOf};
+pub use collections::{NonEmpty, OneOrMore, TableOf};
+pub use form::{Form, Spanned};
 pub use node::{Key, NodeContent, SyntaxNode, Table};
 pub use problem::{Problem, Problems};
+pub use scalar::Scalar;
 pub use source::{Source, SourceSpan};

@@ -1,28 +1,28 @@
-//! What a TOML or JSON file holds, each value with its place.
+//! Syntax tree of a TOML or JSON file; each value has its source span.
 
 use crate::diag::source::SourceSpan;
 
-/// One value of a file.
+/// A value in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntaxNode {
-    /// Where it stands.
+    /// Location in the source.
     pub span: SourceSpan,
-    /// What it is.
+    /// Type and content of the value.
     pub content: NodeContent,
 }
 
-/// What a value is.
+/// Content of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeContent {
-    /// JSON's `null`; TOML has none.
+    /// `null`, in JSON only.
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// An integer that fits.
+    /// An integer that fits in 64 bits.
     Int(i64),
-    /// Any other number, in JSON's spelling.
+    /// Any other number, in JSON syntax. A string, so that no digit is lost.
     Number(String),
-    /// A text, or a TOML date in its own spelling.
+    /// A string, or a TOML date as it is written.
     Text(String),
     /// A list.
     List(Vec<SyntaxNode>),
@@ -30,49 +30,50 @@ pub enum NodeContent {
     Table(Table),
 }
 
-/// A table's entries in the order of the file.
+/// Entries of a table, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table(pub Vec<(Key, SyntaxNode)>);
 
-/// A table's key.
+/// Key of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// The key without quotes.
+    /// Name, without quotes.
     pub name: String,
-    /// Where it stands.
+    /// Location in the source.
     pub span: SourceSpan,
 }
 
 impl Table {
-    /// The value of this key.
+    /// Returns the value of a key.
     pub fn get(&self, name: &str) -> Option<&SyntaxNode> {
         self.entry(name).map(|(_, node)| node)
     }
 
-    /// The key and its value.
+    /// Returns a key with its value.
     pub fn entry(&self, name: &str) -> Option<&(Key, SyntaxNode)> {
         self.0.iter().find(|(key, _)| key.name == name)
     }
 }
 
 impl SyntaxNode {
-    /// What kind of value it is, for messages.
+    /// Returns the type of the value with its article, for messages.
     pub fn kind(&self) -> &'static str {
         match self.content {
             NodeContent::Null => "null",
-            NodeContent::Bool(_) => "true or false",
+            NodeContent::Bool(_) => "a boolean",
             NodeContent::Int(_) => "an integer",
             NodeContent::Number(_) => "a number",
+            // A TOML date is read as text; only a string starts with a quote.
             NodeContent::Text(_) if self.span.text().starts_with(|c: char| c.is_ascii_digit()) => {
                 "a date"
             }
-            NodeContent::Text(_) => "a text",
+            NodeContent::Text(_) => "a string",
             NodeContent::List(_) => "a list",
             NodeContent::Table(_) => "a table",
         }
     }
 
-    /// The text, where it is one.
+    /// Returns the content of a string.
     pub fn as_text(&self) -> Option<&str> {
         match &self.content {
             NodeContent::Text(text) => Some(text),
@@ -80,7 +81,7 @@ impl SyntaxNode {
         }
     }
 
-    /// The table, where it is one.
+    /// Returns the content of a table.
     pub fn as_table(&self) -> Option<&Table> {
         match &self.content {
             NodeContent::Table(table) => Some(table),
@@ -88,7 +89,7 @@ impl SyntaxNode {
         }
     }
 
-    /// The same value without places.
+    /// Converts the value to JSON, without source spans.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.content {
             NodeContent::Null => serde_json::Value::Null,

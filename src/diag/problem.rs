@@ -1,4 +1,4 @@
-//! One problem of a file, and all of them.
+//! Problems: errors in user input, with location and help.
 
 use std::collections::BTreeSet;
 
@@ -6,125 +6,126 @@ use crate::base::text::{nearest, one_of};
 use crate::diag::code::{self, Code};
 use crate::diag::source::SourceSpan;
 
-/// Something wrong with a file: what, where, and what to do about it.
+/// An error in a file or an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Its stable code.
+    /// Stable code, which `standin check --explain` explains.
     pub code: Code,
-    /// What was found and what was expected: lower case, no full stop.
+    /// Message: what was expected and what was found. Lowercase, without a period.
     pub message: String,
-    /// Where; absent for what concerns the whole run.
+    /// Location; absent for a problem of the whole run.
     pub span: Option<SourceSpan>,
-    /// Another place that has to do with it, and what stands under its marked characters.
+    /// A related location, with the label for it.
     pub also: Option<(SourceSpan, String)>,
-    /// What to do.
+    /// How to fix the problem.
     pub help: Option<String>,
 }
 
 impl Problem {
-    /// A problem at a place.
+    /// Creates a problem with a location.
     pub fn at(span: &SourceSpan, code: Code, message: impl Into<String>) -> Self {
         Self { span: Some(span.clone()), ..Self::anywhere(code, message) }
     }
 
-    /// A problem without a place of its own.
+    /// Creates a problem without a location.
     pub fn anywhere(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), span: None, also: None, help: None }
     }
 
-    /// Adds what to do.
+    /// Sets the help text.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Adds another place.
+    /// Sets a related location and its label.
     #[must_use]
     pub fn also(mut self, span: &SourceSpan, label: impl Into<String>) -> Self {
         self.also = Some((span.clone(), label.into()));
         self
     }
 
-    /// Adds the nearest name as help, where one is near.
+    /// Suggests the most similar valid name, if one is similar enough.
     #[must_use]
-    pub fn near<'a>(self, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        match nearest(wrong, known) {
-            Some(name) => self.help(format!("did you mean `{name}`?")),
+    pub fn suggest<'a>(self, name: &str, valid: impl IntoIterator<Item = &'a str>) -> Self {
+        match nearest(name, valid) {
+            Some(nearest) => self.help(format!("did you mean `{nearest}`?")),
             None => self,
         }
     }
 
-    /// Adds the help for a name that is not known: the nearest one, or all of them.
+    /// Suggests the most similar valid name, or lists all valid names if none is similar.
     #[must_use]
-    pub fn known<'a>(self, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut named = BTreeSet::new();
-        let known: Vec<&str> = known.into_iter().filter(|name| named.insert(*name)).collect();
-        let problem = self.near(wrong, known.iter().copied());
-        if problem.help.is_some() || known.is_empty() {
+    pub fn suggest_or_list<'a>(self, name: &str, valid: impl IntoIterator<Item = &'a str>) -> Self {
+        // Callers collect names from several vendors, which share many of them.
+        let mut seen = BTreeSet::new();
+        let valid: Vec<&str> = valid.into_iter().filter(|name| seen.insert(*name)).collect();
+        let problem = self.suggest(name, valid.iter().copied());
+        if problem.help.is_some() || valid.is_empty() {
             return problem;
         }
-        problem.help(format!("known: {}", one_of(known)))
+        problem.help(format!("expected {}", one_of(valid)))
     }
 }
 
-/// The problem with more than so many of something.
+/// Returns the problem of more than `limit` things, such as `keys in a table`.
 pub(super) fn too_many(span: &SourceSpan, limit: usize, what: &str) -> Problem {
     let problem = Problem::at(span, code::TOO_MANY, format!("more than {limit} {what}"));
-    problem.help("what comes behind them was not read")
+    problem.help("the rest was not read")
 }
 
-/// The problems of one check, in the order they were found.
+/// Problems that a check found, in the order of their discovery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// None yet.
+    /// Creates an empty list.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds one.
+    /// Adds a problem.
     pub fn push(&mut self, problem: Problem) {
         self.0.push(problem);
     }
 
-    /// Adds those of another check.
+    /// Adds all problems of another list.
     pub fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
     }
 
-    /// What another check gives; its problems are added where it found some.
-    pub fn note<T>(&mut self, checked: Result<T, impl Into<Self>>) -> Option<T> {
-        checked.map_err(|others| self.extend(others.into())).ok()
+    /// Returns the value of a result, or adds its problems.
+    pub fn note<T>(&mut self, result: Result<T, impl Into<Self>>) -> Option<T> {
+        result.map_err(|others| self.extend(others.into())).ok()
     }
 
-    /// The same, where those without a place of their own get this one.
+    /// Sets the location of all problems that have none.
     #[must_use]
-    pub fn placed(mut self, span: &SourceSpan) -> Self {
+    pub fn with_default_span(mut self, span: &SourceSpan) -> Self {
         for problem in &mut self.0 {
             problem.span.get_or_insert_with(|| span.clone());
         }
         self
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no problems.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// Returns the number of problems.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether a file could not be parsed as a whole, so that what is missing from it means nothing.
+    /// Returns true if a file could not be parsed completely. Missing keys are meaningless then.
     pub fn broke_parsing(&self) -> bool {
         let codes = [code::TOML_SYNTAX, code::JSON_SYNTAX, code::TOO_MANY];
         self.0.iter().any(|problem| codes.contains(&problem.code))
     }
 
-    /// All of them by file and place; the same problem is told once.
+    /// Returns the problems sorted by file and position, without duplicates.
     pub fn sorted(mut self) -> Vec<Problem> {
         fn key(problem: &Problem) -> (Option<(&str, usize)>, Code, &str) {
             let span = problem.span.as_ref();
@@ -132,12 +133,13 @@ impl Problems {
             (span, problem.code, &problem.message)
         }
         self.0.sort_by(|one, other| key(one).cmp(&key(other)));
+        // A step that is checked for several vendors gives the same problem several times.
         self.0.dedup();
         self.0
     }
 
-    /// The value where there is one and no problem, else the problems.
-    pub fn or<T>(self, value: Option<T>) -> Result<T, Self> {
+    /// Returns the value if there are no problems, else the problems.
+    pub fn into_result<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {
             Some(value) if self.is_empty() => Ok(value),
             _ => Err(self),

@@ -1,58 +1,61 @@
-//! Draws problems on their source, as rustc draws its own.
+//! Formats problems with their source lines, in the style of rustc.
 
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::base::limits::{MAX_DRAWN, MAX_LINE, MAX_MESSAGE};
+use crate::base::limits::{MAX_LINE, MAX_MESSAGE, MAX_PRINTED_PROBLEMS};
 use crate::base::text::{count, escape, excerpt, is_hidden, mask};
 use crate::diag::problem::{Problem, Problems};
 use crate::diag::source::SourceSpan;
 
-/// All problems as text with colours; a stream that wants none strips them.
+/// Formats all problems, with ANSI colours. The output stream removes colours where necessary.
 pub fn render(problems: Problems) -> String {
     let problems = problems.sorted();
+    // ASCII decoration: log viewers of CI systems often lack the box-drawing characters.
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii).term_width(MAX_LINE);
-    let mut drawn: String =
-        problems.iter().take(MAX_DRAWN).map(|problem| draw(problem, &renderer) + "\n\n").collect();
-    if problems.len() > MAX_DRAWN {
-        drawn += &format!("and {} more\n\n", problems.len() - MAX_DRAWN);
+    let shown = problems.iter().take(MAX_PRINTED_PROBLEMS);
+    let mut text: String =
+        shown.map(|problem| render_problem(problem, &renderer) + "\n\n").collect();
+    if problems.len() > MAX_PRINTED_PROBLEMS {
+        text += &format!("and {} more\n\n", problems.len() - MAX_PRINTED_PROBLEMS);
     }
-    drawn + &count(problems.len(), "problem", "problems")
+    text + &count(problems.len(), "problem", "problems")
 }
 
-fn draw(problem: &Problem, renderer: &Renderer) -> String {
+fn render_problem(problem: &Problem, renderer: &Renderer) -> String {
     let code = problem.code.to_string();
-    let shown = |text: &str| shown(problem, text);
-    let message = shown(&problem.message);
+    let sanitized = |text: &str| sanitized(problem, text);
+    let message = sanitized(&problem.message);
     let mut group = Group::with_title(Level::ERROR.primary_title(message).id(code.as_str()));
     for excerpt in excerpts(problem) {
         let Excerpt { name, text, line, kind, range, label } = excerpt;
         let mark = kind.span(range);
-        let mark = if label.is_empty() { mark } else { mark.label(shown(label)) };
+        let mark = if label.is_empty() { mark } else { mark.label(sanitized(label)) };
         let snippet = Snippet::source(text).line_start(line).path(name).annotation(mark);
         group = group.element(snippet);
     }
-    match problem.help.as_ref().map(|help| shown(help)) {
+    match problem.help.as_ref().map(|help| sanitized(help)) {
         Some(help) if problem.span.is_some() => {
             renderer.render(&[group.element(Level::HELP.message(help))])
         }
+        // The library prints help next to source lines only.
         Some(help) => format!("{}\n  help: {help}", renderer.render(&[group])),
         None => renderer.render(&[group]),
     }
 }
 
-/// A text of a problem as it may be shown: parts of it may be somebody else's.
-fn shown(problem: &Problem, text: &str) -> String {
+/// Escapes and shortens a message, and removes secrets: it may quote untrusted or private text.
+fn sanitized(problem: &Problem, text: &str) -> String {
     let text = excerpt(text, MAX_MESSAGE);
     match &problem.span {
-        Some(span) => span.source.without_hidden(&text),
+        Some(span) => span.source.mask_hidden(&text),
         None => text,
     }
 }
 
-/// One line of a source, and the mark on it.
+/// One source line with the marked range in it.
 struct Excerpt<'a> {
     name: String,
     text: String,
@@ -62,7 +65,7 @@ struct Excerpt<'a> {
     label: &'a str,
 }
 
-/// The line of the place, and that of the other place.
+/// Returns the line of the problem, and the line of its related location.
 fn excerpts(problem: &Problem) -> Vec<Excerpt<'_>> {
     let Some(span) = &problem.span else { return Vec::new() };
     let also = problem.also.as_ref();
@@ -71,25 +74,26 @@ fn excerpts(problem: &Problem) -> Vec<Excerpt<'_>> {
     std::iter::once(first).chain(also).collect()
 }
 
-/// A line whose characters can all be seen, each byte in its place. The renderer does the same for
-/// those that act on a terminal.
-fn seen(line: &str) -> String {
-    let is_blank = |c: char| is_hidden(c) && c.len_utf8() == '\u{fffd}'.len_utf8();
-    line.replace(is_blank, "\u{fffd}")
+/// Replaces invisible characters by U+FFFD. The renderer replaces control characters itself.
+fn make_visible(line: &str) -> String {
+    // Only characters with as many bytes as U+FFFD, so that byte offsets stay valid.
+    let is_replaced = |c: char| is_hidden(c) && c.len_utf8() == '\u{fffd}'.len_utf8();
+    line.replace(is_replaced, "\u{fffd}")
 }
 
-/// The line of a place; a place of several lines is shown by its first.
+/// Returns the first line of a span.
 fn line_of<'a>(span: &'a SourceSpan, kind: AnnotationKind, label: &'a str) -> Excerpt<'a> {
     let text = span.source.text.as_str();
     let start = span.range.start.min(text.len());
     let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let to = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    // Exclude the carriage return of a Windows line, unless the span starts at it.
     let to = if text[from..to].ends_with('\r') { to.max(start + 1) - 1 } else { to };
     let start = start.min(to);
     let end = span.range.end.clamp(start, to);
     Excerpt {
         name: escape(&span.source.name),
-        text: seen(&mask(&span.source.shown(from..to))),
+        text: make_visible(&mask(&span.source.shown(from..to))),
         line: span.line_column().0,
         kind,
         range: start - from..end - from,

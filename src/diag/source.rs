@@ -1,4 +1,4 @@
-//! A file's text under the name that people know it by, and a place in it.
+//! Source text of a file, and spans in it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,39 +8,41 @@ use std::sync::Arc;
 
 use crate::base::file::{self, ReadError};
 
-/// One file, or a text that stands for one.
+/// A file, or a text that is treated as a file.
 #[derive(PartialEq, Eq)]
 pub struct Source {
-    /// The name that problems are reported under, usually the path as the user gave it.
+    /// Name in messages, usually the path that the user specified.
     pub name: String,
-    /// The whole text, without a byte order mark.
+    /// Content, without a byte order mark.
     pub text: String,
-    /// The stretches of the text that are never shown, such as secrets, in order.
+    /// Ranges of the text that are never printed, such as secrets, in ascending order.
     hidden: Vec<Range<usize>>,
 }
 
-/// Hidden stretches of fewer bytes are not looked for in messages: they are in any text.
-const SHORT: usize = 3;
+/// Minimum length, in bytes, of hidden texts that are replaced in messages. Shorter ones would
+/// match in unrelated words.
+const MIN_MASKED: usize = 3;
 
 impl Source {
-    /// A source of this name and text.
+    /// Creates a source from a name and a text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         let text: String = text.into();
+        // Some Windows editors add a byte order mark, which the TOML and JSON parsers reject.
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         Arc::new(Self { name: name.into(), text, hidden: Vec::new() })
     }
 
-    /// Reads a file as [`file::read`] does.
+    /// Reads a file with [`file::read`].
     pub fn read(path: &Path) -> Result<Arc<Self>, ReadError> {
         Ok(Self::new(path.display().to_string(), file::read(path)?))
     }
 
-    /// The same with these stretches of its text hidden, in order.
+    /// Returns a copy with these ranges of the text hidden. They must be in ascending order.
     pub fn hiding(&self, hidden: Vec<Range<usize>>) -> Arc<Self> {
         Arc::new(Self { name: self.name.clone(), text: self.text.clone(), hidden })
     }
 
-    /// The text in this span as it may be shown: a star for each byte that is hidden.
+    /// Returns a range of the text for printing, with a star for each hidden byte.
     pub fn shown(&self, range: Range<usize>) -> Cow<'_, str> {
         let text = self.text.get(range.clone()).unwrap_or_default();
         let overlaps =
@@ -54,6 +56,7 @@ impl Source {
         for range in hidden {
             let (from, to) = (range.start.max(at), range.end.min(range.end));
             shown.push_str(&self.text[at..from]);
+            // One star for each byte keeps the columns of the marked range.
             shown.push_str(&"*".repeat(to - from));
             at = to;
         }
@@ -61,58 +64,59 @@ impl Source {
         shown.into()
     }
 
-    /// A message about the file without what is hidden in it.
-    pub fn without_hidden(&self, message: &str) -> String {
+    /// Replaces the hidden texts of the file in a message by `***`.
+    pub fn mask_hidden(&self, message: &str) -> String {
         let mut message = message.to_owned();
-        for range in self.hidden.iter().filter(|range| range.len() >= SHORT) {
+        for range in self.hidden.iter().filter(|range| range.len() >= MIN_MASKED) {
             message = message.replace(&self.text[range.clone()], "***");
         }
         message
     }
 
-    /// The place of these bytes of the text.
+    /// Returns the span of a byte range.
     pub fn span(self: &Arc<Self>, range: Range<usize>) -> SourceSpan {
         SourceSpan { source: Arc::clone(self), range }
     }
 }
 
-/// A source shows its name only: its text may hold secrets.
+/// Prints the name only, because the text may contain secrets.
 impl fmt::Debug for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Source({:?})", self.name)
     }
 }
 
-/// A stretch of a source. Cheap to clone.
+/// A range of a source. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceSpan {
-    /// The file.
+    /// The source.
     pub source: Arc<Source>,
-    /// The bytes of its text.
+    /// Byte range in the text.
     pub range: Range<usize>,
 }
 
 impl SourceSpan {
-    /// The text at this place.
+    /// Returns the text of the span.
     pub fn text(&self) -> &str {
         self.source.text.get(self.range.clone()).unwrap_or_default()
     }
 
-    /// Line and column, both counted from 1, the column in characters.
+    /// Returns line and column of the start, both counted from 1, the column in characters.
     pub fn line_column(&self) -> (usize, usize) {
         let before = self.source.text.get(..self.range.start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
-    /// `file:line:column`.
+    /// Formats the start as `file:line:column`.
     pub fn short(&self) -> String {
         let (line, column) = self.line_column();
         format!("{}:{line}:{column}", self.source.name)
     }
 
-    /// The place of `part` inside this one, where the source spells it so; else the whole place.
-    /// `from` is where to begin looking, in bytes from the start of this place.
+    /// Returns the span of `part` inside this span. The search starts `from` bytes after the start
+    /// of the span. If the source does not contain the text, for example because characters are
+    /// escaped, returns the whole span.
     #[must_use]
     pub fn find(&self, part: &str, from: usize) -> Self {
         let found = self.text().get(from..).and_then(|rest| rest.find(part));

@@ -1,12 +1,13 @@
-//! Closed sets of words, such as the roles: an enum with its spelling, its reader and its schema.
+//! Macro for enums that are written as strings, such as the roles.
 
 use crate::base::text::one_of;
 use crate::diag::code;
-use crate::diag::form::Scalar as _;
 use crate::diag::node::SyntaxNode;
 use crate::diag::problem::Problem;
+use crate::diag::scalar::Scalar as _;
 
-/// Declares a closed set of words, such as the roles.
+/// Declares an enum of unit variants, each with its string: conversion in both directions, serde,
+/// the reader for files and the JSON Schema.
 #[macro_export]
 macro_rules! string_enum {
     (
@@ -18,69 +19,70 @@ macro_rules! string_enum {
         $vis enum $name { $( $(#[doc = $about])* $variant, )* }
 
         impl $name {
-            /// Every word, in order.
-            $vis const WORDS: &[&str] = &[$($word),*];
-            /// Every value, in order.
+            /// All strings, in the order of declaration.
+            $vis const NAMES: &[&str] = &[$($word),*];
+            /// All variants, in the order of declaration.
             $vis const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The word for it.
-            $vis fn word(self) -> &'static str {
+            /// Returns the string of the variant.
+            $vis fn as_str(self) -> &'static str {
                 match self { $( Self::$variant => $word, )* }
             }
 
-            /// What the word means.
-            $vis fn of_word(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.word() == word)
+            /// Returns the variant with this string.
+            $vis fn from_name(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == word)
             }
         }
 
         impl std::fmt::Display for $name {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str(self.word())
+                formatter.write_str(self.as_str())
             }
         }
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.word())
+                serializer.serialize_str(self.as_str())
             }
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 let word = <String as serde::Deserialize>::deserialize(from)?;
-                let unknown = || serde::de::Error::unknown_variant(&word, Self::WORDS);
-                Self::of_word(&word).ok_or_else(unknown)
+                let unknown = || serde::de::Error::unknown_variant(&word, Self::NAMES);
+                Self::from_name(&word).ok_or_else(unknown)
             }
         }
 
         impl $crate::diag::Scalar for $name {
             fn parse_node(node: &$crate::diag::SyntaxNode) -> Result<Self, $crate::diag::Problem> {
-                $crate::diag::string_enum::parse_node(node, Self::of_word, Self::WORDS)
+                $crate::diag::string_enum::parse_node(node, Self::from_name, Self::NAMES)
             }
 
             fn schema() -> serde_json::Value {
-                serde_json::json!({"enum": Self::WORDS})
+                serde_json::json!({"enum": Self::NAMES})
             }
 
             fn parse_lenient(node: &$crate::diag::SyntaxNode) -> Option<Self> {
-                let words = Self::WORDS.iter().copied();
-                Self::of_word($crate::base::text::nearest(node.as_text()?, words)?)
+                // A typo that has a suggestion is treated as that value.
+                let words = Self::NAMES.iter().copied();
+                Self::from_name($crate::base::text::nearest(node.as_text()?, words)?)
             }
         }
     };
 }
 
-/// Reads one word of a closed set.
+/// Reads a string enum from a node. [`string_enum!`](crate::string_enum) calls it.
 pub fn parse_node<T>(
     node: &SyntaxNode,
-    of_word: fn(&str) -> Option<T>,
+    from_name: fn(&str) -> Option<T>,
     words: &[&'static str],
 ) -> Result<T, Problem> {
     let text = String::parse_node(node)?;
-    of_word(&text).ok_or_else(|| {
-        let message = format!("`{text}` is not {}", one_of(words.iter().copied()));
-        let problem = Problem::at(&node.span, code::UNKNOWN_WORD, message);
-        problem.near(&text, words.iter().copied())
+    from_name(&text).ok_or_else(|| {
+        let message = format!("expected {}, found `{text}`", one_of(words.iter().copied()));
+        let problem = Problem::at(&node.span, code::UNKNOWN_VALUE, message);
+        problem.suggest(&text, words.iter().copied())
     })
 }

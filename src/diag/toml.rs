@@ -1,4 +1,4 @@
-//! Reads TOML into nodes; every syntax error of the file at once.
+//! TOML parser that produces nodes and reports all syntax errors of a file at once.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -7,23 +7,25 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::base::limits::{MAX_ENTRIES, MAX_KEYS, MAX_RECOVERED, MAX_TOKENS};
+use crate::base::limits::{MAX_ENTRIES, MAX_ERROR_RECOVERY, MAX_KEYS, MAX_TOKENS};
 use crate::base::text::excerpt;
 use crate::diag::code;
 use crate::diag::node::{Key, NodeContent, SyntaxNode, Table};
 use crate::diag::problem::{Problem, Problems, too_many};
 use crate::diag::source::Source;
 
-/// Syntax errors of one file that are told. What follows the first is often its doing.
+/// Maximum number of syntax errors that are reported for one file. Most are consequences of the
+/// first.
 const MAX_ERRORS: usize = 100;
 
-/// The file as one table. Where it is not TOML, as much of it as could be read, and why.
+/// Parses a file into its root table. After syntax errors the table contains what could be read.
 pub fn parse(source: &Arc<Source>) -> (SyntaxNode, Problems) {
+    // Count tokens first: parsing is what costs the memory.
     if let Some(problem) = too_many_tokens(source) {
         let content = NodeContent::Table(Table::default());
         return (SyntaxNode { span: source.span(0..0), content }, problem.into());
     }
-    let (table, errors) = if source.text.len() > MAX_RECOVERED {
+    let (table, errors) = if source.text.len() > MAX_ERROR_RECOVERY {
         DeTable::parse(&source.text).map_or_else(
             |first| (Spanned::new(0..0, DeTable::new()), vec![first]),
             |table| (table, Vec::new()),
@@ -41,32 +43,34 @@ pub fn parse(source: &Arc<Source>) -> (SyntaxNode, Problems) {
     (node, reader.problems)
 }
 
-/// The problem with a file that would cost far more memory than it has bytes.
+/// Returns a problem if the file has more than [`MAX_TOKENS`] tokens.
 fn too_many_tokens(source: &Arc<Source>) -> Option<Problem> {
     let token = toml_parser::Source::new(&source.text).lex().nth(MAX_TOKENS)?;
     let span = source.span(token.span().start()..token.span().end());
-    let message = format!("more than {MAX_TOKENS} names, values and signs");
-    Some(Problem::at(&span, code::TOO_MANY, message).help("tell it in several files"))
+    let message = format!("more than {MAX_TOKENS} tokens");
+    Some(Problem::at(&span, code::TOO_MANY, message).help("split it into several files"))
 }
 
 type SyntaxError<'a> = (Range<usize>, &'a str);
 
-/// The errors that are not the doing of others. A table or a list in place that is not closed
-/// swallows the file to its end; a second header of the same name is told once.
+/// Removes consequential errors. An unclosed inline table or list consumes the rest of the file and
+/// gives errors on each following line. A duplicate table header is reported only once.
 fn causes<'a>(text: &str, errors: &'a [toml::de::Error]) -> Vec<SyntaxError<'a>> {
     let first_line = |error: &'a toml::de::Error| error.message().lines().next();
     let message = |error: &'a toml::de::Error| first_line(error).unwrap_or("not TOML");
     let all = errors.iter().map(|error| (error.span().unwrap_or(0..0), message(error)));
     let mut errors: Vec<SyntaxError<'_>> = all.collect();
     errors.sort_by_key(|(range, _)| range.start);
-    if let Some(&(_, unclosed)) = errors.iter().find(|(_, message)| SWALLOWING.contains(message))
+    // The parser reports an unclosed bracket at the end of the file. Move the error to the end of
+    // the line before the first line that does not fit, and drop the errors after it.
+    if let Some(&(_, unclosed)) = errors.iter().find(|(_, message)| UNCLOSED.contains(message))
         && let Some(first) = errors.iter().position(|(range, message)| {
             message.starts_with("missing") && begins_line(text, range.start)
         })
     {
         let end = text[..errors[first].0.start].trim_end().len();
         errors.truncate(first);
-        // A text that is not closed takes the bracket with it.
+        // An unclosed string on that line already explains the missing bracket.
         if errors.last().is_none_or(|(range, _)| text[range.start..end].contains('\n')) {
             errors.push((end..end, unclosed));
         }
@@ -79,12 +83,11 @@ fn causes<'a>(text: &str, errors: &'a [toml::de::Error]) -> Vec<SyntaxError<'a>>
     errors
 }
 
-/// What the parser calls a key that is there twice.
+/// Start of the parser's message about a duplicate key.
 const DUPLICATE: &str = "duplicate key";
 
-/// What the parser says at the end of a file that a table or a list has swallowed.
-const SWALLOWING: &[&str] =
-    &["unclosed inline table, expected `}`", "unclosed array, expected `]`"];
+/// Messages of the parser about an inline table or list that is open at the end of the file.
+const UNCLOSED: &[&str] = &["unclosed inline table, expected `}`", "unclosed array, expected `]`"];
 
 fn begins_line(text: &str, at: usize) -> bool {
     text[..at].trim_end_matches([' ', '\t']).ends_with('\n')
@@ -94,11 +97,11 @@ fn syntax(source: &Arc<Source>, range: Range<usize>, message: &str) -> Problem {
     let is_header = source.text[..range.start].ends_with(['[', '.']);
     let span = &source.span(range);
     if message.starts_with(DUPLICATE) {
-        let message = format!("the key `{}` is there twice", span.text());
+        let message = format!("duplicate key `{}`", span.text());
         return Problem::at(span, code::DUPLICATE_KEY, message).help(if is_header {
-            "a table stands in one place; a list of tables is written `[[…]]`"
+            "define each table once; write a list of tables as `[[…]]`"
         } else {
-            "a key has one value: take one of them away"
+            "remove one of them"
         });
     }
     let problem = Problem::at(span, code::TOML_SYNTAX, message);
@@ -110,33 +113,34 @@ fn syntax(source: &Arc<Source>, range: Range<usize>, message: &str) -> Problem {
     }
 }
 
-/// What to do about a syntax error, by a part of what the parser says.
+/// Help for syntax errors: a part of the parser's message, and the help text. The first match wins.
 const ADVICE: &[(&str, &str)] = &[
-    ("expected `\"`", "a text ends with the quote that it began with, on the same line"),
-    ("expected `'`", "a text ends with the quote that it began with, on the same line"),
-    ("unclosed array table", "an entry of a list begins with `[[name]]`"),
-    ("unclosed table", "a table begins with `[name]`"),
-    ("unclosed inline table", "a table in place ends with `}`"),
-    ("unclosed array", "a list ends with `]`"),
-    ("recurs", "tables and lists nest 80 deep at most"),
-    ("carriage return", "save the file with the line ends of Unix or of Windows"),
+    ("expected `\"`", "close the string with `\"` on the same line"),
+    ("expected `'`", "close the string with `'` on the same line"),
+    ("unclosed array table", "start an entry of a list of tables with `[[name]]`"),
+    ("unclosed table", "start a table with `[name]`"),
+    ("unclosed inline table", "close the inline table with `}`"),
+    ("unclosed array", "close the list with `]`"),
+    // The limit of the parser
+    ("recurs", "tables and lists can be nested at most 80 levels deep"),
+    ("carriage return", "save the file with Unix or Windows line endings"),
 ];
 
-/// What to do about a word that stands where a value belongs.
+/// Returns help for a word without quotes in place of a value.
 fn bare_word(text: &str) -> Option<String> {
     let is_word = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
     match text {
-        "null" | "None" | "nil" => Some("TOML has no null: leave the key out".into()),
+        "null" | "None" | "nil" => Some("TOML has no null: remove the key".into()),
         "True" | "TRUE" => Some("write `true`".into()),
         "False" | "FALSE" => Some("write `false`".into()),
-        _ if is_word => Some(format!("a text stands in quotes: `\"{text}\"`")),
+        _ if is_word => Some(format!("put a string in quotes: `\"{text}\"`")),
         _ => None,
     }
 }
 
 struct TomlReader<'a> {
     source: &'a Arc<Source>,
-    /// Whether there are syntax errors: then values may not be what was meant.
+    /// True after syntax errors: values may then be incomplete, and their problems misleading.
     broken: bool,
     problems: Problems,
 }
@@ -160,11 +164,11 @@ impl TomlReader<'_> {
             DeValue::Datetime(date) => self.leaf(range, NodeContent::Text(date.to_string())),
             DeValue::Integer(int) => match i64::from_str_radix(int.as_str(), int.radix()) {
                 Ok(int) => self.leaf(range, NodeContent::Int(int)),
-                Err(_) => self.unfit(range, "an integer between -2^63 and 2^63 - 1"),
+                Err(_) => self.out_of_range(range, "an integer between -2^63 and 2^63 - 1"),
             },
             DeValue::Float(float) => match json_number(float.as_str()) {
                 Some(number) => self.leaf(range, NodeContent::Number(number)),
-                None => self.unfit(range, "a finite number"),
+                None => self.out_of_range(range, "a finite number"),
             },
         }
     }
@@ -182,13 +186,14 @@ impl TomlReader<'_> {
         self.leaf(range, NodeContent::Table(Table(entries)))
     }
 
-    fn unfit(&mut self, range: Range<usize>, expected: &str) -> SyntaxNode {
+    fn out_of_range(&mut self, range: Range<usize>, expected: &str) -> SyntaxNode {
         if !self.broken {
             let span = self.source.span(range.clone());
             let message = format!("expected {expected}, found `{}`", excerpt(span.text(), 40));
-            self.problems.push(Problem::at(&span, code::WRONG_TYPE, message));
+            self.problems.push(Problem::at(&span, code::INVALID_TYPE, message));
         }
-        self.leaf(range, NodeContent::Int(1)) // what most keys can hold, so that nothing else is told
+        // A placeholder that most numeric keys accept, so that no second problem follows.
+        self.leaf(range, NodeContent::Int(1))
     }
 
     fn leaf(&self, range: Range<usize>, content: NodeContent) -> SyntaxNode {
@@ -196,7 +201,7 @@ impl TomlReader<'_> {
     }
 }
 
-/// TOML's spelling of a float as JSON spells it, or nothing for what JSON cannot say.
+/// Converts a TOML float to JSON syntax. Returns `None` for `inf` and `nan`, which JSON lacks.
 fn json_number(float: &str) -> Option<String> {
     let plain = float.strip_prefix('+').unwrap_or(float);
     serde_json::from_str::<serde_json::Number>(plain).ok().map(|number| number.to_string())
@@ -207,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_keep_their_order_and_their_places() {
+    fn keys_keep_their_order_and_spans() {
         let source = Source::new("a.toml", "b = 1\na = [true, 1.50]\n[t]\nx = 'y'\n");
         let (node, problems) = parse(&source);
         assert!(problems.is_empty());
@@ -217,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn all_syntax_errors_are_found_at_once() {
+    fn all_syntax_errors_are_reported() {
         let source = Source::new("a.toml", "a = \nb = 1\nb = 2\nc = inf\n");
         let (_, problems) = parse(&source);
         let found: Vec<String> = problems
@@ -229,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_closed_is_told_once_where_it_ends() {
+    fn an_unclosed_bracket_is_reported_once_at_its_line() {
         for (text, span) in [
             ("a = { b = 1\n[c]\nd = 2\ne = 3\n", "a.toml:1:12"),
             ("a = [1, 2\n\n[[c]]\nd = 2\n", "a.toml:1:10"),

@@ -1,37 +1,38 @@
-//! Profiles of `run --chaos`, which faults are drawn together, and what was drawn.
+//! Profiles of `run --chaos`, and the schedule of faults that one generates.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, FaultGroup, FaultKind};
+use super::faults::Fault;
+use super::kind::{FaultGroup, FaultKind};
 
 crate::string_enum! {
-    /// Which faults are drawn.
+    /// Set of faults to choose from.
     pub enum ChaosProfile {
-        /// What every receiver lives with: duplicates, delays, bodies that come otherwise.
+        /// Faults that occur in every system: duplicates, delays, unusual but valid requests.
         Gentle = "gentle",
-        /// Deliveries that come twice, late, in another order, or all at once.
+        /// Deliveries that are duplicated, late, reordered or sent all at once.
         Order = "order",
-        /// Connections that are slow, break, or lie about what they carry.
+        /// Connections that are slow, break, or have a wrong content length.
         Network = "network",
-        /// Requests that no receiver may let in.
+        /// Requests that every receiver must reject.
         Auth = "auth",
-        /// Bodies that are spelled otherwise, lack something, or are much too large.
+        /// Bodies that are incomplete, much too large, or encoded in an unusual way.
         Payload = "payload",
-        /// All of them.
+        /// All faults.
         All = "all",
     }
 }
 
-/// What breaks nothing, beside what a group holds.
+/// Faults of the profile `gentle`. A correct receiver accepts all of them as usual.
 const GENTLE: [&str; 6] =
     ["duplicate", "delay:200ms", "slow_body", "chunked", "escaping", "extra_field"];
-/// What a group draws beside the usual amounts.
-const BESIDE: [&str; 2] = ["duplicate:5ms", "length:-1"];
+/// Faults with an amount that behave differently from those with the default amount.
+const VARIANTS: [&str; 2] = ["duplicate:5ms", "length:-1"];
 
 impl ChaosProfile {
-    /// The faults that are drawn.
+    /// Returns the faults of the profile.
     pub fn faults(self) -> Vec<Fault> {
         let group = match self {
             Self::Gentle => return GENTLE.iter().filter_map(|f| Fault::parse(f).ok()).collect(),
@@ -41,41 +42,42 @@ impl ChaosProfile {
             Self::Payload => Some(FaultGroup::Body),
             Self::All => None,
         };
-        let usual = FaultKind::ALL.iter().map(|kind| kind.usual());
-        let faults = usual.chain(BESIDE).filter_map(|text| Fault::parse(text).ok());
-        let is_drawn = |fault: &Fault| match group {
+        let defaults = FaultKind::ALL.iter().map(|kind| kind.with_default_amount());
+        let faults = defaults.chain(VARIANTS).filter_map(|text| Fault::parse(text).ok());
+        let is_included = |fault: &Fault| match group {
+            // A lost delivery looks like a network failure to a receiver, not like a wrong order.
             Some(FaultGroup::Wire) if fault.kind == FaultKind::Drop => true,
             Some(group) => fault.kind.group() == group && fault.kind != FaultKind::Drop,
             None => fault.kind.group() != FaultGroup::Receiver,
         };
-        faults.filter(is_drawn).collect()
+        faults.filter(is_included).collect()
     }
 }
 
-/// Faults that were drawn for a run.
+/// Faults that were generated for a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Chaos {
-    /// From which.
+    /// Profile from which they were chosen.
     pub profile: ChaosProfile,
-    /// Which, by step.
+    /// Faults, by step.
     pub schedule: Vec<PlannedFault>,
 }
 
-/// A fault that was drawn for a step.
+/// A fault that was generated for a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedFault {
-    /// The number of the step.
+    /// Number of the step.
     pub step: usize,
-    /// What is wrong with its deliveries.
+    /// Fault of the deliveries that the step causes.
     pub fault: Fault,
 }
 
 impl fmt::Display for Chaos {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = |planned: &PlannedFault| format!("{} at step {}", planned.fault, planned.step);
-        let told: Vec<String> = self.schedule.iter().map(told).collect();
-        formatter.write_str(if told.is_empty() { "no fault" } else { "" })?;
-        formatter.write_str(&told.join(", "))
+        let entry = |planned: &PlannedFault| format!("{} at step {}", planned.fault, planned.step);
+        let entries: Vec<String> = self.schedule.iter().map(entry).collect();
+        formatter.write_str(if entries.is_empty() { "no faults" } else { "" })?;
+        formatter.write_str(&entries.join(", "))
     }
 }
 
@@ -84,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_profile_has_faults_and_all_has_every_one() {
+    fn every_profile_has_faults_and_all_contains_every_fault() {
         for profile in ChaosProfile::ALL {
             assert!(profile.faults().len() > 4, "{profile}");
         }

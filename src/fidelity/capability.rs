@@ -1,4 +1,4 @@
-//! What vendors can: a table of acts and kinds of messages by vendor.
+//! Capabilities: which events, message kinds and entity kinds each vendor supports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,18 +7,18 @@ use std::sync::Arc;
 use crate::conversation::{EventKind, Role};
 use crate::platform::{Coverage, MessageKind, Platform};
 
-/// What a vendor does about one thing.
+/// A vendor's support for one event or kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Capability {
-    /// It sends something.
+    /// The vendor sends a webhook.
     Sends,
-    /// It sends something unless somebody of these roles does it.
-    SendsBut(Vec<Role>),
-    /// It sends something that stands in for it: a message of this kind.
+    /// The vendor sends a webhook unless the actor has one of these roles.
+    SendsExceptBy(Vec<Role>),
+    /// The vendor sends a message of this kind instead.
     SendsAs(String),
-    /// It happens, and nothing is sent.
+    /// The event can happen, but the vendor sends nothing.
     Silent,
-    /// It cannot happen.
+    /// The event cannot happen on the platform, or the kind does not exist there.
     Cannot,
 }
 
@@ -26,8 +26,8 @@ impl fmt::Display for Capability {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sends => formatter.write_str("yes"),
-            Self::SendsBut(roles) => {
-                let roles: Vec<&str> = roles.iter().map(|role| role.word()).collect();
+            Self::SendsExceptBy(roles) => {
+                let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
                 write!(formatter, "not by {}", roles.join(", "))
             }
             Self::SendsAs(kind) => write!(formatter, "as {kind}"),
@@ -37,69 +37,72 @@ impl fmt::Display for Capability {
     }
 }
 
-/// One thing that can happen, and what each vendor does about it.
+/// One event or kind, with the capability of each vendor.
 #[derive(Clone, Debug)]
 pub struct CapabilityRow {
-    /// The neutral event, or the kind of message or entity.
+    /// Name of the neutral event, message kind or entity kind.
     pub name: String,
-    /// What each vendor does, in the order in which they were given.
-    pub abilities: Vec<Capability>,
+    /// Capabilities, in the order of the vendors.
+    pub capabilities: Vec<Capability>,
 }
 
-/// What vendors do about each neutral event.
-pub fn events(vendors: &[Arc<Platform>]) -> Vec<CapabilityRow> {
-    let told = EventKind::ALL.iter().filter(|on| **on != EventKind::Emitted);
-    told.map(|on| row(on.word(), vendors, |vendor| event(vendor, *on))).collect()
+/// Returns a row for each neutral event.
+pub fn events(platforms: &[Arc<Platform>]) -> Vec<CapabilityRow> {
+    // An emitted event is specific to its vendor, so there is nothing to compare.
+    let neutral = EventKind::ALL.iter().filter(|on| **on != EventKind::Emitted);
+    neutral.map(|on| row(on.as_str(), platforms, |platform| event(platform, *on))).collect()
 }
 
-fn event(vendor: &Platform, on: EventKind) -> Capability {
-    let does = |role: &Role| vendor.coverage(on, *role);
-    if !vendor.events.iter().any(|rule| rule.on == on) {
-        let cannot = Role::ALL.iter().all(|role| matches!(does(role), Coverage::Cannot(_)));
+fn event(platform: &Platform, on: EventKind) -> Capability {
+    let coverage = |role: &Role| platform.coverage(on, *role);
+    if !platform.events.iter().any(|rule| rule.on == on) {
+        // A reason for one role only means that the event is possible for others.
+        let cannot = Role::ALL.iter().all(|role| matches!(coverage(role), Coverage::Cannot(_)));
         return if cannot { Capability::Cannot } else { Capability::Silent };
     }
-    let quiet: Vec<Role> =
-        Role::ALL.iter().copied().filter(|role| does(role) != Coverage::Sends).collect();
-    if quiet.is_empty() { Capability::Sends } else { Capability::SendsBut(quiet) }
+    let silent: Vec<Role> =
+        Role::ALL.iter().copied().filter(|role| coverage(role) != Coverage::Sends).collect();
+    if silent.is_empty() { Capability::Sends } else { Capability::SendsExceptBy(silent) }
 }
 
-/// What vendors do about each kind of message.
-pub fn kinds(vendors: &[Arc<Platform>]) -> Vec<CapabilityRow> {
+/// Returns a row for each message kind of any vendor.
+pub fn kinds(platforms: &[Arc<Platform>]) -> Vec<CapabilityRow> {
     rows(
-        vendors,
-        |vendor| &vendor.kinds,
+        platforms,
+        |platform| &platform.kinds,
         |name, kind| match kind {
-            MessageKind { name: own, .. } if own != name => Capability::SendsAs(own.clone()),
+            MessageKind { name: sent, .. } if sent != name => Capability::SendsAs(sent.clone()),
             _ => Capability::Sends,
         },
     )
 }
 
-/// What vendors do about each kind of entity.
-pub fn entities(vendors: &[Arc<Platform>]) -> Vec<CapabilityRow> {
-    rows(vendors, |vendor| &vendor.entities, |_, _| Capability::Sends)
+/// Returns a row for each entity kind of any vendor.
+pub fn entities(platforms: &[Arc<Platform>]) -> Vec<CapabilityRow> {
+    rows(platforms, |platform| &platform.entities, |_, _| Capability::Sends)
 }
 
-/// A row for each thing that a vendor has; `ability` is what one does that has it.
+/// Returns a row for each kind; `capability` is that of a vendor with the kind.
 fn rows<T>(
-    vendors: &[Arc<Platform>],
-    things: fn(&Platform) -> &BTreeMap<String, T>,
-    ability: fn(&str, &T) -> Capability,
+    platforms: &[Arc<Platform>],
+    kinds: fn(&Platform) -> &BTreeMap<String, T>,
+    capability: fn(&str, &T) -> Capability,
 ) -> Vec<CapabilityRow> {
-    let all: BTreeSet<&String> = vendors.iter().flat_map(|vendor| things(vendor).keys()).collect();
-    let does = |vendor: &Platform, name: &str| {
-        things(vendor).get(name).map_or(Capability::Cannot, |thing| ability(name, thing))
+    let all: BTreeSet<&String> =
+        platforms.iter().flat_map(|platform| kinds(platform).keys()).collect();
+    let cell = |platform: &Platform, name: &str| {
+        kinds(platform).get(name).map_or(Capability::Cannot, |kind| capability(name, kind))
     };
-    all.into_iter().map(|name| row(name, vendors, |vendor| does(vendor, name))).collect()
+    all.into_iter().map(|name| row(name, platforms, |platform| cell(platform, name))).collect()
 }
 
 fn row(
     name: &str,
-    vendors: &[Arc<Platform>],
-    does: impl Fn(&Platform) -> Capability,
+    platforms: &[Arc<Platform>],
+    cell: impl Fn(&Platform) -> Capability,
 ) -> CapabilityRow {
     CapabilityRow {
         name: name.to_owned(),
-        abilities: vendors.iter().map(|vendor| does(vendor)).collect(),
+        capabilities: platforms.iter().map(|platform| cell(platform)).collect(),
     }
 }

@@ -1,26 +1,28 @@
-//! Comparing shapes: the same keys in the same order, the same types, empty where empty.
+//! Compares the structure of JSON documents: keys and their order, types, and emptiness.
+//!
+//! Values do not count, but an empty text, list or object differs from one with content: a receiver
+//! may treat them differently.
 
 use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
-/// One way in which a body has not the shape that is documented.
+/// A structural difference between a sent body and the documented one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Where, as a JSON pointer.
+    /// Location as a JSON pointer.
     pub pointer: String,
-    /// What is different.
-    pub told: String,
+    /// Description of the difference.
+    pub message: String,
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.pointer, self.told)
+        write!(formatter, "{}: {}", self.pointer, self.message)
     }
 }
 
-/// Every way in which what is sent has not the shape of what is documented. Lists are compared
-/// element by element.
+/// Returns all structural differences. Lists are compared element by element.
 pub fn compare(documented: &Json, sent: &Json) -> Vec<Difference> {
     let mut differences = Vec::new();
     descend("", documented, sent, &mut differences);
@@ -28,14 +30,15 @@ pub fn compare(documented: &Json, sent: &Json) -> Vec<Difference> {
 }
 
 fn descend(pointer: &str, documented: &Json, sent: &Json, out: &mut Vec<Difference>) {
-    let mut differ = |told: String| out.push(Difference { pointer: pointer.to_owned(), told });
+    let mut differ =
+        |message: String| out.push(Difference { pointer: pointer.to_owned(), message });
     if kind(documented) != kind(sent) {
-        return differ(format!("{}, where {} is documented", kind(sent), kind(documented)));
+        return differ(format!("found {}, documented is {}", kind(sent), kind(documented)));
     }
     match (documented, sent) {
         (Json::Object(documented), Json::Object(sent)) => {
-            if let Some(told) = keys(documented, sent) {
-                differ(told);
+            if let Some(message) = keys(documented, sent) {
+                differ(message);
             }
             for (key, documented) in documented {
                 if let Some(sent) = sent.get(key) {
@@ -44,53 +47,55 @@ fn descend(pointer: &str, documented: &Json, sent: &Json, out: &mut Vec<Differen
             }
         }
         (Json::Array(documented), Json::Array(sent)) => {
+            // A sample shows how many elements its scenario causes, so the number counts.
             if documented.len() != sent.len() {
                 differ(format!(
-                    "{} elements, where {} are documented",
+                    "found {} elements, documented are {}",
                     sent.len(),
                     documented.len()
                 ));
             }
-            for (at, (documented, sent)) in documented.iter().zip(sent).enumerate() {
-                descend(&format!("{pointer}/{at}"), documented, sent, out);
+            for (index, (documented, sent)) in documented.iter().zip(sent).enumerate() {
+                descend(&format!("{pointer}/{index}"), documented, sent, out);
             }
         }
         _ => {}
     }
 }
 
-/// What a value is, as far as a shape goes.
+/// Names the structural type of a value.
 fn kind(value: &Json) -> &'static str {
     match value {
         Json::Null => "null",
-        Json::Bool(_) => "true or false",
+        Json::Bool(_) => "a boolean",
+        // Typed languages parse integers and fractions into different types.
         Json::Number(number) if number.is_f64() => "a fraction",
-        Json::Number(_) => "a whole number",
-        Json::String(text) if text.is_empty() => "an empty text",
-        Json::String(_) => "a text",
+        Json::Number(_) => "an integer",
+        Json::String(text) if text.is_empty() => "an empty string",
+        Json::String(_) => "a string",
         Json::Array(items) if items.is_empty() => "an empty list",
         Json::Array(_) => "a list",
-        Json::Object(table) if table.is_empty() => "an empty table",
-        Json::Object(_) => "a table",
+        Json::Object(table) if table.is_empty() => "an empty object",
+        Json::Object(_) => "an object",
     }
 }
 
-/// How the keys of two tables differ, if they do.
+/// Describes how the keys of two objects differ. Missing keys hide the other differences.
 fn keys(documented: &Map<String, Json>, sent: &Map<String, Json>) -> Option<String> {
     let list = |keys: Vec<&String>| {
         keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
     };
     let missing: Vec<_> = documented.keys().filter(|key| !sent.contains_key(*key)).collect();
-    let more: Vec<_> = sent.keys().filter(|key| !documented.contains_key(*key)).collect();
+    let extra: Vec<_> = sent.keys().filter(|key| !documented.contains_key(*key)).collect();
     if !missing.is_empty() {
-        return Some(format!("without {}", list(missing)));
+        return Some(format!("missing {}", list(missing)));
     }
-    if !more.is_empty() {
-        return Some(format!("with {}, which is not documented", list(more)));
+    if !extra.is_empty() {
+        return Some(format!("undocumented {}", list(extra)));
     }
     (!documented.keys().eq(sent.keys())).then(|| {
         let order = list(documented.keys().collect());
-        format!("the keys in another order than {order}")
+        format!("different key order, documented is {order}")
     })
 }
 
@@ -101,26 +106,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shapes_differ_by_keys_order_type_and_emptiness() {
-        let told = |documented, sent| -> Vec<String> {
+    fn structures_differ_by_keys_order_type_and_emptiness() {
+        let differences = |documented, sent| -> Vec<String> {
             compare(&documented, &sent).iter().map(ToString::to_string).collect()
         };
-        assert_eq!(told(json!({"a": 1, "b": ["x"]}), json!({"a": 2, "b": ["y"]})), [""; 0]);
-        assert_eq!(told(json!({"a": 1, "b": 2}), json!({"b": 1})), [": without `a`"]);
+        assert_eq!(differences(json!({"a": 1, "b": ["x"]}), json!({"a": 2, "b": ["y"]})), [""; 0]);
+        assert_eq!(differences(json!({"a": 1, "b": 2}), json!({"b": 1})), [": missing `a`"]);
+        assert_eq!(differences(json!({"a": 1}), json!({"a": 1, "b": 2}))[0], ": undocumented `b`");
+        assert_eq!(differences(json!({"a": 1, "b": 2}), json!({"b": 1, "a": 2})).len(), 1);
         assert_eq!(
-            told(json!({"a": 1}), json!({"a": 1, "b": 2}))[0],
-            ": with `b`, which is not documented"
-        );
-        assert_eq!(told(json!({"a": 1, "b": 2}), json!({"b": 1, "a": 2})).len(), 1);
-        assert_eq!(
-            told(json!([{"a": ""}]), json!([{"a": "x"}]))[0],
-            "/0/a: a text, where an empty text is documented"
+            differences(json!([{"a": ""}]), json!([{"a": "x"}]))[0],
+            "/0/a: found a string, documented is an empty string"
         );
         assert_eq!(
-            told(json!([1.5]), json!([1])),
-            ["/0: a whole number, where a fraction is documented"]
+            differences(json!([1.5]), json!([1])),
+            ["/0: found an integer, documented is a fraction"]
         );
-        assert_eq!(told(json!([1]), json!([1, 2])), [": 2 elements, where 1 are documented"]);
-        assert_eq!(told(json!([null, [], {}]), json!(["", [1], {"a": 1}])).len(), 3);
+        assert_eq!(
+            differences(json!([1]), json!([1, 2])),
+            [": found 2 elements, documented are 1"]
+        );
+        assert_eq!(differences(json!([null, [], {}]), json!(["", [1], {"a": 1}])).len(), 3);
     }
 }

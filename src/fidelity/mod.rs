@@ -1,7 +1,7 @@
-//! Fidelity: whether what a vendor's folder sends has the shape of what the vendor documents.
+//! Fidelity: compares the payloads of a platform with the samples that the vendor documents.
 //!
-//! A folder's `samples/` holds the documented shapes with invented values; `samples/index.toml`
-//! says how each of them comes about. Nothing is sent here.
+//! The `samples/` folder contains the documented payloads with invented values.
+//! `samples/index.toml` specifies the actions that cause each of them. Nothing is sent here.
 
 pub mod capability;
 mod compare;
@@ -21,53 +21,54 @@ use crate::scenario::{
 
 pub use compare::{Difference, compare};
 
-/// The file that says how each sample comes about.
+/// File that specifies the actions for each sample.
 const INDEX: &str = "index.toml";
 
 form! {
-    /// The documented samples of a vendor.
+    /// Index of a vendor's documented samples.
     pub struct IndexForm {
-        /// Each of them.
+        /// The samples.
         sample: Vec<SampleForm>,
     }
 }
 
 form! {
-    /// One documented sample: the last webhook of its type has its shape.
+    /// A documented sample. The last webhook of its type must have its structure.
     pub struct SampleForm {
-        /// The file beside the index.
+        /// File name, relative to the index.
         file: Spanned<String>,
         /// The vendor's name for the event.
         type_ ("type"): Spanned<String>,
-        /// The kind of message or entity; the first that fits without this.
+        /// Kind of message or entity [default: the first that matches].
         kind: Option<Spanned<String>>,
-        /// Who does it.
+        /// Role of the actor.
         by: Option<Spanned<Role>>,
-        /// The data of the message, the entity or the event, where it differs from the folder's.
+        /// Data of the message, entity or event, where it differs from the defaults.
         with: TableOf<SyntaxNode>,
-        /// What leads to it, where more than one act does.
+        /// Scenario that causes the webhook, if a single action is not enough.
         scenario: Option<ScenarioForm>,
     }
 }
 
-/// A documented sample, and the script that leads to a webhook of its shape.
+/// A documented sample with the script that causes a webhook of the same structure.
 #[derive(Clone, Debug)]
-pub struct Sample {
+pub struct DocumentedSample {
     /// The vendor's name for the event.
     pub event_type: String,
-    /// What the vendor documents, with invented values.
+    /// The documented payload, with invented values.
     pub documented: Arc<Source>,
-    /// What is wanted of the event.
-    pub wanted: EventQuery,
-    /// Whether a scenario leads to it, rather than the acts that cause such an event.
-    pub told: bool,
-    /// What leads to it.
+    /// The requested event.
+    pub query: EventQuery,
+    /// Whether the index has a scenario; if not, the script is synthesised from the query.
+    pub has_scenario: bool,
+    /// The script that causes the webhook.
     pub script: Script,
 }
 
-/// The samples of a vendor, in the order of its index; none where it documents none.
-pub fn samples(vendor: &Arc<Platform>) -> Result<Vec<Sample>, Problems> {
-    let index = vendor.samples.get(INDEX).filter(|_| vendor.samples.len() > 1);
+/// Returns the samples of a vendor in the order of its index; empty if it has none.
+pub fn samples(platform: &Arc<Platform>) -> Result<Vec<DocumentedSample>, Problems> {
+    // An index alone is inherited: a vendor that extends another has its index, but no samples.
+    let index = platform.samples.get(INDEX).filter(|_| platform.samples.len() > 1);
     let Some(index) = index else { return Ok(Vec::new()) };
     let (node, mut problems) = toml::parse(index);
     if problems.broke_parsing() {
@@ -76,51 +77,54 @@ pub fn samples(vendor: &Arc<Platform>) -> Result<Vec<Sample>, Problems> {
     let Some(form) = IndexForm::read(&node, &mut problems) else { return Err(problems) };
     let mut samples = Vec::new();
     for sample in form.sample {
-        samples.extend(problems.note(check(sample, vendor, index)));
+        samples.extend(problems.note(check(sample, platform, index)));
     }
-    problems.or(Some(samples))
+    problems.into_result(Some(samples))
 }
 
 fn check(
     form: SampleForm,
-    vendor: &Arc<Platform>,
+    platform: &Arc<Platform>,
     index: &Arc<Source>,
-) -> Result<Sample, Problems> {
-    let files = || vendor.samples.keys().map(String::as_str).filter(|name| *name != INDEX);
-    let Some(documented) = vendor.samples.get(&form.file.value).cloned() else {
-        let message = format!("there is no sample `{}`", form.file.value);
+) -> Result<DocumentedSample, Problems> {
+    let files = || platform.samples.keys().map(String::as_str).filter(|name| *name != INDEX);
+    let Some(documented) = platform.samples.get(&form.file.value).cloned() else {
+        let message = format!("unknown sample `{}`", form.file.value);
         let problem = Problem::at(&form.file.span, code::UNKNOWN_SAMPLE, message);
-        return Err(problem.known(&form.file.value, files()).into());
+        return Err(problem.suggest_or_list(&form.file.value, files()).into());
     };
-    let wanted = EventQuery {
+    let query = EventQuery {
         by: form.by.map(|by| by.value),
         kind: form.kind.map(|kind| kind.value),
         data: form.with.to_json(),
     };
-    let Some(rule) = vendor.rule(&form.type_.value, &wanted) else {
-        let message = format!("{} sends no such `{}`", vendor.name, form.type_.value);
+    let Some(rule) = platform.rule(&form.type_.value, &query) else {
+        let message = format!(
+            "{} sends no event `{}` of this kind or by this role",
+            platform.name, form.type_.value
+        );
         let problem = Problem::at(&form.type_.span, code::UNKNOWN_SAMPLE, message);
-        return Err(problem.known(&form.type_.value, vendor.event_types()).into());
+        return Err(problem.suggest_or_list(&form.type_.value, platform.event_types()).into());
     };
-    let told = form.scenario.is_some();
+    let has_scenario = form.scenario.is_some();
     let script = match form.scenario {
         Some(form) => {
             let problems = Problems::new();
             let draft = ParsedScenario { source: Arc::clone(index), form, problems };
-            scenario::check(draft, &[Arc::clone(vendor)], &[])?
+            scenario::check(draft, &[Arc::clone(platform)], &[])?
         }
-        None => Script::sending(vendor, rule, &wanted),
+        None => Script::for_event(platform, rule, &query),
     };
-    Ok(Sample { event_type: form.type_.value, documented, wanted, told, script })
+    Ok(DocumentedSample { event_type: form.type_.value, documented, query, has_scenario, script })
 }
 
-impl Sample {
-    /// The webhook that has the sample's shape, from this seed; nothing where it is not sent.
+impl DocumentedSample {
+    /// Returns the webhook body to compare, generated from this seed; `None` if it is not sent.
     pub fn sent(&self, account: &Arc<Account>, seed: u64, start: Timestamp) -> Option<String> {
         sent(&self.script, account, &self.event_type, seed, start)
     }
 
-    /// How that webhook differs from what is documented; nothing where it is not sent.
+    /// Returns the structural differences from the documentation; `None` if nothing is sent.
     pub fn differences(
         &self,
         account: &Arc<Account>,
@@ -133,7 +137,7 @@ impl Sample {
     }
 }
 
-/// The body of the last webhook of a type that a script leads to; nothing where none is sent.
+/// Returns the body of the last webhook of a type that a script causes; `None` if it causes none.
 pub fn sent(
     script: &Script,
     account: &Arc<Account>,
@@ -143,10 +147,11 @@ pub fn sent(
 ) -> Option<String> {
     let subscription = Subscription::to(event_type);
     let staff = SharedStaff::new(script, account, SeedScope::of_run(seed), start);
-    let stage = ScriptState::new(script, account, &subscription, (&staff, 1));
-    let payloads = stage.flat_map(|scene| match scene.outcome {
-        StepOutcome::Done { happened, .. } => happened.payloads,
+    let script_state = ScriptState::new(script, account, &subscription, &staff, 1);
+    let payloads = script_state.flat_map(|output| match output.outcome {
+        StepOutcome::Done { result, .. } => result.payloads,
         StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } => Vec::new(),
     });
+    // Actions before the last one can cause the same type while they set up the conversation.
     payloads.filter_map(|payload| payload.body).last()
 }

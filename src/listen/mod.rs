@@ -1,7 +1,7 @@
-//! The bundled receiver: verifies what comes, answers handshakes, and misbehaves on request.
+//! The bundled receiver: verifies webhooks, completes handshakes, and injects faults on request.
 //!
-//! It knows the accounts, so it can say why a request is right or wrong. The demo, `standin listen`
-//! and tests use the same one.
+//! It knows the accounts, so it can explain why a request fails verification. `standin demo`,
+//! `standin listen` and the tests use it.
 
 mod received;
 
@@ -16,28 +16,30 @@ use jiff::SignedDuration;
 
 use crate::base::limits::{MAX_REQUEST, REQUEST_TIMEOUT};
 use crate::fault::{Fault, FaultKind, Faults};
-use crate::platform::{Account, VerificationReport};
+use crate::platform::{Account, VerificationReport, Verifier};
 use crate::server::{ServerHandle, start};
 
-pub use received::Received;
+pub use received::{Credential, Received};
 
-/// A receiver for the webhooks of these accounts.
+/// A receiver for the webhooks of one or more accounts.
 #[derive(Clone, Debug)]
 pub struct BundledReceiver {
     accounts: Vec<Arc<Account>>,
-    wrong: Faults,
+    faults: Faults,
 }
 
-/// What is done with each request that came.
+/// Called with each request after its response is determined.
 type ReceivedCallback = Arc<dyn Fn(&Received) + Send + Sync>;
 
 impl BundledReceiver {
-    /// A receiver for these accounts: for one, whatever the path; for several, each under its
-    /// vendor's id. It is wrong in these ways.
-    pub fn new(accounts: Vec<Arc<Account>>, wrong: Vec<Fault>) -> Self {
-        Self { accounts, wrong: Faults(wrong) }
+    /// Creates a receiver that injects these faults into its responses.
+    ///
+    /// A single account receives on every path. Of several, each receives under `/<vendor id>`.
+    pub fn new(accounts: Vec<Arc<Account>>, faults: Vec<Fault>) -> Self {
+        Self { accounts, faults: Faults(faults) }
     }
 
+    /// Returns the account that receives on a path.
     fn account(&self, path: &str) -> Option<&Arc<Account>> {
         if let [one] = self.accounts.as_slice() {
             return Some(one);
@@ -47,7 +49,13 @@ impl BundledReceiver {
     }
 }
 
-/// Starts a receiver on loopback. It shows each request once it is answered.
+/// Starts a receiver on a port of the loopback interface. Port 0 selects a free port.
+///
+/// `show` is called for each request just before its response is sent.
+///
+/// # Errors
+///
+/// Fails if the port is in use or cannot be bound.
 pub fn serve(
     receiver: BundledReceiver,
     port: u16,
@@ -67,10 +75,11 @@ async fn receive(
     receiver: web::Data<BundledReceiver>,
     show: web::Data<ReceivedCallback>,
 ) -> HttpResponse {
-    let body = match tokio::time::timeout(REQUEST_TIMEOUT, read(payload)).await {
+    let body = match tokio::time::timeout(REQUEST_TIMEOUT, read_body(payload)).await {
         Ok(Ok(body)) => body,
+        // The rest of the body is unread, so the connection cannot be reused.
         Ok(Err(status)) => return HttpResponse::build(status).force_close().finish(),
-        Err(_) => return HttpResponse::RequestTimeout().force_close().finish(),
+        Err(_elapsed) => return HttpResponse::RequestTimeout().force_close().finish(),
     };
     let Some(account) = receiver.account(request.path()) else {
         return HttpResponse::NotFound().finish();
@@ -79,46 +88,48 @@ async fn receive(
     let header = |name: &str| -> Option<String> {
         String::from_utf8(request.headers().get(name)?.as_bytes().to_vec()).ok()
     };
-    let receipt = account.verify(&body, &header);
-    let delays = receiver.wrong.0.iter().filter_map(|fault| fault.amount.time());
+    let report = Verifier::of(account).verify(&body, &header);
+    let delays = receiver.faults.0.iter().filter_map(|fault| fault.amount.time());
     let delay: Duration = delays.map(SignedDuration::unsigned_abs).sum();
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    let (status, answer) = answer(&receiver.wrong, &receipt);
-    // Another token comes back in handshakes only.
-    let concerns = |fault: &&Fault| receipt.handshake.is_some() || fault.kind != FaultKind::Token;
-    let on_purpose = Faults(receiver.wrong.0.iter().filter(concerns).cloned().collect());
+    let (status, response) = respond(&receiver.faults, &report);
+    // Only the response to a handshake has a token that could be wrong.
+    let applies = |fault: &&Fault| report.handshake.is_some() || fault.kind != FaultKind::Token;
+    let faults = Faults(receiver.faults.0.iter().filter(applies).cloned().collect());
     let received = Received {
         vendor: account.platform.id.clone(),
         method: request.method().to_string(),
         path: request.path().to_owned(),
         body,
-        receipt,
+        report,
+        credential: Credential::of(account),
         status,
-        on_purpose,
+        faults,
     };
     (*show)(&received);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    HttpResponse::build(status).content_type(ContentType::json()).body(answer)
+    HttpResponse::build(status).content_type(ContentType::json()).body(response)
 }
 
-/// The status and the body that a request is answered with.
-fn answer(wrong: &Faults, receipt: &VerificationReport) -> (u16, String) {
-    let status = wrong.0.iter().find(|fault| fault.kind == FaultKind::Status);
+/// Returns the status code and the body of the response.
+fn respond(faults: &Faults, report: &VerificationReport) -> (u16, String) {
+    let status = faults.0.iter().find(|fault| fault.kind == FaultKind::Status);
     let status = status.and_then(|fault| u16::try_from(fault.amount.number()).ok());
-    let wrong_token = wrong.has(FaultKind::Token);
-    match (&receipt.handshake, status) {
-        (_, Some(status)) => (status, r#"{"error":"wrong on purpose, as --wrong asks"}"#.into()),
-        (Some(_), None) if wrong_token => (200, r#"{"token":"not the token"}"#.into()),
+    let has_wrong_token = faults.has(FaultKind::Token);
+    match (&report.handshake, status) {
+        (_, Some(status)) => (status, r#"{"error":"fault injected by --wrong"}"#.into()),
+        (Some(_), None) if has_wrong_token => (200, r#"{"token":"not the token"}"#.into()),
         (Some(reply), None) if reply.is_empty() => (200, "{}".into()),
         (Some(reply), None) => (200, reply.clone()),
-        (None, None) if receipt.passed() => (200, "{}".into()),
-        (None, None) => (401, r#"{"error":"not verified"}"#.into()),
+        (None, None) if report.passed() => (200, "{}".into()),
+        (None, None) => (401, r#"{"error":"verification failed"}"#.into()),
     }
 }
 
-async fn read(mut payload: web::Payload) -> Result<Vec<u8>, StatusCode> {
+/// Reads a request body of at most [`MAX_REQUEST`] bytes.
+async fn read_body(mut payload: web::Payload) -> Result<Vec<u8>, StatusCode> {
     let mut body = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;

@@ -1,76 +1,119 @@
-//! A request that came, and how it is told.
+//! Requests that the bundled receiver got, and their presentation.
 
 use anstyle::{AnsiColor, Style};
 
 use crate::base::text::{escape, excerpt};
 use crate::fault::Faults;
-use crate::platform::VerificationReport;
+use crate::platform::{Account, ReceiverGuide, VerificationReport};
 
-/// A request that came.
+/// Request that the receiver got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// The vendor whose account it was for.
+    /// Id of the vendor whose account it is for.
     pub vendor: String,
-    /// The method.
+    /// HTTP method.
     pub method: String,
-    /// The path.
+    /// Path of the URL.
     pub path: String,
-    /// The body as it came.
+    /// Request body.
     pub body: String,
-    /// What it is, and what is wrong with it.
-    pub receipt: VerificationReport,
-    /// The status of our answer.
+    /// Event, checks and errors.
+    pub report: VerificationReport,
+    /// Credential that authenticates events of this account.
+    pub credential: Credential,
+    /// Status of the response.
     pub status: u16,
-    /// How the answer was wrong on purpose.
-    pub on_purpose: Faults,
+    /// Faults that were injected into the response.
+    pub faults: Faults,
+}
+
+/// Proof that a request comes from the vendor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// Signature over the body.
+    Signature,
+    /// Shared token.
+    Token,
+    /// A secret that no header carries, such as a token in the body.
+    NotInHeaders,
+    /// No proof: the vendor has no secret, so any sender can produce such a request.
+    Missing,
+}
+
+impl Credential {
+    /// Returns the credential in the headers of an account's events.
+    pub fn of(account: &Account) -> Self {
+        let headers = ReceiverGuide::of(account).headers();
+        let has = |text: &str| headers.iter().any(|(_, value)| value.contains(text));
+        if has("<signature>") {
+            return Self::Signature;
+        }
+        let has_secret = account.secrets.values().any(|secret| has(secret.expose()));
+        match (has_secret, account.secrets.is_empty()) {
+            (true, _) => Self::Token,
+            (false, false) => Self::NotInHeaders,
+            (false, true) => Self::Missing,
+        }
+    }
 }
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DIM: Style = Style::new().dimmed();
-/// Characters of a text that are shown.
-const SHOWN: usize = 60;
+/// Maximum number of characters of a message text, so that a request fits on one or two lines.
+const MAX_TEXT: usize = 60;
 
 impl Received {
-    /// The request in one line, and a line for each thing that is wrong.
-    pub fn told(&self) -> String {
-        let receipt = &self.receipt;
-        let what = match (&receipt.handshake, &receipt.event) {
+    /// Formats the request as one line, followed by one line for each failed check.
+    pub fn summary(&self) -> String {
+        let report = &self.report;
+        let title = match (&report.handshake, &report.event) {
             (Some(_), _) => "handshake".to_owned(),
             (None, Some(event)) => escape(event),
-            (None, None) => "something without a name".to_owned(),
+            (None, None) => "unknown event".to_owned(),
         };
-        let text = receipt.text.as_ref().map(|text| format!(" “{}”", excerpt(text, SHOWN)));
+        let text = report.text.as_ref().map(|text| format!(" “{}”", excerpt(text, MAX_TEXT)));
         let text = text.unwrap_or_default();
-        let (style, mark) = if receipt.passed() { (GOOD, "✓") } else { (BAD, "✗") };
-        let checked: Vec<&str> = receipt
-            .checks
-            .iter()
-            .filter(|finding| finding.error.is_none())
-            .map(|finding| finding.name.as_str())
-            .collect();
-        let mut told = format!(
-            "                 {DIM}receiver:{DIM:#} {style}{mark}{style:#} {what}{text} {DIM}· {} bytes, {} verified, answered {}{}{DIM:#}",
+        let (style, mark) = if report.passed() { (GOOD, "✓") } else { (BAD, "✗") };
+        // Indented like the records of a run, between which `demo` prints these lines.
+        let mut summary = format!(
+            "                 {DIM}receiver:{DIM:#} {style}{mark}{style:#} {title}{text} \
+             {DIM}· {} bytes, {}, responded {}{}{DIM:#}",
             self.body.len(),
-            checked.len(),
+            self.verification(),
             self.status,
-            self.purpose()
+            self.injected_faults()
         );
-        for finding in &receipt.checks {
-            if let Some(wrong) = &finding.error {
-                told += &format!(
-                    "\n                           {BAD}{}{BAD:#} {wrong}",
-                    escape(&finding.name)
-                );
+        for check in &report.checks {
+            if let Some(error) = &check.error {
+                let name = escape(&check.name);
+                summary += &format!("\n                           {BAD}{name}{BAD:#} {error}");
             }
         }
-        told
+        summary
     }
 
-    fn purpose(&self) -> String {
-        if self.on_purpose.is_empty() {
+    /// Describes the result of the verification.
+    fn verification(&self) -> String {
+        let checks = &self.report.checks;
+        let failed = checks.iter().filter(|check| check.error.is_some()).count();
+        if failed > 0 {
+            return format!("{failed} of {} checks failed", checks.len());
+        }
+        // A handshake may carry no credential. The response proves that the receiver knows it.
+        let text = match (&self.report.handshake, self.credential) {
+            (Some(_), _) | (None, Credential::NotInHeaders) => "headers as expected",
+            (None, Credential::Signature) => "signature verified",
+            (None, Credential::Token) => "token verified",
+            (None, Credential::Missing) => "headers as expected, nothing to verify",
+        };
+        text.to_owned()
+    }
+
+    fn injected_faults(&self) -> String {
+        if self.faults.is_empty() {
             return String::new();
         }
-        format!(" · wrong on purpose: {}", self.on_purpose)
+        format!(" · injected fault: {}", self.faults)
     }
 }

@@ -1,7 +1,7 @@
-//! Our fake account at a vendor: ids, credentials and the options chosen.
+//! The emulated account at a vendor: ids, credentials and options.
 //!
-//! The same in every run: its values are drawn from the vendor's id, not from the seed, so that a
-//! receiver is configured once. The configuration replaces what it wants.
+//! The generated values depend on the vendor's id only, not on the seed of a run, so that a
+//! receiver has to be configured once. The configuration file can replace each of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,52 +9,39 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use super::Platform;
+use super::account_template::{AccountOption, AccountValue};
 use super::context::TemplateContext;
-use super::forms::{OptionForm, VendorForm};
-use crate::base::limits::MAX_CHOICES;
+use super::definition::Platform;
+use super::ids::{self, IdOwner};
 use crate::base::secret::Secret;
 use crate::base::seed::SeedScope;
 use crate::base::text::one_of;
 use crate::config::{FILES_PORT, VendorSettings, files_url};
-use crate::diag::form::wrong_type;
+use crate::conversation::{Conversation, Member, Person};
+use crate::diag::scalar::unexpected_type;
 use crate::diag::{Key, Problem, Problems, Spanned, SyntaxNode, code};
-use crate::template::{CompileContext, Field, FieldType, TableType, TextRules, TextTemplate};
+use crate::policy::Policy;
+use crate::template::FieldType;
 
-/// What a vendor's file says about the account: how each value is made, before it is made.
-#[derive(Clone, Debug, Default)]
-pub(super) struct AccountTemplate {
-    account: Vec<(String, AccountValue)>,
-    secret: Vec<(String, TextTemplate)>,
-    brand: Map<String, Json>,
-    option: Vec<(String, OptionForm)>,
-}
-
-#[derive(Clone, Debug)]
-enum AccountValue {
-    Line(TextTemplate),
-    Data(Json),
-}
-
-/// Our fake account at a vendor.
+/// The emulated customer account at a vendor.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// The vendor.
+    /// The vendor's platform.
     pub platform: Arc<Platform>,
-    /// The account's ids, by name.
+    /// Ids and other values of the account, by name.
     pub values: Map<String, Json>,
-    /// The options chosen, by name.
+    /// Selected options, by name.
     pub options: Map<String, Json>,
-    /// The address below which built-in files can be fetched.
+    /// Base URL of the built-in sample files.
     pub files: String,
-    /// The credentials, by name.
+    /// Credentials, by name.
     pub secrets: BTreeMap<String, Secret>,
-    /// What a label of the vendor is called and where it lives, by name.
+    /// Names and addresses of the label under which the platform is sold, by name.
     pub brand: Map<String, Json>,
     template_secrets: TemplateSecrets,
 }
 
-/// The credentials as templates take them.
+/// The credentials in the form that templates render; `Debug` hides them.
 #[derive(Clone, Default)]
 struct TemplateSecrets(Map<String, Json>);
 
@@ -64,127 +51,52 @@ impl fmt::Debug for TemplateSecrets {
     }
 }
 
-impl AccountTemplate {
-    /// Checks the fixed values of a vendor's file.
-    pub(super) fn check(
-        form: &VendorForm,
-        context: &CompileContext<'_>,
-        problems: &mut Problems,
-    ) -> Self {
-        let mut fixed = Self::default();
-        for (key, node) in form.account.iter() {
-            let given = match node.as_text() {
-                Some(text) => {
-                    let text = Spanned { value: text.to_owned(), span: node.span.clone() };
-                    TextTemplate::check(&text, context, TextRules::MADE, problems)
-                        .map(AccountValue::Line)
-                }
-                None => Some(AccountValue::Data(node.to_json())),
-            };
-            // One that is wrong keeps its name, so that what names it is not told as well.
-            let given = given.unwrap_or_else(|| AccountValue::Data("".into()));
-            fixed.account.push((key.name.clone(), given));
-        }
-        for (key, text) in form.secret.iter() {
-            let line = TextTemplate::check(text, context, TextRules::MADE, problems);
-            fixed.secret.extend(line.map(|line| (key.name.clone(), line)));
-        }
-        let mut choices: usize = 1;
-        for (key, option) in form.option.iter() {
-            choices = choices.saturating_mul(option.values.len());
-            if choices > MAX_CHOICES {
-                let message = format!("more than {MAX_CHOICES} ways to choose among the options");
-                let problem = Problem::at(&key.span, code::TOO_MANY, message);
-                problems.push(problem.help("each of them is tried: leave out what nobody chooses"));
-                break;
-            }
-            fixed.option.push((key.name.clone(), option.clone()));
-        }
-        fixed.brand = form.brand.to_json();
-        fixed
-    }
-
-    /// The names of the account's values.
-    pub(super) fn account_names(&self) -> TableType {
-        let name = |(name, given): &(String, AccountValue)| {
-            let field_type = match given {
-                AccountValue::Line(line) => line.field_type().clone(),
-                AccountValue::Data(json) => FieldType::of_json(json),
-            };
-            Field::always(name, field_type)
-        };
-        TableType::new("the account", self.account.iter().map(name).collect())
-    }
-
-    /// Every combination of options that a user can choose.
-    pub(super) fn every_choice(&self) -> Vec<Map<String, Json>> {
-        let mut choices = vec![Map::new()];
-        for (name, option) in &self.option {
-            let with = |choice: &Map<String, Json>, value: &Spanned<String>| {
-                let mut choice = choice.clone();
-                choice.insert(name.clone(), value.value.clone().into());
-                choice
-            };
-            let values = option.values.iter();
-            choices =
-                values.flat_map(|value| choices.iter().map(move |c| with(c, value))).collect();
-        }
-        choices
-    }
-
-    /// The options with their values and what they change.
-    pub(super) fn options(&self) -> &[(String, OptionForm)] {
-        &self.option
-    }
-}
-
 impl Account {
-    /// The fixed test account of a vendor.
-    pub fn test(vendor: &Arc<Platform>) -> Self {
-        let fixed = &vendor.account_template;
-        let seeds = SeedScope::fixed(&vendor.id);
-        let option = |(name, option): &(String, OptionForm)| {
-            (
-                name.clone(),
-                option.values.first().map_or(Json::Null, |value| value.value.clone().into()),
-            )
+    /// Returns the test account of a vendor, which is the same in every run.
+    pub fn test(platform: &Arc<Platform>) -> Self {
+        let template = &platform.account_template;
+        let seeds = SeedScope::fixed(&platform.id);
+        // The first value is the default; the configuration can select another.
+        let option = |option: &AccountOption| {
+            let default = option.values.first().map_or(Json::Null, |value| value.clone().into());
+            (option.name.clone(), default)
         };
         let mut account = Self {
-            platform: Arc::clone(vendor),
+            platform: Arc::clone(platform),
             values: Map::new(),
-            options: fixed.option.iter().map(option).collect(),
+            options: template.options.iter().map(option).collect(),
             files: files_url(FILES_PORT),
             secrets: BTreeMap::new(),
-            brand: fixed.brand.clone(),
+            brand: template.brand.clone(),
             template_secrets: TemplateSecrets::default(),
         };
         let scope = seeds.within("account");
-        for (name, given) in &fixed.account {
-            let value = match given {
-                AccountValue::Line(line) => line.value(&account.roots(), (&scope, name)),
+        for (name, value) in &template.account {
+            let value = match value {
+                AccountValue::Text(text) => text.value(&account.roots(), &scope, name),
                 AccountValue::Data(json) => json.clone(),
             };
             account.values.insert(name.clone(), value);
         }
         let scope = seeds.within("secret");
-        for (name, line) in &fixed.secret {
-            let value = line.text(&account.roots(), (&scope, name));
+        for (name, text) in &template.secret {
+            let value = text.text(&account.roots(), &scope, name);
             account.set_secret(name, Secret::public(value));
         }
         account
     }
 
-    /// The account as the configuration wants it. Names that the vendor does not have are
-    /// problems, and so are secrets that are not there.
+    /// Returns the test account with the settings of the configuration file. Reports names that
+    /// the vendor does not have, values of the wrong type and secrets that cannot be resolved.
     pub fn configured(
-        vendor: &Arc<Platform>,
+        platform: &Arc<Platform>,
         settings: Option<&VendorSettings>,
         problems: &mut Problems,
     ) -> Self {
-        let mut account = Self::test(vendor);
+        let mut account = Self::test(platform);
         let Some(settings) = settings else { return account };
         for (key, node) in settings.account.iter() {
-            account.replace(key, node, problems);
+            account.replace_value(key, node, problems);
         }
         for (key, reference) in settings.secret.iter() {
             if !account.secrets.contains_key(&key.name) {
@@ -200,49 +112,51 @@ impl Account {
             }
         }
         for (key, value) in settings.option.iter() {
-            account.choose(key, value, problems);
+            account.select_option(key, value, problems);
         }
         account
     }
 
-    fn replace(&mut self, key: &Key, node: &SyntaxNode, problems: &mut Problems) {
+    fn replace_value(&mut self, key: &Key, node: &SyntaxNode, problems: &mut Problems) {
         let Some(value) = self.values.get_mut(&key.name) else {
             let known: Vec<&str> = self.values.keys().map(String::as_str).collect();
             return problems.push(unknown(key, "account value", &known));
         };
-        let given = node.to_json();
-        if FieldType::of_json(&given) == FieldType::of_json(value) {
-            *value = given;
+        let replacement = node.to_json();
+        // Templates were compiled against the type of the generated value.
+        if FieldType::of_json(&replacement) == FieldType::of_json(value) {
+            *value = replacement;
         } else {
             let expected = FieldType::of_json(value).about();
-            let problem = wrong_type(node, expected);
-            problems.push(problem.help(format!("the vendor's own is `{value}`")));
+            let problem = unexpected_type(node, expected);
+            problems.push(problem.help(format!("the generated value is `{value}`")));
         }
     }
 
-    fn choose(&mut self, key: &Key, value: &Spanned<String>, problems: &mut Problems) {
-        let options = self.platform.account_template.options();
-        let Some((_, option)) = options.iter().find(|(name, _)| *name == key.name) else {
-            let known: Vec<&str> = options.iter().map(|(name, _)| name.as_str()).collect();
+    fn select_option(&mut self, key: &Key, value: &Spanned<String>, problems: &mut Problems) {
+        let options = &self.platform.account_template.options;
+        let Some(option) = options.iter().find(|option| option.name == key.name) else {
+            let known: Vec<&str> = options.iter().map(|option| option.name.as_str()).collect();
             return problems.push(unknown(key, "option", &known));
         };
-        if option.values.iter().any(|known| known.value == value.value) {
+        if option.values.contains(&value.value) {
             self.options.insert(key.name.clone(), value.value.clone().into());
         } else {
-            let known: Vec<&str> = option.values.iter().map(|known| known.as_str()).collect();
+            let known: Vec<&str> = option.values.iter().map(String::as_str).collect();
             let message = format!("`{}` is not {}", value.value, one_of(known.iter().copied()));
-            let problem = Problem::at(&value.span, code::WRONG_CHOICE, message);
-            problems.push(problem.near(value, known));
+            let problem = Problem::at(&value.span, code::INVALID_CHOICE, message);
+            problems.push(problem.suggest(value, known));
         }
     }
 
-    /// The account of somebody else: the same in all but its credentials.
+    /// Returns another customer's account: equal except that every secret differs.
     pub(super) fn foreign(&self) -> Self {
-        let (mut other, fixed) = (self.clone(), &self.platform.account_template);
+        let (mut other, template) = (self.clone(), &self.platform.account_template);
         let scope = SeedScope::fixed(&format!("{} foreign", self.platform.id)).within("secret");
-        for (name, line) in &fixed.secret {
-            let mut value = line.text(&self.roots(), (&scope, name));
-            if self.secrets.get(name).is_some_and(|own| own.expose() == value) {
+        for (name, text) in &template.secret {
+            let mut value = text.text(&self.roots(), &scope, name);
+            // A secret that generates nothing, or one set in the configuration, could be equal.
+            if self.secrets.get(name).is_some_and(|secret| secret.expose() == value) {
                 value.push('x');
             }
             other.set_secret(name, Secret::public(value));
@@ -255,12 +169,46 @@ impl Account {
         self.secrets.insert(name.to_owned(), secret);
     }
 
-    /// The secrets, each with the reference that stands in its place.
+    /// Returns each secret with the reference that replaces it in records: `${secret.NAME}`.
     pub fn secret_references(&self) -> impl Iterator<Item = (String, &Secret)> {
         self.secrets.iter().map(|(name, secret)| (format!("${{secret.{name}}}"), secret))
     }
 
-    /// What paths can begin at, whatever the conversation.
+    /// Returns true if the text contains one of the account's secrets.
+    pub(super) fn contains_secret(&self, text: &str) -> bool {
+        self.secrets.values().any(|secret| text.contains(secret.expose()))
+    }
+
+    /// Returns the delivery policy for events of this type under the selected options.
+    pub fn policy(&self, event_type: &str) -> Policy {
+        let base = &self.platform.policy;
+        let mut rules = self.platform.retries.iter();
+        match rules.find(|rule| rule.applies(event_type, &self.options)) {
+            Some(rule) => rule.policy(base, &self.roots()),
+            None => base.clone(),
+        }
+    }
+
+    /// Generates the ids that the vendor assigns to a participant with this member's role.
+    pub fn admit(&self, mut member: Member, seeds: &SeedScope) -> Member {
+        let roots = self.roots();
+        // The ids of a role may use those of every person, so the latter are generated first.
+        for owner in [IdOwner::Person, ids::of_role(member.role)] {
+            let mut person = Person::new(Arc::new(member.clone()), Map::new());
+            self.platform.ids.generate(
+                owner,
+                &mut person,
+                |person| &mut Arc::make_mut(&mut person.member).ids,
+                &roots,
+                &seeds.within(&member.name),
+            );
+            member.ids.clone_from(&person.member.ids);
+        }
+        member
+    }
+
+    /// Returns the template roots that do not depend on a conversation: `account`, `brand`,
+    /// `option` and `secret`.
     pub fn roots(&self) -> TemplateContext<'_> {
         TemplateContext::default()
             .with("account", &self.values)
@@ -268,9 +216,22 @@ impl Account {
             .with("option", &self.options)
             .with("secret", &self.template_secrets.0)
     }
+
+    /// Returns [`Account::roots`] with `conversation` and, if there is one, `visitor`.
+    pub(super) fn conversation_roots<'a>(
+        &'a self,
+        conversation: &'a Conversation,
+    ) -> TemplateContext<'a> {
+        let roots = self.roots().with("conversation", conversation);
+        match conversation.visitor() {
+            Some(visitor) => roots.with("visitor", visitor),
+            None => roots,
+        }
+    }
 }
 
 fn unknown(key: &Key, what: &str, known: &[&str]) -> Problem {
     let message = format!("the vendor has no {what} `{}`", key.name);
-    Problem::at(&key.span, code::UNKNOWN_KEY, message).known(&key.name, known.iter().copied())
+    Problem::at(&key.span, code::UNKNOWN_KEY, message)
+        .suggest_or_list(&key.name, known.iter().copied())
 }

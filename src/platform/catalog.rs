@@ -1,105 +1,70 @@
-//! All vendors: the bundled ones, and those of a directory of the user's.
+//! The catalog of vendors: the bundled ones and those of a user's directory.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::definition::Platform;
 use super::folder::{MAIN, PlatformFolder, revisions};
-use super::{DOCS, Platform, check, coverage, overlay};
+use super::vendor_ref::{DOCS, VendorRef};
+use super::{check, coverage, overlay};
 use crate::base::limits::MAX_TEMPLATE;
 use crate::diag::{
     NodeContent, Problem, Problems, Source, SourceSpan, SyntaxNode, Table, code, json, toml,
 };
 
-/// A vendor by id, perhaps with a revision: `vendor@docs`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct VendorRef {
-    /// The id.
-    pub id: String,
-    /// The revision; the documentation's without it.
-    pub revision: Option<String>,
-}
-
-impl VendorRef {
-    /// Reads a reference.
-    pub fn parse(text: &str) -> Self {
-        match text.split_once('@') {
-            Some((id, revision)) => Self { id: id.into(), revision: Some(revision.into()) },
-            None => Self { id: text.into(), revision: None },
-        }
-    }
-
-    /// Whether this is that vendor, as far as both say which revision of it is meant.
-    pub fn covers(&self, other: &Self) -> bool {
-        let same = match (&self.revision, &other.revision) {
-            (Some(own), Some(other)) => own == other,
-            _ => true,
-        };
-        same && self.id == other.id
-    }
-}
-
-impl fmt::Display for VendorRef {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.revision {
-            Some(revision) => write!(formatter, "{}@{revision}", self.id),
-            None => formatter.write_str(&self.id),
-        }
-    }
-}
-
-/// All vendors, by id.
+/// Vendor folders by id. A folder is checked when it is loaded.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     folders: BTreeMap<String, PlatformFolder>,
 }
 
 impl Catalog {
-    /// The bundled vendors.
+    /// Returns the catalog of bundled vendors.
     pub fn bundled() -> Self {
         Self { folders: PlatformFolder::bundled() }
     }
 
-    /// The same with the vendors of a directory: one of the same id replaces a bundled one.
+    /// Adds the vendors of a directory. A vendor with the same id replaces the bundled one. Fails if
+    /// the directory has no vendor folder.
     pub fn with_directory(mut self, directory: &Path) -> Result<Self, Problems> {
-        let own = PlatformFolder::inside(directory)?;
-        if own.is_empty() {
-            let message = format!("`{}` holds no folder with a `{MAIN}`", directory.display());
+        let folders = PlatformFolder::inside(directory)?;
+        if folders.is_empty() {
+            let message = format!("no folder in `{}` contains a `{MAIN}`", directory.display());
             let problem = Problem::anywhere(code::VENDOR_FOLDER, message);
             let help = if directory.join(MAIN).is_file() {
-                "this is a vendor's own folder: give the one that it lies in"
+                "this is a vendor's folder: specify its parent directory"
             } else {
-                "give a folder that holds a folder for each vendor"
+                "specify a directory with one folder per vendor"
             };
             return Err(problem.help(help).into());
         }
-        self.folders.extend(own);
+        self.folders.extend(folders);
         Ok(self)
     }
 
-    /// The ids of all vendors.
+    /// Returns the ids of all vendors, sorted.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.folders.keys().map(String::as_str)
     }
 
-    /// Whether there is such a vendor.
+    /// Returns true if there is a vendor with this id.
     pub fn contains(&self, id: &str) -> bool {
         self.folders.contains_key(id)
     }
 
-    /// The names of a vendor's revisions, the documentation's first.
+    /// Returns the names of a vendor's revisions, `docs` first; empty for an unknown vendor.
     pub fn revisions(&self, id: &str) -> Vec<String> {
         self.folders.get(id).map(PlatformFolder::revisions).unwrap_or_default()
     }
 
-    /// The problem with an id that no vendor has.
+    /// Returns the problem for an unknown vendor id, with the most similar id as suggestion.
     pub fn unknown(&self, id: &str) -> Problem {
         Problem::anywhere(code::UNKNOWN_VENDOR, format!("unknown vendor `{id}`"))
-            .known(id, self.ids())
+            .suggest_or_list(id, self.ids())
     }
 
-    /// Loads a vendor and checks all of it.
+    /// Loads a vendor and checks its whole folder. Reports all problems at once.
     pub fn load(&self, reference: &VendorRef) -> Result<Arc<Platform>, Problems> {
         let Some(folder) = self.folders.get(&reference.id) else {
             return Err(self.unknown(&reference.id).into());
@@ -107,33 +72,37 @@ impl Catalog {
         self.load_folder(folder, reference.revision.as_deref().unwrap_or(DOCS))
     }
 
-    /// Loads a folder that need not be in the catalog, as `check` does.
+    /// Loads a folder, which need not be in the catalog. It may extend a vendor of the catalog.
     pub fn load_folder(
         &self,
         folder: &PlatformFolder,
         revision: &str,
     ) -> Result<Arc<Platform>, Problems> {
         let mut problems = Problems::new();
-        let mut extended = Vec::new();
-        let Some((node, mut files)) = self.layered(folder, &mut extended, &mut problems) else {
+        let mut visited = Vec::new();
+        let Some((node, mut files)) = self.merged(folder, &mut visited, &mut problems) else {
             return Err(problems);
         };
         let id = node.as_table().and_then(|table| table.get("id")?.as_text()).unwrap_or_default();
-        let (id, seen) = (id.to_owned(), Vec::new());
-        let mut revised = LayeredFolder { id, files: &mut files, seen, problems: &mut problems };
-        let node = revised.over(node, revision, None);
+        let (id, visited) = (id.to_owned(), Vec::new());
+        let mut folder_layers =
+            LayeredFolder { id, files: &mut files, visited, problems: &mut problems };
+        let node = folder_layers.with_revision(node, revision, None);
+        // After a syntax error, most other problems would be consequences of it.
         let Some(node) = node.filter(|_| !problems.broke_parsing()) else { return Err(problems) };
         let templates = read_templates(&files, &mut problems);
-        let vendor = check::check(&node, revision, &templates, &mut problems);
+        let platform = check::check(&node, revision, &templates, &mut problems);
+        // The samples are those of the documentation, so they say nothing about other revisions.
         let samples = if revision == DOCS { samples(folder, &files) } else { BTreeMap::new() };
-        problems.or(vendor.map(|vendor| Arc::new(Platform { samples, ..vendor })))
+        problems.into_result(platform.map(|platform| Arc::new(Platform { samples, ..platform })))
     }
 
-    /// A vendor's file laid over the one it extends, and the files of both.
-    fn layered(
+    /// Returns a vendor's file merged into the one it extends, and the files of both folders.
+    /// `visited` lists the vendors on the way, to detect cycles.
+    fn merged(
         &self,
         folder: &PlatformFolder,
-        extended: &mut Vec<String>,
+        visited: &mut Vec<String>,
         problems: &mut Problems,
     ) -> Option<(SyntaxNode, BTreeMap<String, Arc<Source>>)> {
         let Some(source) = folder.files.get(MAIN) else {
@@ -146,32 +115,33 @@ impl Catalog {
         let Some((below, id)) = below.and_then(|node| Some((node, node.as_text()?))) else {
             return Some((node, folder.files.clone()));
         };
-        let loops = extended.iter().any(|name| name == id);
-        let Some(base) = self.folders.get(id).filter(|_| !loops) else {
-            let problem = |what| Problem::at(&below.span, code::EXTENDS, format!("`{id}` {what}"));
-            problems.push(if loops {
-                problem("extends itself").help("one of them must stand on its own")
+        let is_cycle = visited.iter().any(|name| name == id);
+        let Some(base) = self.folders.get(id).filter(|_| !is_cycle) else {
+            let problem = |message| Problem::at(&below.span, code::EXTENDS, message);
+            problems.push(if is_cycle {
+                problem(format!("`extends` forms a cycle at vendor `{id}`"))
+                    .help("remove `extends` from one of the vendors")
             } else {
-                problem("is not a vendor").known(id, self.ids())
+                problem(format!("unknown vendor `{id}`")).suggest_or_list(id, self.ids())
             });
             return None;
         };
-        extended.push(id.to_owned());
-        let (base, mut files) = self.layered(base, extended, problems)?;
+        visited.push(id.to_owned());
+        let (base, mut files) = self.merged(base, visited, problems)?;
         files.extend(folder.files.clone());
-        Some((overlay::over(base, node, problems), files))
+        Some((overlay::merge(base, node, problems), files))
     }
 }
 
-/// The documented samples: the folder's own, since those of another vendor are not its
-/// documentation. How they come about may be said by the one it extends.
+/// Returns the documented samples of a folder. JSON files of an extended vendor do not count: they
+/// are that vendor's documentation. Its index does, because it describes the same events.
 fn samples(
     folder: &PlatformFolder,
     files: &BTreeMap<String, Arc<Source>>,
 ) -> BTreeMap<String, Arc<Source>> {
-    let own = |name: &str| folder.files.contains_key(name) || !is_json(name);
+    let is_own = |name: &str| folder.files.contains_key(name) || !is_json(name);
     let sample = |(name, source): (&String, &Arc<Source>)| {
-        let file = name.strip_prefix("samples/").filter(|_| own(name))?;
+        let file = name.strip_prefix("samples/").filter(|_| is_own(name))?;
         Some((file.to_owned(), Arc::clone(source)))
     };
     files.iter().filter_map(sample).collect()
@@ -181,52 +151,57 @@ fn is_json(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "json")
 }
 
-/// A vendor's file in the making, as a revision has it.
+/// A vendor's file to which revisions are applied.
 struct LayeredFolder<'a> {
     id: String,
     files: &'a mut BTreeMap<String, Arc<Source>>,
-    seen: Vec<String>,
+    /// Revisions applied so far, to detect cycles.
+    visited: Vec<String>,
     problems: &'a mut Problems,
 }
 
 impl LayeredFolder<'_> {
-    /// A revision laid over the vendor's file, or over the revision that it extends; `named` is
-    /// where it is named, if in a file.
-    fn over(
+    /// Merges a revision into the vendor's file or into the revision that it extends. `named` is
+    /// the location of the revision's name, if a file names it.
+    fn with_revision(
         &mut self,
-        vendor: SyntaxNode,
+        base: SyntaxNode,
         revision: &str,
         named: Option<&SourceSpan>,
     ) -> Option<SyntaxNode> {
         if revision == DOCS {
-            self.check_instead(&vendor);
-            return Some(vendor);
+            self.check_instead(&base);
+            return Some(base);
         }
         let prefix = format!("revisions/{revision}/");
         let source = self.files.get(&format!("{prefix}overlay.toml")).cloned();
-        let Some(source) = source.filter(|_| !self.seen.iter().any(|seen| seen == revision)) else {
+        let Some(source) =
+            source.filter(|_| !self.visited.iter().any(|visited| visited == revision))
+        else {
             self.unknown(revision, named);
             return None;
         };
-        self.seen.push(revision.to_owned());
+        self.visited.push(revision.to_owned());
         let node = read_toml(&source, self.problems);
-        coverage::check_own_sources(&node, self.problems);
+        coverage::check_overlay_sources(&node, self.problems);
         self.check_instead(&node);
         let below = node.as_table().and_then(|table| table.get("extends"));
         let below = below.and_then(|node| Some((node.as_text()?.to_owned(), node.span.clone())));
         let lower = match below {
-            Some((below, span)) => self.over(vendor, &below, Some(&span))?,
-            None => vendor,
+            Some((below, span)) => self.with_revision(base, &below, Some(&span))?,
+            None => base,
         };
+        // A file of the revision replaces the vendor's file of the same name.
         let own = self.files.iter().filter_map(|(name, source)| {
             Some((name.strip_prefix(&prefix)?.to_owned(), Arc::clone(source)))
         });
         let own: Vec<_> = own.collect();
         self.files.extend(own);
-        Some(overlay::over(overlay::without(lower, "revision"), node, self.problems))
+        // `[revision]` describes one revision only, so it is not inherited.
+        Some(overlay::merge(overlay::without(lower, "revision"), node, self.problems))
     }
 
-    /// The revision that is named as better is one.
+    /// Checks that `revision.instead` names a revision.
     fn check_instead(&mut self, node: &SyntaxNode) {
         let revision = node.as_table().and_then(|table| table.get("revision"));
         let instead = revision.and_then(|node| node.as_table()?.get("instead"));
@@ -239,13 +214,13 @@ impl LayeredFolder<'_> {
 
     fn unknown(&mut self, revision: &str, named: Option<&SourceSpan>) {
         let problem = |message| Problem::anywhere(code::UNKNOWN_REVISION, message);
-        let problem = if self.seen.iter().any(|seen| seen == revision) {
-            problem(format!("the revision `{revision}` extends itself"))
-                .help("one of them must stand on the vendor's own file")
+        let problem = if self.visited.iter().any(|visited| visited == revision) {
+            problem(format!("`extends` forms a cycle at revision `{revision}`"))
+                .help("remove `extends` from one of the revisions")
         } else {
             let known = revisions(self.files.keys());
             problem(format!("`{}` has no revision `{revision}`", self.id))
-                .known(revision, known.iter().map(String::as_str))
+                .suggest_or_list(revision, known.iter().map(String::as_str))
         };
         self.problems.push(Problem { span: named.cloned(), ..problem });
     }
@@ -257,8 +232,8 @@ fn read_toml(source: &Arc<Source>, problems: &mut Problems) -> SyntaxNode {
     node
 }
 
-/// The templates of a folder. One that cannot be read stands there empty, so that only its reading is
-/// told. Samples are not templates, and a revision's are read as its shadows.
+/// Parses the templates of a folder. Samples are not templates; files of revisions were copied over
+/// the vendor's files before.
 fn read_templates(
     files: &BTreeMap<String, Arc<Source>>,
     problems: &mut Problems,
@@ -268,6 +243,7 @@ fn read_templates(
     };
     let mut templates = BTreeMap::new();
     for (name, source) in files.iter().filter(|(name, _)| is_template(name)) {
+        // An invalid template becomes an empty one, so that only its syntax error is reported.
         let node = read_template(source, problems).unwrap_or_else(|| SyntaxNode {
             span: source.span(0..0),
             content: NodeContent::Table(Table::default()),
@@ -278,10 +254,11 @@ fn read_templates(
 }
 
 fn read_template(source: &Arc<Source>, problems: &mut Problems) -> Option<SyntaxNode> {
+    // Checked before parsing, which needs a multiple of the file's size in memory.
     if source.text.len() > MAX_TEMPLATE {
         let message = format!("the template is larger than {} KiB", MAX_TEMPLATE / 1024);
         let problem = Problem::at(&source.span(0..0), code::TOO_MANY, message);
-        problems.push(problem.help("put parts of it into files of their own, with `$include`"));
+        problems.push(problem.help("move parts of it to other files and `$include` them"));
         return None;
     }
     let (node, others) = json::parse(source);

@@ -1,17 +1,20 @@
-//! Checks a vendor's file as a whole and compiles everything in it.
+//! Checks a vendor file and its templates, and compiles them into a [`Platform`].
 //!
-//! All problems of a folder are found in one pass, and nothing of a folder with a problem is used.
+//! One pass reports every problem of a folder. A folder with a problem is not used at all.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::account::AccountTemplate;
-use super::delivery::{self, RetryRule};
-use super::event_rule::{Counter, EventRule, SilenceRules};
+use super::account_template::AccountTemplate;
+use super::context::TemplateContext;
+use super::coverage;
+use super::definition::{DisplayPointers, FactSource, Platform};
+use super::delivery::{self, RetryRule, statuses};
+use super::event_rule::{Counter, EventCondition, EventRule, SilenceRules};
 use super::fields::FieldDefaults;
 use super::forms::{
-    Certainty, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, JsonForm, KindForm,
-    Matching, OnFailure, Pointer, SignatureForm, SourceForm, VendorForm,
+    Certainty, CounterForm, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, JsonForm,
+    KindForm, Matching, OnFailure, Pointer, SignatureForm, SourceForm, VendorForm, WhenForm,
 };
 use super::handshake::{Handshake, Proof};
 use super::message_kind::MessageKind;
@@ -19,24 +22,22 @@ use super::request::{HeaderRule, OptionValues, RequestRules, SignatureRule, orde
 use super::root_types::RootTypes;
 use super::signature::{Algorithm, Encoding};
 use super::subscription::Subscription;
-use super::verify::DisplayPointers;
-use super::{Platform, coverage};
-use crate::base::text::{A_NAME, is_name, one_of};
+use crate::base::text::{NAME_RULE, is_name, one_of};
 use crate::config::{check_header_name, check_header_value};
 use crate::conversation::{ConversationRules, EventKind};
 use crate::diag::{
     Form as _, Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, Table,
     TableOf, code,
 };
-use crate::policy::StatusSet;
 use crate::template::{
     CompileContext, Field, JsonStyle, JsonTemplate, TableType, TextRules, TextTemplate, compile,
 };
 
-/// The templates of a folder, by file name.
+/// Parsed templates of a folder, by file name.
 pub(super) type Templates = BTreeMap<String, Arc<SyntaxNode>>;
 
-/// Checks a vendor's file with its templates.
+/// Checks a vendor file with its templates. Returns `None` if a part has no usable form; the caller
+/// must also reject the result if there are problems.
 pub(super) fn check(
     node: &SyntaxNode,
     revision: &str,
@@ -45,47 +46,43 @@ pub(super) fn check(
 ) -> Option<Platform> {
     let form = VendorForm::read(node, problems)?;
     if !is_name(&form.id) {
-        let message = format!("a vendor's id is {A_NAME}");
+        let message = format!("a vendor's id must be {NAME_RULE}");
         problems.push(Problem::at(&form.id.span, code::VENDOR_FOLDER, message));
     }
-    let (vocabulary, ids, fixed) = RootTypes::of(&form, problems);
-    let mut checker = PlatformChecker { form: &form, vocabulary, templates, problems };
+    let (types, ids, account_template) = RootTypes::check(&form, problems);
+    let mut checker = PlatformChecker { form: &form, types, templates, problems };
     let style = style(&form.json);
+    // Kinds come first: an event about one kind can use the kind's data.
     let known = KnownKinds { kinds: checker.kinds(style), entities: checker.entities() };
     let events = checker.events(style, &known);
-    let requests = checker.requests(&fixed);
+    let requests = checker.requests(&account_template);
     let handshake = checker.handshake(style);
     let policy = delivery::policy(&form.delivery, checker.problems);
-    let retries = checker.retries(&fixed);
+    let retries = checker.retries(&account_template);
     let wire = order(&form, checker.problems);
-    let quiet = SilenceRules { silent: reasons(&form.silent), cannot: reasons(&form.cannot) };
-    let counters = form.counter.iter().map(|(key, counter)| {
-        let start = counter.start.as_ref().map_or(0, |start| start.value);
-        let messages = counter.messages.as_ref().is_some_and(|messages| messages.value);
-        (key.name.clone(), Counter { scope: counter.per.value, start, messages })
-    });
-    coverage::check(node, &form, &quiet, problems);
+    let silence = SilenceRules { silent: reasons(&form.silent), cannot: reasons(&form.cannot) };
+    coverage::check(node, &form, &silence, problems);
     coverage::check_changed(&form, problems);
     coverage::check_sources(node, &form, problems);
     let pointers = |list: Option<&Vec<Spanned<Pointer>>>| -> Vec<String> {
         list.into_iter().flatten().map(|pointer| pointer.0.clone()).collect()
     };
     let types: Vec<&str> = form.event.iter().map(|event| event.type_.as_str()).collect();
-    let source = |(key, source): (&Key, &SourceForm)| (key.name.clone(), source.clone());
     Some(Platform {
-        sources: form.source.iter().map(source).collect(),
-        samples: BTreeMap::new(), // the catalog knows the files
+        sources: form.source.iter().map(|(key, form)| fact_source(key, form)).collect(),
+        samples: BTreeMap::new(), // added by the catalog, which has the files
         revision: revision.to_owned(),
         docs: form.docs.as_ref().map(|docs| docs.value.clone()),
-        differs: form.revision.as_ref().map(|revision| revision.told(&form.id)),
+        differs: form.revision.as_ref().map(|revision| revision.summary(&form.id)),
         matching: form.subscription.matching.as_ref().map_or(Matching::Pair, |by| by.value),
         default_subscription: Subscription::check(&form.subscription.default, &types, problems),
         rules: rules(&form),
-        counters: counters.collect(),
+        counters: counters(&form),
         show: DisplayPointers {
             event: pointers(form.show.as_ref().map(|show| &show.event)),
             text: pointers(form.show.as_ref().map(|show| &show.text)),
         },
+        // Missing parts return here and not earlier, so that one pass reports all problems.
         policy: policy?,
         retries,
         wire,
@@ -96,13 +93,13 @@ pub(super) fn check(
         events,
         kinds: known.kinds,
         entities: known.entities,
-        account_template: fixed,
+        account_template,
         ids,
-        silence: quiet,
+        silence,
     })
 }
 
-/// What events can be about.
+/// The checked kinds of messages and entities.
 struct KnownKinds {
     kinds: BTreeMap<String, MessageKind>,
     entities: BTreeMap<String, FieldDefaults>,
@@ -110,7 +107,7 @@ struct KnownKinds {
 
 struct PlatformChecker<'a> {
     form: &'a VendorForm,
-    vocabulary: RootTypes,
+    types: RootTypes,
     templates: &'a Templates,
     problems: &'a mut Problems,
 }
@@ -121,9 +118,9 @@ impl PlatformChecker<'_> {
     }
 
     fn unknown_kind<'k>(&mut self, kind: &Spanned<String>, known: impl Iterator<Item = &'k str>) {
-        let message = format!("there is no kind `{}`", kind.value);
+        let message = format!("unknown kind `{}`", kind.value);
         let problem = Problem::at(&kind.span, code::UNKNOWN_KIND, message);
-        self.problems.push(problem.known(kind, known));
+        self.problems.push(problem.suggest_or_list(kind, known));
     }
 
     fn compile(
@@ -134,22 +131,23 @@ impl PlatformChecker<'_> {
     ) -> Option<JsonTemplate> {
         let templates = self.templates;
         let files = |name: &str| templates.get(name).cloned();
-        let context = CompileContext { names, words: &self.vocabulary.words, files: &files };
+        let context = CompileContext { root: names, words: &self.types.words, files: &files };
         compile(node, &context, style, self.problems)
     }
 
     fn template(&mut self, name: &Spanned<String>) -> Option<Arc<SyntaxNode>> {
         let found = self.templates.get(&name.value).cloned();
         if found.is_none() {
-            let message = format!("the folder has no template `{}`", name.value);
+            let message = format!("unknown template `{}`", name.value);
             let problem = Problem::at(&name.span, code::UNKNOWN_TEMPLATE, message);
-            self.problems.push(problem.known(name, self.templates.keys().map(String::as_str)));
+            self.problems
+                .push(problem.suggest_or_list(name, self.templates.keys().map(String::as_str)));
         }
         found
     }
 
-    fn line(&mut self, text: &Spanned<String>, names: TableType) -> Option<TextTemplate> {
-        let context = CompileContext::without_files(names, &self.vocabulary.words);
+    fn text(&mut self, text: &Spanned<String>, names: TableType) -> Option<TextTemplate> {
+        let context = CompileContext::without_files(names, &self.types.words);
         TextTemplate::check(text, &context, TextRules::default(), self.problems)
     }
 
@@ -160,6 +158,7 @@ impl PlatformChecker<'_> {
             let checked = self.kind(&key.name, kind, style);
             kinds.extend(checked.map(|checked| (key.name.clone(), checked)));
         }
+        // Kinds with `as` come second, because they copy a checked kind.
         for (key, kind) in form.kinds.iter() {
             let Some(other) = &kind.as_ else { continue };
             match kinds.get(&other.value) {
@@ -169,7 +168,8 @@ impl PlatformChecker<'_> {
                         kinds.insert(key.name.clone(), MessageKind { data, ..known });
                     }
                 }
-                None if form.kinds.contains(&other.value) => {} // told already
+                // The other kind is invalid or uses `as` itself. Its own problem was reported.
+                None if form.kinds.contains(&other.value) => {}
                 None => self.unknown_kind(other, form.kinds.names()),
             }
         }
@@ -178,7 +178,7 @@ impl PlatformChecker<'_> {
 
     fn kind(&mut self, name: &str, form: &KindForm, style: JsonStyle) -> Option<MessageKind> {
         let data = self.data(&form.span, &form.data, &form.optional)?;
-        let names = self.vocabulary.of_kind(&data.names(&self.vocabulary.items));
+        let names = self.types.of_kind(&data.names(&self.types.items));
         let body = match (&form.body, &form.template) {
             (Some(node), None) => self.compile(node, names, style),
             (None, Some(file)) => {
@@ -186,26 +186,27 @@ impl PlatformChecker<'_> {
                 self.compile(&node, names, style)
             }
             (Some(_), Some(file)) => {
-                let message = format!("the kind `{name}` has a `body` as well");
+                let message = format!("kind `{name}` has both a `body` and a `template`");
                 let problem = Problem::at(&file.span, code::CONTRADICTION, message);
-                self.problems.push(
-                    problem.help("a long body stands in a `template`, a short one in `body`"),
-                );
+                self.problems
+                    .push(problem.help("use `template` for a long body, `body` for a short one"));
                 None
             }
             (None, None) => {
-                let message = format!("the kind `{name}` needs `body` or `template`");
+                let message = format!("kind `{name}` requires `body` or `template`");
                 let problem = Problem::at(&form.span, code::MISSING_KEY, message);
                 self.problems.push(
-                    problem.help("a `body` is a template in place, such as `\"${message.text}\"`"),
+                    problem.help("`body` is an inline template, such as `\"${message.text}\"`"),
                 );
                 None
             }
         };
         let Some(word) = &form.word else {
-            let message = format!("the kind `{name}` needs a `word`");
+            let message = format!("kind `{name}` requires a `word`");
             let problem = Problem::at(&form.span, code::MISSING_KEY, message);
-            self.problems.push(problem.help("`word` is what the vendor calls it: `message.type`"));
+            self.problems.push(
+                problem.help("`word` is the vendor's name for the kind, used as `message.type`"),
+            );
             return None;
         };
         if let Some(other) = form.answers.as_ref().filter(|o| !self.form.kinds.contains(&o.value)) {
@@ -220,19 +221,20 @@ impl PlatformChecker<'_> {
         })
     }
 
-    /// What a step may give, with what it is otherwise.
+    /// Checks the fields that a step may set, with their defaults.
     fn data(
         &mut self,
         span: &SourceSpan,
         form: &TableOf<SyntaxNode>,
         optional: &[Spanned<String>],
     ) -> Option<FieldDefaults> {
+        // The defaults form one template; it is parsed again, so its style does not matter.
         let node =
             SyntaxNode { span: span.clone(), content: NodeContent::Table(Table(form.entries())) };
-        let names = self.vocabulary.of_data();
-        let otherwise = self.compile(&node, names, JsonStyle::COMPACT)?;
+        let names = self.types.of_data();
+        let template = self.compile(&node, names, JsonStyle::COMPACT)?;
         let optional = optional.iter().map(|key| key.value.clone()).collect();
-        Some(FieldDefaults { written: form.to_json(), optional, otherwise })
+        Some(FieldDefaults { defaults: form.to_json(), optional, template })
     }
 
     fn entities(&mut self) -> BTreeMap<String, FieldDefaults> {
@@ -245,6 +247,7 @@ impl PlatformChecker<'_> {
     }
 
     fn events(&mut self, style: JsonStyle, known: &KnownKinds) -> Vec<EventRule> {
+        // A missing source is a problem of its own; until it is fixed, nothing is known.
         let section = self.form.source.get("event").map_or(Certainty::Assumed, |s| s.status.value);
         let mut rules = Vec::new();
         for event in &self.form.event {
@@ -256,14 +259,14 @@ impl PlatformChecker<'_> {
     fn event(
         &mut self,
         form: &EventForm,
-        spelling_of_vendor: JsonStyle,
+        vendor_style: JsonStyle,
         known: &KnownKinds,
         section: Certainty,
     ) -> Option<EventRule> {
         let on = self.event_kind(&form.on);
         if form.type_.is_empty() {
-            let problem = Problem::at(&form.type_.span, code::EMPTY, "the type has no name");
-            self.problems.push(problem.help("it is the vendor's name for the event"));
+            let problem = Problem::at(&form.type_.span, code::EMPTY, "`type` must not be empty");
+            self.problems.push(problem.help("`type` is the vendor's name for the event"));
         }
         let counter = form.counter.as_ref().filter(|name| self.is_counter(name));
         let data = match on {
@@ -271,18 +274,19 @@ impl PlatformChecker<'_> {
             _ => None,
         };
         let names = match &data {
-            Some(data) => data.names(&self.vocabulary.items),
+            Some(data) => data.names(&self.types.items),
             None => self.names_of(form, on, known),
         };
+        // Looked up before `on?`, so that an unknown event does not hide a missing template.
         let template = self.template(&form.template);
-        let names = self.vocabulary.of_event(on?, &names, counter.map(|name| name.value.as_str()));
-        let json = form.json.as_ref().map_or(spelling_of_vendor, style);
+        let names = self.types.of_event(on?, &names, counter.map(|name| name.value.as_str()));
+        let json = form.json.as_ref().map_or(vendor_style, style);
         Some(EventRule {
             on: on?,
             event_type: form.type_.value.clone(),
             previous_names: form.previous_names.iter().map(|name| name.value.clone()).collect(),
             certainty: form.source.as_ref().map_or(section, |source| source.status.value),
-            when: form.when.clone(),
+            when: form.when.as_ref().map(condition).unwrap_or_default(),
             body: self.compile(&*template?, names, json)?,
             counter: counter.map(|name| name.value.clone()),
             data,
@@ -290,11 +294,11 @@ impl PlatformChecker<'_> {
     }
 
     fn event_kind(&mut self, on: &Spanned<String>) -> Option<EventKind> {
-        let kind = EventKind::of_word(on);
+        let kind = EventKind::from_name(on);
         if kind.is_none() {
-            let message = format!("there is no neutral event `{}`", on.value);
+            let message = format!("unknown neutral event `{}`", on.value);
             let problem = Problem::at(&on.span, code::UNKNOWN_EVENT, message);
-            self.problems.push(problem.known(on, EventKind::WORDS.iter().copied()));
+            self.problems.push(problem.suggest_or_list(on, EventKind::NAMES.iter().copied()));
         }
         kind
     }
@@ -302,51 +306,52 @@ impl PlatformChecker<'_> {
     fn is_counter(&mut self, name: &Spanned<String>) -> bool {
         let known = self.form.counter.contains(&name.value);
         if !known {
-            let message = format!("there is no counter `{}`", name.value);
+            let message = format!("unknown counter `{}`", name.value);
             let problem = Problem::at(&name.span, code::UNKNOWN_COUNTER, message);
-            self.problems.push(problem.known(name, self.form.counter.names()));
+            self.problems.push(problem.suggest_or_list(name, self.form.counter.names()));
         }
         known
     }
 
-    /// The names of the data of a message or an entity, where an event is about one kind only.
+    /// Returns the type of the data of a message or entity if the event is about one kind only.
     fn names_of(
         &mut self,
         form: &EventForm,
         on: Option<EventKind>,
         known: &KnownKinds,
     ) -> Vec<Field> {
-        let wanted = form.when.as_ref().map(|when| when.kind.as_slice()).unwrap_or_default();
+        let admitted = form.when.as_ref().map(|when| when.kind.as_slice()).unwrap_or_default();
         let about_message = on == Some(EventKind::MessageSent);
         let kinds: Vec<&str> = if about_message {
             self.form.kinds.names().collect()
         } else {
             self.form.entities.names().collect()
         };
-        for kind in wanted.iter().filter(|kind| !kinds.contains(&kind.as_str())) {
+        for kind in admitted.iter().filter(|kind| !kinds.contains(&kind.as_str())) {
             self.unknown_kind(kind, kinds.iter().copied());
         }
-        let [one] = wanted else { return Vec::new() };
+        // With several kinds, no field is certain to exist.
+        let [one] = admitted else { return Vec::new() };
         let data = if about_message {
             known.kinds.get(&one.value).map(|kind| &kind.data)
         } else {
             known.entities.get(&one.value)
         };
-        data.map(|data| data.names(&self.vocabulary.items)).unwrap_or_default()
+        data.map(|data| data.names(&self.types.items)).unwrap_or_default()
     }
 
-    fn requests(&mut self, fixed: &AccountTemplate) -> Option<RequestRules> {
-        let names = self.vocabulary.of_request();
+    fn requests(&mut self, account: &AccountTemplate) -> Option<RequestRules> {
+        let names = self.types.of_request();
         let mut rules = RequestRules::default();
         for header in &self.form.header {
             let when = OptionValues::check(&header.when, &self.form.option, self.problems);
             if let Err(message) = check_header_name(&header.name) {
-                self.problem(&header.name.span, code::WRONG_HEADER, message);
+                self.problem(&header.name.span, code::INVALID_HEADER, message);
             }
             if let Err(problem) = check_header_value(&header.value, &header.value.span) {
                 self.problems.push(problem);
             }
-            let value = self.line(&header.value, names.clone());
+            let value = self.text(&header.value, names.clone());
             rules.headers.extend(value.map(|value| HeaderRule {
                 name: header.name.value.clone(),
                 value,
@@ -355,7 +360,7 @@ impl PlatformChecker<'_> {
             }));
         }
         rules.signature = match &self.form.signature {
-            Some(signature) => Some(self.signature(signature, &names, fixed)?),
+            Some(signature) => Some(self.signature(signature, &names, account)?),
             None => None,
         };
         Some(rules)
@@ -365,15 +370,16 @@ impl PlatformChecker<'_> {
         &mut self,
         form: &SignatureForm,
         names: &TableType,
-        fixed: &AccountTemplate,
+        account: &AccountTemplate,
     ) -> Option<SignatureRule> {
         let texts = [&form.algorithm, &form.key, &form.content, &form.encoding];
-        let [algorithm, key, content, encoding] = texts.map(|text| self.line(text, names.clone()));
-        for options in fixed.every_choice() {
-            let roots = super::context::TemplateContext::default().with("option", &options);
+        let [algorithm, key, content, encoding] = texts.map(|text| self.text(text, names.clone()));
+        // Options can select the algorithm and encoding, so every combination must give valid ones.
+        for options in account.option_combinations() {
+            let roots = TemplateContext::default().with("option", &options);
             let words = [
-                (&form.algorithm, &algorithm, Algorithm::WORDS),
-                (&form.encoding, &encoding, Encoding::WORDS),
+                (&form.algorithm, &algorithm, Algorithm::NAMES),
+                (&form.encoding, &encoding, Encoding::NAMES),
             ];
             let words = words
                 .into_iter()
@@ -382,8 +388,8 @@ impl PlatformChecker<'_> {
                 words.filter(|(_, word, known)| !known.contains(&word.as_str()))
             {
                 let message = format!("`{word}` is not {}", one_of(known.iter().copied()));
-                let problem = Problem::at(&at.span, code::UNKNOWN_WORD, message);
-                self.problems.push(problem.near(&word, known.iter().copied()));
+                let problem = Problem::at(&at.span, code::UNKNOWN_VALUE, message);
+                self.problems.push(problem.suggest(&word, known.iter().copied()));
             }
         }
         Some(SignatureRule {
@@ -394,10 +400,9 @@ impl PlatformChecker<'_> {
         })
     }
 
-    fn retries(&mut self, fixed: &AccountTemplate) -> Vec<RetryRule> {
-        let context =
-            CompileContext::without_files(self.vocabulary.base.clone(), &self.vocabulary.words);
-        let rule = |form| RetryRule::check(form, self.form, (&context, fixed), self.problems);
+    fn retries(&mut self, account: &AccountTemplate) -> Vec<RetryRule> {
+        let context = CompileContext::without_files(self.types.base.clone(), &self.types.words);
+        let rule = |form| RetryRule::check(form, self.form, &context, account, self.problems);
         self.form.delivery.retry.iter().filter_map(rule).collect()
     }
 
@@ -409,13 +414,13 @@ impl PlatformChecker<'_> {
             HandshakeKind::Ping => Some(self.proof(form, None, style)?),
             HandshakeKind::Echo => {
                 let Some(echo) = &form.echo else {
-                    let message = "an `echo` handshake needs `echo`";
+                    let message = "a handshake of kind `echo` requires `echo`";
                     let problem = Problem::at(&form.span, code::MISSING_KEY, message);
-                    self.problems
-                        .push(problem.help("it is what must come back: `\"${secret.token}\"`"));
+                    let help = "`echo` is the required response, such as `\"${secret.token}\"`";
+                    self.problems.push(problem.help(help));
                     return None;
                 };
-                let echo = self.line(echo, self.vocabulary.base.clone())?;
+                let echo = self.text(echo, self.types.base.clone())?;
                 Some(self.proof(form, Some(echo), style)?)
             }
         };
@@ -430,15 +435,15 @@ impl PlatformChecker<'_> {
     ) -> Option<Proof> {
         let Some(body) = &form.body else {
             let problem =
-                Problem::at(&form.span, code::MISSING_KEY, "the handshake needs a `body`");
-            self.problems.push(problem.help("it is what the endpoint is sent, such as `{}`"));
+                Problem::at(&form.span, code::MISSING_KEY, "the handshake requires a `body`");
+            self.problems.push(problem.help("`body` is the body of the request, such as `{}`"));
             return None;
         };
         let success: &[Spanned<String>] =
             if form.success.is_empty() { &self.form.delivery.success } else { &form.success };
         Some(Proof {
             success: statuses(success, self.problems)?,
-            body: self.compile(body, self.vocabulary.base.clone(), style)?,
+            body: self.compile(body, self.types.base.clone(), style)?,
             echo,
             echo_key: form.echo_key.as_ref().map(|key| key.value.clone()),
         })
@@ -461,11 +466,40 @@ fn rules(form: &VendorForm) -> ConversationRules {
     })
 }
 
-pub(super) fn statuses(parts: &[Spanned<String>], problems: &mut Problems) -> Option<StatusSet> {
-    for part in parts {
-        if let Err(error) = StatusSet::parse([part.as_str()]) {
-            problems.push(Problem::at(&part.span, code::UNKNOWN_STATUS, error.to_string()));
-        }
+/// Converts the condition of a rule to its run-time form.
+fn condition(form: &WhenForm) -> EventCondition {
+    EventCondition {
+        by: values(&form.by),
+        part: values(&form.part),
+        to: values(&form.to),
+        assignee: values(&form.assignee),
+        kind: values(&form.kind),
+        channel: values(&form.channel),
+        first: form.first.as_ref().map(|first| first.value),
+        changed: values(&form.changed),
     }
-    StatusSet::parse(parts.iter().map(|part| part.as_str())).ok()
+}
+
+fn values<T: Clone>(list: &[Spanned<T>]) -> Vec<T> {
+    list.iter().map(|item| item.value.clone()).collect()
+}
+
+fn fact_source(key: &Key, form: &SourceForm) -> FactSource {
+    let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
+    FactSource {
+        section: key.name.clone(),
+        status: form.status.value,
+        seen: text(&form.seen),
+        url: text(&form.url),
+        note: text(&form.note),
+    }
+}
+
+fn counters(form: &VendorForm) -> BTreeMap<String, Counter> {
+    let counter = |(key, form): (&Key, &CounterForm)| {
+        let start = form.start.as_ref().map_or(0, |start| start.value);
+        let messages = form.messages.as_ref().is_some_and(|messages| messages.value);
+        (key.name.clone(), Counter { scope: form.per.value, start, messages })
+    };
+    form.counter.iter().map(counter).collect()
 }

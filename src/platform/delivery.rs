@@ -1,21 +1,20 @@
-//! How a vendor treats deliveries: its `[delivery]`, checked, and what follows for an account.
+//! The checked `[delivery]` section: delivery policy and retry rules.
 
 use jiff::SignedDuration;
+use serde_json::{Map, Value as Json};
 
-use super::Account;
-use super::account::AccountTemplate;
-use super::check::statuses;
+use super::account_template::AccountTemplate;
 use super::context::TemplateContext;
 use super::forms::{DeliveryForm, Redirects, RetryForm, RetryKind, VendorForm};
 use super::request::OptionValues;
 use super::subscription::Subscription;
 use crate::base::duration::{self, DurationRange};
-use crate::base::limits::{MAX_REDIRECTS, MAX_TIMEOUT, RETRY_AFTER};
+use crate::base::limits::{MAX_DELAY, MAX_REDIRECTS, MAX_RETRY_AFTER, MAX_TIMEOUT};
 use crate::diag::{Problem, Problems, Spanned, SyntaxNode, code};
-use crate::policy::{Backoff, Blocks, Disable, InDoubt, Policy, Retry};
+use crate::policy::{Backoff, Blocks, Disable, InDoubt, Policy, Retry, StatusSet};
 use crate::template::{CompileContext, TextRules, TextTemplate};
 
-/// When a failed delivery is tried again, for some event types and accounts.
+/// When to retry a failed delivery, for some event types and accounts.
 #[derive(Clone, Debug)]
 pub(super) struct RetryRule {
     types: Option<Subscription>,
@@ -26,7 +25,7 @@ pub(super) struct RetryRule {
     hold: Option<SignedDuration>,
 }
 
-/// How long it is tried again; texts may name options.
+/// How often or how long to retry. The texts may use `${option.…}`.
 #[derive(Clone, Debug)]
 enum RetryLimit {
     None,
@@ -34,22 +33,22 @@ enum RetryLimit {
     Retention(TextTemplate),
 }
 
-/// Checks what holds for every delivery.
+/// Checks the part of the policy that applies to every delivery.
 pub(super) fn policy(form: &DeliveryForm, problems: &mut Problems) -> Option<Policy> {
-    for limit in [&form.timeout.connect, &form.timeout.total] {
-        if limit.value.unsigned_abs() > MAX_TIMEOUT {
-            let message = format!("a time limit is at most {} s", MAX_TIMEOUT.as_secs());
-            problems.push(Problem::at(&limit.span, code::TOO_MANY, message));
+    for timeout in [&form.timeout.connect, &form.timeout.total] {
+        if timeout.value.unsigned_abs() > MAX_TIMEOUT {
+            let message = format!("the timeout must be at most {} s", MAX_TIMEOUT.as_secs());
+            problems.push(Problem::at(&timeout.span, code::TOO_MANY, message));
         }
-        if limit.value.is_zero() {
-            let problem =
-                Problem::at(&limit.span, code::WRONG_DURATION, "nothing answers in no time");
-            problems.push(problem.help("a time limit is longer than `0s`"));
+        if timeout.value.is_zero() {
+            let message = "the timeout must be greater than 0";
+            problems.push(Problem::at(&timeout.span, code::INVALID_DURATION, message));
         }
     }
     let disable = form.disable.as_ref();
     Some(Policy {
         success: statuses(&form.success, problems)?,
+        // Media types are case-insensitive; the check compares in lower case.
         failing_types: form.failing_types.iter().map(|word| word.to_ascii_lowercase()).collect(),
         redirects: if form.redirects.value == Redirects::Follow { MAX_REDIRECTS } else { 0 },
         retry: Retry::None,
@@ -58,24 +57,35 @@ pub(super) fn policy(form: &DeliveryForm, problems: &mut Problems) -> Option<Pol
         hold: None,
         disable: Disable {
             statuses: statuses(disable.map_or(&[], |form| form.status.as_slice()), problems)?,
-            after: disable.and_then(|form| form.after.as_ref()).map(|after| number(after.value)),
+            after: disable.and_then(|form| form.after.as_ref()).map(|after| saturate(after.value)),
         },
-        in_doubt: form.in_doubt.as_ref().map_or(InDoubt::Resend, |told| told.value),
+        in_doubt: form.in_doubt.as_ref().map_or(InDoubt::Resend, |in_doubt| in_doubt.value),
         connect: form.timeout.connect.value,
         total: form.timeout.total.value,
     })
 }
 
-fn number(number: u64) -> u32 {
+/// Checks a list of statuses and status classes, such as `["200", "4xx"]`.
+pub(super) fn statuses(list: &[Spanned<String>], problems: &mut Problems) -> Option<StatusSet> {
+    for status in list {
+        if let Err(error) = StatusSet::parse([status.as_str()]) {
+            problems.push(Problem::at(&status.span, code::UNKNOWN_STATUS, error.to_string()));
+        }
+    }
+    StatusSet::parse(list.iter().map(|status| status.as_str())).ok()
+}
+
+fn saturate(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 impl RetryRule {
-    /// Checks a rule under every choice of options.
+    /// Checks a rule under every combination of options.
     pub(super) fn check(
         form: &RetryForm,
         vendor: &VendorForm,
-        (context, fixed): (&CompileContext<'_>, &AccountTemplate),
+        context: &CompileContext<'_>,
+        account: &AccountTemplate,
         problems: &mut Problems,
     ) -> Option<Self> {
         let event_types: Vec<&str> =
@@ -83,27 +93,13 @@ impl RetryRule {
         let types = (!form.types.is_empty())
             .then(|| Subscription::check(&form.types, &event_types, problems));
         let when = OptionValues::check(&form.when, &vendor.option, problems);
-        let mut line = |key: &str, node: Option<&SyntaxNode>| {
-            let Some(node) = node else {
-                let message = format!("retrying by `{}` needs `{key}`", form.kind.value);
-                let help = "such as `times = 3`, or `within = \"72h\"` for `retention`";
-                problems.push(Problem::at(&form.span, code::MISSING_KEY, message).help(help));
-                return None;
-            };
-            let text = node.as_text().map_or_else(|| node.to_json().to_string(), str::to_owned);
-            let text = Spanned { value: text, span: node.span.clone() };
-            TextTemplate::check(&text, context, TextRules::default(), problems)
-        };
-        let limit = match form.kind.value {
-            RetryKind::None => RetryLimit::None,
-            RetryKind::Count => RetryLimit::Count(line("times", form.times.as_ref())?),
-            RetryKind::Retention => RetryLimit::Retention(line("within", form.within.as_ref())?),
-        };
-        for options in fixed.every_choice().iter().filter(|options| when.hold(options)) {
+        let limit = RetryLimit::check(form, context, problems)?;
+        // A limit that depends on options is a number or a duration only once they are selected.
+        for options in account.option_combinations().iter().filter(|options| when.hold(options)) {
             if let Err(message) = limit.retry(&TemplateContext::default().with("option", options)) {
-                let limit = form.times.as_ref().filter(|_| matches!(limit, RetryLimit::Count(_)));
-                let limit = limit.or(form.within.as_ref()).map_or(&form.span, |node| &node.span);
-                problems.push(Problem::at(limit, code::WRONG_DURATION, message));
+                let node = form.times.as_ref().filter(|_| matches!(limit, RetryLimit::Count(_)));
+                let node = node.or(form.within.as_ref()).map_or(&form.span, |node| &node.span);
+                problems.push(Problem::at(node, code::INVALID_DURATION, message));
                 break;
             }
         }
@@ -111,54 +107,77 @@ impl RetryRule {
         let hold = form.hold.as_ref().map(|hold| hold.value);
         Some(Self { types, when, limit, backoff: backoff(form), blocks, hold })
     }
+
+    /// Returns true if the rule is for events of this type and accounts with these options.
+    pub(super) fn applies(&self, event_type: &str, options: &Map<String, Json>) -> bool {
+        let is_type = |types: &Subscription| types.covers(&[event_type].into_iter());
+        self.types.as_ref().is_none_or(is_type) && self.when.hold(options)
+    }
+
+    /// Returns the base policy with the retries of this rule.
+    pub(super) fn policy(&self, base: &Policy, roots: &TemplateContext<'_>) -> Policy {
+        Policy {
+            // Every combination of options was checked at load, so the fallback is not reached.
+            retry: self.limit.retry(roots).unwrap_or(Retry::None),
+            backoff: self.backoff,
+            blocks: self.blocks,
+            hold: self.hold,
+            ..base.clone()
+        }
+    }
 }
 
 fn backoff(form: &RetryForm) -> Backoff {
-    let duration = |given: &Option<Spanned<SignedDuration>>, otherwise: SignedDuration| {
-        given.as_ref().map_or(otherwise, |given| given.value)
+    let duration = |value: &Option<Spanned<SignedDuration>>, default: SignedDuration| {
+        value.as_ref().map_or(default, |value| value.value)
     };
     let honours = form.retry_after.as_ref().is_some_and(|honours| honours.value);
-    let delay = duration(&form.delay, SignedDuration::ZERO);
-    let none = DurationRange { low: SignedDuration::ZERO, high: SignedDuration::ZERO };
+    let no_jitter = DurationRange { low: SignedDuration::ZERO, high: SignedDuration::ZERO };
     Backoff {
-        delay,
-        factor: form.factor.as_ref().map_or(1, |factor| number(factor.value)),
-        cap: duration(&form.cap, crate::base::limits::MAX_DELAY),
-        jitter: form.jitter.as_ref().map_or(none, |jitter| jitter.value),
-        retry_after: honours.then(|| duration(&form.retry_after_cap, RETRY_AFTER)),
+        delay: duration(&form.delay, SignedDuration::ZERO),
+        factor: form.factor.as_ref().map_or(1, |factor| saturate(factor.value)),
+        cap: duration(&form.cap, MAX_DELAY),
+        jitter: form.jitter.as_ref().map_or(no_jitter, |jitter| jitter.value),
+        retry_after: honours.then(|| duration(&form.retry_after_cap, MAX_RETRY_AFTER)),
     }
 }
 
 impl RetryLimit {
-    /// What it is under these options, or what is wrong with it.
+    fn check(
+        form: &RetryForm,
+        context: &CompileContext<'_>,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let mut text = |key: &str, node: Option<&SyntaxNode>| {
+            let Some(node) = node else {
+                let message = format!("a retry of kind `{}` requires `{key}`", form.kind.value);
+                let help = "such as `times = 3` for `count`, or `within = \"72h\"` for `retention`";
+                problems.push(Problem::at(&form.span, code::MISSING_KEY, message).help(help));
+                return None;
+            };
+            // `times = 3` and `times = "${option.…}"` are both read as templates.
+            let text = node.as_text().map_or_else(|| node.to_json().to_string(), str::to_owned);
+            let text = Spanned { value: text, span: node.span.clone() };
+            TextTemplate::check(&text, context, TextRules::default(), problems)
+        };
+        Some(match form.kind.value {
+            RetryKind::None => Self::None,
+            RetryKind::Count => Self::Count(text("times", form.times.as_ref())?),
+            RetryKind::Retention => Self::Retention(text("within", form.within.as_ref())?),
+        })
+    }
+
+    /// Evaluates the limit under the options of an account. The error is a message for the user.
     fn retry(&self, roots: &TemplateContext<'_>) -> Result<Retry, String> {
         match self {
             Self::None => Ok(Retry::None),
             Self::Count(times) => {
                 let text = times.render(roots);
-                let wrong = |_| format!("`{text}` is not how many times more");
-                text.parse().map(Retry::Count).map_err(wrong)
+                let invalid =
+                    |_| format!("`times` must be a whole number of 0 or more, found `{text}`");
+                text.parse().map(Retry::Count).map_err(invalid)
             }
             Self::Retention(within) => duration::parse(&within.render(roots)).map(Retry::Retention),
-        }
-    }
-}
-
-impl Account {
-    /// How deliveries of an event type are treated.
-    pub fn policy(&self, event_type: &str) -> Policy {
-        let base = &self.platform.policy;
-        let rule = self.platform.retries.iter().find(|rule| {
-            rule.types.as_ref().is_none_or(|types| types.covers(&[event_type].into_iter()))
-                && rule.when.hold(&self.options)
-        });
-        let Some(rule) = rule else { return base.clone() };
-        Policy {
-            retry: rule.limit.retry(&self.roots()).unwrap_or(Retry::None),
-            backoff: rule.backoff,
-            blocks: rule.blocks,
-            hold: rule.hold,
-            ..base.clone()
         }
     }
 }

@@ -1,53 +1,90 @@
-//! Which events a vendor sends, and what it says of those that it does not.
+//! The events a vendor sends, and the reasons for those it does not send.
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value as Json};
+
 use super::fields::FieldDefaults;
-use super::forms::{Certainty, CounterScope, WhenForm};
-use crate::conversation::{Conversation, Entity, Event, EventKind, Message, Person, Role};
-use crate::diag::Spanned;
+use super::forms::{Certainty, CounterScope};
+use crate::conversation::{
+    Conversation, Entity, Event, EventKind, Message, ParticipantRole, Person, Role,
+};
 use crate::template::JsonTemplate;
 
-/// One event that a vendor sends.
+/// A rule that sends a webhook for a neutral event: a checked `[[event]]`.
 #[derive(Clone, Debug)]
 pub struct EventRule {
     /// The neutral event.
     pub on: EventKind,
-    /// The vendor's name for it.
+    /// The vendor's name for the event.
     pub event_type: String,
-    /// What other revisions call it.
+    /// The names of the event in other revisions.
     pub previous_names: Vec<String>,
-    /// How well its shape is known.
+    /// How well the payload is known.
     pub certainty: Certainty,
-    pub(super) when: Option<WhenForm>,
+    pub(super) when: EventCondition,
     pub(super) body: JsonTemplate,
     pub(super) counter: Option<String>,
-    /// What `emit` may give.
+    /// Data that an `emit` step may set; only for rules with `on = "emit"`.
     pub data: Option<FieldDefaults>,
 }
 
-/// A counter.
+/// The condition of a rule. Every field must match; an empty list or `None` matches everything.
+#[derive(Clone, Debug, Default)]
+pub(super) struct EventCondition {
+    /// Roles of the actor.
+    pub(super) by: Vec<Role>,
+    /// Roles of the actor in the conversation.
+    pub(super) part: Vec<ParticipantRole>,
+    /// Roles of the participant the event is directed to.
+    pub(super) to: Vec<Role>,
+    /// Roles of the assignee.
+    pub(super) assignee: Vec<Role>,
+    /// Kinds of the message or entity.
+    pub(super) kind: Vec<String>,
+    /// Channels of the conversation.
+    pub(super) channel: Vec<String>,
+    /// Requires that the message is, or is not, the speaker's first.
+    pub(super) first: Option<bool>,
+    /// Entity fields, at least one of which must have changed.
+    pub(super) changed: Vec<String>,
+}
+
+/// A request for an event, in addition to its type. `None` accepts everything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EventQuery {
+    /// Role of the actor.
+    pub by: Option<Role>,
+    /// Kind of message or entity.
+    pub kind: Option<String>,
+    /// Data of the message, the entity or the event.
+    pub data: Map<String, Json>,
+}
+
+/// A counter of `[counter]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Counter {
+    /// What the counter restarts with.
     pub(super) scope: CounterScope,
+    /// First number.
     pub(super) start: i64,
-    /// Whether its number is that of a message which takes one.
+    /// Whether the number becomes the `number` of the message that the event is about.
     pub(super) messages: bool,
 }
 
 /// What a vendor does about a neutral event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Coverage<'a> {
-    /// It sends something.
+    /// It sends at least one webhook.
     Sends,
-    /// It sends nothing, for this reason.
+    /// The event can happen, but the vendor sends nothing, for this reason.
     Silent(&'a str),
-    /// It cannot happen there, for this reason.
+    /// The event cannot happen on this platform, for this reason.
     Cannot(&'a str),
 }
 
-/// The neutral events that a vendor sends nothing for, and why: by the event's name, or by that and
-/// the role of who does it or the kind of what it is about, as `message.sent:bot`.
+/// Events this vendor never sends, with the reason. Keys: `event`, `event:role` or, in `silent`
+/// only, `event:kind`; for example `message.sent:bot`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SilenceRules {
     pub(super) silent: BTreeMap<String, String>,
@@ -55,111 +92,109 @@ pub(super) struct SilenceRules {
 }
 
 impl EventRule {
-    /// Whether the rule sends this event.
+    /// Returns true if the rule sends a webhook for this event.
     pub(super) fn matches(
         &self,
         event: &Event,
         conversation: &Conversation,
         message: Option<&Message>,
     ) -> bool {
-        if self.on != event.kind {
-            return false;
-        }
-        let Some(when) = &self.when else { return true };
+        let when = &self.when;
         let role = |person: Option<&Person>| person.map(Person::role);
-        one_of(&when.by, Some(event.by.role()))
-            && one_of(&when.part, Some(event.by.part))
-            && one_of(&when.to, role(event.to.as_ref()))
-            && one_of(&when.assignee, role(conversation.assignee()))
-            && one_of(&when.kind, kind_of(event, message))
-            && one_of(&when.channel, Some(conversation.channel.clone()))
-            && when.first.as_ref().is_none_or(|first| first.value == is_first(event, conversation))
+        self.on == event.kind
+            && admits(&when.by, Some(&event.by.role()))
+            && admits(&when.part, Some(&event.by.participant_role))
+            && admits(&when.to, role(event.to.as_ref()).as_ref())
+            && admits(&when.assignee, role(conversation.assignee()).as_ref())
+            && admits(&when.kind, kind_of(event, message))
+            && admits(&when.channel, Some(&conversation.channel))
+            && when.first.is_none_or(|first| first == is_first_message(event, conversation))
             && (when.changed.is_empty()
                 || when.changed.iter().any(|field| has_changed(event, field)))
     }
 
-    /// Whether it is called so, in this revision or in another.
-    pub fn is_called(&self, name: &str) -> bool {
-        self.names().any(|own| own == name)
+    /// Returns true if the event has this name in this revision or in another.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.names().any(|known| known == name)
     }
 
-    /// What it is called, in this revision and in others.
+    /// Returns the name of the event in this revision, then its names in others.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> + Clone {
         [&self.event_type].into_iter().chain(&self.previous_names).map(String::as_str)
     }
 
-    /// The fields of which one must have changed.
+    /// Returns the entity fields, at least one of which must have changed.
     pub(super) fn changed(&self) -> impl Iterator<Item = &str> {
-        self.when.iter().flat_map(|when| &when.changed).map(|field| field.as_str())
+        self.when.changed.iter().map(String::as_str)
     }
 
-    /// The first role that the rule asks for.
+    /// Returns the first actor role in the condition.
     pub(super) fn first_role(&self) -> Option<Role> {
-        self.when.as_ref()?.by.first().map(|role| role.value)
+        self.when.by.first().copied()
     }
 
-    /// Whether the rule lets somebody of this role do it.
+    /// Returns true if the condition admits an actor with this role.
     pub(super) fn covers_role(&self, role: Role) -> bool {
-        self.when.as_ref().is_none_or(|when| one_of(&when.by, Some(role)))
+        admits(&self.when.by, Some(&role))
     }
 
-    /// Whether the rule sends messages or entities of this kind.
-    pub(super) fn covers_kind(&self, kind: &str) -> bool {
-        self.when.as_ref().is_none_or(|when| one_of(&when.kind, Some(kind.to_owned())))
+    /// Returns true if the condition admits messages or entities of this kind.
+    pub(super) fn covers_kind(&self, kind: &String) -> bool {
+        admits(&self.when.kind, Some(kind))
     }
 
-    /// The first kind that the rule asks for.
+    /// Returns the first kind in the condition.
     pub fn first_kind(&self) -> Option<String> {
-        self.when.as_ref()?.kind.first().map(|kind| kind.value.clone())
+        self.when.kind.first().cloned()
     }
 
-    /// Whether the rule asks for an agent who is assigned.
-    pub(super) fn wants_assigned_agent(&self) -> bool {
-        self.when.as_ref().is_some_and(|when| when.assignee.iter().any(|r| r.value == Role::Agent))
+    /// Returns true if the rule can require an assigned agent.
+    pub(super) fn may_require_agent(&self) -> bool {
+        self.when.assignee.contains(&Role::Agent)
     }
 }
 
-/// The kind of the message or of the entity that an event is about.
-pub(super) fn kind_of(event: &Event, message: Option<&Message>) -> Option<String> {
-    let entity = event.entity.as_ref().map(|entity| entity.kind.clone());
-    entity.or_else(|| message.map(|message| message.kind.clone()))
+/// Returns the kind of the entity or message that an event is about.
+pub(super) fn kind_of<'a>(event: &'a Event, message: Option<&'a Message>) -> Option<&'a String> {
+    let entity = event.entity.as_ref().map(|entity| &entity.kind);
+    entity.or_else(|| message.map(|message| &message.kind))
 }
 
-/// Whether a field of the entity that an event is about has changed.
 fn has_changed(event: &Event, field: &str) -> bool {
     let value = |entity: &Option<Entity>| entity.as_ref()?.fields.get(field).cloned();
+    // A field that was added or removed has changed too.
     value(&event.before) != value(&event.entity)
 }
 
-/// Whether an event is about the first message of whoever speaks.
-fn is_first(event: &Event, conversation: &Conversation) -> bool {
+fn is_first_message(event: &Event, conversation: &Conversation) -> bool {
+    // Per person, not per role: each visitor has a first message.
     let first = conversation.messages.iter().position(|message| message.by.is(&event.by));
     first.is_some_and(|first| event.messages.contains(&first))
 }
 
-/// Whether a value is among those wanted, or none are wanted in particular.
-fn one_of<T: PartialEq>(wanted: &[Spanned<T>], value: Option<T>) -> bool {
-    wanted.is_empty() || value.is_some_and(|value| wanted.iter().any(|w| w.value == value))
+/// Returns true if the list is empty or contains the value.
+fn admits<T: PartialEq>(list: &[T], value: Option<&T>) -> bool {
+    // No value, such as the assignee of an unassigned conversation, fails a condition on it.
+    list.is_empty() || value.is_some_and(|value| list.contains(value))
 }
 
 impl SilenceRules {
-    /// Why nothing is sent for an event that somebody of this role does.
-    pub(super) fn of(&self, on: EventKind, role: Role) -> Option<Coverage<'_>> {
-        let cannot = reason(&self.cannot, on, role.word()).map(Coverage::Cannot);
-        cannot.or_else(|| reason(&self.silent, on, role.word()).map(Coverage::Silent))
+    /// Returns why the vendor sends nothing for an event by an actor with this role, or `None` if
+    /// no rule says so.
+    pub(super) fn coverage(&self, on: EventKind, role: Role) -> Option<Coverage<'_>> {
+        // An event that cannot happen must not be reported as merely silent.
+        let cannot = reason(&self.cannot, on, role).map(Coverage::Cannot);
+        cannot.or_else(|| reason(&self.silent, on, role).map(Coverage::Silent))
     }
 
-    /// Why nothing is sent for messages or entities of this kind.
-    pub(super) fn about(&self, on: EventKind, kind: &str) -> Option<&str> {
+    /// Returns why the vendor sends nothing for messages or entities of this kind.
+    pub(super) fn reason_for_kind(&self, on: EventKind, kind: &str) -> Option<&str> {
         self.silent.get(&format!("{on}:{kind}")).map(String::as_str)
     }
 }
 
-fn reason<'a>(
-    reasons: &'a BTreeMap<String, String>,
-    on: EventKind,
-    precisely: &str,
-) -> Option<&'a str> {
-    let precise = reasons.get(&format!("{on}:{precisely}"));
-    precise.or_else(|| reasons.get(on.word())).map(String::as_str)
+fn reason(reasons: &BTreeMap<String, String>, on: EventKind, role: Role) -> Option<&str> {
+    // A reason for the role overrides that for the whole event.
+    let specific = reasons.get(&format!("{on}:{role}"));
+    specific.or_else(|| reasons.get(on.as_str())).map(String::as_str)
 }

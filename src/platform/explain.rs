@@ -1,149 +1,163 @@
-//! What a receiver must know of a vendor's requests, in words.
+//! Describes in words how a receiver verifies and responds to an account's requests.
 
 use serde_json::{Map, Value as Json};
 
-use super::Account;
-use super::forms::{OptionForm, Purpose};
+use super::account::Account;
+use super::account_template::AccountOption;
+use super::forms::Purpose;
+use super::handshake::Proof;
+use super::request::SignatureRule;
 use super::signature::sign;
+use super::signing::Signing;
 use crate::policy::StatusSet;
 use crate::template::Value;
 
-/// A choice that a user has where the vendor documents nothing.
+/// An option of the account with its selected value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OptionChoice {
-    /// The option's name.
+    /// Name of the option.
     pub name: String,
-    /// The value chosen.
+    /// Selected value.
     pub chosen: String,
-    /// The other values.
+    /// Other allowed values.
     pub others: Vec<String>,
-    /// What it changes.
+    /// Effect of the option.
     pub about: String,
 }
 
-impl Account {
-    /// The headers of every event's request, with `<signature>` where it stands.
-    pub fn header_rules(&self) -> Vec<(String, String)> {
-        self.headers_of(Purpose::Event)
+/// Instructions for the author of a receiver.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiverGuide<'a> {
+    account: &'a Account,
+}
+
+impl<'a> ReceiverGuide<'a> {
+    /// Describes the requests of this account.
+    pub fn of(account: &'a Account) -> Self {
+        Self { account }
     }
 
-    fn headers_of(&self, purpose: Purpose) -> Vec<(String, String)> {
-        let roots = self
-            .roots()
-            .with_value("body", "<body>".into())
-            .with_value("attempt", Value::Int(1))
-            .with_value("signature", "<signature>".into());
-        let sent = self.platform.requests.headers.iter().filter(|h| self.sends(h, purpose));
-        sent.map(|header| (header.name.clone(), header.value.render(&roots))).collect()
+    /// Returns the headers of every event request, with `<signature>` in place of the signature.
+    pub fn headers(self) -> Vec<(String, String)> {
+        Signing::of(self.account).header_patterns(Purpose::Event)
     }
 
-    /// How a receiver verifies an event, in one or two sentences.
-    pub fn verify_rule(&self) -> String {
-        if let Some(rule) = self.signature_rule() {
-            return rule;
+    /// Describes how to verify an event, in one or two sentences.
+    pub fn verification(self) -> String {
+        if let Some(text) = self.signature() {
+            return text;
         }
-        let headers = self.header_rules();
-        if let Some((name, _)) = headers.iter().find(|(_, value)| self.holds_secret(value)) {
+        let headers = self.headers();
+        let secret = headers.iter().find(|(_, value)| self.account.contains_secret(value));
+        if let Some((name, _)) = secret {
             return format!(
-                "Verify: the header {name} must be what it is above. Answer anything else with 401."
+                "Verify: the header {name} must have the value above. \
+                 Respond to any other request with 401."
             );
         }
-        if self.secrets.is_empty() {
-            return "Verify: nothing in an event can be verified.".into();
+        if self.account.secrets.is_empty() {
+            return "Verify: this vendor's events cannot be verified.".into();
         }
-        "Verify: no header carries the secret; what is chosen below says where it is.".into()
+        "Verify: no header contains the secret; the options below say where it is sent.".into()
     }
 
-    /// What an event is verified by, in two or three words.
-    pub fn verified_by(&self) -> String {
-        let rule = self.platform.requests.signature.as_ref();
-        match rule.and_then(|rule| rule.method(&self.roots()).ok()) {
+    /// Names the means of verification in a few words, for a table.
+    pub fn verified_by(self) -> String {
+        let rule = self.account.platform.requests.signature.as_ref();
+        match rule.and_then(|rule| rule.method(&self.account.roots()).ok()) {
             Some((algorithm, _)) => format!("{algorithm} over the raw body"),
-            None if self.secrets.is_empty() => "nothing".into(),
+            None if self.account.secrets.is_empty() => "nothing".into(),
             None => "a token".into(),
         }
     }
 
-    fn signature_rule(&self) -> Option<String> {
-        let rule = self.platform.requests.signature.as_ref()?;
+    fn signature(self) -> Option<String> {
+        let rule: &SignatureRule = self.account.platform.requests.signature.as_ref()?;
         let name = |name: &String| (name.clone(), Json::from(format!("`{name}`")));
-        let names: Map<String, Json> = self.secrets.keys().map(name).collect();
+        let names: Map<String, Json> = self.account.secrets.keys().map(name).collect();
+        // The templates are rendered twice: with names to describe the rule, and with the real
+        // values to compute the example.
         let roots = self
+            .account
             .roots()
             .with("secret", &names)
-            .with_value("body", "the body's bytes as they came".into())
+            .with_value("body", "the raw request body".into())
             .with_value("attempt", Value::Int(1));
         let (algorithm, encoding) = rule.method(&roots).ok()?;
         let (key, content) = (rule.key.render(&roots), rule.content.render(&roots));
-        let sample = sign(
-            algorithm,
-            rule.key.render(&self.roots()).as_bytes(),
-            rule.content.render(&self.roots().with_value("body", "{}".into())).as_bytes(),
-            encoding,
-        );
+        let roots = self.account.roots().with_value("body", "{}".into());
+        let (sample_key, sample_content) = (rule.key.render(&roots), rule.content.render(&roots));
+        let sample = sign(algorithm, sample_key.as_bytes(), sample_content.as_bytes(), encoding);
         Some(format!(
-            "Verify: <signature> is {algorithm} in {encoding} over {content}, with the text of {key} as key.\n\
-             For the body {{}} it is {sample}. Answer anything else with 401."
+            "Verify: <signature> is the {algorithm} of {content} in {encoding}, \
+             with the text of {key} as the key.\n\
+             For the body {{}} it is {sample}. Respond to any other request with 401."
         ))
     }
 
-    /// What an endpoint must answer before anything else is sent to it.
-    pub fn handshake_rule(&self) -> String {
-        let handshake = &self.platform.handshake;
+    /// Describes the handshake and the response that an endpoint must give.
+    pub fn handshake(self) -> String {
+        let handshake = &self.account.platform.handshake;
         let Some(proof) = &handshake.proof else {
-            return "There is no handshake.".into();
+            return "This vendor has no handshake.".into();
         };
-        let body = self.handshake_body(proof);
-        let answer = match (self.echo(proof), &proof.echo_key) {
-            (Some(_), Some(key)) => format!("the token, as text or as JSON under `{key}`"),
-            (Some(_), None) => "the secret as text".to_owned(),
-            (None, _) => "any body".to_owned(),
-        };
-        let otherwise = if handshake.refuses() {
-            "nothing follows"
+        let body = proof.request_body(&self.account.roots());
+        let response = self.handshake_response(proof);
+        let failure = if handshake.refuses() {
+            "no event is sent"
         } else {
-            "events follow, but the run fails"
+            "events are sent, but the run fails"
         };
-        let own = self.headers_of(Purpose::Handshake);
-        let headers = if own == self.header_rules() {
+        let own = Signing::of(self.account).header_patterns(Purpose::Handshake);
+        let headers = if own == self.headers() {
             "the headers above".to_owned()
         } else {
             let lines: Vec<String> =
                 own.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-            format!("no headers but {}", lines.join(", "))
+            format!("only the headers {}", lines.join(", "))
         };
         let status = match either(&proof.success).as_str() {
             "any" => "any status".to_owned(),
             statuses => statuses.to_owned(),
         };
         format!(
-            "Handshake: once, before the events, a POST with the body {body} and {headers}\n\
-             Answer it with {status} and {answer}; otherwise {otherwise}."
+            "Handshake: before the events, one POST with the body {body} and {headers}\n\
+             Respond with {status} and {response}. If the handshake fails, {failure}."
         )
     }
 
-    /// Which answers to an event are right: a 2xx that the vendor accepts too.
-    pub fn answer_rule(&self) -> String {
-        let right = match either(&self.platform.policy.success).as_str() {
+    fn handshake_response(self, proof: &Proof) -> String {
+        match (proof.echo(&self.account.roots()), &proof.echo_key) {
+            (Some(_), Some(key)) => format!("the token, as text or as JSON under `{key}`"),
+            (Some(_), None) => "the secret as text".to_owned(),
+            (None, _) => "any body".to_owned(),
+        }
+    }
+
+    /// Describes the responses to an event that pass: statuses that the vendor accepts.
+    pub fn response(self) -> String {
+        let passing = match either(&self.account.platform.policy.success).as_str() {
+            // A vendor that accepts any status would hide every failure of the receiver.
             "any" => "2xx".to_owned(),
             statuses => statuses.to_owned(),
         };
-        format!("Answer an event with {right}; any other answer fails the run.")
+        format!("Respond to an event with {passing}; any other status fails the run.")
     }
 
-    /// The choices that a user has.
-    pub fn choices(&self) -> Vec<OptionChoice> {
-        let choice = |(name, form): &(String, OptionForm)| {
-            let chosen = self.options.get(name).and_then(Json::as_str).unwrap_or_default();
-            let others = form.values.iter().map(|value| value.value.clone());
+    /// Returns the account's options with their selected values.
+    pub fn options(self) -> Vec<OptionChoice> {
+        let choice = |option: &AccountOption| {
+            let chosen = self.account.options.get(&option.name).and_then(Json::as_str);
+            let chosen = chosen.unwrap_or_default();
+            let others = option.values.iter().filter(|value| *value != chosen);
             OptionChoice {
-                name: name.clone(),
+                name: option.name.clone(),
                 chosen: chosen.to_owned(),
-                others: others.filter(|value| value != chosen).collect(),
-                about: form.about.value.clone(),
+                others: others.cloned().collect(),
+                about: option.about.clone(),
             }
         };
-        self.platform.account_template.options().iter().map(choice).collect()
+        self.account.platform.account_template.options.iter().map(choice).collect()
     }
 }
 

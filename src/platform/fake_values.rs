@@ -1,5 +1,5 @@
-//! Invented values where data of a message, an entity or an event is left out: `${fake.…}`, and
-//! `${file.…}` for links that can be fetched while standin runs.
+//! Generated default values for the data of messages, entities and events: `${fake.…}`, and
+//! `${file.…}` for URLs of sample files that standin serves during a run.
 
 use rand::RngExt as _;
 
@@ -8,7 +8,7 @@ use crate::base::file_store::FILES;
 use crate::base::seed::SeedScope;
 use crate::template::{Field, FieldType, Object, TableType, Value};
 
-/// Invented values, drawn by name from one scope.
+/// Generated values. Within one seed scope, each name always gives the same value.
 #[derive(Clone, Copy, Debug)]
 pub struct InventedValues<'a> {
     locale: &'static Locale,
@@ -16,38 +16,38 @@ pub struct InventedValues<'a> {
     files: &'a str,
 }
 
-/// The `${fake.…}` of a scope.
+/// The root `fake`.
 #[derive(Clone, Copy, Debug)]
 pub struct FakeRoot<'a>(InventedValues<'a>);
 
-/// The `${file.…}` of a scope.
+/// The root `file`.
 #[derive(Clone, Copy, Debug)]
 pub struct FileRoot<'a>(InventedValues<'a>);
 
 impl<'a> InventedValues<'a> {
-    /// Values of this locale, drawn from this scope; `files` is the address below which files are.
+    /// Generates values in this locale from this scope. `files` is the base URL of sample files.
     pub fn new(locale: &'static Locale, seeds: &'a SeedScope, files: &'a str) -> Self {
         Self { locale, seeds, files }
     }
 
-    /// The `${fake.…}`.
+    /// Returns the root `fake`.
     pub fn fakes(self) -> FakeRoot<'a> {
         FakeRoot(self)
     }
 
-    /// The `${file.…}`.
+    /// Returns the root `file`.
     pub fn files(self) -> FileRoot<'a> {
         FileRoot(self)
     }
 
-    /// What templates may name of them.
+    /// Returns the types of both roots.
     pub fn names() -> Vec<Field> {
         let texts = |about, names: &mut dyn Iterator<Item = &str>| {
             let text = |name: &str| Field::always(name, FieldType::Text);
             FieldType::table(TableType::new(about, names.map(text).collect()))
         };
-        let fakes = texts("the invented values", &mut FAKES.iter().map(|fake| fake.name));
-        let files = texts("the built-in files", &mut FILES.iter().map(|file| file.ending));
+        let fakes = texts("the generated values", &mut FAKES.iter().map(|fake| fake.name));
+        let files = texts("the built-in files", &mut FILES.iter().map(|file| file.extension));
         vec![Field::always("fake", fakes), Field::always("file", files)]
     }
 }
@@ -60,9 +60,10 @@ impl Object for FakeRoot<'_> {
 
 impl Object for FileRoot<'_> {
     fn get(&self, name: &str) -> Value<'_> {
-        if !FILES.iter().any(|file| file.ending == name) {
+        if !FILES.iter().any(|file| file.extension == name) {
             return Value::Absent;
         }
+        // The id makes the URLs of different messages differ, as those of a vendor do.
         let id: u64 = self.0.seeds.rng(&format!("file {name}")).random();
         Value::from(format!("{}/{id:016x}.{name}", self.0.files))
     }

@@ -1,80 +1,83 @@
-//! What a vendor's requests hold where they are wrong on purpose: bodies and headers with faults.
+//! Fault injection: bodies and headers that are invalid on purpose.
 
 use std::fmt::Write as _;
 
 use rand::RngExt as _;
 use serde_json::Value as Json;
 
-use super::Account;
+use super::account::Account;
 use super::forms::Purpose;
 use super::mistakes::PYTHON;
+use super::signing::Signing;
 use crate::base::secret::Secret;
 use crate::base::seed::SeedScope;
 use crate::fault::{Fault, FaultGroup, FaultKind, Faults};
 use crate::template::{JsonSpacing, JsonStyle, Value};
 
-/// What an event is called that nobody knows.
-const UNKNOWN: &str = "standin.unknown";
-/// The charset that `charset` speaks of.
+/// Event name of the fault `unknown_type`.
+const UNKNOWN_TYPE: &str = "standin.unknown";
+/// Charset that the fault `charset` declares. The body is escaped to ASCII, which is valid in it.
 const CHARSET: &str = "iso-8859-1";
 
-impl Account {
-    /// What the vendor does so that a fault cannot be wanted of its deliveries, if it cannot.
-    pub fn cannot(&self, kind: FaultKind) -> Option<&'static str> {
-        let fault = Fault::parse(kind.word()).ok().filter(|_| kind.group() == FaultGroup::Token)?;
-        let sample = r#"{"a":"b"}"#;
-        if self.verified_headers(sample, 1).is_empty() {
-            return Some("sends neither a token nor a signature");
-        }
-        let is_wrong = self.unverified(sample, 1, &fault) != self.headers(sample, 1);
-        (!is_wrong).then_some("signs no body")
+/// Injects faults into the requests of an account.
+#[derive(Clone, Copy, Debug)]
+pub struct FaultInjector<'a> {
+    account: &'a Account,
+}
+
+impl<'a> FaultInjector<'a> {
+    /// Injects faults into the requests of this account.
+    pub fn of(account: &'a Account) -> Self {
+        Self { account }
     }
 
-    /// A body with these faults. What they draw is drawn by the name of the delivery.
-    pub fn body_with(
-        &self,
-        body: &str,
-        faults: &Faults,
-        (seeds, id): (&SeedScope, &str),
-    ) -> String {
+    /// Returns why the vendor's requests cannot have this fault, as a phrase that follows the
+    /// vendor's name; `None` if they can.
+    pub fn unsupported(self, kind: FaultKind) -> Option<&'static str> {
+        let fault =
+            Fault::parse(kind.as_str()).ok().filter(|_| kind.group() == FaultGroup::Token)?;
+        let sample = r#"{"a":"b"}"#;
+        let signing = Signing::of(self.account);
+        if signing.credential_headers(sample, 1).is_empty() {
+            return Some("sends neither a token nor a signature");
+        }
+        let changes_headers = self.invalid_headers(sample, 1, &fault) != signing.headers(sample, 1);
+        (!changes_headers).then_some("signs no body")
+    }
+
+    /// Returns the body with these faults. Random choices are generated from `seeds` by the
+    /// delivery's id, so that they do not depend on the order of deliveries.
+    pub fn body(self, body: &str, faults: &Faults, seeds: &SeedScope, id: &str) -> String {
         let mut body = body.to_owned();
         let mut faults = faults.0.clone();
+        // A fixed order: faults that edit JSON come before those that only escape its texts.
         faults.sort_by_key(|fault| fault.kind);
         for fault in &faults {
             body = match fault.kind {
-                FaultKind::UnknownType => edited(&body, |json| self.rename(json)),
-                FaultKind::MissingField => edited(&body, |json| lose(json, seeds, id)),
-                FaultKind::Huge => {
-                    let huge = "x".repeat(fault.amount.number());
-                    let text = |json: &mut Json| self.say(json, &huge);
-                    let said = edited(&body, text);
-                    if said.len() < huge.len() {
-                        with_field(&body, "standin_huge", &format!("\"{huge}\""))
-                    } else {
-                        said
-                    }
-                }
+                FaultKind::UnknownType => edited(&body, |json| self.rename_event(json)),
+                FaultKind::MissingField => edited(&body, |json| remove_field(json, seeds, id)),
+                FaultKind::Huge => self.huge(&body, fault.amount.number()),
                 FaultKind::ExtraField => {
                     with_field(&body, "standin_extra", "\"nobody documented this\"")
                 }
                 FaultKind::Deep => {
-                    let deep = fault.amount.number();
-                    let nested = format!("{}{}", "[".repeat(deep), "]".repeat(deep));
+                    let depth = fault.amount.number();
+                    let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
                     with_field(&body, "standin_deep", &nested)
                 }
                 FaultKind::Escaping => escaped(&body, |c| !c.is_ascii_alphanumeric()),
                 FaultKind::Charset => escaped(&body, |c| !c.is_ascii()),
-                _ => self.secrets_as(fault, body),
+                _ => self.with_invalid_secrets(fault, body),
             };
         }
         body
     }
 
-    /// The headers of an event's request with these faults.
-    pub fn headers_with(&self, body: &str, attempt: u32, faults: &Faults) -> Vec<(String, String)> {
+    /// Returns the headers of an event request with these faults.
+    pub fn headers(self, body: &str, attempt: u32, faults: &Faults) -> Vec<(String, String)> {
         let mut headers = match faults.of(FaultGroup::Token) {
-            None => self.headers(body, attempt),
-            Some(fault) => self.unverified(body, attempt, fault),
+            None => Signing::of(self.account).headers(body, attempt),
+            Some(fault) => self.invalid_headers(body, attempt, fault),
         };
         if faults.has(FaultKind::Charset) {
             let is_type =
@@ -87,111 +90,134 @@ impl Account {
         headers
     }
 
-    /// Headers that no receiver may let in.
-    fn unverified(&self, body: &str, attempt: u32, fault: &Fault) -> Vec<(String, String)> {
+    /// Returns headers that a receiver must reject.
+    fn invalid_headers(self, body: &str, attempt: u32, fault: &Fault) -> Vec<(String, String)> {
+        let signing = Signing::of(self.account);
         match fault.kind {
-            FaultKind::ForeignToken => return self.foreign().headers(body, attempt),
+            FaultKind::ForeignToken => {
+                return Signing::of(&self.account.foreign()).headers(body, attempt);
+            }
             FaultKind::ReSerialised => {
-                let roots = self.roots().with_value("attempt", Value::Int(i64::from(attempt)));
                 let other = re_serialised(body);
+                let roots = self.account.roots();
+                let roots = roots.with_value("attempt", Value::Int(i64::from(attempt)));
                 let roots = roots.with_value("body", Value::from(other.as_str()));
-                let signature =
-                    self.platform.requests.signature.as_ref().map(|rule| rule.sign(&roots));
-                return self.headers_signed(Purpose::Event, body, attempt, signature.as_deref());
+                let rule = self.account.platform.requests.signature.as_ref();
+                let signature = rule.map(|rule| rule.sign(&roots));
+                return signing.headers_with_signature(
+                    Purpose::Event,
+                    body,
+                    attempt,
+                    signature.as_deref(),
+                );
             }
             _ => {}
         }
-        let verified = self.verified_headers(body, attempt);
-        let mut headers = self.headers(body, attempt);
+        let credentials = signing.credential_headers(body, attempt);
+        let mut headers = signing.headers(body, attempt);
         if fault.kind == FaultKind::NoToken {
-            headers.retain(|header| !verified.contains(header));
+            headers.retain(|header| !credentials.contains(header));
         }
-        for header in headers.iter_mut().filter(|header| verified.contains(header)) {
-            header.1 = if self.holds_secret(&header.1) {
-                self.secrets_as(fault, std::mem::take(&mut header.1))
+        for header in headers.iter_mut().filter(|header| credentials.contains(header)) {
+            header.1 = if self.account.contains_secret(&header.1) {
+                self.with_invalid_secrets(fault, std::mem::take(&mut header.1))
             } else {
-                spoiled(fault.kind, &header.1)
+                invalid_token(fault.kind, &header.1)
             };
         }
         headers
     }
 
-    /// A text with the secrets in it as a fault of the token makes them.
-    fn secrets_as(&self, fault: &Fault, text: String) -> String {
+    /// Replaces the secrets in a text according to a token fault.
+    fn with_invalid_secrets(self, fault: &Fault, text: String) -> String {
         if fault.kind.group() != FaultGroup::Token {
             return text;
         }
-        let foreign = (fault.kind == FaultKind::ForeignToken).then(|| self.foreign());
+        let foreign = (fault.kind == FaultKind::ForeignToken).then(|| self.account.foreign());
         let replaced = |text: String, (name, secret): (&String, &Secret)| {
             let foreign = foreign.as_ref().and_then(|account| account.secrets.get(name));
             let other = foreign.map_or_else(
-                || spoiled(fault.kind, secret.expose()),
+                || invalid_token(fault.kind, secret.expose()),
                 |secret| secret.expose().to_owned(),
             );
             text.replace(secret.expose(), &other)
         };
-        self.secrets.iter().fold(text, replaced)
+        self.account.secrets.iter().fold(text, replaced)
     }
 
-    /// The secrets as faults of the token make them: nearly the right ones, so that no record may
-    /// show them either.
-    pub fn spoiled_secrets(&self) -> Vec<(String, Secret)> {
-        let own = self.secrets.iter().filter(|(_, secret)| !secret.is_public());
-        let spoiled = own.flat_map(|(name, secret)| {
+    /// Returns the values that token faults derive from private secrets, with their references.
+    /// They are close to the secrets, so they must not appear in records either.
+    pub fn derived_secrets(self) -> Vec<(String, Secret)> {
+        let private = self.account.secrets.iter().filter(|(_, secret)| !secret.is_public());
+        let derived = private.flat_map(|(name, secret)| {
             [FaultKind::WrongToken, FaultKind::TruncatedToken].map(|kind| {
-                let value = spoiled(kind, secret.expose());
+                let value = invalid_token(kind, secret.expose());
                 (format!("${{secret.{name}.{kind}}}"), Secret::private(value))
             })
         });
-        spoiled.filter(|(_, secret)| !secret.expose().is_empty()).collect()
+        derived.filter(|(_, secret)| !secret.expose().is_empty()).collect()
     }
 
-    /// Gives an event a name that nobody knows, wherever its name is.
-    fn rename(&self, json: &mut Json) {
-        let pointers = &self.platform.show.event;
+    /// Sets the event name to [`UNKNOWN_TYPE`], or adds it as `type` if the body has none.
+    fn rename_event(self, json: &mut Json) {
+        let pointers = &self.account.platform.show.event;
         match pointers.iter().find(|pointer| json.pointer(pointer).is_some()) {
-            Some(pointer) => put(json, pointer, UNKNOWN),
+            Some(pointer) => set_text(json, pointer, UNKNOWN_TYPE),
             None => {
-                json.as_object_mut().map(|table| table.insert("type".into(), UNKNOWN.into()));
+                json.as_object_mut().map(|table| table.insert("type".into(), UNKNOWN_TYPE.into()));
             }
         }
     }
 
-    /// Lets a message say this, where it is one.
-    fn say(&self, json: &mut Json, text: &str) {
+    /// Makes the message text `length` bytes long, or adds a field of that length.
+    fn huge(self, body: &str, length: usize) -> String {
+        let text = "x".repeat(length);
+        let with_text = edited(body, |json| self.set_message_text(json, &text));
+        // A body without a message text has not grown.
+        if with_text.len() < text.len() {
+            with_field(body, "standin_huge", &format!("\"{text}\""))
+        } else {
+            with_text
+        }
+    }
+
+    fn set_message_text(self, json: &mut Json, text: &str) {
         let is_text = |pointer: &&String| json.pointer(pointer).is_some_and(Json::is_string);
-        if let Some(pointer) = self.platform.show.text.iter().find(is_text) {
-            put(json, pointer, text);
+        if let Some(pointer) = self.account.platform.show.text.iter().find(is_text) {
+            set_text(json, pointer, text);
         }
     }
 }
 
-fn put(json: &mut Json, pointer: &str, text: &str) {
+fn set_text(json: &mut Json, pointer: &str, text: &str) {
     if let Some(value) = json.pointer_mut(pointer) {
         *value = text.into();
     }
 }
 
-/// Takes a field away: one of those of the first object with more than one.
-fn lose(json: &mut Json, seeds: &SeedScope, id: &str) {
+/// Removes a random field of the outermost object that has more than one.
+fn remove_field(json: &mut Json, seeds: &SeedScope, id: &str) {
     let Json::Object(table) = json else { return };
+    // An object with one field is an envelope: without the field, no event would be left.
     if table.len() == 1
         && let Some(inner @ Json::Object(_)) = table.values_mut().next()
     {
-        return lose(inner, seeds, id);
+        return remove_field(inner, seeds, id);
     }
     if !table.is_empty() {
-        let span = seeds.rng(&format!("missing field of {id}")).random_range(0..table.len());
-        let key = table.keys().nth(span).cloned().unwrap_or_default();
+        let index = seeds.rng(&format!("missing field of {id}")).random_range(0..table.len());
+        let key = table.keys().nth(index).cloned().unwrap_or_default();
         table.shift_remove(&key);
     }
 }
 
-/// A token or a signature that is not right: without its second half, or with another character in
-/// its middle, where neither a prefix nor the spare bits of base64 are.
-fn spoiled(kind: FaultKind, value: &str) -> String {
+/// Returns an invalid variant of a token or signature: without its second half, or with another
+/// character in the middle.
+fn invalid_token(kind: FaultKind, value: &str) -> String {
+    // Changing the middle leaves a prefix such as `sha1=` intact, and it changes the decoded bytes:
+    // the last character of base64 can have unused bits.
     let middle = value.chars().count() / 2;
-    let spoil = |(span, character): (usize, char)| match (character, span == middle) {
+    let replace = |(index, character): (usize, char)| match (character, index == middle) {
         (_, false) => character,
         ('1', true) => '2',
         ('0'..='9', true) => '1',
@@ -199,48 +225,50 @@ fn spoiled(kind: FaultKind, value: &str) -> String {
         _ => 'b',
     };
     match kind {
-        FaultKind::WrongToken => value.chars().enumerate().map(spoil).collect(),
+        FaultKind::WrongToken => value.chars().enumerate().map(replace).collect(),
         FaultKind::TruncatedToken => value.chars().take(middle).collect(),
         FaultKind::NoToken => String::new(),
         _ => value.to_owned(),
     }
 }
 
-/// The same JSON in another spelling.
+/// Returns the same JSON with different whitespace or escapes; empty if there is no such form.
 fn re_serialised(body: &str) -> String {
     let json: Json = serde_json::from_str(body).unwrap_or_default();
-    let spelled = [JsonStyle::COMPACT, PYTHON].map(|style| style.text_of(&json).into_owned());
-    spelled.into_iter().find(|other| other != body).unwrap_or_default()
+    let forms = [JsonStyle::COMPACT, PYTHON].map(|style| style.format(&json).into_owned());
+    forms.into_iter().find(|other| other != body).unwrap_or_default()
 }
 
-/// A body that was edited as JSON, in its own spelling.
+/// Edits a body as JSON and writes it in the style it had. A body that is not JSON is unchanged.
 fn edited(body: &str, edit: impl FnOnce(&mut Json)) -> String {
     let Ok(mut json) = serde_json::from_str::<Json>(body) else { return body.to_owned() };
-    let spellings = [JsonSpacing::Compact, JsonSpacing::Spaced]
+    let styles = [JsonSpacing::Compact, JsonSpacing::Spaced]
         .into_iter()
         .flat_map(|spacing| [false, true].map(|ascii| JsonStyle { spacing, ascii }));
-    let own = spellings.into_iter().find(|style| style.text_of(&json) == body);
+    let style = styles.into_iter().find(|style| style.format(&json) == body);
     edit(&mut json);
-    own.unwrap_or(JsonStyle::COMPACT).text_of(&json).into_owned()
+    style.unwrap_or(JsonStyle::COMPACT).format(&json).into_owned()
 }
 
-/// A body whose last object has one more field.
+/// Adds a field to the object that ends last. Text is edited, not JSON: a deeply nested value must
+/// not be parsed here.
 fn with_field(body: &str, name: &str, value: &str) -> String {
     let Some((before, after)) = body.rsplit_once('}') else { return body.to_owned() };
     let comma = if before.trim_end().ends_with('{') { "" } else { "," };
     format!("{before}{comma}\"{name}\":{value}}}{after}")
 }
 
-/// A body in whose texts some characters are escaped.
+/// Writes the matching characters inside JSON strings as `\uXXXX`. Existing escapes are unchanged.
 fn escaped(body: &str, is_escaped: fn(char) -> bool) -> String {
     let mut out = String::with_capacity(body.len());
-    let (mut inside, mut escapes) = (false, false);
+    let (mut in_string, mut after_backslash) = (false, false);
     for character in body.chars() {
         match character {
-            _ if escapes => escapes = false,
-            '\\' => escapes = true,
-            '"' => inside = !inside,
-            _ if inside && is_escaped(character) => {
+            _ if after_backslash => after_backslash = false,
+            '\\' => after_backslash = true,
+            '"' => in_string = !in_string,
+            _ if in_string && is_escaped(character) => {
+                // JSON escapes are UTF-16 code units: other planes need a surrogate pair.
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     let _ = write!(out, "\\u{unit:04x}");
                 }

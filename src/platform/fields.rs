@@ -1,101 +1,104 @@
-//! Data that a step may give: to a kind of message, to an entity, to an event that is told.
+//! Data that a step can set for a message kind, an entity kind or an emitted event.
 //!
-//! The vendor's file says what there is by giving what it is otherwise; the same says which type
-//! each value has.
+//! The vendor file lists the fields with their default values. A default also determines the type
+//! of a field.
 
 use serde_json::{Map, Value as Json};
 
-use crate::diag::{NodeContent, Problem, SyntaxNode, code, form::wrong_type};
+use crate::diag::{NodeContent, Problem, SyntaxNode, code, scalar::unexpected_type};
 use crate::template::{Field, FieldType, JsonTemplate, Object, TableType};
 
-/// What a step may give, and what it is otherwise.
+/// Fields that a step may set, with their defaults.
 #[derive(Clone, Debug)]
 pub struct FieldDefaults {
-    /// What it is otherwise, as it is written: texts may have holes.
-    pub written: Map<String, Json>,
-    /// Keys that are absent unless they are given.
+    /// Default values as written in the vendor file; texts may contain placeholders.
+    pub defaults: Map<String, Json>,
+    /// Fields without a default: absent unless a step sets them.
     pub optional: Vec<String>,
-    pub(super) otherwise: JsonTemplate,
+    /// The defaults as a template.
+    pub(super) template: JsonTemplate,
 }
 
 impl FieldDefaults {
-    /// The keys.
+    /// Returns the names of all fields.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.written.keys().chain(&self.optional).map(String::as_str)
+        self.defaults.keys().chain(&self.optional).map(String::as_str)
     }
 
-    /// Whether there is such a key.
+    /// Returns true if there is such a field.
     pub fn has(&self, key: &str) -> bool {
         self.keys().any(|known| known == key)
     }
 
-    /// What is wrong with a value that a step gives, if anything.
+    /// Returns the problem with a step's value for a field, if its type does not match.
     pub fn type_mismatch(&self, key: &str, node: &SyntaxNode) -> Option<Problem> {
-        misfit(self.written.get(key)?, node)
+        type_mismatch(self.defaults.get(key)?, node)
     }
 
-    /// The data in full: what was given, over what it is otherwise. `asked` is the data of what is
-    /// answered: lists of the same name go on from it element by element.
+    /// Returns the step's values completed with the defaults. `asked` is the data of the message
+    /// that this one responds to: a list of the same name continues it element by element.
     pub(super) fn complete(
         &self,
-        given: &Map<String, Json>,
+        input: &Map<String, Json>,
         asked: Option<&Map<String, Json>>,
         root: &dyn Object,
     ) -> Map<String, Json> {
-        let rendered = self.otherwise.render(root).unwrap_or_default();
-        let otherwise: Map<String, Json> = serde_json::from_str(&rendered).unwrap_or_default();
+        let rendered = self.template.render(root).unwrap_or_default();
+        let defaults: Map<String, Json> = serde_json::from_str(&rendered).unwrap_or_default();
         let mut complete = Map::new();
-        for (key, otherwise) in &otherwise {
+        for (key, default) in &defaults {
             let asked = asked.and_then(|asked| asked.get(key)).and_then(Json::as_array);
-            let value = match (asked, given.get(key)) {
-                (Some(asked), given) => answer(otherwise, asked, given),
-                (None, Some(given)) => fill(otherwise, given),
-                (None, None) => otherwise.clone(),
+            let value = match (asked, input.get(key)) {
+                (Some(asked), input) => respond(default, asked, input),
+                (None, Some(input)) => fill(default, input),
+                (None, None) => default.clone(),
             };
             complete.insert(key.clone(), value);
         }
         for key in &self.optional {
-            if let Some(given) = given.get(key) {
-                complete.insert(key.clone(), given.clone());
+            if let Some(input) = input.get(key) {
+                complete.insert(key.clone(), input.clone());
             }
         }
         complete
     }
 
-    /// The names of the data, for templates; each table in a list has the made names too.
-    pub(super) fn names(&self, made: &ItemFields) -> Vec<Field> {
-        let name = |(key, written): (&String, &Json)| {
-            Field::always(key, with_ids(FieldType::of_json(written), made))
+    /// Returns the types of the fields. Objects in lists also have the generated ids.
+    pub(super) fn names(&self, generated: &ItemFields) -> Vec<Field> {
+        let name = |(key, default): (&String, &Json)| {
+            Field::always(key, with_ids(FieldType::of_json(default), generated))
         };
         let optional = self.optional.iter().map(|key| Field::maybe(key, FieldType::Any));
-        self.written.iter().map(name).chain(optional).collect()
+        self.defaults.iter().map(name).chain(optional).collect()
     }
 }
 
-/// What is made for a table in a list.
+/// The ids that are generated for an object in a list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ItemFields {
-    /// For each.
+    /// Ids of every object.
     pub(super) always: Vec<Field>,
-    /// For one that says which `flow` it leads to.
+    /// Ids of an object with the field `flow`.
     pub(super) with_flow: Vec<Field>,
 }
 
-/// The shape with the made names in each table of a list, at any depth.
-fn with_ids(field_type: FieldType, made: &ItemFields) -> FieldType {
-    let inside = |names: &TableType| -> TableType {
-        let parts = names.names.iter().cloned();
-        let parts =
-            parts.map(|part| Field { field_type: with_ids(part.field_type.clone(), made), ..part });
-        TableType { names: parts.collect(), ..names.clone() }
+/// Adds the generated ids to each object in a list, at any depth.
+fn with_ids(field_type: FieldType, generated: &ItemFields) -> FieldType {
+    let inside = |table: &TableType| -> TableType {
+        let fields = table.fields.iter().cloned();
+        let fields = fields.map(|field| Field {
+            field_type: with_ids(field.field_type.clone(), generated),
+            ..field
+        });
+        TableType { fields: fields.collect(), ..table.clone() }
     };
     match field_type {
         FieldType::List(item) => match &*item {
             FieldType::Table(table) => {
                 let mut table = inside(table);
                 let flow =
-                    if table.get("flow").is_some() { made.with_flow.as_slice() } else { &[] };
-                made.always.iter().chain(flow).cloned().for_each(|id| table.set(id));
+                    if table.get("flow").is_some() { generated.with_flow.as_slice() } else { &[] };
+                generated.always.iter().chain(flow).cloned().for_each(|id| table.set(id));
                 FieldType::list(FieldType::table(table))
             }
             _ => FieldType::List(item),
@@ -105,30 +108,30 @@ fn with_ids(field_type: FieldType, made: &ItemFields) -> FieldType {
     }
 }
 
-/// What was given, completed where there is a table or a list of tables.
-pub(super) fn fill(otherwise: &Json, given: &Json) -> Json {
-    match (otherwise, given) {
-        (Json::Object(otherwise), Json::Object(given)) => {
-            let mut filled = otherwise.clone();
-            for (key, value) in given {
-                let own = otherwise.get(key);
-                filled
-                    .insert(key.clone(), own.map_or_else(|| value.clone(), |own| fill(own, value)));
+/// Completes a value with its default. Objects are completed by key, lists by element.
+pub(super) fn fill(default: &Json, input: &Json) -> Json {
+    match (default, input) {
+        (Json::Object(default), Json::Object(input)) => {
+            let mut filled = default.clone();
+            for (key, value) in input {
+                let value = default.get(key).map_or_else(|| value.clone(), |own| fill(own, value));
+                filled.insert(key.clone(), value);
             }
             Json::Object(filled)
         }
-        (Json::Array(otherwise), Json::Array(given)) => match otherwise.first() {
-            Some(first) => given.iter().map(|item| fill_item(first, item)).collect(),
-            None => given.iter().cloned().collect(),
+        (Json::Array(default), Json::Array(input)) => match default.first() {
+            // The first element of a default list is the default for every element.
+            Some(first) => input.iter().map(|item| fill_item(first, item)).collect(),
+            None => input.iter().cloned().collect(),
         },
-        _ => given.clone(),
+        _ => input.clone(),
     }
 }
 
-/// One element: a plain value stands for a table with nothing but its first key.
-fn fill_item(prototype: &Json, item: &Json) -> Json {
-    match (prototype, item) {
-        (Json::Object(_), Json::Object(_)) => fill(prototype, item),
+/// Completes an element of a list. A plain value sets the first key of an object.
+fn fill_item(default: &Json, item: &Json) -> Json {
+    match (default, item) {
+        (Json::Object(_), Json::Object(_)) => fill(default, item),
         (Json::Object(keys), _) => {
             let mut filled = keys.clone();
             if let Some(first) = keys.keys().next() {
@@ -136,21 +139,23 @@ fn fill_item(prototype: &Json, item: &Json) -> Json {
             }
             Json::Object(filled)
         }
-        _ => fill(prototype, item),
+        _ => fill(default, item),
     }
 }
 
-/// An answer to a list: each element is what was asked, with what is otherwise or was given.
-fn answer(otherwise: &Json, asked: &[Json], given: Option<&Json>) -> Json {
-    let (Json::Array(otherwise), given) = (otherwise, given.and_then(Json::as_array)) else {
-        return otherwise.clone();
+/// Returns the response to a list: each element takes its values from the input, then from the
+/// element it responds to, then from the default.
+fn respond(default: &Json, asked: &[Json], input: Option<&Json>) -> Json {
+    let (Json::Array(defaults), input) = (default, input.and_then(Json::as_array)) else {
+        return default.clone();
     };
-    let element = |(span, asked): (usize, &Json)| {
-        let alike = otherwise.iter().find(|own| is_alike(own, asked));
-        let own = alike.or_else(|| otherwise.get(span)).or_else(|| otherwise.last());
+    let element = |(index, asked): (usize, &Json)| {
+        let same_type = defaults.iter().find(|default| is_same_type(default, asked));
+        let own = same_type.or_else(|| defaults.get(index)).or_else(|| defaults.last());
         let own = own.unwrap_or(&Json::Null);
-        let prototype = match (own, asked) {
+        let default = match (own, asked) {
             (Json::Object(own), Json::Object(asked)) => {
+                // Only shared keys are copied: the question has fields that no response has.
                 let asked = asked.iter().filter(|(key, _)| own.contains_key(*key));
                 let mut merged = own.clone();
                 merged.extend(asked.map(|(key, value)| (key.clone(), value.clone())));
@@ -158,22 +163,23 @@ fn answer(otherwise: &Json, asked: &[Json], given: Option<&Json>) -> Json {
             }
             _ => own.clone(),
         };
-        match given.and_then(|given| given.get(span)) {
-            Some(item) => fill_item(&prototype, item),
-            None => prototype,
+        match input.and_then(|input| input.get(index)) {
+            Some(item) => fill_item(&default, item),
+            None => default,
         }
     };
     asked.iter().enumerate().map(element).collect()
 }
 
-/// Whether an answer goes with what is asked because both are of one `type`.
-fn is_alike(answer: &Json, asked: &Json) -> bool {
-    asked.get("type").is_some_and(|asked| answer.get("type") == Some(asked))
+/// Returns true if both elements have the same value in the field `type`.
+fn is_same_type(response: &Json, asked: &Json) -> bool {
+    asked.get("type").is_some_and(|asked| response.get("type") == Some(asked))
 }
 
-/// What is wrong with a value in the place of one that is written, if anything.
-pub fn misfit(written: &Json, node: &SyntaxNode) -> Option<Problem> {
-    match (written, &node.content) {
+/// Returns the problem with a value whose type differs from that of the default, if it differs.
+/// Texts with placeholders match every type, because their values are unknown before rendering.
+pub fn type_mismatch(default: &Json, node: &SyntaxNode) -> Option<Problem> {
+    match (default, &node.content) {
         (Json::Null, _)
         | (Json::String(_), NodeContent::Text(_))
         | (Json::Bool(_), NodeContent::Bool(_))
@@ -189,7 +195,8 @@ pub fn misfit(written: &Json, node: &SyntaxNode) -> Option<Problem> {
         }
         (Json::Object(keys), NodeContent::Table(table)) => {
             table.0.iter().find_map(|(key, node)| match keys.get(&key.name) {
-                Some(written) => misfit(written, node),
+                Some(default) => type_mismatch(default, node),
+                // An empty default object admits every key.
                 None if keys.is_empty() => None,
                 None => Some(
                     Problem::at(
@@ -197,31 +204,34 @@ pub fn misfit(written: &Json, node: &SyntaxNode) -> Option<Problem> {
                         code::UNKNOWN_DATA,
                         format!("unknown key `{}`", key.name),
                     )
-                    .known(&key.name, keys.keys().map(String::as_str)),
+                    .suggest_or_list(&key.name, keys.keys().map(String::as_str)),
                 ),
             })
         }
-        _ => {
-            let expected = match written {
-                Json::Number(_) => "a number",
-                _ => FieldType::of_json(written).about(),
-            };
-            let problem = wrong_type(node, expected);
-            Some(match (written, &node.content) {
-                (Json::Array(_), NodeContent::Text(text)) if !text.starts_with(['[', '{']) => {
-                    problem.help(format!("a list of one is `[{}]`", node.span.text()))
-                }
-                _ => problem.help(format!("left out, it is `{written}`")),
-            })
-        }
+        _ => Some(wrong_type_of(default, node)),
     }
 }
 
-fn item_type_mismatch(prototype: &Json, node: &SyntaxNode) -> Option<Problem> {
-    match (prototype, &node.content) {
-        (Json::Object(_), NodeContent::Table(_)) => misfit(prototype, node),
-        (Json::Object(keys), _) => misfit(keys.values().next()?, node),
-        _ => misfit(prototype, node),
+fn wrong_type_of(default: &Json, node: &SyntaxNode) -> Problem {
+    let expected = match default {
+        // A whole number as default admits fractions too.
+        Json::Number(_) => "a number",
+        _ => FieldType::of_json(default).about(),
+    };
+    let problem = unexpected_type(node, expected);
+    match (default, &node.content) {
+        (Json::Array(_), NodeContent::Text(text)) if !text.starts_with(['[', '{']) => {
+            problem.help(format!("write a list with one element as `[{}]`", node.span.text()))
+        }
+        _ => problem.help(format!("the default is `{default}`")),
+    }
+}
+
+fn item_type_mismatch(default: &Json, node: &SyntaxNode) -> Option<Problem> {
+    match (default, &node.content) {
+        (Json::Object(_), NodeContent::Table(_)) => type_mismatch(default, node),
+        (Json::Object(keys), _) => type_mismatch(keys.values().next()?, node),
+        _ => type_mismatch(default, node),
     }
 }
 
@@ -232,11 +242,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_value_is_the_first_key_and_what_is_left_out_is_otherwise() {
-        let otherwise = json!([{"label": "Yes", "url": ""}]);
-        let given = json!(["A", {"label": "B", "url": "u"}]);
+    fn plain_value_sets_the_first_key_and_missing_keys_take_the_default() {
+        let default = json!([{"label": "Yes", "url": ""}]);
+        let input = json!(["A", {"label": "B", "url": "u"}]);
         let filled = json!([{"label": "A", "url": ""}, {"label": "B", "url": "u"}]);
-        assert_eq!(fill(&otherwise, &given), filled);
+        assert_eq!(fill(&default, &input), filled);
         assert_eq!(
             fill(&json!({"a": 1, "b": {"c": 2}}), &json!({"b": {"d": 3}})),
             json!({"a": 1, "b": {"c": 2, "d": 3}})
@@ -244,18 +254,18 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_goes_on_from_what_was_asked() {
-        let otherwise = json!([{"value": "-", "label": ""}]);
+    fn response_takes_shared_keys_from_the_question() {
+        let default = json!([{"value": "-", "label": ""}]);
         let asked = [json!({"label": "Name", "hint": "x"}), json!({"label": "Mail"})];
         let expected = json!([{"value": "Ada", "label": "Name"}, {"value": "-", "label": "Mail"}]);
-        assert_eq!(answer(&otherwise, &asked, Some(&json!(["Ada"]))), expected);
+        assert_eq!(respond(&default, &asked, Some(&json!(["Ada"]))), expected);
     }
 
     #[test]
-    fn an_answer_is_of_the_type_that_was_asked_for_wherever_it_stands() {
-        let otherwise = json!([{"value": "Ada", "type": "text"}, {"value": 7, "type": "count"}]);
+    fn response_uses_the_default_of_the_same_type_at_any_index() {
+        let default = json!([{"value": "Ada", "type": "text"}, {"value": 7, "type": "count"}]);
         let asked = [json!({"type": "count"}), json!({"type": "text"})];
         let expected = json!([{"value": 7, "type": "count"}, {"value": "Ada", "type": "text"}]);
-        assert_eq!(answer(&otherwise, &asked, None), expected);
+        assert_eq!(respond(&default, &asked, None), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! A vendor's folder of files: bundled in the binary, or a directory of the user's.
+//! Vendor folders: bundled in the binary, or read from a directory.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,26 +6,27 @@ use std::sync::Arc;
 
 use rust_embed::RustEmbed;
 
+use super::vendor_ref::DOCS;
 use crate::diag::{Problem, Problems, Source, code};
 
-/// The name of a vendor's main file.
+/// Name of a vendor's main file.
 pub(super) const MAIN: &str = "vendor.toml";
 
 #[derive(RustEmbed)]
 #[folder = "templates/"]
 struct BundledTemplates;
 
-/// The files of one vendor, by their path inside the folder, with `/` between the parts.
+/// The files of one vendor.
 #[derive(Clone, Debug, Default)]
 pub struct PlatformFolder {
-    /// The folder's name, for messages.
+    /// Name of the folder, for messages.
     pub name: String,
-    /// The files.
+    /// Files by path relative to the folder, with `/` as the separator on every system.
     pub files: BTreeMap<String, Arc<Source>>,
 }
 
 impl PlatformFolder {
-    /// The bundled folders, by vendor.
+    /// Returns the bundled folders, by vendor id.
     pub fn bundled() -> BTreeMap<String, Self> {
         let mut folders: BTreeMap<String, Self> = BTreeMap::new();
         for path in BundledTemplates::iter() {
@@ -34,13 +35,14 @@ impl PlatformFolder {
             let text = String::from_utf8_lossy(&embedded.data).into_owned();
             let name = format!("templates/{path}");
             let folder = folders.entry(vendor.to_owned()).or_default();
+            // The path in the repository, where a user can look up a bundled file.
             folder.name = format!("templates/{vendor}");
             folder.files.insert(file.to_owned(), Source::new(name, text));
         }
         folders
     }
 
-    /// The folders inside a directory, by name; a directory without `vendor.toml` is none.
+    /// Reads the vendor folders in a directory, by name. Skips folders without `vendor.toml`.
     pub fn inside(directory: &Path) -> Result<BTreeMap<String, Self>, Problems> {
         let mut folders = BTreeMap::new();
         let mut problems = Problems::new();
@@ -49,18 +51,18 @@ impl PlatformFolder {
                 folders.extend(problems.note(Self::read(&path)).map(|folder| (name, folder)));
             }
         }
-        problems.or(Some(folders))
+        problems.into_result(Some(folders))
     }
 
-    /// Reads one folder, its subfolders too.
+    /// Reads the `.json` and `.toml` files of one folder and its subfolders.
     pub fn read(directory: &Path) -> Result<Self, Problems> {
         let mut folder = Self { name: directory.display().to_string(), files: BTreeMap::new() };
         let mut problems = Problems::new();
         folder.gather(directory, "", &mut problems)?;
-        problems.or(Some(folder))
+        problems.into_result(Some(folder))
     }
 
-    /// The names of its revisions, the documentation's first.
+    /// Returns the names of the revisions, `docs` first.
     pub fn revisions(&self) -> Vec<String> {
         revisions(self.files.keys())
     }
@@ -74,6 +76,7 @@ impl PlatformFolder {
         for (name, path) in entries(directory)? {
             if path.is_dir() {
                 self.gather(&path, &format!("{prefix}{name}/"), problems)?;
+            // Other files, such as a README, are not part of the definition.
             } else if path.extension().is_some_and(|end| end == "json" || end == "toml") {
                 let source = Source::read(&path).map_err(|error| unreadable(&path, &error));
                 let source = problems.note(source);
@@ -84,16 +87,17 @@ impl PlatformFolder {
     }
 }
 
-/// The names of the revisions among these files, the documentation's first.
+/// Returns the names of the revisions that have an overlay among these files, `docs` first.
 pub(super) fn revisions<'a>(files: impl Iterator<Item = &'a String>) -> Vec<String> {
     let overlay = |name: &'a String| name.strip_prefix("revisions/")?.strip_suffix("/overlay.toml");
     let named = files.filter_map(overlay).map(str::to_owned);
-    [super::DOCS.to_owned()].into_iter().chain(named).collect()
+    [DOCS.to_owned()].into_iter().chain(named).collect()
 }
 
-/// The entries of a directory by name.
+/// Returns the entries of a directory. Sorting by name keeps the order of problems stable.
 fn entries(directory: &Path) -> Result<BTreeMap<String, std::path::PathBuf>, Problems> {
     let read = std::fs::read_dir(directory).map_err(|error| unreadable(directory, &error))?;
+    // An entry that cannot be read was deleted meanwhile.
     let entries = read
         .flatten()
         .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()));

@@ -1,6 +1,7 @@
-//! What a vendor's `vendor.toml` may hold.
+//! The structure of `vendor.toml`.
 //!
-//! Only the form of the file; whether it fits together is checked in `check`.
+//! These forms only describe the file. The `check` module checks how its parts fit together and
+//! converts them to run-time types; nothing else uses the forms.
 
 use jiff::SignedDuration;
 
@@ -12,115 +13,115 @@ use crate::policy::{Blocks, InDoubt};
 use crate::template::JsonSpacing;
 
 form! {
-    /// A vendor: choices here, shapes in the templates beside it.
+    /// Definition of a vendor's platform. Payloads are JSON templates in the same folder.
     pub struct VendorForm {
-        /// The id by which the vendor is called on the command line.
+        /// Vendor id, used on the command line and in scenarios.
         id: Spanned<String>,
-        /// The vendor's name.
+        /// Display name of the vendor.
         name: Spanned<String>,
-        /// Where the vendor documents its webhooks.
+        /// URL of the vendor's webhook documentation.
         docs: Option<Spanned<String>>,
-        /// Another vendor that this one is like; the files and keys of this one replace its own.
+        /// Vendor that this one is based on. Keys and files here replace those of the other vendor.
         extends: Option<Spanned<String>>,
-        /// Where known servers differ from what this revision sends.
+        /// Known differences between this revision and real servers.
         revision: Option<RevisionForm>,
-        /// Event types of the vendor below that are left out.
+        /// Event types of the lower file to remove.
         drop: Vec<Spanned<String>>,
-        /// Event types of the vendor below that are called something else: `*` stands for the same
-        /// on both sides.
+        /// Event types of the lower file to rename, as old name and new name. `*` matches the same
+        /// text on both sides.
         rename: TableOf<Spanned<String>>,
-        /// How the vendor spells JSON.
+        /// JSON style of payloads.
         json: JsonForm,
         /// Names and addresses that differ between labels of one product: `brand.…`.
         brand: TableOf<SyntaxNode>,
-        /// The fixed test account: `account.…`.
+        /// Values of the test account: `account.…`.
         account: TableOf<SyntaxNode>,
-        /// The fixed test credentials: `secret.…`.
+        /// Credentials of the test account: `secret.…`.
         secret: TableOf<Spanned<String>>,
-        /// What a user can choose where nothing is documented: `option.…`.
+        /// Settings that users can select where the documentation specifies nothing: `option.…`.
         option: TableOf<OptionForm>,
-        /// How ids are made, by what they belong to.
+        /// Templates of generated ids, by owner.
         ids: TableOf<TableOf<Spanned<String>>>,
         /// Counters, by name: `counter.…`.
         counter: TableOf<CounterForm>,
-        /// How conversations behave.
+        /// Rules of conversations.
         conversation: Option<ConversationForm>,
-        /// The headers of every request, in order.
+        /// Headers of every request, in the order in which they are sent.
         header: Vec<HeaderForm>,
-        /// The signature: `signature`, for headers.
+        /// Signature of requests: `signature` in headers.
         signature: Option<SignatureForm>,
-        /// How an endpoint proves that it agrees.
+        /// Test of an endpoint before the first event.
         handshake: HandshakeForm,
-        /// What an endpoint is sent unless the user says otherwise.
+        /// Event types that an endpoint receives by default.
         subscription: SubscriptionForm,
-        /// How deliveries are treated.
+        /// Delivery policy.
         delivery: DeliveryForm,
-        /// Which events are sent, in the order they are sent.
+        /// Events that the vendor sends. All that match an action are sent, in this order.
         event: Vec<EventForm>,
-        /// Neutral events that the vendor sends nothing for, and why.
+        /// Neutral events for which the vendor sends nothing, with the reason.
         silent: TableOf<Spanned<String>>,
-        /// Neutral events that cannot happen at the vendor, and why.
+        /// Neutral events that cannot happen at the vendor, with the reason.
         cannot: TableOf<Spanned<String>>,
-        /// The vendor's words for neutral values.
+        /// Tables that map neutral values to the vendor's.
         words: TableOf<SyntaxNode>,
-        /// The kinds of messages.
+        /// Message kinds.
         kinds: TableOf<KindForm>,
-        /// The kinds of entities: customers, companies, articles.
+        /// Entity kinds, such as customers, companies and articles.
         entities: TableOf<EntityForm>,
-        /// Where to find things in a body, for those who watch.
+        /// JSON pointers to the parts of a payload that `listen` and `demo` display.
         show: Option<ShowForm>,
-        /// Where the facts of each section come from.
+        /// Sources of the facts in each section.
         source: TableOf<SourceForm>,
     }
 }
 
 form! {
-    /// A revision that is known to differ from real servers.
+    /// Differences between a revision and real servers.
     pub struct RevisionForm {
-        /// What differs.
+        /// Description of the differences.
         differs: Spanned<String>,
-        /// The revision that is as real servers are.
+        /// Revision that matches real servers.
         instead: Option<Spanned<String>>,
     }
 }
 
 impl RevisionForm {
-    /// What differs from real servers, and which revision of the vendor does not, in a line.
-    pub(super) fn told(&self, vendor: &str) -> String {
+    /// Returns the differences and the revision to use instead, in one line.
+    pub(super) fn summary(&self, vendor: &str) -> String {
         let differs = &self.differs.value;
         match &self.instead {
-            Some(instead) => format!("{differs}; `{vendor}@{}` is like them", instead.value),
+            Some(instead) => format!("{differs}; `{vendor}@{}` matches them", instead.value),
             None => differs.clone(),
         }
     }
 }
 
 form! {
-    /// How JSON is spelled.
+    /// JSON style of payloads.
     pub struct JsonForm {
-        /// Where the spaces are.
+        /// Whitespace between tokens.
         spacing: Spanned<JsonSpacing>,
-        /// Whether what is not ASCII is written as `\u…`.
+        /// Whether characters outside ASCII are escaped as `\u…`.
         ascii: Spanned<bool>,
     }
 }
 
 form! {
-    /// One choice of the user.
+    /// A setting that users can select.
     pub struct OptionForm {
-        /// What can be chosen; the first is the default.
+        /// Allowed values. The first is the default.
         values: NonEmpty<Spanned<String>>,
-        /// What it changes.
+        /// Effect of the option.
         about: Spanned<String>,
     }
 }
 
 crate::string_enum! {
-    /// How far a counter counts before it begins again.
+    /// The scope in which a counter counts.
     pub enum CounterScope {
-        /// Over the conversation.
+        /// The counter restarts with each conversation.
         Conversation = "conversation",
-        /// Over one dialog.
+        /// The counter restarts with each dialog.
         Dialog = "dialog",
     }
 }
@@ -128,12 +129,12 @@ crate::string_enum! {
 form! {
     /// A counter.
     pub struct CounterForm {
-        /// How far it counts before it begins again.
+        /// Scope in which the counter counts.
         per: Spanned<CounterScope>,
-        /// Its first number; 0 without it.
+        /// First number [default: 0].
         start: Option<Spanned<i64>>,
-        /// Whether its number is the `message.number` of a message that takes one; false without
-        /// it.
+        /// Whether the number becomes the `number` of the message that an event is about [default:
+        /// false].
         messages: Option<Spanned<bool>>,
     }
 }
@@ -141,31 +142,31 @@ form! {
 crate::string_enum! {
     /// When the first assignee is assigned.
     pub enum FirstAssignee {
-        /// With the conversation's opening.
+        /// When the conversation is opened, without an event.
         AtOpen = "at-open",
-        /// After it, by an event of its own.
+        /// After the conversation was opened, with a separate event.
         AfterOpen = "after-open",
     }
 }
 
 form! {
-    /// How conversations behave.
+    /// Rules of conversations.
     pub struct ConversationForm {
         /// When the first assignee is assigned.
         assignee: Spanned<FirstAssignee>,
-        /// Whether somebody can be asked first and accept later; false without this.
+        /// Whether an agent can be offered a conversation and accept it later [default: false].
         offers: Option<Spanned<bool>>,
-        /// How soon a visitor should have an answer; gives `conversation.reply_due`.
+        /// Time within which a visitor should get a reply; sets `conversation.reply_due`.
         reply_within: Option<Spanned<SignedDuration>>,
     }
 }
 
 crate::string_enum! {
-    /// What a request is for.
+    /// The purpose of a request.
     pub enum Purpose {
-        /// To ask an endpoint whether it agrees.
+        /// To test an endpoint.
         Handshake = "handshake",
-        /// To tell an event.
+        /// To send an event.
         Event = "event",
     }
 }
@@ -173,13 +174,13 @@ crate::string_enum! {
 form! {
     /// A header.
     pub struct HeaderForm {
-        /// Its name, in the vendor's case.
+        /// Header name, in the vendor's case.
         name: Spanned<String>,
-        /// Its value, with holes.
+        /// Header value; may contain placeholders.
         value: Spanned<String>,
-        /// What requests it is sent with; all of them without it.
+        /// Requests that have the header [default: all].
         only: Option<Spanned<Purpose>>,
-        /// It is sent only where these options have these values.
+        /// Options with the values under which the header is sent.
         when: TableOf<Vec<Spanned<String>>>,
     }
 }
@@ -187,171 +188,171 @@ form! {
 form! {
     /// A signature over each request.
     pub struct SignatureForm {
-        /// The algorithm; a hole may name an option.
+        /// Algorithm: `hmac-sha1` or `hmac-sha256`; may be `${option.…}`.
         algorithm: Spanned<String>,
-        /// The key.
+        /// Key.
         key: Spanned<String>,
-        /// What is signed.
+        /// Signed content.
         content: Spanned<String>,
-        /// How the signature is written: `base64` or `hex`; a hole may name an option.
+        /// Encoding: `base64` or `hex`; may be `${option.…}`.
         encoding: Spanned<String>,
     }
 }
 
 crate::string_enum! {
-    /// What proves that an endpoint agrees.
+    /// Kinds of handshakes.
     pub enum HandshakeKind {
-        /// Nothing; there is no handshake.
+        /// No handshake.
         None = "none",
-        /// A good answer.
+        /// The response needs a status that passes.
         Ping = "ping",
-        /// A good answer with the secret in it.
+        /// The response also needs to contain a token.
         Echo = "echo",
     }
 }
 
 crate::string_enum! {
-    /// What follows where an endpoint does not agree.
+    /// What happens after a failed handshake.
     pub enum OnFailure {
-        /// Nothing is sent to it.
+        /// No event is sent to the endpoint.
         Refuse = "refuse",
-        /// It is sent to all the same.
+        /// Events are sent to the endpoint.
         Continue = "continue",
     }
 }
 
 form! {
-    /// How an endpoint proves that it agrees.
+    /// Test of an endpoint before the first event.
     pub struct HandshakeForm {
-        /// What proves it.
+        /// Kind of handshake.
         kind: Spanned<HandshakeKind>,
-        /// The request's body: a template in place.
+        /// Request body, as an inline template.
         body: Option<SyntaxNode>,
-        /// Which answers are good; those of `[delivery]` without it.
+        /// Statuses that pass [default: `delivery.success`].
         success: Vec<Spanned<String>>,
-        /// What must come back, for `echo`.
+        /// Token that the response must contain; required for `echo`.
         echo: Option<Spanned<String>>,
-        /// The key of a JSON answer in which it may come back; it may always come back as text.
+        /// Key under which a JSON response may contain the token. Text is always allowed.
         echo_key: Option<Spanned<String>>,
-        /// What follows where it does not agree.
+        /// What happens after a failed handshake [default: refuse].
         on_failure: Option<Spanned<OnFailure>>,
     }
 }
 
 crate::string_enum! {
-    /// How event types are compared with what an endpoint subscribed to.
+    /// How subscriptions select event types.
     pub enum Matching {
-        /// As a whole.
+        /// Each event type is subscribed as a whole.
         Pair = "pair",
-        /// What stands in front of the last dot and what stands behind it each by itself: whoever
-        /// wants `a.x` and `b.y` gets `a.y` as well.
+        /// The parts before and after the last dot are subscribed separately: a subscription to
+        /// `a.x` and `b.y` also includes `a.y` and `b.x`.
         Cross = "cross",
     }
 }
 
 form! {
-    /// What an endpoint is sent.
+    /// Event types that an endpoint receives by default.
     pub struct SubscriptionForm {
-        /// Patterns of event types; a later one that begins with `!` takes away.
+        /// Patterns of event types. `!` excludes types; the last pattern that matches decides.
         default: Vec<Spanned<String>>,
-        /// How event types are compared with them; as a whole without it.
+        /// How subscriptions select event types [default: pair].
         matching: Option<Spanned<Matching>>,
     }
 }
 
 crate::string_enum! {
-    /// What happens on a redirect.
+    /// How redirects are handled.
     pub enum Redirects {
-        /// It is a failed attempt.
+        /// A redirect is a failed attempt.
         Fail = "fail",
-        /// It is followed, as a browser does.
+        /// Redirects are followed.
         Follow = "follow",
     }
 }
 
 form! {
-    /// How deliveries are treated.
+    /// Delivery policy.
     pub struct DeliveryForm {
-        /// Which answers end a delivery well.
+        /// Statuses that complete a delivery.
         success: NonEmpty<Spanned<String>>,
-        /// Words in an answer's content type that make it a failure all the same.
+        /// Words in the content type of a response that make the attempt fail.
         failing_types: Vec<Spanned<String>>,
-        /// What happens on a redirect.
+        /// How redirects are handled.
         redirects: Spanned<Redirects>,
-        /// How long an attempt may take.
+        /// Timeouts of an attempt.
         timeout: TimeoutForm,
-        /// Whether and when to try again: the first rule that fits counts, none without one.
+        /// Retry rules. The first that matches applies; if none does, nothing is retried.
         retry: Vec<RetryForm>,
-        /// What switches an endpoint off.
+        /// When an endpoint is disabled.
         disable: Option<DisableForm>,
-        /// What becomes of an attempt that may have gone out before a run was interrupted; it is
-        /// sent without this.
+        /// What happens to an attempt that may have been sent before a run was interrupted
+        /// [default: resend].
         in_doubt: Option<Spanned<InDoubt>>,
-        /// The names of a request's head in the vendor's order and case, where they matter.
+        /// All header names in the vendor's order and case, if these matter.
         wire: Option<Vec<Spanned<String>>>,
     }
 }
 
 form! {
-    /// How long an attempt may take.
+    /// Timeouts of an attempt.
     pub struct TimeoutForm {
-        /// To connect.
+        /// Connection timeout.
         connect: Spanned<SignedDuration>,
-        /// As a whole.
+        /// Timeout of the whole attempt.
         total: Spanned<SignedDuration>,
     }
 }
 
 crate::string_enum! {
-    /// The kinds of retrying.
+    /// Kinds of retry limits.
     pub enum RetryKind {
-        /// Never.
+        /// No retries.
         None = "none",
-        /// A number of times.
+        /// A number of retries.
         Count = "count",
-        /// For some time.
+        /// Retries for some time.
         Retention = "retention",
     }
 }
 
 form! {
-    /// Whether and when to try again.
+    /// A retry rule.
     pub struct RetryForm {
-        /// It is for event types that these patterns fit; for all without them.
+        /// Patterns of event types to which the rule applies [default: all].
         types: Vec<Spanned<String>>,
-        /// It is for accounts where these options have these values.
+        /// Options with the values under which the rule applies.
         when: TableOf<Vec<Spanned<String>>>,
-        /// How.
+        /// Kind of limit.
         kind: Spanned<RetryKind>,
-        /// How many times more, for `count`; a hole may name an option.
+        /// Number of retries, for `count`; may be `${option.…}`.
         times: Option<SyntaxNode>,
-        /// How long after it was due, for `retention`; a hole may name an option.
+        /// Time after the delivery was due, for `retention`; may be `${option.…}`.
         within: Option<SyntaxNode>,
-        /// After how long; at once without it.
+        /// Delay before the first retry [default: 0s].
         delay: Option<Spanned<SignedDuration>>,
-        /// How many times longer each delay is than the one before; 1 without it.
+        /// Factor by which each delay exceeds the previous one [default: 1].
         factor: Option<Spanned<u64>>,
-        /// The longest delay, where they grow.
+        /// Maximum delay.
         cap: Option<Spanned<SignedDuration>>,
-        /// What is drawn and added to each delay.
+        /// Range of the random time added to each delay.
         jitter: Option<Spanned<DurationRange>>,
-        /// Whether the receiver's `Retry-After` is honoured; it is not without this.
+        /// Whether `Retry-After` is honoured [default: false].
         retry_after: Option<Spanned<bool>>,
-        /// How long `Retry-After` may make it wait; an hour without it.
+        /// Maximum delay that `Retry-After` can request [default: 1h].
         retry_after_cap: Option<Spanned<SignedDuration>>,
-        /// What a failure holds up; the conversation without it.
+        /// What a failure blocks [default: conversation].
         blocks: Option<Spanned<Blocks>>,
-        /// How long a delivery is held for what was parked before it, while that drains.
+        /// How long a new delivery waits for blocked ones before it while they are retried.
         hold: Option<Spanned<SignedDuration>>,
     }
 }
 
 form! {
-    /// What switches an endpoint off: nothing more is sent to it.
+    /// When an endpoint is disabled: it receives no more requests.
     pub struct DisableForm {
-        /// One of these answers.
+        /// Statuses that disable the endpoint.
         status: Vec<Spanned<String>>,
-        /// So many deliveries in a row that were given up.
+        /// Number of consecutive failed deliveries that disables the endpoint.
         after: Option<Spanned<u64>>,
     }
 }
@@ -359,85 +360,85 @@ form! {
 form! {
     /// An event that the vendor sends.
     pub struct EventForm {
-        /// The neutral event.
+        /// Neutral event.
         on: Spanned<String>,
-        /// Only where these fields have one of these values.
+        /// Condition under which the event is sent.
         when: Option<WhenForm>,
-        /// The vendor's name for it, by which a user subscribes.
+        /// The vendor's name for the event, used in subscriptions.
         type_ ("type"): Spanned<String>,
-        /// Names that other revisions have for it; users may go on using them.
+        /// Names of the event in other revisions. Scenarios and subscriptions can use them.
         previous_names: Vec<Spanned<String>>,
-        /// The body: a template.
+        /// File name of the body's template.
         template: Spanned<String>,
-        /// The counter that it takes a number of.
+        /// Counter whose next number the event takes.
         counter: Option<Spanned<String>>,
-        /// What `emit` may give, with what it is otherwise; only for `on = "emit"`.
+        /// Fields that an `emit` step may set, with their defaults; only for `on = "emit"`.
         data: TableOf<SyntaxNode>,
-        /// How this one spells JSON, where it differs.
+        /// JSON style of this event, if it differs from the vendor's.
         json: Option<JsonForm>,
-        /// Where its facts come from, where they differ from those of the section.
+        /// Source of this event's facts, if it differs from that of the section.
         source: Option<SourceForm>,
     }
 }
 
 form! {
-    /// When an event is sent: every field that is given must have one of its values.
+    /// Condition of an event. Each key must match one of its values.
     pub struct WhenForm {
-        /// The role of who does it.
+        /// Role of the actor.
         by: Vec<Spanned<Role>>,
-        /// The part of who does it.
+        /// Role of the actor in the conversation.
         part: Vec<Spanned<ParticipantRole>>,
-        /// The role of who it is done to.
+        /// Role of the participant to whom the event is directed.
         to: Vec<Spanned<Role>>,
-        /// The role of whoever is assigned.
+        /// Role of the assignee.
         assignee: Vec<Spanned<Role>>,
-        /// The kind of message, or of entity.
+        /// Kind of message or entity.
         kind: Vec<Spanned<String>>,
-        /// The channel.
+        /// Channel of the conversation.
         channel: Vec<Spanned<String>>,
-        /// Whether it is the speaker's first message.
+        /// Whether the message is the speaker's first.
         first: Option<Spanned<bool>>,
-        /// Fields of the entity, one of which must have changed.
+        /// Fields of the entity, at least one of which must have changed.
         changed: Vec<Spanned<String>>,
     }
 }
 
 form! {
-    /// A kind of message.
+    /// A message kind.
     pub struct KindForm {
-        /// The vendor's word for it.
+        /// The vendor's name for the kind: `message.type`.
         word: Option<Spanned<String>>,
-        /// The body, where it is short: a template in place.
+        /// Body, as an inline template.
         body: Option<SyntaxNode>,
-        /// The body, where it is long: a template's file.
+        /// File name of the body's template.
         template: Option<Spanned<String>>,
-        /// What a step may give, with what it is otherwise.
+        /// Fields that a step may set, with their defaults.
         data: TableOf<SyntaxNode>,
-        /// What a step may give, and is absent otherwise.
+        /// Fields that a step may set, without a default.
         optional: Vec<Spanned<String>>,
-        /// The kind of message that this one answers: data of the same name goes on from it.
+        /// Message kind to which this one responds. Lists of the same name take over its elements.
         answers: Option<Spanned<String>>,
-        /// The kind that stands in for it at this vendor, which has none of its own.
+        /// Message kind that is sent instead; for a kind that the vendor does not support.
         as_ ("as"): Option<Spanned<String>>,
     }
 }
 
 form! {
-    /// A kind of entity.
+    /// An entity kind.
     pub struct EntityForm {
-        /// Its fields, with what they are otherwise.
+        /// Fields with their defaults.
         data: TableOf<SyntaxNode>,
-        /// Fields that are absent unless a step gives them.
+        /// Fields without a default.
         optional: Vec<Spanned<String>>,
     }
 }
 
 form! {
-    /// Where to find things in a body: JSON pointers, the first that leads somewhere counts.
+    /// JSON pointers into a payload. The first that resolves is used.
     pub struct ShowForm {
-        /// What names the event.
+        /// Name of the event.
         event: Vec<Spanned<Pointer>>,
-        /// What was said.
+        /// Text of the message.
         text: Vec<Spanned<Pointer>>,
     }
 }
@@ -453,8 +454,8 @@ impl Scalar for Pointer {
             return Ok(Self(text));
         }
         let message = format!("`{text}` is not a JSON pointer");
-        let help = format!("a pointer begins with a slash: `/{}`", text.replace('.', "/"));
-        Err(Problem::at(&node.span, code::WRONG_POINTER, message).help(help))
+        let help = format!("a JSON pointer starts with a slash: `/{}`", text.replace('.', "/"));
+        Err(Problem::at(&node.span, code::INVALID_POINTER, message).help(help))
     }
 
     fn schema() -> serde_json::Value {
@@ -463,29 +464,29 @@ impl Scalar for Pointer {
 }
 
 crate::string_enum! {
-    /// How well something is known.
+    /// How well a fact is known.
     pub enum Certainty {
-        /// The vendor's documentation says so.
+        /// The vendor's documentation states it.
         Documented = "documented",
-        /// It was seen at a real server or in its source code.
+        /// It was observed at a real server or in its source code.
         Observed = "observed",
-        /// It follows from what is documented or was observed.
+        /// It follows from documented or observed facts.
         Inferred = "inferred",
-        /// Nothing is known; a likely choice was made.
+        /// Nothing is known; this is a plausible choice.
         Assumed = "assumed",
     }
 }
 
 form! {
-    /// Where facts come from.
+    /// Source of the facts in a section.
     pub struct SourceForm {
-        /// How well they are known.
+        /// How well the facts are known.
         status: Spanned<Certainty>,
-        /// When they were last looked at: `2026-11`.
+        /// Month in which the source was last checked, as `2026-11`.
         seen: Option<Spanned<String>>,
-        /// The page.
+        /// URL of the source.
         url: Option<Spanned<String>>,
-        /// What else there is to say.
+        /// Remarks.
         note: Option<Spanned<String>>,
     }
 }

@@ -1,9 +1,9 @@
-//! The handshake: how an endpoint proves that it agrees, and what is wrong with its answer.
+//! The handshake: the request that tests an endpoint, and the check of its response.
 
 use serde_json::Value as Json;
 use subtle::ConstantTimeEq as _;
 
-use super::Account;
+use super::context::TemplateContext;
 use super::forms::OnFailure;
 use crate::base::text::excerpt;
 use crate::policy::StatusSet;
@@ -12,100 +12,105 @@ use crate::template::{JsonTemplate, TextTemplate};
 /// A vendor's handshake.
 #[derive(Clone, Debug)]
 pub struct Handshake {
-    /// What proves that an endpoint agrees; nothing where there is no handshake.
+    /// The request and the required response; `None` if the vendor has no handshake.
     pub proof: Option<Proof>,
-    /// What follows where it does not agree: whether it is sent to all the same.
+    /// Whether events are sent to an endpoint whose handshake failed.
     pub on_failure: OnFailure,
 }
 
-/// What proves that an endpoint agrees.
+/// The handshake request and the response that passes it.
 #[derive(Clone, Debug)]
 pub struct Proof {
-    /// Which answers are good.
+    /// Statuses that pass.
     pub success: StatusSet,
     pub(super) body: JsonTemplate,
     pub(super) echo: Option<TextTemplate>,
     pub(super) echo_key: Option<String>,
 }
 
-/// How much of a wrong answer is shown.
-const SHOWN: usize = 60;
+/// Maximum number of characters of an invalid response that an error quotes: enough to recognise
+/// an error page, and short enough for one line.
+const QUOTED: usize = 60;
 
 impl Handshake {
-    /// Whether a failed handshake keeps everything from being sent.
+    /// Returns true if an endpoint whose handshake failed receives no events.
     pub fn refuses(&self) -> bool {
         self.on_failure == OnFailure::Refuse
     }
 }
 
-impl Account {
-    /// The body of the handshake's request.
-    pub fn handshake_body(&self, proof: &Proof) -> String {
-        proof.body.render(&self.roots()).unwrap_or_default()
+impl Proof {
+    /// Renders the body of the handshake request with the roots of an account.
+    pub fn request_body(&self, roots: &TemplateContext<'_>) -> String {
+        self.body.render(roots).unwrap_or_default()
     }
 
-    /// What a receiver must answer in the handshake: the body that proves that it agrees.
-    pub fn handshake_reply(&self, proof: &Proof) -> String {
-        let Some(echo) = self.echo(proof) else { return String::new() };
-        match &proof.echo_key {
+    /// Returns a response body that passes; empty if any body does.
+    pub fn response_body(&self, roots: &TemplateContext<'_>) -> String {
+        let Some(echo) = self.echo(roots) else { return String::new() };
+        match &self.echo_key {
             Some(key) => serde_json::json!({key: echo}).to_string(),
             None => echo,
         }
     }
 
-    /// What must come back.
-    pub fn echo(&self, proof: &Proof) -> Option<String> {
-        proof.echo.as_ref().map(|echo| echo.render(&self.roots()))
+    /// Returns the token that the response must contain, if it must contain one.
+    pub(super) fn echo(&self, roots: &TemplateContext<'_>) -> Option<String> {
+        self.echo.as_ref().map(|echo| echo.render(roots))
     }
 
-    /// What is wrong with an endpoint's answer, if anything.
-    pub fn judge_answer(&self, proof: &Proof, status: u16, body: &str) -> Result<(), String> {
-        if !proof.success.contains(status) {
-            return Err(wrong_status(status, &proof.success));
+    /// Checks an endpoint's response. The error says how the response differs from what the vendor
+    /// requires.
+    pub fn check_response(
+        &self,
+        roots: &TemplateContext<'_>,
+        status: u16,
+        body: &str,
+    ) -> Result<(), String> {
+        if !self.success.contains(status) {
+            return Err(invalid_status(status, &self.success));
         }
-        let Some(wanted) = self.echo(proof) else { return Ok(()) };
-        let came = body.trim();
-        if same(came, &wanted) || same(body, &wanted) {
+        let Some(expected) = self.echo(roots) else { return Ok(()) };
+        let found = body.trim();
+        // Most frameworks end a body with a newline. The untrimmed comparison is for tokens with
+        // whitespace at an end.
+        if same(found, &expected) || same(body, &expected) {
             return Ok(());
         }
-        let how = match &proof.echo_key {
-            Some(key) => format!("as text, or as JSON under `{key}`"),
-            None => "as text".to_owned(),
+        let how = match &self.echo_key {
+            Some(key) => format!("return the token as text, or as JSON under `{key}`"),
+            None => "return the token as text".to_owned(),
         };
-        match (serde_json::from_str(came), &proof.echo_key) {
-            (Ok(Json::Object(answer)), Some(key)) => match answer.get(key) {
-                Some(Json::String(found)) if same(found, &wanted) => Ok(()),
-                Some(_) => Err(format!("another token came back under `{key}`")),
-                None => Err(format!(
-                    "the answer is JSON without `{key}`; the token must come back {how}"
-                )),
+        match (serde_json::from_str(found), &self.echo_key) {
+            (Ok(Json::Object(response)), Some(key)) => match response.get(key) {
+                Some(Json::String(found)) if same(found, &expected) => Ok(()),
+                Some(_) => Err(format!("the response has another token under `{key}`")),
+                None => Err(format!("the response is JSON but has no `{key}`; {how}")),
             },
-            (Ok(Json::String(found)), _) if same(&found, &wanted) => {
-                Err(format!("the token came back in quotes; it must come back {how}"))
+            (Ok(Json::String(found)), _) if same(&found, &expected) => {
+                Err(format!("the token in the response is quoted; {how}"))
             }
-            _ if came.is_empty() => {
-                Err(format!("the answer is empty; the token must come back {how}"))
-            }
-            _ if came.starts_with('<') => {
-                Err(format!("the answer is a web page, not the token: `{}`", excerpt(came, SHOWN)))
-            }
-            _ => Err(format!(
-                "another token came back, or none: `{}`; it must come back {how}",
-                excerpt(came, SHOWN)
+            _ if found.is_empty() => Err(format!("the response body is empty; {how}")),
+            // Typically the login or error page of a proxy in front of the receiver.
+            _ if found.starts_with('<') => Err(format!(
+                "the response is an HTML page, not the token: `{}`",
+                excerpt(found, QUOTED)
             )),
+            _ => Err(format!("the response is not the token: `{}`; {how}", excerpt(found, QUOTED))),
         }
     }
 }
 
-fn wrong_status(status: u16, success: &StatusSet) -> String {
+fn invalid_status(status: u16, success: &StatusSet) -> String {
     match status {
         300..=399 => {
-            format!("the endpoint redirects (status {status}), and redirects are not followed")
+            format!("the endpoint redirects (status {status}); redirects are not followed")
         }
-        _ => format!("the endpoint answered with status {status}, not {success}"),
+        _ => format!("the endpoint responded with status {status}, expected {success}"),
     }
 }
 
 fn same(one: &str, other: &str) -> bool {
+    // Constant time, because the token is a secret.
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }

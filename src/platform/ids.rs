@@ -1,4 +1,4 @@
-//! How a vendor makes ids: lines by what they belong to, checked at load, made when it happens.
+//! Generated ids: the templates of `[ids]`, by owner.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::template::{
 };
 
 crate::string_enum! {
-    /// What ids can belong to.
+    /// What ids belong to.
     pub(super) enum IdOwner {
         /// A conversation.
         Conversation = "conversation",
-        /// A conversation's main dialog.
+        /// The main dialog of a conversation.
         Dialog = "dialog",
-        /// Anybody.
+        /// A person in any role.
         Person = "person",
         /// A visitor.
         Visitor = "visitor",
@@ -27,20 +27,41 @@ crate::string_enum! {
         Agent = "agent",
         /// A manager.
         Manager = "manager",
-        /// The vendor itself.
+        /// The vendor's system.
         System = "system",
         /// A message.
         Message = "message",
-        /// A table in a list of a message's data.
+        /// An object in a list of a message's data.
         Item = "item",
-        /// A customer, a company, an article.
+        /// A customer, company or article.
         Entity = "entity",
-        /// A label, by its name: the same whenever it occurs.
+        /// A label. Its ids depend on its name only.
         Label = "label",
-        /// A flow, by its name: the same whenever it occurs.
+        /// A flow. Its ids depend on its name only.
         Flow = "flow",
         /// An event.
         Event = "event",
+    }
+}
+
+impl IdOwner {
+    /// Returns the root under which an id template reaches the other fields of its owner.
+    fn root(self) -> &'static str {
+        match self {
+            Self::Conversation => "conversation",
+            Self::Dialog => "dialog",
+            Self::Person
+            | Self::Visitor
+            | Self::Bot
+            | Self::Agent
+            | Self::Manager
+            | Self::System => "person",
+            Self::Message => "message",
+            Self::Item => "item",
+            Self::Entity => "entity",
+            Self::Label | Self::Flow => "named",
+            Self::Event => "event",
+        }
     }
 }
 
@@ -49,82 +70,89 @@ crate::string_enum! {
 pub(super) struct IdRules(BTreeMap<IdOwner, Vec<(String, TextTemplate)>>);
 
 impl IdRules {
-    /// Checks the lines of one thing, whose own names are `own` under the name `as_name`, so that
-    /// a later line may use an earlier one. Gives the names of what they make.
+    /// Checks the ids of one owner and returns their types. `owner_type` is the type of the owner
+    /// without ids. An id may use those before it.
     pub(super) fn check(
         &mut self,
-        (thing, as_name): (IdOwner, &str),
+        owner: IdOwner,
         form: &TableOf<TableOf<Spanned<String>>>,
-        own: &TableType,
-        (context, problems): (&CompileContext<'_>, &mut Problems),
+        owner_type: &TableType,
+        context: &CompileContext<'_>,
+        problems: &mut Problems,
     ) -> Vec<Field> {
-        let mut own = own.clone();
-        let mut made = Vec::new();
-        for (key, text) in form.get(thing.word()).into_iter().flat_map(TableOf::iter) {
-            let names = context.names.clone().always(as_name, FieldType::table(own.clone()));
-            let inner = CompileContext { names, ..*context };
-            let line = TextTemplate::check(text, &inner, TextRules::MADE, problems);
-            // What is wrong with a line is told; that it has a name is known all the same.
-            let field_type = line.as_ref().map_or(FieldType::Any, |line| line.field_type().clone());
+        let mut owner_type = owner_type.clone();
+        let mut generated = Vec::new();
+        for (key, text) in form.get(owner.as_str()).into_iter().flat_map(TableOf::iter) {
+            // Only ids before this one exist when it is generated.
+            let own = FieldType::table(owner_type.clone());
+            let root = context.root.clone().always(owner.root(), own);
+            let inner = CompileContext { root, ..*context };
+            let template = TextTemplate::check(text, &inner, TextRules::GENERATED, problems);
+            // An invalid template keeps its name: templates that use it are not reported as well.
+            let field_type =
+                template.as_ref().map_or(FieldType::Any, |template| template.field_type().clone());
             let name = Field::always(&key.name, field_type);
-            own.set(name.clone());
-            made.push(name);
-            let lines = self.0.entry(thing).or_default();
-            lines.extend(line.map(|line| (key.name.clone(), line)));
+            owner_type.set(name.clone());
+            generated.push(name);
+            let templates = self.0.entry(owner).or_default();
+            templates.extend(template.map(|template| (key.name.clone(), template)));
         }
-        made
+        generated
     }
 
-    /// The names of what is made for a thing.
-    pub(super) fn names(&self, thing: IdOwner) -> Vec<Field> {
-        let lines = self.0.get(&thing).into_iter().flatten();
-        lines.map(|(name, line)| Field::always(name, line.field_type().clone())).collect()
+    /// Returns the types of an owner's ids.
+    pub(super) fn names(&self, owner: IdOwner) -> Vec<Field> {
+        let field = |(name, template): &(String, TextTemplate)| {
+            Field::always(name, template.field_type().clone())
+        };
+        self.0.get(&owner).into_iter().flatten().map(field).collect()
     }
 
-    /// Reports the things that nothing has ids for.
-    pub(super) fn refuse_unknown(
+    /// Reports keys of `[ids]` that are not owners.
+    pub(super) fn report_unknown_owners(
         form: &TableOf<TableOf<Spanned<String>>>,
         problems: &mut Problems,
     ) {
-        let unknown = |key: &&Key| IdOwner::of_word(&key.name).is_none();
+        let unknown = |key: &&Key| IdOwner::from_name(&key.name).is_none();
         for key in form.0.iter().map(|(key, _)| key).filter(unknown) {
-            let message = format!("nothing called `{}` has ids", key.name);
+            let message = format!("`{}` cannot have ids", key.name);
             let problem = Problem::at(&key.span, code::UNKNOWN_KEY, message);
-            problems.push(problem.known(&key.name, IdOwner::WORDS.iter().copied()));
+            problems.push(problem.suggest_or_list(&key.name, IdOwner::NAMES.iter().copied()));
         }
     }
 
-    /// Makes the ids of a thing. `ids` says where in the thing they are kept; `name` is the
-    /// thing's own in the scope that they are drawn from.
+    /// Generates the ids of an object and stores each in the map that `ids` returns, so that the
+    /// next template can use it.
     pub(super) fn generate<T: Object>(
         &self,
-        (thing, as_name): (IdOwner, &'static str),
+        owner: IdOwner,
         object: &mut T,
         ids: impl Fn(&mut T) -> &mut GeneratedIds,
-        (outer, seeds): (&TemplateContext<'_>, &SeedScope),
+        outer: &TemplateContext<'_>,
+        seeds: &SeedScope,
     ) {
-        for (name, line) in self.0.get(&thing).into_iter().flatten() {
-            let value = line.value(&outer.with(as_name, object), (seeds, name));
+        for (name, template) in self.0.get(&owner).into_iter().flatten() {
+            let value = template.value(&outer.with(owner.root(), object), seeds, name);
             ids(object).insert(name, value);
         }
     }
 
-    /// The lines of a thing that make a value without looking at the thing.
+    /// Generates the ids of an owner whose templates do not use its other fields.
     pub(super) fn generate_detached(
         &self,
-        thing: IdOwner,
+        owner: IdOwner,
         outer: &TemplateContext<'_>,
         seeds: &SeedScope,
     ) -> GeneratedIds {
-        let mut made = GeneratedIds::default();
-        for (name, line) in self.0.get(&thing).into_iter().flatten() {
-            made.insert(name, line.value(outer, (seeds, name)));
+        let mut ids = GeneratedIds::default();
+        for (name, template) in self.0.get(&owner).into_iter().flatten() {
+            ids.insert(name, template.value(outer, seeds, name));
         }
-        made
+        ids
     }
 }
 
-/// The thing that a person of this role is.
+/// Returns the owner of the ids for people in this role.
 pub(super) fn of_role(role: Role) -> IdOwner {
     match role {
         Role::Visitor => IdOwner::Visitor,

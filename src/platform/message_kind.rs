@@ -1,4 +1,4 @@
-//! Kinds of messages and of entities: the vendor's word and body, and the data a step may give.
+//! Message kinds of a vendor.
 
 use super::fields::FieldDefaults;
 use crate::template::JsonTemplate;
@@ -6,13 +6,13 @@ use crate::template::JsonTemplate;
 /// A kind of message at a vendor.
 #[derive(Clone, Debug)]
 pub struct MessageKind {
-    /// The kind that is sent: itself, or the one that stands in for it.
+    /// Neutral name of the kind that is sent: this kind, or the one named by `as`.
     pub name: String,
-    /// The vendor's word for it.
+    /// The vendor's name for the kind.
     pub word: String,
-    /// What a step may give.
+    /// Data that a step may set.
     pub data: FieldDefaults,
-    /// The kind that it answers, if it answers one.
+    /// The message kind that this one responds to, if it does.
     pub answers: Option<String>,
     pub(super) body: JsonTemplate,
 }

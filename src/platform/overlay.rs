@@ -1,25 +1,25 @@
-//! Lays one `vendor.toml` over another: a revision over its vendor, a label over its product.
+//! Merges two `vendor.toml` files: a revision over its vendor, or a vendor over the one it extends.
 
 use crate::diag::{Key, NodeContent, Problem, Problems, SourceSpan, SyntaxNode, Table, code};
 
-/// The lower file with the upper one over it. Tables merge key by key; an event replaces the one
-/// on the same neutral event and of the same type; everything else is replaced. `drop` takes
-/// events of the lower file away, `rename` calls them something else, and an event of the upper
-/// file breaks the lower one's silence about it.
-pub(super) fn over(
+/// Merges the upper file into the lower one. Tables merge key by key. An event replaces the one
+/// with the same neutral event and type, and removes the lower file's reasons for silence about it.
+/// `drop` removes events of the lower file, `rename` renames them. All other values are replaced.
+pub(super) fn merge(
     mut lower: SyntaxNode,
     upper: SyntaxNode,
     problems: &mut Problems,
 ) -> SyntaxNode {
     if let (NodeContent::Table(lower), Some(upper)) = (&mut lower.content, upper.as_table()) {
+        // Both refer to event types of the lower file, so they come before its events are replaced.
         drop_events(lower, upper, problems);
         rename_events(lower, upper, problems);
-        break_silence(lower, upper);
+        remove_silence(lower, upper);
     }
-    lay(lower, upper)
+    merge_nodes(lower, upper)
 }
 
-/// A file without one of its sections.
+/// Returns a file without one of its sections.
 pub(super) fn without(mut node: SyntaxNode, section: &str) -> SyntaxNode {
     if let NodeContent::Table(table) = &mut node.content {
         table.0.retain(|(key, _)| key.name != section);
@@ -27,7 +27,7 @@ pub(super) fn without(mut node: SyntaxNode, section: &str) -> SyntaxNode {
     node
 }
 
-fn lay(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
+fn merge_nodes(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
     let span = upper.span.clone();
     match (lower.content, upper.content) {
         (NodeContent::Table(lower), NodeContent::Table(upper)) => {
@@ -36,12 +36,13 @@ fn lay(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
                 match merged.0.iter_mut().find(|(own, _)| own.name == key.name) {
                     Some((_, own)) if key.name == "event" => {
                         let below = own.clone();
-                        *own = lay_events(below, node);
+                        *own = merge_events(below, node);
                     }
                     Some((own_key, own)) => {
                         let below = own.clone();
+                        // Problems must be reported at the key in the upper file.
                         *own_key = key;
-                        *own = lay(below, node);
+                        *own = merge_nodes(below, node);
                     }
                     None => merged.0.push((key, node)),
                 }
@@ -52,7 +53,7 @@ fn lay(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
     }
 }
 
-/// The value of a key, to be changed.
+/// Returns the value of a key for modification.
 fn entry<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut NodeContent> {
     let found = table.0.iter_mut().find(|(own, _)| own.name == key);
     found.map(|(_, node)| &mut node.content)
@@ -71,7 +72,7 @@ fn drop_events(lower: &mut Table, upper: &Table, problems: &mut Problems) {
     };
     for (node, name) in dropped.iter().filter_map(|node| Some((node, node.as_text()?))) {
         if !events(lower).iter().any(|event| text(event, "type") == Some(name)) {
-            problems.push(not_there(name, &node.span, lower));
+            problems.push(unknown_event(name, &node.span, lower));
         }
         if let Some(NodeContent::List(events)) = entry(lower, "event") {
             events.retain(|event| text(event, "type") != Some(name));
@@ -82,7 +83,7 @@ fn drop_events(lower: &mut Table, upper: &Table, problems: &mut Problems) {
 fn rename_events(lower: &mut Table, upper: &Table, problems: &mut Problems) {
     let Some(renamed) = upper.get("rename").and_then(SyntaxNode::as_table) else { return };
     for (old, new) in &renamed.0 {
-        let Some(pattern) = new.as_text() else { continue }; // told when the form is read
+        let Some(pattern) = new.as_text() else { continue }; // reported when the form is read
         let mut found = false;
         for event in events(lower) {
             let NodeContent::Table(event) = &mut event.content else { continue };
@@ -92,31 +93,32 @@ fn rename_events(lower: &mut Table, upper: &Table, problems: &mut Problems) {
             };
             if let Some(other) = renamed_as(&name, &old.name, pattern) {
                 found = true;
-                call(event, name, other, new);
+                rename_event(event, name, other, new);
             }
         }
         if !found {
-            problems.push(not_there(&old.name, &old.span, lower));
+            problems.push(unknown_event(&old.name, &old.span, lower));
         }
     }
 }
 
-/// What a name becomes: `*` stands for the same on both sides.
+/// Returns the new name, or `None` if the old pattern does not match. `*` keeps its text.
 fn renamed_as(name: &str, old: &str, new: &str) -> Option<String> {
-    let Some((front, behind)) = old.split_once('*') else {
+    let Some((prefix, suffix)) = old.split_once('*') else {
         return (name == old).then(|| new.to_owned());
     };
-    let rest = name.strip_prefix(front)?.strip_suffix(behind)?;
+    let rest = name.strip_prefix(prefix)?.strip_suffix(suffix)?;
     Some(new.replacen('*', rest, 1))
 }
 
-/// Calls an event something else; what it was called until now it was called formerly.
-fn call(event: &mut Table, old: String, new: String, at: &SyntaxNode) {
+/// Renames an event and adds the old name to `previous_names`.
+fn rename_event(event: &mut Table, old: String, new: String, at: &SyntaxNode) {
     let node = |content| SyntaxNode { span: at.span.clone(), content };
     if let Some(name) = entry(event, "type") {
         *name = NodeContent::Text(new);
     }
     let old = node(NodeContent::Text(old));
+    // Renamed more than once, an event keeps all earlier names.
     if let Some(NodeContent::List(previous_names)) = entry(event, "previous_names") {
         return previous_names.push(old);
     }
@@ -124,26 +126,26 @@ fn call(event: &mut Table, old: String, new: String, at: &SyntaxNode) {
     event.0.push((key, node(NodeContent::List(vec![old]))));
 }
 
-fn not_there(name: &str, span: &SourceSpan, lower: &mut Table) -> Problem {
-    let message = format!("nothing below is called `{name}`");
+fn unknown_event(name: &str, span: &SourceSpan, lower: &mut Table) -> Problem {
+    let message = format!("the file below has no event type `{name}`");
     let known = events(lower).iter().filter_map(|event| text(event, "type"));
-    Problem::at(span, code::UNKNOWN_EVENT, message).known(name, known)
+    Problem::at(span, code::UNKNOWN_EVENT, message).suggest_or_list(name, known)
 }
 
-/// What the upper file has events for, the lower one is no longer silent about.
-fn break_silence(lower: &mut Table, upper: &Table) {
-    let Some(NodeContent::List(spoken)) = upper.get("event").map(|node| &node.content) else {
+/// Removes the lower file's reasons for silence about events that the upper file sends.
+fn remove_silence(lower: &mut Table, upper: &Table) {
+    let Some(NodeContent::List(sent)) = upper.get("event").map(|node| &node.content) else {
         return;
     };
     for section in ["silent", "cannot"] {
         if let Some(NodeContent::Table(reasons)) = entry(lower, section) {
-            let is_spoken = |on: &str| spoken.iter().any(|event| text(event, "on") == Some(on));
-            reasons.0.retain(|(key, _)| !is_spoken(&key.name));
+            let is_sent = |on: &str| sent.iter().any(|event| text(event, "on") == Some(on));
+            reasons.0.retain(|(key, _)| !is_sent(&key.name));
         }
     }
 }
 
-fn lay_events(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
+fn merge_events(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
     let (NodeContent::List(mut events), NodeContent::List(upper_events)) =
         (lower.content, &upper.content)
     else {
@@ -154,6 +156,7 @@ fn lay_events(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
             text(own, "on") == text(event, "on") && text(own, "type") == text(event, "type")
         };
         match events.iter().position(same) {
+            // In place, because the order of rules is the order of webhooks.
             Some(at) => events[at] = event.clone(),
             None => events.push(event.clone()),
         }
@@ -170,16 +173,16 @@ mod tests {
     use super::*;
     use crate::diag::{Source, toml};
 
-    fn laid(lower: &str, upper: &str) -> (String, Vec<String>) {
+    fn merged(lower: &str, upper: &str) -> (String, Vec<String>) {
         let read = |text| toml::parse(&Source::new("t.toml", text)).0;
         let mut problems = Problems::new();
-        let node = over(read(lower), read(upper), &mut problems);
-        let told = problems.sorted().into_iter().map(|problem| problem.message).collect();
-        (node.to_json().to_string(), told)
+        let node = merge(read(lower), read(upper), &mut problems);
+        let messages = problems.sorted().into_iter().map(|problem| problem.message).collect();
+        (node.to_json().to_string(), messages)
     }
 
     fn check(lower: &str, upper: &str, expected: &str) {
-        assert_eq!(laid(lower, upper), (expected.to_owned(), Vec::new()));
+        assert_eq!(merged(lower, upper), (expected.to_owned(), Vec::new()));
     }
 
     #[test]
@@ -201,19 +204,20 @@ mod tests {
     }
 
     #[test]
-    fn events_are_called_something_else_and_keep_their_old_names() {
+    fn renamed_events_keep_their_previous_names() {
         let event = |name: &str| format!("[[event]]\non = 'a'\ntype = '{name}'\n");
         check(
             &(event("x.made") + &event("y.made")),
             "rename = { 'x.*' = 'new:x.*' }\n",
             r#"{"event":[{"on":"a","type":"new:x.made","previous_names":["x.made"]},{"on":"a","type":"y.made"}],"rename":{"x.*":"new:x.*"}}"#,
         );
-        let (_, told) = laid(&event("x"), "drop = ['z']\nrename = { 'y.*' = 'z.*' }\n");
-        assert_eq!(told, ["nothing below is called `z`", "nothing below is called `y.*`"]);
+        let (_, messages) = merged(&event("x"), "drop = ['z']\nrename = { 'y.*' = 'z.*' }\n");
+        let message = |name: &str| format!("the file below has no event type `{name}`");
+        assert_eq!(messages, [message("z"), message("y.*")]);
     }
 
     #[test]
-    fn an_event_breaks_the_silence_below() {
+    fn event_removes_the_silence_of_the_lower_file() {
         check(
             "silent = { a = 'no', b = 'no' }\n",
             "[[event]]\non = 'a'\ntype = 'x'\n",

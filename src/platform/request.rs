@@ -1,61 +1,63 @@
-//! The headers and the signature of a request.
+//! Rules for the headers and the signature of a request.
 
 use serde_json::{Map, Value as Json};
 
-use super::Account;
 use super::context::TemplateContext;
 use super::forms::{OptionForm, Purpose, VendorForm};
 use super::signature::{Algorithm, Encoding, sign};
 use crate::diag::{Problem, Problems, Spanned, TableOf, code};
-use crate::template::{TextTemplate, Value};
+use crate::template::TextTemplate;
 
-/// How a vendor's requests are dressed.
+/// The checked `[[header]]` and `[signature]` sections.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RequestRules {
     pub(super) headers: Vec<HeaderRule>,
     pub(super) signature: Option<SignatureRule>,
 }
 
-/// One header.
+/// A header of each request, or of the requests for one purpose.
 #[derive(Clone, Debug)]
 pub(super) struct HeaderRule {
     pub(super) name: String,
     pub(super) value: TextTemplate,
+    /// The only purpose; `None` sends the header with every request.
     pub(super) only: Option<Purpose>,
     pub(super) when: OptionValues,
 }
 
-/// Options, each with the values under which something holds.
+/// A condition on options: each named option must have one of the values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OptionValues(Vec<(String, Vec<String>)>);
 
 impl OptionValues {
-    /// Checks that there are such options.
+    /// Checks that every named option exists.
     pub(super) fn check(
         form: &TableOf<Vec<Spanned<String>>>,
         options: &TableOf<OptionForm>,
         problems: &mut Problems,
     ) -> Self {
         for (option, _) in form.iter().filter(|(option, _)| !options.contains(&option.name)) {
-            let message = format!("there is no option `{}`", option.name);
+            let message = format!("unknown option `{}`", option.name);
             let problem = Problem::at(&option.span, code::UNKNOWN_KEY, message);
-            problems.push(problem.known(&option.name, options.names()));
+            problems.push(problem.suggest_or_list(&option.name, options.names()));
         }
-        let values =
-            |values: &Vec<Spanned<String>>| values.iter().map(|at| at.value.clone()).collect();
-        Self(form.iter().map(|(option, own)| (option.name.clone(), values(own))).collect())
+        let values = |values: &Vec<Spanned<String>>| {
+            values.iter().map(|value| value.value.clone()).collect()
+        };
+        Self(form.iter().map(|(option, list)| (option.name.clone(), values(list))).collect())
     }
 
-    /// Whether these options are chosen so.
+    /// Returns true if the selected options satisfy the condition.
     pub(super) fn hold(&self, options: &Map<String, Json>) -> bool {
         self.0.iter().all(|(option, values)| {
-            let chosen = options.get(option).and_then(Json::as_str);
-            chosen.is_some_and(|chosen| values.iter().any(|value| value == chosen))
+            // Unknown options were reported; under them, nothing applies.
+            let selected = options.get(option).and_then(Json::as_str);
+            selected.is_some_and(|selected| values.iter().any(|value| value == selected))
         })
     }
 }
 
-/// How a signature is made.
+/// How to compute the signature of a request.
 #[derive(Clone, Debug)]
 pub(super) struct SignatureRule {
     pub(super) algorithm: TextTemplate,
@@ -64,73 +66,42 @@ pub(super) struct SignatureRule {
     pub(super) encoding: TextTemplate,
 }
 
-/// What the transport adds to the vendor's headers.
+// HTTP/1.1 requires `Host`, and bodies are sent with a length instead of in chunks.
+/// Headers that the HTTP client adds to those of the vendor.
 const FRAMING: [&str; 2] = ["Host", "Content-Length"];
 
-/// Checks the order of a request's head, where the vendor's file gives one: it names every header
-/// once, and those that the transport adds.
+/// Checks `delivery.wire`: it must list every header of the vendor and of the client once.
 pub(super) fn order(form: &VendorForm, problems: &mut Problems) -> Option<Vec<String>> {
     let listed = form.delivery.wire.as_ref()?;
-    let own = form.header.iter().map(|header| header.name.as_str());
-    let known: Vec<&str> = own.chain(FRAMING).collect();
+    let of_vendor = form.header.iter().map(|header| header.name.as_str());
+    let known: Vec<&str> = of_vendor.chain(FRAMING).collect();
     let mut order: Vec<String> = Vec::new();
     for name in listed {
         if order.contains(&name.value) {
-            let message = format!("`{}` is listed twice", name.value);
+            let message = format!("duplicate header `{}` in `wire`", name.value);
             problems.push(Problem::at(&name.span, code::WIRE_ORDER, message));
         } else if !known.contains(&name.as_str()) {
-            let message = format!("no request has a header `{}`", name.value);
+            let message = format!("unknown header `{}` in `wire`", name.value);
             let problem = Problem::at(&name.span, code::WIRE_ORDER, message);
-            problems.push(problem.known(name, known.iter().copied()));
+            problems.push(problem.suggest_or_list(name, known.iter().copied()));
         }
         order.push(name.value.clone());
     }
+    // A header that is not listed would have no position.
     let missing = known.iter().filter(|name| !order.iter().any(|listed| listed == *name));
     for name in missing {
-        let message = format!("`wire` does not say where `{name}` stands");
+        let message = format!("`wire` does not list the header `{name}`");
         problems.push(Problem::at(&form.delivery.span, code::WIRE_ORDER, message));
     }
     Some(order)
 }
 
-impl Account {
-    /// The headers of an event's request with this body, in order: the vendor's names and values. A
-    /// signature is made anew for each attempt.
-    pub fn headers(&self, body: &str, attempt: u32) -> Vec<(String, String)> {
-        self.headers_signed(Purpose::Event, body, attempt, None)
-    }
-
-    /// The headers of the handshake's request.
-    pub fn handshake_headers(&self, body: &str) -> Vec<(String, String)> {
-        self.headers_signed(Purpose::Handshake, body, 1, None)
-    }
-
-    /// The headers of a request with this signature, or with the one that is right.
-    pub(super) fn headers_signed(
-        &self,
-        purpose: Purpose,
-        body: &str,
-        attempt: u32,
-        signature: Option<&str>,
-    ) -> Vec<(String, String)> {
-        let rules = &self.platform.requests;
-        let roots = self
-            .roots()
-            .with_value("body", Value::from(body))
-            .with_value("attempt", Value::Int(i64::from(attempt)));
-        let own = rules.signature.as_ref().map(|rule| rule.sign(&roots));
-        let signature = signature.or(own.as_deref());
-        let roots = roots.with_value("signature", Value::maybe(signature));
-        let sent = rules.headers.iter().filter(|header| self.sends(header, purpose));
-        sent.map(|header| (header.name.clone(), header.value.render(&roots))).collect()
-    }
-
-    pub(super) fn sends(&self, header: &HeaderRule, purpose: Purpose) -> bool {
-        header.only.is_none_or(|only| only == purpose) && header.when.hold(&self.options)
-    }
-}
+/// Used if the algorithm or encoding is invalid. `check` tries every combination of options, so
+/// this does not happen for a checked platform.
+const FALLBACK: (Algorithm, Encoding) = (Algorithm::HmacSha256, Encoding::Hex);
 
 impl SignatureRule {
+    /// Computes the signature. The roots must include `body` and `attempt`.
     pub(super) fn sign(&self, roots: &TemplateContext<'_>) -> String {
         let (algorithm, encoding) = self.method(roots).unwrap_or(FALLBACK);
         let key = self.key.render(roots);
@@ -138,20 +109,17 @@ impl SignatureRule {
         sign(algorithm, key.as_bytes(), content.as_bytes(), encoding)
     }
 
-    /// The algorithm and the encoding under these options, or the word that means nothing.
+    /// Returns the algorithm and encoding under the selected options, or the unknown word.
     pub(super) fn method(
         &self,
         roots: &TemplateContext<'_>,
     ) -> Result<(Algorithm, Encoding), String> {
         let algorithm = self.algorithm.render(roots);
         let encoding = self.encoding.render(roots);
-        match (Algorithm::of_word(&algorithm), Encoding::of_word(&encoding)) {
+        match (Algorithm::from_name(&algorithm), Encoding::from_name(&encoding)) {
             (Some(algorithm), Some(encoding)) => Ok((algorithm, encoding)),
             (None, _) => Err(algorithm),
             (_, None) => Err(encoding),
         }
     }
 }
-
-/// Never used: `check` has tried every value of every option.
-const FALLBACK: (Algorithm, Encoding) = (Algorithm::HmacSha256, Encoding::Hex);

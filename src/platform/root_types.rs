@@ -1,38 +1,39 @@
-//! What the holes of a vendor's templates may name: the model's names with the vendor's own.
+//! The types of the roots that a vendor's templates can use.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::account::AccountTemplate;
+use super::account_template::AccountTemplate;
 use super::fake_values::InventedValues;
 use super::fields::ItemFields;
 use super::forms::VendorForm;
 use super::ids::{self, IdOwner, IdRules};
 use crate::base::seed::SeedScope;
 use crate::conversation::{EventKind, Role, model};
-use crate::diag::form::wrong_type;
+use crate::diag::scalar::unexpected_type;
 use crate::diag::{Key, NodeContent, Problems, Spanned, SyntaxNode, TableOf};
 use crate::template::{
-    CompileContext, Field, FieldType, TableType, TextRules, TextTemplate, WordTable,
+    CompileContext, DefaultWord, Field, FieldType, GeneratedText, TableType, TextRules,
+    TextTemplate, WordTable,
 };
 
-/// The names of a vendor, by what they belong to.
+/// The types of a vendor's template roots: those of the model with the vendor's ids and data.
 pub(super) struct RootTypes {
     /// `account`, `brand`, `option` and `secret`.
     pub(super) base: TableType,
-    /// Anybody.
+    /// A person in any role.
     pub(super) person: TableType,
-    /// The visitor.
+    /// A visitor.
     pub(super) visitor: TableType,
     /// A message, without its kind's data.
     pub(super) message: TableType,
     /// A conversation.
     pub(super) conversation: TableType,
-    /// What `[ids]` makes for an event.
+    /// Ids of an event.
     pub(super) event_ids: Vec<Field>,
-    /// What `[ids]` makes for a table in a list of a message's data.
+    /// Ids of an object in a list of a message's data.
     pub(super) items: ItemFields,
-    /// What `[ids]` makes for a label and for a flow.
+    /// Ids of a label and of a flow.
     pub(super) named_ids: [Vec<Field>; 2],
     /// An entity, without its fields.
     pub(super) entity: TableType,
@@ -40,60 +41,60 @@ pub(super) struct RootTypes {
     pub(super) words: BTreeMap<String, Arc<WordTable>>,
 }
 
-/// The word of a table that stands for every value without one.
-const OTHERWISE: &str = "*";
+/// Key of the default word in a `[words.…]` table.
+const DEFAULT_WORD: &str = "*";
 
 impl RootTypes {
-    /// The names that follow from a vendor's file, its checked ids and its fixed values.
-    pub(super) fn of(
+    /// Checks the sections that determine the types: `[words]`, `[ids]` and those of the account.
+    pub(super) fn check(
         form: &VendorForm,
         problems: &mut Problems,
     ) -> (Self, IdRules, AccountTemplate) {
-        IdRules::refuse_unknown(&form.ids, problems);
+        IdRules::report_unknown_owners(&form.ids, problems);
         let words = words(&form.id, &form.words, problems);
-        let (base, fixed) = base(form, &words, problems);
-        let mut made = IdRules::default();
-        let mut check = |(thing, as_name): (IdOwner, &str), own: &TableType, outer: TableType| {
+        let (base, account) = base(form, &words, problems);
+        let mut rules = IdRules::default();
+        let mut check = |owner: IdOwner, own: &TableType, outer: TableType| {
             let context = CompileContext::without_files(outer, &words);
-            made.check((thing, as_name), &form.ids, own, (&context, problems))
+            rules.check(owner, &form.ids, own, &context, problems)
         };
 
-        let anybody = add(
-            model::person(),
-            check((IdOwner::Person, "person"), &model::person(), base.clone()),
-        );
+        // The order follows the dependencies: the ids of an owner may use those of its parents.
+        let any_person =
+            add(model::person(), check(IdOwner::Person, &model::person(), base.clone()));
         let mut roles = Vec::new();
         for role in Role::ALL {
-            let thing = ids::of_role(*role);
-            roles.push((*role, check((thing, "person"), &anybody, base.clone())));
+            roles.push((*role, check(ids::of_role(*role), &any_person, base.clone())));
         }
         let visitor = roles.iter().find(|(role, _)| *role == Role::Visitor);
-        let visitor = add(anybody.clone(), visitor.map(|(_, ids)| ids.clone()).unwrap_or_default());
-        let person = any_role(anybody, &roles);
+        let visitor =
+            add(any_person.clone(), visitor.map(|(_, ids)| ids.clone()).unwrap_or_default());
+        let person = any_role(any_person, &roles);
 
         let outer = base.clone().always("visitor", FieldType::table(visitor.clone()));
         let bare = model::conversation(&person, &TableType::default(), &TableType::default());
-        let conversation_ids = check((IdOwner::Conversation, "conversation"), &bare, outer.clone());
+        let conversation_ids = check(IdOwner::Conversation, &bare, outer.clone());
         let conversation = FieldType::table(add(bare, conversation_ids.clone()));
         let outer = outer.always("conversation", conversation);
-        let dialog_ids = check((IdOwner::Dialog, "dialog"), &model::dialog_head(), outer.clone());
+        let dialog_ids = check(IdOwner::Dialog, &model::dialog_head(), outer.clone());
         let head = add(model::dialog_head(), dialog_ids.clone());
         let bare = model::message(&person, &head);
-        let message_ids = check((IdOwner::Message, "message"), &bare, outer.clone());
+        let message_ids = check(IdOwner::Message, &bare, outer.clone());
         let message = add(bare, message_ids);
-        let always = check((IdOwner::Item, "item"), &TableType::default(), outer.clone());
+        let always = check(IdOwner::Item, &TableType::default(), outer.clone());
         let bare = model::entity(&person);
-        let entity_ids = check((IdOwner::Entity, "entity"), &bare, base.clone());
+        let entity_ids = check(IdOwner::Entity, &bare, base.clone());
         let entity = add(bare, entity_ids);
         let named_ids = [IdOwner::Label, IdOwner::Flow]
-            .map(|thing| check((thing, "named"), &TableType::default(), base.clone()));
+            .map(|owner| check(owner, &TableType::default(), base.clone()));
+        // Optional: an object can have an empty `flow`.
         let flow_id = |id: &Field| Field::maybe(format!("flow_{}", id.name), id.field_type.clone());
         let items = ItemFields { always, with_flow: named_ids[1].iter().map(flow_id).collect() };
-        let event_ids = check((IdOwner::Event, "event"), &TableType::default(), outer);
+        let event_ids = check(IdOwner::Event, &TableType::default(), outer);
         let dialog = add(model::dialog(&person), dialog_ids);
         let conversation = add(model::conversation(&person, &message, &dialog), conversation_ids);
 
-        let vocabulary = Self {
+        let types = Self {
             base,
             person,
             visitor,
@@ -105,17 +106,17 @@ impl RootTypes {
             entity,
             words,
         };
-        (vocabulary, made, fixed)
+        (types, rules, account)
     }
 
-    /// What a kind's body may name. `data` are the names of the kind's data.
+    /// Returns the roots of a kind's body. `data` is the type of the kind's data.
     pub(super) fn of_kind(&self, data: &[Field]) -> TableType {
         let message = add(self.message.clone(), data.to_vec());
         self.of_conversation().always("message", FieldType::table(message))
     }
 
-    /// What the body of an event may name. `data` are the names of the one kind of message or
-    /// entity that it is about, where it is about one, or of what `emit` gives.
+    /// Returns the roots of an event's body. `data` is the type of the data: that of the message or
+    /// entity kind if the event is about only one, or that of an emitted event.
     pub(super) fn of_event(
         &self,
         kind: EventKind,
@@ -134,9 +135,12 @@ impl RootTypes {
                 names.always("entity", with(&self.entity)).always("before", with(&self.entity))
             }
             EventKind::Emitted => {
-                let given =
-                    TableType { whole: true, ..TableType::new("what is told", data.to_vec()) };
-                names.always("data", FieldType::table(given))
+                // `whole`: a template may also include all of the data with `${data}`.
+                let data = TableType {
+                    writable: true,
+                    ..TableType::new("the event's data", data.to_vec())
+                };
+                names.always("data", FieldType::table(data))
             }
             _ => names,
         };
@@ -145,11 +149,11 @@ impl RootTypes {
         names.always("counter", FieldType::table(counters))
     }
 
-    /// The event itself; labels and flows have the ids that are made for them.
+    /// Returns the type of `event`. Labels and flows in it have their generated ids.
     fn event(&self, kind: EventKind) -> TableType {
         let mut names = model::event(kind, &self.person, &self.message);
         let [label, flow] = &self.named_ids;
-        for name in &mut names.names {
+        for name in &mut names.fields {
             match (&name.field_type, kind) {
                 (FieldType::List(item), EventKind::LabelsChanged) => {
                     if let FieldType::Table(table) = &**item {
@@ -166,13 +170,13 @@ impl RootTypes {
         names
     }
 
-    /// What data that is left out may name.
+    /// Returns the roots of default values.
     pub(super) fn of_data(&self) -> TableType {
         let asked = Field::maybe("asked", FieldType::open_table());
         add(add(self.base.clone(), InventedValues::names()), vec![asked])
     }
 
-    /// What a header or a signature may name.
+    /// Returns the roots of headers and signatures.
     pub(super) fn of_request(&self) -> TableType {
         self.base
             .clone()
@@ -194,14 +198,15 @@ fn add(mut names: TableType, more: Vec<Field>) -> TableType {
     names
 }
 
-/// What anybody has: what every role has is always there, what only some have can be absent.
-fn any_role(anybody: TableType, roles: &[(Role, Vec<Field>)]) -> TableType {
-    let mut names = anybody;
+/// Returns the type of a person in any role: ids that only some roles have are optional.
+fn any_role(any_person: TableType, roles: &[(Role, Vec<Field>)]) -> TableType {
+    let mut names = any_person;
     for (_, ids) in roles {
         for id in ids {
             let same = |(_, others): &&(Role, Vec<Field>)| others.iter().any(|o| o.name == id.name);
             let everywhere = roles.iter().filter(same).count() == roles.len();
             let known = names.get(&id.name);
+            // Roles can give the same id different types. Templates then accept any.
             let field_type = match known {
                 Some(known) if known.field_type != id.field_type => FieldType::Any,
                 _ => id.field_type.clone(),
@@ -213,7 +218,7 @@ fn any_role(anybody: TableType, roles: &[(Role, Vec<Field>)]) -> TableType {
     names
 }
 
-/// The names that do not depend on a conversation, and the values behind the fixed ones.
+/// Returns the roots that do not depend on a conversation, and the account's checked sections.
 fn base(
     form: &VendorForm,
     words: &BTreeMap<String, Arc<WordTable>>,
@@ -228,11 +233,12 @@ fn base(
         .always("brand", FieldType::table(brand))
         .always("option", FieldType::table(texts("the options", form.option.names().collect())));
     let context = CompileContext::without_files(names.clone(), words);
-    let fixed = AccountTemplate::check(form, &context, problems);
+    // Account values and secrets may use `brand` and `option`, but not one another.
+    let account = AccountTemplate::check(form, &context, problems);
     let names = names
-        .always("account", FieldType::table(fixed.account_names()))
+        .always("account", FieldType::table(account.account_names()))
         .always("secret", FieldType::table(texts("the secrets", form.secret.names().collect())));
-    (names, fixed)
+    (names, account)
 }
 
 fn data(about: &'static str, nodes: &TableOf<SyntaxNode>) -> TableType {
@@ -242,8 +248,8 @@ fn data(about: &'static str, nodes: &TableOf<SyntaxNode>) -> TableType {
     TableType::new(about, nodes.iter().map(name).collect())
 }
 
-/// The `[words.…]` tables. The word `*` stands for every value without one: it may make values,
-/// which are the account's and not a run's.
+/// Checks the `[words.…]` tables. The word `*` is for every other value. It may generate ids, which
+/// belong to the account: they depend on the vendor, not on the seed of the run.
 fn words(
     id: &str,
     form: &TableOf<SyntaxNode>,
@@ -254,27 +260,30 @@ fn words(
     for (key, node) in form.iter() {
         match &node.content {
             NodeContent::Table(table) => {
-                let own = table.0.iter().filter(|(word, _)| word.name != OTHERWISE);
+                let own = table.0.iter().filter(|(word, _)| word.name != DEFAULT_WORD);
                 let own = own.map(|(word, node)| (word.name.clone(), node.to_json()));
-                let line = table.get(OTHERWISE).and_then(|node| line_of_words(node, problems));
-                let otherwise = line.map(|line| (line, scope.within(&key.name)));
-                let table = WordTable::new(own.collect(), otherwise);
+                let default = table.get(DEFAULT_WORD);
+                let default = default.and_then(|node| default_word(node, problems));
+                let default =
+                    default.map(|text| DefaultWord { text, seeds: scope.within(&key.name) });
+                let table = WordTable::new(own.collect(), default);
                 tables.insert(key.name.clone(), Arc::new(table));
             }
-            _ => problems.push(wrong_type(node, "a table of words")),
+            _ => problems.push(unexpected_type(node, "a table of words")),
         }
     }
     tables
 }
 
-fn line_of_words(node: &SyntaxNode, problems: &mut Problems) -> Option<TextTemplate> {
+fn default_word(node: &SyntaxNode, problems: &mut Problems) -> Option<GeneratedText> {
     let Some(text) = node.as_text() else {
-        problems.push(wrong_type(node, "a text"));
+        problems.push(unexpected_type(node, "a text"));
         return None;
     };
     let text = Spanned { value: text.to_owned(), span: node.span.clone() };
     let words = BTreeMap::new();
     let names = TableType::new("a table of words", Vec::new());
     let context = CompileContext::without_files(names, &words);
-    TextTemplate::check(&text, &context, TextRules::MADE, problems)
+    // The context has no names, so a text that passes the check has no paths.
+    TextTemplate::check(&text, &context, TextRules::GENERATED, problems)?.into_generated()
 }

@@ -1,5 +1,4 @@
-//! One conversation at a vendor: the model with the vendor's ids, bodies and counters, and the
-//! payloads that its events become.
+//! One conversation at a vendor: executes actions and renders the payloads they cause.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,81 +6,70 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
-use super::context::TemplateContext;
-use super::event_rule::{Coverage, EventRule, kind_of};
-use super::forms::CounterScope;
+use super::account::Account;
+use super::complete::ActionCompleter;
+use super::definition::Platform;
+use super::event_rule::{Coverage, EventQuery, EventRule, kind_of};
+use super::forms::{Certainty, CounterScope};
+use super::generate::IdGenerator;
 use super::ids::IdOwner;
+use super::session_error::SessionError;
 use super::subscription::Subscription;
-use super::{Account, Certainty, EventQuery, Platform};
+use super::synthesize::synthesize;
 use crate::base::seed::SeedScope;
 use crate::conversation::{
-    Action, Actor, Conversation, DialogKind, Event, EventKind, GeneratedIds, InvalidAction,
-    Message, Person, Role,
+    Action, Actor, Conversation, DialogKind, Event, EventKind, GeneratedIds, Message, Person, Role,
 };
 use crate::template::{Object, TooLarge, Value};
 
-/// One conversation, played at one vendor.
+/// One conversation at one vendor.
 #[derive(Clone, Debug)]
 pub struct Session {
-    pub(super) account: Arc<Account>,
-    pub(super) conversation: Conversation,
-    pub(super) seeds: SeedScope,
+    account: Arc<Account>,
+    conversation: Conversation,
+    seeds: SeedScope,
     counters: BTreeMap<String, i64>,
 }
 
-/// A rendered body, ready to be sent.
+/// A rendered webhook body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
     /// The vendor's name for the event.
     pub event_type: String,
-    /// The body; nothing where the endpoint did not subscribe to the type.
+    /// The body; `None` if the endpoint has no subscription to the type.
     pub body: Option<String>,
-    /// How well its shape is known.
+    /// How well the body's structure is known.
     pub certainty: Certainty,
 }
 
-/// What an act caused.
+/// The result of an action.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActionResult {
     /// The neutral event.
     pub event: Event,
-    /// What the vendor sends for it, in order.
+    /// The webhooks the vendor sends, in order.
     pub payloads: Vec<Payload>,
-    /// Why it sends nothing, where it does not.
+    /// The reason if the vendor sends nothing.
     pub silent: Option<String>,
 }
 
-/// Why an act did not become payloads.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SessionError {
-    /// It cannot happen now.
-    #[error(transparent)]
-    Refused(#[from] InvalidAction),
-    /// The vendor has no such kind of message or entity.
-    #[error("the vendor has nothing of the kind `{0}`")]
-    UnknownKind(String),
-    /// A body was too large.
-    #[error(transparent)]
-    TooLarge(#[from] TooLarge),
-}
-
 impl Session {
-    /// A conversation of this number with this cast. Values of the conversation are drawn from
-    /// `draw`; values of staff are the same in every conversation of a run.
+    /// Starts a conversation with these participants. Ids and data are generated from `seeds`.
+    /// `number` is the conversation's index in the run.
     pub fn new(account: Arc<Account>, number: u32, cast: Vec<Person>, seeds: SeedScope) -> Self {
         let rules = account.platform.rules;
         let conversation = Conversation::new(number, cast, rules);
         Self { account, conversation, seeds, counters: BTreeMap::new() }
     }
 
-    /// The conversation as it stands.
+    /// Returns the current state of the conversation.
     pub fn conversation(&self) -> &Conversation {
         &self.conversation
     }
 
-    /// Lets an act happen at this time. `label` names the act among those of the conversation, and
-    /// the values it draws with it.
-    pub fn act(
+    /// Executes an action at this time. `label` is unique among the actions of the conversation;
+    /// the action's ids and data are generated from it.
+    pub fn execute(
         &mut self,
         action: &Action,
         at: Timestamp,
@@ -90,50 +78,62 @@ impl Session {
     ) -> Result<ActionResult, SessionError> {
         let seeds = self.seeds.within(label);
         if let Action::Emit { by, event_type, data } = action
-            && let Some(rule) = self.caused(event_type)
+            && let Some(rule) = self.rule_caused_by_actions(event_type)
         {
-            let mut happened = if rule.on.is_about_state() {
-                self.tell_state(&rule, by, at, &seeds)?
+            let mut result = if rule.on.reports_state() {
+                self.emit_state(&rule, by, at, &seeds)?
             } else {
-                self.tell_as_if(&rule, data.clone(), at, label)?
+                self.emit_without_effect(&rule, data.clone(), at, label)?
             };
-            for payload in &mut happened.payloads {
-                payload.body.take_if(|_| !self.vendor().covers(subscription, &payload.event_type));
+            for payload in &mut result.payloads {
+                payload
+                    .body
+                    .take_if(|_| !self.platform().covers(subscription, &payload.event_type));
             }
-            return Ok(happened);
+            return Ok(result);
         }
-        let action = self.completed(action, &seeds)?;
+        let account = Arc::clone(&self.account);
+        let completer =
+            ActionCompleter { account: &account, conversation: &self.conversation, seeds: &seeds };
+        let action = completer.complete(action)?;
         let mut event = self.conversation.apply(&action, at)?;
+        let generator = IdGenerator { account: &account };
+        let conversation = &mut self.conversation;
         match event.kind {
-            EventKind::ConversationOpened => self.make_conversation_ids(),
-            EventKind::MessageSent => self.make_message(event.messages[0], &seeds)?,
-            EventKind::EntityCreated => self.make_entity(&mut event, &seeds),
-            EventKind::LabelsChanged | EventKind::FlowStarted => self.make_named(&mut event),
+            EventKind::ConversationOpened => generator.conversation(conversation, &self.seeds),
+            EventKind::MessageSent => {
+                generator.message(conversation, event.messages[0], &seeds)?;
+            }
+            EventKind::EntityCreated => generator.entity(conversation, &mut event, &seeds),
+            EventKind::LabelsChanged | EventKind::FlowStarted => {
+                generator.labels_or_flow(&mut event);
+            }
             _ => {}
         }
         event.ids = self.event_ids(&seeds);
-        let rules = self.rules(&action, &event);
+        let rules = self.matching_rules(&action, &event);
         let payloads = self.payloads(&rules, &event, subscription)?;
-        let silent = payloads.is_empty().then(|| self.reason(&event));
+        let silent = payloads.is_empty().then(|| self.silence_reason(&event));
         Ok(ActionResult { event, payloads, silent })
     }
 
-    /// The rule of a type that only acts cause.
-    fn caused(&self, event_type: &str) -> Option<EventRule> {
-        let rules = || self.vendor().events.iter().filter(|rule| rule.is_called(event_type));
-        let told = rules().any(|rule| rule.on == EventKind::Emitted);
-        rules().find(|_| !told).cloned()
+    /// Returns the rule of an event type that no rule with `on = "emit"` sends: normally, actions
+    /// cause it.
+    fn rule_caused_by_actions(&self, event_type: &str) -> Option<EventRule> {
+        let rules = || self.platform().events.iter().filter(|rule| rule.has_name(event_type));
+        let is_emitted = rules().any(|rule| rule.on == EventKind::Emitted);
+        rules().find(|_| !is_emitted).cloned()
     }
 
-    /// Tells the conversation's state as it is now, as if it had just become so.
-    fn tell_state(
+    /// Sends the current state of the conversation, as if it had just changed.
+    fn emit_state(
         &self,
         rule: &EventRule,
         by: &Actor,
         at: Timestamp,
         seeds: &SeedScope,
     ) -> Result<ActionResult, SessionError> {
-        let mut event = self.conversation.now(rule.on, by, at)?;
+        let mut event = self.conversation.state_event(rule.on, by, at)?;
         event.ids = self.event_ids(seeds);
         let body = Some(self.render(rule, &event, None)?);
         let event_type = rule.event_type.clone();
@@ -141,8 +141,8 @@ impl Session {
         Ok(ActionResult { event, payloads, silent: None })
     }
 
-    /// Tells what an act would cause. It does not happen: only its numbers are taken.
-    fn tell_as_if(
+    /// Sends what an action would cause, without changing the conversation.
+    fn emit_without_effect(
         &mut self,
         rule: &EventRule,
         mut data: Map<String, Json>,
@@ -150,41 +150,45 @@ impl Session {
         label: &str,
     ) -> Result<ActionResult, SessionError> {
         let kind = data.remove("kind").and_then(|kind| Some(kind.as_str()?.to_owned()));
-        let wanted = EventQuery { by: None, kind, data };
-        let cast = |role: Role| self.conversation.somebody(role);
-        let actions = self.vendor().synthesize(rule, &wanted, &cast);
+        let query = EventQuery { by: None, kind, data };
+        let cast = |role: Role| self.conversation.person_with_role(role);
+        let actions = synthesize(self.platform(), rule, &query, &cast);
         let Some(last) = actions.last() else {
             return Err(SessionError::UnknownKind(rule.event_type.clone()));
         };
+        // Executed on a copy: the conversation itself must not change.
         let mut copy = self.clone();
         let only = Subscription::to(&rule.event_type);
-        let mut happened = copy.act(last, at, label, &only)?;
-        happened.payloads.retain(|payload| payload.body.is_some());
-        happened.payloads.truncate(1);
+        let mut result = copy.execute(last, at, label, &only)?;
+        result.payloads.retain(|payload| payload.body.is_some());
+        // Several rules can send one type, but the step emits one webhook.
+        result.payloads.truncate(1);
+        // The counters advance: a later webhook must not repeat a sequence number.
         self.counters = copy.counters;
-        Ok(happened)
+        Ok(result)
     }
 
     fn event_ids(&self, seeds: &SeedScope) -> GeneratedIds {
-        let outer = roots_of(&self.account, &self.conversation);
-        self.vendor().ids.generate_detached(IdOwner::Event, &outer, &seeds.within("event"))
+        let outer = self.account.conversation_roots(&self.conversation);
+        self.platform().ids.generate_detached(IdOwner::Event, &outer, &seeds.within("event"))
     }
 
-    fn vendor(&self) -> &Platform {
+    fn platform(&self) -> &Platform {
         &self.account.platform
     }
 
-    /// The places of the rules that send an event.
-    fn rules(&self, action: &Action, event: &Event) -> Vec<usize> {
+    /// Returns the indices of the rules that send an event.
+    fn matching_rules(&self, action: &Action, event: &Event) -> Vec<usize> {
         let message = message_of(event).map(|index| &self.conversation.messages[index]);
-        let fits = |rule: &EventRule| match action {
+        let matches = |rule: &EventRule| match action {
             Action::Emit { event_type, .. } => {
-                rule.on == EventKind::Emitted && rule.is_called(event_type)
+                rule.on == EventKind::Emitted && rule.has_name(event_type)
             }
             _ => rule.matches(event, &self.conversation, message),
         };
-        let rules = self.vendor().events.iter().enumerate();
-        rules.filter(|(_, rule)| fits(rule)).map(|(index, _)| index).collect()
+        // Indices, because rendering the rules modifies the session.
+        let rules = self.platform().events.iter().enumerate();
+        rules.filter(|(_, rule)| matches(rule)).map(|(index, _)| index).collect()
     }
 
     fn payloads(
@@ -194,11 +198,14 @@ impl Session {
         subscription: &Subscription,
     ) -> Result<Vec<Payload>, SessionError> {
         let account = Arc::clone(&self.account);
-        let index = message_of(event);
-        let mut unnumbered = index;
+        let message = message_of(event);
+        // Only the first counter with `messages = true` numbers the message.
+        let mut unnumbered = message;
         let mut payloads = Vec::new();
         for rule in rules.iter().map(|rule| &account.platform.events[*rule]) {
-            let number = rule.counter.as_ref().map(|name| (name.as_str(), self.count(name, event)));
+            // Counters advance even without a subscription: the vendor counts events, not requests.
+            let number =
+                rule.counter.as_ref().map(|name| (name.as_str(), self.next_number(name, event)));
             if let (Some(index), Some((name, number))) = (unnumbered, number)
                 && account.platform.counters.get(name).is_some_and(|counter| counter.messages)
             {
@@ -216,9 +223,9 @@ impl Session {
         Ok(payloads)
     }
 
-    /// Takes the counter's next number.
-    fn count(&mut self, name: &str, event: &Event) -> i64 {
-        let counter = self.vendor().counters.get(name);
+    /// Advances a counter and returns its number.
+    fn next_number(&mut self, name: &str, event: &Event) -> i64 {
+        let counter = self.platform().counters.get(name);
         let start = counter.map_or(0, |counter| counter.start);
         let key = match counter.map(|counter| counter.scope) {
             Some(CounterScope::Dialog) => {
@@ -243,11 +250,13 @@ impl Session {
     ) -> Result<String, TooLarge> {
         let messages: Vec<&Message> =
             event.messages.iter().map(|index| &self.conversation.messages[*index]).collect();
-        let told = EmittedConversation { event, event_type: &rule.event_type, messages };
+        let event_root = EventRoot { event, event_type: &rule.event_type, messages };
         let counter: Map<String, Json> =
             number.into_iter().map(|(name, number)| (name.to_owned(), number.into())).collect();
-        let mut roots = roots_of(&self.account, &self.conversation)
-            .with("event", &told)
+        let mut roots = self
+            .account
+            .conversation_roots(&self.conversation)
+            .with("event", &event_root)
             .with("counter", &counter);
         if let Some(index) = message_of(event) {
             roots = roots.with("message", &self.conversation.messages[index]);
@@ -264,43 +273,34 @@ impl Session {
         rule.body.render(&roots)
     }
 
-    /// Why the vendor sends nothing for an event.
-    fn reason(&self, event: &Event) -> String {
+    /// Returns why the vendor sends nothing for an event.
+    fn silence_reason(&self, event: &Event) -> String {
+        let silence = &self.platform().silence;
         let message = message_of(event).map(|index| &self.conversation.messages[index]);
-        let about = kind_of(event, message);
-        let about = about.and_then(|kind| self.vendor().silence.about(event.kind, &kind));
-        match about.map(Coverage::Silent).or(self.vendor().silence.of(event.kind, event.by.role()))
-        {
+        // A reason for the kind is more specific than one for the role.
+        let of_kind =
+            kind_of(event, message).and_then(|kind| silence.reason_for_kind(event.kind, kind));
+        let coverage = of_kind.map(Coverage::Silent);
+        match coverage.or_else(|| silence.coverage(event.kind, event.by.role())) {
             Some(Coverage::Silent(reason) | Coverage::Cannot(reason)) => reason.to_owned(),
-            _ => "the vendor sends nothing for it as things are".to_owned(),
+            _ => "no event rule of the vendor matches in this state".to_owned(),
         }
     }
 }
 
-/// The place of the message that an event is: one that was just said.
+/// Returns the index of the message that an event has just added to the conversation.
 fn message_of(event: &Event) -> Option<usize> {
     event.messages.first().copied().filter(|_| event.kind == EventKind::MessageSent)
 }
 
-pub(super) fn roots_of<'a>(
-    account: &'a Account,
-    conversation: &'a Conversation,
-) -> TemplateContext<'a> {
-    let roots = account.roots().with("conversation", conversation);
-    match conversation.visitor() {
-        Some(visitor) => roots.with("visitor", visitor),
-        None => roots,
-    }
-}
-
-/// An event as its own vendor tells it: with its type, and the messages it is about.
-struct EmittedConversation<'a> {
+/// The root `event`: the neutral event with the vendor's type and the messages it is about.
+struct EventRoot<'a> {
     event: &'a Event,
     event_type: &'a str,
     messages: Vec<&'a Message>,
 }
 
-impl Object for EmittedConversation<'_> {
+impl Object for EventRoot<'_> {
     fn get(&self, name: &str) -> Value<'_> {
         match name {
             "type" => self.event_type.into(),

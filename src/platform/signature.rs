@@ -1,4 +1,4 @@
-//! Signatures: a closed list of algorithms and encodings.
+//! The supported signature algorithms and encodings.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 crate::string_enum! {
-    /// How a signature is computed.
+    /// A signature algorithm.
     pub enum Algorithm {
         /// HMAC with SHA-1.
         HmacSha1 = "hmac-sha1",
@@ -17,16 +17,16 @@ crate::string_enum! {
 }
 
 crate::string_enum! {
-    /// How a signature is written.
+    /// The encoding of a signature.
     pub enum Encoding {
-        /// Base64 with padding.
+        /// Base64 in the standard alphabet, with padding.
         Base64 = "base64",
         /// Lower-case hexadecimal.
         Hex = "hex",
     }
 }
 
-/// Signs a content with a key.
+/// Signs content with a key of any length and encodes the result.
 pub fn sign(algorithm: Algorithm, key: &[u8], content: &[u8], encoding: Encoding) -> String {
     let code = match algorithm {
         Algorithm::HmacSha1 => code::<Hmac<Sha1>>(key, content),

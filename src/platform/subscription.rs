@@ -1,77 +1,82 @@
-//! What an endpoint is sent: patterns over a vendor's event types.
+//! Subscriptions: patterns that select a vendor's event types.
 
 use crate::diag::{Problem, Problems, Spanned, code};
 
-/// Patterns in order; the last one that fits an event type decides.
+/// An ordered list of patterns. The last one that matches an event type decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription(Vec<Pattern>);
 
-/// A pattern: `*` stands for any characters, `!` in front takes away.
+/// A pattern. `*` matches any characters; the prefix `!` excludes what matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pattern {
-    takes_away: bool,
+    excludes: bool,
     text: String,
 }
 
 impl Subscription {
-    /// Reads patterns, and checks that each fits at least one of the event types.
+    /// Parses patterns of a file. Reports each that matches none of the event types.
     pub fn check(
         patterns: &[Spanned<String>],
         event_types: &[&str],
         problems: &mut Problems,
     ) -> Self {
-        let read = |pattern: &Spanned<String>| {
-            let read = Pattern::check(pattern, event_types).map_err(Problems::from);
-            problems.note(read.map_err(|problem| problem.placed(&pattern.span)))
+        let parse = |pattern: &Spanned<String>| {
+            let parsed = Pattern::check(pattern, event_types).map_err(Problems::from);
+            problems.note(parsed.map_err(|problem| problem.with_default_span(&pattern.span)))
         };
-        Self(patterns.iter().filter_map(read).collect())
+        Self(patterns.iter().filter_map(parse).collect())
     }
 
-    /// The same for patterns that stand in no file, as on the command line.
+    /// Parses patterns that have no location in a file, such as those of the command line.
     pub fn check_plain(patterns: &[String], event_types: &[&str]) -> Result<Self, Problem> {
-        let read = patterns.iter().map(|pattern| Pattern::check(pattern, event_types));
-        read.collect::<Result<_, _>>().map(Self)
+        let parsed = patterns.iter().map(|pattern| Pattern::check(pattern, event_types));
+        parsed.collect::<Result<_, _>>().map(Self)
     }
 
-    /// To this type and no other.
+    /// Returns a subscription to exactly one event type.
     pub fn to(event_type: &str) -> Self {
-        Self(vec![Pattern { takes_away: false, text: event_type.to_owned() }])
+        Self(vec![Pattern { excludes: false, text: event_type.to_owned() }])
     }
 
-    /// These patterns over a default: where they begin by taking away, they take from it.
+    /// Resolves these patterns against a default. If the first pattern excludes types, the list is
+    /// appended to the default; if not, it replaces the default.
     #[must_use]
     pub(super) fn over(self, default: &Self) -> Self {
-        if self.0.first().is_some_and(|first| first.takes_away) {
+        // Taken literally, a list such as `["!a"]` would select nothing.
+        if self.0.first().is_some_and(|first| first.excludes) {
             return Self(default.0.iter().cloned().chain(self.0).collect());
         }
         self
     }
 
-    /// Whether events of a type that has these names are sent.
+    /// Returns true if the subscription includes a type with these names.
     pub(super) fn covers<'a>(&self, names: &(impl Iterator<Item = &'a str> + Clone)) -> bool {
-        let fits = |pattern: &&Pattern| names.clone().any(|name| pattern.fits(name));
-        self.0.iter().rfind(fits).is_some_and(|pattern| !pattern.takes_away)
+        let matches = |pattern: &&Pattern| names.clone().any(|name| pattern.matches(name));
+        self.0.iter().rfind(matches).is_some_and(|pattern| !pattern.excludes)
     }
 }
 
 impl Pattern {
     fn check(text: &str, event_types: &[&str]) -> Result<Self, Problem> {
         let bare = text.strip_prefix('!');
-        let pattern = Self { takes_away: bare.is_some(), text: bare.unwrap_or(text).to_owned() };
-        if event_types.iter().any(|event_type| pattern.fits(event_type)) {
+        let pattern = Self { excludes: bare.is_some(), text: bare.unwrap_or(text).to_owned() };
+        // A pattern without a match is most likely misspelled.
+        if event_types.iter().any(|event_type| pattern.matches(event_type)) {
             return Ok(pattern);
         }
-        let message = format!("`{}` fits none of the vendor's event types", pattern.text);
+        let message = format!("`{}` matches none of the vendor's event types", pattern.text);
         let problem = Problem::anywhere(code::NOTHING_SUBSCRIBED, message);
-        Err(problem.known(text.trim_start_matches('!'), event_types.iter().copied()))
+        Err(problem.suggest_or_list(text.trim_start_matches('!'), event_types.iter().copied()))
     }
 
-    fn fits(&self, event_type: &str) -> bool {
+    fn matches(&self, event_type: &str) -> bool {
         let mut parts = self.text.split('*');
         let first = parts.next().unwrap_or_default();
         let Some(mut rest) = event_type.strip_prefix(first) else { return false };
         let mut parts: Vec<&str> = parts.collect();
+        // Without `*`, the pattern is a plain name.
         let Some(last) = parts.pop() else { return rest.is_empty() };
+        // The first match of each part is enough: a later one would leave less text for the rest.
         for part in parts {
             match rest.find(part) {
                 Some(at) => rest = &rest[at + part.len()..],
@@ -94,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_pattern_that_fits_decides() {
+    fn last_matching_pattern_decides() {
         assert!(covers(&["chat.*"], "chat.create"));
         assert!(!covers(&["chat.*", "!chat.message"], "chat.message"));
         assert!(covers(&["chat.*", "!chat.*", "chat.create"], "chat.create"));
@@ -105,19 +110,19 @@ mod tests {
     }
 
     #[test]
-    fn patterns_that_only_take_away_take_from_the_default() {
-        let read = |patterns: &[&str]| {
+    fn patterns_that_start_with_an_exclusion_extend_the_default() {
+        let parse = |patterns: &[&str]| {
             let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
             Subscription::check_plain(&patterns, &["a", "b"]).unwrap()
         };
         let sent =
             |patterns: &Subscription| ["a", "b"].map(|name| patterns.covers(&[name].into_iter()));
-        assert_eq!(sent(&read(&["!b"]).over(&read(&["*"]))), [true, false]);
-        assert_eq!(sent(&read(&["b"]).over(&read(&["*"]))), [false, true]);
+        assert_eq!(sent(&parse(&["!b"]).over(&parse(&["*"]))), [true, false]);
+        assert_eq!(sent(&parse(&["b"]).over(&parse(&["*"]))), [false, true]);
     }
 
     #[test]
-    fn a_pattern_that_fits_nothing_is_a_problem() {
+    fn pattern_without_match_suggests_the_nearest_event_type() {
         let patterns = ["chat.crate".to_owned()];
         let problem = Subscription::check_plain(&patterns, &["chat.create"]).unwrap_err();
         assert_eq!(problem.help.as_deref(), Some("did you mean `chat.create`?"));

@@ -1,40 +1,29 @@
-//! Which acts cause an event: for those who want one webhook of a type, whatever leads to it.
+//! Finds the actions that cause an event, for a user who requests a single webhook by its type.
 
 use serde_json::{Map, Value as Json};
 
-use super::{EventRule, Platform};
+use super::definition::Platform;
+use super::event_rule::{EventQuery, EventRule};
 use crate::conversation::{Action, Actor, EventKind as On, Role, Variable, VariableScope};
 
-/// Who plays a role.
+/// Returns the name of a participant with a role.
 type RolePlayers<'a> = &'a dyn Fn(Role) -> Option<String>;
 
-/// What is wanted of an event beyond its type.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct EventQuery {
-    /// Who does it.
-    pub by: Option<Role>,
-    /// The kind of message or entity.
-    pub kind: Option<String>,
-    /// What it holds.
-    pub data: Map<String, Json>,
-}
-
-impl Platform {
-    /// The acts that lead to an event, the last of which causes it.
-    pub fn synthesize(
-        &self,
-        rule: &EventRule,
-        wanted: &EventQuery,
-        cast: RolePlayers<'_>,
-    ) -> Vec<Action> {
-        ActionSynthesizer { vendor: self, rule, wanted, cast }.actions()
-    }
+/// Returns a minimal sequence of actions for an event. The last one causes it; those before it
+/// bring a new conversation into the required state. `cast` returns the participant for a role.
+pub fn synthesize(
+    platform: &Platform,
+    rule: &EventRule,
+    query: &EventQuery,
+    cast: RolePlayers<'_>,
+) -> Vec<Action> {
+    ActionSynthesizer { platform, rule, query, cast }.actions()
 }
 
 struct ActionSynthesizer<'a> {
-    vendor: &'a Platform,
+    platform: &'a Platform,
     rule: &'a EventRule,
-    wanted: &'a EventQuery,
+    query: &'a EventQuery,
     cast: RolePlayers<'a>,
 }
 
@@ -42,37 +31,45 @@ impl ActionSynthesizer<'_> {
     fn actions(&self) -> Vec<Action> {
         match self.rule.on {
             On::ConversationOpened => vec![self.open()],
-            On::EntityCreated | On::EntityUpdated | On::EntityDeleted => self.of_entity(),
+            On::EntityCreated | On::EntityUpdated | On::EntityDeleted => self.entity_actions(),
             on => {
-                let needs_agent = self.by() != Role::Visitor || self.rule.wants_assigned_agent();
+                // Only a visitor can act before an agent has the conversation.
+                let needs_agent = self.by() != Role::Visitor || self.rule.may_require_agent();
                 let assigned = (needs_agent && on != On::AssigneeChanged).then(|| self.assign());
-                [self.open()].into_iter().chain(assigned).chain(self.of_conversation()).collect()
+                [self.open()]
+                    .into_iter()
+                    .chain(assigned)
+                    .chain(self.conversation_actions())
+                    .collect()
             }
         }
     }
 
-    /// The acts in a conversation that is open, and assigned where that matters.
-    fn of_conversation(&self) -> Vec<Action> {
-        let by = || self.who(self.by());
-        let agent = || self.who(Role::Agent);
-        let join = || Action::Join { by: self.who(Role::Manager) };
+    /// Returns the actions after the conversation was opened and, if required, assigned.
+    fn conversation_actions(&self) -> Vec<Action> {
+        let by = || self.actor(self.by());
+        let agent = || self.actor(Role::Agent);
+        let join = || Action::Join { by: self.actor(Role::Manager) };
         match self.rule.on {
-            On::MessageSent => self.said(),
+            On::MessageSent => self.message_actions(),
             On::MessageRead => {
-                let said = self.say(Role::Visitor, "text", Map::new());
-                vec![said, Action::Read { by: agent(), upto: None }]
+                let message = self.say(Role::Visitor, "text", Map::new());
+                vec![message, Action::Read { by: agent(), upto: None }]
             }
             On::TypingChanged => {
                 let typing = |on| Action::Typing { by: by(), on };
-                let stops = self.given("on").and_then(Json::as_bool) == Some(false);
+                let stops = self.input("on").and_then(Json::as_bool) == Some(false);
                 if stops { vec![typing(true), typing(false)] } else { vec![typing(true)] }
             }
             On::AssigneeChanged => vec![self.assign()],
             On::ParticipantJoined => vec![join()],
-            On::ParticipantLeft => vec![join(), Action::Leave { by: self.who(Role::Manager) }],
+            On::ParticipantLeft => vec![join(), Action::Leave { by: self.actor(Role::Manager) }],
             On::ConversationClosed => vec![Action::Close { by: agent() }],
             On::ConversationReopened => {
-                vec![Action::Close { by: agent() }, Action::Reopen { by: self.who(Role::Visitor) }]
+                vec![
+                    Action::Close { by: agent() },
+                    Action::Reopen { by: self.actor(Role::Visitor) },
+                ]
             }
             On::NoteAdded => {
                 vec![Action::Note { by: by(), text: self.text("text", "Called back, no answer.") }]
@@ -89,13 +86,13 @@ impl ActionSynthesizer<'_> {
                 vec![Action::Flow { by: by(), name, states }]
             }
             On::ConversationRated => {
-                let comment = self.given("comment").and_then(Json::as_str).map(str::to_owned);
+                let comment = self.input("comment").and_then(Json::as_str).map(str::to_owned);
                 vec![Action::Rate { by: by(), score: self.number("score", 5), comment }]
             }
             On::Emitted => vec![Action::Emit {
                 by: by(),
                 event_type: self.rule.event_type.clone(),
-                data: self.wanted.data.clone(),
+                data: self.query.data.clone(),
             }],
             On::ConversationOpened | On::EntityCreated | On::EntityUpdated | On::EntityDeleted => {
                 Vec::new()
@@ -103,76 +100,80 @@ impl ActionSynthesizer<'_> {
         }
     }
 
-    fn given(&self, key: &str) -> Option<&Json> {
-        self.wanted.data.get(key)
+    fn input(&self, key: &str) -> Option<&Json> {
+        self.query.data.get(key)
     }
 
-    fn text(&self, key: &str, otherwise: &str) -> String {
-        self.given(key).and_then(Json::as_str).unwrap_or(otherwise).to_owned()
+    fn text(&self, key: &str, default: &str) -> String {
+        self.input(key).and_then(Json::as_str).unwrap_or(default).to_owned()
     }
 
-    fn number(&self, key: &str, otherwise: i64) -> i64 {
-        self.given(key).and_then(Json::as_i64).unwrap_or(otherwise)
+    fn number(&self, key: &str, default: i64) -> i64 {
+        self.input(key).and_then(Json::as_i64).unwrap_or(default)
     }
 
-    /// Who does it: as wanted, else the first that the rule allows, else whoever usually does.
+    /// Returns the role of the actor: the requested one, the first in the rule's condition, or the
+    /// usual one for the event.
     fn by(&self) -> Role {
         let usual = match self.rule.on {
-            On::MessageSent if self.rule.covers_role(Role::Agent) && !self.answers() => Role::Agent,
+            On::MessageSent if self.rule.covers_role(Role::Agent) && !self.is_response() => {
+                Role::Agent
+            }
             On::MessageSent | On::ConversationOpened | On::ConversationRated => Role::Visitor,
             On::FlowStarted => Role::Bot,
             On::Emitted => Role::System,
             _ => Role::Agent,
         };
-        self.wanted.by.or_else(|| self.rule.first_role()).unwrap_or(usual)
+        self.query.by.or_else(|| self.rule.first_role()).unwrap_or(usual)
     }
 
-    fn who(&self, role: Role) -> Actor {
+    fn actor(&self, role: Role) -> Actor {
+        // A conversation need not have every role, but it always has the system.
         let found = (self.cast)(role).or_else(|| (self.cast)(Role::System));
-        Actor::Member(found.unwrap_or_else(|| role.word().to_owned()))
+        Actor::Member(found.unwrap_or_else(|| role.as_str().to_owned()))
     }
 
     fn open(&self) -> Action {
-        let assignee = Some(self.who(Role::Bot));
-        Action::Open { by: self.who(Role::Visitor), channel: "web".into(), assignee }
+        let assignee = Some(self.actor(Role::Bot));
+        Action::Open { by: self.actor(Role::Visitor), channel: "web".into(), assignee }
     }
 
     fn assign(&self) -> Action {
-        let to = Some(self.who(Role::Agent));
-        Action::Assign { to, skill: None, by: self.who(Role::Agent), accept: None }
+        let to = Some(self.actor(Role::Agent));
+        Action::Assign { to, skill: None, by: self.actor(Role::Agent), accept: None }
     }
 
     fn kind(&self) -> String {
-        let wanted = self.wanted.kind.clone().or_else(|| self.rule.first_kind());
-        wanted.unwrap_or_else(|| "text".into())
+        let kind = self.query.kind.clone().or_else(|| self.rule.first_kind());
+        kind.unwrap_or_else(|| "text".into())
     }
 
-    /// Whether the kind of message answers another.
-    fn answers(&self) -> bool {
-        self.vendor.kinds.get(&self.kind()).is_some_and(|kind| kind.answers.is_some())
+    /// Returns true if the message kind responds to another.
+    fn is_response(&self) -> bool {
+        self.platform.kinds.get(&self.kind()).is_some_and(|kind| kind.answers.is_some())
     }
 
-    /// A message, and before it the one that it answers.
-    fn said(&self) -> Vec<Action> {
+    /// Returns the message and, before it, the message that it responds to.
+    fn message_actions(&self) -> Vec<Action> {
         let kind = self.kind();
-        let asked = self.vendor.kinds.get(&kind).and_then(|kind| kind.answers.clone());
+        let asked = self.platform.kinds.get(&kind).and_then(|kind| kind.answers.clone());
         let asked = asked.map(|asked| self.say(Role::Bot, &asked, Map::new()));
-        let said = self.say(self.by(), &kind, self.wanted.data.clone());
-        asked.into_iter().chain([said]).collect()
+        let message = self.say(self.by(), &kind, self.query.data.clone());
+        asked.into_iter().chain([message]).collect()
     }
 
     fn say(&self, by: Role, kind: &str, mut data: Map<String, Json>) -> Action {
         let text = match data.remove("text") {
             Some(Json::String(text)) => text,
-            _ => self.usual_text(by, kind).to_owned(),
+            _ => self.default_text(by, kind).to_owned(),
         };
-        Action::Say { by: self.who(by), kind: kind.to_owned(), text, data }
+        Action::Say { by: self.actor(by), kind: kind.to_owned(), text, data }
     }
 
-    /// What is said where nothing is wanted in particular; nothing where the folder has a text, or
-    /// the message says what was chosen.
-    fn usual_text(&self, by: Role, kind: &str) -> &'static str {
-        let data = self.vendor.kinds.get(kind).map(|kind| &kind.data);
+    /// Returns the text of a message if none is requested; empty if the kind has a default text or
+    /// the text follows from the selected choice.
+    fn default_text(&self, by: Role, kind: &str) -> &'static str {
+        let data = self.platform.kinds.get(kind).map(|kind| &kind.data);
         if data.is_some_and(|data| data.has("text") || data.has("choice")) {
             return "";
         }
@@ -183,34 +184,36 @@ impl ActionSynthesizer<'_> {
         }
     }
 
-    fn of_entity(&self) -> Vec<Action> {
-        let by = || self.who(self.wanted.by.unwrap_or(Role::Agent));
+    fn entity_actions(&self) -> Vec<Action> {
+        let by = || self.actor(self.query.by.unwrap_or(Role::Agent));
         let name = || "it".to_owned();
-        let kind = self.wanted.kind.clone().or_else(|| self.rule.first_kind()).unwrap_or_default();
-        let given = self.wanted.data.clone();
+        let kind = self.query.kind.clone().or_else(|| self.rule.first_kind()).unwrap_or_default();
+        let input = self.query.data.clone();
         let created =
             |fields| Action::Create { by: by(), name: name(), kind: kind.clone(), fields };
         match self.rule.on {
             On::EntityUpdated => {
-                let mut fields = given;
+                let mut fields = input;
                 for field in self.rule.changed() {
+                    // The rule requires a changed field; any value other than the default will do.
                     fields.entry(field).or_insert_with(|| "another".into());
                 }
                 let update = Action::Update { by: by(), name: name(), fields, unset: Vec::new() };
                 vec![created(Map::new()), update]
             }
             On::EntityDeleted => {
-                vec![created(given), Action::Delete { by: by(), name: name() }]
+                vec![created(input), Action::Delete { by: by(), name: name() }]
             }
-            _ => vec![created(given)],
+            _ => vec![created(input)],
         }
     }
 
     fn set(&self, by: Actor) -> Action {
-        let mut data = self.wanted.data.clone();
+        let mut data = self.query.data.clone();
+        // `type` and `scope` describe the variables; all other keys are variables.
         let declared = data.remove("type").and_then(|declared| Some(declared.as_str()?.to_owned()));
         let scope = data.remove("scope");
-        let scope = scope.as_ref().and_then(Json::as_str).and_then(VariableScope::of_word);
+        let scope = scope.as_ref().and_then(Json::as_str).and_then(VariableScope::from_name);
         if data.is_empty() {
             data.insert("plan".into(), "gold".into());
         }

@@ -1,104 +1,132 @@
-//! The receiving side: whether a request is one that the vendor would have sent.
+//! Verifies received requests with the account's credentials, as a receiver does.
 //!
-//! The bundled receiver asks here. It knows the account, so it can say which header is wrong and
-//! what it should have been.
+//! The bundled receiver uses this. It knows the account, so it can report which header is invalid
+//! and which mistake produces the value.
 
 use serde_json::Value as Json;
 use subtle::ConstantTimeEq as _;
 
-use super::Account;
+use super::account::Account;
 use super::handshake::Proof;
+use super::mistakes::common_mistakes;
+use super::signing::Signing;
+use crate::record::Mistake;
 
-/// Where to find things in a vendor's bodies.
-#[derive(Clone, Debug, Default)]
-pub(super) struct DisplayPointers {
-    pub(super) event: Vec<String>,
-    pub(super) text: Vec<String>,
-}
-
-/// One thing that was looked at, and what is wrong with it.
+/// The result of one check on a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What was looked at.
+    /// What was checked: `body`, or a header name.
     pub name: String,
-    /// What is wrong with it; nothing where it is right.
+    /// Why the check failed; `None` if it passed.
     pub error: Option<String>,
 }
 
-/// What a request is.
+/// The result of verifying a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerificationReport {
-    /// The handshake's answer, where it is the handshake.
+    /// The response body to the handshake, if the request is the handshake.
     pub handshake: Option<String>,
-    /// What the body calls its event.
+    /// The event name in the body.
     pub event: Option<String>,
-    /// What was said, where it is a message.
+    /// The message text in the body.
     pub text: Option<String>,
-    /// What was looked at.
+    /// The checks, the body first and then the headers in the vendor's order.
     pub checks: Vec<Check>,
 }
 
 impl VerificationReport {
-    /// Whether nothing is wrong.
+    /// Returns true if every check passed.
     pub fn passed(&self) -> bool {
-        self.checks.iter().all(|finding| finding.error.is_none())
+        self.checks.iter().all(|check| check.error.is_none())
     }
 }
 
-impl Account {
-    /// Looks at a request as a receiver would that was given the account's credentials. `header`
-    /// gives the value of a header, whatever the case of its name.
-    pub fn verify(
-        &self,
-        body: &str,
-        header: &dyn Fn(&str) -> Option<String>,
-    ) -> VerificationReport {
-        let proof = self.platform.handshake.proof.as_ref();
-        let is_handshake = |proof: &&Proof| self.handshake_body(proof) == body;
-        let handshake = proof.filter(is_handshake).map(|proof| self.handshake_reply(proof));
+/// Verifies requests that were sent with an account's credentials.
+#[derive(Clone, Copy, Debug)]
+pub struct Verifier<'a> {
+    account: &'a Account,
+}
+
+/// Number of attempts whose headers are accepted. A header may contain the attempt number, which a
+/// receiver does not know.
+const ATTEMPTS: u32 = 10;
+
+impl<'a> Verifier<'a> {
+    /// Verifies against the credentials of this account.
+    pub fn of(account: &'a Account) -> Self {
+        Self { account }
+    }
+
+    /// Verifies a request. `header` returns the value of a header, ignoring the case of its name.
+    pub fn verify(self, body: &str, header: &dyn Fn(&str) -> Option<String>) -> VerificationReport {
+        let account = self.account;
+        let proof = account.platform.handshake.proof.as_ref();
+        // Both kinds of requests go to the same URL; only the body tells them apart.
+        let is_handshake = |proof: &&Proof| proof.request_body(&account.roots()) == body;
+        let handshake =
+            proof.filter(is_handshake).map(|proof| proof.response_body(&account.roots()));
         let json: Option<Json> = serde_json::from_str(body).ok();
         let find = |pointers: &[String]| -> Option<String> {
             let found = pointers.iter().find_map(|pointer| json.as_ref()?.pointer(pointer))?;
             Some(found.as_str().map_or_else(|| found.to_string(), str::to_owned))
         };
-        let mut findings = vec![Check {
-            name: "body".into(),
-            error: json.is_none().then(|| "is not JSON".into()),
-        }];
-        // A receiver cannot know which attempt it is, so a header may be that of any.
-        let attempts: Vec<_> = match &handshake {
-            Some(_) => vec![self.handshake_headers(body)],
-            None => (1..=ATTEMPTS).map(|attempt| self.headers(body, attempt)).collect(),
+        let error = json.is_none().then(|| "is not JSON".into());
+        let mut checks = vec![Check { name: "body".into(), error }];
+        checks.extend(self.header_checks(body, handshake.is_some(), header));
+        let event = find(&account.platform.show.event);
+        let text = find(&account.platform.show.text);
+        VerificationReport { handshake, event, text, checks }
+    }
+
+    fn header_checks(
+        self,
+        body: &str,
+        is_handshake: bool,
+        header: &dyn Fn(&str) -> Option<String>,
+    ) -> Vec<Check> {
+        let signing = Signing::of(self.account);
+        let attempts: Vec<_> = if is_handshake {
+            vec![signing.handshake_headers(body)]
+        } else {
+            (1..=ATTEMPTS).map(|attempt| signing.headers(body, attempt)).collect()
         };
-        for (at, (name, _)) in attempts[0].iter().enumerate() {
-            // What a type of content says beside itself decides nothing about JSON.
+        let mut checks = Vec::new();
+        // The attempts differ in values only: every attempt has the same headers in the same order.
+        for (index, (name, _)) in attempts[0].iter().enumerate() {
+            // Parameters of the media type, such as `charset`, make no difference for JSON.
             let is_type = name.eq_ignore_ascii_case("content-type");
             let bare = |value: &str| {
                 let end = value.find(';').filter(|_| is_type).unwrap_or(value.len());
                 value[..end].to_owned()
             };
-            let expected = attempts.iter().map(|headers| bare(&headers[at].1));
+            let expected = attempts.iter().map(|headers| bare(&headers[index].1));
             let found = header(name).map(|value| bare(&value));
-            let wrong = wrong_header(found.as_deref(), expected).map(|wrong| {
-                let mistakes = (1..=ATTEMPTS).flat_map(|attempt| self.mistakes(body, attempt));
-                let mut made = mistakes.filter(|mistake| found.as_ref() == Some(&mistake.value));
-                made.next().map_or(wrong.clone(), |mistake| {
-                    format!("{wrong}: it is made {}", mistake.computed)
-                })
+            let error = header_error(found.as_deref(), expected).map(|error| {
+                match self.mistake(body, found.as_deref()) {
+                    Some(mistake) => format!("{error}: it is computed {}", mistake.computed),
+                    None => error,
+                }
             });
-            findings.push(Check { name: name.clone(), error: wrong });
+            checks.push(Check { name: name.clone(), error });
         }
-        let event = find(&self.platform.show.event);
-        let text = find(&self.platform.show.text);
-        VerificationReport { handshake, event, text, checks: findings }
+        checks
+    }
+
+    /// Returns the common mistake that produces a value, if there is one.
+    fn mistake(self, body: &str, value: Option<&str>) -> Option<Mistake> {
+        let mut mistakes = (1..=ATTEMPTS).flat_map(|attempt| self.mistakes(body, attempt));
+        mistakes.find(|mistake| value == Some(mistake.value.as_str()))
+    }
+
+    /// Returns the header values that common mistakes in verification compute for this body.
+    pub fn mistakes(self, body: &str, attempt: u32) -> Vec<Mistake> {
+        common_mistakes(self.account, body, attempt)
     }
 }
 
-/// Attempts that a header is looked for among.
-const ATTEMPTS: u32 = 10;
-
-fn wrong_header(found: Option<&str>, mut expected: impl Iterator<Item = String>) -> Option<String> {
+fn header_error(found: Option<&str>, mut expected: impl Iterator<Item = String>) -> Option<String> {
     let Some(found) = found else { return Some("is missing".into()) };
-    let fits = expected.any(|expected| found.as_bytes().ct_eq(expected.as_bytes()).into());
-    (!fits).then(|| "is not what the account's credentials give for this body".into())
+    // Constant time, because a header may contain a secret.
+    let matches = expected.any(|expected| found.as_bytes().ct_eq(expected.as_bytes()).into());
+    (!matches).then(|| "does not match the account's credentials for this body".into())
 }

@@ -1,7 +1,7 @@
-//! Delivery rules as data: what counts as success, when to try again, what a failure holds up.
+//! Delivery policies: what counts as success, when to retry, and what a failure blocks.
 //!
-//! Pure: what to do next follows from the rules and from what the attempts met. Waiting and
-//! sending are left to `delivery`.
+//! A policy is pure data: each decision depends only on the policy and the results of attempts.
+//! `delivery` does the waiting and sending.
 
 mod backoff;
 mod status;
@@ -14,99 +14,101 @@ pub use status::{InvalidStatus, StatusSet};
 
 use crate::record::AttemptResult;
 
-/// How a vendor treats one delivery.
+/// Delivery policy of a vendor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// Which answers end a delivery well, in the vendor's eyes.
+    /// Statuses that the vendor counts as success.
     pub success: StatusSet,
-    /// Words in an answer's content type that make it a failure all the same.
+    /// Words in the content type of a response that make it a failure, in lower case.
     pub failing_types: Vec<String>,
-    /// How many redirects of one attempt are followed.
+    /// Maximum number of redirects to follow per attempt.
     pub redirects: u32,
-    /// How long a failed delivery is tried again.
+    /// Limit of retries.
     pub retry: Retry,
-    /// When it is tried again.
+    /// Delays between attempts.
     pub backoff: Backoff,
-    /// What a failure holds up.
+    /// Scope that a failed delivery blocks.
     pub blocks: Blocks,
-    /// How long a delivery is held for what was parked before it; until that is through without
-    /// this.
+    /// Maximum time that a delivery waits for blocked deliveries before it; `None` waits until they
+    /// are settled.
     pub hold: Option<SignedDuration>,
-    /// What switches an endpoint off.
+    /// Conditions that disable an endpoint.
     pub disable: Disable,
-    /// What becomes of an attempt that may have gone out before the run was interrupted.
+    /// Handling of an attempt that may have been sent before the run was interrupted.
     pub in_doubt: InDoubt,
-    /// How long a connection may take to be made.
+    /// Timeout for the connection.
     pub connect: SignedDuration,
-    /// How long an attempt may take as a whole.
+    /// Timeout for the whole attempt.
     pub total: SignedDuration,
 }
 
-/// How long a failed delivery is tried again.
+/// Limit of the retries of a failed delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Never.
+    /// No retries.
     None,
-    /// So many times more.
+    /// Maximum number of retries.
     Count(u32),
-    /// For so long after it was due.
+    /// Maximum time since the delivery was due.
     Retention(SignedDuration),
 }
 
 crate::string_enum! {
-    /// What a failure holds up until the delivery has settled.
+    /// Scope that a failed delivery blocks until it is settled.
     pub enum Blocks {
-        /// Nothing: others pass, and the order is lost.
+        /// Nothing: other deliveries are sent, possibly out of order.
         Nothing = "nothing",
-        /// What comes later in the same conversation.
+        /// Later deliveries of the same conversation.
         Conversation = "conversation",
-        /// Everything for the same endpoint.
+        /// All deliveries to the same endpoint.
         Endpoint = "endpoint",
-        /// Everything for every endpoint of the account.
+        /// All deliveries to all endpoints of the account.
         Account = "account",
     }
 }
 
 crate::string_enum! {
-    /// What becomes of an attempt of which nobody knows whether it went out.
+    /// Handling of an attempt that may have been sent before an interruption.
     pub enum InDoubt {
-        /// It is sent, perhaps for the second time.
+        /// Send it again, possibly twice in total.
         Resend = "resend",
-        /// It is told, and counts as failed.
+        /// Report it as failed.
         Report = "report",
     }
 }
 
-/// What switches an endpoint off: nothing more is sent to it.
+/// Conditions that disable an endpoint, so that nothing more is sent to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Disable {
-    /// One of these answers.
+    /// Statuses that disable it immediately.
     pub statuses: StatusSet,
-    /// So many deliveries in a row that were given up.
+    /// Number of consecutive deliveries that failed after all retries.
     pub after: Option<u32>,
 }
 
-/// What follows from an attempt.
+/// Decision after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
-    /// The vendor is content.
+    /// The delivery succeeded.
     Done,
-    /// Try again after this long.
+    /// Retry after this delay.
     Retry(SignedDuration),
-    /// The vendor gives up.
+    /// The delivery failed.
     GiveUp,
 }
 
 impl Policy {
-    /// Whether the vendor is content with what an attempt met.
+    /// Returns true if the vendor counts the result as success.
     pub fn accepts(&self, result: &AttemptResult) -> bool {
         let content_type = result.header("content-type").unwrap_or_default().to_ascii_lowercase();
         result.final_status().is_some_and(|status| self.success.contains(status))
             && !self.failing_types.iter().any(|word| content_type.contains(word.as_str()))
     }
 
-    /// What follows from the attempt of this number, counted from 1, which met this, so long after
-    /// the delivery was due. What the delay's jitter is drawn from is made only where there is one.
+    /// Decides what to do after an attempt.
+    ///
+    /// `attempt` is counted from 1, and `waited` is the time since the delivery was due. `rng` is
+    /// called only if the backoff has jitter.
     pub fn next(
         &self,
         attempt: u32,
@@ -118,15 +120,16 @@ impl Policy {
             return RetryDecision::Done;
         }
         let delay = self.backoff.delay(attempt, result, rng);
-        let again = match self.retry {
+        let can_retry = match self.retry {
             Retry::None => false,
             Retry::Count(times) => attempt <= times,
+            // Checked with the delay: a retry after the end of the retention would never be sent.
             Retry::Retention(_) => !self.is_expired(waited.saturating_add(delay)),
         };
-        if again { RetryDecision::Retry(delay) } else { RetryDecision::GiveUp }
+        if can_retry { RetryDecision::Retry(delay) } else { RetryDecision::GiveUp }
     }
 
-    /// Whether a delivery is dropped so long after it was due.
+    /// Returns true if the retention has ended this long after the delivery was due.
     pub fn is_expired(&self, waited: SignedDuration) -> bool {
         matches!(self.retry, Retry::Retention(within) if waited > within)
     }
@@ -159,7 +162,7 @@ mod tests {
         }
     }
 
-    fn answered(status: u16, headers: &[(&str, &str)]) -> AttemptResult {
+    fn response(status: u16, headers: &[(&str, &str)]) -> AttemptResult {
         let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         AttemptResult {
             outcome: AttemptOutcome::Responded,
@@ -169,9 +172,10 @@ mod tests {
         }
     }
 
-    /// The run times of every attempt against a receiver that never accepts, in seconds.
+    /// Returns the times of all attempts at a receiver that never accepts, in seconds.
     fn schedule(policy: &Policy, result: &AttemptResult) -> Vec<i64> {
         let (mut times, mut waited) = (vec![0], SignedDuration::ZERO);
+        // More attempts than any policy in these tests makes, so that a mistake cannot hang them.
         for attempt in 1..100_000 {
             match policy.next(attempt, waited, result, || ChaCha8Rng::seed_from_u64(1)) {
                 RetryDecision::Retry(delay) => waited += delay,
@@ -183,48 +187,48 @@ mod tests {
     }
 
     #[test]
-    fn without_retries_a_failure_ends_a_delivery() {
+    fn without_retries_a_failure_ends_the_delivery() {
         let policy = policy(Retry::None, Backoff::default());
         let rng = || ChaCha8Rng::seed_from_u64(1);
         let next = |result: &AttemptResult| policy.next(1, SignedDuration::ZERO, result, rng);
-        assert_eq!(next(&answered(201, &[])), RetryDecision::Done);
-        assert_eq!(next(&answered(204, &[])), RetryDecision::GiveUp);
+        assert_eq!(next(&response(201, &[])), RetryDecision::Done);
+        assert_eq!(next(&response(204, &[])), RetryDecision::GiveUp);
         assert_eq!(
             next(&AttemptResult::failure(AttemptOutcome::Reset, "", 1)),
             RetryDecision::GiveUp
         );
-        assert_eq!(next(&answered(200, &[("Content-Type", "Text/XML")])), RetryDecision::GiveUp);
+        assert_eq!(next(&response(200, &[("Content-Type", "Text/XML")])), RetryDecision::GiveUp);
     }
 
     #[test]
-    fn jitter_is_drawn_for_each_delay() {
+    fn jitter_varies_with_the_seed_within_its_range() {
         let jitter = DurationRange { low: SECOND, high: SignedDuration::from_secs(100) };
         let backoff = Backoff { jitter, ..Backoff::fixed(SECOND) };
-        let result = answered(500, &[]);
+        let result = response(500, &[]);
         let delay = |seed| backoff.delay(1, &result, || ChaCha8Rng::seed_from_u64(seed));
         assert!((2..10).any(|seed| delay(seed) != delay(1)));
         assert!((1..10).all(|seed| (2..=101).contains(&delay(seed).as_secs())));
     }
 
     #[test]
-    fn a_count_is_how_often_more() {
+    fn a_retry_count_excludes_the_first_attempt() {
         let backoff = Backoff::fixed(SignedDuration::from_secs(30));
         let policy = policy(Retry::Count(5), backoff);
-        assert_eq!(schedule(&policy, &answered(500, &[])), [0, 30, 60, 90, 120, 150]);
+        assert_eq!(schedule(&policy, &response(500, &[])), [0, 30, 60, 90, 120, 150]);
     }
 
     #[test]
-    fn three_days_of_doubling_delays_up_to_five_minutes_are_871_attempts() {
+    fn three_days_of_doubling_delays_capped_at_five_minutes_are_871_attempts() {
         let cap = SignedDuration::from_secs(300);
         let backoff = Backoff { factor: 2, cap, ..Backoff::fixed(SECOND * 2) };
         let policy = policy(Retry::Retention(SignedDuration::from_hours(72)), backoff);
-        let times = schedule(&policy, &answered(503, &[]));
+        let times = schedule(&policy, &response(503, &[]));
         assert_eq!(times[..11], [0, 2, 6, 14, 30, 62, 126, 254, 510, 810, 1110]);
         assert_eq!((times.len(), times.last()), (871, Some(&259_110)));
     }
 
     #[test]
-    fn retry_after_is_honoured_where_it_is_and_clamped() {
+    fn retry_after_is_clamped_and_ignored_by_default() {
         let hour = SignedDuration::from_hours(1);
         let honours = Backoff { retry_after: Some(hour), ..Backoff::fixed(SECOND) };
         let date = [
@@ -233,7 +237,7 @@ mod tests {
         ];
         let check = |backoff, headers: &[(&str, &str)], expected: i64| {
             let policy = policy(Retry::Count(1), backoff);
-            let times = schedule(&policy, &answered(429, headers));
+            let times = schedule(&policy, &response(429, headers));
             assert_eq!(times, [0, expected], "{headers:?}");
         };
         check(honours, &[("Retry-After", "120")], 120);
@@ -241,8 +245,8 @@ mod tests {
         check(honours, &[("Retry-After", "0")], 1);
         check(honours, &[("Retry-After", "999999999999999999999")], 3600);
         check(honours, &[("Retry-After", "999999999")], 3600);
-        for wrong in ["-5", "NaN", "1e3", "", "soon", "1.5"] {
-            check(honours, &[("Retry-After", wrong)], 1);
+        for invalid in ["-5", "NaN", "1e3", "", "soon", "1.5"] {
+            check(honours, &[("Retry-After", invalid)], 1);
         }
         check(honours, &date, 30);
         check(honours, &date[..1], 1);
@@ -251,7 +255,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_schedule_leaves_its_limits(
+        fn every_delay_stays_within_its_limits(
             times in 0_u32..50, first in 0_i64..100_000, factor in 0_u32..10, cap in 0_i64..100_000,
             low in 0_i64..5_000, wide in 0_i64..5_000, clamp in 0_i64..100_000,
             header in "(-?[0-9]{0,25}|[ -~]{0,20})", attempt in 1_u32.., waited in 0_i64..1_000_000,
@@ -261,7 +265,7 @@ mod tests {
             let jitter = DurationRange { low: millis(low), high: millis(low + wide) };
             let (delay, cap, clamp) = (millis(first), millis(cap), millis(clamp));
             let backoff = Backoff { delay, factor, cap, jitter, retry_after: Some(clamp) };
-            let result = answered(503, &[("Retry-After", &header)]);
+            let result = response(503, &[("Retry-After", &header)]);
             let longest = delay.max(cap).max(clamp) + jitter.high;
             let next = |retry| {
                 let rng = || ChaCha8Rng::seed_from_u64(seed);

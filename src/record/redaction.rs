@@ -23,7 +23,7 @@ impl RecordKind {
 /// Redacts every string, and returns whether any changed.
 fn redact(json: &mut Json, redactor: &Redactor) -> bool {
     match json {
-        Json::String(text) => redactor.text(text),
+        Json::String(text) => redactor.redact(text),
         Json::Array(items) => {
             items.iter_mut().fold(false, |any, item| redact(item, redactor) | any)
         }

@@ -1,6 +1,7 @@
-//! Records for somebody who watches a terminal.
+//! Records as text for a terminal.
 //!
-//! One conversation is told in full. Of many only what went wrong is told, and the end.
+//! A run with one conversation is reported in full. A run with several is reported briefly: its
+//! failures and its verdict, since the lines of parallel conversations are hard to follow.
 
 use std::io::{self, Write};
 
@@ -8,41 +9,43 @@ use anstyle::{AnsiColor, Style};
 use url::Url;
 
 use super::Report;
-use super::rerun::{RerunCommand, compare, start_one};
+use super::rerun::{RerunCommand, start_receiver_hint, write_auth_hint};
 use crate::base::text::{count, escape, excerpt};
 use crate::record::{
     ActionSummary, AttemptOutcome, AttemptResult, AuthHint, FilesSummary, Record, RecordKind,
     RunFinished, RunStarted, SettledDelivery, Verdict,
 };
 
-/// How much is told.
+/// Amount of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// What went wrong, and the end.
+    /// Failures and verdicts.
     Quiet,
-    /// Everything that happens.
+    /// Actions, deliveries and verdicts.
     Normal,
-    /// Bodies and headers too.
+    /// Also bodies and headers.
     Verbose,
 }
 
-/// Tells records to somebody who watches a terminal.
+/// Report for a terminal.
 #[derive(Debug)]
 pub struct ConsoleReport {
     detail: Detail,
-    again: RerunCommand,
+    rerun: RerunCommand,
     run: Option<RunStarted>,
-    wrong: usize,
+    failed: usize,
     unauthorized: bool,
     refused: bool,
     hint: Option<AuthHint>,
 }
 
-/// Wrong deliveries that are told one by one when not everything is told.
-const MAX_WRONG: usize = 10;
-/// Characters of an answer that are shown.
-const SHOWN: usize = 200;
-/// Where what is sent begins, below what is done.
+/// Maximum number of failed deliveries that a brief report lists.
+// A receiver that is down fails every delivery; the first ten show that as well as thousands.
+const MAX_FAILED: usize = 10;
+/// Maximum number of characters of a response body.
+// Enough for a typical JSON error. Whole stack traces and HTML pages would hide the report.
+const MAX_BODY: usize = 200;
+/// Indentation of a delivery below its action: the width of the run time and two spaces.
 const INDENT: &str = "             ";
 
 const BOLD: Style = Style::new().bold();
@@ -52,19 +55,20 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const NOTE: Style = AnsiColor::Yellow.on_default();
 
 impl ConsoleReport {
-    /// A report that tells this much, and how to do a run again that was not right.
-    pub fn new(detail: Detail, again: RerunCommand) -> Self {
+    /// Creates a report. `rerun` is printed after a failed run.
+    pub fn new(detail: Detail, rerun: RerunCommand) -> Self {
         let (run, hint) = (None, None);
-        Self { detail, again, run, wrong: 0, unauthorized: false, refused: false, hint }
+        Self { detail, rerun, run, failed: 0, unauthorized: false, refused: false, hint }
     }
 
-    /// Whether only what went wrong is told.
+    /// Returns whether only failures and verdicts are reported.
     fn is_brief(&self) -> bool {
         self.detail == Detail::Quiet || self.run.as_ref().is_some_and(|run| run.conversations > 1)
     }
 
     fn started(&mut self, run: &RunStarted, out: &mut dyn Write) -> io::Result<()> {
-        *self = Self { run: Some(run.clone()), ..Self::new(self.detail, self.again.clone()) };
+        // One report serves several runs: counts and hints of the last run must not remain.
+        *self = Self { run: Some(run.clone()), ..Self::new(self.detail, self.rerun.clone()) };
         if self.detail == Detail::Quiet {
             return Ok(());
         }
@@ -84,27 +88,28 @@ impl ConsoleReport {
         writeln!(out)
     }
 
-    fn act(
+    fn action(
         &self,
         record: &Record,
         action: &ActionSummary,
         implied: bool,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let after = self.after(record);
+        let elapsed = self.elapsed(record);
         let mark = if implied { " (implied)" } else { "" };
-        let told = escape(&action.summary);
+        let summary = escape(&action.summary);
         let by = &action.by;
-        writeln!(out, "{DIM}{after}{DIM:#}  {BOLD}{by:<8}{BOLD:#} {told}{DIM}{mark}{DIM:#}")
+        writeln!(out, "{DIM}{elapsed}{DIM:#}  {BOLD}{by:<8}{BOLD:#} {summary}{DIM}{mark}{DIM:#}")
     }
 
-    /// The run time since the run's start.
-    fn after(&self, record: &Record) -> String {
+    /// Formats the run time since the start of the run, in seconds or as `h:mm:ss.s`.
+    fn elapsed(&self, record: &Record) -> String {
         let start = self.run.as_ref().map_or(record.run_time, |run| run.start);
-        let after = record.run_time.duration_since(start);
-        let (minutes, seconds) = (after.as_mins(), after.as_secs_f64() % 60.0);
+        let elapsed = record.run_time.duration_since(start);
+        let (minutes, seconds) = (elapsed.as_mins(), elapsed.as_secs_f64() % 60.0);
         match minutes {
-            0..15 => format!("{:>9.3} s", after.as_secs_f64()),
+            // Up to three digits of seconds are easier to read than hours and minutes.
+            0..15 => format!("{:>9.3} s", elapsed.as_secs_f64()),
             _ => format!("{:>3}:{:02}:{seconds:04.1}", minutes / 60, minutes % 60),
         }
     }
@@ -116,57 +121,63 @@ impl ConsoleReport {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let (result, faults) = (&settled.result, &settled.faults);
-        let mut what = settled.event_type.clone();
+        let mut title = settled.event_type.clone();
         if !faults.is_empty() {
-            what += &format!(" ({faults}, on purpose)");
+            title += &format!(" (injected fault: {faults})");
         }
         if settled.passed {
-            let line = line((GOOD, "✓"), &what, result, settled.attempts);
+            let line = line(GOOD, "✓", &title, result, settled.attempts);
             return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
         }
-        self.wrong += 1;
+        self.failed += 1;
         if faults.is_empty() {
-            self.note(result);
+            self.note_hints(result);
         }
-        if self.is_brief() && self.wrong > MAX_WRONG {
+        if self.is_brief() && self.failed > MAX_FAILED {
             return Ok(());
         }
-        write!(out, "{}", line((BAD, "✗"), &what, result, settled.attempts))?;
+        write!(out, "{}", line(BAD, "✗", &title, result, settled.attempts))?;
         match record.conversation.filter(|_| self.is_brief()) {
             Some(conversation) => writeln!(out, "{DIM}, conversation {conversation}{DIM:#}")?,
             None => writeln!(out)?,
         }
+        // Without a response, the reason is the cause of the failure, which follows anyway.
         if let Some(why) = settled.why.as_deref().filter(|_| result.reason.is_none()) {
             writeln!(out, "{INDENT}  {}", escape(why))?;
         }
-        why(result, out)
+        write_failure(result, out)
     }
 
-    /// Notes what a failure says about what to do next.
-    fn note(&mut self, result: &AttemptResult) {
+    /// Remembers which hints a failure calls for at the end of the run.
+    fn note_hints(&mut self, result: &AttemptResult) {
         self.unauthorized |= matches!(result.status, Some(401 | 403));
         self.refused |= result.outcome == AttemptOutcome::Refused;
     }
 
-    fn handshake(&mut self, told: HandshakeView<'_>, out: &mut dyn Write) -> io::Result<()> {
-        let HandshakeView { result, wrong, continues } = told;
-        let Some(wrong) = wrong else {
-            let line = line((GOOD, "✓"), "handshake", result, 1);
+    fn handshake(
+        &mut self,
+        result: &AttemptResult,
+        error: Option<&str>,
+        continues: bool,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let Some(error) = error else {
+            let line = line(GOOD, "✓", "handshake", result, 1);
             return if self.detail == Detail::Quiet { Ok(()) } else { writeln!(out, "{line}") };
         };
-        self.note(result);
-        let then = if continues { "it is sent to all the same" } else { "nothing is sent to it" };
-        writeln!(out, "{INDENT}{BAD}✗{BAD:#} handshake: {}; {then}", escape(wrong))?;
-        why(result, out)
+        self.note_hints(result);
+        let then = if continues { "events are sent anyway" } else { "no events are sent" };
+        writeln!(out, "{INDENT}{BAD}✗{BAD:#} handshake failed: {}; {then}", escape(error))?;
+        write_failure(result, out)
     }
 
     fn finished(&self, run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
-        if self.is_brief() && self.wrong > MAX_WRONG {
-            writeln!(out, "{INDENT}  … and {} more", self.wrong - MAX_WRONG)?;
+        if self.is_brief() && self.failed > MAX_FAILED {
+            writeln!(out, "{INDENT}  … and {} more", self.failed - MAX_FAILED)?;
         }
         let style = if run.verdict == Verdict::Passed { GOOD } else { BAD };
         let brief = self.run.as_ref().filter(|_| self.detail == Detail::Quiet);
-        let what = brief.map(|run| format!(", {}", title(run))).unwrap_or_default();
+        let title = brief.map(|run| format!(", {}", title(run))).unwrap_or_default();
         let mut requests = count(run.attempts, "request", "requests");
         if run.handshakes > 0 {
             let handshakes = count(run.handshakes, "handshake", "handshakes");
@@ -175,42 +186,51 @@ impl ConsoleReport {
         if self.detail != Detail::Quiet {
             writeln!(out)?;
         }
+        // "0 of 0 as expected" after a failed handshake would read like a success.
+        let deliveries = match run.deliveries {
+            0 => "no deliveries".to_owned(),
+            number => {
+                let deliveries = count(number, "delivery", "deliveries");
+                format!("{} of {deliveries} passed", run.passed)
+            }
+        };
         writeln!(
             out,
-            "{style}{}{style:#}{what}: {} of {} right {DIM}({requests}, {} ms){DIM:#}",
-            run.verdict,
-            run.passed,
-            count(run.deliveries, "delivery", "deliveries"),
-            run.duration_ms
+            "{style}{}{style:#}{title}: {deliveries} {DIM}({requests}, {} ms){DIM:#}",
+            run.verdict, run.duration_ms
         )?;
         if let Some(reason) = &run.reason {
             writeln!(out, "{}", escape(reason))?;
         }
-        for also in &run.more_failures {
-            writeln!(out, "{}", escape(also))?;
+        for failure in &run.more_failures {
+            writeln!(out, "{}", escape(failure))?;
         }
         if self.detail != Detail::Quiet {
-            let left = [(run.unsubscribed, "not subscribed to"), (run.skipped, "skipped")];
-            for (number, what) in left.into_iter().filter(|(number, _)| *number > 0) {
-                writeln!(out, "{DIM}{number} {what}{DIM:#}")?;
+            if run.unsubscribed > 0 {
+                let events = count(run.unsubscribed, "event", "events");
+                writeln!(out, "{DIM}{events} not sent (no subscription){DIM:#}")?;
             }
-            run.files.iter().try_for_each(|files| tell_files(files, out))?;
+            if run.skipped > 0 {
+                let steps = count(run.skipped, "step", "steps");
+                writeln!(out, "{DIM}{steps} skipped{DIM:#}")?;
+            }
+            run.files.iter().try_for_each(|files| write_files(files, out))?;
         }
         if run.verdict != Verdict::Passed {
-            self.what_next(out)?;
+            self.write_hints(out)?;
         }
         Ok(())
     }
 
-    /// What goes over the wire, as far as it is told.
-    fn wire(&self, what: &RecordKind, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes bodies and headers in a verbose report, and notes payloads that are not documented.
+    fn wire(&self, kind: &RecordKind, out: &mut dyn Write) -> io::Result<()> {
         let verbose = self.detail == Detail::Verbose;
-        match what {
+        match kind {
             RecordKind::DeliveryPlanned { delivery, body, certainty, .. } => {
                 if certainty != "documented" {
                     writeln!(
                         out,
-                        "{INDENT}{DIM}~ its shape is {certainty}, not documented{DIM:#}"
+                        "{INDENT}{DIM}~ its format is {certainty}, not documented{DIM:#}"
                     )?;
                 }
                 if verbose {
@@ -232,24 +252,26 @@ impl ConsoleReport {
         }
     }
 
-    /// The next command to type.
-    fn what_next(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes hints for the failure and the command that repeats the run.
+    fn write_hints(&self, out: &mut dyn Write) -> io::Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
         let vendor = escape(&run.vendor);
         if let Some(url) = Url::parse(&run.url).ok().filter(|_| self.refused) {
-            writeln!(out, "help: nothing listens at {url}; {}", start_one(&vendor, &url))?;
+            let hint = start_receiver_hint(&vendor, &url);
+            writeln!(out, "help: no server is listening on {url}. {hint}.")?;
         }
         if let Some(hint) = &self.hint {
-            compare(hint, out)?;
+            write_auth_hint(hint, out)?;
         }
+        // If no header can be verified, different credentials cannot be the cause.
         let is_open = self.hint.as_ref().is_some_and(|hint| hint.expected.is_empty());
         if self.unauthorized && !is_open {
             writeln!(
                 out,
-                "help: does the receiver have the credentials of `standin secrets {vendor}`?"
+                "help: check that the receiver uses the credentials of `standin secrets {vendor}`"
             )?;
         }
-        writeln!(out, "again: {}", self.again.command(run))
+        writeln!(out, "rerun: {}", self.rerun.command(run))
     }
 }
 
@@ -258,69 +280,61 @@ impl Report for ConsoleReport {
         match &record.kind {
             RecordKind::RunStarted(run) => self.started(run, out),
             RecordKind::RunFinished(run) => self.finished(run, out),
-            RecordKind::HandshakeFinished { result, error: wrong, continues, .. } => {
-                let told = HandshakeView { result, wrong: wrong.as_deref(), continues: *continues };
-                self.handshake(told, out)
+            RecordKind::HandshakeFinished { result, error, continues, .. } => {
+                self.handshake(result, error.as_deref(), *continues, out)
             }
             RecordKind::DeliverySettled(settled) => self.settled(record, settled, out),
             RecordKind::AuthHint(hint) => {
                 self.hint = Some(hint.clone());
                 Ok(())
             }
+            // Reported even briefly: no run passes with one.
             RecordKind::ActionDropped { action, reason, .. } => {
-                writeln!(
-                    out,
-                    "{INDENT}{BAD}✗{BAD:#} `{action}` could not be played: {}",
-                    escape(reason)
-                )
+                let reason = escape(reason);
+                writeln!(out, "{INDENT}{BAD}✗{BAD:#} `{action}` could not be rendered: {reason}")
             }
-            _ if self.is_brief() => Ok(()),
-            RecordKind::ActionDone(action) => self.act(record, action, false, out),
-            RecordKind::ActionImplied(action) => self.act(record, action, true, out),
+            _ if self.is_brief() => Ok(()), // the kinds below appear in a full report only
+            RecordKind::ActionDone(action) => self.action(record, action, false, out),
+            RecordKind::ActionImplied(action) => self.action(record, action, true, out),
             RecordKind::ActionSkipped { action, reason } => {
-                let (after, reason) = (self.after(record), escape(reason));
-                writeln!(
-                    out,
-                    "{DIM}{after}{DIM:#}  {NOTE}-{NOTE:#} `{action}` is left out: {reason}"
-                )
+                let (elapsed, reason) = (self.elapsed(record), escape(reason));
+                writeln!(out, "{DIM}{elapsed}{DIM:#}  {NOTE}-{NOTE:#} `{action}` skipped: {reason}")
             }
             RecordKind::ActionSilent { reason, .. } => {
-                writeln!(out, "{INDENT}{DIM}- nothing is sent: {}{DIM:#}", escape(reason))
+                writeln!(out, "{INDENT}{DIM}- no webhook: {}{DIM:#}", escape(reason))
             }
             RecordKind::DeliveryUnsubscribed { event_type } => {
                 let event_type = escape(event_type);
-                writeln!(out, "{INDENT}{DIM}- {event_type} is not subscribed to{DIM:#}")
+                writeln!(out, "{INDENT}{DIM}- {event_type} not sent (no subscription){DIM:#}")
             }
+            // Attempts without a retry are the last of their delivery, which reports the result.
             RecordKind::AttemptFinished { attempt, result, retry_in_ms: Some(delay), .. } => {
                 let result = describe_result(result);
                 writeln!(
                     out,
-                    "{INDENT}{NOTE}↻{NOTE:#} attempt {attempt}: {result}, again in {delay} ms"
+                    "{INDENT}{NOTE}↻{NOTE:#} attempt {attempt}: {result}, retrying in {delay} ms"
                 )
             }
             RecordKind::GateChanged { gate, state } => {
-                writeln!(out, "{INDENT}{NOTE}‖{NOTE:#} the {gate} is {state}")
+                writeln!(out, "{INDENT}{NOTE}‖{NOTE:#} gate of {gate}: {state}")
             }
-            what => self.wire(what, out),
+            kind => self.wire(kind, out),
         }
     }
 }
 
-/// A handshake as it is told.
-#[derive(Clone, Copy)]
-struct HandshakeView<'a> {
-    result: &'a AttemptResult,
-    wrong: Option<&'a str>,
-    continues: bool,
-}
-
-fn tell_files(files: &FilesSummary, out: &mut dyn Write) -> io::Result<()> {
-    let links = count(files.links, "link to a file", "links to files");
+/// Writes how many attachments were sent and fetched.
+fn write_files(files: &FilesSummary, out: &mut dyn Write) -> io::Result<()> {
+    let links = count(files.links, "attachment URL", "attachment URLs");
     match &files.unavailable {
-        None => writeln!(out, "{DIM}{links}, {} fetched meanwhile{DIM:#}", files.fetched),
+        None => {
+            let fetched = count(files.fetched, "file", "files");
+            writeln!(out, "{DIM}{links} sent, {fetched} fetched during the run{DIM:#}")
+        }
         Some(reason) => writeln!(
             out,
-            "{NOTE}note:{NOTE:#} {links} lead nowhere: {}; choose another with `--files-port`",
+            "{NOTE}note:{NOTE:#} {links} cannot be fetched: {}. Choose another port with \
+             `--files-port`.",
             escape(reason)
         ),
     }
@@ -330,28 +344,29 @@ fn title(run: &RunStarted) -> String {
     format!("{} at {}", escape(&run.scenario), escape(&run.vendor))
 }
 
-/// Something sent and what became of it, in one line.
-fn line((style, mark): (Style, &str), what: &str, result: &AttemptResult, attempts: u32) -> String {
+/// Formats a request and its result as one line without a newline.
+fn line(style: Style, mark: &str, title: &str, result: &AttemptResult, attempts: u32) -> String {
     let tries = if attempts > 1 { format!(", attempt {attempts}") } else { String::new() };
-    let (what, result, millis) = (escape(what), describe_result(result), result.duration_ms);
-    format!("{INDENT}{style}{mark}{style:#} {what:<50} {result} {DIM}{millis} ms{tries}{DIM:#}")
+    let (title, result, millis) = (escape(title), describe_result(result), result.duration_ms);
+    // The longest common event types have about 50 characters, so that results stand in a column.
+    format!("{INDENT}{style}{mark}{style:#} {title:<50} {result} {DIM}{millis} ms{tries}{DIM:#}")
 }
 
-/// What there is to say about what was met.
-fn why(result: &AttemptResult, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the details of a failed attempt.
+fn write_failure(result: &AttemptResult, out: &mut dyn Write) -> io::Result<()> {
     if let Some(reason) = &result.reason {
         writeln!(out, "{INDENT}  {}", escape(reason))?;
     }
     if let Some(location) = &result.location {
-        writeln!(out, "{INDENT}  it redirects to {}, which is not followed", escape(location))?;
+        writeln!(out, "{INDENT}  redirect to {} (not followed)", escape(location))?;
     }
     if !result.body.is_empty() {
-        writeln!(out, "{INDENT}  it said: {}", excerpt(&result.body, SHOWN))?;
+        writeln!(out, "{INDENT}  response body: {}", excerpt(&result.body, MAX_BODY))?;
     }
     Ok(())
 }
 
-/// The status, or what was met instead of one.
+/// Returns the status of a complete response, or the name of the outcome.
 fn describe_result(result: &AttemptResult) -> String {
     match (result.outcome, result.status) {
         (AttemptOutcome::Responded, Some(status)) => status.to_string(),

@@ -1,4 +1,4 @@
-//! Records as JSON lines, a public format.
+//! Records as JSON lines: the public format of `--json` and `journal export`.
 
 use std::io::{self, Write};
 
@@ -21,7 +21,8 @@ impl Report for JsonLines {
     }
 }
 
-/// JSON that a terminal may show: what acts on it or cannot be seen is escaped.
+/// Escapes invisible characters and those that control a terminal.
+// Responses of a receiver are part of the records. Printed raw, they could change the terminal.
 struct ControlEscaper;
 
 impl Formatter for ControlEscaper {
@@ -35,7 +36,8 @@ impl Formatter for ControlEscaper {
             writer.write_all(&rest.as_bytes()[..at])?;
             let mut after = rest[at..].chars();
             if let Some(hidden) = after.next() {
-                write!(writer, "\\u{:04x}", u32::from(hidden))?; // none is beyond U+FFFF
+                // Four digits suffice: every hidden character is below U+10000.
+                write!(writer, "\\u{:04x}", u32::from(hidden))?;
             }
             rest = after.as_str();
         }

@@ -1,4 +1,4 @@
-//! Reports: records told to people and to programs. They never run anything.
+//! Reports: presentations of records for people and programs.
 
 mod console;
 mod json;
@@ -10,11 +10,11 @@ use crate::record::Record;
 
 pub use console::{ConsoleReport, Detail};
 pub use json::JsonLines;
-pub use rerun::{RerunCommand, start_one};
+pub use rerun::{RerunCommand, start_receiver_hint};
 
-/// Something that tells records as they come.
+/// Presentation of records, one at a time in the order in which they happen.
 pub trait Report: Send {
-    /// Tells one record.
+    /// Writes one record to `out`.
     fn record(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()>;
 
     /// Writes what follows the last record.

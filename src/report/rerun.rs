@@ -1,4 +1,4 @@
-//! What to type next, where a run shows what is missing.
+//! Commands and hints that a report suggests after a failed run.
 
 use std::io::{self, Write};
 
@@ -7,28 +7,29 @@ use url::{Host, Url};
 use crate::base::text::{escape, shell_word};
 use crate::record::{AuthHint, RunStarted};
 
-/// What a command line said that a run does not tell: without it, the run is another one.
+/// Arguments that repeat a run and are not part of its record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RerunCommand {
-    /// What was sent, where it was no scenario: the words of `send` behind the vendor.
-    pub sent: Option<Vec<String>>,
-    /// Whether the configuration says where to send to.
+    /// Arguments of `standin send` after the vendor; absent for `standin run`.
+    pub send_args: Option<Vec<String>>,
+    /// The receiver comes from the configuration, so `--to` is not needed.
     pub is_configured: bool,
-    /// Whether it said when the conversations begin.
+    /// `--start` was set.
     pub has_start: bool,
-    /// Other flags and their values.
+    /// Other flags with their values.
     pub flags: Vec<String>,
 }
 
 impl RerunCommand {
-    /// The command that does a run again, and only that one.
+    /// Returns the shell command that repeats exactly this run.
     pub(super) fn command(&self, run: &RunStarted) -> String {
+        // Escaped and quoted: the command is pasted into a shell, and URLs contain `&`.
         let word = |text: &str| shell_word(&escape(text));
         let vendor = word(&run.vendor);
-        let mut command = match &self.sent {
-            Some(sent) => {
-                let sent: Vec<String> = sent.iter().map(|text| word(text)).collect();
-                format!("standin send {vendor} {}", sent.join(" "))
+        let mut command = match &self.send_args {
+            Some(args) => {
+                let args: Vec<String> = args.iter().map(|text| word(text)).collect();
+                format!("standin send {vendor} {}", args.join(" "))
             }
             None => format!("standin run {} --vendor {vendor}", word(&run.file)),
         };
@@ -49,41 +50,44 @@ impl RerunCommand {
     }
 }
 
-/// How to start a receiver at this address: one's own, or ours where that can be there.
-pub fn start_one(vendor: &str, url: &Url) -> String {
+/// Explains how to start a receiver at a URL, without a full stop. It suggests `standin listen` if
+/// the URL is on this machine.
+pub fn start_receiver_hint(vendor: &str, url: &Url) -> String {
+    // `standin listen` accepts connections from this machine only.
     let is_here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         _ => false,
     };
     match url.port_or_known_default().filter(|_| is_here) {
-        Some(port) => format!(
-            "start your receiver, or one that verifies: standin listen {vendor} --port {port}"
-        ),
-        None => "start your receiver".to_owned(),
+        Some(port) => {
+            format!("Start your receiver, or run `standin listen {vendor} --port {port}`")
+        }
+        None => "Start your receiver".to_owned(),
     }
 }
 
-/// What a receiver that lets nothing in should find in a request, and what it finds if it is
-/// mistaken.
-pub(super) fn compare(hint: &AuthHint, out: &mut dyn Write) -> io::Result<()> {
-    let AuthHint { event_type, status, expected: right, mistakes } = hint;
+/// Writes the expected credentials of a rejected request, and the values that common mistakes
+/// produce.
+pub(super) fn write_auth_hint(hint: &AuthHint, out: &mut dyn Write) -> io::Result<()> {
+    let AuthHint { event_type, status, expected, mistakes } = hint;
     let event = escape(event_type);
-    if right.is_empty() {
+    if expected.is_empty() {
         return writeln!(
             out,
-            "help: the receiver answered {status}, but nothing in `{event}` can be verified by a header"
+            "help: the receiver responded {status}, but no header of `{event}` can be verified"
         );
     }
     writeln!(
         out,
-        "help: the receiver answered {status}; let it print what it computes for the first `{event}`"
+        "help: the receiver responded {status}. Compare the value that it computes for the first \
+         `{event}` with these:"
     )?;
-    for (name, value) in right {
-        writeln!(out, "  {}: {}  is right", escape(name), escape(value))?;
+    for (name, value) in expected {
+        writeln!(out, "  {}: {}  is correct", escape(name), escape(value))?;
     }
     for mistake in mistakes {
-        writeln!(out, "  {}  is made {}", escape(&mistake.value), mistake.computed)?;
+        writeln!(out, "  {}  if computed {}", escape(&mistake.value), mistake.computed)?;
     }
     Ok(())
 }

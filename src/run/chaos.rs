@@ -1,4 +1,4 @@
-//! Chaos: a schedule of faults that is drawn from the seed, and the smallest one that still fails.
+//! Chaos: a fault schedule generated from the seed, and its reduction to the smallest that fails.
 
 use std::collections::BTreeSet;
 
@@ -7,35 +7,38 @@ use rand::RngExt as _;
 use super::{DryRunItem, RunPlan, dry_run};
 use crate::base::seed::SeedScope;
 use crate::fault::{Chaos, ChaosProfile, Fault, PlannedFault};
+use crate::platform::FaultInjector;
 
-/// One step of so many has a fault.
+/// About one in this many steps gets a fault. Enough steps stay without one, so that a failure can
+/// be attributed.
 const ONE_IN: u32 = 3;
 
-/// The schedule of a profile for a plan: each step that sends something, and has no fault yet, has
-/// one or none, whatever the other steps have. It is empty where none can be had.
+/// Generates the fault schedule of a profile. Each step that sends something and has no fault yet
+/// gets one or none, independently of the other steps. The schedule is empty if the vendor supports
+/// none of the profile's faults.
 pub fn schedule(plan: &RunPlan, profile: ChaosProfile) -> Chaos {
-    let can_be = |fault: &Fault| plan.account.cannot(fault.kind).is_none();
+    let can_be = |fault: &Fault| FaultInjector::of(&plan.account).unsupported(fault.kind).is_none();
     let faults: Vec<Fault> = profile.faults().into_iter().filter(can_be).collect();
-    let seeds = SeedScope::of_run(plan.seed).within("chaos").within(profile.word());
+    let seeds = SeedScope::of_run(plan.seed).within("chaos").within(profile.as_str());
     let steps = sending(plan);
-    let drawn = |step: usize| {
+    let candidate = |step: usize| {
         let mut rng = seeds.rng(&format!("step {step}"));
-        let is_struck = rng.random_range(0..ONE_IN) == 0;
+        let is_chosen = rng.random_range(0..ONE_IN) == 0;
         let fault = faults.get(rng.random_range(0..faults.len().max(1)))?.clone();
-        Some((is_struck, PlannedFault { step, fault }))
+        Some((is_chosen, PlannedFault { step, fault }))
     };
-    let drawn: Vec<_> = steps.into_iter().filter_map(drawn).collect();
-    let struck =
-        drawn.iter().filter(|(is_struck, _)| *is_struck).map(|(_, planned)| planned.clone());
-    let mut schedule: Vec<PlannedFault> = struck.collect();
-    if schedule.is_empty() && !drawn.is_empty() {
-        let index = seeds.rng("only").random_range(0..drawn.len());
-        schedule.push(drawn[index].1.clone());
+    let candidates: Vec<_> = steps.into_iter().filter_map(candidate).collect();
+    let chosen = candidates.iter().filter(|(is_chosen, _)| *is_chosen);
+    let mut schedule: Vec<PlannedFault> = chosen.map(|(_, planned)| planned.clone()).collect();
+    // A run with chaos must have at least one fault, or it would test nothing.
+    if schedule.is_empty() && !candidates.is_empty() {
+        let index = seeds.rng("only").random_range(0..candidates.len());
+        schedule.push(candidates[index].1.clone());
     }
     Chaos { profile, schedule }
 }
 
-/// The steps of which the first conversation sends something without a fault.
+/// The steps for which the first conversation sends a request without a fault.
 fn sending(plan: &RunPlan) -> BTreeSet<usize> {
     let requests = dry_run(plan).filter_map(|item| match item {
         DryRunItem::Request(request) => Some(request),
@@ -46,42 +49,43 @@ fn sending(plan: &RunPlan) -> BTreeSet<usize> {
     first.filter(|request| request.faults.is_empty()).filter_map(|request| request.step).collect()
 }
 
-/// The smallest part of a schedule that `fails` as the whole did: without any one of it, it would
-/// not. Larger parts are left out first, so that few runs are needed.
+/// Reduces a schedule to a minimal part for which `fails` still returns true (delta debugging:
+/// removing any single fault would make it pass). Larger parts are removed first, so that few runs
+/// are needed.
 pub async fn smallest(
     schedule: &[PlannedFault],
     mut fails: impl AsyncFnMut(&[PlannedFault]) -> bool,
 ) -> Vec<PlannedFault> {
-    let mut left = schedule.to_vec();
+    let mut remaining = schedule.to_vec();
     if fails(&[]).await {
         return Vec::new();
     }
     let mut parts = 2;
-    while left.len() > 1 {
-        let size = left.len().div_ceil(parts);
+    while remaining.len() > 1 {
+        let size = remaining.len().div_ceil(parts);
         let mut smaller = None;
-        for from in (0..left.len()).step_by(size) {
-            let to = (from + size).min(left.len());
-            let rest = [&left[..from], &left[to..]].concat();
+        for from in (0..remaining.len()).step_by(size) {
+            let to = (from + size).min(remaining.len());
+            let rest = [&remaining[..from], &remaining[to..]].concat();
             if fails(&rest).await {
                 smaller = Some(rest);
                 break;
             }
         }
         match smaller {
-            Some(rest) => (left, parts) = (rest, (parts - 1).max(2)),
+            Some(rest) => (remaining, parts) = (rest, (parts - 1).max(2)),
             None if size == 1 => break,
-            None => parts = (parts * 2).min(left.len()),
+            None => parts = (parts * 2).min(remaining.len()),
         }
     }
-    left
+    remaining
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The smallest of so many faults, where these are needed, and in how many runs.
+    /// The steps of the reduced schedule if `needed` must remain, and the number of runs it took.
     fn shrunk(many: usize, needed: &[usize]) -> (Vec<usize>, usize) {
         let fault = Fault::parse("reorder").unwrap();
         let planned = |step| PlannedFault { step, fault: fault.clone() };
@@ -97,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_what_is_needed_is_left() {
+    fn exactly_the_needed_faults_remain() {
         assert_eq!(shrunk(20, &[]), (vec![], 1));
         assert_eq!(shrunk(1, &[1]), (vec![1], 1));
         for needed in [&[7][..], &[1, 20], &[3, 4, 5], &[2, 9, 10, 17]] {

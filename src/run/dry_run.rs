@@ -7,6 +7,7 @@ use super::RunPlan;
 use super::outbox::{Outbox, PlannedDelivery};
 use crate::base::seed::SeedScope;
 use crate::fault::Faults;
+use crate::platform::Signing;
 use crate::scenario::{ScriptState, SharedStaff, StepOutcome, StepOutput};
 
 /// One item of a dry run.
@@ -77,8 +78,8 @@ impl DryRunItem {
 pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
     let account = &plan.account;
     let handshake = account.platform.handshake.proof.as_ref().map(|proof| {
-        let body = account.handshake_body(proof);
-        let headers = account.handshake_headers(&body);
+        let body = proof.request_body(&account.roots());
+        let headers = Signing::of(account).handshake_headers(&body);
         DryRunItem::Request(DryRunRequest {
             at: plan.start,
             step: None,
@@ -93,7 +94,7 @@ pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
     let conversations = (1..=plan.conversations).flat_map(move |number| {
         let (script, subscription) = (&plan.script, &plan.subscription);
         let mut outbox = Outbox::new(plan, number);
-        ScriptState::new(script, account, subscription, (&staff, number))
+        ScriptState::new(script, account, subscription, &staff, number)
             .flat_map(move |output| items_of(plan, &mut outbox, number, output))
     });
     let redactor = plan.redactor();
@@ -101,9 +102,9 @@ pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
         if let DryRunItem::Request(request) = &mut item {
             request.headers.extend(plan.extra_headers());
             request.headers.iter_mut().for_each(|(_, value)| {
-                redactor.text(value);
+                redactor.redact(value);
             });
-            redactor.text(&mut request.body);
+            redactor.redact(&mut request.body);
         }
         item
     })
@@ -118,17 +119,17 @@ fn items_of(
     let at = output.at;
     let nothing = |summary| DryRunItem::Nothing { at, conversation: number, summary };
     let (action, happened) = match output.outcome {
-        StepOutcome::Done { action, happened, .. } => (action, happened),
+        StepOutcome::Done { action, result, .. } => (action, result),
         StepOutcome::Dropped { action, reason } => {
             return vec![DryRunItem::Dropped { action, reason }];
         }
         StepOutcome::Skipped { action, reason } => {
-            return vec![nothing(format!("`{action}` is skipped: {reason}"))];
+            return vec![nothing(format!("`{action}` skipped: {reason}"))];
         }
     };
     let silent = happened.silent.into_iter();
     let silent =
-        silent.map(|reason| nothing(format!("`{}` sends nothing: {reason}", action.word())));
+        silent.map(|reason| nothing(format!("`{}` sends nothing: {reason}", action.as_str())));
     let request = |planned: PlannedDelivery| {
         DryRunItem::Request(DryRunRequest {
             at,

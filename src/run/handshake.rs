@@ -2,6 +2,7 @@
 
 use super::RunPlan;
 use crate::delivery::{Endpoint, NOT_COMMITTED, Request, Transport};
+use crate::platform::Signing;
 use crate::record::{
     AttemptOutcome, AttemptResult, Method, PriorHandshake, RecordKind, RecordLog, RecordScope,
 };
@@ -17,7 +18,7 @@ pub(super) async fn shake<T: Transport>(
     let Some(proof) = &handshake.proof else { return true };
     let scope = RecordScope { at: plan.start, conversation: None, step: None };
     let url = plan.url.to_string();
-    let body = plan.account.handshake_body(proof);
+    let body = proof.request_body(&plan.account.roots());
     let prior = plan.prior();
     let (origin, prior) = prior.handshake();
     let what = RecordKind::HandshakeSent { origin, url: url.clone(), body: body.clone() };
@@ -26,12 +27,14 @@ pub(super) async fn shake<T: Transport>(
     let request = Request {
         method: Method::Post,
         url: endpoint.url.clone(),
-        headers: [plan.account.handshake_headers(&body), plan.extra_headers()].concat(),
+        headers: [Signing::of(&plan.account).handshake_headers(&body), plan.extra_headers()]
+            .concat(),
         body: body.into(),
         connect: policy.connect.unsigned_abs(),
         total: policy.total.unsigned_abs(),
         fault: None,
     };
+    // An interrupted run had finished its handshake: its result holds.
     if let Some(PriorHandshake { result, error: wrong, continues }) = prior.cloned() {
         log.append(scope, RecordKind::HandshakeFinished { url, result, error: wrong, continues })
             .await;
@@ -42,20 +45,20 @@ pub(super) async fn shake<T: Transport>(
     } else {
         AttemptResult::failure(AttemptOutcome::Unsendable, NOT_COMMITTED, 0)
     };
-    let judged = match result.final_status() {
-        Some(status) => plan.account.judge_answer(proof, status, &result.body),
-        None => Err(no_answer(&result)),
+    let checked = match result.final_status() {
+        Some(status) => proof.check_response(&plan.account.roots(), status, &result.body),
+        None => Err(no_response(&result)),
     };
-    let wrong = judged.err();
-    let continues = wrong.is_none() || !handshake.refuses();
-    log.append(scope, RecordKind::HandshakeFinished { url, result, error: wrong, continues }).await;
+    let error = checked.err();
+    let continues = error.is_none() || !handshake.refuses();
+    log.append(scope, RecordKind::HandshakeFinished { url, result, error, continues }).await;
     continues
 }
 
-fn no_answer(result: &AttemptResult) -> String {
+fn no_response(result: &AttemptResult) -> String {
     let reason = result.reason.clone().unwrap_or_default();
     match result.outcome {
         AttemptOutcome::Responded => reason,
-        outcome => format!("there was no answer ({outcome}): {reason}"),
+        outcome => format!("no response ({outcome}): {reason}"),
     }
 }

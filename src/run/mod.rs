@@ -21,9 +21,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::pump::{Observer, pump};
-use crate::base::limits::DRAIN;
+use crate::base::limits::DRAIN_TIMEOUT;
 use crate::base::seed::SeedScope;
 use crate::delivery::{DriverConfig, Endpoint, RequestSigner, Transport, drive};
+use crate::platform::Signing;
 use crate::policy::{Blocks, Policy};
 use crate::record::{RecordKind, RecordLog, RecordScope, RunFinished, RunStarted};
 use crate::scenario::SharedStaff;
@@ -100,7 +101,7 @@ async fn play<T: Transport>(plan: RunPlan, transport: Arc<T>, log: RecordLog) ->
         () = join_all(&mut players) => RunEnd::Played,
         () = plan.stop.given() => {
             players.abort_all();
-            let _ = timeout(DRAIN, handle.stop()).await;
+            let _ = timeout(DRAIN_TIMEOUT, handle.stop()).await;
             RunEnd::Stopped
         }
     }
@@ -120,7 +121,7 @@ async fn join_all(players: &mut JoinSet<()>) {
 fn endpoint(plan: &RunPlan) -> Endpoint {
     let (account, extra) = (Arc::clone(&plan.account), plan.extra_headers());
     let signer: RequestSigner = Arc::new(move |body, attempt| {
-        let mut headers = account.headers(body, attempt);
+        let mut headers = Signing::of(&account).headers(body, attempt);
         headers.extend(extra.iter().cloned());
         headers
     });

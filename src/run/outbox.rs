@@ -1,5 +1,5 @@
-//! What leaves a conversation, and when: its deliveries, those that faults add, and those that
-//! faults hold back. Without a clock: whoever plays asks what is due.
+//! The outbox of a conversation: its deliveries, the ones that faults add, and the ones that faults
+//! delay. It has no clock; the player asks what is due.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::base::duration::DurationRange;
 use crate::base::seed::SeedScope;
 use crate::delivery::{Endpoint, RequestSigner};
 use crate::fault::{ExpectedReaction, Fault, FaultGroup, FaultKind, Faults};
-use crate::platform::Payload;
+use crate::platform::{FaultInjector, Payload};
 use crate::policy::{Blocks, Disable, Policy, Retry};
 use crate::record::{AttemptOutcome, AttemptResult, RecordKind, SettledDelivery, SourceLine};
 
-/// A delivery as it is planned.
+/// A delivery before it is handed to the delivery engine.
 #[derive(Clone, Debug)]
 pub(super) struct PlannedDelivery {
     pub(super) id: String,
@@ -28,22 +28,22 @@ pub(super) struct PlannedDelivery {
     pub(super) faults: Faults,
 }
 
-/// How long after everything else of its conversation a straggler comes.
+/// How long after the last delivery of its conversation a straggler is sent.
 const LATE: DurationRange =
     DurationRange { low: SignedDuration::from_secs(1), high: SignedDuration::from_secs(10) };
 
-/// The deliveries of one conversation on their way out.
+/// The outgoing deliveries of one conversation.
 pub(super) struct Outbox<'a> {
     plan: &'a RunPlan,
     seeds: SeedScope,
     conversation: u32,
     numbered: u32,
     first: Option<PlannedDelivery>,
-    /// What goes out behind the next delivery.
+    /// Deliveries to send after the next one.
     reordered: Vec<PlannedDelivery>,
-    /// What goes out at once, when there are so many.
+    /// Deliveries to send together, once there are this many.
     held: (usize, Vec<PlannedDelivery>),
-    /// What goes out when its time comes, by time and id.
+    /// Deliveries to send later, by run time and id.
     delayed: BTreeMap<(Timestamp, String), PlannedDelivery>,
     stragglers: Vec<PlannedDelivery>,
 }
@@ -63,20 +63,20 @@ impl<'a> Outbox<'a> {
         }
     }
 
-    /// A payload as it is sent, with its step's faults or those of the whole script, and what they
-    /// send beside it. Ids are given here.
+    /// Gives a payload its id and its faults (those of its step, or else those of the script).
+    /// Returns it with the extra delivery that a fault such as `duplicate` adds.
     pub(super) fn plan(&mut self, payload: PlannedDelivery) -> Vec<PlannedDelivery> {
         self.numbered += 1;
         let id = format!("{}-{}", self.conversation, self.numbered);
         let faults = self.faults(&id, payload.faults);
         let mut planned = PlannedDelivery { id, faults, ..payload };
         if !planned.faults.is_empty() {
-            let drawn = (&self.seeds, planned.id.as_str());
+            let injector = FaultInjector::of(&self.plan.account);
             planned.body =
-                self.plan.account.body_with(&planned.body, &planned.faults, drawn).into();
+                injector.body(&planned.body, &planned.faults, &self.seeds, &planned.id).into();
         }
-        // Thousands of conversations wait at once: it is kept where it may be asked for.
-        if self.first.is_none() && self.plan.script.wants(FaultGroup::Order) {
+        // Kept only if an order fault may need it: thousands of conversations wait at once.
+        if self.first.is_none() && self.plan.script.has_faults(FaultGroup::Order) {
             self.first = Some(planned.clone());
         }
         let (again, suffix) = match planned.faults.of(FaultGroup::Order).map(|fault| fault.kind) {
@@ -93,14 +93,15 @@ impl<'a> Outbox<'a> {
         vec![planned, again]
     }
 
-    /// The faults of a delivery: its step's, or else the script's, or that it is held with others.
+    /// The faults of a delivery: those of its step, or else those of the script. While a `hold` is
+    /// open, the delivery joins it.
     fn faults(&self, id: &str, own: Faults) -> Faults {
-        let everywhere = &self.plan.script.faults;
+        let defaults = &self.plan.script.faults;
         let mut faults = own;
         if faults.is_empty() {
-            let one_in = everywhere.one_in.unwrap_or(1);
+            let one_in = defaults.one_in.unwrap_or(1);
             if one_in <= 1 || self.seeds.rng(id).random_range(0..one_in) == 0 {
-                faults = everywhere.faults.clone();
+                faults = defaults.faults.clone();
             }
         }
         if let Some(first) = self.held.1.first()
@@ -111,7 +112,7 @@ impl<'a> Outbox<'a> {
         faults
     }
 
-    /// Takes a delivery; gives what goes out now.
+    /// Takes a delivery, and returns the deliveries to send now.
     pub(super) fn put(&mut self, planned: PlannedDelivery) -> Vec<PlannedDelivery> {
         let fault = planned.faults.of(FaultGroup::Order).cloned();
         let Some(Fault { kind, amount, .. }) = fault else { return self.with_reordered(planned) };
@@ -124,14 +125,14 @@ impl<'a> Outbox<'a> {
             FaultKind::Reorder if self.reordered.is_empty() => self.reordered.push(planned),
             FaultKind::Straggler => self.stragglers.push(planned),
             FaultKind::Hold => {
-                let (wanted, held) = &mut self.held;
+                let (size, held) = &mut self.held;
                 if held.is_empty() {
-                    *wanted = amount.number();
+                    *size = amount.number();
                 }
                 let at = planned.at;
                 held.push(planned);
-                if held.len() >= *wanted {
-                    return leaving(at, std::mem::take(held));
+                if held.len() >= *size {
+                    return released(at, std::mem::take(held));
                 }
             }
             _ => return self.with_reordered(planned),
@@ -140,7 +141,7 @@ impl<'a> Outbox<'a> {
     }
 
     fn with_reordered(&mut self, planned: PlannedDelivery) -> Vec<PlannedDelivery> {
-        let behind = leaving(planned.at, std::mem::take(&mut self.reordered));
+        let behind = released(planned.at, std::mem::take(&mut self.reordered));
         [planned].into_iter().chain(behind).collect()
     }
 
@@ -148,14 +149,15 @@ impl<'a> Outbox<'a> {
         self.delayed.insert((at, planned.id.clone()), planned);
     }
 
-    /// What was delayed and is due by this time: the earliest of it, and when.
+    /// The earliest delayed delivery that is due by this time, with its time.
     pub(super) fn due(&mut self, by: Timestamp) -> Option<(Timestamp, PlannedDelivery)> {
         let first = self.delayed.first_entry().filter(|first| first.key().0 <= by)?;
         let ((at, _), planned) = first.remove_entry();
         Some((at, PlannedDelivery { at, ..planned }))
     }
 
-    /// The conversation has ended: gives what still waited for others. What is late is due later.
+    /// Ends the conversation: returns the deliveries that still wait for others. Stragglers become
+    /// due after all others.
     pub(super) fn end(&mut self, now: Timestamp) -> Vec<PlannedDelivery> {
         let last = self.delayed.last_key_value().map_or(now, |((at, _), _)| now.max(*at));
         for planned in std::mem::take(&mut self.stragglers) {
@@ -164,17 +166,18 @@ impl<'a> Outbox<'a> {
         }
         let mut rest = std::mem::take(&mut self.reordered);
         rest.append(&mut self.held.1);
-        leaving(now, rest)
+        released(now, rest)
     }
 }
 
-/// Deliveries that were held back and are due now.
-fn leaving(at: Timestamp, planned: Vec<PlannedDelivery>) -> Vec<PlannedDelivery> {
+/// Deliveries that were held back, due now.
+fn released(at: Timestamp, planned: Vec<PlannedDelivery>) -> Vec<PlannedDelivery> {
     planned.into_iter().map(|planned| PlannedDelivery { at, ..planned }).collect()
 }
 
 impl PlannedDelivery {
-    /// A payload of this step and time; only its type where nobody subscribed to it.
+    /// A payload of this step and run time. The error is the event type of a payload to which no
+    /// endpoint is subscribed.
     pub(super) fn of(
         payload: Payload,
         step: usize,
@@ -193,7 +196,7 @@ impl PlannedDelivery {
         })
     }
 
-    /// That it is to be sent.
+    /// The record that announces it.
     pub(super) fn planned(&self) -> RecordKind {
         RecordKind::DeliveryPlanned {
             delivery: self.id.clone(),
@@ -204,7 +207,7 @@ impl PlannedDelivery {
         }
     }
 
-    /// How it ended, where it is not sent at all.
+    /// The result of a delivery that the fault `drop` keeps from being sent.
     pub(super) fn dropped(&self, source: Option<SourceLine>) -> SettledDelivery {
         SettledDelivery {
             delivery: self.id.clone(),
@@ -226,27 +229,30 @@ impl PlannedDelivery {
 
     /// The headers of its first attempt.
     pub(super) fn headers(&self, plan: &RunPlan) -> Vec<(String, String)> {
-        plan.account.headers_with(&self.body, 1, &self.faults)
+        FaultInjector::of(&plan.account).headers(&self.body, 1, &self.faults)
     }
 
-    /// The endpoint that it goes to, dressed as its faults want.
+    /// Its endpoint. Token and charset faults replace the endpoint's signer.
     pub(super) fn endpoint(&self, plan: &Arc<RunPlan>, usual: &Arc<Endpoint>) -> Arc<Endpoint> {
         if self.faults.of(FaultGroup::Token).is_none() && !self.faults.has(FaultKind::Charset) {
             return Arc::clone(usual);
         }
         let (plan, faults) = (Arc::clone(plan), self.faults.clone());
-        let dress: RequestSigner = Arc::new(move |body, attempt| {
-            let own = plan.account.headers_with(body, attempt, &faults);
+        let signer: RequestSigner = Arc::new(move |body, attempt| {
+            let own = FaultInjector::of(&plan.account).headers(body, attempt, &faults);
             [own, plan.extra_headers()].concat()
         });
-        Arc::new(Endpoint { signer: dress, ..Endpoint::clone(usual) })
+        Arc::new(Endpoint { signer, ..Endpoint::clone(usual) })
     }
 
-    /// How it is treated: what no receiver has to accept is sent once and holds up nothing, and
-    /// trying again what was accepted holds up its conversation only.
+    /// Its policy. A delivery that receivers may refuse is sent once and blocks nothing. A retry
+    /// that follows an accepted delivery blocks its conversation only.
     pub(super) fn policy(&self, usual: &Arc<Policy>) -> Arc<Policy> {
         let usual = Arc::clone(usual);
-        if matches!(self.faults.expects(1), ExpectedReaction::NoCrash | ExpectedReaction::Refusal) {
+        if matches!(
+            self.faults.expected_reaction(1),
+            ExpectedReaction::NoCrash | ExpectedReaction::Refusal
+        ) {
             let (retry, blocks, disable) = (Retry::None, Blocks::Nothing, Disable::default());
             return Arc::new(Policy { retry, blocks, disable, ..Policy::clone(&usual) });
         }

@@ -13,7 +13,7 @@ use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::delivery::{ClockMode, StatusCheck};
 use crate::fault::FaultGroup;
-use crate::platform::{Account, Subscription};
+use crate::platform::{Account, FaultInjector, Subscription};
 use crate::record::{PriorAttempts, RunStarted, SourceLine};
 use crate::scenario::Script;
 
@@ -130,8 +130,8 @@ impl RunPlan {
     pub(super) fn redactor(&self) -> Redactor {
         let headers = self.headers.iter();
         let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
-        let spoiled = if self.script.wants(FaultGroup::Token) {
-            self.account.spoiled_secrets()
+        let spoiled = if self.script.has_faults(FaultGroup::Token) {
+            FaultInjector::of(&self.account).derived_secrets()
         } else {
             Vec::new()
         };

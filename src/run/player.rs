@@ -38,8 +38,8 @@ fn records_of(
     source: Option<&SourceLine>,
 ) -> (Vec<RecordKind>, Vec<Payload>) {
     match outcome {
-        StepOutcome::Done { action, implied, happened } => {
-            let ActionResult { event, payloads, silent } = *happened;
+        StepOutcome::Done { action, implied, result } => {
+            let ActionResult { event, payloads, silent } = *result;
             let summary = summarize(&action, &event, conversation);
             let done = if implied {
                 RecordKind::ActionImplied(summary)
@@ -73,8 +73,7 @@ impl ConversationPlayer {
     pub(super) async fn play(self, number: u32) {
         let plan = Arc::clone(&self.plan);
         let (script, subscription) = (&plan.script, &plan.subscription);
-        let mut state =
-            ScriptState::new(script, &plan.account, subscription, (&*self.staff, number));
+        let mut state = ScriptState::new(script, &plan.account, subscription, &self.staff, number);
         let mut outbox = Outbox::new(&plan, number);
         let mut now = plan.start;
         while let Some(StepOutput { step, at, faults, outcome }) = state.next() {

@@ -1,4 +1,4 @@
-//! Sends a delivery of a journal again.
+//! Redelivery: sends a delivery of a journal once more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,27 +14,27 @@ use crate::delivery::{
     ClockMode, Delivery, DriverConfig, Endpoint, RequestSigner, StatusCheck, Transport, drive,
 };
 use crate::fault::{Fault, FaultGroup, Faults};
-use crate::platform::Account;
+use crate::platform::{Account, FaultInjector};
 use crate::policy::{Policy, Retry, StatusSet};
 use crate::record::{
     PriorAttempts, Record, RecordKind, RecordLog, RecordScope, RunFinished, RunStarted,
     SettledDelivery, SourceLine,
 };
 
-/// What is known of the run that a delivery belongs to, and how it is sent again.
+/// The run that a delivery belongs to, and how the delivery is sent again.
 #[derive(Clone, Debug)]
 pub struct Redelivery {
     /// The run's number in the journal.
     pub run: i64,
-    /// What it was.
+    /// The run's first record.
     pub started: RunStarted,
-    /// The account, as it is now.
+    /// The account, with its present credentials.
     pub account: Arc<Account>,
-    /// The headers beside the vendor's, as they are now.
+    /// The configured headers beside the vendor's, with their present values.
     pub headers: Vec<(String, Secret)>,
-    /// Whether headers and signature are made anew.
+    /// Whether headers and signature are computed again.
     pub fresh: bool,
-    /// Where to, instead of where it went.
+    /// The URL to send to, instead of the original one.
     pub to: Option<Url>,
 }
 
@@ -49,80 +49,70 @@ pub struct RedeliveryRequest {
 }
 
 impl RedeliveryRequest {
-    /// Where it goes.
+    /// The URL it is sent to.
     pub fn url(&self) -> &Url {
         &self.delivery.endpoint.url
     }
 }
 
 impl Redelivery {
-    /// The delivery of this id, as the records tell it: its secrets are filled in, and where there
-    /// were any, it is signed anew.
-    pub fn order(&self, id: &str, records: &[Record]) -> Option<RedeliveryRequest> {
-        let planned = records.iter().find_map(|record| match &record.kind {
-            RecordKind::DeliveryPlanned { delivery, event_type, certainty, faults, body }
-                if delivery == id =>
-            {
-                Some((record, event_type, certainty, (faults, body)))
-            }
-            _ => None,
-        });
-        let (record, event_type, certainty, (faults, body)) = planned?;
-        // It is wrong again as it was; when it goes out is up to whoever asks.
-        let is_kept = |fault: &&Fault| fault.kind.group() != FaultGroup::Order;
-        let faults = Faults(faults.0.iter().filter(is_kept).cloned().collect());
-        let secrets = self.secrets(&faults);
+    /// The delivery of this id, restored from the records. Secrets replace their references, and if
+    /// there were any, the request is signed again. Returns nothing if the run sent no such delivery.
+    pub fn request(&self, id: &str, records: &[Record]) -> Option<RedeliveryRequest> {
+        let stored = StoredDelivery::find(id, records)?;
+        let secrets = self.secrets(&stored.faults);
         let secrets = || secrets.iter().map(|(reference, secret)| (reference.clone(), secret));
-        let last = records.iter().rev().find_map(|record| match &record.kind {
-            RecordKind::AttemptStarted { delivery, attempt, hop: 0, url, headers, .. }
-                if delivery == id =>
-            {
-                Some((*attempt, url, headers))
-            }
-            _ => None,
-        });
-        let (attempt, url, headers) = last?;
         let known: BTreeMap<String, &str> =
             secrets().map(|(reference, secret)| (reference, secret.expose())).collect();
-        let whole = fill(body, &known);
-        let told: Vec<(String, String)> =
-            headers.iter().map(|(name, value)| (name.clone(), fill(value, &known))).collect();
-        let held_secrets = *whole != **body || told != *headers;
+        let body = fill(stored.body, &known);
+        let sent: Vec<(String, String)> = stored
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), fill(value, &known)))
+            .collect();
+        let held_secrets = *body != *stored.body || sent != *stored.headers;
         let headers = match (self.fresh, held_secrets) {
-            (true, _) => self.signed(&whole, (attempt + 1, &faults), &told),
-            (false, true) => self.signed(&whole, (attempt, &faults), &told),
-            (false, false) => told,
+            (true, _) => self.signed(&body, stored.attempt + 1, &stored.faults, &sent),
+            (false, true) => self.signed(&body, stored.attempt, &stored.faults, &sent),
+            (false, false) => sent,
         };
-        let url = self.to.clone().or_else(|| Url::parse(&fill(url, &known)).ok())?;
-        let dress: RequestSigner = Arc::new(move |_, _| headers.clone());
+        let url = self.to.clone().or_else(|| Url::parse(&fill(stored.url, &known)).ok())?;
+        let signer: RequestSigner = Arc::new(move |_, _| headers.clone());
+        let own_policy = self.account.policy(stored.event_type);
         let delivery = Delivery {
             id: id.to_owned(),
-            conversation: record.conversation.unwrap_or(1),
-            step: record.step.unwrap_or(0),
-            event_type: event_type.clone(),
-            body: whole.into(),
-            at: record.run_time,
-            endpoint: Arc::new(Endpoint::new(1, url.clone(), dress)),
-            policy: Arc::new(Policy { retry: Retry::None, ..self.account.policy(event_type) }),
-            faults,
+            conversation: stored.planned.conversation.unwrap_or(1),
+            step: stored.planned.step.unwrap_or(0),
+            event_type: stored.event_type.to_owned(),
+            body: body.into(),
+            at: stored.planned.run_time,
+            endpoint: Arc::new(Endpoint::new(1, url.clone(), signer)),
+            policy: Arc::new(Policy { retry: Retry::None, ..own_policy }),
+            faults: stored.faults,
             check: Arc::new(self.check()),
             source: records.iter().find_map(|record| source_of(record, id)),
         };
-        let redactor = Redactor::new(secrets());
-        let started = RunStarted {
-            scenario: format!(
-                "{} (delivery {id} of run {} again)",
-                self.started.scenario, self.run
-            ),
+        Some(RedeliveryRequest {
+            started: self.started(id, &url),
+            certainty: stored.certainty.to_owned(),
+            delivery,
+            account: Arc::clone(&self.account),
+            redactor: Redactor::new(secrets()),
+        })
+    }
+
+    /// The first record of the redelivery. An empty digest marks it as one.
+    fn started(&self, id: &str, url: &Url) -> RunStarted {
+        let scenario = &self.started.scenario;
+        RunStarted {
+            scenario: format!("{scenario} (redelivery of {id} of run {})", self.run),
             conversations: 1,
             url: url.to_string(),
             digest: String::new(),
             resumes: None,
             chaos: None,
             ..self.started.clone()
-        };
-        let (certainty, account) = (certainty.clone(), Arc::clone(&self.account));
-        Some(RedeliveryRequest { started, certainty, delivery, account, redactor })
+        }
     }
 
     /// The statuses with which the delivery passes: those of its run.
@@ -132,28 +122,69 @@ impl Redelivery {
         StatusCheck { verify, success: self.account.platform.policy.success.clone() }
     }
 
-    /// Every secret that may have been in the delivery, with what stands in its place in a record.
+    /// Every secret that the delivery may contain, with its reference in records.
     fn secrets(&self, faults: &Faults) -> Vec<(String, Secret)> {
         let own = self.account.secret_references();
         let headers = self.headers.iter();
         let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
         let whole = own.chain(headers).map(|(reference, secret)| (reference, secret.clone()));
-        let spoiled = faults.of(FaultGroup::Token).map(|_| self.account.spoiled_secrets());
+        let spoiled = faults
+            .of(FaultGroup::Token)
+            .map(|_| FaultInjector::of(&self.account).derived_secrets());
         whole.chain(spoiled.into_iter().flatten()).collect()
     }
 
-    /// The vendor's headers made anew, and the others as they were.
+    /// The vendor's headers computed again, and the others unchanged.
     fn signed(
         &self,
         body: &str,
-        (attempt, faults): (u32, &Faults),
-        told: &[(String, String)],
+        attempt: u32,
+        faults: &Faults,
+        sent: &[(String, String)],
     ) -> Vec<(String, String)> {
-        let mut headers = self.account.headers_with(body, attempt, faults);
+        let mut headers = FaultInjector::of(&self.account).headers(body, attempt, faults);
         let is_own = |name: &str| headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
-        let others: Vec<_> = told.iter().filter(|(name, _)| !is_own(name)).cloned().collect();
+        let others: Vec<_> = sent.iter().filter(|(name, _)| !is_own(name)).cloned().collect();
         headers.extend(others);
         headers
+    }
+}
+
+/// A delivery as the records of its run describe it.
+struct StoredDelivery<'a> {
+    planned: &'a Record,
+    event_type: &'a str,
+    certainty: &'a str,
+    faults: Faults,
+    body: &'a str,
+    /// The last attempt that was sent.
+    attempt: u32,
+    url: &'a str,
+    headers: &'a [(String, String)],
+}
+
+impl<'a> StoredDelivery<'a> {
+    fn find(id: &str, records: &'a [Record]) -> Option<Self> {
+        let last = records.iter().rev().find_map(|record| match &record.kind {
+            RecordKind::AttemptStarted { delivery, attempt, hop: 0, url, headers, .. }
+                if delivery == id =>
+            {
+                Some((*attempt, url, headers))
+            }
+            _ => None,
+        });
+        let (attempt, url, headers) = last?;
+        records.iter().find_map(|planned| match &planned.kind {
+            RecordKind::DeliveryPlanned { delivery, event_type, certainty, faults, body }
+                if delivery == id =>
+            {
+                // Its faults apply again, except those of order: the time is the user's choice.
+                let is_kept = |fault: &&Fault| fault.kind.group() != FaultGroup::Order;
+                let faults = Faults(faults.0.iter().filter(is_kept).cloned().collect());
+                Some(Self { planned, event_type, certainty, faults, body, attempt, url, headers })
+            }
+            _ => None,
+        })
     }
 }
 
@@ -167,7 +198,7 @@ fn source_of(record: &Record, id: &str) -> Option<SourceLine> {
     }
 }
 
-/// A text with the secrets in the place of their references.
+/// Replaces the references in a text by the secrets.
 fn fill(text: &str, known: &BTreeMap<String, &str>) -> String {
     known.iter().fold(text.to_owned(), |text, (reference, secret)| text.replace(reference, secret))
 }

@@ -1,4 +1,4 @@
-//! The acts of a step: which key is which act, and what each may hold.
+//! The actions of a step: one key for each action, with its reader and its schema.
 
 use serde_json::Value as Json;
 
@@ -10,7 +10,7 @@ use super::forms::{
     PlainForm, RateForm, ReadForm, SayForm, SetForm, TypingForm, UpdateForm,
 };
 
-/// An act as the file writes it.
+/// An action as written in the file, before it is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ActionForm {
     Open(OpenForm),
@@ -33,24 +33,24 @@ pub(super) enum ActionForm {
     Reopen(PlainForm),
 }
 
-/// An act: its key, how it is read, and the schema of what it holds.
+/// An action that a step can have.
 struct ActionSpec {
     key: &'static str,
     read: fn(&SyntaxNode, &mut Problems) -> Option<ActionForm>,
     schema: fn() -> Json,
 }
 
-/// Declares the acts by their keys.
+/// Declares the table of actions: key, form, variant and an optional schema description.
 macro_rules! actions {
     ($($key:literal: $form:ident => $action:ident $(, $about:literal)?;)*) => {
-        const ACTS: &[ActionSpec] = &[$(ActionSpec {
+        const ACTIONS: &[ActionSpec] = &[$(ActionSpec {
             key: $key,
             read: |node, problems| $form::read(node, problems).map(ActionForm::$action),
-            schema: || actions!(@told $form::schema() $(, $about)?),
+            schema: || actions!(@described $form::schema() $(, $about)?),
         }),*];
     };
-    (@told $schema:expr) => { $schema };
-    (@told $schema:expr, $about:literal) => {{
+    (@described $schema:expr) => { $schema };
+    (@described $schema:expr, $about:literal) => {{
         let mut schema = $schema;
         schema["description"] = $about.into();
         schema
@@ -63,8 +63,8 @@ actions! {
     "typing": TypingForm => Typing;
     "read": ReadForm => Read;
     "assign": AssignForm => Assign;
-    "join": PlainForm => Join, "Somebody enters the conversation.";
-    "leave": PlainForm => Leave, "Somebody leaves the conversation, which goes on.";
+    "join": PlainForm => Join, "A participant joins the conversation.";
+    "leave": PlainForm => Leave, "A participant leaves the conversation, which stays open.";
     "note": NoteForm => Note;
     "set": SetForm => Set;
     "label": LabelForm => Label;
@@ -74,57 +74,63 @@ actions! {
     "update": UpdateForm => Update;
     "delete": DeleteForm => Delete;
     "emit": EmitForm => Emit;
-    "close": PlainForm => Close, "The conversation ends.";
-    "reopen": PlainForm => Reopen, "A closed conversation goes on.";
+    "close": PlainForm => Close, "The conversation is closed.";
+    "reopen": PlainForm => Reopen, "A closed conversation is reopened.";
 }
 
 fn action_keys<'a>() -> impl Iterator<Item = &'a str> {
-    ACTS.iter().map(|action| action.key)
+    ACTIONS.iter().map(|action| action.key)
 }
 
-/// The schemas of the acts, by key.
+/// Returns the JSON Schema of each action, by key.
 pub(super) fn schemas() -> impl Iterator<Item = (&'static str, Json)> {
-    ACTS.iter().map(|action| (action.key, (action.schema)()))
+    ACTIONS.iter().map(|action| (action.key, (action.schema)()))
 }
 
-/// Reads the one act among the keys of a step that are not the step's own; `own` are those.
+/// Reads the only action of a step.
+///
+/// `keys` are the keys of the step that its form does not declare. `step_keys` are the declared
+/// ones; they are suggested for misspelled keys.
 pub(super) fn read_action(
     keys: &[(Key, SyntaxNode)],
     step: &SourceSpan,
-    own: &[&str],
+    step_keys: &[&str],
     problems: &mut Problems,
 ) -> Option<(Key, ActionForm)> {
     let mut found: Option<(Key, Option<ActionForm>)> = None;
     for (key, node) in keys {
-        let Some(known) = ACTS.iter().find(|action| action.key == key.name) else {
-            problems.push(unknown(key, own));
+        let Some(spec) = ACTIONS.iter().find(|action| action.key == key.name) else {
+            problems.push(unknown(key, step_keys));
             continue;
         };
         if let Some((first, _)) = &found {
-            let message = format!("`{}` is the step's second act", key.name);
-            let problem = Problem::at(&key.span, code::NO_ACT, message);
+            let message =
+                format!("a step has exactly one action, but `{}` is the second", key.name);
+            let problem = Problem::at(&key.span, code::NO_ACTION, message);
             problems
-                .push(problem.also(&first.span, "first here").help("make it a step of its own"));
+                .push(problem.also(&first.span, "first action").help("move it to a separate step"));
             continue;
         }
-        found = Some((key.clone(), (known.read)(node, problems)));
+        found = Some((key.clone(), (spec.read)(node, problems)));
     }
     let Some((key, action)) = found else {
+        // Keys that are no actions have been reported above, most likely as misspelled actions.
         if keys.is_empty() {
             let words = one_of(action_keys());
-            let problem = Problem::at(step, code::NO_ACT, "the step has no act");
-            problems.push(problem.help(format!("a step has one of {words}")));
+            let problem = Problem::at(step, code::NO_ACTION, "the step has no action");
+            problems.push(problem.help(format!("add one of {words}")));
         }
         return None;
     };
     Some((key, action?))
 }
 
-fn unknown(key: &Key, own: &[&str]) -> Problem {
+fn unknown(key: &Key, step_keys: &[&str]) -> Problem {
     match key.name.as_str() {
-        "wait" => unknown_key(key, [])
-            .help("there is no `wait`: write `after` beside the act that follows"),
-        "transfer" => unknown_key(key, []).help("there is no `transfer`: write `assign`"),
-        _ => unknown_key(key, action_keys().chain(own.iter().copied())),
+        // Common words for something that has another name here. They are too far from that name
+        // for the search for the nearest one.
+        "wait" => unknown_key(key, []).help("to wait, add `after` to the next step"),
+        "transfer" => unknown_key(key, []).help("to transfer a conversation, use `assign`"),
+        _ => unknown_key(key, action_keys().chain(step_keys.iter().copied())),
     }
 }

@@ -1,4 +1,4 @@
-//! The scenarios that travel in the binary.
+//! The scenarios that are compiled into the binary.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use crate::diag::Source;
 #[folder = "scenarios/"]
 struct BundledScenarios;
 
-/// The names of the bundled scenarios.
+/// Returns the names of the bundled scenarios, such as `handover`.
 pub fn names() -> Vec<String> {
     BundledScenarios::iter()
         .filter_map(|path| path.strip_suffix(".toml").map(str::to_owned))
         .collect()
 }
 
-/// The bundled scenario of this name.
+/// Returns the bundled scenario with this name.
 pub fn bundled(name: &str) -> Option<Arc<Source>> {
     let path = format!("{name}.toml");
     let file = BundledScenarios::get(&path)?;

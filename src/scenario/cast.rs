@@ -1,4 +1,4 @@
-//! The cast: who takes part, as the file says it and as it is invented for a run.
+//! The cast: checks the declared members and generates the people of a run from them.
 
 use std::sync::Arc;
 
@@ -7,52 +7,56 @@ use rand::RngExt as _;
 use serde_json::{Map, Value as Json};
 
 use super::forms::ScenarioForm;
-use super::script::SeedScopes;
+use super::seeds::SeedScopes;
 use crate::base::fake::{LOCALES, Locale, Persona, locale};
 use crate::base::limits::MAX_CAST;
-use crate::base::text::{A_NAME, is_name, one_of};
+use crate::base::text::{NAME_RULE, is_name, one_of};
 use crate::conversation::{GeneratedIds, Member, Person, Role};
 use crate::diag::{Key, Problem, Problems, Spanned, code};
 use crate::platform::Account;
 
-/// A member of the cast, as far as the file says.
+/// A member of the cast as declared in the file.
+///
+/// Fields that are not set are generated for each run.
 #[derive(Clone, Debug)]
 pub struct CastMember {
-    /// The name by which steps refer to them.
+    /// Name that steps refer to.
     pub name: String,
-    /// What they are.
+    /// Role in the conversation.
     pub role: Role,
-    /// Their full name, where the file gives one.
+    /// Full name; generated if not set.
     pub full_name: Option<String>,
-    /// Their mail address, where the file gives one.
+    /// Email address; generated for staff if not set.
     pub email: Option<String>,
-    /// Their telephone number, where the file gives one.
+    /// Phone number; generated for staff if not set.
     pub phone: Option<String>,
-    /// Their locale.
+    /// Locale of the generated name, city and language.
     pub locale: &'static Locale,
-    /// Whether they are here for the first time.
+    /// Whether a visitor contacts the company for the first time.
     pub is_new: bool,
-    /// What else is known about them.
+    /// Further variables, by name.
     pub variables: Map<String, Json>,
 }
 
-/// Names that steps use for something else.
+/// Names with a special meaning in steps.
 const RESERVED: &[&str] = &["assignee"];
 
-/// The cast of a scenario: those of the file, and a visitor, a bot and the system where the file
-/// has nobody of the role.
+/// Checks the declared cast and completes it.
+///
+/// A visitor, a bot and a system member are added for roles that the file does not declare.
 pub(super) fn check(form: &ScenarioForm, problems: &mut Problems) -> Vec<CastMember> {
-    let default = form.locale.as_ref().map_or(&LOCALES[0], |tag| check_locale(tag, problems));
+    let default_locale =
+        form.locale.as_ref().map_or(&LOCALES[0], |tag| check_locale(tag, problems));
     let mut cast = Vec::new();
     for (key, member) in form.cast.iter() {
         if cast.len() == MAX_CAST {
-            let message = format!("more than {MAX_CAST} people in the cast");
+            let message = format!("the cast has more than {MAX_CAST} members");
             let problem = Problem::at(&key.span, code::TOO_MANY, message);
-            problems.push(problem.help("leave out whom no step needs"));
+            problems.push(problem.help("remove the members that no step uses"));
             break;
         }
         check_name(key, member.role.value, problems);
-        let own = member.locale.as_ref().map(|tag| check_locale(tag, problems));
+        let locale = member.locale.as_ref().map(|tag| check_locale(tag, problems));
         let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
         cast.push(CastMember {
             name: key.name.clone(),
@@ -60,23 +64,23 @@ pub(super) fn check(form: &ScenarioForm, problems: &mut Problems) -> Vec<CastMem
             full_name: text(&member.name),
             email: text(&member.email),
             phone: text(&member.phone),
-            locale: own.unwrap_or(default),
+            locale: locale.unwrap_or(default_locale),
             is_new: member.is_new.as_ref().is_none_or(|is_new| is_new.value),
             variables: member.variables.to_json(),
         });
     }
     for role in [Role::Visitor, Role::Bot, Role::System] {
         if !cast.iter().any(|member| member.role == role) {
-            cast.push(unnamed(role, default));
+            cast.push(unnamed_member(role, default_locale));
         }
     }
     cast
 }
 
-/// Somebody of whom nothing is known but the role.
-pub(super) fn unnamed(role: Role, locale: &'static Locale) -> CastMember {
+/// Returns an undeclared cast member with this role.
+pub(super) fn unnamed_member(role: Role, locale: &'static Locale) -> CastMember {
     CastMember {
-        name: role.word().to_owned(),
+        name: role.as_str().to_owned(),
         role,
         full_name: None,
         email: None,
@@ -87,8 +91,8 @@ pub(super) fn unnamed(role: Role, locale: &'static Locale) -> CastMember {
     }
 }
 
-/// What those are called who are nobody in particular.
-fn unnamed_as(role: Role) -> Option<&'static str> {
+/// Returns the display name of an unnamed participant. People get a generated name instead.
+fn default_name(role: Role) -> Option<&'static str> {
     match role {
         Role::Bot => Some("Assistant"),
         Role::System => Some("System"),
@@ -99,31 +103,41 @@ fn unnamed_as(role: Role) -> Option<&'static str> {
 fn check_locale(tag: &Spanned<String>, problems: &mut Problems) -> &'static Locale {
     if !LOCALES.iter().any(|locale| locale.tag == tag.value || locale.full_tag == tag.value) {
         let known = LOCALES.iter().map(|locale| locale.tag);
-        let message = format!("nobody speaks `{}` here", tag.value);
-        let problem = Problem::at(&tag.span, code::UNKNOWN_WORD, message);
-        problems.push(problem.help(format!("locales: {}", one_of(known))));
+        let message = format!("unknown locale `{}`", tag.value);
+        let problem = Problem::at(&tag.span, code::UNKNOWN_VALUE, message);
+        problems.push(problem.help(format!("known locales: {}", one_of(known))));
     }
     locale(tag)
 }
 
 fn check_name(key: &Key, role: Role, problems: &mut Problems) {
-    let other_role = Role::of_word(&key.name).filter(|named| *named != role);
+    // `[cast.bot]` may declare the bot itself, but not an agent: steps refer to people by role too.
+    let other_role = Role::from_name(&key.name).filter(|named| *named != role);
     if RESERVED.contains(&key.name.as_str()) || other_role.is_some() {
-        let message = format!("`{}` cannot name somebody of the role {role}", key.name);
+        let message =
+            format!("`{}` cannot be the name of a cast member with role {role}", key.name);
         let problem = Problem::at(&key.span, code::RESERVED_NAME, message);
-        problems.push(problem.help(match other_role {
-            Some(role) => format!("a cast member of this name would be the {role}"),
-            None => "give them a name of their own, such as `grace`".to_owned(),
-        }));
+        problems.push(
+            problem.help(match other_role {
+                Some(named) => format!(
+                    "`{named}` refers to the role; use another name or `role = \"{named}\"`"
+                ),
+                None => {
+                    "`assignee` refers to the current assignee; use another name, such as `grace`"
+                        .to_owned()
+                }
+            }),
+        );
     }
     if !is_name(&key.name) {
-        let message = format!("a name is {A_NAME}");
-        problems.push(Problem::at(&key.span, code::RESERVED_NAME, message));
+        let message = format!("invalid cast name `{}`", key.name);
+        let problem = Problem::at(&key.span, code::RESERVED_NAME, message);
+        problems.push(problem.help(format!("a name is {NAME_RULE}")));
     }
 }
 
 impl CastMember {
-    /// The member as they are in one conversation.
+    /// Generates the person for one conversation and issues their ids at the account.
     pub(super) fn invent(
         &self,
         account: &Account,
@@ -132,20 +146,24 @@ impl CastMember {
     ) -> Person {
         let is_visitor = self.role == Role::Visitor;
         let (seeds, ids) = if is_visitor {
-            (&scopes.story, &scopes.ids)
+            (&scopes.conversation, &scopes.ids)
         } else {
             (&scopes.staff, &scopes.staff_ids)
         };
-        let own = seeds.within("cast").within(&self.name);
-        let persona = Persona::invent(self.locale, &own);
-        let name = self.full_name.as_deref().or_else(|| unnamed_as(self.role));
+        let seed = seeds.within("cast").within(&self.name);
+        let persona = Persona::generate(self.locale, &seed);
+        let name = self.full_name.as_deref().or_else(|| default_name(self.role));
         let persona = match name {
-            Some(name) => persona.named(name, &own),
+            Some(name) => persona.named(name, &seed),
             None => persona,
         };
+        // Visitors are anonymous until the scenario gives them an address; staff accounts always
+        // have one.
         let staff_only = |value: &str| (!is_visitor).then(|| value.to_owned());
-        let known_for =
-            if is_visitor && self.is_new { 0 } else { own.rng("days").random_range(20..600) };
+        // Days since the person was created at the vendor. The range is arbitrary:
+        // clearly before the start of the run, and recent enough to be plausible.
+        let age_days =
+            if is_visitor && self.is_new { 0 } else { seed.rng("days").random_range(20..600) };
         let member = Member {
             name: self.name.clone(),
             role: self.role,
@@ -153,7 +171,7 @@ impl CastMember {
             phone: self.phone.clone().or_else(|| staff_only(&persona.phone)),
             locale: self.locale,
             is_new: self.is_new,
-            created_at: start - SignedDuration::from_hours(24 * known_for),
+            created_at: start - SignedDuration::from_hours(24 * age_days),
             persona,
             ids: GeneratedIds::default(),
         };

@@ -1,20 +1,22 @@
-//! A script with a schedule of faults, and its file with them written at their steps.
+//! Adds a schedule of faults to a script, and writes the schedule into the scenario file.
 
+use super::read::read;
 use super::script::{Script, Step};
 use crate::fault::{Chaos, Faults};
 
 impl Script {
-    /// The script with this schedule, in place of one that it may have.
+    /// Returns the script with this schedule instead of its current one.
     #[must_use]
     pub fn with_chaos(&self, chaos: Chaos) -> Self {
         let mut script = self.clone();
-        let own = |chaos: &Chaos, step: &Step| {
+        let planned_for = |chaos: &Chaos, step: &Step| {
             chaos.schedule.iter().find(|planned| planned.step == step.number).cloned()
         };
         for step in &mut script.steps {
-            if let Some(planned) = own(&chaos, step) {
+            if let Some(planned) = planned_for(&chaos, step) {
                 step.faults = Faults(vec![planned.fault]);
-            } else if self.chaos.as_ref().is_some_and(|before| own(before, step).is_some()) {
+            } else if self.chaos.as_ref().is_some_and(|old| planned_for(old, step).is_some()) {
+                // Faults of the file stay. Only those of the old schedule are removed.
                 step.faults = Faults::default();
             }
         }
@@ -22,33 +24,38 @@ impl Script {
         script
     }
 
-    /// The script's file with its schedule written at the steps, so that it plays by itself. All
-    /// else stays as it is, comments too; `about` is the first of them.
-    pub fn written(&self, about: &str) -> String {
+    /// Returns the scenario file with the schedule written as `fault` keys of the steps.
+    ///
+    /// The file keeps its comments and can be run without the chaos profile. `header` is inserted
+    /// before the first line.
+    pub fn to_toml(&self, header: &str) -> String {
         let source = self.steps.first().map(|step| &step.span.source);
         let mut text = source.map_or_else(String::new, |source| source.text.clone());
         let mut schedule = self.chaos.clone().map_or_else(Vec::new, |chaos| chaos.schedule);
+        // From the last step to the first: an insertion moves everything after it.
         schedule.sort_by_key(|planned| std::cmp::Reverse(planned.step));
         for planned in schedule {
             let Some(step) = self.steps.iter().find(|step| step.number == planned.step) else {
                 continue;
             };
-            let from = step.table.range.start;
-            if text[from..].starts_with('{') {
-                text.insert_str(from + 1, &format!(" fault = \"{}\",", planned.fault));
+            let start = step.table.range.start;
+            if text[start..].starts_with('{') {
+                text.insert_str(start + 1, &format!(" fault = \"{}\",", planned.fault));
             } else {
-                let line = text[from..].find('\n').map_or(text.len(), |end| from + end);
-                text.insert_str(line, &format!("\nfault = \"{}\"", planned.fault));
+                let line_end = text[start..].find('\n').map_or(text.len(), |end| start + end);
+                text.insert_str(line_end, &format!("\nfault = \"{}\"", planned.fault));
             }
         }
-        // Values are drawn by the scenario's name, which is the file's where it has none.
-        let is_named = source
-            .is_none_or(|source| super::read(source).is_ok_and(|draft| draft.form.name.is_some()));
+        // The name determines the generated values. Its default is the name of the file, which
+        // differs for the new file.
+        let is_named =
+            source.is_none_or(|source| read(source).is_ok_and(|parsed| parsed.form.name.is_some()));
         let name = if is_named {
             String::new()
         } else {
             format!("name = {}\n", serde_json::Value::from(self.name.as_str()))
         };
-        format!("{about}{name}{}", text.trim_start_matches('\u{feff}'))
+        // A byte order mark is valid only at the start of a file.
+        format!("{header}{name}{}", text.trim_start_matches('\u{feff}'))
     }
 }

@@ -1,58 +1,57 @@
-//! Checks a scenario against the vendors it is to be played at.
+//! Checks a parsed scenario against the vendors it runs at, and builds the script.
 //!
-//! Whether its acts can happen in their order is left to the dry run.
+//! Each step is checked by itself here. `dry_check` checks the order of the actions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::ParsedScenario;
 use super::actions::{ActionForm, read_action};
-use super::cast::{self, CastMember};
+use super::cast;
 use super::dry_check;
 use super::faults;
 use super::forms::{OverrideForm, ScenarioForm, StepForm};
+use super::plan::{ActionPlanner, DeclaredStep};
+use super::read::ParsedScenario;
 use super::repeat::{self, StepRound};
 use super::script::{Override, Script, Step};
-use super::text::Texts;
 use crate::diag::{Problem, Problems, SourceSpan, Spanned, TableOf, code};
 use crate::fault::Faults;
 use crate::platform::{Platform, Subscription, VendorRef};
 use crate::policy::StatusSet;
 
-/// Checks a scenario for the vendors that it is `played` at. What one of them lacks is left out
-/// there; what none of the vendors has that are `known` is a problem.
+/// Checks a scenario and returns its script.
+///
+/// `targets` are the vendors to run it at. A target skips what it does not support. `known` are
+/// further vendors whose names, kinds and events are valid in the file.
+///
+/// # Errors
+///
+/// Returns all problems of the file, including those found while reading it.
 pub fn check(
-    draft: ParsedScenario,
-    played: &[Arc<Platform>],
+    parsed: ParsedScenario,
+    targets: &[Arc<Platform>],
     known: &[Arc<Platform>],
 ) -> Result<Script, Problems> {
-    let others = known.iter().filter(|v| !played.iter().any(|own| own.full_id() == v.full_id()));
-    let vendors: Vec<Arc<Platform>> = played.iter().chain(others).cloned().collect();
-    let ParsedScenario { source, form, mut problems } = draft;
+    let is_target =
+        |vendor: &Platform| targets.iter().any(|target| target.full_id() == vendor.full_id());
+    let others = known.iter().filter(|vendor| !is_target(vendor));
+    let vendors: Vec<Arc<Platform>> = targets.iter().chain(others).cloned().collect();
+    let ParsedScenario { source, form, mut problems } = parsed;
     let (form, file) = (&form, source.name.as_str());
     let cast = cast::check(form, &mut problems);
-    let texts = Texts::of(&cast);
-    let mut checker = ScenarioChecker {
-        form,
-        cast: &cast,
-        texts,
-        vendors: &vendors,
-        seen: BTreeMap::new(),
-        counts: BTreeMap::new(),
-        entities: BTreeMap::new(),
-        labels: BTreeSet::new(),
-        problems: &mut problems,
-    };
-    checker.declared_vendors();
+    let planner = ActionPlanner::new(form, &cast, &vendors, &mut problems);
+    let mut checker = ScenarioChecker { form, vendors: &vendors, counts: BTreeMap::new(), planner };
+    checker.check_vendor_names();
     let steps = checker.steps();
     let subscribe = checker.subscriptions();
-    let faults = checker.everywhere();
+    let faults = faults::check_script_faults(form.faults.as_ref(), checker.problems());
     let verify = checker.verify();
-    let mut cannot = BTreeMap::new();
+    let mut unsupported = BTreeMap::new();
+    // Steps with problems are missing from the script, so the dry run would report their followers.
     if problems.is_empty() {
-        let only_one = form.vendors.as_ref().is_some_and(|vendors| vendors.len() == 1);
-        cannot = dry_check::run(&cast, &steps, played, only_one, &mut problems);
-        cannot.extend(faults::cannot(form, &steps, played, &mut problems));
+        let is_only_vendor = form.vendors.as_ref().is_some_and(|vendors| vendors.len() == 1);
+        unsupported = dry_check::run(&cast, &steps, targets, is_only_vendor, &mut problems);
+        unsupported.extend(faults::unsupported(form, &steps, targets, &mut problems));
     }
     let name = form.name.as_ref().map_or(file, |name| name.as_str()).to_owned();
     let file = file.to_owned();
@@ -66,74 +65,70 @@ pub fn check(
         faults,
         chaos: None,
         verify,
-        cannot,
+        unsupported,
     };
-    problems.or(Some(script))
+    problems.into_result(Some(script))
 }
 
-pub(super) struct ScenarioChecker<'a> {
-    pub(super) form: &'a ScenarioForm,
-    pub(super) cast: &'a [CastMember],
-    pub(super) texts: Texts,
-    pub(super) vendors: &'a [Arc<Platform>],
-    /// Steps with an id so far.
-    pub(super) seen: BTreeMap<String, DeclaredNames>,
-    /// How many steps without an id there are so far, by act and doer.
+struct ScenarioChecker<'a> {
+    form: &'a ScenarioForm,
+    vendors: &'a [Arc<Platform>],
+    /// Number of steps without an id so far, by action and actor.
     counts: BTreeMap<String, usize>,
-    /// Entities that steps so far have created, with their kind.
-    pub(super) entities: BTreeMap<String, String>,
-    /// Labels that steps so far put on.
-    pub(super) labels: BTreeSet<String>,
-    pub(super) problems: &'a mut Problems,
-}
-
-/// A step with an id that has been read.
-pub(super) struct DeclaredNames {
-    span: SourceSpan,
-    /// Whether somebody says something in it.
-    pub(super) says: bool,
+    planner: ActionPlanner<'a>,
 }
 
 impl ScenarioChecker<'_> {
-    fn declared_vendors(&mut self) {
+    fn problems(&mut self) -> &mut Problems {
+        self.planner.problems
+    }
+
+    fn check_vendor_names(&mut self) {
         for name in self.form.vendors.iter().flat_map(|names| names.iter()) {
-            self.known_vendor(&VendorRef::parse(name).id, &name.span);
+            self.check_vendor(&VendorRef::parse(name).id, &name.span);
         }
     }
 
     fn steps(&mut self) -> Vec<Step> {
         let form = self.form;
-        let order = repeat::order(&form.step, self.problems);
+        let order = repeat::order(&form.step, self.planner.problems);
         order.into_iter().filter_map(|entry| self.step(&form.step[entry.step], entry)).collect()
     }
 
-    /// A step as it happens; what is wrong with it is told in the first round only.
+    /// Checks one execution of a step.
     fn step(&mut self, step: &StepForm, entry: StepRound) -> Option<Step> {
-        let told = (entry.round > 1).then(|| std::mem::take(self.problems));
-        let checked = self.step_of(step, entry);
-        if let Some(told) = told {
-            *self.problems = told;
+        if entry.round == 1 {
+            return self.check_step(step, entry);
         }
+        // Repetitions have the same problems as the first round, which are reported already.
+        let reported = std::mem::take(self.planner.problems);
+        let checked = self.check_step(step, entry);
+        *self.planner.problems = reported;
         checked
     }
 
-    fn step_of(&mut self, step: &StepForm, entry: StepRound) -> Option<Step> {
-        let action = read_action(&step.action, &step.span, StepForm::KEYS, self.problems);
+    fn check_step(&mut self, step: &StepForm, entry: StepRound) -> Option<Step> {
+        let action = read_action(&step.action, &step.span, StepForm::KEYS, self.planner.problems);
         for vendor in step.only.iter().flat_map(|only| only.iter()) {
-            self.known_vendor(&vendor.value, &vendor.span);
+            self.check_vendor(&vendor.value, &vendor.span);
         }
+        // An unreadable action counts as a message, so that `upto` its id is not reported as well.
         let says = action.as_ref().is_none_or(|(_, action)| matches!(action, ActionForm::Say(_)));
         let overrides = self.overrides(&step.for_);
-        let planned = action.and_then(|(key, action)| Some((self.plan(&action, &key)?, key)));
+        let planned =
+            action.and_then(|(key, action)| Some((self.planner.plan(&action, &key)?, key)));
+        // After the action is planned: a step cannot refer to itself.
         if let Some(id) = &step.id {
-            self.remember(id, says);
+            self.declare_step(id, says);
         }
         let (action, key) = planned?;
+        // Labels name the seed scopes of generated values. Ids and counts by actor, unlike step
+        // numbers, keep the values of most other steps when a step is inserted.
         let label = match &step.id {
             Some(id) if entry.round == 1 => id.value.clone(),
             Some(id) => format!("{} {}", id.value, entry.round),
             None => {
-                let kind = format!("{}.{}", key.name, action.doer());
+                let kind = format!("{}.{}", key.name, action.actor_name());
                 let count = self.counts.entry(kind.clone()).or_default();
                 *count += 1;
                 format!("{kind}.{count}")
@@ -145,7 +140,9 @@ impl ScenarioChecker<'_> {
             span: key.span,
             table: step.span.clone(),
             label,
-            faults: step.fault.as_ref().map_or_else(Faults::default, |own| self.faults(own)),
+            faults: step.fault.as_ref().map_or_else(Faults::default, |requested| {
+                faults::check(requested, self.planner.problems)
+            }),
             id: step.id.as_ref().map(|id| id.value.clone()),
             after: step.after.as_ref().map(|after| after.value),
             only: step
@@ -157,66 +154,80 @@ impl ScenarioChecker<'_> {
         })
     }
 
-    fn remember(&mut self, id: &Spanned<String>, says: bool) {
-        if let Some(first) = self.seen.get(&id.value).filter(|first| first.span != id.span) {
+    fn declare_step(&mut self, id: &Spanned<String>, says: bool) {
+        if let Some(first) = self.planner.steps.get(&id.value).filter(|first| first.span != id.span)
+        {
             let message = format!("another step has the id `{}`", id.value);
             let problem = Problem::at(&id.span, code::DUPLICATE_ID, message);
-            self.problems.push(
-                problem.also(&first.span, "first here").help("give each step an id of its own"),
-            );
+            self.planner
+                .problems
+                .push(problem.also(&first.span, "first step").help("each id must be unique"));
         }
-        self.seen.insert(id.value.clone(), DeclaredNames { span: id.span.clone(), says });
+        let declared = DeclaredStep { span: id.span.clone(), says };
+        self.planner.steps.insert(id.value.clone(), declared);
     }
 
     fn overrides(&mut self, form: &TableOf<OverrideForm>) -> BTreeMap<String, Override> {
         let mut overrides = BTreeMap::new();
-        for (vendor, own) in form.iter() {
-            self.known_vendor(&vendor.name, &vendor.span);
-            let action = if own.action.is_empty() {
-                if own.skip.is_none() && own.after.is_none() {
-                    let message = format!("nothing is different at `{}`", vendor.name);
+        for (vendor, changes) in form.iter() {
+            self.check_vendor(&vendor.name, &vendor.span);
+            let action = if changes.action.is_empty() {
+                if changes.skip.is_none() && changes.after.is_none() {
+                    let message = format!("no changes for vendor `{}`", vendor.name);
                     let problem = Problem::at(&vendor.span, code::EMPTY, message);
-                    self.problems.push(problem.help("give `skip`, `after` or another act"));
+                    self.planner
+                        .problems
+                        .push(problem.help("add `skip`, `after` or another action"));
                 }
                 None
             } else {
-                let action = read_action(&own.action, &own.span, OverrideForm::KEYS, self.problems);
-                if let (Some((key, _)), Some(skip)) = (&action, &own.skip) {
+                let action = read_action(
+                    &changes.action,
+                    &changes.span,
+                    OverrideForm::KEYS,
+                    self.planner.problems,
+                );
+                if let (Some((key, _)), Some(skip)) = (&action, &changes.skip) {
                     let message =
-                        format!("the step is skipped at `{}`, so this never happens", vendor.name);
+                        format!("the step is skipped at `{}`, so this has no effect", vendor.name);
                     let problem = Problem::at(&key.span, code::CONTRADICTION, message);
-                    self.problems
-                        .push(problem.also(&skip.span, "skipped here").help("keep one of the two"));
+                    self.planner
+                        .problems
+                        .push(problem.also(&skip.span, "skipped here").help("remove one of them"));
                 }
-                action.and_then(|(key, action)| self.plan(&action, &key))
+                action.and_then(|(key, action)| self.planner.plan(&action, &key))
             };
-            let skip = own.skip.as_ref().map(|skip| skip.value.clone());
-            let after = own.after.as_ref().map(|after| after.value);
+            let skip = changes.skip.as_ref().map(|skip| skip.value.clone());
+            let after = changes.after.as_ref().map(|after| after.value);
             overrides.insert(vendor.name.clone(), Override { skip, after, action });
         }
         overrides
     }
 
-    /// There must be such a vendor, and the scenario must be played there.
-    fn known_vendor(&mut self, id: &str, span: &SourceSpan) {
+    /// Reports a vendor that does not exist or that `vendors` does not include.
+    fn check_vendor(&mut self, id: &str, span: &SourceSpan) {
         let problem = |message| Problem::at(span, code::UNKNOWN_VENDOR, message);
         if !self.vendors.iter().any(|vendor| vendor.id == id) {
             let known = self.vendors.iter().map(|vendor| vendor.id.as_str());
             let known: BTreeSet<&str> = known.collect();
-            self.problems.push(problem(format!("unknown vendor `{id}`")).known(id, known));
+            self.planner
+                .problems
+                .push(problem(format!("unknown vendor `{id}`")).suggest_or_list(id, known));
         } else if !self.form.is_for(&VendorRef::parse(id)) {
-            let problem = problem(format!("the scenario is not played at `{id}`"));
-            self.problems
-                .push(problem.help(format!("add `{id}` to `vendors`, or leave it out here")));
+            let problem = problem(format!("the scenario does not run at `{id}`"));
+            self.planner
+                .problems
+                .push(problem.help(format!("add `{id}` to `vendors`, or remove it here")));
         }
     }
 
     fn subscriptions(&mut self) -> BTreeMap<String, Subscription> {
         let mut subscriptions = BTreeMap::new();
         for (vendor, patterns) in self.form.subscribe.iter() {
-            self.known_vendor(&vendor.name, &vendor.span);
-            if let Some(played) = self.vendors.iter().find(|played| played.id == vendor.name) {
-                let checked = Subscription::check(patterns, &played.type_names(), self.problems);
+            self.check_vendor(&vendor.name, &vendor.span);
+            if let Some(platform) = self.vendors.iter().find(|known| known.id == vendor.name) {
+                let types = platform.type_names();
+                let checked = Subscription::check(patterns, &types, self.planner.problems);
                 subscriptions.insert(vendor.name.clone(), checked);
             }
         }
@@ -224,13 +235,13 @@ impl ScenarioChecker<'_> {
     }
 
     fn verify(&mut self) -> Option<StatusSet> {
-        let parts = &self.form.verify.as_ref()?.status;
-        for part in parts.iter() {
-            if let Err(error) = StatusSet::parse([part.as_str()]) {
-                let problem = Problem::at(&part.span, code::UNKNOWN_STATUS, error.to_string());
-                self.problems.push(problem.help("for example: `status = [\"2xx\", \"410\"]`"));
+        let statuses = &self.form.verify.as_ref()?.status;
+        for status in statuses.iter() {
+            if let Err(error) = StatusSet::parse([status.as_str()]) {
+                let problem = Problem::at(&status.span, code::UNKNOWN_STATUS, error.to_string());
+                self.planner.problems.push(problem.help("example: `status = [\"2xx\", \"410\"]`"));
             }
         }
-        StatusSet::parse(parts.iter().map(|part| part.as_str())).ok()
+        StatusSet::parse(statuses.iter().map(|status| status.as_str())).ok()
     }
 }

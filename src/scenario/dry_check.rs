@@ -1,4 +1,4 @@
-//! The dry run: plays a script on the conversation model, so that nothing is refused later.
+//! Dry run of a script on the conversation model, to find actions that are invalid in their order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,109 +6,114 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::cast::CastMember;
-use super::script::{ReadMarks, SeedScopes, Step};
+use super::script::{ReadMarks, Step};
+use super::seeds::SeedScopes;
 use crate::base::seed::SeedScope;
 use crate::conversation::{Action, Actor, Conversation, InvalidAction};
 use crate::diag::{Problem, Problems, code};
 use crate::platform::{Account, Coverage, Platform};
 
-/// Plays the script on the conversation model for each vendor, without texts or times that mean
-/// anything: whatever cannot happen is told at its step. A vendor that leaves an act out, and so
-/// cannot play what comes after it, is given with the reason.
+/// Runs the steps on the conversation model of each vendor, without texts and times.
+///
+/// Invalid actions are reported as problems. Returns the vendors that cannot run the script, with
+/// the reason. With `is_only_vendor`, an unsupported action is a problem too.
 pub(super) fn run(
     cast: &[CastMember],
     steps: &[Step],
     vendors: &[Arc<Platform>],
-    only_one: bool,
+    is_only_vendor: bool,
     problems: &mut Problems,
 ) -> BTreeMap<String, String> {
-    let mut cannot = BTreeMap::new();
+    let mut unsupported = BTreeMap::new();
     for vendor in vendors {
-        if let Some(reason) = run_at(cast, steps, vendor, only_one, problems) {
-            cannot.insert(vendor.full_id(), reason);
+        if let Some(reason) = run_at(cast, steps, vendor, is_only_vendor, problems) {
+            unsupported.insert(vendor.full_id(), reason);
         }
     }
-    cannot
+    unsupported
 }
 
-/// Plays the script for one vendor; gives why it cannot play the whole.
+/// Runs the steps for one vendor. Returns why the vendor cannot run the script.
 fn run_at(
     cast: &[CastMember],
     steps: &[Step],
     vendor: &Arc<Platform>,
-    only_this: bool,
+    is_only_vendor: bool,
     problems: &mut Problems,
 ) -> Option<String> {
     let scopes = SeedScopes::new(&SeedScope::of_run(0), "", "", 1);
     let account = Account::test(vendor);
     let people = cast.iter().map(|m| m.invent(&account, &scopes, Timestamp::UNIX_EPOCH)).collect();
     let mut conversation = Conversation::new(1, people, vendor.rules());
-    let (mut left_out, mut played, mut mended) = (None, false, false);
-    let mut heard = ReadMarks::default();
+    let (mut first_skip, mut has_run, mut is_repaired) = (None, false, false);
+    let mut read_marks = ReadMarks::default();
     for step in steps {
-        heard.begin(step, conversation.messages.len());
-        if step.skipped_at(&vendor.id).is_some() {
+        read_marks.begin(step, conversation.messages.len());
+        if step.skip_reason(&vendor.id).is_some() {
             continue;
         }
         let plan = step.plan_at(&vendor.id);
         let mut action = plan.action.clone();
-        heard.narrow(&mut action, plan);
-        if let Some(reason) = unplayable(&account, &action, &conversation) {
-            let told = format!("{} cannot play `{}`: {reason}", vendor.name, action.word());
-            if only_this {
-                let problem = Problem::at(&step.span, code::VENDOR_CANNOT, &told);
+        read_marks.resolve_upto(&mut action, plan);
+        if let Some(reason) = unsupported(&account, &action, &conversation) {
+            let message =
+                format!("{} does not support `{}`: {reason}", vendor.name, action.as_str());
+            if is_only_vendor {
+                let problem = Problem::at(&step.span, code::VENDOR_CANNOT, &message);
                 problems.push(problem.help(format!(
-                    "`standin vendors {id}` shows what it has; otherwise name another vendor beside `{id}` in `vendors`",
+                    "see `standin vendors {id}`, or add vendors other than `{id}` to `vendors`",
                     id = vendor.id
                 )));
             }
-            left_out.get_or_insert(told);
+            first_skip.get_or_insert(message);
             continue;
         }
-        match play(&mut conversation, action.clone()) {
-            Ok(()) => played = true,
-            Err(_) if left_out.is_some() => return left_out,
-            Err(InvalidAction::AlreadyOpen) if mended => {}
-            Err(refusal) => {
-                problems.push(refused(step, &refusal));
-                mended |= mend(&mut conversation, &refusal, action);
+        match apply(&mut conversation, action.clone()) {
+            Ok(()) => has_run = true,
+            // Most likely the step depends on one that this vendor skips. The file is valid.
+            Err(_) if first_skip.is_some() => return first_skip,
+            // `open` after a repaired `NotOpened` would be reported a second time.
+            Err(InvalidAction::AlreadyOpen) if is_repaired => {}
+            Err(error) => {
+                problems.push(invalid_action(step, &error));
+                is_repaired |= repair(&mut conversation, &error, action);
             }
         }
     }
-    left_out.filter(|_| !played)
+    // A vendor that skips some steps can run the script, unless it skips all.
+    first_skip.filter(|_| !has_run)
 }
 
-/// Lets the conversation go on as if it were open, so that the steps that follow are not told for
-/// the same reason.
-fn mend(conversation: &mut Conversation, refusal: &InvalidAction, action: Action) -> bool {
+/// Opens the conversation after an error, so that later steps do not report the same error.
+fn repair(conversation: &mut Conversation, error: &InvalidAction, action: Action) -> bool {
     let Some(by) = conversation.visitor().map(|visitor| visitor.member.name.clone()) else {
         return false;
     };
     let by = Actor::Member(by);
-    let open = match refusal {
+    let open = match error {
         InvalidAction::NotOpened => Action::Open { by, channel: String::new(), assignee: None },
         InvalidAction::Closed => Action::Reopen { by },
         _ => return false,
     };
-    let opened = play(conversation, open).is_ok();
-    opened && play(conversation, action).is_ok()
+    apply(conversation, open).is_ok() && apply(conversation, action).is_ok()
 }
 
-/// Why a vendor leaves an act out, if it does.
-pub(super) fn unplayable(
+/// Returns why a vendor does not support an action; `None` if it does.
+pub(super) fn unsupported(
     account: &Account,
     action: &Action,
     conversation: &Conversation,
 ) -> Option<String> {
     let vendor = &account.platform;
-    let gone = |name: &String| !conversation.entities.iter().any(|entity| entity.name == *name);
+    let is_missing =
+        |name: &String| !conversation.entities.iter().any(|entity| entity.name == *name);
     match action {
         Action::Say { kind, .. } if !vendor.kinds.contains_key(kind) => {
-            return Some(format!("it has no messages of the kind `{kind}`"));
+            return Some(format!("it has no messages of kind `{kind}`"));
         }
         Action::Emit { event_type, .. } => {
-            let sends = vendor.events.iter().any(|rule| rule.is_called(event_type));
-            return (!sends).then(|| format!("it does not send `{event_type}`"));
+            let sends = vendor.events.iter().any(|rule| rule.has_name(event_type));
+            return (!sends).then(|| format!("it does not send event type `{event_type}`"));
         }
         _ => {}
     }
@@ -121,20 +126,21 @@ pub(super) fn unplayable(
     }
     match action {
         Action::Create { kind, .. } if !vendor.entities.contains_key(kind) => {
-            Some(format!("it has no entities of the kind `{kind}`"))
+            Some(format!("it has no entities of kind `{kind}`"))
         }
-        Action::Update { name, .. } | Action::Delete { name, .. } if gone(name) => {
-            Some(format!("`{name}` was not created there"))
+        Action::Update { name, .. } | Action::Delete { name, .. } if is_missing(name) => {
+            Some(format!("entity `{name}` was not created at this vendor"))
         }
         _ => None,
     }
 }
 
-/// Plays an act with those that it implies.
-fn play(conversation: &mut Conversation, action: Action) -> Result<(), InvalidAction> {
+/// Applies an action and the actions that it implies.
+fn apply(conversation: &mut Conversation, action: Action) -> Result<(), InvalidAction> {
     if let Some(before) = conversation.implied_before(&action) {
         conversation.apply(&before, Timestamp::UNIX_EPOCH)?;
     }
+    // Times do not matter for validity, so every action happens at the epoch.
     let mut next = Some(action);
     while let Some(action) = next {
         conversation.apply(&action, Timestamp::UNIX_EPOCH)?;
@@ -143,18 +149,21 @@ fn play(conversation: &mut Conversation, action: Action) -> Result<(), InvalidAc
     Ok(())
 }
 
-fn refused(step: &Step, refusal: &InvalidAction) -> Problem {
-    let problem =
-        Problem::at(&step.span, code::WRONG_ORDER, format!("this cannot happen here: {refusal}"));
-    match refusal {
-        InvalidAction::NotOpened => problem.help("begin with `open = {}`"),
-        InvalidAction::Closed => problem.help("`reopen = { by = \"visitor\" }` lets it go on"),
-        InvalidAction::NobodyAssigned => {
-            problem.help("`assign` it to somebody, or name an `assignee` in `open`")
+fn invalid_action(step: &Step, error: &InvalidAction) -> Problem {
+    let problem = Problem::at(&step.span, code::INVALID_ORDER, format!("invalid action: {error}"));
+    match error {
+        InvalidAction::NotOpened => problem.help("add a step with `open = {}` before it"),
+        InvalidAction::Closed => {
+            problem.help("add a step with `reopen = { by = \"visitor\" }` before it")
         }
-        InvalidAction::AlreadyOpen => problem.help("it is opened once; `reopen` follows a `close`"),
-        InvalidAction::NothingToRead(_) => problem.help("somebody else says something first"),
-        InvalidAction::TakesNoPart(_) => problem.help("`join` comes first, or `assign`"),
-        _ => problem.help("leave the step out"),
+        InvalidAction::NoAssignee => {
+            problem.help("add a step with `assign` before it, or set `assignee` in `open`")
+        }
+        InvalidAction::AlreadyOpen => problem.help("use `reopen` after a `close`"),
+        InvalidAction::NothingToRead(_) => {
+            problem.help("add a message from another participant before it")
+        }
+        InvalidAction::NotJoined(_) => problem.help("add a step with `join` or `assign` before it"),
+        _ => problem.help("remove the step"),
     }
 }

@@ -1,4 +1,6 @@
-//! What a scenario file may hold.
+//! The tables of a scenario file, as they are read.
+//!
+//! Doc comments of fields become the descriptions in the JSON Schema, which editors show.
 
 use jiff::SignedDuration;
 
@@ -10,31 +12,33 @@ use crate::form;
 use crate::platform::VendorRef;
 
 form! {
-    /// A scenario: one conversation, told step by step.
+    /// A scenario: one conversation as a list of steps.
     pub struct ScenarioForm {
-        /// What happens, in a few words.
+        /// Title of the scenario. Generated values depend on it. Default: the file name.
         name: Option<Spanned<String>>,
-        /// What the scenario is good for.
+        /// What the scenario is for, in one sentence.
         about: Option<Spanned<String>>,
-        /// The vendors it is played at; every vendor that can play it without this.
+        /// Vendors to run the scenario at, such as `acme` or `acme@2`. Default: every vendor that
+        /// supports it.
         vendors: Option<NonEmpty<Spanned<String>>>,
-        /// The language of everybody who has none of their own, such as `sv`.
+        /// Default locale of the cast, such as `sv`.
         locale: Option<Spanned<String>>,
-        /// Who takes part beside the visitor, the bot and the system.
+        /// Members of the cast, by name. A visitor, a bot and the system are always present.
         cast: TableOf<CastForm>,
-        /// What an endpoint is sent, by vendor; the vendor's default without this.
+        /// Event types that endpoints subscribe to, by vendor. Default: the vendor's default
+        /// subscription.
         subscribe: TableOf<NonEmpty<Spanned<String>>>,
-        /// What counts as right.
+        /// Expected responses of the receiver.
         verify: Option<VerifyForm>,
-        /// Wanted misbehaviour of deliveries, whatever step they are of.
+        /// Faults injected into the deliveries of every step without its own `fault`.
         faults: Option<FaultsForm>,
-        /// What happens, in order.
+        /// The steps, in order.
         step: Vec<StepForm>,
     }
 }
 
 impl ScenarioForm {
-    /// Whether it names this vendor, or none in particular.
+    /// Returns whether `vendors` includes this vendor, or is not set.
     pub fn is_for(&self, vendor: &VendorRef) -> bool {
         let named = self.vendors.as_deref();
         named.is_none_or(|named| named.iter().any(|name| VendorRef::parse(name).covers(vendor)))
@@ -42,183 +46,185 @@ impl ScenarioForm {
 }
 
 form! {
-    /// A member of the cast. What is left out is drawn from the seed.
+    /// A member of the cast. Fields that are not set are generated from the seed.
     pub struct CastForm {
-        /// What they are.
+        /// Role in the conversation.
         role: Spanned<Role>,
-        /// Their full name.
+        /// Full name.
         name: Option<Spanned<String>>,
-        /// Their mail address.
+        /// Email address.
         email: Option<Spanned<String>>,
-        /// Their telephone number.
+        /// Phone number.
         phone: Option<Spanned<String>>,
-        /// Their language, such as `sv`.
+        /// Locale, such as `sv`. Default: the locale of the scenario.
         locale: Option<Spanned<String>>,
-        /// Whether they are here for the first time; true without this.
+        /// Whether a visitor is new to the company. Default: true.
         is_new: Option<Spanned<bool>>,
-        /// What else is known about them.
+        /// Further variables of the person, by name.
         variables: TableOf<SyntaxNode>,
     }
 }
 
 form! {
-    /// What counts as right.
+    /// Expected responses of the receiver.
     pub struct VerifyForm {
-        /// Which answers of the receiver are right; `2xx` that the vendor accepts without this.
+        /// Status codes that pass, such as `2xx` or `410`. Default: every 2xx status that the
+        /// vendor counts as delivered.
         status: NonEmpty<Spanned<String>>,
     }
 }
 
 form! {
-    /// Wanted misbehaviour of deliveries, whatever step they are of.
+    /// Faults injected into the deliveries of every step without its own `fault`.
     pub struct FaultsForm {
-        /// What is wrong with every delivery whose step has no `fault` of its own.
+        /// The faults: one, or a list.
         every: OneOrMore<Spanned<Fault>>,
-        /// Only with about one of so many, drawn from the seed.
+        /// Inject the faults into about one of this many deliveries. Default: into every one.
         one_in: Option<Spanned<u64>>,
     }
 }
 
 form! {
-    /// A step: one act, and when it happens.
+    /// A step: one action and its time.
     pub struct StepForm {
-        /// A name by which other steps refer to this one.
+        /// Name that other steps refer to.
         id: Option<Spanned<String>>,
-        /// How long after the step before: a duration, or a range to draw one from.
+        /// Time since the previous step: a duration, or a range to choose from by the seed.
         after: Option<Spanned<DurationRange>>,
-        /// How often it happens, perhaps with the steps before it.
+        /// Repeats this step, or all steps from an earlier one up to this one.
         repeat: Option<RepeatForm>,
-        /// The vendors that the step is for; all of them without this.
+        /// Vendors to run the step at. Default: all.
         only: Option<NonEmpty<Spanned<String>>>,
-        /// What is wrong on purpose with the deliveries of the step: one fault, or several.
+        /// Faults injected into the deliveries of the step: one, or a list.
         fault: Option<OneOrMore<Spanned<Fault>>>,
-        /// What is different at a vendor.
+        /// Changes to the step for single vendors, by vendor.
         for_ ("for"): TableOf<OverrideForm>,
         ..action
     }
 }
 
 form! {
-    /// Steps that happen more than once, one round after the other.
+    /// Repetition of consecutive steps.
     pub struct RepeatForm {
-        /// How many rounds there are.
+        /// Number of times the steps run, at least 1.
+        // Signed, so that a negative number gets the same message as zero.
         times: Spanned<i64>,
-        /// The id of the first step of a round; a round is this step alone without it.
+        /// Id of the first step to repeat. Default: this step only.
         from: Option<Spanned<String>>,
     }
 }
 
 form! {
-    /// What is different at one vendor.
+    /// Changes to a step for one vendor. An action replaces the action of the step.
     pub struct OverrideForm {
-        /// Why the step is left out there.
+        /// Skips the step, for this reason.
         skip: Option<Spanned<String>>,
-        /// How long after the step before.
+        /// Time since the previous step: a duration, or a range to choose from by the seed.
         after: Option<Spanned<DurationRange>>,
         ..action
     }
 }
 
 form! {
-    /// The conversation begins.
+    /// A conversation starts.
     pub(super) struct OpenForm {
-        /// Who begins it; the visitor without this.
+        /// Participant who starts it. Default: the visitor.
         by: Option<Spanned<String>>,
-        /// Over which channel; `web` without this.
+        /// Channel of the conversation. Default: `web`.
         channel: Option<Spanned<String>>,
-        /// Who answers first.
+        /// First assignee.
         assignee: Option<Spanned<String>>,
     }
 }
 
 form! {
-    /// Somebody says something. The other keys are the data of the kind of message.
+    /// A participant sends a message. Further keys are the data of its kind.
     pub(super) struct SayForm {
-        /// Who.
+        /// Sender.
         by: Spanned<String>,
-        /// The kind of message; `text` without this.
+        /// Kind of message. Default: `text`.
         kind: Option<Spanned<String>>,
-        /// The text.
+        /// Text of the message.
         text: Option<Spanned<String>>,
         ..data
     }
 }
 
 form! {
-    /// Somebody begins or stops typing.
+    /// A participant starts or stops typing.
     pub(super) struct TypingForm {
-        /// Who.
+        /// Participant who performs the action.
         by: Spanned<String>,
-        /// Whether they type now; true without this.
+        /// `true` to start typing, `false` to stop. Default: true.
         on: Option<Spanned<bool>>,
     }
 }
 
 form! {
-    /// Somebody reads all that they have not read.
+    /// A participant reads all unread messages.
     pub(super) struct ReadForm {
-        /// Who.
+        /// Participant who performs the action.
         by: Spanned<String>,
-        /// Only up to the message of the step with this id.
+        /// Id of the step with the last message to read. Default: the newest message.
         upto: Option<Spanned<String>>,
     }
 }
 
 form! {
-    /// The conversation is handed to somebody, or back to a queue.
+    /// The conversation is assigned to a participant or to a queue.
     pub(super) struct AssignForm {
-        /// To whom.
+        /// New assignee.
         to: Option<Spanned<String>>,
-        /// To the queue of this skill, instead of to somebody.
+        /// Skill of the queue to assign to, instead of `to`.
         skill: Option<Spanned<String>>,
-        /// By whom; the system without this.
+        /// Participant who performs the action. Default: the system.
         by: Option<Spanned<String>>,
-        /// They are asked first, and accept after this long.
+        /// Offers the conversation first; the assignee accepts after this time.
         accept: Option<Spanned<SignedDuration>>,
     }
 }
 
 form! {
-    /// Somebody does something that takes nothing else.
+    /// An action without further details.
     pub(super) struct PlainForm {
-        /// Who.
+        /// Participant who performs the action.
         by: Spanned<String>,
     }
 }
 
 form! {
-    /// Something becomes known about the visitor or the conversation.
+    /// Variables of the visitor or the conversation are set.
     pub(super) struct SetForm {
-        /// By whom; the system without this.
+        /// Participant who performs the action. Default: the system.
         by: Option<Spanned<String>>,
-        /// What it is known about: `visitor`, also in later conversations, or `conversation`; the
-        /// visitor without this.
+        /// `visitor` keeps the variables for later conversations, `conversation` does not. Default:
+        /// `visitor`.
         scope: Option<Spanned<VariableScope>>,
-        /// What: values by name; a table with `type` and `value` declares the type.
+        /// Values by name. A table with `type` and `value` declares the type.
         variables: TableOf<SyntaxNode>,
     }
 }
 
 form! {
-    /// Labels are put on the conversation or taken off it.
+    /// Labels are added to the conversation or removed from it.
     pub(super) struct LabelForm {
-        /// By whom.
+        /// Participant who performs the action.
         by: Spanned<String>,
-        /// Labels that are put on.
+        /// Labels to add.
         add: Vec<Spanned<String>>,
-        /// Labels that are taken off.
+        /// Labels to remove.
         remove: Vec<Spanned<String>>,
     }
 }
 
 form! {
-    /// A flow begins.
+    /// A flow starts.
     pub(super) struct FlowForm {
-        /// Whose; the bot's without this.
+        /// Participant who runs the flow. Default: the bot.
         by: Option<Spanned<String>>,
-        /// Its name.
+        /// Name of the flow.
         name: Spanned<String>,
-        /// How many states it has; 1 without this.
+        /// Number of states. Default: 1.
         states: Option<Spanned<i64>>,
     }
 }
@@ -226,71 +232,71 @@ form! {
 form! {
     /// The conversation is rated.
     pub(super) struct RateForm {
-        /// By whom; the visitor without this.
+        /// Participant who rates. Default: the visitor.
         by: Option<Spanned<String>>,
-        /// From 1 to 5.
+        /// Score from 1 to 5.
         score: Spanned<i64>,
-        /// What was said with it.
+        /// Comment on the rating.
         comment: Option<Spanned<String>>,
     }
 }
 
 form! {
-    /// A customer, a company, an article comes to be.
+    /// An entity is created, such as a customer, a company or an article.
     pub(super) struct CreateForm {
-        /// What it is.
+        /// Kind of entity.
         kind: Spanned<String>,
-        /// A name by which later steps refer to it.
+        /// Name that later steps refer to.
         as_ ("as"): Spanned<String>,
-        /// By whom; the system without this.
+        /// Participant who performs the action. Default: the system.
         by: Option<Spanned<String>>,
-        /// Its fields; what is left out is invented.
+        /// Fields of the entity. Fields that are not set are generated.
         with: TableOf<SyntaxNode>,
     }
 }
 
 form! {
-    /// One of them changes.
+    /// An entity is updated.
     pub(super) struct UpdateForm {
-        /// Which.
+        /// Name of the entity, as in `create`.
         entity: Spanned<String>,
-        /// By whom; the system without this.
+        /// Participant who performs the action. Default: the system.
         by: Option<Spanned<String>>,
-        /// The fields that change.
+        /// Fields to set.
         with: TableOf<SyntaxNode>,
-        /// The fields that are taken away.
+        /// Fields to remove.
         unset: Vec<Spanned<String>>,
     }
 }
 
 form! {
-    /// One of them goes.
+    /// An entity is deleted.
     pub(super) struct DeleteForm {
-        /// Which.
+        /// Name of the entity, as in `create`.
         entity: Spanned<String>,
-        /// By whom; the system without this.
+        /// Participant who performs the action. Default: the system.
         by: Option<Spanned<String>>,
     }
 }
 
 form! {
-    /// The vendor tells an event by its name, whatever led to it.
+    /// The vendor sends an event by its own name, whatever causes it.
     pub(super) struct EmitForm {
-        /// The vendor's name for it.
+        /// Event type, as named by the vendor.
         type_ ("type"): Spanned<String>,
-        /// By whom; the system without this.
+        /// Participant who performs the action. Default: the system.
         by: Option<Spanned<String>>,
-        /// What it holds; what is left out is as the vendor's folder has it.
+        /// Data of the event. Default: the values in the vendor's folder.
         data: TableOf<SyntaxNode>,
     }
 }
 
 form! {
-    /// Somebody writes a note that the visitor does not see.
+    /// A participant writes a note that the visitor does not see.
     pub(super) struct NoteForm {
-        /// Who.
+        /// Author.
         by: Spanned<String>,
-        /// The note.
+        /// Text of the note.
         text: Spanned<String>,
     }
 }

@@ -1,4 +1,4 @@
-//! A checked scenario, and how it is played: acts with their times, one conversation at a time.
+//! A checked scenario, and its actions for one conversation: with times, texts and data.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
 use super::cast::CastMember;
+use super::seeds::SeedScopes;
 use super::text::{ConversationTexts, TextContext};
 use crate::base::duration::DurationRange;
 use crate::base::fake::LOCALES;
@@ -17,58 +18,61 @@ use crate::platform::{Account, Subscription};
 use crate::policy::StatusSet;
 use crate::template::{JsonTemplate, TextTemplate, TooLarge};
 
-/// A scenario that has been checked.
+/// A checked scenario, ready to run.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// What happens, in a few words.
+    /// Title of the scenario. Generated values depend on it.
     pub name: String,
-    /// The file.
+    /// Name of the scenario file.
     pub file: String,
-    /// Who takes part.
+    /// People who can act in the steps.
     pub cast: Vec<CastMember>,
-    /// What happens.
+    /// Steps in the order in which they run, with repetitions.
     pub steps: Vec<Step>,
-    /// Whether only the last step's own act is told and sent: what comes before makes it possible,
-    /// and what follows from it by itself is left out.
+    /// Whether only the action of the last step is reported and sent.
+    ///
+    /// The earlier steps only create the state that the last one needs. Implied actions are not
+    /// sent.
     pub only_last: bool,
-    /// What an endpoint is sent, by vendor.
+    /// Event types that endpoints subscribe to, by vendor id.
+    ///
+    /// A vendor that is missing here uses its default subscription.
     pub subscribe: BTreeMap<String, Subscription>,
-    /// What is wrong on purpose with deliveries whose step has no faults.
+    /// Faults of deliveries whose step has no faults.
     pub faults: ScriptFaults,
-    /// The faults among those of its steps that were drawn, and not written.
+    /// Schedule of the step faults that chaos mode added; `None` if all faults are from the file.
     pub chaos: Option<Chaos>,
-    /// Which answers are right, where the file says it.
+    /// Status codes that pass. Default: those that the vendor counts as delivered.
     pub verify: Option<StatusSet>,
-    /// The vendors among those it was checked for that cannot play it, with the revision where that
-    /// is not the documentation's, and why.
-    pub cannot: BTreeMap<String, String>,
+    /// Vendors that cannot run the script, with the reason. Keys are full ids, such as `acme@2`.
+    pub unsupported: BTreeMap<String, String>,
 }
 
-/// What is wrong on purpose with deliveries, whatever step they are of.
+/// Faults that apply to the deliveries of a whole script.
 #[derive(Clone, Debug, Default)]
 pub struct ScriptFaults {
-    /// What.
+    /// Faults of one delivery.
     pub faults: Faults,
-    /// Only with about one of so many; with every one without this.
+    /// Inject the faults into about one of this many deliveries. `None` means every one.
     pub one_in: Option<u64>,
 }
 
-/// One step.
+/// One step of a script.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Its number, from 1.
+    /// Number of the step in the file, from 1.
     pub number: usize,
-    /// In which round it happens, from 1.
+    /// Repetition of the step, from 1.
     pub round: u32,
-    /// Where its act stands.
+    /// Source of the key of the action.
     pub span: SourceSpan,
-    /// Where its table begins.
+    /// Source of the table of the step.
     pub(super) table: SourceSpan,
-    /// The name of its values among those of the conversation.
+    /// Name of the seed scope of its values, unique in the script.
     pub label: String,
-    /// What is wrong on purpose with its deliveries.
+    /// Faults of its deliveries.
     pub faults: Faults,
-    /// The name by which others refer to it.
+    /// Id that other steps refer to.
     pub(super) id: Option<String>,
     pub(super) after: Option<DurationRange>,
     pub(super) only: Option<Vec<String>>,
@@ -76,7 +80,7 @@ pub struct Step {
     pub(super) overrides: BTreeMap<String, Override>,
 }
 
-/// What is different at a vendor.
+/// Changes to a step for one vendor.
 #[derive(Clone, Debug)]
 pub(super) struct Override {
     pub(super) skip: Option<String>,
@@ -84,167 +88,154 @@ pub(super) struct Override {
     pub(super) action: Option<ActionPlan>,
 }
 
-/// An act whose texts and data are still to be rendered.
+/// An action whose texts and data have not been rendered yet.
 #[derive(Clone, Debug)]
 pub(super) struct ActionPlan {
     pub(super) action: Action,
-    /// The text, or the comment.
+    /// Text of a message or note, or comment of a rating.
     pub(super) text: Option<TextTemplate>,
-    /// The data, the fields, or the variables.
+    /// Data of a message or event, fields of an entity, or variables.
     pub(super) data: Option<JsonTemplate>,
-    /// The step whose message is the last one that is read.
+    /// Id of the step whose message is the last one to read.
     pub(super) upto: Option<String>,
 }
 
-/// How many messages there were once each step had happened, by its id. What a vendor leaves out
-/// is not counted there.
+/// Number of messages in the conversation after each step with an id.
+///
+/// Resolves `read = { upto = … }`. Messages that a vendor skips are not counted.
 #[derive(Debug, Default)]
 pub(super) struct ReadMarks {
     messages: BTreeMap<String, usize>,
-    last: Option<String>,
+    /// Id of the step that is running. Its count is known when the next step begins.
+    current: Option<String>,
 }
 
 impl ReadMarks {
-    /// Notes that a step begins, while there are so many messages.
+    /// Records that a step begins when the conversation has this many messages.
     pub(super) fn begin(&mut self, step: &Step, messages: usize) {
-        let last = std::mem::replace(&mut self.last, step.id.clone());
-        self.messages.extend(last.map(|id| (id, messages)));
+        let finished = std::mem::replace(&mut self.current, step.id.clone());
+        self.messages.extend(finished.map(|id| (id, messages)));
     }
 
-    /// Says how far an act reads.
-    pub(super) fn narrow(&self, action: &mut Action, plan: &ActionPlan) {
+    /// Sets the last message that a `read` action covers.
+    pub(super) fn resolve_upto(&self, action: &mut Action, plan: &ActionPlan) {
         if let (Action::Read { upto, .. }, Some(id)) = (action, &plan.upto) {
             *upto = self.messages.get(id).copied();
         }
     }
 }
 
-/// A step in time, for one conversation at one vendor.
+/// A rendered step of one conversation at one vendor.
 #[derive(Clone, Debug)]
 pub(super) struct TimedStep {
-    /// How long after the step before.
+    /// Time since the previous step.
     pub(super) after: SignedDuration,
-    /// What happens, or why the step is left out.
+    /// The action, or the reason why the step is skipped.
     pub(super) action: Result<Action, String>,
 }
 
-/// The shortest and the longest time between two acts that nothing else keeps apart: people and
-/// servers are never instantaneous.
+/// Time added between two actions.
+// People and servers are never instantaneous. The range is small, so that `after` sets the pace.
 const GAP: DurationRange =
     DurationRange { low: SignedDuration::from_millis(5), high: SignedDuration::from_millis(40) };
 
-/// One conversation of a script at one vendor, ready to be played.
+/// Source of the values of one conversation of a script at one vendor.
 pub(super) struct ConversationSeed {
     vendor: String,
     scopes: SeedScopes,
-    story: ConversationTexts,
-    /// Everybody who takes part.
+    texts: ConversationTexts,
+    /// The people of the conversation.
     pub(super) cast: Vec<Person>,
 }
 
-/// What the conversations of a run share: the staff, who are the same people in all of them, and
-/// when they begin.
+/// Staff, start time and seed that all conversations of a run share.
 #[derive(Clone, Debug)]
 pub struct SharedStaff {
-    run: SeedScope,
-    staff: Vec<Person>,
+    run_seed: SeedScope,
+    members: Vec<Person>,
     pub(super) start: Timestamp,
 }
 
 impl SharedStaff {
-    /// Those who play a script at an account, in a run with these draws.
-    pub fn new(script: &Script, account: &Account, run: SeedScope, start: Timestamp) -> Self {
-        let scopes = SeedScopes::new(&run, &account.platform.id, &script.name, 0);
+    /// Generates the staff of a script at an account.
+    pub fn new(script: &Script, account: &Account, run_seed: SeedScope, start: Timestamp) -> Self {
+        // The scopes of staff do not depend on the conversation, so any number will do.
+        let scopes = SeedScopes::new(&run_seed, &account.platform.id, &script.name, 0);
         let staff = script.cast.iter().filter(|member| member.role != Role::Visitor);
-        let staff = staff.map(|member| member.invent(account, &scopes, start)).collect();
-        Self { run, staff, start }
+        let members = staff.map(|member| member.invent(account, &scopes, start)).collect();
+        Self { run_seed, members, start }
     }
 }
 
 impl Script {
-    /// Whether faults about this are wanted anywhere.
-    pub fn wants(&self, group: FaultGroup) -> bool {
+    /// Returns whether any step or the whole script has a fault of this group.
+    pub fn has_faults(&self, group: FaultGroup) -> bool {
         let steps = self.steps.iter().map(|step| &step.faults);
         steps.chain([&self.faults.faults]).any(|faults| faults.of(group).is_some())
     }
 
-    /// The conversation of this number at an account.
-    pub(super) fn play(
+    /// Returns the values of conversation `number`, from 1, at an account.
+    pub(super) fn seed_conversation(
         &self,
         account: &Account,
         staff: &SharedStaff,
         number: u32,
     ) -> ConversationSeed {
-        let scopes = SeedScopes::new(&staff.run, &account.platform.id, &self.name, number);
-        let mut people = staff.staff.iter();
+        let scopes = SeedScopes::new(&staff.run_seed, &account.platform.id, &self.name, number);
+        // The people stay in the order of the cast: staff were generated in that order too.
+        let mut members = staff.members.iter();
         let person = |member: &CastMember| match member.role {
             Role::Visitor => Some(member.invent(account, &scopes, staff.start)),
-            _ => people.next().cloned(),
+            _ => members.next().cloned(),
         };
         let cast: Vec<Person> = self.cast.iter().filter_map(person).collect();
         let visitor = self.cast.iter().find(|member| member.role == Role::Visitor);
         let locale = visitor.map_or(&LOCALES[0], |visitor| visitor.locale);
-        let story = ConversationTexts::new(&cast, locale, &scopes.story);
-        ConversationSeed { vendor: account.platform.id.clone(), scopes, story, cast }
-    }
-}
-
-/// What the values of a conversation are drawn from. People and what they say are the same at
-/// every vendor; ids are a vendor's own, and no two scenarios share one. Staff are the same in
-/// every conversation.
-#[derive(Clone, Debug)]
-pub(super) struct SeedScopes {
-    /// What the conversation's people, texts and times are drawn from.
-    pub(super) story: SeedScope,
-    /// What the conversation's ids are drawn from.
-    pub(super) ids: SeedScope,
-    /// What staff are drawn from.
-    pub(super) staff: SeedScope,
-    /// What the ids of staff are drawn from.
-    pub(super) staff_ids: SeedScope,
-}
-
-impl SeedScopes {
-    pub(super) fn new(run: &SeedScope, vendor: &str, scenario: &str, number: u32) -> Self {
-        let conversation = format!("conversation {number}");
-        let story = run.within(scenario).within(&conversation);
-        let staff_ids = run.within("vendor").within(vendor);
-        let ids = staff_ids.within(scenario).within(&conversation);
-        Self { story, ids, staff: run.within("staff"), staff_ids }
+        let texts = ConversationTexts::new(&cast, locale, &scopes.conversation);
+        ConversationSeed { vendor: account.platform.id.clone(), scopes, texts, cast }
     }
 }
 
 impl ConversationSeed {
-    /// What the conversation's ids are drawn from.
+    /// Returns the seed scope of the ids.
     pub(super) fn ids(&self) -> &SeedScope {
         &self.scopes.ids
     }
 
-    /// The time between an act and the one before it, beyond what the file asks for.
+    /// Returns the time between an action and the previous one, in addition to `after`.
     pub(super) fn gap(&self, label: &str) -> SignedDuration {
-        GAP.sample(&mut self.scopes.story.within(label).rng("gap"))
+        GAP.sample(&mut self.scopes.conversation.within(label).rng("gap"))
     }
 
-    /// A step with its time and its texts, as it happens next in the conversation.
-    pub(super) fn step(
+    /// Renders a step as the next one of the conversation.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the rendered data is too large for a payload.
+    pub(super) fn render_step(
         &self,
         step: &Step,
-        (conversation, heard): (&Conversation, &ReadMarks),
+        conversation: &Conversation,
+        read_marks: &ReadMarks,
     ) -> Result<TimedStep, TooLarge> {
-        let own = step.overrides.get(&self.vendor);
-        let after = own.and_then(|own| own.after).or(step.after);
+        let changes = step.overrides.get(&self.vendor);
+        let after = changes.and_then(|changes| changes.after).or(step.after);
         let after = after.map_or(SignedDuration::ZERO, |after| {
-            after.sample(&mut self.scopes.story.within(&step.label).rng("after"))
+            after.sample(&mut self.scopes.conversation.within(&step.label).rng("after"))
         });
-        let action = match step.skipped_at(&self.vendor) {
+        let action = match step.skip_reason(&self.vendor) {
             Some(reason) => Err(reason),
             None => {
-                let told = self.story.now(&conversation.entities, step.round);
+                let context = self.texts.context(&conversation.entities, step.round);
                 let plan = step.plan_at(&self.vendor);
-                let mut action = plan.render(&told)?;
-                heard.narrow(&mut action, plan);
-                match told.missing() {
-                    Some(name) => Err(format!("it names `{name}`, which was not created there")),
+                let mut action = plan.render(&context)?;
+                read_marks.resolve_upto(&mut action, plan);
+                // The vendor may have skipped the step that creates the entity. Whether a text uses the
+                // entity is known after rendering.
+                match context.missing_entity() {
+                    Some(name) => Err(format!(
+                        "it uses entity `{name}`, which was not created at this vendor"
+                    )),
                     None => Ok(action),
                 }
             }
@@ -254,36 +245,39 @@ impl ConversationSeed {
 }
 
 impl ActionPlan {
-    /// An act with nothing to render.
+    /// Returns the plan of an action without texts or data to render.
     pub(super) fn ready(action: Action) -> Self {
         Self { action, text: None, data: None, upto: None }
     }
 
-    /// Who does it, for labels.
-    pub(super) fn doer(&self) -> &str {
+    /// Returns the name of the actor for labels.
+    pub(super) fn actor_name(&self) -> &str {
         match self.action.by() {
             Actor::Member(name) => name,
             Actor::Assignee => "assignee",
         }
     }
 
-    fn render(&self, told: &TextContext<'_>) -> Result<Action, TooLarge> {
+    fn render(&self, context: &TextContext<'_>) -> Result<Action, TooLarge> {
         let mut action = self.action.clone();
-        let text = self.text.as_ref().map(|text| text.render(told));
-        let data = self.data.as_ref().map(|data| data.render(told)).transpose()?;
+        let text = self.text.as_ref().map(|text| text.render(context));
+        let data = self.data.as_ref().map(|data| data.render(context)).transpose()?;
         let data = data.map(|data| object(&data));
         match &mut action {
-            Action::Say { text: own, data: own_data, .. } => {
-                give(own, text);
-                give(own_data, data);
+            Action::Say { text: old_text, data: old_data, .. } => {
+                replace(old_text, text);
+                replace(old_data, data);
             }
-            Action::Note { text: own, .. } => give(own, text),
+            Action::Note { text: old, .. } => replace(old, text),
             Action::Rate { comment, .. } => *comment = text.or(comment.take()),
-            Action::Create { fields: own, .. }
-            | Action::Update { fields: own, .. }
-            | Action::Emit { data: own, .. } => give(own, data),
-            Action::Set { variables: own, .. } => {
-                give(own, data.map(|data| data.into_iter().map(variable).collect()));
+            Action::Create { fields: old, .. }
+            | Action::Update { fields: old, .. }
+            | Action::Emit { data: old, .. } => replace(old, data),
+            Action::Set { variables: old, .. } => {
+                let variables = |data: Map<String, Json>| {
+                    data.into_iter().map(|(name, value)| variable(name, value)).collect()
+                };
+                replace(old, data.map(variables));
             }
             _ => {}
         }
@@ -291,15 +285,15 @@ impl ActionPlan {
     }
 }
 
-/// Puts a rendered value in place of what an act has.
-fn give<T>(own: &mut T, rendered: Option<T>) {
+/// Replaces a value, if one was rendered.
+fn replace<T>(value: &mut T, rendered: Option<T>) {
     if let Some(rendered) = rendered {
-        *own = rendered;
+        *value = rendered;
     }
 }
 
-/// A variable as a step writes it: a value, or a table that declares a type as well.
-fn variable((name, value): (String, Json)) -> Variable {
+/// Reads a variable of a step: a plain value, or a table with `type` and `value`.
+fn variable(name: String, value: Json) -> Variable {
     if let Json::Object(table) = &value
         && let (Some(Json::String(declared)), Some(value)) = (table.get("type"), table.get("value"))
     {
@@ -309,27 +303,28 @@ fn variable((name, value): (String, Json)) -> Variable {
     Variable { name, declared, value }
 }
 
+/// Parses rendered data. It is always an object, because it is compiled from a table.
 fn object(json: &str) -> Map<String, Json> {
     serde_json::from_str(json).unwrap_or_default()
 }
 
 impl Step {
-    /// The key of its act.
-    pub fn word(&self) -> &'static str {
-        self.action.action.word()
+    /// Returns the key of its action, such as `say`.
+    pub fn action_key(&self) -> &'static str {
+        self.action.action.as_str()
     }
 
-    /// Why the step is left out at a vendor, where the file says so.
-    pub fn skipped_at(&self, vendor: &str) -> Option<String> {
+    /// Returns why the file skips the step at a vendor.
+    pub fn skip_reason(&self, vendor: &str) -> Option<String> {
         if self.only.as_ref().is_some_and(|only| !only.iter().any(|id| id == vendor)) {
-            return Some("the step is for other vendors".into());
+            return Some("the step runs only at other vendors".into());
         }
-        self.overrides.get(vendor).and_then(|own| own.skip.clone())
+        self.overrides.get(vendor).and_then(|changes| changes.skip.clone())
     }
 
-    /// What happens at a vendor.
+    /// Returns the action of the step at a vendor.
     pub(super) fn plan_at(&self, vendor: &str) -> &ActionPlan {
-        let own = self.overrides.get(vendor).and_then(|own| own.action.as_ref());
-        own.unwrap_or(&self.action)
+        let changed = self.overrides.get(vendor).and_then(|changes| changes.action.as_ref());
+        changed.unwrap_or(&self.action)
     }
 }

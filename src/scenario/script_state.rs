@@ -1,99 +1,105 @@
-//! A conversation as it is played: which act comes next, when, and what the vendor makes of it.
+//! Runs one conversation of a script: the next action, its time, and the payloads it causes.
 //!
-//! Pure: nobody waits here and nothing is sent. Whoever plays asks for one scene after the other.
+//! This is pure computation. The caller waits until an output is due and sends its payloads.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::dry_check::unplayable;
+use super::dry_check::unsupported;
 use super::script::{ConversationSeed, ReadMarks, Script, SharedStaff, Step};
 use crate::conversation::{Action, Conversation};
 use crate::fault::Faults;
 use crate::platform::{Account, ActionResult, Session, Subscription};
 
-/// A conversation on its way: an iterator over its scenes.
+/// Execution of one conversation of a script. Iterates over its outputs.
 pub struct ScriptState<'a> {
-    play: ConversationSeed,
+    seed: ConversationSeed,
     steps: std::slice::Iter<'a, Step>,
-    last_only: Option<usize>,
+    /// Number of the only step to report; all steps if `None`.
+    only_step: Option<usize>,
     account: Arc<Account>,
     subscription: &'a Subscription,
     session: Session,
+    /// Run time of the current action.
     now: Timestamp,
     step: usize,
     label: &'a str,
     faults: Faults,
     read_marks: ReadMarks,
-    /// What follows by itself. It is there all the time and seldom holds anything.
+    /// Implied actions that are due before the next step.
+    // Boxed to save memory: thousands of conversations wait at once, mostly with an empty queue.
     pending: VecDeque<Box<PendingAction>>,
 }
 
-/// One thing that happens, or does not.
+/// One executed, skipped or dropped action.
 #[derive(Debug)]
 pub struct StepOutput {
-    /// The step that it belongs to.
+    /// Number of its step in the file, from 1.
     pub step: usize,
-    /// When, in run time.
+    /// Run time of the action.
     pub at: Timestamp,
-    /// What is wrong on purpose with what is sent for it.
+    /// Faults of its deliveries.
     pub faults: Faults,
-    /// What.
+    /// Outcome of the action.
     pub outcome: StepOutcome,
 }
 
-/// What becomes of an act.
+/// Outcome of an action.
 #[derive(Debug)]
 pub enum StepOutcome {
-    /// It happens.
+    /// The action was executed.
     Done {
-        /// The act.
+        /// The action.
         action: Action,
-        /// Whether it follows from another by itself.
+        /// Whether the action is implied by that of a step.
         implied: bool,
-        /// What it causes.
-        happened: Box<ActionResult>,
+        /// Event and payloads that the action causes.
+        result: Box<ActionResult>,
     },
-    /// It is left out, as the vendor or the file wants it.
+    /// The vendor does not support the action, or the file skips the step.
     Skipped {
-        /// The act's word.
+        /// Key of the action, such as `say`.
         action: &'static str,
-        /// Why.
+        /// Reason for the report.
         reason: String,
     },
-    /// It could not be made into payloads, which no run passes with.
+    /// No payload could be created for the action. The run fails.
     Dropped {
-        /// The act's word.
+        /// Key of the action, such as `say`.
         action: &'static str,
-        /// Why.
+        /// Reason for the report.
         reason: String,
     },
 }
 
-/// An act that is due, with the name of its values.
+/// An action to execute.
 struct PendingAction {
     action: Action,
+    /// Name of the seed scope of its values.
     label: String,
+    /// Time since the previous action.
     delay: SignedDuration,
     implied: bool,
 }
 
 impl<'a> ScriptState<'a> {
-    /// The conversation of this number, at an account, with an endpoint's subscription.
+    /// Starts conversation `number`, from 1, at an account, for an endpoint with this subscription.
     pub fn new(
         script: &'a Script,
         account: &Arc<Account>,
         subscription: &'a Subscription,
-        (staff, number): (&SharedStaff, u32),
+        staff: &SharedStaff,
+        number: u32,
     ) -> Self {
-        let play = script.play(account, staff, number);
-        let seeds = play.ids().clone();
-        let session = Session::new(Arc::clone(account), number, play.cast.clone(), seeds);
+        let seed = script.seed_conversation(account, staff, number);
+        let ids = seed.ids().clone();
+        let session = Session::new(Arc::clone(account), number, seed.cast.clone(), ids);
         Self {
-            play,
+            seed,
             steps: script.steps.iter(),
-            last_only: script.only_last.then_some(script.steps.len()),
+            only_step: script.only_last.then_some(script.steps.len()),
             account: Arc::clone(account),
             subscription,
             session,
@@ -106,7 +112,7 @@ impl<'a> ScriptState<'a> {
         }
     }
 
-    /// The conversation as it stands.
+    /// Returns the current state of the conversation.
     pub fn conversation(&self) -> &Conversation {
         self.session.conversation()
     }
@@ -115,59 +121,64 @@ impl<'a> ScriptState<'a> {
         (self.step, self.label) = (step.number, &step.label);
         self.faults.clone_from(&step.faults);
         self.read_marks.begin(step, self.conversation().messages.len());
-        let played = match self.play.step(step, (self.session.conversation(), &self.read_marks)) {
-            Ok(played) => played,
-            Err(error) => return self.dropped(step.word(), error.to_string()),
+        let rendered = self.seed.render_step(step, self.session.conversation(), &self.read_marks);
+        let rendered = match rendered {
+            Ok(rendered) => rendered,
+            Err(error) => return self.dropped(step.action_key(), error.to_string()),
         };
-        self.wait(played.after);
-        let action = match played.action {
+        // A skipped step takes its time too, so that the pace is the same at every vendor.
+        self.wait(rendered.after);
+        let action = match rendered.action {
             Ok(action) => action,
-            Err(reason) => return self.skipped(step.word(), reason),
+            Err(reason) => return self.skipped(step.action_key(), reason),
         };
-        if let Some(reason) = unplayable(&self.account, &action, self.conversation()) {
-            return self.skipped(action.word(), reason);
+        if let Some(reason) = unsupported(&self.account, &action, self.conversation()) {
+            return self.skipped(action.as_str(), reason);
         }
+        // A vendor without offers reports the assignment only, at the time of its acceptance.
         if let Action::Assign { accept: Some(after), .. } = &action
             && !self.conversation().rules.offers
         {
             self.wait(*after);
         }
         let before = self.conversation().implied_before(&action);
-        let asked = PendingAction::new(action, step.label.clone(), false);
-        let Some(before) = before else { return self.perform(asked) };
-        self.pending.push_back(Box::new(asked));
+        let requested = PendingAction::new(action, step.label.clone(), false);
+        let Some(before) = before else { return self.perform(requested) };
+        self.pending.push_back(Box::new(requested));
         self.perform(PendingAction::new(before, format!("{} before", step.label), true))
     }
 
     fn perform(&mut self, pending: PendingAction) -> StepOutput {
         let PendingAction { action, label, delay, implied } = pending;
         self.wait(delay);
-        self.wait(self.play.gap(&label));
-        let happened = match self.session.act(&action, self.now, &label, self.subscription) {
-            Ok(happened) => Box::new(happened),
-            Err(error) => return self.dropped(action.word(), error.to_string()),
+        self.wait(self.seed.gap(&label));
+        let result = match self.session.execute(&action, self.now, &label, self.subscription) {
+            Ok(result) => Box::new(result),
+            Err(error) => return self.dropped(action.as_str(), error.to_string()),
         };
         if let Some((delay, next)) = self.conversation().implied_after(&action) {
-            let label = format!("{} then {}", self.label, next.word());
+            let label = format!("{} then {}", self.label, next.as_str());
             let delay = delay.unwrap_or_default();
             self.pending.push_back(Box::new(PendingAction {
                 delay,
                 ..PendingAction::new(next, label, true)
             }));
         }
-        self.output(StepOutcome::Done { action, implied, happened })
+        self.output(StepOutcome::Done { action, implied, result })
     }
 
-    /// Whether a scene is among those that the script wants told.
-    fn is_told(&self, output: &StepOutput) -> bool {
+    /// Returns whether the script reports this output.
+    fn is_reported(&self, output: &StepOutput) -> bool {
         match output.outcome {
             StepOutcome::Done { implied, .. } => {
-                self.last_only.is_none_or(|last| output.step == last && !implied)
+                self.only_step.is_none_or(|only| output.step == only && !implied)
             }
+            // Always reported: the last step may be impossible without the one that failed.
             StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } => true,
         }
     }
 
+    /// Advances the run time.
     fn wait(&mut self, time: SignedDuration) {
         self.now = self.now.checked_add(time).unwrap_or(Timestamp::MAX);
     }
@@ -203,7 +214,7 @@ impl Iterator for ScriptState<'_> {
                     self.begin(step)
                 }
             };
-            if self.is_told(&output) {
+            if self.is_reported(&output) {
                 return Some(output);
             }
         }

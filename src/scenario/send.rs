@@ -1,22 +1,24 @@
-//! A script around one webhook: what must have happened before it, and the act that causes it.
+//! A script that sends one webhook: the steps it depends on, and the action that causes it.
 
 use std::collections::BTreeMap;
 
-use super::cast::{CastMember, unnamed};
+use super::cast::{CastMember, unnamed_member};
 use super::script::{ActionPlan, Script, ScriptFaults, Step};
 use crate::base::fake::LOCALES;
 use crate::conversation::Role;
 use crate::diag::Source;
 use crate::fault::Faults;
-use crate::platform::{EventQuery, EventRule, Platform};
+use crate::platform::{EventQuery, EventRule, Platform, synthesize};
 
 impl Script {
-    /// The shortest script whose last step makes a vendor send this event. The steps before it
-    /// happen, and nothing of them is sent.
-    pub fn sending(vendor: &Platform, rule: &EventRule, wanted: &EventQuery) -> Self {
+    /// Returns the shortest script whose last step makes a vendor send this event.
+    ///
+    /// The earlier steps are executed, but nothing of them is sent.
+    pub fn for_event(vendor: &Platform, rule: &EventRule, query: &EventQuery) -> Self {
         let cast: Vec<CastMember> =
-            Role::ALL.iter().map(|role| unnamed(*role, &LOCALES[0])).collect();
-        let actions = vendor.synthesize(rule, wanted, &|role| Some(role.word().to_owned()));
+            Role::ALL.iter().map(|role| unnamed_member(*role, &LOCALES[0])).collect();
+        let actions = synthesize(vendor, rule, query, &|role| Some(role.as_str().to_owned()));
+        // The script has no file. Reports show the event type in its place.
         let span = Source::new(&rule.event_type, "").span(0..0);
         let steps: Vec<Step> = actions
             .into_iter()
@@ -26,7 +28,7 @@ impl Script {
                 round: 1,
                 span: span.clone(),
                 table: span.clone(),
-                label: format!("{}.{number}", action.word()),
+                label: format!("{}.{number}", action.as_str()),
                 faults: Faults::default(),
                 id: None,
                 after: None,
@@ -45,7 +47,7 @@ impl Script {
             faults: ScriptFaults::default(),
             chaos: None,
             verify: None,
-            cannot: BTreeMap::new(),
+            unsupported: BTreeMap::new(),
         }
     }
 }

@@ -1,4 +1,6 @@
-//! What the texts of a scenario may name: `${fake.…}`, `${cast.…}`, `${entity.…}`, `${round}`.
+//! Placeholders in the texts of a scenario: `${fake.…}`, `${cast.…}`, `${entity.…}`, `${round}`.
+//!
+//! [`Texts`] checks and compiles texts. [`TextContext`] supplies the values when one is rendered.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -15,29 +17,36 @@ use crate::template::{
     TextTemplate, Value, WordTable, compile,
 };
 
-const RULES: TextRules =
-    TextRules { made: false, bytes: Some(MAX_TEXT), placeholders: Some(MAX_TEXT_PLACEHOLDERS) };
+/// Rules for texts of a scenario, which are shorter than payload templates.
+// `${new.…}` creates ids, which only payload templates may do.
+const RULES: TextRules = TextRules {
+    allow_generated: false,
+    max_bytes: Some(MAX_TEXT),
+    max_placeholders: Some(MAX_TEXT_PLACEHOLDERS),
+};
 
-/// Checks the texts of one scenario.
+/// Checks and compiles the texts of one scenario.
 pub(super) struct Texts {
+    /// Types of the values that placeholders can refer to.
     names: TableType,
     words: BTreeMap<String, Arc<WordTable>>,
 }
 
 impl Texts {
-    /// Texts of a scenario with this cast.
+    /// Creates the checker for a scenario with this cast and no entities.
     pub(super) fn of(cast: &[CastMember]) -> Self {
         let text = |name: &str| Field::always(name, FieldType::Text);
         let fakes =
-            TableType::new("the invented values", FAKES.iter().map(|f| text(f.name)).collect());
+            TableType::new("the generated values", FAKES.iter().map(|f| text(f.name)).collect());
         let member = |member: &CastMember| {
             let mut names = model::person();
             let is_staff = member.role != Role::Visitor;
-            for (name, known) in
+            for (name, is_set) in
                 [("email", member.email.is_some()), ("phone", member.phone.is_some())]
             {
-                let is_there = is_staff || known;
-                names.set(Field { optional: !is_there, ..Field::always(name, FieldType::Text) });
+                // Staff always have both. A visitor has only what the file declares.
+                let optional = !is_staff && !is_set;
+                names.set(Field { optional, ..Field::always(name, FieldType::Text) });
             }
             Field::always(&member.name, FieldType::table(names))
         };
@@ -46,28 +55,30 @@ impl Texts {
             .always("fake", FieldType::table(fakes))
             .always("cast", FieldType::table(cast))
             .always("round", FieldType::Int);
-        let entities = TableType::new("what was created", Vec::new());
+        let entities = TableType::new("the created entities", Vec::new());
         let names = names.always("entity", FieldType::table(entities));
         Self { names, words: BTreeMap::new() }
     }
 
-    /// Lets later texts name an entity of this kind: what every vendor that has the kind knows of
-    /// it is always there.
-    pub(super) fn name_entity(&mut self, name: &str, vendors: &[Arc<Platform>], kind: &str) {
-        let known: Vec<TableType> = vendors.iter().filter_map(|v| v.entity_names(kind)).collect();
+    /// Allows later texts to refer to an entity of this kind.
+    ///
+    /// A field is optional unless it is always present at every vendor that has the kind.
+    pub(super) fn declare_entity(&mut self, name: &str, vendors: &[Arc<Platform>], kind: &str) {
+        let types: Vec<TableType> = vendors.iter().filter_map(|v| v.entity_names(kind)).collect();
         let mut names = TableType::new("an entity", Vec::new());
-        for part in known.iter().flat_map(|names| &names.names) {
-            let sure = |names: &TableType| names.get(&part.name).is_some_and(|own| !own.optional);
-            names.set(Field { optional: !known.iter().all(sure), ..part.clone() });
+        for field in types.iter().flat_map(|table| &table.fields) {
+            let is_required =
+                |table: &TableType| table.get(&field.name).is_some_and(|same| !same.optional);
+            names.set(Field { optional: !types.iter().all(is_required), ..field.clone() });
         }
-        let entities = self.names.names.iter_mut().find(|known| known.name == "entity");
+        let entities = self.names.fields.iter_mut().find(|field| field.name == "entity");
         if let Some(Field { field_type: FieldType::Table(entities), .. }) = entities {
             Arc::make_mut(entities).set(Field::always(name, FieldType::table(names)));
         }
     }
 
-    /// Checks a text.
-    pub(super) fn line(
+    /// Checks and compiles one text.
+    pub(super) fn compile_text(
         &self,
         text: &Spanned<String>,
         problems: &mut Problems,
@@ -75,8 +86,8 @@ impl Texts {
         TextTemplate::check(text, &self.context(), RULES, problems)
     }
 
-    /// Checks the data of a message: any strings in it may have holes.
-    pub(super) fn data(
+    /// Checks and compiles data. Every string in it may have placeholders.
+    pub(super) fn compile_data(
         &self,
         entries: &[(Key, SyntaxNode)],
         span: &SourceSpan,
@@ -92,36 +103,39 @@ impl Texts {
     }
 }
 
-/// What the texts of one conversation are rendered from, whenever it is.
+/// Values for the texts of one conversation that do not change during it.
 pub(super) struct ConversationTexts {
     fakes: ConversationFakes,
     cast: Participants,
 }
 
-/// The invented values of a conversation. Each is drawn by its name, so that it is the same
-/// whenever it is asked for.
+/// Values of `${fake.NAME}`.
+///
+/// Each value is generated from the seed and its name, so it is the same for every use.
 struct ConversationFakes {
     locale: &'static Locale,
     seeds: SeedScope,
 }
 
+/// Values of `${cast.NAME}`.
 struct Participants(Vec<Person>);
 
-/// What the texts of one step are rendered from.
+/// Values for the texts of one step.
 pub(super) struct TextContext<'a> {
-    story: &'a ConversationTexts,
+    texts: &'a ConversationTexts,
     entities: NamedEntities<'a>,
     round: u32,
 }
 
-/// The entities that there are now, and the name of one that was asked for and is not there.
+/// Values of `${entity.NAME}`. Records the first name that does not exist.
 struct NamedEntities<'a> {
-    now: &'a [Entity],
+    current: &'a [Entity],
+    // `Object::get` takes `&self`, hence the interior mutability.
     missing: OnceLock<String>,
 }
 
 impl ConversationTexts {
-    /// The invented values of a conversation, and its cast.
+    /// Creates the values of a conversation with this cast.
     pub(super) fn new(cast: &[Person], locale: &'static Locale, seeds: &SeedScope) -> Self {
         Self {
             fakes: ConversationFakes { locale, seeds: seeds.clone() },
@@ -129,16 +143,16 @@ impl ConversationTexts {
         }
     }
 
-    /// What is told in this round, while there are these entities.
-    pub(super) fn now<'a>(&'a self, entities: &'a [Entity], round: u32) -> TextContext<'a> {
-        let entities = NamedEntities { now: entities, missing: OnceLock::new() };
-        TextContext { story: self, entities, round }
+    /// Returns the values for a step in this round, with the entities that exist now.
+    pub(super) fn context<'a>(&'a self, entities: &'a [Entity], round: u32) -> TextContext<'a> {
+        let entities = NamedEntities { current: entities, missing: OnceLock::new() };
+        TextContext { texts: self, entities, round }
     }
 }
 
 impl TextContext<'_> {
-    /// The first entity that was named although there is none of the name.
-    pub(super) fn missing(&self) -> Option<&str> {
+    /// Returns the first entity that a text used although it does not exist.
+    pub(super) fn missing_entity(&self) -> Option<&str> {
         self.entities.missing.get().map(String::as_str)
     }
 }
@@ -146,8 +160,8 @@ impl TextContext<'_> {
 impl Object for TextContext<'_> {
     fn get(&self, name: &str) -> Value<'_> {
         match name {
-            "fake" => Value::Object(&self.story.fakes),
-            "cast" => Value::Object(&self.story.cast),
+            "fake" => Value::Object(&self.texts.fakes),
+            "cast" => Value::Object(&self.texts.cast),
             "entity" => Value::Object(&self.entities),
             "round" => Value::Int(i64::from(self.round)),
             _ => Value::Absent,
@@ -157,8 +171,8 @@ impl Object for TextContext<'_> {
 
 impl Object for ConversationFakes {
     fn get(&self, name: &str) -> Value<'_> {
-        let drawn = fake(name, self.locale, &self.seeds);
-        drawn.map_or(Value::Absent, |drawn| Value::Text(drawn.into()))
+        let generated = fake(name, self.locale, &self.seeds);
+        generated.map_or(Value::Absent, |text| Value::Text(text.into()))
     }
 }
 
@@ -170,7 +184,7 @@ impl Object for Participants {
 
 impl Object for NamedEntities<'_> {
     fn get(&self, name: &str) -> Value<'_> {
-        let found = self.now.iter().find(|entity| entity.name == name);
+        let found = self.current.iter().find(|entity| entity.name == name);
         if found.is_none() {
             self.missing.get_or_init(|| name.to_owned());
         }

@@ -1,4 +1,6 @@
-//! Serves the built-in files: whatever the id in a link, its ending says what it leads to.
+//! Serves the sample files that attachment URLs in payloads refer to.
+//!
+//! The extension of a URL selects the file; the id in it can be any.
 
 use std::sync::Arc;
 
@@ -9,35 +11,42 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::{ServerHandle, start};
 use crate::base::file_store::{FILES, FileStore};
 
-/// Serves the built-in files on a port of loopback. Where it is taken, nothing is served, and the
-/// shelf says why.
+/// Length of the id in an attachment URL, in hexadecimal digits.
+const ID_LENGTH: usize = 16;
+
+/// Serves the sample files on a port of the loopback interface.
+///
+/// Returns no handle if the port cannot be used. The file store then has the reason.
 pub fn serve_files(port: u16) -> (Option<ServerHandle>, Arc<FileStore>) {
     let file_store = Arc::new(FileStore::default());
     let shared = web::Data::from(Arc::clone(&file_store));
-    let serving = start(port, move |app| {
-        let files = web::resource("/files/{name}").route(web::get().to(give));
-        app.app_data(shared.clone()).service(files.route(web::head().to(give)));
+    let server = start(port, move |app| {
+        let files = web::resource("/files/{name}").route(web::get().to(send_file));
+        app.app_data(shared.clone()).service(files.route(web::head().to(send_file)));
     });
-    match serving {
-        Ok(serving) => (Some(serving), file_store),
+    match server {
+        Ok(server) => (Some(server), file_store),
         Err(error) => (None, Arc::new(FileStore::unavailable(format!("port {port}: {error}")))),
     }
 }
 
-async fn give(
+async fn send_file(
     request: HttpRequest,
     name: web::Path<String>,
     file_store: web::Data<FileStore>,
 ) -> HttpResponse {
-    let is_id = |id: &str| id.len() == 16 && id.chars().all(|c| c.is_ascii_hexdigit());
-    let named = name.split_once('.').filter(|(id, _)| is_id(id));
-    let file = named.and_then(|(_, ending)| FILES.iter().find(|file| file.ending == ending));
+    let is_id = |id: &str| id.len() == ID_LENGTH && id.chars().all(|c| c.is_ascii_hexdigit());
+    let extension = name.split_once('.').filter(|(id, _)| is_id(id)).map(|(_, ending)| ending);
+    let file =
+        extension.and_then(|extension| FILES.iter().find(|file| file.extension == extension));
     let Some(file) = file else { return HttpResponse::NotFound().finish() };
+    // A HEAD request does not count as fetched.
     if request.method() == Method::GET {
-        file_store.open(&name);
+        file_store.mark_fetched(&name);
     }
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, file.media_type))
+        // Range requests are not supported. The header tells clients not to send them.
         .insert_header((ACCEPT_RANGES, "none"))
         .body(file.bytes)
 }

@@ -1,6 +1,6 @@
-//! What standin serves on loopback: how a server is started and stopped, and the built-in files.
+//! HTTP servers on the loopback interface: starting and stopping them, and the sample files.
 //!
-//! Receiving webhooks is left to `listen`.
+//! The module `listen` receives webhooks.
 
 mod files;
 
@@ -12,16 +12,20 @@ use actix_web::{App, HttpServer};
 
 pub use files::serve_files;
 
-/// A server that is up.
+/// A running server. Dropping the handle does not stop it.
 #[derive(Debug)]
 pub struct ServerHandle {
-    /// Where it listens.
+    /// Address on which the server listens.
     pub address: SocketAddr,
     handle: actix_web::dev::ServerHandle,
     thread: std::thread::JoinHandle<()>,
 }
 
-/// Starts a server on a port of loopback; port 0 takes one that is free.
+/// Starts a server on a port of the loopback interface. Port 0 selects a free port.
+///
+/// # Errors
+///
+/// Fails if the port is in use or cannot be bound.
 pub fn start(
     port: u16,
     configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
@@ -29,12 +33,16 @@ pub fn start(
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let address = listener.local_addr()?;
     let server = HttpServer::new(move || App::new().configure(configure.clone()))
+        // One sender needs no more. The default is one worker per core.
         .workers(1)
+        // Signals end the run, which then stops the server.
         .disable_signals()
+        // In seconds. Limits the wait for open connections when actix stops gracefully.
         .shutdown_timeout(1)
         .listen(listener)?
         .run();
     let handle = server.handle();
+    // Actix needs its own runtime, which must not run inside that of the sender.
     let thread = std::thread::spawn(move || {
         let _ = actix_web::rt::System::new().block_on(server);
     });
@@ -42,7 +50,7 @@ pub fn start(
 }
 
 impl ServerHandle {
-    /// Stops it.
+    /// Stops the server without waiting for open connections.
     pub async fn stop(self) {
         self.handle.stop(false).await;
         let _ = self.thread.join();

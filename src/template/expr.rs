@@ -1,13 +1,13 @@
-//! A checked hole: a path that is known to lead somewhere, and filters that fit.
+//! Checked placeholders: a path that exists, and filters that accept its type.
 
-use super::compile::CompileContext;
+use super::context::CompileContext;
 use super::field_type::{Field, FieldType, TableType};
 use super::filter::{self, Filter};
 use super::placeholder::Placeholder;
 use super::value::{Object, Value};
 use crate::diag::{Problem, Problems, SourceSpan, code};
 
-/// A path with its filters.
+/// A compiled path with filters.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Expr {
     base: PathBase,
@@ -15,45 +15,51 @@ pub(super) struct Expr {
     filters: Box<[Filter]>,
 }
 
-/// Where a path begins.
+/// Start of a path.
 #[derive(Clone, Debug, PartialEq)]
 enum PathBase {
-    /// At a name of the root.
+    /// The root object.
     Root,
-    /// At a name that `$each` or `$with` gave, by its depth.
+    /// The name bound by `$each` or `$with` at this depth.
     Bound(usize),
 }
 
-/// The names in reach of a hole.
+/// Names that a placeholder may use besides those of the root.
 #[derive(Clone, Default)]
 pub(super) struct ExprScope {
-    /// Names given by `$each` and `$with`, the innermost last.
+    /// Names bound by `$each` and `$with`, innermost last.
     pub(super) bound: Vec<(String, FieldType)>,
-    /// Optional paths that an enclosing `$if` has found present.
+    /// Optional paths whose presence an enclosing `$if` has checked.
     pub(super) present: Vec<String>,
 }
 
-/// A hole that was checked.
+/// A compiled placeholder with its type.
 pub(super) struct TypedExpr {
-    /// How to get its value.
+    /// Compiled placeholder.
     pub(super) expr: Expr,
-    /// What its value looks like.
+    /// Type of the value.
     pub(super) field_type: FieldType,
-    /// Whether it can be absent, and the key or element with it.
+    /// True if the value can be absent. Its key or list element is then omitted.
     pub(super) optional: bool,
 }
 
-/// What is being rendered: the root, and what `$each` and `$with` gave.
+/// State of rendering: the root, and the values of the bound names.
 pub(super) struct RenderFrame<'a> {
-    /// The root of all paths.
+    /// Object at which paths begin.
     pub(super) root: &'a dyn Object,
     /// Values of the bound names, by depth.
     pub(super) bound: Vec<Value<'a>>,
-    /// Elements of lists that were walked through so far.
-    pub(super) walked: usize,
+    /// Number of list elements that were visited so far.
+    pub(super) visited: usize,
 }
 
-/// Checks a hole against what is known where it stands.
+impl<'a> RenderFrame<'a> {
+    pub(super) fn new(root: &'a dyn Object) -> Self {
+        Self { root, bound: Vec::new(), visited: 0 }
+    }
+}
+
+/// Compiles a placeholder and checks its path and filters.
 pub(super) fn check(
     placeholder: &Placeholder,
     context: &CompileContext<'_>,
@@ -65,9 +71,9 @@ pub(super) fn check(
     let mut replaced = false;
     for call in &placeholder.filters {
         match filter::check(call, &field_type, &placeholder.span, context) {
-            Ok((filter, gives)) => {
+            Ok((filter, output)) => {
                 replaced |= filter.replaces_absent();
-                field_type = gives;
+                field_type = output;
                 filters.push(filter);
             }
             Err(problem) => {
@@ -76,32 +82,39 @@ pub(super) fn check(
             }
         }
     }
-    let path = placeholder.path.join(".");
-    let problem = match (resolved.optional, placeholder.optional, replaced) {
-        (true, false, false) => {
-            let problem = Problem::at(
-                &placeholder.span,
-                code::OPTIONAL_PATH,
-                format!("`{path}` is not always there"),
-            );
-            Some(problem.help(format!("write `${{{path}?}}` to leave it out, or `| or:null`")))
-        }
-        // A file that others include may be given what is always there and what is not.
-        (false, true, _) | (false, _, true) if resolved.base == PathBase::Root => {
-            let message = format!("`{path}` is always there");
-            Some(
-                Problem::at(&placeholder.span, code::NOT_OPTIONAL, message)
-                    .help("leave out `?` and `or:`"),
-            )
-        }
-        _ => None,
-    };
-    if let Some(problem) = problem {
+    let is_root = resolved.base == PathBase::Root;
+    if let Some(problem) = check_presence(placeholder, resolved.optional, replaced, is_root) {
         problems.push(problem);
         return None;
     }
     let expr = Expr { base: resolved.base, steps: resolved.steps, filters: filters.into() };
     Some(TypedExpr { expr, field_type, optional: resolved.optional && !replaced })
+}
+
+/// Checks that `?` or `or:` is written exactly if the path can be absent.
+fn check_presence(
+    placeholder: &Placeholder,
+    optional: bool,
+    replaced: bool,
+    is_root: bool,
+) -> Option<Problem> {
+    let path = placeholder.path.join(".");
+    match (optional, placeholder.optional, replaced) {
+        (true, false, false) => {
+            let message = format!("`{path}` can be absent");
+            let problem = Problem::at(&placeholder.span, code::OPTIONAL_PATH, message);
+            let help = format!("write `${{{path}?}}` to omit it, or add a default: `| or:null`");
+            Some(problem.help(help))
+        }
+        // Bound names are exempt: a file may be included with a value that is always present here
+        // and with an optional one there.
+        (false, true, _) | (false, _, true) if is_root => {
+            let message = format!("`{path}` is always present");
+            let problem = Problem::at(&placeholder.span, code::NOT_OPTIONAL, message);
+            Some(problem.help("remove `?` and `or:`"))
+        }
+        _ => None,
+    }
 }
 
 struct ResolvedPath {
@@ -118,24 +131,25 @@ fn resolve(
     scope: &ExprScope,
     problems: &mut Problems,
 ) -> Option<ResolvedPath> {
+    // Searched from the end, so that an inner name shadows an outer one.
     let bound = scope.bound.iter().rposition(|(name, _)| *name == path[0]);
     let (base, mut field_type, steps) = match bound {
         Some(depth) => (PathBase::Bound(depth), scope.bound[depth].1.clone(), &path[1..]),
-        None => (PathBase::Root, FieldType::table(context.names.clone()), path),
+        None => (PathBase::Root, FieldType::table(context.root.clone()), path),
     };
     let mut optional = false;
-    let mut walked = path[..path.len() - steps.len()].to_vec();
+    let mut prefix = path[..path.len() - steps.len()].to_vec();
     for step in steps {
         let parent = std::mem::replace(&mut field_type, FieldType::Any);
-        walked.push(step.clone());
-        match part(&parent, step) {
-            Some(name) => {
-                let here = walked.join(".");
-                optional |= name.optional && !scope.present.contains(&here);
-                field_type = name.field_type;
+        prefix.push(step.clone());
+        match field(&parent, step) {
+            Some(field) => {
+                let here = prefix.join(".");
+                optional |= field.optional && !scope.present.contains(&here);
+                field_type = field.field_type;
             }
             None => {
-                problems.push(unknown(&parent, step, &walked, span, scope));
+                problems.push(unknown_path(&parent, step, &prefix, span, scope));
                 return None;
             }
         }
@@ -144,49 +158,50 @@ fn resolve(
     Some(ResolvedPath { base, steps, field_type, optional })
 }
 
-/// The part of this name, where the shape has it. Any part of plain data may or may not be there.
-fn part(field_type: &FieldType, step: &str) -> Option<Field> {
+/// Returns the field of a type. Plain data has every field, each of them optional.
+fn field(field_type: &FieldType, name: &str) -> Option<Field> {
     match field_type {
-        FieldType::Table(names) if names.whole && names.names.is_empty() => {
-            Some(Field::maybe(step, FieldType::Any))
+        FieldType::Table(table) if table.writable && table.fields.is_empty() => {
+            Some(Field::maybe(name, FieldType::Any))
         }
-        FieldType::Table(names) => names.get(step).cloned(),
-        FieldType::Any => Some(Field::maybe(step, FieldType::Any)),
+        FieldType::Table(table) => table.get(name).cloned(),
+        FieldType::Any => Some(Field::maybe(name, FieldType::Any)),
         _ => None,
     }
 }
 
-fn unknown(
+fn unknown_path(
     parent: &FieldType,
     step: &str,
-    walked: &[String],
+    prefix: &[String],
     span: &SourceSpan,
     scope: &ExprScope,
 ) -> Problem {
     let here = span.find(step, 0);
-    let known = |names: &TableType| -> Vec<String> {
-        names.names.iter().map(|name| name.name.clone()).collect()
+    let field_names = |table: &TableType| -> Vec<String> {
+        table.fields.iter().map(|field| field.name.clone()).collect()
     };
-    let (message, known) = match parent {
-        FieldType::Table(names) if walked.len() == 1 => {
-            let mut known = known(names);
-            known.extend(scope.bound.iter().map(|(name, _)| name.clone()));
-            (format!("nothing is called `{step}` here"), known)
+    let (message, names) = match parent {
+        FieldType::Table(table) if prefix.len() == 1 => {
+            let mut names = field_names(table);
+            names.extend(scope.bound.iter().map(|(name, _)| name.clone()));
+            (format!("unknown name `{step}`"), names)
         }
-        FieldType::Table(names) => {
-            let whole = walked[..walked.len() - 1].join(".");
-            (format!("`{whole}` has no `{step}`"), known(names))
+        FieldType::Table(table) => {
+            let whole = prefix[..prefix.len() - 1].join(".");
+            (format!("`{whole}` has no field `{step}`"), field_names(table))
         }
         other => {
-            let whole = walked[..walked.len() - 1].join(".");
-            (format!("`{whole}` is {}, which has no parts", other.about()), Vec::new())
+            let whole = prefix[..prefix.len() - 1].join(".");
+            (format!("`{whole}` is {}, which has no fields", other.about()), Vec::new())
         }
     };
-    Problem::at(&here, code::UNKNOWN_PATH, message).known(step, known.iter().map(String::as_str))
+    Problem::at(&here, code::UNKNOWN_PATH, message)
+        .suggest_or_list(step, names.iter().map(String::as_str))
 }
 
 impl Expr {
-    /// The value in this frame.
+    /// Evaluates the path and applies the filters.
     pub(super) fn value<'a>(&'a self, frame: &RenderFrame<'a>) -> Value<'a> {
         let mut steps = self.steps.iter();
         let start = match &self.base {
@@ -195,5 +210,43 @@ impl Expr {
         };
         let value = steps.fold(start, |value, step| value.get(step));
         self.filters.iter().fold(value, |value, filter| filter.apply(value))
+    }
+}
+
+impl TypedExpr {
+    /// Returns the problem if the value cannot be inserted into a longer text.
+    pub(super) fn problem_in_text(&self, span: &SourceSpan) -> Option<Problem> {
+        if self.optional {
+            let message = "a value that can be absent is inserted into a longer text";
+            let problem = Problem::at(span, code::OPTIONAL_IN_TEXT, message);
+            return Some(problem.help("add a default: `| or:\"\"`"));
+        }
+        if !self.field_type.is_scalar() {
+            let message = format!("{} cannot be inserted into a text", self.field_type.about());
+            let problem = Problem::at(span, code::NOT_A_VALUE, message);
+            return Some(problem.help(alternative(&self.field_type)));
+        }
+        None
+    }
+
+    /// Returns the problem if the value has no JSON form.
+    pub(super) fn problem_as_value(&self, span: &SourceSpan) -> Option<Problem> {
+        if self.field_type.is_writable() {
+            return None;
+        }
+        let message = format!("{} cannot be written as a value", self.field_type.about());
+        let help = match self.field_type {
+            FieldType::List(_) => "iterate over it with `$each`, or count it with `| count`",
+            _ => alternative(&self.field_type),
+        };
+        Some(Problem::at(span, code::NOT_A_VALUE, message).help(help))
+    }
+}
+
+/// Returns the help for a value that has no text or JSON form.
+fn alternative(field_type: &FieldType) -> &'static str {
+    match field_type {
+        FieldType::Time => "choose a format: `| epoch_ms`, `| iso_ms`, …",
+        _ => "name one of its fields",
     }
 }

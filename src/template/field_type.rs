@@ -1,87 +1,87 @@
-//! The shapes of values, so that a template is checked before it is ever rendered.
+//! Types of values, which allow a template to be checked before it is rendered.
 
 use std::sync::Arc;
 
-/// What a value looks like.
+/// Type of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FieldType {
-    /// A text.
+    /// Text.
     Text,
-    /// A text out of a closed set.
+    /// One of a closed set of words.
     Word(&'static [&'static str]),
-    /// An integer.
+    /// Integer.
     Int,
-    /// A truth value.
+    /// Boolean.
     Bool,
-    /// An instant.
+    /// Point in time; a filter must format it.
     Time,
-    /// Data of any kind.
+    /// JSON of any type, known only when the template is rendered.
     Any,
-    /// A list of such.
+    /// List of values of one type.
     List(Arc<FieldType>),
-    /// Something with these parts.
+    /// Object with these fields.
     Table(Arc<TableType>),
 }
 
-/// The parts of something.
+/// Type of an object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TableType {
-    /// What it is, for messages: `a message`.
+    /// Description for messages, with an article: `a message`.
     pub about: &'static str,
-    /// Its parts.
-    pub names: Vec<Field>,
-    /// Whether it may be written as a whole. Plain data may; a model's thing has no spelling.
-    pub whole: bool,
+    /// Fields.
+    pub fields: Vec<Field>,
+    /// True for plain data, which has a JSON form. Objects of the model have none.
+    pub writable: bool,
 }
 
-/// One part: its name, its shape, and whether it can be absent.
+/// A field of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
-    /// The name.
+    /// Name.
     pub name: String,
-    /// Its shape.
+    /// Type of the value.
     pub field_type: FieldType,
-    /// Whether it can be absent.
+    /// True if the value can be absent.
     pub optional: bool,
 }
 
 impl Field {
-    /// A part that is always there.
+    /// Creates a field that is always present.
     pub fn always(name: impl Into<String>, field_type: FieldType) -> Self {
         Self { name: name.into(), field_type, optional: false }
     }
 
-    /// A part that can be absent.
+    /// Creates a field that can be absent.
     pub fn maybe(name: impl Into<String>, field_type: FieldType) -> Self {
         Self { name: name.into(), field_type, optional: true }
     }
 }
 
 impl TableType {
-    /// Something with these parts that is not written as a whole.
-    pub fn new(about: &'static str, names: Vec<Field>) -> Self {
-        Self { about, names, whole: false }
+    /// Creates the type of a model object with these fields.
+    pub fn new(about: &'static str, fields: Vec<Field>) -> Self {
+        Self { about, fields, writable: false }
     }
 
-    /// The part of this name.
+    /// Returns the field with this name.
     pub fn get(&self, name: &str) -> Option<&Field> {
-        self.names.iter().find(|known| known.name == name)
+        self.fields.iter().find(|field| field.name == name)
     }
 
-    /// Adds a part; one of the same name gives way.
-    pub fn set(&mut self, name: Field) {
-        self.names.retain(|known| known.name != name.name);
-        self.names.push(name);
+    /// Adds a field and replaces one with the same name.
+    pub fn set(&mut self, field: Field) {
+        self.fields.retain(|other| other.name != field.name);
+        self.fields.push(field);
     }
 
-    /// The same with this part, which is always there.
+    /// Adds a field that is always present.
     #[must_use]
     pub fn always(mut self, name: &str, field_type: FieldType) -> Self {
         self.set(Field::always(name, field_type));
         self
     }
 
-    /// The same with this part, which can be absent.
+    /// Adds a field that can be absent.
     #[must_use]
     pub fn maybe(mut self, name: &str, field_type: FieldType) -> Self {
         self.set(Field::maybe(name, field_type));
@@ -90,79 +90,80 @@ impl TableType {
 }
 
 impl FieldType {
-    /// A list of such.
+    /// Returns the type of a list with items of this type.
     pub fn list(item: Self) -> Self {
         Self::List(Arc::new(item))
     }
 
-    /// Something with these parts.
-    pub fn table(names: TableType) -> Self {
-        Self::Table(Arc::new(names))
+    /// Returns the type of an object.
+    pub fn table(table: TableType) -> Self {
+        Self::Table(Arc::new(table))
     }
 
-    /// A table of data whose keys nobody knows beforehand.
+    /// Returns the type of an object whose keys are known only when the template is rendered.
     pub fn open_table() -> Self {
-        Self::table(TableType { about: "a table of data", names: Vec::new(), whole: true })
+        Self::table(TableType { about: "a table of data", fields: Vec::new(), writable: true })
     }
 
-    /// The shape of given data, as far as its value tells.
+    /// Infers the type of a JSON value.
     pub fn of_json(json: &serde_json::Value) -> Self {
         match json {
             serde_json::Value::String(_) => Self::Text,
             serde_json::Value::Bool(_) => Self::Bool,
             serde_json::Value::Number(number) if number.is_i64() => Self::Int,
+            // The first item determines the item type: lists in vendor data are assumed to be uniform.
             serde_json::Value::Array(items) => match items.first() {
                 Some(first) => Self::list(Self::of_json(first)),
                 None => Self::list(Self::Any),
             },
             serde_json::Value::Object(entries) => {
-                let name = |(name, value): (&String, _)| Field::always(name, Self::of_json(value));
-                let names = entries.iter().map(name).collect();
-                Self::table(TableType { about: "a table", names, whole: true })
+                let field = |(name, value): (&String, _)| Field::always(name, Self::of_json(value));
+                let fields = entries.iter().map(field).collect();
+                Self::table(TableType { about: "a table", fields, writable: true })
             }
             _ => Self::Any,
         }
     }
 
-    /// What it is, for messages.
+    /// Returns the description for messages, with an article.
     pub fn about(&self) -> &'static str {
         match self {
             Self::Text | Self::Word(_) => "a text",
             Self::Int => "an integer",
-            Self::Bool => "true or false",
+            Self::Bool => "a boolean",
             Self::Time => "a time",
             Self::Any => "data",
             Self::List(_) => "a list",
-            Self::Table(names) => names.about,
+            Self::Table(table) => table.about,
         }
     }
 
-    /// Whether it can stand inside a longer text.
+    /// Returns true if a value can be inserted into a longer text.
     pub fn is_scalar(&self) -> bool {
         matches!(self, Self::Text | Self::Word(_) | Self::Int | Self::Bool | Self::Any)
     }
 
-    /// Whether it can be written as a value of its own.
+    /// Returns true if a value has a JSON form.
     pub fn is_writable(&self) -> bool {
         match self {
             Self::Time => false,
             Self::List(item) => item.is_writable(),
-            Self::Table(names) => names.whole,
+            Self::Table(table) => table.writable,
             _ => true,
         }
     }
 
-    /// What each element is when it is walked through; nothing where it cannot be.
+    /// Returns the type of the elements for `$each`, or `None` if values cannot be iterated.
     pub fn item(&self) -> Option<Self> {
         match self {
             Self::List(item) => Some((**item).clone()),
             Self::Any => Some(Self::Any),
-            Self::Table(names) if names.whole => {
-                let pair = TableType::new(
+            Self::Table(table) if table.writable => {
+                let entry = TableType::new(
                     "an entry",
                     vec![Field::always("name", Self::Text), Field::always("value", Self::Any)],
                 );
-                Some(Self::table(pair))
+                Some(Self::table(entry))
             }
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! The filters, a closed list: what each takes, what it gives, and how.
+//! Filters: a closed list, with the input type, the output type and the effect of each.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use self::FilterName as F;
-use super::compile::CompileContext;
+use super::context::CompileContext;
 use super::field_type::FieldType;
 use super::json_style::JsonStyle;
 use super::placeholder::FilterCall;
@@ -18,52 +18,52 @@ use crate::base::text::one_of;
 use crate::diag::{Problem, SourceSpan, code};
 
 crate::string_enum! {
-    /// The names of the filters.
+    /// Name of a filter.
     pub(super) enum FilterName {
-        /// A time as milliseconds since 1970, an integer.
+        /// Converts a time to milliseconds since 1970, as an integer.
         EpochMs = "epoch_ms",
-        /// A time as whole seconds since 1970, an integer.
+        /// Converts a time to whole seconds since 1970, as an integer.
         EpochSecs = "epoch_secs",
-        /// A time as seconds since 1970 with nine decimals, a text.
+        /// Converts a time to seconds since 1970 with nine decimals, as a text.
         EpochSecs9 = "epoch_secs9",
-        /// A time as `2026-01-05T09:00:00.000Z`.
+        /// Formats a time as `2026-01-05T09:00:00.000Z`.
         IsoMs = "iso_ms",
-        /// A time as `2026-01-05T09:00:00+00:00`.
+        /// Formats a time as `2026-01-05T09:00:00+00:00`.
         IsoOffset = "iso_offset",
-        /// A time as `2026-01-05T09:00:00.000000+00:00`.
+        /// Formats a time as `2026-01-05T09:00:00.000000+00:00`.
         IsoMicros = "iso_micros",
-        /// A time as `2026-01-05 09:00:00.000000`, in UTC.
+        /// Formats a time as `2026-01-05 09:00:00.000000`, in UTC.
         NaiveMicros = "naive_micros",
-        /// A text of digits as an integer; any other text as `null`.
+        /// Converts a text to an integer, or to `null` if it is not one.
         Int = "int",
-        /// How many elements a list has.
+        /// Counts the elements of a list.
         Count = "count",
-        /// Any value as a text: its own, or its JSON.
+        /// Converts a value that is not a text to its JSON form, as a text.
         Text = "text",
-        /// A text in lower case.
+        /// Converts a text to lower case.
         Lower = "lower",
-        /// A text in upper case.
+        /// Converts a text to upper case.
         Upper = "upper",
-        /// A text as HTML, a paragraph for each line.
+        /// Converts a text to HTML, with a paragraph for each line.
         Html = "html",
-        /// A text on one line.
+        /// Replaces each run of whitespace with one space.
         Plain = "plain",
-        /// A text up to where this first stands in it; the whole where it does not.
+        /// Takes the text before the first match of the argument, or all of it without a match.
         Before = "before",
-        /// A text from behind where this first stands in it; the whole where it does not.
+        /// Takes the text after the first match of the argument, or all of it without a match.
         After = "after",
-        /// The first so many characters of a text.
+        /// Takes the first N characters of a text.
         Cut = "cut",
-        /// The JSON value behind the colon, where there is none.
+        /// Replaces an absent value with the JSON value in the argument.
         Or = "or",
-        /// The vendor's word for a value, out of a `[words.…]` table.
+        /// Looks up the vendor's word for a value in a `[words.…]` table.
         Word = "word",
-        /// A list backwards.
+        /// Reverses a list.
         Reversed = "reversed",
     }
 }
 
-/// A filter with its argument.
+/// A compiled filter with its argument.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Filter {
     Plain(FilterName),
@@ -74,56 +74,60 @@ pub(super) enum Filter {
     Word(Arc<WordTable>),
 }
 
-/// Checks that a filter takes what comes to it; gives it and what it gives.
+/// Compiles a filter; returns it with its output type.
 pub(super) fn check(
     call: &FilterCall,
     input: &FieldType,
     span: &SourceSpan,
     context: &CompileContext<'_>,
 ) -> Result<(Filter, FieldType), Problem> {
-    let Some(name) = FilterName::of_word(&call.name) else {
+    let Some(name) = FilterName::from_name(&call.name) else {
         let problem =
             Problem::at(span, code::UNKNOWN_FILTER, format!("unknown filter `{}`", call.name));
-        return Err(problem.known(&call.name, FilterName::WORDS.iter().copied()));
+        return Err(problem.suggest_or_list(&call.name, FilterName::NAMES.iter().copied()));
     };
-    let problem = |message: String| Problem::at(span, code::WRONG_FILTER, message);
-    let wrong = |message: String| Err(problem(message));
+    let problem = |message: String| Problem::at(span, code::INVALID_FILTER, message);
+    let invalid = |message: String| Err(problem(message));
     let takes_argument = matches!(name, F::Before | F::After | F::Cut | F::Or | F::Word);
     if takes_argument != call.argument.is_some() {
-        let takes =
-            if takes_argument { "needs an argument behind `:`" } else { "takes no argument" };
-        let help = "`cut:20`, `or:null` and `word:TABLE` take one, the others do not";
-        return Err(problem(format!("the filter `{name}` {takes}")).help(help));
+        let rule =
+            if takes_argument { "requires an argument after `:`" } else { "takes no argument" };
+        let help = "filters with an argument: `after`, `before`, `cut`, `or` and `word`";
+        return Err(problem(format!("the filter `{name}` {rule}")).help(help));
     }
-    if let Some(expected) = refuses(name, input) {
-        return wrong(format!("the filter `{name}` takes {expected}, not {}", input.about()));
+    if let Some(expected) = expected_input(name, input) {
+        return invalid(format!("the filter `{name}` takes {expected}, not {}", input.about()));
     }
     let argument = call.argument.as_deref().unwrap_or_default();
     match name {
-        F::Before | F::After if argument.is_empty() => wrong(format!("`{name}` takes a text")),
+        F::Before | F::After if argument.is_empty() => {
+            invalid(format!("the argument of `{name}` must not be empty"))
+        }
         F::Before => Ok((Filter::Before(argument.to_owned()), FieldType::Text)),
         F::After => Ok((Filter::After(argument.to_owned()), FieldType::Text)),
         F::Cut => match argument.parse() {
             Ok(length) if length > 0 => Ok((Filter::Cut(length), FieldType::Text)),
             _ => {
-                let message = format!("`cut` takes a number of characters, not `{argument}`");
+                let message =
+                    format!("`cut` takes a number of characters from 1, found `{argument}`");
                 Err(problem(message).help("for example: `cut:20`"))
             }
         },
         F::Or => {
+            // Cannot fail: the placeholder parser has checked the JSON.
             let json: Json = serde_json::from_str(argument).unwrap_or_default();
             let field_type =
                 if FieldType::of_json(&json) == *input { input.clone() } else { mixed(input) };
             Ok((Filter::Or(json), field_type))
         }
         F::Word => word(argument, input, span, context),
-        _ => Ok((Filter::Plain(name), gives(name, input))),
+        _ => Ok((Filter::Plain(name), output_type(name, input))),
     }
 }
 
-/// What a filter takes, where it does not take the input.
-fn refuses(name: FilterName, input: &FieldType) -> Option<&'static str> {
-    let (takes, expected) = match name {
+/// Returns the expected input if a filter does not accept this type.
+fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
+    let (is_accepted, expected) = match name {
         F::EpochMs
         | F::EpochSecs
         | F::EpochSecs9
@@ -140,14 +144,14 @@ fn refuses(name: FilterName, input: &FieldType) -> Option<&'static str> {
         | F::After
         | F::Cut
         | F::Word => (input.is_scalar(), "a text"),
-        F::Text => (input.is_writable(), "a value that can be written"),
+        F::Text => (input.is_writable(), "a value with a JSON form"),
         F::Count | F::Reversed => (matches!(input, FieldType::List(_) | FieldType::Any), "a list"),
         F::Or => (true, ""),
     };
-    (!takes).then_some(expected)
+    (!is_accepted).then_some(expected)
 }
 
-fn gives(name: FilterName, input: &FieldType) -> FieldType {
+fn output_type(name: FilterName, input: &FieldType) -> FieldType {
     match name {
         F::EpochMs | F::EpochSecs | F::Count => FieldType::Int,
         F::Int => FieldType::Any,
@@ -156,8 +160,8 @@ fn gives(name: FilterName, input: &FieldType) -> FieldType {
     }
 }
 
-/// What a value is when another may stand in its place. A time stays one, so that it still has to
-/// be spelled; everything else is data.
+/// Returns the type of a value that `or:` may replace with a value of another type.
+// A time, list or object keeps its type, so that it must still be formatted or iterated.
 fn mixed(input: &FieldType) -> FieldType {
     match input {
         FieldType::Time | FieldType::Table(_) | FieldType::List(_) => input.clone(),
@@ -172,14 +176,15 @@ fn word(
     context: &CompileContext<'_>,
 ) -> Result<(Filter, FieldType), Problem> {
     let Some(words) = context.words.get(table) else {
-        let message = format!("there is no table `[words.{table}]`");
+        let message = format!("unknown table `[words.{table}]`");
         let problem = Problem::at(span, code::UNKNOWN_TABLE, message);
-        return Err(problem.known(table, context.words.keys().map(String::as_str)));
+        return Err(problem.suggest_or_list(table, context.words.keys().map(String::as_str)));
     };
     if let FieldType::Word(possible) = input {
-        let missing: Vec<&str> = possible.iter().copied().filter(|word| !words.has(word)).collect();
+        let missing: Vec<&str> =
+            possible.iter().copied().filter(|word| !words.covers(word)).collect();
         if !missing.is_empty() {
-            let message = format!("`[words.{table}]` lacks {}", one_of(missing));
+            let message = format!("`[words.{table}]` has no word for {}", one_of(missing));
             return Err(Problem::at(span, code::UNKNOWN_TABLE, message));
         }
     }
@@ -187,12 +192,12 @@ fn word(
 }
 
 impl Filter {
-    /// Whether the filter puts something in the place of an absent value.
+    /// Returns true if the filter replaces an absent value.
     pub(super) fn replaces_absent(&self) -> bool {
         matches!(self, Self::Or(_))
     }
 
-    /// The filtered value. An absent one stays absent, unless it is replaced.
+    /// Applies the filter. An absent value stays absent unless the filter replaces it.
     pub(super) fn apply<'a>(&'a self, value: Value<'a>) -> Value<'a> {
         match self {
             Self::Or(json) if value.is_absent() => Value::data(json),
@@ -223,6 +228,7 @@ fn plain(name: FilterName, value: Value<'_>) -> Value<'_> {
     match name {
         F::EpochMs => Value::Int(time.as_millisecond()),
         F::EpochSecs => Value::Int(time.as_second()),
+        // `div_euclid` and `rem_euclid` keep the decimals positive for times before 1970.
         F::EpochSecs9 => {
             let nanos = time.as_nanosecond();
             let per_second = 1_000_000_000;
@@ -232,15 +238,15 @@ fn plain(name: FilterName, value: Value<'_>) -> Value<'_> {
                 nanos.rem_euclid(per_second)
             ))
         }
-        F::IsoMs => spell_time(time, "%Y-%m-%dT%H:%M:%S%.3fZ"),
-        F::IsoOffset => spell_time(time, "%Y-%m-%dT%H:%M:%S+00:00"),
-        F::IsoMicros => spell_time(time, "%Y-%m-%dT%H:%M:%S%.6f+00:00"),
-        F::NaiveMicros => spell_time(time, "%Y-%m-%d %H:%M:%S%.6f"),
+        F::IsoMs => format_time(time, "%Y-%m-%dT%H:%M:%S%.3fZ"),
+        F::IsoOffset => format_time(time, "%Y-%m-%dT%H:%M:%S+00:00"),
+        F::IsoMicros => format_time(time, "%Y-%m-%dT%H:%M:%S%.6f+00:00"),
+        F::NaiveMicros => format_time(time, "%Y-%m-%d %H:%M:%S%.6f"),
         _ => Value::Time(time),
     }
 }
 
-fn spell_time(time: Timestamp, format: &str) -> Value<'static> {
+fn format_time(time: Timestamp, format: &str) -> Value<'static> {
     Value::from(time.to_zoned(TimeZone::UTC).strftime(format).to_string())
 }
 
@@ -259,7 +265,7 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
         F::Text => match value {
             Value::Text(_) => value,
             Value::Json(ref json) if json.is_string() => value,
-            other => Value::Text(JsonStyle::COMPACT.text_of(&other.into_json())),
+            other => Value::Text(JsonStyle::COMPACT.format(&other.into_json())),
         },
         F::Lower => Value::from(value.into_text().to_lowercase()),
         F::Upper => Value::from(value.into_text().to_uppercase()),
@@ -270,6 +276,7 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
 }
 
 fn html(text: &str) -> String {
+    // `&` first, since the other replacements insert it.
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let paragraphs: Vec<String> =
         escaped.split('\n').map(|line| format!("<p>{line}</p>")).collect();
@@ -277,6 +284,7 @@ fn html(text: &str) -> String {
 }
 
 fn cut(text: &str, length: usize) -> String {
+    // Characters, not bytes: a cut within a character would not be valid UTF-8.
     text.chars().take(length).collect()
 }
 
@@ -290,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_spelled_as_each_vendor_does() {
+    fn times_are_formatted_for_each_vendor() {
         let time = || Value::Time("2023-08-29T04:27:48.236411954Z".parse().unwrap());
         check(FilterName::EpochMs, time(), "1693283268236");
         check(FilterName::EpochSecs, time(), "1693283268");
@@ -304,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_and_lists_are_changed() {
+    fn texts_and_lists_are_converted() {
         check(FilterName::Html, "a<b\nc".into(), "\"<p>a&lt;b</p>\\n<p>c</p>\"");
         check(FilterName::Plain, " a\n b ".into(), "\"a b\"");
         check(FilterName::Int, "42".into(), "42");
@@ -320,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_value_passes_through_until_it_is_replaced() {
+    fn an_absent_value_stays_absent_until_a_default_replaces_it() {
         assert!(Filter::Cut(3).apply(Value::Absent).is_absent());
         assert!(!Filter::Or(Json::Null).apply(Value::Absent).is_absent());
     }

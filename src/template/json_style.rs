@@ -1,4 +1,4 @@
-//! How JSON is spelled: with or without spaces, raw or ASCII only.
+//! JSON style: spaces between tokens, and escapes for characters outside ASCII.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,29 +8,29 @@ use serde_json::Value as Json;
 use super::value::Value;
 
 crate::string_enum! {
-    /// Where the spaces of a JSON text are.
+    /// Spaces between the tokens of JSON.
     pub enum JsonSpacing {
-        /// Nowhere: `{"a":1,"b":2}`.
+        /// No spaces: `{"a":1,"b":2}`.
         Compact = "compact",
-        /// Behind colons and commas, as Python writes: `{"a": 1, "b": 2}`.
+        /// A space after colons and commas, as in Python: `{"a": 1, "b": 2}`.
         Spaced = "spaced",
     }
 }
 
-/// How a vendor spells JSON.
+/// JSON style of a vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JsonStyle {
-    /// Where the spaces are.
+    /// Spaces between tokens.
     pub spacing: JsonSpacing,
-    /// Whether what is not ASCII is written as `\u…`.
+    /// Write characters outside ASCII as `\u…`.
     pub ascii: bool,
 }
 
 impl JsonStyle {
-    /// Without spaces, raw UTF-8.
+    /// No spaces, UTF-8 without escapes.
     pub const COMPACT: Self = Self { spacing: JsonSpacing::Compact, ascii: false };
 
-    /// What stands between two elements.
+    /// Returns the separator between two elements.
     pub fn comma(self) -> &'static str {
         match self.spacing {
             JsonSpacing::Compact => ",",
@@ -38,7 +38,7 @@ impl JsonStyle {
         }
     }
 
-    /// What stands between a key and its value.
+    /// Returns the separator between a key and its value.
     pub fn colon(self) -> &'static str {
         match self.spacing {
             JsonSpacing::Compact => ":",
@@ -46,15 +46,15 @@ impl JsonStyle {
         }
     }
 
-    /// Writes a text with its quotes.
-    pub fn string(self, text: &str, out: &mut String) {
+    /// Writes a string with quotes.
+    pub fn write_string(self, text: &str, out: &mut String) {
         out.push('"');
-        self.inside(text, out);
+        self.write_escaped(text, out);
         out.push('"');
     }
 
-    /// Writes a text without its quotes.
-    pub fn inside(self, text: &str, out: &mut String) {
+    /// Writes the content of a string, escaped, without quotes.
+    pub fn write_escaped(self, text: &str, out: &mut String) {
         for character in text.chars() {
             match character {
                 '"' => out.push_str("\\\""),
@@ -64,6 +64,7 @@ impl JsonStyle {
                 '\t' => out.push_str("\\t"),
                 '\u{8}' => out.push_str("\\b"),
                 '\u{c}' => out.push_str("\\f"),
+                // JSON requires an escape for every control character below U+0020.
                 '\0'..='\u{1f}' => escape(character, out),
                 '\u{80}'.. if self.ascii => escape(character, out),
                 _ => out.push(character),
@@ -71,35 +72,36 @@ impl JsonStyle {
         }
     }
 
-    /// Writes a value.
-    pub fn value(self, value: &Value<'_>, out: &mut String) {
+    /// Writes a value. Values without a JSON form are written as `null`.
+    pub fn write_value(self, value: &Value<'_>, out: &mut String) {
         match value {
+            // The compiler rejects templates that would write one of these.
             Value::Absent | Value::Object(_) | Value::Pair(..) => out.push_str("null"),
             Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
             Value::Int(int) => {
                 let _ = write!(out, "{int}");
             }
-            Value::Text(text) => self.string(text, out),
-            Value::Time(time) => self.string(&time.to_string(), out),
-            Value::List(items) => self.list(items, out, |item, out| self.value(item, out)),
-            Value::Json(json) => self.json(json, out),
+            Value::Text(text) => self.write_string(text, out),
+            Value::Time(time) => self.write_string(&time.to_string(), out),
+            Value::List(items) => self.list(items, out, |item, out| self.write_value(item, out)),
+            Value::Json(json) => self.write_json(json, out),
         }
     }
 
-    /// Writes data.
-    pub fn json(self, json: &Json, out: &mut String) {
+    /// Writes a JSON value.
+    pub fn write_json(self, json: &Json, out: &mut String) {
         match json {
-            Json::String(text) => self.string(text, out),
-            Json::Array(items) => self.list(items, out, |item, out| self.json(item, out)),
+            Json::String(text) => self.write_string(text, out),
+            Json::Array(items) => self.list(items, out, |item, out| self.write_json(item, out)),
             Json::Object(entries) => {
                 out.push('{');
                 for (at, (key, value)) in entries.iter().enumerate() {
                     if at > 0 {
                         out.push_str(self.comma());
                     }
-                    self.string(key, out);
+                    self.write_string(key, out);
                     out.push_str(self.colon());
-                    self.json(value, out);
+                    self.write_json(value, out);
                 }
                 out.push('}');
             }
@@ -109,10 +111,10 @@ impl JsonStyle {
         }
     }
 
-    /// The data as a text.
-    pub fn text_of(self, json: &Json) -> Cow<'static, str> {
+    /// Formats a JSON value.
+    pub fn format(self, json: &Json) -> Cow<'static, str> {
         let mut out = String::new();
-        self.json(json, &mut out);
+        self.write_json(json, &mut out);
         Cow::Owned(out)
     }
 
@@ -128,7 +130,7 @@ impl JsonStyle {
     }
 }
 
-/// Writes a character as one or two UTF-16 units, lower case, as Python does.
+/// Writes a character as one or two UTF-16 units, with lower-case digits, as Python does.
 fn escape(character: char, out: &mut String) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         let _ = write!(out, "\\u{unit:04x}");
@@ -141,11 +143,11 @@ mod tests {
 
     fn check(style: JsonStyle, expected: &str) {
         let json = serde_json::json!({"a": ["ü🙂\n\u{1}", null, 1.5], "b": {}});
-        assert_eq!(style.text_of(&json), expected);
+        assert_eq!(style.format(&json), expected);
     }
 
     #[test]
-    fn each_spelling_is_what_its_vendor_writes() {
+    fn each_style_writes_what_its_vendors_write() {
         check(JsonStyle::COMPACT, r#"{"a":["ü🙂\n\u0001",null,1.5],"b":{}}"#);
         let python = JsonStyle { spacing: JsonSpacing::Spaced, ascii: true };
         check(python, r#"{"a": ["\u00fc\ud83d\ude42\n\u0001", null, 1.5], "b": {}}"#);

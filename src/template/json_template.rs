@@ -1,84 +1,84 @@
-//! A compiled template: literal chunks and slots, written straight into a text.
+//! Compiled JSON templates: operations that write directly into a string.
 
 use serde_json::{Map, Value as Json};
 
 use super::expr::{Expr, RenderFrame};
 use super::json_style::JsonStyle;
 use super::value::{Object, Value};
-use crate::base::limits::{MAX_BODY, MAX_WALKED};
+use crate::base::limits::{MAX_BODY, MAX_ITERATIONS};
 
-/// A compiled body.
+/// A compiled JSON template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonTemplate {
     pub(super) ops: TemplateOps,
     pub(super) style: JsonStyle,
 }
 
-/// A sequence of writing steps.
+/// A sequence of operations.
 pub(super) type TemplateOps = Box<[TemplateOp]>;
 
-/// One writing step.
+/// An operation of a compiled template.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum TemplateOp {
-    /// Writes this, which is already spelled.
+    /// Writes literal JSON, formatted at compile time.
     Chunk(Box<str>),
-    /// Writes a comma, unless the list or object has only just begun.
+    /// Writes a comma unless the next value is the first of its list or object.
     Comma,
     /// Writes a value.
     Value(Expr),
-    /// Writes a text with its quotes.
+    /// Writes a string with quotes.
     Text(Box<[TextPart]>),
-    /// Goes on where the value is there.
-    Maybe(Expr, TemplateOps),
-    /// Goes on for each element.
+    /// Runs the operations if the value is present.
+    IfPresent(Expr, TemplateOps),
+    /// Runs the operations once for each element of a list.
     Each(Expr, TemplateOps),
-    /// Goes one way or the other.
+    /// Runs one of two branches.
     Choose(Box<ConditionalOp>),
-    /// Goes on with more names.
+    /// Runs the operations with further bound names.
     With(Box<[Expr]>, TemplateOps),
-    /// Writes JSON as a text.
+    /// Writes the JSON output of the operations as a string.
     Json(TemplateOps),
-    /// Writes the objects as one; a later key replaces an earlier one where it stands.
+    /// Merges objects. A later value replaces an earlier one, at the position of the earlier key.
     Merge(Box<[TemplateOps]>),
 }
 
-/// A part of a text.
+/// A part of a string.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum TextPart {
-    /// Text that is already spelled.
+    /// Literal text, escaped at compile time.
     Text(Box<str>),
-    /// A hole.
-    Hole(Expr),
+    /// Value of a placeholder.
+    Value(Expr),
 }
 
-/// A condition and its two ways.
+/// A condition with two branches.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ConditionalOp {
     pub(super) expr: Expr,
-    /// The values that count; without them, any value but `null`.
-    pub(super) is: Option<Box<[Json]>>,
-    pub(super) then: TemplateOps,
-    pub(super) otherwise: TemplateOps,
+    /// Values for which the condition holds; `None` accepts every value except `null`.
+    pub(super) values: Option<Box<[Json]>>,
+    pub(super) then_ops: TemplateOps,
+    pub(super) else_ops: TemplateOps,
 }
 
-/// A rendered body would have been larger than a body may be, or longer in the making.
+/// A rendered body exceeds a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TooLarge {
-    /// It has too many bytes.
+    /// The body has too many bytes.
     #[error("the body is larger than {} KiB", MAX_BODY / 1024)]
     Bytes,
-    /// Its lists have too many elements, whatever is written of them.
-    #[error("the body walks through more than {MAX_WALKED} elements of lists")]
+    /// Rendering visits too many list elements, even if it writes nothing for them.
+    #[error("the body iterates over more than {MAX_ITERATIONS} list elements")]
     Elements,
 }
 
 impl JsonTemplate {
-    /// Renders the body from the object that its paths begin at.
+    /// Renders the template with the object at which its paths begin.
     pub fn render(&self, root: &dyn Object) -> Result<String, TooLarge> {
-        let mut out = String::with_capacity(512);
-        let mut frame = RenderFrame { root, bound: Vec::new(), walked: 0 };
+        let mut out = String::with_capacity(512); // most bodies fit, so it rarely grows
+        let mut frame = RenderFrame::new(root);
         self.write(&self.ops, &mut frame, &mut out)?;
-        out.shrink_to_fit(); // thousands of bodies can wait to be sent
+        out.shrink_to_fit(); // thousands of bodies can be queued
         Ok(out)
     }
 
@@ -91,19 +91,20 @@ impl JsonTemplate {
         for op in ops {
             match op {
                 TemplateOp::Chunk(chunk) => out.push_str(chunk),
+                // No value ends with an opening bracket: strings end with their quote.
                 TemplateOp::Comma if out.ends_with(['{', '[']) => {}
                 TemplateOp::Comma => out.push_str(self.style.comma()),
-                TemplateOp::Value(expr) => self.style.value(&expr.value(frame), out),
+                TemplateOp::Value(expr) => self.style.write_value(&expr.value(frame), out),
                 TemplateOp::Text(parts) => self.text(parts, frame, out),
-                TemplateOp::Maybe(expr, ops) => {
+                TemplateOp::IfPresent(expr, ops) => {
                     if !expr.value(frame).is_absent() {
                         self.write(ops, frame, out)?;
                     }
                 }
                 TemplateOp::Each(list, ops) => {
                     for item in list.value(frame).items() {
-                        frame.walked += 1;
-                        if frame.walked > MAX_WALKED {
+                        frame.visited += 1;
+                        if frame.visited > MAX_ITERATIONS {
                             return Err(TooLarge::Elements);
                         }
                         frame.bound.push(item);
@@ -111,7 +112,7 @@ impl JsonTemplate {
                         frame.bound.pop();
                     }
                 }
-                TemplateOp::Choose(choice) => self.write(choice.way(frame), frame, out)?,
+                TemplateOp::Choose(choice) => self.write(choice.branch(frame), frame, out)?,
                 TemplateOp::With(values, ops) => {
                     let depth = frame.bound.len();
                     let values: Vec<Value<'_>> =
@@ -123,10 +124,11 @@ impl JsonTemplate {
                 TemplateOp::Json(ops) => {
                     let mut inner = String::new();
                     self.write(ops, frame, &mut inner)?;
-                    self.style.string(&inner, out);
+                    self.style.write_string(&inner, out);
                 }
                 TemplateOp::Merge(parts) => self.merge(parts, frame, out)?,
             }
+            // Checked after each operation, so that nested lists cannot fill the memory first.
             if out.len() > MAX_BODY {
                 return Err(TooLarge::Bytes);
             }
@@ -139,15 +141,15 @@ impl JsonTemplate {
         for part in parts {
             match part {
                 TextPart::Text(text) => out.push_str(text),
-                TextPart::Hole(expr) => {
-                    self.style.inside(&expr.value(frame).into_text(), out);
+                TextPart::Value(expr) => {
+                    self.style.write_escaped(&expr.value(frame).into_text(), out);
                 }
             }
         }
         out.push('"');
     }
 
-    /// Each part writes one object, none, or several behind one another.
+    /// Merges the objects that the parts write. A part can write none, one or several.
     fn merge<'a>(
         &'a self,
         parts: &'a [TemplateOps],
@@ -165,18 +167,18 @@ impl JsonTemplate {
                 }
             }
         }
-        self.style.json(&Json::Object(merged), out);
+        self.style.write_json(&Json::Object(merged), out);
         Ok(())
     }
 }
 
 impl ConditionalOp {
-    fn way<'a>(&'a self, frame: &RenderFrame<'a>) -> &'a [TemplateOp] {
+    fn branch<'a>(&'a self, frame: &RenderFrame<'a>) -> &'a [TemplateOp] {
         let value = self.expr.value(frame);
-        let holds = match &self.is {
-            Some(wanted) => wanted.iter().any(|wanted| value.is(wanted)),
-            None => value.is_something(),
+        let holds = match &self.values {
+            Some(values) => values.iter().any(|json| value.equals(json)),
+            None => value.is_non_null(),
         };
-        if holds { &self.then } else { &self.otherwise }
+        if holds { &self.then_ops } else { &self.else_ops }
     }
 }

@@ -1,26 +1,28 @@
-//! Compiles the members of objects: keys, includes, and the constructs as a member's value.
+//! Template compiler: the members of objects, and included files.
 
-use super::compile::{MemberLead, OpBuffer, TemplateCompiler};
+use super::compile::TemplateCompiler;
 use super::expr::Expr;
 use super::json_template::TemplateOp;
+use super::op_buffer::{MemberLead, OpBuffer};
 use super::placeholder::{self, TextPiece};
 use crate::base::limits::{MAX_INCLUDES, MAX_WITH_INCLUDES};
 use crate::diag::{Key, Problem, SourceSpan, SyntaxNode, Table, code};
 
-/// The keys that are the template's own.
+/// Keys with a meaning in templates, for suggestions.
 const CONSTRUCTS: &[&str] =
     &["$each", "$do", "$if", "$is", "$then", "$else", "$include", "$with", "$merge", "$json"];
 
-/// The members of one object so far.
+/// Members of one object that were compiled so far.
 #[derive(Default)]
 struct Members {
-    /// Whether one of them is surely written.
-    begun: bool,
-    /// Their keys, as far as they are known.
+    /// True if at least one of them is always written.
+    has_first: bool,
+    /// Source of their keys.
     keys: Vec<Key>,
 }
 
 impl TemplateCompiler<'_> {
+    /// Compiles an object.
     pub(super) fn object(&mut self, node: &SyntaxNode, table: &Table, out: &mut OpBuffer) {
         out.chunk("{");
         self.members(node, table, &mut Members::default(), out);
@@ -37,52 +39,55 @@ impl TemplateCompiler<'_> {
         for (key, value) in &table.0 {
             match key.name.as_str() {
                 "$include" => self.include(value, table, members, out),
+                // Read together with `$include`.
                 "$with" if table.get("$include").is_some() => {}
                 name if name.starts_with('$')
                     && !name.starts_with("$$")
                     && !name.starts_with("${") =>
                 {
-                    let message = format!("`{name}` is not a construct that can stand here");
+                    let message = format!("the construct `{name}` is unknown or not allowed here");
                     let problem = Problem::at(&key.span, code::TEMPLATE_KEY, message);
-                    let problem = problem.near(name, CONSTRUCTS.iter().copied());
-                    let otherwise = "a key that begins with `$` is written with `$$`".to_owned();
-                    let help = problem.help.clone().unwrap_or(otherwise);
+                    let problem = problem.suggest(name, CONSTRUCTS.iter().copied());
+                    let default = "write `$$` for a key that starts with `$`".to_owned();
+                    let help = problem.help.clone().unwrap_or(default);
                     self.problems.push(problem.help(help));
                 }
                 _ => {
-                    self.once(key, &node.span, members);
-                    let lead = self.key(key, members.begun);
-                    members.begun |= self.item(&lead, value, out);
+                    self.check_duplicate(key, &node.span, members);
+                    let lead = self.key(key, members.has_first);
+                    members.has_first |= self.item(&lead, value, out);
                 }
             }
         }
     }
 
-    fn key(&mut self, key: &Key, begun: bool) -> MemberLead {
+    fn key(&mut self, key: &Key, has_first: bool) -> MemberLead {
         let pieces: Vec<TextPiece> = placeholder::split(&key.name, &key.span, self.problems);
         let name = self.parts(pieces);
         let mut ops = OpBuffer::default();
         ops.push(name);
         ops.chunk(self.style.colon());
-        MemberLead { key: ops.ops().into(), ..MemberLead::after(begun) }
+        MemberLead { key: ops.into_ops().into(), ..MemberLead::after(has_first) }
     }
 
-    /// Reports a key that an included file has as well. Twice in one file is told by its reader.
-    fn once(&mut self, key: &Key, own: &SourceSpan, members: &mut Members) {
+    /// Reports a key that another file of the same object has, too.
+    fn check_duplicate(&mut self, key: &Key, object: &SourceSpan, members: &mut Members) {
+        // The JSON parser has reported duplicates within one object of one file.
         let first = members.keys.iter().find(|first| first.name == key.name);
         if let Some(first) = first
-            && (first.span.source != own.source || !own.range.contains(&first.span.range.start))
+            && (first.span.source != object.source
+                || !object.range.contains(&first.span.range.start))
         {
-            let message = format!("the key `{}` is there twice", key.name);
+            let message = format!("duplicate key `{}`", key.name);
             let problem = Problem::at(&key.span, code::DUPLICATE_KEY, message);
             self.problems.push(
-                problem.also(&first.span, "first here").help("only one of the files can have it"),
+                problem.also(&first.span, "first here").help("remove it from one of the files"),
             );
         }
         members.keys.push(key.clone());
     }
 
-    /// Puts the members of another file here.
+    /// Inserts the members of another file.
     fn include(
         &mut self,
         name: &SyntaxNode,
@@ -90,20 +95,20 @@ impl TemplateCompiler<'_> {
         members: &mut Members,
         out: &mut OpBuffer,
     ) {
-        self.including(name, table, out, |own, included, entries, out| {
-            own.members(included, entries, members, out);
+        self.compile_included(name, table, out, |compiler, included, entries, out| {
+            compiler.members(included, entries, members, out);
         });
     }
 
-    /// An object that is nothing but an include is whatever the other file holds.
+    /// Compiles an object that consists of `$include` only. The other file may be a construct.
     pub(super) fn include_whole(&mut self, name: &SyntaxNode, table: &Table, out: &mut OpBuffer) {
-        self.including(name, table, out, |own, included, entries, out| {
-            own.table(included, entries, out);
+        self.compile_included(name, table, out, |compiler, included, entries, out| {
+            compiler.table(included, entries, out);
         });
     }
 
-    /// Finds another file and compiles it with the names that are given to it.
-    fn including(
+    /// Finds another file and compiles it with the names that `$with` binds.
+    fn compile_included(
         &mut self,
         name: &SyntaxNode,
         table: &Table,
@@ -116,7 +121,7 @@ impl TemplateCompiler<'_> {
         if self.includes.iter().any(|including| including == file) {
             let problem =
                 Problem::at(&name.span, code::INCLUDE, format!("`{file}` includes itself"));
-            return self.problems.push(problem.help("this would have no end"));
+            return self.problems.push(problem.help("remove the cycle of includes"));
         }
         if self.includes.len() == MAX_INCLUDES {
             let message = format!("includes are nested more than {MAX_INCLUDES} deep");
@@ -124,48 +129,49 @@ impl TemplateCompiler<'_> {
         }
         let Some(included) = (self.context.files)(file) else {
             let problem =
-                Problem::at(&name.span, code::INCLUDE, format!("there is no file `{file}`"));
-            return self.problems.push(problem.help("its path begins at the vendor's folder"));
+                Problem::at(&name.span, code::INCLUDE, format!("file `{file}` not found"));
+            return self.problems.push(problem.help("the path is relative to the vendor's folder"));
         };
         if !self.has_room_for(&included, &name.span) {
             return;
         }
         let Some(entries) = included.as_table() else {
-            let message = format!("`{file}` holds {}, not an object", included.kind());
+            let message = format!("`{file}` contains {}, expected an object", included.kind());
             let problem = Problem::at(&name.span, code::INCLUDE, message);
-            return self.problems.push(problem.help("an included file holds an object"));
+            return self.problems.push(problem.help("an included file must contain an object"));
         };
         let bound = self.scope.bound.len();
-        let values = table.get("$with").map(|with| self.with(with)).unwrap_or_default();
+        let values = table.get("$with").map(|with| self.bind(with)).unwrap_or_default();
         self.includes.push(file.to_owned());
         let mut inner = OpBuffer::default();
         compile(self, &included, entries, &mut inner);
         self.includes.pop();
         self.scope.bound.truncate(bound);
         if values.is_empty() {
-            inner.ops().into_iter().for_each(|op| out.push(op));
+            inner.into_ops().into_iter().for_each(|op| out.push(op));
         } else {
-            out.push(TemplateOp::With(values.into(), inner.ops()));
+            out.push(TemplateOp::With(values.into(), inner.into_ops()));
         }
     }
 
-    /// Whether a file can still be included. That it cannot is told once.
+    /// Returns true if the size limit permits another file.
     fn has_room_for(&mut self, included: &SyntaxNode, span: &SourceSpan) -> bool {
-        let before = self.included;
-        self.included += included.span.range.len();
-        if before <= MAX_WITH_INCLUDES && self.included > MAX_WITH_INCLUDES {
+        let before = self.included_bytes;
+        self.included_bytes += included.span.range.len();
+        // Reported once: every further include exceeds the limit as well.
+        if before <= MAX_WITH_INCLUDES && self.included_bytes > MAX_WITH_INCLUDES {
             let message = format!(
-                "with its includes the template is larger than {} KiB",
+                "the template with its includes is larger than {} KiB",
                 MAX_WITH_INCLUDES / 1024
             );
             let problem = Problem::at(span, code::TOO_MANY, message);
-            self.problems.push(problem.help("a file counts each time that it is included"));
+            self.problems.push(problem.help("a file counts each time it is included"));
         }
-        self.included <= MAX_WITH_INCLUDES
+        self.included_bytes <= MAX_WITH_INCLUDES
     }
 
-    /// `"$with": { "name": "path" }`: the values, and their names in scope.
-    fn with(&mut self, with: &SyntaxNode) -> Vec<Expr> {
+    /// Compiles `"$with": { "name": "path" }` and binds the names.
+    fn bind(&mut self, with: &SyntaxNode) -> Vec<Expr> {
         let Some(table) = with.as_table() else {
             self.problem(
                 &with.span,
@@ -178,10 +184,10 @@ impl TemplateCompiler<'_> {
         let mut bound = Vec::new();
         for (name, path) in &table.0 {
             let Some(text) = path.as_text() else {
-                self.problem(&path.span, code::HOLE_SYNTAX, "`$with` takes paths");
+                self.problem(&path.span, code::PLACEHOLDER_SYNTAX, "`$with` takes paths");
                 continue;
             };
-            let placeholder = placeholder::bare(text, &path.span, self.problems);
+            let placeholder = placeholder::parse_bare(text, &path.span, self.problems);
             if let Some(checked) =
                 placeholder.and_then(|placeholder| self.placeholder(&placeholder))
             {
@@ -189,6 +195,7 @@ impl TemplateCompiler<'_> {
                 values.push(checked.expr);
             }
         }
+        // Bound together at the end: the paths refer to the outer names only.
         self.scope.bound.extend(bound);
         values
     }

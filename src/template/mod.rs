@@ -1,28 +1,35 @@
-//! Templates: JSON with holes, and lines of text with holes.
+//! Templates: JSON and text with placeholders.
 //!
-//! A [`Body`] is compiled once, at load, against a table of the names that its holes may use; every
-//! mistake is found then, so that rendering can only fail by size. It becomes literal chunks and
-//! slots that are written straight into bytes, in the vendor's own spelling of JSON.
+//! A [`JsonTemplate`] is compiled once, when a vendor's platform is loaded, against the types of
+//! the values that its placeholders may name. The compiler reports every mistake, so rendering can
+//! fail only because of size. Rendering writes literal chunks and values directly into a string, in
+//! the vendor's JSON style.
 //!
-//! What the names stand for is left to the layers above: they give a [`Names`] table to compile
-//! against and an [`Object`] to render from.
+//! The layers above define what the placeholders mean: they pass a [`CompileContext`] to compile
+//! with and an [`Object`] to render from.
 
 mod compile;
+mod construct;
+mod context;
 mod expr;
 mod field_type;
 mod filter;
+mod generated_text;
 mod json_style;
 mod json_template;
 mod member;
+mod op_buffer;
 mod placeholder;
 mod text_template;
 mod value;
 mod word_table;
 
-pub use compile::{CompileContext, compile};
+pub use compile::compile;
+pub use context::CompileContext;
 pub use field_type::{Field, FieldType, TableType};
+pub use generated_text::GeneratedText;
 pub use json_style::{JsonSpacing, JsonStyle};
 pub use json_template::{JsonTemplate, TooLarge};
 pub use text_template::{TextRules, TextTemplate};
-pub use value::{Object, ObjectField, Value, find, names};
-pub use word_table::WordTable;
+pub use value::{Object, ObjectField, Value, field_value, table_type};
+pub use word_table::{DefaultWord, WordTable};

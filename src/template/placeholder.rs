@@ -1,122 +1,135 @@
-//! The syntax of holes: `${path}`, `${path?}`, `${path | filter:argument}`, `${new.FORM}`.
+//! Syntax of placeholders: `${path}`, `${path?}`, `${path | filter:argument}`, `${new.FORM}`.
 //!
-//! Only the syntax: whether a path is known and a filter fits is left to `expr`.
+//! This module only parses. `expr` checks whether the path exists and the filters fit.
 
 use crate::diag::{Problem, Problems, SourceSpan, code};
 
-/// A part of a text.
+/// A piece of a text.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum TextPiece {
-    /// Text as it is.
+    /// Literal text.
     Text(String),
-    /// A hole.
-    Hole(Placeholder),
+    /// A placeholder.
+    Placeholder(Placeholder),
 }
 
-/// A hole as it is written.
+/// A parsed placeholder.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Placeholder {
-    /// The names of the path.
+    /// Names of the path.
     pub(super) path: Vec<String>,
-    /// The form of a made value, where the path is `new`.
-    pub(super) made: Option<String>,
-    /// Whether `?` stands behind the path.
+    /// Form of the value to generate, if the path is `new`.
+    pub(super) generator: Option<String>,
+    /// True if the path is followed by `?`.
     pub(super) optional: bool,
-    /// The filters, in order.
+    /// Filters, in order of application.
     pub(super) filters: Vec<FilterCall>,
-    /// Where it stands.
+    /// Location in the source.
     pub(super) span: SourceSpan,
 }
 
-/// A filter as it is written.
+/// A parsed filter.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FilterCall {
-    /// Its name.
+    /// Name of the filter.
     pub(super) name: String,
-    /// What stands behind the colon.
+    /// Text after the colon.
     pub(super) argument: Option<String>,
 }
 
-/// Splits a text into what is written as it is and holes. `place` is the text's place, quotes and
-/// all; a hole's own place is found inside it.
+/// Splits a text into literal text and placeholders.
+///
+/// `span` is the location of the text with its quotes; each placeholder gets the part of it that
+/// matches its source.
 pub(super) fn split(text: &str, span: &SourceSpan, problems: &mut Problems) -> Vec<TextPiece> {
     let mut pieces = Vec::new();
-    let mut plain = String::new();
+    let mut literal = String::new();
     let mut rest = text;
-    let mut seen = 0;
+    let mut searched = 0;
     while let Some(at) = rest.find('$') {
-        plain.push_str(&rest[..at]);
+        literal.push_str(&rest[..at]);
         rest = &rest[at..];
-        if let Some(behind) = rest.strip_prefix("$$") {
-            plain.push('$');
-            rest = behind;
+        if let Some(after) = rest.strip_prefix("$$") {
+            literal.push('$');
+            rest = after;
         } else if let Some(inside) = rest.strip_prefix("${") {
-            let (placeholder, behind) =
-                placeholder(inside, rest, &span_of(span, rest, &mut seen), problems);
-            if !plain.is_empty() {
-                pieces.push(TextPiece::Text(std::mem::take(&mut plain)));
+            let (placeholder, after) =
+                parse(inside, rest, &span_of(span, rest, &mut searched), problems);
+            if !literal.is_empty() {
+                pieces.push(TextPiece::Text(std::mem::take(&mut literal)));
             }
-            pieces.extend(placeholder.map(TextPiece::Hole));
-            rest = behind;
+            pieces.extend(placeholder.map(TextPiece::Placeholder));
+            rest = after;
         } else {
-            plain.push('$');
+            // A single `$` is literal, so that prices need no escape.
+            literal.push('$');
             rest = &rest[1..];
         }
     }
-    plain.push_str(rest);
-    if !plain.is_empty() {
-        pieces.push(TextPiece::Text(plain));
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        pieces.push(TextPiece::Text(literal));
     }
     pieces
 }
 
-/// Reads what stands inside a hole, from a text that is nothing else: a path with its filters.
-pub(super) fn bare(text: &str, span: &SourceSpan, problems: &mut Problems) -> Option<Placeholder> {
+/// Parses a text that is a path with filters, without `${` and `}`.
+pub(super) fn parse_bare(
+    text: &str,
+    span: &SourceSpan,
+    problems: &mut Problems,
+) -> Option<Placeholder> {
     let mut cursor = Cursor { rest: text };
     let placeholder = cursor.placeholder(span);
     match placeholder {
         Ok(placeholder) if cursor.rest.is_empty() => Some(placeholder),
-        Ok(_) => refuse(span, &format!("`{}` does not belong here", cursor.rest), problems),
-        Err(message) => refuse(span, &message, problems),
+        Ok(_) => report(span, &format!("unexpected `{}` after the path", cursor.rest), problems),
+        Err(message) => report(span, &message, problems),
     }
 }
 
-/// Where the hole stands that `rest` begins with: its first line up to the closing brace.
-fn span_of(span: &SourceSpan, rest: &str, seen: &mut usize) -> SourceSpan {
+/// Returns the location of the placeholder at the start of `rest`, up to the closing brace.
+///
+/// `searched` is the offset at which the search starts. It moves behind each placeholder that is
+/// found, so that a repeated placeholder gets its own location.
+fn span_of(span: &SourceSpan, rest: &str, searched: &mut usize) -> SourceSpan {
     let end = rest.find('}').map_or(rest.len(), |at| at + 1);
-    let found = span.find(&rest[..end], *seen);
+    let found = span.find(&rest[..end], *searched);
+    // The search returns the whole span if the source has escapes inside the placeholder.
     if found != *span {
-        *seen = found.range.end - span.range.start;
+        *searched = found.range.end - span.range.start;
     }
     found
 }
 
-/// Reads one hole; gives what stands behind it. A hole that is not closed ends the text.
-fn placeholder<'a>(
+/// Parses one placeholder and returns the text after it. An unclosed placeholder ends the text.
+fn parse<'a>(
     inside: &'a str,
     from: &'a str,
     span: &SourceSpan,
     problems: &mut Problems,
 ) -> (Option<Placeholder>, &'a str) {
     let mut cursor = Cursor { rest: inside };
-    let read =
+    let parsed =
         cursor.placeholder(span).and_then(|placeholder| match cursor.rest.strip_prefix('}') {
-            Some(behind) => Ok((placeholder, behind)),
-            None if !cursor.rest.contains('}') => Err("the hole is not closed with `}`".to_owned()),
-            None => Err(format!("`{}` does not belong in a hole", first_word(cursor.rest))),
+            Some(after) => Ok((placeholder, after)),
+            None if !cursor.rest.contains('}') => {
+                Err("the placeholder is not closed: expected `}`".to_owned())
+            }
+            None => Err(format!("unexpected `{}` in a placeholder", first_word(cursor.rest))),
         });
-    match read {
-        Ok((placeholder, behind)) => (Some(placeholder), behind),
+    match parsed {
+        Ok((placeholder, after)) => (Some(placeholder), after),
         Err(message) => {
             let end = from.find('}').map_or(from.len(), |at| at + 1);
-            (refuse(span, &message, problems), &from[end..])
+            (report(span, &message, problems), &from[end..])
         }
     }
 }
 
-fn refuse(span: &SourceSpan, message: &str, problems: &mut Problems) -> Option<Placeholder> {
-    let problem = Problem::at(span, code::HOLE_SYNTAX, message);
-    problems.push(problem.help("a hole is `${path}`, `${path?}` or `${path | filter}`"));
+fn report(span: &SourceSpan, message: &str, problems: &mut Problems) -> Option<Placeholder> {
+    let problem = Problem::at(span, code::PLACEHOLDER_SYNTAX, message);
+    problems.push(problem.help("a placeholder is `${path}`, `${path?}` or `${path | filter}`"));
     None
 }
 
@@ -130,35 +143,36 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     fn placeholder(&mut self, span: &SourceSpan) -> Result<Placeholder, String> {
-        self.space();
-        let made = self.rest.strip_prefix("new.").map(|form| {
+        self.skip_whitespace();
+        let generator = self.rest.strip_prefix("new.").map(|form| {
             let end = form.find(['}', ' ', '|']).unwrap_or(form.len());
             self.rest = &form[end..];
             form[..end].to_owned()
         });
-        let path = if made.is_some() { vec!["new".to_owned()] } else { self.path()? };
+        let path = if generator.is_some() { vec!["new".to_owned()] } else { self.path()? };
         let optional = self.take("?");
-        self.space();
+        self.skip_whitespace();
         let mut filters = Vec::new();
         while self.take("|") {
             filters.push(self.call()?);
         }
-        Ok(Placeholder { path, made, optional, filters, span: span.clone() })
+        Ok(Placeholder { path, generator, optional, filters, span: span.clone() })
     }
 
     fn path(&mut self) -> Result<Vec<String>, String> {
         let mut path = vec![self.name("a path such as `conversation.id`")?.to_owned()];
         while self.take(".") {
-            path.push(self.name("a name behind the dot")?.to_owned());
+            path.push(self.name("a name after the dot")?.to_owned());
         }
         Ok(path)
     }
 
     fn call(&mut self) -> Result<FilterCall, String> {
-        self.space();
-        let name = self.name("a filter behind `|`")?.to_owned();
+        self.skip_whitespace();
+        let name = self.name("a filter after `|`")?.to_owned();
         let argument = match self.take(":") {
             false => None,
+            // The only argument that may contain spaces, `|` and `}`: inside a JSON string.
             true if name == "or" => Some(self.json()?),
             true => {
                 let end = self.rest.find([' ', '|', '}']).unwrap_or(self.rest.len());
@@ -167,20 +181,20 @@ impl<'a> Cursor<'a> {
                 Some(argument.to_owned())
             }
         };
-        self.space();
+        self.skip_whitespace();
         Ok(FilterCall { name, argument })
     }
 
-    /// The JSON value that comes next, as it is spelled.
+    /// Takes the next JSON value and returns its source.
     fn json(&mut self) -> Result<String, String> {
         let mut values =
             serde_json::Deserializer::from_str(self.rest).into_iter::<serde_json::Value>();
-        let read = values.next().is_some_and(|value| value.is_ok());
+        let is_valid = values.next().is_some_and(|value| value.is_ok());
         let end = values.byte_offset();
-        let spelled = if read { self.rest.get(..end) } else { None };
-        let spelled = spelled.ok_or("`or:` takes a JSON value, such as `null` or `\"\"`")?;
+        let source = if is_valid { self.rest.get(..end) } else { None };
+        let source = source.ok_or("`or:` takes a JSON value, such as `null` or `\"\"`")?;
         self.rest = &self.rest[end..];
-        Ok(spelled.to_owned())
+        Ok(source.to_owned())
     }
 
     fn name(&mut self, expected: &str) -> Result<&'a str, String> {
@@ -188,7 +202,7 @@ impl<'a> Cursor<'a> {
         let end = self.rest.find(|c| !is_inside(c)).unwrap_or(self.rest.len());
         if end == 0 {
             return Err(match self.rest.chars().next() {
-                None => format!("expected {expected}, and the hole is not closed with `}}`"),
+                None => format!("the placeholder is not closed: expected {expected}, then `}}`"),
                 Some(found) => format!("expected {expected}, found `{found}`"),
             });
         }
@@ -201,7 +215,7 @@ impl<'a> Cursor<'a> {
         self.rest.strip_prefix(token).map(|rest| self.rest = rest).is_some()
     }
 
-    fn space(&mut self) {
+    fn skip_whitespace(&mut self) {
         self.rest = self.rest.trim_start();
     }
 }
@@ -215,51 +229,52 @@ mod tests {
         let source = Source::new("t", format!("\"{text}\""));
         let mut problems = Problems::new();
         let pieces = split(text, &source.span(0..text.len() + 2), &mut problems);
-        let told = |piece: &TextPiece| match piece {
+        let describe = |piece: &TextPiece| match piece {
             TextPiece::Text(text) => format!("{text:?}"),
-            TextPiece::Hole(placeholder) => {
+            TextPiece::Placeholder(placeholder) => {
                 let call = |call: &FilterCall| format!("|{}{:?}", call.name, call.argument);
                 let filters: String = placeholder.filters.iter().map(call).collect();
-                let made =
-                    placeholder.made.clone().map(|made| format!("<{made}>")).unwrap_or_default();
+                let form = placeholder.generator.as_ref().map(|form| format!("<{form}>"));
+                let form = form.unwrap_or_default();
                 format!(
-                    "{}{made}{}{filters}",
+                    "{}{form}{}{filters}",
                     placeholder.path.join("."),
                     if placeholder.optional { "?" } else { "" }
                 )
             }
         };
-        let told = pieces.iter().map(told).collect::<Vec<_>>().join(" ");
+        let summary = pieces.iter().map(describe).collect::<Vec<_>>().join(" ");
         let problem = |p: Problem| format!("{} {}", p.span.unwrap().range.start, p.message);
-        (told, problems.sorted().into_iter().map(problem).collect())
+        (summary, problems.sorted().into_iter().map(problem).collect())
     }
 
     #[test]
-    fn holes_are_found_in_text() {
-        let right =
-            |text: &str, told: &str| assert_eq!(check(text), (told.into(), vec![]), "{text}");
-        right("plain $5 $$ $${x}", r#""plain $5 $ ${x}""#);
-        right("a ${b.c?} d", r#""a " b.c? " d""#);
-        right(
+    fn placeholders_are_found_in_text() {
+        let parses = |text: &str, expected: &str| {
+            assert_eq!(check(text), (expected.into(), vec![]), "{text}");
+        };
+        parses("plain $5 $$ $${x}", r#""plain $5 $ ${x}""#);
+        parses("a ${b.c?} d", r#""a " b.c? " d""#);
+        parses(
             "${ a | cut:3 | or:{\\\"x}|\\\":1} }".replace("\\\"", "\"").as_str(),
             r#"a|cutSome("3")|orSome("{\"x}|\":1}")"#,
         );
-        right("${new.alphabet:a-b:17}${new.uuid4}", "new<alphabet:a-b:17> new<uuid4>");
+        parses("${new.alphabet:a-b:17}${new.uuid4}", "new<alphabet:a-b:17> new<uuid4>");
     }
 
     #[test]
-    fn wrong_holes_are_told_at_their_place() {
-        let wrong = |text: &str, at: usize| {
+    fn invalid_placeholders_are_reported_at_their_location() {
+        let fails_at = |text: &str, at: usize| {
             let (_, problems) = check(text);
             assert_eq!(problems.len(), 1, "{text}: {problems:?}");
             assert!(problems[0].starts_with(&format!("{at} ")), "{text}: {problems:?}");
         };
-        wrong("abc ${", 5);
-        wrong("${}", 1);
-        wrong("x ${a b} y", 3);
-        wrong("${a.}", 1);
-        wrong("${a | }", 1);
-        wrong("${a | or:nul}", 1);
-        wrong("${{% for %}}", 1);
+        fails_at("abc ${", 5);
+        fails_at("${}", 1);
+        fails_at("x ${a b} y", 3);
+        fails_at("${a.}", 1);
+        fails_at("${a | }", 1);
+        fails_at("${a | or:nul}", 1);
+        fails_at("${{% for %}}", 1);
     }
 }

@@ -1,49 +1,65 @@
-//! A line of text with holes: ids, header values, what people say.
+//! Text templates: strings with placeholders, such as ids, header values and messages.
 
-use rand::rngs::ChaCha8Rng;
 use serde_json::Value as Json;
 
-use super::compile::{CompileContext, not_in_text};
+use super::context::CompileContext;
 use super::expr::{self, Expr, ExprScope, RenderFrame};
 use super::field_type::FieldType;
+use super::generated_text::{GeneratedPart, GeneratedText, generated, generated_json};
 use super::placeholder::{self, Placeholder, TextPiece};
 use super::value::Object;
-use crate::base::generator::{GeneratedValue, ValueGenerator};
+use crate::base::generator::ValueGenerator;
 use crate::base::seed::SeedScope;
 use crate::diag::{Problem, Problems, SourceSpan, Spanned, code};
 
-/// A checked line.
+/// A compiled text template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TextTemplate {
     parts: Vec<LinePart>,
     field_type: FieldType,
 }
 
-/// What a line may hold beyond paths.
+/// Restrictions of a text template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TextRules {
-    /// Whether `${new.…}` may make values.
-    pub made: bool,
-    /// The most bytes, where there is a limit below a file's.
-    pub bytes: Option<usize>,
-    /// The most holes.
-    pub placeholders: Option<usize>,
+    /// Accept `${new.…}`, which generates values.
+    pub allow_generated: bool,
+    /// Maximum size in bytes; `None` for no limit besides that of the file.
+    pub max_bytes: Option<usize>,
+    /// Maximum number of placeholders; `None` for no limit.
+    pub max_placeholders: Option<usize>,
 }
 
 impl TextRules {
-    /// Values may be made.
-    pub const MADE: Self = Self { made: true, bytes: None, placeholders: None };
+    /// Accepts generated values, without limits.
+    pub const GENERATED: Self =
+        Self { allow_generated: true, max_bytes: None, max_placeholders: None };
+
+    /// Reports a text that exceeds the limits.
+    fn check_limits(self, text: &Spanned<String>, placeholders: usize, problems: &mut Problems) {
+        let mut too_many = |message: String, help: &str| {
+            problems.push(Problem::at(&text.span, code::TOO_MANY, message).help(help));
+        };
+        if let Some(limit) = self.max_bytes.filter(|limit| text.len() > *limit) {
+            let message = format!("the text has {} bytes, more than {limit}", text.len());
+            too_many(message, "split the text into several messages");
+        }
+        if let Some(limit) = self.max_placeholders.filter(|limit| placeholders > *limit) {
+            let message = format!("the text has {placeholders} placeholders, more than {limit}");
+            too_many(message, "replace some placeholders with literal text");
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum LinePart {
     Text(String),
-    Hole(Expr),
-    Made(ValueGenerator),
+    Value(Expr),
+    Generated(ValueGenerator),
 }
 
 impl TextTemplate {
-    /// Checks a line against what its holes may name.
+    /// Compiles a text against the types of the values that its placeholders may name.
     pub fn check(
         text: &Spanned<String>,
         context: &CompileContext<'_>,
@@ -51,39 +67,24 @@ impl TextTemplate {
         problems: &mut Problems,
     ) -> Option<Self> {
         let before = problems.len();
-        if rules.bytes.is_some_and(|limit| text.len() > limit) {
-            let message = format!(
-                "the text has {} bytes, more than {}",
-                text.len(),
-                rules.bytes.unwrap_or(0)
-            );
-            let problem = Problem::at(&text.span, code::TOO_MANY, message);
-            problems.push(problem.help("say it in several messages"));
-        }
         let pieces = placeholder::split(text, &text.span, problems);
-        let placeholders =
-            pieces.iter().filter(|piece| matches!(piece, TextPiece::Hole(_))).count();
-        if rules.placeholders.is_some_and(|limit| placeholders > limit) {
-            let message = format!(
-                "the text has {placeholders} holes, more than {}",
-                rules.placeholders.unwrap_or(0)
-            );
-            let problem = Problem::at(&text.span, code::TOO_MANY, message);
-            problems.push(problem.help("write some of it out"));
-        }
-        let alone = pieces.len() == 1;
+        let is_placeholder = |piece: &&TextPiece| matches!(piece, TextPiece::Placeholder(_));
+        let placeholders = pieces.iter().filter(is_placeholder).count();
+        rules.check_limits(text, placeholders, problems);
+        // A single placeholder keeps its type, so that a text such as `${account.id}` can give a
+        // number.
+        let is_single = pieces.len() == 1;
         let mut field_type = FieldType::Text;
         let mut parts = Vec::new();
         for piece in pieces {
             match piece {
                 TextPiece::Text(text) => parts.push(LinePart::Text(text)),
-                TextPiece::Hole(placeholder) => {
-                    let Some((part, own)) = part(&placeholder, context, rules, problems) else {
-                        continue;
-                    };
+                TextPiece::Placeholder(placeholder) => {
+                    let checked = check_placeholder(&placeholder, context, rules, problems);
+                    let Some((part, part_type)) = checked else { continue };
                     parts.push(part);
-                    if alone {
-                        field_type = own;
+                    if is_single {
+                        field_type = part_type;
                     }
                 }
             }
@@ -91,90 +92,87 @@ impl TextTemplate {
         (problems.len() == before).then_some(Self { parts, field_type })
     }
 
-    /// What the value looks like: a line that is one hole has the hole's own shape.
+    /// Returns the type of the value: that of the placeholder if the text is a single placeholder,
+    /// else [`FieldType::Text`].
     pub fn field_type(&self) -> &FieldType {
         &self.field_type
     }
 
-    /// The text, with made values drawn from the scope under this name.
-    pub fn text(&self, root: &dyn Object, seeds: (&SeedScope, &str)) -> String {
-        let frame = RenderFrame { root, bound: Vec::new(), walked: 0 };
-        self.parts.iter().enumerate().map(|(at, part)| part.text(&frame, seeds, at)).collect()
+    /// Renders the text. Generated values depend only on the scope and the name.
+    pub fn text(&self, root: &dyn Object, seeds: &SeedScope, name: &str) -> String {
+        let frame = RenderFrame::new(root);
+        let part = |(index, part): (usize, &LinePart)| match part {
+            LinePart::Text(text) => text.clone(),
+            LinePart::Value(expr) => expr.value(&frame).into_text().into_owned(),
+            LinePart::Generated(generator) => generated(generator, seeds, name, index),
+        };
+        self.parts.iter().enumerate().map(part).collect()
     }
 
-    /// The text, where nothing is made.
+    /// Renders a text that has no generated values.
     pub fn render(&self, root: &dyn Object) -> String {
-        self.text(root, (&SeedScope::fixed(""), ""))
+        // The seeds are not used without generated parts.
+        self.text(root, &SeedScope::fixed(""), "")
     }
 
-    /// The value: the hole's own type where the line is one hole, else a text.
-    pub fn value(&self, root: &dyn Object, seeds: (&SeedScope, &str)) -> Json {
+    /// Returns the value: with its own type if the text is a single placeholder, else a string.
+    pub fn value(&self, root: &dyn Object, seeds: &SeedScope, name: &str) -> Json {
         match self.parts.as_slice() {
-            [LinePart::Made(made)] => match made.generate(&mut rng(seeds, 0)) {
-                GeneratedValue::Text(text) => text.into(),
-                GeneratedValue::Int(int) => int.into(),
-            },
-            [LinePart::Hole(expr)] => {
-                let frame = RenderFrame { root, bound: Vec::new(), walked: 0 };
-                expr.value(&frame).into_json()
-            }
-            _ => self.text(root, seeds).into(),
+            [LinePart::Generated(generator)] => generated_json(generator, seeds, name),
+            [LinePart::Value(expr)] => expr.value(&RenderFrame::new(root)).into_json(),
+            _ => self.text(root, seeds, name).into(),
         }
+    }
+
+    /// Converts to a text without paths, or returns `None` if the text has a path.
+    pub fn into_generated(self) -> Option<GeneratedText> {
+        let part = |part| match part {
+            LinePart::Text(text) => Some(GeneratedPart::Text(text)),
+            LinePart::Generated(generator) => Some(GeneratedPart::Generated(generator)),
+            LinePart::Value(_) => None,
+        };
+        let parts = self.parts.into_iter().map(part).collect::<Option<_>>()?;
+        Some(GeneratedText { parts, field_type: self.field_type })
     }
 }
 
-fn part(
+fn check_placeholder(
     placeholder: &Placeholder,
     context: &CompileContext<'_>,
     rules: TextRules,
     problems: &mut Problems,
 ) -> Option<(LinePart, FieldType)> {
-    if let Some(form) = &placeholder.made {
-        return made(form, &placeholder.span, rules, problems);
+    if let Some(form) = &placeholder.generator {
+        return check_generator(form, &placeholder.span, rules, problems);
     }
     let checked = expr::check(placeholder, context, &ExprScope::default(), problems)?;
-    if let Some(problem) = not_in_text(&checked, &placeholder.span) {
+    if let Some(problem) = checked.problem_in_text(&placeholder.span) {
         problems.push(problem);
         return None;
     }
-    Some((LinePart::Hole(checked.expr), checked.field_type))
+    Some((LinePart::Value(checked.expr), checked.field_type))
 }
 
-fn made(
+fn check_generator(
     form: &str,
     span: &SourceSpan,
     rules: TextRules,
     problems: &mut Problems,
 ) -> Option<(LinePart, FieldType)> {
-    if !rules.made {
-        let message = "a made value stands in `[account]`, `[secret]` or `[ids]`, not here";
-        problems.push(Problem::at(span, code::MADE_VALUE, message));
+    if !rules.allow_generated {
+        let message = "`${new.…}` is allowed only in `[account]`, `[secret]` and `[ids]`";
+        problems.push(Problem::at(span, code::GENERATED_VALUE, message));
         return None;
     }
     match ValueGenerator::parse(form) {
-        Ok(made) => {
-            let field_type = if made.is_int() { FieldType::Int } else { FieldType::Text };
-            Some((LinePart::Made(made), field_type))
+        Ok(generator) => {
+            let field_type = if generator.is_int() { FieldType::Int } else { FieldType::Text };
+            Some((LinePart::Generated(generator), field_type))
         }
         Err(message) => {
-            let problem = Problem::at(span, code::MADE_VALUE, message);
-            problems.push(problem.help(format!("forms: {}", ValueGenerator::FORMS.join(", "))));
+            let problem = Problem::at(span, code::GENERATED_VALUE, message);
+            problems.push(problem.help(format!("forms: {}", ValueGenerator::FORMATS.join(", "))));
             None
         }
     }
-}
-
-impl LinePart {
-    fn text(&self, frame: &RenderFrame<'_>, seeds: (&SeedScope, &str), at: usize) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Hole(expr) => expr.value(frame).into_text().into_owned(),
-            Self::Made(made) => made.generate(&mut rng(seeds, at)).to_string(),
-        }
-    }
-}
-
-/// The generator of the value that stands at this part of the line.
-fn rng((seeds, name): (&SeedScope, &str), at: usize) -> ChaCha8Rng {
-    seeds.within(name).rng(&at.to_string())
 }

@@ -1,4 +1,4 @@
-//! Values that holes are filled with, and the objects that hold them.
+//! Values of placeholders, and the objects that provide them.
 
 use std::borrow::Cow;
 
@@ -7,49 +7,51 @@ use serde_json::Value as Json;
 
 use super::field_type::{Field, FieldType, TableType};
 
-/// A value on its way into a hole.
+/// Value of a placeholder.
 #[derive(Clone)]
 pub enum Value<'a> {
-    /// There is none.
+    /// No value.
     Absent,
-    /// A truth value.
+    /// Boolean.
     Bool(bool),
-    /// An integer.
+    /// Integer.
     Int(i64),
-    /// A text.
+    /// Text.
     Text(Cow<'a, str>),
-    /// An instant; a filter says how it is spelled.
+    /// Point in time; a filter formats it.
     Time(Timestamp),
-    /// A list.
+    /// List.
     List(Vec<Value<'a>>),
-    /// Something with named parts that is never written as a whole.
+    /// Object of the model, which has no JSON form.
     Object(&'a dyn Object),
-    /// One entry of a table: its name and its value.
+    /// Entry of a table: name and value.
     Pair(&'a str, &'a Json),
-    /// Data as it was given.
+    /// Plain JSON.
     Json(Cow<'a, Json>),
 }
 
-/// Something whose parts a hole can name.
+/// An object with fields that a placeholder can name.
 pub trait Object: Send + Sync {
-    /// The part of this name; absent where there is none now.
+    /// Returns the value of a field, or [`Value::Absent`].
     fn get(&self, name: &str) -> Value<'_>;
 }
 
-/// One part of a model: its name, its shape, whether it can be absent, and how to get it. One
-/// table of these is both what a template is checked against and what it is rendered from.
+/// A field of a model object, with its type and its getter.
+///
+/// The same table of fields type-checks templates and provides their values, so the two cannot
+/// disagree.
 pub struct ObjectField<T: ?Sized> {
-    /// The name.
+    /// Name.
     pub name: &'static str,
-    /// The shape of its value.
+    /// Returns the type of the value.
     pub field_type: fn() -> FieldType,
-    /// Whether it can be absent.
+    /// True if the value can be absent.
     pub optional: bool,
-    /// How to get it.
+    /// Returns the value.
     pub get: for<'a> fn(&'a T) -> Value<'a>,
 }
 
-/// Declares a table of fields: `always name: shape => getter;` or `maybe name: shape => getter;`.
+/// Declares a table of fields: `always name: type => getter;` or `maybe name: type => getter;`.
 #[macro_export]
 macro_rules! fields {
     (const $table:ident of $type:ty { $( $presence:ident $name:ident: $field_type:expr => $get:expr; )* }) => {
@@ -66,8 +68,8 @@ macro_rules! fields {
     (@ maybe) => { true };
 }
 
-/// The part of this name out of a table of fields.
-pub fn find<'a, T: ?Sized>(
+/// Returns the value of a field of an object, or `None` if the table has no such field.
+pub fn field_value<'a, T: ?Sized>(
     fields: &[ObjectField<T>],
     object: &'a T,
     name: &str,
@@ -75,53 +77,53 @@ pub fn find<'a, T: ?Sized>(
     fields.iter().find(|field| field.name == name).map(|field| (field.get)(object))
 }
 
-/// The names of a table of fields.
-pub fn names<T: ?Sized>(about: &'static str, fields: &[ObjectField<T>]) -> TableType {
-    let name = |field: &ObjectField<T>| Field {
+/// Returns the type that a table of fields describes.
+pub fn table_type<T: ?Sized>(about: &'static str, fields: &[ObjectField<T>]) -> TableType {
+    let checked = |field: &ObjectField<T>| Field {
         name: field.name.to_owned(),
         field_type: (field.field_type)(),
         optional: field.optional,
     };
-    TableType::new(about, fields.iter().map(name).collect())
+    TableType::new(about, fields.iter().map(checked).collect())
 }
 
 impl<'a> Value<'a> {
-    /// A text, or absent.
+    /// Converts an optional text.
     pub fn maybe(text: Option<&'a str>) -> Self {
         text.map_or(Self::Absent, Self::from)
     }
 
-    /// An instant, or absent.
+    /// Converts an optional time.
     pub fn maybe_time(time: Option<Timestamp>) -> Self {
         time.map_or(Self::Absent, Self::Time)
     }
 
-    /// An object, or absent.
+    /// Converts an optional object.
     pub fn maybe_object<T: Object>(object: Option<&'a T>) -> Self {
         object.map_or(Self::Absent, |object| Self::Object(object))
     }
 
-    /// A list of objects.
+    /// Creates a list of objects.
     pub fn objects<T: Object + 'a>(objects: impl IntoIterator<Item = &'a T>) -> Self {
         Self::List(objects.into_iter().map(|object| Self::Object(object)).collect())
     }
 
-    /// Data as it was given.
+    /// Borrows plain JSON.
     pub fn data(json: &'a Json) -> Self {
         Self::Json(Cow::Borrowed(json))
     }
 
-    /// Whether there is no value.
+    /// Returns true if there is no value.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
 
-    /// Whether there is a value other than `null`.
-    pub fn is_something(&self) -> bool {
+    /// Returns true if there is a value other than `null`.
+    pub fn is_non_null(&self) -> bool {
         !self.is_absent() && !matches!(self, Self::Json(json) if json.is_null())
     }
 
-    /// The part of this name.
+    /// Returns the field with this name, or [`Value::Absent`].
     #[must_use]
     pub fn get(self, name: &str) -> Value<'a> {
         match self {
@@ -129,14 +131,15 @@ impl<'a> Value<'a> {
             Self::Pair(key, _) if name == "name" => Self::Text(Cow::Borrowed(key)),
             Self::Pair(_, value) if name == "value" => Self::data(value),
             Self::Json(Cow::Borrowed(json)) => json.get(name).map_or(Self::Absent, Self::data),
-            Self::Json(Cow::Owned(mut json)) => {
-                json.get_mut(name).map_or(Self::Absent, |part| Self::Json(Cow::Owned(part.take())))
-            }
+            // `take` moves the field out of the owned value instead of copying it.
+            Self::Json(Cow::Owned(mut json)) => json
+                .get_mut(name)
+                .map_or(Self::Absent, |field| Self::Json(Cow::Owned(field.take()))),
             _ => Self::Absent,
         }
     }
 
-    /// The elements of a list, or the entries of a table.
+    /// Returns the elements of a list or the entries of a table.
     pub fn items(self) -> Vec<Value<'a>> {
         match self {
             Self::List(items) => items,
@@ -151,7 +154,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value as a text inside a longer one.
+    /// Converts to text for use inside a longer text.
     pub fn into_text(self) -> Cow<'a, str> {
         match self {
             Self::Text(text) => text,
@@ -161,8 +164,9 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value without borrowed parts, as plain data. Objects and instants have no such form;
-    /// the compiler lets none of them come here.
+    /// Converts to owned JSON.
+    ///
+    /// Objects and times have no JSON form; the compiler rejects templates that would write one.
     pub fn into_json(self) -> Json {
         match self {
             Self::Absent | Self::Object(_) => Json::Null,
@@ -176,12 +180,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether the value is this data.
-    pub fn is(&self, json: &Json) -> bool {
+    /// Returns true if the value equals this JSON.
+    pub fn equals(&self, json: &Json) -> bool {
         match self {
             Self::Absent => false,
             Self::Text(text) => json.as_str() == Some(text),
-            Self::Json(own) => **own == *json,
+            Self::Json(value) => **value == *json,
             other => other.clone().into_json() == *json,
         }
     }
@@ -211,7 +215,7 @@ impl From<usize> for Value<'_> {
     }
 }
 
-/// Plain data is an object too: its entries are its parts.
+/// The entries of plain data are its fields.
 impl Object for serde_json::Map<String, Json> {
     fn get(&self, name: &str) -> Value<'_> {
         serde_json::Map::get(self, name).map_or(Value::Absent, Value::data)

@@ -1,62 +1,63 @@
-//! A vendor's words for neutral values: `[words.…]` tables.
+//! A vendor's words for neutral values: the `[words.…]` tables.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
 use super::field_type::FieldType;
-use super::text_template::TextTemplate;
-use super::value::{Object, Value};
+use super::generated_text::GeneratedText;
+use super::value::Value;
 use crate::base::seed::SeedScope;
 
-/// The words of one table.
+/// Default of a word table: generates a word for each value that the table does not list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DefaultWord {
+    /// Text that generates the word.
+    pub text: GeneratedText,
+    /// Seeds of the table.
+    pub seeds: SeedScope,
+}
+
+/// Words for values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WordTable {
     words: BTreeMap<String, Json>,
-    otherwise: Option<(TextTemplate, SeedScope)>,
-}
-
-/// A line of words names nothing.
-struct NoRoots;
-
-impl Object for NoRoots {
-    fn get(&self, _: &str) -> Value<'_> {
-        Value::Absent
-    }
+    default: Option<DefaultWord>,
 }
 
 impl WordTable {
-    /// A table of these words. A value that has none is written as it is, or as a line gives it:
-    /// what is made there is drawn by the value, and so is the same whenever it occurs.
-    pub fn new(
-        words: BTreeMap<String, Json>,
-        otherwise: Option<(TextTemplate, SeedScope)>,
-    ) -> Self {
-        Self { words, otherwise }
+    /// Creates a table of words, by value.
+    ///
+    /// Without a default, values that are not listed remain unchanged. With one, each of them has
+    /// a generated word, which is the same at every occurrence.
+    pub fn new(words: BTreeMap<String, Json>, default: Option<DefaultWord>) -> Self {
+        Self { words, default }
     }
 
-    /// Whether there is a word for every value, or for this one.
-    pub(super) fn has(&self, value: &str) -> bool {
-        self.otherwise.is_some() || self.words.contains_key(value)
+    /// Returns true if the table has a word for this value.
+    pub(super) fn covers(&self, value: &str) -> bool {
+        self.default.is_some() || self.words.contains_key(value)
     }
 
-    /// What its words look like.
+    /// Returns the common type of all words, or [`FieldType::Any`] if they differ.
     pub(super) fn field_type(&self) -> FieldType {
-        let made = self.otherwise.iter().map(|(line, _)| line.field_type().clone());
-        let mut field_types = self.words.values().map(FieldType::of_json).chain(made);
+        let default = self.default.iter().map(|default| default.text.field_type.clone());
+        let mut field_types = self.words.values().map(FieldType::of_json).chain(default);
         match field_types.next() {
             Some(field_type) if field_types.all(|other| other == field_type) => field_type,
             _ => FieldType::Any,
         }
     }
 
-    /// The word for a value.
+    /// Returns the word for a value.
     pub(super) fn word<'a>(&'a self, value: Value<'a>) -> Value<'a> {
         let text = value.clone().into_text();
-        match (self.words.get(text.as_ref()), &self.otherwise) {
+        match (self.words.get(text.as_ref()), &self.default) {
             (Some(word), _) => Value::data(word),
-            (None, Some((line, seeds))) => {
-                Value::Json(std::borrow::Cow::Owned(line.value(&NoRoots, (seeds, &text))))
+            // Seeded by the value, so that a value has the same word in every run.
+            (None, Some(DefaultWord { text: default, seeds })) => {
+                Value::Json(Cow::Owned(default.value(seeds, &text)))
             }
             (None, None) => value,
         }

@@ -1,4 +1,4 @@
-//! Where payloads may go: what the operator says, checked on the address that is dialled.
+//! Allowed addresses: the egress policy is checked on the address that is connected to.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use standin::record::{AttemptOutcome, AttemptResult, Method};
 
 use crate::support::{Receiver, configured, standin, standin_in, stderr, stdout};
 
-/// What `standin run` says about a receiver at this address; nothing is sent to it.
-fn refusal(url: &str) -> String {
+/// The error output of `standin run` for a receiver with this URL.
+fn run_error(url: &str) -> String {
     let output = standin(&["run", "handover", "--vendor", "ebbot", "--to", url]);
     assert_eq!(output.status.code(), Some(2), "{url}: {}", stderr(&output));
     assert_eq!(stdout(&output), "", "{url}");
@@ -21,35 +21,35 @@ fn refusal(url: &str) -> String {
 }
 
 #[test]
-fn what_is_no_address_is_refused_before_anything_is_sent() {
+fn an_invalid_url_is_refused_before_sending() {
     for (url, told) in [
-        ("", "`` is not an address: relative URL without a base"),
-        ("//x", "`//x` is not an address: relative URL without a base"),
-        ("localhost:3000", "`localhost:3000` lacks its scheme: write `http://localhost:3000`"),
-        ("localhost", "`localhost` lacks its scheme: write `http://localhost`"),
-        ("http://", "`http://` is not an address: empty host"),
-        ("http://a b/", "`http://a b/` is not an address: invalid international domain name"),
-        ("http://x:99999/", "`http://x:99999/` is not an address: invalid port number"),
-        ("http://[::1%25eth0]/", "`http://[::1%25eth0]/` is not an address: invalid IPv6 address"),
-        ("ftp://x/", "`ftp` addresses are not sent to, only http and https"),
-        ("file:///etc/passwd", "`file` addresses are not sent to, only http and https"),
-        ("javascript:alert(1)", "`javascript` addresses are not sent to, only http and https"),
-        ("http://x:0/", "port 0 is no receiver's port"),
+        ("", "invalid URL ``: relative URL without a base"),
+        ("//x", "invalid URL `//x`: relative URL without a base"),
+        ("localhost:3000", "the URL `localhost:3000` has no scheme: write `http://localhost:3000`"),
+        ("localhost", "the URL `localhost` has no scheme: write `http://localhost`"),
+        ("http://", "invalid URL `http://`: empty host"),
+        ("http://a b/", "invalid URL `http://a b/`: invalid international domain name"),
+        ("http://x:99999/", "invalid URL `http://x:99999/`: invalid port number"),
+        ("http://[::1%25eth0]/", "invalid URL `http://[::1%25eth0]/`: invalid IPv6 address"),
+        ("ftp://x/", "the URL scheme must be `http` or `https`, found `ftp`"),
+        ("file:///etc/passwd", "the URL scheme must be `http` or `https`, found `file`"),
+        ("javascript:alert(1)", "the URL scheme must be `http` or `https`, found `javascript`"),
+        ("http://x:0/", "the port must be between 1 and 65535, found 0"),
     ] {
-        let refusal = refusal(url);
+        let refusal = run_error(url);
         assert!(refusal.contains(&format!("error[E080]: {told}")), "{url}: {refusal}");
     }
 }
 
 #[test]
-fn passwords_in_addresses_are_refused_and_not_repeated() {
+fn a_password_in_a_url_is_refused_and_not_printed() {
     for url in [
         "http://ada:hunter2@localhost/",
         "http://ada:hunter2@localhost:99999/",
         "http://ada:hunt/hunter2@localhost/",
         "ada:hunter2@localhost",
     ] {
-        let refusal = refusal(url);
+        let refusal = run_error(url);
         assert!(!refusal.contains("hunter2"), "{refusal}");
         let folder = configured(&format!("[[endpoint]]\nvendor = 'ebbot'\nurl = '{url}'\n"));
         let output = standin_in(folder.path(), &["run", "handover", "--vendor", "ebbot"]);
@@ -60,9 +60,9 @@ fn passwords_in_addresses_are_refused_and_not_repeated() {
 }
 
 #[test]
-fn public_addresses_need_a_flag_which_the_refusal_names() {
+fn a_public_address_requires_a_flag_that_the_error_names() {
     for url in ["http://8.8.8.8/", "https://[2606:4700::1111]/", "http://[64:ff9b::808:808]/"] {
-        let refusal = refusal(url);
+        let refusal = run_error(url);
         assert!(refusal.contains("error[E086]"), "{refusal}");
         assert!(refusal.contains("is a public address"), "{refusal}");
         assert!(refusal.contains("add `--allow-public`"), "{refusal}");
@@ -74,7 +74,7 @@ fn public_addresses_need_a_flag_which_the_refusal_names() {
 }
 
 #[test]
-fn a_name_that_only_looks_like_another_is_told_as_what_it_is() {
+fn a_lookalike_host_name_is_printed_in_punycode() {
     let looks = "https://ex\u{430}mple.com/"; // the second letter is Cyrillic
     let run = ["run", "handover", "--vendor", "ebbot", "--dry-run", "--to", looks];
     let told = stdout(&standin(&run));
@@ -85,7 +85,7 @@ fn a_name_that_only_looks_like_another_is_told_as_what_it_is() {
 }
 
 #[test]
-fn whoever_may_be_a_stranger_is_told_that_nobody_chats_with_them() {
+fn a_possibly_public_receiver_gets_the_standin_header() {
     let dry = |url: &str, more: &[&str]| {
         let run = ["run", "handover", "--vendor", "ebbot", "--dry-run", "--verbose", "--to", url];
         let told = stdout(&standin(&[&run[..], more].concat()));
@@ -100,13 +100,13 @@ fn whoever_may_be_a_stranger_is_told_that_nobody_chats_with_them() {
 }
 
 #[test]
-fn whoever_may_be_a_stranger_is_not_flooded() {
-    let receiver = Receiver::agreeing();
+fn a_possibly_public_receiver_is_throttled() {
+    let receiver = Receiver::accepting();
     let port = receiver.url().rsplit(':').next().unwrap().to_owned();
     let look: Resolver = Arc::new(|_| vec![ip("127.0.0.1")]);
     let url = format!("http://hooks.example.test:{port}");
     let connector = Connector::new(EgressPolicy { public: true }).with_names(look);
-    // Several networks out of one dial, as several runs have them, share its turns.
+    // Several transports with one connector, as several runs have them, share its throttle.
     let nets = [
         NetworkTransport::new(connector.clone(), None),
         NetworkTransport::new(connector, Some(&["Host".to_owned()])),
@@ -116,12 +116,12 @@ fn whoever_may_be_a_stranger_is_not_flooded() {
     for net in nets.iter().cycle().take(6) {
         assert_eq!(runtime.block_on(net.send(request(&url))).outcome, AttemptOutcome::Responded);
     }
-    // Five waits; that there is no end to them is no failure, that there is none is.
+    // Six requests have five pauses between them. Longer is slow, shorter is a bug.
     assert!(began.elapsed() >= Duration::from_secs(5) / MAX_PUBLIC_RATE);
 }
 
 #[test]
-fn metadata_is_never_sent_to() {
+fn metadata_addresses_are_always_refused() {
     for url in [
         "http://169.254.169.254/",
         "http://2852039166/",
@@ -134,13 +134,13 @@ fn metadata_is_never_sent_to() {
         let args = ["run", "handover", "--vendor", "ebbot", "--allow-public", "--to", url];
         let output = standin(&args);
         assert_eq!(output.status.code(), Some(2), "{url}: {}", stderr(&output));
-        assert!(stderr(&output).contains("such addresses are never sent to"), "{url}");
+        assert!(stderr(&output).contains("never sends requests to such addresses"), "{url}");
     }
 }
 
 #[test]
-fn an_address_is_what_it_means_however_it_is_written() {
-    let receiver = Receiver::agreeing();
+fn an_address_is_parsed_in_every_notation() {
+    let receiver = Receiver::accepting();
     let port = receiver.url().rsplit(':').next().unwrap().to_owned();
     for host in ["2130706433", "0x7f.1", "①②⑦.⓪.⓪.①", "[::ffff:127.0.0.1]", "localhost"]
     {
@@ -152,8 +152,8 @@ fn an_address_is_what_it_means_however_it_is_written() {
     }
 }
 
-/// What two attempts meet by each transport, where names mean what `look` says.
-fn meet(url: &str, egress: EgressPolicy, look: &Resolver) -> Vec<AttemptResult> {
+/// The results of two attempts with each transport, with host names resolved by `look`.
+fn send_by_each_transport(url: &str, egress: EgressPolicy, look: &Resolver) -> Vec<AttemptResult> {
     let order = ["Host".to_owned()];
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut result = Vec::new();
@@ -184,14 +184,14 @@ fn ip(address: &str) -> IpAddr {
 }
 
 #[test]
-fn a_name_is_judged_by_its_addresses() {
-    let receiver = Receiver::agreeing();
+fn a_host_name_is_checked_by_its_addresses() {
+    let receiver = Receiver::accepting();
     let port = receiver.url().rsplit(':').next().unwrap().to_owned();
     let url = format!("http://receiver.example.test:{port}");
     let result = |addresses: &[&str]| -> Vec<AttemptOutcome> {
         let addresses: Vec<IpAddr> = addresses.iter().map(|address| ip(address)).collect();
         let look: Resolver = Arc::new(move |_| addresses.clone());
-        let result = meet(&url, EgressPolicy::default(), &look);
+        let result = send_by_each_transport(&url, EgressPolicy::default(), &look);
         result.into_iter().map(|result| result.outcome).collect()
     };
     assert_eq!(result(&["127.0.0.1"]), [AttemptOutcome::Responded; 4]);
@@ -199,12 +199,12 @@ fn a_name_is_judged_by_its_addresses() {
     assert_eq!(result(&["8.8.8.8", "1.1.1.1"]), [AttemptOutcome::EgressBlocked; 4]);
     assert_eq!(result(&["169.254.169.254"]), [AttemptOutcome::EgressBlocked; 4]);
     assert_eq!(result(&[]), [AttemptOutcome::Dns; 4]);
-    assert_eq!(receiver.came().len(), 8);
+    assert_eq!(receiver.requests().len(), 8);
 }
 
 #[test]
-fn a_name_that_changes_its_mind_is_judged_each_time_it_is_dialled() {
-    let receiver = Receiver::agreeing();
+fn a_host_name_is_checked_on_every_connection() {
+    let receiver = Receiver::accepting();
     let port = receiver.url().rsplit(':').next().unwrap().to_owned();
     let asked = AtomicUsize::new(0);
     let look: Resolver = Arc::new(move |_| {
@@ -212,7 +212,7 @@ fn a_name_that_changes_its_mind_is_judged_each_time_it_is_dialled() {
         vec![ip(if first { "127.0.0.1" } else { "169.254.169.254" })]
     });
     let url = format!("http://rebinding.example.test:{port}");
-    let result = meet(&url, EgressPolicy { public: true }, &look);
+    let result = send_by_each_transport(&url, EgressPolicy { public: true }, &look);
     let outcomes: Vec<AttemptOutcome> = result.iter().map(|result| result.outcome).collect();
     let (through, blocked) = (AttemptOutcome::Responded, AttemptOutcome::EgressBlocked);
     assert_eq!(outcomes, [through, blocked, through, blocked], "{result:?}");
@@ -221,10 +221,10 @@ fn a_name_that_changes_its_mind_is_judged_each_time_it_is_dialled() {
 }
 
 #[test]
-fn a_literal_is_judged_where_it_is_dialled_too() {
+fn a_literal_address_is_checked_on_connection_too() {
     let look: Resolver = Arc::new(|_| unreachable!("an address is no name"));
     for url in ["http://8.8.8.8/", "http://[::ffff:a9fe:a9fe]/", "https://169.254.169.254/"] {
-        let result = meet(url, EgressPolicy::default(), &look);
+        let result = send_by_each_transport(url, EgressPolicy::default(), &look);
         assert!(
             result.iter().all(|result| result.outcome == AttemptOutcome::EgressBlocked),
             "{result:?}"

@@ -1,5 +1,11 @@
-//! The house rules that no compiler checks: layers, headers, sizes, and that vendors are data.
+//! Rules of the code base that the compiler does not check: layers, sizes, names, vendors as data.
 
+mod declarations;
+mod imports;
+mod tokens;
+mod words;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +13,7 @@ use standin::platform::{Catalog, VendorRef};
 
 use crate::support::path;
 
-/// The layers, the lowest first; modules on one line do not import one another.
+/// The layers, lowest first. Modules of one layer do not import one another.
 const LAYERS: &[&[&str]] = &[
     &["base"],
     &["diag"],
@@ -22,17 +28,26 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
 ];
 
-/// What a module does not import although it lies lower, and why.
-const APART: &[(&str, &str, &str)] = &[
+/// Imports that are forbidden although they go down: module, imported module, reason.
+const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("delivery", "platform", "delivery sees a payload, a policy and an endpoint, never a vendor"),
-    ("template", "config", "what a hole may name is given to templates as a table"),
+    ("template", "config", "the paths of placeholders are passed to templates as a table"),
 ];
 
+/// Most lines of a source file, tests included: longer ones are split by responsibility.
 const MAX_FILE: usize = 700;
 
+/// Most terms of the glossary: more are not learned before reading the code.
+const MAX_GLOSSARY: usize = 40;
+
 struct SourceFile {
+    /// Path from the root of the repository.
     name: String,
+    /// Top-level module.
     module: String,
+    /// The whole text.
+    text: String,
+    /// The text without its test module, which is last.
     code: String,
 }
 
@@ -47,7 +62,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every file of `src/`, without its tests.
+/// Every file of `src/`.
 fn sources() -> Vec<SourceFile> {
     let root = path("src");
     let mut found = Vec::new();
@@ -56,10 +71,11 @@ fn sources() -> Vec<SourceFile> {
         let inside = file.strip_prefix(&root).unwrap();
         let first = inside.components().next().unwrap().as_os_str().to_string_lossy();
         let text = fs::read_to_string(&file).unwrap();
-        let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
         SourceFile {
             name: format!("src/{}", inside.display()),
             module: first.trim_end_matches(".rs").to_owned(),
+            text,
             code,
         }
     };
@@ -70,36 +86,38 @@ fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
-/// Each line that breaks a rule, as `file:line: what`.
-fn broken(rule: impl Fn(&SourceFile, &str) -> Option<String>) -> Vec<String> {
-    let mut broken = Vec::new();
+/// Each line that violates a rule, as `file:line: message`.
+fn violations(rule: impl Fn(&SourceFile, &str) -> Option<String>) -> Vec<String> {
+    let mut found = Vec::new();
     for file in sources() {
         for (number, line) in (1..).zip(file.code.lines()) {
-            broken.extend(rule(&file, line).map(|what| format!("{}:{number}: {what}", file.name)));
+            let message = rule(&file, line);
+            found.extend(message.map(|message| format!("{}:{number}: {message}", file.name)));
         }
     }
-    broken
+    found
 }
 
-fn none(broken: &[String]) {
-    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+fn assert_empty(violations: &[String]) {
+    assert!(violations.is_empty(), "\n{}", violations.join("\n"));
 }
 
 #[test]
 fn imports_go_down_only() {
-    none(&broken(|file, line| {
-        let own = layer(&file.module)?;
+    assert_empty(&violations(|file, line| {
+        let importing = layer(&file.module)?;
         line.match_indices("crate::").find_map(|(at, _)| {
             let behind = &line[at + "crate::".len()..];
             let end =
                 behind.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(behind.len());
             let module = &behind[..end];
-            let other = layer(module)?;
-            let apart = APART.iter().find(|(from, to, _)| *from == file.module && *to == module);
-            if let Some((_, _, why)) = apart {
+            let imported = layer(module)?;
+            let forbidden =
+                FORBIDDEN.iter().find(|(from, to, _)| *from == file.module && *to == module);
+            if let Some((_, _, why)) = forbidden {
                 return Some(format!("{} imports {module}: {why}", file.module));
             }
-            (module != file.module && other >= own)
+            (module != file.module && imported >= importing)
                 .then(|| format!("{} imports {module}", file.module))
         })
     }));
@@ -107,27 +125,90 @@ fn imports_go_down_only() {
 
 #[test]
 fn every_module_has_a_layer() {
-    let odd: Vec<String> = sources()
+    let unknown: Vec<String> = sources()
         .into_iter()
         .filter(|file| {
             !["lib", "main"].contains(&file.module.as_str()) && layer(&file.module).is_none()
         })
         .map(|file| file.name)
         .collect();
-    none(&odd);
+    assert_empty(&unknown);
 }
 
 #[test]
-fn every_file_says_what_it_is() {
-    let silent = sources().into_iter().filter(|file| !file.code.starts_with("//!"));
-    none(&silent.map(|file| file.name).collect::<Vec<_>>());
+fn every_file_has_a_module_header() {
+    let missing = sources().into_iter().filter(|file| !file.code.starts_with("//!"));
+    assert_empty(&missing.map(|file| file.name).collect::<Vec<_>>());
+}
+
+/// The lengths that exceed the limit, as messages.
+fn too_long<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<String> {
+    let lines = files.into_iter().map(|(file, text)| (file, text.lines().count()));
+    let long = lines.filter(|(_, lines)| *lines > MAX_FILE);
+    long.map(|(file, lines)| format!("{file}: {lines} lines, at most {MAX_FILE}")).collect()
 }
 
 #[test]
-fn files_stay_small() {
-    let size = |file: &SourceFile| file.code.lines().count();
-    let large = sources().into_iter().filter(|file| size(file) > MAX_FILE);
-    none(&large.map(|file| format!("{}: {} lines", file.name, size(&file))).collect::<Vec<_>>());
+fn files_stay_below_the_size_limit() {
+    let files = sources();
+    let files = files.iter().map(|file| (file.name.as_str(), file.text.as_str()));
+    assert_empty(&too_long(files));
+    let (longest, longer) = ("\n".repeat(MAX_FILE), "\n".repeat(MAX_FILE + 1));
+    let found = too_long([("a.rs", longest.as_str()), ("b.rs", longer.as_str())]);
+    assert_eq!(found, ["b.rs: 701 lines, at most 700"]);
+}
+
+/// The lines between a heading of `ARCHITECTURE.md` and the next one.
+fn section(heading: &str) -> Vec<String> {
+    let document = fs::read_to_string(path("ARCHITECTURE.md")).unwrap();
+    let lines = document.lines().skip_while(|line| *line != heading).skip(1);
+    lines.take_while(|line| !line.starts_with("## ")).map(str::to_owned).collect()
+}
+
+/// The layers that the document lists, lowest first: indented lines of modules and their purpose.
+fn documented_layers() -> Vec<BTreeSet<String>> {
+    let mut layers: Vec<BTreeSet<String>> = Vec::new();
+    for line in section("## Layers") {
+        let Some((number, rest)) = line.strip_prefix("    ").and_then(|line| line.split_once("  "))
+        else {
+            continue;
+        };
+        let module = rest.split_whitespace().next().unwrap().to_owned();
+        if number.trim().is_empty() {
+            layers.last_mut().unwrap().insert(module);
+        } else {
+            layers.push(BTreeSet::from([module]));
+        }
+    }
+    layers.reverse();
+    layers
+}
+
+#[test]
+fn documented_layers_agree_with_the_checked_layers() {
+    let checked = LAYERS.iter().map(|layer| layer.iter().map(ToString::to_string).collect());
+    assert_eq!(documented_layers(), checked.collect::<Vec<BTreeSet<String>>>());
+}
+
+#[test]
+fn the_glossary_is_short() {
+    let rows = section("## Glossary").into_iter().filter(|line| line.starts_with("| ")).skip(1);
+    let terms: usize = rows.map(|row| row.split('|').nth(1).unwrap().split(',').count()).sum();
+    assert!((20..=MAX_GLOSSARY).contains(&terms), "{terms} terms");
+}
+
+#[test]
+fn files_named_in_the_architecture_document_exist() {
+    let mut missing = Vec::new();
+    for line in section("## Where do I change …?") {
+        for name in line.split('`').skip(1).step_by(2).filter(|name| name.contains('/')) {
+            let is_placeholder = name.contains(['<', '*']) || name.contains("NAME");
+            if !is_placeholder && !path(name).exists() && !path("src").join(name).exists() {
+                missing.push(name.to_owned());
+            }
+        }
+    }
+    assert_empty(&missing);
 }
 
 #[test]
@@ -135,39 +216,39 @@ fn no_rust_file_names_a_vendor() {
     let catalog = Catalog::bundled();
     let ids: Vec<&str> = catalog.ids().collect();
     assert!(ids.len() >= 5);
-    none(&broken(|_, line| {
+    assert_empty(&violations(|_, line| {
         let line = line.to_lowercase();
         ids.iter().find(|id| line.contains(**id)).map(|id| format!("names {id}"))
     }));
 }
 
 #[test]
-fn no_rust_file_names_a_kind_of_message_but_text() {
+fn no_rust_file_names_a_message_kind_except_text() {
     let catalog = Catalog::bundled();
     let vendors: Vec<_> =
         catalog.ids().map(|id| catalog.load(&VendorRef::parse(id)).unwrap()).collect();
     let kinds: Vec<String> = vendors
         .iter()
         .flat_map(|vendor| vendor.kinds.keys())
-        .filter(|kind| !["text", "file"].contains(&kind.as_str())) // files are also on disks
+        .filter(|kind| !["text", "file"].contains(&kind.as_str())) // "file" is also a file on disk
         .map(|kind| format!("\"{kind}\""))
         .collect();
-    none(&broken(|_, line| {
+    assert_empty(&violations(|_, line| {
         kinds.iter().find(|kind| line.contains(*kind)).map(|kind| format!("names {kind}"))
     }));
 }
 
 #[test]
-fn serde_keeps_places() {
+fn serde_attributes_keep_source_spans() {
     let banned = ["serde(flatten", "serde(untagged", "serde(tag", ", flatten", "untagged)"];
-    none(&broken(|_, line| {
+    assert_empty(&violations(|_, line| {
         banned.iter().find(|word| line.contains(**word)).map(|word| format!("`{word}`"))
     }));
 }
 
 #[test]
-fn imports_stand_at_the_top_and_name_what_they_bring() {
-    none(&broken(|_, line| {
+fn imports_are_at_the_top_and_explicit() {
+    assert_empty(&violations(|_, line| {
         let indented = line.starts_with(' ') && line.trim_start().starts_with("use ");
         let glob = line.starts_with("use ") && line.ends_with("::*;");
         let tree = line.contains("crate::{");
@@ -176,17 +257,18 @@ fn imports_stand_at_the_top_and_name_what_they_bring() {
 }
 
 #[test]
-fn nothing_is_left_for_later() {
-    let left =
+fn no_unfinished_work_is_marked() {
+    // Written in pieces, so that a search for the markers does not find this file.
+    let markers =
         [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("to", "do!"), "unimplemented!", "dbg!"];
-    none(&broken(|_, line| {
-        left.iter().find(|word| line.contains(**word)).map(ToString::to_string)
+    assert_empty(&violations(|_, line| {
+        markers.iter().find(|word| line.contains(**word)).map(ToString::to_string)
     }));
 }
 
 #[test]
-fn few_things_are_expected_and_each_with_a_reason() {
-    let expected = broken(|_, line| line.contains(".expect(").then(|| line.trim().to_owned()));
-    assert!(expected.len() <= 10, "\n{}", expected.join("\n"));
-    none(&broken(|_, line| line.contains(".unwrap()").then(|| line.trim().to_owned())));
+fn expect_is_rare_and_unwrap_is_not_used() {
+    let calls = violations(|_, line| line.contains(".expect(").then(|| line.trim().to_owned()));
+    assert!(calls.len() <= 10, "\n{}", calls.join("\n"));
+    assert_empty(&violations(|_, line| line.contains(".unwrap()").then(|| line.trim().to_owned())));
 }

@@ -1,5 +1,5 @@
-//! Coherence of whole runs, read only from what the receiver's socket got: every story at every
-//! vendor that can play it.
+//! Consistency of whole runs, checked on the received bytes only: every scenario at every vendor
+//! that can play it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -7,52 +7,53 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value as Json};
 use standin::scenario::bundled_names;
 
-use crate::support::{Came, Receiver, play};
+use crate::support::{ReceivedRequest, Receiver, play};
 
-/// What a receiver got of a story.
-struct Told {
+/// The events that a scenario sends.
+struct SentEvents {
     scenario: String,
-    /// Story, vendor and seed, for messages.
+    /// Scenario, vendor and seed, for messages.
     run: String,
     events: Vec<Json>,
 }
 
-/// Every story that the vendor can play; each is played once for all tests.
-fn runs(vendor: &'static str) -> &'static [Told] {
-    static RUNS: OnceLock<BTreeMap<&str, OnceLock<Vec<Told>>>> = OnceLock::new();
+/// Every scenario that the vendor can play. Each is played once for all tests.
+fn runs_at(vendor: &'static str) -> &'static [SentEvents] {
+    static RUNS: OnceLock<BTreeMap<&str, OnceLock<Vec<SentEvents>>>> = OnceLock::new();
     let vendors = ["liveperson", "wotnot", "swiftsell", "replycx", "ebbot", "erxes", "parlour"];
     let runs = RUNS.get_or_init(|| vendors.map(|id| (id, OnceLock::new())).into());
     runs[vendor].get_or_init(|| {
-        let playable = bundled_names().into_iter().filter(|name| play(name).at(vendor).can_be());
-        playable.zip(1..).map(|(name, seed)| tell(&name, vendor, seed)).collect()
+        let playable =
+            bundled_names().into_iter().filter(|name| play(name).at(vendor).is_playable());
+        playable.zip(1..).map(|(name, seed)| send_events(&name, vendor, seed)).collect()
     })
 }
 
-/// Everything that the vendor can send of a story.
-fn tell(scenario: &str, vendor: &str, seed: u64) -> Told {
-    let receiver = Receiver::agreeing();
+/// Plays a scenario with all events subscribed to.
+fn send_events(scenario: &str, vendor: &str, seed: u64) -> SentEvents {
+    let receiver = Receiver::accepting();
     play(scenario).at(vendor).seed(seed).subscribing(&["*"]).to(&receiver);
-    let events = receiver.events().iter().map(Came::json).collect();
+    let events = receiver.events().iter().map(ReceivedRequest::json).collect();
     let run = format!("{scenario} at {vendor}, seed {seed}");
-    Told { scenario: scenario.to_owned(), run, events }
+    SentEvents { scenario: scenario.to_owned(), run, events }
 }
 
-/// The events of the story of this name.
+/// The events of one scenario.
 fn story(scenario: &str, vendor: &'static str) -> &'static [Json] {
-    &runs(vendor).iter().find(|told| told.scenario == scenario).unwrap().events
+    &runs_at(vendor).iter().find(|told| told.scenario == scenario).unwrap().events
 }
 
-fn is_one<'a>(run: &str, values: impl Iterator<Item = &'a Json>) {
+fn assert_single<'a>(run: &str, values: impl Iterator<Item = &'a Json>) {
     let values: BTreeSet<String> = values.map(ToString::to_string).collect();
     assert!(values.len() <= 1, "{run}: {values:?}");
 }
 
-fn grows<T: PartialOrd + std::fmt::Debug>(run: &str, values: &[T]) {
+fn assert_increasing<T: PartialOrd + std::fmt::Debug>(run: &str, values: &[T]) {
     let falls = values.windows(2).find(|pair| pair[0] > pair[1]);
     assert!(falls.is_none(), "{run}: {falls:?}");
 }
 
-/// The parts of something by these pointers, as far as they are there.
+/// The values at these JSON pointers that exist and are not null.
 fn parts<'a>(event: &'a Json, pointers: &[&str]) -> Vec<&'a Json> {
     let parts = pointers.iter().filter_map(|pointer| event.pointer(pointer));
     parts.filter(|part| !part.is_null()).collect()
@@ -62,8 +63,7 @@ fn list(json: &Json) -> &[Json] {
     json.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Where a vendor's events say which conversation they are of, when they are, and which message
-/// they tell.
+/// JSON pointers to the conversation, the time and the message of a vendor's events.
 struct Rule {
     vendor: &'static str,
     conversation: &'static [&'static str],
@@ -102,16 +102,16 @@ const RULES: &[Rule] = &[
 const FAMILY: &[&str] = &["/events/0/conversation/key"];
 
 #[test]
-fn each_story_has_one_conversation_whose_time_grows() {
+fn each_run_has_one_conversation_with_increasing_times() {
     for rule in RULES {
-        for Told { run, events, .. } in runs(rule.vendor) {
-            is_one(run, events.iter().flat_map(|event| parts(event, rule.conversation)));
+        for SentEvents { run, events, .. } in runs_at(rule.vendor) {
+            assert_single(run, events.iter().flat_map(|event| parts(event, rule.conversation)));
             for pointer in rule.at {
                 let times = events.iter().filter_map(|event| event.pointer(pointer));
                 let texts: Vec<&str> = times.clone().filter_map(Json::as_str).collect();
                 let numbers: Vec<i64> = times.filter_map(Json::as_i64).collect();
-                grows(run, &texts);
-                grows(run, &numbers);
+                assert_increasing(run, &texts);
+                assert_increasing(run, &numbers);
             }
             let told = events.iter().flat_map(|event| parts(event, rule.message));
             let told: Vec<String> = told.map(ToString::to_string).collect();
@@ -122,8 +122,8 @@ fn each_story_has_one_conversation_whose_time_grows() {
 }
 
 #[test]
-fn liveperson_counts_sequences_and_reads_what_was_said() {
-    for Told { run, events, .. } in runs("liveperson") {
+fn liveperson_sequences_have_no_gaps_and_read_marks_match() {
+    for SentEvents { run, events, .. } in runs_at("liveperson") {
         let changes = || events.iter().map(|event| &event["body"]["changes"][0]);
         let (mut next, mut said) = (0, BTreeSet::new());
         for change in changes() {
@@ -147,13 +147,13 @@ fn liveperson_counts_sequences_and_reads_what_was_said() {
             }
         }
         let states = changes().map(|change| &change["result"]["conversationDetails"]);
-        is_one(run, states.filter(|state| !state.is_null()).map(|state| &state["startTs"]));
+        assert_single(run, states.filter(|state| !state.is_null()).map(|state| &state["startTs"]));
     }
 }
 
 #[test]
-fn liveperson_has_at_most_one_assigned_agent_who_speaks_as_one() {
-    for Told { run, events, .. } in runs("liveperson") {
+fn liveperson_has_at_most_one_assigned_agent() {
+    for SentEvents { run, events, .. } in runs_at("liveperson") {
         let mut assigned: Option<&str> = None;
         for event in events {
             let change = &event["body"]["changes"][0];
@@ -176,7 +176,7 @@ fn liveperson_has_at_most_one_assigned_agent_who_speaks_as_one() {
     }
 }
 
-/// The payloads of one event type of the family that `wotnot` begins.
+/// The payloads of one event type of `wotnot` and the vendors that extend it.
 fn payloads<'a>(events: &'a [Json], of: &'static str) -> impl Iterator<Item = &'a Json> {
     let events = events.iter().map(|event| &event["events"][0]["event"]);
     events.filter(move |event| event["type"] == of).map(|event| &event["payload"])
@@ -185,10 +185,10 @@ fn payloads<'a>(events: &'a [Json], of: &'static str) -> impl Iterator<Item = &'
 const LABELS: [&str; 3] = ["wotnot", "swiftsell", "replycx"];
 
 #[test]
-fn the_wotnot_family_hands_over_from_who_has_it_and_closes_what_is_open() {
-    for Told { run, events, .. } in LABELS.into_iter().flat_map(runs) {
-        is_one(run, events.iter().map(|event| &event["events"][0]["visitor"]));
-        is_one(run, events.iter().map(|event| &event["events"][0]["account"]));
+fn wotnot_assignees_and_closed_conversations_are_consistent() {
+    for SentEvents { run, events, .. } in LABELS.into_iter().flat_map(runs_at) {
+        assert_single(run, events.iter().map(|event| &event["events"][0]["visitor"]));
+        assert_single(run, events.iter().map(|event| &event["events"][0]["account"]));
         let created = &events[0]["events"][0]["event"]["payload"];
         assert_eq!(created["external_key"], events[0]["events"][0]["conversation"]["key"]);
         assert_eq!(
@@ -211,9 +211,9 @@ fn the_wotnot_family_hands_over_from_who_has_it_and_closes_what_is_open() {
 }
 
 #[test]
-fn the_wotnot_family_answers_what_was_asked() {
+fn wotnot_replies_match_the_questions() {
     let mut answered = BTreeSet::new();
-    for Told { run, events, .. } in LABELS.into_iter().flat_map(runs) {
+    for SentEvents { run, events, .. } in LABELS.into_iter().flat_map(runs_at) {
         let mut asked: BTreeMap<&str, &Json> = BTreeMap::new();
         for message in payloads(events, "message").map(|payload| &payload["message"]) {
             let (kind, payload) = (message["type"].as_str().unwrap(), &message["payload"]);
@@ -263,9 +263,9 @@ fn the_wotnot_family_answers_what_was_asked() {
 }
 
 #[test]
-fn the_wotnot_family_takes_off_only_labels_that_were_put_on() {
+fn wotnot_removes_only_labels_that_were_added() {
     let mut seen = 0;
-    for Told { run, events, .. } in LABELS.into_iter().flat_map(runs) {
+    for SentEvents { run, events, .. } in LABELS.into_iter().flat_map(runs_at) {
         let mut on = BTreeSet::new();
         for change in payloads(events, "conversation_labels") {
             let ids = list(&change["labels"]).iter().map(|label| label["id"].to_string());
@@ -280,7 +280,7 @@ fn the_wotnot_family_takes_off_only_labels_that_were_put_on() {
     assert!(seen > 0);
 }
 
-/// The values of these keys.
+/// The values of these keys, in order.
 fn values<const N: usize>(json: &Json, keys: [&str; N]) -> [Json; N] {
     keys.map(|key| json[key].clone())
 }
@@ -290,7 +290,7 @@ const LINE: [&str; 5] = ["id", "sender", "type", "value", "timestamp"];
 
 #[test]
 fn ebbot_closes_with_every_message_in_order() {
-    for Told { run, events, .. } in runs("ebbot") {
+    for SentEvents { run, events, .. } in runs_at("ebbot") {
         let (mut said, mut all) = (Vec::new(), Vec::new());
         for event in events {
             assert_eq!(event["context"]["request_id"], event["requestId"], "{run}");
@@ -310,8 +310,8 @@ fn ebbot_closes_with_every_message_in_order() {
 }
 
 #[test]
-fn ebbot_updates_agree_with_the_state_of_the_chat() {
-    for Told { run, events, .. } in runs("ebbot") {
+fn ebbot_updates_match_the_state_of_the_chat() {
+    for SentEvents { run, events, .. } in runs_at("ebbot") {
         let data = |topic: &str| events.iter().find(|e| e["topic"] == topic).map(|e| &e["data"]);
         let user = &data("chat.create").unwrap()["user"];
         let (mut status, mut last_said) = (Json::Null, Json::Null);
@@ -342,11 +342,11 @@ fn ebbot_updates_agree_with_the_state_of_the_chat() {
                 _ => {}
             }
         }
-        is_one(run, updates.iter().map(|chat| &chat["createdAt"]));
-        is_one(run, updates.iter().map(|chat| &chat["chatUserId"]));
+        assert_single(run, updates.iter().map(|chat| &chat["createdAt"]));
+        assert_single(run, updates.iter().map(|chat| &chat["chatUserId"]));
         let changed: Vec<&str> =
             updates.iter().map(|c| c["statusTimestamp"].as_str().unwrap()).collect();
-        grows(run, &changed);
+        assert_increasing(run, &changed);
     }
     let rated: Vec<&Json> = story("rating", "ebbot")
         .iter()
@@ -357,9 +357,9 @@ fn ebbot_updates_agree_with_the_state_of_the_chat() {
 }
 
 #[test]
-fn ebbot_keeps_what_is_known_and_names_the_button_that_was_clicked() {
+fn ebbot_keeps_variables_and_names_the_clicked_button() {
     let (mut known, mut clicked) = (0, 0);
-    for Told { run, events, .. } in runs("ebbot") {
+    for SentEvents { run, events, .. } in runs_at("ebbot") {
         let (mut variables, mut last_input) = (Map::new(), Json::from(""));
         let (mut ways, mut way) = (BTreeSet::new(), None);
         for event in events {
@@ -395,8 +395,8 @@ fn ebbot_keeps_what_is_known_and_names_the_button_that_was_clicked() {
 }
 
 #[test]
-fn erxes_tells_a_conversation_with_the_first_word_of_its_customer() {
-    for Told { run, events, .. } in runs("erxes") {
+fn erxes_announces_a_conversation_with_the_first_customer_message() {
+    for SentEvents { run, events, .. } in runs_at("erxes") {
         let of = |kind: &str| events.iter().position(|event| event["type"] == kind);
         let Some(told) = of("conversation") else {
             assert!(of("customerMessages").is_none(), "{run}");
@@ -413,14 +413,14 @@ fn erxes_tells_a_conversation_with_the_first_word_of_its_customer() {
             }
         }
         let ids = events.iter().filter_map(|event| event.pointer("/data/conversationId"));
-        is_one(run, ids.chain([&conversation["_id"]]));
+        assert_single(run, ids.chain([&conversation["_id"]]));
         let customers = events.iter().filter_map(|event| event.pointer("/data/customerId"));
-        is_one(run, customers);
+        assert_single(run, customers);
     }
 }
 
 #[test]
-fn erxes_takes_the_customer_out_of_what_was_submitted() {
+fn erxes_creates_the_customer_from_the_submitted_form() {
     let popup = story("form", "erxes").iter().find(|e| e["type"] == "popupSubmitted").unwrap();
     let data = &popup["data"];
     let of = |kind: &str| {
@@ -436,15 +436,15 @@ fn erxes_takes_the_customer_out_of_what_was_submitted() {
     assert_eq!(customer["phones"], Json::from(vec![of("phone")]));
 }
 
-/// What an update names although the document does not keep it.
+/// Keys of an update that the document does not store.
 const NOT_KEPT: [&str; 2] = ["subdomain", "categoryIds"];
-/// What changes in a document without being named.
+/// Keys of a document that change although no update names them.
 const BY_ITSELF: [&str; 3] = ["modifiedAt", "modifiedDate", "searchText"];
 
 #[test]
-fn erxes_documents_follow_from_what_they_were_and_what_was_given() {
+fn erxes_documents_change_only_as_the_steps_say() {
     let (mut updates, mut deleted) = (0, 0);
-    for Told { run, events, .. } in runs("erxes") {
+    for SentEvents { run, events, .. } in runs_at("erxes") {
         let mut documents: BTreeMap<String, Map<String, Json>> = BTreeMap::new();
         for data in
             events.iter().map(|event| &event["data"]).filter(|data| data["object"].is_object())
@@ -486,7 +486,7 @@ fn erxes_documents_follow_from_what_they_were_and_what_was_given() {
 }
 
 #[test]
-fn erxes_says_the_id_of_what_was_created() {
+fn erxes_texts_contain_the_id_of_the_created_entity() {
     let events = story("customer", "erxes");
     let created = events.iter().map(|event| &event["data"]);
     let article = created.clone().find(|data| data["type"] == "knowledgeBaseArticle").unwrap();
@@ -496,7 +496,7 @@ fn erxes_says_the_id_of_what_was_created() {
 }
 
 #[test]
-fn the_invented_vendor_counts_per_dialog_and_per_conversation() {
+fn parlour_counters_reset_per_dialog_and_conversation() {
     let events = story("handover", "parlour");
     let lines: Vec<i64> = events.iter().filter_map(|event| event["line"].as_i64()).collect();
     assert_eq!(lines, [1, 2, 3, 4, 5, 6]);
@@ -507,7 +507,7 @@ fn the_invented_vendor_counts_per_dialog_and_per_conversation() {
 }
 
 #[test]
-fn ebbot_sends_each_message_twice_to_whoever_ticks_both_topics() {
+fn ebbot_sends_each_message_twice_with_both_topics() {
     let events = story("handover", "ebbot");
     let of = |topic: &str| -> Vec<(&Json, &Json)> {
         let events = events.iter().filter(|event| event["topic"] == topic);
@@ -519,7 +519,7 @@ fn ebbot_sends_each_message_twice_to_whoever_ticks_both_topics() {
 }
 
 #[test]
-fn what_a_story_sets_is_seen() {
+fn fields_set_by_a_scenario_appear_in_payloads() {
     let mut updates =
         story("backstage", "ebbot").iter().filter(|e| e["topic"] == "chat.data.update");
     let known = &updates.next_back().unwrap()["data"];

@@ -1,4 +1,4 @@
-//! The commands as a user meets them: from an empty folder, by what they print and how they end.
+//! Commands from the view of a user: output and exit codes, started in an empty folder.
 
 use std::fs;
 use std::net::TcpListener;
@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{
-    Background, Came, Receiver, Reply, agree, configured, path, standin, standin_in, stderr, stdout,
+    Background, ReceivedRequest, Receiver, Reply, accept, configured, path, standin, standin_in,
+    stderr, stdout,
 };
 
 fn code(output: &Output) -> i32 {
@@ -21,26 +22,27 @@ fn demo_shows_both_sides() {
     let told = stdout(&output);
     assert_eq!(code(&output), 0, "{told}{}", stderr(&output));
     assert!(told.contains("receiver: ✓"), "{told}");
-    assert!(told.contains("passed: 15 of 15 deliveries right (15 requests"), "{told}");
+    assert!(told.contains("passed: 15 of 15 deliveries as expected (15 requests"), "{told}");
     assert!(told.contains("standin run handover --vendor"), "{told}");
 }
 
 #[test]
-fn run_plays_a_bundled_scenario_from_an_empty_folder() {
-    let receiver = Receiver::agreeing();
+fn run_executes_a_bundled_scenario_in_an_empty_folder() {
+    let receiver = Receiver::accepting();
     let output = standin(&["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert!(
-        stdout(&output).contains("passed: 9 of 9 deliveries right (1 handshake and 9 requests"),
+        stdout(&output)
+            .contains("passed: 9 of 9 deliveries as expected (1 handshake and 9 requests"),
         "{}",
         stdout(&output)
     );
-    assert!(!receiver.came().is_empty());
+    assert!(!receiver.requests().is_empty());
 }
 
-/// Does again what a run says does it again; gives the command and what it prints.
-fn again(folder: &std::path::Path, told: &str) -> (String, String) {
-    let command = told.lines().find_map(|line| line.strip_prefix("again: standin ")).unwrap();
+/// Executes the rerun command that a run prints. Returns the command and its output.
+fn rerun(folder: &std::path::Path, told: &str) -> (String, String) {
+    let command = told.lines().find_map(|line| line.strip_prefix("rerun: standin ")).unwrap();
     let binary = env!("CARGO_BIN_EXE_standin");
     let script = format!("'{binary}' {command}");
     let output =
@@ -50,13 +52,13 @@ fn again(folder: &std::path::Path, told: &str) -> (String, String) {
 
 #[cfg(unix)]
 #[test]
-fn the_command_that_does_a_run_again_is_complete() {
-    let receiver = Receiver::answering(|_, _| Reply::Status(403, String::new()));
+fn rerun_command_repeats_the_run_exactly() {
+    let receiver = Receiver::responding(|_, _| Reply::Status(403, String::new()));
     let folder = tempfile::tempdir().unwrap();
-    let own = folder.path().join("own vendors/acme");
-    fs::create_dir_all(&own).unwrap();
+    let vendor_folder = folder.path().join("own vendors/acme");
+    fs::create_dir_all(&vendor_folder).unwrap();
     let vendor = "id = 'acme'\nname = 'Acme'\nextends = 'liveperson'\n";
-    fs::write(own.join("vendor.toml"), vendor).unwrap();
+    fs::write(vendor_folder.join("vendor.toml"), vendor).unwrap();
     let story = "[[step]]\nopen = {}\n[[step]]\nsay = { by = 'visitor' }\n";
     fs::write(folder.path().join("it's a $(story).toml"), story).unwrap();
     let config = format!("seed = 5\n[[endpoint]]\nvendor = 'acme'\nurl = '{}'\n", receiver.url());
@@ -73,15 +75,15 @@ fn the_command_that_does_a_run_again_is_complete() {
         (&send[..], &given[..]),
     ] {
         let first = stdout(&standin_in(folder.path(), &[words, &common, more].concat()));
-        let before = receiver.came();
-        let (command, second) = again(folder.path(), &first);
-        let came = receiver.came();
-        let bodies = |came: &[Came]| -> Vec<String> {
-            came.iter().map(|came| format!("{} {}", came.head, came.body)).collect()
+        let before = receiver.requests();
+        let (command, second) = rerun(folder.path(), &first);
+        let received = receiver.requests();
+        let bodies = |received: &[ReceivedRequest]| -> Vec<String> {
+            received.iter().map(|received| format!("{} {}", received.head, received.body)).collect()
         };
-        let count = came.len() - before.len();
+        let count = received.len() - before.len();
         assert!(count > 0, "{command}: {first}{second}");
-        assert_eq!(bodies(&came[before.len()..]), bodies(&before[before.len() - count..]));
+        assert_eq!(bodies(&received[before.len()..]), bodies(&before[before.len() - count..]));
         assert!(command.contains("--allow-public"), "{command}");
         assert_eq!(command.contains("--to"), more.contains(&"--to"), "{command}");
         assert!(first.contains("`standin secrets acme@2022`"), "{first}");
@@ -89,46 +91,44 @@ fn the_command_that_does_a_run_again_is_complete() {
 }
 
 #[test]
-fn what_a_vendor_takes_for_good_and_is_not_is_marked_and_helped_with() {
-    let receiver = Receiver::answering(|_, _| Reply::Status(403, String::new()));
+fn status_outside_2xx_that_the_vendor_accepts_is_marked_and_explained() {
+    let receiver = Receiver::responding(|_, _| Reply::Status(403, String::new()));
     let (event, to) = ("inbox:customerMessages.create", receiver.url());
     let told = stdout(&standin(&["send", "erxes@2", event, "--to", &to]));
     assert!(told.contains("✗ inbox:customerMessages.create "), "{told}");
     let why = "status 403, expected 2xx (this vendor counts status 403 as delivered)";
     assert!(told.contains(&format!("  {why}\n")), "{told}");
     assert!(told.contains("1 of 1 delivery failed. First: `inbox:"), "{told}");
-    assert!(
-        told.contains("help: does the receiver have the credentials of `standin secrets erxes@2`")
-    );
+    assert!(told.contains("receiver uses the credentials of `standin secrets erxes@2`"));
 }
 
 #[test]
-fn whoever_chose_a_port_for_files_hears_at_once_that_it_is_taken() {
+fn configured_files_port_in_use_is_reported_at_once() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let receiver = Receiver::agreeing();
+    let receiver = Receiver::accepting();
     let folder = configured(&format!("[files]\nport = {port}\n"));
     let to = receiver.url();
     let output = standin_in(folder.path(), &["run", "handover", "--vendor", "ebbot", "--to", &to]);
     assert_eq!(code(&output), 0);
-    let told = format!("note: links to files will lead nowhere: port {port}: ");
+    let told = format!("note: attachments cannot be fetched: port {port}: ");
     assert!(stderr(&output).starts_with(&told), "{}", stderr(&output));
 }
 
 #[test]
-fn a_wrong_receiver_ends_with_1_and_says_why() {
+fn failing_receiver_exits_with_1_and_a_reason() {
     let receiver =
-        Receiver::answering(|_, _| Reply::Status(500, "{\"error\":\"database\"}".into()));
+        Receiver::responding(|_, _| Reply::Status(500, "{\"error\":\"database\"}".into()));
     let output = standin(&["run", "handover", "--vendor", "ebbot", "--to", &receiver.url()]);
     let told = stdout(&output);
     assert_eq!(code(&output), 1);
     assert!(told.contains("`chat.create`: status 500, expected 2xx"), "{told}");
-    assert!(told.contains("it said: {\"error\":\"database\"}"), "{told}");
+    assert!(told.contains("response body: {\"error\":\"database\"}"), "{told}");
 }
 
 #[test]
-fn json_prints_records_and_nothing_else() {
-    let receiver = Receiver::agreeing();
+fn json_output_contains_only_records() {
+    let receiver = Receiver::accepting();
     let output =
         standin(&["run", "handover", "--vendor", "erxes", "--to", &receiver.url(), "--json"]);
     let records: Vec<Json> =
@@ -147,14 +147,14 @@ fn json_prints_records_and_nothing_else() {
     ] {
         assert!(kinds.contains(&kind), "{kind}");
     }
-    for (span, record) in (1..).zip(&records) {
-        assert_eq!((&record["v"], &record["seq"]), (&Json::from(1), &Json::from(span)));
+    for (number, record) in (1..).zip(&records) {
+        assert_eq!((&record["v"], &record["seq"]), (&Json::from(1), &Json::from(number)));
     }
 }
 
 #[test]
-fn several_vendors_and_scenarios_are_played_one_after_the_other() {
-    let (one, two) = (Receiver::agreeing(), Receiver::agreeing());
+fn several_vendors_and_scenarios_run_in_order() {
+    let (one, two) = (Receiver::accepting(), Receiver::accepting());
     let to = [format!("ebbot={}", one.url()), format!("erxes={}", two.url())];
     let output = standin(&[
         "run", "handover", "transfer", "--vendor", "ebbot", "--vendor", "erxes", "--to", &to[0],
@@ -165,16 +165,16 @@ fn several_vendors_and_scenarios_are_played_one_after_the_other() {
     assert_eq!(told.matches("passed, ").count(), 4, "{told}");
     assert!(told.contains("total: 4 of 4 runs passed"), "{told}");
     let chats: std::collections::BTreeSet<String> = one
-        .came()
+        .requests()
         .iter()
-        .filter_map(|came| Some(came.json()["data"]["chatId"].as_str()?.to_owned()))
+        .filter_map(|received| Some(received.json()["data"]["chatId"].as_str()?.to_owned()))
         .collect();
     assert_eq!(chats.len(), 2, "two runs never share a conversation");
 }
 
 #[test]
-fn the_configuration_gives_receivers_credentials_and_options() {
-    let receiver = Receiver::agreeing();
+fn configuration_sets_receivers_credentials_and_options() {
+    let receiver = Receiver::accepting();
     let config = format!(
         "seed = 5\n[vendor.wotnot]\naccount = {{ bot_id = 4711 }}\nsecret = {{ token = 'file:token' }}\n\
          option = {{ event_token_in = 'bearer' }}\n[[endpoint]]\nvendor = 'wotnot'\nurl = '{}'\n\
@@ -188,7 +188,7 @@ fn the_configuration_gives_receivers_credentials_and_options() {
     assert_eq!(code(&output), 0, "{told}{}", stderr(&output));
     assert!(told.contains("\"seed\":5"));
     assert!(!told.contains("s3cret") && told.contains("${secret.token}"), "{told}");
-    assert_eq!(receiver.came()[0].token().as_deref(), Some("s3cret"));
+    assert_eq!(receiver.requests()[0].token().as_deref(), Some("s3cret"));
     for event in receiver.events() {
         let json = event.json();
         assert_eq!(json["events"][0]["event"]["type"], "message");
@@ -199,15 +199,15 @@ fn the_configuration_gives_receivers_credentials_and_options() {
 }
 
 #[test]
-fn a_secret_that_no_header_can_hold_is_bad_input_and_nothing_is_sent() {
+fn secret_that_is_invalid_in_a_header_exits_with_2_and_sends_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let run = |config: &str, secret: &str| {
-        let receiver = Receiver::agreeing();
+        let receiver = Receiver::accepting();
         let config = config.replace("URL", &receiver.url());
         fs::write(folder.path().join("standin.toml"), config).unwrap();
         fs::write(folder.path().join("secret"), secret).unwrap();
         let output = standin_in(folder.path(), &["run", "handover", "--vendor", "wotnot"]);
-        (code(&output), stderr(&output), receiver.came().len())
+        (code(&output), stderr(&output), receiver.requests().len())
     };
     let endpoint = "[[endpoint]]\nvendor = 'wotnot'\nurl = 'URL'\n";
     let header = format!("{endpoint}headers = {{ X-Key = 'file:secret' }}\n");
@@ -217,8 +217,8 @@ fn a_secret_that_no_header_can_hold_is_bad_input_and_nothing_is_sent() {
     );
     for secret in ["canary\r\nX: y", "canary\u{1b}[31m", &"canary".repeat(2_000)] {
         for config in [&header, &token] {
-            let (code, told, came) = run(config, secret);
-            assert_eq!((code, came), (2, 0), "{told}");
+            let (code, told, received) = run(config, secret);
+            assert_eq!((code, received), (2, 0), "{told}");
             assert!(told.contains("error[E087]") && !told.contains("canary"), "{told}");
         }
     }
@@ -227,10 +227,10 @@ fn a_secret_that_no_header_can_hold_is_bad_input_and_nothing_is_sent() {
 }
 
 #[test]
-fn the_handshake_can_carry_the_token_in_a_header() {
-    let receiver = Receiver::answering(|_, came| {
-        let token = came.header("authorization").unwrap();
-        if came.body == "{}" { Reply::Status(200, token) } else { Reply::good() }
+fn handshake_token_can_be_in_a_header() {
+    let receiver = Receiver::responding(|_, received| {
+        let token = received.header("authorization").unwrap();
+        if received.body == "{}" { Reply::Status(200, token) } else { Reply::good() }
     });
     let folder = configured("[vendor.wotnot]\noption = { handshake_token_in = 'authorization' }\n");
     let arguments = ["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()];
@@ -239,15 +239,15 @@ fn the_handshake_can_carry_the_token_in_a_header() {
 }
 
 #[test]
-fn a_token_in_the_body_is_an_option() {
-    let receiver = Receiver::agreeing();
+fn event_token_can_be_in_the_body() {
+    let receiver = Receiver::accepting();
     let folder = configured("[vendor.wotnot]\noption = { event_token_in = 'body' }\n");
     let output = standin_in(
         folder.path(),
         &["run", "handover", "--vendor", "wotnot", "--to", &receiver.url()],
     );
     assert_eq!(code(&output), 0, "{}", stderr(&output));
-    let token = receiver.came()[0].token();
+    let token = receiver.requests()[0].token();
     for event in receiver.events() {
         assert_eq!(
             (event.json()["token"].as_str(), event.header("authorization")),
@@ -258,7 +258,7 @@ fn a_token_in_the_body_is_an_option() {
 
 #[cfg(target_os = "linux")] // only there is a device that is always full
 #[test]
-fn what_cannot_be_printed_is_no_panic() {
+fn full_output_device_exits_with_3_and_does_not_panic() {
     let folder = tempfile::tempdir().unwrap();
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let begin = |arguments: &[&str]| {
@@ -279,15 +279,15 @@ fn what_cannot_be_printed_is_no_panic() {
     ] {
         let output = begin(arguments).stdout(full()).output().unwrap();
         assert_eq!(code(&output), 3, "{arguments:?}: {}", stderr(&output));
-        assert!(stderr(&output).starts_with("could not: "), "{arguments:?}");
+        assert!(stderr(&output).starts_with("error: "), "{arguments:?}");
     }
     let output = begin(&["run", "nothing", "--vendor", "ebbot"]).stderr(full()).output().unwrap();
     assert_eq!(code(&output), 2);
 }
 
 #[test]
-fn check_draws_every_problem_on_its_source_and_sends_nothing() {
-    let receiver = Receiver::agreeing();
+fn check_marks_every_problem_in_its_source_and_sends_nothing() {
+    let receiver = Receiver::accepting();
     let folder = tempfile::tempdir().unwrap();
     let story = "[[step]]\nopen = { channel = 'web', asignee = 'bot' }\n[[step]]\n\
                  say = { by = 'gracee', text = 'Order ${fake.order_numer}' }\n[cast.grace]\nrole = 'agnet'\n";
@@ -301,7 +301,7 @@ fn check_draws_every_problem_on_its_source_and_sends_nothing() {
         assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{told}");
         for part in [
             "did you mean `assignee`?",
-            "`agnet` is not",
+            "found `agnet`",
             "did you mean `grace`?",
             "did you mean `order_number`?",
             "broken.toml:2:27",
@@ -310,11 +310,11 @@ fn check_draws_every_problem_on_its_source_and_sends_nothing() {
             assert!(told.contains(part), "{part} is not in\n{told}");
         }
     }
-    assert!(receiver.came().is_empty());
+    assert!(receiver.requests().is_empty());
 }
 
 #[test]
-fn bad_input_ends_with_2_and_nothing_on_standard_output() {
+fn invalid_input_exits_with_2_and_prints_nothing_to_stdout() {
     for arguments in [
         vec!["run"],
         vec!["run", "handover", "--vendor", "ebot", "--to", "http://127.0.0.1:1/"],
@@ -346,7 +346,7 @@ fn bad_input_ends_with_2_and_nothing_on_standard_output() {
 }
 
 #[test]
-fn a_mistyped_name_is_met_with_the_nearest() {
+fn mistyped_name_suggests_the_nearest() {
     let to = "http://127.0.0.1:1/";
     let told = stderr(&standin(&["run", "handover", "--vendor", "ebot", "--to", to]));
     assert!(told.contains("did you mean `ebbot`?"), "{told}");
@@ -355,31 +355,34 @@ fn a_mistyped_name_is_met_with_the_nearest() {
 }
 
 #[test]
-fn secrets_say_all_that_a_receiver_must_know() {
+fn secrets_describe_credentials_verification_and_handshake() {
     let told = stdout(&standin(&["secrets", "liveperson"]));
     for part in [
         "client_secret",
         "x-liveperson-signature: sha1=<signature>",
-        "hmac-sha1 in base64",
+        "hmac-sha1 of the raw request body in base64",
         "no handshake",
     ] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
     let told = stdout(&standin(&["secrets", "wotnot"]));
-    assert!(told.contains("Answer it with 200 and the token"), "{told}");
-    assert!(told.contains("and no headers but Content-Type: application/json\n"), "{told}");
+    assert!(told.contains("Respond with 200 and the token"), "{told}");
+    assert!(told.contains("and only the headers Content-Type: application/json\n"), "{told}");
     let told = stdout(&standin(&["secrets", "erxes@2"]));
-    for part in ["and the headers above", "Answer it with any status", "--vendor erxes@2 --to"] {
+    for part in ["and the headers above", "Respond with any status", "--vendor erxes@2 --to"] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
-    assert!(told.contains("Answer an event with 2xx;"), "whatever ends a delivery well: {told}");
+    assert!(
+        told.contains("Respond to an event with 2xx;"),
+        "whatever ends a delivery well: {told}"
+    );
 }
 
 #[test]
-fn listen_verifies_answers_handshakes_and_can_misbehave() {
-    for (wrong, exit, told_there) in [
+fn listen_verifies_completes_handshakes_and_misbehaves_on_request() {
+    for (wrong, exit, expected) in [
         (vec![], 0, "✓ message"),
-        (vec!["--wrong", "status:500"], 1, "answered 500"),
+        (vec!["--wrong", "status:500"], 1, "responded 500"),
         (vec!["--wrong", "token"], 1, "✓ handshake"),
         (vec!["--wrong", "slow:1ms"], 0, "✓ status"),
     ] {
@@ -388,19 +391,19 @@ fn listen_verifies_answers_handshakes_and_can_misbehave() {
         let output = standin(&["run", "handover", "--vendor", "wotnot", "--to", &listening.url]);
         assert_eq!(code(&output), exit, "{wrong:?} {}", stdout(&output));
         let told = listening.stop();
-        assert!(told.contains(told_there), "{wrong:?}: {told_there} is not in\n{told}");
+        assert!(told.contains(expected), "{wrong:?}: {expected} is not in\n{told}");
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn listen_says_what_it_does_marks_what_is_wrong_on_purpose_and_counts() {
+fn listen_prints_its_mode_injected_faults_and_counts() {
     for (wrong, mode, marked) in [
-        (vec![], "verifying: 200 where a request is right, 401 where not", ""),
+        (vec![], "verifying requests: 200 if valid, 401 if not", ""),
         (
             vec!["--wrong", "status:500"],
-            "wrong on purpose: status:500",
-            " · wrong on purpose: status:500",
+            "misbehaving on purpose: status:500",
+            " · injected fault: status:500",
         ),
     ] {
         let arguments = [vec!["listen", "ebbot", "--port", "0"], wrong].concat();
@@ -409,18 +412,18 @@ fn listen_says_what_it_does_marks_what_is_wrong_on_purpose_and_counts() {
         let to = listening.url.clone();
         let output = standin(&["run", "handover", "--vendor", "ebbot", "--to", &to]);
         let sent = stdout(&output);
-        assert_eq!(sent.contains("wrong on purpose, as --wrong asks"), !marked.is_empty());
+        assert_eq!(sent.contains("fault injected by --wrong"), !marked.is_empty());
         let ended = listening.background.interrupt();
         assert_eq!(ended.code, Some(0), "whatever came");
         assert!(ended.stdout.lines().all(|line| line.ends_with(marked)), "{}", ended.stdout);
         let count = ended.stdout.lines().count();
         assert!(count > 0);
-        assert!(ended.stderr.contains(&format!("{count} requests: {count} right, 0 wrong")));
+        assert!(ended.stderr.contains(&format!("{count} requests: {count} passed, 0 failed")));
     }
 }
 
 #[test]
-fn listen_and_run_know_a_usual_mistake() {
+fn listen_and_run_recognize_a_common_mistake() {
     let listening = Listening::start(&["listen", "erxes", "--port", "0"]);
     let secrets = stdout(&standin(&["secrets", "erxes", "--env"]));
     let token = secrets.lines().find_map(|line| line.strip_prefix("ERXES_TOKEN=")).unwrap();
@@ -431,14 +434,14 @@ fn listen_and_run_know_a_usual_mistake() {
         &["run", "handover", "--vendor", "erxes", "--to", &listening.url],
     );
     let told = stdout(&output);
-    assert!(told.contains("Erxes-token: ${secret.token}  is right"), "{told}");
+    assert!(told.contains("Erxes-token: ${secret.token}  is correct"), "{told}");
     assert!(!told.contains(token), "{told}");
     let told = listening.stop();
-    assert!(told.contains("for this body: it is made with `Bearer ` in front"), "{told}");
+    assert!(told.contains("for this body: it is computed with the prefix `Bearer `"), "{told}");
 }
 
 #[test]
-fn listen_says_which_header_is_wrong() {
+fn listen_names_the_invalid_header() {
     let listening = Listening::start(&["listen", "liveperson", "--port", "0"]);
     let folder = configured("[vendor.liveperson]\nsecret = { client_secret = 'another' }\n");
     let output = standin_in(
@@ -448,13 +451,13 @@ fn listen_says_which_header_is_wrong() {
     assert_eq!(code(&output), 1);
     let told = listening.stop();
     assert!(
-        told.contains("x-liveperson-signature is not what the account's credentials give"),
+        told.contains("x-liveperson-signature does not match the account's credentials"),
         "{told}"
     );
 }
 
 #[test]
-fn listen_on_a_port_that_is_taken_could_not() {
+fn listen_on_a_port_in_use_exits_with_3() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let output = standin(&["listen", "ebbot", "--port", &port]);
@@ -473,19 +476,19 @@ impl Listening {
     fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut background = Background::start(folder.path(), arguments);
-        let told = background.told_until("Ctrl-C ends it");
+        let told = background.read_stderr_until("Press Ctrl-C to stop");
         let url = told.split_whitespace().nth(1).unwrap().to_owned();
         Self { background, url, told }
     }
 
-    /// Ends it; gives what it told.
+    /// Kills it. Returns its standard output.
     fn stop(self) -> String {
         self.background.kill().stdout
     }
 }
 
-/// A socket on a port of its own that does not listen yet, and its address.
-fn silent() -> (Socket, String) {
+/// A socket that is bound but does not listen yet, and its URL.
+fn bound_socket() -> (Socket, String) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
     let url = format!("http://{}/", socket.local_addr().unwrap().as_socket().unwrap());
@@ -493,42 +496,42 @@ fn silent() -> (Socket, String) {
 }
 
 #[test]
-fn a_receiver_that_is_down_is_named_and_so_is_how_to_start_one() {
-    let (_socket, url) = silent();
+fn receiver_that_is_down_is_named_with_a_command_to_start_one() {
+    let (_socket, url) = bound_socket();
     let port = url.trim_end_matches('/').rsplit(':').next().unwrap();
     let start = format!("standin listen wotnot --port {port}");
     let output = standin(&["run", "handover", "--vendor", "wotnot", "--to", &url]);
     let told = stdout(&output);
     assert_eq!(code(&output), 1);
-    assert!(told.contains(&format!("nothing listens at {url}")), "{told}");
+    assert!(told.contains(&format!("no server is listening on {url}")), "{told}");
     assert!(told.contains(&start), "{told}");
     let waiting = ["run", "handover", "--vendor", "wotnot", "--to", &url, "--wait-ready", "200ms"];
     let output = standin(&waiting);
     assert_eq!((code(&output), stdout(&output).as_str()), (3, ""));
-    assert!(stderr(&output).contains("nothing listens there, even after 200ms"));
+    assert!(stderr(&output).contains("(waited 200ms). Start your receiver"));
     assert!(stderr(&output).contains(&start), "{}", stderr(&output));
 }
 
 #[test]
-fn a_receiver_that_is_starting_can_be_waited_for() {
-    let (socket, url) = silent();
+fn wait_ready_waits_for_a_starting_receiver() {
+    let (socket, url) = bound_socket();
     let waiting = std::thread::spawn(move || {
         standin(&["run", "handover", "--vendor", "wotnot", "--to", &url, "--wait-ready", "60s"])
     });
     std::thread::sleep(std::time::Duration::from_millis(500));
     socket.listen(128).unwrap();
-    let _receiver = Receiver::on(socket.into(), |_, came| agree(came));
+    let _receiver = Receiver::on(socket.into(), |_, received| accept(received));
     let output = waiting.join().unwrap();
     assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
 }
 
 #[test]
-fn a_vendor_that_cannot_play_one_of_many_scenarios_is_left_out_of_it() {
-    let receiver = Receiver::agreeing();
+fn vendor_that_cannot_run_a_scenario_is_skipped_there() {
+    let receiver = Receiver::accepting();
     let to = receiver.url();
     let many = standin(&["run", "customer", "handover", "--vendor", "ebbot", "--to", &to]);
     assert_eq!(code(&many), 0, "{}", stderr(&many));
-    let reason = "Ebbot is left out of customer: it names `erxes`";
+    let reason = "scenario `customer` cannot run at ebbot: its `vendors` lists only `erxes`";
     assert!(stderr(&many).contains(reason), "{}", stderr(&many));
     let alone = standin(&["run", "customer", "--vendor", "ebbot", "--to", &to]);
     assert_eq!(code(&alone), 2);
@@ -536,15 +539,15 @@ fn a_vendor_that_cannot_play_one_of_many_scenarios_is_left_out_of_it() {
 }
 
 #[test]
-fn each_act_is_told_in_words() {
-    let receiver = Receiver::agreeing();
+fn each_action_has_a_summary() {
+    let receiver = Receiver::accepting();
     let told = |scenario: &str, vendor: &str| {
         stdout(&standin(&["run", scenario, "--vendor", vendor, "--to", &receiver.url()]))
     };
     let backstage = told("backstage", "wotnot");
     for words in [
-        "puts on “sales”, “unread”",
-        "takes off “unread”",
+        "adds the label “sales”, “unread”",
+        "removes the label “unread”",
         "sets seats to 30, Interest to gold plan",
         "emits message_status",
     ] {
@@ -556,13 +559,13 @@ fn each_act_is_told_in_words() {
     {
         assert!(customer.contains(words), "{words}: {customer}");
     }
-    assert!(told("menu", "ebbot").contains("begins the flow “Shop”"));
+    assert!(told("menu", "ebbot").contains("starts the flow “Shop”"));
     assert!(told("rating", "ebbot").contains("rates 2 of 5, “I was sent away"));
 }
 
 #[test]
-fn runs_can_be_chosen_go_on_at_once_and_stop_at_the_first_that_is_wrong() {
-    let receiver = Receiver::agreeing();
+fn runs_can_be_filtered_parallel_and_stopped_at_the_first_failure() {
+    let receiver = Receiver::accepting();
     let url = receiver.url();
     let told = |arguments: &[&str]| {
         let output = standin(&[&["run", "--vendor", "ebbot", "--to", &url], arguments].concat());
@@ -577,24 +580,24 @@ fn runs_can_be_chosen_go_on_at_once_and_stop_at_the_first_that_is_wrong() {
     assert!(exit == 0 && out.lines().count() == 1, "{out}");
     let (exit, _, err) = told(&["handover", "--filter", "nothing"]);
     assert_eq!(exit, 2);
-    assert!(err.contains("no run holds what `--filter` asks for"), "{err}");
+    assert!(err.contains("no run matches `--filter`"), "{err}");
 }
 
 #[test]
-fn fail_fast_starts_no_run_after_a_wrong_one() {
-    let receiver = Receiver::answering(|_, _| Reply::Status(500, "broken".into()));
+fn fail_fast_starts_no_run_after_a_failed_one() {
+    let receiver = Receiver::responding(|_, _| Reply::Status(500, "broken".into()));
     let url = receiver.url();
     let output =
         standin(&["run", "handover", "transfer", "--vendor", "ebbot", "--to", &url, "--fail-fast"]);
     let told = stdout(&output);
     assert_eq!(code(&output), 1);
-    assert!(told.contains("total: 0 of 2 runs passed (0 of 12 deliveries right)"), "{told}");
-    assert!(told.contains("1 were not started, as --fail-fast asks"), "{told}");
+    assert!(told.contains("total: 0 of 2 runs passed (0 of 12 deliveries as expected)"), "{told}");
+    assert!(told.contains("1 not started because of --fail-fast"), "{told}");
 }
 
 #[test]
-fn each_wrong_delivery_is_told_with_the_line_of_its_step() {
-    let receiver = Receiver::answering(|_, _| Reply::Status(500, "broken".into()));
+fn each_failed_delivery_is_reported_with_the_line_of_its_step() {
+    let receiver = Receiver::responding(|_, _| Reply::Status(500, "broken".into()));
     let url = receiver.url();
     let output = standin(&["run", "handover", "--vendor", "ebbot", "--to", &url, "--quiet"]);
     let told = stdout(&output);

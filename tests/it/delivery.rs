@@ -1,4 +1,4 @@
-//! Delivery against real receivers: order, retries, limits, one request for each attempt.
+//! Delivery to real receivers: order, retries, limits, one request per attempt.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,38 +7,38 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use standin::record::{AttemptOutcome, AttemptResult, RecordKind, Verdict};
 
-use crate::support::{Came, Played, Receiver, Reply, play};
+use crate::support::{ReceivedRequest, Receiver, Reply, RunOutcome, play};
 
 const STORY: &str = "[[step]]\nopen = {}\n[[step]]\nsay = { by = 'visitor', text = 'Hello' }\n\
                      [[step]]\nclose = { by = 'system' }\n";
 
-/// The conversation that one of these bodies is about.
-fn chat(came: &Came) -> String {
-    let json = came.json();
+/// The id of the conversation in a body.
+fn chat(received: &ReceivedRequest) -> String {
+    let json = received.json();
     let ids = ["/data/chatId", "/data/id", "/chat/id"];
     ids.iter().find_map(|id| json.pointer(id)?.as_str()).unwrap().to_owned()
 }
 
 #[test]
-fn a_wrong_delivery_is_told_at_its_step_behind_rounds_too() {
+fn a_failed_delivery_after_a_repeat_names_its_step() {
     let story = "[[step]]\nopen = {}\n[[step]]\nsay = { by = 'visitor' }\nrepeat = { times = 5 }\n\
                  [[step]]\nclose = { by = 'system' }\n";
-    let answer = |_: usize, came: &Came| {
-        let status = if came.json()["topic"] == "chat.close" { 500 } else { 200 };
+    let answer = |_: usize, received: &ReceivedRequest| {
+        let status = if received.json()["topic"] == "chat.close" { 500 } else { 200 };
         Reply::Status(status, String::new())
     };
-    let played = play(story).at("ebbot").to(&Receiver::answering(answer));
+    let played = play(story).at("ebbot").to(&Receiver::responding(answer));
     let reason = played.finished.reason.unwrap();
     assert!(reason.contains("test.toml:7 `chat.close`"), "{reason}");
 }
 
 #[test]
-fn a_thousand_conversations_keep_their_order_against_a_receiver_that_delays_and_drops() {
+fn a_thousand_conversations_keep_their_order_at_an_unreliable_receiver() {
     let under_way: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
     let violations: Arc<Mutex<u32>> = Arc::default();
     let (busy, wrong) = (Arc::clone(&under_way), Arc::clone(&violations));
-    let receiver = Receiver::answering(move |number, came| {
-        let chat = chat(came);
+    let receiver = Receiver::responding(move |number, received| {
+        let chat = chat(received);
         let together = {
             let mut busy = busy.lock().unwrap();
             let count = busy.entry(chat.clone()).or_default();
@@ -53,24 +53,24 @@ fn a_thousand_conversations_keep_their_order_against_a_receiver_that_delays_and_
         if number % 10 == 9 { Reply::Close } else { Reply::good() }
     });
     let played = play(STORY).at("ebbot").times(1_000).to(&receiver);
-    let came = receiver.came();
+    let received = receiver.requests();
     assert_eq!(*violations.lock().unwrap(), 0, "two requests of one conversation at once");
-    check_order(&came);
+    check_order(&received);
 
     let finished = played.finished;
-    let dropped = came.len() / 10;
+    let dropped = received.len() / 10;
     assert_eq!(finished.deliveries, 5_000);
-    assert_eq!(finished.attempts, came.len() as u64, "one attempt is one request");
-    assert_eq!(finished.passed, (came.len() - dropped) as u64);
+    assert_eq!(finished.attempts, received.len() as u64, "one attempt is one request");
+    assert_eq!(finished.passed, (received.len() - dropped) as u64);
     assert_eq!(finished.verdict, Verdict::Failed);
     let told = format!("{dropped} deliveries were not right; the first at ");
     assert!(finished.reason.as_ref().unwrap().starts_with(&told), "{:?}", finished.reason);
 }
 
-/// Each conversation's topics came in the order of the story.
-fn check_order(came: &[Came]) {
+/// Checks that the topics of each conversationarrived in the order of the scenario.
+fn check_order(received: &[ReceivedRequest]) {
     let mut topics: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for request in came {
+    for request in received {
         let topic = request.json()["topic"].as_str().unwrap().to_owned();
         topics.entry(chat(request)).or_default().push(topic);
     }
@@ -81,8 +81,8 @@ fn check_order(came: &[Came]) {
 }
 
 #[test]
-fn a_vendor_that_retries_does_so_in_run_time() {
-    let receiver = Receiver::to_events(|number, _| {
+fn retries_happen_in_run_time() {
+    let receiver = Receiver::responding_to_events(|number, _| {
         if number % 3 == 0 { Reply::good() } else { Reply::Status(503, "later".into()) }
     });
     let played = play(STORY).at("parlour").to(&receiver);
@@ -96,7 +96,7 @@ fn a_vendor_that_retries_does_so_in_run_time() {
         })
         .collect();
     assert!(attempts.iter().all(|attempts| *attempts == 3), "{attempts:?}");
-    let bodies: Vec<String> = receiver.events().into_iter().map(|came| came.body).collect();
+    let bodies: Vec<String> = receiver.events().into_iter().map(|received| received.body).collect();
     assert!(bodies.chunks(3).all(|same| same.iter().all(|body| *body == same[0])));
     let started = |record: &standin::record::Record| {
         matches!(record.kind, RecordKind::AttemptStarted { .. }).then_some(record.run_time)
@@ -106,38 +106,38 @@ fn a_vendor_that_retries_does_so_in_run_time() {
     assert_eq!(times[2].duration_since(times[1]).as_secs(), 30);
 }
 
-/// What the first event met, when a receiver answers it so, and how many requests it took.
-fn meets(reply: Reply) -> (AttemptResult, usize, Played) {
-    let receiver = Receiver::to_events(move |_, _| reply.clone());
+/// The result of the first event for a receiver that responds like this, and the number of requests .
+fn first_result(reply: Reply) -> (AttemptResult, usize, RunOutcome) {
+    let receiver = Receiver::responding_to_events(move |_, _| reply.clone());
     let played = play("[[step]]\nopen = {}\n").at("ebbot").to(&receiver);
     let result = played.find(|what| match what {
         RecordKind::AttemptFinished { result, .. } => Some(result.clone()),
         _ => None,
     });
-    (result.unwrap(), receiver.came().len(), played)
+    (result.unwrap(), receiver.requests().len(), played)
 }
 
 #[test]
 fn a_redirect_is_a_failure_and_is_not_followed() {
-    let there = Receiver::agreeing();
+    let there = Receiver::accepting();
     for status in [301, 302, 303, 307, 308] {
         let head = format!(
             "HTTP/1.1 {status} Moved\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
             there.url()
         );
-        let (result, requests, played) = meets(Reply::Raw(head.into_bytes()));
+        let (result, requests, played) = first_result(Reply::Raw(head.into_bytes()));
         assert_eq!(
             (result.status, result.location, requests),
             (Some(status), Some(there.url()), 1)
         );
         assert!(played.finished.reason.unwrap().contains("a redirect to"));
     }
-    assert!(there.came().is_empty());
+    assert!(there.requests().is_empty());
 }
 
 #[test]
-fn a_long_answer_is_cut_and_its_status_counts() {
-    let (result, requests, played) = meets(Reply::Status(200, "x".repeat(1_000_000)));
+fn a_long_response_is_truncated_and_its_status_counts() {
+    let (result, requests, played) = first_result(Reply::Status(200, "x".repeat(1_000_000)));
     assert_eq!(
         (result.outcome, result.body.len(), result.truncated),
         (AttemptOutcome::Responded, 64 * 1024, true)
@@ -146,10 +146,10 @@ fn a_long_answer_is_cut_and_its_status_counts() {
 }
 
 #[test]
-fn what_an_attempt_meets_has_a_name_and_costs_one_request() {
+fn each_outcome_has_a_name_and_takes_one_request() {
     let check = |reply: Reply, outcome: AttemptOutcome| {
         let told = format!("{reply:?}");
-        let (result, requests, played) = meets(reply);
+        let (result, requests, played) = first_result(reply);
         assert_eq!((result.outcome, requests), (outcome, 1), "{told}: {result:?}");
         assert_eq!(played.finished.verdict, Verdict::Failed, "{told}");
     };
@@ -164,20 +164,20 @@ fn what_an_attempt_meets_has_a_name_and_costs_one_request() {
 }
 
 #[test]
-fn nothing_is_unpacked() {
+fn response_bodies_are_not_decompressed() {
     let packed = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0, 0xff, 0xff];
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
         packed.len()
     );
-    let (result, _, _) = meets(Reply::Raw([head.as_bytes(), &packed].concat()));
+    let (result, _, _) = first_result(Reply::Raw([head.as_bytes(), &packed].concat()));
     assert_eq!(result.outcome, AttemptOutcome::Responded);
     assert!(result.body.starts_with('\u{1f}'));
 }
 
 #[test]
-fn proxies_of_the_environment_are_not_asked() {
-    let receiver = Receiver::agreeing();
+fn proxy_variables_are_ignored() {
+    let receiver = Receiver::accepting();
     let url = receiver.url();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_standin"))
         .args(["run", "handover", "--vendor", "ebbot", "--to", &url, "--json"])
@@ -189,13 +189,13 @@ fn proxies_of_the_environment_are_not_asked() {
     assert!(output.status.success());
     let last: Json =
         serde_json::from_slice(output.stdout.split(|b| *b == b'\n').rev().nth(1).unwrap()).unwrap();
-    assert_eq!(last["data"]["attempts"], receiver.came().len());
+    assert_eq!(last["data"]["attempts"], receiver.requests().len());
 }
 
 #[test]
 fn a_vendor_that_accepts_more_than_2xx_still_fails_the_run() {
     let (story, gone) = ("[[step]]\nopen = {}\n", || Reply::Status(410, "gone".into()));
-    let receiver = Receiver::to_events(move |_, _| gone());
+    let receiver = Receiver::responding_to_events(move |_, _| gone());
     let played = play(story).at("parlour").to(&receiver);
     assert_eq!((played.finished.verdict, played.finished.attempts), (Verdict::Failed, 1));
     let verified = format!("{story}[verify]\nstatus = ['2xx', '410']\n");
@@ -206,9 +206,9 @@ fn a_vendor_that_accepts_more_than_2xx_still_fails_the_run() {
 
 #[test]
 fn a_run_that_sends_nothing_is_inconclusive() {
-    let receiver = Receiver::agreeing();
+    let receiver = Receiver::accepting();
     let played =
         play("[[step]]\nopen = {}\n").at("ebbot").subscribing(&["chat.close"]).to(&receiver);
     assert_eq!(played.finished.verdict, Verdict::Inconclusive);
-    assert_eq!((played.finished.unsubscribed, receiver.came().len()), (1, 0));
+    assert_eq!((played.finished.unsubscribed, receiver.requests().len()), (1, 0));
 }

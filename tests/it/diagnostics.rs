@@ -1,9 +1,8 @@
-//! What a person reads when a file, a flag or a configuration is wrong: each broken thing in
-//! `tests/diagnostics` beside exactly what is printed for it.
+//! Diagnostics: `tests/diagnostics` contains invalid inputs, each with its exact output.
 //!
-//! `NAME.toml` is checked, a scenario or a configuration; so is a vendor's folder `NAME/`; the words
-//! in `NAME.args` are a command line. `NAME.txt` is what must be printed: `STANDIN_BLESS=1` writes
-//! it. Adding a file adds a test.
+//! `NAME.toml` is a scenario or configuration to check, `NAME/` a vendor folder to check, and
+//! `NAME.args` a command line. `NAME.txt` is the expected output, which `STANDIN_BLESS=1` writes. A new
+//! file is a new test case.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +18,7 @@ use standin::scenario;
 
 use crate::support::{path, standin_in, stderr, stdout};
 
-/// A broken thing: its name, and the arguments that tell what is wrong with it.
+/// A test case: its name, and the arguments that print its problems.
 type Case = (String, Vec<String>);
 
 fn folder() -> PathBuf {
@@ -46,8 +45,8 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// What is printed for each case.
-static TOLD: LazyLock<BTreeMap<String, String>> =
+/// The output of each case.
+static OUTPUTS: LazyLock<BTreeMap<String, String>> =
     LazyLock::new(|| cases().into_iter().map(|case| (case.0.clone(), told(&case))).collect());
 
 fn told((name, arguments): &Case) -> String {
@@ -59,11 +58,11 @@ fn told((name, arguments): &Case) -> String {
 }
 
 #[test]
-fn every_broken_thing_is_told_exactly_so() {
+fn every_case_prints_its_recorded_output() {
     let bless = std::env::var_os("STANDIN_BLESS").is_some();
-    assert!(TOLD.len() >= 60, "only {} cases", TOLD.len());
+    assert!(OUTPUTS.len() >= 60, "only {} cases", OUTPUTS.len());
     let mut wrong = Vec::new();
-    for (name, told) in &*TOLD {
+    for (name, told) in &*OUTPUTS {
         let golden = folder().join(format!("{name}.txt"));
         if bless {
             fs::write(&golden, told).unwrap();
@@ -77,8 +76,8 @@ fn every_broken_thing_is_told_exactly_so() {
 }
 
 #[test]
-fn what_is_told_stays_in_its_lines() {
-    for (name, told) in &*TOLD {
+fn output_has_no_control_characters_or_overlong_lines() {
+    for (name, told) in &*OUTPUTS {
         let long = told.lines().find(|line| line.chars().count() > 1_000);
         assert_eq!(long, None, "{name}");
         assert!(!told.contains(['\u{1b}', '\r', '\u{202e}']), "{name}: {told:?}");
@@ -87,7 +86,7 @@ fn what_is_told_stays_in_its_lines() {
     }
 }
 
-/// The codes of what is told, each with its help.
+/// The error codes in an output, each with its help line.
 fn problems(told: &str) -> Vec<(&str, &str)> {
     let mut problems: Vec<(&str, &str)> = Vec::new();
     for line in told.lines() {
@@ -105,18 +104,18 @@ fn problems(told: &str) -> Vec<(&str, &str)> {
 #[test]
 fn every_code_has_a_file() {
     let told: Vec<&str> =
-        TOLD.values().flat_map(|told| problems(told)).map(|(code, _)| code).collect();
+        OUTPUTS.values().flat_map(|told| problems(told)).map(|(code, _)| code).collect();
     let codes = CODES.iter().map(|explained| explained.code.to_string());
     let missing: Vec<String> = codes.filter(|code| !told.contains(&code.as_str())).collect();
     assert!(missing.is_empty(), "nothing in tests/diagnostics gives {missing:?}");
 }
 
 #[test]
-fn no_two_files_are_told_alike() {
+fn no_two_cases_print_the_same_problem() {
     let mut seen: BTreeMap<Vec<(&str, &str)>, &str> = BTreeMap::new();
-    for (name, told) in &*TOLD {
+    for (name, told) in &*OUTPUTS {
         let problems = problems(told);
-        // What has no code are clap's own words.
+        // Errors without a code are messages of clap.
         if let Some(other) = seen.insert(problems.clone(), name)
             && !problems.is_empty()
         {
@@ -130,18 +129,18 @@ fn every_golden_file_belongs_to_a_case() {
     let files = fs::read_dir(folder()).unwrap().flatten();
     for file in files.map(|entry| entry.file_name().into_string().unwrap()) {
         if let Some(name) = file.strip_suffix(".txt") {
-            assert!(TOLD.contains_key(name), "{file}");
+            assert!(OUTPUTS.contains_key(name), "{file}");
         }
     }
 }
 
-/// Problems as they are drawn, without our own colours.
-fn drawn(problems: Problems) -> String {
+/// Rendered problems without colors.
+fn rendered(problems: Problems) -> String {
     anstream::adapter::strip_str(&render(problems)).to_string()
 }
 
-/// Whether a text stays where it is put: it begins no line that is not ours, and moves no cursor.
-fn stays_put(told: &str) -> bool {
+/// Whether untrusted text in an output starts no line and moves no cursor.
+fn is_contained(told: &str) -> bool {
     let is_ours = |line: &str| {
         let begin = line.trim_start().chars().next();
         ["error[", "and ", "-->", ":::", "="].iter().any(|own| line.trim_start().starts_with(own))
@@ -152,7 +151,7 @@ fn stays_put(told: &str) -> bool {
 
 proptest! {
     #[test]
-    fn whatever_a_file_holds_it_is_told_and_stays_put(text in any::<String>(), line in "\\PC*") {
+    fn any_file_content_is_rendered_safely(text in any::<String>(), line in "\\PC*") {
         let quoted: Vec<String> =
             text.chars().map(|c| format!("\\U{:08x}", u32::from(c))).collect();
         let quoted = quoted.concat();
@@ -167,10 +166,10 @@ proptest! {
         ] {
             let source = Source::new("a\u{1b}[2J\n::error::.toml", story);
             let scenario = scenario::read(&source).map(|draft| draft.problems);
-            let told = drawn(scenario.unwrap_or_else(|problems| problems));
-            prop_assert!(stays_put(&told), "{told:?}");
-            let told = Config::read(Some(&source)).err().map(drawn).unwrap_or_default();
-            prop_assert!(stays_put(&told), "{told:?}");
+            let told = rendered(scenario.unwrap_or_else(|problems| problems));
+            prop_assert!(is_contained(&told), "{told:?}");
+            let told = Config::read(Some(&source)).err().map(rendered).unwrap_or_default();
+            prop_assert!(is_contained(&told), "{told:?}");
         }
     }
 }

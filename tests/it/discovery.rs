@@ -1,16 +1,18 @@
-//! The commands that show what there is and give somebody a beginning: `vendors` and `init`.
+//! Commands for discovery: `vendors`, `init`, completions and man pages, and the table in the README.
 
 use std::fs;
 
 use serde_json::Value as Json;
 use standin::base::text::count;
 use standin::fidelity::samples;
-use standin::platform::{Account, Catalog};
+use standin::platform::{Account, Catalog, ReceiverGuide};
 
-use crate::support::{Receiver, holds, play, standin, standin_in, stderr, stdout, vendors};
+use crate::support::{
+    Receiver, assert_document_contains, play, standin, standin_in, stderr, stdout, vendors,
+};
 
 #[test]
-fn vendors_shows_what_each_can() {
+fn vendors_lists_what_each_vendor_supports() {
     let told = stdout(&standin(&["vendors"]));
     for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
         assert!(told.lines().any(|line| line.starts_with(&format!("{} ", vendor.id))), "{told}");
@@ -19,7 +21,7 @@ fn vendors_shows_what_each_can() {
         let line = told.lines().find(|line| line.starts_with(name)).unwrap();
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(Into::into).collect()
     };
-    let head = row("WHAT HAPPENS");
+    let head = row("EVENT ");
     let erxes = head.iter().position(|cell| cell == "erxes").unwrap();
     assert_eq!(row("message.sent")[erxes], "not by bot, system");
     assert_eq!(row("entity.created")[erxes], "yes");
@@ -29,14 +31,14 @@ fn vendors_shows_what_each_can() {
 }
 
 #[test]
-fn every_event_type_and_kind_of_every_vendor_can_be_shown() {
+fn every_event_type_and_kind_of_every_vendor_has_a_sample() {
     for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
         let told = stdout(&standin(&["vendors", &vendor.id]));
         for event_type in vendor.event_types() {
             assert!(told.contains(event_type), "{event_type}: {told}");
             let output = standin(&["vendors", &vendor.id, event_type]);
             let shown = stdout(&output);
-            let body = shown.split("\n\nThe shape is ").next().unwrap();
+            let body = shown.split("\n\nThe format is ").next().unwrap();
             let body: Json = serde_json::from_str(body).unwrap_or_default();
             assert!(body.is_object(), "{} {event_type}: {shown}{}", vendor.id, stderr(&output));
         }
@@ -47,9 +49,9 @@ fn every_event_type_and_kind_of_every_vendor_can_be_shown() {
 }
 
 #[test]
-fn fidelity_tells_what_is_covered_and_where_facts_come_from() {
+fn fidelity_reports_sample_coverage_and_sources() {
     let told = stdout(&standin(&["vendors", "--fidelity"]));
-    assert!(told.contains("28 documented samples, 28 with the same shape"), "{told}");
+    assert!(told.contains("28 documented samples, 28 with the same format"), "{told}");
     let told = stdout(&standin(&["vendors", "ebbot", "--fidelity"]));
     let line = |section: &str| told.lines().find(|line| line.trim().starts_with(section)).unwrap();
     assert!(line("event").contains("documented") && line("event").contains("https://"), "{told}");
@@ -57,39 +59,39 @@ fn fidelity_tells_what_is_covered_and_where_facts_come_from() {
 }
 
 #[test]
-fn fakes_are_listed_with_what_they_give() {
+fn fake_values_are_listed_with_examples() {
     let told = stdout(&standin(&["vendors", "--fake"]));
     assert!(told.contains("${fake.order_number}") && told.contains("five digits"), "{told}");
     assert!(told.contains("${file.pdf}") && told.contains("locales: en sv"), "{told}");
 }
 
 #[test]
-fn a_mistyped_event_type_gets_the_nearest_name() {
+fn mistyped_event_type_suggests_the_nearest() {
     let output = standin(&["vendors", "ebbot", "chat.crate"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("did you mean `chat.create`?"), "{}", stderr(&output));
 }
 
 #[test]
-fn init_writes_a_story_that_passes_and_never_overwrites() {
+fn init_writes_a_passing_scenario_and_never_overwrites() {
     for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
         let folder = tempfile::tempdir().unwrap();
         let output = standin_in(folder.path(), &["init", &vendor.id]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let story = fs::read_to_string(folder.path().join("scenario.toml")).unwrap();
         assert!(folder.path().join("scenario.schema.json").exists());
-        let receiver = Receiver::agreeing();
+        let receiver = Receiver::accepting();
         let played = play(&story).at(&vendor.id).to(&receiver);
         assert_eq!(played.finished.reason, None, "{}", vendor.id);
         assert!(!receiver.events().is_empty());
         let again = standin_in(folder.path(), &["init", &vendor.id]);
         assert_eq!(again.status.code(), Some(2));
-        assert!(stderr(&again).contains("`scenario.toml` is there already"), "{}", stderr(&again));
+        assert!(stderr(&again).contains("`scenario.toml` already exists"), "{}", stderr(&again));
     }
 }
 
 #[test]
-fn shells_and_the_manual_know_every_command() {
+fn completions_and_man_pages_cover_every_command() {
     let help = stdout(&standin(&["--help"]));
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let commands = commands.take_while(|line| !line.is_empty());
@@ -107,7 +109,7 @@ fn shells_and_the_manual_know_every_command() {
 
 const BEGIN: &str = "<!-- what `standin vendors` knows; a test writes it -->\n";
 
-/// The README's table, made of the vendors' folders.
+/// The vendor tableof the README, generated from the vendors' folders.
 fn table() -> String {
     let mut table = String::from(
         "| vendor | called | revisions | sends | kinds of messages | verified by | handshake | documented samples |\n\
@@ -115,7 +117,7 @@ fn table() -> String {
     );
     for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
         let samples = match samples(vendor).unwrap().len() {
-            0 => "none of its own".to_owned(),
+            0 => "none".to_owned(),
             all => format!("{all} of {all}"),
         };
         table += &format!(
@@ -125,7 +127,7 @@ fn table() -> String {
             Catalog::bundled().revisions(&vendor.id).join(", "),
             count(vendor.event_types().len(), "event type", "event types"),
             vendor.kinds.len(),
-            Account::test(vendor).verified_by(),
+            ReceiverGuide::of(&Account::test(vendor)).verified_by(),
             if vendor.handshake.proof.is_some() { "yes" } else { "no" },
         );
     }
@@ -133,6 +135,6 @@ fn table() -> String {
 }
 
 #[test]
-fn the_readme_has_the_vendors_table() {
-    holds("README.md", BEGIN, &table());
+fn readme_has_the_table_of_vendors() {
+    assert_document_contains("README.md", BEGIN, &table());
 }

@@ -1,4 +1,4 @@
-//! What the documentation says is so.
+//! The documentation matches the program.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::support::{Receiver, Reply, path, standin, standin_in, stderr, stdout};
 
-/// The code blocks between two marks of a document.
+/// The code blocks between a marker of a document and the next `<!-- end -->`.
 fn blocks(document: &str, from: &str) -> Vec<String> {
     let text = fs::read_to_string(path(document)).unwrap();
     let text = text.split(from).nth(1).unwrap().split("<!-- end -->").next().unwrap();
@@ -24,24 +24,24 @@ fn blocks(document: &str, from: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_smallest_vendor_is_a_vendor_and_nothing_of_it_can_be_left_out() {
+fn the_smallest_vendor_works_and_every_line_is_required() {
     let blocks = blocks("docs/vendors.md", "<!-- the smallest vendor; a test checks it -->");
     let [vendor, template] = blocks.as_slice() else { panic!("{blocks:?}") };
     let folder = tempfile::tempdir().unwrap();
-    let own = folder.path().join("acme");
-    fs::create_dir(&own).unwrap();
-    fs::write(own.join("message.json"), template).unwrap();
+    let vendor_folder = folder.path().join("acme");
+    fs::create_dir(&vendor_folder).unwrap();
+    fs::write(vendor_folder.join("message.json"), template).unwrap();
     let check = |vendor: &str| {
-        fs::write(own.join("vendor.toml"), vendor).unwrap();
+        fs::write(vendor_folder.join("vendor.toml"), vendor).unwrap();
         standin_in(folder.path(), &["check", "acme"])
     };
     let output = check(vendor);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let receiver = Receiver::agreeing();
+    let receiver = Receiver::accepting();
     let to = receiver.url();
     let run = ["run", "handover", "--vendor", "acme", "--to", &to, "--templates", "."];
     assert_eq!(standin_in(folder.path(), &run).status.code(), Some(0));
-    assert_eq!(receiver.came()[0].json()["type"], "message");
+    assert_eq!(receiver.requests()[0].json()["type"], "message");
     for required in ["id ", "name ", "json ", "success ", "redirects", "timeout", "kind ="] {
         let without: Vec<&str> =
             vendor.lines().filter(|line| !line.starts_with(required)).collect();
@@ -53,7 +53,7 @@ fn the_smallest_vendor_is_a_vendor_and_nothing_of_it_can_be_left_out() {
 fn every_kind_of_record_and_every_key_is_documented() {
     let document = fs::read_to_string(path("docs/json.md")).unwrap();
     let mut names = BTreeSet::new();
-    let receiver = Receiver::answering(|_, _| Reply::Status(500, String::new()));
+    let receiver = Receiver::responding(|_, _| Reply::Status(500, String::new()));
     for (vendor, story) in [("erxes", "handover"), ("wotnot", "handover"), ("ebbot", "attachments")]
     {
         let to = receiver.url();

@@ -1,4 +1,4 @@
-//! Faults: what a receiver sees of each, what a good one does about it, and how it is judged.
+//! Faults: what a receiver gets, how a good one reacts, and how the reaction is judged.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpListener;
@@ -10,17 +10,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 use standin::fault::{FaultGroup, FaultKind};
-use standin::platform::Account;
+use standin::platform::{Account, Verifier};
 use standin::record::{AttemptOutcome, RecordKind, SettledDelivery, Verdict};
 
 use crate::support::{
-    Background, Came, Played, Receiver, Reply, agree, configured, holds, path, play, standin,
-    standin_in, stderr, stdout, vendors,
+    Background, ReceivedRequest, Receiver, Reply, RunOutcome, accept, assert_document_contains,
+    configured, path, play, standin, standin_in, stderr, stdout, vendors,
 };
 
 const WORDS: [&str; 4] = ["alpha", "beta/böta", "gamma", "delta"];
 
-/// A conversation of four messages, the second of which has this fault.
+/// A conversation of four messages. The second one has this fault, if any.
 fn story(fault: &str) -> String {
     let say = |word: &&str| {
         let fault = if *word == WORDS[1] && !fault.is_empty() {
@@ -36,11 +36,11 @@ fn story(fault: &str) -> String {
     )
 }
 
-fn wanted(fault: &str) -> String {
+fn story_with_fault(fault: &str) -> String {
     story(&format!("\"{fault}\""))
 }
 
-/// The types by which the visitor's messages are told.
+/// The event types of the visitor's messages .
 fn messages(vendor: &str) -> &'static [&'static str] {
     match vendor {
         "liveperson" => &["*.ContentEvent"],
@@ -49,29 +49,29 @@ fn messages(vendor: &str) -> &'static [&'static str] {
     }
 }
 
-fn at(vendor: &str, scenario: &str, receiver: &Receiver) -> Played {
+fn play_messages(vendor: &str, scenario: &str, receiver: &Receiver) -> RunOutcome {
     play(scenario).at(vendor).subscribing(messages(vendor)).to(receiver)
 }
 
-/// The words in the order in which they came.
-fn words(came: &[Came]) -> Vec<usize> {
-    let word = |came: &Came| {
-        let is_in = |word: &&str| came.body.contains(&word[..4]);
+/// The numbers of the words in the order in which they were received.
+fn word_numbers(received: &[ReceivedRequest]) -> Vec<usize> {
+    let word = |received: &ReceivedRequest| {
+        let is_in = |word: &&str| received.body.contains(&word[..4]);
         WORDS.iter().position(is_in).unwrap() + 1
     };
-    came.iter().map(word).collect()
+    received.iter().map(word).collect()
 }
 
-fn good(vendor: &'static str) -> Receiver {
+fn verifying_receiver(vendor: &'static str) -> Receiver {
     let vendor = vendors().into_iter().find(|own| own.id == vendor).unwrap();
     let account = Account::test(&vendor);
-    Receiver::to_events(move |_, came| {
-        let receipt = account.verify(&came.body, &|name| came.header(name));
+    Receiver::responding_to_events(move |_, received| {
+        let receipt = Verifier::of(&account).verify(&received.body, &|name| received.header(name));
         Reply::Status(if receipt.passed() { 200 } else { 401 }, "{}".into())
     })
 }
 
-fn settled(played: &Played, fault: &str) -> Vec<SettledDelivery> {
+fn settled(played: &RunOutcome, fault: &str) -> Vec<SettledDelivery> {
     let settled = played.records.iter().filter_map(|record| match &record.kind {
         RecordKind::DeliverySettled(settled) if settled.faults.to_string().contains(fault) => {
             Some(settled.clone())
@@ -82,7 +82,7 @@ fn settled(played: &Played, fault: &str) -> Vec<SettledDelivery> {
 }
 
 #[test]
-fn deliveries_come_in_the_order_that_is_wanted() {
+fn order_faults_change_the_order_as_requested() {
     for (fault, expected) in [
         ("duplicate", &[1, 2, 2, 3, 4][..]),
         ("duplicate:5ms", &[1, 2, 2, 3, 4]),
@@ -95,13 +95,13 @@ fn deliveries_come_in_the_order_that_is_wanted() {
         ("stale", &[1, 2, 1, 3, 4]),
     ] {
         for vendor in ["ebbot", "liveperson"] {
-            let receiver = good(vendor);
-            let played = at(vendor, &wanted(fault), &receiver);
-            let mut came = words(&receiver.events());
+            let receiver = verifying_receiver(vendor);
+            let played = play_messages(vendor, &story_with_fault(fault), &receiver);
+            let mut received = word_numbers(&receiver.events());
             if fault == "hold:3" {
-                came.sort_unstable(); // they come all at once
+                received.sort_unstable(); // they arrive simultaneously
             }
-            assert_eq!(came, expected, "{fault} at {vendor}");
+            assert_eq!(received, expected, "{fault} at {vendor}");
             let tried_again = usize::from(fault == "retry");
             let right = usize::try_from(played.finished.passed).unwrap();
             assert_eq!(right + tried_again, expected.len(), "{fault} at {vendor}");
@@ -118,10 +118,10 @@ fn deliveries_come_in_the_order_that_is_wanted() {
 }
 
 #[test]
-fn a_duplicate_is_a_delivery_of_its_own_and_a_retry_is_not() {
-    let receiver = Receiver::agreeing();
+fn a_duplicate_is_a_separate_delivery_and_a_retry_is_not() {
+    let receiver = Receiver::accepting();
     let ids = |fault: &str| -> Vec<(String, u32)> {
-        let played = at("ebbot", &wanted(fault), &receiver);
+        let played = play_messages("ebbot", &story_with_fault(fault), &receiver);
         settled(&played, fault).iter().map(|s| (s.delivery.clone(), s.attempts)).collect()
     };
     assert_eq!(ids("duplicate"), [("1-2.again".to_owned(), 1)]);
@@ -130,11 +130,12 @@ fn a_duplicate_is_a_delivery_of_its_own_and_a_retry_is_not() {
 }
 
 #[test]
-fn what_comes_at_once_does_not_wait_for_answers() {
+fn simultaneous_deliveries_do_not_wait_for_responses() {
     for (fault, at_once) in [("hold:3", 3), ("duplicate:5ms", 2), ("duplicate", 1), ("reorder", 1)]
     {
-        let receiver = Receiver::to_events(|_, _| Reply::good().after(Duration::from_millis(200)));
-        let played = at("ebbot", &wanted(fault), &receiver);
+        let receiver =
+            Receiver::responding_to_events(|_, _| Reply::good().after(Duration::from_millis(200)));
+        let played = play_messages("ebbot", &story_with_fault(fault), &receiver);
         let (mut under_way, mut most) = (0_usize, 0);
         for record in &played.records {
             match &record.kind {
@@ -149,10 +150,10 @@ fn what_comes_at_once_does_not_wait_for_answers() {
 }
 
 #[test]
-fn what_is_late_is_late_by_the_seed() {
-    let receiver = Receiver::agreeing();
+fn the_seed_determines_delays() {
+    let receiver = Receiver::accepting();
     let started = |fault: &str, seed: u64| -> Vec<(String, Timestamp)> {
-        let scenario = wanted(fault);
+        let scenario = story_with_fault(fault);
         let playing = play(&scenario).at("ebbot").seed(seed).subscribing(messages("ebbot"));
         let played = playing.to(&receiver);
         let started = played.records.into_iter().filter_map(|record| match record.kind {
@@ -174,19 +175,19 @@ fn what_is_late_is_late_by_the_seed() {
 }
 
 #[test]
-fn no_good_receiver_lets_a_wrong_token_or_signature_in() {
+fn a_good_receiver_refuses_wrong_tokens_and_signatures() {
     let tokens = FaultKind::ALL.iter().filter(|kind| kind.group() == FaultGroup::Token);
     for kind in tokens.copied() {
         for vendor in ["liveperson", "wotnot", "swiftsell", "parlour"] {
-            let scenario = wanted(kind.word());
+            let scenario = story_with_fault(kind.as_str());
             if vendor != "liveperson" && vendor != "parlour" && kind == FaultKind::ReSerialised {
-                continue; // they sign nothing
+                continue; // these vendors have no signature
             }
-            let receiver = good(vendor);
+            let receiver = verifying_receiver(vendor);
             let played = play(&scenario).at(vendor).to(&receiver);
             let told = format!("{kind} at {vendor}: {:?}", played.finished);
             assert_eq!(played.finished.verdict, Verdict::Passed, "{told}");
-            let refused = settled(&played, kind.word());
+            let refused = settled(&played, kind.as_str());
             assert!(!refused.is_empty(), "{told}");
             assert!(
                 refused.iter().all(|s| s.result.status == Some(401) && s.attempts == 1),
@@ -194,7 +195,7 @@ fn no_good_receiver_lets_a_wrong_token_or_signature_in() {
             );
             assert_eq!(played.count(|what| matches!(what, RecordKind::AuthHint(_))), 0, "{told}");
 
-            let played = play(&scenario).at(vendor).to(&Receiver::agreeing());
+            let played = play(&scenario).at(vendor).to(&Receiver::accepting());
             assert_eq!(played.finished.verdict, Verdict::Failed, "{kind} at {vendor}");
             let reason = played.finished.reason.unwrap();
             let told = format!(
@@ -206,11 +207,11 @@ fn no_good_receiver_lets_a_wrong_token_or_signature_in() {
 }
 
 #[test]
-fn a_wrong_token_is_wrong_in_its_own_way() {
+fn each_token_fault_changes_the_token_differently() {
     let signature = |fault: &str| {
-        let receiver = Receiver::agreeing();
-        let scenario = if fault.is_empty() { story("") } else { wanted(fault) };
-        at("liveperson", &scenario, &receiver);
+        let receiver = Receiver::accepting();
+        let scenario = if fault.is_empty() { story("") } else { story_with_fault(fault) };
+        play_messages("liveperson", &scenario, &receiver);
         receiver.events()[1].header("X-Liveperson-Signature")
     };
     let right = signature("").unwrap();
@@ -224,14 +225,14 @@ fn a_wrong_token_is_wrong_in_its_own_way() {
 }
 
 #[test]
-fn nearly_the_users_own_token_is_not_shown_either() {
+fn an_altered_secret_is_redacted_too() {
     let secret = "s3cr3t-Canary-0123456789";
     let config = format!("[vendor.wotnot]\nsecret = {{ token = \"{secret}\" }}\n");
     let folder = configured(&config);
-    let receiver = Receiver::to_events(|_, _| Reply::Status(401, "{}".into()));
+    let receiver = Receiver::responding_to_events(|_, _| Reply::Status(401, "{}".into()));
     let to = receiver.url();
     for fault in ["wrong_token", "truncated_token", "no_token", "foreign_token"] {
-        std::fs::write(folder.path().join("story.toml"), wanted(fault)).unwrap();
+        std::fs::write(folder.path().join("story.toml"), story_with_fault(fault)).unwrap();
         for told in ["--json", "-v", "--dry-run"] {
             let output = standin_in(
                 folder.path(),
@@ -242,27 +243,34 @@ fn nearly_the_users_own_token_is_not_shown_either() {
             assert!(!text.contains("s3cr3t-Canar"), "{fault} {told}: {text}");
         }
     }
-    let came = receiver.came();
+    let received = receiver.requests();
     assert!(
-        came.iter().any(|came| came.head.contains("s3cr3t-Canar") && !came.head.contains(secret))
+        received
+            .iter()
+            .any(|received| received.head.contains("s3cr3t-Canar")
+                && !received.head.contains(secret))
     );
 }
 
 #[test]
-fn bodies_are_wrong_as_wanted_and_are_signed_as_they_are() {
+fn body_faults_change_the_body_before_it_is_signed() {
     let body = |scenario: &str| {
-        let receiver = good("liveperson");
-        let played = at("liveperson", scenario, &receiver);
+        let receiver = verifying_receiver("liveperson");
+        let played = play_messages("liveperson", scenario, &receiver);
         assert_eq!(played.finished.verdict, Verdict::Passed, "{:?}", played.finished.reason);
-        let came = receiver.events();
-        (came[1].clone(), came.len())
+        let received = receiver.events();
+        (received[1].clone(), received.len())
     };
     let (plain, many) = body(&story(""));
     let faulty = |fault: &str| {
-        let (came, again) = body(&wanted(fault));
+        let (received, again) = body(&story_with_fault(fault));
         assert_eq!(again, many, "{fault}");
-        assert_ne!(came.head.clone() + &came.body, plain.head.clone() + &plain.body, "{fault}");
-        came
+        assert_ne!(
+            received.head.clone() + &received.body,
+            plain.head.clone() + &plain.body,
+            "{fault}"
+        );
+        received
     };
     let charset = faulty("charset");
     assert_eq!(charset.json(), plain.json());
@@ -271,7 +279,8 @@ fn bodies_are_wrong_as_wanted_and_are_signed_as_they_are() {
     let escaping = faulty("escaping");
     assert_eq!(escaping.json(), plain.json());
     assert!(escaping.body.contains("beta\\u002fb\\u00f6ta"), "{}", escaping.body);
-    let event = |came: &Came| came.json().pointer("/body/changes/0/event/type").cloned();
+    let event =
+        |received: &ReceivedRequest| received.json().pointer("/body/changes/0/event/type").cloned();
     assert_eq!(event(&faulty("unknown_type")), Some("standin.unknown".into()));
     assert_eq!(faulty("extra_field").json()["standin_extra"], "nobody documented this");
     let missing = faulty("missing_field").json();
@@ -284,43 +293,43 @@ fn bodies_are_wrong_as_wanted_and_are_signed_as_they_are() {
 }
 
 #[test]
-fn a_receiver_that_breaks_at_a_wrong_body_fails() {
+fn a_receiver_that_crashes_on_a_faulty_body_fails() {
     let careless = || {
-        Receiver::to_events(|_, came| {
-            if came.body.contains("[[[[[") {
+        Receiver::responding_to_events(|_, received| {
+            if received.body.contains("[[[[[") {
                 Reply::Status(500, String::new())
             } else {
                 Reply::good()
             }
         })
     };
-    let played = at("ebbot", &wanted("deep:200"), &careless());
+    let played = play_messages("ebbot", &story_with_fault("deep:200"), &careless());
     let reason = played.finished.reason.unwrap();
     let told = "with the fault `deep:200`: status 500; a correct receiver answers anything but 5xx";
     assert!(reason.contains(told) && reason.contains("test.toml:8 "), "{reason}");
-    let refuses = Receiver::to_events(|_, came| {
-        Reply::Status(if came.body.contains("[[[[[") { 400 } else { 200 }, String::new())
+    let refuses = Receiver::responding_to_events(|_, received| {
+        Reply::Status(if received.body.contains("[[[[[") { 400 } else { 200 }, String::new())
     });
-    let played = at("ebbot", &wanted("deep:200"), &refuses);
+    let played = play_messages("ebbot", &story_with_fault("deep:200"), &refuses);
     assert_eq!(played.finished.verdict, Verdict::Passed, "{:?}", played.finished.reason);
 }
 
 #[test]
-fn a_receiver_that_does_not_accept_a_duplicate_fails() {
+fn a_receiver_that_refuses_a_duplicate_fails() {
     let seen = std::sync::Mutex::new(Vec::new());
-    let strict = Receiver::to_events(move |_, came| {
+    let strict = Receiver::responding_to_events(move |_, received| {
         let mut seen = seen.lock().unwrap();
-        let again = seen.contains(&came.body);
-        seen.push(came.body.clone());
+        let again = seen.contains(&received.body);
+        seen.push(received.body.clone());
         Reply::Status(if again { 409 } else { 200 }, String::new())
     });
-    let played = at("ebbot", &wanted("duplicate"), &strict);
+    let played = play_messages("ebbot", &story_with_fault("duplicate"), &strict);
     let reason = played.finished.reason.unwrap();
     assert!(reason.contains("with the fault `duplicate`: status 409"), "{reason}");
 }
 
 #[test]
-fn the_table_of_faults_is_what_is_documented() {
+fn the_documented_table_of_faults_is_current() {
     let mut table = String::from("| fault | what is wrong | a good receiver |\n|---|---|---|\n");
     for group in FaultGroup::ALL.iter().filter(|group| **group != FaultGroup::Receiver) {
         let about = match group {
@@ -331,17 +340,26 @@ fn the_table_of_faults_is_what_is_documented() {
         };
         table += &format!("| **{about}** | | |\n");
         for kind in FaultKind::ALL.iter().filter(|kind| kind.group() == *group) {
-            table += &format!("| `{}` | {} | {} |\n", kind.usual(), kind.about(), kind.expects());
+            table += &format!(
+                "| `{}` | {} | {} |\n",
+                kind.with_default_amount(),
+                kind.description(),
+                kind.expected_reaction()
+            );
         }
     }
-    holds("docs/scenarios.md", "<!-- the faults; a test writes them -->\n", &table);
+    assert_document_contains(
+        "docs/scenarios.md",
+        "<!-- the faults; a test writes them -->\n",
+        &table,
+    );
 }
 
-/// What came over one connection, and whether it ended in a reset.
-struct Heard(String, bool);
+/// The bytes received over one connection, and whether it was reset.
+struct ReceivedBytes(String, bool);
 
-/// A receiver that hears each connection until nothing more comes, and then answers.
-fn overhear() -> (String, mpsc::Receiver<Heard>) {
+/// A receiver that reads each connection until no more bytes arrive, then responds.
+fn recording_receiver() -> (String, mpsc::Receiver<ReceivedBytes>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hooks", listener.local_addr().unwrap());
     let (tell, told) = mpsc::channel();
@@ -361,24 +379,25 @@ fn overhear() -> (String, mpsc::Receiver<Heard>) {
             }
             let _ = stream
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            let _ = tell.send(Heard(String::from_utf8_lossy(&heard).into_owned(), reset));
+            let _ = tell.send(ReceivedBytes(String::from_utf8_lossy(&heard).into_owned(), reset));
         }
     });
     (url, told)
 }
 
 #[test]
-fn requests_are_written_as_wrongly_as_wanted() {
-    let plain = Receiver::agreeing();
-    at("ebbot", &story(""), &plain);
+fn wire_faults_change_the_request_as_requested() {
+    let plain = Receiver::accepting();
+    play_messages("ebbot", &story(""), &plain);
     let body = plain.events()[1].body.clone();
     let check = |fault: &str, expected: &str, ends: &str, reset: bool, outcome: AttemptOutcome| {
-        let (url, told) = overhear();
-        let played = play(&wanted(fault)).at("ebbot").subscribing(messages("ebbot")).against(&url);
+        let (url, told) = recording_receiver();
+        let played =
+            play(&story_with_fault(fault)).at("ebbot").subscribing(messages("ebbot")).against(&url);
         let heard = told.iter().nth(1).unwrap();
-        let (head, came) = heard.0.split_once("\r\n\r\n").unwrap();
+        let (head, received) = heard.0.split_once("\r\n\r\n").unwrap();
         assert!(head.to_lowercase().contains(expected), "{fault}: {head}");
-        assert_eq!((came, heard.1), (ends, reset), "{fault}");
+        assert_eq!((received, heard.1), (ends, reset), "{fault}");
         let result = &settled(&played, fault)[0].result;
         assert_eq!(result.outcome, outcome, "{fault}: {result:?}");
         assert_eq!(
@@ -402,10 +421,11 @@ fn requests_are_written_as_wrongly_as_wanted() {
 }
 
 #[test]
-fn the_wire_fails_once_and_what_is_tried_again_is_judged() {
-    let receiver = good("liveperson");
-    let playing = play(&wanted("reset")).at("liveperson").subscribing(messages("liveperson"));
-    let played = playing.choosing("retention_time", "72h").to(&receiver);
+fn a_wire_fault_affects_one_attempt_and_the_retry_is_judged() {
+    let receiver = verifying_receiver("liveperson");
+    let playing =
+        play(&story_with_fault("reset")).at("liveperson").subscribing(messages("liveperson"));
+    let played = playing.option("retention_time", "72h").to(&receiver);
     let [settled] = &settled(&played, "reset")[..] else { panic!("{:?}", played.finished) };
     assert_eq!((settled.attempts, settled.result.status), (2, Some(200)));
     assert_eq!(played.finished.verdict, Verdict::Passed);
@@ -419,7 +439,7 @@ fn the_wire_fails_once_and_what_is_tried_again_is_judged() {
 }
 
 #[test]
-fn faults_of_the_whole_script_are_drawn_from_the_seed() {
+fn faults_of_the_whole_script_depend_on_the_seed() {
     let scenario = |one_in: u32| {
         format!(
             "[faults]\nevery = \"duplicate\"\none_in = {one_in}\n{}",
@@ -427,13 +447,13 @@ fn faults_of_the_whole_script_are_drawn_from_the_seed() {
         )
     };
     let sent = |one_in: u32, seed: u64| {
-        let receiver = Receiver::agreeing();
+        let receiver = Receiver::accepting();
         play(&scenario(one_in))
             .at("ebbot")
             .seed(seed)
             .subscribing(&["chat.user.message"])
             .to(&receiver);
-        words(&receiver.events())
+        word_numbers(&receiver.events())
     };
     assert_eq!(sent(1, 1), [1, 1, 3, 3, 4, 4], "a step's own fault takes its place");
     let drawn: Vec<_> = (1..=8).map(|seed| sent(2, seed)).collect();
@@ -445,50 +465,56 @@ fn faults_of_the_whole_script_are_drawn_from_the_seed() {
 }
 
 #[test]
-fn several_faults_meet_in_one_delivery() {
-    let receiver = Receiver::answering(|_, came| agree(came));
-    let played = at("wotnot", &story("[\"extra_field\", \"slow_body\", \"duplicate\"]"), &receiver);
+fn several_faults_can_affect_one_delivery() {
+    let receiver = Receiver::responding(|_, received| accept(received));
+    let played = play_messages(
+        "wotnot",
+        &story("[\"extra_field\", \"slow_body\", \"duplicate\"]"),
+        &receiver,
+    );
     assert_eq!(played.finished.verdict, Verdict::Passed);
-    let extra = receiver.events().iter().filter(|came| came.body.contains("standin_extra")).count();
+    let extra =
+        receiver.events().iter().filter(|received| received.body.contains("standin_extra")).count();
     let doubled = settled(&played, "duplicate");
     assert_eq!(extra, doubled.len() * 2);
     assert_eq!(doubled[0].faults.to_string(), "extra_field, slow_body, duplicate");
 }
 
 #[test]
-fn bodies_are_edited_before_they_are_nested_too_deep_and_spelled_at_last() {
-    let receiver = Receiver::agreeing();
-    at("ebbot", &story("[\"escaping\", \"deep:200\", \"unknown_type\"]"), &receiver);
+fn body_faults_apply_in_a_fixed_order() {
+    let receiver = Receiver::accepting();
+    play_messages("ebbot", &story("[\"escaping\", \"deep:200\", \"unknown_type\"]"), &receiver);
     let body = receiver.events()[1].body.clone();
     assert!(body.contains("\"topic\":\"standin\\u002eunknown\""), "{body}");
     assert!(body.contains(&"[".repeat(200)), "{body}");
 }
 
 #[test]
-fn what_is_late_on_purpose_is_not_too_old_to_be_sent() {
+fn a_delayed_delivery_does_not_expire() {
     for fault in ["straggler", "delay:30s", "reorder", "hold:4"] {
-        let receiver = good("liveperson");
-        let playing = play(&wanted(fault)).at("liveperson").subscribing(messages("liveperson"));
-        let played = playing.choosing("retention_time", "2s").to(&receiver);
+        let receiver = verifying_receiver("liveperson");
+        let playing =
+            play(&story_with_fault(fault)).at("liveperson").subscribing(messages("liveperson"));
+        let played = playing.option("retention_time", "2s").to(&receiver);
         assert_eq!(played.finished.verdict, Verdict::Passed, "{:?}", played.finished.reason);
         assert_eq!(receiver.events().len(), 4, "{fault}");
     }
 }
 
 #[test]
-fn half_of_the_shortest_secret_is_nothing_to_look_for() {
+fn half_of_a_short_secret_is_not_redacted() {
     let folder = configured("[vendor.wotnot]\nsecret = { token = \"x\" }\n");
-    std::fs::write(folder.path().join("story.toml"), wanted("truncated_token")).unwrap();
+    std::fs::write(folder.path().join("story.toml"), story_with_fault("truncated_token")).unwrap();
     let run = ["run", "story.toml", "--vendor", "wotnot", "--dry-run"];
     assert_eq!(standin_in(folder.path(), &run).status.code(), Some(0));
 }
 
 #[test]
-fn what_was_wrong_is_as_wrong_when_it_is_sent_again() {
+fn redeliver_repeats_the_faults() {
     let secret = "s3cr3t-Canary-0123456789";
     let folder = configured(&format!("[vendor.wotnot]\nsecret = {{ token = \"{secret}\" }}\n"));
-    let receiver = Receiver::to_events(move |_, came| {
-        Reply::Status(if came.head.contains(secret) { 200 } else { 401 }, "{}".into())
+    let receiver = Receiver::responding_to_events(move |_, received| {
+        Reply::Status(if received.head.contains(secret) { 200 } else { 401 }, "{}".into())
     });
     let to = receiver.url();
     let standin = |words: &[&str]| {
@@ -497,26 +523,29 @@ fn what_was_wrong_is_as_wrong_when_it_is_sent_again() {
         stdout(&output)
     };
     for fault in ["wrong_token", "truncated_token", "no_token", "foreign_token"] {
-        std::fs::write(folder.path().join("story.toml"), wanted(fault)).unwrap();
+        std::fs::write(folder.path().join("story.toml"), story_with_fault(fault)).unwrap();
         let journal = format!("{fault}.db");
         standin(&["run", "story.toml", "--vendor", "wotnot", "--to", &to, "--journal", &journal]);
-        let came = |came: Vec<Came>| {
-            came.last().map(|came| (came.header("authorization"), came.body.clone()))
+        let received = |received: Vec<ReceivedRequest>| {
+            received
+                .last()
+                .map(|received| (received.header("authorization"), received.body.clone()))
         };
-        let spoiled = receiver.events().into_iter().filter(|came| !came.head.contains(secret));
-        let before = came(spoiled.collect());
+        let spoiled =
+            receiver.events().into_iter().filter(|received| !received.head.contains(secret));
+        let before = received(spoiled.collect());
         let id = id_of(&standin(&["journal", "export", &journal]), fault);
         for fresh in [&[][..], &["--fresh"]] {
             let again = ["journal", "redeliver", &journal, &id, "--run", "1"];
             let told = standin(&[&again[..], fresh].concat());
-            assert_eq!(came(receiver.events()), before, "{fault} {fresh:?}");
+            assert_eq!(received(receiver.events()), before, "{fault} {fresh:?}");
             let told = told + &standin(&["journal", "export", &journal, "2"]);
             assert!(told.contains(fault) && !told.contains("s3cr3t-Canar"), "{told}");
         }
     }
 }
 
-/// The id of the delivery that was planned with a fault.
+/// The id of the delivery with a fault.
 fn id_of(exported: &str, fault: &str) -> String {
     let records = exported.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
     let planned = records.filter(|record| record["kind"] == "delivery.planned");
@@ -525,24 +554,24 @@ fn id_of(exported: &str, fault: &str) -> String {
 }
 
 #[test]
-fn a_fault_is_told_as_wanted() {
+fn a_fault_is_reported_with_its_delivery() {
     let folder = configured("");
-    std::fs::write(folder.path().join("story.toml"), wanted("wrong_token")).unwrap();
-    let receiver = good("wotnot");
+    std::fs::write(folder.path().join("story.toml"), story_with_fault("wrong_token")).unwrap();
+    let receiver = verifying_receiver("wotnot");
     let to = receiver.url();
     let run = |more: &[&str]| {
         let words = ["run", "story.toml", "--vendor", "wotnot", "--to", &to];
         stdout(&standin_in(folder.path(), &[&words[..], more].concat()))
     };
     let told = run(&[]);
-    assert!(told.contains("(wrong_token, on purpose)") && !told.contains('✗'), "{told}");
+    assert!(told.contains("(injected fault: wrong_token)") && !told.contains('✗'), "{told}");
     let told = run(&["--dry-run"]);
-    assert!(told.contains("with the fault wrong_token"), "{told}");
-    std::fs::write(folder.path().join("drop.toml"), wanted("drop")).unwrap();
+    assert!(told.contains("injected fault: wrong_token"), "{told}");
+    std::fs::write(folder.path().join("drop.toml"), story_with_fault("drop")).unwrap();
     let dry =
         ["run", "drop.toml", "--vendor", "ebbot", "--dry-run", "--events", "chat.user.message"];
     let dry = stdout(&standin_in(folder.path(), &dry));
-    assert!(dry.contains("with the fault drop, so not at all"), "{dry}");
+    assert!(dry.contains("injected fault: drop, not sent"), "{dry}");
     assert!(dry.contains("3 requests, "), "{dry}");
     let told = run(&["--json"]);
     assert!(
@@ -552,10 +581,10 @@ fn a_fault_is_told_as_wanted() {
 }
 
 #[test]
-fn a_vendor_without_a_token_is_left_out_and_another_is_played() {
+fn a_vendor_without_a_token_is_skipped_for_token_faults() {
     let folder = configured("");
-    std::fs::write(folder.path().join("story.toml"), wanted("wrong_token")).unwrap();
-    let receiver = good("wotnot");
+    std::fs::write(folder.path().join("story.toml"), story_with_fault("wrong_token")).unwrap();
+    let receiver = verifying_receiver("wotnot");
     let to = receiver.url();
     let words = ["run", "story.toml", "--vendor", "ebbot", "--vendor", "wotnot", "--to", &to];
     let output = standin_in(folder.path(), &words);
@@ -563,7 +592,7 @@ fn a_vendor_without_a_token_is_left_out_and_another_is_played() {
     assert_eq!(output.status.code(), Some(0), "{told}");
     assert!(
         told.contains(
-            "Ebbot is left out of story.toml: Ebbot sends neither a token nor a signature"
+            "scenario `story.toml` cannot run at ebbot: Ebbot sends neither a token nor a signature"
         ),
         "{told}"
     );
@@ -573,19 +602,19 @@ fn a_vendor_without_a_token_is_left_out_and_another_is_played() {
     assert!(stderr(&output).contains("story.toml:7:9"), "{}", stderr(&output));
 }
 
-/// The bundled receiver for a vendor, and its address.
-fn listening(vendor: &str) -> (Background, String) {
+/// Starts the bundled receiver for a vendor. Returns it with its URL.
+fn start_listen(vendor: &str) -> (Background, String) {
     let folder = tempfile::tempdir().unwrap();
     let mut receiver = Background::start(folder.path(), &["listen", vendor, "--port", "0"]);
-    let told = receiver.told_until("Ctrl-C ends it");
+    let told = receiver.read_stderr_until("Press Ctrl-C to stop");
     let address = told.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
     (receiver, address.to_owned())
 }
 
 #[test]
-fn the_bundled_receiver_is_a_good_one_whatever_is_drawn() {
+fn the_bundled_receiver_handles_every_chaos_profile() {
     for vendor in ["wotnot", "liveperson", "erxes"] {
-        let (_receiver, to) = listening(vendor);
+        let (_receiver, to) = start_listen(vendor);
         for profile in ["gentle", "order", "auth", "payload"] {
             for seed in ["1", "2", "3"] {
                 let run = ["run", "handover", "--vendor", vendor, "--to", &to, "--seed", seed];
@@ -602,8 +631,8 @@ fn the_bundled_receiver_is_a_good_one_whatever_is_drawn() {
 }
 
 #[test]
-fn the_same_seed_draws_the_same_schedule() {
-    let receiver = Receiver::agreeing();
+fn the_seed_determines_the_chaos_schedule() {
+    let receiver = Receiver::accepting();
     let to = receiver.url();
     let drawn = |profile: &str, seed: &str| {
         let run = ["run", "handover", "--vendor", "wotnot", "--to", &to, "--json"];
@@ -623,10 +652,10 @@ fn the_same_seed_draws_the_same_schedule() {
 }
 
 #[test]
-fn a_failed_run_shrinks_to_a_scenario_that_fails_the_same_way() {
-    // A receiver that breaks at fields it does not know.
-    let receiver = Receiver::to_events(|_, came| {
-        Reply::Status(if came.body.contains("standin_") { 500 } else { 200 }, String::new())
+fn shrink_writes_a_scenario_that_fails_the_same_way() {
+    // This receiver fails on unknown fields .
+    let receiver = Receiver::responding_to_events(|_, received| {
+        Reply::Status(if received.body.contains("standin_") { 500 } else { 200 }, String::new())
     });
     let to = receiver.url();
     let inline = "# A story on one line.\nstep = [{ open = {} }, { say = { by = \"visitor\", text = \"One\" } }, { say = { by = \"visitor\", text = \"Two\" } }, { say = { by = \"visitor\", text = \"Three\" } }]\n";
@@ -645,7 +674,7 @@ fn a_failed_run_shrinks_to_a_scenario_that_fails_the_same_way() {
         let failed = (1..=20).map(|seed: u8| (seed.to_string(), chaos(&seed.to_string())));
         let (seed, output) = failed.into_iter().find(|(_, o)| o.status.code() == Some(1)).unwrap();
         let told = stderr(&output);
-        assert!(told.contains("shrunk ") && told.contains(" to 1 in "), "{told}");
+        assert!(told.contains("reduced ") && told.contains(" to 1 in "), "{told}");
         assert!(stdout(&output).contains("--chaos payload"), "{}", stdout(&output));
         let least = std::fs::read_to_string(folder.path().join("least.toml")).unwrap();
         assert_eq!(least.matches("fault = ").count(), 1, "{least}");
@@ -665,8 +694,8 @@ fn a_failed_run_shrinks_to_a_scenario_that_fails_the_same_way() {
 }
 
 #[test]
-fn what_fails_without_any_fault_shrinks_to_none() {
-    let receiver = Receiver::to_events(|_, _| Reply::Status(500, String::new()));
+fn shrink_removes_every_fault_if_none_is_needed() {
+    let receiver = Receiver::responding_to_events(|_, _| Reply::Status(500, String::new()));
     let folder = configured("");
     let run =
         ["run", "handover", "--vendor", "ebbot", "--to", &receiver.url(), "--chaos", "gentle"];

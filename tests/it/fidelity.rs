@@ -1,4 +1,4 @@
-//! Fidelity: what is sent has the shape of what the vendors document.
+//! Fidelity: what is sent has the structure of the vendors' documented samples.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,34 +8,37 @@ use serde_json::{Map, Value as Json};
 use standin::base::fake::LOCALES;
 use standin::conversation::EventKind;
 use standin::diag::render::render;
-use standin::fidelity::{Sample, compare, samples};
+use standin::fidelity::{DocumentedSample, compare, samples};
 use standin::platform::{Account, EventQuery, EventRule, FieldDefaults, Platform};
 use standin::scenario::Script;
 
-use crate::support::{skipped, vendors};
+use crate::support::{report_skipped_test, vendors};
 
 const START: &str = "2026-01-05T09:00:00Z";
 
-fn samples_of(vendor: &Arc<Platform>) -> Vec<Sample> {
+fn samples_of(vendor: &Arc<Platform>) -> Vec<DocumentedSample> {
     samples(vendor).unwrap_or_else(|problems| panic!("{}", render(problems)))
 }
 
-fn sent(sample: &Sample, vendor: &Arc<Platform>) -> Json {
+fn sent_bodies(sample: &DocumentedSample, vendor: &Arc<Platform>) -> Json {
     let account = Arc::new(Account::test(vendor));
     let sent = sample.sent(&account, 1, START.parse().unwrap());
     let sent = sent.unwrap_or_else(|| panic!("{}: nothing is sent", sample.documented.name));
     serde_json::from_str(&sent).unwrap()
 }
 
-/// How what is sent for each sample differs from a document of the same name.
-fn differences(document: impl Fn(&Platform, &Sample) -> Option<String>) -> (usize, Vec<String>) {
+/// Differences between what is sent for each sample and a document of the same name, and the
+/// number of documents.
+fn differences(
+    document: impl Fn(&Platform, &DocumentedSample) -> Option<String>,
+) -> (usize, Vec<String>) {
     let (mut compared, mut told) = (0, Vec::new());
     for vendor in vendors() {
         for sample in samples_of(&vendor) {
             let Some(document) = document(&vendor, &sample) else { continue };
             compared += 1;
             let document = serde_json::from_str(&document).unwrap();
-            for difference in compare(&document, &sent(&sample, &vendor)) {
+            for difference in compare(&document, &sent_bodies(&sample, &vendor)) {
                 told.push(format!("{} {difference}", sample.documented.name));
             }
         }
@@ -44,7 +47,7 @@ fn differences(document: impl Fn(&Platform, &Sample) -> Option<String>) -> (usiz
 }
 
 #[test]
-fn what_is_sent_has_the_shape_of_every_sample() {
+fn payloads_have_the_structure_of_every_sample() {
     let (_, told) = differences(|_, sample| Some(sample.documented.text.clone()));
     assert!(told.is_empty(), "{}", told.join("\n"));
 }
@@ -58,29 +61,29 @@ fn every_sample_file_is_in_its_index() {
     }
 }
 
-/// The folder of the documentation's own samples, which are not ours to carry.
+/// The folder of the original samples, which may not be distributed with this repository.
 fn originals() -> Option<PathBuf> {
     let folder = std::env::var_os("STANDIN_ORIGINALS").map(PathBuf::from);
     if folder.is_none() {
-        skipped("STANDIN_ORIGINALS names no folder of original samples");
+        report_skipped_test("STANDIN_ORIGINALS names no folder of original samples");
     }
     folder
 }
 
-fn original(originals: &Path, vendor: &Platform, sample: &Sample) -> Option<String> {
+fn original(originals: &Path, vendor: &Platform, sample: &DocumentedSample) -> Option<String> {
     let file = sample.documented.name.rsplit('/').next()?;
     std::fs::read_to_string(originals.join(&vendor.id).join("samples").join(file)).ok()
 }
 
 #[test]
-fn what_is_sent_has_the_shape_of_every_original() {
+fn payloads_have_the_structure_of_every_original() {
     let Some(originals) = originals() else { return };
     let (compared, told) = differences(|vendor, sample| original(&originals, vendor, sample));
     assert!(told.is_empty(), "{} differences:\n{}", told.len(), told.join("\n"));
     assert_eq!(compared, 89, "the documentation has 89 samples");
 }
 
-/// Every leaf of a document, by its pointer.
+/// Collects every leaf of a document by its JSON pointer.
 fn leaves(pointer: &str, value: &Json, out: &mut BTreeMap<String, Json>) {
     match value {
         Json::Object(table) if !table.is_empty() => {
@@ -101,7 +104,7 @@ fn leaves_of(text: &str) -> BTreeMap<String, Json> {
     out
 }
 
-/// The data of an event with every value of it changed.
+/// A copy with every value changed.
 fn changed(value: &Json) -> Json {
     match value {
         Json::String(text) => format!("other {}", text.replace("${", "")).into(),
@@ -113,15 +116,15 @@ fn changed(value: &Json) -> Json {
     }
 }
 
-/// Data that differs from what the folder and the sample have.
-fn other_data(sample: &Sample, vendor: &Platform, rule: &EventRule) -> Map<String, Json> {
+/// Data that differs from the data of the folder and of the sample.
+fn other_data(sample: &DocumentedSample, vendor: &Platform, rule: &EventRule) -> Map<String, Json> {
     let written =
-        |data: &FieldDefaults| data.written.iter().map(|(k, v)| (k.clone(), changed(v))).collect();
+        |data: &FieldDefaults| data.defaults.iter().map(|(k, v)| (k.clone(), changed(v))).collect();
     if rule.on == EventKind::VariablesSet {
-        let given = sample.wanted.data.iter().filter(|(key, _)| *key != "type");
-        return given.map(|(key, value)| (format!("other_{key}"), changed(value))).collect();
+        let changed_data = sample.query.data.iter().filter(|(key, _)| *key != "type");
+        return changed_data.map(|(key, value)| (format!("other_{key}"), changed(value))).collect();
     }
-    let kind = sample.wanted.kind.clone().or_else(|| rule.first_kind());
+    let kind = sample.query.kind.clone().or_else(|| rule.first_kind());
     let of_kind = kind
         .as_ref()
         .and_then(|kind| vendor.entities.get(kind).or_else(|| Some(&vendor.kinds.get(kind)?.data)));
@@ -131,19 +134,19 @@ fn other_data(sample: &Sample, vendor: &Platform, rule: &EventRule) -> Map<Strin
     } else if data.is_empty() {
         let others = [("text", "Another"), ("name", "Another"), ("label", "another")];
         data.extend(others.map(|(key, value)| (key.to_owned(), value.into())));
-        data.extend(sample.wanted.data.get("on").map(|on| ("on".to_owned(), on.clone())));
+        data.extend(sample.query.data.get("on").map(|on| ("on".to_owned(), on.clone())));
     }
     data
 }
 
-/// The same sample with another cast, and with other data where one act leads to it.
-fn varied(sample: &Sample, vendor: &Arc<Platform>) -> Sample {
+/// The sample with a different cast and, if a single action causes the event, different data.
+fn with_other_data(sample: &DocumentedSample, vendor: &Arc<Platform>) -> DocumentedSample {
     let mut sample = sample.clone();
-    let rule = vendor.rule(&sample.event_type, &sample.wanted).unwrap();
-    if !sample.told {
+    let rule = vendor.rule(&sample.event_type, &sample.query).unwrap();
+    if !sample.has_scenario {
         let data = other_data(&sample, vendor, rule);
         sample.script =
-            Script::sending(vendor, rule, &EventQuery { data, ..sample.wanted.clone() });
+            Script::for_event(vendor, rule, &EventQuery { data, ..sample.query.clone() });
     }
     for (member, locale) in sample.script.cast.iter_mut().zip(LOCALES.iter().cycle().skip(3)) {
         member.locale = locale;
@@ -152,25 +155,24 @@ fn varied(sample: &Sample, vendor: &Arc<Platform>) -> Sample {
     sample
 }
 
-/// The leaves of a sample's webhook that are the same whatever the seed, the time, the cast and
-/// the data are.
-fn constants(sample: &Sample, vendor: &Arc<Platform>) -> BTreeMap<String, Json> {
+/// The leaves of a sample's webhook that do not depend on seed, time, cast and data.
+fn constants(sample: &DocumentedSample, vendor: &Arc<Platform>) -> BTreeMap<String, Json> {
     let account = Arc::new(Account::test(vendor));
     let mut constant = leaves_of(&sample.sent(&account, 1, START.parse().unwrap()).unwrap());
     let others = [
         sample.sent(&account, 2, "2027-11-30T22:59:59Z".parse().unwrap()),
-        varied(sample, vendor).sent(&account, 3, "2026-06-15T01:02:03Z".parse().unwrap()),
+        with_other_data(sample, vendor).sent(&account, 3, "2026-06-15T01:02:03Z".parse().unwrap()),
     ];
     for other in others {
         let other = leaves_of(&other.unwrap());
         constant.retain(|pointer, value| other.get(pointer) == Some(value));
     }
-    constant.retain(|_, value| !is_plain(value));
+    constant.retain(|_, value| !is_empty_value(value));
     constant
 }
 
-/// Nothing that could have come from somewhere.
-fn is_plain(value: &Json) -> bool {
+/// A value too simple to have been copied, such as an empty string or a small number.
+fn is_empty_value(value: &Json) -> bool {
     match value {
         Json::String(text) => text.is_empty(),
         Json::Number(number) => number.as_i64().is_some_and(|number| (-1..=1).contains(&number)),
@@ -178,8 +180,8 @@ fn is_plain(value: &Json) -> bool {
     }
 }
 
-/// All that stands in a vendor's folder, and in that of the vendor it extends; samples aside.
-fn written(vendor: &Platform) -> String {
+/// The text of all files of a vendor's folder and of the vendor it extends, except samples.
+fn text_of_folder(vendor: &Platform) -> String {
     let folder = |id: &str| standin::platform::PlatformFolder::bundled().remove(id);
     let own = folder(&vendor.id).unwrap_or_default();
     let base = own.files["vendor.toml"]
@@ -191,14 +193,14 @@ fn written(vendor: &Platform) -> String {
     files.map(|(_, source)| source.text.clone()).collect()
 }
 
-/// What standin gives where nobody says anything else: the channel, the shop that everybody visits;
-/// and names that are made of a variable's, which the sample's story sets.
-const OURS: &[&str] = &["web", "https://shop.example.test", "visitor_age", "visitor_plan"];
+/// Defaults of standin (the channel, the visited shop), and names derived from variables that the
+/// scenarios of the samples set.
+const DEFAULTS: &[&str] = &["web", "https://shop.example.test", "visitor_age", "visitor_plan"];
 
-/// What does not come from the folder, the account or the sample's own story is either drawn, and
-/// so changes, or a fault of ours.
+/// A value from elsewhere is generated, and thus not constant. A constant value must come from the
+/// folder, the account or the scenario of the sample; any other one is a bug.
 #[test]
-fn what_never_changes_is_written_in_the_folder() {
+fn constant_values_are_written_in_the_vendor_folder() {
     let mut faults = Vec::new();
     for vendor in vendors() {
         let account = Account::test(&vendor);
@@ -209,13 +211,13 @@ fn what_never_changes_is_written_in_the_folder() {
             .filter(|value| !value.is_empty())
             .collect();
         for sample in samples_of(&vendor) {
-            let written = written(&vendor);
+            let written = text_of_folder(&vendor);
             for (pointer, value) in constants(&sample, &vendor) {
                 let text = value.to_string();
                 let is_known = known.iter().any(|known| text.contains(known.as_str()))
                     || sample.event_type.split('.').any(|half| value == half);
                 if !is_known
-                    && !OURS.contains(&value.as_str().unwrap_or_default())
+                    && !DEFAULTS.contains(&value.as_str().unwrap_or_default())
                     && !written.contains(&text)
                 {
                     faults.push(format!("{} {pointer} {text}", sample.documented.name));
@@ -226,20 +228,20 @@ fn what_never_changes_is_written_in_the_folder() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Vendors' own words that look like something else.
+/// Fixed terms of vendors that look like data.
 const WORDS: &[&str] = &["as defined", "MM/DD/YYYY"];
 
-/// A word of the vendor's own, such as `ASSIGNED_AGENT`: no id, no name, no time, no sentence.
+/// Whether a value is a fixed term, such as `ASSIGNED_AGENT`, and no id, name, time or sentence.
 fn is_word(value: &Json) -> bool {
     let Some(text) = value.as_str() else { return false };
     let digits = text.chars().filter(char::is_ascii_digit).count();
     WORDS.contains(&text) || (digits < 3 && !text.contains([' ', '@', '<']))
 }
 
-/// What is the same in every webhook and in the documentation's sample is the vendor's word, not
-/// something that somebody once said or was called.
+/// A value that is constant and equal to the original sample must be a fixed term of the vendor, not
+/// a name or a text of the sample.
 #[test]
-fn nothing_is_copied_from_an_original() {
+fn no_value_is_copied_from_an_original() {
     let Some(originals) = originals() else { return };
     let mut faults = Vec::new();
     for vendor in vendors() {

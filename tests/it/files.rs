@@ -1,4 +1,4 @@
-//! The built-in files that links point to: they can be fetched while standin runs, and it says so.
+//! The sample attachments: they can be fetched during a run, and the run reports them.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -7,9 +7,9 @@ use serde_json::Value as Json;
 use standin::record::FilesSummary;
 use standin::server::serve_files;
 
-use crate::support::{Came, Receiver, Reply, fetch, play, standin, stderr, stdout};
+use crate::support::{ReceivedRequest, Receiver, Reply, fetch, play, standin, stderr, stdout};
 
-/// Every text in a JSON document.
+/// Collects every string in a JSON document.
 fn texts<'a>(json: &'a Json, found: &mut Vec<&'a str>) {
     match json {
         Json::String(text) => found.push(text),
@@ -19,15 +19,15 @@ fn texts<'a>(json: &'a Json, found: &mut Vec<&'a str>) {
     }
 }
 
-/// The links to files in a request.
-fn links(came: &Came) -> Vec<String> {
-    let (json, mut found) = (came.json(), Vec::new());
+/// The attachment URLs in a request.
+fn links(received: &ReceivedRequest) -> Vec<String> {
+    let (json, mut found) = (received.json(), Vec::new());
     texts(&json, &mut found);
     let links = found.into_iter().filter(|text| text.contains("/files/"));
     links.map(str::to_owned).collect()
 }
 
-/// Does something while files are served, and stops serving.
+/// Serves files while a function runs.
 fn while_serving<T>(
     does: impl FnOnce(u16, &std::sync::Arc<standin::base::file_store::FileStore>) -> T,
 ) -> T {
@@ -39,7 +39,7 @@ fn while_serving<T>(
 }
 
 #[test]
-fn each_kind_of_file_has_its_type_and_its_length() {
+fn each_sample_file_has_a_content_type_and_length() {
     while_serving(|port, _| {
         let expected: [(&str, &str, &[u8]); 4] = [
             ("png", "image/png", b"\x89PNG"),
@@ -66,18 +66,18 @@ fn each_kind_of_file_has_its_type_and_its_length() {
 }
 
 #[test]
-fn every_link_of_a_story_can_be_fetched_and_the_run_counts_them() {
+fn every_attachment_can_be_fetched_and_is_counted() {
     for vendor in ["wotnot", "ebbot", "erxes"] {
         let (told, links) = while_serving(|port, file_store| {
-            let receiver = Receiver::to_events(|_, came| {
-                let lost = links(came)
+            let receiver = Receiver::responding_to_events(|_, received| {
+                let lost = links(received)
                     .iter()
                     .any(|link| !fetch("GET", link).0.starts_with("http/1.1 200"));
                 if lost { Reply::Status(500, String::new()) } else { Reply::good() }
             });
             let played = play("attachments").at(vendor).with_files(port, file_store).to(&receiver);
             let links: BTreeSet<String> = receiver.events().iter().flat_map(links).collect();
-            assert_eq!(played.finished.verdict.word(), "passed", "{vendor}");
+            assert_eq!(played.finished.verdict.as_str(), "passed", "{vendor}");
             (played.finished.files, links.len())
         });
         assert!(links >= 5, "{vendor}: {links}");
@@ -90,11 +90,12 @@ fn every_link_of_a_story_can_be_fetched_and_the_run_counts_them() {
 }
 
 #[test]
-fn a_file_is_as_large_as_its_message_says() {
+fn the_size_in_a_message_is_the_size_of_the_file() {
     let sizes = while_serving(|port, file_store| {
-        let receiver = Receiver::agreeing();
+        let receiver = Receiver::accepting();
         play("attachments").at("ebbot").with_files(port, file_store).to(&receiver);
-        let values = receiver.events().into_iter().map(|came| came.json()["data"]["value"].clone());
+        let values =
+            receiver.events().into_iter().map(|received| received.json()["data"]["value"].clone());
         let files: Vec<Json> = values.filter(|value| value["size"].is_u64()).collect();
         for file in &files {
             let (_, body) = fetch("GET", file["url"].as_str().unwrap());
@@ -106,10 +107,10 @@ fn a_file_is_as_large_as_its_message_says() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_said_and_stops_nothing() {
+fn a_files_port_in_use_is_reported_and_not_an_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let receiver = Receiver::agreeing();
+    let receiver = Receiver::accepting();
     let to = receiver.url();
     let run = |scenario: &str| {
         let output =
@@ -118,8 +119,8 @@ fn a_port_that_is_taken_is_said_and_stops_nothing() {
         stdout(&output)
     };
     let told = run("attachments");
-    assert!(told.contains(&format!("links to files lead nowhere: port {port}: ")), "{told}");
+    assert!(told.contains(&format!("attachment URLs cannot be fetched: port {port}: ")), "{told}");
     let sent = receiver.events().iter().flat_map(links).all(|link| link.contains(&port));
     assert!(sent, "the links are what they would be");
-    assert!(!run("handover").contains("lead nowhere"), "there is no link in it");
+    assert!(!run("handover").contains("cannot be fetched"), "there is no link in it");
 }

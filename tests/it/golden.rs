@@ -1,8 +1,8 @@
-//! Golden wire bytes: whole runs, byte for byte, whatever the clock.
+//! Golden bytes: whole runs, byte for byte, independent of the clock.
 //!
-//! `STANDIN_BLESS=1 cargo test golden` writes them anew; a change of them is a change of what
-//! receivers get, and belongs in the changelog. Each `tests/golden/STORY.VENDOR.http` is a run: an
-//! empty file of such a name is a new one. `bodies.txt` has a digest of each story at each vendor.
+//! `STANDIN_BLESS=1 cargo test golden` records them. Receivers get these bytes, so a change belongs
+//! in the changelog. Each `tests/golden/SCENARIO.VENDOR.http` is a run; create an empty file to add
+//! one. `bodies.txt` has a digest of each scenario at each vendor.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -12,18 +12,18 @@ use std::path::Path;
 use ring::digest;
 use standin::scenario::{StepOutcome, bundled_names};
 
-use crate::support::{Came, Receiver, path, play, revisions, vendors};
+use crate::support::{ReceivedRequest, Receiver, path, play, revisions, vendors};
 
-/// Every request as it came, with the receiver's port left out.
-fn wire(came: &[Came]) -> String {
-    let request = |came: &Came| {
-        let host = came.header("host").unwrap();
-        format!("{}\r\n\r\n{}\r\n\r\n", came.head.replace(&host, "receiver"), came.body)
+/// The bytes of all requests, with a placeholder for the address of the receiver.
+fn request_bytes(received: &[ReceivedRequest]) -> String {
+    let request = |received: &ReceivedRequest| {
+        let host = received.header("host").unwrap();
+        format!("{}\r\n\r\n{}\r\n\r\n", received.head.replace(&host, "receiver"), received.body)
     };
-    came.iter().map(request).collect()
+    received.iter().map(request).collect()
 }
 
-fn golden(file: &Path, bytes: &str) {
+fn assert_golden(file: &Path, bytes: &str) {
     if env::var_os("STANDIN_BLESS").is_some() {
         fs::write(file, bytes).unwrap();
     }
@@ -33,8 +33,8 @@ fn golden(file: &Path, bytes: &str) {
     assert!(expected == bytes, "{file} differs from what is sent, first here: {differs:#?}");
 }
 
-/// The runs that have golden bytes: the handover at each vendor, and every file there is.
-fn runs() -> BTreeSet<(String, String)> {
+/// The runs with golden bytes, as scenario and vendor: `handover ` everywhere, and every file .
+fn golden_runs() -> BTreeSet<(String, String)> {
     let files = fs::read_dir(path("tests/golden")).unwrap().flatten();
     let names = files.filter_map(|file| file.file_name().into_string().ok());
     let run = |name: &str| {
@@ -46,58 +46,63 @@ fn runs() -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn whole_runs_are_as_they_were() {
-    for (story, vendor) in runs() {
-        let receiver = Receiver::agreeing();
+fn whole_runs_match_their_golden_bytes() {
+    for (story, vendor) in golden_runs() {
+        let receiver = Receiver::accepting();
         play(&story).at(&vendor).to(&receiver);
         let file = path(&format!("tests/golden/{story}.{vendor}.http"));
-        golden(&file, &wire(&receiver.came()));
+        assert_golden(&file, &request_bytes(&receiver.requests()));
     }
 }
 
 #[test]
-fn every_story_has_the_bodies_it_had() {
+fn every_scenario_matches_its_golden_digest() {
     let mut digests = String::new();
     for story in bundled_names() {
         let names = revisions().into_iter().map(|vendor| vendor.full_id());
-        for name in names.filter(|name| play(&story).at(name).can_be()) {
+        for name in names.filter(|name| play(&story).at(name).is_playable()) {
             let mut bodies = Vec::new();
-            for scene in play(&story).at(&name).subscribing(&["*"]).scenes() {
-                let StepOutcome::Done { happened, .. } = scene.outcome else { continue };
-                bodies.extend(happened.payloads.into_iter().filter_map(|payload| payload.body));
+            for scene in play(&story).at(&name).subscribing(&["*"]).step_outputs() {
+                let StepOutcome::Done { result, .. } = scene.outcome else { continue };
+                bodies.extend(result.payloads.into_iter().filter_map(|payload| payload.body));
             }
             let digest = digest::digest(&digest::SHA256, bodies.join("\n").as_bytes());
             let (many, digest) = (bodies.len(), &hex::encode(digest)[..16]);
             digests += &format!("{story:<12} {name:<15} {many:>4} {digest}\n");
         }
     }
-    golden(&path("tests/golden/bodies.txt"), &digests);
+    assert_golden(&path("tests/golden/bodies.txt"), &digests);
 }
 
 #[test]
 fn the_clock_changes_no_byte() {
     for vendor in vendors() {
-        let jumping = Receiver::agreeing();
+        let jumping = Receiver::accepting();
         play("handover").at(&vendor.id).seed(7).to(&jumping);
-        let passing = Receiver::agreeing();
+        let passing = Receiver::accepting();
         play("handover").at(&vendor.id).seed(7).in_real_time(200.0).to(&passing);
-        assert_eq!(wire(&jumping.came()), wire(&passing.came()), "{}", vendor.id);
+        assert_eq!(
+            request_bytes(&jumping.requests()),
+            request_bytes(&passing.requests()),
+            "{}",
+            vendor.id
+        );
     }
 }
 
 #[test]
-fn another_seed_sends_other_bytes_and_the_same_seed_the_same() {
+fn the_seed_determines_the_bytes() {
     let sent = |seed: u64| {
-        let receiver = Receiver::agreeing();
+        let receiver = Receiver::accepting();
         play("handover").at("ebbot").seed(seed).to(&receiver);
-        wire(&receiver.came())
+        request_bytes(&receiver.requests())
     };
     assert_eq!(sent(3), sent(3));
     assert_ne!(sent(3), sent(4));
 }
 
 #[test]
-fn adding_a_step_does_not_reshuffle_the_others() {
+fn adding_a_step_does_not_change_other_values() {
     let story = |extra: &str| {
         format!(
             "[[step]]\nopen = {{}}\n{extra}[[step]]\nsay = {{ by = 'visitor', text = '${{fake.sentence}}' }}\n\
@@ -105,11 +110,13 @@ fn adding_a_step_does_not_reshuffle_the_others() {
         )
     };
     let said = |scenario: &str| {
-        let receiver = Receiver::agreeing();
+        let receiver = Receiver::accepting();
         play(scenario).at("ebbot").to(&receiver);
         let events = receiver.events();
-        let said =
-            events.iter().map(Came::json).find(|event| event["topic"] == "chat.user.message");
+        let said = events
+            .iter()
+            .map(ReceivedRequest::json)
+            .find(|event| event["topic"] == "chat.user.message");
         let data = said.unwrap()["data"].clone();
         (data["id"].clone(), data["value"].clone(), data["chatId"].clone())
     };

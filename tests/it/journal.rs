@@ -1,4 +1,4 @@
-//! The journal: what is kept, what is sent again, and what is left when everything goes wrong.
+//! The journal: what is stored, what is resent, and what remains after crashes and disk errors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,10 +15,10 @@ use standin::journal::{Journal, JournalError, JournalWriter, WriteOptions};
 use standin::record::{Origin, RecordKind};
 use standin::run::VerdictBuilder;
 
-use crate::support::{Came, Receiver, Reply, play, standin_in, stderr, stdout};
+use crate::support::{ReceivedRequest, Receiver, Reply, play, standin_in, stderr, stdout};
 
-/// A folder with a story and the arguments that play it into a journal.
-struct Desk {
+/// A folder with a scenario, and the arguments that play it with a journal.
+struct JournalFixture {
     folder: tempfile::TempDir,
     arguments: Vec<String>,
 }
@@ -28,7 +28,7 @@ const STORY: &str = "name = 'a chat'\n[[step]]\nopen = {}\n\
                      [[step]]\nsay = { by = 'bot', text = 'Good day' }\n\
                      [[step]]\nclose = { by = 'system' }\n";
 
-impl Desk {
+impl JournalFixture {
     fn of(receiver: &Receiver, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("story.toml"), STORY).unwrap();
@@ -61,7 +61,7 @@ impl Desk {
         standin_in(self.folder.path(), &[&["journal"], arguments].concat())
     }
 
-    /// The same command in the background, going on where it was interrupted.
+    /// The same command in the background, resuming an interruptedrun.
     fn start(&self) -> Child {
         Command::new(env!("CARGO_BIN_EXE_standin"))
             .args(&self.arguments)
@@ -73,7 +73,7 @@ impl Desk {
             .unwrap()
     }
 
-    /// The same command, to die at a point.
+    /// The same command, killed at a fail point.
     fn crash_at(&self, point: &str) -> Output {
         Command::new(env!("CARGO_BIN_EXE_standin"))
             .args(&self.arguments)
@@ -84,8 +84,8 @@ impl Desk {
             .unwrap()
     }
 
-    /// Goes on to the end, and checks that what the receiver saw is what the journal says.
-    fn ends_well(&self, receiver: &Receiver) {
+    /// Resumes to the end, and compares the requests of the receiver with the journal .
+    fn resume_and_check(&self, receiver: &Receiver) {
         let output = self.run(&["--resume", "--quiet"]);
         assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
         let seen = receiver.events();
@@ -98,13 +98,14 @@ impl Desk {
     }
 }
 
-/// What the receiver saw is in the journal, in order, twice only where an attempt was in doubt.
-fn check(journal: &Path, seen: &[Came]) {
+/// Checks that the journalcontains every request, in order, and that only deliveries in doubtwere
+/// received twice.
+fn check(journal: &Path, seen: &[ReceivedRequest]) {
     let journal = Journal::open(journal).unwrap();
     let mut bodies: BTreeMap<String, (u32, u32)> = BTreeMap::new();
     let mut sent: BTreeMap<(u32, u32), usize> = BTreeMap::new();
     let mut recovered: BTreeSet<(u32, u32)> = BTreeSet::new();
-    let span = |id: &str| -> (u32, u32) {
+    let position = |id: &str| -> (u32, u32) {
         let (conversation, number) = id.split_once('-').unwrap();
         (conversation.parse().unwrap(), number.parse().unwrap())
     };
@@ -112,14 +113,14 @@ fn check(journal: &Path, seen: &[Came]) {
         for record in journal.records(kept.run).unwrap() {
             match record.kind {
                 RecordKind::DeliveryPlanned { delivery, body, .. } => {
-                    bodies.insert(body.to_string(), span(&delivery));
+                    bodies.insert(body.to_string(), position(&delivery));
                 }
                 RecordKind::AttemptStarted { delivery, origin, .. }
                     if origin != Origin::Replayed =>
                 {
-                    *sent.entry(span(&delivery)).or_default() += 1;
+                    *sent.entry(position(&delivery)).or_default() += 1;
                     if origin == Origin::Recovered {
-                        recovered.insert(span(&delivery));
+                        recovered.insert(position(&delivery));
                     }
                 }
                 _ => {}
@@ -128,8 +129,8 @@ fn check(journal: &Path, seen: &[Came]) {
     }
     let mut last: BTreeMap<u32, u32> = BTreeMap::new();
     let mut counts: BTreeMap<(u32, u32), usize> = BTreeMap::new();
-    for came in seen {
-        let (conversation, number) = bodies[&came.body];
+    for received in seen {
+        let (conversation, number) = bodies[&received.body];
         let count = counts.entry((conversation, number)).or_default();
         *count += 1;
         if *count == 1 {
@@ -146,26 +147,28 @@ fn check(journal: &Path, seen: &[Came]) {
 }
 
 #[test]
-fn a_run_is_kept_listed_and_told_again() {
-    let receiver = Receiver::agreeing();
-    let desk = Desk::of(&receiver, &[]);
-    let told = stdout(&desk.run(&["--json"]));
-    let list = desk.journal_command(&["list", "j.db"]);
-    let listed =
-        format!("a chat at ebbot to {}, seed 1: passed, 6 of 6 deliveries right\n", receiver.url());
+fn a_run_can_be_listed_shown_and_exported() {
+    let receiver = Receiver::accepting();
+    let fixture = JournalFixture::of(&receiver, &[]);
+    let told = stdout(&fixture.run(&["--json"]));
+    let list = fixture.journal_command(&["list", "j.db"]);
+    let listed = format!(
+        "a chat at ebbot to {}, seed 1: passed, 6 of 6 deliveries as expected\n",
+        receiver.url()
+    );
     assert!(
         stdout(&list).starts_with("1  20") && stdout(&list).ends_with(&listed),
         "{}",
         stdout(&list)
     );
-    assert_eq!(stdout(&desk.journal_command(&["export", "j.db"])), told);
-    let shown = stdout(&desk.journal_command(&["show", "j.db", "1"]));
+    assert_eq!(stdout(&fixture.journal_command(&["export", "j.db"])), told);
+    let shown = stdout(&fixture.journal_command(&["show", "j.db", "1"]));
     assert!(shown.contains("“Good day”") && shown.contains("passed: "), "{shown}");
-    let missing = desk.journal_command(&["show", "j.db", "7"]);
+    let missing = fixture.journal_command(&["show", "j.db", "7"]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(stderr(&missing).contains("no run 7"), "{}", stderr(&missing));
-    desk.ends_well(&receiver);
-    let files: Vec<_> = fs::read_dir(desk.folder.path()).unwrap().flatten().collect();
+    fixture.resume_and_check(&receiver);
+    let files: Vec<_> = fs::read_dir(fixture.folder.path()).unwrap().flatten().collect();
     let names: BTreeSet<String> =
         files.iter().map(|file| file.file_name().into_string().unwrap()).collect();
     assert_eq!(names, ["j.db", "j.db.lock", "story.toml"].map(String::from).into(), "{names:?}");
@@ -178,22 +181,22 @@ fn close(journal: Arc<JournalWriter>) -> Result<(), JournalError> {
 }
 
 #[test]
-fn a_verdict_follows_from_the_journal_alone() {
-    let receivers: [fn(usize, &Came) -> Reply; 3] = [
+fn a_verdict_can_be_computed_from_the_journal() {
+    let receivers: [fn(usize, &ReceivedRequest) -> Reply; 3] = [
         |_, _| Reply::good(),
         |number, _| Reply::Status(if number % 3 == 2 { 500 } else { 200 }, String::new()),
         |_, _| Reply::Status(401, String::new()),
     ];
     for (vendor, answers) in ["ebbot", "wotnot", "erxes"].into_iter().zip(receivers) {
         let folder = tempfile::tempdir().unwrap();
-        let opened =
+        let writer =
             JournalWriter::open(&folder.path().join("j.db"), WriteOptions::default()).unwrap();
-        let opened = Arc::new(opened);
-        let receiver = Receiver::answering(answers);
+        let writer = Arc::new(writer);
+        let receiver = Receiver::responding(answers);
         let mut verdict = VerdictBuilder::default();
-        let played = play(STORY).at(vendor).times(3).journal(&opened).to(&receiver);
-        let path = opened.path().to_owned();
-        close(opened).unwrap();
+        let played = play(STORY).at(vendor).times(3).journal(&writer).to(&receiver);
+        let path = writer.path().to_owned();
+        close(writer).unwrap();
         let records = Journal::open(&path).unwrap().records(1).unwrap();
         records.iter().for_each(|record| verdict.count(record));
         let Some(RecordKind::RunFinished(kept)) = records.last().map(|last| &last.kind) else {
@@ -205,18 +208,18 @@ fn a_verdict_follows_from_the_journal_alone() {
 }
 
 #[test]
-fn a_hundred_kills_lose_nothing() {
+fn no_delivery_is_lost_in_a_hundred_kills() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let mut kills = 0;
     for seed in 1.. {
-        let receiver = Receiver::agreeing();
+        let receiver = Receiver::accepting();
         let seed = i32::to_string(&seed);
-        let desk = Desk::of(&receiver, &["--conversations", "20", "--seed", &seed]);
+        let fixture = JournalFixture::of(&receiver, &["--conversations", "20", "--seed", &seed]);
         loop {
-            let mut child = desk.start();
-            let wanted = receiver.count() + rng.random_range(0..=30);
+            let mut child = fixture.start();
+            let target = receiver.count() + rng.random_range(0..=30);
             let until = Instant::now() + Duration::from_secs(20);
-            while receiver.count() < wanted
+            while receiver.count() < target
                 && child.try_wait().unwrap().is_none()
                 && Instant::now() < until
             {
@@ -230,7 +233,7 @@ fn a_hundred_kills_lose_nothing() {
             child.wait().unwrap();
             kills += 1;
         }
-        desk.ends_well(&receiver);
+        fixture.resume_and_check(&receiver);
         if kills >= 100 {
             return;
         }
@@ -238,7 +241,7 @@ fn a_hundred_kills_lose_nothing() {
 }
 
 #[test]
-fn whatever_point_it_dies_at_it_goes_on() {
+fn a_run_resumes_after_a_crash_at_every_fail_point() {
     let points = [
         "migrating",
         "writing",
@@ -254,27 +257,27 @@ fn whatever_point_it_dies_at_it_goes_on() {
         "checkpointed",
     ];
     for point in points {
-        let receiver = Receiver::agreeing();
-        let desk = Desk::of(&receiver, &["--conversations", "2"]);
-        let output = desk.crash_at(point);
+        let receiver = Receiver::accepting();
+        let fixture = JournalFixture::of(&receiver, &["--conversations", "2"]);
+        let output = fixture.crash_at(point);
         assert_eq!(output.status.code(), None, "{point} is never passed");
-        let listed = desk.journal_command(&["list", "j.db"]);
+        let listed = fixture.journal_command(&["list", "j.db"]);
         let over = ["closing", "checkpointed"].contains(&point);
         let told = stdout(&listed);
         assert_eq!(told.contains("passed"), over, "{point}: {told}{}", stderr(&listed));
-        desk.ends_well(&receiver);
+        fixture.resume_and_check(&receiver);
     }
 }
 
 #[test]
-fn what_is_in_doubt_is_named_and_sent_again_or_reported_as_the_vendor_does() {
+fn attempts_in_doubt_are_named_and_resent_or_failed_as_the_vendor_does() {
     let once = |vendor: &str| {
-        let receiver = Receiver::agreeing();
-        let mut desk = Desk::of(&receiver, &[]);
-        desk.arguments[3] = vendor.into();
-        desk.crash_at("met:1");
-        let listed = stdout(&desk.journal_command(&["list", "j.db"]));
-        let output = desk.run(&["--resume"]);
+        let receiver = Receiver::accepting();
+        let mut fixture = JournalFixture::of(&receiver, &[]);
+        fixture.arguments[3] = vendor.into();
+        fixture.crash_at("met:1");
+        let listed = stdout(&fixture.journal_command(&["list", "j.db"]));
+        let output = fixture.run(&["--resume"]);
         (listed, stdout(&output), receiver.events().len())
     };
     let (listed, told, _) = once("ebbot");
@@ -286,29 +289,29 @@ fn what_is_in_doubt_is_named_and_sent_again_or_reported_as_the_vendor_does() {
 }
 
 #[test]
-fn another_story_is_another_run() {
-    let receiver = Receiver::agreeing();
-    let desk = Desk::of(&receiver, &[]);
-    desk.crash_at("met:1");
-    fs::write(desk.folder.path().join("story.toml"), STORY.replace("Hello", "Good morning"))
+fn a_changed_scenario_is_not_resumed() {
+    let receiver = Receiver::accepting();
+    let fixture = JournalFixture::of(&receiver, &[]);
+    fixture.crash_at("met:1");
+    fs::write(fixture.folder.path().join("story.toml"), STORY.replace("Hello", "Good morning"))
         .unwrap();
     let before = receiver.events().len();
-    assert_eq!(desk.run(&["--resume"]).status.code(), Some(0));
+    assert_eq!(fixture.run(&["--resume"]).status.code(), Some(0));
     assert_eq!(receiver.events().len() - before, 6, "all of it is sent");
 }
 
-/// Everything that the journal says went out came, and nothing else.
+/// The receiver gets exactly the requests that the journal contains.
 #[test]
-fn a_full_disk_sends_nothing_that_could_not_be_written_down() {
+fn a_full_disk_sends_no_uncommitted_request() {
     for pages in [8, 12, 20, 40] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j.db");
-        let opened =
+        let writer =
             JournalWriter::open(&path, WriteOptions { pages, ..WriteOptions::default() }).unwrap();
-        let opened = Arc::new(opened);
-        let receiver = Receiver::agreeing();
-        let played = play(STORY).at("ebbot").times(200).journal(&opened).to(&receiver);
-        let error = close(opened).unwrap_err();
+        let writer = Arc::new(writer);
+        let receiver = Receiver::accepting();
+        let played = play(STORY).at("ebbot").times(200).journal(&writer).to(&receiver);
+        let error = close(writer).unwrap_err();
         assert!(format!("{:#}", anyhow::Error::from(error)).contains("full"));
         assert_ne!(played.finished.verdict, standin::record::Verdict::Passed);
         let journal = Journal::open(&path).unwrap();
@@ -321,17 +324,17 @@ fn a_full_disk_sends_nothing_that_could_not_be_written_down() {
 }
 
 #[test]
-fn a_file_that_is_no_journal_is_left_as_it_is() {
-    let receiver = Receiver::agreeing();
-    let desk = Desk::of(&receiver, &[]);
-    let path = desk.journal();
+fn a_file_that_is_not_a_journal_is_not_modified() {
+    let receiver = Receiver::accepting();
+    let fixture = JournalFixture::of(&receiver, &[]);
+    let path = fixture.journal();
     let refused = |what: &str| {
         let before = fs::read(&path).unwrap_or_default();
-        let output = desk.run(&[]);
+        let output = fixture.run(&[]);
         assert_eq!(output.status.code(), Some(3), "{what}");
         assert!(stderr(&output).contains(what), "{}", stderr(&output));
         assert_eq!(fs::read(&path).unwrap_or_default(), before);
-        assert!(receiver.came().is_empty());
+        assert!(receiver.requests().is_empty());
     };
     fs::write(&path, "dear diary, today I wrote a journal\n").unwrap();
     refused("no journal of ours");
@@ -341,7 +344,7 @@ fn a_file_that_is_no_journal_is_left_as_it_is() {
     fs::remove_dir(&path).unwrap();
     assert!(!path.with_extension("db.lock").exists(), "nothing is left beside it");
     fs::write(&path, "").unwrap();
-    let output = desk.journal_command(&["list", "j.db"]);
+    let output = fixture.journal_command(&["list", "j.db"]);
     assert!(stderr(&output).contains("no journal of ours"), "{}", stderr(&output));
     fs::remove_file(&path).unwrap();
 
@@ -361,59 +364,59 @@ fn a_file_that_is_no_journal_is_left_as_it_is() {
 }
 
 #[test]
-fn two_processes_do_not_write_one_journal() {
-    let receiver = Receiver::agreeing();
-    let desk = Desk::of(&receiver, &[]);
-    let opened = JournalWriter::open(&desk.journal(), WriteOptions::default()).unwrap();
-    let output = desk.run(&[]);
+fn only_one_process_writes_a_journal() {
+    let receiver = Receiver::accepting();
+    let fixture = JournalFixture::of(&receiver, &[]);
+    let writer = JournalWriter::open(&fixture.journal(), WriteOptions::default()).unwrap();
+    let output = fixture.run(&[]);
     assert_eq!(output.status.code(), Some(3));
-    let own = std::process::id().to_string();
+    let process = std::process::id().to_string();
     assert!(stderr(&output).contains("another process"), "{}", stderr(&output));
-    assert!(stderr(&output).contains(&own));
+    assert!(stderr(&output).contains(&process));
     #[cfg(unix)]
     {
-        std::os::unix::fs::symlink("j.db", desk.folder.path().join("link.db")).unwrap();
-        let output = desk.run_into("link.db");
+        std::os::unix::fs::symlink("j.db", fixture.folder.path().join("link.db")).unwrap();
+        let output = fixture.run_into("link.db");
         assert!(stderr(&output).contains("another process"), "a link to it is the same journal");
     }
-    close(Arc::new(opened)).unwrap();
-    assert_eq!(desk.run(&[]).status.code(), Some(0));
+    close(Arc::new(writer)).unwrap();
+    assert_eq!(fixture.run(&[]).status.code(), Some(0));
 }
 
 #[test]
-fn runs_beside_each_other_do_not_wait_for_each_other_in_one_journal() {
-    let receiver = Receiver::agreeing();
-    let desk = Desk::of(&receiver, &["other.toml", "--jobs", "2", "--quiet"]);
-    // More records of a run that is not told yet than any queue holds.
+fn parallel_runs_with_one_journal_do_not_block_each_other() {
+    let receiver = Receiver::accepting();
+    let fixture = JournalFixture::of(&receiver, &["other.toml", "--jobs", "2", "--quiet"]);
+    // One run has more unprinted records than any queue holds.
     let story = "[[step]]\nopen = {}\n[[step]]\nrepeat = { times = 600 }\n\
                  say = { by = 'visitor', text = 'Hello' }\n";
     for name in ["story", "other"] {
         let named = format!("name = '{name}'\n{story}");
-        fs::write(desk.folder.path().join(format!("{name}.toml")), named).unwrap();
+        fs::write(fixture.folder.path().join(format!("{name}.toml")), named).unwrap();
     }
-    let output = desk.run(&[]);
+    let output = fixture.run(&[]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
     assert_eq!(receiver.events().len(), 2 * 601);
 }
 
 #[test]
-fn what_is_not_sent_on_purpose_contradicts_nothing() {
-    let receiver = Receiver::agreeing();
-    let desk = Desk::of(&receiver, &[]);
+fn doctor_accepts_deliveries_dropped_by_a_fault() {
+    let receiver = Receiver::accepting();
+    let fixture = JournalFixture::of(&receiver, &[]);
     let story = STORY.replacen("say =", "fault = 'drop'\nsay =", 1);
-    fs::write(desk.folder.path().join("story.toml"), story).unwrap();
-    let output = desk.run(&[]);
+    fs::write(fixture.folder.path().join("story.toml"), story).unwrap();
+    let output = fixture.run(&[]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
-    let output = desk.journal_command(&["doctor", "j.db"]);
+    let output = fixture.journal_command(&["doctor", "j.db"]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
 }
 
 #[test]
-fn a_flipped_byte_is_found_or_changes_nothing() {
-    let receiver = Receiver::agreeing();
-    let desk = Desk::of(&receiver, &["--conversations", "10"]);
-    assert_eq!(desk.run(&[]).status.code(), Some(0));
-    let path = desk.journal();
+fn a_flipped_bit_is_detected_or_harmless() {
+    let receiver = Receiver::accepting();
+    let fixture = JournalFixture::of(&receiver, &["--conversations", "10"]);
+    assert_eq!(fixture.run(&[]).status.code(), Some(0));
+    let path = fixture.journal();
     let whole = fs::read(&path).unwrap();
     let records = |path: &Path| Journal::open(path).and_then(|journal| journal.records(1));
     let before = records(&path).unwrap();
@@ -442,17 +445,17 @@ fn a_flipped_byte_is_found_or_changes_nothing() {
     let hellos: Vec<usize> = hellos.map(|(at, _)| at).collect();
     hellos.into_iter().for_each(|at| bytes[at] = b'J');
     fs::write(&path, &bytes).unwrap();
-    let output = desk.journal_command(&["doctor", "j.db"]);
+    let output = fixture.journal_command(&["doctor", "j.db"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(stdout(&output).contains("it is not what was written"), "{}", stdout(&output));
 }
 
 #[test]
-fn a_signal_lets_what_is_under_way_end() {
+fn a_signal_waits_for_attempts_in_flight() {
     for signal in ["-TERM", "-INT"] {
-        let receiver = Receiver::answering(|_, _| Reply::good().after(Duration::from_millis(400)));
-        let desk = Desk::of(&receiver, &["--conversations", "10"]);
-        let mut child = desk.start();
+        let receiver = Receiver::responding(|_, _| Reply::good().after(Duration::from_millis(400)));
+        let fixture = JournalFixture::of(&receiver, &["--conversations", "10"]);
+        let mut child = fixture.start();
         while receiver.count() == 0 {
             sleep(Duration::from_millis(5));
         }
@@ -460,15 +463,15 @@ fn a_signal_lets_what_is_under_way_end() {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(4), "{signal}");
-        let listed = stdout(&desk.journal_command(&["list", "j.db"]));
+        let listed = stdout(&fixture.journal_command(&["list", "j.db"]));
         assert!(listed.ends_with(", seed 1: interrupted\n"), "nothing is in doubt: {listed}");
-        desk.ends_well(&receiver);
+        fixture.resume_and_check(&receiver);
     }
 }
 
 #[test]
-fn a_delivery_is_sent_again_as_it_was_or_with_fresh_headers() {
-    let receiver = Receiver::agreeing();
+fn redeliver_repeats_a_delivery_or_signs_it_again() {
+    let receiver = Receiver::accepting();
     let folder = tempfile::tempdir().unwrap();
     let vendors = crate::support::path("tests/vendors").display().to_string();
     let url = receiver.url();
@@ -488,18 +491,18 @@ fn a_delivery_is_sent_again_as_it_was_or_with_fresh_headers() {
     standin(&["journal", "redeliver", "j.db", "1-1", "--run", "1", "--fresh"]);
     let fresh = receiver.events().last().unwrap().clone();
     assert_eq!(fresh.body, first.body);
-    let attempt = |came: &Came| came.header("X-Parlour-Attempt").unwrap();
+    let attempt = |received: &ReceivedRequest| received.header("X-Parlour-Attempt").unwrap();
     assert_eq!((attempt(&again), attempt(&fresh)), ("1".into(), "2".into()));
     let listed = standin(&["journal", "list", "j.db"]);
     assert!(listed.contains("2  handover") || listed.contains("delivery 1-1 of run 1 again"));
-    let elsewhere = Receiver::agreeing();
+    let elsewhere = Receiver::accepting();
     standin(&["journal", "redeliver", "j.db", "1-1", "--run", "1", "--to", &elsewhere.url()]);
     assert_eq!(elsewhere.events()[0].body, first.body);
 }
 
 #[test]
-fn a_secret_is_not_kept_and_filled_in_again() {
-    let receiver = Receiver::agreeing();
+fn the_journal_keeps_no_secret_and_redelivery_restores_it() {
+    let receiver = Receiver::accepting();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("token"), "c4nary-s3cret").unwrap();
     let config = "[vendor.wotnot]\nsecret = { token = 'file:token' }\n\

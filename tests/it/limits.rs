@@ -1,13 +1,13 @@
-//! Limits: what is just within them is taken, what is just beyond is refused, and quickly.
+//! Limits: input just below a limit is accepted, input just above it is refusedquickly.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use standin::base::limits::{
-    MAX_CAST, MAX_CHOICES, MAX_ENTRIES, MAX_FILE, MAX_INCLUDES, MAX_KEYS, MAX_NAMED,
-    MAX_PLACEHOLDERS, MAX_RECOVERED, MAX_STEPS, MAX_TEMPLATE, MAX_TEXT, MAX_TEXT_PLACEHOLDERS,
-    MAX_TOKENS,
+    MAX_CAST, MAX_ENTRIES, MAX_ERROR_RECOVERY, MAX_FILE, MAX_INCLUDES, MAX_KEYS, MAX_NAMED,
+    MAX_OPTION_COMBINATIONS, MAX_PLACEHOLDERS, MAX_STEPS, MAX_TEMPLATE, MAX_TEXT,
+    MAX_TEXT_PLACEHOLDERS, MAX_TOKENS,
 };
 use standin::diag::{Source, code, json, toml};
 use standin::platform::{Catalog, VendorRef};
@@ -15,8 +15,8 @@ use standin::scenario;
 
 use crate::support::{path, standin_in, stderr, stdout};
 
-/// Whether a scenario goes beyond a limit.
-fn is_too_many(scenario: &str) -> bool {
+/// Whether a scenario exceeds a limit.
+fn exceeds_a_limit(scenario: &str) -> bool {
     let catalog = Catalog::bundled().with_directory(&path("tests/minimal")).unwrap();
     let plain = catalog.load(&VendorRef::parse("plain")).unwrap();
     let draft = scenario::read(&Source::new("limits.toml", scenario));
@@ -25,8 +25,8 @@ fn is_too_many(scenario: &str) -> bool {
     problems.iter().any(|problem| problem.code == code::TOO_MANY)
 }
 
-/// What `standin check` says of a file, where it does not like it.
-fn refused(folder: &Path, file: &str) -> Option<String> {
+/// The error output of `standin check` , if the filehas problems.
+fn check_output(folder: &Path, file: &str) -> Option<String> {
     let minimal = path("tests/minimal");
     let arguments = ["check", file, "--templates", minimal.to_str().unwrap()];
     let output = standin_in(folder, &arguments);
@@ -36,13 +36,13 @@ fn refused(folder: &Path, file: &str) -> Option<String> {
 }
 
 #[test]
-fn a_file_has_256_kib_at_most() {
+fn a_file_is_limited_to_256_kib() {
     let folder = tempfile::tempdir().unwrap();
     let story = "[[step]]\nopen = {}\n#";
     for (size, fits) in [(MAX_FILE - 1, true), (MAX_FILE, true), (MAX_FILE + 1, false)] {
         let text = format!("{story}{}", " ".repeat(size - story.len()));
         fs::write(folder.path().join("story.toml"), text).unwrap();
-        let told = refused(folder.path(), "story.toml");
+        let told = check_output(folder.path(), "story.toml");
         assert_eq!(told.is_none(), fits, "{size}: {told:?}");
         assert!(told.is_none_or(|told| told.contains("larger than 256 KiB")));
     }
@@ -50,12 +50,12 @@ fn a_file_has_256_kib_at_most() {
 
 #[test]
 fn steps_and_texts_have_limits() {
-    let steps = |count| is_too_many(&"[[step]]\n".repeat(count));
+    let steps = |count| exceeds_a_limit(&"[[step]]\n".repeat(count));
     assert_eq!([MAX_STEPS - 1, MAX_STEPS, MAX_STEPS + 1].map(steps), [false, false, true]);
     let say = |text: String| {
         let step =
             format!("[[step]]\nopen = {{}}\n[[step]]\nsay = {{ by = 'bot', text = '{text}' }}");
-        is_too_many(&step)
+        exceeds_a_limit(&step)
     };
     let long = |bytes| say("x".repeat(bytes));
     assert_eq!([MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1].map(long), [false, false, true]);
@@ -64,44 +64,44 @@ fn steps_and_texts_have_limits() {
     assert_eq!([limit - 1, limit, limit + 1].map(placeholders), [false, false, true]);
 }
 
-/// What makes a file costly beyond its size; each limit keeps that within bounds.
+/// A small file can be costly to check; these limits bound the cost.
 #[test]
-fn what_a_file_holds_has_limits() {
+fn keys_entries_and_tokens_have_limits() {
     let around = |limit: usize, is_refused: &dyn Fn(usize) -> bool| {
         assert_eq!([limit - 1, limit, limit + 1].map(is_refused), [false, false, true], "{limit}");
     };
     let many =
         |count: usize, part: &dyn Fn(usize) -> String| -> String { (0..count).map(part).collect() };
     let story = "[[step]]\nopen = {}\n";
-    // The blank lines are the other tokens; the parser counts the end of the file as one.
+    // Empty lines fill up the number of tokens. The parser counts the end of the file as onetoo.
     let rest = "[[step]]open={}";
     let in_rest = toml_parser::Source::new(rest).lex().count();
-    around(MAX_TOKENS, &|count| is_too_many(&("\n".repeat(count - in_rest) + rest)));
+    around(MAX_TOKENS, &|count| exceeds_a_limit(&("\n".repeat(count - in_rest) + rest)));
     around(MAX_KEYS, &|count| {
         let variables = many(count, &|key| format!("v{key} = 1, "));
-        is_too_many(&format!("{story}[[step]]\nset = {{ variables = {{ {variables} }} }}\n"))
+        exceeds_a_limit(&format!("{story}[[step]]\nset = {{ variables = {{ {variables} }} }}\n"))
     });
     around(MAX_ENTRIES, &|count| {
-        is_too_many(&format!("vendors = [{}]\n{story}", "'plain', ".repeat(count)))
+        exceeds_a_limit(&format!("vendors = [{}]\n{story}", "'plain', ".repeat(count)))
     });
     around(MAX_NAMED, &|count| {
         let label = |at| format!("[[step]]\nlabel = {{ by = 'system', add = ['l{at}'] }}\n");
-        is_too_many(&(story.to_owned() + &many(count, &label)))
+        exceeds_a_limit(&(story.to_owned() + &many(count, &label)))
     });
     around(MAX_NAMED, &|count| {
         let create = |at| format!("[[step]]\ncreate = {{ kind = 'x', as = 'e{at}' }}\n");
-        is_too_many(&(story.to_owned() + &many(count, &create)))
+        exceeds_a_limit(&(story.to_owned() + &many(count, &create)))
     });
     around(MAX_CAST, &|count| {
         let member = |at| format!("[cast.p{at}]\nrole = 'agent'\n");
-        is_too_many(&(story.to_owned() + &many(count, &member)))
+        exceeds_a_limit(&(story.to_owned() + &many(count, &member)))
     });
-    // A larger file is told its first syntax error only.
+    // In a larger file , only the first syntax error is reported.
     let errors = |bytes: usize| {
         let text = "=\n".repeat(bytes / 2);
         toml::parse(&Source::new("a.toml", text)).1.len()
     };
-    assert!(errors(MAX_RECOVERED) > 1 && errors(MAX_RECOVERED + 2) == 1);
+    assert!(errors(MAX_ERROR_RECOVERY) > 1 && errors(MAX_ERROR_RECOVERY + 2) == 1);
     let keys = |count: usize| {
         let keys: Vec<String> = (0..count).map(|key| format!("\"k{key}\": 1")).collect();
         let (_, problems) = json::parse(&Source::new("a.json", format!("{{{}}}", keys.join(","))));
@@ -120,7 +120,7 @@ fn templates_have_limits() {
         for (name, text) in templates {
             fs::write(vendor.join(name), text).unwrap();
         }
-        refused(folder.path(), "own")
+        check_output(folder.path(), "own")
     };
     let line = |text: String| check(&[("line.json".into(), text)]);
 
@@ -132,9 +132,9 @@ fn templates_have_limits() {
         fs::write(vendor.join("vendor.toml"), text).unwrap();
         check(&[("line.json".into(), "{}".into())])
     };
-    // The vendor below has an option of two values.
-    assert!(choices(9, 2).is_none() && MAX_CHOICES == 1 << 10);
-    assert!(choices(10, 2).unwrap().contains("more than 1024 ways to choose"));
+    // The vendor below has an option with two values.
+    assert!(choices(9, 2).is_none() && MAX_OPTION_COMBINATIONS == 1 << 10);
+    assert!(choices(10, 2).unwrap().contains("more than 1024 combinations"));
     assert!(choices(500, 30).unwrap().ends_with("\n1 problem\n"));
     choices(0, 2);
 
@@ -163,7 +163,7 @@ fn templates_have_limits() {
     assert_eq!([limit - 1, limit, limit + 1].map(nested), [false, false, true]);
 
     let many = |files: usize| {
-        // Ten times ten files and so on, each of them small.
+        // Each file includes the next one ten times , so that smallfiles expand to a large body.
         let each = |next: &str| {
             format!(
                 "{{{}}}",
@@ -183,7 +183,7 @@ fn templates_have_limits() {
     assert!(many(2).is_none());
     let told = many(MAX_INCLUDES).unwrap();
     assert!(
-        told.contains("with its includes the template is larger")
+        told.contains("the template with its includes is larger")
             && told.ends_with("\n1 problem\n"),
         "{told}"
     );
@@ -193,7 +193,7 @@ fn templates_have_limits() {
 }
 
 #[test]
-fn a_body_that_walks_through_lists_for_ever_is_given_up_and_told() {
+fn a_body_that_exceeds_the_render_limit_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let vendor = folder.path().join("own");
     fs::create_dir(&vendor).unwrap();
@@ -207,12 +207,12 @@ fn a_body_that_walks_through_lists_for_ever_is_given_up_and_told() {
     let output = standin_in(folder.path(), &run);
     let told = stdout(&output);
     assert_eq!(output.status.code(), Some(1), "{told}{}", stderr(&output));
-    assert!(told.contains("`say` cannot be sent: "), "{told}");
-    assert!(told.contains("walks through more than 100000 elements of lists"), "{told}");
+    assert!(told.contains("`say` cannot be rendered: "), "{told}");
+    assert!(told.contains("iterates over more than 100000 list elements"), "{told}");
 }
 
 #[test]
-fn a_delay_is_thirty_days_at_most() {
+fn a_delay_is_limited_to_thirty_days() {
     let after = |after: &str| {
         let text = format!("[[step]]\nafter = '{after}'\nopen = {{}}\n");
         scenario::read(&Source::new("limits.toml", text)).unwrap().problems.is_empty()
@@ -221,7 +221,7 @@ fn a_delay_is_thirty_days_at_most() {
 }
 
 #[test]
-fn a_run_has_a_million_steps_at_most_and_counts_them_first() {
+fn a_run_is_limited_to_a_million_steps_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
     let story = "[[step]]\nopen = {}\n".to_owned()
         + &"[[step]]\nsay = { by = 'bot', text = 'x' }\n".repeat(100);
@@ -235,10 +235,10 @@ fn a_run_has_a_million_steps_at_most_and_counts_them_first() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_regular_file_is_refused_without_waiting_for_it() {
+fn a_special_file_is_refused_without_blocking() {
     let folder = tempfile::tempdir().unwrap();
-    let made = Command::new("mkfifo").arg(folder.path().join("pipe.toml")).status().unwrap();
-    assert!(made.success());
+    let created = Command::new("mkfifo").arg(folder.path().join("pipe.toml")).status().unwrap();
+    assert!(created.success());
     let sparse = fs::File::create(folder.path().join("sparse.toml")).unwrap();
     sparse.set_len(10 * 1024 * 1024 * 1024).unwrap();
     for (file, why) in [
@@ -246,10 +246,10 @@ fn what_is_no_regular_file_is_refused_without_waiting_for_it() {
         ("/dev/zero", "not a regular file"),
         ("sparse.toml", "larger than 256 KiB"),
     ] {
-        let told = refused(folder.path(), file).unwrap();
+        let told = check_output(folder.path(), file).unwrap();
         assert!(told.contains("E001") && told.contains(why), "{file}: {told}");
     }
     let secret = "[vendor.plain]\nsecret = { token = 'file:/dev/zero' }\n";
     fs::write(folder.path().join("own.toml"), secret).unwrap();
-    assert!(refused(folder.path(), "own.toml").unwrap().contains("not a regular file"));
+    assert!(check_output(folder.path(), "own.toml").unwrap().contains("not a regular file"));
 }

@@ -1,4 +1,4 @@
-//! One binary of integration tests: the public surface, real sockets, the house rules.
+//! The integration tests, in one binary: public interface, real sockets, rules of the code base.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 

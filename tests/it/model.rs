@@ -1,4 +1,4 @@
-//! The conversation model: what it refuses, and that its tables of names tell the truth.
+//! The conversation model: which actions it refuses, and that its field tables match its values.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ fn person(name: &str, role: Role) -> Person {
     let member = Member {
         name: name.into(),
         role,
-        persona: Persona::invent(locale("sv"), &SeedScope::of_run(1).within(name)),
+        persona: Persona::generate(locale("sv"), &SeedScope::of_run(1).within(name)),
         email: Some("somebody@example.test".into()),
         phone: Some("+46555000000".into()),
         locale: locale("sv"),
@@ -39,28 +39,28 @@ fn conversation(rules: ConversationRules) -> Conversation {
     Conversation::new(1, cast, rules)
 }
 
-fn who(name: &str) -> Actor {
+fn actor(name: &str) -> Actor {
     if name == "assignee" { Actor::Assignee } else { Actor::Member(name.into()) }
 }
 
 fn open(assignee: &str) -> Action {
-    Action::Open { by: who("visitor"), channel: "web".into(), assignee: Some(who(assignee)) }
+    Action::Open { by: actor("visitor"), channel: "web".into(), assignee: Some(actor(assignee)) }
 }
 
 fn say(by: &str) -> Action {
     let (kind, text) = ("text".into(), "Hello".into());
-    Action::Say { by: who(by), kind, text, data: Map::new() }
+    Action::Say { by: actor(by), kind, text, data: Map::new() }
 }
 
 fn assign(to: &str) -> Action {
-    Action::Assign { to: Some(who(to)), skill: None, by: who("system"), accept: None }
+    Action::Assign { to: Some(actor(to)), skill: None, by: actor("system"), accept: None }
 }
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-/// Plays acts, one a second; the last one's result is given.
+/// Plays actions, one per second. Returns the result of the last one.
 fn play(actions: &[Action]) -> (Conversation, Result<EventKind, InvalidAction>) {
     let mut conversation =
         conversation(ConversationRules { offers: true, ..ConversationRules::default() });
@@ -72,83 +72,86 @@ fn play(actions: &[Action]) -> (Conversation, Result<EventKind, InvalidAction>) 
 }
 
 #[test]
-fn what_cannot_happen_is_refused_and_changes_nothing() {
-    let close = || Action::Close { by: who("visitor") };
+fn an_invalid_action_is_refused_and_changes_nothing() {
+    let close = || Action::Close { by: actor("visitor") };
     let check = |actions: &[Action], refusal: InvalidAction| {
-        assert_eq!(play(actions).1, Err(refusal), "{actions:?}")
+        assert_eq!(play(actions).1, Err(refusal), "{actions:?}");
     };
     check(&[say("visitor")], InvalidAction::NotOpened);
     check(&[open("bot"), open("bot")], InvalidAction::AlreadyOpen);
     check(&[open("bot"), close(), say("visitor")], InvalidAction::Closed);
     check(&[open("bot"), close(), close()], InvalidAction::Closed);
-    check(&[open("bot"), assign("bot")], InvalidAction::Assigned("bot".into()));
-    check(&[open("bot"), say("nobody")], InvalidAction::Nobody("nobody".into()));
+    check(&[open("bot"), assign("bot")], InvalidAction::AlreadyAssigned("bot".into()));
+    check(&[open("bot"), say("nobody")], InvalidAction::UnknownPerson("nobody".into()));
     check(
-        &[open("bot"), Action::Read { by: who("grace"), upto: None }],
+        &[open("bot"), Action::Read { by: actor("grace"), upto: None }],
         InvalidAction::NothingToRead("grace".into()),
     );
     check(
-        &[open("bot"), Action::Leave { by: who("grace") }],
-        InvalidAction::TakesNoPart("grace".into()),
+        &[open("bot"), Action::Leave { by: actor("grace") }],
+        InvalidAction::NotJoined("grace".into()),
     );
     check(
-        &[open("bot"), Action::Leave { by: who("bot") }, say("assignee")],
-        InvalidAction::NobodyAssigned,
+        &[open("bot"), Action::Leave { by: actor("bot") }, say("assignee")],
+        InvalidAction::NoAssignee,
     );
     let (refused, _) = play(&[open("bot"), close(), say("visitor")]);
     assert!(refused.messages.is_empty());
 }
 
 #[test]
-fn participants_follow_what_happens() {
+fn participants_change_with_actions() {
     let joined = |actions: &[Action]| {
         let (conversation, last) = play(actions);
         assert!(last.is_ok());
         conversation
             .participants()
-            .map(|p| format!("{}:{}", p.member.name, p.part))
+            .map(|p| format!("{}:{}", p.member.name, p.participant_role))
             .collect::<Vec<_>>()
     };
     assert_eq!(joined(&[open("bot")]), ["visitor:visitor", "bot:assignee"]);
     assert_eq!(joined(&[open("bot"), assign("grace")]), ["visitor:visitor", "grace:assignee"]);
     let to_queue =
-        Action::Assign { to: None, skill: Some("billing".into()), by: who("bot"), accept: None };
+        Action::Assign { to: None, skill: Some("billing".into()), by: actor("bot"), accept: None };
     assert_eq!(joined(&[open("bot"), to_queue]), ["visitor:visitor"]);
     let offer = Action::Assign {
-        to: Some(who("omar")),
+        to: Some(actor("omar")),
         skill: None,
-        by: who("bot"),
+        by: actor("bot"),
         accept: Some(jiff::SignedDuration::from_secs(2)),
     };
     assert_eq!(joined(&[open("bot"), offer.clone()]), ["visitor:visitor", "omar:suggested"]);
-    let accept = Action::Accept { by: who("omar") };
+    let accept = Action::Accept { by: actor("omar") };
     assert_eq!(joined(&[open("bot"), offer, accept]), ["visitor:visitor", "omar:assignee"]);
 }
 
 #[test]
-fn what_follows_by_itself_is_implied() {
+fn missing_actions_are_implied() {
     let (conversation, _) = play(&[open("bot")]);
-    assert_eq!(conversation.implied_before(&say("grace")), Some(Action::Join { by: who("grace") }));
+    assert_eq!(
+        conversation.implied_before(&say("grace")),
+        Some(Action::Join { by: actor("grace") })
+    );
     assert_eq!(conversation.implied_before(&say("visitor")), None);
-    let types = Action::Typing { by: who("bot"), on: true };
+    let types = Action::Typing { by: actor("bot"), on: true };
     let (conversation, _) = play(&[open("bot"), types, say("bot")]);
-    let stops = Action::Typing { by: who("bot"), on: false };
+    let stops = Action::Typing { by: actor("bot"), on: false };
     assert_eq!(conversation.implied_after(&say("bot")), Some((None, stops)));
 }
 
 #[test]
-fn a_reading_names_what_was_not_read_of_the_other_side() {
+fn a_read_mark_names_the_unread_messages_of_the_other_side() {
     let (mut conversation, _) = play(&[open("bot"), say("visitor"), say("bot"), say("visitor")]);
-    let read = Action::Read { by: who("grace"), upto: None };
+    let read = Action::Read { by: actor("grace"), upto: None };
     assert_eq!(conversation.apply(&read, at(9)).unwrap().messages, [0, 2]);
     conversation.apply(&say("visitor"), at(10)).unwrap();
     assert_eq!(conversation.apply(&read, at(11)).unwrap().messages, [3]);
-    let read = Action::Read { by: who("visitor"), upto: None };
+    let read = Action::Read { by: actor("visitor"), upto: None };
     assert_eq!(conversation.apply(&read, at(12)).unwrap().messages, [1]);
 }
 
 #[test]
-fn an_answer_is_due_until_it_is_given() {
+fn a_reply_is_due_until_it_is_sent() {
     let within = jiff::SignedDuration::from_secs(60);
     let mut conversation = conversation(ConversationRules {
         reply_within: Some(within),
@@ -165,10 +168,10 @@ fn an_answer_is_due_until_it_is_given() {
     assert_eq!(due(&conversation), Some(70));
 }
 
-/// Every name that a table promises leads to a value of the promised shape; one that is not
-/// optional is always there.
+/// Every field of a table has a value of the declared type. Fields that are not optional are
+/// always present.
 fn check_names(path: &str, names: &TableType, object: &dyn Object) {
-    for name in &names.names {
+    for name in &names.fields {
         let value = object.get(&name.name);
         let path = format!("{path}.{}", name.name);
         assert!(name.optional || !value.is_absent(), "{path} is absent");
@@ -191,7 +194,7 @@ fn check_value(path: &str, shape: &FieldType, value: Value<'_>) {
         }
         (FieldType::Table(names), Value::Object(object)) => check_names(path, names, object),
         (FieldType::Table(names), Value::Json(json)) => {
-            assert!(names.whole && json.is_object(), "{path}");
+            assert!(names.writable && json.is_object(), "{path}");
         }
         (FieldType::List(item), Value::List(items)) => {
             items.into_iter().for_each(|value| check_value(path, item, value));
@@ -201,7 +204,7 @@ fn check_value(path: &str, shape: &FieldType, value: Value<'_>) {
 }
 
 #[test]
-fn the_tables_of_names_tell_the_truth() {
+fn the_field_tables_match_the_values() {
     let person = model::person();
     let head = model::dialog_head();
     let message = model::message(&person, &head);
@@ -209,7 +212,7 @@ fn the_tables_of_names_tell_the_truth() {
     let stories: [&[Action]; 3] = [
         &[open("bot")],
         &[open("bot"), say("visitor"), assign("grace"), say("grace")],
-        &[open("bot"), say("visitor"), Action::Close { by: who("bot") }],
+        &[open("bot"), say("visitor"), Action::Close { by: actor("bot") }],
     ];
     for actions in stories {
         let (conversation, last) = play(actions);
@@ -219,10 +222,10 @@ fn the_tables_of_names_tell_the_truth() {
     }
     let mut conversation = play(&[open("bot"), say("visitor")]).0;
     for action in [
-        Action::Typing { by: who("bot"), on: true },
-        Action::Note { by: who("bot"), text: "x".into() },
+        Action::Typing { by: actor("bot"), on: true },
+        Action::Note { by: actor("bot"), text: "x".into() },
         assign("grace"),
-        Action::Close { by: who("grace") },
+        Action::Close { by: actor("grace") },
     ] {
         let event = conversation.apply(&action, at(100)).unwrap();
         check_names("event", &model::event(event.kind, &person, &message), &event);

@@ -1,5 +1,4 @@
-//! The schemas that editors complete from: they say what the forms say, and all that is bundled is
-//! as they say.
+//! The JSON Schemas for editors: they are current, and every bundled file matches its schema.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,8 +11,8 @@ fn schema(of: &str) -> Json {
     serde_json::from_str(&stdout(&standin(&["schema", of]))).unwrap()
 }
 
-/// How a TOML text departs from a schema.
-fn departures(schema: &Json, text: &str) -> Vec<String> {
+/// The violations of a schema by a TOML text.
+fn schema_errors(schema: &Json, text: &str) -> Vec<String> {
     let instance: Json = toml::from_str(text).unwrap();
     let schema = jsonschema::validator_for(schema).unwrap();
     let told =
@@ -28,7 +27,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The schema that the first line of a file names, from the file's own folder.
+/// The schema that the first line of a file names, relative to the file.
 fn named_schema(file: &Path, text: &str) -> PathBuf {
     let line = text.lines().next().unwrap();
     let named =
@@ -38,7 +37,7 @@ fn named_schema(file: &Path, text: &str) -> PathBuf {
 
 fn assert_valid(file: &Path, of: &str) {
     let text = fs::read_to_string(file).unwrap();
-    let departures = departures(&schema(of), &text);
+    let departures = schema_errors(&schema(of), &text);
     assert!(departures.is_empty(), "{}: {}", file.display(), departures.join("\n"));
     assert_eq!(
         named_schema(file, &text),
@@ -47,19 +46,19 @@ fn assert_valid(file: &Path, of: &str) {
 }
 
 #[test]
-fn the_committed_schemas_are_those_of_the_forms() {
+fn the_committed_schemas_are_current() {
     for of in ["scenario", "config", "vendor"] {
         let file = path(&format!("schemas/{of}.json"));
-        let own = stdout(&standin(&["schema", of]));
+        let current = stdout(&standin(&["schema", of]));
         if std::env::var_os("STANDIN_BLESS").is_some() {
-            fs::write(&file, &own).unwrap();
+            fs::write(&file, &current).unwrap();
         }
-        assert_eq!(fs::read_to_string(&file).unwrap(), own, "STANDIN_BLESS=1 rewrites it");
+        assert_eq!(fs::read_to_string(&file).unwrap(), current, "STANDIN_BLESS=1 rewrites it");
     }
 }
 
 #[test]
-fn every_bundled_file_is_as_its_schema_says() {
+fn every_bundled_file_matches_its_schema() {
     for file in files("scenarios") {
         assert_valid(&file, "scenario");
     }
@@ -70,9 +69,9 @@ fn every_bundled_file_is_as_its_schema_says() {
 }
 
 #[test]
-fn a_step_has_exactly_one_act_and_no_unknown_key() {
+fn a_step_has_exactly_one_action_and_no_unknown_key() {
     let schema = schema("scenario");
-    let wrong = |step: &str| departures(&schema, &format!("[[step]]\n{step}\n"));
+    let wrong = |step: &str| schema_errors(&schema, &format!("[[step]]\n{step}\n"));
     assert_eq!(wrong("say = { by = 'visitor', text = 'Hello', anything = 1 }"), [""; 0]);
     assert!(!wrong("after = '1s'").is_empty());
     assert!(!wrong("open = {}\nclose = { by = 'bot' }").is_empty());
@@ -82,7 +81,7 @@ fn a_step_has_exactly_one_act_and_no_unknown_key() {
 }
 
 #[test]
-fn the_schema_knows_the_kinds_of_messages_and_explains_every_key() {
+fn the_schema_lists_message_kinds_and_describes_every_key() {
     let schema = schema("scenario");
     let kind = &schema["properties"]["step"]["items"]["properties"]["say"]["properties"]["kind"];
     let known = kind["anyOf"][0]["enum"].as_array().unwrap();
@@ -92,7 +91,7 @@ fn the_schema_knows_the_kinds_of_messages_and_explains_every_key() {
     let steps = &schema["properties"]["step"]["items"]["properties"];
     let about = &steps["say"]["properties"]["options"]["description"];
     assert_eq!(about, "Data of: buttons.");
-    assert_eq!(steps["close"]["description"], "The conversation ends.");
+    assert_eq!(steps["close"]["description"], "The conversation is closed.");
     for (key, step) in steps.as_object().unwrap() {
         assert!(step["description"].as_str().is_some_and(|about| about.len() > 5), "{key}");
     }

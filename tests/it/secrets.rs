@@ -1,4 +1,4 @@
-//! The canary: a secret of the user's, from wherever, is in no output, however it is spelled.
+//! Canary tests: a secret of the userfrom any source is in no output, in no encoding.
 
 use std::fs;
 use std::path::Path;
@@ -10,14 +10,16 @@ use standin::config::Config;
 use standin::diag::{Problems, Source};
 use standin::platform::{Account, Catalog, VendorRef};
 
-use crate::support::{Background, Came, Receiver, Reply, configured, path, stderr, stdout};
+use crate::support::{
+    Background, ReceivedRequest, Receiver, Reply, configured, path, stderr, stdout,
+};
 
 const TOKEN: &str = "canary/token+?\"Ä🙂 7";
 const HEADER: &str = "canary-header-0815";
 const PASSWORD: &str = "canary-password";
 
-/// Everything that a secret could be spelled as.
-fn spellings(secret: &str) -> Vec<String> {
+/// The encodings in which a secret could appear.
+fn encodings(secret: &str) -> Vec<String> {
     let json = serde_json::to_string(secret).unwrap();
     let unit = |unit: u16| match char::from_u32(unit.into()) {
         Some(plain) if plain.is_ascii() => plain.to_string(),
@@ -52,14 +54,14 @@ fn url_encoded(bytes: &[u8]) -> String {
 
 fn assert_clean(what: &str, told: &str) {
     for secret in [TOKEN, HEADER, PASSWORD] {
-        for spelled in spellings(secret) {
+        for spelled in encodings(secret) {
             assert!(!told.contains(&spelled), "{what}: `{spelled}` is in\n{told}");
         }
     }
 }
 
-/// Runs the binary with the secrets in its environment; what it prints must be clean.
-fn clean(folder: &Path, arguments: &[&str]) -> (Output, String) {
+/// Runs the binary with the secrets in its environmentand checks that the output has none.
+fn run_clean(folder: &Path, arguments: &[&str]) -> (Output, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_standin"))
         .args(arguments)
         .current_dir(folder)
@@ -74,19 +76,19 @@ fn clean(folder: &Path, arguments: &[&str]) -> (Output, String) {
     (output, told)
 }
 
-/// A receiver that repeats every secret in every spelling.
-fn gossip(came: &Came) -> Reply {
-    let all: Vec<String> = [TOKEN, HEADER].into_iter().flat_map(spellings).collect();
+/// A receiver whose responses repeat every secret in every encoding.
+fn echoing_receiver(received: &ReceivedRequest) -> Reply {
+    let all: Vec<String> = [TOKEN, HEADER].into_iter().flat_map(encodings).collect();
     let answer = all.join(" ");
-    if came.token().is_some() {
-        return Reply::Status(200, came.token().unwrap());
+    if received.token().is_some() {
+        return Reply::Status(200, received.token().unwrap());
     }
-    Reply::Status(500, format!("{answer} {}", came.head))
+    Reply::Status(500, format!("{answer} {}", received.head))
 }
 
 #[test]
-fn a_secret_is_in_no_output_however_it_is_spelled() {
-    let receiver = Receiver::answering(|_, came| gossip(came));
+fn no_output_contains_a_secret_in_any_encoding() {
+    let receiver = Receiver::responding(|_, received| echoing_receiver(received));
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("token"), format!("{TOKEN}\n")).unwrap();
     fs::write(folder.path().join("header"), HEADER).unwrap();
@@ -96,37 +98,38 @@ fn a_secret_is_in_no_output_however_it_is_spelled() {
         ("file:token", "file:header"),
         (literal.as_str(), "env:CANARY_HEADER"),
     ] {
-        for span in ["bearer", "body"] {
+        for location in ["bearer", "body"] {
             let config = format!(
                 "[vendor.wotnot]\nsecret = {{ token = \"{token}\" }}\n\
-                 option = {{ event_token_in = \"{span}\" }}\n\
+                 option = {{ event_token_in = \"{location}\" }}\n\
                  [[endpoint]]\nvendor = \"wotnot\"\nurl = \"{}\"\nheaders = {{ X-Key = \"{header}\" }}\n",
                 receiver.url()
             );
             fs::write(folder.path().join("own.toml"), &config).unwrap();
-            let own = ["--config", "own.toml"];
+            let with_config = ["--config", "own.toml"];
             let to = format!("http://u:{PASSWORD}@x/");
-            // An endpoint's headers are sent where no `--to` is given, which the environment does.
-            let run = [&["run", "handover", "--vendor", "wotnot"], &own[..]].concat();
+            // The headers of an endpointare sent only if no `--to` is given.
+            let run = [&["run", "handover", "--vendor", "wotnot"], &with_config[..]].concat();
             for more in [&["--verbose"][..], &["--json"], &["--quiet"], &["--to", &to]] {
-                clean(folder.path(), &[&run[..], more].concat());
+                run_clean(folder.path(), &[&run[..], more].concat());
             }
-            let send = [&["send", "wotnot", "note"], &own[..]].concat();
+            let send = [&["send", "wotnot", "note"], &with_config[..]].concat();
             for command in [&run, &send] {
-                let curl = planned(folder.path(), &[command, &["--curl"][..]].concat());
+                let curl =
+                    run_clean_with_config(folder.path(), &[command, &["--curl"][..]].concat());
                 assert!(curl.contains("$WOTNOT_TOKEN") && curl.contains("$WOTNOT_X_KEY"), "{curl}");
-                planned(folder.path(), &[command, &["--dry-run"][..]].concat());
+                run_clean_with_config(folder.path(), &[command, &["--dry-run"][..]].concat());
                 let dry = [command, &["--dry-run", "--verbose"][..]].concat();
-                let dry = planned(folder.path(), &dry);
+                let dry = run_clean_with_config(folder.path(), &dry);
                 assert!(
                     dry.contains("${header.X-Key}") && dry.contains("${secret.token}"),
                     "{dry}"
                 );
             }
             for json in [&["--json"][..], &["--verbose"]] {
-                planned(folder.path(), &[&send, json].concat());
+                run_clean_with_config(folder.path(), &[&send, json].concat());
             }
-            let told = sent(folder.path(), &run, &receiver);
+            let told = send_clean(folder.path(), &run, &receiver);
             assert!(told.contains("${header.X-Key}") && told.contains("${secret.token}"), "{told}");
             for command in [
                 &["secrets", "wotnot"][..],
@@ -135,7 +138,7 @@ fn a_secret_is_in_no_output_however_it_is_spelled() {
                 &["run", "--help"],
                 &["--help"],
             ] {
-                clean(folder.path(), &[command, &own].concat());
+                run_clean(folder.path(), &[command, &with_config].concat());
             }
             let broken = [
                 config.replace("secret = {", "secret = { tokn = 1,"),
@@ -146,16 +149,16 @@ fn a_secret_is_in_no_output_however_it_is_spelled() {
             ];
             for broken in broken {
                 fs::write(folder.path().join("broken.toml"), broken).unwrap();
-                let (output, told) = clean(folder.path(), &["check", "broken.toml"]);
+                let (output, told) = run_clean(folder.path(), &["check", "broken.toml"]);
                 assert_eq!(output.status.code(), Some(2), "{told}");
             }
         }
     }
 }
 
-/// Runs the binary with the secrets in its environment and the receivers of its configuration;
-/// what it prints must be clean.
-fn planned(folder: &Path, arguments: &[&str]) -> String {
+/// Runs the binary with the secrets in its environment and receivers in its configuration, and
+/// checks that the output has none.
+fn run_clean_with_config(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_standin"))
         .args(arguments)
         .current_dir(folder)
@@ -170,25 +173,25 @@ fn planned(folder: &Path, arguments: &[&str]) -> String {
     told
 }
 
-/// Sends to the receiver, which gossips; what is told must be clean.
-fn sent(folder: &Path, run: &[&str], receiver: &Receiver) -> String {
-    let before = receiver.came().len();
-    let told = planned(folder, &[run, &["--verbose"]].concat());
-    let came = receiver.came().split_off(before);
-    assert!(came.len() > 1, "{told}");
-    assert!(came.iter().all(|came| came.header("x-key").as_deref() == Some(HEADER)));
+/// Sends to the echoing receiverand checks that the output has no secret.
+fn send_clean(folder: &Path, run: &[&str], receiver: &Receiver) -> String {
+    let before = receiver.requests().len();
+    let told = run_clean_with_config(folder, &[run, &["--verbose"]].concat());
+    let received = receiver.requests().split_off(before);
+    assert!(received.len() > 1, "{told}");
+    assert!(received.iter().all(|received| received.header("x-key").as_deref() == Some(HEADER)));
     told
 }
 
 #[test]
-fn what_listens_shows_no_secret() {
+fn listen_prints_no_secret() {
     let folder = configured(&format!("[vendor.wotnot]\nsecret = {{ token = '{TOKEN}' }}\n"));
     let mut listening = Background::start(folder.path(), &["listen", "wotnot", "--port", "0"]);
-    let told = listening.told_until("Ctrl-C ends it");
+    let told = listening.read_stderr_until("Press Ctrl-C to stop");
     let url = told.split_whitespace().nth(1).unwrap();
     let told = {
         let run = ["run", "handover", "--vendor", "wotnot", "--to", url];
-        let (output, sent) = clean(folder.path(), &run);
+        let (output, sent) = run_clean(folder.path(), &run);
         assert_eq!(output.status.code(), Some(0), "{sent}");
         let ended = listening.kill();
         ended.stdout + &ended.stderr
@@ -197,9 +200,9 @@ fn what_listens_shows_no_secret() {
     assert_clean("listen", &told);
 }
 
-/// What a panic would print are debug forms.
+/// A panic would print debug output.
 #[test]
-fn debug_forms_show_no_secret() {
+fn debug_output_contains_no_secret() {
     let text = format!("[vendor.plain]\nsecret = {{ token = '{TOKEN}' }}\n");
     let config = Config::read(Some(&Source::new("own.toml", text))).unwrap();
     let catalog = Catalog::bundled().with_directory(&path("tests/minimal")).unwrap();

@@ -1,14 +1,15 @@
-//! `standin send`, and what `--dry-run` and `--curl` tell of what would be sent.
+//! `standin send`, and the output of `--dry-run` and `--curl`.
 
 use std::process::Command;
 
 use crate::support::{
-    Came, Receiver, configured, skipped, standin, standin_in, stderr, stdout, vendors,
+    ReceivedRequest, Receiver, configured, report_skipped_test, standin, standin_in, stderr,
+    stdout, vendors,
 };
 
-/// Sends one webhook to a receiver of its own; gives what came.
-fn send(arguments: &[&str]) -> Vec<Came> {
-    let receiver = Receiver::agreeing();
+/// Sends one webhook to a new receiver. Returns the received requests.
+fn send(arguments: &[&str]) -> Vec<ReceivedRequest> {
+    let receiver = Receiver::accepting();
     let url = receiver.url();
     let output = standin(&[&["send"], arguments, &["--to", &url]].concat());
     assert_eq!(
@@ -22,7 +23,7 @@ fn send(arguments: &[&str]) -> Vec<Came> {
 }
 
 #[test]
-fn every_event_type_of_every_vendor_can_be_sent_alone() {
+fn every_event_type_of_every_vendor_can_be_sent() {
     for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
         for event_type in vendor.event_types() {
             assert_eq!(send(&[&vendor.id, event_type]).len(), 1, "{} {event_type}", vendor.id);
@@ -31,8 +32,8 @@ fn every_event_type_of_every_vendor_can_be_sent_alone() {
 }
 
 #[test]
-fn a_kind_and_its_data_can_be_wanted() {
-    let came = send(&[
+fn a_message_kind_and_its_data_can_be_requested() {
+    let received = send(&[
         "ebbot",
         "chat.bot.message",
         "--kind",
@@ -42,23 +43,23 @@ fn a_kind_and_its_data_can_be_wanted() {
         "--set",
         "options=['A', 'B']",
     ]);
-    let value = &came[0].json()["data"]["value"];
+    let value = &received[0].json()["data"]["value"];
     assert_eq!(value["description"], "Well?");
     assert_eq!([&value["urls"][0]["label"], &value["urls"][1]["label"]], ["A", "B"]);
     let options =
         r#"options=[{"label": "A", "url": "https://shop.example.test/"}, {"label": "B"}]"#;
-    let came = send(&["ebbot", "chat.bot.message", "--kind", "buttons", "--set", options]);
-    let urls = &came[0].json()["data"]["value"]["urls"];
+    let received = send(&["ebbot", "chat.bot.message", "--kind", "buttons", "--set", options]);
+    let urls = &received[0].json()["data"]["value"]["urls"];
     assert_eq!(urls.as_array().unwrap().len(), 2, "JSON does as well as TOML: {urls}");
     assert_eq!(urls[1]["label"], "B");
-    let came = send(&["erxes", "customer.update", "--set", "lastName=Doe"]);
-    assert_eq!(came[0].json()["data"]["newData"]["lastName"], "Doe");
-    let came = send(&["wotnot", "note", "--set", "text=It is = 5"]);
-    assert!(came[0].body.contains("It is = 5"), "{}", came[0].body);
+    let received = send(&["erxes", "customer.update", "--set", "lastName=Doe"]);
+    assert_eq!(received[0].json()["data"]["newData"]["lastName"], "Doe");
+    let received = send(&["wotnot", "note", "--set", "text=It is = 5"]);
+    assert!(received[0].body.contains("It is = 5"), "{}", received[0].body);
 }
 
 #[test]
-fn a_text_is_a_text_whatever_it_looks_like() {
+fn a_set_text_stays_a_string() {
     for (set, text) in [
         ("text=42", "42"),
         ("text=true", "true"),
@@ -68,13 +69,13 @@ fn a_text_is_a_text_whatever_it_looks_like() {
         ("text=\"quoted\"", "quoted"),
         ("text=", ""),
     ] {
-        let came = send(&["ebbot", "chat.bot.message", "--set", set]);
-        assert_eq!(came[0].json()["data"]["value"], text, "{set}");
+        let received = send(&["ebbot", "chat.bot.message", "--set", set]);
+        assert_eq!(received[0].json()["data"]["value"], text, "{set}");
     }
 }
 
 #[test]
-fn what_does_not_fit_is_told_and_nothing_is_sent() {
+fn an_impossible_request_is_an_error_before_sending() {
     for (arguments, told) in [
         (&["ebbot", "chat.crate"][..], "did you mean `chat.create`?"),
         (&["ebbot", "chat.bot.message", "--kind", "butons"], "did you mean `buttons`?"),
@@ -85,51 +86,52 @@ fn what_does_not_fit_is_told_and_nothing_is_sent() {
         ),
         (
             &["ebbot", "chat.bot.message", "--kind", "buttons", "--set", "options=[{'label' 'A'}]"],
-            "left out, it is `[{\"label\":\"Yes\"",
+            "the default is `[{\"label\":\"Yes\"",
         ),
         (
             &["ebbot", "chat.user.message", "--by", "agent"],
-            "sends no `chat.user.message` of this kind",
+            "sends no `chat.user.message` for this kind",
         ),
         (&["ebot", "chat.create"], "did you mean `ebbot`?"),
-        (&["ebbot", "chat.create", "--set", "text"], "`text` is not PATH=VALUE"),
+        (&["ebbot", "chat.create", "--set", "text"], "`text` is not in the form PATH=VALUE"),
     ] {
-        let receiver = Receiver::agreeing();
+        let receiver = Receiver::accepting();
         let url = receiver.url();
         let output = standin(&[&["send"], arguments, &["--to", &url]].concat());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(stderr(&output).contains(told), "{arguments:?}: {}", stderr(&output));
-        assert!(receiver.came().is_empty());
+        assert!(receiver.requests().is_empty());
     }
 }
 
-/// The sizes in the lines of a timeline.
+/// The body sizes in the lines of a timeline.
 fn sizes(told: &str) -> Vec<usize> {
     let lines = told.lines().filter(|line| line.ends_with(" bytes"));
     lines.map(|line| line.split(' ').rev().nth(1).unwrap().parse().unwrap()).collect()
 }
 
 #[test]
-fn a_dry_run_tells_what_a_run_sends() {
+fn a_dry_run_prints_what_a_run_sends() {
     for vendor in ["wotnot", "liveperson", "erxes"] {
         let told = stdout(&standin(&["run", "handover", "--vendor", vendor, "--dry-run"]));
-        let receiver = Receiver::agreeing();
+        let receiver = Receiver::accepting();
         let url = receiver.url();
         assert_eq!(
             standin(&["run", "handover", "--vendor", vendor, "--to", &url]).status.code(),
             Some(0)
         );
-        let sent: Vec<usize> = receiver.came().iter().map(|came| came.body.len()).collect();
+        let sent: Vec<usize> =
+            receiver.requests().iter().map(|received| received.body.len()).collect();
         assert_eq!(sizes(&told), sent, "{vendor}: {told}");
         assert!(told.contains("nothing was sent"), "{told}");
     }
 }
 
 #[test]
-fn a_dry_run_tells_what_would_not_be_sent_and_why_as_a_run_does() {
+fn a_dry_run_reports_skipped_and_silent_events_as_a_run_does() {
     let arguments = ["run", "handover", "--vendor", "erxes", "--events", "customer*"];
     let dry = stdout(&standin(&[&arguments[..], &["--dry-run"]].concat()));
-    let receiver = Receiver::agreeing();
+    let receiver = Receiver::accepting();
     let run = stdout(&standin(&[&arguments[..], &["--to", &receiver.url()]].concat()));
     let after = |told: &str, mark: &str| -> Vec<String> {
         let lines = told.lines().filter_map(|line| Some(line.split_once(mark)?.1.to_owned()));
@@ -137,13 +139,14 @@ fn a_dry_run_tells_what_would_not_be_sent_and_why_as_a_run_does() {
     };
     let differs = after(&run, "note: ");
     assert!(!differs.is_empty() && after(&dry, "note: ") == differs, "{dry}{run}");
-    let silent = after(&run, "nothing is sent: ");
+    let silent = after(&run, "no webhook: ");
     assert!(!silent.is_empty() && after(&dry, " sends nothing: ") == silent, "{dry}{run}");
-    let unsubscribed = after(&run, "- ").into_iter().filter(|line| line.ends_with("subscribed to"));
+    let unsubscribed =
+        after(&run, "- ").into_iter().filter(|line| line.ends_with("(no subscription)"));
     let unsubscribed: Vec<String> = unsubscribed.collect();
     assert!(!unsubscribed.is_empty(), "{run}");
     let dry_unsubscribed: Vec<String> =
-        after(&dry, "- ").into_iter().filter(|line| line.ends_with("subscribed to")).collect();
+        after(&dry, "- ").into_iter().filter(|line| line.ends_with("(no subscription)")).collect();
     assert_eq!(dry_unsubscribed, unsubscribed);
     let curl = stdout(&standin(&[&arguments[..], &["--curl"]].concat()));
     assert!(after(&curl, " sends nothing: ") == silent, "{curl}");
@@ -152,26 +155,28 @@ fn a_dry_run_tells_what_would_not_be_sent_and_why_as_a_run_does() {
 #[test]
 fn a_curl_command_sends_the_same_bytes() {
     if Command::new("curl").arg("--version").output().is_err() {
-        return skipped("there is no curl here");
+        return report_skipped_test("there is no curl here");
     }
     for vendor in ["wotnot", "liveperson"] {
-        let receiver = Receiver::agreeing();
+        let receiver = Receiver::accepting();
         let url = receiver.url();
         let arguments = ["run", "handover", "--vendor", vendor, "--to", &url];
         let script = stdout(&standin(&[&arguments[..], &["--curl"]].concat()));
-        assert!(receiver.came().is_empty());
+        assert!(receiver.requests().is_empty());
         assert!(Command::new("sh").args(["-c", &script]).output().unwrap().status.success());
-        let by_curl: Vec<String> = receiver.came().into_iter().map(|came| came.body).collect();
-        let receiver = Receiver::agreeing();
+        let by_curl: Vec<String> =
+            receiver.requests().into_iter().map(|received| received.body).collect();
+        let receiver = Receiver::accepting();
         let url = receiver.url();
         standin(&["run", "handover", "--vendor", vendor, "--to", &url]);
-        let by_us: Vec<String> = receiver.came().into_iter().map(|came| came.body).collect();
+        let by_us: Vec<String> =
+            receiver.requests().into_iter().map(|received| received.body).collect();
         assert_eq!(by_curl, by_us, "{vendor}");
     }
 }
 
 #[test]
-fn a_secret_of_the_users_own_is_a_variable_of_the_shell() {
+fn a_curl_command_reads_the_users_secret_from_a_variable() {
     let folder = configured("[vendor.wotnot]\nsecret = { token = 'quiet-heron-77' }\n");
     let told = stdout(&standin_in(folder.path(), &["send", "wotnot", "note", "--curl"]));
     assert!(told.contains(r#"'Authorization: '"$WOTNOT_TOKEN"''"#), "{told}");

@@ -1,4 +1,4 @@
-//! The template language: what it writes, and what it refuses at which place.
+//! The template language: rendered output, and errors with their columns.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use standin::template::{
 
 const PYTHON: JsonStyle = JsonStyle { spacing: JsonSpacing::Spaced, ascii: true };
 
-/// What the templates of these tests can name, and what is there.
+/// The values that the templates of these tests can name.
 fn root() -> Map<String, Json> {
     let json = json!({
         "text": "a \"b\"", "int": 7, "flag": true, "role": "agent", "items": [1, 2],
@@ -69,10 +69,10 @@ fn compiled(template: &str, style: JsonStyle) -> Result<JsonTemplate, Problems> 
         };
         Some(Arc::new(node(name, text)))
     };
-    let context = CompileContext { names: names(), words: &words, files: &files };
+    let context = CompileContext { root: names(), words: &words, files: &files };
     let mut problems = Problems::new();
     let body = compile(&node("t.json", template), &context, style, &mut problems);
-    problems.or(body)
+    problems.into_result(body)
 }
 
 fn renders(template: &str, expected: &str) {
@@ -81,7 +81,7 @@ fn renders(template: &str, expected: &str) {
     assert_eq!(body.render(&root()).unwrap(), expected, "{template}");
 }
 
-/// Each problem as `column message`, for templates of one line.
+/// Checks that a one-line template has exactly these problems, as `column message`.
 fn refuses(template: &str, expected: &[&str]) {
     let problems = compiled(template, JsonStyle::COMPACT).unwrap_err().sorted();
     let told: Vec<String> = problems
@@ -95,7 +95,7 @@ fn refuses(template: &str, expected: &[&str]) {
 }
 
 #[test]
-fn a_hole_takes_the_values_own_type_and_text_around_it_makes_a_text() {
+fn a_lone_placeholder_keeps_the_type_and_surrounding_text_makes_a_string() {
     renders(
         r#"{"a":"${int}","b":"${int}!","c":"${flag}","d":"$5 $$ $${x}"}"#,
         r#"{"a":7,"b":"7!","c":true,"d":"$5 $ ${x}"}"#,
@@ -112,7 +112,7 @@ fn a_hole_takes_the_values_own_type_and_text_around_it_makes_a_text() {
 }
 
 #[test]
-fn an_absent_value_leaves_its_key_or_element_out() {
+fn an_absent_value_omits_its_key_or_element() {
     renders(r#"{"a":"${gone?}","b":1,"c":"${gone?}","d":"${there?}"}"#, r#"{"b":1,"d":"here"}"#);
     renders(r#"["${gone?}","${there?}","${gone?}",1]"#, r#"["here",1]"#);
     renders(
@@ -124,7 +124,7 @@ fn an_absent_value_leaves_its_key_or_element_out() {
 }
 
 #[test]
-fn lists_are_walked_through() {
+fn each_iterates_over_lists_and_tables() {
     renders(r#"[0,{"$each":"n in items","$do":"${n}"},9]"#, "[0,1,2,9]");
     renders(
         r#"[{"$each":"p in people | reversed","$do":{"n":"${p.name}","m":"${p.mail?}"}}]"#,
@@ -140,7 +140,7 @@ fn lists_are_walked_through() {
 }
 
 #[test]
-fn conditions_choose() {
+fn conditions_select_a_branch() {
     renders(
         r#"{"a":{"$if":"there","$then":"${there}","$else":0},"b":{"$if":"gone","$then":1}}"#,
         r#"{"a":"here"}"#,
@@ -158,7 +158,7 @@ fn conditions_choose() {
 }
 
 #[test]
-fn files_are_included_merged_and_written_as_text() {
+fn files_are_included_merged_and_embedded_as_text() {
     renders(r#"{"a":1,"$include":"tail.json","z":2}"#, r#"{"a":1,"tail":"a \"b\"","z":2}"#);
     renders(
         r#"[{"$each":"p in people","$do":{"$include":"person.json","$with":{"who":"p"}}}]"#,
@@ -176,68 +176,71 @@ fn files_are_included_merged_and_written_as_text() {
 }
 
 #[test]
-fn words_are_the_vendors_own() {
+fn word_tables_translate_values() {
     renders(r#"["${role | word:role}"]"#, "[1]");
-    refuses(r#"["${role | word:part}"]"#, &["3 `[words.part]` lacks `visitor`"]);
-    refuses(r#"["${role | word:rolle}"]"#, &["3 there is no table `[words.rolle]`"]);
+    refuses(r#"["${role | word:part}"]"#, &["3 `[words.part]` has no word for `visitor`"]);
+    refuses(r#"["${role | word:rolle}"]"#, &["3 unknown table `[words.rolle]`"]);
 }
 
 #[test]
-fn every_mistake_is_refused_at_its_place() {
+fn every_mistake_is_reported_at_its_column() {
     refuses(
         r#"{"a":"${tetx}","b":"x ${int.y}"}"#,
-        &["9 nothing is called `tetx` here", "29 `int` is an integer, which has no parts"],
+        &["9 unknown name `tetx`", "29 `int` is an integer, which has no fields"],
     );
-    refuses(r#"{"a":"${gone}"}"#, &["7 `gone` is not always there"]);
-    refuses(r#"{"a":"${text?}"}"#, &["7 `text` is always there"]);
-    refuses(r#"{"a":"${text | or:1}"}"#, &["7 `text` is always there"]);
-    refuses(r#"{"a":"${time}"}"#, &["7 a time cannot be written as it is"]);
-    refuses(r#"{"a":"${people}"}"#, &["7 a list cannot be written as it is"]);
+    refuses(r#"{"a":"${gone}"}"#, &["7 `gone` can be absent"]);
+    refuses(r#"{"a":"${text?}"}"#, &["7 `text` is always present"]);
+    refuses(r#"{"a":"${text | or:1}"}"#, &["7 `text` is always present"]);
+    refuses(r#"{"a":"${time}"}"#, &["7 a time cannot be written as a value"]);
+    refuses(r#"{"a":"${people}"}"#, &["7 a list cannot be written as a value"]);
     refuses(r#"{"a":"${text | epoch_ms}"}"#, &["7 the filter `epoch_ms` takes a time, not a text"]);
     refuses(r#"{"a":"${text | uper}"}"#, &["7 unknown filter `uper`"]);
-    refuses(r#"{"a":"${text | cut}"}"#, &["7 the filter `cut` needs an argument behind `:`"]);
-    refuses(r#"{"a":"x ${gone?}"}"#, &["9 a value that can be absent stands inside a longer text"]);
+    refuses(r#"{"a":"${text | cut}"}"#, &["7 the filter `cut` requires an argument after `:`"]);
+    refuses(
+        r#"{"a":"x ${gone?}"}"#,
+        &["9 a value that can be absent is inserted into a longer text"],
+    );
     refuses(
         r#"{"a":"${new.uuid4}"}"#,
-        &["7 a made value stands in `[account]`, `[secret]` or `[ids]`, not in a template"],
+        &["7 `${new.…}` is allowed only in `[account]`, `[secret]` and `[ids]`"],
     );
-    refuses(r#""${gone?}""#, &["1 the body as a whole can be absent"]);
-    refuses(r#"{"$include":"nowhere.json"}"#, &["13 there is no file `nowhere.json`"]);
-    refuses(r#"{"$include":"list.json"}"#, &["13 `list.json` holds a list, not an object"]);
-    refuses(r#"{"a":1,"$includ":"x"}"#, &["8 `$includ` is not a construct that can stand here"]);
-    refuses(r#"{"tail":1,"$include":"tail.json"}"#, &["2 the key `tail` is there twice"]);
+    refuses(r#""${gone?}""#, &["1 the whole body can be absent"]);
+    refuses(r#"{"$include":"nowhere.json"}"#, &["13 file `nowhere.json` not found"]);
+    refuses(r#"{"$include":"list.json"}"#, &["13 `list.json` contains a list, expected an object"]);
+    refuses(
+        r#"{"a":1,"$includ":"x"}"#,
+        &["8 the construct `$includ` is unknown or not allowed here"],
+    );
+    refuses(r#"{"tail":1,"$include":"tail.json"}"#, &["2 duplicate key `tail`"]);
     refuses(
         r#"{"a":{"$each":"x in items","$do":1}}"#,
-        &["15 `$each` stands in a list or in `$merge`"],
+        &["15 `$each` is allowed only in a list and in `$merge`"],
     );
+    refuses(r#"[{"$each":"x of items","$do":1}]"#, &["11 `$each` takes `name in path.to.list`"]);
+    refuses(r#"[{"$each":"x in int","$do":1}]"#, &["11 cannot iterate over an integer"]);
     refuses(
-        r#"[{"$each":"x of items","$do":1}]"#,
-        &["11 `$each` is written `name in path.to.list`"],
+        r#"{"a":{"$if":"role","$is":"agnet","$then":1}}"#,
+        &["26 `role` never has the value `agnet`"],
     );
-    refuses(
-        r#"[{"$each":"x in int","$do":1}]"#,
-        &["11 an integer has no elements to walk through"],
-    );
-    refuses(r#"{"a":{"$if":"role","$is":"agnet","$then":1}}"#, &["26 `role` is never `agnet`"]);
     refuses(
         r#"{"a":{"$if":"text","$then":1}}"#,
-        &["13 `text` is always there, so `$if` needs `$is`"],
+        &["13 `text` is always present, so `$if` requires `$is`"],
     );
     refuses(
         r#"{"a":{"$if":"gone","$the":1}}"#,
-        &["6 `$if` needs `$then` or `$else` beside it", "20 `$the` cannot stand beside `$if`"],
+        &["6 `$if` requires `$then` or `$else`", "20 `$the` is not a key of `$if`"],
     );
 }
 
 #[test]
-fn an_include_that_includes_itself_ends() {
+fn a_recursive_include_is_an_error() {
     let problems = compiled(r#"{"$include":"loop.json"}"#, JsonStyle::COMPACT).unwrap_err();
     assert_eq!(problems.sorted()[0].message, "`loop.json` includes itself");
 }
 
-/// Strings that break careless writers: quotes, backslashes, control characters, line separators,
-/// emoji, right-to-left marks, and whatever else a string can hold.
-fn nasty() -> impl Strategy<Value = String> {
+/// Strings that are difficult to escape: quotes, backslashes, control characters, line separators,
+/// emoji, right-to-left marks and arbitrary characters.
+fn difficult_string() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("\"".to_owned()),
         Just("\\".to_owned()),
@@ -257,7 +260,7 @@ fn nasty() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn whatever_strings_are_values_the_output_parses_and_holds_exactly_those(text in nasty(), there in nasty()) {
+    fn any_string_value_survives_rendering_and_parsing(text in difficult_string(), there in difficult_string()) {
         let mut root = root();
         root.insert("text".into(), text.clone().into());
         root.insert("there".into(), there.clone().into());
@@ -279,21 +282,21 @@ proptest! {
             key.insert(text.clone(), 1.into());
             prop_assert_eq!(&read["k"], &Json::Object(key));
             let deep: Json = serde_json::from_str(read["j"].as_str().unwrap()).unwrap();
-            prop_assert_eq!(deep["deep"].as_str().unwrap(), spelled(&text, style));
+            prop_assert_eq!(deep["deep"].as_str().unwrap(), render_in_style(&text, style));
             prop_assert_eq!(&read["m"], &json!({"a": text, "b": there}));
         }
     }
 }
 
-/// A text as the spelling writes it, by way of a template that is nothing but it.
-fn spelled(text: &str, style: JsonStyle) -> String {
+/// A string in a JSON style, rendered by a template that consists of one placeholder.
+fn render_in_style(text: &str, style: JsonStyle) -> String {
     let mut root = Map::new();
     root.insert("text".into(), text.into());
     compiled(r#""${text}""#, style).unwrap().render(&root).unwrap()
 }
 
 #[test]
-fn a_name_of_data_keeps_its_shape() {
+fn a_data_field_keeps_its_type() {
     let FieldType::Table(table) = FieldType::of_json(&json!({"x": 1})) else { panic!() };
     assert_eq!(table.get("x"), Some(&Field::always("x", FieldType::Int)));
 }

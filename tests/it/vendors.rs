@@ -1,4 +1,4 @@
-//! Every vendor, bundled or invented: what is true of one is true of all.
+//! Properties that hold for every vendor, bundled or invented.
 
 use standin::conversation::{EventKind, Role};
 use standin::platform::{Account, Coverage};
@@ -7,10 +7,10 @@ use standin::record::{RecordKind, Verdict};
 use crate::support::{Receiver, Reply, play, revisions, vendors};
 
 #[test]
-fn every_vendor_plays_the_handover_green() {
+fn handover_passes_at_every_vendor() {
     assert_eq!((vendors().len(), revisions().len()), (7, 16));
     for vendor in revisions() {
-        let receiver = Receiver::agreeing();
+        let receiver = Receiver::accepting();
         let played = play("handover").at(&vendor.full_id()).to(&receiver);
         assert_eq!(
             played.finished.verdict,
@@ -29,9 +29,9 @@ fn every_vendor_plays_the_handover_green() {
 }
 
 #[test]
-fn a_receiver_that_answers_500_fails_every_vendor() {
+fn status_500_fails_at_every_vendor() {
     for vendor in revisions() {
-        let receiver = Receiver::to_events(|_, _| Reply::Status(500, "broken".into()));
+        let receiver = Receiver::responding_to_events(|_, _| Reply::Status(500, "broken".into()));
         let played = play("handover").at(&vendor.full_id()).to(&receiver);
         assert_eq!(played.finished.verdict, Verdict::Failed, "{}", vendor.full_id());
         let reason = played.finished.reason.unwrap();
@@ -40,10 +40,10 @@ fn a_receiver_that_answers_500_fails_every_vendor() {
 }
 
 #[test]
-fn nothing_is_sent_that_was_not_subscribed() {
+fn only_subscribed_events_are_sent() {
     for vendor in revisions() {
         for event_type in vendor.event_types() {
-            let receiver = Receiver::agreeing();
+            let receiver = Receiver::accepting();
             let played =
                 play("handover").at(&vendor.full_id()).subscribing(&[event_type]).to(&receiver);
             let sent = |what: &RecordKind| match what {
@@ -58,7 +58,7 @@ fn nothing_is_sent_that_was_not_subscribed() {
 }
 
 #[test]
-fn every_act_is_sent_silent_or_impossible() {
+fn every_event_is_sent_silent_or_unsupported() {
     for vendor in revisions() {
         for on in EventKind::ALL.iter().filter(|on| **on != EventKind::Emitted) {
             for role in Role::ALL {
@@ -75,7 +75,7 @@ fn every_act_is_sent_silent_or_impossible() {
 }
 
 #[test]
-fn the_account_is_the_same_in_every_run() {
+fn the_test_account_is_constant() {
     for vendor in vendors() {
         let (one, two) = (Account::test(&vendor), Account::test(&vendor));
         assert_eq!((&one.values, &one.secrets), (&two.values, &two.secrets));
@@ -83,10 +83,10 @@ fn the_account_is_the_same_in_every_run() {
 }
 
 #[test]
-fn a_step_that_a_vendor_cannot_play_is_skipped_with_its_reason() {
+fn an_unsupported_step_is_skipped_with_a_reason() {
     let story = "[[step]]\nopen = {}\n[[step]]\nclose = { by = 'system' }\n\
                  [[step]]\nreopen = { by = 'visitor' }\n";
-    let receiver = Receiver::agreeing();
+    let receiver = Receiver::accepting();
     let played = play(story).at("parlour").to(&receiver);
     let reason = played.find(|what| match what {
         RecordKind::ActionSkipped { action, reason } if action == "reopen" => Some(reason.clone()),

@@ -1,4 +1,4 @@
-//! `--watch`: again whenever a file changes, until Ctrl-C, which ends it as the last time ended.
+//! `--watch`: repeats repeats a command when a file changes. Ctrl-C exits with the last status.
 
 #![cfg(unix)]
 
@@ -8,31 +8,31 @@ use crate::support::{Background, Receiver};
 
 const RIGHT: &str = "[[step]]\nopen = {}\n";
 const WRONG: &str = "[[stp]]\nopen = {}\n";
-const WATCHING: &str = "Ctrl-C ends it";
+const WATCHING: &str = "Press Ctrl-C to stop";
 
 #[test]
-fn check_is_done_again_whenever_a_file_changes() {
+fn check_repeats_when_a_file_changes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("story.toml");
     fs::write(&file, RIGHT).unwrap();
     let mut watching = Background::start(folder.path(), &["check", ".", "--watch"]);
     assert_eq!(watching.line(), "1 file checked, no problems\n");
-    watching.told_until(WATCHING);
+    watching.read_stderr_until(WATCHING);
     fs::write(&file, WRONG).unwrap();
-    assert!(watching.told_until(WATCHING).contains("did you mean `step`?"));
+    assert!(watching.read_stderr_until(WATCHING).contains("did you mean `step`?"));
     fs::write(folder.path().join("another.toml"), RIGHT).unwrap();
-    watching.told_until(WATCHING);
+    watching.read_stderr_until(WATCHING);
     fs::remove_file(&file).unwrap();
     assert_eq!(watching.line(), "1 file checked, no problems\n");
-    watching.told_until(WATCHING);
+    watching.read_stderr_until(WATCHING);
     fs::write(&file, WRONG).unwrap();
-    watching.told_until(WATCHING);
+    watching.read_stderr_until(WATCHING);
     assert_eq!(watching.interrupt().code, Some(2), "as the last time");
 }
 
 #[test]
-fn run_is_done_again_whenever_its_scenario_or_the_configuration_changes() {
-    let receiver = Receiver::agreeing();
+fn run_repeats_when_its_scenario_or_the_configuration_changes() {
+    let receiver = Receiver::accepting();
     let folder = tempfile::tempdir().unwrap();
     let config = |url: &str| {
         let text = format!("[[endpoint]]\nvendor = 'ebbot'\nurl = '{url}'\n");
@@ -42,18 +42,18 @@ fn run_is_done_again_whenever_its_scenario_or_the_configuration_changes() {
     fs::write(folder.path().join("story.toml"), RIGHT).unwrap();
     let arguments = ["run", "story.toml", "--vendor", "ebbot", "--quiet", "--watch"];
     let mut watching = Background::start(folder.path(), &arguments);
-    watching.told_until(WATCHING);
-    assert!(receiver.came().is_empty());
+    watching.read_stderr_until(WATCHING);
+    assert!(receiver.requests().is_empty());
     config(&receiver.url());
-    watching.told_until(WATCHING);
-    assert_eq!(receiver.came().len(), 1);
+    watching.read_stderr_until(WATCHING);
+    assert_eq!(receiver.requests().len(), 1);
     let ended = watching.interrupt();
     assert_eq!(ended.code, Some(0));
     assert!(ended.stdout.contains("failed") && ended.stdout.contains("passed"), "{}", ended.stdout);
 }
 
 #[test]
-fn a_demo_that_is_interrupted_says_so() {
+fn interrupted_demo_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let mut demo = Background::start(folder.path(), &["demo", "--speed", "0.01"]);
     demo.line();
@@ -62,15 +62,15 @@ fn a_demo_that_is_interrupted_says_so() {
 }
 
 #[test]
-fn being_asked_to_end_is_an_interruption_too() {
+fn sigterm_is_an_interruption_too() {
     let folder = tempfile::tempdir().unwrap();
     let mut demo = Background::start(folder.path(), &["demo", "--speed", "0.01"]);
     demo.line();
     let ended = demo.terminate();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), "interrupted\n"));
     let mut listening = Background::start(folder.path(), &["listen", "ebbot", "--port", "0"]);
-    listening.told_until(WATCHING);
+    listening.read_stderr_until(WATCHING);
     let ended = listening.terminate();
     assert_eq!(ended.code, Some(0));
-    assert!(ended.stderr.contains("0 requests: 0 right, 0 wrong"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("0 requests: 0 passed, 0 failed"), "{}", ended.stderr);
 }

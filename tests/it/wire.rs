@@ -1,4 +1,4 @@
-//! Requests to the byte: kept connections, requests that are wrong on purpose, and TLS.
+//! The bytes of requests: kept connections, requests with wire faults, and TLS.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use standin::base::address::EgressPolicy;
 use standin::delivery::{Connector, NetworkTransport, Request, Transport as _, WireFault};
 use standin::record::{AttemptOutcome, AttemptResult, Method};
 
-use crate::support::{Hostile, Line, path, standin_in, stderr, stdout};
+use crate::support::{Connection, Hostile, path, standin_in, stderr, stdout};
 
 fn send(
     net: &NetworkTransport,
@@ -34,15 +34,15 @@ fn send(
     tokio::runtime::Handle::current().block_on(net.send(request))
 }
 
-fn exact() -> NetworkTransport {
+fn http1_transport() -> NetworkTransport {
     let order = ["X-One", "Content-Length", "Connection", "Host"].map(str::to_owned);
     NetworkTransport::new(Connector::new(EgressPolicy::default()), Some(&order))
 }
 
-/// How many connections three requests take, each sent once the one before it is answered.
-fn connections(connection: &str, serve: fn(&mut Line)) -> usize {
-    let receiver = Hostile::that(serve);
-    let net = exact();
+/// Number of connections for three requests, each sent after the response to the previous one.
+fn connections(connection: &str, serve: fn(&mut Connection)) -> usize {
+    let receiver = Hostile::new(serve);
+    let net = http1_transport();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
     for _ in 0..3 {
@@ -59,46 +59,50 @@ fn connections(connection: &str, serve: fn(&mut Line)) -> usize {
 }
 
 #[test]
-fn a_connection_is_kept_where_both_sides_want_it() {
-    let plain: fn(&mut Line) = |line| line.serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-    let chunked: fn(&mut Line) = |line| {
-        line.serve("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+fn a_connection_is_kept_if_both_sides_allow_it() {
+    let plain: fn(&mut Connection) =
+        |connection| connection.serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let chunked: fn(&mut Connection) = |connection| {
+        connection
+            .serve("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
     };
-    let closes: fn(&mut Line) =
-        |line| line.serve("HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n");
-    let too_much: fn(&mut Line) =
-        |line| line.serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 No\r\n\r\n");
-    let closes_in_silence: fn(&mut Line) = |line| {
-        line.hear().say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let closes: fn(&mut Connection) = |connection| {
+        connection.serve("HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n");
+    };
+    let too_much: fn(&mut Connection) = |connection| {
+        connection.serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 No\r\n\r\n");
+    };
+    let closes_silently: fn(&mut Connection) = |connection| {
+        connection.read_request().write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     };
     assert_eq!(connections("keep-alive", plain), 1);
     assert_eq!(connections("keep-alive", chunked), 1);
     assert_eq!(connections("close", plain), 3);
     assert_eq!(connections("keep-alive", closes), 3);
     assert_eq!(connections("keep-alive", too_much), 3);
-    assert_eq!(connections("keep-alive", closes_in_silence), 3);
+    assert_eq!(connections("keep-alive", closes_silently), 3);
 }
 
-/// How what came ended.
+/// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// The sender said that nothing more comes.
+    /// The sender closed its side.
     Closed,
-    /// The sender waits for an answer.
+    /// The sender waits for a response.
     Waits,
     /// The sender reset the connection.
     Reset,
 }
 
-/// What came over one connection, and in how many pieces.
+/// The bytes received over one connection, and the number of pieces.
 struct Heard {
     text: String,
     pieces: usize,
     end: End,
 }
 
-/// Listens until nothing more comes, and then answers.
-fn hear(mut stream: TcpStream) -> Heard {
+/// Reads until no more bytes arrive, then responds.
+fn read_until_end(mut stream: TcpStream) -> Heard {
     stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     let (mut bytes, mut pieces) = (Vec::new(), 0);
     let end = loop {
@@ -115,11 +119,11 @@ fn hear(mut stream: TcpStream) -> Heard {
     Heard { text: String::from_utf8(bytes).unwrap(), pieces, end }
 }
 
-/// What a receiver hears of a request with this fault, and what the attempt meets.
-fn overhear(net: &NetworkTransport, fault: Option<WireFault>) -> (Heard, AttemptResult) {
+/// The bytes of a request with this fault, and the result of the attempt.
+fn received_with_fault(net: &NetworkTransport, fault: Option<WireFault>) -> (Heard, AttemptResult) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let hearing = thread::spawn(move || hear(listener.accept().unwrap().0));
+    let hearing = thread::spawn(move || read_until_end(listener.accept().unwrap().0));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
     let result = send(net, &format!("http://{address}/a%20b?c=d#e"), "close", fault);
@@ -133,8 +137,8 @@ const BODY: &str = "01234567890123456789012345678901234567890123456789\
                     01234567890123456789012345678901234567890123456789\
                     01234567890123456789012345678901234567890123456789";
 
-/// A whole request with this framing header and what follows the head.
-fn whole(framing: &str, body: &str) -> String {
+/// A complete request with this framing header and this text after the head.
+fn complete_request(framing: &str, body: &str) -> String {
     format!(
         "POST /a%20b?c=d HTTP/1.1\r\nX-One: 1\r\n{framing}\r\nConnection: close\r\n\
          Host: receiver\r\nX-Two: 2\r\n\r\n{body}"
@@ -142,7 +146,7 @@ fn whole(framing: &str, body: &str) -> String {
 }
 
 fn faulty(fault: &WireFault, expected: &str, end: End) -> Heard {
-    let (heard, result) = overhear(&exact(), Some(fault.clone()));
+    let (heard, result) = received_with_fault(&http1_transport(), Some(fault.clone()));
     assert_eq!((heard.text.as_str(), heard.end), (expected, end), "{fault:?}");
     let outcome = if end == End::Reset { AttemptOutcome::Reset } else { AttemptOutcome::Responded };
     assert_eq!(result.outcome, outcome, "{fault:?}: {result:?}");
@@ -150,58 +154,64 @@ fn faulty(fault: &WireFault, expected: &str, end: End) -> Heard {
 }
 
 #[test]
-fn names_stand_in_the_vendors_order_and_case() {
-    let (heard, result) = overhear(&exact(), None);
-    assert_eq!(heard.text, whole("Content-Length: 200", BODY));
+fn header_names_have_the_vendors_order_and_case() {
+    let (heard, result) = received_with_fault(&http1_transport(), None);
+    assert_eq!(heard.text, complete_request("Content-Length: 200", BODY));
     assert_eq!((result.outcome, heard.end), (AttemptOutcome::Responded, End::Waits));
 }
 
 #[test]
-fn a_fault_is_written_as_the_default_transport_would_write_it() {
+fn both_transports_write_the_same_faulty_request() {
     let default = NetworkTransport::new(Connector::new(EgressPolicy::default()), None);
-    let (plain, _) = overhear(&default, None);
-    let (slow, _) = overhear(&default, Some(WireFault::SlowBody));
+    let (plain, _) = received_with_fault(&default, None);
+    let (slow, _) = received_with_fault(&default, Some(WireFault::SlowBody));
     assert_eq!(plain.text, slow.text);
 }
 
 #[test]
-fn a_body_can_be_cut() {
-    let cut = whole("Content-Length: 200", &BODY[..100]);
+fn a_body_can_be_truncated() {
+    let cut = complete_request("Content-Length: 200", &BODY[..100]);
     faulty(&WireFault::BodyCut, &cut, End::Closed);
 }
 
 #[test]
 fn a_connection_can_be_reset_in_the_body() {
-    let cut = whole("Content-Length: 200", &BODY[..100]);
+    let cut = complete_request("Content-Length: 200", &BODY[..100]);
     faulty(&WireFault::ResetInBody, &cut, End::Reset);
 }
 
 #[test]
-fn a_length_can_be_wrong() {
-    faulty(&WireFault::LengthLonger, &whole("Content-Length: 201", BODY), End::Waits);
-    faulty(&WireFault::LengthShorter, &whole("Content-Length: 199", BODY), End::Waits);
+fn a_content_length_can_be_wrong() {
+    faulty(&WireFault::LengthLonger, &complete_request("Content-Length: 201", BODY), End::Waits);
+    faulty(&WireFault::LengthShorter, &complete_request("Content-Length: 199", BODY), End::Waits);
 }
 
 #[test]
-fn a_body_can_come_slowly() {
-    let heard = faulty(&WireFault::SlowBody, &whole("Content-Length: 200", BODY), End::Waits);
+fn a_body_can_be_sent_slowly() {
+    let heard =
+        faulty(&WireFault::SlowBody, &complete_request("Content-Length: 200", BODY), End::Waits);
     assert!(heard.pieces > 2, "{} pieces", heard.pieces);
 }
 
 #[test]
-fn a_body_can_come_in_chunks() {
+fn a_body_can_be_chunked() {
     let chunks = format!("64\r\n{}\r\n64\r\n{}\r\n0\r\n\r\n", &BODY[..100], &BODY[100..]);
-    faulty(&WireFault::Chunked, &whole("Transfer-Encoding: chunked", &chunks), End::Waits);
+    faulty(
+        &WireFault::Chunked,
+        &complete_request("Transfer-Encoding: chunked", &chunks),
+        End::Waits,
+    );
 }
 
 #[test]
-fn a_header_can_come_twice() {
-    let twice = whole("Content-Length: 200", BODY).replace("X-One: 1", "X-One: 1\r\nX-One: 1");
+fn a_header_can_be_duplicated() {
+    let twice =
+        complete_request("Content-Length: 200", BODY).replace("X-One: 1", "X-One: 1\r\nX-One: 1");
     faulty(&WireFault::HeaderTwice("x-one".into()), &twice, End::Waits);
 }
 
-/// A receiver that speaks TLS with this certificate.
-fn secure(params: &CertificateParams, issuer: &CertifiedIssuer<'_, KeyPair>) -> String {
+/// A TLS receiver with this certificate.
+fn tls_receiver(params: &CertificateParams, issuer: &CertifiedIssuer<'_, KeyPair>) -> String {
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, issuer).unwrap();
     let config =
@@ -219,7 +229,7 @@ fn secure(params: &CertificateParams, issuer: &CertifiedIssuer<'_, KeyPair>) -> 
             let session = ServerConnection::new(Arc::clone(&config)).unwrap();
             thread::spawn(move || {
                 let mut stream = StreamOwned::new(session, stream);
-                // A request of these tests comes in one piece.
+                // The requests of these tests arrive in one piece.
                 if stream.read(&mut [0; 16 * 1024]).is_ok_and(|count| count > 0) {
                     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
                 }
@@ -237,7 +247,7 @@ fn issuer(name: &str) -> CertifiedIssuer<'static, KeyPair> {
 }
 
 #[test]
-fn a_certificate_must_be_good_whichever_transport_looks_at_it() {
+fn both_transports_verify_certificates() {
     let (trusted, stranger) = (issuer("trusted"), issuer("a stranger"));
     let folder = tempfile::tempdir().unwrap();
     let roots = folder.path().join("roots.pem");
@@ -247,12 +257,12 @@ fn a_certificate_must_be_good_whichever_transport_looks_at_it() {
     let mut old = good();
     (old.not_before, old.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
     let receivers = [
-        (secure(&good(), &trusted), None),
-        (secure(&good(), &stranger), Some("UnknownIssuer")),
-        (secure(&elsewhere, &trusted), Some("certificate not valid for name")),
-        (secure(&old, &trusted), Some("certificate expired")),
+        (tls_receiver(&good(), &trusted), None),
+        (tls_receiver(&good(), &stranger), Some("UnknownIssuer")),
+        (tls_receiver(&elsewhere, &trusted), Some("certificate not valid for name")),
+        (tls_receiver(&old, &trusted), Some("certificate expired")),
     ];
-    // One of them is sent to by the default transport, the other to the byte.
+    // The first vendor uses the default transport, the second the HTTP/1 client.
     for vendor in ["ebbot", "erxes"] {
         for (url, wrong) in &receivers {
             let output = Command::new(env!("CARGO_BIN_EXE_standin"))
@@ -270,12 +280,12 @@ fn a_certificate_must_be_good_whichever_transport_looks_at_it() {
 }
 
 #[test]
-fn a_vendors_order_must_be_complete() {
+fn a_header_order_must_be_complete() {
     let broken = |wire: &str| {
         let folder = tempfile::tempdir().unwrap();
         let ours = path("tests/vendors/parlour/vendor.toml");
         let ours = std::fs::read_to_string(ours).unwrap();
-        let line = ours.lines().find(|line| line.starts_with("wire ")).unwrap();
+        let line = ours.lines().find(|connection| connection.starts_with("wire ")).unwrap();
         let file = folder.path().join("vendor.toml");
         std::fs::write(file, ours.replace(line, &format!("wire = {wire}"))).unwrap();
         let output = standin_in(folder.path(), &["check", "."]);
@@ -284,10 +294,10 @@ fn a_vendors_order_must_be_complete() {
     };
     let told = broken("['Host', 'Content-length', 'Host', 'X-Parlour-Key']");
     for wrong in [
-        "no request has a header `Content-length`",
+        "unknown header `Content-length` in `wire`",
         "did you mean `Content-Length`?",
-        "`Host` is listed twice",
-        "`wire` does not say where `Content-Type` stands",
+        "duplicate header `Host` in `wire`",
+        "`wire` does not list the header `Content-Type`",
     ] {
         assert!(told.contains(wrong), "{told}");
     }

@@ -1,5 +1,5 @@
-//! Commands that are given something wrong, as a user meets them: nothing is sent, the message
-//! helps, and the exit code is as promised.
+//! Commands with invalid input: nothing is sent, the message helps,
+//! and the exit code is documented.
 
 use std::fs;
 use std::path::Path;
@@ -13,8 +13,8 @@ fn write(folder: &Path, name: &str, text: &str) {
 }
 
 #[test]
-fn every_to_of_a_vendor_is_played() {
-    let (one, two, other) = (Receiver::agreeing(), Receiver::agreeing(), Receiver::agreeing());
+fn every_receiver_of_a_vendor_gets_a_run() {
+    let (one, two, other) = (Receiver::accepting(), Receiver::accepting(), Receiver::accepting());
     let to = [format!("ebbot={}", one.url()), format!("ebbot={}", two.url()), other.url()];
     let arguments = [
         "run", "handover", "--vendor", "ebbot", "--to", &to[0], "--to", &to[1], "--to", &to[2],
@@ -23,16 +23,16 @@ fn every_to_of_a_vendor_is_played() {
     let output = standin(&arguments);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).contains("total: 2 of 2 runs passed"), "{}", stdout(&output));
-    assert_eq!(one.came().len(), two.came().len());
-    assert!(!one.came().is_empty() && other.came().is_empty());
+    assert_eq!(one.requests().len(), two.requests().len());
+    assert!(!one.requests().is_empty() && other.requests().is_empty());
     let open = ["run", "handover", "--vendor", "ebbot", "--to", &other.url(), "--to", &two.url()];
     assert_eq!(standin(&open).status.code(), Some(0));
-    assert!(!other.came().is_empty(), "an address without a vendor is for every vendor");
+    assert!(!other.requests().is_empty(), "an address without a vendor is for every vendor");
 }
 
 #[test]
-fn a_vendor_is_checked_by_what_the_file_names_and_not_by_what_is_played() {
-    let receiver = Receiver::agreeing();
+fn only_the_vendors_that_a_scenario_names_are_checked() {
+    let receiver = Receiver::accepting();
     let folder = tempfile::tempdir().unwrap();
     let story =
         format!("vendors = ['ebbot', 'erxes']\n{OPEN}only = ['erxes']\n{OPEN}only = ['ebbot']\n");
@@ -53,7 +53,7 @@ fn a_vendor_is_checked_by_what_the_file_names_and_not_by_what_is_played() {
 }
 
 #[test]
-fn check_goes_on_after_a_file_that_cannot_be_read() {
+fn check_continues_after_an_unreadable_file() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.toml"), b"\xff").unwrap();
     write(folder.path(), "b.toml", "nmae = 'b'\n[[step]]\nopen = {}\n");
@@ -62,13 +62,13 @@ fn check_goes_on_after_a_file_that_cannot_be_read() {
     let output = standin_in(folder.path(), &["check", "."]);
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(2));
-    for part in ["E001", "did you mean `name`?", "lacks its scheme", "3 problems"] {
+    for part in ["E001", "did you mean `name`?", "has no scheme", "3 problems"] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
 }
 
 #[test]
-fn a_configuration_is_known_by_what_it_holds_and_a_vendor_by_any_of_its_files() {
+fn check_recognizes_configurations_by_content_and_vendors_by_any_file() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "ci.toml", "[vendor.wotnot]\noption = { event_token_in = 'bearer' }\n");
     fs::create_dir(folder.path().join("own")).unwrap();
@@ -91,7 +91,7 @@ fn a_configuration_is_known_by_what_it_holds_and_a_vendor_by_any_of_its_files() 
 
 #[cfg(unix)]
 #[test]
-fn links_that_lead_in_circles_are_not_followed() {
+fn symbolic_link_cycles_are_not_followed() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "a.toml", OPEN);
     for link in ["b", "c", "d"] {
@@ -102,8 +102,8 @@ fn links_that_lead_in_circles_are_not_followed() {
 }
 
 #[test]
-fn a_status_beyond_the_vendors_says_what_the_vendor_wants() {
-    let receiver = Receiver::answering(|_, _| Reply::Status(202, String::new()));
+fn an_unaccepted_status_lists_the_accepted_ones() {
+    let receiver = Receiver::responding(|_, _| Reply::Status(202, String::new()));
     let run = |story: &[&str]| {
         let to = receiver.url();
         stdout(&standin(&[&["run"], story, &["--vendor", "liveperson", "--to", &to]].concat()))
@@ -113,8 +113,8 @@ fn a_status_beyond_the_vendors_says_what_the_vendor_wants() {
 }
 
 #[test]
-fn what_is_left_out_is_told_at_its_time_and_in_its_place() {
-    let receiver = Receiver::agreeing();
+fn a_skipped_step_is_reported_in_order_with_its_time() {
+    let receiver = Receiver::accepting();
     let folder = tempfile::tempdir().unwrap();
     let story = format!(
         "{OPEN}[[step]]\nafter = '5s'\nsay = {{ by = 'visitor', text = 'x' }}\n\
@@ -123,17 +123,18 @@ fn what_is_left_out_is_told_at_its_time_and_in_its_place() {
     write(folder.path(), "story.toml", &story);
     let arguments = ["run", "story.toml", "--vendor", "ebbot", "--to", &receiver.url()];
     let told = stdout(&standin_in(folder.path(), &arguments));
-    let span = |part: &str| told.find(part).unwrap_or_else(|| panic!("{part} is not in\n{told}"));
-    let skipped = told.lines().find(|line| line.contains("is left out: not there")).unwrap();
+    let position =
+        |part: &str| told.find(part).unwrap_or_else(|| panic!("{part} is not in\n{told}"));
+    let skipped = told.lines().find(|line| line.contains("skipped: not there")).unwrap();
     assert!(skipped.trim_start().starts_with("5.0"), "{skipped}");
-    assert!(span("chat.create ") < span("is left out"));
-    assert!(span("is left out") < span("closes the conversation"));
+    assert!(position("chat.create ") < position("` skipped: "));
+    assert!(position("` skipped: ") < position("closes the conversation"));
 }
 
 #[test]
-fn listen_says_what_it_does_and_what_the_user_wants_wrong() {
+fn help_mentions_the_exit_code_of_listen_and_the_watch_flag() {
     let told = stdout(&standin(&["listen", "--help"]));
-    assert!(told.contains("exit code 0"), "{told}");
+    assert!(told.contains("exit code is 0"), "{told}");
     let told = stdout(&standin(&["run", "--help"]));
     assert!(told.contains("--watch"), "{told}");
 }
@@ -144,17 +145,17 @@ fn every_code_is_explained_with_an_example() {
         let output = standin(&["check", "--explain", &explained.code.to_string()]);
         let told = stdout(&output);
         assert_eq!(output.status.code(), Some(0), "{told}");
-        assert!(told.contains("\n\nwrong:\n") && told.contains("\n\nright:\n"), "{told}");
+        assert!(told.contains("\n\ninvalid:\n") && told.contains("\n\nvalid:\n"), "{told}");
     }
 }
 
 #[test]
-fn what_others_wrote_neither_begins_a_line_nor_moves_the_cursor() {
+fn untrusted_text_starts_no_line_and_moves_no_cursor() {
     let evil = "\u{1b}[2J\r\n::error::\u{202e}\u{9b}31m\u{200b}";
-    let receiver = Receiver::answering(move |_, _| Reply::Status(500, evil.into()));
+    let receiver = Receiver::responding(move |_, _| Reply::Status(500, evil.into()));
     let folder = tempfile::tempdir().unwrap();
-    let own = folder.path().join("own");
-    fs::create_dir(&own).unwrap();
+    let vendor_folder = folder.path().join("own");
+    fs::create_dir(&vendor_folder).unwrap();
     let quoted =
         evil.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<Vec<_>>().concat();
     let vendor = format!(
@@ -162,10 +163,10 @@ fn what_others_wrote_neither_begins_a_line_nor_moves_the_cursor() {
          [[event]]\non = 'conversation.closed'\ntype = \"{quoted}\"\ntemplate = 'room.json'\n\
          [cannot]\n\"note.added\" = \"{quoted}\"\n[silent]\n\"typing.changed\" = \"{quoted}\"\n"
     );
-    write(&own, "vendor.toml", &vendor);
+    write(&vendor_folder, "vendor.toml", &vendor);
     let broken = folder.path().join("broken");
     fs::create_dir(&broken).unwrap();
-    write(&broken, "vendor.toml", "id = 'broken'\n"); // nobody plays there, so nobody minds
+    write(&broken, "vendor.toml", "id = 'broken'\n"); // a vendor that is not played is not checked
     fs::create_dir(folder.path().join("plain")).unwrap();
     for file in ["vendor.toml", "room.json", "line.json", "lamp.json"] {
         let from = path("tests/minimal/plain").join(file);
@@ -184,18 +185,18 @@ fn what_others_wrote_neither_begins_a_line_nor_moves_the_cursor() {
         let output = standin_in(folder.path(), &[&run[..], more].concat());
         let told = stdout(&output) + &stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{told}");
-        // In JSON they are escaped too, but for a body: that is bytes of its own, in a text.
+        // JSON output escapes the characters too.
         let moves = told.contains(['\u{1b}', '\r', '\u{202e}', '\u{9b}', '\u{200b}']);
         assert!(!moves && !told.lines().any(|line| line.starts_with("::")), "{more:?}: {told:?}");
     }
-    assert!(receiver.came().len() > 3);
+    assert!(receiver.requests().len() > 3);
 }
 
 #[test]
-fn secrets_for_the_environment_leave_out_what_is_the_users_own() {
+fn secrets_env_omits_the_users_secrets() {
     let folder = configured("[vendor.wotnot]\nsecret = { token = 'canary' }\n");
     let told = stdout(&standin_in(folder.path(), &["secrets", "wotnot", "--env"]));
-    assert!(told.starts_with("# WOTNOT_TOKEN: (your own, from the configuration)\n"), "{told}");
+    assert!(told.starts_with("# WOTNOT_TOKEN: (secret from your configuration)\n"), "{told}");
     let told = stdout(&standin_in(folder.path(), &["secrets", "wotnot"]));
     assert!(!told.contains("canary") && told.contains("${secret.token}"), "{told}");
 }

@@ -1,4 +1,4 @@
-//! The locales that people can have: where they live, how they are called.
+//! Locales of generated people: their country, cities, names and telephone prefix.
 
 use std::fmt;
 
@@ -8,22 +8,20 @@ use fake::locales;
 use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
 
-use super::pick;
-
 /// A locale: a language in a country.
 pub struct Locale {
-    /// The language's tag, by which a cast member names the locale: `sv`.
+    /// Language tag, as a cast member specifies it: `sv`.
     pub tag: &'static str,
-    /// The full tag: `sv-SE`.
+    /// Tag of language and country (BCP 47): `sv-SE`.
     pub full_tag: &'static str,
-    /// The country's English name.
+    /// English name of the country.
     pub country: &'static str,
-    /// The country's code.
+    /// Country code (ISO 3166-1 alpha-2).
     pub country_code: &'static str,
-    /// A time zone of the country, by its IANA name.
+    /// IANA name of a time zone in the country.
     pub timezone: &'static str,
-    /// The country's telephone prefix, without `+`.
-    pub dial: &'static str,
+    /// Country calling code, without `+`.
+    pub calling_code: &'static str,
     /// Cities with their regions.
     pub cities: &'static [(&'static str, &'static str)],
     names: NameSource,
@@ -35,46 +33,54 @@ impl fmt::Debug for Locale {
     }
 }
 
-/// Where a locale's names come from.
+/// Source of a locale's names.
 enum NameSource {
-    /// From the `fake` crate.
+    /// Names of the `fake` crate.
     Crate(fn(&mut ChaCha8Rng) -> (String, String)),
-    /// From our own lists: given names, family names.
-    Own(&'static [&'static str], &'static [&'static str]),
+    /// Lists of given names and family names, for locales that the `fake` crate does not have.
+    Lists(&'static [&'static str], &'static [&'static str]),
 }
 
+// A macro, because the locales of the `fake` crate are distinct types.
 macro_rules! names_of {
     ($locale:ident) => {
         NameSource::Crate(|rng| {
             let locale = locales::$locale;
+            // The order of the two calls determines the names for a seed.
             (FirstName(locale).fake_with_rng(rng), LastName(locale).fake_with_rng(rng))
         })
     };
 }
 
 impl Locale {
-    /// A given and a family name.
+    /// Generates a given name and a family name.
     pub(super) fn name(&self, rng: &mut ChaCha8Rng) -> (String, String) {
         match &self.names {
             NameSource::Crate(names) => names(rng),
-            NameSource::Own(first, last) => {
+            NameSource::Lists(first, last) => {
                 (pick(first, rng).to_string(), pick(last, rng).to_string())
             }
         }
     }
 
-    /// A telephone number; 555 is nobody's in most countries.
+    /// Generates a telephone number.
     pub(super) fn phone(&self, rng: &mut ChaCha8Rng) -> String {
-        format!("+{}555{:06}", self.dial, rng.random_range(0..1_000_000))
+        // The prefix 555 is unassigned in most countries, so the number is unlikely to exist.
+        format!("+{}555{:06}", self.calling_code, rng.random_range(0..1_000_000))
     }
 }
 
-/// The locale of this tag (`sv`, `sv-SE`), or English where there is none.
+/// Selects a random element of a list.
+pub(super) fn pick<T: Copy>(list: &[T], rng: &mut ChaCha8Rng) -> T {
+    list[rng.random_range(0..list.len())]
+}
+
+/// Returns the locale with this tag (`sv` or `sv-SE`), or English if the tag is unknown.
 pub fn locale(tag: &str) -> &'static Locale {
     LOCALES.iter().find(|locale| locale.tag == tag || locale.full_tag == tag).unwrap_or(&LOCALES[0])
 }
 
-/// Every locale; the first is the default.
+/// All locales. The first is the default.
 pub const LOCALES: &[Locale] = &[
     Locale {
         tag: "en",
@@ -82,7 +88,7 @@ pub const LOCALES: &[Locale] = &[
         country: "United Kingdom",
         country_code: "GB",
         timezone: "Europe/London",
-        dial: "44",
+        calling_code: "44",
         cities: &[("Leeds", "England"), ("Cardiff", "Wales"), ("Dundee", "Scotland")],
         names: names_of!(EN),
     },
@@ -92,9 +98,9 @@ pub const LOCALES: &[Locale] = &[
         country: "Sweden",
         country_code: "SE",
         timezone: "Europe/Stockholm",
-        dial: "46",
+        calling_code: "46",
         cities: &[("Malmö", "Skåne"), ("Göteborg", "Västra Götaland"), ("Umeå", "Västerbotten")],
-        names: NameSource::Own(
+        names: NameSource::Lists(
             &["Åsa", "Björn", "Elin", "Göran", "Karin", "Lars", "Märta", "Nils", "Saga", "Viktor"],
             &["Ågren", "Björk", "Dahl", "Ekström", "Lindqvist", "Öberg", "Sandell", "Wiklund"],
         ),
@@ -105,9 +111,9 @@ pub const LOCALES: &[Locale] = &[
         country: "Norway",
         country_code: "NO",
         timezone: "Europe/Oslo",
-        dial: "47",
+        calling_code: "47",
         cities: &[("Bergen", "Vestland"), ("Tromsø", "Troms"), ("Bodø", "Nordland")],
-        names: NameSource::Own(
+        names: NameSource::Lists(
             &["Astrid", "Bjørn", "Ingrid", "Kåre", "Liv", "Odd", "Sigrid", "Torbjørn"],
             &["Aas", "Berg", "Hauge", "Lie", "Moen", "Strand", "Ødegård", "Vik"],
         ),
@@ -118,9 +124,9 @@ pub const LOCALES: &[Locale] = &[
         country: "Denmark",
         country_code: "DK",
         timezone: "Europe/Copenhagen",
-        dial: "45",
+        calling_code: "45",
         cities: &[("Aarhus", "Midtjylland"), ("Odense", "Syddanmark"), ("Køge", "Sjælland")],
-        names: NameSource::Own(
+        names: NameSource::Lists(
             &["Anders", "Birthe", "Freja", "Jørgen", "Maja", "Rasmus", "Søren", "Trine"],
             &["Bech", "Holm", "Kjær", "Lund", "Møller", "Skov", "Toft", "Winther"],
         ),
@@ -131,13 +137,13 @@ pub const LOCALES: &[Locale] = &[
         country: "Finland",
         country_code: "FI",
         timezone: "Europe/Helsinki",
-        dial: "358",
+        calling_code: "358",
         cities: &[
             ("Tampere", "Pirkanmaa"),
             ("Oulu", "Pohjois-Pohjanmaa"),
             ("Jyväskylä", "Keski-Suomi"),
         ],
-        names: NameSource::Own(
+        names: NameSource::Lists(
             &["Aino", "Eero", "Hilkka", "Jyrki", "Kaisa", "Päivi", "Väinö", "Yrjö"],
             &["Halme", "Järvinen", "Koski", "Lehtonen", "Mäkelä", "Niemi", "Särkkä", "Virta"],
         ),
@@ -148,9 +154,9 @@ pub const LOCALES: &[Locale] = &[
         country: "Mongolia",
         country_code: "MN",
         timezone: "Asia/Ulaanbaatar",
-        dial: "976",
+        calling_code: "976",
         cities: &[("Улаанбаатар", "Улаанбаатар"), ("Дархан", "Дархан-Уул"), ("Эрдэнэт", "Орхон")],
-        names: NameSource::Own(
+        names: NameSource::Lists(
             &["Алтан", "Болд", "Ганзориг", "Нарантуяа", "Оюун", "Сарнай", "Төгс", "Энхтуяа"],
             &["Бат-Эрдэнэ", "Ганбаатар", "Дорж", "Лхагва", "Мөнх", "Очир", "Пүрэв", "Цэрэн"],
         ),
@@ -161,9 +167,9 @@ pub const LOCALES: &[Locale] = &[
         country: "India",
         country_code: "IN",
         timezone: "Asia/Kolkata",
-        dial: "91",
+        calling_code: "91",
         cities: &[("पुणे", "महाराष्ट्र"), ("जयपुर", "राजस्थान"), ("इंदौर", "मध्य प्रदेश")],
-        names: NameSource::Own(
+        names: NameSource::Lists(
             &["अनन्या", "आरव", "ईशा", "कबीर", "दीपक", "मीरा", "राहुल", "सुनीता"],
             &["अग्रवाल", "कुमार", "गुप्ता", "जोशी", "मेहता", "शर्मा", "सिंह", "वर्मा"],
         ),
@@ -174,7 +180,7 @@ pub const LOCALES: &[Locale] = &[
         country: "Germany",
         country_code: "DE",
         timezone: "Europe/Berlin",
-        dial: "49",
+        calling_code: "49",
         cities: &[
             ("Köln", "Nordrhein-Westfalen"),
             ("Leipzig", "Sachsen"),
@@ -188,7 +194,7 @@ pub const LOCALES: &[Locale] = &[
         country: "France",
         country_code: "FR",
         timezone: "Europe/Paris",
-        dial: "33",
+        calling_code: "33",
         cities: &[("Nîmes", "Occitanie"), ("Lille", "Hauts-de-France"), ("Rennes", "Bretagne")],
         names: names_of!(FR_FR),
     },
@@ -198,7 +204,7 @@ pub const LOCALES: &[Locale] = &[
         country: "Saudi Arabia",
         country_code: "SA",
         timezone: "Asia/Riyadh",
-        dial: "966",
+        calling_code: "966",
         cities: &[("جدة", "مكة المكرمة"), ("الدمام", "الشرقية"), ("أبها", "عسير")],
         names: names_of!(AR_SA),
     },
@@ -208,7 +214,7 @@ pub const LOCALES: &[Locale] = &[
         country: "Japan",
         country_code: "JP",
         timezone: "Asia/Tokyo",
-        dial: "81",
+        calling_code: "81",
         cities: &[("札幌市", "北海道"), ("仙台市", "宮城県"), ("金沢市", "石川県")],
         names: names_of!(JA_JP),
     },
@@ -218,7 +224,7 @@ pub const LOCALES: &[Locale] = &[
         country: "Taiwan",
         country_code: "TW",
         timezone: "Asia/Taipei",
-        dial: "886",
+        calling_code: "886",
         cities: &[("臺南市", "臺南市"), ("花蓮市", "花蓮縣"), ("新竹市", "新竹市")],
         names: names_of!(ZH_TW),
     },
@@ -228,7 +234,7 @@ pub const LOCALES: &[Locale] = &[
         country: "Türkiye",
         country_code: "TR",
         timezone: "Europe/Istanbul",
-        dial: "90",
+        calling_code: "90",
         cities: &[("İzmir", "Ege"), ("Bursa", "Marmara"), ("Trabzon", "Karadeniz")],
         names: names_of!(TR_TR),
     },
@@ -238,7 +244,7 @@ pub const LOCALES: &[Locale] = &[
         country: "Brazil",
         country_code: "BR",
         timezone: "America/Sao_Paulo",
-        dial: "55",
+        calling_code: "55",
         cities: &[("Curitiba", "Paraná"), ("Recife", "Pernambuco"), ("Goiânia", "Goiás")],
         names: names_of!(PT_BR),
     },

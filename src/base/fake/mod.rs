@@ -1,8 +1,7 @@
-//! Invented data, in one place: people who look real and are not, and the closed list of
-//! `${fake.NAME}`.
+//! Generated data: fictional people, and the values of `${fake.NAME}` placeholders.
 //!
-//! Names come from the `fake` crate, or from word lists of ours for the locales it lacks. Every
-//! address is out of a range or domain that nobody owns.
+//! Names come from the `fake` crate, or from lists in this module for locales that it does not
+//! have. IP and mail addresses are in ranges and domains reserved for documentation and tests.
 
 mod locale;
 mod person;
@@ -11,79 +10,89 @@ use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
 
 pub use locale::{LOCALES, Locale, locale};
-pub use person::Persona;
+pub use person::{DOMAIN, Persona};
+
+use locale::pick;
 
 use crate::base::seed::SeedScope;
 
-/// The domain of every invented address; reserved, so that no mail ever arrives.
-pub const DOMAIN: &str = "example.test";
-
-/// One entry of the closed list: its name, what it is, and how it is made.
+/// A `${fake.NAME}` placeholder.
 pub struct Fake {
-    /// The name behind `fake.`.
+    /// Name after `fake.`.
     pub name: &'static str,
-    /// What it gives, for the list of them.
+    /// Description of the value, for the list of placeholders.
     pub about: &'static str,
-    make: fn(&Locale, &mut ChaCha8Rng) -> String,
+    generate: fn(&Locale, &mut ChaCha8Rng) -> String,
 }
 
-/// Every `${fake.NAME}`.
+/// All `${fake.NAME}` placeholders.
 pub const FAKES: &[Fake] = &[
-    Fake { name: "first_name", about: "a given name", make: |locale, rng| locale.name(rng).0 },
-    Fake { name: "last_name", about: "a family name", make: |locale, rng| locale.name(rng).1 },
-    Fake { name: "name", about: "a full name", make: |locale, rng| full_name(locale, rng) },
+    Fake { name: "first_name", about: "a given name", generate: |locale, rng| locale.name(rng).0 },
+    Fake { name: "last_name", about: "a family name", generate: |locale, rng| locale.name(rng).1 },
+    Fake { name: "name", about: "a full name", generate: |locale, rng| full_name(locale, rng) },
     Fake {
         name: "email",
-        about: "an address that no mail reaches",
-        make: |_, rng| format!("{}.{}@{DOMAIN}", pick(WORDS, rng), rng.random_range(100..1000)),
+        about: "a mail address in a reserved domain",
+        // Words instead of names: addresses must be ASCII in every locale.
+        generate: |_, rng| format!("{}.{}@{DOMAIN}", pick(WORDS, rng), rng.random_range(100..1000)),
     },
-    Fake { name: "phone", about: "a telephone number", make: |locale, rng| locale.phone(rng) },
-    Fake { name: "company", about: "a company", make: |locale, rng| company(locale, rng) },
-    Fake { name: "city", about: "a city", make: |locale, rng| pick(locale.cities, rng).0.into() },
+    Fake { name: "phone", about: "a telephone number", generate: |locale, rng| locale.phone(rng) },
+    Fake { name: "company", about: "a company name", generate: |locale, rng| company(locale, rng) },
+    Fake {
+        name: "city",
+        about: "a city",
+        generate: |locale, rng| pick(locale.cities, rng).0.into(),
+    },
     Fake {
         name: "street",
-        about: "a street with a number",
-        make: |_, rng| format!("{} Street {}", capital(pick(WORDS, rng)), rng.random_range(1..200)),
+        about: "a street name with a house number",
+        generate: |_, rng| {
+            format!("{} Street {}", capitalize(pick(WORDS, rng)), rng.random_range(1..200))
+        },
     },
     Fake {
         name: "order_number",
-        about: "five digits",
-        make: |_, rng| rng.random_range(10_000..100_000).to_string(),
+        about: "an order number of five digits",
+        generate: |_, rng| rng.random_range(10_000..100_000).to_string(),
     },
     Fake {
         name: "product",
-        about: "something to buy",
-        make: |_, rng| format!("{} {}", pick(COLOURS, rng), pick(GOODS, rng)),
+        about: "a product name",
+        generate: |_, rng| format!("{} {}", pick(COLOURS, rng), pick(GOODS, rng)),
     },
-    Fake { name: "word", about: "one word", make: |_, rng| pick(WORDS, rng).into() },
+    Fake { name: "word", about: "one word", generate: |_, rng| pick(WORDS, rng).into() },
     Fake {
         name: "sentence",
         about: "a sentence of six to twelve words",
-        make: |_, rng| sentence(rng),
+        generate: |_, rng| sentence(rng),
     },
     Fake {
         name: "date",
-        about: "a day of 2026, as 2026-03-14",
-        make: |_, rng| {
+        about: "a date in 2026, such as 2026-03-14",
+        generate: |_, rng| {
+            // At most 28: a valid day in every month.
             format!("2026-{:02}-{:02}", rng.random_range(1..=12), rng.random_range(1..=28))
         },
     },
     Fake {
         name: "time",
-        about: "a time of day, as 14:30",
-        make: |_, rng| format!("{:02}:{:02}", rng.random_range(8..18), rng.random_range(0..4) * 15),
+        about: "a time of day, such as 14:30",
+        generate: |_, rng| {
+            format!("{:02}:{:02}", rng.random_range(8..18), rng.random_range(0..4) * 15)
+        },
     },
     Fake {
         name: "amount",
-        about: "a price, as 149.90",
-        make: |_, rng| format!("{}.{}0", rng.random_range(5..500), rng.random_range(0..10)),
+        about: "a price, such as 149.90",
+        generate: |_, rng| format!("{}.{}0", rng.random_range(5..500), rng.random_range(0..10)),
     },
 ];
 
-/// The invented value of this name, or nothing where the list has no such name.
+/// Generates the value of `${fake.NAME}`, or returns `None` for an unknown name.
 pub fn fake(name: &str, locale: &Locale, seeds: &SeedScope) -> Option<String> {
     let fake = FAKES.iter().find(|fake| fake.name == name)?;
-    Some((fake.make)(locale, &mut seeds.rng(&format!("fake {name}"))))
+    // The prefix keeps these values apart from those of a persona in the same scope.
+    Some((fake.generate)(locale, &mut seeds.rng(&format!("fake {name}"))))
 }
 
 const WORDS: &[&str] = &[
@@ -103,10 +112,6 @@ const GOODS: &[&str] = &[
     "teapot",
 ];
 
-fn pick<T: Copy>(list: &[T], rng: &mut ChaCha8Rng) -> T {
-    list[rng.random_range(0..list.len())]
-}
-
 fn full_name(locale: &Locale, rng: &mut ChaCha8Rng) -> String {
     let (first, last) = locale.name(rng);
     format!("{first} {last}")
@@ -117,7 +122,7 @@ fn company(locale: &Locale, rng: &mut ChaCha8Rng) -> String {
     format!("{} {suffix}", locale.name(rng).1)
 }
 
-fn capital(word: &str) -> String {
+fn capitalize(word: &str) -> String {
     let mut characters = word.chars();
     characters
         .next()
@@ -126,7 +131,7 @@ fn capital(word: &str) -> String {
 
 fn sentence(rng: &mut ChaCha8Rng) -> String {
     let words: Vec<&str> = (0..rng.random_range(6..=12)).map(|_| pick(WORDS, rng)).collect();
-    format!("{}.", capital(&words.join(" ")))
+    format!("{}.", capitalize(&words.join(" ")))
 }
 
 #[cfg(test)]
@@ -134,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_of_the_list_is_stable_and_another_is_nothing() {
+    fn known_names_are_stable_and_unknown_names_have_no_value() {
         let seeds = SeedScope::of_run(1);
         for entry in FAKES {
             let value = fake(entry.name, locale("en"), &seeds).unwrap();
@@ -144,9 +149,9 @@ mod tests {
     }
 
     #[test]
-    fn every_locale_invents_people() {
+    fn every_locale_generates_people() {
         for locale in LOCALES {
-            let person = Persona::invent(locale, &SeedScope::of_run(7));
+            let person = Persona::generate(locale, &SeedScope::of_run(7));
             assert!(
                 !person.first_name.is_empty() && !person.last_name.is_empty(),
                 "{}",

@@ -1,44 +1,48 @@
-//! One invented person: a name, a place, a device, all of one locale.
+//! A fictional person: name, contact data, location and device, consistent within a locale.
 
 use rand::RngExt as _;
 
-use super::{DOMAIN, Locale, pick};
+use super::locale::{Locale, pick};
 use crate::base::seed::SeedScope;
 
-/// What is known of an invented person. A cast member's own keys replace it one by one.
+/// Domain of all generated mail addresses. RFC 2606 reserves `.test`, so no mail is delivered.
+pub const DOMAIN: &str = "example.test";
+
+/// A generated person. The keys of a cast member override single fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Persona {
     /// Given name.
     pub first_name: String,
     /// Family name.
     pub last_name: String,
-    /// Mail address, ASCII.
+    /// Mail address, ASCII only.
     pub email: String,
-    /// Telephone number with its country's prefix.
+    /// Telephone number with `+` and country calling code.
     pub phone: String,
-    /// IPv4 address out of a range for documentation.
+    /// IPv4 address from a range reserved for documentation.
     pub ip: String,
-    /// The browser's name, such as `Firefox`.
+    /// Browser name, such as `Firefox`.
     pub browser: &'static str,
-    /// The browser's version, such as `145.0`.
+    /// Browser version, such as `145.0`.
     pub browser_version: &'static str,
-    /// The system's name with its version.
+    /// Operating system with its version, such as `iOS 18_7`.
     pub os: &'static str,
-    /// What the browser calls itself.
+    /// Value of the browser's `User-Agent` header.
     pub user_agent: &'static str,
-    /// City.
+    /// City, in the language of the locale.
     pub city: &'static str,
-    /// The city's region.
+    /// Region of the city, in the language of the locale.
     pub region: &'static str,
-    /// The site that they are on.
+    /// Website that the person visits: scheme and host.
     pub host: &'static str,
-    /// The page of it that they look at.
+    /// URL of the page that the person visits.
     pub page: String,
 }
 
-/// Browser, version, system and user agent that belong together.
+/// Browser, browser version, operating system and user agent.
 type Device = (&'static str, &'static str, &'static str, &'static str);
 
+// The fields of a device must agree with each other: receivers parse the user agent.
 const DEVICES: &[Device] = &[
     (
         "Chrome",
@@ -66,16 +70,16 @@ const DEVICES: &[Device] = &[
     ),
 ];
 
-/// The site that invented visitors are on.
+/// Website that generated people visit.
 const HOST: &str = "https://shop.example.test";
 const PAGES: &[&str] = &["", "kettles", "lamps/bicycle", "basket", "help/returns", "stores"];
 
-/// The three networks that RFC 5737 keeps for documentation.
+/// The three networks that RFC 5737 reserves for documentation.
 const NETWORKS: &[&str] = &["192.0.2", "198.51.100", "203.0.113"];
 
 impl Persona {
-    /// Invents a person of this locale.
-    pub fn invent(locale: &Locale, seeds: &SeedScope) -> Self {
+    /// Generates a person of this locale.
+    pub fn generate(locale: &Locale, seeds: &SeedScope) -> Self {
         let (first_name, last_name) = locale.name(&mut seeds.rng("name"));
         let device = pick(DEVICES, &mut seeds.rng("device"));
         let (city, region) = pick(locale.cities, &mut seeds.rng("city"));
@@ -86,6 +90,7 @@ impl Persona {
             page: format!("{HOST}/{page}"),
             email: email(&first_name, &last_name, seeds),
             phone: locale.phone(&mut seeds.rng("phone")),
+            // Without 0 and 255, the network and broadcast addresses.
             ip: format!("{}.{}", pick(NETWORKS, rng), rng.random_range(1..255)),
             browser: device.0,
             browser_version: device.1,
@@ -98,7 +103,7 @@ impl Persona {
         }
     }
 
-    /// The same person under another name, the mail address with it.
+    /// Replaces the name, and the mail address derived from it.
     #[must_use]
     pub fn named(mut self, name: &str, seeds: &SeedScope) -> Self {
         let (first, last) = name.split_once(' ').unwrap_or((name, ""));
@@ -109,7 +114,8 @@ impl Persona {
     }
 }
 
-/// The mail address of somebody of this name; a name that is not ASCII gives way to a number.
+/// Derives a mail address from a name. A name outside ASCII gives an address such as
+/// `person4711@example.test`.
 pub(super) fn email(first_name: &str, last_name: &str, seeds: &SeedScope) -> String {
     let plain = |name: &str| -> String {
         name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()

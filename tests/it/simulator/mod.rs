@@ -1,15 +1,15 @@
-//! Thousands of seeds of the world that the engine lives in.
+//! Simulation tests of the delivery engine with thousands of seeds.
 
 mod world;
 
 use world::World;
 
-/// How many seeds a test run plays; `benches/simulator.rs` plays more.
+/// Number of seeds per test run; `benches/simulator.rs` runs more.
 const SEEDS: u64 = 4_000;
 
-/// `STANDIN_SEED` plays one seed again.
+/// Set `STANDIN_SEED` to repeat one seed.
 #[test]
-fn every_invariant_holds_whatever_goes_wrong() {
+fn every_invariant_holds_for_random_failures() {
     let one = std::env::var("STANDIN_SEED").ok().map(|seed| seed.parse().unwrap());
     let seeds = one.map_or(0..SEEDS, |seed: u64| seed..seed + 1);
     for seed in seeds {

@@ -1,8 +1,8 @@
-//! A world in which the engine delivers: a receiver, a network, a journal, and everything that goes
-//! wrong with them, drawn from one seed and played by an event heap.
+//! A deterministic simulation of the engine's environment: receiver, network, journal, clock and
+//! their failures, generated from one seed and executed by an event heap.
 //!
-//! The world knows nothing of how the engine works. It keeps what was written down and what the
-//! receiver saw, and says which invariant does not hold.
+//! The simulation does not know how the engine works. It stores what was journaled and received, and
+//! reports the first violated invariant.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -20,31 +20,31 @@ use standin::fault::Faults;
 use standin::policy::{Backoff, Blocks, Disable, InDoubt, Policy, Retry, StatusSet};
 use standin::record::{AttemptOutcome, AttemptResult, RecordKind, SettledDelivery};
 
-/// Milliseconds of the world's own time.
+/// Milliseconds of simulated time.
 type Millis = i64;
 
-/// When the receiver and the network have got well.
-const WELL: Millis = 60_000;
-/// How long an attempt waits for an answer.
+/// Time after which receiver and network work: every delivery must settle eventually.
+const HEALTHY_AFTER: Millis = 60_000;
+/// Time limit of an attempt.
 const TIMEOUT: Millis = 10_000;
-/// The longest delay that any policy here knows.
+/// The longest retry delay of the generated policies.
 const CAP: Millis = 300_000;
 const RETENTION: Millis = 3_600_000;
 
-/// What happens next.
+/// An event of the simulation.
 #[derive(Debug)]
-enum Happens {
-    /// A player hands over the delivery at this place of the plan.
+enum SimulationEvent {
+    /// A player submits the delivery at this index of the plan.
     Submit(usize),
-    /// A request reaches the receiver.
+    /// A request arrives at the receiver.
     Arrive(SentAttempt, usize),
-    /// What a request met reaches the engine, if it is still the engine of this life.
-    Meet(SentAttempt, AttemptResult),
+    /// The result of a request reaches the engine, unless the process has restarted since.
+    Finish(SentAttempt, AttemptResult),
     Timer(EngineTimer),
 }
 
-/// One entry of the heap: when, in which order, in which life of the process.
-struct Entry(Millis, u64, u32, Happens);
+/// An entry of the heap: time, order of insertion, number of restarts before it, event.
+struct Entry(Millis, u64, u32, SimulationEvent);
 
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
@@ -63,14 +63,14 @@ impl Ord for Entry {
     }
 }
 
-/// What is written down of an attempt, which survives every crash.
+/// The journal of an attempt, which survives crashes.
 #[derive(Debug, Default)]
-struct Written {
+struct JournaledAttempt {
     intents: u32,
     result: Option<AttemptResult>,
 }
 
-/// A whole life of an engine, from one seed.
+/// The simulated environment and the engine, generated from one seed.
 pub(crate) struct World {
     rng: ChaCha8Rng,
     plan: Vec<Delivery>,
@@ -78,33 +78,33 @@ pub(crate) struct World {
     heap: BinaryHeap<Reverse<Entry>>,
     pushed: u64,
     engine: Engine,
-    life: u32,
+    restarts: u32,
     crashes_left: u32,
     now: Millis,
-    /// How far the clock that the engine is told is off.
+    /// Error of the clock that the engine sees.
     skew: Millis,
-    /// What the deliveries are called, and their places in the plan.
-    places: BTreeMap<String, usize>,
-    of_key: BTreeMap<u64, usize>,
-    journal: BTreeMap<(usize, u32), Written>,
+    /// Ids of the deliveries with their indexes in the plan.
+    indexes: BTreeMap<String, usize>,
+    index_of_key: BTreeMap<u64, usize>,
+    journal: BTreeMap<(usize, u32), JournaledAttempt>,
     settled: BTreeMap<usize, SettledDelivery>,
-    /// The deliveries that arrived, in order.
-    seen: Vec<usize>,
+    /// The deliveries in order of arrival.
+    arrived: Vec<usize>,
     keeps_order: bool,
-    /// How many things have happened.
+    /// Number of executed events.
     pub(crate) steps: u64,
 }
 
 impl World {
-    /// The world of a seed.
+    /// Generates the simulation of a seed.
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let policy = Arc::new(policy(&mut rng));
-        let dress: standin::delivery::RequestSigner = Arc::new(|_, _| Vec::new());
+        let signer: standin::delivery::RequestSigner = Arc::new(|_, _| Vec::new());
         let endpoints: Vec<_> = (1..=rng.random_range(1..=3_u32))
             .map(|number| {
                 let url = format!("http://127.0.0.1:{number}/").parse().unwrap();
-                Arc::new(Endpoint::new(number, url, Arc::clone(&dress)))
+                Arc::new(Endpoint::new(number, url, Arc::clone(&signer)))
             })
             .collect();
         let mut plan = Vec::new();
@@ -130,9 +130,9 @@ impl World {
             }
         }
         let crashes_left = if rng.random_ratio(1, 3) { rng.random_range(1..=3) } else { 0 };
-        let places = (0..).zip(&plan).map(|(span, delivery)| (delivery.id.clone(), span));
+        let indexes = (0..).zip(&plan).map(|(index, delivery)| (delivery.id.clone(), index));
         let mut world = Self {
-            places: places.collect(),
+            indexes: indexes.collect(),
             engine: Engine::new(SeedScope::of_run(seed)),
             keeps_order: policy.blocks != Blocks::Nothing && policy.hold.is_none(),
             rng,
@@ -140,35 +140,35 @@ impl World {
             at,
             heap: BinaryHeap::new(),
             pushed: 0,
-            life: 0,
+            restarts: 0,
             crashes_left,
             now: 0,
             skew: 0,
-            of_key: BTreeMap::new(),
+            index_of_key: BTreeMap::new(),
             journal: BTreeMap::new(),
             settled: BTreeMap::new(),
-            seen: Vec::new(),
+            arrived: Vec::new(),
             steps: 0,
         };
-        world.begin();
+        world.start();
         world
     }
 
-    /// Lets everything happen; gives the first invariant that does not hold.
+    /// Runs the simulation. Returns the number of events, or the first violated invariant.
     pub(crate) fn check(mut self) -> Result<u64, String> {
         self.run()?;
-        self.judge()?;
-        // I7: once everything is over, starting again changes nothing.
+        self.check_results()?;
+        // I7: after the end, a restart sends nothing.
         let (sent, outcomes) = (self.sent(), format!("{:?}", self.settled));
         self.crashes_left = 0;
         self.restart();
         self.run()?;
         let same = format!("{:?}", self.settled) == outcomes;
-        // A clock that jumps lets deliveries expire that would not have done so.
+        // A clock that jumps can expire other deliveries than before.
         if self.sent() != sent && self.skew == 0 {
             return Err("I7: starting again sent something".into());
         }
-        // I8: what is said of the deliveries follows from what was written down.
+        // I8: the settled results depend on the journal only.
         if self.keeps_order && self.skew == 0 && !same {
             return Err("I8: the same results led to something else".into());
         }
@@ -176,14 +176,14 @@ impl World {
     }
 
     fn sent(&self) -> u32 {
-        self.journal.values().map(|written| written.intents).sum()
+        self.journal.values().map(|journaled| journaled.intents).sum()
     }
 
-    /// A process begins: every player begins anew, what is known of attempts comes from the journal.
-    fn begin(&mut self) {
-        for span in 0..self.plan.len() {
-            let at = self.now + self.at[span];
-            self.push(at, Happens::Submit(span));
+    /// Starts the process: every player submits its deliveries again, as a resumed run does.
+    fn start(&mut self) {
+        for index in 0..self.plan.len() {
+            let at = self.now + self.at[index];
+            self.push(at, SimulationEvent::Submit(index));
         }
         let now = self.now;
         for (delivery, at) in self.plan.iter_mut().zip(&self.at) {
@@ -192,70 +192,70 @@ impl World {
     }
 
     fn restart(&mut self) {
-        self.life += 1;
+        self.restarts += 1;
         self.engine = Engine::new(SeedScope::of_run(0));
-        self.of_key.clear();
+        self.index_of_key.clear();
         self.settled.clear();
-        self.begin();
+        self.start();
     }
 
-    fn push(&mut self, at: Millis, happens: Happens) {
+    fn push(&mut self, at: Millis, event: SimulationEvent) {
         self.pushed += 1;
-        self.heap.push(Reverse(Entry(at, self.pushed, self.life, happens)));
+        self.heap.push(Reverse(Entry(at, self.pushed, self.restarts, event)));
     }
 
     fn run(&mut self) -> Result<(), String> {
-        while let Some(Reverse(Entry(at, _, life, happens))) = self.heap.pop() {
+        while let Some(Reverse(Entry(at, _, restarts, event))) = self.heap.pop() {
             self.now = self.now.max(at);
             self.steps += 1;
             if self.steps > 100_000 {
                 return Err("L1: it never ends".into());
             }
-            let lost = life != self.life;
-            let input = match happens {
-                Happens::Arrive(sent, span) => {
-                    self.arrive(sent, span)?;
+            let lost = restarts != self.restarts;
+            let input = match event {
+                SimulationEvent::Arrive(sent, index) => {
+                    self.arrive(sent, index)?;
                     continue;
                 }
                 _ if lost => continue,
-                Happens::Submit(span) => EngineInput::Submit(self.plan[span].clone()),
-                Happens::Meet(sent, result) => {
+                SimulationEvent::Submit(index) => EngineInput::Submit(self.plan[index].clone()),
+                SimulationEvent::Finish(sent, result) => {
                     if self.crashes() {
                         continue;
                     }
-                    let span = self.of_key[&sent.key];
-                    self.journal.entry((span, sent.attempt)).or_default().result =
+                    let index = self.index_of_key[&sent.key];
+                    self.journal.entry((index, sent.attempt)).or_default().result =
                         Some(result.clone());
                     EngineInput::Finished(sent, result)
                 }
-                Happens::Timer(timer) => EngineInput::Due(timer),
+                SimulationEvent::Timer(timer) => EngineInput::Due(timer),
             };
-            if self.now < WELL && self.rng.random_ratio(1, 200) {
+            if self.now < HEALTHY_AFTER && self.rng.random_ratio(1, 200) {
                 self.skew += self.rng.random_range(-3_600_000..=3_600_000);
             }
             let commands = self.engine.step(timestamp(self.now + self.skew), input);
-            self.carry_out(commands)?;
+            self.execute(commands)?;
         }
         Ok(())
     }
 
-    fn carry_out(&mut self, commands: Vec<EngineCommand>) -> Result<(), String> {
-        let life = self.life;
+    fn execute(&mut self, commands: Vec<EngineCommand>) -> Result<(), String> {
+        let restarts = self.restarts;
         for command in commands {
-            if life != self.life {
-                return Ok(()); // it crashed on the way
+            if restarts != self.restarts {
+                return Ok(()); // the process crashed in between
             }
             match command {
                 EngineCommand::Send(delivery, sent, _) => self.send(&delivery, sent)?,
                 EngineCommand::SetTimer(_, timer, at) => {
                     let after = at.duration_since(timestamp(self.now + self.skew)).as_millis();
                     let after = Millis::try_from(after).unwrap_or(Millis::MAX / 2);
-                    self.push(self.now + after.max(0), Happens::Timer(timer));
+                    self.push(self.now + after.max(0), SimulationEvent::Timer(timer));
                 }
                 EngineCommand::Record(_, RecordKind::DeliverySettled(settled)) => {
-                    let span = self.places[&settled.delivery];
-                    if self.settled.insert(span, settled).is_some() {
-                        return Err(format!("delivery {span} settled twice"));
+                    let index = self.indexes[&settled.delivery];
+                    if self.settled.insert(index, settled).is_some() {
+                        return Err(format!("delivery {index} settled twice"));
                     }
                 }
                 EngineCommand::Record(..) => {}
@@ -264,9 +264,10 @@ impl World {
         Ok(())
     }
 
-    /// Whether the process dies now, and begins again.
+    /// Decides whether the process crashes now, and restarts it.
     fn crashes(&mut self) -> bool {
-        let dies = self.crashes_left > 0 && self.now < WELL && self.rng.random_ratio(1, 12);
+        let dies =
+            self.crashes_left > 0 && self.now < HEALTHY_AFTER && self.rng.random_ratio(1, 12);
         if dies {
             self.crashes_left -= 1;
             self.restart();
@@ -275,40 +276,40 @@ impl World {
     }
 
     fn send(&mut self, delivery: &Delivery, sent: SentAttempt) -> Result<(), String> {
-        let span = self.places[&delivery.id];
-        self.of_key.insert(sent.key, span);
-        let written = self.journal.entry((span, sent.attempt)).or_default();
-        if let Some(result) = written.result.clone() {
-            // What was met in an earlier life needs no second request.
-            self.push(self.now, Happens::Meet(sent, result));
+        let index = self.indexes[&delivery.id];
+        self.index_of_key.insert(sent.key, index);
+        let journaled = self.journal.entry((index, sent.attempt)).or_default();
+        if let Some(result) = journaled.result.clone() {
+            // A result from before the restart is replayed without a request.
+            self.push(self.now, SimulationEvent::Finish(sent, result));
             return Ok(());
         }
         if sent.attempt > 1 {
-            let before = self.journal.get(&(span, sent.attempt - 1));
+            let before = self.journal.get(&(index, sent.attempt - 1));
             let failed = before.and_then(|before| before.result.as_ref());
             if failed.is_none_or(|result| delivery.policy.accepts(result)) {
                 return Err(format!("I5: {} was sent again for no reason", delivery.id));
             }
         }
-        // The journal breaks, or the process dies, before or after the intent is written.
+        // A crash before the intent is journaled, or after it.
         if self.crashes() {
             return Ok(());
         }
-        self.journal.entry((span, sent.attempt)).or_default().intents += 1;
+        self.journal.entry((index, sent.attempt)).or_default().intents += 1;
         if self.crashes() {
             return Ok(());
         }
-        self.transmit(sent, span);
+        self.transmit(sent, index);
         Ok(())
     }
 
-    /// What the network and the receiver do with a request.
-    fn transmit(&mut self, sent: SentAttempt, span: usize) {
-        let latency = self.rng.random_range(1..=if self.now < WELL { 4_000 } else { 5 });
-        let arrives = self.now + latency / 2;
+    /// Decides what network and receiver do with a request.
+    fn transmit(&mut self, sent: SentAttempt, index: usize) {
+        let latency = self.rng.random_range(1..=if self.now < HEALTHY_AFTER { 4_000 } else { 5 });
+        let arrival_time = self.now + latency / 2;
         let failure = |outcome| AttemptResult::failure(outcome, "", 0);
-        let fate = if self.now < WELL { self.rng.random_range(0..10) } else { 0 };
-        let (arrival, result, after) = match fate {
+        let outcome = if self.now < HEALTHY_AFTER { self.rng.random_range(0..10) } else { 0 };
+        let (is_received, result, after) = match outcome {
             5 => (true, answer(500), latency),
             6 => (
                 true,
@@ -320,74 +321,75 @@ impl World {
             9 => (self.rng.random_ratio(1, 2), failure(AttemptOutcome::TimeoutHead), TIMEOUT),
             _ => (true, answer(200), latency),
         };
-        if arrival {
-            self.push(arrives, Happens::Arrive(sent, span));
+        if is_received {
+            self.push(arrival_time, SimulationEvent::Arrive(sent, index));
         }
-        if fate == 4 {
-            // It is told twice, and the second time too late.
+        if outcome == 4 {
+            // The result is delivered twice; the engine must ignore the late one.
             let later = self.rng.random_range(0..=20_000);
             let at = self.now + after + later;
-            self.push(at, Happens::Meet(sent, result.clone()));
+            self.push(at, SimulationEvent::Finish(sent, result.clone()));
         }
-        self.push(self.now + after, Happens::Meet(sent, result));
+        self.push(self.now + after, SimulationEvent::Finish(sent, result));
     }
 
-    fn arrive(&mut self, sent: SentAttempt, span: usize) -> Result<(), String> {
-        // I2: nothing arrives that was not written down before.
-        if self.journal.get(&(span, sent.attempt)).is_none_or(|written| written.intents == 0) {
-            return Err(format!("I2: delivery {span} arrived and nobody wrote it down"));
+    fn arrive(&mut self, sent: SentAttempt, index: usize) -> Result<(), String> {
+        // I2: every request was journaled before it arrives.
+        if self.journal.get(&(index, sent.attempt)).is_none_or(|journaled| journaled.intents == 0) {
+            return Err(format!("I2: delivery {index} arrived and nobody wrote it down"));
         }
-        self.seen.push(span);
+        self.arrived.push(index);
         Ok(())
     }
 
-    fn judge(&self) -> Result<(), String> {
-        for (span, delivery) in self.plan.iter().enumerate() {
+    fn check_results(&self) -> Result<(), String> {
+        for (index, delivery) in self.plan.iter().enumerate() {
             let id = &delivery.id;
-            let settled = self.settled.get(&span).ok_or(format!("I1: {id} never settled"))?;
-            let seen = self.seen.iter().filter(|other| **other == span).count();
-            if settled.accepted && seen == 0 {
+            let settled = self.settled.get(&index).ok_or(format!("I1: {id} never settled"))?;
+            let arrived = self.arrived.iter().filter(|other| **other == index).count();
+            if settled.accepted && arrived == 0 {
                 return Err(format!("I4: {id} counts as delivered, and nobody saw it"));
             }
-            let intents: u32 = self.intents(span).map(|written| written.intents).sum();
-            if seen > usize::try_from(intents).unwrap() {
-                return Err(format!("I5: {id} was seen {seen} times, of {intents} written"));
+            let intents: u32 = self.intents(index).map(|journaled| journaled.intents).sum();
+            if arrived > usize::try_from(intents).unwrap() {
+                return Err(format!("I5: {id} was seen {arrived} times, of {intents} written"));
             }
-            let results = self.intents(span).filter(|written| written.result.is_some()).count();
-            let attempts = self.intents(span).count();
-            // What a clock that jumps lets expire may leave an attempt of an earlier life in doubt.
+            let results =
+                self.intents(index).filter(|journaled| journaled.result.is_some()).count();
+            let attempts = self.intents(index).count();
+            // An expired delivery may leave an attempt from before a restart in doubt.
             if results != attempts && self.skew == 0 {
                 return Err(format!("I6: {id} ends with {results} results of {attempts} attempts"));
             }
         }
         if self.keeps_order {
-            self.judge_order()?;
+            self.check_order()?;
         }
         let last = self.at.iter().max().copied().unwrap_or(0);
-        // Each crash begins the story anew.
-        let bound = (last + WELL) * 4 + 2 * CAP + 60_000;
+        // Each of up to three crashes restarts the scenario.
+        let bound = (last + HEALTHY_AFTER) * 4 + 2 * CAP + 60_000;
         if self.skew == 0 && self.now > bound {
             return Err(format!("L1: it ended after {} s", self.now / 1000));
         }
         Ok(())
     }
 
-    fn intents(&self, span: usize) -> impl Iterator<Item = &Written> {
-        self.journal.range((span, 0)..(span + 1, 0)).map(|(_, written)| written)
+    fn intents(&self, index: usize) -> impl Iterator<Item = &JournaledAttempt> {
+        self.journal.range((index, 0)..(index + 1, 0)).map(|(_, journaled)| journaled)
     }
 
-    /// I3: an endpoint sees what a conversation sends it for the first time in its order.
-    fn judge_order(&self) -> Result<(), String> {
+    /// I3: the first arrivals of a conversation at an endpoint are in order.
+    fn check_order(&self) -> Result<(), String> {
         let mut first = BTreeMap::new();
-        for span in &self.seen {
-            let delivery = &self.plan[*span];
+        for index in &self.arrived {
+            let delivery = &self.plan[*index];
             let queue = (delivery.endpoint.number, delivery.conversation);
             let before = first.entry(queue).or_insert_with(Vec::new);
-            if !before.contains(span) {
-                if before.last().is_some_and(|last| last > span) {
+            if !before.contains(index) {
+                if before.last().is_some_and(|last| last > index) {
                     return Err(format!("I3: {} came after what followed it", delivery.id));
                 }
-                before.push(*span);
+                before.push(*index);
             }
         }
         Ok(())
@@ -421,7 +423,7 @@ fn policy(rng: &mut ChaCha8Rng) -> Policy {
         _ => Retry::Retention(millis(RETENTION)),
     };
     Policy {
-        success: StatusSet::good(),
+        success: StatusSet::success(),
         failing_types: Vec::new(),
         redirects: 0,
         retry,

@@ -1,4 +1,4 @@
-//! A command in the background: what it prints is read as it comes, and it never outlives its test.
+//! A command in the background: its output can be read while it runs, and it is killed when dropped.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -11,9 +11,9 @@ pub(crate) struct Background {
     stderr: BufReader<ChildStderr>,
 }
 
-/// How a command ended, and what it printed that had not been read.
-pub(crate) struct Ended {
-    /// The exit code; none where it was killed.
+/// The exit code and the unread output of a command.
+pub(crate) struct ExitedCommand {
+    /// The exit code; `None` if a signal killed it.
     pub(crate) code: Option<i32>,
     /// The rest of standard output.
     pub(crate) stdout: String,
@@ -44,8 +44,8 @@ impl Background {
         line
     }
 
-    /// The lines of standard error up to one that holds this.
-    pub(crate) fn told_until(&mut self, part: &str) -> String {
+    /// Reads standard error up to the line that contains a text.
+    pub(crate) fn read_stderr_until(&mut self, part: &str) -> String {
         let mut told = String::new();
         loop {
             let from = told.len();
@@ -56,36 +56,36 @@ impl Background {
         }
     }
 
-    /// Presses Ctrl-C.
+    /// Sends SIGINT, like Ctrl-C.
     #[cfg(unix)]
-    pub(crate) fn interrupt(self) -> Ended {
+    pub(crate) fn interrupt(self) -> ExitedCommand {
         self.signal("-INT")
     }
 
-    /// Asks it to end, as CI and containers do.
+    /// Sends SIGTERM, like CI systems and containers.
     #[cfg(unix)]
-    pub(crate) fn terminate(self) -> Ended {
+    pub(crate) fn terminate(self) -> ExitedCommand {
         self.signal("-TERM")
     }
 
     #[cfg(unix)]
-    fn signal(self, signal: &str) -> Ended {
+    fn signal(self, signal: &str) -> ExitedCommand {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
         self.end()
     }
 
-    /// Ends it at once.
-    pub(crate) fn kill(mut self) -> Ended {
+    /// Kills it.
+    pub(crate) fn kill(mut self) -> ExitedCommand {
         self.child.kill().unwrap();
         self.end()
     }
 
-    fn end(mut self) -> Ended {
+    fn end(mut self) -> ExitedCommand {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.stdout.read_to_string(&mut stdout).unwrap();
         self.stderr.read_to_string(&mut stderr).unwrap();
-        Ended { code: self.child.wait().unwrap().code(), stdout, stderr }
+        ExitedCommand { code: self.child.wait().unwrap().code(), stdout, stderr }
     }
 }
 

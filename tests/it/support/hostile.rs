@@ -1,6 +1,6 @@
-//! A receiver that does what no receiver should, and counts what it was sent.
+//! A misbehaving receiver that counts connections, requests and bytes.
 //!
-//! Written on plain threads and sockets, so that it shares nothing with the code under test.
+//! It uses plain threads and sockets, so that it shares no code with the program under test.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,33 +11,33 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-/// What a receiver does with a connection.
-type Does = fn(&mut Line);
+/// The behavior of a receiver on a connection.
+type Behavior = fn(&mut Connection);
 
-/// A receiver that counts.
+/// A misbehaving receiver.
 pub(crate) struct Hostile {
     address: SocketAddr,
     counts: Arc<Counts>,
 }
 
-/// What came, and what went.
+/// Counters of a receiver.
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) connections: AtomicUsize,
     pub(crate) requests: AtomicUsize,
-    /// Bytes that the sender let us write.
+    /// Bytes written to the sender.
     pub(crate) written: AtomicUsize,
 }
 
-/// One connection of the receiver's.
-pub(crate) struct Line {
+/// One connection of a receiver.
+pub(crate) struct Connection {
     stream: TcpStream,
     counts: Arc<Counts>,
 }
 
 impl Hostile {
-    /// A receiver that does this with each connection.
-    pub(crate) fn that(does: Does) -> Self {
+    /// Starts a receiver with this behavior on each connection.
+    pub(crate) fn new(behavior: Behavior) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let counts: Arc<Counts> = Arc::default();
@@ -46,7 +46,7 @@ impl Hostile {
             for stream in listener.incoming().flatten() {
                 let counts = Arc::clone(&kept);
                 counts.connections.fetch_add(1, Ordering::SeqCst);
-                thread::spawn(move || does(&mut Line { stream, counts }));
+                thread::spawn(move || behavior(&mut Connection { stream, counts }));
             }
         });
         Self { address, counts }
@@ -69,28 +69,29 @@ impl Hostile {
     }
 }
 
-impl Line {
-    /// Answers every request with this, until the sender goes away.
+impl Connection {
+    /// Responds to every request until the sender closes the connection.
     pub(crate) fn serve(&mut self, answer: &str) {
         let mut heard = 0;
         loop {
-            self.hear();
+            self.read_request();
             if self.counts.requests.load(Ordering::SeqCst) == heard {
                 return;
             }
             heard = self.counts.requests.load(Ordering::SeqCst);
-            self.say(answer);
+            self.write(answer);
         }
     }
 
-    /// Reads a whole request.
-    pub(crate) fn hear(&mut self) -> &mut Self {
+    /// Reads a complete request.
+    pub(crate) fn read_request(&mut self) -> &mut Self {
         let mut buffer = Vec::new();
         let mut chunk = [0; 16 * 1024];
         loop {
             if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
                 let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let length =
+                    head.lines().find_map(|connection| connection.strip_prefix("content-length: "));
                 if buffer.len() >= end + 4 + length.unwrap().parse::<usize>().unwrap() {
                     self.counts.requests.fetch_add(1, Ordering::SeqCst);
                     return self;
@@ -104,13 +105,13 @@ impl Line {
     }
 
     /// Reads the beginning of a request.
-    pub(crate) fn hear_some(&mut self) -> &mut Self {
+    pub(crate) fn read_some(&mut self) -> &mut Self {
         let _ = self.stream.read(&mut [0; 16]);
         self
     }
 
-    /// Writes bytes; gives whether the sender still wants them.
-    pub(crate) fn say(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+    /// Writes bytes. Returns whether the connection is still open.
+    pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         let written = self.stream.write_all(bytes.as_ref()).is_ok();
         if written {
             self.counts.written.fetch_add(bytes.as_ref().len(), Ordering::SeqCst);
@@ -118,20 +119,20 @@ impl Line {
         written
     }
 
-    /// Writes bytes over and over, until the sender has had enough.
-    pub(crate) fn say_forever(&mut self, bytes: &[u8], every: Duration) {
-        while self.say(bytes) {
+    /// Writes bytes repeatedly until the sender closes the connection.
+    pub(crate) fn write_forever(&mut self, bytes: &[u8], every: Duration) {
+        while self.write(bytes) {
             thread::sleep(every);
         }
     }
 
-    /// Waits, without a word, until the sender goes away.
+    /// Waits silently until the sender closes the connection.
     pub(crate) fn wait(&mut self) {
         let mut chunk = [0; 1024];
         while matches!(self.stream.read(&mut chunk), Ok(1..)) {}
     }
 
-    /// Says that nothing more is coming.
+    /// Closes the writing side.
     pub(crate) fn close(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
         self.wait();
@@ -139,7 +140,7 @@ impl Line {
 
     /// Resets the connection.
     pub(crate) fn reset(&mut self) {
-        thread::sleep(Duration::from_millis(50)); // what was said arrives first
+        thread::sleep(Duration::from_millis(50)); // a reset discards bytes that have not arrived
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! What tests speak in: a real receiver on a real socket, and a run against it.
+//! Helpers of the tests: receivers on real sockets, runs against them, and commands.
 
 mod background;
 mod hostile;
@@ -6,9 +6,9 @@ mod play;
 mod receiver;
 
 pub(crate) use background::Background;
-pub(crate) use hostile::{Hostile, Line};
-pub(crate) use play::{Played, play, revisions, vendors};
-pub(crate) use receiver::{Came, Receiver, Reply, agree, fetch};
+pub(crate) use hostile::{Connection, Hostile};
+pub(crate) use play::{RunOutcome, play, revisions, vendors};
+pub(crate) use receiver::{ReceivedRequest, Receiver, Reply, accept, fetch};
 
 use std::env;
 use std::fs;
@@ -23,9 +23,9 @@ pub(crate) fn path(relative: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
-/// That a document holds this text between a line of its own and the next `<!-- end -->`; under
-/// `STANDIN_BLESS` it is written there.
-pub(crate) fn holds(document: &str, begin: &str, text: &str) {
+/// Asserts that a document contains a text between a marker line and the next `<!-- end -->`. With
+/// `STANDIN_BLESS`, writes the text there.
+pub(crate) fn assert_document_contains(document: &str, begin: &str, text: &str) {
     const END: &str = "<!-- end -->\n";
     let file = path(document);
     let whole = fs::read_to_string(&file).unwrap();
@@ -54,24 +54,24 @@ pub(crate) fn standin_in(folder: &std::path::Path, arguments: &[&str]) -> Output
         .unwrap()
 }
 
-/// A folder with this configuration.
+/// A temporary folder with a configuration file.
 pub(crate) fn configured(config: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("standin.toml"), config).unwrap();
     folder
 }
 
-/// What a command wrote to standard output.
+/// The standard output of a command.
 pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// What a command wrote to standard error.
+/// The standard error of a command.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Says that a test cannot be carried out here; the test runner shows it although the test passes.
-pub(crate) fn skipped(reason: &str) {
+/// Reports that a test cannot run here. It bypasses the output capture of passing tests.
+pub(crate) fn report_skipped_test(reason: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {reason}");
 }

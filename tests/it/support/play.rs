@@ -1,4 +1,4 @@
-//! A run against a receiver, in a sentence: `play("handover").at("ebbot").to(&receiver)`.
+//! A builder for runs against a receiver: `play("handover").at("ebbot").to(&receiver)`.
 
 use std::sync::{Arc, OnceLock};
 
@@ -17,19 +17,19 @@ use standin::scenario::{self, ScriptState, SharedStaff, StepOutput, bundled};
 
 use super::{Receiver, path};
 
-/// The bundled vendors, and those invented for tests.
+/// The bundled vendorsand those invented for tests.
 pub(crate) fn catalog() -> Catalog {
     Catalog::bundled().with_directory(&path("tests/vendors")).unwrap()
 }
 
-/// Every vendor, bundled or invented, as its documentation has it.
+/// Every vendorin its documented revision.
 pub(crate) fn vendors() -> Vec<Arc<Platform>> {
     let mut vendors = revisions();
     vendors.retain(|vendor| vendor.revision == "docs");
     vendors
 }
 
-/// Every vendor in every revision; they are loaded once.
+/// Every vendor in every revision, loaded once.
 pub(crate) fn revisions() -> Vec<Arc<Platform>> {
     static REVISIONS: OnceLock<Vec<Arc<Platform>>> = OnceLock::new();
     let load = |catalog: &Catalog, id: &str, revision: &str| {
@@ -52,9 +52,9 @@ fn vendor(name: &str) -> Arc<Platform> {
     found.unwrap_or_else(|| panic!("no vendor is called {name}"))
 }
 
-/// A run in the making.
+/// The settings of a run .
 #[derive(Clone)]
-pub(crate) struct Playing {
+pub(crate) struct RunBuilder {
     source: Arc<Source>,
     vendor: String,
     seed: u64,
@@ -67,18 +67,18 @@ pub(crate) struct Playing {
     journal: Option<Arc<JournalWriter>>,
 }
 
-/// What a run did.
-pub(crate) struct Played {
+/// The result of a run .
+pub(crate) struct RunOutcome {
     /// Its records.
     pub(crate) records: Vec<Record>,
-    /// How it ended.
+    /// Its final record.
     pub(crate) finished: RunFinished,
 }
 
-/// A run of a bundled scenario, or of a scenario's text.
-pub(crate) fn play(scenario: &str) -> Playing {
+/// Starts a run of a bundled scenario, or of the text of a scenario.
+pub(crate) fn play(scenario: &str) -> RunBuilder {
     let source = bundled(scenario).unwrap_or_else(|| Source::new("test.toml", scenario));
-    Playing {
+    RunBuilder {
         source,
         vendor: String::new(),
         seed: 1,
@@ -92,47 +92,47 @@ pub(crate) fn play(scenario: &str) -> Playing {
     }
 }
 
-impl Playing {
-    /// At this vendor, perhaps with a revision.
+impl RunBuilder {
+    /// Sets the vendor: `erxes` or `erxes@0.23`.
     pub(crate) fn at(mut self, vendor: &str) -> Self {
         self.vendor = vendor.into();
         self
     }
 
-    /// Whether the vendor can play the scenario at all.
-    pub(crate) fn can_be(&self) -> bool {
+    /// Whether the vendor can play the scenario .
+    pub(crate) fn is_playable(&self) -> bool {
         let vendor = vendor(&self.vendor);
         let draft = scenario::read(&self.source).unwrap();
         draft.form.is_for(&vendor.reference())
-            && scenario::check(draft, &[vendor], &revisions()).unwrap().cannot.is_empty()
+            && scenario::check(draft, &[vendor], &revisions()).unwrap().unsupported.is_empty()
     }
 
-    /// From this seed.
+    /// Sets the seed[default: 1].
     pub(crate) fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// In so many conversations.
+    /// Sets the number of conversations[default: 1].
     pub(crate) fn times(mut self, conversations: u32) -> Self {
         self.conversations = conversations;
         self
     }
 
-    /// On a clock that passes so many times faster than life.
+    /// Uses a real clock that is `speed` times faster .
     pub(crate) fn in_real_time(mut self, speed: f64) -> Self {
         self.pace = ClockMode::Real(speed);
         self
     }
 
-    /// With these events subscribed to.
+    /// Subscribes to these event types.
     pub(crate) fn subscribing(mut self, patterns: &[&str]) -> Self {
         self.events = patterns.iter().map(ToString::to_string).collect();
         self
     }
 
-    /// With this option of the vendor's chosen.
-    pub(crate) fn choosing(mut self, option: &str, value: &str) -> Self {
+    /// Sets an option of the vendor.
+    pub(crate) fn option(mut self, option: &str, value: &str) -> Self {
         self.options.push((option.into(), value.into()));
         self
     }
@@ -143,23 +143,23 @@ impl Playing {
         self
     }
 
-    /// With files that can be fetched on this port.
+    /// Uses the attachments that are served on this port.
     pub(crate) fn with_files(mut self, port: u16, files: &Arc<FileStore>) -> Self {
         (self.files_port, self.files) = (port, Arc::clone(files));
         self
     }
 
-    /// Against this receiver.
-    pub(crate) fn to(self, receiver: &Receiver) -> Played {
+    /// Runs against a receiver.
+    pub(crate) fn to(self, receiver: &Receiver) -> RunOutcome {
         self.against(&receiver.url())
     }
 
-    /// What happens in the first conversation, without anything being sent.
-    pub(crate) fn scenes(self) -> Vec<StepOutput> {
+    /// The steps of the first conversation, without sending anything .
+    pub(crate) fn step_outputs(self) -> Vec<StepOutput> {
         let plan = self.plan("http://receiver.example.test/");
         let seeds = SeedScope::of_run(plan.seed);
         let staff = SharedStaff::new(&plan.script, &plan.account, seeds, plan.start);
-        ScriptState::new(&plan.script, &plan.account, &plan.subscription, (&staff, 1)).collect()
+        ScriptState::new(&plan.script, &plan.account, &plan.subscription, &staff, 1).collect()
     }
 
     fn plan(self, url: &str) -> RunPlan {
@@ -194,22 +194,26 @@ impl Playing {
         }
     }
 
-    /// Against this address.
-    pub(crate) fn against(self, url: &str) -> Played {
+    /// Runs against a URL.
+    pub(crate) fn against(self, url: &str) -> RunOutcome {
         let journal = self.journal.clone();
         let plan = self.plan(url);
         let wire = plan.account.platform.wire.clone();
         let connector = Connector::new(EgressPolicy::default());
-        carry_out(plan, NetworkTransport::new(connector, wire.as_deref()), journal.as_deref())
+        execute(plan, NetworkTransport::new(connector, wire.as_deref()), journal.as_deref())
     }
 
-    /// Over a transport of the test's own: schedules are longer than any test.
-    pub(crate) fn over(self, transport: impl Transport) -> Played {
-        carry_out(self.plan("http://127.0.0.1:9/"), transport, None)
+    /// Runs with a transport of the test, without sockets.
+    pub(crate) fn with_transport(self, transport: impl Transport) -> RunOutcome {
+        execute(self.plan("http://127.0.0.1:9/"), transport, None)
     }
 }
 
-fn carry_out(plan: RunPlan, transport: impl Transport, journal: Option<&JournalWriter>) -> Played {
+fn execute(
+    plan: RunPlan,
+    transport: impl Transport,
+    journal: Option<&JournalWriter>,
+) -> RunOutcome {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let log = RecordLog::new(1, Clock::System);
@@ -222,17 +226,17 @@ fn carry_out(plan: RunPlan, transport: impl Transport, journal: Option<&JournalW
         while let Some(record) = subscription.next().await {
             records.push(Record::clone(&record));
         }
-        Played { records, finished: playing.await.unwrap() }
+        RunOutcome { records, finished: playing.await.unwrap() }
     })
 }
 
-impl Played {
-    /// The first thing of these records that `pick` finds.
+impl RunOutcome {
+    /// The first result of `pick` over the records.
     pub(crate) fn find<T>(&self, pick: impl Fn(&RecordKind) -> Option<T>) -> Option<T> {
         self.records.iter().find_map(|record| pick(&record.kind))
     }
 
-    /// How many records `is` is true of.
+    /// Number of records for which `is` holds.
     pub(crate) fn count(&self, is: impl Fn(&RecordKind) -> bool) -> usize {
         self.records.iter().filter(|record| is(&record.kind)).count()
     }

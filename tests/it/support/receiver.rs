@@ -1,6 +1,6 @@
-//! A receiver on a real socket that keeps every byte it got and answers as it is told.
+//! A receiver on a real socket that stores every request and responds as configured.
 //!
-//! Written on plain threads and sockets, so that it shares nothing with the code under test.
+//! It uses plain threads and sockets, so that it shares no code with the program under test.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,51 +10,51 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-/// One request that came.
+/// One received request.
 #[derive(Clone, Debug)]
-pub(crate) struct Came {
-    /// The head as it came, without the empty line.
+pub(crate) struct ReceivedRequest {
+    /// The head, unchanged, without the empty line.
     pub(crate) head: String,
-    /// The body as it came.
+    /// The body, unchanged.
     pub(crate) body: String,
 }
 
-/// How a request is answered.
+/// A response to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    /// With a status and a body.
+    /// A status and a body.
     Status(u16, String),
-    /// With bytes as they are.
+    /// Raw bytes; the connection is closed afterwards.
     Raw(Vec<u8>),
-    /// So late, and then so.
+    /// Another response after a delay.
     Late(Duration, Box<Reply>),
-    /// Not at all: the connection is closed.
+    /// No response: the connection is closed.
     Close,
 }
 
-/// How the request of this number, counted from 0, is answered.
-type Answer = dyn Fn(usize, &Came) -> Reply + Send + Sync;
+/// The response to a request, by its number, counted from 0.
+type Answer = dyn Fn(usize, &ReceivedRequest) -> Reply + Send + Sync;
 
 /// A receiver.
 pub(crate) struct Receiver {
     address: SocketAddr,
-    came: Arc<Mutex<Vec<Came>>>,
+    received: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
 impl Reply {
-    /// A good answer.
+    /// Status 200 with an empty JSON object.
     pub(crate) fn good() -> Self {
         Self::Status(200, "{}".into())
     }
 
-    /// The same, so late.
+    /// The same response after a delay.
     pub(crate) fn after(self, delay: Duration) -> Self {
         Self::Late(delay, Box::new(self))
     }
 }
 
-impl Came {
-    /// The value of a header, whatever the case of its name.
+impl ReceivedRequest {
+    /// The value of a header, ignoring the case of its name.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.head.lines().skip(1).find_map(|line| {
             let (key, value) = line.split_once(": ")?;
@@ -67,14 +67,14 @@ impl Came {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
-    /// Whether the request only asks for a good answer: it is about nothing.
+    /// Whether the request is a handshake without a token: it has no content but a text.
     pub(crate) fn is_ping(&self) -> bool {
         let json = serde_json::from_str(&self.body).unwrap_or_default();
         let Json::Object(table) = json else { return false };
         table.keys().all(|key| key == "text")
     }
 
-    /// The token, where the request asks for it back.
+    /// The token of a handshake that must be returned.
     pub(crate) fn token(&self) -> Option<String> {
         let json: Json = serde_json::from_str(&self.body).ok()?;
         let table = json.as_object().filter(|table| table.len() == 1)?;
@@ -82,94 +82,97 @@ impl Came {
     }
 }
 
-/// The answer of a receiver that agrees: a token comes back, everything else is fine.
-pub(crate) fn agree(came: &Came) -> Reply {
-    match came.token() {
+/// The response of a receiver that accepts everything: it returns the token of a handshake.
+pub(crate) fn accept(received: &ReceivedRequest) -> Reply {
+    match received.token() {
         Some(token) => Reply::Status(200, token),
         None => Reply::good(),
     }
 }
 
 impl Receiver {
-    /// A receiver that agrees and accepts everything.
-    pub(crate) fn agreeing() -> Self {
-        Self::answering(|_, came| agree(came))
+    /// A receiver that accepts the handshake and every event.
+    pub(crate) fn accepting() -> Self {
+        Self::responding(|_, received| accept(received))
     }
 
-    /// A receiver that agrees, and then answers every event like this.
-    pub(crate) fn to_events(
-        answer: impl Fn(usize, &Came) -> Reply + Send + Sync + 'static,
+    /// A receiver that accepts the handshake and responds to events like this.
+    pub(crate) fn responding_to_events(
+        answer: impl Fn(usize, &ReceivedRequest) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::answering(move |number, came| {
-            if came.token().is_some() || came.body == "{}" {
-                agree(came)
+        Self::responding(move |number, received| {
+            if received.token().is_some() || received.body == "{}" {
+                accept(received)
             } else {
-                answer(number, came)
+                answer(number, received)
             }
         })
     }
 
-    /// A receiver that answers everything like this.
-    pub(crate) fn answering(
-        answer: impl Fn(usize, &Came) -> Reply + Send + Sync + 'static,
+    /// A receiver that responds to every request like this.
+    pub(crate) fn responding(
+        answer: impl Fn(usize, &ReceivedRequest) -> Reply + Send + Sync + 'static,
     ) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
     }
 
-    /// The same, where this listens.
+    /// A receiver on an existing listener.
     pub(crate) fn on(
         listener: TcpListener,
-        answer: impl Fn(usize, &Came) -> Reply + Send + Sync + 'static,
+        answer: impl Fn(usize, &ReceivedRequest) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let address = listener.local_addr().unwrap();
-        let came = Arc::new(Mutex::new(Vec::new()));
-        let (kept, answer): (_, Arc<Answer>) = (Arc::clone(&came), Arc::new(answer));
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let (kept, answer): (_, Arc<Answer>) = (Arc::clone(&received), Arc::new(answer));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (kept, answer) = (Arc::clone(&kept), Arc::clone(&answer));
-                thread::spawn(move || converse(stream, &kept, &*answer));
+                thread::spawn(move || serve_connection(stream, &kept, &*answer));
             }
         });
-        Self { address, came }
+        Self { address, received }
     }
 
-    /// Its address.
+    /// Its URL.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/hooks", self.address)
     }
 
-    /// How many requests came.
+    /// Number of received requests.
     pub(crate) fn count(&self) -> usize {
-        self.came.lock().unwrap().len()
+        self.received.lock().unwrap().len()
     }
 
-    /// Everything that came.
-    pub(crate) fn came(&self) -> Vec<Came> {
-        self.came.lock().unwrap().clone()
+    /// All received requests.
+    pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.received.lock().unwrap().clone()
     }
 
-    /// What came after the handshake.
-    pub(crate) fn events(&self) -> Vec<Came> {
-        self.came().into_iter().filter(|came| came.token().is_none() && !came.is_ping()).collect()
+    /// The received requests without handshakes.
+    pub(crate) fn events(&self) -> Vec<ReceivedRequest> {
+        self.requests()
+            .into_iter()
+            .filter(|received| received.token().is_none() && !received.is_ping())
+            .collect()
     }
 }
 
-fn converse(mut stream: TcpStream, kept: &Mutex<Vec<Came>>, answer: &Answer) {
+fn serve_connection(mut stream: TcpStream, kept: &Mutex<Vec<ReceivedRequest>>, answer: &Answer) {
     let mut buffer = Vec::new();
-    while let Some(came) = read(&mut stream, &mut buffer) {
+    while let Some(received) = read(&mut stream, &mut buffer) {
         let number = {
             let mut kept = kept.lock().unwrap();
-            kept.push(came.clone());
+            kept.push(received.clone());
             kept.len() - 1
         };
-        if !reply(&mut stream, answer(number, &came)) {
+        if !reply(&mut stream, answer(number, &received)) {
             return;
         }
     }
 }
 
-/// Reads one request; what comes behind it stays in the buffer.
-fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Came> {
+/// Reads one request. Bytes after it stay in the buffer.
+fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<ReceivedRequest> {
     loop {
         if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8(buffer[..end].to_vec()).unwrap();
@@ -182,7 +185,7 @@ fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Came> {
             if buffer.len() >= end + 4 + length {
                 let body = String::from_utf8(buffer[end + 4..end + 4 + length].to_vec()).unwrap();
                 buffer.drain(..end + 4 + length);
-                return Some(Came { head, body });
+                return Some(ReceivedRequest { head, body });
             }
         }
         let mut chunk = [0; 16 * 1024];
@@ -193,7 +196,7 @@ fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Came> {
     }
 }
 
-/// Answers; gives whether the connection goes on.
+/// Sends a response. Returns whether the connection stays open.
 fn reply(stream: &mut TcpStream, reply_with: Reply) -> bool {
     match reply_with {
         Reply::Status(status, body) => {
@@ -218,7 +221,7 @@ fn reply(stream: &mut TcpStream, reply_with: Reply) -> bool {
     }
 }
 
-/// What a GET or HEAD of an address on loopback gives: the head and the body.
+/// Sends GET or HEAD to a loopback URL. Returns the lower-case head and the body.
 pub(crate) fn fetch(method: &str, url: &str) -> (String, Vec<u8>) {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).unwrap();

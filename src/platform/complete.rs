@@ -1,0 +1,136 @@
+//! Completes an action with the data that its step leaves to the vendor's defaults.
+
+use serde_json::{Map, Value as Json};
+
+use super::account::Account;
+use super::event_rule::EventRule;
+use super::fake_values::InventedValues;
+use super::fields::{self, FieldDefaults};
+use super::session_error::SessionError;
+use crate::base::fake::LOCALES;
+use crate::base::seed::SeedScope;
+use crate::conversation::{Action, Conversation, EventKind};
+
+/// Completes the actions of a conversation.
+pub(super) struct ActionCompleter<'a> {
+    pub(super) account: &'a Account,
+    pub(super) conversation: &'a Conversation,
+    /// Scope of the action's generated values.
+    pub(super) seeds: &'a SeedScope,
+}
+
+impl ActionCompleter<'_> {
+    /// Returns the action with complete data, and with the message kind that the vendor sends.
+    pub(super) fn complete(&self, action: &Action) -> Result<Action, SessionError> {
+        let platform = &self.account.platform;
+        let mut action = action.clone();
+        match &mut action {
+            Action::Say { kind, data, text, .. } => self.complete_message(kind, data, text)?,
+            Action::Create { kind, fields, .. } => {
+                let unknown = || SessionError::UnknownKind(kind.clone());
+                let defaults = platform.entities.get(kind.as_str()).ok_or_else(unknown)?;
+                *fields = self.data(defaults, &std::mem::take(fields), None);
+            }
+            Action::Update { name, fields, .. } => {
+                let entities = &self.conversation.entities;
+                // An unknown entity is an invalid action, which the conversation reports.
+                if let Some(entity) = entities.iter().find(|entity| entity.name == *name) {
+                    keep_other_keys(&entity.fields, fields);
+                }
+            }
+            Action::Emit { event_type, data, .. } => {
+                let is_emitted =
+                    |rule: &&EventRule| rule.on == EventKind::Emitted && rule.has_name(event_type);
+                let rule = platform.events.iter().find(is_emitted);
+                if let Some(defaults) = rule.and_then(|rule| rule.data.as_ref()) {
+                    *data = self.data(defaults, &std::mem::take(data), None);
+                }
+            }
+            _ => {}
+        }
+        Ok(action)
+    }
+
+    fn complete_message(
+        &self,
+        kind: &mut String,
+        data: &mut Map<String, Json>,
+        text: &mut String,
+    ) -> Result<(), SessionError> {
+        let kinds = &self.account.platform.kinds;
+        let unknown = || SessionError::UnknownKind(kind.clone());
+        let message_kind = kinds.get(kind.as_str()).ok_or_else(unknown)?;
+        let asked = message_kind.answers.as_ref().and_then(|kind| self.last_message(kind));
+        // The data of the requested kind, even if `as` replaces the kind below.
+        let input = std::mem::take(data);
+        *data = self.data(&message_kind.data, &input, asked.as_ref());
+        // A step names a choice by its text only; the payload needs the whole option.
+        if message_kind.data.has("choice")
+            && let Some(choice) = asked.as_ref().and_then(|asked| chosen(asked, text))
+        {
+            if text.is_empty() {
+                *text = label_of(&choice);
+            }
+            data.insert("choice".into(), choice);
+        }
+        if text.is_empty()
+            && let Some(Json::String(default)) = data.get("text")
+        {
+            text.clone_from(default);
+        }
+        kind.clone_from(&message_kind.name);
+        Ok(())
+    }
+
+    /// Returns the data of the last message of this kind, with its text.
+    fn last_message(&self, kind: &str) -> Option<Map<String, Json>> {
+        let message = self.conversation.messages.iter().rfind(|message| message.kind == kind)?;
+        let mut data = message.data.clone();
+        data.insert("text".into(), message.text.clone().into());
+        Some(data)
+    }
+
+    fn data(
+        &self,
+        defaults: &FieldDefaults,
+        input: &Map<String, Json>,
+        asked: Option<&Map<String, Json>>,
+    ) -> Map<String, Json> {
+        // Entities can be created before there is a visitor, hence the default locale.
+        let visitor = self.conversation.visitor();
+        let locale = visitor.map_or(&LOCALES[0], |visitor| visitor.member.locale);
+        let generated = InventedValues::new(locale, self.seeds, &self.account.files);
+        let (fakes, files) = (generated.fakes(), generated.files());
+        let roots = self.account.roots().with("fake", &fakes).with("file", &files);
+        match asked {
+            Some(asked) => defaults.complete(input, Some(asked), &roots.with("asked", asked)),
+            None => defaults.complete(input, None, &roots),
+        }
+    }
+}
+
+/// Completes objects of an update with the keys they have: an update of one key keeps the others.
+fn keep_other_keys(current: &Map<String, Json>, update: &mut Map<String, Json>) {
+    for (key, update) in update.iter_mut() {
+        if let (Some(current @ Json::Object(_)), Json::Object(_)) = (current.get(key), &*update) {
+            *update = fields::fill(current, update);
+        }
+    }
+}
+
+/// Returns the selected element of a list in the question: the first one with this text in any
+/// field, or the first of all if the text is empty.
+fn chosen(asked: &Map<String, Json>, text: &str) -> Option<Json> {
+    let has = |item: &&Json| {
+        item.as_object().is_some_and(|item| {
+            text.is_empty() || item.values().any(|value| value.as_str() == Some(text))
+        })
+    };
+    asked.values().filter_map(Json::as_array).flatten().find(has).cloned()
+}
+
+/// Returns the text by which an element is selected. Vendors call it `label` or `title`.
+fn label_of(choice: &Json) -> String {
+    let label = ["label", "title"].iter().find_map(|key| choice.get(key)?.as_str());
+    label.unwrap_or_default().to_owned()
+}

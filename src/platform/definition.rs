@@ -1,0 +1,191 @@
+//! The checked definition of a vendor's platform in one revision.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::account_template::AccountTemplate;
+use super::delivery::RetryRule;
+use super::event_rule::{Counter, Coverage, EventQuery, EventRule, SilenceRules};
+use super::fields::{FieldDefaults, ItemFields};
+use super::forms::{Certainty, Matching};
+use super::handshake::Handshake;
+use super::ids::{IdOwner, IdRules};
+use super::message_kind::MessageKind;
+use super::request::RequestRules;
+use super::subscription::Subscription;
+use super::vendor_ref::{DOCS, VendorRef};
+use crate::conversation::{ConversationRules, EventKind, Role, model};
+use crate::diag::Source;
+use crate::policy::Policy;
+use crate::template::TableType;
+
+/// A vendor's checked folder. Every template in it is compiled, so rendering can fail by size only.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    /// Vendor id, as used on the command line.
+    pub id: String,
+    /// Revision of the wire format; `docs` is the published documentation.
+    pub revision: String,
+    /// Display name of the vendor.
+    pub name: String,
+    /// URL of the vendor's webhook documentation.
+    pub docs: Option<String>,
+    /// Known differences between this revision and real servers; shown with every run.
+    pub differs: Option<String>,
+    /// Delivery policy before any retry rule is applied.
+    pub policy: Policy,
+    /// Header names in the order and case of the wire; `None` if the order does not matter.
+    pub wire: Option<Vec<String>>,
+    /// How an endpoint proves that it accepts webhooks.
+    pub handshake: Handshake,
+    /// Events the vendor sends. Payloads of one action are sent in this order.
+    pub events: Vec<EventRule>,
+    /// Subscription of an endpoint for which the user requests no event types.
+    pub default_subscription: Subscription,
+    /// Message kinds, by neutral name.
+    pub kinds: BTreeMap<String, MessageKind>,
+    /// Entity kinds with their fields, by name.
+    pub entities: BTreeMap<String, FieldDefaults>,
+    /// Sources of the facts in `vendor.toml`, one per section.
+    pub sources: Vec<FactSource>,
+    /// Files of `samples/`: the documented payloads with invented values. Empty for revisions
+    /// other than `docs`.
+    pub samples: BTreeMap<String, Arc<Source>>,
+    pub(super) matching: Matching,
+    pub(super) rules: ConversationRules,
+    pub(super) account_template: AccountTemplate,
+    pub(super) ids: IdRules,
+    pub(super) counters: BTreeMap<String, Counter>,
+    pub(super) requests: RequestRules,
+    pub(super) retries: Vec<RetryRule>,
+    pub(super) silence: SilenceRules,
+    pub(super) show: DisplayPointers,
+}
+
+/// The source of the facts in one section of `vendor.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactSource {
+    /// Section name.
+    pub section: String,
+    /// How well the facts are known.
+    pub status: Certainty,
+    /// Month in which the source was last checked, as `2026-11`.
+    pub seen: Option<String>,
+    /// URL of the source.
+    pub url: Option<String>,
+    /// Remarks.
+    pub note: Option<String>,
+}
+
+/// JSON pointers to the parts of a payload that are displayed. The first pointer that resolves is
+/// used.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DisplayPointers {
+    /// The name of the event.
+    pub(super) event: Vec<String>,
+    /// The text of the message.
+    pub(super) text: Vec<String>,
+}
+
+impl Platform {
+    /// Returns the id, followed by `@revision` unless the revision is `docs`.
+    pub fn full_id(&self) -> String {
+        if self.revision == DOCS {
+            self.id.clone()
+        } else {
+            format!("{}@{}", self.id, self.revision)
+        }
+    }
+
+    /// Returns the rules for conversations on this platform.
+    pub fn rules(&self) -> ConversationRules {
+        self.rules
+    }
+
+    /// Returns a reference to this vendor and revision.
+    pub fn reference(&self) -> VendorRef {
+        VendorRef { id: self.id.clone(), revision: Some(self.revision.clone()) }
+    }
+
+    /// Returns true if an endpoint with this subscription receives events of this type.
+    pub fn covers(&self, subscription: &Subscription, event_type: &str) -> bool {
+        // A pattern may use the name in another revision: one configuration serves all of them.
+        let subscribed = self.events.iter().filter(|rule| subscription.covers(&rule.names()));
+        let mut subscribed = subscribed.map(|rule| rule.event_type.as_str());
+        match self.matching {
+            Matching::Pair => subscribed.any(|subscribed| subscribed == event_type),
+            // Such a vendor stores topics and actions as separate lists, so other pairs match too.
+            Matching::Cross => {
+                let halves = |name| str::rsplit_once(name, '.').unwrap_or((name, ""));
+                let (topic, action) = halves(event_type);
+                subscribed.clone().any(|subscribed| halves(subscribed).0 == topic)
+                    && subscribed.any(|subscribed| halves(subscribed).1 == action)
+            }
+        }
+    }
+
+    /// Resolves the requested subscription against the vendor's default. `None` gives the default.
+    pub fn subscription(&self, requested: Option<Subscription>) -> Subscription {
+        let default = &self.default_subscription;
+        requested.map_or_else(|| default.clone(), |requested| requested.over(default))
+    }
+
+    /// Returns what the vendor does about an event caused by a participant with this role.
+    pub fn coverage(&self, on: EventKind, role: Role) -> Coverage<'_> {
+        // The check ensures coverage: an event without a reason has a rule.
+        self.silence.coverage(on, role).unwrap_or(Coverage::Sends)
+    }
+
+    /// Returns the first rule that sends an event of this type and satisfies the query.
+    pub fn rule(&self, event_type: &str, query: &EventQuery) -> Option<&EventRule> {
+        let mut rules = self.events.iter().filter(|rule| rule.has_name(event_type));
+        rules.find(|rule| {
+            query.by.is_none_or(|role| rule.covers_role(role))
+                && query.kind.as_ref().is_none_or(|kind| rule.covers_kind(kind))
+        })
+    }
+
+    /// Returns the fields that scenario texts can use of an entity of this kind, or `None` if the
+    /// vendor has no such kind. People in it have no generated ids.
+    pub fn entity_names(&self, kind: &str) -> Option<TableType> {
+        let fields = self.entities.get(kind)?.names(&ItemFields::default());
+        let names = model::entity(&model::person());
+        let more = self.ids.names(IdOwner::Entity).into_iter().chain(fields);
+        Some(more.fold(names, |mut names, name| {
+            names.set(name);
+            names
+        }))
+    }
+
+    /// Returns the data that a step may set for an event: the data of the message or entity kind
+    /// in the query, of the rule's first kind, or of the event itself.
+    pub fn data_of<'a>(
+        &'a self,
+        rule: &'a EventRule,
+        query: &EventQuery,
+    ) -> Option<&'a FieldDefaults> {
+        // The same kind that `synthesize` uses if none is requested.
+        let kind = query.kind.clone().or_else(|| rule.first_kind());
+        let of_kind = kind
+            .as_ref()
+            .and_then(|kind| self.entities.get(kind).or_else(|| Some(&self.kinds.get(kind)?.data)));
+        of_kind.or(rule.data.as_ref())
+    }
+
+    /// Returns the names of all event types, including those of other revisions.
+    pub fn type_names(&self) -> Vec<&str> {
+        self.events.iter().flat_map(EventRule::names).collect()
+    }
+
+    /// Returns the event types in the order of the rules, without duplicates.
+    pub fn event_types(&self) -> Vec<&str> {
+        let mut types: Vec<&str> = Vec::new();
+        for rule in &self.events {
+            // Rules of one type need not be adjacent, so `dedup` is not enough.
+            if !types.contains(&rule.event_type.as_str()) {
+                types.push(&rule.event_type);
+            }
+        }
+        types
+    }
+}
