@@ -102,7 +102,7 @@ fn hash(body: &[u8]) -> u64 {
 /// Number of deliveries that were lost, or received before their predecessor in the conversation.
 fn out_of_order(journal: &Path, received: &[u64]) -> usize {
     let mut positions = HashMap::new();
-    for record in Journal::open(journal).unwrap().records(1).unwrap() {
+    for record in Journal::open(journal).unwrap().records(1).map(Result::unwrap) {
         if let RecordKind::DeliveryPlanned { delivery, body, .. } = record.kind {
             let (conversation, number) = delivery.split_once('-').unwrap();
             let position: (u32, u32) = (conversation.parse().unwrap(), number.parse().unwrap());

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
 use super::setup::{Setup, read, scenarios, toml_files};
+use super::terminal::print;
 use super::watch::watch;
-use super::{CommandError, ExitStatus, Global, print};
 use crate::base::text::count;
 use crate::config::Config;
 use crate::diag::{Problem, Problems, Source, code};

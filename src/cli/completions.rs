@@ -1,9 +1,10 @@
 //! `standin completions`: prints the completion script for a shell.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::{CliArgs, CommandError, ExitStatus, print};
+use super::exit::{CommandError, ExitStatus};
+use super::terminal::print;
 
 /// Print the completion script for a shell, such as `standin completions bash > FILE`
 #[derive(Debug, Args)]
@@ -12,9 +13,12 @@ pub(super) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(super) fn completions(args: &CompletionsArgs) -> Result<ExitStatus, CommandError> {
+pub(super) fn completions(
+    args: &CompletionsArgs,
+    mut command: Command,
+) -> Result<ExitStatus, CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut CliArgs::command(), "standin", &mut script);
+    clap_complete::generate(args.shell, &mut command, "standin", &mut script);
     print(String::from_utf8_lossy(&script))?;
     Ok(ExitStatus::Passed)
 }

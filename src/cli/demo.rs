@@ -7,17 +7,19 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::sync::mpsc;
 
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
 use super::setup::{Setup, instant, scenarios, speed, until_interrupted, while_serving_files};
-use super::{CommandError, ExitStatus, Global, print};
+use super::terminal::print;
 use crate::base::address::EgressPolicy;
 use crate::base::clock::Clock;
 use crate::config::{Config, receiver_url};
 use crate::delivery::{ClockMode, Connector, NetworkTransport};
 use crate::diag::{Problem, code};
 use crate::listen::{BundledReceiver, serve};
-use crate::record::{RecordKind, RecordLog, Subscription};
+use crate::record::{LogReader, RecordKind, RecordLog};
 use crate::report::{ConsoleReport, Detail, Report as _, RerunCommand};
-use crate::run::{self, RunPlan, StopSignal};
+use crate::run::{self, EndpointPlan, RunPlan, StopSignal};
 use crate::scenario;
 
 /// Play a sample conversation against the bundled receiver and show both sides
@@ -72,9 +74,12 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
             let plan = RunPlan {
                 number: 1,
                 script,
-                url,
-                headers: Vec::new(),
-                subscription: vendor.subscription(None),
+                endpoints: vec![EndpointPlan {
+                    number: 1,
+                    url,
+                    headers: Vec::new(),
+                    subscription: vendor.subscription(None),
+                }],
                 seed: setup.config.seed,
                 start,
                 pace,
@@ -98,7 +103,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
 
 /// Prints the records of the run and the lines of the receiver.
 async fn print_both_sides(
-    mut records: Subscription,
+    mut records: LogReader,
     mut received_lines: mpsc::UnboundedReceiver<String>,
 ) {
     let mut console = ConsoleReport::new(Detail::Normal, RerunCommand::default());

@@ -31,7 +31,7 @@ pub(super) fn write_dry_run(
     // Output of `--curl` must remain a valid shell script.
     let comment = if format == DryRunFormat::Curl { "# " } else { "" };
     let name = escape(&plan.script.name);
-    writeln!(out, "{comment}{name} at {} to {}", vendor.full_id(), plan.url)?;
+    writeln!(out, "{comment}{name} at {} to {}", vendor.full_id(), plan.urls())?;
     if let Some(differs) = &vendor.differs {
         writeln!(out, "{comment}note: {}", escape(differs))?;
     }
@@ -94,7 +94,8 @@ fn when(plan: &RunPlan, at: Timestamp, conversation: Option<u32>) -> String {
 
 /// Returns the request as HTTP text, without the headers that the client adds.
 fn whole(plan: &RunPlan, request: &DryRunRequest) -> String {
-    let mut out = format!("POST {} HTTP/1.1\n", &plan.url[url::Position::BeforePath..]);
+    let url = &plan.endpoints[request.endpoint].url;
+    let mut out = format!("POST {} HTTP/1.1\n", &url[url::Position::BeforePath..]);
     for (name, value) in &request.headers {
         let _ = writeln!(out, "{name}: {value}");
     }
@@ -105,7 +106,8 @@ fn whole(plan: &RunPlan, request: &DryRunRequest) -> String {
 /// Returns a shell command that sends the request. Configured secrets are variables.
 fn curl(plan: &RunPlan, request: &DryRunRequest) -> String {
     let id = &plan.account.platform.id;
-    let mut out = format!("curl -sS {} \\\n", with_variables(plan.url.as_str(), id));
+    let url = &plan.endpoints[request.endpoint].url;
+    let mut out = format!("curl -sS {} \\\n", with_variables(url.as_str(), id));
     for (name, value) in &request.headers {
         let _ = writeln!(out, "  -H {} \\", with_variables(&format!("{name}: {value}"), id));
     }

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
 use super::schema::{SchemaKind, of};
 use super::setup::Setup;
-use super::{CommandError, ExitStatus, Global, print};
+use super::terminal::print;
 use crate::diag::{Problem, code};
 use crate::platform::Platform;
 

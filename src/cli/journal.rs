@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
 use super::receivers::{ReceiverArgs, allowed};
 use super::setup::{Setup, runtime};
-use super::{CommandError, ExitStatus, Global, print};
+use super::terminal::print;
 use crate::base::clock::Clock;
 use crate::base::text::{count, escape, one_of};
 use crate::delivery::{Connector, NetworkTransport};
@@ -16,7 +18,7 @@ use crate::diag::{Problem, code};
 use crate::journal::{Durability, Journal, JournalWriter, PriorRun, StoredRun, WriteOptions};
 use crate::record::{Record, RecordKind, RecordLog, RunFinished, RunStarted};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
-use crate::run::{Redelivery, ResumePoint, RunPlan, redeliver};
+use crate::run::{Redelivery, ResumePoint, RunPlan, identify, redeliver};
 
 /// Journal options of `run` and `send`.
 #[derive(Debug, Args)]
@@ -66,7 +68,7 @@ impl JournalArgs {
         };
         let read = Journal::open(opened.path()).map_err(anyhow::Error::from)?;
         let action = |plan: RunPlan| {
-            let prior = if self.resume { read.earlier(&plan.started())? } else { PriorRun::Never };
+            let prior = if self.resume { read.earlier(&identify(&plan))? } else { PriorRun::Never };
             let resume = match prior {
                 PriorRun::Ended(records) => return Ok(RunAction::Replay(records)),
                 PriorRun::Interrupted(run, prior) => {
@@ -183,8 +185,9 @@ fn list(path: &Path) -> Result<ExitStatus, CommandError> {
             number => format!(", {number} in doubt: {}", in_doubt.join("; ")),
         };
         // Names come from files and from the journal, so control characters are escaped.
-        let RunStarted { scenario, vendor, url, seed, .. } = started;
-        let (at, scenario, url) = (at.strftime("%F %H:%MZ"), escape(scenario), escape(url));
+        let RunStarted { scenario, vendor, urls, seed, .. } = started;
+        let (at, scenario) = (at.strftime("%F %H:%MZ"), escape(scenario));
+        let url = escape(&urls.join(", "));
         print(format_args!(
             "{run}  {at}  {scenario} at {vendor} to {url}, seed {seed}: {end}{doubt}\n"
         ))?;
@@ -192,14 +195,12 @@ fn list(path: &Path) -> Result<ExitStatus, CommandError> {
     Ok(ExitStatus::Passed)
 }
 
-/// Returns the number and the records of a run. The default is the last run that `is_default`
-/// accepts.
-fn records(
-    path: &Path,
+/// Returns the number of a run. The default is the last run that `is_default` accepts.
+fn run_number(
+    journal: &Journal,
     run: Option<i64>,
     is_default: impl Fn(&StoredRun) -> bool,
-) -> Result<(i64, Vec<Record>), CommandError> {
-    let journal = open(path)?;
+) -> Result<i64, CommandError> {
     let runs = journal.runs().map_err(anyhow::Error::from)?;
     let is_selected =
         |stored: &&StoredRun| run.map_or_else(|| is_default(stored), |number| number == stored.run);
@@ -210,7 +211,7 @@ fn records(
         };
         return Err(Problem::anywhere(code::NOTHING_TO_RUN, message).into());
     };
-    Ok((*run, journal.records(*run).map_err(anyhow::Error::from)?))
+    Ok(*run)
 }
 
 /// Prints the records of a run as a report.
@@ -219,10 +220,11 @@ fn print_report(
     run: Option<i64>,
     report: &mut dyn Report,
 ) -> Result<ExitStatus, CommandError> {
-    let (_, records) = records(path, run, |_| true)?;
+    let journal = open(path)?;
+    let run = run_number(&journal, run, |_| true)?;
     let mut out = io::BufWriter::new(anstream::stdout().lock());
-    for record in records {
-        report.record(&record, &mut out)?;
+    for record in journal.records(run) {
+        report.record(&record.map_err(anyhow::Error::from)?, &mut out)?;
     }
     report.finish(&mut out)?;
     out.flush()?;
@@ -247,7 +249,11 @@ fn doctor(path: &Path) -> Result<ExitStatus, CommandError> {
 /// Sends a stored delivery again and records that as a run of the journal.
 fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, CommandError> {
     let is_scenario = |stored: &StoredRun| !stored.started.is_redelivery();
-    let (run, records) = records(&args.journal, args.run, is_scenario)?;
+    let journal = open(&args.journal)?;
+    let run = run_number(&journal, args.run, is_scenario)?;
+    let records: Result<Vec<Record>, _> = journal.records(run).collect();
+    let records = records.map_err(anyhow::Error::from)?;
+    drop(journal);
     let Some(RecordKind::RunStarted(started)) = records.first().map(|record| record.kind.clone())
     else {
         return Err(anyhow::anyhow!("run {run} does not begin with `run.started`").into());

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Context as _;
 use clap::Args;
 
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
 use super::setup::{Setup, Signals, runtime};
-use super::{CommandError, ExitStatus, Global, note};
+use super::terminal::note;
 use crate::base::text::count;
 use crate::diag::Problems;
 use crate::fault::{Fault, Faults};

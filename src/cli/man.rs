@@ -4,9 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 
-use super::{CliArgs, CommandError, ExitStatus, print};
+use super::exit::{CommandError, ExitStatus};
+use super::terminal::print;
 
 /// Write the man pages, one per command
 #[derive(Debug, Args)]
@@ -16,10 +17,10 @@ pub(super) struct ManArgs {
     folder: PathBuf,
 }
 
-pub(super) fn man(args: &ManArgs) -> Result<ExitStatus, CommandError> {
+pub(super) fn man(args: &ManArgs, command: Command) -> Result<ExitStatus, CommandError> {
     let folder = args.folder.display();
     fs::create_dir_all(&args.folder).with_context(|| format!("cannot create `{folder}`"))?;
-    clap_mangen::generate_to(CliArgs::command(), &args.folder)
+    clap_mangen::generate_to(command, &args.folder)
         .with_context(|| format!("cannot write to `{folder}`"))?;
     print(format_args!(
         "wrote the man pages to {folder}. Read one with `man {folder}/standin.1`\n"

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::progress::Progress;
-use crate::record::{RecordLog, Subscription};
+use crate::record::{LogReader, RecordLog};
 use crate::report::Report;
 
 /// Output of a waiting run that is kept in memory; beyond this it goes to a temporary file, so that
@@ -17,15 +17,15 @@ use crate::report::Report;
 const MAX_IN_MEMORY: usize = 1024 * 1024;
 
 /// Standard output, shared by the runs of a command.
-pub(super) struct OrderedOutput(Mutex<State>);
+pub(super) struct OrderedOutput(Mutex<OutputState>);
 
-struct State {
+struct OutputState {
     out: Box<dyn Write + Send>,
     /// The run whose output goes to `out` directly.
     current: usize,
     /// The output of the later runs, until it is their turn.
     waiting: Vec<Waiting>,
-    /// Whoever read the output has gone away. That is no error of this program.
+    /// The reader of the output closed the pipe. The runs continue without output.
     is_closed: bool,
 }
 
@@ -46,7 +46,7 @@ impl OrderedOutput {
     pub(super) fn new(runs: usize) -> Arc<Self> {
         let out = Box::new(io::BufWriter::new(anstream::stdout()));
         let waiting = (0..runs).map(|_| Waiting::default()).collect();
-        Arc::new(Self(Mutex::new(State { out, current: 0, waiting, is_closed: false })))
+        Arc::new(Self(Mutex::new(OutputState { out, current: 0, waiting, is_closed: false })))
     }
 
     /// Reports the records of a run (numbered from 0) as they come.
@@ -76,13 +76,13 @@ impl OrderedOutput {
         RunOutput { output: Arc::clone(self), run }.finish()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, OutputState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn write_records(
-    records: &mut Subscription,
+    records: &mut LogReader,
     report: &mut dyn Report,
     out: &mut RunOutput,
     progress: &Progress,
@@ -104,7 +104,7 @@ fn write_records(
     }
 }
 
-impl State {
+impl OutputState {
     fn write(&mut self, run: usize, bytes: &[u8]) -> io::Result<()> {
         if self.is_closed {
             return Ok(());
@@ -198,7 +198,7 @@ mod tests {
         let sink = Sink::default();
         let waiting = (0..3).map(|_| Waiting::default()).collect();
         let out = Box::new(sink.clone());
-        let mut state = State { out, current: 0, waiting, is_closed: false };
+        let mut state = OutputState { out, current: 0, waiting, is_closed: false };
         state.write(2, b"c").unwrap();
         state.write(0, b"a").unwrap();
         state.write(1, &vec![b'b'; MAX_IN_MEMORY + 1]).unwrap();

@@ -12,13 +12,15 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::dry_run::{DryRunFormat, write_dry_run};
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
 use super::journal::{JournalArgs, RunAction};
 use super::output::OrderedOutput;
 use super::progress::Progress;
 use super::receivers::{ReceiverArgs, allowed};
 use super::setup::{Setup, Signals, endpoint_subscription, instant, runtime, while_serving_files};
 use super::shrink::shrink;
-use super::{CommandError, ExitStatus, Global, note, print};
+use super::terminal::{note, print};
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 use crate::config::StartTime;
@@ -27,7 +29,7 @@ use crate::diag::{Problem, Problems, code};
 use crate::platform::{Platform, Subscription};
 use crate::record::{Record, RecordKind, RecordLog, RunFinished, Verdict};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
-use crate::run::{self, RunPlan, StopSignal};
+use crate::run::{self, EndpointPlan, RunPlan, StopSignal};
 use crate::scenario::Script;
 
 /// Receivers, seed, start time and output format.
@@ -62,7 +64,7 @@ pub(super) struct PlayArgs {
     verbose: bool,
 }
 
-/// Header that tells the operator of a public server that the traffic is synthetic.
+/// Header that informs the operator of a public server that the traffic is synthetic.
 fn synthetic_marker() -> (String, Secret) {
     ("X-Standin".to_owned(), Secret::public("not a real conversation".to_owned()))
 }
@@ -98,56 +100,71 @@ impl PlayArgs {
         self.dry_run || self.curl
     }
 
-    /// Plans one run for each receiver of a vendor: those of `--to`, or those of the configuration.
-    /// Without `subscription`, each receiver's own subscription applies.
-    pub(super) fn plans(
+    /// Plans a run with the receivers of a vendor as its endpoints: those of `--to`, or those of the
+    /// configuration. Without `subscription`, each receiver's own subscription applies.
+    pub(super) fn plan(
         &self,
         script: &Arc<Script>,
         vendor: &Arc<Platform>,
         subscription: Option<&Subscription>,
         setup: &Setup,
-    ) -> Result<Vec<RunPlan>, Problems> {
-        let account = setup.account(vendor)?;
+    ) -> Result<RunPlan, Problems> {
+        let endpoints = self.endpoints(vendor, subscription, setup)?;
+        Ok(RunPlan {
+            number: 0, // numbered when filters have removed the plans that do not run
+            script: Arc::clone(script),
+            account: setup.account(vendor)?,
+            endpoints,
+            seed: self.seed.unwrap_or(setup.config.seed),
+            start: instant(self.start.unwrap_or(setup.config.start)),
+            pace: ClockMode::Virtual,
+            conversations: 1,
+            files: Arc::default(),
+            resume: None,
+            stop: StopSignal::default(),
+        })
+    }
+
+    fn endpoints(
+        &self,
+        vendor: &Platform,
+        subscription: Option<&Subscription>,
+        setup: &Setup,
+    ) -> Result<Vec<EndpointPlan>, Problems> {
         let mut problems = Problems::new();
         let egress = self.receivers.egress();
         let marked = |url: &Url| egress.may_be_public(url).then(synthetic_marker);
-        let plan =
-            |url: &Url, headers: Vec<(String, Secret)>, events: Option<Subscription>| RunPlan {
-                number: 0, // numbered when filters have removed the plans that do not run
-                script: Arc::clone(script),
-                account: Arc::clone(&account),
-                url: url.clone(),
-                headers: headers.into_iter().chain(marked(url)).collect(),
+        let endpoint =
+            |url: Url, headers: Vec<(String, Secret)>, events: Option<Subscription>| EndpointPlan {
+                number: 0, // set below, in the order of the list
+                headers: headers.into_iter().chain(marked(&url)).collect(),
                 subscription: vendor.subscription(subscription.cloned().or(events)),
-                seed: self.seed.unwrap_or(setup.config.seed),
-                start: instant(self.start.unwrap_or(setup.config.start)),
-                pace: ClockMode::Virtual,
-                conversations: 1,
-                files: Arc::default(),
-                resume: None,
-                stop: StopSignal::default(),
+                url,
             };
-        let mut plans = Vec::new();
+        let mut endpoints = Vec::new();
         for target in self.receivers.targets(&vendor.id) {
-            plans.push(plan(&target.url(egress)?, Vec::new(), None));
+            endpoints.push(endpoint(target.url(egress)?, Vec::new(), None));
         }
-        if plans.is_empty() {
-            for endpoint in setup.endpoints(&vendor.id) {
-                let forbidden = allowed(&endpoint.url, egress).err().map(Problems::from);
+        if endpoints.is_empty() {
+            for form in setup.endpoints(&vendor.id) {
+                let forbidden = allowed(&form.url, egress).err().map(Problems::from);
                 // Marked at the URL in the configuration file, not reported without a place.
-                problems
-                    .extend(forbidden.unwrap_or_default().with_default_span(&endpoint.url.span));
-                let events = endpoint_subscription(endpoint, vendor, &mut problems);
-                plans.push(plan(&endpoint.url, endpoint.resolve_headers(&mut problems), events));
+                problems.extend(forbidden.unwrap_or_default().with_default_span(&form.url.span));
+                let events = endpoint_subscription(form, vendor, &mut problems);
+                let headers = form.resolve_headers(&mut problems);
+                endpoints.push(endpoint(form.url.value.clone(), headers, events));
             }
         }
-        if plans.is_empty() && self.is_dry() {
-            plans.extend(Url::parse(DRY_RUN_URL).map(|url| plan(&url, Vec::new(), None)));
+        if endpoints.is_empty() && self.is_dry() {
+            endpoints.extend(Url::parse(DRY_RUN_URL).map(|url| endpoint(url, Vec::new(), None)));
         }
-        if plans.is_empty() {
+        if endpoints.is_empty() {
             return Err(no_receiver(&vendor.id).into());
         }
-        problems.into_result(Some(plans))
+        for (number, endpoint) in (1..).zip(&mut endpoints) {
+            endpoint.number = number;
+        }
+        problems.into_result(Some(endpoints))
     }
 
     /// Returns the command that repeats a run; `flags` are those of the subcommand.
@@ -310,7 +327,7 @@ async fn replay_records(records: &[Record], log: &RecordLog) -> Option<RunFinish
         if let RecordKind::RunFinished(run) = &record.kind {
             finished = Some(run.clone());
         }
-        log.append_again(record).await;
+        log.append_existing(record).await;
     }
     log.close();
     finished

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::note;
+use super::terminal::note;
 use crate::base::clock::Stopwatch;
 use crate::record::{Record, RecordKind};
 

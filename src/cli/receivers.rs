@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::SignedDuration;
 use url::Url;
 
-use super::CommandError;
+use super::exit::CommandError;
 use crate::base::address::EgressPolicy;
 use crate::base::duration;
 use crate::config::receiver_url;
@@ -77,15 +77,18 @@ impl ReceiverArgs {
         connector: &Connector,
     ) -> Result<(), CommandError> {
         let Some(limit) = self.wait_ready else { return Ok(()) };
-        for plan in plans {
-            if let Err(failure) = connector.listens(&plan.url, limit.unsigned_abs()).await {
-                let (vendor, url) = (&plan.account.platform.full_id(), &plan.url);
+        let endpoints = plans.iter().flat_map(|plan| {
+            let vendor = plan.account.platform.full_id();
+            plan.endpoints.iter().map(move |endpoint| (vendor.clone(), &endpoint.url))
+        });
+        for (vendor, url) in endpoints {
+            if let Err(failure) = connector.listens(url, limit.unsigned_abs()).await {
                 let reason = if failure.outcome == AttemptOutcome::Refused {
                     format!("no server is listening on {url}")
                 } else {
                     format!("cannot connect to {url}: {failure}")
                 };
-                let hint = start_receiver_hint(vendor, url);
+                let hint = start_receiver_hint(&vendor, url);
                 let message = format!("{reason} (waited {limit:#}). {hint}.");
                 return Err(anyhow::Error::msg(message).into());
             }

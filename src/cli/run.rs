@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
 use super::init::file_exists;
 use super::play::{BatchOptions, PlayArgs, no_receiver};
 use super::setup::{Setup, scenarios, speed};
+use super::terminal::note;
 use super::watch::watch;
-use super::{CommandError, ExitStatus, Global, note};
 use crate::base::limits::{MAX_CONVERSATIONS, MAX_RUN_STEPS};
 use crate::base::text::{escape, one_of};
 use crate::delivery::ClockMode;
@@ -260,15 +262,15 @@ impl RunSelection<'_> {
             Some(Subscription::check_plain(&args.events, &vendor.type_names())?)
         };
         let mut problems = too_many(script, args.conversations);
-        let plans = args.play.plans(script, vendor, events.as_ref(), self.setup);
-        let plans = problems.note(plans).unwrap_or_default();
+        let plan = args.play.plan(script, vendor, events.as_ref(), self.setup);
+        let plan = problems.note(plan);
         let pace = match args.clock {
             ClockArg::Virtual => ClockMode::Virtual,
             ClockArg::Real => ClockMode::Real(args.speed),
         };
         let conversations = args.conversations;
         let mut plans: Vec<RunPlan> =
-            plans.into_iter().map(|plan| RunPlan { pace, conversations, ..plan }).collect();
+            plan.into_iter().map(|plan| RunPlan { pace, conversations, ..plan }).collect();
         if let Some(profile) = args.chaos {
             for plan in &mut plans {
                 problems.extend(inject_faults(plan, profile));

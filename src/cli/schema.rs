@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 
-use super::{CommandError, ExitStatus, print};
+use super::exit::{CommandError, ExitStatus};
+use super::terminal::print;
 use crate::config::ConfigForm;
 use crate::diag::Form as _;
 use crate::platform::{Catalog, VendorForm, VendorRef};

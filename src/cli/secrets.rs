@@ -2,8 +2,10 @@
 
 use clap::Args;
 
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
 use super::setup::Setup;
-use super::{CommandError, ExitStatus, Global, print};
+use super::terminal::print;
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::base::text::shell_word;

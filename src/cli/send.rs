@@ -5,10 +5,11 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::Value as Json;
 
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
 use super::play::{BatchOptions, PlayArgs};
 use super::setup::Setup;
 use super::vendors::rule;
-use super::{CommandError, ExitStatus, Global};
 use crate::base::text::one_of;
 use crate::conversation::{EventKind, Role};
 use crate::diag::{Problem, Problems, Source, SyntaxNode, code, json, toml};
@@ -56,12 +57,12 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<ExitStatus, Comma
     let script = Arc::new(Script::for_event(&vendor, rule, &query));
     // The script contains the preceding events too; only the requested type is subscribed to.
     let only = Subscription::to(&rule.event_type);
-    let plans = args.play.plans(&script, &vendor, Some(&only), &setup)?;
+    let plan = args.play.plan(&script, &vendor, Some(&only), &setup)?;
     let rerun = RerunCommand {
         send_args: Some(args.to_args()),
         ..args.play.rerun_command(Vec::new(), global)
     };
-    args.play.execute(plans, BatchOptions::default(), rerun, &setup)
+    args.play.execute(vec![plan], BatchOptions::default(), rerun, &setup)
 }
 
 impl SendArgs {

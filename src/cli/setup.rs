@@ -9,7 +9,9 @@ use jiff::Timestamp;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{CommandError, ExitStatus, Global, note};
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
+use super::terminal::note;
 use crate::base::clock::Clock;
 use crate::base::file_store::FileStore;
 use crate::base::text::escape;

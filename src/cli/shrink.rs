@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::exit::CommandError;
 use super::init::write_new;
-use super::{CommandError, note};
+use super::terminal::note;
 use crate::base::clock::Clock;
 use crate::base::text::{count, escape};
 use crate::delivery::{Connector, NetworkTransport};
@@ -57,7 +58,8 @@ pub(super) async fn shrink(
     let (before, runs) =
         (count(chaos.schedule.len(), "fault", "faults"), count(runs, "run", "runs"));
     note(format_args!("reduced {before} to {} in {runs}: {faults}", remaining.len()));
-    note(format_args!("rerun: {rerun} --to {}", plan.url));
+    let to: Vec<String> = plan.endpoints.iter().map(|to| format!(" --to {}", to.url)).collect();
+    note(format_args!("rerun: {rerun}{}", to.concat()));
     Ok(true)
 }
 

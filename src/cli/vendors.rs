@@ -7,8 +7,10 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::Value as Json;
 
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
 use super::setup::{Setup, instant};
-use super::{CommandError, ExitStatus, Global, print};
+use super::terminal::print;
 use crate::base::fake::{FAKES, LOCALES, fake};
 use crate::base::file_store::FILES;
 use crate::base::seed::SeedScope;

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
 use super::setup::{Signals, config_path, runtime};
-use super::{CommandError, ExitStatus, Global, note, report_error};
+use super::terminal::{note, report_error};
 use crate::base::text::count;
 
 /// Interval between two looks at the files.

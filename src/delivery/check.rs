@@ -6,17 +6,17 @@ use crate::fault::Faults;
 use crate::policy::StatusSet;
 use crate::record::{AttemptOutcome, AttemptResult};
 
-/// The statuses with which the deliveries of a run pass.
+/// Decides which response statuses pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusCheck {
-    /// The statuses that the scenario's `[verify]` names; they replace the default of `2xx`.
+    /// The statuses of the scenario's `[verify]`, which replace the default of `2xx`.
     pub verify: Option<StatusSet>,
     /// The statuses that the vendor counts as delivered.
     pub success: StatusSet,
 }
 
 impl StatusCheck {
-    /// Returns why a delivery failed, or nothing if it passed. `accepted` says whether the vendor
+    /// Returns why a delivery failed, or `None` if it passed. `accepted` says whether the vendor
     /// counts the last of its `attempts` as delivered.
     pub fn failure(
         &self,
@@ -27,7 +27,7 @@ impl StatusCheck {
     ) -> Option<String> {
         let status = result.final_status();
         let response = describe(result);
-        // A fault decides alone: a receiver that refuses a wrong token is right, whatever `verify` says.
+        // A fault overrides `verify`: a receiver must reject an invalid token, whatever `verify` says.
         if let Some(passed) = faults.judge(status, attempts) {
             let expected = faults.expected_reaction(attempts);
             return (!passed).then(|| format!("{response}; a correct receiver {expected}"));
@@ -46,7 +46,7 @@ impl StatusCheck {
     }
 }
 
-/// The status, or the reason why there is none.
+/// Describes the response status, or the reason why there is no response.
 fn describe(result: &AttemptResult) -> String {
     match (result.outcome, result.status, &result.location, &result.reason) {
         (AttemptOutcome::Responded, Some(status), Some(location), _) => {

@@ -1,26 +1,36 @@
-//! Gates: what a failure holds up beyond its conversation.
+//! Gates: what a failure blocks beyond its own conversation, like a circuit breaker.
 //!
-//! A failure closes the gate of its endpoint or account: everything is stored but the delivery that
-//! failed, which is tried until it is accepted or dropped. Then the gate is in transition: what
-//! was stored goes out one after the other; conversations of which nothing was stored pass, and
-//! what comes for the others is appended. At last it has recovered: what was appended drains, and
-//! what comes for a draining conversation is held for a while, but no longer. Then it is up.
+//! A gate belongs to an endpoint or to the account. It goes through these states:
+//!
+//! - *Failed*: every delivery is stored, except the one that failed. That one is retried until it
+//!   is accepted or dropped.
+//! - *In transition*: the stored deliveries are sent one at a time. Conversations with nothing
+//!   stored pass. New deliveries of the others are appended to what is stored.
+//! - *Recovered*: the appended deliveries drain. A new delivery of a draining conversation is held
+//!   for the policy's hold time at most.
+//! - *Up*: everything passes, and the gate is removed.
+//!
+//! The gates select deliveries. The engine sends them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::Delivery;
-use super::engine::{DeliveryKey, DeliveryStage, Engine, PendingDelivery, QueueId};
+use super::pending::{DeliveryKey, DeliveryStage, PendingDeliveries, PendingDelivery, QueueId};
 use crate::policy::Blocks;
 use crate::record::{GateState, RecordKind};
 
-/// What a gate is the gate of.
+/// The gates that are not up.
+#[derive(Debug, Default)]
+pub(super) struct Gates(BTreeMap<GateScope, Gate>);
+
+/// What a gate blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum GateScope {
-    /// Everything.
+    /// Every endpoint of the account.
     Account,
     /// The endpoint of this number.
     Endpoint(u32),
@@ -28,17 +38,33 @@ pub(super) enum GateScope {
 
 /// A gate that is not up.
 #[derive(Debug)]
-pub(super) struct Gate {
+struct Gate {
     state: GateState,
-    /// The delivery that is tried: everything else waits for it.
-    pub(super) current: Option<DeliveryKey>,
-    /// The last delivery that goes out through the gate; what comes later is of another round.
+    /// The delivery that passes now; all others wait until it has settled.
+    current: Option<DeliveryKey>,
+    /// The last delivery that this state releases. Later ones wait for the next state.
     last_seq: DeliveryKey,
-    /// The lanes that go out through the gate; others pass.
+    /// The queues that the gate blocks, unless it has failed: then it blocks all.
     queues: BTreeSet<QueueId>,
     hold: Option<SignedDuration>,
-    /// The delivery that closed it.
-    about: Arc<Delivery>,
+    /// The delivery whose failure closed the gate; records about the gate refer to it.
+    cause: Arc<Delivery>,
+}
+
+/// A gate that changed its state, and the delivery that the record refers to.
+#[derive(Debug)]
+pub(super) struct GateChange {
+    pub(super) cause: Arc<Delivery>,
+    pub(super) kind: RecordKind,
+}
+
+/// The next step of a gate that waits for no delivery.
+#[derive(Debug)]
+pub(super) enum GateProgress {
+    /// This delivery passes.
+    Release(DeliveryKey),
+    /// No delivery is left, so the state changed.
+    Changed(GateChange),
 }
 
 impl fmt::Display for GateScope {
@@ -51,146 +77,173 @@ impl fmt::Display for GateScope {
 }
 
 impl GateScope {
-    /// What a failure of this delivery closes.
-    pub(super) fn of(job: &PendingDelivery) -> Option<Self> {
-        match job.delivery.policy.blocks {
+    /// The scope that a failure of this delivery blocks.
+    fn of(delivery: &Delivery) -> Option<Self> {
+        match delivery.policy.blocks {
             Blocks::Nothing | Blocks::Conversation => None,
-            Blocks::Endpoint => Some(Self::Endpoint(job.delivery.endpoint.number)),
+            Blocks::Endpoint => Some(Self::Endpoint(delivery.endpoint.number)),
             Blocks::Account => Some(Self::Account),
         }
     }
 
-    fn holds(self, queue: QueueId) -> bool {
-        self == Self::Account || self == Self::Endpoint(queue.0)
+    fn contains(self, queue: QueueId) -> bool {
+        self == Self::Account || self == Self::Endpoint(queue.endpoint)
     }
 }
 
 impl Gate {
-    /// Whether nothing passes.
-    pub(super) fn has_failed(&self) -> bool {
+    fn has_failed(&self) -> bool {
         self.state == GateState::Failed
     }
 
-    /// How long something is held that came while the gate drains.
-    pub(super) fn hold(&self) -> Option<SignedDuration> {
-        self.hold.filter(|_| self.state == GateState::Recovered)
+    /// Returns whether the gate has to release a delivery of its scope before its state changes.
+    fn has_to_release(&self, key: DeliveryKey, queue: QueueId) -> bool {
+        self.has_failed() || (key <= self.last_seq && self.queues.contains(&queue))
     }
 }
 
-impl Engine {
-    /// The gate that holds a lane up.
-    pub(super) fn closed_gate(&self, queue: QueueId) -> Option<&Gate> {
-        let mut gates = self.gates.iter().filter(|(scope, _)| scope.holds(queue));
-        gates.find(|(_, gate)| gate.has_failed() || gate.queues.contains(&queue)).map(|(_, g)| g)
+impl GateChange {
+    fn new(cause: &Arc<Delivery>, scope: GateScope, state: GateState) -> Self {
+        let kind = RecordKind::GateChanged { gate: scope.to_string(), state };
+        Self { cause: Arc::clone(cause), kind }
+    }
+}
+
+impl Gates {
+    fn closed(&self, queue: QueueId) -> Option<&Gate> {
+        let mut gates = self.0.iter().filter(|(scope, _)| scope.contains(queue));
+        let closed = gates.find(|(_, gate)| gate.has_failed() || gate.queues.contains(&queue));
+        closed.map(|(_, gate)| gate)
     }
 
-    /// A delivery has failed: closes the gate that its policy wants closed.
-    pub(super) fn close_gate(&mut self, key: DeliveryKey) {
-        let Some(job) = self.jobs.get(&key) else { return };
-        let Some(scope) = GateScope::of(job) else { return };
-        let about = Arc::clone(&job.delivery);
-        let was_failed = self.gates.get(&scope).is_some_and(Gate::has_failed);
+    /// Returns whether a gate blocks a queue.
+    pub(super) fn is_closed(&self, queue: QueueId) -> bool {
+        self.closed(queue).is_some()
+    }
+
+    /// The longest time for which a new delivery of a queue is held, while its gate drains.
+    pub(super) fn hold(&self, queue: QueueId) -> Option<SignedDuration> {
+        self.closed(queue).filter(|gate| gate.state == GateState::Recovered)?.hold
+    }
+
+    /// Returns whether a failed delivery is retried after a delay. Behind a failed gate, only the
+    /// delivery that the gate waits for is; the others wait for the gate.
+    pub(super) fn allow_retry(&self, key: DeliveryKey, delivery: &Delivery) -> bool {
+        let gate = GateScope::of(delivery).and_then(|scope| self.0.get(&scope));
+        gate.is_none_or(|gate| !gate.has_failed() || gate.current == Some(key))
+    }
+
+    /// Closes the gate that the policy of a failed delivery names, if any. Deliveries that wait
+    /// for a slot return to their queues.
+    pub(super) fn close(
+        &mut self,
+        key: DeliveryKey,
+        pending: &mut PendingDeliveries,
+    ) -> Option<GateChange> {
+        let cause = Arc::clone(&pending.get(key)?.delivery);
+        let scope = GateScope::of(&cause)?;
+        let was_failed = self.0.get(&scope).is_some_and(Gate::has_failed);
         let gate = Gate {
             state: GateState::Failed,
             current: Some(key),
             last_seq: 0,
             queues: BTreeSet::new(),
-            hold: about.policy.hold,
-            about: Arc::clone(&about),
+            hold: cause.policy.hold,
+            cause: Arc::clone(&cause),
         };
-        self.gates.insert(scope, gate);
+        self.0.insert(scope, gate);
         if was_failed {
-            return;
+            return None;
         }
-        let ready = self.jobs.iter().filter(|(_, job)| job.stage == DeliveryStage::Ready);
-        let ready: Vec<DeliveryKey> =
-            ready.filter(|(_, job)| scope.holds(job.queue())).map(|(key, _)| *key).collect();
-        for key in ready {
-            self.set_stage(key, DeliveryStage::Queued);
+        let is_blocked = |delivery: &PendingDelivery| {
+            delivery.stage() == DeliveryStage::Ready && scope.contains(delivery.queue())
+        };
+        let all = pending.up_to(DeliveryKey::MAX);
+        let blocked = all.filter(|(_, delivery)| is_blocked(delivery)).map(|(key, _)| key);
+        for key in blocked.collect::<Vec<DeliveryKey>>() {
+            pending.set_stage(key, DeliveryStage::Queued);
         }
-        let state = GateState::Failed;
-        self.record(&about, RecordKind::GateChanged { gate: scope.to_string(), state });
+        Some(GateChange::new(&cause, scope, GateState::Failed))
     }
 
-    /// A delivery has settled: the gate that waited for it goes on.
-    pub(super) fn settled_behind_gates(
+    /// Updates the gates after a delivery of a queue has settled.
+    pub(super) fn settled(
         &mut self,
-        queue: QueueId,
         key: DeliveryKey,
+        queue: QueueId,
         accepted: bool,
-    ) {
-        let first = self.first(queue);
-        let holding = |scope: &&GateScope| scope.holds(queue);
-        let scopes: Vec<GateScope> = self.gates.keys().filter(holding).copied().collect();
-        for scope in scopes {
-            let Some(gate) = self.gates.get_mut(&scope) else { continue };
+        pending: &mut PendingDeliveries,
+    ) -> Vec<GateChange> {
+        let first = pending.first(queue);
+        let mut recovering = Vec::new();
+        for (scope, gate) in self.0.iter_mut().filter(|(scope, _)| scope.contains(queue)) {
             let has_drained = first.is_none_or(|first| first > gate.last_seq);
             if gate.state == GateState::Recovered && has_drained {
                 gate.queues.remove(&queue);
             }
             if gate.current == Some(key) {
                 gate.current = None;
+                // A dropped delivery does not open the gate: the next one is tried instead.
                 if accepted && gate.has_failed() {
-                    self.enter(scope, GateState::InTransition);
+                    recovering.push(*scope);
                 }
             }
         }
+        let enter = |scope| self.enter(scope, GateState::InTransition, pending);
+        recovering.into_iter().filter_map(enter).collect()
     }
 
-    /// Lets what is next go through each gate that waits for nothing. Gives whether one moved.
-    pub(super) fn open_gates(&mut self, now: Timestamp) -> bool {
-        let idle = self.gates.iter().filter(|(_, gate)| gate.current.is_none());
-        let scopes: Vec<GateScope> = idle.map(|(scope, _)| *scope).collect();
-        for scope in &scopes {
-            self.open_gate(now, *scope);
-        }
-        !scopes.is_empty()
+    /// The gates that wait for no delivery.
+    pub(super) fn idle(&self) -> Vec<GateScope> {
+        let idle = self.0.iter().filter(|(_, gate)| gate.current.is_none());
+        idle.map(|(scope, _)| *scope).collect()
     }
 
-    /// Lets the next delivery through, or goes on to the next state where there is none.
-    fn open_gate(&mut self, now: Timestamp, scope: GateScope) {
-        let Some(gate) = self.gates.get(&scope) else { return };
-        let goes_through = |key: DeliveryKey, job: &PendingDelivery| {
-            let queue = job.queue();
-            scope.holds(queue)
-                && (gate.has_failed() || (key <= gate.last_seq && gate.queues.contains(&queue)))
-        };
-        let mut waiting = self.jobs.iter().filter(|(key, job)| goes_through(**key, job));
-        let next = waiting.next().map(|(key, job)| (*key, job.stage));
-        let Some((key, stage)) = next else {
-            let state = gate.state;
-            return match state {
-                GateState::InTransition => self.enter(scope, GateState::Recovered),
-                _ => self.enter(scope, GateState::Up),
-            };
-        };
-        if let Some(gate) = self.gates.get_mut(&scope) {
+    /// Releases the next delivery of an idle gate, or enters the next state if none is left.
+    pub(super) fn advance(
+        &mut self,
+        scope: GateScope,
+        pending: &mut PendingDeliveries,
+    ) -> Option<GateProgress> {
+        let gate = self.0.get_mut(&scope)?;
+        // Without the bound, every change of state would scan all deliveries that came later.
+        let end = if gate.has_failed() { DeliveryKey::MAX } else { gate.last_seq };
+        let next = pending.up_to(end).find(|(key, delivery)| {
+            let queue = delivery.queue();
+            scope.contains(queue) && gate.has_to_release(*key, queue)
+        });
+        if let Some((key, _)) = next {
             gate.current = Some(key);
+            return Some(GateProgress::Release(key));
         }
-        if stage == DeliveryStage::Queued {
-            self.ready(now, key);
-        }
+        let state = match gate.state {
+            GateState::InTransition => GateState::Recovered,
+            _ => GateState::Up,
+        };
+        self.enter(scope, state, pending).map(GateProgress::Changed)
     }
 
-    /// Brings a gate into another state. In transition, what is stored goes out; recovered, what
-    /// was appended to it meanwhile; up, everything passes.
-    fn enter(&mut self, scope: GateScope, state: GateState) {
-        let Some(mut gate) = self.gates.remove(&scope) else { return };
-        let held = |queue: &QueueId| {
-            scope.holds(*queue) && (state != GateState::Recovered || gate.queues.contains(queue))
+    fn enter(
+        &mut self,
+        scope: GateScope,
+        state: GateState,
+        pending: &mut PendingDeliveries,
+    ) -> Option<GateChange> {
+        let mut gate = self.0.remove(&scope)?;
+        let change = GateChange::new(&gate.cause, scope, state);
+        let stays_blocked = |queue: &QueueId| match state {
+            GateState::Up => false,
+            // Only the queues of the previous state have anything appended.
+            GateState::Recovered => gate.queues.contains(queue),
+            GateState::InTransition | GateState::Failed => true,
         };
-        let queues: BTreeSet<QueueId> = self.queue_ids().filter(held).collect();
-        let about = Arc::clone(&gate.about);
-        let what = RecordKind::GateChanged { gate: scope.to_string(), state };
-        self.record(&about, what);
-        if state == GateState::Up {
-            self.dirty.extend(queues);
-            return;
+        let in_scope = pending.queues().filter(|queue| scope.contains(*queue));
+        let (blocked, free): (BTreeSet<_>, BTreeSet<_>) = in_scope.partition(stays_blocked);
+        pending.mark_dirty(free);
+        if state != GateState::Up {
+            (gate.state, gate.last_seq, gate.queues) = (state, pending.last_key(), blocked);
+            self.0.insert(scope, gate);
         }
-        (gate.state, gate.last_seq, gate.queues) = (state, self.last, queues);
-        self.gates.insert(scope, gate);
-        // Conversations of which nothing is stored pass from now on.
-        let queues: Vec<QueueId> = self.queue_ids().filter(|queue| scope.holds(*queue)).collect();
-        self.dirty.extend(queues);
+        Some(change)
     }
 }

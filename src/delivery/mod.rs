@@ -1,8 +1,8 @@
-//! Delivery: payloads in order to an endpoint, each attempt one request on the wire.
+//! Delivery: sends payloads to an endpoint in order, with retries.
 //!
-//! The engine is sans-IO: it takes inputs and gives commands, without a clock or a socket. The
-//! driver runs it on tokio over a [`Transport`]. Neither knows a vendor or a report: they see a
-//! payload, something that dresses requests, a policy, an endpoint.
+//! The engine is sans-IO: it turns inputs into commands, without a clock or a socket. The driver
+//! runs it on tokio over a [`Transport`]. Neither depends on a vendor or a report: a delivery
+//! carries its payload, request signer, policy and endpoint.
 
 mod check;
 mod concurrency;
@@ -13,6 +13,7 @@ mod failure;
 mod gate;
 mod http1;
 mod network;
+mod pending;
 mod redirect;
 mod reqwest_transport;
 mod response;
@@ -23,11 +24,10 @@ mod virtual_clock;
 pub use check::StatusCheck;
 pub use connector::{Connector, Resolver};
 pub use driver::{DriverConfig, DriverHandle, NOT_COMMITTED, drive};
-pub use engine::{
-    DeliveryKey, Engine, EngineCommand, EngineInput, EngineTimer, RedirectTarget, SentAttempt,
-};
+pub use engine::{Engine, EngineCommand, EngineInput, EngineTimer, SentAttempt};
 pub use failure::AttemptFailure;
 pub use network::NetworkTransport;
+pub use pending::{DeliveryKey, RedirectTarget};
 pub use transport::{Request, Transport, WireFault};
 pub use virtual_clock::ClockMode;
 
@@ -41,27 +41,27 @@ use crate::fault::Faults;
 use crate::policy::Policy;
 use crate::record::SourceLine;
 
-/// The headers of a request with this body, for the attempt of this number.
+/// Returns the headers of a request, with its signature, for a body and an attempt (from 1).
 pub type RequestSigner = Arc<dyn Fn(&str, u32) -> Vec<(String, String)> + Send + Sync>;
 
-/// A receiver, as delivery sees it.
+/// A receiver's address, and how requests to it are signed.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// Its place among the account's endpoints.
+    /// Number among the account's endpoints.
     pub number: u32,
-    /// Its address.
+    /// URL of the receiver.
     pub url: Url,
-    /// Its host and port: attempts to one host share slots.
+    /// Host and port. All attempts to one host share its concurrency limit.
     pub host: Arc<str>,
-    /// What dresses requests to it.
+    /// Adds the headers and the signature of each request.
     pub signer: RequestSigner,
 }
 
 impl Endpoint {
-    /// The endpoint of this number at this address.
-    pub fn new(number: u32, url: Url, dress: RequestSigner) -> Self {
+    /// Creates an endpoint.
+    pub fn new(number: u32, url: Url, signer: RequestSigner) -> Self {
         let host = &url[Position::BeforeHost..Position::AfterPort];
-        Self { number, host: host.into(), url, signer: dress }
+        Self { number, host: host.into(), url, signer }
     }
 }
 
@@ -71,32 +71,32 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// The number of a conversation: its deliveries to an endpoint wait for one another.
+/// The number of a conversation, from 1.
 pub type ConversationNumber = u32;
 
 /// One payload for one endpoint.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// Its id, which survives retries.
+    /// Delivery id. All attempts share it.
     pub id: String,
-    /// The conversation, in whose order it stands.
+    /// The conversation whose delivery order applies.
     pub conversation: ConversationNumber,
-    /// The number of the script's step.
+    /// Number of the script's step, from 1.
     pub step: usize,
-    /// The vendor's name for the event.
+    /// The vendor's name of the event type.
     pub event_type: String,
-    /// The body. What is signed is what is sent.
+    /// The body. Exactly these bytes are signed and sent.
     pub body: Arc<str>,
-    /// When it is due, in run time.
+    /// The run time of the event. Retention counts from here.
     pub at: Timestamp,
-    /// Where to.
+    /// The receiver.
     pub endpoint: Arc<Endpoint>,
-    /// How it is treated.
+    /// When it is retried, and what its failure blocks.
     pub policy: Arc<Policy>,
-    /// Its injected faults.
+    /// Injected faults.
     pub faults: Faults,
     /// Decides whether it passed.
     pub check: Arc<StatusCheck>,
-    /// The line of its step, where the step stands in a file.
+    /// Source line of the step, if it comes from a file.
     pub source: Option<SourceLine>,
 }

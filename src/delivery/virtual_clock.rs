@@ -1,8 +1,8 @@
-//! Run time: who waits for which moment of it, and when it passes.
+//! Run time: which waiters are due, and how clocks advance.
 //!
-//! Under a virtual clock each conversation has a time of its own, unless one can hold up another:
-//! then all share one. A time jumps to the next moment that somebody waits for, once nothing else
-//! is going on in it. Under a real clock all share the time that passes.
+//! With virtual clocks, each conversation has its own, unless a failure in one can block another:
+//! then all share one. A virtual clock jumps to its next waiter as soon as nothing in its group is
+//! running. With a real clock, all conversations share the time that passes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,73 +15,76 @@ use super::engine::EngineTimer;
 /// How run time passes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ClockMode {
-    /// It jumps.
+    /// Jumps to the next event without waiting.
     Virtual,
-    /// It passes as wall time does, so many times faster.
+    /// Passes like wall time, multiplied by this speed.
     Real(f64),
 }
 
-/// Who shares a time.
+/// The number of a clock: that of its conversation, or `ALL`.
 pub(super) type ClockGroup = u32;
 
-/// The group of everybody.
+/// The clock that all conversations share. Conversations are numbered from 1, so 0 is free.
 const ALL: ClockGroup = 0;
 
-/// Something that a moment was waited for with.
+/// Something that waits for a run time.
 #[derive(Debug)]
 pub(super) enum Waiter {
-    /// A player goes on.
+    /// A sleeping conversation.
     Wake(oneshot::Sender<()>),
-    /// The engine wants to know.
+    /// A timer of the engine.
     Timer(EngineTimer),
 }
 
-/// The times of a run.
+/// The clocks of a run and their waiters.
 #[derive(Debug)]
 pub(super) struct VirtualClocks {
     start: Timestamp,
     shared: bool,
-    /// How many players share the one time, where they do.
+    /// Number of conversations that share one clock.
     players: usize,
     groups: HashMap<ClockGroup, VirtualClock>,
-    /// What is waited for in all of them: group, moment, and the order in which it was asked for.
-    /// Thousands of conversations wait for one thing each, so they share a map.
+    /// The waiters by group, run time and order of registration. One map for all groups: with
+    /// thousands of conversations of one waiter each, a map per group costs more memory.
     due: BTreeMap<(ClockGroup, Timestamp, u64), Waiter>,
-    asked: u64,
+    /// Number of waiters so far.
+    registered: u64,
 }
 
-/// One time.
+/// The clock of one group.
 #[derive(Debug)]
 pub(super) struct VirtualClock {
     pub(super) now: Timestamp,
-    /// How many players and attempts are about something.
+    /// Number of conversations that are not waiting, plus attempts in flight. The clock cannot jump
+    /// unless it is 0.
     pub(super) busy: usize,
 }
 
 impl VirtualClocks {
-    /// The times of so many conversations, which begin at this moment.
+    /// Creates the clocks of `players` conversations that start at `start`.
     pub(super) fn new(start: Timestamp, shared: bool, players: usize) -> Self {
         let (groups, due) = (HashMap::new(), BTreeMap::new());
-        Self { start, shared, players, groups, due, asked: 0 }
+        Self { start, shared, players, groups, due, registered: 0 }
     }
 
-    /// The group of a conversation.
+    /// The clock group of a conversation.
     pub(super) fn group(&self, conversation: ConversationNumber) -> ClockGroup {
         if self.shared { ALL } else { conversation }
     }
 
-    /// Whether a group is of all conversations.
+    /// Returns whether all conversations share one clock.
     pub(super) fn is_shared(&self) -> bool {
         self.shared
     }
 
-    /// The time of a group.
+    /// The clock of a group, created on first use.
     pub(super) fn of(&mut self, group: ClockGroup) -> &mut VirtualClock {
+        // Every conversation starts as running, and is not created here one by one.
         let (now, busy) = (self.start, if self.shared { self.players } else { 1 });
         self.groups.entry(group).or_insert(VirtualClock { now, busy })
     }
 
-    /// The time of a conversation.
+    /// The clock of a conversation.
     pub(super) fn of_conversation(
         &mut self,
         conversation: ConversationNumber,
@@ -89,7 +92,7 @@ impl VirtualClocks {
         self.of(self.group(conversation))
     }
 
-    /// A conversation has ended, and its time with it.
+    /// Removes the clock of a conversation that has ended, with its waiters.
     pub(super) fn forget(&mut self, conversation: ConversationNumber) {
         if !self.shared {
             while self.take_next(conversation, Timestamp::MAX).is_some() {}
@@ -97,24 +100,23 @@ impl VirtualClocks {
         }
     }
 
-    /// The next moment that is waited for in the time of everybody.
+    /// The run time at which the next waiter is due, for clocks that are shared.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.due.first_key_value().map(|((_, at, _), _)| *at)
     }
 
-    /// Something of a conversation waits for a moment.
-    pub(super) fn wait(&mut self, conversation: ConversationNumber, at: Timestamp, due: Waiter) {
-        self.asked += 1;
-        self.due.insert((self.group(conversation), at, self.asked), due);
+    /// Registers a waiter of a conversation.
+    pub(super) fn wait(&mut self, conversation: ConversationNumber, at: Timestamp, waiter: Waiter) {
+        self.registered += 1;
+        self.due.insert((self.group(conversation), at, self.registered), waiter);
     }
 
-    /// A group's time jumps to the next moment that is waited for, but not beyond a limit; gives
-    /// what waited.
+    /// Advances a clock to its next waiter and returns the waiter, unless it is due after `limit`.
     pub(super) fn jump(&mut self, group: ClockGroup, limit: Timestamp) -> Option<Waiter> {
-        let (at, due) = self.take_next(group, limit)?;
-        let time = self.of(group);
-        time.now = time.now.max(at);
-        Some(due)
+        let (at, waiter) = self.take_next(group, limit)?;
+        let clock = self.of(group);
+        clock.now = clock.now.max(at);
+        Some(waiter)
     }
 
     fn take_next(&mut self, group: ClockGroup, limit: Timestamp) -> Option<(Timestamp, Waiter)> {

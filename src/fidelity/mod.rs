@@ -145,7 +145,7 @@ pub fn sent(
     seed: u64,
     start: Timestamp,
 ) -> Option<String> {
-    let subscription = Subscription::to(event_type);
+    let subscription = [Subscription::to(event_type)];
     let staff = SharedStaff::new(script, account, SeedScope::of_run(seed), start);
     let script_state = ScriptState::new(script, account, &subscription, &staff, 1);
     let payloads = script_state.flat_map(|output| match output.outcome {

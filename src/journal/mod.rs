@@ -1,10 +1,11 @@
-//! The journal: every record of every run in one `SQLite` file that survives the process.
+//! The journal: an append-only `SQLite` file with the records of all runs.
 //!
-//! One thread writes, many records in one transaction. Whoever is about to send a request waits
-//! until its intent is kept; what it met is kept after. Rows are only ever added, and each is
-//! sealed with the one before it, so that damage shows. A run that has no end was interrupted; an
-//! attempt that has none is in doubt.
+//! One thread writes, in batches. A request is sent only after its `attempt.started` record is
+//! stored; the result is stored afterwards. Each row has a checksum that includes the previous row,
+//! so that damage is detected. A run without a final record was interrupted. An attempt without a
+//! result is in doubt: the receiver may have seen it.
 
+mod integrity;
 mod read;
 mod store;
 mod write;
@@ -12,29 +13,32 @@ mod write;
 use std::io;
 use std::path::PathBuf;
 
-pub use read::{IntegrityError, Journal, PriorRun, StoredRun};
+pub use integrity::IntegrityError;
+pub use read::{Journal, PriorRun, Records, StoredRun};
 pub use store::{Durability, WriteOptions};
 pub use write::JournalWriter;
 
-/// Why a journal cannot be used.
+/// The journal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// Another process writes it.
+    /// Another process writes the journal. The text is its process id in parentheses, if known.
     #[error("the journal `{0}` is being written by another process{1}")]
     Locked(PathBuf, String),
-    /// It is some other file.
-    #[error("`{0}` is no journal of ours; it is left as it is")]
+    /// The file is not a journal.
+    #[error("`{0}` is not a standin journal; it was not changed")]
     Foreign(PathBuf),
-    /// A later version made it.
-    #[error("the journal `{0}` was made by a later version (format {1}); it is left as it is")]
+    /// A later version of standin created the file.
+    #[error(
+        "the journal `{0}` was created by a later version of standin (format {1}); it was not changed"
+    )]
     Newer(PathBuf, i64),
-    /// What is in it is not what was written.
-    #[error("the journal `{0}` is damaged: {1}; `standin journal doctor` says where")]
+    /// A record is missing or unreadable.
+    #[error("the journal `{0}` is damaged: {1}; run `standin journal doctor` for details")]
     Damaged(PathBuf, String),
-    /// Its folder or file cannot be read or written.
+    /// The file or its folder cannot be read or written.
     #[error("cannot use the journal `{0}`")]
     Unusable(PathBuf, #[source] io::Error),
-    /// `SQLite` could not do its work.
-    #[error("the journal `{0}` cannot be written or read")]
+    /// `SQLite` failed.
+    #[error("cannot read or write the journal `{0}`")]
     Sqlite(PathBuf, #[source] rusqlite::Error),
 }

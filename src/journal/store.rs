@@ -1,4 +1,4 @@
-//! The file: its lock, its format, and the rows in it.
+//! The journal file: its lock, its format and the checksums of its rows.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
@@ -12,21 +12,21 @@ use crate::base::fail_points;
 use crate::base::limits::MAX_JOURNAL_PAGES;
 
 crate::string_enum! {
-    /// What a journal survives.
+    /// Failure that a journal survives without losing stored records.
     pub enum Durability {
-        /// The end of the process, however sudden.
+        /// A crash of the process.
         Process = "process",
-        /// The end of power too.
+        /// A power failure too.
         Power = "power",
     }
 }
 
-/// How a journal is written.
+/// Options for writing a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// What it survives.
+    /// Failure that stored records survive.
     pub durability: Durability,
-    /// How many pages of 4 KiB it may have.
+    /// Maximum size, in pages of 4 KiB.
     pub pages: u32,
 }
 
@@ -36,9 +36,9 @@ impl Default for WriteOptions {
     }
 }
 
-/// "stnd": by which a file says that it is a journal.
+/// `application_id` of a journal: "stnd" in ASCII.
 const APPLICATION: i64 = 0x7374_6e64;
-/// How the file became what it is, step by step; never changed, only added to.
+/// The format, version by version. Released entries never change; a new version adds one.
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE record (
         run INTEGER NOT NULL, seq INTEGER NOT NULL, record TEXT NOT NULL, seal BLOB NOT NULL,
@@ -48,13 +48,13 @@ const MIGRATIONS: &[&str] = &["
     CREATE TRIGGER record_remains BEFORE DELETE ON record BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 "];
 
-/// What seals a row with the one before it.
+/// Checksum of a row: the first half of a SHA-256. It detects damage; it is no signature.
 pub(super) type Seal = [u8; 16];
 
-/// The seal of a row that follows the row of this seal.
-pub(super) fn seal(before: &Seal, run: i64, seq: i64, record: &str) -> Seal {
+/// Computes the checksum of a row from its content and the checksum of the previous row.
+pub(super) fn seal(previous: &Seal, run: i64, seq: i64, record: &str) -> Seal {
     let digest = Sha256::new()
-        .chain_update(before)
+        .chain_update(previous)
         .chain_update(run.to_be_bytes())
         .chain_update(seq.to_be_bytes())
         .chain_update(record)
@@ -64,19 +64,20 @@ pub(super) fn seal(before: &Seal, run: i64, seq: i64, record: &str) -> Seal {
     seal
 }
 
-/// The lock of a journal that is written; it is free once the process ends.
+/// Locks a journal for writing. The operating system releases the lock with the process.
 #[derive(Debug)]
 pub(super) struct JournalLock(
-    #[expect(dead_code, reason = "it holds the lock until it is dropped")] File,
+    #[expect(dead_code, reason = "the file holds the lock until it is dropped")] File,
 );
 
 impl JournalLock {
-    pub(super) fn of(path: &Path) -> Result<Self, JournalError> {
+    pub(super) fn acquire(path: &Path) -> Result<Self, JournalError> {
         let unusable = |error| JournalError::Unusable(path.to_owned(), error);
-        refuse_foreign(path)?; // beside what is no journal, nothing is left either
-        // A link to a journal is that journal.
-        let own = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let mut name = own.into_os_string();
+        // First, so that no lock file is created next to some other file.
+        refuse_foreign(path)?;
+        // A symbolic link and its target must share one lock.
+        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut name = real.into_os_string();
         name.push(".lock");
         let mut file = OpenOptions::new()
             .create(true)
@@ -91,22 +92,24 @@ impl JournalLock {
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
                 let _ = file.read_to_string(&mut pid);
-                let who = if pid.is_empty() { pid } else { format!(" ({})", pid.trim()) };
-                return Err(JournalError::Locked(path.to_owned(), who));
+                let owner = if pid.is_empty() { pid } else { format!(" ({})", pid.trim()) };
+                return Err(JournalError::Locked(path.to_owned(), owner));
             }
         }
+        // Only now: the file shows the process id to other processes while the lock is held.
         file.set_len(0).map_err(unusable)?;
         writeln!(file, "{}", std::process::id()).map_err(unusable)?;
         Ok(Self(file))
     }
 }
 
-/// Opens a journal to write it, and makes it where there is none.
+/// Opens a journal for writing. Creates it if it does not exist.
 pub(super) fn open(path: &Path, options: WriteOptions) -> Result<Connection, JournalError> {
     let sqlite = |error| JournalError::Sqlite(path.to_owned(), error);
     let mut connection = Connection::open(path).map_err(sqlite)?;
     let version = version(&connection, path)?;
     let synchronous = match options.durability {
+        // With a write-ahead log, NORMAL is safe unless the power fails.
         Durability::Process => "NORMAL",
         Durability::Power => "FULL",
     };
@@ -120,7 +123,7 @@ pub(super) fn open(path: &Path, options: WriteOptions) -> Result<Connection, Jou
     Ok(connection)
 }
 
-/// Opens a journal to read it.
+/// Opens a journal for reading.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     fs::metadata(path).map_err(|error| JournalError::Unusable(path.to_owned(), error))?;
     refuse_foreign(path)?;
@@ -128,13 +131,13 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
     match version(&connection, path)? {
-        0 => Err(JournalError::Foreign(path.to_owned())), // nothing was written to it yet
+        0 => Err(JournalError::Foreign(path.to_owned())), // an empty database
         _ => Ok(connection),
     }
 }
 
-/// Refuses a file that `SQLite` would not know, before it touches it; a pipe or a device, too, on which
-/// it would wait for ever.
+/// Rejects a file that is no `SQLite` database before `SQLite` writes to it. Rejects pipes and
+/// devices too, on which a read would block for ever.
 fn refuse_foreign(path: &Path) -> Result<(), JournalError> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
@@ -147,7 +150,7 @@ fn refuse_foreign(path: &Path) -> Result<(), JournalError> {
     if head.is_empty() || head == MAGIC { Ok(()) } else { Err(JournalError::Foreign(path.into())) }
 }
 
-/// The version of a journal's format: 0 of one that is still empty.
+/// Returns the format version of a journal; 0 if it is empty.
 fn version(connection: &Connection, path: &Path) -> Result<usize, JournalError> {
     let pragma = |name: &str| -> Result<i64, rusqlite::Error> {
         connection.pragma_query_value(None, name, |row| row.get(0))
@@ -168,21 +171,21 @@ fn version(connection: &Connection, path: &Path) -> Result<usize, JournalError> 
     }
 }
 
-/// Brings a journal to the format of this version, and everything of it into its main file: a
-/// damaged write-ahead log would take a new schema with it.
+/// Migrates a journal to the current format. Then moves everything into the main file: a damaged
+/// write-ahead log would lose the new schema.
 fn migrate(connection: &mut Connection, version: usize) -> Result<(), rusqlite::Error> {
     for (number, step) in (1..).zip(MIGRATIONS).skip(version) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", number)?;
-        fail_points::hit("migrating");
+        fail_points::hit("migrating"); // a crash here must leave the old format
         transaction.commit()?;
     }
     checkpoint(connection)
 }
 
-/// Brings everything into the main file.
+/// Moves everything from the write-ahead log into the main file.
 pub(super) fn checkpoint(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }

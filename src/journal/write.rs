@@ -1,4 +1,4 @@
-//! The one thread that writes.
+//! Writes a journal: one thread for all runs, many records in one transaction.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::base::fail_points;
 use crate::base::limits::{JOURNAL_BATCH, RECORD_QUEUE};
 use crate::record::{Record, RecordKind, RecordLog, Verdict};
 
-/// A journal that is written by this process.
+/// A journal that this process writes.
 #[derive(Debug)]
 pub struct JournalWriter {
     path: PathBuf,
@@ -29,34 +29,34 @@ pub struct JournalWriter {
 struct WriterItem {
     run: i64,
     record: Arc<Record>,
-    /// The log that is told of the commit.
+    /// The log that is notified of the commit.
     log: RecordLog,
 }
 
 impl JournalWriter {
-    /// Opens a journal, and makes it where there is none.
+    /// Opens a journal. Creates it if it does not exist.
     pub fn open(path: &Path, options: WriteOptions) -> Result<Self, JournalError> {
-        let lock = JournalLock::of(path)?;
+        let lock = JournalLock::acquire(path)?;
         let connection = open(path, options)?;
         let last = connection
             .query_row("SELECT coalesce(max(run), 0) FROM record", [], |row| row.get::<_, i64>(0))
             .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
         let (queue, mut items) = mpsc::channel(RECORD_QUEUE);
-        let own = path.to_owned();
+        let thread_path = path.to_owned();
         let thread = thread::spawn(move || {
             let written = write(connection, &mut items);
-            // After an error, every log that still sends is told so. A queue that is merely dropped
-            // could hold an item that arrived at that moment, and its log would wait forever.
+            // After an error, every log that still sends must fail. If the queue were just dropped,
+            // the log of an item that arrived at that moment would wait for ever.
             while let Some(item) = items.blocking_recv() {
                 item.log.fail();
             }
-            written.map_err(|error| JournalError::Sqlite(own, error))
+            written.map_err(|error| JournalError::Sqlite(thread_path, error))
         });
         let runs = Arc::new(AtomicI64::new(last));
         Ok(Self { path: path.to_owned(), runs, queue, thread, _lock: lock })
     }
 
-    /// Stores the records of a log as one more run, until the log is closed.
+    /// Stores the records of a log as a new run, until the log is closed.
     pub fn attach(&self, log: &RecordLog) {
         let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
         let (queue, mut records, log) = (self.queue.clone(), log.observe_and_commit(), log.clone());
@@ -70,23 +70,26 @@ impl JournalWriter {
         });
     }
 
-    /// Its file.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Waits until everything is stored. The error says why not everything could be.
+    /// Waits until every record is stored.
+    ///
+    /// # Errors
+    /// A record could not be stored.
     pub async fn close(self) -> Result<(), JournalError> {
         let Self { path, queue, thread, _lock, .. } = self;
         drop(queue);
-        // The thread ends when the logs that are attached are closed; their tasks need this one.
+        // The thread ends when all attached logs are closed. To join it here would block their tasks.
         let joined = tokio::task::spawn_blocking(move || thread.join().ok()).await;
-        let panicked = || JournalError::Damaged(path, "its writer panicked".into());
+        let panicked = || JournalError::Damaged(path, "the writer thread panicked".into());
         joined.ok().flatten().unwrap_or_else(|| Err(panicked()))
     }
 }
 
-/// Writes whatever has come, in one transaction, until nobody sends any more.
+/// Writes records in batches until every sender has been dropped.
 fn write(
     mut connection: Connection,
     items: &mut mpsc::Receiver<WriterItem>,
@@ -95,6 +98,7 @@ fn write(
     let mut batch = Vec::new();
     while let Some(item) = items.blocking_recv() {
         batch.push(item);
+        // A commit is slow, so take everything that has arrived meanwhile.
         while batch.len() < JOURNAL_BATCH
             && let Ok(item) = items.try_recv()
         {
@@ -112,7 +116,7 @@ fn write(
     fail_points::hit("closing");
     checkpoint(&connection)?;
     fail_points::hit("checkpointed");
-    // What has ended is one file, unless somebody reads it just now.
+    // Leaves a single file that can be copied. Fails if another process is reading; that is fine.
     let _ = connection.pragma_update(None, "journal_mode", "DELETE");
     Ok(())
 }
@@ -130,20 +134,20 @@ fn commit(
             if is_interrupted(record) {
                 continue;
             }
-            let (seq, before) = ends.entry(*run).or_default();
+            let (seq, previous) = ends.entry(*run).or_default();
             *seq += 1;
             let text = serde_json::to_string(&**record)
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-            *before = seal(before, *run, *seq, &text);
-            insert.execute((*run, *seq, &text, before.as_slice()))?;
+            *previous = seal(previous, *run, *seq, &text);
+            insert.execute((*run, *seq, &text, previous.as_slice()))?;
         }
     }
     fail_points::hit("writing");
     transaction.commit()
 }
 
-/// Whether a record says that its run was interrupted. It is not stored: a run without a final
-/// record can be resumed.
+/// Returns whether a record is the end of an interrupted run. It is not stored, because only a run
+/// without a final record can be resumed.
 fn is_interrupted(record: &Record) -> bool {
     matches!(&record.kind, RecordKind::RunFinished(run) if run.verdict == Verdict::Interrupted)
 }

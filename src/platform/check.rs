@@ -247,7 +247,7 @@ impl PlatformChecker<'_> {
     }
 
     fn events(&mut self, style: JsonStyle, known: &KnownKinds) -> Vec<EventRule> {
-        // A missing source is a problem of its own; until it is fixed, nothing is known.
+        // A missing source is a separate problem. Until it is fixed, nothing is known.
         let section = self.form.source.get("event").map_or(Certainty::Assumed, |s| s.status.value);
         let mut rules = Vec::new();
         for event in &self.form.event {

@@ -36,8 +36,11 @@ pub struct Session {
 pub struct Payload {
     /// The vendor's name for the event.
     pub event_type: String,
-    /// The body; `None` if the endpoint has no subscription to the type.
+    /// The body; `None` if no endpoint has a subscription to the type. It is rendered once, however
+    /// many endpoints it goes to.
     pub body: Option<String>,
+    /// The endpoints with a subscription to the type, by index.
+    pub endpoints: Vec<usize>,
     /// How well the body's structure is known.
     pub certainty: Certainty,
 }
@@ -68,13 +71,13 @@ impl Session {
     }
 
     /// Executes an action at this time. `label` is unique among the actions of the conversation;
-    /// the action's ids and data are generated from it.
+    /// the action's ids and data are generated from it. `subscriptions` has one entry per endpoint.
     pub fn execute(
         &mut self,
         action: &Action,
         at: Timestamp,
         label: &str,
-        subscription: &Subscription,
+        subscriptions: &[Subscription],
     ) -> Result<ActionResult, SessionError> {
         let seeds = self.seeds.within(label);
         if let Action::Emit { by, event_type, data } = action
@@ -86,9 +89,8 @@ impl Session {
                 self.emit_without_effect(&rule, data.clone(), at, label)?
             };
             for payload in &mut result.payloads {
-                payload
-                    .body
-                    .take_if(|_| !self.platform().covers(subscription, &payload.event_type));
+                payload.endpoints = self.subscribers(subscriptions, &payload.event_type);
+                payload.body.take_if(|_| payload.endpoints.is_empty());
             }
             return Ok(result);
         }
@@ -112,7 +114,7 @@ impl Session {
         }
         event.ids = self.event_ids(&seeds);
         let rules = self.matching_rules(&action, &event);
-        let payloads = self.payloads(&rules, &event, subscription)?;
+        let payloads = self.payloads(&rules, &event, subscriptions)?;
         let silent = payloads.is_empty().then(|| self.silence_reason(&event));
         Ok(ActionResult { event, payloads, silent })
     }
@@ -137,7 +139,8 @@ impl Session {
         event.ids = self.event_ids(seeds);
         let body = Some(self.render(rule, &event, None)?);
         let event_type = rule.event_type.clone();
-        let payloads = vec![Payload { event_type, body, certainty: rule.certainty }];
+        let certainty = rule.certainty;
+        let payloads = vec![Payload { event_type, body, endpoints: vec![0], certainty }];
         Ok(ActionResult { event, payloads, silent: None })
     }
 
@@ -158,7 +161,7 @@ impl Session {
         };
         // Executed on a copy: the conversation itself must not change.
         let mut copy = self.clone();
-        let only = Subscription::to(&rule.event_type);
+        let only = [Subscription::to(&rule.event_type)];
         let mut result = copy.execute(last, at, label, &only)?;
         result.payloads.retain(|payload| payload.body.is_some());
         // Several rules can send one type, but the step emits one webhook.
@@ -195,7 +198,7 @@ impl Session {
         &mut self,
         rules: &[usize],
         event: &Event,
-        subscription: &Subscription,
+        subscriptions: &[Subscription],
     ) -> Result<Vec<Payload>, SessionError> {
         let account = Arc::clone(&self.account);
         let message = message_of(event);
@@ -212,15 +215,20 @@ impl Session {
                 self.conversation.messages[index].number = number;
                 unnumbered = None;
             }
-            let body = if account.platform.covers(subscription, &rule.event_type) {
-                Some(self.render(rule, event, number)?)
-            } else {
-                None
-            };
-            let event_type = rule.event_type.clone();
-            payloads.push(Payload { event_type, body, certainty: rule.certainty });
+            let endpoints = self.subscribers(subscriptions, &rule.event_type);
+            let body =
+                if endpoints.is_empty() { None } else { Some(self.render(rule, event, number)?) };
+            let (event_type, certainty) = (rule.event_type.clone(), rule.certainty);
+            payloads.push(Payload { event_type, body, endpoints, certainty });
         }
         Ok(payloads)
+    }
+
+    /// Returns the indices of the subscriptions that cover an event type.
+    fn subscribers(&self, subscriptions: &[Subscription], event_type: &str) -> Vec<usize> {
+        let covers = |subscription| self.platform().covers(subscription, event_type);
+        let all = subscriptions.iter().enumerate();
+        all.filter(|(_, subscription)| covers(subscription)).map(|(index, _)| index).collect()
     }
 
     /// Advances a counter and returns its number.

@@ -1,8 +1,8 @@
-//! The record log of one run: every fact once, numbered as it is appended.
+//! The record log of one run: numbers records and passes them to subscribers.
 //!
-//! Whoever wants records subscribes: the journal, the verdict, the console. A subscriber misses
-//! nothing: the log waits for the slowest one, so that its memory is bounded. With a journal, other
-//! subscribers see a record only once it is stored; what is shown can be looked up.
+//! The journal, the verdict and the console subscribe. A subscriber receives every record: `append`
+//! waits for the slowest one, which bounds the memory. With a journal, other subscribers receive a
+//! record only after it is stored, so that everything shown can be looked up.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,18 +15,18 @@ use crate::base::clock::Clock;
 use crate::base::limits::RECORD_QUEUE;
 use crate::base::redact::Redactor;
 
-/// What a record is about.
+/// Time and place of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordScope {
-    /// The run time.
+    /// Run time.
     pub at: Timestamp,
-    /// The number of the conversation.
+    /// Number of the conversation, from 1.
     pub conversation: Option<u32>,
-    /// The number of the step.
+    /// Number of the script's step, from 1.
     pub step: Option<usize>,
 }
 
-/// The log. Clones append to the same one.
+/// A record log. Clones share one log.
 #[derive(Clone, Debug)]
 pub struct RecordLog(Arc<Shared>);
 
@@ -34,56 +34,56 @@ pub struct RecordLog(Arc<Shared>);
 struct Shared {
     run: u32,
     clock: Clock,
-    state: Mutex<State>,
-    /// A record can be read that could not be read before.
+    state: Mutex<LogState>,
+    /// Notified when a record becomes readable.
     readable: Notify,
-    /// A subscriber that was far behind has caught up a little.
+    /// Notified when `records` has room for another one.
     space: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct LogState {
     redactor: Arc<Redactor>,
-    /// The records that some subscriber has not read yet, oldest first.
+    /// Records that some subscriber has not read, oldest first.
     records: VecDeque<Arc<Record>>,
-    /// The number of the last record; numbers start at 1.
+    /// Number of the last record; 0 if there is none.
     last: u64,
-    /// The number up to which records are stored, where a journal stores them.
+    /// Number of the last stored record, if there is a journal.
     committed: Option<u64>,
-    /// Who waits until the record of this number is stored.
+    /// Notified when the record of this number is stored.
     pending: BTreeMap<u64, oneshot::Sender<()>>,
-    /// The next number that each subscriber reads.
+    /// The next record of each subscription, by subscription id.
     readers: BTreeMap<u64, u64>,
     subscribed: u64,
     is_closed: bool,
-    /// The journal could not store a record: nothing more is shown or sent.
+    /// Set when the journal cannot store a record. Nothing more is shown or sent.
     has_failed: bool,
 }
 
-/// A record that was appended before its effect happens.
+/// A record whose effect must wait until it is stored.
 #[derive(Debug)]
 pub struct PendingWrite(Option<oneshot::Receiver<()>>);
 
-/// A reader of a log, from one record on.
+/// Reads the records of a log in order.
 #[derive(Debug)]
-pub struct Subscription {
+pub struct LogReader {
     log: RecordLog,
     id: u64,
     sees_uncommitted: bool,
 }
 
-/// Records before the requested one are no longer in memory; a journal may have them.
+/// The requested record is no longer in memory. A journal may have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("records before {first} are no longer in memory")]
 pub struct Forgotten {
-    /// The oldest record that can be read.
+    /// Number of the oldest record in memory.
     pub first: u64,
 }
 
 impl RecordLog {
-    /// An empty log for the run of this number.
+    /// Creates an empty log for a run.
     pub fn new(run: u32, clock: Clock) -> Self {
-        let state = State {
+        let state = LogState {
             redactor: Arc::default(),
             records: VecDeque::new(),
             last: 0,
@@ -98,19 +98,19 @@ impl RecordLog {
         Self(Arc::new(Shared { run, clock, state: Mutex::new(state), readable, space }))
     }
 
-    /// Keeps these secrets out of all records that follow.
+    /// Redacts secrets in all later records.
     pub fn redact(&self, redactor: Redactor) {
         self.state().redactor = Arc::new(redactor);
     }
 
-    /// Appends a record. Waits while a subscriber is too far behind.
+    /// Appends a record. Waits while a subscriber is `RECORD_QUEUE` records behind.
     pub async fn append(&self, scope: RecordScope, kind: RecordKind) {
         self.append_and(scope, kind, |_, _| ()).await;
     }
 
     /// Appends a record whose effect must not happen before the record is stored.
     pub async fn append_intent(&self, scope: RecordScope, kind: RecordKind) -> PendingWrite {
-        let wait = |state: &mut State, seq| {
+        let wait = |state: &mut LogState, seq| {
             state.committed?;
             let (stored, pending) = oneshot::channel();
             if !state.has_failed {
@@ -121,37 +121,46 @@ impl RecordLog {
         PendingWrite(self.append_and(scope, kind, wait).await)
     }
 
-    /// Appends a record of a subscriber, which would wait for itself if it waited for space.
+    /// Appends a record without waiting. For subscribers, which would wait for themselves.
     pub fn append_unbounded(&self, scope: RecordScope, kind: RecordKind) {
         let record = self.record(scope, kind);
         self.push(&mut self.state(), record);
     }
 
-    /// Appends a record of a run that was played before, with its own wall time.
-    pub async fn append_again(&self, record: &Record) {
+    /// Appends the record of an earlier run, with the wall time of that run.
+    pub async fn append_existing(&self, record: &Record) {
         self.append_record(record.clone(), |_, _| ()).await;
     }
 
-    /// Appends a record and does something with its number under the same lock, so that no commit
-    /// comes in between.
+    /// Appends a record and calls `then` with its number under the same lock, so that the record
+    /// cannot be committed in between.
     async fn append_and<T>(
         &self,
         scope: RecordScope,
         kind: RecordKind,
-        then: impl FnOnce(&mut State, u64) -> T,
+        then: impl FnOnce(&mut LogState, u64) -> T,
     ) -> T {
         self.append_record(self.record(scope, kind), then).await
     }
 
-    async fn append_record<T>(&self, record: Record, then: impl FnOnce(&mut State, u64) -> T) -> T {
+    async fn append_record<T>(
+        &self,
+        record: Record,
+        then: impl FnOnce(&mut LogState, u64) -> T,
+    ) -> T {
         loop {
-            // Created before the check, so that a change in between is not missed.
+            // Created before the check, or a `notify_waiters` in between would be missed.
             let space = self.0.space.notified();
             {
                 let mut state = self.state();
-                // After a failure nobody reads, and nothing is sent either.
+                // After a failure, subscriptions end, so there is no reader to wait for.
                 if state.records.len() < RECORD_QUEUE || state.has_failed {
                     let seq = self.push(&mut state, record);
+                    // One waiter wakes the next while there is room. To wake all of them for each
+                    // record would be quadratic in the number of conversations.
+                    if state.records.len() < RECORD_QUEUE {
+                        self.0.space.notify_one();
+                    }
                     return then(&mut state, seq);
                 }
             }
@@ -159,8 +168,11 @@ impl RecordLog {
         }
     }
 
-    /// Reads the log from the record of this number on.
-    pub fn subscribe(&self, from: u64) -> Result<Subscription, Forgotten> {
+    /// Subscribes to the records from number `from` on.
+    ///
+    /// # Errors
+    /// The record is no longer in memory.
+    pub fn subscribe(&self, from: u64) -> Result<LogReader, Forgotten> {
         let mut state = self.state();
         let first = state.first();
         if from < first {
@@ -169,19 +181,19 @@ impl RecordLog {
         Ok(self.reader(&mut state, from, false))
     }
 
-    /// Reads all records, from the first on and before they are stored.
-    pub fn observe(&self) -> Subscription {
+    /// Subscribes to all records, including those that are not stored yet.
+    pub fn observe(&self) -> LogReader {
         self.reader(&mut self.state(), 1, true)
     }
 
-    /// Subscribes the journal. From now on, other subscribers see a record once it is committed.
-    pub fn observe_and_commit(&self) -> Subscription {
+    /// Subscribes the journal. From now on, other subscribers receive only committed records.
+    pub fn observe_and_commit(&self) -> LogReader {
         let mut state = self.state();
         state.committed = Some(0);
         self.reader(&mut state, 1, true)
     }
 
-    /// The records up to this number are stored.
+    /// Marks the records up to `seq` as stored.
     pub fn commit(&self, seq: u64) {
         let mut state = self.state();
         state.committed = Some(seq);
@@ -193,7 +205,7 @@ impl RecordLog {
         self.0.readable.notify_waiters();
     }
 
-    /// The journal can store nothing more.
+    /// Marks the journal as failed. Subscriptions end, and pending writes return `false`.
     pub fn fail(&self) {
         let mut state = self.state();
         state.has_failed = true;
@@ -203,19 +215,19 @@ impl RecordLog {
         self.0.space.notify_waiters();
     }
 
-    /// Nothing follows: subscriptions end after the last record.
+    /// Closes the log. Subscriptions end after the last record.
     pub fn close(&self) {
         self.state().is_closed = true;
         self.0.readable.notify_waiters();
     }
 
-    fn reader(&self, state: &mut State, from: u64, sees_uncommitted: bool) -> Subscription {
+    fn reader(&self, state: &mut LogState, from: u64, sees_uncommitted: bool) -> LogReader {
         state.subscribed += 1;
         state.readers.insert(state.subscribed, from.max(state.first()));
-        Subscription { log: self.clone(), id: state.subscribed, sees_uncommitted }
+        LogReader { log: self.clone(), id: state.subscribed, sees_uncommitted }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LogState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -232,7 +244,7 @@ impl RecordLog {
         }
     }
 
-    fn push(&self, state: &mut State, record: Record) -> u64 {
+    fn push(&self, state: &mut LogState, record: Record) -> u64 {
         state.last += 1;
         state.records.push_back(Arc::new(Record { seq: state.last, ..record }));
         state.forget();
@@ -241,13 +253,12 @@ impl RecordLog {
     }
 }
 
-impl State {
-    /// The number of the oldest record in memory.
+impl LogState {
     fn first(&self) -> u64 {
         self.last + 1 - self.records.len() as u64
     }
 
-    /// Drops the records that every subscriber has read.
+    /// Drops the records that every subscription has read.
     fn forget(&mut self) {
         let next = self.readers.values().min().copied().unwrap_or(self.last + 1);
         while self.first() < next && self.records.pop_front().is_some() {}
@@ -255,8 +266,8 @@ impl State {
 }
 
 impl PendingWrite {
-    /// Waits until the record is stored, and returns whether it could be. Without a journal there is
-    /// nothing to wait for.
+    /// Waits until the record is stored. Returns `false` if the journal failed. Returns at once if
+    /// there is no journal.
     pub async fn committed(self) -> bool {
         match self.0 {
             None => true,
@@ -265,65 +276,62 @@ impl PendingWrite {
     }
 }
 
-/// What a subscription finds when it looks for its next record.
-enum Found {
+/// The next record of a subscription.
+enum NextRecord {
     Record(Arc<Record>),
-    Nothing,
+    NotYet,
     End,
 }
 
-impl Subscription {
-    /// Waits for the next record. Nothing follows the end of the run, or a failure of the journal.
+impl LogReader {
+    /// Waits for the next record. Returns `None` at the end of the log or after a journal failure.
     pub async fn next(&mut self) -> Option<Arc<Record>> {
         let log = self.log.clone();
         loop {
             let readable = log.0.readable.notified();
-            match self.find() {
-                Found::Record(record) => return Some(record),
-                Found::End => return None,
-                Found::Nothing => readable.await,
+            match self.look_up() {
+                NextRecord::Record(record) => return Some(record),
+                NextRecord::End => return None,
+                NextRecord::NotYet => readable.await,
             }
         }
     }
 
-    /// The next record, if there is one now.
+    /// Returns the next record if it is readable now.
     pub fn try_next(&mut self) -> Option<Arc<Record>> {
-        match self.find() {
-            Found::Record(record) => Some(record),
-            Found::Nothing | Found::End => None,
+        match self.look_up() {
+            NextRecord::Record(record) => Some(record),
+            NextRecord::NotYet | NextRecord::End => None,
         }
     }
 
-    fn find(&mut self) -> Found {
+    fn look_up(&mut self) -> NextRecord {
         let mut state = self.log.state();
-        let Some(next) = state.readers.get(&self.id).copied() else { return Found::End };
+        let Some(next) = state.readers.get(&self.id).copied() else { return NextRecord::End };
         let visible = match state.committed {
             Some(committed) if !self.sees_uncommitted => committed,
             _ => state.last,
         };
         let has_ended = state.has_failed || (state.is_closed && next > state.last);
         if next > visible {
-            return if has_ended { Found::End } else { Found::Nothing };
+            return if has_ended { NextRecord::End } else { NextRecord::NotYet };
         }
         let at = usize::try_from(next - state.first()).unwrap_or(usize::MAX);
-        let Some(record) = state.records.get(at).cloned() else { return Found::End };
+        let Some(record) = state.records.get(at).cloned() else { return NextRecord::End };
         state.readers.insert(self.id, next + 1);
-        let was_full = state.records.len() >= RECORD_QUEUE;
         state.forget();
-        if was_full {
-            self.log.0.space.notify_waiters();
-        }
-        Found::Record(record)
+        self.log.0.space.notify_one();
+        NextRecord::Record(record)
     }
 }
 
-impl Drop for Subscription {
+impl Drop for LogReader {
     fn drop(&mut self) {
         let mut state = self.log.state();
         state.readers.remove(&self.id);
         state.forget();
         drop(state);
-        self.log.0.space.notify_waiters();
+        self.log.0.space.notify_one();
     }
 }
 
@@ -344,7 +352,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn records_are_numbered_in_order_and_every_subscriber_gets_all() {
+    async fn every_subscriber_receives_all_records_in_order() {
         let log = log();
         let mut readers = [log.subscribe(1).unwrap(), log.subscribe(2).unwrap()];
         for name in ["a", "b", "c"] {
@@ -379,7 +387,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn with_a_journal_records_are_seen_and_acted_on_once_they_are_committed() {
+    async fn every_waiting_append_continues_when_a_subscriber_catches_up() {
+        let log = log();
+        let mut slow = log.subscribe(1).unwrap();
+        let appends: Vec<_> = (0..3 * RECORD_QUEUE)
+            .map(|_| {
+                let log = log.clone();
+                tokio::spawn(async move { log.append(scope(), kind("x")).await })
+            })
+            .collect();
+        for seq in 1..=3 * RECORD_QUEUE as u64 {
+            assert_eq!(slow.next().await.unwrap().seq, seq);
+        }
+        for append in appends {
+            append.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn with_a_journal_subscribers_receive_only_committed_records() {
         let log = log();
         let mut journal = log.observe_and_commit();
         let mut console = log.subscribe(1).unwrap();
@@ -392,7 +418,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_failed_write_nothing_is_acted_on_or_shown() {
+    async fn after_a_journal_failure_subscriptions_end_and_writes_fail() {
         let log = log();
         let _journal = log.observe_and_commit();
         let mut console = log.subscribe(1).unwrap();

@@ -1,8 +1,9 @@
-//! Records: everything that happened in a run, as it happened.
+//! Records: the facts of a run, in the order in which they happened.
 //!
-//! They are the only thing that leaves the engine: reports are made of them, verdicts follow from
-//! them, `--json` prints them. The JSON form is public; `v` changes when it does.
+//! Records are the only output of a run. Reports, verdicts, `--json` and the journal are all based
+//! on them. Their JSON form is public.
 
+mod json;
 mod log;
 mod prior;
 mod redaction;
@@ -11,235 +12,235 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::de::Error as _;
-use serde::ser::{Error as _, SerializeMap as _};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value as Json;
+use serde::{Deserialize, Serialize};
 
-pub use log::{Forgotten, PendingWrite, RecordLog, RecordScope, Subscription};
+pub use log::{Forgotten, LogReader, PendingWrite, RecordLog, RecordScope};
 pub use prior::{PriorAttempts, PriorHandshake};
 
 use crate::fault::{Chaos, Faults};
 
-/// The version of the JSON form.
-const VERSION: u32 = 1;
-
-/// One thing that happened.
+/// One fact of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// Its place among all records, from 1.
+    /// Number of the record in its run, from 1.
     pub seq: u64,
-    /// The run's time.
+    /// Run time, which a virtual clock may advance faster than wall time.
     pub run_time: Timestamp,
-    /// The wall clock's time.
+    /// Wall time.
     pub wall_time: Timestamp,
-    /// The run: `1`, `2`, … in the order of the command line.
+    /// Number of the run, from 1, in the order of the command line.
     pub run: u32,
-    /// The conversation's number, where it is about one.
+    /// Number of the conversation, from 1, if the record belongs to one.
     pub conversation: Option<u32>,
-    /// The number of the script's step, where it is about one.
+    /// Number of the script's step, from 1, if the record belongs to one.
     pub step: Option<usize>,
-    /// What happened.
+    /// The kind of record, with its data.
     pub kind: RecordKind,
 }
 
-/// What happened.
+/// The kind of a record, with its data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RecordKind {
-    /// A run began.
+    /// The run started.
     #[serde(rename = "run.started")]
     RunStarted(RunStarted),
-    /// An endpoint was asked whether it agrees.
+    /// A handshake request is sent, to test the endpoint.
     #[serde(rename = "handshake.sent")]
     HandshakeSent {
-        /// Where the attempt comes from.
+        /// Number of the endpoint, from 1.
+        endpoint: u32,
+        /// Whether the request is sent now or belongs to an interrupted run.
         origin: Origin,
-        /// Its address.
+        /// URL of the endpoint.
         url: String,
-        /// The request's body.
+        /// The request body.
         body: String,
     },
-    /// The endpoint answered, or did not.
+    /// The handshake has a result.
     #[serde(rename = "handshake.finished")]
     HandshakeFinished {
-        /// Its address.
+        /// Number of the endpoint, from 1.
+        endpoint: u32,
+        /// URL of the endpoint.
         url: String,
-        /// What the attempt met.
+        /// The result of the request.
         result: AttemptResult,
-        /// What is wrong with the answer, where something is.
+        /// Why the response does not complete the handshake, if it does not.
         error: Option<String>,
-        /// Whether it is sent to all the same.
+        /// Whether the run sends events to the endpoint.
         continues: bool,
     },
-    /// Somebody did what the script says.
+    /// An action of the script was performed.
     #[serde(rename = "action.done")]
     ActionDone(ActionSummary),
-    /// Somebody did what follows by itself.
+    /// An action that another one implies was performed.
     #[serde(rename = "action.implied")]
     ActionImplied(ActionSummary),
-    /// A step was left out.
+    /// A step was skipped because the vendor does not support it.
     #[serde(rename = "action.skipped")]
     ActionSkipped {
-        /// The act's key.
+        /// TOML key of the action.
         action: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// An act could not become payloads; no run passes with one.
+    /// An action could not be rendered as payloads. No run passes with one.
     #[serde(rename = "action.dropped")]
     ActionDropped {
-        /// The act's key.
+        /// TOML key of the action.
         action: String,
-        /// Why.
+        /// The reason.
         reason: String,
-        /// The line of its step, where the step stands in a file.
+        /// Source line of the step, if it comes from a file.
         source: Option<SourceLine>,
     },
-    /// An act happened that the vendor sends nothing for.
+    /// An action was performed for which the vendor sends no webhook.
     #[serde(rename = "action.silent")]
     ActionSilent {
-        /// The neutral event.
+        /// The vendor-neutral event.
         event: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A payload is to be sent to an endpoint.
+    /// A payload will be sent to the endpoint.
     #[serde(rename = "delivery.planned")]
     DeliveryPlanned {
-        /// Its id, which survives retries.
+        /// Delivery id. All attempts share it.
         delivery: String,
-        /// The vendor's name for the event.
+        /// Number of the endpoint, from 1.
+        endpoint: u32,
+        /// The vendor's name of the event type.
         event_type: String,
-        /// How well its shape is known: `documented`, `observed`, `inferred`, `assumed`.
+        /// Evidence for the payload's format: `documented`, `observed`, `inferred` or `assumed`.
         certainty: String,
-        /// What is wrong with it on purpose.
+        /// The injected faults.
         faults: Faults,
-        /// The body.
+        /// The request body.
         body: Arc<str>,
     },
-    /// A payload is not sent, since the endpoint did not subscribe to its type.
+    /// A payload is not sent: the endpoint has no subscription to its event type.
     #[serde(rename = "delivery.unsubscribed")]
     DeliveryUnsubscribed {
-        /// The vendor's name for the event.
+        /// The vendor's name of the event type.
         event_type: String,
     },
-    /// A delivery is stored until what failed has been delivered.
+    /// A delivery is stored until a failed one has been delivered.
     #[serde(rename = "delivery.parked")]
     DeliveryParked {
-        /// The delivery.
+        /// Delivery id.
         delivery: String,
     },
-    /// What a failure held up is held up otherwise from now on.
+    /// A gate changed its state.
     #[serde(rename = "gate.changed")]
     GateChanged {
-        /// What is held up: `account`, or `endpoint` with its number.
+        /// The gate: `account`, or `endpoint` with its number.
         gate: String,
-        /// How.
+        /// The new state.
         state: GateState,
     },
-    /// A delivery has ended, well or not.
+    /// A delivery was accepted, or will not be retried.
     #[serde(rename = "delivery.settled")]
     DeliverySettled(SettledDelivery),
-    /// The receiver lets in nothing of ours; what may be wrong with it, said once a run.
+    /// The receiver rejects every request with 401 or 403. Recorded once a run.
     #[serde(rename = "auth.hint")]
     AuthHint(AuthHint),
-    /// A request goes out.
+    /// A request is sent.
     #[serde(rename = "attempt.started")]
     AttemptStarted {
-        /// The delivery.
+        /// Delivery id.
         delivery: String,
-        /// Its attempt, from 1.
+        /// Number of the attempt, from 1.
         attempt: u32,
-        /// How many redirects of the attempt came before this request.
+        /// Number of redirects that the attempt followed before this request.
         hop: u32,
-        /// What is wrong with it on purpose.
+        /// The injected faults of this attempt.
         faults: Faults,
-        /// Where it comes from.
+        /// Whether it is sent now or belongs to an interrupted run.
         origin: Origin,
-        /// The request's method.
+        /// HTTP method.
         method: Method,
-        /// Where to.
+        /// Request URL.
         url: String,
-        /// The headers, in order.
+        /// Request headers, in order.
         headers: Vec<(String, String)>,
     },
-    /// A request met something.
+    /// A request has a result.
     #[serde(rename = "attempt.finished")]
     AttemptFinished {
-        /// The delivery.
+        /// Delivery id.
         delivery: String,
-        /// Its attempt, from 1.
+        /// Number of the attempt, from 1.
         attempt: u32,
-        /// How many redirects of the attempt came before this request.
+        /// Number of redirects that the attempt followed before this request.
         hop: u32,
-        /// What it met.
+        /// The result of the request.
         result: AttemptResult,
-        /// When it is tried again, in milliseconds, where it is.
+        /// Delay until the next attempt, in milliseconds. `None` if there is none, or if a gate decides.
         retry_in_ms: Option<i64>,
     },
-    /// A run ended.
+    /// The run finished.
     #[serde(rename = "run.finished")]
     RunFinished(RunFinished),
 }
 
-/// What a run is.
+/// The parameters of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
-    /// What the scenario is called.
+    /// Name of the scenario.
     pub scenario: String,
-    /// Its file.
+    /// Path of the scenario file.
     pub file: String,
-    /// The vendor, with its revision where that is not the documentation's.
+    /// The vendor, with its revision unless it is the documented one.
     pub vendor: String,
-    /// Where real servers are known to differ.
+    /// How real servers are known to differ from this revision.
     pub differs: Option<String>,
-    /// The statuses that the scenario's `[verify]` names.
+    /// The statuses of the scenario's `[verify]`.
     pub verify: Option<String>,
     /// The seed.
     pub seed: u64,
-    /// When the first conversation begins.
+    /// Run time at which the first conversation starts.
     pub start: Timestamp,
-    /// The clock: `virtual` or `real`.
+    /// `virtual` or `real`.
     pub clock: String,
-    /// How many conversations.
+    /// Number of conversations.
     pub conversations: u32,
-    /// Where the payloads go.
-    pub url: String,
-    /// What the first conversation sends, as a hash: another one is another run. Empty where one
-    /// delivery is sent again.
+    /// URLs of the endpoints, in their order.
+    pub urls: Vec<String>,
+    /// Hash of what the first conversation sends. A run can only resume one of the same digest.
+    /// Empty for a redelivery.
     pub digest: String,
-    /// The run of the journal that this one goes on from, which was interrupted.
+    /// Journal number of the interrupted run that this one resumes.
     pub resumes: Option<i64>,
-    /// The faults that were drawn for it.
+    /// The faults that chaos mode generated.
     pub chaos: Option<Chaos>,
 }
 
 impl RunStarted {
-    /// Whether it sends one delivery of another run again.
+    /// Returns whether the run is a redelivery: it sends one delivery of another run again.
     pub fn is_redelivery(&self) -> bool {
         self.digest.is_empty()
     }
 }
 
-/// An act as it is told.
+/// A performed action, for reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActionSummary {
-    /// The act's key.
+    /// TOML key of the action.
     pub action: String,
-    /// Who did it.
+    /// The actor.
     pub by: String,
-    /// The neutral event.
+    /// The vendor-neutral event.
     pub event: String,
-    /// The act in a few words.
+    /// Short description of the action.
     pub summary: String,
 }
 
 /// A line of a scenario file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceLine {
-    /// The file, as it was named.
+    /// Path of the file, as the user named it.
     pub file: Arc<str>,
-    /// The line, from 1.
+    /// Line number, from 1.
     pub line: usize,
 }
 
@@ -249,154 +250,156 @@ impl fmt::Display for SourceLine {
     }
 }
 
-/// How a delivery ended.
+/// The outcome of a delivery.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SettledDelivery {
-    /// The delivery.
+    /// Delivery id.
     pub delivery: String,
-    /// The vendor's name for the event.
+    /// Number of the endpoint, from 1.
+    pub endpoint: u32,
+    /// The vendor's name of the event type.
     pub event_type: String,
-    /// How many attempts it took.
+    /// Number of attempts; 0 if nothing was sent.
     pub attempts: u32,
-    /// What was wrong with it on purpose.
+    /// The injected faults.
     pub faults: Faults,
-    /// Whether the vendor is content.
+    /// Whether the vendor counts it as delivered.
     pub accepted: bool,
-    /// Whether it passed: the one judgement, which reports only show.
+    /// Whether it passed. Decided once, by `StatusCheck`; reports only show it.
     pub passed: bool,
-    /// Why it did not pass.
+    /// Why it failed.
     pub why: Option<String>,
-    /// The line of its step, where the step stands in a file.
+    /// Source line of the step, if it comes from a file.
     pub source: Option<SourceLine>,
-    /// What the last attempt met.
+    /// The result of the last attempt.
     pub result: AttemptResult,
 }
 
-/// What may be wrong with a receiver that answers 401 or 403.
+/// Likely causes if a receiver rejects requests with 401 or 403.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuthHint {
-    /// The vendor's name for the event that was refused.
+    /// The vendor's name of the event type that was rejected.
     pub event_type: String,
-    /// The answer's status.
+    /// Response status: 401 or 403.
     pub status: u16,
-    /// The headers by which it can be verified, as they were sent; none where nothing can be.
+    /// The headers that verify the request, as sent. Empty if the vendor sends none.
     pub expected: Vec<(String, String)>,
-    /// What usual mistakes would make of them.
+    /// Common mistakes, with the header values that they compute.
     pub mistakes: Vec<Mistake>,
 }
 
-/// A usual mistake of somebody who verifies.
+/// A common mistake in verification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mistake {
-    /// How the value is made then: behind "made".
+    /// How the value is computed by mistake. Completes the phrase "computed …".
     pub computed: String,
-    /// The header.
+    /// Header name.
     pub header: String,
-    /// Its value then.
+    /// The value that the mistake computes.
     pub value: String,
 }
 
 crate::string_enum! {
-    /// What an attempt met.
+    /// How a request ended: with a response, or why there is none.
     pub enum AttemptOutcome {
-        /// An answer.
+        /// A complete response.
         Responded = "response",
-        /// Nothing listens there.
+        /// Connection refused: no server is listening.
         Refused = "refused",
-        /// The connection was closed or reset before an answer.
+        /// Connection closed or reset before a response.
         Reset = "reset",
-        /// There is no way there.
+        /// No route to the host or network.
         Unreachable = "unreachable",
-        /// The host's name has no address.
+        /// The host name does not resolve.
         Dns = "dns",
-        /// No connection in time.
+        /// Timeout while connecting.
         TimeoutConnect = "timeout_connect",
-        /// No answer in time.
+        /// Timeout before the response head.
         TimeoutHead = "timeout_head",
-        /// The answer did not end in time.
+        /// Timeout before the end of the response body.
         TimeoutBody = "timeout_body",
-        /// TLS could not be agreed on, or the certificate is not good.
+        /// TLS handshake failed, or the certificate is invalid.
         Tls = "tls",
-        /// What came is no HTTP answer.
+        /// The response is not valid HTTP.
         Protocol = "protocol",
-        /// The answer's head is too large.
+        /// The response head exceeds the size limit.
         HeadTooLarge = "head_too_large",
-        /// The answer ended before it was complete.
+        /// The response body ended early.
         BodyIncomplete = "body_incomplete",
-        /// The host's addresses may not be sent to; nothing was sent.
+        /// Not sent: the outbound policy blocks the address.
         EgressBlocked = "egress_blocked",
-        /// Nobody knows: the process ended before it was written down.
+        /// Unknown: the process ended before the result was recorded.
         InDoubt = "in_doubt",
-        /// The request could not be made.
+        /// Not sent: the request could not be built or recorded.
         Unsendable = "unsendable",
-        /// It was not sent: it had waited longer than the vendor keeps what it could not deliver.
+        /// Not sent: the vendor's retention time was over.
         Expired = "expired",
-        /// It was not sent: the vendor has switched the endpoint off.
+        /// Not sent: the vendor has disabled the endpoint.
         Disabled = "disabled",
-        /// It was not sent, on purpose.
+        /// Not sent: the fault `drop`.
         Dropped = "dropped",
     }
 }
 
 crate::string_enum! {
-    /// How what a failure holds up is held up.
+    /// State of a gate.
     pub enum GateState {
-        /// Everything is stored but what failed, which is tried again.
+        /// Deliveries are stored, and the failed one is retried.
         Failed = "failed",
-        /// What was stored goes out in order; conversations without anything stored pass.
+        /// Stored deliveries are sent in order. Conversations with nothing stored pass.
         InTransition = "in transition",
-        /// What was appended meanwhile drains.
+        /// Deliveries that were appended during the transition drain.
         Recovered = "recovered",
-        /// Everything passes.
+        /// All deliveries pass.
         Up = "up",
     }
 }
 
 crate::string_enum! {
-    /// Where an attempt comes from.
+    /// Whether a request is sent now or belongs to an interrupted run.
     pub enum Origin {
-        /// It goes out.
+        /// Sent in this run.
         Sent = "sent",
-        /// It went out before the run was interrupted, and what it met is known.
+        /// Sent in the interrupted run; its result is known, so it is not sent again.
         Replayed = "replayed",
-        /// It may have gone out before the run was interrupted, and what it met is in doubt.
+        /// May have been sent in the interrupted run; its result is unknown.
         Recovered = "recovered",
     }
 }
 
 crate::string_enum! {
-    /// The method of a request.
+    /// HTTP method of a request.
     pub enum Method {
-        /// With a body.
+        /// `POST`, with a body.
         Post = "POST",
-        /// Without one.
+        /// `GET`, without a body.
         Get = "GET",
     }
 }
 
-/// What an attempt met, in full.
+/// The result of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptResult {
-    /// What.
+    /// Response, or kind of failure.
     pub outcome: AttemptOutcome,
-    /// The answer's status.
+    /// Response status.
     pub status: Option<u16>,
-    /// The beginning of the answer's body.
+    /// Response body, up to the size limit.
     pub body: String,
-    /// Whether the answer was longer than what is kept of it.
+    /// Whether the response body was longer than the limit.
     pub truncated: bool,
-    /// The answer's headers.
+    /// Response headers.
     pub headers: Vec<(String, String)>,
-    /// Where a redirect points.
+    /// `Location` of a redirect.
     pub location: Option<String>,
-    /// What there is to say about a failure.
+    /// Reason of a failure.
     pub reason: Option<String>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: u64,
 }
 
 impl AttemptResult {
-    /// An attempt that met this and no answer.
+    /// Creates the result of a request without a response.
     pub fn failure(outcome: AttemptOutcome, reason: impl Into<String>, millis: u64) -> Self {
         Self {
             outcome,
@@ -410,118 +413,67 @@ impl AttemptResult {
         }
     }
 
-    /// The value of the answer's first header of this name, whatever its case.
+    /// Returns the first response header of this name, ignoring case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let header = self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+        let header = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         header.map(|(_, value)| value.as_str())
     }
 
-    /// The status that counts: that of a complete answer.
+    /// Returns the status of a complete response.
     pub fn final_status(&self) -> Option<u16> {
+        // A failure may have a status too: of a body that ended early, for example.
         self.status.filter(|_| self.outcome == AttemptOutcome::Responded)
     }
 }
 
 crate::string_enum! {
-    /// What is said of a run in the end.
+    /// Verdict on a run.
     pub enum Verdict {
-        /// Everything was right.
+        /// Every delivery passed.
         Passed = "passed",
-        /// Something was wrong.
+        /// At least one check failed.
         Failed = "failed",
-        /// Nothing was shown, right or wrong.
+        /// Nothing was tested, for example because every step was skipped.
         Inconclusive = "inconclusive",
-        /// It was ended before its end.
+        /// The run was stopped early.
         Interrupted = "interrupted",
     }
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunFinished {
     /// The verdict.
     pub verdict: Verdict,
-    /// Why it is not `passed`.
+    /// Why the verdict is not `passed`.
     pub reason: Option<String>,
-    /// What else was wrong, delivery by delivery, as far as it is told.
+    /// Further failures, one for each delivery, up to a maximum.
     pub more_failures: Vec<String>,
-    /// How many deliveries there were.
+    /// Number of deliveries.
     pub deliveries: u64,
-    /// How many of them were right.
+    /// Number of deliveries that passed.
     pub passed: u64,
-    /// How many handshakes went out.
+    /// Number of handshake requests sent.
     pub handshakes: u64,
-    /// How many requests went out for deliveries.
+    /// Number of requests sent for deliveries.
     pub attempts: u64,
-    /// How many payloads nobody subscribed to.
+    /// Number of payloads without a subscription.
     pub unsubscribed: u64,
-    /// How many steps were left out.
+    /// Number of skipped steps.
     pub skipped: u64,
-    /// What became of links to built-in files, where any were sent.
+    /// Use of links to sample files, if any were sent.
     pub files: Option<FilesSummary>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: u64,
 }
 
-/// What became of links to built-in files.
+/// Use of links to sample files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FilesSummary {
-    /// How many there were.
+    /// Number of links sent.
     pub links: usize,
-    /// How many of the files were fetched during the run.
+    /// Number of files that were fetched during the run.
     pub fetched: usize,
-    /// Why none can be, where none can.
+    /// Why no file can be fetched, if none can.
     pub unavailable: Option<String>,
-}
-
-/// A record as it is written.
-#[derive(Deserialize)]
-struct Written {
-    seq: u64,
-    kind: String,
-    run_time: Timestamp,
-    wall_time: Timestamp,
-    run: u32,
-    conversation: Option<u32>,
-    step: Option<usize>,
-    data: Json,
-}
-
-impl<'de> Deserialize<'de> for Record {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let written = Written::deserialize(from)?;
-        let what = Json::Object([(written.kind, written.data)].into_iter().collect());
-        Ok(Self {
-            seq: written.seq,
-            run_time: written.run_time,
-            wall_time: written.wall_time,
-            run: written.run,
-            conversation: written.conversation,
-            step: written.step,
-            kind: serde_json::from_value(what).map_err(D::Error::custom)?,
-        })
-    }
-}
-
-impl Serialize for Record {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let told = serde_json::to_value(&self.kind).map_err(S::Error::custom)?;
-        let told = told.as_object().and_then(|told| told.iter().next());
-        let (kind, data) = told.ok_or_else(|| S::Error::custom("a record without a kind"))?;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("v", &VERSION)?;
-        map.serialize_entry("seq", &self.seq)?;
-        map.serialize_entry("kind", kind)?;
-        map.serialize_entry("run_time", &self.run_time.to_string())?;
-        map.serialize_entry("wall_time", &self.wall_time.to_string())?;
-        map.serialize_entry("run", &self.run)?;
-        if let Some(conversation) = self.conversation {
-            map.serialize_entry("conversation", &conversation)?;
-        }
-        if let Some(step) = self.step {
-            map.serialize_entry("step", &step)?;
-        }
-        map.serialize_entry("data", data as &Json)?;
-        map.end()
-    }
 }

@@ -1,66 +1,70 @@
-//! What an earlier life of a run knew: what its attempts met, and which of them are in doubt.
+//! Results of the interrupted runs that a run resumes.
+//!
+//! An attempt with a result is not sent again. An attempt without one is in doubt: the receiver may
+//! have seen it.
 
 use std::collections::BTreeMap;
 
 use super::{AttemptResult, Origin, Record, RecordKind};
 
-/// What is known of the attempts of a run that was interrupted.
+/// The attempts of interrupted runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PriorAttempts {
-    /// By delivery, attempt and hop: what it met, where anybody knows.
+    /// Results by delivery id, attempt and hop; `None` if in doubt.
     attempts: BTreeMap<(String, u32, u32), Option<AttemptResult>>,
-    handshake: HandshakeState,
+    /// Handshakes by the number of the endpoint.
+    handshakes: BTreeMap<u32, HandshakeState>,
 }
 
-/// What is known of the handshake.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// How far a handshake got.
+#[derive(Clone, Debug, PartialEq)]
 enum HandshakeState {
-    #[default]
-    NotBegun,
     InDoubt,
     Ended(PriorHandshake),
 }
 
-/// How a handshake ended.
+/// The result of an earlier handshake.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PriorHandshake {
-    /// What the attempt met.
+    /// The result of the request.
     pub result: AttemptResult,
-    /// What was wrong with the answer, where something was.
+    /// Why the response did not complete the handshake, if it did not.
     pub error: Option<String>,
-    /// Whether it was sent to all the same.
+    /// Whether the run went on to send events.
     pub continues: bool,
 }
 
 impl PriorAttempts {
-    /// Learns from a record.
-    pub fn learn(&mut self, record: &Record) {
+    /// Adds the information in a record. Records must come in order.
+    pub fn add(&mut self, record: &Record) {
         match &record.kind {
             RecordKind::AttemptStarted { delivery, attempt, hop, .. } => {
+                // Keeps the result of an attempt that a resumed run records again.
                 self.attempts.entry((delivery.clone(), *attempt, *hop)).or_default();
             }
             RecordKind::AttemptFinished { delivery, attempt, hop, result, .. } => {
                 self.attempts.insert((delivery.clone(), *attempt, *hop), Some(result.clone()));
             }
-            RecordKind::HandshakeSent { .. } if self.handshake == HandshakeState::NotBegun => {
-                self.handshake = HandshakeState::InDoubt;
+            RecordKind::HandshakeSent { endpoint, .. } => {
+                self.handshakes.entry(*endpoint).or_insert(HandshakeState::InDoubt);
             }
-            RecordKind::HandshakeFinished { result, error: wrong, continues, .. } => {
-                let (result, wrong, continues) = (result.clone(), wrong.clone(), *continues);
-                self.handshake =
-                    HandshakeState::Ended(PriorHandshake { result, error: wrong, continues });
+            RecordKind::HandshakeFinished { endpoint, result, error, continues, .. } => {
+                let (result, error, continues) = (result.clone(), error.clone(), *continues);
+                let ended = HandshakeState::Ended(PriorHandshake { result, error, continues });
+                self.handshakes.insert(*endpoint, ended);
             }
             _ => {}
         }
     }
 
-    /// Where an attempt comes from, and what it met where that is known.
+    /// Returns the origin of an attempt, with its result if it is known.
     pub fn attempt(
         &self,
         delivery: &str,
         attempt: u32,
         hop: u32,
     ) -> (Origin, Option<&AttemptResult>) {
+        // Spares runs that resume nothing a copy of the id for each attempt.
         if self.attempts.is_empty() {
             return (Origin::Sent, None);
         }
@@ -71,21 +75,21 @@ impl PriorAttempts {
         }
     }
 
-    /// The same of the handshake.
-    pub fn handshake(&self) -> (Origin, Option<&PriorHandshake>) {
-        match &self.handshake {
-            HandshakeState::NotBegun => (Origin::Sent, None),
-            HandshakeState::InDoubt => (Origin::Recovered, None),
-            HandshakeState::Ended(shaken) => (Origin::Replayed, Some(shaken)),
+    /// Returns the origin of an endpoint's handshake, with its result if it is known.
+    pub fn handshake(&self, endpoint: u32) -> (Origin, Option<&PriorHandshake>) {
+        match self.handshakes.get(&endpoint) {
+            None => (Origin::Sent, None),
+            Some(HandshakeState::InDoubt) => (Origin::Recovered, None),
+            Some(HandshakeState::Ended(handshake)) => (Origin::Replayed, Some(handshake)),
         }
     }
 
-    /// The attempts that went out and of which nobody knows what they met: `1-2, attempt 1`.
+    /// Describes the attempts in doubt, such as `1-2, attempt 1`.
     pub fn in_doubt(&self) -> Vec<String> {
-        let doubtful = self.attempts.iter().filter(|(_, result)| result.is_none());
-        let named = doubtful.map(|((id, attempt, _), _)| format!("{id}, attempt {attempt}"));
-        let handshake =
-            (self.handshake == HandshakeState::InDoubt).then(|| "the handshake".to_owned());
-        handshake.into_iter().chain(named).collect()
+        let in_doubt = self.attempts.iter().filter(|(_, result)| result.is_none());
+        let named = in_doubt.map(|((id, attempt, _), _)| format!("{id}, attempt {attempt}"));
+        let is_in_doubt = |state: &&HandshakeState| **state == HandshakeState::InDoubt;
+        let handshakes = self.handshakes.values().filter(is_in_doubt);
+        handshakes.map(|_| "the handshake".to_owned()).chain(named).collect()
     }
 }

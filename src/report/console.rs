@@ -77,7 +77,10 @@ impl ConsoleReport {
         writeln!(
             out,
             "{DIM}{many} to {}, seed {}, start {}, {} clock{DIM:#}",
-            run.url, run.seed, run.start, run.clock
+            run.urls.join(", "),
+            run.seed,
+            run.start,
+            run.clock
         )?;
         if let Some(chaos) = &run.chaos {
             writeln!(out, "{NOTE}chaos {}:{NOTE:#} {chaos}", chaos.profile)?;
@@ -125,6 +128,9 @@ impl ConsoleReport {
         if !faults.is_empty() {
             title += &format!(" (injected fault: {faults})");
         }
+        if let Some(url) = self.endpoint(settled.endpoint) {
+            title += &format!(" → {url}");
+        }
         if settled.passed {
             let line = line(GOOD, "✓", &title, result, settled.attempts);
             return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
@@ -146,6 +152,12 @@ impl ConsoleReport {
             writeln!(out, "{INDENT}  {}", escape(why))?;
         }
         write_failure(result, out)
+    }
+
+    /// Returns the URL of an endpoint, if there are several.
+    fn endpoint(&self, number: u32) -> Option<&str> {
+        let urls = &self.run.as_ref().filter(|run| run.urls.len() > 1)?.urls;
+        urls.get(usize::try_from(number).ok()?.checked_sub(1)?).map(String::as_str)
     }
 
     /// Remembers which hints a failure calls for at the end of the run.
@@ -256,7 +268,8 @@ impl ConsoleReport {
     fn write_hints(&self, out: &mut dyn Write) -> io::Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
         let vendor = escape(&run.vendor);
-        if let Some(url) = Url::parse(&run.url).ok().filter(|_| self.refused) {
+        let url = run.urls.first().and_then(|url| Url::parse(url).ok());
+        if let Some(url) = url.filter(|_| self.refused) {
             let hint = start_receiver_hint(&vendor, &url);
             writeln!(out, "help: no server is listening on {url}. {hint}.")?;
         }

@@ -34,7 +34,9 @@ impl RerunCommand {
             None => format!("standin run {} --vendor {vendor}", word(&run.file)),
         };
         if !self.is_configured {
-            command += &format!(" --to {}", word(&run.url));
+            for url in &run.urls {
+                command += &format!(" --to {}", word(url));
+            }
         }
         command += &format!(" --seed {}", run.seed);
         if run.conversations > 1 {

@@ -1,5 +1,7 @@
 //! A dry run: the requests that a run sends if every delivery passes, rendered and not sent.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -36,6 +38,8 @@ pub enum DryRunItem {
 /// A request that is not sent. As in records, references replace the user's secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DryRunRequest {
+    /// The index of the endpoint in the plan.
+    pub endpoint: usize,
     /// The run time.
     pub at: Timestamp,
     /// The number of the step; nothing for the handshake.
@@ -58,6 +62,7 @@ impl DryRunItem {
     pub(super) fn digest_text(&self) -> String {
         let json = match self {
             Self::Request(request) => json!([
+                request.endpoint,
                 request.at,
                 request.step,
                 request.conversation,
@@ -77,30 +82,36 @@ impl DryRunItem {
 /// conversation after the other.
 pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
     let account = &plan.account;
-    let handshake = account.platform.handshake.proof.as_ref().map(|proof| {
+    let proof = account.platform.handshake.proof.as_ref();
+    let handshake = proof.into_iter().flat_map(move |proof| {
         let body = proof.request_body(&account.roots());
         let headers = Signing::of(account).handshake_headers(&body);
-        DryRunItem::Request(DryRunRequest {
-            at: plan.start,
-            step: None,
-            conversation: None,
-            event_type: None,
-            faults: Faults::default(),
-            headers,
-            body,
-        })
+        let request = move |endpoint| {
+            DryRunItem::Request(DryRunRequest {
+                endpoint,
+                at: plan.start,
+                step: None,
+                conversation: None,
+                event_type: None,
+                faults: Faults::default(),
+                headers: headers.clone(),
+                body: body.clone(),
+            })
+        };
+        (0..plan.endpoints.len()).map(request)
     });
+    let subscriptions: Arc<[_]> = plan.subscriptions().into();
     let staff = SharedStaff::new(&plan.script, account, SeedScope::of_run(plan.seed), plan.start);
     let conversations = (1..=plan.conversations).flat_map(move |number| {
-        let (script, subscription) = (&plan.script, &plan.subscription);
         let mut outbox = Outbox::new(plan, number);
-        ScriptState::new(script, account, subscription, &staff, number)
-            .flat_map(move |output| items_of(plan, &mut outbox, number, output))
+        let state = ScriptState::new(&plan.script, account, &subscriptions, &staff, number);
+        let items = state.flat_map(move |output| items_of(plan, &mut outbox, number, output));
+        items.collect::<Vec<_>>()
     });
     let redactor = plan.redactor();
-    handshake.into_iter().chain(conversations).map(move |mut item| {
+    handshake.chain(conversations).map(move |mut item| {
         if let DryRunItem::Request(request) = &mut item {
-            request.headers.extend(plan.extra_headers());
+            request.headers.extend(plan.endpoints[request.endpoint].extra_headers());
             request.headers.iter_mut().for_each(|(_, value)| {
                 redactor.redact(value);
             });
@@ -132,6 +143,7 @@ fn items_of(
         silent.map(|reason| nothing(format!("`{}` sends nothing: {reason}", action.as_str())));
     let request = |planned: PlannedDelivery| {
         DryRunItem::Request(DryRunRequest {
+            endpoint: planned.endpoint,
             at,
             step: Some(output.step),
             conversation: Some(number),
@@ -142,10 +154,11 @@ fn items_of(
         })
     };
     let sent = happened.payloads.into_iter().flat_map(|payload| {
-        match PlannedDelivery::of(payload, output.step, at, &output.faults) {
-            Ok(planned) => outbox.plan(planned).into_iter().map(request).collect(),
-            Err(event_type) => vec![nothing(format!("{event_type} not sent (no subscription)"))],
+        if payload.endpoints.is_empty() {
+            return vec![nothing(format!("{} not sent (no subscription)", payload.event_type))];
         }
+        let planned = outbox.plan(payload, output.step, at, &output.faults);
+        planned.into_iter().map(request).collect()
     });
     silent.chain(sent).collect()
 }

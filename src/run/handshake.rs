@@ -1,7 +1,7 @@
 //! The handshake: the vendor's test of an endpoint, before any event is sent to it.
 
-use super::RunPlan;
-use crate::delivery::{Endpoint, NOT_COMMITTED, Request, Transport};
+use super::{EndpointPlan, RunPlan};
+use crate::delivery::{NOT_COMMITTED, Request, Transport};
 use crate::platform::Signing;
 use crate::record::{
     AttemptOutcome, AttemptResult, Method, PriorHandshake, RecordKind, RecordLog, RecordScope,
@@ -10,24 +10,30 @@ use crate::record::{
 /// Performs the vendor's handshake, if it has one. Returns whether events are sent afterwards.
 pub(super) async fn shake<T: Transport>(
     plan: &RunPlan,
-    endpoint: &Endpoint,
+    endpoint: &EndpointPlan,
     transport: &T,
     log: &RecordLog,
 ) -> bool {
     let handshake = &plan.account.platform.handshake;
     let Some(proof) = &handshake.proof else { return true };
     let scope = RecordScope { at: plan.start, conversation: None, step: None };
-    let url = plan.url.to_string();
+    let url = endpoint.url.to_string();
     let body = proof.request_body(&plan.account.roots());
+    let number = endpoint.number;
     let prior = plan.prior();
-    let (origin, prior) = prior.handshake();
-    let what = RecordKind::HandshakeSent { origin, url: url.clone(), body: body.clone() };
+    let (origin, prior) = prior.handshake(number);
+    let what = RecordKind::HandshakeSent {
+        endpoint: number,
+        origin,
+        url: url.clone(),
+        body: body.clone(),
+    };
     let intent = log.append_intent(scope, what).await;
     let policy = &plan.account.platform.policy;
     let request = Request {
         method: Method::Post,
         url: endpoint.url.clone(),
-        headers: [Signing::of(&plan.account).handshake_headers(&body), plan.extra_headers()]
+        headers: [Signing::of(&plan.account).handshake_headers(&body), endpoint.extra_headers()]
             .concat(),
         body: body.into(),
         connect: policy.connect.unsigned_abs(),
@@ -36,8 +42,17 @@ pub(super) async fn shake<T: Transport>(
     };
     // An interrupted run had finished its handshake: its result holds.
     if let Some(PriorHandshake { result, error: wrong, continues }) = prior.cloned() {
-        log.append(scope, RecordKind::HandshakeFinished { url, result, error: wrong, continues })
-            .await;
+        log.append(
+            scope,
+            RecordKind::HandshakeFinished {
+                endpoint: number,
+                url,
+                result,
+                error: wrong,
+                continues,
+            },
+        )
+        .await;
         return continues;
     }
     let result = if intent.committed().await {
@@ -51,7 +66,11 @@ pub(super) async fn shake<T: Transport>(
     };
     let error = checked.err();
     let continues = error.is_none() || !handshake.refuses();
-    log.append(scope, RecordKind::HandshakeFinished { url, result, error, continues }).await;
+    log.append(
+        scope,
+        RecordKind::HandshakeFinished { endpoint: number, url, result, error, continues },
+    )
+    .await;
     continues
 }
 

@@ -7,6 +7,7 @@ mod chaos;
 mod describe;
 mod dry_run;
 mod handshake;
+mod identity;
 mod outbox;
 mod plan;
 mod player;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use self::pump::{Observer, pump};
+use self::pump::{Observer, RunEnd, pump};
 use crate::base::limits::DRAIN_TIMEOUT;
 use crate::base::seed::SeedScope;
 use crate::delivery::{DriverConfig, Endpoint, RequestSigner, Transport, drive};
@@ -31,7 +32,8 @@ use crate::scenario::SharedStaff;
 
 pub use chaos::{schedule, smallest};
 pub use dry_run::{DryRunItem, DryRunRequest, dry_run};
-pub use plan::{ResumePoint, RunPlan, StopSignal};
+pub use identity::identify;
+pub use plan::{EndpointPlan, ResumePoint, RunPlan, StopSignal};
 pub use redelivery::{Redelivery, RedeliveryRequest, redeliver};
 pub use verdict::VerdictBuilder;
 
@@ -44,50 +46,43 @@ pub async fn run<T: Transport>(plan: RunPlan, transport: Arc<T>, log: RecordLog)
     pump(log, playing, observer).await
 }
 
-/// How the playing of a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RunEnd {
-    /// Every conversation was played, and every delivery has settled.
-    Played,
-    /// The run was stopped before.
-    Stopped,
-}
-
 /// Performs the handshake and plays every conversation. Ends when every delivery has settled, or
 /// after a stop signal, when the attempts that were under way have ended.
 async fn play<T: Transport>(plan: RunPlan, transport: Arc<T>, log: RecordLog) -> RunEnd {
     let scope = RecordScope { at: plan.start, conversation: None, step: None };
     let resumes = plan.resume.as_ref().map(|resume| resume.run);
-    log.append(scope, RecordKind::RunStarted(RunStarted { resumes, ..plan.started() })).await;
-    let endpoint = Arc::new(endpoint(&plan));
-    // A handshake may take its whole timeout. Whoever interrupts the run does not wait for that.
-    let continues = tokio::select! {
-        continues = handshake::shake(&plan, &endpoint, &*transport, &log) => continues,
+    log.append(scope, RecordKind::RunStarted(RunStarted { resumes, ..identify(&plan) })).await;
+    // A handshake may take its whole timeout. An interruption must not wait for that.
+    let plan = tokio::select! {
+        plan = with_consenting_endpoints(plan.clone(), &*transport, &log) => plan,
         () = plan.stop.given() => return RunEnd::Stopped,
     };
-    if !continues {
+    if plan.endpoints.is_empty() {
         return RunEnd::Played;
     }
     let seeds = SeedScope::of_run(plan.seed);
     let policies = policies(&plan);
     let blocks = |policy: &Arc<Policy>| policy.blocks >= Blocks::Endpoint;
     let config = DriverConfig {
-        pace: plan.pace,
+        clock: plan.pace,
         start: plan.start,
         conversations: plan.conversations,
         shared: policies.values().any(blocks),
         seeds: seeds.clone(),
-        known: plan.prior(),
+        prior: plan.prior(),
     };
     let handle = drive(transport, log.clone(), config);
     let staff = Arc::new(SharedStaff::new(&plan.script, &plan.account, seeds, plan.start));
     let (check, lines) = (Arc::new(plan.check()), Arc::new(plan.lines().into_iter().collect()));
+    let endpoints: Arc<[_]> = endpoints(&plan).into();
+    let subscriptions: Arc<[_]> = plan.subscriptions().into();
     let plan = Arc::new(plan);
     let mut players = JoinSet::new();
     for number in 1..=plan.conversations {
         let player = player::ConversationPlayer {
             plan: Arc::clone(&plan),
-            endpoint: Arc::clone(&endpoint),
+            endpoints: Arc::clone(&endpoints),
+            subscriptions: Arc::clone(&subscriptions),
             policies: Arc::clone(&policies),
             check: Arc::clone(&check),
             lines: Arc::clone(&lines),
@@ -118,14 +113,34 @@ async fn join_all(players: &mut JoinSet<()>) {
     }
 }
 
-fn endpoint(plan: &RunPlan) -> Endpoint {
-    let (account, extra) = (Arc::clone(&plan.account), plan.extra_headers());
-    let signer: RequestSigner = Arc::new(move |body, attempt| {
-        let mut headers = Signing::of(&account).headers(body, attempt);
-        headers.extend(extra.iter().cloned());
-        headers
-    });
-    Endpoint::new(1, plan.url.clone(), signer)
+/// Performs the handshake with each endpoint, and removes those to which no event is sent.
+async fn with_consenting_endpoints<T: Transport>(
+    mut plan: RunPlan,
+    transport: &T,
+    log: &RecordLog,
+) -> RunPlan {
+    let mut endpoints = Vec::new();
+    for endpoint in &plan.endpoints {
+        if handshake::shake(&plan, endpoint, transport, log).await {
+            endpoints.push(endpoint.clone());
+        }
+    }
+    plan.endpoints = endpoints;
+    plan
+}
+
+/// The endpoints of a plan as delivery sees them.
+fn endpoints(plan: &RunPlan) -> Vec<Arc<Endpoint>> {
+    let endpoint = |endpoint: &EndpointPlan| {
+        let (account, extra) = (Arc::clone(&plan.account), endpoint.extra_headers());
+        let signer: RequestSigner = Arc::new(move |body, attempt| {
+            let mut headers = Signing::of(&account).headers(body, attempt);
+            headers.extend(extra.iter().cloned());
+            headers
+        });
+        Arc::new(Endpoint::new(endpoint.number, endpoint.url.clone(), signer))
+    };
+    plan.endpoints.iter().map(endpoint).collect()
 }
 
 /// How the vendor treats deliveries to this account, by event type.

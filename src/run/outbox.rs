@@ -20,6 +20,8 @@ use crate::record::{AttemptOutcome, AttemptResult, RecordKind, SettledDelivery, 
 #[derive(Clone, Debug)]
 pub(super) struct PlannedDelivery {
     pub(super) id: String,
+    /// The index of its endpoint in the plan.
+    pub(super) endpoint: usize,
     pub(super) step: usize,
     pub(super) at: Timestamp,
     pub(super) event_type: String,
@@ -63,13 +65,38 @@ impl<'a> Outbox<'a> {
         }
     }
 
-    /// Gives a payload its id and its faults (those of its step, or else those of the script).
-    /// Returns it with the extra delivery that a fault such as `duplicate` adds.
-    pub(super) fn plan(&mut self, payload: PlannedDelivery) -> Vec<PlannedDelivery> {
+    /// Plans the deliveries of a payload: one for each endpoint, each with its id and its faults
+    /// (those of its step, or else those of the script), and the extra deliveries that a fault such
+    /// as `duplicate` adds.
+    pub(super) fn plan(
+        &mut self,
+        payload: Payload,
+        step: usize,
+        at: Timestamp,
+        faults: &Faults,
+    ) -> Vec<PlannedDelivery> {
+        let body: Arc<str> = payload.body.unwrap_or_default().into();
+        let mut all = Vec::new();
+        for endpoint in payload.endpoints {
+            all.extend(self.plan_one(PlannedDelivery {
+                id: String::new(),
+                endpoint,
+                step,
+                at,
+                event_type: payload.event_type.clone(),
+                certainty: payload.certainty.to_string(),
+                body: Arc::clone(&body),
+                faults: faults.clone(),
+            }));
+        }
+        all
+    }
+
+    fn plan_one(&mut self, planned: PlannedDelivery) -> Vec<PlannedDelivery> {
         self.numbered += 1;
         let id = format!("{}-{}", self.conversation, self.numbered);
-        let faults = self.faults(&id, payload.faults);
-        let mut planned = PlannedDelivery { id, faults, ..payload };
+        let faults = self.faults(&id, planned.faults);
+        let mut planned = PlannedDelivery { id, faults, ..planned };
         if !planned.faults.is_empty() {
             let injector = FaultInjector::of(&self.plan.account);
             planned.body =
@@ -86,8 +113,9 @@ impl<'a> Outbox<'a> {
             }
             _ => return vec![planned],
         };
-        let (step, at) = (planned.step, planned.at);
-        let again = PlannedDelivery { id: format!("{}.{suffix}", planned.id), step, at, ..again };
+        let PlannedDelivery { step, at, endpoint, .. } = planned;
+        let again =
+            PlannedDelivery { id: format!("{}.{suffix}", planned.id), step, at, endpoint, ..again };
         let again = PlannedDelivery { faults: planned.faults.clone(), ..again };
         planned.faults.0.retain(|fault| fault.kind.group() != FaultGroup::Order);
         vec![planned, again]
@@ -176,30 +204,11 @@ fn released(at: Timestamp, planned: Vec<PlannedDelivery>) -> Vec<PlannedDelivery
 }
 
 impl PlannedDelivery {
-    /// A payload of this step and run time. The error is the event type of a payload to which no
-    /// endpoint is subscribed.
-    pub(super) fn of(
-        payload: Payload,
-        step: usize,
-        at: Timestamp,
-        faults: &Faults,
-    ) -> Result<Self, String> {
-        let Some(body) = payload.body else { return Err(payload.event_type) };
-        Ok(Self {
-            id: String::new(),
-            step,
-            at,
-            event_type: payload.event_type,
-            certainty: payload.certainty.to_string(),
-            body: body.into(),
-            faults: faults.clone(),
-        })
-    }
-
     /// The record that announces it.
-    pub(super) fn planned(&self) -> RecordKind {
+    pub(super) fn planned(&self, plan: &RunPlan) -> RecordKind {
         RecordKind::DeliveryPlanned {
             delivery: self.id.clone(),
+            endpoint: self.endpoint_number(plan),
             event_type: self.event_type.clone(),
             certainty: self.certainty.clone(),
             faults: self.faults.clone(),
@@ -208,9 +217,10 @@ impl PlannedDelivery {
     }
 
     /// The result of a delivery that the fault `drop` keeps from being sent.
-    pub(super) fn dropped(&self, source: Option<SourceLine>) -> SettledDelivery {
+    pub(super) fn dropped(&self, plan: &RunPlan, source: Option<SourceLine>) -> SettledDelivery {
         SettledDelivery {
             delivery: self.id.clone(),
+            endpoint: self.endpoint_number(plan),
             event_type: self.event_type.clone(),
             attempts: 0,
             faults: self.faults.clone(),
@@ -227,20 +237,32 @@ impl PlannedDelivery {
         }
     }
 
+    /// The number of its endpoint, from 1.
+    fn endpoint_number(&self, plan: &RunPlan) -> u32 {
+        plan.endpoints[self.endpoint].number
+    }
+
     /// The headers of its first attempt.
     pub(super) fn headers(&self, plan: &RunPlan) -> Vec<(String, String)> {
         FaultInjector::of(&plan.account).headers(&self.body, 1, &self.faults)
     }
 
     /// Its endpoint. Token and charset faults replace the endpoint's signer.
-    pub(super) fn endpoint(&self, plan: &Arc<RunPlan>, usual: &Arc<Endpoint>) -> Arc<Endpoint> {
+    pub(super) fn endpoint(
+        &self,
+        plan: &Arc<RunPlan>,
+        endpoints: &[Arc<Endpoint>],
+    ) -> Arc<Endpoint> {
+        let usual = &endpoints[self.endpoint];
         if self.faults.of(FaultGroup::Token).is_none() && !self.faults.has(FaultKind::Charset) {
             return Arc::clone(usual);
         }
-        let (plan, faults) = (Arc::clone(plan), self.faults.clone());
+        let (account, faults) = (Arc::clone(&plan.account), self.faults.clone());
+        let extra = plan.endpoints[self.endpoint].extra_headers();
         let signer: RequestSigner = Arc::new(move |body, attempt| {
-            let own = FaultInjector::of(&plan.account).headers(body, attempt, &faults);
-            [own, plan.extra_headers()].concat()
+            let mut headers = FaultInjector::of(&account).headers(body, attempt, &faults);
+            headers.extend(extra.iter().cloned());
+            headers
         });
         Arc::new(Endpoint { signer, ..Endpoint::clone(usual) })
     }

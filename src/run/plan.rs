@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use url::Url;
 
-use super::dry_run;
 use crate::base::file_store::FileStore;
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::delivery::{ClockMode, StatusCheck};
 use crate::fault::FaultGroup;
 use crate::platform::{Account, FaultInjector, Subscription};
-use crate::record::{PriorAttempts, RunStarted, SourceLine};
+use crate::record::{PriorAttempts, SourceLine};
 use crate::scenario::Script;
 
 /// Everything that a run is made of.
@@ -26,12 +24,8 @@ pub struct RunPlan {
     pub script: Arc<Script>,
     /// The account at which it is played.
     pub account: Arc<Account>,
-    /// The receiver's address.
-    pub url: Url,
-    /// Headers beside the vendor's. Their values never appear in a record.
-    pub headers: Vec<(String, Secret)>,
-    /// The event types that the receiver is sent.
-    pub subscription: Subscription,
+    /// The endpoints of the account. Each event goes to all that have a subscription to it.
+    pub endpoints: Vec<EndpointPlan>,
     /// The seed of all generated values.
     pub seed: u64,
     /// The run time at which the conversations begin.
@@ -46,6 +40,27 @@ pub struct RunPlan {
     pub resume: Option<ResumePoint>,
     /// Ends the run early.
     pub stop: StopSignal,
+}
+
+/// An endpoint of a run.
+#[derive(Clone, Debug)]
+pub struct EndpointPlan {
+    /// Its number among the endpoints of the run, from 1.
+    pub number: u32,
+    /// The receiver's address.
+    pub url: Url,
+    /// Headers beside the vendor's. Their values never appear in a record.
+    pub headers: Vec<(String, Secret)>,
+    /// The event types that the receiver is sent.
+    pub subscription: Subscription,
+}
+
+impl EndpointPlan {
+    /// The headers beside the vendor's, with their values.
+    pub(super) fn extra_headers(&self) -> Vec<(String, String)> {
+        let headers = self.headers.iter();
+        headers.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
+    }
 }
 
 /// An interrupted run of a journal, and what its attempts met.
@@ -79,29 +94,6 @@ impl StopSignal {
 }
 
 impl RunPlan {
-    /// The first record of the run. It identifies the run: a run with another one is another run.
-    pub fn started(&self) -> RunStarted {
-        let platform = &self.account.platform;
-        let single = Self { conversations: 1, ..self.clone() };
-        let mut digest = Sha256::new();
-        dry_run(&single).for_each(|item| digest.update(item.digest_text()));
-        RunStarted {
-            scenario: self.script.name.clone(),
-            file: self.script.file.clone(),
-            vendor: platform.full_id(),
-            differs: platform.differs.clone(),
-            verify: self.script.verify.as_ref().map(ToString::to_string),
-            seed: self.seed,
-            start: self.start,
-            clock: if self.pace == ClockMode::Virtual { "virtual" } else { "real" }.to_owned(),
-            conversations: self.conversations,
-            url: self.url.to_string(),
-            digest: hex::encode(&digest.finalize()[..8]),
-            resumes: None,
-            chaos: self.script.chaos.clone(),
-        }
-    }
-
     /// The results of an earlier, interrupted run; empty for a new one.
     pub(super) fn prior(&self) -> Arc<PriorAttempts> {
         self.resume.as_ref().map(|resume| Arc::clone(&resume.prior)).unwrap_or_default()
@@ -128,7 +120,7 @@ impl RunPlan {
     /// Replaces the run's secrets in its records: those of the account, of the headers, and the
     /// altered ones that token faults send.
     pub(super) fn redactor(&self) -> Redactor {
-        let headers = self.headers.iter();
+        let headers = self.endpoints.iter().flat_map(|endpoint| &endpoint.headers);
         let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
         let spoiled = if self.script.has_faults(FaultGroup::Token) {
             FaultInjector::of(&self.account).derived_secrets()
@@ -139,9 +131,14 @@ impl RunPlan {
         Redactor::new(self.account.secret_references().chain(headers).chain(spoiled))
     }
 
-    /// The headers beside the vendor's, with their values.
-    pub(super) fn extra_headers(&self) -> Vec<(String, String)> {
-        let headers = self.headers.iter();
-        headers.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
+    /// The URLs of the endpoints, separated by commas.
+    pub fn urls(&self) -> String {
+        let urls: Vec<&str> = self.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
+        urls.join(", ")
+    }
+
+    /// The subscription of each endpoint.
+    pub(super) fn subscriptions(&self) -> Vec<Subscription> {
+        self.endpoints.iter().map(|endpoint| endpoint.subscription.clone()).collect()
     }
 }

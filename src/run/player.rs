@@ -11,7 +11,7 @@ use super::outbox::{Outbox, PlannedDelivery};
 use crate::conversation::Conversation;
 use crate::delivery::{Delivery, DriverHandle, Endpoint, StatusCheck};
 use crate::fault::{FaultKind, Faults};
-use crate::platform::{ActionResult, Payload};
+use crate::platform::{ActionResult, Payload, Subscription};
 use crate::policy::Policy;
 use crate::record::{RecordKind, RecordLog, RecordScope, SourceLine};
 use crate::scenario::{ScriptState, SharedStaff, StepOutcome, StepOutput};
@@ -19,7 +19,9 @@ use crate::scenario::{ScriptState, SharedStaff, StepOutcome, StepOutput};
 /// What the conversations of a run are played with.
 pub(super) struct ConversationPlayer {
     pub(super) plan: Arc<RunPlan>,
-    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) endpoints: Arc<[Arc<Endpoint>]>,
+    /// The subscriptions of the endpoints, in the same order.
+    pub(super) subscriptions: Arc<[Subscription]>,
     /// The delivery policies, by event type.
     pub(super) policies: Arc<BTreeMap<String, Arc<Policy>>>,
     /// Decides whether a delivery passed.
@@ -72,8 +74,8 @@ impl ConversationPlayer {
     /// Plays the conversation of this number to its end.
     pub(super) async fn play(self, number: u32) {
         let plan = Arc::clone(&self.plan);
-        let (script, subscription) = (&plan.script, &plan.subscription);
-        let mut state = ScriptState::new(script, &plan.account, subscription, &self.staff, number);
+        let (script, subscriptions) = (&plan.script, &self.subscriptions);
+        let mut state = ScriptState::new(script, &plan.account, subscriptions, &self.staff, number);
         let mut outbox = Outbox::new(&plan, number);
         let mut now = plan.start;
         while let Some(StepOutput { step, at, faults, outcome }) = state.next() {
@@ -106,18 +108,20 @@ impl ConversationPlayer {
             self.append(step, record).await;
         }
         for payload in payloads {
-            let planned = match PlannedDelivery::of(payload, step.step, step.at, faults) {
-                Ok(planned) => planned,
-                Err(event_type) => {
-                    self.append(step, RecordKind::DeliveryUnsubscribed { event_type }).await;
-                    continue;
-                }
-            };
-            for planned in outbox.plan(planned) {
-                self.append(step, planned.planned()).await;
+            if payload.endpoints.is_empty() {
+                let event_type = payload.event_type;
+                self.append(step, RecordKind::DeliveryUnsubscribed { event_type }).await;
+                continue;
+            }
+            for planned in outbox.plan(payload, step.step, step.at, faults) {
+                self.append(step, planned.planned(&self.plan)).await;
                 if planned.faults.has(FaultKind::Drop) {
                     let source = self.lines.get(&planned.step).cloned();
-                    self.append(step, RecordKind::DeliverySettled(planned.dropped(source))).await;
+                    self.append(
+                        step,
+                        RecordKind::DeliverySettled(planned.dropped(&self.plan, source)),
+                    )
+                    .await;
                 }
                 self.send(outbox.put(planned), step.number);
             }
@@ -138,7 +142,7 @@ impl ConversationPlayer {
             self.handle.submit(Delivery {
                 conversation,
                 policy: planned.policy(&self.policy(&planned.event_type)),
-                endpoint: planned.endpoint(&self.plan, &self.endpoint),
+                endpoint: planned.endpoint(&self.plan, &self.endpoints),
                 id: planned.id,
                 step: planned.step,
                 event_type: planned.event_type,

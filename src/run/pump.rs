@@ -6,7 +6,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
-use super::RunEnd;
 use super::auth_hints::AuthHints;
 use super::verdict::VerdictBuilder;
 use crate::base::clock::Stopwatch;
@@ -16,6 +15,15 @@ use crate::platform::Account;
 use crate::record::{
     FilesSummary, Record, RecordKind, RecordLog, RecordScope, RunFinished, Verdict,
 };
+
+/// How the playing of a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RunEnd {
+    /// Every conversation was played, and every delivery has settled.
+    Played,
+    /// The run was stopped before.
+    Stopped,
+}
 
 /// Derives from the records of a run what only all of them show.
 pub(super) struct Observer {

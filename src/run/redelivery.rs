@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::RunEnd;
-use super::pump::{Observer, pump};
+use super::pump::{Observer, RunEnd, pump};
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::base::seed::SeedScope;
@@ -107,7 +106,7 @@ impl Redelivery {
         RunStarted {
             scenario: format!("{scenario} (redelivery of {id} of run {})", self.run),
             conversations: 1,
-            url: url.to_string(),
+            urls: vec![url.to_string()],
             digest: String::new(),
             resumes: None,
             chaos: None,
@@ -175,9 +174,9 @@ impl<'a> StoredDelivery<'a> {
         });
         let (attempt, url, headers) = last?;
         records.iter().find_map(|planned| match &planned.kind {
-            RecordKind::DeliveryPlanned { delivery, event_type, certainty, faults, body }
-                if delivery == id =>
-            {
+            RecordKind::DeliveryPlanned {
+                delivery, event_type, certainty, faults, body, ..
+            } if delivery == id => {
                 // Its faults apply again, except those of order: the time is the user's choice.
                 let is_kept = |fault: &&Fault| fault.kind.group() != FaultGroup::Order;
                 let faults = Faults(faults.0.iter().filter(is_kept).cloned().collect());
@@ -228,6 +227,7 @@ async fn send<T: Transport>(
     let scope = RecordScope { at, conversation: Some(conversation), step: Some(delivery.step) };
     let planned = RecordKind::DeliveryPlanned {
         delivery: delivery.id.clone(),
+        endpoint: delivery.endpoint.number,
         event_type: delivery.event_type.clone(),
         certainty,
         faults: delivery.faults.clone(),
@@ -235,12 +235,12 @@ async fn send<T: Transport>(
     };
     log.append(scope, planned).await;
     let config = DriverConfig {
-        pace: ClockMode::Virtual,
+        clock: ClockMode::Virtual,
         start: at,
         conversations: 1,
         shared: false,
         seeds: SeedScope::fixed("redelivery"),
-        known: Arc::new(PriorAttempts::default()),
+        prior: Arc::new(PriorAttempts::default()),
     };
     let handle = drive(transport, log, config);
     handle.submit(delivery);

@@ -119,9 +119,10 @@ impl VerdictBuilder {
 /// A failed delivery in one line: where its step stands, what was sent, and why it failed.
 fn describe(settled: &SettledDelivery) -> String {
     let at = location(settled.source.as_ref());
-    let faults = match settled.faults.is_empty() {
-        true => String::new(),
-        false => format!(" with the fault `{}`", settled.faults),
+    let faults = if settled.faults.is_empty() {
+        String::new()
+    } else {
+        format!(" with the fault `{}`", settled.faults)
     };
     let why = settled.why.as_deref().unwrap_or("no reason was recorded");
     format!("{at}`{}`{faults}: {why}", settled.event_type)

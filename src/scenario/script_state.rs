@@ -20,7 +20,7 @@ pub struct ScriptState<'a> {
     /// Number of the only step to report; all steps if `None`.
     only_step: Option<usize>,
     account: Arc<Account>,
-    subscription: &'a Subscription,
+    subscriptions: &'a [Subscription],
     session: Session,
     /// Run time of the current action.
     now: Timestamp,
@@ -85,11 +85,12 @@ struct PendingAction {
 }
 
 impl<'a> ScriptState<'a> {
-    /// Starts conversation `number`, from 1, at an account, for an endpoint with this subscription.
+    /// Starts conversation `number`, from 1, at an account, for endpoints with these
+    /// subscriptions.
     pub fn new(
         script: &'a Script,
         account: &Arc<Account>,
-        subscription: &'a Subscription,
+        subscriptions: &'a [Subscription],
         staff: &SharedStaff,
         number: u32,
     ) -> Self {
@@ -101,7 +102,7 @@ impl<'a> ScriptState<'a> {
             steps: script.steps.iter(),
             only_step: script.only_last.then_some(script.steps.len()),
             account: Arc::clone(account),
-            subscription,
+            subscriptions,
             session,
             now: staff.start,
             step: 0,
@@ -152,7 +153,7 @@ impl<'a> ScriptState<'a> {
         let PendingAction { action, label, delay, implied } = pending;
         self.wait(delay);
         self.wait(self.seed.gap(&label));
-        let result = match self.session.execute(&action, self.now, &label, self.subscription) {
+        let result = match self.session.execute(&action, self.now, &label, self.subscriptions) {
             Ok(result) => Box::new(result),
             Err(error) => return self.dropped(action.as_str(), error.to_string()),
         };

@@ -199,7 +199,7 @@ fn a_good_receiver_refuses_wrong_tokens_and_signatures() {
             assert_eq!(played.finished.verdict, Verdict::Failed, "{kind} at {vendor}");
             let reason = played.finished.reason.unwrap();
             let told = format!(
-                "with the fault `{kind}`: status 200; a correct receiver refuses it with 4xx"
+                "with the fault `{kind}`: status 200; a correct receiver rejects it with 4xx"
             );
             assert!(reason.contains(&told), "{reason}");
         }
@@ -305,7 +305,8 @@ fn a_receiver_that_crashes_on_a_faulty_body_fails() {
     };
     let played = play_messages("ebbot", &story_with_fault("deep:200"), &careless());
     let reason = played.finished.reason.unwrap();
-    let told = "with the fault `deep:200`: status 500; a correct receiver answers anything but 5xx";
+    let told =
+        "with the fault `deep:200`: status 500; a correct receiver responds with anything but 5xx";
     assert!(reason.contains(told) && reason.contains("test.toml:8 "), "{reason}");
     let refuses = Receiver::responding_to_events(|_, received| {
         Reply::Status(if received.body.contains("[[[[[") { 400 } else { 200 }, String::new())

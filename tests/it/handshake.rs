@@ -60,7 +60,7 @@ fn each_invalid_response_is_reported_and_refused() {
     refuses("the response has another token under `token`", |_| {
         Reply::Status(200, "{\"token\":\"x\"}".into())
     });
-    refuses("the response is not the token : `something`", |_| {
+    refuses("the response is not the token: `something`", |_| {
         Reply::Status(200, "something".into())
     });
     refuses("the token in the response is quoted", |received| {
@@ -77,14 +77,14 @@ fn each_invalid_response_is_reported_and_refused() {
     });
     refuses("JSON but has no `token`", |_| Reply::Status(200, "{\"ok\":true}".into()));
     refuses("the response body is empty", |_| Reply::Status(200, String::new()));
-    refuses("no answer (reset)", |_| Reply::Close);
+    refuses("no response (reset)", |_| Reply::Close);
 }
 
 #[test]
 fn a_late_response_is_a_timeout() {
     let (played, told, requests) =
         handshake_error("parlour", |_| Reply::good().after(Duration::from_millis(2_500)));
-    assert!(told.contains("no answer (timeout_head): no answer within 2 s"), "{told}");
+    assert!(told.contains("no response (timeout_head): no answer within 2 s"), "{told}");
     assert_eq!((played.finished.verdict, requests), (Verdict::Failed, 1));
 }
 

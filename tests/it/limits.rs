@@ -230,7 +230,10 @@ fn a_run_is_limited_to_a_million_steps_before_it_starts() {
     let output =
         standin_in(folder.path(), &[&arguments[..], &["--conversations", "10000"]].concat());
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
-    assert!(stderr(&output).contains("1010000 steps in 10000 conversations, more than 1000000"));
+    assert!(
+        stderr(&output)
+            .contains("1010000 steps in 10000 conversations, at most 1000000 are allowed")
+    );
 }
 
 #[cfg(unix)]

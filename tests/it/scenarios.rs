@@ -213,10 +213,10 @@ fn a_text_can_name_only_entities_of_earlier_steps() {
     assert_eq!(
         problems(text),
         [
-            "4:42 `entity` has no `lantern`",
-            "8:42 `entity` has no `lantren`",
-            "8:72 `entity.lantern` has no `wick`",
-            "8:78 `entity.lantern.shade` is not always there"
+            "4:42 `entity` has no field `lantern`",
+            "8:42 `entity` has no field `lantren`",
+            "8:72 `entity.lantern` has no field `wick`",
+            "8:78 `entity.lantern.shade` can be absent"
         ]
     );
 }
@@ -247,7 +247,7 @@ fn invalid_repeats_are_refused() {
     assert_eq!(
         problems(text),
         [
-            "5:40 `fake` has no `nothing`",
+            "5:40 `fake` has no field `nothing`",
             "9:20 `times` must be at least 1, found 0",
             "12:20 the scenario has more than 10000 steps",
             "15:19 no earlier step has the id `aa`",

@@ -143,7 +143,7 @@ fn a_refused_signature_is_compared_with_common_mistakes() {
     let right = received.header("x-liveperson-signature").unwrap();
     assert_eq!(hint.expected, [("x-liveperson-signature".to_owned(), right)]);
     for (told, signature) in [
-        ("in hexinstead of base64", hex::encode(made(sha1, secret, &received.body))),
+        ("in hex instead of base64", hex::encode(made(sha1, secret, &received.body))),
         ("over the body in ASCII", encode(&made(sha1, secret, &ascii))),
         ("over an empty body", encode(&made(sha1, secret, ""))),
         ("a newline after the secret", encode(&made(sha1, &format!("{secret}\n"), &received.body))),

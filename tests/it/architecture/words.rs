@@ -83,7 +83,7 @@ fn without_code(text: &str) -> String {
     }
 }
 
-/// `read_stderr_until` and `ToldUntil` as `told until`.
+/// `told_until` and `ToldUntil` as `told until`.
 fn name_as_words(name: &str) -> String {
     let mut words = String::new();
     for c in name.chars() {
@@ -101,6 +101,8 @@ fn in_source(file: &str, source: &str) -> Vec<String> {
     for token in tokens(source) {
         let text = match token.kind {
             TokenKind::Sign => continue,
+            // `Option::is_none` is the standard library's name.
+            TokenKind::Word if token.text.starts_with("is_none") => continue,
             TokenKind::Word => name_as_words(&token.text),
             TokenKind::Comment => without_code(&token.text),
             // A `\n` in a literal ends a word, and a line continuation does not end a phrase.
@@ -158,7 +160,7 @@ fn avoided_words_are_found_in_comments_strings_and_names() {
     let found = |source: &str| in_source("a.rs", source);
     let told = "a.rs:1: told: use reported, printed";
     assert_eq!(found("/// Every request is told."), [told]);
-    assert_eq!(found("let read_stderr_until = 1;"), [told]);
+    assert_eq!(found("let told_until = 1;"), [told]);
     assert_eq!(found("struct ActTold;"), [told]);
     assert_eq!(found("bail!(\"was Told, twice\")"), [told]);
     assert_eq!(found("// a vendor is left\n// out here").len(), 1, "across the lines of a comment");

@@ -12,7 +12,7 @@ use standin::diag::{Source, render::render};
 use standin::journal::JournalWriter;
 use standin::platform::{Account, Catalog, Platform, Subscription, VendorRef};
 use standin::record::{Record, RecordKind, RecordLog, RunFinished};
-use standin::run::{RunPlan, StopSignal, run};
+use standin::run::{EndpointPlan, RunPlan, StopSignal, run};
 use standin::scenario::{self, ScriptState, SharedStaff, StepOutput, bundled};
 
 use super::{Receiver, path};
@@ -159,7 +159,14 @@ impl RunBuilder {
         let plan = self.plan("http://receiver.example.test/");
         let seeds = SeedScope::of_run(plan.seed);
         let staff = SharedStaff::new(&plan.script, &plan.account, seeds, plan.start);
-        ScriptState::new(&plan.script, &plan.account, &plan.subscription, &staff, 1).collect()
+        ScriptState::new(
+            &plan.script,
+            &plan.account,
+            std::slice::from_ref(&plan.endpoints[0].subscription),
+            &staff,
+            1,
+        )
+        .collect()
     }
 
     fn plan(self, url: &str) -> RunPlan {
@@ -181,9 +188,12 @@ impl RunBuilder {
             number: 1,
             script: Arc::new(script),
             account: Arc::new(account),
-            url: receiver_url(url).unwrap(),
-            headers: Vec::new(),
-            subscription: vendor.subscription(subscription),
+            endpoints: vec![EndpointPlan {
+                number: 1,
+                url: receiver_url(url).unwrap(),
+                headers: Vec::new(),
+                subscription: vendor.subscription(subscription),
+            }],
             seed: self.seed,
             start: "2026-01-05T09:00:00Z".parse().unwrap(),
             pace: self.pace,

@@ -1,0 +1,35 @@
+//! The options that every command accepts.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Options that every command accepts.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Configuration file [default: standin.toml in the working folder, if there is one]
+    #[arg(long, global = true, display_order = 100, value_name = "FILE", env = "STANDIN_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+    /// Folder of vendor folders; they extend or replace the bundled vendors
+    #[arg(long, global = true, display_order = 101, value_name = "DIR", env = "STANDIN_TEMPLATES")]
+    pub(super) templates: Option<PathBuf>,
+    /// Port that serves the sample attachments; it appears in attachment URLs [default: 4999]
+    #[arg(long, global = true, display_order = 102, value_name = "PORT", env = "STANDIN_FILES_PORT",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) files_port: Option<u16>,
+}
+
+impl Global {
+    /// Returns the options that are set as command-line arguments.
+    pub(super) fn to_args(&self) -> Vec<String> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let options = [
+            ("--config", path(&self.config)),
+            ("--templates", path(&self.templates)),
+            ("--files-port", self.files_port.map(|port| port.to_string())),
+        ];
+        let set = options.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+        set.flatten().collect()
+    }
+}
