@@ -95,6 +95,12 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(120);
 pub const MAX_REDIRECTS: u32 = 20;
 /// Default maximum delay that a receiver can request with `Retry-After`; a vendor can override it.
 pub const MAX_RETRY_AFTER: SignedDuration = SignedDuration::from_hours(1);
+/// Shortest delay between two attempts of a delivery.
+// Without one, a retention would never expire under a virtual clock: no run time would pass.
+pub const MIN_RETRY_DELAY: SignedDuration = SignedDuration::from_millis(1);
+/// Maximum number of attempts of a delivery, whatever its policy says.
+// The longest known schedule, three days with delays of up to five minutes, has 871 attempts.
+pub const MAX_ATTEMPTS: u32 = 10_000;
 /// Maximum size of a request that the bundled receiver reads.
 pub const MAX_REQUEST: usize = 1024 * 1024;
 /// Maximum time that the bundled receiver waits for the body of a request.

@@ -56,7 +56,7 @@ impl AttemptFailure {
         Self::new(AttemptOutcome::Protocol, format!("this is no HTTP/1.1 answer: {reason}"))
     }
 
-    /// What this error means; `otherwise` where nothing in it has a name of its own.
+    /// What this error means; `otherwise` if it has no specific outcome.
     pub(super) fn of(error: &(dyn StdError + 'static), otherwise: AttemptOutcome) -> Self {
         causes(error).find_map(named).unwrap_or_else(|| Self::new(otherwise, innermost(error)))
     }

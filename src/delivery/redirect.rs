@@ -1,6 +1,6 @@
 //! Following redirects, for vendors that do.
 //!
-//! Each hop is a request of its own. Only hops within the endpoint's own origin are followed:
+//! Each hop is a separate request. Only hops within the endpoint's own origin are followed:
 //! nobody allowed another one, and the request carries a secret.
 
 use url::Url;

@@ -19,7 +19,7 @@ use crate::base::limits::MAX_RESPONSE_BODY;
 use crate::record::{AttemptOutcome, AttemptResult, Method};
 
 /// Sends requests with reqwest, one connection for each: a pooled connection that turns out to be
-/// dead would be replaced by a second one in silence.
+/// dead would silently be replaced by a second one.
 #[derive(Debug)]
 pub(super) struct ReqwestTransport {
     connector: Connector,

@@ -103,6 +103,7 @@ impl RetryRule {
                 break;
             }
         }
+        check_delays(form, problems);
         let blocks = form.blocks.as_ref().map_or(Blocks::Conversation, |blocks| blocks.value);
         let hold = form.hold.as_ref().map(|hold| hold.value);
         Some(Self { types, when, limit, backoff: backoff(form), blocks, hold })
@@ -124,6 +125,22 @@ impl RetryRule {
             hold: self.hold,
             ..base.clone()
         }
+    }
+}
+
+/// Checks that time passes between the attempts of a rule.
+fn check_delays(form: &RetryForm, problems: &mut Problems) {
+    if let Some(factor) = form.factor.as_ref().filter(|factor| factor.value == 0) {
+        let message = "`factor` must be at least 1, found 0";
+        problems.push(Problem::at(&factor.span, code::INVALID_DURATION, message));
+    }
+    let delay = form.delay.as_ref().map(|delay| delay.value);
+    if let Some(within) = &form.within
+        && delay.is_none_or(|delay| delay.is_zero())
+    {
+        let problem = Problem::at(&within.span, code::INVALID_DURATION, "`within` needs a `delay`");
+        problems
+            .push(problem.help("add the delay after the first attempt, such as `delay = \"2s\"`"));
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use rand::rngs::ChaCha8Rng;
 
 use crate::base::duration::DurationRange;
+use crate::base::limits::MIN_RETRY_DELAY;
 use crate::record::AttemptResult;
 
 /// Delays between attempts.
@@ -36,7 +37,7 @@ impl Backoff {
 
     /// Returns the delay after an attempt, counted from 1, with this result.
     ///
-    /// `rng` is called only if the backoff has jitter.
+    /// It is at least 1 ms. `rng` is called only if the backoff has jitter.
     pub(super) fn delay(
         &self,
         attempt: u32,
@@ -53,7 +54,7 @@ impl Backoff {
         let DurationRange { low, high } = self.jitter;
         // No generator without jitter: creating one costs a hash.
         let jitter = if low == high { low } else { self.jitter.sample(&mut rng()) };
-        delay.saturating_add(jitter)
+        delay.saturating_add(jitter).max(MIN_RETRY_DELAY)
     }
 }
 

@@ -12,6 +12,7 @@ use rand::rngs::ChaCha8Rng;
 pub use backoff::{Backoff, retry_after};
 pub use status::{InvalidStatus, StatusSet};
 
+use crate::base::limits::MAX_ATTEMPTS;
 use crate::record::AttemptResult;
 
 /// Delivery policy of a vendor.
@@ -121,6 +122,7 @@ impl Policy {
         }
         let delay = self.backoff.delay(attempt, result, rng);
         let can_retry = match self.retry {
+            _ if attempt >= MAX_ATTEMPTS => false,
             Retry::None => false,
             Retry::Count(times) => attempt <= times,
             // Checked with the delay: a retry after the end of the retention would never be sent.
@@ -142,6 +144,7 @@ mod tests {
 
     use super::*;
     use crate::base::duration::DurationRange;
+    use crate::base::limits::MIN_RETRY_DELAY;
     use crate::record::AttemptOutcome;
 
     const SECOND: SignedDuration = SignedDuration::from_secs(1);
@@ -198,6 +201,16 @@ mod tests {
             RetryDecision::GiveUp
         );
         assert_eq!(next(&response(200, &[("Content-Type", "Text/XML")])), RetryDecision::GiveUp);
+    }
+
+    #[test]
+    fn a_retention_without_a_delay_ends() {
+        let retention = Retry::Retention(SignedDuration::from_hours(72));
+        for factor in [0, 1] {
+            let backoff = Backoff { factor, ..Backoff::fixed(SignedDuration::ZERO) };
+            let times = schedule(&policy(retention, backoff), &response(500, &[]));
+            assert_eq!(times.len(), usize::try_from(MAX_ATTEMPTS).unwrap(), "factor {factor}");
+        }
     }
 
     #[test]
@@ -266,17 +279,19 @@ mod tests {
             let (delay, cap, clamp) = (millis(first), millis(cap), millis(clamp));
             let backoff = Backoff { delay, factor, cap, jitter, retry_after: Some(clamp) };
             let result = response(503, &[("Retry-After", &header)]);
-            let longest = delay.max(cap).max(clamp) + jitter.high;
+            let longest = (delay.max(cap).max(clamp) + jitter.high).max(MIN_RETRY_DELAY);
             let next = |retry| {
                 let rng = || ChaCha8Rng::seed_from_u64(seed);
                 policy(retry, backoff).next(attempt, millis(waited), &result, rng)
             };
             match next(Retry::Count(times)) {
                 RetryDecision::Retry(delay) => {
-                    prop_assert!(attempt <= times);
+                    prop_assert!(attempt <= times && delay >= MIN_RETRY_DELAY);
                     prop_assert!(jitter.low <= delay && delay <= longest, "{delay:?}");
                 }
-                next => prop_assert!(next == RetryDecision::GiveUp && attempt > times),
+                next => prop_assert!(
+                    next == RetryDecision::GiveUp && (attempt > times || attempt >= MAX_ATTEMPTS)
+                ),
             }
             if let RetryDecision::Retry(delay) = next(Retry::Retention(millis(within))) {
                 prop_assert!(millis(waited) + delay <= millis(within));

@@ -10,6 +10,7 @@ mod delivery;
 mod diagnostics;
 mod discovery;
 mod docs;
+mod endpoints;
 mod faults;
 mod fidelity;
 mod files;

@@ -35,7 +35,7 @@ fn status_500_fails_at_every_vendor() {
         let played = play("handover").at(&vendor.full_id()).to(&receiver);
         assert_eq!(played.finished.verdict, Verdict::Failed, "{}", vendor.full_id());
         let reason = played.finished.reason.unwrap();
-        assert!(reason.contains("status 500, expected 2xx"), "{}: {reason}", vendor.full_id());
+        assert!(reason.contains("status 500, expected 2"), "{}: {reason}", vendor.full_id());
     }
 }
 

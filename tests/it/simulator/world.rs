@@ -411,8 +411,9 @@ fn policy(rng: &mut ChaCha8Rng) -> Policy {
     let millis = SignedDuration::from_millis;
     let jitter = if rng.random_ratio(1, 2) { 500 } else { 0 };
     let backoff = Backoff {
-        delay: millis(2_000),
-        factor: rng.random_range(1..=3),
+        // Files with a factor of 0 or without a delay are refused, but the engine must end all the same.
+        delay: millis(if rng.random_ratio(1, 10) { 0 } else { 2_000 }),
+        factor: rng.random_range(0..=3),
         cap: millis(CAP),
         jitter: DurationRange { low: millis(0), high: millis(jitter) },
         retry_after: rng.random_ratio(1, 2).then(|| millis(CAP)),
