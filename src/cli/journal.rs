@@ -10,7 +10,7 @@ use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::receivers::{ReceiverArgs, allowed};
 use super::setup::{Setup, runtime};
-use super::terminal::print;
+use super::terminal::{note, print};
 use crate::base::clock::Clock;
 use crate::base::text::{count, escape, one_of};
 use crate::delivery::{Connector, NetworkTransport};
@@ -67,7 +67,11 @@ impl JournalArgs {
             return Ok(plans.into_iter().map(|plan| RunAction::Play(Box::new(plan))).collect());
         };
         let read = Journal::open(opened.path()).map_err(anyhow::Error::from)?;
+        let known = read.runs().map_err(anyhow::Error::from)?;
         let action = |plan: RunPlan| {
+            if !self.resume {
+                note_repeated(&identify(&plan), &known);
+            }
             let prior = if self.resume { read.earlier(&identify(&plan))? } else { PriorRun::Never };
             let resume = match prior {
                 PriorRun::Ended(records) => return Ok(RunAction::Replay(records)),
@@ -86,6 +90,20 @@ impl JournalArgs {
     /// Explains how to resume an interrupted run; empty without a journal.
     pub(super) fn resume_hint(&self) -> &'static str {
         if self.journal.is_some() { "; add --resume to the same command to continue" } else { "" }
+    }
+}
+
+/// Notes that a receiver has got the same ids before. A receiver with a database ignores them.
+fn note_repeated(run: &RunStarted, known: &[StoredRun]) {
+    let is_same =
+        |known: &&StoredRun| known.started.digest == run.digest && known.started.urls == run.urls;
+    if let Some(earlier) = known.iter().rfind(is_same) {
+        note(format_args!(
+            "note: run {} of the journal sent the same ids to {}. A receiver may ignore them as \
+             duplicates; `--seed random` sends new ones.",
+            earlier.run,
+            escape(&run.urls.join(", "))
+        ));
     }
 }
 

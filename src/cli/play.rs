@@ -1,5 +1,6 @@
 //! Arguments and execution that `run` and `send` share.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -40,8 +41,8 @@ pub(super) struct PlayArgs {
     pub(super) receivers: ReceiverArgs,
     #[command(flatten)]
     journal: JournalArgs,
-    /// Seed of everything random; the same seed sends the same bytes [default: from the
-    /// configuration]
+    /// Seed of everything random, or `random` for a new one, which is printed. The same seed sends the
+    /// same bytes and ids [default: from the configuration]
     #[arg(long, env = "STANDIN_SEED", value_parser = seed, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Time at which the conversations begin: an instant such as 2026-03-01T08:00:00Z, or `now`
@@ -91,7 +92,11 @@ const DRY_RUN_URL: &str = "http://localhost:3000/";
 
 /// Parses a seed. clap prints the error.
 fn seed(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("expected an integer from 0 to {}", u64::MAX))
+    if text == "random" {
+        // The standard library seeds its hash maps from the system: enough to be different each time.
+        return Ok(RandomState::new().hash_one(()));
+    }
+    text.parse().map_err(|_| format!("expected `random`, or an integer from 0 to {}", u64::MAX))
 }
 
 impl PlayArgs {

@@ -606,3 +606,17 @@ fn each_failed_delivery_is_reported_with_the_line_of_its_step() {
     assert!(told.contains(&first), "{told}");
     assert_eq!(told.lines().filter(|line| line.starts_with("handover:")).count(), 4);
 }
+
+#[test]
+fn a_random_seed_differs_each_time_and_is_printed() {
+    let receiver = Receiver::accepting();
+    let to = receiver.url();
+    let seed = || {
+        let output =
+            standin(&["run", "handover", "--vendor", "ebbot", "--to", &to, "--seed", "random"]);
+        let printed = stdout(&output);
+        let seed = printed.split(", seed ").nth(1).and_then(|rest| rest.split(',').next());
+        seed.unwrap_or_else(|| panic!("{printed}")).parse::<u64>().unwrap()
+    };
+    assert_ne!(seed(), seed());
+}

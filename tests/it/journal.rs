@@ -526,3 +526,15 @@ fn the_journal_keeps_no_secret_and_redelivery_restores_it() {
     assert_eq!(kinds.len(), 6, "{exported}");
     assert!(!exported.contains("c4nary"));
 }
+
+#[test]
+fn a_run_that_repeats_ids_of_an_earlier_run_is_noted() {
+    let receiver = Receiver::accepting();
+    let fixture = JournalFixture::of(&receiver, &[]);
+    let first = fixture.run(&[]);
+    assert!(!stderr(&first).contains("same ids"), "{}", stderr(&first));
+    let second = fixture.run(&[]);
+    assert!(stderr(&second).contains("note: run 1 of the journal sent the same ids"));
+    let random = fixture.run(&["--seed", "random"]);
+    assert!(!stderr(&random).contains("same ids"), "{}", stderr(&random));
+}
