@@ -19,7 +19,7 @@ use crate::diag::{Problem, code};
 use crate::listen::{BundledReceiver, serve};
 use crate::record::{LogReader, RecordKind, RecordLog};
 use crate::report::{ConsoleReport, Detail, Report as _, RerunCommand};
-use crate::run::{self, EndpointPlan, RunPlan, StopSignal};
+use crate::run::{self, EndpointPlan, RunLimits, RunPlan, StopSignal};
 use crate::scenario;
 
 /// Play a sample conversation against the bundled receiver and show both sides
@@ -88,6 +88,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
                 files,
                 resume: None,
                 stop: StopSignal::default(),
+                limits: RunLimits::default(),
             };
             run::run(plan, net, log).await
         })

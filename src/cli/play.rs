@@ -30,7 +30,7 @@ use crate::diag::{Problem, Problems, code};
 use crate::platform::{Platform, Subscription};
 use crate::record::{Record, RecordKind, RecordLog, RunFinished, Verdict};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
-use crate::run::{self, EndpointPlan, RunPlan, StopSignal};
+use crate::run::{self, EndpointPlan, RunLimits, RunPlan, StopSignal};
 use crate::scenario::Script;
 
 /// Receivers, seed, start time and output format.
@@ -127,6 +127,7 @@ impl PlayArgs {
             files: Arc::default(),
             resume: None,
             stop: StopSignal::default(),
+            limits: RunLimits::default(),
         })
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
@@ -12,6 +13,7 @@ use super::play::{BatchOptions, PlayArgs, no_receiver};
 use super::setup::{Setup, scenarios, speed};
 use super::terminal::note;
 use super::watch::watch;
+use crate::base::duration;
 use crate::base::limits::{MAX_CONVERSATIONS, MAX_RUN_STEPS};
 use crate::base::text::{escape, one_of};
 use crate::delivery::ClockMode;
@@ -19,7 +21,7 @@ use crate::diag::{Problem, Problems, Source, code};
 use crate::fault::ChaosProfile;
 use crate::platform::{Platform, Subscription};
 use crate::report::RerunCommand;
-use crate::run::{RunPlan, schedule};
+use crate::run::{RunLimits, RunPlan, schedule};
 use crate::scenario::{self, Script};
 
 /// Run scenarios: send their webhooks and check how the receiver responds
@@ -56,9 +58,20 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
-    /// Start no further run after the first that does not pass
+    /// End a run at its first failed delivery, and start no further run
     #[arg(long)]
     fail_fast: bool,
+    /// End a run after this many failed deliveries
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
+          conflicts_with = "fail_fast")]
+    max_failures: Option<u64>,
+    /// End a run after this many consecutive timeouts of an endpoint; 0 for never
+    #[arg(long, value_name = "N", default_value = "5")]
+    max_timeouts: u32,
+    /// End a run after this much wall time, such as `5m`
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse,
+          allow_hyphen_values = true)]
+    deadline: Option<SignedDuration>,
     /// Inject faults chosen from the seed; PROFILE is `gentle`, `order`, `network`, `auth`,
     /// `payload` or `all`
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
@@ -145,6 +158,15 @@ fn plans(selection: &RunSelection<'_>, sources: &[Arc<Source>]) -> Result<Vec<Ru
 }
 
 impl RunArgs {
+    /// Returns when a run ends early.
+    fn limits(&self) -> RunLimits {
+        RunLimits {
+            max_failures: if self.fail_fast { Some(1) } else { self.max_failures },
+            max_timeouts: Some(self.max_timeouts).filter(|limit| *limit > 0),
+            deadline: self.deadline.map(SignedDuration::unsigned_abs),
+        }
+    }
+
     /// Returns the command that repeats one of these runs.
     fn rerun_command(&self, global: &Global) -> RerunCommand {
         let mut flags = Vec::new();
@@ -154,6 +176,12 @@ impl RunArgs {
         if self.clock == ClockArg::Real {
             flags.extend(["--clock", "real", "--speed"].map(str::to_owned));
             flags.push(self.speed.to_string());
+        }
+        if let Some(limit) = self.max_failures {
+            flags.extend(["--max-failures".to_owned(), limit.to_string()]);
+        }
+        if let Some(deadline) = self.deadline {
+            flags.extend(["--deadline".to_owned(), format!("{deadline:#}").replace(' ', "")]);
         }
         if let Some(profile) = self.chaos {
             flags.extend(["--chaos", profile.as_str()].map(str::to_owned));
@@ -268,9 +296,9 @@ impl RunSelection<'_> {
             ClockArg::Virtual => ClockMode::Virtual,
             ClockArg::Real => ClockMode::Real(args.speed),
         };
-        let conversations = args.conversations;
+        let (conversations, limits) = (args.conversations, args.limits());
         let mut plans: Vec<RunPlan> =
-            plan.into_iter().map(|plan| RunPlan { pace, conversations, ..plan }).collect();
+            plan.into_iter().map(|plan| RunPlan { pace, conversations, limits, ..plan }).collect();
         if let Some(profile) = args.chaos {
             for plan in &mut plans {
                 problems.extend(inject_faults(plan, profile));

@@ -249,14 +249,14 @@ impl Engine {
         let idle = self.gates.idle();
         for scope in &idle {
             match self.gates.advance(*scope, &mut self.pending) {
-                Some(GateProgress::Release(key)) => {
-                    // It may be in flight already, from before the gate closed.
-                    if self.pending.is_in(key, DeliveryStage::Queued) {
-                        self.make_ready(now, key);
-                    }
+                Some(GateProgress::Release(key))
+                    if self.pending.is_in(key, DeliveryStage::Queued) =>
+                {
+                    self.make_ready(now, key);
                 }
                 Some(GateProgress::Changed(change)) => self.record_gates([change]),
-                None => {}
+                // A released delivery may be in flight already, from before the gate closed.
+                Some(GateProgress::Release(_)) | None => {}
             }
         }
         !idle.is_empty()
@@ -390,8 +390,8 @@ impl Engine {
     }
 
     fn record_gates(&mut self, changes: impl IntoIterator<Item = GateChange>) {
-        for GateChange { cause, kind } in changes {
-            self.commands.push(EngineCommand::Record(cause, kind));
+        for change in changes {
+            self.record(&change.cause, change.record());
         }
     }
 

@@ -55,7 +55,8 @@ struct Gate {
 #[derive(Debug)]
 pub(super) struct GateChange {
     pub(super) cause: Arc<Delivery>,
-    pub(super) kind: RecordKind,
+    scope: GateScope,
+    state: GateState,
 }
 
 /// The next step of a gate that waits for no delivery.
@@ -103,9 +104,8 @@ impl Gate {
 }
 
 impl GateChange {
-    fn new(cause: &Arc<Delivery>, scope: GateScope, state: GateState) -> Self {
-        let kind = RecordKind::GateChanged { gate: scope.to_string(), state };
-        Self { cause: Arc::clone(cause), kind }
+    pub(super) fn record(&self) -> RecordKind {
+        RecordKind::GateChanged { gate: self.scope.to_string(), state: self.state }
     }
 }
 
@@ -163,7 +163,7 @@ impl Gates {
         for key in blocked.collect::<Vec<DeliveryKey>>() {
             pending.set_stage(key, DeliveryStage::Queued);
         }
-        Some(GateChange::new(&cause, scope, GateState::Failed))
+        Some(GateChange { cause, scope, state: GateState::Failed })
     }
 
     /// Updates the gates after a delivery of a queue has settled.
@@ -230,7 +230,7 @@ impl Gates {
         pending: &mut PendingDeliveries,
     ) -> Option<GateChange> {
         let mut gate = self.0.remove(&scope)?;
-        let change = GateChange::new(&gate.cause, scope, state);
+        let change = GateChange { cause: Arc::clone(&gate.cause), scope, state };
         let stays_blocked = |queue: &QueueId| match state {
             GateState::Up => false,
             // Only the queues of the previous state have anything appended.

@@ -8,6 +8,7 @@ mod describe;
 mod dry_run;
 mod handshake;
 mod identity;
+mod limits;
 mod outbox;
 mod plan;
 mod player;
@@ -18,9 +19,11 @@ mod verdict;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use self::limits::LimitCounter;
 use self::pump::{Observer, RunEnd, pump};
 use crate::base::limits::DRAIN_TIMEOUT;
 use crate::base::seed::SeedScope;
@@ -33,6 +36,7 @@ use crate::scenario::SharedStaff;
 pub use chaos::{schedule, smallest};
 pub use dry_run::{DryRunItem, DryRunRequest, dry_run};
 pub use identity::identify;
+pub use limits::RunLimits;
 pub use plan::{EndpointPlan, ResumePoint, RunPlan, StopSignal};
 pub use redelivery::{Redelivery, RedeliveryRequest, redeliver};
 pub use verdict::VerdictBuilder;
@@ -42,13 +46,19 @@ pub use verdict::VerdictBuilder;
 pub async fn run<T: Transport>(plan: RunPlan, transport: Arc<T>, log: RecordLog) -> RunFinished {
     log.redact(plan.redactor());
     let observer = Observer::new(Arc::clone(&plan.account), Arc::clone(&plan.files), plan.start);
-    let playing = tokio::spawn(play(plan, transport, log.clone()));
-    pump(log, playing, observer).await
+    let (limits, (halt, halted)) = (LimitCounter::new(plan.limits), watch::channel(false));
+    let playing = play(plan, transport, log.clone(), StopSignal::new(halted));
+    pump(log, playing, observer, limits, halt).await
 }
 
 /// Performs the handshake and plays every conversation. Ends when every delivery has settled, or
 /// after a stop signal, when the attempts that were under way have ended.
-async fn play<T: Transport>(plan: RunPlan, transport: Arc<T>, log: RecordLog) -> RunEnd {
+async fn play<T: Transport>(
+    plan: RunPlan,
+    transport: Arc<T>,
+    log: RecordLog,
+    halted: StopSignal,
+) -> RunEnd {
     let scope = RecordScope { at: plan.start, conversation: None, step: None };
     let resumes = plan.resume.as_ref().map(|resume| resume.run);
     log.append(scope, RecordKind::RunStarted(RunStarted { resumes, ..identify(&plan) })).await;
@@ -56,6 +66,7 @@ async fn play<T: Transport>(plan: RunPlan, transport: Arc<T>, log: RecordLog) ->
     let plan = tokio::select! {
         plan = with_consenting_endpoints(plan.clone(), &*transport, &log) => plan,
         () = plan.stop.given() => return RunEnd::Stopped,
+        () = halted.given() => return RunEnd::Halted,
     };
     if plan.endpoints.is_empty() {
         return RunEnd::Played;
@@ -92,14 +103,14 @@ async fn play<T: Transport>(plan: RunPlan, transport: Arc<T>, log: RecordLog) ->
         };
         players.spawn(player.play(number));
     }
-    tokio::select! {
-        () = join_all(&mut players) => RunEnd::Played,
-        () = plan.stop.given() => {
-            players.abort_all();
-            let _ = timeout(DRAIN_TIMEOUT, handle.stop()).await;
-            RunEnd::Stopped
-        }
-    }
+    let end = tokio::select! {
+        () = join_all(&mut players) => return RunEnd::Played,
+        () = plan.stop.given() => RunEnd::Stopped,
+        () = halted.given() => RunEnd::Halted,
+    };
+    players.abort_all();
+    let _ = timeout(DRAIN_TIMEOUT, handle.stop()).await;
+    end
 }
 
 /// Waits until every player has ended. A panic of one of them is passed on.

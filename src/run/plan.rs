@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use url::Url;
 
+use super::limits::RunLimits;
 use crate::base::file_store::FileStore;
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
@@ -40,6 +41,8 @@ pub struct RunPlan {
     pub resume: Option<ResumePoint>,
     /// Ends the run early.
     pub stop: StopSignal,
+    /// Limits that end the run early.
+    pub limits: RunLimits,
 }
 
 /// An endpoint of a run.

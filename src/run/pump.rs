@@ -1,12 +1,16 @@
 //! The pump: follows the record log of a run or a redelivery to its end, and appends the verdict.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::auth_hints::AuthHints;
+use super::limits::LimitCounter;
 use super::verdict::VerdictBuilder;
 use crate::base::clock::Stopwatch;
 use crate::base::fail_points;
@@ -21,9 +25,14 @@ use crate::record::{
 pub(super) enum RunEnd {
     /// Every conversation was played, and every delivery has settled.
     Played,
-    /// The run was stopped before.
+    /// The user stopped the run.
     Stopped,
+    /// A limit of the run ended it.
+    Halted,
 }
+
+/// Longer than any run, for runs without a deadline.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Derives from the records of a run what only all of them show.
 pub(super) struct Observer {
@@ -83,21 +92,35 @@ fn links_in<'a>(body: &'a str, files_url: &str) -> impl Iterator<Item = &'a str>
     links.map(move |rest| &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())])
 }
 
-/// Observes the records until the task ends, appends the final record, and closes the log.
+/// Spawns a run, observes its records until it ends, appends the final record, and closes the log.
 pub(super) async fn pump(
     log: RecordLog,
-    mut playing: JoinHandle<RunEnd>,
+    playing: impl Future<Output = RunEnd> + Send + 'static,
     mut observer: Observer,
+    mut limits: LimitCounter,
+    halt: watch::Sender<bool>,
 ) -> RunFinished {
     let watch = Stopwatch::start();
+    // Subscribes before the task starts: the log forgets records that every subscriber has read.
     let mut records = log.observe();
+    let mut playing = tokio::spawn(playing);
+    let mut deadline = pin!(sleep(limits.deadline().unwrap_or(NEVER)));
+    let mut halted: Option<String> = None;
     let ended = loop {
-        tokio::select! {
+        let reached = tokio::select! {
             record = records.next() => match record {
-                Some(record) => observer.observe(&record, &log),
+                Some(record) => {
+                    observer.observe(&record, &log);
+                    limits.count(&record)
+                }
                 None => break playing.await, // the journal failed
             },
+            () = &mut deadline, if halted.is_none() => Some("stopped at the deadline".to_owned()),
             ended = &mut playing => break ended,
+        };
+        if let Some(reason) = reached.filter(|_| halted.is_none()) {
+            halted = Some(reason);
+            let _ = halt.send(true);
         }
     };
     while let Some(record) = records.try_next() {
@@ -113,6 +136,12 @@ pub(super) async fn pump(
     if end == RunEnd::Stopped {
         finished.verdict = Verdict::Interrupted;
         finished.reason = Some("the run was interrupted".into());
+    }
+    if let Some(halted) = halted.filter(|_| end == RunEnd::Halted) {
+        finished.verdict = Verdict::Failed;
+        finished.reason = Some(
+            [Some(halted), finished.reason].into_iter().flatten().collect::<Vec<_>>().join("; "),
+        );
     }
     fail_points::hit("finishing");
     log.append_unbounded(scope, RecordKind::RunFinished(finished.clone()));

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use url::Url;
 
+use super::limits::LimitCounter;
 use super::pump::{Observer, RunEnd, pump};
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
@@ -211,8 +213,9 @@ pub async fn redeliver<T: Transport>(
 ) -> RunFinished {
     log.redact(request.redactor.clone());
     let observer = Observer::new(Arc::clone(&request.account), Arc::default(), request.delivery.at);
-    let sending = tokio::spawn(send(request, transport, log.clone()));
-    pump(log, sending, observer).await
+    let sending = send(request, transport, log.clone());
+    // A redelivery has one delivery and no limits.
+    pump(log, sending, observer, LimitCounter::default(), watch::channel(false).0).await
 }
 
 async fn send<T: Transport>(

@@ -12,7 +12,7 @@ use standin::diag::{Source, render::render};
 use standin::journal::JournalWriter;
 use standin::platform::{Account, Catalog, Platform, Subscription, VendorRef};
 use standin::record::{Record, RecordKind, RecordLog, RunFinished};
-use standin::run::{EndpointPlan, RunPlan, StopSignal, run};
+use standin::run::{EndpointPlan, RunLimits, RunPlan, StopSignal, run};
 use standin::scenario::{self, ScriptState, SharedStaff, StepOutput, bundled};
 
 use super::{Receiver, path};
@@ -201,6 +201,7 @@ impl RunBuilder {
             files: self.files,
             resume: None,
             stop: StopSignal::default(),
+            limits: RunLimits::default(),
         }
     }
 
