@@ -36,6 +36,10 @@ dist:
     RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target x86_64-unknown-linux-gnu
     ls -l target/x86_64-unknown-linux-gnu/release/standin
 
+# CPU per request of the transport, and of whole runs beside `oha` (cargo install oha --locked)
+bench REQUESTS="20000":
+    cargo bench --bench transport -- {{REQUESTS}}
+
 # Check licences, sources and forbidden features of dependencies
 deny:
     cargo deny --offline check licenses bans sources

@@ -76,7 +76,7 @@ pub const MAX_HEADER: usize = 8 * 1024;
 /// Maximum number of body bytes that are read from a response; the rest is not read.
 pub const MAX_RESPONSE_BODY: usize = 64 * 1024;
 /// Maximum size of the head of a response: status line and headers.
-// The limit of hyper, so that both transports accept the same responses: 8 KiB + 100 * 4 KiB.
+// The limit of hyper, a common HTTP library: 8 KiB + 100 * 4 KiB.
 pub const MAX_RESPONSE_HEAD: usize = 408 * 1024;
 /// Maximum number of headers in a response.
 // Also the limit of hyper.

@@ -14,7 +14,7 @@ use super::terminal::print;
 use crate::base::address::EgressPolicy;
 use crate::base::clock::Clock;
 use crate::config::{Config, receiver_url};
-use crate::delivery::{ClockMode, Connector, NetworkTransport};
+use crate::delivery::{ClockMode, Connector, Http1Client};
 use crate::diag::{Problem, code};
 use crate::listen::{BundledReceiver, serve};
 use crate::record::{LogReader, RecordKind, RecordLog};
@@ -66,9 +66,9 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
         let log = RecordLog::new(1, Clock::System);
         let records = log.subscribe(1).context("cannot follow the run")?;
         let printing = tokio::spawn(print_both_sides(records, received_lines));
-        let net = Arc::new(NetworkTransport::new(
+        let net = Arc::new(Http1Client::new(
             Connector::new(EgressPolicy::default()),
-            vendor.wire.as_deref(),
+            vendor.wire.clone(),
         ));
         let finished = while_serving_files(setup.config.files_port, async |files| {
             let plan = RunPlan {

@@ -13,7 +13,7 @@ use super::setup::{Setup, runtime};
 use super::terminal::{note, print};
 use crate::base::clock::Clock;
 use crate::base::text::{count, escape, one_of};
-use crate::delivery::{Connector, NetworkTransport};
+use crate::delivery::{Connector, Http1Client};
 use crate::diag::{Problem, code};
 use crate::journal::{Durability, Journal, JournalWriter, PriorRun, StoredRun, WriteOptions};
 use crate::record::{Record, RecordKind, RecordLog, RunFinished, RunStarted};
@@ -303,7 +303,7 @@ fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Co
         writer.attach(&log);
         let mut records = log.subscribe(1).map_err(anyhow::Error::from)?;
         let connector = Connector::new(egress);
-        let transport = Arc::new(NetworkTransport::new(connector, vendor.wire.as_deref()));
+        let transport = Arc::new(Http1Client::new(connector, vendor.wire.clone()));
         let sending = tokio::spawn(redeliver(request, transport, log));
         let mut console = ConsoleReport::new(Detail::Normal, RerunCommand::default());
         let mut out = anstream::stdout();

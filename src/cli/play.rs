@@ -25,7 +25,7 @@ use super::terminal::{note, print};
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 use crate::config::StartTime;
-use crate::delivery::{ClockMode, Connector, NetworkTransport};
+use crate::delivery::{ClockMode, Connector, Http1Client};
 use crate::diag::{Problem, Problems, code};
 use crate::platform::{Platform, Subscription};
 use crate::record::{Record, RecordKind, RecordLog, RunFinished, Verdict};
@@ -278,8 +278,8 @@ impl PlayArgs {
                         if let Some(journal) = journal {
                             journal.attach(&log);
                         }
-                        let wire = plan.account.platform.wire.as_deref();
-                        let transport = NetworkTransport::new(connector.clone(), wire);
+                        let wire = plan.account.platform.wire.clone();
+                        let transport = Http1Client::new(connector.clone(), wire);
                         Some(run::run(*plan, Arc::new(transport), log).await)
                     }
                 };

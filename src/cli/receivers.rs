@@ -25,7 +25,7 @@ pub(super) struct ReceiverArgs {
     /// Also send to public addresses [default: only this machine and private networks]
     #[arg(long, env = "STANDIN_ALLOW_PUBLIC")]
     allow_public: bool,
-    /// Wait until the receivers accept connections, at most this long, such as `30s`
+    /// Wait until the receivers respond to HTTP requests, at most this long, such as `30s`
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "STANDIN_WAIT_READY",
           allow_hyphen_values = true)]
     wait_ready: Option<SignedDuration>,
@@ -70,7 +70,7 @@ impl ReceiverArgs {
         problems
     }
 
-    /// Waits until the receivers of the plans listen, if `--wait-ready` is set.
+    /// Waits until the receivers of the plans respond, if `--wait-ready` is set.
     pub(super) async fn wait(
         &self,
         plans: &[RunPlan],
@@ -82,7 +82,7 @@ impl ReceiverArgs {
             plan.endpoints.iter().map(move |endpoint| (vendor.clone(), &endpoint.url))
         });
         for (vendor, url) in endpoints {
-            if let Err(failure) = connector.listens(url, limit.unsigned_abs()).await {
+            if let Err(failure) = connector.wait_ready(url, limit.unsigned_abs()).await {
                 let reason = if failure.outcome == AttemptOutcome::Refused {
                     format!("no server is listening on {url}")
                 } else {

@@ -8,7 +8,7 @@ use super::init::write_new;
 use super::terminal::note;
 use crate::base::clock::Clock;
 use crate::base::text::{count, escape};
-use crate::delivery::{Connector, NetworkTransport};
+use crate::delivery::{Connector, Http1Client};
 use crate::fault::{Chaos, PlannedFault};
 use crate::record::{RecordLog, RunFinished, Verdict};
 use crate::run::{self, RunPlan, smallest};
@@ -65,7 +65,7 @@ pub(super) async fn shrink(
 
 /// Executes a plan without reporting it.
 async fn replay(plan: RunPlan, connector: &Connector) -> RunFinished {
-    let wire = plan.account.platform.wire.as_deref();
-    let transport = Arc::new(NetworkTransport::new(connector.clone(), wire));
+    let wire = plan.account.platform.wire.clone();
+    let transport = Arc::new(Http1Client::new(connector.clone(), wire));
     run::run(plan, transport, RecordLog::new(1, Clock::System)).await
 }

@@ -1,7 +1,7 @@
 //! Drives the engine on tokio: sends requests, runs timers and advances the run time.
 //!
-//! The driver is one task, so its actions have one order. Each request is sent in a task of its
-//! own, and only after the journal has stored the record of the attempt.
+//! The driver is one task, so its actions have one order. Each request is sent in a separate
+//! task, and only after the journal has stored the record of the attempt.
 
 use std::collections::HashMap;
 use std::sync::Arc;

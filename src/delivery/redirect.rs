@@ -1,14 +1,14 @@
-//! Following redirects, for vendors that do.
+//! Follows redirects, for vendors that do.
 //!
-//! Each hop is a separate request. Only hops within the endpoint's own origin are followed:
-//! nobody allowed another one, and the request carries a secret.
+//! Each hop is a separate request. Only hops within the endpoint's origin are followed: the operator
+//! has not allowed any other, and the request carries a secret.
 
 use url::Url;
 
 use super::Delivery;
 use crate::record::{AttemptResult, Method};
 
-/// Where an attempt goes on, where its answer is a redirect that the vendor follows.
+/// The next request of an attempt, if its response is a redirect that the vendor follows.
 pub(super) fn follow(
     delivery: &Delivery,
     hops: u32,

@@ -1,7 +1,6 @@
-//! Reads one HTTP/1.1 answer off a connection, and no more of it than the limits allow.
+//! Reads one HTTP/1.1 response from a connection, within the size limits.
 //!
-//! What has come is kept in the answer itself, so that somebody whose patience ends can see how far
-//! it got.
+//! The response is filled while it arrives, so that after a timeout its beginning is still there.
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -9,20 +8,20 @@ use super::failure::AttemptFailure;
 use crate::base::limits::{MAX_RESPONSE_BODY, MAX_RESPONSE_HEAD, MAX_RESPONSE_HEADERS};
 use crate::record::AttemptOutcome;
 
-/// An answer, as far as it has come.
+/// A response, as far as it has arrived.
 #[derive(Debug, Default)]
 pub(super) struct HttpResponse {
     pub(super) status: Option<u16>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) location: Option<String>,
     pub(super) body: Vec<u8>,
-    /// Whether there was more of the body than is kept.
+    /// Whether the body was longer than `body`.
     pub(super) truncated: bool,
-    /// Whether another request can go over the same connection.
+    /// Whether another request can use the same connection.
     pub(super) keep_alive: bool,
 }
 
-/// Where a body ends.
+/// How the end of a body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BodyFraming {
     Length(u64),
@@ -30,7 +29,7 @@ enum BodyFraming {
     UntilClose,
 }
 
-/// What of a head matters.
+/// The relevant parts of a head.
 struct ResponseHead {
     status: u16,
     headers: Vec<(String, String)>,
@@ -39,14 +38,15 @@ struct ResponseHead {
     closes: bool,
 }
 
-/// A head is looked at with each piece that comes until it has this many bytes, so that what is no
-/// HTTP is seen at once; beyond, only where it may end, so that looking stays cheap.
+/// A head of up to this many bytes is parsed with each read, so that a server of another protocol
+/// is noticed at once. A longer one is parsed only where it may end: parsing it again with each
+/// read would take quadratic time.
 const EAGER: usize = 1024;
-/// Bytes of a line between chunks.
+/// Maximum length of a line between chunks, in bytes.
 const MAX_CHUNK_LINE: usize = 4 * 1024;
 
 impl HttpResponse {
-    /// Reads the answer to its end or to the cap; what lies beyond stays unread.
+    /// Reads the response to its end or to the size limit. What follows stays unread.
     pub(super) async fn read(
         &mut self,
         stream: impl AsyncRead + Unpin,
@@ -66,7 +66,7 @@ impl HttpResponse {
         Ok(())
     }
 
-    /// Keeps so many bytes of the body; gives whether all of them were kept.
+    /// Reads this many bytes of the body. Returns false if they exceed the size limit.
     async fn take<S: AsyncRead + Unpin>(
         &mut self,
         incoming: &mut ResponseReader<S>,
@@ -108,19 +108,19 @@ impl HttpResponse {
         loop {
             let size = incoming.chunk_size().await?;
             if size == 0 {
-                // Trailers are of no interest; a connection with some is not used again.
+                // Trailers are not read; a connection that carries some is not reused.
                 return Ok(incoming.line().await?.is_empty());
             }
             if !self.take(incoming, size).await? {
                 return Ok(false);
             }
             if !incoming.line().await?.is_empty() {
-                return Err(AttemptFailure::protocol("a chunk is longer than it says"));
+                return Err(AttemptFailure::protocol("a chunk is longer than its size"));
             }
         }
     }
 
-    /// Whether more has come than is kept; if so, cuts it.
+    /// Cuts the body at the size limit. Returns whether it was longer.
     fn is_full(&mut self) -> bool {
         self.truncated = self.body.len() > MAX_RESPONSE_BODY;
         self.body.truncate(MAX_RESPONSE_BODY);
@@ -128,26 +128,26 @@ impl HttpResponse {
     }
 }
 
-/// A connection, and what has come over it that nobody has looked at.
+/// A connection with bytes that have been read from it but not parsed.
 struct ResponseReader<S> {
     stream: S,
     buffer: Vec<u8>,
 }
 
 impl<S: AsyncRead + Unpin> ResponseReader<S> {
-    /// Waits for more bytes; none is the end.
+    /// Waits for more bytes. Returns their number; 0 is the end.
     async fn more(&mut self) -> Result<usize, AttemptFailure> {
         self.buffer.reserve(8 * 1024);
         let read = self.stream.read_buf(&mut self.buffer).await;
         read.map_err(|error| AttemptFailure::of(&error, AttemptOutcome::Reset))
     }
 
-    /// The head of the answer itself; what comes before it only says that it will come.
+    /// Reads the head of the final response; interim responses (1xx) are skipped.
     async fn head(&mut self) -> Result<ResponseHead, AttemptFailure> {
         let mut new = 0;
         loop {
             let seen = self.buffer.len();
-            // An end can begin in what was there before.
+            // The end of the head can begin in the bytes of an earlier read.
             let may_end = self.buffer[seen - (new + 3).min(seen)..].windows(2).any(is_end);
             if (seen <= EAGER || may_end)
                 && let Some((length, head)) = parse(&self.buffer)?
@@ -173,11 +173,11 @@ impl<S: AsyncRead + Unpin> ResponseReader<S> {
         }
     }
 
-    /// The size of the next chunk.
+    /// Reads the size of the next chunk.
     async fn chunk_size(&mut self) -> Result<u64, AttemptFailure> {
         loop {
             let parsed = httparse::parse_chunk_size(&self.buffer);
-            match parsed.map_err(|_| AttemptFailure::protocol("a chunk has no size"))? {
+            match parsed.map_err(|_| AttemptFailure::protocol("a chunk has no valid size"))? {
                 httparse::Status::Complete((length, size)) => {
                     self.buffer.drain(..length);
                     return Ok(size);
@@ -187,7 +187,7 @@ impl<S: AsyncRead + Unpin> ResponseReader<S> {
         }
     }
 
-    /// The next line, without its end.
+    /// Reads the next line, without its line break.
     async fn line(&mut self) -> Result<Vec<u8>, AttemptFailure> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
@@ -206,15 +206,15 @@ impl<S: AsyncRead + Unpin> ResponseReader<S> {
     }
 }
 
-/// After it the connection is no longer HTTP, so it is an answer.
+/// A final response, although its status is 1xx: the connection is no longer HTTP after it.
 const SWITCHING: u16 = 101;
 
-/// Whether two bytes can be the last of a head: an empty line, its end written either way.
+/// Whether two bytes can be the last of a head: an empty line, with either kind of line break.
 fn is_end(pair: &[u8]) -> bool {
     matches!(pair, b"\n\n" | b"\n\r")
 }
 
-/// The head at the beginning of these bytes and its length, where it is all there.
+/// Parses the head at the beginning of these bytes. Returns it with its length once it is complete.
 fn parse(bytes: &[u8]) -> Result<Option<(usize, ResponseHead)>, AttemptFailure> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_RESPONSE_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
@@ -241,7 +241,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, ResponseHead)>, AttemptFailure> 
     };
     let framing = match all("transfer-encoding").last() {
         _ if status < 200 || status == 204 || status == 304 => BodyFraming::Length(0),
-        // Where there is a length too, it does not count.
+        // Overrides a content length (RFC 9112, section 6.3).
         Some(_) if has("transfer-encoding", "chunked") => BodyFraming::Chunked,
         Some(_) => BodyFraming::UntilClose,
         None => length_of(&all("content-length"))?,
@@ -254,26 +254,29 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, ResponseHead)>, AttemptFailure> 
     Ok(Some((length, ResponseHead { status, headers, location, framing, closes })))
 }
 
-/// The framing of a body by its length; several lengths must agree.
+/// The framing by content length. Several equal lengths count as one (RFC 9112, section 6.3).
 fn length_of(values: &[&[u8]]) -> Result<BodyFraming, AttemptFailure> {
-    let wrong = || AttemptFailure::protocol("the answer's content-length is no length");
+    let invalid = || AttemptFailure::protocol("invalid content length");
     let Some(first) = values.first() else { return Ok(BodyFraming::UntilClose) };
     let is_number = !first.is_empty() && first.iter().all(u8::is_ascii_digit);
     if !is_number || values.iter().any(|value| value != first) {
-        return Err(wrong());
+        return Err(invalid());
     }
     let length = std::str::from_utf8(first).ok().and_then(|text| text.parse().ok());
-    length.map(BodyFraming::Length).ok_or_else(wrong)
+    length.map(BodyFraming::Length).ok_or_else(invalid)
 }
 
 fn incomplete() -> AttemptFailure {
     AttemptFailure::new(
         AttemptOutcome::BodyIncomplete,
-        "the connection was closed before the answer's end",
+        "the connection was closed before the end of the response",
     )
 }
 
-/// A failure in the body: the answer has begun.
+/// A failure in the body. One of this machine stays what it is.
 fn broken(failure: AttemptFailure) -> AttemptFailure {
-    AttemptFailure { outcome: AttemptOutcome::BodyIncomplete, ..failure }
+    match failure.outcome {
+        AttemptOutcome::LocalError => failure,
+        _ => AttemptFailure { outcome: AttemptOutcome::BodyIncomplete, ..failure },
+    }
 }

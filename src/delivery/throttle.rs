@@ -1,5 +1,5 @@
-//! How often a receiver is sent to that may be somebody else's: whoever got its address wrong floods
-//! nobody. Which receivers those are is left to `dial`.
+//! Rate limit for public receivers: a wrong address must not flood a stranger's server. `connector`
+//! decides which receivers are public.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use crate::base::limits::MAX_PUBLIC_RATE;
 
-/// When each host may be sent to again.
+/// When the next request to each host may go out.
 #[derive(Debug, Default)]
 pub(super) struct Throttle(Mutex<HashMap<String, Instant>>);
 
 impl Throttle {
-    /// When a request to this host goes out that could go now; turns lie evenly apart.
+    /// Reserves the next turn for a host. Turns are evenly spaced.
     pub(super) fn turn(&self, host: &str, now: Instant) -> Instant {
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let free = free.entry(host.to_owned()).or_insert(now);
@@ -29,13 +29,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thousand_requests_at_once_take_twenty_seconds_to_one_host_and_none_to_another() {
+    fn a_thousand_requests_to_one_host_take_twenty_seconds_and_do_not_delay_another_host() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         let turns: Vec<Instant> = (0..1000).map(|_| throttle.turn("a", now)).collect();
         assert_eq!(turns[0], now);
         assert_eq!(turns[999] - now, Duration::from_millis(19_980));
         assert_eq!(throttle.turn("b", now), now);
         let later = now + Duration::from_secs(60);
-        assert_eq!(throttle.turn("a", later), later, "what was not used is not saved up");
+        assert_eq!(throttle.turn("a", later), later, "unused turns are not saved up");
     }
 }

@@ -1,47 +1,45 @@
-//! The wire, as the engine's driver sees it.
+//! The interface between the engine's driver and the network.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{HeaderName, HeaderValue};
 use url::Url;
 
-use super::failure::AttemptFailure;
-use crate::base::limits::MAX_HEADER;
 use crate::fault::{FaultAmount, FaultGroup, FaultKind, Faults};
-use crate::record::{AttemptOutcome, AttemptResult, Method};
+use crate::record::{AttemptResult, Method};
 
-/// One request, ready to go out.
+/// A request to send.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Its method.
+    /// The method.
     pub method: Method,
-    /// Where to.
+    /// The receiver.
     pub url: Url,
-    /// The headers, in order, with the vendor's own names.
+    /// The vendor's headers, in order, with names as the vendor writes them. `Host` and the framing
+    /// of the body are added by the transport.
     pub headers: Vec<(String, String)>,
-    /// The body; empty with a `GET`.
+    /// The body; empty with `GET`.
     pub body: Arc<str>,
-    /// How long a connection may take to be made.
+    /// Timeout for establishing the connection, TLS included.
     pub connect: Duration,
-    /// How long everything may take.
+    /// Timeout for the whole attempt.
     pub total: Duration,
-    /// What is wrong with it on purpose.
+    /// Requested fault in how the request is written.
     pub fault: Option<WireFault>,
 }
 
-/// What can be wrong on purpose with how a request is written.
+/// A requested fault in how a request is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WireFault {
-    /// Half of the body, and then the end.
+    /// Half of the body, then the end of the sending direction.
     BodyCut,
-    /// A content length that is one more than the body has.
+    /// A content length of one more than the body has.
     LengthLonger,
-    /// A content length that is one less than the body has.
+    /// A content length of one less than the body has.
     LengthShorter,
-    /// A body in small pieces with waits between them.
+    /// A body in small pieces with pauses, over half of the timeout at most.
     SlowBody,
-    /// Half of the body, and then a reset.
+    /// Half of the body, then a reset.
     ResetInBody,
     /// A body in chunks, without a content length.
     Chunked,
@@ -50,7 +48,7 @@ pub enum WireFault {
 }
 
 impl WireFault {
-    /// What faults do to how a request is written, if anything.
+    /// The fault among these that changes how a request is written, if any.
     pub(super) fn of(faults: &Faults) -> Option<Self> {
         let fault = faults.of(FaultGroup::Wire)?;
         Some(match fault.kind {
@@ -65,33 +63,10 @@ impl WireFault {
     }
 }
 
-impl Request {
-    /// The headers, each of which a request can hold.
-    pub(super) fn checked_headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, AttemptFailure> {
-        let checked = |(name, value): &(String, String)| {
-            let wrong = |what| {
-                AttemptFailure::new(
-                    AttemptOutcome::Unsendable,
-                    format!("the header `{name}` {what}"),
-                )
-            };
-            if value.len() > MAX_HEADER {
-                return Err(wrong("is longer than 8 KiB"));
-            }
-            let key = HeaderName::from_bytes(name.as_bytes());
-            let value = HeaderValue::from_str(value);
-            Ok((
-                key.map_err(|_| wrong("has no valid name"))?,
-                value.map_err(|_| wrong("holds characters that no header can hold"))?,
-            ))
-        };
-        self.headers.iter().map(checked).collect()
-    }
-}
-
-/// Something that sends requests. One call is one request on the wire: no redirect is followed, no
-/// request sent again. It never fails; what it meets is what it gives.
+/// Sends requests. One call is one request: no redirect is followed, and a request is repeated only
+/// when a kept connection turns out to be closed, which the result says. A failed attempt is a
+/// result, not an error.
 pub trait Transport: Send + Sync + 'static {
-    /// Sends a request, and gives what it met.
+    /// Sends a request and returns the result.
     fn send(&self, request: Request) -> impl Future<Output = AttemptResult> + Send;
 }

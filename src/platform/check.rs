@@ -13,12 +13,13 @@ use super::delivery::{self, RetryRule, statuses};
 use super::event_rule::{Counter, EventCondition, EventRule, SilenceRules};
 use super::fields::FieldDefaults;
 use super::forms::{
-    Certainty, CounterForm, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, JsonForm,
-    KindForm, Matching, OnFailure, Pointer, SignatureForm, SourceForm, VendorForm, WhenForm,
+    Certainty, CounterForm, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, HeaderForm,
+    JsonForm, KindForm, Matching, OnFailure, Pointer, SignatureForm, SourceForm, VendorForm,
+    WhenForm,
 };
 use super::handshake::{Handshake, Proof};
 use super::message_kind::MessageKind;
-use super::request::{HeaderRule, OptionValues, RequestRules, SignatureRule, order};
+use super::request::{HeaderRule, OptionValues, RequestRules, SignatureRule, wire_format};
 use super::root_types::RootTypes;
 use super::signature::{Algorithm, Encoding};
 use super::subscription::Subscription;
@@ -59,7 +60,7 @@ pub(super) fn check(
     let handshake = checker.handshake(style);
     let policy = delivery::policy(&form.delivery, checker.problems);
     let retries = checker.retries(&account_template);
-    let wire = order(&form, checker.problems);
+    let wire = wire_format(&form, checker.problems);
     let silence = SilenceRules { silent: reasons(&form.silent), cannot: reasons(&form.cannot) };
     coverage::check(node, &form, &silence, problems);
     coverage::check_changed(&form, problems);
@@ -69,7 +70,7 @@ pub(super) fn check(
     };
     let types: Vec<&str> = form.event.iter().map(|event| event.type_.as_str()).collect();
     Some(Platform {
-        sources: form.source.iter().map(|(key, form)| fact_source(key, form)).collect(),
+        sources: sources(&form),
         samples: BTreeMap::new(), // added by the catalog, which has the files
         revision: revision.to_owned(),
         docs: form.docs.as_ref().map(|docs| docs.value.clone()),
@@ -484,10 +485,26 @@ fn values<T: Clone>(list: &[Spanned<T>]) -> Vec<T> {
     list.iter().map(|item| item.value.clone()).collect()
 }
 
-fn fact_source(key: &Key, form: &SourceForm) -> FactSource {
+/// The sources of the sections. The sources of single headers follow that of their section.
+fn sources(form: &VendorForm) -> Vec<FactSource> {
+    let header = |header: &HeaderForm| {
+        let name = format!("header {}", header.name.value);
+        header.source.as_ref().map(|source| fact_source(name, source))
+    };
+    let mut sources = Vec::new();
+    for (key, source) in form.source.iter() {
+        sources.push(fact_source(key.name.clone(), source));
+        if key.name == "header" {
+            sources.extend(form.header.iter().filter_map(header));
+        }
+    }
+    sources
+}
+
+fn fact_source(section: String, form: &SourceForm) -> FactSource {
     let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
     FactSource {
-        section: key.name.clone(),
+        section,
         status: form.status.value,
         seen: text(&form.seen),
         url: text(&form.url),

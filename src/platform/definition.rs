@@ -16,7 +16,7 @@ use super::subscription::Subscription;
 use super::vendor_ref::{DOCS, VendorRef};
 use crate::conversation::{ConversationRules, EventKind, Role, model};
 use crate::diag::Source;
-use crate::policy::Policy;
+use crate::policy::{Policy, WireFormat};
 use crate::template::TableType;
 
 /// A vendor's checked folder. Every template in it is compiled, so rendering can fail by size only.
@@ -34,8 +34,8 @@ pub struct Platform {
     pub differs: Option<String>,
     /// Delivery policy before any retry rule is applied.
     pub policy: Policy,
-    /// Header names in the order and case of the wire; `None` if the order does not matter.
-    pub wire: Option<Vec<String>>,
+    /// How the vendor's HTTP client writes requests and treats connections.
+    pub wire: WireFormat,
     /// How an endpoint proves that it accepts webhooks.
     pub handshake: Handshake,
     /// Events the vendor sends. Payloads of one action are sent in this order.
@@ -65,7 +65,7 @@ pub struct Platform {
 /// The source of the facts in one section of `vendor.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FactSource {
-    /// Section name.
+    /// Section name, or `header NAME` for a single header.
     pub section: String,
     /// How well the facts are known.
     pub status: Certainty,

@@ -182,6 +182,8 @@ form! {
         only: Option<Spanned<Purpose>>,
         /// Options with the values under which the header is sent.
         when: TableOf<Vec<Spanned<String>>>,
+        /// Source of the facts about the header [default: the source of `header`].
+        source: Option<SourceForm>,
     }
 }
 
@@ -288,8 +290,11 @@ form! {
         /// What happens to an attempt that may have been sent before a run was interrupted
         /// [default: resend].
         in_doubt: Option<Spanned<InDoubt>>,
-        /// All header names in the vendor's order and case, if these matter.
+        /// Names of all headers in the order in which the vendor's HTTP client writes them
+        /// [default: Host, the headers, Content-Length].
         wire: Option<Vec<Spanned<String>>>,
+        /// Whether the vendor's HTTP client reuses connections [default: true].
+        keep_alive: Option<Spanned<bool>>,
     }
 }
 

@@ -6,6 +6,7 @@ use super::context::TemplateContext;
 use super::forms::{OptionForm, Purpose, VendorForm};
 use super::signature::{Algorithm, Encoding, sign};
 use crate::diag::{Problem, Problems, Spanned, TableOf, code};
+use crate::policy::WireFormat;
 use crate::template::TextTemplate;
 
 /// The checked `[[header]]` and `[signature]` sections.
@@ -67,12 +68,20 @@ pub(super) struct SignatureRule {
 }
 
 // HTTP/1.1 requires `Host`, and bodies are sent with a length instead of in chunks.
-/// Headers that the HTTP client adds to those of the vendor.
+/// Headers that the transport adds to those of the vendor.
 const FRAMING: [&str; 2] = ["Host", "Content-Length"];
 
-/// Checks `delivery.wire`: it must list every header of the vendor and of the client once.
-pub(super) fn order(form: &VendorForm, problems: &mut Problems) -> Option<Vec<String>> {
-    let listed = form.delivery.wire.as_ref()?;
+/// Checks how the vendor's HTTP client writes requests.
+pub(super) fn wire_format(form: &VendorForm, problems: &mut Problems) -> WireFormat {
+    let listed = form.delivery.wire.as_ref();
+    WireFormat {
+        header_order: listed.map(|listed| order(form, listed, problems)).unwrap_or_default(),
+        keep_alive: form.delivery.keep_alive.as_ref().is_none_or(|keeps| keeps.value),
+    }
+}
+
+/// Checks `delivery.wire`: it must list every header of the vendor and of the transport once.
+fn order(form: &VendorForm, listed: &[Spanned<String>], problems: &mut Problems) -> Vec<String> {
     let of_vendor = form.header.iter().map(|header| header.name.as_str());
     let known: Vec<&str> = of_vendor.chain(FRAMING).collect();
     let mut order: Vec<String> = Vec::new();
@@ -93,7 +102,7 @@ pub(super) fn order(form: &VendorForm, problems: &mut Problems) -> Option<Vec<St
         let message = format!("`wire` does not list the header `{name}`");
         problems.push(Problem::at(&form.delivery.span, code::WIRE_ORDER, message));
     }
-    Some(order)
+    order
 }
 
 /// Used if the algorithm or encoding is invalid. `check` tries every combination of options, so

@@ -5,12 +5,14 @@
 
 mod backoff;
 mod status;
+mod wire;
 
 use jiff::SignedDuration;
 use rand::rngs::ChaCha8Rng;
 
 pub use backoff::{Backoff, retry_after};
 pub use status::{InvalidStatus, StatusSet};
+pub use wire::WireFormat;
 
 use crate::base::limits::MAX_ATTEMPTS;
 use crate::record::AttemptResult;

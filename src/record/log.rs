@@ -46,7 +46,7 @@ struct LogState {
     redactor: Arc<Redactor>,
     /// Records that some subscriber has not read, oldest first.
     records: VecDeque<Arc<Record>>,
-    /// Number of the last record; 0 if there is none.
+    /// Number of the last record; 0 before the first.
     last: u64,
     /// Number of the last stored record, if there is a journal.
     committed: Option<u64>,

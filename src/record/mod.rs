@@ -7,6 +7,7 @@ mod json;
 mod log;
 mod prior;
 mod redaction;
+mod result;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use log::{Forgotten, LogReader, PendingWrite, RecordLog, RecordScope};
 pub use prior::{PriorAttempts, PriorHandshake};
+pub use result::{AttemptOutcome, AttemptResult, ResponseBody, Timings};
 
 use crate::fault::{Chaos, Faults};
 
@@ -175,7 +177,8 @@ pub enum RecordKind {
         hop: u32,
         /// The result of the request.
         result: AttemptResult,
-        /// Delay until the next attempt, in milliseconds. `None` if there is none, or if a gate decides.
+        /// Delay until the next attempt, in milliseconds. `None` after the last attempt, or if a gate
+        /// decides.
         retry_in_ms: Option<i64>,
     },
     /// The run finished.
@@ -300,48 +303,6 @@ pub struct Mistake {
 }
 
 crate::string_enum! {
-    /// How a request ended: with a response, or why there is none.
-    pub enum AttemptOutcome {
-        /// A complete response.
-        Responded = "response",
-        /// Connection refused: no server is listening.
-        Refused = "refused",
-        /// Connection closed or reset before a response.
-        Reset = "reset",
-        /// No route to the host or network.
-        Unreachable = "unreachable",
-        /// The host name does not resolve.
-        Dns = "dns",
-        /// Timeout while connecting.
-        TimeoutConnect = "timeout_connect",
-        /// Timeout before the response head.
-        TimeoutHead = "timeout_head",
-        /// Timeout before the end of the response body.
-        TimeoutBody = "timeout_body",
-        /// TLS handshake failed, or the certificate is invalid.
-        Tls = "tls",
-        /// The response is not valid HTTP.
-        Protocol = "protocol",
-        /// The response head exceeds the size limit.
-        HeadTooLarge = "head_too_large",
-        /// The response body ended early.
-        BodyIncomplete = "body_incomplete",
-        /// Not sent: the outbound policy blocks the address.
-        EgressBlocked = "egress_blocked",
-        /// Unknown: the process ended before the result was recorded.
-        InDoubt = "in_doubt",
-        /// Not sent: the request could not be built or recorded.
-        Unsendable = "unsendable",
-        /// Not sent: the vendor's retention time was over.
-        Expired = "expired",
-        /// Not sent: the vendor has disabled the endpoint.
-        Disabled = "disabled",
-        /// Not sent: the fault `drop`.
-        Dropped = "dropped",
-    }
-}
-
-crate::string_enum! {
     /// State of a gate.
     pub enum GateState {
         /// Deliveries are stored, and the failed one is retried.
@@ -374,55 +335,6 @@ crate::string_enum! {
         Post = "POST",
         /// `GET`, without a body.
         Get = "GET",
-    }
-}
-
-/// The result of a request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AttemptResult {
-    /// Response, or kind of failure.
-    pub outcome: AttemptOutcome,
-    /// Response status.
-    pub status: Option<u16>,
-    /// Response body, up to the size limit.
-    pub body: String,
-    /// Whether the response body was longer than the limit.
-    pub truncated: bool,
-    /// Response headers.
-    pub headers: Vec<(String, String)>,
-    /// `Location` of a redirect.
-    pub location: Option<String>,
-    /// Reason of a failure.
-    pub reason: Option<String>,
-    /// Duration in milliseconds.
-    pub duration_ms: u64,
-}
-
-impl AttemptResult {
-    /// Creates the result of a request without a response.
-    pub fn failure(outcome: AttemptOutcome, reason: impl Into<String>, millis: u64) -> Self {
-        Self {
-            outcome,
-            status: None,
-            body: String::new(),
-            truncated: false,
-            headers: Vec::new(),
-            location: None,
-            reason: Some(reason.into()),
-            duration_ms: millis,
-        }
-    }
-
-    /// Returns the first response header of this name, ignoring case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let header = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        header.map(|(_, value)| value.as_str())
-    }
-
-    /// Returns the status of a complete response.
-    pub fn final_status(&self) -> Option<u16> {
-        // A failure may have a status too: of a body that ended early, for example.
-        self.status.filter(|_| self.outcome == AttemptOutcome::Responded)
     }
 }
 

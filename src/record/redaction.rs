@@ -1,18 +1,24 @@
 //! Redaction of records.
 //!
-//! It works on the serialised record, so that a new field cannot be forgotten.
+//! It works on the serialised record, so that a new field cannot be forgotten. Only binary response
+//! bodies are redacted before: their base64 form hides secrets.
 
 use serde_json::Value as Json;
 
-use super::RecordKind;
+use super::{AttemptResult, RecordKind};
 use crate::base::redact::Redactor;
 
 impl RecordKind {
     /// Replaces every secret with its reference, such as `${secret.token}`.
     #[must_use]
-    pub(super) fn redacted(self, redactor: &Redactor) -> Self {
+    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
         if redactor.is_empty() {
             return self;
+        }
+        if let Some(result) = self.result_mut() {
+            result.body.edit_text(|text| {
+                redactor.redact(text);
+            });
         }
         let Ok(mut json) = serde_json::to_value(&self) else { return self };
         if !redact(&mut json, redactor) {
@@ -20,6 +26,17 @@ impl RecordKind {
         }
         // Only strings changed, so it still parses.
         serde_json::from_value(json).unwrap_or(self)
+    }
+
+    /// Returns the result of a request, if the record has one.
+    fn result_mut(&mut self) -> Option<&mut AttemptResult> {
+        match self {
+            Self::HandshakeFinished { result, .. } | Self::AttemptFinished { result, .. } => {
+                Some(result)
+            }
+            Self::DeliverySettled(settled) => Some(&mut settled.result),
+            _ => None,
+        }
     }
 }
 

@@ -360,7 +360,8 @@ fn title(run: &RunStarted) -> String {
 /// Formats a request and its result as one line without a newline.
 fn line(style: Style, mark: &str, title: &str, result: &AttemptResult, attempts: u32) -> String {
     let tries = if attempts > 1 { format!(", attempt {attempts}") } else { String::new() };
-    let (title, result, millis) = (escape(title), describe_result(result), result.duration_ms);
+    let (title, result, millis) =
+        (escape(title), describe_result(result), result.timings.total_ms());
     // The longest common event types have about 50 characters, so that results stand in a column.
     format!("{INDENT}{style}{mark}{style:#} {title:<50} {result} {DIM}{millis} ms{tries}{DIM:#}")
 }
@@ -374,7 +375,7 @@ fn write_failure(result: &AttemptResult, out: &mut dyn Write) -> io::Result<()> 
         writeln!(out, "{INDENT}  redirect to {} (not followed)", escape(location))?;
     }
     if !result.body.is_empty() {
-        writeln!(out, "{INDENT}  response body: {}", excerpt(&result.body, MAX_BODY))?;
+        writeln!(out, "{INDENT}  response body: {}", excerpt(&result.body.text(), MAX_BODY))?;
     }
     Ok(())
 }

@@ -61,7 +61,7 @@ pub(super) async fn shake<T: Transport>(
         AttemptResult::failure(AttemptOutcome::Unsendable, NOT_COMMITTED, 0)
     };
     let checked = match result.final_status() {
-        Some(status) => proof.check_response(&plan.account.roots(), status, &result.body),
+        Some(status) => proof.check_response(&plan.account.roots(), status, &result.body.text()),
         None => Err(no_response(&result)),
     };
     let error = checked.err();

@@ -24,7 +24,7 @@ pub fn identify(plan: &RunPlan) -> RunStarted {
         clock: if plan.pace == ClockMode::Virtual { "virtual" } else { "real" }.to_owned(),
         conversations: plan.conversations,
         urls: plan.endpoints.iter().map(|endpoint| endpoint.url.to_string()).collect(),
-        // Sixteen digits are enough to tell the runs of one journal apart.
+        // Sixteen digits are enough to distinguish the runs of one journal.
         digest: hex::encode(&digest.finalize()[..8]),
         resumes: None,
         chaos: plan.script.chaos.clone(),

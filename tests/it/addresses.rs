@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use standin::base::address::EgressPolicy;
 use standin::base::limits::MAX_PUBLIC_RATE;
-use standin::delivery::{Connector, NetworkTransport, Request, Resolver, Transport as _};
+use standin::delivery::{Connector, Http1Client, Request, Resolver, Transport as _};
+use standin::policy::WireFormat;
 use standin::record::{AttemptOutcome, AttemptResult, Method};
 
 use crate::support::{Receiver, configured, standin, standin_in, stderr, stdout};
@@ -108,8 +109,8 @@ fn a_possibly_public_receiver_is_throttled() {
     let connector = Connector::new(EgressPolicy { public: true }).with_names(look);
     // Several transports with one connector, as several runs have them, share its throttle.
     let nets = [
-        NetworkTransport::new(connector.clone(), None),
-        NetworkTransport::new(connector, Some(&["Host".to_owned()])),
+        Http1Client::new(connector.clone(), WireFormat::default()),
+        Http1Client::new(connector, WireFormat::default()),
     ];
     let began = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -152,18 +153,12 @@ fn an_address_is_parsed_in_every_notation() {
     }
 }
 
-/// The results of two attempts with each transport, with host names resolved by `look`.
-fn send_by_each_transport(url: &str, egress: EgressPolicy, look: &Resolver) -> Vec<AttemptResult> {
-    let order = ["Host".to_owned()];
+/// The results of two attempts on separate connections, with host names resolved by `look`.
+fn send_twice(url: &str, egress: EgressPolicy, look: &Resolver) -> Vec<AttemptResult> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut result = Vec::new();
-    for order in [None, Some(order.as_slice())] {
-        let net = NetworkTransport::new(Connector::new(egress).with_names(Arc::clone(look)), order);
-        for _ in 0..2 {
-            result.push(runtime.block_on(net.send(request(url))));
-        }
-    }
-    result
+    let wire = WireFormat { keep_alive: false, ..WireFormat::default() };
+    let net = Http1Client::new(Connector::new(egress).with_names(Arc::clone(look)), wire);
+    (0..2).map(|_| runtime.block_on(net.send(request(url)))).collect()
 }
 
 fn request(url: &str) -> Request {
@@ -191,15 +186,15 @@ fn a_host_name_is_checked_by_its_addresses() {
     let result = |addresses: &[&str]| -> Vec<AttemptOutcome> {
         let addresses: Vec<IpAddr> = addresses.iter().map(|address| ip(address)).collect();
         let look: Resolver = Arc::new(move |_| addresses.clone());
-        let result = send_by_each_transport(&url, EgressPolicy::default(), &look);
+        let result = send_twice(&url, EgressPolicy::default(), &look);
         result.into_iter().map(|result| result.outcome).collect()
     };
-    assert_eq!(result(&["127.0.0.1"]), [AttemptOutcome::Responded; 4]);
-    assert_eq!(result(&["169.254.169.254", "127.0.0.1"]), [AttemptOutcome::Responded; 4]);
-    assert_eq!(result(&["8.8.8.8", "1.1.1.1"]), [AttemptOutcome::EgressBlocked; 4]);
-    assert_eq!(result(&["169.254.169.254"]), [AttemptOutcome::EgressBlocked; 4]);
-    assert_eq!(result(&[]), [AttemptOutcome::Dns; 4]);
-    assert_eq!(receiver.requests().len(), 8);
+    assert_eq!(result(&["127.0.0.1"]), [AttemptOutcome::Responded; 2]);
+    assert_eq!(result(&["169.254.169.254", "127.0.0.1"]), [AttemptOutcome::Responded; 2]);
+    assert_eq!(result(&["8.8.8.8", "1.1.1.1"]), [AttemptOutcome::EgressBlocked; 2]);
+    assert_eq!(result(&["169.254.169.254"]), [AttemptOutcome::EgressBlocked; 2]);
+    assert_eq!(result(&[]), [AttemptOutcome::Dns; 2]);
+    assert_eq!(receiver.requests().len(), 4);
 }
 
 #[test]
@@ -212,10 +207,10 @@ fn a_host_name_is_checked_on_every_connection() {
         vec![ip(if first { "127.0.0.1" } else { "169.254.169.254" })]
     });
     let url = format!("http://rebinding.example.test:{port}");
-    let result = send_by_each_transport(&url, EgressPolicy { public: true }, &look);
+    let result = send_twice(&url, EgressPolicy { public: true }, &look);
     let outcomes: Vec<AttemptOutcome> = result.iter().map(|result| result.outcome).collect();
     let (through, blocked) = (AttemptOutcome::Responded, AttemptOutcome::EgressBlocked);
-    assert_eq!(outcomes, [through, blocked, through, blocked], "{result:?}");
+    assert_eq!(outcomes, [through, blocked], "{result:?}");
     let reason = result[1].reason.as_ref().unwrap();
     assert!(reason.contains("169.254.169.254 is a link-local address"), "{reason}");
 }
@@ -224,7 +219,7 @@ fn a_host_name_is_checked_on_every_connection() {
 fn a_literal_address_is_checked_on_connection_too() {
     let look: Resolver = Arc::new(|_| unreachable!("an address is no name"));
     for url in ["http://8.8.8.8/", "http://[::ffff:a9fe:a9fe]/", "https://169.254.169.254/"] {
-        let result = send_by_each_transport(url, EgressPolicy::default(), &look);
+        let result = send_twice(url, EgressPolicy::default(), &look);
         assert!(
             result.iter().all(|result| result.outcome == AttemptOutcome::EgressBlocked),
             "{result:?}"

@@ -57,13 +57,19 @@ fn a_thousand_conversations_keep_their_order_at_an_unreliable_receiver() {
     assert_eq!(*violations.lock().unwrap(), 0, "two requests of one conversation at once");
     check_order(&received);
 
-    let finished = played.finished;
-    let dropped = received.len() / 10;
+    let finished = &played.finished;
+    let reconnected = played.count(
+        |kind| matches!(kind, RecordKind::AttemptFinished { result, .. } if result.reconnected),
+    );
+    // A request on a kept connection that was closed is sent again.
+    let failed = received.len() / 10 - reconnected;
+    assert!(reconnected > 0 && failed > 0, "{reconnected} sent again, {failed} failed");
     assert_eq!(finished.deliveries, 5_000);
-    assert_eq!(finished.attempts, received.len() as u64, "one attempt is one request");
-    assert_eq!(finished.passed, (received.len() - dropped) as u64);
+    let reported = received.len() - reconnected;
+    assert_eq!(finished.attempts, reported as u64, "every request is reported");
+    assert_eq!(finished.passed, 5_000 - failed as u64);
     assert_eq!(finished.verdict, Verdict::Failed);
-    let told = format!("{dropped} of 5000 deliveries failed. First: ");
+    let told = format!("{failed} of 5000 deliveries failed. First: ");
     assert!(finished.reason.as_ref().unwrap().starts_with(&told), "{:?}", finished.reason);
 }
 
@@ -77,6 +83,9 @@ fn check_order(received: &[ReceivedRequest]) {
     let story =
         ["chat.create", "chat.user.message", "chat.status.change", "chat.update", "chat.close"];
     assert_eq!(topics.len(), 1_000);
+    for topics in topics.values_mut() {
+        topics.dedup(); // sent again on a new connection
+    }
     assert!(topics.values().all(|topics| *topics == story));
 }
 
@@ -172,7 +181,7 @@ fn response_bodies_are_not_decompressed() {
     );
     let (result, _, _) = first_result(Reply::Raw([head.as_bytes(), &packed].concat()));
     assert_eq!(result.outcome, AttemptOutcome::Responded);
-    assert!(result.body.starts_with('\u{1f}'));
+    assert_eq!(result.body.as_bytes(), packed);
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn each_invalid_response_is_reported_and_refused() {
 fn a_late_response_is_a_timeout() {
     let (played, told, requests) =
         handshake_error("parlour", |_| Reply::good().after(Duration::from_millis(2_500)));
-    assert!(told.contains("no response (timeout_head): no answer within 2 s"), "{told}");
+    assert!(told.contains("no response (timeout_head): no response within 2 s"), "{told}");
     assert_eq!((played.finished.verdict, requests), (Verdict::Failed, 1));
 }
 
@@ -92,7 +92,7 @@ fn a_late_response_is_a_timeout() {
 fn a_closed_port_is_reported() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let played = play(STORY).at("wotnot").against(&format!("http://{free}/"));
-    assert!(reason(&played).contains("(refused): nothing listens there"));
+    assert!(reason(&played).contains("(refused): no server listens there"));
     assert_eq!((played.finished.verdict, played.finished.attempts), (Verdict::Failed, 0));
 }
 

@@ -1,5 +1,5 @@
-//! Misbehaving receivers against both transports: each attempt is one request, has the expected
-//! outcome, ends in time, and reads a limited amount.
+//! Misbehaving receivers: each attempt is one request on one connection, has the expected outcome,
+//! ends before its timeout, and reads a limited amount.
 //!
 //! Each row of the table is a test.
 
@@ -11,7 +11,8 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use standin::base::address::EgressPolicy;
 use standin::base::limits::MAX_RESPONSE_BODY;
-use standin::delivery::{Connector, NetworkTransport, Request, Transport as _};
+use standin::delivery::{Connector, Http1Client, Request, Transport as _};
+use standin::policy::WireFormat;
 use standin::record::{AttemptOutcome, AttemptResult, Method};
 
 use crate::support::{Connection, Hostile};
@@ -29,8 +30,8 @@ static MUCH: [u8; 65_536] = [b'x'; 65_536];
 /// Bytes that the buffers of both sockets may hold without being read.
 const IN_SOCKETS: usize = 24 * 1024 * 1024;
 
-/// Sends one request with each transport: the default one and the HTTP/1 client.
-fn send_by_each_transport(url: &str, limit: impl Fn(&mut Request)) -> [AttemptResult; 2] {
+/// Sends one request in the default header order and one in a vendor's order.
+fn send_in_each_order(url: &str, limit: impl Fn(&mut Request)) -> [AttemptResult; 2] {
     let mut request = Request {
         method: Method::Post,
         url: url.parse().unwrap(),
@@ -42,15 +43,14 @@ fn send_by_each_transport(url: &str, limit: impl Fn(&mut Request)) -> [AttemptRe
     };
     limit(&mut request);
     let connector = Connector::new(EgressPolicy::default());
-    let order = ["Host", "Content-Type", "Content-Length"].map(str::to_owned);
-    let (http, wire) = (
-        NetworkTransport::new(connector.clone(), None),
-        NetworkTransport::new(connector, Some(&order)),
-    );
+    let header_order = ["Content-Length", "Host", "Content-Type"].map(str::to_owned).into();
+    let ordered = WireFormat { header_order, ..WireFormat::default() };
+    let clients =
+        [WireFormat::default(), ordered].map(|wire| Http1Client::new(connector.clone(), wire));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let (http, wire) = tokio::join!(http.send(request.clone()), wire.send(request));
-        [http, wire]
+        let (one, other) = tokio::join!(clients[0].send(request.clone()), clients[1].send(request));
+        [one, other]
     })
 }
 
@@ -64,12 +64,12 @@ fn limit_time(outcome: AttemptOutcome) -> impl Fn(&mut Request) {
 }
 
 fn check_results(receiver: &Hostile, scheme: &str, outcome: AttemptOutcome, status: Option<u16>) {
-    for result in send_by_each_transport(&receiver.url(scheme), limit_time(outcome)) {
+    for result in send_in_each_order(&receiver.url(scheme), limit_time(outcome)) {
         assert_eq!((result.outcome, result.status), (outcome, status), "{result:?}");
         assert!(result.body.len() <= MAX_RESPONSE_BODY);
         assert_eq!(result.reason.is_none(), outcome == AttemptOutcome::Responded, "{result:?}");
         let is_strange =
-            result.reason.is_some_and(|why| why.starts_with("this is no HTTP/1.1 answer"));
+            result.reason.is_some_and(|why| why.starts_with("the response is not valid HTTP/1.1"));
         assert_eq!(is_strange, outcome == AttemptOutcome::Protocol);
     }
     assert_eq!(receiver.connections(), 2, "each attempt is one connection");
@@ -173,7 +173,7 @@ fn redirects() {
         connection.read_request().write("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest\r\nContent-Length: 0\r\n\r\n");
         connection.close();
     });
-    for result in send_by_each_transport(&receiver.url("http"), |_| {}) {
+    for result in send_in_each_order(&receiver.url("http"), |_| {}) {
         assert_eq!((result.outcome, result.status), (AttemptOutcome::Responded, Some(302)));
         assert_eq!(result.location.as_deref(), Some("http://169.254.169.254/latest"));
     }
@@ -185,7 +185,7 @@ fn refuses_connections() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
-    for result in send_by_each_transport(&url, |_| {}) {
+    for result in send_in_each_order(&url, |_| {}) {
         assert_eq!(result.outcome, AttemptOutcome::Refused, "{result:?}");
     }
 }
@@ -199,13 +199,13 @@ fn has_a_full_backlog() {
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let _fills_the_backlog = std::net::TcpStream::connect(address).unwrap();
     for result in
-        send_by_each_transport(&format!("http://{address}/"), |request| request.connect = SHORT)
+        send_in_each_order(&format!("http://{address}/"), |request| request.connect = SHORT)
     {
         assert_eq!(result.outcome, AttemptOutcome::TimeoutConnect, "{result:?}");
     }
     // With equal limits, the outcome is still the missing connection.
     let both = |request: &mut Request| (request.connect, request.total) = (SHORT, SHORT);
-    for result in send_by_each_transport(&format!("http://{address}/"), both) {
+    for result in send_in_each_order(&format!("http://{address}/"), both) {
         assert_eq!(result.outcome, AttemptOutcome::TimeoutConnect, "{result:?}");
     }
 }
@@ -226,24 +226,22 @@ fn a_hung_receiver_does_not_starve_another() {
         total,
         fault: None,
     };
-    for order in [None, Some(["Host".to_owned()])] {
-        let order = order.as_ref().map(<[String; 1]>::as_slice);
-        let net = Arc::new(NetworkTransport::new(Connector::new(EgressPolicy::default()), order));
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async {
-            let waiting: Vec<_> = (0..256)
-                .map(|_| {
-                    let (net, request) = (Arc::clone(&net), request(&hung, LONG));
-                    tokio::spawn(async move { net.send(request).await })
-                })
-                .collect();
-            for _ in 0..32 {
-                let result = net.send(request(&healthy, LONG)).await;
-                assert_eq!(result.status, Some(200), "{result:?}");
-            }
-            assert!(waiting.iter().all(|task| !task.is_finished()));
-            waiting.iter().for_each(tokio::task::JoinHandle::abort);
-        });
-    }
-    assert_eq!(healthy.requests(), 64);
+    let client = Http1Client::new(Connector::new(EgressPolicy::default()), WireFormat::default());
+    let client = Arc::new(client);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let waiting: Vec<_> = (0..256)
+            .map(|_| {
+                let (client, request) = (Arc::clone(&client), request(&hung, LONG));
+                tokio::spawn(async move { client.send(request).await })
+            })
+            .collect();
+        for _ in 0..32 {
+            let result = client.send(request(&healthy, LONG)).await;
+            assert_eq!(result.status, Some(200), "{result:?}");
+        }
+        assert!(waiting.iter().all(|task| !task.is_finished()));
+        waiting.iter().for_each(tokio::task::JoinHandle::abort);
+    });
+    assert_eq!(healthy.requests(), 32);
 }

@@ -6,6 +6,7 @@ mod addresses;
 mod architecture;
 mod coherence;
 mod commands;
+mod connections;
 mod delivery;
 mod diagnostics;
 mod discovery;

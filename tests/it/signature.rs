@@ -78,7 +78,10 @@ fn ebbot_sends_no_credentials() {
     for request in received {
         let names: Vec<&str> =
             request.head.lines().skip(1).filter_map(|line| Some(line.split_once(':')?.0)).collect();
-        assert_eq!(names, ["content-type", "accept", "host", "content-length"]);
+        assert_eq!(
+            names,
+            ["Accept", "Content-Type", "User-Agent", "Content-Length", "Host", "Connection"]
+        );
         assert_eq!(
             request.json()["botId"].as_str(),
             given.get("ACCOUNT_BOT_ID").map(String::as_str)

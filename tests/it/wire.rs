@@ -10,17 +10,13 @@ use std::time::Duration;
 use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair, date_time_ymd};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use standin::base::address::EgressPolicy;
-use standin::delivery::{Connector, NetworkTransport, Request, Transport as _, WireFault};
+use standin::delivery::{Connector, Http1Client, Request, Transport as _, WireFault};
+use standin::policy::WireFormat;
 use standin::record::{AttemptOutcome, AttemptResult, Method};
 
 use crate::support::{Connection, Hostile, path, standin_in, stderr, stdout};
 
-fn send(
-    net: &NetworkTransport,
-    url: &str,
-    connection: &str,
-    fault: Option<WireFault>,
-) -> AttemptResult {
+fn send(net: &Http1Client, url: &str, connection: &str, fault: Option<WireFault>) -> AttemptResult {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let request = Request {
         method: Method::Post,
@@ -34,9 +30,13 @@ fn send(
     tokio::runtime::Handle::current().block_on(net.send(request))
 }
 
-fn http1_transport() -> NetworkTransport {
+fn http1_transport() -> Http1Client {
     let order = ["X-One", "Content-Length", "Connection", "Host"].map(str::to_owned);
-    NetworkTransport::new(Connector::new(EgressPolicy::default()), Some(&order))
+    client(WireFormat { header_order: order.into(), ..WireFormat::default() })
+}
+
+fn client(wire: WireFormat) -> Http1Client {
+    Http1Client::new(Connector::new(EgressPolicy::default()), wire)
 }
 
 /// Number of connections for three requests, each sent after the response to the previous one.
@@ -120,7 +120,7 @@ fn read_until_end(mut stream: TcpStream) -> Heard {
 }
 
 /// The bytes of a request with this fault, and the result of the attempt.
-fn received_with_fault(net: &NetworkTransport, fault: Option<WireFault>) -> (Heard, AttemptResult) {
+fn received_with_fault(net: &Http1Client, fault: Option<WireFault>) -> (Heard, AttemptResult) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let hearing = thread::spawn(move || read_until_end(listener.accept().unwrap().0));
@@ -161,11 +161,14 @@ fn header_names_have_the_vendors_order_and_case() {
 }
 
 #[test]
-fn both_transports_write_the_same_faulty_request() {
-    let default = NetworkTransport::new(Connector::new(EgressPolicy::default()), None);
+fn without_an_order_host_is_first_and_the_length_last() {
+    let default = client(WireFormat::default());
     let (plain, _) = received_with_fault(&default, None);
+    let head = "POST /a%20b?c=d HTTP/1.1\r\nHost: receiver\r\nX-Two: 2\r\nConnection: close\r\n\
+                X-One: 1\r\nContent-Length: 200\r\n\r\n";
+    assert_eq!(plain.text, format!("{head}{BODY}"));
     let (slow, _) = received_with_fault(&default, Some(WireFault::SlowBody));
-    assert_eq!(plain.text, slow.text);
+    assert_eq!(plain.text, slow.text, "a fault changes nothing else");
 }
 
 #[test]
@@ -247,7 +250,7 @@ fn issuer(name: &str) -> CertifiedIssuer<'static, KeyPair> {
 }
 
 #[test]
-fn both_transports_verify_certificates() {
+fn certificates_are_verified() {
     let (trusted, stranger) = (issuer("trusted"), issuer("a stranger"));
     let folder = tempfile::tempdir().unwrap();
     let roots = folder.path().join("roots.pem");
@@ -262,7 +265,6 @@ fn both_transports_verify_certificates() {
         (tls_receiver(&elsewhere, &trusted), Some("certificate not valid for name")),
         (tls_receiver(&old, &trusted), Some("certificate expired")),
     ];
-    // The first vendor uses the default transport, the second the HTTP/1 client.
     for vendor in ["ebbot", "erxes"] {
         for (url, wrong) in &receivers {
             let output = Command::new(env!("CARGO_BIN_EXE_standin"))

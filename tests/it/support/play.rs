@@ -7,7 +7,7 @@ use standin::base::clock::Clock;
 use standin::base::file_store::FileStore;
 use standin::base::seed::SeedScope;
 use standin::config::{FILES_PORT, files_url, receiver_url};
-use standin::delivery::{ClockMode, Connector, NetworkTransport, Transport};
+use standin::delivery::{ClockMode, Connector, Http1Client, Transport};
 use standin::diag::{Source, render::render};
 use standin::journal::JournalWriter;
 use standin::platform::{Account, Catalog, Platform, Subscription, VendorRef};
@@ -211,7 +211,7 @@ impl RunBuilder {
         let plan = self.plan(url);
         let wire = plan.account.platform.wire.clone();
         let connector = Connector::new(EgressPolicy::default());
-        execute(plan, NetworkTransport::new(connector, wire.as_deref()), journal.as_deref())
+        execute(plan, Http1Client::new(connector, wire), journal.as_deref())
     }
 
     /// Runs with a transport of the test, without sockets.

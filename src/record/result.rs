@@ -1,0 +1,237 @@
+//! The result of an attempt: the response or the reason of its absence, and the durations.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::Error as _;
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value as Json;
+
+crate::string_enum! {
+    /// How a request ended: with a response, or why no response was received.
+    pub enum AttemptOutcome {
+        /// A complete response.
+        Responded = "response",
+        /// Connection refused: no server is listening.
+        Refused = "refused",
+        /// Connection closed or reset before a response.
+        Reset = "reset",
+        /// No route to the host or network.
+        Unreachable = "unreachable",
+        /// The host name does not resolve.
+        Dns = "dns",
+        /// Timeout while connecting.
+        TimeoutConnect = "timeout_connect",
+        /// Timeout before the response head.
+        TimeoutHead = "timeout_head",
+        /// Timeout before the end of the response body.
+        TimeoutBody = "timeout_body",
+        /// TLS handshake failed, or the certificate is invalid.
+        Tls = "tls",
+        /// The response is not valid HTTP.
+        Protocol = "protocol",
+        /// The response head exceeds the size limit.
+        HeadTooLarge = "head_too_large",
+        /// The response body ended early.
+        BodyIncomplete = "body_incomplete",
+        /// Not sent: the outbound policy blocks the address.
+        EgressBlocked = "egress_blocked",
+        /// This machine ran out of a resource, such as file descriptors. The receiver is not the
+        /// cause.
+        LocalError = "local_error",
+        /// Unknown: the process ended before the result was recorded.
+        InDoubt = "in_doubt",
+        /// Not sent: the request could not be built or recorded.
+        Unsendable = "unsendable",
+        /// Not sent: the vendor's retention time was over.
+        Expired = "expired",
+        /// Not sent: the vendor has disabled the endpoint.
+        Disabled = "disabled",
+        /// Not sent: the fault `drop`.
+        Dropped = "dropped",
+    }
+}
+
+/// The result of a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptResult {
+    /// Response, or kind of failure.
+    pub outcome: AttemptOutcome,
+    /// Response status.
+    pub status: Option<u16>,
+    /// Response body, up to the size limit, byte for byte.
+    pub body: ResponseBody,
+    /// Whether the response body was longer than the limit.
+    pub truncated: bool,
+    /// Response headers, in order.
+    pub headers: Vec<(String, String)>,
+    /// `Location` of a redirect.
+    pub location: Option<String>,
+    /// Reason of a failure.
+    pub reason: Option<String>,
+    /// Whether the request was written twice: the receiver closed a kept connection after the
+    /// request was written and before any response, so it was sent again on a new connection.
+    pub reconnected: bool,
+    /// Durations of the parts of the attempt.
+    pub timings: Timings,
+}
+
+/// Durations of the parts of an attempt, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Until the connection was established, TLS included; absent on a reused connection.
+    pub connect_us: Option<u64>,
+    /// From the start of the attempt until the first byte of the response.
+    pub first_byte_us: Option<u64>,
+    /// The whole attempt.
+    pub total_us: u64,
+}
+
+impl Timings {
+    /// Returns the duration of the whole attempt in milliseconds, for display.
+    pub fn total_ms(&self) -> u64 {
+        self.total_us / 1000
+    }
+}
+
+impl AttemptResult {
+    /// Creates the result of a request without a response, after this many microseconds.
+    pub fn failure(outcome: AttemptOutcome, reason: impl Into<String>, total_us: u64) -> Self {
+        Self {
+            outcome,
+            status: None,
+            body: ResponseBody::default(),
+            truncated: false,
+            headers: Vec::new(),
+            location: None,
+            reason: Some(reason.into()),
+            reconnected: false,
+            timings: Timings { total_us, ..Timings::default() },
+        }
+    }
+
+    /// Returns the first response header of this name, ignoring case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        header.map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the status of a complete response.
+    pub fn final_status(&self) -> Option<u16> {
+        // A failure may have a status too: of a body that ended early, for example.
+        self.status.filter(|_| self.outcome == AttemptOutcome::Responded)
+    }
+}
+
+/// The bytes of a response body. In JSON a string if they are UTF-8, else `{"base64": "…"}`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ResponseBody(Vec<u8>);
+
+impl ResponseBody {
+    /// Returns the bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns whether the body is empty.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the number of bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns the body as text, for display. Invalid sequences become replacement characters.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
+    }
+
+    /// Edits the body as text. A binary body becomes text only if the edit changes it.
+    pub(super) fn edit_text(&mut self, edit: impl FnOnce(&mut String)) {
+        let before = self.text();
+        let mut after = before.clone().into_owned();
+        edit(&mut after);
+        if after != before {
+            self.0 = after.into_bytes();
+        }
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text(), formatter)
+    }
+}
+
+impl From<Vec<u8>> for ResponseBody {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<&str> for ResponseBody {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
+/// The key of a body that is not text.
+const BASE64: &str = "base64";
+
+impl Serialize for ResponseBody {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Ok(text) = std::str::from_utf8(&self.0) {
+            return serializer.serialize_str(text);
+        }
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(BASE64, &STANDARD.encode(&self.0))?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for ResponseBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Json::deserialize(deserializer)? {
+            Json::String(text) => Ok(Self(text.into_bytes())),
+            json => {
+                let encoded = json.get(BASE64).and_then(Json::as_str);
+                let encoded = encoded.ok_or_else(|| D::Error::missing_field(BASE64))?;
+                STANDARD.decode(encoded).map(Self).map_err(D::Error::custom)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_survives_json_byte_for_byte() {
+        for (bytes, json) in [
+            (&b""[..], r#""""#),
+            (b"{\"ok\": true}\n", r#""{\"ok\": true}\n""#),
+            (&[0x1f, 0x8b, 0xff], r#"{"base64":"H4v/"}"#),
+            ("\u{fffd}".as_bytes(), "\"\u{fffd}\""),
+        ] {
+            let body = ResponseBody::from(bytes.to_vec());
+            let written = serde_json::to_string(&body).unwrap();
+            assert_eq!(written, json);
+            assert_eq!(serde_json::from_str::<ResponseBody>(&written).unwrap(), body);
+        }
+    }
+
+    #[test]
+    fn editing_the_text_keeps_a_binary_body_that_does_not_change() {
+        let mut body = ResponseBody::from(b"key \xff".to_vec());
+        body.edit_text(|text| *text = text.replace("secret", "*"));
+        assert_eq!(body.as_bytes(), b"key \xff");
+        body.edit_text(|text| *text = text.replace("key", "*"));
+        assert_eq!(body.as_bytes(), "* \u{fffd}".as_bytes());
+    }
+}
