@@ -46,7 +46,8 @@ pub const MAX_ITERATIONS: usize = 100_000;
 // Scenarios and runs
 
 /// Maximum size of one text in a scenario.
-pub const MAX_TEXT: usize = 4 * 1024;
+// Vendors accept messages of 5,000 characters, each of which has up to four bytes in UTF-8.
+pub const MAX_TEXT: usize = 16 * 1024;
 /// Maximum number of placeholders in one text of a scenario.
 pub const MAX_TEXT_PLACEHOLDERS: usize = 64;
 /// Maximum number of steps in a scenario.

@@ -248,12 +248,16 @@ impl PlayArgs {
             (_, true) => Detail::Verbose,
             _ => Detail::Normal,
         };
-        let report = || -> Box<dyn Report> {
+        let report = |action: &RunAction| -> Box<dyn Report> {
             if self.json {
-                Box::new(JsonLines)
-            } else {
-                Box::new(ConsoleReport::new(detail, rerun.clone()))
+                return Box::new(JsonLines);
             }
+            // The records of a finished run do not name the limit.
+            let slow = match action {
+                RunAction::Play(plan) => plan.account.platform.slow.clone(),
+                RunAction::Replay(_) => None,
+            };
+            Box::new(ConsoleReport::new(detail, rerun.clone()).noting_slow(slow))
         };
         let is_brief = self.quiet || plans.iter().any(|plan| plan.conversations > 1);
         let shrinks = batch.shrink.as_ref().map(|file| (file, plans.clone()));
@@ -264,7 +268,7 @@ impl PlayArgs {
         let any_failed = AtomicBool::new(false);
         let runs = stream::iter(actions.into_iter().enumerate()).map(|(index, action)| {
             let (output, progress, journal) = (&output, &progress, journal.as_ref());
-            let (report, any_failed) = (report(), &any_failed);
+            let (report, any_failed) = (report(&action), &any_failed);
             async move {
                 if batch.fail_fast && any_failed.load(Ordering::Relaxed) {
                     output.skip(index)?;

@@ -117,19 +117,6 @@ fn fields(settings: &[String]) -> Result<Vec<(String, SyntaxNode)>, Problems> {
     problems.into_result(Some(nodes))
 }
 
-/// Returns the fields of an event besides those of its kind, each with an example of its type.
-fn event_fields(on: EventKind) -> Vec<(&'static str, Json)> {
-    let text = || Json::from("");
-    match on {
-        EventKind::MessageSent | EventKind::NoteAdded => vec![("text", text())],
-        EventKind::TypingChanged => vec![("on", true.into())],
-        EventKind::LabelsChanged => vec![("label", text()), ("action", text())],
-        EventKind::FlowStarted => vec![("name", text()), ("states", 1.into())],
-        EventKind::ConversationRated => vec![("score", 5.into()), ("comment", text())],
-        _ => Vec::new(),
-    }
-}
-
 /// Checks that the event has the fields and that their values have the correct types.
 fn check(
     vendor: &Platform,
@@ -141,7 +128,7 @@ fn check(
         return Ok(()); // variables may have any name
     }
     let data = vendor.data_of(rule, query);
-    let event_fields = event_fields(rule.on);
+    let event_fields = rule.action_fields();
     let keys = || {
         let event_keys = event_fields.iter().map(|(key, _)| *key);
         data.into_iter().flat_map(FieldDefaults::keys).chain(event_keys)

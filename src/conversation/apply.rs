@@ -81,6 +81,12 @@ impl Conversation {
         }
     }
 
+    /// Keeps the data of an emitted event, so that later payloads can contain it.
+    pub fn keep(&mut self, data: &Map<String, Json>, at: Timestamp) {
+        extend(&mut self.kept, data.clone());
+        self.touch(at);
+    }
+
     /// Returns an event that reports the current state. The conversation does not change.
     pub fn state_event(
         &self,

@@ -52,6 +52,23 @@ crate::string_enum! {
 }
 
 impl EventKind {
+    /// Returns true if the event is about a message or an entity, which has a kind.
+    pub fn has_kind(self) -> bool {
+        matches!(
+            self,
+            Self::MessageSent | Self::EntityCreated | Self::EntityUpdated | Self::EntityDeleted
+        )
+    }
+
+    /// Returns true if the event can occur only in a conversation.
+    pub fn needs_conversation(self) -> bool {
+        // An emitted event can be about anything.
+        !matches!(
+            self,
+            Self::EntityCreated | Self::EntityUpdated | Self::EntityDeleted | Self::Emitted
+        )
+    }
+
     /// Returns true if the event reports the conversation's state and can be repeated at any time.
     pub fn reports_state(self) -> bool {
         // The other events carry data of their action, such as a message or a label.

@@ -22,6 +22,31 @@ pub struct ConversationRules {
     pub offers: bool,
     /// Time limit for a reply to a visitor.
     pub reply_within: Option<SignedDuration>,
+    /// Roles whose members join before they act.
+    pub joins: JoiningRoles,
+}
+
+/// Roles whose members join a conversation before they speak, type, read or write a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JoiningRoles(u8);
+
+impl JoiningRoles {
+    /// Returns a set of roles.
+    pub fn of(roles: &[Role]) -> Self {
+        Self(roles.iter().fold(0, |set, role| set | 1 << *role as u8))
+    }
+
+    fn contains(self, role: Role) -> bool {
+        self.0 & 1 << role as u8 != 0
+    }
+}
+
+impl Default for JoiningRoles {
+    /// Agents and managers: the platform itself and its bots usually take part in every
+    /// conversation.
+    fn default() -> Self {
+        Self::of(&[Role::Agent, Role::Manager])
+    }
 }
 
 /// A conversation.
@@ -61,6 +86,8 @@ pub struct Conversation {
     pub dialogs: Vec<Dialog>,
     /// Variables of the conversation, as a JSON object.
     pub variables: Json,
+    /// Data of emitted events that the vendor keeps, as a JSON object.
+    pub kept: Json,
     /// Names of the labels.
     pub labels: Vec<String>,
     /// Last rating, from 1 to 5.
@@ -141,6 +168,7 @@ impl Conversation {
             messages: Vec::new(),
             dialogs: Vec::new(),
             variables: Json::Object(Map::new()),
+            kept: Json::Object(Map::new()),
             labels: Vec::new(),
             rating: None,
             entities: Vec::new(),
@@ -159,12 +187,14 @@ impl Conversation {
         self.assignee.as_deref().and_then(|name| self.person(name))
     }
 
-    /// Returns the name of a person with this role. The assignee is preferred over the order of the
-    /// cast.
+    /// Returns the name of a person with this role. The assignee is preferred, then participants in the
+    /// order of joining, then the order of the cast.
     pub fn person_with_role(&self, role: Role) -> Option<String> {
-        let assigned = self.assignee().filter(|person| person.role() == role);
-        let first = || self.cast.iter().find(|person| person.role() == role);
-        assigned.or_else(first).map(|person| person.member.name.clone())
+        let has_role = |person: &&Person| person.role() == role;
+        let assigned = self.assignee().filter(has_role);
+        let joined = || self.participants().find(has_role);
+        let first = || self.cast.iter().find(has_role);
+        assigned.or_else(joined).or_else(first).map(|person| person.member.name.clone())
     }
 
     /// Returns the visitor.
@@ -192,17 +222,23 @@ impl Conversation {
         }
     }
 
-    /// Returns the action that must precede this one: staff who have not joined join first.
+    /// Returns the action that must precede this one: a person who has not joined joins first.
     pub fn implied_before(&self, action: &Action) -> Option<Action> {
-        let (Action::Say { by, .. } | Action::Typing { by, on: true } | Action::Read { by, .. }) =
-            action
+        let (Action::Say { by, .. }
+        | Action::Typing { by, on: true }
+        | Action::Read { by, .. }
+        | Action::Note { by, .. }
+        | Action::Emit { by, .. }) = action
         else {
             return None;
         };
         let person = self.resolve(by).ok()?;
-        // Visitors, bots and the system may act without joining.
-        let joins = matches!(person.role(), Role::Agent | Role::Manager)
-            && !self.joined.contains(&person.member.name);
+        // The system emits events by default, so an emitted event need not be about it.
+        if matches!(action, Action::Emit { .. }) && person.role() == Role::System {
+            return None;
+        }
+        let joins =
+            self.rules.joins.contains(person.role()) && !self.joined.contains(&person.member.name);
         (self.state == Some(ConversationState::Open) && joins)
             .then(|| Action::Join { by: by.clone() })
     }
@@ -255,6 +291,7 @@ crate::fields! {
         always participants: FieldType::Any => |c| Value::objects(c.participants());
         always dialogs: FieldType::Any => |c| Value::objects(&c.dialogs);
         always variables: FieldType::open_table() => |c| Value::data(&c.variables);
+        always kept: FieldType::open_table() => |c| Value::data(&c.kept);
         always labels: FieldType::list(FieldType::Text) => |c| c.labels.iter().map(String::as_str).collect();
         maybe rating: FieldType::Int => |c| c.rating.map_or(Value::Absent, Value::Int);
     }

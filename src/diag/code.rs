@@ -71,7 +71,7 @@ codes! {
     INVALID_DURATION = 14: "The duration is invalid. Write a number with a unit (`ms`, `s`, `m` or `h`), or several of them in a row. Write a range with two dots between its ends. A duration must be between 0 and 30 days.",
         "after = 5" => "after = \"5s\"       # or \"1m 30s\", or \"1s..3s\"";
     TOO_MANY = 15: "The file exceeds a limit. Limits prevent a mistyped number from exhausting memory or flooding a receiver.",
-        "say = { by = \"visitor\", text = \"(5,000 characters)\" }" => "say = { by = \"visitor\", text = \"(4,096 at most)\" }";
+        "say = { by = \"visitor\", text = \"(20,000 characters)\" }" => "say = { by = \"visitor\", text = \"(16,384 bytes at most)\" }";
     EMPTY = 16: "A list that needs at least one entry is empty. To select everything, remove the key.",
         "vendors = []" => "# no `vendors`: all vendors that can run it";
 

@@ -25,13 +25,14 @@ use super::signature::{Algorithm, Encoding};
 use super::subscription::Subscription;
 use crate::base::text::{NAME_RULE, is_name, one_of};
 use crate::config::{check_header_name, check_header_value};
-use crate::conversation::{ConversationRules, EventKind};
+use crate::conversation::{ConversationRules, EventKind, JoiningRoles};
 use crate::diag::{
     Form as _, Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, Table,
     TableOf, code,
 };
 use crate::template::{
-    CompileContext, Field, JsonStyle, JsonTemplate, TableType, TextRules, TextTemplate, compile,
+    CompileContext, Field, FieldType, JsonStyle, JsonTemplate, TableType, TextRules, TextTemplate,
+    compile,
 };
 
 /// Parsed templates of a folder, by file name.
@@ -59,6 +60,7 @@ pub(super) fn check(
     let requests = checker.requests(&account_template);
     let handshake = checker.handshake(style);
     let policy = delivery::policy(&form.delivery, checker.problems);
+    let slow = delivery::slow_responses(&form.delivery, checker.problems);
     let retries = checker.retries(&account_template);
     let wire = wire_format(&form, checker.problems);
     let silence = SilenceRules { silent: reasons(&form.silent), cannot: reasons(&form.cannot) };
@@ -85,6 +87,7 @@ pub(super) fn check(
         },
         // Missing parts return here and not earlier, so that one pass reports all problems.
         policy: policy?,
+        slow,
         retries,
         wire,
         handshake: handshake?,
@@ -271,7 +274,7 @@ impl PlatformChecker<'_> {
         }
         let counter = form.counter.as_ref().filter(|name| self.is_counter(name));
         let data = match on {
-            Some(EventKind::Emitted) => Some(self.data(&form.span, &form.data, &[])?),
+            Some(EventKind::Emitted) => Some(self.data(&form.span, &form.data, &form.optional)?),
             _ => None,
         };
         let names = match &data {
@@ -291,6 +294,7 @@ impl PlatformChecker<'_> {
             body: self.compile(&*template?, names, json)?,
             counter: counter.map(|name| name.value.clone()),
             data,
+            keep: form.keep.as_ref().is_some_and(|keep| keep.value),
         })
     }
 
@@ -314,7 +318,7 @@ impl PlatformChecker<'_> {
         known
     }
 
-    /// Returns the type of the data of a message or entity if the event is about one kind only.
+    /// Returns the fields that every kind of the event's condition has.
     fn names_of(
         &mut self,
         form: &EventForm,
@@ -331,14 +335,17 @@ impl PlatformChecker<'_> {
         for kind in admitted.iter().filter(|kind| !kinds.contains(&kind.as_str())) {
             self.unknown_kind(kind, kinds.iter().copied());
         }
-        // With several kinds, no field is certain to exist.
-        let [one] = admitted else { return Vec::new() };
-        let data = if about_message {
-            known.kinds.get(&one.value).map(|kind| &kind.data)
-        } else {
-            known.entities.get(&one.value)
+        let fields = |kind: &Spanned<String>| {
+            let data = if about_message {
+                known.kinds.get(&kind.value).map(|kind| &kind.data)
+            } else {
+                known.entities.get(&kind.value)
+            };
+            data.map(|data| data.names(&self.types.items)).unwrap_or_default()
         };
-        data.map(|data| data.names(&self.types.items)).unwrap_or_default()
+        let mut admitted = admitted.iter().map(fields);
+        let Some(first) = admitted.next() else { return Vec::new() };
+        admitted.fold(first, |common, fields| common_fields(common, &fields))
     }
 
     fn requests(&mut self, account: &AccountTemplate) -> Option<RequestRules> {
@@ -451,6 +458,21 @@ impl PlatformChecker<'_> {
     }
 }
 
+/// Returns the fields that both kinds have. A field is optional if it is in one of them, and of any
+/// type if the types differ.
+fn common_fields(fields: Vec<Field>, others: &[Field]) -> Vec<Field> {
+    let common = fields.into_iter().filter_map(|field| {
+        let other = others.iter().find(|other| other.name == field.name)?;
+        let is_same = other.field_type == field.field_type;
+        Some(Field {
+            field_type: if is_same { field.field_type } else { FieldType::Any },
+            optional: field.optional || other.optional,
+            name: field.name,
+        })
+    });
+    common.collect()
+}
+
 fn reasons(form: &TableOf<Spanned<String>>) -> BTreeMap<String, String> {
     form.iter().map(|(key, reason)| (key.name.clone(), reason.value.clone())).collect()
 }
@@ -464,6 +486,10 @@ fn rules(form: &VendorForm) -> ConversationRules {
         assigns_after_open: form.assignee.value == FirstAssignee::AfterOpen,
         offers: form.offers.as_ref().is_some_and(|offers| offers.value),
         reply_within: form.reply_within.as_ref().map(|within| within.value),
+        joins: match form.joins.as_slice() {
+            [] => JoiningRoles::default(),
+            roles => JoiningRoles::of(&values(roles)),
+        },
     })
 }
 

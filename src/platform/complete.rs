@@ -9,7 +9,7 @@ use super::fields::{self, FieldDefaults};
 use super::session_error::SessionError;
 use crate::base::fake::LOCALES;
 use crate::base::seed::SeedScope;
-use crate::conversation::{Action, Conversation, EventKind};
+use crate::conversation::{Action, Conversation};
 
 /// Completes the actions of a conversation.
 pub(super) struct ActionCompleter<'a> {
@@ -38,17 +38,21 @@ impl ActionCompleter<'_> {
                     keep_other_keys(&entity.fields, fields);
                 }
             }
-            Action::Emit { event_type, data, .. } => {
-                let is_emitted =
-                    |rule: &&EventRule| rule.on == EventKind::Emitted && rule.has_name(event_type);
-                let rule = platform.events.iter().find(is_emitted);
-                if let Some(defaults) = rule.and_then(|rule| rule.data.as_ref()) {
-                    *data = self.data(defaults, &std::mem::take(data), None);
-                }
-            }
             _ => {}
         }
         Ok(action)
+    }
+
+    /// Returns the data of an emitted event, completed with the defaults of its rule.
+    pub(super) fn complete_emitted(
+        &self,
+        rule: &EventRule,
+        data: Map<String, Json>,
+    ) -> Map<String, Json> {
+        match &rule.data {
+            Some(defaults) => self.data(defaults, &data, None),
+            None => data,
+        }
     }
 
     fn complete_message(

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::{Map, Value as Json};
+
 use super::account_template::AccountTemplate;
-use super::delivery::RetryRule;
+use super::delivery::{RetryRule, SlowResponses};
 use super::event_rule::{Counter, Coverage, EventQuery, EventRule, SilenceRules};
 use super::fields::{FieldDefaults, ItemFields};
 use super::forms::{Certainty, Matching};
@@ -34,6 +36,8 @@ pub struct Platform {
     pub differs: Option<String>,
     /// Delivery policy before any retry rule is applied.
     pub policy: Policy,
+    /// When a response counts as slow; `None` if the vendor does not distinguish.
+    pub slow: Option<SlowResponses>,
     /// How the vendor's HTTP client writes requests and treats connections.
     pub wire: WireFormat,
     /// How an endpoint proves that it accepts webhooks.
@@ -136,13 +140,42 @@ impl Platform {
         self.silence.coverage(on, role).unwrap_or(Coverage::Sends)
     }
 
-    /// Returns the first rule that sends an event of this type and satisfies the query.
+    /// Returns the rule that sends an event of this type and satisfies the query: the first one
+    /// for an action, unless the query has fields that only an emitted event has.
     pub fn rule(&self, event_type: &str, query: &EventQuery) -> Option<&EventRule> {
-        let mut rules = self.events.iter().filter(|rule| rule.has_name(event_type));
-        rules.find(|rule| {
-            query.by.is_none_or(|role| rule.covers_role(role))
-                && query.kind.as_ref().is_none_or(|kind| rule.covers_kind(kind))
-        })
+        let rules = || {
+            self.events.iter().filter(|rule| {
+                rule.has_name(event_type)
+                    && query.by.is_none_or(|role| rule.covers_role(role))
+                    && query
+                        .kind
+                        .as_ref()
+                        .is_none_or(|kind| self.has_kind(rule.on, kind) && rule.covers_kind(kind))
+            })
+        };
+        let has_fields = |rule: &&EventRule| !query.data.is_empty() && rule.emits(&query.data);
+        let caused = || rules().find(|rule| rule.on != EventKind::Emitted);
+        rules().find(has_fields).or_else(caused).or_else(|| rules().next())
+    }
+
+    /// Returns true if the vendor has messages or entities of this kind, whichever the event is
+    /// about.
+    fn has_kind(&self, on: EventKind, kind: &str) -> bool {
+        match on {
+            EventKind::MessageSent => self.kinds.contains_key(kind),
+            _ => self.entities.contains_key(kind),
+        }
+    }
+
+    /// Returns the rule of an `emit` step with this data, or `None` if the vendor sends no such
+    /// event. In the data for an event that actions cause, `kind` selects the kind.
+    pub fn emit_rule(&self, event_type: &str, data: &Map<String, Json>) -> Option<&EventRule> {
+        let query = EventQuery { data: data.clone(), ..EventQuery::default() };
+        let rule = self.rule(event_type, &query)?;
+        if rule.on == EventKind::Emitted {
+            return Some(rule);
+        }
+        self.rule(event_type, &EventQuery::of_emitted(data.clone()))
     }
 
     /// Returns the fields that scenario texts can use of an entity of this kind, or `None` if the
@@ -159,6 +192,8 @@ impl Platform {
 
     /// Returns the data that a step may set for an event: the data of the message or entity kind
     /// in the query, of the rule's first kind, or of the event itself.
+    ///
+    /// Further fields of the event are those of [`EventRule::action_fields`].
     pub fn data_of<'a>(
         &'a self,
         rule: &'a EventRule,

@@ -33,6 +33,30 @@ enum RetryLimit {
     Retention(TextTemplate),
 }
 
+/// When a response counts as slow: it passes, but the vendor may take measures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlowResponses {
+    /// Time after which a response is slow.
+    pub after: SignedDuration,
+    /// What the vendor does about slow responses.
+    pub note: String,
+}
+
+/// Checks `slow`. A limit of at least the timeout would never be reached.
+pub(super) fn slow_responses(
+    form: &DeliveryForm,
+    problems: &mut Problems,
+) -> Option<SlowResponses> {
+    let slow = form.slow.as_ref()?;
+    if slow.after.value >= form.timeout.total.value {
+        let message = "`slow` must be shorter than the timeout";
+        let problem = Problem::at(&slow.after.span, code::INVALID_DURATION, message);
+        let problem = problem.also(&form.timeout.total.span, "timeout");
+        problems.push(problem.help("a response after the timeout fails; it is never slow"));
+    }
+    Some(SlowResponses { after: slow.after.value, note: slow.note.value.clone() })
+}
+
 /// Checks the part of the policy that applies to every delivery.
 pub(super) fn policy(form: &DeliveryForm, problems: &mut Problems) -> Option<Policy> {
     for timeout in [&form.timeout.connect, &form.timeout.total] {

@@ -27,6 +27,8 @@ pub struct EventRule {
     pub(super) counter: Option<String>,
     /// Data that an `emit` step may set; only for rules with `on = "emit"`.
     pub data: Option<FieldDefaults>,
+    /// Whether the conversation keeps the data that an `emit` step sets.
+    pub(super) keep: bool,
 }
 
 /// The condition of a rule. Every field must match; an empty list or `None` matches everything.
@@ -59,6 +61,14 @@ pub struct EventQuery {
     pub kind: Option<String>,
     /// Data of the message, the entity or the event.
     pub data: Map<String, Json>,
+}
+
+impl EventQuery {
+    /// Returns the query for the data of an `emit` step, whose `kind` is a kind.
+    pub(super) fn of_emitted(mut data: Map<String, Json>) -> Self {
+        let kind = data.remove("kind").and_then(|kind| Some(kind.as_str()?.to_owned()));
+        Self { by: None, kind, data }
+    }
 }
 
 /// A counter of `[counter]`.
@@ -138,9 +148,40 @@ impl EventRule {
         admits(&self.when.by, Some(&role))
     }
 
-    /// Returns true if the condition admits messages or entities of this kind.
+    /// Returns true if the event is about a message or an entity, and the condition admits those
+    /// of this kind.
     pub(super) fn covers_kind(&self, kind: &String) -> bool {
-        admits(&self.when.kind, Some(kind))
+        self.on.has_kind() && admits(&self.when.kind, Some(kind))
+    }
+
+    /// Returns true if an `emit` step can set all of these fields.
+    pub(super) fn emits(&self, data: &Map<String, Json>) -> bool {
+        let has = |fields: &FieldDefaults| data.keys().all(|key| fields.has(key));
+        self.on == EventKind::Emitted && self.data.as_ref().is_some_and(has)
+    }
+
+    /// Returns true if an `emit` step can set this field.
+    pub fn emits_field(&self, key: &str) -> bool {
+        self.on == EventKind::Emitted && self.data.as_ref().is_some_and(|data| data.has(key))
+    }
+
+    /// Returns the roles of the condition.
+    pub(super) fn roles(&self) -> &[Role] {
+        &self.when.by
+    }
+
+    /// Returns the fields of the action that causes the event, each with an example of its type,
+    /// besides those of a message or entity kind.
+    pub fn action_fields(&self) -> Vec<(&'static str, Json)> {
+        let text = || Json::from("");
+        match self.on {
+            EventKind::MessageSent | EventKind::NoteAdded => vec![("text", text())],
+            EventKind::TypingChanged => vec![("on", true.into())],
+            EventKind::LabelsChanged => vec![("label", text()), ("action", text())],
+            EventKind::FlowStarted => vec![("name", text()), ("states", 1.into())],
+            EventKind::ConversationRated => vec![("score", 5.into()), ("comment", text())],
+            _ => Vec::new(),
+        }
     }
 
     /// Returns the first kind in the condition.

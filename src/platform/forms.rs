@@ -158,6 +158,9 @@ form! {
         offers: Option<Spanned<bool>>,
         /// Time within which a visitor should get a reply; sets `conversation.reply_due`.
         reply_within: Option<Spanned<SignedDuration>>,
+        /// Roles whose members join before they speak, type, read or write a note [default: agent
+        /// and manager].
+        joins: Vec<Spanned<Role>>,
     }
 }
 
@@ -283,6 +286,8 @@ form! {
         redirects: Spanned<Redirects>,
         /// Timeouts of an attempt.
         timeout: TimeoutForm,
+        /// When a response counts as slow. It passes, with a note at the end of the run.
+        slow: Option<SlowForm>,
         /// Retry rules. The first that matches applies; if none does, nothing is retried.
         retry: Vec<RetryForm>,
         /// When an endpoint is disabled.
@@ -305,6 +310,16 @@ form! {
         connect: Spanned<SignedDuration>,
         /// Timeout of the whole attempt.
         total: Spanned<SignedDuration>,
+    }
+}
+
+form! {
+    /// When a response counts as slow.
+    pub struct SlowForm {
+        /// Time after which a response is slow.
+        after: Spanned<SignedDuration>,
+        /// What the vendor does about slow responses.
+        note: Spanned<String>,
     }
 }
 
@@ -379,6 +394,11 @@ form! {
         counter: Option<Spanned<String>>,
         /// Fields that an `emit` step may set, with their defaults; only for `on = "emit"`.
         data: TableOf<SyntaxNode>,
+        /// Further fields that an `emit` step may set, without a default.
+        optional: Vec<Spanned<String>>,
+        /// Whether the conversation keeps the data: later payloads can use it as
+        /// `conversation.kept.…` [default: false].
+        keep: Option<Spanned<bool>>,
         /// JSON style of this event, if it differs from the vendor's.
         json: Option<JsonForm>,
         /// Source of this event's facts, if it differs from that of the section.

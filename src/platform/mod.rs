@@ -41,6 +41,7 @@ mod verify;
 pub use account::Account;
 pub use catalog::Catalog;
 pub use definition::{FactSource, Platform};
+pub use delivery::SlowResponses;
 pub use event_rule::{Coverage, EventQuery, EventRule};
 pub use explain::{OptionChoice, ReceiverGuide};
 pub use fake_values::InventedValues;

@@ -80,13 +80,18 @@ impl Session {
         subscriptions: &[Subscription],
     ) -> Result<ActionResult, SessionError> {
         let seeds = self.seeds.within(label);
-        if let Action::Emit { by, event_type, data } = action
-            && let Some(rule) = self.rule_caused_by_actions(event_type)
+        let account = Arc::clone(&self.account);
+        let emitted = match action {
+            Action::Emit { event_type, data, .. } => account.platform.emit_rule(event_type, data),
+            _ => None,
+        };
+        if let (Action::Emit { by, data, .. }, Some(rule)) = (action, emitted)
+            && rule.on != EventKind::Emitted
         {
             let mut result = if rule.on.reports_state() {
-                self.emit_state(&rule, by, at, &seeds)?
+                self.emit_state(rule, by, at, &seeds)?
             } else {
-                self.emit_without_effect(&rule, data.clone(), at, label)?
+                self.emit_without_effect(rule, data.clone(), at, label)?
             };
             for payload in &mut result.payloads {
                 payload.endpoints = self.subscribers(subscriptions, &payload.event_type);
@@ -94,10 +99,13 @@ impl Session {
             }
             return Ok(result);
         }
-        let account = Arc::clone(&self.account);
         let completer =
             ActionCompleter { account: &account, conversation: &self.conversation, seeds: &seeds };
-        let action = completer.complete(action)?;
+        let mut action = completer.complete(action)?;
+        if let (Action::Emit { by, data, .. }, Some(rule)) = (&mut action, emitted) {
+            *data = completer.complete_emitted(rule, std::mem::take(data));
+            self.set_default_actor(by, rule);
+        }
         let mut event = self.conversation.apply(&action, at)?;
         let generator = IdGenerator { account: &account };
         let conversation = &mut self.conversation;
@@ -112,19 +120,33 @@ impl Session {
             }
             _ => {}
         }
+        if emitted.is_some_and(|rule| rule.keep) {
+            self.conversation.keep(&event.details, at);
+        }
         event.ids = self.event_ids(&seeds);
-        let rules = self.matching_rules(&action, &event);
+        let rules = match emitted {
+            Some(rule) => vec![rule],
+            None => self.matching_rules(&account.platform, &event),
+        };
         let payloads = self.payloads(&rules, &event, subscriptions)?;
         let silent = payloads.is_empty().then(|| self.silence_reason(&event));
         Ok(ActionResult { event, payloads, silent })
     }
 
-    /// Returns the rule of an event type that no rule with `on = "emit"` sends: normally, actions
-    /// cause it.
-    fn rule_caused_by_actions(&self, event_type: &str) -> Option<EventRule> {
-        let rules = || self.platform().events.iter().filter(|rule| rule.has_name(event_type));
-        let is_emitted = rules().any(|rule| rule.on == EventKind::Emitted);
-        rules().find(|_| !is_emitted).cloned()
+    /// Replaces the system, which emits events by default, if the rule does not admit it.
+    fn set_default_actor(&self, by: &mut Actor, rule: &EventRule) {
+        let is_system = |name: &String| {
+            self.conversation.person(name).is_some_and(|person| person.role() == Role::System)
+        };
+        let Actor::Member(name) = by else { return };
+        if rule.covers_role(Role::System) || !is_system(name) {
+            return;
+        }
+        let joined = |role: &Role| self.conversation.participants().any(|p| p.role() == *role);
+        let role = rule.roles().iter().find(|role| joined(role)).or(rule.roles().first());
+        if let Some(found) = role.and_then(|role| self.conversation.person_with_role(*role)) {
+            *name = found;
+        }
     }
 
     /// Sends the current state of the conversation, as if it had just changed.
@@ -148,27 +170,68 @@ impl Session {
     fn emit_without_effect(
         &mut self,
         rule: &EventRule,
-        mut data: Map<String, Json>,
+        data: Map<String, Json>,
         at: Timestamp,
         label: &str,
     ) -> Result<ActionResult, SessionError> {
-        let kind = data.remove("kind").and_then(|kind| Some(kind.as_str()?.to_owned()));
-        let query = EventQuery { by: None, kind, data };
+        let query = EventQuery::of_emitted(data);
         let cast = |role: Role| self.conversation.person_with_role(role);
         let actions = synthesize(self.platform(), rule, &query, &cast);
-        let Some(last) = actions.last() else {
+        let Some((last, before)) = actions.split_last() else {
             return Err(SessionError::UnknownKind(rule.event_type.clone()));
         };
         // Executed on a copy: the conversation itself must not change.
         let mut copy = self.clone();
-        let only = [Subscription::to(&rule.event_type)];
-        let mut result = copy.execute(last, at, label, &only)?;
+        let result = copy.execute_only(last, rule, at, label);
+        if let Ok(result) = result
+            && !result.payloads.is_empty()
+        {
+            // The counters advance: a later webhook must not repeat a sequence number.
+            self.counters = copy.counters;
+            return Ok(result);
+        }
+        // The state does not admit the action, so the copy first gets one that does.
+        let mut copy = self.clone();
+        copy.prepare(before, last, at, label);
+        let result = copy.execute_only(last, rule, at, label)?;
+        self.counters = copy.counters;
+        Ok(result)
+    }
+
+    /// Executes an action and keeps the one payload that this rule's type requires.
+    fn execute_only(
+        &mut self,
+        action: &Action,
+        rule: &EventRule,
+        at: Timestamp,
+        label: &str,
+    ) -> Result<ActionResult, SessionError> {
+        let mut result = self.execute(action, at, label, &[Subscription::to(&rule.event_type)])?;
         result.payloads.retain(|payload| payload.body.is_some());
         // Several rules can send one type, but the step emits one webhook.
         result.payloads.truncate(1);
-        // The counters advance: a later webhook must not repeat a sequence number.
-        self.counters = copy.counters;
         Ok(result)
+    }
+
+    /// Executes what must precede an action. Actions that the state does not admit are skipped.
+    fn prepare(&mut self, before: &[Action], last: &Action, at: Timestamp, label: &str) {
+        let reopen = self
+            .conversation
+            .visitor()
+            .map(|visitor| Action::Reopen { by: Actor::Member(visitor.member.name.clone()) });
+        // A label that the conversation has cannot be added again.
+        let unlabel = match last {
+            Action::Label { by, add: true, labels } => {
+                Some(Action::Label { by: by.clone(), add: false, labels: labels.clone() })
+            }
+            _ => None,
+        };
+        let actions = reopen.iter().chain(before).chain(&unlabel);
+        for (action, number) in actions.zip(1..) {
+            let label = format!("{label} before {number}");
+            // Nothing is sent, so no subscription is needed.
+            let _ = self.execute(action, at, &label, &[Subscription::to("")]);
+        }
     }
 
     fn event_ids(&self, seeds: &SeedScope) -> GeneratedIds {
@@ -180,23 +243,16 @@ impl Session {
         &self.account.platform
     }
 
-    /// Returns the indices of the rules that send an event.
-    fn matching_rules(&self, action: &Action, event: &Event) -> Vec<usize> {
+    /// Returns the rules that send an event.
+    fn matching_rules<'p>(&self, platform: &'p Platform, event: &Event) -> Vec<&'p EventRule> {
         let message = message_of(event).map(|index| &self.conversation.messages[index]);
-        let matches = |rule: &EventRule| match action {
-            Action::Emit { event_type, .. } => {
-                rule.on == EventKind::Emitted && rule.has_name(event_type)
-            }
-            _ => rule.matches(event, &self.conversation, message),
-        };
-        // Indices, because rendering the rules modifies the session.
-        let rules = self.platform().events.iter().enumerate();
-        rules.filter(|(_, rule)| matches(rule)).map(|(index, _)| index).collect()
+        let rules = platform.events.iter();
+        rules.filter(|rule| rule.matches(event, &self.conversation, message)).collect()
     }
 
     fn payloads(
         &mut self,
-        rules: &[usize],
+        rules: &[&EventRule],
         event: &Event,
         subscriptions: &[Subscription],
     ) -> Result<Vec<Payload>, SessionError> {
@@ -205,7 +261,7 @@ impl Session {
         // Only the first counter with `messages = true` numbers the message.
         let mut unnumbered = message;
         let mut payloads = Vec::new();
-        for rule in rules.iter().map(|rule| &account.platform.events[*rule]) {
+        for rule in rules {
             // Counters advance even without a subscription: the vendor counts events, not requests.
             let number =
                 rule.counter.as_ref().map(|name| (name.as_str(), self.next_number(name, event)));

@@ -89,11 +89,16 @@ impl ActionSynthesizer<'_> {
                 let comment = self.input("comment").and_then(Json::as_str).map(str::to_owned);
                 vec![Action::Rate { by: by(), score: self.number("score", 5), comment }]
             }
-            On::Emitted => vec![Action::Emit {
-                by: by(),
-                event_type: self.rule.event_type.clone(),
-                data: self.query.data.clone(),
-            }],
+            On::Emitted => {
+                // Messages, because an emitted event can be about them.
+                let message = |role| self.say(role, "text", Map::new());
+                let emit = Action::Emit {
+                    by: by(),
+                    event_type: self.rule.event_type.clone(),
+                    data: self.query.data.clone(),
+                };
+                vec![message(Role::Visitor), message(Role::Agent), emit]
+            }
             On::ConversationOpened | On::EntityCreated | On::EntityUpdated | On::EntityDeleted => {
                 Vec::new()
             }
@@ -187,7 +192,10 @@ impl ActionSynthesizer<'_> {
     fn entity_actions(&self) -> Vec<Action> {
         let by = || self.actor(self.query.by.unwrap_or(Role::Agent));
         let name = || "it".to_owned();
-        let kind = self.query.kind.clone().or_else(|| self.rule.first_kind()).unwrap_or_default();
+        let kind = self.query.kind.clone().or_else(|| self.rule.first_kind());
+        // A rule without a condition is for every kind.
+        let kind = kind.or_else(|| self.platform.entities.keys().next().cloned());
+        let kind = kind.unwrap_or_default();
         let input = self.query.data.clone();
         let created =
             |fields| Action::Create { by: by(), name: name(), kind: kind.clone(), fields };

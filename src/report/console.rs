@@ -11,6 +11,7 @@ use url::Url;
 use super::Report;
 use super::rerun::{RerunCommand, start_receiver_hint, write_auth_hint};
 use crate::base::text::{count, escape, excerpt};
+use crate::platform::SlowResponses;
 use crate::record::{
     ActionSummary, AttemptOutcome, AttemptResult, AuthHint, FilesSummary, Record, RecordKind,
     RunFinished, RunStarted, SettledDelivery, Verdict,
@@ -37,6 +38,8 @@ pub struct ConsoleReport {
     unauthorized: bool,
     refused: bool,
     hint: Option<AuthHint>,
+    slow: Option<SlowResponses>,
+    slow_responses: u64,
 }
 
 /// Maximum number of failed deliveries that a brief report lists.
@@ -57,8 +60,23 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
 impl ConsoleReport {
     /// Creates a report. `rerun` is printed after a failed run.
     pub fn new(detail: Detail, rerun: RerunCommand) -> Self {
-        let (run, hint) = (None, None);
-        Self { detail, rerun, run, failed: 0, unauthorized: false, refused: false, hint }
+        Self {
+            detail,
+            rerun,
+            run: None,
+            failed: 0,
+            unauthorized: false,
+            refused: false,
+            hint: None,
+            slow: None,
+            slow_responses: 0,
+        }
+    }
+
+    /// Notes at the end of a run how many responses were slow.
+    #[must_use]
+    pub fn noting_slow(self, slow: Option<SlowResponses>) -> Self {
+        Self { slow, ..self }
     }
 
     /// Returns whether only failures and verdicts are reported.
@@ -68,7 +86,8 @@ impl ConsoleReport {
 
     fn started(&mut self, run: &RunStarted, out: &mut dyn Write) -> io::Result<()> {
         // One report serves several runs: counts and hints of the last run must not remain.
-        *self = Self { run: Some(run.clone()), ..Self::new(self.detail, self.rerun.clone()) };
+        let new = Self::new(self.detail, self.rerun.clone()).noting_slow(self.slow.take());
+        *self = Self { run: Some(run.clone()), ..new };
         if self.detail == Detail::Quiet {
             return Ok(());
         }
@@ -131,6 +150,10 @@ impl ConsoleReport {
         if let Some(url) = self.endpoint(settled.endpoint) {
             title += &format!(" → {url}");
         }
+        // A fault can delay the request itself, so it says nothing about the receiver.
+        if faults.is_empty() && self.is_slow(result) {
+            self.slow_responses += 1;
+        }
         if settled.passed {
             let line = line(GOOD, "✓", &title, result, settled.attempts);
             return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
@@ -158,6 +181,12 @@ impl ConsoleReport {
     fn endpoint(&self, number: u32) -> Option<&str> {
         let urls = &self.run.as_ref().filter(|run| run.urls.len() > 1)?.urls;
         urls.get(usize::try_from(number).ok()?.checked_sub(1)?).map(String::as_str)
+    }
+
+    fn is_slow(&self, result: &AttemptResult) -> bool {
+        let limit = self.slow.as_ref().map(|slow| slow.after.as_millis());
+        result.outcome == AttemptOutcome::Responded
+            && limit.is_some_and(|limit| i128::from(result.timings.total_us) > limit * 1_000)
     }
 
     /// Remembers which hints a failure calls for at the end of the run.
@@ -227,6 +256,14 @@ impl ConsoleReport {
                 writeln!(out, "{DIM}{steps} skipped{DIM:#}")?;
             }
             run.files.iter().try_for_each(|files| write_files(files, out))?;
+            if let Some(slow) = self.slow.as_ref().filter(|_| self.slow_responses > 0) {
+                let responses = count(self.slow_responses, "response", "responses");
+                let (limit, note) = (slow.after.as_secs_f64(), escape(&slow.note));
+                writeln!(
+                    out,
+                    "{NOTE}note:{NOTE:#} {responses} took longer than {limit} s: {note}"
+                )?;
+            }
         }
         if run.verdict != Verdict::Passed {
             self.write_hints(out)?;

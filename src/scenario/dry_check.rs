@@ -68,7 +68,12 @@ fn run_at(
             first_skip.get_or_insert(message);
             continue;
         }
-        match apply(&mut conversation, action.clone()) {
+        let applied = if emitted_too_early(vendor, &action, &conversation) {
+            Err(InvalidAction::NotOpened)
+        } else {
+            apply(&mut conversation, action.clone())
+        };
+        match applied {
             Ok(()) => has_run = true,
             // Most likely the step depends on one that this vendor skips. The file is valid.
             Err(_) if first_skip.is_some() => return first_skip,
@@ -82,6 +87,13 @@ fn run_at(
     }
     // A vendor that skips some steps can run the script, unless it skips all.
     first_skip.filter(|_| !has_run)
+}
+
+/// Returns true if an action emits an event of a conversation that has not been opened.
+fn emitted_too_early(vendor: &Platform, action: &Action, conversation: &Conversation) -> bool {
+    let Action::Emit { event_type, data, .. } = action else { return false };
+    let rule = vendor.emit_rule(event_type, data);
+    conversation.state.is_none() && rule.is_some_and(|rule| rule.on.needs_conversation())
 }
 
 /// Opens the conversation after an error, so that later steps do not report the same error.
@@ -111,9 +123,12 @@ pub(super) fn unsupported(
         Action::Say { kind, .. } if !vendor.kinds.contains_key(kind) => {
             return Some(format!("it has no messages of kind `{kind}`"));
         }
-        Action::Emit { event_type, .. } => {
-            let sends = vendor.events.iter().any(|rule| rule.has_name(event_type));
-            return (!sends).then(|| format!("it does not send event type `{event_type}`"));
+        Action::Emit { event_type, data, .. } => {
+            if !vendor.events.iter().any(|rule| rule.has_name(event_type)) {
+                return Some(format!("it does not send event type `{event_type}`"));
+            }
+            let sends = vendor.emit_rule(event_type, data).is_some();
+            return (!sends).then(|| format!("it does not send `{event_type}` for this kind"));
         }
         _ => {}
     }

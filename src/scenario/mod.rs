@@ -9,6 +9,7 @@ mod cast;
 mod chaos;
 mod check;
 mod dry_check;
+mod emitted;
 mod faults;
 mod forms;
 mod plan;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::actions::ActionForm;
 use super::cast::CastMember;
+use super::emitted::{self, EmittedEvent};
 use super::forms::{
     AssignForm, CreateForm, EmitForm, LabelForm, OpenForm, RateForm, SayForm, ScenarioForm,
     SetForm, UpdateForm,
@@ -253,8 +254,11 @@ impl<'a> ActionPlanner<'a> {
     fn emit(&mut self, form: &EmitForm) -> Option<ActionPlan> {
         let by = self.actor_or(form.by.as_ref(), Role::System);
         let event_type = form.type_.value.clone();
-        let rules = self.vendors.iter().flat_map(|vendor| &vendor.events);
-        let known: Vec<_> = rules.filter(|rule| rule.has_name(&event_type)).collect();
+        let rules = self
+            .vendors
+            .iter()
+            .flat_map(|vendor| vendor.events.iter().map(move |rule| EmittedEvent { vendor, rule }));
+        let known: Vec<_> = rules.filter(|known| known.rule.has_name(&event_type)).collect();
         if known.is_empty() {
             let message = format!("no vendor sends event type `{event_type}`");
             let types = self.vendors.iter().flat_map(|vendor| vendor.event_types());
@@ -262,11 +266,8 @@ impl<'a> ActionPlanner<'a> {
             let problem = Problem::at(&form.type_.span, code::UNKNOWN_EVENT, message);
             self.problems.push(problem.suggest_or_list(&event_type, types));
         }
-        let data: Vec<&FieldDefaults> =
-            known.iter().filter_map(|rule| rule.data.as_ref()).collect();
-        // A vendor may leave the data of an event undeclared. Then any data is valid.
-        if !data.is_empty() {
-            self.check_data(&form.data.entries(), &data, &format!("`{event_type}`"), &[]);
+        if !known.is_empty() {
+            emitted::check_data(form, &known, self.problems);
         }
         let body = self.texts.compile_data(&form.data.entries(), &form.span, self.problems);
         let action = Action::Emit { by: by?, event_type, data: serde_json::Map::new() };

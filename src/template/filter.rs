@@ -34,6 +34,8 @@ crate::string_enum! {
         IsoMicros = "iso_micros",
         /// Formats a time as `2026-01-05 09:00:00.000000`, in UTC.
         NaiveMicros = "naive_micros",
+        /// Formats a time, in UTC, with the codes of `strftime`.
+        Strftime = "strftime",
         /// Converts a text to an integer, or to `null` if it is not one.
         Int = "int",
         /// Counts the elements of a list.
@@ -70,6 +72,7 @@ pub(super) enum Filter {
     Before(String),
     After(String),
     Cut(usize),
+    Strftime(String),
     Or(Json),
     Word(Arc<WordTable>),
 }
@@ -88,11 +91,13 @@ pub(super) fn check(
     };
     let problem = |message: String| Problem::at(span, code::INVALID_FILTER, message);
     let invalid = |message: String| Err(problem(message));
-    let takes_argument = matches!(name, F::Before | F::After | F::Cut | F::Or | F::Word);
+    let takes_argument =
+        matches!(name, F::Before | F::After | F::Cut | F::Or | F::Strftime | F::Word);
     if takes_argument != call.argument.is_some() {
         let rule =
             if takes_argument { "requires an argument after `:`" } else { "takes no argument" };
-        let help = "filters with an argument: `after`, `before`, `cut`, `or` and `word`";
+        let help = "filters with an argument: `after`, `before`, `cut`, `or`, `strftime` \
+                    and `word`";
         return Err(problem(format!("the filter `{name}` {rule}")).help(help));
     }
     if let Some(expected) = expected_input(name, input) {
@@ -113,6 +118,17 @@ pub(super) fn check(
                 Err(problem(message).help("for example: `cut:20`"))
             }
         },
+        F::Strftime => {
+            // The codes do not depend on the time, so any time shows an invalid one.
+            let zoned = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+            match jiff::fmt::strtime::format(argument, &zoned) {
+                Ok(_) => Ok((Filter::Strftime(argument.to_owned()), FieldType::Text)),
+                Err(_) => {
+                    let message = format!("`{argument}` is not a format of `strftime`");
+                    Err(problem(message).help("for example: `strftime:%Y-%m-%d`"))
+                }
+            }
+        }
         F::Or => {
             // Cannot fail: the placeholder parser has checked the JSON.
             let json: Json = serde_json::from_str(argument).unwrap_or_default();
@@ -134,7 +150,8 @@ fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
         | F::IsoMs
         | F::IsoOffset
         | F::IsoMicros
-        | F::NaiveMicros => (*input == FieldType::Time, "a time"),
+        | F::NaiveMicros
+        | F::Strftime => (*input == FieldType::Time, "a time"),
         F::Int
         | F::Lower
         | F::Upper
@@ -214,6 +231,10 @@ impl Filter {
                     text.split_once(start.as_str()).map_or(&*text, |(_, rest)| rest).to_owned(),
                 )
             }
+            Self::Strftime(format) => match value {
+                Value::Time(time) => format_time(time, format),
+                other => other,
+            },
             Self::Word(words) => words.word(value),
             Self::Plain(name) => plain(*name, value),
         }
@@ -307,6 +328,8 @@ mod tests {
         check(FilterName::IsoOffset, time(), "\"2023-08-29T04:27:48+00:00\"");
         check(FilterName::IsoMicros, time(), "\"2023-08-29T04:27:48.236411+00:00\"");
         check(FilterName::NaiveMicros, time(), "\"2023-08-29 04:27:48.236411\"");
+        let format = Filter::Strftime("%d-%m-%Y_%H-%M-%S-%3f".into());
+        assert_eq!(format.apply(time()).into_text(), "29-08-2023_04-27-48-236");
         let early = Value::Time("1969-12-31T23:59:59.9Z".parse().unwrap());
         check(FilterName::EpochSecs9, early, "\"-1.900000000\"");
     }

@@ -21,6 +21,7 @@ mod hostile;
 mod journal;
 mod limits;
 mod model;
+mod payloads_liveperson;
 mod policies;
 mod revisions;
 mod scenarios;
