@@ -131,6 +131,8 @@ pub enum Action {
         kind: String,
         /// Initial fields.
         fields: Map<String, Json>,
+        /// Names of the fields that have no value, not even their default.
+        unset: Vec<String>,
     },
     /// Updates an entity.
     Update {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use super::action::{Action, Actor};
-use super::entity::Entity;
+use super::entity::{Entity, FieldHistory};
 use super::event::{Event, EventKind, LABEL_ACTIONS};
 use super::generated_ids::GeneratedIds;
 use super::lifecycle::ConversationState;
@@ -332,6 +332,8 @@ impl Conversation {
                 if index(name).is_some() {
                     return Err(InvalidAction::EntityExists(name.clone()));
                 }
+                let mut history = FieldHistory::default();
+                history.record(None, fields, at);
                 let entity = Entity {
                     name: name.clone(),
                     kind: kind.clone(),
@@ -341,6 +343,8 @@ impl Conversation {
                     updated_at: at,
                     created_by: by.clone(),
                     updated_by: None,
+                    original: None,
+                    history,
                 };
                 self.entities.push(entity.clone());
                 Ok(Event { entity: Some(entity), ..Event::new(EventKind::EntityCreated, by, at) })
@@ -349,13 +353,21 @@ impl Conversation {
                 let index =
                     index(name).ok_or_else(|| InvalidAction::UnknownEntity(name.clone()))?;
                 let entity = &mut self.entities[index];
-                let before = Some(entity.clone());
+                let before = entity.clone();
+                if entity.original.is_none() {
+                    entity.original = Some(Arc::new(before.clone()));
+                }
                 entity.fields.extend(fields.clone());
                 entity.fields.retain(|field, _| !unset.contains(field));
+                entity.history.record(Some(&before), &entity.fields, at);
                 entity.updated_at = at;
                 entity.updated_by = Some(by.clone());
                 let entity = Some(entity.clone());
-                Ok(Event { entity, before, ..Event::new(EventKind::EntityUpdated, by, at) })
+                let mut details = fields.clone();
+                details.extend(unset.iter().map(|field| (field.clone(), Json::Null)));
+                let before = Some(before);
+                let event = Event::new(EventKind::EntityUpdated, by, at);
+                Ok(Event { entity, before, details, ..event })
             }
             Action::Delete { name, .. } => {
                 let index =

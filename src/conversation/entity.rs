@@ -1,11 +1,14 @@
 //! Entities of CRM events: customers, companies, articles.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::generated_ids::GeneratedIds;
 use super::person::Person;
-use crate::template::{FieldType, Object, TableType, Value, field_value, table_type};
+use crate::template::{Field, FieldType, Object, TableType, Value, field_value, table_type};
 
 /// Snapshot of a customer, a company, an article or another vendor-defined object.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +29,56 @@ pub struct Entity {
     pub created_by: Person,
     /// Author of the last change; `None` until the first update.
     pub updated_by: Option<Person>,
+    /// The entity as it was created; `None` until the first update.
+    pub original: Option<Arc<Entity>>,
+    /// Values of the fields over time.
+    pub history: FieldHistory,
+}
+
+/// Values of an entity's fields over time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldHistory {
+    /// Values that each field has had, oldest first and without duplicates, as a list.
+    values: Map<String, Json>,
+    /// Time of the last change of each field.
+    changed_at: ChangeTimes,
+}
+
+/// Time of the last change of each field.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct ChangeTimes(BTreeMap<String, Timestamp>);
+
+impl FieldHistory {
+    /// Adds the current values of all fields. Fields whose value differs have changed at this time.
+    pub(super) fn record(
+        &mut self,
+        before: Option<&Entity>,
+        fields: &Map<String, Json>,
+        at: Timestamp,
+    ) {
+        for (name, value) in fields {
+            if before.is_none_or(|before| before.fields.get(name) != Some(value)) {
+                self.changed_at.0.insert(name.clone(), at);
+            }
+            let values = self.values.entry(name).or_insert_with(|| Json::Array(Vec::new()));
+            if let Json::Array(values) = values
+                && !value.is_null()
+                && !values.contains(value)
+            {
+                values.push(value.clone());
+            }
+        }
+        let removed = |name: &&String| !fields.contains_key(*name);
+        for name in before.iter().flat_map(|before| before.fields.keys()).filter(removed) {
+            self.changed_at.0.insert(name.clone(), at);
+        }
+    }
+}
+
+impl Object for ChangeTimes {
+    fn get(&self, name: &str) -> Value<'_> {
+        Value::maybe_time(self.0.get(name).copied())
+    }
 }
 
 crate::fields! {
@@ -34,6 +87,9 @@ crate::fields! {
         always updated_at: FieldType::Time => |e| Value::Time(e.updated_at);
         always created_by: FieldType::Any => |e| Value::Object(&e.created_by);
         maybe updated_by: FieldType::Any => |e| Value::maybe_object(e.updated_by.as_ref());
+        always original: FieldType::Any => |e| Value::Object(e.original.as_deref().unwrap_or(e));
+        always values: FieldType::Any => |e| Value::Object(&e.history.values);
+        always changed_at: FieldType::Any => |e| Value::Object(&e.history.changed_at);
     }
 }
 
@@ -41,7 +97,26 @@ crate::fields! {
 pub fn entity_table(person: &TableType) -> TableType {
     let person = FieldType::table(person.clone());
     let base = table_type("an entity", ENTITY).always("created_by", person.clone());
-    base.maybe("updated_by", person)
+    let mut base = base.maybe("updated_by", person);
+    // They need the fields of the kind.
+    base.fields.retain(|field| !WITH_FIELDS.contains(&field.name.as_str()));
+    base
+}
+
+/// Fields of an entity whose types contain the fields of its kind.
+const WITH_FIELDS: [&str; 3] = ["original", "values", "changed_at"];
+
+/// Returns the type of an entity with the fields of its kind.
+pub fn entity_table_with(mut entity: TableType, fields: &[Field]) -> TableType {
+    fields.iter().cloned().for_each(|field| entity.set(field));
+    let over_time = |about, field_type: &dyn Fn() -> FieldType| {
+        let field = |field: &Field| Field { field_type: field_type(), ..field.clone() };
+        FieldType::table(TableType::new(about, fields.iter().map(field).collect()))
+    };
+    let original = FieldType::table(TableType { about: "the original entity", ..entity.clone() });
+    let values = over_time("the values of an entity", &|| FieldType::list(FieldType::Any));
+    let changed_at = over_time("the times of changes", &|| FieldType::Time);
+    entity.always("original", original).always("values", values).always("changed_at", changed_at)
 }
 
 impl Object for Entity {

@@ -27,7 +27,7 @@ pub use variable::{Variable, VariableScope};
 
 /// Types of the model's objects, for the template compiler.
 pub mod model {
-    pub use super::entity::entity_table as entity;
+    pub use super::entity::{entity_table as entity, entity_table_with as entity_with};
     pub use super::event::event_table as event;
     pub use super::message::{
         dialog_head_table as dialog_head, dialog_table as dialog, message_table as message,

@@ -14,8 +14,8 @@ use super::event_rule::{Counter, EventCondition, EventRule, SilenceRules};
 use super::fields::FieldDefaults;
 use super::forms::{
     Certainty, CounterForm, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, HeaderForm,
-    JsonForm, KindForm, Matching, OnFailure, Pointer, SignatureForm, SourceForm, VendorForm,
-    WhenForm,
+    JsonForm, KindForm, Matching, OnFailure, Pointer, SignatureForm, SourceForm, UnsetValue,
+    VendorForm, WhenForm,
 };
 use super::handshake::{Handshake, Proof};
 use super::message_kind::MessageKind;
@@ -238,14 +238,32 @@ impl PlatformChecker<'_> {
         let names = self.types.of_data();
         let template = self.compile(&node, names, JsonStyle::COMPACT)?;
         let optional = optional.iter().map(|key| key.value.clone()).collect();
-        Some(FieldDefaults { defaults: form.to_json(), optional, template })
+        let unset = UnsetValue::Absent;
+        Some(FieldDefaults { defaults: form.to_json(), optional, unset, template })
     }
 
     fn entities(&mut self) -> BTreeMap<String, FieldDefaults> {
         let mut entities = BTreeMap::new();
         for (key, entity) in self.form.entities.iter() {
-            let data = self.data(&entity.span, &entity.data, &entity.optional);
-            entities.extend(data.map(|data| (key.name.clone(), data)));
+            for field in &entity.no_default {
+                if !entity.optional.iter().any(|optional| optional.value == field.value) {
+                    let message = format!("`{}` has no default, but is not optional", field.value);
+                    let problem = Problem::at(&field.span, code::UNKNOWN_DATA, message);
+                    self.problems.push(problem.help("add it to `optional`"));
+                }
+            }
+            let names = |fields: &[Spanned<String>], key: &Key| {
+                fields.iter().any(|field| field.value == key.name)
+            };
+            let has_default = |(key, _): &&(Key, Option<SyntaxNode>)| {
+                // A required field keeps its default, so that it causes no further problems.
+                !(names(&entity.no_default, key) && names(&entity.optional, key))
+            };
+            let data = TableOf(entity.data.0.iter().filter(has_default).cloned().collect());
+            if let Some(mut data) = self.data(&entity.span, &data, &entity.optional) {
+                data.unset = entity.unset.as_ref().map_or(UnsetValue::Absent, |unset| unset.value);
+                entities.insert(key.name.clone(), data);
+            }
         }
         entities
     }
@@ -504,6 +522,8 @@ fn condition(form: &WhenForm) -> EventCondition {
         channel: values(&form.channel),
         first: form.first.as_ref().map(|first| first.value),
         changed: values(&form.changed),
+        assigned: form.assigned.as_ref().map(|assigned| assigned.value),
+        variable: values(&form.variable),
     }
 }
 

@@ -6,6 +6,7 @@ use super::account::Account;
 use super::event_rule::EventRule;
 use super::fake_values::InventedValues;
 use super::fields::{self, FieldDefaults};
+use super::forms::UnsetValue;
 use super::session_error::SessionError;
 use crate::base::fake::LOCALES;
 use crate::base::seed::SeedScope;
@@ -26,16 +27,21 @@ impl ActionCompleter<'_> {
         let mut action = action.clone();
         match &mut action {
             Action::Say { kind, data, text, .. } => self.complete_message(kind, data, text)?,
-            Action::Create { kind, fields, .. } => {
+            Action::Create { kind, fields, unset, .. } => {
                 let unknown = || SessionError::UnknownKind(kind.clone());
                 let defaults = platform.entities.get(kind.as_str()).ok_or_else(unknown)?;
                 *fields = self.data(defaults, &std::mem::take(fields), None);
+                fields.retain(|field, _| !unset.contains(field));
             }
-            Action::Update { name, fields, .. } => {
+            Action::Update { name, fields, unset, .. } => {
                 let entities = &self.conversation.entities;
                 // An unknown entity is an invalid action, which the conversation reports.
                 if let Some(entity) = entities.iter().find(|entity| entity.name == *name) {
                     keep_other_keys(&entity.fields, fields);
+                    let defaults = platform.entities.get(entity.kind.as_str());
+                    if defaults.is_some_and(|defaults| defaults.unset == UnsetValue::Null) {
+                        fields.extend(unset.drain(..).map(|field| (field, Json::Null)));
+                    }
                 }
             }
             _ => {}

@@ -131,6 +131,12 @@ fn check_names(form: &VendorForm, problems: &mut Problems) -> bool {
 pub(super) fn check_changed(form: &VendorForm, problems: &mut Problems) {
     let whens = form.event.iter().filter_map(|event| Some((event, event.when.as_ref()?)));
     for (event, when) in whens {
+        if let Some(name) = when.variable.first()
+            && event.on.value != EventKind::VariablesSet.as_str()
+        {
+            let message = "`variable` is valid only for `variables.set`";
+            problems.push(Problem::at(&name.span, code::UNKNOWN_DATA, message));
+        }
         for field in &when.changed {
             if event.on.value != EventKind::EntityUpdated.as_str() {
                 let message = "`changed` is valid only for `entity.updated`";

@@ -50,6 +50,10 @@ pub(super) struct EventCondition {
     pub(super) first: Option<bool>,
     /// Entity fields, at least one of which must have changed.
     pub(super) changed: Vec<String>,
+    /// Requires that the conversation has, or has no, assignee.
+    pub(super) assigned: Option<bool>,
+    /// Names of variables, at least one of which must be set.
+    pub(super) variable: Vec<String>,
 }
 
 /// A request for an event, in addition to its type. `None` accepts everything.
@@ -121,6 +125,8 @@ impl EventRule {
             && when.first.is_none_or(|first| first == is_first_message(event, conversation))
             && (when.changed.is_empty()
                 || when.changed.iter().any(|field| has_changed(event, field)))
+            && when.assigned.is_none_or(|assigned| assigned == conversation.assignee().is_some())
+            && (when.variable.is_empty() || sets_variable(event, &when.variable))
     }
 
     /// Returns true if the event has this name in this revision or in another.
@@ -136,6 +142,11 @@ impl EventRule {
     /// Returns the entity fields, at least one of which must have changed.
     pub(super) fn changed(&self) -> impl Iterator<Item = &str> {
         self.when.changed.iter().map(String::as_str)
+    }
+
+    /// Returns the first variable in the condition.
+    pub(super) fn first_variable(&self) -> Option<&str> {
+        self.when.variable.first().map(String::as_str)
     }
 
     /// Returns the first actor role in the condition.
@@ -205,6 +216,12 @@ fn has_changed(event: &Event, field: &str) -> bool {
     let value = |entity: &Option<Entity>| entity.as_ref()?.fields.get(field).cloned();
     // A field that was added or removed has changed too.
     value(&event.before) != value(&event.entity)
+}
+
+fn sets_variable(event: &Event, names: &[String]) -> bool {
+    let variables = event.details.get("variables").and_then(Json::as_array);
+    let name = |variable: &Json| variable.get("name")?.as_str().map(str::to_owned);
+    variables.into_iter().flatten().filter_map(name).any(|name| names.contains(&name))
 }
 
 fn is_first_message(event: &Event, conversation: &Conversation) -> bool {

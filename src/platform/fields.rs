@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::forms::UnsetValue;
 use crate::diag::{NodeContent, Problem, SyntaxNode, code, scalar::unexpected_type};
 use crate::template::{Field, FieldType, JsonTemplate, Object, TableType};
 
@@ -13,8 +14,11 @@ use crate::template::{Field, FieldType, JsonTemplate, Object, TableType};
 pub struct FieldDefaults {
     /// Default values as written in the vendor file; texts may contain placeholders.
     pub defaults: Map<String, Json>,
-    /// Fields without a default: absent unless a step sets them.
+    /// Fields that can be absent. One without a default is absent unless a step sets it; one with a
+    /// default can be removed.
     pub optional: Vec<String>,
+    /// What an update stores for a field that it removes.
+    pub(super) unset: UnsetValue,
     /// The defaults as a template.
     pub(super) template: JsonTemplate,
 }
@@ -22,7 +26,14 @@ pub struct FieldDefaults {
 impl FieldDefaults {
     /// Returns the names of all fields.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.defaults.keys().chain(&self.optional).map(String::as_str)
+        let without_default = |key: &&String| !self.defaults.contains_key(*key);
+        let optional = self.optional.iter().filter(without_default);
+        self.defaults.keys().chain(optional).map(String::as_str)
+    }
+
+    /// Returns true if a step may remove the field.
+    pub fn can_be_absent(&self, key: &str) -> bool {
+        self.optional.iter().any(|optional| optional == key)
     }
 
     /// Returns true if there is such a field.
@@ -32,7 +43,8 @@ impl FieldDefaults {
 
     /// Returns the problem with a step's value for a field, if its type does not match.
     pub fn type_mismatch(&self, key: &str, node: &SyntaxNode) -> Option<Problem> {
-        type_mismatch(self.defaults.get(key)?, node)
+        let is_null = node.content == NodeContent::Null && self.can_be_absent(key);
+        type_mismatch(self.defaults.get(key).filter(|_| !is_null)?, node)
     }
 
     /// Returns the step's values completed with the defaults. `asked` is the data of the message
@@ -55,7 +67,7 @@ impl FieldDefaults {
             };
             complete.insert(key.clone(), value);
         }
-        for key in &self.optional {
+        for key in self.optional.iter().filter(|key| !defaults.contains_key(*key)) {
             if let Some(input) = input.get(key) {
                 complete.insert(key.clone(), input.clone());
             }
@@ -66,9 +78,12 @@ impl FieldDefaults {
     /// Returns the types of the fields. Objects in lists also have the generated ids.
     pub(super) fn names(&self, generated: &ItemFields) -> Vec<Field> {
         let name = |(key, default): (&String, &Json)| {
-            Field::always(key, with_ids(FieldType::of_json(default), generated))
+            let field_type = with_ids(FieldType::of_json(default), generated);
+            Field { name: key.clone(), field_type, optional: self.can_be_absent(key) }
         };
-        let optional = self.optional.iter().map(|key| Field::maybe(key, FieldType::Any));
+        let without_default = |key: &&String| !self.defaults.contains_key(*key);
+        let optional = self.optional.iter().filter(without_default);
+        let optional = optional.map(|key| Field::maybe(key, FieldType::Any));
         self.defaults.iter().map(name).chain(optional).collect()
     }
 }

@@ -425,6 +425,10 @@ form! {
         first: Option<Spanned<bool>>,
         /// Fields of the entity, at least one of which must have changed.
         changed: Vec<Spanned<String>>,
+        /// Whether the conversation has an assignee after the event.
+        assigned: Option<Spanned<bool>>,
+        /// Variables, at least one of which must be set.
+        variable: Vec<Spanned<String>>,
     }
 }
 
@@ -448,13 +452,28 @@ form! {
     }
 }
 
+crate::string_enum! {
+    /// What an update stores for a field that it removes.
+    pub enum UnsetValue {
+        /// Nothing: the field is absent.
+        Absent = "absent",
+        /// The value `null`.
+        Null = "null",
+    }
+}
+
 form! {
     /// An entity kind.
     pub struct EntityForm {
         /// Fields with their defaults.
         data: TableOf<SyntaxNode>,
-        /// Fields without a default.
+        /// Fields that can be absent. One that is also in `data` has a default, and a step can
+        /// remove it.
         optional: Vec<Spanned<String>>,
+        /// Optional fields of the lower file that have no default here.
+        no_default: Vec<Spanned<String>>,
+        /// What an update stores for a field that it removes [default: absent].
+        unset: Option<Spanned<UnsetValue>>,
     }
 }
 

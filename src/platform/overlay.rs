@@ -151,15 +151,18 @@ fn merge_events(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
     else {
         return upper;
     };
+    let key = |event: &SyntaxNode| ["on", "type"].map(|key| text(event, key).map(str::to_owned));
+    let mut replaced = Vec::new();
     for event in upper_events {
-        let same = |own: &SyntaxNode| {
-            text(own, "on") == text(event, "on") && text(own, "type") == text(event, "type")
-        };
-        match events.iter().position(same) {
+        let same = |own: &SyntaxNode| key(own) == key(event);
+        match (events.iter().position(same), events.iter().rposition(same)) {
             // In place, because the order of rules is the order of webhooks.
-            Some(at) => events[at] = event.clone(),
-            None => events.push(event.clone()),
+            (Some(at), _) if !replaced.contains(&key(event)) => events[at] = event.clone(),
+            // The upper file has several rules for the event.
+            (_, Some(last)) => events.insert(last + 1, event.clone()),
+            _ => events.push(event.clone()),
         }
+        replaced.push(key(event));
     }
     SyntaxNode { span: upper.span, content: NodeContent::List(events) }
 }
@@ -195,6 +198,11 @@ mod tests {
             &(event("a", "x", 1) + &event("a", "y", 2) + &event("b", "z", 3)),
             &("drop = ['z']\n".to_owned() + &event("a", "y", 4) + &event("c", "y", 5)),
             r#"{"event":[{"on":"a","type":"x","t":1},{"on":"a","type":"y","t":4},{"on":"c","type":"y","t":5}],"drop":["z"]}"#,
+        );
+        check(
+            &(event("a", "x", 1) + &event("b", "z", 3)),
+            &(event("a", "x", 2) + &event("a", "x", 4)),
+            r#"{"event":[{"on":"a","type":"x","t":2},{"on":"a","type":"x","t":4},{"on":"b","type":"z","t":3}]}"#,
         );
         check(
             &(event("a", "x", 1) + &event("b", "z", 3)),

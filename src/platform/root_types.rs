@@ -126,13 +126,16 @@ impl RootTypes {
         let event = add(self.event(kind), self.event_ids.clone()).always("type", FieldType::Text);
         let names = self.of_conversation().always("event", FieldType::table(event));
         let with = |names: &TableType| FieldType::table(add(names.clone(), data.to_vec()));
+        let entity = || FieldType::table(model::entity_with(self.entity.clone(), data));
         let names = match kind {
             EventKind::MessageSent => names.always("message", with(&self.message)),
-            EventKind::EntityCreated | EventKind::EntityDeleted => {
-                names.always("entity", with(&self.entity))
-            }
+            EventKind::EntityCreated | EventKind::EntityDeleted => names.always("entity", entity()),
             EventKind::EntityUpdated => {
-                names.always("entity", with(&self.entity)).always("before", with(&self.entity))
+                // A step sets only some fields, so each can be absent.
+                let set = |field: &Field| Field { optional: true, ..field.clone() };
+                let changes = TableType::new("the changes", data.iter().map(set).collect());
+                let names = names.always("entity", entity()).always("before", entity());
+                names.always("changes", FieldType::table(changes))
             }
             EventKind::Emitted => {
                 // `whole`: a template may also include all of the data with `${data}`.

@@ -331,8 +331,10 @@ impl Session {
         if let Some(before) = &event.before {
             roots = roots.with("before", before);
         }
-        if event.kind == EventKind::Emitted {
-            roots = roots.with("data", &event.details);
+        match event.kind {
+            EventKind::Emitted => roots = roots.with("data", &event.details),
+            EventKind::EntityUpdated => roots = roots.with("changes", &event.details),
+            _ => {}
         }
         rule.body.render(&roots)
     }

@@ -197,8 +197,13 @@ impl ActionSynthesizer<'_> {
         let kind = kind.or_else(|| self.platform.entities.keys().next().cloned());
         let kind = kind.unwrap_or_default();
         let input = self.query.data.clone();
-        let created =
-            |fields| Action::Create { by: by(), name: name(), kind: kind.clone(), fields };
+        let created = |fields| Action::Create {
+            by: by(),
+            name: name(),
+            kind: kind.clone(),
+            fields,
+            unset: Vec::new(),
+        };
         match self.rule.on {
             On::EntityUpdated => {
                 let mut fields = input;
@@ -223,7 +228,8 @@ impl ActionSynthesizer<'_> {
         let scope = data.remove("scope");
         let scope = scope.as_ref().and_then(Json::as_str).and_then(VariableScope::from_name);
         if data.is_empty() {
-            data.insert("plan".into(), "gold".into());
+            let name = self.rule.first_variable().unwrap_or("plan");
+            data.insert(name.into(), "gold".into());
         }
         let variable = |(name, value): (String, Json)| {
             let declared = declared.clone().unwrap_or_else(|| Variable::type_of(&value).to_owned());

@@ -252,6 +252,8 @@ form! {
         by: Option<Spanned<String>>,
         /// Fields of the entity. Fields that are not set are generated.
         with: TableOf<SyntaxNode>,
+        /// Fields that have no value, not even a generated one.
+        unset: Vec<Spanned<String>>,
     }
 }
 

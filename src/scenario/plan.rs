@@ -16,8 +16,11 @@ use super::forms::{
 use super::script::ActionPlan;
 use super::text::Texts;
 use crate::base::limits::MAX_NAMED;
+use crate::base::text::one_of;
 use crate::conversation::{Action, Actor, Role, VariableScope};
-use crate::diag::{Key, Problem, Problems, SourceSpan, Spanned, SyntaxNode, code};
+use crate::diag::{
+    Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code,
+};
 use crate::platform::{FieldDefaults, Platform};
 
 /// Name for the current assignee.
@@ -212,6 +215,7 @@ impl<'a> ActionPlanner<'a> {
         let kind = form.kind.value.clone();
         let known: Vec<&FieldDefaults> =
             self.vendors.iter().filter_map(|vendor| vendor.entities.get(&kind)).collect();
+        let with = with_nulls(&form.with);
         if known.is_empty() {
             let message = format!("no vendor has entities of kind `{kind}`");
             let kinds = self.vendors.iter().flat_map(|vendor| vendor.entities.keys());
@@ -219,16 +223,19 @@ impl<'a> ActionPlanner<'a> {
             let problem = Problem::at(&form.kind.span, code::UNKNOWN_KIND, message);
             self.problems.push(problem.suggest_or_list(&kind, kinds));
         } else {
-            self.check_data(&form.with.entries(), &known, &format!("a {kind}"), &[]);
+            self.check_data(&with, &known, &format!("a {kind}"), &[]);
+            self.check_unset(&form.unset, &known, &kind);
         }
-        let data = self.texts.compile_data(&form.with.entries(), &form.span, self.problems);
+        let data = self.texts.compile_data(&with, &form.span, self.problems);
         // Declared even if it has problems, so that later steps do not report it as unknown.
         self.texts.declare_entity(&form.as_.value, self.vendors, &kind);
+        self.texts.declare_fields(&form.as_.value, &with, &form.unset);
         let before = self.entities.len();
         self.entities.insert(form.as_.value.clone(), kind.clone());
         self.check_limit(&form.as_.span, before, self.entities.len(), "entities")?;
         let fields = serde_json::Map::new();
-        let action = Action::Create { by: by?, name: form.as_.value.clone(), kind, fields };
+        let unset = form.unset.iter().map(|field| field.value.clone()).collect();
+        let action = Action::Create { by: by?, name: form.as_.value.clone(), kind, fields, unset };
         Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(action) })
     }
 
@@ -237,18 +244,41 @@ impl<'a> ActionPlanner<'a> {
         let kind = self.kind_of_entity(&form.entity)?;
         let known: Vec<&FieldDefaults> =
             self.vendors.iter().filter_map(|vendor| vendor.entities.get(&kind)).collect();
-        self.check_data(&form.with.entries(), &known, &format!("a {kind}"), &[]);
-        for field in form.unset.iter().filter(|field| !known.iter().any(|data| data.has(field))) {
-            let message = format!("a {kind} has no field `{}`", field.value);
-            let problem = Problem::at(&field.span, code::UNKNOWN_DATA, message);
-            self.problems
-                .push(problem.suggest_or_list(field, known.iter().flat_map(|data| data.keys())));
-        }
-        let data = self.texts.compile_data(&form.with.entries(), &form.span, self.problems);
+        let with = with_nulls(&form.with);
+        self.check_data(&with, &known, &format!("a {kind}"), &[]);
+        self.check_unset(&form.unset, &known, &kind);
+        let data = self.texts.compile_data(&with, &form.span, self.problems);
+        self.texts.declare_fields(&form.entity.value, &with, &form.unset);
         let unset = form.unset.iter().map(|field| field.value.clone()).collect();
         let (name, fields) = (form.entity.value.clone(), serde_json::Map::new());
         let action = Action::Update { by: by?, name, fields, unset };
         Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(action) })
+    }
+
+    /// Checks that at least one vendor has each field to remove, and that all that have it permit
+    /// its removal.
+    fn check_unset(&mut self, unset: &[Spanned<String>], known: &[&FieldDefaults], kind: &str) {
+        for field in unset {
+            let mut with_field = known.iter().filter(|data| data.has(field)).peekable();
+            let problem = if with_field.peek().is_none() {
+                let message = format!("a {kind} has no field `{}`", field.value);
+                let problem = Problem::at(&field.span, code::UNKNOWN_DATA, message);
+                problem.suggest_or_list(field, known.iter().flat_map(|data| data.keys()))
+            } else if with_field.any(|data| !data.can_be_absent(field)) {
+                let message = format!("a {kind} always has the field `{}`", field.value);
+                let problem = Problem::at(&field.span, code::UNKNOWN_DATA, message);
+                let optional = known.iter().flat_map(|data| &data.optional);
+                let optional: BTreeSet<&str> = optional.map(String::as_str).collect();
+                problem.help(if optional.is_empty() {
+                    "remove it from `unset`".to_owned()
+                } else {
+                    format!("fields that can be removed: {}", one_of(optional))
+                })
+            } else {
+                continue;
+            };
+            self.problems.push(problem);
+        }
     }
 
     fn emit(&mut self, form: &EmitForm) -> Option<ActionPlan> {
@@ -419,4 +449,19 @@ impl<'a> ActionPlanner<'a> {
         self.problems.push(problem);
         None
     }
+}
+
+/// Returns the fields of an entity. TOML has no null, so `{ null = true }` stands for it.
+fn with_nulls(with: &TableOf<SyntaxNode>) -> Vec<(Key, SyntaxNode)> {
+    let mut entries = with.entries();
+    for (_, node) in &mut entries {
+        if let NodeContent::Table(table) = &node.content
+            && let [(key, value)] = table.0.as_slice()
+            && key.name == "null"
+            && value.content == NodeContent::Bool(true)
+        {
+            node.content = NodeContent::Null;
+        }
+    }
+    entries
 }

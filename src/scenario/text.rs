@@ -62,18 +62,41 @@ impl Texts {
 
     /// Allows later texts to refer to an entity of this kind.
     ///
-    /// A field is optional unless it is always present at every vendor that has the kind.
+    /// A field is optional unless it is always present, or has a default, at every vendor that has
+    /// the kind.
     pub(super) fn declare_entity(&mut self, name: &str, vendors: &[Arc<Platform>], kind: &str) {
         let types: Vec<TableType> = vendors.iter().filter_map(|v| v.entity_names(kind)).collect();
         let mut names = TableType::new("an entity", Vec::new());
         for field in types.iter().flat_map(|table| &table.fields) {
             let is_required =
                 |table: &TableType| table.get(&field.name).is_some_and(|same| !same.optional);
-            names.set(Field { optional: !types.iter().all(is_required), ..field.clone() });
+            let mut defaults = vendors.iter().filter_map(|v| v.entities.get(kind));
+            let has_default = defaults.all(|data| data.defaults.contains_key(&field.name));
+            let optional = !has_default && !types.iter().all(is_required);
+            names.set(Field { optional, ..field.clone() });
         }
         let entities = self.names.fields.iter_mut().find(|field| field.name == "entity");
         if let Some(Field { field_type: FieldType::Table(entities), .. }) = entities {
             Arc::make_mut(entities).set(Field::always(name, FieldType::table(names)));
+        }
+    }
+
+    /// Records that a step sets or removes fields of an entity, for later texts.
+    pub(super) fn declare_fields(
+        &mut self,
+        name: &str,
+        with: &[(Key, SyntaxNode)],
+        unset: &[Spanned<String>],
+    ) {
+        let entities = self.names.fields.iter_mut().find(|field| field.name == "entity");
+        let Some(Field { field_type: FieldType::Table(entities), .. }) = entities else { return };
+        let entity = Arc::make_mut(entities).fields.iter_mut().find(|field| field.name == name);
+        let Some(Field { field_type: FieldType::Table(entity), .. }) = entity else { return };
+        for field in &mut Arc::make_mut(entity).fields {
+            if let Some((_, node)) = with.iter().find(|(key, _)| key.name == field.name) {
+                field.optional = node.content == NodeContent::Null;
+            }
+            field.optional |= unset.iter().any(|removed| removed.value == field.name);
         }
     }
 

@@ -1,9 +1,9 @@
-//! Template compiler: the constructs `$each`, `$if`, `$json` and `$merge`.
+//! Template compiler: the constructs `$each`, `$if`, `$join`, `$json`, `$merge` and `$sum`.
 
 use super::compile::{TemplateCompiler, construct_of};
 use super::expr::{self, Expr, TypedExpr};
 use super::field_type::FieldType;
-use super::json_template::{ConditionalOp, TemplateOp};
+use super::json_template::{ConditionalOp, TemplateOp, TemplateOps};
 use super::op_buffer::{MemberLead, OpBuffer};
 use super::placeholder::{self, Placeholder};
 use crate::base::text::one_of;
@@ -149,7 +149,7 @@ impl TemplateCompiler<'_> {
         }
     }
 
-    /// Compiles an object, an included file, `$json` or `$merge`.
+    /// Compiles an object, an included file, `$join`, `$json`, `$merge` or `$sum`.
     pub(super) fn table(&mut self, node: &SyntaxNode, table: &Table, out: &mut OpBuffer) {
         if let Some(file) = table.get("$include")
             && table.0.iter().all(|(key, _)| ["$include", "$with"].contains(&key.name.as_str()))
@@ -167,8 +167,37 @@ impl TemplateCompiler<'_> {
                 out.push(TemplateOp::Json(inner.into_ops()));
             }
             Some("$merge") => self.merge(table, out),
+            Some("$join") => {
+                self.check_keys(table, &["$join", "$by"]);
+                let by = table.get("$by");
+                let separator = by.and_then(SyntaxNode::as_text).unwrap_or_default();
+                if let Some(by) = by.filter(|by| by.as_text().is_none()) {
+                    let message = format!("`$by` takes a text, found {}", by.kind());
+                    self.problem(&by.span, code::TEMPLATE_KEY, message);
+                }
+                let list = self.folded("$join", table);
+                out.push(TemplateOp::Join(list, separator.into()));
+            }
+            Some("$sum") => {
+                self.check_keys(table, &["$sum"]);
+                let list = self.folded("$sum", table);
+                out.push(TemplateOp::Sum(list));
+            }
             _ => self.object(node, table, out),
         }
+    }
+
+    /// Compiles the list of `$join` or `$sum`.
+    fn folded(&mut self, construct: &str, table: &Table) -> TemplateOps {
+        let mut inner = OpBuffer::default();
+        if let Some(list) = table.get(construct) {
+            if !matches!(list.content, NodeContent::List(_)) {
+                let message = format!("`{construct}` takes a list, found {}", list.kind());
+                self.problem(&list.span, code::TEMPLATE_KEY, message);
+            }
+            self.item(&MemberLead::NONE, list, &mut inner);
+        }
+        inner.into_ops()
     }
 
     fn merge(&mut self, table: &Table, out: &mut OpBuffer) {

@@ -38,6 +38,8 @@ crate::string_enum! {
         Strftime = "strftime",
         /// Converts a text to an integer, or to `null` if it is not one.
         Int = "int",
+        /// Keeps a number; replaces any other value with `null`.
+        Number = "number",
         /// Counts the elements of a list.
         Count = "count",
         /// Converts a value that is not a text to its JSON form, as a text.
@@ -153,6 +155,7 @@ fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
         | F::NaiveMicros
         | F::Strftime => (*input == FieldType::Time, "a time"),
         F::Int
+        | F::Number
         | F::Lower
         | F::Upper
         | F::Html
@@ -171,7 +174,7 @@ fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
 fn output_type(name: FilterName, input: &FieldType) -> FieldType {
     match name {
         F::EpochMs | F::EpochSecs | F::Count => FieldType::Int,
-        F::Int => FieldType::Any,
+        F::Int | F::Number => FieldType::Any,
         F::Reversed => input.clone(),
         _ => FieldType::Text,
     }
@@ -283,6 +286,11 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
             Ok(int) => Value::Int(int),
             Err(_) => Value::Json(Cow::Owned(Json::Null)),
         },
+        F::Number => match value {
+            Value::Int(_) => value,
+            Value::Json(ref json) if json.is_number() => value,
+            _ => Value::Json(Cow::Owned(Json::Null)),
+        },
         F::Text => match value {
             Value::Text(_) => value,
             Value::Json(ref json) if json.is_string() => value,
@@ -340,6 +348,8 @@ mod tests {
         check(FilterName::Plain, " a\n b ".into(), "\"a b\"");
         check(FilterName::Int, "42".into(), "42");
         check(FilterName::Int, "x".into(), "null");
+        check(FilterName::Number, Value::Int(7), "7");
+        check(FilterName::Number, "7".into(), "null");
         check(FilterName::Upper, "ä".into(), "\"Ä\"");
         check(FilterName::Count, Value::List(vec![Value::Int(1), Value::Int(2)]), "2");
         check(FilterName::Reversed, Value::List(vec![Value::Int(1), Value::Int(2)]), "[2,1]");

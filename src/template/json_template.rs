@@ -38,6 +38,10 @@ pub(super) enum TemplateOp {
     With(Box<[Expr]>, TemplateOps),
     /// Writes the JSON output of the operations as a string.
     Json(TemplateOps),
+    /// Joins the elements of the list that the operations write to one text.
+    Join(TemplateOps, Box<str>),
+    /// Adds the numbers of the list that the operations write.
+    Sum(TemplateOps),
     /// Merges objects. A later value replaces an earlier one, at the position of the earlier key.
     Merge(Box<[TemplateOps]>),
 }
@@ -126,6 +130,17 @@ impl JsonTemplate {
                     self.write(ops, frame, &mut inner)?;
                     self.style.write_string(&inner, out);
                 }
+                TemplateOp::Join(list, separator) => {
+                    let items = self.list(list, frame)?;
+                    let texts: Vec<_> =
+                        items.iter().map(|item| Value::data(item).into_text()).collect();
+                    self.style.write_string(&texts.join(separator), out);
+                }
+                TemplateOp::Sum(list) => {
+                    let items = self.list(list, frame)?;
+                    let sum = items.iter().filter_map(Json::as_i64).fold(0, i64::saturating_add);
+                    self.style.write_value(&Value::Int(sum), out);
+                }
                 TemplateOp::Merge(parts) => self.merge(parts, frame, out)?,
             }
             // Checked after each operation, so that nested lists cannot fill the memory first.
@@ -134,6 +149,17 @@ impl JsonTemplate {
             }
         }
         Ok(())
+    }
+
+    /// Runs operations that write a list; returns its elements.
+    fn list<'a>(
+        &'a self,
+        ops: &'a [TemplateOp],
+        frame: &mut RenderFrame<'a>,
+    ) -> Result<Vec<Json>, TooLarge> {
+        let mut list = String::new();
+        self.write(ops, frame, &mut list)?;
+        Ok(serde_json::from_str(&list).unwrap_or_default())
     }
 
     fn text<'a>(&self, parts: &'a [TextPart], frame: &RenderFrame<'a>, out: &mut String) {

@@ -9,8 +9,10 @@ use crate::base::limits::{MAX_INCLUDES, MAX_WITH_INCLUDES};
 use crate::diag::{Key, Problem, SourceSpan, SyntaxNode, Table, code};
 
 /// Keys with a meaning in templates, for suggestions.
-const CONSTRUCTS: &[&str] =
-    &["$each", "$do", "$if", "$is", "$then", "$else", "$include", "$with", "$merge", "$json"];
+const CONSTRUCTS: &[&str] = &[
+    "$each", "$do", "$if", "$is", "$then", "$else", "$include", "$with", "$join", "$by", "$merge",
+    "$json", "$sum",
+];
 
 /// Members of one object that were compiled so far.
 #[derive(Default)]

@@ -21,6 +21,7 @@ mod hostile;
 mod journal;
 mod limits;
 mod model;
+mod payloads_erxes;
 mod payloads_liveperson;
 mod policies;
 mod revisions;
