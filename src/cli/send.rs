@@ -9,7 +9,7 @@ use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::play::{BatchOptions, PlayArgs};
 use super::setup::Setup;
-use super::vendors::rule;
+use super::vendors::{event, rule};
 use crate::base::text::one_of;
 use crate::conversation::{EventKind, Role};
 use crate::diag::{Problem, Problems, Source, SyntaxNode, code, json, toml};
@@ -26,6 +26,10 @@ pub(super) struct SendArgs {
     vendor: String,
     /// Event type to send, by the vendor's name for it; `standin vendors VENDOR` lists them
     event_type: String,
+    /// Neutral event that causes it, such as `conversation.closed` [default: the first that the
+    /// vendor lists]
+    #[arg(long, value_name = "EVENT", value_parser = event)]
+    on: Option<EventKind>,
     /// Kind of message or entity, such as `text` or `buttons`
     #[arg(long)]
     kind: Option<String>,
@@ -51,7 +55,7 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<ExitStatus, Comma
     let vendor = problems.into_result(vendor)?;
     let fields = fields(&args.set)?;
     let data = fields.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();
-    let query = EventQuery { by: args.by, kind: args.kind.clone(), data };
+    let query = EventQuery { on: args.on, by: args.by, kind: args.kind.clone(), data };
     let rule = rule(&vendor, &args.event_type, &query)?;
     check(&vendor, rule, &query, &fields)?;
     let script = Arc::new(Script::for_event(&vendor, rule, &query));
@@ -68,10 +72,12 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<ExitStatus, Comma
 impl SendArgs {
     /// Returns the arguments after the vendor that select the webhook.
     fn to_args(&self) -> Vec<String> {
+        let on = self.on.iter().map(|on| ("--on", on.to_string()));
         let kind = self.kind.iter().map(|kind| ("--kind", kind.clone()));
         let by = self.by.iter().map(|by| ("--by", by.to_string()));
         let set = self.set.iter().map(|set| ("--set", set.clone()));
-        let flags = kind.chain(by).chain(set).flat_map(|(flag, value)| [flag.to_owned(), value]);
+        let flags =
+            on.chain(kind).chain(by).chain(set).flat_map(|(flag, value)| [flag.to_owned(), value]);
         std::iter::once(self.event_type.clone()).chain(flags).collect()
     }
 }

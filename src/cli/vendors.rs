@@ -14,7 +14,8 @@ use super::terminal::print;
 use crate::base::fake::{FAKES, LOCALES, fake};
 use crate::base::file_store::FILES;
 use crate::base::seed::SeedScope;
-use crate::base::text::count;
+use crate::base::text::{count, one_of};
+use crate::conversation::EventKind;
 use crate::diag::{Problem, Problems, code};
 use crate::fidelity::capability::{CapabilityRow, entities, events, kinds};
 use crate::fidelity::{samples, sent};
@@ -30,6 +31,9 @@ pub(super) struct VendorsArgs {
     vendor: Option<String>,
     /// Event type of the vendor; prints a sample webhook
     event_type: Option<String>,
+    /// Neutral event that causes the sample webhook [default: the first that the vendor lists]
+    #[arg(long, requires = "event_type", value_name = "EVENT", value_parser = event)]
+    on: Option<EventKind>,
     /// Kind of message or entity in the sample webhook
     #[arg(long, requires = "event_type")]
     kind: Option<String>,
@@ -39,6 +43,12 @@ pub(super) struct VendorsArgs {
     /// List the generated values that scenarios can use
     #[arg(long, conflicts_with_all = ["vendor", "fidelity"])]
     fake: bool,
+}
+
+/// Parses the name of a neutral event. clap prints the error.
+pub(super) fn event(word: &str) -> Result<EventKind, String> {
+    let names = || EventKind::NAMES.iter().copied();
+    EventKind::from_name(word).ok_or_else(|| format!("expected {}", one_of(names())))
 }
 
 pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<ExitStatus, CommandError> {
@@ -54,7 +64,9 @@ pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<ExitStatus,
     let text = match (&args.vendor, &args.event_type) {
         _ if args.fidelity => fidelity(&vendors, &setup)?,
         (Some(_), Some(event_type)) => {
-            webhook(&vendors[0], event_type, args.kind.as_ref(), &setup)?
+            let query =
+                EventQuery { on: args.on, kind: args.kind.clone(), ..EventQuery::default() };
+            webhook(&vendors[0], event_type, &query, &setup)?
         }
         (Some(_), None) => one(&vendors[0], &setup)?,
         (None, _) => overview(&vendors, &setup)?,
@@ -163,18 +175,27 @@ fn data<'a>(head: &str, kinds: impl Iterator<Item = (&'a String, &'a FieldDefaul
 fn webhook(
     vendor: &Arc<Platform>,
     event_type: &str,
-    kind: Option<&String>,
+    query: &EventQuery,
     setup: &Setup,
 ) -> Result<String, Problems> {
-    let query = EventQuery { kind: kind.cloned(), ..EventQuery::default() };
-    let rule = rule(vendor, event_type, &query)?;
+    let rule = rule(vendor, event_type, query)?;
     let account = setup.account(vendor)?;
-    let script = Script::for_event(vendor, rule, &query);
+    let script = Script::for_event(vendor, rule, query);
     let start = instant(setup.config.start);
     let body = sent(&script, &account, event_type, setup.config.seed, start).unwrap_or_default();
     let body: Json = serde_json::from_str(&body).unwrap_or_default();
     let mut out = format!("{body:#}\n\nThe format is {}.", rule.certainty);
-    let data = vendor.data_of(rule, &query).filter(|data| data.keys().next().is_some());
+    let causes: BTreeSet<&str> = vendor
+        .events
+        .iter()
+        .filter(|rule| rule.has_name(event_type))
+        .map(|rule| rule.on.as_str())
+        .collect();
+    if causes.len() > 1 {
+        let causes: Vec<&str> = causes.into_iter().collect();
+        let _ = write!(out, "\nCauses: {} (select one with `--on`)", causes.join(", "));
+    }
+    let data = vendor.data_of(rule, query).filter(|data| data.keys().next().is_some());
     if let Some(data) = data {
         let keys: Vec<&str> = data.keys().collect();
         let _ = write!(out, "\nFields: {}", keys.join(", "));

@@ -145,6 +145,7 @@ impl Conversation {
         self.state = Some(ConversationState::Open);
         self.opened_at = at;
         self.changed_at = at;
+        self.status_changed_at = at;
         self.reply_due = self.reply_deadline(at);
         self.joined.push(by.member.name.clone());
         let head = DialogHead { kind: DialogKind::Main, ids: GeneratedIds::default() };
@@ -215,14 +216,14 @@ impl Conversation {
             if offered { ParticipantRole::Suggested } else { ParticipantRole::Assignee },
             at,
         );
-        self.touch(at);
+        self.change_status(at);
         let to = self.person(&to.member.name).cloned();
         Ok(Event { to, from, ..Event::new(EventKind::AssigneeChanged, by, at) })
     }
 
     fn accept(&mut self, by: Person, at: Timestamp) -> Event {
         self.set_role(&by.member.name, ParticipantRole::Assignee);
-        self.touch(at);
+        self.change_status(at);
         let by = self.person(&by.member.name).cloned().unwrap_or(by);
         Event { to: Some(by.clone()), from: None, ..Event::new(EventKind::AssigneeChanged, by, at) }
     }
@@ -232,7 +233,7 @@ impl Conversation {
         self.unassign();
         self.skill = skill;
         self.reply_due = self.reply_deadline(at);
-        self.touch(at);
+        self.change_status(at);
         Event { from, ..Event::new(EventKind::AssigneeChanged, by, at) }
     }
 
@@ -392,7 +393,7 @@ impl Conversation {
             dialog.changed_at = at;
             dialog.closed = Some((at, by.clone()));
         }
-        self.touch(at);
+        self.change_status(at);
         Event::new(EventKind::ConversationClosed, by, at)
     }
 
@@ -405,7 +406,7 @@ impl Conversation {
             dialog.changed_at = at;
             dialog.closed = None;
         }
-        self.touch(at);
+        self.change_status(at);
         Event::new(EventKind::ConversationReopened, by, at)
     }
 
@@ -439,6 +440,12 @@ impl Conversation {
         for person in self.cast.iter_mut().filter(|person| person.member.name == name) {
             person.participant_role = role;
         }
+    }
+
+    /// Records a change of the state or the assignee.
+    fn change_status(&mut self, at: Timestamp) {
+        self.status_changed_at = at;
+        self.touch(at);
     }
 
     /// Records a change other than a message.

@@ -130,6 +130,20 @@ impl Person {
         version.split_once('.').map_or(version, |(major, _)| major)
     }
 
+    /// Returns a name or contact of the person as they would state it, although the vendor may not
+    /// know it yet: `first_name`, `last_name`, `name`, `email` or `phone`.
+    pub fn stated(&self, name: &str) -> Option<String> {
+        let Member { persona, email, phone, .. } = &*self.member;
+        match name {
+            "first_name" => Some(persona.first_name.clone()),
+            "last_name" => Some(persona.last_name.clone()),
+            "name" => Some(self.name()),
+            "email" => Some(email.as_ref().unwrap_or(&persona.email).clone()),
+            "phone" => Some(phone.as_ref().unwrap_or(&persona.phone).clone()),
+            _ => None,
+        }
+    }
+
     /// Returns the full name.
     pub fn name(&self) -> String {
         let persona = &self.member.persona;

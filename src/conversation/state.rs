@@ -68,6 +68,8 @@ pub struct Conversation {
     pub opened_at: Timestamp,
     /// Time of the last change; messages do not count as changes.
     pub changed_at: Timestamp,
+    /// Time at which the conversation was last opened, assigned, closed or reopened.
+    pub status_changed_at: Timestamp,
     /// Time at which the current assignee was assigned.
     pub assigned_at: Option<Timestamp>,
     /// Time of closing and the participant who closed it.
@@ -159,6 +161,7 @@ impl Conversation {
             state: None,
             opened_at: Timestamp::UNIX_EPOCH,
             changed_at: Timestamp::UNIX_EPOCH,
+            status_changed_at: Timestamp::UNIX_EPOCH,
             assigned_at: None,
             closed: None,
             skill: None,
@@ -278,6 +281,7 @@ crate::fields! {
         always state: FieldType::Word(ConversationState::NAMES) => |c| state_word(c).into();
         always opened_at: FieldType::Time => |c| Value::Time(c.opened_at);
         always changed_at: FieldType::Time => |c| Value::Time(c.changed_at);
+        always status_changed_at: FieldType::Time => |c| Value::Time(c.status_changed_at);
         maybe assigned_at: FieldType::Time => |c| Value::maybe_time(c.assigned_at);
         maybe closed_at: FieldType::Time => |c| Value::maybe_time(c.closed.as_ref().map(|c| c.0));
         maybe closed_by: FieldType::Any => |c| Value::maybe_object(c.closed.as_ref().map(|c| &c.1));

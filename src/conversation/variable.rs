@@ -24,6 +24,18 @@ pub struct Variable {
 }
 
 impl Variable {
+    /// Reads a variable of a step: a plain value, or a table with `type` and `value`.
+    pub fn of_step(name: String, value: Json) -> Self {
+        if let Json::Object(table) = &value
+            && let (Some(Json::String(declared)), Some(value)) =
+                (table.get("type"), table.get("value"))
+        {
+            return Self { name, declared: declared.clone(), value: value.clone() };
+        }
+        let declared = Self::type_of(&value).to_owned();
+        Self { name, declared, value }
+    }
+
     /// Returns the default type for a value without a declared type.
     pub fn type_of(value: &Json) -> &'static str {
         // Only `number` is visible in JSON: a date is a string like any other.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::base::seed::SeedScope;
-use crate::conversation::Role;
+use crate::conversation::{EventKind, Role};
 use crate::diag::{Form as _, Problem, Problems, Source, Spanned, SyntaxNode, TableOf, code, toml};
 use crate::form;
 use crate::platform::{Account, EventQuery, Platform, Subscription};
@@ -39,12 +39,17 @@ form! {
         file: Spanned<String>,
         /// The vendor's name for the event.
         type_ ("type"): Spanned<String>,
+        /// Neutral event that causes the webhook [default: the first that matches].
+        on: Option<Spanned<EventKind>>,
         /// Kind of message or entity [default: the first that matches].
         kind: Option<Spanned<String>>,
         /// Role of the actor.
         by: Option<Spanned<Role>>,
         /// Data of the message, entity or event, where it differs from the defaults.
         with: TableOf<SyntaxNode>,
+        /// Options of the account under which the documentation describes the webhook [default: the
+        /// selected ones].
+        options: TableOf<Spanned<String>>,
         /// Scenario that causes the webhook, if a single action is not enough.
         scenario: Option<ScenarioForm>,
     }
@@ -63,6 +68,8 @@ pub struct DocumentedSample {
     pub has_scenario: bool,
     /// The script that causes the webhook.
     pub script: Script,
+    /// Options of the account, by name.
+    options: Vec<(String, String)>,
 }
 
 /// Returns the samples of a vendor in the order of its index; empty if it has none.
@@ -94,6 +101,7 @@ fn check(
         return Err(problem.suggest_or_list(&form.file.value, files()).into());
     };
     let query = EventQuery {
+        on: form.on.map(|on| on.value),
         by: form.by.map(|by| by.value),
         kind: form.kind.map(|kind| kind.value),
         data: form.with.to_json(),
@@ -115,12 +123,30 @@ fn check(
         }
         None => Script::for_event(platform, rule, &query),
     };
-    Ok(DocumentedSample { event_type: form.type_.value, documented, query, has_scenario, script })
+    let mut options = Vec::new();
+    for (key, value) in form.options.iter() {
+        let known = platform.option_values(&key.name);
+        if !known.contains(&value.value) {
+            let message = format!("option `{}` has no value `{}`", key.name, value.value);
+            let problem = Problem::at(&value.span, code::UNKNOWN_SAMPLE, message);
+            return Err(problem.suggest_or_list(value, known.iter().map(String::as_str)).into());
+        }
+        options.push((key.name.clone(), value.value.clone()));
+    }
+    let event_type = form.type_.value;
+    Ok(DocumentedSample { event_type, documented, query, has_scenario, script, options })
 }
 
 impl DocumentedSample {
     /// Returns the webhook body to compare, generated from this seed; `None` if it is not sent.
     pub fn sent(&self, account: &Arc<Account>, seed: u64, start: Timestamp) -> Option<String> {
+        let mut account = Arc::clone(account);
+        if !self.options.is_empty() {
+            let selected =
+                self.options.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+            Arc::make_mut(&mut account).options.extend(selected);
+        }
+        let account = &account;
         sent(&self.script, account, &self.event_type, seed, start)
     }
 

@@ -19,6 +19,7 @@ use super::forms::{
 };
 use super::handshake::{Handshake, Proof};
 use super::message_kind::MessageKind;
+use super::numbers::NumberFormat;
 use super::request::{HeaderRule, OptionValues, RequestRules, SignatureRule, wire_format};
 use super::root_types::RootTypes;
 use super::signature::{Algorithm, Encoding};
@@ -79,6 +80,7 @@ pub(super) fn check(
         differs: form.revision.as_ref().map(|revision| revision.summary(&form.id)),
         matching: form.subscription.matching.as_ref().map_or(Matching::Pair, |by| by.value),
         default_subscription: Subscription::check(&form.subscription.default, &types, problems),
+        numbers: form.numbers.as_ref().map_or(NumberFormat::JavaScript, |by| by.value),
         rules: rules(&form),
         counters: counters(&form),
         show: DisplayPointers {
@@ -181,7 +183,8 @@ impl PlatformChecker<'_> {
     }
 
     fn kind(&mut self, name: &str, form: &KindForm, style: JsonStyle) -> Option<MessageKind> {
-        let data = self.data(&form.span, &form.data, &form.optional)?;
+        let mut data = self.data(&form.span, &form.data, &form.optional)?;
+        data.suggestions = self.suggestions(form, &data);
         let names = self.types.of_kind(&data.names(&self.types.items));
         let body = match (&form.body, &form.template) {
             (Some(node), None) => self.compile(node, names, style),
@@ -225,6 +228,25 @@ impl PlatformChecker<'_> {
         })
     }
 
+    /// Checks the suggested values of a kind: lists of tables, by fields that are lists.
+    fn suggestions(&mut self, form: &KindForm, data: &FieldDefaults) -> Option<JsonTemplate> {
+        if form.suggest.0.is_empty() {
+            return None;
+        }
+        let is_list = |name: &str| data.defaults.get(name).is_some_and(serde_json::Value::is_array);
+        for (key, _) in form.suggest.iter().filter(|(key, _)| !is_list(&key.name)) {
+            let message =
+                format!("`suggest` has values for `{}`, which is not a list in `data`", key.name);
+            let problem = Problem::at(&key.span, code::UNKNOWN_KEY, message);
+            let lists = data.defaults.keys().map(String::as_str).filter(|name| is_list(name));
+            self.problems.push(problem.suggest_or_list(&key.name, lists));
+        }
+        let entries = NodeContent::Table(Table(form.suggest.entries()));
+        let node = SyntaxNode { span: form.span.clone(), content: entries };
+        let names = self.types.of_data();
+        self.compile(&node, names, JsonStyle::COMPACT)
+    }
+
     /// Checks the fields that a step may set, with their defaults.
     fn data(
         &mut self,
@@ -239,7 +261,13 @@ impl PlatformChecker<'_> {
         let template = self.compile(&node, names, JsonStyle::COMPACT)?;
         let optional = optional.iter().map(|key| key.value.clone()).collect();
         let unset = UnsetValue::Absent;
-        Some(FieldDefaults { defaults: form.to_json(), optional, unset, template })
+        Some(FieldDefaults {
+            defaults: form.to_json(),
+            optional,
+            unset,
+            template,
+            suggestions: None,
+        })
     }
 
     fn entities(&mut self) -> BTreeMap<String, FieldDefaults> {
@@ -303,13 +331,20 @@ impl PlatformChecker<'_> {
         let template = self.template(&form.template);
         let names = self.types.of_event(on?, &names, counter.map(|name| name.value.as_str()));
         let json = form.json.as_ref().map_or(vendor_style, style);
+        let assumed = form.assumed.as_ref();
+        let assumed = assumed.map(|parts| self.compile(parts, names.clone(), JsonStyle::COMPACT));
         Some(EventRule {
             on: on?,
             event_type: form.type_.value.clone(),
             previous_names: form.previous_names.iter().map(|name| name.value.clone()).collect(),
             certainty: form.source.as_ref().map_or(section, |source| source.status.value),
             when: form.when.as_ref().map(condition).unwrap_or_default(),
+            // Looked at last, so that the problems of both templates are reported.
             body: self.compile(&*template?, names, json)?,
+            assumed: match assumed {
+                Some(assumed) => Some(assumed?),
+                None => None,
+            },
             counter: counter.map(|name| name.value.clone()),
             data,
             keep: form.keep.as_ref().is_some_and(|keep| keep.value),

@@ -25,12 +25,13 @@ impl ActionCompleter<'_> {
     pub(super) fn complete(&self, action: &Action) -> Result<Action, SessionError> {
         let platform = &self.account.platform;
         let mut action = action.clone();
+        self.write_numbers(&mut action);
         match &mut action {
             Action::Say { kind, data, text, .. } => self.complete_message(kind, data, text)?,
             Action::Create { kind, fields, unset, .. } => {
                 let unknown = || SessionError::UnknownKind(kind.clone());
                 let defaults = platform.entities.get(kind.as_str()).ok_or_else(unknown)?;
-                *fields = self.data(defaults, &std::mem::take(fields), None);
+                *fields = self.data(defaults, &std::mem::take(fields), None, false);
                 fields.retain(|field, _| !unset.contains(field));
             }
             Action::Update { name, fields, unset, .. } => {
@@ -56,8 +57,23 @@ impl ActionCompleter<'_> {
         data: Map<String, Json>,
     ) -> Map<String, Json> {
         match &rule.data {
-            Some(defaults) => self.data(defaults, &data, None),
+            Some(defaults) => self.data(defaults, &data, None, false),
             None => data,
+        }
+    }
+
+    /// Writes the numbers of a step as the vendor's language does.
+    fn write_numbers(&self, action: &mut Action) {
+        let numbers = self.account.platform.numbers;
+        match action {
+            Action::Say { data, .. }
+            | Action::Emit { data, .. }
+            | Action::Create { fields: data, .. }
+            | Action::Update { fields: data, .. } => numbers.normalize_entries(data),
+            Action::Set { variables, .. } => {
+                variables.iter_mut().for_each(|variable| numbers.normalize(&mut variable.value));
+            }
+            _ => {}
         }
     }
 
@@ -73,7 +89,7 @@ impl ActionCompleter<'_> {
         let asked = message_kind.answers.as_ref().and_then(|kind| self.last_message(kind));
         // The data of the requested kind, even if `as` replaces the kind below.
         let input = std::mem::take(data);
-        *data = self.data(&message_kind.data, &input, asked.as_ref());
+        *data = self.data(&message_kind.data, &input, asked.as_ref(), true);
         // A step names a choice by its text only; the payload needs the whole option.
         if message_kind.data.has("choice")
             && let Some(choice) = asked.as_ref().and_then(|asked| chosen(asked, text))
@@ -105,11 +121,14 @@ impl ActionCompleter<'_> {
         defaults: &FieldDefaults,
         input: &Map<String, Json>,
         asked: Option<&Map<String, Json>>,
+        describes_visitor: bool,
     ) -> Map<String, Json> {
         // Entities can be created before there is a visitor, hence the default locale.
         let visitor = self.conversation.visitor();
         let locale = visitor.map_or(&LOCALES[0], |visitor| visitor.member.locale);
         let generated = InventedValues::new(locale, self.seeds, &self.account.files);
+        // A form is filled in by the visitor; entities and emitted events are about other people.
+        let generated = generated.about(visitor.filter(|_| describes_visitor));
         let (fakes, files) = (generated.fakes(), generated.files());
         let roots = self.account.roots().with("fake", &fakes).with("file", &files);
         match asked {

@@ -13,6 +13,7 @@ use super::forms::{Certainty, Matching};
 use super::handshake::Handshake;
 use super::ids::{IdOwner, IdRules};
 use super::message_kind::MessageKind;
+use super::numbers::NumberFormat;
 use super::request::RequestRules;
 use super::subscription::Subscription;
 use super::vendor_ref::{DOCS, VendorRef};
@@ -56,6 +57,8 @@ pub struct Platform {
     /// other than `docs`.
     pub samples: BTreeMap<String, Arc<Source>>,
     pub(super) matching: Matching,
+    /// How payloads write numbers.
+    pub numbers: NumberFormat,
     pub(super) rules: ConversationRules,
     pub(super) account_template: AccountTemplate,
     pub(super) ids: IdRules,
@@ -106,6 +109,12 @@ impl Platform {
         self.rules
     }
 
+    /// Returns the values that an option of the account can have; empty if there is no such option.
+    pub fn option_values(&self, name: &str) -> &[String] {
+        let mut options = self.account_template.options.iter();
+        options.find(|option| option.name == name).map_or(&[], |option| &option.values)
+    }
+
     /// Returns a reference to this vendor and revision.
     pub fn reference(&self) -> VendorRef {
         VendorRef { id: self.id.clone(), revision: Some(self.revision.clone()) }
@@ -146,6 +155,7 @@ impl Platform {
         let rules = || {
             self.events.iter().filter(|rule| {
                 rule.has_name(event_type)
+                    && query.on.is_none_or(|on| rule.on == on)
                     && query.by.is_none_or(|role| rule.covers_role(role))
                     && query
                         .kind

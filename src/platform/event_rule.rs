@@ -24,6 +24,8 @@ pub struct EventRule {
     pub certainty: Certainty,
     pub(super) when: EventCondition,
     pub(super) body: JsonTemplate,
+    /// A list of the parts that are assumed; empty if the payload has none.
+    pub(super) assumed: Option<JsonTemplate>,
     pub(super) counter: Option<String>,
     /// Data that an `emit` step may set; only for rules with `on = "emit"`.
     pub data: Option<FieldDefaults>,
@@ -59,6 +61,8 @@ pub(super) struct EventCondition {
 /// A request for an event, in addition to its type. `None` accepts everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EventQuery {
+    /// Neutral event that causes it.
+    pub on: Option<EventKind>,
     /// Role of the actor.
     pub by: Option<Role>,
     /// Kind of message or entity.
@@ -71,7 +75,7 @@ impl EventQuery {
     /// Returns the query for the data of an `emit` step, whose `kind` is a kind.
     pub(super) fn of_emitted(mut data: Map<String, Json>) -> Self {
         let kind = data.remove("kind").and_then(|kind| Some(kind.as_str()?.to_owned()));
-        Self { by: None, kind, data }
+        Self { on: None, by: None, kind, data }
     }
 }
 

@@ -6,6 +6,7 @@ use rand::RngExt as _;
 use crate::base::fake::{FAKES, Locale, fake};
 use crate::base::file_store::FILES;
 use crate::base::seed::SeedScope;
+use crate::conversation::Person;
 use crate::template::{Field, FieldType, Object, TableType, Value};
 
 /// Generated values. Within one seed scope, each name always gives the same value.
@@ -14,6 +15,8 @@ pub struct InventedValues<'a> {
     locale: &'static Locale,
     seeds: &'a SeedScope,
     files: &'a str,
+    /// The person whom names and contacts describe; `None` for a generated one.
+    person: Option<&'a Person>,
 }
 
 /// The root `fake`.
@@ -27,7 +30,13 @@ pub struct FileRoot<'a>(InventedValues<'a>);
 impl<'a> InventedValues<'a> {
     /// Generates values in this locale from this scope. `files` is the base URL of sample files.
     pub fn new(locale: &'static Locale, seeds: &'a SeedScope, files: &'a str) -> Self {
-        Self { locale, seeds, files }
+        Self { locale, seeds, files, person: None }
+    }
+
+    /// Uses the names and contacts of this person.
+    #[must_use]
+    pub fn about(self, person: Option<&'a Person>) -> Self {
+        Self { person, ..self }
     }
 
     /// Returns the root `fake`.
@@ -54,7 +63,9 @@ impl<'a> InventedValues<'a> {
 
 impl Object for FakeRoot<'_> {
     fn get(&self, name: &str) -> Value<'_> {
-        fake(name, self.0.locale, self.0.seeds).map_or(Value::Absent, Value::from)
+        let stated = self.0.person.and_then(|person| person.stated(name));
+        let value = stated.or_else(|| fake(name, self.0.locale, self.0.seeds));
+        value.map_or(Value::Absent, Value::from)
     }
 }
 

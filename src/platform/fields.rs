@@ -6,6 +6,8 @@
 use serde_json::{Map, Value as Json};
 
 use super::forms::UnsetValue;
+use crate::base::fake::{FAKES, LOCALES, fake};
+use crate::base::seed::SeedScope;
 use crate::diag::{NodeContent, Problem, SyntaxNode, code, scalar::unexpected_type};
 use crate::template::{Field, FieldType, JsonTemplate, Object, TableType};
 
@@ -21,6 +23,8 @@ pub struct FieldDefaults {
     pub(super) unset: UnsetValue,
     /// The defaults as a template.
     pub(super) template: JsonTemplate,
+    /// Suggested values for elements of the question, as a template of lists by field.
+    pub(super) suggestions: Option<JsonTemplate>,
 }
 
 impl FieldDefaults {
@@ -55,13 +59,20 @@ impl FieldDefaults {
         asked: Option<&Map<String, Json>>,
         root: &dyn Object,
     ) -> Map<String, Json> {
-        let rendered = self.template.render(root).unwrap_or_default();
-        let defaults: Map<String, Json> = serde_json::from_str(&rendered).unwrap_or_default();
+        let object = |template: &JsonTemplate| -> Map<String, Json> {
+            serde_json::from_str(&template.render(root).unwrap_or_default()).unwrap_or_default()
+        };
+        let defaults = object(&self.template);
+        let suggestions = self.suggestions.as_ref().filter(|_| asked.is_some());
+        let suggestions = suggestions.map(object).unwrap_or_default();
         let mut complete = Map::new();
         for (key, default) in &defaults {
             let asked = asked.and_then(|asked| asked.get(key)).and_then(Json::as_array);
             let value = match (asked, input.get(key)) {
-                (Some(asked), input) => respond(default, asked, input),
+                (Some(asked), input) => {
+                    let suggestions = suggestions.get(key).and_then(Json::as_array);
+                    respond(default, asked, input, suggestions.map_or(&[], Vec::as_slice))
+                }
                 (None, Some(input)) => fill(default, input),
                 (None, None) => default.clone(),
             };
@@ -136,31 +147,61 @@ pub(super) fn fill(default: &Json, input: &Json) -> Json {
         }
         (Json::Array(default), Json::Array(input)) => match default.first() {
             // The first element of a default list is the default for every element.
-            Some(first) => input.iter().map(|item| fill_item(first, item)).collect(),
+            Some(first) => input
+                .iter()
+                .map(|item| fill_item(same_element(default, item).unwrap_or(first), item))
+                .collect(),
             None => input.iter().cloned().collect(),
         },
         _ => input.clone(),
     }
 }
 
-/// Completes an element of a list. A plain value sets the first key of an object.
+/// Completes an element of a list. A plain value sets the first key of an object, and the keys that
+/// have the same default as the first.
 fn fill_item(default: &Json, item: &Json) -> Json {
-    match (default, item) {
-        (Json::Object(_), Json::Object(_)) => fill(default, item),
-        (Json::Object(keys), _) => {
-            let mut filled = keys.clone();
-            if let Some(first) = keys.keys().next() {
-                filled.insert(first.clone(), item.clone());
-            }
-            Json::Object(filled)
+    let Json::Object(keys) = default else { return fill(default, item) };
+    let Some((first, first_default)) = keys.iter().next() else { return fill(default, item) };
+    let (mut filled, value) = match item {
+        Json::Object(given) => (fill(default, item), given.get(first)),
+        _ => (default.clone(), Some(item)),
+    };
+    let Some(value) = value else { return filled };
+    for (key, default) in keys {
+        let is_given = item.get(key).is_some();
+        let follows = default == first_default && default != "" && !is_given;
+        if key == first || follows {
+            filled[key] = value.clone();
         }
-        _ => fill(default, item),
     }
+    filled
+}
+
+/// Returns the default element that has this text in its first key, in any case.
+fn same_element<'a>(defaults: &'a [Json], item: &Json) -> Option<&'a Json> {
+    let text = item.as_str()?.to_lowercase();
+    let first =
+        |default: &Json| default.as_object()?.values().next()?.as_str().map(str::to_lowercase);
+    defaults.iter().find(|default| first(default).is_some_and(|first| first == text))
+}
+
+/// Returns the value that the first matching suggestion has for an element of the question.
+fn suggested<'a>(suggestions: &'a [Json], asked: &Json) -> Option<&'a Map<String, Json>> {
+    let matches = |suggestion: &&Map<String, Json>| {
+        suggestion.iter().all(|(key, part)| match (asked.get(key), part.as_str()) {
+            (None, _) => true,
+            (Some(Json::String(whole)), Some(part)) => {
+                whole.to_lowercase().contains(&part.to_lowercase())
+            }
+            (Some(whole), _) => whole == part,
+        })
+    };
+    suggestions.iter().filter_map(Json::as_object).find(matches)
 }
 
 /// Returns the response to a list: each element takes its values from the input, then from the
-/// element it responds to, then from the default.
-fn respond(default: &Json, asked: &[Json], input: Option<&Json>) -> Json {
+/// element it responds to, then from a suggestion, then from the default.
+fn respond(default: &Json, asked: &[Json], input: Option<&Json>, suggestions: &[Json]) -> Json {
     let (Json::Array(defaults), input) = (default, input.and_then(Json::as_array)) else {
         return default.clone();
     };
@@ -169,10 +210,12 @@ fn respond(default: &Json, asked: &[Json], input: Option<&Json>) -> Json {
         let own = same_type.or_else(|| defaults.get(index)).or_else(|| defaults.last());
         let own = own.unwrap_or(&Json::Null);
         let default = match (own, asked) {
-            (Json::Object(own), Json::Object(asked)) => {
+            (Json::Object(own), Json::Object(asked_entries)) => {
                 // Only shared keys are copied: the question has fields that no response has.
-                let asked = asked.iter().filter(|(key, _)| own.contains_key(*key));
+                let asked = asked_entries.iter().filter(|(key, _)| own.contains_key(*key));
+                let suggested = suggested(suggestions, &Json::Object(asked_entries.clone()));
                 let mut merged = own.clone();
+                merged.extend(suggested.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
                 merged.extend(asked.map(|(key, value)| (key.clone(), value.clone())));
                 Json::Object(merged)
             }
@@ -238,8 +281,19 @@ fn wrong_type_of(default: &Json, node: &SyntaxNode) -> Problem {
         (Json::Array(_), NodeContent::Text(text)) if !text.starts_with(['[', '{']) => {
             problem.help(format!("write a list with one element as `[{}]`", node.span.text()))
         }
-        _ => problem.help(format!("the default is `{default}`")),
+        _ => problem.help(format!("the default is `{}`", example(&default.to_string()))),
     }
+}
+
+/// Replaces each `${fake.NAME}` in a default with a value, so that a message shows an example.
+fn example(default: &str) -> String {
+    let seeds = SeedScope::fixed("example");
+    let mut text = default.to_owned();
+    for entry in FAKES.iter().filter(|entry| default.contains(entry.name)) {
+        let value = fake(entry.name, &LOCALES[0], &seeds).unwrap_or_default();
+        text = text.replace(&format!("${{fake.{}}}", entry.name), &value);
+    }
+    text
 }
 
 fn item_type_mismatch(default: &Json, node: &SyntaxNode) -> Option<Problem> {
@@ -273,7 +327,7 @@ mod tests {
         let default = json!([{"value": "-", "label": ""}]);
         let asked = [json!({"label": "Name", "hint": "x"}), json!({"label": "Mail"})];
         let expected = json!([{"value": "Ada", "label": "Name"}, {"value": "-", "label": "Mail"}]);
-        assert_eq!(respond(&default, &asked, Some(&json!(["Ada"]))), expected);
+        assert_eq!(respond(&default, &asked, Some(&json!(["Ada"])), &[]), expected);
     }
 
     #[test]
@@ -281,6 +335,38 @@ mod tests {
         let default = json!([{"value": "Ada", "type": "text"}, {"value": 7, "type": "count"}]);
         let asked = [json!({"type": "count"}), json!({"type": "text"})];
         let expected = json!([{"value": 7, "type": "count"}, {"value": "Ada", "type": "text"}]);
-        assert_eq!(respond(&default, &asked, None), expected);
+        assert_eq!(respond(&default, &asked, None, &[]), expected);
+    }
+
+    #[test]
+    fn suggestion_must_match_the_element_of_the_question() {
+        let default = json!([{"value": "-", "label": "", "type": "text"}]);
+        let asked = [
+            json!({"label": "Your Name", "type": "text"}),
+            json!({"label": "Invoice", "type": "text"}),
+            json!({"label": "Mail", "type": "email"}),
+        ];
+        let suggestions =
+            [json!({"label": "name", "value": "Ada"}), json!({"type": "text", "value": "Hm."})];
+        let answers = respond(&default, &asked, None, &suggestions);
+        let values: Vec<&Json> = answers.as_array().unwrap().iter().map(|a| &a["value"]).collect();
+        assert_eq!(values, ["Ada", "Hm.", "-"]);
+    }
+
+    #[test]
+    fn keys_with_the_default_of_the_first_key_follow_it() {
+        let default = json!([{"label": "Yes", "url": "", "flow": "Yes"}]);
+        let filled = fill(&default, &json!(["A", {"label": "B"}, {"label": "C", "flow": ""}]));
+        let flows: Vec<&Json> =
+            filled.as_array().unwrap().iter().map(|item| &item["flow"]).collect();
+        assert_eq!(flows, ["A", "B", ""]);
+    }
+
+    #[test]
+    fn plain_text_takes_the_default_element_with_that_text() {
+        let default =
+            json!([{"label": "Name", "type": "text"}, {"label": "Mail", "type": "email"}]);
+        let filled = fill(&default, &json!(["mail", "Other"]));
+        assert_eq!([&filled[0]["type"], &filled[1]["type"]], ["email", "text"]);
     }
 }

@@ -5,6 +5,7 @@
 
 use jiff::SignedDuration;
 
+use super::numbers::NumberFormat;
 use crate::base::duration::DurationRange;
 use crate::conversation::{ParticipantRole, Role};
 use crate::diag::{NonEmpty, Problem, Scalar, Spanned, SyntaxNode, TableOf, code};
@@ -32,6 +33,8 @@ form! {
         rename: TableOf<Spanned<String>>,
         /// JSON style of payloads.
         json: JsonForm,
+        /// Language whose spelling of numbers payloads use [default: javascript].
+        numbers: Option<Spanned<NumberFormat>>,
         /// Names and addresses that differ between labels of one product: `brand.…`.
         brand: TableOf<SyntaxNode>,
         /// Values of the test account: `account.…`.
@@ -401,6 +404,9 @@ form! {
         keep: Option<Spanned<bool>>,
         /// JSON style of this event, if it differs from the vendor's.
         json: Option<JsonForm>,
+        /// Parts of the payload that are assumed, as a list of `$if` with a text for each part. If
+        /// the list has an element, the payload is reported as assumed.
+        assumed: Option<SyntaxNode>,
         /// Source of this event's facts, if it differs from that of the section.
         source: Option<SourceForm>,
     }
@@ -445,6 +451,9 @@ form! {
         data: TableOf<SyntaxNode>,
         /// Fields that a step may set, without a default.
         optional: Vec<Spanned<String>>,
+        /// Values for elements of the question, by list. The first element whose other keys match the
+        /// one of the question applies: texts match if they are part of it.
+        suggest: TableOf<SyntaxNode>,
         /// Message kind to which this one responds. Lists of the same name take over its elements.
         answers: Option<Spanned<String>>,
         /// Message kind that is sent instead; for a kind that the vendor does not support.

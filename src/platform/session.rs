@@ -13,6 +13,7 @@ use super::event_rule::{Coverage, EventQuery, EventRule, kind_of};
 use super::forms::{Certainty, CounterScope};
 use super::generate::IdGenerator;
 use super::ids::IdOwner;
+use super::losses::{LostField, lost_fields};
 use super::session_error::SessionError;
 use super::subscription::Subscription;
 use super::synthesize::synthesize;
@@ -29,6 +30,7 @@ pub struct Session {
     conversation: Conversation,
     seeds: SeedScope,
     counters: BTreeMap<String, i64>,
+    lost: Vec<LostField>,
 }
 
 /// A rendered webhook body.
@@ -62,7 +64,7 @@ impl Session {
     pub fn new(account: Arc<Account>, number: u32, cast: Vec<Person>, seeds: SeedScope) -> Self {
         let rules = account.platform.rules;
         let conversation = Conversation::new(number, cast, rules);
-        Self { account, conversation, seeds, counters: BTreeMap::new() }
+        Self { account, conversation, seeds, counters: BTreeMap::new(), lost: Vec::new() }
     }
 
     /// Returns the current state of the conversation.
@@ -101,7 +103,8 @@ impl Session {
         }
         let completer =
             ActionCompleter { account: &account, conversation: &self.conversation, seeds: &seeds };
-        let mut action = completer.complete(action)?;
+        let requested = action;
+        let mut action = completer.complete(requested)?;
         if let (Action::Emit { by, data, .. }, Some(rule)) = (&mut action, emitted) {
             *data = completer.complete_emitted(rule, std::mem::take(data));
             self.set_default_actor(by, rule);
@@ -129,6 +132,7 @@ impl Session {
             None => self.matching_rules(&account.platform, &event),
         };
         let payloads = self.payloads(&rules, &event, subscriptions)?;
+        self.lost = lost_fields(requested, &action, &account.platform, &rules);
         let silent = payloads.is_empty().then(|| self.silence_reason(&event));
         Ok(ActionResult { event, payloads, silent })
     }
@@ -159,10 +163,7 @@ impl Session {
     ) -> Result<ActionResult, SessionError> {
         let mut event = self.conversation.state_event(rule.on, by, at)?;
         event.ids = self.event_ids(seeds);
-        let body = Some(self.render(rule, &event, None)?);
-        let event_type = rule.event_type.clone();
-        let certainty = rule.certainty;
-        let payloads = vec![Payload { event_type, body, endpoints: vec![0], certainty }];
+        let payloads = vec![self.render(rule, &event, None, vec![0])?];
         Ok(ActionResult { event, payloads, silent: None })
     }
 
@@ -272,10 +273,12 @@ impl Session {
                 unnumbered = None;
             }
             let endpoints = self.subscribers(subscriptions, &rule.event_type);
-            let body =
-                if endpoints.is_empty() { None } else { Some(self.render(rule, event, number)?) };
-            let (event_type, certainty) = (rule.event_type.clone(), rule.certainty);
-            payloads.push(Payload { event_type, body, endpoints, certainty });
+            payloads.push(if endpoints.is_empty() {
+                let (event_type, certainty) = (rule.event_type.clone(), rule.certainty);
+                Payload { event_type, body: None, endpoints, certainty }
+            } else {
+                self.render(rule, event, number, endpoints)?
+            });
         }
         Ok(payloads)
     }
@@ -311,7 +314,8 @@ impl Session {
         rule: &EventRule,
         event: &Event,
         number: Option<(&str, i64)>,
-    ) -> Result<String, TooLarge> {
+        endpoints: Vec<usize>,
+    ) -> Result<Payload, TooLarge> {
         let messages: Vec<&Message> =
             event.messages.iter().map(|index| &self.conversation.messages[*index]).collect();
         let event_root = EventRoot { event, event_type: &rule.event_type, messages };
@@ -336,7 +340,16 @@ impl Session {
             EventKind::EntityUpdated => roots = roots.with("changes", &event.details),
             _ => {}
         }
-        rule.body.render(&roots)
+        let assumed = rule.assumed.as_ref().map(|parts| parts.render(&roots)).transpose()?;
+        let is_assumed = assumed.is_some_and(|parts| parts != "[]");
+        let certainty = if is_assumed { Certainty::Assumed } else { rule.certainty };
+        let body = Some(rule.body.render(&roots)?);
+        Ok(Payload { event_type: rule.event_type.clone(), body, endpoints, certainty })
+    }
+
+    /// Returns the fields of the last action that the vendor does not send, and forgets them.
+    pub fn take_lost(&mut self) -> Vec<LostField> {
+        std::mem::take(&mut self.lost)
     }
 
     /// Returns why the vendor sends nothing for an event.

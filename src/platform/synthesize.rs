@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::definition::Platform;
 use super::event_rule::{EventQuery, EventRule};
 use crate::conversation::{Action, Actor, EventKind as On, Role, Variable, VariableScope};
+use crate::template::JsonTemplate;
 
 /// Returns the name of a participant with a role.
 type RolePlayers<'a> = &'a dyn Fn(Role) -> Option<String>;
@@ -33,16 +34,49 @@ impl ActionSynthesizer<'_> {
             On::ConversationOpened => vec![self.open()],
             On::EntityCreated | On::EntityUpdated | On::EntityDeleted => self.entity_actions(),
             on => {
-                // Only a visitor can act before an agent has the conversation.
-                let needs_agent = self.by() != Role::Visitor || self.rule.may_require_agent();
-                let assigned = (needs_agent && on != On::AssigneeChanged).then(|| self.assign());
+                // Only a visitor and a bot can act before an agent has the conversation.
+                let is_staff = !matches!(self.by(), Role::Visitor | Role::Bot);
+                let needs_agent = is_staff || self.rule.may_require_agent();
+                let needs_agent = needs_agent || self.needs_talk();
+                // The event that is requested is a first assignment, unless it is one to a queue.
+                let is_assignment = on == On::AssigneeChanged && self.input("skill").is_none();
+                let assigned = (needs_agent && !is_assignment).then(|| self.assign());
                 [self.open()]
                     .into_iter()
+                    .chain(self.question())
                     .chain(assigned)
+                    .chain(self.answer())
                     .chain(self.conversation_actions())
                     .collect()
             }
         }
+    }
+
+    /// Returns true if the event follows a conversation between the visitor and an agent.
+    fn needs_talk(&self) -> bool {
+        matches!(
+            self.rule.on,
+            On::ConversationClosed
+                | On::ConversationReopened
+                | On::ConversationRated
+                | On::NoteAdded
+                | On::LabelsChanged
+                | On::ParticipantJoined
+                | On::ParticipantLeft
+        )
+    }
+
+    /// Returns the message with which the visitor starts, if something precedes the event.
+    fn question(&self) -> Option<Action> {
+        // A requested message of the visitor is their first, and so is the message that is read.
+        let is_first = self.rule.on == On::MessageSent && self.by() == Role::Visitor;
+        let follows = !is_first && self.rule.on != On::MessageRead;
+        follows.then(|| self.say(Role::Visitor, "text", Map::new()))
+    }
+
+    /// Returns the reply of the agent, if the event follows it.
+    fn answer(&self) -> Option<Action> {
+        self.needs_talk().then(|| self.say(Role::Agent, "text", Map::new()))
     }
 
     /// Returns the actions after the conversation was opened and, if required, assigned.
@@ -61,7 +95,13 @@ impl ActionSynthesizer<'_> {
                 let stops = self.input("on").and_then(Json::as_bool) == Some(false);
                 if stops { vec![typing(true), typing(false)] } else { vec![typing(true)] }
             }
-            On::AssigneeChanged => vec![self.assign()],
+            On::AssigneeChanged => match self.input("skill").and_then(Json::as_str) {
+                Some(skill) => {
+                    let skill = Some(skill.to_owned());
+                    vec![Action::Assign { to: None, skill, by: agent(), accept: None }]
+                }
+                None => vec![self.assign()],
+            },
             On::ParticipantJoined => vec![join()],
             On::ParticipantLeft => vec![join(), Action::Leave { by: self.actor(Role::Manager) }],
             On::ConversationClosed => vec![Action::Close { by: agent() }],
@@ -175,11 +215,16 @@ impl ActionSynthesizer<'_> {
         Action::Say { by: self.actor(by), kind: kind.to_owned(), text, data }
     }
 
-    /// Returns the text of a message if none is requested; empty if the kind has a default text or
-    /// the text follows from the selected choice.
+    /// Returns the text of a message if none is requested; empty if the kind has a default text, if
+    /// the text follows from the selected choice, or if the vendor sends no text with the kind.
     fn default_text(&self, by: Role, kind: &str) -> &'static str {
-        let data = self.platform.kinds.get(kind).map(|kind| &kind.data);
+        let kind = self.platform.kinds.get(kind);
+        let data = kind.map(|kind| &kind.data);
         if data.is_some_and(|data| data.has("text") || data.has("choice")) {
+            return "";
+        }
+        let reads_text = |template: &JsonTemplate| template.paths().contains("message.text");
+        if !kind.is_some_and(|kind| reads_text(&kind.body)) && !reads_text(&self.rule.body) {
             return "";
         }
         match by {
@@ -232,8 +277,8 @@ impl ActionSynthesizer<'_> {
             data.insert(name.into(), "gold".into());
         }
         let variable = |(name, value): (String, Json)| {
-            let declared = declared.clone().unwrap_or_else(|| Variable::type_of(&value).to_owned());
-            Variable { name, declared, value }
+            let own = Variable::of_step(name, value);
+            Variable { declared: declared.clone().unwrap_or(own.declared), ..own }
         };
         let variables = data.into_iter().map(variable).collect();
         Action::Set { by, variables, scope: scope.unwrap_or(VariableScope::Visitor) }

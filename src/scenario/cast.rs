@@ -7,6 +7,7 @@ use rand::RngExt as _;
 use serde_json::{Map, Value as Json};
 
 use super::forms::ScenarioForm;
+use super::literal::{refuse_placeholders, refuse_placeholders_in};
 use super::seeds::SeedScopes;
 use crate::base::fake::{LOCALES, Locale, Persona, locale};
 use crate::base::limits::MAX_CAST;
@@ -57,6 +58,12 @@ pub(super) fn check(form: &ScenarioForm, problems: &mut Problems) -> Vec<CastMem
         }
         check_name(key, member.role.value, problems);
         let locale = member.locale.as_ref().map(|tag| check_locale(tag, problems));
+        for text in [&member.name, &member.email, &member.phone].into_iter().flatten() {
+            refuse_placeholders(text, problems);
+        }
+        for (_, value) in member.variables.iter() {
+            refuse_placeholders_in(value, problems);
+        }
         let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
         cast.push(CastMember {
             name: key.name.clone(),
@@ -154,7 +161,7 @@ impl CastMember {
         let persona = Persona::generate(self.locale, &seed);
         let name = self.full_name.as_deref().or_else(|| default_name(self.role));
         let persona = match name {
-            Some(name) => persona.named(name, &seed),
+            Some(name) => persona.named(name, self.locale, &seed),
             None => persona,
         };
         // Visitors are anonymous until the scenario gives them an address; staff accounts always
@@ -175,6 +182,8 @@ impl CastMember {
             persona,
             ids: GeneratedIds::default(),
         };
-        Person::new(Arc::new(account.admit(member, &ids.within("cast"))), self.variables.clone())
+        let mut variables = self.variables.clone();
+        account.platform.numbers.normalize_entries(&mut variables);
+        Person::new(Arc::new(account.admit(member, &ids.within("cast"))), variables)
     }
 }

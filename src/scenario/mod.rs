@@ -12,6 +12,7 @@ mod dry_check;
 mod emitted;
 mod faults;
 mod forms;
+mod literal;
 mod plan;
 mod read;
 mod repeat;

@@ -13,6 +13,7 @@ use super::forms::{
     AssignForm, CreateForm, EmitForm, LabelForm, OpenForm, RateForm, SayForm, ScenarioForm,
     SetForm, UpdateForm,
 };
+use super::literal::refuse_placeholders;
 use super::script::ActionPlan;
 use super::text::Texts;
 use crate::base::limits::MAX_NAMED;
@@ -88,6 +89,7 @@ impl<'a> ActionPlanner<'a> {
             ActionForm::Assign(form) => self.assign(form, key)?,
             ActionForm::Label(form) => self.label(form, key)?,
             ActionForm::Flow(form) => {
+                refuse_placeholders(&form.name, self.problems);
                 let by = self.actor_or(form.by.as_ref(), Role::Bot)?;
                 let states = form.states.as_ref().map_or(1, |states| states.value);
                 Action::Flow { by, name: form.name.value.clone(), states }
@@ -124,6 +126,7 @@ impl<'a> ActionPlanner<'a> {
             Some(assignee) => Some(self.member(assignee, &[])?),
             None => None,
         };
+        form.channel.iter().for_each(|channel| refuse_placeholders(channel, self.problems));
         let channel = form.channel.as_ref().map_or("web", |channel| channel.as_str()).to_owned();
         Some(Action::Open { by, channel, assignee })
     }
@@ -140,6 +143,7 @@ impl<'a> ActionPlanner<'a> {
             Some(to) => Some(self.actor(to)?),
             None => None,
         };
+        form.skill.iter().for_each(|skill| refuse_placeholders(skill, self.problems));
         let skill = form.skill.as_ref().map(|skill| skill.value.clone());
         Some(Action::Assign { to, skill, by, accept: form.accept.as_ref().map(|a| a.value) })
     }
@@ -152,6 +156,8 @@ impl<'a> ActionPlanner<'a> {
             self.problems.push(problem.help("use two steps to add and remove labels"));
             return None;
         }
+        let labels = form.add.iter().chain(&form.remove);
+        labels.for_each(|label| refuse_placeholders(label, self.problems));
         let before = self.labels.len();
         self.labels.extend(form.add.iter().map(|label| label.value.clone()));
         self.check_limit(&key.span, before, self.labels.len(), "labels")?;
@@ -327,9 +333,12 @@ impl<'a> ActionPlanner<'a> {
                     .collect();
                 self.problems.push(problem.suggest_or_list(&key.name, names));
             }
-            if let Some(problem) =
-                with_field.iter().find_map(|data| data.type_mismatch(&key.name, node))
-            {
+            let found: Vec<_> =
+                with_field.iter().map(|data| data.type_mismatch(&key.name, node)).collect();
+            // A key inside a value, like a field, must be known to one vendor only.
+            let is_known = found.iter().any(Option::is_none);
+            let is_error = |problem: &Problem| !is_known || problem.code != code::UNKNOWN_DATA;
+            if let Some(problem) = found.into_iter().flatten().find(is_error) {
                 self.problems.push(problem);
             }
         }

@@ -275,7 +275,7 @@ impl ActionPlan {
             | Action::Emit { data: old, .. } => replace(old, data),
             Action::Set { variables: old, .. } => {
                 let variables = |data: Map<String, Json>| {
-                    data.into_iter().map(|(name, value)| variable(name, value)).collect()
+                    data.into_iter().map(|(name, value)| Variable::of_step(name, value)).collect()
                 };
                 replace(old, data.map(variables));
             }
@@ -290,17 +290,6 @@ fn replace<T>(value: &mut T, rendered: Option<T>) {
     if let Some(rendered) = rendered {
         *value = rendered;
     }
-}
-
-/// Reads a variable of a step: a plain value, or a table with `type` and `value`.
-fn variable(name: String, value: Json) -> Variable {
-    if let Json::Object(table) = &value
-        && let (Some(Json::String(declared)), Some(value)) = (table.get("type"), table.get("value"))
-    {
-        return Variable { name, declared: declared.clone(), value: value.clone() };
-    }
-    let declared = Variable::type_of(&value).to_owned();
-    Variable { name, declared, value }
 }
 
 /// Parses rendered data. It is always an object, because it is compiled from a table.

@@ -11,7 +11,7 @@ use super::dry_check::unsupported;
 use super::script::{ConversationSeed, ReadMarks, Script, SharedStaff, Step};
 use crate::conversation::{Action, Conversation};
 use crate::fault::Faults;
-use crate::platform::{Account, ActionResult, Session, Subscription};
+use crate::platform::{Account, ActionResult, LostField, Session, Subscription};
 
 /// Execution of one conversation of a script. Iterates over its outputs.
 pub struct ScriptState<'a> {
@@ -31,6 +31,8 @@ pub struct ScriptState<'a> {
     /// Implied actions that are due before the next step.
     // Boxed to save memory: thousands of conversations wait at once, mostly with an empty queue.
     pending: VecDeque<Box<PendingAction>>,
+    /// Parts of the last action that the vendor does not send.
+    lost: VecDeque<StepOutput>,
 }
 
 /// One executed, skipped or dropped action.
@@ -110,6 +112,7 @@ impl<'a> ScriptState<'a> {
             faults: Faults::default(),
             read_marks: ReadMarks::default(),
             pending: VecDeque::new(),
+            lost: VecDeque::new(),
         }
     }
 
@@ -157,6 +160,10 @@ impl<'a> ScriptState<'a> {
             Ok(result) => Box::new(result),
             Err(error) => return self.dropped(action.as_str(), error.to_string()),
         };
+        for LostField { part, reason } in self.session.take_lost() {
+            let lost = self.skipped(part, reason);
+            self.lost.push_back(lost);
+        }
         if let Some((delay, next)) = self.conversation().implied_after(&action) {
             let label = format!("{} then {}", self.label, next.as_str());
             let delay = delay.unwrap_or_default();
@@ -208,6 +215,13 @@ impl Iterator for ScriptState<'_> {
 
     fn next(&mut self) -> Option<StepOutput> {
         loop {
+            // A loss follows the action that it is about, and is reported with it.
+            if let Some(lost) = self.lost.pop_front() {
+                if self.only_step.is_none_or(|only| lost.step == only) {
+                    return Some(lost);
+                }
+                continue;
+            }
             let output = match self.pending.pop_front() {
                 Some(pending) => self.perform(*pending),
                 None => {

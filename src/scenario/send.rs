@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::cast::{CastMember, unnamed_member};
 use super::script::{ActionPlan, Script, ScriptFaults, Step};
 use crate::base::fake::LOCALES;
@@ -18,6 +20,10 @@ impl Script {
         let cast: Vec<CastMember> =
             Role::ALL.iter().map(|role| unnamed_member(*role, &LOCALES[0])).collect();
         let actions = synthesize(vendor, rule, query, &|role| Some(role.as_str().to_owned()));
+        let count = actions.len();
+        // Ids depend on the request, so that two different messages are not one with the same id.
+        let EventQuery { on, by, kind, data } = query;
+        let request = json!([on, by, kind, data]).to_string();
         // The script has no file. Reports show the event type in its place.
         let span = Source::new(&rule.event_type, "").span(0..0);
         let steps: Vec<Step> = actions
@@ -28,7 +34,11 @@ impl Script {
                 round: 1,
                 span: span.clone(),
                 table: span.clone(),
-                label: format!("{}.{number}", action.as_str()),
+                label: if number == count {
+                    format!("{}.{number} {request}", action.as_str())
+                } else {
+                    format!("{}.{number}", action.as_str())
+                },
                 faults: Faults::default(),
                 id: None,
                 after: None,

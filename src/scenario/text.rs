@@ -14,7 +14,7 @@ use crate::diag::{Key, NodeContent, Problems, SourceSpan, Spanned, SyntaxNode, T
 use crate::platform::Platform;
 use crate::template::{
     CompileContext, Field, FieldType, JsonStyle, JsonTemplate, Object, TableType, TextRules,
-    TextTemplate, Value, WordTable, compile,
+    TextTemplate, Value, WordTable, compile_positional,
 };
 
 /// Rules for texts of a scenario, which are shorter than payload templates.
@@ -118,7 +118,8 @@ impl Texts {
     ) -> Option<JsonTemplate> {
         let content = NodeContent::Table(Table(entries.to_vec()));
         let node = SyntaxNode { span: span.clone(), content };
-        compile(&node, &self.context(), JsonStyle::COMPACT, problems)
+        // `fields = ["${cast.ada.email?}", "Invoice"]`: the second must stay the second.
+        compile_positional(&node, &self.context(), JsonStyle::COMPACT, problems)
     }
 
     fn context(&self) -> CompileContext<'_> {
@@ -134,10 +135,12 @@ pub(super) struct ConversationTexts {
 
 /// Values of `${fake.NAME}`.
 ///
-/// Each value is generated from the seed and its name, so it is the same for every use.
+/// Each value is generated from the seed and its name, so it is the same for every use. Names and
+/// contacts are those of the visitor.
 struct ConversationFakes {
     locale: &'static Locale,
     seeds: SeedScope,
+    visitor: Option<Person>,
 }
 
 /// Values of `${cast.NAME}`.
@@ -161,7 +164,11 @@ impl ConversationTexts {
     /// Creates the values of a conversation with this cast.
     pub(super) fn new(cast: &[Person], locale: &'static Locale, seeds: &SeedScope) -> Self {
         Self {
-            fakes: ConversationFakes { locale, seeds: seeds.clone() },
+            fakes: ConversationFakes {
+                locale,
+                seeds: seeds.clone(),
+                visitor: cast.iter().find(|person| person.role() == Role::Visitor).cloned(),
+            },
             cast: Participants(cast.to_vec()),
         }
     }
@@ -194,8 +201,9 @@ impl Object for TextContext<'_> {
 
 impl Object for ConversationFakes {
     fn get(&self, name: &str) -> Value<'_> {
-        let generated = fake(name, self.locale, &self.seeds);
-        generated.map_or(Value::Absent, |text| Value::Text(text.into()))
+        let stated = self.visitor.as_ref().and_then(|visitor| visitor.stated(name));
+        let value = stated.or_else(|| fake(name, self.locale, &self.seeds));
+        value.map_or(Value::Absent, Value::from)
     }
 }
 

@@ -19,11 +19,32 @@ pub fn compile(
     style: JsonStyle,
     problems: &mut Problems,
 ) -> Option<JsonTemplate> {
+    compile_in(ExprScope::default(), node, context, style, problems)
+}
+
+/// Compiles data in which the elements of a list have positions: an absent element is null.
+pub fn compile_positional(
+    node: &SyntaxNode,
+    context: &CompileContext<'_>,
+    style: JsonStyle,
+    problems: &mut Problems,
+) -> Option<JsonTemplate> {
+    let scope = ExprScope { null_in_lists: true, ..ExprScope::default() };
+    compile_in(scope, node, context, style, problems)
+}
+
+fn compile_in(
+    scope: ExprScope,
+    node: &SyntaxNode,
+    context: &CompileContext<'_>,
+    style: JsonStyle,
+    problems: &mut Problems,
+) -> Option<JsonTemplate> {
     let before = problems.len();
     let mut compiler = TemplateCompiler {
         context,
         style,
-        scope: ExprScope::default(),
+        scope,
         problems,
         placeholders: 0,
         included_bytes: 0,
@@ -41,7 +62,7 @@ pub fn compile(
         let problem = Problem::at(&node.span, code::TOO_MANY, message);
         compiler.problems.push(problem.help("placeholders of included files count as well"));
     }
-    (problems.len() == before).then(|| JsonTemplate { ops: out.into_ops(), style })
+    (problems.len() == before).then(|| JsonTemplate::new(out.into_ops(), style))
 }
 
 /// State of the compilation of one template.
@@ -131,7 +152,9 @@ impl TemplateCompiler<'_> {
             self.problems.push(problem);
             return true;
         }
-        if !checked.optional {
+        // The elements of a list in a scenario have positions, so an absent one is null.
+        let is_null_if_absent = lead.accepts_many && self.scope.null_in_lists;
+        if !checked.optional || is_null_if_absent {
             self.lead(lead, out);
             out.push(TemplateOp::Value(checked.expr));
             return true;

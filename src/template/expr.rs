@@ -31,6 +31,8 @@ pub(super) struct ExprScope {
     pub(super) bound: Vec<(String, FieldType)>,
     /// Optional paths whose presence an enclosing `$if` has checked.
     pub(super) present: Vec<String>,
+    /// Write null for an absent element of a list; if false, the element is omitted.
+    pub(super) null_in_lists: bool,
 }
 
 /// A compiled placeholder with its type.
@@ -83,7 +85,8 @@ pub(super) fn check(
         }
     }
     let is_root = resolved.base == PathBase::Root;
-    if let Some(problem) = check_presence(placeholder, resolved.optional, replaced, is_root) {
+    if let Some(problem) = check_presence(placeholder, resolved.optional, replaced, is_root, scope)
+    {
         problems.push(problem);
         return None;
     }
@@ -97,13 +100,15 @@ fn check_presence(
     optional: bool,
     replaced: bool,
     is_root: bool,
+    scope: &ExprScope,
 ) -> Option<Problem> {
     let path = placeholder.path.join(".");
     match (optional, placeholder.optional, replaced) {
         (true, false, false) => {
             let message = format!("`{path}` can be absent");
             let problem = Problem::at(&placeholder.span, code::OPTIONAL_PATH, message);
-            let help = format!("write `${{{path}?}}` to omit it, or add a default: `| or:null`");
+            let effect = if scope.null_in_lists { "omit it (null in a list)" } else { "omit it" };
+            let help = format!("write `${{{path}?}}` to {effect}, or add a default: `| or:null`");
             Some(problem.help(help))
         }
         // Bound names are exempt: a file may be included with a value that is always present here
@@ -201,6 +206,16 @@ fn unknown_path(
 }
 
 impl Expr {
+    /// Returns the path from the root. `bound` has the paths of the bound names, by depth.
+    pub(super) fn path(&self, bound: &[String]) -> String {
+        let base = match self.base {
+            PathBase::Root => None,
+            PathBase::Bound(depth) => bound.get(depth).map(String::as_str),
+        };
+        let steps = self.steps.iter().map(|step| &**step);
+        base.into_iter().chain(steps).collect::<Vec<_>>().join(".")
+    }
+
     /// Evaluates the path and applies the filters.
     pub(super) fn value<'a>(&'a self, frame: &RenderFrame<'a>) -> Value<'a> {
         let mut steps = self.steps.iter();

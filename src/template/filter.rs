@@ -26,6 +26,8 @@ crate::string_enum! {
         EpochSecs = "epoch_secs",
         /// Converts a time to seconds since 1970 with nine decimals, as a text.
         EpochSecs9 = "epoch_secs9",
+        /// Converts a time to milliseconds since 1970 with nine decimals, as a text.
+        EpochMs9 = "epoch_ms9",
         /// Formats a time as `2026-01-05T09:00:00.000Z`.
         IsoMs = "iso_ms",
         /// Formats a time as `2026-01-05T09:00:00+00:00`.
@@ -48,6 +50,8 @@ crate::string_enum! {
         Lower = "lower",
         /// Converts a text to upper case.
         Upper = "upper",
+        /// Converts a text to a name: lower-case letters and digits, with `_` between words.
+        Slug = "slug",
         /// Converts a text to HTML, with a paragraph for each line.
         Html = "html",
         /// Replaces each run of whitespace with one space.
@@ -149,6 +153,7 @@ fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
         F::EpochMs
         | F::EpochSecs
         | F::EpochSecs9
+        | F::EpochMs9
         | F::IsoMs
         | F::IsoOffset
         | F::IsoMicros
@@ -158,6 +163,7 @@ fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
         | F::Number
         | F::Lower
         | F::Upper
+        | F::Slug
         | F::Html
         | F::Plain
         | F::Before
@@ -262,6 +268,15 @@ fn plain(name: FilterName, value: Value<'_>) -> Value<'_> {
                 nanos.rem_euclid(per_second)
             ))
         }
+        F::EpochMs9 => {
+            let nanos = time.as_nanosecond();
+            let per_millisecond = 1_000_000;
+            Value::from(format!(
+                "{}.{:06}000",
+                nanos.div_euclid(per_millisecond),
+                nanos.rem_euclid(per_millisecond)
+            ))
+        }
         F::IsoMs => format_time(time, "%Y-%m-%dT%H:%M:%S%.3fZ"),
         F::IsoOffset => format_time(time, "%Y-%m-%dT%H:%M:%S+00:00"),
         F::IsoMicros => format_time(time, "%Y-%m-%dT%H:%M:%S%.6f+00:00"),
@@ -298,10 +313,16 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
         },
         F::Lower => Value::from(value.into_text().to_lowercase()),
         F::Upper => Value::from(value.into_text().to_uppercase()),
+        F::Slug => Value::from(slug(&value.into_text())),
         F::Html => Value::from(html(&value.into_text())),
         F::Plain => Value::from(value.into_text().split_whitespace().collect::<Vec<_>>().join(" ")),
         _ => value,
     }
+}
+
+fn slug(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("_")
 }
 
 fn html(text: &str) -> String {
@@ -338,6 +359,7 @@ mod tests {
         check(FilterName::NaiveMicros, time(), "\"2023-08-29 04:27:48.236411\"");
         let format = Filter::Strftime("%d-%m-%Y_%H-%M-%S-%3f".into());
         assert_eq!(format.apply(time()).into_text(), "29-08-2023_04-27-48-236");
+        check(FilterName::EpochMs9, time(), "\"1693283268236.411954000\"");
         let early = Value::Time("1969-12-31T23:59:59.9Z".parse().unwrap());
         check(FilterName::EpochSecs9, early, "\"-1.900000000\"");
     }
@@ -350,6 +372,7 @@ mod tests {
         check(FilterName::Int, "x".into(), "null");
         check(FilterName::Number, Value::Int(7), "7");
         check(FilterName::Number, "7".into(), "null");
+        check(FilterName::Slug, " Your name? (full)".into(), "\"your_name_full\"");
         check(FilterName::Upper, "ä".into(), "\"Ä\"");
         check(FilterName::Count, Value::List(vec![Value::Int(1), Value::Int(2)]), "2");
         check(FilterName::Reversed, Value::List(vec![Value::Int(1), Value::Int(2)]), "[2,1]");

@@ -1,5 +1,7 @@
 //! Compiled JSON templates: operations that write directly into a string.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json};
 
 use super::expr::{Expr, RenderFrame};
@@ -12,6 +14,9 @@ use crate::base::limits::{MAX_BODY, MAX_ITERATIONS};
 pub struct JsonTemplate {
     pub(super) ops: TemplateOps,
     pub(super) style: JsonStyle,
+    /// Paths of the values that the template reads, from the root. Elements of a list have the path
+    /// of the list.
+    pub(super) paths: BTreeSet<String>,
 }
 
 /// A sequence of operations.
@@ -77,6 +82,18 @@ pub enum TooLarge {
 }
 
 impl JsonTemplate {
+    /// Creates a template from its operations.
+    pub(super) fn new(ops: TemplateOps, style: JsonStyle) -> Self {
+        let mut paths = BTreeSet::new();
+        collect_paths(&ops, &mut Vec::new(), &mut paths);
+        Self { ops, style, paths }
+    }
+
+    /// Returns the paths of the values that the template reads, such as `message.options.label`.
+    pub fn paths(&self) -> &BTreeSet<String> {
+        &self.paths
+    }
+
     /// Renders the template with the object at which its paths begin.
     pub fn render(&self, root: &dyn Object) -> Result<String, TooLarge> {
         let mut out = String::with_capacity(512); // most bodies fit, so it rarely grows
@@ -195,6 +212,54 @@ impl JsonTemplate {
         }
         self.style.write_json(&Json::Object(merged), out);
         Ok(())
+    }
+}
+
+/// Adds the paths that operations read. `bound` has the paths of the bound names, by depth.
+fn collect_paths(ops: &[TemplateOp], bound: &mut Vec<String>, paths: &mut BTreeSet<String>) {
+    for op in ops {
+        match op {
+            TemplateOp::Chunk(_) | TemplateOp::Comma => {}
+            TemplateOp::Value(expr) => {
+                paths.insert(expr.path(bound));
+            }
+            TemplateOp::Text(parts) => {
+                for part in parts {
+                    if let TextPart::Value(expr) = part {
+                        paths.insert(expr.path(bound));
+                    }
+                }
+            }
+            TemplateOp::IfPresent(_, ops)
+            | TemplateOp::Json(ops)
+            | TemplateOp::Join(ops, _)
+            | TemplateOp::Sum(ops) => {
+                collect_paths(ops, bound, paths);
+            }
+            TemplateOp::Each(list, ops) => {
+                bound.push(list.path(bound));
+                collect_paths(ops, bound, paths);
+                bound.pop();
+            }
+            TemplateOp::Choose(choice) => {
+                // A condition on a value tells the receiver about it; one on its presence does not.
+                if choice.values.is_some() {
+                    paths.insert(choice.expr.path(bound));
+                }
+                collect_paths(&choice.then_ops, bound, paths);
+                collect_paths(&choice.else_ops, bound, paths);
+            }
+            TemplateOp::With(values, ops) => {
+                let depth = bound.len();
+                let values: Vec<String> = values.iter().map(|value| value.path(bound)).collect();
+                bound.extend(values);
+                collect_paths(ops, bound, paths);
+                bound.truncate(depth);
+            }
+            TemplateOp::Merge(parts) => {
+                parts.iter().for_each(|ops| collect_paths(ops, bound, paths));
+            }
+        }
     }
 }
 

@@ -24,7 +24,7 @@ mod text_template;
 mod value;
 mod word_table;
 
-pub use compile::compile;
+pub use compile::{compile, compile_positional};
 pub use context::CompileContext;
 pub use field_type::{Field, FieldType, TableType};
 pub use generated_text::GeneratedText;

@@ -59,6 +59,57 @@ fn a_message_kind_and_its_data_can_be_requested() {
 }
 
 #[test]
+fn what_leads_to_a_requested_event_has_happened() {
+    let transcript = send(&["ebbot", "chat.close"])[0].json()["data"]["conversation"].clone();
+    let senders: Vec<&str> =
+        transcript.as_array().unwrap().iter().map(|m| m["sender"].as_str().unwrap()).collect();
+    assert_eq!(senders, ["user", "agent"]);
+    let data = send(&["ebbot", "chat.data.update"])[0].json()["data"].clone();
+    assert_ne!(data["user_last_input"], "");
+    let status = send(&["wotnot", "status"]);
+    assert_eq!(status[0].json()["events"][0]["event"]["payload"]["closed_by"]["type"], "user");
+}
+
+#[test]
+fn the_cause_of_an_event_can_be_requested() {
+    let chat = |arguments: &[&str]| {
+        send(&[&["ebbot", "chat.update"], arguments].concat())[0].json()["chat"].clone()
+    };
+    assert_eq!(chat(&["--on", "conversation.closed"])["status"], "chat_closed");
+    assert_eq!(chat(&["--on", "conversation.rated", "--set", "score=2"])["rating"], 2);
+    assert_eq!(chat(&["--on", "conversation.reopened"])["status"], "ongoing");
+    assert!(chat(&["--set", "skill=returns"])["transferSkillId"].is_string());
+    assert_eq!(chat(&[])["handled_by"], "agent");
+    let output = standin(&["send", "ebbot", "chat.update", "--on", "conversation.clozed"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = stdout(&standin(&["vendors", "ebbot", "chat.update"]));
+    assert!(told.contains("conversation.rated") && told.contains("--on"), "{told}");
+}
+
+#[test]
+fn a_set_table_with_type_and_value_is_a_typed_variable() {
+    let sets = ["--set", "x={type=\"date\",value=\"2026-01-02\"}", "--set", "n=1"];
+    let received = send(&[&["wotnot", "variables"], &sets[..]].concat());
+    let event = received[0].json()["events"][0]["event"].clone();
+    let x = serde_json::json!({"type": "date", "name": "visitor_x", "value": "2026-01-02"});
+    assert_eq!(event["payload"]["variables"][0], x);
+    assert_eq!(event["payload"]["variables"][1]["type"], "number");
+}
+
+#[test]
+fn different_messages_have_different_ids() {
+    let id = |text: &str| {
+        let set = format!("text={text}");
+        let received = send(&["ebbot", "chat.user.message", "--set", &set]);
+        let data = received[0].json()["data"].clone();
+        (data["id"].as_str().unwrap().to_owned(), data["chatId"].as_str().unwrap().to_owned())
+    };
+    assert_ne!(id("A").0, id("B").0);
+    assert_eq!(id("A").1, id("B").1, "both are in one conversation");
+    assert_eq!(id("A"), id("A"), "the same request sends the same bytes");
+}
+
+#[test]
 fn a_set_text_stays_a_string() {
     for (set, text) in [
         ("text=42", "42"),

@@ -1,4 +1,4 @@
-//! Locales of generated people: their country, cities, names and telephone prefix.
+//! Locales of generated people: their country, cities, streets, names, currency and telephone numbers.
 
 use std::fmt;
 
@@ -22,9 +22,29 @@ pub struct Locale {
     pub timezone: &'static str,
     /// Country calling code, without `+`.
     pub calling_code: &'static str,
+    /// Currency code (ISO 4217).
+    pub currency: &'static str,
     /// Cities with their regions.
     pub cities: &'static [(&'static str, &'static str)],
+    /// Texts of two buttons: for yes and for no.
+    pub(super) buttons: [&'static str; 2],
+    /// Addresses with `{}` in place of the house number.
+    pub(super) streets: &'static [&'static str],
+    /// Company names with `{}` in place of a family name.
+    pub(super) companies: &'static [&'static str],
+    phones: PhoneRange,
     names: NameSource,
+}
+
+/// A range of telephone numbers: digits after `+`, then a number from a range with this many digits.
+///
+/// Every number of a range is valid for libphonenumber 9.0. The ranges of en (Ofcom), sv (PTS), de
+/// (Bundesnetzagentur) and fr (Arcep) are reserved for fiction. The other countries reserve none, so
+/// theirs are the lowest numbers of a mobile range.
+struct PhoneRange {
+    prefix: &'static str,
+    numbers: std::ops::RangeInclusive<u32>,
+    digits: usize,
 }
 
 impl fmt::Debug for Locale {
@@ -39,6 +59,8 @@ enum NameSource {
     Crate(fn(&mut ChaCha8Rng) -> (String, String)),
     /// Lists of given names and family names, for locales that the `fake` crate does not have.
     Lists(&'static [&'static str], &'static [&'static str]),
+    /// The same in another script, each with its spelling in Latin letters.
+    Romanized(&'static [(&'static str, &'static str)], &'static [(&'static str, &'static str)]),
 }
 
 // A macro, because the locales of the `fake` crate are distinct types.
@@ -60,13 +82,34 @@ impl Locale {
             NameSource::Lists(first, last) => {
                 (pick(first, rng).to_string(), pick(last, rng).to_string())
             }
+            NameSource::Romanized(first, last) => {
+                (pick(first, rng).0.to_string(), pick(last, rng).0.to_string())
+            }
         }
+    }
+
+    /// Returns the spelling of a name in Latin letters, if the locale has one for it.
+    pub(super) fn romanized(&self, name: &str) -> Option<&'static str> {
+        let NameSource::Romanized(first, last) = &self.names else { return None };
+        first.iter().chain(*last).find(|(native, _)| *native == name).map(|(_, roman)| *roman)
     }
 
     /// Generates a telephone number.
     pub(super) fn phone(&self, rng: &mut ChaCha8Rng) -> String {
-        // The prefix 555 is unassigned in most countries, so the number is unlikely to exist.
-        format!("+{}555{:06}", self.calling_code, rng.random_range(0..1_000_000))
+        let PhoneRange { prefix, numbers, digits } = &self.phones;
+        format!("+{prefix}{:0digits$}", rng.random_range(numbers.clone()))
+    }
+
+    /// Generates a street with a house number.
+    pub(super) fn street(&self, rng: &mut ChaCha8Rng) -> String {
+        let street = pick(self.streets, rng);
+        street.replace("{}", &rng.random_range(1..200).to_string())
+    }
+
+    /// Generates a company name.
+    pub(super) fn company(&self, rng: &mut ChaCha8Rng) -> String {
+        let company = pick(self.companies, rng);
+        company.replace("{}", &self.name(rng).1)
     }
 }
 
@@ -89,7 +132,12 @@ pub const LOCALES: &[Locale] = &[
         country_code: "GB",
         timezone: "Europe/London",
         calling_code: "44",
+        currency: "GBP",
         cities: &[("Leeds", "England"), ("Cardiff", "Wales"), ("Dundee", "Scotland")],
+        buttons: ["Yes", "No"],
+        streets: &["{} Orchard Street", "{} Harbour Road", "{} Willow Lane"],
+        companies: &["{} Trading Ltd", "{} Studio Ltd", "{} Works LLP"],
+        phones: PhoneRange { prefix: "442079460", numbers: 0..=999, digits: 3 },
         names: names_of!(EN),
     },
     Locale {
@@ -99,7 +147,12 @@ pub const LOCALES: &[Locale] = &[
         country_code: "SE",
         timezone: "Europe/Stockholm",
         calling_code: "46",
+        currency: "SEK",
         cities: &[("Malmö", "Skåne"), ("Göteborg", "Västra Götaland"), ("Umeå", "Västerbotten")],
+        buttons: ["Ja", "Nej"],
+        streets: &["Storgatan {}", "Hamngatan {}", "Björkvägen {}"],
+        companies: &["{} Handel AB", "{} Bygg AB", "{} & Söner HB"],
+        phones: PhoneRange { prefix: "46701740", numbers: 605..=699, digits: 3 },
         names: NameSource::Lists(
             &["Åsa", "Björn", "Elin", "Göran", "Karin", "Lars", "Märta", "Nils", "Saga", "Viktor"],
             &["Ågren", "Björk", "Dahl", "Ekström", "Lindqvist", "Öberg", "Sandell", "Wiklund"],
@@ -112,7 +165,12 @@ pub const LOCALES: &[Locale] = &[
         country_code: "NO",
         timezone: "Europe/Oslo",
         calling_code: "47",
+        currency: "NOK",
         cities: &[("Bergen", "Vestland"), ("Tromsø", "Troms"), ("Bodø", "Nordland")],
+        buttons: ["Ja", "Nei"],
+        streets: &["Storgata {}", "Havnegata {}", "Bjørkeveien {}"],
+        companies: &["{} Handel AS", "{} Bygg AS", "{} & Sønner ANS"],
+        phones: PhoneRange { prefix: "4740000", numbers: 0..=999, digits: 3 },
         names: NameSource::Lists(
             &["Astrid", "Bjørn", "Ingrid", "Kåre", "Liv", "Odd", "Sigrid", "Torbjørn"],
             &["Aas", "Berg", "Hauge", "Lie", "Moen", "Strand", "Ødegård", "Vik"],
@@ -125,7 +183,12 @@ pub const LOCALES: &[Locale] = &[
         country_code: "DK",
         timezone: "Europe/Copenhagen",
         calling_code: "45",
+        currency: "DKK",
         cities: &[("Aarhus", "Midtjylland"), ("Odense", "Syddanmark"), ("Køge", "Sjælland")],
+        buttons: ["Ja", "Nej"],
+        streets: &["Storegade {}", "Havnegade {}", "Birkevej {}"],
+        companies: &["{} Handel ApS", "{} Byg A/S", "{} & Sønner I/S"],
+        phones: PhoneRange { prefix: "4520100", numbers: 0..=999, digits: 3 },
         names: NameSource::Lists(
             &["Anders", "Birthe", "Freja", "Jørgen", "Maja", "Rasmus", "Søren", "Trine"],
             &["Bech", "Holm", "Kjær", "Lund", "Møller", "Skov", "Toft", "Winther"],
@@ -138,11 +201,16 @@ pub const LOCALES: &[Locale] = &[
         country_code: "FI",
         timezone: "Europe/Helsinki",
         calling_code: "358",
+        currency: "EUR",
         cities: &[
             ("Tampere", "Pirkanmaa"),
             ("Oulu", "Pohjois-Pohjanmaa"),
             ("Jyväskylä", "Keski-Suomi"),
         ],
+        buttons: ["Kyllä", "Ei"],
+        streets: &["Satamakatu {}", "Koivutie {}", "Kauppakatu {}"],
+        companies: &["{} Kauppa Oy", "{} Rakennus Oy", "Veljekset {} Ky"],
+        phones: PhoneRange { prefix: "358400000", numbers: 0..=999, digits: 3 },
         names: NameSource::Lists(
             &["Aino", "Eero", "Hilkka", "Jyrki", "Kaisa", "Päivi", "Väinö", "Yrjö"],
             &["Halme", "Järvinen", "Koski", "Lehtonen", "Mäkelä", "Niemi", "Särkkä", "Virta"],
@@ -155,10 +223,33 @@ pub const LOCALES: &[Locale] = &[
         country_code: "MN",
         timezone: "Asia/Ulaanbaatar",
         calling_code: "976",
+        currency: "MNT",
         cities: &[("Улаанбаатар", "Улаанбаатар"), ("Дархан", "Дархан-Уул"), ("Эрдэнэт", "Орхон")],
-        names: NameSource::Lists(
-            &["Алтан", "Болд", "Ганзориг", "Нарантуяа", "Оюун", "Сарнай", "Төгс", "Энхтуяа"],
-            &["Бат-Эрдэнэ", "Ганбаатар", "Дорж", "Лхагва", "Мөнх", "Очир", "Пүрэв", "Цэрэн"],
+        buttons: ["Тийм", "Үгүй"],
+        streets: &["Энхтайвны өргөн чөлөө {}", "Сөүлийн гудамж {}", "Их тойруу {}"],
+        companies: &["{} Трейд ХХК", "{} Групп ХК", "{} Констракшн ХХК"],
+        phones: PhoneRange { prefix: "97688000", numbers: 0..=999, digits: 3 },
+        names: NameSource::Romanized(
+            &[
+                ("Алтан", "Altan"),
+                ("Болд", "Bold"),
+                ("Ганзориг", "Ganzorig"),
+                ("Нарантуяа", "Narantuyaa"),
+                ("Оюун", "Oyuun"),
+                ("Сарнай", "Sarnai"),
+                ("Төгс", "Tugs"),
+                ("Энхтуяа", "Enkhtuyaa"),
+            ],
+            &[
+                ("Бат-Эрдэнэ", "Bat-Erdene"),
+                ("Ганбаатар", "Ganbaatar"),
+                ("Дорж", "Dorj"),
+                ("Лхагва", "Lkhagva"),
+                ("Мөнх", "Munkh"),
+                ("Очир", "Ochir"),
+                ("Пүрэв", "Purev"),
+                ("Цэрэн", "Tseren"),
+            ],
         ),
     },
     Locale {
@@ -168,10 +259,33 @@ pub const LOCALES: &[Locale] = &[
         country_code: "IN",
         timezone: "Asia/Kolkata",
         calling_code: "91",
+        currency: "INR",
         cities: &[("पुणे", "महाराष्ट्र"), ("जयपुर", "राजस्थान"), ("इंदौर", "मध्य प्रदेश")],
-        names: NameSource::Lists(
-            &["अनन्या", "आरव", "ईशा", "कबीर", "दीपक", "मीरा", "राहुल", "सुनीता"],
-            &["अग्रवाल", "कुमार", "गुप्ता", "जोशी", "मेहता", "शर्मा", "सिंह", "वर्मा"],
+        buttons: ["हाँ", "नहीं"],
+        streets: &["{}, महात्मा गांधी मार्ग", "{}, स्टेशन रोड", "{}, नेहरू नगर"],
+        companies: &["{} ट्रेडिंग प्रा. लि.", "{} एंड संस", "{} उद्योग लि."],
+        phones: PhoneRange { prefix: "919000000", numbers: 0..=999, digits: 3 },
+        names: NameSource::Romanized(
+            &[
+                ("अनन्या", "Ananya"),
+                ("आरव", "Aarav"),
+                ("ईशा", "Isha"),
+                ("कबीर", "Kabir"),
+                ("दीपक", "Deepak"),
+                ("मीरा", "Meera"),
+                ("राहुल", "Rahul"),
+                ("सुनीता", "Sunita"),
+            ],
+            &[
+                ("अग्रवाल", "Agrawal"),
+                ("कुमार", "Kumar"),
+                ("गुप्ता", "Gupta"),
+                ("जोशी", "Joshi"),
+                ("मेहता", "Mehta"),
+                ("शर्मा", "Sharma"),
+                ("सिंह", "Singh"),
+                ("वर्मा", "Verma"),
+            ],
         ),
     },
     Locale {
@@ -181,11 +295,16 @@ pub const LOCALES: &[Locale] = &[
         country_code: "DE",
         timezone: "Europe/Berlin",
         calling_code: "49",
+        currency: "EUR",
         cities: &[
             ("Köln", "Nordrhein-Westfalen"),
             ("Leipzig", "Sachsen"),
             ("Lübeck", "Schleswig-Holstein"),
         ],
+        buttons: ["Ja", "Nein"],
+        streets: &["Hafenstraße {}", "Birkenweg {}", "Marktplatz {}"],
+        companies: &["{} Handel GmbH", "{} Bau GmbH & Co. KG", "{} & Söhne OHG"],
+        phones: PhoneRange { prefix: "493023125", numbers: 0..=999, digits: 3 },
         names: names_of!(DE_DE),
     },
     Locale {
@@ -195,7 +314,12 @@ pub const LOCALES: &[Locale] = &[
         country_code: "FR",
         timezone: "Europe/Paris",
         calling_code: "33",
+        currency: "EUR",
         cities: &[("Nîmes", "Occitanie"), ("Lille", "Hauts-de-France"), ("Rennes", "Bretagne")],
+        buttons: ["Oui", "Non"],
+        streets: &["{} rue du Port", "{} avenue des Tilleuls", "{} place du Marché"],
+        companies: &["{} Commerce SARL", "Ateliers {} SAS", "{} et Fils SA"],
+        phones: PhoneRange { prefix: "3319900", numbers: 0..=9999, digits: 4 },
         names: names_of!(FR_FR),
     },
     Locale {
@@ -205,8 +329,34 @@ pub const LOCALES: &[Locale] = &[
         country_code: "SA",
         timezone: "Asia/Riyadh",
         calling_code: "966",
+        currency: "SAR",
         cities: &[("جدة", "مكة المكرمة"), ("الدمام", "الشرقية"), ("أبها", "عسير")],
-        names: names_of!(AR_SA),
+        buttons: ["نعم", "لا"],
+        streets: &["{} شارع الميناء", "{} طريق الملك فهد", "{} شارع النخيل"],
+        companies: &["شركة {} للتجارة", "مؤسسة {}", "مجموعة {} المحدودة"],
+        phones: PhoneRange { prefix: "966500000", numbers: 0..=999, digits: 3 },
+        names: NameSource::Romanized(
+            &[
+                ("ليلى", "Layla"),
+                ("عمر", "Omar"),
+                ("نورة", "Noura"),
+                ("سامي", "Sami"),
+                ("هدى", "Huda"),
+                ("خالد", "Khalid"),
+                ("ريم", "Reem"),
+                ("فيصل", "Faisal"),
+            ],
+            &[
+                ("الحربي", "Alharbi"),
+                ("القحطاني", "Alqahtani"),
+                ("الزهراني", "Alzahrani"),
+                ("العتيبي", "Alotaibi"),
+                ("الغامدي", "Alghamdi"),
+                ("الشمري", "Alshammari"),
+                ("حداد", "Haddad"),
+                ("منصور", "Mansour"),
+            ],
+        ),
     },
     Locale {
         tag: "ja",
@@ -215,8 +365,34 @@ pub const LOCALES: &[Locale] = &[
         country_code: "JP",
         timezone: "Asia/Tokyo",
         calling_code: "81",
+        currency: "JPY",
         cities: &[("札幌市", "北海道"), ("仙台市", "宮城県"), ("金沢市", "石川県")],
-        names: names_of!(JA_JP),
+        buttons: ["はい", "いいえ"],
+        streets: &["港町{}番地", "桜通り{}番地", "駅前{}番地"],
+        companies: &["株式会社{}商店", "{}工業株式会社", "有限会社{}"],
+        phones: PhoneRange { prefix: "819010000", numbers: 0..=999, digits: 3 },
+        names: NameSource::Romanized(
+            &[
+                ("健太", "Kenta"),
+                ("美咲", "Misaki"),
+                ("翔", "Sho"),
+                ("葵", "Aoi"),
+                ("直樹", "Naoki"),
+                ("陽子", "Yoko"),
+                ("拓也", "Takuya"),
+                ("さくら", "Sakura"),
+            ],
+            &[
+                ("佐藤", "Sato"),
+                ("鈴木", "Suzuki"),
+                ("高橋", "Takahashi"),
+                ("田中", "Tanaka"),
+                ("渡辺", "Watanabe"),
+                ("伊藤", "Ito"),
+                ("中村", "Nakamura"),
+                ("小林", "Kobayashi"),
+            ],
+        ),
     },
     Locale {
         tag: "zh",
@@ -225,8 +401,34 @@ pub const LOCALES: &[Locale] = &[
         country_code: "TW",
         timezone: "Asia/Taipei",
         calling_code: "886",
+        currency: "TWD",
         cities: &[("臺南市", "臺南市"), ("花蓮市", "花蓮縣"), ("新竹市", "新竹市")],
-        names: names_of!(ZH_TW),
+        buttons: ["是", "否"],
+        streets: &["中山路{}號", "海港街{}號", "柳樹巷{}號"],
+        companies: &["{}貿易有限公司", "{}實業股份有限公司", "{}工作室"],
+        phones: PhoneRange { prefix: "886900000", numbers: 0..=999, digits: 3 },
+        names: NameSource::Romanized(
+            &[
+                ("志明", "Chih-ming"),
+                ("淑芬", "Shu-fen"),
+                ("家豪", "Chia-hao"),
+                ("雅婷", "Ya-ting"),
+                ("俊傑", "Chun-chieh"),
+                ("美玲", "Mei-ling"),
+                ("建宏", "Chien-hung"),
+                ("怡君", "Yi-chun"),
+            ],
+            &[
+                ("陳", "Chen"),
+                ("林", "Lin"),
+                ("黃", "Huang"),
+                ("張", "Chang"),
+                ("李", "Lee"),
+                ("王", "Wang"),
+                ("吳", "Wu"),
+                ("蔡", "Tsai"),
+            ],
+        ),
     },
     Locale {
         tag: "tr",
@@ -235,7 +437,12 @@ pub const LOCALES: &[Locale] = &[
         country_code: "TR",
         timezone: "Europe/Istanbul",
         calling_code: "90",
+        currency: "TRY",
         cities: &[("İzmir", "Ege"), ("Bursa", "Marmara"), ("Trabzon", "Karadeniz")],
+        buttons: ["Evet", "Hayır"],
+        streets: &["Liman Caddesi No: {}", "Söğüt Sokak No: {}", "Çarşı Caddesi No: {}"],
+        companies: &["{} Ticaret A.Ş.", "{} İnşaat Ltd. Şti.", "{} ve Oğulları"],
+        phones: PhoneRange { prefix: "905010000", numbers: 0..=999, digits: 3 },
         names: names_of!(TR_TR),
     },
     Locale {
@@ -245,7 +452,12 @@ pub const LOCALES: &[Locale] = &[
         country_code: "BR",
         timezone: "America/Sao_Paulo",
         calling_code: "55",
+        currency: "BRL",
         cities: &[("Curitiba", "Paraná"), ("Recife", "Pernambuco"), ("Goiânia", "Goiás")],
+        buttons: ["Sim", "Não"],
+        streets: &["Rua do Porto, {}", "Avenida das Palmeiras, {}", "Praça do Mercado, {}"],
+        companies: &["{} Comércio Ltda.", "Indústrias {} S.A.", "{} e Filhos Ltda."],
+        phones: PhoneRange { prefix: "5511900000", numbers: 0..=999, digits: 3 },
         names: names_of!(PT_BR),
     },
 ];

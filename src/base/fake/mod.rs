@@ -13,6 +13,7 @@ pub use locale::{LOCALES, Locale, locale};
 pub use person::{DOMAIN, Persona};
 
 use locale::pick;
+use person::email;
 
 use crate::base::seed::SeedScope;
 
@@ -32,12 +33,22 @@ pub const FAKES: &[Fake] = &[
     Fake { name: "name", about: "a full name", generate: |locale, rng| full_name(locale, rng) },
     Fake {
         name: "email",
-        about: "a mail address in a reserved domain",
-        // Words instead of names: addresses must be ASCII in every locale.
-        generate: |_, rng| format!("{}.{}@{DOMAIN}", pick(WORDS, rng), rng.random_range(100..1000)),
+        about: "the mail address of that person, in a reserved domain",
+        generate: |locale, rng| {
+            let (first, last) = locale.name(rng);
+            email(locale, &first, &last, &SeedScope::fixed(&first))
+        },
     },
-    Fake { name: "phone", about: "a telephone number", generate: |locale, rng| locale.phone(rng) },
-    Fake { name: "company", about: "a company name", generate: |locale, rng| company(locale, rng) },
+    Fake {
+        name: "phone",
+        about: "a telephone number of the country",
+        generate: |locale, rng| locale.phone(rng),
+    },
+    Fake {
+        name: "company",
+        about: "a company name with a legal form of the country",
+        generate: |locale, rng| locale.company(rng),
+    },
     Fake {
         name: "city",
         about: "a city",
@@ -46,9 +57,22 @@ pub const FAKES: &[Fake] = &[
     Fake {
         name: "street",
         about: "a street name with a house number",
-        generate: |_, rng| {
-            format!("{} Street {}", capitalize(pick(WORDS, rng)), rng.random_range(1..200))
-        },
+        generate: |locale, rng| locale.street(rng),
+    },
+    Fake {
+        name: "currency",
+        about: "the currency of the country, such as SEK",
+        generate: |locale, _| locale.currency.into(),
+    },
+    Fake {
+        name: "yes",
+        about: "the text of a button to agree",
+        generate: |locale, _| locale.buttons[0].into(),
+    },
+    Fake {
+        name: "no",
+        about: "the text of a button to refuse",
+        generate: |locale, _| locale.buttons[1].into(),
     },
     Fake {
         name: "order_number",
@@ -88,11 +112,16 @@ pub const FAKES: &[Fake] = &[
     },
 ];
 
+/// Names of the placeholders that describe the same person.
+const PERSON: [&str; 4] = ["first_name", "last_name", "name", "email"];
+
 /// Generates the value of `${fake.NAME}`, or returns `None` for an unknown name.
 pub fn fake(name: &str, locale: &Locale, seeds: &SeedScope) -> Option<String> {
     let fake = FAKES.iter().find(|fake| fake.name == name)?;
+    // The parts of a name and the mail address belong to one person.
+    let value = if PERSON.contains(&name) { "person" } else { name };
     // The prefix keeps these values apart from those of a persona in the same scope.
-    Some((fake.generate)(locale, &mut seeds.rng(&format!("fake {name}"))))
+    Some((fake.generate)(locale, &mut seeds.rng(&format!("fake {value}"))))
 }
 
 const WORDS: &[&str] = &[
@@ -115,11 +144,6 @@ const GOODS: &[&str] = &[
 fn full_name(locale: &Locale, rng: &mut ChaCha8Rng) -> String {
     let (first, last) = locale.name(rng);
     format!("{first} {last}")
-}
-
-fn company(locale: &Locale, rng: &mut ChaCha8Rng) -> String {
-    let suffix = pick(&["Trading", "Studio", "Logistics", "Works"], rng);
-    format!("{} {suffix}", locale.name(rng).1)
 }
 
 fn capitalize(word: &str) -> String {
@@ -149,6 +173,35 @@ mod tests {
     }
 
     #[test]
+    fn names_and_mail_address_belong_to_one_person() {
+        let seeds = SeedScope::of_run(3);
+        for locale in LOCALES {
+            let value = |name| fake(name, locale, &seeds).unwrap();
+            assert_eq!(value("name"), format!("{} {}", value("first_name"), value("last_name")));
+            let mail = value("email");
+            assert!(mail.contains('.') && !mail.starts_with("person"), "{mail}");
+        }
+        let swedish = locale("sv");
+        assert_eq!(email(swedish, "Åsa", "Öberg", &seeds), "asa.oberg@example.test");
+        assert_eq!(email(locale("tr"), "İnci", "Şahin", &seeds), "inci.sahin@example.test");
+        assert_eq!(email(locale("ja"), "健太", "佐藤", &seeds), "kenta.sato@example.test");
+        assert!(email(swedish, "Ωμέγα", "", &seeds).starts_with("person"));
+    }
+
+    #[test]
+    fn companies_streets_and_buttons_follow_the_locale() {
+        let seeds = SeedScope::of_run(3);
+        let value = |tag: &str, name: &str| fake(name, locale(tag), &seeds).unwrap();
+        assert_eq!([value("de", "yes"), value("de", "no")], ["Ja", "Nein"]);
+        assert_eq!([value("sv", "currency"), value("ja", "currency")], ["SEK", "JPY"]);
+        for name in ["company", "street"] {
+            let values: std::collections::BTreeSet<String> =
+                LOCALES.iter().map(|locale| value(locale.tag, name)).collect();
+            assert_eq!(values.len(), LOCALES.len(), "{name}: {values:?}");
+        }
+    }
+
+    #[test]
     fn every_locale_generates_people() {
         for locale in LOCALES {
             let person = Persona::generate(locale, &SeedScope::of_run(7));
@@ -158,6 +211,8 @@ mod tests {
                 locale.tag
             );
             assert!(person.email.ends_with("@example.test") && person.email.is_ascii());
+            // Derived from the name in every locale, in whatever script.
+            assert!(!person.email.starts_with("person"), "{}", person.email);
             assert!(jiff::tz::TimeZone::get(locale.timezone).is_ok(), "{}", locale.timezone);
         }
     }

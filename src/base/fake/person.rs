@@ -17,7 +17,7 @@ pub struct Persona {
     pub last_name: String,
     /// Mail address, ASCII only.
     pub email: String,
-    /// Telephone number with `+` and country calling code.
+    /// Telephone number with `+` and country calling code, valid for libphonenumber.
     pub phone: String,
     /// IPv4 address from a range reserved for documentation.
     pub ip: String,
@@ -88,7 +88,7 @@ impl Persona {
         Self {
             host: HOST,
             page: format!("{HOST}/{page}"),
-            email: email(&first_name, &last_name, seeds),
+            email: email(locale, &first_name, &last_name, seeds),
             phone: locale.phone(&mut seeds.rng("phone")),
             // Without 0 and 255, the network and broadcast addresses.
             ip: format!("{}.{}", pick(NETWORKS, rng), rng.random_range(1..255)),
@@ -105,24 +105,68 @@ impl Persona {
 
     /// Replaces the name, and the mail address derived from it.
     #[must_use]
-    pub fn named(mut self, name: &str, seeds: &SeedScope) -> Self {
+    pub fn named(mut self, name: &str, locale: &Locale, seeds: &SeedScope) -> Self {
         let (first, last) = name.split_once(' ').unwrap_or((name, ""));
-        self.email = email(first, last, seeds);
+        self.email = email(locale, first, last, seeds);
         self.first_name = first.into();
         self.last_name = last.into();
         self
     }
 }
 
-/// Derives a mail address from a name. A name outside ASCII gives an address such as
-/// `person4711@example.test`.
-pub(super) fn email(first_name: &str, last_name: &str, seeds: &SeedScope) -> String {
-    let plain = |name: &str| -> String {
-        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-    };
-    if first_name.is_ascii() && last_name.is_ascii() && !plain(first_name).is_empty() {
-        let dot = if last_name.is_empty() { "" } else { "." };
-        return format!("{}{dot}{}@{DOMAIN}", plain(first_name), plain(last_name));
+/// Derives a mail address from a name: `Åsa Öberg` has `asa.oberg@example.test`. A name in a script
+/// that has no known spelling in Latin letters gives an address such as `person4711@example.test`.
+pub(super) fn email(
+    locale: &Locale,
+    first_name: &str,
+    last_name: &str,
+    seeds: &SeedScope,
+) -> String {
+    let parts = [first_name, last_name].map(|name| local_part(locale, name));
+    let names: Vec<&str> = parts.iter().flatten().map(String::as_str).collect();
+    let is_complete = parts.iter().all(Option::is_some);
+    let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    if is_complete && !names.is_empty() {
+        return format!("{}@{DOMAIN}", names.join("."));
     }
     format!("person{}@{DOMAIN}", seeds.rng("email").random_range(1_000..10_000))
 }
+
+/// Returns a name in lower-case ASCII letters and digits, or `None` if a letter has no equivalent.
+fn local_part(locale: &Locale, name: &str) -> Option<String> {
+    let name = locale.romanized(name).unwrap_or(name);
+    let mut ascii = String::new();
+    for letter in name.to_lowercase().chars() {
+        match letter {
+            _ if letter.is_ascii_alphanumeric() => ascii.push(letter),
+            // Spaces, hyphens and apostrophes, and the dot that a lower-case `İ` leaves behind.
+            _ if letter.is_ascii() || !letter.is_alphanumeric() => {}
+            _ => ascii.push_str(LATIN.iter().find(|(letters, _)| letters.contains(letter))?.1),
+        }
+    }
+    Some(ascii)
+}
+
+/// Letters outside ASCII, with their usual spelling in mail addresses.
+const LATIN: &[(&str, &str)] = &[
+    ("àáâãäåāăą", "a"),
+    ("æ", "ae"),
+    ("çćčĉ", "c"),
+    ("ďđð", "d"),
+    ("èéêëēėęě", "e"),
+    ("ğģĝ", "g"),
+    ("ìíîïīįı", "i"),
+    ("ķ", "k"),
+    ("łļľ", "l"),
+    ("ñńňņ", "n"),
+    ("òóôõöøōő", "o"),
+    ("œ", "oe"),
+    ("ŕř", "r"),
+    ("śšşșŝ", "s"),
+    ("ß", "ss"),
+    ("ťțţ", "t"),
+    ("þ", "th"),
+    ("ùúûüūůűų", "u"),
+    ("ýÿ", "y"),
+    ("źżž", "z"),
+];

@@ -1,0 +1,111 @@
+//! Finds the parts of an action that no payload of the vendor contains.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value as Json};
+
+use super::definition::Platform;
+use super::event_rule::EventRule;
+use crate::conversation::Action;
+
+/// A part of an action that the vendor does not send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostField {
+    /// The part, as a key of the action: `say.text`, `say.data` or `rate.comment`.
+    pub part: &'static str,
+    /// Why it is not sent.
+    pub reason: String,
+}
+
+/// Returns what a step sets and no template of the events in `sent` reads. Nothing is lost if the
+/// vendor sends no event at all: that is reported by itself.
+pub(super) fn lost_fields(
+    requested: &Action,
+    completed: &Action,
+    platform: &Platform,
+    sent: &[&EventRule],
+) -> Vec<LostField> {
+    if sent.is_empty() {
+        return Vec::new();
+    }
+    let mut read: BTreeSet<String> =
+        sent.iter().flat_map(|rule| rule.body.paths().iter().cloned()).collect();
+    match (requested, completed) {
+        (Action::Say { text, data, .. }, Action::Say { kind, data: complete, .. }) => {
+            let Some(message_kind) = platform.kinds.get(kind) else { return Vec::new() };
+            read.extend(message_kind.body.paths().iter().cloned());
+            let lost = |part: &'static str, what: &str| LostField {
+                part,
+                reason: format!("{} sends no {what} with `{kind}` messages", platform.name),
+            };
+            // The text of a click selects the choice, which the payload contains.
+            let is_choice = complete.contains_key("choice");
+            let text_is_lost = !text.is_empty() && !is_choice && !is_read(&read, "message.text");
+            let mut names = BTreeSet::new();
+            collect_lost(data, "message", &read, &message_kind.data.defaults, &mut names);
+            let fields = names.into_iter().map(|name| lost("say.data", &format!("`{name}`")));
+            text_is_lost.then(|| lost("say.text", "text")).into_iter().chain(fields).collect()
+        }
+        (Action::Rate { comment: Some(_), .. }, _) if !is_read(&read, "event.comment") => {
+            let reason = format!("{} sends no comment with a rating", platform.name);
+            vec![LostField { part: "rate.comment", reason }]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Returns true if a template reads the path, or writes a value that contains it.
+fn is_read(read: &BTreeSet<String>, path: &str) -> bool {
+    let prefixes = path.match_indices('.').map(|(at, _)| &path[..at]);
+    prefixes.chain([path]).any(|prefix| read.contains(prefix))
+}
+
+/// Adds the names of the fields that no template reads, without the name of the root.
+fn collect_lost(
+    entries: &Map<String, Json>,
+    path: &str,
+    read: &BTreeSet<String>,
+    defaults: &Map<String, Json>,
+    lost: &mut BTreeSet<String>,
+) {
+    for (key, value) in entries {
+        let path = format!("{path}.{key}");
+        let default = defaults.get(key);
+        match value {
+            Json::Object(entries) => {
+                let defaults = default.and_then(Json::as_object).cloned().unwrap_or_default();
+                collect_lost(entries, &path, read, &defaults, lost);
+            }
+            Json::Array(items) => {
+                let first = default.and_then(|list| list.get(0)).and_then(Json::as_object);
+                let defaults = first.cloned().unwrap_or_default();
+                for item in items {
+                    match item.as_object() {
+                        Some(entries) => collect_lost(entries, &path, read, &defaults, lost),
+                        // A plain value stands for the first key of an object.
+                        None => {
+                            let key = defaults.keys().next().map(|key| format!(".{key}"));
+                            add_lost(
+                                item,
+                                &format!("{path}{}", key.unwrap_or_default()),
+                                read,
+                                lost,
+                            );
+                        }
+                    }
+                }
+            }
+            _ => add_lost(value, &path, read, lost),
+        }
+    }
+}
+
+fn add_lost(value: &Json, path: &str, read: &BTreeSet<String>, lost: &mut BTreeSet<String>) {
+    // An empty value states the absence of one, so it is not a loss.
+    let is_empty = value.is_null() || value == "" || *value == Json::Bool(false);
+    let name = path.split_once('.').map_or(path, |(_, name)| name);
+    // A choice names an element of the question; templates read one key of it.
+    if !is_empty && !name.starts_with("choice") && !is_read(read, path) {
+        lost.insert(name.to_owned());
+    }
+}
