@@ -23,9 +23,9 @@ fuzz_target!(|text: &str| {
             let account = Arc::new(Account::test(vendor));
             let start = "2026-01-05T09:00:00Z".parse().unwrap();
             let staff = SharedStaff::new(&script, &account, SeedScope::of_run(1), start);
-            let subscription = &vendor.default_subscription;
+            let subscriptions = std::slice::from_ref(&vendor.default_subscription);
             // A valid scenario may have far more steps than one iteration should run.
-            ScriptState::new(&script, &account, subscription, &staff, 1).take(200).for_each(drop);
+            ScriptState::new(&script, &account, subscriptions, &staff, 1).take(200).for_each(drop);
         }
         Err(problems) => assert!(!render(problems).is_empty()),
     }

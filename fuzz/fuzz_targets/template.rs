@@ -20,7 +20,8 @@ fuzz_target!(|text: &str| {
     match CATALOG.load_folder(&folder, "docs") {
         Ok(platform) => {
             let (query, event_type) = (EventQuery::default(), "chat.user.message");
-            let script = Script::sending(&platform, platform.rule(event_type, &query).unwrap(), &query);
+            let script =
+                Script::for_event(&platform, platform.rule(event_type, &query).unwrap(), &query);
             let account = Arc::new(Account::test(&platform));
             let start = "2026-01-05T09:00:00Z".parse().unwrap();
             if let Some(body) = sent(&script, &account, event_type, 1, start) {

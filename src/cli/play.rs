@@ -243,22 +243,6 @@ impl PlayArgs {
         rerun: RerunCommand,
         connector: &Connector,
     ) -> Result<ExitStatus, CommandError> {
-        let detail = match (self.quiet, self.verbose) {
-            (true, _) => Detail::Quiet,
-            (_, true) => Detail::Verbose,
-            _ => Detail::Normal,
-        };
-        let report = |action: &RunAction| -> Box<dyn Report> {
-            if self.json {
-                return Box::new(JsonLines);
-            }
-            // The records of a finished run do not name the limit.
-            let slow = match action {
-                RunAction::Play(plan) => plan.account.platform.slow.clone(),
-                RunAction::Replay(_) => None,
-            };
-            Box::new(ConsoleReport::new(detail, rerun.clone()).noting_slow(slow))
-        };
         let is_brief = self.quiet || plans.iter().any(|plan| plan.conversations > 1);
         let shrinks = batch.shrink.as_ref().map(|file| (file, plans.clone()));
         let journal = self.journal.open()?;
@@ -268,7 +252,7 @@ impl PlayArgs {
         let any_failed = AtomicBool::new(false);
         let runs = stream::iter(actions.into_iter().enumerate()).map(|(index, action)| {
             let (output, progress, journal) = (&output, &progress, journal.as_ref());
-            let (report, any_failed) = (report(&action), &any_failed);
+            let (report, any_failed) = (self.report(&action, &rerun), &any_failed);
             async move {
                 if batch.fail_fast && any_failed.load(Ordering::Relaxed) {
                     output.skip(index)?;
@@ -301,28 +285,54 @@ impl PlayArgs {
         if finished.len() > 1 && !self.json {
             print(format_args!("{}\n", total(&finished)))?;
         }
-        // An interruption decides the exit status even if a run failed before it.
-        let is_interrupted = |run: &Option<RunFinished>| {
-            run.as_ref().is_some_and(|run| run.verdict == Verdict::Interrupted)
-        };
-        if finished.iter().any(is_interrupted) {
-            return Ok(ExitStatus::Interrupted);
-        }
-        // The journal is closed by now: repetitions for shrinking are not recorded.
-        if let Some((file, plans)) = shrinks {
-            let failed = |run: &Option<RunFinished>| {
-                run.as_ref().is_some_and(|run| run.verdict == Verdict::Failed)
-            };
-            if let Some(index) = finished.iter().position(failed)
-                && !shrink(&plans[index], file, connector).await?
-            {
-                return Ok(ExitStatus::Interrupted);
-            }
-        }
-        let passed = |run: &RunFinished| run.verdict == Verdict::Passed;
-        let all = finished.iter().all(|run| run.as_ref().is_some_and(passed));
-        Ok(if all { ExitStatus::Passed } else { ExitStatus::Failed })
+        exit_status(&finished, shrinks, connector).await
     }
+
+    /// Creates the report of a run.
+    fn report(&self, action: &RunAction, rerun: &RerunCommand) -> Box<dyn Report> {
+        if self.json {
+            return Box::new(JsonLines);
+        }
+        let detail = match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (_, true) => Detail::Verbose,
+            _ => Detail::Normal,
+        };
+        // The records of a finished run do not name the limit.
+        let slow = match action {
+            RunAction::Play(plan) => plan.account.platform.slow.clone(),
+            RunAction::Replay(_) => None,
+        };
+        Box::new(ConsoleReport::new(detail, rerun.clone()).noting_slow(slow))
+    }
+}
+
+/// Returns the exit status of runs; `None` is a run that was not started. The first failed run is
+/// reduced to the fewest faults, if a file for them is given.
+async fn exit_status(
+    finished: &[Option<RunFinished>],
+    shrinks: Option<(&PathBuf, Vec<RunPlan>)>,
+    connector: &Connector,
+) -> Result<ExitStatus, CommandError> {
+    let has =
+        |run: &Option<RunFinished>, verdict| run.as_ref().is_some_and(|run| run.verdict == verdict);
+    // An interruption decides the exit status even if a run failed before it.
+    if finished.iter().any(|run| has(run, Verdict::Interrupted)) {
+        return Ok(ExitStatus::Interrupted);
+    }
+    // A resource of this machine ran out: the receiver is not to blame.
+    if finished.iter().flatten().any(|run| run.local_error) {
+        return Ok(ExitStatus::CannotWork);
+    }
+    // The journal is closed by now: repetitions for shrinking are not recorded.
+    if let Some((file, plans)) = shrinks
+        && let Some(index) = finished.iter().position(|run| has(run, Verdict::Failed))
+        && !shrink(&plans[index], file, connector).await?
+    {
+        return Ok(ExitStatus::Interrupted);
+    }
+    let all = finished.iter().all(|run| has(run, Verdict::Passed));
+    Ok(if all { ExitStatus::Passed } else { ExitStatus::Failed })
 }
 
 /// The number of a run, from 1, by its index.

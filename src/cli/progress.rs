@@ -42,6 +42,7 @@ impl Progress {
 
     /// Counts a record.
     pub(super) fn count(&self, record: &Record) {
+        // Relaxed: the numbers are only shown, nothing depends on their order.
         match record.kind {
             RecordKind::DeliverySettled(_) => drop(self.deliveries.fetch_add(1, Relaxed)),
             RecordKind::RunFinished(_) => {
@@ -51,6 +52,7 @@ impl Progress {
             _ => return,
         }
         self.bar.set_message(format!("{} deliveries", self.deliveries.load(Relaxed)));
+        // On a terminal the bar moves. In a log of CI, a line now and then shows that it still works.
         let lines = self.watch.millis() / EVERY;
         if self.shown && self.bar.is_hidden() && lines > self.lines.swap(lines, Relaxed) {
             let (finished, runs) = (self.finished.load(Relaxed), self.runs);

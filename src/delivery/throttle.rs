@@ -18,6 +18,7 @@ impl Throttle {
     pub(super) fn turn(&self, host: &str, now: Instant) -> Instant {
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let free = free.entry(host.to_owned()).or_insert(now);
+        // A host that was idle does not save up turns for a burst.
         let turn = now.max(*free);
         *free = turn + Duration::from_secs(1) / MAX_PUBLIC_RATE;
         turn

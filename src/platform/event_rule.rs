@@ -192,6 +192,7 @@ impl EventRule {
         match self.on {
             EventKind::MessageSent | EventKind::NoteAdded => vec![("text", text())],
             EventKind::TypingChanged => vec![("on", true.into())],
+            EventKind::AssigneeChanged => vec![("skill", text())],
             EventKind::LabelsChanged => vec![("label", text()), ("action", text())],
             EventKind::FlowStarted => vec![("name", text()), ("states", 1.into())],
             EventKind::ConversationRated => vec![("score", 5.into()), ("comment", text())],

@@ -375,6 +375,8 @@ pub struct RunFinished {
     pub skipped: u64,
     /// Use of links to sample files, if any were sent.
     pub files: Option<FilesSummary>,
+    /// Whether a resource of this machine ran out, so that the run says nothing about the receiver.
+    pub local_error: bool,
     /// Duration in milliseconds.
     pub duration_ms: u64,
 }

@@ -54,3 +54,27 @@ fn redact(json: &mut Json, redactor: &Redactor) -> bool {
         Json::Null | Json::Bool(_) | Json::Number(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::secret::Secret;
+    use crate::record::AttemptOutcome;
+
+    #[test]
+    fn a_secret_in_a_binary_response_body_is_redacted() {
+        let secret = Secret::private("private-key".into());
+        let redactor = Redactor::new([("${secret.key}".to_owned(), &secret)]);
+        let failure = AttemptResult::failure(AttemptOutcome::Responded, "", 1);
+        let record = RecordKind::AttemptFinished {
+            delivery: "1".into(),
+            attempt: 1,
+            hop: 0,
+            result: AttemptResult { body: b"\xff private-key".to_vec().into(), ..failure },
+            retry_in_ms: None,
+        };
+        let mut redacted = record.redacted(&redactor);
+        let body = redacted.result_mut().unwrap().body.text().into_owned();
+        assert_eq!(body, "\u{fffd} ${secret.key}");
+    }
+}

@@ -28,6 +28,7 @@ fn describe(action: &Action, event: &Event, conversation: &Conversation) -> Stri
         Action::Say { .. } => event.messages.first().map_or_else(String::new, |index| {
             let message = &conversation.messages[*index];
             let text = excerpt(&message.text, MAX_TEXT);
+            // The usual kind is not worth a word.
             match message.kind.as_str() {
                 "text" => format!("“{text}”"),
                 kind => format!("“{text}” ({kind})"),
@@ -48,6 +49,7 @@ fn describe(action: &Action, event: &Event, conversation: &Conversation) -> Stri
         Action::Note { text, .. } => format!("adds the note “{}”", excerpt(text, MAX_TEXT)),
         Action::Set { variables, .. } => {
             let value = |v: &Variable| {
+                // A string without its quotes, as people write it in the scenario.
                 let text = v.value.as_str().map_or_else(|| v.value.to_string(), str::to_owned);
                 format!("{} to {}", v.name, excerpt(&text, MAX_TEXT))
             };

@@ -106,11 +106,13 @@ pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
         let mut outbox = Outbox::new(plan, number);
         let state = ScriptState::new(&plan.script, account, &subscriptions, &staff, number);
         let items = state.flat_map(move |output| items_of(plan, &mut outbox, number, output));
+        // One conversation at a time is in memory, however many there are.
         items.collect::<Vec<_>>()
     });
     let redactor = plan.redactor();
     handshake.chain(conversations).map(move |mut item| {
         if let DryRunItem::Request(request) = &mut item {
+            // As in a record: people paste a dry run into issues and chats.
             request.headers.extend(plan.endpoints[request.endpoint].extra_headers());
             request.headers.iter_mut().for_each(|(_, value)| {
                 redactor.redact(value);

@@ -28,6 +28,7 @@ pub(super) async fn shake<T: Transport>(
         url: url.clone(),
         body: body.clone(),
     };
+    // Recorded before it is sent, like every request.
     let intent = log.append_intent(scope, what).await;
     let policy = &plan.account.platform.policy;
     let request = Request {

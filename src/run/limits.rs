@@ -49,9 +49,11 @@ impl LimitCounter {
                 self.count_timeout(endpoint, result.outcome)
             }
             RecordKind::DeliverySettled(settled) => {
+                // Keeps the map as small as the number of pending deliveries.
                 self.endpoints.remove(&settled.delivery);
                 self.failures += u64::from(!settled.passed);
                 let limit = self.limits.max_failures?;
+                // More deliveries than the limit can fail: those in flight still settle.
                 (!settled.passed && self.failures >= limit).then(|| {
                     let failures = count(self.failures, "failed delivery", "failed deliveries");
                     format!("stopped after {failures}")
@@ -69,6 +71,7 @@ impl LimitCounter {
                 | AttemptOutcome::TimeoutHead
                 | AttemptOutcome::TimeoutBody
         ) {
+            // Any response, even an error, and a refused connection cost no time.
             *timeouts = 0;
             return None;
         }

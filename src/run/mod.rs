@@ -78,6 +78,7 @@ async fn play<T: Transport>(
         clock: plan.pace,
         start: plan.start,
         conversations: plan.conversations,
+        // One clock for all conversations if a failure of one can block another.
         shared: policies.values().any(blocks),
         seeds: seeds.clone(),
         prior: plan.prior(),
@@ -108,6 +109,7 @@ async fn play<T: Transport>(
         () = plan.stop.given() => RunEnd::Stopped,
         () = halted.given() => RunEnd::Halted,
     };
+    // Players start nothing more. Attempts in flight may end, so that their results are recorded.
     players.abort_all();
     let _ = timeout(DRAIN_TIMEOUT, handle.stop()).await;
     end

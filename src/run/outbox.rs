@@ -94,6 +94,7 @@ impl<'a> Outbox<'a> {
 
     fn plan_one(&mut self, planned: PlannedDelivery) -> Vec<PlannedDelivery> {
         self.numbered += 1;
+        // Unique within the run, and the same in every run: a journal refers to it.
         let id = format!("{}-{}", self.conversation, self.numbered);
         let faults = self.faults(&id, planned.faults);
         let mut planned = PlannedDelivery { id, faults, ..planned };
@@ -150,6 +151,7 @@ impl<'a> Outbox<'a> {
                 let at = planned.at.checked_add(amount.time().unwrap_or_default());
                 self.delay(at.unwrap_or(Timestamp::MAX), planned);
             }
+            // Two deliveries that wait for the next one would wait for each other.
             FaultKind::Reorder if self.reordered.is_empty() => self.reordered.push(planned),
             FaultKind::Straggler => self.stragglers.push(planned),
             FaultKind::Hold => {
@@ -192,6 +194,7 @@ impl<'a> Outbox<'a> {
             let late = LATE.sample(&mut self.seeds.rng(&format!("straggler {}", planned.id)));
             self.delay(last.checked_add(late).unwrap_or(Timestamp::MAX), planned);
         }
+        // No further delivery comes that they could follow, but all must be sent.
         let mut rest = std::mem::take(&mut self.reordered);
         rest.append(&mut self.held.1);
         released(now, rest)

@@ -92,6 +92,7 @@ impl StopSignal {
         {
             return;
         }
+        // Never resolves, so that a `select!` waits for its other branches only.
         std::future::pending::<()>().await;
     }
 }
@@ -125,6 +126,7 @@ impl RunPlan {
     pub(super) fn redactor(&self) -> Redactor {
         let headers = self.endpoints.iter().flat_map(|endpoint| &endpoint.headers);
         let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
+        // An altered token differs in one character, so it would reveal the real one.
         let spoiled = if self.script.has_faults(FaultGroup::Token) {
             FaultInjector::of(&self.account).derived_secrets()
         } else {

@@ -123,6 +123,7 @@ pub(super) async fn pump(
             let _ = halt.send(true);
         }
     };
+    // The task has ended, so that no record follows the ones in the log.
     while let Some(record) = records.try_next() {
         observer.observe(&record, &log);
     }
@@ -143,6 +144,7 @@ pub(super) async fn pump(
             [Some(halted), finished.reason].into_iter().flatten().collect::<Vec<_>>().join("; "),
         );
     }
+    // A run that is killed here has no final record, so it counts as interrupted.
     fail_points::hit("finishing");
     log.append_unbounded(scope, RecordKind::RunFinished(finished.clone()));
     log.close();

@@ -79,6 +79,7 @@ impl Redelivery {
         };
         let url = self.to.clone().or_else(|| Url::parse(&fill(stored.url, &known)).ok())?;
         let signer: RequestSigner = Arc::new(move |_, _| headers.clone());
+        // Sent once: the user decides about another attempt.
         let own_policy = self.account.policy(stored.event_type);
         let delivery = Delivery {
             id: id.to_owned(),

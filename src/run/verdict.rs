@@ -3,7 +3,7 @@
 use crate::base::text::count;
 use crate::fault::FaultKind;
 use crate::record::{
-    Origin, Record, RecordKind, RunFinished, SettledDelivery, SourceLine, Verdict,
+    AttemptOutcome, Origin, Record, RecordKind, RunFinished, SettledDelivery, SourceLine, Verdict,
 };
 
 /// Failed deliveries that are listed one by one; the reason counts the others.
@@ -24,6 +24,8 @@ pub struct VerdictBuilder {
     dropped_action: Option<String>,
     handshake_error: Option<String>,
     internal_error: Option<String>,
+    /// A resource of this machine that ran out. The receiver is not to blame.
+    local_error: Option<String>,
 }
 
 impl VerdictBuilder {
@@ -58,6 +60,9 @@ impl VerdictBuilder {
 
     fn settle(&mut self, settled: &SettledDelivery) {
         self.settled += 1;
+        if settled.result.outcome == AttemptOutcome::LocalError {
+            self.local_error = self.local_error.take().or_else(|| settled.result.reason.clone());
+        }
         if settled.passed {
             self.passed += 1;
         } else if self.failures.len() < MAX_LISTED {
@@ -84,6 +89,7 @@ impl VerdictBuilder {
             unsubscribed: self.unsubscribed,
             skipped: self.skipped,
             files: None,
+            local_error: self.local_error.is_some(),
             duration_ms: millis,
         }
     }
@@ -92,6 +98,9 @@ impl VerdictBuilder {
         let failed = |reason: String| (Verdict::Failed, Some(reason));
         if let Some(reason) = &self.internal_error {
             return failed(format!("standin itself failed: {reason}"));
+        }
+        if let Some(reason) = &self.local_error {
+            return failed(format!("standin could not send: {reason}"));
         }
         let handshake =
             self.handshake_error.as_ref().map(|error| format!("the handshake failed: {error}"));

@@ -242,7 +242,7 @@ fn collect_paths(ops: &[TemplateOp], bound: &mut Vec<String>, paths: &mut BTreeS
                 bound.pop();
             }
             TemplateOp::Choose(choice) => {
-                // A condition on a value tells the receiver about it; one on its presence does not.
+                // A condition on a value shows in the body. One on its presence does not.
                 if choice.values.is_some() {
                     paths.insert(choice.expr.path(bound));
                 }

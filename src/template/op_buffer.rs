@@ -54,6 +54,7 @@ impl OpBuffer {
 
     pub(super) fn push(&mut self, op: TemplateOp) {
         match op {
+            // Adjacent text becomes one operation, so that rendering copies it in one piece.
             TemplateOp::Chunk(text) => self.chunk(&text),
             op => {
                 self.end_chunk();

@@ -379,8 +379,9 @@ fn exhausted_file_descriptors_are_a_local_error() {
     );
     let output = Command::new("sh").args(["-c", &command]).env_clear().output().unwrap();
     let records = stdout(&output);
-    let local = records.lines().find(|line| line.contains("\"local_error\""));
+    let local = records.lines().find(|line| line.contains("\"outcome\":\"local_error\""));
     let local = local.unwrap_or_else(|| panic!("{records}{}", stderr(&output)));
     assert!(local.contains("this machine ran out of file descriptors"), "{local}");
     assert!(!records.contains("\"unreachable\""), "{records}");
+    assert_eq!(output.status.code(), Some(3), "the receiver is not to blame: {records}");
 }

@@ -1,4 +1,4 @@
-//! WotNot and its labels: assumed shapes, forms, and numbers as Python writes them.
+//! `WotNot` and its labels: assumed shapes, forms, and numbers as Python writes them.
 
 use serde_json::{Value as Json, json};
 use standin::record::RecordKind;
@@ -17,7 +17,7 @@ fn certainties(scenario: &str, vendor: &str, of: &str) -> Vec<String> {
     let run = play(scenario).at(vendor).to(&receiver);
     let planned = run.records.into_iter().filter_map(|record| match record.kind {
         RecordKind::DeliveryPlanned { event_type, certainty, .. } if event_type == of => {
-            Some(certainty.to_string())
+            Some(certainty.clone())
         }
         _ => None,
     });
