@@ -92,7 +92,7 @@ fn write_records(
         let record = match records.try_next() {
             Some(record) => record,
             None => {
-                progress.aside(|| out.flush())?; // somebody may be watching
+                progress.aside(|| out.flush())?; // a run on a terminal is watched live
                 match runtime.block_on(records.next()) {
                     Some(record) => record,
                     None => return Ok(()),

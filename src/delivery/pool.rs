@@ -26,7 +26,7 @@ const MAX_IDLE: Duration = Duration::from_secs(3);
 
 impl ConnectionPool {
     /// Takes an idle connection to the URL's origin. Connections that the receiver has closed, or
-    /// that hold bytes nobody asked for, are dropped.
+    /// that hold unrequested bytes, are dropped.
     pub(super) fn take(&self, url: &Url) -> Option<Connection> {
         let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = pool.get_mut(origin(url))?;

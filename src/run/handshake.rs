@@ -41,19 +41,16 @@ pub(super) async fn shake<T: Transport>(
         total: policy.total.unsigned_abs(),
         fault: None,
     };
+    let finished = |result, error, continues| RecordKind::HandshakeFinished {
+        endpoint: number,
+        url,
+        result,
+        error,
+        continues,
+    };
     // An interrupted run had finished its handshake: its result holds.
-    if let Some(PriorHandshake { result, error: wrong, continues }) = prior.cloned() {
-        log.append(
-            scope,
-            RecordKind::HandshakeFinished {
-                endpoint: number,
-                url,
-                result,
-                error: wrong,
-                continues,
-            },
-        )
-        .await;
+    if let Some(PriorHandshake { result, error, continues }) = prior.cloned() {
+        log.append(scope, finished(result, error, continues)).await;
         return continues;
     }
     let result = if intent.committed().await {
@@ -67,11 +64,7 @@ pub(super) async fn shake<T: Transport>(
     };
     let error = checked.err();
     let continues = error.is_none() || !handshake.refuses();
-    log.append(
-        scope,
-        RecordKind::HandshakeFinished { endpoint: number, url, result, error, continues },
-    )
-    .await;
+    log.append(scope, finished(result, error, continues)).await;
     continues
 }
 

@@ -127,13 +127,13 @@ impl RunPlan {
         let headers = self.endpoints.iter().flat_map(|endpoint| &endpoint.headers);
         let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
         // An altered token differs in one character, so it would reveal the real one.
-        let spoiled = if self.script.has_faults(FaultGroup::Token) {
+        let altered = if self.script.has_faults(FaultGroup::Token) {
             FaultInjector::of(&self.account).derived_secrets()
         } else {
             Vec::new()
         };
-        let spoiled = spoiled.iter().map(|(reference, secret)| (reference.clone(), secret));
-        Redactor::new(self.account.secret_references().chain(headers).chain(spoiled))
+        let altered = altered.iter().map(|(reference, secret)| (reference.clone(), secret));
+        Redactor::new(self.account.secret_references().chain(headers).chain(altered))
     }
 
     /// The URLs of the endpoints, separated by commas.

@@ -130,10 +130,10 @@ impl Redelivery {
         let headers = self.headers.iter();
         let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
         let whole = own.chain(headers).map(|(reference, secret)| (reference, secret.clone()));
-        let spoiled = faults
+        let altered = faults
             .of(FaultGroup::Token)
             .map(|_| FaultInjector::of(&self.account).derived_secrets());
-        whole.chain(spoiled.into_iter().flatten()).collect()
+        whole.chain(altered.into_iter().flatten()).collect()
     }
 
     /// The vendor's headers computed again, and the others unchanged.
