@@ -208,7 +208,12 @@ impl PlayArgs {
         runtime()?.block_on(async {
             let mut signals = Signals::listen()?;
             let mut playing = pin!(async {
-                self.receivers.wait(&plans, &connector).await?;
+                let mut interrupted = stopped.clone();
+                // Waiting for receivers may take minutes. An interruption must not.
+                tokio::select! {
+                    ready = self.receivers.wait(&plans, &connector) => ready?,
+                    _ = interrupted.wait_for(|stop| *stop) => return Ok(ExitStatus::Interrupted),
+                }
                 while_serving_files(setup.config.files_port, async |files| {
                     let plans = plans.into_iter().zip(1..).map(|(plan, number)| RunPlan {
                         number,

@@ -649,3 +649,23 @@ fn a_run_ends_at_its_deadline() {
     assert!(requests < 12, "{requests}");
     assert!(printed.contains("stopped at the deadline"), "{printed}");
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interruption_ends_the_wait_for_a_receiver_at_once() {
+    let (_socket, url) = bound_socket();
+    let began = std::time::Instant::now();
+    let child = Command::new(env!("CARGO_BIN_EXE_standin"))
+        .args(["run", "handover", "--vendor", "ebbot", "--wait-ready", "60s", "--to", &url])
+        .env_clear()
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
+    );
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(began.elapsed() < Duration::from_secs(20));
+}
