@@ -14,6 +14,7 @@ pub mod listen;
 
 pub mod server;
 
+pub mod emulator;
 pub mod fidelity;
 pub mod run;
 

@@ -6,8 +6,9 @@ use std::sync::{Arc, LazyLock};
 use libfuzzer_sys::fuzz_target;
 use standin::base::seed::SeedScope;
 use standin::diag::{Source, render::render};
+use standin::emulator::rehearse;
 use standin::platform::{Account, Catalog, Platform, VendorRef};
-use standin::scenario::{self, ScriptState, SharedStaff};
+use standin::scenario::{self, SharedStaff};
 
 static VENDORS: LazyLock<Vec<Arc<Platform>>> = LazyLock::new(|| {
     let catalog = Catalog::bundled();
@@ -25,7 +26,8 @@ fuzz_target!(|text: &str| {
             let staff = SharedStaff::new(&script, &account, SeedScope::of_run(1), start);
             let subscriptions = std::slice::from_ref(&vendor.default_subscription);
             // A valid scenario may have far more steps than one iteration should run.
-            ScriptState::new(&script, &account, subscriptions, &staff, 1).take(200).for_each(drop);
+            let script = Arc::new(script);
+            rehearse(&script, &account, subscriptions, &staff, 1).take(200).for_each(drop);
         }
         Err(problems) => assert!(!render(problems).is_empty()),
     }

@@ -14,7 +14,7 @@ use super::terminal::print;
 use crate::base::address::EgressPolicy;
 use crate::base::clock::Clock;
 use crate::config::{Config, receiver_url};
-use crate::delivery::{ClockMode, Connector, Http1Client};
+use crate::delivery::{AttemptSlots, ClockMode, Connector, Http1Client};
 use crate::diag::{Problem, code};
 use crate::listen::{BundledReceiver, serve};
 use crate::record::{LogReader, RecordKind, RecordLog};
@@ -89,6 +89,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
                 resume: None,
                 stop: StopSignal::default(),
                 limits: RunLimits::default(),
+                slots: AttemptSlots::default(),
             };
             run::run(plan, net, log).await
         })

@@ -128,6 +128,7 @@ impl PlayArgs {
             resume: None,
             stop: StopSignal::default(),
             limits: RunLimits::default(),
+            slots: setup.slots.clone(),
         })
     }
 

@@ -18,6 +18,7 @@ use crate::base::text::escape;
 use crate::config::{
     Config, EndpointForm, FILES_PORT, HEADER_VALUE_RULE, StartTime, files_url, is_header_value,
 };
+use crate::delivery::AttemptSlots;
 use crate::diag::{Problem, Problems, Source, Spanned, code};
 use crate::platform::{Account, Catalog, Platform, Signing, Subscription, VendorRef};
 use crate::scenario::{ParsedScenario, bundled, bundled_names};
@@ -30,6 +31,8 @@ const CONFIG: &str = "standin.toml";
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) catalog: Catalog,
+    /// The concurrency limit, which all runs of the command share.
+    pub(super) slots: AttemptSlots,
     // Loaded on first use: most commands need one vendor, and checking all of them takes time.
     loaded: OnceCell<(Vec<Arc<Platform>>, Problems)>,
 }
@@ -54,7 +57,7 @@ impl Setup {
 
     /// Combines a configuration with a catalog of vendors.
     pub(super) fn new(config: Config, catalog: Catalog) -> Self {
-        Self { config, catalog, loaded: OnceCell::new() }
+        Self { config, catalog, slots: AttemptSlots::default(), loaded: OnceCell::new() }
     }
 
     /// Returns the ids of all vendors.

@@ -180,7 +180,7 @@ fn webhook(
 ) -> Result<String, Problems> {
     let rule = rule(vendor, event_type, query)?;
     let account = setup.account(vendor)?;
-    let script = Script::for_event(vendor, rule, query);
+    let script = Arc::new(Script::for_event(vendor, rule, query));
     let start = instant(setup.config.start);
     let body = sent(&script, &account, event_type, setup.config.seed, start).unwrap_or_default();
     let body: Json = serde_json::from_str(&body).unwrap_or_default();

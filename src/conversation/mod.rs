@@ -22,7 +22,10 @@ pub use generated_ids::GeneratedIds;
 pub use lifecycle::ConversationState;
 pub use message::{Dialog, DialogHead, DialogKind, Message};
 pub use person::{Member, ParticipantRole, Person, Role};
-pub use state::{Conversation, ConversationRules, ImpliedAction, InvalidAction, JoiningRoles};
+pub use state::{
+    Conversation, ConversationCheckpoint, ConversationRules, ImpliedAction, InvalidAction,
+    JoiningRoles,
+};
 pub use variable::{Variable, VariableScope};
 
 /// Types of the model's objects, for the template compiler.

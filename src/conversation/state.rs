@@ -102,6 +102,14 @@ pub struct Conversation {
     pub(super) read: Vec<(String, usize)>,
 }
 
+/// An earlier state of a conversation.
+#[derive(Debug)]
+pub struct ConversationCheckpoint {
+    /// The state without its messages.
+    state: Box<Conversation>,
+    messages: usize,
+}
+
 /// Reason why an action is invalid in the current state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAction {
@@ -178,6 +186,22 @@ impl Conversation {
             typing: Vec::new(),
             read: Vec::new(),
         }
+    }
+
+    /// Returns the current state, to return to with [`Conversation::restore`].
+    pub fn checkpoint(&mut self) -> ConversationCheckpoint {
+        // Messages are only ever appended, so that their number is enough. A transcript can be long.
+        let messages = std::mem::take(&mut self.messages);
+        let state = Box::new(self.clone());
+        self.messages = messages;
+        ConversationCheckpoint { state, messages: self.messages.len() }
+    }
+
+    /// Returns to an earlier state.
+    pub fn restore(&mut self, checkpoint: ConversationCheckpoint) {
+        let mut messages = std::mem::take(&mut self.messages);
+        messages.truncate(checkpoint.messages);
+        *self = Self { messages, ..*checkpoint.state };
     }
 
     /// Returns the cast member with this name.

@@ -1,356 +1,454 @@
-//! Drives the engine on tokio: sends requests, runs timers and advances the run time.
+//! Drives the engine and the conversations of an account on tokio: sends requests, runs timers and
+//! advances the run time.
 //!
 //! The driver is one task, so its actions have one order. Each request is sent in a separate
 //! task, and only after the journal has stored the record of the attempt.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::task::{self, JoinSet};
+use tokio::time::{Instant, sleep_until};
 
+use super::attempt::{Attempt, prior_result, unsent};
+use super::driven_run::{DrivenRun, RunState};
 use super::engine::{Engine, EngineCommand, EngineInput, SentAttempt};
+use super::host::{Host, HostCommand, RunTimes};
 use super::pending::RedirectTarget;
-use super::transport::{Request, Transport, WireFault};
-use super::virtual_clock::{ClockGroup, ClockMode, VirtualClocks, Waiter};
-use super::{ConversationNumber, Delivery};
-use crate::base::fail_points;
-use crate::base::seed::SeedScope;
-use crate::policy::InDoubt;
-use crate::record::{
-    AttemptOutcome, AttemptResult, Method, Origin, PriorAttempts, RecordKind, RecordLog,
-    RecordScope,
-};
-
-/// Reason of an attempt that was not sent because the journal could not store its record.
-pub const NOT_COMMITTED: &str = "not sent: the journal could not store the attempt";
-
-/// Configuration of a driver.
-#[derive(Clone, Debug)]
-pub struct DriverConfig {
-    /// How run time passes.
-    pub clock: ClockMode,
-    /// The run time at which the run starts.
-    pub start: Timestamp,
-    /// Number of conversations. They are numbered from 1. Each one sleeps and finally drains.
-    pub conversations: u32,
-    /// Whether a failure in one conversation can block another one. All share one virtual clock
-    /// then.
-    pub shared: bool,
-    /// The seed scope for jitter.
-    pub seeds: SeedScope,
-    /// The attempts of earlier runs that this one resumes.
-    pub prior: Arc<PriorAttempts>,
-}
+use super::run_clock::{ALL, ClockGroup, RunClock, Waiter};
+use super::slots::{AttemptSlot, AttemptSlots};
+use super::transport::Transport;
+use super::{ConversationKey, Delivery};
+use crate::record::{AttemptResult, Method, RecordKind, RecordScope};
 
 /// A message to the driver.
-enum DriverMessage {
-    Submit(Delivery),
-    /// Wake the conversation at this run time.
-    Sleep(ConversationNumber, Timestamp, oneshot::Sender<()>),
+enum DriverMessage<M> {
+    Join(DrivenRun),
+    Host(M),
+    Submit(Box<Delivery>),
     /// Report when every delivery of the conversation has settled.
-    Drain(ConversationNumber, oneshot::Sender<()>),
-    Finished(ConversationNumber, SentAttempt, AttemptResult),
+    Drain(ConversationKey, oneshot::Sender<()>),
+    Clock(u32, ClockChange),
     /// Send nothing more, and report when no attempt is in flight.
     Stop(oneshot::Sender<()>),
 }
 
-/// A handle to a driver.
-#[derive(Clone, Debug)]
-pub struct DriverHandle(mpsc::UnboundedSender<DriverMessage>);
+/// A change of the clock of a run.
+enum ClockChange {
+    Pause,
+    Resume,
+    Step,
+    Speed(f64),
+}
 
-impl DriverHandle {
-    /// Submits a delivery.
-    pub fn submit(&self, delivery: Delivery) {
-        let _ = self.0.send(DriverMessage::Submit(delivery));
+/// A handle to a driver of a host with messages `M`. Clones share the driver.
+pub struct DriverHandle<M>(mpsc::UnboundedSender<DriverMessage<M>>);
+
+impl<M> Clone for DriverHandle<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<M> fmt::Debug for DriverHandle<M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("DriverHandle").finish_non_exhaustive()
+    }
+}
+
+impl<M> DriverHandle<M> {
+    /// Adds a run. Its conversations, deliveries and records may follow.
+    pub fn join(&self, run: DrivenRun) {
+        self.queue(DriverMessage::Join(run));
     }
 
-    /// Waits until the run time of the conversation has reached `at`.
-    pub async fn sleep_until(&self, conversation: ConversationNumber, at: Timestamp) {
-        let (wake, woken) = oneshot::channel();
-        let _ = self.0.send(DriverMessage::Sleep(conversation, at, wake));
-        let _ = woken.await;
+    /// Passes a message to the host.
+    pub fn send(&self, message: M) {
+        self.queue(DriverMessage::Host(message));
+    }
+
+    /// Submits a delivery.
+    pub fn submit(&self, delivery: Delivery) {
+        self.queue(DriverMessage::Submit(Box::new(delivery)));
+    }
+
+    /// Waits until every delivery of the conversation has settled, then ends the conversation.
+    pub async fn drain(&self, conversation: ConversationKey) {
+        let (done, drained) = oneshot::channel();
+        self.queue(DriverMessage::Drain(conversation, done));
+        let _ = drained.await;
+    }
+
+    /// Stops the run time of a run. Attempts in flight end, but nothing else happens.
+    pub fn pause(&self, run: u32) {
+        self.queue(DriverMessage::Clock(run, ClockChange::Pause));
+    }
+
+    /// Continues the run time of a paused run.
+    pub fn resume(&self, run: u32) {
+        self.queue(DriverMessage::Clock(run, ClockChange::Resume));
+    }
+
+    /// Advances a paused run until one conversation has done its next step.
+    pub fn step(&self, run: u32) {
+        self.queue(DriverMessage::Clock(run, ClockChange::Step));
+    }
+
+    /// Changes the speed of a run with a real clock. A virtual clock has no speed.
+    pub fn set_speed(&self, run: u32, speed: f64) {
+        self.queue(DriverMessage::Clock(run, ClockChange::Speed(speed)));
     }
 
     /// Stops sending, and waits until no attempt is in flight.
     pub async fn stop(&self) {
         let (done, stopped) = oneshot::channel();
-        let _ = self.0.send(DriverMessage::Stop(done));
+        self.queue(DriverMessage::Stop(done));
         let _ = stopped.await;
     }
 
-    /// Waits until every delivery of the conversation has settled, then ends the conversation.
-    pub async fn drain(&self, conversation: ConversationNumber) {
-        let (done, drained) = oneshot::channel();
-        let _ = self.0.send(DriverMessage::Drain(conversation, done));
-        let _ = drained.await;
+    fn queue(&self, message: DriverMessage<M>) {
+        // Fails only after `stop`, when nothing more may happen.
+        let _ = self.0.send(message);
     }
 }
 
-/// Starts a driver for one run. It ends when every handle has been dropped.
-pub fn drive<T: Transport>(
+/// Starts a driver. It ends when it is stopped, or when every handle has been dropped.
+pub fn drive<H: Host, T: Transport>(
+    host: H,
     transport: Arc<T>,
-    log: RecordLog,
-    config: DriverConfig,
-) -> DriverHandle {
+    slots: AttemptSlots,
+) -> DriverHandle<H::Message> {
     let (messages, inbox) = mpsc::unbounded_channel();
-    let shared = config.shared || config.clock != ClockMode::Virtual;
-    let players = usize::try_from(config.conversations).unwrap_or(usize::MAX);
     let driver = Driver {
-        engine: Engine::new(config.seeds),
-        clocks: VirtualClocks::new(config.start, shared, players),
-        drainers: HashMap::new(),
+        host,
+        engine: Engine::default(),
+        runs: Runs::default(),
+        ending: HashMap::new(),
         transport,
-        log,
-        clock: config.clock,
-        start: config.start,
-        began: Instant::now(),
-        // Weak, so that the driver does not keep itself alive.
-        messages: messages.downgrade(),
-        prior: config.prior,
-        in_flight: 0,
+        slots,
+        attempts: JoinSet::new(),
+        in_flight: HashMap::new(),
+        waiting: VecDeque::new(),
+        touched: BTreeSet::new(),
         stop: None,
     };
     tokio::spawn(driver.run(inbox));
     DriverHandle(messages)
 }
 
-struct Driver<T> {
+struct Driver<H, T> {
+    host: H,
     engine: Engine,
-    clocks: VirtualClocks,
-    drainers: HashMap<ConversationNumber, oneshot::Sender<()>>,
+    runs: Runs,
+    /// Conversations that end as soon as their deliveries have settled, and who waits for that.
+    ending: HashMap<ConversationKey, Option<oneshot::Sender<()>>>,
     transport: Arc<T>,
-    log: RecordLog,
-    clock: ClockMode,
-    start: Timestamp,
-    began: Instant,
-    messages: mpsc::WeakUnboundedSender<DriverMessage>,
-    prior: Arc<PriorAttempts>,
-    in_flight: usize,
+    slots: AttemptSlots,
+    attempts: JoinSet<AttemptResult>,
+    /// The attempts in `attempts`.
+    in_flight: HashMap<task::Id, (ConversationKey, SentAttempt)>,
+    /// Attempts that the engine has released and that wait for a slot of the process.
+    waiting: VecDeque<(Arc<Delivery>, SentAttempt, RedirectTarget)>,
+    /// Clocks that may be able to advance.
+    touched: BTreeSet<(u32, ClockGroup)>,
     /// Set once the driver stops: notified when no attempt is in flight.
     stop: Option<oneshot::Sender<()>>,
 }
 
-impl<T: Transport> Driver<T> {
-    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<DriverMessage>) {
+/// The runs of a driver.
+#[derive(Debug, Default)]
+struct Runs(BTreeMap<u32, RunState>);
+
+impl RunTimes for Runs {
+    fn now(&mut self, conversation: ConversationKey) -> Option<Timestamp> {
+        Some(self.0.get_mut(&conversation.run)?.clock.now(conversation.number))
+    }
+}
+
+impl Runs {
+    fn clock_of(&mut self, conversation: ConversationKey) -> Option<&mut RunClock> {
+        self.0.get_mut(&conversation.run).map(|run| &mut run.clock)
+    }
+}
+
+impl<H: Host, T: Transport> Driver<H, T> {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<DriverMessage<H::Message>>) {
         loop {
-            let next = self.next_due();
-            let message = tokio::select! {
-                message = inbox.recv() => message.map(Some),
-                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
-                    Some(None)
+            let next = self.runs.0.values().filter_map(|run| run.clock.next_due()).min();
+            tokio::select! {
+                message = inbox.recv() => match message {
+                    Some(message) => self.handle(message).await,
+                    None => return,
+                },
+                Some(ended) = self.attempts.join_next_with_id() => self.finish(ended).await,
+                Some(slot) = self.slots.acquire(), if !self.waiting.is_empty() => {
+                    self.send_waiting(slot).await;
                 }
-            };
-            let Some(message) = message else { return };
-            let conversation = match message {
-                Some(message) => self.handle(message).await,
-                None => None,
-            };
-            if self.stop.is_some() && self.in_flight == 0 {
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
+                    self.touch_real();
+                }
+            }
+            if self.stop.is_some() && self.in_flight.is_empty() {
                 return;
             }
-            self.advance(conversation).await;
+            self.advance().await;
         }
     }
 
-    /// Handles a message. Returns the conversation whose clock may advance.
-    async fn handle(&mut self, message: DriverMessage) -> Option<ConversationNumber> {
-        let conversation = match message {
-            DriverMessage::Submit(delivery) => {
-                let conversation = delivery.conversation;
-                self.step(self.clocks.group(conversation), EngineInput::Submit(delivery)).await;
-                conversation
+    async fn handle(&mut self, message: DriverMessage<H::Message>) {
+        match message {
+            DriverMessage::Join(run) => {
+                self.runs.0.insert(run.number, run.into());
             }
-            DriverMessage::Sleep(conversation, at, wake) => {
-                self.clocks.of_conversation(conversation).busy -= 1;
-                self.clocks.wait(conversation, at, Waiter::Wake(wake));
-                conversation
+            DriverMessage::Host(message) => {
+                let commands = self.host.receive(message, &mut self.runs);
+                self.carry_out(commands).await;
             }
+            DriverMessage::Submit(delivery) => self.submit(*delivery).await,
             DriverMessage::Drain(conversation, done) => {
-                self.clocks.of_conversation(conversation).busy -= 1;
-                self.drainers.insert(conversation, done);
-                conversation
+                self.ending.insert(conversation, Some(done));
+                self.end_if_idle(conversation).await;
             }
-            DriverMessage::Finished(conversation, sent, result) => {
-                self.in_flight -= 1;
-                self.clocks.of_conversation(conversation).busy -= 1;
-                self.step(self.clocks.group(conversation), EngineInput::Finished(sent, result))
-                    .await;
-                conversation
-            }
+            DriverMessage::Clock(run, change) => self.change_clock(run, change).await,
             DriverMessage::Stop(done) => {
                 self.stop = Some(done);
-                return None;
-            }
-        };
-        Some(conversation)
-    }
-
-    /// Wakes every waiter that is due, and ends the conversations that have drained.
-    async fn advance(&mut self, conversation: Option<ConversationNumber>) {
-        let group = conversation.map_or(0, |conversation| self.clocks.group(conversation));
-        loop {
-            // A real clock never runs ahead of the time that has passed; a virtual one jumps.
-            let limit = match self.elapsed() {
-                Some(now) => now,
-                None if self.can_jump(group) => Timestamp::MAX,
-                None => break,
-            };
-            match self.clocks.jump(group, limit) {
-                Some(Waiter::Wake(wake)) => {
-                    self.clocks.of(group).busy += 1;
-                    let _ = wake.send(());
-                }
-                Some(Waiter::Timer(timer)) => self.step(group, EngineInput::Due(timer)).await,
-                None => break,
+                self.waiting.clear();
             }
         }
-        self.end_drained(conversation);
     }
 
-    /// Returns whether a virtual clock can jump: nothing in its group is running.
-    fn can_jump(&mut self, group: ClockGroup) -> bool {
-        // A ready delivery has no task yet, so `busy` does not count it.
-        let is_ready = if self.clocks.is_shared() {
+    async fn change_clock(&mut self, number: u32, change: ClockChange) {
+        let Some(run) = self.runs.0.get_mut(&number) else { return };
+        match change {
+            ClockChange::Pause => run.clock.pause(),
+            ClockChange::Resume => {
+                run.clock.resume();
+                let groups: Vec<ClockGroup> = run.clock.waiting_groups().collect();
+                self.touched.extend(groups.into_iter().map(|group| (number, group)));
+            }
+            ClockChange::Speed(speed) => run.clock.set_speed(speed),
+            // Timers on the way are no step of a conversation.
+            ClockChange::Step => {
+                while let Some(waiter) =
+                    self.runs.0.get_mut(&number).and_then(|run| run.clock.step())
+                {
+                    self.wake(number, waiter).await;
+                    if matches!(waiter, Waiter::Wake(_)) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, commands: Vec<HostCommand>) {
+        for command in commands {
+            match command {
+                HostCommand::Record(run, scope, kind) => {
+                    if let Some(run) = self.runs.0.get(&run) {
+                        run.log.append(scope, kind).await;
+                    }
+                }
+                HostCommand::Submit(delivery) => self.submit(*delivery).await,
+                HostCommand::WaitUntil(conversation, at) => {
+                    let Some(clock) = self.runs.clock_of(conversation) else { continue };
+                    clock.wait(conversation.number, at, Waiter::Wake(conversation.number));
+                    self.touch(conversation);
+                }
+                HostCommand::End(conversation) => {
+                    self.ending.insert(conversation, None);
+                    // Boxed because what follows from an end is carried out in turn.
+                    Box::pin(self.end_if_idle(conversation)).await;
+                }
+            }
+        }
+    }
+
+    /// Notes that a clock may be able to advance.
+    fn touch(&mut self, conversation: ConversationKey) {
+        if let Some(clock) = self.runs.clock_of(conversation) {
+            let group = clock.group(conversation.number);
+            self.touched.insert((conversation.run, group));
+        }
+    }
+
+    /// Notes that the clocks that pass like wall time may be able to advance.
+    fn touch_real(&mut self) {
+        let real = self.runs.0.iter().filter(|(_, run)| run.clock.next_due().is_some());
+        self.touched.extend(real.map(|(number, _)| (*number, ALL)));
+    }
+
+    /// Wakes every waiter that is due, and ends the conversations that have nothing left to do.
+    async fn advance(&mut self) {
+        loop {
+            while let Some((number, group)) = self.touched.pop_first() {
+                let has_ready = self.has_ready(number, group);
+                let Some(run) = self.runs.0.get_mut(&number) else { continue };
+                if let Some(waiter) = run.clock.jump(group, has_ready) {
+                    self.touched.insert((number, group));
+                    self.wake(number, waiter).await;
+                }
+            }
+            let idle = self.engine.take_idle();
+            if idle.is_empty() {
+                return;
+            }
+            for conversation in idle {
+                self.end_if_idle(conversation).await;
+            }
+        }
+    }
+
+    /// Returns whether a group has a delivery that only waits for a slot of its host.
+    fn has_ready(&self, run: u32, group: ClockGroup) -> bool {
+        if group == ALL {
             self.engine.is_any_ready()
         } else {
-            self.engine.is_ready(group)
-        };
-        self.clocks.of(group).busy == 0 && !is_ready
+            self.engine.is_ready(ConversationKey { run, number: group })
+        }
     }
 
-    /// Ends the conversations that wait to end and have no pending delivery.
-    fn end_drained(&mut self, conversation: Option<ConversationNumber>) {
-        // A scan of all that wait, after every event, would be quadratic in their number. The
-        // conversation of the message may have been idle before it asked to end.
-        for conversation in conversation.into_iter().chain(self.engine.take_idle()) {
-            if self.engine.is_idle(conversation)
-                && let Some(done) = self.drainers.remove(&conversation)
-            {
-                let _ = done.send(());
-                self.clocks.forget(conversation);
+    async fn wake(&mut self, run: u32, waiter: Waiter) {
+        match waiter {
+            Waiter::Wake(number) => {
+                let conversation = ConversationKey { run, number };
+                let Some(now) = self.runs.now(conversation) else { return };
+                let commands = self.host.due(conversation, now);
+                self.carry_out(commands).await;
+            }
+            Waiter::Timer(timer) => {
+                let Some(conversation) = self.engine.conversation(timer) else { return };
+                self.step(conversation, EngineInput::Due(timer)).await;
             }
         }
     }
 
-    async fn step(&mut self, group: ClockGroup, input: EngineInput) {
-        let now = self.now(group);
+    /// Ends a conversation that waits to end, if it has no pending delivery.
+    async fn end_if_idle(&mut self, conversation: ConversationKey) {
+        if !self.engine.is_idle(conversation) {
+            return;
+        }
+        let Some(done) = self.ending.remove(&conversation) else { return };
+        if let Some(clock) = self.runs.clock_of(conversation) {
+            clock.forget(conversation.number);
+        }
+        if let Some(done) = done {
+            let _ = done.send(());
+        }
+        let commands = self.host.ended(conversation);
+        self.carry_out(commands).await;
+    }
+
+    async fn submit(&mut self, delivery: Delivery) {
+        self.step(delivery.conversation, EngineInput::Submit(delivery)).await;
+    }
+
+    /// Passes an input about a conversation to the engine, and carries out its commands.
+    async fn step(&mut self, conversation: ConversationKey, input: EngineInput) {
+        self.touch(conversation);
+        let Some(now) = self.runs.now(conversation) else { return };
         for command in self.engine.step(now, input) {
             match command {
-                EngineCommand::Send(delivery, sent, target) if self.stop.is_none() => {
+                EngineCommand::Send(delivery, sent, target) => {
                     self.send(delivery, sent, target).await;
                 }
-                EngineCommand::Send(..) => {} // the driver is stopping
                 EngineCommand::SetTimer(conversation, timer, at) => {
-                    self.clocks.wait(conversation, at, Waiter::Timer(timer));
+                    if let Some(clock) = self.runs.clock_of(conversation) {
+                        clock.wait(conversation.number, at, Waiter::Timer(timer));
+                        self.touch(conversation);
+                    }
                 }
-                EngineCommand::Record(delivery, kind) => {
-                    let scope = self.scope(&delivery);
-                    self.log.append(scope, kind).await;
-                }
+                EngineCommand::Record(delivery, kind) => self.record(&delivery, kind).await,
             }
         }
     }
 
+    /// Sends an attempt, or queues it for a slot of the process.
     async fn send(&mut self, delivery: Arc<Delivery>, sent: SentAttempt, target: RedirectTarget) {
+        if self.stop.is_some() {
+            return;
+        }
+        if let Some(clock) = self.runs.clock_of(delivery.conversation) {
+            clock.begin_attempt(delivery.conversation.number);
+        }
+        let slot = if self.waiting.is_empty() { self.slots.try_acquire() } else { None };
+        match slot {
+            Some(slot) => self.start(delivery, sent, target, slot).await,
+            None => self.waiting.push_back((delivery, sent, target)),
+        }
+    }
+
+    async fn send_waiting(&mut self, slot: AttemptSlot) {
+        if let Some((delivery, sent, target)) = self.waiting.pop_front() {
+            self.start(delivery, sent, target, slot).await;
+        }
+    }
+
+    /// Records an attempt and sends it.
+    async fn start(
+        &mut self,
+        delivery: Arc<Delivery>,
+        sent: SentAttempt,
+        target: RedirectTarget,
+        slot: AttemptSlot,
+    ) {
+        let scope = self.scope(&delivery);
+        let Some(run) = self.runs.0.get(&delivery.conversation.run) else { return };
         let endpoint = &delivery.endpoint;
         let (method, url) = target.unwrap_or_else(|| (Method::Post, endpoint.url.clone()));
         let headers = (endpoint.signer)(&delivery.body, sent.attempt);
-        let faults = delivery.faults.for_attempt(sent.attempt);
-        let (origin, result) = self.prior.attempt(&delivery.id, sent.attempt, sent.hop);
-        let is_reported =
-            origin == Origin::Recovered && delivery.policy.in_doubt == InDoubt::Report;
-        let result = is_reported.then(in_doubt).or_else(|| result.cloned());
+        let (origin, stored) = prior_result(&run.prior, &delivery, sent);
         let kind = RecordKind::AttemptStarted {
             delivery: delivery.id.clone(),
             attempt: sent.attempt,
             hop: sent.hop,
-            faults: faults.clone(),
+            faults: delivery.faults.for_attempt(sent.attempt),
             origin,
             method,
             url: url.to_string(),
             headers: headers.clone(),
         };
-        let scope = self.scope(&delivery);
-        let intent = self.log.append_intent(scope, kind).await;
-        let body = if method == Method::Post { Arc::clone(&delivery.body) } else { "".into() };
-        let request = Request {
-            method,
-            url,
-            headers,
-            body,
-            connect: delivery.policy.connect.unsigned_abs(),
-            total: delivery.policy.total.unsigned_abs(),
-            fault: WireFault::of(&faults),
+        let intent = run.log.append_intent(scope, kind).await;
+        let request = Attempt::request(&delivery, sent, method, url, headers);
+        let attempt = Attempt {
+            request,
+            stored,
+            lag: delivery.faults.for_attempt(sent.attempt).duplicate_delay(),
         };
-        let lag = faults.duplicate_delay();
-        let conversation = delivery.conversation;
-        self.clocks.of_conversation(conversation).busy += 1;
-        self.in_flight += 1;
-        let Some(messages) = self.messages.upgrade() else { return };
         let transport = Arc::clone(&self.transport);
-        let result = tokio::spawn(async move {
-            // The journal must know of the attempt before the receiver does, or a crash would lose it.
-            if !intent.committed().await {
-                return unsent(NOT_COMMITTED);
-            }
-            fail_points::hit("intent");
-            let result = match (result, lag) {
-                (Some(result), _) => result,
-                (None, lag) => {
-                    if let Some(lag) = lag {
-                        sleep(lag).await;
-                    }
-                    transport.send(request).await
-                }
-            };
-            fail_points::hit("met");
-            result
-        });
-        tokio::spawn(async move {
+        let task = self.attempts.spawn(attempt.send(transport, intent, slot));
+        self.in_flight.insert(task.id(), (delivery.conversation, sent));
+    }
+
+    /// Passes the result of an attempt to the engine.
+    async fn finish(&mut self, ended: Result<(task::Id, AttemptResult), task::JoinError>) {
+        let (id, result) = match ended {
+            Ok(ended) => ended,
             // A panic in a transport must not leave the conversation waiting for ever.
-            let failed = |error| unsent(&format!("internal error in the transport: {error}"));
-            let result = result.await.unwrap_or_else(failed);
-            let _ = messages.send(DriverMessage::Finished(conversation, sent, result));
-        });
+            Err(error) => {
+                (error.id(), unsent(&format!("internal error in the transport: {error}")))
+            }
+        };
+        let Some((conversation, sent)) = self.in_flight.remove(&id) else { return };
+        if let Some(clock) = self.runs.clock_of(conversation) {
+            clock.end_attempt(conversation.number);
+        }
+        self.step(conversation, EngineInput::Finished(sent, result)).await;
+    }
+
+    async fn record(&mut self, delivery: &Delivery, kind: RecordKind) {
+        let scope = self.scope(delivery);
+        if let Some(run) = self.runs.0.get(&delivery.conversation.run) {
+            run.log.append(scope, kind).await;
+        }
     }
 
     fn scope(&mut self, delivery: &Delivery) -> RecordScope {
-        let at = self.now(self.clocks.group(delivery.conversation));
-        RecordScope { at, conversation: Some(delivery.conversation), step: Some(delivery.step) }
+        let conversation = delivery.conversation;
+        let at = self.runs.now(conversation).unwrap_or(delivery.at);
+        RecordScope { at, conversation: Some(conversation.number), step: delivery.step }
     }
-
-    /// The current run time of a group.
-    fn now(&mut self, group: ClockGroup) -> Timestamp {
-        let elapsed = self.elapsed();
-        let clock = self.clocks.of(group);
-        clock.now = clock.now.max(elapsed.unwrap_or(clock.now));
-        clock.now
-    }
-
-    /// The current run time under a real clock.
-    fn elapsed(&self) -> Option<Timestamp> {
-        let ClockMode::Real(speed) = self.clock else { return None };
-        let elapsed = self.began.elapsed().mul_f64(speed);
-        Some(self.start.checked_add(elapsed).unwrap_or(Timestamp::MAX))
-    }
-
-    /// The instant at which the next waiter is due under a real clock.
-    fn next_due(&self) -> Option<Instant> {
-        let ClockMode::Real(speed) = self.clock else { return None };
-        let after: Duration = self.clocks.next()?.duration_since(self.start).try_into().ok()?;
-        Some(self.began + after.div_f64(speed))
-    }
-}
-
-fn in_doubt() -> AttemptResult {
-    let reason =
-        "it may have been sent before the run was interrupted; this vendor never sends twice";
-    AttemptResult::failure(AttemptOutcome::InDoubt, reason, 0)
-}
-
-fn unsent(reason: &str) -> AttemptResult {
-    AttemptResult::failure(AttemptOutcome::Unsendable, reason, 0)
 }

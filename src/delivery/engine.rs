@@ -14,8 +14,7 @@ use super::pending::{
     DeliveryKey, DeliveryStage, PendingDeliveries, PendingDelivery, QueueId, RedirectTarget,
 };
 use super::redirect::follow;
-use super::{ConversationNumber, Delivery};
-use crate::base::seed::SeedScope;
+use super::{ConversationKey, Delivery};
 use crate::fault::FaultKind;
 use crate::policy::{Blocks, RetryDecision};
 use crate::record::{AttemptOutcome, AttemptResult, RecordKind, SettledDelivery};
@@ -57,15 +56,14 @@ pub enum EngineCommand {
     /// Record the attempt, then send the request.
     Send(Arc<Delivery>, SentAttempt, RedirectTarget),
     /// Report the timer as due at this run time of the conversation.
-    SetTimer(ConversationNumber, EngineTimer, Timestamp),
+    SetTimer(ConversationKey, EngineTimer, Timestamp),
     /// Append a record about a delivery.
     Record(Arc<Delivery>, RecordKind),
 }
 
-/// Decides which delivery is sent when.
-#[derive(Debug)]
+/// Decides which delivery is sent when. A new engine has no deliveries.
+#[derive(Debug, Default)]
 pub struct Engine {
-    seeds: SeedScope,
     pending: PendingDeliveries,
     gates: Gates,
     health: BTreeMap<u32, EndpointHealth>,
@@ -82,18 +80,6 @@ struct EndpointHealth {
 }
 
 impl Engine {
-    /// Creates an engine without deliveries. The jitter of each attempt is generated from `seeds`.
-    pub fn new(seeds: SeedScope) -> Self {
-        Self {
-            seeds,
-            pending: PendingDeliveries::default(),
-            gates: Gates::default(),
-            health: BTreeMap::new(),
-            limiter: ConcurrencyLimiter::default(),
-            commands: Vec::new(),
-        }
-    }
-
     /// Processes an input at this run time and returns the resulting commands.
     pub fn step(&mut self, now: Timestamp, input: EngineInput) -> Vec<EngineCommand> {
         match input {
@@ -108,18 +94,24 @@ impl Engine {
     }
 
     /// Returns whether every delivery of a conversation has settled.
-    pub fn is_idle(&self, conversation: ConversationNumber) -> bool {
+    pub fn is_idle(&self, conversation: ConversationKey) -> bool {
         self.pending.is_idle(conversation)
+    }
+
+    /// Returns the conversation of the delivery that a timer is for, unless it has settled.
+    pub fn conversation(&self, timer: EngineTimer) -> Option<ConversationKey> {
+        let (EngineTimer::Retry(key, _) | EngineTimer::Hold(key)) = timer;
+        self.pending.get(key).map(|pending| pending.delivery.conversation)
     }
 
     /// Returns the conversations whose last pending delivery settled since the last call. A
     /// conversation may have new deliveries by now.
-    pub fn take_idle(&mut self) -> Vec<ConversationNumber> {
+    pub fn take_idle(&mut self) -> Vec<ConversationKey> {
         self.pending.take_idle()
     }
 
     /// Returns whether a delivery of a conversation waits only for a slot.
-    pub fn is_ready(&self, conversation: ConversationNumber) -> bool {
+    pub fn is_ready(&self, conversation: ConversationKey) -> bool {
         self.pending.is_ready(conversation)
     }
 
@@ -183,7 +175,7 @@ impl Engine {
         }
         (pending.hop, pending.target) = (0, None);
         let is_disabled = self.disable_by_status(&delivery, &result);
-        match self.decide(now, &delivery, attempt, &result) {
+        match Self::decide(now, &delivery, attempt, &result) {
             RetryDecision::Retry(delay) if !is_disabled => {
                 if let Some(pending) = self.pending.get_mut(key) {
                     pending.attempt += 1;
@@ -209,14 +201,13 @@ impl Engine {
 
     /// Decides whether an attempt is retried.
     fn decide(
-        &self,
         now: Timestamp,
         delivery: &Delivery,
         attempt: u32,
         result: &AttemptResult,
     ) -> RetryDecision {
         let waited = now.duration_since(delivery.at);
-        let rng = || self.seeds.rng(&format!("jitter {} {attempt}", delivery.id));
+        let rng = || delivery.seeds.rng(&format!("jitter {} {attempt}", delivery.id));
         match delivery.policy.next(attempt, waited, result, rng) {
             // The fault `retry` sends an accepted delivery a second time.
             RetryDecision::Done if attempt == 1 && delivery.faults.has(FaultKind::Retry) => {

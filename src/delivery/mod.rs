@@ -4,14 +4,17 @@
 //! runs it on tokio over a [`Transport`]. Neither depends on a vendor or a report: a delivery
 //! carries its payload, request signer, policy and endpoint.
 
+mod attempt;
 mod check;
 mod concurrency;
 mod connection;
 mod connector;
+mod driven_run;
 mod driver;
 mod engine;
 mod failure;
 mod gate;
+mod host;
 mod http1;
 mod pending;
 mod pool;
@@ -20,19 +23,24 @@ mod redirect;
 mod request_bytes;
 mod request_writer;
 mod response;
+mod run_clock;
+mod slots;
 mod throttle;
 mod transport;
-mod virtual_clock;
 
+pub use attempt::NOT_COMMITTED;
 pub use check::StatusCheck;
 pub use connector::{Connector, Resolver};
-pub use driver::{DriverConfig, DriverHandle, NOT_COMMITTED, drive};
+pub use driven_run::DrivenRun;
+pub use driver::{DriverHandle, drive};
 pub use engine::{Engine, EngineCommand, EngineInput, EngineTimer, SentAttempt};
 pub use failure::AttemptFailure;
+pub use host::{Host, HostCommand, NoHost, RunTimes};
 pub use http1::Http1Client;
 pub use pending::{DeliveryKey, RedirectTarget};
+pub use run_clock::ClockMode;
+pub use slots::AttemptSlots;
 pub use transport::{Request, Transport, WireFault};
-pub use virtual_clock::ClockMode;
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,6 +48,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use url::{Position, Url};
 
+use crate::base::seed::SeedScope;
 use crate::fault::Faults;
 use crate::policy::Policy;
 use crate::record::SourceLine;
@@ -74,8 +83,14 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// The number of a conversation, from 1.
-pub type ConversationNumber = u32;
+/// Identifies a conversation of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConversationKey {
+    /// Number of the run, from 1.
+    pub run: u32,
+    /// Number of the conversation in the run, from 1.
+    pub number: u32,
+}
 
 /// One payload for one endpoint.
 #[derive(Clone, Debug)]
@@ -83,9 +98,9 @@ pub struct Delivery {
     /// Delivery id. All attempts share it.
     pub id: String,
     /// The conversation whose delivery order applies.
-    pub conversation: ConversationNumber,
-    /// Number of the script's step, from 1.
-    pub step: usize,
+    pub conversation: ConversationKey,
+    /// Number of the script's step, from 1; `None` if it belongs to no script.
+    pub step: Option<usize>,
     /// The vendor's name of the event type.
     pub event_type: String,
     /// The body. Exactly these bytes are signed and sent.
@@ -102,4 +117,6 @@ pub struct Delivery {
     pub check: Arc<StatusCheck>,
     /// Source line of the step, if it comes from a file.
     pub source: Option<SourceLine>,
+    /// The seed scope of the jitter of its retries.
+    pub seeds: SeedScope,
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::{ConversationNumber, Delivery};
+use super::{ConversationKey, Delivery};
 use crate::record::Method;
 
 /// The number of a delivery, in the order of submission. Numbers start at 1.
@@ -21,7 +21,7 @@ pub type RedirectTarget = Option<(Method, Url)>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct QueueId {
     pub(super) endpoint: u32,
-    conversation: ConversationNumber,
+    conversation: ConversationKey,
     /// A delivery that ignores the order has a queue for itself.
     unordered: Option<DeliveryKey>,
 }
@@ -72,17 +72,17 @@ pub(super) struct PendingDeliveries {
     deliveries: BTreeMap<DeliveryKey, PendingDelivery>,
     // Sets, not lists: a delivery can leave from the middle of a queue of thousands.
     queues: BTreeMap<QueueId, BTreeSet<DeliveryKey>>,
-    loads: BTreeMap<ConversationNumber, ConversationLoad>,
+    loads: BTreeMap<ConversationKey, ConversationLoad>,
     last: DeliveryKey,
     /// The first attempt that a conversation has under way. The next delivery of the conversation, to
     /// whichever endpoint, begins after it: receivers see the events in the order of the actions.
-    starting: BTreeMap<ConversationNumber, DeliveryKey>,
+    starting: BTreeMap<ConversationKey, DeliveryKey>,
     /// The endpoints that have had deliveries.
     endpoints: BTreeSet<u32>,
     /// Queues whose first delivery may have become sendable.
     dirty: BTreeSet<QueueId>,
     /// Conversations whose last pending delivery has settled since the last `take_idle`.
-    idle: Vec<ConversationNumber>,
+    idle: Vec<ConversationKey>,
 }
 
 impl PendingDelivery {
@@ -177,16 +177,13 @@ impl PendingDeliveries {
     }
 
     /// The ordered queues of a conversation, one for each endpoint.
-    pub(super) fn queues_of(
-        &self,
-        conversation: ConversationNumber,
-    ) -> impl Iterator<Item = QueueId> {
+    pub(super) fn queues_of(&self, conversation: ConversationKey) -> impl Iterator<Item = QueueId> {
         let queue = move |endpoint| QueueId { endpoint, conversation, unordered: None };
         self.endpoints.iter().map(move |endpoint| queue(*endpoint))
     }
 
     /// Returns whether a first attempt of a conversation is under way.
-    pub(super) fn is_starting(&self, conversation: ConversationNumber) -> bool {
+    pub(super) fn is_starting(&self, conversation: ConversationKey) -> bool {
         self.starting.contains_key(&conversation)
     }
 
@@ -225,15 +222,15 @@ impl PendingDeliveries {
         self.dirty.pop_first()
     }
 
-    pub(super) fn is_idle(&self, conversation: ConversationNumber) -> bool {
+    pub(super) fn is_idle(&self, conversation: ConversationKey) -> bool {
         !self.loads.contains_key(&conversation)
     }
 
-    pub(super) fn is_ready(&self, conversation: ConversationNumber) -> bool {
+    pub(super) fn is_ready(&self, conversation: ConversationKey) -> bool {
         self.loads.get(&conversation).is_some_and(|load| load.ready > 0)
     }
 
-    pub(super) fn take_idle(&mut self) -> Vec<ConversationNumber> {
+    pub(super) fn take_idle(&mut self) -> Vec<ConversationKey> {
         std::mem::take(&mut self.idle)
     }
 }

@@ -13,11 +13,10 @@ use jiff::Timestamp;
 use crate::base::seed::SeedScope;
 use crate::conversation::{EventKind, Role};
 use crate::diag::{Form as _, Problem, Problems, Source, Spanned, SyntaxNode, TableOf, code, toml};
+use crate::emulator::{StepOutcome, rehearse};
 use crate::form;
 use crate::platform::{Account, EventQuery, Platform, Subscription};
-use crate::scenario::{
-    self, ParsedScenario, ScenarioForm, Script, ScriptState, SharedStaff, StepOutcome,
-};
+use crate::scenario::{self, ParsedScenario, ScenarioForm, Script, SharedStaff};
 
 pub use compare::{Difference, compare};
 
@@ -67,7 +66,7 @@ pub struct DocumentedSample {
     /// Whether the index has a scenario; if not, the script is synthesised from the query.
     pub has_scenario: bool,
     /// The script that causes the webhook.
-    pub script: Script,
+    pub script: Arc<Script>,
     /// Options of the account, by name.
     options: Vec<(String, String)>,
 }
@@ -134,6 +133,7 @@ fn check(
         options.push((key.name.clone(), value.value.clone()));
     }
     let event_type = form.type_.value;
+    let script = Arc::new(script);
     Ok(DocumentedSample { event_type, documented, query, has_scenario, script, options })
 }
 
@@ -165,7 +165,7 @@ impl DocumentedSample {
 
 /// Returns the body of the last webhook of a type that a script causes; `None` if it causes none.
 pub fn sent(
-    script: &Script,
+    script: &Arc<Script>,
     account: &Arc<Account>,
     event_type: &str,
     seed: u64,
@@ -173,8 +173,8 @@ pub fn sent(
 ) -> Option<String> {
     let subscription = [Subscription::to(event_type)];
     let staff = SharedStaff::new(script, account, SeedScope::of_run(seed), start);
-    let script_state = ScriptState::new(script, account, &subscription, &staff, 1);
-    let payloads = script_state.flat_map(|output| match output.outcome {
+    let outputs = rehearse(script, account, &subscription, &staff, 1);
+    let payloads = outputs.flat_map(|output| match output.outcome {
         StepOutcome::Done { result, .. } => result.payloads,
         StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } => Vec::new(),
     });

@@ -55,7 +55,7 @@ pub use handshake::{Handshake, Proof};
 pub use losses::LostField;
 pub use message_kind::MessageKind;
 pub use numbers::NumberFormat;
-pub use session::{ActionResult, Payload, Session};
+pub use session::{ActionResult, Payload, Session, SessionCheckpoint};
 pub use session_error::SessionError;
 pub use signature::{Algorithm, Encoding, sign};
 pub use signing::Signing;

@@ -19,7 +19,8 @@ use super::subscription::Subscription;
 use super::synthesize::synthesize;
 use crate::base::seed::SeedScope;
 use crate::conversation::{
-    Action, Actor, Conversation, DialogKind, Event, EventKind, GeneratedIds, Message, Person, Role,
+    Action, Actor, Conversation, ConversationCheckpoint, DialogKind, Event, EventKind,
+    GeneratedIds, Message, Person, Role,
 };
 use crate::template::{Object, TooLarge, Value};
 
@@ -31,6 +32,13 @@ pub struct Session {
     seeds: SeedScope,
     counters: BTreeMap<String, i64>,
     lost: Vec<LostField>,
+}
+
+/// An earlier state of a session.
+#[derive(Debug)]
+pub struct SessionCheckpoint {
+    conversation: ConversationCheckpoint,
+    counters: BTreeMap<String, i64>,
 }
 
 /// A rendered webhook body.
@@ -74,7 +82,37 @@ impl Session {
 
     /// Executes an action at this time. `label` is unique among the actions of the conversation;
     /// the action's ids and data are generated from it. `subscriptions` has one entry per endpoint.
+    ///
+    /// If the action fails, the session does not change.
     pub fn execute(
+        &mut self,
+        action: &Action,
+        at: Timestamp,
+        label: &str,
+        subscriptions: &[Subscription],
+    ) -> Result<ActionResult, SessionError> {
+        let before = self.checkpoint();
+        let result = self.try_execute(action, at, label, subscriptions);
+        if result.is_err() {
+            self.restore(before);
+        }
+        result
+    }
+
+    /// Returns the current state, to return to with [`Session::restore`].
+    pub fn checkpoint(&mut self) -> SessionCheckpoint {
+        let counters = self.counters.clone();
+        SessionCheckpoint { conversation: self.conversation.checkpoint(), counters }
+    }
+
+    /// Returns to an earlier state.
+    pub fn restore(&mut self, checkpoint: SessionCheckpoint) {
+        self.conversation.restore(checkpoint.conversation);
+        self.counters = checkpoint.counters;
+        self.lost.clear();
+    }
+
+    fn try_execute(
         &mut self,
         action: &Action,
         at: Timestamp,

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::RunPlan;
-use super::outbox::{Outbox, PlannedDelivery};
 use crate::base::seed::SeedScope;
+use crate::emulator::{Outbox, PlannedDelivery, StepOutcome, StepOutput, rehearse};
 use crate::fault::Faults;
 use crate::platform::Signing;
-use crate::scenario::{ScriptState, SharedStaff, StepOutcome, StepOutput};
+use crate::scenario::SharedStaff;
 
 /// One item of a dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,11 +101,12 @@ pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
         (0..plan.endpoints.len()).map(request)
     });
     let subscriptions: Arc<[_]> = plan.subscriptions().into();
-    let staff = SharedStaff::new(&plan.script, account, SeedScope::of_run(plan.seed), plan.start);
+    let seeds = SeedScope::of_run(plan.seed);
+    let staff = SharedStaff::new(&plan.script, account, seeds.clone(), plan.start);
     let conversations = (1..=plan.conversations).flat_map(move |number| {
-        let mut outbox = Outbox::new(plan, number);
-        let state = ScriptState::new(&plan.script, account, &subscriptions, &staff, number);
-        let items = state.flat_map(move |output| items_of(plan, &mut outbox, number, output));
+        let mut outbox = Outbox::new(&plan.script, account, &seeds, number);
+        let outputs = rehearse(&plan.script, account, &subscriptions, &staff, number);
+        let items = outputs.flat_map(move |output| items_of(plan, &mut outbox, number, output));
         // One conversation at a time is in memory, however many there are.
         items.collect::<Vec<_>>()
     });
@@ -125,7 +126,7 @@ pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
 
 fn items_of(
     plan: &RunPlan,
-    outbox: &mut Outbox<'_>,
+    outbox: &mut Outbox,
     number: u32,
     output: StepOutput,
 ) -> Vec<DryRunItem> {
@@ -147,9 +148,9 @@ fn items_of(
         DryRunItem::Request(DryRunRequest {
             endpoint: planned.endpoint,
             at,
-            step: Some(output.step),
+            step: output.step,
             conversation: Some(number),
-            headers: planned.headers(plan),
+            headers: planned.headers(&plan.account),
             event_type: Some(planned.event_type),
             faults: planned.faults,
             body: planned.body.to_string(),

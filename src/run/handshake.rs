@@ -1,7 +1,8 @@
 //! The handshake: the vendor's test of an endpoint, before any event is sent to it.
 
-use super::{EndpointPlan, RunPlan};
+use super::RunPlan;
 use crate::delivery::{NOT_COMMITTED, Request, Transport};
+use crate::emulator::EndpointPlan;
 use crate::platform::Signing;
 use crate::record::{
     AttemptOutcome, AttemptResult, Method, PriorHandshake, RecordKind, RecordLog, RecordScope,

@@ -4,40 +4,33 @@
 
 mod auth_hints;
 mod chaos;
-mod describe;
 mod dry_run;
 mod handshake;
 mod identity;
 mod limits;
-mod outbox;
 mod plan;
-mod player;
 mod pump;
 mod redelivery;
 mod verdict;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::limits::LimitCounter;
 use self::pump::{Observer, RunEnd, pump};
 use crate::base::limits::DRAIN_TIMEOUT;
-use crate::base::seed::SeedScope;
-use crate::delivery::{DriverConfig, Endpoint, RequestSigner, Transport, drive};
-use crate::platform::Signing;
-use crate::policy::{Blocks, Policy};
+use crate::delivery::Transport;
+use crate::emulator::Emulator;
 use crate::record::{RecordKind, RecordLog, RecordScope, RunFinished, RunStarted};
-use crate::scenario::SharedStaff;
 
+pub use crate::emulator::EndpointPlan;
 pub use chaos::{schedule, smallest};
 pub use dry_run::{DryRunItem, DryRunRequest, dry_run};
 pub use identity::identify;
 pub use limits::RunLimits;
-pub use plan::{EndpointPlan, ResumePoint, RunPlan, StopSignal};
+pub use plan::{ResumePoint, RunPlan, StopSignal};
 pub use redelivery::{Redelivery, RedeliveryRequest, redeliver};
 pub use verdict::VerdictBuilder;
 
@@ -71,59 +64,21 @@ async fn play<T: Transport>(
     if plan.endpoints.is_empty() {
         return RunEnd::Played;
     }
-    let seeds = SeedScope::of_run(plan.seed);
-    let policies = policies(&plan);
-    let blocks = |policy: &Arc<Policy>| policy.blocks >= Blocks::Endpoint;
-    let config = DriverConfig {
-        clock: plan.pace,
-        start: plan.start,
-        conversations: plan.conversations,
-        // One clock for all conversations if a failure of one can block another.
-        shared: policies.values().any(blocks),
-        seeds: seeds.clone(),
-        prior: plan.prior(),
-    };
-    let handle = drive(transport, log.clone(), config);
-    let staff = Arc::new(SharedStaff::new(&plan.script, &plan.account, seeds, plan.start));
-    let (check, lines) = (Arc::new(plan.check()), Arc::new(plan.lines().into_iter().collect()));
-    let endpoints: Arc<[_]> = endpoints(&plan).into();
-    let subscriptions: Arc<[_]> = plan.subscriptions().into();
-    let plan = Arc::new(plan);
-    let mut players = JoinSet::new();
-    for number in 1..=plan.conversations {
-        let player = player::ConversationPlayer {
-            plan: Arc::clone(&plan),
-            endpoints: Arc::clone(&endpoints),
-            subscriptions: Arc::clone(&subscriptions),
-            policies: Arc::clone(&policies),
-            check: Arc::clone(&check),
-            lines: Arc::clone(&lines),
-            handle: handle.clone(),
-            log: log.clone(),
-            staff: Arc::clone(&staff),
-        };
-        players.spawn(player.play(number));
-    }
+    let (account, slots) = (Arc::clone(&plan.account), plan.slots.clone());
+    let emulator = Emulator::start(account, plan.endpoints.clone(), transport, slots);
+    let ended = emulator.play(plan.scripted(log));
     let end = tokio::select! {
-        () = join_all(&mut players) => return RunEnd::Played,
+        ended = ended => {
+            // The emulator ends without a word only if it panics, which the pump reports.
+            assert!(ended.is_ok(), "the emulator has ended early");
+            return RunEnd::Played;
+        }
         () = plan.stop.given() => RunEnd::Stopped,
         () = halted.given() => RunEnd::Halted,
     };
-    // Players start nothing more. Attempts in flight may end, so that their results are recorded.
-    players.abort_all();
-    let _ = timeout(DRAIN_TIMEOUT, handle.stop()).await;
+    // Attempts in flight may end, so that their results are recorded.
+    let _ = timeout(DRAIN_TIMEOUT, emulator.stop()).await;
     end
-}
-
-/// Waits until every player has ended. A panic of one of them is passed on.
-async fn join_all(players: &mut JoinSet<()>) {
-    while let Some(played) = players.join_next().await {
-        if let Err(error) = played
-            && let Ok(panic) = error.try_into_panic()
-        {
-            std::panic::resume_unwind(panic);
-        }
-    }
 }
 
 /// Performs the handshake with each endpoint, and removes those to which no event is sent.
@@ -140,25 +95,4 @@ async fn with_consenting_endpoints<T: Transport>(
     }
     plan.endpoints = endpoints;
     plan
-}
-
-/// The endpoints of a plan as delivery sees them.
-fn endpoints(plan: &RunPlan) -> Vec<Arc<Endpoint>> {
-    let endpoint = |endpoint: &EndpointPlan| {
-        let (account, extra) = (Arc::clone(&plan.account), endpoint.extra_headers());
-        let signer: RequestSigner = Arc::new(move |body, attempt| {
-            let mut headers = Signing::of(&account).headers(body, attempt);
-            headers.extend(extra.iter().cloned());
-            headers
-        });
-        Arc::new(Endpoint::new(endpoint.number, endpoint.url.clone(), signer))
-    };
-    plan.endpoints.iter().map(endpoint).collect()
-}
-
-/// How the vendor treats deliveries to this account, by event type.
-fn policies(plan: &RunPlan) -> Arc<BTreeMap<String, Arc<Policy>>> {
-    let types = plan.account.platform.event_types().into_iter();
-    let policy = |name: &str| (name.to_owned(), Arc::new(plan.account.policy(name)));
-    Arc::new(types.map(policy).collect())
 }

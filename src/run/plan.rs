@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
-use url::Url;
 
 use super::limits::RunLimits;
 use crate::base::file_store::FileStore;
 use crate::base::redact::Redactor;
-use crate::base::secret::Secret;
-use crate::delivery::{ClockMode, StatusCheck};
+use crate::delivery::{AttemptSlots, ClockMode, StatusCheck};
+use crate::emulator::{EndpointPlan, ScriptedRun};
 use crate::fault::FaultGroup;
 use crate::platform::{Account, FaultInjector, Subscription};
-use crate::record::{PriorAttempts, SourceLine};
+use crate::record::{PriorAttempts, RecordLog, SourceLine};
 use crate::scenario::Script;
 
 /// Everything that a run is made of.
@@ -43,27 +42,8 @@ pub struct RunPlan {
     pub stop: StopSignal,
     /// Limits that end the run early.
     pub limits: RunLimits,
-}
-
-/// An endpoint of a run.
-#[derive(Clone, Debug)]
-pub struct EndpointPlan {
-    /// Its number among the endpoints of the run, from 1.
-    pub number: u32,
-    /// The receiver's address.
-    pub url: Url,
-    /// Headers beside the vendor's. Their values never appear in a record.
-    pub headers: Vec<(String, Secret)>,
-    /// The event types that the receiver is sent.
-    pub subscription: Subscription,
-}
-
-impl EndpointPlan {
-    /// The headers beside the vendor's, with their values.
-    pub(super) fn extra_headers(&self) -> Vec<(String, String)> {
-        let headers = self.headers.iter();
-        headers.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
-    }
+    /// The concurrency limit, which all runs of the process share.
+    pub slots: AttemptSlots,
 }
 
 /// An interrupted run of a journal, and what its attempts met.
@@ -101,6 +81,23 @@ impl RunPlan {
     /// The results of an earlier, interrupted run; empty for a new one.
     pub(super) fn prior(&self) -> Arc<PriorAttempts> {
         self.resume.as_ref().map(|resume| Arc::clone(&resume.prior)).unwrap_or_default()
+    }
+
+    /// The run as its emulator plays it.
+    pub(super) fn scripted(&self, log: RecordLog) -> ScriptedRun {
+        ScriptedRun {
+            number: self.number,
+            script: Arc::clone(&self.script),
+            conversations: self.conversations,
+            seed: self.seed,
+            start: self.start,
+            clock: self.pace,
+            check: self.check(),
+            lines: self.lines().into_iter().collect(),
+            prior: self.prior(),
+            log,
+            keeps_conversations: false,
+        }
     }
 
     /// The statuses with which its deliveries pass.

@@ -12,7 +12,8 @@ use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::base::seed::SeedScope;
 use crate::delivery::{
-    ClockMode, Delivery, DriverConfig, Endpoint, RequestSigner, StatusCheck, Transport, drive,
+    AttemptSlots, ClockMode, ConversationKey, Delivery, DrivenRun, Endpoint, NoHost, RequestSigner,
+    StatusCheck, Transport, drive,
 };
 use crate::fault::{Fault, FaultGroup, Faults};
 use crate::platform::{Account, FaultInjector};
@@ -83,8 +84,11 @@ impl Redelivery {
         let own_policy = self.account.policy(stored.event_type);
         let delivery = Delivery {
             id: id.to_owned(),
-            conversation: stored.planned.conversation.unwrap_or(1),
-            step: stored.planned.step.unwrap_or(0),
+            conversation: ConversationKey {
+                run: 1,
+                number: stored.planned.conversation.unwrap_or(1),
+            },
+            step: stored.planned.step,
             event_type: stored.event_type.to_owned(),
             body: body.into(),
             at: stored.planned.run_time,
@@ -93,6 +97,7 @@ impl Redelivery {
             faults: stored.faults,
             check: Arc::new(self.check()),
             source: records.iter().find_map(|record| source_of(record, id)),
+            seeds: SeedScope::fixed("redelivery"),
         };
         Some(RedeliveryRequest {
             started: self.started(id, &url),
@@ -228,7 +233,7 @@ async fn send<T: Transport>(
     let (conversation, at) = (delivery.conversation, delivery.at);
     let scope = RecordScope { at, conversation: None, step: None };
     log.append(scope, RecordKind::RunStarted(started)).await;
-    let scope = RecordScope { at, conversation: Some(conversation), step: Some(delivery.step) };
+    let scope = RecordScope { at, conversation: Some(conversation.number), step: delivery.step };
     let planned = RecordKind::DeliveryPlanned {
         delivery: delivery.id.clone(),
         endpoint: delivery.endpoint.number,
@@ -238,15 +243,15 @@ async fn send<T: Transport>(
         body: Arc::clone(&delivery.body),
     };
     log.append(scope, planned).await;
-    let config = DriverConfig {
+    let handle = drive(NoHost, transport, AttemptSlots::default());
+    handle.join(DrivenRun {
+        number: conversation.run,
+        log,
         clock: ClockMode::Virtual,
         start: at,
-        conversations: 1,
         shared: false,
-        seeds: SeedScope::fixed("redelivery"),
         prior: Arc::new(PriorAttempts::default()),
-    };
-    let handle = drive(transport, log, config);
+    });
     handle.submit(delivery);
     handle.drain(conversation).await;
     RunEnd::Played

@@ -30,4 +30,4 @@ pub use forms::ScenarioForm;
 pub use read::{ParsedScenario, read};
 pub use schema::schema;
 pub use script::{Script, ScriptFaults, SharedStaff, Step};
-pub use script_state::{ScriptState, StepOutcome, StepOutput};
+pub use script_state::{OmittedAction, ScriptAction, ScriptInput, ScriptOutput, ScriptState};

@@ -125,15 +125,6 @@ impl ReadMarks {
     }
 }
 
-/// A rendered step of one conversation at one vendor.
-#[derive(Clone, Debug)]
-pub(super) struct TimedStep {
-    /// Time since the previous step.
-    pub(super) after: SignedDuration,
-    /// The action, or the reason why the step is skipped.
-    pub(super) action: Result<Action, String>,
-}
-
 /// Time added between two actions.
 // People and servers are never instantaneous. The range is small, so that `after` sets the pace.
 const GAP: DurationRange =
@@ -207,7 +198,16 @@ impl ConversationSeed {
         GAP.sample(&mut self.scopes.conversation.within(label).rng("gap"))
     }
 
-    /// Renders a step as the next one of the conversation.
+    /// Returns the time between a step and the previous one.
+    pub(super) fn after(&self, step: &Step) -> SignedDuration {
+        let changes = step.overrides.get(&self.vendor);
+        let after = changes.and_then(|changes| changes.after).or(step.after);
+        after.map_or(SignedDuration::ZERO, |after| {
+            after.sample(&mut self.scopes.conversation.within(&step.label).rng("after"))
+        })
+    }
+
+    /// Renders the action of a step, or returns the reason why the step is skipped.
     ///
     /// # Errors
     ///
@@ -217,30 +217,22 @@ impl ConversationSeed {
         step: &Step,
         conversation: &Conversation,
         read_marks: &ReadMarks,
-    ) -> Result<TimedStep, TooLarge> {
-        let changes = step.overrides.get(&self.vendor);
-        let after = changes.and_then(|changes| changes.after).or(step.after);
-        let after = after.map_or(SignedDuration::ZERO, |after| {
-            after.sample(&mut self.scopes.conversation.within(&step.label).rng("after"))
-        });
-        let action = match step.skip_reason(&self.vendor) {
-            Some(reason) => Err(reason),
-            None => {
-                let context = self.texts.context(&conversation.entities, step.round);
-                let plan = step.plan_at(&self.vendor);
-                let mut action = plan.render(&context)?;
-                read_marks.resolve_upto(&mut action, plan);
-                // The vendor may have skipped the step that creates the entity. Whether a text uses the
-                // entity is known after rendering.
-                match context.missing_entity() {
-                    Some(name) => Err(format!(
-                        "it uses entity `{name}`, which was not created at this vendor"
-                    )),
-                    None => Ok(action),
-                }
+    ) -> Result<Result<Action, String>, TooLarge> {
+        if let Some(reason) = step.skip_reason(&self.vendor) {
+            return Ok(Err(reason));
+        }
+        let context = self.texts.context(&conversation.entities, step.round);
+        let plan = step.plan_at(&self.vendor);
+        let mut action = plan.render(&context)?;
+        read_marks.resolve_upto(&mut action, plan);
+        // The vendor may have skipped the step that creates the entity. Whether a text uses the
+        // entity is known after rendering.
+        Ok(match context.missing_entity() {
+            Some(name) => {
+                Err(format!("it uses entity `{name}`, which was not created at this vendor"))
             }
-        };
-        Ok(TimedStep { after, action })
+            None => Ok(action),
+        })
     }
 }
 

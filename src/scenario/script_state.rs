@@ -1,6 +1,8 @@
-//! Runs one conversation of a script: the next action, its time, and the payloads it causes.
+//! Runs one conversation of a script: a state machine without I/O.
 //!
-//! This is pure computation. The caller waits until an output is due and sends its payloads.
+//! [`ScriptState::step`] takes an input and returns outputs. The caller waits until an action is
+//! due, applies it to the conversation, and reports the result. The script therefore sees the state
+//! of the conversation at the time of each step, even if others act in it too.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,74 +11,42 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::dry_check::unsupported;
 use super::script::{ConversationSeed, ReadMarks, Script, SharedStaff, Step};
-use crate::conversation::{Action, Conversation};
+use crate::base::seed::SeedScope;
+use crate::conversation::{Action, Conversation, Person};
 use crate::fault::Faults;
-use crate::platform::{Account, ActionResult, LostField, Session, Subscription};
+use crate::platform::Account;
 
-/// Execution of one conversation of a script. Iterates over its outputs.
-pub struct ScriptState<'a> {
-    seed: ConversationSeed,
-    steps: std::slice::Iter<'a, Step>,
-    /// Number of the only step to report; all steps if `None`.
-    only_step: Option<usize>,
+/// Execution of one conversation of a script.
+pub struct ScriptState {
+    script: Arc<Script>,
     account: Arc<Account>,
-    subscriptions: &'a [Subscription],
-    session: Session,
+    seed: ConversationSeed,
+    /// Index of the next step.
+    next_step: usize,
+    /// Index of the current step.
+    current: usize,
+    stage: Stage,
     /// Run time of the current action.
     now: Timestamp,
-    step: usize,
-    label: &'a str,
-    faults: Faults,
     read_marks: ReadMarks,
-    /// Implied actions that are due before the next step.
+    /// Actions of the current step that are due before the next one.
     // Boxed to save memory: thousands of conversations wait at once, mostly with an empty queue.
     pending: VecDeque<Box<PendingAction>>,
-    /// Parts of the last action that the vendor does not send.
-    lost: VecDeque<StepOutput>,
 }
 
-/// One executed, skipped or dropped action.
-#[derive(Debug)]
-pub struct StepOutput {
-    /// Number of its step in the file, from 1.
-    pub step: usize,
-    /// Run time of the action.
-    pub at: Timestamp,
-    /// Faults of its deliveries.
-    pub faults: Faults,
-    /// Outcome of the action.
-    pub outcome: StepOutcome,
+/// What the state machine waits for.
+enum Stage {
+    /// The run time of the next step or pending action has not been determined yet.
+    Between,
+    /// The run time at which the current step begins.
+    Begin,
+    /// The run time of this action.
+    Perform(Box<PendingAction>),
+    /// The result of the action that was output last. It has this label.
+    Performing,
 }
 
-/// Outcome of an action.
-#[derive(Debug)]
-pub enum StepOutcome {
-    /// The action was executed.
-    Done {
-        /// The action.
-        action: Action,
-        /// Whether the action is implied by that of a step.
-        implied: bool,
-        /// Event and payloads that the action causes.
-        result: Box<ActionResult>,
-    },
-    /// The vendor does not support the action, or the file skips the step.
-    Skipped {
-        /// Key of the action, such as `say`.
-        action: &'static str,
-        /// Reason for the report.
-        reason: String,
-    },
-    /// No payload could be created for the action. The run fails.
-    Dropped {
-        /// Key of the action, such as `say`.
-        action: &'static str,
-        /// Reason for the report.
-        reason: String,
-    },
-}
-
-/// An action to execute.
+/// An action to perform.
 struct PendingAction {
     action: Action,
     /// Name of the seed scope of its values.
@@ -86,104 +56,207 @@ struct PendingAction {
     implied: bool,
 }
 
-impl<'a> ScriptState<'a> {
-    /// Starts conversation `number`, from 1, at an account, for endpoints with these
-    /// subscriptions.
+/// An input of a script.
+#[derive(Clone, Copy, Debug)]
+pub enum ScriptInput<'a> {
+    /// The run time of the last [`ScriptOutput::WaitUntil`] has come; also the first input.
+    Due,
+    /// The last action was applied.
+    Applied(&'a Action),
+    /// The last action could not be applied.
+    Failed(&'a Action, &'a str),
+}
+
+/// An output of a script. The last of a step is `WaitUntil`, `Act` or `Done`.
+#[derive(Debug)]
+pub enum ScriptOutput {
+    /// Nothing happens before this run time. The next input is `Due`.
+    WaitUntil(Timestamp),
+    /// Apply this action. The next input is its result.
+    Act(ScriptAction),
+    /// The vendor does not support the action of a step, or the file skips the step.
+    Skipped(OmittedAction),
+    /// No payload could be created for an action. The run fails.
+    Dropped(OmittedAction),
+    /// The script has ended.
+    Done,
+}
+
+/// An action of a script.
+#[derive(Debug)]
+pub struct ScriptAction {
+    /// Number of its step in the file, from 1.
+    pub step: usize,
+    /// Run time of the action.
+    pub at: Timestamp,
+    /// Faults of its deliveries.
+    pub faults: Faults,
+    /// Name of the seed scope of its values, unique in the conversation.
+    pub label: String,
+    /// The action.
+    pub action: Action,
+    /// Whether the action is implied by that of a step.
+    pub implied: bool,
+}
+
+/// An action that does not happen.
+#[derive(Debug)]
+pub struct OmittedAction {
+    /// Number of its step in the file, from 1.
+    pub step: usize,
+    /// Run time of the action.
+    pub at: Timestamp,
+    /// Key of the action, such as `say`.
+    pub action: &'static str,
+    /// Reason for the report.
+    pub reason: String,
+}
+
+impl ScriptState {
+    /// Starts conversation `number`, from 1, at an account.
     pub fn new(
-        script: &'a Script,
+        script: &Arc<Script>,
         account: &Arc<Account>,
-        subscriptions: &'a [Subscription],
         staff: &SharedStaff,
         number: u32,
     ) -> Self {
-        let seed = script.seed_conversation(account, staff, number);
-        let ids = seed.ids().clone();
-        let session = Session::new(Arc::clone(account), number, seed.cast.clone(), ids);
         Self {
-            seed,
-            steps: script.steps.iter(),
-            only_step: script.only_last.then_some(script.steps.len()),
+            script: Arc::clone(script),
             account: Arc::clone(account),
-            subscriptions,
-            session,
+            seed: script.seed_conversation(account, staff, number),
+            next_step: 0,
+            current: 0,
+            stage: Stage::Between,
             now: staff.start,
-            step: 0,
-            label: "",
-            faults: Faults::default(),
             read_marks: ReadMarks::default(),
             pending: VecDeque::new(),
-            lost: VecDeque::new(),
         }
     }
 
-    /// Returns the current state of the conversation.
-    pub fn conversation(&self) -> &Conversation {
-        self.session.conversation()
+    /// Returns the people of the conversation.
+    pub fn cast(&self) -> &[Person] {
+        &self.seed.cast
     }
 
-    fn begin(&mut self, step: &'a Step) -> StepOutput {
-        (self.step, self.label) = (step.number, &step.label);
-        self.faults.clone_from(&step.faults);
-        self.read_marks.begin(step, self.conversation().messages.len());
-        let rendered = self.seed.render_step(step, self.session.conversation(), &self.read_marks);
-        let rendered = match rendered {
-            Ok(rendered) => rendered,
-            Err(error) => return self.dropped(step.action_key(), error.to_string()),
+    /// Returns the seed scope of the conversation's ids.
+    pub fn ids(&self) -> &SeedScope {
+        self.seed.ids()
+    }
+
+    /// Processes an input, given the current state of the conversation.
+    pub fn step(
+        &mut self,
+        input: ScriptInput<'_>,
+        conversation: &Conversation,
+    ) -> Vec<ScriptOutput> {
+        let mut outputs = Vec::new();
+        match (std::mem::replace(&mut self.stage, Stage::Between), input) {
+            (Stage::Begin, _) => self.begin(conversation, &mut outputs),
+            (Stage::Perform(pending), _) => return vec![self.perform(*pending)],
+            (Stage::Performing, ScriptInput::Applied(action)) => self.imply(action, conversation),
+            (Stage::Performing, ScriptInput::Failed(action, reason)) => {
+                let omitted = self.omitted(action.as_str(), reason.to_owned());
+                outputs.push(ScriptOutput::Dropped(omitted));
+            }
+            (Stage::Between | Stage::Performing, _) => {}
+        }
+        while matches!(self.stage, Stage::Between) && self.schedule() {
+            // A step without a delay begins at once.
+            if matches!(self.stage, Stage::Begin) {
+                let after = self.seed.after(self.current_step());
+                if after > SignedDuration::ZERO {
+                    self.wait(after);
+                    break;
+                }
+                self.stage = Stage::Between;
+                self.begin(conversation, &mut outputs);
+            }
+        }
+        outputs.push(match self.stage {
+            Stage::Between => ScriptOutput::Done,
+            _ => ScriptOutput::WaitUntil(self.now),
+        });
+        outputs
+    }
+
+    /// Determines what comes next: a pending action or a step. Returns false at the end.
+    fn schedule(&mut self) -> bool {
+        if let Some(pending) = self.pending.pop_front() {
+            self.wait_for(pending);
+        } else if self.next_step < self.script.steps.len() {
+            self.current = self.next_step;
+            self.next_step += 1;
+            self.stage = Stage::Begin;
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn current_step(&self) -> &Step {
+        &self.script.steps[self.current]
+    }
+
+    /// Begins the current step: queues its action, or reports why it is skipped or dropped.
+    fn begin(&mut self, conversation: &Conversation, outputs: &mut Vec<ScriptOutput>) {
+        let script = Arc::clone(&self.script);
+        let step = &script.steps[self.current];
+        self.read_marks.begin(step, conversation.messages.len());
+        let action = match self.seed.render_step(step, conversation, &self.read_marks) {
+            Ok(Ok(action)) => action,
+            Ok(Err(reason)) => {
+                let omitted = self.omitted(step.action_key(), reason);
+                return outputs.push(ScriptOutput::Skipped(omitted));
+            }
+            Err(error) => {
+                let omitted = self.omitted(step.action_key(), error.to_string());
+                return outputs.push(ScriptOutput::Dropped(omitted));
+            }
         };
-        // A skipped step takes its time too, so that the pace is the same at every vendor.
-        self.wait(rendered.after);
-        let action = match rendered.action {
-            Ok(action) => action,
-            Err(reason) => return self.skipped(step.action_key(), reason),
-        };
-        if let Some(reason) = unsupported(&self.account, &action, self.conversation()) {
-            return self.skipped(action.as_str(), reason);
+        if let Some(reason) = unsupported(&self.account, &action, conversation) {
+            let omitted = self.omitted(action.as_str(), reason);
+            return outputs.push(ScriptOutput::Skipped(omitted));
         }
         // A vendor without offers reports the assignment only, at the time of its acceptance.
         if let Action::Assign { accept: Some(after), .. } = &action
-            && !self.conversation().rules.offers
+            && !conversation.rules.offers
         {
             self.wait(*after);
         }
-        let before = self.conversation().implied_before(&action);
-        let requested = PendingAction::new(action, step.label.clone(), false);
-        let Some(before) = before else { return self.perform(requested) };
-        self.pending.push_back(Box::new(requested));
-        self.perform(PendingAction::new(before, format!("{} before", step.label), true))
-    }
-
-    fn perform(&mut self, pending: PendingAction) -> StepOutput {
-        let PendingAction { action, label, delay, implied } = pending;
-        self.wait(delay);
-        self.wait(self.seed.gap(&label));
-        let result = match self.session.execute(&action, self.now, &label, self.subscriptions) {
-            Ok(result) => Box::new(result),
-            Err(error) => return self.dropped(action.as_str(), error.to_string()),
-        };
-        for LostField { part, reason } in self.session.take_lost() {
-            let lost = self.skipped(part, reason);
-            self.lost.push_back(lost);
-        }
-        if let Some((delay, next)) = self.conversation().implied_after(&action) {
-            let label = format!("{} then {}", self.label, next.as_str());
-            let delay = delay.unwrap_or_default();
-            self.pending.push_back(Box::new(PendingAction {
-                delay,
-                ..PendingAction::new(next, label, true)
-            }));
-        }
-        self.output(StepOutcome::Done { action, implied, result })
-    }
-
-    /// Returns whether the script reports this output.
-    fn is_reported(&self, output: &StepOutput) -> bool {
-        match output.outcome {
-            StepOutcome::Done { implied, .. } => {
-                self.only_step.is_none_or(|only| output.step == only && !implied)
+        let before = conversation.implied_before(&action);
+        let requested = Box::new(PendingAction::new(action, step.label.clone(), false));
+        match before {
+            Some(before) => {
+                self.pending.push_back(requested);
+                let label = format!("{} before", step.label);
+                self.wait_for(Box::new(PendingAction::new(before, label, true)));
             }
-            // Always reported: the last step may be impossible without the one that failed.
-            StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } => true,
+            None => self.wait_for(requested),
         }
+    }
+
+    /// Waits for the run time of an action.
+    fn wait_for(&mut self, pending: Box<PendingAction>) {
+        self.wait(pending.delay);
+        self.wait(self.seed.gap(&pending.label));
+        self.stage = Stage::Perform(pending);
+    }
+
+    fn perform(&mut self, pending: PendingAction) -> ScriptOutput {
+        let PendingAction { action, label, implied, .. } = pending;
+        self.stage = Stage::Performing;
+        let Step { number: step, ref faults, .. } = *self.current_step();
+        let faults = faults.clone();
+        ScriptOutput::Act(ScriptAction { step, at: self.now, faults, label, action, implied })
+    }
+
+    /// Queues the action that follows from one that was applied.
+    fn imply(&mut self, action: &Action, conversation: &Conversation) {
+        let Some((delay, next)) = conversation.implied_after(action) else { return };
+        let label = format!("{} then {}", self.current_step().label, next.as_str());
+        let delay = delay.unwrap_or_default();
+        self.pending
+            .push_back(Box::new(PendingAction { delay, ..PendingAction::new(next, label, true) }));
     }
 
     /// Advances the run time.
@@ -191,47 +264,13 @@ impl<'a> ScriptState<'a> {
         self.now = self.now.checked_add(time).unwrap_or(Timestamp::MAX);
     }
 
-    fn skipped(&self, action: &'static str, reason: String) -> StepOutput {
-        self.output(StepOutcome::Skipped { action, reason })
-    }
-
-    fn dropped(&self, action: &'static str, reason: String) -> StepOutput {
-        self.output(StepOutcome::Dropped { action, reason })
-    }
-
-    fn output(&self, outcome: StepOutcome) -> StepOutput {
-        StepOutput { step: self.step, at: self.now, faults: self.faults.clone(), outcome }
+    fn omitted(&self, action: &'static str, reason: String) -> OmittedAction {
+        OmittedAction { step: self.current_step().number, at: self.now, action, reason }
     }
 }
 
 impl PendingAction {
     fn new(action: Action, label: String, implied: bool) -> Self {
         Self { action, label, delay: SignedDuration::ZERO, implied }
-    }
-}
-
-impl Iterator for ScriptState<'_> {
-    type Item = StepOutput;
-
-    fn next(&mut self) -> Option<StepOutput> {
-        loop {
-            // A loss follows the action that it is about, and is reported with it.
-            if let Some(lost) = self.lost.pop_front() {
-                if self.only_step.is_none_or(|only| lost.step == only) {
-                    return Some(lost);
-                }
-                continue;
-            }
-            let output = match self.pending.pop_front() {
-                Some(pending) => self.perform(*pending),
-                None => {
-                    let step = self.steps.next()?;
-                    self.begin(step)
-                }
-            };
-            if self.is_reported(&output) {
-                return Some(output);
-            }
-        }
     }
 }

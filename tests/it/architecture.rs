@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["policy", "conversation"],
     &["platform"],
     &["scenario", "delivery", "journal", "report"],
+    &["emulator"],
     &["run", "fidelity"],
     &["server"],
     &["listen"],

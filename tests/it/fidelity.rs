@@ -146,9 +146,11 @@ fn with_other_data(sample: &DocumentedSample, vendor: &Arc<Platform>) -> Documen
     if !sample.has_scenario {
         let data = other_data(&sample, vendor, rule);
         sample.script =
-            Script::for_event(vendor, rule, &EventQuery { data, ..sample.query.clone() });
+            Script::for_event(vendor, rule, &EventQuery { data, ..sample.query.clone() }).into();
     }
-    for (member, locale) in sample.script.cast.iter_mut().zip(LOCALES.iter().cycle().skip(3)) {
+    for (member, locale) in
+        Arc::make_mut(&mut sample.script).cast.iter_mut().zip(LOCALES.iter().cycle().skip(3))
+    {
         member.locale = locale;
         member.is_new = !member.is_new;
     }

@@ -10,7 +10,8 @@ use std::fs;
 use std::path::Path;
 
 use ring::digest;
-use standin::scenario::{StepOutcome, bundled_names};
+use standin::emulator::StepOutcome;
+use standin::scenario::bundled_names;
 
 use crate::support::{ReceivedRequest, Receiver, path, play, revisions, vendors};
 

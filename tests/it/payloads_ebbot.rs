@@ -1,8 +1,8 @@
 //! Ebbot: what the official client reads, and what the documentation shows.
 
 use serde_json::{Value as Json, json};
+use standin::emulator::StepOutcome;
 use standin::record::RecordKind;
-use standin::scenario::StepOutcome;
 
 use crate::support::{ReceivedRequest, Receiver, play};
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+use standin::emulator::StepOutcome;
 use standin::record::Verdict;
-use standin::scenario::{StepOutcome, bundled_names};
+use standin::scenario::bundled_names;
 
 use crate::support::{Receiver, Reply, play, standin, stderr, stdout, vendors};
 

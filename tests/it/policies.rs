@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use jiff::{SignedDuration, Timestamp};
 use standin::base::seed::SeedScope;
 use standin::delivery::{
-    Delivery, Endpoint, Engine, EngineCommand, EngineInput, EngineTimer, Request, SentAttempt,
-    Transport,
+    ConversationKey, Delivery, Endpoint, Engine, EngineCommand, EngineInput, EngineTimer, Request,
+    SentAttempt, Transport,
 };
 use standin::fault::Faults;
 use standin::platform::Account;
@@ -185,7 +185,7 @@ impl EngineFixture {
         };
         let start = "2026-01-05T09:00:00Z".parse().unwrap();
         Self {
-            engine: Engine::new(SeedScope::of_run(1)),
+            engine: Engine::default(),
             account,
             start,
             now: start,
@@ -205,8 +205,9 @@ impl EngineFixture {
         let policy = Policy { blocks: self.blocks.unwrap_or(own.blocks), ..own };
         let delivery = Delivery {
             id: id.into(),
-            conversation: id[..1].parse().unwrap(),
-            step: 1,
+            conversation: ConversationKey { run: 1, number: id[..1].parse().unwrap() },
+            step: Some(1),
+            seeds: SeedScope::of_run(1),
             event_type: event_type.into(),
             body: "{}".into(),
             at: self.now,

@@ -44,7 +44,7 @@ fn parsed_data(event: &Json) -> Json {
 fn sent_types(story: &str, vendor: &str, subscriptions: &[&str]) -> BTreeSet<String> {
     let scenes = play(story).at(vendor).subscribing(subscriptions).step_outputs();
     let payloads = scenes.into_iter().flat_map(|scene| match scene.outcome {
-        standin::scenario::StepOutcome::Done { result, .. } => result.payloads,
+        standin::emulator::StepOutcome::Done { result, .. } => result.payloads,
         _ => Vec::new(),
     });
     payloads.filter(|payload| payload.body.is_some()).map(|payload| payload.event_type).collect()

@@ -6,8 +6,9 @@ use std::fs;
 use serde_json::Value as Json;
 use standin::conversation::Action;
 use standin::diag::Source;
+use standin::emulator::StepOutcome;
 use standin::record::{RecordKind, Verdict};
-use standin::scenario::{self, StepOutcome, bundled_names};
+use standin::scenario::{self, bundled_names};
 
 use crate::support::{
     ReceivedRequest, Receiver, assert_document_contains, path, play, revisions, vendors,

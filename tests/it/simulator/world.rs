@@ -14,7 +14,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use standin::base::duration::DurationRange;
 use standin::base::seed::SeedScope;
 use standin::delivery::{
-    Delivery, Endpoint, Engine, EngineCommand, EngineInput, EngineTimer, SentAttempt,
+    ConversationKey, Delivery, Endpoint, Engine, EngineCommand, EngineInput, EngineTimer,
+    SentAttempt,
 };
 use standin::fault::Faults;
 use standin::policy::{Backoff, Blocks, Disable, InDoubt, Policy, Retry, StatusSet};
@@ -107,6 +108,7 @@ impl World {
                 Arc::new(Endpoint::new(number, url, Arc::clone(&signer)))
             })
             .collect();
+        let seeds = SeedScope::of_run(seed);
         let mut plan = Vec::new();
         let mut at = Vec::new();
         for conversation in 1..=rng.random_range(1..=4_u32) {
@@ -116,8 +118,8 @@ impl World {
                 at.push(time);
                 plan.push(Delivery {
                     id: format!("{conversation}-{number}"),
-                    conversation,
-                    step: number,
+                    conversation: ConversationKey { run: 1, number: conversation },
+                    step: Some(number),
                     event_type: "said".into(),
                     body: "{}".into(),
                     at: timestamp(time),
@@ -126,6 +128,7 @@ impl World {
                     faults: Faults::default(),
                     check: Arc::default(),
                     source: None,
+                    seeds: seeds.clone(),
                 });
             }
         }
@@ -133,7 +136,7 @@ impl World {
         let indexes = (0..).zip(&plan).map(|(index, delivery)| (delivery.id.clone(), index));
         let mut world = Self {
             indexes: indexes.collect(),
-            engine: Engine::new(SeedScope::of_run(seed)),
+            engine: Engine::default(),
             keeps_order: policy.blocks != Blocks::Nothing && policy.hold.is_none(),
             rng,
             plan,
@@ -193,7 +196,7 @@ impl World {
 
     fn restart(&mut self) {
         self.restarts += 1;
-        self.engine = Engine::new(SeedScope::of_run(0));
+        self.engine = Engine::default();
         self.index_of_key.clear();
         self.settled.clear();
         self.start();

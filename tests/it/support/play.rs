@@ -7,13 +7,14 @@ use standin::base::clock::Clock;
 use standin::base::file_store::FileStore;
 use standin::base::seed::SeedScope;
 use standin::config::{FILES_PORT, files_url, receiver_url};
-use standin::delivery::{ClockMode, Connector, Http1Client, Transport};
+use standin::delivery::{AttemptSlots, ClockMode, Connector, Http1Client, Transport};
 use standin::diag::{Source, render::render};
+use standin::emulator::{StepOutput, rehearse};
 use standin::journal::JournalWriter;
 use standin::platform::{Account, Catalog, Platform, Subscription, VendorRef};
 use standin::record::{Record, RecordKind, RecordLog, RunFinished};
 use standin::run::{EndpointPlan, RunLimits, RunPlan, StopSignal, run};
-use standin::scenario::{self, ScriptState, SharedStaff, StepOutput, bundled};
+use standin::scenario::{self, SharedStaff, bundled};
 
 use super::{Receiver, path};
 
@@ -159,14 +160,8 @@ impl RunBuilder {
         let plan = self.plan("http://receiver.example.test/");
         let seeds = SeedScope::of_run(plan.seed);
         let staff = SharedStaff::new(&plan.script, &plan.account, seeds, plan.start);
-        ScriptState::new(
-            &plan.script,
-            &plan.account,
-            std::slice::from_ref(&plan.endpoints[0].subscription),
-            &staff,
-            1,
-        )
-        .collect()
+        let subscriptions = std::slice::from_ref(&plan.endpoints[0].subscription);
+        rehearse(&plan.script, &plan.account, subscriptions, &staff, 1).collect()
     }
 
     fn plan(self, url: &str) -> RunPlan {
@@ -202,6 +197,7 @@ impl RunBuilder {
             resume: None,
             stop: StopSignal::default(),
             limits: RunLimits::default(),
+            slots: AttemptSlots::default(),
         }
     }
 

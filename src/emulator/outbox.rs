@@ -1,5 +1,5 @@
 //! The outbox of a conversation: its deliveries, the ones that faults add, and the ones that faults
-//! delay. It has no clock; the player asks what is due.
+//! delay. It has no clock; the host asks what is due.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,40 +7,27 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt as _;
 
-use super::RunPlan;
+use super::planned_delivery::PlannedDelivery;
 use crate::base::duration::DurationRange;
 use crate::base::seed::SeedScope;
-use crate::delivery::{Endpoint, RequestSigner};
-use crate::fault::{ExpectedReaction, Fault, FaultGroup, FaultKind, Faults};
-use crate::platform::{FaultInjector, Payload};
-use crate::policy::{Blocks, Disable, Policy, Retry};
-use crate::record::{AttemptOutcome, AttemptResult, RecordKind, SettledDelivery, SourceLine};
-
-/// A delivery before it is handed to the delivery engine.
-#[derive(Clone, Debug)]
-pub(super) struct PlannedDelivery {
-    pub(super) id: String,
-    /// The index of its endpoint in the plan.
-    pub(super) endpoint: usize,
-    pub(super) step: usize,
-    pub(super) at: Timestamp,
-    pub(super) event_type: String,
-    pub(super) certainty: String,
-    pub(super) body: Arc<str>,
-    pub(super) faults: Faults,
-}
+use crate::fault::{Fault, FaultGroup, FaultKind, Faults};
+use crate::platform::{Account, FaultInjector, Payload};
+use crate::scenario::Script;
 
 /// How long after the last delivery of its conversation a straggler is sent.
 const LATE: DurationRange =
     DurationRange { low: SignedDuration::from_secs(1), high: SignedDuration::from_secs(10) };
 
 /// The outgoing deliveries of one conversation.
-pub(super) struct Outbox<'a> {
-    plan: &'a RunPlan,
+pub struct Outbox {
+    /// The script, whose faults apply to the deliveries.
+    script: Arc<Script>,
+    account: Arc<Account>,
     seeds: SeedScope,
     conversation: u32,
     numbered: u32,
-    first: Option<PlannedDelivery>,
+    // Boxed to save memory: thousands of conversations wait at once, mostly without one.
+    first: Option<Box<PlannedDelivery>>,
     /// Deliveries to send after the next one.
     reordered: Vec<PlannedDelivery>,
     /// Deliveries to send together, once there are this many.
@@ -50,11 +37,19 @@ pub(super) struct Outbox<'a> {
     stragglers: Vec<PlannedDelivery>,
 }
 
-impl<'a> Outbox<'a> {
-    pub(super) fn new(plan: &'a RunPlan, conversation: u32) -> Self {
+impl Outbox {
+    /// Creates the outbox of a conversation. The faults of its deliveries are selected by `seeds`,
+    /// the scope of the run.
+    pub fn new(
+        script: &Arc<Script>,
+        account: &Arc<Account>,
+        seeds: &SeedScope,
+        conversation: u32,
+    ) -> Self {
         Self {
-            plan,
-            seeds: SeedScope::of_run(plan.seed).within("faults"),
+            script: Arc::clone(script),
+            account: Arc::clone(account),
+            seeds: seeds.within("faults"),
             conversation,
             numbered: 0,
             first: None,
@@ -68,10 +63,10 @@ impl<'a> Outbox<'a> {
     /// Plans the deliveries of a payload: one for each endpoint, each with its id and its faults
     /// (those of its step, or else those of the script), and the extra deliveries that a fault such
     /// as `duplicate` adds.
-    pub(super) fn plan(
+    pub fn plan(
         &mut self,
         payload: Payload,
-        step: usize,
+        step: Option<usize>,
         at: Timestamp,
         faults: &Faults,
     ) -> Vec<PlannedDelivery> {
@@ -99,19 +94,17 @@ impl<'a> Outbox<'a> {
         let faults = self.faults(&id, planned.faults);
         let mut planned = PlannedDelivery { id, faults, ..planned };
         if !planned.faults.is_empty() {
-            let injector = FaultInjector::of(&self.plan.account);
+            let injector = FaultInjector::of(&self.account);
             planned.body =
                 injector.body(&planned.body, &planned.faults, &self.seeds, &planned.id).into();
         }
         // Kept only if an order fault may need it: thousands of conversations wait at once.
-        if self.first.is_none() && self.plan.script.has_faults(FaultGroup::Order) {
-            self.first = Some(planned.clone());
+        if self.first.is_none() && self.script.has_faults(FaultGroup::Order) {
+            self.first = Some(Box::new(planned.clone()));
         }
         let (again, suffix) = match planned.faults.of(FaultGroup::Order).map(|fault| fault.kind) {
             Some(FaultKind::Duplicate) => (planned.clone(), "again"),
-            Some(FaultKind::Stale) => {
-                (self.first.clone().unwrap_or_else(|| planned.clone()), "stale")
-            }
+            Some(FaultKind::Stale) => (self.first.as_deref().unwrap_or(&planned).clone(), "stale"),
             _ => return vec![planned],
         };
         let PlannedDelivery { step, at, endpoint, .. } = planned;
@@ -125,7 +118,7 @@ impl<'a> Outbox<'a> {
     /// The faults of a delivery: those of its step, or else those of the script. While a `hold` is
     /// open, the delivery joins it.
     fn faults(&self, id: &str, own: Faults) -> Faults {
-        let defaults = &self.plan.script.faults;
+        let defaults = &self.script.faults;
         let mut faults = own;
         if faults.is_empty() {
             let one_in = defaults.one_in.unwrap_or(1);
@@ -179,11 +172,16 @@ impl<'a> Outbox<'a> {
         self.delayed.insert((at, planned.id.clone()), planned);
     }
 
-    /// The earliest delayed delivery that is due by this time, with its time.
-    pub(super) fn due(&mut self, by: Timestamp) -> Option<(Timestamp, PlannedDelivery)> {
+    /// The earliest delayed delivery that is due by this time.
+    pub(super) fn due(&mut self, by: Timestamp) -> Option<PlannedDelivery> {
         let first = self.delayed.first_entry().filter(|first| first.key().0 <= by)?;
         let ((at, _), planned) = first.remove_entry();
-        Some((at, PlannedDelivery { at, ..planned }))
+        Some(PlannedDelivery { at, ..planned })
+    }
+
+    /// The run time of the earliest delayed delivery.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.delayed.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Ends the conversation: returns the deliveries that still wait for others. Stragglers become
@@ -204,86 +202,4 @@ impl<'a> Outbox<'a> {
 /// Deliveries that were held back, due now.
 fn released(at: Timestamp, planned: Vec<PlannedDelivery>) -> Vec<PlannedDelivery> {
     planned.into_iter().map(|planned| PlannedDelivery { at, ..planned }).collect()
-}
-
-impl PlannedDelivery {
-    /// The record that announces it.
-    pub(super) fn planned(&self, plan: &RunPlan) -> RecordKind {
-        RecordKind::DeliveryPlanned {
-            delivery: self.id.clone(),
-            endpoint: self.endpoint_number(plan),
-            event_type: self.event_type.clone(),
-            certainty: self.certainty.clone(),
-            faults: self.faults.clone(),
-            body: Arc::clone(&self.body),
-        }
-    }
-
-    /// The result of a delivery that the fault `drop` keeps from being sent.
-    pub(super) fn dropped(&self, plan: &RunPlan, source: Option<SourceLine>) -> SettledDelivery {
-        SettledDelivery {
-            delivery: self.id.clone(),
-            endpoint: self.endpoint_number(plan),
-            event_type: self.event_type.clone(),
-            attempts: 0,
-            faults: self.faults.clone(),
-            accepted: false,
-            // It says nothing about the receiver, so it counts neither way.
-            passed: true,
-            why: None,
-            source,
-            result: AttemptResult::failure(
-                AttemptOutcome::Dropped,
-                "it was not sent, on purpose",
-                0,
-            ),
-        }
-    }
-
-    /// The number of its endpoint, from 1.
-    fn endpoint_number(&self, plan: &RunPlan) -> u32 {
-        plan.endpoints[self.endpoint].number
-    }
-
-    /// The headers of its first attempt.
-    pub(super) fn headers(&self, plan: &RunPlan) -> Vec<(String, String)> {
-        FaultInjector::of(&plan.account).headers(&self.body, 1, &self.faults)
-    }
-
-    /// Its endpoint. Token and charset faults replace the endpoint's signer.
-    pub(super) fn endpoint(
-        &self,
-        plan: &Arc<RunPlan>,
-        endpoints: &[Arc<Endpoint>],
-    ) -> Arc<Endpoint> {
-        let usual = &endpoints[self.endpoint];
-        if self.faults.of(FaultGroup::Token).is_none() && !self.faults.has(FaultKind::Charset) {
-            return Arc::clone(usual);
-        }
-        let (account, faults) = (Arc::clone(&plan.account), self.faults.clone());
-        let extra = plan.endpoints[self.endpoint].extra_headers();
-        let signer: RequestSigner = Arc::new(move |body, attempt| {
-            let mut headers = FaultInjector::of(&account).headers(body, attempt, &faults);
-            headers.extend(extra.iter().cloned());
-            headers
-        });
-        Arc::new(Endpoint { signer, ..Endpoint::clone(usual) })
-    }
-
-    /// Its policy. A delivery that receivers may refuse is sent once and blocks nothing. A retry
-    /// that follows an accepted delivery blocks its conversation only.
-    pub(super) fn policy(&self, usual: &Arc<Policy>) -> Arc<Policy> {
-        let usual = Arc::clone(usual);
-        if matches!(
-            self.faults.expected_reaction(1),
-            ExpectedReaction::NoCrash | ExpectedReaction::Refusal
-        ) {
-            let (retry, blocks, disable) = (Retry::None, Blocks::Nothing, Disable::default());
-            return Arc::new(Policy { retry, blocks, disable, ..Policy::clone(&usual) });
-        }
-        if self.faults.has(FaultKind::Retry) {
-            return Arc::new(Policy { blocks: Blocks::Conversation, ..Policy::clone(&usual) });
-        }
-        usual
-    }
 }

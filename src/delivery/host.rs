@@ -1,0 +1,60 @@
+//! The interface between a driver and what it drives: the conversations of an account.
+
+use jiff::Timestamp;
+
+use super::{ConversationKey, Delivery};
+use crate::record::{RecordKind, RecordScope};
+
+/// Owns conversations. The driver calls it when one of them is due, and carries out its commands.
+pub trait Host: Send + 'static {
+    /// A message that the driver passes on.
+    type Message: Send + 'static;
+
+    /// The run time for which a conversation waits has come.
+    fn due(&mut self, conversation: ConversationKey, now: Timestamp) -> Vec<HostCommand>;
+
+    /// A message has arrived.
+    fn receive(&mut self, message: Self::Message, times: &mut dyn RunTimes) -> Vec<HostCommand>;
+
+    /// Every delivery of a conversation has settled, after [`HostCommand::End`].
+    fn ended(&mut self, conversation: ConversationKey) -> Vec<HostCommand>;
+}
+
+/// The run times of conversations.
+pub trait RunTimes {
+    /// Returns the current run time of a conversation; `None` if no such run has joined.
+    fn now(&mut self, conversation: ConversationKey) -> Option<Timestamp>;
+}
+
+/// What a host wants done. Commands are carried out in order.
+#[derive(Debug)]
+pub enum HostCommand {
+    /// Append a record to the log of this run.
+    Record(u32, RecordScope, RecordKind),
+    /// Deliver a payload.
+    Submit(Box<Delivery>),
+    /// Report the conversation as due at this run time.
+    WaitUntil(ConversationKey, Timestamp),
+    /// Report the conversation as ended once all its deliveries have settled.
+    End(ConversationKey),
+}
+
+/// A host without conversations, for deliveries that are submitted directly.
+#[derive(Clone, Copy, Debug)]
+pub struct NoHost;
+
+impl Host for NoHost {
+    type Message = std::convert::Infallible;
+
+    fn due(&mut self, _: ConversationKey, _: Timestamp) -> Vec<HostCommand> {
+        Vec::new()
+    }
+
+    fn receive(&mut self, message: Self::Message, _: &mut dyn RunTimes) -> Vec<HostCommand> {
+        match message {}
+    }
+
+    fn ended(&mut self, _: ConversationKey) -> Vec<HostCommand> {
+        Vec::new()
+    }
+}

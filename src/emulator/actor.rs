@@ -1,0 +1,221 @@
+//! The actor of one conversation: its state and, if it has one, its script. Everything that happens
+//! in a conversation goes through its actor.
+//!
+//! The actor has no clock and sends nothing. It returns what happened, and when it is due again.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::base::seed::SeedScope;
+use crate::conversation::{Action, Conversation, EventKind, Person};
+use crate::fault::Faults;
+use crate::platform::{Account, ActionResult, LostField, Session, SessionError, Subscription};
+use crate::scenario::{
+    OmittedAction, Script, ScriptAction, ScriptInput, ScriptOutput, ScriptState, SharedStaff,
+};
+
+/// One conversation of an account.
+pub(super) struct ConversationActor {
+    session: Session,
+    script: Option<ScriptState>,
+    /// Number of the only step to report; all steps if `None`.
+    only_step: Option<usize>,
+    /// Number of calls of `act`. Their values are generated from it.
+    acts: u32,
+}
+
+/// One executed, skipped or dropped action.
+#[derive(Debug)]
+pub struct StepOutput {
+    /// Number of its step in the file, from 1; `None` for an action that is in no script.
+    pub step: Option<usize>,
+    /// Run time of the action.
+    pub at: Timestamp,
+    /// Faults of its deliveries.
+    pub faults: Faults,
+    /// Outcome of the action.
+    pub outcome: StepOutcome,
+}
+
+/// Outcome of an action.
+#[derive(Debug)]
+pub enum StepOutcome {
+    /// The action was executed.
+    Done {
+        /// The action.
+        action: Action,
+        /// Whether the action is implied by another one.
+        implied: bool,
+        /// Event and payloads that the action causes.
+        result: Box<ActionResult>,
+    },
+    /// The vendor does not support the action or sends a part of it, or the file skips the step.
+    Skipped {
+        /// Key of the action, such as `say`.
+        action: &'static str,
+        /// Reason for the report.
+        reason: String,
+    },
+    /// No payload could be created for the action. The run fails.
+    Dropped {
+        /// Key of the action, such as `say`.
+        action: &'static str,
+        /// Reason for the report.
+        reason: String,
+    },
+}
+
+impl ConversationActor {
+    /// Creates the actor of conversation `number`, from 1, of a script.
+    pub(super) fn scripted(
+        script: &Arc<Script>,
+        account: &Arc<Account>,
+        staff: &SharedStaff,
+        number: u32,
+    ) -> Self {
+        let state = ScriptState::new(script, account, staff, number);
+        let (cast, ids) = (state.cast().to_vec(), state.ids().clone());
+        let only_step = script.only_last.then_some(script.steps.len());
+        Self { script: Some(state), only_step, ..Self::unscripted(account, number, cast, ids) }
+    }
+
+    /// Creates the actor of a conversation without a script.
+    pub(super) fn unscripted(
+        account: &Arc<Account>,
+        number: u32,
+        cast: Vec<Person>,
+        seeds: SeedScope,
+    ) -> Self {
+        let session = Session::new(Arc::clone(account), number, cast, seeds);
+        Self { session, script: None, only_step: None, acts: 0 }
+    }
+
+    /// Returns the current state of the conversation.
+    pub(super) fn conversation(&self) -> &Conversation {
+        self.session.conversation()
+    }
+
+    /// Continues the script, whose next time has come. Returns when it is due again; `None` at its
+    /// end.
+    pub(super) fn advance(
+        &mut self,
+        subscriptions: &[Subscription],
+        outputs: &mut Vec<StepOutput>,
+    ) -> Option<Timestamp> {
+        let Some(script) = &mut self.script else { return None };
+        let mut steps = script.step(ScriptInput::Due, self.session.conversation());
+        loop {
+            // Only the last output of a step asks for something.
+            let last = steps.pop()?;
+            for omitted in steps.drain(..) {
+                outputs.extend(StepOutput::omitted(omitted));
+            }
+            let ScriptAction { step, at, faults, label, action, implied } = match last {
+                ScriptOutput::Act(action) => action,
+                ScriptOutput::WaitUntil(at) => return Some(at),
+                ScriptOutput::Done | ScriptOutput::Skipped(_) | ScriptOutput::Dropped(_) => {
+                    self.script = None;
+                    return None;
+                }
+            };
+            let result = match self.session.execute(&action, at, &label, subscriptions) {
+                Ok(result) => Box::new(result),
+                Err(error) => {
+                    let input = ScriptInput::Failed(&action, &error.to_string());
+                    steps = script.step(input, self.session.conversation());
+                    continue;
+                }
+            };
+            steps = script.step(ScriptInput::Applied(&action), self.session.conversation());
+            let reports_step = self.only_step.is_none_or(|only| step == only);
+            let lost = self.session.take_lost();
+            if reports_step && (self.only_step.is_none() || !implied) {
+                let outcome = StepOutcome::Done { action, implied, result };
+                outputs.push(StepOutput { step: Some(step), at, faults: faults.clone(), outcome });
+            }
+            if reports_step {
+                let skipped = |lost| StepOutput::lost(lost, Some(step), at);
+                outputs.extend(lost.into_iter().map(skipped));
+            }
+        }
+    }
+
+    /// Performs actions as one unit, with those that they imply: all of them, or none.
+    pub(super) fn act(
+        &mut self,
+        actions: &[Action],
+        at: Timestamp,
+        subscriptions: &[Subscription],
+    ) -> Result<Vec<StepOutput>, SessionError> {
+        self.acts += 1;
+        let label = format!("act {}", self.acts);
+        let before = self.session.checkpoint();
+        let mut outputs = Vec::new();
+        for (action, number) in actions.iter().zip(1..) {
+            let label = format!("{label} {number}");
+            if let Err(error) = self.act_once(action, at, &label, subscriptions, &mut outputs) {
+                self.session.restore(before);
+                return Err(error);
+            }
+        }
+        Ok(outputs)
+    }
+
+    fn act_once(
+        &mut self,
+        action: &Action,
+        at: Timestamp,
+        label: &str,
+        subscriptions: &[Subscription],
+        outputs: &mut Vec<StepOutput>,
+    ) -> Result<(), SessionError> {
+        let before = self.conversation().implied_before(action);
+        let mut next = before.map(|before| (before, true));
+        let mut requested = Some(action.clone());
+        let mut number = 0;
+        while let Some((action, implied)) =
+            next.take().or_else(|| requested.take().map(|action| (action, false)))
+        {
+            number += 1;
+            let label = format!("{label} {number}");
+            let result = Box::new(self.session.execute(&action, at, &label, subscriptions)?);
+            let lost = self.session.take_lost();
+            // Nobody waits between the actions of a unit: a delay is ignored.
+            let after = self.conversation().implied_after(&action);
+            next = after.map(|(_, action)| (action, true));
+            let (faults, outcome) =
+                (Faults::default(), StepOutcome::Done { action, implied, result });
+            outputs.push(StepOutput { step: None, at, faults, outcome });
+            outputs.extend(lost.into_iter().map(|lost| StepOutput::lost(lost, None, at)));
+        }
+        Ok(())
+    }
+}
+
+impl StepOutput {
+    /// Whether a conversation was opened, and has its ids now.
+    pub(super) fn opens_conversation(&self) -> bool {
+        let StepOutcome::Done { result, .. } = &self.outcome else { return false };
+        result.event.kind == EventKind::ConversationOpened
+    }
+
+    fn omitted(output: ScriptOutput) -> Option<Self> {
+        let (OmittedAction { step, at, action, reason }, is_dropped) = match output {
+            ScriptOutput::Skipped(omitted) => (omitted, false),
+            ScriptOutput::Dropped(omitted) => (omitted, true),
+            ScriptOutput::WaitUntil(_) | ScriptOutput::Act(_) | ScriptOutput::Done => return None,
+        };
+        let outcome = if is_dropped {
+            StepOutcome::Dropped { action, reason }
+        } else {
+            StepOutcome::Skipped { action, reason }
+        };
+        Some(Self { step: Some(step), at, faults: Faults::default(), outcome })
+    }
+
+    fn lost(lost: LostField, step: Option<usize>, at: Timestamp) -> Self {
+        let outcome = StepOutcome::Skipped { action: lost.part, reason: lost.reason };
+        Self { step, at, faults: Faults::default(), outcome }
+    }
+}

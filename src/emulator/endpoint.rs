@@ -1,0 +1,50 @@
+//! The endpoints of an account: receivers with a subscription to its events.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::base::secret::Secret;
+use crate::delivery::{Endpoint, RequestSigner};
+use crate::platform::{Account, Signing, Subscription};
+
+/// An endpoint of an account.
+#[derive(Clone, Debug)]
+pub struct EndpointPlan {
+    /// Its number among the endpoints of the account, from 1.
+    pub number: u32,
+    /// The receiver's address.
+    pub url: Url,
+    /// Headers beside the vendor's. Their values never appear in a record.
+    pub headers: Vec<(String, Secret)>,
+    /// The event types that the receiver is sent.
+    pub subscription: Subscription,
+}
+
+impl EndpointPlan {
+    /// The headers beside the vendor's, with their values.
+    pub fn extra_headers(&self) -> Vec<(String, String)> {
+        let headers = self.headers.iter();
+        headers.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
+    }
+}
+
+/// An endpoint to which events are sent.
+#[derive(Clone, Debug)]
+pub(super) struct LiveEndpoint {
+    pub(super) plan: EndpointPlan,
+    pub(super) endpoint: Arc<Endpoint>,
+}
+
+impl LiveEndpoint {
+    pub(super) fn new(plan: EndpointPlan, account: &Arc<Account>) -> Self {
+        let (account, extra) = (Arc::clone(account), plan.extra_headers());
+        let signer: RequestSigner = Arc::new(move |body, attempt| {
+            let mut headers = Signing::of(&account).headers(body, attempt);
+            headers.extend(extra.iter().cloned());
+            headers
+        });
+        let endpoint = Arc::new(Endpoint::new(plan.number, plan.url.clone(), signer));
+        Self { plan, endpoint }
+    }
+}

@@ -1,0 +1,136 @@
+//! The emulator: one live account at a vendor. It plays scripts, lets others act in the same
+//! conversations, and sends the events to every endpoint that subscribes to them.
+//!
+//! Conversations are state machines without I/O (`actor`). The account owns them (`host`), and a
+//! driver wakes them when their time has come (`delivery::drive`). Callers judge and report: the
+//! emulator only appends records.
+
+mod actor;
+mod describe;
+mod endpoint;
+mod host;
+mod outbox;
+mod planned_delivery;
+mod registry;
+mod rehearsal;
+mod router;
+mod scripted_run;
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use self::host::{AccountHost, EmulatorMessage};
+use crate::conversation::{Action, Conversation};
+use crate::delivery::{AttemptSlots, ConversationKey, DrivenRun, DriverHandle, Transport, drive};
+use crate::platform::Account;
+use crate::record::ActionSummary;
+
+pub use actor::{StepOutcome, StepOutput};
+pub use endpoint::EndpointPlan;
+pub use host::ActError;
+pub use outbox::Outbox;
+pub use planned_delivery::PlannedDelivery;
+pub use rehearsal::{Rehearsal, rehearse};
+pub use scripted_run::ScriptedRun;
+
+/// A handle to a live account. Clones share the account, which ends with the last of them.
+#[derive(Clone, Debug)]
+pub struct Emulator {
+    account: Arc<Account>,
+    driver: DriverHandle<EmulatorMessage>,
+}
+
+impl Emulator {
+    /// Starts an emulator on the current tokio runtime. It sends events to these endpoints.
+    pub fn start<T: Transport>(
+        account: Arc<Account>,
+        endpoints: Vec<EndpointPlan>,
+        transport: Arc<T>,
+        slots: AttemptSlots,
+    ) -> Self {
+        let host = AccountHost::new(Arc::clone(&account), endpoints);
+        Self { account, driver: drive(host, transport, slots) }
+    }
+
+    /// Plays a script. The receiver is notified when all conversations have ended, with every
+    /// delivery settled.
+    pub fn play(&self, run: ScriptedRun) -> oneshot::Receiver<()> {
+        let (done, ended) = oneshot::channel();
+        self.driver.join(DrivenRun {
+            number: run.number,
+            log: run.log.clone(),
+            clock: run.clock,
+            start: run.start,
+            shared: run.shares_clock(&self.account),
+            prior: Arc::clone(&run.prior),
+        });
+        self.driver.send(EmulatorMessage::Play(Box::new(run), done));
+        ended
+    }
+
+    /// Performs actions in a conversation as one unit: all of them happen, or none. Returns what
+    /// happened, with the actions that they imply.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such conversation, or if an action is not possible in its state.
+    pub async fn act(
+        &self,
+        conversation: ConversationKey,
+        actions: Vec<Action>,
+    ) -> Result<Vec<ActionSummary>, ActError> {
+        let (reply, result) = oneshot::channel();
+        self.driver.send(EmulatorMessage::Act(conversation, actions, reply));
+        result.await.unwrap_or(Err(ActError::Stopped))
+    }
+
+    /// Adds an endpoint. It gets the events that happen from now on.
+    pub fn add_endpoint(&self, endpoint: EndpointPlan) {
+        self.driver.send(EmulatorMessage::AddEndpoint(endpoint));
+    }
+
+    /// Sends no more events to the endpoint of this number. Deliveries under way are finished.
+    pub fn remove_endpoint(&self, number: u32) {
+        self.driver.send(EmulatorMessage::RemoveEndpoint(number));
+    }
+
+    /// Returns a copy of the current state of a conversation.
+    pub async fn conversation(&self, conversation: ConversationKey) -> Option<Box<Conversation>> {
+        let (reply, state) = oneshot::channel();
+        self.driver.send(EmulatorMessage::Inspect(conversation, reply));
+        state.await.ok().flatten()
+    }
+
+    /// Returns the conversation to which an id of the vendor belongs.
+    pub async fn find(&self, id: &str) -> Option<ConversationKey> {
+        let (reply, found) = oneshot::channel();
+        self.driver.send(EmulatorMessage::Find(id.to_owned(), reply));
+        found.await.ok().flatten()
+    }
+
+    /// Stops the run time of a run. Attempts in flight end, but nothing else happens.
+    pub fn pause(&self, run: u32) {
+        self.driver.pause(run);
+    }
+
+    /// Continues a paused run.
+    pub fn resume(&self, run: u32) {
+        self.driver.resume(run);
+    }
+
+    /// Advances a paused run until one conversation has done its next step.
+    pub fn step(&self, run: u32) {
+        self.driver.step(run);
+    }
+
+    /// Changes the speed of a run with a real clock. A virtual clock has no speed.
+    pub fn set_speed(&self, run: u32, speed: f64) {
+        self.driver.set_speed(run, speed);
+    }
+
+    /// Stops sending, and waits until no attempt is in flight.
+    pub async fn stop(&self) {
+        self.driver.stop().await;
+    }
+}

@@ -1,0 +1,126 @@
+//! The router: turns what happened in a conversation into records, and into deliveries to every
+//! endpoint with a subscription to the event.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::actor::{StepOutcome, StepOutput};
+use super::describe::summarize;
+use super::endpoint::LiveEndpoint;
+use super::outbox::Outbox;
+use super::planned_delivery::PlannedDelivery;
+use super::scripted_run::LiveRun;
+use crate::conversation::Conversation;
+use crate::delivery::{ConversationKey, Delivery, HostCommand};
+use crate::fault::{FaultKind, Faults};
+use crate::platform::{Account, ActionResult, Payload, Subscription};
+use crate::policy::Policy;
+use crate::record::{RecordKind, RecordScope, SourceLine};
+
+/// The endpoints of an account and how the vendor delivers to them.
+pub(super) struct Routes {
+    pub(super) account: Arc<Account>,
+    pub(super) endpoints: Vec<LiveEndpoint>,
+    /// The subscriptions of the endpoints, in the same order.
+    pub(super) subscriptions: Vec<Subscription>,
+    /// The delivery policies, by event type.
+    pub(super) policies: BTreeMap<String, Arc<Policy>>,
+}
+
+/// Routes what happens in one conversation.
+pub(super) struct Router<'a> {
+    pub(super) routes: &'a Routes,
+    pub(super) run: &'a LiveRun,
+    pub(super) conversation: ConversationKey,
+    pub(super) commands: Vec<HostCommand>,
+}
+
+impl Router<'_> {
+    /// Routes an output. `state` is the conversation after it.
+    pub(super) fn route(&mut self, output: StepOutput, state: &Conversation, outbox: &mut Outbox) {
+        let StepOutput { step, at, faults, outcome } = output;
+        let scope = RecordScope { at, conversation: Some(self.conversation.number), step };
+        match outcome {
+            StepOutcome::Done { action, implied, result } => {
+                let ActionResult { event, payloads, silent } = *result;
+                let summary = summarize(&action, &event, state);
+                let done = if implied {
+                    RecordKind::ActionImplied(summary)
+                } else {
+                    RecordKind::ActionDone(summary)
+                };
+                self.record(scope, done);
+                if let Some(reason) = silent {
+                    let event = event.kind.to_string();
+                    self.record(scope, RecordKind::ActionSilent { event, reason });
+                }
+                for payload in payloads {
+                    self.plan(scope, payload, &faults, outbox);
+                }
+            }
+            StepOutcome::Skipped { action, reason } => {
+                let action = action.to_owned();
+                self.record(scope, RecordKind::ActionSkipped { action, reason });
+            }
+            StepOutcome::Dropped { action, reason } => {
+                let (action, source) = (action.to_owned(), self.source(step));
+                self.record(scope, RecordKind::ActionDropped { action, reason, source });
+            }
+        }
+    }
+
+    /// Plans the deliveries of a payload, and submits those that are due.
+    fn plan(&mut self, scope: RecordScope, payload: Payload, faults: &Faults, outbox: &mut Outbox) {
+        if payload.endpoints.is_empty() {
+            let event_type = payload.event_type;
+            return self.record(scope, RecordKind::DeliveryUnsubscribed { event_type });
+        }
+        for planned in outbox.plan(payload, scope.step, scope.at, faults) {
+            let endpoint = self.routes.endpoints[planned.endpoint].plan.number;
+            self.record(scope, planned.planned(endpoint));
+            if planned.faults.has(FaultKind::Drop) {
+                let dropped = planned.dropped(endpoint, self.source(scope.step));
+                self.record(scope, RecordKind::DeliverySettled(dropped));
+            }
+            let due = outbox.put(planned);
+            self.submit(due);
+        }
+    }
+
+    /// Hands deliveries to the delivery engine.
+    pub(super) fn submit(&mut self, planned: impl IntoIterator<Item = PlannedDelivery>) {
+        for planned in planned {
+            let delivery = Box::new(self.delivery(planned));
+            self.commands.push(HostCommand::Submit(delivery));
+        }
+    }
+
+    fn delivery(&self, planned: PlannedDelivery) -> Delivery {
+        let Routes { account, endpoints, policies, .. } = self.routes;
+        let known = policies.get(&planned.event_type).cloned();
+        let policy = known.unwrap_or_else(|| Arc::new(account.policy(&planned.event_type)));
+        Delivery {
+            conversation: self.conversation,
+            policy: planned.policy(&policy),
+            endpoint: planned.endpoint(account, &endpoints[planned.endpoint]),
+            source: self.source(planned.step),
+            id: planned.id,
+            step: planned.step,
+            event_type: planned.event_type,
+            body: planned.body,
+            at: planned.at,
+            faults: planned.faults,
+            check: Arc::clone(&self.run.check),
+            seeds: self.run.seeds.clone(),
+        }
+    }
+
+    /// The line of a step of the script.
+    fn source(&self, step: Option<usize>) -> Option<SourceLine> {
+        self.run.lines.get(&step?).cloned()
+    }
+
+    fn record(&mut self, scope: RecordScope, kind: RecordKind) {
+        self.commands.push(HostCommand::Record(self.conversation.run, scope, kind));
+    }
+}

@@ -1,0 +1,97 @@
+//! A run of a script on an emulator.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use crate::base::seed::SeedScope;
+use crate::delivery::{ClockMode, StatusCheck};
+use crate::platform::Account;
+use crate::policy::Blocks;
+use crate::record::{PriorAttempts, RecordLog, SourceLine};
+use crate::scenario::{Script, SharedStaff};
+
+/// A run of a script. Its conversations join the emulator.
+#[derive(Clone, Debug)]
+pub struct ScriptedRun {
+    /// Number of the run, unique at its emulator.
+    pub number: u32,
+    /// The script of every conversation.
+    pub script: Arc<Script>,
+    /// Number of conversations.
+    pub conversations: u32,
+    /// The seed of all generated values.
+    pub seed: u64,
+    /// The run time at which the conversations begin.
+    pub start: Timestamp,
+    /// How run time passes.
+    pub clock: ClockMode,
+    /// Decides whether a delivery passed.
+    pub check: StatusCheck,
+    /// The lines of the script's steps, by number.
+    pub lines: BTreeMap<usize, SourceLine>,
+    /// The attempts of an interrupted run that this one resumes.
+    pub prior: Arc<PriorAttempts>,
+    /// The log that gets the records of the run.
+    pub log: RecordLog,
+    /// Whether conversations stay after the end of the script, so that others can act in them.
+    pub keeps_conversations: bool,
+}
+
+impl ScriptedRun {
+    /// Whether a failure in one conversation can block another one.
+    pub(super) fn shares_clock(&self, account: &Account) -> bool {
+        let blocks = |name: &str| account.policy(name).blocks >= Blocks::Endpoint;
+        self.clock != ClockMode::Virtual || account.platform.event_types().into_iter().any(blocks)
+    }
+}
+
+/// The state of a run at its emulator.
+pub(super) struct LiveRun {
+    pub(super) script: Arc<Script>,
+    pub(super) staff: SharedStaff,
+    pub(super) seeds: SeedScope,
+    pub(super) start: Timestamp,
+    pub(super) check: Arc<StatusCheck>,
+    pub(super) lines: BTreeMap<usize, SourceLine>,
+    pub(super) keeps_conversations: bool,
+    /// Number of conversations in all.
+    pub(super) conversations: u32,
+    /// Number of conversations that have started.
+    pub(super) started: u32,
+    /// Number of conversations that have ended.
+    pub(super) ended: u32,
+    /// Notified when every conversation has ended.
+    pub(super) done: Option<oneshot::Sender<()>>,
+}
+
+impl LiveRun {
+    pub(super) fn new(run: &ScriptedRun, account: &Account, done: oneshot::Sender<()>) -> Self {
+        let seeds = SeedScope::of_run(run.seed);
+        Self {
+            script: Arc::clone(&run.script),
+            staff: SharedStaff::new(&run.script, account, seeds.clone(), run.start),
+            seeds,
+            start: run.start,
+            check: Arc::new(run.check.clone()),
+            lines: run.lines.clone(),
+            keeps_conversations: run.keeps_conversations,
+            conversations: run.conversations,
+            started: 0,
+            ended: 0,
+            done: Some(done),
+        }
+    }
+
+    /// Counts a conversation that has ended.
+    pub(super) fn end_conversation(&mut self) {
+        self.ended += 1;
+        if self.ended >= self.conversations
+            && let Some(done) = self.done.take()
+        {
+            let _ = done.send(());
+        }
+    }
+}
