@@ -17,11 +17,18 @@ pub enum Actor {
 
 /// An action in a conversation.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Action {
+pub struct Action {
+    /// Participant who performs it.
+    pub by: Actor,
+    /// What is done.
+    pub kind: ActionKind,
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ActionKind {
     /// Opens the conversation.
     Open {
-        /// Participant who opens it.
-        by: Actor,
         /// Channel, such as `web`.
         channel: String,
         /// First assignee.
@@ -29,8 +36,6 @@ pub enum Action {
     },
     /// Sends a message.
     Say {
-        /// Sender.
-        by: Actor,
         /// Kind of message.
         kind: String,
         /// Text; empty for kinds without text.
@@ -40,15 +45,11 @@ pub enum Action {
     },
     /// Starts or stops typing.
     Typing {
-        /// Participant who types.
-        by: Actor,
         /// True to start, false to stop.
         on: bool,
     },
     /// Marks unread messages as read.
     Read {
-        /// Reader.
-        by: Actor,
         /// Number of messages, counted from the first; `None` reads all of them.
         upto: Option<usize>,
     },
@@ -58,37 +59,22 @@ pub enum Action {
         to: Option<Actor>,
         /// Skill of the queue.
         skill: Option<String>,
-        /// Participant who assigns it.
-        by: Actor,
         /// Delay until the new assignee accepts; `None` assigns immediately.
         accept: Option<SignedDuration>,
     },
     /// Accepts a conversation that was offered.
-    Accept {
-        /// New assignee.
-        by: Actor,
-    },
+    Accept,
     /// Joins the conversation.
-    Join {
-        /// Participant who joins.
-        by: Actor,
-    },
+    Join,
     /// Leaves the conversation.
-    Leave {
-        /// Participant who leaves.
-        by: Actor,
-    },
+    Leave,
     /// Adds a note that is hidden from the visitor.
     Note {
-        /// Author.
-        by: Actor,
         /// Text of the note.
         text: String,
     },
     /// Stores variables.
     Set {
-        /// Participant who sets them.
-        by: Actor,
         /// Variables with their types and values.
         variables: Vec<Variable>,
         /// Owner of the variables.
@@ -96,8 +82,6 @@ pub enum Action {
     },
     /// Adds or removes labels.
     Label {
-        /// Participant who changes the labels.
-        by: Actor,
         /// True to add, false to remove.
         add: bool,
         /// Names of the labels.
@@ -105,8 +89,6 @@ pub enum Action {
     },
     /// Starts a flow of the bot.
     Flow {
-        /// Bot that starts the flow.
-        by: Actor,
         /// Name of the flow.
         name: String,
         /// Number of states in the flow.
@@ -114,8 +96,6 @@ pub enum Action {
     },
     /// Rates the conversation.
     Rate {
-        /// Participant who rates it.
-        by: Actor,
         /// Score from 1 to 5.
         score: i64,
         /// Comment.
@@ -123,8 +103,6 @@ pub enum Action {
     },
     /// Creates an entity, such as a customer, a company or an article.
     Create {
-        /// Creator.
-        by: Actor,
         /// Name that later actions use to refer to the entity.
         name: String,
         /// Kind of entity.
@@ -136,8 +114,6 @@ pub enum Action {
     },
     /// Updates an entity.
     Update {
-        /// Participant who updates it.
-        by: Actor,
         /// Name of the entity.
         name: String,
         /// Fields to set.
@@ -147,33 +123,28 @@ pub enum Action {
     },
     /// Deletes an entity.
     Delete {
-        /// Participant who deletes it.
-        by: Actor,
         /// Name of the entity.
         name: String,
     },
     /// Sends an event that no other action causes.
     Emit {
-        /// Participant named in the event.
-        by: Actor,
         /// Vendor's name of the event.
         event_type: String,
         /// Content of the event.
         data: Map<String, Json>,
     },
     /// Closes the conversation.
-    Close {
-        /// Participant who closes it.
-        by: Actor,
-    },
+    Close,
     /// Reopens a closed conversation.
-    Reopen {
-        /// Participant who reopens it.
-        by: Actor,
-    },
+    Reopen,
 }
 
-impl Action {
+impl ActionKind {
+    /// Returns the action of this participant.
+    pub fn by(self, by: Actor) -> Action {
+        Action { by, kind: self }
+    }
+
     /// Returns the scenario key of the action; `accept`, which is only implied, has a name too.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -182,9 +153,9 @@ impl Action {
             Self::Typing { .. } => "typing",
             Self::Read { .. } => "read",
             Self::Assign { .. } => "assign",
-            Self::Accept { .. } => "accept",
-            Self::Join { .. } => "join",
-            Self::Leave { .. } => "leave",
+            Self::Accept => "accept",
+            Self::Join => "join",
+            Self::Leave => "leave",
             Self::Note { .. } => "note",
             Self::Set { .. } => "set",
             Self::Label { .. } => "label",
@@ -194,8 +165,8 @@ impl Action {
             Self::Update { .. } => "update",
             Self::Delete { .. } => "delete",
             Self::Emit { .. } => "emit",
-            Self::Close { .. } => "close",
-            Self::Reopen { .. } => "reopen",
+            Self::Close => "close",
+            Self::Reopen => "reopen",
         }
     }
 
@@ -206,9 +177,9 @@ impl Action {
             Self::Say { .. } => EventKind::MessageSent,
             Self::Typing { .. } => EventKind::TypingChanged,
             Self::Read { .. } => EventKind::MessageRead,
-            Self::Assign { .. } | Self::Accept { .. } => EventKind::AssigneeChanged,
-            Self::Join { .. } => EventKind::ParticipantJoined,
-            Self::Leave { .. } => EventKind::ParticipantLeft,
+            Self::Assign { .. } | Self::Accept => EventKind::AssigneeChanged,
+            Self::Join => EventKind::ParticipantJoined,
+            Self::Leave => EventKind::ParticipantLeft,
             Self::Note { .. } => EventKind::NoteAdded,
             Self::Set { .. } => EventKind::VariablesSet,
             Self::Label { .. } => EventKind::LabelsChanged,
@@ -218,33 +189,8 @@ impl Action {
             Self::Update { .. } => EventKind::EntityUpdated,
             Self::Delete { .. } => EventKind::EntityDeleted,
             Self::Emit { .. } => EventKind::Emitted,
-            Self::Close { .. } => EventKind::ConversationClosed,
-            Self::Reopen { .. } => EventKind::ConversationReopened,
-        }
-    }
-
-    /// Returns the participant who performs the action.
-    pub fn by(&self) -> &Actor {
-        match self {
-            Self::Open { by, .. }
-            | Self::Say { by, .. }
-            | Self::Typing { by, .. }
-            | Self::Read { by, .. }
-            | Self::Assign { by, .. }
-            | Self::Accept { by }
-            | Self::Join { by }
-            | Self::Leave { by }
-            | Self::Note { by, .. }
-            | Self::Set { by, .. }
-            | Self::Label { by, .. }
-            | Self::Flow { by, .. }
-            | Self::Rate { by, .. }
-            | Self::Create { by, .. }
-            | Self::Update { by, .. }
-            | Self::Delete { by, .. }
-            | Self::Emit { by, .. }
-            | Self::Close { by }
-            | Self::Reopen { by } => by,
+            Self::Close => EventKind::ConversationClosed,
+            Self::Reopen => EventKind::ConversationReopened,
         }
     }
 }

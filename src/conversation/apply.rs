@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
-use super::action::{Action, Actor};
+use super::action::{Action, ActionKind, Actor};
 use super::entity::{Entity, FieldHistory};
 use super::event::{Event, EventKind, LABEL_ACTIONS};
 use super::generated_ids::GeneratedIds;
@@ -21,10 +21,10 @@ impl Conversation {
     /// If the action is invalid in the current state, the conversation does not change.
     pub fn apply(&mut self, action: &Action, at: Timestamp) -> Result<Event, InvalidAction> {
         self.check_state(action)?;
-        let by = self.resolve(action.by())?.clone();
-        match action {
-            Action::Open { channel, assignee, .. } => self.open(by, channel, assignee.as_ref(), at),
-            Action::Say { kind, text, data, .. } => {
+        let by = self.resolve(&action.by)?.clone();
+        match &action.kind {
+            ActionKind::Open { channel, assignee } => self.open(by, channel, assignee.as_ref(), at),
+            ActionKind::Say { kind, text, data, .. } => {
                 let message = Message {
                     ids: GeneratedIds::default(),
                     kind: kind.clone(),
@@ -39,15 +39,15 @@ impl Conversation {
                 };
                 Ok(self.say(message))
             }
-            Action::Typing { on, .. } => {
+            ActionKind::Typing { on } => {
                 self.typing.retain(|name| *name != by.member.name);
                 if *on {
                     self.typing.push(by.member.name.clone());
                 }
                 Ok(Event::new(EventKind::TypingChanged, by, at).detail("typing", json!(on)))
             }
-            Action::Read { upto, .. } => self.read(by, *upto, at),
-            Action::Assign { to, skill, accept, .. } => match to {
+            ActionKind::Read { upto } => self.read(by, *upto, at),
+            ActionKind::Assign { to, skill, accept, .. } => match to {
                 Some(to) => {
                     let to = self.resolve(to)?.clone();
                     let offered = accept.is_some() && self.rules.offers;
@@ -55,29 +55,29 @@ impl Conversation {
                 }
                 None => Ok(self.queue(by, skill.clone(), at)),
             },
-            Action::Accept { .. } => Ok(self.accept(by, at)),
-            Action::Join { .. } => self.join(by, at),
-            Action::Leave { .. } => self.leave(by, at),
-            Action::Note { text, .. } => {
+            ActionKind::Accept => Ok(self.accept(by, at)),
+            ActionKind::Join => self.join(by, at),
+            ActionKind::Leave => self.leave(by, at),
+            ActionKind::Note { text } => {
                 Ok(Event::new(EventKind::NoteAdded, by, at).detail("note", json!(text)))
             }
-            Action::Set { variables, scope, .. } => Ok(self.set(by, variables, *scope, at)),
-            Action::Label { add, labels, .. } => self.label(by, *add, labels, at),
-            Action::Flow { name, states, .. } => {
+            ActionKind::Set { variables, scope } => Ok(self.set(by, variables, *scope, at)),
+            ActionKind::Label { add, labels } => self.label(by, *add, labels, at),
+            ActionKind::Flow { name, states } => {
                 let flow = json!({"name": name, "states": states});
                 Ok(Event::new(EventKind::FlowStarted, by, at).detail("flow", flow))
             }
-            Action::Rate { score, comment, .. } => {
+            ActionKind::Rate { score, comment } => {
                 Ok(self.rate(by, *score, comment.as_deref(), at))
             }
-            Action::Create { .. } | Action::Update { .. } | Action::Delete { .. } => {
-                self.entity(by, action, at)
+            ActionKind::Create { .. } | ActionKind::Update { .. } | ActionKind::Delete { .. } => {
+                self.entity(by, &action.kind, at)
             }
-            Action::Emit { data, .. } => {
+            ActionKind::Emit { data, .. } => {
                 Ok(Event { details: data.clone(), ..Event::new(EventKind::Emitted, by, at) })
             }
-            Action::Close { .. } => Ok(self.close(by, at)),
-            Action::Reopen { .. } => Ok(self.reopen(by, at)),
+            ActionKind::Close => Ok(self.close(by, at)),
+            ActionKind::Reopen => Ok(self.reopen(by, at)),
         }
     }
 
@@ -99,26 +99,26 @@ impl Conversation {
     }
 
     fn check_state(&self, action: &Action) -> Result<(), InvalidAction> {
-        match (action, self.state) {
+        match (&action.kind, self.state) {
             // Notes, labels and ratings are valid after closing. Entities exist independently of the
             // conversation.
-            (Action::Open { .. }, None)
+            (ActionKind::Open { .. }, None)
             | (
-                Action::Reopen { .. }
-                | Action::Note { .. }
-                | Action::Label { .. }
-                | Action::Rate { .. },
+                ActionKind::Reopen
+                | ActionKind::Note { .. }
+                | ActionKind::Label { .. }
+                | ActionKind::Rate { .. },
                 Some(ConversationState::Closed),
             )
             | (
-                Action::Create { .. }
-                | Action::Update { .. }
-                | Action::Delete { .. }
-                | Action::Emit { .. },
+                ActionKind::Create { .. }
+                | ActionKind::Update { .. }
+                | ActionKind::Delete { .. }
+                | ActionKind::Emit { .. },
                 _,
             ) => Ok(()),
             (_, None) => Err(InvalidAction::NotOpened),
-            (Action::Open { .. } | Action::Reopen { .. }, Some(ConversationState::Open)) => {
+            (ActionKind::Open { .. } | ActionKind::Reopen, Some(ConversationState::Open)) => {
                 Err(InvalidAction::AlreadyOpen)
             }
             (_, Some(ConversationState::Closed)) => Err(InvalidAction::Closed),
@@ -324,12 +324,12 @@ impl Conversation {
     fn entity(
         &mut self,
         by: Person,
-        action: &Action,
+        action: &ActionKind,
         at: Timestamp,
     ) -> Result<Event, InvalidAction> {
         let index = |name: &str| self.entities.iter().position(|entity| entity.name == name);
         match action {
-            Action::Create { name, kind, fields, .. } => {
+            ActionKind::Create { name, kind, fields, .. } => {
                 if index(name).is_some() {
                     return Err(InvalidAction::EntityExists(name.clone()));
                 }
@@ -350,7 +350,7 @@ impl Conversation {
                 self.entities.push(entity.clone());
                 Ok(Event { entity: Some(entity), ..Event::new(EventKind::EntityCreated, by, at) })
             }
-            Action::Update { name, fields, unset, .. } => {
+            ActionKind::Update { name, fields, unset, .. } => {
                 let index =
                     index(name).ok_or_else(|| InvalidAction::UnknownEntity(name.clone()))?;
                 let entity = &mut self.entities[index];
@@ -370,7 +370,7 @@ impl Conversation {
                 let event = Event::new(EventKind::EntityUpdated, by, at);
                 Ok(Event { entity, before, details, ..event })
             }
-            Action::Delete { name, .. } => {
+            ActionKind::Delete { name } => {
                 let index =
                     index(name).ok_or_else(|| InvalidAction::UnknownEntity(name.clone()))?;
                 let entity = Some(self.entities.remove(index));

@@ -15,7 +15,7 @@ mod person;
 mod state;
 mod variable;
 
-pub use action::{Action, Actor};
+pub use action::{Action, ActionKind, Actor};
 pub use entity::Entity;
 pub use event::{Event, EventKind};
 pub use generated_ids::GeneratedIds;

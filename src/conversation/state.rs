@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
-use super::action::{Action, Actor};
+use super::action::{Action, ActionKind, Actor};
 use super::entity::Entity;
 use super::generated_ids::GeneratedIds;
 use super::lifecycle::ConversationState;
@@ -251,41 +251,43 @@ impl Conversation {
 
     /// Returns the action that must precede this one: a person who has not joined joins first.
     pub fn implied_before(&self, action: &Action) -> Option<Action> {
-        let (Action::Say { by, .. }
-        | Action::Typing { by, on: true }
-        | Action::Read { by, .. }
-        | Action::Note { by, .. }
-        | Action::Emit { by, .. }) = action
+        let Action { by, kind } = action;
+        let (ActionKind::Say { .. }
+        | ActionKind::Typing { on: true }
+        | ActionKind::Read { .. }
+        | ActionKind::Note { .. }
+        | ActionKind::Emit { .. }) = kind
         else {
             return None;
         };
         let person = self.resolve(by).ok()?;
         // The system emits events by default, so an emitted event need not be about it.
-        if matches!(action, Action::Emit { .. }) && person.role() == Role::System {
+        if matches!(kind, ActionKind::Emit { .. }) && person.role() == Role::System {
             return None;
         }
         let joins =
             self.rules.joins.contains(person.role()) && !self.joined.contains(&person.member.name);
         (self.state == Some(ConversationState::Open) && joins)
-            .then(|| Action::Join { by: by.clone() })
+            .then(|| ActionKind::Join.by(by.clone()))
     }
 
     /// Returns the action that follows from one that was just applied.
     pub fn implied_after(&self, action: &Action) -> Option<ImpliedAction> {
-        match action {
-            Action::Open { assignee: Some(assignee), .. } if self.rules.assigns_after_open => {
-                let by = Actor::Member(Role::System.as_str().into());
+        let by = &action.by;
+        match &action.kind {
+            ActionKind::Open { assignee: Some(assignee), .. } if self.rules.assigns_after_open => {
+                let system = Actor::Member(Role::System.as_str().into());
                 let to = Some(assignee.clone());
-                Some((None, Action::Assign { to, skill: None, by, accept: None }))
+                Some((None, ActionKind::Assign { to, skill: None, accept: None }.by(system)))
             }
-            Action::Assign { to: Some(to), accept: Some(after), .. } if self.rules.offers => {
-                Some((Some(*after), Action::Accept { by: to.clone() }))
+            ActionKind::Assign { to: Some(to), accept: Some(after), .. } if self.rules.offers => {
+                Some((Some(*after), ActionKind::Accept.by(to.clone())))
             }
             // Sending a message ends typing, as in every chat client.
-            Action::Say { by, .. } => {
+            ActionKind::Say { .. } => {
                 let person = self.resolve(by).ok()?;
                 let types = self.typing.contains(&person.member.name);
-                types.then(|| (None, Action::Typing { by: by.clone(), on: false }))
+                types.then(|| (None, ActionKind::Typing { on: false }.by(by.clone())))
             }
             _ => None,
         }

@@ -249,7 +249,7 @@ impl<H: Host, T: Transport> Driver<H, T> {
             match command {
                 HostCommand::Record(run, scope, kind) => {
                     if let Some(run) = self.runs.0.get(&run) {
-                        run.log.append(scope, kind).await;
+                        run.log.append(scope, *kind).await;
                     }
                 }
                 HostCommand::Submit(delivery) => self.submit(*delivery).await,

@@ -30,7 +30,7 @@ pub trait RunTimes {
 #[derive(Debug)]
 pub enum HostCommand {
     /// Append a record to the log of this run.
-    Record(u32, RecordScope, RecordKind),
+    Record(u32, RecordScope, Box<RecordKind>),
     /// Deliver a payload.
     Submit(Box<Delivery>),
     /// Report the conversation as due at this run time.

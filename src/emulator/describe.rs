@@ -1,7 +1,7 @@
 //! Descriptions of actions in a few words, for reports.
 
 use crate::base::text::{count, excerpt};
-use crate::conversation::{Action, Conversation, Event, Variable};
+use crate::conversation::{Action, ActionKind, Conversation, Event, Variable};
 use crate::record::ActionSummary;
 
 /// Characters of a text that a description shows: one line of a terminal.
@@ -14,7 +14,7 @@ pub(super) fn summarize(
     conversation: &Conversation,
 ) -> ActionSummary {
     ActionSummary {
-        action: action.as_str().to_owned(),
+        action: action.kind.as_str().to_owned(),
         by: event.by.member.name.clone(),
         event: event.kind.to_string(),
         summary: describe(action, event, conversation),
@@ -23,9 +23,9 @@ pub(super) fn summarize(
 
 /// Describes an action without naming its actor, such as `joins`.
 fn describe(action: &Action, event: &Event, conversation: &Conversation) -> String {
-    match action {
-        Action::Open { channel, .. } => format!("opens a conversation on {channel}"),
-        Action::Say { .. } => event.messages.first().map_or_else(String::new, |index| {
+    match &action.kind {
+        ActionKind::Open { channel, .. } => format!("opens a conversation on {channel}"),
+        ActionKind::Say { .. } => event.messages.first().map_or_else(String::new, |index| {
             let message = &conversation.messages[*index];
             let text = excerpt(&message.text, MAX_TEXT);
             // The usual kind is not worth a word.
@@ -34,20 +34,20 @@ fn describe(action: &Action, event: &Event, conversation: &Conversation) -> Stri
                 kind => format!("“{text}” ({kind})"),
             }
         }),
-        Action::Typing { on: true, .. } => "types".into(),
-        Action::Typing { on: false, .. } => "stops typing".into(),
-        Action::Read { .. } => {
+        ActionKind::Typing { on: true } => "types".into(),
+        ActionKind::Typing { on: false } => "stops typing".into(),
+        ActionKind::Read { .. } => {
             format!("reads {}", count(event.messages.len(), "message", "messages"))
         }
-        Action::Assign { .. } => {
+        ActionKind::Assign { .. } => {
             let to = event.to.as_ref().map_or("the queue", |person| &person.member.name);
             format!("assigns the conversation to {to}")
         }
-        Action::Accept { .. } => "accepts the conversation".into(),
-        Action::Join { .. } => "joins".into(),
-        Action::Leave { .. } => "leaves".into(),
-        Action::Note { text, .. } => format!("adds the note “{}”", excerpt(text, MAX_TEXT)),
-        Action::Set { variables, .. } => {
+        ActionKind::Accept => "accepts the conversation".into(),
+        ActionKind::Join => "joins".into(),
+        ActionKind::Leave => "leaves".into(),
+        ActionKind::Note { text } => format!("adds the note “{}”", excerpt(text, MAX_TEXT)),
+        ActionKind::Set { variables, .. } => {
             let value = |v: &Variable| {
                 // A string without its quotes, as people write it in the scenario.
                 let text = v.value.as_str().map_or_else(|| v.value.to_string(), str::to_owned);
@@ -55,22 +55,22 @@ fn describe(action: &Action, event: &Event, conversation: &Conversation) -> Stri
             };
             format!("sets {}", variables.iter().map(value).collect::<Vec<_>>().join(", "))
         }
-        Action::Label { add: true, labels, .. } => format!("adds the label {}", quoted(labels)),
-        Action::Label { add: false, labels, .. } => format!("removes the label {}", quoted(labels)),
-        Action::Flow { name, .. } => format!("starts the flow “{}”", excerpt(name, MAX_TEXT)),
-        Action::Rate { score, comment: None, .. } => format!("rates {score} of 5"),
-        Action::Rate { score, comment: Some(comment), .. } => {
+        ActionKind::Label { add: true, labels } => format!("adds the label {}", quoted(labels)),
+        ActionKind::Label { add: false, labels } => format!("removes the label {}", quoted(labels)),
+        ActionKind::Flow { name, .. } => format!("starts the flow “{}”", excerpt(name, MAX_TEXT)),
+        ActionKind::Rate { score, comment: None } => format!("rates {score} of 5"),
+        ActionKind::Rate { score, comment: Some(comment) } => {
             format!("rates {score} of 5, “{}”", excerpt(comment, MAX_TEXT))
         }
-        Action::Create { name, kind, .. } => format!("creates the {kind} `{name}`"),
-        Action::Update { name, fields, unset, .. } => {
+        ActionKind::Create { name, kind, .. } => format!("creates the {kind} `{name}`"),
+        ActionKind::Update { name, fields, unset, .. } => {
             let changed: Vec<&str> = fields.keys().chain(unset).map(String::as_str).collect();
             format!("updates `{name}`: {}", changed.join(", "))
         }
-        Action::Delete { name, .. } => format!("deletes `{name}`"),
-        Action::Emit { event_type, .. } => format!("emits {event_type}"),
-        Action::Close { .. } => "closes the conversation".into(),
-        Action::Reopen { .. } => "reopens the conversation".into(),
+        ActionKind::Delete { name } => format!("deletes `{name}`"),
+        ActionKind::Emit { event_type, .. } => format!("emits {event_type}"),
+        ActionKind::Close => "closes the conversation".into(),
+        ActionKind::Reopen => "reopens the conversation".into(),
     }
 }
 

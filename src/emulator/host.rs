@@ -100,10 +100,9 @@ impl AccountHost {
 
     fn play(&mut self, run: &ScriptedRun, done: oneshot::Sender<()>) -> Vec<HostCommand> {
         let mut live = LiveRun::new(run, &self.routes.account, done);
-        live.started = match run.shares_clock(&self.routes.account) {
-            true => run.conversations,
-            false => run.conversations.min(MAX_ACTIVE),
-        };
+        let shares_clock = run.shares_clock(&self.routes.account);
+        let most = if shares_clock { u32::MAX } else { MAX_ACTIVE };
+        live.started = run.conversations.min(most);
         let first = (1..=live.started).map(|number| {
             HostCommand::WaitUntil(ConversationKey { run: run.number, number }, live.start)
         });

@@ -121,6 +121,7 @@ impl Router<'_> {
     }
 
     fn record(&mut self, scope: RecordScope, kind: RecordKind) {
-        self.commands.push(HostCommand::Record(self.conversation.run, scope, kind));
+        let run = self.conversation.run;
+        self.commands.push(HostCommand::Record(run, scope, Box::new(kind)));
     }
 }

@@ -10,7 +10,7 @@ use super::forms::UnsetValue;
 use super::session_error::SessionError;
 use crate::base::fake::LOCALES;
 use crate::base::seed::SeedScope;
-use crate::conversation::{Action, Conversation};
+use crate::conversation::{Action, ActionKind, Conversation};
 
 /// Completes the actions of a conversation.
 pub(super) struct ActionCompleter<'a> {
@@ -26,15 +26,15 @@ impl ActionCompleter<'_> {
         let platform = &self.account.platform;
         let mut action = action.clone();
         self.write_numbers(&mut action);
-        match &mut action {
-            Action::Say { kind, data, text, .. } => self.complete_message(kind, data, text)?,
-            Action::Create { kind, fields, unset, .. } => {
+        match &mut action.kind {
+            ActionKind::Say { kind, data, text, .. } => self.complete_message(kind, data, text)?,
+            ActionKind::Create { kind, fields, unset, .. } => {
                 let unknown = || SessionError::UnknownKind(kind.clone());
                 let defaults = platform.entities.get(kind.as_str()).ok_or_else(unknown)?;
                 *fields = self.data(defaults, &std::mem::take(fields), None, false);
                 fields.retain(|field, _| !unset.contains(field));
             }
-            Action::Update { name, fields, unset, .. } => {
+            ActionKind::Update { name, fields, unset, .. } => {
                 let entities = &self.conversation.entities;
                 // An unknown entity is an invalid action, which the conversation reports.
                 if let Some(entity) = entities.iter().find(|entity| entity.name == *name) {
@@ -65,12 +65,12 @@ impl ActionCompleter<'_> {
     /// Writes the numbers of a step as the vendor's language does.
     fn write_numbers(&self, action: &mut Action) {
         let numbers = self.account.platform.numbers;
-        match action {
-            Action::Say { data, .. }
-            | Action::Emit { data, .. }
-            | Action::Create { fields: data, .. }
-            | Action::Update { fields: data, .. } => numbers.normalize_entries(data),
-            Action::Set { variables, .. } => {
+        match &mut action.kind {
+            ActionKind::Say { data, .. }
+            | ActionKind::Emit { data, .. }
+            | ActionKind::Create { fields: data, .. }
+            | ActionKind::Update { fields: data, .. } => numbers.normalize_entries(data),
+            ActionKind::Set { variables, .. } => {
                 variables.iter_mut().for_each(|variable| numbers.normalize(&mut variable.value));
             }
             _ => {}

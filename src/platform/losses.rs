@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::definition::Platform;
 use super::event_rule::EventRule;
-use crate::conversation::Action;
+use crate::conversation::{Action, ActionKind};
 
 /// A part of an action that the vendor does not send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +30,8 @@ pub(super) fn lost_fields(
     }
     let mut read: BTreeSet<String> =
         sent.iter().flat_map(|rule| rule.body.paths().iter().cloned()).collect();
-    match (requested, completed) {
-        (Action::Say { text, data, .. }, Action::Say { kind, data: complete, .. }) => {
+    match (&requested.kind, &completed.kind) {
+        (ActionKind::Say { text, data, .. }, ActionKind::Say { kind, data: complete, .. }) => {
             let Some(message_kind) = platform.kinds.get(kind) else { return Vec::new() };
             read.extend(message_kind.body.paths().iter().cloned());
             let lost = |part: &'static str, what: &str| LostField {
@@ -46,7 +46,7 @@ pub(super) fn lost_fields(
             let fields = names.into_iter().map(|name| lost("say.data", &format!("`{name}`")));
             text_is_lost.then(|| lost("say.text", "text")).into_iter().chain(fields).collect()
         }
-        (Action::Rate { comment: Some(_), .. }, _) if !is_read(&read, "event.comment") => {
+        (ActionKind::Rate { comment: Some(_), .. }, _) if !is_read(&read, "event.comment") => {
             let reason = format!("{} sends no comment with a rating", platform.name);
             vec![LostField { part: "rate.comment", reason }]
         }

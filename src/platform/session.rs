@@ -19,7 +19,7 @@ use super::subscription::Subscription;
 use super::synthesize::synthesize;
 use crate::base::seed::SeedScope;
 use crate::conversation::{
-    Action, Actor, Conversation, ConversationCheckpoint, DialogKind, Event, EventKind,
+    Action, ActionKind, Actor, Conversation, ConversationCheckpoint, DialogKind, Event, EventKind,
     GeneratedIds, Message, Person, Role,
 };
 use crate::template::{Object, TooLarge, Value};
@@ -121,15 +121,15 @@ impl Session {
     ) -> Result<ActionResult, SessionError> {
         let seeds = self.seeds.within(label);
         let account = Arc::clone(&self.account);
-        let emitted = match action {
-            Action::Emit { event_type, data, .. } => account.platform.emit_rule(event_type, data),
+        let emitted = match &action.kind {
+            ActionKind::Emit { event_type, data } => account.platform.emit_rule(event_type, data),
             _ => None,
         };
-        if let (Action::Emit { by, data, .. }, Some(rule)) = (action, emitted)
+        if let (ActionKind::Emit { data, .. }, Some(rule)) = (&action.kind, emitted)
             && rule.on != EventKind::Emitted
         {
             let mut result = if rule.on.reports_state() {
-                self.emit_state(rule, by, at, &seeds)?
+                self.emit_state(rule, &action.by, at, &seeds)?
             } else {
                 self.emit_without_effect(rule, data.clone(), at, label)?
             };
@@ -143,9 +143,9 @@ impl Session {
             ActionCompleter { account: &account, conversation: &self.conversation, seeds: &seeds };
         let requested = action;
         let mut action = completer.complete(requested)?;
-        if let (Action::Emit { by, data, .. }, Some(rule)) = (&mut action, emitted) {
+        if let (ActionKind::Emit { data, .. }, Some(rule)) = (&mut action.kind, emitted) {
             *data = completer.complete_emitted(rule, std::mem::take(data));
-            self.set_default_actor(by, rule);
+            self.set_default_actor(&mut action.by, rule);
         }
         let mut event = self.conversation.apply(&action, at)?;
         let generator = IdGenerator { account: &account };
@@ -257,11 +257,12 @@ impl Session {
         let reopen = self
             .conversation
             .visitor()
-            .map(|visitor| Action::Reopen { by: Actor::Member(visitor.member.name.clone()) });
+            .map(|visitor| ActionKind::Reopen.by(Actor::Member(visitor.member.name.clone())));
         // A label that the conversation has cannot be added again.
-        let unlabel = match last {
-            Action::Label { by, add: true, labels } => {
-                Some(Action::Label { by: by.clone(), add: false, labels: labels.clone() })
+        let unlabel = match &last.kind {
+            ActionKind::Label { add: true, labels } => {
+                let unlabel = ActionKind::Label { add: false, labels: labels.clone() };
+                Some(unlabel.by(last.by.clone()))
             }
             _ => None,
         };

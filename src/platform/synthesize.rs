@@ -4,7 +4,9 @@ use serde_json::{Map, Value as Json};
 
 use super::definition::Platform;
 use super::event_rule::{EventQuery, EventRule};
-use crate::conversation::{Action, Actor, EventKind as On, Role, Variable, VariableScope};
+use crate::conversation::{
+    Action, ActionKind, Actor, EventKind as On, Role, Variable, VariableScope,
+};
 use crate::template::JsonTemplate;
 
 /// Returns the name of a participant with a role.
@@ -83,60 +85,63 @@ impl ActionSynthesizer<'_> {
     fn conversation_actions(&self) -> Vec<Action> {
         let by = || self.actor(self.by());
         let agent = || self.actor(Role::Agent);
-        let join = || Action::Join { by: self.actor(Role::Manager) };
+        let join = || ActionKind::Join.by(self.actor(Role::Manager));
         match self.rule.on {
             On::MessageSent => self.message_actions(),
             On::MessageRead => {
                 let message = self.say(Role::Visitor, "text", Map::new());
-                vec![message, Action::Read { by: agent(), upto: None }]
+                vec![message, ActionKind::Read { upto: None }.by(agent())]
             }
             On::TypingChanged => {
-                let typing = |on| Action::Typing { by: by(), on };
+                let typing = |on| ActionKind::Typing { on }.by(by());
                 let stops = self.input("on").and_then(Json::as_bool) == Some(false);
                 if stops { vec![typing(true), typing(false)] } else { vec![typing(true)] }
             }
             On::AssigneeChanged => match self.input("skill").and_then(Json::as_str) {
                 Some(skill) => {
                     let skill = Some(skill.to_owned());
-                    vec![Action::Assign { to: None, skill, by: agent(), accept: None }]
+                    vec![ActionKind::Assign { to: None, skill, accept: None }.by(agent())]
                 }
                 None => vec![self.assign()],
             },
             On::ParticipantJoined => vec![join()],
-            On::ParticipantLeft => vec![join(), Action::Leave { by: self.actor(Role::Manager) }],
-            On::ConversationClosed => vec![Action::Close { by: agent() }],
+            On::ParticipantLeft => vec![join(), ActionKind::Leave.by(self.actor(Role::Manager))],
+            On::ConversationClosed => vec![ActionKind::Close.by(agent())],
             On::ConversationReopened => {
                 vec![
-                    Action::Close { by: agent() },
-                    Action::Reopen { by: self.actor(Role::Visitor) },
+                    ActionKind::Close.by(agent()),
+                    ActionKind::Reopen.by(self.actor(Role::Visitor)),
                 ]
             }
             On::NoteAdded => {
-                vec![Action::Note { by: by(), text: self.text("text", "Called back, no answer.") }]
+                vec![
+                    ActionKind::Note { text: self.text("text", "Called back, no answer.") }
+                        .by(by()),
+                ]
             }
             On::VariablesSet => vec![self.set(by())],
             On::LabelsChanged => {
                 let labels = || vec![self.text("label", "vip")];
-                let label = |add| Action::Label { by: by(), add, labels: labels() };
+                let label = |add| ActionKind::Label { add, labels: labels() }.by(by());
                 let removes = self.text("action", "added") == "removed";
                 if removes { vec![label(true), label(false)] } else { vec![label(true)] }
             }
             On::FlowStarted => {
                 let (name, states) = (self.text("name", "Welcome"), self.number("states", 1));
-                vec![Action::Flow { by: by(), name, states }]
+                vec![ActionKind::Flow { name, states }.by(by())]
             }
             On::ConversationRated => {
                 let comment = self.input("comment").and_then(Json::as_str).map(str::to_owned);
-                vec![Action::Rate { by: by(), score: self.number("score", 5), comment }]
+                vec![ActionKind::Rate { score: self.number("score", 5), comment }.by(by())]
             }
             On::Emitted => {
                 // Messages, because an emitted event can be about them.
                 let message = |role| self.say(role, "text", Map::new());
-                let emit = Action::Emit {
-                    by: by(),
+                let emit = ActionKind::Emit {
                     event_type: self.rule.event_type.clone(),
                     data: self.query.data.clone(),
-                };
+                }
+                .by(by());
                 vec![message(Role::Visitor), message(Role::Agent), emit]
             }
             On::ConversationOpened | On::EntityCreated | On::EntityUpdated | On::EntityDeleted => {
@@ -180,12 +185,12 @@ impl ActionSynthesizer<'_> {
 
     fn open(&self) -> Action {
         let assignee = Some(self.actor(Role::Bot));
-        Action::Open { by: self.actor(Role::Visitor), channel: "web".into(), assignee }
+        ActionKind::Open { channel: "web".into(), assignee }.by(self.actor(Role::Visitor))
     }
 
     fn assign(&self) -> Action {
         let to = Some(self.actor(Role::Agent));
-        Action::Assign { to, skill: None, by: self.actor(Role::Agent), accept: None }
+        ActionKind::Assign { to, skill: None, accept: None }.by(self.actor(Role::Agent))
     }
 
     fn kind(&self) -> String {
@@ -212,7 +217,7 @@ impl ActionSynthesizer<'_> {
             Some(Json::String(text)) => text,
             _ => self.default_text(by, kind).to_owned(),
         };
-        Action::Say { by: self.actor(by), kind: kind.to_owned(), text, data }
+        ActionKind::Say { kind: kind.to_owned(), text, data }.by(self.actor(by))
     }
 
     /// Returns the text of a message if none is requested; empty if the kind has a default text, if
@@ -242,12 +247,9 @@ impl ActionSynthesizer<'_> {
         let kind = kind.or_else(|| self.platform.entities.keys().next().cloned());
         let kind = kind.unwrap_or_default();
         let input = self.query.data.clone();
-        let created = |fields| Action::Create {
-            by: by(),
-            name: name(),
-            kind: kind.clone(),
-            fields,
-            unset: Vec::new(),
+        let created = |fields| {
+            ActionKind::Create { name: name(), kind: kind.clone(), fields, unset: Vec::new() }
+                .by(by())
         };
         match self.rule.on {
             On::EntityUpdated => {
@@ -256,11 +258,12 @@ impl ActionSynthesizer<'_> {
                     // The rule requires a changed field; any value other than the default will do.
                     fields.entry(field).or_insert_with(|| "another".into());
                 }
-                let update = Action::Update { by: by(), name: name(), fields, unset: Vec::new() };
+                let update =
+                    ActionKind::Update { name: name(), fields, unset: Vec::new() }.by(by());
                 vec![created(Map::new()), update]
             }
             On::EntityDeleted => {
-                vec![created(input), Action::Delete { by: by(), name: name() }]
+                vec![created(input), ActionKind::Delete { name: name() }.by(by())]
             }
             _ => vec![created(input)],
         }
@@ -281,6 +284,6 @@ impl ActionSynthesizer<'_> {
             Variable { declared: declared.clone().unwrap_or(own.declared), ..own }
         };
         let variables = data.into_iter().map(variable).collect();
-        Action::Set { by, variables, scope: scope.unwrap_or(VariableScope::Visitor) }
+        ActionKind::Set { variables, scope: scope.unwrap_or(VariableScope::Visitor) }.by(by)
     }
 }

@@ -143,7 +143,7 @@ fn items_of(
     };
     let silent = happened.silent.into_iter();
     let silent =
-        silent.map(|reason| nothing(format!("`{}` sends nothing: {reason}", action.as_str())));
+        silent.map(|reason| nothing(format!("`{}` sends nothing: {reason}", action.kind.as_str())));
     let request = |planned: PlannedDelivery| {
         DryRunItem::Request(DryRunRequest {
             endpoint: planned.endpoint,

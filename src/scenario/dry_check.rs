@@ -9,7 +9,7 @@ use super::cast::CastMember;
 use super::script::{ReadMarks, Step};
 use super::seeds::SeedScopes;
 use crate::base::seed::SeedScope;
-use crate::conversation::{Action, Actor, Conversation, InvalidAction};
+use crate::conversation::{Action, ActionKind, Actor, Conversation, InvalidAction};
 use crate::diag::{Problem, Problems, code};
 use crate::platform::{Account, Coverage, Platform};
 
@@ -57,7 +57,7 @@ fn run_at(
         read_marks.resolve_upto(&mut action, plan);
         if let Some(reason) = unsupported(&account, &action, &conversation) {
             let message =
-                format!("{} does not support `{}`: {reason}", vendor.name, action.as_str());
+                format!("{} does not support `{}`: {reason}", vendor.name, action.kind.as_str());
             if is_only_vendor {
                 let problem = Problem::at(&step.span, code::VENDOR_CANNOT, &message);
                 problems.push(problem.help(format!(
@@ -91,7 +91,7 @@ fn run_at(
 
 /// Returns true if an action emits an event of a conversation that has not been opened.
 fn emitted_too_early(vendor: &Platform, action: &Action, conversation: &Conversation) -> bool {
-    let Action::Emit { event_type, data, .. } = action else { return false };
+    let ActionKind::Emit { event_type, data } = &action.kind else { return false };
     let rule = vendor.emit_rule(event_type, data);
     conversation.state.is_none() && rule.is_some_and(|rule| rule.on.needs_conversation())
 }
@@ -103,8 +103,10 @@ fn repair(conversation: &mut Conversation, error: &InvalidAction, action: Action
     };
     let by = Actor::Member(by);
     let open = match error {
-        InvalidAction::NotOpened => Action::Open { by, channel: String::new(), assignee: None },
-        InvalidAction::Closed => Action::Reopen { by },
+        InvalidAction::NotOpened => {
+            ActionKind::Open { channel: String::new(), assignee: None }.by(by)
+        }
+        InvalidAction::Closed => ActionKind::Reopen.by(by),
         _ => return false,
     };
     apply(conversation, open).is_ok() && apply(conversation, action).is_ok()
@@ -119,11 +121,11 @@ pub(super) fn unsupported(
     let vendor = &account.platform;
     let is_missing =
         |name: &String| !conversation.entities.iter().any(|entity| entity.name == *name);
-    match action {
-        Action::Say { kind, .. } if !vendor.kinds.contains_key(kind) => {
+    match &action.kind {
+        ActionKind::Say { kind, .. } if !vendor.kinds.contains_key(kind) => {
             return Some(format!("it has no messages of kind `{kind}`"));
         }
-        Action::Emit { event_type, data, .. } => {
+        ActionKind::Emit { event_type, data } => {
             if !vendor.events.iter().any(|rule| rule.has_name(event_type)) {
                 return Some(format!("it does not send event type `{event_type}`"));
             }
@@ -132,18 +134,18 @@ pub(super) fn unsupported(
         }
         _ => {}
     }
-    let role = match action.by() {
+    let role = match &action.by {
         Actor::Member(name) => conversation.person(name)?.role(),
         Actor::Assignee => conversation.assignee()?.role(),
     };
-    if let Coverage::Cannot(reason) = vendor.coverage(action.causes(), role) {
+    if let Coverage::Cannot(reason) = vendor.coverage(action.kind.causes(), role) {
         return Some(reason.to_owned());
     }
-    match action {
-        Action::Create { kind, .. } if !vendor.entities.contains_key(kind) => {
+    match &action.kind {
+        ActionKind::Create { kind, .. } if !vendor.entities.contains_key(kind) => {
             Some(format!("it has no entities of kind `{kind}`"))
         }
-        Action::Update { name, .. } | Action::Delete { name, .. } if is_missing(name) => {
+        ActionKind::Update { name, .. } | ActionKind::Delete { name } if is_missing(name) => {
             Some(format!("entity `{name}` was not created at this vendor"))
         }
         _ => None,

@@ -18,7 +18,7 @@ use super::script::ActionPlan;
 use super::text::Texts;
 use crate::base::limits::MAX_NAMED;
 use crate::base::text::one_of;
-use crate::conversation::{Action, Actor, Role, VariableScope};
+use crate::conversation::{Action, ActionKind, Actor, Role, VariableScope};
 use crate::diag::{
     Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code,
 };
@@ -77,7 +77,7 @@ impl<'a> ActionPlanner<'a> {
             ActionForm::Note(form) => {
                 let by = self.actor(&form.by);
                 let text = self.texts.compile_text(&form.text, self.problems);
-                let action = Action::Note { by: by?, text: String::new() };
+                let action = ActionKind::Note { text: String::new() }.by(by?);
                 return Some(ActionPlan { text: Some(text?), ..ActionPlan::ready(action) });
             }
             ActionForm::Set(form) => return self.set(form),
@@ -92,16 +92,16 @@ impl<'a> ActionPlanner<'a> {
                 refuse_placeholders(&form.name, self.problems);
                 let by = self.actor_or(form.by.as_ref(), Role::Bot)?;
                 let states = form.states.as_ref().map_or(1, |states| states.value);
-                Action::Flow { by, name: form.name.value.clone(), states }
+                ActionKind::Flow { name: form.name.value.clone(), states }.by(by)
             }
             ActionForm::Delete(form) => {
                 let by = self.actor_or(form.by.as_ref(), Role::System)?;
                 self.kind_of_entity(&form.entity)?;
-                Action::Delete { by, name: form.entity.value.clone() }
+                ActionKind::Delete { name: form.entity.value.clone() }.by(by)
             }
             ActionForm::Typing(form) => {
                 let on = form.on.as_ref().is_none_or(|on| on.value);
-                Action::Typing { by: self.actor(&form.by)?, on }
+                ActionKind::Typing { on }.by(self.actor(&form.by)?)
             }
             ActionForm::Read(form) => {
                 let by = self.actor(&form.by);
@@ -109,13 +109,13 @@ impl<'a> ActionPlanner<'a> {
                     Some(id) => Some(self.message_step(id)?),
                     None => None,
                 };
-                let action = Action::Read { by: by?, upto: None };
+                let action = ActionKind::Read { upto: None }.by(by?);
                 return Some(ActionPlan { upto, ..ActionPlan::ready(action) });
             }
-            ActionForm::Join(form) => Action::Join { by: self.actor(&form.by)? },
-            ActionForm::Leave(form) => Action::Leave { by: self.actor(&form.by)? },
-            ActionForm::Close(form) => Action::Close { by: self.actor(&form.by)? },
-            ActionForm::Reopen(form) => Action::Reopen { by: self.actor(&form.by)? },
+            ActionForm::Join(form) => ActionKind::Join.by(self.actor(&form.by)?),
+            ActionForm::Leave(form) => ActionKind::Leave.by(self.actor(&form.by)?),
+            ActionForm::Close(form) => ActionKind::Close.by(self.actor(&form.by)?),
+            ActionForm::Reopen(form) => ActionKind::Reopen.by(self.actor(&form.by)?),
         };
         Some(ActionPlan::ready(ready))
     }
@@ -128,7 +128,7 @@ impl<'a> ActionPlanner<'a> {
         };
         form.channel.iter().for_each(|channel| refuse_placeholders(channel, self.problems));
         let channel = form.channel.as_ref().map_or("web", |channel| channel.as_str()).to_owned();
-        Some(Action::Open { by, channel, assignee })
+        Some(ActionKind::Open { channel, assignee }.by(by))
     }
 
     fn assign(&mut self, form: &AssignForm, key: &Key) -> Option<Action> {
@@ -145,7 +145,7 @@ impl<'a> ActionPlanner<'a> {
         };
         form.skill.iter().for_each(|skill| refuse_placeholders(skill, self.problems));
         let skill = form.skill.as_ref().map(|skill| skill.value.clone());
-        Some(Action::Assign { to, skill, by, accept: form.accept.as_ref().map(|a| a.value) })
+        Some(ActionKind::Assign { to, skill, accept: form.accept.as_ref().map(|a| a.value) }.by(by))
     }
 
     fn label(&mut self, form: &LabelForm, key: &Key) -> Option<Action> {
@@ -162,7 +162,7 @@ impl<'a> ActionPlanner<'a> {
         self.labels.extend(form.add.iter().map(|label| label.value.clone()));
         self.check_limit(&key.span, before, self.labels.len(), "labels")?;
         let labels = form.add.iter().chain(&form.remove).map(|label| label.value.clone());
-        Some(Action::Label { by: by?, add: !form.add.is_empty(), labels: labels.collect() })
+        Some(ActionKind::Label { add: !form.add.is_empty(), labels: labels.collect() }.by(by?))
     }
 
     fn say(&mut self, form: &SayForm) -> Option<ActionPlan> {
@@ -186,7 +186,7 @@ impl<'a> ActionPlanner<'a> {
         }
         // The text and the data are rendered when the step runs.
         let action =
-            Action::Say { by: by?, kind, text: String::new(), data: serde_json::Map::new() };
+            ActionKind::Say { kind, text: String::new(), data: serde_json::Map::new() }.by(by?);
         Some(ActionPlan { text, data: Some(data?), ..ActionPlan::ready(action) })
     }
 
@@ -200,7 +200,7 @@ impl<'a> ActionPlanner<'a> {
         }
         let data = self.texts.compile_data(&form.variables.entries(), &form.span, self.problems);
         let scope = form.scope.as_ref().map_or(VariableScope::Visitor, |scope| scope.value);
-        let action = Action::Set { by: by?, variables: Vec::new(), scope };
+        let action = ActionKind::Set { variables: Vec::new(), scope }.by(by?);
         Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(action) })
     }
 
@@ -212,7 +212,7 @@ impl<'a> ActionPlanner<'a> {
         }
         let text =
             form.comment.as_ref().and_then(|text| self.texts.compile_text(text, self.problems));
-        let action = Action::Rate { by: by?, score: form.score.value, comment: None };
+        let action = ActionKind::Rate { score: form.score.value, comment: None }.by(by?);
         Some(ActionPlan { text, ..ActionPlan::ready(action) })
     }
 
@@ -241,7 +241,8 @@ impl<'a> ActionPlanner<'a> {
         self.check_limit(&form.as_.span, before, self.entities.len(), "entities")?;
         let fields = serde_json::Map::new();
         let unset = form.unset.iter().map(|field| field.value.clone()).collect();
-        let action = Action::Create { by: by?, name: form.as_.value.clone(), kind, fields, unset };
+        let action =
+            ActionKind::Create { name: form.as_.value.clone(), kind, fields, unset }.by(by?);
         Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(action) })
     }
 
@@ -257,7 +258,7 @@ impl<'a> ActionPlanner<'a> {
         self.texts.declare_fields(&form.entity.value, &with, &form.unset);
         let unset = form.unset.iter().map(|field| field.value.clone()).collect();
         let (name, fields) = (form.entity.value.clone(), serde_json::Map::new());
-        let action = Action::Update { by: by?, name, fields, unset };
+        let action = ActionKind::Update { name, fields, unset }.by(by?);
         Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(action) })
     }
 
@@ -306,7 +307,7 @@ impl<'a> ActionPlanner<'a> {
             emitted::check_data(form, &known, self.problems);
         }
         let body = self.texts.compile_data(&form.data.entries(), &form.span, self.problems);
-        let action = Action::Emit { by: by?, event_type, data: serde_json::Map::new() };
+        let action = ActionKind::Emit { event_type, data: serde_json::Map::new() }.by(by?);
         Some(ActionPlan { data: Some(body?), ..ActionPlan::ready(action) })
     }
 

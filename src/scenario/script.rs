@@ -11,7 +11,7 @@ use super::text::{ConversationTexts, TextContext};
 use crate::base::duration::DurationRange;
 use crate::base::fake::LOCALES;
 use crate::base::seed::SeedScope;
-use crate::conversation::{Action, Actor, Conversation, Person, Role, Variable};
+use crate::conversation::{Action, ActionKind, Actor, Conversation, Person, Role, Variable};
 use crate::diag::SourceSpan;
 use crate::fault::{Chaos, FaultGroup, Faults};
 use crate::platform::{Account, Subscription};
@@ -119,7 +119,7 @@ impl ReadMarks {
 
     /// Sets the last message that a `read` action covers.
     pub(super) fn resolve_upto(&self, action: &mut Action, plan: &ActionPlan) {
-        if let (Action::Read { upto, .. }, Some(id)) = (action, &plan.upto) {
+        if let (ActionKind::Read { upto }, Some(id)) = (&mut action.kind, &plan.upto) {
             *upto = self.messages.get(id).copied();
         }
     }
@@ -244,7 +244,7 @@ impl ActionPlan {
 
     /// Returns the name of the actor for labels.
     pub(super) fn actor_name(&self) -> &str {
-        match self.action.by() {
+        match &self.action.by {
             Actor::Member(name) => name,
             Actor::Assignee => "assignee",
         }
@@ -255,17 +255,17 @@ impl ActionPlan {
         let text = self.text.as_ref().map(|text| text.render(context));
         let data = self.data.as_ref().map(|data| data.render(context)).transpose()?;
         let data = data.map(|data| object(&data));
-        match &mut action {
-            Action::Say { text: old_text, data: old_data, .. } => {
+        match &mut action.kind {
+            ActionKind::Say { text: old_text, data: old_data, .. } => {
                 replace(old_text, text);
                 replace(old_data, data);
             }
-            Action::Note { text: old, .. } => replace(old, text),
-            Action::Rate { comment, .. } => *comment = text.or(comment.take()),
-            Action::Create { fields: old, .. }
-            | Action::Update { fields: old, .. }
-            | Action::Emit { data: old, .. } => replace(old, data),
-            Action::Set { variables: old, .. } => {
+            ActionKind::Note { text: old } => replace(old, text),
+            ActionKind::Rate { comment, .. } => *comment = text.or(comment.take()),
+            ActionKind::Create { fields: old, .. }
+            | ActionKind::Update { fields: old, .. }
+            | ActionKind::Emit { data: old, .. } => replace(old, data),
+            ActionKind::Set { variables: old, .. } => {
                 let variables = |data: Map<String, Json>| {
                     data.into_iter().map(|(name, value)| Variable::of_step(name, value)).collect()
                 };
@@ -292,7 +292,7 @@ fn object(json: &str) -> Map<String, Json> {
 impl Step {
     /// Returns the key of its action, such as `say`.
     pub fn action_key(&self) -> &'static str {
-        self.action.action.as_str()
+        self.action.action.kind.as_str()
     }
 
     /// Returns why the file skips the step at a vendor.

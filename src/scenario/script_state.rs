@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::dry_check::unsupported;
 use super::script::{ConversationSeed, ReadMarks, Script, SharedStaff, Step};
 use crate::base::seed::SeedScope;
-use crate::conversation::{Action, Conversation, Person};
+use crate::conversation::{Action, ActionKind, Conversation, Person};
 use crate::fault::Faults;
 use crate::platform::Account;
 
@@ -155,7 +155,7 @@ impl ScriptState {
             (Stage::Perform(pending), _) => return vec![self.perform(*pending)],
             (Stage::Performing, ScriptInput::Applied(action)) => self.imply(action, conversation),
             (Stage::Performing, ScriptInput::Failed(action, reason)) => {
-                let omitted = self.omitted(action.as_str(), reason.to_owned());
+                let omitted = self.omitted(action.kind.as_str(), reason.to_owned());
                 outputs.push(ScriptOutput::Dropped(omitted));
             }
             (Stage::Between | Stage::Performing, _) => {}
@@ -214,11 +214,11 @@ impl ScriptState {
             }
         };
         if let Some(reason) = unsupported(&self.account, &action, conversation) {
-            let omitted = self.omitted(action.as_str(), reason);
+            let omitted = self.omitted(action.kind.as_str(), reason);
             return outputs.push(ScriptOutput::Skipped(omitted));
         }
         // A vendor without offers reports the assignment only, at the time of its acceptance.
-        if let Action::Assign { accept: Some(after), .. } = &action
+        if let ActionKind::Assign { accept: Some(after), .. } = &action.kind
             && !conversation.rules.offers
         {
             self.wait(*after);
@@ -253,7 +253,7 @@ impl ScriptState {
     /// Queues the action that follows from one that was applied.
     fn imply(&mut self, action: &Action, conversation: &Conversation) {
         let Some((delay, next)) = conversation.implied_after(action) else { return };
-        let label = format!("{} then {}", self.current_step().label, next.as_str());
+        let label = format!("{} then {}", self.current_step().label, next.kind.as_str());
         let delay = delay.unwrap_or_default();
         self.pending
             .push_back(Box::new(PendingAction { delay, ..PendingAction::new(next, label, true) }));

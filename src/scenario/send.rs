@@ -35,9 +35,9 @@ impl Script {
                 span: span.clone(),
                 table: span.clone(),
                 label: if number == count {
-                    format!("{}.{number} {request}", action.as_str())
+                    format!("{}.{number} {request}", action.kind.as_str())
                 } else {
-                    format!("{}.{number}", action.as_str())
+                    format!("{}.{number}", action.kind.as_str())
                 },
                 faults: Faults::default(),
                 id: None,

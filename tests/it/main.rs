@@ -11,6 +11,7 @@ mod delivery;
 mod diagnostics;
 mod discovery;
 mod docs;
+mod emulator;
 mod endpoints;
 mod faults;
 mod fidelity;

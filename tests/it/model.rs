@@ -7,8 +7,8 @@ use serde_json::{Map, json};
 use standin::base::fake::{Persona, locale};
 use standin::base::seed::SeedScope;
 use standin::conversation::{
-    Action, Actor, Conversation, ConversationRules, EventKind, GeneratedIds, InvalidAction, Member,
-    Person, Role, model,
+    Action, ActionKind, Actor, Conversation, ConversationRules, EventKind, GeneratedIds,
+    InvalidAction, Member, Person, Role, model,
 };
 use standin::template::{FieldType, Object, TableType, Value};
 
@@ -44,16 +44,16 @@ fn actor(name: &str) -> Actor {
 }
 
 fn open(assignee: &str) -> Action {
-    Action::Open { by: actor("visitor"), channel: "web".into(), assignee: Some(actor(assignee)) }
+    ActionKind::Open { channel: "web".into(), assignee: Some(actor(assignee)) }.by(actor("visitor"))
 }
 
 fn say(by: &str) -> Action {
     let (kind, text) = ("text".into(), "Hello".into());
-    Action::Say { by: actor(by), kind, text, data: Map::new() }
+    ActionKind::Say { kind, text, data: Map::new() }.by(actor(by))
 }
 
 fn assign(to: &str) -> Action {
-    Action::Assign { to: Some(actor(to)), skill: None, by: actor("system"), accept: None }
+    ActionKind::Assign { to: Some(actor(to)), skill: None, accept: None }.by(actor("system"))
 }
 
 fn at(second: i64) -> Timestamp {
@@ -73,7 +73,7 @@ fn play(actions: &[Action]) -> (Conversation, Result<EventKind, InvalidAction>) 
 
 #[test]
 fn an_invalid_action_is_refused_and_changes_nothing() {
-    let close = || Action::Close { by: actor("visitor") };
+    let close = || ActionKind::Close.by(actor("visitor"));
     let check = |actions: &[Action], refusal: InvalidAction| {
         assert_eq!(play(actions).1, Err(refusal), "{actions:?}");
     };
@@ -84,15 +84,15 @@ fn an_invalid_action_is_refused_and_changes_nothing() {
     check(&[open("bot"), assign("bot")], InvalidAction::AlreadyAssigned("bot".into()));
     check(&[open("bot"), say("nobody")], InvalidAction::UnknownPerson("nobody".into()));
     check(
-        &[open("bot"), Action::Read { by: actor("grace"), upto: None }],
+        &[open("bot"), ActionKind::Read { upto: None }.by(actor("grace"))],
         InvalidAction::NothingToRead("grace".into()),
     );
     check(
-        &[open("bot"), Action::Leave { by: actor("grace") }],
+        &[open("bot"), ActionKind::Leave.by(actor("grace"))],
         InvalidAction::NotJoined("grace".into()),
     );
     check(
-        &[open("bot"), Action::Leave { by: actor("bot") }, say("assignee")],
+        &[open("bot"), ActionKind::Leave.by(actor("bot")), say("assignee")],
         InvalidAction::NoAssignee,
     );
     let (refused, _) = play(&[open("bot"), close(), say("visitor")]);
@@ -111,17 +111,17 @@ fn participants_change_with_actions() {
     };
     assert_eq!(joined(&[open("bot")]), ["visitor:visitor", "bot:assignee"]);
     assert_eq!(joined(&[open("bot"), assign("grace")]), ["visitor:visitor", "grace:assignee"]);
-    let to_queue =
-        Action::Assign { to: None, skill: Some("billing".into()), by: actor("bot"), accept: None };
+    let to_queue = ActionKind::Assign { to: None, skill: Some("billing".into()), accept: None }
+        .by(actor("bot"));
     assert_eq!(joined(&[open("bot"), to_queue]), ["visitor:visitor"]);
-    let offer = Action::Assign {
+    let offer = ActionKind::Assign {
         to: Some(actor("omar")),
         skill: None,
-        by: actor("bot"),
         accept: Some(jiff::SignedDuration::from_secs(2)),
-    };
+    }
+    .by(actor("bot"));
     assert_eq!(joined(&[open("bot"), offer.clone()]), ["visitor:visitor", "omar:suggested"]);
-    let accept = Action::Accept { by: actor("omar") };
+    let accept = ActionKind::Accept.by(actor("omar"));
     assert_eq!(joined(&[open("bot"), offer, accept]), ["visitor:visitor", "omar:assignee"]);
 }
 
@@ -130,23 +130,23 @@ fn missing_actions_are_implied() {
     let (conversation, _) = play(&[open("bot")]);
     assert_eq!(
         conversation.implied_before(&say("grace")),
-        Some(Action::Join { by: actor("grace") })
+        Some(ActionKind::Join.by(actor("grace")))
     );
     assert_eq!(conversation.implied_before(&say("visitor")), None);
-    let types = Action::Typing { by: actor("bot"), on: true };
+    let types = ActionKind::Typing { on: true }.by(actor("bot"));
     let (conversation, _) = play(&[open("bot"), types, say("bot")]);
-    let stops = Action::Typing { by: actor("bot"), on: false };
+    let stops = ActionKind::Typing { on: false }.by(actor("bot"));
     assert_eq!(conversation.implied_after(&say("bot")), Some((None, stops)));
 }
 
 #[test]
 fn a_read_mark_names_the_unread_messages_of_the_other_side() {
     let (mut conversation, _) = play(&[open("bot"), say("visitor"), say("bot"), say("visitor")]);
-    let read = Action::Read { by: actor("grace"), upto: None };
+    let read = ActionKind::Read { upto: None }.by(actor("grace"));
     assert_eq!(conversation.apply(&read, at(9)).unwrap().messages, [0, 2]);
     conversation.apply(&say("visitor"), at(10)).unwrap();
     assert_eq!(conversation.apply(&read, at(11)).unwrap().messages, [3]);
-    let read = Action::Read { by: actor("visitor"), upto: None };
+    let read = ActionKind::Read { upto: None }.by(actor("visitor"));
     assert_eq!(conversation.apply(&read, at(12)).unwrap().messages, [1]);
 }
 
@@ -212,7 +212,7 @@ fn the_field_tables_match_the_values() {
     let stories: [&[Action]; 3] = [
         &[open("bot")],
         &[open("bot"), say("visitor"), assign("grace"), say("grace")],
-        &[open("bot"), say("visitor"), Action::Close { by: actor("bot") }],
+        &[open("bot"), say("visitor"), ActionKind::Close.by(actor("bot"))],
     ];
     for actions in stories {
         let (conversation, last) = play(actions);
@@ -222,10 +222,10 @@ fn the_field_tables_match_the_values() {
     }
     let mut conversation = play(&[open("bot"), say("visitor")]).0;
     for action in [
-        Action::Typing { by: actor("bot"), on: true },
-        Action::Note { by: actor("bot"), text: "x".into() },
+        ActionKind::Typing { on: true }.by(actor("bot")),
+        ActionKind::Note { text: "x".into() }.by(actor("bot")),
         assign("grace"),
-        Action::Close { by: actor("grace") },
+        ActionKind::Close.by(actor("grace")),
     ] {
         let event = conversation.apply(&action, at(100)).unwrap();
         check_names("event", &model::event(event.kind, &person, &message), &event);

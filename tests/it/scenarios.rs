@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::Value as Json;
-use standin::conversation::Action;
+use standin::conversation::ActionKind;
 use standin::diag::Source;
 use standin::emulator::StepOutcome;
 use standin::record::{RecordKind, Verdict};
@@ -87,9 +87,9 @@ fn bundled_scenarios_cover_every_event_type_and_message_kind() {
             for scene in play(name).at(id).subscribing(&["*"]).step_outputs() {
                 let StepOutcome::Done { action, result, .. } = scene.outcome else { continue };
                 sent.extend(result.payloads.into_iter().map(|payload| payload.event_type));
-                match action {
-                    Action::Say { kind, .. } => said.insert(kind),
-                    Action::Create { kind, .. } => about.insert(kind),
+                match action.kind {
+                    ActionKind::Say { kind, .. } => said.insert(kind),
+                    ActionKind::Create { kind, .. } => about.insert(kind),
                     _ => false,
                 };
             }
