@@ -29,6 +29,8 @@ pub(super) enum RunEnd {
     Stopped,
     /// A limit of the run ended it.
     Halted,
+    /// The emulator failed.
+    Lost,
 }
 
 /// Longer than any run, for runs without a deadline.
@@ -132,6 +134,9 @@ pub(super) async fn pump(
         observer.verdict.fail_internally(&error.to_string());
         RunEnd::Played
     });
+    if end == RunEnd::Lost {
+        observer.verdict.fail_internally("the emulator has ended early");
+    }
     let (files, scope) = (observer.files(), observer.scope());
     let mut finished = RunFinished { files, ..observer.verdict.finish(watch.millis()) };
     if end == RunEnd::Stopped {
