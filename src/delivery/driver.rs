@@ -32,6 +32,8 @@ enum DriverMessage<M> {
     /// Report when every delivery of the conversation has settled.
     Drain(ConversationKey, oneshot::Sender<()>),
     Clock(u32, ClockChange),
+    /// Send nothing more of this run.
+    Cancel(u32),
     /// Send nothing more, and report when no attempt is in flight.
     Stop(oneshot::Sender<()>),
 }
@@ -100,6 +102,11 @@ impl<M> DriverHandle<M> {
     /// Changes the speed of a run with a real clock. A virtual clock has no speed.
     pub fn set_speed(&self, run: u32, speed: f64) {
         self.queue(DriverMessage::Clock(run, ClockChange::Speed(speed)));
+    }
+
+    /// Cancels a run: nothing more of it happens or is sent. Attempts in flight end.
+    pub fn cancel(&self, run: u32) {
+        self.queue(DriverMessage::Cancel(run));
     }
 
     /// Stops sending, and waits until no attempt is in flight.
@@ -213,6 +220,7 @@ impl<H: Host, T: Transport> Driver<H, T> {
                 self.end_if_idle(conversation).await;
             }
             DriverMessage::Clock(run, change) => self.change_clock(run, change).await,
+            DriverMessage::Cancel(run) => self.cancel(run).await,
             DriverMessage::Stop(done) => {
                 self.stop = Some(done);
                 self.waiting.clear();
@@ -241,6 +249,24 @@ impl<H: Host, T: Transport> Driver<H, T> {
                     }
                 }
             }
+        }
+    }
+
+    async fn cancel(&mut self, number: u32) {
+        let Some(run) = self.runs.0.get_mut(&number) else { return };
+        run.clock.clear();
+        self.host.cancelled(number);
+        self.ending.retain(|conversation, _| conversation.run != number);
+        let any = ConversationKey { run: number, number: ALL };
+        self.step(any, EngineInput::Cancel(number)).await;
+        // Attempts that wait for a slot are in flight for the engine, and never start.
+        let (cancelled, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(delivery, ..)| delivery.conversation.run == number);
+        self.waiting = waiting;
+        for (delivery, sent, _) in cancelled {
+            let result = unsent("not sent: the run was cancelled");
+            self.end_attempt(delivery.conversation, sent, result).await;
         }
     }
 
@@ -433,6 +459,15 @@ impl<H: Host, T: Transport> Driver<H, T> {
             }
         };
         let Some((conversation, sent)) = self.in_flight.remove(&id) else { return };
+        self.end_attempt(conversation, sent, result).await;
+    }
+
+    async fn end_attempt(
+        &mut self,
+        conversation: ConversationKey,
+        sent: SentAttempt,
+        result: AttemptResult,
+    ) {
         if let Some(clock) = self.runs.clock_of(conversation) {
             clock.end_attempt(conversation.number);
         }

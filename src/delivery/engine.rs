@@ -28,6 +28,9 @@ pub enum EngineInput {
     Finished(SentAttempt, AttemptResult),
     /// A timer has expired.
     Due(EngineTimer),
+    /// The run of this number was cancelled. Its deliveries are not sent any more, and block
+    /// nothing. Attempts in flight end.
+    Cancel(u32),
 }
 
 /// Identifies one request of a delivery.
@@ -86,6 +89,7 @@ impl Engine {
             EngineInput::Submit(delivery) => self.submit(now, delivery),
             EngineInput::Finished(sent, result) => self.finished(now, sent, result),
             EngineInput::Due(timer) => self.due(now, timer),
+            EngineInput::Cancel(run) => self.cancel(run),
         }
         // Gates first: what they release is older than what the queues offer.
         while self.advance_gates(now) || self.offer(now) {}
@@ -157,6 +161,28 @@ impl Engine {
         }
     }
 
+    fn cancel(&mut self, run: u32) {
+        let all = self.pending.up_to(DeliveryKey::MAX);
+        let of_run = all.filter(|(_, pending)| pending.delivery.conversation.run == run);
+        for key in of_run.map(|(key, _)| key).collect::<Vec<_>>() {
+            if self.pending.is_in(key, DeliveryStage::InFlight) {
+                // Its slot is taken until the result arrives.
+                self.pending
+                    .get_mut(key)
+                    .into_iter()
+                    .for_each(|pending| pending.is_cancelled = true);
+            } else {
+                self.remove_cancelled(key);
+            }
+        }
+    }
+
+    /// Forgets a delivery of a cancelled run. It has no result, like one of an interrupted run.
+    fn remove_cancelled(&mut self, key: DeliveryKey) {
+        let Some(pending) = self.pending.remove(key) else { return };
+        self.update_gates(key, pending.queue(), false);
+    }
+
     fn finished(&mut self, now: Timestamp, sent: SentAttempt, result: AttemptResult) {
         let SentAttempt { key, attempt, hop } = sent;
         let Some(pending) = self.pending.get_mut(key) else { return };
@@ -168,6 +194,13 @@ impl Engine {
         }
         let delivery = Arc::clone(&pending.delivery);
         self.limiter.release(&delivery.endpoint.host);
+        if pending.is_cancelled {
+            // An attempt that was withdrawn before it was sent has no record of its start.
+            if result.outcome != AttemptOutcome::Unsendable {
+                self.record_finished(&delivery, sent, result, None);
+            }
+            return self.remove_cancelled(key);
+        }
         if let Some(target) = follow(&delivery, hop, pending.target.as_ref(), &result) {
             (pending.hop, pending.target) = (hop + 1, Some(target));
             self.record_finished(&delivery, sent, result, None);
@@ -261,6 +294,10 @@ impl Engine {
             return true;
         };
         self.make_ready(now, key);
+        // It may have expired, and another one of the conversation may be first in this queue now.
+        if self.pending.get(key).is_none() {
+            self.pending.mark_dirty([queue]);
+        }
         true
     }
 

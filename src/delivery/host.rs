@@ -16,6 +16,9 @@ pub trait Host: Send + 'static {
     /// A message has arrived.
     fn receive(&mut self, message: Self::Message, times: &mut dyn RunTimes) -> Vec<HostCommand>;
 
+    /// A run was cancelled: its conversations are never due again.
+    fn cancelled(&mut self, run: u32);
+
     /// Every delivery of a conversation has settled, after [`HostCommand::End`].
     fn ended(&mut self, conversation: ConversationKey) -> Vec<HostCommand>;
 }
@@ -53,6 +56,8 @@ impl Host for NoHost {
     fn receive(&mut self, message: Self::Message, _: &mut dyn RunTimes) -> Vec<HostCommand> {
         match message {}
     }
+
+    fn cancelled(&mut self, _: u32) {}
 
     fn ended(&mut self, _: ConversationKey) -> Vec<HostCommand> {
         Vec::new()

@@ -44,6 +44,8 @@ pub(super) struct PendingDelivery {
     /// Number of redirects that the current attempt has followed.
     pub(super) hop: u32,
     pub(super) target: RedirectTarget,
+    /// Its run was cancelled during the attempt in flight, which is the last one.
+    pub(super) is_cancelled: bool,
 }
 
 /// The stage of a pending delivery.
@@ -104,7 +106,15 @@ impl PendingDeliveries {
         let key = self.last;
         self.loads.entry(delivery.conversation).or_default().pending += 1;
         let stage = DeliveryStage::Queued;
-        let pending = PendingDelivery { key, delivery, stage, attempt: 1, hop: 0, target: None };
+        let pending = PendingDelivery {
+            key,
+            delivery,
+            stage,
+            attempt: 1,
+            hop: 0,
+            target: None,
+            is_cancelled: false,
+        };
         let queue = pending.queue();
         self.endpoints.insert(queue.endpoint);
         self.deliveries.insert(key, pending);

@@ -127,6 +127,11 @@ impl RunClock {
         self.of(self.group(conversation)).in_flight -= 1;
     }
 
+    /// Removes all waiters, because nothing more happens in the run.
+    pub(super) fn clear(&mut self) {
+        self.due.clear();
+    }
+
     /// Removes the clock of a conversation that has ended, with its waiters.
     pub(super) fn forget(&mut self, conversation: u32) {
         if !self.shared {

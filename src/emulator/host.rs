@@ -227,6 +227,14 @@ impl Host for AccountHost {
         Vec::new()
     }
 
+    fn cancelled(&mut self, run: u32) {
+        // Dropping the run notifies the caller of `play`.
+        self.runs.remove(&run);
+        for (_, conversation) in self.conversations.extract_if(|key, _| key.run == run) {
+            self.registry.remove(conversation.actor.conversation());
+        }
+    }
+
     fn ended(&mut self, key: ConversationKey) -> Vec<HostCommand> {
         let Some(run) = self.runs.get_mut(&key.run) else { return Vec::new() };
         run.end_conversation();

@@ -129,6 +129,11 @@ impl Emulator {
         self.driver.set_speed(run, speed);
     }
 
+    /// Cancels a run: its conversations end where they are. Attempts in flight end too.
+    pub fn cancel(&self, run: u32) {
+        self.driver.cancel(run);
+    }
+
     /// Stops sending, and waits until no attempt is in flight.
     pub async fn stop(&self) {
         self.driver.stop().await;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Map;
@@ -316,6 +316,33 @@ async fn runs_at_one_emulator_have_logs_and_ids_of_their_own() {
     assert_eq!(first.len(), second.len());
     assert_eq!(receiver.count(), first.len() + second.len());
     assert!(first.iter().all(|body| !second.contains(body)), "their ids differ");
+}
+
+#[tokio::test]
+async fn a_cancelled_run_ends_and_blocks_no_other_run() {
+    let fails = Arc::new(AtomicBool::new(true));
+    let failing = Arc::clone(&fails);
+    let receiver = Receiver::responding(move |_, _| match failing.load(Ordering::SeqCst) {
+        true => Reply::Status(500, "{}".into()),
+        false => Reply::good(),
+    });
+    // A failure at this vendor blocks the whole account until a retry succeeds.
+    let account = Arc::new(Account::test(&platform("liveperson")));
+    let emulator = emulator(&account, vec![endpoint(1, &receiver)], AttemptSlots::default());
+    let (first, mut first_records) = scripted(1, THREE_MESSAGES, ClockMode::Real(1.0));
+    let first = emulator.play(first);
+    eventually(async || (receiver.count() > 0).then_some(())).await;
+
+    let (second, _second_records) = scripted(2, THREE_MESSAGES, ClockMode::Real(1_000.0));
+    let second = emulator.play(second);
+    emulator.cancel(1);
+    assert!(timeout(Duration::from_secs(10), first).await.unwrap().is_err(), "it did not end");
+    fails.store(false, Ordering::SeqCst);
+    timeout(Duration::from_secs(10), second).await.unwrap().unwrap();
+    assert_eq!(emulator.conversation(FIRST).await.map(|_| ()), None);
+    let has_settled =
+        |record: &Arc<Record>| matches!(record.kind, RecordKind::DeliverySettled { .. });
+    assert!(!drain(&mut first_records).iter().any(has_settled), "it has no result");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
