@@ -1,5 +1,5 @@
-//! Throughput and memory of 10,000 parallel conversations, without and with a journal:
-//! `cargo bench --bench load [CONVERSATIONS]`.
+//! Throughput and memory of 10,000 parallel conversations, without and with a journal, and the
+//! memory of conversations that wait for their next step: `cargo bench --bench load [CONVERSATIONS]`.
 //!
 //! Each run executes the command against a receiver in this process, and compares the received
 //! requests with the journal. Memory is the peak of both processes.
@@ -57,7 +57,56 @@ fn main() {
         let name = journal.file_name().unwrap().display();
         println!("{name}: {} out of order", out_of_order(&journal, &bodies));
     }
+    for vendor in ["ebbot", "erxes", "liveperson"] {
+        let few = sleeping(vendor, 1, address, &folder, &received);
+        let all = sleeping(vendor, conversations, address, &folder, &received);
+        let each = (all.saturating_sub(few)) * 1024 / u64::from(conversations);
+        println!("{vendor:<10} {conversations} sleeping conversations: {each} bytes each");
+    }
     fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A conversation that waits for an hour after its first message.
+const SLEEPING: &str = r#"
+name = "Sleeping"
+[[step]]
+open = {}
+[[step]]
+say = { by = "visitor", text = "Hello" }
+[[step]]
+after = "1h"
+say = { by = "visitor", text = "Are you still there?" }
+"#;
+
+/// The memory in KiB of a command whose conversations all wait.
+fn sleeping(
+    vendor: &str,
+    conversations: u32,
+    to: SocketAddr,
+    folder: &Path,
+    received: &ReceivedBodies,
+) -> u64 {
+    let file = folder.join("sleeping.toml");
+    fs::write(&file, SLEEPING).unwrap();
+    received.lock().unwrap().clear();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_standin"));
+    command.arg("run").arg(&file).args(["--vendor", vendor, "--clock", "real", "--quiet"]);
+    command.args(["--conversations", &conversations.to_string(), "--to", &format!("http://{to}/")]);
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    // All sleep once no request has arrived for a while.
+    let mut before = usize::MAX;
+    loop {
+        thread::sleep(Duration::from_secs(1));
+        let now = received.lock().unwrap().len();
+        if now > 0 && now == before {
+            break;
+        }
+        before = now;
+    }
+    let memory = memory_of(child.id(), "VmRSS:").unwrap_or(0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    memory
 }
 
 /// Runs the command. Returns its duration and its peak memory in KiB.
@@ -90,9 +139,14 @@ fn run(
 
 /// Peak memory of a process in KiB, if the system has `/proc`.
 fn peak_of(process: u32) -> Option<u64> {
+    memory_of(process, "VmHWM:")
+}
+
+/// A memory figure of a process in KiB.
+fn memory_of(process: u32, figure: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    peak.trim().trim_end_matches(" kB").parse().ok()
+    let found = status.lines().find_map(|line| line.strip_prefix(figure))?;
+    found.trim().trim_end_matches(" kB").parse().ok()
 }
 
 fn hash(body: &[u8]) -> u64 {
