@@ -25,16 +25,34 @@ const LINK_LOCAL: AddressScope =
     AddressScope::Forbidden("a link-local address, the range of cloud metadata services");
 
 impl AddressScope {
-    /// Classifies an address. An IPv6 address that embeds an IPv4 address has the scope of that
-    /// IPv4 address.
+    /// Classifies an address. An IPv6 address that may embed IPv4 addresses has the least local
+    /// scope of them all.
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
-            IpAddr::V6(address) => match Self::of_v6(address) {
-                // A forbidden IPv6 range stays forbidden, whatever its last 32 bits embed.
-                Self::Forbidden(what) => Self::Forbidden(what),
-                scope => embedded_v4(address).map_or(scope, Self::of_v4),
+            IpAddr::V6(address) => match address.to_ipv4_mapped() {
+                // The same destination in another notation.
+                Some(address) => Self::of_v4(address),
+                // The range says where the packet goes first, the IPv4 address where it may end.
+                None => embedded_v4(address)
+                    .into_iter()
+                    .map(Self::of_v4)
+                    .fold(Self::of_v6(address), Self::less_local),
             },
+        }
+    }
+
+    fn less_local(self, other: Self) -> Self {
+        if other.distance() > self.distance() { other } else { self }
+    }
+
+    /// Orders scopes from the most local one to the forbidden ones.
+    fn distance(self) -> u8 {
+        match self {
+            Self::Loopback => 0,
+            Self::Private => 1,
+            Self::Public => 2,
+            Self::Forbidden(_) => 3,
         }
     }
 
@@ -61,31 +79,62 @@ impl AddressScope {
             [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Self::Loopback,
             [0xfc00..=0xfdff, ..] => Self::Private,
             [0xff00..=0xffff, ..] => Self::Forbidden("a multicast address"),
-            [0xfec0..=0xfeff, ..] | [0x0100, 0, 0, 0, ..] => Self::Forbidden("a reserved address"),
-            _ => Self::Public,
+            // Global unicast (RFC 4291), and the NAT64 prefix that is the same everywhere (RFC 6052).
+            [0x2000..=0x3fff, ..] | [0x0064, 0xff9b, 0, 0, 0, 0, ..] => Self::Public,
+            // The operator chooses where in such an address the IPv4 address is (RFC 8215).
+            [0x0064, 0xff9b, ..] => Self::Forbidden("a translated address of unknown destination"),
+            _ => Self::Forbidden("a reserved address"),
         }
     }
 }
 
-/// Returns the IPv4 address that an IPv6 address embeds. Each of these forms could reach a
-/// forbidden IPv4 address under another notation.
-fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+/// Returns the IPv4 addresses that an IPv6 address may embed. Each could reach a forbidden IPv4
+/// address under another notation.
+fn embedded_v4(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
-    match address.segments() {
-        // `::` and `::1` are IPv6 addresses, not IPv4-compatible forms of 0.0.0.0 and 0.0.0.1.
-        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        // In order: compatible and mapped (RFC 4291), translated (RFC 2765), NAT64 (RFC 6052,
-        // RFC 8215), 6to4 (RFC 3056), ISATAP (RFC 5214).
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
-        | [0, 0, 0, 0, 0xffff, 0, high, low]
-        | [0x0064, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0x0064, 0xff9b, 1, _, _, _, high, low]
-        | [0x2002, high, low, ..]
-        | [_, _, _, _, 0 | 0x0200, 0x5efe, high, low] => Some(join(high, low)),
-        // Teredo (RFC 4380) stores the client's address with all bits inverted.
-        [0x2001, 0, _, _, _, _, high, low] => Some(join(!high, !low)),
-        _ => None,
+    let segments = address.segments();
+    let [_, _, _, _, _, _, high, low] = segments;
+    let mut found = Vec::new();
+    match segments {
+        [0x0064, 0xff9b, ..] => found.push(join(high, low)),
+        // 6to4 (RFC 3056)
+        [0x2002, high, low, ..] => found.push(join(high, low)),
+        // Teredo (RFC 4380): the server, and the client with all bits inverted
+        [0x2001, 0, server_high, server_low, ..] => {
+            found.extend([join(server_high, server_low), join(!high, !low)]);
+        }
+        _ => {}
     }
+    // ISATAP (RFC 5214), under any prefix
+    if let [_, _, _, _, 0 | 0x0200, 0x5efe, ..] = segments {
+        found.push(join(high, low));
+    }
+    // Any prefix can be that of a NAT64. Most numbers are no embedded address, so only those count
+    // that would reach a metadata service.
+    let is_metadata = |address: &Ipv4Addr| matches!(AddressScope::of_v4(*address), scope if scope == METADATA || scope == LINK_LOCAL);
+    found.extend(nat64_v4(address).into_iter().filter(is_metadata));
+    found
+}
+
+/// Returns the IPv4 address at each place where a NAT64 may put it (RFC 6052), by prefix length.
+fn nat64_v4(address: Ipv6Addr) -> Vec<Ipv4Addr> {
+    let bits = u128::from(address);
+    let part = |shift: u32, length: u32| {
+        let mask = (1_u128 << length) - 1;
+        u32::try_from(bits >> shift & mask).unwrap_or_default()
+    };
+    let mut found = vec![part(0, 32)];
+    // Bits 64 to 71 are zero, and the IPv4 address continues behind them.
+    if part(56, 8) == 0 {
+        found.extend([
+            part(64, 32),
+            part(64, 24) << 8 | part(48, 8),
+            part(64, 16) << 16 | part(40, 16),
+            part(64, 8) << 24 | part(32, 24),
+            part(24, 32),
+        ]);
+    }
+    found.into_iter().map(Ipv4Addr::from).collect()
 }
 
 /// Which networks the operator allows. Only the command line sets it; scenarios cannot widen it.
@@ -178,7 +227,6 @@ mod tests {
             "fc00::1",
             "fdff:ffff::1",
             "::ffff:192.168.0.1",
-            "64:ff9b::10.0.0.1",
         ];
         loopback
             .iter()
@@ -208,6 +256,14 @@ mod tests {
             "::ffff:8.8.8.8",
             "64:ff9b::8.8.8.8",
             "2002:808:808::1",
+            // A local IPv4 address behind a public gateway
+            "64:ff9b::10.0.0.1",
+            "64:ff9b::127.0.0.1",
+            "2002:7f00:1::1",
+            "2002:a00:1::1",
+            "2001:db8::5efe:127.0.0.1",
+            "2001:db8::200:5efe:10.0.0.1",
+            "2001:0:a00:1::80ff:fffe",
         ] {
             assert_eq!(scope(address), AddressScope::Public, "{address}");
         }
@@ -244,6 +300,23 @@ mod tests {
             "2001:0:1:2:3:4:5601:5601",
             "2001:db8::200:5efe:a9fe:a9fe",
             "fe80::5efe:8.8.8.8",
+            // NAT64 with each prefix length, ISATAP in 6to4, the server of Teredo
+            "2001:db8:a9fe:a9fe::",
+            "2001:db8:1a9:fea9:fe::",
+            "2001:db8:1:a9fe:a9:fe00::",
+            "2001:db8:1:a9:fe:a9fe::",
+            "2001:db8:1:2:a9:fea9:fe00:0",
+            "2001:db8:1:2::a9fe:a9fe",
+            "fd00:1:a9fe:a9fe::",
+            "2002:808:808::5efe:a9fe:a9fe",
+            "2001:0:a9fe:a9fe::",
+            // Not classified
+            "64:ff9b:1::8.8.8.8",
+            "64:ff9b:2::8.8.8.8",
+            "::8.8.8.8",
+            "::ffff:0:8.8.8.8",
+            "4000::1",
+            "5f00::1",
         ] {
             assert!(
                 matches!(scope(address), AddressScope::Forbidden(_)),

@@ -15,6 +15,9 @@ pub enum ReadError {
     /// The path is a directory, a pipe or a device.
     #[error("not a regular file")]
     NotAFile,
+    /// The path is a symbolic link that leads out of the folder that was named.
+    #[error("a symbolic link that leads out of the folder")]
+    Outside,
     /// The file is larger than [`MAX_FILE`].
     #[error("larger than {} KiB", MAX_FILE / 1024)]
     TooLarge,
@@ -29,10 +32,21 @@ impl ReadError {
         match self {
             Self::Io(_) => None,
             Self::NotAFile => Some("directories, pipes and devices are not supported"),
+            Self::Outside => Some("copy the file into the folder, or name it on the command line"),
             Self::TooLarge => Some("split it into several files"),
             Self::NotText(_) => Some("save it as UTF-8"),
         }
     }
+}
+
+/// Checks that a file found in a folder is in it after all symbolic links are followed.
+// A folder may come from somebody else. A link in it must not make files of this machine readable,
+// for example as the body of a request.
+pub fn check_inside(folder: &Path, path: &Path) -> Result<(), ReadError> {
+    if path.canonicalize()?.starts_with(folder.canonicalize()?) {
+        return Ok(());
+    }
+    Err(ReadError::Outside)
 }
 
 /// Reads a regular file of at most [`MAX_FILE`] bytes as UTF-8.

@@ -13,6 +13,8 @@ pub mod file_store;
 pub mod generator;
 pub mod limits;
 pub mod redact;
+pub mod references;
+pub mod resources;
 pub mod secret;
 pub mod seed;
 pub mod text;

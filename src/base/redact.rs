@@ -5,7 +5,10 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use crate::base::secret::Secret;
+use url::Url;
+
+use crate::base::references;
+use crate::base::secret::{MIN_SECRET, Secret};
 
 /// Replaces secrets by references such as `${secret.token}`.
 #[derive(Clone, Default)]
@@ -15,13 +18,20 @@ pub struct Redactor {
     pairs: Vec<(String, String)>,
 }
 
-/// Shorter secrets, in bytes, are only searched for as plain text. Their encodings are a few
+/// Shorter texts, in bytes, are only searched for as plain text. Their encodings are a few
 /// characters long and would match in unrelated text.
-const MIN_ENCODED: usize = 4;
+const MIN_ENCODED: usize = MIN_SECRET;
 
 /// Minimum length, in bytes, of secrets that are searched for inside longer base64 values. At
 /// either end of a shorter secret too few characters depend on the secret alone.
 const MIN_EMBEDDED: usize = 8;
+
+/// Mark at the end of a text that was shortened.
+const CUT: char = '…';
+
+/// Minimum length, in bytes, of a beginning of a secret that is removed from the end of a shortened
+/// text. Fewer bytes reveal little, and occur in unrelated text.
+const MIN_CUT: usize = 3;
 
 impl Redactor {
     /// Creates a redactor for pairs of a reference and its secret. Built-in test credentials are
@@ -42,28 +52,65 @@ impl Redactor {
         self.pairs.is_empty()
     }
 
-    /// Replaces all secrets in a text.
+    /// Adds the secrets of another redactor.
+    #[must_use]
+    pub fn merged(&self, other: Self) -> Self {
+        // The references of the other one win.
+        let mut pairs = [other.pairs, self.pairs.clone()].concat();
+        pairs.sort_by_key(|(encoded, _)| std::cmp::Reverse(encoded.len()));
+        Self { pairs }
+    }
+
+    /// Replaces all secrets in a text, and quotes texts that look like their references. Returns
+    /// whether the text changed.
     // One pass, not one per secret: a reference may contain the text of another secret.
     pub fn redact(&self, text: &mut String) -> bool {
-        if !self.pairs.iter().any(|(encoded, _)| text.contains(encoded)) {
+        let has_secret = self.pairs.iter().any(|(encoded, _)| text.contains(encoded));
+        let has_cut = !self.is_empty() && text.contains(CUT);
+        if !has_secret && !has_cut && !text.contains("${") {
             return false;
         }
         let mut redacted = String::with_capacity(text.len());
         let mut rest = text.as_str();
         while let Some(next) = rest.chars().next() {
-            match self.pairs.iter().find(|(encoded, _)| rest.starts_with(encoded)) {
-                Some((encoded, reference)) => {
-                    redacted.push_str(reference);
-                    rest = &rest[encoded.len()..];
+            if let Some((encoded, reference)) =
+                self.pairs.iter().find(|(encoded, _)| rest.starts_with(encoded))
+            {
+                redacted.push_str(reference);
+                rest = &rest[encoded.len()..];
+            } else if let Some(reference) = references::first(rest) {
+                redacted += &reference.quoted();
+                rest = &rest[reference.length..];
+            } else {
+                if next == CUT {
+                    self.drop_beginning(&mut redacted);
                 }
-                None => {
-                    redacted.push(next);
-                    rest = &rest[next.len_utf8()..];
-                }
+                redacted.push(next);
+                rest = &rest[next.len_utf8()..];
             }
         }
+        let has_changed = redacted != *text;
         *text = redacted;
-        true
+        has_changed
+    }
+
+    /// Redacts a text whose end is missing. A secret that begins before the end is removed too.
+    pub fn redact_cut(&self, text: &mut String) -> bool {
+        let has_changed = self.redact(text);
+        let length = text.len();
+        self.drop_beginning(text);
+        has_changed || text.len() != length
+    }
+
+    /// Removes the beginning of a secret at the end of a text.
+    fn drop_beginning(&self, text: &mut String) {
+        let beginnings = self.pairs.iter().filter_map(|(encoded, _)| {
+            let ends = encoded.char_indices().map(|(at, _)| at).rev();
+            ends.filter(|end| *end >= MIN_CUT).find(|end| text.ends_with(&encoded[..*end]))
+        });
+        if let Some(length) = beginnings.max() {
+            text.truncate(text.len() - length);
+        }
     }
 }
 
@@ -73,8 +120,44 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// Returns a secret in each encoding: plain, JSON, base64 (alone and inside a longer value),
-/// hexadecimal, percent-encoded and reversed.
+/// Returns a URL with references in place of the values of its query.
+pub fn shown_url(url: &Url) -> String {
+    let (secrets, mut text) = (query_secrets(url), url.to_string());
+    let secrets = secrets.iter().map(|(reference, secret)| (reference.clone(), secret));
+    Redactor::new(secrets).redact(&mut text);
+    text
+}
+
+/// Parts of the names of query parameters whose values are credentials.
+const CREDENTIAL_NAMES: [&str; 8] =
+    ["token", "key", "secret", "sig", "auth", "pass", "code", "session"];
+
+/// Minimum length, in bytes, of a query value that counts as a credential whatever its name is.
+// A word such as `?env=staging` would be replaced everywhere, also in messages.
+const MIN_TOKEN: usize = 16;
+
+/// Returns the values in the query of a URL that may be credentials, with their references.
+pub fn query_secrets(url: &Url) -> Vec<(String, Secret)> {
+    let raw = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let decoded = url.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned()));
+    let raw = raw.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let is_credential = |(key, value): &(String, String)| {
+        let key = key.to_ascii_lowercase();
+        let is_named = CREDENTIAL_NAMES.iter().any(|name| key.contains(name));
+        value.len() >= if is_named { MIN_SECRET } else { MIN_TOKEN }
+    };
+    let secrets = decoded.chain(raw).filter(is_credential);
+    let is_name = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    secrets
+        .map(|(key, value)| {
+            let name = key.replace(|c| !is_name(c), "_");
+            (format!("${{query.{name}}}"), Secret::private(value))
+        })
+        .collect()
+}
+
+/// Returns a secret in each encoding: plain, JSON, HTML and XML, base64 (alone and inside a longer
+/// value), hexadecimal, percent-encoded and reversed.
 fn encodings(secret: &str) -> Vec<String> {
     let inside_json = inside_json(secret);
     let mut encodings = vec![
@@ -82,6 +165,7 @@ fn encodings(secret: &str) -> Vec<String> {
         escape_non_ascii(&inside_json, |unit| format!("\\u{unit:04x}")),
         escape_non_ascii(&inside_json, |unit| format!("\\u{unit:04X}")),
     ];
+    encodings.extend(markup_encodings(secret));
     if secret.len() >= MIN_ENCODED {
         let bytes = secret.as_bytes();
         encodings.extend([
@@ -116,6 +200,39 @@ fn inside_base64(secret: &[u8], offset: usize) -> [String; 2] {
     let (from, to) = ((offset * 8).div_ceil(6), padded.len() * 8 / 6);
     [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)]
         .map(|encoded| encoded[from..to].to_owned())
+}
+
+/// Returns a text as HTML and XML libraries write it: they differ in how they escape quotes and
+/// characters outside ASCII.
+fn markup_encodings(text: &str) -> Vec<String> {
+    const QUOTES: [[&str; 2]; 6] = [
+        ["\"", "'"],
+        ["&quot;", "'"],
+        ["&quot;", "&apos;"],
+        ["&quot;", "&#39;"],
+        ["&quot;", "&#x27;"],
+        ["&#34;", "&#39;"],
+    ];
+    let mut encodings = Vec::new();
+    for [double, single] in QUOTES {
+        let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let escaped = escaped.replace('"', double).replace('\'', single);
+        let plain = |c: char| c.is_ascii();
+        encodings.push(character_references(&escaped, plain, |code| format!("&#{code};")));
+        encodings.push(character_references(&escaped, plain, |code| format!("&#x{code:x};")));
+        encodings.push(character_references(&escaped, plain, |code| format!("&#x{code:X};")));
+        encodings.push(escaped);
+    }
+    let none = |_| false;
+    encodings.push(character_references(text, none, |code| format!("&#{code};")));
+    encodings.push(character_references(text, none, |code| format!("&#x{code:x};")));
+    encodings.push(character_references(text, none, |code| format!("&#x{code:X};")));
+    encodings
+}
+
+fn character_references(text: &str, keep: fn(char) -> bool, escape: fn(u32) -> String) -> String {
+    let encode = |c: char| if keep(c) { c.to_string() } else { escape(c.into()) };
+    text.chars().map(encode).collect()
 }
 
 fn inside_json(text: &str) -> String {
@@ -182,6 +299,31 @@ mod tests {
         check("token", "<746f6b656e>");
         check("jklmno", "<6A6B6C6D6E6F>");
         check("token", "<nekot>");
+        check("a&b\"c'd", "<a&amp;b&quot;c&#39;d>");
+        check("a&b\"c'd", "<a&amp;b&quot;c&apos;d>");
+        check("a&b\"c'd", "<a&amp;b&#34;c&#39;d>");
+        check("a<b>é", "<a&lt;b&gt;&#233;>");
+        check("a<b>é", "<a&lt;b&gt;&#xE9;>");
+        check("tok'n", "<&#116;&#111;&#107;&#39;&#110;>");
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_at_a_cut_is_removed() {
+        let secret = Secret::private("canary-token".into());
+        let redactor = Redactor::new([("<>".to_owned(), &secret)]);
+        for (text, expected) in [
+            ("is canary-tok… and", "is … and"),
+            ("is canary-token…", "is <>…"),
+            ("is ca…", "is ca…"),
+            ("plain…", "plain…"),
+        ] {
+            let mut text = text.to_owned();
+            redactor.redact(&mut text);
+            assert_eq!(text, expected);
+        }
+        let mut body = "is canary-tok".to_owned();
+        assert!(redactor.redact_cut(&mut body));
+        assert_eq!(body, "is ");
     }
 
     #[test]

@@ -5,6 +5,10 @@ use std::{env, fmt};
 
 use crate::base::file;
 
+/// Minimum length of a secret, in bytes. A shorter one occurs in unrelated text, so that it cannot be
+/// removed from output.
+pub const MIN_SECRET: usize = 4;
+
 /// A secret value. Its `Debug` output is `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
@@ -40,19 +44,49 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Error: a reference gives no usable secret. Its text never contains a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSecret {
+    /// The variable or the file is missing.
+    #[error("{0}")]
+    Unreadable(String),
+    /// There is no value.
+    #[error("the secret is empty")]
+    Empty,
+    /// The value is shorter than [`MIN_SECRET`].
+    #[error("the secret is shorter than {MIN_SECRET} bytes")]
+    TooShort,
+}
+
+impl InvalidSecret {
+    /// Suggests how to fix the error.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "set the variable, or create the file",
+            Self::Empty => "write the value, `env:NAME` or `file:PATH`",
+            Self::TooShort => {
+                "use a longer one: a short secret cannot be recognized in output and removed"
+            }
+        }
+    }
+}
+
 /// A secret in a configuration file: `env:NAME`, `file:PATH`, or the value itself. Its `Debug`
 /// output is `***`, because it may be the value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reference(pub String);
 
 impl Reference {
-    /// Reads the secret from the environment or the file. The error is a message for the user and
-    /// never contains a value.
-    pub fn resolve(&self) -> Result<Secret, String> {
-        let value = self.read_external().unwrap_or_else(|| Ok(self.0.clone()))?;
+    /// Reads the secret from the environment or the file.
+    pub fn resolve(&self) -> Result<Secret, InvalidSecret> {
+        let value = self.read_external().unwrap_or_else(|| Ok(self.0.clone()));
+        let value = value.map_err(InvalidSecret::Unreadable)?;
         // An empty secret would silently sign with an empty key.
         if value.is_empty() {
-            return Err("the secret is empty".into());
+            return Err(InvalidSecret::Empty);
+        }
+        if value.len() < MIN_SECRET {
+            return Err(InvalidSecret::TooShort);
         }
         Ok(Secret::private(value))
     }

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use super::secrets::variable;
-use crate::base::text::{count, escape, shell_quote};
+use crate::base::references;
+use crate::base::text::{count, escape, is_hidden, shell_quote};
 use crate::fault::FaultKind;
 use crate::run::{DryRunItem, DryRunRequest, RunPlan, dry_run};
 
@@ -94,20 +95,23 @@ fn when(plan: &RunPlan, at: Timestamp, conversation: Option<u32>) -> String {
 
 /// Returns the request as HTTP text, without the headers that the client adds.
 fn whole(plan: &RunPlan, request: &DryRunRequest) -> String {
-    let url = &plan.endpoints[request.endpoint].url;
-    let mut out = format!("POST {} HTTP/1.1\n", &url[url::Position::BeforePath..]);
+    let url = plan.shown_url(request.endpoint);
+    let origin = plan.endpoints[request.endpoint].url[..url::Position::BeforePath].len();
+    let mut out = format!("POST {} HTTP/1.1\n", url.get(origin..).unwrap_or(&url));
     for (name, value) in &request.headers {
-        let _ = writeln!(out, "{name}: {value}");
+        let _ = writeln!(out, "{name}: {}", escape(value));
     }
-    let _ = writeln!(out, "\n{}", request.body);
+    // The lines of a body stay lines.
+    let lines: Vec<String> = request.body.split('\n').map(escape).collect();
+    let _ = writeln!(out, "\n{}", lines.join("\n"));
     out
 }
 
 /// Returns a shell command that sends the request. Configured secrets are variables.
 fn curl(plan: &RunPlan, request: &DryRunRequest) -> String {
     let id = &plan.account.platform.id;
-    let url = &plan.endpoints[request.endpoint].url;
-    let mut out = format!("curl -sS {} \\\n", with_variables(url.as_str(), id));
+    let url = plan.shown_url(request.endpoint);
+    let mut out = format!("curl -sS {} \\\n", with_variables(&url, id));
     for (name, value) in &request.headers {
         let _ = writeln!(out, "  -H {} \\", with_variables(&format!("{name}: {value}"), id));
     }
@@ -118,21 +122,33 @@ fn curl(plan: &RunPlan, request: &DryRunRequest) -> String {
 
 /// Quotes a text for a shell. `${secret.token}` becomes the variable that `standin secrets` names.
 fn with_variables(text: &str, vendor: &str) -> String {
-    let mut out = String::new();
+    let (mut out, mut plain) = (String::new(), String::new());
     let mut rest = text;
-    while let Some((before, reference, after)) = next_reference(rest) {
-        out += &format!("{}\"${}\"", shell_quote(before), variable(vendor, reference));
-        rest = after;
+    while let Some(next) = rest.chars().next() {
+        let mut length = next.len_utf8();
+        if let Some(reference) = references::first(rest) {
+            length = reference.length;
+            if reference.is_secret() {
+                let name = reference.name.split_once('.').map_or("", |(_, name)| name);
+                let quoted = shell_quote(&std::mem::take(&mut plain));
+                out += &format!("{quoted}\"${}\"", variable(vendor, name));
+            } else {
+                plain += &reference.unquoted();
+            }
+        } else if is_hidden(next) && next != '\n' {
+            // Octal bytes, which every POSIX shell prints. The bytes that are sent stay the same.
+            out += &shell_quote(&std::mem::take(&mut plain));
+            out += "\"$(printf '";
+            for byte in &rest.as_bytes()[..length] {
+                let _ = write!(out, "\\{byte:03o}");
+            }
+            out += "')\"";
+        } else {
+            plain.push(next);
+        }
+        rest = &rest[length..];
     }
-    out + &shell_quote(rest)
-}
-
-/// Finds the next reference to a secret: the text before it, its name and the text after it.
-fn next_reference(text: &str) -> Option<(&str, &str, &str)> {
-    let references = ["${secret.", "${header."];
-    let (at, mark) = references.iter().filter_map(|mark| Some((text.find(mark)?, mark))).min()?;
-    let (name, after) = text[at + mark.len()..].split_once('}')?;
-    Some((&text[..at], name, after))
+    out + &shell_quote(&plain)
 }
 
 #[cfg(test)]
@@ -144,5 +160,7 @@ mod tests {
         assert_eq!(with_variables("it's", "acme"), r"'it'\''s'");
         assert_eq!(with_variables("A: ${secret.token}!", "acme"), r#"'A: '"$ACME_TOKEN"'!'"#);
         assert_eq!(with_variables("${header.X-Key}", "a-b"), r#"''"$A_B_X_KEY"''"#);
+        assert_eq!(with_variables("${'secret.token'}", "acme"), "'${secret.token}'");
+        assert_eq!(with_variables("a\u{202e}b", "acme"), r#"'a'"$(printf '\342\200\256')"'b'"#);
     }
 }

@@ -10,7 +10,7 @@ use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::receivers::{ReceiverArgs, allowed};
 use super::setup::{Setup, runtime};
-use super::terminal::{note, print};
+use super::terminal::{is_read, note, print};
 use crate::base::clock::Clock;
 use crate::base::text::{count, escape, one_of};
 use crate::delivery::{Connector, Http1Client};
@@ -242,10 +242,12 @@ fn print_report(
     let run = run_number(&journal, run, |_| true)?;
     let mut out = io::BufWriter::new(anstream::stdout().lock());
     for record in journal.records(run) {
-        report.record(&record.map_err(anyhow::Error::from)?, &mut out)?;
+        let record = record.map_err(anyhow::Error::from)?;
+        if !is_read(report.record(&record, &mut out))? {
+            return Ok(ExitStatus::Passed);
+        }
     }
-    report.finish(&mut out)?;
-    out.flush()?;
+    is_read(report.finish(&mut out).and_then(|()| out.flush()))?;
     Ok(ExitStatus::Passed)
 }
 
@@ -284,7 +286,8 @@ fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Co
     let headers =
         endpoints.iter().flat_map(|endpoint| endpoint.resolve_headers(&mut problems)).collect();
     let to = self::target(args, &vendor.id)?;
-    let redelivery = Redelivery { run, started, account, headers, fresh: args.fresh, to };
+    let urls = endpoints.iter().map(|endpoint| endpoint.url.value.clone()).collect();
+    let redelivery = Redelivery { run, started, account, headers, urls, fresh: args.fresh, to };
     let egress = args.receivers.egress();
     let request = redelivery.request(&args.delivery, &records).ok_or_else(|| {
         let message = format!("run {run} sent no delivery `{}`", args.delivery);
@@ -294,12 +297,17 @@ fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Co
         );
         Problem::anywhere(code::NOTHING_TO_RUN, message).help(help)
     })?;
+    if request.url().as_str().contains("${query.") {
+        let message = "the URL of this delivery contains a secret that is not in the journal";
+        return Err(Problem::anywhere(code::INVALID_URL, message).help("add `--to URL`").into());
+    }
     // The URL comes from the journal, which may have been written with `--allow-public`.
     allowed(request.url(), egress)?;
     let writer =
         JournalWriter::open(&args.journal, WriteOptions::default()).map_err(anyhow::Error::from)?;
-    let finished: RunFinished = runtime()?.block_on(async {
+    let finished: RunFinished = runtime(1)?.block_on(async {
         let log = RecordLog::new(1, Clock::System);
+        log.redact(setup.redactor());
         writer.attach(&log);
         let mut records = log.subscribe(1).map_err(anyhow::Error::from)?;
         let connector = Connector::new(egress);

@@ -37,7 +37,7 @@ pub(super) struct ListenArgs {
 pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let accounts = accounts(args.vendor.as_deref(), &setup)?;
-    runtime()?.block_on(async {
+    runtime(1)?.block_on(async {
         let receiver = BundledReceiver::new(accounts.clone(), args.wrong.clone());
         // Before the address is printed: a script may send the signal as soon as it reads it.
         let mut signals = Signals::listen()?;

@@ -15,6 +15,7 @@ mod listen;
 mod man;
 mod output;
 mod play;
+mod process;
 mod progress;
 mod receivers;
 mod run;
@@ -81,6 +82,7 @@ enum Command {
 
 /// Parses the command line, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
+    process::prepare();
     // For crash tests. Only debug builds crash on purpose: a release must ignore the variable.
     if cfg!(debug_assertions)
         && let Ok(point) = std::env::var("STANDIN_CRASH_AT")

@@ -3,6 +3,8 @@
 
 use std::io::{self, Read as _, Seek as _, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::SpooledTempFile;
 use tokio::runtime::Handle;
@@ -15,6 +17,9 @@ use crate::report::Report;
 /// Output of a waiting run that is kept in memory; beyond this it goes to a temporary file, so that
 /// the memory for parallel runs is bounded and a waiting run never holds up its own playing.
 const MAX_IN_MEMORY: usize = 1024 * 1024;
+
+/// How long records are collected before they are written. Nobody sees a delay this short.
+const BATCH_TIME: Duration = Duration::from_millis(5);
 
 /// Standard output, shared by the runs of a command.
 pub(super) struct OrderedOutput(Mutex<OutputState>);
@@ -93,10 +98,10 @@ fn write_records(
             Some(record) => record,
             None => {
                 progress.aside(|| out.flush())?; // a run on a terminal is watched live
-                match runtime.block_on(records.next()) {
-                    Some(record) => record,
-                    None => return Ok(()),
-                }
+                let Some(record) = runtime.block_on(records.next()) else { return Ok(()) };
+                // Lets more records come. To wake this thread for each one costs more than writing it.
+                thread::sleep(BATCH_TIME);
+                record
             }
         };
         progress.count(&record);

@@ -7,6 +7,7 @@ use url::Url;
 use super::exit::CommandError;
 use crate::base::address::EgressPolicy;
 use crate::base::duration;
+use crate::base::redact::shown_url;
 use crate::config::receiver_url;
 use crate::delivery::Connector;
 use crate::diag::{Problem, Problems, code};
@@ -83,10 +84,11 @@ impl ReceiverArgs {
         });
         for (vendor, url) in endpoints {
             if let Err(failure) = connector.wait_ready(url, limit.unsigned_abs()).await {
+                let shown = shown_url(url);
                 let reason = if failure.outcome == AttemptOutcome::Refused {
-                    format!("no server is listening on {url}")
+                    format!("no server is listening on {shown}")
                 } else {
-                    format!("cannot connect to {url}: {failure}")
+                    format!("cannot connect to {shown}: {failure}")
                 };
                 let hint = start_receiver_hint(&vendor, url);
                 let message = format!("{reason} (waited {limit:#}). {hint}.");
@@ -132,7 +134,7 @@ impl RunTarget {
 /// Checks a URL against the policy. Host names are checked again when they are resolved.
 pub(super) fn allowed(url: &Url, egress: EgressPolicy) -> Result<(), Problem> {
     egress.check_url(url).map_err(|forbidden| {
-        let message = format!("sending to `{url}` is not allowed: {forbidden}");
+        let message = format!("sending to `{}` is not allowed: {forbidden}", shown_url(url));
         Problem::anywhere(code::FORBIDDEN_ADDRESS, message).help(forbidden.help())
     })
 }

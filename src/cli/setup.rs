@@ -13,7 +13,9 @@ use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::terminal::note;
 use crate::base::clock::Clock;
+use crate::base::file::{ReadError, check_inside};
 use crate::base::file_store::FileStore;
+use crate::base::redact::Redactor;
 use crate::base::text::escape;
 use crate::config::{
     Config, EndpointForm, FILES_PORT, HEADER_VALUE_RULE, StartTime, files_url, is_header_value,
@@ -58,6 +60,27 @@ impl Setup {
     /// Combines a configuration with a catalog of vendors.
     pub(super) fn new(config: Config, catalog: Catalog) -> Self {
         Self { config, catalog, slots: AttemptSlots::default(), loaded: OnceCell::new() }
+    }
+
+    /// Returns the redactor of every configured credential, of whichever vendor: one may appear in a
+    /// text or a response of another.
+    pub(super) fn redactor(&self) -> Redactor {
+        let mut secrets = Vec::new();
+        for (vendor, settings) in self.config.vendors.iter() {
+            for (name, reference) in settings.secret.iter() {
+                let secret = reference.resolve().ok();
+                let reference = format!("${{{}.secret.{}}}", vendor.name, name.name);
+                secrets.extend(secret.map(|secret| (reference, secret)));
+            }
+        }
+        for endpoint in &self.config.endpoints {
+            // Problems of headers are reported where the headers are used.
+            let headers = endpoint.resolve_headers(&mut Problems::new());
+            let vendor = &endpoint.vendor.value;
+            let reference = |name: &str| format!("${{{vendor}.header.{name}}}");
+            secrets.extend(headers.into_iter().map(|(name, secret)| (reference(&name), secret)));
+        }
+        Redactor::new(secrets.iter().map(|(reference, secret)| (reference.clone(), secret)))
     }
 
     /// Returns the ids of all vendors.
@@ -203,13 +226,15 @@ pub(super) fn config_path(global: &Global) -> Option<PathBuf> {
 
 /// Reads a source file.
 pub(super) fn read(path: &Path) -> Result<Arc<Source>, Problem> {
-    Source::read(path).map_err(|error| {
-        let problem = unreadable(path, &error);
-        match error.help() {
-            Some(advice) => problem.help(advice),
-            None => problem,
-        }
-    })
+    Source::read(path).map_err(|error| unreadable_file(path, &error))
+}
+
+fn unreadable_file(path: &Path, error: &ReadError) -> Problem {
+    let problem = unreadable(path, error);
+    match error.help() {
+        Some(advice) => problem.help(advice),
+        None => problem,
+    }
 }
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Problem {
@@ -248,6 +273,9 @@ fn unknown_scenario(name: &str) -> Problem {
 pub(super) fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
     let mut files = Vec::new();
     collect_toml_files(folder, &mut files)?;
+    for file in &files {
+        check_inside(folder, file).map_err(|error| unreadable_file(file, &error))?;
+    }
     if files.is_empty() {
         let message = format!("no `.toml` file in `{}`", folder.display());
         let problem = Problem::anywhere(code::NOTHING_TO_RUN, message);
@@ -322,7 +350,7 @@ impl Signals {
 pub(super) fn until_interrupted(
     work: impl Future<Output = Result<ExitStatus, CommandError>>,
 ) -> Result<ExitStatus, CommandError> {
-    runtime()?.block_on(async {
+    runtime(1)?.block_on(async {
         let mut signals = Signals::listen()?;
         tokio::select! {
             exit = work => exit,
@@ -352,7 +380,13 @@ pub(super) async fn while_serving_files<T>(
     output
 }
 
-/// Creates the runtime for the asynchronous part of a command.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+/// Creates the runtime for the asynchronous part of a command, with this many parallel runs.
+// One run is one task with its requests. On one thread it needs half the CPU time: nothing has to
+// wake another thread.
+pub(super) fn runtime(jobs: usize) -> Result<tokio::runtime::Runtime, CommandError> {
+    let mut builder = match jobs {
+        ..=1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    Ok(builder.enable_all().build()?)
 }

@@ -55,12 +55,12 @@ pub(super) fn watch(
 /// Returns a channel that receives a message when Ctrl-C is pressed.
 fn interrupted() -> Result<mpsc::Receiver<()>, CommandError> {
     let (sender, receiver) = mpsc::channel();
-    let runtime = runtime()?;
+    let runtime = runtime(1)?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         runtime.block_on(signals.next());
         let _ = sender.send(());
-    });
+    })?;
     Ok(receiver)
 }
 

@@ -3,7 +3,7 @@
 //! The embedded `config.example.toml` contains the defaults. The user's file overrides them;
 //! environment variables and flags override both. Module `platform` checks the settings of vendors.
 
-mod hidden;
+mod private;
 mod receiver;
 
 use std::num::NonZeroU16;
@@ -18,8 +18,8 @@ use crate::diag::{
 use crate::form;
 
 pub use receiver::{
-    EndpointForm, HEADER_VALUE_RULE, check_header_name, check_header_value, is_header_value,
-    receiver_url,
+    EndpointForm, HEADER_VALUE_RULE, check_header_name, check_header_value, invalid_secret,
+    is_header_value, receiver_url,
 };
 
 /// Content of `config.example.toml`, which documents all keys and contains all defaults.
@@ -211,12 +211,13 @@ impl Scalar for NonZeroU16 {
 }
 
 fn read_form(source: &Arc<Source>) -> (Option<ConfigForm>, Problems) {
-    // Hidden before parsing: syntax errors are printed with their source line, too.
-    let source = source.hiding(hidden::hidden(&source.text));
-    let (node, mut problems) = toml::parse(&source);
+    let (node, problems) = toml::parse(source);
     if problems.broke_parsing() {
-        return (None, problems);
+        // It is unknown where the credentials are in a text that is not TOML.
+        return (None, toml::parse(&source.withholding()).1);
     }
+    let source = source.hiding(private::private_ranges(source, &node));
+    let (node, mut problems) = toml::parse(&source);
     let form = ConfigForm::read(&node, &mut problems);
     for endpoint in form.iter().flat_map(|form| &form.endpoint) {
         endpoint.check_headers(&mut problems);

@@ -4,7 +4,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use url::{ParseError, Url};
 
 use crate::base::limits::MAX_HEADER;
-use crate::base::secret::{Reference, Secret};
+use crate::base::secret::{InvalidSecret, Reference, Secret};
 use crate::base::text::mask;
 use crate::diag::{
     NonEmpty, Problem, Problems, Scalar, SourceSpan, Spanned, SyntaxNode, TableOf, code,
@@ -49,9 +49,8 @@ impl EndpointForm {
                 continue;
             }
             let resolved = value.resolve();
-            let resolved = resolved
-                .map_err(|message| Problem::at(&value.span, code::SECRET_MISSING, message))
-                .and_then(|secret| {
+            let resolved =
+                resolved.map_err(|error| invalid_secret(&error, &value.span)).and_then(|secret| {
                     check_header_value(secret.expose(), &value.span).map(|()| secret)
                 });
             match resolved {
@@ -61,6 +60,11 @@ impl EndpointForm {
         }
         headers
     }
+}
+
+/// Returns the problem of a secret that cannot be used. `span` is the location of its reference.
+pub fn invalid_secret(error: &InvalidSecret, span: &SourceSpan) -> Problem {
+    Problem::at(span, code::SECRET_MISSING, error.to_string()).help(error.help())
 }
 
 /// Headers that the HTTP client sets itself. A second value would make the request ambiguous.
@@ -119,6 +123,11 @@ impl Scalar for Url {
 /// Parses the URL of a receiver: `http` or `https`, without user name and password. The error is a
 /// message for the user, with passwords masked.
 pub fn receiver_url(text: &str) -> Result<Url, String> {
+    // The parser removes some of these characters, and the rest of the URL changes its meaning.
+    let is_unsafe = |c: char| c.is_control() || c.is_whitespace();
+    if text.starts_with(is_unsafe) || text.ends_with(is_unsafe) || text.contains(char::is_control) {
+        return Err("the URL contains a control character, or a space at its start or end".into());
+    }
     let shown = mask(text);
     let url = match Url::parse(text) {
         Ok(url) if is_host_and_port(&url) => return Err(no_scheme(&shown)),
@@ -174,6 +183,17 @@ mod tests {
         ] {
             let error = receiver_url(invalid).unwrap_err();
             assert!(!error.contains("u:p"), "{error}");
+        }
+        for hidden in [
+            "http://x/\n",
+            "http://x\t.test/",
+            "http://127.0.0.1\r\n.x.test/",
+            " http://x/",
+            "http://x/ ",
+            "http://x/\0",
+            "\u{a0}http://x/",
+        ] {
+            assert!(receiver_url(hidden).unwrap_err().contains("control character"), "{hidden:?}");
         }
         for bare in ["localhost", "localhost:3000", "u:3@localhost"] {
             assert!(receiver_url(bare).unwrap_err().contains("has no scheme"), "{bare}");

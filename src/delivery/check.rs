@@ -2,6 +2,7 @@
 //!
 //! The result is stored in the settled record. Reports, the verdict and redelivery only show it.
 
+use crate::base::text::mask;
 use crate::fault::Faults;
 use crate::policy::StatusSet;
 use crate::record::{AttemptOutcome, AttemptResult};
@@ -50,7 +51,7 @@ impl StatusCheck {
 fn describe(result: &AttemptResult) -> String {
     match (result.outcome, result.status, &result.location, &result.reason) {
         (AttemptOutcome::Responded, Some(status), Some(location), _) => {
-            format!("status {status} with a redirect to `{location}`")
+            format!("status {status} with a redirect to `{}`", mask(location))
         }
         (AttemptOutcome::Responded, Some(status), None, _) => format!("status {status}"),
         (outcome, _, _, Some(reason)) => format!("no response ({outcome}): {reason}"),

@@ -190,7 +190,13 @@ impl<H: Host, T: Transport> Driver<H, T> {
                     Some(message) => self.handle(message).await,
                     None => return,
                 },
-                Some(ended) = self.attempts.join_next_with_id() => self.finish(ended).await,
+                Some(ended) = self.attempts.join_next_with_id() => {
+                    self.finish(ended).await;
+                    // What else has ended meanwhile needs no further wait.
+                    while let Some(ended) = self.attempts.try_join_next_with_id() {
+                        self.finish(ended).await;
+                    }
+                }
                 Some(slot) = self.slots.acquire(), if !self.waiting.is_empty() => {
                     self.send_waiting(slot).await;
                 }

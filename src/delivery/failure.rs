@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use crate::base::resources::exhausted_resource;
 use crate::record::AttemptOutcome;
 
 /// Why an attempt has no complete response.
@@ -105,31 +106,6 @@ fn named(error: &(dyn StdError + 'static)) -> Option<AttemptFailure> {
     (!is_tls).then_some(failure)
 }
 
-/// Error codes of exhausted file descriptors, by process and by system, and of socket buffers.
-/// `std` has no kinds for them.
-const EMFILE: i32 = if cfg!(windows) { 10_024 } else { 24 };
-const ENFILE: i32 = 23;
-const ENOBUFS: i32 = if cfg!(windows) {
-    10_055
-} else if cfg!(target_os = "linux") {
-    105
-} else {
-    55
-};
-
-/// The resource of this machine that ran out, if that is what the error says.
-pub(super) fn exhausted_resource(error: &io::Error) -> Option<&'static str> {
-    match (error.kind(), error.raw_os_error()) {
-        (_, Some(EMFILE)) => Some("file descriptors (see `ulimit -n`)"),
-        (_, Some(ENFILE)) => Some("file descriptors"),
-        (_, Some(ENOBUFS)) => Some("socket buffers"),
-        // Connections in TIME_WAIT keep their ports for a minute.
-        (ErrorKind::AddrNotAvailable, _) => Some("local ports"),
-        (ErrorKind::OutOfMemory, _) => Some("memory"),
-        _ => None,
-    }
-}
-
 /// The error and its causes, outermost first.
 fn causes<'a>(
     error: &'a (dyn StdError + 'static),
@@ -151,30 +127,4 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
 
 fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
-}
-
-#[cfg(target_os = "linux")] // error codes differ between systems
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn exhausted_resources_of_this_machine_are_named() {
-        for (code, resource) in [
-            (24, "file descriptors (see `ulimit -n`)"),
-            (23, "file descriptors"),
-            (105, "socket buffers"),
-            (99, "local ports"),
-            (12, "memory"),
-        ] {
-            let error = io::Error::from_raw_os_error(code);
-            let failure = AttemptFailure::of(&error, AttemptOutcome::Unreachable);
-            assert_eq!(failure.outcome, AttemptOutcome::LocalError, "{failure}");
-            let expected = format!("this machine ran out of {resource}: ");
-            assert!(failure.reason.starts_with(&expected), "{failure}");
-        }
-        let refused = io::Error::from_raw_os_error(111);
-        let failure = AttemptFailure::of(&refused, AttemptOutcome::Unreachable);
-        assert_eq!(failure.outcome, AttemptOutcome::Refused);
-    }
 }

@@ -31,6 +31,9 @@ pub struct Http1Client {
 /// the receiver has not read.
 const BEFORE_RESET: Duration = Duration::from_millis(50);
 
+/// How long to wait for a local resource before the next try to connect.
+const BEFORE_RECONNECT: Duration = Duration::from_millis(20);
+
 /// An attempt under way: what is reported about it, whether it succeeds or not.
 struct AttemptProgress {
     started: Instant,
@@ -67,7 +70,30 @@ impl Http1Client {
         self.exchange(connection, request, &bytes, progress).await
     }
 
+    /// Connects. While this machine has no descriptor or port for it, waits at most as long as for
+    /// a connection. That time is not the receiver's, so the deadline moves.
     async fn connect(
+        &self,
+        request: &Request,
+        progress: &mut AttemptProgress,
+    ) -> Result<Connection, AttemptFailure> {
+        let give_up = Instant::now() + request.connect;
+        loop {
+            let began = Instant::now();
+            match self.connect_once(request, progress).await {
+                Err(failure)
+                    if failure.outcome == AttemptOutcome::LocalError && began < give_up =>
+                {
+                    self.pool.clear();
+                    sleep(BEFORE_RECONNECT).await;
+                    progress.postpone(began.elapsed());
+                }
+                connected => return connected,
+            }
+        }
+    }
+
+    async fn connect_once(
         &self,
         request: &Request,
         progress: &mut AttemptProgress,
@@ -124,6 +150,12 @@ impl Http1Client {
 }
 
 impl AttemptProgress {
+    /// Moves the attempt to a later time.
+    fn postpone(&mut self, duration: Duration) {
+        self.started += duration;
+        self.deadline += duration;
+    }
+
     /// Whether the receiver closed the connection before any byte of the response.
     fn was_closed(&self, result: &Result<(), AttemptFailure>) -> bool {
         let is_reset = |failure: &AttemptFailure| failure.outcome == AttemptOutcome::Reset;
@@ -147,7 +179,7 @@ impl Transport for Http1Client {
             Some(AttemptFailure { outcome, reason }) => (outcome, Some(reason)),
             None => (AttemptOutcome::Responded, None),
         };
-        let AttemptProgress { response, timings, reconnected, .. } = progress;
+        let AttemptProgress { started, response, timings, reconnected, .. } = progress;
         AttemptResult {
             outcome,
             status: response.status,

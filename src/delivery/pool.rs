@@ -39,6 +39,11 @@ impl ConnectionPool {
         None
     }
 
+    /// Closes all idle connections.
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Keeps a connection for the next request to the URL's origin.
     pub(super) fn put(&self, url: &Url, connection: Connection) {
         let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::connection::Connection;
-use super::failure::exhausted_resource;
 use super::request_bytes::RequestBytes;
 use super::transport::WireFault;
+use crate::base::resources::exhausted_resource;
 
 /// Pause after each piece of a slow body.
 const PAUSE: Duration = Duration::from_millis(50);

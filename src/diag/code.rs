@@ -159,7 +159,7 @@ codes! {
         "url = \"localhost:3000\"" => "url = \"http://localhost:3000/\"";
     NO_RECEIVER = 81: "There is no receiver to send to. Use `--to URL`, or add an `[[endpoint]]` to the configuration.",
         "standin run handover --vendor acme" => "standin run handover --vendor acme --to http://localhost:3000/";
-    SECRET_MISSING = 82: "The secret refers to an environment variable (`env:NAME`) or a file (`file:PATH`) that is missing or empty.",
+    SECRET_MISSING = 82: "The secret refers to an environment variable (`env:NAME`) or a file (`file:PATH`) that is missing, empty or shorter than 4 bytes. A shorter secret cannot be recognized in output and removed.",
         "secret = { token = \"env:ACME_TOKEN\" }   # the variable is not set" => "export ACME_TOKEN=…";
     NOTHING_TO_RUN = 83: "No scenario was found, no vendor can run it, or it is not clear which vendor should.",
         "standin run handover --to http://localhost:3000/" => "standin run handover --vendor acme --to http://localhost:3000/";

@@ -15,6 +15,7 @@ pub mod scalar;
 pub mod source;
 pub mod string_enum;
 pub mod toml;
+mod toml_errors;
 
 pub use code::Code;
 pub use collections::{NonEmpty, OneOrMore, TableOf};

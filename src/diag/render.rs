@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::base::limits::{MAX_LINE, MAX_MESSAGE, MAX_PRINTED_PROBLEMS};
 use crate::base::text::{count, escape, excerpt, is_hidden, mask};
@@ -29,6 +29,11 @@ fn render_problem(problem: &Problem, renderer: &Renderer) -> String {
     let sanitized = |text: &str| sanitized(problem, text);
     let message = sanitized(&problem.message);
     let mut group = Group::with_title(Level::ERROR.primary_title(message).id(code.as_str()));
+    if let Some(span) = withheld(problem) {
+        let (line, column) = span.line_column();
+        let name = escape(&span.source.name);
+        group = group.element(Origin::path(name).line(line).char_column(column));
+    }
     for excerpt in excerpts(problem) {
         let Excerpt { name, text, line, kind, range, label } = excerpt;
         let mark = kind.span(range);
@@ -48,10 +53,10 @@ fn render_problem(problem: &Problem, renderer: &Renderer) -> String {
 
 /// Escapes and shortens a message, and removes secrets: it may quote untrusted or private text.
 fn sanitized(problem: &Problem, text: &str) -> String {
-    let text = excerpt(text, MAX_MESSAGE);
+    // Masked first: what is cut in the middle is not found.
     match &problem.span {
-        Some(span) => span.source.mask_hidden(&text),
-        None => text,
+        Some(span) => excerpt(&span.source.mask_hidden(text), MAX_MESSAGE),
+        None => excerpt(text, MAX_MESSAGE),
     }
 }
 
@@ -65,9 +70,16 @@ struct Excerpt<'a> {
     label: &'a str,
 }
 
+/// Returns the place of a problem in a file whose text is not printed.
+fn withheld(problem: &Problem) -> Option<&SourceSpan> {
+    problem.span.as_ref().filter(|span| span.source.is_withheld())
+}
+
 /// Returns the line of the problem, and the line of its related location.
 fn excerpts(problem: &Problem) -> Vec<Excerpt<'_>> {
-    let Some(span) = &problem.span else { return Vec::new() };
+    let Some(span) = problem.span.as_ref().filter(|span| !span.source.is_withheld()) else {
+        return Vec::new();
+    };
     let also = problem.also.as_ref();
     let also = also.map(|(also, label)| line_of(also, AnnotationKind::Context, label));
     let first = line_of(span, AnnotationKind::Primary, "");
@@ -81,16 +93,23 @@ fn make_visible(line: &str) -> String {
     line.replace(is_replaced, "\u{fffd}")
 }
 
+/// Returns the start of the character at a byte offset, or the end of the text.
+// The parsers give offsets inside of a character in some errors.
+fn boundary(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
+}
+
 /// Returns the first line of a span.
 fn line_of<'a>(span: &'a SourceSpan, kind: AnnotationKind, label: &'a str) -> Excerpt<'a> {
     let text = span.source.text.as_str();
-    let start = span.range.start.min(text.len());
+    let start = boundary(text, span.range.start);
     let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let to = text[start..].find('\n').map_or(text.len(), |at| start + at);
     // Exclude the carriage return of a Windows line, unless the span starts at it.
     let to = if text[from..to].ends_with('\r') { to.max(start + 1) - 1 } else { to };
     let start = start.min(to);
-    let end = span.range.end.clamp(start, to);
+    let end = boundary(text, span.range.end).clamp(start, to);
     Excerpt {
         name: escape(&span.source.name),
         text: make_visible(&mask(&span.source.shown(from..to))),

@@ -42,6 +42,16 @@ impl Source {
         Arc::new(Self { name: self.name.clone(), text: self.text.clone(), hidden })
     }
 
+    /// Returns a copy whose text is never printed, not even in part.
+    pub fn withholding(&self) -> Arc<Self> {
+        self.hiding(std::iter::once(0..self.text.len()).collect())
+    }
+
+    /// Returns true if the whole text is hidden.
+    pub fn is_withheld(&self) -> bool {
+        self.hidden.first().is_some_and(|range| range.len() == self.text.len())
+    }
+
     /// Returns a range of the text for printing, with a star for each hidden byte.
     pub fn shown(&self, range: Range<usize>) -> Cow<'_, str> {
         let text = self.text.get(range.clone()).unwrap_or_default();
@@ -53,8 +63,12 @@ impl Source {
         }
         let mut shown = String::with_capacity(text.len());
         let mut at = range.start;
-        for range in hidden {
-            let (from, to) = (range.start.max(at), range.end.min(range.end));
+        for hidden in hidden {
+            // A hidden range may begin inside of another one, and may end after the shown range.
+            let (from, to) = (hidden.start.max(at), hidden.end.min(range.end));
+            if from >= to {
+                continue;
+            }
             shown.push_str(&self.text[at..from]);
             // One star for each byte keeps the columns of the marked range.
             shown.push_str(&"*".repeat(to - from));

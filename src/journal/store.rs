@@ -1,7 +1,7 @@
 //! The journal file: its lock, its format and the checksums of its rows.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -79,13 +79,7 @@ impl JournalLock {
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let mut name = real.into_os_string();
         name.push(".lock");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(PathBuf::from(name))
-            .map_err(unusable)?;
+        let mut file = open_private(&PathBuf::from(name)).map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
@@ -103,8 +97,20 @@ impl JournalLock {
     }
 }
 
+/// Opens a file for reading and writing. Creates it if it does not exist, for its owner only.
+fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    // A journal contains the bodies of requests and responses.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// Opens a journal for writing. Creates it if it does not exist.
 pub(super) fn open(path: &Path, options: WriteOptions) -> Result<Connection, JournalError> {
+    // SQLite gives its other files the mode of this one.
+    drop(open_private(path).map_err(|error| JournalError::Unusable(path.to_owned(), error))?);
     let sqlite = |error| JournalError::Sqlite(path.to_owned(), error);
     let mut connection = Connection::open(path).map_err(sqlite)?;
     let version = version(&connection, path)?;

@@ -1,6 +1,6 @@
 //! Writes a journal: one thread for all runs, many records in one transaction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -43,7 +43,7 @@ impl JournalWriter {
             .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
         let (queue, mut items) = mpsc::channel(RECORD_QUEUE);
         let thread_path = path.to_owned();
-        let thread = thread::spawn(move || {
+        let thread = thread::Builder::new().spawn(move || {
             let written = write(connection, &mut items);
             // After an error, every log that still sends must fail. If the queue were just dropped,
             // the log of an item that arrived at that moment would wait for ever.
@@ -52,6 +52,7 @@ impl JournalWriter {
             }
             written.map_err(|error| JournalError::Sqlite(thread_path, error))
         });
+        let thread = thread.map_err(|error| JournalError::Unusable(path.to_owned(), error))?;
         let runs = Arc::new(AtomicI64::new(last));
         Ok(Self { path: path.to_owned(), runs, queue, thread, _lock: lock })
     }
@@ -109,7 +110,10 @@ fn write(
             return Err(error);
         }
         fail_points::hit("committed");
-        for item in batch.drain(..) {
+        // Only the last record of each log, because a commit covers those before it.
+        let ends: BTreeMap<i64, WriterItem> =
+            batch.drain(..).map(|item| (item.run, item)).collect();
+        for item in ends.into_values() {
             item.log.commit(item.record.seq);
         }
     }

@@ -16,7 +16,7 @@ use super::ids::{self, IdOwner};
 use crate::base::secret::Secret;
 use crate::base::seed::SeedScope;
 use crate::base::text::one_of;
-use crate::config::{FILES_PORT, VendorSettings, files_url};
+use crate::config::{FILES_PORT, VendorSettings, files_url, invalid_secret};
 use crate::conversation::{Conversation, Member, Person};
 use crate::diag::scalar::unexpected_type;
 use crate::diag::{Key, Problem, Problems, Spanned, SyntaxNode, code};
@@ -106,9 +106,7 @@ impl Account {
             }
             match reference.resolve() {
                 Ok(secret) => account.set_secret(&key.name, secret),
-                Err(message) => {
-                    problems.push(Problem::at(&reference.span, code::SECRET_MISSING, message));
-                }
+                Err(error) => problems.push(invalid_secret(&error, &reference.span)),
             }
         }
         for (key, value) in settings.option.iter() {

@@ -1,12 +1,13 @@
 //! Vendor folders: bundled in the binary, or read from a directory.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rust_embed::RustEmbed;
 
 use super::vendor_ref::DOCS;
+use crate::base::file::{ReadError, check_inside};
 use crate::diag::{Problem, Problems, Source, code};
 
 /// Name of a vendor's main file.
@@ -48,7 +49,8 @@ impl PlatformFolder {
         let mut problems = Problems::new();
         for (name, path) in entries(directory)? {
             if path.join(MAIN).is_file() {
-                folders.extend(problems.note(Self::read(&path)).map(|folder| (name, folder)));
+                let folder = problems.note(Self::read_within(directory, &path));
+                folders.extend(folder.map(|folder| (name, folder)));
             }
         }
         problems.into_result(Some(folders))
@@ -56,9 +58,20 @@ impl PlatformFolder {
 
     /// Reads the `.json` and `.toml` files of one folder and its subfolders.
     pub fn read(directory: &Path) -> Result<Self, Problems> {
+        Self::read_within(directory, directory)
+    }
+
+    /// Reads a folder that is in `root` or is `root`. Links must not lead out of `root`.
+    fn read_within(root: &Path, directory: &Path) -> Result<Self, Problems> {
         let mut folder = Self { name: directory.display().to_string(), files: BTreeMap::new() };
+        let mut found = Vec::new();
+        gather(directory, "", &mut found)?;
         let mut problems = Problems::new();
-        folder.gather(directory, "", &mut problems)?;
+        for (name, path) in found {
+            let source = check_inside(root, &path).and_then(|()| Source::read(&path));
+            let source = problems.note(source.map_err(|error| unreadable_file(&path, &error)));
+            folder.files.extend(source.map(|source| (name, source)));
+        }
         problems.into_result(Some(folder))
     }
 
@@ -66,25 +79,31 @@ impl PlatformFolder {
     pub fn revisions(&self) -> Vec<String> {
         revisions(self.files.keys())
     }
+}
 
-    fn gather(
-        &mut self,
-        directory: &Path,
-        prefix: &str,
-        problems: &mut Problems,
-    ) -> Result<(), Problems> {
-        for (name, path) in entries(directory)? {
-            if path.is_dir() {
-                self.gather(&path, &format!("{prefix}{name}/"), problems)?;
-            // Other files, such as a README, are not part of the definition.
-            } else if path.extension().is_some_and(|end| end == "json" || end == "toml") {
-                let source = Source::read(&path).map_err(|error| unreadable(&path, &error));
-                let source = problems.note(source);
-                self.files.extend(source.map(|source| (format!("{prefix}{name}"), source)));
-            }
+/// Collects the `.json` and `.toml` files of a folder and its subfolders. Other files, such as a
+/// README, are not part of the definition.
+fn gather(
+    directory: &Path,
+    prefix: &str,
+    found: &mut Vec<(String, PathBuf)>,
+) -> Result<(), Problems> {
+    for (name, path) in entries(directory)? {
+        // Such as the folders of version control
+        if name.starts_with('.') {
+            continue;
         }
-        Ok(())
+        let is_linked_folder = path.is_dir() && path.is_symlink();
+        if path.is_dir() && !is_linked_folder {
+            gather(&path, &format!("{prefix}{name}/"), found)?;
+        // A linked folder can form a cycle. It is an error when it is read as a file.
+        } else if is_linked_folder
+            || path.extension().is_some_and(|end| end == "json" || end == "toml")
+        {
+            found.push((format!("{prefix}{name}"), path));
+        }
     }
+    Ok(())
 }
 
 /// Returns the names of the revisions that have an overlay among these files, `docs` first.
@@ -95,13 +114,21 @@ pub(super) fn revisions<'a>(files: impl Iterator<Item = &'a String>) -> Vec<Stri
 }
 
 /// Returns the entries of a directory. Sorting by name keeps the order of problems stable.
-fn entries(directory: &Path) -> Result<BTreeMap<String, std::path::PathBuf>, Problems> {
+fn entries(directory: &Path) -> Result<BTreeMap<String, PathBuf>, Problems> {
     let read = std::fs::read_dir(directory).map_err(|error| unreadable(directory, &error))?;
     // An entry that cannot be read was deleted meanwhile.
     let entries = read
         .flatten()
         .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()));
     Ok(entries.collect())
+}
+
+fn unreadable_file(path: &Path, error: &ReadError) -> Problem {
+    let problem = unreadable(path, error);
+    match error.help() {
+        Some(help) => problem.help(help),
+        None => problem,
+    }
 }
 
 fn unreadable(path: &Path, error: &dyn std::error::Error) -> Problem {

@@ -98,9 +98,10 @@ impl RecordLog {
         Self(Arc::new(Shared { run, clock, state: Mutex::new(state), readable, space }))
     }
 
-    /// Redacts secrets in all later records.
+    /// Redacts more secrets in all later records.
     pub fn redact(&self, redactor: Redactor) {
-        self.state().redactor = Arc::new(redactor);
+        let mut state = self.state();
+        state.redactor = Arc::new(state.redactor.merged(redactor));
     }
 
     /// Appends a record. Waits while a subscriber is `RECORD_QUEUE` records behind.

@@ -5,27 +5,47 @@
 
 use serde_json::Value as Json;
 
-use super::{AttemptResult, RecordKind};
+use super::{AttemptOutcome, AttemptResult, RecordKind, ResponseBody};
 use crate::base::redact::Redactor;
+use crate::base::text::mask;
 
 impl RecordKind {
     /// Replaces every secret with its reference, such as `${secret.token}`.
     #[must_use]
-    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
-        if redactor.is_empty() {
+    pub fn redacted(mut self, redactor: &Redactor) -> Self {
+        if let Some(result) = self.result_mut() {
+            mask_user_info(result);
+        }
+        // Serialising is slow. Without secrets, only texts that are sent again are looked at.
+        if redactor.is_empty() && !self.is_sent_again(|text| text.contains("${")) {
             return self;
         }
-        if let Some(result) = self.result_mut() {
-            result.body.edit_text(|text| {
-                redactor.redact(text);
-            });
+        let body = self.result_mut().map(|result| redacted_body(result, redactor));
+        let mut redacted = self.redacted_strings(redactor);
+        if let (Some(result), Some(body)) = (redacted.result_mut(), body) {
+            result.body = body;
         }
+        redacted
+    }
+
+    fn redacted_strings(self, redactor: &Redactor) -> Self {
         let Ok(mut json) = serde_json::to_value(&self) else { return self };
         if !redact(&mut json, redactor) {
             return self;
         }
         // Only strings changed, so it still parses.
         serde_json::from_value(json).unwrap_or(self)
+    }
+
+    /// Returns true for a text of the record that redelivery sends, for which `is_match` is true.
+    fn is_sent_again(&self, is_match: impl Fn(&str) -> bool) -> bool {
+        match self {
+            Self::DeliveryPlanned { body, .. } => is_match(body),
+            Self::AttemptStarted { url, headers, .. } => {
+                is_match(url) || headers.iter().any(|(_, value)| is_match(value))
+            }
+            _ => false,
+        }
     }
 
     /// Returns the result of a request, if the record has one.
@@ -36,6 +56,28 @@ impl RecordKind {
             }
             Self::DeliverySettled(settled) => Some(&mut settled.result),
             _ => None,
+        }
+    }
+}
+
+/// Takes the body out of a result, and redacts it. A second pass would quote its references.
+fn redacted_body(result: &mut AttemptResult, redactor: &Redactor) -> ResponseBody {
+    let mut body = std::mem::replace(&mut result.body, Vec::new().into());
+    // If the rest is missing, a secret may be cut.
+    let is_cut = result.truncated || result.outcome != AttemptOutcome::Responded;
+    body.edit_text(|text| {
+        let _ = if is_cut { redactor.redact_cut(text) } else { redactor.redact(text) };
+    });
+    body
+}
+
+/// Masks the password in the target of a redirect. It is a secret of the receiver.
+fn mask_user_info(result: &mut AttemptResult) {
+    let is_location = |name: &str| name.eq_ignore_ascii_case("location");
+    let headers = result.headers.iter_mut().filter(|(name, _)| is_location(name));
+    for location in headers.map(|(_, value)| value).chain(&mut result.location) {
+        if location.contains('@') {
+            *location = mask(location);
         }
     }
 }

@@ -5,10 +5,20 @@ use sha2::{Digest as _, Sha256};
 use super::dry_run::dry_run;
 use super::plan::RunPlan;
 use crate::delivery::ClockMode;
-use crate::record::RunStarted;
+use crate::record::{RecordKind, RunStarted};
 
-/// Returns the first record of a run. It identifies the run: one with another record is another run.
+/// Returns the first record of a run as it is stored. It identifies the run: one with another record
+/// is another run.
 pub fn identify(plan: &RunPlan) -> RunStarted {
+    let started = first_record(plan);
+    match RecordKind::RunStarted(started.clone()).redacted(&plan.redactor()) {
+        RecordKind::RunStarted(redacted) => redacted,
+        _ => started,
+    }
+}
+
+/// Returns the first record of a run, before redaction.
+pub(super) fn first_record(plan: &RunPlan) -> RunStarted {
     let platform = &plan.account.platform;
     let single = RunPlan { conversations: 1, ..plan.clone() };
     let mut digest = Sha256::new();

@@ -28,6 +28,7 @@ use crate::record::{RecordKind, RecordLog, RecordScope, RunFinished, RunStarted}
 pub use crate::emulator::EndpointPlan;
 pub use chaos::{schedule, smallest};
 pub use dry_run::{DryRunItem, DryRunRequest, dry_run};
+use identity::first_record;
 pub use identity::identify;
 pub use limits::RunLimits;
 pub use plan::{ResumePoint, RunPlan, StopSignal};
@@ -54,7 +55,7 @@ async fn play<T: Transport>(
 ) -> RunEnd {
     let scope = RecordScope { at: plan.start, conversation: None, step: None };
     let resumes = plan.resume.as_ref().map(|resume| resume.run);
-    log.append(scope, RecordKind::RunStarted(RunStarted { resumes, ..identify(&plan) })).await;
+    log.append(scope, RecordKind::RunStarted(RunStarted { resumes, ..first_record(&plan) })).await;
     // A handshake may take its whole timeout. An interruption must not wait for that.
     let plan = tokio::select! {
         plan = with_consenting_endpoints(plan.clone(), &*transport, &log) => plan,

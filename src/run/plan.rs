@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::limits::RunLimits;
 use crate::base::file_store::FileStore;
-use crate::base::redact::Redactor;
+use crate::base::redact::{Redactor, query_secrets};
 use crate::delivery::{AttemptSlots, ClockMode, StatusCheck};
 use crate::emulator::{EndpointPlan, ScriptedRun};
 use crate::fault::FaultGroup;
@@ -130,12 +130,24 @@ impl RunPlan {
             Vec::new()
         };
         let altered = altered.iter().map(|(reference, secret)| (reference.clone(), secret));
-        Redactor::new(self.account.secret_references().chain(headers).chain(altered))
+        let queries: Vec<_> =
+            self.endpoints.iter().flat_map(|endpoint| query_secrets(&endpoint.url)).collect();
+        let queries = queries.iter().map(|(reference, secret)| (reference.clone(), secret));
+        let own = self.account.secret_references().chain(headers).chain(queries);
+        Redactor::new(own.chain(altered))
+    }
+
+    /// The URL of an endpoint (numbered from 0), with references in place of the values of its query.
+    pub fn shown_url(&self, endpoint: usize) -> String {
+        let mut url = self.endpoints[endpoint].url.to_string();
+        self.redactor().redact(&mut url);
+        url
     }
 
     /// The URLs of the endpoints, separated by commas.
     pub fn urls(&self) -> String {
-        let urls: Vec<&str> = self.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
+        let urls: Vec<String> =
+            (0..self.endpoints.len()).map(|endpoint| self.shown_url(endpoint)).collect();
         urls.join(", ")
     }
 

@@ -8,7 +8,8 @@ use url::Url;
 
 use super::limits::LimitCounter;
 use super::pump::{Observer, RunEnd, pump};
-use crate::base::redact::Redactor;
+use crate::base::redact::{Redactor, query_secrets};
+use crate::base::references;
 use crate::base::secret::Secret;
 use crate::base::seed::SeedScope;
 use crate::delivery::{
@@ -34,6 +35,8 @@ pub struct Redelivery {
     pub account: Arc<Account>,
     /// The configured headers beside the vendor's, with their present values.
     pub headers: Vec<(String, Secret)>,
+    /// The configured URLs. Their queries may hold secrets.
+    pub urls: Vec<Url>,
     /// Whether headers and signature are computed again.
     pub fresh: bool,
     /// The URL to send to, instead of the original one.
@@ -138,7 +141,8 @@ impl Redelivery {
         let altered = faults
             .of(FaultGroup::Token)
             .map(|_| FaultInjector::of(&self.account).derived_secrets());
-        whole.chain(altered.into_iter().flatten()).collect()
+        let queries = self.to.iter().chain(&self.urls).flat_map(query_secrets);
+        whole.chain(altered.into_iter().flatten()).chain(queries).collect()
     }
 
     /// The vendor's headers computed again, and the others unchanged.
@@ -205,9 +209,11 @@ fn source_of(record: &Record, id: &str) -> Option<SourceLine> {
     }
 }
 
-/// Replaces the references in a text by the secrets.
+/// Replaces the references in a text by the secrets, and restores texts that look like references.
 fn fill(text: &str, known: &BTreeMap<String, &str>) -> String {
-    known.iter().fold(text.to_owned(), |text, (reference, secret)| text.replace(reference, secret))
+    references::resolve(text, |name| {
+        known.get(&format!("${{{name}}}")).map(|secret| (*secret).to_owned())
+    })
 }
 
 /// Sends a delivery once more, and returns the final record. Records go to the log, which is closed

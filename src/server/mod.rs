@@ -43,9 +43,9 @@ pub fn start(
         .run();
     let handle = server.handle();
     // Actix needs its own runtime, which must not run inside that of the sender.
-    let thread = std::thread::spawn(move || {
+    let thread = std::thread::Builder::new().spawn(move || {
         let _ = actix_web::rt::System::new().block_on(server);
-    });
+    })?;
     Ok(ServerHandle { address, handle, thread })
 }
 

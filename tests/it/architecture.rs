@@ -68,6 +68,7 @@ fn sources() -> Vec<SourceFile> {
     let root = path("src");
     let mut found = Vec::new();
     files(&root, &mut found);
+    assert!(found.len() > 100, "only {} files", found.len());
     let source = |file: PathBuf| {
         let inside = file.strip_prefix(&root).unwrap();
         let first = inside.components().next().unwrap().as_os_str().to_string_lossy();

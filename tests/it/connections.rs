@@ -3,7 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -362,22 +362,40 @@ fn a_port_without_http_is_never_ready() {
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
+/// Runs thirty conversations with few file descriptors. The receiver holds each connection open, so
+/// that each conversation needs its own descriptor.
 #[cfg(unix)]
-#[test]
-fn exhausted_file_descriptors_are_a_local_error() {
-    // Held open, so that each conversation needs its own descriptor.
-    let url = receiver(|_, mut stream| {
+fn run_with_few_descriptors(held: Duration) -> Output {
+    let url = receiver(move |_, mut stream| {
         thread::spawn(move || {
             read_request(&mut stream);
-            thread::sleep(Duration::from_secs(2));
+            thread::sleep(held);
             let _ = stream.write_all(OK);
         });
     });
+    let folder = tempfile::tempdir().unwrap();
+    // One delivery for each conversation
+    std::fs::write(folder.path().join("story.toml"), "[[step]]\nopen = {}\n").unwrap();
     let command = format!(
-        "ulimit -n 24; exec {} run handover --vendor ebbot --conversations 30 --json --to {url}",
+        "ulimit -n 24; exec {} run story.toml --vendor ebbot --conversations 30 --json --to {url}",
         env!("CARGO_BIN_EXE_standin")
     );
-    let output = Command::new("sh").args(["-c", &command]).env_clear().output().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &command]).current_dir(folder.path()).env_clear().output().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_connection_waits_for_a_file_descriptor() {
+    let output = run_with_few_descriptors(Duration::from_millis(20));
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+    assert!(!stdout(&output).contains("\"outcome\":\"local_error\""), "{}", stdout(&output));
+}
+
+#[cfg(unix)]
+#[test]
+fn exhausted_file_descriptors_are_a_local_error() {
+    let output = run_with_few_descriptors(Duration::from_secs(60));
     let records = stdout(&output);
     let local = records.lines().find(|line| line.contains("\"outcome\":\"local_error\""));
     let local = local.unwrap_or_else(|| panic!("{records}{}", stderr(&output)));

@@ -16,7 +16,7 @@ use standin::diag::render::render;
 use standin::diag::{Problems, Source};
 use standin::scenario;
 
-use crate::support::{path, standin_in, stderr, stdout};
+use crate::support::{entries, is_blessing, path, standin_in, stderr, stdout};
 
 /// A test case: its name, and the arguments that print its problems.
 type Case = (String, Vec<String>);
@@ -27,13 +27,13 @@ fn folder() -> PathBuf {
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for entry in fs::read_dir(folder()).unwrap().flatten() {
-        let file = entry.file_name().into_string().unwrap();
+    for entry in entries("tests/diagnostics") {
+        let file = entry.file_name().unwrap().to_str().unwrap().to_owned();
         let (name, extension) = file.rsplit_once('.').unwrap_or((&file, ""));
         let arguments = match extension {
             "toml" | "" => ["check", &file, "--templates", "../minimal"].map(str::to_owned).into(),
             "args" => {
-                let words = fs::read_to_string(entry.path()).unwrap();
+                let words = fs::read_to_string(&entry).unwrap();
                 words.split_whitespace().map(str::to_owned).collect()
             }
             "txt" => continue,
@@ -59,7 +59,7 @@ fn told((name, arguments): &Case) -> String {
 
 #[test]
 fn every_case_prints_its_recorded_output() {
-    let bless = std::env::var_os("STANDIN_BLESS").is_some();
+    let bless = is_blessing();
     assert!(OUTPUTS.len() >= 60, "only {} cases", OUTPUTS.len());
     let mut wrong = Vec::new();
     for (name, told) in &*OUTPUTS {
@@ -126,10 +126,10 @@ fn no_two_cases_print_the_same_problem() {
 
 #[test]
 fn every_golden_file_belongs_to_a_case() {
-    let files = fs::read_dir(folder()).unwrap().flatten();
-    for file in files.map(|entry| entry.file_name().into_string().unwrap()) {
-        if let Some(name) = file.strip_suffix(".txt") {
-            assert!(OUTPUTS.contains_key(name), "{file}");
+    for file in entries("tests/diagnostics") {
+        if file.extension().is_some_and(|extension| extension == "txt") {
+            let name = file.file_stem().unwrap().to_str().unwrap();
+            assert!(OUTPUTS.contains_key(name), "{}", file.display());
         }
     }
 }

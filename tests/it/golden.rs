@@ -5,7 +5,6 @@
 //! one. `bodies.txt` has a digest of each scenario at each vendor.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::fs;
 use std::path::Path;
 
@@ -13,7 +12,9 @@ use ring::digest;
 use standin::emulator::StepOutcome;
 use standin::scenario::bundled_names;
 
-use crate::support::{ReceivedRequest, Receiver, path, play, revisions, vendors};
+use crate::support::{
+    ReceivedRequest, Receiver, entries, is_blessing, path, play, revisions, vendors,
+};
 
 /// The bytes of all requests, with a placeholder for the address of the receiver.
 fn request_bytes(received: &[ReceivedRequest]) -> String {
@@ -25,7 +26,7 @@ fn request_bytes(received: &[ReceivedRequest]) -> String {
 }
 
 fn assert_golden(file: &Path, bytes: &str) {
-    if env::var_os("STANDIN_BLESS").is_some() {
+    if is_blessing() {
         fs::write(file, bytes).unwrap();
     }
     let expected = fs::read_to_string(file).unwrap_or_default();
@@ -36,8 +37,8 @@ fn assert_golden(file: &Path, bytes: &str) {
 
 /// The runs with golden bytes, as scenario and vendor: `handover ` everywhere, and every file .
 fn golden_runs() -> BTreeSet<(String, String)> {
-    let files = fs::read_dir(path("tests/golden")).unwrap().flatten();
-    let names = files.filter_map(|file| file.file_name().into_string().ok());
+    let names = entries("tests/golden").into_iter();
+    let names = names.filter_map(|file| file.file_name()?.to_str().map(str::to_owned));
     let run = |name: &str| {
         let (story, vendor) = name.strip_suffix(".http")?.split_once('.')?;
         Some((story.to_owned(), vendor.to_owned()))

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use standin::conversation::ActionKind;
 use standin::diag::Source;
 use standin::emulator::StepOutcome;
+use standin::platform::Platform;
 use standin::record::{RecordKind, Verdict};
 use standin::scenario::{self, bundled_names};
 
@@ -35,15 +37,16 @@ fn texts_of(receiver: &Receiver) -> Vec<String> {
 fn every_bundled_scenario_passes_at_every_vendor() {
     assert!(bundled_names().len() >= 12);
     for name in bundled_names() {
-        for vendor in vendors() {
-            let playing = play(&name).at(&vendor.id);
-            if !playing.is_playable() {
-                continue;
-            }
+        let is_playable = |vendor: &Arc<Platform>| play(&name).at(&vendor.full_id()).is_playable();
+        // A scenario may show what only a revision can do; the golden digests play those.
+        assert!(revisions().iter().any(is_playable), "no vendor can play {name}");
+        for vendor in vendors().into_iter().filter(is_playable) {
+            let id = vendor.full_id();
+            let playing = play(&name).at(&id);
             let receiver = Receiver::accepting();
             let played = playing.to(&receiver);
             let finished = played.finished;
-            assert_eq!(finished.verdict, Verdict::Passed, "{name} at {}: {finished:?}", vendor.id);
+            assert_eq!(finished.verdict, Verdict::Passed, "{name} at {id}: {finished:?}");
         }
     }
 }

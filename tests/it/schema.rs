@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{path, standin, stdout, vendors};
+use crate::support::{entries, is_blessing, path, standin, stdout, vendors};
 
 fn schema(of: &str) -> Json {
     serde_json::from_str(&stdout(&standin(&["schema", of]))).unwrap()
@@ -18,13 +18,6 @@ fn schema_errors(schema: &Json, text: &str) -> Vec<String> {
     let told =
         |error: jsonschema::ValidationError<'_>| format!("{}: {error}", error.instance_path());
     schema.iter_errors(&instance).map(told).collect()
-}
-
-fn files(folder: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(path(folder)).unwrap();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
 }
 
 /// The schema that the first line of a file names, relative to the file.
@@ -50,7 +43,7 @@ fn the_committed_schemas_are_current() {
     for of in ["scenario", "config", "vendor"] {
         let file = path(&format!("schemas/{of}.json"));
         let current = stdout(&standin(&["schema", of]));
-        if std::env::var_os("STANDIN_BLESS").is_some() {
+        if is_blessing() {
             fs::write(&file, &current).unwrap();
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), current, "STANDIN_BLESS=1 rewrites it");
@@ -59,11 +52,11 @@ fn the_committed_schemas_are_current() {
 
 #[test]
 fn every_bundled_file_matches_its_schema() {
-    for file in files("scenarios") {
+    for file in entries("scenarios") {
         assert_valid(&file, "scenario");
     }
     assert_valid(&path("config.example.toml"), "config");
-    for folder in files("templates").into_iter().chain(files("tests/vendors")) {
+    for folder in entries("templates").into_iter().chain(entries("tests/vendors")) {
         assert_valid(&folder.join("vendor.toml"), "vendor");
     }
 }

@@ -3,8 +3,7 @@
 use std::process::Command;
 
 use crate::support::{
-    ReceivedRequest, Receiver, configured, report_skipped_test, standin, standin_in, stderr,
-    stdout, vendors,
+    ReceivedRequest, Receiver, configured, standin, standin_in, stderr, stdout, vendors,
 };
 
 /// Sends one webhook to a new receiver. Returns the received requests.
@@ -204,10 +203,8 @@ fn a_dry_run_reports_skipped_and_silent_events_as_a_run_does() {
 }
 
 #[test]
+#[ignore = "requires curl"]
 fn a_curl_command_sends_the_same_bytes() {
-    if Command::new("curl").arg("--version").output().is_err() {
-        return report_skipped_test("there is no curl here");
-    }
     for vendor in ["wotnot", "liveperson"] {
         let receiver = Receiver::accepting();
         let url = receiver.url();

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::tokens::{TokenKind, tokens};
 use super::{SourceFile, assert_empty, sources};
-use crate::support::path;
+use crate::support::{entries, path};
 
 /// Phrases to avoid, and the usual term to use instead.
 const AVOID: &[(&str, &str)] = &[
@@ -144,10 +144,9 @@ fn documents_use_standard_words() {
     let mut documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
         .map(str::to_owned)
         .to_vec();
-    for entry in fs::read_dir(path("docs")).unwrap().flatten() {
-        let name = entry.file_name().into_string().unwrap();
-        if entry.path().extension().is_some_and(|extension| extension == "md") {
-            documents.push(format!("docs/{name}"));
+    for file in entries("docs") {
+        if file.extension().is_some_and(|extension| extension == "md") {
+            documents.push(format!("docs/{}", file.file_name().unwrap().display()));
         }
     }
     documents.sort();

@@ -12,7 +12,6 @@ pub(crate) use receiver::{ReceivedRequest, Receiver, Reply, accept, fetch};
 
 use std::env;
 use std::fs;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -23,6 +22,24 @@ pub(crate) fn path(relative: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
+/// Whether expected output is written instead of compared: `STANDIN_BLESS` is set. In CI this would
+/// accept every change, so it is refused there.
+pub(crate) fn is_blessing() -> bool {
+    let is_set = |name| env::var_os(name).is_some();
+    assert!(!is_set("STANDIN_BLESS") || !is_set("CI"), "STANDIN_BLESS is refused where CI is set");
+    is_set("STANDIN_BLESS")
+}
+
+/// The entries of a folder in the repository, sorted. A folder without entries is an error, so that
+/// a test that checks each of them checks something.
+pub(crate) fn entries(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path(folder)).unwrap();
+    let mut entries: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    assert!(!entries.is_empty(), "{folder} is empty");
+    entries.sort();
+    entries
+}
+
 /// Asserts that a document contains a text between a marker line and the next `<!-- end -->`. With
 /// `STANDIN_BLESS`, writes the text there.
 pub(crate) fn assert_document_contains(document: &str, begin: &str, text: &str) {
@@ -31,7 +48,7 @@ pub(crate) fn assert_document_contains(document: &str, begin: &str, text: &str) 
     let whole = fs::read_to_string(&file).unwrap();
     let (before, rest) = whole.split_once(begin).unwrap_or_else(|| panic!("no {begin}"));
     let (told, after) = rest.split_once(END).unwrap_or_else(|| panic!("no {END}"));
-    if env::var_os("STANDIN_BLESS").is_some() {
+    if is_blessing() {
         fs::write(&file, format!("{before}{begin}{text}{END}{after}")).unwrap();
     } else {
         assert_eq!(told, text, "STANDIN_BLESS=1 rewrites {document}");
@@ -69,9 +86,4 @@ pub(crate) fn stdout(output: &Output) -> String {
 /// The standard error of a command.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// Reports that a test cannot run here. It bypasses the output capture of passing tests.
-pub(crate) fn report_skipped_test(reason: &str) {
-    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
 }

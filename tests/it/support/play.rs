@@ -44,7 +44,9 @@ pub(crate) fn revisions() -> Vec<Arc<Platform>> {
         };
         catalog.ids().flat_map(of).collect()
     };
-    REVISIONS.get_or_init(all).clone()
+    let revisions = REVISIONS.get_or_init(all);
+    assert!(!revisions.is_empty(), "there are no vendors");
+    revisions.clone()
 }
 
 /// A vendor by id, or by id and revision.

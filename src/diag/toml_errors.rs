@@ -1,0 +1,325 @@
+//! Syntax errors of TOML files: their causes, and how to fix them.
+//!
+//! The parser describes an error in words only. This module takes from it where the errors are, and
+//! finds out what each is about from the tokens and the text at its place.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml_parser::ParseError;
+use toml_parser::parser::{Event, EventKind, RecursionGuard, ValidateWhitespace};
+
+use crate::base::limits::MAX_ERROR_RECOVERY;
+use crate::diag::code;
+use crate::diag::problem::Problem;
+use crate::diag::source::Source;
+
+/// Maximum depth of tables and lists, where each part of a dotted key is a table. The parser has this
+/// limit for brackets and for the parts of one key, but not for both together, so that the tree of a
+/// small file could be too deep for the stack.
+const MAX_DEPTH: u32 = 80;
+
+/// Maximum number of syntax errors that are reported for one file. Most are consequences of the
+/// first.
+const MAX_ERRORS: usize = 100;
+
+/// Help for an error in a file that is not shown.
+const WITHHELD: &str =
+    "write strings in quotes; the line is not shown because it may contain credentials";
+
+/// An error of the parser.
+struct SyntaxError<'a> {
+    range: Range<usize>,
+    message: &'a str,
+    /// The bracket that is open at the end of the file, if this is the error.
+    unclosed: Option<Bracket>,
+    /// True for a key that is defined twice, or both as a value and as a table.
+    is_duplicate: bool,
+}
+
+/// An inline table or a list that is open at the end of the file.
+#[derive(Clone, Copy)]
+struct Bracket {
+    is_table: bool,
+    from: usize,
+}
+
+/// What is known about a file without the words of the parser.
+pub(super) struct Outline<'a> {
+    text: &'a str,
+    /// Errors of the grammar. The parser reports the same ones first, in this order.
+    errors: Vec<ParseError>,
+    /// Start and end of the keys without an error in themselves.
+    keys: BTreeSet<(usize, usize)>,
+    /// Strings without a closing quote.
+    open_strings: Vec<Range<usize>>,
+    /// Places where the parser closed an inline table or list that is open at the end of the file.
+    closed_at_end: BTreeSet<usize>,
+    /// Start and kind of table headers without a closing bracket.
+    open_headers: Vec<(usize, EventKind)>,
+    /// The first bracket or key that exceeds [`MAX_DEPTH`].
+    too_deep: Option<Range<usize>>,
+}
+
+impl<'a> Outline<'a> {
+    /// Reads the tokens of a file.
+    pub(super) fn new(text: &'a str) -> Self {
+        let source = toml_parser::Source::new(text);
+        let tokens = source.lex().into_vec();
+        let (mut events, mut errors) = (Vec::<Event>::new(), Vec::new());
+        // The same checks as in the parser, so that errors are in the same order.
+        let mut checked = ValidateWhitespace::new(&mut events, source);
+        let mut checked = RecursionGuard::new(&mut checked, MAX_DEPTH);
+        // Of a large file the parser reports the first error only, because each one costs memory.
+        let kept = if text.len() > MAX_ERROR_RECOVERY { 1 } else { usize::MAX };
+        let mut keep = |error: ParseError| {
+            if errors.len() < kept {
+                errors.push(error);
+            }
+        };
+        toml_parser::parser::parse_document(&tokens, &mut checked, &mut keep);
+        let mut outline = Self {
+            text,
+            errors,
+            keys: BTreeSet::new(),
+            open_strings: Vec::new(),
+            closed_at_end: BTreeSet::new(),
+            open_headers: Vec::new(),
+            too_deep: None,
+        };
+        outline.read_events(source, &events);
+        outline
+    }
+
+    fn read_events(&mut self, source: toml_parser::Source<'_>, events: &[Event]) {
+        let mut depth = Depth::default();
+        for event in events {
+            let range = event.span().start()..event.span().end();
+            if depth.after(event.kind()) > MAX_DEPTH as usize {
+                self.too_deep.get_or_insert(range.clone());
+            }
+            match event.kind() {
+                EventKind::InlineTableClose | EventKind::ArrayClose if range.is_empty() => {
+                    // Only a bracket that is not in the file has an empty range.
+                    self.closed_at_end.insert(range.start);
+                }
+                kind @ (EventKind::StdTableOpen | EventKind::ArrayTableOpen) => {
+                    self.open_headers.push((range.start, kind));
+                }
+                EventKind::StdTableClose | EventKind::ArrayTableClose => {
+                    self.open_headers.pop();
+                }
+                EventKind::SimpleKey => {
+                    if is_valid_key(source, *event) {
+                        self.keys.insert((range.start, range.end));
+                    }
+                    self.read_string(range);
+                }
+                EventKind::Scalar => self.read_string(range),
+                _ => {}
+            }
+        }
+    }
+
+    fn read_string(&mut self, range: Range<usize>) {
+        let token = self.text.get(range.clone()).unwrap_or_default();
+        let is_closed = quote(token)
+            .is_none_or(|quote| token.len() >= 2 * quote.len() && token.ends_with(quote));
+        if !is_closed {
+            self.open_strings.push(range);
+        }
+    }
+
+    /// Returns a problem if the file is nested too deeply to be parsed.
+    pub(super) fn too_deep(&self, source: &Arc<Source>) -> Option<Problem> {
+        let range = self.too_deep.clone()?;
+        let help = if self.keys.contains(&(range.start, range.end)) {
+            format!("each part of a dotted key is a table; at most {MAX_DEPTH} can be nested")
+        } else {
+            format!("tables and lists can be nested at most {MAX_DEPTH} levels deep")
+        };
+        let message = "tables or lists are nested too deeply";
+        Some(Problem::at(&source.span(range), code::TOML_SYNTAX, message).help(help))
+    }
+
+    /// Returns the problems of the file, without those that are consequences of others.
+    pub(super) fn problems(
+        &self,
+        source: &Arc<Source>,
+        errors: &[toml::de::Error],
+    ) -> Vec<Problem> {
+        let causes = self.causes(errors);
+        causes.iter().take(MAX_ERRORS).map(|error| self.problem(source, error)).collect()
+    }
+
+    /// Removes consequential errors. An unclosed inline table or list consumes the rest of the file
+    /// and gives errors on each following line. A duplicate table header is reported only once.
+    fn causes<'e>(&self, errors: &'e [toml::de::Error]) -> Vec<SyntaxError<'e>> {
+        let mut errors: Vec<_> =
+            errors.iter().enumerate().map(|(index, error)| self.classify(index, error)).collect();
+        errors.sort_by_key(|error| error.range.start);
+        self.move_unclosed_bracket(&mut errors);
+        let mut headers = BTreeSet::new();
+        errors.retain(|error| {
+            let is_header = error.is_duplicate && self.before(error.range.start).ends_with('[');
+            !is_header || headers.insert(self.text.get(error.range.clone()))
+        });
+        errors
+    }
+
+    fn classify<'e>(&self, index: usize, error: &'e toml::de::Error) -> SyntaxError<'e> {
+        let range = error.span().unwrap_or(0..0);
+        let unclosed = self.errors.get(index).and_then(|error| self.unclosed(error));
+        // After the errors of the grammar come those of values, which have no key as their place.
+        let is_duplicate =
+            index >= self.errors.len() && self.keys.contains(&(range.start, range.end));
+        let message = error.message().lines().next().unwrap_or("not TOML");
+        SyntaxError { range, message, unclosed, is_duplicate }
+    }
+
+    /// Returns the bracket that an error is about, if it is open at the end of the file.
+    fn unclosed(&self, error: &ParseError) -> Option<Bracket> {
+        let (context, place) = (error.context()?, error.unexpected()?);
+        let bracket = self.text.get(context.start()..context.end())?;
+        let is_unclosed = matches!(bracket, "{" | "[")
+            && place.is_empty()
+            && self.closed_at_end.contains(&place.start());
+        is_unclosed.then(|| Bracket { is_table: bracket == "{", from: context.start() })
+    }
+
+    /// Moves the error of a bracket from the end of the file to the end of the line before the first
+    /// line that does not fit, and drops the errors after it.
+    fn move_unclosed_bracket(&self, errors: &mut Vec<SyntaxError<'_>>) {
+        let unclosed = errors.iter().find_map(|error| Some((error.unclosed?, error.message)));
+        let Some((bracket, message)) = unclosed else { return };
+        let begins_line = |at: usize| self.before(at).trim_end_matches([' ', '\t']).ends_with('\n');
+        let is_after = |error: &SyntaxError<'_>| {
+            error.range.start > bracket.from && begins_line(error.range.start)
+        };
+        let Some(first) = errors.iter().position(is_after) else { return };
+        let end = self.before(errors[first].range.start).trim_end().len();
+        errors.truncate(first);
+        // An unclosed string on that line already explains the missing bracket. It may end after the
+        // trimmed line.
+        let is_other_line = |error: &SyntaxError<'_>| {
+            self.text.get(error.range.start..end).is_some_and(|between| between.contains('\n'))
+        };
+        if errors.last().is_none_or(is_other_line) {
+            let unclosed = Some(bracket);
+            errors.push(SyntaxError { range: end..end, message, unclosed, is_duplicate: false });
+        }
+    }
+
+    fn before(&self, at: usize) -> &'a str {
+        self.text.get(..at).unwrap_or_default()
+    }
+
+    fn problem(&self, source: &Arc<Source>, error: &SyntaxError<'_>) -> Problem {
+        let span = &source.span(error.range.clone());
+        let text = if source.is_withheld() { "" } else { span.text() };
+        if error.is_duplicate {
+            let is_header = self.before(error.range.start).ends_with(['[', '.']);
+            let message = match text {
+                "" => "duplicate key".to_owned(),
+                name => format!("duplicate key `{name}`"),
+            };
+            return Problem::at(span, code::DUPLICATE_KEY, message).help(if is_header {
+                "define each table once; write a list of tables as `[[…]]`"
+            } else {
+                "remove one of them"
+            });
+        }
+        let problem = Problem::at(span, code::TOML_SYNTAX, error.message);
+        match self.advice(error).or_else(|| bare_word(text)) {
+            Some(help) => problem.help(help),
+            None if source.is_withheld() => problem.help(WITHHELD),
+            None => problem,
+        }
+    }
+
+    /// Returns help for an error, from what is at its place.
+    fn advice(&self, error: &SyntaxError<'_>) -> Option<String> {
+        let at = error.range.start;
+        if let Some(bracket) = error.unclosed {
+            let help = ["close the list with `]`", "close the inline table with `}`"];
+            return Some(help[usize::from(bracket.is_table)].into());
+        }
+        if let Some(string) = self.open_strings.iter().find(|string| string.end == at) {
+            let quote = quote(self.text.get(string.clone())?)?;
+            let place = if quote.len() == 1 { " on the same line" } else { "" };
+            return Some(format!("close the string with `{quote}`{place}"));
+        }
+        if self.before(at).ends_with('\r') {
+            return Some("save the file with Unix or Windows line endings".into());
+        }
+        let line = self.before(at).rfind('\n').map_or(0, |end| end + 1);
+        let header = self.open_headers.iter().find(|(from, _)| (line..=at).contains(from))?;
+        Some(match header.1 {
+            EventKind::ArrayTableOpen => {
+                "start an entry of a list of tables with `[[name]]`".into()
+            }
+            _ => "start a table with `[name]`".into(),
+        })
+    }
+}
+
+/// Depth of the tree at a place of a file.
+#[derive(Default)]
+struct Depth {
+    /// Number of keys in the header of the current table.
+    header: usize,
+    /// Number of keys in front of each open bracket.
+    brackets: Vec<usize>,
+    /// Number of keys since the last bracket or value.
+    keys: usize,
+}
+
+impl Depth {
+    /// Returns the depth after the next event.
+    fn after(&mut self, event: EventKind) -> usize {
+        match event {
+            EventKind::StdTableOpen | EventKind::ArrayTableOpen => *self = Self::default(),
+            EventKind::StdTableClose | EventKind::ArrayTableClose => {
+                self.header = std::mem::take(&mut self.keys);
+            }
+            EventKind::InlineTableOpen | EventKind::ArrayOpen => {
+                self.brackets.push(std::mem::take(&mut self.keys));
+            }
+            EventKind::InlineTableClose | EventKind::ArrayClose => {
+                self.keys = 0;
+                self.brackets.pop();
+            }
+            EventKind::SimpleKey => self.keys += 1,
+            EventKind::ValueSep | EventKind::Newline => self.keys = 0,
+            _ => {}
+        }
+        self.header + self.keys + self.brackets.iter().sum::<usize>() + self.brackets.len()
+    }
+}
+
+fn is_valid_key(source: toml_parser::Source<'_>, key: Event) -> bool {
+    let mut error: Option<ParseError> = None;
+    if let Some(raw) = source.get(key) {
+        raw.decode_key(&mut Cow::Borrowed(""), &mut error);
+    }
+    error.is_none()
+}
+
+/// Returns the quotes that a string begins with.
+fn quote(token: &str) -> Option<&str> {
+    ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| token.starts_with(quote))
+}
+
+/// Returns help for a word without quotes in place of a value.
+fn bare_word(text: &str) -> Option<String> {
+    let is_word = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
+    match text {
+        "null" | "None" | "nil" => Some("TOML has no null: remove the key".into()),
+        "True" | "TRUE" => Some("write `true`".into()),
+        "False" | "FALSE" => Some("write `false`".into()),
+        _ if is_word => Some(format!("put a string in quotes: `\"{text}\"`")),
+        _ => None,
+    }
+}
