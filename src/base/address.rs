@@ -155,7 +155,7 @@ impl EgressPolicy {
     /// address, or a name other than `localhost`, which may resolve to one.
     pub fn may_be_public(self, url: &Url) -> bool {
         let is_public = |address| AddressScope::of(address) == AddressScope::Public;
-        self.public && ip_host(url).map_or(url.domain() != Some("localhost"), is_public)
+        self.public && ip_host(url).map_or(!url.domain().is_some_and(is_localhost), is_public)
     }
 
     /// Checks whether requests to this address are allowed.
@@ -171,6 +171,12 @@ impl EgressPolicy {
             }
         }
     }
+}
+
+/// Returns true for `localhost` and the names below it, which mean this machine (RFC 6761).
+pub fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// Returns the host of a URL if it is an IP address.
@@ -334,9 +340,13 @@ mod tests {
         {
             assert!(is_public(true, url) && !is_public(false, url), "{url}");
         }
-        for url in
-            ["http://localhost:3000/", "http://127.0.0.1/", "http://10.0.0.1/", "http://[::1]/"]
-        {
+        for url in [
+            "http://localhost:3000/",
+            "http://app.localhost./",
+            "http://127.0.0.1/",
+            "http://10.0.0.1/",
+            "http://[::1]/",
+        ] {
             assert!(!is_public(true, url), "{url}");
         }
     }

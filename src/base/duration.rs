@@ -6,6 +6,27 @@ use rand::rngs::ChaCha8Rng;
 
 use crate::base::limits::MAX_DELAY;
 
+/// Number with a unit, as jiff reads it: `1.5h`, `2 minutes`.
+macro_rules! part {
+    () => {
+        "[0-9]+(\\.[0-9]+)?\\s*(h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?|ms|msecs?|millis?|\
+         milliseconds?|us|µs|usecs?|micros?|microseconds?|ns|nsecs?|nanos?|nanoseconds?)"
+    };
+}
+
+/// Duration: several parts, a time of day, or ISO 8601.
+macro_rules! duration {
+    () => {
+        concat!(
+            "(",
+            part!(),
+            "(,?\\s*",
+            part!(),
+            ")*|[0-9]+:[0-9][0-9]:[0-9][0-9]|[Pp][Tt][0-9.HMShms]+)"
+        )
+    };
+}
+
 /// A range of durations, both ends included. A single duration is a range of length zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DurationRange {
@@ -39,6 +60,14 @@ impl DurationRange {
         SignedDuration::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
     }
 }
+
+/// Regular expression for the texts that [`parse`] accepts. It ignores the order of the units and
+/// the maximum.
+pub const PATTERN: &str = concat!("^\\s*", duration!(), "\\s*$");
+
+/// Regular expression for the texts that [`DurationRange::parse`] accepts, within the same limits.
+pub const RANGE_PATTERN: &str =
+    concat!("^\\s*", duration!(), "(\\s*\\.\\.\\s*", duration!(), ")?\\s*$");
 
 /// Parses one duration from zero to 30 days ([`MAX_DELAY`]). The error is a message for the user.
 pub fn parse(text: &str) -> Result<SignedDuration, String> {

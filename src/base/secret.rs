@@ -96,6 +96,32 @@ impl Reference {
         self.0.starts_with("env:") || self.0.starts_with("file:")
     }
 
+    /// Explains a value that is written like a reference of another program. It would be sent as it
+    /// is. The text never contains the value.
+    pub fn mistaken(&self) -> Option<&'static str> {
+        // A scheme such as `Bearer` can precede the token.
+        let (before, last) = self.0.rsplit_once(' ').unwrap_or(("", &self.0));
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        };
+        let inside = |from: &str, to: &str| {
+            last.strip_prefix(from).and_then(|rest| rest.strip_suffix(to)).is_some_and(is_name)
+        };
+        let lower = last.to_ascii_lowercase();
+        let is_reference = lower.starts_with("env:") || lower.starts_with("file:");
+        if inside("$", "") || inside("${", "}") || inside("%", "%") || self.0.contains("{{") {
+            return Some("standin expands no shell variables: write `env:NAME` as the whole value");
+        }
+        if is_reference && !before.is_empty() {
+            return Some(
+                "a reference must be the whole value: put the whole header into the variable or file",
+            );
+        }
+        (is_reference && !self.is_external())
+            .then_some("write `env:` and `file:` in lowercase: `env:NAME`, `file:PATH`")
+    }
+
     /// Reads the value of `env:NAME` or `file:PATH`; `None` if the text is the value itself.
     fn read_external(&self) -> Option<Result<String, String>> {
         if let Some(name) = self.0.strip_prefix("env:") {
@@ -106,8 +132,12 @@ impl Reference {
         let path = self.0.strip_prefix("file:")?;
         let read = file::read(Path::new(path));
         let read = read.map_err(|error| format!("cannot read the secret from `{path}`: {error}"));
-        // Editors and `echo` add a newline that is not part of the secret.
-        Some(read.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
+        // Editors add a byte order mark or, like `echo`, a newline. Neither is part of the secret.
+        let content = |text: String| {
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            text.trim_end_matches(['\r', '\n']).to_owned()
+        };
+        Some(read.map(content))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Text for the terminal: escaping of untrusted text, shell quoting, counts, lists, suggestions.
 
+use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
 
 /// Escapes control characters, bidirectional marks and zero-width characters. Untrusted text can
@@ -102,6 +103,37 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// Returns the candidates that a mistyped or abbreviated name can mean, in alphabetical order.
+pub fn similar<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let nearest = nearest(name, candidates.iter().copied());
+    let is_typo = |other: &&str| {
+        name.eq_ignore_ascii_case(other) || strsim::damerau_levenshtein(name, other) <= 2
+    };
+    let containing = containing(name, &candidates);
+    match nearest {
+        // A long name may be nearer to an unrelated one than to the one of which it is a part.
+        Some(nearest) if containing.is_empty() || is_typo(&nearest) => vec![nearest],
+        _ => containing,
+    }
+}
+
+/// Returns the candidates that contain a name, ignoring case. Those that end with it after a dot
+/// exclude the others.
+fn containing<'a>(name: &str, candidates: &[&'a str]) -> Vec<&'a str> {
+    // Shorter parts occur in unrelated names.
+    if name.chars().count() < 3 {
+        return Vec::new();
+    }
+    let name = name.to_lowercase();
+    let names_that = |fits: &dyn Fn(String) -> bool| {
+        let names = candidates.iter().copied().filter(|other| fits(other.to_lowercase()));
+        names.collect::<BTreeSet<&str>>().into_iter().collect::<Vec<&str>>()
+    };
+    let whole = names_that(&|other| other.strip_suffix(&name).is_some_and(|r| r.ends_with('.')));
+    if whole.is_empty() { names_that(&|other| other.contains(&name)) } else { whole }
+}
+
 /// Returns true for control characters, bidirectional marks and zero-width characters. The joiners
 /// U+200C and U+200D are not included: several scripts and emoji need them.
 pub fn is_hidden(character: char) -> bool {
@@ -151,6 +183,12 @@ mod tests {
         assert_eq!(nearest("mesage", ["message", "note"]), Some("message"));
         assert_eq!(nearest("xyz", ["message", "note"]), None);
         assert_eq!(nearest("NOTE", ["message", "note"]), Some("note"));
+        let types = ["chat.message", "chat.user.message", "chat.close", "x.RichText", "x.Text"];
+        assert_eq!(similar("user.message", types), ["chat.user.message"]);
+        assert_eq!(similar("close", types), ["chat.close"]);
+        assert_eq!(similar("text", types), ["x.Text"]);
+        assert_eq!(similar("chat.mesage", types), ["chat.message"]);
+        assert_eq!(similar("ch", types), [""; 0]);
         assert_eq!(one_of(["a", "b", "c"]), "`a`, `b` or `c`");
     }
 }

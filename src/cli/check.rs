@@ -1,13 +1,14 @@
 //! `standin check`: reports every problem of scenarios, vendor folders and configuration files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
 
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
-use super::setup::{Setup, read, scenarios, toml_files};
+use super::inputs::{FileKind, note_skipped, read, scenarios, toml_files, vendor_of};
+use super::setup::Setup;
 use super::terminal::print;
 use super::watch::watch;
 use crate::base::text::count;
@@ -15,7 +16,7 @@ use crate::config::Config;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::fidelity;
 use crate::platform::PlatformFolder;
-use crate::scenario::{self, ScenarioForm};
+use crate::scenario;
 
 /// Check scenarios, vendor folders and configuration; report every problem with its source line
 #[derive(Debug, Args)]
@@ -113,7 +114,7 @@ impl CheckRun<'_> {
 
     fn folder(&mut self, folder: &Path) {
         let Some(files) = self.problems.note(toml_files(folder)) else { return };
-        let mut vendors = Vec::new();
+        let (mut vendors, mut skipped) = (Vec::new(), Vec::new());
         for file in files {
             match vendor_of(&file) {
                 // Every TOML file of a vendor folder leads here; the folder is checked once.
@@ -122,18 +123,34 @@ impl CheckRun<'_> {
                     self.vendor(&vendor);
                     vendors.push(vendor);
                 }
-                None => self.file(&file),
+                None => {
+                    let kind = self.file_in_folder(&file);
+                    skipped.extend(kind.map(|kind| format!("{} ({kind})", file.display())));
+                }
             }
+        }
+        if !skipped.is_empty() {
+            note_skipped(&skipped);
         }
     }
 
     fn file(&mut self, path: &Path) {
         let Some(source) = self.problems.note(read(path)) else { return };
-        if is_configuration(&source) {
-            self.configuration(&source);
-        } else {
-            self.scenario(&source);
+        match FileKind::by_keys(&source) {
+            FileKind::Configuration => self.configuration(&source),
+            _ => self.scenario(&source),
         }
+    }
+
+    /// Checks a file of a folder. Returns its kind if it is skipped.
+    fn file_in_folder(&mut self, path: &Path) -> Option<FileKind> {
+        let source = self.problems.note(read(path))?;
+        match FileKind::by_keys(&source) {
+            FileKind::Configuration => self.configuration(&source),
+            FileKind::Other => return Some(FileKind::Other),
+            _ => self.scenario(&source),
+        }
+        None
     }
 
     fn configuration(&mut self, source: &Arc<Source>) {
@@ -172,17 +189,4 @@ impl CheckRun<'_> {
         });
         self.problems.note(checked);
     }
-}
-
-/// Returns the vendor folder that contains the path.
-fn vendor_of(path: &Path) -> Option<PathBuf> {
-    path.ancestors().find(|folder| folder.join("vendor.toml").is_file()).map(Path::to_owned)
-}
-
-/// Returns whether a file is a configuration, by its keys, or by its name if it has no known key.
-fn is_configuration(source: &Arc<Source>) -> bool {
-    let name = Path::new(&source.name).file_name().map(|name| name.to_string_lossy().into_owned());
-    let is_named_so =
-        name.is_some_and(|name| name == "standin.toml" || name.starts_with("config."));
-    Config::is_configuration(source, ScenarioForm::KEYS, is_named_so)
 }

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
-use super::setup::{Setup, instant, scenarios, speed, until_interrupted, while_serving_files};
+use super::inputs::scenarios;
+use super::setup::{Setup, instant, speed, until_interrupted, while_serving_files};
 use super::terminal::print;
 use crate::base::address::EgressPolicy;
 use crate::base::clock::Clock;
@@ -70,7 +71,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
             Connector::new(EgressPolicy::default()),
             vendor.wire.clone(),
         ));
-        let finished = while_serving_files(setup.config.files_port, async |files| {
+        let finished = while_serving_files(&setup.config.files, async |files| {
             let plan = RunPlan {
                 number: 1,
                 script,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::config::FilesHost;
+
 /// Options that every command accepts.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
@@ -18,6 +20,11 @@ pub(super) struct Global {
     #[arg(long, global = true, display_order = 102, value_name = "PORT", env = "STANDIN_FILES_PORT",
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) files_port: Option<u16>,
+    /// Host in attachment URLs, such as host.docker.internal for a receiver in a container; the files
+    /// are then served on all network interfaces [default: 127.0.0.1]
+    #[arg(long, global = true, display_order = 103, value_name = "HOST", env = "STANDIN_FILES_HOST",
+          value_parser = FilesHost::parse)]
+    pub(super) files_host: Option<FilesHost>,
 }
 
 impl Global {
@@ -28,6 +35,7 @@ impl Global {
             ("--config", path(&self.config)),
             ("--templates", path(&self.templates)),
             ("--files-port", self.files_port.map(|port| port.to_string())),
+            ("--files-host", self.files_host.as_ref().map(ToString::to_string)),
         ];
         let set = options.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
         set.flatten().collect()

@@ -37,7 +37,7 @@ pub(super) fn init(args: &InitArgs, global: &Global) -> Result<ExitStatus, Comma
     write_new(&args.file, &scenario(&vendor, &args.file))?;
     let schema = args.file.with_file_name(SCHEMA);
     // The schema is generated and holds nothing of the user's, so it may be overwritten.
-    fs::write(&schema, format!("{:#}\n", of(SchemaKind::Scenario)))
+    fs::write(&schema, format!("{:#}\n", of(SchemaKind::Scenario, &setup.catalog)))
         .with_context(|| format!("cannot write `{}`", schema.display()))?;
     let file = args.file.display();
     let schema = schema.display();

@@ -287,7 +287,8 @@ fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Co
         endpoints.iter().flat_map(|endpoint| endpoint.resolve_headers(&mut problems)).collect();
     let to = self::target(args, &vendor.id)?;
     let urls = endpoints.iter().map(|endpoint| endpoint.url.value.clone()).collect();
-    let redelivery = Redelivery { run, started, account, headers, urls, fresh: args.fresh, to };
+    let fresh = args.fresh.then(|| Clock::System.now());
+    let redelivery = Redelivery { run, started, account, headers, urls, fresh, to };
     let egress = args.receivers.egress();
     let request = redelivery.request(&args.delivery, &records).ok_or_else(|| {
         let message = format!("run {run} sent no delivery `{}`", args.delivery);

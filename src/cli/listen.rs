@@ -30,7 +30,7 @@ pub(super) struct ListenArgs {
     #[arg(long, allow_negative_numbers = true, default_value = "3000", env = "STANDIN_PORT")]
     port: u16,
     /// Misbehave on purpose: `status:500`, `slow:2s` or `token`; can be repeated
-    #[arg(long, value_name = "FAULT", value_parser = Fault::parse_receiver_fault)]
+    #[arg(long, value_name = "FAULT", value_delimiter = ',', value_parser = Fault::parse_receiver_fault)]
     wrong: Vec<Fault>,
 }
 

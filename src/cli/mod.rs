@@ -10,6 +10,7 @@ mod dry_run;
 mod exit;
 mod global;
 mod init;
+mod inputs;
 mod journal;
 mod listen;
 mod man;
@@ -30,7 +31,8 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::global::Global;
 use self::terminal::report_error;
@@ -80,6 +82,19 @@ enum Command {
     Man(man::ManArgs),
 }
 
+/// Ignores environment variables that are empty. CI systems set a variable to nothing if its source
+/// has no value.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &std::ffi::OsStr| {
+        std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty())
+    };
+    let command = command.mut_args(|arg| match arg.get_env() {
+        Some(name) if is_empty(name) => arg.env(Resettable::Reset),
+        _ => arg,
+    });
+    command.mut_subcommands(without_empty_variables)
+}
+
 /// Parses the command line, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
     process::prepare();
@@ -89,7 +104,8 @@ pub fn main() -> ExitCode {
     {
         fail_points::arm(&point);
     }
-    let cli = CliArgs::parse();
+    let matches = without_empty_variables(CliArgs::command()).get_matches();
+    let cli = CliArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let exit = match cli.command {
         Command::Demo(args) => demo::demo(&args, &cli.global),
         Command::Run(args) => run::run(&args, &cli.global),
@@ -99,7 +115,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args, &cli.global),
         Command::Vendors(args) => vendors::vendors(&args, &cli.global),
         Command::Init(args) => init::init(&args, &cli.global),
-        Command::Schema(args) => schema::schema(&args),
+        Command::Schema(args) => schema::schema(&args, &cli.global),
         Command::Completions(args) => completions::completions(&args, CliArgs::command()),
         Command::Man(args) => man::man(&args, CliArgs::command()),
         Command::Secrets(args) => secrets::secrets(&args, &cli.global),

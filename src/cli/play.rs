@@ -19,7 +19,10 @@ use super::journal::{JournalArgs, RunAction};
 use super::output::OrderedOutput;
 use super::progress::Progress;
 use super::receivers::{ReceiverArgs, allowed};
-use super::setup::{Setup, Signals, endpoint_subscription, instant, runtime, while_serving_files};
+use super::setup::{
+    SYNTHETIC, Setup, Signals, check_headers, endpoint_subscription, instant, runtime,
+    while_serving_files,
+};
 use super::shrink::shrink;
 use super::terminal::{OptionalOutput, note, print};
 use crate::base::clock::Clock;
@@ -28,7 +31,7 @@ use crate::base::secret::Secret;
 use crate::config::StartTime;
 use crate::delivery::{ClockMode, Connector, Http1Client};
 use crate::diag::{Problem, Problems, code};
-use crate::platform::{Platform, Subscription};
+use crate::platform::{Account, Platform, Subscription};
 use crate::record::{Record, RecordKind, RecordLog, RunFinished, Verdict};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
 use crate::run::{self, EndpointPlan, RunLimits, RunPlan, StopSignal};
@@ -66,9 +69,9 @@ pub(super) struct PlayArgs {
     verbose: bool,
 }
 
-/// Header that informs the operator of a public server that the traffic is synthetic.
+/// Returns the header [`SYNTHETIC`] with its value.
 fn synthetic_marker() -> (String, Secret) {
-    ("X-Standin".to_owned(), Secret::public("not a real conversation".to_owned()))
+    (SYNTHETIC.to_owned(), Secret::public("not a real conversation".to_owned()))
 }
 
 /// Options for several runs.
@@ -115,11 +118,12 @@ impl PlayArgs {
         subscription: Option<&Subscription>,
         setup: &Setup,
     ) -> Result<RunPlan, Problems> {
-        let endpoints = self.endpoints(vendor, subscription, setup)?;
+        let account = setup.account(vendor)?;
+        let endpoints = self.endpoints(&account, subscription, setup)?;
         Ok(RunPlan {
             number: 0, // numbered when filters have removed the plans that do not run
             script: Arc::clone(script),
-            account: setup.account(vendor)?,
+            account,
             endpoints,
             seed: self.seed.unwrap_or(setup.config.seed),
             start: instant(self.start.unwrap_or(setup.config.start)),
@@ -135,10 +139,11 @@ impl PlayArgs {
 
     fn endpoints(
         &self,
-        vendor: &Platform,
+        account: &Account,
         subscription: Option<&Subscription>,
         setup: &Setup,
     ) -> Result<Vec<EndpointPlan>, Problems> {
+        let vendor = &account.platform;
         let mut problems = Problems::new();
         let egress = self.receivers.egress();
         let marked = |url: &Url| egress.may_be_public(url).then(synthetic_marker);
@@ -159,6 +164,7 @@ impl PlayArgs {
                 // Marked at the URL in the configuration file, not reported without a place.
                 problems.extend(forbidden.unwrap_or_default().with_default_span(&form.url.span));
                 let events = endpoint_subscription(form, vendor, &mut problems);
+                check_headers(form, account, &mut problems);
                 let headers = form.resolve_headers(&mut problems);
                 endpoints.push(endpoint(form.url.value.clone(), headers, events));
             }
@@ -217,7 +223,7 @@ impl PlayArgs {
                     ready = self.receivers.wait(&plans, &connector) => ready?,
                     _ = interrupted.wait_for(|stop| *stop) => return Ok(ExitStatus::Interrupted),
                 }
-                while_serving_files(setup.config.files_port, async |files| {
+                while_serving_files(&setup.config.files, async |files| {
                     let plans = plans.into_iter().zip(1..).map(|(plan, number)| RunPlan {
                         number,
                         files: Arc::clone(&files),

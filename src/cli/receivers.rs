@@ -1,6 +1,7 @@
 //! Receivers of a run: their URLs, the egress policy, and waiting until they are up.
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use jiff::SignedDuration;
 use url::Url;
 
@@ -20,11 +21,15 @@ use crate::run::RunPlan;
 #[derive(Debug, Args)]
 pub(super) struct ReceiverArgs {
     /// Receiver to send to: URL, or VENDOR=URL for one vendor only; can be repeated
+    ///
+    /// The certificates of https receivers are verified with the CA certificates of the system. On
+    /// Linux, `SSL_CERT_FILE` (a PEM file) and `SSL_CERT_DIR` (folders) replace these.
     // A URL may contain a password, so `--help` must not print the variable.
     #[arg(long = "to", value_name = "URL", env = "STANDIN_TO", hide_env_values = true)]
     to: Vec<RunTarget>,
     /// Also send to public addresses [default: only this machine and private networks]
-    #[arg(long, env = "STANDIN_ALLOW_PUBLIC")]
+    // `1` and `yes` are usual values of such variables; clap accepts only `true` and `false`.
+    #[arg(long, env = "STANDIN_ALLOW_PUBLIC", value_parser = BoolishValueParser::new())]
     allow_public: bool,
     /// Wait until the receivers respond to HTTP requests, at most this long, such as `30s`
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "STANDIN_WAIT_READY",
@@ -88,9 +93,9 @@ impl ReceiverArgs {
                 let reason = if failure.outcome == AttemptOutcome::Refused {
                     format!("no server is listening on {shown}")
                 } else {
-                    format!("cannot connect to {shown}: {failure}")
+                    format!("cannot connect to {shown}: {}", failure.reason)
                 };
-                let hint = start_receiver_hint(&vendor, url);
+                let hint = failure.help.unwrap_or_else(|| start_receiver_hint(&vendor, url));
                 let message = format!("{reason} (waited {limit:#}). {hint}.");
                 return Err(anyhow::Error::msg(message).into());
             }

@@ -9,8 +9,9 @@ use jiff::SignedDuration;
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::init::file_exists;
+use super::inputs::scenarios;
 use super::play::{BatchOptions, PlayArgs, no_receiver};
-use super::setup::{Setup, scenarios, speed};
+use super::setup::{Setup, speed};
 use super::terminal::note;
 use super::watch::watch;
 use crate::base::duration;
@@ -30,9 +31,9 @@ pub(super) struct RunArgs {
     /// Scenarios to run: files, folders, or names of bundled scenarios
     #[arg(required = true, value_name = "SCENARIO")]
     scenarios: Vec<String>,
-    /// Vendor to emulate: VENDOR or VENDOR@REVISION; can be repeated [default: every vendor that
-    /// has a receiver]
-    #[arg(long = "vendor", value_name = "VENDOR")]
+    /// Vendors to emulate: VENDOR or VENDOR@REVISION, separated by commas, or `all` for every vendor
+    /// that can run the scenario; can be repeated [default: every vendor that has a receiver]
+    #[arg(long = "vendor", value_name = "VENDOR", value_delimiter = ',')]
     vendors: Vec<String>,
     #[command(flatten)]
     play: PlayArgs,
@@ -85,6 +86,9 @@ pub(super) struct RunArgs {
     #[arg(long)]
     watch: bool,
 }
+
+/// Value of `--vendor` for every vendor that can run a scenario.
+const ALL_VENDORS: &str = "all";
 
 /// Parses the name of a chaos profile. clap prints the error.
 fn profile(text: &str) -> Result<ChaosProfile, String> {
@@ -189,6 +193,11 @@ impl RunArgs {
         self.play.rerun_command(flags, global)
     }
 
+    /// Returns whether `--vendor` selects every vendor that can run a scenario.
+    fn plays_all(&self) -> bool {
+        self.vendors.iter().any(|name| name.trim() == ALL_VENDORS)
+    }
+
     fn matches_filter(&self, plan: &RunPlan) -> bool {
         let names = [&plan.script.name, &plan.script.file, &plan.account.platform.full_id()];
         let names = names.map(|name| name.to_lowercase());
@@ -207,7 +216,7 @@ impl RunSelection<'_> {
     ) -> Result<Vec<RunPlan>, Problems> {
         let mut draft = scenario::read(source)?;
         let all_vendors = self.setup.vendors();
-        let playable = if self.args.vendors.is_empty() {
+        let playable = if self.args.vendors.is_empty() || self.args.plays_all() {
             self.setup.vendors_of(&mut draft)
         } else {
             Vec::new() // with `--vendor`, problems of other vendors do not matter
@@ -223,6 +232,7 @@ impl RunSelection<'_> {
         let checked_for = match (vendors.is_empty(), self.args.vendors.is_empty()) {
             (false, _) => &vendors,
             (true, true) => &playable,
+            (true, false) if self.args.plays_all() => &playable,
             (true, false) => &self.setup.vendors_of(&mut draft),
         };
         let mut problems = requested.err().unwrap_or_default();
@@ -248,20 +258,21 @@ impl RunSelection<'_> {
 
     /// Returns the vendors of `--vendor`. The default is every playable vendor with a receiver.
     fn vendors(&self, playable: &[Arc<Platform>]) -> Result<Vec<Arc<Platform>>, Problems> {
-        if !self.args.vendors.is_empty() {
+        let plays_all = self.args.plays_all();
+        if !self.args.vendors.is_empty() && !plays_all {
             let mut problems = Problems::new();
             let mut vendors = Vec::new();
             for name in &self.args.vendors {
-                vendors.extend(problems.note(self.setup.vendor(name)));
+                vendors.extend(problems.note(self.setup.vendor(name.trim())));
             }
             return problems.into_result(Some(vendors));
         }
         // One URL serves one vendor: a receiver expects the payloads of a single vendor there.
-        if self.args.play.receivers.has_any() && playable.len() > 1 {
+        if self.args.play.receivers.has_any() && playable.len() > 1 && !plays_all {
             let ids: Vec<String> = playable.iter().map(|vendor| vendor.full_id()).collect();
             let message = "the scenario can run at more than one vendor";
             let ids = one_of(ids.iter().map(String::as_str));
-            let help = format!("choose one with `--vendor`: {ids}");
+            let help = format!("choose with `--vendor`: {ids}, or `{ALL_VENDORS}`");
             return Err(Problem::anywhere(code::NOTHING_TO_RUN, message).help(help).into());
         }
         let play = &self.args.play;

@@ -1,15 +1,17 @@
 //! `standin schema`: prints the JSON Schemas of the file formats.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 
 use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
+use super::setup::Setup;
 use super::terminal::print;
 use crate::config::ConfigForm;
 use crate::diag::Form as _;
-use crate::platform::{Catalog, VendorForm, VendorRef};
+use crate::platform::{Catalog, Platform, VendorForm, VendorRef};
 use crate::scenario;
 
 /// Print the JSON Schema of a file format, for editors
@@ -30,16 +32,17 @@ pub(super) enum SchemaKind {
     Vendor,
 }
 
-pub(super) fn schema(args: &SchemaArgs) -> Result<ExitStatus, CommandError> {
-    print(format_args!("{:#}\n", of(args.what)))?;
+pub(super) fn schema(args: &SchemaArgs, global: &Global) -> Result<ExitStatus, CommandError> {
+    let setup = Setup::read(global)?;
+    print(format_args!("{:#}\n", of(args.what, &setup.catalog)))?;
     Ok(ExitStatus::Passed)
 }
 
-/// Returns the schema of a file format.
-pub(super) fn of(what: SchemaKind) -> Json {
+/// Returns the schema of a file format. That of scenarios lists the vendors of the catalog.
+pub(super) fn of(what: SchemaKind, catalog: &Catalog) -> Json {
     let (title, form) = match what {
-        SchemaKind::Scenario => ("standin scenario", scenario_schema()),
-        SchemaKind::Config => ("standin configuration", ConfigForm::schema()),
+        SchemaKind::Scenario => ("standin scenario", scenario::schema(&all_revisions(catalog))),
+        SchemaKind::Config => ("standin configuration", config_schema(catalog)),
         SchemaKind::Vendor => ("standin vendor", vendor_schema()),
     };
     // Draft 7, which the common TOML extensions of editors support.
@@ -47,6 +50,15 @@ pub(super) fn of(what: SchemaKind) -> Json {
     if let (Some(schema), Json::Object(form)) = (schema.as_object_mut(), form) {
         schema.extend(form);
     }
+    schema
+}
+
+/// Returns the schema of a configuration, with the ids of the vendors.
+fn config_schema(catalog: &Catalog) -> Json {
+    let mut schema = ConfigForm::schema();
+    let ids: Vec<&str> = catalog.ids().collect();
+    schema["properties"]["vendor"]["propertyNames"] = json!({"enum": ids});
+    schema["properties"]["endpoint"]["items"]["properties"]["vendor"]["enum"] = json!(ids);
     schema
 }
 
@@ -58,15 +70,11 @@ fn vendor_schema() -> Json {
     schema
 }
 
-/// Returns the schema of a scenario, with the message kinds of all bundled vendors.
-fn scenario_schema() -> Json {
-    let catalog = Catalog::bundled();
-    let vendors = catalog.ids().filter_map(|id| catalog.load(&VendorRef::parse(id)).ok());
-    let mut kinds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for vendor in vendors {
-        for (kind, rule) in &vendor.kinds {
-            kinds.entry(kind.clone()).or_default().extend(rule.data.keys().map(str::to_owned));
-        }
-    }
-    scenario::schema(&kinds)
+/// Returns every vendor in every revision that loads.
+fn all_revisions(catalog: &Catalog) -> Vec<Arc<Platform>> {
+    let revisions = |id: &str| -> Vec<String> {
+        catalog.revisions(id).iter().map(|revision| format!("{id}@{revision}")).collect()
+    };
+    let names = catalog.ids().flat_map(revisions);
+    names.filter_map(|name| catalog.load(&VendorRef::parse(&name)).ok()).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,20 +11,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
+use super::inputs::{read, scenarios};
 use super::terminal::note;
 use crate::base::clock::Clock;
-use crate::base::file::{ReadError, check_inside};
 use crate::base::file_store::FileStore;
 use crate::base::redact::Redactor;
 use crate::base::text::escape;
 use crate::config::{
-    Config, EndpointForm, FILES_PORT, HEADER_VALUE_RULE, StartTime, files_url, is_header_value,
+    Config, EndpointForm, FILES_PORT, FilesAddress, HEADER_VALUE_RULE, StartTime, is_header_value,
 };
 use crate::delivery::AttemptSlots;
-use crate::diag::{Problem, Problems, Source, Spanned, code};
-use crate::platform::{Account, Catalog, Platform, Signing, Subscription, VendorRef};
-use crate::scenario::{ParsedScenario, bundled, bundled_names};
+use crate::diag::{Problem, Problems, Spanned, code};
+use crate::platform::{Account, Catalog, Platform, RequestFacts, Signing, Subscription, VendorRef};
+use crate::scenario::ParsedScenario;
 use crate::server::serve_files;
+
+/// Header that informs the operator of a public server that the traffic is synthetic.
+pub(super) const SYNTHETIC: &str = "X-Standin";
 
 /// Configuration file in the working folder, read if there is no `--config`.
 const CONFIG: &str = "standin.toml";
@@ -46,7 +49,8 @@ impl Setup {
         let source = path.as_deref().map(read).transpose()?;
         let (config, mut problems) = Config::read_partial(source.as_ref());
         let Some(mut config) = config else { return Err(problems.into()) };
-        config.files_port = global.files_port.unwrap_or(config.files_port);
+        config.files.port = global.files_port.unwrap_or(config.files.port);
+        config.files.host = global.files_host.clone().unwrap_or(config.files.host);
         let catalog = match &global.templates {
             Some(directory) => problems.note(Catalog::bundled().with_directory(directory)),
             None => Some(Catalog::bundled()),
@@ -116,6 +120,9 @@ impl Setup {
             endpoint.resolve_headers(&mut problems);
             if let Ok(vendor) = self.vendor(&endpoint.vendor) {
                 endpoint_subscription(endpoint, &vendor, &mut problems);
+                // Problems of the account are reported above.
+                let account = self.account(&vendor);
+                account.iter().for_each(|account| check_headers(endpoint, account, &mut problems));
             }
         }
         let scenario = &self.config.demo_scenario;
@@ -187,11 +194,13 @@ impl Setup {
         let mut problems = Problems::new();
         let settings = self.config.vendors.get(&vendor.id);
         let mut account = Account::configured(vendor, settings, &mut problems);
-        account.files = files_url(self.config.files_port);
+        account.files = self.config.files.url();
         // Checked here since secrets come from the environment or from files: a newline in one of
         // them would otherwise fail when the first request is sent.
         let signing = Signing::of(&account);
-        let headers = signing.handshake_headers("").into_iter().chain(signing.headers("", 1));
+        let event = RequestFacts::of_event("", 1, Timestamp::UNIX_EPOCH, None);
+        let handshake = RequestFacts::of_handshake("", Timestamp::UNIX_EPOCH);
+        let headers = [event, handshake].into_iter().flat_map(|facts| signing.headers(&facts));
         let is_invalid = |(_, value): &(String, String)| !is_header_value(value);
         if let Some((name, _)) = headers.into_iter().find(is_invalid) {
             let message = format!("a secret of {} is not valid in the header `{name}`", vendor.id);
@@ -217,87 +226,22 @@ pub(super) fn endpoint_subscription(
     Some(Subscription::check(events, &vendor.type_names(), problems))
 }
 
+/// Reports the headers of an endpoint that the requests of the account have already.
+pub(super) fn check_headers(endpoint: &EndpointForm, account: &Account, problems: &mut Problems) {
+    let signing = Signing::of(account);
+    let event = RequestFacts::of_event("", 1, Timestamp::UNIX_EPOCH, None);
+    let handshake = RequestFacts::of_handshake("", Timestamp::UNIX_EPOCH);
+    let headers = [event, handshake].into_iter().flat_map(|facts| signing.headers(&facts));
+    let mut names: Vec<String> = headers.map(|(name, _)| name).collect();
+    names.push(SYNTHETIC.to_owned());
+    endpoint.reject_headers(&names, problems);
+}
+
 /// Returns the path of the configuration: `--config`, or `standin.toml` in the working folder.
 pub(super) fn config_path(global: &Global) -> Option<PathBuf> {
     // A dangling link counts as present, so that it is reported and not silently ignored.
     let here = || Some(PathBuf::from(CONFIG)).filter(|path| path.symlink_metadata().is_ok());
     global.config.clone().or_else(here)
-}
-
-/// Reads a source file.
-pub(super) fn read(path: &Path) -> Result<Arc<Source>, Problem> {
-    Source::read(path).map_err(|error| unreadable_file(path, &error))
-}
-
-fn unreadable_file(path: &Path, error: &ReadError) -> Problem {
-    let problem = unreadable(path, error);
-    match error.help() {
-        Some(advice) => problem.help(advice),
-        None => problem,
-    }
-}
-
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Problem {
-    let message = format!("cannot read `{}`: {error}", path.display());
-    Problem::anywhere(code::FILE_UNREADABLE, message)
-}
-
-/// Reads scenarios by path or by the name of a bundled one. A folder stands for all its files.
-pub(super) fn scenarios(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> {
-    let mut problems = Problems::new();
-    let mut sources = Vec::new();
-    for name in names {
-        let path = Path::new(name);
-        if path.is_dir() {
-            let files = problems.note(toml_files(path)).unwrap_or_default();
-            sources.extend(files.iter().filter_map(|file| problems.note(read(file))));
-        } else if path.exists() {
-            sources.extend(problems.note(read(path)));
-        } else if let Some(source) = bundled(name) {
-            sources.push(source);
-        } else {
-            problems.push(unknown_scenario(name));
-        }
-    }
-    problems.into_result(Some(sources))
-}
-
-fn unknown_scenario(name: &str) -> Problem {
-    let names = bundled_names();
-    let message = format!("no file and no bundled scenario is named `{name}`");
-    Problem::anywhere(code::UNKNOWN_SCENARIO, message)
-        .suggest_or_list(name, names.iter().map(String::as_str))
-}
-
-/// Returns the TOML files of a folder and its subfolders, sorted by name. None is an error.
-pub(super) fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
-    let mut files = Vec::new();
-    collect_toml_files(folder, &mut files)?;
-    for file in &files {
-        check_inside(folder, file).map_err(|error| unreadable_file(file, &error))?;
-    }
-    if files.is_empty() {
-        let message = format!("no `.toml` file in `{}`", folder.display());
-        let problem = Problem::anywhere(code::NOTHING_TO_RUN, message);
-        return Err(problem.help("name a scenario or a folder that contains scenarios"));
-    }
-    Ok(files)
-}
-
-fn collect_toml_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
-    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
-    let mut entries: Vec<_> = entries.flatten().collect();
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        // `file_type` does not follow symbolic links: linked folders can form a cycle.
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            collect_toml_files(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// Parses the speed of a real clock. clap prints the error.
@@ -362,15 +306,15 @@ pub(super) fn until_interrupted(
     })
 }
 
-/// Serves the sample attachments on `port` while `work` runs.
+/// Serves the sample attachments while `work` runs.
 pub(super) async fn while_serving_files<T>(
-    port: u16,
+    address: &FilesAddress,
     work: impl AsyncFnOnce(Arc<FileStore>) -> T,
 ) -> T {
-    let (serving, files) = serve_files(port);
+    let (serving, files) = serve_files(address);
     // An explicitly chosen port is reported at once. The default port is reported at the end of a
     // run, and only if a link was sent: most runs need no attachments.
-    if let Some(reason) = files.unavailable_reason().filter(|_| port != FILES_PORT) {
+    if let Some(reason) = files.unavailable_reason().filter(|_| address.port != FILES_PORT) {
         note(format_args!("note: attachments cannot be fetched: {}", escape(reason)));
     }
     let output = work(files).await;

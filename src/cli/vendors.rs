@@ -14,7 +14,7 @@ use super::terminal::print;
 use crate::base::fake::{FAKES, LOCALES, fake};
 use crate::base::file_store::FILES;
 use crate::base::seed::SeedScope;
-use crate::base::text::{count, one_of};
+use crate::base::text::{count, excerpt, one_of};
 use crate::conversation::EventKind;
 use crate::diag::{Problem, Problems, code};
 use crate::fidelity::capability::{CapabilityRow, entities, events, kinds};
@@ -147,8 +147,9 @@ fn one(vendor: &Arc<Platform>, setup: &Setup) -> Result<String, Problems> {
         ]);
     }
     out.push_str(&columns(&lines));
-    out.push_str(&data("MESSAGE KIND", vendor.kinds.iter().map(|(name, kind)| (name, &kind.data))));
-    out.push_str(&data("ENTITY KIND", vendor.entities.iter()));
+    let kinds = vendor.kinds.iter().map(|(name, kind)| (name, &kind.data));
+    out.push_str(&data(vendor, "MESSAGE KIND", kinds));
+    out.push_str(&data(vendor, "ENTITY KIND", vendor.entities.iter()));
     for choice in ReceiverGuide::of(&account).options() {
         let OptionChoice { name, chosen, others, about } = choice;
         let _ = writeln!(out, "\noption {name}: {about}");
@@ -163,12 +164,30 @@ fn joined(words: BTreeSet<&str>) -> String {
 }
 
 /// Lists kinds with the fields that a step can set.
-fn data<'a>(head: &str, kinds: impl Iterator<Item = (&'a String, &'a FieldDefaults)>) -> String {
-    let keys = |data: &FieldDefaults| data.keys().collect::<Vec<_>>().join(", ");
-    let lines = kinds.map(|(name, data)| vec![name.clone(), keys(data)]);
-    let head = vec![head.to_owned(), "FIELDS".to_owned()];
-    let lines: Vec<_> = [head].into_iter().chain(lines).collect();
+fn data<'a>(
+    vendor: &Platform,
+    head: &str,
+    kinds: impl Iterator<Item = (&'a String, &'a FieldDefaults)>,
+) -> String {
+    let mut lines = vec![[head, "FIELD", "DEFAULT", "MEANING"].map(String::from).to_vec()];
+    for (kind, data) in kinds {
+        let keys: Vec<&str> = data.keys().collect();
+        if keys.is_empty() {
+            lines.push(vec![kind.clone()]);
+        }
+        for (index, key) in keys.into_iter().enumerate() {
+            let name = if index == 0 { kind.clone() } else { String::new() };
+            let default = data.defaults.get(key).map_or_else(String::new, default_value);
+            lines.push(vec![name, key.to_owned(), default, vendor.field_about(kind, key)]);
+        }
+    }
     if lines.len() == 1 { String::new() } else { format!("\n{}", columns(&lines)) }
+}
+
+/// Formats the default of a field for a column.
+fn default_value(value: &Json) -> String {
+    // A URL with a placeholder fits. Lists and data URLs are longer; `init` and the schema have them.
+    excerpt(value.as_str().unwrap_or(&value.to_string()), 30)
 }
 
 /// Prints a sample webhook, and the fields that a step or `send --set` can set.
@@ -197,8 +216,11 @@ fn webhook(
     }
     let data = vendor.data_of(rule, query).filter(|data| data.keys().next().is_some());
     if let Some(data) = data {
-        let keys: Vec<&str> = data.keys().collect();
-        let _ = write!(out, "\nFields: {}", keys.join(", "));
+        let owner = vendor.owner_of(rule, query);
+        out.push_str("\nFields:");
+        for key in data.keys() {
+            let _ = write!(out, "\n  {key:<20} {}", vendor.field_about(&owner, key));
+        }
     }
     let _ = writeln!(out, "\nNext: standin send {} {event_type} --to URL", vendor.full_id());
     Ok(out)

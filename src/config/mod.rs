@@ -3,6 +3,7 @@
 //! The embedded `config.example.toml` contains the defaults. The user's file overrides them;
 //! environment variables and flags override both. Module `platform` checks the settings of vendors.
 
+mod files_address;
 mod private;
 mod receiver;
 
@@ -17,6 +18,7 @@ use crate::diag::{
 };
 use crate::form;
 
+pub use files_address::{FilesAddress, FilesHost};
 pub use receiver::{
     EndpointForm, HEADER_VALUE_RULE, check_header_name, check_header_value, invalid_secret,
     is_header_value, receiver_url,
@@ -29,7 +31,7 @@ pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 /// port changes the bodies that are sent.
 pub const FILES_PORT: u16 = 4999;
 
-/// Returns the base URL of the sample files.
+/// Returns the base URL of the sample files on this machine.
 pub fn files_url(port: u16) -> String {
     format!("http://127.0.0.1:{port}/files")
 }
@@ -81,6 +83,9 @@ form! {
     pub struct FilesForm {
         /// Port that serves them during a run.
         port: Option<Spanned<NonZeroU16>>,
+        /// Host in the links. With another one than this machine, the files are served on all
+        /// network interfaces.
+        host: Option<Spanned<FilesHost>>,
     }
 }
 
@@ -132,8 +137,8 @@ pub struct Config {
     pub demo_vendor: Spanned<String>,
     /// Default scenario of `standin demo`.
     pub demo_scenario: Spanned<String>,
-    /// Port that serves the sample files.
-    pub files_port: u16,
+    /// Address of the sample files.
+    pub files: FilesAddress,
 }
 
 impl Config {
@@ -166,10 +171,12 @@ impl Config {
         })?;
         let files_port =
             value_or_default(form.as_ref(), &defaults, |form| form.files.as_ref()?.port.clone())?;
-        let files_port = files_port.value.get();
+        let files_host =
+            value_or_default(form.as_ref(), &defaults, |form| form.files.as_ref()?.host.clone())?;
+        let files = FilesAddress { host: files_host.value, port: files_port.value.get() };
         let (vendors, endpoints) =
             form.map(|form| (form.vendor, form.endpoint)).unwrap_or_default();
-        Ok(Self { seed, start, vendors, endpoints, demo_vendor, demo_scenario, files_port })
+        Ok(Self { seed, start, vendors, endpoints, demo_vendor, demo_scenario, files })
     }
 
     /// Guesses if a file is a configuration: it has more keys of a configuration than keys in
@@ -219,6 +226,7 @@ fn read_form(source: &Arc<Source>) -> (Option<ConfigForm>, Problems) {
     let source = source.hiding(private::private_ranges(source, &node));
     let (node, mut problems) = toml::parse(&source);
     let form = ConfigForm::read(&node, &mut problems);
+    let mut problems = problems.pointing_to_top(ConfigForm::KEYS);
     for endpoint in form.iter().flat_map(|form| &form.endpoint) {
         endpoint.check_headers(&mut problems);
     }
@@ -237,7 +245,7 @@ mod tests {
         assert_eq!((config.seed, config.start), (7, defaults.start));
         assert_eq!(config.vendors.get("x").unwrap().secret.get("token").unwrap().0, "env:X");
         assert!(defaults.endpoints.is_empty());
-        assert_eq!(defaults.files_port, FILES_PORT, "the example contains the default");
+        assert_eq!(defaults.files.url(), files_url(FILES_PORT), "the example contains the default");
     }
 
     #[test]

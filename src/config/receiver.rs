@@ -7,7 +7,8 @@ use crate::base::limits::MAX_HEADER;
 use crate::base::secret::{InvalidSecret, Reference, Secret};
 use crate::base::text::mask;
 use crate::diag::{
-    NonEmpty, Problem, Problems, Scalar, SourceSpan, Spanned, SyntaxNode, TableOf, code,
+    NodeContent, NonEmpty, Problem, Problems, Scalar, SourceSpan, Spanned, SyntaxNode, TableOf,
+    code,
 };
 use crate::form;
 
@@ -34,6 +35,25 @@ impl EndpointForm {
             }
             if let Err(problem) = check_header_value(&value.0, &value.span) {
                 problems.push(problem);
+            }
+        }
+    }
+
+    /// Reports headers that requests already have. Sent twice, most servers join or reject them.
+    pub fn reject_headers(&self, existing: &[String], problems: &mut Problems) {
+        for (index, (key, _)) in self.headers.0.iter().enumerate() {
+            let is_same = |name: &str| name.eq_ignore_ascii_case(&key.name);
+            if existing.iter().any(|name| is_same(name)) {
+                let message = format!("requests already have a header `{}`", key.name);
+                let problem = Problem::at(&key.span, code::INVALID_HEADER, message);
+                problems.push(problem.help("remove it: the header would be sent twice"));
+            }
+            let mut earlier = self.headers.0[..index].iter();
+            if let Some((first, _)) = earlier.find(|(other, _)| is_same(&other.name)) {
+                let message = format!("the header `{}` is set twice", key.name);
+                let problem = Problem::at(&key.span, code::INVALID_HEADER, message);
+                let help = "remove one of them: the case of a name makes no difference";
+                problems.push(problem.also(&first.span, "first header").help(help));
             }
         }
     }
@@ -81,12 +101,14 @@ pub fn check_header_name(name: &str) -> Result<(), String> {
 }
 
 /// Describes valid header values, for help texts.
-pub const HEADER_VALUE_RULE: &str =
-    "a header value is one line of at most 8 KiB without control characters";
+pub const HEADER_VALUE_RULE: &str = "a header value is one line of at most 8 KiB, without control characters and without spaces at \
+     its ends";
 
 /// Returns true for a valid header value; see [`HEADER_VALUE_RULE`].
 pub fn is_header_value(value: &str) -> bool {
-    value.len() <= MAX_HEADER && HeaderValue::from_str(value).is_ok()
+    // Receivers remove spaces at the ends (RFC 9110, section 5.5), so that a secret would differ.
+    let is_trimmed = value.trim_matches([' ', '\t']) == value;
+    value.len() <= MAX_HEADER && is_trimmed && HeaderValue::from_str(value).is_ok()
 }
 
 /// Checks the value of a header. `span` is the location of the value or of the reference to it.
@@ -101,7 +123,14 @@ pub fn check_header_value(value: &str, span: &SourceSpan) -> Result<(), Problem>
 
 impl Scalar for Reference {
     fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
-        String::parse_node(node).map(Self)
+        let reference = String::parse_node(node).map(Self)?;
+        match reference.mistaken() {
+            Some(help) => {
+                let message = "the value looks like a reference, but would be sent as it is";
+                Err(Problem::at(&node.span, code::SECRET_MISSING, message).help(help))
+            }
+            None => Ok(reference),
+        }
     }
 
     fn schema() -> serde_json::Value {
@@ -111,7 +140,11 @@ impl Scalar for Reference {
 
 impl Scalar for Url {
     fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
-        let text = String::parse_node(node)?;
+        let text = match node.content {
+            // `url = 7401`: a port, whose message helps more than one about quotes.
+            NodeContent::Int(port) => port.to_string(),
+            _ => String::parse_node(node)?,
+        };
         receiver_url(&text).map_err(|message| Problem::at(&node.span, code::INVALID_URL, message))
     }
 
@@ -129,10 +162,15 @@ pub fn receiver_url(text: &str) -> Result<Url, String> {
         return Err("the URL contains a control character, or a space at its start or end".into());
     }
     let shown = mask(text);
+    if let Some(port) = bare_port(text.trim_start_matches(':')) {
+        return Err(only_port(port));
+    }
     let url = match Url::parse(text) {
         Ok(url) if is_host_and_port(&url) => return Err(no_scheme(&shown)),
         Ok(url) => url,
-        Err(ParseError::RelativeUrlWithoutBase) if text.starts_with(char::is_alphanumeric) => {
+        Err(ParseError::RelativeUrlWithoutBase)
+            if text.starts_with(|c: char| c.is_alphanumeric() || c == '[') =>
+        {
             return Err(no_scheme(&shown));
         }
         Err(error) => return Err(format!("invalid URL `{shown}`: {error}")),
@@ -147,7 +185,28 @@ pub fn receiver_url(text: &str) -> Result<Url, String> {
     if url.port() == Some(0) {
         return Err("the port must be between 1 and 65535, found 0".into());
     }
+    // The URL parser takes a number for an address: 7401 for 0.0.28.233, which nothing can have.
+    if let Some(host) = authority(text).and_then(bare_port) {
+        return Err(only_port(host));
+    }
     Ok(url)
+}
+
+/// Returns host and port as they are written in a URL with a scheme.
+fn authority(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once(':')?;
+    rest.trim_start_matches('/').split(['/', '?', '#']).next()
+}
+
+/// Returns the port if a text consists of nothing else, apart from a slash at its end.
+fn bare_port(text: &str) -> Option<u16> {
+    let digits = text.trim().trim_end_matches('/');
+    let is_number = digits.chars().all(|c| c.is_ascii_digit());
+    digits.parse().ok().filter(|port| is_number && *port > 0)
+}
+
+fn only_port(port: u16) -> String {
+    format!("`{port}` is a port, not a URL: write `http://localhost:{port}/`")
 }
 
 /// Returns true for a host with a port but no scheme. The parser takes `localhost:3000` for a URL
@@ -156,8 +215,14 @@ fn is_host_and_port(url: &Url) -> bool {
     url.cannot_be_a_base() && url.path().starts_with(|c: char| c.is_ascii_digit())
 }
 
+/// Describes a URL without a scheme. A URL is suggested only if it is valid.
 fn no_scheme(shown: &str) -> String {
-    format!("the URL `{shown}` has no scheme: write `http://{shown}`")
+    let rest = ["https", "http"].iter().find_map(|scheme| shown.strip_prefix(scheme));
+    let rest = rest.filter(|rest| rest.starts_with('/')).unwrap_or(shown).trim_start_matches('/');
+    let url = format!("http://{rest}");
+    let is_valid = Url::parse(&url).is_ok_and(|url| url.port() != Some(0));
+    let example = if is_valid { url } else { "http://localhost:3000/".to_owned() };
+    format!("the URL `{shown}` has no scheme: write `{example}`")
 }
 
 #[cfg(test)]
@@ -197,6 +262,18 @@ mod tests {
         }
         for bare in ["localhost", "localhost:3000", "u:3@localhost"] {
             assert!(receiver_url(bare).unwrap_err().contains("has no scheme"), "{bare}");
+        }
+        for bare in ["7401", ":7401", "7401/", "http://7401", "http://7401/hooks", "https:7401"] {
+            let error = receiver_url(bare).unwrap_err();
+            assert!(error.ends_with("write `http://localhost:7401/`"), "{bare}: {error}");
+        }
+        for (text, suggestion) in [
+            ("[::1]:3000/hooks", "http://[::1]:3000/hooks"),
+            ("http//localhost:3000", "http://localhost:3000"),
+            ("localhost:0", "http://localhost:3000/"),
+        ] {
+            let error = receiver_url(text).unwrap_err();
+            assert!(error.ends_with(&format!("write `{suggestion}`")), "{error}");
         }
         assert_eq!(receiver_url("http://2130706433/").unwrap().as_str(), "http://127.0.0.1/");
     }

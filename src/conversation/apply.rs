@@ -22,6 +22,7 @@ impl Conversation {
     pub fn apply(&mut self, action: &Action, at: Timestamp) -> Result<Event, InvalidAction> {
         self.check_state(action)?;
         let by = self.resolve(&action.by)?.clone();
+        self.check_actor(&action.kind, &by)?;
         match &action.kind {
             ActionKind::Open { channel, assignee } => self.open(by, channel, assignee.as_ref(), at),
             ActionKind::Say { kind, text, data, .. } => {
@@ -59,6 +60,7 @@ impl Conversation {
             ActionKind::Join => self.join(by, at),
             ActionKind::Leave => self.leave(by, at),
             ActionKind::Note { text } => {
+                self.note_speaker(&by);
                 Ok(Event::new(EventKind::NoteAdded, by, at).detail("note", json!(text)))
             }
             ActionKind::Set { variables, scope } => Ok(self.set(by, variables, *scope, at)),
@@ -126,6 +128,32 @@ impl Conversation {
         }
     }
 
+    /// Checks that a person can take part in this conversation. Other visitors have conversations of
+    /// their own, and who has left cannot close it.
+    fn check_actor(&self, action: &ActionKind, by: &Person) -> Result<(), InvalidAction> {
+        let name = &by.member.name;
+        let takes_part = matches!(
+            action,
+            ActionKind::Open { .. }
+                | ActionKind::Say { .. }
+                | ActionKind::Typing { .. }
+                | ActionKind::Read { .. }
+                | ActionKind::Rate { .. }
+                | ActionKind::Join
+                | ActionKind::Close
+                | ActionKind::Reopen
+        );
+        let is_other = by.role() == Role::Visitor
+            && self.visitor().is_some_and(|visitor| visitor.member.name != *name);
+        if takes_part && is_other {
+            return Err(InvalidAction::OtherVisitor(name.clone()));
+        }
+        if matches!(action, ActionKind::Close) && self.left.contains(name) {
+            return Err(InvalidAction::HasLeft(name.clone()));
+        }
+        Ok(())
+    }
+
     /// Returns the open dialog that was opened last.
     fn open_dialog(&self) -> Option<Arc<DialogHead>> {
         let open = self.dialogs.iter().rfind(|dialog| dialog.state == ConversationState::Open);
@@ -164,6 +192,12 @@ impl Conversation {
         Ok(Event::new(EventKind::ConversationOpened, by, at))
     }
 
+    fn note_speaker(&mut self, by: &Person) {
+        if !self.spoke.contains(&by.member.name) {
+            self.spoke.push(by.member.name.clone());
+        }
+    }
+
     fn say(&mut self, message: Message) -> Event {
         let event = Event::new(EventKind::MessageSent, message.by.clone(), message.at);
         self.reply_due = match message.by.role() {
@@ -172,6 +206,7 @@ impl Conversation {
             Role::Bot | Role::Agent => None,
             Role::Manager | Role::System => self.reply_due,
         };
+        self.note_speaker(&message.by);
         self.messages.push(message);
         event.about(vec![self.messages.len() - 1])
     }
@@ -242,6 +277,7 @@ impl Conversation {
             return Err(InvalidAction::AlreadyJoined(by.member.name.clone()));
         }
         self.joined.push(by.member.name.clone());
+        self.left.retain(|name| *name != by.member.name);
         self.touch(at);
         Ok(Event::new(EventKind::ParticipantJoined, by, at))
     }
@@ -254,6 +290,7 @@ impl Conversation {
             self.unassign();
         }
         self.joined.retain(|name| *name != by.member.name);
+        self.left.push(by.member.name.clone());
         self.touch(at);
         Ok(Event::new(EventKind::ParticipantLeft, by, at))
     }
@@ -423,6 +460,7 @@ impl Conversation {
             self.joined.push(name.clone());
         }
         self.set_role(&name, role);
+        self.left.retain(|left| *left != name);
         self.assignee = Some(name);
         self.assigned_at = Some(at);
     }
@@ -431,6 +469,7 @@ impl Conversation {
         self.assigned_at = None;
         if let Some(name) = self.assignee.take() {
             self.joined.retain(|joined| *joined != name);
+            self.left.push(name.clone());
             let role = self.person(&name).map(|person| person.role().into());
             self.set_role(&name, role.unwrap_or(ParticipantRole::Agent));
         }

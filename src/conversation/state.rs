@@ -82,6 +82,10 @@ pub struct Conversation {
     pub joined: Vec<String>,
     /// Name of the assignee.
     pub assignee: Option<String>,
+    /// Names of the people who have sent a message or written a note, in the order of the first one.
+    pub(super) spoke: Vec<String>,
+    /// Names of the people who were participants and are not any more.
+    pub(super) left: Vec<String>,
     /// All messages, oldest first.
     pub messages: Vec<Message>,
     /// Dialogs, oldest first.
@@ -137,6 +141,12 @@ pub enum InvalidAction {
     /// The participant has not joined.
     #[error("`{0}` has not joined")]
     NotJoined(String),
+    /// The conversation was opened by another visitor.
+    #[error("`{0}` is not the visitor of this conversation")]
+    OtherVisitor(String),
+    /// The person was a participant, and is not any more.
+    #[error("`{0}` is no longer in the conversation")]
+    HasLeft(String),
     /// The participant is the assignee.
     #[error("the conversation is already assigned to `{0}`")]
     AlreadyAssigned(String),
@@ -176,6 +186,8 @@ impl Conversation {
             reply_due: None,
             joined: Vec::new(),
             assignee: None,
+            spoke: Vec::new(),
+            left: Vec::new(),
             messages: Vec::new(),
             dialogs: Vec::new(),
             variables: Json::Object(Map::new()),
@@ -237,6 +249,16 @@ impl Conversation {
     /// Returns the participants in the order of joining.
     pub fn participants(&self) -> impl DoubleEndedIterator<Item = &Person> {
         self.joined.iter().filter_map(|name| self.person(name))
+    }
+
+    /// Returns the people who have sent a message or written a note, in the order of the first one.
+    pub fn speakers(&self) -> impl DoubleEndedIterator<Item = &Person> {
+        self.spoke.iter().filter_map(|name| self.person(name))
+    }
+
+    /// Returns the time from which the visitor has waited for a reply.
+    fn waiting_since(&self) -> Option<Timestamp> {
+        self.reply_due?.checked_sub(self.rules.reply_within?).ok()
     }
 
     /// Returns the person to whom an actor refers.
@@ -313,12 +335,14 @@ crate::fields! {
         maybe closed_by: FieldType::Any => |c| Value::maybe_object(c.closed.as_ref().map(|c| &c.1));
         maybe skill: FieldType::Text => |c| Value::maybe(c.skill.as_deref());
         maybe reply_due: FieldType::Time => |c| Value::maybe_time(c.reply_due);
+        maybe waiting_since: FieldType::Time => |c| Value::maybe_time(c.waiting_since());
         maybe assignee: FieldType::Any => |c| Value::maybe_object(c.assignee());
         always message_count: FieldType::Int => |c| Value::from(c.messages.len());
         maybe last_message: FieldType::Any => |c| Value::maybe_object(c.messages.last());
         maybe last_visitor_message: FieldType::Any => |c| Value::maybe_object(c.last_visitor_message());
         always messages: FieldType::Any => |c| Value::objects(&c.messages);
         always participants: FieldType::Any => |c| Value::objects(c.participants());
+        always speakers: FieldType::Any => |c| Value::objects(c.speakers());
         always dialogs: FieldType::Any => |c| Value::objects(&c.dialogs);
         always variables: FieldType::open_table() => |c| Value::data(&c.variables);
         always kept: FieldType::open_table() => |c| Value::data(&c.kept);
@@ -338,7 +362,8 @@ pub fn conversation_table(
     table_type("a conversation", FIELDS)
         .maybe("closed_by", person.clone())
         .maybe("assignee", person.clone())
-        .always("participants", FieldType::list(person))
+        .always("participants", FieldType::list(person.clone()))
+        .always("speakers", FieldType::list(person))
         .maybe("last_message", message.clone())
         .maybe("last_visitor_message", message.clone())
         .always("messages", FieldType::list(message))

@@ -54,6 +54,9 @@ fn describe(result: &AttemptResult) -> String {
             format!("status {status} with a redirect to `{}`", mask(location))
         }
         (AttemptOutcome::Responded, Some(status), None, _) => format!("status {status}"),
+        (AttemptOutcome::BodyIncomplete, Some(status), ..) => {
+            format!("status {status} (the response body was cut)")
+        }
         (outcome, _, _, Some(reason)) => format!("no response ({outcome}): {reason}"),
         (outcome, ..) => format!("no response ({outcome})"),
     }
@@ -93,6 +96,26 @@ mod tests {
         let failure = |status| check(Some("2xx")).failure(&responded(status), &faults, 1, false);
         assert_eq!(failure(401), None);
         assert!(failure(200).unwrap().starts_with("status 200; a correct receiver "));
+    }
+
+    #[test]
+    fn a_response_whose_body_was_cut_is_judged_by_its_status() {
+        let cut = |status| AttemptResult {
+            outcome: AttemptOutcome::BodyIncomplete,
+            reason: Some("cut".into()),
+            ..responded(status)
+        };
+        let failure = |status| check(None).failure(&cut(status), &Faults::default(), 1, true);
+        assert_eq!(failure(200), None);
+        assert!(
+            failure(500)
+                .unwrap()
+                .starts_with("status 500 (the response body was cut), expected 2xx"),
+            "{:?}",
+            failure(500)
+        );
+        let failure = check(Some("410")).failure(&cut(200), &Faults::default(), 1, true);
+        assert_eq!(failure.unwrap(), "status 200 (the response body was cut), expected 410");
     }
 
     #[test]

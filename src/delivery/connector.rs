@@ -1,13 +1,12 @@
 //! Establishes connections: resolves a name, drops the addresses that the egress policy forbids,
 //! and connects to what is left. The checked address is the one that is connected to.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::{fmt, io};
 
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsConnector;
@@ -16,7 +15,8 @@ use url::Url;
 use super::connection::Connection;
 use super::failure::AttemptFailure;
 use super::throttle::Throttle;
-use crate::base::address::{BlockedAddress, EgressPolicy, ip_host};
+use super::tls::client_config;
+use crate::base::address::{BlockedAddress, EgressPolicy, ip_host, is_localhost};
 use crate::record::AttemptOutcome;
 
 /// How host names are resolved.
@@ -48,7 +48,7 @@ impl Connector {
     /// A connector that allows what the operator allows.
     pub fn new(egress: EgressPolicy) -> Self {
         let (names, throttle) = (HostNames::System, Arc::default());
-        Self { egress, names, throttle, tls: Arc::new(tls()) }
+        Self { egress, names, throttle, tls: Arc::new(client_config()) }
     }
 
     /// Replaces the system's resolver.
@@ -75,9 +75,12 @@ impl Connector {
         (*self.tls).clone()
     }
 
-    /// Connects, with TLS if the URL's scheme is `https`.
-    pub(super) async fn connect(&self, url: &Url) -> Result<Connection, AttemptFailure> {
-        let stream = self.tcp(url).await?;
+    /// Performs the TLS handshake on a new connection, if the URL's scheme is `https`.
+    pub(super) async fn secure(
+        &self,
+        url: &Url,
+        stream: TcpStream,
+    ) -> Result<Connection, AttemptFailure> {
         if url.scheme() != "https" {
             return Ok(Connection::Plain(stream));
         }
@@ -90,7 +93,8 @@ impl Connector {
         Ok(Connection::Tls(Box::new(stream)))
     }
 
-    async fn tcp(&self, url: &Url) -> Result<TcpStream, AttemptFailure> {
+    /// Connects without TLS.
+    pub(super) async fn tcp(&self, url: &Url) -> Result<TcpStream, AttemptFailure> {
         let port = url.port_or_known_default().unwrap_or_default();
         let addresses = match ip_host(url) {
             Some(address) => {
@@ -111,6 +115,10 @@ impl Connector {
 
     /// The addresses of a host name that the egress policy allows.
     pub(super) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, AttemptFailure> {
+        // Not every resolver knows these names. Like curl, standin does not ask one (RFC 6761).
+        if is_localhost(name) {
+            return Ok(vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]);
+        }
         let found: Vec<IpAddr> = match &self.names {
             HostNames::Custom(resolver) => resolver(name),
             HostNames::System => match lookup_host((name, 0)).await {
@@ -118,7 +126,7 @@ impl Connector {
                 Err(error) => {
                     let failure = AttemptFailure::of(&error, AttemptOutcome::Dns);
                     let is_local = failure.outcome == AttemptOutcome::LocalError;
-                    return Err(if is_local { failure } else { no_address(name) });
+                    return Err(if is_local { failure } else { unresolved(name, &error) });
                 }
             },
         };
@@ -137,6 +145,29 @@ impl Connector {
     }
 }
 
+/// The failure of a name that the resolver does not know.
+fn unresolved(name: &str, error: &io::Error) -> AttemptFailure {
+    let reason = error.to_string();
+    // `std` puts this in front of the reason of the resolver.
+    let reason = reason.strip_prefix("failed to lookup address information: ").unwrap_or(&reason);
+    let reason = format!("the host name `{name}` cannot be resolved: {reason}");
+    let failure = AttemptFailure::new(AttemptOutcome::Dns, reason);
+    if name.ends_with(".docker.internal") {
+        return failure.helped(format!(
+            "`{name}` exists in Docker Desktop only. On Linux, start the container with \
+             `--add-host {name}:host-gateway` (in Compose: `extra_hosts`)"
+        ));
+    }
+    if !name.contains('.') {
+        return failure.helped(format!(
+            "a name without a dot, such as that of a Compose service, exists in its own network only. \
+             Run standin in that network, or publish the port and use `localhost`: `{name}` is \
+             not known here"
+        ));
+    }
+    failure.helped("check the spelling of the host name, and the network of this machine")
+}
+
 fn no_address(name: &str) -> AttemptFailure {
     AttemptFailure::new(AttemptOutcome::Dns, format!("`{name}` has no address"))
 }
@@ -144,16 +175,4 @@ fn no_address(name: &str) -> AttemptFailure {
 fn blocked(host: &str, forbidden: &BlockedAddress) -> AttemptFailure {
     let reason = format!("{host} is not sent to: {forbidden}; {}", forbidden.help());
     AttemptFailure::new(AttemptOutcome::EgressBlocked, reason)
-}
-
-/// TLS with the system's trust store. A system without one can still send without TLS.
-fn tls() -> ClientConfig {
-    // Once per process; an error means that a provider is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    match ClientConfig::builder().with_platform_verifier() {
-        Ok(builder) => builder.with_no_client_auth(),
-        Err(_) => ClientConfig::builder()
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth(),
-    }
 }

@@ -431,7 +431,7 @@ impl<H: Host, T: Transport> Driver<H, T> {
         let Some(run) = self.runs.0.get(&delivery.conversation.run) else { return };
         let endpoint = &delivery.endpoint;
         let (method, url) = target.unwrap_or_else(|| (Method::Post, endpoint.url.clone()));
-        let headers = (endpoint.signer)(&delivery.body, sent.attempt);
+        let headers = (endpoint.signer)(&delivery.body, sent.attempt, scope.at);
         let (origin, stored) = prior_result(&run.prior, &delivery, sent);
         let kind = RecordKind::AttemptStarted {
             delivery: delivery.id.clone(),

@@ -1,12 +1,12 @@
-//! Names the reason why an attempt has no response, from the errors of the libraries below.
+//! The reason why an attempt has no complete response.
 
-use std::error::Error as StdError;
 use std::fmt;
-use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use crate::base::resources::exhausted_resource;
 use crate::record::AttemptOutcome;
+
+/// Help for a server that expects TLS.
+pub(super) const SPEAK_TLS: &str = "write `https://` in the URL of the receiver";
 
 /// Why an attempt has no complete response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,11 +16,19 @@ pub struct AttemptFailure {
     pub outcome: AttemptOutcome,
     /// A description.
     pub reason: String,
+    /// What to do about it, if that is known.
+    pub help: Option<String>,
 }
 
 impl AttemptFailure {
     pub(super) fn new(outcome: AttemptOutcome, reason: impl Into<String>) -> Self {
-        Self { outcome, reason: reason.into() }
+        Self { outcome, reason: reason.into(), help: None }
+    }
+
+    /// Says what to do about the failure.
+    #[must_use]
+    pub(super) fn helped(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
     }
 
     /// No connection before the timeout.
@@ -29,6 +37,21 @@ impl AttemptFailure {
             AttemptOutcome::TimeoutConnect,
             format!("no connection within {}", seconds(limit)),
         )
+    }
+
+    /// A connection, but no end of the TLS handshake before the timeout.
+    pub(super) fn no_handshake(limit: Duration) -> Self {
+        let reason = format!(
+            "the server accepted the connection, but the TLS handshake did not finish within {}",
+            seconds(limit)
+        );
+        Self::new(AttemptOutcome::TimeoutConnect, reason)
+            .helped("if the receiver speaks plain HTTP, write `http://` in its URL")
+    }
+
+    /// The server speaks TLS, but the URL has the scheme `http`.
+    pub(super) fn unexpected_tls() -> Self {
+        Self::protocol("the server speaks TLS on this port").helped(SPEAK_TLS)
     }
 
     /// No response head before the timeout.
@@ -56,73 +79,6 @@ impl AttemptFailure {
     pub(super) fn protocol(reason: impl fmt::Display) -> Self {
         Self::new(AttemptOutcome::Protocol, format!("the response is not valid HTTP/1.1: {reason}"))
     }
-
-    /// The failure that an error stands for; `default` if none of its causes is known.
-    pub(super) fn of(error: &(dyn StdError + 'static), default: AttemptOutcome) -> Self {
-        causes(error).find_map(named).unwrap_or_else(|| Self::new(default, innermost(error)))
-    }
-
-    /// The failure of a TLS handshake. A connection that closes during it is a TLS failure.
-    pub(super) fn in_handshake(error: &(dyn StdError + 'static)) -> Self {
-        let failure = Self::of(error, AttemptOutcome::Tls);
-        match failure.outcome {
-            AttemptOutcome::Reset => {
-                Self::new(AttemptOutcome::Tls, "the connection was closed during the TLS handshake")
-            }
-            _ => failure,
-        }
-    }
-}
-
-/// The failure that one error stands for, if it is known.
-fn named(error: &(dyn StdError + 'static)) -> Option<AttemptFailure> {
-    if let Some(failure) = error.downcast_ref::<AttemptFailure>() {
-        return Some(failure.clone());
-    }
-    if let Some(error) = error.downcast_ref::<rustls::Error>() {
-        return Some(AttemptFailure::new(AttemptOutcome::Tls, error.to_string()));
-    }
-    let error = error.downcast_ref::<io::Error>()?;
-    if let Some(resource) = exhausted_resource(error) {
-        let reason = format!("this machine ran out of {resource}: {error}");
-        return Some(AttemptFailure::new(AttemptOutcome::LocalError, reason));
-    }
-    let failure = match error.kind() {
-        ErrorKind::ConnectionRefused => {
-            AttemptFailure::new(AttemptOutcome::Refused, "no server listens there")
-        }
-        ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::BrokenPipe
-        | ErrorKind::NotConnected
-        | ErrorKind::UnexpectedEof => AttemptFailure::closed(),
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-            AttemptFailure::new(AttemptOutcome::Unreachable, error.to_string())
-        }
-        _ => return None,
-    };
-    // An error of rustls is wrapped in an io::Error, and is more precise.
-    let is_tls = causes(error).any(<dyn StdError>::is::<rustls::Error>);
-    (!is_tls).then_some(failure)
-}
-
-/// The error and its causes, outermost first.
-fn causes<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |cause: &&'a (dyn StdError + 'static)| {
-        let cause: &'a (dyn StdError + 'static) = *cause;
-        // `source` of an io::Error skips the error that it wraps.
-        match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner as &(dyn StdError + 'static)),
-            None => cause.source(),
-        }
-    })
-}
-
-/// The innermost cause, which is the most specific.
-pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 fn seconds(duration: Duration) -> String {

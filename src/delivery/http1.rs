@@ -100,13 +100,14 @@ impl Http1Client {
     ) -> Result<Connection, AttemptFailure> {
         let began = Instant::now();
         let limit = progress.deadline.min(began + request.connect);
-        match timeout_at(limit, self.connector.connect(&request.url)).await {
-            Ok(connected) => {
-                progress.timings.connect_us = Some(micros(began));
-                connected
-            }
-            Err(_) => Err(AttemptFailure::no_connection(request.connect.min(request.total))),
-        }
+        let whole = request.connect.min(request.total);
+        let stream = timeout_at(limit, self.connector.tcp(&request.url)).await;
+        let stream = stream.map_err(|_| AttemptFailure::no_connection(whole))?;
+        let stream = stream.inspect_err(|_| progress.timings.connect_us = Some(micros(began)))?;
+        let secured = timeout_at(limit, self.connector.secure(&request.url, stream)).await;
+        let secured = secured.map_err(|_| AttemptFailure::no_handshake(whole))?;
+        progress.timings.connect_us = Some(micros(began));
+        secured
     }
 
     /// Sends the request over this connection, and keeps it if another request can follow.
@@ -175,10 +176,11 @@ impl Transport for Http1Client {
             reconnected: false,
         };
         let failure = self.attempt(&request, &mut progress).await.err();
-        let (outcome, reason) = match failure {
-            Some(AttemptFailure { outcome, reason }) => (outcome, Some(reason)),
-            None => (AttemptOutcome::Responded, None),
+        let (outcome, reason, help) = match failure {
+            Some(AttemptFailure { outcome, reason, help }) => (outcome, Some(reason), help),
+            None => (AttemptOutcome::Responded, None, None),
         };
+        let help = help.or_else(|| progress.response.help());
         let AttemptProgress { started, response, timings, reconnected, .. } = progress;
         AttemptResult {
             outcome,
@@ -188,6 +190,7 @@ impl Transport for Http1Client {
             headers: response.headers,
             location: response.location,
             reason,
+            help,
             reconnected,
             timings: Timings { total_us: micros(started), ..timings },
         }

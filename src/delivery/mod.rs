@@ -5,6 +5,7 @@
 //! carries its payload, request signer, policy and endpoint.
 
 mod attempt;
+mod causes;
 mod check;
 mod concurrency;
 mod connection;
@@ -26,6 +27,7 @@ mod response;
 mod run_clock;
 mod slots;
 mod throttle;
+mod tls;
 mod transport;
 
 pub use attempt::NOT_COMMITTED;
@@ -53,8 +55,9 @@ use crate::fault::Faults;
 use crate::policy::Policy;
 use crate::record::SourceLine;
 
-/// Returns the headers of a request, with its signature, for a body and an attempt (from 1).
-pub type RequestSigner = Arc<dyn Fn(&str, u32) -> Vec<(String, String)> + Send + Sync>;
+/// Returns the headers of a request, with its signature, for a body, an attempt (from 1) and the
+/// run time of sending.
+pub type RequestSigner = Arc<dyn Fn(&str, u32, Timestamp) -> Vec<(String, String)> + Send + Sync>;
 
 /// A receiver's address, and how requests to it are signed.
 #[derive(Clone)]

@@ -13,8 +13,9 @@ use reqwest::redirect::Policy as Redirects;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
+use super::causes::innermost;
 use super::connector::Connector;
-use super::failure::{AttemptFailure, innermost};
+use super::failure::AttemptFailure;
 use crate::record::AttemptOutcome;
 
 /// Pause between two probes.

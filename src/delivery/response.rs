@@ -4,7 +4,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::failure::AttemptFailure;
+use super::failure::{AttemptFailure, SPEAK_TLS};
 use crate::base::limits::{MAX_RESPONSE_BODY, MAX_RESPONSE_HEAD, MAX_RESPONSE_HEADERS};
 use crate::record::AttemptOutcome;
 
@@ -120,6 +120,12 @@ impl HttpResponse {
         }
     }
 
+    /// Returns what to do about the response, if it is that of a server that expects TLS.
+    pub(super) fn help(&self) -> Option<String> {
+        let status = self.status?;
+        expects_tls(status, &String::from_utf8_lossy(&self.body)).then(|| SPEAK_TLS.to_owned())
+    }
+
     /// Cuts the body at the size limit. Returns whether it was longer.
     fn is_full(&mut self) -> bool {
         self.truncated = self.body.len() > MAX_RESPONSE_BODY;
@@ -222,6 +228,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, ResponseHead)>, AttemptFailure> 
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(AttemptFailure::large_head()),
+        Err(_) if is_tls(bytes) => return Err(AttemptFailure::unexpected_tls()),
         Err(error) => return Err(AttemptFailure::protocol(error)),
     };
     if length > MAX_RESPONSE_HEAD {
@@ -252,6 +259,19 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, ResponseHead)>, AttemptFailure> 
     let headers = response.headers.iter().map(|header| (header.name.into(), text(header.value)));
     let headers = headers.collect();
     Ok(Some((length, ResponseHead { status, headers, location, framing, closes })))
+}
+
+/// Returns whether these bytes begin a TLS alert or handshake record of any version.
+fn is_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x15 | 0x16, 3, 0..=4, ..])
+}
+
+/// Returns whether a server responds like this to plain HTTP on a port for TLS.
+fn expects_tls(status: u16, body: &str) -> bool {
+    // In order: Go, nginx, Apache.
+    let texts =
+        ["HTTP request to an HTTPS server", "sent to HTTPS port", "SSL-enabled server port"];
+    status == 400 && texts.iter().any(|text| body.contains(text))
 }
 
 /// The framing by content length. Several equal lengths count as one (RFC 9112, section 6.3).

@@ -74,6 +74,8 @@ codes! {
         "say = { by = \"visitor\", text = \"(20,000 characters)\" }" => "say = { by = \"visitor\", text = \"(16,384 bytes at most)\" }";
     EMPTY = 16: "A list that needs at least one entry is empty. To select everything, remove the key.",
         "vendors = []" => "# no `vendors`: all vendors that can run it";
+    OUT_OF_RANGE = 17: "The value is outside what the vendor allows: a number out of range, a date or time that does not exist, a file of another type, or a choice that was not offered.",
+        "say = { by = \"visitor\", kind = \"rating\", score = 7 }" => "say = { by = \"visitor\", kind = \"rating\", score = 5 }";
 
     UNKNOWN_VENDOR = 20: "No vendor has this id, or the scenario does not run at that vendor. To add vendors, use `--templates DIR`.",
         "only = [\"acmee\"]" => "only = [\"acme\"]";
@@ -171,6 +173,11 @@ codes! {
         "--to http://93.184.216.34/" => "--to http://93.184.216.34/ --allow-public";
     INVALID_HEADER = 87: "The header is invalid. A name consists of letters, digits and hyphens, and a value of printable characters. Headers that belong to the connection, such as `Host`, cannot be set.",
         "headers = { \"X Env\" = \"ci\" }" => "headers = { \"X-Env\" = \"ci\" }";
+
+    INVALID_KEY = 88: "The key of a signature does not have the encoding that the vendor uses for keys.",
+        "key = \"${new.uuid4}\"\nkey_encoding = \"base64\"" => "key = \"${secret.key}\"   # with key = \"${new.alnum:32}\" in [secret]\nkey_encoding = \"base64\"";
+    UNVERIFIABLE = 89: "The signature covers a value that only the sender knows. A receiver could not compute the signature unless a header contains the value.",
+        "content = \"${sent_at | epoch_secs}.${body}\"   # and no header with it" => "[[header]]\nname  = \"X-Timestamp\"\nvalue = \"${sent_at | epoch_secs}\"";
 
     INVALID_POINTER = 90: "A JSON pointer selects a value in a body. It must start with a slash.",
         "event = [\"topic\"]" => "event = [\"/topic\"]";

@@ -14,6 +14,7 @@ pub mod render;
 pub mod scalar;
 pub mod source;
 pub mod string_enum;
+mod syntax_help;
 pub mod toml;
 mod toml_errors;
 

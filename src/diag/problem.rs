@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::text::{nearest, one_of};
+use crate::base::text::{one_of, similar};
 use crate::diag::code::{self, Code};
 use crate::diag::source::SourceSpan;
 
@@ -46,12 +46,14 @@ impl Problem {
         self
     }
 
-    /// Suggests the most similar valid name, if one is similar enough.
+    /// Suggests the most similar valid name, or those of which the name is a part. Changes
+    /// nothing if no name is similar, or too many are.
     #[must_use]
     pub fn suggest<'a>(self, name: &str, valid: impl IntoIterator<Item = &'a str>) -> Self {
-        match nearest(name, valid) {
-            Some(nearest) => self.help(format!("did you mean `{nearest}`?")),
-            None => self,
+        let similar = similar(name, valid);
+        match similar.len() {
+            1..=MAX_SUGGESTIONS => self.help(format!("did you mean {}?", one_of(similar))),
+            _ => self,
         }
     }
 
@@ -68,6 +70,9 @@ impl Problem {
         problem.help(format!("expected {}", one_of(valid)))
     }
 }
+
+/// Maximum number of names that a suggestion lists.
+const MAX_SUGGESTIONS: usize = 5;
 
 /// Returns the problem of more than `limit` things, such as `keys in a table`.
 pub(super) fn too_many(span: &SourceSpan, limit: usize, what: &str) -> Problem {
@@ -90,6 +95,19 @@ impl Problems {
         self.0.push(problem);
     }
 
+    /// Adds a problem, unless it has the help and the line of the last one. Several syntax errors in
+    /// one key or string have one cause.
+    pub(super) fn push_cause(&mut self, problem: Problem) {
+        let place = |problem: &Problem| {
+            let line = problem.span.as_ref().map(|span| span.line_column().0)?;
+            Some((line, problem.help.clone()?))
+        };
+        let is_new = place(&problem).is_none_or(|new| self.0.last().and_then(place) != Some(new));
+        if is_new {
+            self.push(problem);
+        }
+    }
+
     /// Adds all problems of another list.
     pub fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
@@ -98,6 +116,27 @@ impl Problems {
     /// Returns the value of a result, or adds its problems.
     pub fn note<T>(&mut self, result: Result<T, impl Into<Self>>) -> Option<T> {
         result.map_err(|others| self.extend(others.into())).ok()
+    }
+
+    /// Explains that an unknown key belongs to the top of its file, if it is one of
+    /// `top_keys` and starts a line below the header of a table.
+    // In TOML such a line belongs to the table above it, which surprises users of other formats.
+    #[must_use]
+    pub fn pointing_to_top(mut self, top_keys: &[&str]) -> Self {
+        for problem in self.0.iter_mut().filter(|problem| problem.code == code::UNKNOWN_KEY) {
+            let Some(span) = &problem.span else { continue };
+            let key = span.text();
+            let before = span.source.text.get(..span.range.start).unwrap_or_default();
+            let is_alone = before.trim_end_matches([' ', '\t']).ends_with('\n');
+            let is_suggested =
+                problem.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+            if is_alone && !is_suggested && top_keys.contains(&key) {
+                problem.help = Some(format!(
+                    "`{key}` belongs to the whole file: move it above the first line in brackets"
+                ));
+            }
+        }
+        self
     }
 
     /// Sets the location of all problems that have none.

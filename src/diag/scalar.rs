@@ -107,7 +107,7 @@ impl Scalar for DurationRange {
     fn schema() -> Json {
         json!({
             "type": "string",
-            "pattern": r"^\s*\d.*(\.\.\s*\d.*)?$",
+            "pattern": duration::RANGE_PATTERN,
             "examples": ["250ms", "1s..3s"],
         })
     }
@@ -124,7 +124,7 @@ impl Scalar for SignedDuration {
     }
 
     fn schema() -> Json {
-        json!({"type": "string", "pattern": r"^\s*\d", "examples": ["250ms", "2s", "1m 30s"]})
+        json!({"type": "string", "pattern": duration::PATTERN, "examples": ["250ms", "2s", "1m 30s"]})
     }
 
     fn parse_lenient(_: &SyntaxNode) -> Option<Self> {

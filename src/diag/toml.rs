@@ -12,11 +12,13 @@ use crate::diag::code;
 use crate::diag::node::{Key, NodeContent, SyntaxNode, Table};
 use crate::diag::problem::{Problem, Problems, too_many};
 use crate::diag::source::Source;
+use crate::diag::syntax_help::other_format;
 use crate::diag::toml_errors::Outline;
 
 /// Parses a file into its root table. After syntax errors the table contains what could be read.
 pub fn parse(source: &Arc<Source>) -> (SyntaxNode, Problems) {
-    let outline = match outline(source) {
+    let other = |outline| other_format(source).map_or(Ok(outline), Err);
+    let outline = match outline(source).and_then(other) {
         Ok(outline) => outline,
         Err(problem) => {
             let content = NodeContent::Table(Table::default());
@@ -33,7 +35,7 @@ pub fn parse(source: &Arc<Source>) -> (SyntaxNode, Problems) {
     };
     let mut problems = Problems::new();
     for problem in outline.problems(source, &errors) {
-        problems.push(problem);
+        problems.push_cause(problem);
     }
     let mut reader = TomlReader { source, broken: problems.broke_parsing(), problems };
     let range = table.span();

@@ -15,6 +15,7 @@ use crate::base::limits::MAX_ERROR_RECOVERY;
 use crate::diag::code;
 use crate::diag::problem::Problem;
 use crate::diag::source::Source;
+use crate::diag::syntax_help::help_at;
 
 /// Maximum depth of tables and lists, where each part of a dotted key is a table. The parser has this
 /// limit for brackets and for the parts of one key, but not for both together, so that the tree of a
@@ -232,11 +233,22 @@ impl<'a> Outline<'a> {
             });
         }
         let problem = Problem::at(span, code::TOML_SYNTAX, error.message);
-        match self.advice(error).or_else(|| bare_word(text)) {
+        match self
+            .text_help(source, error)
+            .or_else(|| self.advice(error))
+            .or_else(|| bare_word(text))
+        {
             Some(help) => problem.help(help),
             None if source.is_withheld() => problem.help(WITHHELD),
             None => problem,
         }
+    }
+
+    /// Returns help from the text around an error.
+    fn text_help(&self, source: &Source, error: &SyntaxError<'_>) -> Option<String> {
+        let is_open = self.open_strings.iter().any(|string| string.end == error.range.start);
+        let is_usable = !source.is_withheld() && error.unclosed.is_none();
+        is_usable.then(|| help_at(self.text, error.range.start, is_open)).flatten()
     }
 
     /// Returns help for an error, from what is at its place.

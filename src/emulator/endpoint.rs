@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::base::secret::Secret;
 use crate::delivery::{Endpoint, RequestSigner};
-use crate::platform::{Account, Signing, Subscription};
+use crate::platform::{Account, RequestFacts, Signing, Subscription};
 
 /// An endpoint of an account.
 #[derive(Clone, Debug)]
@@ -39,8 +39,9 @@ pub(super) struct LiveEndpoint {
 impl LiveEndpoint {
     pub(super) fn new(plan: EndpointPlan, account: &Arc<Account>) -> Self {
         let (account, extra) = (Arc::clone(account), plan.extra_headers());
-        let signer: RequestSigner = Arc::new(move |body, attempt| {
-            let mut headers = Signing::of(&account).headers(body, attempt);
+        let signer: RequestSigner = Arc::new(move |body, attempt, sent_at| {
+            let request = RequestFacts::of_event(body, attempt, sent_at, None);
+            let mut headers = Signing::of(&account).headers(&request);
             headers.extend(extra.iter().cloned());
             headers
         });

@@ -82,6 +82,7 @@ impl Outbox {
                 certainty: payload.certainty.to_string(),
                 body: Arc::clone(&body),
                 faults: faults.clone(),
+                event: payload.event.clone(),
             }));
         }
         all

@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use super::endpoint::LiveEndpoint;
 use crate::delivery::{Endpoint, RequestSigner};
 use crate::fault::{ExpectedReaction, FaultGroup, FaultKind, Faults};
-use crate::platform::{Account, FaultInjector};
+use crate::platform::{Account, FaultInjector, RequestFacts};
 use crate::policy::{Blocks, Disable, Policy, Retry};
-use crate::record::{AttemptOutcome, AttemptResult, RecordKind, SettledDelivery, SourceLine};
+use crate::record::{
+    AttemptOutcome, AttemptResult, EventFacts, RecordKind, SettledDelivery, SourceLine,
+};
 
 /// A delivery before it is handed to the delivery engine.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub struct PlannedDelivery {
     pub body: Arc<str>,
     /// Injected faults.
     pub faults: Faults,
+    /// The event, if headers depend on it.
+    pub event: Option<Arc<EventFacts>>,
 }
 
 impl PlannedDelivery {
@@ -42,6 +46,7 @@ impl PlannedDelivery {
             certainty: self.certainty.clone(),
             faults: self.faults.clone(),
             body: Arc::clone(&self.body),
+            event: self.event.clone(),
         }
     }
 
@@ -68,18 +73,25 @@ impl PlannedDelivery {
 
     /// The headers of its first attempt.
     pub fn headers(&self, account: &Account) -> Vec<(String, String)> {
-        FaultInjector::of(account).headers(&self.body, 1, &self.faults)
+        let request = RequestFacts::of_event(&self.body, 1, self.at, self.event.as_deref());
+        FaultInjector::of(account).headers(&request, &self.faults)
     }
 
-    /// Its endpoint. Token and charset faults replace the endpoint's signer.
+    /// Its endpoint. Headers that depend on the event, and token and charset faults, need a signer
+    /// of their own.
     pub(super) fn endpoint(&self, account: &Arc<Account>, usual: &LiveEndpoint) -> Arc<Endpoint> {
-        if self.faults.of(FaultGroup::Token).is_none() && !self.faults.has(FaultKind::Charset) {
+        let has_own_headers = self.event.is_some()
+            || self.faults.of(FaultGroup::Token).is_some()
+            || self.faults.has(FaultKind::Charset);
+        if !has_own_headers {
             return Arc::clone(&usual.endpoint);
         }
         let (account, faults) = (Arc::clone(account), self.faults.clone());
         let extra = usual.plan.extra_headers();
-        let signer: RequestSigner = Arc::new(move |body, attempt| {
-            let mut headers = FaultInjector::of(&account).headers(body, attempt, &faults);
+        let event = self.event.clone();
+        let signer: RequestSigner = Arc::new(move |body, attempt, sent_at| {
+            let request = RequestFacts::of_event(body, attempt, sent_at, event.as_deref());
+            let mut headers = FaultInjector::of(&account).headers(&request, &faults);
             headers.extend(extra.iter().cloned());
             headers
         });

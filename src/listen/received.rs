@@ -45,7 +45,7 @@ impl Credential {
     pub fn of(account: &Account) -> Self {
         let headers = ReceiverGuide::of(account).headers();
         let has = |text: &str| headers.iter().any(|(_, value)| value.contains(text));
-        if has("<signature>") {
+        if has("<signature") {
             return Self::Signature;
         }
         let has_secret = account.secrets.values().any(|secret| has(secret.expose()));

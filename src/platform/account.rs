@@ -112,7 +112,28 @@ impl Account {
         for (key, value) in settings.option.iter() {
             account.select_option(key, value, problems);
         }
+        account.check_keys(settings, problems);
         account
+    }
+
+    /// Reports configured secrets that give a key in an invalid encoding.
+    fn check_keys(&self, settings: &VendorSettings, problems: &mut Problems) {
+        let roots = self.roots();
+        let rules = self.platform.requests.signatures.iter();
+        for (_, rule) in rules.filter(|(_, rule)| !rule.has_valid_key(&roots)) {
+            let key = rule.key.render(&roots);
+            let is_in_key = |name: &Key| {
+                let secret = self.secrets.get(&name.name).map(Secret::expose);
+                secret.is_some_and(|secret| secret.contains(&key) || key.contains(secret))
+            };
+            let mut configured = settings.secret.iter();
+            let Some((name, reference)) = configured.find(|(name, _)| is_in_key(name)) else {
+                continue;
+            };
+            let message = format!("the secret `{}` is not valid {}", name.name, rule.key_encoding);
+            let problem = Problem::at(&reference.span, code::INVALID_KEY, message);
+            problems.push(problem.help("copy the secret as the vendor shows it, prefix included"));
+        }
     }
 
     fn replace_value(&mut self, key: &Key, node: &SyntaxNode, problems: &mut Problems) {

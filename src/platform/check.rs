@@ -5,39 +5,36 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::civil::{Date, Time};
+use jiff::fmt::strtime;
+
 use super::account_template::AccountTemplate;
-use super::context::TemplateContext;
 use super::coverage;
 use super::definition::{DisplayPointers, FactSource, Platform};
-use super::delivery::{self, RetryRule, statuses};
+use super::delivery::{self, RetryRule};
 use super::event_rule::{Counter, EventCondition, EventRule, SilenceRules};
+use super::field_info;
+use super::field_limits::{FieldLimit, has_field};
 use super::fields::FieldDefaults;
 use super::forms::{
-    Certainty, CounterForm, EventForm, FirstAssignee, HandshakeForm, HandshakeKind, HeaderForm,
-    JsonForm, KindForm, Matching, OnFailure, Pointer, SignatureForm, SourceForm, UnsetValue,
-    VendorForm, WhenForm,
+    Certainty, CounterForm, EventForm, FirstAssignee, HeaderForm, JsonForm, KindForm, Matching,
+    Pointer, SourceForm, UnsetValue, VendorForm, WhenForm,
 };
-use super::handshake::{Handshake, Proof};
 use super::message_kind::MessageKind;
 use super::numbers::NumberFormat;
-use super::request::{HeaderRule, OptionValues, RequestRules, SignatureRule, wire_format};
+use super::request::wire_format;
+use super::request_check::{RequestChecker, Templates};
 use super::root_types::RootTypes;
-use super::signature::{Algorithm, Encoding};
 use super::subscription::Subscription;
-use crate::base::text::{NAME_RULE, is_name, one_of};
-use crate::config::{check_header_name, check_header_value};
+use crate::base::text::{NAME_RULE, is_name};
 use crate::conversation::{ConversationRules, EventKind, JoiningRoles};
 use crate::diag::{
     Form as _, Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, Table,
     TableOf, code,
 };
 use crate::template::{
-    CompileContext, Field, FieldType, JsonStyle, JsonTemplate, TableType, TextRules, TextTemplate,
-    compile,
+    CompileContext, Field, FieldType, JsonStyle, JsonTemplate, TableType, compile,
 };
-
-/// Parsed templates of a folder, by file name.
-pub(super) type Templates = BTreeMap<String, Arc<SyntaxNode>>;
 
 /// Checks a vendor file with its templates. Returns `None` if a part has no usable form; the caller
 /// must also reject the result if there are problems.
@@ -58,8 +55,14 @@ pub(super) fn check(
     // Kinds come first: an event about one kind can use the kind's data.
     let known = KnownKinds { kinds: checker.kinds(style), entities: checker.entities() };
     let events = checker.events(style, &known);
-    let requests = checker.requests(&account_template);
-    let handshake = checker.handshake(style);
+    let mut requests = RequestChecker {
+        form: &form,
+        types: &checker.types,
+        templates,
+        account: &account_template,
+        problems: &mut *checker.problems,
+    };
+    let (requests, handshake) = (requests.rules(), requests.handshake(style));
     let policy = delivery::policy(&form.delivery, checker.problems);
     let slow = delivery::slow_responses(&form.delivery, checker.problems);
     let retries = checker.retries(&account_template);
@@ -67,6 +70,7 @@ pub(super) fn check(
     let silence = SilenceRules { silent: reasons(&form.silent), cannot: reasons(&form.cannot) };
     coverage::check(node, &form, &silence, problems);
     coverage::check_changed(&form, problems);
+    field_info::check(&form, problems);
     coverage::check_sources(node, &form, problems);
     let pointers = |list: Option<&Vec<Spanned<Pointer>>>| -> Vec<String> {
         list.into_iter().flatten().map(|pointer| pointer.0.clone()).collect()
@@ -74,6 +78,7 @@ pub(super) fn check(
     let types: Vec<&str> = form.event.iter().map(|event| event.type_.as_str()).collect();
     Some(Platform {
         sources: sources(&form),
+        fields: field_info::read(&form),
         samples: BTreeMap::new(), // added by the catalog, which has the files
         revision: revision.to_owned(),
         docs: form.docs.as_ref().map(|docs| docs.value.clone()),
@@ -119,10 +124,6 @@ struct PlatformChecker<'a> {
 }
 
 impl PlatformChecker<'_> {
-    fn problem(&mut self, span: &SourceSpan, code: crate::diag::Code, message: impl Into<String>) {
-        self.problems.push(Problem::at(span, code, message));
-    }
-
     fn unknown_kind<'k>(&mut self, kind: &Spanned<String>, known: impl Iterator<Item = &'k str>) {
         let message = format!("unknown kind `{}`", kind.value);
         let problem = Problem::at(&kind.span, code::UNKNOWN_KIND, message);
@@ -152,11 +153,6 @@ impl PlatformChecker<'_> {
         found
     }
 
-    fn text(&mut self, text: &Spanned<String>, names: TableType) -> Option<TextTemplate> {
-        let context = CompileContext::without_files(names, &self.types.words);
-        TextTemplate::check(text, &context, TextRules::default(), self.problems)
-    }
-
     fn kinds(&mut self, style: JsonStyle) -> BTreeMap<String, MessageKind> {
         let form = self.form;
         let mut kinds = BTreeMap::new();
@@ -171,7 +167,9 @@ impl PlatformChecker<'_> {
                 Some(known) => {
                     let known = known.clone();
                     if let Some(data) = self.data(&kind.span, &kind.data, &kind.optional) {
-                        kinds.insert(key.name.clone(), MessageKind { data, ..known });
+                        // The limits of the other kind are about its own data.
+                        let limits = self.limits(kind, &data);
+                        kinds.insert(key.name.clone(), MessageKind { data, limits, ..known });
                     }
                 }
                 // The other kind is invalid or uses `as` itself. Its own problem was reported.
@@ -185,6 +183,7 @@ impl PlatformChecker<'_> {
     fn kind(&mut self, name: &str, form: &KindForm, style: JsonStyle) -> Option<MessageKind> {
         let mut data = self.data(&form.span, &form.data, &form.optional)?;
         data.suggestions = self.suggestions(form, &data);
+        let limits = self.limits(form, &data);
         let names = self.types.of_kind(&data.names(&self.types.items));
         let body = match (&form.body, &form.template) {
             (Some(node), None) => self.compile(node, names, style),
@@ -224,8 +223,32 @@ impl PlatformChecker<'_> {
             word: word.value.clone(),
             data,
             answers: form.answers.as_ref().map(|other| other.value.clone()),
+            limits,
             body: body?,
         })
+    }
+
+    /// Checks the limits of a kind: each is about a field or the text.
+    fn limits(&mut self, form: &KindForm, data: &FieldDefaults) -> Vec<FieldLimit> {
+        let mut limits = Vec::new();
+        for (key, limit) in form.limits.iter() {
+            if !has_field(&key.name, data.keys()) {
+                let message =
+                    format!("`limits` has the field `{}`, which the kind lacks", key.name);
+                let problem = Problem::at(&key.span, code::UNKNOWN_KEY, message);
+                self.problems.push(problem.suggest_or_list(&key.name, data.keys()));
+            }
+            let example = Date::constant(2026, 1, 31).to_datetime(Time::midnight());
+            let is_invalid =
+                |format: &&Spanned<String>| strtime::format(&***format, example).is_err();
+            for format in limit.formats.iter().filter(is_invalid) {
+                let message = format!("`{}` is not a format of `strftime`", format.value);
+                let problem = Problem::at(&format.span, code::INVALID_FILTER, message);
+                self.problems.push(problem.help("for example: `%Y-%m-%d`"));
+            }
+            limits.push(FieldLimit { field: key.name.clone(), form: limit.clone() });
+        }
+        limits
     }
 
     /// Checks the suggested values of a kind: lists of tables, by fields that are lists.
@@ -401,113 +424,10 @@ impl PlatformChecker<'_> {
         admitted.fold(first, |common, fields| common_fields(common, &fields))
     }
 
-    fn requests(&mut self, account: &AccountTemplate) -> Option<RequestRules> {
-        let names = self.types.of_request();
-        let mut rules = RequestRules::default();
-        for header in &self.form.header {
-            let when = OptionValues::check(&header.when, &self.form.option, self.problems);
-            if let Err(message) = check_header_name(&header.name) {
-                self.problem(&header.name.span, code::INVALID_HEADER, message);
-            }
-            if let Err(problem) = check_header_value(&header.value, &header.value.span) {
-                self.problems.push(problem);
-            }
-            let value = self.text(&header.value, names.clone());
-            rules.headers.extend(value.map(|value| HeaderRule {
-                name: header.name.value.clone(),
-                value,
-                only: header.only.as_ref().map(|only| only.value),
-                when,
-            }));
-        }
-        rules.signature = match &self.form.signature {
-            Some(signature) => Some(self.signature(signature, &names, account)?),
-            None => None,
-        };
-        Some(rules)
-    }
-
-    fn signature(
-        &mut self,
-        form: &SignatureForm,
-        names: &TableType,
-        account: &AccountTemplate,
-    ) -> Option<SignatureRule> {
-        let texts = [&form.algorithm, &form.key, &form.content, &form.encoding];
-        let [algorithm, key, content, encoding] = texts.map(|text| self.text(text, names.clone()));
-        // Options can select the algorithm and encoding, so every combination must give valid ones.
-        for options in account.option_combinations() {
-            let roots = TemplateContext::default().with("option", &options);
-            let words = [
-                (&form.algorithm, &algorithm, Algorithm::NAMES),
-                (&form.encoding, &encoding, Encoding::NAMES),
-            ];
-            let words = words
-                .into_iter()
-                .filter_map(|(at, line, known)| Some((at, line.as_ref()?.render(&roots), known)));
-            for (at, word, known) in
-                words.filter(|(_, word, known)| !known.contains(&word.as_str()))
-            {
-                let message = format!("`{word}` is not {}", one_of(known.iter().copied()));
-                let problem = Problem::at(&at.span, code::UNKNOWN_VALUE, message);
-                self.problems.push(problem.suggest(&word, known.iter().copied()));
-            }
-        }
-        Some(SignatureRule {
-            algorithm: algorithm?,
-            key: key?,
-            content: content?,
-            encoding: encoding?,
-        })
-    }
-
     fn retries(&mut self, account: &AccountTemplate) -> Vec<RetryRule> {
         let context = CompileContext::without_files(self.types.base.clone(), &self.types.words);
         let rule = |form| RetryRule::check(form, self.form, &context, account, self.problems);
         self.form.delivery.retry.iter().filter_map(rule).collect()
-    }
-
-    fn handshake(&mut self, style: JsonStyle) -> Option<Handshake> {
-        let form = &self.form.handshake;
-        let on_failure = form.on_failure.as_ref().map_or(OnFailure::Refuse, |on| on.value);
-        let proof = match form.kind.value {
-            HandshakeKind::None => None,
-            HandshakeKind::Ping => Some(self.proof(form, None, style)?),
-            HandshakeKind::Echo => {
-                let Some(echo) = &form.echo else {
-                    let message = "a handshake of kind `echo` requires `echo`";
-                    let problem = Problem::at(&form.span, code::MISSING_KEY, message);
-                    let help = "`echo` is the required response, such as `\"${secret.token}\"`";
-                    self.problems.push(problem.help(help));
-                    return None;
-                };
-                let echo = self.text(echo, self.types.base.clone())?;
-                Some(self.proof(form, Some(echo), style)?)
-            }
-        };
-        Some(Handshake { proof, on_failure })
-    }
-
-    fn proof(
-        &mut self,
-        form: &HandshakeForm,
-        echo: Option<TextTemplate>,
-        style: JsonStyle,
-    ) -> Option<Proof> {
-        let Some(body) = &form.body else {
-            let problem =
-                Problem::at(&form.span, code::MISSING_KEY, "the handshake requires a `body`");
-            self.problems.push(problem.help("`body` is the body of the request, such as `{}`"));
-            return None;
-        };
-        let success: &[Spanned<String>] =
-            if form.success.is_empty() { &self.form.delivery.success } else { &form.success };
-        Some(Proof {
-            success: statuses(success, self.problems)?,
-            body: self.compile(body, self.types.base.clone(), style)?,
-            echo,
-            echo_key: form.echo_key.as_ref().map(|key| key.value.clone()),
-        })
     }
 }
 

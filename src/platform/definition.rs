@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::account_template::AccountTemplate;
 use super::delivery::{RetryRule, SlowResponses};
 use super::event_rule::{Counter, Coverage, EventQuery, EventRule, SilenceRules};
+use super::field_info::{FieldInfo, FieldInfos};
 use super::fields::{FieldDefaults, ItemFields};
 use super::forms::{Certainty, Matching};
 use super::handshake::Handshake;
@@ -57,6 +58,7 @@ pub struct Platform {
     /// other than `docs`.
     pub samples: BTreeMap<String, Arc<Source>>,
     pub(super) matching: Matching,
+    pub(super) fields: FieldInfos,
     /// How payloads write numbers.
     pub numbers: NumberFormat,
     pub(super) rules: ConversationRules,
@@ -149,6 +151,11 @@ impl Platform {
         self.silence.coverage(on, role).unwrap_or(Coverage::Sends)
     }
 
+    /// Returns true if headers or signatures of the vendor depend on the event.
+    pub fn signs_events(&self) -> bool {
+        self.requests.uses_event
+    }
+
     /// Returns the rule that sends an event of this type and satisfies the query: the first one
     /// for an action, unless the query has fields that only an emitted event has.
     pub fn rule(&self, event_type: &str, query: &EventQuery) -> Option<&EventRule> {
@@ -215,6 +222,25 @@ impl Platform {
             .as_ref()
             .and_then(|kind| self.entities.get(kind).or_else(|| Some(&self.kinds.get(kind)?.data)));
         of_kind.or(rule.data.as_ref())
+    }
+
+    /// Returns the kind whose fields [`Self::data_of`] returns, or else the event type.
+    pub fn owner_of(&self, rule: &EventRule, query: &EventQuery) -> String {
+        let kind = query.kind.clone().or_else(|| rule.first_kind());
+        let is_known =
+            |kind: &String| self.kinds.contains_key(kind) || self.entities.contains_key(kind);
+        kind.filter(is_known).unwrap_or_else(|| rule.event_type.clone())
+    }
+
+    /// Returns the meaning of a field. `owner` is the kind of message or entity, or the type of the
+    /// emitted event.
+    pub fn field_info(&self, owner: &str, field: &str) -> Option<&FieldInfo> {
+        self.fields.get(owner, field)
+    }
+
+    /// Returns the meaning of a field with its known values; empty if it is not described.
+    pub fn field_about(&self, owner: &str, field: &str) -> String {
+        self.field_info(owner, field).map(FieldInfo::sentence).unwrap_or_default()
     }
 
     /// Returns the names of all event types, including those of other revisions.

@@ -7,10 +7,12 @@ use super::account_template::AccountOption;
 use super::forms::Purpose;
 use super::handshake::Proof;
 use super::request::SignatureRule;
-use super::signature::sign;
+use super::request_facts::{RequestFacts, SENDER_ROOTS};
+use super::signature::KeyEncoding;
 use super::signing::Signing;
+use crate::base::secret::Secret;
 use crate::policy::StatusSet;
-use crate::template::Value;
+use crate::template::{CapturedTexts, Value};
 
 /// An option of the account with its selected value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,9 @@ pub struct OptionChoice {
     /// Effect of the option.
     pub about: String,
 }
+
+/// Text that stands for each value of the sender in the example of a signature.
+const EXAMPLE: &str = "123";
 
 /// Instructions for the author of a receiver.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +49,7 @@ impl<'a> ReceiverGuide<'a> {
 
     /// Describes how to verify an event, in one or two sentences.
     pub fn verification(self) -> String {
-        if let Some(text) = self.signature() {
+        if let Some(text) = self.signatures() {
             return text;
         }
         let headers = self.headers();
@@ -63,20 +68,48 @@ impl<'a> ReceiverGuide<'a> {
 
     /// Names the means of verification in a few words, for a table.
     pub fn verified_by(self) -> String {
-        let rule = self.account.platform.requests.signature.as_ref();
-        match rule.and_then(|rule| rule.method(&self.account.roots()).ok()) {
-            Some((algorithm, _)) => format!("{algorithm} over the raw body"),
-            None if self.account.secrets.is_empty() => "nothing".into(),
-            None => "a token".into(),
+        let roots = self.account.roots();
+        let rules = self.account.platform.requests.signatures.iter();
+        let mut algorithms: Vec<String> = Vec::new();
+        for (_, rule) in rules {
+            if let Ok((algorithm, _)) = rule.method(&roots)
+                && !algorithms.contains(&algorithm.to_string())
+            {
+                algorithms.push(algorithm.to_string());
+            }
+        }
+        match algorithms.as_slice() {
+            [] if self.account.secrets.is_empty() => "nothing".into(),
+            [] => "a token".into(),
+            algorithms => format!("{} over the raw body", algorithms.join(", ")),
         }
     }
 
-    fn signature(self) -> Option<String> {
-        let rule: &SignatureRule = self.account.platform.requests.signature.as_ref()?;
+    /// Describes the signatures that the headers contain.
+    fn signatures(self) -> Option<String> {
+        let headers = self.headers();
+        let rules = &self.account.platform.requests.signatures;
+        let shown = |name: &str| match rules.len() {
+            1 => "<signature>".to_owned(),
+            _ => format!("<signature.{name}>"),
+        };
+        let is_sent = |name: &str| headers.iter().any(|(_, value)| value.contains(&shown(name)));
+        let lines: Vec<String> = rules
+            .iter()
+            .filter(|(name, _)| is_sent(name))
+            .filter_map(|(name, rule)| self.signature(&shown(name), rule))
+            .collect();
+        (!lines.is_empty())
+            .then(|| format!("Verify: {} Respond to any other request with 401.", lines.join("\n")))
+    }
+
+    fn signature(self, shown: &str, rule: &SignatureRule) -> Option<String> {
         let name = |name: &String| (name.clone(), Json::from(format!("`{name}`")));
         let names: Map<String, Json> = self.account.secrets.keys().map(name).collect();
         // The templates are rendered twice: with names to describe the rule, and with the real
         // values to compute the example.
+        let mut described = CapturedTexts::default();
+        rule.content.describe(SENDER_ROOTS, |path| format!("<{path}>"), &mut described);
         let roots = self
             .account
             .roots()
@@ -84,15 +117,35 @@ impl<'a> ReceiverGuide<'a> {
             .with_value("body", "the raw request body".into())
             .with_value("attempt", Value::Int(1));
         let (algorithm, encoding) = rule.method(&roots).ok()?;
-        let (key, content) = (rule.key.render(&roots), rule.content.render(&roots));
-        let roots = self.account.roots().with_value("body", "{}".into());
-        let (sample_key, sample_content) = (rule.key.render(&roots), rule.content.render(&roots));
-        let sample = sign(algorithm, sample_key.as_bytes(), sample_content.as_bytes(), encoding);
+        let key = rule.key.render(&roots);
+        let content = rule.content.render_captured(&roots, &described);
+        let sender_values = rule.content.first_missing(SENDER_ROOTS, &CapturedTexts::default());
+        let mut example = CapturedTexts::default();
+        rule.content.describe(SENDER_ROOTS, |_| EXAMPLE.to_owned(), &mut example);
+        let sample = RequestFacts::received(Purpose::Event, "{}", &example);
+        let sample = rule.sign(&sample, &sample.roots(&self.account.roots()));
+        let key_bytes = match rule.key_encoding {
+            KeyEncoding::Text => format!("the text of {key}"),
+            encoding => format!("the {encoding}-decoded {key}"),
+        };
+        let prefix = self.key_prefix(rule);
+        let without = prefix.map(|prefix| format!(", without its prefix `{prefix}`,"));
+        let key_bytes = format!("{key_bytes}{}", without.unwrap_or_default());
+        let other_values = sender_values
+            .map(|_| format!(" and {EXAMPLE} for each value in angle brackets"))
+            .unwrap_or_default();
         Some(format!(
-            "Verify: <signature> is the {algorithm} of {content} in {encoding}, \
-             with the text of {key} as the key.\n\
-             For the body {{}} it is {sample}. Respond to any other request with 401."
+            "{shown} is the {algorithm} of {content} in {encoding}, with {key_bytes} as the key.\n\
+             For the body {{}}{other_values} it is {sample}."
         ))
+    }
+
+    /// Returns the start of a secret that is not part of the key.
+    fn key_prefix(self, rule: &SignatureRule) -> Option<&'a str> {
+        let key = rule.key.render(&self.account.roots());
+        let mut secrets = self.account.secrets.values().map(Secret::expose);
+        let prefix = secrets.find_map(|secret| secret.strip_suffix(key.as_str()));
+        prefix.filter(|prefix| !prefix.is_empty())
     }
 
     /// Describes the handshake and the response that an endpoint must give.
@@ -101,8 +154,8 @@ impl<'a> ReceiverGuide<'a> {
         let Some(proof) = &handshake.proof else {
             return "This vendor has no handshake.".into();
         };
-        let body = proof.request_body(&self.account.roots());
-        let response = self.handshake_response(proof);
+        let body = proof.request_body(&self.account.roots(), "<challenge>");
+        let response = handshake_response(proof);
         let failure = if handshake.refuses() {
             "no event is sent"
         } else {
@@ -124,14 +177,6 @@ impl<'a> ReceiverGuide<'a> {
             "Handshake: before the events, one POST with the body {body} and {headers}\n\
              Respond with {status} and {response}. If the handshake fails, {failure}."
         )
-    }
-
-    fn handshake_response(self, proof: &Proof) -> String {
-        match (proof.echo(&self.account.roots()), &proof.echo_key) {
-            (Some(_), Some(key)) => format!("the token, as text or as JSON under `{key}`"),
-            (Some(_), None) => "the secret as text".to_owned(),
-            (None, _) => "any body".to_owned(),
-        }
     }
 
     /// Describes the responses to an event that pass: statuses that the vendor accepts.
@@ -158,6 +203,17 @@ impl<'a> ReceiverGuide<'a> {
             }
         };
         self.account.platform.account_template.options.iter().map(choice).collect()
+    }
+}
+
+/// Describes the response body that passes the handshake.
+fn handshake_response(proof: &Proof) -> String {
+    let what = if proof.sends_challenge() { "the challenge" } else { "the token" };
+    match (proof.has_echo(), &proof.echo_key) {
+        (true, Some(key)) => format!("{what}, as text or as JSON under `{key}`"),
+        (true, None) if proof.sends_challenge() => "the challenge as text".to_owned(),
+        (true, None) => "the secret as text".to_owned(),
+        (false, _) => "any body".to_owned(),
     }
 }
 

@@ -2,17 +2,18 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use rand::RngExt as _;
 use serde_json::Value as Json;
 
 use super::account::Account;
-use super::forms::Purpose;
-use super::mistakes::PYTHON;
+use super::altered_bodies::PYTHON;
+use super::request_facts::RequestFacts;
 use super::signing::Signing;
 use crate::base::secret::Secret;
 use crate::base::seed::SeedScope;
 use crate::fault::{Fault, FaultGroup, FaultKind, Faults};
-use crate::template::{JsonSpacing, JsonStyle, Value};
+use crate::template::{JsonSpacing, JsonStyle};
 
 /// Event name of the fault `unknown_type`.
 const UNKNOWN_TYPE: &str = "standin.unknown";
@@ -36,12 +37,12 @@ impl<'a> FaultInjector<'a> {
     pub fn unsupported(self, kind: FaultKind) -> Option<&'static str> {
         let fault =
             Fault::parse(kind.as_str()).ok().filter(|_| kind.group() == FaultGroup::Token)?;
-        let sample = r#"{"a":"b"}"#;
+        let sample = RequestFacts::of_event(r#"{"a":"b"}"#, 1, Timestamp::UNIX_EPOCH, None);
         let signing = Signing::of(self.account);
-        if signing.credential_headers(sample, 1).is_empty() {
+        if signing.credential_headers(&sample).is_empty() {
             return Some("sends neither a token nor a signature");
         }
-        let changes_headers = self.invalid_headers(sample, 1, &fault) != signing.headers(sample, 1);
+        let changes_headers = self.invalid_headers(&sample, &fault) != signing.headers(&sample);
         (!changes_headers).then_some("signs no body")
     }
 
@@ -74,10 +75,10 @@ impl<'a> FaultInjector<'a> {
     }
 
     /// Returns the headers of an event request with these faults.
-    pub fn headers(self, body: &str, attempt: u32, faults: &Faults) -> Vec<(String, String)> {
+    pub fn headers(self, request: &RequestFacts<'_>, faults: &Faults) -> Vec<(String, String)> {
         let mut headers = match faults.of(FaultGroup::Token) {
-            None => Signing::of(self.account).headers(body, attempt),
-            Some(fault) => self.invalid_headers(body, attempt, fault),
+            None => Signing::of(self.account).headers(request),
+            Some(fault) => self.invalid_headers(request, fault),
         };
         if faults.has(FaultKind::Charset) {
             let is_type =
@@ -91,30 +92,21 @@ impl<'a> FaultInjector<'a> {
     }
 
     /// Returns headers that a receiver must reject.
-    fn invalid_headers(self, body: &str, attempt: u32, fault: &Fault) -> Vec<(String, String)> {
+    fn invalid_headers(self, request: &RequestFacts<'_>, fault: &Fault) -> Vec<(String, String)> {
         let signing = Signing::of(self.account);
         match fault.kind {
             FaultKind::ForeignToken => {
-                return Signing::of(&self.account.foreign()).headers(body, attempt);
+                return Signing::of(&self.account.foreign()).headers(request);
             }
             FaultKind::ReSerialised => {
-                let other = re_serialised(body);
-                let roots = self.account.roots();
-                let roots = roots.with_value("attempt", Value::Int(i64::from(attempt)));
-                let roots = roots.with_value("body", Value::from(other.as_str()));
-                let rule = self.account.platform.requests.signature.as_ref();
-                let signature = rule.map(|rule| rule.sign(&roots));
-                return signing.headers_with_signature(
-                    Purpose::Event,
-                    body,
-                    attempt,
-                    signature.as_deref(),
-                );
+                let other = re_serialised(request.body);
+                let signatures = signing.signatures(&request.with_body(&other));
+                return signing.headers_with(request, &signatures);
             }
             _ => {}
         }
-        let credentials = signing.credential_headers(body, attempt);
-        let mut headers = signing.headers(body, attempt);
+        let credentials = signing.credential_headers(request);
+        let mut headers = signing.headers(request);
         if fault.kind == FaultKind::NoToken {
             headers.retain(|header| !credentials.contains(header));
         }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::forms::UnsetValue;
 use crate::base::fake::{FAKES, LOCALES, fake};
 use crate::base::seed::SeedScope;
-use crate::diag::{NodeContent, Problem, SyntaxNode, code, scalar::unexpected_type};
+use crate::diag::{Key, NodeContent, Problem, SyntaxNode, code, scalar::unexpected_type};
 use crate::template::{Field, FieldType, JsonTemplate, Object, TableType};
 
 /// Fields that a step may set, with their defaults.
@@ -84,6 +84,17 @@ impl FieldDefaults {
             }
         }
         complete
+    }
+
+    /// Returns what a step sets, completed with the defaults. Placeholders are not replaced.
+    pub fn filled(&self, input: &[(Key, SyntaxNode)]) -> Map<String, Json> {
+        let mut filled = self.defaults.clone();
+        for (key, node) in input {
+            let value = node.to_json();
+            let value = self.defaults.get(&key.name).map_or(value.clone(), |own| fill(own, &value));
+            filled.insert(key.name.clone(), value);
+        }
+        filled
     }
 
     /// Returns the types of the fields. Objects in lists also have the generated ids.

@@ -3,12 +3,17 @@
 //! These forms only describe the file. The `check` module checks how its parts fit together and
 //! converts them to run-time types; nothing else uses the forms.
 
+use std::ops::Deref;
+
 use jiff::SignedDuration;
 
 use super::numbers::NumberFormat;
+use super::signature::KeyEncoding;
 use crate::base::duration::DurationRange;
 use crate::conversation::{ParticipantRole, Role};
-use crate::diag::{NonEmpty, Problem, Scalar, Spanned, SyntaxNode, TableOf, code};
+use crate::diag::{
+    Form, Key, NonEmpty, Problem, Problems, Scalar, Spanned, SyntaxNode, TableOf, code,
+};
 use crate::form;
 use crate::policy::{Blocks, InDoubt};
 use crate::template::JsonSpacing;
@@ -51,8 +56,8 @@ form! {
         conversation: Option<ConversationForm>,
         /// Headers of every request, in the order in which they are sent.
         header: Vec<HeaderForm>,
-        /// Signature of requests: `signature` in headers.
-        signature: Option<SignatureForm>,
+        /// Signatures of requests, by name: `signature.NAME` in headers.
+        signature: NamedSignatures,
         /// Test of an endpoint before the first event.
         handshake: HandshakeForm,
         /// Event types that an endpoint receives by default.
@@ -71,6 +76,9 @@ form! {
         kinds: TableOf<KindForm>,
         /// Entity kinds, such as customers, companies and articles.
         entities: TableOf<EntityForm>,
+        /// Meaning of the fields of messages, entities and emitted events: by field, or by
+        /// `KIND.FIELD` for the field of one kind.
+        fields: TableOf<FieldForm>,
         /// JSON pointers to the parts of a payload that `listen` and `demo` display.
         show: Option<ShowForm>,
         /// Sources of the facts in each section.
@@ -106,6 +114,16 @@ form! {
         spacing: Spanned<JsonSpacing>,
         /// Whether characters outside ASCII are escaped as `\u…`.
         ascii: Spanned<bool>,
+    }
+}
+
+form! {
+    /// Meaning of a field that a step can set.
+    pub struct FieldForm {
+        /// Meaning, in one sentence.
+        about: Spanned<String>,
+        /// Known values of a text, for completion. Other values are accepted too.
+        values: Vec<Spanned<String>>,
     }
 }
 
@@ -196,14 +214,53 @@ form! {
 form! {
     /// A signature over each request.
     pub struct SignatureForm {
-        /// Algorithm: `hmac-sha1` or `hmac-sha256`; may be `${option.…}`.
+        /// Algorithm: `hmac-sha1`, `hmac-sha256` or `hmac-sha512`; may be `${option.…}`.
         algorithm: Spanned<String>,
         /// Key.
         key: Spanned<String>,
+        /// Encoding of the key [default: text].
+        key_encoding: Option<Spanned<KeyEncoding>>,
         /// Signed content.
         content: Spanned<String>,
         /// Encoding: `base64` or `hex`; may be `${option.…}`.
         encoding: Spanned<String>,
+    }
+}
+
+/// The `[signature.NAME]` tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedSignatures(TableOf<SignatureForm>);
+
+impl Deref for NamedSignatures {
+    type Target = TableOf<SignatureForm>;
+
+    fn deref(&self) -> &TableOf<SignatureForm> {
+        &self.0
+    }
+}
+
+impl Form for NamedSignatures {
+    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
+        let is_unnamed = |(key, node): &&(Key, SyntaxNode)| {
+            SignatureForm::KEYS.contains(&key.name.as_str()) && node.as_table().is_none()
+        };
+        let unnamed = node.as_table().and_then(|table| table.0.iter().find(is_unnamed));
+        let Some((key, _)) = unnamed else {
+            return TableOf::read(node, problems).map(Self);
+        };
+        // One problem instead of one for each key of the table.
+        let problem = Problem::at(&key.span, code::MISSING_KEY, "the signature has no name");
+        problems.push(problem.help("write `[signature.NAME]`, and `${signature.NAME}` in headers"));
+        let name = Key { name: "NAME".into(), span: key.span.clone() };
+        Some(Self(TableOf(vec![(name, SignatureForm::read(node, problems))])))
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+
+    fn schema() -> serde_json::Value {
+        TableOf::<SignatureForm>::schema()
     }
 }
 
@@ -234,6 +291,8 @@ form! {
     pub struct HandshakeForm {
         /// Kind of handshake.
         kind: Spanned<HandshakeKind>,
+        /// Text that is generated for each handshake: `${challenge}` in `body` and `echo`.
+        challenge: Option<Spanned<String>>,
         /// Request body, as an inline template.
         body: Option<SyntaxNode>,
         /// Statuses that pass [default: `delivery.success`].
@@ -439,6 +498,24 @@ form! {
 }
 
 form! {
+    /// Limits of a field of a message kind. `check` reports values outside them.
+    pub struct LimitForm {
+        /// Least number: a number, a field of the kind, or `asked.FIELD` of the question.
+        min: Option<SyntaxNode>,
+        /// Greatest number, as `min`.
+        max: Option<SyntaxNode>,
+        /// Formats of a date or time, with the codes of `strftime`. An empty text is valid too.
+        formats: Vec<Spanned<String>>,
+        /// Allowed texts. `*` at the end matches any rest.
+        values: Vec<Spanned<String>>,
+        /// Field with the media type that the extension of this file name must have.
+        media_type: Option<Spanned<String>>,
+        /// List of the question that must offer this text.
+        offered: Option<Spanned<String>>,
+    }
+}
+
+form! {
     /// A message kind.
     pub struct KindForm {
         /// The vendor's name for the kind: `message.type`.
@@ -454,6 +531,8 @@ form! {
         /// Values for elements of the question, by list. The first element whose other keys match the
         /// one of the question applies: texts match if they are part of it.
         suggest: TableOf<SyntaxNode>,
+        /// Limits of fields, by field. `text` is the text of the message.
+        limits: TableOf<LimitForm>,
         /// Message kind to which this one responds. Lists of the same name take over its elements.
         answers: Option<Spanned<String>>,
         /// Message kind that is sent instead; for a kind that the vendor does not support.

@@ -5,6 +5,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::context::TemplateContext;
 use super::forms::OnFailure;
+use crate::base::seed::SeedScope;
 use crate::base::text::excerpt;
 use crate::policy::StatusSet;
 use crate::template::{JsonTemplate, TextTemplate};
@@ -24,8 +25,18 @@ pub struct Proof {
     /// Statuses that pass.
     pub success: StatusSet,
     pub(super) body: JsonTemplate,
+    pub(super) challenge: Option<Challenge>,
     pub(super) echo: Option<TextTemplate>,
     pub(super) echo_key: Option<String>,
+}
+
+/// A text that is generated for each handshake.
+#[derive(Clone, Debug)]
+pub(super) struct Challenge {
+    /// The text, which generates values.
+    pub(super) text: TextTemplate,
+    /// JSON pointer to its place in the body.
+    pub(super) pointer: String,
 }
 
 /// Maximum number of characters of an invalid response that an error quotes: enough to recognise
@@ -40,14 +51,49 @@ impl Handshake {
 }
 
 impl Proof {
-    /// Renders the body of the handshake request with the roots of an account.
-    pub fn request_body(&self, roots: &TemplateContext<'_>) -> String {
-        self.body.render(roots).unwrap_or_default()
+    /// Returns true if each handshake sends a new challenge.
+    pub(super) fn sends_challenge(&self) -> bool {
+        self.challenge.is_some()
+    }
+
+    /// Returns true if the response must contain a token.
+    pub(super) fn has_echo(&self) -> bool {
+        self.echo.is_some()
+    }
+
+    /// Returns the challenge of one handshake; empty if the vendor sends none.
+    pub fn challenge(&self, roots: &TemplateContext<'_>, seeds: &SeedScope) -> String {
+        let challenge = self.challenge.as_ref();
+        challenge
+            .map(|challenge| challenge.text.text(roots, seeds, "challenge"))
+            .unwrap_or_default()
+    }
+
+    /// Returns the challenge of a handshake request, or `None` if the body is not that of a
+    /// handshake.
+    pub(super) fn received_challenge(
+        &self,
+        roots: &TemplateContext<'_>,
+        body: &str,
+    ) -> Option<String> {
+        let challenge = match &self.challenge {
+            Some(challenge) => {
+                let json: Json = serde_json::from_str(body).ok()?;
+                json.pointer(&challenge.pointer)?.as_str()?.to_owned()
+            }
+            None => String::new(),
+        };
+        (self.request_body(roots, &challenge) == body).then_some(challenge)
+    }
+
+    /// Returns the body of the handshake request.
+    pub fn request_body(&self, roots: &TemplateContext<'_>, challenge: &str) -> String {
+        self.body.render(&roots.with_value("challenge", challenge.into())).unwrap_or_default()
     }
 
     /// Returns a response body that passes; empty if any body does.
-    pub fn response_body(&self, roots: &TemplateContext<'_>) -> String {
-        let Some(echo) = self.echo(roots) else { return String::new() };
+    pub fn response_body(&self, roots: &TemplateContext<'_>, challenge: &str) -> String {
+        let Some(echo) = self.echo(roots, challenge) else { return String::new() };
         match &self.echo_key {
             Some(key) => serde_json::json!({key: echo}).to_string(),
             None => echo,
@@ -55,8 +101,9 @@ impl Proof {
     }
 
     /// Returns the token that the response must contain, if it must contain one.
-    pub(super) fn echo(&self, roots: &TemplateContext<'_>) -> Option<String> {
-        self.echo.as_ref().map(|echo| echo.render(roots))
+    fn echo(&self, roots: &TemplateContext<'_>, challenge: &str) -> Option<String> {
+        let roots = roots.with_value("challenge", challenge.into());
+        self.echo.as_ref().map(|echo| echo.render(&roots))
     }
 
     /// Checks an endpoint's response. The error says how the response differs from what the vendor
@@ -64,13 +111,14 @@ impl Proof {
     pub fn check_response(
         &self,
         roots: &TemplateContext<'_>,
+        challenge: &str,
         status: u16,
         body: &str,
     ) -> Result<(), String> {
         if !self.success.contains(status) {
             return Err(invalid_status(status, &self.success));
         }
-        let Some(expected) = self.echo(roots) else { return Ok(()) };
+        let Some(expected) = self.echo(roots, challenge) else { return Ok(()) };
         let found = body.trim();
         // Most frameworks end a body with a newline. The untrimmed comparison is for tokens with
         // whitespace at an end.

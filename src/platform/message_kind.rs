@@ -1,6 +1,8 @@
 //! Message kinds of a vendor.
 
+use super::field_limits::{FieldLimit, StepData, answer_problems};
 use super::fields::FieldDefaults;
+use crate::diag::Problem;
 use crate::template::JsonTemplate;
 
 /// A kind of message at a vendor.
@@ -14,5 +16,14 @@ pub struct MessageKind {
     pub data: FieldDefaults,
     /// The message kind that this one responds to, if it does.
     pub answers: Option<String>,
+    pub(super) limits: Vec<FieldLimit>,
     pub(super) body: JsonTemplate,
+}
+
+impl MessageKind {
+    /// Returns the problems with values outside the limits of the vendor.
+    pub fn limit_problems(&self, step: StepData<'_>) -> Vec<Problem> {
+        let own = self.limits.iter().filter_map(|limit| limit.problem(step, &self.data.defaults));
+        own.chain(answer_problems(step)).collect()
+    }
 }

@@ -4,36 +4,66 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::account::Account;
-use super::forms::Purpose;
-use super::signature::{Algorithm, Encoding, sign};
+use super::altered_bodies::{Altered, altered_bodies, altered_encodings};
+use super::request::SignatureRule;
+use super::request_facts::RequestFacts;
+use super::signature::{Algorithm, Encoding, KeyEncoding, code_of, sign};
 use super::signing::Signing;
+use crate::base::secret::Secret;
 use crate::record::Mistake;
-use crate::template::{JsonSpacing, JsonStyle, Value};
-
-/// The default output of Python's `json.dumps`.
-pub(super) const PYTHON: JsonStyle = JsonStyle { spacing: JsonSpacing::Spaced, ascii: true };
 
 /// Returns the header values that common mistakes compute, except those that equal a valid value
 /// or an earlier mistake. Each is described by a phrase that follows "computed".
-pub(super) fn common_mistakes(account: &Account, body: &str, attempt: u32) -> Vec<Mistake> {
+///
+/// `accepted` are requests that the receiver has accepted. A mistake that would have rejected one
+/// of them is not the cause.
+pub(super) fn common_mistakes(
+    account: &Account,
+    request: &RequestFacts<'_>,
+    accepted: &[RequestFacts<'_>],
+) -> Vec<Mistake> {
+    let excluded: Vec<Mistake> =
+        accepted.iter().flat_map(|accepted| candidates(account, accepted)).collect();
+    let mut mistakes: Vec<Mistake> = Vec::new();
+    for mistake in candidates(account, request) {
+        let is_same =
+            |other: &Mistake| other.header == mistake.header && other.computed == mistake.computed;
+        // Two mistakes can give the same value: a body in ASCII has no other characters.
+        let is_known = mistakes.iter().any(|other| other.value == mistake.value);
+        if !is_known && !excluded.iter().any(is_same) {
+            mistakes.push(mistake);
+        }
+    }
+    mistakes
+}
+
+/// Returns the mistakes whose value differs from the valid one.
+fn candidates(account: &Account, request: &RequestFacts<'_>) -> Vec<Mistake> {
     let signing = Signing::of(account);
-    let valid = signing.headers(body, attempt);
+    let valid = signing.headers(request);
+    let signatures = signing.signatures(request);
     let mut mistakes: Vec<Mistake> = Vec::new();
     let mut add = |computed: String, header: &str, value: String| {
-        // Two mistakes can give the same value: a body in ASCII has no other characters.
-        let is_new = |other: &Mistake| other.value != value;
-        if valid.iter().all(|(_, valid)| *valid != value) && mistakes.iter().all(is_new) {
+        if valid.iter().all(|(_, valid)| *valid != value) {
             mistakes.push(Mistake { computed, header: header.to_owned(), value });
         }
     };
-    for (computed, signature) in invalid_signatures(account, body, attempt) {
-        let headers =
-            signing.headers_with_signature(Purpose::Event, body, attempt, Some(&signature));
-        for (name, value) in headers.into_iter().filter(|header| !valid.contains(header)) {
-            add(computed.clone(), &name, value);
+    for (name, rule) in &account.platform.requests.signatures {
+        for Altered { computed, value } in invalid_signatures(account, rule, request) {
+            let mut altered = signatures.clone();
+            altered.insert(name.clone(), value.into());
+            let headers = signing.headers_with(request, &altered);
+            for (header, value) in headers.into_iter().filter(|header| !valid.contains(header)) {
+                add(computed.clone(), &header, value);
+            }
+        }
+    }
+    for (header, value) in &valid {
+        if let Some((prefix, signature)) = split_prefix(value, &signatures) {
+            add(format!("without the prefix `{prefix}`"), header, signature.to_owned());
         }
     }
     for (name, value) in valid.iter().filter(|(_, value)| account.contains_secret(value)) {
@@ -44,66 +74,91 @@ pub(super) fn common_mistakes(account: &Account, body: &str, attempt: u32) -> Ve
             None => add("with the prefix `Bearer `".into(), name, format!("Bearer {value}")),
         }
         add("with a newline after the secret".into(), name, format!("{value}\n"));
+        add("with quotes around the secret".into(), name, quoted(value));
     }
     mistakes
 }
 
-/// Returns the signatures that common mistakes compute, with a description of each.
-fn invalid_signatures(account: &Account, body: &str, attempt: u32) -> Vec<(String, String)> {
-    let Some(rule) = &account.platform.requests.signature else { return Vec::new() };
-    let roots = account.roots().with_value("attempt", Value::Int(i64::from(attempt)));
+/// Splits a header value that ends with a signature.
+fn split_prefix<'v>(value: &'v str, signatures: &Map<String, Json>) -> Option<(&'v str, &'v str)> {
+    let mut texts = signatures.values().filter_map(Json::as_str);
+    let signature = texts.find(|text| !text.is_empty() && value.ends_with(text))?;
+    let split = value.split_at(value.len() - signature.len());
+    (!split.0.is_empty()).then_some(split)
+}
+
+/// Returns the signatures that common mistakes compute.
+fn invalid_signatures(
+    account: &Account,
+    rule: &SignatureRule,
+    request: &RequestFacts<'_>,
+) -> Vec<Altered<String>> {
+    let roots = request.roots(&account.roots());
     let Ok((algorithm, encoding)) = rule.method(&roots) else { return Vec::new() };
-    let key = rule.key.render(&roots);
-    let content = |body: &str| {
-        let roots = roots.with_value("body", Value::from(body));
-        rule.content.render(&roots).into_bytes()
-    };
-    let signed = content(body);
-    let mut invalid = Vec::new();
-    for other in Encoding::ALL.iter().filter(|other| **other != encoding) {
-        let signature = sign(algorithm, key.as_bytes(), &signed, *other);
-        invalid.push((format!("in {other} instead of {encoding}"), signature));
+    let key = rule.key_bytes(&roots);
+    let signed = request.render(&rule.content, &roots);
+    let signature = |content: &[u8]| sign(algorithm, &key, content, encoding);
+    let mut invalid = encodings(&code_of(algorithm, &key, signed.as_bytes()), encoding);
+    for Altered { computed, value } in altered_bodies(request.body) {
+        let other = request.with_body(&value);
+        let content = other.render(&rule.content, &other.roots(&account.roots()));
+        invalid.push(Altered::new(computed, signature(content.as_bytes())));
     }
-    for (computed, body) in altered_bodies(body) {
-        invalid.push((computed, sign(algorithm, key.as_bytes(), &content(&body), encoding)));
+    for Altered { computed, value } in altered_encodings(&signed) {
+        invalid.push(Altered::new(computed, signature(&value)));
     }
-    for (computed, key) in altered_keys(&key) {
-        invalid.push((computed, sign(algorithm, &key, &signed, encoding)));
+    let alone = "over the body alone; the signed content has more parts";
+    invalid.push(Altered::new(alone, signature(request.body.as_bytes())));
+    for Altered { computed, value } in altered_keys(account, rule, &rule.key.render(&roots)) {
+        invalid.push(Altered::new(computed, sign(algorithm, &value, signed.as_bytes(), encoding)));
     }
     for other in Algorithm::ALL.iter().filter(|other| **other != algorithm) {
-        let signature = sign(*other, key.as_bytes(), &signed, encoding);
-        invalid.push((format!("with {other} instead of {algorithm}"), signature));
+        let computed = format!("with {other} instead of {algorithm}");
+        invalid.push(Altered::new(computed, sign(*other, &key, signed.as_bytes(), encoding)));
     }
     invalid
 }
 
-/// Returns the bodies that a receiver signs by mistake.
-fn altered_bodies(body: &str) -> Vec<(String, String)> {
-    let mut bodies = Vec::new();
-    if let Ok(json) = serde_json::from_str::<Json>(body) {
-        for (call, style) in [("JSON.stringify", JsonStyle::COMPACT), ("json.dumps", PYTHON)] {
-            let computed = format!("over {call}(parsed body); sign the raw request body instead");
-            bodies.push((computed, style.format(&json).into_owned()));
-        }
-    }
-    // The result of encoding with replacement, such as Java's `getBytes(US_ASCII)`.
-    let ascii = body.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
-    let computed = "over the body in ASCII, with `?` in place of other characters";
-    bodies.push((computed.into(), ascii));
-    bodies.push(("over an empty body".into(), String::new()));
-    bodies
+/// Returns the valid signature in other encodings.
+fn encodings(code: &[u8], encoding: Encoding) -> Vec<Altered<String>> {
+    let hex = hex::encode(code);
+    let all = [
+        ("hex", hex.clone()),
+        ("base64", STANDARD.encode(code)),
+        ("base64 of the hex text", STANDARD.encode(&hex)),
+        ("upper-case hex", hex.to_uppercase()),
+    ];
+    let altered = |(name, value)| Altered::new(format!("in {name} instead of {encoding}"), value);
+    // The right encoding gives the valid value, which is no mistake.
+    all.into_iter().map(altered).collect()
 }
 
 /// Returns the keys that a receiver signs with by mistake.
-fn altered_keys(key: &str) -> Vec<(String, Vec<u8>)> {
-    let mut keys =
-        vec![("with a newline after the secret".into(), format!("{key}\n").into_bytes())];
-    // Many secrets happen to be valid base64 or hex, and SDKs of other vendors decode them.
-    if let Ok(decoded) = STANDARD.decode(key) {
-        keys.push(("with the base64-decoded secret as key".into(), decoded));
+fn altered_keys(account: &Account, rule: &SignatureRule, key: &str) -> Vec<Altered<Vec<u8>>> {
+    let mut keys = Vec::new();
+    if rule.key_encoding == KeyEncoding::Text {
+        keys.push(Altered::new("with a newline after the secret", format!("{key}\n").into_bytes()));
+        keys.push(Altered::new("with quotes around the secret", quoted(key).into_bytes()));
+    } else {
+        let computed =
+            format!("with the text of the secret as key; decode it as {}", rule.key_encoding);
+        keys.push(Altered::new(computed, key.as_bytes().to_vec()));
+        let whole = account.secrets.values().map(Secret::expose);
+        for secret in whole.filter(|secret| *secret != key && secret.ends_with(key)) {
+            let computed = "with the text of the whole secret as key, prefix included";
+            keys.push(Altered::new(computed, secret.as_bytes().to_vec()));
+        }
     }
-    if let Ok(decoded) = hex::decode(key) {
-        keys.push(("with the hex-decoded secret as key".into(), decoded));
+    // Many secrets happen to be valid base64 or hex, and SDKs of other vendors decode them.
+    for other in [KeyEncoding::Base64, KeyEncoding::Hex] {
+        if let Some(decoded) = other.decode(key).filter(|_| other != rule.key_encoding) {
+            keys.push(Altered::new(format!("with the {other}-decoded secret as key"), decoded));
+        }
     }
     keys
+}
+
+/// A value of a `.env` file that was read with its quotes.
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
 }

@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::account_template::AccountTemplate;
 use super::context::TemplateContext;
 use super::forms::{OptionForm, Purpose, VendorForm};
-use super::signature::{Algorithm, Encoding, sign};
+use super::request_facts::RequestFacts;
+use super::signature::{Algorithm, Encoding, KeyEncoding, sign};
 use crate::diag::{Problem, Problems, Spanned, TableOf, code};
 use crate::policy::WireFormat;
 use crate::template::TextTemplate;
@@ -13,7 +15,10 @@ use crate::template::TextTemplate;
 #[derive(Clone, Debug, Default)]
 pub(super) struct RequestRules {
     pub(super) headers: Vec<HeaderRule>,
-    pub(super) signature: Option<SignatureRule>,
+    /// The signatures, by name.
+    pub(super) signatures: Vec<(String, SignatureRule)>,
+    /// Whether a header or a signature depends on the event.
+    pub(super) uses_event: bool,
 }
 
 /// A header of each request, or of the requests for one purpose.
@@ -63,6 +68,7 @@ impl OptionValues {
 pub(super) struct SignatureRule {
     pub(super) algorithm: TextTemplate,
     pub(super) key: TextTemplate,
+    pub(super) key_encoding: KeyEncoding,
     pub(super) content: TextTemplate,
     pub(super) encoding: TextTemplate,
 }
@@ -105,17 +111,63 @@ fn order(form: &VendorForm, listed: &[Spanned<String>], problems: &mut Problems)
     order
 }
 
+/// Reports headers that a request would have twice under some options.
+pub(super) fn check_duplicate_headers(
+    form: &VendorForm,
+    rules: &RequestRules,
+    account: &AccountTemplate,
+    problems: &mut Problems,
+) {
+    let mut reported: Vec<&str> = Vec::new();
+    for options in account.option_combinations() {
+        for purpose in Purpose::ALL {
+            let is_sent = |rule: &&HeaderRule| {
+                rule.only.is_none_or(|only| only == *purpose) && rule.when.hold(&options)
+            };
+            let sent: Vec<&HeaderRule> = rules.headers.iter().filter(is_sent).collect();
+            for (index, rule) in sent.iter().enumerate() {
+                let is_same = |other: &&HeaderRule| other.name.eq_ignore_ascii_case(&rule.name);
+                if sent[..index].iter().any(is_same) && !reported.contains(&rule.name.as_str()) {
+                    reported.push(&rule.name);
+                    problems.extend(duplicate(form, &rule.name));
+                }
+            }
+        }
+    }
+}
+
+fn duplicate(form: &VendorForm, name: &str) -> Problems {
+    let mut named = form.header.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
+    let (Some(first), Some(last)) = (named.next(), named.next_back()) else {
+        return Problems::new();
+    };
+    let message = format!("requests have the header `{}` twice", last.name.value);
+    let problem = Problem::at(&last.name.span, code::INVALID_HEADER, message);
+    let help = "remove one, or make `only` or `when` exclude each other";
+    problem.also(&first.name.span, "first header").help(help).into()
+}
+
 /// Used if the algorithm or encoding is invalid. `check` tries every combination of options, so
 /// this does not happen for a checked platform.
 const FALLBACK: (Algorithm, Encoding) = (Algorithm::HmacSha256, Encoding::Hex);
 
 impl SignatureRule {
-    /// Computes the signature. The roots must include `body` and `attempt`.
-    pub(super) fn sign(&self, roots: &TemplateContext<'_>) -> String {
+    /// Computes the signature with the roots of the request.
+    pub(super) fn sign(&self, request: &RequestFacts<'_>, roots: &TemplateContext<'_>) -> String {
         let (algorithm, encoding) = self.method(roots).unwrap_or(FALLBACK);
+        let content = request.render(&self.content, roots);
+        sign(algorithm, &self.key_bytes(roots), content.as_bytes(), encoding)
+    }
+
+    /// Returns the bytes of the key. A key with an invalid encoding was reported.
+    pub(super) fn key_bytes(&self, roots: &TemplateContext<'_>) -> Vec<u8> {
         let key = self.key.render(roots);
-        let content = self.content.render(roots);
-        sign(algorithm, key.as_bytes(), content.as_bytes(), encoding)
+        self.key_encoding.decode(&key).unwrap_or_else(|| key.into_bytes())
+    }
+
+    /// Returns true if the key is valid in its encoding.
+    pub(super) fn has_valid_key(&self, roots: &TemplateContext<'_>) -> bool {
+        self.key_encoding.decode(&self.key.render(roots)).is_some()
     }
 
     /// Returns the algorithm and encoding under the selected options, or the unknown word.

@@ -179,13 +179,39 @@ impl RootTypes {
         add(add(self.base.clone(), InventedValues::names()), vec![asked])
     }
 
-    /// Returns the roots of headers and signatures.
-    pub(super) fn of_request(&self) -> TableType {
-        self.base
+    /// Returns the roots of the content that a signature covers. `event` is optional if the
+    /// request can be a handshake.
+    pub(super) fn of_signed(&self, has_event: bool) -> TableType {
+        let event = TableType::new("the event", self.event_ids.clone())
+            .always("type", FieldType::Text)
+            .always("at", FieldType::Time);
+        let event = FieldType::table(event);
+        let event =
+            if has_event { Field::always("event", event) } else { Field::maybe("event", event) };
+        let roots = self
+            .base
             .clone()
             .always("body", FieldType::Text)
-            .always("signature", FieldType::Text)
             .always("attempt", FieldType::Int)
+            .always("sent_at", FieldType::Time);
+        add(roots, vec![event])
+    }
+
+    /// Returns the roots of headers: those of signed content, and the signatures by name.
+    pub(super) fn of_header<'n>(
+        &self,
+        has_event: bool,
+        signatures: impl Iterator<Item = &'n str>,
+    ) -> TableType {
+        let signature = |name: &str| Field::always(name, FieldType::Text);
+        let signatures = TableType::new("the signatures", signatures.map(signature).collect());
+        self.of_signed(has_event).always("signature", FieldType::table(signatures))
+    }
+
+    /// Returns the roots of the handshake: those of the account, and `challenge` if there is one.
+    pub(super) fn of_handshake(&self, has_challenge: bool) -> TableType {
+        let roots = self.base.clone();
+        if has_challenge { roots.always("challenge", FieldType::Text) } else { roots }
     }
 
     fn of_conversation(&self) -> TableType {

@@ -22,6 +22,7 @@ use crate::conversation::{
     Action, ActionKind, Actor, Conversation, ConversationCheckpoint, DialogKind, Event, EventKind,
     GeneratedIds, Message, Person, Role,
 };
+use crate::record::EventFacts;
 use crate::template::{Object, TooLarge, Value};
 
 /// One conversation at one vendor.
@@ -53,6 +54,8 @@ pub struct Payload {
     pub endpoints: Vec<usize>,
     /// How well the body's structure is known.
     pub certainty: Certainty,
+    /// The event, if the vendor's headers or signatures depend on it.
+    pub event: Option<Arc<EventFacts>>,
 }
 
 /// The result of an action.
@@ -169,7 +172,7 @@ impl Session {
             Some(rule) => vec![rule],
             None => self.matching_rules(&account.platform, &event),
         };
-        let payloads = self.payloads(&rules, &event, subscriptions)?;
+        let payloads = self.payloads(&rules, &event, subscriptions, &seeds)?;
         self.lost = lost_fields(requested, &action, &account.platform, &rules);
         let silent = payloads.is_empty().then(|| self.silence_reason(&event));
         Ok(ActionResult { event, payloads, silent })
@@ -295,13 +298,20 @@ impl Session {
         rules: &[&EventRule],
         event: &Event,
         subscriptions: &[Subscription],
+        seeds: &SeedScope,
     ) -> Result<Vec<Payload>, SessionError> {
         let account = Arc::clone(&self.account);
         let message = message_of(event);
         // Only the first counter with `messages = true` numbers the message.
         let mut unnumbered = message;
         let mut payloads = Vec::new();
-        for rule in rules {
+        for (index, rule) in rules.iter().enumerate() {
+            // Receivers recognise duplicates by the id in a header, so that each webhook has its own.
+            let own = (index > 0 && account.platform.signs_events()).then(|| {
+                let ids = self.event_ids(&seeds.within(&format!("webhook {index}")));
+                Event { ids, ..event.clone() }
+            });
+            let event = own.as_ref().unwrap_or(event);
             // Counters advance even without a subscription: the vendor counts events, not requests.
             let number =
                 rule.counter.as_ref().map(|name| (name.as_str(), self.next_number(name, event)));
@@ -314,7 +324,7 @@ impl Session {
             let endpoints = self.subscribers(subscriptions, &rule.event_type);
             payloads.push(if endpoints.is_empty() {
                 let (event_type, certainty) = (rule.event_type.clone(), rule.certainty);
-                Payload { event_type, body: None, endpoints, certainty }
+                Payload { event_type, body: None, endpoints, certainty, event: None }
             } else {
                 self.render(rule, event, number, endpoints)?
             });
@@ -383,7 +393,8 @@ impl Session {
         let is_assumed = assumed.is_some_and(|parts| parts != "[]");
         let certainty = if is_assumed { Certainty::Assumed } else { rule.certainty };
         let body = Some(rule.body.render(&roots)?);
-        Ok(Payload { event_type: rule.event_type.clone(), body, endpoints, certainty })
+        let event = self.platform().signs_events().then(|| event_facts(rule, event));
+        Ok(Payload { event_type: rule.event_type.clone(), body, endpoints, certainty, event })
     }
 
     /// Returns the fields of the last action that the vendor does not send, and forgets them.
@@ -404,6 +415,12 @@ impl Session {
             _ => "no event rule of the vendor matches in this state".to_owned(),
         }
     }
+}
+
+/// Returns the event as headers and signatures name it.
+fn event_facts(rule: &EventRule, event: &Event) -> Arc<EventFacts> {
+    let (event_type, at) = (rule.event_type.clone(), event.at);
+    Arc::new(EventFacts { event_type, at, ids: event.ids.clone().into_entries().collect() })
 }
 
 /// Returns the index of the message that an event has just added to the conversation.

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
 
 crate::string_enum! {
     /// A signature algorithm.
@@ -13,6 +13,8 @@ crate::string_enum! {
         HmacSha1 = "hmac-sha1",
         /// HMAC with SHA-256.
         HmacSha256 = "hmac-sha256",
+        /// HMAC with SHA-512.
+        HmacSha512 = "hmac-sha512",
     }
 }
 
@@ -26,15 +28,44 @@ crate::string_enum! {
     }
 }
 
+crate::string_enum! {
+    /// How the text of a key gives the bytes to sign with.
+    pub enum KeyEncoding {
+        /// The bytes of the text itself.
+        Text = "text",
+        /// Base64 in the standard alphabet, with padding.
+        Base64 = "base64",
+        /// Hexadecimal, in any case.
+        Hex = "hex",
+    }
+}
+
+impl KeyEncoding {
+    /// Returns the bytes of a key, or `None` if the text does not have this encoding.
+    pub fn decode(self, key: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Text => Some(key.as_bytes().to_vec()),
+            Self::Base64 => STANDARD.decode(key).ok(),
+            Self::Hex => hex::decode(key).ok(),
+        }
+    }
+}
+
 /// Signs content with a key of any length and encodes the result.
 pub fn sign(algorithm: Algorithm, key: &[u8], content: &[u8], encoding: Encoding) -> String {
-    let code = match algorithm {
-        Algorithm::HmacSha1 => code::<Hmac<Sha1>>(key, content),
-        Algorithm::HmacSha256 => code::<Hmac<Sha256>>(key, content),
-    };
+    let code = code_of(algorithm, key, content);
     match encoding {
         Encoding::Base64 => STANDARD.encode(code),
         Encoding::Hex => hex::encode(code),
+    }
+}
+
+/// Returns the bytes of a signature.
+pub(super) fn code_of(algorithm: Algorithm, key: &[u8], content: &[u8]) -> Vec<u8> {
+    match algorithm {
+        Algorithm::HmacSha1 => code::<Hmac<Sha1>>(key, content),
+        Algorithm::HmacSha256 => code::<Hmac<Sha256>>(key, content),
+        Algorithm::HmacSha512 => code::<Hmac<Sha512>>(key, content),
     }
 }
 

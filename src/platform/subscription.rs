@@ -58,15 +58,22 @@ impl Subscription {
 
 impl Pattern {
     fn check(text: &str, event_types: &[&str]) -> Result<Self, Problem> {
+        // No event type contains spaces. In `a, !b` they only separate the patterns.
+        let text = text.trim();
         let bare = text.strip_prefix('!');
-        let pattern = Self { excludes: bare.is_some(), text: bare.unwrap_or(text).to_owned() };
+        let pattern =
+            Self { excludes: bare.is_some(), text: bare.unwrap_or(text).trim().to_owned() };
         // A pattern without a match is most likely misspelled.
         if event_types.iter().any(|event_type| pattern.matches(event_type)) {
             return Ok(pattern);
         }
         let message = format!("`{}` matches none of the vendor's event types", pattern.text);
         let problem = Problem::anywhere(code::NOTHING_SUBSCRIBED, message);
-        Err(problem.suggest_or_list(text.trim_start_matches('!'), event_types.iter().copied()))
+        // The suggestion is a whole pattern: without the `!`, it would select what was excluded.
+        let sign = if pattern.excludes { "!" } else { "" };
+        let valid: Vec<String> = event_types.iter().map(|name| format!("{sign}{name}")).collect();
+        let intended = format!("{sign}{}", pattern.text);
+        Err(problem.suggest_or_list(&intended, valid.iter().map(String::as_str)))
     }
 
     fn matches(&self, event_type: &str) -> bool {

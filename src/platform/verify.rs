@@ -7,10 +7,13 @@ use serde_json::Value as Json;
 use subtle::ConstantTimeEq as _;
 
 use super::account::Account;
+use super::forms::Purpose;
 use super::handshake::Proof;
 use super::mistakes::common_mistakes;
+use super::request_facts::{RequestFacts, capture};
 use super::signing::Signing;
 use crate::record::Mistake;
+use crate::template::CapturedTexts;
 
 /// The result of one check on a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +63,15 @@ impl<'a> Verifier<'a> {
     /// Verifies a request. `header` returns the value of a header, ignoring the case of its name.
     pub fn verify(self, body: &str, header: &dyn Fn(&str) -> Option<String>) -> VerificationReport {
         let account = self.account;
+        let roots = account.roots();
         let proof = account.platform.handshake.proof.as_ref();
         // Both kinds of requests go to the same URL; only the body tells them apart.
-        let is_handshake = |proof: &&Proof| proof.request_body(&account.roots()) == body;
-        let handshake =
-            proof.filter(is_handshake).map(|proof| proof.response_body(&account.roots()));
+        let reply = |proof: &Proof| {
+            let challenge = proof.received_challenge(&roots, body)?;
+            Some(proof.response_body(&roots, &challenge))
+        };
+        let handshake = proof.and_then(reply);
+        let purpose = if handshake.is_some() { Purpose::Handshake } else { Purpose::Event };
         let json: Option<Json> = serde_json::from_str(body).ok();
         let find = |pointers: &[String]| -> Option<String> {
             let found = pointers.iter().find_map(|pointer| json.as_ref()?.pointer(pointer))?;
@@ -72,7 +79,7 @@ impl<'a> Verifier<'a> {
         };
         let error = json.is_none().then(|| "is not JSON".into());
         let mut checks = vec![Check { name: "body".into(), error }];
-        checks.extend(self.header_checks(body, handshake.is_some(), header));
+        checks.extend(self.header_checks(body, purpose, header));
         let event = find(&account.platform.show.event);
         let text = find(&account.platform.show.text);
         VerificationReport { handshake, event, text, checks }
@@ -81,15 +88,20 @@ impl<'a> Verifier<'a> {
     fn header_checks(
         self,
         body: &str,
-        is_handshake: bool,
+        purpose: Purpose,
         header: &dyn Fn(&str) -> Option<String>,
     ) -> Vec<Check> {
         let signing = Signing::of(self.account);
-        let attempts: Vec<_> = if is_handshake {
-            vec![signing.handshake_headers(body)]
-        } else {
-            (1..=ATTEMPTS).map(|attempt| signing.headers(body, attempt)).collect()
-        };
+        let (roots, mut captured) = (self.account.roots(), CapturedTexts::default());
+        for rule in signing.sent(purpose) {
+            if let Some(value) = header(&rule.name) {
+                capture(&rule.value, &value, &roots, &mut captured);
+            }
+        }
+        let request = RequestFacts::received(purpose, body, &captured);
+        let last = if purpose == Purpose::Handshake { 1 } else { ATTEMPTS };
+        let attempts: Vec<_> =
+            (1..=last).map(|attempt| signing.headers(&request.with_attempt(attempt))).collect();
         let mut checks = Vec::new();
         // The attempts differ in values only: every attempt has the same headers in the same order.
         for (index, (name, _)) in attempts[0].iter().enumerate() {
@@ -102,7 +114,7 @@ impl<'a> Verifier<'a> {
             let expected = attempts.iter().map(|headers| bare(&headers[index].1));
             let found = header(name).map(|value| bare(&value));
             let error = header_error(found.as_deref(), expected).map(|error| {
-                match self.mistake(body, found.as_deref()) {
+                match self.mistake(request, found.as_deref()) {
                     Some(mistake) => format!("{error}: it is computed {}", mistake.computed),
                     None => error,
                 }
@@ -113,14 +125,21 @@ impl<'a> Verifier<'a> {
     }
 
     /// Returns the common mistake that produces a value, if there is one.
-    fn mistake(self, body: &str, value: Option<&str>) -> Option<Mistake> {
-        let mut mistakes = (1..=ATTEMPTS).flat_map(|attempt| self.mistakes(body, attempt));
-        mistakes.find(|mistake| value == Some(mistake.value.as_str()))
+    fn mistake(self, request: RequestFacts<'_>, value: Option<&str>) -> Option<Mistake> {
+        let value = value?;
+        let attempts = (1..=ATTEMPTS).map(|attempt| request.with_attempt(attempt));
+        let mut mistakes = attempts.flat_map(|request| self.mistakes(&request, &[]));
+        mistakes.find(|mistake| value == mistake.value)
     }
 
-    /// Returns the header values that common mistakes in verification compute for this body.
-    pub fn mistakes(self, body: &str, attempt: u32) -> Vec<Mistake> {
-        common_mistakes(self.account, body, attempt)
+    /// Returns the header values that common mistakes in verification compute for a request,
+    /// without those that would have rejected one of the `accepted` requests.
+    pub fn mistakes(
+        self,
+        request: &RequestFacts<'_>,
+        accepted: &[RequestFacts<'_>],
+    ) -> Vec<Mistake> {
+        common_mistakes(self.account, request, accepted)
     }
 }
 

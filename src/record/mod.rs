@@ -3,6 +3,7 @@
 //! Records are the only output of a run. Reports, verdicts, `--json` and the journal are all based
 //! on them. Their JSON form is public.
 
+mod event_facts;
 mod json;
 mod log;
 mod prior;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use event_facts::EventFacts;
 pub use log::{Forgotten, LogReader, PendingWrite, RecordLog, RecordScope};
 pub use prior::{PriorAttempts, PriorHandshake};
 pub use result::{AttemptOutcome, AttemptResult, ResponseBody, Timings};
@@ -119,6 +121,8 @@ pub enum RecordKind {
         faults: Faults,
         /// The request body.
         body: Arc<str>,
+        /// The event, if the vendor's headers or signatures depend on it.
+        event: Option<Arc<EventFacts>>,
     },
     /// A payload is not sent: the endpoint has no subscription to its event type.
     #[serde(rename = "delivery.unsubscribed")]

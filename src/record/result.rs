@@ -72,6 +72,8 @@ pub struct AttemptResult {
     pub location: Option<String>,
     /// Reason of a failure.
     pub reason: Option<String>,
+    /// What to do about a failure, if that is known.
+    pub help: Option<String>,
     /// Whether the request was written twice: the receiver closed a kept connection after the
     /// request was written and before any response, so it was sent again on a new connection.
     pub reconnected: bool,
@@ -108,6 +110,7 @@ impl AttemptResult {
             headers: Vec::new(),
             location: None,
             reason: Some(reason.into()),
+            help: None,
             reconnected: false,
             timings: Timings { total_us, ..Timings::default() },
         }
@@ -119,10 +122,25 @@ impl AttemptResult {
         header.map(|(_, value)| value.as_str())
     }
 
-    /// Returns the status of a complete response.
+    /// Returns the status by which the attempt is judged.
     pub fn final_status(&self) -> Option<u16> {
-        // A failure may have a status too: of a body that ended early, for example.
-        self.status.filter(|_| self.outcome == AttemptOutcome::Responded)
+        // The status decides even if the body was cut. A body that is too late is a timeout.
+        let outcomes = [AttemptOutcome::Responded, AttemptOutcome::BodyIncomplete];
+        self.status.filter(|_| outcomes.contains(&self.outcome))
+    }
+
+    /// Returns whether the connection was closed before the end of the response body.
+    pub fn is_cut(&self) -> bool {
+        self.outcome == AttemptOutcome::BodyIncomplete && self.status.is_some()
+    }
+
+    /// Returns how the response body is compressed, as `gzip`.
+    pub fn compression(&self) -> Option<&str> {
+        let header = self.header("content-encoding").map(str::trim);
+        let is_plain = |word: &&str| word.is_empty() || word.eq_ignore_ascii_case("identity");
+        // A misconfigured server may leave the header out. These are the first bytes of gzip.
+        let is_gzip = self.body.as_bytes().starts_with(&[0x1f, 0x8b]);
+        header.filter(|word| !is_plain(word)).or_else(|| is_gzip.then_some("gzip"))
     }
 }
 

@@ -3,13 +3,16 @@
 //! A run with one conversation is reported in full. A run with several is reported briefly: its
 //! failures and its verdict, since the lines of parallel conversations are hard to follow.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
 use url::Url;
 
 use super::Report;
 use super::rerun::{RerunCommand, start_receiver_hint, write_auth_hint};
+use super::timestamp_hint::TimestampHint;
 use crate::base::text::{count, escape, excerpt};
 use crate::platform::SlowResponses;
 use crate::record::{
@@ -36,15 +39,30 @@ pub struct ConsoleReport {
     run: Option<RunStarted>,
     failed: usize,
     unauthorized: bool,
-    refused: bool,
+    /// Number of the first endpoint that refused a connection.
+    refused: Option<u32>,
+    /// Whether that endpoint had responded before.
+    has_stopped: bool,
+    /// Endpoints that have responded.
+    responding: BTreeSet<u32>,
+    /// Deliveries that have not settled and to which the receiver has responded.
+    retried: BTreeSet<String>,
     hint: Option<AuthHint>,
+    /// What to do about failed requests; each sentence once.
+    helps: Vec<String>,
     slow: Option<SlowResponses>,
     slow_responses: u64,
+    /// Number of responses whose body was cut.
+    cut_bodies: u64,
+    timestamps: TimestampHint,
 }
 
 /// Maximum number of failed deliveries that a brief report lists.
 // A receiver that is down fails every delivery; the first ten show that as well as thousands.
 const MAX_FAILED: usize = 10;
+/// Maximum number of hints about failed requests.
+// Several receivers rarely fail for more reasons, and more hints would hide the reasons.
+const MAX_HELPS: usize = 3;
 /// Maximum number of characters of a response body.
 // Enough for a typical JSON error. Whole stack traces and HTML pages would hide the report.
 const MAX_BODY: usize = 200;
@@ -66,10 +84,16 @@ impl ConsoleReport {
             run: None,
             failed: 0,
             unauthorized: false,
-            refused: false,
+            refused: None,
+            has_stopped: false,
+            responding: BTreeSet::new(),
+            retried: BTreeSet::new(),
             hint: None,
+            helps: Vec::new(),
             slow: None,
             slow_responses: 0,
+            cut_bodies: 0,
+            timestamps: TimestampHint::default(),
         }
     }
 
@@ -150,6 +174,14 @@ impl ConsoleReport {
         if let Some(url) = self.endpoint(settled.endpoint) {
             title += &format!(" → {url}");
         }
+        // An earlier attempt may have had a response, and the last one none.
+        if self.retried.remove(&settled.delivery) || result.status.is_some() {
+            self.responding.insert(settled.endpoint);
+        }
+        self.cut_bodies += u64::from(result.is_cut());
+        if faults.is_empty() {
+            self.timestamps.count(result);
+        }
         // A fault can delay the request itself, so it says nothing about the receiver.
         if faults.is_empty() && self.is_slow(result) {
             self.slow_responses += 1;
@@ -160,7 +192,7 @@ impl ConsoleReport {
         }
         self.failed += 1;
         if faults.is_empty() {
-            self.note_hints(result);
+            self.note_hints(settled.endpoint, result);
         }
         if self.is_brief() && self.failed > MAX_FAILED {
             return Ok(());
@@ -171,7 +203,8 @@ impl ConsoleReport {
             None => writeln!(out)?,
         }
         // Without a response, the reason is the cause of the failure, which follows anyway.
-        if let Some(why) = settled.why.as_deref().filter(|_| result.reason.is_none()) {
+        let has_other_cause = result.reason.is_none() || result.is_cut();
+        if let Some(why) = settled.why.as_deref().filter(|_| has_other_cause) {
             writeln!(out, "{INDENT}  {}", escape(why))?;
         }
         write_failure(result, out)
@@ -190,29 +223,39 @@ impl ConsoleReport {
     }
 
     /// Remembers which hints a failure calls for at the end of the run.
-    fn note_hints(&mut self, result: &AttemptResult) {
+    fn note_hints(&mut self, endpoint: u32, result: &AttemptResult) {
         self.unauthorized |= matches!(result.status, Some(401 | 403));
-        self.refused |= result.outcome == AttemptOutcome::Refused;
+        if result.outcome == AttemptOutcome::Refused && self.refused.is_none() {
+            self.refused = Some(endpoint);
+            self.has_stopped = self.responding.contains(&endpoint);
+        }
+        let is_new = |help: &&String| !self.helps.contains(help);
+        self.helps.extend(result.help.iter().filter(is_new).cloned().collect::<Vec<_>>());
     }
 
     fn handshake(
         &mut self,
+        endpoint: u32,
         result: &AttemptResult,
         error: Option<&str>,
         continues: bool,
         out: &mut dyn Write,
     ) -> io::Result<()> {
+        if result.status.is_some() {
+            self.responding.insert(endpoint);
+        }
         let Some(error) = error else {
             let line = line(GOOD, "✓", "handshake", result, 1);
             return if self.detail == Detail::Quiet { Ok(()) } else { writeln!(out, "{line}") };
         };
-        self.note_hints(result);
+        self.timestamps.count(result);
+        self.note_hints(endpoint, result);
         let then = if continues { "events are sent anyway" } else { "no events are sent" };
         writeln!(out, "{INDENT}{BAD}✗{BAD:#} handshake failed: {}; {then}", escape(error))?;
         write_failure(result, out)
     }
 
-    fn finished(&self, run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
+    fn finished(&self, now: Timestamp, run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
         if self.is_brief() && self.failed > MAX_FAILED {
             writeln!(out, "{INDENT}  … and {} more", self.failed - MAX_FAILED)?;
         }
@@ -246,6 +289,10 @@ impl ConsoleReport {
         for failure in &run.more_failures {
             writeln!(out, "{}", escape(failure))?;
         }
+        if self.cut_bodies > 0 {
+            let bodies = count(self.cut_bodies, "response body", "response bodies");
+            writeln!(out, "{NOTE}note:{NOTE:#} {bodies} cut by the receiver; the status decides")?;
+        }
         if self.detail != Detail::Quiet {
             if run.unsubscribed > 0 {
                 let events = count(run.unsubscribed, "event", "events");
@@ -266,7 +313,7 @@ impl ConsoleReport {
             }
         }
         if run.verdict != Verdict::Passed {
-            self.write_hints(out)?;
+            self.write_hints(now, out)?;
         }
         Ok(())
     }
@@ -301,14 +348,37 @@ impl ConsoleReport {
         }
     }
 
+    /// Writes why an endpoint refused connections, and what to do about it.
+    fn write_refused_hint(
+        &self,
+        run: &RunStarted,
+        endpoint: u32,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let index = usize::try_from(endpoint).unwrap_or_default().saturating_sub(1);
+        let Some(url) = run.urls.get(index).and_then(|url| Url::parse(url).ok()) else {
+            return Ok(());
+        };
+        if self.has_stopped {
+            return writeln!(
+                out,
+                "help: the receiver on {url} had responded before it stopped listening. Look for a \
+                 crash or a restart in its log."
+            );
+        }
+        let hint = start_receiver_hint(&escape(&run.vendor), &url);
+        writeln!(out, "help: no server is listening on {url}. {hint}.")
+    }
+
     /// Writes hints for the failure and the command that repeats the run.
-    fn write_hints(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn write_hints(&self, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
         let vendor = escape(&run.vendor);
-        let url = run.urls.first().and_then(|url| Url::parse(url).ok());
-        if let Some(url) = url.filter(|_| self.refused) {
-            let hint = start_receiver_hint(&vendor, &url);
-            writeln!(out, "help: no server is listening on {url}. {hint}.")?;
+        if let Some(endpoint) = self.refused {
+            self.write_refused_hint(run, endpoint, out)?;
+        }
+        for help in self.helps.iter().take(MAX_HELPS) {
+            writeln!(out, "help: {}", escape(help))?;
         }
         if let Some(hint) = &self.hint {
             write_auth_hint(hint, out)?;
@@ -321,17 +391,25 @@ impl ConsoleReport {
                 "help: check that the receiver uses the credentials of `standin secrets {vendor}`"
             )?;
         }
+        if let Some(hint) = self.timestamps.hint(run.start, now) {
+            writeln!(out, "help: {hint}")?;
+        }
         writeln!(out, "rerun: {}", self.rerun.command(run))
     }
 }
 
 impl Report for ConsoleReport {
     fn record(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
+        if let RecordKind::AttemptFinished { delivery, result, .. } = &record.kind
+            && result.status.is_some()
+        {
+            self.retried.insert(delivery.clone());
+        }
         match &record.kind {
             RecordKind::RunStarted(run) => self.started(run, out),
-            RecordKind::RunFinished(run) => self.finished(run, out),
-            RecordKind::HandshakeFinished { result, error, continues, .. } => {
-                self.handshake(result, error.as_deref(), *continues, out)
+            RecordKind::RunFinished(run) => self.finished(record.wall_time, run, out),
+            RecordKind::HandshakeFinished { endpoint, result, error, continues, .. } => {
+                self.handshake(*endpoint, result, error.as_deref(), *continues, out)
             }
             RecordKind::DeliverySettled(settled) => self.settled(record, settled, out),
             RecordKind::AuthHint(hint) => {
@@ -411,7 +489,10 @@ fn write_failure(result: &AttemptResult, out: &mut dyn Write) -> io::Result<()> 
     if let Some(location) = &result.location {
         writeln!(out, "{INDENT}  redirect to {} (not followed)", escape(location))?;
     }
-    if !result.body.is_empty() {
+    if let Some(method) = result.compression() {
+        let size = count(result.body.len(), "byte", "bytes");
+        writeln!(out, "{INDENT}  response body: {size}, compressed ({})", escape(method))?;
+    } else if !result.body.is_empty() {
         writeln!(out, "{INDENT}  response body: {}", excerpt(&result.body.text(), MAX_BODY))?;
     }
     Ok(())
@@ -421,6 +502,7 @@ fn write_failure(result: &AttemptResult, out: &mut dyn Write) -> io::Result<()> 
 fn describe_result(result: &AttemptResult) -> String {
     match (result.outcome, result.status) {
         (AttemptOutcome::Responded, Some(status)) => status.to_string(),
+        (AttemptOutcome::BodyIncomplete, Some(status)) => format!("{status}, body cut"),
         (outcome, _) => outcome.to_string(),
     }
 }

@@ -3,6 +3,7 @@
 mod console;
 mod json;
 mod rerun;
+mod timestamp_hint;
 
 use std::io::{self, Write};
 

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use url::{Host, Url};
 
+use crate::base::address::is_localhost;
 use crate::base::text::{escape, shell_word};
 use crate::record::{AuthHint, RunStarted};
 
@@ -57,7 +58,7 @@ impl RerunCommand {
 pub fn start_receiver_hint(vendor: &str, url: &Url) -> String {
     // `standin listen` accepts connections from this machine only.
     let is_here = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Domain(name)) => is_localhost(name),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         _ => false,
     };

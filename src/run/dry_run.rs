@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::RunPlan;
+use super::handshake::challenge;
 use crate::base::seed::SeedScope;
 use crate::emulator::{Outbox, PlannedDelivery, StepOutcome, StepOutput, rehearse};
 use crate::fault::Faults;
-use crate::platform::Signing;
+use crate::platform::{RequestFacts, Signing};
 use crate::scenario::SharedStaff;
 
 /// One item of a dry run.
@@ -84,9 +85,10 @@ pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
     let account = &plan.account;
     let proof = account.platform.handshake.proof.as_ref();
     let handshake = proof.into_iter().flat_map(move |proof| {
-        let body = proof.request_body(&account.roots());
-        let headers = Signing::of(account).handshake_headers(&body);
-        let request = move |endpoint| {
+        let request = move |endpoint: usize| {
+            let challenge = challenge(plan, proof, plan.endpoints[endpoint].number);
+            let body = proof.request_body(&account.roots(), &challenge);
+            let facts = RequestFacts::of_handshake(&body, plan.start);
             DryRunItem::Request(DryRunRequest {
                 endpoint,
                 at: plan.start,
@@ -94,8 +96,8 @@ pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
                 conversation: None,
                 event_type: None,
                 faults: Faults::default(),
-                headers: headers.clone(),
-                body: body.clone(),
+                headers: Signing::of(account).headers(&facts),
+                body,
             })
         };
         (0..plan.endpoints.len()).map(request)

@@ -1,9 +1,10 @@
 //! The handshake: the vendor's test of an endpoint, before any event is sent to it.
 
 use super::RunPlan;
+use crate::base::seed::SeedScope;
 use crate::delivery::{NOT_COMMITTED, Request, Transport};
 use crate::emulator::EndpointPlan;
-use crate::platform::Signing;
+use crate::platform::{Proof, RequestFacts, Signing};
 use crate::record::{
     AttemptOutcome, AttemptResult, Method, PriorHandshake, RecordKind, RecordLog, RecordScope,
 };
@@ -19,8 +20,10 @@ pub(super) async fn shake<T: Transport>(
     let Some(proof) = &handshake.proof else { return true };
     let scope = RecordScope { at: plan.start, conversation: None, step: None };
     let url = endpoint.url.to_string();
-    let body = proof.request_body(&plan.account.roots());
     let number = endpoint.number;
+    let challenge = challenge(plan, proof, number);
+    let body = proof.request_body(&plan.account.roots(), &challenge);
+    let facts = RequestFacts::of_handshake(&body, plan.start);
     let prior = plan.prior();
     let (origin, prior) = prior.handshake(number);
     let what = RecordKind::HandshakeSent {
@@ -35,8 +38,7 @@ pub(super) async fn shake<T: Transport>(
     let request = Request {
         method: Method::Post,
         url: endpoint.url.clone(),
-        headers: [Signing::of(&plan.account).handshake_headers(&body), endpoint.extra_headers()]
-            .concat(),
+        headers: [Signing::of(&plan.account).headers(&facts), endpoint.extra_headers()].concat(),
         body: body.into(),
         connect: policy.connect.unsigned_abs(),
         total: policy.total.unsigned_abs(),
@@ -60,13 +62,26 @@ pub(super) async fn shake<T: Transport>(
         AttemptResult::failure(AttemptOutcome::Unsendable, NOT_COMMITTED, 0)
     };
     let checked = match result.final_status() {
-        Some(status) => proof.check_response(&plan.account.roots(), status, &result.body.text()),
+        Some(status) => {
+            let roots = plan.account.roots();
+            proof.check_response(&roots, &challenge, status, &result.body.text())
+        }
         None => Err(no_response(&result)),
     };
-    let error = checked.err();
+    let error = checked.err().map(|error| match result.compression() {
+        Some(method) => format!("{error}; the response is compressed ({method}): send it as it is"),
+        None => error,
+    });
     let continues = error.is_none() || !handshake.refuses();
     log.append(scope, finished(result, error, continues)).await;
     continues
+}
+
+/// The challenge of the handshake with an endpoint. It depends on the seed, so that a resumed run
+/// sends the same one.
+pub(super) fn challenge(plan: &RunPlan, proof: &Proof, endpoint: u32) -> String {
+    let seeds = SeedScope::of_run(plan.seed).within(&format!("handshake {endpoint}"));
+    proof.challenge(&plan.account.roots(), &seeds)
 }
 
 fn no_response(result: &AttemptResult) -> String {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use url::Url;
 
@@ -17,10 +18,10 @@ use crate::delivery::{
     StatusCheck, Transport, drive,
 };
 use crate::fault::{Fault, FaultGroup, Faults};
-use crate::platform::{Account, FaultInjector};
+use crate::platform::{Account, FaultInjector, RequestFacts};
 use crate::policy::{Policy, Retry, StatusSet};
 use crate::record::{
-    PriorAttempts, Record, RecordKind, RecordLog, RecordScope, RunFinished, RunStarted,
+    EventFacts, PriorAttempts, Record, RecordKind, RecordLog, RecordScope, RunFinished, RunStarted,
     SettledDelivery, SourceLine,
 };
 
@@ -37,8 +38,8 @@ pub struct Redelivery {
     pub headers: Vec<(String, Secret)>,
     /// The configured URLs. Their queries may hold secrets.
     pub urls: Vec<Url>,
-    /// Whether headers and signature are computed again.
-    pub fresh: bool,
+    /// The time of sending in new headers and signatures; `None` sends the original ones.
+    pub fresh: Option<Timestamp>,
     /// The URL to send to, instead of the original one.
     pub to: Option<Url>,
 }
@@ -49,6 +50,7 @@ pub struct RedeliveryRequest {
     started: RunStarted,
     certainty: String,
     delivery: Delivery,
+    event: Option<Arc<EventFacts>>,
     account: Arc<Account>,
     redactor: Redactor,
 }
@@ -77,12 +79,15 @@ impl Redelivery {
             .collect();
         let held_secrets = *body != *stored.body || sent != *stored.headers;
         let headers = match (self.fresh, held_secrets) {
-            (true, _) => self.signed(&body, stored.attempt + 1, &stored.faults, &sent),
-            (false, true) => self.signed(&body, stored.attempt, &stored.faults, &sent),
-            (false, false) => sent,
+            (Some(now), _) => self.signed(&stored.request(&body, 1, now), &stored.faults, &sent),
+            (None, true) => {
+                let request = stored.request(&body, 0, stored.sent_at);
+                self.signed(&request, &stored.faults, &sent)
+            }
+            (None, false) => sent,
         };
         let url = self.to.clone().or_else(|| Url::parse(&fill(stored.url, &known)).ok())?;
-        let signer: RequestSigner = Arc::new(move |_, _| headers.clone());
+        let signer: RequestSigner = Arc::new(move |_, _, _| headers.clone());
         // Sent once: the user decides about another attempt.
         let own_policy = self.account.policy(stored.event_type);
         let delivery = Delivery {
@@ -106,6 +111,7 @@ impl Redelivery {
             started: self.started(id, &url),
             certainty: stored.certainty.to_owned(),
             delivery,
+            event: stored.event.cloned().map(Arc::new),
             account: Arc::clone(&self.account),
             redactor: Redactor::new(secrets()),
         })
@@ -148,12 +154,11 @@ impl Redelivery {
     /// The vendor's headers computed again, and the others unchanged.
     fn signed(
         &self,
-        body: &str,
-        attempt: u32,
+        request: &RequestFacts<'_>,
         faults: &Faults,
         sent: &[(String, String)],
     ) -> Vec<(String, String)> {
-        let mut headers = FaultInjector::of(&self.account).headers(body, attempt, faults);
+        let mut headers = FaultInjector::of(&self.account).headers(request, faults);
         let is_own = |name: &str| headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
         let others: Vec<_> = sent.iter().filter(|(name, _)| !is_own(name)).cloned().collect();
         headers.extend(others);
@@ -168,8 +173,10 @@ struct StoredDelivery<'a> {
     certainty: &'a str,
     faults: Faults,
     body: &'a str,
-    /// The last attempt that was sent.
+    event: Option<&'a EventFacts>,
+    /// The last attempt that was sent, and its run time.
     attempt: u32,
+    sent_at: Timestamp,
     url: &'a str,
     headers: &'a [(String, String)],
 }
@@ -180,22 +187,45 @@ impl<'a> StoredDelivery<'a> {
             RecordKind::AttemptStarted { delivery, attempt, hop: 0, url, headers, .. }
                 if delivery == id =>
             {
-                Some((*attempt, url, headers))
+                Some((*attempt, record.run_time, url, headers))
             }
             _ => None,
         });
-        let (attempt, url, headers) = last?;
+        let (attempt, sent_at, url, headers) = last?;
         records.iter().find_map(|planned| match &planned.kind {
             RecordKind::DeliveryPlanned {
-                delivery, event_type, certainty, faults, body, ..
+                delivery,
+                event_type,
+                certainty,
+                faults,
+                body,
+                event,
+                ..
             } if delivery == id => {
                 // Its faults apply again, except those of order: the time is the user's choice.
                 let is_kept = |fault: &&Fault| fault.kind.group() != FaultGroup::Order;
                 let faults = Faults(faults.0.iter().filter(is_kept).cloned().collect());
-                Some(Self { planned, event_type, certainty, faults, body, attempt, url, headers })
+                let event = event.as_deref();
+                Some(Self {
+                    planned,
+                    event_type,
+                    certainty,
+                    faults,
+                    body,
+                    event,
+                    attempt,
+                    sent_at,
+                    url,
+                    headers,
+                })
             }
             _ => None,
         })
+    }
+
+    /// The request that is sent at this time, as attempt number `later` after the stored one.
+    fn request<'b>(&'b self, body: &'b str, later: u32, sent_at: Timestamp) -> RequestFacts<'b> {
+        RequestFacts::of_event(body, self.attempt + later, sent_at, self.event)
     }
 }
 
@@ -235,7 +265,7 @@ async fn send<T: Transport>(
     transport: Arc<T>,
     log: RecordLog,
 ) -> RunEnd {
-    let RedeliveryRequest { started, certainty, delivery, .. } = request;
+    let RedeliveryRequest { started, certainty, delivery, event, .. } = request;
     let (conversation, at) = (delivery.conversation, delivery.at);
     let scope = RecordScope { at, conversation: None, step: None };
     log.append(scope, RecordKind::RunStarted(started)).await;
@@ -247,6 +277,7 @@ async fn send<T: Transport>(
         certainty,
         faults: delivery.faults.clone(),
         body: Arc::clone(&delivery.body),
+        event,
     };
     log.append(scope, planned).await;
     let handle = drive(NoHost, transport, AttemptSlots::default());

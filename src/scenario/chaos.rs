@@ -55,6 +55,11 @@ impl Script {
         } else {
             format!("name = {}\n", serde_json::Value::from(self.name.as_str()))
         };
+        // The new file can be in another folder, where the path of the schema leads to nothing.
+        let schema = text.lines().find(|line| line.starts_with("#:schema .")).map(str::to_owned);
+        if let Some(line) = schema {
+            text = text.replacen(&format!("{line}\n"), "", 1);
+        }
         // A byte order mark is valid only at the start of a file.
         format!("{header}{name}{}", text.trim_start_matches('\u{feff}'))
     }

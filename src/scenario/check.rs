@@ -67,7 +67,7 @@ pub fn check(
         verify,
         unsupported,
     };
-    problems.into_result(Some(script))
+    problems.pointing_to_top(ScenarioForm::KEYS).into_result(Some(script))
 }
 
 struct ScenarioChecker<'a> {

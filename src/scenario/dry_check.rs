@@ -180,6 +180,11 @@ fn invalid_action(step: &Step, error: &InvalidAction) -> Problem {
         InvalidAction::NothingToRead(_) => {
             problem.help("add a message from another participant before it")
         }
+        InvalidAction::OtherVisitor(_) => problem
+            .help("a conversation has one visitor, the first of the cast; use another scenario"),
+        InvalidAction::HasLeft(_) => {
+            problem.help("close it as `assignee`, or add a step with `join` or `assign` before it")
+        }
         InvalidAction::NotJoined(_) => problem.help("add a step with `join` or `assign` before it"),
         _ => problem.help("remove the step"),
     }

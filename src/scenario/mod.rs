@@ -8,6 +8,7 @@ mod bundled;
 mod cast;
 mod chaos;
 mod check;
+mod data_schema;
 mod dry_check;
 mod emitted;
 mod faults;

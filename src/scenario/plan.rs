@@ -22,10 +22,10 @@ use crate::conversation::{Action, ActionKind, Actor, Role, VariableScope};
 use crate::diag::{
     Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code,
 };
-use crate::platform::{FieldDefaults, Platform};
+use crate::platform::{FieldDefaults, Platform, StepData, VendorRef, declared_type_problem};
 
 /// Name for the current assignee.
-const ASSIGNEE: &str = "assignee";
+pub(super) const ASSIGNEE: &str = "assignee";
 
 /// Turns the actions of a scenario into plans, step by step.
 pub(super) struct ActionPlanner<'a> {
@@ -37,6 +37,8 @@ pub(super) struct ActionPlanner<'a> {
     pub(super) steps: BTreeMap<String, DeclaredStep>,
     /// Kinds of the entities created so far, by name.
     entities: BTreeMap<String, String>,
+    /// What the last message of each kind sets.
+    said: BTreeMap<String, Vec<(Key, SyntaxNode)>>,
     /// Labels added so far.
     labels: BTreeSet<String>,
     pub(super) problems: &'a mut Problems,
@@ -63,6 +65,7 @@ impl<'a> ActionPlanner<'a> {
             texts: Texts::of(cast),
             steps: BTreeMap::new(),
             entities: BTreeMap::new(),
+            said: BTreeMap::new(),
             labels: BTreeSet::new(),
             problems,
         }
@@ -183,11 +186,38 @@ impl<'a> ActionPlanner<'a> {
         } else {
             let what = format!("a message of kind `{kind}`");
             self.check_data(&form.data, &known, &what, &["by", "kind", "text"]);
+            self.check_limits(form, &kind);
         }
         // The text and the data are rendered when the step runs.
         let action =
             ActionKind::Say { kind, text: String::new(), data: serde_json::Map::new() }.by(by?);
         Some(ActionPlan { text, data: Some(data?), ..ActionPlan::ready(action) })
+    }
+
+    /// Checks the values of a message against the limits of each vendor of the scenario.
+    fn check_limits(&mut self, form: &SayForm, kind: &str) {
+        let mut input = form.data.clone();
+        if let Some(text) = &form.text {
+            let name = Key { name: "text".into(), span: text.span.clone() };
+            let content = NodeContent::Text(text.value.clone());
+            input.push((name, SyntaxNode { span: text.span.clone(), content }));
+        }
+        let mut problems: Vec<Problem> = Vec::new();
+        for vendor in self.vendors {
+            let is_target = self.form.is_for(&VendorRef::parse(&vendor.full_id()));
+            let Some(own) = vendor.kinds.get(kind).filter(|_| is_target) else { continue };
+            // What the last such message asks, as this vendor sends it.
+            let asked = own.answers.as_ref().and_then(|asked| {
+                Some(vendor.kinds.get(asked)?.data.filled(self.said.get(asked)?))
+            });
+            for problem in own.limit_problems(StepData { input: &input, asked: asked.as_ref() }) {
+                if !problems.iter().any(|other| other.span == problem.span) {
+                    problems.push(problem);
+                }
+            }
+        }
+        problems.into_iter().for_each(|problem| self.problems.push(problem));
+        self.said.insert(kind.to_owned(), input);
     }
 
     fn set(&mut self, form: &SetForm) -> Option<ActionPlan> {
@@ -198,6 +228,7 @@ impl<'a> ActionPlanner<'a> {
                     .help("example: `set = { variables = { plan = \"gold\" } }`"),
             );
         }
+        self.check_declared_types(&form.variables.entries());
         let data = self.texts.compile_data(&form.variables.entries(), &form.span, self.problems);
         let scope = form.scope.as_ref().map_or(VariableScope::Visitor, |scope| scope.value);
         let action = ActionKind::Set { variables: Vec::new(), scope }.by(by?);
@@ -321,6 +352,7 @@ impl<'a> ActionPlanner<'a> {
         owner: &str,
         other_keys: &[&str],
     ) {
+        self.check_declared_types(input);
         for (key, node) in input {
             let with_field: Vec<&&FieldDefaults> =
                 known.iter().filter(|data| data.has(&key.name)).collect();
@@ -343,6 +375,12 @@ impl<'a> ActionPlanner<'a> {
                 self.problems.push(problem);
             }
         }
+    }
+
+    /// Checks values that declare their type, such as `{ type = "date", value = "2026-01-31" }`.
+    fn check_declared_types(&mut self, input: &[(Key, SyntaxNode)]) {
+        let problems = input.iter().filter_map(|(_, node)| declared_type_problem(node));
+        problems.for_each(|problem| self.problems.push(problem));
     }
 
     /// Returns `None` if a scenario declares more than [`MAX_NAMED`] things of one sort.

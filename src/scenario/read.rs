@@ -30,7 +30,7 @@ pub fn read(source: &Arc<Source>) -> Result<ParsedScenario, Problems> {
     problems.extend(check_has_steps(&node));
     match ScenarioForm::read(&node, &mut problems) {
         Some(form) => Ok(ParsedScenario { source: Arc::clone(source), form, problems }),
-        None => Err(problems),
+        None => Err(problems.pointing_to_top(ScenarioForm::KEYS)),
     }
 }
 

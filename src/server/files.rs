@@ -8,19 +8,21 @@ use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT_RANGES, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{ServerHandle, start};
+use super::{ServerHandle, start_on};
 use crate::base::file_store::{FILES, FileStore};
+use crate::config::FilesAddress;
 
 /// Length of the id in an attachment URL, in hexadecimal digits.
 const ID_LENGTH: usize = 16;
 
-/// Serves the sample files on a port of the loopback interface.
+/// Serves the sample files.
 ///
 /// Returns no handle if the port cannot be used. The file store then has the reason.
-pub fn serve_files(port: u16) -> (Option<ServerHandle>, Arc<FileStore>) {
+pub fn serve_files(address: &FilesAddress) -> (Option<ServerHandle>, Arc<FileStore>) {
     let file_store = Arc::new(FileStore::default());
     let shared = web::Data::from(Arc::clone(&file_store));
-    let server = start(port, move |app| {
+    let port = address.port;
+    let server = start_on(address.interface(), port, move |app| {
         let files = web::resource("/files/{name}").route(web::get().to(send_file));
         app.app_data(shared.clone()).service(files.route(web::head().to(send_file)));
     });

@@ -1,11 +1,11 @@
-//! HTTP servers on the loopback interface: starting and stopping them, and the sample files.
+//! HTTP servers: starting and stopping them, and the sample files.
 //!
 //! The module `listen` receives webhooks.
 
 mod files;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
@@ -30,7 +30,16 @@ pub fn start(
     port: u16,
     configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<ServerHandle> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    start_on(Ipv4Addr::LOCALHOST.into(), port, configure)
+}
+
+/// Starts a server on a port of this interface.
+fn start_on(
+    interface: IpAddr,
+    port: u16,
+    configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> io::Result<ServerHandle> {
+    let listener = TcpListener::bind((interface, port))?;
     let address = listener.local_addr()?;
     let server = HttpServer::new(move || App::new().configure(configure.clone()))
         // One sender needs no more. The default is one worker per core.

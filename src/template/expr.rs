@@ -216,6 +216,18 @@ impl Expr {
         base.into_iter().chain(steps).collect::<Vec<_>>().join(".")
     }
 
+    /// Returns the path with the filters that have no argument, as `path | filter`.
+    pub(super) fn describe(&self) -> String {
+        let filters = self.filters.iter().filter_map(Filter::plain_name);
+        filters.fold(self.path(&[]), |text, name| format!("{text} | {name}"))
+    }
+
+    /// Returns true if the path starts at one of these roots.
+    pub(super) fn starts_at(&self, roots: &[&str]) -> bool {
+        self.base == PathBase::Root
+            && self.steps.first().is_some_and(|root| roots.contains(&&**root))
+    }
+
     /// Evaluates the path and applies the filters.
     pub(super) fn value<'a>(&'a self, frame: &RenderFrame<'a>) -> Value<'a> {
         let mut steps = self.steps.iter();

@@ -62,6 +62,8 @@ crate::string_enum! {
         After = "after",
         /// Takes the first N characters of a text.
         Cut = "cut",
+        /// Multiplies an integer by the argument; replaces any other value with `null`.
+        Times = "times",
         /// Replaces an absent value with the JSON value in the argument.
         Or = "or",
         /// Looks up the vendor's word for a value in a `[words.…]` table.
@@ -78,6 +80,7 @@ pub(super) enum Filter {
     Before(String),
     After(String),
     Cut(usize),
+    Times(i64),
     Strftime(String),
     Or(Json),
     Word(Arc<WordTable>),
@@ -98,12 +101,12 @@ pub(super) fn check(
     let problem = |message: String| Problem::at(span, code::INVALID_FILTER, message);
     let invalid = |message: String| Err(problem(message));
     let takes_argument =
-        matches!(name, F::Before | F::After | F::Cut | F::Or | F::Strftime | F::Word);
+        matches!(name, F::Before | F::After | F::Cut | F::Or | F::Strftime | F::Times | F::Word);
     if takes_argument != call.argument.is_some() {
         let rule =
             if takes_argument { "requires an argument after `:`" } else { "takes no argument" };
-        let help = "filters with an argument: `after`, `before`, `cut`, `or`, `strftime` \
-                    and `word`";
+        let help = "filters with an argument: `after`, `before`, `cut`, `or`, `strftime`, \
+                    `times` and `word`";
         return Err(problem(format!("the filter `{name}` {rule}")).help(help));
     }
     if let Some(expected) = expected_input(name, input) {
@@ -122,6 +125,13 @@ pub(super) fn check(
                 let message =
                     format!("`cut` takes a number of characters from 1, found `{argument}`");
                 Err(problem(message).help("for example: `cut:20`"))
+            }
+        },
+        F::Times => match argument.parse() {
+            Ok(factor) => Ok((Filter::Times(factor), FieldType::Any)),
+            Err(_) => {
+                let message = format!("`times` takes a whole number, found `{argument}`");
+                Err(problem(message).help("for example: `times:1000`"))
             }
         },
         F::Strftime => {
@@ -169,6 +179,7 @@ fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
         | F::Before
         | F::After
         | F::Cut
+        | F::Times
         | F::Word => (input.is_scalar(), "a text"),
         F::Text => (input.is_writable(), "a value with a JSON form"),
         F::Count | F::Reversed => (matches!(input, FieldType::List(_) | FieldType::Any), "a list"),
@@ -218,6 +229,14 @@ fn word(
 }
 
 impl Filter {
+    /// Returns the name of a filter without an argument.
+    pub(super) fn plain_name(&self) -> Option<FilterName> {
+        match self {
+            Self::Plain(name) => Some(*name),
+            _ => None,
+        }
+    }
+
     /// Returns true if the filter replaces an absent value.
     pub(super) fn replaces_absent(&self) -> bool {
         matches!(self, Self::Or(_))
@@ -230,6 +249,10 @@ impl Filter {
             Self::Or(_) => value,
             _ if value.is_absent() => value,
             Self::Cut(length) => Value::from(cut(&value.into_text(), *length)),
+            Self::Times(factor) => {
+                let product = value.into_json().as_i64().map(|int| int.saturating_mul(*factor));
+                product.map_or(Value::Json(Cow::Owned(Json::Null)), Value::Int)
+            }
             Self::Before(end) => {
                 let text = value.into_text();
                 Value::from(text.split(end.as_str()).next().unwrap_or_default().to_owned())
@@ -377,6 +400,12 @@ mod tests {
         check(FilterName::Count, Value::List(vec![Value::Int(1), Value::Int(2)]), "2");
         check(FilterName::Reversed, Value::List(vec![Value::Int(1), Value::Int(2)]), "[2,1]");
         check(FilterName::Text, true_json(), "\"true\"");
+    }
+
+    #[test]
+    fn times_multiplies_integers_only() {
+        let product = |value| Filter::Times(1000).apply(value).into_json().to_string();
+        assert_eq!([product(Value::Int(300)), product("x".into())], ["300000", "null"]);
     }
 
     fn true_json() -> Value<'static> {

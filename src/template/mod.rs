@@ -8,6 +8,7 @@
 //! The layers above define what the placeholders mean: they pass a [`CompileContext`] to compile
 //! with and an [`Object`] to render from.
 
+mod captured;
 mod compile;
 mod construct;
 mod context;
@@ -24,6 +25,7 @@ mod text_template;
 mod value;
 mod word_table;
 
+pub use captured::CapturedTexts;
 pub use compile::{compile, compile_positional};
 pub use context::CompileContext;
 pub use field_type::{Field, FieldType, TableType};

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::captured::CapturedTexts;
 use super::context::CompileContext;
 use super::expr::{self, Expr, ExprScope, RenderFrame};
 use super::field_type::FieldType;
@@ -113,6 +114,86 @@ impl TextTemplate {
     pub fn render(&self, root: &dyn Object) -> String {
         // The seeds are not used without generated parts.
         self.text(root, &SeedScope::fixed(""), "")
+    }
+
+    /// Renders a text without generated values. A placeholder with a captured text has that text.
+    pub fn render_captured(&self, root: &dyn Object, captured: &CapturedTexts) -> String {
+        let frame = RenderFrame::new(root);
+        let part = |part: &LinePart| match part {
+            LinePart::Text(text) => text.clone(),
+            LinePart::Value(expr) => match captured.get(expr) {
+                Some(text) => text.to_owned(),
+                None => expr.value(&frame).into_text().into_owned(),
+            },
+            LinePart::Generated(_) => String::new(),
+        };
+        self.parts.iter().map(part).collect()
+    }
+
+    /// Reads the texts of the placeholders that start at one of `roots` from a text that this
+    /// template has rendered. Values at `unknown` roots are skipped; all others are known to `root`.
+    pub fn capture(
+        &self,
+        text: &str,
+        root: &dyn Object,
+        roots: &[&str],
+        unknown: &[&str],
+        captured: &mut CapturedTexts,
+    ) {
+        let frame = RenderFrame::new(root);
+        let mut rest = text;
+        let mut open: Option<&Expr> = None;
+        let mut close = |open: &mut Option<&Expr>, text: &str| {
+            if let Some(expr) = open.take().filter(|expr| expr.starts_at(roots)) {
+                captured.insert(expr, text);
+            }
+        };
+        for part in &self.parts {
+            let known = match part {
+                LinePart::Value(expr) if expr.starts_at(roots) || expr.starts_at(unknown) => {
+                    close(&mut open, "");
+                    open = Some(expr);
+                    continue;
+                }
+                LinePart::Value(expr) => expr.value(&frame).into_text().into_owned(),
+                LinePart::Text(text) => text.clone(),
+                LinePart::Generated(_) => continue,
+            };
+            // A value ends where the next known text begins. Without one, the text is another's.
+            let found = rest.find(&known).filter(|at| open.is_some() || *at == 0);
+            let Some(at) = found else { return };
+            close(&mut open, &rest[..at]);
+            rest = &rest[at + known.len()..];
+        }
+        close(&mut open, rest);
+    }
+
+    /// Gives each placeholder that starts at one of `roots` the text that `text` returns for its
+    /// path and filters, unless it was captured.
+    pub fn describe(
+        &self,
+        roots: &[&str],
+        text: impl Fn(&str) -> String,
+        captured: &mut CapturedTexts,
+    ) {
+        for expr in self.placeholders(roots) {
+            captured.insert(expr, &text(&expr.describe()));
+        }
+    }
+
+    /// Returns the first placeholder that starts at one of `roots` and has no captured text, as
+    /// path and filters.
+    pub fn first_missing(&self, roots: &[&str], captured: &CapturedTexts) -> Option<String> {
+        let mut placeholders = self.placeholders(roots);
+        let missing = placeholders.find(|expr| captured.get(expr).is_none());
+        missing.map(Expr::describe)
+    }
+
+    fn placeholders(&self, roots: &[&str]) -> impl Iterator<Item = &Expr> {
+        self.parts.iter().filter_map(move |part| match part {
+            LinePart::Value(expr) if expr.starts_at(roots) => Some(expr),
+            _ => None,
+        })
     }
 
     /// Returns the value: with its own type if the text is a single placeholder, else a string.

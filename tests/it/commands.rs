@@ -215,15 +215,16 @@ fn secret_that_is_invalid_in_a_header_exits_with_2_and_sends_nothing() {
         "[vendor.wotnot]\nsecret = {{ token = 'file:secret' }}\n\
          option = {{ event_token_in = 'bearer' }}\n{endpoint}"
     );
-    for secret in ["canary\r\nX: y", "canary\u{1b}[31m", &"canary".repeat(2_000)] {
+    // Receivers remove spaces at the ends of a header, so that the secret would be another one.
+    let spaces = ["canary  ", "canary\t"];
+    let invalid = ["canary\r\nX: y", "canary\u{1b}[31m", &"canary".repeat(2_000)];
+    for secret in spaces.into_iter().chain(invalid) {
         for config in [&header, &token] {
             let (code, told, received) = run(config, secret);
             assert_eq!((code, received), (2, 0), "{told}");
             assert!(told.contains("error[E087]") && !told.contains("canary"), "{told}");
         }
     }
-    let (code, told, _) = run(&token, "blanks at the end  ");
-    assert_eq!(code, 0, "the receiver gives back what it got: {told}");
 }
 
 #[test]

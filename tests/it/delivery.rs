@@ -165,7 +165,7 @@ fn each_outcome_has_a_name_and_takes_one_request() {
     check(Reply::Close, AttemptOutcome::Reset);
     check(Reply::Raw(b"this is no HTTP\r\n\r\n".to_vec()), AttemptOutcome::Protocol);
     check(
-        Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc".to_vec()),
+        Reply::Raw(b"HTTP/1.1 500 No\r\nContent-Length: 1000\r\n\r\nabc".to_vec()),
         AttemptOutcome::BodyIncomplete,
     );
     let endless = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; 2_000_000]].concat();

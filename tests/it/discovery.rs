@@ -8,13 +8,13 @@ use standin::fidelity::samples;
 use standin::platform::{Account, Catalog, ReceiverGuide};
 
 use crate::support::{
-    Receiver, assert_document_contains, play, standin, standin_in, stderr, stdout, vendors,
+    Receiver, assert_document_contains, bundled_vendors, play, standin, standin_in, stderr, stdout,
 };
 
 #[test]
 fn vendors_lists_what_each_vendor_supports() {
     let told = stdout(&standin(&["vendors"]));
-    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+    for vendor in &bundled_vendors() {
         assert!(told.lines().any(|line| line.starts_with(&format!("{} ", vendor.id))), "{told}");
     }
     let row = |name: &str| -> Vec<String> {
@@ -32,7 +32,7 @@ fn vendors_lists_what_each_vendor_supports() {
 
 #[test]
 fn every_event_type_and_kind_of_every_vendor_has_a_sample() {
-    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+    for vendor in &bundled_vendors() {
         let told = stdout(&standin(&["vendors", &vendor.id]));
         for event_type in vendor.event_types() {
             assert!(told.contains(event_type), "{event_type}: {told}");
@@ -74,7 +74,7 @@ fn mistyped_event_type_suggests_the_nearest() {
 
 #[test]
 fn init_writes_a_passing_scenario_and_never_overwrites() {
-    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+    for vendor in &bundled_vendors() {
         let folder = tempfile::tempdir().unwrap();
         let output = standin_in(folder.path(), &["init", &vendor.id]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -115,7 +115,7 @@ fn table() -> String {
         "| vendor | called | revisions | sends | kinds of messages | verified by | handshake | documented samples |\n\
          |---|---|---|---|---|---|---|---|\n",
     );
-    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+    for vendor in &bundled_vendors() {
         let samples = match samples(vendor).unwrap().len() {
             0 => "none".to_owned(),
             all => format!("{all} of {all}"),
@@ -137,4 +137,50 @@ fn table() -> String {
 #[test]
 fn readme_has_the_table_of_vendors() {
     assert_document_contains("README.md", BEGIN, &table());
+}
+
+/// The fields of the kinds of each vendor as tables.
+fn field_tables() -> String {
+    let mut document = String::new();
+    let mut known: Vec<(String, String)> = Vec::new();
+    for vendor in &bundled_vendors() {
+        let kinds = vendor.kinds.iter().map(|(kind, rule)| (kind, &rule.data));
+        let mut table = "| kind | field | default | meaning |\n|---|---|---|---|\n".to_owned();
+        for (kind, data) in kinds.chain(vendor.entities.iter()) {
+            for key in data.keys() {
+                let default = data.defaults.get(key);
+                let default = default.map_or_else(String::new, |default| {
+                    // A bar would end the cell, even in code.
+                    format!("`{}`", default.to_string().replace('|', "\\|"))
+                });
+                // A data URL would fill the page.
+                let default = if default.len() > 200 { "…".to_owned() } else { default };
+                let about = vendor.field_about(kind, key);
+                table += &format!("| `{kind}` | `{key}` | {default} | {about} |\n");
+            }
+        }
+        document += &format!("\n## {}\n\n", vendor.name);
+        match known.iter().find(|(_, other)| *other == table) {
+            Some((name, _)) => document += &format!("As at {name}.\n"),
+            None => document += &table,
+        }
+        known.push((vendor.name.clone(), table));
+    }
+    document + "\n"
+}
+
+#[test]
+fn the_fields_of_every_kind_are_documented() {
+    const BEGIN: &str = "<!-- what the vendor folders describe; a test writes it -->\n";
+    assert_document_contains("docs/fields.md", BEGIN, &field_tables());
+    let told = stdout(&standin(&["vendors", "wotnot"]));
+    let line = |field: &str| told.lines().find(|line| line.contains(field)).unwrap().to_owned();
+    for (field, part) in [
+        ("layout ", "horizontal"),
+        ("picker ", "single"),
+        ("order ", "Order of the buttons"),
+        ("formatter ", "MM/DD/YYYY"),
+    ] {
+        assert!(line(field).contains(part) && line(field).ends_with('.'), "{}", line(field));
+    }
 }

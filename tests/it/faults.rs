@@ -679,8 +679,9 @@ fn shrink_writes_a_scenario_that_fails_the_same_way() {
         assert!(stdout(&output).contains("--chaos payload"), "{}", stdout(&output));
         let least = std::fs::read_to_string(folder.path().join("least.toml")).unwrap();
         assert_eq!(least.matches("fault = ").count(), 1, "{least}");
-        let comments = |text: &str| text.lines().filter(|line| line.starts_with('#')).count();
+        let comments = |text: &str| text.lines().filter(|line| line.starts_with("# ")).count();
         assert_eq!(comments(&least), comments(text) + 2, "{least}");
+        assert!(!least.contains("#:schema"), "the schema is not beside the new file: {least}");
         let alone = run("least.toml", &["--seed", &seed]);
         assert_eq!(alone.status.code(), Some(1), "{}", stdout(&alone));
         let reason = |output: &Output| {

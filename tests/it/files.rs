@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 
 use serde_json::Value as Json;
+use standin::config::{FilesAddress, FilesHost};
 use standin::record::FilesSummary;
 use standin::server::serve_files;
 
@@ -31,7 +32,8 @@ fn links(received: &ReceivedRequest) -> Vec<String> {
 fn while_serving<T>(
     does: impl FnOnce(u16, &std::sync::Arc<standin::base::file_store::FileStore>) -> T,
 ) -> T {
-    let (serving, file_store) = serve_files(0);
+    let (serving, file_store) =
+        serve_files(&FilesAddress { host: FilesHost::parse("127.0.0.1").unwrap(), port: 0 });
     let serving = serving.unwrap();
     let done = does(serving.address.port(), &file_store);
     tokio::runtime::Runtime::new().unwrap().block_on(serving.stop());
@@ -123,4 +125,29 @@ fn a_files_port_in_use_is_reported_and_not_an_error() {
     let sent = receiver.events().iter().flat_map(links).all(|link| link.contains(&port));
     assert!(sent, "the links are what they would be");
     assert!(!run("handover").contains("cannot be fetched"), "there is no link in it");
+}
+
+#[cfg(target_os = "linux")] // only there, every address of 127.0.0.0/8 is this machine
+#[test]
+fn the_host_of_the_links_can_be_one_that_a_container_reaches() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let host = format!("http://host.docker.internal:{free}/");
+    let sent = host.clone();
+    let receiver = Receiver::responding(move |_, received| {
+        for link in received.body.split('"').filter(|text| text.starts_with(&sent)) {
+            // An address to which the port of the loopback address alone would not respond.
+            let (head, _) = fetch("GET", &link.replace("host.docker.internal", "127.0.0.2"));
+            assert!(head.starts_with("http/1.1 200"), "{head}");
+        }
+        crate::support::accept(received)
+    });
+    let (to, port) = (receiver.url(), free.to_string());
+    let run = ["run", "attachments", "--vendor", "erxes", "--to", &to, "--files-port", &port];
+    let told = stdout(&standin(&[&run[..], &["--files-host", "host.docker.internal"]].concat()));
+    assert!(told.contains("passed") && !told.contains(" 0 files fetched"), "{told}");
+    assert!(receiver.requests().iter().any(|received| received.body.contains(&host)), "{told}");
+    for invalid in ["http://x", "x:80"] {
+        let output = standin(&[&run[..], &["--files-host", invalid]].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    }
 }

@@ -388,3 +388,49 @@ fn notes_name_the_server_versions_of_each_revision() {
         assert!(note(vendor).contains("messageAudience"), "{vendor}");
     }
 }
+
+#[test]
+fn users_who_write_take_part_in_the_conversation() {
+    for revision in WITH_ITEMS {
+        let steps = [
+            step("open = {}"),
+            step("say = { by = 'visitor', text = 'Hello' }"),
+            step("assign = { to = 'mira', by = 'mira' }"),
+            step("say = { by = 'mira', text = 'Hi' }"),
+            step("say = { by = 'mira', text = 'Still there?' }"),
+            step("close = { by = 'mira' }"),
+        ];
+        let events = events(&steps.concat(), revision);
+        let of = |event: &Json| event["data"]["object"]["participatedUserIds"].clone();
+        let changes: Vec<&Json> =
+            events.iter().filter(|event| event["data"]["description"].is_string()).collect();
+        let (assigned, closed) = (changes[0], changes[changes.len() - 1]);
+        assert_eq!(of(assigned), json!([]), "{revision}");
+        let mira = &assigned["data"]["newData"]["assignedUserId"];
+        assert_eq!(of(closed), json!([mira]), "{revision}");
+        assert_eq!(closed["data"]["updatedDocument"]["participatedUserIds"], json!([mira]));
+    }
+}
+
+#[test]
+fn resolving_all_conversations_logs_who_closed_them_and_when() {
+    for revision in WITH_ITEMS {
+        let steps = step("open = {}")
+            + &step("say = { by = 'visitor', text = 'Hello' }")
+            + &step(
+                "emit = { type = 'conversation.update', by = 'mira', data = { resolve_all = true } }",
+            );
+        let events = events(&steps, revision);
+        let data = &events.last().unwrap()["data"];
+        // Since 1.3, the log computes the description itself, from a name that there is none of.
+        let expected =
+            if revision == "0.23" { "resolve all" } else { "\"undefined\" has been updated" };
+        assert_eq!(data["description"], expected, "{revision}");
+        assert_eq!(keys(&data["newData"]), ["status", "closedUserId", "closedAt"]);
+        assert_eq!(data["object"]["status"], "open");
+        let after = &data["updatedDocument"];
+        assert_eq!(after["status"], "closed");
+        assert_eq!(after["closedUserId"], data["newData"]["closedUserId"]);
+        assert_eq!(after["closedAt"], data["newData"]["closedAt"]);
+    }
+}

@@ -362,3 +362,25 @@ fn an_emitted_event_has_the_fields_of_its_action() {
         assert!(reported.contains(problem), "{data}: {reported}");
     }
 }
+
+#[test]
+fn changes_of_ttr_and_delay_move_the_effective_ttr() {
+    let event = "cqm.ExConversationChangeNotification";
+    let ttr = format!(
+        "emit = {{ type = '{event}', data = {{ ttr = {{ ttrType = 'URGENT', value = 300 }} }} }}"
+    );
+    let till = 1_767_650_400_000_i64;
+    let delay = format!(
+        "emit = {{ type = '{event}', data = {{ delay = {{ type = 'NIGHT', tillWhen = {till} }} }} }}"
+    );
+    let say = "say = { by = 'visitor', text = 'Hello?' }";
+    for vendor in ["liveperson@2019", "liveperson@2022"] {
+        let effective =
+            |steps: &[&str]| last_change(steps, vendor)["result"]["effectiveTTR"].as_i64().unwrap();
+        let emit = format!("emit = {{ type = '{event}', data = {{ change = 'UPSERT' }} }}");
+        let usual = effective(&[say, &emit]);
+        assert_eq!(effective(&[say, &ttr]), usual - 300_000, "{vendor}");
+        assert_eq!(effective(&[say, &delay]), till + 600_000, "{vendor}");
+        assert_eq!(effective(&[say, &ttr, &delay]), till + 300_000, "{vendor}");
+    }
+}

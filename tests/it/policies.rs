@@ -178,7 +178,7 @@ impl EngineFixture {
         for (option, value) in options {
             account.options.insert((*option).into(), (*value).into()).unwrap();
         }
-        let signer: standin::delivery::RequestSigner = Arc::new(|_, _| Vec::new());
+        let signer: standin::delivery::RequestSigner = Arc::new(|_, _, _| Vec::new());
         let endpoint = |number: u32| {
             let url = format!("http://127.0.0.1:{number}/").parse().unwrap();
             (number, Arc::new(Endpoint::new(number, url, Arc::clone(&signer))))

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{entries, is_blessing, path, standin, stdout, vendors};
+use crate::support::{bundled_vendors, entries, is_blessing, path, standin, standin_in, stdout};
+use standin::base::duration::{self, DurationRange};
 
 fn schema(of: &str) -> Json {
     serde_json::from_str(&stdout(&standin(&["schema", of]))).unwrap()
@@ -65,27 +66,148 @@ fn every_bundled_file_matches_its_schema() {
 fn a_step_has_exactly_one_action_and_no_unknown_key() {
     let schema = schema("scenario");
     let wrong = |step: &str| schema_errors(&schema, &format!("[[step]]\n{step}\n"));
-    assert_eq!(wrong("say = { by = 'visitor', text = 'Hello', anything = 1 }"), [""; 0]);
+    assert!(!wrong("say = { by = 'visitor', text = 'Hello', anything = 1 }").is_empty());
     assert!(!wrong("after = '1s'").is_empty());
     assert!(!wrong("open = {}\nclose = { by = 'bot' }").is_empty());
     assert!(!wrong("opne = {}").is_empty());
     assert!(!wrong("open = { chanel = 'web' }").is_empty());
     assert_eq!(wrong("open = {}\nfor = { ebbot = { close = { by = 'bot' } } }"), [""; 0]);
+    for file in ["", "name = 'x'\n", "step = []\n"] {
+        assert!(!schema_errors(&schema, file).is_empty(), "{file}");
+    }
 }
 
 #[test]
 fn the_schema_lists_message_kinds_and_describes_every_key() {
     let schema = schema("scenario");
-    let kind = &schema["properties"]["step"]["items"]["properties"]["say"]["properties"]["kind"];
-    let known = kind["anyOf"][0]["enum"].as_array().unwrap();
-    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+    let definitions = &schema["definitions"];
+    let known = definitions["say"]["properties"]["kind"]["enum"].as_array().unwrap();
+    for vendor in &bundled_vendors() {
         assert!(vendor.kinds.keys().all(|kind| known.contains(&json!(kind))), "{}", vendor.id);
     }
-    let steps = &schema["properties"]["step"]["items"]["properties"];
-    let about = &steps["say"]["properties"]["options"]["description"];
-    assert_eq!(about, "Data of: buttons.");
-    assert_eq!(steps["close"]["description"], "The conversation is closed.");
-    for (key, step) in steps.as_object().unwrap() {
+    let about = definitions["say"]["properties"]["layout"]["description"].as_str().unwrap();
+    let parts = ["Data of: buttons.", "Arrangement", "horizontal", "Default"];
+    assert!(parts.iter().all(|part| about.contains(part)), "{about}");
+    assert_eq!(definitions["close"]["description"], "The conversation is closed.");
+    let steps = schema["properties"]["step"]["items"]["properties"].as_object().unwrap();
+    for (key, step) in steps.iter().chain(definitions.as_object().unwrap()) {
+        let step = if step.get("$ref").is_some() { &definitions[key] } else { step };
         assert!(step["description"].as_str().is_some_and(|about| about.len() > 5), "{key}");
     }
+}
+
+#[test]
+fn names_and_numbers_that_check_refuses_are_refused_by_the_schema() {
+    let schema = schema("scenario");
+    let errors = |text: &str| schema_errors(&schema, text);
+    let step = "[[step]]\nopen = {}\n";
+    for valid in [
+        format!("vendors = ['ebbot', 'erxes@0.23']\n{step}"),
+        format!("{step}only = ['wotnot']\n"),
+        format!("locale = 'sv'\n[cast.ada]\nrole = 'agent'\nlocale = 'de'\n{step}"),
+        format!("{step}[verify]\nstatus = ['2xx', '410', 'any']\n"),
+        format!("{step}[[step]]\nrate = {{ score = 5 }}\n"),
+        format!("{step}[[step]]\nsay = {{ by = 'ada', text = 'Hello' }}\n"),
+        format!(
+            "{step}[[step]]\nsay = {{ by = 'bot', kind = 'slider', min = 2, max = '${{vars.x}}' }}\n"
+        ),
+        format!(
+            "{step}[[step]]\nsay = {{ by = 'bot', kind = 'buttons', options = ['A', {{ label = 'B', url = 'u' }}] }}\n"
+        ),
+        format!(
+            "{step}[[step]]\ncreate = {{ kind = 'customer', as = 'x', with = {{ firstName = 'A', sex = {{ null = true }} }} }}\n"
+        ),
+    ] {
+        assert_eq!(errors(&valid), [""; 0], "{valid}");
+    }
+    for invalid in [
+        format!("vendors = ['ebot']\n{step}"),
+        format!("vendors = ['ebbot@9']\n{step}"),
+        format!("{step}only = ['ebot']\n"),
+        format!("{step}[step.for.ebot]\nskip = 'x'\n"),
+        format!("{step}[subscribe]\nebot = ['*']\n"),
+        format!("locale = 'xx'\n{step}"),
+        format!("[cast.ada]\nrole = 'agnet'\n{step}"),
+        format!("{step}[verify]\nstatus = ['20x']\n"),
+        format!("{step}repeat = {{ times = 0 }}\n"),
+        format!("{step}[[step]]\nrate = {{ score = 6 }}\n"),
+        format!("{step}[[step]]\nsay = {{ by = 'bot', kind = 'button' }}\n"),
+        format!("{step}[[step]]\nsay = {{ by = 'bot', kind = 'slider', min = 'two' }}\n"),
+        format!("{step}[[step]]\nsay = {{ by = 'bot', kind = 'slider', options = ['A'] }}\n"),
+        format!(
+            "{step}[[step]]\nsay = {{ by = 'bot', kind = 'buttons', options = [{{ lable = 'B' }}] }}\n"
+        ),
+        format!("{step}[[step]]\ncreate = {{ kind = 'customr', as = 'x' }}\n"),
+        format!(
+            "{step}[[step]]\ncreate = {{ kind = 'customer', as = 'x', with = {{ primaryName = 'A' }} }}\n"
+        ),
+        format!("{step}[[step]]\nemit = {{ type = 'chat.crate' }}\n"),
+    ] {
+        assert_ne!(errors(&invalid), [""; 0], "{invalid}");
+    }
+    assert!(
+        !schema_errors(
+            &self::schema("config"),
+            "[[endpoint]]\nvendor = 'ebot'\nurl = 'http://x'\n"
+        )
+        .is_empty()
+    );
+}
+
+#[test]
+fn durations_of_the_schema_are_those_of_the_parser() {
+    let schema = schema("scenario");
+    for text in [
+        "2s",
+        "250ms",
+        "1m 30s",
+        "1m30s",
+        "1.5h",
+        "2 minutes",
+        "1 hour, 2 mins",
+        "PT5M",
+        "00:01:30",
+        " 2s ",
+        "1s..3s",
+        "1s .. 3s",
+        "1m 30s..2m",
+        "10us",
+        "3 nanos",
+        "",
+        "5",
+        "s",
+        "-5s",
+        "1d",
+        "1 day",
+        "2 weeks",
+        "1s..",
+        "..3s",
+        "1s...3s",
+        "nan",
+        "1e9s",
+        "2 parsecs",
+        "2s ago",
+        "abc",
+        "1h-2h",
+        "1s,2",
+        "1s to 3s",
+    ] {
+        let is_valid = DurationRange::parse(text).is_ok();
+        let step = format!("[[step]]\nopen = {{}}\nafter = \"{text}\"\n");
+        assert_eq!(schema_errors(&schema, &step).is_empty(), is_valid, "`{text}`");
+        let accept = format!("[[step]]\nassign = {{ to = 'agent', accept = \"{text}\" }}\n");
+        let is_valid = duration::parse(text).is_ok();
+        assert_eq!(schema_errors(&schema, &accept).is_empty(), is_valid, "`{text}`");
+    }
+}
+
+#[test]
+fn the_schema_of_a_users_vendors_lists_them() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("own")).unwrap();
+    let vendor = "id = 'own'\nname = 'Own'\nextends = 'ebbot'\n";
+    fs::write(folder.path().join("own/vendor.toml"), vendor).unwrap();
+    let arguments = ["schema", "scenario", "--templates", "."];
+    let schema = serde_json::from_str(&stdout(&standin_in(folder.path(), &arguments))).unwrap();
+    assert_eq!(schema_errors(&schema, "vendors = ['own']\n[[step]]\nopen = {}\n"), [""; 0]);
 }

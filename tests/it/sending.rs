@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::support::{
-    ReceivedRequest, Receiver, configured, standin, standin_in, stderr, stdout, vendors,
+    ReceivedRequest, Receiver, bundled_vendors, configured, standin, standin_in, stderr, stdout,
 };
 
 /// Sends one webhook to a new receiver. Returns the received requests.
@@ -23,7 +23,7 @@ fn send(arguments: &[&str]) -> Vec<ReceivedRequest> {
 
 #[test]
 fn every_event_type_of_every_vendor_can_be_sent() {
-    for vendor in vendors().iter().filter(|vendor| vendor.id != "parlour") {
+    for vendor in &bundled_vendors() {
         for event_type in vendor.event_types() {
             assert_eq!(send(&[&vendor.id, event_type]).len(), 1, "{} {event_type}", vendor.id);
         }

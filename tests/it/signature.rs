@@ -9,9 +9,9 @@ use std::fs;
 use base64::Engine as _;
 use ring::hmac;
 use standin::platform::{Algorithm, Encoding, sign};
-use standin::record::{AuthHint, RecordKind};
+use standin::record::{AuthHint, Record, RecordKind};
 
-use crate::support::{ReceivedRequest, Receiver, Reply, path, play, standin, stdout};
+use crate::support::{ReceivedRequest, Receiver, Reply, RunBuilder, path, play, standin, stdout};
 
 /// The credentials of a vendorfrom `standin secrets --env`.
 fn credentials(vendor: &str) -> BTreeMap<String, String> {
@@ -116,59 +116,137 @@ fn test_vectors_match() {
     }
 }
 
-/// The authentication hint of a run at a receiver that refuses some requests, and the first of them.
-fn hint(vendor: &str, refuses: fn(&ReceivedRequest) -> bool) -> (AuthHint, ReceivedRequest) {
+/// A message whose body differs in every JSON library.
+const STORY: &str = "[[step]]\nopen = {}\n\
+                     [[step]]\nsay = { by = 'visitor', text = 'plain' }\n\
+                     [[step]]\nsay = { by = 'visitor', text = 'Señor 🙂 a/b <i>' }\n";
+
+/// The authentication hints of a run at a receiver that refuses some requests, and the requests.
+fn hints(
+    run: RunBuilder,
+    refuses: fn(&ReceivedRequest) -> bool,
+) -> (Vec<AuthHint>, Vec<ReceivedRequest>) {
     let receiver = Receiver::responding_to_events(move |_, received| {
         if refuses(received) { Reply::Status(403, "no".into()) } else { Reply::good() }
     });
-    let played = play("handover").at(vendor).to(&receiver);
-    let is_hint = |what: &RecordKind| matches!(what, RecordKind::AuthHint(_));
-    assert_eq!(played.count(is_hint), 1, "{vendor}: one hint for all of a run");
-    let hint = played.find(|what| match what {
+    let played = run.to(&receiver);
+    let hint = |record: &Record| match &record.kind {
         RecordKind::AuthHint(hint) => Some(hint.clone()),
         _ => None,
-    });
-    let refused = receiver.events().into_iter().find(refuses).unwrap();
-    (hint.unwrap(), refused)
+    };
+    (played.records.iter().filter_map(hint).collect(), receiver.events())
+}
+
+/// The only hint of a run, and the first refused request.
+fn hint(run: RunBuilder, refuses: fn(&ReceivedRequest) -> bool) -> (AuthHint, ReceivedRequest) {
+    let (mut hints, received) = hints(run, refuses);
+    assert_eq!(hints.len(), 1, "one hint for all of a run");
+    (hints.remove(0), received.into_iter().find(refuses).unwrap())
+}
+
+fn sha1(secret: &str, content: &[u8]) -> Vec<u8> {
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
+    hmac::sign(&key, content).as_ref().to_vec()
+}
+
+fn base64(bytes: impl AsRef<[u8]>) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 #[test]
 fn a_refused_signature_is_compared_with_common_mistakes() {
-    let (hint, received) = hint("liveperson", |received| !received.body.is_ascii());
+    // Only the message is sent: no accepted request excludes a mistake.
+    let story =
+        "[[step]]\nopen = {}\n[[step]]\nsay = { by = 'visitor', text = 'Señor 🙂 a/b <i>' }\n";
+    let run = play(story).at("liveperson").subscribing(&["*.ContentEvent"]);
+    let (hint, received) = hint(run, |_| true);
     let secret = &credentials("liveperson")["CLIENT_SECRET"];
-    let made = |algorithm, secret: &str, body: &str| {
-        let key = hmac::Key::new(algorithm, secret.as_bytes());
-        hmac::sign(&key, body.as_bytes()).as_ref().to_vec()
-    };
-    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
-    let sha1 = hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY;
-    let ascii: String = received.body.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+    let body = received.body.as_str();
+    let ascii: String = body.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+    let latin1: Vec<u8> = body.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
+    let php = escaped_unicode(body).replace('/', "\\/");
+    let go = body.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    let code = sha1(secret, body.as_bytes());
     let right = received.header("x-liveperson-signature").unwrap();
     assert_eq!(hint.expected, [("x-liveperson-signature".to_owned(), right)]);
-    for (told, signature) in [
-        ("in hex instead of base64", hex::encode(made(sha1, secret, &received.body))),
-        ("over the body in ASCII", encode(&made(sha1, secret, &ascii))),
-        ("over an empty body", encode(&made(sha1, secret, ""))),
-        ("a newline after the secret", encode(&made(sha1, &format!("{secret}\n"), &received.body))),
-        ("with hmac-sha256", encode(&made(hmac::HMAC_SHA256, secret, &received.body))),
+    let of = |content: &[u8]| format!("sha1={}", base64(sha1(secret, content)));
+    let with_key = |key: &str| format!("sha1={}", base64(sha1(key, body.as_bytes())));
+    let sha256 = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    for (told, value) in [
+        ("in hex instead of base64", format!("sha1={}", hex::encode(&code))),
+        ("in base64 of the hex text", format!("sha1={}", base64(hex::encode(&code)))),
+        ("without the prefix `sha1=`", base64(&code)),
+        ("over the body in ASCII", of(ascii.as_bytes())),
+        ("over the body in Latin-1", of(&latin1)),
+        ("over an empty body", of(b"")),
+        ("over `[object Object]`", of(b"[object Object]")),
+        ("json_encode", of(php.as_bytes())),
+        ("json.Marshal(parsed body)", of(go.as_bytes())),
+        ("separators", of(escaped_unicode(body).as_bytes())),
+        ("JSON.stringify(parsed body, null, 2)", {
+            let json: serde_json::Value = serde_json::from_str(body).unwrap();
+            of(serde_json::to_string_pretty(&json).unwrap().as_bytes())
+        }),
+        ("a newline after the secret", with_key(&format!("{secret}\n"))),
+        ("quotes around the secret", with_key(&format!("\"{secret}\""))),
+        ("with hmac-sha256", format!("sha1={}", base64(hmac::sign(&sha256, body.as_bytes())))),
     ] {
         let mistake = hint.mistakes.iter().find(|mistake| mistake.computed.contains(told));
         let mistake = mistake.unwrap_or_else(|| panic!("{told}: {:?}", hint.mistakes));
-        assert_eq!(mistake.value, format!("sha1={signature}"), "{told}");
+        assert_eq!(mistake.value, value, "{told}");
     }
-    let python = hint.mistakes.iter().any(|mistake| mistake.computed.contains("json.dumps"));
-    let javascript =
-        hint.mistakes.iter().any(|mistake| mistake.computed.contains("JSON.stringify"));
-    assert!(python && !javascript, "only what would differ is told: {:?}", hint.mistakes);
+    let javascript = hint
+        .mistakes
+        .iter()
+        .any(|mistake| mistake.computed.contains("JSON.stringify(parsed body);"));
+    assert!(!javascript, "only what would differ is reported: {:?}", hint.mistakes);
+}
+
+/// A compact JSON text in ASCII.
+fn escaped_unicode(text: &str) -> String {
+    let units = |c: char| -> Vec<String> {
+        c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+    };
+    let escape = |c: char| if c.is_ascii() { c.to_string() } else { units(c).concat() };
+    text.chars().map(escape).collect()
+}
+
+#[test]
+fn a_mistake_that_contradicts_accepted_requests_is_not_suggested() {
+    let (hint, _) = hint(play(STORY).at("liveperson"), |received| !received.body.is_ascii());
+    let has = |told: &str| hint.mistakes.iter().any(|mistake| mistake.computed.contains(told));
+    assert!(has("over the body in ASCII") && has("Latin-1"), "{:?}", hint.mistakes);
+    // With these, the receiver would have refused the earlier requests as well.
+    for told in ["secret", "in hex", "empty body", "hmac-sha256", "prefix"] {
+        assert!(!has(told), "{told}: {:?}", hint.mistakes);
+    }
+}
+
+#[test]
+fn accepted_credentials_are_not_questioned() {
+    let (hints, received) = hints(play(STORY).at("erxes"), |received| !received.body.is_ascii());
+    assert!(received.len() > 1);
+    assert_eq!(hints, [], "the token was accepted before");
+}
+
+#[test]
+fn a_refusal_of_a_request_with_a_fault_gives_no_hint() {
+    let story = "[[step]]\nopen = {}\n[[step]]\nfault = 'wrong_token'\n\
+                 say = { by = 'visitor', text = 'refused' }\n";
+    for vendor in ["erxes", "liveperson", "parlour"] {
+        let (hints, _) =
+            hints(play(story).at(vendor), |received| received.body.contains("refused"));
+        assert_eq!(hints, [], "{vendor}");
+    }
 }
 
 #[test]
 fn a_refused_token_is_compared_with_common_mistakes() {
-    let (hint, received) = hint("erxes", |_| true);
+    let (hint, received) = hint(play("handover").at("erxes"), |_| true);
     let token = received.header("Erxes-token").unwrap();
     assert_eq!(hint.expected, [("Erxes-token".to_owned(), token.clone())]);
     let values: Vec<&str> = hint.mistakes.iter().map(|mistake| mistake.value.as_str()).collect();
-    assert_eq!(values, [format!("Bearer {token}"), format!("{token}\n")]);
-    let (open, _) = self::hint("ebbot", |_| true);
+    assert_eq!(values, [format!("Bearer {token}"), format!("{token}\n"), format!("\"{token}\"")]);
+    let (open, _) = self::hint(play("handover").at("ebbot"), |_| true);
     assert!(open.expected.is_empty() && open.mistakes.is_empty(), "{open:?}");
 }

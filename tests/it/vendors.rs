@@ -8,7 +8,7 @@ use crate::support::{Receiver, Reply, play, revisions, vendors};
 
 #[test]
 fn handover_passes_at_every_vendor() {
-    assert_eq!((vendors().len(), revisions().len()), (7, 16));
+    assert_eq!((vendors().len(), revisions().len()), (11, 20));
     for vendor in revisions() {
         let receiver = Receiver::accepting();
         let played = play("handover").at(&vendor.full_id()).to(&receiver);
@@ -93,4 +93,25 @@ fn an_unsupported_step_is_skipped_with_a_reason() {
         _ => None,
     });
     assert_eq!(reason.as_deref(), Some("a room that has closed stays closed"));
+}
+
+#[test]
+fn every_field_that_a_step_can_set_is_described() {
+    let mut missing = std::collections::BTreeSet::new();
+    for vendor in revisions().iter().filter(|vendor| vendor.id != "parlour") {
+        let kinds = vendor.kinds.iter().map(|(kind, rule)| (kind.as_str(), &rule.data));
+        let entities = vendor.entities.iter().map(|(kind, data)| (kind.as_str(), data));
+        let events = vendor.events.iter();
+        let events =
+            events.filter_map(|rule| Some((rule.event_type.as_str(), rule.data.as_ref()?)));
+        for (owner, data) in kinds.chain(entities).chain(events) {
+            for field in data.keys() {
+                let about = vendor.field_about(owner, field);
+                if !about.ends_with('.') || about.len() < 5 {
+                    missing.insert(format!("{}: {owner}.{field}", vendor.full_id()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }

@@ -1,20 +1,16 @@
-//! The bytes of requests: kept connections, requests with wire faults, and TLS.
+//! The bytes of requests: kept connections, and requests with wire faults.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair, date_time_ymd};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use standin::base::address::EgressPolicy;
 use standin::delivery::{Connector, Http1Client, Request, Transport as _, WireFault};
 use standin::policy::WireFormat;
 use standin::record::{AttemptOutcome, AttemptResult, Method};
 
-use crate::support::{Connection, Hostile, path, standin_in, stderr, stdout};
+use crate::support::{Connection, Hostile, path, standin_in, stderr};
 
 fn send(net: &Http1Client, url: &str, connection: &str, fault: Option<WireFault>) -> AttemptResult {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -211,74 +207,6 @@ fn a_header_can_be_duplicated() {
     let twice =
         complete_request("Content-Length: 200", BODY).replace("X-One: 1", "X-One: 1\r\nX-One: 1");
     faulty(&WireFault::HeaderTwice("x-one".into()), &twice, End::Waits);
-}
-
-/// A TLS receiver with this certificate.
-fn tls_receiver(params: &CertificateParams, issuer: &CertifiedIssuer<'_, KeyPair>) -> String {
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.signed_by(&key, issuer).unwrap();
-    let config =
-        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key.into())
-            .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let config = Arc::new(config);
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let session = ServerConnection::new(Arc::clone(&config)).unwrap();
-            thread::spawn(move || {
-                let mut stream = StreamOwned::new(session, stream);
-                // The requests of these tests arrive in one piece.
-                if stream.read(&mut [0; 16 * 1024]).is_ok_and(|count| count > 0) {
-                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
-                }
-            });
-        }
-    });
-    format!("https://localhost:{port}/")
-}
-
-fn issuer(name: &str) -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-#[test]
-fn certificates_are_verified() {
-    let (trusted, stranger) = (issuer("trusted"), issuer("a stranger"));
-    let folder = tempfile::tempdir().unwrap();
-    let roots = folder.path().join("roots.pem");
-    std::fs::write(&roots, trusted.pem()).unwrap();
-    let good = || CertificateParams::new(vec!["localhost".into()]).unwrap();
-    let elsewhere = CertificateParams::new(vec!["elsewhere.example.test".into()]).unwrap();
-    let mut old = good();
-    (old.not_before, old.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
-    let receivers = [
-        (tls_receiver(&good(), &trusted), None),
-        (tls_receiver(&good(), &stranger), Some("UnknownIssuer")),
-        (tls_receiver(&elsewhere, &trusted), Some("certificate not valid for name")),
-        (tls_receiver(&old, &trusted), Some("certificate expired")),
-    ];
-    for vendor in ["ebbot", "erxes"] {
-        for (url, wrong) in &receivers {
-            let output = Command::new(env!("CARGO_BIN_EXE_standin"))
-                .args(["run", "handover", "--vendor", vendor, "--to", url])
-                .env_clear()
-                .env("SSL_CERT_FILE", &roots)
-                .output()
-                .unwrap();
-            let told = stdout(&output);
-            assert_eq!(output.status.success(), wrong.is_none(), "{vendor} at {url}: {told}");
-            assert!(wrong.is_none_or(|wrong| told.contains(wrong)), "{vendor} at {url}: {told}");
-            assert_eq!(wrong.is_some(), told.contains("(tls)"), "{vendor} at {url}: {told}");
-        }
-    }
 }
 
 #[test]

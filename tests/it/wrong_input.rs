@@ -200,3 +200,122 @@ fn secrets_env_omits_the_users_secrets() {
     let told = stdout(&standin_in(folder.path(), &["secrets", "wotnot"]));
     assert!(!told.contains("canary") && told.contains("${secret.token}"), "{told}");
 }
+
+#[test]
+fn spaces_around_patterns_of_events_do_not_change_their_meaning() {
+    let receiver = Receiver::accepting();
+    let to = receiver.url();
+    let run = |events: &str| {
+        standin(&["run", "handover", "--vendor", "ebbot", "--to", &to, "--events", events])
+    };
+    assert_eq!(run("chat.*, !chat.close, ! chat.update").status.code(), Some(0));
+    let topics: Vec<String> =
+        receiver.events().iter().map(|event| event.json()["topic"].to_string()).collect();
+    assert!(topics.len() > 3, "{topics:?}");
+    assert!(!topics.iter().any(|topic| topic.contains("close") || topic.contains("update")));
+    let told = stderr(&run("chat.*, !chat.clsoe"));
+    assert!(told.contains("did you mean `!chat.close`?"), "{told}");
+}
+
+#[test]
+fn a_part_of_an_event_type_is_completed() {
+    for arguments in [["send", "ebbot", "user.message"], ["vendors", "ebbot", "user.message"]] {
+        let told = stderr(&standin(&arguments));
+        assert!(told.contains("did you mean `chat.user.message`?"), "{told}");
+    }
+    let told = stderr(&standin(&["vendors", "liveperson", "contentevent"]));
+    assert!(told.contains("did you mean `ms.MessagingEventNotification.ContentEvent`?"), "{told}");
+}
+
+#[test]
+fn vendors_are_listed_with_commas_and_all_plays_every_vendor_that_can() {
+    let receiver = Receiver::accepting();
+    let to = receiver.url();
+    let run = |vendor: &str| {
+        let output = standin(&["run", "handover", "--vendor", vendor, "--to", &to, "--quiet"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    assert!(run("ebbot,erxes").contains("2 of 2 runs passed"));
+    assert!(run("ebbot, wotnot").contains("2 of 2 runs passed"));
+    let vendors = standin::platform::Catalog::bundled().ids().count();
+    assert!(run("all").contains(&format!("{vendors} of {vendors} runs passed")), "{}", run("all"));
+    let told = stderr(&standin(&["run", "handover", "--vendor", "ebbot,erxse", "--to", &to]));
+    assert!(told.contains("did you mean `erxes`?"), "{told}");
+    let told = stderr(&standin(&["run", "handover", "--to", &to]));
+    assert!(told.contains("or `all`"), "{told}");
+}
+
+#[test]
+fn a_receiver_that_stopped_is_not_reported_as_missing() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        // Responds three times and closes the port, as a receiver that crashes.
+        for _ in 0..3 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = std::io::Read::read(&mut stream, &mut [0; 16 * 1024]);
+            let reply = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+            let _ = std::io::Write::write_all(&mut stream, reply);
+        }
+    });
+    let told = stdout(&standin(&["run", "handover", "--vendor", "erxes", "--to", &to]));
+    assert!(told.contains("had responded before it stopped listening"), "{told}");
+    assert!(!told.contains("no server is listening"), "{told}");
+}
+
+#[test]
+fn run_with_a_folder_skips_what_is_not_a_scenario_and_reports_it() {
+    let receiver = Receiver::accepting();
+    let to = receiver.url();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    fs::create_dir_all(root.join("all/own")).unwrap();
+    write(root, "all/story.toml", OPEN);
+    write(root, "all/standin.toml", "seed = 3\n");
+    write(root, "all/ci.toml", "[[endpoint]]\nvendor = 'ebbot'\nurl = 'http://localhost:1/'\n");
+    write(root, "all/pyproject.toml", "[project]\nname = 'x'\n[tool.x]\ny = 1\n");
+    write(root, "all/own/vendor.toml", "id = 'own'\nname = 'Own'\nextends = 'ebbot'\n");
+    let run = |path: &str| standin_in(root, &["run", path, "--vendor", "ebbot", "--to", &to]);
+    let output = run("all");
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    for (file, kind) in [
+        ("standin.toml", "a configuration"),
+        ("ci.toml", "a configuration"),
+        ("pyproject.toml", "not a scenario"),
+        ("own/vendor.toml", "part of a vendor folder"),
+    ] {
+        assert!(told.contains(&format!("all/{file} ({kind})")), "{told}");
+    }
+    let output = standin_in(root, &["check", "all"]);
+    assert!(stderr(&output).contains("skipped all/pyproject.toml"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("4 files checked"), "{}", stdout(&output));
+    for (path, help) in [
+        ("all/standin.toml", "--config"),
+        ("all/own/vendor.toml", "--templates"),
+        ("all/own", "found only all/own/vendor.toml"),
+    ] {
+        let told = stderr(&run(path));
+        assert!(told.contains("E083") && told.contains(help), "{path}: {told}");
+    }
+    // A typo or an empty file is not skipped: its problems would be hidden.
+    for text in ["", "[[setp]]\nopen = {}\n", "name = \"x\n"] {
+        write(root, "all/story.toml", text);
+        assert_eq!(run("all").status.code(), Some(2), "{text}");
+    }
+}
+
+#[test]
+fn a_header_of_the_vendor_is_refused_before_anything_is_sent() {
+    let receiver = Receiver::accepting();
+    let config = format!(
+        "[[endpoint]]\nvendor = 'ebbot'\nurl = '{}'\nheaders = {{ content-type = 'text/plain' }}\n",
+        receiver.url()
+    );
+    let output = standin_in(configured(&config).path(), &["run", "handover", "--vendor", "ebbot"]);
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("standin.toml:4:13") && told.contains("E087"), "{told}");
+    assert_eq!(receiver.count(), 0);
+}

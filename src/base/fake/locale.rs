@@ -24,6 +24,8 @@ pub struct Locale {
     pub calling_code: &'static str,
     /// Currency code (ISO 4217).
     pub currency: &'static str,
+    /// How amounts of the currency are written.
+    money: MoneyFormat,
     /// Cities with their regions.
     pub cities: &'static [(&'static str, &'static str)],
     /// Texts of two buttons: for yes and for no.
@@ -45,6 +47,16 @@ struct PhoneRange {
     prefix: &'static str,
     numbers: std::ops::RangeInclusive<u32>,
     digits: usize,
+}
+
+/// How amounts of a currency are written in a locale, after the Unicode CLDR.
+struct MoneyFormat {
+    /// Text with `{}` in place of the number.
+    pattern: &'static str,
+    /// Separators of decimals and of thousands. Without decimals, the amount is a whole number.
+    separators: (Option<char>, char),
+    /// Value of a pound or a euro, so that prices are plausible.
+    factor: u32,
 }
 
 impl fmt::Debug for Locale {
@@ -94,6 +106,20 @@ impl Locale {
         first.iter().chain(*last).find(|(native, _)| *native == name).map(|(_, roman)| *roman)
     }
 
+    /// Generates a price, with the sign of the currency.
+    pub(super) fn amount(&self, rng: &mut ChaCha8Rng) -> String {
+        let MoneyFormat { pattern, separators: (decimal, group), factor } = &self.money;
+        let (whole, tenths) = (rng.random_range(5..500) * factor, rng.random_range(0..10));
+        let mut number = match whole {
+            1000.. => format!("{}{group}{:03}", whole / 1000, whole % 1000),
+            _ => whole.to_string(),
+        };
+        if let Some(decimal) = decimal {
+            number += &format!("{decimal}{tenths}0");
+        }
+        pattern.replace("{}", &number)
+    }
+
     /// Generates a telephone number.
     pub(super) fn phone(&self, rng: &mut ChaCha8Rng) -> String {
         let PhoneRange { prefix, numbers, digits } = &self.phones;
@@ -133,6 +159,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Europe/London",
         calling_code: "44",
         currency: "GBP",
+        money: MoneyFormat { pattern: "£{}", separators: (Some('.'), ','), factor: 1 },
         cities: &[("Leeds", "England"), ("Cardiff", "Wales"), ("Dundee", "Scotland")],
         buttons: ["Yes", "No"],
         streets: &["{} Orchard Street", "{} Harbour Road", "{} Willow Lane"],
@@ -148,6 +175,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Europe/Stockholm",
         calling_code: "46",
         currency: "SEK",
+        money: MoneyFormat { pattern: "{}\u{a0}kr", separators: (Some(','), '\u{a0}'), factor: 10 },
         cities: &[("Malmö", "Skåne"), ("Göteborg", "Västra Götaland"), ("Umeå", "Västerbotten")],
         buttons: ["Ja", "Nej"],
         streets: &["Storgatan {}", "Hamngatan {}", "Björkvägen {}"],
@@ -166,6 +194,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Europe/Oslo",
         calling_code: "47",
         currency: "NOK",
+        money: MoneyFormat { pattern: "{}\u{a0}kr", separators: (Some(','), '\u{a0}'), factor: 10 },
         cities: &[("Bergen", "Vestland"), ("Tromsø", "Troms"), ("Bodø", "Nordland")],
         buttons: ["Ja", "Nei"],
         streets: &["Storgata {}", "Havnegata {}", "Bjørkeveien {}"],
@@ -184,6 +213,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Europe/Copenhagen",
         calling_code: "45",
         currency: "DKK",
+        money: MoneyFormat { pattern: "{}\u{a0}kr.", separators: (Some(','), '.'), factor: 7 },
         cities: &[("Aarhus", "Midtjylland"), ("Odense", "Syddanmark"), ("Køge", "Sjælland")],
         buttons: ["Ja", "Nej"],
         streets: &["Storegade {}", "Havnegade {}", "Birkevej {}"],
@@ -202,6 +232,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Europe/Helsinki",
         calling_code: "358",
         currency: "EUR",
+        money: MoneyFormat { pattern: "{}\u{a0}€", separators: (Some(','), '\u{a0}'), factor: 1 },
         cities: &[
             ("Tampere", "Pirkanmaa"),
             ("Oulu", "Pohjois-Pohjanmaa"),
@@ -224,6 +255,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Asia/Ulaanbaatar",
         calling_code: "976",
         currency: "MNT",
+        money: MoneyFormat { pattern: "₮\u{a0}{}", separators: (None, ','), factor: 1000 },
         cities: &[("Улаанбаатар", "Улаанбаатар"), ("Дархан", "Дархан-Уул"), ("Эрдэнэт", "Орхон")],
         buttons: ["Тийм", "Үгүй"],
         streets: &["Энхтайвны өргөн чөлөө {}", "Сөүлийн гудамж {}", "Их тойруу {}"],
@@ -260,6 +292,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Asia/Kolkata",
         calling_code: "91",
         currency: "INR",
+        money: MoneyFormat { pattern: "₹{}", separators: (Some('.'), ','), factor: 90 },
         cities: &[("पुणे", "महाराष्ट्र"), ("जयपुर", "राजस्थान"), ("इंदौर", "मध्य प्रदेश")],
         buttons: ["हाँ", "नहीं"],
         streets: &["{}, महात्मा गांधी मार्ग", "{}, स्टेशन रोड", "{}, नेहरू नगर"],
@@ -296,6 +329,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Europe/Berlin",
         calling_code: "49",
         currency: "EUR",
+        money: MoneyFormat { pattern: "{}\u{a0}€", separators: (Some(','), '.'), factor: 1 },
         cities: &[
             ("Köln", "Nordrhein-Westfalen"),
             ("Leipzig", "Sachsen"),
@@ -315,6 +349,9 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Europe/Paris",
         calling_code: "33",
         currency: "EUR",
+        money: MoneyFormat {
+            pattern: "{}\u{a0}€", separators: (Some(','), '\u{202f}'), factor: 1
+        },
         cities: &[("Nîmes", "Occitanie"), ("Lille", "Hauts-de-France"), ("Rennes", "Bretagne")],
         buttons: ["Oui", "Non"],
         streets: &["{} rue du Port", "{} avenue des Tilleuls", "{} place du Marché"],
@@ -330,6 +367,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Asia/Riyadh",
         calling_code: "966",
         currency: "SAR",
+        money: MoneyFormat { pattern: "{}\u{a0}ر.س.", separators: (Some('.'), ','), factor: 4 },
         cities: &[("جدة", "مكة المكرمة"), ("الدمام", "الشرقية"), ("أبها", "عسير")],
         buttons: ["نعم", "لا"],
         streets: &["{} شارع الميناء", "{} طريق الملك فهد", "{} شارع النخيل"],
@@ -366,6 +404,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Asia/Tokyo",
         calling_code: "81",
         currency: "JPY",
+        money: MoneyFormat { pattern: "￥{}", separators: (None, ','), factor: 150 },
         cities: &[("札幌市", "北海道"), ("仙台市", "宮城県"), ("金沢市", "石川県")],
         buttons: ["はい", "いいえ"],
         streets: &["港町{}番地", "桜通り{}番地", "駅前{}番地"],
@@ -402,6 +441,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Asia/Taipei",
         calling_code: "886",
         currency: "TWD",
+        money: MoneyFormat { pattern: "${}", separators: (None, ','), factor: 35 },
         cities: &[("臺南市", "臺南市"), ("花蓮市", "花蓮縣"), ("新竹市", "新竹市")],
         buttons: ["是", "否"],
         streets: &["中山路{}號", "海港街{}號", "柳樹巷{}號"],
@@ -438,6 +478,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "Europe/Istanbul",
         calling_code: "90",
         currency: "TRY",
+        money: MoneyFormat { pattern: "₺{}", separators: (Some(','), '.'), factor: 40 },
         cities: &[("İzmir", "Ege"), ("Bursa", "Marmara"), ("Trabzon", "Karadeniz")],
         buttons: ["Evet", "Hayır"],
         streets: &["Liman Caddesi No: {}", "Söğüt Sokak No: {}", "Çarşı Caddesi No: {}"],
@@ -453,6 +494,7 @@ pub const LOCALES: &[Locale] = &[
         timezone: "America/Sao_Paulo",
         calling_code: "55",
         currency: "BRL",
+        money: MoneyFormat { pattern: "R$\u{a0}{}", separators: (Some(','), '.'), factor: 6 },
         cities: &[("Curitiba", "Paraná"), ("Recife", "Pernambuco"), ("Goiânia", "Goiás")],
         buttons: ["Sim", "Não"],
         streets: &["Rua do Porto, {}", "Avenida das Palmeiras, {}", "Praça do Mercado, {}"],

@@ -107,8 +107,8 @@ pub const FAKES: &[Fake] = &[
     },
     Fake {
         name: "amount",
-        about: "a price, such as 149.90",
-        generate: |_, rng| format!("{}.{}0", rng.random_range(5..500), rng.random_range(0..10)),
+        about: "a price in the currency of the country, such as £149.90",
+        generate: |locale, rng| locale.amount(rng),
     },
 ];
 

@@ -113,7 +113,7 @@ impl World {
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let policy = Arc::new(policy(&mut rng));
-        let signer: standin::delivery::RequestSigner = Arc::new(|_, _| Vec::new());
+        let signer: standin::delivery::RequestSigner = Arc::new(|_, _, _| Vec::new());
         let endpoints: Vec<_> = (1..=rng.random_range(1..=3_u32))
             .map(|number| {
                 let url = format!("http://127.0.0.1:{number}/").parse().unwrap();

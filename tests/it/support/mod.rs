@@ -7,7 +7,9 @@ mod receiver;
 
 pub(crate) use background::Background;
 pub(crate) use hostile::{Connection, Hostile};
-pub(crate) use play::{RunOutcome, play, revisions, vendors};
+pub(crate) use play::{
+    RunBuilder, RunOutcome, bundled_revisions, bundled_vendors, catalog, play, revisions, vendors,
+};
 pub(crate) use receiver::{ReceivedRequest, Receiver, Reply, accept, fetch};
 
 use std::env;

@@ -30,6 +30,20 @@ pub(crate) fn vendors() -> Vec<Arc<Platform>> {
     vendors
 }
 
+/// Every bundled vendor in every revision.
+pub(crate) fn bundled_revisions() -> Vec<Arc<Platform>> {
+    let (catalog, mut vendors) = (Catalog::bundled(), revisions());
+    vendors.retain(|vendor| catalog.contains(&vendor.id));
+    vendors
+}
+
+/// Every bundled vendor in its documented revision.
+pub(crate) fn bundled_vendors() -> Vec<Arc<Platform>> {
+    let mut vendors = bundled_revisions();
+    vendors.retain(|vendor| vendor.revision == "docs");
+    vendors
+}
+
 /// Every vendor in every revision, loaded once.
 pub(crate) fn revisions() -> Vec<Arc<Platform>> {
     static REVISIONS: OnceLock<Vec<Arc<Platform>>> = OnceLock::new();

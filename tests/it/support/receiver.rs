@@ -71,12 +71,15 @@ impl ReceivedRequest {
     pub(crate) fn is_ping(&self) -> bool {
         let json = serde_json::from_str(&self.body).unwrap_or_default();
         let Json::Object(table) = json else { return false };
-        table.keys().all(|key| key == "text")
+        table.contains_key("zen") || table.keys().all(|key| key == "text")
     }
 
     /// The token of a handshake that must be returned.
     pub(crate) fn token(&self) -> Option<String> {
         let json: Json = serde_json::from_str(&self.body).ok()?;
+        if let Some(challenge) = json.get("challenge") {
+            return challenge.as_str().map(str::to_owned);
+        }
         let table = json.as_object().filter(|table| table.len() == 1)?;
         Some(table.get("token").or_else(|| table.get("knock"))?.as_str()?.to_owned())
     }
@@ -101,7 +104,7 @@ impl Receiver {
         answer: impl Fn(usize, &ReceivedRequest) -> Reply + Send + Sync + 'static,
     ) -> Self {
         Self::responding(move |number, received| {
-            if received.token().is_some() || received.body == "{}" {
+            if received.token().is_some() || received.is_ping() {
                 accept(received)
             } else {
                 answer(number, received)

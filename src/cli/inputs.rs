@@ -1,0 +1,194 @@
+//! Files that commands read: scenarios, and the other kinds of TOML files beside them.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::terminal::note;
+use crate::base::file::{ReadError, check_inside};
+use crate::base::text::{escape, nearest};
+use crate::config::Config;
+use crate::diag::{Key, Problem, Problems, Source, code, toml};
+use crate::scenario::{ScenarioForm, bundled, bundled_names};
+
+/// File that makes its folder a vendor folder.
+const VENDOR: &str = "vendor.toml";
+
+/// Reads a source file.
+pub(super) fn read(path: &Path) -> Result<Arc<Source>, Problem> {
+    Source::read(path).map_err(|error| unreadable_file(path, &error))
+}
+
+fn unreadable_file(path: &Path, error: &ReadError) -> Problem {
+    let problem = unreadable(path, error);
+    match error.help() {
+        Some(advice) => problem.help(advice),
+        None => problem,
+    }
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Problem {
+    let message = format!("cannot read `{}`: {error}", path.display());
+    Problem::anywhere(code::FILE_UNREADABLE, message)
+}
+
+/// Reads scenarios by path or by the name of a bundled one. A folder stands for all its scenarios;
+/// other TOML files in it are skipped, with a note.
+pub(super) fn scenarios(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> {
+    let mut problems = Problems::new();
+    let mut sources = Vec::new();
+    for name in names {
+        let path = Path::new(name);
+        if path.is_dir() {
+            sources.extend(problems.note(scenarios_of_folder(path)).unwrap_or_default());
+        } else if path.exists() {
+            sources.extend(problems.note(scenario_file(path)));
+        } else if let Some(source) = bundled(name) {
+            sources.push(source);
+        } else {
+            problems.push(unknown_scenario(name));
+        }
+    }
+    problems.into_result(Some(sources))
+}
+
+/// Reads a file that is named as a scenario. Another known kind of file is an error.
+fn scenario_file(path: &Path) -> Result<Arc<Source>, Problem> {
+    let source = read(path)?;
+    // A scenario may lie in the folder of a vendor. Only `vendor.toml` itself cannot be one.
+    let is_vendor = path.file_name().is_some_and(|name| name == VENDOR);
+    let kind = if is_vendor { FileKind::Vendor } else { FileKind::by_keys(&source) };
+    let help = match kind {
+        FileKind::Scenario | FileKind::Other => return Ok(source),
+        FileKind::Configuration => "name a scenario, and pass the configuration with `--config`",
+        FileKind::Vendor => {
+            "name a scenario, and pass the folder of the vendors with `--templates`"
+        }
+    };
+    let message = format!("`{}` is {kind}, not a scenario", path.display());
+    Err(Problem::anywhere(code::NOTHING_TO_RUN, message).help(help))
+}
+
+fn scenarios_of_folder(folder: &Path) -> Result<Vec<Arc<Source>>, Problems> {
+    let mut problems = Problems::new();
+    let (mut sources, mut skipped) = (Vec::new(), Vec::new());
+    for file in toml_files(folder)? {
+        let Some(source) = problems.note(read(&file)) else { continue };
+        match FileKind::of(&source, folder) {
+            FileKind::Scenario => sources.push(source),
+            kind => skipped.push(format!("{} ({kind})", file.display())),
+        }
+    }
+    if sources.is_empty() && problems.is_empty() {
+        let message = format!("no scenario in `{}`", folder.display());
+        let help = format!("found only {}", skipped.join(", "));
+        problems.push(Problem::anywhere(code::NOTHING_TO_RUN, message).help(help));
+    } else if !skipped.is_empty() {
+        note_skipped(&skipped);
+    }
+    problems.into_result(Some(sources))
+}
+
+/// Reports the files of a folder that are not checked or run.
+pub(super) fn note_skipped(files: &[String]) {
+    note(format_args!("note: skipped {}", escape(&files.join(", "))));
+}
+
+/// Kind of a TOML file, judged by its keys and its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileKind {
+    /// A scenario, or a file with syntax errors.
+    Scenario,
+    /// A configuration of standin.
+    Configuration,
+    /// A file of a vendor folder.
+    Vendor,
+    /// A file of another program.
+    Other,
+}
+
+impl FileKind {
+    /// Guesses the kind of a file in `root` or a folder below it. It belongs to a vendor if one of
+    /// these folders contains a `vendor.toml`.
+    fn of(source: &Arc<Source>, root: &Path) -> Self {
+        let mut folders = Path::new(&source.name).ancestors().skip(1);
+        let is_vendor =
+            folders.any(|folder| folder.starts_with(root) && folder.join(VENDOR).is_file());
+        if is_vendor { Self::Vendor } else { Self::by_keys(source) }
+    }
+
+    /// Guesses the kind of a file outside vendor folders.
+    pub(super) fn by_keys(source: &Arc<Source>) -> Self {
+        let name = Path::new(&source.name).file_name().map(OsStr::to_string_lossy);
+        let is_config =
+            name.is_some_and(|name| name == "standin.toml" || name.starts_with("config."));
+        if Config::is_configuration(source, ScenarioForm::KEYS, is_config) {
+            return Self::Configuration;
+        }
+        let (node, problems) = toml::parse(source);
+        let is_known = |key: &Key| nearest(&key.name, ScenarioForm::KEYS.iter().copied()).is_some();
+        match node.as_table() {
+            // An empty scenario is an error. Skipping it would hide it.
+            Some(table) if problems.is_empty() && !table.0.is_empty() => {
+                let is_scenario = table.0.iter().any(|(key, _)| is_known(key));
+                if is_scenario { Self::Scenario } else { Self::Other }
+            }
+            _ => Self::Scenario,
+        }
+    }
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Scenario => "a scenario",
+            Self::Configuration => "a configuration",
+            Self::Vendor => "part of a vendor folder",
+            Self::Other => "not a scenario",
+        })
+    }
+}
+
+/// Returns the vendor folder that contains the path.
+pub(super) fn vendor_of(path: &Path) -> Option<PathBuf> {
+    path.ancestors().find(|folder| folder.join(VENDOR).is_file()).map(Path::to_owned)
+}
+
+fn unknown_scenario(name: &str) -> Problem {
+    let names = bundled_names();
+    let message = format!("no file and no bundled scenario is named `{name}`");
+    Problem::anywhere(code::UNKNOWN_SCENARIO, message)
+        .suggest_or_list(name, names.iter().map(String::as_str))
+}
+
+/// Returns the TOML files of a folder and its subfolders, sorted by name. None is an error.
+pub(super) fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let mut files = Vec::new();
+    collect_toml_files(folder, &mut files)?;
+    for file in &files {
+        check_inside(folder, file).map_err(|error| unreadable_file(file, &error))?;
+    }
+    if files.is_empty() {
+        let message = format!("no `.toml` file in `{}`", folder.display());
+        let problem = Problem::anywhere(code::NOTHING_TO_RUN, message);
+        return Err(problem.help("name a scenario or a folder that contains scenarios"));
+    }
+    Ok(files)
+}
+
+fn collect_toml_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
+    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+    let mut entries: Vec<_> = entries.flatten().collect();
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        // `file_type` does not follow symbolic links: linked folders can form a cycle.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            collect_toml_files(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

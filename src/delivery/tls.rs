@@ -1,0 +1,222 @@
+//! TLS: the configuration of connections, and a sentence for each reason why one fails.
+//!
+//! The messages of the TLS library name its types. A user needs to know what is wrong with the
+//! receiver, and what to do about it.
+
+use std::env;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError,
+    SignatureScheme,
+};
+use rustls_platform_verifier::Verifier;
+
+use super::failure::AttemptFailure;
+use crate::record::AttemptOutcome;
+
+/// Returns the configuration of TLS connections: the CA certificates of the system, or those of
+/// `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+pub(super) fn client_config() -> ClientConfig {
+    // Once per process; an error means that a provider is installed already.
+    let _ = ring::default_provider().install_default();
+    let provider = Arc::new(ring::default_provider());
+    // A system without CA certificates can still send without TLS.
+    let inner = Verifier::new(Arc::clone(&provider)).ok();
+    let verifier = ExplainingVerifier { inner, provider };
+    ClientConfig::builder()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth()
+}
+
+/// Verifies certificates as the system does, and explains why one is rejected.
+#[derive(Debug)]
+struct ExplainingVerifier {
+    /// `None` if there are no CA certificates.
+    inner: Option<Verifier>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for ExplainingVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let Some(inner) = &self.inner else { return Err(as_rustls_error(no_roots())) };
+        inner
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            .map_err(|error| match error {
+                Error::InvalidCertificate(error) => {
+                    as_rustls_error(certificate(&error, is_self_signed(end_entity)))
+                }
+                other => other,
+            })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Wraps a failure, so that it passes through the TLS library.
+fn as_rustls_error(failure: AttemptFailure) -> Error {
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(failure))))
+}
+
+/// Returns whether a certificate names itself as its issuer.
+fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
+    let parsed = webpki::EndEntityCert::try_from(certificate);
+    parsed.is_ok_and(|certificate| certificate.issuer() == certificate.subject())
+}
+
+/// Returns the failure that an error of the TLS library stands for.
+pub(super) fn failure(error: &Error) -> AttemptFailure {
+    match error {
+        Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => inner
+            .downcast_ref::<AttemptFailure>()
+            .cloned()
+            .unwrap_or_else(|| tls(format!("the certificate of the receiver is invalid: {inner}"))),
+        Error::InvalidCertificate(error) => certificate(error, false),
+        Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => no_tls(),
+        Error::AlertReceived(alert) => alerted(*alert),
+        Error::PeerIncompatible(reason) => {
+            let reason =
+                format!("the receiver and standin have no TLS settings in common: {reason:?}");
+            tls(reason).helped("standin supports TLS 1.2 and 1.3")
+        }
+        other => tls(format!("the TLS handshake failed: {other}")),
+    }
+}
+
+fn tls(reason: impl Into<String>) -> AttemptFailure {
+    AttemptFailure::new(AttemptOutcome::Tls, reason)
+}
+
+/// The failure of a receiver that sends something other than TLS.
+pub(super) fn no_tls() -> AttemptFailure {
+    tls("the server does not speak TLS on this port")
+        .helped("if the receiver speaks plain HTTP, write `http://` in its URL")
+}
+
+/// The failure of a connection that the receiver closed during the handshake.
+pub(super) fn closed() -> AttemptFailure {
+    tls("the connection was closed during the TLS handshake")
+        .helped("if the receiver speaks plain HTTP, write `http://` in its URL")
+}
+
+/// Returns the failure of a rejected certificate.
+fn certificate(error: &CertificateError, is_self_signed: bool) -> AttemptFailure {
+    match error {
+        CertificateError::ExpiredContext { not_after, .. } => {
+            tls(format!("the certificate of the receiver expired on {}", date(*not_after)))
+                .helped("renew the certificate")
+        }
+        CertificateError::Expired => {
+            tls("the certificate of the receiver has expired").helped("renew the certificate")
+        }
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            let from = date(*not_before);
+            tls(format!("the certificate of the receiver is not valid before {from}"))
+                .helped("check the clock of this machine, and the dates of the certificate")
+        }
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            let names: Vec<&str> = presented.iter().map(|name| bare_name(name)).collect();
+            let (names, host) = (names.join("`, `"), expected.to_str());
+            tls(format!("the certificate of the receiver is for `{names}`, not for `{host}`"))
+                .helped(format!("use a certificate that contains the name `{host}`"))
+        }
+        // A self-signed certificate often says that it is a CA, which is a different error.
+        _ if is_self_signed => tls("the certificate of the receiver is self-signed").helped(
+            "sign it with your own CA, for example with `mkcert`, and set `SSL_CERT_FILE` to the \
+             PEM file of the CA",
+        ),
+        CertificateError::UnknownIssuer => {
+            tls("the certificate of the receiver is signed by an unknown CA").helped(
+                "set `SSL_CERT_FILE` to the PEM file of the CA; if the CA is public, let the \
+                 receiver send its intermediate certificates too",
+            )
+        }
+        other => tls(format!("the certificate of the receiver is invalid: {other}")),
+    }
+}
+
+/// The failure of a system without CA certificates.
+fn no_roots() -> AttemptFailure {
+    let set = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| Some((name, env::var_os(name)?)));
+    let mut set = set.into_iter().flatten();
+    match set.next() {
+        Some((name, value)) => {
+            let value = value.to_string_lossy();
+            tls(format!("no CA certificate could be read from `{name}` (`{value}`)"))
+                .helped(format!("set `{name}` to certificates in PEM format, or unset it"))
+        }
+        None => tls("this system has no CA certificates")
+            .helped("install them (package `ca-certificates`), or set `SSL_CERT_FILE`"),
+    }
+}
+
+/// Returns the failure that the receiver reported in an alert.
+fn alerted(alert: AlertDescription) -> AttemptFailure {
+    match alert {
+        // standin never sends a certificate, so that one cannot be bad, only missing.
+        AlertDescription::CertificateRequired
+        | AlertDescription::BadCertificate
+        | AlertDescription::NoCertificate => tls("the receiver requires a client certificate")
+            .helped("standin has none: let the receiver accept webhooks without one"),
+        AlertDescription::HandshakeFailure => {
+            tls("the receiver rejected the TLS handshake (handshake_failure)").helped(
+                "it may require a client certificate, which standin does not have, or support \
+                 none of the ciphers of TLS 1.2 and 1.3",
+            )
+        }
+        AlertDescription::ProtocolVersion => {
+            tls("the receiver does not support the TLS versions of standin")
+                .helped("enable TLS 1.2 or 1.3 in the receiver")
+        }
+        AlertDescription::UnrecognisedName => {
+            tls("the receiver has no certificate for this host name")
+                .helped("use a host name in the URL that the receiver serves")
+        }
+        other => tls(format!("the receiver ended the TLS connection with the alert {other:?}")),
+    }
+}
+
+fn date(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds)
+        .map_or_else(|_| "an unknown date".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
+/// Removes the type that the library writes around a name: `DnsName("a.example")`.
+fn bare_name(name: &str) -> &str {
+    name.split('"').nth(1).unwrap_or(name)
+}

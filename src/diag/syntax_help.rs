@@ -1,0 +1,185 @@
+//! Help for syntax errors of TOML files, from the text at the place of the error.
+//!
+//! The parser says what it expected. A beginner needs to know what to write instead.
+
+use std::sync::Arc;
+
+use crate::diag::code;
+use crate::diag::problem::Problem;
+use crate::diag::source::Source;
+
+/// Quotation marks that word processors and web pages put in place of straight ones.
+const CURLY: &[char] = &['“', '”', '„', '‟', '«', '»', '‘', '’', '‚', '‛', '′', '″', '＂'];
+
+/// Returns a problem if the file is written in another format. Its syntax errors would only say that
+/// each line is not TOML.
+pub(super) fn other_format(source: &Arc<Source>) -> Option<Problem> {
+    let text = source.text.trim_start();
+    let is_json = text.starts_with('{')
+        || text.starts_with('[') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    let format = match () {
+        () if is_json => "JSON",
+        () if is_yaml(text) => "YAML",
+        () => return None,
+    };
+    let start = source.text.len() - text.len();
+    let first_line = text.lines().next().unwrap_or_default().len();
+    let span = source.span(start..start + first_line);
+    let problem = Problem::at(&span, code::TOML_SYNTAX, format!("expected TOML, found {format}"));
+    Some(problem.help(format!(
+        "convert the {format} to TOML: `key = \"value\"`, with a `[[step]]` line above each step; \
+         `standin init` writes an example"
+    )))
+}
+
+/// Returns whether the first line with content can only be YAML, and no line is an assignment. A
+/// TOML file with a colon in place of one `=` is a TOML file with a typo.
+fn is_yaml(text: &str) -> bool {
+    let is_content = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let mut lines = text.lines().filter(is_content);
+    let is_key = |c: char| c.is_alphanumeric() || "_- \"'".contains(c);
+    let has_key = |line: &str| {
+        let key = line.split_once(':');
+        key.is_some_and(|(key, value)| {
+            key.chars().all(is_key) && (value.is_empty() || value.starts_with(' '))
+        })
+    };
+    let is_start = |line: &str| line.trim_end() == "---" || line.starts_with("%YAML");
+    let begins = lines.next().is_some_and(|line| is_start(line) || has_key(line));
+    begins && !lines.any(|line| line.contains(" = ") || line.starts_with("[["))
+}
+
+/// Returns the help for a syntax error at this place of a file, or `None`. The place is behind a
+/// string without a closing quote if `is_open_string` is set.
+pub(super) fn help_at(text: &str, at: usize, is_open_string: bool) -> Option<String> {
+    let line_start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+    let before = &text[line_start..at];
+    let rest = text[at..].lines().next().unwrap_or_default();
+    curly_quotes(rest, before, is_open_string)
+        .or_else(|| escape(before, rest))
+        .or_else(|| key(before, rest))
+        .or_else(|| value(before, rest))
+}
+
+fn curly_quotes(rest: &str, before: &str, is_open_string: bool) -> Option<String> {
+    // A string that ends with a curly quote, apart from what can follow a string.
+    let line = format!("{before}{rest}");
+    let closes = line.trim_end_matches([' ', '\t', '}', ']', ',']).ends_with(CURLY);
+    let is_curly = rest.starts_with(CURLY) || is_open_string && closes;
+    is_curly.then(|| "replace the curly quotes by straight ones: `\"`".to_owned())
+}
+
+/// Returns help for an invalid escape in a string with double quotes. The error is behind the
+/// backslash, or behind the letter of a code such as `\u`.
+fn escape(before: &str, rest: &str) -> Option<String> {
+    let code = before.trim_end_matches(|c: char| c.is_ascii_hexdigit());
+    let has_code = ["\\u", "\\U", "\\x"].iter().any(|start| code.ends_with(start));
+    if !has_code && !before.ends_with('\\') {
+        return None;
+    }
+    if let Some(help) = has_code.then(|| surrogate(code, &before[code.len()..], rest)).flatten() {
+        return Some(help);
+    }
+    // The examples have no value of the file, which may be a secret.
+    Some(
+        "a backslash in double quotes starts an escape: write it twice (`\\\\`), or put the string \
+         in single quotes, such as `'C:\\files'`"
+            .to_owned(),
+    )
+}
+
+/// Returns help for half of a surrogate pair, as JSON and JavaScript write characters beyond U+FFFF.
+fn surrogate(before: &str, digits: &str, rest: &str) -> Option<String> {
+    let unit = |text: &str| u16::from_str_radix(text.get(..4)?, 16).ok();
+    let following = format!("{digits}{rest}");
+    let half = unit(&following).filter(|unit| (0xd800..=0xdfff).contains(unit))?;
+    let next = following.get(4..).and_then(|rest| unit(rest.strip_prefix("\\u")?));
+    let earlier = before.len().checked_sub("\\uD83D\\u".len()).and_then(|at| before.get(at..));
+    let earlier = earlier.and_then(|pair| unit(pair.strip_prefix("\\u")?));
+    let pairs = [[Some(half), next], [earlier, Some(half)]];
+    let decoded = pairs.iter().find_map(|pair| {
+        let [Some(high), Some(low)] = *pair else { return None };
+        char::decode_utf16([high, low]).next()?.ok()
+    });
+    Some(match decoded {
+        Some(character) => {
+            let code = u32::from(character);
+            format!("write the character itself, `{character}`, or its code `\\U{code:08X}`")
+        }
+        None => "this is half of a character: write the character itself, or its code as `\\U` \
+                 with eight digits"
+            .to_owned(),
+    })
+}
+
+/// Returns help for an error in the key of an assignment.
+fn key(before: &str, rest: &str) -> Option<String> {
+    let line = format!("{before}{rest}");
+    if line.trim_start().starts_with("//") || line.trim_start().starts_with("/*") {
+        return Some("start a comment with `#`".to_owned());
+    }
+    // Behind a `=`, or in a header or a list, the error is not in a key.
+    if before.contains(['=', '"', '\'']) || line.trim_start().starts_with('[') {
+        return None;
+    }
+    if rest.starts_with(':') || before.trim_end().ends_with(':') {
+        return Some("write `=` between a key and its value, not `:`".to_owned());
+    }
+    let is_key_part = |c: char| !c.is_whitespace() && !"=.[]{}\"',#:".contains(c);
+    let is_second_word = before.trim() != "" && (before.ends_with([' ', '\t']) || rest.is_empty());
+    if is_second_word {
+        let help = if rest.contains('=') {
+            "put a key that contains spaces in quotes"
+        } else {
+            "write `=` between a key and its value"
+        };
+        return Some(help.to_owned());
+    }
+    // The key of which the invalid character is a part.
+    let name_start = before
+        .rfind(|c| !is_key_part(c))
+        .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
+    let name_end = before.len() + rest.find(|c| !is_key_part(c)).unwrap_or(rest.len());
+    let name = &line[name_start..name_end];
+    (!name.is_empty()).then(|| format!("put the key in quotes: `\"{name}\"`"))
+}
+
+/// Returns help for an error in or behind a value.
+fn value(before: &str, rest: &str) -> Option<String> {
+    if before.trim_end().ends_with('=') {
+        let is_word = rest.chars().all(|c| c.is_alphanumeric() || c == '_');
+        // A single word gets more precise help.
+        return match rest.trim() {
+            "" => Some("write a value after the `=`".to_owned()),
+            _ if is_word => None,
+            _ => Some("put a string in quotes: `key = \"value\"`".to_owned()),
+        };
+    }
+    if before.contains('=') && !before.contains(['{', '[']) && rest.starts_with([',', ';']) {
+        return Some("remove it: write each key of a table on a separate line".to_owned());
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_formats_are_recognized_and_toml_is_not() {
+        for (text, format) in [
+            ("{\"name\": 1}", "JSON"),
+            ("\n[1, {\"a\": 2}]\n", "JSON"),
+            ("---\nname: x\n", "YAML"),
+            ("# a\nname: x\nsteps:\n  - open: {}\n", "YAML"),
+            ("steps:\n  - open\n", "YAML"),
+        ] {
+            let problem = other_format(&Source::new("a", text)).unwrap();
+            assert!(problem.message.ends_with(format), "{text}");
+        }
+        for text in ["", "[a]\n", "[[step]]\n", "name: \"x\"\n[[step]]\nopen = {}\n", "a = 'b: c'"]
+        {
+            assert_eq!(other_format(&Source::new("a", text)), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! TLS: certificates are verified, and each kind of failure has a sentence and a hint.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
+};
+use standin::base::address::EgressPolicy;
+use standin::delivery::{Connector, Http1Client, Request, Transport as _};
+use standin::policy::WireFormat;
+use standin::record::{AttemptOutcome, AttemptResult, Method};
+
+use crate::support::{Hostile, standin, stdout};
+
+fn issuer(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A certificate of a server with its key.
+struct Identity(CertificateDer<'static>, PrivateKeyDer<'static>);
+
+fn signed(params: &CertificateParams, issuer: &CertifiedIssuer<'_, KeyPair>) -> Identity {
+    let key = KeyPair::generate().unwrap();
+    Identity(params.signed_by(&key, issuer).unwrap().der().clone(), key.into())
+}
+
+fn self_signed(params: &CertificateParams) -> Identity {
+    let key = KeyPair::generate().unwrap();
+    Identity(params.self_signed(&key).unwrap().der().clone(), key.into())
+}
+
+/// A TLS receiver. With a CA it requires a certificate of its clients.
+fn receiver(
+    identity: Identity,
+    versions: &[&'static SupportedProtocolVersion],
+    clients: Option<&CertifiedIssuer<'_, KeyPair>>,
+) -> String {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_protocol_versions(versions).unwrap();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(issuer) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(issuer.der().clone()).unwrap();
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            builder.with_client_cert_verifier(verifier.unwrap())
+        }
+    };
+    let config = Arc::new(builder.with_single_cert(vec![identity.0], identity.1).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            thread::spawn(move || {
+                let mut stream = StreamOwned::new(session, stream);
+                // The requests of these tests arrive in one piece.
+                if stream.read(&mut [0; 16 * 1024]).is_ok_and(|count| count > 0) {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+                }
+            });
+        }
+    });
+    format!("https://localhost:{port}/")
+}
+
+/// Runs a scenario with these CA certificates. Returns the output and whether the run passed.
+fn run(url: &str, vendor: &str, roots: &Path) -> (String, bool) {
+    let output = Command::new(env!("CARGO_BIN_EXE_standin"))
+        .args(["run", "handover", "--vendor", vendor, "--to", url])
+        .env_clear()
+        .env("SSL_CERT_FILE", roots)
+        .output()
+        .unwrap();
+    (stdout(&output), output.status.success())
+}
+
+#[test]
+fn certificates_are_verified_and_each_problem_is_named() {
+    let (trusted, stranger) = (issuer("trusted"), issuer("a stranger"));
+    let folder = tempfile::tempdir().unwrap();
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, trusted.pem()).unwrap();
+    let good = || CertificateParams::new(vec!["localhost".into()]).unwrap();
+    let elsewhere = CertificateParams::new(vec!["elsewhere.example.test".into()]).unwrap();
+    let (mut old, mut new, mut ca) = (good(), good(), good());
+    (old.not_before, old.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 3, 4));
+    (new.not_before, new.not_after) = (date_time_ymd(2301, 5, 6), date_time_ymd(2302, 1, 1));
+    // What `openssl req -x509` writes.
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let all = &[&TLS12, &TLS13][..];
+    let mtls = |version| receiver(signed(&good(), &trusted), &[version], Some(&trusted));
+    let client = ["requires a client certificate", "help: standin has none"];
+    let rows = [
+        (
+            receiver(signed(&good(), &stranger), all, None),
+            ["signed by an unknown CA", "help: set `SSL_CERT_FILE`"],
+        ),
+        (receiver(self_signed(&good()), all, None), ["is self-signed", "`mkcert`"]),
+        (receiver(self_signed(&ca), all, None), ["is self-signed", "`mkcert`"]),
+        (
+            receiver(signed(&elsewhere, &trusted), all, None),
+            [
+                "is for `elsewhere.example.test`, not for `localhost`",
+                "help: use a certificate that contains the name `localhost`",
+            ],
+        ),
+        (receiver(signed(&old, &trusted), all, None), ["expired on 2002-03-04", "help: renew"]),
+        (
+            receiver(signed(&new, &trusted), all, None),
+            ["is not valid before 2301-05-06", "help: check the clock"],
+        ),
+        (mtls(&TLS12), client),
+        (mtls(&TLS13), client),
+    ];
+    let valid = receiver(signed(&good(), &trusted), all, None);
+    for vendor in ["ebbot", "erxes"] {
+        let (told, passed) = run(&valid, vendor, &roots);
+        assert!(passed && !told.contains("(tls)"), "{told}");
+    }
+    for (url, parts) in &rows {
+        let (told, passed) = run(url, "erxes", &roots);
+        assert!(!passed && told.contains("(tls)"), "{told}");
+        assert!(parts.iter().all(|part| told.contains(part)), "{parts:?}: {told}");
+        assert_eq!(told.matches("help: ").count(), 1, "each hint is printed once: {told}");
+    }
+    let (told, _) = run(&valid, "erxes", &folder.path().join("missing.pem"));
+    assert!(told.contains("no CA certificate could be read from `SSL_CERT_FILE`"), "{told}");
+}
+
+#[test]
+fn the_variables_for_ca_certificates_are_documented() {
+    let help = stdout(&standin(&["run", "--help"]));
+    let readme = std::fs::read_to_string(crate::support::path("README.md")).unwrap();
+    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        assert!(help.contains(name) && readme.contains(name), "{name}");
+    }
+}
+
+fn send(url: &str) -> AttemptResult {
+    let request = Request {
+        method: Method::Post,
+        url: url.parse().unwrap(),
+        headers: Vec::new(),
+        body: "{}".into(),
+        connect: Duration::from_secs(1),
+        total: Duration::from_secs(2),
+        fault: None,
+    };
+    let net = Http1Client::new(Connector::new(EgressPolicy::default()), WireFormat::default());
+    tokio::runtime::Runtime::new().unwrap().block_on(net.send(request))
+}
+
+fn assert_failure(result: &AttemptResult, outcome: AttemptOutcome, reason: &str, help: &str) {
+    assert_eq!(result.outcome, outcome, "{result:?}");
+    assert!(result.reason.as_ref().unwrap().contains(reason), "{result:?}");
+    assert!(result.help.as_ref().unwrap().contains(help), "{result:?}");
+}
+
+#[test]
+fn a_wrong_scheme_is_named() {
+    let plain = Hostile::new(|connection| {
+        connection.write("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        connection.wait();
+    });
+    let result = send(&plain.url("https"));
+    assert_failure(&result, AttemptOutcome::Tls, "does not speak TLS", "write `http://`");
+    let closing = Hostile::new(crate::support::Connection::close);
+    let result = send(&closing.url("https"));
+    assert_failure(&result, AttemptOutcome::Tls, "during the TLS handshake", "write `http://`");
+    let hanging = Hostile::new(crate::support::Connection::wait);
+    let result = send(&hanging.url("https"));
+    let reason = "accepted the connection, but the TLS handshake did not finish within 1 s";
+    assert_failure(&result, AttemptOutcome::TimeoutConnect, reason, "write `http://`");
+    let url = receiver(self_signed(&CertificateParams::new(Vec::new()).unwrap()), &[&TLS13], None);
+    let result = send(&url.replace("https://", "http://"));
+    assert_failure(&result, AttemptOutcome::Protocol, "speaks TLS on this port", "`https://`");
+    // Some servers respond with an HTTP error instead: Go, nginx, Apache.
+    let server = |behavior| send(&Hostile::new(behavior).url("http")).help;
+    let help = Some("write `https://` in the URL of the receiver".to_owned());
+    assert_eq!(server(|c| respond_400(c, "Client sent an HTTP request to an HTTPS server.")), help);
+    assert_eq!(server(|c| respond_400(c, "The plain HTTP request was sent to HTTPS port")), help);
+    assert_eq!(server(|c| respond_400(c, "plain HTTP to an SSL-enabled server port.")), help);
+    assert_eq!(server(|c| respond_400(c, "invalid JSON")), None);
+}
+
+fn respond_400(connection: &mut crate::support::Connection, body: &str) {
+    connection.read_request();
+    let head = format!("HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\n\r\n", body.len());
+    connection.write(head + body);
+    connection.wait();
+}
+
+#[test]
+fn localhost_names_reach_this_machine_without_a_resolver() {
+    let respond = |listener: TcpListener| {
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _ = stream.read(&mut [0; 16 * 1024]);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            }
+        });
+        port
+    };
+    let mut ports = vec![respond(TcpListener::bind("127.0.0.1:0").unwrap())];
+    // A machine without IPv6 has nothing to reach there.
+    ports.extend(TcpListener::bind("[::1]:0").ok().map(respond));
+    for port in ports {
+        for host in ["localhost", "app.localhost", "a.b.localhost", "LOCALHOST", "localhost."] {
+            let result = send(&format!("http://{host}:{port}/"));
+            assert_eq!(result.status, Some(200), "{host}: {result:?}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a resolver that responds; `.ci/run` runs it"]
+fn a_name_that_does_not_resolve_has_the_reason_of_the_resolver() {
+    for (host, help) in [
+        ("nowhere.docker.internal", "--add-host nowhere.docker.internal:host-gateway"),
+        ("nowhere-service", "Compose service"),
+        ("nowhere.example.invalid", "check the spelling"),
+    ] {
+        let result = send(&format!("http://{host}/"));
+        assert_failure(&result, AttemptOutcome::Dns, "cannot be resolved: ", help);
+        assert!(!result.reason.unwrap().ends_with(": "));
+    }
+}
