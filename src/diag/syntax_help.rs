@@ -151,7 +151,8 @@ fn value(before: &str, rest: &str) -> Option<String> {
         // A single word gets more precise help.
         return match rest.trim() {
             "" => Some("write a value after the `=`".to_owned()),
-            _ if is_word => None,
+            // A value is missing before the bracket.
+            _ if is_word || rest.starts_with([']', '}']) => None,
             _ => Some("put a string in quotes: `key = \"value\"`".to_owned()),
         };
     }

@@ -2,23 +2,28 @@
 
 use crate::template::{Object, Value};
 
+/// Most contexts have fewer roots, so that they are allocated once.
+const MOST_ROOTS: usize = 12;
+
 /// Root names with their values. A later entry shadows an earlier one of the same name.
 #[derive(Clone, Default)]
 pub struct TemplateContext<'a>(Vec<(&'static str, Value<'a>)>);
 
 impl<'a> TemplateContext<'a> {
-    /// Returns a copy with one more object.
+    /// Adds an object.
     #[must_use]
-    pub fn with(&self, name: &'static str, object: &'a dyn Object) -> Self {
+    pub fn with(self, name: &'static str, object: &'a dyn Object) -> Self {
         self.with_value(name, Value::Object(object))
     }
 
-    /// Returns a copy with one more value.
+    /// Adds a value.
     #[must_use]
-    pub fn with_value(&self, name: &'static str, value: Value<'a>) -> Self {
-        let mut roots = self.clone();
-        roots.0.push((name, value));
-        roots
+    pub fn with_value(mut self, name: &'static str, value: Value<'a>) -> Self {
+        if self.0.is_empty() {
+            self.0.reserve(MOST_ROOTS);
+        }
+        self.0.push((name, value));
+        self
     }
 }
 

@@ -125,13 +125,17 @@ impl Platform {
     /// Returns true if an endpoint with this subscription receives events of this type.
     pub fn covers(&self, subscription: &Subscription, event_type: &str) -> bool {
         // A pattern may use the name in another revision: one configuration serves all of them.
-        let subscribed = self.events.iter().filter(|rule| subscription.covers(&rule.names()));
-        let mut subscribed = subscribed.map(|rule| rule.event_type.as_str());
+        let is_subscribed = |rule: &&EventRule| subscription.covers(&rule.names());
         match self.matching {
-            Matching::Pair => subscribed.any(|subscribed| subscribed == event_type),
+            Matching::Pair => {
+                let mut rules = self.events.iter().filter(|rule| rule.event_type == event_type);
+                rules.any(|rule| is_subscribed(&rule))
+            }
             // Such a vendor stores topics and actions as separate lists, so other pairs match too.
             Matching::Cross => {
                 let halves = |name| str::rsplit_once(name, '.').unwrap_or((name, ""));
+                let subscribed = self.events.iter().filter(is_subscribed);
+                let mut subscribed = subscribed.map(|rule| rule.event_type.as_str());
                 let (topic, action) = halves(event_type);
                 subscribed.clone().any(|subscribed| halves(subscribed).0 == topic)
                     && subscribed.any(|subscribed| halves(subscribed).1 == action)

@@ -88,7 +88,9 @@ impl Proof {
 
     /// Returns the body of the handshake request.
     pub fn request_body(&self, roots: &TemplateContext<'_>, challenge: &str) -> String {
-        self.body.render(&roots.with_value("challenge", challenge.into())).unwrap_or_default()
+        self.body
+            .render(&roots.clone().with_value("challenge", challenge.into()))
+            .unwrap_or_default()
     }
 
     /// Returns a response body that passes; empty if any body does.
@@ -102,7 +104,7 @@ impl Proof {
 
     /// Returns the token that the response must contain, if it must contain one.
     fn echo(&self, roots: &TemplateContext<'_>, challenge: &str) -> Option<String> {
-        let roots = roots.with_value("challenge", challenge.into());
+        let roots = roots.clone().with_value("challenge", challenge.into());
         self.echo.as_ref().map(|echo| echo.render(&roots))
     }
 

@@ -132,7 +132,7 @@ impl IdRules {
         seeds: &SeedScope,
     ) {
         for (name, template) in self.0.get(&owner).into_iter().flatten() {
-            let value = template.value(&outer.with(owner.root(), object), seeds, name);
+            let value = template.value(&outer.clone().with(owner.root(), object), seeds, name);
             ids(object).insert(name, value);
         }
     }

@@ -28,25 +28,24 @@ pub(super) fn lost_fields(
     if sent.is_empty() {
         return Vec::new();
     }
-    let mut read: BTreeSet<String> =
-        sent.iter().flat_map(|rule| rule.body.paths().iter().cloned()).collect();
+    let mut read = ReadPaths(sent.iter().map(|rule| rule.body.paths()).collect());
     match (&requested.kind, &completed.kind) {
         (ActionKind::Say { text, data, .. }, ActionKind::Say { kind, data: complete, .. }) => {
             let Some(message_kind) = platform.kinds.get(kind) else { return Vec::new() };
-            read.extend(message_kind.body.paths().iter().cloned());
+            read.0.push(message_kind.body.paths());
             let lost = |part: &'static str, what: &str| LostField {
                 part,
                 reason: format!("{} sends no {what} with `{kind}` messages", platform.name),
             };
             // The text of a click selects the choice, which the payload contains.
             let is_choice = complete.contains_key("choice");
-            let text_is_lost = !text.is_empty() && !is_choice && !is_read(&read, "message.text");
+            let text_is_lost = !text.is_empty() && !is_choice && !read.contains("message.text");
             let mut names = BTreeSet::new();
             collect_lost(data, "message", &read, &message_kind.data.defaults, &mut names);
             let fields = names.into_iter().map(|name| lost("say.data", &format!("`{name}`")));
             text_is_lost.then(|| lost("say.text", "text")).into_iter().chain(fields).collect()
         }
-        (ActionKind::Rate { comment: Some(_), .. }, _) if !is_read(&read, "event.comment") => {
+        (ActionKind::Rate { comment: Some(_), .. }, _) if !read.contains("event.comment") => {
             let reason = format!("{} sends no comment with a rating", platform.name);
             vec![LostField { part: "rate.comment", reason }]
         }
@@ -54,17 +53,23 @@ pub(super) fn lost_fields(
     }
 }
 
-/// Returns true if a template reads the path, or writes a value that contains it.
-fn is_read(read: &BTreeSet<String>, path: &str) -> bool {
-    let prefixes = path.match_indices('.').map(|(at, _)| &path[..at]);
-    prefixes.chain([path]).any(|prefix| read.contains(prefix))
+/// The paths that templates read.
+struct ReadPaths<'a>(Vec<&'a BTreeSet<String>>);
+
+impl ReadPaths<'_> {
+    /// Returns true if a template reads the path, or writes a value that contains it.
+    fn contains(&self, path: &str) -> bool {
+        let prefixes = path.match_indices('.').map(|(at, _)| &path[..at]);
+        let is_read = |prefix| self.0.iter().any(|paths| paths.contains(prefix));
+        prefixes.chain([path]).any(is_read)
+    }
 }
 
 /// Adds the names of the fields that no template reads, without the name of the root.
 fn collect_lost(
     entries: &Map<String, Json>,
     path: &str,
-    read: &BTreeSet<String>,
+    read: &ReadPaths<'_>,
     defaults: &Map<String, Json>,
     lost: &mut BTreeSet<String>,
 ) {
@@ -100,12 +105,12 @@ fn collect_lost(
     }
 }
 
-fn add_lost(value: &Json, path: &str, read: &BTreeSet<String>, lost: &mut BTreeSet<String>) {
+fn add_lost(value: &Json, path: &str, read: &ReadPaths<'_>, lost: &mut BTreeSet<String>) {
     // An empty value states the absence of one, so it is not a loss.
     let is_empty = value.is_null() || value == "" || *value == Json::Bool(false);
     let name = path.split_once('.').map_or(path, |(_, name)| name);
     // A choice names an element of the question; templates read one key of it.
-    if !is_empty && !name.starts_with("choice") && !is_read(read, path) {
+    if !is_empty && !name.starts_with("choice") && !read.contains(path) {
         lost.insert(name.to_owned());
     }
 }

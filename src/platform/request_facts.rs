@@ -65,6 +65,7 @@ impl<'a> RequestFacts<'a> {
     /// Adds the roots of the request to those of the account.
     pub(super) fn roots(&self, account: &TemplateContext<'a>) -> TemplateContext<'a> {
         let mut roots = account
+            .clone()
             .with_value("body", Value::from(self.body))
             .with_value("attempt", Value::Int(i64::from(self.attempt)));
         if let Some(sent_at) = self.sent_at {

