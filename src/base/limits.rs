@@ -52,6 +52,8 @@ pub const MAX_TEXT: usize = 16 * 1024;
 pub const MAX_TEXT_PLACEHOLDERS: usize = 64;
 /// Maximum number of steps in a scenario.
 pub const MAX_STEPS: usize = 10_000;
+/// Maximum number of rows in the table of a scenario.
+pub const MAX_ROWS: usize = 1_000;
 /// Maximum number of people in a scenario's cast.
 pub const MAX_CAST: usize = 100;
 /// Maximum number of names of one kind in a scenario: entities it creates, labels it adds.

@@ -10,13 +10,14 @@ use super::global::Global;
 use super::inputs::{FileKind, note_skipped, read, scenarios, toml_files, vendor_of};
 use super::setup::Setup;
 use super::terminal::print;
+use super::variables::{VariableArgs, drafts};
 use super::watch::watch;
 use crate::base::text::count;
 use crate::config::Config;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::fidelity;
 use crate::platform::PlatformFolder;
-use crate::scenario;
+use crate::scenario::{self, VariableInputs};
 
 /// Check scenarios, vendor folders and configuration; report every problem with its source line
 #[derive(Debug, Args)]
@@ -25,6 +26,8 @@ pub(super) struct CheckArgs {
     /// [default: everything bundled]
     #[arg(value_name = "PATH")]
     paths: Vec<String>,
+    #[command(flatten)]
+    variables: VariableArgs,
     /// Check again whenever a file changes, until Ctrl-C
     #[arg(long)]
     watch: bool,
@@ -36,8 +39,8 @@ pub(super) struct CheckArgs {
 pub(super) fn check(args: &CheckArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     match &args.explain {
         Some(code) => explain(code),
-        None if args.watch => watch(&args.paths, global, || once(&args.paths, global)),
-        None => once(&args.paths, global),
+        None if args.watch => watch(&args.paths, global, || once(args, global)),
+        None => once(args, global),
     }
 }
 
@@ -57,13 +60,14 @@ fn explain(text: &str) -> Result<ExitStatus, CommandError> {
     Ok(ExitStatus::Passed)
 }
 
-fn once(paths: &[String], global: &Global) -> Result<ExitStatus, CommandError> {
+fn once(args: &CheckArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
-    let mut check = CheckRun { setup: &setup, problems: Problems::new(), checked: 0 };
-    if paths.is_empty() {
+    let inputs = args.variables.inputs(&setup.config);
+    let mut check = CheckRun { setup: &setup, inputs, problems: Problems::new(), checked: 0 };
+    if args.paths.is_empty() {
         check.bundled();
     }
-    for path in paths {
+    for path in &args.paths {
         check.path(path);
     }
     check.problems.into_result(Some(()))?;
@@ -74,6 +78,7 @@ fn once(paths: &[String], global: &Global) -> Result<ExitStatus, CommandError> {
 /// One execution of the check, with the problems found so far.
 struct CheckRun<'a> {
     setup: &'a Setup,
+    inputs: VariableInputs,
     problems: Problems,
     checked: usize,
 }
@@ -183,10 +188,12 @@ impl CheckRun<'_> {
     fn scenario(&mut self, source: &Arc<Source>) {
         self.checked += 1;
         let setup = self.setup;
-        let checked = scenario::read(source).and_then(|mut draft| {
+        let drafts = drafts(std::slice::from_ref(source), &self.inputs);
+        for mut draft in self.problems.note(drafts).into_iter().flatten().flatten() {
             let vendors = setup.vendors_of(&mut draft);
-            scenario::check(draft, &vendors, setup.vendors())
-        });
-        self.problems.note(checked);
+            if let Err(problems) = scenario::check(draft, &vendors, setup.vendors()) {
+                self.problems.extend_new(problems);
+            }
+        }
     }
 }

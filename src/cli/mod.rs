@@ -26,6 +26,7 @@ mod send;
 mod setup;
 mod shrink;
 mod terminal;
+mod variables;
 mod vendors;
 mod watch;
 

@@ -13,6 +13,7 @@ use super::inputs::scenarios;
 use super::play::{BatchOptions, PlayArgs, no_receiver};
 use super::setup::{Setup, speed};
 use super::terminal::note;
+use super::variables::{VariableArgs, drafts};
 use super::watch::watch;
 use crate::base::duration;
 use crate::base::limits::{MAX_CONVERSATIONS, MAX_RUN_STEPS};
@@ -23,7 +24,7 @@ use crate::fault::ChaosProfile;
 use crate::platform::{Platform, Subscription};
 use crate::report::RerunCommand;
 use crate::run::{RunLimits, RunPlan, schedule};
-use crate::scenario::{self, Script};
+use crate::scenario::{self, ParsedScenario, Script};
 
 /// Run scenarios: send their webhooks and check how the receiver responds
 #[derive(Debug, Args)]
@@ -37,6 +38,8 @@ pub(super) struct RunArgs {
     vendors: Vec<String>,
     #[command(flatten)]
     play: PlayArgs,
+    #[command(flatten)]
+    variables: VariableArgs,
     /// Event types to send, as patterns such as `chat.*,!chat.close` [default: as the scenario, the
     /// receiver or the vendor subscribes]
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
@@ -137,10 +140,17 @@ struct RunSelection<'a> {
 fn plans(selection: &RunSelection<'_>, sources: &[Arc<Source>]) -> Result<Vec<RunPlan>, Problems> {
     let mut problems = Problems::new();
     let (mut plans, mut skipped) = (Vec::new(), Vec::new());
-    for source in sources {
-        plans.extend(problems.note(selection.plans_of(source, &mut skipped)).unwrap_or_default());
+    let inputs = selection.args.variables.inputs(&selection.setup.config);
+    for rows in problems.note(drafts(sources, &inputs)).unwrap_or_default() {
+        for draft in rows {
+            match selection.plans_of(draft, &mut skipped) {
+                Ok(planned) => plans.extend(planned),
+                Err(others) => problems.extend_new(others),
+            }
+        }
     }
     // A skipped vendor is a note if something else runs, and an error if nothing does.
+    skipped.dedup();
     for reason in skipped {
         if plans.is_empty() {
             problems.push(Problem::anywhere(code::VENDOR_CANNOT, reason));
@@ -190,6 +200,7 @@ impl RunArgs {
         if let Some(profile) = self.chaos {
             flags.extend(["--chaos", profile.as_str()].map(str::to_owned));
         }
+        flags.extend(self.variables.flags());
         self.play.rerun_command(flags, global)
     }
 
@@ -211,10 +222,10 @@ impl RunSelection<'_> {
     /// the reason.
     fn plans_of(
         &self,
-        source: &Arc<Source>,
+        mut draft: ParsedScenario,
         skipped: &mut Vec<String>,
     ) -> Result<Vec<RunPlan>, Problems> {
-        let mut draft = scenario::read(source)?;
+        let source = Arc::clone(&draft.source);
         let all_vendors = self.setup.vendors();
         let playable = if self.args.vendors.is_empty() || self.args.plays_all() {
             self.setup.vendors_of(&mut draft)

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::base::secret::Reference;
 use crate::diag::{
-    Form as _, Problem, Problems, Scalar, Source, Spanned, SyntaxNode, TableOf, code, toml,
+    Form as _, Key, Problem, Problems, Scalar, Source, Spanned, SyntaxNode, TableOf, code, toml,
 };
 use crate::form;
 
@@ -43,6 +43,8 @@ form! {
         seed: Option<Spanned<u64>>,
         /// Start of the first conversation: an instant, or `now`.
         start: Option<Spanned<StartTime>>,
+        /// Environment variables that scenarios may read as `${env.NAME}`.
+        allow_env: Vec<Spanned<String>>,
         /// Settings of vendors, by vendor id.
         vendor: TableOf<VendorSettings>,
         /// Receivers that get webhooks.
@@ -129,6 +131,8 @@ pub struct Config {
     pub seed: u64,
     /// Start of the first conversation.
     pub start: StartTime,
+    /// Environment variables that scenarios may read.
+    pub allow_env: Vec<Spanned<String>>,
     /// Settings of vendors, by vendor id.
     pub vendors: TableOf<VendorSettings>,
     /// Receivers that get webhooks.
@@ -174,9 +178,9 @@ impl Config {
         let files_host =
             value_or_default(form.as_ref(), &defaults, |form| form.files.as_ref()?.host.clone())?;
         let files = FilesAddress { host: files_host.value, port: files_port.value.get() };
-        let (vendors, endpoints) =
-            form.map(|form| (form.vendor, form.endpoint)).unwrap_or_default();
-        Ok(Self { seed, start, vendors, endpoints, demo_vendor, demo_scenario, files })
+        let (allow_env, vendors, endpoints) =
+            form.map(|form| (form.allow_env, form.vendor, form.endpoint)).unwrap_or_default();
+        Ok(Self { seed, start, allow_env, vendors, endpoints, demo_vendor, demo_scenario, files })
     }
 
     /// Guesses if a file is a configuration: it has more keys of a configuration than keys in
@@ -184,12 +188,16 @@ impl Config {
     /// file has the name of a configuration.
     pub fn is_configuration(source: &Arc<Source>, other_keys: &[&str], is_named: bool) -> bool {
         let (node, _) = toml::parse(source);
-        let count = |names: &[&str]| {
+        let count = |names: &[&str], others: &[&str]| {
+            let has = |names: &[&str], key: &Key| names.contains(&key.name.as_str());
             let keys = node.as_table().into_iter().flat_map(|table| &table.0);
-            keys.filter(|(key, _)| names.contains(&key.name.as_str())).count()
+            keys.filter(|(key, _)| has(names, key) && !has(others, key)).count()
         };
-        let (matches, other_matches) = (count(ConfigForm::KEYS), count(other_keys));
-        matches > other_matches || is_named && matches == other_matches
+        let (own, other) =
+            (count(ConfigForm::KEYS, other_keys), count(other_keys, ConfigForm::KEYS));
+        // Only a configuration consists of nothing but keys that both have.
+        let has_shared = count(ConfigForm::KEYS, &[]) > 0;
+        own > other || own == other && (is_named || has_shared)
     }
 }
 

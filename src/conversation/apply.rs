@@ -175,16 +175,17 @@ impl Conversation {
         self.changed_at = at;
         self.status_changed_at = at;
         self.reply_due = self.reply_deadline(at);
-        self.joined.push(by.member.name.clone());
+        push_exact(&mut self.joined, by.member.name.clone());
         let head = DialogHead { kind: DialogKind::Main, ids: GeneratedIds::default() };
-        self.dialogs.push(Dialog {
+        let dialog = Dialog {
             head: Arc::new(head),
             state: ConversationState::Open,
             opened_at: at,
             changed_at: at,
             closed: None,
             participants: Vec::new(),
-        });
+        };
+        push_exact(&mut self.dialogs, dialog);
         if let Some(first) = first.filter(|_| !self.rules.assigns_after_open) {
             self.hand_to(&first, ParticipantRole::Assignee, at);
         }
@@ -194,7 +195,7 @@ impl Conversation {
 
     fn note_speaker(&mut self, by: &Person) {
         if !self.spoke.contains(&by.member.name) {
-            self.spoke.push(by.member.name.clone());
+            push_exact(&mut self.spoke, by.member.name.clone());
         }
     }
 
@@ -207,6 +208,10 @@ impl Conversation {
             Role::Manager | Role::System => self.reply_due,
         };
         self.note_speaker(&message.by);
+        // A transcript grows by doubling, but most conversations begin to wait with one message.
+        if self.messages.is_empty() {
+            self.messages.reserve_exact(1);
+        }
         self.messages.push(message);
         event.about(vec![self.messages.len() - 1])
     }
@@ -499,6 +504,13 @@ impl Conversation {
             dialog.participants.clone_from(&participants);
         }
     }
+}
+
+/// Adds an element to a list that stays short. The default growth would reserve four elements in
+/// each of thousands of conversations.
+fn push_exact<T>(list: &mut Vec<T>, element: T) {
+    list.reserve_exact(1);
+    list.push(element);
 }
 
 /// Adds entries to a JSON object.

@@ -111,6 +111,9 @@ codes! {
     INVALID_FAULT = 39: "The fault is unknown or incomplete. A fault makes one delivery misbehave. Each has a name from a fixed list; some take a value after a colon. A delivery can have at most one fault of its order, one of its token or signature, and one of its encoding.",
         "fault = \"wrong_tokn\"" => "fault = \"wrong_token\"   # or [\"wrong_token\", \"slow_body\"], or \"delay:2s\"";
 
+    INVALID_VARIABLE = 45: "The variable has no value of the right type, or reads an environment variable that the operator has not allowed.",
+        "--set count=many   # with count = 3 in [vars]" => "--set count=4";
+
     PLACEHOLDER_SYNTAX = 50: "The placeholder is invalid. Write `${path}`, `${path?}` or `${path | filter}`. For a dollar sign write `$$`.",
         "text = \"Order ${fake.order_number\"" => "text = \"Order ${fake.order_number}\"";
     UNKNOWN_PATH = 51: "The path of the placeholder does not exist in this context.",

@@ -113,6 +113,15 @@ impl Problems {
         self.0.extend(others.0);
     }
 
+    /// Adds the problems of another list that this one does not have yet.
+    pub fn extend_new(&mut self, others: Self) {
+        for problem in others.0 {
+            if !self.0.contains(&problem) {
+                self.0.push(problem);
+            }
+        }
+    }
+
     /// Returns the value of a result, or adds its problems.
     pub fn note<T>(&mut self, result: Result<T, impl Into<Self>>) -> Option<T> {
         result.map_err(|others| self.extend(others.into())).ok()

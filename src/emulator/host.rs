@@ -57,7 +57,8 @@ pub enum ActError {
 pub(super) struct AccountHost {
     routes: Routes,
     runs: HashMap<u32, LiveRun>,
-    conversations: HashMap<ConversationKey, LiveConversation>,
+    // Boxed: a table of ten thousand has almost as many free slots.
+    conversations: HashMap<ConversationKey, Box<LiveConversation>>,
     registry: Registry,
 }
 
@@ -120,7 +121,7 @@ impl AccountHost {
         let unknown = ActError::UnknownConversation;
         let run = self.runs.get(&key.run).ok_or(unknown.clone())?;
         let LiveConversation { actor, outbox, .. } =
-            self.conversations.get_mut(&key).ok_or(unknown.clone())?;
+            &mut **self.conversations.get_mut(&key).ok_or(unknown.clone())?;
         let at = times.now(key).ok_or(unknown)?;
         let outputs = actor.act(actions, at, &self.routes.subscriptions);
         let outputs = outputs.map_err(|error| ActError::Refused(error.to_string()))?;
@@ -171,9 +172,9 @@ impl Host for AccountHost {
 
     fn due(&mut self, key: ConversationKey, now: Timestamp) -> Vec<HostCommand> {
         let Some(run) = self.runs.get(&key.run) else { return Vec::new() };
-        let start = || LiveConversation::of_script(run, &self.routes.account, key.number);
+        let start = || Box::new(LiveConversation::of_script(run, &self.routes.account, key.number));
         let conversation = self.conversations.entry(key).or_insert_with(start);
-        let LiveConversation { actor, outbox, due } = conversation;
+        let LiveConversation { actor, outbox, due } = &mut **conversation;
         let mut router =
             Router { routes: &self.routes, run, conversation: key, commands: Vec::new() };
         while let Some(planned) = outbox.due(now) {

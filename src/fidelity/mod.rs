@@ -117,7 +117,7 @@ fn check(
     let script = match form.scenario {
         Some(form) => {
             let problems = Problems::new();
-            let draft = ParsedScenario { source: Arc::clone(index), form, problems };
+            let draft = ParsedScenario::new(Arc::clone(index), form, problems);
             scenario::check(draft, &[Arc::clone(platform)], &[])?
         }
         None => Script::for_event(platform, rule, &query),

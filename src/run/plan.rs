@@ -133,7 +133,10 @@ impl RunPlan {
         let queries: Vec<_> =
             self.endpoints.iter().flat_map(|endpoint| query_secrets(&endpoint.url)).collect();
         let queries = queries.iter().map(|(reference, secret)| (reference.clone(), secret));
+        let environment: Vec<_> = self.script.environment_secrets().collect();
+        let environment = environment.iter().map(|(reference, secret)| (reference.clone(), secret));
         let own = self.account.secret_references().chain(headers).chain(queries);
+        let own = own.chain(environment);
         Redactor::new(own.chain(altered))
     }
 

@@ -7,7 +7,7 @@ use rand::RngExt as _;
 use serde_json::{Map, Value as Json};
 
 use super::forms::ScenarioForm;
-use super::literal::{refuse_placeholders, refuse_placeholders_in};
+use super::literal::{refuse_placeholders_in, with_variables};
 use super::seeds::SeedScopes;
 use crate::base::fake::{LOCALES, Locale, Persona, locale};
 use crate::base::limits::MAX_CAST;
@@ -45,7 +45,11 @@ const RESERVED: &[&str] = &["assignee"];
 /// Checks the declared cast and completes it.
 ///
 /// A visitor, a bot and a system member are added for roles that the file does not declare.
-pub(super) fn check(form: &ScenarioForm, problems: &mut Problems) -> Vec<CastMember> {
+pub(super) fn check(
+    form: &ScenarioForm,
+    variables: &Map<String, Json>,
+    problems: &mut Problems,
+) -> Vec<CastMember> {
     let default_locale =
         form.locale.as_ref().map_or(&LOCALES[0], |tag| check_locale(tag, problems));
     let mut cast = Vec::new();
@@ -58,13 +62,12 @@ pub(super) fn check(form: &ScenarioForm, problems: &mut Problems) -> Vec<CastMem
         }
         check_name(key, member.role.value, problems);
         let locale = member.locale.as_ref().map(|tag| check_locale(tag, problems));
-        for text in [&member.name, &member.email, &member.phone].into_iter().flatten() {
-            refuse_placeholders(text, problems);
-        }
         for (_, value) in member.variables.iter() {
             refuse_placeholders_in(value, problems);
         }
-        let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
+        let mut text = |text: &Option<Spanned<String>>| {
+            text.as_ref().map(|text| with_variables(text, variables, problems))
+        };
         cast.push(CastMember {
             name: key.name.clone(),
             role: member.role.value,

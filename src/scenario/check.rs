@@ -14,6 +14,7 @@ use super::plan::{ActionPlanner, DeclaredStep};
 use super::read::ParsedScenario;
 use super::repeat::{self, StepRound};
 use super::script::{Override, Script, Step};
+use super::text::Texts;
 use crate::diag::{Problem, Problems, SourceSpan, Spanned, TableOf, code};
 use crate::fault::Faults;
 use crate::platform::{Platform, Subscription, VendorRef};
@@ -36,10 +37,14 @@ pub fn check(
         |vendor: &Platform| targets.iter().any(|target| target.full_id() == vendor.full_id());
     let others = known.iter().filter(|vendor| !is_target(vendor));
     let vendors: Vec<Arc<Platform>> = targets.iter().chain(others).cloned().collect();
-    let ParsedScenario { source, form, mut problems } = parsed;
+    let mut problems = Problems::new();
+    let variables = parsed.variables(&mut problems);
+    let ParsedScenario { source, form, problems: read_problems, row, .. } = parsed;
+    problems.extend(read_problems);
     let (form, file) = (&form, source.name.as_str());
-    let cast = cast::check(form, &mut problems);
-    let planner = ActionPlanner::new(form, &cast, &vendors, &mut problems);
+    let cast = cast::check(form, &variables.values, &mut problems);
+    let texts = Texts::of(&cast, &variables.values);
+    let planner = ActionPlanner::new(form, &cast, &vendors, texts, &mut problems);
     let mut checker = ScenarioChecker { form, vendors: &vendors, counts: BTreeMap::new(), planner };
     checker.check_vendor_names();
     let steps = checker.steps();
@@ -53,7 +58,11 @@ pub fn check(
         unsupported = dry_check::run(&cast, &steps, targets, is_only_vendor, &mut problems);
         unsupported.extend(faults::unsupported(form, &steps, targets, &mut problems));
     }
-    let name = form.name.as_ref().map_or(file, |name| name.as_str()).to_owned();
+    let title = form.name.as_ref().map_or(file, |name| name.as_str());
+    let name = match &row {
+        Some(row) => format!("{title}, {}", row.label),
+        None => title.to_owned(),
+    };
     let file = file.to_owned();
     let script = Script {
         name,
@@ -66,6 +75,10 @@ pub fn check(
         chaos: None,
         verify,
         unsupported,
+        variables: Arc::new(variables.values),
+        environment: variables.environment,
+        seed: form.seed.as_ref().map(|seed| seed.value),
+        start: form.start.as_ref().map(|start| start.value),
     };
     problems.pointing_to_top(ScenarioForm::KEYS).into_result(Some(script))
 }

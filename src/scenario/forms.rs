@@ -5,6 +5,7 @@
 use jiff::SignedDuration;
 
 use crate::base::duration::DurationRange;
+use crate::config::StartTime;
 use crate::conversation::{Role, VariableScope};
 use crate::diag::{NonEmpty, OneOrMore, Spanned, SyntaxNode, TableOf};
 use crate::fault::Fault;
@@ -23,6 +24,17 @@ form! {
         vendors: Option<NonEmpty<Spanned<String>>>,
         /// Default locale of the cast, such as `sv`.
         locale: Option<Spanned<String>>,
+        /// Seed of the generated values. Default: that of the command or the configuration.
+        seed: Option<Spanned<u64>>,
+        /// Run time at which conversations begin. Default: that of the command or the configuration.
+        start: Option<Spanned<StartTime>>,
+        /// Variables for texts and data, by name, with their defaults. `--set NAME=VALUE` and
+        /// `STANDIN_VAR_NAME` replace a default.
+        vars: TableOf<SyntaxNode>,
+        /// Rows of values for the variables. The scenario runs once for each row.
+        row: Vec<TableOf<SyntaxNode>>,
+        /// CSV file with rows, whose first line names the variables; below the folder of this file.
+        rows: Option<Spanned<String>>,
         /// Members of the cast, by name. A visitor, a bot and the system are always present.
         cast: TableOf<CastForm>,
         /// Event types that endpoints subscribe to, by vendor. Default: the vendor's default

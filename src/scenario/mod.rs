@@ -23,6 +23,7 @@ mod script_state;
 mod seeds;
 mod send;
 mod text;
+mod variables;
 
 pub use bundled::{bundled, names as bundled_names};
 pub use cast::CastMember;
@@ -32,3 +33,4 @@ pub use read::{ParsedScenario, read};
 pub use schema::schema;
 pub use script::{Script, ScriptFaults, SharedStaff, Step};
 pub use script_state::{OmittedAction, ScriptAction, ScriptInput, ScriptOutput, ScriptState};
+pub use variables::{VariableInputs, VariableText, check_names};

@@ -56,13 +56,14 @@ impl<'a> ActionPlanner<'a> {
         form: &'a ScenarioForm,
         cast: &'a [CastMember],
         vendors: &'a [Arc<Platform>],
+        texts: Texts,
         problems: &'a mut Problems,
     ) -> Self {
         Self {
             form,
             cast,
             vendors,
-            texts: Texts::of(cast),
+            texts,
             steps: BTreeMap::new(),
             entities: BTreeMap::new(),
             said: BTreeMap::new(),

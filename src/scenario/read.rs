@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::forms::ScenarioForm;
+use super::variables::{Row, VariableInputs};
 use crate::base::text::nearest;
 use crate::diag::{Form as _, NodeContent, Problem, Problems, Source, SyntaxNode, code, toml};
 
@@ -15,6 +16,17 @@ pub struct ParsedScenario {
     pub form: ScenarioForm,
     /// Problems found while reading. [`check`](super::check) adds its own.
     pub problems: Problems,
+    /// Values from outside for the variables of the file.
+    pub inputs: VariableInputs,
+    /// The row of its table that this is for.
+    pub(super) row: Option<Arc<Row>>,
+}
+
+impl ParsedScenario {
+    /// Creates a scenario without values from outside.
+    pub fn new(source: Arc<Source>, form: ScenarioForm, problems: Problems) -> Self {
+        Self { source, form, problems, inputs: VariableInputs::default(), row: None }
+    }
 }
 
 /// Reads a scenario file without checking its meaning.
@@ -29,7 +41,7 @@ pub fn read(source: &Arc<Source>) -> Result<ParsedScenario, Problems> {
     }
     problems.extend(check_has_steps(&node));
     match ScenarioForm::read(&node, &mut problems) {
-        Some(form) => Ok(ParsedScenario { source: Arc::clone(source), form, problems }),
+        Some(form) => Ok(ParsedScenario::new(Arc::clone(source), form, problems)),
         None => Err(problems.pointing_to_top(ScenarioForm::KEYS)),
     }
 }

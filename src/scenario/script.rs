@@ -1,6 +1,7 @@
 //! A checked scenario, and its actions for one conversation: with times, texts and data.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
@@ -10,7 +11,9 @@ use super::seeds::SeedScopes;
 use super::text::{ConversationTexts, TextContext};
 use crate::base::duration::DurationRange;
 use crate::base::fake::LOCALES;
+use crate::base::secret::{MIN_SECRET, Secret};
 use crate::base::seed::SeedScope;
+use crate::config::StartTime;
 use crate::conversation::{Action, ActionKind, Actor, Conversation, Person, Role, Variable};
 use crate::diag::SourceSpan;
 use crate::fault::{Chaos, FaultGroup, Faults};
@@ -46,6 +49,14 @@ pub struct Script {
     pub verify: Option<StatusSet>,
     /// Vendors that cannot run the script, with the reason. Keys are full ids, such as `acme@2`.
     pub unsupported: BTreeMap<String, String>,
+    /// Values of `${vars.NAME}`.
+    pub variables: Arc<Map<String, Json>>,
+    /// Values of environment variables in them, by name. They may be secrets.
+    pub environment: BTreeMap<String, String>,
+    /// Seed of the generated values, if the file has one.
+    pub seed: Option<u64>,
+    /// Run time at which conversations begin, if the file has one.
+    pub start: Option<StartTime>,
 }
 
 /// Faults that apply to the deliveries of a whole script.
@@ -133,10 +144,10 @@ const GAP: DurationRange =
 /// Source of the values of one conversation of a script at one vendor.
 pub(super) struct ConversationSeed {
     vendor: String,
-    scopes: SeedScopes,
+    /// Scope of the texts and times of the conversation.
+    seeds: SeedScope,
+    ids: SeedScope,
     texts: ConversationTexts,
-    /// The people of the conversation.
-    pub(super) cast: Vec<Person>,
 }
 
 /// Staff, start time and seed that all conversations of a run share.
@@ -159,6 +170,13 @@ impl SharedStaff {
 }
 
 impl Script {
+    /// Returns the values of environment variables in its variables, with their references.
+    pub fn environment_secrets(&self) -> impl Iterator<Item = (String, Secret)> {
+        // A shorter value cannot be recognized in output.
+        let values = self.environment.iter().filter(|(_, value)| value.len() >= MIN_SECRET);
+        values.map(|(name, value)| (format!("${{env.{name}}}"), Secret::private(value.clone())))
+    }
+
     /// Returns whether any step or the whole script has a fault of this group.
     pub fn has_faults(&self, group: FaultGroup) -> bool {
         let steps = self.steps.iter().map(|step| &step.faults);
@@ -182,20 +200,27 @@ impl Script {
         let cast: Vec<Person> = self.cast.iter().filter_map(person).collect();
         let visitor = self.cast.iter().find(|member| member.role == Role::Visitor);
         let locale = visitor.map_or(&LOCALES[0], |visitor| visitor.locale);
-        let texts = ConversationTexts::new(&cast, locale, &scopes.conversation);
-        ConversationSeed { vendor: account.platform.id.clone(), scopes, texts, cast }
+        let variables = Arc::clone(&self.variables);
+        let texts = ConversationTexts::new(&cast, locale, &scopes.conversation, variables);
+        let SeedScopes { conversation: seeds, ids, .. } = scopes;
+        ConversationSeed { vendor: account.platform.id.clone(), seeds, ids, texts }
     }
 }
 
 impl ConversationSeed {
+    /// Returns the people of the conversation.
+    pub(super) fn cast(&self) -> &[Person] {
+        self.texts.cast()
+    }
+
     /// Returns the seed scope of the ids.
     pub(super) fn ids(&self) -> &SeedScope {
-        &self.scopes.ids
+        &self.ids
     }
 
     /// Returns the time between an action and the previous one, in addition to `after`.
     pub(super) fn gap(&self, label: &str) -> SignedDuration {
-        GAP.sample(&mut self.scopes.conversation.within(label).rng("gap"))
+        GAP.sample(&mut self.seeds.within(label).rng("gap"))
     }
 
     /// Returns the time between a step and the previous one.
@@ -203,7 +228,7 @@ impl ConversationSeed {
         let changes = step.overrides.get(&self.vendor);
         let after = changes.and_then(|changes| changes.after).or(step.after);
         after.map_or(SignedDuration::ZERO, |after| {
-            after.sample(&mut self.scopes.conversation.within(&step.label).rng("after"))
+            after.sample(&mut self.seeds.within(&step.label).rng("after"))
         })
     }
 

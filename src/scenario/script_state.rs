@@ -135,7 +135,7 @@ impl ScriptState {
 
     /// Returns the people of the conversation.
     pub fn cast(&self) -> &[Person] {
-        &self.seed.cast
+        self.seed.cast()
     }
 
     /// Returns the seed scope of the conversation's ids.

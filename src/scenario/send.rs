@@ -1,6 +1,7 @@
 //! A script that sends one webhook: the steps it depends on, and the action that causes it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -58,6 +59,10 @@ impl Script {
             chaos: None,
             verify: None,
             unsupported: BTreeMap::new(),
+            variables: Arc::default(),
+            environment: BTreeMap::new(),
+            seed: None,
+            start: None,
         }
     }
 }

@@ -1,9 +1,12 @@
-//! Placeholders in the texts of a scenario: `${fake.…}`, `${cast.…}`, `${entity.…}`, `${round}`.
+//! Placeholders in the texts of a scenario: `${fake.…}`, `${cast.…}`, `${entity.…}`, `${vars.…}`,
+//! `${round}`.
 //!
 //! [`Texts`] checks and compiles texts. [`TextContext`] supplies the values when one is rendered.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+
+use serde_json::{Map, Value as Json};
 
 use super::cast::CastMember;
 use crate::base::fake::{FAKES, Locale, fake};
@@ -33,8 +36,8 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// Creates the checker for a scenario with this cast and no entities.
-    pub(super) fn of(cast: &[CastMember]) -> Self {
+    /// Creates the checker for a scenario with this cast and these variables, and no entities.
+    pub(super) fn of(cast: &[CastMember], variables: &Map<String, Json>) -> Self {
         let text = |name: &str| Field::always(name, FieldType::Text);
         let fakes =
             TableType::new("the generated values", FAKES.iter().map(|f| text(f.name)).collect());
@@ -54,7 +57,8 @@ impl Texts {
         let names = TableType::new("a scenario", Vec::new())
             .always("fake", FieldType::table(fakes))
             .always("cast", FieldType::table(cast))
-            .always("round", FieldType::Int);
+            .always("round", FieldType::Int)
+            .always("vars", FieldType::table(variables_type(variables)));
         let entities = TableType::new("the created entities", Vec::new());
         let names = names.always("entity", FieldType::table(entities));
         Self { names, words: BTreeMap::new() }
@@ -127,10 +131,17 @@ impl Texts {
     }
 }
 
+/// The types of variables.
+pub(super) fn variables_type(variables: &Map<String, Json>) -> TableType {
+    let field = |(name, value): (&String, &Json)| Field::always(name, FieldType::of_json(value));
+    TableType::new("the variables", variables.iter().map(field).collect())
+}
+
 /// Values for the texts of one conversation that do not change during it.
 pub(super) struct ConversationTexts {
     fakes: ConversationFakes,
     cast: Participants,
+    variables: Arc<Map<String, Json>>,
 }
 
 /// Values of `${fake.NAME}`.
@@ -162,7 +173,12 @@ struct NamedEntities<'a> {
 
 impl ConversationTexts {
     /// Creates the values of a conversation with this cast.
-    pub(super) fn new(cast: &[Person], locale: &'static Locale, seeds: &SeedScope) -> Self {
+    pub(super) fn new(
+        cast: &[Person],
+        locale: &'static Locale,
+        seeds: &SeedScope,
+        variables: Arc<Map<String, Json>>,
+    ) -> Self {
         Self {
             fakes: ConversationFakes {
                 locale,
@@ -170,7 +186,13 @@ impl ConversationTexts {
                 visitor: cast.iter().find(|person| person.role() == Role::Visitor).cloned(),
             },
             cast: Participants(cast.to_vec()),
+            variables,
         }
+    }
+
+    /// Returns the people of the conversation.
+    pub(super) fn cast(&self) -> &[Person] {
+        &self.cast.0
     }
 
     /// Returns the values for a step in this round, with the entities that exist now.
@@ -194,6 +216,7 @@ impl Object for TextContext<'_> {
             "cast" => Value::Object(&self.texts.cast),
             "entity" => Value::Object(&self.entities),
             "round" => Value::Int(i64::from(self.round)),
+            "vars" => Value::Object(&*self.texts.variables),
             _ => Value::Absent,
         }
     }

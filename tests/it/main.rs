@@ -46,6 +46,7 @@ mod simulator;
 mod support;
 mod template;
 mod tls;
+mod variables;
 mod vendors;
 mod watch;
 mod wire;

@@ -1,0 +1,363 @@
+//! Variables of a scenario: their defaults, values from outside, and the rows of a table.
+//!
+//! A value from outside is text. It gets the type of the variable's default, so that a number stays
+//! a number in a payload.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use super::forms::ScenarioForm;
+use super::read::ParsedScenario;
+use crate::base::limits::MAX_ROWS;
+use crate::base::text::{NAME_RULE, excerpt, is_name};
+use crate::diag::scalar::unexpected_type;
+use crate::diag::{Key, NodeContent, Problem, Problems, Source, SourceSpan, SyntaxNode, code};
+use crate::template::FieldType;
+
+/// Values for variables from outside of the file.
+#[derive(Clone, Debug, Default)]
+pub struct VariableInputs {
+    /// Values by variable, which replace the defaults.
+    pub values: BTreeMap<String, VariableText>,
+    /// The environment variables that a file may read, with their values; `None` if one is not set.
+    pub environment: BTreeMap<String, Option<String>>,
+}
+
+/// A value of a variable from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariableText {
+    /// The value.
+    pub text: String,
+    /// Where it comes from, such as `--set order`.
+    pub origin: String,
+}
+
+/// Values of the variables for one run.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// Name of the row in reports.
+    pub(super) label: String,
+    span: SourceSpan,
+    values: Vec<(Key, SyntaxNode)>,
+    /// Whether the values have types. Those of a CSV file are texts.
+    is_typed: bool,
+}
+
+/// The variables of a scenario for one run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Variables {
+    pub(super) values: Map<String, Json>,
+    /// Values of environment variables in them, by the name of the variable.
+    pub(super) environment: BTreeMap<String, String>,
+}
+
+/// Characters of a value that name its row.
+const MAX_LABEL: usize = 40;
+
+impl ParsedScenario {
+    /// Returns one scenario for each row of its table; without a table, the scenario itself. `table`
+    /// is the file that `rows` names.
+    ///
+    /// # Errors
+    ///
+    /// Returns the problems of the table.
+    pub fn rows(self, table: Option<&Arc<Source>>) -> Result<Vec<Self>, Problems> {
+        let mut problems = Problems::new();
+        let rows = match (&self.form.rows, table) {
+            (Some(rows), _) if !self.form.row.is_empty() => {
+                let message = "a scenario has either `rows` or `[[row]]`";
+                let problem = Problem::at(&rows.span, code::CONTRADICTION, message);
+                problems.push(problem.help("remove one of them"));
+                Vec::new()
+            }
+            (Some(_), Some(table)) => csv_rows(table, &mut problems),
+            _ => self.inline_rows(&mut problems),
+        };
+        if !problems.is_empty() {
+            problems.extend(self.problems);
+            return Err(problems);
+        }
+        if rows.is_empty() {
+            return Ok(vec![self]);
+        }
+        let scenario = |row| Self { row: Some(Arc::new(row)), ..self.clone() };
+        Ok(rows.into_iter().map(scenario).collect())
+    }
+
+    fn inline_rows(&self, problems: &mut Problems) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for (table, number) in self.form.row.iter().zip(1..) {
+            let values = table.entries();
+            let Some((first, _)) = values.first() else {
+                let start = self.source.span(0..0);
+                let problem = Problem::at(&start, code::EMPTY, format!("row {number} is empty"));
+                problems.push(problem.help("write `variable = value` below `[[row]]`"));
+                continue;
+            };
+            let span = first.span.clone();
+            let label = label(number, &values);
+            rows.push(Row { label, span, values, is_typed: true });
+        }
+        check_number(rows.len(), rows.last().map(|row| &row.span), problems);
+        rows
+    }
+
+    /// Returns the values of the variables for this row. Reports names and values that do not fit.
+    pub(super) fn variables(&self, problems: &mut Problems) -> Variables {
+        let mut variables = Variables::default();
+        let row = self.row.as_deref();
+        for (key, node) in self.form.vars.iter() {
+            if !is_name(&key.name) {
+                let message = format!("invalid variable name `{}`", key.name);
+                let problem = Problem::at(&key.span, code::RESERVED_NAME, message);
+                problems.push(problem.help(format!("a name is {NAME_RULE}")));
+            }
+            let node = self.with_environment(node, &mut variables.environment, problems);
+            let default = node.to_json();
+            let value = match row.and_then(|row| row.get(&key.name)) {
+                Some(value) => row.and_then(|row| row.value(value, &node, problems)),
+                None => self.given(key, &default, problems),
+            };
+            variables.values.insert(key.name.clone(), value.unwrap_or(default));
+        }
+        let others = row.into_iter().flat_map(|row| &row.values);
+        for (key, node) in others.filter(|(key, _)| !self.form.vars.contains(&key.name)) {
+            variables.values.insert(key.name.clone(), node.to_json());
+        }
+        variables
+    }
+
+    /// The value from outside, if there is one and it fits.
+    fn given(&self, key: &Key, default: &Json, problems: &mut Problems) -> Option<Json> {
+        let VariableText { text, origin } = self.inputs.values.get(&key.name)?;
+        let value = typed(text, default);
+        if let Err(expected) = &value {
+            let message = format!("`{origin}` must be {expected}, found `{text}`");
+            let problem = Problem::at(&key.span, code::INVALID_VARIABLE, message);
+            problems.push(problem.help("its default determines the type"));
+        }
+        value.ok()
+    }
+
+    /// Replaces `${env.NAME}` in the texts of a value.
+    fn with_environment(
+        &self,
+        node: &SyntaxNode,
+        used: &mut BTreeMap<String, String>,
+        problems: &mut Problems,
+    ) -> SyntaxNode {
+        let mut replace = |node: &SyntaxNode| self.with_environment(node, used, problems);
+        let content = match &node.content {
+            NodeContent::List(items) => NodeContent::List(items.iter().map(replace).collect()),
+            NodeContent::Table(table) => {
+                let mut table = table.clone();
+                table.0.iter_mut().for_each(|(_, value)| *value = replace(value));
+                NodeContent::Table(table)
+            }
+            NodeContent::Text(text) => {
+                NodeContent::Text(self.expand(text, &node.span, used, problems))
+            }
+            other => other.clone(),
+        };
+        SyntaxNode { content, ..node.clone() }
+    }
+
+    fn expand(
+        &self,
+        text: &str,
+        span: &SourceSpan,
+        used: &mut BTreeMap<String, String>,
+        problems: &mut Problems,
+    ) -> String {
+        let mut expanded = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            expanded.push_str(before);
+            let (path, after) = after.split_once('}').unwrap_or((after, ""));
+            match self.environment_value(path) {
+                Ok((name, value)) => {
+                    expanded.push_str(value);
+                    used.insert(name.to_owned(), value.to_owned());
+                }
+                Err((message, help)) => {
+                    let at = span.find(&format!("${{{path}"), 0);
+                    problems.push(Problem::at(&at, code::INVALID_VARIABLE, message).help(help));
+                }
+            }
+            rest = after;
+        }
+        expanded + rest
+    }
+
+    /// Returns the name and value of the environment variable that a placeholder reads, or a message
+    /// and help.
+    fn environment_value<'a>(
+        &'a self,
+        path: &'a str,
+    ) -> Result<(&'a str, &'a str), (String, String)> {
+        let Some(name) = path.strip_prefix("env.") else {
+            let message = format!("`${{{path}}}` is not replaced here");
+            return Err((message, "the default of a variable may only use `${env.NAME}`".into()));
+        };
+        match self.inputs.environment.get(name) {
+            Some(Some(value)) => Ok((name, value)),
+            Some(None) => {
+                let message = format!("the environment variable `{name}` is not set");
+                Err((message, format!("set it: `export {name}=…`")))
+            }
+            None => {
+                let message = format!("this file may not read the environment variable `{name}`");
+                let help = format!(
+                    "allow it with `--allow-env {name}`, or with `allow_env` in the configuration"
+                );
+                Err((message, help))
+            }
+        }
+    }
+}
+
+impl Row {
+    fn get(&self, name: &str) -> Option<&SyntaxNode> {
+        self.values.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
+    }
+
+    /// The value of a variable in this row, if it has the type of the default.
+    fn value(
+        &self,
+        node: &SyntaxNode,
+        default: &SyntaxNode,
+        problems: &mut Problems,
+    ) -> Option<Json> {
+        let (value, default) = (node.to_json(), default.to_json());
+        if let (false, Json::String(text)) = (self.is_typed, &value) {
+            return typed(text, &default)
+                .map_err(|expected| {
+                    let message = format!("expected {expected}, found `{text}`");
+                    let problem = Problem::at(&node.span, code::INVALID_VARIABLE, message);
+                    problems.push(problem.help("the default in `[vars]` determines the type"));
+                })
+                .ok();
+        }
+        if FieldType::of_json(&value) == FieldType::of_json(&default) {
+            return Some(value);
+        }
+        let problem = unexpected_type(node, FieldType::of_json(&default).about());
+        problems.push(problem.help("the default in `[vars]` determines the type"));
+        None
+    }
+}
+
+/// Reads the rows of a CSV file. Its first line has the names of the variables.
+fn csv_rows(table: &Arc<Source>, problems: &mut Problems) -> Vec<Row> {
+    let mut reader = csv::Reader::from_reader(table.text.as_bytes());
+    let start = table.span(0..0);
+    let names = match reader.headers() {
+        Ok(names) if !names.is_empty() => names.clone(),
+        Ok(_) => {
+            let problem = Problem::at(&start, code::EMPTY, "the table has no columns");
+            problems.push(problem.help("name the variables in its first line"));
+            return Vec::new();
+        }
+        Err(error) => {
+            problems.push(Problem::at(&start, code::INVALID_VARIABLE, error.to_string()));
+            return Vec::new();
+        }
+    };
+    for name in names.iter().filter(|name| !is_name(name)) {
+        let message = format!("invalid variable name `{name}`");
+        let problem = Problem::at(&start, code::RESERVED_NAME, message);
+        problems.push(problem.help(format!("a name is {NAME_RULE}")));
+    }
+    let mut rows = Vec::new();
+    for (record, number) in reader.records().zip(1..) {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                let span = line_at(table, error.position());
+                problems.push(Problem::at(&span, code::INVALID_VARIABLE, error.to_string()));
+                break;
+            }
+        };
+        let span = line_at(table, record.position());
+        let values: Vec<_> = names
+            .iter()
+            .zip(record.iter())
+            .map(|(name, cell)| {
+                let key = Key { name: name.to_owned(), span: span.clone() };
+                let content = NodeContent::Text(cell.to_owned());
+                (key, SyntaxNode { span: span.clone(), content })
+            })
+            .collect();
+        rows.push(Row { label: label(number, &values), span, values, is_typed: false });
+    }
+    if rows.is_empty() && problems.is_empty() {
+        let problem = Problem::at(&start, code::EMPTY, "the table has no rows");
+        problems.push(problem.help("add a line with a value for each column"));
+    }
+    check_number(rows.len(), rows.last().map(|row| &row.span), problems);
+    rows
+}
+
+fn check_number(rows: usize, last: Option<&SourceSpan>, problems: &mut Problems) {
+    if let Some(last) = last.filter(|_| rows > MAX_ROWS) {
+        let message = format!("the table has more than {MAX_ROWS} rows");
+        problems.push(Problem::at(last, code::TOO_MANY, message).help("split it into several"));
+    }
+}
+
+/// The line at a position of a CSV file.
+fn line_at(table: &Arc<Source>, position: Option<&csv::Position>) -> SourceSpan {
+    let at = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(0);
+    let rest = table.text.get(at..).unwrap_or_default();
+    // A record may begin after the line break of the one before it.
+    let start = at + (rest.len() - rest.trim_start_matches(['\r', '\n']).len());
+    let line = table.text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+    table.span(start..start + line.len())
+}
+
+/// The name of a row: its number, and its first value.
+fn label(number: usize, values: &[(Key, SyntaxNode)]) -> String {
+    let first = values.first().map(|(_, node)| match &node.content {
+        NodeContent::Text(text) => text.clone(),
+        _ => node.to_json().to_string(),
+    });
+    format!("row {number}: {}", excerpt(&first.unwrap_or_default(), MAX_LABEL))
+}
+
+/// Gives a text the type of the default, or returns what is expected.
+fn typed(text: &str, default: &Json) -> Result<Json, &'static str> {
+    match default {
+        Json::String(_) => Ok(text.into()),
+        Json::Bool(_) => text.parse().map(Json::Bool).map_err(|_| "`true` or `false`"),
+        Json::Number(number) if number.is_i64() => {
+            text.parse::<i64>().map(Json::from).map_err(|_| "an integer")
+        }
+        Json::Number(_) => serde_json::from_str::<serde_json::Number>(text)
+            .map(Json::Number)
+            .map_err(|_| "a number"),
+        Json::Null | Json::Array(_) | Json::Object(_) => {
+            Err("set in the file: only texts, numbers and booleans come from outside")
+        }
+    }
+}
+
+/// Reports values for variables that none of the scenarios has.
+pub fn check_names(inputs: &VariableInputs, forms: &[&ScenarioForm]) -> Problems {
+    let mut problems = Problems::new();
+    let names: Vec<&str> = forms.iter().flat_map(|form| form.vars.names()).collect();
+    for (name, given) in &inputs.values {
+        // A variable of the environment may be for another scenario.
+        if given.origin.starts_with("--") && !names.contains(&name.as_str()) {
+            let message = format!("`{}`: no scenario has this variable", given.origin);
+            let problem = Problem::anywhere(code::INVALID_VARIABLE, message);
+            problems.push(if names.is_empty() {
+                problem.help(format!("declare it with its default: `[vars]` with `{name} = …`"))
+            } else {
+                problem.suggest_or_list(name, names.iter().copied())
+            });
+        }
+    }
+    problems
+}
