@@ -17,8 +17,8 @@ const PREFIX: &str = "STANDIN_VAR_";
 /// Values for the variables of scenarios.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct VariableArgs {
-    /// Set a variable of the scenarios; can be repeated. The environment sets variables with STANDIN_VAR_ and
-    /// their name
+    /// Set a variable of the scenarios; can be repeated. The environment sets variables with
+    /// `STANDIN_VAR_` and their name
     #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
     set: Vec<(String, String)>,
     /// Let the scenarios read this environment variable as `${env.NAME}`; can be repeated

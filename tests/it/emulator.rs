@@ -322,9 +322,9 @@ async fn runs_at_one_emulator_have_logs_and_ids_of_their_own() {
 async fn a_cancelled_run_ends_and_blocks_no_other_run() {
     let fails = Arc::new(AtomicBool::new(true));
     let failing = Arc::clone(&fails);
-    let receiver = Receiver::responding(move |_, _| match failing.load(Ordering::SeqCst) {
-        true => Reply::Status(500, "{}".into()),
-        false => Reply::good(),
+    let receiver = Receiver::responding(move |_, _| {
+        let status = if failing.load(Ordering::SeqCst) { 500 } else { 200 };
+        Reply::Status(status, "{}".into())
     });
     // A failure at this vendor blocks the whole account until a retry succeeds.
     let account = Arc::new(Account::test(&platform("liveperson")));
