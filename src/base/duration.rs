@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
+use serde::Serialize;
 
 use crate::base::limits::MAX_DELAY;
 
@@ -28,7 +29,7 @@ macro_rules! duration {
 }
 
 /// A range of durations, both ends included. A single duration is a range of length zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DurationRange {
     /// Shortest duration.
     pub low: SignedDuration,

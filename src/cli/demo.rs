@@ -74,6 +74,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
         let finished = while_serving_files(&setup.config.files, async |files| {
             let plan = RunPlan {
                 number: 1,
+                occurrence: 1,
                 script,
                 endpoints: vec![EndpointPlan {
                     number: 1,

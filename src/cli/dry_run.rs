@@ -76,10 +76,10 @@ pub(super) fn write_dry_run(
 fn line(plan: &RunPlan, request: &DryRunRequest) -> String {
     let when = when(plan, request.at, request.conversation);
     let what = request.event_type.as_deref().unwrap_or("handshake");
-    let faults = if request.faults.is_empty() {
-        String::new()
-    } else {
-        format!("  injected fault: {}", request.faults)
+    let faults = match request.faults.is_empty() {
+        true if request.control => "  control".to_owned(),
+        true => String::new(),
+        false => format!("  injected fault: {}", request.faults),
     };
     format!("{when}{what}  {} bytes{faults}\n", request.body.len())
 }

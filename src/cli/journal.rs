@@ -1,5 +1,6 @@
 //! `standin journal`, and the arguments of `run` and `send` that concern the journal.
 
+use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use crate::base::clock::Clock;
 use crate::base::text::{count, escape, one_of};
 use crate::delivery::{Connector, Http1Client};
 use crate::diag::{Problem, code};
-use crate::journal::{Durability, Journal, JournalWriter, PriorRun, StoredRun, WriteOptions};
+use crate::journal::{
+    Durability, Journal, JournalWriter, PriorRun, RunBeginning, StoredRun, WriteOptions,
+};
 use crate::record::{Record, RecordKind, RecordLog, RunFinished, RunStarted};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
 use crate::run::{Redelivery, ResumePoint, RunPlan, identify, redeliver};
@@ -67,12 +70,19 @@ impl JournalArgs {
             return Ok(plans.into_iter().map(|plan| RunAction::Play(Box::new(plan))).collect());
         };
         let read = Journal::open(opened.path()).map_err(anyhow::Error::from)?;
-        let known = read.runs().map_err(anyhow::Error::from)?;
-        let action = |plan: RunPlan| {
+        let known = read.beginnings().map_err(anyhow::Error::from)?;
+        let mut seen: HashMap<String, u32> = HashMap::new();
+        let action = |mut plan: RunPlan| {
+            // Of equal runs in one command, each resumes the one of the same number among them.
+            let identity = identify(&plan);
+            let equal = seen.entry(serde_json::to_string(&identity).unwrap_or_default());
+            let occurrence = *equal.and_modify(|number| *number += 1).or_insert(1);
+            plan.occurrence = occurrence;
+            let identity = RunStarted { occurrence, ..identity };
             if !self.resume {
-                note_repeated(&identify(&plan), &known);
+                note_repeated(&identity, &known);
             }
-            let prior = if self.resume { read.earlier(&identify(&plan))? } else { PriorRun::Never };
+            let prior = if self.resume { read.earlier(&identity)? } else { PriorRun::Never };
             let resume = match prior {
                 PriorRun::Ended(records) => return Ok(RunAction::Replay(records)),
                 PriorRun::Interrupted(run, prior) => {
@@ -94,9 +104,10 @@ impl JournalArgs {
 }
 
 /// Notes that a receiver has got the same ids before. A receiver with a database ignores them.
-fn note_repeated(run: &RunStarted, known: &[StoredRun]) {
-    let is_same =
-        |known: &&StoredRun| known.started.digest == run.digest && known.started.urls == run.urls;
+fn note_repeated(run: &RunStarted, known: &[RunBeginning]) {
+    let is_same = |known: &&RunBeginning| {
+        known.started.digest == run.digest && known.started.urls == run.urls
+    };
     if let Some(earlier) = known.iter().rfind(is_same) {
         note(format_args!(
             "note: run {} of the journal sent the same ids to {}. A receiver may ignore them as \
@@ -217,12 +228,13 @@ fn list(path: &Path) -> Result<ExitStatus, CommandError> {
 fn run_number(
     journal: &Journal,
     run: Option<i64>,
-    is_default: impl Fn(&StoredRun) -> bool,
+    is_default: impl Fn(&RunBeginning) -> bool,
 ) -> Result<i64, CommandError> {
-    let runs = journal.runs().map_err(anyhow::Error::from)?;
-    let is_selected =
-        |stored: &&StoredRun| run.map_or_else(|| is_default(stored), |number| number == stored.run);
-    let Some(StoredRun { run, .. }) = runs.iter().rfind(is_selected) else {
+    let runs = journal.beginnings().map_err(anyhow::Error::from)?;
+    let is_selected = |stored: &&RunBeginning| {
+        run.map_or_else(|| is_default(stored), |number| number == stored.run)
+    };
+    let Some(RunBeginning { run, .. }) = runs.iter().rfind(is_selected) else {
         let message = match run {
             Some(run) => format!("the journal has no run {run}"),
             None => "the journal has no runs".to_owned(),
@@ -268,7 +280,7 @@ fn doctor(path: &Path) -> Result<ExitStatus, CommandError> {
 
 /// Sends a stored delivery again and records that as a run of the journal.
 fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, CommandError> {
-    let is_scenario = |stored: &StoredRun| !stored.started.is_redelivery();
+    let is_scenario = |stored: &RunBeginning| !stored.started.is_redelivery();
     let journal = open(&args.journal)?;
     let run = run_number(&journal, args.run, is_scenario)?;
     let records: Result<Vec<Record>, _> = journal.records(run).collect();
@@ -330,6 +342,13 @@ fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Co
 /// Returns the URL of `--to`, which replaces the original one.
 fn target(args: &RedeliverArgs, vendor: &str) -> Result<Option<url::Url>, CommandError> {
     let egress = args.receivers.egress();
-    let target = args.receivers.targets(vendor).into_iter().next();
+    args.receivers.unused(&[vendor]).into_result(Some(()))?;
+    let mut targets = args.receivers.targets(vendor).into_iter();
+    let target = targets.next();
+    if targets.next().is_some() {
+        let message = "a delivery is sent to one receiver, but `--to` is given more than once";
+        let problem = Problem::anywhere(code::UNUSED_RECEIVER, message);
+        return Err(problem.help("run the command once for each receiver").into());
+    }
     Ok(target.map(|target| target.url(egress)).transpose()?)
 }

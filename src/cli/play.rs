@@ -122,6 +122,7 @@ impl PlayArgs {
         let endpoints = self.endpoints(&account, subscription, setup)?;
         Ok(RunPlan {
             number: 0, // numbered when filters have removed the plans that do not run
+            occurrence: 1,
             script: Arc::clone(script),
             account,
             endpoints,

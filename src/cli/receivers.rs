@@ -76,6 +76,29 @@ impl ReceiverArgs {
         problems
     }
 
+    /// Reports the targets to which nothing is sent when these vendors are emulated.
+    pub(super) fn unused(&self, vendors: &[&str]) -> Problems {
+        let used: Vec<_> = vendors.iter().flat_map(|vendor| self.targets(vendor)).collect();
+        let mut problems = Problems::new();
+        for target in &self.to {
+            if used.iter().any(|used| std::ptr::eq(*used, target)) {
+                continue;
+            }
+            let (what, help) = match &target.vendor {
+                Some(vendor) => (
+                    format!("nothing is sent to the receiver of `--to {vendor}=…`"),
+                    format!("remove it, or select the vendor with `--vendor {vendor}`"),
+                ),
+                None => (
+                    "nothing is sent to the receiver of a `--to` without a vendor".to_owned(),
+                    "remove it: each vendor has its own `--to VENDOR=URL`".to_owned(),
+                ),
+            };
+            problems.push(Problem::anywhere(code::UNUSED_RECEIVER, what).help(help));
+        }
+        problems
+    }
+
     /// Waits until the receivers of the plans respond, if `--wait-ready` is set.
     pub(super) async fn wait(
         &self,

@@ -21,7 +21,7 @@ use crate::base::text::{escape, one_of};
 use crate::delivery::ClockMode;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::fault::ChaosProfile;
-use crate::platform::{Platform, Subscription};
+use crate::platform::{Platform, Subscription, VendorRef};
 use crate::report::RerunCommand;
 use crate::run::{RunLimits, RunPlan, schedule};
 use crate::scenario::{self, ParsedScenario, Script};
@@ -33,7 +33,8 @@ pub(super) struct RunArgs {
     #[arg(required = true, value_name = "SCENARIO")]
     scenarios: Vec<String>,
     /// Vendors to emulate: VENDOR or VENDOR@REVISION, separated by commas, or `all` for every vendor
-    /// that can run the scenario; can be repeated [default: every vendor that has a receiver]
+    /// that can run the scenario; can be repeated [default: the vendors that
+    /// the scenario lists, or every vendor that has a receiver]
     #[arg(long = "vendor", value_name = "VENDOR", value_delimiter = ',')]
     vendors: Vec<String>,
     #[command(flatten)]
@@ -161,6 +162,11 @@ fn plans(selection: &RunSelection<'_>, sources: &[Arc<Source>]) -> Result<Vec<Ru
     if plans.is_empty() && problems.is_empty() {
         problems.push(Problem::anywhere(code::NOTHING_TO_RUN, "there is nothing to run"));
     }
+    if problems.is_empty() {
+        let played: Vec<&str> =
+            plans.iter().map(|plan| plan.account.platform.id.as_str()).collect();
+        problems.extend(selection.args.play.receivers.unused(&played));
+    }
     if !plans.is_empty() {
         plans.retain(|plan| selection.args.matches_filter(plan));
         if plans.is_empty() {
@@ -234,7 +240,7 @@ impl RunSelection<'_> {
         };
         let listed = draft.form.vendors.iter().flat_map(|names| names.iter());
         let listed = one_of(listed.map(|name| name.as_str()));
-        let requested = self.vendors(&playable);
+        let requested = self.vendors(&playable, draft.form.vendors.is_some());
         let candidates = requested.as_deref().unwrap_or_default().iter().cloned();
         let (vendors, unlisted): (Vec<_>, Vec<_>) =
             candidates.partition(|vendor| draft.form.is_for(&vendor.reference()));
@@ -262,13 +268,41 @@ impl RunSelection<'_> {
                 skipped.push(format!("scenario `{file}` cannot run at {id}: {reason}"));
                 continue;
             }
+            if !self.is_selected(vendor) && !self.has_receiver(vendor) {
+                let (file, id) = (&script.file, vendor.full_id());
+                let message = format!("no receiver is configured for {id}, at which `{file}` runs");
+                let help = format!(
+                    "add `--to {}=URL`, or select the other vendors with `--vendor`",
+                    vendor.id
+                );
+                problems.push(Problem::anywhere(code::NO_RECEIVER, message).help(help));
+                continue;
+            }
             plans.extend(problems.note(self.plans_at(&script, vendor)).unwrap_or_default());
         }
         problems.into_result(Some(plans))
     }
 
-    /// Returns the vendors of `--vendor`. The default is every playable vendor with a receiver.
-    fn vendors(&self, playable: &[Arc<Platform>]) -> Result<Vec<Arc<Platform>>, Problems> {
+    /// Returns whether `--vendor` names the vendor.
+    fn is_selected(&self, vendor: &Platform) -> bool {
+        let is_named = |name: &String| VendorRef::parse(name.trim()).id == vendor.id;
+        self.args.vendors.iter().any(is_named)
+    }
+
+    fn has_receiver(&self, vendor: &Platform) -> bool {
+        let play = &self.args.play;
+        play.is_dry()
+            || !play.receivers.targets(&vendor.id).is_empty()
+            || !self.setup.endpoints(&vendor.id).is_empty()
+    }
+
+    /// Returns the vendors of `--vendor`. The default is every vendor that the file lists, or, if it
+    /// lists none, every playable vendor with a receiver.
+    fn vendors(
+        &self,
+        playable: &[Arc<Platform>],
+        is_listed: bool,
+    ) -> Result<Vec<Arc<Platform>>, Problems> {
         let plays_all = self.args.plays_all();
         if !self.args.vendors.is_empty() && !plays_all {
             let mut problems = Problems::new();
@@ -286,17 +320,13 @@ impl RunSelection<'_> {
             let help = format!("choose with `--vendor`: {ids}, or `{ALL_VENDORS}`");
             return Err(Problem::anywhere(code::NOTHING_TO_RUN, message).help(help).into());
         }
-        let play = &self.args.play;
-        let has_receiver = |vendor: &&Arc<Platform>| {
-            play.is_dry()
-                || !play.receivers.targets(&vendor.id).is_empty()
-                || !self.setup.endpoints(&vendor.id).is_empty()
-        };
+        let has_receiver = |vendor: &&Arc<Platform>| self.has_receiver(vendor);
         let vendors: Vec<_> = playable.iter().filter(has_receiver).cloned().collect();
         if vendors.is_empty() {
             return Err(no_receiver("any vendor").into());
         }
-        Ok(vendors)
+        // A vendor that was asked for must not be skipped: its missing receiver is an error.
+        Ok(if is_listed || plays_all { playable.to_vec() } else { vendors })
     }
 
     /// Plans one run for each receiver of a vendor.

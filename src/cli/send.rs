@@ -53,6 +53,7 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<ExitStatus, Comma
     let mut problems = args.play.receivers.check(&setup.catalog);
     let vendor = problems.note(setup.vendor(&args.vendor));
     let vendor = problems.into_result(vendor)?;
+    args.play.receivers.unused(&[&vendor.id]).into_result(Some(()))?;
     let fields = fields(&args.set)?;
     let data = fields.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();
     let query = EventQuery { on: args.on, by: args.by, kind: args.kind.clone(), data };

@@ -5,7 +5,7 @@
 use crate::base::text::mask;
 use crate::fault::Faults;
 use crate::policy::StatusSet;
-use crate::record::{AttemptOutcome, AttemptResult};
+use crate::record::{AttemptOutcome, AttemptResult, Method};
 
 /// Decides which response statuses pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,16 +18,25 @@ pub struct StatusCheck {
 
 impl StatusCheck {
     /// Returns why a delivery failed, or `None` if it passed. `accepted` says whether the vendor
-    /// counts the last of its `attempts` as delivered.
+    /// counts the last of its `attempts` as delivered. `method` is that of the last request: a
+    /// redirect can turn it into a `GET`.
     pub fn failure(
         &self,
         result: &AttemptResult,
         faults: &Faults,
         attempts: u32,
         accepted: bool,
+        method: Method,
     ) -> Option<String> {
         let status = result.final_status();
         let response = describe(result);
+        // Whatever a fault expects, a receiver that got nothing has not shown it.
+        if !result.outcome.reached_receiver() {
+            return Some(response);
+        }
+        if method == Method::Get {
+            return Some(format!("{response} to a GET: the redirect dropped the request body"));
+        }
         // A fault overrides `verify`: a receiver must reject an invalid token, whatever `verify` says.
         if let Some(passed) = faults.judge(status, attempts) {
             let expected = faults.expected_reaction(attempts);
@@ -80,7 +89,9 @@ mod tests {
     #[test]
     fn verify_replaces_the_default_in_both_directions() {
         let faults = Faults::default();
-        let failure = |verify, status| check(verify).failure(&responded(status), &faults, 1, true);
+        let failure = |verify, status| {
+            check(verify).failure(&responded(status), &faults, 1, true, Method::Post)
+        };
         assert_eq!(failure(Some("410"), 410), None);
         assert_eq!(failure(Some("410"), 200).unwrap(), "status 200, expected 410");
         assert_eq!(failure(None, 204), None);
@@ -93,7 +104,9 @@ mod tests {
     #[test]
     fn a_fault_decides_instead_of_verify() {
         let faults = Faults(vec![Fault::parse("wrong_token").unwrap()]);
-        let failure = |status| check(Some("2xx")).failure(&responded(status), &faults, 1, false);
+        let failure = |status| {
+            check(Some("2xx")).failure(&responded(status), &faults, 1, false, Method::Post)
+        };
         assert_eq!(failure(401), None);
         assert!(failure(200).unwrap().starts_with("status 200; a correct receiver "));
     }
@@ -105,7 +118,8 @@ mod tests {
             reason: Some("cut".into()),
             ..responded(status)
         };
-        let failure = |status| check(None).failure(&cut(status), &Faults::default(), 1, true);
+        let failure =
+            |status| check(None).failure(&cut(status), &Faults::default(), 1, true, Method::Post);
         assert_eq!(failure(200), None);
         assert!(
             failure(500)
@@ -114,14 +128,15 @@ mod tests {
             "{:?}",
             failure(500)
         );
-        let failure = check(Some("410")).failure(&cut(200), &Faults::default(), 1, true);
+        let failure =
+            check(Some("410")).failure(&cut(200), &Faults::default(), 1, true, Method::Post);
         assert_eq!(failure.unwrap(), "status 200 (the response body was cut), expected 410");
     }
 
     #[test]
     fn a_connection_failure_is_the_reason_itself() {
         let result = AttemptResult::failure(AttemptOutcome::Refused, "no server is listening", 1);
-        let why = check(None).failure(&result, &Faults::default(), 1, false);
+        let why = check(None).failure(&result, &Faults::default(), 1, false, Method::Post);
         assert_eq!(why.unwrap(), "no response (refused): no server is listening");
     }
 }

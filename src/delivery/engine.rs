@@ -17,7 +17,7 @@ use super::redirect::follow;
 use super::{ConversationKey, Delivery};
 use crate::fault::FaultKind;
 use crate::policy::{Blocks, RetryDecision};
-use crate::record::{AttemptOutcome, AttemptResult, RecordKind, SettledDelivery};
+use crate::record::{AttemptOutcome, AttemptResult, Method, RecordKind, SettledDelivery};
 
 /// An input of the engine.
 #[derive(Debug)]
@@ -206,12 +206,12 @@ impl Engine {
             self.record_finished(&delivery, sent, result, None);
             return self.make_ready(now, key);
         }
-        (pending.hop, pending.target) = (0, None);
         let is_disabled = self.disable_by_status(&delivery, &result);
         match Self::decide(now, &delivery, attempt, &result) {
             RetryDecision::Retry(delay) if !is_disabled => {
                 if let Some(pending) = self.pending.get_mut(key) {
                     pending.attempt += 1;
+                    (pending.hop, pending.target) = (0, None);
                 }
                 let delay = self.gates.allow_retry(key, &delivery).then_some(delay);
                 self.record_finished(&delivery, sent, result, delay);
@@ -359,9 +359,10 @@ impl Engine {
     fn settle(&mut self, key: DeliveryKey, attempts: u32, result: AttemptResult, accepted: bool) {
         let Some(pending) = self.pending.remove(key) else { return };
         let queue = pending.queue();
+        let method = pending.target.as_ref().map_or(Method::Post, |(method, _)| *method);
         let delivery = pending.delivery;
         self.disable_by_failures(&delivery, accepted);
-        let why = delivery.check.failure(&result, &delivery.faults, attempts, accepted);
+        let why = delivery.check.failure(&result, &delivery.faults, attempts, accepted, method);
         let settled = SettledDelivery {
             passed: why.is_none(),
             why,

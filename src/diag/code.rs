@@ -184,6 +184,8 @@ codes! {
 
     INVALID_POINTER = 90: "A JSON pointer selects a value in a body. It must start with a slash.",
         "event = [\"topic\"]" => "event = [\"/topic\"]";
+    UNUSED_RECEIVER = 91: "Nothing is sent to a receiver of `--to`: its vendor is not emulated, or other receivers take precedence.",
+        "standin run handover --vendor acme --to globex=http://localhost:3000/" => "standin run handover --vendor acme --to acme=http://localhost:3000/";
 }
 
 #[cfg(test)]

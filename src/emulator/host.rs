@@ -156,7 +156,8 @@ impl LiveConversation {
     fn of_script(run: &LiveRun, account: &Arc<Account>, number: u32) -> Self {
         Self {
             actor: ConversationActor::scripted(&run.script, account, &run.staff, number),
-            outbox: Outbox::new(&run.script, account, &run.seeds, number),
+            outbox: Outbox::new(&run.script, account, &run.seeds, number)
+                .with_controls(run.controls_of(number)),
             due: Some(run.start),
         }
     }

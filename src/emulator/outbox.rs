@@ -1,7 +1,7 @@
 //! The outbox of a conversation: its deliveries, the ones that faults add, and the ones that faults
 //! delay. It has no clock; the host asks what is due.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +35,8 @@ pub struct Outbox {
     /// Deliveries to send later, by run time and id.
     delayed: BTreeMap<(Timestamp, String), PlannedDelivery>,
     stragglers: Vec<PlannedDelivery>,
+    /// Endpoints, by index, that get the next delivery without its faults first.
+    controls: BTreeSet<usize>,
 }
 
 impl Outbox {
@@ -57,7 +59,15 @@ impl Outbox {
             held: (0, Vec::new()),
             delayed: BTreeMap::new(),
             stragglers: Vec::new(),
+            controls: BTreeSet::new(),
         }
+    }
+
+    /// Sends these endpoints, by index, their first delivery without its faults before the one with
+    /// them.
+    #[must_use]
+    pub fn with_controls(self, controls: BTreeSet<usize>) -> Self {
+        Self { controls, ..self }
     }
 
     /// Plans the deliveries of a payload: one for each endpoint, each with its id and its faults
@@ -82,6 +92,7 @@ impl Outbox {
                 certainty: payload.certainty.to_string(),
                 body: Arc::clone(&body),
                 faults: faults.clone(),
+                control: false,
                 event: payload.event.clone(),
             }));
         }
@@ -92,7 +103,8 @@ impl Outbox {
         self.numbered += 1;
         // Unique within the run, and the same in every run: a journal refers to it.
         let id = format!("{}-{}", self.conversation, self.numbered);
-        let faults = self.faults(&id, planned.faults);
+        let faults = self.faults(&id, planned.faults.clone());
+        let control = self.control(&id, &planned, &faults);
         let mut planned = PlannedDelivery { id, faults, ..planned };
         if !planned.faults.is_empty() {
             let injector = FaultInjector::of(&self.account);
@@ -106,14 +118,31 @@ impl Outbox {
         let (again, suffix) = match planned.faults.of(FaultGroup::Order).map(|fault| fault.kind) {
             Some(FaultKind::Duplicate) => (planned.clone(), "again"),
             Some(FaultKind::Stale) => (self.first.as_deref().unwrap_or(&planned).clone(), "stale"),
-            _ => return vec![planned],
+            _ => return control.into_iter().chain([planned]).collect(),
         };
         let PlannedDelivery { step, at, endpoint, .. } = planned;
         let again =
             PlannedDelivery { id: format!("{}.{suffix}", planned.id), step, at, endpoint, ..again };
         let again = PlannedDelivery { faults: planned.faults.clone(), ..again };
         planned.faults.0.retain(|fault| fault.kind.group() != FaultGroup::Order);
-        vec![planned, again]
+        control.into_iter().chain([planned, again]).collect()
+    }
+
+    /// The control before a delivery, if its endpoint needs one. A delivery that is dropped has none.
+    fn control(
+        &mut self,
+        id: &str,
+        planned: &PlannedDelivery,
+        faults: &Faults,
+    ) -> Option<PlannedDelivery> {
+        let is_due = !faults.has(FaultKind::Drop) && self.controls.remove(&planned.endpoint);
+        let id = format!("{id}.control");
+        is_due.then(|| PlannedDelivery {
+            id,
+            faults: Faults::default(),
+            control: true,
+            ..planned.clone()
+        })
     }
 
     /// The faults of a delivery: those of its step, or else those of the script. While a `hold` is

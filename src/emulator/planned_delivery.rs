@@ -32,6 +32,8 @@ pub struct PlannedDelivery {
     pub body: Arc<str>,
     /// Injected faults.
     pub faults: Faults,
+    /// Whether it is a control: the next delivery without its faults.
+    pub control: bool,
     /// The event, if headers depend on it.
     pub event: Option<Arc<EventFacts>>,
 }
@@ -45,6 +47,7 @@ impl PlannedDelivery {
             event_type: self.event_type.clone(),
             certainty: self.certainty.clone(),
             faults: self.faults.clone(),
+            control: self.control,
             body: Arc::clone(&self.body),
             event: self.event.clone(),
         }

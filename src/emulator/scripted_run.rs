@@ -1,6 +1,6 @@
 //! A run of a script on an emulator.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -32,6 +32,8 @@ pub struct ScriptedRun {
     pub check: StatusCheck,
     /// The lines of the script's steps, by number.
     pub lines: BTreeMap<usize, SourceLine>,
+    /// Endpoints, by index, to which the first conversation sends a control.
+    pub controls: BTreeSet<usize>,
     /// The attempts of an interrupted run that this one resumes.
     pub prior: Arc<PriorAttempts>,
     /// The log that gets the records of the run.
@@ -56,6 +58,7 @@ pub(super) struct LiveRun {
     pub(super) start: Timestamp,
     pub(super) check: Arc<StatusCheck>,
     pub(super) lines: BTreeMap<usize, SourceLine>,
+    pub(super) controls: BTreeSet<usize>,
     pub(super) keeps_conversations: bool,
     /// Number of conversations in all.
     pub(super) conversations: u32,
@@ -77,12 +80,18 @@ impl LiveRun {
             start: run.start,
             check: Arc::new(run.check.clone()),
             lines: run.lines.clone(),
+            controls: run.controls.clone(),
             keeps_conversations: run.keeps_conversations,
             conversations: run.conversations,
             started: 0,
             ended: 0,
             done: Some(done),
         }
+    }
+
+    /// The endpoints to which a conversation sends a control: one is enough for all conversations.
+    pub(super) fn controls_of(&self, conversation: u32) -> BTreeSet<usize> {
+        if conversation == 1 { self.controls.clone() } else { BTreeSet::new() }
     }
 
     /// Counts a conversation that has ended.

@@ -169,6 +169,11 @@ impl Faults {
         reactions.max().unwrap_or(ExpectedReaction::Usual)
     }
 
+    /// Returns whether the last of this number of attempts must be accepted like one without faults.
+    pub fn expect_acceptance(&self, attempts: u32) -> bool {
+        self.expected_reaction(attempts) == ExpectedReaction::Usual
+    }
+
     /// Checks the response of a receiver; `status` is `None` if there was no response.
     ///
     /// Returns `None` if the delivery must be checked like one without faults.
@@ -176,9 +181,7 @@ impl Faults {
         match self.expected_reaction(attempts) {
             ExpectedReaction::Usual => None,
             ExpectedReaction::NoCrash => Some(status.is_some_and(|status| status < 500)),
-            ExpectedReaction::Refusal => {
-                Some(status.is_some_and(|status| (400..500).contains(&status)))
-            }
+            ExpectedReaction::Refusal => Some(matches!(status, Some(400 | 401 | 403 | 422))),
             ExpectedReaction::Anything => Some(true),
         }
     }

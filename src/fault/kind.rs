@@ -25,9 +25,9 @@ crate::string_enum! {
         Usual = "accepts it as usual",
         /// Sends any response except 5xx.
         NoCrash = "responds with anything but 5xx",
-        /// Rejects the delivery.
-        Refusal = "rejects it with 4xx",
-        /// Any reaction passes, even a missing response.
+        /// Rejects the token or signature. Another 4xx, such as 404, does not show that it was checked.
+        Refusal = "rejects it with 400, 401, 403 or 422",
+        /// Any reaction passes, even a missing response. The request must reach the receiver.
         Anything = "may do anything",
     }
 }

@@ -4,7 +4,7 @@ use super::JournalError;
 use super::read::{Journal, JournalRow};
 use super::store::{Seal, seal};
 use crate::fault::FaultKind;
-use crate::record::{Origin, Record, RecordKind, RunFinished};
+use crate::record::{Origin, Record, RecordKind, RunFinished, Verdict, VerdictBuilder};
 
 /// A damaged or missing row of a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,7 @@ struct RunTotals {
     planned: u64,
     settled: u64,
     attempts: u64,
+    verdict: VerdictBuilder,
     /// The final record, as long as no other one follows.
     finished: Option<RunFinished>,
 }
@@ -70,6 +71,7 @@ impl Journal {
 impl RunTotals {
     fn add(mut self, record: &Record) -> Self {
         self.records += 1;
+        self.verdict.count(record);
         self.finished = None;
         match &record.kind {
             // A dropped delivery is planned and settled, but the verdict does not count it.
@@ -91,8 +93,12 @@ impl RunTotals {
 
     /// Compares the totals with the final record, if there is one.
     fn mismatch(self, run: i64) -> Option<IntegrityError> {
-        let Self { records, planned, settled, attempts, finished } = self;
+        let Self { records, planned, settled, attempts, verdict, finished } = self;
         let finished = finished?;
+        if finished.verdict == Verdict::Passed && verdict.finish(0).verdict != Verdict::Passed {
+            let what = "the final record says `passed`, but the records of the run disagree".into();
+            return Some(IntegrityError { run, seq: records, what });
+        }
         let matches = (planned, attempts) == (finished.deliveries, finished.attempts)
             && finished.passed <= settled
             && settled <= planned;

@@ -5,6 +5,7 @@
 //! so that damage is detected. A run without a final record was interrupted. An attempt without a
 //! result is in doubt: the receiver may have seen it.
 
+mod file_identity;
 mod integrity;
 mod read;
 mod store;
@@ -14,7 +15,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use integrity::IntegrityError;
-pub use read::{Journal, PriorRun, Records, StoredRun};
+pub use read::{Journal, PriorRun, Records, RunBeginning, StoredRun};
 pub use store::{Durability, WriteOptions};
 pub use write::JournalWriter;
 
@@ -35,6 +36,9 @@ pub enum JournalError {
     /// A record is missing or unreadable.
     #[error("the journal `{0}` is damaged: {1}; run `standin journal doctor` for details")]
     Damaged(PathBuf, String),
+    /// What was written is not, or may not be, in the file.
+    #[error("the journal `{0}` cannot be relied on: {1}")]
+    Lost(PathBuf, String),
     /// The file or its folder cannot be read or written.
     #[error("cannot use the journal `{0}`")]
     Unusable(PathBuf, #[source] io::Error),

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::JournalError;
-use super::store::open_to_read;
-use crate::record::{PriorAttempts, Record, RecordKind, RunFinished, RunStarted};
+use super::store::{Seal, open_to_read, seal};
+use crate::record::{
+    PriorAttempts, Record, RecordKind, RunFinished, RunStarted, Verdict, VerdictBuilder,
+};
 
 /// Rows that are read at once. A row is a few kilobytes, rarely a megabyte, so that memory stays
 /// small while the cost of a query is spread over many rows.
@@ -34,6 +36,15 @@ pub struct StoredRun {
     pub finished: Option<RunFinished>,
     /// The attempts in doubt, such as `1-2, attempt 1`.
     pub in_doubt: Vec<String>,
+}
+
+/// The beginning of a run of a journal.
+#[derive(Clone, Debug)]
+pub struct RunBeginning {
+    /// Number of the run in the journal.
+    pub run: i64,
+    /// Its parameters.
+    pub started: RunStarted,
 }
 
 /// The last run of a journal with given parameters.
@@ -67,11 +78,15 @@ pub(super) struct Rows<'a> {
 
 /// Iterates over the records of a run. Holds only a few of them in memory.
 ///
-/// A missing or unreadable row is an error.
+/// A row that is missing, unreadable or changed is an error, and so is a final record whose verdict
+/// does not follow from the others.
 pub struct Records<'a> {
     rows: Rows<'a>,
     /// Number of the next row.
     next: i64,
+    /// Checksum of the row before.
+    previous: Seal,
+    verdict: VerdictBuilder,
 }
 
 impl Journal {
@@ -80,44 +95,55 @@ impl Journal {
         Ok(Self { path: path.to_owned(), connection: open_to_read(path)? })
     }
 
-    /// Returns every run, in order.
+    /// Returns the first record of every run, in order, without reading the others.
+    pub fn beginnings(&self) -> Result<Vec<RunBeginning>, JournalError> {
+        let started = |run| {
+            let first = self.records(run).next().transpose()?;
+            let Some(Record { kind: RecordKind::RunStarted(started), .. }) = first else {
+                return Err(self.no_beginning(run));
+            };
+            Ok(RunBeginning { run, started })
+        };
+        self.run_numbers()?.into_iter().map(started).collect()
+    }
+
+    /// Returns every run, in order. Reads and checks the whole journal.
     pub fn runs(&self) -> Result<Vec<StoredRun>, JournalError> {
-        let query = "SELECT run, min(seq), max(seq) FROM record GROUP BY run ORDER BY run";
-        let bounds = self.select(query, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        bounds.into_iter().map(|(run, first, last)| self.stored_run(run, first, last)).collect()
+        self.run_numbers()?.into_iter().map(|run| self.stored_run(run)).collect()
     }
 
-    fn stored_run(&self, run: i64, first: i64, last: i64) -> Result<StoredRun, JournalError> {
-        let Record { wall_time: at, kind: RecordKind::RunStarted(started), .. } =
-            self.record(run, first)?
-        else {
-            let reason = format!("the first record of run {run} is not `run.started`");
-            return Err(JournalError::Damaged(self.path.clone(), reason));
-        };
-        // Only interrupted runs are read completely, to find the attempts in doubt.
-        let RecordKind::RunFinished(finished) = self.record(run, last)?.kind else {
-            let in_doubt = self.prior_attempts([run])?.in_doubt();
-            return Ok(StoredRun { run, at, started, finished: None, in_doubt });
-        };
-        Ok(StoredRun { run, at, started, finished: Some(finished), in_doubt: Vec::new() })
-    }
-
-    fn prior_attempts(
-        &self,
-        runs: impl IntoIterator<Item = i64>,
-    ) -> Result<PriorAttempts, JournalError> {
+    fn stored_run(&self, run: i64) -> Result<StoredRun, JournalError> {
+        let (mut begun, mut finished) = (None, None);
         let mut prior = PriorAttempts::default();
-        for run in runs {
-            for record in self.records(run) {
-                prior.add(&record?);
+        for record in self.records(run) {
+            let record = record?;
+            prior.add(&record);
+            match record.kind {
+                RecordKind::RunStarted(started) if begun.is_none() => {
+                    begun = Some((record.wall_time, started));
+                }
+                RecordKind::RunFinished(end) => finished = Some(end),
+                _ => {}
             }
         }
-        Ok(prior)
+        let (at, started) = begun.ok_or_else(|| self.no_beginning(run))?;
+        let in_doubt = if finished.is_some() { Vec::new() } else { prior.in_doubt() };
+        Ok(StoredRun { run, at, started, finished, in_doubt })
+    }
+
+    fn no_beginning(&self, run: i64) -> JournalError {
+        let reason = format!("the first record of run {run} is not `run.started`");
+        JournalError::Damaged(self.path.clone(), reason)
     }
 
     /// Iterates over the records of a run, in order.
     pub fn records(&self, run: i64) -> Records<'_> {
-        Records { rows: self.rows(run), next: 1 }
+        Records {
+            rows: self.rows(run),
+            next: 1,
+            previous: Seal::default(),
+            verdict: VerdictBuilder::default(),
+        }
     }
 
     pub(super) fn rows(&self, run: i64) -> Rows<'_> {
@@ -132,12 +158,6 @@ impl Journal {
         })
     }
 
-    fn record(&self, run: i64, seq: i64) -> Result<Record, JournalError> {
-        let query = "SELECT record FROM record WHERE run = ?1 AND seq = ?2";
-        let text: Vec<String> = self.select(query, (run, seq), |row| row.get(0))?;
-        self.parse(run, seq, text.first().map_or("", String::as_str))
-    }
-
     fn parse(&self, run: i64, seq: i64, text: &str) -> Result<Record, JournalError> {
         serde_json::from_str(text).map_err(|error| {
             JournalError::Damaged(self.path.clone(), format!("run {run}, row {seq}: {error}"))
@@ -146,20 +166,26 @@ impl Journal {
 
     /// Finds the last run with these parameters, and the runs that it resumes.
     pub fn earlier(&self, requested: &RunStarted) -> Result<PriorRun, JournalError> {
-        let is_same = |stored: &&StoredRun| {
+        let is_same = |stored: &&RunBeginning| {
             RunStarted { resumes: None, ..stored.started.clone() } == *requested
         };
-        let runs = self.runs()?;
-        let mut same: Vec<&StoredRun> = runs.iter().filter(is_same).collect();
+        let runs = self.beginnings()?;
+        let mut same: Vec<&RunBeginning> = runs.iter().filter(is_same).collect();
         // Runs before the last one that started afresh are not part of it.
         let begun = same.iter().rposition(|stored| stored.started.resumes.is_none()).unwrap_or(0);
         same.drain(..begun);
-        let Some(last) = same.last() else { return Ok(PriorRun::Never) };
-        if last.finished.is_some() {
-            return Ok(PriorRun::Ended(self.records(last.run).collect::<Result<_, _>>()?));
+        let Some(last) = same.last().map(|last| last.run) else { return Ok(PriorRun::Never) };
+        let records: Vec<Record> = self.records(last).collect::<Result<_, _>>()?;
+        if matches!(records.last(), Some(Record { kind: RecordKind::RunFinished(_), .. })) {
+            return Ok(PriorRun::Ended(records));
         }
-        let prior = self.prior_attempts(same.iter().map(|stored| stored.run))?;
-        Ok(PriorRun::Interrupted(last.run, prior))
+        let mut prior = PriorAttempts::default();
+        for stored in same {
+            for record in self.records(stored.run) {
+                prior.add(&record?);
+            }
+        }
+        Ok(PriorRun::Interrupted(last, prior))
     }
 
     /// Returns `SQLite`'s own check of the file: `ok`, or a description of the damage.
@@ -225,7 +251,22 @@ impl Iterator for Records<'_> {
                 let reason = format!("run {run}, row {expected} is missing");
                 return Err(JournalError::Damaged(journal.path.clone(), reason));
             }
-            journal.parse(run, row.seq, &row.text)
+            self.previous = seal(&self.previous, run, row.seq, &row.text);
+            if row.seal != self.previous {
+                let reason = format!("run {run}, row {expected} was changed");
+                return Err(JournalError::Damaged(journal.path.clone(), reason));
+            }
+            let record = journal.parse(run, row.seq, &row.text)?;
+            // Recomputed, because nothing else shows that a stored verdict is the one of the run.
+            if let RecordKind::RunFinished(RunFinished { verdict: Verdict::Passed, .. }) =
+                record.kind
+                && std::mem::take(&mut self.verdict).finish(0).verdict != Verdict::Passed
+            {
+                let reason = format!("run {run} is recorded as passed, but its records disagree");
+                return Err(JournalError::Damaged(journal.path.clone(), reason));
+            }
+            self.verdict.count(&record);
+            Ok(record)
         }))
     }
 }

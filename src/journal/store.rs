@@ -75,7 +75,8 @@ impl JournalLock {
         let unusable = |error| JournalError::Unusable(path.to_owned(), error);
         // First, so that no lock file is created next to some other file.
         refuse_foreign(path)?;
-        // A symbolic link and its target must share one lock.
+        // A symbolic link and its target must share one lock. The file must exist to be resolved.
+        drop(open_private(path).map_err(unusable)?);
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let mut name = real.into_os_string();
         name.push(".lock");

@@ -10,7 +10,8 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::JournalError;
-use super::store::{JournalLock, Seal, WriteOptions, checkpoint, open, seal};
+use super::file_identity::FileIdentity;
+use super::store::{JournalLock, Seal, WriteOptions, checkpoint, open, open_to_read, seal};
 use crate::base::fail_points;
 use crate::base::limits::{JOURNAL_BATCH, RECORD_QUEUE};
 use crate::record::{Record, RecordKind, RecordLog, Verdict};
@@ -37,20 +38,20 @@ impl JournalWriter {
     /// Opens a journal. Creates it if it does not exist.
     pub fn open(path: &Path, options: WriteOptions) -> Result<Self, JournalError> {
         let lock = JournalLock::acquire(path)?;
+        let file = FileIdentity::of(path)?;
         let connection = open(path, options)?;
         let last = connection
             .query_row("SELECT coalesce(max(run), 0) FROM record", [], |row| row.get::<_, i64>(0))
             .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
         let (queue, mut items) = mpsc::channel(RECORD_QUEUE);
-        let thread_path = path.to_owned();
         let thread = thread::Builder::new().spawn(move || {
-            let written = write(connection, &mut items);
+            let written = write(connection, &file, &mut items);
             // After an error, every log that still sends must fail. If the queue were just dropped,
             // the log of an item that arrived at that moment would wait for ever.
             while let Some(item) = items.blocking_recv() {
                 item.log.fail();
             }
-            written.map_err(|error| JournalError::Sqlite(thread_path, error))
+            written
         });
         let thread = thread.map_err(|error| JournalError::Unusable(path.to_owned(), error))?;
         let runs = Arc::new(AtomicI64::new(last));
@@ -90,12 +91,23 @@ impl JournalWriter {
     }
 }
 
+/// The last row of a run that was written.
+#[derive(Clone, Copy, Debug, Default)]
+struct LastRow {
+    seq: i64,
+    seal: Seal,
+}
+
+/// The last rows by run.
+type LastRows = HashMap<i64, LastRow>;
+
 /// Writes records in batches until every sender has been dropped.
 fn write(
     mut connection: Connection,
+    file: &FileIdentity,
     items: &mut mpsc::Receiver<WriterItem>,
-) -> Result<(), rusqlite::Error> {
-    let mut ends: HashMap<i64, (i64, Seal)> = HashMap::new();
+) -> Result<(), JournalError> {
+    let mut ends = LastRows::new();
     let mut batch = Vec::new();
     while let Some(item) = items.blocking_recv() {
         batch.push(item);
@@ -105,7 +117,7 @@ fn write(
         {
             batch.push(item);
         }
-        if let Err(error) = commit(&mut connection, &batch, &mut ends) {
+        if let Err(error) = store(&mut connection, file, &batch, &mut ends) {
             batch.iter().for_each(|item| item.log.fail());
             return Err(error);
         }
@@ -118,17 +130,72 @@ fn write(
         }
     }
     fail_points::hit("closing");
-    checkpoint(&connection)?;
+    checkpoint(&connection).map_err(|error| file.sqlite(error))?;
     fail_points::hit("checkpointed");
     // Leaves a single file that can be copied. Fails if another process is reading; that is fine.
     let _ = connection.pragma_update(None, "journal_mode", "DELETE");
-    Ok(())
+    drop(connection);
+    verify(file, &ends)
+}
+
+/// Commits a batch, and checks that it is in the file that the path names.
+fn store(
+    connection: &mut Connection,
+    file: &FileIdentity,
+    batch: &[WriterItem],
+    ends: &mut LastRows,
+) -> Result<(), JournalError> {
+    let last = |ends: &LastRows, run| ends.get(&run).copied().unwrap_or_default();
+    let before: BTreeMap<i64, i64> =
+        batch.iter().map(|item| (item.run, last(ends, item.run).seq)).collect();
+    commit(connection, batch, ends).map_err(|error| file.sqlite(error))?;
+    for (run, from) in before {
+        check_rows(connection, file, run, from, last(ends, run))?;
+    }
+    file.check()
+}
+
+/// Checks through a new connection that the path names a journal with every row that was written.
+fn verify(file: &FileIdentity, ends: &LastRows) -> Result<(), JournalError> {
+    file.check()?;
+    let connection = open_to_read(file.path())?;
+    ends.iter().try_for_each(|(run, end)| check_rows(&connection, file, *run, 0, *end))
+}
+
+/// Checks that a run has every row after row `from`, up to its end.
+// SQLite reports no error if a trigger of the file or a defective disk discards a row.
+fn check_rows(
+    connection: &Connection,
+    file: &FileIdentity,
+    run: i64,
+    from: i64,
+    end: LastRow,
+) -> Result<(), JournalError> {
+    let LastRow { seq: last, seal } = end;
+    if last == from {
+        return Ok(()); // only the end of an interrupted run, which is not stored
+    }
+    let count = "SELECT count(*) FROM record WHERE run = ?1 AND seq > ?2 AND seq <= ?3";
+    let stored = "SELECT count(*) FROM record WHERE run = ?1 AND seq = ?2 AND seal = ?3";
+    let check = || -> rusqlite::Result<bool> {
+        let rows: i64 =
+            connection.prepare_cached(count)?.query_row((run, from, last), |row| row.get(0))?;
+        let ends: i64 = connection
+            .prepare_cached(stored)?
+            .query_row((run, last, seal.as_slice()), |row| row.get(0))?;
+        Ok(rows == last - from && ends == 1)
+    };
+    match check() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(file.lost(&format!("rows of run {run} were not stored"))),
+        Err(error) => Err(file.sqlite(error)),
+    }
 }
 
 fn commit(
     connection: &mut Connection,
     batch: &[WriterItem],
-    ends: &mut HashMap<i64, (i64, Seal)>,
+    ends: &mut LastRows,
 ) -> Result<(), rusqlite::Error> {
     let transaction = connection.transaction()?;
     {
@@ -138,7 +205,7 @@ fn commit(
             if is_interrupted(record) {
                 continue;
             }
-            let (seq, previous) = ends.entry(*run).or_default();
+            let LastRow { seq, seal: previous } = ends.entry(*run).or_default();
             *seq += 1;
             let text = serde_json::to_string(&**record)
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;

@@ -2,13 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use rand::rngs::ChaCha8Rng;
+use serde::Serialize;
 
 use crate::base::duration::DurationRange;
 use crate::base::limits::MIN_RETRY_DELAY;
 use crate::record::AttemptResult;
 
 /// Delays between attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Backoff {
     /// Delay after the first attempt.
     pub delay: SignedDuration,

@@ -9,6 +9,7 @@ mod wire;
 
 use jiff::SignedDuration;
 use rand::rngs::ChaCha8Rng;
+use serde::Serialize;
 
 pub use backoff::{Backoff, retry_after};
 pub use status::{InvalidStatus, StatusSet};
@@ -18,7 +19,7 @@ use crate::base::limits::MAX_ATTEMPTS;
 use crate::record::AttemptResult;
 
 /// Delivery policy of a vendor.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Policy {
     /// Statuses that the vendor counts as success.
     pub success: StatusSet,
@@ -46,7 +47,7 @@ pub struct Policy {
 }
 
 /// Limit of the retries of a failed delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Retry {
     /// No retries.
     None,
@@ -81,7 +82,7 @@ crate::string_enum! {
 }
 
 /// Conditions that disable an endpoint, so that nothing more is sent to it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Disable {
     /// Statuses that disable it immediately.
     pub statuses: StatusSet,

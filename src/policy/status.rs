@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 /// A set of HTTP statuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusSet(Vec<StatusRange>);
@@ -54,6 +56,12 @@ fn range(text: &str) -> Result<StatusRange, InvalidStatus> {
     match text.parse() {
         Ok(status @ 100..=599) => Ok(range(status, status)),
         _ => Err(invalid()),
+    }
+}
+
+impl Serialize for StatusSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

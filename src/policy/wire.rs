@@ -1,7 +1,9 @@
 //! The wire format of a vendor's HTTP client.
 
+use serde::Serialize;
+
 /// How a vendor's HTTP client writes a request head and whether it reuses connections.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WireFormat {
     /// Header names in the order of the request head, `Host` and `Content-Length` included. Other
     /// headers follow. If empty: `Host`, the vendor's headers, `Content-Length`.

@@ -9,6 +9,7 @@ mod log;
 mod prior;
 mod redaction;
 mod result;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use event_facts::EventFacts;
 pub use log::{Forgotten, LogReader, PendingWrite, RecordLog, RecordScope};
 pub use prior::{PriorAttempts, PriorHandshake};
 pub use result::{AttemptOutcome, AttemptResult, ResponseBody, Timings};
+pub use verdict::VerdictBuilder;
 
 use crate::fault::{Chaos, Faults};
 
@@ -119,6 +121,9 @@ pub enum RecordKind {
         certainty: String,
         /// The injected faults.
         faults: Faults,
+        /// Whether it is a control: sent without the fault of the delivery after it, to show that the
+        /// receiver accepts it.
+        control: bool,
         /// The request body.
         body: Arc<str>,
         /// The event, if the vendor's headers or signatures depend on it.
@@ -213,9 +218,12 @@ pub struct RunStarted {
     pub conversations: u32,
     /// URLs of the endpoints, in their order.
     pub urls: Vec<String>,
-    /// Hash of what the first conversation sends. A run can only resume one of the same digest.
+    /// Hash of what the first conversation sends, and of the settings by which the run is judged. A run
+    /// can only resume one of the same digest.
     /// Empty for a redelivery.
     pub digest: String,
+    /// Number among the equal runs of its command, from 1.
+    pub occurrence: u32,
     /// Journal number of the interrupted run that this one resumes.
     pub resumes: Option<i64>,
     /// The faults that chaos mode generated.
@@ -349,7 +357,7 @@ crate::string_enum! {
         Passed = "passed",
         /// At least one check failed.
         Failed = "failed",
-        /// Nothing was tested, for example because every step was skipped.
+        /// Nothing was shown, for example because every step was skipped or a control failed.
         Inconclusive = "inconclusive",
         /// The run was stopped early.
         Interrupted = "interrupted",

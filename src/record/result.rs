@@ -55,6 +55,33 @@ crate::string_enum! {
     }
 }
 
+impl AttemptOutcome {
+    /// Returns whether a connection to the receiver was established and the request was sent on it.
+    pub fn reached_receiver(self) -> bool {
+        match self {
+            Self::Responded
+            | Self::Reset
+            | Self::TimeoutHead
+            | Self::TimeoutBody
+            | Self::Protocol
+            | Self::HeadTooLarge
+            | Self::BodyIncomplete => true,
+            Self::Refused
+            | Self::Unreachable
+            | Self::Dns
+            | Self::TimeoutConnect
+            | Self::Tls
+            | Self::EgressBlocked
+            | Self::LocalError
+            | Self::InDoubt
+            | Self::Unsendable
+            | Self::Expired
+            | Self::Disabled
+            | Self::Dropped => false,
+        }
+    }
+}
+
 /// The result of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptResult {

@@ -45,6 +45,8 @@ pub struct ConsoleReport {
     has_stopped: bool,
     /// Endpoints that have responded.
     responding: BTreeSet<u32>,
+    /// Controls that have not settled.
+    controls: BTreeSet<String>,
     /// Deliveries that have not settled and to which the receiver has responded.
     retried: BTreeSet<String>,
     hint: Option<AuthHint>,
@@ -87,6 +89,7 @@ impl ConsoleReport {
             refused: None,
             has_stopped: false,
             responding: BTreeSet::new(),
+            controls: BTreeSet::new(),
             retried: BTreeSet::new(),
             hint: None,
             helps: Vec::new(),
@@ -170,6 +173,9 @@ impl ConsoleReport {
         let mut title = settled.event_type.clone();
         if !faults.is_empty() {
             title += &format!(" (injected fault: {faults})");
+        }
+        if self.controls.remove(&settled.delivery) {
+            title += " (control)";
         }
         if let Some(url) = self.endpoint(settled.endpoint) {
             title += &format!(" → {url}");
@@ -404,6 +410,9 @@ impl Report for ConsoleReport {
             && result.status.is_some()
         {
             self.retried.insert(delivery.clone());
+        }
+        if let RecordKind::DeliveryPlanned { delivery, control: true, .. } = &record.kind {
+            self.controls.insert(delivery.clone());
         }
         match &record.kind {
             RecordKind::RunStarted(run) => self.started(run, out),

@@ -46,6 +46,7 @@ fn sending(plan: &RunPlan) -> BTreeSet<usize> {
     });
     let first =
         requests.take_while(|request| request.conversation.is_none_or(|number| number == 1));
+    let first = first.filter(|request| !request.control);
     first.filter(|request| request.faults.is_empty()).filter_map(|request| request.step).collect()
 }
 

@@ -1,5 +1,6 @@
 //! A dry run: the requests that a run sends if every delivery passes, rendered and not sent.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use super::RunPlan;
 use super::handshake::challenge;
 use crate::base::seed::SeedScope;
 use crate::emulator::{Outbox, PlannedDelivery, StepOutcome, StepOutput, rehearse};
-use crate::fault::Faults;
+use crate::fault::{FaultKind, Faults};
 use crate::platform::{RequestFacts, Signing};
 use crate::scenario::SharedStaff;
 
@@ -51,6 +52,8 @@ pub struct DryRunRequest {
     pub event_type: Option<String>,
     /// Its injected faults.
     pub faults: Faults,
+    /// Whether it is a control.
+    pub control: bool,
     /// The headers, in order.
     pub headers: Vec<(String, String)>,
     /// The body.
@@ -82,6 +85,11 @@ impl DryRunItem {
 /// The items of a run, rendered one by one as they are asked for: the handshake, then one
 /// conversation after the other.
 pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
+    dry_run_with(plan, controls(plan))
+}
+
+/// The items of a run that sends controls to these endpoints, by index.
+fn dry_run_with(plan: &RunPlan, controls: BTreeSet<usize>) -> impl Iterator<Item = DryRunItem> {
     let account = &plan.account;
     let proof = account.platform.handshake.proof.as_ref();
     let handshake = proof.into_iter().flat_map(move |proof| {
@@ -96,6 +104,7 @@ pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
                 conversation: None,
                 event_type: None,
                 faults: Faults::default(),
+                control: false,
                 headers: Signing::of(account).headers(&facts),
                 body,
             })
@@ -106,7 +115,8 @@ pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
     let seeds = SeedScope::of_run(plan.seed);
     let staff = SharedStaff::new(&plan.script, account, seeds.clone(), plan.start);
     let conversations = (1..=plan.conversations).flat_map(move |number| {
-        let mut outbox = Outbox::new(&plan.script, account, &seeds, number);
+        let controls = if number == 1 { controls.clone() } else { BTreeSet::new() };
+        let mut outbox = Outbox::new(&plan.script, account, &seeds, number).with_controls(controls);
         let outputs = rehearse(&plan.script, account, &subscriptions, &staff, number);
         let items = outputs.flat_map(move |output| items_of(plan, &mut outbox, number, output));
         // One conversation at a time is in memory, however many there are.
@@ -124,6 +134,26 @@ pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
         }
         item
     })
+}
+
+/// The endpoints, by index, that get only deliveries with faults that they need not accept. Without
+/// a control, a receiver that refuses or crashes on everything would pass.
+pub(super) fn controls(plan: &RunPlan) -> BTreeSet<usize> {
+    let (mut faulty, mut accepting) = (BTreeSet::new(), BTreeSet::new());
+    if !plan.script.has_any_fault() {
+        return faulty;
+    }
+    // The first conversation decides. A run may have a million others.
+    let single = RunPlan { conversations: 1, ..plan.clone() };
+    for item in dry_run_with(&single, BTreeSet::new()) {
+        let DryRunItem::Request(request) = item else { continue };
+        if request.step.is_none() || request.faults.has(FaultKind::Drop) {
+            continue; // a handshake, or not sent
+        }
+        let expects = request.faults.expect_acceptance(1);
+        if expects { &mut accepting } else { &mut faulty }.insert(request.endpoint);
+    }
+    faulty.difference(&accepting).copied().collect()
 }
 
 fn items_of(
@@ -155,6 +185,7 @@ fn items_of(
             headers: planned.headers(&plan.account),
             event_type: Some(planned.event_type),
             faults: planned.faults,
+            control: planned.control,
             body: planned.body.to_string(),
         })
     };

@@ -5,6 +5,7 @@ use crate::base::seed::SeedScope;
 use crate::delivery::{NOT_COMMITTED, Request, Transport};
 use crate::emulator::EndpointPlan;
 use crate::platform::{Proof, RequestFacts, Signing};
+use crate::policy::StatusSet;
 use crate::record::{
     AttemptOutcome, AttemptResult, Method, PriorHandshake, RecordKind, RecordLog, RecordScope,
 };
@@ -68,11 +69,12 @@ pub(super) async fn shake<T: Transport>(
         }
         None => Err(no_response(&result)),
     };
+    let continues = checked.is_ok() || !handshake.refuses();
+    let checked = checked.and_then(|()| check_acceptance(&result));
     let error = checked.err().map(|error| match result.compression() {
         Some(method) => format!("{error}; the response is compressed ({method}): send it as it is"),
         None => error,
     });
-    let continues = error.is_none() || !handshake.refuses();
     log.append(scope, finished(result, error, continues)).await;
     continues
 }
@@ -82,6 +84,17 @@ pub(super) async fn shake<T: Transport>(
 pub(super) fn challenge(plan: &RunPlan, proof: &Proof, endpoint: u32) -> String {
     let seeds = SeedScope::of_run(plan.seed).within(&format!("handshake {endpoint}"));
     proof.challenge(&plan.account.roots(), &seeds)
+}
+
+/// Holds a response that the vendor accepts to 2xx, as deliveries are: some vendors ignore the status.
+fn check_acceptance(result: &AttemptResult) -> Result<(), String> {
+    match result.final_status().filter(|status| !StatusSet::success().contains(*status)) {
+        None => Ok(()),
+        Some(status) => Err(format!(
+            "the endpoint responded with status {status}, expected {} (this vendor counts it as success)",
+            StatusSet::success()
+        )),
+    }
 }
 
 fn no_response(result: &AttemptResult) -> String {

@@ -1,5 +1,11 @@
 //! The identity of a run: its first record, by which a journal recognises it.
 
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use ring::pbkdf2::{PBKDF2_HMAC_SHA256, derive};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::dry_run::dry_run;
@@ -23,6 +29,8 @@ pub(super) fn first_record(plan: &RunPlan) -> RunStarted {
     let single = RunPlan { conversations: 1, ..plan.clone() };
     let mut digest = Sha256::new();
     dry_run(&single).for_each(|item| digest.update(item.digest_text()));
+    digest.update(settings(plan).to_string());
+    digest.update(secret_hash(plan));
     RunStarted {
         scenario: plan.script.name.clone(),
         file: plan.script.file.clone(),
@@ -36,7 +44,57 @@ pub(super) fn first_record(plan: &RunPlan) -> RunStarted {
         urls: plan.endpoints.iter().map(|endpoint| endpoint.url.to_string()).collect(),
         // Sixteen digits are enough to distinguish the runs of one journal.
         digest: hex::encode(&digest.finalize()[..8]),
+        occurrence: plan.occurrence,
         resumes: None,
         chaos: plan.script.chaos.clone(),
     }
+}
+
+/// What decides how a run is sent and judged, and is not in the requests of its first conversation.
+fn settings(plan: &RunPlan) -> serde_json::Value {
+    let platform = &plan.account.platform;
+    let policies: Vec<_> =
+        platform.event_types().into_iter().map(|name| (name, plan.account.policy(name))).collect();
+    let handshake = &platform.handshake;
+    let speed = match plan.pace {
+        ClockMode::Virtual => None,
+        ClockMode::Real(speed) => Some(speed),
+    };
+    json!({
+        "policy": platform.policy,
+        "policies": policies,
+        "wire": platform.wire,
+        "handshake": [handshake.proof.as_ref().map(|proof| &proof.success), handshake.refuses()],
+        "faults": plan.script.faults.faults,
+        "one_in": plan.script.faults.one_in,
+        "speed": speed,
+    })
+}
+
+/// Iterations of the hash of secrets: tens of milliseconds. The digest is public, and a fast hash would
+/// allow to guess short secrets with it.
+const ITERATIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(49_999);
+
+/// Hash of secrets.
+type SecretHash = [u8; 16];
+
+/// Returns a hash of the user's secrets; empty if there are none. A run with other secrets is another
+/// run, although its records are the same.
+fn secret_hash(plan: &RunPlan) -> Vec<u8> {
+    // Many runs of a command have the same secrets.
+    static HASHES: LazyLock<Mutex<HashMap<Vec<u8>, SecretHash>>> = LazyLock::new(Mutex::default);
+    let secrets = plan.own_secrets();
+    if secrets.is_empty() {
+        return Vec::new();
+    }
+    let text = json!(secrets).to_string();
+    let key = Sha256::digest(&text).to_vec();
+    let mut hashes = HASHES.lock().unwrap_or_else(PoisonError::into_inner);
+    let hash = hashes.entry(key).or_insert_with(|| {
+        let mut hash = SecretHash::default();
+        let salt = plan.account.platform.id.as_bytes();
+        derive(PBKDF2_HMAC_SHA256, ITERATIONS, salt, text.as_bytes(), &mut hash);
+        hash
+    });
+    hash.to_vec()
 }

@@ -11,7 +11,6 @@ mod limits;
 mod plan;
 mod pump;
 mod redelivery;
-mod verdict;
 
 use std::sync::Arc;
 
@@ -26,14 +25,15 @@ use crate::emulator::Emulator;
 use crate::record::{RecordKind, RecordLog, RecordScope, RunFinished, RunStarted};
 
 pub use crate::emulator::EndpointPlan;
+pub use crate::record::VerdictBuilder;
 pub use chaos::{schedule, smallest};
+use dry_run::controls;
 pub use dry_run::{DryRunItem, DryRunRequest, dry_run};
 use identity::first_record;
 pub use identity::identify;
 pub use limits::RunLimits;
 pub use plan::{ResumePoint, RunPlan, StopSignal};
 pub use redelivery::{Redelivery, RedeliveryRequest, redeliver};
-pub use verdict::VerdictBuilder;
 
 /// Plays a run to its end, and returns its final record. Records go to the log, which is closed
 /// behind the last of them.
@@ -67,7 +67,7 @@ async fn play<T: Transport>(
     }
     let (account, slots) = (Arc::clone(&plan.account), plan.slots.clone());
     let emulator = Emulator::start(account, plan.endpoints.clone(), transport, slots);
-    let ended = emulator.play(plan.scripted(log));
+    let ended = emulator.play(plan.scripted(log, controls(&plan)));
     let end = tokio::select! {
         // An emulator that ends before its run has panicked.
         ended = ended => return if ended.is_ok() { RunEnd::Played } else { RunEnd::Lost },

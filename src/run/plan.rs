@@ -1,5 +1,6 @@
 //! The plan of a run: everything that it is made of.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,6 +21,8 @@ use crate::scenario::Script;
 pub struct RunPlan {
     /// The run's number, from 1.
     pub number: u32,
+    /// The number among the equal runs of the command, from 1.
+    pub occurrence: u32,
     /// The script to play.
     pub script: Arc<Script>,
     /// The account at which it is played.
@@ -83,8 +86,9 @@ impl RunPlan {
         self.resume.as_ref().map(|resume| Arc::clone(&resume.prior)).unwrap_or_default()
     }
 
-    /// The run as its emulator plays it.
-    pub(super) fn scripted(&self, log: RecordLog) -> ScriptedRun {
+    /// The run as its emulator plays it. The first conversation sends a control to these endpoints, by
+    /// index.
+    pub(super) fn scripted(&self, log: RecordLog, controls: BTreeSet<usize>) -> ScriptedRun {
         ScriptedRun {
             number: self.number,
             script: Arc::clone(&self.script),
@@ -94,6 +98,7 @@ impl RunPlan {
             clock: self.pace,
             check: self.check(),
             lines: self.lines().into_iter().collect(),
+            controls,
             prior: self.prior(),
             log,
             keeps_conversations: false,
@@ -116,6 +121,17 @@ impl RunPlan {
             (step.number, SourceLine { file, line: step.span.line_column().0 })
         };
         self.script.steps.iter().map(line).collect()
+    }
+
+    /// The secrets of the user that its requests contain, each with its reference. Built-in test
+    /// credentials are public.
+    pub(super) fn own_secrets(&self) -> Vec<(String, String)> {
+        let headers = self.endpoints.iter().flat_map(|endpoint| &endpoint.headers);
+        let headers = headers.map(|(name, secret)| (name.clone(), secret.clone()));
+        let queries = self.endpoints.iter().flat_map(|endpoint| query_secrets(&endpoint.url));
+        let own = self.account.secret_references().map(|(name, secret)| (name, secret.clone()));
+        let all = own.chain(headers).chain(queries).filter(|(_, secret)| !secret.is_public());
+        all.map(|(name, secret)| (name, secret.expose().to_owned())).collect()
     }
 
     /// Replaces the run's secrets in its records: those of the account, of the headers, and the

@@ -11,13 +11,12 @@ use tokio::time::sleep;
 
 use super::auth_hints::AuthHints;
 use super::limits::LimitCounter;
-use super::verdict::VerdictBuilder;
 use crate::base::clock::Stopwatch;
 use crate::base::fail_points;
 use crate::base::file_store::FileStore;
 use crate::platform::Account;
 use crate::record::{
-    FilesSummary, Record, RecordKind, RecordLog, RecordScope, RunFinished, Verdict,
+    FilesSummary, Record, RecordKind, RecordLog, RecordScope, RunFinished, Verdict, VerdictBuilder,
 };
 
 /// How the playing of a run ended.

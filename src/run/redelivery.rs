@@ -48,17 +48,42 @@ pub struct Redelivery {
 #[derive(Debug)]
 pub struct RedeliveryRequest {
     started: RunStarted,
+    /// Sent first. A delivery with a fault needs one, as in a run.
+    control: Option<RestoredDelivery>,
+    restored: RestoredDelivery,
+    account: Arc<Account>,
+    redactor: Redactor,
+}
+
+/// A delivery that was restored from its records.
+#[derive(Debug)]
+struct RestoredDelivery {
     certainty: String,
     delivery: Delivery,
     event: Option<Arc<EventFacts>>,
-    account: Arc<Account>,
-    redactor: Redactor,
 }
 
 impl RedeliveryRequest {
     /// The URL it is sent to.
     pub fn url(&self) -> &Url {
-        &self.delivery.endpoint.url
+        &self.restored.delivery.endpoint.url
+    }
+}
+
+impl RestoredDelivery {
+    /// The record that announces it.
+    fn planned(&self, control: bool) -> RecordKind {
+        let delivery = &self.delivery;
+        RecordKind::DeliveryPlanned {
+            delivery: delivery.id.clone(),
+            endpoint: delivery.endpoint.number,
+            event_type: delivery.event_type.clone(),
+            certainty: self.certainty.clone(),
+            faults: delivery.faults.clone(),
+            control,
+            body: Arc::clone(&delivery.body),
+            event: self.event.clone(),
+        }
     }
 }
 
@@ -67,6 +92,28 @@ impl Redelivery {
     /// there were any, the request is signed again. Returns nothing if the run sent no such delivery.
     pub fn request(&self, id: &str, records: &[Record]) -> Option<RedeliveryRequest> {
         let stored = StoredDelivery::find(id, records)?;
+        let secrets = self.secrets(&stored.faults);
+        let secrets = || secrets.iter().map(|(reference, secret)| (reference.clone(), secret));
+        let control = StoredDelivery::control(&stored, records);
+        let control = control.and_then(|control| self.restore(control, records));
+        let restored = self.restore(stored, records)?;
+        // In one conversation, so that the control is sent before the delivery.
+        let conversation = restored.delivery.conversation;
+        let control = control.map(|control| RestoredDelivery {
+            delivery: Delivery { conversation, ..control.delivery },
+            ..control
+        });
+        Some(RedeliveryRequest {
+            started: self.started(id, &restored.delivery.endpoint.url),
+            control,
+            restored,
+            account: Arc::clone(&self.account),
+            redactor: Redactor::new(secrets()),
+        })
+    }
+
+    /// Restores a delivery from its records.
+    fn restore(&self, stored: StoredDelivery<'_>, records: &[Record]) -> Option<RestoredDelivery> {
         let secrets = self.secrets(&stored.faults);
         let secrets = || secrets.iter().map(|(reference, secret)| (reference.clone(), secret));
         let known: BTreeMap<String, &str> =
@@ -91,7 +138,7 @@ impl Redelivery {
         // Sent once: the user decides about another attempt.
         let own_policy = self.account.policy(stored.event_type);
         let delivery = Delivery {
-            id: id.to_owned(),
+            id: stored.id.to_owned(),
             conversation: ConversationKey {
                 run: 1,
                 number: stored.planned.conversation.unwrap_or(1),
@@ -104,16 +151,13 @@ impl Redelivery {
             policy: Arc::new(Policy { retry: Retry::None, ..own_policy }),
             faults: stored.faults,
             check: Arc::new(self.check()),
-            source: records.iter().find_map(|record| source_of(record, id)),
+            source: records.iter().find_map(|record| source_of(record, stored.id)),
             seeds: SeedScope::fixed("redelivery"),
         };
-        Some(RedeliveryRequest {
-            started: self.started(id, &url),
+        Some(RestoredDelivery {
             certainty: stored.certainty.to_owned(),
             delivery,
             event: stored.event.cloned().map(Arc::new),
-            account: Arc::clone(&self.account),
-            redactor: Redactor::new(secrets()),
         })
     }
 
@@ -125,6 +169,7 @@ impl Redelivery {
             conversations: 1,
             urls: vec![url.to_string()],
             digest: String::new(),
+            occurrence: 1,
             resumes: None,
             chaos: None,
             ..self.started.clone()
@@ -168,6 +213,8 @@ impl Redelivery {
 
 /// A delivery as the records of its run describe it.
 struct StoredDelivery<'a> {
+    id: &'a str,
+    endpoint: u32,
     planned: &'a Record,
     event_type: &'a str,
     certainty: &'a str,
@@ -182,6 +229,22 @@ struct StoredDelivery<'a> {
 }
 
 impl<'a> StoredDelivery<'a> {
+    /// The control of a delivery with a fault: the first delivery to its endpoint that the receiver
+    /// had to accept. Every run with faults has one.
+    fn control(faulty: &Self, records: &'a [Record]) -> Option<Self> {
+        if faulty.faults.expect_acceptance(1) {
+            return None;
+        }
+        records.iter().find_map(|planned| match &planned.kind {
+            RecordKind::DeliveryPlanned { delivery, endpoint, faults, .. }
+                if *endpoint == faulty.endpoint && faults.expect_acceptance(1) =>
+            {
+                Self::find(delivery, records)
+            }
+            _ => None,
+        })
+    }
+
     fn find(id: &str, records: &'a [Record]) -> Option<Self> {
         let last = records.iter().rev().find_map(|record| match &record.kind {
             RecordKind::AttemptStarted { delivery, attempt, hop: 0, url, headers, .. }
@@ -195,6 +258,7 @@ impl<'a> StoredDelivery<'a> {
         records.iter().find_map(|planned| match &planned.kind {
             RecordKind::DeliveryPlanned {
                 delivery,
+                endpoint,
                 event_type,
                 certainty,
                 faults,
@@ -207,6 +271,8 @@ impl<'a> StoredDelivery<'a> {
                 let faults = Faults(faults.0.iter().filter(is_kept).cloned().collect());
                 let event = event.as_deref();
                 Some(Self {
+                    id: delivery,
+                    endpoint: *endpoint,
                     planned,
                     event_type,
                     certainty,
@@ -254,9 +320,10 @@ pub async fn redeliver<T: Transport>(
     log: RecordLog,
 ) -> RunFinished {
     log.redact(request.redactor.clone());
-    let observer = Observer::new(Arc::clone(&request.account), Arc::default(), request.delivery.at);
+    let observer =
+        Observer::new(Arc::clone(&request.account), Arc::default(), request.restored.delivery.at);
     let sending = send(request, transport, log.clone());
-    // A redelivery has one delivery and no limits.
+    // A redelivery has no limits.
     pump(log, sending, observer, LimitCounter::default(), watch::channel(false).0).await
 }
 
@@ -265,21 +332,17 @@ async fn send<T: Transport>(
     transport: Arc<T>,
     log: RecordLog,
 ) -> RunEnd {
-    let RedeliveryRequest { started, certainty, delivery, event, .. } = request;
-    let (conversation, at) = (delivery.conversation, delivery.at);
+    let RedeliveryRequest { started, control, restored, .. } = request;
+    let (conversation, at) = (restored.delivery.conversation, restored.delivery.at);
     let scope = RecordScope { at, conversation: None, step: None };
     log.append(scope, RecordKind::RunStarted(started)).await;
-    let scope = RecordScope { at, conversation: Some(conversation.number), step: delivery.step };
-    let planned = RecordKind::DeliveryPlanned {
-        delivery: delivery.id.clone(),
-        endpoint: delivery.endpoint.number,
-        event_type: delivery.event_type.clone(),
-        certainty,
-        faults: delivery.faults.clone(),
-        body: Arc::clone(&delivery.body),
-        event,
-    };
-    log.append(scope, planned).await;
+    let all: Vec<(bool, RestoredDelivery)> =
+        control.into_iter().map(|control| (true, control)).chain([(false, restored)]).collect();
+    for (is_control, restored) in &all {
+        let delivery = &restored.delivery;
+        let (conversation, step) = (Some(conversation.number), delivery.step);
+        log.append(RecordScope { at, conversation, step }, restored.planned(*is_control)).await;
+    }
     let handle = drive(NoHost, transport, AttemptSlots::default());
     handle.join(DrivenRun {
         number: conversation.run,
@@ -289,7 +352,7 @@ async fn send<T: Transport>(
         shared: false,
         prior: Arc::new(PriorAttempts::default()),
     });
-    handle.submit(delivery);
+    all.into_iter().for_each(|(_, restored)| handle.submit(restored.delivery));
     handle.drain(conversation).await;
     RunEnd::Played
 }

@@ -179,8 +179,16 @@ impl Script {
 
     /// Returns whether any step or the whole script has a fault of this group.
     pub fn has_faults(&self, group: FaultGroup) -> bool {
-        let steps = self.steps.iter().map(|step| &step.faults);
-        steps.chain([&self.faults.faults]).any(|faults| faults.of(group).is_some())
+        self.all_faults().any(|faults| faults.of(group).is_some())
+    }
+
+    /// Returns whether any delivery can have a fault.
+    pub fn has_any_fault(&self) -> bool {
+        self.all_faults().any(|faults| !faults.is_empty())
+    }
+
+    fn all_faults(&self) -> impl Iterator<Item = &Faults> {
+        self.steps.iter().map(|step| &step.faults).chain([&self.faults.faults])
     }
 
     /// Returns the values of conversation `number`, from 1, at an account.

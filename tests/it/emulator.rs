@@ -84,6 +84,7 @@ fn scripted(number: u32, script: &str, clock: ClockMode) -> (ScriptedRun, LogRea
         clock,
         check: StatusCheck::default(),
         lines: BTreeMap::new(),
+        controls: std::collections::BTreeSet::new(),
         prior: Arc::new(PriorAttempts::default()),
         log,
         keeps_conversations: true,
@@ -323,8 +324,7 @@ async fn a_cancelled_run_ends_and_blocks_no_other_run() {
     let fails = Arc::new(AtomicBool::new(true));
     let failing = Arc::clone(&fails);
     let receiver = Receiver::responding(move |_, _| {
-        let status = if failing.load(Ordering::SeqCst) { 500 } else { 200 };
-        Reply::Status(status, "{}".into())
+        if failing.load(Ordering::SeqCst) { Reply::Status(500, "{}".into()) } else { Reply::good() }
     });
     // A failure at this vendor blocks the whole account until a retry succeeds.
     let account = Arc::new(Account::test(&platform("liveperson")));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use standin::platform::{Catalog, VendorRef};
 
-use crate::support::{Receiver, Reply, configured, standin_in, stdout};
+use crate::support::{Receiver, Reply, configured, standin, standin_in, stderr, stdout};
 
 const VENDOR: &str = "liveperson";
 
@@ -94,4 +94,49 @@ fn a_failed_delivery_names_its_endpoint() {
     assert!(!failed.is_empty(), "{output}");
     assert!(failed.iter().all(|line| line.contains(&format!("→ {second}"))), "{output}");
     assert_eq!(good.requests().len(), bad.requests().len());
+}
+
+#[test]
+fn a_vendor_that_a_scenario_lists_is_not_left_out_without_a_receiver() {
+    let receiver = Receiver::accepting();
+    let folder = configured("");
+    let story = "vendors = [\"ebbot\", \"erxes\"]\n[[step]]\nopen = {}\n[[step]]\nsay = { by = 'visitor' }\n";
+    std::fs::write(folder.path().join("story.toml"), story).unwrap();
+    let to = format!("ebbot={}", receiver.url());
+    let run = |more: &[&str]| {
+        let output = standin_in(folder.path(), &[&["run", "story.toml"], more].concat());
+        (output.status.code(), stdout(&output) + &stderr(&output))
+    };
+    let (code, told) = run(&["--to", &to]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(
+        told.contains("no receiver is configured for erxes, at which `story.toml` runs"),
+        "{told}"
+    );
+    let config = format!("[[endpoint]]\nvendor = \"ebbot\"\nurl = \"{}\"\n", receiver.url());
+    std::fs::write(folder.path().join("standin.toml"), config).unwrap();
+    assert_eq!(run(&[]).0, Some(2));
+    assert_eq!(run(&["--vendor", "all"]).0, Some(2));
+    assert_eq!(receiver.count(), 0);
+    assert_eq!(run(&["--vendor", "ebbot"]).0, Some(0));
+    // Without `vendors`, a scenario runs at every vendor that has a receiver.
+    std::fs::write(folder.path().join("story.toml"), story.split_once('\n').unwrap().1).unwrap();
+    assert_eq!(run(&[]).0, Some(0));
+}
+
+#[test]
+fn a_receiver_to_which_nothing_is_sent_is_an_error() {
+    let receiver = Receiver::accepting();
+    let (to, other) = (receiver.url(), format!("erxes={}", receiver.url()));
+    for command in [
+        &["run", "handover", "--vendor", "ebbot", "--to", &to, "--to", &other][..],
+        &["run", "handover", "--vendor", "ebbot", "--to", &other, "--dry-run"],
+        &["run", "handover", "--vendor", "erxes", "--to", &to, "--to", &other],
+        &["send", "ebbot", "chat.user.message", "--to", &to, "--to", &other],
+    ] {
+        let output = standin(command);
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("nothing is sent to the receiver of "), "{command:?}");
+    }
+    assert_eq!(receiver.count(), 0);
 }

@@ -106,6 +106,23 @@ fn erxes_continues_after_a_failed_handshake_and_the_run_fails() {
 }
 
 #[test]
+fn a_vendor_that_ignores_the_status_continues_and_the_run_fails() {
+    for status in [500, 404, 301] {
+        let redirect =
+            format!("HTTP/1.1 {status} X\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n");
+        let (played, told, requests) =
+            handshake_error("erxes@2", move |_| Reply::Raw(redirect.clone().into_bytes()));
+        let expected = format!("responded with status {status}, expected 2xx (this vendor counts");
+        assert!(told.contains(&expected), "{told}");
+        assert!(requests > 1, "the vendor sends events all the same");
+        assert_eq!(played.finished.passed, played.finished.deliveries);
+        assert_eq!(played.finished.verdict, Verdict::Failed, "{status}");
+    }
+    let (played, told, _) = handshake_error("erxes@2", |_| Reply::Status(204, String::new()));
+    assert_eq!((told.as_str(), played.finished.verdict), ("", Verdict::Passed));
+}
+
+#[test]
 fn a_vendor_without_a_handshake_sends_none() {
     for vendor in ["ebbot", "liveperson"] {
         let receiver = Receiver::accepting();

@@ -303,6 +303,79 @@ fn a_changed_scenario_is_not_resumed() {
 
 /// The receiver gets exactly the requests that the journal contains.
 #[test]
+fn a_run_with_other_settings_is_not_resumed() {
+    let receiver = Receiver::accepting();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let story = format!("[faults]\nevery = \"extra_field\"\none_in = 1000\n{STORY}")
+        .replace("name = 'a chat'\n", "");
+    let vendor =
+        fs::read_to_string(crate::support::path("tests/minimal/plain/vendor.toml")).unwrap();
+    let copy = |text: &str| {
+        let from = crate::support::path("tests/minimal/plain");
+        fs::create_dir_all(folder.path().join("vendors/plain")).unwrap();
+        for file in fs::read_dir(from).unwrap().map(|file| file.unwrap().path()) {
+            let name = file.file_name().unwrap().to_owned();
+            fs::copy(&file, folder.path().join("vendors/plain").join(name)).unwrap();
+        }
+        write("vendors/plain/vendor.toml", text);
+    };
+    let config = |token: &str| format!("[vendor.wotnot]\nsecret = {{ token = \"{token}\" }}\n");
+    let url = receiver.url();
+    let run = |vendor: &str, more: &[&str]| {
+        let before = receiver.count();
+        let fixed = ["run", "story.toml", "--vendor", vendor, "--to", &url, "--journal", "j.db"];
+        let all = [&fixed[..], &["--resume", "--templates", "vendors"], more].concat();
+        let output = standin_in(folder.path(), &all);
+        assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+        receiver.count() > before
+    };
+    write("story.toml", &story);
+    write("standin.toml", &config("first-s3cret-value"));
+    copy(&vendor);
+    for vendor in ["wotnot", "plain"] {
+        assert!(run(vendor, &[]), "the first run is played");
+        assert!(!run(vendor, &[]), "the same run is not played again");
+    }
+    assert!(run("wotnot", &["--conversations", "2"]));
+    write("standin.toml", &config("other-s3cret-value"));
+    assert!(run("wotnot", &[]), "other secrets");
+    let journal = fs::read(folder.path().join("j.db")).unwrap();
+    assert!(!journal.windows(12).any(|bytes| bytes == b"other-s3cret"));
+    assert!(!run("wotnot", &[]));
+    write("story.toml", &story.replace("1000", "1001"));
+    assert!(run("wotnot", &[]), "other faults");
+    write("story.toml", &format!("verify = {{ status = [\"200\"] }}\n{story}"));
+    assert!(run("wotnot", &[]), "other statuses");
+    write("story.toml", &story);
+    copy(&vendor.replace("[\"2xx\"]", "[\"200\"]"));
+    assert!(run("plain", &[]), "another policy");
+    assert!(!run("plain", &[]));
+}
+
+#[test]
+fn equal_runs_of_a_command_are_resumed_one_by_one() {
+    let receiver = Receiver::accepting();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("story.toml"), STORY).unwrap();
+    let url = receiver.url();
+    let run = |stories: &[&str]| {
+        let before = receiver.count();
+        let fixed = ["--vendor", "ebbot", "--to", &url, "--journal", "j.db", "--resume"];
+        let output = standin_in(folder.path(), &[&["run"], stories, &fixed].concat());
+        assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+        receiver.count() - before
+    };
+    let once = run(&["story.toml"]);
+    assert!(once > 0);
+    assert_eq!(run(&["story.toml", "./story.toml"]), once, "another path is another run");
+    fs::create_dir(folder.path().join("more")).unwrap();
+    let twice = ["story.toml", "story.toml"];
+    assert_eq!(run(&twice), once, "the second of two equal runs was never played");
+    assert_eq!(run(&twice), 0);
+}
+
+#[test]
 fn a_full_disk_sends_no_uncommitted_request() {
     for pages in [8, 12, 20, 40] {
         let folder = tempfile::tempdir().unwrap();
@@ -501,6 +574,47 @@ fn redeliver_repeats_a_delivery_or_signs_it_again() {
     let elsewhere = Receiver::accepting();
     standin(&["journal", "redeliver", "j.db", "1-1", "--run", "1", "--to", &elsewhere.url()]);
     assert_eq!(elsewhere.events()[0].body, first.body);
+}
+
+#[test]
+fn redeliver_judges_as_the_run_did() {
+    let receiver = Receiver::accepting();
+    let folder = tempfile::tempdir().unwrap();
+    let story = "name = \"story\"\n[[step]]\nopen = {}\n[[step]]\nfault = \"reset\"\nsay = { by = \"visitor\", \
+                 text = \"One\" }\n[[step]]\nsay = { by = \"visitor\", text = \"Two\" }\n";
+    fs::write(folder.path().join("story.toml"), story).unwrap();
+    let standin = |arguments: &[&str]| {
+        let output = standin_in(folder.path(), arguments);
+        (output.status.code(), stdout(&output) + &stderr(&output))
+    };
+    let to = receiver.url();
+    let run = ["run", "story.toml", "--vendor", "erxes@2", "--to", &to, "--journal", "j.db"];
+    let (code, told) = standin(&run);
+    assert_eq!(code, Some(0), "{told}");
+    let exported = standin(&["journal", "export", "j.db"]).1;
+    let planned = exported.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+    let planned: Vec<Json> = planned.filter(|line| line["kind"] == "delivery.planned").collect();
+    let id = |has_fault: bool| {
+        let is = |line: &&Json| line["data"]["faults"].as_array().unwrap().is_empty() != has_fault;
+        planned.iter().find(is).unwrap()["data"]["delivery"].as_str().unwrap().to_owned()
+    };
+    let redeliver = |id: &str, to: &str| {
+        standin(&["journal", "redeliver", "j.db", id, "--run", "1", "--to", to])
+    };
+    // A delivery with a fault needs a control, which is sent first.
+    let (code, told) = redeliver(&id(true), &to);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("(control)") && told.contains("2 of 2 deliveries passed"), "{told}");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let failing = Receiver::responding(|_, _| Reply::Status(500, String::new()));
+    for to in [format!("http://{closed}/"), failing.url()] {
+        for has_fault in [false, true] {
+            let (code, told) = redeliver(&id(has_fault), &to);
+            assert_eq!(code, Some(1), "{has_fault}, {to}: {told}");
+        }
+    }
+    let (_, told) = redeliver(&id(false), &failing.url());
+    assert!(told.contains("expected 2xx (this vendor counts status 500 as delivered)"), "{told}");
 }
 
 #[test]

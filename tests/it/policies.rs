@@ -149,6 +149,31 @@ fn erxes_2_follows_redirects_within_an_origin_and_records_each() {
     assert!(elsewhere.requests().is_empty(), "nobody allowed another origin");
 }
 
+#[test]
+fn a_delivery_that_a_redirect_turned_into_a_get_fails() {
+    for (status, passes) in [(301, false), (302, false), (303, false), (307, true), (308, true)] {
+        let receiver = Receiver::responding(move |_, received| {
+            let target = received.head.split(' ').nth(1).unwrap_or_default();
+            if target != "/hooks" || !received.body.contains("data") {
+                return Reply::good();
+            }
+            let head =
+                format!("HTTP/1.1 {status} X\r\nLocation: /moved\r\nContent-Length: 0\r\n\r\n");
+            Reply::Raw(head.into_bytes())
+        });
+        let story = "[[step]]\nopen = {}\n[[step]]\nsay = { by = 'visitor' }\n";
+        let verify = format!("verify = {{ status = ['any'] }}\n{story}");
+        for story in [story, &verify] {
+            let played = play(story).at("erxes@2").to(&receiver);
+            let passed = played.finished.verdict == standin::record::Verdict::Passed;
+            assert_eq!(passed, passes, "{status}: {:?}", played.finished.reason);
+            let told = played.finished.reason.unwrap_or_default();
+            let expected = "status 200 to a GET: the redirect dropped the request body";
+            assert_eq!(told.contains(expected), !passes, "{told}");
+        }
+    }
+}
+
 /// An engine without driver: the test receives its commands and advances its clock.
 struct EngineFixture {
     engine: Engine,

@@ -197,6 +197,7 @@ impl RunBuilder {
         }
         RunPlan {
             number: 1,
+            occurrence: 1,
             script: Arc::new(script),
             account: Arc::new(account),
             endpoints: vec![EndpointPlan {

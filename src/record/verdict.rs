@@ -1,10 +1,12 @@
 //! The verdict: a function of a run's records alone, so that a journal yields it again.
 
-use crate::base::text::count;
-use crate::fault::FaultKind;
-use crate::record::{
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
     AttemptOutcome, Origin, Record, RecordKind, RunFinished, SettledDelivery, SourceLine, Verdict,
 };
+use crate::base::text::count;
+use crate::fault::FaultKind;
 
 /// Failed deliveries that are listed one by one; the reason counts the others.
 const MAX_LISTED: usize = 5;
@@ -19,6 +21,13 @@ pub struct VerdictBuilder {
     attempts: u64,
     unsubscribed: u64,
     skipped: u64,
+    /// The controls that have not settled.
+    controls: BTreeSet<String>,
+    failed_controls: u64,
+    /// The first failed control.
+    control_error: Option<String>,
+    /// What each endpoint has shown.
+    endpoints: BTreeMap<u32, EndpointEvidence>,
     /// The first failed deliveries, each described in a line.
     failures: Vec<String>,
     dropped_action: Option<String>,
@@ -28,6 +37,15 @@ pub struct VerdictBuilder {
     local_error: Option<String>,
 }
 
+/// What the deliveries of an endpoint show about its receiver.
+#[derive(Debug, Default)]
+struct EndpointEvidence {
+    /// Whether one was sent with a fault that the receiver need not accept.
+    has_faults: bool,
+    /// Whether one passed that the receiver had to accept.
+    accepts: bool,
+}
+
 impl VerdictBuilder {
     /// Counts one record.
     pub fn count(&mut self, record: &Record) {
@@ -35,7 +53,12 @@ impl VerdictBuilder {
             // A delivery that was dropped on purpose says nothing about the receiver.
             RecordKind::DeliveryPlanned { faults, .. } if faults.has(FaultKind::Drop) => {}
             RecordKind::DeliverySettled(settled) if settled.faults.has(FaultKind::Drop) => {}
-            RecordKind::DeliveryPlanned { .. } => self.deliveries += 1,
+            RecordKind::DeliveryPlanned { delivery, control, .. } => {
+                self.deliveries += 1;
+                if *control {
+                    self.controls.insert(delivery.clone());
+                }
+            }
             // A replayed request was sent, and counted, before the run was interrupted.
             RecordKind::HandshakeSent { origin, .. } if *origin != Origin::Replayed => {
                 self.handshakes += 1;
@@ -63,8 +86,16 @@ impl VerdictBuilder {
         if settled.result.outcome == AttemptOutcome::LocalError {
             self.local_error = self.local_error.take().or_else(|| settled.result.reason.clone());
         }
+        let evidence = self.endpoints.entry(settled.endpoint).or_default();
+        let expects_acceptance = settled.faults.expect_acceptance(settled.attempts);
+        evidence.has_faults |= !expects_acceptance;
+        evidence.accepts |= expects_acceptance && settled.passed;
+        let is_control = self.controls.remove(&settled.delivery);
         if settled.passed {
             self.passed += 1;
+        } else if is_control {
+            self.failed_controls += 1;
+            self.control_error.get_or_insert_with(|| describe(settled));
         } else if self.failures.len() < MAX_LISTED {
             self.failures.push(describe(settled));
         }
@@ -105,12 +136,21 @@ impl VerdictBuilder {
         let handshake =
             self.handshake_error.as_ref().map(|error| format!("the handshake failed: {error}"));
         let deliveries = self.failures.first().map(|first| {
-            let failed = self.settled - self.passed;
+            let failed = self.settled - self.passed - self.failed_controls;
             let all = count(self.settled, "delivery", "deliveries");
             format!("{failed} of {all} failed. First: {first}")
         });
-        let reasons: Vec<String> =
-            [handshake, self.dropped_action.clone(), deliveries].into_iter().flatten().collect();
+        let control = self
+            .control_error
+            .as_ref()
+            .map(|error| format!("the control failed, so the faults show nothing: {error}"));
+        let is_inconclusive =
+            control.is_some() && handshake.is_none() && self.dropped_action.is_none();
+        let reasons = [handshake, self.dropped_action.clone(), control, deliveries];
+        let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+        if is_inconclusive {
+            return (Verdict::Inconclusive, Some(reasons.join("; ")));
+        }
         if !reasons.is_empty() {
             return failed(reasons.join("; "));
         }
@@ -119,6 +159,11 @@ impl VerdictBuilder {
         }
         if self.passed == 0 {
             let reason = "nothing was sent, so nothing about the receiver was shown";
+            return (Verdict::Inconclusive, Some(reason.into()));
+        }
+        let lacks_control = |found: &EndpointEvidence| found.has_faults && !found.accepts;
+        if self.endpoints.values().any(lacks_control) {
+            let reason = "no delivery without a fault passed, so the faults show nothing";
             return (Verdict::Inconclusive, Some(reason.into()));
         }
         (Verdict::Passed, None)
