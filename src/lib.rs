@@ -26,6 +26,7 @@ pub mod scenario;
 pub mod platform;
 
 pub mod conversation;
+pub mod matcher;
 pub mod policy;
 
 pub mod config;

@@ -24,6 +24,7 @@ fuzz_target!(|text: &str| {
                 Script::for_event(&platform, platform.rule(event_type, &query).unwrap(), &query);
             let account = Arc::new(Account::test(&platform));
             let start = "2026-01-05T09:00:00Z".parse().unwrap();
+            let script = Arc::new(script);
             if let Some(body) = sent(&script, &account, event_type, 1, start) {
                 serde_json::from_str::<serde_json::Value>(&body).expect("the body is valid JSON");
             }

@@ -84,6 +84,10 @@ pub const MAX_RESPONSE_HEAD: usize = 408 * 1024;
 /// Maximum number of headers in a response.
 // Also the limit of hyper.
 pub const MAX_RESPONSE_HEADERS: usize = 100;
+/// Maximum size of the headers of a response that are kept: names and values together. Longer
+/// ones are cut.
+// The limit of Node.js for a whole head: a receiver that sends more is broken.
+pub const MAX_KEPT_HEADERS: usize = 16 * 1024;
 /// Maximum number of concurrent attempts to all receivers.
 // Each one needs a socket; many systems allow 1,024 open files to a process.
 pub const MAX_IN_FLIGHT: usize = 256;
@@ -113,6 +117,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Number of records that may wait for the report or the journal before the engine waits.
 pub const RECORD_QUEUE: usize = 1_024;
+/// Size of the records that may wait for the report or the journal before the engine waits.
+// Records of usual size reach RECORD_QUEUE first. Those with large bodies would take 100 MB.
+pub const RECORD_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// Maximum number of records that the journal writes in one transaction.
 pub const JOURNAL_BATCH: usize = 512;
 /// Maximum size of a journal in pages of 4 KiB: 2 GiB.

@@ -75,7 +75,11 @@ pub(super) fn write_dry_run(
 /// Returns one line: run time, event type, size in bytes and injected faults.
 fn line(plan: &RunPlan, request: &DryRunRequest) -> String {
     let when = when(plan, request.at, request.conversation);
-    let what = request.event_type.as_deref().unwrap_or("handshake");
+    let what = match (&request.event_type, request.conversation) {
+        (Some(event_type), Some(_)) => event_type.clone(),
+        (Some(event_type), None) => format!("signature probe with {event_type}"),
+        (None, _) => "handshake".to_owned(),
+    };
     let faults = match request.faults.is_empty() {
         true if request.control => "  control".to_owned(),
         true => String::new(),

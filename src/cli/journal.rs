@@ -1,6 +1,6 @@
 //! `standin journal`, and the arguments of `run` and `send` that concern the journal.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::diag::{Problem, code};
 use crate::journal::{
     Durability, Journal, JournalWriter, PriorRun, RunBeginning, StoredRun, WriteOptions,
 };
-use crate::record::{Record, RecordKind, RecordLog, RunFinished, RunStarted};
+use crate::record::{RecordKind, RecordLog, RunFinished, RunStarted};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
 use crate::run::{Redelivery, ResumePoint, RunPlan, identify, redeliver};
 
@@ -48,8 +48,8 @@ fn durability(text: &str) -> Result<Durability, String> {
 pub(super) enum RunAction {
     /// Execute it.
     Play(Box<RunPlan>),
-    /// Report the stored records of a finished run.
-    Replay(Vec<Record>),
+    /// Report the stored records of a finished run: its number in the journal.
+    Replay(i64),
 }
 
 impl JournalArgs {
@@ -84,7 +84,7 @@ impl JournalArgs {
             }
             let prior = if self.resume { read.earlier(&identity)? } else { PriorRun::Never };
             let resume = match prior {
-                PriorRun::Ended(records) => return Ok(RunAction::Replay(records)),
+                PriorRun::Ended(run) => return Ok(RunAction::Replay(run)),
                 PriorRun::Interrupted(run, prior) => {
                     Some(ResumePoint { run, prior: Arc::new(prior) })
                 }
@@ -283,11 +283,26 @@ fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Co
     let is_scenario = |stored: &RunBeginning| !stored.started.is_redelivery();
     let journal = open(&args.journal)?;
     let run = run_number(&journal, args.run, is_scenario)?;
-    let records: Result<Vec<Record>, _> = journal.records(run).collect();
-    let records = records.map_err(anyhow::Error::from)?;
+    let (mut started, mut records) = (None, Vec::new());
+    // A run can be larger than the memory, so only the records of the delivery are kept, and those of
+    // the first delivery to each endpoint that can be its control.
+    let mut controls = BTreeMap::new();
+    for record in journal.records(run) {
+        let record = record.map_err(anyhow::Error::from)?;
+        if let RecordKind::DeliveryPlanned { delivery, endpoint, faults, .. } = &record.kind
+            && faults.expect_acceptance(1)
+        {
+            controls.entry(*endpoint).or_insert_with(|| delivery.clone());
+        }
+        let is_kept = |id: &str| id == args.delivery || controls.values().any(|own| own == id);
+        match record.kind {
+            RecordKind::RunStarted(first) => started = Some(first),
+            ref kind if kind.delivery().is_some_and(is_kept) => records.push(record),
+            _ => {}
+        }
+    }
     drop(journal);
-    let Some(RecordKind::RunStarted(started)) = records.first().map(|record| record.kind.clone())
-    else {
+    let Some(started) = started else {
         return Err(anyhow::anyhow!("run {run} does not begin with `run.started`").into());
     };
     let vendor = setup.vendor(&started.vendor)?;

@@ -31,8 +31,9 @@ use crate::base::secret::Secret;
 use crate::config::StartTime;
 use crate::delivery::{ClockMode, Connector, Http1Client};
 use crate::diag::{Problem, Problems, code};
+use crate::journal::{Journal, JournalError, JournalWriter};
 use crate::platform::{Account, Platform, Subscription};
-use crate::record::{Record, RecordKind, RecordLog, RunFinished, Verdict};
+use crate::record::{RecordKind, RecordLog, RunFinished, Verdict};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
 use crate::run::{self, EndpointPlan, RunLimits, RunPlan, StopSignal};
 use crate::scenario::Script;
@@ -215,7 +216,8 @@ impl PlayArgs {
         let connector = Connector::new(self.receivers.egress());
         let redactor = setup.redactor();
         let (stop, stopped) = watch::channel(false);
-        runtime(batch.jobs)?.block_on(async {
+        let runtime = runtime(batch.jobs)?;
+        let exit = runtime.block_on(async {
             let mut signals = Signals::listen()?;
             let mut playing = pin!(async {
                 let mut interrupted = stopped.clone();
@@ -247,7 +249,11 @@ impl PlayArgs {
             };
             note(format_args!("interrupted{}", self.journal.resume_hint()));
             Ok(exit)
-        })
+        });
+        // After a second signal, the thread that writes the output still waits for records. To drop
+        // the runtime would wait for that thread.
+        runtime.shutdown_background();
+        exit
     }
 
     /// Executes the runs and returns the worst exit status.
@@ -278,16 +284,17 @@ impl PlayArgs {
                 log.redact(redactor.clone());
                 let writing = output.follow(index, &log, report, progress);
                 let finished = match action {
-                    RunAction::Replay(records) => replay_records(&records, &log).await,
+                    RunAction::Replay(run) => replay_run(journal, run, &log).await,
                     RunAction::Play(plan) => {
                         if let Some(journal) = journal {
                             journal.attach(&log);
                         }
                         let wire = plan.account.platform.wire.clone();
                         let transport = Http1Client::new(connector.clone(), wire);
-                        Some(run::run(*plan, Arc::new(transport), log).await)
+                        Ok(Some(run::run(*plan, Arc::new(transport), log).await))
                     }
                 };
+                let finished = finished.map_err(io::Error::other)?;
                 let passed = finished.as_ref().is_some_and(|run| run.verdict == Verdict::Passed);
                 any_failed.fetch_or(!passed, Ordering::Relaxed);
                 writing.await.map_err(io::Error::other)??;
@@ -358,16 +365,35 @@ fn number_of(index: usize) -> u32 {
 }
 
 /// Appends the records of a finished run to a log again, and returns its result.
-async fn replay_records(records: &[Record], log: &RecordLog) -> Option<RunFinished> {
-    let mut finished = None;
-    for record in records {
-        if let RecordKind::RunFinished(run) = &record.kind {
-            finished = Some(run.clone());
-        }
-        log.append_existing(record).await;
-    }
+async fn replay_run(
+    journal: Option<&JournalWriter>,
+    run: i64,
+    log: &RecordLog,
+) -> Result<Option<RunFinished>, JournalError> {
+    let Some(journal) = journal else { return Ok(None) };
+    let replayed = match Journal::open(journal.path()) {
+        Ok(journal) => replay_records(&journal, run, log).await,
+        Err(error) => Err(error),
+    };
+    // Also after an error: the report waits for the end of the log.
     log.close();
-    finished
+    replayed
+}
+
+async fn replay_records(
+    journal: &Journal,
+    run: i64,
+    log: &RecordLog,
+) -> Result<Option<RunFinished>, JournalError> {
+    let mut finished = None;
+    for record in journal.records(run) {
+        let record = record?;
+        log.append_existing(&record).await;
+        if let RecordKind::RunFinished(run) = record.kind {
+            finished = Some(run);
+        }
+    }
+    Ok(finished)
 }
 
 /// Prints what the plans would send. It fails if a webhook cannot be rendered.

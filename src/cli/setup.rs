@@ -1,6 +1,7 @@
 //! Setup that commands share: configuration, vendors, scenarios, receivers and signals.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +39,10 @@ pub(super) struct Setup {
     pub(super) catalog: Catalog,
     /// The concurrency limit, which all runs of the command share.
     pub(super) slots: AttemptSlots,
+    /// The vendors that have been loaded without problems. Thousands of scenarios share one.
+    platforms: RefCell<BTreeMap<VendorRef, Arc<Platform>>>,
+    /// The accounts that have no problems, by the full id of their vendor.
+    accounts: RefCell<BTreeMap<String, Arc<Account>>>,
     // Loaded on first use: most commands need one vendor, and checking all of them takes time.
     loaded: OnceCell<(Vec<Arc<Platform>>, Problems)>,
 }
@@ -63,7 +68,14 @@ impl Setup {
 
     /// Combines a configuration with a catalog of vendors.
     pub(super) fn new(config: Config, catalog: Catalog) -> Self {
-        Self { config, catalog, slots: AttemptSlots::default(), loaded: OnceCell::new() }
+        Self {
+            config,
+            catalog,
+            slots: AttemptSlots::default(),
+            platforms: RefCell::default(),
+            accounts: RefCell::default(),
+            loaded: OnceCell::new(),
+        }
     }
 
     /// Returns the redactor of every configured credential, of whichever vendor: one may appear in a
@@ -137,14 +149,21 @@ impl Setup {
         let settings = self.config.vendors.get(&reference.id);
         let configured = settings.and_then(|settings| settings.revision.as_ref());
         match configured.filter(|_| reference.revision.is_none()) {
-            None => self.catalog.load(&reference),
+            None => self.load(reference),
             Some(revision) => {
                 let reference = VendorRef { revision: Some(revision.value.clone()), ..reference };
-                self.catalog
-                    .load(&reference)
-                    .map_err(|problems| problems.with_default_span(&revision.span))
+                self.load(reference).map_err(|problems| problems.with_default_span(&revision.span))
             }
         }
+    }
+
+    fn load(&self, reference: VendorRef) -> Result<Arc<Platform>, Problems> {
+        if let Some(platform) = self.platforms.borrow().get(&reference) {
+            return Ok(Arc::clone(platform));
+        }
+        let platform = self.catalog.load(&reference)?;
+        self.platforms.borrow_mut().insert(reference, Arc::clone(&platform));
+        Ok(platform)
     }
 
     /// Loads the vendors that a scenario names, or all of them if it names none. Problems are added
@@ -191,6 +210,15 @@ impl Setup {
 
     /// Creates the account at a vendor with the credentials and options of the configuration.
     pub(super) fn account(&self, vendor: &Arc<Platform>) -> Result<Arc<Account>, Problems> {
+        if let Some(account) = self.accounts.borrow().get(&vendor.full_id()) {
+            return Ok(Arc::clone(account));
+        }
+        let account = self.new_account(vendor)?;
+        self.accounts.borrow_mut().insert(vendor.full_id(), Arc::clone(&account));
+        Ok(account)
+    }
+
+    fn new_account(&self, vendor: &Arc<Platform>) -> Result<Arc<Account>, Problems> {
         let mut problems = Problems::new();
         let settings = self.config.vendors.get(&vendor.id);
         let mut account = Account::configured(vendor, settings, &mut problems);

@@ -195,7 +195,7 @@ impl Config {
         };
         let (own, other) =
             (count(ConfigForm::KEYS, other_keys), count(other_keys, ConfigForm::KEYS));
-        // Only a configuration consists of nothing but keys that both have.
+        // A scenario has at least one key that a configuration does not have.
         let has_shared = count(ConfigForm::KEYS, &[]) > 0;
         own > other || own == other && (is_named || has_shared)
     }

@@ -2,21 +2,39 @@
 //!
 //! The result is stored in the settled record. Reports, the verdict and redelivery only show it.
 
+use jiff::SignedDuration;
+
 use crate::base::text::mask;
 use crate::fault::Faults;
+use crate::matcher::{Mismatch, ResponseMatcher};
 use crate::policy::StatusSet;
 use crate::record::{AttemptOutcome, AttemptResult, Method};
 
-/// Decides which response statuses pass.
+/// Decides which responses pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StatusCheck {
+pub struct DeliveryCheck {
     /// The statuses of the scenario's `[verify]`, which replace the default of `2xx`.
     pub verify: Option<StatusSet>,
     /// The statuses that the vendor counts as delivered.
     pub success: StatusSet,
+    /// The maximum response time of the scenario's `[verify]`.
+    pub within: Option<SignedDuration>,
+    /// The requirements of the delivery's step.
+    pub want: Option<StepWant>,
 }
 
-impl StatusCheck {
+/// Requirements of a step for its deliveries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepWant {
+    /// Number of the step, from 1.
+    pub step: usize,
+    /// Statuses that pass. They replace all other rules about the status.
+    pub status: Option<StatusSet>,
+    /// Requirements for the final response.
+    pub response: ResponseMatcher,
+}
+
+impl DeliveryCheck {
     /// Returns why a delivery failed, or `None` if it passed. `accepted` says whether the vendor
     /// counts the last of its `attempts` as delivered. `method` is that of the last request: a
     /// redirect can turn it into a `GET`.
@@ -28,15 +46,56 @@ impl StatusCheck {
         accepted: bool,
         method: Method,
     ) -> Option<String> {
-        let status = result.final_status();
-        let response = describe(result);
-        // Whatever a fault expects, a receiver that got nothing has not shown it.
+        // Whatever a step or a fault expects, a receiver that got nothing has not shown it.
         if !result.outcome.reached_receiver() {
-            return Some(response);
+            return Some(describe(result));
         }
         if method == Method::Get {
+            let response = describe(result);
             return Some(format!("{response} to a GET: the redirect dropped the request body"));
         }
+        let of_status = match &self.want {
+            Some(StepWant { step, status: Some(expected), .. }) => {
+                let passed = result.final_status().is_some_and(|status| expected.contains(status));
+                let response = describe(result);
+                (!passed).then(|| format!("`want` of step {step}: {response}, expected {expected}"))
+            }
+            _ => self.status_failure(result, faults, attempts, accepted),
+        };
+        of_status.or_else(|| self.response_failure(result, faults, attempts))
+    }
+
+    /// Returns the requirements of the step and of `[verify]` that the response does not meet.
+    fn response_failure(
+        &self,
+        result: &AttemptResult,
+        faults: &Faults,
+        attempts: u32,
+    ) -> Option<String> {
+        let own = self.want.as_ref().map(|want| &want.response);
+        // A fault can delay the request itself, so `[verify]` says nothing about its time.
+        let is_timed = faults.is_empty() && own.is_none_or(|own| own.within.is_none());
+        let within = self.within.filter(|_| is_timed);
+        let verify = ResponseMatcher { within, ..ResponseMatcher::default() };
+        let of_verify = describe_all(&verify.mismatches(result, attempts));
+        let of_verify = of_verify.map(|mismatches| format!("`[verify]`: {mismatches}"));
+        let want = self.want.as_ref().and_then(|StepWant { step, response, .. }| {
+            let mismatches = describe_all(&response.mismatches(result, attempts))?;
+            Some(format!("`want` of step {step}: {mismatches}"))
+        });
+        let failures: Vec<String> = want.into_iter().chain(of_verify).collect();
+        (!failures.is_empty()).then(|| failures.join("; "))
+    }
+
+    fn status_failure(
+        &self,
+        result: &AttemptResult,
+        faults: &Faults,
+        attempts: u32,
+        accepted: bool,
+    ) -> Option<String> {
+        let status = result.final_status();
+        let response = describe(result);
         // A fault overrides `verify`: a receiver must reject an invalid token, whatever `verify` says.
         if let Some(passed) = faults.judge(status, attempts) {
             let expected = faults.expected_reaction(attempts);
@@ -54,6 +113,12 @@ impl StatusCheck {
         };
         Some(if status.is_some() { format!("{response}, expected {expected}") } else { response })
     }
+}
+
+/// Lists mismatches in one line. Returns nothing if there are none.
+fn describe_all(mismatches: &[Mismatch]) -> Option<String> {
+    let lines: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
 }
 
 /// Describes the response status, or the reason why there is no response.
@@ -81,9 +146,9 @@ mod tests {
         AttemptResult { status: Some(status), reason: None, ..failure }
     }
 
-    fn check(verify: Option<&str>) -> StatusCheck {
+    fn check(verify: Option<&str>) -> DeliveryCheck {
         let set = |text: &str| StatusSet::parse([text]).unwrap();
-        StatusCheck { verify: verify.map(set), success: set("any") }
+        DeliveryCheck { verify: verify.map(set), success: set("any"), ..DeliveryCheck::default() }
     }
 
     #[test]

@@ -37,9 +37,19 @@ impl Connection {
                 return false;
             }
         }
+        self.peek().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Whether a receiver without TLS has sent something that was not read. With TLS, the bytes
+    /// may belong to the handshake.
+    pub(super) fn has_waiting_bytes(&self) -> bool {
+        matches!(self, Self::Plain(_)) && matches!(self.peek(), Ok(1..))
+    }
+
+    /// Peeks at one byte. 0 bytes are the end of the connection.
+    fn peek(&self) -> io::Result<usize> {
         // The socket is asked directly: tokio learns of a close only when its event loop runs.
-        let peeked = SockRef::from(self.tcp()).peek(&mut [MaybeUninit::uninit()]);
-        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        SockRef::from(self.tcp()).peek(&mut [MaybeUninit::uninit()])
     }
 
     /// Makes the connection end with a reset when it is dropped.

@@ -393,7 +393,7 @@ impl<H: Host, T: Transport> Driver<H, T> {
                         self.touch(conversation);
                     }
                 }
-                EngineCommand::Record(delivery, kind) => self.record(&delivery, kind).await,
+                EngineCommand::Record(delivery, kind) => self.record(&delivery, *kind).await,
             }
         }
     }

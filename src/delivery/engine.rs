@@ -61,7 +61,8 @@ pub enum EngineCommand {
     /// Report the timer as due at this run time of the conversation.
     SetTimer(ConversationKey, EngineTimer, Timestamp),
     /// Append a record about a delivery.
-    Record(Arc<Delivery>, RecordKind),
+    // Boxed because a record is several times as large as the other commands.
+    Record(Arc<Delivery>, Box<RecordKind>),
 }
 
 /// Decides which delivery is sent when. A new engine has no deliveries.
@@ -373,7 +374,8 @@ impl Engine {
             attempts,
             faults: delivery.faults.clone(),
             accepted,
-            result,
+            // The record of the attempt has the rest.
+            result: result.without_content(),
         };
         self.record(&delivery, RecordKind::DeliverySettled(settled));
         self.update_gates(key, queue, accepted);
@@ -425,7 +427,7 @@ impl Engine {
     }
 
     fn record(&mut self, delivery: &Arc<Delivery>, kind: RecordKind) {
-        self.commands.push(EngineCommand::Record(Arc::clone(delivery), kind));
+        self.commands.push(EngineCommand::Record(Arc::clone(delivery), Box::new(kind)));
     }
 }
 

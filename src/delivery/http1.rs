@@ -41,6 +41,7 @@ struct AttemptProgress {
     response: HttpResponse,
     timings: Timings,
     reconnected: bool,
+    early: bool,
 }
 
 impl Http1Client {
@@ -121,12 +122,15 @@ impl Http1Client {
         if request.fault == Some(WireFault::ResetInBody) {
             return Err(reset(connection, bytes, progress.deadline).await);
         }
+        let spoke_first = connection.has_waiting_bytes();
         let left = progress.deadline.saturating_duration_since(Instant::now());
         let mut writer = RequestWriter::new(&mut connection, bytes, request.fault.as_ref(), left);
         let read = timeout_at(progress.deadline, progress.response.read(&mut writer)).await;
         let first_byte = writer.first_byte;
         progress.timings.first_byte_us = first_byte.map(|at| elapsed(progress.started, at));
         let is_written = writer.is_done();
+        // A later attempt of the same request replaces what an earlier one found.
+        progress.early = progress.response.status.is_some() && (!is_written || spoke_first);
         match read {
             Ok(read) => read?,
             Err(_) if progress.response.status.is_some() => {
@@ -174,6 +178,7 @@ impl Transport for Http1Client {
             response: HttpResponse::default(),
             timings: Timings::default(),
             reconnected: false,
+            early: false,
         };
         let failure = self.attempt(&request, &mut progress).await.err();
         let (outcome, reason, help) = match failure {
@@ -181,17 +186,19 @@ impl Transport for Http1Client {
             None => (AttemptOutcome::Responded, None, None),
         };
         let help = help.or_else(|| progress.response.help());
-        let AttemptProgress { started, response, timings, reconnected, .. } = progress;
+        let AttemptProgress { started, response, timings, reconnected, early, .. } = progress;
         AttemptResult {
             outcome,
             status: response.status,
             body: response.body.into(),
             truncated: response.truncated,
             headers: response.headers,
+            headers_truncated: response.headers_truncated,
             location: response.location,
             reason,
             help,
             reconnected,
+            early,
             timings: Timings { total_us: micros(started), ..timings },
         }
     }

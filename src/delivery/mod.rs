@@ -31,7 +31,7 @@ mod tls;
 mod transport;
 
 pub use attempt::NOT_COMMITTED;
-pub use check::StatusCheck;
+pub use check::{DeliveryCheck, StepWant};
 pub use connector::{Connector, Resolver};
 pub use driven_run::DrivenRun;
 pub use driver::{DriverHandle, drive};
@@ -117,7 +117,7 @@ pub struct Delivery {
     /// Injected faults.
     pub faults: Faults,
     /// Decides whether it passed.
-    pub check: Arc<StatusCheck>,
+    pub check: Arc<DeliveryCheck>,
     /// Source line of the step, if it comes from a file.
     pub source: Option<SourceLine>,
     /// The seed scope of the jitter of its retries.

@@ -2,10 +2,15 @@
 //!
 //! The response is filled while it arrives, so that after a timeout its beginning is still there.
 
+use std::borrow::Cow;
+
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::failure::{AttemptFailure, SPEAK_TLS};
-use crate::base::limits::{MAX_RESPONSE_BODY, MAX_RESPONSE_HEAD, MAX_RESPONSE_HEADERS};
+use crate::base::limits::{
+    MAX_KEPT_HEADERS, MAX_RESPONSE_BODY, MAX_RESPONSE_HEAD, MAX_RESPONSE_HEADERS,
+};
+use crate::base::text::mask;
 use crate::record::AttemptOutcome;
 
 /// A response, as far as it has arrived.
@@ -13,6 +18,8 @@ use crate::record::AttemptOutcome;
 pub(super) struct HttpResponse {
     pub(super) status: Option<u16>,
     pub(super) headers: Vec<(String, String)>,
+    /// Whether some of `headers` are cut.
+    pub(super) headers_truncated: bool,
     pub(super) location: Option<String>,
     pub(super) body: Vec<u8>,
     /// Whether the body was longer than `body`.
@@ -33,6 +40,7 @@ enum BodyFraming {
 struct ResponseHead {
     status: u16,
     headers: Vec<(String, String)>,
+    headers_truncated: bool,
     location: Option<String>,
     framing: BodyFraming,
     closes: bool,
@@ -55,6 +63,7 @@ impl HttpResponse {
         let head = incoming.head().await?;
         self.status = Some(head.status);
         self.headers = head.headers;
+        self.headers_truncated = head.headers_truncated;
         self.location = head.location;
         let is_whole = match head.framing {
             BodyFraming::Length(length) => self.take(&mut incoming, length).await?,
@@ -253,12 +262,39 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, ResponseHead)>, AttemptFailure> 
         Some(_) => BodyFraming::UntilClose,
         None => length_of(&all("content-length"))?,
     };
-    let location = all("location").first().map(|to| String::from_utf8_lossy(to).into_owned());
     let closes = response.version != Some(1) || has("connection", "close");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let headers = response.headers.iter().map(|header| (header.name.into(), text(header.value)));
-    let headers = headers.collect();
-    Ok(Some((length, ResponseHead { status, headers, location, framing, closes })))
+    let limit = header_limit(response.headers);
+    let whole = |to: &&[u8]| "location".len() + to.len() <= limit;
+    let location = all("location").first().copied().filter(whole);
+    let location = location.map(|to| String::from_utf8_lossy(to).into_owned());
+    let headers = response.headers.iter().map(|header| kept_header(header, limit)).collect();
+    let headers_truncated = response.headers.iter().any(|header| size(header) > limit);
+    let head = ResponseHead { status, headers, headers_truncated, location, framing, closes };
+    Ok(Some((length, head)))
+}
+
+/// The size of name and value.
+fn size(header: &httparse::Header<'_>) -> usize {
+    header.name.len() + header.value.len()
+}
+
+/// The size up to which a header is kept. If all of them are too long together, each gets an equal
+/// share, so that a long one does not displace those that decide about retries.
+fn header_limit(headers: &[httparse::Header<'_>]) -> usize {
+    let total: usize = headers.iter().map(size).sum();
+    if total <= MAX_KEPT_HEADERS { usize::MAX } else { MAX_KEPT_HEADERS / headers.len() }
+}
+
+/// Name and value of a header, cut to this size.
+fn kept_header(header: &httparse::Header<'_>, limit: usize) -> (String, String) {
+    let mut value = Cow::Borrowed(header.value);
+    if size(header) > limit && header.name.eq_ignore_ascii_case("location") {
+        // Before the cut: without its `@`, a password would not be recognized later.
+        value = mask(&String::from_utf8_lossy(header.value)).into_bytes().into();
+    }
+    let name = &header.name[..header.name.len().min(limit)]; // names are ASCII
+    let value = &value[..value.len().min(limit - name.len())];
+    (name.to_owned(), String::from_utf8_lossy(value).into_owned())
 }
 
 /// Returns whether these bytes begin a TLS alert or handshake record of any version.

@@ -110,6 +110,8 @@ codes! {
         "[step.for.acme]\nskip = \"no notes there\"\nsay = { by = \"bot\", text = \"…\" }" => "[step.for.acme]\nskip = \"no notes there\"";
     INVALID_FAULT = 39: "The fault is unknown or incomplete. A fault makes one delivery misbehave. Each has a name from a fixed list; some take a value after a colon. A delivery can have at most one fault of its order, one of its token or signature, and one of its encoding.",
         "fault = \"wrong_tokn\"" => "fault = \"wrong_token\"   # or [\"wrong_token\", \"slow_body\"], or \"delay:2s\"";
+    INVALID_REGEX = 40: "The regular expression is invalid or too large. The syntax is that of the Rust crate `regex`, without lookaround and backreferences. In TOML, single quotes keep backslashes.",
+        "{ regex = '(\\d+' }" => "{ regex = '(\\d+)' }";
 
     INVALID_VARIABLE = 45: "The variable has no value of the right type, or reads an environment variable that the operator has not allowed.",
         "--set count=many   # with count = 3 in [vars]" => "--set count=4";
@@ -182,7 +184,7 @@ codes! {
     UNVERIFIABLE = 89: "The signature covers a value that only the sender knows. A receiver could not compute the signature unless a header contains the value.",
         "content = \"${sent_at | epoch_secs}.${body}\"   # and no header with it" => "[[header]]\nname  = \"X-Timestamp\"\nvalue = \"${sent_at | epoch_secs}\"";
 
-    INVALID_POINTER = 90: "A JSON pointer selects a value in a body. It must start with a slash.",
+    INVALID_POINTER = 90: "A JSON pointer selects a value in a body. It must start with a slash. In a key, `~1` stands for a slash and `~0` for a tilde.",
         "event = [\"topic\"]" => "event = [\"/topic\"]";
     UNUSED_RECEIVER = 91: "Nothing is sent to a receiver of `--to`: its vendor is not emulated, or other receivers take precedence.",
         "standin run handover --vendor acme --to globex=http://localhost:3000/" => "standin run handover --vendor acme --to acme=http://localhost:3000/";

@@ -110,7 +110,7 @@ impl Router<'_> {
             body: planned.body,
             at: planned.at,
             faults: planned.faults,
-            check: Arc::clone(&self.run.check),
+            check: self.run.check(planned.step),
             seeds: self.run.seeds.clone(),
         }
     }

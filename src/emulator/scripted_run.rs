@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::base::seed::SeedScope;
-use crate::delivery::{ClockMode, StatusCheck};
+use crate::delivery::{ClockMode, DeliveryCheck, StepWant};
 use crate::platform::Account;
 use crate::policy::Blocks;
 use crate::record::{PriorAttempts, RecordLog, SourceLine};
-use crate::scenario::{Script, SharedStaff};
+use crate::scenario::{Script, SharedStaff, Step};
 
 /// A run of a script. Its conversations join the emulator.
 #[derive(Clone, Debug)]
@@ -28,8 +28,8 @@ pub struct ScriptedRun {
     pub start: Timestamp,
     /// How run time passes.
     pub clock: ClockMode,
-    /// Decides whether a delivery passed.
-    pub check: StatusCheck,
+    /// Decides whether a delivery passed, unless its step has its own requirements.
+    pub check: DeliveryCheck,
     /// The lines of the script's steps, by number.
     pub lines: BTreeMap<usize, SourceLine>,
     /// Endpoints, by index, to which the first conversation sends a control.
@@ -56,7 +56,9 @@ pub(super) struct LiveRun {
     pub(super) staff: SharedStaff,
     pub(super) seeds: SeedScope,
     pub(super) start: Timestamp,
-    pub(super) check: Arc<StatusCheck>,
+    check: Arc<DeliveryCheck>,
+    /// The checks of the steps with their own requirements, by number.
+    step_checks: BTreeMap<usize, Arc<DeliveryCheck>>,
     pub(super) lines: BTreeMap<usize, SourceLine>,
     pub(super) controls: BTreeSet<usize>,
     pub(super) keeps_conversations: bool,
@@ -79,6 +81,7 @@ impl LiveRun {
             seeds,
             start: run.start,
             check: Arc::new(run.check.clone()),
+            step_checks: step_checks(run),
             lines: run.lines.clone(),
             controls: run.controls.clone(),
             keeps_conversations: run.keeps_conversations,
@@ -94,6 +97,12 @@ impl LiveRun {
         if conversation == 1 { self.controls.clone() } else { BTreeSet::new() }
     }
 
+    /// Returns the check of the deliveries of a step.
+    pub(super) fn check(&self, step: Option<usize>) -> Arc<DeliveryCheck> {
+        let own = step.and_then(|step| self.step_checks.get(&step));
+        Arc::clone(own.unwrap_or(&self.check))
+    }
+
     /// Counts a conversation that has ended.
     pub(super) fn end_conversation(&mut self) {
         self.ended += 1;
@@ -103,4 +112,14 @@ impl LiveRun {
             let _ = done.send(());
         }
     }
+}
+
+fn step_checks(run: &ScriptedRun) -> BTreeMap<usize, Arc<DeliveryCheck>> {
+    let check = |step: &Step| {
+        let want = step.want.as_ref()?;
+        let (status, response) = (want.status.clone(), want.response.clone());
+        let want = Some(StepWant { step: step.number, status, response });
+        Some((step.number, Arc::new(DeliveryCheck { want, ..run.check.clone() })))
+    };
+    run.script.steps.iter().filter_map(check).collect()
 }

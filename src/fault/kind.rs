@@ -94,8 +94,8 @@ faults! {
     ForeignToken = "foreign_token", Token, Refusal,
         "The delivery has the token of another account, or is signed with its secret.";
     ReSerialised = "re_serialised", Token, Refusal,
-        "The signature is computed over the same JSON in another style, not over the bytes that \
-         are sent.";
+        "The body is sent in another JSON style, with the signature of the usual style, so that \
+         the signature does not match the bytes.";
     UnknownType = "unknown_type", Body, NoCrash, "The event type is unknown.";
     MissingField = "missing_field", Body, NoCrash, "One field is missing, chosen by the seed.";
     Huge = "huge": "1MiB", Body, NoCrash, "One text has this size in bytes.";

@@ -3,14 +3,12 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-use rusqlite::Connection;
-
 use super::JournalError;
-use super::store::{Seal, open_to_read, seal};
+use super::store::{ReadConnection, Seal, open_to_read, seal};
 use crate::record::{
     PriorAttempts, Record, RecordKind, RunFinished, RunStarted, Verdict, VerdictBuilder,
 };
+use jiff::Timestamp;
 
 /// Rows that are read at once. A row is a few kilobytes, rarely a megabyte, so that memory stays
 /// small while the cost of a query is spread over many rows.
@@ -20,7 +18,7 @@ const PAGE_ROWS: u32 = 64;
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    connection: Connection,
+    opened: ReadConnection,
 }
 
 /// A run of a journal.
@@ -54,8 +52,8 @@ pub enum PriorRun {
     Never,
     /// It was interrupted: its number, and the attempts so far.
     Interrupted(i64, PriorAttempts),
-    /// It finished: its records.
-    Ended(Vec<Record>),
+    /// It finished: its number.
+    Ended(i64),
 }
 
 /// A row of a run.
@@ -92,7 +90,7 @@ pub struct Records<'a> {
 impl Journal {
     /// Opens a journal for reading. Another process may write it at the same time.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        Ok(Self { path: path.to_owned(), connection: open_to_read(path)? })
+        Ok(Self { path: path.to_owned(), opened: open_to_read(path)? })
     }
 
     /// Returns the first record of every run, in order, without reading the others.
@@ -175,9 +173,13 @@ impl Journal {
         let begun = same.iter().rposition(|stored| stored.started.resumes.is_none()).unwrap_or(0);
         same.drain(..begun);
         let Some(last) = same.last().map(|last| last.run) else { return Ok(PriorRun::Never) };
-        let records: Vec<Record> = self.records(last).collect::<Result<_, _>>()?;
-        if matches!(records.last(), Some(Record { kind: RecordKind::RunFinished(_), .. })) {
-            return Ok(PriorRun::Ended(records));
+        // Read to its end, which checks the whole run without keeping its records.
+        let mut has_finished = false;
+        for record in self.records(last) {
+            has_finished |= matches!(record?.kind, RecordKind::RunFinished(_));
+        }
+        if has_finished {
+            return Ok(PriorRun::Ended(last));
         }
         let mut prior = PriorAttempts::default();
         for stored in same {
@@ -190,7 +192,7 @@ impl Journal {
 
     /// Returns `SQLite`'s own check of the file: `ok`, or a description of the damage.
     pub(super) fn quick_check(&self) -> Result<String, JournalError> {
-        let check = self.connection.query_row("PRAGMA quick_check", [], |row| row.get(0));
+        let check = self.opened.connection.query_row("PRAGMA quick_check", [], |row| row.get(0));
         check.map_err(|error| self.failed(error))
     }
 
@@ -205,7 +207,7 @@ impl Journal {
         row: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, JournalError> {
         let read = || -> rusqlite::Result<Vec<T>> {
-            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut statement = self.opened.connection.prepare_cached(sql)?;
             statement.query_map(parameters, row)?.collect()
         };
         read().map_err(|error| self.failed(error))

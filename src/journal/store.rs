@@ -4,8 +4,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
 
 use super::JournalError;
 use crate::base::fail_points;
@@ -75,12 +76,8 @@ impl JournalLock {
         let unusable = |error| JournalError::Unusable(path.to_owned(), error);
         // First, so that no lock file is created next to some other file.
         refuse_foreign(path)?;
-        // A symbolic link and its target must share one lock. The file must exist to be resolved.
-        drop(open_private(path).map_err(unusable)?);
-        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let mut name = real.into_os_string();
-        name.push(".lock");
-        let mut file = open_private(&PathBuf::from(name)).map_err(unusable)?;
+        // A symbolic link and its target must share one lock.
+        let mut file = open_private(&beside(&real_path(path), ".lock")).map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
@@ -108,10 +105,60 @@ fn open_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Returns the path that a symbolic link leads to, even if nothing is there.
+fn real_path(path: &Path) -> PathBuf {
+    let target = || Some(path.parent()?.join(fs::read_link(path).ok()?));
+    fs::canonicalize(path).ok().or_else(target).unwrap_or_else(|| path.to_owned())
+}
+
+/// Returns the path of a file next to the journal, with this suffix.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Creates a journal without runs, unless there is one. It gets its name when it is complete, so
+/// that a process that is killed meanwhile leaves no file that cannot be read.
+fn create(path: &Path) -> Result<(), JournalError> {
+    let unusable = |error| JournalError::Unusable(path.to_owned(), error);
+    let sqlite = |error| JournalError::Sqlite(path.to_owned(), error);
+    if fs::metadata(path).is_ok_and(|found| found.len() > 0) {
+        return Ok(());
+    }
+    let real = real_path(path);
+    let new = beside(&real, ".new");
+    // A process that was killed here may have left them.
+    for file in [beside(&new, "-journal"), new.clone()] {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
+            _ => {}
+        }
+    }
+    // SQLite gives its other files the mode of this one.
+    drop(open_private(&new).map_err(unusable)?);
+    let mut connection = Connection::open(&new).map_err(sqlite)?;
+    migrate(&mut connection, 0).map_err(sqlite)?;
+    connection.close().map_err(|(_, error)| sqlite(error))?;
+    fs::rename(&new, &real).map_err(unusable)?;
+    sync_folder(&real).map_err(unusable)
+}
+
+/// Stores the name of a new file, so that it survives a loss of power.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Some(folder) = path.parent() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        File::open(folder)?.sync_all()?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
 /// Opens a journal for writing. Creates it if it does not exist.
 pub(super) fn open(path: &Path, options: WriteOptions) -> Result<Connection, JournalError> {
-    // SQLite gives its other files the mode of this one.
-    drop(open_private(path).map_err(|error| JournalError::Unusable(path.to_owned(), error))?);
+    create(path)?;
     let sqlite = |error| JournalError::Sqlite(path.to_owned(), error);
     let mut connection = Connection::open(path).map_err(sqlite)?;
     let version = version(&connection, path)?;
@@ -127,20 +174,65 @@ pub(super) fn open(path: &Path, options: WriteOptions) -> Result<Connection, Jou
     };
     prepare().map_err(sqlite)?;
     migrate(&mut connection, version).map_err(sqlite)?;
+    // Moves everything into the main file: a damaged write-ahead log would lose the new schema.
+    checkpoint(&connection).map_err(sqlite)?;
     Ok(connection)
 }
 
+/// A connection to a journal that is only read.
+#[derive(Debug)]
+pub(super) struct ReadConnection {
+    pub(super) connection: Connection,
+    /// The folder of the copy that the connection reads, if the journal itself is unreadable.
+    _copy: Option<TempDir>,
+}
+
 /// Opens a journal for reading.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
+///
+/// A process that was killed while it changed the journal mode leaves a file that `SQLite` reads
+/// only after a repair. The repair is made to a copy: a reader must not change the journal.
+pub(super) fn open_to_read(path: &Path) -> Result<ReadConnection, JournalError> {
     fs::metadata(path).map_err(|error| JournalError::Unusable(path.to_owned(), error))?;
     refuse_foreign(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
+    match open_checked(path, path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        Err(JournalError::Sqlite(_, error)) if needs_repair(&error) => {}
+        opened => return Ok(ReadConnection { connection: opened?, _copy: None }),
+    }
+    let folder = copy(path).map_err(|error| JournalError::Unusable(path.to_owned(), error))?;
+    let file = folder.path().join(COPY);
+    let connection = open_checked(path, &file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    Ok(ReadConnection { connection, _copy: Some(folder) })
+}
+
+/// Opens `file`, which contains the journal of this path, and checks its format.
+fn open_checked(path: &Path, file: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
+    let connection = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
     match version(&connection, path)? {
         0 => Err(JournalError::Foreign(path.to_owned())), // an empty database
         _ => Ok(connection),
     }
+}
+
+/// Returns whether `SQLite` must write before it can read.
+fn needs_repair(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+}
+
+/// Name of the copy of a journal.
+const COPY: &str = "journal.db";
+
+/// Copies a journal with the files that belong to it into a temporary folder.
+fn copy(path: &Path) -> io::Result<TempDir> {
+    let (folder, real) = (tempfile::tempdir()?, real_path(path));
+    for suffix in ["", "-journal", "-wal"] {
+        match fs::copy(beside(&real, suffix), folder.path().join(format!("{COPY}{suffix}"))) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            copied => drop(copied?),
+        }
+    }
+    Ok(folder)
 }
 
 /// Rejects a file that is no `SQLite` database before `SQLite` writes to it. Rejects pipes and
@@ -178,8 +270,7 @@ fn version(connection: &Connection, path: &Path) -> Result<usize, JournalError> 
     }
 }
 
-/// Migrates a journal to the current format. Then moves everything into the main file: a damaged
-/// write-ahead log would lose the new schema.
+/// Migrates a journal to the current format.
 fn migrate(connection: &mut Connection, version: usize) -> Result<(), rusqlite::Error> {
     for (number, step) in (1..).zip(MIGRATIONS).skip(version) {
         let transaction = connection.transaction()?;
@@ -189,7 +280,7 @@ fn migrate(connection: &mut Connection, version: usize) -> Result<(), rusqlite::
         fail_points::hit("migrating"); // a crash here must leave the old format
         transaction.commit()?;
     }
-    checkpoint(connection)
+    Ok(())
 }
 
 /// Moves everything from the write-ahead log into the main file.

@@ -38,8 +38,9 @@ impl JournalWriter {
     /// Opens a journal. Creates it if it does not exist.
     pub fn open(path: &Path, options: WriteOptions) -> Result<Self, JournalError> {
         let lock = JournalLock::acquire(path)?;
-        let file = FileIdentity::of(path)?;
         let connection = open(path, options)?;
+        // A new journal gets its name while it is opened.
+        let file = FileIdentity::of(path)?;
         let last = connection
             .query_row("SELECT coalesce(max(run), 0) FROM record", [], |row| row.get::<_, i64>(0))
             .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
@@ -158,8 +159,9 @@ fn store(
 /// Checks through a new connection that the path names a journal with every row that was written.
 fn verify(file: &FileIdentity, ends: &LastRows) -> Result<(), JournalError> {
     file.check()?;
-    let connection = open_to_read(file.path())?;
-    ends.iter().try_for_each(|(run, end)| check_rows(&connection, file, *run, 0, *end))
+    let opened = open_to_read(file.path())?;
+    let check = |(run, end): (&i64, &LastRow)| check_rows(&opened.connection, file, *run, 0, *end);
+    ends.iter().try_for_each(check)
 }
 
 /// Checks that a run has every row after row `from`, up to its end.

@@ -477,6 +477,7 @@ fn condition(form: &WhenForm) -> EventCondition {
         channel: values(&form.channel),
         first: form.first.as_ref().map(|first| first.value),
         changed: values(&form.changed),
+        changed_alone: form.changed_alone.as_ref().map(|alone| alone.value),
         assigned: form.assigned.as_ref().map(|assigned| assigned.value),
         variable: values(&form.variable),
     }

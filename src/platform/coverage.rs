@@ -137,6 +137,11 @@ pub(super) fn check_changed(form: &VendorForm, problems: &mut Problems) {
             let message = "`variable` is valid only for `variables.set`";
             problems.push(Problem::at(&name.span, code::UNKNOWN_DATA, message));
         }
+        if let Some(alone) = when.changed_alone.as_ref().filter(|_| when.changed.is_empty()) {
+            let message = "`changed_alone` needs `changed`";
+            let problem = Problem::at(&alone.span, code::UNKNOWN_DATA, message);
+            problems.push(problem.help("list the fields in `changed = [\"…\"]`"));
+        }
         for field in &when.changed {
             if event.on.value != EventKind::EntityUpdated.as_str() {
                 let message = "`changed` is valid only for `entity.updated`";

@@ -52,6 +52,8 @@ pub(super) struct EventCondition {
     pub(super) first: Option<bool>,
     /// Entity fields, at least one of which must have changed.
     pub(super) changed: Vec<String>,
+    /// Requires that no field, or some field, besides `changed` has changed.
+    pub(super) changed_alone: Option<bool>,
     /// Requires that the conversation has, or has no, assignee.
     pub(super) assigned: Option<bool>,
     /// Names of variables, at least one of which must be set.
@@ -129,6 +131,7 @@ impl EventRule {
             && when.first.is_none_or(|first| first == is_first_message(event, conversation))
             && (when.changed.is_empty()
                 || when.changed.iter().any(|field| has_changed(event, field)))
+            && when.changed_alone.is_none_or(|alone| alone != changes_others(event, &when.changed))
             && when.assigned.is_none_or(|assigned| assigned == conversation.assignee().is_some())
             && (when.variable.is_empty() || sets_variable(event, &when.variable))
     }
@@ -221,6 +224,13 @@ fn has_changed(event: &Event, field: &str) -> bool {
     let value = |entity: &Option<Entity>| entity.as_ref()?.fields.get(field).cloned();
     // A field that was added or removed has changed too.
     value(&event.before) != value(&event.entity)
+}
+
+/// Returns true if a field changed that is not in the list.
+fn changes_others(event: &Event, fields: &[String]) -> bool {
+    let entities = event.before.iter().chain(&event.entity);
+    let mut names = entities.flat_map(|entity| entity.fields.keys());
+    names.any(|name| !fields.contains(name) && has_changed(event, name))
 }
 
 fn sets_variable(event: &Event, names: &[String]) -> bool {

@@ -68,6 +68,9 @@ impl<'a> FaultInjector<'a> {
                 }
                 FaultKind::Escaping => escaped(&body, |c| !c.is_ascii_alphanumeric()),
                 FaultKind::Charset => escaped(&body, |c| !c.is_ascii()),
+                FaultKind::ReSerialised => {
+                    Some(re_serialised(&body)).filter(|other| !other.is_empty()).unwrap_or(body)
+                }
                 _ => self.with_invalid_secrets(fault, body),
             };
         }
@@ -98,6 +101,9 @@ impl<'a> FaultInjector<'a> {
             FaultKind::ForeignToken => {
                 return Signing::of(&self.account.foreign()).headers(request);
             }
+            // The body was changed to another style, so that this is the style in which the vendor
+            // writes it. A receiver that serialises the parsed body accepts this signature, and
+            // also those of all other deliveries.
             FaultKind::ReSerialised => {
                 let other = re_serialised(request.body);
                 let signatures = signing.signatures(&request.with_body(&other));

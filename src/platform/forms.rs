@@ -490,6 +490,8 @@ form! {
         first: Option<Spanned<bool>>,
         /// Fields of the entity, at least one of which must have changed.
         changed: Vec<Spanned<String>>,
+        /// Whether no other field of the entity has changed; needs `changed`.
+        changed_alone: Option<Spanned<bool>>,
         /// Whether the conversation has an assignee after the event.
         assigned: Option<Spanned<bool>>,
         /// Variables, at least one of which must be set.

@@ -152,9 +152,15 @@ fn merge_events(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
         return upper;
     };
     let key = |event: &SyntaxNode| ["on", "type"].map(|key| text(event, key).map(str::to_owned));
+    let lower_keys: Vec<_> = events.iter().map(key).collect();
     let mut replaced = Vec::new();
     for event in upper_events {
         let same = |own: &SyntaxNode| key(own) == key(event);
+        // Events that only the upper file has keep its order.
+        if !lower_keys.contains(&key(event)) {
+            events.push(event.clone());
+            continue;
+        }
         match (events.iter().position(same), events.iter().rposition(same)) {
             // In place, because the order of rules is the order of webhooks.
             (Some(at), _) if !replaced.contains(&key(event)) => events[at] = event.clone(),

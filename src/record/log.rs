@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{Record, RecordKind};
 use crate::base::clock::Clock;
-use crate::base::limits::RECORD_QUEUE;
+use crate::base::limits::{RECORD_QUEUE, RECORD_QUEUE_BYTES};
 use crate::base::redact::Redactor;
 
 /// Time and place of a record.
@@ -46,6 +46,8 @@ struct LogState {
     redactor: Arc<Redactor>,
     /// Records that some subscriber has not read, oldest first.
     records: VecDeque<Arc<Record>>,
+    /// The size of `records`, in bytes.
+    bytes: usize,
     /// Number of the last record; 0 before the first.
     last: u64,
     /// Number of the last stored record, if there is a journal.
@@ -86,6 +88,7 @@ impl RecordLog {
         let state = LogState {
             redactor: Arc::default(),
             records: VecDeque::new(),
+            bytes: 0,
             last: 0,
             committed: None,
             pending: BTreeMap::new(),
@@ -104,7 +107,8 @@ impl RecordLog {
         state.redactor = Arc::new(state.redactor.merged(redactor));
     }
 
-    /// Appends a record. Waits while a subscriber is `RECORD_QUEUE` records behind.
+    /// Appends a record. Waits while a subscriber is `RECORD_QUEUE` records or `RECORD_QUEUE_BYTES`
+    /// behind.
     pub async fn append(&self, scope: RecordScope, kind: RecordKind) {
         self.append_and(scope, kind, |_, _| ()).await;
     }
@@ -155,11 +159,11 @@ impl RecordLog {
             {
                 let mut state = self.state();
                 // After a failure, subscriptions end, so there is no reader to wait for.
-                if state.records.len() < RECORD_QUEUE || state.has_failed {
+                if state.has_space() || state.has_failed {
                     let seq = self.push(&mut state, record);
                     // One waiter wakes the next while there is room. To wake all of them for each
                     // record would be quadratic in the number of conversations.
-                    if state.records.len() < RECORD_QUEUE {
+                    if state.has_space() {
                         self.0.space.notify_one();
                     }
                     return then(&mut state, seq);
@@ -247,6 +251,7 @@ impl RecordLog {
 
     fn push(&self, state: &mut LogState, record: Record) -> u64 {
         state.last += 1;
+        state.bytes += record.size();
         state.records.push_back(Arc::new(Record { seq: state.last, ..record }));
         state.forget();
         self.0.readable.notify_waiters();
@@ -262,7 +267,16 @@ impl LogState {
     /// Drops the records that every subscription has read.
     fn forget(&mut self) {
         let next = self.readers.values().min().copied().unwrap_or(self.last + 1);
-        while self.first() < next && self.records.pop_front().is_some() {}
+        while self.first() < next
+            && let Some(record) = self.records.pop_front()
+        {
+            self.bytes -= record.size();
+        }
+    }
+
+    /// Returns whether another record fits. A record of any size fits into an empty log.
+    fn has_space(&self) -> bool {
+        self.records.len() < RECORD_QUEUE && self.bytes < RECORD_QUEUE_BYTES
     }
 }
 
@@ -339,6 +353,7 @@ impl Drop for LogReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Faults;
 
     fn scope() -> RecordScope {
         RecordScope { at: Timestamp::UNIX_EPOCH, conversation: None, step: None }
@@ -380,6 +395,34 @@ mod tests {
         let blocked = tokio::spawn({
             let log = log.clone();
             async move { log.append(scope(), kind("y")).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!blocked.is_finished());
+        assert_eq!(slow.next().await.unwrap().seq, 1);
+        blocked.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn append_waits_for_the_bytes_of_large_records() {
+        let log = log();
+        let mut slow = log.subscribe(1).unwrap();
+        let body: Arc<str> = "x".repeat(RECORD_QUEUE_BYTES / 4).into();
+        let large = || RecordKind::DeliveryPlanned {
+            delivery: "1-1".into(),
+            endpoint: 1,
+            event_type: "x".into(),
+            certainty: "documented".into(),
+            faults: Faults::default(),
+            control: false,
+            body: Arc::clone(&body),
+            event: None,
+        };
+        for _ in 0..4 {
+            log.append(scope(), large()).await;
+        }
+        let blocked = tokio::spawn({
+            let (log, kind) = (log.clone(), large());
+            async move { log.append(scope(), kind).await }
         });
         tokio::task::yield_now().await;
         assert!(!blocked.is_finished());

@@ -3,6 +3,7 @@
 //! Records are the only output of a run. Reports, verdicts, `--json` and the journal are all based
 //! on them. Their JSON form is public.
 
+mod coverage;
 mod event_facts;
 mod json;
 mod log;
@@ -11,11 +12,13 @@ mod redaction;
 mod result;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 pub use event_facts::EventFacts;
 pub use log::{Forgotten, LogReader, PendingWrite, RecordLog, RecordScope};
@@ -23,7 +26,7 @@ pub use prior::{PriorAttempts, PriorHandshake};
 pub use result::{AttemptOutcome, AttemptResult, ResponseBody, Timings};
 pub use verdict::VerdictBuilder;
 
-use crate::fault::{Chaos, Faults};
+use crate::fault::{Chaos, Fault, Faults};
 
 /// One fact of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +78,48 @@ pub enum RecordKind {
         error: Option<String>,
         /// Whether the run sends events to the endpoint.
         continues: bool,
+    },
+    /// A request that the receiver must reject is sent, to test that it checks signatures.
+    #[serde(rename = "probe.sent")]
+    ProbeSent {
+        /// Number of the endpoint, from 1.
+        endpoint: u32,
+        /// What is invalid.
+        fault: Fault,
+        /// Whether the request is sent now or belongs to an interrupted run.
+        origin: Origin,
+        /// The vendor's name of the event type of the body.
+        event_type: String,
+        /// URL of the endpoint.
+        url: String,
+        /// Request headers, in order.
+        headers: Vec<(String, String)>,
+        /// The request body.
+        body: Arc<str>,
+    },
+    /// A request that the receiver must reject has a result.
+    #[serde(rename = "probe.finished")]
+    ProbeFinished {
+        /// Number of the endpoint, from 1.
+        endpoint: u32,
+        /// What was invalid.
+        fault: Fault,
+        /// The result of the request.
+        result: AttemptResult,
+        /// Whether the receiver rejected the request as invalid.
+        passed: bool,
+        /// Why it failed.
+        why: Option<String>,
+    },
+    /// A request that the receiver must reject cannot be sent.
+    #[serde(rename = "probe.skipped")]
+    ProbeSkipped {
+        /// Number of the endpoint, from 1.
+        endpoint: u32,
+        /// What would be invalid.
+        fault: Fault,
+        /// The reason.
+        reason: String,
     },
     /// An action of the script was performed.
     #[serde(rename = "action.done")]
@@ -195,6 +240,38 @@ pub enum RecordKind {
     RunFinished(RunFinished),
 }
 
+impl RecordKind {
+    /// Returns the id of the delivery that the record belongs to.
+    pub fn delivery(&self) -> Option<&str> {
+        match self {
+            Self::DeliveryPlanned { delivery, .. }
+            | Self::DeliveryParked { delivery }
+            | Self::AttemptStarted { delivery, .. }
+            | Self::AttemptFinished { delivery, .. } => Some(delivery),
+            Self::DeliverySettled(settled) => Some(&settled.delivery),
+            _ => None,
+        }
+    }
+}
+
+impl Record {
+    /// Returns the approximate size in memory, in bytes. Only texts that can be large count.
+    pub(super) fn size(&self) -> usize {
+        let texts = match &self.kind {
+            RecordKind::HandshakeSent { body, .. } => body.len(),
+            RecordKind::DeliveryPlanned { body, .. } => body.len(),
+            RecordKind::AttemptStarted { url, headers, .. } => {
+                let headers = headers.iter().map(|(name, value)| name.len() + value.len());
+                url.len() + headers.sum::<usize>()
+            }
+            RecordKind::HandshakeFinished { result, .. }
+            | RecordKind::AttemptFinished { result, .. } => result.size(),
+            _ => 0,
+        };
+        size_of::<Self>() + texts
+    }
+}
+
 /// The parameters of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
@@ -208,6 +285,12 @@ pub struct RunStarted {
     pub differs: Option<String>,
     /// The statuses of the scenario's `[verify]`.
     pub verify: Option<String>,
+    /// The maximum response time of the scenario's `[verify]`.
+    pub within: Option<SignedDuration>,
+    /// How the run tests that the receiver checks signatures; `None` if it plays no whole scenario.
+    pub signature: Option<SignatureTest>,
+    /// The tables `want` of the steps, by the number of the step.
+    pub wants: BTreeMap<usize, Json>,
     /// The seed.
     pub seed: u64,
     /// Run time at which the first conversation starts.
@@ -280,13 +363,14 @@ pub struct SettledDelivery {
     pub faults: Faults,
     /// Whether the vendor counts it as delivered.
     pub accepted: bool,
-    /// Whether it passed. Decided once, by `StatusCheck`; reports only show it.
+    /// Whether it passed. Decided once, by `DeliveryCheck`; reports only show it.
     pub passed: bool,
     /// Why it failed.
     pub why: Option<String>,
     /// Source line of the step, if it comes from a file.
     pub source: Option<SourceLine>,
-    /// The result of the last attempt.
+    /// The result of the last attempt, without body and headers, which its `attempt.finished` has.
+    #[serde(serialize_with = "AttemptResult::serialize_without_content")]
     pub result: AttemptResult,
 }
 
@@ -341,6 +425,18 @@ crate::string_enum! {
 }
 
 crate::string_enum! {
+    /// How a run tests that the receiver checks signatures.
+    pub enum SignatureTest {
+        /// With requests that the receiver must reject.
+        Probe = "probe",
+        /// Not at all: the scenario does not ask for it.
+        Untested = "untested",
+        /// Not at all: the vendor sends nothing that a receiver could verify.
+        NotApplicable = "not_applicable",
+    }
+}
+
+crate::string_enum! {
     /// HTTP method of a request.
     pub enum Method {
         /// `POST`, with a body.
@@ -379,12 +475,16 @@ pub struct RunFinished {
     pub passed: u64,
     /// Number of handshake requests sent.
     pub handshakes: u64,
+    /// Number of requests sent to test that the receiver checks signatures.
+    pub probes: u64,
     /// Number of requests sent for deliveries.
     pub attempts: u64,
     /// Number of payloads without a subscription.
     pub unsubscribed: u64,
     /// Number of skipped steps.
     pub skipped: u64,
+    /// What the run did not test, although a receiver can fail in it.
+    pub untested: Vec<String>,
     /// Use of links to sample files, if any were sent.
     pub files: Option<FilesSummary>,
     /// Whether a resource of this machine ran out, so that the run says nothing about the receiver.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{AttemptResult, Origin, Record, RecordKind};
+use crate::fault::Fault;
 
 /// The attempts of interrupted runs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,13 +15,15 @@ pub struct PriorAttempts {
     attempts: BTreeMap<(String, u32, u32), Option<AttemptResult>>,
     /// Handshakes by the number of the endpoint.
     handshakes: BTreeMap<u32, HandshakeState>,
+    /// Results of probes by endpoint and fault; `None` if in doubt.
+    probes: BTreeMap<(u32, String), Option<AttemptResult>>,
 }
 
 /// How far a handshake got.
 #[derive(Clone, Debug, PartialEq)]
 enum HandshakeState {
     InDoubt,
-    Ended(PriorHandshake),
+    Ended(Box<PriorHandshake>),
 }
 
 /// The result of an earlier handshake.
@@ -50,8 +53,14 @@ impl PriorAttempts {
             }
             RecordKind::HandshakeFinished { endpoint, result, error, continues, .. } => {
                 let (result, error, continues) = (result.clone(), error.clone(), *continues);
-                let ended = HandshakeState::Ended(PriorHandshake { result, error, continues });
-                self.handshakes.insert(*endpoint, ended);
+                let ended = Box::new(PriorHandshake { result, error, continues });
+                self.handshakes.insert(*endpoint, HandshakeState::Ended(ended));
+            }
+            RecordKind::ProbeSent { endpoint, fault, .. } => {
+                self.probes.entry((*endpoint, fault.to_string())).or_default();
+            }
+            RecordKind::ProbeFinished { endpoint, fault, result, .. } => {
+                self.probes.insert((*endpoint, fault.to_string()), Some(result.clone()));
             }
             _ => {}
         }
@@ -68,11 +77,7 @@ impl PriorAttempts {
         if self.attempts.is_empty() {
             return (Origin::Sent, None);
         }
-        match self.attempts.get(&(delivery.to_owned(), attempt, hop)) {
-            None => (Origin::Sent, None),
-            Some(None) => (Origin::Recovered, None),
-            Some(result) => (Origin::Replayed, result.as_ref()),
-        }
+        origin_of(self.attempts.get(&(delivery.to_owned(), attempt, hop)))
     }
 
     /// Returns the origin of an endpoint's handshake, with its result if it is known.
@@ -80,8 +85,13 @@ impl PriorAttempts {
         match self.handshakes.get(&endpoint) {
             None => (Origin::Sent, None),
             Some(HandshakeState::InDoubt) => (Origin::Recovered, None),
-            Some(HandshakeState::Ended(handshake)) => (Origin::Replayed, Some(handshake)),
+            Some(HandshakeState::Ended(handshake)) => (Origin::Replayed, Some(&**handshake)),
         }
+    }
+
+    /// Returns the origin of a probe of an endpoint, with its result if it is known.
+    pub fn probe(&self, endpoint: u32, fault: &Fault) -> (Origin, Option<&AttemptResult>) {
+        origin_of(self.probes.get(&(endpoint, fault.to_string())))
     }
 
     /// Describes the attempts in doubt, such as `1-2, attempt 1`.
@@ -90,6 +100,17 @@ impl PriorAttempts {
         let named = in_doubt.map(|((id, attempt, _), _)| format!("{id}, attempt {attempt}"));
         let is_in_doubt = |state: &&HandshakeState| **state == HandshakeState::InDoubt;
         let handshakes = self.handshakes.values().filter(is_in_doubt);
-        handshakes.map(|_| "the handshake".to_owned()).chain(named).collect()
+        let probes = self.probes.iter().filter(|(_, result)| result.is_none());
+        let probes = probes.map(|((_, fault), _)| format!("the probe `{fault}`"));
+        handshakes.map(|_| "the handshake".to_owned()).chain(probes).chain(named).collect()
+    }
+}
+
+/// Returns the origin of a request whose state was looked up.
+fn origin_of(state: Option<&Option<AttemptResult>>) -> (Origin, Option<&AttemptResult>) {
+    match state {
+        None => (Origin::Sent, None),
+        Some(None) => (Origin::Recovered, None),
+        Some(result) => (Origin::Replayed, result.as_ref()),
     }
 }

@@ -20,10 +20,12 @@ impl RecordKind {
         if redactor.is_empty() && !self.is_sent_again(|text| text.contains("${")) {
             return self;
         }
-        let body = self.result_mut().map(|result| redacted_body(result, redactor));
+        let content = self
+            .result_mut()
+            .map(|result| (redacted_body(result, redactor), redacted_headers(result, redactor)));
         let mut redacted = self.redacted_strings(redactor);
-        if let (Some(result), Some(body)) = (redacted.result_mut(), body) {
-            result.body = body;
+        if let (Some(result), Some((body, headers))) = (redacted.result_mut(), content) {
+            (result.body, result.headers) = (body, headers);
         }
         redacted
     }
@@ -51,9 +53,9 @@ impl RecordKind {
     /// Returns the result of a request, if the record has one.
     fn result_mut(&mut self) -> Option<&mut AttemptResult> {
         match self {
-            Self::HandshakeFinished { result, .. } | Self::AttemptFinished { result, .. } => {
-                Some(result)
-            }
+            Self::HandshakeFinished { result, .. }
+            | Self::ProbeFinished { result, .. }
+            | Self::AttemptFinished { result, .. } => Some(result),
             Self::DeliverySettled(settled) => Some(&mut settled.result),
             _ => None,
         }
@@ -69,6 +71,16 @@ fn redacted_body(result: &mut AttemptResult, redactor: &Redactor) -> ResponseBod
         let _ = if is_cut { redactor.redact_cut(text) } else { redactor.redact(text) };
     });
     body
+}
+
+/// Takes the headers out of a result, and redacts them, for the same reason.
+fn redacted_headers(result: &mut AttemptResult, redactor: &Redactor) -> Vec<(String, String)> {
+    let mut headers = std::mem::take(&mut result.headers);
+    let is_cut = result.headers_truncated;
+    for text in headers.iter_mut().flat_map(|(name, value)| [name, value]) {
+        let _ = if is_cut { redactor.redact_cut(text) } else { redactor.redact(text) };
+    }
+    headers
 }
 
 /// Masks the password in the target of a redirect. It is a secret of the receiver.

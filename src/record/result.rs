@@ -84,18 +84,23 @@ impl AttemptOutcome {
 
 /// The result of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate fact")]
 pub struct AttemptResult {
     /// Response, or kind of failure.
     pub outcome: AttemptOutcome,
     /// Response status.
     pub status: Option<u16>,
     /// Response body, up to the size limit, byte for byte.
+    #[serde(default)]
     pub body: ResponseBody,
     /// Whether the response body was longer than the limit.
     pub truncated: bool,
-    /// Response headers, in order.
+    /// Response headers, in order, up to the size limit.
+    #[serde(default)]
     pub headers: Vec<(String, String)>,
-    /// `Location` of a redirect.
+    /// Whether headers were longer than the limit, so that some are cut.
+    pub headers_truncated: bool,
+    /// `Location` of a redirect, unless it was cut.
     pub location: Option<String>,
     /// Reason of a failure.
     pub reason: Option<String>,
@@ -104,8 +109,27 @@ pub struct AttemptResult {
     /// Whether the request was written twice: the receiver closed a kept connection after the
     /// request was written and before any response, so it was sent again on a new connection.
     pub reconnected: bool,
+    /// Whether the response came before the whole request was written, so that the receiver has
+    /// not read all of it.
+    pub early: bool,
     /// Durations of the parts of the attempt.
     pub timings: Timings,
+}
+
+/// The keys of [`AttemptResult`] in a settled delivery.
+#[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate fact")]
+struct ResultWithoutContent<'a> {
+    outcome: AttemptOutcome,
+    status: Option<u16>,
+    truncated: bool,
+    headers_truncated: bool,
+    location: Option<&'a str>,
+    reason: Option<&'a str>,
+    help: Option<&'a str>,
+    reconnected: bool,
+    early: bool,
+    timings: Timings,
 }
 
 /// Durations of the parts of an attempt, in microseconds.
@@ -135,12 +159,47 @@ impl AttemptResult {
             body: ResponseBody::default(),
             truncated: false,
             headers: Vec::new(),
+            headers_truncated: false,
             location: None,
             reason: Some(reason.into()),
             help: None,
             reconnected: false,
+            early: false,
             timings: Timings { total_us, ..Timings::default() },
         }
+    }
+
+    /// Returns the result without the content of the response, which is stored with its attempt.
+    #[must_use]
+    pub fn without_content(self) -> Self {
+        Self { body: ResponseBody::default(), headers: Vec::new(), ..self }
+    }
+
+    /// Serializes the result without the keys of the content of the response.
+    pub(super) fn serialize_without_content<S: Serializer>(
+        &self,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        ResultWithoutContent {
+            outcome: self.outcome,
+            status: self.status,
+            truncated: self.truncated,
+            headers_truncated: self.headers_truncated,
+            location: self.location.as_deref(),
+            reason: self.reason.as_deref(),
+            help: self.help.as_deref(),
+            reconnected: self.reconnected,
+            early: self.early,
+            timings: self.timings,
+        }
+        .serialize(serializer)
+    }
+
+    /// Returns the approximate size of the texts in memory, in bytes.
+    pub(super) fn size(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        let location = self.location.as_ref().map_or(0, String::len);
+        self.body.len() + headers.sum::<usize>() + location
     }
 
     /// Returns the first response header of this name, ignoring case.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::coverage::TestCoverage;
 use super::{
     AttemptOutcome, Origin, Record, RecordKind, RunFinished, SettledDelivery, SourceLine, Verdict,
 };
@@ -18,6 +19,7 @@ pub struct VerdictBuilder {
     settled: u64,
     passed: u64,
     handshakes: u64,
+    probes: u64,
     attempts: u64,
     unsubscribed: u64,
     skipped: u64,
@@ -32,6 +34,9 @@ pub struct VerdictBuilder {
     failures: Vec<String>,
     dropped_action: Option<String>,
     handshake_error: Option<String>,
+    /// The first signature probe that the receiver did not reject.
+    probe_error: Option<String>,
+    coverage: TestCoverage,
     internal_error: Option<String>,
     /// A resource of this machine that ran out. The receiver is not to blame.
     local_error: Option<String>,
@@ -49,6 +54,7 @@ struct EndpointEvidence {
 impl VerdictBuilder {
     /// Counts one record.
     pub fn count(&mut self, record: &Record) {
+        self.coverage.count(record);
         match &record.kind {
             // A delivery that was dropped on purpose says nothing about the receiver.
             RecordKind::DeliveryPlanned { faults, .. } if faults.has(FaultKind::Drop) => {}
@@ -62,6 +68,17 @@ impl VerdictBuilder {
             // A replayed request was sent, and counted, before the run was interrupted.
             RecordKind::HandshakeSent { origin, .. } if *origin != Origin::Replayed => {
                 self.handshakes += 1;
+            }
+            RecordKind::ProbeSent { origin, .. } if *origin != Origin::Replayed => {
+                self.probes += 1;
+            }
+            RecordKind::ProbeFinished { result, .. }
+                if result.outcome == AttemptOutcome::LocalError =>
+            {
+                self.local_error = self.local_error.take().or_else(|| result.reason.clone());
+            }
+            RecordKind::ProbeFinished { fault, why: Some(why), .. } => {
+                self.probe_error.get_or_insert_with(|| format!("`{fault}`: {why}"));
             }
             RecordKind::AttemptStarted { origin, .. } if *origin != Origin::Replayed => {
                 self.attempts += 1;
@@ -116,9 +133,11 @@ impl VerdictBuilder {
             deliveries: self.deliveries,
             passed: self.passed,
             handshakes: self.handshakes,
+            probes: self.probes,
             attempts: self.attempts,
             unsubscribed: self.unsubscribed,
             skipped: self.skipped,
+            untested: self.coverage.untested(),
             files: None,
             local_error: self.local_error.is_some(),
             duration_ms: millis,
@@ -135,6 +154,8 @@ impl VerdictBuilder {
         }
         let handshake =
             self.handshake_error.as_ref().map(|error| format!("the handshake failed: {error}"));
+        let probe =
+            self.probe_error.as_ref().map(|error| format!("the signature probe failed: {error}"));
         let deliveries = self.failures.first().map(|first| {
             let failed = self.settled - self.passed - self.failed_controls;
             let all = count(self.settled, "delivery", "deliveries");
@@ -144,9 +165,11 @@ impl VerdictBuilder {
             .control_error
             .as_ref()
             .map(|error| format!("the control failed, so the faults show nothing: {error}"));
-        let is_inconclusive =
-            control.is_some() && handshake.is_none() && self.dropped_action.is_none();
-        let reasons = [handshake, self.dropped_action.clone(), control, deliveries];
+        let is_inconclusive = control.is_some()
+            && handshake.is_none()
+            && probe.is_none()
+            && self.dropped_action.is_none();
+        let reasons = [handshake, probe, self.dropped_action.clone(), control, deliveries];
         let reasons: Vec<String> = reasons.into_iter().flatten().collect();
         if is_inconclusive {
             return (Verdict::Inconclusive, Some(reasons.join("; ")));

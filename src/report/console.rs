@@ -14,6 +14,7 @@ use super::Report;
 use super::rerun::{RerunCommand, start_receiver_hint, write_auth_hint};
 use super::timestamp_hint::TimestampHint;
 use crate::base::text::{count, escape, excerpt};
+use crate::fault::Fault;
 use crate::platform::SlowResponses;
 use crate::record::{
     ActionSummary, AttemptOutcome, AttemptResult, AuthHint, FilesSummary, Record, RecordKind,
@@ -49,6 +50,8 @@ pub struct ConsoleReport {
     controls: BTreeSet<String>,
     /// Deliveries that have not settled and to which the receiver has responded.
     retried: BTreeSet<String>,
+    /// The last attempt that is not retried. Its delivery settles next.
+    last: Option<LastAttempt>,
     hint: Option<AuthHint>,
     /// What to do about failed requests; each sentence once.
     helps: Vec<String>,
@@ -56,7 +59,16 @@ pub struct ConsoleReport {
     slow_responses: u64,
     /// Number of responses whose body was cut.
     cut_bodies: u64,
+    /// Number of responses that came before their request was written.
+    early_responses: u64,
     timestamps: TimestampHint,
+}
+
+/// A finished attempt and its result, with the content of the response.
+#[derive(Debug)]
+struct LastAttempt {
+    delivery: String,
+    result: AttemptResult,
 }
 
 /// Maximum number of failed deliveries that a brief report lists.
@@ -91,11 +103,13 @@ impl ConsoleReport {
             responding: BTreeSet::new(),
             controls: BTreeSet::new(),
             retried: BTreeSet::new(),
+            last: None,
             hint: None,
             helps: Vec::new(),
             slow: None,
             slow_responses: 0,
             cut_bodies: 0,
+            early_responses: 0,
             timestamps: TimestampHint::default(),
         }
     }
@@ -185,6 +199,7 @@ impl ConsoleReport {
             self.responding.insert(settled.endpoint);
         }
         self.cut_bodies += u64::from(result.is_cut());
+        self.early_responses += u64::from(result.early);
         if faults.is_empty() {
             self.timestamps.count(result);
         }
@@ -213,7 +228,15 @@ impl ConsoleReport {
         if let Some(why) = settled.why.as_deref().filter(|_| has_other_cause) {
             writeln!(out, "{INDENT}  {}", escape(why))?;
         }
-        write_failure(result, out)
+        write_failure(self.with_content(settled), out)
+    }
+
+    /// Returns the result of a settled delivery with the content of the response, if it has one.
+    fn with_content<'a>(&'a self, settled: &'a SettledDelivery) -> &'a AttemptResult {
+        let is_its_last = |last: &&LastAttempt| {
+            last.delivery == settled.delivery && last.result.timings == settled.result.timings
+        };
+        self.last.as_ref().filter(is_its_last).map_or(&settled.result, |last| &last.result)
     }
 
     /// Returns the URL of an endpoint, if there are several.
@@ -261,6 +284,27 @@ impl ConsoleReport {
         write_failure(result, out)
     }
 
+    fn probe(
+        &mut self,
+        endpoint: u32,
+        fault: &Fault,
+        result: &AttemptResult,
+        why: Option<&str>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        if result.status.is_some() {
+            self.responding.insert(endpoint);
+        }
+        let title = format!("signature probe (injected fault: {fault})");
+        let Some(why) = why else {
+            let line = line(GOOD, "✓", &title, result, 1);
+            return if self.detail == Detail::Quiet { Ok(()) } else { writeln!(out, "{line}") };
+        };
+        writeln!(out, "{}", line(BAD, "✗", &title, result, 1))?;
+        writeln!(out, "{INDENT}  {}", escape(why))?;
+        write_failure(result, out)
+    }
+
     fn finished(&self, now: Timestamp, run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
         if self.is_brief() && self.failed > MAX_FAILED {
             writeln!(out, "{INDENT}  … and {} more", self.failed - MAX_FAILED)?;
@@ -269,6 +313,10 @@ impl ConsoleReport {
         let brief = self.run.as_ref().filter(|_| self.detail == Detail::Quiet);
         let title = brief.map(|run| format!(", {}", title(run))).unwrap_or_default();
         let mut requests = count(run.attempts, "request", "requests");
+        if run.probes > 0 {
+            let probes = count(run.probes, "signature probe", "signature probes");
+            requests = format!("{probes} and {requests}");
+        }
         if run.handshakes > 0 {
             let handshakes = count(run.handshakes, "handshake", "handshakes");
             requests = format!("{handshakes} and {requests}");
@@ -299,6 +347,14 @@ impl ConsoleReport {
             let bodies = count(self.cut_bodies, "response body", "response bodies");
             writeln!(out, "{NOTE}note:{NOTE:#} {bodies} cut by the receiver; the status decides")?;
         }
+        if self.early_responses > 0 {
+            let responses = count(self.early_responses, "response", "responses");
+            writeln!(
+                out,
+                "{NOTE}note:{NOTE:#} {responses} came before the request was written; the receiver \
+                 did not read all of it"
+            )?;
+        }
         if self.detail != Detail::Quiet {
             if run.unsubscribed > 0 {
                 let events = count(run.unsubscribed, "event", "events");
@@ -307,6 +363,9 @@ impl ConsoleReport {
             if run.skipped > 0 {
                 let steps = count(run.skipped, "step", "steps");
                 writeln!(out, "{DIM}{steps} skipped{DIM:#}")?;
+            }
+            for untested in &run.untested {
+                writeln!(out, "{DIM}not tested: {}{DIM:#}", escape(untested))?;
             }
             run.files.iter().try_for_each(|files| write_files(files, out))?;
             if let Some(slow) = self.slow.as_ref().filter(|_| self.slow_responses > 0) {
@@ -341,15 +400,14 @@ impl ConsoleReport {
                     Ok(())
                 }
             }
+            RecordKind::ProbeSent { headers, body, .. } if verbose => {
+                writeln!(out, "{DIM}{INDENT}  {}{DIM:#}", escape(body))?;
+                write_headers(headers, out)
+            }
             RecordKind::HandshakeSent { body, .. } if verbose => {
                 writeln!(out, "{DIM}{INDENT}  {}{DIM:#}", escape(body))
             }
-            RecordKind::AttemptStarted { headers, .. } if verbose => {
-                for (name, value) in headers {
-                    writeln!(out, "{DIM}{INDENT}  {}: {}{DIM:#}", escape(name), escape(value))?;
-                }
-                Ok(())
-            }
+            RecordKind::AttemptStarted { headers, .. } if verbose => write_headers(headers, out),
             _ => Ok(()),
         }
     }
@@ -406,10 +464,13 @@ impl ConsoleReport {
 
 impl Report for ConsoleReport {
     fn record(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
-        if let RecordKind::AttemptFinished { delivery, result, .. } = &record.kind
-            && result.status.is_some()
-        {
-            self.retried.insert(delivery.clone());
+        if let RecordKind::AttemptFinished { delivery, result, retry_in_ms, .. } = &record.kind {
+            if result.status.is_some() {
+                self.retried.insert(delivery.clone());
+            }
+            self.last = retry_in_ms
+                .is_none()
+                .then(|| LastAttempt { delivery: delivery.clone(), result: result.clone() });
         }
         if let RecordKind::DeliveryPlanned { delivery, control: true, .. } = &record.kind {
             self.controls.insert(delivery.clone());
@@ -419,6 +480,9 @@ impl Report for ConsoleReport {
             RecordKind::RunFinished(run) => self.finished(record.wall_time, run, out),
             RecordKind::HandshakeFinished { endpoint, result, error, continues, .. } => {
                 self.handshake(*endpoint, result, error.as_deref(), *continues, out)
+            }
+            RecordKind::ProbeFinished { endpoint, fault, result, why, .. } => {
+                self.probe(*endpoint, fault, result, why.as_deref(), out)
             }
             RecordKind::DeliverySettled(settled) => self.settled(record, settled, out),
             RecordKind::AuthHint(hint) => {
@@ -436,6 +500,13 @@ impl Report for ConsoleReport {
             RecordKind::ActionSkipped { action, reason } => {
                 let (elapsed, reason) = (self.elapsed(record), escape(reason));
                 writeln!(out, "{DIM}{elapsed}{DIM:#}  {NOTE}-{NOTE:#} `{action}` skipped: {reason}")
+            }
+            RecordKind::ProbeSkipped { fault, reason, .. } => {
+                let reason = escape(reason);
+                writeln!(
+                    out,
+                    "{INDENT}{DIM}- signature probe `{fault}` is not applicable: {reason}{DIM:#}"
+                )
             }
             RecordKind::ActionSilent { reason, .. } => {
                 writeln!(out, "{INDENT}{DIM}- no webhook: {}{DIM:#}", escape(reason))
@@ -488,6 +559,13 @@ fn line(style: Style, mark: &str, title: &str, result: &AttemptResult, attempts:
         (escape(title), describe_result(result), result.timings.total_ms());
     // The longest common event types have about 50 characters, so that results stand in a column.
     format!("{INDENT}{style}{mark}{style:#} {title:<50} {result} {DIM}{millis} ms{tries}{DIM:#}")
+}
+
+fn write_headers(headers: &[(String, String)], out: &mut dyn Write) -> io::Result<()> {
+    for (name, value) in headers {
+        writeln!(out, "{DIM}{INDENT}  {}: {}{DIM:#}", escape(name), escape(value))?;
+    }
+    Ok(())
 }
 
 /// Writes the details of a failed attempt.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::RunPlan;
 use super::handshake::challenge;
+use super::probe::probes;
 use crate::base::seed::SeedScope;
 use crate::emulator::{Outbox, PlannedDelivery, StepOutcome, StepOutput, rehearse};
 use crate::fault::{FaultKind, Faults};
@@ -44,9 +45,9 @@ pub struct DryRunRequest {
     pub endpoint: usize,
     /// The run time.
     pub at: Timestamp,
-    /// The number of the step; nothing for the handshake.
+    /// The number of the step; nothing for the handshake and the signature probe.
     pub step: Option<usize>,
-    /// The number of the conversation; nothing for the handshake.
+    /// The number of the conversation; nothing for the handshake and the signature probe.
     pub conversation: Option<u32>,
     /// The vendor's name for the event; nothing for the handshake.
     pub event_type: Option<String>,
@@ -82,8 +83,8 @@ impl DryRunItem {
     }
 }
 
-/// The items of a run, rendered one by one as they are asked for: the handshake, then one
-/// conversation after the other.
+/// The items of a run, rendered one by one as they are asked for: the handshake, the signature probe,
+/// then one conversation after the other.
 pub fn dry_run(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
     dry_run_with(plan, controls(plan))
 }
@@ -123,7 +124,7 @@ fn dry_run_with(plan: &RunPlan, controls: BTreeSet<usize>) -> impl Iterator<Item
         items.collect::<Vec<_>>()
     });
     let redactor = plan.redactor();
-    handshake.chain(conversations).map(move |mut item| {
+    handshake.chain(probe_items(plan)).chain(conversations).map(move |mut item| {
         if let DryRunItem::Request(request) = &mut item {
             // As in a record: people paste a dry run into issues and chats.
             request.headers.extend(plan.endpoints[request.endpoint].extra_headers());
@@ -154,6 +155,24 @@ pub(super) fn controls(plan: &RunPlan) -> BTreeSet<usize> {
         if expects { &mut accepting } else { &mut faulty }.insert(request.endpoint);
     }
     faulty.difference(&accepting).copied().collect()
+}
+
+/// The requests of the signature probe.
+fn probe_items(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
+    let requests = (0..plan.endpoints.len()).flat_map(move |endpoint| probes(plan, endpoint));
+    requests.filter_map(|probe| probe.request.ok()).map(move |planned| {
+        DryRunItem::Request(DryRunRequest {
+            endpoint: planned.endpoint,
+            at: planned.at,
+            step: None,
+            conversation: None,
+            headers: planned.headers(&plan.account),
+            event_type: Some(planned.event_type),
+            faults: planned.faults,
+            control: false,
+            body: planned.body.to_string(),
+        })
+    })
 }
 
 fn items_of(

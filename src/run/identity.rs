@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::dry_run::dry_run;
 use super::plan::RunPlan;
+use super::probe::signature_test;
 use crate::delivery::ClockMode;
 use crate::record::{RecordKind, RunStarted};
 
@@ -25,18 +26,23 @@ pub fn identify(plan: &RunPlan) -> RunStarted {
 
 /// Returns the first record of a run, before redaction.
 pub(super) fn first_record(plan: &RunPlan) -> RunStarted {
-    let platform = &plan.account.platform;
+    let (platform, script) = (&plan.account.platform, &plan.script);
     let single = RunPlan { conversations: 1, ..plan.clone() };
     let mut digest = Sha256::new();
     dry_run(&single).for_each(|item| digest.update(item.digest_text()));
     digest.update(settings(plan).to_string());
     digest.update(secret_hash(plan));
+    let wants = script.steps.iter();
+    let wants = wants.filter_map(|step| Some((step.number, step.want.as_ref()?.declared.clone())));
     RunStarted {
         scenario: plan.script.name.clone(),
         file: plan.script.file.clone(),
         vendor: platform.full_id(),
         differs: platform.differs.clone(),
-        verify: plan.script.verify.as_ref().map(ToString::to_string),
+        verify: script.verify.status.as_ref().map(ToString::to_string),
+        within: script.verify.within,
+        signature: (!script.only_last).then(|| signature_test(plan)),
+        wants: wants.collect(),
         seed: plan.seed,
         start: plan.start,
         clock: if plan.pace == ClockMode::Virtual { "virtual" } else { "real" }.to_owned(),

@@ -9,6 +9,7 @@ mod handshake;
 mod identity;
 mod limits;
 mod plan;
+mod probe;
 mod pump;
 mod redelivery;
 
@@ -79,15 +80,17 @@ async fn play<T: Transport>(
     end
 }
 
-/// Performs the handshake with each endpoint, and removes those to which no event is sent.
+/// Performs the handshake with each endpoint, and removes those to which no event is sent. Probes the
+/// others.
 async fn with_consenting_endpoints<T: Transport>(
     mut plan: RunPlan,
     transport: &T,
     log: &RecordLog,
 ) -> RunPlan {
     let mut endpoints = Vec::new();
-    for endpoint in &plan.endpoints {
+    for (index, endpoint) in plan.endpoints.iter().enumerate() {
         if handshake::shake(&plan, endpoint, transport, log).await {
+            probe::send_probes(&plan, index, transport, log).await;
             endpoints.push(endpoint.clone());
         }
     }

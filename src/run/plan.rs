@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use super::limits::RunLimits;
 use crate::base::file_store::FileStore;
 use crate::base::redact::{Redactor, query_secrets};
-use crate::delivery::{AttemptSlots, ClockMode, StatusCheck};
+use crate::delivery::{AttemptSlots, ClockMode, DeliveryCheck};
 use crate::emulator::{EndpointPlan, ScriptedRun};
 use crate::fault::FaultGroup;
 use crate::platform::{Account, FaultInjector, Subscription};
 use crate::record::{PriorAttempts, RecordLog, SourceLine};
-use crate::scenario::Script;
+use crate::scenario::{Script, Verification};
 
 /// Everything that a run is made of.
 #[derive(Clone)]
@@ -105,10 +105,11 @@ impl RunPlan {
         }
     }
 
-    /// The statuses with which its deliveries pass.
-    pub(super) fn check(&self) -> StatusCheck {
+    /// What its deliveries have to meet, except for the requirements of their steps.
+    pub(super) fn check(&self) -> DeliveryCheck {
         let success = self.account.platform.policy.success.clone();
-        StatusCheck { verify: self.script.verify.clone(), success }
+        let Verification { status, within, .. } = self.script.verify.clone();
+        DeliveryCheck { verify: status, success, within, want: None }
     }
 
     /// The line of each step, by number. The steps of `send` stand in no file.
@@ -135,12 +136,14 @@ impl RunPlan {
     }
 
     /// Replaces the run's secrets in its records: those of the account, of the headers, and the
-    /// altered ones that token faults send.
+    /// altered ones that token faults and the signature probe send.
     pub(super) fn redactor(&self) -> Redactor {
         let headers = self.endpoints.iter().flat_map(|endpoint| &endpoint.headers);
         let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
         // An altered token differs in one character, so it would reveal the real one.
-        let altered = if self.script.has_faults(FaultGroup::Token) {
+        let sends_altered =
+            self.script.has_faults(FaultGroup::Token) || self.script.verify.probes_signature;
+        let altered = if sends_altered {
             FaultInjector::of(&self.account).derived_secrets()
         } else {
             Vec::new()

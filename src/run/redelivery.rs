@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::Value as Json;
 use tokio::sync::watch;
 use url::Url;
 
@@ -14,8 +15,8 @@ use crate::base::references;
 use crate::base::secret::Secret;
 use crate::base::seed::SeedScope;
 use crate::delivery::{
-    AttemptSlots, ClockMode, ConversationKey, Delivery, DrivenRun, Endpoint, NoHost, RequestSigner,
-    StatusCheck, Transport, drive,
+    AttemptSlots, ClockMode, ConversationKey, Delivery, DeliveryCheck, DrivenRun, Endpoint, NoHost,
+    RequestSigner, StepWant, Transport, drive,
 };
 use crate::fault::{Fault, FaultGroup, Faults};
 use crate::platform::{Account, FaultInjector, RequestFacts};
@@ -24,6 +25,7 @@ use crate::record::{
     EventFacts, PriorAttempts, Record, RecordKind, RecordLog, RecordScope, RunFinished, RunStarted,
     SettledDelivery, SourceLine,
 };
+use crate::scenario::Want;
 
 /// The run that a delivery belongs to, and how the delivery is sent again.
 #[derive(Clone, Debug)]
@@ -104,7 +106,7 @@ impl Redelivery {
             ..control
         });
         Some(RedeliveryRequest {
-            started: self.started(id, &restored.delivery.endpoint.url),
+            started: self.started(id, restored.delivery.step, &restored.delivery.endpoint.url),
             control,
             restored,
             account: Arc::clone(&self.account),
@@ -150,7 +152,7 @@ impl Redelivery {
             endpoint: Arc::new(Endpoint::new(1, url.clone(), signer)),
             policy: Arc::new(Policy { retry: Retry::None, ..own_policy }),
             faults: stored.faults,
-            check: Arc::new(self.check()),
+            check: Arc::new(self.check(stored.planned.step, &known)),
             source: records.iter().find_map(|record| source_of(record, stored.id)),
             seeds: SeedScope::fixed("redelivery"),
         };
@@ -162,25 +164,38 @@ impl Redelivery {
     }
 
     /// The first record of the redelivery. An empty digest marks it as one.
-    fn started(&self, id: &str, url: &Url) -> RunStarted {
+    fn started(&self, id: &str, step: Option<usize>, url: &Url) -> RunStarted {
         let scenario = &self.started.scenario;
+        let mut wants = self.started.wants.clone();
+        wants.retain(|number, _| Some(*number) == step);
         RunStarted {
             scenario: format!("{scenario} (redelivery of {id} of run {})", self.run),
             conversations: 1,
             urls: vec![url.to_string()],
             digest: String::new(),
             occurrence: 1,
+            signature: None,
+            wants,
             resumes: None,
             chaos: None,
             ..self.started.clone()
         }
     }
 
-    /// The statuses with which the delivery passes: those of its run.
-    fn check(&self) -> StatusCheck {
+    /// What the delivery has to meet: the requirements of its run and of its step.
+    fn check(&self, step: Option<usize>, known: &BTreeMap<String, &str>) -> DeliveryCheck {
         let verify = self.started.verify.as_ref();
         let verify = verify.and_then(|verify| StatusSet::parse(verify.split(", ")).ok());
-        StatusCheck { verify, success: self.account.platform.policy.success.clone() }
+        let success = self.account.platform.policy.success.clone();
+        let want = step.and_then(|step| {
+            let mut declared = self.started.wants.get(&step)?.clone();
+            fill_json(&mut declared, known);
+            let Want { status, mut response, .. } = Want::restore(&declared)?;
+            // The user decides about another attempt, so that their number says nothing.
+            response.attempts = None;
+            Some(StepWant { step, status, response })
+        });
+        DeliveryCheck { verify, success, within: self.started.within, want }
     }
 
     /// Every secret that the delivery may contain, with its reference in records.
@@ -310,6 +325,16 @@ fn fill(text: &str, known: &BTreeMap<String, &str>) -> String {
     references::resolve(text, |name| {
         known.get(&format!("${{{name}}}")).map(|secret| (*secret).to_owned())
     })
+}
+
+/// Replaces the references in all texts of a value.
+fn fill_json(json: &mut Json, known: &BTreeMap<String, &str>) {
+    match json {
+        Json::String(text) => *text = fill(text, known),
+        Json::Array(items) => items.iter_mut().for_each(|item| fill_json(item, known)),
+        Json::Object(table) => table.values_mut().for_each(|value| fill_json(value, known)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
 }
 
 /// Sends a delivery once more, and returns the final record. Records go to the log, which is closed

@@ -7,8 +7,9 @@ use rand::RngExt as _;
 use serde_json::{Map, Value as Json};
 
 use super::forms::ScenarioForm;
-use super::literal::{refuse_placeholders_in, with_variables};
+use super::literal::refuse_placeholders_in;
 use super::seeds::SeedScopes;
+use super::variable_texts::with_variables;
 use crate::base::fake::{LOCALES, Locale, Persona, locale};
 use crate::base::limits::MAX_CAST;
 use crate::base::text::{NAME_RULE, is_name, one_of};

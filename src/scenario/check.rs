@@ -15,10 +15,10 @@ use super::read::ParsedScenario;
 use super::repeat::{self, StepRound};
 use super::script::{Override, Script, Step};
 use super::text::Texts;
+use super::want::{check_verify, check_want};
 use crate::diag::{Problem, Problems, SourceSpan, Spanned, TableOf, code};
 use crate::fault::Faults;
 use crate::platform::{Platform, Subscription, VendorRef};
-use crate::policy::StatusSet;
 
 /// Checks a scenario and returns its script.
 ///
@@ -50,7 +50,7 @@ pub fn check(
     let steps = checker.steps();
     let subscribe = checker.subscriptions();
     let faults = faults::check_script_faults(form.faults.as_ref(), checker.problems());
-    let verify = checker.verify();
+    let verify = check_verify(form.verify.as_ref(), checker.problems());
     let mut unsupported = BTreeMap::new();
     // Steps with problems are missing from the script, so the dry run would report their followers.
     if problems.is_empty() {
@@ -156,6 +156,7 @@ impl ScenarioChecker<'_> {
             faults: step.fault.as_ref().map_or_else(Faults::default, |requested| {
                 faults::check(requested, self.planner.problems)
             }),
+            want: step.want.as_ref().map(|want| Arc::new(check_want(want, self.planner.problems))),
             id: step.id.as_ref().map(|id| id.value.clone()),
             after: step.after.as_ref().map(|after| after.value),
             only: step
@@ -245,16 +246,5 @@ impl ScenarioChecker<'_> {
             }
         }
         subscriptions
-    }
-
-    fn verify(&mut self) -> Option<StatusSet> {
-        let statuses = &self.form.verify.as_ref()?.status;
-        for status in statuses.iter() {
-            if let Err(error) = StatusSet::parse([status.as_str()]) {
-                let problem = Problem::at(&status.span, code::UNKNOWN_STATUS, error.to_string());
-                self.planner.problems.push(problem.help("example: `status = [\"2xx\", \"410\"]`"));
-            }
-        }
-        StatusSet::parse(statuses.iter().map(|status| status.as_str())).ok()
     }
 }

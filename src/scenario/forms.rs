@@ -4,6 +4,7 @@
 
 use jiff::SignedDuration;
 
+use super::want::{Declared, VerifyForm, WantForm};
 use crate::base::duration::DurationRange;
 use crate::config::StartTime;
 use crate::conversation::{Role, VariableScope};
@@ -40,8 +41,8 @@ form! {
         /// Event types that endpoints subscribe to, by vendor. Default: the vendor's default
         /// subscription.
         subscribe: TableOf<NonEmpty<Spanned<String>>>,
-        /// Expected responses of the receiver.
-        verify: Option<VerifyForm>,
+        /// Requirements for every delivery of the scenario.
+        verify: Option<Declared<VerifyForm>>,
         /// Faults injected into the deliveries of every step without its own `fault`.
         faults: Option<FaultsForm>,
         /// The steps, in order.
@@ -78,15 +79,6 @@ form! {
 }
 
 form! {
-    /// Expected responses of the receiver.
-    pub struct VerifyForm {
-        /// Status codes that pass, such as `2xx` or `410`. Default: every 2xx status that the
-        /// vendor counts as delivered.
-        status: NonEmpty<Spanned<String>>,
-    }
-}
-
-form! {
     /// Faults injected into the deliveries of every step without its own `fault`.
     pub struct FaultsForm {
         /// The faults: one, or a list.
@@ -109,6 +101,8 @@ form! {
         only: Option<NonEmpty<Spanned<String>>>,
         /// Faults injected into the deliveries of the step: one, or a list.
         fault: Option<OneOrMore<Spanned<Fault>>>,
+        /// Requirements for the deliveries of the step, beside those of `[verify]`.
+        want: Option<Declared<WantForm>>,
         /// Changes to the step for single vendors, by vendor.
         for_ ("for"): TableOf<OverrideForm>,
         ..action

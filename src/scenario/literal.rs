@@ -1,47 +1,12 @@
 //! Texts of a scenario that are sent as they are written: a placeholder in one is a mistake.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value as Json};
-
-use super::text::variables_type;
 use crate::diag::{NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, code};
-use crate::template::{
-    CompileContext, FieldType, Object, TableType, TextRules, TextTemplate, Value,
-};
 
 /// Reports a placeholder in a text that is sent as it is written.
 pub(super) fn refuse_placeholders(text: &Spanned<String>, problems: &mut Problems) {
     if let Some(problem) = misplaced_placeholder(&text.value, &text.span) {
         problems.push(problem);
     }
-}
-
-/// The root of paths in texts that may only use variables.
-struct VariablesRoot<'a>(&'a Map<String, Json>);
-
-impl Object for VariablesRoot<'_> {
-    fn get(&self, name: &str) -> Value<'_> {
-        if name == "vars" { Value::Object(self.0) } else { Value::Absent }
-    }
-}
-
-/// Returns a text with the values of its variables. Reports other placeholders.
-pub(super) fn with_variables(
-    text: &Spanned<String>,
-    variables: &Map<String, Json>,
-    problems: &mut Problems,
-) -> String {
-    if !text.value.contains("${vars.") {
-        refuse_placeholders(text, problems);
-        return text.value.clone();
-    }
-    let names = TableType::new("the variables", Vec::new())
-        .always("vars", FieldType::table(variables_type(variables)));
-    let words = BTreeMap::new();
-    let context = CompileContext::without_files(names, &words);
-    let compiled = TextTemplate::check(text, &context, TextRules::default(), problems);
-    compiled.map(|compiled| compiled.render(&VariablesRoot(variables))).unwrap_or_default()
 }
 
 /// Reports the placeholders in the texts of a value that is sent as it is written.

@@ -23,7 +23,10 @@ mod script_state;
 mod seeds;
 mod send;
 mod text;
+mod variable_inputs;
+mod variable_texts;
 mod variables;
+mod want;
 
 pub use bundled::{bundled, names as bundled_names};
 pub use cast::CastMember;
@@ -33,4 +36,6 @@ pub use read::{ParsedScenario, read};
 pub use schema::schema;
 pub use script::{Script, ScriptFaults, SharedStaff, Step};
 pub use script_state::{OmittedAction, ScriptAction, ScriptInput, ScriptOutput, ScriptState};
-pub use variables::{VariableInputs, VariableText, check_names};
+pub use variable_inputs::{VariableInputs, VariableText};
+pub use variables::check_names;
+pub use want::{Verification, Want};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::forms::ScenarioForm;
-use super::variables::{Row, VariableInputs};
+use super::variable_inputs::{Row, VariableInputs};
 use crate::base::text::nearest;
 use crate::diag::{Form as _, NodeContent, Problem, Problems, Source, SyntaxNode, code, toml};
 

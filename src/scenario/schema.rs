@@ -13,6 +13,7 @@ use super::data_schema::DataSchemas;
 use super::forms::{SayForm, ScenarioForm};
 use super::plan::ASSIGNEE;
 use crate::base::fake::LOCALES;
+use crate::base::limits::MAX_ATTEMPTS;
 use crate::conversation::Role;
 use crate::diag::Form as _;
 use crate::platform::Platform;
@@ -50,8 +51,14 @@ pub fn schema(vendors: &[Arc<Platform>]) -> Json {
     for path in ["/properties/locale", "/properties/cast/additionalProperties/properties/locale"] {
         set(&mut schema, path, &json!({"enum": locales}));
     }
-    let status = "/properties/verify/properties/status/items";
-    set(&mut schema, status, &json!({"pattern": "^([1-5][0-9][0-9]|[1-5]xx|any)$"}));
+    let want = "/properties/step/items/properties/want";
+    for path in ["/properties/verify", want] {
+        set(&mut schema, path, &json!({"minProperties": 1}));
+        let status = format!("{path}/properties/status/items");
+        set(&mut schema, &status, &json!({"pattern": "^([1-5][0-9][0-9]|[1-5]xx|any)$"}));
+    }
+    let attempts = json!({"minimum": 1, "maximum": MAX_ATTEMPTS});
+    set(&mut schema, &format!("{want}/properties/attempts"), &attempts);
     set(&mut schema, "/properties/faults/properties/one_in", &json!({"minimum": 1}));
     let times = "/properties/step/items/properties/repeat/properties/times";
     set(&mut schema, times, &json!({"minimum": 1}));

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use super::cast::CastMember;
 use super::seeds::SeedScopes;
 use super::text::{ConversationTexts, TextContext};
+use super::want::{Verification, Want};
 use crate::base::duration::DurationRange;
 use crate::base::fake::LOCALES;
 use crate::base::secret::{MIN_SECRET, Secret};
@@ -18,7 +19,6 @@ use crate::conversation::{Action, ActionKind, Actor, Conversation, Person, Role,
 use crate::diag::SourceSpan;
 use crate::fault::{Chaos, FaultGroup, Faults};
 use crate::platform::{Account, Subscription};
-use crate::policy::StatusSet;
 use crate::template::{JsonTemplate, TextTemplate, TooLarge};
 
 /// A checked scenario, ready to run.
@@ -45,8 +45,8 @@ pub struct Script {
     pub faults: ScriptFaults,
     /// Schedule of the step faults that chaos mode added; `None` if all faults are from the file.
     pub chaos: Option<Chaos>,
-    /// Status codes that pass. Default: those that the vendor counts as delivered.
-    pub verify: Option<StatusSet>,
+    /// Requirements for all deliveries.
+    pub verify: Verification,
     /// Vendors that cannot run the script, with the reason. Keys are full ids, such as `acme@2`.
     pub unsupported: BTreeMap<String, String>,
     /// Values of `${vars.NAME}`.
@@ -83,6 +83,8 @@ pub struct Step {
     pub label: String,
     /// Faults of its deliveries.
     pub faults: Faults,
+    /// Requirements for its deliveries. Shared, because a repeated step is copied often.
+    pub want: Option<Arc<Want>>,
     /// Id that other steps refer to.
     pub(super) id: Option<String>,
     pub(super) after: Option<DurationRange>,

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::cast::{CastMember, unnamed_member};
 use super::script::{ActionPlan, Script, ScriptFaults, Step};
+use super::want::Verification;
 use crate::base::fake::LOCALES;
 use crate::conversation::Role;
 use crate::diag::Source;
@@ -41,6 +42,7 @@ impl Script {
                     format!("{}.{number}", action.kind.as_str())
                 },
                 faults: Faults::default(),
+                want: None,
                 id: None,
                 after: None,
                 only: None,
@@ -57,7 +59,7 @@ impl Script {
             subscribe: BTreeMap::new(),
             faults: ScriptFaults::default(),
             chaos: None,
-            verify: None,
+            verify: Verification::default(),
             unsupported: BTreeMap::new(),
             variables: Arc::default(),
             environment: BTreeMap::new(),

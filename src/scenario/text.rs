@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value as Json};
 
 use super::cast::CastMember;
+use super::variable_texts::variables_type;
 use crate::base::fake::{FAKES, Locale, fake};
 use crate::base::limits::{MAX_TEXT, MAX_TEXT_PLACEHOLDERS};
 use crate::base::seed::SeedScope;
@@ -129,12 +130,6 @@ impl Texts {
     fn context(&self) -> CompileContext<'_> {
         CompileContext::without_files(self.names.clone(), &self.words)
     }
-}
-
-/// The types of variables.
-pub(super) fn variables_type(variables: &Map<String, Json>) -> TableType {
-    let field = |(name, value): (&String, &Json)| Field::always(name, FieldType::of_json(value));
-    TableType::new("the variables", variables.iter().map(field).collect())
 }
 
 /// Values for the texts of one conversation that do not change during it.

@@ -10,40 +10,10 @@ use serde_json::{Map, Value as Json};
 
 use super::forms::ScenarioForm;
 use super::read::ParsedScenario;
+use super::variable_inputs::{Row, VariableInputs, VariableText, typed};
 use crate::base::limits::MAX_ROWS;
 use crate::base::text::{NAME_RULE, excerpt, is_name};
-use crate::diag::scalar::unexpected_type;
 use crate::diag::{Key, NodeContent, Problem, Problems, Source, SourceSpan, SyntaxNode, code};
-use crate::template::FieldType;
-
-/// Values for variables from outside of the file.
-#[derive(Clone, Debug, Default)]
-pub struct VariableInputs {
-    /// Values by variable, which replace the defaults.
-    pub values: BTreeMap<String, VariableText>,
-    /// The environment variables that a file may read, with their values; `None` if one is not set.
-    pub environment: BTreeMap<String, Option<String>>,
-}
-
-/// A value of a variable from outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VariableText {
-    /// The value.
-    pub text: String,
-    /// Where it comes from, such as `--set order`.
-    pub origin: String,
-}
-
-/// Values of the variables for one run.
-#[derive(Clone, Debug)]
-pub(super) struct Row {
-    /// Name of the row in reports.
-    pub(super) label: String,
-    span: SourceSpan,
-    values: Vec<(Key, SyntaxNode)>,
-    /// Whether the values have types. Those of a CSV file are texts.
-    is_typed: bool,
-}
 
 /// The variables of a scenario for one run.
 #[derive(Clone, Debug, Default)]
@@ -218,37 +188,6 @@ impl ParsedScenario {
     }
 }
 
-impl Row {
-    fn get(&self, name: &str) -> Option<&SyntaxNode> {
-        self.values.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
-    }
-
-    /// The value of a variable in this row, if it has the type of the default.
-    fn value(
-        &self,
-        node: &SyntaxNode,
-        default: &SyntaxNode,
-        problems: &mut Problems,
-    ) -> Option<Json> {
-        let (value, default) = (node.to_json(), default.to_json());
-        if let (false, Json::String(text)) = (self.is_typed, &value) {
-            return typed(text, &default)
-                .map_err(|expected| {
-                    let message = format!("expected {expected}, found `{text}`");
-                    let problem = Problem::at(&node.span, code::INVALID_VARIABLE, message);
-                    problems.push(problem.help("the default in `[vars]` determines the type"));
-                })
-                .ok();
-        }
-        if FieldType::of_json(&value) == FieldType::of_json(&default) {
-            return Some(value);
-        }
-        let problem = unexpected_type(node, FieldType::of_json(&default).about());
-        problems.push(problem.help("the default in `[vars]` determines the type"));
-        None
-    }
-}
-
 /// Reads the rows of a CSV file. Its first line has the names of the variables.
 fn csv_rows(table: &Arc<Source>, problems: &mut Problems) -> Vec<Row> {
     let mut reader = csv::Reader::from_reader(table.text.as_bytes());
@@ -324,23 +263,6 @@ fn label(number: usize, values: &[(Key, SyntaxNode)]) -> String {
         _ => node.to_json().to_string(),
     });
     format!("row {number}: {}", excerpt(&first.unwrap_or_default(), MAX_LABEL))
-}
-
-/// Gives a text the type of the default, or returns what is expected.
-fn typed(text: &str, default: &Json) -> Result<Json, &'static str> {
-    match default {
-        Json::String(_) => Ok(text.into()),
-        Json::Bool(_) => text.parse().map(Json::Bool).map_err(|_| "`true` or `false`"),
-        Json::Number(number) if number.is_i64() => {
-            text.parse::<i64>().map(Json::from).map_err(|_| "an integer")
-        }
-        Json::Number(_) => serde_json::from_str::<serde_json::Number>(text)
-            .map(Json::Number)
-            .map_err(|_| "a number"),
-        Json::Null | Json::Array(_) | Json::Object(_) => {
-            Err("set in the file: only texts, numbers and booleans come from outside")
-        }
-    }
 }
 
 /// Reports values for variables that none of the scenarios has.

@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["diag"],
     &["fault"],
     &["config", "template", "record"],
-    &["policy", "conversation"],
+    &["policy", "conversation", "matcher"],
     &["platform"],
     &["scenario", "delivery", "journal", "report"],
     &["emulator"],

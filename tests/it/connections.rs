@@ -15,7 +15,8 @@ use standin::policy::WireFormat;
 use standin::record::{AttemptOutcome, AttemptResult, Method};
 
 use crate::support::{
-    ReceivedRequest, Receiver, Reply, accept, bundled_vendors, play, standin, stderr, stdout,
+    ReceivedRequest, Receiver, Reply, accept, bundled_vendors, play, standin, standin_in, stderr,
+    stdout,
 };
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -282,8 +283,41 @@ fn a_response_counts_although_the_body_was_not_read() {
         let result = runtime.block_on(client.send(request(&url, &body)));
         assert_eq!((result.outcome, result.status), (AttemptOutcome::Responded, Some(413)));
         assert_eq!(result.body.text(), "big");
+        assert!(result.early, "{result:?}");
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
+}
+
+#[test]
+fn a_response_before_the_request_is_noted() {
+    let scenario = "name = 'x'\n[[step]]\nopen = {}\n\
+                    [[step]]\nsay = { by = 'visitor', text = 'Hello' }\nfault = ['huge:16MiB']\n";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("story.toml"), scenario).unwrap();
+    let url = receiver(|_, mut stream| {
+        let mut head = [0; 16 * 1024];
+        let length = stream.read(&mut head).unwrap();
+        let head = String::from_utf8_lossy(&head[..length]).to_ascii_lowercase();
+        let size = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        if size.parse::<usize>().unwrap() < 1024 * 1024 {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            return;
+        }
+        // The body is larger than what the sockets hold, so that it is never written completely.
+        let _ = stream.write_all(b"HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n");
+        thread::sleep(Duration::from_millis(50));
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    });
+    let run = ["run", "story.toml", "--vendor", "erxes", "--to", &url];
+    let told = stdout(&standin_in(folder.path(), &run));
+    assert!(
+        told.contains("2 responses came before the request was written; the receiver"),
+        "{told}"
+    );
+    let accepting = Receiver::accepting();
+    let run = ["run", "handover", "--vendor", "erxes", "--to", &accepting.url()];
+    let told = stdout(&standin_in(folder.path(), &run));
+    assert!(!told.contains("came before"), "{told}");
 }
 
 #[test]

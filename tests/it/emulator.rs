@@ -13,7 +13,7 @@ use standin::base::limits::MAX_BODY;
 use standin::config::receiver_url;
 use standin::conversation::{Action, ActionKind, Actor};
 use standin::delivery::{
-    AttemptSlots, ClockMode, Connector, ConversationKey, Http1Client, StatusCheck,
+    AttemptSlots, ClockMode, Connector, ConversationKey, DeliveryCheck, Http1Client,
 };
 use standin::diag::{Source, render::render};
 use standin::emulator::{ActError, Emulator, EndpointPlan, ScriptedRun};
@@ -82,7 +82,7 @@ fn scripted(number: u32, script: &str, clock: ClockMode) -> (ScriptedRun, LogRea
         seed: u64::from(number),
         start: "2026-01-05T09:00:00Z".parse().unwrap(),
         clock,
-        check: StatusCheck::default(),
+        check: DeliveryCheck::default(),
         lines: BTreeMap::new(),
         controls: std::collections::BTreeSet::new(),
         prior: Arc::new(PriorAttempts::default()),

@@ -545,6 +545,58 @@ fn a_signal_waits_for_attempts_in_flight() {
     }
 }
 
+/// Sends a signal to a process.
+fn signal(child: &Child, signal: &str) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+}
+
+/// One signal waits at most ten seconds for attempts in flight, a second one does not wait.
+#[test]
+fn a_signal_does_not_wait_for_ever() {
+    for (signals, expected) in [(1, 9..20), (2, 0..9)] {
+        let late = Duration::from_secs(60);
+        let receiver = Receiver::responding_to_events(move |_, _| Reply::good().after(late));
+        let mut fixture = JournalFixture::of(&receiver, &[]);
+        fixture.arguments[3] = "erxes".into(); // its timeout is 30 seconds
+        let mut child = fixture.start();
+        while receiver.events().is_empty() {
+            sleep(Duration::from_millis(5));
+        }
+        let began = Instant::now();
+        for _ in 0..signals {
+            signal(&child, "-TERM");
+            sleep(Duration::from_millis(500));
+            assert!(signals == 2 || child.try_wait().unwrap().is_none(), "it waits");
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(4), "{signals}");
+        let seconds = began.elapsed().as_secs();
+        assert!(expected.contains(&seconds), "{signals} signals: {seconds} s");
+        let listed = stdout(&fixture.journal_command(&["list", "j.db"]));
+        assert!(listed.contains("interrupted, 1 in doubt"), "{listed}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_journal_may_be_a_link_but_not_a_pipe() {
+    let receiver = Receiver::accepting();
+    let fixture = JournalFixture::of(&receiver, &[]);
+    let at = |name: &str| fixture.folder.path().join(name);
+    std::os::unix::fs::symlink("target.db", at("link.db")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(fixture.run_into("link.db").status.code(), Some(0));
+    }
+    assert!(at("link.db").is_symlink() && at("target.db").is_file());
+    let listed = stdout(&fixture.journal_command(&["list", "target.db"]));
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    let created = Command::new("mkfifo").arg(at("pipe.db")).status().unwrap();
+    assert!(created.success());
+    let refused = fixture.run_into("pipe.db");
+    assert_eq!(refused.status.code(), Some(3), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("is not a standin journal"));
+}
+
 #[test]
 fn redeliver_repeats_a_delivery_or_signs_it_again() {
     let receiver = Receiver::accepting();

@@ -63,6 +63,45 @@ fn the_log_of_a_moved_item_has_the_item_before_the_move() {
 }
 
 #[test]
+fn a_dragged_item_is_moved_first_and_an_edited_one_updated_first() {
+    for revision in WITH_ITEMS {
+        for (changes, expected) in [
+            ("stage = 'Won'", ["createBoardItemMovementLog", "update"]),
+            ("stage = 'Won', name = 'Other'", ["update", "createBoardItemMovementLog"]),
+        ] {
+            let steps = create("deal", "") + &update(&format!("with = {{ {changes} }}"));
+            let events = events(&steps, revision);
+            let actions: Vec<&str> =
+                events[1..].iter().map(|event| event["action"].as_str().unwrap()).collect();
+            assert_eq!(actions, expected, "{changes} at {revision}");
+        }
+    }
+}
+
+#[test]
+fn extra_descriptions_name_the_parent_of_a_company() {
+    for revision in ["1.3", "2"] {
+        let mother = step("create = { kind = 'company', as = 'mother', by = 'mira' }");
+        let parent = "parentCompanyId = '${entity.mother.id}', \
+                      parentCompanyName = '${entity.mother.primaryName}'";
+        let steps = mother
+            + &create("company", &format!(", with = {{ {parent} }}"))
+            + &update("with = { size = 9 }");
+        let events = events(&steps, revision);
+        let [mother, daughter] = &data(&events, "create")[..] else { panic!("{events:?}") };
+        assert_eq!(mother["extraDesc"].as_array().unwrap().len(), 1);
+        let named = &daughter["extraDesc"][0];
+        assert_eq!(keys(named), ["parentCompanyId", "name"], "before the owner");
+        assert_eq!(named["parentCompanyId"], mother["object"]["_id"]);
+        assert_eq!(named["name"], mother["object"]["primaryName"]);
+        let updated = data(&events, "update");
+        let entries = updated[0]["extraDesc"].as_array().unwrap().iter();
+        let listed: Vec<&str> = entries.map(|entry| keys(entry)[0]).collect();
+        assert_eq!(listed, ["parentCompanyId", "ownerId", "parentCompanyId", "ownerId"]);
+    }
+}
+
+#[test]
 fn an_update_of_an_item_sends_its_arguments_only() {
     for revision in WITH_ITEMS {
         let steps = create("task", "")

@@ -13,7 +13,7 @@ use standin::delivery::{
 use standin::fault::Faults;
 use standin::platform::Account;
 use standin::policy::{Blocks, Policy};
-use standin::record::{AttemptOutcome, AttemptResult, GateState, RecordKind};
+use standin::record::{AttemptOutcome, AttemptResult, GateState, RecordKind, SettledDelivery};
 
 use crate::support::{Receiver, Reply, RunOutcome, play, vendors};
 
@@ -274,13 +274,14 @@ impl EngineFixture {
                     self.sent.push((seconds, delivery.id.clone(), sent.attempt));
                 }
                 EngineCommand::SetTimer(_, timer, at) => self.timers.push((at, timer)),
-                EngineCommand::Record(_, RecordKind::GateChanged { state, .. }) => {
-                    self.states.push((seconds, state));
-                }
-                EngineCommand::Record(_, RecordKind::DeliverySettled(settled)) => {
-                    self.settled.push((settled.delivery, settled.accepted, settled.result.outcome));
-                }
-                EngineCommand::Record(..) => {}
+                EngineCommand::Record(_, kind) => match *kind {
+                    RecordKind::GateChanged { state, .. } => self.states.push((seconds, state)),
+                    RecordKind::DeliverySettled(settled) => {
+                        let SettledDelivery { delivery, accepted, result, .. } = settled;
+                        self.settled.push((delivery, accepted, result.outcome));
+                    }
+                    _ => {}
+                },
             }
         }
     }

@@ -235,7 +235,7 @@ fn erxes_prefixes_types_with_the_service_since_1_3() {
 }
 
 #[test]
-fn moving_an_item_sends_an_update_first() {
+fn dragging_an_item_sends_the_move_first() {
     let story = "vendors = ['erxes@0.23', 'erxes@1.3', 'erxes@2']\n\
         [[step]]\ncreate = { kind = 'deal', as = 'felt', with = { name = 'Felt' } }\n\
         [[step]]\nupdate = { entity = 'felt', with = { name = 'Green felt' } }\n\
@@ -247,8 +247,8 @@ fn moving_an_item_sends_an_update_first() {
     ] {
         let events = events_of(story, vendor);
         let actions: Vec<&str> = events.iter().map(|e| e["action"].as_str().unwrap()).collect();
-        assert_eq!(actions, ["create", "update", "update", "createBoardItemMovementLog"]);
-        let moved = &events[3];
+        assert_eq!(actions, ["create", "update", "createBoardItemMovementLog", "update"]);
+        let moved = &events[2];
         assert_eq!(
             (moved["type"].as_str(), moved["content"].as_str()),
             (Some(kind), Some(sentence))
@@ -258,7 +258,7 @@ fn moving_an_item_sends_an_update_first() {
         assert_eq!(log["oldStageId"], parsed_data(&events[0])["object"]["stageId"]);
         assert_eq!(
             log["destinationStageId"],
-            parsed_data(&events[2])["updatedDocument"]["stageId"]
+            parsed_data(&events[3])["updatedDocument"]["stageId"]
         );
         assert_ne!(log["oldStageId"], log["destinationStageId"]);
     }

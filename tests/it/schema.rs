@@ -106,6 +106,10 @@ fn names_and_numbers_that_check_refuses_are_refused_by_the_schema() {
         format!("{step}only = ['wotnot']\n"),
         format!("locale = 'sv'\n[cast.ada]\nrole = 'agent'\nlocale = 'de'\n{step}"),
         format!("{step}[verify]\nstatus = ['2xx', '410', 'any']\n"),
+        format!("{step}[verify]\nwithin = '2s'\nsignature = 'probe'\n"),
+        format!(
+            "{step}want = {{ status = ['200'], within = '1s', attempts = 1, body = {{ '/a' = 1, '' = {{ length = 2, gt = 1.5 }} }}, headers = {{ X-A = {{ absent = true }} }} }}\n"
+        ),
         format!("{step}[[step]]\nrate = {{ score = 5 }}\n"),
         format!("{step}[[step]]\nsay = {{ by = 'ada', text = 'Hello' }}\n"),
         format!(
@@ -129,6 +133,15 @@ fn names_and_numbers_that_check_refuses_are_refused_by_the_schema() {
         format!("locale = 'xx'\n{step}"),
         format!("[cast.ada]\nrole = 'agnet'\n{step}"),
         format!("{step}[verify]\nstatus = ['20x']\n"),
+        format!("{step}[verify]\n"),
+        format!("{step}[verify]\nsignature = 'prob'\n"),
+        format!("{step}want = {{}}\n"),
+        format!("{step}want = {{ attempts = 0 }}\n"),
+        format!("{step}want = {{ status = ['20x'] }}\n"),
+        format!("{step}want = {{ body = {{ 'ok' = true }} }}\n"),
+        format!("{step}want = {{ body = {{ '/ok' = {{ contain = 'x' }} }} }}\n"),
+        format!("{step}want = {{ body = {{ '/ok' = {{ gt = '1' }} }} }}\n"),
+        format!("{step}want = {{ headers = {{ 'X A' = 1 }} }}\n"),
         format!("{step}repeat = {{ times = 0 }}\n"),
         format!("{step}[[step]]\nrate = {{ score = 6 }}\n"),
         format!("{step}[[step]]\nsay = {{ by = 'bot', kind = 'button' }}\n"),

@@ -310,7 +310,8 @@ impl World {
                     let at = self.run_now() + after.max(0);
                     self.push_at_run_time(at, SimulationEvent::Timer(timer));
                 }
-                EngineCommand::Record(delivery, RecordKind::DeliverySettled(settled)) => {
+                EngineCommand::Record(delivery, kind) => {
+                    let RecordKind::DeliverySettled(settled) = *kind else { continue };
                     let index = self.indexes[&settled.delivery];
                     if self.is_cancelled(index) {
                         return Err(format!("I10: delivery {index} settled after its run ended"));
@@ -322,7 +323,6 @@ impl World {
                         return Err(format!("delivery {index} settled twice"));
                     }
                 }
-                EngineCommand::Record(..) => {}
             }
         }
         Ok(())

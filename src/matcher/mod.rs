@@ -1,0 +1,16 @@
+//! Matchers: conditions on the values of a response, declared in a scenario. Pure.
+//!
+//! The set of conditions is closed. A value that does not match yields [`Mismatch`]es: the field,
+//! what was expected and what was found.
+
+mod condition;
+mod fields;
+mod json_values;
+mod mismatch;
+mod read;
+mod response;
+
+pub use condition::Matcher;
+pub use fields::{HeaderMatchers, PointerMatchers};
+pub use mismatch::Mismatch;
+pub use response::ResponseMatcher;

@@ -1,0 +1,113 @@
+//! Reading a journal after its writer was killed: always possible, and without changing it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt as _, SeedableRng as _};
+use rusqlite::Connection;
+use standin::journal::Journal;
+use tempfile::TempDir;
+
+use crate::support::{Receiver, standin_in, stderr, stdout};
+
+const STORY: &str = "name = 'a chat'\n[[step]]\nopen = {}\n\
+                     [[step]]\nsay = { by = 'visitor', text = 'Hello' }\n";
+
+/// A folder with a scenario.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("story.toml"), STORY).unwrap();
+    folder
+}
+
+/// Plays the scenario with a journal, in the background.
+fn start(folder: &Path, url: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_standin"))
+        .args(["run", "story.toml", "--vendor", "ebbot", "--to", url, "--journal", "j.db"])
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// The files of a folder that belong to the journal, with their contents.
+fn journal_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let files = fs::read_dir(folder).unwrap().flatten();
+    let named = files.map(|file| (file.file_name().into_string().unwrap(), file.path()));
+    let mut files: Vec<_> = named
+        .filter(|(name, _)| name == "j.db" || name == "j.db-journal")
+        .map(|(name, path)| (name, fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// A writer that is killed while it changes the journal mode leaves a rollback journal.
+#[test]
+fn a_journal_with_an_unfinished_change_can_be_read() {
+    let (receiver, folder, killed) =
+        (Receiver::accepting(), folder(), tempfile::tempdir().unwrap());
+    start(folder.path(), &receiver.url()).wait().unwrap();
+    let listed = stdout(&standin_in(folder.path(), &["journal", "list", "j.db"]));
+    assert!(listed.contains("passed"), "{listed}");
+    let writer = Connection::open(folder.path().join("j.db")).unwrap();
+    // A cache of one page spills changes into the file before they are committed.
+    writer.execute_batch("PRAGMA cache_size = 1; BEGIN").unwrap();
+    let row = "INSERT INTO record VALUES (9, ?1, hex(zeroblob(9000)), x'00')";
+    (1..50).for_each(|seq| assert_eq!(writer.execute(row, [seq]).unwrap(), 1));
+    for (name, bytes) in journal_files(folder.path()) {
+        fs::write(killed.path().join(name), bytes).unwrap();
+    }
+    drop(writer);
+    let before = journal_files(killed.path());
+    assert_eq!(before.len(), 2, "the journal and its rollback journal");
+    for command in ["list", "show", "export", "doctor"] {
+        let output = standin_in(killed.path(), &["journal", command, "j.db"]);
+        assert_eq!(output.status.code(), Some(0), "{command}: {}", stderr(&output));
+    }
+    assert_eq!(stdout(&standin_in(killed.path(), &["journal", "list", "j.db"])), listed);
+    assert!(journal_files(killed.path()) == before, "reading has changed the journal");
+}
+
+/// Waits at most 20 seconds until the condition holds or the process ends.
+fn wait_for(child: &mut Child, condition: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !condition() && child.try_wait().unwrap().is_none() && Instant::now() < until {
+        sleep(Duration::from_micros(100));
+    }
+}
+
+#[test]
+fn a_journal_can_be_read_whenever_its_writer_is_killed() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let mut found = 0;
+    for number in 0..40 {
+        let (receiver, folder) = (Receiver::accepting(), folder());
+        let mut child = start(folder.path(), &receiver.url());
+        let (path, lock) = (folder.path().join("j.db"), folder.path().join("j.db.lock"));
+        if number % 2 == 0 {
+            wait_for(&mut child, || lock.exists()); // while the journal is created
+        } else {
+            wait_for(&mut child, || receiver.events().len() == 3); // while it is closed
+        }
+        sleep(Duration::from_micros(rng.random_range(0..6_000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if !path.exists() {
+            continue; // nothing has been recorded
+        }
+        found += 1;
+        let journal = Journal::open(&path).unwrap_or_else(|error| panic!("{number}: {error}"));
+        let runs = journal.runs().unwrap_or_else(|error| panic!("{number}: {error}"));
+        assert_eq!(journal.examine().unwrap(), [], "{number}");
+        for run in runs {
+            assert!(journal.records(run.run).all(|record| record.is_ok()), "{number}");
+        }
+    }
+    assert!(found >= 20, "only {found} of 40 kills left a journal");
+}
