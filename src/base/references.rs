@@ -48,7 +48,9 @@ pub fn first(text: &str) -> Option<TextReference<'_>> {
     let (name, after) = unquoted.split_at(unquoted.find(['\'', '}'])?);
     let closes = after.len() - after.trim_start_matches('\'').len();
     let is_whole = closes == quotes && after[closes..].starts_with('}');
-    let is_known = NAMESPACES.iter().any(|namespace| name.starts_with(namespace));
+    // A reference may follow the beginning of one that the user wrote.
+    let is_known = !name.contains(['$', '{'])
+        && NAMESPACES.iter().any(|namespace| name.starts_with(namespace));
     let length = "${}".len() + 2 * quotes + name.len();
     (is_whole && is_known).then_some(TextReference { name, quotes, length })
 }
@@ -90,6 +92,12 @@ mod tests {
         assert_eq!(text, "${secret.a} ${'secret.a'} ${''secret.a''} ${other.a}");
         let filled = resolve(&text, |_| Some("canary".into()));
         assert_eq!(filled, "canary ${secret.a} ${'secret.a'} ${other.a}");
+    }
+
+    #[test]
+    fn a_reference_after_the_beginning_of_another_one_is_filled_in() {
+        let filled = resolve("${secret.a${secret.a}", |_| Some("canary".into()));
+        assert_eq!(filled, "${secret.acanary");
     }
 
     proptest! {
