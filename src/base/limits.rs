@@ -52,6 +52,9 @@ pub const MAX_TEXT: usize = 16 * 1024;
 pub const MAX_TEXT_PLACEHOLDERS: usize = 64;
 /// Maximum number of steps in a scenario.
 pub const MAX_STEPS: usize = 10_000;
+/// Maximum size of a compiled regular expression.
+// Counted repetitions such as `(a{1000}){1000}` multiply. Usual expressions need a few KiB.
+pub const MAX_REGEX: usize = 1024 * 1024;
 /// Maximum number of rows in the table of a scenario.
 pub const MAX_ROWS: usize = 1_000;
 /// Maximum number of people in a scenario's cast.

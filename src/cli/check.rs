@@ -1,5 +1,6 @@
 //! `standin check`: reports every problem of scenarios, vendor folders and configuration files.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::config::Config;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::fidelity;
 use crate::platform::PlatformFolder;
-use crate::scenario::{self, VariableInputs};
+use crate::scenario::{self, VariableInputs, check_names};
 
 /// Check scenarios, vendor folders and configuration; report every problem with its source line
 #[derive(Debug, Args)]
@@ -63,12 +64,22 @@ fn explain(text: &str) -> Result<ExitStatus, CommandError> {
 fn once(args: &CheckArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let inputs = args.variables.inputs(&setup.config);
-    let mut check = CheckRun { setup: &setup, inputs, problems: Problems::new(), checked: 0 };
+    let mut check = CheckRun {
+        setup: &setup,
+        inputs,
+        names: BTreeSet::new(),
+        problems: Problems::new(),
+        checked: 0,
+    };
     if args.paths.is_empty() {
         check.bundled();
     }
     for path in &args.paths {
         check.path(path);
+    }
+    // A file that cannot be read may have the variable.
+    if check.problems.is_empty() {
+        check.problems.extend(check_names(&check.inputs, &check.names));
     }
     check.problems.into_result(Some(()))?;
     print(format_args!("{} checked, no problems\n", count(check.checked, "file", "files")))?;
@@ -79,6 +90,8 @@ fn once(args: &CheckArgs, global: &Global) -> Result<ExitStatus, CommandError> {
 struct CheckRun<'a> {
     setup: &'a Setup,
     inputs: VariableInputs,
+    /// The variables of the scenarios so far.
+    names: BTreeSet<String>,
     problems: Problems,
     checked: usize,
 }
@@ -188,8 +201,8 @@ impl CheckRun<'_> {
     fn scenario(&mut self, source: &Arc<Source>) {
         self.checked += 1;
         let setup = self.setup;
-        let drafts = drafts(std::slice::from_ref(source), &self.inputs);
-        for mut draft in self.problems.note(drafts).into_iter().flatten().flatten() {
+        let drafts = drafts(source, &self.inputs, &mut self.names);
+        for mut draft in self.problems.note(drafts).into_iter().flatten() {
             let vendors = setup.vendors_of(&mut draft);
             if let Err(problems) = scenario::check(draft, &vendors, setup.vendors()) {
                 self.problems.extend_new(problems);

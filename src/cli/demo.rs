@@ -55,7 +55,9 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
     })?;
     let draft = scenario::read(&source)?;
     let script = Arc::new(scenario::check(draft, &[Arc::clone(&vendor)], setup.vendors())?);
-    let (pace, start) = (ClockMode::Real(args.speed), instant(setup.config.start));
+    let start = instant(script.start.unwrap_or(setup.config.start));
+    let seed = script.seed.unwrap_or(setup.config.seed);
+    let pace = ClockMode::Real(args.speed);
     until_interrupted(async {
         let (received_sink, received_lines) = mpsc::unbounded_channel::<String>();
         let receiver = BundledReceiver::new(vec![Arc::clone(&account)], Vec::new());
@@ -82,7 +84,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
                     headers: Vec::new(),
                     subscription: vendor.subscription(None),
                 }],
-                seed: setup.config.seed,
+                seed,
                 start,
                 pace,
                 conversations: 1,

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use super::exit::{CommandError, ExitStatus};
@@ -19,7 +20,7 @@ use crate::diag::{Problem, code};
 use crate::journal::{
     Durability, Journal, JournalWriter, PriorRun, RunBeginning, StoredRun, WriteOptions,
 };
-use crate::record::{RecordKind, RecordLog, RunFinished, RunStarted};
+use crate::record::{Record, RecordKind, RecordLog, RunFinished, RunStarted};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
 use crate::run::{Redelivery, ResumePoint, RunPlan, identify, redeliver};
 
@@ -283,28 +284,8 @@ fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Co
     let is_scenario = |stored: &RunBeginning| !stored.started.is_redelivery();
     let journal = open(&args.journal)?;
     let run = run_number(&journal, args.run, is_scenario)?;
-    let (mut started, mut records) = (None, Vec::new());
-    // A run can be larger than the memory, so only the records of the delivery are kept, and those of
-    // the first delivery to each endpoint that can be its control.
-    let mut controls = BTreeMap::new();
-    for record in journal.records(run) {
-        let record = record.map_err(anyhow::Error::from)?;
-        if let RecordKind::DeliveryPlanned { delivery, endpoint, faults, .. } = &record.kind
-            && faults.expect_acceptance(1)
-        {
-            controls.entry(*endpoint).or_insert_with(|| delivery.clone());
-        }
-        let is_kept = |id: &str| id == args.delivery || controls.values().any(|own| own == id);
-        match record.kind {
-            RecordKind::RunStarted(first) => started = Some(first),
-            ref kind if kind.delivery().is_some_and(is_kept) => records.push(record),
-            _ => {}
-        }
-    }
+    let (started, records) = delivery_records(&journal, run, &args.delivery)?;
     drop(journal);
-    let Some(started) = started else {
-        return Err(anyhow::anyhow!("run {run} does not begin with `run.started`").into());
-    };
     let vendor = setup.vendor(&started.vendor)?;
     let account = setup.account(&vendor)?;
     let endpoints = setup.endpoints(&vendor.id);
@@ -352,6 +333,35 @@ fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Co
         anyhow::Ok(finished)
     })?;
     Ok(finished.verdict.into())
+}
+
+/// Returns the first record of a run, and those of a delivery and its control.
+fn delivery_records(
+    journal: &Journal,
+    run: i64,
+    delivery_id: &str,
+) -> Result<(RunStarted, Vec<Record>), CommandError> {
+    let (mut started, mut records) = (None, Vec::new());
+    // A run can be larger than the memory, so only the records of the delivery are kept, and those of
+    // the first delivery to each endpoint that can be its control.
+    let mut controls = BTreeMap::new();
+    for record in journal.records(run) {
+        let record = record.map_err(anyhow::Error::from)?;
+        if let RecordKind::DeliveryPlanned { delivery, endpoint, faults, .. } = &record.kind
+            && faults.expect_acceptance(1)
+        {
+            controls.entry(*endpoint).or_insert_with(|| delivery.clone());
+        }
+        let is_kept = |id: &str| id == delivery_id || controls.values().any(|own| own == id);
+        match record.kind {
+            RecordKind::RunStarted(first) => started = Some(first),
+            ref kind if kind.delivery().is_some_and(is_kept) => records.push(record),
+            _ => {}
+        }
+    }
+    let started =
+        started.with_context(|| format!("run {run} does not begin with `run.started`"))?;
+    Ok((started, records))
 }
 
 /// Returns the URL of `--to`, which replaces the original one.

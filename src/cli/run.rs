@@ -1,5 +1,6 @@
 //! `standin run`: runs scenarios against receivers and reports the verdict of each run.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use crate::fault::ChaosProfile;
 use crate::platform::{Platform, Subscription, VendorRef};
 use crate::report::RerunCommand;
 use crate::run::{RunLimits, RunPlan, schedule};
-use crate::scenario::{self, ParsedScenario, Script};
+use crate::scenario::{self, ParsedScenario, Script, check_names};
 
 /// Run scenarios: send their webhooks and check how the receiver responds
 #[derive(Debug, Args)]
@@ -142,13 +143,18 @@ fn plans(selection: &RunSelection<'_>, sources: &[Arc<Source>]) -> Result<Vec<Ru
     let mut problems = Problems::new();
     let (mut plans, mut skipped) = (Vec::new(), Vec::new());
     let inputs = selection.args.variables.inputs(&selection.setup.config);
-    for rows in problems.note(drafts(sources, &inputs)).unwrap_or_default() {
-        for draft in rows {
+    let mut names = BTreeSet::new();
+    for source in sources {
+        for draft in problems.note(drafts(source, &inputs, &mut names)).into_iter().flatten() {
             match selection.plans_of(draft, &mut skipped) {
                 Ok(planned) => plans.extend(planned),
                 Err(others) => problems.extend_new(others),
             }
         }
+    }
+    // A file that cannot be read may have the variable.
+    if problems.is_empty() {
+        problems.extend(check_names(&inputs, &names));
     }
     // A skipped vendor is a note if something else runs, and an error if nothing does.
     skipped.dedup();

@@ -1,5 +1,6 @@
 //! Values for the variables of scenarios: `--set`, `STANDIN_VAR_…` and `--allow-env`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::inputs::read;
 use crate::base::file::check_inside;
 use crate::config::Config;
 use crate::diag::{Problem, Problems, Source, code};
-use crate::scenario::{self, ParsedScenario, VariableInputs, VariableText, check_names};
+use crate::scenario::{self, ParsedScenario, VariableInputs, VariableText};
 
 /// Beginning of the environment variables that set variables of scenarios.
 const PREFIX: &str = "STANDIN_VAR_";
@@ -37,7 +38,9 @@ impl VariableArgs {
     pub(super) fn inputs(&self, config: &Config) -> VariableInputs {
         let mut inputs = VariableInputs::default();
         let given = |text: &str, origin: String| VariableText { text: text.to_owned(), origin };
-        for (key, value) in std::env::vars() {
+        // Not `vars`, which panics if any variable of the environment is not text.
+        for (key, value) in std::env::vars_os() {
+            let (Ok(key), Ok(value)) = (key.into_string(), value.into_string()) else { continue };
             // Empty counts as not set, as for every variable that standin reads.
             if let Some(name) = key.strip_prefix(PREFIX).filter(|_| !value.is_empty()) {
                 inputs.values.insert(name.to_owned(), given(&value, key.clone()));
@@ -62,31 +65,24 @@ impl VariableArgs {
     }
 }
 
-/// Reads scenarios, each once for every row of its table.
+/// Reads a scenario, once for every row of its table. Adds the names of its variables to `names`.
 pub(super) fn drafts(
-    sources: &[Arc<Source>],
+    source: &Arc<Source>,
     inputs: &VariableInputs,
-) -> Result<Vec<Vec<ParsedScenario>>, Problems> {
-    let mut problems = Problems::new();
-    let parsed = sources.iter().map(scenario::read);
-    let parsed: Vec<ParsedScenario> = parsed.filter_map(|parsed| problems.note(parsed)).collect();
-    let forms: Vec<_> = parsed.iter().map(|parsed| &parsed.form).collect();
-    // A file that cannot be read may have the variable.
-    if problems.is_empty() {
-        problems.extend(check_names(inputs, &forms));
-    }
-    let mut drafts = Vec::new();
-    for mut parsed in parsed {
-        parsed.inputs = inputs.clone();
-        let table = problems.note(table(&parsed)).unwrap_or_default();
-        drafts.extend(problems.note(parsed.rows(table.as_ref())));
-    }
-    problems.into_result(Some(drafts))
+    names: &mut BTreeSet<String>,
+) -> Result<impl Iterator<Item = ParsedScenario> + use<>, Problems> {
+    let mut parsed = scenario::read(source)?;
+    names.extend(parsed.form.vars.names().map(str::to_owned));
+    parsed.inputs = inputs.clone();
+    let table = table(&parsed)?;
+    parsed.into_rows(table.as_ref())
 }
 
 /// Reads the CSV file of a scenario.
 fn table(parsed: &ParsedScenario) -> Result<Option<Arc<Source>>, Problem> {
-    let Some(rows) = &parsed.form.rows else { return Ok(None) };
+    // With `[[row]]`, the file is not needed to report that there are two tables.
+    let rows = parsed.form.rows.as_ref().filter(|_| parsed.form.row.is_empty());
+    let Some(rows) = rows else { return Ok(None) };
     let file = Path::new(&parsed.source.name);
     let outside = || {
         let message = format!("`{}` is not below the folder of the scenario", rows.value);

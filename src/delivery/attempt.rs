@@ -10,6 +10,7 @@ use super::engine::SentAttempt;
 use super::slots::AttemptSlot;
 use super::transport::{Request, Transport, WireFault};
 use crate::base::fail_points;
+use crate::fault::Faults;
 use crate::policy::InDoubt;
 use crate::record::{AttemptOutcome, AttemptResult, Method, Origin, PendingWrite, PriorAttempts};
 
@@ -26,10 +27,10 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// Creates the request of a delivery to a URL.
+    /// Creates the request of a delivery to a URL. `faults` are those of the attempt.
     pub(super) fn request(
         delivery: &Delivery,
-        sent: SentAttempt,
+        faults: &Faults,
         method: Method,
         url: url::Url,
         headers: Vec<(String, String)>,
@@ -42,7 +43,7 @@ impl Attempt {
             body,
             connect: delivery.policy.connect.unsigned_abs(),
             total: delivery.policy.total.unsigned_abs(),
-            fault: WireFault::of(&delivery.faults.for_attempt(sent.attempt)),
+            fault: WireFault::of(faults),
         }
     }
 

@@ -99,7 +99,7 @@ impl<M> DriverHandle<M> {
         self.queue(DriverMessage::Clock(run, ClockChange::Step));
     }
 
-    /// Changes the speed of a run with a real clock. A virtual clock has no speed.
+    /// Changes the speed of a run with a real clock, within [`SPEEDS`]. A virtual clock has no speed.
     pub fn set_speed(&self, run: u32, speed: f64) {
         self.queue(DriverMessage::Clock(run, ClockChange::Speed(speed)));
     }
@@ -244,13 +244,12 @@ impl<H: Host, T: Transport> Driver<H, T> {
                 self.touched.extend(groups.into_iter().map(|group| (number, group)));
             }
             ClockChange::Speed(speed) => run.clock.set_speed(speed),
-            // Timers on the way are no step of a conversation.
+            // Neither a timer nor the moment before a step changes what people see.
             ClockChange::Step => {
                 while let Some(waiter) =
                     self.runs.0.get_mut(&number).and_then(|run| run.clock.step())
                 {
-                    self.wake(number, waiter).await;
-                    if matches!(waiter, Waiter::Wake(_)) {
+                    if self.wake(number, waiter).await {
                         break;
                     }
                 }
@@ -294,6 +293,11 @@ impl<H: Host, T: Transport> Driver<H, T> {
                     self.ending.insert(conversation, None);
                     // Boxed because what follows from an end is carried out in turn.
                     Box::pin(self.end_if_idle(conversation)).await;
+                }
+                HostCommand::Forget(conversation) => {
+                    if let Some(clock) = self.runs.clock_of(conversation) {
+                        clock.forget(conversation.number);
+                    }
                 }
             }
         }
@@ -343,17 +347,25 @@ impl<H: Host, T: Transport> Driver<H, T> {
         }
     }
 
-    async fn wake(&mut self, run: u32, waiter: Waiter) {
+    /// Wakes a waiter. Returns whether something happened in a conversation.
+    async fn wake(&mut self, run: u32, waiter: Waiter) -> bool {
         match waiter {
             Waiter::Wake(number) => {
                 let conversation = ConversationKey { run, number };
-                let Some(now) = self.runs.now(conversation) else { return };
+                let Some(now) = self.runs.now(conversation) else { return false };
                 let commands = self.host.due(conversation, now);
+                let is_visible = |command: &HostCommand| {
+                    matches!(command, HostCommand::Record(..) | HostCommand::Submit(_))
+                };
+                let has_happened = commands.iter().any(is_visible);
                 self.carry_out(commands).await;
+                has_happened
             }
             Waiter::Timer(timer) => {
-                let Some(conversation) = self.engine.conversation(timer) else { return };
-                self.step(conversation, EngineInput::Due(timer)).await;
+                if let Some(conversation) = self.engine.conversation(timer) {
+                    self.step(conversation, EngineInput::Due(timer)).await;
+                }
+                false
             }
         }
     }
@@ -364,9 +376,6 @@ impl<H: Host, T: Transport> Driver<H, T> {
             return;
         }
         let Some(done) = self.ending.remove(&conversation) else { return };
-        if let Some(clock) = self.runs.clock_of(conversation) {
-            clock.forget(conversation.number);
-        }
         if let Some(done) = done {
             let _ = done.send(());
         }
@@ -433,23 +442,20 @@ impl<H: Host, T: Transport> Driver<H, T> {
         let (method, url) = target.unwrap_or_else(|| (Method::Post, endpoint.url.clone()));
         let headers = (endpoint.signer)(&delivery.body, sent.attempt, scope.at);
         let (origin, stored) = prior_result(&run.prior, &delivery, sent);
+        let faults = delivery.faults.for_attempt(sent.attempt);
         let kind = RecordKind::AttemptStarted {
             delivery: delivery.id.clone(),
             attempt: sent.attempt,
             hop: sent.hop,
-            faults: delivery.faults.for_attempt(sent.attempt),
+            faults: faults.clone(),
             origin,
             method,
             url: url.to_string(),
             headers: headers.clone(),
         };
         let intent = run.log.append_intent(scope, kind).await;
-        let request = Attempt::request(&delivery, sent, method, url, headers);
-        let attempt = Attempt {
-            request,
-            stored,
-            lag: delivery.faults.for_attempt(sent.attempt).duplicate_delay(),
-        };
+        let request = Attempt::request(&delivery, &faults, method, url, headers);
+        let attempt = Attempt { request, stored, lag: faults.duplicate_delay() };
         let transport = Arc::clone(&self.transport);
         let task = self.attempts.spawn(attempt.send(transport, intent, slot));
         self.in_flight.insert(task.id(), (delivery.conversation, sent));

@@ -40,6 +40,8 @@ pub enum HostCommand {
     WaitUntil(ConversationKey, Timestamp),
     /// Report the conversation as ended once all its deliveries have settled.
     End(ConversationKey),
+    /// Drop the clock of a conversation in which nothing happens any more.
+    Forget(ConversationKey),
 }
 
 /// A host without conversations, for deliveries that are submitted directly.

@@ -40,7 +40,7 @@ pub use failure::AttemptFailure;
 pub use host::{Host, HostCommand, NoHost, RunTimes};
 pub use http1::Http1Client;
 pub use pending::{DeliveryKey, RedirectTarget};
-pub use run_clock::ClockMode;
+pub use run_clock::{ClockMode, SPEEDS};
 pub use slots::AttemptSlots;
 pub use transport::{Request, Transport, WireFault};
 

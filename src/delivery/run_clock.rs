@@ -5,6 +5,8 @@
 //! in flight. With a real clock, all conversations share the time that passes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -19,6 +21,12 @@ pub enum ClockMode {
     /// Passes like wall time, multiplied by this speed.
     Real(f64),
 }
+
+/// The speeds that a real clock can have.
+pub const SPEEDS: RangeInclusive<f64> = 0.01..=100_000.0;
+
+/// Seconds after which a waiting real clock computes its time again.
+const LONGEST_WAIT: f64 = 24.0 * 3600.0;
 
 /// The number of a clock in its run: that of its conversation, or `ALL`.
 pub(super) type ClockGroup = u32;
@@ -180,9 +188,8 @@ impl RunClock {
         let real = self.real.as_ref().filter(|_| !self.is_paused)?;
         let ((_, at, _), _) = self.due.first_key_value()?;
         let after = at.duration_since(real.at).max(SignedDuration::ZERO).unsigned_abs();
-        // A speed close to 0 would overflow; a day later, the time is computed again.
         let after = after.as_secs_f64() / real.speed;
-        Some(real.since + std::time::Duration::from_secs_f64(after.min(LONGEST_WAIT)))
+        Some(real.since + Duration::from_secs_f64(after.min(LONGEST_WAIT)))
     }
 
     /// Stops run time. Attempts in flight end, and nothing else happens.
@@ -201,8 +208,11 @@ impl RunClock {
         self.is_paused = false;
     }
 
-    /// Changes the speed of a real clock. A virtual clock has no speed.
+    /// Changes the speed of a real clock. Other speeds than [`SPEEDS`] would overflow, and are ignored.
     pub(super) fn set_speed(&mut self, speed: f64) {
+        if !SPEEDS.contains(&speed) {
+            return;
+        }
         if let (Some(now), Some(real)) = (self.real_now(), &mut self.real) {
             *real = RealTime { at: now, since: Instant::now(), speed };
         }
@@ -213,7 +223,7 @@ impl RunClock {
         self.due.keys().map(|(group, _, _)| *group)
     }
 
-    /// Advances a paused run to its next waiter, and returns it with its group.
+    /// Advances a paused run to its next waiter, and returns the waiter.
     pub(super) fn step(&mut self) -> Option<Waiter> {
         let firsts = self.due.keys().map(|(group, at, _)| (*at, *group));
         let (at, group) = firsts.min().filter(|_| self.is_paused)?;
@@ -223,6 +233,3 @@ impl RunClock {
         self.advance(group, at)
     }
 }
-
-/// Seconds after which a waiting real clock computes its time again.
-const LONGEST_WAIT: f64 = 24.0 * 3600.0;

@@ -1,23 +1,24 @@
-//! The actor of one conversation: its state and, if it has one, its script. Everything that happens
-//! in a conversation goes through its actor.
+//! The actor of one conversation: its state and its script. Everything that happens in a
+//! conversation goes through its actor.
 //!
 //! The actor has no clock and sends nothing. It returns what happened, and when it is due again.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::base::seed::SeedScope;
-use crate::conversation::{Action, Conversation, EventKind, Person};
+use crate::conversation::{Action, Conversation, EventKind};
 use crate::fault::Faults;
 use crate::platform::{Account, ActionResult, LostField, Session, SessionError, Subscription};
 use crate::scenario::{
-    OmittedAction, Script, ScriptAction, ScriptInput, ScriptOutput, ScriptState, SharedStaff,
+    OmittedAction, Script, ScriptAction, ScriptInput, ScriptRequest, ScriptState, SharedStaff,
 };
 
 /// One conversation of an account.
 pub(super) struct ConversationActor {
     session: Session,
+    /// The script; `None` after its end.
     script: Option<ScriptState>,
     /// Number of the only step to report; all steps if `None`.
     only_step: Option<usize>,
@@ -68,7 +69,7 @@ pub enum StepOutcome {
 
 impl ConversationActor {
     /// Creates the actor of conversation `number`, from 1, of a script.
-    pub(super) fn scripted(
+    pub(super) fn new(
         script: &Arc<Script>,
         account: &Arc<Account>,
         staff: &SharedStaff,
@@ -76,19 +77,9 @@ impl ConversationActor {
     ) -> Self {
         let state = ScriptState::new(script, account, staff, number);
         let (cast, ids) = (state.cast().to_vec(), state.ids().clone());
+        let session = Session::new(Arc::clone(account), number, cast, ids);
         let only_step = script.only_last.then_some(script.steps.len());
-        Self { script: Some(state), only_step, ..Self::unscripted(account, number, cast, ids) }
-    }
-
-    /// Creates the actor of a conversation without a script.
-    pub(super) fn unscripted(
-        account: &Arc<Account>,
-        number: u32,
-        cast: Vec<Person>,
-        seeds: SeedScope,
-    ) -> Self {
-        let session = Session::new(Arc::clone(account), number, cast, seeds);
-        Self { session, script: None, only_step: None, acts: 0 }
+        Self { session, script: Some(state), only_step, acts: 0 }
     }
 
     /// Returns the current state of the conversation.
@@ -103,18 +94,14 @@ impl ConversationActor {
         subscriptions: &[Subscription],
         outputs: &mut Vec<StepOutput>,
     ) -> Option<Timestamp> {
-        let Some(script) = &mut self.script else { return None };
-        let mut steps = script.step(ScriptInput::Due, self.session.conversation());
+        let script = self.script.as_mut()?;
+        let mut output = script.step(ScriptInput::Due, self.session.conversation());
         loop {
-            // Only the last output of a step asks for something.
-            let last = steps.pop()?;
-            for omitted in steps.drain(..) {
-                outputs.extend(StepOutput::omitted(omitted));
-            }
-            let ScriptAction { step, at, faults, label, action, implied } = match last {
-                ScriptOutput::Act(action) => action,
-                ScriptOutput::WaitUntil(at) => return Some(at),
-                ScriptOutput::Done | ScriptOutput::Skipped(_) | ScriptOutput::Dropped(_) => {
+            outputs.extend(output.omitted.into_iter().map(StepOutput::omitted));
+            let ScriptAction { step, at, faults, label, action, implied } = match output.request {
+                ScriptRequest::Act(action) => *action,
+                ScriptRequest::WaitUntil(at) => return Some(at),
+                ScriptRequest::Done => {
                     self.script = None;
                     return None;
                 }
@@ -123,20 +110,20 @@ impl ConversationActor {
                 Ok(result) => Box::new(result),
                 Err(error) => {
                     let input = ScriptInput::Failed(&action, &error.to_string());
-                    steps = script.step(input, self.session.conversation());
+                    output = script.step(input, self.session.conversation());
                     continue;
                 }
             };
-            steps = script.step(ScriptInput::Applied(&action), self.session.conversation());
-            let reports_step = self.only_step.is_none_or(|only| step == only);
+            output = script.step(ScriptInput::Applied(&action), self.session.conversation());
             let lost = self.session.take_lost();
+            let reports_step = self.only_step.is_none_or(|only| step == only);
             if reports_step && (self.only_step.is_none() || !implied) {
                 let outcome = StepOutcome::Done { action, implied, result };
-                outputs.push(StepOutput { step: Some(step), at, faults: faults.clone(), outcome });
+                outputs.push(StepOutput { step: Some(step), at, faults, outcome });
             }
             if reports_step {
-                let skipped = |lost| StepOutput::lost(lost, Some(step), at);
-                outputs.extend(lost.into_iter().map(skipped));
+                let lost = lost.into_iter().map(|lost| StepOutput::lost(lost, Some(step), at));
+                outputs.extend(lost);
             }
         }
     }
@@ -170,23 +157,20 @@ impl ConversationActor {
         subscriptions: &[Subscription],
         outputs: &mut Vec<StepOutput>,
     ) -> Result<(), SessionError> {
-        let before = self.conversation().implied_before(action);
-        let mut next = before.map(|before| (before, true));
-        let mut requested = Some(action.clone());
+        let before = self.conversation().implied_before(action).map(|before| (before, true));
+        let requested = (action.clone(), false);
+        let mut actions: VecDeque<_> = before.into_iter().chain([requested]).collect();
         let mut number = 0;
-        while let Some((action, implied)) =
-            next.take().or_else(|| requested.take().map(|action| (action, false)))
-        {
+        while let Some((action, implied)) = actions.pop_front() {
             number += 1;
             let label = format!("{label} {number}");
             let result = Box::new(self.session.execute(&action, at, &label, subscriptions)?);
             let lost = self.session.take_lost();
             // Nobody waits between the actions of a unit: a delay is ignored.
             let after = self.conversation().implied_after(&action);
-            next = after.map(|(_, action)| (action, true));
-            let (faults, outcome) =
-                (Faults::default(), StepOutcome::Done { action, implied, result });
-            outputs.push(StepOutput { step: None, at, faults, outcome });
+            actions.extend(after.map(|(_, action)| (action, true)));
+            let outcome = StepOutcome::Done { action, implied, result };
+            outputs.push(StepOutput { step: None, at, faults: Faults::default(), outcome });
             outputs.extend(lost.into_iter().map(|lost| StepOutput::lost(lost, None, at)));
         }
         Ok(())
@@ -200,18 +184,14 @@ impl StepOutput {
         result.event.kind == EventKind::ConversationOpened
     }
 
-    fn omitted(output: ScriptOutput) -> Option<Self> {
-        let (OmittedAction { step, at, action, reason }, is_dropped) = match output {
-            ScriptOutput::Skipped(omitted) => (omitted, false),
-            ScriptOutput::Dropped(omitted) => (omitted, true),
-            ScriptOutput::WaitUntil(_) | ScriptOutput::Act(_) | ScriptOutput::Done => return None,
-        };
+    fn omitted(omitted: OmittedAction) -> Self {
+        let OmittedAction { step, at, action, reason, is_dropped } = omitted;
         let outcome = if is_dropped {
             StepOutcome::Dropped { action, reason }
         } else {
             StepOutcome::Skipped { action, reason }
         };
-        Some(Self { step: Some(step), at, faults: Faults::default(), outcome })
+        Self { step: Some(step), at, faults: Faults::default(), outcome }
     }
 
     fn lost(lost: LostField, step: Option<usize>, at: Timestamp) -> Self {

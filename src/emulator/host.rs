@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::actor::{ConversationActor, StepOutcome};
+use super::actor::{ConversationActor, StepOutcome, StepOutput};
 use super::describe::summarize;
 use super::endpoint::{EndpointPlan, LiveEndpoint};
 use super::outbox::Outbox;
@@ -26,7 +26,12 @@ const MAX_ACTIVE: u32 = 1_024;
 /// A message to the live account.
 pub(super) enum EmulatorMessage {
     /// Play a script. Reports when all its conversations have ended.
-    Play(Box<ScriptedRun>, oneshot::Sender<()>),
+    Play {
+        run: Box<ScriptedRun>,
+        /// Whether all conversations have one clock.
+        shares_clock: bool,
+        done: oneshot::Sender<()>,
+    },
     /// Perform actions in a conversation: all of them, or none.
     Act(ConversationKey, Vec<Action>, oneshot::Sender<Result<Vec<ActionSummary>, ActError>>),
     /// Add an endpoint.
@@ -68,6 +73,10 @@ struct LiveConversation {
     outbox: Outbox,
     /// The run time at which its script continues; `None` after its end.
     due: Option<Timestamp>,
+    /// The run time for which the driver was last asked to wake it.
+    wake_at: Option<Timestamp>,
+    /// Whether its end was reported. Others may still act in it.
+    has_ended: bool,
 }
 
 impl AccountHost {
@@ -99,17 +108,26 @@ impl AccountHost {
         }
     }
 
-    fn play(&mut self, run: &ScriptedRun, done: oneshot::Sender<()>) -> Vec<HostCommand> {
-        let mut live = LiveRun::new(run, &self.routes.account, done);
-        let shares_clock = run.shares_clock(&self.routes.account);
-        let most = if shares_clock { u32::MAX } else { MAX_ACTIVE };
-        live.started = run.conversations.min(most);
-        let first = (1..=live.started).map(|number| {
-            HostCommand::WaitUntil(ConversationKey { run: run.number, number }, live.start)
-        });
-        let commands = first.collect();
-        self.runs.insert(run.number, live);
-        commands
+    fn play(
+        &mut self,
+        run: ScriptedRun,
+        shares_clock: bool,
+        done: oneshot::Sender<()>,
+    ) -> Vec<HostCommand> {
+        let number = run.number;
+        let first =
+            if shares_clock { run.conversations } else { run.conversations.min(MAX_ACTIVE) };
+        self.runs.insert(number, LiveRun::new(run, &self.routes.account, done));
+        (0..first).filter_map(|_| self.start_next(number)).collect()
+    }
+
+    /// Starts the next conversation of a run, if it has not started all of them.
+    fn start_next(&mut self, run: u32) -> Option<HostCommand> {
+        let live = self.runs.get_mut(&run)?;
+        let key = ConversationKey { run, number: live.start_conversation()? };
+        let conversation = LiveConversation::of_script(live, &self.routes.account, key.number);
+        let conversation = self.conversations.entry(key).insert_entry(Box::new(conversation));
+        conversation.into_mut().next_command(key)
     }
 
     fn act(
@@ -120,51 +138,71 @@ impl AccountHost {
     ) -> Result<(Vec<ActionSummary>, Vec<HostCommand>), ActError> {
         let unknown = ActError::UnknownConversation;
         let run = self.runs.get(&key.run).ok_or(unknown.clone())?;
-        let LiveConversation { actor, outbox, .. } =
-            &mut **self.conversations.get_mut(&key).ok_or(unknown.clone())?;
+        let conversation = self.conversations.get_mut(&key).ok_or(unknown.clone())?;
         let at = times.now(key).ok_or(unknown)?;
-        let outputs = actor.act(actions, at, &self.routes.subscriptions);
+        let outputs = conversation.actor.act(actions, at, &self.routes.subscriptions);
         let outputs = outputs.map_err(|error| ActError::Refused(error.to_string()))?;
-        let mut summaries = Vec::new();
-        let mut router =
-            Router { routes: &self.routes, run, conversation: key, commands: Vec::new() };
-        for output in outputs {
-            if let StepOutcome::Done { action, result, .. } = &output.outcome {
-                summaries.push(summarize(action, &result.event, actor.conversation()));
+        let state = conversation.actor.conversation();
+        let summary = |output: &StepOutput| match &output.outcome {
+            StepOutcome::Done { action, result, .. } => {
+                Some(summarize(action, &result.event, state))
             }
-            if output.opens_conversation() {
-                self.registry.add(key, actor.conversation());
-            }
-            router.route(output, actor.conversation(), outbox);
+            StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } => None,
+        };
+        let summaries = outputs.iter().filter_map(summary).collect();
+        let mut router = Router::new(&self.routes, run, key);
+        conversation.route(outputs, &mut router, &mut self.registry);
+        if conversation.due.is_none() {
+            // No delivery of the script follows that they could wait for.
+            router.submit(conversation.outbox.end(at));
         }
+        router.commands.extend(conversation.next_command(key));
         Ok((summaries, router.commands))
-    }
-
-    /// Starts the next conversation of a run that has not started all of them.
-    fn start_next(&mut self, run: u32) -> Vec<HostCommand> {
-        let Some(live) = self.runs.get_mut(&run) else { return Vec::new() };
-        if live.started == live.conversations {
-            return Vec::new();
-        }
-        live.started += 1;
-        let key = ConversationKey { run, number: live.started };
-        vec![HostCommand::WaitUntil(key, live.start)]
     }
 }
 
 impl LiveConversation {
     fn of_script(run: &LiveRun, account: &Arc<Account>, number: u32) -> Self {
+        let script = &run.plan.script;
         Self {
-            actor: ConversationActor::scripted(&run.script, account, &run.staff, number),
-            outbox: Outbox::new(&run.script, account, &run.seeds, number)
+            actor: ConversationActor::new(script, account, &run.staff, number),
+            outbox: Outbox::new(script, account, &run.seeds, number)
                 .with_controls(run.controls_of(number)),
-            due: Some(run.start),
+            due: Some(run.plan.start),
+            wake_at: None,
+            has_ended: false,
         }
     }
 
-    /// The run time at which something happens next; `None` if nothing does without others.
-    fn next_due(&self) -> Option<Timestamp> {
-        self.due.into_iter().chain(self.outbox.next_due()).min()
+    /// Routes what happened in the conversation.
+    fn route(
+        &mut self,
+        outputs: Vec<StepOutput>,
+        router: &mut Router<'_>,
+        registry: &mut Registry,
+    ) {
+        let state = self.actor.conversation();
+        for output in outputs {
+            if output.opens_conversation() {
+                registry.add(router.conversation, state);
+            }
+            router.route(output, state, &mut self.outbox);
+        }
+    }
+
+    /// Asks the driver to wake the conversation when something happens next, or reports its end.
+    fn next_command(&mut self, key: ConversationKey) -> Option<HostCommand> {
+        match self.due.into_iter().chain(self.outbox.next_due()).min() {
+            Some(at) if self.wake_at.is_none_or(|wake_at| at < wake_at) => {
+                self.wake_at = Some(at);
+                Some(HostCommand::WaitUntil(key, at))
+            }
+            None if !self.has_ended => {
+                self.has_ended = true;
+                Some(HostCommand::End(key))
+            }
+            Some(_) | None => None,
+        }
     }
 }
 
@@ -173,39 +211,31 @@ impl Host for AccountHost {
 
     fn due(&mut self, key: ConversationKey, now: Timestamp) -> Vec<HostCommand> {
         let Some(run) = self.runs.get(&key.run) else { return Vec::new() };
-        let start = || Box::new(LiveConversation::of_script(run, &self.routes.account, key.number));
-        let conversation = self.conversations.entry(key).or_insert_with(start);
-        let LiveConversation { actor, outbox, due } = &mut **conversation;
-        let mut router =
-            Router { routes: &self.routes, run, conversation: key, commands: Vec::new() };
-        while let Some(planned) = outbox.due(now) {
+        let Some(conversation) = self.conversations.get_mut(&key) else { return Vec::new() };
+        // An earlier wake may have replaced one that still comes.
+        conversation.wake_at.take_if(|wake_at| *wake_at <= now);
+        let mut router = Router::new(&self.routes, run, key);
+        while let Some(planned) = conversation.outbox.due(now) {
             router.submit([planned]);
         }
-        if let Some(at) = due.filter(|due| *due <= now) {
+        if let Some(at) = conversation.due.filter(|due| *due <= now) {
             let mut outputs = Vec::new();
-            *due = actor.advance(&self.routes.subscriptions, &mut outputs);
-            for output in outputs {
-                if output.opens_conversation() {
-                    self.registry.add(key, actor.conversation());
-                }
-                router.route(output, actor.conversation(), outbox);
-            }
-            if due.is_none() {
-                let held = outbox.end(at);
-                router.submit(held);
+            let subscriptions = &self.routes.subscriptions;
+            conversation.due = conversation.actor.advance(subscriptions, &mut outputs);
+            conversation.route(outputs, &mut router, &mut self.registry);
+            if conversation.due.is_none() {
+                router.submit(conversation.outbox.end(at));
             }
         }
-        let mut commands = router.commands;
-        commands.push(match conversation.next_due() {
-            Some(at) => HostCommand::WaitUntil(key, at),
-            None => HostCommand::End(key),
-        });
-        commands
+        router.commands.extend(conversation.next_command(key));
+        router.commands
     }
 
     fn receive(&mut self, message: EmulatorMessage, times: &mut dyn RunTimes) -> Vec<HostCommand> {
         match message {
-            EmulatorMessage::Play(run, done) => return self.play(&run, done),
+            EmulatorMessage::Play { run, shares_clock, done } => {
+                return self.play(*run, shares_clock, done);
+            }
             EmulatorMessage::Act(key, actions, reply) => match self.act(key, &actions, times) {
                 Ok((summaries, commands)) => {
                     let _ = reply.send(Ok(summaries));
@@ -240,11 +270,14 @@ impl Host for AccountHost {
     fn ended(&mut self, key: ConversationKey) -> Vec<HostCommand> {
         let Some(run) = self.runs.get_mut(&key.run) else { return Vec::new() };
         run.end_conversation();
-        if !run.keeps_conversations
+        let mut commands = Vec::new();
+        if !run.plan.keeps_conversations
             && let Some(ended) = self.conversations.remove(&key)
         {
             self.registry.remove(ended.actor.conversation());
+            commands.push(HostCommand::Forget(key));
         }
-        self.start_next(key.run)
+        commands.extend(self.start_next(key.run));
+        commands
     }
 }

@@ -57,15 +57,17 @@ impl Emulator {
     /// delivery settled.
     pub fn play(&self, run: ScriptedRun) -> oneshot::Receiver<()> {
         let (done, ended) = oneshot::channel();
+        let shares_clock = run.shares_clock(&self.account);
         self.driver.join(DrivenRun {
             number: run.number,
             log: run.log.clone(),
             clock: run.clock,
             start: run.start,
-            shared: run.shares_clock(&self.account),
+            shared: shares_clock,
             prior: Arc::clone(&run.prior),
         });
-        self.driver.send(EmulatorMessage::Play(Box::new(run), done));
+        let run = Box::new(run);
+        self.driver.send(EmulatorMessage::Play { run, shares_clock, done });
         ended
     }
 
@@ -124,7 +126,8 @@ impl Emulator {
         self.driver.step(run);
     }
 
-    /// Changes the speed of a run with a real clock. A virtual clock has no speed.
+    /// Changes the speed of a run with a real clock, within `delivery::SPEEDS`. A virtual clock has no
+    /// speed.
     pub fn set_speed(&self, run: u32, speed: f64) {
         self.driver.set_speed(run, speed);
     }

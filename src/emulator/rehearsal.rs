@@ -23,7 +23,7 @@ pub fn rehearse<'a>(
     staff: &SharedStaff,
     number: u32,
 ) -> Rehearsal<'a> {
-    let actor = ConversationActor::scripted(script, account, staff, number);
+    let actor = ConversationActor::new(script, account, staff, number);
     Rehearsal { actor, subscriptions, outputs: VecDeque::new(), has_ended: false }
 }
 

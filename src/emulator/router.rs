@@ -29,13 +29,17 @@ pub(super) struct Routes {
 
 /// Routes what happens in one conversation.
 pub(super) struct Router<'a> {
-    pub(super) routes: &'a Routes,
-    pub(super) run: &'a LiveRun,
+    routes: &'a Routes,
+    run: &'a LiveRun,
     pub(super) conversation: ConversationKey,
     pub(super) commands: Vec<HostCommand>,
 }
 
-impl Router<'_> {
+impl<'a> Router<'a> {
+    pub(super) fn new(routes: &'a Routes, run: &'a LiveRun, conversation: ConversationKey) -> Self {
+        Self { routes, run, conversation, commands: Vec::new() }
+    }
+
     /// Routes an output. `state` is the conversation after it.
     pub(super) fn route(&mut self, output: StepOutput, state: &Conversation, outbox: &mut Outbox) {
         let StepOutput { step, at, faults, outcome } = output;
@@ -117,7 +121,7 @@ impl Router<'_> {
 
     /// The line of a step of the script.
     fn source(&self, step: Option<usize>) -> Option<SourceLine> {
-        self.run.lines.get(&step?).cloned()
+        self.run.plan.lines.get(&step?).cloned()
     }
 
     fn record(&mut self, scope: RecordScope, kind: RecordKind) {

@@ -52,49 +52,38 @@ impl ScriptedRun {
 
 /// The state of a run at its emulator.
 pub(super) struct LiveRun {
-    pub(super) script: Arc<Script>,
+    pub(super) plan: ScriptedRun,
     pub(super) staff: SharedStaff,
     pub(super) seeds: SeedScope,
-    pub(super) start: Timestamp,
     check: Arc<DeliveryCheck>,
     /// The checks of the steps with their own requirements, by number.
     step_checks: BTreeMap<usize, Arc<DeliveryCheck>>,
-    pub(super) lines: BTreeMap<usize, SourceLine>,
-    pub(super) controls: BTreeSet<usize>,
-    pub(super) keeps_conversations: bool,
-    /// Number of conversations in all.
-    pub(super) conversations: u32,
     /// Number of conversations that have started.
-    pub(super) started: u32,
+    started: u32,
     /// Number of conversations that have ended.
-    pub(super) ended: u32,
+    ended: u32,
     /// Notified when every conversation has ended.
-    pub(super) done: Option<oneshot::Sender<()>>,
+    done: Option<oneshot::Sender<()>>,
 }
 
 impl LiveRun {
-    pub(super) fn new(run: &ScriptedRun, account: &Account, done: oneshot::Sender<()>) -> Self {
-        let seeds = SeedScope::of_run(run.seed);
+    pub(super) fn new(plan: ScriptedRun, account: &Account, done: oneshot::Sender<()>) -> Self {
+        let seeds = SeedScope::of_run(plan.seed);
         Self {
-            script: Arc::clone(&run.script),
-            staff: SharedStaff::new(&run.script, account, seeds.clone(), run.start),
+            staff: SharedStaff::new(&plan.script, account, seeds.clone(), plan.start),
             seeds,
-            start: run.start,
-            check: Arc::new(run.check.clone()),
-            step_checks: step_checks(run),
-            lines: run.lines.clone(),
-            controls: run.controls.clone(),
-            keeps_conversations: run.keeps_conversations,
-            conversations: run.conversations,
+            check: Arc::new(plan.check.clone()),
+            step_checks: step_checks(&plan),
             started: 0,
             ended: 0,
             done: Some(done),
+            plan,
         }
     }
 
     /// The endpoints to which a conversation sends a control: one is enough for all conversations.
     pub(super) fn controls_of(&self, conversation: u32) -> BTreeSet<usize> {
-        if conversation == 1 { self.controls.clone() } else { BTreeSet::new() }
+        if conversation == 1 { self.plan.controls.clone() } else { BTreeSet::new() }
     }
 
     /// Returns the check of the deliveries of a step.
@@ -103,10 +92,17 @@ impl LiveRun {
         Arc::clone(own.unwrap_or(&self.check))
     }
 
+    /// Counts a conversation that starts, and returns its number; `None` if all have started.
+    pub(super) fn start_conversation(&mut self) -> Option<u32> {
+        let is_left = self.started < self.plan.conversations;
+        self.started += u32::from(is_left);
+        is_left.then_some(self.started)
+    }
+
     /// Counts a conversation that has ended.
     pub(super) fn end_conversation(&mut self) {
         self.ended += 1;
-        if self.ended >= self.conversations
+        if self.ended >= self.plan.conversations
             && let Some(done) = self.done.take()
         {
             let _ = done.send(());

@@ -4,15 +4,12 @@ use regex::RegexBuilder;
 use serde_json::{Number, Value as Json, json};
 
 use super::condition::{Condition, Matcher, RegexPattern};
+use crate::base::limits::MAX_REGEX;
 use crate::diag::scalar::unexpected_type;
 use crate::diag::{
     Form, NodeContent, NonEmpty, Problem, Problems, Scalar, Spanned, SyntaxNode, code,
 };
 use crate::form;
-
-/// Maximum size of a compiled regular expression, in bytes.
-// Counted repetitions such as `(a{1000}){1000}` multiply. Usual expressions need a few KiB.
-const MAX_REGEX: usize = 1024 * 1024;
 
 form! {
     /// Conditions on a value. All of them must hold.

@@ -343,6 +343,15 @@ impl ConsoleReport {
         for failure in &run.more_failures {
             writeln!(out, "{}", escape(failure))?;
         }
+        self.write_notes(run, out)?;
+        if run.verdict != Verdict::Passed {
+            self.write_hints(now, out)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is worth knowing about a run beside its verdict.
+    fn write_notes(&self, run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
         if self.cut_bodies > 0 {
             let bodies = count(self.cut_bodies, "response body", "response bodies");
             writeln!(out, "{NOTE}note:{NOTE:#} {bodies} cut by the receiver; the status decides")?;
@@ -376,9 +385,6 @@ impl ConsoleReport {
                     "{NOTE}note:{NOTE:#} {responses} took longer than {limit} s: {note}"
                 )?;
             }
-        }
-        if run.verdict != Verdict::Passed {
-            self.write_hints(now, out)?;
         }
         Ok(())
     }

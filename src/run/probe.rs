@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use super::RunPlan;
 use crate::base::seed::SeedScope;
-use crate::delivery::{NOT_COMMITTED, Request, Transport};
+use crate::delivery::{DeliveryCheck, NOT_COMMITTED, Request, Transport};
 use crate::emulator::{PlannedDelivery, StepOutcome, rehearse};
 use crate::fault::{Fault, FaultKind, Faults};
 use crate::platform::{FaultInjector, Payload};
-use crate::policy::StatusSet;
 use crate::record::{
     AttemptOutcome, AttemptResult, Method, RecordKind, RecordLog, RecordScope, SignatureTest,
 };
@@ -16,9 +15,6 @@ use crate::scenario::SharedStaff;
 
 /// What is invalid about the requests, one for each.
 const FAULTS: [FaultKind; 2] = [FaultKind::WrongToken, FaultKind::ReSerialised];
-
-/// The statuses of a rejection. Others, such as 404 or 500, do not show that anything was verified.
-const REJECTIONS: [&str; 4] = ["400", "401", "403", "422"];
 
 /// A request that the receiver must reject.
 pub(super) struct Probe {
@@ -165,16 +161,8 @@ async fn send<T: Transport>(
 }
 
 fn finished(endpoint: u32, fault: Fault, result: AttemptResult) -> RecordKind {
-    let rejections = StatusSet::parse(REJECTIONS).unwrap_or_default();
-    let status = result.final_status();
-    let passed = status.is_some_and(|status| rejections.contains(status));
-    let why = (!passed).then(|| {
-        let found = match (status, &result.reason) {
-            (Some(status), _) => format!("status {status}"),
-            (None, Some(reason)) => format!("no response ({}): {reason}", result.outcome),
-            (None, None) => format!("no response ({})", result.outcome),
-        };
-        format!("{found}, expected {rejections}")
-    });
-    RecordKind::ProbeFinished { endpoint, fault, result, passed, why }
+    // Judged like a delivery with this fault. Other rules than those of the fault do not apply.
+    let faults = Faults(vec![fault.clone()]);
+    let why = DeliveryCheck::default().failure(&result, &faults, 1, false, Method::Post);
+    RecordKind::ProbeFinished { endpoint, fault, result, passed: why.is_none(), why }
 }

@@ -35,7 +35,9 @@ pub use forms::ScenarioForm;
 pub use read::{ParsedScenario, read};
 pub use schema::schema;
 pub use script::{Script, ScriptFaults, SharedStaff, Step};
-pub use script_state::{OmittedAction, ScriptAction, ScriptInput, ScriptOutput, ScriptState};
+pub use script_state::{
+    OmittedAction, ScriptAction, ScriptInput, ScriptOutput, ScriptRequest, ScriptState,
+};
 pub use variable_inputs::{VariableInputs, VariableText};
 pub use variables::check_names;
 pub use want::{Verification, Want};

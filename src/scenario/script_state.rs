@@ -42,7 +42,7 @@ enum Stage {
     Begin,
     /// The run time of this action.
     Perform(Box<PendingAction>),
-    /// The result of the action that was output last. It has this label.
+    /// The result of the action that was output last.
     Performing,
 }
 
@@ -59,7 +59,7 @@ struct PendingAction {
 /// An input of a script.
 #[derive(Clone, Copy, Debug)]
 pub enum ScriptInput<'a> {
-    /// The run time of the last [`ScriptOutput::WaitUntil`] has come; also the first input.
+    /// The run time of the last [`ScriptRequest::WaitUntil`] has come; also the first input.
     Due,
     /// The last action was applied.
     Applied(&'a Action),
@@ -67,17 +67,22 @@ pub enum ScriptInput<'a> {
     Failed(&'a Action, &'a str),
 }
 
-/// An output of a script. The last of a step is `WaitUntil`, `Act` or `Done`.
+/// The output of a script.
 #[derive(Debug)]
-pub enum ScriptOutput {
+pub struct ScriptOutput {
+    /// Actions of steps that do not happen, in order.
+    pub omitted: Vec<OmittedAction>,
+    /// What the script needs next.
+    pub request: ScriptRequest,
+}
+
+/// What a script needs next.
+#[derive(Debug)]
+pub enum ScriptRequest {
     /// Nothing happens before this run time. The next input is `Due`.
     WaitUntil(Timestamp),
     /// Apply this action. The next input is its result.
-    Act(ScriptAction),
-    /// The vendor does not support the action of a step, or the file skips the step.
-    Skipped(OmittedAction),
-    /// No payload could be created for an action. The run fails.
-    Dropped(OmittedAction),
+    Act(Box<ScriptAction>),
     /// The script has ended.
     Done,
 }
@@ -110,6 +115,9 @@ pub struct OmittedAction {
     pub action: &'static str,
     /// Reason for the report.
     pub reason: String,
+    /// True if no payload could be created for the action, so that the run fails. False if the vendor
+    /// does not support it, or the file skips the step.
+    pub is_dropped: bool,
 }
 
 impl ScriptState {
@@ -144,19 +152,16 @@ impl ScriptState {
     }
 
     /// Processes an input, given the current state of the conversation.
-    pub fn step(
-        &mut self,
-        input: ScriptInput<'_>,
-        conversation: &Conversation,
-    ) -> Vec<ScriptOutput> {
-        let mut outputs = Vec::new();
+    pub fn step(&mut self, input: ScriptInput<'_>, conversation: &Conversation) -> ScriptOutput {
+        let mut omitted = Vec::new();
         match (std::mem::replace(&mut self.stage, Stage::Between), input) {
-            (Stage::Begin, _) => self.begin(conversation, &mut outputs),
-            (Stage::Perform(pending), _) => return vec![self.perform(*pending)],
+            (Stage::Begin, _) => omitted.extend(self.begin(conversation)),
+            (Stage::Perform(pending), _) => {
+                return ScriptOutput { omitted, request: self.perform(*pending) };
+            }
             (Stage::Performing, ScriptInput::Applied(action)) => self.imply(action, conversation),
             (Stage::Performing, ScriptInput::Failed(action, reason)) => {
-                let omitted = self.omitted(action.kind.as_str(), reason.to_owned());
-                outputs.push(ScriptOutput::Dropped(omitted));
+                omitted.push(self.dropped(action.kind.as_str(), reason.to_owned()));
             }
             (Stage::Between | Stage::Performing, _) => {}
         }
@@ -169,14 +174,14 @@ impl ScriptState {
                     break;
                 }
                 self.stage = Stage::Between;
-                self.begin(conversation, &mut outputs);
+                omitted.extend(self.begin(conversation));
             }
         }
-        outputs.push(match self.stage {
-            Stage::Between => ScriptOutput::Done,
-            _ => ScriptOutput::WaitUntil(self.now),
-        });
-        outputs
+        let request = match self.stage {
+            Stage::Between => ScriptRequest::Done,
+            _ => ScriptRequest::WaitUntil(self.now),
+        };
+        ScriptOutput { omitted, request }
     }
 
     /// Determines what comes next: a pending action or a step. Returns false at the end.
@@ -197,25 +202,18 @@ impl ScriptState {
         &self.script.steps[self.current]
     }
 
-    /// Begins the current step: queues its action, or reports why it is skipped or dropped.
-    fn begin(&mut self, conversation: &Conversation, outputs: &mut Vec<ScriptOutput>) {
+    /// Begins the current step: queues its action, or returns why it does not happen.
+    fn begin(&mut self, conversation: &Conversation) -> Option<OmittedAction> {
         let script = Arc::clone(&self.script);
         let step = &script.steps[self.current];
         self.read_marks.begin(step, conversation.messages.len());
         let action = match self.seed.render_step(step, conversation, &self.read_marks) {
             Ok(Ok(action)) => action,
-            Ok(Err(reason)) => {
-                let omitted = self.omitted(step.action_key(), reason);
-                return outputs.push(ScriptOutput::Skipped(omitted));
-            }
-            Err(error) => {
-                let omitted = self.omitted(step.action_key(), error.to_string());
-                return outputs.push(ScriptOutput::Dropped(omitted));
-            }
+            Ok(Err(reason)) => return Some(self.skipped(step.action_key(), reason)),
+            Err(error) => return Some(self.dropped(step.action_key(), error.to_string())),
         };
         if let Some(reason) = unsupported(&self.account, &action, conversation) {
-            let omitted = self.omitted(action.kind.as_str(), reason);
-            return outputs.push(ScriptOutput::Skipped(omitted));
+            return Some(self.skipped(action.kind.as_str(), reason));
         }
         // A vendor without offers reports the assignment only, at the time of its acceptance.
         if let ActionKind::Assign { accept: Some(after), .. } = &action.kind
@@ -233,6 +231,7 @@ impl ScriptState {
             }
             None => self.wait_for(requested),
         }
+        None
     }
 
     /// Waits for the run time of an action.
@@ -242,12 +241,19 @@ impl ScriptState {
         self.stage = Stage::Perform(pending);
     }
 
-    fn perform(&mut self, pending: PendingAction) -> ScriptOutput {
+    fn perform(&mut self, pending: PendingAction) -> ScriptRequest {
         let PendingAction { action, label, implied, .. } = pending;
         self.stage = Stage::Performing;
         let Step { number: step, ref faults, .. } = *self.current_step();
         let faults = faults.clone();
-        ScriptOutput::Act(ScriptAction { step, at: self.now, faults, label, action, implied })
+        ScriptRequest::Act(Box::new(ScriptAction {
+            step,
+            at: self.now,
+            faults,
+            label,
+            action,
+            implied,
+        }))
     }
 
     /// Queues the action that follows from one that was applied.
@@ -264,8 +270,13 @@ impl ScriptState {
         self.now = self.now.checked_add(time).unwrap_or(Timestamp::MAX);
     }
 
-    fn omitted(&self, action: &'static str, reason: String) -> OmittedAction {
-        OmittedAction { step: self.current_step().number, at: self.now, action, reason }
+    fn skipped(&self, action: &'static str, reason: String) -> OmittedAction {
+        let step = self.current_step().number;
+        OmittedAction { step, at: self.now, action, reason, is_dropped: false }
+    }
+
+    fn dropped(&self, action: &'static str, reason: String) -> OmittedAction {
+        OmittedAction { is_dropped: true, ..self.skipped(action, reason) }
     }
 }
 

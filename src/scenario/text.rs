@@ -9,24 +9,15 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value as Json};
 
 use super::cast::CastMember;
-use super::variable_texts::variables_type;
+use super::variable_texts::{RULES, variables_type};
 use crate::base::fake::{FAKES, Locale, fake};
-use crate::base::limits::{MAX_TEXT, MAX_TEXT_PLACEHOLDERS};
 use crate::base::seed::SeedScope;
 use crate::conversation::{Entity, Person, Role, model};
 use crate::diag::{Key, NodeContent, Problems, SourceSpan, Spanned, SyntaxNode, Table};
 use crate::platform::Platform;
 use crate::template::{
-    CompileContext, Field, FieldType, JsonStyle, JsonTemplate, Object, TableType, TextRules,
-    TextTemplate, Value, WordTable, compile_positional,
-};
-
-/// Rules for texts of a scenario, which are shorter than payload templates.
-// `${new.…}` creates ids, which only payload templates may do.
-const RULES: TextRules = TextRules {
-    allow_generated: false,
-    max_bytes: Some(MAX_TEXT),
-    max_placeholders: Some(MAX_TEXT_PLACEHOLDERS),
+    CompileContext, Field, FieldType, JsonStyle, JsonTemplate, Object, TableType, TextTemplate,
+    Value, WordTable, compile_positional,
 };
 
 /// Checks and compiles the texts of one scenario.

@@ -26,6 +26,12 @@ pub struct VariableText {
     pub origin: String,
 }
 
+impl VariableText {
+    pub(super) fn is_of_command_line(&self) -> bool {
+        self.origin.starts_with("--")
+    }
+}
+
 /// Values of the variables for one run.
 #[derive(Clone, Debug)]
 pub(super) struct Row {

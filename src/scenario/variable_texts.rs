@@ -5,9 +5,18 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use super::literal::refuse_placeholders;
+use crate::base::limits::{MAX_TEXT, MAX_TEXT_PLACEHOLDERS};
 use crate::diag::{Problems, Spanned};
 use crate::template::{
     CompileContext, Field, FieldType, Object, TableType, TextRules, TextTemplate, Value,
+};
+
+/// Rules for texts of a scenario, which are shorter than payload templates.
+// `${new.…}` creates ids, which only payload templates may do.
+pub(super) const RULES: TextRules = TextRules {
+    allow_generated: false,
+    max_bytes: Some(MAX_TEXT),
+    max_placeholders: Some(MAX_TEXT_PLACEHOLDERS),
 };
 
 /// The types of variables.
@@ -39,6 +48,6 @@ pub(super) fn with_variables(
         .always("vars", FieldType::table(variables_type(variables)));
     let words = BTreeMap::new();
     let context = CompileContext::without_files(names, &words);
-    let compiled = TextTemplate::check(text, &context, TextRules::default(), problems);
+    let compiled = TextTemplate::check(text, &context, RULES, problems);
     compiled.map(|compiled| compiled.render(&VariablesRoot(variables))).unwrap_or_default()
 }

@@ -3,12 +3,12 @@
 //! A value from outside is text. It gets the type of the variable's default, so that a number stays
 //! a number in a payload.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use super::forms::ScenarioForm;
+use super::literal::refuse_placeholders_in;
 use super::read::ParsedScenario;
 use super::variable_inputs::{Row, VariableInputs, VariableText, typed};
 use crate::base::limits::MAX_ROWS;
@@ -33,13 +33,17 @@ impl ParsedScenario {
     /// # Errors
     ///
     /// Returns the problems of the table.
-    pub fn rows(self, table: Option<&Arc<Source>>) -> Result<Vec<Self>, Problems> {
+    // One after the other: the parsed form of a file is large, and a table has up to a thousand rows.
+    pub fn into_rows(
+        self,
+        table: Option<&Arc<Source>>,
+    ) -> Result<impl Iterator<Item = Self> + use<>, Problems> {
         let mut problems = Problems::new();
         let rows = match (&self.form.rows, table) {
             (Some(rows), _) if !self.form.row.is_empty() => {
                 let message = "a scenario has either `rows` or `[[row]]`";
                 let problem = Problem::at(&rows.span, code::CONTRADICTION, message);
-                problems.push(problem.help("remove one of them"));
+                problems.push(problem.help("keep the rows of the file or those in the scenario"));
                 Vec::new()
             }
             (Some(_), Some(table)) => csv_rows(table, &mut problems),
@@ -49,11 +53,12 @@ impl ParsedScenario {
             problems.extend(self.problems);
             return Err(problems);
         }
-        if rows.is_empty() {
-            return Ok(vec![self]);
-        }
-        let scenario = |row| Self { row: Some(Arc::new(row)), ..self.clone() };
-        Ok(rows.into_iter().map(scenario).collect())
+        let rows: Vec<_> = if rows.is_empty() {
+            vec![None]
+        } else {
+            rows.into_iter().map(|row| Some(Arc::new(row))).collect()
+        };
+        Ok(rows.into_iter().map(move |row| Self { row, ..self.clone() }))
     }
 
     fn inline_rows(&self, problems: &mut Problems) -> Vec<Row> {
@@ -66,6 +71,10 @@ impl ParsedScenario {
                 problems.push(problem.help("write `variable = value` below `[[row]]`"));
                 continue;
             };
+            for (key, value) in &values {
+                check_name(&key.name, &key.span, problems);
+                refuse_placeholders_in(value, problems);
+            }
             let span = first.span.clone();
             let label = label(number, &values);
             rows.push(Row { label, span, values, is_typed: true });
@@ -79,15 +88,14 @@ impl ParsedScenario {
         let mut variables = Variables::default();
         let row = self.row.as_deref();
         for (key, node) in self.form.vars.iter() {
-            if !is_name(&key.name) {
-                let message = format!("invalid variable name `{}`", key.name);
-                let problem = Problem::at(&key.span, code::RESERVED_NAME, message);
-                problems.push(problem.help(format!("a name is {NAME_RULE}")));
-            }
+            check_name(&key.name, &key.span, problems);
             let node = self.with_environment(node, &mut variables.environment, problems);
             let default = node.to_json();
             let value = match row.and_then(|row| row.get(&key.name)) {
-                Some(value) => row.and_then(|row| row.value(value, &node, problems)),
+                Some(value) => {
+                    self.refuse_unused_value(key, problems);
+                    row.and_then(|row| row.value(value, &node, problems))
+                }
                 None => self.given(key, &default, problems),
             };
             variables.values.insert(key.name.clone(), value.unwrap_or(default));
@@ -109,6 +117,16 @@ impl ParsedScenario {
             problems.push(problem.help("its default determines the type"));
         }
         value.ok()
+    }
+
+    /// Reports a value of the command line that a row replaces.
+    fn refuse_unused_value(&self, key: &Key, problems: &mut Problems) {
+        let given = self.inputs.values.get(&key.name);
+        if let Some(given) = given.filter(|given| given.is_of_command_line()) {
+            let message = format!("`{}`: the table sets this variable", given.origin);
+            let problem = Problem::at(&key.span, code::INVALID_VARIABLE, message);
+            problems.push(problem.help("run one row with `--filter 'row 1'`, or remove the flag"));
+        }
     }
 
     /// Replaces `${env.NAME}` in the texts of a value.
@@ -204,11 +222,7 @@ fn csv_rows(table: &Arc<Source>, problems: &mut Problems) -> Vec<Row> {
             return Vec::new();
         }
     };
-    for name in names.iter().filter(|name| !is_name(name)) {
-        let message = format!("invalid variable name `{name}`");
-        let problem = Problem::at(&start, code::RESERVED_NAME, message);
-        problems.push(problem.help(format!("a name is {NAME_RULE}")));
-    }
+    names.iter().for_each(|name| check_name(name, &start, problems));
     let mut rows = Vec::new();
     for (record, number) in reader.records().zip(1..) {
         let record = match record {
@@ -239,6 +253,14 @@ fn csv_rows(table: &Arc<Source>, problems: &mut Problems) -> Vec<Row> {
     rows
 }
 
+fn check_name(name: &str, span: &SourceSpan, problems: &mut Problems) {
+    if !is_name(name) {
+        let message = format!("invalid variable name `{name}`");
+        let problem = Problem::at(span, code::RESERVED_NAME, message);
+        problems.push(problem.help(format!("a name is {NAME_RULE}")));
+    }
+}
+
 fn check_number(rows: usize, last: Option<&SourceSpan>, problems: &mut Problems) {
     if let Some(last) = last.filter(|_| rows > MAX_ROWS) {
         let message = format!("the table has more than {MAX_ROWS} rows");
@@ -265,19 +287,19 @@ fn label(number: usize, values: &[(Key, SyntaxNode)]) -> String {
     format!("row {number}: {}", excerpt(&first.unwrap_or_default(), MAX_LABEL))
 }
 
-/// Reports values for variables that none of the scenarios has.
-pub fn check_names(inputs: &VariableInputs, forms: &[&ScenarioForm]) -> Problems {
+/// Reports values of the command line for variables that none of the scenarios has. `names` are the
+/// variables of all of them.
+pub fn check_names(inputs: &VariableInputs, names: &BTreeSet<String>) -> Problems {
     let mut problems = Problems::new();
-    let names: Vec<&str> = forms.iter().flat_map(|form| form.vars.names()).collect();
     for (name, given) in &inputs.values {
         // A variable of the environment may be for another scenario.
-        if given.origin.starts_with("--") && !names.contains(&name.as_str()) {
+        if given.is_of_command_line() && !names.contains(name) {
             let message = format!("`{}`: no scenario has this variable", given.origin);
             let problem = Problem::anywhere(code::INVALID_VARIABLE, message);
             problems.push(if names.is_empty() {
                 problem.help(format!("declare it with its default: `[vars]` with `{name} = …`"))
             } else {
-                problem.suggest_or_list(name, names.iter().copied())
+                problem.suggest_or_list(name, names.iter().map(String::as_str))
             });
         }
     }

@@ -498,9 +498,11 @@ fn a_flipped_bit_is_detected_or_harmless() {
     let before = records(&path).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut found = 0;
+    // How much of its pages SQLite leaves free depends on how records are batched. Free space is zero.
+    let used: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
     for _ in 0..300 {
         let mut bytes = whole.clone();
-        let at = rng.random_range(0..bytes.len());
+        let at = used[rng.random_range(0..used.len())];
         bytes[at] ^= 1 << rng.random_range(0..8);
         fs::write(&path, &bytes).unwrap();
         let troubles = Journal::open(&path).and_then(|journal| journal.examine());
@@ -515,7 +517,7 @@ fn a_flipped_bit_is_detected_or_harmless() {
             _ => found += 1,
         }
     }
-    assert!(found >= 200, "only {found} of 300 lay where anything is");
+    assert!(found >= 250, "only {found} of 300 were found");
     let mut bytes = whole;
     let hellos = bytes.windows(5).enumerate().filter(|(_, bytes)| bytes == b"Hello");
     let hellos: Vec<usize> = hellos.map(|(at, _)| at).collect();

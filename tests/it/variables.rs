@@ -84,6 +84,54 @@ fn values_from_outside_replace_defaults_and_keep_their_types() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn an_environment_variable_that_is_not_text_is_ignored() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let folder = folder(ORDERS);
+    let output = Command::new(env!("CARGO_BIN_EXE_standin"))
+        .current_dir(folder.path())
+        .args(["check", "orders.toml"])
+        .env("OTHER", std::ffi::OsStr::from_bytes(b"\xff"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_value_that_would_be_ignored_is_an_error() {
+    let rows = "\n[[row]]\norder = 1\n";
+    let with_rows =
+        |rows: &str| folder(&ORDERS.replace("[[step]]\nopen", &format!("{rows}\n[[step]]\nopen")));
+    let (output, bodies) = run(with_rows(rows).path(), &["--set", "order=5"], &[]);
+    assert_eq!((output.status.code(), bodies.len()), (Some(2), 0));
+    assert!(stderr(&output).contains("`--set order`"), "{}", stderr(&output));
+    // The environment may set a variable for other scenarios.
+    let (output, _) = run(with_rows(rows).path(), &[], &[("STANDIN_VAR_order", "5")]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+
+    let rows = "\n[[row]]\ncity = \"${env.HOME}\"\n";
+    let (output, bodies) = run(with_rows(rows).path(), &["--allow-env", "HOME"], &[]);
+    assert_eq!((output.status.code(), bodies.len()), (Some(2), 0));
+    assert!(stderr(&output).contains("`${env.HOME}` is not replaced here"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_variable_of_one_scenario_of_a_folder_can_be_set_for_all() {
+    let folder = folder(ORDERS);
+    fs::write(folder.path().join("other.toml"), "[[step]]\nopen = {}\n").unwrap();
+    for command in [&["check", "."][..], &["run", ".", "--vendor", "ebbot", "--dry-run"]] {
+        let to = ["--to", "http://127.0.0.1:9/"];
+        let to = if command[0] == "run" { &to[..] } else { &[] };
+        let output = standin_in(folder.path(), &[command, to, &["--set", "order=5"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    let output = standin_in(folder.path(), &["check", ".", "--set", "ordre=5"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output).matches("no scenario has this variable").count(), 1);
+}
+
 #[test]
 fn environment_variables_are_read_only_if_allowed_and_are_never_shown() {
     let text = ORDERS.replace("city = \"Lund\"", "city = \"${env.SHOP_CITY}\"");
