@@ -1,5 +1,7 @@
 //! Descriptions of actions in a few words, for reports.
 
+use std::sync::Arc;
+
 use crate::base::text::{count, excerpt};
 use crate::conversation::{Action, ActionKind, Conversation, Event, Variable};
 use crate::record::ActionSummary;
@@ -13,11 +15,20 @@ pub(super) fn summarize(
     event: &Event,
     conversation: &Conversation,
 ) -> ActionSummary {
+    let said = matches!(action.kind, ActionKind::Say { .. });
+    let said = event.messages.first().filter(|_| said).map(|index| &conversation.messages[*index]);
+    let text = match &action.kind {
+        ActionKind::Note { text } => Some(text.as_str()),
+        _ => said.map(|message| message.text.as_str()),
+    };
     ActionSummary {
         action: action.kind.as_str().to_owned(),
         by: event.by.member.name.clone(),
+        role: event.by.member.role.to_string(),
         event: event.kind.to_string(),
         summary: describe(action, event, conversation),
+        text: text.map(Arc::from),
+        message_kind: said.map(|message| message.kind.clone()),
     }
 }
 

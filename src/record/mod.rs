@@ -259,6 +259,9 @@ impl Record {
     pub(super) fn size(&self) -> usize {
         let texts = match &self.kind {
             RecordKind::HandshakeSent { body, .. } => body.len(),
+            RecordKind::ActionDone(action) | RecordKind::ActionImplied(action) => {
+                action.text.as_ref().map_or(0, |text| text.len())
+            }
             RecordKind::DeliveryPlanned { body, .. } => body.len(),
             RecordKind::AttemptStarted { url, headers, .. } => {
                 let headers = headers.iter().map(|(name, value)| name.len() + value.len());
@@ -327,10 +330,16 @@ pub struct ActionSummary {
     pub action: String,
     /// The actor.
     pub by: String,
+    /// Role of the actor.
+    pub role: String,
     /// The vendor-neutral event.
     pub event: String,
     /// Short description of the action.
     pub summary: String,
+    /// The whole text of a message or note.
+    pub text: Option<Arc<str>>,
+    /// Kind of a message, such as `text`.
+    pub message_kind: Option<String>,
 }
 
 /// A line of a scenario file.

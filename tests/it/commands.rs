@@ -153,6 +153,32 @@ fn json_output_contains_only_records() {
 }
 
 #[test]
+fn json_output_has_the_whole_text_of_a_message_and_the_role_of_its_sender() {
+    let text = "a ".repeat(100);
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = format!(
+        "[[step]]\nopen = {{ by = \"visitor\" }}\n[[step]]\nsay = {{ by = \"visitor\", text = \"{text}\" }}\n"
+    );
+    std::fs::write(folder.path().join("long.toml"), scenario).unwrap();
+    let (receiver, file) = (Receiver::accepting(), folder.path().join("long.toml"));
+    let file = file.to_str().unwrap();
+    let output = standin(&["run", file, "--vendor", "ebbot", "--to", &receiver.url(), "--json"]);
+    let told = stdout(&output);
+    let actions: Vec<Json> = told
+        .lines()
+        .map(|line| serde_json::from_str::<Json>(line).unwrap())
+        .filter(|record| record["kind"] == "action.done")
+        .map(|record| record["data"].clone())
+        .collect();
+    assert_eq!(actions[0]["text"], Json::Null);
+    assert_eq!(actions[1]["text"], text.as_str());
+    assert_eq!(
+        (&actions[1]["role"], &actions[1]["message_kind"]),
+        (&"visitor".into(), &"text".into())
+    );
+}
+
+#[test]
 fn several_vendors_and_scenarios_run_in_order() {
     let (one, two) = (Receiver::accepting(), Receiver::accepting());
     let to = [format!("ebbot={}", one.url()), format!("erxes={}", two.url())];
