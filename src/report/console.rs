@@ -8,17 +8,16 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
-use url::Url;
 
 use super::Report;
-use super::rerun::{RerunCommand, start_receiver_hint, write_auth_hint};
-use super::timestamp_hint::TimestampHint;
+use super::advice::Advice;
+use super::rerun::RerunCommand;
 use crate::base::text::{count, escape, excerpt};
 use crate::fault::Fault;
 use crate::platform::SlowResponses;
 use crate::record::{
-    ActionSummary, AttemptOutcome, AttemptResult, AuthHint, FilesSummary, Record, RecordKind,
-    RunFinished, RunStarted, SettledDelivery, Verdict,
+    ActionSummary, AttemptOutcome, AttemptResult, FilesSummary, Record, RecordKind, RunFinished,
+    RunStarted, SettledDelivery, Verdict,
 };
 
 /// Amount of output.
@@ -39,29 +38,17 @@ pub struct ConsoleReport {
     rerun: RerunCommand,
     run: Option<RunStarted>,
     failed: usize,
-    unauthorized: bool,
-    /// Number of the first endpoint that refused a connection.
-    refused: Option<u32>,
-    /// Whether that endpoint had responded before.
-    has_stopped: bool,
-    /// Endpoints that have responded.
-    responding: BTreeSet<u32>,
     /// Controls that have not settled.
     controls: BTreeSet<String>,
-    /// Deliveries that have not settled and to which the receiver has responded.
-    retried: BTreeSet<String>,
     /// The last attempt that is not retried. Its delivery settles next.
     last: Option<LastAttempt>,
-    hint: Option<AuthHint>,
-    /// What to do about failed requests; each sentence once.
-    helps: Vec<String>,
+    advice: Advice,
     slow: Option<SlowResponses>,
     slow_responses: u64,
     /// Number of responses whose body was cut.
     cut_bodies: u64,
     /// Number of responses that came before their request was written.
     early_responses: u64,
-    timestamps: TimestampHint,
 }
 
 /// A finished attempt and its result, with the content of the response.
@@ -74,9 +61,6 @@ struct LastAttempt {
 /// Maximum number of failed deliveries that a brief report lists.
 // A receiver that is down fails every delivery; the first ten show that as well as thousands.
 const MAX_FAILED: usize = 10;
-/// Maximum number of hints about failed requests.
-// Several receivers rarely fail for more reasons, and more hints would hide the reasons.
-const MAX_HELPS: usize = 3;
 /// Maximum number of characters of a response body.
 // Enough for a typical JSON error. Whole stack traces and HTML pages would hide the report.
 const MAX_BODY: usize = 200;
@@ -97,20 +81,13 @@ impl ConsoleReport {
             rerun,
             run: None,
             failed: 0,
-            unauthorized: false,
-            refused: None,
-            has_stopped: false,
-            responding: BTreeSet::new(),
             controls: BTreeSet::new(),
-            retried: BTreeSet::new(),
             last: None,
-            hint: None,
-            helps: Vec::new(),
+            advice: Advice::default(),
             slow: None,
             slow_responses: 0,
             cut_bodies: 0,
             early_responses: 0,
-            timestamps: TimestampHint::default(),
         }
     }
 
@@ -194,15 +171,8 @@ impl ConsoleReport {
         if let Some(url) = self.endpoint(settled.endpoint) {
             title += &format!(" → {url}");
         }
-        // An earlier attempt may have had a response, and the last one none.
-        if self.retried.remove(&settled.delivery) || result.status.is_some() {
-            self.responding.insert(settled.endpoint);
-        }
         self.cut_bodies += u64::from(result.is_cut());
         self.early_responses += u64::from(result.early);
-        if faults.is_empty() {
-            self.timestamps.count(result);
-        }
         // A fault can delay the request itself, so it says nothing about the receiver.
         if faults.is_empty() && self.is_slow(result) {
             self.slow_responses += 1;
@@ -212,9 +182,6 @@ impl ConsoleReport {
             return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
         }
         self.failed += 1;
-        if faults.is_empty() {
-            self.note_hints(settled.endpoint, result);
-        }
         if self.is_brief() && self.failed > MAX_FAILED {
             return Ok(());
         }
@@ -251,50 +218,29 @@ impl ConsoleReport {
             && limit.is_some_and(|limit| i128::from(result.timings.total_us) > limit * 1_000)
     }
 
-    /// Remembers which hints a failure calls for at the end of the run.
-    fn note_hints(&mut self, endpoint: u32, result: &AttemptResult) {
-        self.unauthorized |= matches!(result.status, Some(401 | 403));
-        if result.outcome == AttemptOutcome::Refused && self.refused.is_none() {
-            self.refused = Some(endpoint);
-            self.has_stopped = self.responding.contains(&endpoint);
-        }
-        let is_new = |help: &&String| !self.helps.contains(help);
-        self.helps.extend(result.help.iter().filter(is_new).cloned().collect::<Vec<_>>());
-    }
-
     fn handshake(
-        &mut self,
-        endpoint: u32,
+        &self,
         result: &AttemptResult,
         error: Option<&str>,
         continues: bool,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        if result.status.is_some() {
-            self.responding.insert(endpoint);
-        }
         let Some(error) = error else {
             let line = line(GOOD, "✓", "handshake", result, 1);
             return if self.detail == Detail::Quiet { Ok(()) } else { writeln!(out, "{line}") };
         };
-        self.timestamps.count(result);
-        self.note_hints(endpoint, result);
         let then = if continues { "events are sent anyway" } else { "no events are sent" };
         writeln!(out, "{INDENT}{BAD}✗{BAD:#} handshake failed: {}; {then}", escape(error))?;
         write_failure(result, out)
     }
 
     fn probe(
-        &mut self,
-        endpoint: u32,
+        &self,
         fault: &Fault,
         result: &AttemptResult,
         why: Option<&str>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        if result.status.is_some() {
-            self.responding.insert(endpoint);
-        }
         let title = format!("signature probe (injected fault: {fault})");
         let Some(why) = why else {
             let line = line(GOOD, "✓", &title, result, 1);
@@ -418,51 +364,11 @@ impl ConsoleReport {
         }
     }
 
-    /// Writes why an endpoint refused connections, and what to do about it.
-    fn write_refused_hint(
-        &self,
-        run: &RunStarted,
-        endpoint: u32,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        let index = usize::try_from(endpoint).unwrap_or_default().saturating_sub(1);
-        let Some(url) = run.urls.get(index).and_then(|url| Url::parse(url).ok()) else {
-            return Ok(());
-        };
-        if self.has_stopped {
-            return writeln!(
-                out,
-                "help: the receiver on {url} had responded before it stopped listening. Look for a \
-                 crash or a restart in its log."
-            );
-        }
-        let hint = start_receiver_hint(&escape(&run.vendor), &url);
-        writeln!(out, "help: no server is listening on {url}. {hint}.")
-    }
-
     /// Writes hints for the failure and the command that repeats the run.
     fn write_hints(&self, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
-        let vendor = escape(&run.vendor);
-        if let Some(endpoint) = self.refused {
-            self.write_refused_hint(run, endpoint, out)?;
-        }
-        for help in self.helps.iter().take(MAX_HELPS) {
-            writeln!(out, "help: {}", escape(help))?;
-        }
-        if let Some(hint) = &self.hint {
-            write_auth_hint(hint, out)?;
-        }
-        // If no header can be verified, different credentials cannot be the cause.
-        let is_open = self.hint.as_ref().is_some_and(|hint| hint.expected.is_empty());
-        if self.unauthorized && !is_open {
-            writeln!(
-                out,
-                "help: check that the receiver uses the credentials of `standin secrets {vendor}`"
-            )?;
-        }
-        if let Some(hint) = self.timestamps.hint(run.start, now) {
-            writeln!(out, "help: {hint}")?;
+        for text in self.advice.texts(run, now) {
+            writeln!(out, "help: {text}")?;
         }
         writeln!(out, "rerun: {}", self.rerun.command(run))
     }
@@ -470,10 +376,8 @@ impl ConsoleReport {
 
 impl Report for ConsoleReport {
     fn record(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
+        self.advice.count(record);
         if let RecordKind::AttemptFinished { delivery, result, retry_in_ms, .. } = &record.kind {
-            if result.status.is_some() {
-                self.retried.insert(delivery.clone());
-            }
             self.last = retry_in_ms
                 .is_none()
                 .then(|| LastAttempt { delivery: delivery.clone(), result: result.clone() });
@@ -484,17 +388,13 @@ impl Report for ConsoleReport {
         match &record.kind {
             RecordKind::RunStarted(run) => self.started(run, out),
             RecordKind::RunFinished(run) => self.finished(record.wall_time, run, out),
-            RecordKind::HandshakeFinished { endpoint, result, error, continues, .. } => {
-                self.handshake(*endpoint, result, error.as_deref(), *continues, out)
+            RecordKind::HandshakeFinished { result, error, continues, .. } => {
+                self.handshake(result, error.as_deref(), *continues, out)
             }
-            RecordKind::ProbeFinished { endpoint, fault, result, why, .. } => {
-                self.probe(*endpoint, fault, result, why.as_deref(), out)
+            RecordKind::ProbeFinished { fault, result, why, .. } => {
+                self.probe(fault, result, why.as_deref(), out)
             }
             RecordKind::DeliverySettled(settled) => self.settled(record, settled, out),
-            RecordKind::AuthHint(hint) => {
-                self.hint = Some(hint.clone());
-                Ok(())
-            }
             // Reported even briefly: no run passes with one.
             RecordKind::ActionDropped { action, reason, .. } => {
                 let reason = escape(reason);

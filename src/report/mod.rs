@@ -1,5 +1,6 @@
 //! Reports: presentations of records for people and programs.
 
+mod advice;
 mod console;
 mod json;
 mod rerun;

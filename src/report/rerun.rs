@@ -1,12 +1,10 @@
 //! Commands and hints that a report suggests after a failed run.
 
-use std::io::{self, Write};
-
 use url::{Host, Url};
 
 use crate::base::address::is_localhost;
 use crate::base::text::{escape, shell_word};
-use crate::record::{AuthHint, RunStarted};
+use crate::record::RunStarted;
 
 /// Arguments that repeat a run and are not part of its record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,29 +66,4 @@ pub fn start_receiver_hint(vendor: &str, url: &Url) -> String {
         }
         None => "Start your receiver".to_owned(),
     }
-}
-
-/// Writes the expected credentials of a rejected request, and the values that common mistakes
-/// produce.
-pub(super) fn write_auth_hint(hint: &AuthHint, out: &mut dyn Write) -> io::Result<()> {
-    let AuthHint { event_type, status, expected, mistakes } = hint;
-    let event = escape(event_type);
-    if expected.is_empty() {
-        return writeln!(
-            out,
-            "help: the receiver responded {status}, but no header of `{event}` can be verified"
-        );
-    }
-    writeln!(
-        out,
-        "help: the receiver responded {status}. Compare the value that it computes for the first \
-         `{event}` with these:"
-    )?;
-    for (name, value) in expected {
-        writeln!(out, "  {}: {}  is correct", escape(name), escape(value))?;
-    }
-    for mistake in mistakes {
-        writeln!(out, "  {}  if computed {}", escape(&mistake.value), mistake.computed)?;
-    }
-    Ok(())
 }
