@@ -116,6 +116,15 @@ pub const MAX_REQUEST: usize = 1024 * 1024;
 /// Maximum time that the bundled receiver waits for the body of a request.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+// Reports
+
+/// Maximum number of actions, notes and deliveries of a run that a report in a file shows in full. The
+/// others are counted.
+// A page with more of them is slow in a browser.
+pub const MAX_REPORT_ENTRIES: usize = 5_000;
+/// Maximum size of the bodies of a run that a report in a file shows.
+pub const MAX_REPORT_BYTES: usize = 8 * 1024 * 1024;
+
 // Journal and shutdown
 
 /// Number of records that may wait for the report or the journal before the engine waits.

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::receivers::{ReceiverArgs, allowed};
+use super::reports::{ReportArg, ReportFiles};
 use super::setup::{Setup, runtime};
 use super::terminal::{is_read, note, print};
 use crate::base::clock::Clock;
@@ -21,7 +22,7 @@ use crate::journal::{
     Durability, Journal, JournalWriter, PriorRun, RunBeginning, StoredRun, WriteOptions,
 };
 use crate::record::{Record, RecordKind, RecordLog, RunFinished, RunStarted};
-use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
+use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand, RunCollector};
 use crate::run::{Redelivery, ResumePoint, RunPlan, identify, redeliver};
 
 /// Journal options of `run` and `send`.
@@ -150,6 +151,17 @@ enum JournalCommand {
         /// Number of the run [default: the last run]
         run: Option<i64>,
     },
+    /// Write a report about one run or all runs to files
+    Report {
+        /// Journal file
+        journal: PathBuf,
+        /// Number of the run [default: all runs]
+        run: Option<i64>,
+        /// Report to write: KIND is `junit`, `html`, `json`, `har` or `md`. Can be repeated
+        #[arg(long = "report", value_name = "KIND=FILE", value_parser = ReportArg::parse,
+              required = true)]
+        reports: Vec<ReportArg>,
+    },
     /// Send a delivery again: the same bytes, or with new headers and signature (--fresh)
     Redeliver(Box<RedeliverArgs>),
     /// Check the journal for missing and changed rows
@@ -186,6 +198,7 @@ pub(super) fn journal(
             print_report(journal, *run, &mut ConsoleReport::new(detail, RerunCommand::default()))
         }
         JournalCommand::Export { journal, run } => print_report(journal, *run, &mut JsonLines),
+        JournalCommand::Report { journal, run, reports } => write_reports(journal, *run, reports),
         JournalCommand::Redeliver(args) => send_redelivery(args, &Setup::read(global)?),
         JournalCommand::Doctor { journal } => doctor(journal),
     }
@@ -261,6 +274,32 @@ fn print_report(
         }
     }
     is_read(report.finish(&mut out).and_then(|()| out.flush()))?;
+    Ok(ExitStatus::Passed)
+}
+
+/// Writes reports about the runs of a journal.
+fn write_reports(
+    path: &Path,
+    run: Option<i64>,
+    reports: &[ReportArg],
+) -> Result<ExitStatus, CommandError> {
+    let journal = open(path)?;
+    let runs = match run {
+        Some(_) => vec![run_number(&journal, run, |_| true)?],
+        None => {
+            let all = journal.beginnings().map_err(anyhow::Error::from)?;
+            all.iter().map(|beginning| beginning.run).collect()
+        }
+    };
+    let files = ReportFiles::open(reports)?;
+    for (index, run) in runs.into_iter().enumerate() {
+        let mut collector = RunCollector::default();
+        for record in journal.records(run) {
+            collector.record(&record.map_err(anyhow::Error::from)?);
+        }
+        files.add(index, collector.finish())?;
+    }
+    files.finish()?;
     Ok(ExitStatus::Passed)
 }
 

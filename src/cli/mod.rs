@@ -3,6 +3,7 @@
 //! Arguments, environment variables and files are read here and nowhere else. Data goes to
 //! standard output, messages go to standard error.
 
+mod annotations;
 mod check;
 mod completions;
 mod demo;
@@ -19,6 +20,7 @@ mod play;
 mod process;
 mod progress;
 mod receivers;
+mod reports;
 mod run;
 mod schema;
 mod secrets;

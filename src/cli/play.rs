@@ -19,6 +19,7 @@ use super::journal::{JournalArgs, RunAction};
 use super::output::OrderedOutput;
 use super::progress::Progress;
 use super::receivers::{ReceiverArgs, allowed};
+use super::reports::ReportArgs;
 use super::setup::{
     SYNTHETIC, Setup, Signals, check_headers, endpoint_subscription, instant, runtime,
     while_serving_files,
@@ -46,6 +47,8 @@ pub(super) struct PlayArgs {
     pub(super) receivers: ReceiverArgs,
     #[command(flatten)]
     journal: JournalArgs,
+    #[command(flatten)]
+    reports: ReportArgs,
     /// Seed of everything random, or `random` for a new one, which is printed. The same seed sends the
     /// same bytes and ids [default: from the configuration]
     #[arg(long, env = "STANDIN_SEED", value_parser = seed, allow_negative_numbers = true)]
@@ -268,21 +271,25 @@ impl PlayArgs {
         let is_brief = self.quiet || plans.iter().any(|plan| plan.conversations > 1);
         let shrinks = batch.shrink.as_ref().map(|file| (file, plans.clone()));
         let journal = self.journal.open()?;
+        let reports = self.reports.open()?;
         let actions = self.journal.actions(journal.as_ref(), plans)?;
         let progress = Arc::new(Progress::new(actions.len(), is_brief && !self.json));
         let output = OrderedOutput::new(actions.len());
         let any_failed = AtomicBool::new(false);
         let runs = stream::iter(actions.into_iter().enumerate()).map(|(index, action)| {
             let (output, progress, journal) = (&output, &progress, journal.as_ref());
+            let reports = &reports;
             let (report, any_failed) = (self.report(&action, &rerun), &any_failed);
             async move {
                 if batch.fail_fast && any_failed.load(Ordering::Relaxed) {
                     output.skip(index)?;
+                    reports.add(index, None)?;
                     return io::Result::Ok(None);
                 }
                 let log = RecordLog::new(number_of(index), Clock::System);
                 log.redact(redactor.clone());
                 let writing = output.follow(index, &log, report, progress);
+                let reporting = reports.follow(index, &log);
                 let finished = match action {
                     RunAction::Replay(run) => replay_run(journal, run, &log).await,
                     RunAction::Play(plan) => {
@@ -298,11 +305,13 @@ impl PlayArgs {
                 let passed = finished.as_ref().is_some_and(|run| run.verdict == Verdict::Passed);
                 any_failed.fetch_or(!passed, Ordering::Relaxed);
                 writing.await.map_err(io::Error::other)??;
+                reporting.await.map_err(io::Error::other)??;
                 Ok(finished)
             }
         });
         let finished: Vec<_> = runs.buffered(batch.jobs).try_collect().await?;
         progress.finish();
+        reports.finish()?;
         if let Some(journal) = journal {
             journal.close().await.map_err(anyhow::Error::from)?;
         }

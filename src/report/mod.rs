@@ -2,17 +2,32 @@
 
 mod advice;
 mod console;
+mod file_format;
+mod har;
+mod html;
 mod json;
+mod json_file;
+mod junit;
+mod markdown;
 mod rerun;
+mod run_report;
+mod step_case;
 mod timestamp_hint;
+mod totals;
 
 use std::io::{self, Write};
 
 use crate::record::Record;
 
 pub use console::{ConsoleReport, Detail};
+pub use file_format::ReportFormat;
 pub use json::JsonLines;
 pub use rerun::{RerunCommand, start_receiver_hint};
+pub use run_report::{
+    DeliveryReport, EntryContent, ExchangeReport, ReportEntry, RunCollector, RunReport, TestReport,
+};
+pub use step_case::{CaseFailure, StepCase};
+pub use totals::ReportTotals;
 
 /// Presentation of records, one at a time in the order in which they happen.
 pub trait Report: Send {

@@ -2,20 +2,16 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{
-    Background, ReceivedRequest, Receiver, Reply, accept, configured, path, standin, standin_in,
-    stderr, stdout,
+    Background, ReceivedRequest, Receiver, Reply, accept, code, configured, path, standin,
+    standin_in, stderr, stdout,
 };
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
 
 #[test]
 fn demo_shows_both_sides() {

@@ -38,6 +38,7 @@ mod payloads_liveperson;
 mod payloads_wotnot;
 mod pipes;
 mod policies;
+mod reports;
 mod resources;
 mod responses;
 mod revisions;
