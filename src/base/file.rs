@@ -55,11 +55,16 @@ pub fn read(path: &Path) -> Result<String, ReadError> {
     if !path.metadata()?.is_file() {
         return Err(ReadError::NotAFile);
     }
+    read_text(File::open(path)?)
+}
+
+/// Reads at most [`MAX_FILE`] bytes as UTF-8.
+pub fn read_text(from: impl io::Read) -> Result<String, ReadError> {
     let mut bytes = Vec::new();
     // One byte more than allowed shows that the file is too large. The size in the metadata is not
     // enough, because the file may grow while it is read.
     let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX) + 1;
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    from.take(limit).read_to_end(&mut bytes)?;
     if bytes.len() > MAX_FILE {
         return Err(ReadError::TooLarge);
     }

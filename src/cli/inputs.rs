@@ -2,11 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::terminal::note;
-use crate::base::file::{ReadError, check_inside};
+use crate::base::file::{self, ReadError, check_inside};
 use crate::base::text::{escape, nearest};
 use crate::config::Config;
 use crate::diag::{Key, Problem, Problems, Source, code, toml};
@@ -33,14 +34,19 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Problem {
     Problem::anywhere(code::FILE_UNREADABLE, message)
 }
 
-/// Reads scenarios by path or by the name of a bundled one. A folder stands for all its scenarios;
-/// other TOML files in it are skipped, with a note.
+/// Name of standard input among paths.
+pub(super) const STANDARD_INPUT: &str = "-";
+
+/// Reads scenarios by path or by the name of a bundled one; `-` is standard input. A folder stands for
+/// all its scenarios; other TOML files in it are skipped, with a note.
 pub(super) fn scenarios(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> {
     let mut problems = Problems::new();
     let mut sources = Vec::new();
     for name in names {
         let path = Path::new(name);
-        if path.is_dir() {
+        if name == STANDARD_INPUT {
+            sources.extend(problems.note(standard_input()));
+        } else if path.is_dir() {
             sources.extend(problems.note(scenarios_of_folder(path)).unwrap_or_default());
         } else if path.exists() {
             sources.extend(problems.note(scenario_file(path)));
@@ -51,6 +57,13 @@ pub(super) fn scenarios(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> 
         }
     }
     problems.into_result(Some(sources))
+}
+
+/// Reads a scenario from standard input.
+fn standard_input() -> Result<Arc<Source>, Problem> {
+    let text = file::read_text(io::stdin().lock());
+    let text = text.map_err(|error| unreadable_file(Path::new(STANDARD_INPUT), &error))?;
+    Ok(Source::new(STANDARD_INPUT, text))
 }
 
 /// Reads a file that is named as a scenario. Another known kind of file is an error.
@@ -155,7 +168,7 @@ pub(super) fn vendor_of(path: &Path) -> Option<PathBuf> {
     path.ancestors().find(|folder| folder.join(VENDOR).is_file()).map(Path::to_owned)
 }
 
-fn unknown_scenario(name: &str) -> Problem {
+pub(super) fn unknown_scenario(name: &str) -> Problem {
     let names = bundled_names();
     let message = format!("no file and no bundled scenario is named `{name}`");
     Problem::anywhere(code::UNKNOWN_SCENARIO, message)

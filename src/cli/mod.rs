@@ -22,6 +22,7 @@ mod progress;
 mod receivers;
 mod reports;
 mod run;
+mod scenarios;
 mod schema;
 mod secrets;
 mod send;
@@ -71,6 +72,8 @@ enum Command {
     Check(check::CheckArgs),
     /// List vendors, the event types of a vendor, or a sample webhook of one event type
     Vendors(vendors::VendorsArgs),
+    /// List the bundled scenarios, or print one of them
+    Scenarios(scenarios::ScenariosArgs),
     /// Write a commented scenario to start from, and its JSON Schema
     Init(init::InitArgs),
     /// Print the JSON Schema of a file format, for editors
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Listen(args) => listen::listen(&args, &cli.global),
         Command::Check(args) => check::check(&args, &cli.global),
         Command::Vendors(args) => vendors::vendors(&args, &cli.global),
+        Command::Scenarios(args) => scenarios::scenarios(&args),
         Command::Init(args) => init::init(&args, &cli.global),
         Command::Schema(args) => schema::schema(&args, &cli.global),
         Command::Completions(args) => completions::completions(&args, CliArgs::command()),

@@ -30,7 +30,7 @@ use crate::scenario::{self, ParsedScenario, Script, check_names};
 /// Run scenarios: send their webhooks and check how the receiver responds
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// Scenarios to run: files, folders, or names of bundled scenarios
+    /// Scenarios to run: files, folders, names of bundled scenarios, or `-` for standard input
     #[arg(required = true, value_name = "SCENARIO")]
     scenarios: Vec<String>,
     /// Vendors to emulate: VENDOR or VENDOR@REVISION, separated by commas, or `all` for every vendor

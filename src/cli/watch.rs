@@ -9,9 +9,11 @@ use std::time::{Duration, SystemTime};
 
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
+use super::inputs::STANDARD_INPUT;
 use super::setup::{Signals, config_path, runtime};
 use super::terminal::{note, report_error};
 use crate::base::text::count;
+use crate::diag::{Problem, code};
 
 /// Interval between two looks at the files.
 // Fast enough to feel immediate after saving, slow enough to cost nothing.
@@ -27,6 +29,11 @@ pub(super) fn watch(
     global: &Global,
     mut command: impl FnMut() -> Result<ExitStatus, CommandError>,
 ) -> Result<ExitStatus, CommandError> {
+    if paths.iter().any(|path| path == STANDARD_INPUT) {
+        let message = "standard input cannot be watched";
+        let problem = Problem::anywhere(code::NOTHING_TO_RUN, message);
+        return Err(problem.help("save the scenario in a file").into());
+    }
     let mut watched: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     watched.extend(config_path(global));
     watched.extend(global.templates.clone());

@@ -1,6 +1,8 @@
 //! Commands for discovery: `vendors`, `init`, completions and man pages, and the table in the README.
 
 use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use serde_json::Value as Json;
 use standin::base::text::count;
@@ -8,7 +10,8 @@ use standin::fidelity::samples;
 use standin::platform::{Account, Catalog, ReceiverGuide};
 
 use crate::support::{
-    Receiver, assert_document_contains, bundled_vendors, play, standin, standin_in, stderr, stdout,
+    Receiver, assert_document_contains, bundled_vendors, code, entries, path, play, standin,
+    standin_in, stderr, stdout,
 };
 
 #[test]
@@ -183,4 +186,50 @@ fn the_fields_of_every_kind_are_documented() {
     ] {
         assert!(line(field).contains(part) && line(field).ends_with('.'), "{}", line(field));
     }
+}
+
+#[test]
+fn scenarios_lists_the_bundled_ones_and_prints_one() {
+    let listed = stdout(&standin(&["scenarios"]));
+    for file in entries("scenarios") {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        assert!(
+            listed.lines().any(|line| line.starts_with(&format!("{name} "))),
+            "{name}: {listed}"
+        );
+    }
+    let printed = stdout(&standin(&["scenarios", "handover"]));
+    assert_eq!(printed, fs::read_to_string(path("scenarios/handover.toml")).unwrap());
+    let unknown = standin(&["scenarios", "handver"]);
+    assert_eq!(code(&unknown), 2);
+    assert!(stderr(&unknown).contains("`handover`"), "{}", stderr(&unknown));
+}
+
+#[test]
+fn a_scenario_is_read_from_standard_input() {
+    let run = |arguments: &[&str], input: &[u8]| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_standin"))
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The command may end without reading, which closes the pipe.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        child.wait_with_output().unwrap()
+    };
+    let receiver = Receiver::accepting();
+    let fixed = ["run", "-", "--vendor", "ebbot", "--to", &receiver.url()];
+    let played = run(&fixed, b"[[step]]\nopen = {}\n");
+    assert_eq!(code(&played), 0, "{}", stderr(&played));
+    assert_eq!(receiver.requests().len(), 1);
+    let checked = run(&["check", "-"], b"[[step]]\nopne = {}\n");
+    assert_eq!(code(&checked), 2);
+    assert!(stderr(&checked).contains("--> -:2:1"), "{}", stderr(&checked));
+    let too_large = run(&["check", "-"], &vec![b'#'; 300 * 1024]);
+    assert!(stderr(&too_large).contains("larger than 256 KiB"), "{}", stderr(&too_large));
+    let watched = run(&["check", "-", "--watch"], b"");
+    assert!(stderr(&watched).contains("standard input cannot be watched"), "{}", stderr(&watched));
 }
