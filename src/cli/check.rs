@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::fidelity;
 use crate::platform::PlatformFolder;
+use crate::run::check_patches;
 use crate::scenario::{self, VariableInputs, check_names};
 
 /// Check scenarios, vendor folders and configuration; report every problem with its source line
@@ -204,9 +205,10 @@ impl CheckRun<'_> {
         let drafts = drafts(source, &self.inputs, &mut self.names);
         for mut draft in self.problems.note(drafts).into_iter().flatten() {
             let vendors = setup.vendors_of(&mut draft);
-            if let Err(problems) = scenario::check(draft, &vendors, setup.vendors()) {
-                self.problems.extend_new(problems);
-            }
+            let checked = scenario::check(draft, &vendors, setup.vendors());
+            let checked =
+                checked.map(|script| check_patches(&Arc::new(script), &setup.accounts(&vendors)));
+            self.problems.extend_new(checked.unwrap_or_else(|problems| problems));
         }
     }
 }

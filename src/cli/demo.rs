@@ -20,7 +20,7 @@ use crate::diag::{Problem, code};
 use crate::listen::{BundledReceiver, serve};
 use crate::record::{LogReader, RecordKind, RecordLog};
 use crate::report::{ConsoleReport, Detail, Report as _, RerunCommand};
-use crate::run::{self, EndpointPlan, RunLimits, RunPlan, StopSignal};
+use crate::run::{self, EndpointPlan, RunLimits, RunPlan, StopSignal, check_patches};
 use crate::scenario;
 
 /// Play a sample conversation against the bundled receiver and show both sides
@@ -55,6 +55,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
     })?;
     let draft = scenario::read(&source)?;
     let script = Arc::new(scenario::check(draft, &[Arc::clone(&vendor)], setup.vendors())?);
+    check_patches(&script, std::slice::from_ref(&account)).into_result(Some(()))?;
     let start = instant(script.start.unwrap_or(setup.config.start));
     let seed = script.seed.unwrap_or(setup.config.seed);
     let pace = ClockMode::Real(args.speed);

@@ -24,7 +24,7 @@ use crate::diag::{Problem, Problems, Source, code};
 use crate::fault::ChaosProfile;
 use crate::platform::{Platform, Subscription, VendorRef};
 use crate::report::RerunCommand;
-use crate::run::{RunLimits, RunPlan, schedule};
+use crate::run::{RunLimits, RunPlan, check_patches, schedule};
 use crate::scenario::{self, ParsedScenario, Script, check_names};
 
 /// Run scenarios: send their webhooks and check how the receiver responds
@@ -261,6 +261,7 @@ impl RunSelection<'_> {
         let mut problems = requested.err().unwrap_or_default();
         let checked = problems.note(scenario::check(draft, checked_for, all_vendors));
         let script = Arc::new(problems.into_result(checked)?);
+        check_patches(&script, &self.setup.accounts(checked_for)).into_result(Some(()))?;
         for vendor in unlisted {
             let (file, id) = (&source.name, &vendor.id);
             let reason = format!("its `vendors` lists only {listed}");

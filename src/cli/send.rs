@@ -17,7 +17,8 @@ use crate::platform::{
     EventQuery, EventRule, FieldDefaults, Platform, Subscription, type_mismatch,
 };
 use crate::report::RerunCommand;
-use crate::scenario::Script;
+use crate::run::check_patches;
+use crate::scenario::{Script, patch_of_arguments};
 
 /// Send one webhook; the events that must precede it are simulated but not sent
 #[derive(Debug, Args)]
@@ -39,6 +40,10 @@ pub(super) struct SendArgs {
     /// Field of the event, as TOML or JSON: `text=Hello`, `options=["Yes", "No"]`; can be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
+    /// Change the body before it is signed, by JSON pointer: `/data/type=other`, `/n=null`,
+    /// `'/data/user={ remove = true }'`; can be repeated
+    #[arg(long, value_name = "POINTER=VALUE")]
+    patch: Vec<String>,
     #[command(flatten)]
     play: PlayArgs,
 }
@@ -59,7 +64,9 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<ExitStatus, Comma
     let query = EventQuery { on: args.on, by: args.by, kind: args.kind.clone(), data };
     let rule = rule(&vendor, &args.event_type, &query)?;
     check(&vendor, rule, &query, &fields)?;
-    let script = Arc::new(Script::for_event(&vendor, rule, &query));
+    let script = Script::for_event(&vendor, rule, &query);
+    let script = Arc::new(script.with_patch(patch_of_arguments(&args.patch)?));
+    check_patches(&script, &setup.accounts(std::slice::from_ref(&vendor))).into_result(Some(()))?;
     // The script contains the preceding events too; only the requested type is subscribed to.
     let only = Subscription::to(&rule.event_type);
     let plan = args.play.plan(&script, &vendor, Some(&only), &setup)?;
@@ -77,8 +84,9 @@ impl SendArgs {
         let kind = self.kind.iter().map(|kind| ("--kind", kind.clone()));
         let by = self.by.iter().map(|by| ("--by", by.to_string()));
         let set = self.set.iter().map(|set| ("--set", set.clone()));
-        let flags =
-            on.chain(kind).chain(by).chain(set).flat_map(|(flag, value)| [flag.to_owned(), value]);
+        let patch = self.patch.iter().map(|patch| ("--patch", patch.clone()));
+        let flags = on.chain(kind).chain(by).chain(set).chain(patch);
+        let flags = flags.flat_map(|(flag, value)| [flag.to_owned(), value]);
         std::iter::once(self.event_type.clone()).chain(flags).collect()
     }
 }

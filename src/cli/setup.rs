@@ -218,6 +218,13 @@ impl Setup {
         Ok(account)
     }
 
+    /// Returns the accounts at these vendors, for checks. An account whose secrets are missing is
+    /// replaced by the test account, because checks need no secrets.
+    pub(super) fn accounts(&self, vendors: &[Arc<Platform>]) -> Vec<Arc<Account>> {
+        let test = |vendor| Arc::new(Account::test(vendor));
+        vendors.iter().map(|vendor| self.account(vendor).unwrap_or_else(|_| test(vendor))).collect()
+    }
+
     fn new_account(&self, vendor: &Arc<Platform>) -> Result<Arc<Account>, Problems> {
         let mut problems = Problems::new();
         let settings = self.config.vendors.get(&vendor.id);

@@ -113,6 +113,8 @@ codes! {
     INVALID_REGEX = 40: "The regular expression is invalid or too large. The syntax is that of the Rust crate `regex`, without lookaround and backreferences. In TOML, single quotes keep backslashes.",
         "{ regex = '(\\d+' }" => "{ regex = '(\\d+)' }";
 
+    NO_SUCH_VALUE = 43: "A pointer of `patch` must match a value in at least one body that its step sends. `patch` changes or removes values; it does not add any.",
+        "patch = { \"/data/txet\" = \"Hi\" }" => "patch = { \"/data/text\" = \"Hi\" }";
     INVALID_VARIABLE = 45: "The variable has no value of the right type, or reads an environment variable that the operator has not allowed.",
         "--set count=many   # with count = 3 in [vars]" => "--set count=4";
 

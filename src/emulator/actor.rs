@@ -12,7 +12,8 @@ use crate::conversation::{Action, Conversation, EventKind};
 use crate::fault::Faults;
 use crate::platform::{Account, ActionResult, LostField, Session, SessionError, Subscription};
 use crate::scenario::{
-    OmittedAction, Script, ScriptAction, ScriptInput, ScriptRequest, ScriptState, SharedStaff,
+    OmittedAction, PatchMismatch, Script, ScriptAction, ScriptInput, ScriptRequest, ScriptState,
+    SharedStaff,
 };
 
 /// One conversation of an account.
@@ -64,6 +65,8 @@ pub enum StepOutcome {
         action: &'static str,
         /// Reason for the report.
         reason: String,
+        /// A change of the bodies of the step that matches nothing, if that is the reason.
+        mismatch: Option<Box<PatchMismatch>>,
     },
 }
 
@@ -107,7 +110,10 @@ impl ConversationActor {
                 }
             };
             let result = match self.session.execute(&action, at, &label, subscriptions) {
-                Ok(result) => Box::new(result),
+                Ok(mut result) => {
+                    script.patch(&mut result.payloads);
+                    Box::new(result)
+                }
                 Err(error) => {
                     let input = ScriptInput::Failed(&action, &error.to_string());
                     output = script.step(input, self.session.conversation());
@@ -185,9 +191,9 @@ impl StepOutput {
     }
 
     fn omitted(omitted: OmittedAction) -> Self {
-        let OmittedAction { step, at, action, reason, is_dropped } = omitted;
+        let OmittedAction { step, at, action, reason, is_dropped, mismatch } = omitted;
         let outcome = if is_dropped {
-            StepOutcome::Dropped { action, reason }
+            StepOutcome::Dropped { action, reason, mismatch }
         } else {
             StepOutcome::Skipped { action, reason }
         };

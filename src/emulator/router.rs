@@ -66,7 +66,7 @@ impl<'a> Router<'a> {
                 let action = action.to_owned();
                 self.record(scope, RecordKind::ActionSkipped { action, reason });
             }
-            StepOutcome::Dropped { action, reason } => {
+            StepOutcome::Dropped { action, reason, .. } => {
                 let (action, source) = (action.to_owned(), self.source(step));
                 self.record(scope, RecordKind::ActionDropped { action, reason, source });
             }

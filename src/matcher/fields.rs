@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::condition::Matcher;
 use super::mismatch::Mismatch;
-use crate::diag::{Form, Key, Problem, Problems, SyntaxNode, TableOf, code};
+use crate::diag::{Form, Key, Problem, Problems, SourceSpan, SyntaxNode, TableOf, code};
 
 /// Matchers of a JSON document, by JSON pointer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl HeaderMatchers {
 
 impl Form for PointerMatchers {
     fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
-        read_fields(node, check_pointer, problems).map(Self)
+        read_fields(node, |key| check_pointer(&key.name, &key.span), problems).map(Self)
     }
 
     fn schema() -> Json {
@@ -91,8 +91,11 @@ fn read_fields(
 }
 
 /// Reports a text that is not a JSON pointer.
-fn check_pointer(key: &Key) -> Result<(), Problem> {
-    let pointer = key.name.as_str();
+///
+/// # Errors
+///
+/// Returns the problem at the span.
+pub fn check_pointer(pointer: &str, span: &SourceSpan) -> Result<(), Problem> {
     let is_escaped = |rest: &str| rest.starts_with(['0', '1']);
     let is_valid = (pointer.is_empty() || pointer.starts_with('/'))
         && pointer.split('~').skip(1).all(is_escaped);
@@ -100,7 +103,7 @@ fn check_pointer(key: &Key) -> Result<(), Problem> {
         return Ok(());
     }
     let message = format!("`{pointer}` is not a JSON pointer");
-    let problem = Problem::at(&key.span, code::INVALID_POINTER, message);
+    let problem = Problem::at(span, code::INVALID_POINTER, message);
     Err(if pointer.starts_with('/') {
         problem.help("write `~0` for `~` and `~1` for `/` in a key")
     } else {

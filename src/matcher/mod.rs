@@ -11,6 +11,6 @@ mod read;
 mod response;
 
 pub use condition::Matcher;
-pub use fields::{HeaderMatchers, PointerMatchers};
+pub use fields::{HeaderMatchers, PointerMatchers, check_pointer};
 pub use mismatch::Mismatch;
 pub use response::ResponseMatcher;

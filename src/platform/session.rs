@@ -23,7 +23,7 @@ use crate::conversation::{
     GeneratedIds, Message, Person, Role,
 };
 use crate::record::EventFacts;
-use crate::template::{Object, TooLarge, Value};
+use crate::template::{JsonStyle, Object, TooLarge, Value};
 
 /// One conversation at one vendor.
 #[derive(Clone, Debug)]
@@ -54,6 +54,8 @@ pub struct Payload {
     pub endpoints: Vec<usize>,
     /// How well the body's structure is known.
     pub certainty: Certainty,
+    /// JSON style of the body.
+    pub style: JsonStyle,
     /// The event, if the vendor's headers or signatures depend on it.
     pub event: Option<Arc<EventFacts>>,
 }
@@ -324,7 +326,8 @@ impl Session {
             let endpoints = self.subscribers(subscriptions, &rule.event_type);
             payloads.push(if endpoints.is_empty() {
                 let (event_type, certainty) = (rule.event_type.clone(), rule.certainty);
-                Payload { event_type, body: None, endpoints, certainty, event: None }
+                let style = rule.body.style();
+                Payload { event_type, body: None, endpoints, certainty, style, event: None }
             } else {
                 self.render(rule, event, number, endpoints)?
             });
@@ -394,7 +397,8 @@ impl Session {
         let certainty = if is_assumed { Certainty::Assumed } else { rule.certainty };
         let body = Some(rule.body.render(&roots)?);
         let event = self.platform().signs_events().then(|| event_facts(rule, event));
-        Ok(Payload { event_type: rule.event_type.clone(), body, endpoints, certainty, event })
+        let (event_type, style) = (rule.event_type.clone(), rule.body.style());
+        Ok(Payload { event_type, body, endpoints, certainty, style, event })
     }
 
     /// Returns the fields of the last action that the vendor does not send, and forgets them.

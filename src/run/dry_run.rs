@@ -185,7 +185,7 @@ fn items_of(
     let nothing = |summary| DryRunItem::Nothing { at, conversation: number, summary };
     let (action, happened) = match output.outcome {
         StepOutcome::Done { action, result, .. } => (action, result),
-        StepOutcome::Dropped { action, reason } => {
+        StepOutcome::Dropped { action, reason, .. } => {
             return vec![DryRunItem::Dropped { action, reason }];
         }
         StepOutcome::Skipped { action, reason } => {

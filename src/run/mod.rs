@@ -8,6 +8,7 @@ mod dry_run;
 mod handshake;
 mod identity;
 mod limits;
+mod patch_check;
 mod plan;
 mod probe;
 mod pump;
@@ -33,6 +34,7 @@ pub use dry_run::{DryRunItem, DryRunRequest, dry_run};
 use identity::first_record;
 pub use identity::identify;
 pub use limits::RunLimits;
+pub use patch_check::check_patches;
 pub use plan::{ResumePoint, RunPlan, StopSignal};
 pub use redelivery::{Redelivery, RedeliveryRequest, redeliver};
 

@@ -10,6 +10,8 @@ use super::cast;
 use super::dry_check;
 use super::faults;
 use super::forms::{OverrideForm, ScenarioForm, StepForm};
+use super::patch::{PatchPlan, check_patch};
+use super::patch_form::PatchForm;
 use super::plan::{ActionPlanner, DeclaredStep};
 use super::read::ParsedScenario;
 use super::repeat::{self, StepRound};
@@ -158,6 +160,7 @@ impl ScenarioChecker<'_> {
             }),
             want: step.want.as_ref().map(|want| Arc::new(check_want(want, self.planner.problems))),
             id: step.id.as_ref().map(|id| id.value.clone()),
+            patch: self.patch(step.patch.as_ref()),
             after: step.after.as_ref().map(|after| after.value),
             only: step
                 .only
@@ -166,6 +169,10 @@ impl ScenarioChecker<'_> {
             action,
             overrides,
         })
+    }
+
+    fn patch(&mut self, form: Option<&PatchForm>) -> Option<Arc<PatchPlan>> {
+        form.map(|form| Arc::new(check_patch(form, &self.planner.texts, self.planner.problems)))
     }
 
     fn declare_step(&mut self, id: &Spanned<String>, says: bool) {
@@ -186,12 +193,12 @@ impl ScenarioChecker<'_> {
         for (vendor, changes) in form.iter() {
             self.check_vendor(&vendor.name, &vendor.span);
             let action = if changes.action.is_empty() {
-                if changes.skip.is_none() && changes.after.is_none() {
+                if changes.skip.is_none() && changes.after.is_none() && changes.patch.is_none() {
                     let message = format!("no changes for vendor `{}`", vendor.name);
                     let problem = Problem::at(&vendor.span, code::EMPTY, message);
                     self.planner
                         .problems
-                        .push(problem.help("add `skip`, `after` or another action"));
+                        .push(problem.help("add `skip`, `after`, `patch` or another action"));
                 }
                 None
             } else {
@@ -213,7 +220,8 @@ impl ScenarioChecker<'_> {
             };
             let skip = changes.skip.as_ref().map(|skip| skip.value.clone());
             let after = changes.after.as_ref().map(|after| after.value);
-            overrides.insert(vendor.name.clone(), Override { skip, after, action });
+            let patch = self.patch(changes.patch.as_ref());
+            overrides.insert(vendor.name.clone(), Override { skip, after, patch, action });
         }
         overrides
     }

@@ -4,6 +4,7 @@
 
 use jiff::SignedDuration;
 
+use super::patch_form::PatchForm;
 use super::want::{Declared, VerifyForm, WantForm};
 use crate::base::duration::DurationRange;
 use crate::config::StartTime;
@@ -103,6 +104,9 @@ form! {
         fault: Option<OneOrMore<Spanned<Fault>>>,
         /// Requirements for the deliveries of the step, beside those of `[verify]`.
         want: Option<Declared<WantForm>>,
+        /// Exact changes of the bodies of the step before they are signed, by JSON pointer: the new
+        /// value, `{ null = true }` or `{ remove = true }`.
+        patch: Option<PatchForm>,
         /// Changes to the step for single vendors, by vendor.
         for_ ("for"): TableOf<OverrideForm>,
         ..action
@@ -127,6 +131,8 @@ form! {
         skip: Option<Spanned<String>>,
         /// Time since the previous step: a duration, or a range to choose from by the seed.
         after: Option<Spanned<DurationRange>>,
+        /// Exact changes of the bodies, instead of the `patch` of the step.
+        patch: Option<PatchForm>,
         ..action
     }
 }

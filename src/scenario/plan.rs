@@ -32,7 +32,7 @@ pub(super) struct ActionPlanner<'a> {
     form: &'a ScenarioForm,
     cast: &'a [CastMember],
     vendors: &'a [Arc<Platform>],
-    texts: Texts,
+    pub(super) texts: Texts,
     /// Steps with an id so far.
     pub(super) steps: BTreeMap<String, DeclaredStep>,
     /// Kinds of the entities created so far, by name.

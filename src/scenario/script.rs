@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
 use super::cast::CastMember;
+use super::patch::{BodyPatch, PatchPlan};
 use super::seeds::SeedScopes;
 use super::text::{ConversationTexts, TextContext};
 use super::want::{Verification, Want};
@@ -89,6 +90,8 @@ pub struct Step {
     pub(super) id: Option<String>,
     pub(super) after: Option<DurationRange>,
     pub(super) only: Option<Vec<String>>,
+    /// Changes of its bodies.
+    pub(super) patch: Option<Arc<PatchPlan>>,
     pub(super) action: ActionPlan,
     pub(super) overrides: BTreeMap<String, Override>,
 }
@@ -98,7 +101,15 @@ pub struct Step {
 pub(super) struct Override {
     pub(super) skip: Option<String>,
     pub(super) after: Option<DurationRange>,
+    pub(super) patch: Option<Arc<PatchPlan>>,
     pub(super) action: Option<ActionPlan>,
+}
+
+/// A step with its texts and data.
+pub(super) struct RenderedStep {
+    pub(super) action: Action,
+    /// Changes of the bodies that the action causes.
+    pub(super) patch: Option<BodyPatch>,
 }
 
 /// An action whose texts and data have not been rendered yet.
@@ -189,6 +200,12 @@ impl Script {
         self.all_faults().any(|faults| !faults.is_empty())
     }
 
+    /// Returns whether any step changes its bodies.
+    pub fn has_patches(&self) -> bool {
+        let has_own = |step: &Step| step.overrides.values().any(|own| own.patch.is_some());
+        self.steps.iter().any(|step| step.patch.is_some() || has_own(step))
+    }
+
     fn all_faults(&self) -> impl Iterator<Item = &Faults> {
         self.steps.iter().map(|step| &step.faults).chain([&self.faults.faults])
     }
@@ -252,13 +269,14 @@ impl ConversationSeed {
         step: &Step,
         conversation: &Conversation,
         read_marks: &ReadMarks,
-    ) -> Result<Result<Action, String>, TooLarge> {
+    ) -> Result<Result<RenderedStep, String>, TooLarge> {
         if let Some(reason) = step.skip_reason(&self.vendor) {
             return Ok(Err(reason));
         }
         let context = self.texts.context(&conversation.entities, step.round);
         let plan = step.plan_at(&self.vendor);
         let mut action = plan.render(&context)?;
+        let patch = step.patch_at(&self.vendor).map(|patch| patch.render(&context)).transpose()?;
         read_marks.resolve_upto(&mut action, plan);
         // The vendor may have skipped the step that creates the entity. Whether a text uses the
         // entity is known after rendering.
@@ -266,7 +284,7 @@ impl ConversationSeed {
             Some(name) => {
                 Err(format!("it uses entity `{name}`, which was not created at this vendor"))
             }
-            None => Ok(action),
+            None => Ok(RenderedStep { action, patch }),
         })
     }
 }
@@ -342,5 +360,11 @@ impl Step {
     pub(super) fn plan_at(&self, vendor: &str) -> &ActionPlan {
         let changed = self.overrides.get(vendor).and_then(|changes| changes.action.as_ref());
         changed.unwrap_or(&self.action)
+    }
+
+    /// Returns the changes of the bodies of the step at a vendor.
+    fn patch_at(&self, vendor: &str) -> Option<&Arc<PatchPlan>> {
+        let changed = self.overrides.get(vendor).and_then(|changes| changes.patch.as_ref());
+        changed.or(self.patch.as_ref())
     }
 }

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::dry_check::unsupported;
-use super::script::{ConversationSeed, ReadMarks, Script, SharedStaff, Step};
+use super::patch::{BodyPatch, PatchMismatch};
+use super::script::{ConversationSeed, ReadMarks, RenderedStep, Script, SharedStaff, Step};
 use crate::base::seed::SeedScope;
 use crate::conversation::{Action, ActionKind, Conversation, Person};
 use crate::fault::Faults;
-use crate::platform::Account;
+use crate::platform::{Account, Payload};
 
 /// Execution of one conversation of a script.
 pub struct ScriptState {
@@ -29,6 +30,8 @@ pub struct ScriptState {
     /// Run time of the current action.
     now: Timestamp,
     read_marks: ReadMarks,
+    /// Changes of the bodies of the current step.
+    patch: Option<Box<BodyPatch>>,
     /// Actions of the current step that are due before the next one.
     // Boxed to save memory: thousands of conversations wait at once, mostly with an empty queue.
     pending: VecDeque<Box<PendingAction>>,
@@ -118,6 +121,8 @@ pub struct OmittedAction {
     /// True if no payload could be created for the action, so that the run fails. False if the vendor
     /// does not support it, or the file skips the step.
     pub is_dropped: bool,
+    /// A change of the bodies of the step that matches nothing.
+    pub mismatch: Option<Box<PatchMismatch>>,
 }
 
 impl ScriptState {
@@ -137,6 +142,7 @@ impl ScriptState {
             stage: Stage::Between,
             now: staff.start,
             read_marks: ReadMarks::default(),
+            patch: None,
             pending: VecDeque::new(),
         }
     }
@@ -161,11 +167,18 @@ impl ScriptState {
             }
             (Stage::Performing, ScriptInput::Applied(action)) => self.imply(action, conversation),
             (Stage::Performing, ScriptInput::Failed(action, reason)) => {
+                self.patch = None;
                 omitted.push(self.dropped(action.kind.as_str(), reason.to_owned()));
             }
             (Stage::Between | Stage::Performing, _) => {}
         }
-        while matches!(self.stage, Stage::Between) && self.schedule() {
+        while matches!(self.stage, Stage::Between) {
+            if self.pending.is_empty() {
+                omitted.extend(self.end_patch());
+            }
+            if !self.schedule() {
+                break;
+            }
             // A step without a delay begins at once.
             if matches!(self.stage, Stage::Begin) {
                 let after = self.seed.after(self.current_step());
@@ -182,6 +195,24 @@ impl ScriptState {
             _ => ScriptRequest::WaitUntil(self.now),
         };
         ScriptOutput { omitted, request }
+    }
+
+    /// Changes the bodies that an action of the current step causes.
+    pub fn patch(&mut self, payloads: &mut [Payload]) {
+        if let Some(patch) = &mut self.patch {
+            patch.apply(payloads);
+        }
+    }
+
+    /// Ends the changes of the current step. Returns those that match nothing.
+    fn end_patch(&mut self) -> Vec<OmittedAction> {
+        let Some(patch) = self.patch.take() else { return Vec::new() };
+        let action = self.current_step().action_key();
+        let omitted = |mismatch: PatchMismatch| OmittedAction {
+            mismatch: Some(Box::new(mismatch.clone())),
+            ..self.dropped(action, mismatch.to_string())
+        };
+        patch.mismatches().map(omitted).collect()
     }
 
     /// Determines what comes next: a pending action or a step. Returns false at the end.
@@ -207,14 +238,16 @@ impl ScriptState {
         let script = Arc::clone(&self.script);
         let step = &script.steps[self.current];
         self.read_marks.begin(step, conversation.messages.len());
-        let action = match self.seed.render_step(step, conversation, &self.read_marks) {
-            Ok(Ok(action)) => action,
+        let rendered = self.seed.render_step(step, conversation, &self.read_marks);
+        let RenderedStep { action, patch } = match rendered {
+            Ok(Ok(rendered)) => rendered,
             Ok(Err(reason)) => return Some(self.skipped(step.action_key(), reason)),
             Err(error) => return Some(self.dropped(step.action_key(), error.to_string())),
         };
         if let Some(reason) = unsupported(&self.account, &action, conversation) {
             return Some(self.skipped(action.kind.as_str(), reason));
         }
+        self.patch = patch.map(Box::new);
         // A vendor without offers reports the assignment only, at the time of its acceptance.
         if let ActionKind::Assign { accept: Some(after), .. } = &action.kind
             && !conversation.rules.offers
@@ -272,7 +305,7 @@ impl ScriptState {
 
     fn skipped(&self, action: &'static str, reason: String) -> OmittedAction {
         let step = self.current_step().number;
-        OmittedAction { step, at: self.now, action, reason, is_dropped: false }
+        OmittedAction { step, at: self.now, action, reason, is_dropped: false, mismatch: None }
     }
 
     fn dropped(&self, action: &'static str, reason: String) -> OmittedAction {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::cast::{CastMember, unnamed_member};
+use super::patch::PatchPlan;
 use super::script::{ActionPlan, Script, ScriptFaults, Step};
 use super::want::Verification;
 use crate::base::fake::LOCALES;
@@ -46,6 +47,7 @@ impl Script {
                 id: None,
                 after: None,
                 only: None,
+                patch: None,
                 action: ActionPlan::ready(action),
                 overrides: BTreeMap::new(),
             })
@@ -66,5 +68,14 @@ impl Script {
             seed: None,
             start: None,
         }
+    }
+
+    /// Changes the bodies of the last step.
+    #[must_use]
+    pub fn with_patch(mut self, patch: Option<PatchPlan>) -> Self {
+        if let Some(last) = self.steps.last_mut() {
+            last.patch = patch.map(Arc::new);
+        }
+        self
     }
 }

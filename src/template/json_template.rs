@@ -89,6 +89,11 @@ impl JsonTemplate {
         Self { ops, style, paths }
     }
 
+    /// Returns the JSON style in which the template writes.
+    pub fn style(&self) -> JsonStyle {
+        self.style
+    }
+
     /// Returns the paths of the values that the template reads, such as `message.options.label`.
     pub fn paths(&self) -> &BTreeSet<String> {
         &self.paths

@@ -8,6 +8,7 @@
 //! The layers above define what the placeholders mean: they pass a [`CompileContext`] to compile
 //! with and an [`Object`] to render from.
 
+mod body_edit;
 mod captured;
 mod compile;
 mod construct;
@@ -25,6 +26,7 @@ mod text_template;
 mod value;
 mod word_table;
 
+pub use body_edit::{BodyEdit, EditableBody};
 pub use captured::CapturedTexts;
 pub use compile::{compile, compile_positional};
 pub use context::CompileContext;

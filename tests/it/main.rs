@@ -32,6 +32,7 @@ mod links;
 mod memory;
 mod model;
 mod mutation;
+mod patches;
 mod payloads_ebbot;
 mod payloads_erxes;
 mod payloads_liveperson;
