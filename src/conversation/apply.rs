@@ -10,7 +10,7 @@ use super::entity::{Entity, FieldHistory};
 use super::event::{Event, EventKind, LABEL_ACTIONS};
 use super::generated_ids::GeneratedIds;
 use super::lifecycle::ConversationState;
-use super::message::{Dialog, DialogHead, DialogKind, Message};
+use super::message::{Closing, Dialog, DialogHead, DialogKind, Message};
 use super::person::{ParticipantRole, Person, Role};
 use super::state::{Conversation, InvalidAction};
 use super::variable::{Variable, VariableScope};
@@ -41,9 +41,10 @@ impl Conversation {
                 Ok(self.say(message))
             }
             ActionKind::Typing { on } => {
-                self.typing.retain(|name| *name != by.member.name);
+                let typing = &mut self.presence().typing;
+                typing.retain(|name| *name != by.member.name);
                 if *on {
-                    self.typing.push(by.member.name.clone());
+                    push_exact(typing, by.member.name.clone());
                 }
                 Ok(Event::new(EventKind::TypingChanged, by, at).detail("typing", json!(on)))
             }
@@ -85,7 +86,7 @@ impl Conversation {
 
     /// Keeps the data of an emitted event, so that later payloads can contain it.
     pub fn keep(&mut self, data: &Map<String, Json>, at: Timestamp) {
-        extend(&mut self.kept, data.clone());
+        extend(Arc::make_mut(&mut self.kept), data.clone());
         self.touch(at);
     }
 
@@ -146,10 +147,11 @@ impl Conversation {
         let is_other = by.role() == Role::Visitor
             && self.visitor().is_some_and(|visitor| visitor.member.name != *name);
         if takes_part && is_other {
-            return Err(InvalidAction::OtherVisitor(name.clone()));
+            return Err(InvalidAction::OtherVisitor(name.to_string()));
         }
-        if matches!(action, ActionKind::Close) && self.left.contains(name) {
-            return Err(InvalidAction::HasLeft(name.clone()));
+        let has_left = self.presence.as_ref().is_some_and(|presence| presence.left.contains(name));
+        if matches!(action, ActionKind::Close) && has_left {
+            return Err(InvalidAction::HasLeft(name.to_string()));
         }
         Ok(())
     }
@@ -223,8 +225,8 @@ impl Conversation {
         at: Timestamp,
     ) -> Result<Event, InvalidAction> {
         let name = by.member.name.clone();
-        let seen =
-            self.read.iter().find(|(reader, _)| *reader == name).map_or(0, |(_, seen)| *seen);
+        let mut read = self.presence.iter().flat_map(|presence| &presence.read);
+        let seen = read.find(|(reader, _)| *reader == name).map_or(0, |(_, seen)| *seen);
         let end = upto.unwrap_or(self.messages.len()).min(self.messages.len());
         // Each side reads only the messages of the other side.
         let is_other = |message: &Message| {
@@ -233,10 +235,11 @@ impl Conversation {
         let unread: Vec<usize> =
             (seen..end).filter(|index| is_other(&self.messages[*index])).collect();
         if unread.is_empty() {
-            return Err(InvalidAction::NothingToRead(name));
+            return Err(InvalidAction::NothingToRead(name.to_string()));
         }
-        self.read.retain(|(reader, _)| *reader != name);
-        self.read.push((name, end));
+        let read = &mut self.presence().read;
+        read.retain(|(reader, _)| *reader != name);
+        push_exact(read, (name, end));
         Ok(Event::new(EventKind::MessageRead, by, at).about(unread))
     }
 
@@ -248,7 +251,7 @@ impl Conversation {
         at: Timestamp,
     ) -> Result<Event, InvalidAction> {
         if self.assignee.as_ref() == Some(&to.member.name) {
-            return Err(InvalidAction::AlreadyAssigned(to.member.name.clone()));
+            return Err(InvalidAction::AlreadyAssigned(to.member.name.to_string()));
         }
         let from = self.assignee().cloned();
         self.hand_to(
@@ -279,23 +282,23 @@ impl Conversation {
 
     fn join(&mut self, by: Person, at: Timestamp) -> Result<Event, InvalidAction> {
         if self.joined.contains(&by.member.name) {
-            return Err(InvalidAction::AlreadyJoined(by.member.name.clone()));
+            return Err(InvalidAction::AlreadyJoined(by.member.name.to_string()));
         }
-        self.joined.push(by.member.name.clone());
-        self.left.retain(|name| *name != by.member.name);
+        push_exact(&mut self.joined, by.member.name.clone());
+        self.forget_leaving(&by.member.name);
         self.touch(at);
         Ok(Event::new(EventKind::ParticipantJoined, by, at))
     }
 
     fn leave(&mut self, by: Person, at: Timestamp) -> Result<Event, InvalidAction> {
         if !self.joined.contains(&by.member.name) {
-            return Err(InvalidAction::NotJoined(by.member.name.clone()));
+            return Err(InvalidAction::NotJoined(by.member.name.to_string()));
         }
         if self.assignee.as_ref() == Some(&by.member.name) {
             self.unassign();
         }
         self.joined.retain(|name| *name != by.member.name);
-        self.left.push(by.member.name.clone());
+        push_exact(&mut self.presence().left, by.member.name.clone());
         self.touch(at);
         Ok(Event::new(EventKind::ParticipantLeft, by, at))
     }
@@ -310,7 +313,7 @@ impl Conversation {
         let entry = |variable: &Variable| (variable.name.clone(), variable.value.clone());
         let values: Map<String, Json> = variables.iter().map(entry).collect();
         match scope {
-            VariableScope::Conversation => extend(&mut self.variables, values),
+            VariableScope::Conversation => extend(Arc::make_mut(&mut self.variables), values),
             VariableScope::Visitor => {
                 for person in self.cast.iter_mut().filter(|p| p.role() == Role::Visitor) {
                     extend(Arc::make_mut(&mut person.variables), values.clone());
@@ -426,15 +429,18 @@ impl Conversation {
     fn close(&mut self, by: Person, at: Timestamp) -> Event {
         self.state = Some(ConversationState::Closed);
         self.reply_due = None;
-        self.typing.clear();
-        self.closed = Some((at, by.clone()));
+        if let Some(presence) = &mut self.presence {
+            presence.typing.clear();
+        }
+        let closing = Box::new(Closing { at, by: by.clone() });
         for dialog in
             self.dialogs.iter_mut().filter(|dialog| dialog.state == ConversationState::Open)
         {
             dialog.state = ConversationState::Closed;
             dialog.changed_at = at;
-            dialog.closed = Some((at, by.clone()));
+            dialog.closed = Some(closing.clone());
         }
+        self.closed = Some(closing);
         self.change_status(at);
         Event::new(EventKind::ConversationClosed, by, at)
     }
@@ -462,26 +468,32 @@ impl Conversation {
         self.unassign();
         let name = to.member.name.clone();
         if !self.joined.contains(&name) {
-            self.joined.push(name.clone());
+            push_exact(&mut self.joined, name.clone());
         }
         self.set_role(&name, role);
-        self.left.retain(|left| *left != name);
+        self.forget_leaving(&name);
         self.assignee = Some(name);
         self.assigned_at = Some(at);
+    }
+
+    fn forget_leaving(&mut self, name: &str) {
+        if let Some(presence) = &mut self.presence {
+            presence.left.retain(|left| **left != *name);
+        }
     }
 
     fn unassign(&mut self) {
         self.assigned_at = None;
         if let Some(name) = self.assignee.take() {
             self.joined.retain(|joined| *joined != name);
-            self.left.push(name.clone());
+            push_exact(&mut self.presence().left, name.clone());
             let role = self.person(&name).map(|person| person.role().into());
             self.set_role(&name, role.unwrap_or(ParticipantRole::Agent));
         }
     }
 
     fn set_role(&mut self, name: &str, role: ParticipantRole) {
-        for person in self.cast.iter_mut().filter(|person| person.member.name == name) {
+        for person in self.cast.iter_mut().filter(|person| *person.member.name == *name) {
             person.participant_role = role;
         }
     }
@@ -499,7 +511,9 @@ impl Conversation {
     }
 
     fn refresh_dialogs(&mut self) {
-        let participants: Vec<Person> = self.participants().cloned().collect();
+        // Without free capacity, like `push_exact`.
+        let mut participants = Vec::with_capacity(self.joined.len());
+        participants.extend(self.participants().cloned());
         for dialog in self.dialogs.iter_mut().filter(|d| d.head.kind == DialogKind::Main) {
             dialog.participants.clone_from(&participants);
         }

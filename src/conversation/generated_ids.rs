@@ -1,36 +1,79 @@
 //! Ids that the vendor's `[ids]` rules generate for an object of the model.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
 use crate::template::Value;
 
 /// Generated ids of one object, by name.
-// A list, not a map: thousands of conversations hold many objects with two or three ids each, and
+// A slice, not a map: thousands of conversations hold many objects with two or three ids each, and
 // a linear search over so few entries needs less memory and is not slower.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct GeneratedIds(Vec<(Box<str>, Json)>);
+pub struct GeneratedIds(Box<[GeneratedId]>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct GeneratedId {
+    /// Shared by all objects with an id of this name.
+    name: Arc<str>,
+    value: IdValue,
+}
+
+/// Value of an id. Almost all are texts or integers, which need less memory than JSON.
+#[derive(Clone, Debug, PartialEq)]
+enum IdValue {
+    Text(Box<str>),
+    Int(i64),
+    Other(Box<Json>),
+}
+
+impl From<Json> for IdValue {
+    fn from(value: Json) -> Self {
+        match value {
+            Json::String(text) => Self::Text(text.into()),
+            other => other.as_i64().map_or_else(|| Self::Other(Box::new(other)), Self::Int),
+        }
+    }
+}
+
+impl From<IdValue> for Json {
+    fn from(value: IdValue) -> Self {
+        match value {
+            IdValue::Text(text) => Self::String(text.into()),
+            IdValue::Int(int) => int.into(),
+            IdValue::Other(json) => *json,
+        }
+    }
+}
 
 impl GeneratedIds {
     /// Adds an id. The name must not be in use yet.
-    pub fn insert(&mut self, name: &str, value: Json) {
-        // The default growth would reserve four entries.
-        self.0.reserve_exact(1);
-        self.0.push((name.into(), value));
-    }
-
-    /// Returns the id with this name.
-    pub fn get(&self, name: &str) -> Option<&Json> {
-        self.0.iter().find(|(id, _)| &**id == name).map(|(_, value)| value)
+    pub fn insert(&mut self, name: &Arc<str>, value: Json) {
+        let id = GeneratedId { name: Arc::clone(name), value: value.into() };
+        self.0 = std::mem::take(&mut self.0).into_iter().chain([id]).collect();
     }
 
     /// Returns the id with this name as a template value. Ids take precedence over fields of the
     /// model with the same name.
     pub(super) fn value(&self, name: &str) -> Option<Value<'_>> {
-        self.get(name).map(Value::data)
+        let id = self.0.iter().find(|id| *id.name == *name)?;
+        Some(match &id.value {
+            IdValue::Text(text) => (**text).into(),
+            IdValue::Int(int) => Value::Int(*int),
+            IdValue::Other(json) => Value::data(json),
+        })
+    }
+
+    /// Returns the ids that are texts.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|id| match &id.value {
+            IdValue::Text(text) => Some(&**text),
+            IdValue::Int(_) | IdValue::Other(_) => None,
+        })
     }
 
     /// Converts to pairs of name and value, in the order of insertion.
     pub fn into_entries(self) -> impl Iterator<Item = (String, Json)> {
-        self.0.into_iter().map(|(name, value)| (name.into(), value))
+        self.0.into_vec().into_iter().map(|id| (id.name.as_ref().to_owned(), id.value.into()))
     }
 }

@@ -27,6 +27,15 @@ pub struct DialogHead {
     pub ids: GeneratedIds,
 }
 
+/// When a conversation or dialog was closed, and by whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closing {
+    /// Time of closing.
+    pub at: Timestamp,
+    /// The participant who closed it.
+    pub by: Person,
+}
+
 /// A part of a conversation with its own state and participants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dialog {
@@ -38,8 +47,8 @@ pub struct Dialog {
     pub opened_at: Timestamp,
     /// Time of the last change; messages do not count as changes.
     pub changed_at: Timestamp,
-    /// Time of closing and the participant who closed it.
-    pub closed: Option<(Timestamp, Person)>,
+    /// When it was closed, and by whom.
+    pub closed: Option<Box<Closing>>,
     /// Current participants.
     pub participants: Vec<Person>,
 }
@@ -81,8 +90,8 @@ crate::fields! {
         always state: FieldType::Word(ConversationState::NAMES) => |d| d.state.as_str().into();
         always opened_at: FieldType::Time => |d| Value::Time(d.opened_at);
         always changed_at: FieldType::Time => |d| Value::Time(d.changed_at);
-        maybe closed_at: FieldType::Time => |d| Value::maybe_time(d.closed.as_ref().map(|c| c.0));
-        maybe closed_by: FieldType::Any => |d| Value::maybe_object(d.closed.as_ref().map(|c| &c.1));
+        maybe closed_at: FieldType::Time => |d| Value::maybe_time(d.closed.as_ref().map(|closing| closing.at));
+        maybe closed_by: FieldType::Any => |d| Value::maybe_object(d.closed.as_ref().map(|closing| &closing.by));
         always participants: FieldType::Any => |d| Value::objects(&d.participants);
     }
 }

@@ -1,13 +1,13 @@
 //! Participants of a conversation.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
 use super::generated_ids::GeneratedIds;
-use crate::base::fake::{Locale, Persona};
+use crate::base::fake::{HOST, Locale, Persona};
 use crate::template::{FieldType, Object, TableType, Value, field_value, table_type};
 
 crate::string_enum! {
@@ -62,15 +62,15 @@ impl From<Role> for ParticipantRole {
 #[derive(Clone, Debug)]
 pub struct Member {
     /// Name that the scenario uses to refer to the member.
-    pub name: String,
+    pub name: Arc<str>,
     /// Permanent role.
     pub role: Role,
     /// Personal data: from the scenario, or invented.
     pub persona: Persona,
     /// Email address, if the vendor has one.
-    pub email: Option<String>,
+    pub email: Option<Box<str>>,
     /// Phone number, if the vendor has one.
-    pub phone: Option<String>,
+    pub phone: Option<Box<str>>,
     /// Language, country and time zone.
     pub locale: &'static Locale,
     /// True on the first visit.
@@ -88,6 +88,13 @@ impl PartialEq for Member {
     }
 }
 
+/// Returns a JSON object without entries. All share one, because most conversations and people have
+/// no variables.
+pub(super) fn empty_table() -> Arc<Json> {
+    static EMPTY: LazyLock<Arc<Json>> = LazyLock::new(|| Arc::new(Json::Object(Map::new())));
+    Arc::clone(&EMPTY)
+}
+
 /// Snapshot of a cast member in a conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Person {
@@ -103,7 +110,9 @@ impl Person {
     /// Creates a participant whose current role is the permanent one.
     pub fn new(member: Arc<Member>, variables: Map<String, Json>) -> Self {
         let participant_role = member.role.into();
-        Self { member, participant_role, variables: Arc::new(Json::Object(variables)) }
+        let variables =
+            if variables.is_empty() { empty_table() } else { Arc::new(Json::Object(variables)) };
+        Self { member, participant_role, variables }
     }
 
     /// Returns the permanent role.
@@ -126,7 +135,7 @@ impl Person {
 
     /// Returns the major version of the browser.
     pub fn browser_major(&self) -> &'static str {
-        let version = self.member.persona.browser_version;
+        let version = self.member.persona.device.browser_version;
         version.split_once('.').map_or(version, |(major, _)| major)
     }
 
@@ -135,11 +144,11 @@ impl Person {
     pub fn stated(&self, name: &str) -> Option<String> {
         let Member { persona, email, phone, .. } = &*self.member;
         match name {
-            "first_name" => Some(persona.first_name.clone()),
-            "last_name" => Some(persona.last_name.clone()),
+            "first_name" => Some(persona.first_name.to_string()),
+            "last_name" => Some(persona.last_name.to_string()),
             "name" => Some(self.name()),
-            "email" => Some(email.as_ref().unwrap_or(&persona.email).clone()),
-            "phone" => Some(phone.as_ref().unwrap_or(&persona.phone).clone()),
+            "email" => Some(email.as_deref().unwrap_or(&persona.email).to_owned()),
+            "phone" => Some(phone.as_deref().unwrap_or(&persona.phone).to_owned()),
             _ => None,
         }
     }
@@ -156,24 +165,24 @@ crate::fields! {
         always role: FieldType::Word(Role::NAMES) => |p| p.member.role.as_str().into();
         always part: FieldType::Word(ParticipantRole::NAMES) => |p| p.participant_role.as_str().into();
         always name: FieldType::Text => |p| p.name().into();
-        always first_name: FieldType::Text => |p| p.member.persona.first_name.as_str().into();
-        always last_name: FieldType::Text => |p| p.member.persona.last_name.as_str().into();
+        always first_name: FieldType::Text => |p| (*p.member.persona.first_name).into();
+        always last_name: FieldType::Text => |p| (*p.member.persona.last_name).into();
         maybe email: FieldType::Text => |p| Value::maybe(p.member.email.as_deref());
         maybe phone: FieldType::Text => |p| Value::maybe(p.member.phone.as_deref());
-        always ip: FieldType::Text => |p| p.member.persona.ip.as_str().into();
-        always browser: FieldType::Text => |p| p.member.persona.browser.into();
-        always browser_version: FieldType::Text => |p| p.member.persona.browser_version.into();
+        always ip: FieldType::Text => |p| p.member.persona.ip.to_string().into();
+        always browser: FieldType::Text => |p| p.member.persona.device.browser.into();
+        always browser_version: FieldType::Text => |p| p.member.persona.device.browser_version.into();
         always browser_major: FieldType::Text => |p| p.browser_major().into();
-        always os: FieldType::Text => |p| p.member.persona.os.into();
-        always user_agent: FieldType::Text => |p| p.member.persona.user_agent.into();
+        always os: FieldType::Text => |p| p.member.persona.device.os.into();
+        always user_agent: FieldType::Text => |p| p.member.persona.device.user_agent.into();
         always locale: FieldType::Text => |p| p.member.locale.full_tag.into();
         always language: FieldType::Text => |p| p.member.locale.tag.into();
         always timezone: FieldType::Text => |p| p.member.locale.timezone.into();
-        always city: FieldType::Text => |p| p.member.persona.city.into();
-        always region: FieldType::Text => |p| p.member.persona.region.into();
+        always city: FieldType::Text => |p| p.member.persona.city.name.into();
+        always region: FieldType::Text => |p| p.member.persona.city.region.into();
         always country: FieldType::Text => |p| p.member.locale.country.into();
-        always host: FieldType::Text => |p| p.member.persona.host.into();
-        always page: FieldType::Text => |p| p.member.persona.page.as_str().into();
+        always host: FieldType::Text => |_| HOST.into();
+        always page: FieldType::Text => |p| p.member.persona.page.into();
         always dial: FieldType::Text => |p| p.member.locale.calling_code.into();
         always utc_offset: FieldType::Text => |p| p.utc_offset().into();
         always country_code: FieldType::Text => |p| p.member.locale.country_code.into();

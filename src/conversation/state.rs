@@ -2,15 +2,17 @@
 //!
 //! `apply` contains the state transitions.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::action::{Action, ActionKind, Actor};
 use super::entity::Entity;
 use super::generated_ids::GeneratedIds;
 use super::lifecycle::ConversationState;
-use super::message::{Dialog, Message};
-use super::person::{Person, Role};
+use super::message::{Closing, Dialog, Message};
+use super::person::{Person, Role, empty_table};
 use crate::template::{FieldType, Object, TableType, Value, field_value, table_type};
 
 /// Vendor-specific behaviour of conversations.
@@ -72,38 +74,45 @@ pub struct Conversation {
     pub status_changed_at: Timestamp,
     /// Time at which the current assignee was assigned.
     pub assigned_at: Option<Timestamp>,
-    /// Time of closing and the participant who closed it.
-    pub closed: Option<(Timestamp, Person)>,
+    /// When it was closed, and by whom.
+    pub closed: Option<Box<Closing>>,
     /// Skill of the current or last queue.
     pub skill: Option<String>,
     /// Deadline for the reply to the visitor.
     pub reply_due: Option<Timestamp>,
     /// Names of the participants, in the order of joining.
-    pub joined: Vec<String>,
+    pub joined: Vec<Arc<str>>,
     /// Name of the assignee.
-    pub assignee: Option<String>,
+    pub assignee: Option<Arc<str>>,
     /// Names of the people who have sent a message or written a note, in the order of the first one.
-    pub(super) spoke: Vec<String>,
-    /// Names of the people who were participants and are not any more.
-    pub(super) left: Vec<String>,
+    pub(super) spoke: Vec<Arc<str>>,
     /// All messages, oldest first.
     pub messages: Vec<Message>,
     /// Dialogs, oldest first.
     pub dialogs: Vec<Dialog>,
     /// Variables of the conversation, as a JSON object.
-    pub variables: Json,
+    pub variables: Arc<Json>,
     /// Data of emitted events that the vendor keeps, as a JSON object.
-    pub kept: Json,
+    pub kept: Arc<Json>,
     /// Names of the labels.
     pub labels: Vec<String>,
     /// Last rating, from 1 to 5.
     pub rating: Option<i64>,
     /// Entities that were created and not deleted.
     pub entities: Vec<Entity>,
+    /// What only some conversations need. Boxed to save memory: thousands of them wait at once.
+    pub(super) presence: Option<Box<Presence>>,
+}
+
+/// Who has left, types or has read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Presence {
+    /// Names of the people who were participants and are not any more.
+    pub(super) left: Vec<Arc<str>>,
     /// Names of the participants who are typing.
-    pub(super) typing: Vec<String>,
+    pub(super) typing: Vec<Arc<str>>,
     /// Number of messages that each participant has read, by name.
-    pub(super) read: Vec<(String, usize)>,
+    pub(super) read: Vec<(Arc<str>, usize)>,
 }
 
 /// An earlier state of a conversation.
@@ -187,16 +196,14 @@ impl Conversation {
             joined: Vec::new(),
             assignee: None,
             spoke: Vec::new(),
-            left: Vec::new(),
             messages: Vec::new(),
             dialogs: Vec::new(),
-            variables: Json::Object(Map::new()),
-            kept: Json::Object(Map::new()),
+            variables: empty_table(),
+            kept: empty_table(),
             labels: Vec::new(),
             rating: None,
             entities: Vec::new(),
-            typing: Vec::new(),
-            read: Vec::new(),
+            presence: None,
         }
     }
 
@@ -218,7 +225,7 @@ impl Conversation {
 
     /// Returns the cast member with this name.
     pub fn person(&self, name: &str) -> Option<&Person> {
-        self.cast.iter().find(|person| person.member.name == name)
+        self.cast.iter().find(|person| *person.member.name == *name)
     }
 
     /// Returns the current assignee.
@@ -233,7 +240,7 @@ impl Conversation {
         let assigned = self.assignee().filter(has_role);
         let joined = || self.participants().find(has_role);
         let first = || self.cast.iter().find(has_role);
-        assigned.or_else(joined).or_else(first).map(|person| person.member.name.clone())
+        assigned.or_else(joined).or_else(first).map(|person| person.member.name.to_string())
     }
 
     /// Returns the visitor.
@@ -244,6 +251,10 @@ impl Conversation {
     /// Returns the last message of the visitor.
     pub fn last_visitor_message(&self) -> Option<&Message> {
         self.messages.iter().rfind(|message| message.by.role() == Role::Visitor)
+    }
+
+    pub(super) fn presence(&mut self) -> &mut Presence {
+        self.presence.get_or_insert_default()
     }
 
     /// Returns the participants in the order of joining.
@@ -308,7 +319,8 @@ impl Conversation {
             // Sending a message ends typing, as in every chat client.
             ActionKind::Say { .. } => {
                 let person = self.resolve(by).ok()?;
-                let types = self.typing.contains(&person.member.name);
+                let presence = self.presence.as_ref();
+                let types = presence.is_some_and(|p| p.typing.contains(&person.member.name));
                 types.then(|| (None, ActionKind::Typing { on: false }.by(by.clone())))
             }
             _ => None,
@@ -331,8 +343,8 @@ crate::fields! {
         always changed_at: FieldType::Time => |c| Value::Time(c.changed_at);
         always status_changed_at: FieldType::Time => |c| Value::Time(c.status_changed_at);
         maybe assigned_at: FieldType::Time => |c| Value::maybe_time(c.assigned_at);
-        maybe closed_at: FieldType::Time => |c| Value::maybe_time(c.closed.as_ref().map(|c| c.0));
-        maybe closed_by: FieldType::Any => |c| Value::maybe_object(c.closed.as_ref().map(|c| &c.1));
+        maybe closed_at: FieldType::Time => |c| Value::maybe_time(c.closed.as_ref().map(|closing| closing.at));
+        maybe closed_by: FieldType::Any => |c| Value::maybe_object(c.closed.as_ref().map(|closing| &closing.by));
         maybe skill: FieldType::Text => |c| Value::maybe(c.skill.as_deref());
         maybe reply_due: FieldType::Time => |c| Value::maybe_time(c.reply_due);
         maybe waiting_since: FieldType::Time => |c| Value::maybe_time(c.waiting_since());

@@ -95,6 +95,14 @@ pub struct ConversationKey {
     pub number: u32,
 }
 
+impl ConversationKey {
+    /// The first of all keys.
+    pub const MIN: Self = Self { run: u32::MIN, number: u32::MIN };
+
+    /// The last of all keys.
+    pub const MAX: Self = Self { run: u32::MAX, number: u32::MAX };
+}
+
 /// One payload for one endpoint.
 #[derive(Clone, Debug)]
 pub struct Delivery {

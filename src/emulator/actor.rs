@@ -12,8 +12,8 @@ use crate::conversation::{Action, Conversation, EventKind};
 use crate::fault::Faults;
 use crate::platform::{Account, ActionResult, LostField, Session, SessionError, Subscription};
 use crate::scenario::{
-    OmittedAction, PatchMismatch, Script, ScriptAction, ScriptInput, ScriptRequest, ScriptState,
-    SharedStaff,
+    ConversationStart, OmittedAction, PatchMismatch, Script, ScriptAction, ScriptInput,
+    ScriptRequest, ScriptState, SharedStaff,
 };
 
 /// One conversation of an account.
@@ -78,8 +78,8 @@ impl ConversationActor {
         staff: &SharedStaff,
         number: u32,
     ) -> Self {
-        let state = ScriptState::new(script, account, staff, number);
-        let (cast, ids) = (state.cast().to_vec(), state.ids().clone());
+        let ConversationStart { cast, ids, state } =
+            ConversationStart::new(script, account, staff, number);
         let session = Session::new(Arc::clone(account), number, cast, ids);
         let only_step = script.only_last.then_some(script.steps.len());
         Self { session, script: Some(state), only_step, acts: 0 }

@@ -23,7 +23,7 @@ pub(super) fn summarize(
     };
     ActionSummary {
         action: action.kind.as_str().to_owned(),
-        by: event.by.member.name.clone(),
+        by: event.by.member.name.to_string(),
         role: event.by.member.role.to_string(),
         event: event.kind.to_string(),
         summary: describe(action, event, conversation),
@@ -51,7 +51,7 @@ fn describe(action: &Action, event: &Event, conversation: &Conversation) -> Stri
             format!("reads {}", count(event.messages.len(), "message", "messages"))
         }
         ActionKind::Assign { .. } => {
-            let to = event.to.as_ref().map_or("the queue", |person| &person.member.name);
+            let to = event.to.as_ref().map_or("the queue", |person| &*person.member.name);
             format!("assigns the conversation to {to}")
         }
         ActionKind::Accept => "accepts the conversation".into(),

@@ -166,8 +166,7 @@ impl LiveConversation {
         let script = &run.plan.script;
         Self {
             actor: ConversationActor::new(script, account, &run.staff, number),
-            outbox: Outbox::new(script, account, &run.seeds, number)
-                .with_controls(run.controls_of(number)),
+            outbox: Outbox::new(&run.faults, number).with_controls(run.controls_of(number)),
             due: Some(run.plan.start),
             wake_at: None,
             has_ended: false,
@@ -253,7 +252,8 @@ impl Host for AccountHost {
                 let _ = reply.send(state);
             }
             EmulatorMessage::Find(id, reply) => {
-                let _ = reply.send(self.registry.find(&id));
+                let get = |key| Some(self.conversations.get(&key)?.actor.conversation());
+                let _ = reply.send(self.registry.find(&id, get));
             }
         }
         Vec::new()
@@ -262,8 +262,8 @@ impl Host for AccountHost {
     fn cancelled(&mut self, run: u32) {
         // Dropping the run notifies the caller of `play`.
         self.runs.remove(&run);
-        for (_, conversation) in self.conversations.extract_if(|key, _| key.run == run) {
-            self.registry.remove(conversation.actor.conversation());
+        for (key, conversation) in self.conversations.extract_if(|key, _| key.run == run) {
+            self.registry.remove(key, conversation.actor.conversation());
         }
     }
 
@@ -274,7 +274,7 @@ impl Host for AccountHost {
         if !run.plan.keeps_conversations
             && let Some(ended) = self.conversations.remove(&key)
         {
-            self.registry.remove(ended.actor.conversation());
+            self.registry.remove(key, ended.actor.conversation());
             commands.push(HostCommand::Forget(key));
         }
         commands.extend(self.start_next(key.run));

@@ -29,7 +29,7 @@ use crate::record::ActionSummary;
 pub use actor::{StepOutcome, StepOutput};
 pub use endpoint::EndpointPlan;
 pub use host::ActError;
-pub use outbox::Outbox;
+pub use outbox::{FaultSource, Outbox};
 pub use planned_delivery::PlannedDelivery;
 pub use rehearsal::{Rehearsal, rehearse};
 pub use scripted_run::ScriptedRun;

@@ -20,45 +20,54 @@ const LATE: DurationRange =
 
 /// The outgoing deliveries of one conversation.
 pub struct Outbox {
-    /// The script, whose faults apply to the deliveries.
-    script: Arc<Script>,
-    account: Arc<Account>,
-    seeds: SeedScope,
+    faults: Arc<FaultSource>,
     conversation: u32,
     numbered: u32,
     // Boxed to save memory: thousands of conversations wait at once, mostly without one.
     first: Option<Box<PlannedDelivery>>,
-    /// Deliveries to send after the next one.
-    reordered: Vec<PlannedDelivery>,
-    /// Deliveries to send together, once there are this many.
-    held: (usize, Vec<PlannedDelivery>),
-    /// Deliveries to send later, by run time and id.
-    delayed: BTreeMap<(Timestamp, String), PlannedDelivery>,
-    stragglers: Vec<PlannedDelivery>,
+    held_back: Option<Box<HeldBack>>,
     /// Endpoints, by index, that get the next delivery without its faults first.
     controls: BTreeSet<usize>,
 }
 
+/// Where the faults of deliveries come from. All conversations of a run share it.
+pub struct FaultSource {
+    /// The script, whose faults apply to the deliveries.
+    script: Arc<Script>,
+    account: Arc<Account>,
+    seeds: SeedScope,
+}
+
+/// Deliveries that faults hold back.
+#[derive(Default)]
+struct HeldBack {
+    /// Deliveries to send after the next one.
+    reordered: Vec<PlannedDelivery>,
+    /// Deliveries to send together, once there are `held_size`.
+    held: Vec<PlannedDelivery>,
+    held_size: usize,
+    /// Deliveries to send later, by run time and id.
+    delayed: BTreeMap<(Timestamp, String), PlannedDelivery>,
+    stragglers: Vec<PlannedDelivery>,
+}
+
+impl FaultSource {
+    /// The faults of a script. Those of its deliveries are selected by `seeds`, the scope of the run.
+    pub fn new(script: &Arc<Script>, account: &Arc<Account>, seeds: &SeedScope) -> Arc<Self> {
+        let (script, account) = (Arc::clone(script), Arc::clone(account));
+        Arc::new(Self { script, account, seeds: seeds.within("faults") })
+    }
+}
+
 impl Outbox {
-    /// Creates the outbox of a conversation. The faults of its deliveries are selected by `seeds`,
-    /// the scope of the run.
-    pub fn new(
-        script: &Arc<Script>,
-        account: &Arc<Account>,
-        seeds: &SeedScope,
-        conversation: u32,
-    ) -> Self {
+    /// Creates the outbox of a conversation.
+    pub fn new(faults: &Arc<FaultSource>, conversation: u32) -> Self {
         Self {
-            script: Arc::clone(script),
-            account: Arc::clone(account),
-            seeds: seeds.within("faults"),
+            faults: Arc::clone(faults),
             conversation,
             numbered: 0,
             first: None,
-            reordered: Vec::new(),
-            held: (0, Vec::new()),
-            delayed: BTreeMap::new(),
-            stragglers: Vec::new(),
+            held_back: None,
             controls: BTreeSet::new(),
         }
     }
@@ -103,16 +112,16 @@ impl Outbox {
         self.numbered += 1;
         // Unique within the run, and the same in every run: a journal refers to it.
         let id = format!("{}-{}", self.conversation, self.numbered);
-        let faults = self.faults(&id, planned.faults.clone());
+        let faults = self.faults_of(&id, planned.faults.clone());
         let control = self.control(&id, &planned, &faults);
         let mut planned = PlannedDelivery { id, faults, ..planned };
         if !planned.faults.is_empty() {
-            let injector = FaultInjector::of(&self.account);
-            planned.body =
-                injector.body(&planned.body, &planned.faults, &self.seeds, &planned.id).into();
+            let FaultSource { account, seeds, .. } = &*self.faults;
+            let injector = FaultInjector::of(account);
+            planned.body = injector.body(&planned.body, &planned.faults, seeds, &planned.id).into();
         }
         // Kept only if an order fault may need it: thousands of conversations wait at once.
-        if self.first.is_none() && self.script.has_faults(FaultGroup::Order) {
+        if self.first.is_none() && self.faults.script.has_faults(FaultGroup::Order) {
             self.first = Some(Box::new(planned.clone()));
         }
         let (again, suffix) = match planned.faults.of(FaultGroup::Order).map(|fault| fault.kind) {
@@ -147,16 +156,17 @@ impl Outbox {
 
     /// The faults of a delivery: those of its step, or else those of the script. While a `hold` is
     /// open, the delivery joins it.
-    fn faults(&self, id: &str, own: Faults) -> Faults {
-        let defaults = &self.script.faults;
+    fn faults_of(&self, id: &str, own: Faults) -> Faults {
+        let FaultSource { script, seeds, .. } = &*self.faults;
+        let defaults = &script.faults;
         let mut faults = own;
         if faults.is_empty() {
             let one_in = defaults.one_in.unwrap_or(1);
-            if one_in <= 1 || self.seeds.rng(id).random_range(0..one_in) == 0 {
+            if one_in <= 1 || seeds.rng(id).random_range(0..one_in) == 0 {
                 faults = defaults.faults.clone();
             }
         }
-        if let Some(first) = self.held.1.first()
+        if let Some(first) = self.held_back.as_ref().and_then(|held_back| held_back.held.first())
             && faults.of(FaultGroup::Order).is_none()
         {
             faults.0.extend(first.faults.of(FaultGroup::Order).cloned());
@@ -175,16 +185,18 @@ impl Outbox {
                 self.delay(at.unwrap_or(Timestamp::MAX), planned);
             }
             // Two deliveries that wait for the next one would wait for each other.
-            FaultKind::Reorder if self.reordered.is_empty() => self.reordered.push(planned),
-            FaultKind::Straggler => self.stragglers.push(planned),
+            FaultKind::Reorder if self.held_back().reordered.is_empty() => {
+                self.held_back().reordered.push(planned);
+            }
+            FaultKind::Straggler => self.held_back().stragglers.push(planned),
             FaultKind::Hold => {
-                let (size, held) = &mut self.held;
+                let HeldBack { held, held_size, .. } = self.held_back();
                 if held.is_empty() {
-                    *size = amount.number();
+                    *held_size = amount.number();
                 }
                 let at = planned.at;
                 held.push(planned);
-                if held.len() >= *size {
+                if held.len() >= *held_size {
                     return released(at, std::mem::take(held));
                 }
             }
@@ -193,38 +205,50 @@ impl Outbox {
         Vec::new()
     }
 
+    fn held_back(&mut self) -> &mut HeldBack {
+        self.held_back.get_or_insert_default()
+    }
+
     fn with_reordered(&mut self, planned: PlannedDelivery) -> Vec<PlannedDelivery> {
-        let behind = released(planned.at, std::mem::take(&mut self.reordered));
+        let reordered = self.held_back.as_mut().map(|held_back| &mut held_back.reordered);
+        let behind = reordered.map(std::mem::take).unwrap_or_default();
+        let behind = released(planned.at, behind);
         [planned].into_iter().chain(behind).collect()
     }
 
     fn delay(&mut self, at: Timestamp, planned: PlannedDelivery) {
-        self.delayed.insert((at, planned.id.clone()), planned);
+        self.held_back().delayed.insert((at, planned.id.clone()), planned);
     }
 
     /// The earliest delayed delivery that is due by this time.
     pub(super) fn due(&mut self, by: Timestamp) -> Option<PlannedDelivery> {
-        let first = self.delayed.first_entry().filter(|first| first.key().0 <= by)?;
+        let delayed = &mut self.held_back.as_mut()?.delayed;
+        let first = delayed.first_entry().filter(|first| first.key().0 <= by)?;
         let ((at, _), planned) = first.remove_entry();
         Some(PlannedDelivery { at, ..planned })
     }
 
     /// The run time of the earliest delayed delivery.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.delayed.first_key_value().map(|((at, _), _)| *at)
+        self.held_back.as_ref()?.delayed.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Ends the conversation: returns the deliveries that still wait for others. Stragglers become
     /// due after all others.
     pub(super) fn end(&mut self, now: Timestamp) -> Vec<PlannedDelivery> {
-        let last = self.delayed.last_key_value().map_or(now, |((at, _), _)| now.max(*at));
-        for planned in std::mem::take(&mut self.stragglers) {
-            let late = LATE.sample(&mut self.seeds.rng(&format!("straggler {}", planned.id)));
+        let Some(mut held_back) = self.held_back.take() else { return Vec::new() };
+        let last = held_back.delayed.last_key_value();
+        let last = last.map_or(now, |((at, _), _)| now.max(*at));
+        // No further delivery comes that they could follow, but all must be sent.
+        let mut rest = std::mem::take(&mut held_back.reordered);
+        rest.append(&mut held_back.held);
+        let stragglers = std::mem::take(&mut held_back.stragglers);
+        self.held_back = Some(held_back);
+        for planned in stragglers {
+            let mut rng = self.faults.seeds.rng(&format!("straggler {}", planned.id));
+            let late = LATE.sample(&mut rng);
             self.delay(last.checked_add(late).unwrap_or(Timestamp::MAX), planned);
         }
-        // No further delivery comes that they could follow, but all must be sent.
-        let mut rest = std::mem::take(&mut self.reordered);
-        rest.append(&mut self.held.1);
         released(now, rest)
     }
 }

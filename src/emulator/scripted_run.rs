@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use super::outbox::FaultSource;
 use crate::base::seed::SeedScope;
 use crate::delivery::{ClockMode, DeliveryCheck, StepWant};
 use crate::platform::Account;
@@ -55,6 +56,7 @@ pub(super) struct LiveRun {
     pub(super) plan: ScriptedRun,
     pub(super) staff: SharedStaff,
     pub(super) seeds: SeedScope,
+    pub(super) faults: Arc<FaultSource>,
     check: Arc<DeliveryCheck>,
     /// The checks of the steps with their own requirements, by number.
     step_checks: BTreeMap<usize, Arc<DeliveryCheck>>,
@@ -67,10 +69,15 @@ pub(super) struct LiveRun {
 }
 
 impl LiveRun {
-    pub(super) fn new(plan: ScriptedRun, account: &Account, done: oneshot::Sender<()>) -> Self {
+    pub(super) fn new(
+        plan: ScriptedRun,
+        account: &Arc<Account>,
+        done: oneshot::Sender<()>,
+    ) -> Self {
         let seeds = SeedScope::of_run(plan.seed);
         Self {
             staff: SharedStaff::new(&plan.script, account, seeds.clone(), plan.start),
+            faults: FaultSource::new(&plan.script, account, &seeds),
             seeds,
             check: Arc::new(plan.check.clone()),
             step_checks: step_checks(&plan),

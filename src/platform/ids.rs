@@ -1,6 +1,7 @@
 //! Generated ids: the templates of `[ids]`, by owner.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::context::TemplateContext;
 use crate::base::seed::SeedScope;
@@ -67,7 +68,7 @@ impl IdOwner {
 
 /// The checked `[ids]` of a vendor.
 #[derive(Clone, Debug, Default)]
-pub(super) struct IdRules(BTreeMap<IdOwner, Vec<(String, TextTemplate)>>);
+pub(super) struct IdRules(BTreeMap<IdOwner, Vec<(Arc<str>, TextTemplate)>>);
 
 impl IdRules {
     /// Checks the ids of one owner and returns their types. `owner_type` is the type of the owner
@@ -95,15 +96,15 @@ impl IdRules {
             owner_type.set(name.clone());
             generated.push(name);
             let templates = self.0.entry(owner).or_default();
-            templates.extend(template.map(|template| (key.name.clone(), template)));
+            templates.extend(template.map(|template| (key.name.as_str().into(), template)));
         }
         generated
     }
 
     /// Returns the types of an owner's ids.
     pub(super) fn names(&self, owner: IdOwner) -> Vec<Field> {
-        let field = |(name, template): &(String, TextTemplate)| {
-            Field::always(name, template.field_type().clone())
+        let field = |(name, template): &(Arc<str>, TextTemplate)| {
+            Field::always(&**name, template.field_type().clone())
         };
         self.0.get(&owner).into_iter().flatten().map(field).collect()
     }

@@ -1,6 +1,6 @@
 //! One conversation at a vendor: executes actions and renders the payloads they cause.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -31,15 +31,35 @@ pub struct Session {
     account: Arc<Account>,
     conversation: Conversation,
     seeds: SeedScope,
-    counters: BTreeMap<String, i64>,
+    counters: Counters,
     lost: Vec<LostField>,
+}
+
+/// The next number of each counter, by name.
+// A list, not a map: a vendor has one or two counters, and thousands of conversations hold them.
+#[derive(Clone, Debug, Default)]
+struct Counters(Vec<(Box<str>, i64)>);
+
+impl Counters {
+    /// Advances a counter that begins at `start`, and returns its number.
+    fn next(&mut self, name: &str, start: i64) -> i64 {
+        let index = self.0.iter().position(|(known, _)| **known == *name);
+        let index = index.unwrap_or_else(|| {
+            self.0.reserve_exact(1);
+            self.0.push((name.into(), start));
+            self.0.len() - 1
+        });
+        let (_, next) = &mut self.0[index];
+        *next += 1;
+        *next - 1
+    }
 }
 
 /// An earlier state of a session.
 #[derive(Debug)]
 pub struct SessionCheckpoint {
     conversation: ConversationCheckpoint,
-    counters: BTreeMap<String, i64>,
+    counters: Counters,
 }
 
 /// A rendered webhook body.
@@ -77,7 +97,7 @@ impl Session {
     pub fn new(account: Arc<Account>, number: u32, cast: Vec<Person>, seeds: SeedScope) -> Self {
         let rules = account.platform.rules;
         let conversation = Conversation::new(number, cast, rules);
-        Self { account, conversation, seeds, counters: BTreeMap::new(), lost: Vec::new() }
+        Self { account, conversation, seeds, counters: Counters::default(), lost: Vec::new() }
     }
 
     /// Returns the current state of the conversation.
@@ -262,7 +282,7 @@ impl Session {
         let reopen = self
             .conversation
             .visitor()
-            .map(|visitor| ActionKind::Reopen.by(Actor::Member(visitor.member.name.clone())));
+            .map(|visitor| ActionKind::Reopen.by(Actor::Member(visitor.member.name.to_string())));
         // A label that the conversation has cannot be added again.
         let unlabel = match &last.kind {
             ActionKind::Label { add: true, labels } => {
@@ -351,14 +371,11 @@ impl Session {
                 let message =
                     event.messages.first().map(|index| &self.conversation.messages[*index]);
                 let dialog = message.map_or(DialogKind::Main, |message| message.dialog.kind);
-                format!("{name} {dialog}")
+                Cow::from(format!("{name} {dialog}"))
             }
-            _ => name.to_owned(),
+            _ => Cow::from(name),
         };
-        let next = self.counters.entry(key).or_insert(start);
-        let number = *next;
-        *next += 1;
-        number
+        self.counters.next(&key, start)
     }
 
     fn render(

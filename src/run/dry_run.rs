@@ -10,7 +10,7 @@ use super::RunPlan;
 use super::handshake::challenge;
 use super::probe::probes;
 use crate::base::seed::SeedScope;
-use crate::emulator::{Outbox, PlannedDelivery, StepOutcome, StepOutput, rehearse};
+use crate::emulator::{FaultSource, Outbox, PlannedDelivery, StepOutcome, StepOutput, rehearse};
 use crate::fault::{FaultKind, Faults};
 use crate::platform::{RequestFacts, Signing};
 use crate::scenario::SharedStaff;
@@ -114,10 +114,11 @@ fn dry_run_with(plan: &RunPlan, controls: BTreeSet<usize>) -> impl Iterator<Item
     });
     let subscriptions: Arc<[_]> = plan.subscriptions().into();
     let seeds = SeedScope::of_run(plan.seed);
-    let staff = SharedStaff::new(&plan.script, account, seeds.clone(), plan.start);
+    let faults = FaultSource::new(&plan.script, account, &seeds);
+    let staff = SharedStaff::new(&plan.script, account, seeds, plan.start);
     let conversations = (1..=plan.conversations).flat_map(move |number| {
         let controls = if number == 1 { controls.clone() } else { BTreeSet::new() };
-        let mut outbox = Outbox::new(&plan.script, account, &seeds, number).with_controls(controls);
+        let mut outbox = Outbox::new(&faults, number).with_controls(controls);
         let outputs = rehearse(&plan.script, account, &subscriptions, &staff, number);
         let items = outputs.flat_map(move |output| items_of(plan, &mut outbox, number, output));
         // One conversation at a time is in memory, however many there are.

@@ -23,7 +23,7 @@ use crate::platform::Account;
 #[derive(Clone, Debug)]
 pub struct CastMember {
     /// Name that steps refer to.
-    pub name: String,
+    pub name: Arc<str>,
     /// Role in the conversation.
     pub role: Role,
     /// Full name; generated if not set.
@@ -70,7 +70,7 @@ pub(super) fn check(
             text.as_ref().map(|text| with_variables(text, variables, problems))
         };
         cast.push(CastMember {
-            name: key.name.clone(),
+            name: key.name.as_str().into(),
             role: member.role.value,
             full_name: text(&member.name),
             email: text(&member.email),
@@ -91,7 +91,7 @@ pub(super) fn check(
 /// Returns an undeclared cast member with this role.
 pub(super) fn unnamed_member(role: Role, locale: &'static Locale) -> CastMember {
     CastMember {
-        name: role.as_str().to_owned(),
+        name: role.as_str().into(),
         role,
         full_name: None,
         email: None,
@@ -170,7 +170,7 @@ impl CastMember {
         };
         // Visitors are anonymous until the scenario gives them an address; staff accounts always
         // have one.
-        let staff_only = |value: &str| (!is_visitor).then(|| value.to_owned());
+        let staff_only = |value: &str| (!is_visitor).then(|| Box::from(value));
         // Days since the person was created at the vendor. The range is arbitrary:
         // clearly before the start of the run, and recent enough to be plausible.
         let age_days =
@@ -178,8 +178,8 @@ impl CastMember {
         let member = Member {
             name: self.name.clone(),
             role: self.role,
-            email: self.email.clone().or_else(|| staff_only(&persona.email)),
-            phone: self.phone.clone().or_else(|| staff_only(&persona.phone)),
+            email: self.email.as_deref().map(Into::into).or_else(|| staff_only(&persona.email)),
+            phone: self.phone.as_deref().map(Into::into).or_else(|| staff_only(&persona.phone)),
             locale: self.locale,
             is_new: self.is_new,
             created_at: start - SignedDuration::from_hours(24 * age_days),

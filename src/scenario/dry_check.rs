@@ -101,7 +101,7 @@ fn repair(conversation: &mut Conversation, error: &InvalidAction, action: Action
     let Some(by) = conversation.visitor().map(|visitor| visitor.member.name.clone()) else {
         return false;
     };
-    let by = Actor::Member(by);
+    let by = Actor::Member(by.to_string());
     let open = match error {
         InvalidAction::NotOpened => {
             ActionKind::Open { channel: String::new(), assignee: None }.by(by)

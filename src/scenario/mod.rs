@@ -24,6 +24,7 @@ mod script;
 mod script_state;
 mod seeds;
 mod send;
+mod start;
 mod text;
 mod variable_inputs;
 mod variable_texts;
@@ -37,10 +38,11 @@ pub use forms::ScenarioForm;
 pub use patch::{PatchMismatch, PatchPlan, patch_of_arguments};
 pub use read::{ParsedScenario, read};
 pub use schema::schema;
-pub use script::{Script, ScriptFaults, SharedStaff, Step};
+pub use script::{Script, ScriptFaults, Step};
 pub use script_state::{
     OmittedAction, ScriptAction, ScriptInput, ScriptOutput, ScriptRequest, ScriptState,
 };
+pub use start::{ConversationStart, SharedStaff};
 pub use variable_inputs::{VariableInputs, VariableText};
 pub use variables::check_names;
 pub use want::{Verification, Want};

@@ -422,7 +422,7 @@ impl<'a> ActionPlanner<'a> {
             Some(by) => self.actor(by),
             None => {
                 let found = self.cast.iter().find(|member| member.role == default);
-                found.map(|member| Actor::Member(member.name.clone()))
+                found.map(|member| Actor::Member(member.name.to_string()))
             }
         }
     }
@@ -439,7 +439,7 @@ impl<'a> ActionPlanner<'a> {
     ///
     /// `other_names` are suggested for misspelled names too.
     fn member(&mut self, name: &Spanned<String>, other_names: &[&str]) -> Option<Actor> {
-        if self.cast.iter().any(|member| member.name == name.value) {
+        if self.cast.iter().any(|member| *member.name == name.value) {
             return Some(Actor::Member(name.value.clone()));
         }
         if self.form.cast.contains(&name.value) {
@@ -448,14 +448,14 @@ impl<'a> ActionPlanner<'a> {
         let Some(role) = Role::from_name(&name.value) else {
             let message = format!("unknown cast member `{}`", name.value);
             let problem = Problem::at(&name.span, code::UNKNOWN_PARTICIPANT, message);
-            let cast = self.cast.iter().map(|member| member.name.as_str());
+            let cast = self.cast.iter().map(|member| &*member.name);
             let known = cast.chain(self.form.cast.names()).chain(other_names.iter().copied());
             let known: BTreeSet<&str> = known.collect();
             self.problems.push(problem.suggest_or_list(name, known));
             return None;
         };
         let with_role: Vec<&str> =
-            self.cast.iter().filter(|m| m.role == role).map(|m| m.name.as_str()).collect();
+            self.cast.iter().filter(|m| m.role == role).map(|m| &*m.name).collect();
         match with_role.as_slice() {
             [one] => Some(Actor::Member((*one).to_owned())),
             [] => {

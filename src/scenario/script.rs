@@ -3,23 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
 use super::cast::CastMember;
-use super::patch::{BodyPatch, PatchPlan};
-use super::seeds::SeedScopes;
-use super::text::{ConversationTexts, TextContext};
+use super::patch::PatchPlan;
+use super::text::TextContext;
 use super::want::{Verification, Want};
 use crate::base::duration::DurationRange;
-use crate::base::fake::LOCALES;
 use crate::base::secret::{MIN_SECRET, Secret};
-use crate::base::seed::SeedScope;
 use crate::config::StartTime;
-use crate::conversation::{Action, ActionKind, Actor, Conversation, Person, Role, Variable};
+use crate::conversation::{Action, ActionKind, Actor, Variable};
 use crate::diag::SourceSpan;
 use crate::fault::{Chaos, FaultGroup, Faults};
-use crate::platform::{Account, Subscription};
+use crate::platform::Subscription;
 use crate::template::{JsonTemplate, TextTemplate, TooLarge};
 
 /// A checked scenario, ready to run.
@@ -105,13 +101,6 @@ pub(super) struct Override {
     pub(super) action: Option<ActionPlan>,
 }
 
-/// A step with its texts and data.
-pub(super) struct RenderedStep {
-    pub(super) action: Action,
-    /// Changes of the bodies that the action causes.
-    pub(super) patch: Option<BodyPatch>,
-}
-
 /// An action whose texts and data have not been rendered yet.
 #[derive(Clone, Debug)]
 pub(super) struct ActionPlan {
@@ -149,39 +138,6 @@ impl ReadMarks {
     }
 }
 
-/// Time added between two actions.
-// People and servers are never instantaneous. The range is small, so that `after` sets the pace.
-const GAP: DurationRange =
-    DurationRange { low: SignedDuration::from_millis(5), high: SignedDuration::from_millis(40) };
-
-/// Source of the values of one conversation of a script at one vendor.
-pub(super) struct ConversationSeed {
-    vendor: String,
-    /// Scope of the texts and times of the conversation.
-    seeds: SeedScope,
-    ids: SeedScope,
-    texts: ConversationTexts,
-}
-
-/// Staff, start time and seed that all conversations of a run share.
-#[derive(Clone, Debug)]
-pub struct SharedStaff {
-    run_seed: SeedScope,
-    members: Vec<Person>,
-    pub(super) start: Timestamp,
-}
-
-impl SharedStaff {
-    /// Generates the staff of a script at an account.
-    pub fn new(script: &Script, account: &Account, run_seed: SeedScope, start: Timestamp) -> Self {
-        // The scopes of staff do not depend on the conversation, so any number will do.
-        let scopes = SeedScopes::new(&run_seed, &account.platform.id, &script.name, 0);
-        let staff = script.cast.iter().filter(|member| member.role != Role::Visitor);
-        let members = staff.map(|member| member.invent(account, &scopes, start)).collect();
-        Self { run_seed, members, start }
-    }
-}
-
 impl Script {
     /// Returns the values of environment variables in its variables, with their references.
     pub fn environment_secrets(&self) -> impl Iterator<Item = (String, Secret)> {
@@ -209,84 +165,6 @@ impl Script {
     fn all_faults(&self) -> impl Iterator<Item = &Faults> {
         self.steps.iter().map(|step| &step.faults).chain([&self.faults.faults])
     }
-
-    /// Returns the values of conversation `number`, from 1, at an account.
-    pub(super) fn seed_conversation(
-        &self,
-        account: &Account,
-        staff: &SharedStaff,
-        number: u32,
-    ) -> ConversationSeed {
-        let scopes = SeedScopes::new(&staff.run_seed, &account.platform.id, &self.name, number);
-        // The people stay in the order of the cast: staff were generated in that order too.
-        let mut members = staff.members.iter();
-        let person = |member: &CastMember| match member.role {
-            Role::Visitor => Some(member.invent(account, &scopes, staff.start)),
-            _ => members.next().cloned(),
-        };
-        let cast: Vec<Person> = self.cast.iter().filter_map(person).collect();
-        let visitor = self.cast.iter().find(|member| member.role == Role::Visitor);
-        let locale = visitor.map_or(&LOCALES[0], |visitor| visitor.locale);
-        let variables = Arc::clone(&self.variables);
-        let texts = ConversationTexts::new(&cast, locale, &scopes.conversation, variables);
-        let SeedScopes { conversation: seeds, ids, .. } = scopes;
-        ConversationSeed { vendor: account.platform.id.clone(), seeds, ids, texts }
-    }
-}
-
-impl ConversationSeed {
-    /// Returns the people of the conversation.
-    pub(super) fn cast(&self) -> &[Person] {
-        self.texts.cast()
-    }
-
-    /// Returns the seed scope of the ids.
-    pub(super) fn ids(&self) -> &SeedScope {
-        &self.ids
-    }
-
-    /// Returns the time between an action and the previous one, in addition to `after`.
-    pub(super) fn gap(&self, label: &str) -> SignedDuration {
-        GAP.sample(&mut self.seeds.within(label).rng("gap"))
-    }
-
-    /// Returns the time between a step and the previous one.
-    pub(super) fn after(&self, step: &Step) -> SignedDuration {
-        let changes = step.overrides.get(&self.vendor);
-        let after = changes.and_then(|changes| changes.after).or(step.after);
-        after.map_or(SignedDuration::ZERO, |after| {
-            after.sample(&mut self.seeds.within(&step.label).rng("after"))
-        })
-    }
-
-    /// Renders the action of a step, or returns the reason why the step is skipped.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the rendered data is too large for a payload.
-    pub(super) fn render_step(
-        &self,
-        step: &Step,
-        conversation: &Conversation,
-        read_marks: &ReadMarks,
-    ) -> Result<Result<RenderedStep, String>, TooLarge> {
-        if let Some(reason) = step.skip_reason(&self.vendor) {
-            return Ok(Err(reason));
-        }
-        let context = self.texts.context(&conversation.entities, step.round);
-        let plan = step.plan_at(&self.vendor);
-        let mut action = plan.render(&context)?;
-        let patch = step.patch_at(&self.vendor).map(|patch| patch.render(&context)).transpose()?;
-        read_marks.resolve_upto(&mut action, plan);
-        // The vendor may have skipped the step that creates the entity. Whether a text uses the
-        // entity is known after rendering.
-        Ok(match context.missing_entity() {
-            Some(name) => {
-                Err(format!("it uses entity `{name}`, which was not created at this vendor"))
-            }
-            None => Ok(RenderedStep { action, patch }),
-        })
-    }
 }
 
 impl ActionPlan {
@@ -303,7 +181,7 @@ impl ActionPlan {
         }
     }
 
-    fn render(&self, context: &TextContext<'_>) -> Result<Action, TooLarge> {
+    pub(super) fn render(&self, context: &TextContext<'_>) -> Result<Action, TooLarge> {
         let mut action = self.action.clone();
         let text = self.text.as_ref().map(|text| text.render(context));
         let data = self.data.as_ref().map(|data| data.render(context)).transpose()?;
@@ -356,6 +234,12 @@ impl Step {
         self.overrides.get(vendor).and_then(|changes| changes.skip.clone())
     }
 
+    /// Returns the time between the step and the previous one at a vendor.
+    pub(super) fn after_at(&self, vendor: &str) -> Option<DurationRange> {
+        let changed = self.overrides.get(vendor).and_then(|changes| changes.after);
+        changed.or(self.after)
+    }
+
     /// Returns the action of the step at a vendor.
     pub(super) fn plan_at(&self, vendor: &str) -> &ActionPlan {
         let changed = self.overrides.get(vendor).and_then(|changes| changes.action.as_ref());
@@ -363,7 +247,7 @@ impl Step {
     }
 
     /// Returns the changes of the bodies of the step at a vendor.
-    fn patch_at(&self, vendor: &str) -> Option<&Arc<PatchPlan>> {
+    pub(super) fn patch_at(&self, vendor: &str) -> Option<&Arc<PatchPlan>> {
         let changed = self.overrides.get(vendor).and_then(|changes| changes.patch.as_ref());
         changed.or(self.patch.as_ref())
     }

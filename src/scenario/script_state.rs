@@ -11,17 +11,26 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::dry_check::unsupported;
 use super::patch::{BodyPatch, PatchMismatch};
-use super::script::{ConversationSeed, ReadMarks, RenderedStep, Script, SharedStaff, Step};
+use super::script::{ReadMarks, Script, Step};
+use super::text::TextContext;
+use crate::base::duration::DurationRange;
 use crate::base::seed::SeedScope;
-use crate::conversation::{Action, ActionKind, Conversation, Person};
+use crate::conversation::{Action, ActionKind, Conversation};
 use crate::fault::Faults;
 use crate::platform::{Account, Payload};
+use crate::template::TooLarge;
+
+/// Time added between two actions.
+// People and servers are never instantaneous. The range is small, so that `after` sets the pace.
+const GAP: DurationRange =
+    DurationRange { low: SignedDuration::from_millis(5), high: SignedDuration::from_millis(40) };
 
 /// Execution of one conversation of a script.
 pub struct ScriptState {
     script: Arc<Script>,
     account: Arc<Account>,
-    seed: ConversationSeed,
+    /// Scope of the texts and times of the conversation.
+    seeds: SeedScope,
     /// Index of the next step.
     next_step: usize,
     /// Index of the current step.
@@ -47,6 +56,13 @@ enum Stage {
     Perform(Box<PendingAction>),
     /// The result of the action that was output last.
     Performing,
+}
+
+/// A step with its texts and data.
+struct RenderedStep {
+    action: Action,
+    /// Changes of the bodies that the action causes.
+    patch: Option<BodyPatch>,
 }
 
 /// An action to perform.
@@ -126,35 +142,25 @@ pub struct OmittedAction {
 }
 
 impl ScriptState {
-    /// Starts conversation `number`, from 1, at an account.
-    pub fn new(
+    /// Creates the state at the beginning of a conversation.
+    pub(super) fn new(
         script: &Arc<Script>,
         account: &Arc<Account>,
-        staff: &SharedStaff,
-        number: u32,
+        seeds: SeedScope,
+        start: Timestamp,
     ) -> Self {
         Self {
             script: Arc::clone(script),
             account: Arc::clone(account),
-            seed: script.seed_conversation(account, staff, number),
+            seeds,
             next_step: 0,
             current: 0,
             stage: Stage::Between,
-            now: staff.start,
+            now: start,
             read_marks: ReadMarks::default(),
             patch: None,
             pending: VecDeque::new(),
         }
-    }
-
-    /// Returns the people of the conversation.
-    pub fn cast(&self) -> &[Person] {
-        self.seed.cast()
-    }
-
-    /// Returns the seed scope of the conversation's ids.
-    pub fn ids(&self) -> &SeedScope {
-        self.seed.ids()
     }
 
     /// Processes an input, given the current state of the conversation.
@@ -181,7 +187,7 @@ impl ScriptState {
             }
             // A step without a delay begins at once.
             if matches!(self.stage, Stage::Begin) {
-                let after = self.seed.after(self.current_step());
+                let after = self.after(self.current_step());
                 if after > SignedDuration::ZERO {
                     self.wait(after);
                     break;
@@ -218,6 +224,10 @@ impl ScriptState {
     /// Determines what comes next: a pending action or a step. Returns false at the end.
     fn schedule(&mut self) -> bool {
         if let Some(pending) = self.pending.pop_front() {
+            if self.pending.is_empty() {
+                // Its buffer would stay as long as the conversation waits.
+                self.pending = VecDeque::new();
+            }
             self.wait_for(pending);
         } else if self.next_step < self.script.steps.len() {
             self.current = self.next_step;
@@ -238,8 +248,7 @@ impl ScriptState {
         let script = Arc::clone(&self.script);
         let step = &script.steps[self.current];
         self.read_marks.begin(step, conversation.messages.len());
-        let rendered = self.seed.render_step(step, conversation, &self.read_marks);
-        let RenderedStep { action, patch } = match rendered {
+        let RenderedStep { action, patch } = match self.render(step, conversation) {
             Ok(Ok(rendered)) => rendered,
             Ok(Err(reason)) => return Some(self.skipped(step.action_key(), reason)),
             Err(error) => return Some(self.dropped(step.action_key(), error.to_string())),
@@ -267,10 +276,53 @@ impl ScriptState {
         None
     }
 
+    /// Renders the action of a step, or returns the reason why the step is skipped.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the rendered data is too large for a payload.
+    fn render(
+        &self,
+        step: &Step,
+        conversation: &Conversation,
+    ) -> Result<Result<RenderedStep, String>, TooLarge> {
+        let vendor = &self.account.platform.id;
+        if let Some(reason) = step.skip_reason(vendor) {
+            return Ok(Err(reason));
+        }
+        let variables = &self.script.variables;
+        let context = TextContext::new(conversation, &self.seeds, variables, step.round);
+        let plan = step.plan_at(vendor);
+        let mut action = plan.render(&context)?;
+        let patch = step.patch_at(vendor).map(|patch| patch.render(&context)).transpose()?;
+        self.read_marks.resolve_upto(&mut action, plan);
+        // The vendor may have skipped the step that creates the entity. Whether a text uses the
+        // entity is known after rendering.
+        Ok(match context.missing_entity() {
+            Some(name) => {
+                Err(format!("it uses entity `{name}`, which was not created at this vendor"))
+            }
+            None => Ok(RenderedStep { action, patch }),
+        })
+    }
+
+    /// Returns the time between an action and the previous one, in addition to `after`.
+    fn gap(&self, label: &str) -> SignedDuration {
+        GAP.sample(&mut self.seeds.within(label).rng("gap"))
+    }
+
+    /// Returns the time between a step and the previous one.
+    fn after(&self, step: &Step) -> SignedDuration {
+        let after = step.after_at(&self.account.platform.id);
+        after.map_or(SignedDuration::ZERO, |after| {
+            after.sample(&mut self.seeds.within(&step.label).rng("after"))
+        })
+    }
+
     /// Waits for the run time of an action.
     fn wait_for(&mut self, pending: Box<PendingAction>) {
         self.wait(pending.delay);
-        self.wait(self.seed.gap(&pending.label));
+        self.wait(self.gap(&pending.label));
         self.stage = Stage::Perform(pending);
     }
 

@@ -10,9 +10,9 @@ use serde_json::{Map, Value as Json};
 
 use super::cast::CastMember;
 use super::variable_texts::{RULES, variables_type};
-use crate::base::fake::{FAKES, Locale, fake};
+use crate::base::fake::{FAKES, LOCALES, fake};
 use crate::base::seed::SeedScope;
-use crate::conversation::{Entity, Person, Role, model};
+use crate::conversation::{Conversation, Entity, Person, Role, model};
 use crate::diag::{Key, NodeContent, Problems, SourceSpan, Spanned, SyntaxNode, Table};
 use crate::platform::Platform;
 use crate::template::{
@@ -43,7 +43,7 @@ impl Texts {
                 let optional = !is_staff && !is_set;
                 names.set(Field { optional, ..Field::always(name, FieldType::Text) });
             }
-            Field::always(&member.name, FieldType::table(names))
+            Field::always(&*member.name, FieldType::table(names))
         };
         let cast = TableType::new("the cast", cast.iter().map(member).collect());
         let names = TableType::new("a scenario", Vec::new())
@@ -123,30 +123,24 @@ impl Texts {
     }
 }
 
-/// Values for the texts of one conversation that do not change during it.
-pub(super) struct ConversationTexts {
-    fakes: ConversationFakes,
-    cast: Participants,
-    variables: Arc<Map<String, Json>>,
-}
-
 /// Values of `${fake.NAME}`.
 ///
 /// Each value is generated from the seed and its name, so it is the same for every use. Names and
 /// contacts are those of the visitor.
-struct ConversationFakes {
-    locale: &'static Locale,
-    seeds: SeedScope,
-    visitor: Option<Person>,
+struct ConversationFakes<'a> {
+    seeds: &'a SeedScope,
+    visitor: Option<&'a Person>,
 }
 
 /// Values of `${cast.NAME}`.
-struct Participants(Vec<Person>);
+struct Participants<'a>(&'a [Person]);
 
-/// Values for the texts of one step.
+/// Values for the texts of one step. They are those of this moment.
 pub(super) struct TextContext<'a> {
-    texts: &'a ConversationTexts,
+    fakes: ConversationFakes<'a>,
+    cast: Participants<'a>,
     entities: NamedEntities<'a>,
+    variables: &'a Map<String, Json>,
     round: u32,
 }
 
@@ -157,38 +151,24 @@ struct NamedEntities<'a> {
     missing: OnceLock<String>,
 }
 
-impl ConversationTexts {
-    /// Creates the values of a conversation with this cast.
+impl<'a> TextContext<'a> {
+    /// Returns the values for a step in this round. `seeds` is the scope of the conversation.
     pub(super) fn new(
-        cast: &[Person],
-        locale: &'static Locale,
-        seeds: &SeedScope,
-        variables: Arc<Map<String, Json>>,
+        conversation: &'a Conversation,
+        seeds: &'a SeedScope,
+        variables: &'a Map<String, Json>,
+        round: u32,
     ) -> Self {
+        let (current, missing) = (&*conversation.entities, OnceLock::new());
         Self {
-            fakes: ConversationFakes {
-                locale,
-                seeds: seeds.clone(),
-                visitor: cast.iter().find(|person| person.role() == Role::Visitor).cloned(),
-            },
-            cast: Participants(cast.to_vec()),
+            fakes: ConversationFakes { seeds, visitor: conversation.visitor() },
+            cast: Participants(&conversation.cast),
+            entities: NamedEntities { current, missing },
             variables,
+            round,
         }
     }
 
-    /// Returns the people of the conversation.
-    pub(super) fn cast(&self) -> &[Person] {
-        &self.cast.0
-    }
-
-    /// Returns the values for a step in this round, with the entities that exist now.
-    pub(super) fn context<'a>(&'a self, entities: &'a [Entity], round: u32) -> TextContext<'a> {
-        let entities = NamedEntities { current: entities, missing: OnceLock::new() };
-        TextContext { texts: self, entities, round }
-    }
-}
-
-impl TextContext<'_> {
     /// Returns the first entity that a text used although it does not exist.
     pub(super) fn missing_entity(&self) -> Option<&str> {
         self.entities.missing.get().map(String::as_str)
@@ -198,27 +178,28 @@ impl TextContext<'_> {
 impl Object for TextContext<'_> {
     fn get(&self, name: &str) -> Value<'_> {
         match name {
-            "fake" => Value::Object(&self.texts.fakes),
-            "cast" => Value::Object(&self.texts.cast),
+            "fake" => Value::Object(&self.fakes),
+            "cast" => Value::Object(&self.cast),
             "entity" => Value::Object(&self.entities),
             "round" => Value::Int(i64::from(self.round)),
-            "vars" => Value::Object(&*self.texts.variables),
+            "vars" => Value::Object(self.variables),
             _ => Value::Absent,
         }
     }
 }
 
-impl Object for ConversationFakes {
+impl Object for ConversationFakes<'_> {
     fn get(&self, name: &str) -> Value<'_> {
-        let stated = self.visitor.as_ref().and_then(|visitor| visitor.stated(name));
-        let value = stated.or_else(|| fake(name, self.locale, &self.seeds));
+        let stated = self.visitor.and_then(|visitor| visitor.stated(name));
+        let locale = self.visitor.map_or(&LOCALES[0], |visitor| visitor.member.locale);
+        let value = stated.or_else(|| fake(name, locale, self.seeds));
         value.map_or(Value::Absent, Value::from)
     }
 }
 
-impl Object for Participants {
+impl Object for Participants<'_> {
     fn get(&self, name: &str) -> Value<'_> {
-        Value::maybe_object(self.0.iter().find(|person| person.member.name == name))
+        Value::maybe_object(self.0.iter().find(|person| *person.member.name == *name))
     }
 }
 

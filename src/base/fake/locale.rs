@@ -8,6 +8,15 @@ use fake::locales;
 use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
 
+/// A city of a locale, in its language.
+#[derive(Debug, PartialEq, Eq)]
+pub struct City {
+    /// Name of the city.
+    pub name: &'static str,
+    /// Region of the city.
+    pub region: &'static str,
+}
+
 /// A locale: a language in a country.
 pub struct Locale {
     /// Language tag, as a cast member specifies it: `sv`.
@@ -27,7 +36,7 @@ pub struct Locale {
     /// How amounts of the currency are written.
     money: MoneyFormat,
     /// Cities with their regions.
-    pub cities: &'static [(&'static str, &'static str)],
+    pub cities: &'static [City],
     /// Texts of two buttons: for yes and for no.
     pub(super) buttons: [&'static str; 2],
     /// Addresses with `{}` in place of the house number.
@@ -140,8 +149,12 @@ impl Locale {
 }
 
 /// Selects a random element of a list.
-pub(super) fn pick<T: Copy>(list: &[T], rng: &mut ChaCha8Rng) -> T {
-    list[rng.random_range(0..list.len())]
+pub(super) fn pick<'a, T>(list: &'a [T], rng: &mut ChaCha8Rng) -> &'a T {
+    &list[rng.random_range(0..list.len())]
+}
+
+const fn city(name: &'static str, region: &'static str) -> City {
+    City { name, region }
 }
 
 /// Returns the locale with this tag (`sv` or `sv-SE`), or English if the tag is unknown.
@@ -160,7 +173,7 @@ pub const LOCALES: &[Locale] = &[
         calling_code: "44",
         currency: "GBP",
         money: MoneyFormat { pattern: "£{}", separators: (Some('.'), ','), factor: 1 },
-        cities: &[("Leeds", "England"), ("Cardiff", "Wales"), ("Dundee", "Scotland")],
+        cities: &[city("Leeds", "England"), city("Cardiff", "Wales"), city("Dundee", "Scotland")],
         buttons: ["Yes", "No"],
         streets: &["{} Orchard Street", "{} Harbour Road", "{} Willow Lane"],
         companies: &["{} Trading Ltd", "{} Studio Ltd", "{} Works LLP"],
@@ -176,7 +189,11 @@ pub const LOCALES: &[Locale] = &[
         calling_code: "46",
         currency: "SEK",
         money: MoneyFormat { pattern: "{}\u{a0}kr", separators: (Some(','), '\u{a0}'), factor: 10 },
-        cities: &[("Malmö", "Skåne"), ("Göteborg", "Västra Götaland"), ("Umeå", "Västerbotten")],
+        cities: &[
+            city("Malmö", "Skåne"),
+            city("Göteborg", "Västra Götaland"),
+            city("Umeå", "Västerbotten"),
+        ],
         buttons: ["Ja", "Nej"],
         streets: &["Storgatan {}", "Hamngatan {}", "Björkvägen {}"],
         companies: &["{} Handel AB", "{} Bygg AB", "{} & Söner HB"],
@@ -195,7 +212,7 @@ pub const LOCALES: &[Locale] = &[
         calling_code: "47",
         currency: "NOK",
         money: MoneyFormat { pattern: "{}\u{a0}kr", separators: (Some(','), '\u{a0}'), factor: 10 },
-        cities: &[("Bergen", "Vestland"), ("Tromsø", "Troms"), ("Bodø", "Nordland")],
+        cities: &[city("Bergen", "Vestland"), city("Tromsø", "Troms"), city("Bodø", "Nordland")],
         buttons: ["Ja", "Nei"],
         streets: &["Storgata {}", "Havnegata {}", "Bjørkeveien {}"],
         companies: &["{} Handel AS", "{} Bygg AS", "{} & Sønner ANS"],
@@ -214,7 +231,11 @@ pub const LOCALES: &[Locale] = &[
         calling_code: "45",
         currency: "DKK",
         money: MoneyFormat { pattern: "{}\u{a0}kr.", separators: (Some(','), '.'), factor: 7 },
-        cities: &[("Aarhus", "Midtjylland"), ("Odense", "Syddanmark"), ("Køge", "Sjælland")],
+        cities: &[
+            city("Aarhus", "Midtjylland"),
+            city("Odense", "Syddanmark"),
+            city("Køge", "Sjælland"),
+        ],
         buttons: ["Ja", "Nej"],
         streets: &["Storegade {}", "Havnegade {}", "Birkevej {}"],
         companies: &["{} Handel ApS", "{} Byg A/S", "{} & Sønner I/S"],
@@ -234,9 +255,9 @@ pub const LOCALES: &[Locale] = &[
         currency: "EUR",
         money: MoneyFormat { pattern: "{}\u{a0}€", separators: (Some(','), '\u{a0}'), factor: 1 },
         cities: &[
-            ("Tampere", "Pirkanmaa"),
-            ("Oulu", "Pohjois-Pohjanmaa"),
-            ("Jyväskylä", "Keski-Suomi"),
+            city("Tampere", "Pirkanmaa"),
+            city("Oulu", "Pohjois-Pohjanmaa"),
+            city("Jyväskylä", "Keski-Suomi"),
         ],
         buttons: ["Kyllä", "Ei"],
         streets: &["Satamakatu {}", "Koivutie {}", "Kauppakatu {}"],
@@ -256,7 +277,11 @@ pub const LOCALES: &[Locale] = &[
         calling_code: "976",
         currency: "MNT",
         money: MoneyFormat { pattern: "₮\u{a0}{}", separators: (None, ','), factor: 1000 },
-        cities: &[("Улаанбаатар", "Улаанбаатар"), ("Дархан", "Дархан-Уул"), ("Эрдэнэт", "Орхон")],
+        cities: &[
+            city("Улаанбаатар", "Улаанбаатар"),
+            city("Дархан", "Дархан-Уул"),
+            city("Эрдэнэт", "Орхон"),
+        ],
         buttons: ["Тийм", "Үгүй"],
         streets: &["Энхтайвны өргөн чөлөө {}", "Сөүлийн гудамж {}", "Их тойруу {}"],
         companies: &["{} Трейд ХХК", "{} Групп ХК", "{} Констракшн ХХК"],
@@ -293,7 +318,7 @@ pub const LOCALES: &[Locale] = &[
         calling_code: "91",
         currency: "INR",
         money: MoneyFormat { pattern: "₹{}", separators: (Some('.'), ','), factor: 90 },
-        cities: &[("पुणे", "महाराष्ट्र"), ("जयपुर", "राजस्थान"), ("इंदौर", "मध्य प्रदेश")],
+        cities: &[city("पुणे", "महाराष्ट्र"), city("जयपुर", "राजस्थान"), city("इंदौर", "मध्य प्रदेश")],
         buttons: ["हाँ", "नहीं"],
         streets: &["{}, महात्मा गांधी मार्ग", "{}, स्टेशन रोड", "{}, नेहरू नगर"],
         companies: &["{} ट्रेडिंग प्रा. लि.", "{} एंड संस", "{} उद्योग लि."],
@@ -331,9 +356,9 @@ pub const LOCALES: &[Locale] = &[
         currency: "EUR",
         money: MoneyFormat { pattern: "{}\u{a0}€", separators: (Some(','), '.'), factor: 1 },
         cities: &[
-            ("Köln", "Nordrhein-Westfalen"),
-            ("Leipzig", "Sachsen"),
-            ("Lübeck", "Schleswig-Holstein"),
+            city("Köln", "Nordrhein-Westfalen"),
+            city("Leipzig", "Sachsen"),
+            city("Lübeck", "Schleswig-Holstein"),
         ],
         buttons: ["Ja", "Nein"],
         streets: &["Hafenstraße {}", "Birkenweg {}", "Marktplatz {}"],
@@ -352,7 +377,11 @@ pub const LOCALES: &[Locale] = &[
         money: MoneyFormat {
             pattern: "{}\u{a0}€", separators: (Some(','), '\u{202f}'), factor: 1
         },
-        cities: &[("Nîmes", "Occitanie"), ("Lille", "Hauts-de-France"), ("Rennes", "Bretagne")],
+        cities: &[
+            city("Nîmes", "Occitanie"),
+            city("Lille", "Hauts-de-France"),
+            city("Rennes", "Bretagne"),
+        ],
         buttons: ["Oui", "Non"],
         streets: &["{} rue du Port", "{} avenue des Tilleuls", "{} place du Marché"],
         companies: &["{} Commerce SARL", "Ateliers {} SAS", "{} et Fils SA"],
@@ -368,7 +397,7 @@ pub const LOCALES: &[Locale] = &[
         calling_code: "966",
         currency: "SAR",
         money: MoneyFormat { pattern: "{}\u{a0}ر.س.", separators: (Some('.'), ','), factor: 4 },
-        cities: &[("جدة", "مكة المكرمة"), ("الدمام", "الشرقية"), ("أبها", "عسير")],
+        cities: &[city("جدة", "مكة المكرمة"), city("الدمام", "الشرقية"), city("أبها", "عسير")],
         buttons: ["نعم", "لا"],
         streets: &["{} شارع الميناء", "{} طريق الملك فهد", "{} شارع النخيل"],
         companies: &["شركة {} للتجارة", "مؤسسة {}", "مجموعة {} المحدودة"],
@@ -405,7 +434,7 @@ pub const LOCALES: &[Locale] = &[
         calling_code: "81",
         currency: "JPY",
         money: MoneyFormat { pattern: "￥{}", separators: (None, ','), factor: 150 },
-        cities: &[("札幌市", "北海道"), ("仙台市", "宮城県"), ("金沢市", "石川県")],
+        cities: &[city("札幌市", "北海道"), city("仙台市", "宮城県"), city("金沢市", "石川県")],
         buttons: ["はい", "いいえ"],
         streets: &["港町{}番地", "桜通り{}番地", "駅前{}番地"],
         companies: &["株式会社{}商店", "{}工業株式会社", "有限会社{}"],
@@ -442,7 +471,7 @@ pub const LOCALES: &[Locale] = &[
         calling_code: "886",
         currency: "TWD",
         money: MoneyFormat { pattern: "${}", separators: (None, ','), factor: 35 },
-        cities: &[("臺南市", "臺南市"), ("花蓮市", "花蓮縣"), ("新竹市", "新竹市")],
+        cities: &[city("臺南市", "臺南市"), city("花蓮市", "花蓮縣"), city("新竹市", "新竹市")],
         buttons: ["是", "否"],
         streets: &["中山路{}號", "海港街{}號", "柳樹巷{}號"],
         companies: &["{}貿易有限公司", "{}實業股份有限公司", "{}工作室"],
@@ -479,7 +508,7 @@ pub const LOCALES: &[Locale] = &[
         calling_code: "90",
         currency: "TRY",
         money: MoneyFormat { pattern: "₺{}", separators: (Some(','), '.'), factor: 40 },
-        cities: &[("İzmir", "Ege"), ("Bursa", "Marmara"), ("Trabzon", "Karadeniz")],
+        cities: &[city("İzmir", "Ege"), city("Bursa", "Marmara"), city("Trabzon", "Karadeniz")],
         buttons: ["Evet", "Hayır"],
         streets: &["Liman Caddesi No: {}", "Söğüt Sokak No: {}", "Çarşı Caddesi No: {}"],
         companies: &["{} Ticaret A.Ş.", "{} İnşaat Ltd. Şti.", "{} ve Oğulları"],
@@ -495,7 +524,11 @@ pub const LOCALES: &[Locale] = &[
         calling_code: "55",
         currency: "BRL",
         money: MoneyFormat { pattern: "R$\u{a0}{}", separators: (Some(','), '.'), factor: 6 },
-        cities: &[("Curitiba", "Paraná"), ("Recife", "Pernambuco"), ("Goiânia", "Goiás")],
+        cities: &[
+            city("Curitiba", "Paraná"),
+            city("Recife", "Pernambuco"),
+            city("Goiânia", "Goiás"),
+        ],
         buttons: ["Sim", "Não"],
         streets: &["Rua do Porto, {}", "Avenida das Palmeiras, {}", "Praça do Mercado, {}"],
         companies: &["{} Comércio Ltda.", "Indústrias {} S.A.", "{} e Filhos Ltda."],

@@ -10,7 +10,7 @@ use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
 
 pub use locale::{LOCALES, Locale, locale};
-pub use person::{DOMAIN, Persona};
+pub use person::{DOMAIN, Device, HOST, Persona};
 
 use locale::pick;
 use person::email;
@@ -52,7 +52,7 @@ pub const FAKES: &[Fake] = &[
     Fake {
         name: "city",
         about: "a city",
-        generate: |locale, rng| pick(locale.cities, rng).0.into(),
+        generate: |locale, rng| pick(locale.cities, rng).name.into(),
     },
     Fake {
         name: "street",
@@ -84,7 +84,7 @@ pub const FAKES: &[Fake] = &[
         about: "a product name",
         generate: |_, rng| format!("{} {}", pick(COLOURS, rng), pick(GOODS, rng)),
     },
-    Fake { name: "word", about: "one word", generate: |_, rng| pick(WORDS, rng).into() },
+    Fake { name: "word", about: "one word", generate: |_, rng| (*pick(WORDS, rng)).into() },
     Fake {
         name: "sentence",
         about: "a sentence of six to twelve words",
@@ -154,7 +154,7 @@ fn capitalize(word: &str) -> String {
 }
 
 fn sentence(rng: &mut ChaCha8Rng) -> String {
-    let words: Vec<&str> = (0..rng.random_range(6..=12)).map(|_| pick(WORDS, rng)).collect();
+    let words: Vec<&str> = (0..rng.random_range(6..=12)).map(|_| *pick(WORDS, rng)).collect();
     format!("{}.", capitalize(&words.join(" ")))
 }
 

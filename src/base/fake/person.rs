@@ -1,26 +1,40 @@
 //! A fictional person: name, contact data, location and device, consistent within a locale.
 
+use std::net::Ipv4Addr;
+
 use rand::RngExt as _;
 
-use super::locale::{Locale, pick};
+use super::locale::{City, Locale, pick};
 use crate::base::seed::SeedScope;
 
 /// Domain of all generated mail addresses. RFC 2606 reserves `.test`, so no mail is delivered.
 pub const DOMAIN: &str = "example.test";
 
 /// A generated person. The keys of a cast member override single fields.
+// Thousands of conversations hold a person each: what many share is a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Persona {
     /// Given name.
-    pub first_name: String,
+    pub first_name: Box<str>,
     /// Family name.
-    pub last_name: String,
+    pub last_name: Box<str>,
     /// Mail address, ASCII only.
-    pub email: String,
+    pub email: Box<str>,
     /// Telephone number with `+` and country calling code, valid for libphonenumber.
-    pub phone: String,
-    /// IPv4 address from a range reserved for documentation.
-    pub ip: String,
+    pub phone: Box<str>,
+    /// Address from a range reserved for documentation.
+    pub ip: Ipv4Addr,
+    /// Browser and operating system.
+    pub device: &'static Device,
+    /// City and region.
+    pub city: &'static City,
+    /// URL of the page that the person visits.
+    pub page: &'static str,
+}
+
+/// Browser and operating system of a person.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Device {
     /// Browser name, such as `Firefox`.
     pub browser: &'static str,
     /// Browser version, such as `145.0`.
@@ -29,77 +43,70 @@ pub struct Persona {
     pub os: &'static str,
     /// Value of the browser's `User-Agent` header.
     pub user_agent: &'static str,
-    /// City, in the language of the locale.
-    pub city: &'static str,
-    /// Region of the city, in the language of the locale.
-    pub region: &'static str,
-    /// Website that the person visits: scheme and host.
-    pub host: &'static str,
-    /// URL of the page that the person visits.
-    pub page: String,
 }
-
-/// Browser, browser version, operating system and user agent.
-type Device = (&'static str, &'static str, &'static str, &'static str);
 
 // The fields of a device must agree with each other: receivers parse the user agent.
 const DEVICES: &[Device] = &[
-    (
-        "Chrome",
-        "142.0.0.0",
-        "Windows 10",
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    ),
-    (
-        "Chrome",
-        "142.0.0.0",
-        "Mac OS X 10_15_7",
-        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    ),
-    (
-        "Firefox",
-        "145.0",
-        "Linux",
-        "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
-    ),
-    (
-        "Safari",
-        "26.1",
-        "iOS 18_7",
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.1 Mobile/15E148 Safari/604.1",
-    ),
+    Device {
+        browser: "Chrome",
+        browser_version: "142.0.0.0",
+        os: "Windows 10",
+        user_agent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    },
+    Device {
+        browser: "Chrome",
+        browser_version: "142.0.0.0",
+        os: "Mac OS X 10_15_7",
+        user_agent: "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    },
+    Device {
+        browser: "Firefox",
+        browser_version: "145.0",
+        os: "Linux",
+        user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+    },
+    Device {
+        browser: "Safari",
+        browser_version: "26.1",
+        os: "iOS 18_7",
+        user_agent: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.1 Mobile/15E148 Safari/604.1",
+    },
 ];
 
 /// Website that generated people visit.
-const HOST: &str = "https://shop.example.test";
-const PAGES: &[&str] = &["", "kettles", "lamps/bicycle", "basket", "help/returns", "stores"];
+pub const HOST: &str = "https://shop.example.test";
+
+/// Pages of [`HOST`].
+const PAGES: &[&str] = &[
+    "https://shop.example.test/",
+    "https://shop.example.test/kettles",
+    "https://shop.example.test/lamps/bicycle",
+    "https://shop.example.test/basket",
+    "https://shop.example.test/help/returns",
+    "https://shop.example.test/stores",
+];
 
 /// The three networks that RFC 5737 reserves for documentation.
-const NETWORKS: &[&str] = &["192.0.2", "198.51.100", "203.0.113"];
+const NETWORKS: &[[u8; 3]] = &[[192, 0, 2], [198, 51, 100], [203, 0, 113]];
 
 impl Persona {
     /// Generates a person of this locale.
     pub fn generate(locale: &Locale, seeds: &SeedScope) -> Self {
         let (first_name, last_name) = locale.name(&mut seeds.rng("name"));
         let device = pick(DEVICES, &mut seeds.rng("device"));
-        let (city, region) = pick(locale.cities, &mut seeds.rng("city"));
         let rng = &mut seeds.rng("ip");
-        let page = pick(PAGES, &mut seeds.rng("page"));
+        let [a, b, c] = *pick(NETWORKS, rng);
         Self {
-            host: HOST,
-            page: format!("{HOST}/{page}"),
-            email: email(locale, &first_name, &last_name, seeds),
-            phone: locale.phone(&mut seeds.rng("phone")),
-            // Without 0 and 255, the network and broadcast addresses.
-            ip: format!("{}.{}", pick(NETWORKS, rng), rng.random_range(1..255)),
-            browser: device.0,
-            browser_version: device.1,
-            os: device.2,
-            user_agent: device.3,
-            first_name,
-            last_name,
-            city,
-            region,
+            email: email(locale, &first_name, &last_name, seeds).into(),
+            phone: locale.phone(&mut seeds.rng("phone")).into(),
+            // Without 0 and 255, the network and broadcast addresses. `i32` as in earlier releases:
+            // the type decides the number.
+            ip: Ipv4Addr::new(a, b, c, u8::try_from(rng.random_range(1_i32..255)).unwrap_or(1)),
+            device,
+            page: *pick(PAGES, &mut seeds.rng("page")),
+            first_name: first_name.into(),
+            last_name: last_name.into(),
+            city: pick(locale.cities, &mut seeds.rng("city")),
         }
     }
 
@@ -107,7 +114,7 @@ impl Persona {
     #[must_use]
     pub fn named(mut self, name: &str, locale: &Locale, seeds: &SeedScope) -> Self {
         let (first, last) = name.split_once(' ').unwrap_or((name, ""));
-        self.email = email(locale, first, last, seeds);
+        self.email = email(locale, first, last, seeds).into();
         self.first_name = first.into();
         self.last_name = last.into();
         self
