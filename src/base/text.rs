@@ -1,5 +1,6 @@
 //! Text for the terminal: escaping of untrusted text, shell quoting, counts, lists, suggestions.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
 
@@ -28,6 +29,30 @@ pub fn excerpt(text: &str, characters: usize) -> String {
         kept.push('…');
     }
     escape(&kept)
+}
+
+/// Returns the text of a web page without its markup, in one line. Another text stays as it is.
+///
+/// For display only: this is no HTML parser.
+pub fn without_markup(text: &str) -> Cow<'_, str> {
+    let start = text.trim_start();
+    let is_page = ["<!doctype", "<html", "<head", "<body"]
+        .iter()
+        .any(|tag| start.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag)));
+    if !is_page {
+        return text.into();
+    }
+    let mut plain = String::new();
+    for part in start.split('<').skip(1) {
+        let (tag, content) = part.split_once('>').unwrap_or((part, ""));
+        let name = tag.split(|c: char| c.is_whitespace()).next().unwrap_or_default();
+        let is_hidden = ["style", "script"].iter().any(|tag| name.eq_ignore_ascii_case(tag));
+        if !is_hidden {
+            plain += content;
+            plain.push(' ');
+        }
+    }
+    plain.split_whitespace().collect::<Vec<_>>().join(" ").into()
 }
 
 /// Replaces anything that may be a password in a URL by stars: in each word with a colon before an
@@ -151,6 +176,16 @@ pub fn is_hidden(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_web_page_loses_its_markup_and_another_text_stays() {
+        let page = "<!DOCTYPE html><html><head><style>p {}</style><title>500</title></head>\n\
+                    <body><h1>Oops</h1>\n<p>no such\ttable</body></html>";
+        assert_eq!(without_markup(page), "500 Oops no such table");
+        for text in ["{\"a\": \"<html>\"}", "<b>5</b> < 6", "", "<", "<ht"] {
+            assert_eq!(without_markup(text), text);
+        }
+    }
 
     #[test]
     fn untrusted_text_is_escaped() {

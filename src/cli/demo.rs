@@ -127,6 +127,7 @@ async fn print_both_sides(
         }
         let _ = console.record(&record, &mut out);
     }
+    let _ = console.finish(&mut out);
 }
 
 /// Suggests the commands that send to the user's receiver.

@@ -55,6 +55,11 @@ pub(super) enum RunAction {
 }
 
 impl JournalArgs {
+    /// Returns the journal file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.journal.as_deref()
+    }
+
     /// Opens the journal if `--journal` is set.
     pub(super) fn open(&self) -> Result<Option<JournalWriter>, CommandError> {
         let options = WriteOptions { durability: self.durability, ..WriteOptions::default() };

@@ -4,8 +4,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -35,7 +35,7 @@ use crate::diag::{Problem, Problems, code};
 use crate::journal::{Journal, JournalError, JournalWriter};
 use crate::platform::{Account, Platform, Subscription};
 use crate::record::{RecordKind, RecordLog, RunFinished, Verdict};
-use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand};
+use crate::report::{Caveats, ConsoleReport, Detail, JsonLines, Report, RerunCommand};
 use crate::run::{self, EndpointPlan, RunLimits, RunPlan, StopSignal};
 use crate::scenario::Script;
 
@@ -197,6 +197,7 @@ impl PlayArgs {
             is_configured: !self.receivers.has_targets(),
             has_start: self.start.is_some(),
             flags,
+            journal: self.journal.path().map(|path| path.display().to_string()),
         }
     }
 
@@ -208,6 +209,9 @@ impl PlayArgs {
         rerun: RerunCommand,
         setup: &Setup,
     ) -> Result<ExitStatus, CommandError> {
+        // A delivery id is unique in its run only.
+        let journal = rerun.journal.filter(|_| plans.len() == 1);
+        let rerun = RerunCommand { journal, ..rerun };
         if self.is_dry() {
             let format = match (self.curl, self.verbose) {
                 (true, _) => DryRunFormat::Curl,
@@ -275,11 +279,13 @@ impl PlayArgs {
         let actions = self.journal.actions(journal.as_ref(), plans)?;
         let progress = Arc::new(Progress::new(actions.len(), is_brief && !self.json));
         let output = OrderedOutput::new(actions.len());
+        let caveats = Arc::new(Mutex::new(Caveats::default()));
         let any_failed = AtomicBool::new(false);
         let runs = stream::iter(actions.into_iter().enumerate()).map(|(index, action)| {
             let (output, progress, journal) = (&output, &progress, journal.as_ref());
             let reports = &reports;
-            let (report, any_failed) = (self.report(&action, &rerun), &any_failed);
+            let report = self.report(&action, &rerun, &caveats);
+            let any_failed = &any_failed;
             async move {
                 if batch.fail_fast && any_failed.load(Ordering::Relaxed) {
                     output.skip(index)?;
@@ -318,11 +324,19 @@ impl PlayArgs {
         if finished.len() > 1 && !self.json {
             print(format_args!("{}\n", total(&finished)))?;
         }
+        let mut text = Vec::new();
+        caveats.lock().unwrap_or_else(PoisonError::into_inner).write(&mut text)?;
+        print(String::from_utf8_lossy(&text))?;
         exit_status(&finished, shrinks, connector).await
     }
 
     /// Creates the report of a run.
-    fn report(&self, action: &RunAction, rerun: &RerunCommand) -> Box<dyn Report> {
+    fn report(
+        &self,
+        action: &RunAction,
+        rerun: &RerunCommand,
+        caveats: &Arc<Mutex<Caveats>>,
+    ) -> Box<dyn Report> {
         if self.json {
             return Box::new(JsonLines);
         }
@@ -336,7 +350,8 @@ impl PlayArgs {
             RunAction::Play(plan) => plan.account.platform.slow.clone(),
             RunAction::Replay(_) => None,
         };
-        Box::new(ConsoleReport::new(detail, rerun.clone()).noting_slow(slow))
+        let report = ConsoleReport::new(detail, rerun.clone()).noting_slow(slow);
+        Box::new(report.sharing(Arc::clone(caveats)))
     }
 }
 

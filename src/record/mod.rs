@@ -5,6 +5,7 @@
 
 mod coverage;
 mod event_facts;
+mod failure_group;
 mod json;
 mod log;
 mod prior;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 pub use event_facts::EventFacts;
+pub use failure_group::FailureGroup;
 pub use log::{Forgotten, LogReader, PendingWrite, RecordLog, RecordScope};
 pub use prior::{PriorAttempts, PriorHandshake};
 pub use result::{AttemptOutcome, AttemptResult, ResponseBody, Timings};
@@ -476,8 +478,10 @@ pub struct RunFinished {
     pub verdict: Verdict,
     /// Why the verdict is not `passed`.
     pub reason: Option<String>,
-    /// Further failures, one for each delivery, up to a maximum.
-    pub more_failures: Vec<String>,
+    /// The failed deliveries, grouped by cause, up to a maximum of causes.
+    pub failures: Vec<FailureGroup>,
+    /// Event types of which every delivery failed, while those of others passed.
+    pub rejected_types: Vec<String>,
     /// Number of deliveries.
     pub deliveries: u64,
     /// Number of deliveries that passed.

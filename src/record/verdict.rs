@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::coverage::TestCoverage;
+use super::failure_group::FailureGroups;
 use super::{
     AttemptOutcome, Origin, Record, RecordKind, RunFinished, SettledDelivery, SourceLine, Verdict,
 };
 use crate::base::text::count;
 use crate::fault::FaultKind;
-
-/// Failed deliveries that are listed one by one; the reason counts the others.
-const MAX_LISTED: usize = 5;
 
 /// Counts the records of a run and derives its verdict.
 #[derive(Debug, Default)]
@@ -30,8 +28,7 @@ pub struct VerdictBuilder {
     control_error: Option<String>,
     /// What each endpoint has shown.
     endpoints: BTreeMap<u32, EndpointEvidence>,
-    /// The first failed deliveries, each described in a line.
-    failures: Vec<String>,
+    failures: FailureGroups,
     dropped_action: Option<String>,
     handshake_error: Option<String>,
     /// The first signature probe that the receiver did not reject.
@@ -108,13 +105,12 @@ impl VerdictBuilder {
         evidence.has_faults |= !expects_acceptance;
         evidence.accepts |= expects_acceptance && settled.passed;
         let is_control = self.controls.remove(&settled.delivery);
-        if settled.passed {
-            self.passed += 1;
-        } else if is_control {
+        self.passed += u64::from(settled.passed);
+        if !is_control {
+            self.failures.count(settled);
+        } else if !settled.passed {
             self.failed_controls += 1;
             self.control_error.get_or_insert_with(|| describe(settled));
-        } else if self.failures.len() < MAX_LISTED {
-            self.failures.push(describe(settled));
         }
     }
 
@@ -129,7 +125,8 @@ impl VerdictBuilder {
         RunFinished {
             verdict,
             reason,
-            more_failures: self.failures.iter().skip(1).cloned().collect(),
+            failures: self.failures.finish(),
+            rejected_types: self.failures.rejected_types(),
             deliveries: self.deliveries,
             passed: self.passed,
             handshakes: self.handshakes,
@@ -156,7 +153,7 @@ impl VerdictBuilder {
             self.handshake_error.as_ref().map(|error| format!("the handshake failed: {error}"));
         let probe =
             self.probe_error.as_ref().map(|error| format!("the signature probe failed: {error}"));
-        let deliveries = self.failures.first().map(|first| {
+        let deliveries = self.failures.finish().first().map(|first| {
             let failed = self.settled - self.passed - self.failed_controls;
             let all = count(self.settled, "delivery", "deliveries");
             format!("{failed} of {all} failed. First: {first}")
@@ -193,16 +190,11 @@ impl VerdictBuilder {
     }
 }
 
-/// A failed delivery in one line: where its step stands, what was sent, and why it failed.
+/// Describes a failed control in one line.
 fn describe(settled: &SettledDelivery) -> String {
     let at = location(settled.source.as_ref());
-    let faults = if settled.faults.is_empty() {
-        String::new()
-    } else {
-        format!(" with the fault `{}`", settled.faults)
-    };
     let why = settled.why.as_deref().unwrap_or("no reason was recorded");
-    format!("{at}`{}`{faults}: {why}", settled.event_type)
+    format!("{at}`{}` (delivery {}): {why}", settled.event_type, settled.delivery)
 }
 
 /// `file:line `, or nothing for a step that stands in no file.

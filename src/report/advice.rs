@@ -7,7 +7,7 @@ use url::Url;
 
 use super::rerun::start_receiver_hint;
 use super::timestamp_hint::TimestampHint;
-use crate::base::text::escape;
+use crate::base::text::{count, escape};
 use crate::record::{
     AttemptOutcome, AttemptResult, AuthHint, Record, RecordKind, RunStarted, SettledDelivery,
 };
@@ -20,6 +20,8 @@ const MAX_HELPS: usize = 3;
 #[derive(Debug, Default)]
 pub(super) struct Advice {
     unauthorized: bool,
+    /// Number of deliveries without a fault that passed.
+    accepted: u64,
     /// Number of the first endpoint that refused a connection.
     refused: Option<u32>,
     /// Whether that endpoint had responded before.
@@ -67,7 +69,9 @@ impl Advice {
         // A fault can be the cause itself, so it says nothing about the receiver.
         if faults.is_empty() {
             self.timestamps.count(result);
-            if !settled.passed {
+            if settled.passed {
+                self.accepted += 1;
+            } else {
                 self.note_failure(*endpoint, result);
             }
         }
@@ -99,7 +103,13 @@ impl Advice {
         texts.extend(self.hint.as_ref().map(of_auth_hint));
         // If no header can be verified, different credentials cannot be the cause.
         let is_open = self.hint.as_ref().is_some_and(|hint| hint.expected.is_empty());
-        if self.unauthorized && !is_open {
+        if self.unauthorized && self.accepted > 0 {
+            let others = count(self.accepted, "other delivery", "other deliveries");
+            texts.push(format!(
+                "the receiver accepted the same credentials of {others}. Look for what is different \
+                 in the rejected ones"
+            ));
+        } else if self.unauthorized && !is_open {
             let vendor = escape(&run.vendor);
             texts.push(format!(
                 "check that the receiver uses the credentials of `standin secrets {vendor}`"

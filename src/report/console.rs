@@ -3,16 +3,18 @@
 //! A run with one conversation is reported in full. A run with several is reported briefly: its
 //! failures and its verdict, since the lines of parallel conversations are hard to follow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
 use super::Report;
 use super::advice::Advice;
+use super::caveats::Caveats;
 use super::rerun::RerunCommand;
-use crate::base::text::{count, escape, excerpt};
+use crate::base::text::{count, escape, excerpt, one_of, shell_word, without_markup};
 use crate::fault::Fault;
 use crate::platform::SlowResponses;
 use crate::record::{
@@ -40,9 +42,15 @@ pub struct ConsoleReport {
     failed: usize,
     /// Controls that have not settled.
     controls: BTreeSet<String>,
+    /// Request bodies of deliveries that have not settled, until the first failure is shown with its
+    /// body.
+    bodies: BTreeMap<String, Arc<str>>,
     /// The last attempt that is not retried. Its delivery settles next.
     last: Option<LastAttempt>,
     advice: Advice,
+    caveats: Arc<Mutex<Caveats>>,
+    /// Whether the caveats of the command are written elsewhere, after all its runs.
+    shares_caveats: bool,
     slow: Option<SlowResponses>,
     slow_responses: u64,
     /// Number of responses whose body was cut.
@@ -82,8 +90,11 @@ impl ConsoleReport {
             run: None,
             failed: 0,
             controls: BTreeSet::new(),
+            bodies: BTreeMap::new(),
             last: None,
             advice: Advice::default(),
+            caveats: Arc::default(),
+            shares_caveats: false,
             slow: None,
             slow_responses: 0,
             cut_bodies: 0,
@@ -97,6 +108,17 @@ impl ConsoleReport {
         Self { slow, ..self }
     }
 
+    /// Collects caveats here, to be written after all runs of a command. The default is to write them
+    /// after each run.
+    #[must_use]
+    pub fn sharing(self, caveats: Arc<Mutex<Caveats>>) -> Self {
+        Self { caveats, shares_caveats: true, ..self }
+    }
+
+    fn caveats(&self) -> MutexGuard<'_, Caveats> {
+        self.caveats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns whether only failures and verdicts are reported.
     fn is_brief(&self) -> bool {
         self.detail == Detail::Quiet || self.run.as_ref().is_some_and(|run| run.conversations > 1)
@@ -105,7 +127,8 @@ impl ConsoleReport {
     fn started(&mut self, run: &RunStarted, out: &mut dyn Write) -> io::Result<()> {
         // One report serves several runs: counts and hints of the last run must not remain.
         let new = Self::new(self.detail, self.rerun.clone()).noting_slow(self.slow.take());
-        *self = Self { run: Some(run.clone()), ..new };
+        let (caveats, shares_caveats) = (Arc::clone(&self.caveats), self.shares_caveats);
+        *self = Self { run: Some(run.clone()), caveats, shares_caveats, ..new };
         if self.detail == Detail::Quiet {
             return Ok(());
         }
@@ -121,9 +144,6 @@ impl ConsoleReport {
         )?;
         if let Some(chaos) = &run.chaos {
             writeln!(out, "{NOTE}chaos {}:{NOTE:#} {chaos}", chaos.profile)?;
-        }
-        if let Some(differs) = &run.differs {
-            writeln!(out, "{NOTE}note:{NOTE:#} {}", escape(differs))?;
         }
         writeln!(out)
     }
@@ -177,6 +197,7 @@ impl ConsoleReport {
         if faults.is_empty() && self.is_slow(result) {
             self.slow_responses += 1;
         }
+        let body = self.bodies.remove(&settled.delivery).filter(|_| self.failed == 0);
         if settled.passed {
             let line = line(GOOD, "✓", &title, result, settled.attempts);
             return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
@@ -195,7 +216,11 @@ impl ConsoleReport {
         if let Some(why) = settled.why.as_deref().filter(|_| has_other_cause) {
             writeln!(out, "{INDENT}  {}", escape(why))?;
         }
-        write_failure(self.with_content(settled), out)
+        write_failure(self.with_content(settled), out)?;
+        match body {
+            Some(body) => writeln!(out, "{INDENT}  request body: {}", excerpt(&body, MAX_BODY)),
+            None => Ok(()),
+        }
     }
 
     /// Returns the result of a settled delivery with the content of the response, if it has one.
@@ -286,12 +311,13 @@ impl ConsoleReport {
         if let Some(reason) = &run.reason {
             writeln!(out, "{}", escape(reason))?;
         }
-        for failure in &run.more_failures {
-            writeln!(out, "{}", escape(failure))?;
+        // The reason names the first cause.
+        for group in run.failures.iter().skip(1) {
+            writeln!(out, "  {}", escape(&group.to_string()))?;
         }
         self.write_notes(run, out)?;
         if run.verdict != Verdict::Passed {
-            self.write_hints(now, out)?;
+            self.write_hints(now, run, out)?;
         }
         Ok(())
     }
@@ -311,16 +337,9 @@ impl ConsoleReport {
             )?;
         }
         if self.detail != Detail::Quiet {
-            if run.unsubscribed > 0 {
-                let events = count(run.unsubscribed, "event", "events");
-                writeln!(out, "{DIM}{events} not sent (no subscription){DIM:#}")?;
-            }
             if run.skipped > 0 {
                 let steps = count(run.skipped, "step", "steps");
                 writeln!(out, "{DIM}{steps} skipped{DIM:#}")?;
-            }
-            for untested in &run.untested {
-                writeln!(out, "{DIM}not tested: {}{DIM:#}", escape(untested))?;
             }
             run.files.iter().try_for_each(|files| write_files(files, out))?;
             if let Some(slow) = self.slow.as_ref().filter(|_| self.slow_responses > 0) {
@@ -365,25 +384,54 @@ impl ConsoleReport {
     }
 
     /// Writes hints for the failure and the command that repeats the run.
-    fn write_hints(&self, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+    fn write_hints(
+        &self,
+        now: Timestamp,
+        finished: &RunFinished,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
         for text in self.advice.texts(run, now) {
             writeln!(out, "help: {text}")?;
         }
-        writeln!(out, "rerun: {}", self.rerun.command(run))
+        if !finished.rejected_types.is_empty() {
+            let types = one_of(finished.rejected_types.iter().map(String::as_str));
+            let excluded = finished.rejected_types.iter().map(|name| format!(",!{name}"));
+            let pattern = format!("*{}", excluded.collect::<String>());
+            let flag = shell_word(&escape(&pattern));
+            writeln!(
+                out,
+                "help: all deliveries of {} failed, and others passed. If the receiver does not \
+                 handle them, add `--events {flag}`",
+                escape(&types)
+            )?;
+        }
+        writeln!(out, "rerun: {}", self.rerun.command(run))?;
+        let first = finished.failures.first();
+        match first.and_then(|first| self.rerun.redeliver_command(&first.delivery)) {
+            Some(command) => writeln!(out, "redeliver: {command}"),
+            None => Ok(()),
+        }
     }
 }
 
 impl Report for ConsoleReport {
     fn record(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
         self.advice.count(record);
+        self.caveats().count(record);
         if let RecordKind::AttemptFinished { delivery, result, retry_in_ms, .. } = &record.kind {
             self.last = retry_in_ms
                 .is_none()
                 .then(|| LastAttempt { delivery: delivery.clone(), result: result.clone() });
         }
-        if let RecordKind::DeliveryPlanned { delivery, control: true, .. } = &record.kind {
-            self.controls.insert(delivery.clone());
+        if let RecordKind::DeliveryPlanned { delivery, control, body, .. } = &record.kind {
+            if *control {
+                self.controls.insert(delivery.clone());
+            }
+            // A verbose report shows all bodies.
+            if self.failed == 0 && self.detail != Detail::Verbose {
+                self.bodies.insert(delivery.clone(), Arc::clone(body));
+            }
         }
         match &record.kind {
             RecordKind::RunStarted(run) => self.started(run, out),
@@ -434,6 +482,10 @@ impl Report for ConsoleReport {
             }
             kind => self.wire(kind, out),
         }
+    }
+
+    fn finish(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        if self.shares_caveats { Ok(()) } else { self.caveats().write(out) }
     }
 }
 
@@ -486,7 +538,11 @@ fn write_failure(result: &AttemptResult, out: &mut dyn Write) -> io::Result<()> 
         let size = count(result.body.len(), "byte", "bytes");
         writeln!(out, "{INDENT}  response body: {size}, compressed ({})", escape(method))?;
     } else if !result.body.is_empty() {
-        writeln!(out, "{INDENT}  response body: {}", excerpt(&result.body.text(), MAX_BODY))?;
+        writeln!(
+            out,
+            "{INDENT}  response body: {}",
+            excerpt(&without_markup(&result.body.text()), MAX_BODY)
+        )?;
     }
     Ok(())
 }

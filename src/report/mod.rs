@@ -1,6 +1,7 @@
 //! Reports: presentations of records for people and programs.
 
 mod advice;
+mod caveats;
 mod console;
 mod file_format;
 mod har;
@@ -19,6 +20,7 @@ use std::io::{self, Write};
 
 use crate::record::Record;
 
+pub use caveats::Caveats;
 pub use console::{ConsoleReport, Detail};
 pub use file_format::ReportFormat;
 pub use json::JsonLines;

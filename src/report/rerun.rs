@@ -17,6 +17,8 @@ pub struct RerunCommand {
     pub has_start: bool,
     /// Other flags with their values.
     pub flags: Vec<String>,
+    /// The journal that has the deliveries.
+    pub journal: Option<String>,
 }
 
 impl RerunCommand {
@@ -48,6 +50,12 @@ impl RerunCommand {
             command += &format!(" {}", word(flag));
         }
         command
+    }
+
+    /// Returns the shell command that sends a delivery again; `None` without a journal.
+    pub(super) fn redeliver_command(&self, delivery: &str) -> Option<String> {
+        let journal = shell_word(&escape(self.journal.as_ref()?));
+        Some(format!("standin journal redeliver {journal} {}", shell_word(&escape(delivery))))
     }
 }
 
