@@ -7,6 +7,7 @@ mod architecture;
 mod coherence;
 mod commands;
 mod connections;
+mod console;
 mod controls;
 mod delivery;
 mod diagnostics;
