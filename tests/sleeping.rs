@@ -66,6 +66,7 @@ fn run(platform: &Arc<Platform>, conversations: u32, script: &str) -> ScriptedRu
         controls: BTreeSet::new(),
         prior: Arc::new(PriorAttempts::default()),
         log: RecordLog::new(1, Clock::System),
+        is_paused: false,
         keeps_conversations: false,
     }
 }

@@ -139,6 +139,47 @@ pub const MAX_JOURNAL_PAGES: u32 = 524_288;
 /// Maximum time that attempts in flight may take to finish after an interrupt.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
+// Server
+
+/// Default port of `standin serve`.
+pub const SERVER_PORT: u16 = 7878;
+/// Minimum length of the token of the control API, in characters.
+// 256 random bits in base64 have 43. Shorter ones that people choose can be guessed.
+pub const MIN_API_TOKEN: usize = 32;
+/// Maximum size of a request to the control API.
+pub const MAX_API_REQUEST: usize = 1024 * 1024;
+/// Maximum time that a client of the server may take to send the head of a request.
+pub const API_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum time that a client of the server may take to send the body of a request.
+pub const API_BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time after which the server closes an idle connection.
+pub const API_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Maximum number of connections to the server.
+pub const MAX_API_CONNECTIONS: usize = 1_024;
+/// Maximum number of streams of records.
+pub const MAX_STREAMS: usize = 64;
+/// Time after which a stream without records sends a sign of life.
+// Proxies close idle connections, usually after a minute.
+pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Maximum number of records that the server keeps in memory.
+pub const MAX_KEPT_RECORDS: usize = 100_000;
+/// Maximum size of the records that the server keeps in memory.
+pub const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
+/// Maximum number of runs that the server keeps. The oldest finished ones are forgotten.
+pub const MAX_KEPT_RUNS: usize = 1_000;
+/// Maximum number of conversations in a run of the server.
+pub const MAX_LIVE_CONVERSATIONS: u32 = 1_000;
+/// Maximum number of endpoints of a vendor at the server.
+pub const MAX_ENDPOINTS: usize = 32;
+/// Maximum number of actions in one request.
+pub const MAX_ACTIONS: usize = 20;
+/// Default number of entries in a page of a list.
+pub const PAGE_SIZE: usize = 100;
+/// Maximum number of entries in a page of a list.
+pub const MAX_PAGE: usize = 500;
+/// Maximum time that a request waits for the end of a run.
+pub const MAX_WAIT: Duration = Duration::from_secs(60);
+
 // Diagnostics
 
 /// Maximum number of problems that are printed with their source; the rest are counted.

@@ -10,6 +10,7 @@ mod demo;
 mod dry_run;
 mod exit;
 mod global;
+mod healthcheck;
 mod init;
 mod inputs;
 mod journal;
@@ -26,6 +27,7 @@ mod scenarios;
 mod schema;
 mod secrets;
 mod send;
+mod serve;
 mod setup;
 mod shrink;
 mod terminal;
@@ -64,6 +66,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run scenarios: send their webhooks and check how the receiver responds
     Run(run::RunArgs),
+    /// Start a server that people and programs steer: emulated vendors, control API and page
+    Serve(serve::ServeArgs),
     /// Send one webhook; the events that must precede it are simulated but not sent
     Send(send::SendArgs),
     /// Start a receiver that verifies webhooks, responds to handshakes and prints each request
@@ -82,6 +86,8 @@ enum Command {
     Secrets(secrets::SecretsArgs),
     /// List, show, export, check and redeliver the runs recorded in a journal
     Journal(journal::JournalCommandArgs),
+    /// Exit with 0 if a server accepts runs, for containers
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// Print the completion script for a shell
     Completions(completions::CompletionsArgs),
     /// Write the man pages, one per command
@@ -115,6 +121,7 @@ pub fn main() -> ExitCode {
     let exit = match cli.command {
         Command::Demo(args) => demo::demo(&args, &cli.global),
         Command::Run(args) => run::run(&args, &cli.global),
+        Command::Serve(args) => serve::serve(&args, &cli.global),
         Command::Send(args) => send::send(&args, &cli.global),
         Command::Journal(args) => journal::journal(&args, &cli.global),
         Command::Listen(args) => listen::listen(&args, &cli.global),
@@ -123,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Scenarios(args) => scenarios::scenarios(&args),
         Command::Init(args) => init::init(&args, &cli.global),
         Command::Schema(args) => schema::schema(&args, &cli.global),
+        Command::Healthcheck(args) => healthcheck::healthcheck(&args),
         Command::Completions(args) => completions::completions(&args, CliArgs::command()),
         Command::Man(args) => man::man(&args, CliArgs::command()),
         Command::Secrets(args) => secrets::secrets(&args, &cli.global),

@@ -21,8 +21,7 @@ use super::progress::Progress;
 use super::receivers::{ReceiverArgs, allowed};
 use super::reports::ReportArgs;
 use super::setup::{
-    SYNTHETIC, Setup, Signals, check_headers, endpoint_subscription, instant, runtime,
-    while_serving_files,
+    Setup, Signals, check_headers, endpoint_subscription, instant, runtime, while_serving_files,
 };
 use super::shrink::shrink;
 use super::terminal::{OptionalOutput, note, print};
@@ -71,11 +70,6 @@ pub(super) struct PlayArgs {
     /// Also print bodies and headers
     #[arg(short, long)]
     verbose: bool,
-}
-
-/// Returns the header [`SYNTHETIC`] with its value.
-fn synthetic_marker() -> (String, Secret) {
-    (SYNTHETIC.to_owned(), Secret::public("not a real conversation".to_owned()))
 }
 
 /// Options for several runs.
@@ -151,7 +145,7 @@ impl PlayArgs {
         let vendor = &account.platform;
         let mut problems = Problems::new();
         let egress = self.receivers.egress();
-        let marked = |url: &Url| egress.may_be_public(url).then(synthetic_marker);
+        let marked = |url: &Url| egress.may_be_public(url).then(EndpointPlan::synthetic_marker);
         let endpoint =
             |url: Url, headers: Vec<(String, Secret)>, events: Option<Subscription>| EndpointPlan {
                 number: 0, // set below, in the order of the list

@@ -1,5 +1,7 @@
 //! Receivers of a run: their URLs, the egress policy, and waiting until they are up.
 
+use std::ops::Deref;
+
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use jiff::SignedDuration;
@@ -17,9 +19,9 @@ use crate::record::AttemptOutcome;
 use crate::report::start_receiver_hint;
 use crate::run::RunPlan;
 
-/// Receiver options of `run`, `send` and `journal redeliver`.
+/// Receivers, and where they may be.
 #[derive(Debug, Args)]
-pub(super) struct ReceiverArgs {
+pub(super) struct TargetArgs {
     /// Receiver to send to: URL, or VENDOR=URL for one vendor only; can be repeated
     ///
     /// The certificates of https receivers are verified with the CA certificates of the system. On
@@ -31,13 +33,28 @@ pub(super) struct ReceiverArgs {
     // `1` and `yes` are usual values of such variables; clap accepts only `true` and `false`.
     #[arg(long, env = "STANDIN_ALLOW_PUBLIC", value_parser = BoolishValueParser::new())]
     allow_public: bool,
+}
+
+/// Receiver options of `run`, `send` and `journal redeliver`.
+#[derive(Debug, Args)]
+pub(super) struct ReceiverArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
     /// Wait until the receivers respond to HTTP requests, at most this long, such as `30s`
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "STANDIN_WAIT_READY",
           allow_hyphen_values = true)]
     wait_ready: Option<SignedDuration>,
 }
 
-impl ReceiverArgs {
+impl Deref for ReceiverArgs {
+    type Target = TargetArgs;
+
+    fn deref(&self) -> &TargetArgs {
+        &self.targets
+    }
+}
+
+impl TargetArgs {
     /// Returns the policy for the addresses that may be sent to.
     pub(super) fn egress(&self) -> EgressPolicy {
         EgressPolicy { public: self.allow_public }
@@ -98,7 +115,9 @@ impl ReceiverArgs {
         }
         problems
     }
+}
 
+impl ReceiverArgs {
     /// Waits until the receivers of the plans respond, if `--wait-ready` is set.
     pub(super) async fn wait(
         &self,
@@ -131,7 +150,7 @@ impl ReceiverArgs {
 #[derive(Clone, Debug)]
 pub(super) struct RunTarget {
     pub(super) vendor: Option<String>,
-    address: String,
+    pub(super) address: String,
 }
 
 impl From<&str> for RunTarget {

@@ -23,12 +23,10 @@ use crate::config::{
 };
 use crate::delivery::AttemptSlots;
 use crate::diag::{Problem, Problems, Spanned, code};
+use crate::emulator::SYNTHETIC;
 use crate::platform::{Account, Catalog, Platform, RequestFacts, Signing, Subscription, VendorRef};
 use crate::scenario::ParsedScenario;
 use crate::server::serve_files;
-
-/// Header that informs the operator of a public server that the traffic is synthetic.
-pub(super) const SYNTHETIC: &str = "X-Standin";
 
 /// Configuration file in the working folder, read if there is no `--config`.
 const CONFIG: &str = "standin.toml";

@@ -8,6 +8,9 @@ use crate::base::secret::Secret;
 use crate::delivery::{Endpoint, RequestSigner};
 use crate::platform::{Account, RequestFacts, Signing, Subscription};
 
+/// Header that informs the operator of a public server that the traffic is synthetic.
+pub const SYNTHETIC: &str = "X-Standin";
+
 /// An endpoint of an account.
 #[derive(Clone, Debug)]
 pub struct EndpointPlan {
@@ -22,6 +25,11 @@ pub struct EndpointPlan {
 }
 
 impl EndpointPlan {
+    /// Returns the header [`SYNTHETIC`] with its value.
+    pub fn synthetic_marker() -> (String, Secret) {
+        (SYNTHETIC.to_owned(), Secret::public("not a real conversation".to_owned()))
+    }
+
     /// The headers beside the vendor's, with their values.
     pub fn extra_headers(&self) -> Vec<(String, String)> {
         let headers = self.headers.iter();

@@ -11,6 +11,7 @@ use super::actor::{ConversationActor, StepOutcome, StepOutput};
 use super::describe::summarize;
 use super::endpoint::{EndpointPlan, LiveEndpoint};
 use super::outbox::Outbox;
+use super::overview::ConversationOverview;
 use super::registry::Registry;
 use super::router::{Router, Routes};
 use super::scripted_run::{LiveRun, ScriptedRun};
@@ -34,12 +35,14 @@ pub(super) enum EmulatorMessage {
     },
     /// Perform actions in a conversation: all of them, or none.
     Act(ConversationKey, Vec<Action>, oneshot::Sender<Result<Vec<ActionSummary>, ActError>>),
-    /// Add an endpoint.
+    /// Add an endpoint, or replace the one with its number.
     AddEndpoint(EndpointPlan),
     /// Send no more events to the endpoint of this number.
     RemoveEndpoint(u32),
     /// Look at a conversation.
     Inspect(ConversationKey, oneshot::Sender<Option<Box<Conversation>>>),
+    /// List the conversations.
+    List(oneshot::Sender<Vec<ConversationOverview>>),
     /// Find the conversation to which an id belongs.
     Find(String, oneshot::Sender<Option<ConversationKey>>),
 }
@@ -96,8 +99,25 @@ impl AccountHost {
     }
 
     fn add_endpoint(&mut self, plan: EndpointPlan) {
-        self.routes.subscriptions.push(plan.subscription.clone());
-        self.routes.endpoints.push(LiveEndpoint::new(plan, &self.routes.account));
+        let Routes { account, endpoints, subscriptions, .. } = &mut self.routes;
+        let known = endpoints.iter().position(|endpoint| endpoint.plan.number == plan.number);
+        let (subscription, endpoint) =
+            (plan.subscription.clone(), LiveEndpoint::new(plan, account));
+        if let Some(index) = known {
+            (subscriptions[index], endpoints[index]) = (subscription, endpoint);
+        } else {
+            subscriptions.push(subscription);
+            endpoints.push(endpoint);
+        }
+    }
+
+    fn list(&self) -> Vec<ConversationOverview> {
+        let all = self.conversations.iter();
+        let all =
+            all.map(|(key, found)| ConversationOverview::of(*key, found.actor.conversation()));
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|overview| overview.key);
+        all
     }
 
     fn remove_endpoint(&mut self, number: u32) {
@@ -250,6 +270,9 @@ impl Host for AccountHost {
                 let found = self.conversations.get(&key);
                 let state = found.map(|found| Box::new(found.actor.conversation().clone()));
                 let _ = reply.send(state);
+            }
+            EmulatorMessage::List(reply) => {
+                let _ = reply.send(self.list());
             }
             EmulatorMessage::Find(id, reply) => {
                 let get = |key| Some(self.conversations.get(&key)?.actor.conversation());

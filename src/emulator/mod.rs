@@ -10,6 +10,7 @@ mod describe;
 mod endpoint;
 mod host;
 mod outbox;
+mod overview;
 mod planned_delivery;
 mod registry;
 mod rehearsal;
@@ -27,9 +28,10 @@ use crate::platform::Account;
 use crate::record::ActionSummary;
 
 pub use actor::{StepOutcome, StepOutput};
-pub use endpoint::EndpointPlan;
+pub use endpoint::{EndpointPlan, SYNTHETIC};
 pub use host::ActError;
 pub use outbox::{FaultSource, Outbox};
+pub use overview::ConversationOverview;
 pub use planned_delivery::PlannedDelivery;
 pub use rehearsal::{Rehearsal, rehearse};
 pub use scripted_run::ScriptedRun;
@@ -66,6 +68,9 @@ impl Emulator {
             shared: shares_clock,
             prior: Arc::clone(&run.prior),
         });
+        if run.is_paused {
+            self.driver.pause(run.number);
+        }
         let run = Box::new(run);
         self.driver.send(EmulatorMessage::Play { run, shares_clock, done });
         ended
@@ -87,7 +92,8 @@ impl Emulator {
         result.await.unwrap_or(Err(ActError::Stopped))
     }
 
-    /// Adds an endpoint. It gets the events that happen from now on.
+    /// Adds an endpoint, or replaces the one with its number. It gets the events that happen from now
+    /// on.
     pub fn add_endpoint(&self, endpoint: EndpointPlan) {
         self.driver.send(EmulatorMessage::AddEndpoint(endpoint));
     }
@@ -102,6 +108,13 @@ impl Emulator {
         let (reply, state) = oneshot::channel();
         self.driver.send(EmulatorMessage::Inspect(conversation, reply));
         state.await.ok().flatten()
+    }
+
+    /// Returns what a list shows about each conversation, in the order of runs and numbers.
+    pub async fn conversations(&self) -> Vec<ConversationOverview> {
+        let (reply, all) = oneshot::channel();
+        self.driver.send(EmulatorMessage::List(reply));
+        all.await.unwrap_or_default()
     }
 
     /// Returns the conversation to which an id of the vendor belongs.

@@ -39,6 +39,8 @@ pub struct ScriptedRun {
     pub prior: Arc<PriorAttempts>,
     /// The log that gets the records of the run.
     pub log: RecordLog,
+    /// Whether run time stands still until the run is resumed.
+    pub is_paused: bool,
     /// Whether conversations stay after the end of the script, so that others can act in them.
     pub keeps_conversations: bool,
 }

@@ -258,7 +258,7 @@ impl RecordKind {
 
 impl Record {
     /// Returns the approximate size in memory, in bytes. Only texts that can be large count.
-    pub(super) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         let texts = match &self.kind {
             RecordKind::HandshakeSent { body, .. } => body.len(),
             RecordKind::ActionDone(action) | RecordKind::ActionImplied(action) => {

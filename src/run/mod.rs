@@ -8,6 +8,7 @@ mod dry_run;
 mod handshake;
 mod identity;
 mod limits;
+mod live;
 mod patch_check;
 mod plan;
 mod probe;
@@ -34,6 +35,7 @@ pub use dry_run::{DryRunItem, DryRunRequest, dry_run};
 use identity::first_record;
 pub use identity::identify;
 pub use limits::RunLimits;
+pub use live::{LiveStage, run_live};
 pub use patch_check::check_patches;
 pub use plan::{ResumePoint, RunPlan, StopSignal};
 pub use redelivery::{Redelivery, RedeliveryRequest, redeliver};
@@ -45,7 +47,9 @@ pub async fn run<T: Transport>(plan: RunPlan, transport: Arc<T>, log: RecordLog)
     let observer = Observer::new(Arc::clone(&plan.account), Arc::clone(&plan.files), plan.start);
     let (limits, (halt, halted)) = (LimitCounter::new(plan.limits), watch::channel(false));
     let playing = play(plan, transport, log.clone(), StopSignal::new(halted));
-    pump(log, playing, observer, limits, halt).await
+    let finished = pump(log.clone(), playing, observer, limits, halt).await;
+    log.close();
+    finished
 }
 
 /// Performs the handshake and plays every conversation. Ends when every delivery has settled, or

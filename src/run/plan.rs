@@ -101,6 +101,7 @@ impl RunPlan {
             controls,
             prior: self.prior(),
             log,
+            is_paused: false,
             keeps_conversations: false,
         }
     }

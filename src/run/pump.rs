@@ -93,7 +93,7 @@ fn links_in<'a>(body: &'a str, files_url: &str) -> impl Iterator<Item = &'a str>
     links.map(move |rest| &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())])
 }
 
-/// Spawns a run, observes its records until it ends, appends the final record, and closes the log.
+/// Spawns a run, observes its records until it ends, and appends the final record.
 pub(super) async fn pump(
     log: RecordLog,
     playing: impl Future<Output = RunEnd> + Send + 'static,
@@ -151,6 +151,5 @@ pub(super) async fn pump(
     // A run that is killed here has no final record, so it counts as interrupted.
     fail_points::hit("finishing");
     log.append_unbounded(scope, RecordKind::RunFinished(finished.clone()));
-    log.close();
     finished
 }

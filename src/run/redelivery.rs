@@ -349,7 +349,10 @@ pub async fn redeliver<T: Transport>(
         Observer::new(Arc::clone(&request.account), Arc::default(), request.restored.delivery.at);
     let sending = send(request, transport, log.clone());
     // A redelivery has no limits.
-    pump(log, sending, observer, LimitCounter::default(), watch::channel(false).0).await
+    let limits = LimitCounter::default();
+    let finished = pump(log.clone(), sending, observer, limits, watch::channel(false).0).await;
+    log.close();
+    finished
 }
 
 async fn send<T: Transport>(

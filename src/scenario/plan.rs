@@ -72,6 +72,12 @@ impl<'a> ActionPlanner<'a> {
         }
     }
 
+    /// Allows actions to refer to an entity that exists already.
+    pub(super) fn declare_entity(&mut self, name: &str, kind: &str) {
+        self.texts.declare_entity(name, self.vendors, kind);
+        self.entities.insert(name.to_owned(), kind.to_owned());
+    }
+
     /// Plans an action. Returns `None` if it has problems.
     pub(super) fn plan(&mut self, action: &ActionForm, key: &Key) -> Option<ActionPlan> {
         // Both the actor and the text are checked before either is unwrapped with `?`, so that one

@@ -2,15 +2,21 @@
 //!
 //! The module `listen` receives webhooks.
 
+mod api;
 mod files;
+pub mod live;
+mod page;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
+use actix_web::dev::Server;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 
+pub use api::{AccessRules, ApiToken, serve_api};
 pub use files::serve_files;
+pub use live::{EndpointRequest, LiveServer, RunRequest, ServerPlan};
 
 /// A running server. Dropping the handle does not stop it.
 #[derive(Debug)]
@@ -50,6 +56,11 @@ fn start_on(
         .shutdown_timeout(1)
         .listen(listener)?
         .run();
+    run_in_thread(server, address)
+}
+
+/// Runs a server in its own thread.
+fn run_in_thread(server: Server, address: SocketAddr) -> io::Result<ServerHandle> {
     let handle = server.handle();
     // Actix needs its own runtime, which must not run inside that of the sender.
     let thread = std::thread::Builder::new().spawn(move || {

@@ -87,6 +87,7 @@ fn scripted(number: u32, script: &str, clock: ClockMode) -> (ScriptedRun, LogRea
         controls: std::collections::BTreeSet::new(),
         prior: Arc::new(PriorAttempts::default()),
         log,
+        is_paused: false,
         keeps_conversations: true,
     };
     (run, records)

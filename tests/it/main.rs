@@ -48,6 +48,8 @@ mod scenarios;
 mod schema;
 mod secrets;
 mod sending;
+mod server;
+mod server_access;
 mod signature;
 mod signature_probe;
 mod signature_schemes;

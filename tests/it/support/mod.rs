@@ -4,6 +4,7 @@ mod background;
 mod hostile;
 mod play;
 mod receiver;
+mod server;
 
 pub(crate) use background::Background;
 pub(crate) use hostile::{Connection, Hostile};
@@ -11,6 +12,8 @@ pub(crate) use play::{
     RunBuilder, RunOutcome, bundled_revisions, bundled_vendors, catalog, play, revisions, vendors,
 };
 pub(crate) use receiver::{ReceivedRequest, Receiver, Reply, accept, fetch};
+
+pub(crate) use server::Server;
 
 use std::env;
 use std::fs;

@@ -1,0 +1,269 @@
+//! `standin serve`: emulated vendors, the control API and the page, until it is stopped.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::exit::{CommandError, ExitStatus};
+use super::global::Global;
+use super::inputs::scenarios;
+use super::receivers::TargetArgs;
+use super::setup::{
+    Setup, Signals, check_headers, endpoint_subscription, runtime, while_serving_files,
+};
+use super::terminal::{note, print};
+use crate::base::clock::Stopwatch;
+use crate::base::limits::SERVER_PORT;
+use crate::base::text::shell_quote;
+use crate::diag::{Problem, Problems, Source, code};
+use crate::platform::Platform;
+use crate::scenario::bundled_names;
+use crate::server::live::{EndpointRequest, LiveServer, ServedVendor, ServerPlan};
+use crate::server::{AccessRules, ApiToken, ServerHandle, serve_api};
+
+/// Start a server that people and programs steer: emulated vendors, control API and page
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The control API and the page need a token: that of the variable STANDIN_TOKEN, with at \
+    least 32 characters, or a random one, which is printed.\n\nPress Ctrl-C to stop: runs in progress end, and the exit code is 0. A second \
+    Ctrl-C ends at once."
+)]
+pub(super) struct ServeArgs {
+    /// Scenarios to offer beside the bundled ones: files or folders
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+    /// Vendors to emulate: VENDOR or VENDOR@REVISION, separated by commas; can be repeated [default:
+    /// every vendor]
+    #[arg(long = "vendor", value_name = "VENDOR", value_delimiter = ',')]
+    vendors: Vec<String>,
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    listener: ListenerArgs,
+}
+
+/// Where the server listens, and who may use it.
+#[derive(Debug, Args)]
+pub(super) struct ListenerArgs {
+    /// Address to listen on; 0.0.0.0 for all networks
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// Port of the control API and the page; 0 chooses a free one
+    #[arg(long, default_value_t = SERVER_PORT, allow_negative_numbers = true)]
+    pub(super) port: u16,
+    /// Host name under which the server is reached, beside `localhost` and its address; can be repeated
+    #[arg(long = "allow-host", value_name = "NAME")]
+    allow_hosts: Vec<String>,
+}
+
+/// Environment variable with the token of the control API.
+const TOKEN: &str = "STANDIN_TOKEN";
+
+impl ListenerArgs {
+    /// Returns the token of the environment, or a random one, and whether it was chosen.
+    fn token() -> Result<(ApiToken, bool), CommandError> {
+        // Empty counts as not set, as for every variable that standin reads.
+        match std::env::var(TOKEN).ok().filter(|text| !text.trim().is_empty()) {
+            Some(text) => {
+                let token = ApiToken::chosen(&text).map_err(|message| {
+                    let message = format!("{TOKEN} is not valid: {message}");
+                    let problem = Problem::anywhere(code::SECRET_MISSING, message);
+                    problem.help("generate one with `openssl rand -hex 32`")
+                })?;
+                Ok((token, true))
+            }
+            None => Ok((ApiToken::random().map_err(anyhow::Error::msg)?, false)),
+        }
+    }
+
+    /// Starts the control API and the page.
+    pub(super) fn start(&self, live: &Arc<LiveServer>) -> Result<OpenServer, CommandError> {
+        let (token, is_chosen) = Self::token()?;
+        let address = SocketAddr::from((self.host, self.port));
+        let listener = TcpListener::bind(address).with_context(|| {
+            format!("cannot listen on {address}; choose another port with `--port`")
+        })?;
+        let rules = AccessRules { token: token.clone(), hosts: self.allow_hosts.clone() };
+        let handle = serve_api(listener, Arc::clone(live), rules).context("cannot start")?;
+        Ok(OpenServer { handle, token, is_chosen })
+    }
+}
+
+/// A server that listens.
+pub(super) struct OpenServer {
+    pub(super) handle: ServerHandle,
+    token: ApiToken,
+    /// Whether the operator knows the token already.
+    is_chosen: bool,
+}
+
+impl OpenServer {
+    /// Returns the origin of the server, as a browser on this machine reaches it.
+    fn origin(&self) -> String {
+        let port = self.handle.address.port();
+        match self.handle.address.ip() {
+            // Not an address that a browser can open.
+            ip if ip.is_unspecified() => format!("http://127.0.0.1:{port}"),
+            ip => format!("http://{}", SocketAddr::from((ip, port))),
+        }
+    }
+
+    /// Returns the URL of the page. The token is in the fragment, which browsers do not send.
+    pub(super) fn page_url(&self) -> String {
+        let token = if self.is_chosen { "" } else { self.token.expose() };
+        match token {
+            "" => format!("{}/", self.origin()),
+            token => format!("{}/#token={token}", self.origin()),
+        }
+    }
+}
+
+pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, CommandError> {
+    let watch = Stopwatch::start();
+    let setup = Setup::read(global)?;
+    let vendors = args.vendors(&setup)?;
+    let offered = offered(&args.scenarios)?;
+    let endpoints = args.endpoints(&vendors, &setup)?;
+    let runtime = runtime(1)?;
+    let exit = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        while_serving_files(&setup.config.files, async |files| {
+            let accounts: Result<_, Problems> =
+                vendors.iter().map(|vendor| setup.account(vendor)).collect();
+            let live = LiveServer::start(ServerPlan {
+                accounts: accounts?,
+                known: setup.vendors().to_vec(),
+                scenarios: offered,
+                egress: args.targets.egress(),
+                redactor: setup.redactor(),
+                files,
+                slots: setup.slots.clone(),
+            });
+            let server = args.listener.start(&live)?;
+            for (vendor, endpoint) in endpoints {
+                live.add_endpoint(&vendor, endpoint).map_err(anyhow::Error::from)?;
+            }
+            print(welcome(&live, &server, watch.millis()))?;
+            signals.next().await;
+            note("ending: runs in progress are cancelled; press Ctrl-C again to end at once");
+            tokio::select! {
+                () = live.drain() => {}
+                () = signals.next() => return Ok(ExitStatus::Passed),
+            }
+            server.handle.stop().await;
+            Ok(ExitStatus::Passed)
+        })
+        .await
+    });
+    // After a second signal, requests may still be in flight.
+    runtime.shutdown_background();
+    exit
+}
+
+/// Returns the bundled scenarios, and those of these names.
+pub(super) fn offered(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> {
+    let mut sources = scenarios(names)?;
+    sources.extend(scenarios(&bundled_names())?);
+    let mut known = BTreeSet::new();
+    sources.retain(|source| known.insert(source.name.clone()));
+    Ok(sources)
+}
+
+impl ServeArgs {
+    fn vendors(&self, setup: &Setup) -> Result<Vec<Arc<Platform>>, Problems> {
+        if self.vendors.is_empty() {
+            return setup.all_vendors();
+        }
+        let mut problems = Problems::new();
+        let vendors =
+            self.vendors.iter().filter_map(|name| problems.note(setup.vendor(name.trim())));
+        let vendors: Vec<Arc<Platform>> = vendors.collect();
+        problems.into_result(Some(vendors))
+    }
+
+    /// Returns the endpoints of `--to` or the configuration, each with the id of its vendor.
+    fn endpoints(
+        &self,
+        vendors: &[Arc<Platform>],
+        setup: &Setup,
+    ) -> Result<Vec<(String, EndpointRequest)>, Problems> {
+        let mut problems = self.targets.check(&setup.catalog);
+        let ids: Vec<&str> = vendors.iter().map(|vendor| vendor.id.as_str()).collect();
+        problems.extend(self.targets.unused(&ids));
+        if self.targets.has_any() && vendors.len() > 1 {
+            let message = "one receiver cannot serve several vendors";
+            let problem = Problem::anywhere(code::NOTHING_TO_RUN, message);
+            problems.push(problem.help("write `--to VENDOR=URL`, or choose one with `--vendor`"));
+        }
+        let mut endpoints = Vec::new();
+        for vendor in vendors {
+            let targets = self.targets.targets(&vendor.id);
+            for target in &targets {
+                let request =
+                    EndpointRequest { url: target.address.clone(), ..EndpointRequest::default() };
+                endpoints.push((vendor.id.clone(), request));
+            }
+            if targets.is_empty() {
+                endpoints.extend(configured(vendor, setup, &mut problems));
+            }
+        }
+        problems.into_result(Some(endpoints))
+    }
+}
+
+/// Returns the endpoints that the configuration names for a vendor.
+fn configured(
+    vendor: &Arc<Platform>,
+    setup: &Setup,
+    problems: &mut Problems,
+) -> Vec<(String, EndpointRequest)> {
+    let mut endpoints = Vec::new();
+    for form in setup.endpoints(&vendor.id) {
+        endpoint_subscription(form, vendor, problems);
+        let account = problems.note(setup.account(vendor));
+        account.iter().for_each(|account| check_headers(form, account, problems));
+        let events = form
+            .events
+            .as_ref()
+            .map(|events| events.iter().map(|event| event.value.clone()).collect::<Vec<String>>());
+        let headers = form.resolve_headers(problems);
+        let url = form.url.value.to_string();
+        endpoints.push((vendor.id.clone(), EndpointRequest { url, events, headers }));
+    }
+    endpoints
+}
+
+/// Describes a server that is ready, and how to use it.
+fn welcome(live: &LiveServer, server: &OpenServer, millis: u64) -> String {
+    let origin = server.origin();
+    let mut text = format!("standin is ready after {millis} ms\n\n");
+    text += &format!("  page       {}\n", server.page_url());
+    text += &format!("  API        {origin}/api/v1 (OpenAPI: {origin}/api/openapi.json)\n");
+    let ids: Vec<&str> = live.vendors().iter().map(ServedVendor::id).collect();
+    text += &format!("  vendors    {}\n", ids.join(", "));
+    let mut receivers = String::new();
+    for vendor in live.vendors() {
+        for endpoint in vendor.endpoints() {
+            receivers += &format!("  receiver   {}: {}\n", vendor.id(), endpoint.shown_url());
+        }
+    }
+    if receivers.is_empty() {
+        receivers += "  receiver   none; add one on the page, or with `--to VENDOR=URL`\n";
+    }
+    text += &receivers;
+    let token = if server.is_chosen {
+        format!("\"Authorization: Bearer ${TOKEN}\"")
+    } else {
+        shell_quote(&format!("Authorization: Bearer {}", server.token.expose()))
+    };
+    let vendor = ids.first().copied().unwrap_or_default();
+    let body = shell_quote(&format!(r#"{{"vendor":"{vendor}","scenario":"handover"}}"#));
+    text += &format!(
+        "\nStart a run on the page, or with:\n  curl {origin}/api/v1/runs -H {token} \\\n    \
+         --json {body}\n\nPress Ctrl-C to stop.\n"
+    );
+    text
+}

@@ -1,0 +1,98 @@
+//! Reads the bodies of requests: JSON, of limited size, within limited time.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use actix_web::{HttpRequest, web};
+use futures_util::StreamExt as _;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::error::ApiError;
+use crate::base::limits::{API_BODY_TIMEOUT, MAX_API_REQUEST};
+use crate::diag::{Problems, Source, SyntaxNode, json};
+use crate::server::live::LiveError;
+
+/// Reads a JSON body into a type. An empty body is an empty object.
+pub(super) async fn read<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<T, ApiError> {
+    let bytes = bytes(request, payload).await?;
+    let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+    let mut parser = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
+        let pointer = pointer(error.path());
+        ApiError::invalid(error.into_inner().to_string()).pointer(pointer)
+    })?;
+    parser.end().map_err(|error| ApiError::invalid(error.to_string()))?;
+    Ok(value)
+}
+
+/// Reads a JSON body as a document, whose problems have pointers.
+pub(super) async fn document(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<SyntaxNode, ApiError> {
+    let bytes = bytes(request, payload).await?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| ApiError::invalid(format!("the body is not UTF-8: {error}")))?;
+    // The parser of documents is recursive; serde_json limits the depth.
+    serde_json::from_str::<serde::de::IgnoredAny>(&text)
+        .map_err(|error| ApiError::invalid(error.to_string()))?;
+    match json::parse(&Source::new("the request", text)) {
+        (Some(node), problems) if problems.is_empty() => Ok(node),
+        (_, problems) => Err(invalid(problems)),
+    }
+}
+
+fn invalid(problems: Problems) -> ApiError {
+    LiveError::from(problems).into()
+}
+
+async fn bytes(request: &HttpRequest, payload: web::Payload) -> Result<Vec<u8>, ApiError> {
+    let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
+    let unsupported = |message: &str| {
+        ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    };
+    if header(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return Err(unsupported("compressed requests are not supported"));
+    }
+    let media_type = header(CONTENT_TYPE).map(|value| value.split(';').next().unwrap_or(value));
+    let is_json = media_type.is_some_and(|name| name.trim() == "application/json");
+    let body = match timeout(API_BODY_TIMEOUT, collect(payload)).await {
+        Ok(body) => body?,
+        Err(_elapsed) => {
+            let message = format!("the body did not arrive within {API_BODY_TIMEOUT:?}");
+            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message));
+        }
+    };
+    // Without a body, no type is needed. Browsers cannot send this type to other sites.
+    if is_json || body.is_empty() {
+        return Ok(body);
+    }
+    Err(unsupported("the body must be JSON").hint("send `Content-Type: application/json`"))
+}
+
+async fn collect(mut payload: web::Payload) -> Result<Vec<u8>, ApiError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| ApiError::invalid(error.to_string()))?;
+        if body.len() + chunk.len() > MAX_API_REQUEST {
+            let message = format!("the body has more than {MAX_API_REQUEST} bytes");
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Returns the JSON pointer of a path.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let segment = |segment: &serde_path_to_error::Segment| match segment {
+        serde_path_to_error::Segment::Seq { index } => format!("/{index}"),
+        // The place of a syntax error is in the message.
+        serde_path_to_error::Segment::Unknown => String::new(),
+        other => format!("/{}", other.to_string().replace('~', "~0").replace('/', "~1")),
+    };
+    path.iter().map(segment).collect()
+}

@@ -1,0 +1,101 @@
+//! Scenarios: list, read and check.
+
+use actix_web::web::{Data, Json, Path, Payload, ServiceConfig, get, post, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::body;
+use super::error::{ApiError, ApiProblem, ErrorResponse};
+use crate::diag::Source;
+use crate::server::live::{LiveServer, OfferedScenario};
+
+pub(super) fn routes(app: &mut ServiceConfig) {
+    app.service(resource("/api/v1/scenarios").route(get().to(list)))
+        // Before the names of scenarios, which may be paths.
+        .service(resource("/api/v1/scenarios/check").route(post().to(check)))
+        .service(resource("/api/v1/scenarios/{name:.+}").route(get().to(read)));
+}
+
+/// A list of scenarios.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ScenarioList {
+    items: Vec<ScenarioSummary>,
+}
+
+/// A scenario that can be run.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ScenarioSummary {
+    /// Name by which a run starts it.
+    name: String,
+    /// Title.
+    title: String,
+    /// What it is for.
+    about: Option<String>,
+    /// Ids of the vendors that it can be run at.
+    vendors: Vec<String>,
+}
+
+/// A scenario to check.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckRequest {
+    /// The text of the scenario, in TOML.
+    source: String,
+}
+
+/// The result of a check.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CheckResult {
+    /// The problems; empty if the scenario can be run.
+    problems: Vec<ApiProblem>,
+    /// Ids of the vendors that it can be run at.
+    vendors: Vec<String>,
+}
+
+impl From<OfferedScenario> for ScenarioSummary {
+    fn from(scenario: OfferedScenario) -> Self {
+        let OfferedScenario { name, title, about, vendors } = scenario;
+        Self { name, title, about, vendors }
+    }
+}
+
+/// Lists the scenarios.
+#[utoipa::path(get, path = "/api/v1/scenarios", tag = "scenarios",
+    responses((status = 200, body = ScenarioList)))]
+pub(super) async fn list(live: Data<LiveServer>) -> Json<ScenarioList> {
+    let items = live.scenarios().into_iter().map(ScenarioSummary::from).collect();
+    Json(ScenarioList { items })
+}
+
+/// Returns the text of a scenario.
+#[utoipa::path(get, path = "/api/v1/scenarios/{name}", tag = "scenarios",
+    params(("name" = String, Path, description = "Name of the scenario")),
+    responses((status = 200, body = String, content_type = "application/toml"),
+              (status = 404, body = ErrorResponse)))]
+pub(super) async fn read(
+    live: Data<LiveServer>,
+    name: Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let source = live.scenario(&name)?;
+    Ok(HttpResponse::Ok().content_type("application/toml").body(source.text.clone()))
+}
+
+/// Checks a scenario at all vendors that it is for.
+#[utoipa::path(post, path = "/api/v1/scenarios/check", tag = "scenarios",
+    request_body = CheckRequest,
+    responses((status = 200, body = CheckResult), (status = 400, body = ErrorResponse)))]
+pub(super) async fn check(
+    live: Data<LiveServer>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<Json<CheckResult>, ApiError> {
+    let CheckRequest { source } = body::read(&request, payload).await?;
+    let checked = live.check(&Source::new(UPLOADED, source));
+    let problems = checked.problems.sorted();
+    let problems = problems.iter().map(|problem| ApiProblem::of(problem, None)).collect();
+    Ok(Json(CheckResult { problems, vendors: checked.vendors }))
+}
+
+/// Name of a scenario whose text is part of a request.
+pub(super) const UPLOADED: &str = "scenario";

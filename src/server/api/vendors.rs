@@ -1,0 +1,151 @@
+//! Vendors, their event types and samples.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use actix_web::web::{Data, Json, Path, ServiceConfig, get, resource};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::error::{ApiError, ErrorResponse};
+use crate::base::redact::Redactor;
+use crate::fidelity::sent;
+use crate::platform::{EventQuery, ReceiverGuide};
+use crate::scenario::Script;
+use crate::server::live::{LiveServer, ServedVendor};
+
+pub(super) fn routes(app: &mut ServiceConfig) {
+    app.service(resource("/api/v1/vendors").route(get().to(list)))
+        .service(resource("/api/v1/vendors/{vendor}").route(get().to(read)))
+        .service(resource("/api/v1/vendors/{vendor}/samples/{type}").route(get().to(sample)));
+}
+
+/// A list of vendors.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VendorList {
+    items: Vec<VendorSummary>,
+}
+
+/// An emulated vendor.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VendorSummary {
+    /// Its id.
+    id: String,
+    /// Its name.
+    name: String,
+    /// The version of its wire format.
+    revision: String,
+    /// How real servers are known to differ from this revision.
+    differs: Option<String>,
+    /// Number of endpoints.
+    endpoints: usize,
+    /// By what a receiver recognises genuine requests.
+    verified_by: String,
+}
+
+/// An emulated vendor in detail.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VendorDetail {
+    /// What the list shows.
+    vendor: VendorSummary,
+    /// How a receiver verifies a request.
+    verification: String,
+    /// The handshake and the required response.
+    handshake: String,
+    /// The headers of every event, with placeholders for computed values.
+    headers: Vec<(String, String)>,
+    /// The event types.
+    event_types: Vec<EventTypeSummary>,
+}
+
+/// An event type of a vendor.
+#[derive(Serialize, ToSchema)]
+pub(super) struct EventTypeSummary {
+    /// The vendor's name.
+    name: String,
+    /// The vendor-neutral events that cause it.
+    sent_for: Vec<&'static str>,
+    /// Whether an endpoint gets it by default.
+    by_default: bool,
+    /// Evidence for its format: `documented`, `observed`, `inferred` or `assumed`.
+    certainty: Vec<&'static str>,
+}
+
+impl VendorSummary {
+    fn of(vendor: &ServedVendor) -> Self {
+        let platform = &vendor.account.platform;
+        Self {
+            id: platform.id.clone(),
+            name: platform.name.clone(),
+            revision: platform.revision.clone(),
+            differs: platform.differs.clone(),
+            endpoints: vendor.endpoints().len(),
+            verified_by: ReceiverGuide::of(&vendor.account).verified_by(),
+        }
+    }
+}
+
+/// Lists the emulated vendors.
+#[utoipa::path(get, path = "/api/v1/vendors", tag = "vendors",
+    responses((status = 200, body = VendorList)))]
+pub(super) async fn list(live: Data<LiveServer>) -> Json<VendorList> {
+    Json(VendorList { items: live.vendors().iter().map(VendorSummary::of).collect() })
+}
+
+/// Describes a vendor: verification, handshake and event types.
+#[utoipa::path(get, path = "/api/v1/vendors/{vendor}", tag = "vendors",
+    params(("vendor" = String, Path, description = "Id of the vendor")),
+    responses((status = 200, body = VendorDetail), (status = 404, body = ErrorResponse)))]
+pub(super) async fn read(
+    live: Data<LiveServer>,
+    vendor: Path<String>,
+) -> Result<Json<VendorDetail>, ApiError> {
+    let vendor = live.vendor(&vendor)?;
+    let guide = ReceiverGuide::of(&vendor.account);
+    let platform = &vendor.account.platform;
+    let event_type = |name: &str| {
+        let rules = || platform.events.iter().filter(|rule| rule.event_type == name);
+        let sent_for: BTreeSet<&str> = rules().map(|rule| rule.on.as_str()).collect();
+        let certainty: BTreeSet<&str> = rules().map(|rule| rule.certainty.as_str()).collect();
+        EventTypeSummary {
+            name: name.to_owned(),
+            sent_for: sent_for.into_iter().collect(),
+            by_default: platform.covers(&platform.default_subscription, name),
+            certainty: certainty.into_iter().collect(),
+        }
+    };
+    let redactor = Redactor::new(vendor.account.secret_references());
+    let shown = |mut text: String| {
+        redactor.redact(&mut text);
+        text
+    };
+    let headers = guide.headers().into_iter().map(|(name, value)| (name, shown(value))).collect();
+    Ok(Json(VendorDetail {
+        vendor: VendorSummary::of(vendor),
+        verification: shown(guide.verification()),
+        handshake: shown(guide.handshake()),
+        headers,
+        event_types: platform.event_types().into_iter().map(event_type).collect(),
+    }))
+}
+
+/// Returns a sample webhook body of an event type.
+#[utoipa::path(get, path = "/api/v1/vendors/{vendor}/samples/{type}", tag = "vendors",
+    params(("vendor" = String, Path, description = "Id of the vendor"),
+           ("type" = String, Path, description = "The vendor's name of the event type")),
+    responses((status = 200, body = serde_json::Value), (status = 404, body = ErrorResponse)))]
+pub(super) async fn sample(
+    live: Data<LiveServer>,
+    path: Path<(String, String)>,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    let (vendor, event_type) = path.into_inner();
+    let vendor = live.vendor(&vendor)?;
+    let (platform, query) = (&vendor.account.platform, EventQuery::default());
+    let unknown = || ApiError::not_found(format!("{} sends no `{event_type}`", platform.name));
+    let rule = platform.rule(&event_type, &query).ok_or_else(unknown)?;
+    let script = Arc::new(Script::for_event(platform, rule, &query));
+    let body = sent(&script, &vendor.account, &event_type, 1, Timestamp::UNIX_EPOCH);
+    let body = body.and_then(|body| serde_json::from_str(&body).ok());
+    body.map(Json).ok_or_else(unknown)
+}

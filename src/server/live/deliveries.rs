@@ -1,0 +1,257 @@
+//! An index of the deliveries in the history: what a list shows about each.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::kept_record::KeptRecord;
+use crate::record::{AttemptResult, RecordKind};
+
+crate::string_enum! {
+    /// State of a delivery.
+    pub enum DeliveryState {
+        /// Not sent yet.
+        Pending = "pending",
+        /// A request is in flight.
+        Sending = "sending",
+        /// The last attempt failed, and another one follows.
+        Retrying = "retrying",
+        /// It has settled and passed.
+        Passed = "passed",
+        /// It has settled and failed.
+        Failed = "failed",
+    }
+}
+
+/// A delivery in a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeliverySummary {
+    /// Id of the delivery at the server, such as `3-1-7`: its run, conversation and number.
+    pub id: String,
+    /// Number of its first record. Lists are ordered by it.
+    pub number: u64,
+    /// Id of the vendor.
+    #[schema(value_type = String)]
+    pub vendor: Arc<str>,
+    /// Number of the run.
+    pub run: u32,
+    /// Id of the conversation.
+    #[schema(value_type = Option<String>)]
+    pub conversation: Option<Arc<str>>,
+    /// Number of the script's step; absent if a person or a program acted.
+    pub step: Option<usize>,
+    /// The vendor's name of the event type.
+    pub event_type: String,
+    /// Number of the endpoint.
+    pub endpoint: u32,
+    /// Evidence for the format: `documented`, `observed`, `inferred` or `assumed`.
+    pub certainty: String,
+    /// The injected faults.
+    pub faults: Vec<String>,
+    /// Run time of the event.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Its state.
+    #[schema(value_type = String)]
+    pub state: DeliveryState,
+    /// Number of attempts.
+    pub attempts: u32,
+    /// Status of the last response.
+    pub status: Option<u16>,
+    /// How the last attempt ended, if not with a response.
+    pub outcome: Option<String>,
+    /// Duration of the last attempt in microseconds.
+    pub duration_us: Option<u64>,
+    /// Why it failed.
+    pub why: Option<String>,
+    /// The delivery of which this is a redelivery.
+    #[schema(value_type = Option<String>)]
+    pub redelivery_of: Option<Arc<str>>,
+}
+
+/// Which deliveries to list.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter {
+    /// Only those with a smaller number: the next page.
+    pub before: Option<u64>,
+    /// Only those of this run.
+    pub run: Option<u32>,
+    /// Only those of this conversation.
+    pub conversation: Option<String>,
+    /// Only those of this vendor.
+    pub vendor: Option<String>,
+    /// Only those in this state.
+    pub state: Option<DeliveryState>,
+    /// Only those whose event type contains this text.
+    pub event_type: Option<String>,
+}
+
+/// Numbers of deliveries of a conversation.
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+pub struct ConversationCounts {
+    /// All deliveries.
+    pub deliveries: usize,
+    /// Those that passed.
+    pub passed: usize,
+    /// Those that failed.
+    pub failed: usize,
+    /// Those that wait for a retry.
+    pub retrying: usize,
+}
+
+/// The deliveries in memory.
+#[derive(Debug, Default)]
+pub(super) struct DeliveryIndex {
+    /// In the order of their first records.
+    all: VecDeque<DeliverySummary>,
+    /// Number of deliveries that were forgotten.
+    forgotten: usize,
+    /// Position among all deliveries, forgotten ones included, by id.
+    positions: HashMap<String, usize>,
+    counts: HashMap<Arc<str>, ConversationCounts>,
+}
+
+impl DeliveryIndex {
+    /// Takes note of a record.
+    pub(super) fn update(&mut self, kept: &KeptRecord, redelivery_of: Option<&Arc<str>>) {
+        if let RecordKind::DeliveryPlanned { .. } = kept.record.kind {
+            self.add(kept, redelivery_of);
+            return;
+        }
+        let Some(delivery) = kept.record.kind.delivery() else { return };
+        let id = format!("{}-{delivery}", kept.record.run);
+        let Some(position) = self.positions.get(&id) else { return };
+        let Some(row) = self.all.get_mut(position - self.forgotten) else { return };
+        let before = row.state;
+        match &kept.record.kind {
+            RecordKind::AttemptStarted { attempt, .. } => {
+                row.attempts = row.attempts.max(*attempt);
+                row.state = DeliveryState::Sending;
+            }
+            RecordKind::AttemptFinished { result, .. } => {
+                row.set_result(result);
+                row.state = DeliveryState::Retrying;
+            }
+            RecordKind::DeliverySettled(settled) => {
+                row.set_result(&settled.result);
+                row.attempts = settled.attempts;
+                row.why.clone_from(&settled.why);
+                row.state =
+                    if settled.passed { DeliveryState::Passed } else { DeliveryState::Failed };
+            }
+            _ => {}
+        }
+        if let Some(conversation) = &row.conversation {
+            let counts = self.counts.entry(Arc::clone(conversation)).or_default();
+            counts.change(before, row.state);
+        }
+    }
+
+    fn add(&mut self, kept: &KeptRecord, redelivery_of: Option<&Arc<str>>) {
+        let RecordKind::DeliveryPlanned {
+            delivery, endpoint, event_type, certainty, faults, ..
+        } = &kept.record.kind
+        else {
+            return;
+        };
+        let id = format!("{}-{delivery}", kept.record.run);
+        if let Some(conversation) = &kept.conversation {
+            self.counts.entry(Arc::clone(conversation)).or_default().deliveries += 1;
+        }
+        self.positions.insert(id.clone(), self.forgotten + self.all.len());
+        self.all.push_back(DeliverySummary {
+            id,
+            number: kept.id,
+            vendor: Arc::clone(&kept.vendor),
+            run: kept.record.run,
+            conversation: kept.conversation.clone(),
+            step: kept.record.step,
+            event_type: event_type.clone(),
+            endpoint: *endpoint,
+            certainty: certainty.clone(),
+            faults: faults.0.iter().map(ToString::to_string).collect(),
+            at: kept.record.run_time,
+            state: DeliveryState::Pending,
+            attempts: 0,
+            status: None,
+            outcome: None,
+            duration_us: None,
+            why: None,
+            redelivery_of: redelivery_of.cloned(),
+        });
+    }
+
+    /// Drops the oldest delivery, whose first record has this number.
+    pub(super) fn forget(&mut self, number: u64) {
+        if self.all.front().is_none_or(|row| row.number != number) {
+            return;
+        }
+        let Some(row) = self.all.pop_front() else { return };
+        self.forgotten += 1;
+        self.positions.remove(&row.id);
+        // Counts stay while any delivery of the conversation is in memory.
+        if let Some(conversation) = &row.conversation
+            && !self.all.iter().any(|other| other.conversation.as_ref() == Some(conversation))
+        {
+            self.counts.remove(conversation);
+        }
+    }
+
+    /// Returns deliveries, the newest first.
+    pub(super) fn list(&self, filter: &DeliveryFilter, limit: usize) -> Vec<DeliverySummary> {
+        let matching = self.all.iter().rev().filter(|row| filter.includes(row));
+        matching.take(limit).cloned().collect()
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<&DeliverySummary> {
+        self.all.get(self.positions.get(id)? - self.forgotten)
+    }
+
+    pub(super) fn counts(&self, conversation: &str) -> ConversationCounts {
+        self.counts.get(conversation).copied().unwrap_or_default()
+    }
+}
+
+impl DeliverySummary {
+    fn set_result(&mut self, result: &AttemptResult) {
+        self.status = result.status;
+        let responded = result.status.is_some();
+        self.outcome = (!responded).then(|| result.outcome.to_string());
+        self.duration_us = Some(result.timings.total_us);
+    }
+}
+
+impl DeliveryFilter {
+    fn includes(&self, row: &DeliverySummary) -> bool {
+        let conversation = self.conversation.as_deref();
+        self.before.is_none_or(|before| row.number < before)
+            && self.run.is_none_or(|run| row.run == run)
+            && conversation.is_none_or(|id| row.conversation.as_deref() == Some(id))
+            && self.vendor.as_deref().is_none_or(|vendor| &*row.vendor == vendor)
+            && self.state.is_none_or(|state| row.state == state)
+            && self.event_type.as_deref().is_none_or(|text| row.event_type.contains(text))
+    }
+}
+
+impl ConversationCounts {
+    fn change(&mut self, before: DeliveryState, after: DeliveryState) {
+        if let Some(counter) = self.of(before) {
+            *counter -= 1;
+        }
+        if let Some(counter) = self.of(after) {
+            *counter += 1;
+        }
+    }
+
+    fn of(&mut self, state: DeliveryState) -> Option<&mut usize> {
+        match state {
+            DeliveryState::Passed => Some(&mut self.passed),
+            DeliveryState::Failed => Some(&mut self.failed),
+            DeliveryState::Retrying => Some(&mut self.retrying),
+            DeliveryState::Pending | DeliveryState::Sending => None,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The records of all runs of a server, in one order and in bounded memory.
+//!
+//! Readers keep a position and read from there. A slow reader delays nobody: when records that it has
+//! not read are forgotten, it learns that there is a gap.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::deliveries::{ConversationCounts, DeliveryFilter, DeliveryIndex, DeliverySummary};
+use super::kept_record::KeptRecord;
+use super::metrics::Metrics;
+use crate::base::limits::{MAX_KEPT_BYTES, MAX_KEPT_RECORDS};
+use crate::record::{Record, RecordKind};
+
+/// Which records a reader reads.
+#[derive(Clone, Debug, Default)]
+pub struct RecordFilter {
+    /// Only those of this run.
+    pub run: Option<u32>,
+    /// Only those of this conversation.
+    pub conversation: Option<String>,
+}
+
+impl RecordFilter {
+    fn includes(&self, kept: &KeptRecord) -> bool {
+        let of_run = self.run.is_none_or(|run| kept.record.run == run);
+        let conversation = self.conversation.as_deref();
+        of_run && conversation.is_none_or(|id| kept.conversation.as_deref() == Some(id))
+    }
+}
+
+/// Records that a reader requested have been forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordGap {
+    /// Number of the oldest record in memory.
+    pub first: u64,
+}
+
+/// Numbers that increase when something changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HistoryVersion {
+    /// Number of the last record.
+    pub records: u64,
+    /// Increases when a run or an endpoint changes in a way that no record shows, such as a pause.
+    pub runs: u64,
+}
+
+/// The history of a server.
+#[derive(Debug, Default)]
+pub struct History {
+    state: Mutex<HistoryState>,
+    version: watch::Sender<HistoryVersion>,
+    /// Numbers for monitoring.
+    pub metrics: Metrics,
+}
+
+#[derive(Debug, Default)]
+struct HistoryState {
+    records: VecDeque<KeptRecord>,
+    bytes: usize,
+    last: u64,
+    deliveries: DeliveryIndex,
+}
+
+/// Where the records of a run belong.
+#[derive(Clone, Debug)]
+pub(super) struct RecordOrigin {
+    pub(super) vendor: Arc<str>,
+    /// The run whose conversations the records belong to.
+    pub(super) run: u32,
+    /// The delivery that the run sends again, if it is a redelivery.
+    pub(super) redelivery_of: Option<Arc<str>>,
+}
+
+impl History {
+    /// Appends a record of a run.
+    pub(super) fn append(&self, origin: &RecordOrigin, record: Arc<Record>) {
+        self.metrics.count(&origin.vendor, &record);
+        let mut state = self.state();
+        state.last += 1;
+        let number = record.conversation;
+        let conversation = number.map(|number| format!("{}-{number}", origin.run).into());
+        let vendor = Arc::clone(&origin.vendor);
+        let kept = KeptRecord { id: state.last, vendor, conversation, record };
+        state.deliveries.update(&kept, origin.redelivery_of.as_ref());
+        state.bytes += kept.record.size();
+        state.records.push_back(kept);
+        state.forget();
+        let last = state.last;
+        drop(state);
+        self.version.send_modify(|version| version.records = last);
+    }
+
+    /// Reports that a run or an endpoint has changed.
+    pub(super) fn touch(&self) {
+        self.version.send_modify(|version| version.runs += 1);
+    }
+
+    /// Watches for changes.
+    pub fn changes(&self) -> watch::Receiver<HistoryVersion> {
+        self.version.subscribe()
+    }
+
+    /// Returns up to `limit` records after number `after`, and the number up to which was read.
+    ///
+    /// # Errors
+    /// Records after this number have been forgotten.
+    pub fn read(
+        &self,
+        after: u64,
+        limit: usize,
+        filter: &RecordFilter,
+    ) -> Result<(Vec<KeptRecord>, u64), RecordGap> {
+        let state = self.state();
+        let first = state.first();
+        if after + 1 < first {
+            return Err(RecordGap { first });
+        }
+        let (mut found, mut read) = (Vec::new(), after.min(state.last));
+        let skipped = usize::try_from(after + 1 - first).unwrap_or(usize::MAX);
+        for kept in state.records.iter().skip(skipped) {
+            if found.len() == limit {
+                break;
+            }
+            read = kept.id;
+            if filter.includes(kept) {
+                found.push(kept.clone());
+            }
+        }
+        Ok((found, read))
+    }
+
+    /// Returns the number of the oldest record in memory.
+    pub fn first(&self) -> u64 {
+        self.state().first()
+    }
+
+    /// Returns deliveries, the newest first.
+    pub fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Vec<DeliverySummary> {
+        self.state().deliveries.list(filter, limit)
+    }
+
+    /// Returns a delivery with its records.
+    pub fn delivery(&self, id: &str) -> Option<(DeliverySummary, Vec<KeptRecord>)> {
+        let state = self.state();
+        let summary = state.deliveries.find(id)?.clone();
+        let (run, delivery) = id.split_once('-')?;
+        let run: u32 = run.parse().ok()?;
+        let skipped = usize::try_from(summary.number - state.first()).ok()?;
+        let is_part = |kept: &&KeptRecord| {
+            kept.record.run == run && kept.record.kind.delivery() == Some(delivery)
+        };
+        let records = state.records.iter().skip(skipped).filter(is_part).cloned().collect();
+        Some((summary, records))
+    }
+
+    /// Returns the records of a run that are in memory.
+    pub(super) fn records_of(&self, run: u32) -> Vec<Record> {
+        let state = self.state();
+        let of_run = state.records.iter().filter(|kept| kept.record.run == run);
+        of_run.map(|kept| Record::clone(&kept.record)).collect()
+    }
+
+    /// Returns the numbers of deliveries of a conversation.
+    pub fn counts(&self, conversation: &str) -> ConversationCounts {
+        self.state().deliveries.counts(conversation)
+    }
+
+    fn state(&self) -> MutexGuard<'_, HistoryState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HistoryState {
+    fn first(&self) -> u64 {
+        self.last + 1 - self.records.len() as u64
+    }
+
+    /// Drops the oldest records beyond the limits.
+    fn forget(&mut self) {
+        while self.records.len() > MAX_KEPT_RECORDS
+            || (self.bytes > MAX_KEPT_BYTES && self.records.len() > 1)
+        {
+            let Some(kept) = self.records.pop_front() else { return };
+            self.bytes -= kept.record.size();
+            if matches!(kept.record.kind, RecordKind::DeliveryPlanned { .. }) {
+                self.deliveries.forget(kept.id);
+            }
+        }
+    }
+}

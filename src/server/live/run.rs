@@ -1,0 +1,190 @@
+//! A run of the server: its script, its clock and how it ended.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::conversation::Conversation;
+use crate::delivery::ClockMode;
+use crate::emulator::{ConversationOverview, Emulator};
+use crate::record::RunFinished;
+use crate::scenario::LiveScript;
+
+crate::string_enum! {
+    /// Phase of a run.
+    pub enum RunPhase {
+        /// Endpoints are tested before the script begins.
+        Starting = "starting",
+        /// Run time passes.
+        Running = "running",
+        /// Run time stands still.
+        Paused = "paused",
+        /// The script has ended. Others can still act in its conversations.
+        Finished = "finished",
+        /// It was cancelled.
+        Cancelled = "cancelled",
+    }
+}
+
+/// A run of the server.
+pub struct ServedRun {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Id of the vendor.
+    pub vendor: Arc<str>,
+    /// The script with its account and seed.
+    pub script: LiveScript,
+    /// Number of conversations.
+    pub conversations: u32,
+    /// The delivery that it sends again, if it is a redelivery.
+    pub redelivery_of: Option<Arc<str>>,
+    /// Wall time of its start.
+    pub started_at: Timestamp,
+    pub(super) emulator: Emulator,
+    pub(super) stop: watch::Sender<bool>,
+    progress: Mutex<RunProgress>,
+    ended: watch::Sender<bool>,
+    kept: Mutex<Vec<KeptConversation>>,
+}
+
+/// A conversation as it was when its run was cancelled.
+#[derive(Clone, Debug)]
+pub(super) struct KeptConversation {
+    pub(super) overview: ConversationOverview,
+    pub(super) state: Box<Conversation>,
+}
+
+/// What a run needs to start.
+pub(super) struct RunSetup {
+    pub(super) number: u32,
+    pub(super) vendor: Arc<str>,
+    pub(super) script: LiveScript,
+    pub(super) conversations: u32,
+    pub(super) redelivery_of: Option<Arc<str>>,
+    pub(super) started_at: Timestamp,
+    pub(super) emulator: Emulator,
+    pub(super) clock: ClockMode,
+    pub(super) is_paused: bool,
+}
+
+struct RunProgress {
+    clock: ClockMode,
+    is_paused: bool,
+    /// Whether the script has begun.
+    has_begun: bool,
+    is_cancelled: bool,
+    finished: Option<RunFinished>,
+}
+
+impl ServedRun {
+    pub(super) fn new(setup: RunSetup) -> Self {
+        let RunSetup { number, vendor, script, conversations, .. } = setup;
+        Self {
+            number,
+            vendor,
+            script,
+            conversations,
+            redelivery_of: setup.redelivery_of,
+            started_at: setup.started_at,
+            emulator: setup.emulator,
+            stop: watch::Sender::default(),
+            progress: Mutex::new(RunProgress {
+                clock: setup.clock,
+                is_paused: setup.is_paused,
+                has_begun: false,
+                is_cancelled: false,
+                finished: None,
+            }),
+            ended: watch::Sender::default(),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Its phase.
+    pub fn phase(&self) -> RunPhase {
+        let progress = self.progress();
+        match *progress {
+            RunProgress { is_cancelled: true, .. } => RunPhase::Cancelled,
+            RunProgress { finished: Some(_), .. } => RunPhase::Finished,
+            RunProgress { is_paused: true, .. } => RunPhase::Paused,
+            RunProgress { has_begun: false, .. } => RunPhase::Starting,
+            _ => RunPhase::Running,
+        }
+    }
+
+    /// How run time passes.
+    pub fn clock(&self) -> ClockMode {
+        self.progress().clock
+    }
+
+    /// Its result, once the script has ended.
+    pub fn finished(&self) -> Option<RunFinished> {
+        self.progress().finished.clone()
+    }
+
+    /// Waits until the script has ended.
+    pub async fn ended(&self) {
+        // The sender lives as long as the run.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    /// The script can begin. Unless somebody paused the run meanwhile, run time passes from now on.
+    pub(super) fn begin(&self) {
+        let mut progress = self.progress();
+        progress.has_begun = true;
+        if !progress.is_paused {
+            self.emulator.resume(self.number);
+        }
+    }
+
+    pub(super) fn pause(&self) {
+        let mut progress = self.progress();
+        progress.is_paused = true;
+        self.emulator.pause(self.number);
+    }
+
+    pub(super) fn resume(&self) {
+        let mut progress = self.progress();
+        progress.is_paused = false;
+        if progress.has_begun {
+            self.emulator.resume(self.number);
+        }
+    }
+
+    pub(super) fn step(&self) {
+        self.pause();
+        self.emulator.step(self.number);
+    }
+
+    pub(super) fn set_speed(&self, speed: f64) {
+        self.progress().clock = ClockMode::Real(speed);
+        self.emulator.set_speed(self.number, speed);
+    }
+
+    /// Ends the script. `kept` are its conversations at this moment.
+    pub(super) fn cancel(&self, kept: Vec<KeptConversation>) {
+        let mut progress = self.progress();
+        progress.is_cancelled = true;
+        *self.kept() = kept;
+        let _ = self.stop.send(true);
+    }
+
+    pub(super) fn finish(&self, finished: RunFinished) {
+        self.progress().finished = Some(finished);
+        let _ = self.ended.send(true);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        let progress = self.progress();
+        progress.is_cancelled || progress.finished.is_some()
+    }
+
+    pub(super) fn kept(&self) -> MutexGuard<'_, Vec<KeptConversation>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn progress(&self) -> MutexGuard<'_, RunProgress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

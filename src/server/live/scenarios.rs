@@ -1,0 +1,123 @@
+//! The scenarios that the server offers.
+
+use std::sync::Arc;
+
+use super::LiveServer;
+use super::error::LiveError;
+use super::vendor::ServedVendor;
+use crate::diag::{Problem, Problems, Source, code};
+use crate::platform::{Account, Platform, VendorRef};
+use crate::run::check_patches;
+use crate::scenario::{self, ParsedScenario, Script};
+
+/// A scenario that can be run.
+#[derive(Clone, Debug)]
+pub struct OfferedScenario {
+    /// Name by which a run starts it.
+    pub name: String,
+    /// Title.
+    pub title: String,
+    /// What it is for.
+    pub about: Option<String>,
+    /// Ids of the vendors that it can be run at.
+    pub vendors: Vec<String>,
+}
+
+/// Result of checking a scenario at the vendors of the server.
+#[derive(Clone, Debug)]
+pub struct ScenarioCheck {
+    /// The problems of the file.
+    pub problems: Problems,
+    /// Ids of the vendors that it can be run at.
+    pub vendors: Vec<String>,
+}
+
+impl LiveServer {
+    /// Returns the scenarios that have no problems.
+    pub fn scenarios(&self) -> Vec<OfferedScenario> {
+        self.scenarios.iter().filter_map(|source| self.offered(source)).collect()
+    }
+
+    fn offered(&self, source: &Arc<Source>) -> Option<OfferedScenario> {
+        let parsed = scenario::read(source).ok()?;
+        let title = parsed.form.name.as_ref().map_or(&source.name, |name| &name.value).clone();
+        let about = parsed.form.about.as_ref().map(|about| about.value.clone());
+        let vendors = self.check(source).vendors;
+        Some(OfferedScenario { name: source.name.clone(), title, about, vendors })
+    }
+
+    /// Returns the text of a scenario.
+    ///
+    /// # Errors
+    /// There is no such scenario.
+    pub fn scenario(&self, name: &str) -> Result<&Arc<Source>, LiveError> {
+        self.scenarios.iter().find(|source| source.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.scenarios.iter().map(|source| &*source.name).collect();
+            LiveError::unknown("scenario", name, &names)
+        })
+    }
+
+    /// Checks a scenario at every vendor that it is for.
+    pub fn check(&self, source: &Arc<Source>) -> ScenarioCheck {
+        let mut problems = Problems::new();
+        let Some(parsed) = problems.note(scenario::read(source)) else {
+            return ScenarioCheck { problems, vendors: Vec::new() };
+        };
+        let is_for = |vendor: &&ServedVendor| parsed.form.is_for(&reference(vendor));
+        let accounts: Vec<Arc<Account>> =
+            self.vendors().iter().filter(is_for).map(|v| Arc::clone(&v.account)).collect();
+        let targets: Vec<Arc<Platform>> =
+            accounts.iter().map(|account| Arc::clone(&account.platform)).collect();
+        let script = match first_row(parsed) {
+            Ok(parsed) => scenario::check(parsed, &targets, &self.known),
+            Err(others) => Err(others),
+        };
+        let Some(script) = problems.note(script) else {
+            return ScenarioCheck { problems, vendors: Vec::new() };
+        };
+        let script = Arc::new(script);
+        problems.extend(check_patches(&script, &accounts));
+        let playable = targets.iter().filter(|v| !script.unsupported.contains_key(&v.full_id()));
+        ScenarioCheck { problems, vendors: playable.map(|vendor| vendor.id.clone()).collect() }
+    }
+
+    /// Checks a scenario at one vendor, and returns its script.
+    pub(super) fn script(
+        &self,
+        source: &Arc<Source>,
+        vendor: &ServedVendor,
+    ) -> Result<Arc<Script>, LiveError> {
+        let parsed = scenario::read(source)?;
+        let cannot = |reason: &str| {
+            let message =
+                format!("scenario `{}` cannot run at {}: {reason}", source.name, vendor.id());
+            LiveError::from(Problem::anywhere(code::VENDOR_CANNOT, message))
+        };
+        if !parsed.form.is_for(&reference(vendor)) {
+            return Err(cannot("its `vendors` does not list it"));
+        }
+        let platform = &vendor.account.platform;
+        let script = scenario::check(first_row(parsed)?, &[Arc::clone(platform)], &self.known)?;
+        if let Some(reason) = script.unsupported.get(&platform.full_id()) {
+            return Err(cannot(reason));
+        }
+        let script = Arc::new(script);
+        check_patches(&script, std::slice::from_ref(&vendor.account)).into_result(Some(()))?;
+        Ok(script)
+    }
+}
+
+fn reference(vendor: &ServedVendor) -> VendorRef {
+    vendor.account.platform.reference()
+}
+
+/// The scenario with the values of the first row of its table, if it has one.
+fn first_row(parsed: ParsedScenario) -> Result<ParsedScenario, Problems> {
+    if let Some(rows) = &parsed.form.rows {
+        let message = "the server does not read tables from files";
+        let problem = Problem::at(&rows.span, code::FILE_UNREADABLE, message);
+        return Err(problem.help("write the rows as `[[row]]`, or use `standin run`").into());
+    }
+    let first = parsed.clone().into_rows(None)?.next();
+    Ok(first.unwrap_or(parsed))
+}
