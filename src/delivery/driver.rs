@@ -391,6 +391,7 @@ impl<H: Host, T: Transport> Driver<H, T> {
     async fn step(&mut self, conversation: ConversationKey, input: EngineInput) {
         self.touch(conversation);
         let Some(now) = self.runs.now(conversation) else { return };
+        let mut caused = Vec::new();
         for command in self.engine.step(now, input) {
             match command {
                 EngineCommand::Send(delivery, sent, target) => {
@@ -402,8 +403,17 @@ impl<H: Host, T: Transport> Driver<H, T> {
                         self.touch(conversation);
                     }
                 }
-                EngineCommand::Record(delivery, kind) => self.record(&delivery, *kind).await,
+                EngineCommand::Record(delivery, kind) => {
+                    if let Some(now) = self.runs.now(delivery.conversation) {
+                        caused.extend(self.host.recorded(&delivery, &kind, now));
+                    }
+                    self.record(&delivery, *kind).await;
+                }
             }
+        }
+        if !caused.is_empty() {
+            // Boxed because the deliveries that follow are submitted in turn.
+            Box::pin(self.carry_out(caused)).await;
         }
     }
 

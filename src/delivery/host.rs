@@ -16,6 +16,14 @@ pub trait Host: Send + 'static {
     /// A message has arrived.
     fn receive(&mut self, message: Self::Message, times: &mut dyn RunTimes) -> Vec<HostCommand>;
 
+    /// A record about a delivery of the host is appended, at this run time of its conversation.
+    fn recorded(
+        &mut self,
+        delivery: &Delivery,
+        kind: &RecordKind,
+        now: Timestamp,
+    ) -> Vec<HostCommand>;
+
     /// A run was cancelled: its conversations are never due again.
     fn cancelled(&mut self, run: u32);
 
@@ -57,6 +65,10 @@ impl Host for NoHost {
 
     fn receive(&mut self, message: Self::Message, _: &mut dyn RunTimes) -> Vec<HostCommand> {
         match message {}
+    }
+
+    fn recorded(&mut self, _: &Delivery, _: &RecordKind, _: Timestamp) -> Vec<HostCommand> {
+        Vec::new()
     }
 
     fn cancelled(&mut self, _: u32) {}

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::conversation::{Action, Conversation, EventKind};
 use crate::fault::Faults;
 use crate::platform::{Account, ActionResult, LostField, Session, SessionError, Subscription};
+use crate::record::AttemptResult;
 use crate::scenario::{
     ConversationStart, OmittedAction, PatchMismatch, Script, ScriptAction, ScriptInput,
     ScriptRequest, ScriptState, SharedStaff,
@@ -25,6 +26,17 @@ pub(super) struct ConversationActor {
     only_step: Option<usize>,
     /// Number of calls of `act`. Their values are generated from it.
     acts: u32,
+}
+
+/// What a script waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ScriptWait {
+    /// A run time.
+    Until(Timestamp),
+    /// The deliveries of the step of this number.
+    Deliveries(usize),
+    /// Nothing: the script has ended.
+    Nothing,
 }
 
 /// One executed, skipped or dropped action.
@@ -90,23 +102,31 @@ impl ConversationActor {
         self.session.conversation()
     }
 
-    /// Continues the script, whose next time has come. Returns when it is due again; `None` at its
-    /// end.
+    /// Notes the response to a delivery of a step, from which the script may capture values.
+    pub(super) fn note_response(&mut self, step: usize, delivery: &str, result: &AttemptResult) {
+        if let Some(script) = &mut self.script {
+            script.note_response(step, delivery, result);
+        }
+    }
+
+    /// Continues the script with what it waited for. Returns what it waits for next.
     pub(super) fn advance(
         &mut self,
+        input: ScriptInput<'_>,
         subscriptions: &[Subscription],
         outputs: &mut Vec<StepOutput>,
-    ) -> Option<Timestamp> {
-        let script = self.script.as_mut()?;
-        let mut output = script.step(ScriptInput::Due, self.session.conversation());
+    ) -> ScriptWait {
+        let Some(script) = self.script.as_mut() else { return ScriptWait::Nothing };
+        let mut output = script.step(input, self.session.conversation());
         loop {
             outputs.extend(output.omitted.into_iter().map(StepOutput::omitted));
             let ScriptAction { step, at, faults, label, action, implied } = match output.request {
                 ScriptRequest::Act(action) => *action,
-                ScriptRequest::WaitUntil(at) => return Some(at),
+                ScriptRequest::WaitUntil(at) => return ScriptWait::Until(at),
+                ScriptRequest::AwaitDeliveries(step) => return ScriptWait::Deliveries(step),
                 ScriptRequest::Done => {
                     self.script = None;
-                    return None;
+                    return ScriptWait::Nothing;
                 }
             };
             let result = match self.session.execute(&action, at, &label, subscriptions) {

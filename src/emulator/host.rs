@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::actor::{ConversationActor, StepOutcome, StepOutput};
+use super::actor::{ConversationActor, ScriptWait, StepOutcome, StepOutput};
 use super::describe::summarize;
 use super::endpoint::{EndpointPlan, LiveEndpoint};
 use super::outbox::Outbox;
@@ -15,10 +15,12 @@ use super::overview::ConversationOverview;
 use super::registry::Registry;
 use super::router::{Router, Routes};
 use super::scripted_run::{LiveRun, ScriptedRun};
+use super::unsettled::UnsettledDeliveries;
 use crate::conversation::{Action, Conversation};
-use crate::delivery::{ConversationKey, Host, HostCommand, RunTimes};
+use crate::delivery::{ConversationKey, Delivery, Host, HostCommand, RunTimes};
 use crate::platform::{Account, Subscription};
-use crate::record::ActionSummary;
+use crate::record::{ActionSummary, RecordKind};
+use crate::scenario::ScriptInput;
 
 /// Most conversations with virtual clocks of their own that are played at the same time. Others
 /// start when one of these ends, which bounds the memory of a run.
@@ -74,8 +76,11 @@ pub(super) struct AccountHost {
 struct LiveConversation {
     actor: ConversationActor,
     outbox: Outbox,
-    /// The run time at which its script continues; `None` after its end.
-    due: Option<Timestamp>,
+    /// What its script waits for.
+    wait: ScriptWait,
+    /// The deliveries that have not settled; `None` for a script that never waits for one.
+    // Boxed to save memory: few scripts wait, and thousands of conversations sleep at once.
+    unsettled: Option<Box<UnsettledDeliveries>>,
     /// The run time for which the driver was last asked to wake it.
     wake_at: Option<Timestamp>,
     /// Whether its end was reported. Others may still act in it.
@@ -172,7 +177,7 @@ impl AccountHost {
         let summaries = outputs.iter().filter_map(summary).collect();
         let mut router = Router::new(&self.routes, run, key);
         conversation.route(outputs, &mut router, &mut self.registry);
-        if conversation.due.is_none() {
+        if conversation.wait == ScriptWait::Nothing {
             // No delivery of the script follows that they could wait for.
             router.submit(conversation.outbox.end(at));
         }
@@ -187,7 +192,8 @@ impl LiveConversation {
         Self {
             actor: ConversationActor::new(script, account, &run.staff, number),
             outbox: Outbox::new(&run.faults, number).with_controls(run.controls_of(number)),
-            due: Some(run.plan.start),
+            wait: ScriptWait::Until(run.plan.start),
+            unsettled: script.awaits_deliveries().then(Box::default),
             wake_at: None,
             has_ended: false,
         }
@@ -209,14 +215,62 @@ impl LiveConversation {
         }
     }
 
+    /// Submits the delayed deliveries that are due.
+    fn submit_due(&mut self, now: Timestamp, router: &mut Router<'_>) {
+        while let Some(planned) = self.outbox.due(now) {
+            router.submit([planned]);
+        }
+    }
+
+    /// Continues the script at a run time, until it waits for something that has not happened.
+    fn continue_script(
+        &mut self,
+        input: ScriptInput<'_>,
+        at: Timestamp,
+        router: &mut Router<'_>,
+        registry: &mut Registry,
+    ) {
+        let mut input = input;
+        loop {
+            let (mut outputs, before) = (Vec::new(), router.commands.len());
+            self.wait = self.actor.advance(input, router.subscriptions(), &mut outputs);
+            self.route(outputs, router, registry);
+            if let Some(unsettled) = &mut self.unsettled {
+                unsettled.add(&router.commands[before..]);
+            }
+            match self.wait {
+                ScriptWait::Deliveries(step) if self.has_settled(step) => {
+                    input = ScriptInput::Settled(at);
+                }
+                ScriptWait::Nothing => return router.submit(self.outbox.end(at)),
+                ScriptWait::Until(_) | ScriptWait::Deliveries(_) => return,
+            }
+        }
+    }
+
+    /// Returns whether every delivery of a step has settled. One that a fault holds back until
+    /// another one is sent does not count.
+    fn has_settled(&self, step: usize) -> bool {
+        let has_settled = |unsettled: &UnsettledDeliveries| unsettled.has_settled(step);
+        self.unsettled.as_deref().is_none_or(has_settled) && !self.outbox.delays(step)
+    }
+
+    /// The run time at which the script continues.
+    fn due(&self) -> Option<Timestamp> {
+        match self.wait {
+            ScriptWait::Until(at) => Some(at),
+            ScriptWait::Deliveries(_) | ScriptWait::Nothing => None,
+        }
+    }
+
     /// Asks the driver to wake the conversation when something happens next, or reports its end.
     fn next_command(&mut self, key: ConversationKey) -> Option<HostCommand> {
-        match self.due.into_iter().chain(self.outbox.next_due()).min() {
+        match self.due().into_iter().chain(self.outbox.next_due()).min() {
             Some(at) if self.wake_at.is_none_or(|wake_at| at < wake_at) => {
                 self.wake_at = Some(at);
                 Some(HostCommand::WaitUntil(key, at))
             }
-            None if !self.has_ended => {
+            None if self.wait == ScriptWait::Nothing && !self.has_ended => {
                 self.has_ended = true;
                 Some(HostCommand::End(key))
             }
@@ -234,17 +288,12 @@ impl Host for AccountHost {
         // An earlier wake may have replaced one that still comes.
         conversation.wake_at.take_if(|wake_at| *wake_at <= now);
         let mut router = Router::new(&self.routes, run, key);
-        while let Some(planned) = conversation.outbox.due(now) {
-            router.submit([planned]);
+        conversation.submit_due(now, &mut router);
+        if let Some(unsettled) = &mut conversation.unsettled {
+            unsettled.add(&router.commands);
         }
-        if let Some(at) = conversation.due.filter(|due| *due <= now) {
-            let mut outputs = Vec::new();
-            let subscriptions = &self.routes.subscriptions;
-            conversation.due = conversation.actor.advance(subscriptions, &mut outputs);
-            conversation.route(outputs, &mut router, &mut self.registry);
-            if conversation.due.is_none() {
-                router.submit(conversation.outbox.end(at));
-            }
+        if let Some(at) = conversation.due().filter(|due| *due <= now) {
+            conversation.continue_script(ScriptInput::Due, at, &mut router, &mut self.registry);
         }
         router.commands.extend(conversation.next_command(key));
         router.commands
@@ -280,6 +329,34 @@ impl Host for AccountHost {
             }
         }
         Vec::new()
+    }
+
+    fn recorded(
+        &mut self,
+        delivery: &Delivery,
+        kind: &RecordKind,
+        now: Timestamp,
+    ) -> Vec<HostCommand> {
+        let key = delivery.conversation;
+        let Some(run) = self.runs.get(&key.run) else { return Vec::new() };
+        let Some(conversation) = self.conversations.get_mut(&key) else { return Vec::new() };
+        let Some(unsettled) = &mut conversation.unsettled else { return Vec::new() };
+        match (kind, delivery.step) {
+            (RecordKind::AttemptFinished { result, .. }, Some(step)) => {
+                conversation.actor.note_response(step, &delivery.id, result);
+            }
+            (RecordKind::DeliverySettled(_), step) => unsettled.remove(step),
+            _ => {}
+        }
+        let ScriptWait::Deliveries(step) = conversation.wait else { return Vec::new() };
+        if !conversation.has_settled(step) {
+            return Vec::new();
+        }
+        let mut router = Router::new(&self.routes, run, key);
+        let settled = ScriptInput::Settled(now);
+        conversation.continue_script(settled, now, &mut router, &mut self.registry);
+        router.commands.extend(conversation.next_command(key));
+        router.commands
     }
 
     fn cancelled(&mut self, run: u32) {

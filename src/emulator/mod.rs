@@ -16,6 +16,7 @@ mod registry;
 mod rehearsal;
 mod router;
 mod scripted_run;
+mod unsettled;
 
 use std::sync::Arc;
 

@@ -233,6 +233,12 @@ impl Outbox {
         self.held_back.as_ref()?.delayed.first_key_value().map(|((at, _), _)| *at)
     }
 
+    /// Returns whether a delivery of a step is delayed.
+    pub(super) fn delays(&self, step: usize) -> bool {
+        let delayed = self.held_back.iter().flat_map(|held_back| held_back.delayed.values());
+        delayed.into_iter().any(|planned| planned.step == Some(step))
+    }
+
     /// Ends the conversation: returns the deliveries that still wait for others. Stragglers become
     /// due after all others.
     pub(super) fn end(&mut self, now: Timestamp) -> Vec<PlannedDelivery> {

@@ -3,16 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::actor::{ConversationActor, StepOutput};
+use super::actor::{ConversationActor, ScriptWait, StepOutput};
 use crate::platform::{Account, Subscription};
-use crate::scenario::{Script, SharedStaff};
+use crate::scenario::{Script, ScriptInput, SharedStaff};
 
 /// Iterates over the outputs of one conversation.
 pub struct Rehearsal<'a> {
     actor: ConversationActor,
     subscriptions: &'a [Subscription],
     outputs: VecDeque<StepOutput>,
-    has_ended: bool,
+    wait: ScriptWait,
 }
 
 /// Rehearses conversation `number`, from 1, of a script.
@@ -24,16 +24,22 @@ pub fn rehearse<'a>(
     number: u32,
 ) -> Rehearsal<'a> {
     let actor = ConversationActor::new(script, account, staff, number);
-    Rehearsal { actor, subscriptions, outputs: VecDeque::new(), has_ended: false }
+    let wait = ScriptWait::Until(staff.start());
+    Rehearsal { actor, subscriptions, outputs: VecDeque::new(), wait }
 }
 
 impl Iterator for Rehearsal<'_> {
     type Item = StepOutput;
 
     fn next(&mut self) -> Option<StepOutput> {
-        while self.outputs.is_empty() && !self.has_ended {
+        while self.outputs.is_empty() {
+            let input = match self.wait {
+                ScriptWait::Until(_) => ScriptInput::Due,
+                ScriptWait::Deliveries(_) => ScriptInput::Assumed,
+                ScriptWait::Nothing => return None,
+            };
             let mut outputs = Vec::new();
-            self.has_ended = self.actor.advance(self.subscriptions, &mut outputs).is_none();
+            self.wait = self.actor.advance(input, self.subscriptions, &mut outputs);
             self.outputs.extend(outputs);
         }
         self.outputs.pop_front()

@@ -40,6 +40,11 @@ impl<'a> Router<'a> {
         Self { routes, run, conversation, commands: Vec::new() }
     }
 
+    /// The subscriptions of the endpoints.
+    pub(super) fn subscriptions(&self) -> &'a [Subscription] {
+        &self.routes.subscriptions
+    }
+
     /// Routes an output. `state` is the conversation after it.
     pub(super) fn route(&mut self, output: StepOutput, state: &Conversation, outbox: &mut Outbox) {
         let StepOutput { step, at, faults, outcome } = output;

@@ -31,6 +31,9 @@ pub(super) fn first_record(plan: &RunPlan) -> RunStarted {
     let mut digest = Sha256::new();
     dry_run(&single).for_each(|item| digest.update(item.digest_text()));
     digest.update(settings(plan).to_string());
+    if script.awaits_deliveries() {
+        digest.update(script.declared_inputs().to_string());
+    }
     digest.update(secret_hash(plan));
     let wants = script.steps.iter();
     let wants = wants.filter_map(|step| Some((step.number, step.want.as_ref()?.declared.clone())));

@@ -5,9 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde_json::{Map, Value as Json};
+
 use super::actions::{ActionForm, read_action};
+use super::capture::{Capture, check_captures};
 use super::cast;
-use super::dry_check;
+use super::dry_check::DryCheck;
 use super::faults;
 use super::forms::{OverrideForm, ScenarioForm, StepForm};
 use super::patch::{PatchPlan, check_patch};
@@ -18,6 +21,7 @@ use super::repeat::{self, StepRound};
 use super::script::{Override, Script, Step};
 use super::text::Texts;
 use super::want::{check_verify, check_want};
+use super::when::{Conditions, ConditionsForm, check_conditions};
 use crate::diag::{Problem, Problems, SourceSpan, Spanned, TableOf, code};
 use crate::fault::Faults;
 use crate::platform::{Platform, Subscription, VendorRef};
@@ -47,17 +51,31 @@ pub fn check(
     let cast = cast::check(form, &variables.values, &mut problems);
     let texts = Texts::of(&cast, &variables.values);
     let planner = ActionPlanner::new(form, &cast, &vendors, texts, &mut problems);
-    let mut checker = ScenarioChecker { form, vendors: &vendors, counts: BTreeMap::new(), planner };
+    let mut checker = ScenarioChecker {
+        form,
+        vendors: &vendors,
+        variables: &variables.values,
+        counts: BTreeMap::new(),
+        captures: BTreeMap::new(),
+        planner,
+    };
     checker.check_vendor_names();
     let steps = checker.steps();
     let subscribe = checker.subscriptions();
     let faults = faults::check_script_faults(form.faults.as_ref(), checker.problems());
     let verify = check_verify(form.verify.as_ref(), checker.problems());
+    let captures = checker.captures;
     let mut unsupported = BTreeMap::new();
     // Steps with problems are missing from the script, so the dry run would report their followers.
     if problems.is_empty() {
         let is_only_vendor = form.vendors.as_ref().is_some_and(|vendors| vendors.len() == 1);
-        unsupported = dry_check::run(&cast, &steps, targets, is_only_vendor, &mut problems);
+        let dry_run = DryCheck {
+            cast: &cast,
+            steps: &steps,
+            captures: &captures,
+            variables: &variables.values,
+        };
+        unsupported = dry_run.run(targets, is_only_vendor, &mut problems);
         unsupported.extend(faults::unsupported(form, &steps, targets, &mut problems));
     }
     let title = form.name.as_ref().map_or(file, |name| name.as_str());
@@ -76,6 +94,7 @@ pub fn check(
         faults,
         chaos: None,
         verify,
+        captures,
         unsupported,
         variables: Arc::new(variables.values),
         environment: variables.environment,
@@ -88,8 +107,11 @@ pub fn check(
 struct ScenarioChecker<'a> {
     form: &'a ScenarioForm,
     vendors: &'a [Arc<Platform>],
+    variables: &'a Map<String, Json>,
     /// Number of steps without an id so far, by action and actor.
     counts: BTreeMap<String, usize>,
+    /// Captures of the steps so far, by step number.
+    captures: BTreeMap<usize, Arc<[Capture]>>,
     planner: ActionPlanner<'a>,
 }
 
@@ -132,10 +154,12 @@ impl ScenarioChecker<'_> {
         let overrides = self.overrides(&step.for_);
         let planned =
             action.and_then(|(key, action)| Some((self.planner.plan(&action, &key)?, key)));
+        let when = step.when.as_ref().map(|when| Arc::new(self.conditions(when)));
         // After the action is planned: a step cannot refer to itself.
         if let Some(id) = &step.id {
             self.declare_step(id, says);
         }
+        self.capture(step, entry.step + 1);
         let (action, key) = planned?;
         // Labels name the seed scopes of generated values. Ids and counts by actor, unlike step
         // numbers, keep the values of most other steps when a step is inserted.
@@ -159,6 +183,7 @@ impl ScenarioChecker<'_> {
                 faults::check(requested, self.planner.problems)
             }),
             want: step.want.as_ref().map(|want| Arc::new(check_want(want, self.planner.problems))),
+            when,
             id: step.id.as_ref().map(|id| id.value.clone()),
             patch: self.patch(step.patch.as_ref()),
             after: step.after.as_ref().map(|after| after.value),
@@ -173,6 +198,24 @@ impl ScenarioChecker<'_> {
 
     fn patch(&mut self, form: Option<&PatchForm>) -> Option<Arc<PatchPlan>> {
         form.map(|form| Arc::new(check_patch(form, &self.planner.texts, self.planner.problems)))
+    }
+
+    fn conditions(&mut self, form: &ConditionsForm) -> Conditions {
+        let captured = self.planner.texts.captured();
+        for (name, span) in form.captured() {
+            self.planner.texts.check_example(name, span, self.planner.problems);
+        }
+        check_conditions(form, self.variables, &captured, self.planner.problems)
+    }
+
+    /// Declares the values that a step captures, for later steps.
+    fn capture(&mut self, step: &StepForm, number: usize) {
+        if step.capture.0.is_empty() && step.example.0.is_empty() {
+            return;
+        }
+        let captures = check_captures(&step.capture, &step.example, self.planner.problems);
+        self.planner.texts.declare_captures(&captures, &step.capture, self.planner.problems);
+        self.captures.insert(number, captures.into());
     }
 
     fn declare_step(&mut self, id: &Spanned<String>, says: bool) {

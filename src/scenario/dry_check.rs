@@ -4,53 +4,75 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value as Json};
 
+use super::capture::{Capture, CapturedValues};
 use super::cast::CastMember;
 use super::script::{ReadMarks, Step};
 use super::seeds::SeedScopes;
+use super::when::ScriptValues;
 use crate::base::seed::SeedScope;
 use crate::conversation::{Action, ActionKind, Actor, Conversation, InvalidAction};
 use crate::diag::{Problem, Problems, code};
 use crate::platform::{Account, Coverage, Platform};
 
-/// Runs the steps on the conversation model of each vendor, without texts and times.
-///
-/// Invalid actions are reported as problems. Returns the vendors that cannot run the script, with
-/// the reason. With `is_only_vendor`, an unsupported action is a problem too.
-pub(super) fn run(
-    cast: &[CastMember],
-    steps: &[Step],
-    vendors: &[Arc<Platform>],
-    is_only_vendor: bool,
-    problems: &mut Problems,
-) -> BTreeMap<String, String> {
-    let mut unsupported = BTreeMap::new();
-    for vendor in vendors {
-        if let Some(reason) = run_at(cast, steps, vendor, is_only_vendor, problems) {
-            unsupported.insert(vendor.full_id(), reason);
+/// A script that is played without texts and times.
+pub(super) struct DryCheck<'a> {
+    pub(super) cast: &'a [CastMember],
+    pub(super) steps: &'a [Step],
+    pub(super) captures: &'a BTreeMap<usize, Arc<[Capture]>>,
+    pub(super) variables: &'a Map<String, Json>,
+}
+
+impl DryCheck<'_> {
+    /// Runs the steps on the conversation model of each vendor.
+    ///
+    /// Invalid actions are reported as problems. Returns the vendors that cannot run the script, with
+    /// the reason. With `is_only_vendor`, an unsupported action is a problem too.
+    pub(super) fn run(
+        &self,
+        vendors: &[Arc<Platform>],
+        is_only_vendor: bool,
+        problems: &mut Problems,
+    ) -> BTreeMap<String, String> {
+        let mut unsupported = BTreeMap::new();
+        for vendor in vendors {
+            if let Some(reason) = run_at(self, vendor, is_only_vendor, problems) {
+                unsupported.insert(vendor.full_id(), reason);
+            }
         }
+        unsupported
     }
-    unsupported
+
+    /// Returns whether the conditions of a step hold if every captured value is that of its example.
+    fn happens(&self, step: &Step, captured: &CapturedValues) -> bool {
+        let values = ScriptValues { variables: self.variables, captured: captured.values() };
+        step.when.as_ref().is_none_or(|when| when.unmet(values).is_none())
+    }
 }
 
 /// Runs the steps for one vendor. Returns why the vendor cannot run the script.
 fn run_at(
-    cast: &[CastMember],
-    steps: &[Step],
+    dry_run: &DryCheck<'_>,
     vendor: &Arc<Platform>,
     is_only_vendor: bool,
     problems: &mut Problems,
 ) -> Option<String> {
+    let DryCheck { cast, steps, captures, .. } = dry_run;
     let scopes = SeedScopes::new(&SeedScope::of_run(0), "", "", 1);
     let account = Account::test(vendor);
     let people = cast.iter().map(|m| m.invent(&account, &scopes, Timestamp::UNIX_EPOCH)).collect();
     let mut conversation = Conversation::new(1, people, vendor.rules());
     let (mut first_skip, mut has_run, mut is_repaired) = (None, false, false);
     let mut read_marks = ReadMarks::default();
-    for step in steps {
+    let mut captured = CapturedValues::default();
+    for step in *steps {
         read_marks.begin(step, conversation.messages.len());
-        if step.skip_reason(&vendor.id).is_some() {
+        if step.skip_reason(&vendor.id).is_some() || !dry_run.happens(step, &captured) {
             continue;
+        }
+        if let Some(captures) = captures.get(&step.number) {
+            captured.assume(step.number, captures);
         }
         let plan = step.plan_at(&vendor.id);
         let mut action = plan.action.clone();

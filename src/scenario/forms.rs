@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use super::patch_form::PatchForm;
 use super::want::{Declared, VerifyForm, WantForm};
+use super::when::ConditionsForm;
 use crate::base::duration::DurationRange;
 use crate::config::StartTime;
 use crate::conversation::{Role, VariableScope};
@@ -107,6 +108,14 @@ form! {
         /// Exact changes of the bodies of the step before they are signed, by JSON pointer: the new
         /// value, `{ null = true }` or `{ remove = true }`.
         patch: Option<PatchForm>,
+        /// Conditions on variables and captured values. The step is skipped unless all of them hold.
+        when: Option<ConditionsForm>,
+        /// Values to keep from the responses to the deliveries of the step: names, each with a JSON
+        /// pointer into the body. Later steps use them as `${captured.NAME}`.
+        capture: TableOf<Spanned<String>>,
+        /// Examples of the captured values, by name, for dry runs. A captured value has the type of
+        /// its example.
+        example: TableOf<SyntaxNode>,
         /// Changes to the step for single vendors, by vendor.
         for_ ("for"): TableOf<OverrideForm>,
         ..action

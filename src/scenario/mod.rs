@@ -5,6 +5,7 @@
 
 mod actions;
 mod bundled;
+mod capture;
 mod cast;
 mod chaos;
 mod check;
@@ -31,6 +32,7 @@ mod variable_inputs;
 mod variable_texts;
 mod variables;
 mod want;
+mod when;
 
 pub use bundled::{bundled, names as bundled_names};
 pub use cast::CastMember;

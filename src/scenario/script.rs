@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
+use super::capture::Capture;
 use super::cast::CastMember;
 use super::patch::PatchPlan;
 use super::text::TextContext;
 use super::want::{Verification, Want};
+use super::when::Conditions;
 use crate::base::duration::DurationRange;
 use crate::base::secret::{MIN_SECRET, Secret};
 use crate::config::StartTime;
@@ -44,6 +46,8 @@ pub struct Script {
     pub chaos: Option<Chaos>,
     /// Requirements for all deliveries.
     pub verify: Verification,
+    /// Values that steps keep from the responses to their deliveries, by step number.
+    pub captures: BTreeMap<usize, Arc<[Capture]>>,
     /// Vendors that cannot run the script, with the reason. Keys are full ids, such as `acme@2`.
     pub unsupported: BTreeMap<String, String>,
     /// Values of `${vars.NAME}`.
@@ -82,6 +86,8 @@ pub struct Step {
     pub faults: Faults,
     /// Requirements for its deliveries. Shared, because a repeated step is copied often.
     pub want: Option<Arc<Want>>,
+    /// Conditions under which it happens. Shared for the same reason.
+    pub when: Option<Arc<Conditions>>,
     /// Id that other steps refer to.
     pub(super) id: Option<String>,
     pub(super) after: Option<DurationRange>,
@@ -144,6 +150,27 @@ impl Script {
         // A shorter value cannot be recognized in output.
         let values = self.environment.iter().filter(|(_, value)| value.len() >= MIN_SECRET);
         values.map(|(name, value)| (format!("${{env.{name}}}"), Secret::private(value.clone())))
+    }
+
+    /// Returns whether a step can wait for the deliveries of an earlier one.
+    pub fn awaits_deliveries(&self) -> bool {
+        !self.captures.is_empty()
+    }
+
+    /// Returns what the script takes from responses, as it is written.
+    pub fn declared_inputs(&self) -> Json {
+        let captures = self.captures.iter().map(|(step, captures)| {
+            let captures = captures.iter();
+            let captures: Vec<Json> = captures
+                .map(|capture| json!([capture.name, capture.pointer, capture.example]))
+                .collect();
+            json!([step, captures])
+        });
+        let conditions = self
+            .steps
+            .iter()
+            .filter_map(|step| Some(json!([step.number, step.when.as_ref()?.declared])));
+        captures.chain(conditions).collect()
     }
 
     /// Returns whether any step or the whole script has a fault of this group.

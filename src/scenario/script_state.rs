@@ -8,16 +8,20 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Map;
 
+use super::capture::{Capture, CapturedValues};
 use super::dry_check::unsupported;
 use super::patch::{BodyPatch, PatchMismatch};
 use super::script::{ReadMarks, Script, Step};
 use super::text::TextContext;
+use super::when::ScriptValues;
 use crate::base::duration::DurationRange;
 use crate::base::seed::SeedScope;
 use crate::conversation::{Action, ActionKind, Conversation};
 use crate::fault::Faults;
 use crate::platform::{Account, Payload};
+use crate::record::AttemptResult;
 use crate::template::TooLarge;
 
 /// Time added between two actions.
@@ -41,6 +45,8 @@ pub struct ScriptState {
     read_marks: ReadMarks,
     /// Changes of the bodies of the current step.
     patch: Option<Box<BodyPatch>>,
+    /// Captured values; `None` if the script captures none.
+    captured: Option<Box<CapturedValues>>,
     /// Actions of the current step that are due before the next one.
     // Boxed to save memory: thousands of conversations wait at once, mostly with an empty queue.
     pending: VecDeque<Box<PendingAction>>,
@@ -56,6 +62,18 @@ enum Stage {
     Perform(Box<PendingAction>),
     /// The result of the action that was output last.
     Performing,
+    /// The responses to the deliveries of this step. The current step begins after that.
+    Responses(usize),
+}
+
+/// The result of rendering a step.
+enum StepRendering {
+    /// The step happens.
+    Ready(RenderedStep),
+    /// The step is skipped, for this reason.
+    Skipped(String),
+    /// The step uses the captured value of this name, which does not exist.
+    Uses(String),
 }
 
 /// A step with its texts and data.
@@ -84,6 +102,10 @@ pub enum ScriptInput<'a> {
     Applied(&'a Action),
     /// The last action could not be applied.
     Failed(&'a Action, &'a str),
+    /// The deliveries of the last [`ScriptRequest::AwaitDeliveries`] have settled, at this run time.
+    Settled(Timestamp),
+    /// They are assumed to have passed: the captured values are the examples.
+    Assumed,
 }
 
 /// The output of a script.
@@ -100,6 +122,9 @@ pub struct ScriptOutput {
 pub enum ScriptRequest {
     /// Nothing happens before this run time. The next input is `Due`.
     WaitUntil(Timestamp),
+    /// Nothing happens before the deliveries of the step of this number have settled. The next input
+    /// is `Settled` or `Assumed`.
+    AwaitDeliveries(usize),
     /// Apply this action. The next input is its result.
     Act(Box<ScriptAction>),
     /// The script has ended.
@@ -159,7 +184,17 @@ impl ScriptState {
             now: start,
             read_marks: ReadMarks::default(),
             patch: None,
+            captured: (!script.captures.is_empty()).then(Box::default),
             pending: VecDeque::new(),
+        }
+    }
+
+    /// Notes the response to a delivery of the step of this number.
+    pub fn note_response(&mut self, step: usize, delivery: &str, result: &AttemptResult) {
+        if let (Some(captured), Some(captures)) =
+            (&mut self.captured, self.script.captures.get(&step))
+        {
+            captured.note(step, captures, delivery, result);
         }
     }
 
@@ -167,7 +202,11 @@ impl ScriptState {
     pub fn step(&mut self, input: ScriptInput<'_>, conversation: &Conversation) -> ScriptOutput {
         let mut omitted = Vec::new();
         match (std::mem::replace(&mut self.stage, Stage::Between), input) {
-            (Stage::Begin, _) => omitted.extend(self.begin(conversation)),
+            (Stage::Begin, _) => self.begin(conversation, &mut omitted),
+            (Stage::Responses(step), input) => {
+                self.settle(step, input);
+                self.begin(conversation, &mut omitted);
+            }
             (Stage::Perform(pending), _) => {
                 return ScriptOutput { omitted, request: self.perform(*pending) };
             }
@@ -192,12 +231,12 @@ impl ScriptState {
                     self.wait(after);
                     break;
                 }
-                self.stage = Stage::Between;
-                omitted.extend(self.begin(conversation));
+                self.begin(conversation, &mut omitted);
             }
         }
         let request = match self.stage {
             Stage::Between => ScriptRequest::Done,
+            Stage::Responses(step) => ScriptRequest::AwaitDeliveries(step),
             _ => ScriptRequest::WaitUntil(self.now),
         };
         ScriptOutput { omitted, request }
@@ -243,20 +282,45 @@ impl ScriptState {
         &self.script.steps[self.current]
     }
 
-    /// Begins the current step: queues its action, or returns why it does not happen.
-    fn begin(&mut self, conversation: &Conversation) -> Option<OmittedAction> {
+    /// Begins the current step: queues its action, or notes why it does not happen. A step that uses
+    /// captured values waits until they are determined.
+    fn begin(&mut self, conversation: &Conversation, omitted: &mut Vec<OmittedAction>) {
+        self.stage = Stage::Between;
         let script = Arc::clone(&self.script);
         let step = &script.steps[self.current];
         self.read_marks.begin(step, conversation.messages.len());
+        if let Some(source) = self.undetermined(step) {
+            self.stage = Stage::Responses(source);
+            return;
+        }
         let RenderedStep { action, patch } = match self.render(step, conversation) {
-            Ok(Ok(rendered)) => rendered,
-            Ok(Err(reason)) => return Some(self.skipped(step.action_key(), reason)),
-            Err(error) => return Some(self.dropped(step.action_key(), error.to_string())),
+            Ok(StepRendering::Ready(rendered)) => rendered,
+            Ok(StepRendering::Skipped(reason)) => {
+                return omitted.push(self.skipped(step.action_key(), reason));
+            }
+            Ok(StepRendering::Uses(name)) => match self.source_of(&name) {
+                Some(source) => {
+                    self.stage = Stage::Responses(source);
+                    return;
+                }
+                None => return omitted.push(self.without_capture(step, &name)),
+            },
+            Err(error) => return omitted.push(self.dropped(step.action_key(), error.to_string())),
         };
         if let Some(reason) = unsupported(&self.account, &action, conversation) {
-            return Some(self.skipped(action.kind.as_str(), reason));
+            return omitted.push(self.skipped(action.kind.as_str(), reason));
         }
         self.patch = patch.map(Box::new);
+        if let (Some(captured), Some(captures)) =
+            (&mut self.captured, script.captures.get(&step.number))
+        {
+            captured.begin(step.number, captures);
+        }
+        self.queue(step, action, conversation);
+    }
+
+    /// Queues the action of a step, and the one that it implies before it.
+    fn queue(&mut self, step: &Step, action: Action, conversation: &Conversation) {
         // A vendor without offers reports the assignment only, at the time of its acceptance.
         if let ActionKind::Assign { accept: Some(after), .. } = &action.kind
             && !conversation.rules.offers
@@ -273,36 +337,74 @@ impl ScriptState {
             }
             None => self.wait_for(requested),
         }
-        None
     }
 
-    /// Renders the action of a step, or returns the reason why the step is skipped.
+    /// Returns a step whose values the conditions of a step are about, or the step itself if an
+    /// earlier round of it has not settled.
+    fn undetermined(&self, step: &Step) -> Option<usize> {
+        let captured = self.captured.as_ref()?;
+        let mut conditions = step.when.iter().flat_map(|when| when.captured());
+        let of_conditions = conditions.find_map(|name| self.source_of(name));
+        of_conditions.or_else(|| captured.is_open(step.number).then_some(step.number))
+    }
+
+    /// Returns the first step that captures a value of this name and has not settled.
+    fn source_of(&self, name: &str) -> Option<usize> {
+        let has_name = |captures: &Arc<[Capture]>| captures.iter().any(|one| one.name == name);
+        let is_source = |step| self.script.captures.get(&step).is_some_and(has_name);
+        self.captured.as_ref()?.first_open(is_source)
+    }
+
+    /// Determines the values of a step.
+    fn settle(&mut self, step: usize, input: ScriptInput<'_>) {
+        if let ScriptInput::Settled(now) = input {
+            self.now = self.now.max(now);
+        }
+        let (Some(captured), Some(captures)) =
+            (&mut self.captured, self.script.captures.get(&step))
+        else {
+            return;
+        };
+        match input {
+            ScriptInput::Assumed => captured.assume(step, captures),
+            _ => captured.settle(step, captures),
+        }
+    }
+
+    /// Omits a step that uses a captured value which does not exist.
+    fn without_capture(&mut self, step: &Step, name: &str) -> OmittedAction {
+        let missing = self.captured.as_mut().map(|captured| captured.why_missing(name));
+        let (reason, is_dropped) = missing.unwrap_or_default();
+        OmittedAction { is_dropped, ..self.skipped(step.action_key(), reason) }
+    }
+
+    /// Renders the action of a step, or returns why the step has none now.
     ///
     /// # Errors
     ///
     /// Fails if the rendered data is too large for a payload.
-    fn render(
-        &self,
-        step: &Step,
-        conversation: &Conversation,
-    ) -> Result<Result<RenderedStep, String>, TooLarge> {
-        let vendor = &self.account.platform.id;
-        if let Some(reason) = step.skip_reason(vendor) {
-            return Ok(Err(reason));
+    fn render(&self, step: &Step, conversation: &Conversation) -> Result<StepRendering, TooLarge> {
+        let (vendor, variables) = (&self.account.platform.id, &self.script.variables);
+        let no_values = Map::new();
+        let captured = self.captured.as_ref().map_or(&no_values, |captured| captured.values());
+        let values = ScriptValues { variables, captured };
+        let unmet = || step.when.as_ref().and_then(|when| when.unmet(values));
+        if let Some(reason) = step.skip_reason(vendor).or_else(unmet) {
+            return Ok(StepRendering::Skipped(reason));
         }
-        let variables = &self.script.variables;
-        let context = TextContext::new(conversation, &self.seeds, variables, step.round);
+        let context = TextContext::new(conversation, &self.seeds, values, step.round);
         let plan = step.plan_at(vendor);
         let mut action = plan.render(&context)?;
         let patch = step.patch_at(vendor).map(|patch| patch.render(&context)).transpose()?;
         self.read_marks.resolve_upto(&mut action, plan);
         // The vendor may have skipped the step that creates the entity. Whether a text uses the
         // entity is known after rendering.
-        Ok(match context.missing_entity() {
-            Some(name) => {
-                Err(format!("it uses entity `{name}`, which was not created at this vendor"))
-            }
-            None => Ok(RenderedStep { action, patch }),
+        Ok(match (context.missing_entity(), context.missing_capture()) {
+            (Some(name), _) => StepRendering::Skipped(format!(
+                "it uses entity `{name}`, which was not created at this vendor"
+            )),
+            (None, Some(name)) => StepRendering::Uses(name.to_owned()),
+            (None, None) => StepRendering::Ready(RenderedStep { action, patch }),
         })
     }
 

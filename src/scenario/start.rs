@@ -29,6 +29,11 @@ impl SharedStaff {
         let members = staff.map(|member| member.invent(account, &scopes, start)).collect();
         Self { run_seed, members, start }
     }
+
+    /// Returns the run time at which the conversations begin.
+    pub fn start(&self) -> Timestamp {
+        self.start
+    }
 }
 
 /// What one conversation of a script begins with.

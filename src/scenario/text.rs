@@ -1,5 +1,5 @@
 //! Placeholders in the texts of a scenario: `${fake.…}`, `${cast.…}`, `${entity.…}`, `${vars.…}`,
-//! `${round}`.
+//! `${captured.…}`, `${round}`.
 //!
 //! [`Texts`] checks and compiles texts. [`TextContext`] supplies the values when one is rendered.
 
@@ -8,12 +8,16 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value as Json};
 
+use super::capture::{Capture, NamedCaptures};
 use super::cast::CastMember;
 use super::variable_texts::{RULES, variables_type};
+use super::when::ScriptValues;
 use crate::base::fake::{FAKES, LOCALES, fake};
 use crate::base::seed::SeedScope;
 use crate::conversation::{Conversation, Entity, Person, Role, model};
-use crate::diag::{Key, NodeContent, Problems, SourceSpan, Spanned, SyntaxNode, Table};
+use crate::diag::{
+    Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, Table, TableOf, code,
+};
 use crate::platform::Platform;
 use crate::template::{
     CompileContext, Field, FieldType, JsonStyle, JsonTemplate, Object, TableType, TextTemplate,
@@ -25,6 +29,17 @@ pub(super) struct Texts {
     /// Types of the values that placeholders can refer to.
     names: TableType,
     words: BTreeMap<String, Arc<WordTable>>,
+    /// The captured values so far, with the types of their examples.
+    captured: BTreeMap<String, Option<FieldType>>,
+}
+
+/// Returns the names of the captured values that a text uses.
+fn captured_names(text: &str) -> impl Iterator<Item = &str> {
+    let name = |rest: &'_ str| -> usize {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        rest.find(|c| !is_part(c)).unwrap_or(rest.len())
+    };
+    text.split("${captured.").skip(1).map(move |rest| &rest[..name(rest)])
 }
 
 impl Texts {
@@ -53,7 +68,58 @@ impl Texts {
             .always("vars", FieldType::table(variables_type(variables)));
         let entities = TableType::new("the created entities", Vec::new());
         let names = names.always("entity", FieldType::table(entities));
-        Self { names, words: BTreeMap::new() }
+        let captured = TableType::new("the values that earlier steps capture", Vec::new());
+        let names = names.always("captured", FieldType::table(captured));
+        Self { names, words: BTreeMap::new(), captured: BTreeMap::new() }
+    }
+
+    /// Allows later texts to refer to captured values. Reports a name whose type changes.
+    pub(super) fn declare_captures(
+        &mut self,
+        captures: &[Capture],
+        declared: &TableOf<Spanned<String>>,
+        problems: &mut Problems,
+    ) {
+        for (capture, (key, _)) in captures.iter().zip(declared.iter()) {
+            let field_type = capture.example.as_ref().map(FieldType::of_json);
+            let earlier = self.captured.insert(capture.name.clone(), field_type.clone());
+            if let (Some(Some(earlier)), Some(later)) = (earlier, &field_type)
+                && earlier.about() != later.about()
+            {
+                let message =
+                    format!("`{}` is {} in an earlier step", capture.name, earlier.about());
+                let problem = Problem::at(&key.span, code::INVALID_TYPE, message);
+                problems.push(problem.help("use another name, or an example of the same type"));
+            }
+            let field = Field::always(&capture.name, field_type.unwrap_or(FieldType::Any));
+            let names = self.names.fields.iter_mut().find(|field| field.name == "captured");
+            if let Some(Field { field_type: FieldType::Table(names), .. }) = names {
+                Arc::make_mut(names).set(field);
+            }
+        }
+    }
+
+    /// Returns the names of the captured values so far.
+    pub(super) fn captured(&self) -> Vec<&str> {
+        self.captured.keys().map(String::as_str).collect()
+    }
+
+    /// Reports captured values in a text that have no example: a dry run could not render it.
+    fn check_examples(&self, text: &str, span: &SourceSpan, problems: &mut Problems) {
+        for name in captured_names(text) {
+            self.check_example(name, &span.find(&format!("captured.{name}"), 0), problems);
+        }
+    }
+
+    /// Reports a captured value without an example.
+    pub(super) fn check_example(&self, name: &str, span: &SourceSpan, problems: &mut Problems) {
+        if self.captured.get(name).is_some_and(Option::is_none) {
+            let message = format!("`captured.{name}` has no example");
+            let problem = Problem::at(span, code::MISSING_KEY, message);
+            problems.push(problem.help(format!(
+                "dry runs need one: add `example = {{ {name} = \"…\" }}` to the step that captures it"
+            )));
+        }
     }
 
     /// Allows later texts to refer to an entity of this kind.
@@ -102,6 +168,7 @@ impl Texts {
         text: &Spanned<String>,
         problems: &mut Problems,
     ) -> Option<TextTemplate> {
+        self.check_examples(&text.value, &text.span, problems);
         TextTemplate::check(text, &self.context(), RULES, problems)
     }
 
@@ -114,8 +181,22 @@ impl Texts {
     ) -> Option<JsonTemplate> {
         let content = NodeContent::Table(Table(entries.to_vec()));
         let node = SyntaxNode { span: span.clone(), content };
+        self.check_examples_in(&node, problems);
         // `fields = ["${cast.ada.email?}", "Invoice"]`: the second must stay the second.
         compile_positional(&node, &self.context(), JsonStyle::COMPACT, problems)
+    }
+
+    fn check_examples_in(&self, node: &SyntaxNode, problems: &mut Problems) {
+        match &node.content {
+            NodeContent::Text(text) => self.check_examples(text, &node.span, problems),
+            NodeContent::List(items) => {
+                items.iter().for_each(|item| self.check_examples_in(item, problems));
+            }
+            NodeContent::Table(table) => {
+                table.0.iter().for_each(|(_, value)| self.check_examples_in(value, problems));
+            }
+            _ => {}
+        }
     }
 
     fn context(&self) -> CompileContext<'_> {
@@ -141,6 +222,7 @@ pub(super) struct TextContext<'a> {
     cast: Participants<'a>,
     entities: NamedEntities<'a>,
     variables: &'a Map<String, Json>,
+    captured: NamedCaptures<'a>,
     round: u32,
 }
 
@@ -156,7 +238,7 @@ impl<'a> TextContext<'a> {
     pub(super) fn new(
         conversation: &'a Conversation,
         seeds: &'a SeedScope,
-        variables: &'a Map<String, Json>,
+        values: ScriptValues<'a>,
         round: u32,
     ) -> Self {
         let (current, missing) = (&*conversation.entities, OnceLock::new());
@@ -164,7 +246,8 @@ impl<'a> TextContext<'a> {
             fakes: ConversationFakes { seeds, visitor: conversation.visitor() },
             cast: Participants(&conversation.cast),
             entities: NamedEntities { current, missing },
-            variables,
+            captured: NamedCaptures::new(values.captured),
+            variables: values.variables,
             round,
         }
     }
@@ -172,6 +255,11 @@ impl<'a> TextContext<'a> {
     /// Returns the first entity that a text used although it does not exist.
     pub(super) fn missing_entity(&self) -> Option<&str> {
         self.entities.missing.get().map(String::as_str)
+    }
+
+    /// Returns the first captured value that a text used although it does not exist.
+    pub(super) fn missing_capture(&self) -> Option<&str> {
+        self.captured.missing()
     }
 }
 
@@ -183,6 +271,7 @@ impl Object for TextContext<'_> {
             "entity" => Value::Object(&self.entities),
             "round" => Value::Int(i64::from(self.round)),
             "vars" => Value::Object(self.variables),
+            "captured" => Value::Object(&self.captured),
             _ => Value::Absent,
         }
     }

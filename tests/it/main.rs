@@ -4,6 +4,7 @@
 
 mod addresses;
 mod architecture;
+mod captures;
 mod coherence;
 mod commands;
 mod connections;

@@ -1,0 +1,145 @@
+//! `when`: conditions on variables and captured values. A step is skipped unless all hold.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::diag::scalar::unexpected_type;
+use crate::diag::{Form, Key, Problem, Problems, SourceSpan, SyntaxNode, code};
+use crate::matcher::{Matcher, Mismatch};
+
+/// The roots of the values that a condition can be about.
+const ROOTS: [&str; 2] = ["captured", "vars"];
+
+/// Conditions as they are written: the path of each value, such as `vars.plan`, and its matcher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConditionsForm {
+    conditions: Vec<(Key, Matcher)>,
+    node: SyntaxNode,
+}
+
+impl ConditionsForm {
+    /// Returns the names of the captured values, with their places.
+    pub(super) fn captured(&self) -> impl Iterator<Item = (&str, &SourceSpan)> {
+        self.conditions
+            .iter()
+            .filter_map(|(key, _)| Some((key.name.strip_prefix("captured.")?, &key.span)))
+    }
+}
+
+impl Form for ConditionsForm {
+    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
+        let Some(table) = node.as_table() else {
+            let problem = unexpected_type(node, "a table");
+            problems.push(problem.help("for example `when = { \"vars.plan\" = \"gold\" }`"));
+            return None;
+        };
+        if table.0.is_empty() {
+            let problem = Problem::at(&node.span, code::EMPTY, "`when` has no condition");
+            problems.push(problem.help("for example `when = { \"vars.plan\" = \"gold\" }`"));
+        }
+        let mut conditions = Vec::new();
+        for (key, value) in &table.0 {
+            match value.as_table().filter(|_| ROOTS.contains(&key.name.as_str())) {
+                // Without quotes, `vars.plan` is a table in a table.
+                Some(values) => conditions.extend(values.0.iter().map(|(name, value)| {
+                    let path = format!("{}.{}", key.name, name.name);
+                    (Key { name: path, span: name.span.clone() }, value)
+                })),
+                None => conditions.push((key.clone(), value)),
+            }
+        }
+        let read = |(key, value)| Some((key, Matcher::read(value, problems)?));
+        let conditions = conditions.into_iter().filter_map(read).collect();
+        Some(Self { conditions, node: node.clone() })
+    }
+
+    fn schema() -> Json {
+        let by_name = json!({"type": "object", "additionalProperties": Matcher::schema()});
+        json!({
+            "type": "object",
+            "minProperties": 1,
+            "properties": {"captured": by_name, "vars": by_name},
+            "patternProperties": {"^(captured|vars)\\.": Matcher::schema()},
+            "additionalProperties": false,
+        })
+    }
+}
+
+/// Conditions of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conditions {
+    conditions: Vec<(String, Matcher)>,
+    /// The table as it is written.
+    pub declared: Json,
+}
+
+/// The values that a scenario computes with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ScriptValues<'a> {
+    pub(super) variables: &'a Map<String, Json>,
+    pub(super) captured: &'a Map<String, Json>,
+}
+
+impl Conditions {
+    /// Returns the names of the captured values.
+    pub(super) fn captured(&self) -> impl Iterator<Item = &str> {
+        self.conditions.iter().filter_map(|(path, _)| path.strip_prefix("captured."))
+    }
+
+    /// Returns why the step is skipped, or `None` if all conditions hold.
+    pub(super) fn unmet(&self, values: ScriptValues<'_>) -> Option<String> {
+        let of_value = |(path, matcher): &(String, Matcher)| {
+            let value = match path.split_once('.') {
+                Some(("vars", name)) => values.variables.get(name),
+                Some((_, name)) => values.captured.get(name),
+                None => None,
+            };
+            matcher.mismatches(&format!("`{path}`"), value)
+        };
+        let mismatches = self.conditions.iter().flat_map(of_value);
+        let mismatches: Vec<String> =
+            mismatches.map(|mismatch: Mismatch| mismatch.to_string()).collect();
+        (!mismatches.is_empty()).then(|| format!("`when` does not hold: {}", mismatches.join("; ")))
+    }
+}
+
+/// Checks that the conditions are about variables of the scenario and values that earlier steps
+/// capture.
+pub(super) fn check_conditions(
+    form: &ConditionsForm,
+    variables: &Map<String, Json>,
+    captured: &[&str],
+    problems: &mut Problems,
+) -> Conditions {
+    for (key, _) in &form.conditions {
+        let variable_names: Vec<&str> = variables.keys().map(String::as_str).collect();
+        let (root, names) = match key.name.split_once('.') {
+            Some(("vars", name)) if variables.contains_key(name) => continue,
+            Some(("captured", name)) if captured.contains(&name) => continue,
+            Some((root @ "vars", _)) => (root, &*variable_names),
+            Some((root @ "captured", _)) => (root, captured),
+            _ => {
+                let message = format!("`{}` is not a variable or a captured value", key.name);
+                let problem = Problem::at(&key.span, code::UNKNOWN_PATH, message);
+                problems.push(problem.help("write `\"vars.NAME\"` or `\"captured.NAME\"`"));
+                continue;
+            }
+        };
+        let message = if root == "vars" {
+            format!("the scenario has no variable for `{}`", key.name)
+        } else {
+            format!("no earlier step captures a value for `{}`", key.name)
+        };
+        let paths: Vec<String> = names.iter().map(|name| format!("{root}.{name}")).collect();
+        let problem = Problem::at(&key.span, code::UNKNOWN_PATH, message);
+        problems.push(if paths.is_empty() && root == "captured" {
+            problem.help("add `capture = { NAME = \"/pointer\" }` to an earlier step")
+        } else if paths.is_empty() {
+            problem.help("declare it with its default in `[vars]`")
+        } else {
+            problem.suggest_or_list(&key.name, paths.iter().map(String::as_str))
+        });
+    }
+    let conditions =
+        form.conditions.iter().map(|(key, matcher)| (key.name.clone(), matcher.clone()));
+    Conditions { conditions: conditions.collect(), declared: form.node.to_json() }
+}
