@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::Map;
 
 use super::actions::read_action;
 use super::dry_check::unsupported;
@@ -13,6 +14,7 @@ use super::plan::ActionPlanner;
 use super::script::{ActionPlan, Script};
 use super::seeds::SeedScopes;
 use super::text::{TextContext, Texts};
+use super::when::ScriptValues;
 use crate::base::limits::MAX_ACTIONS;
 use crate::base::seed::SeedScope;
 use crate::conversation::{Action, Conversation};
@@ -85,8 +87,10 @@ impl LiveScript {
     ) -> Result<Vec<Action>, String> {
         let (run, vendor) = (SeedScope::of_run(self.seed), &self.account.platform.id);
         let seeds = SeedScopes::new(&run, vendor, &self.script.name, number);
-        let context =
-            TextContext::new(conversation, &seeds.conversation, &self.script.variables, 1);
+        // No response belongs to these steps.
+        let (variables, captured) = (&*self.script.variables, &Map::new());
+        let values = ScriptValues { variables, captured };
+        let context = TextContext::new(conversation, &seeds.conversation, values, 1);
         let render = |plan: &ActionPlan| {
             let action = plan.render(&context).map_err(|error| error.to_string())?;
             match unsupported(&self.account, &action, conversation) {
