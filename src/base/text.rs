@@ -46,7 +46,7 @@ pub fn without_markup(text: &str) -> Cow<'_, str> {
     for part in start.split('<').skip(1) {
         let (tag, content) = part.split_once('>').unwrap_or((part, ""));
         let name = tag.split(|c: char| c.is_whitespace()).next().unwrap_or_default();
-        let is_hidden = ["style", "script"].iter().any(|tag| name.eq_ignore_ascii_case(tag));
+        let is_hidden = "style script".split(' ').any(|tag| name.eq_ignore_ascii_case(tag));
         if !is_hidden {
             plain += content;
             plain.push(' ');

@@ -1,49 +1,11 @@
 //! Failed deliveries of a run, grouped by cause.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
-use super::{SettledDelivery, SourceLine};
+use super::{FailureGroup, SettledDelivery};
 
 /// Maximum number of causes that are listed. The failures of others are only counted.
 const MAX_GROUPS: usize = 5;
-
-/// Failed deliveries of one event type with the same cause.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailureGroup {
-    /// The vendor's name of the event type.
-    pub event_type: String,
-    /// The injected faults; empty without faults.
-    pub faults: String,
-    /// Why they failed.
-    pub why: String,
-    /// Number of failed deliveries.
-    pub failed: u64,
-    /// Number of settled deliveries of this event type with these faults.
-    pub of: u64,
-    /// Id of the first failed delivery.
-    pub delivery: String,
-    /// Source line of its step, if it comes from a file.
-    pub source: Option<SourceLine>,
-}
-
-impl fmt::Display for FailureGroup {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { event_type, faults, why, failed, of, delivery, source } = self;
-        let at = source.as_ref().map(|source| format!("{source} ")).unwrap_or_default();
-        write!(formatter, "{at}`{event_type}`")?;
-        if !faults.is_empty() {
-            write!(formatter, " with the fault `{faults}`")?;
-        }
-        write!(formatter, " (delivery {delivery}")?;
-        if *of > 1 {
-            write!(formatter, ", {failed} of {of}")?;
-        }
-        write!(formatter, "): {why}")
-    }
-}
 
 /// Groups the failed deliveries of a run.
 #[derive(Debug, Default)]

@@ -22,7 +22,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 pub use event_facts::EventFacts;
-pub use failure_group::FailureGroup;
 pub use log::{Forgotten, LogReader, PendingWrite, RecordLog, RecordScope};
 pub use prior::{PriorAttempts, PriorHandshake};
 pub use result::{AttemptOutcome, AttemptResult, ResponseBody, Timings};
@@ -504,6 +503,41 @@ pub struct RunFinished {
     pub local_error: bool,
     /// Duration in milliseconds.
     pub duration_ms: u64,
+}
+
+/// Failed deliveries of one event type with the same cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureGroup {
+    /// The vendor's name of the event type.
+    pub event_type: String,
+    /// The injected faults; empty without faults.
+    pub faults: String,
+    /// Why they failed.
+    pub why: String,
+    /// Number of failed deliveries.
+    pub failed: u64,
+    /// Number of settled deliveries of this event type with these faults.
+    pub of: u64,
+    /// Id of the first failed delivery.
+    pub delivery: String,
+    /// Source line of its step, if it comes from a file.
+    pub source: Option<SourceLine>,
+}
+
+impl fmt::Display for FailureGroup {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { event_type, faults, why, failed, of, delivery, source } = self;
+        let at = source.as_ref().map(|source| format!("{source} ")).unwrap_or_default();
+        write!(formatter, "{at}`{event_type}`")?;
+        if !faults.is_empty() {
+            write!(formatter, " with the fault `{faults}`")?;
+        }
+        write!(formatter, " (delivery {delivery}")?;
+        if *of > 1 {
+            write!(formatter, ", {failed} of {of}")?;
+        }
+        write!(formatter, "): {why}")
+    }
 }
 
 /// Use of links to sample files.

@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{
-    Background, ReceivedRequest, Receiver, Reply, accept, code, configured, path, standin,
-    standin_in, stderr, stdout,
+    Background, ReceivedRequest, Receiver, Reply, accept, code, configured, standin, standin_in,
+    stderr, stdout,
 };
 
 #[test]
