@@ -113,7 +113,11 @@ pub const MIN_RETRY_DELAY: SignedDuration = SignedDuration::from_millis(1);
 pub const MAX_ATTEMPTS: u32 = 10_000;
 /// Maximum size of a request that the bundled receiver reads.
 pub const MAX_REQUEST: usize = 1024 * 1024;
-/// Maximum time that the bundled receiver waits for the body of a request.
+/// Maximum size of the body of a call to a vendor's API.
+pub const MAX_CALL_BODY: usize = 1024 * 1024;
+/// Maximum number of concurrent connections to one of the servers.
+pub const MAX_CONNECTIONS: usize = 256;
+/// Maximum time that a server waits for the head or the body of a request.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 // Reports

@@ -5,6 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+use serde_json::Value as Json;
 use url::Url;
 
 use crate::base::references;
@@ -92,6 +93,21 @@ impl Redactor {
         let has_changed = redacted != *text;
         *text = redacted;
         has_changed
+    }
+
+    /// Redacts every string of a JSON value. Returns whether one changed.
+    pub fn redact_json(&self, json: &mut Json) -> bool {
+        match json {
+            Json::String(text) => self.redact(text),
+            Json::Array(items) => {
+                // `|` and not `||`, which would skip the items after the first change.
+                items.iter_mut().fold(false, |changed, item| self.redact_json(item) | changed)
+            }
+            Json::Object(table) => {
+                table.values_mut().fold(false, |changed, value| self.redact_json(value) | changed)
+            }
+            Json::Null | Json::Bool(_) | Json::Number(_) => false,
+        }
     }
 
     /// Redacts a text whose end is missing. A secret that begins before the end is removed too.

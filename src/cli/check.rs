@@ -16,8 +16,9 @@ use super::watch::watch;
 use crate::base::text::count;
 use crate::config::Config;
 use crate::diag::{Problem, Problems, Source, code};
+use crate::emulator::check_examples;
 use crate::fidelity;
-use crate::platform::PlatformFolder;
+use crate::platform::{Account, Platform, PlatformFolder};
 use crate::run::check_patches;
 use crate::scenario::{self, VariableInputs, check_names};
 
@@ -103,7 +104,7 @@ impl CheckRun<'_> {
             for revision in self.setup.catalog.revisions(id) {
                 let vendor = self.setup.vendor(&format!("{id}@{revision}"));
                 if let Some(vendor) = self.problems.note(vendor) {
-                    self.problems.note(fidelity::samples(&vendor));
+                    self.platform(&vendor);
                 }
             }
             self.checked += 1;
@@ -193,9 +194,15 @@ impl CheckRun<'_> {
         let Some(folder) = self.problems.note(PlatformFolder::read(folder)) else { return };
         for revision in folder.revisions() {
             if let Some(vendor) = self.problems.note(catalog.load_folder(&folder, &revision)) {
-                self.problems.note(fidelity::samples(&vendor));
+                self.platform(&vendor);
             }
         }
+    }
+
+    /// Checks what needs a platform without problems: its samples and the examples of its API.
+    fn platform(&mut self, vendor: &Arc<Platform>) {
+        self.problems.note(fidelity::samples(vendor));
+        self.problems.extend_new(check_examples(&Arc::new(Account::test(vendor))));
     }
 
     /// Checks a scenario for the vendors it names, or for all vendors.

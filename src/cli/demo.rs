@@ -95,6 +95,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
                 stop: StopSignal::default(),
                 limits: RunLimits::default(),
                 slots: AttemptSlots::default(),
+                api: None,
             };
             run::run(plan, net, log).await
         })

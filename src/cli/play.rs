@@ -133,6 +133,7 @@ impl PlayArgs {
             stop: StopSignal::default(),
             limits: RunLimits::default(),
             slots: setup.slots.clone(),
+            api: None,
         })
     }
 

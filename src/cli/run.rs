@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
+use super::apis::ApiArgs;
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::init::file_exists;
@@ -42,6 +43,8 @@ pub(super) struct RunArgs {
     play: PlayArgs,
     #[command(flatten)]
     variables: VariableArgs,
+    #[command(flatten)]
+    apis: ApiArgs,
     /// Event types to send, as patterns such as `chat.*,!chat.close` [default: as the scenario, the
     /// receiver or the vendor subscribes]
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
@@ -122,14 +125,17 @@ fn once(args: &RunArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let mut problems = args.play.receivers.check(&setup.catalog);
     let sources = problems.note(scenarios(&args.scenarios));
     let sources = problems.into_result(sources)?;
-    let plans = plans(&RunSelection { args, setup: &setup }, &sources)?;
+    let mut plans = plans(&RunSelection { args, setup: &setup }, &sources)?;
     // Checked before the runs: shrinking may take minutes, and the file is never overwritten.
     if let Some(file) = args.shrink.as_ref().filter(|file| file.exists()) {
         return Err(file_exists(file).into());
     }
     let (jobs, shrink) = (args.jobs.into(), args.shrink.clone());
     let batch = BatchOptions { jobs, fail_fast: args.fail_fast, shrink };
-    args.play.execute(plans, batch, args.rerun_command(global), &setup)
+    let apis = args.apis.serve(&mut plans, &args.play.receivers, args.jobs, &setup)?;
+    let exit = args.play.execute(plans, batch, args.rerun_command(global), &setup);
+    apis.stop()?;
+    exit
 }
 
 /// Arguments of the command with the setup that they refer to.

@@ -62,11 +62,14 @@ fn config_schema(catalog: &Catalog) -> Json {
     schema
 }
 
-/// Returns the schema of `vendor.toml`. A vendor that extends another one has no required keys.
+/// Returns the schema of `vendor.toml` and `api.toml`. A vendor that extends another one has no
+/// required keys.
 fn vendor_schema() -> Json {
     let mut schema = VendorForm::schema();
     let required = schema.as_object_mut().and_then(|schema| schema.remove("required"));
-    schema["anyOf"] = json!([{"required": ["extends"]}, {"required": required}]);
+    // `api.toml` has the sections about the API only.
+    let (extends, api) = (json!({"required": ["extends"]}), json!({"required": ["route"]}));
+    schema["anyOf"] = json!([extends, api, {"required": required}]);
     schema
 }
 

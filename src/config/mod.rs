@@ -67,6 +67,8 @@ form! {
         secret: TableOf<Spanned<Reference>>,
         /// Options for behaviour that the vendor does not document.
         option: TableOf<Spanned<String>>,
+        /// Port of the vendor's API [default: a free port].
+        port: Option<Spanned<NonZeroU16>>,
     }
 }
 

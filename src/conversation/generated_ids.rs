@@ -64,6 +64,11 @@ impl GeneratedIds {
         })
     }
 
+    /// Returns the id with this name as text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.value(name).map(|value| value.into_text().into_owned())
+    }
+
     /// Returns the ids that are texts.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|id| match &id.value {

@@ -71,6 +71,8 @@ pub struct Member {
     pub email: Option<Box<str>>,
     /// Phone number, if the vendor has one.
     pub phone: Option<Box<str>>,
+    /// Id in the receiver's system, if a call has given one.
+    pub external_key: Option<Box<str>>,
     /// Language, country and time zone.
     pub locale: &'static Locale,
     /// True on the first visit.
@@ -169,6 +171,7 @@ crate::fields! {
         always last_name: FieldType::Text => |p| (*p.member.persona.last_name).into();
         maybe email: FieldType::Text => |p| Value::maybe(p.member.email.as_deref());
         maybe phone: FieldType::Text => |p| Value::maybe(p.member.phone.as_deref());
+        maybe external_key: FieldType::Text => |p| Value::maybe(p.member.external_key.as_deref());
         always ip: FieldType::Text => |p| p.member.persona.ip.to_string().into();
         always browser: FieldType::Text => |p| p.member.persona.device.browser.into();
         always browser_version: FieldType::Text => |p| p.member.persona.device.browser_version.into();

@@ -190,6 +190,17 @@ codes! {
         "event = [\"topic\"]" => "event = [\"/topic\"]";
     UNUSED_RECEIVER = 91: "Nothing is sent to a receiver of `--to`: its vendor is not emulated, or other receivers take precedence.",
         "standin run handover --vendor acme --to globex=http://localhost:3000/" => "standin run handover --vendor acme --to acme=http://localhost:3000/";
+
+    INVALID_ROUTE = 100: "A route, an operation or a credential of a vendor's API is not valid: its path or method is malformed, or it refers to a route or credential that does not exist.",
+        "path = \"v1/conversations\"" => "path = \"/v1/conversations\"";
+    INVALID_ACT = 101: "An entry of `act` or `find` must have exactly one action or kind of thing, and must name people by a role, by `assignee` or by a name that `find` gives.",
+        "act = [{ say = { by = \"caler\", text = \"…\" } }]" => "find = [{ visitor = { email = \"…\" }, as = \"caller\" }]\nact = [{ say = { by = \"caller\", text = \"…\" } }]";
+    UNKNOWN_CONDITION = 102: "There is no such condition under which a call fails.",
+        "when = \"not_fuond\"" => "when = \"not_found\"";
+    UNANSWERED_CONDITION = 103: "A call of an operation can fail under a condition that has no response. Each condition needs one in the operation, in its route or in `[[api.error]]`. A word covers all conditions that begin with it and a dot.",
+        "find = [{ conversation = { id = \"…\" } }]   # and no response to unknown.conversation" => "[[api.error]]\nwhen = \"unknown\"\nreply = { status = 404 }";
+    EXAMPLE_FAILS = 104: "The example of an operation must be a call that succeeds.",
+        "example = { path = { conversation = \"1\" } }" => "example = { path = { conversation = \"${conversation.id}\" } }";
 }
 
 #[cfg(test)]

@@ -8,9 +8,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::conversation::{Action, Conversation, EventKind};
+use crate::base::seed::SeedScope;
+use crate::conversation::{Action, Conversation, EventKind, Person};
 use crate::fault::Faults;
-use crate::platform::{Account, ActionResult, LostField, Session, SessionError, Subscription};
+use crate::platform::{
+    Account, ActionResult, LostField, Session, SessionCheckpoint, SessionError, Subscription,
+};
 use crate::record::AttemptResult;
 use crate::scenario::{
     ConversationStart, OmittedAction, PatchMismatch, Script, ScriptAction, ScriptInput,
@@ -37,6 +40,14 @@ pub(super) enum ScriptWait {
     Deliveries(usize),
     /// Nothing: the script has ended.
     Nothing,
+}
+
+/// Actions that happen together, while they are performed.
+#[derive(Debug)]
+pub(super) struct ActUnit {
+    label: String,
+    performed: u32,
+    before: SessionCheckpoint,
 }
 
 /// One executed, skipped or dropped action.
@@ -95,6 +106,17 @@ impl ConversationActor {
         let session = Session::new(Arc::clone(account), number, cast, ids);
         let only_step = script.only_last.then_some(script.steps.len());
         Self { session, script: Some(state), only_step, acts: 0 }
+    }
+
+    /// Creates the actor of a conversation without a script. Its ids are generated from `seeds`.
+    pub(super) fn without_script(
+        account: &Arc<Account>,
+        number: u32,
+        cast: Vec<Person>,
+        seeds: SeedScope,
+    ) -> Self {
+        let session = Session::new(Arc::clone(account), number, cast, seeds);
+        Self { session, script: None, only_step: None, acts: 0 }
     }
 
     /// Returns the current state of the conversation.
@@ -161,18 +183,50 @@ impl ConversationActor {
         at: Timestamp,
         subscriptions: &[Subscription],
     ) -> Result<Vec<StepOutput>, SessionError> {
-        self.acts += 1;
-        let label = format!("act {}", self.acts);
-        let before = self.session.checkpoint();
-        let mut outputs = Vec::new();
-        for (action, number) in actions.iter().zip(1..) {
-            let label = format!("{label} {number}");
-            if let Err(error) = self.act_once(action, at, &label, subscriptions, &mut outputs) {
-                self.session.restore(before);
-                return Err(error);
+        let (mut unit, mut outputs) = (self.begin_unit(), Vec::new());
+        for action in actions {
+            match self.perform(&mut unit, action, at, subscriptions) {
+                Ok(more) => outputs.extend(more),
+                Err(error) => {
+                    self.roll_back(unit);
+                    return Err(error);
+                }
             }
         }
         Ok(outputs)
+    }
+
+    /// Begins a unit of actions.
+    pub(super) fn begin_unit(&mut self) -> ActUnit {
+        self.acts += 1;
+        let label = format!("act {}", self.acts);
+        ActUnit { label, performed: 0, before: self.session.checkpoint() }
+    }
+
+    /// Performs the next action of a unit, with those that it implies. After an error, the unit must
+    /// be rolled back.
+    pub(super) fn perform(
+        &mut self,
+        unit: &mut ActUnit,
+        action: &Action,
+        at: Timestamp,
+        subscriptions: &[Subscription],
+    ) -> Result<Vec<StepOutput>, SessionError> {
+        unit.performed += 1;
+        let label = format!("{} {}", unit.label, unit.performed);
+        let mut outputs = Vec::new();
+        self.act_once(action, at, &label, subscriptions, &mut outputs)?;
+        Ok(outputs)
+    }
+
+    /// Returns to the state before a unit.
+    pub(super) fn roll_back(&mut self, unit: ActUnit) {
+        self.session.restore(unit.before);
+    }
+
+    /// Adds a person who can act in the conversation.
+    pub(super) fn admit(&mut self, person: &Person) {
+        self.session.admit(person);
     }
 
     fn act_once(

@@ -42,18 +42,22 @@ impl EndpointPlan {
 pub(super) struct LiveEndpoint {
     pub(super) plan: EndpointPlan,
     pub(super) endpoint: Arc<Endpoint>,
+    /// The account, with the credentials for this endpoint.
+    pub(super) account: Arc<Account>,
+    /// Group of the subscription, if a call has made it.
+    pub(super) group: Option<String>,
 }
 
 impl LiveEndpoint {
     pub(super) fn new(plan: EndpointPlan, account: &Arc<Account>) -> Self {
-        let (account, extra) = (Arc::clone(account), plan.extra_headers());
+        let (signed, extra) = (Arc::clone(account), plan.extra_headers());
         let signer: RequestSigner = Arc::new(move |body, attempt, sent_at| {
             let request = RequestFacts::of_event(body, attempt, sent_at, None);
-            let mut headers = Signing::of(&account).headers(&request);
+            let mut headers = Signing::of(&signed).headers(&request);
             headers.extend(extra.iter().cloned());
             headers
         });
         let endpoint = Arc::new(Endpoint::new(plan.number, plan.url.clone(), signer));
-        Self { plan, endpoint }
+        Self { plan, endpoint, account: Arc::clone(account), group: None }
     }
 }

@@ -10,8 +10,10 @@ use tokio::sync::oneshot;
 use super::actor::{ConversationActor, ScriptWait, StepOutcome, StepOutput};
 use super::describe::summarize;
 use super::endpoint::{EndpointPlan, LiveEndpoint};
+use super::incoming::{CallOutcome, HeldDeliveries, IncomingCall};
 use super::outbox::Outbox;
 use super::overview::ConversationOverview;
+use super::people::People;
 use super::registry::Registry;
 use super::router::{Router, Routes};
 use super::scripted_run::{LiveRun, ScriptedRun};
@@ -47,6 +49,10 @@ pub(super) enum EmulatorMessage {
     List(oneshot::Sender<Vec<ConversationOverview>>),
     /// Find the conversation to which an id belongs.
     Find(String, oneshot::Sender<Option<ConversationKey>>),
+    /// Handle a call to the vendor's API.
+    Call(Box<IncomingCall>, oneshot::Sender<CallOutcome>),
+    /// Send the deliveries that waited for the response to a call.
+    Release(HeldDeliveries),
 }
 
 /// Why actions were not performed. The conversation has not changed.
@@ -65,16 +71,20 @@ pub enum ActError {
 
 /// The live account.
 pub(super) struct AccountHost {
-    routes: Routes,
-    runs: HashMap<u32, LiveRun>,
+    pub(super) routes: Routes,
+    pub(super) runs: HashMap<u32, LiveRun>,
     // Boxed: a table of ten thousand has almost as many free slots.
-    conversations: HashMap<ConversationKey, Box<LiveConversation>>,
-    registry: Registry,
+    pub(super) conversations: HashMap<ConversationKey, Box<LiveConversation>>,
+    pub(super) registry: Registry,
+    /// People whom calls have named.
+    pub(super) people: People,
+    /// Number of calls so far.
+    pub(super) calls: u64,
 }
 
 /// A conversation with its outgoing deliveries.
-struct LiveConversation {
-    actor: ConversationActor,
+pub(super) struct LiveConversation {
+    pub(super) actor: ConversationActor,
     outbox: Outbox,
     /// What its script waits for.
     wait: ScriptWait,
@@ -85,6 +95,17 @@ struct LiveConversation {
     wake_at: Option<Timestamp>,
     /// Whether its end was reported. Others may still act in it.
     has_ended: bool,
+    /// Whether all its deliveries had settled at its end, and nothing has happened since.
+    is_settled: bool,
+    /// Deliveries that wait until the response to a call has been sent, by the number of the call.
+    held: Vec<HeldDelivery>,
+}
+
+/// A delivery that waits until the response to a call has been sent.
+struct HeldDelivery {
+    /// Number of the call.
+    call: u64,
+    delivery: HostCommand,
 }
 
 impl AccountHost {
@@ -98,6 +119,8 @@ impl AccountHost {
             runs: HashMap::new(),
             conversations: HashMap::new(),
             registry: Registry::default(),
+            people: People::default(),
+            calls: 0,
         };
         endpoints.into_iter().for_each(|endpoint| host.add_endpoint(endpoint));
         host
@@ -162,7 +185,7 @@ impl AccountHost {
         times: &mut dyn RunTimes,
     ) -> Result<(Vec<ActionSummary>, Vec<HostCommand>), ActError> {
         let unknown = ActError::UnknownConversation;
-        let run = self.runs.get(&key.run).ok_or(unknown.clone())?;
+        let run = self.runs.get_mut(&key.run).ok_or(unknown.clone())?;
         let conversation = self.conversations.get_mut(&key).ok_or(unknown.clone())?;
         let at = times.now(key).ok_or(unknown)?;
         let outputs = conversation.actor.act(actions, at, &self.routes.subscriptions);
@@ -175,12 +198,13 @@ impl AccountHost {
             StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } => None,
         };
         let summaries = outputs.iter().filter_map(summary).collect();
-        let mut router = Router::new(&self.routes, run, key);
-        conversation.route(outputs, &mut router, &mut self.registry);
-        if conversation.wait == ScriptWait::Nothing {
-            // No delivery of the script follows that they could wait for.
-            router.submit(conversation.outbox.end(at));
+        if conversation.reopen() {
+            run.reopen_conversation();
         }
+        let mut router = Router::new(&self.routes, run, key);
+        router.commands = conversation.release(u64::MAX);
+        conversation.route(outputs, &mut router, &mut self.registry);
+        conversation.end_outbox(at, &mut router);
         router.commands.extend(conversation.next_command(key));
         Ok((summaries, router.commands))
     }
@@ -188,19 +212,57 @@ impl AccountHost {
 
 impl LiveConversation {
     fn of_script(run: &LiveRun, account: &Arc<Account>, number: u32) -> Self {
-        let script = &run.plan.script;
+        let actor = ConversationActor::new(&run.plan.script, account, &run.staff, number);
+        let conversation = Self::of_actor(actor, run, number);
+        let outbox = conversation.outbox.with_controls(run.controls_of(number));
+        let wait = ScriptWait::Until(run.plan.start);
+        let unsettled = run.plan.script.awaits_deliveries().then(Box::default);
+        Self { outbox, wait, unsettled, ..conversation }
+    }
+
+    /// Creates a conversation in which nothing is due.
+    pub(super) fn of_actor(actor: ConversationActor, run: &LiveRun, number: u32) -> Self {
         Self {
-            actor: ConversationActor::new(script, account, &run.staff, number),
-            outbox: Outbox::new(&run.faults, number).with_controls(run.controls_of(number)),
-            wait: ScriptWait::Until(run.plan.start),
-            unsettled: script.awaits_deliveries().then(Box::default),
+            actor,
+            outbox: Outbox::new(&run.faults, number),
+            wait: ScriptWait::Nothing,
+            unsettled: None,
             wake_at: None,
             has_ended: false,
+            is_settled: false,
+            held: Vec::new(),
+        }
+    }
+
+    /// Notes that something happens in the conversation. Returns true if it had ended.
+    pub(super) fn reopen(&mut self) -> bool {
+        if self.is_settled {
+            self.has_ended = false;
+        }
+        std::mem::take(&mut self.is_settled)
+    }
+
+    /// Holds deliveries back until the response to a call has been sent.
+    pub(super) fn hold(&mut self, call: u64, deliveries: Vec<HostCommand>) {
+        self.held.extend(deliveries.into_iter().map(|delivery| HeldDelivery { call, delivery }));
+    }
+
+    /// Returns the deliveries that waited for the response to this call, or to one before it.
+    pub(super) fn release(&mut self, call: u64) -> Vec<HostCommand> {
+        let waiting = self.held.iter().take_while(|held| held.call <= call).count();
+        self.held.drain(..waiting).map(|held| held.delivery).collect()
+    }
+
+    /// Submits the deliveries that wait for others, if the script has ended.
+    pub(super) fn end_outbox(&mut self, at: Timestamp, router: &mut Router<'_>) {
+        if self.wait == ScriptWait::Nothing {
+            // No delivery of the script follows that they could wait for.
+            router.submit(self.outbox.end(at));
         }
     }
 
     /// Routes what happened in the conversation.
-    fn route(
+    pub(super) fn route(
         &mut self,
         outputs: Vec<StepOutput>,
         router: &mut Router<'_>,
@@ -263,14 +325,19 @@ impl LiveConversation {
         }
     }
 
+    /// Whether nothing follows that has not been handed to the driver.
+    fn is_over(&self) -> bool {
+        self.wait == ScriptWait::Nothing && self.held.is_empty()
+    }
+
     /// Asks the driver to wake the conversation when something happens next, or reports its end.
-    fn next_command(&mut self, key: ConversationKey) -> Option<HostCommand> {
+    pub(super) fn next_command(&mut self, key: ConversationKey) -> Option<HostCommand> {
         match self.due().into_iter().chain(self.outbox.next_due()).min() {
             Some(at) if self.wake_at.is_none_or(|wake_at| at < wake_at) => {
                 self.wake_at = Some(at);
                 Some(HostCommand::WaitUntil(key, at))
             }
-            None if self.wait == ScriptWait::Nothing && !self.has_ended => {
+            None if self.is_over() && !self.has_ended => {
                 self.has_ended = true;
                 Some(HostCommand::End(key))
             }
@@ -288,6 +355,8 @@ impl Host for AccountHost {
         // An earlier wake may have replaced one that still comes.
         conversation.wake_at.take_if(|wake_at| *wake_at <= now);
         let mut router = Router::new(&self.routes, run, key);
+        // Deliveries keep the order of the actions that caused them.
+        router.commands = conversation.release(u64::MAX);
         conversation.submit_due(now, &mut router);
         if let Some(unsettled) = &mut conversation.unsettled {
             unsettled.add(&router.commands);
@@ -327,6 +396,12 @@ impl Host for AccountHost {
                 let get = |key| Some(self.conversations.get(&key)?.actor.conversation());
                 let _ = reply.send(self.registry.find(&id, get));
             }
+            EmulatorMessage::Call(incoming, reply) => {
+                let result = self.call(*incoming, times);
+                let _ = reply.send(result.outcome);
+                return result.commands;
+            }
+            EmulatorMessage::Release(held) => return self.release(held),
         }
         Vec::new()
     }
@@ -369,6 +444,14 @@ impl Host for AccountHost {
 
     fn ended(&mut self, key: ConversationKey) -> Vec<HostCommand> {
         let Some(run) = self.runs.get_mut(&key.run) else { return Vec::new() };
+        if let Some(conversation) = self.conversations.get_mut(&key) {
+            // A call has acted in it meanwhile. It ends when those deliveries have settled.
+            if !conversation.held.is_empty() {
+                conversation.has_ended = false;
+                return Vec::new();
+            }
+            conversation.is_settled = true;
+        }
         run.end_conversation();
         let mut commands = Vec::new();
         if !run.plan.keeps_conversations

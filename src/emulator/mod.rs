@@ -6,16 +6,26 @@
 //! emulator only appends records.
 
 mod actor;
+mod call_acts;
+mod call_stages;
+mod call_work;
+mod calls;
 mod describe;
 mod endpoint;
+mod examples;
+mod handshake;
 mod host;
+mod incoming;
 mod outbox;
 mod overview;
+mod people;
 mod planned_delivery;
 mod registry;
 mod rehearsal;
 mod router;
 mod scripted_run;
+mod slot;
+mod subscriptions;
 mod unsettled;
 
 use std::sync::Arc;
@@ -23,25 +33,50 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use self::host::{AccountHost, EmulatorMessage};
+use self::incoming::{CallOutcome, Handshaker, HeldDeliveries, IncomingCall};
+use crate::base::address::EgressPolicy;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{AttemptSlots, ConversationKey, DrivenRun, DriverHandle, Transport, drive};
 use crate::platform::Account;
+use crate::platform::api::{ApiCall, ApiResponse};
 use crate::record::ActionSummary;
 
 pub use actor::{StepOutcome, StepOutput};
 pub use endpoint::{EndpointPlan, SYNTHETIC};
+pub use examples::{OperationExample, check_examples, examples};
+pub use handshake::{HandshakeEnd, HandshakeJob, challenge, shake};
 pub use host::ActError;
 pub use outbox::{FaultSource, Outbox};
 pub use overview::ConversationOverview;
 pub use planned_delivery::PlannedDelivery;
 pub use rehearsal::{Rehearsal, rehearse};
 pub use scripted_run::ScriptedRun;
+pub use slot::EmulatorSlot;
 
 /// A handle to a live account. Clones share the account, which ends with the last of them.
 #[derive(Clone, Debug)]
 pub struct Emulator {
     account: Arc<Account>,
     driver: DriverHandle<EmulatorMessage>,
+    handshaker: Handshaker,
+    egress: EgressPolicy,
+}
+
+/// The response to a call. The deliveries that the call causes are sent when it is dropped.
+#[derive(Debug)]
+pub struct CallResponse {
+    /// The response.
+    pub response: ApiResponse,
+    held: Option<HeldDeliveries>,
+    driver: DriverHandle<EmulatorMessage>,
+}
+
+impl Drop for CallResponse {
+    fn drop(&mut self) {
+        if let Some(held) = self.held {
+            self.driver.send(EmulatorMessage::Release(held));
+        }
+    }
 }
 
 impl Emulator {
@@ -53,7 +88,20 @@ impl Emulator {
         slots: AttemptSlots,
     ) -> Self {
         let host = AccountHost::new(Arc::clone(&account), endpoints);
-        Self { account, driver: drive(host, transport, slots) }
+        let handshaker = Handshaker::new(&transport);
+        let driver = drive(host, transport, slots);
+        Self { account, driver, handshaker, egress: EgressPolicy::default() }
+    }
+
+    /// Lets calls subscribe URLs at these addresses [default: this machine and private networks].
+    #[must_use]
+    pub fn allowing(self, egress: EgressPolicy) -> Self {
+        Self { egress, ..self }
+    }
+
+    /// Returns the account.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
     }
 
     /// Plays a script. The receiver is notified when all conversations have ended, with every
@@ -91,6 +139,27 @@ impl Emulator {
         let (reply, result) = oneshot::channel();
         self.driver.send(EmulatorMessage::Act(conversation, actions, reply));
         result.await.unwrap_or(Err(ActError::Stopped))
+    }
+
+    /// Handles a call to the vendor's API. Returns `None` if there is no run in which it could
+    /// happen. The response must be dropped when it has been sent.
+    pub async fn call(&self, call: ApiCall) -> Option<CallResponse> {
+        let mut incoming = IncomingCall { call, egress: self.egress, handshake: None };
+        loop {
+            let (reply, outcome) = oneshot::channel();
+            self.driver.send(EmulatorMessage::Call(Box::new(incoming), reply));
+            match outcome.await.ok()? {
+                CallOutcome::Respond(response, held) => {
+                    return Some(CallResponse { response, held, driver: self.driver.clone() });
+                }
+                // The account handles the call again, with the result.
+                CallOutcome::Shake(job, call) => {
+                    let handshake = Some(self.handshaker.shake(*job).await);
+                    incoming = IncomingCall { call, egress: self.egress, handshake };
+                }
+                CallOutcome::NoRun => return None,
+            }
+        }
     }
 
     /// Adds an endpoint, or replaces the one with its number. It gets the events that happen from now

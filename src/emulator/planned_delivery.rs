@@ -82,14 +82,14 @@ impl PlannedDelivery {
 
     /// Its endpoint. Headers that depend on the event, and token and charset faults, need a signer
     /// of their own.
-    pub(super) fn endpoint(&self, account: &Arc<Account>, usual: &LiveEndpoint) -> Arc<Endpoint> {
+    pub(super) fn endpoint(&self, usual: &LiveEndpoint) -> Arc<Endpoint> {
         let has_own_headers = self.event.is_some()
             || self.faults.of(FaultGroup::Token).is_some()
             || self.faults.has(FaultKind::Charset);
         if !has_own_headers {
             return Arc::clone(&usual.endpoint);
         }
-        let (account, faults) = (Arc::clone(account), self.faults.clone());
+        let (account, faults) = (Arc::clone(&usual.account), self.faults.clone());
         let extra = usual.plan.extra_headers();
         let event = self.event.clone();
         let signer: RequestSigner = Arc::new(move |body, attempt, sent_at| {

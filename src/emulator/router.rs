@@ -111,7 +111,7 @@ impl<'a> Router<'a> {
         Delivery {
             conversation: self.conversation,
             policy: planned.policy(&policy),
-            endpoint: planned.endpoint(account, &endpoints[planned.endpoint]),
+            endpoint: planned.endpoint(&endpoints[planned.endpoint]),
             source: self.source(planned.step),
             id: planned.id,
             step: planned.step,

@@ -64,6 +64,8 @@ pub(super) struct LiveRun {
     step_checks: BTreeMap<usize, Arc<DeliveryCheck>>,
     /// Number of conversations that have started.
     started: u32,
+    /// Number of conversations that calls have opened.
+    opened: u32,
     /// Number of conversations that have ended.
     ended: u32,
     /// Notified when every conversation has ended.
@@ -84,6 +86,7 @@ impl LiveRun {
             check: Arc::new(plan.check.clone()),
             step_checks: step_checks(&plan),
             started: 0,
+            opened: 0,
             ended: 0,
             done: Some(done),
             plan,
@@ -108,10 +111,25 @@ impl LiveRun {
         is_left.then_some(self.started)
     }
 
+    /// Returns the number of the next conversation that a call opens.
+    pub(super) fn next_opened(&self) -> u32 {
+        self.plan.conversations + self.opened + 1
+    }
+
+    /// Counts a conversation that a call opens.
+    pub(super) fn open_conversation(&mut self) {
+        self.opened += 1;
+    }
+
+    /// Counts a conversation in which something happens after its end.
+    pub(super) fn reopen_conversation(&mut self) {
+        self.ended -= 1;
+    }
+
     /// Counts a conversation that has ended.
     pub(super) fn end_conversation(&mut self) {
         self.ended += 1;
-        if self.ended >= self.plan.conversations
+        if self.ended >= self.plan.conversations + self.opened
             && let Some(done) = self.done.take()
         {
             let _ = done.send(());

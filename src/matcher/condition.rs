@@ -26,6 +26,8 @@ pub(super) enum Condition {
     Length(u64),
     GreaterThan(Number),
     LessThan(Number),
+    /// Conditions, one of which does not hold. A missing value fulfils it.
+    Not(Matcher),
 }
 
 /// A regular expression. Two are equal if their texts are.
@@ -41,6 +43,18 @@ impl PartialEq for RegexPattern {
 impl Eq for RegexPattern {}
 
 impl Matcher {
+    /// Returns whether a value meets all conditions. `None` is a missing value.
+    pub fn holds(&self, value: Option<&Json>) -> bool {
+        self.conditions.iter().all(|condition| condition.holds(value))
+    }
+
+    /// Returns the matcher with other values in place of the texts for which `replace` has one.
+    #[must_use]
+    pub fn with_texts(&self, replace: &dyn Fn(&str) -> Option<Json>) -> Self {
+        let conditions = self.conditions.iter();
+        Self { conditions: conditions.map(|condition| condition.with_texts(replace)).collect() }
+    }
+
     /// Returns the conditions that a JSON value does not meet. `None` is a missing value.
     pub fn mismatches(&self, field: &str, value: Option<&Json>) -> Vec<Mismatch> {
         let failed = self.conditions.iter().filter(|condition| !condition.holds(value));
@@ -68,6 +82,9 @@ impl Condition {
         if let Self::Absent(is_absent) = self {
             return present.is_none() == *is_absent;
         }
+        if let Self::Not(matcher) = self {
+            return present.is_none() || !matcher.holds(value);
+        }
         let Some(value) = present else { return false };
         let is_ordered = |bound: &Number, expected: Ordering| {
             value.as_number().and_then(|number| compare(number, bound)) == Some(expected)
@@ -76,7 +93,7 @@ impl Condition {
             Self::Equals(expected) => is_same(value, expected),
             Self::Contains(part) => contains(value, part),
             Self::Regex(pattern) => value.as_str().is_some_and(|text| pattern.0.is_match(text)),
-            Self::Absent(_) => false,
+            Self::Absent(_) | Self::Not(_) => false,
             Self::OneOf(values) => values.iter().any(|expected| is_same(value, expected)),
             Self::Length(expected) => {
                 length(value).and_then(|length| u64::try_from(length).ok()) == Some(*expected)
@@ -87,7 +104,17 @@ impl Condition {
     }
 
     fn mismatch(&self, field: &str, value: Option<&Json>) -> Mismatch {
-        let expected = match self {
+        let found = match (self, value.and_then(length)) {
+            (Self::Length(_), Some(length)) => {
+                format!("length {length} ({})", shown_or_nothing(value))
+            }
+            _ => shown_or_nothing(value),
+        };
+        Mismatch { field: field.to_owned(), expected: self.expected(), found }
+    }
+
+    fn expected(&self) -> String {
+        match self {
             Self::Equals(expected) => shown(expected),
             Self::Contains(part) => format!("a value that contains {}", shown(part)),
             Self::Regex(pattern) => format!("a match of `{}`", pattern.0.as_str()),
@@ -100,14 +127,26 @@ impl Condition {
             Self::Length(expected) => format!("length {expected}"),
             Self::GreaterThan(bound) => format!("more than {bound}"),
             Self::LessThan(bound) => format!("less than {bound}"),
-        };
-        let found = match (self, value.and_then(length)) {
-            (Self::Length(_), Some(length)) => {
-                format!("length {length} ({})", shown_or_nothing(value))
+            Self::Not(matcher) => {
+                let expected: Vec<String> = matcher.conditions.iter().map(Self::expected).collect();
+                format!("anything but {}", expected.join(" and "))
             }
-            _ => shown_or_nothing(value),
+        }
+    }
+
+    /// Returns the condition with other values in place of its texts.
+    fn with_texts(&self, replace: &dyn Fn(&str) -> Option<Json>) -> Self {
+        let value = |json: &Json| match json.as_str().and_then(replace) {
+            Some(replaced) => replaced,
+            None => json.clone(),
         };
-        Mismatch { field: field.to_owned(), expected, found }
+        match self {
+            Self::Equals(expected) => Self::Equals(value(expected)),
+            Self::Contains(part) => Self::Contains(value(part)),
+            Self::OneOf(values) => Self::OneOf(values.iter().map(value).collect()),
+            Self::Not(matcher) => Self::Not(matcher.with_texts(replace)),
+            other => other.clone(),
+        }
     }
 }
 

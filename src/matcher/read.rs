@@ -28,6 +28,23 @@ form! {
         gt: Option<Spanned<Bound>>,
         /// Number that the value is below.
         lt: Option<Spanned<Bound>>,
+        /// Value or conditions that do not hold. A missing value meets this.
+        not: Option<Inverted>,
+    }
+}
+
+/// Conditions that must not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inverted(Matcher);
+
+impl Form for Inverted {
+    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
+        Matcher::read(node, problems).map(Self)
+    }
+
+    // One level only: the schema of a matcher would contain itself.
+    fn schema() -> Json {
+        json!({})
     }
 }
 
@@ -87,6 +104,7 @@ impl MatcherForm {
         conditions.extend(self.length.map(|length| Condition::Length(length.value)));
         conditions.extend(self.gt.map(|bound| Condition::GreaterThan(bound.value.0)));
         conditions.extend(self.lt.map(|bound| Condition::LessThan(bound.value.0)));
+        conditions.extend(self.not.map(|inverted| Condition::Not(inverted.0)));
         conditions
     }
 

@@ -183,6 +183,14 @@ impl Account {
         other
     }
 
+    /// Returns the account with other values of some secrets.
+    #[must_use]
+    pub fn with_secrets(&self, secrets: &[(String, Secret)]) -> Self {
+        let mut account = self.clone();
+        secrets.iter().for_each(|(name, secret)| account.set_secret(name, secret.clone()));
+        account
+    }
+
     fn set_secret(&mut self, name: &str, secret: Secret) {
         self.template_secrets.0.insert(name.to_owned(), secret.expose().into());
         self.secrets.insert(name.to_owned(), secret);
@@ -237,10 +245,7 @@ impl Account {
     }
 
     /// Returns [`Account::roots`] with `conversation` and, if there is one, `visitor`.
-    pub(super) fn conversation_roots<'a>(
-        &'a self,
-        conversation: &'a Conversation,
-    ) -> TemplateContext<'a> {
+    pub fn conversation_roots<'a>(&'a self, conversation: &'a Conversation) -> TemplateContext<'a> {
         let roots = self.roots().with("conversation", conversation);
         match conversation.visitor() {
             Some(visitor) => roots.with("visitor", visitor),

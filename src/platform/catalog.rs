@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::definition::Platform;
-use super::folder::{MAIN, PlatformFolder, revisions};
+use super::folder::{API, MAIN, PlatformFolder, revisions};
 use super::vendor_ref::{DOCS, VendorRef};
 use super::{check, coverage, overlay};
 use crate::base::limits::MAX_TEMPLATE;
@@ -110,7 +110,11 @@ impl Catalog {
             problems.push(Problem::anywhere(code::VENDOR_FOLDER, message));
             return None;
         };
-        let node = read_toml(source, problems);
+        let mut node = read_toml(source, problems);
+        // A second file with sections of the same definition: vendors with an API are long.
+        if let Some(api) = folder.files.get(API) {
+            node = overlay::merge(node, read_toml(api, problems), problems);
+        }
         let below = node.as_table().and_then(|table| table.get("extends"));
         let Some((below, id)) = below.and_then(|node| Some((node, node.as_text()?))) else {
             return Some((node, folder.files.clone()));

@@ -9,6 +9,7 @@ use jiff::civil::{Date, Time};
 use jiff::fmt::strtime;
 
 use super::account_template::AccountTemplate;
+use super::api::ApiChecker;
 use super::coverage;
 use super::definition::{DisplayPointers, FactSource, Platform};
 use super::delivery::{self, RetryRule};
@@ -67,6 +68,15 @@ pub(super) fn check(
     let slow = delivery::slow_responses(&form.delivery, checker.problems);
     let retries = checker.retries(&account_template);
     let wire = wire_format(&form, checker.problems);
+    let mut api = ApiChecker {
+        form: &form,
+        types: &checker.types,
+        ids: &ids,
+        templates,
+        style,
+        problems: &mut *checker.problems,
+    };
+    let api = api.rules();
     let silence = SilenceRules { silent: reasons(&form.silent), cannot: reasons(&form.cannot) };
     coverage::check(node, &form, &silence, problems);
     coverage::check_changed(&form, problems);
@@ -93,6 +103,7 @@ pub(super) fn check(
             text: pointers(form.show.as_ref().map(|show| &show.text)),
         },
         // Missing parts return here and not earlier, so that one pass reports all problems.
+        api,
         policy: policy?,
         slow,
         retries,

@@ -7,18 +7,18 @@ const MOST_ROOTS: usize = 12;
 
 /// Root names with their values. A later entry shadows an earlier one of the same name.
 #[derive(Clone, Default)]
-pub struct TemplateContext<'a>(Vec<(&'static str, Value<'a>)>);
+pub struct TemplateContext<'a>(Vec<(&'a str, Value<'a>)>);
 
 impl<'a> TemplateContext<'a> {
     /// Adds an object.
     #[must_use]
-    pub fn with(self, name: &'static str, object: &'a dyn Object) -> Self {
+    pub fn with(self, name: &'a str, object: &'a dyn Object) -> Self {
         self.with_value(name, Value::Object(object))
     }
 
     /// Adds a value.
     #[must_use]
-    pub fn with_value(mut self, name: &'static str, value: Value<'a>) -> Self {
+    pub fn with_value(mut self, name: &'a str, value: Value<'a>) -> Self {
         if self.0.is_empty() {
             self.0.reserve(MOST_ROOTS);
         }

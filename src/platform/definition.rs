@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::account_template::AccountTemplate;
+use super::api::ApiRules;
 use super::delivery::{RetryRule, SlowResponses};
 use super::event_rule::{Counter, Coverage, EventQuery, EventRule, SilenceRules};
 use super::field_info::{FieldInfo, FieldInfos};
@@ -57,6 +58,8 @@ pub struct Platform {
     /// Files of `samples/`: the documented payloads with invented values. Empty for revisions
     /// other than `docs`.
     pub samples: BTreeMap<String, Arc<Source>>,
+    /// The vendor's API; without routes if its folder describes none.
+    pub api: ApiRules,
     pub(super) matching: Matching,
     pub(super) fields: FieldInfos,
     /// How payloads write numbers.

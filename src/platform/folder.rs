@@ -13,6 +13,9 @@ use crate::diag::{Problem, Problems, Source, code};
 /// Name of a vendor's main file.
 pub(super) const MAIN: &str = "vendor.toml";
 
+/// Name of the file with the sections about the vendor's API.
+pub(super) const API: &str = "api.toml";
+
 #[derive(RustEmbed)]
 #[folder = "templates/"]
 struct BundledTemplates;

@@ -7,8 +7,10 @@ use std::ops::Deref;
 
 use jiff::SignedDuration;
 
+use super::api::{ApiForm, CredentialForm, OperationForm, RouteForm};
 use super::numbers::NumberFormat;
 use super::signature::KeyEncoding;
+pub(super) use super::source_form::{Certainty, SourceForm};
 use crate::base::duration::DurationRange;
 use crate::conversation::{ParticipantRole, Role};
 use crate::diag::{
@@ -79,6 +81,14 @@ form! {
         /// Meaning of the fields of messages, entities and emitted events: by field, or by
         /// `KIND.FIELD` for the field of one kind.
         fields: TableOf<FieldForm>,
+        /// The vendor's API.
+        api: Option<ApiForm>,
+        /// Credentials that calls to the API present.
+        credential: Vec<CredentialForm>,
+        /// Places of the API.
+        route: Vec<RouteForm>,
+        /// What is asked at the routes.
+        operation: Vec<OperationForm>,
         /// JSON pointers to the parts of a payload that `listen` and `demo` display.
         show: Option<ShowForm>,
         /// Sources of the facts in each section.
@@ -594,33 +604,5 @@ impl Scalar for Pointer {
 
     fn schema() -> serde_json::Value {
         serde_json::json!({"type": "string", "pattern": "^/"})
-    }
-}
-
-crate::string_enum! {
-    /// How well a fact is known.
-    pub enum Certainty {
-        /// The vendor's documentation states it.
-        Documented = "documented",
-        /// It was observed at a real server or in its source code.
-        Observed = "observed",
-        /// It follows from documented or observed facts.
-        Inferred = "inferred",
-        /// Nothing is known; this is a plausible choice.
-        Assumed = "assumed",
-    }
-}
-
-form! {
-    /// Source of the facts in a section.
-    pub struct SourceForm {
-        /// How well the facts are known.
-        status: Spanned<Certainty>,
-        /// Month in which the source was last checked, as `2026-11`.
-        seen: Option<Spanned<String>>,
-        /// URL of the source.
-        url: Option<Spanned<String>>,
-        /// Remarks.
-        note: Option<Spanned<String>>,
     }
 }

@@ -4,7 +4,8 @@ use crate::diag::{Key, NodeContent, Problem, Problems, SourceSpan, SyntaxNode, T
 
 /// Merges the upper file into the lower one. Tables merge key by key. An event replaces the one
 /// with the same neutral event and type, and removes the lower file's reasons for silence about it.
-/// `drop` removes events of the lower file, `rename` renames them. All other values are replaced.
+/// A credential, a route or an operation replaces the one with its name. `drop` removes events,
+/// routes and operations of the lower file, `rename` renames events. All other values are replaced.
 pub(super) fn merge(
     mut lower: SyntaxNode,
     upper: SyntaxNode,
@@ -38,6 +39,10 @@ fn merge_nodes(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
                         let below = own.clone();
                         *own = merge_events(below, node);
                     }
+                    Some((_, own)) if NAMED.contains(&key.name.as_str()) => {
+                        let below = own.clone();
+                        *own = merge_named(below, node);
+                    }
                     Some((own_key, own)) => {
                         let below = own.clone();
                         // Problems must be reported at the key in the upper file.
@@ -48,6 +53,27 @@ fn merge_nodes(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
                 }
             }
             SyntaxNode { span, content: NodeContent::Table(merged) }
+        }
+        (_, content) => SyntaxNode { span, content },
+    }
+}
+
+/// Lists whose entries have names. An entry replaces the one of the lower file with its name.
+const NAMED: [&str; 3] = ["credential", "route", "operation"];
+
+fn merge_named(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
+    let span = upper.span.clone();
+    match (lower.content, upper.content) {
+        (NodeContent::List(mut entries), NodeContent::List(upper)) => {
+            for entry in upper {
+                let name = text(&entry, "name");
+                // In place, because the first operation that matches is performed.
+                match entries.iter_mut().find(|own| name.is_some() && text(own, "name") == name) {
+                    Some(own) => *own = entry,
+                    None => entries.push(entry),
+                }
+            }
+            SyntaxNode { span, content: NodeContent::List(entries) }
         }
         (_, content) => SyntaxNode { span, content },
     }
@@ -71,6 +97,9 @@ fn drop_events(lower: &mut Table, upper: &Table, problems: &mut Problems) {
         return;
     };
     for (node, name) in dropped.iter().filter_map(|node| Some((node, node.as_text()?))) {
+        if drop_named(lower, name) {
+            continue;
+        }
         if !events(lower).iter().any(|event| text(event, "type") == Some(name)) {
             problems.push(unknown_event(name, &node.span, lower));
         }
@@ -78,6 +107,19 @@ fn drop_events(lower: &mut Table, upper: &Table, problems: &mut Problems) {
             events.retain(|event| text(event, "type") != Some(name));
         }
     }
+}
+
+/// Removes a route with its operations, or an operation. Returns false if nothing has this name.
+fn drop_named(lower: &mut Table, name: &str) -> bool {
+    let mut was_there = false;
+    for (list, keys) in [("route", ["name", "name"]), ("operation", ["name", "route"])] {
+        if let Some(NodeContent::List(entries)) = entry(lower, list) {
+            let before = entries.len();
+            entries.retain(|own| keys.iter().all(|key| text(own, key) != Some(name)));
+            was_there |= entries.len() < before;
+        }
+    }
+    was_there
 }
 
 fn rename_events(lower: &mut Table, upper: &Table, problems: &mut Problems) {
@@ -214,6 +256,17 @@ mod tests {
             &(event("a", "x", 1) + &event("b", "z", 3)),
             "drop = ['x']\n",
             r#"{"event":[{"on":"b","type":"z","t":3}],"drop":["x"]}"#,
+        );
+    }
+
+    #[test]
+    fn routes_and_operations_are_replaced_or_dropped_by_name() {
+        let route = |name: &str, path: u32| format!("[[route]]\nname = '{name}'\np = {path}\n");
+        let operation = "[[operation]]\nroute = 'b'\nname = 'o'\n";
+        check(
+            &(route("a", 1) + &route("b", 2) + &route("c", 3) + operation),
+            &("drop = ['b']\n".to_owned() + &route("a", 4) + &route("d", 5)),
+            r#"{"route":[{"name":"a","p":4},{"name":"c","p":3},{"name":"d","p":5}],"operation":[],"drop":["b"]}"#,
         );
     }
 

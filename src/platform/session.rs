@@ -105,6 +105,13 @@ impl Session {
         &self.conversation
     }
 
+    /// Adds a person to those who can act, unless one of this name is among them.
+    pub fn admit(&mut self, person: &Person) {
+        if self.conversation.person(&person.member.name).is_none() {
+            self.conversation.cast.push(person.clone());
+        }
+    }
+
     /// Executes an action at this time. `label` is unique among the actions of the conversation;
     /// the action's ids and data are generated from it. `subscriptions` has one entry per endpoint.
     ///

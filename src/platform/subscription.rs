@@ -33,6 +33,16 @@ impl Subscription {
         parsed.collect::<Result<_, _>>().map(Self)
     }
 
+    /// Creates a subscription from patterns that a program gives. One that matches no event type has
+    /// no effect.
+    pub fn of(patterns: &[String]) -> Self {
+        let pattern = |text: &String| {
+            let bare = text.strip_prefix('!');
+            Pattern { excludes: bare.is_some(), text: bare.unwrap_or(text).to_owned() }
+        };
+        Self(patterns.iter().map(pattern).collect())
+    }
+
     /// Returns a subscription to exactly one event type.
     pub fn to(event_type: &str) -> Self {
         Self(vec![Pattern { excludes: false, text: event_type.to_owned() }])

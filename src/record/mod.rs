@@ -3,6 +3,7 @@
 //! Records are the only output of a run. Reports, verdicts, `--json` and the journal are all based
 //! on them. Their JSON form is public.
 
+mod call;
 mod coverage;
 mod event_facts;
 mod failure_group;
@@ -21,6 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+pub use call::{CallAuth, CallRecord};
 pub use event_facts::EventFacts;
 pub use log::{Forgotten, LogReader, PendingWrite, RecordLog, RecordScope};
 pub use prior::{PriorAttempts, PriorHandshake};
@@ -198,6 +200,25 @@ pub enum RecordKind {
     /// A delivery was accepted, or will not be retried.
     #[serde(rename = "delivery.settled")]
     DeliverySettled(SettledDelivery),
+    /// The receiver called the vendor's API.
+    #[serde(rename = "call.received")]
+    CallReceived(CallRecord),
+    /// A call has subscribed a URL to events.
+    #[serde(rename = "endpoint.subscribed")]
+    EndpointSubscribed {
+        /// Number of the endpoint, from 1.
+        endpoint: u32,
+        /// URL of the endpoint.
+        url: String,
+    },
+    /// A call has ended the subscription of an endpoint.
+    #[serde(rename = "endpoint.unsubscribed")]
+    EndpointUnsubscribed {
+        /// Number of the endpoint, from 1.
+        endpoint: u32,
+        /// URL of the endpoint.
+        url: String,
+    },
     /// The receiver rejects every request with 401 or 403. Recorded once a run.
     #[serde(rename = "auth.hint")]
     AuthHint(AuthHint),
@@ -268,6 +289,8 @@ impl Record {
                 let headers = headers.iter().map(|(name, value)| name.len() + value.len());
                 url.len() + headers.sum::<usize>()
             }
+            // The body was parsed; its text is about as long.
+            RecordKind::CallReceived(call) => call.path.len() + call.body.to_string().len(),
             RecordKind::HandshakeFinished { result, .. }
             | RecordKind::AttemptFinished { result, .. } => result.size(),
             _ => 0,

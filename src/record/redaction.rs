@@ -3,8 +3,6 @@
 //! It works on the serialised record, so that a new field cannot be forgotten. Only binary response
 //! bodies are redacted before: their base64 form hides secrets.
 
-use serde_json::Value as Json;
-
 use super::{AttemptOutcome, AttemptResult, RecordKind, ResponseBody};
 use crate::base::redact::Redactor;
 use crate::base::text::mask;
@@ -32,7 +30,7 @@ impl RecordKind {
 
     fn redacted_strings(self, redactor: &Redactor) -> Self {
         let Ok(mut json) = serde_json::to_value(&self) else { return self };
-        if !redact(&mut json, redactor) {
+        if !redactor.redact_json(&mut json) {
             return self;
         }
         // Only strings changed, so it still parses.
@@ -91,21 +89,6 @@ fn mask_user_info(result: &mut AttemptResult) {
         if location.contains('@') {
             *location = mask(location);
         }
-    }
-}
-
-/// Redacts every string. Returns whether one changed.
-fn redact(json: &mut Json, redactor: &Redactor) -> bool {
-    match json {
-        Json::String(text) => redactor.redact(text),
-        Json::Array(items) => {
-            // `|` and not `||`, which would skip the items after the first change.
-            items.iter_mut().fold(false, |changed, item| redact(item, redactor) | changed)
-        }
-        Json::Object(table) => {
-            table.values_mut().fold(false, |changed, value| redact(value, redactor) | changed)
-        }
-        Json::Null | Json::Bool(_) | Json::Number(_) => false,
     }
 }
 

@@ -12,14 +12,15 @@ use jiff::Timestamp;
 
 use super::Report;
 use super::advice::Advice;
+use super::calls::{describe_call, describe_call_error};
 use super::caveats::Caveats;
 use super::rerun::RerunCommand;
 use crate::base::text::{count, escape, excerpt, one_of, shell_word, without_markup};
 use crate::fault::Fault;
 use crate::platform::SlowResponses;
 use crate::record::{
-    ActionSummary, AttemptOutcome, AttemptResult, FilesSummary, Record, RecordKind, RunFinished,
-    RunStarted, SettledDelivery, Verdict,
+    ActionSummary, AttemptOutcome, AttemptResult, CallRecord, FilesSummary, Record, RecordKind,
+    RunFinished, RunStarted, SettledDelivery, Verdict,
 };
 
 /// Amount of output.
@@ -160,6 +161,15 @@ impl ConsoleReport {
         let summary = escape(&action.summary);
         let by = &action.by;
         writeln!(out, "{DIM}{elapsed}{DIM:#}  {BOLD}{by:<8}{BOLD:#} {summary}{DIM}{mark}{DIM:#}")
+    }
+
+    fn call(&self, record: &Record, call: &CallRecord, out: &mut dyn Write) -> io::Result<()> {
+        let (elapsed, text) = (self.elapsed(record), describe_call(call));
+        writeln!(out, "{DIM}{elapsed}{DIM:#}  {BOLD}receiver{BOLD:#} calls {text}")?;
+        match describe_call_error(call) {
+            Some(error) => writeln!(out, "{INDENT}{NOTE}-{NOTE:#} {error}"),
+            None => Ok(()),
+        }
     }
 
     /// Formats the run time since the start of the run, in seconds or as `h:mm:ss.s`.
@@ -464,6 +474,13 @@ impl Report for ConsoleReport {
             }
             RecordKind::ActionSilent { reason, .. } => {
                 writeln!(out, "{INDENT}{DIM}- no webhook: {}{DIM:#}", escape(reason))
+            }
+            RecordKind::CallReceived(call) => self.call(record, call, out),
+            RecordKind::EndpointSubscribed { url, .. } => {
+                writeln!(out, "{INDENT}{DIM}subscribed:{DIM:#} {}", escape(url))
+            }
+            RecordKind::EndpointUnsubscribed { url, .. } => {
+                writeln!(out, "{INDENT}{DIM}unsubscribed:{DIM:#} {}", escape(url))
             }
             RecordKind::DeliveryUnsubscribed { event_type } => {
                 let event_type = escape(event_type);

@@ -1,6 +1,7 @@
 //! Reports: presentations of records for people and programs.
 
 mod advice;
+mod calls;
 mod caveats;
 mod console;
 mod file_format;

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::RunPlan;
-use super::handshake::challenge;
 use super::probe::probes;
 use crate::base::seed::SeedScope;
-use crate::emulator::{FaultSource, Outbox, PlannedDelivery, StepOutcome, StepOutput, rehearse};
+use crate::emulator::{
+    FaultSource, Outbox, PlannedDelivery, StepOutcome, StepOutput, challenge, rehearse,
+};
 use crate::fault::{FaultKind, Faults};
 use crate::platform::{RequestFacts, Signing};
 use crate::scenario::SharedStaff;
@@ -95,7 +96,7 @@ fn dry_run_with(plan: &RunPlan, controls: BTreeSet<usize>) -> impl Iterator<Item
     let proof = account.platform.handshake.proof.as_ref();
     let handshake = proof.into_iter().flat_map(move |proof| {
         let request = move |endpoint: usize| {
-            let challenge = challenge(plan, proof, plan.endpoints[endpoint].number);
+            let challenge = challenge(account, proof, plan.seed, plan.endpoints[endpoint].number);
             let body = proof.request_body(&account.roots(), &challenge);
             let facts = RequestFacts::of_handshake(&body, plan.start);
             DryRunItem::Request(DryRunRequest {

@@ -10,9 +10,9 @@ use super::dry_run::controls;
 use super::identity::first_record;
 use super::limits::LimitCounter;
 use super::pump::{Observer, RunEnd, pump};
-use super::{RunPlan, StopSignal, handshake, probe};
+use super::{RunPlan, StopSignal, probe};
 use crate::delivery::Transport;
-use crate::emulator::{Emulator, ScriptedRun};
+use crate::emulator::{Emulator, ScriptedRun, shake};
 use crate::record::{RecordKind, RecordLog, RecordScope, RunFinished};
 
 /// Where a run is played.
@@ -84,7 +84,7 @@ async fn subscribe<T: Transport>(
     log: &RecordLog,
 ) {
     for (index, endpoint) in plan.endpoints.iter().enumerate() {
-        if handshake::shake(plan, endpoint, transport, log).await {
+        if shake(plan.handshake(endpoint, log), transport).await.continues {
             emulator.add_endpoint(endpoint.clone());
             probe::send_probes(plan, index, transport, log).await;
         } else {

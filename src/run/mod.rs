@@ -5,7 +5,6 @@
 mod auth_hints;
 mod chaos;
 mod dry_run;
-mod handshake;
 mod identity;
 mod limits;
 mod live;
@@ -24,7 +23,7 @@ use self::limits::LimitCounter;
 use self::pump::{Observer, RunEnd, pump};
 use crate::base::limits::DRAIN_TIMEOUT;
 use crate::delivery::Transport;
-use crate::emulator::Emulator;
+use crate::emulator::{Emulator, shake};
 use crate::record::{RecordKind, RecordLog, RecordScope, RunFinished, RunStarted};
 
 pub use crate::emulator::EndpointPlan;
@@ -37,7 +36,7 @@ pub use identity::identify;
 pub use limits::RunLimits;
 pub use live::{LiveStage, run_live};
 pub use patch_check::check_patches;
-pub use plan::{ResumePoint, RunPlan, StopSignal};
+pub use plan::{ApiAccess, ResumePoint, RunPlan, StopSignal};
 pub use redelivery::{Redelivery, RedeliveryRequest, redeliver};
 
 /// Plays a run to its end, and returns its final record. Records go to the log, which is closed
@@ -69,12 +68,13 @@ async fn play<T: Transport>(
         () = plan.stop.given() => return RunEnd::Stopped,
         () = halted.given() => return RunEnd::Halted,
     };
-    if plan.endpoints.is_empty() {
+    if plan.endpoints.is_empty() && plan.api.is_none() {
         return RunEnd::Played;
     }
     let (account, slots) = (Arc::clone(&plan.account), plan.slots.clone());
     let emulator = Emulator::start(account, plan.endpoints.clone(), transport, slots);
     let ended = emulator.play(plan.scripted(log, controls(&plan)));
+    let _listening = plan.api.as_ref().map(|api| api.listen(&emulator));
     let end = tokio::select! {
         // An emulator that ends before its run has panicked.
         ended = ended => return if ended.is_ok() { RunEnd::Played } else { RunEnd::Lost },
@@ -95,7 +95,7 @@ async fn with_consenting_endpoints<T: Transport>(
 ) -> RunPlan {
     let mut endpoints = Vec::new();
     for (index, endpoint) in plan.endpoints.iter().enumerate() {
-        if handshake::shake(&plan, endpoint, transport, log).await {
+        if shake(plan.handshake(endpoint, log), transport).await.continues {
             probe::send_probes(&plan, index, transport, log).await;
             endpoints.push(endpoint.clone());
         }

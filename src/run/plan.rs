@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::limits::RunLimits;
+use crate::base::address::EgressPolicy;
 use crate::base::file_store::FileStore;
 use crate::base::redact::{Redactor, query_secrets};
 use crate::delivery::{AttemptSlots, ClockMode, DeliveryCheck};
-use crate::emulator::{EndpointPlan, ScriptedRun};
+use crate::emulator::{Emulator, EmulatorSlot, EndpointPlan, HandshakeJob, ScriptedRun};
 use crate::fault::FaultGroup;
 use crate::platform::{Account, FaultInjector, Subscription};
 use crate::record::{PriorAttempts, RecordLog, SourceLine};
@@ -47,6 +48,35 @@ pub struct RunPlan {
     pub limits: RunLimits,
     /// The concurrency limit, which all runs of the process share.
     pub slots: AttemptSlots,
+    /// How calls to the vendor's API reach the run; `None` if its API is not served.
+    pub api: Option<ApiAccess>,
+}
+
+/// How calls to the vendor's API reach a run.
+#[derive(Clone, Debug)]
+pub struct ApiAccess {
+    /// The place in which the listener of the API looks for the live account.
+    pub slot: EmulatorSlot,
+    /// The addresses to which calls may subscribe.
+    pub egress: EgressPolicy,
+}
+
+/// Passes calls to an account until it is dropped.
+#[derive(Debug)]
+pub(super) struct Listening(EmulatorSlot);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl ApiAccess {
+    /// Passes calls to this account.
+    pub(super) fn listen(&self, emulator: &Emulator) -> Listening {
+        self.slot.set(emulator.clone().allowing(self.egress));
+        Listening(self.slot.clone())
+    }
 }
 
 /// An interrupted run of a journal, and what its attempts met.
@@ -102,7 +132,20 @@ impl RunPlan {
             prior: self.prior(),
             log,
             is_paused: false,
-            keeps_conversations: false,
+            // Calls may name a conversation after its script has ended.
+            keeps_conversations: self.api.is_some(),
+        }
+    }
+
+    /// The handshake with one of its endpoints.
+    pub(super) fn handshake(&self, endpoint: &EndpointPlan, log: &RecordLog) -> HandshakeJob {
+        HandshakeJob {
+            account: Arc::clone(&self.account),
+            endpoint: endpoint.clone(),
+            seed: self.seed,
+            at: self.start,
+            prior: self.prior(),
+            log: log.clone(),
         }
     }
 

@@ -180,6 +180,7 @@ impl CastMember {
             role: self.role,
             email: self.email.as_deref().map(Into::into).or_else(|| staff_only(&persona.email)),
             phone: self.phone.as_deref().map(Into::into).or_else(|| staff_only(&persona.phone)),
+            external_key: None,
             locale: self.locale,
             is_new: self.is_new,
             created_at: start - SignedDuration::from_hours(24 * age_days),

@@ -53,12 +53,18 @@ impl Script {
                 overrides: BTreeMap::new(),
             })
             .collect();
+        Self { cast, steps, only_last: true, ..Self::without_steps(&rule.event_type) }
+    }
+
+    /// Creates a script in which nothing happens. Its cast has one person for each role.
+    pub fn without_steps(name: &str) -> Self {
+        let cast = Role::ALL.iter().map(|role| unnamed_member(*role, &LOCALES[0])).collect();
         Self {
-            name: rule.event_type.clone(),
-            file: rule.event_type.clone(),
+            name: name.to_owned(),
+            file: name.to_owned(),
             cast,
-            steps,
-            only_last: true,
+            steps: Vec::new(),
+            only_last: false,
             subscribe: BTreeMap::new(),
             faults: ScriptFaults::default(),
             chaos: None,

@@ -34,6 +34,11 @@ impl SharedStaff {
     pub fn start(&self) -> Timestamp {
         self.start
     }
+
+    /// Returns the people, in the order of the cast.
+    pub fn members(&self) -> &[Person] {
+        &self.members
+    }
 }
 
 /// What one conversation of a script begins with.

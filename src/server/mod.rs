@@ -1,4 +1,4 @@
-//! HTTP servers: starting and stopping them, and the sample files.
+//! HTTP servers: starting and stopping them, the sample files, and the APIs of emulated vendors.
 //!
 //! The module `listen` receives webhooks.
 
@@ -6,6 +6,7 @@ mod api;
 mod files;
 pub mod live;
 mod page;
+mod vendor_api;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -14,9 +15,12 @@ use actix_web::dev::Server;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 
+use crate::base::limits::{MAX_CONNECTIONS, REQUEST_TIMEOUT};
+
 pub use api::{AccessRules, ApiToken, serve_api};
 pub use files::serve_files;
 pub use live::{EndpointRequest, LiveServer, RunRequest, ServerPlan};
+pub use vendor_api::{configure_vendor_api, serve_vendor_api};
 
 /// A running server. Dropping the handle does not stop it.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ fn start_on(
     let server = HttpServer::new(move || App::new().configure(configure.clone()))
         // One sender needs no more. The default is one worker per core.
         .workers(1)
+        .max_connections(MAX_CONNECTIONS)
+        .client_request_timeout(REQUEST_TIMEOUT)
         // Signals end the run, which then stops the server.
         .disable_signals()
         // In seconds. Limits the wait for open connections when actix stops gracefully.

@@ -4,7 +4,7 @@
 //! the placeholders.
 
 use super::context::CompileContext;
-use super::expr::{self, ExprScope, TypedExpr};
+use super::expr::{self, Expr, ExprScope, TypedExpr};
 use super::json_style::JsonStyle;
 use super::json_template::{JsonTemplate, TemplateOp, TextPart};
 use super::op_buffer::{CommaState, MemberLead, OpBuffer};
@@ -40,6 +40,32 @@ fn compile_in(
     style: JsonStyle,
     problems: &mut Problems,
 ) -> Option<JsonTemplate> {
+    let compiled = compile_value(scope, node, context, style, problems);
+    if compiled.as_ref().is_some_and(|compiled| compiled.optional) {
+        let message = "the whole body can be absent";
+        problems.push(Problem::at(&node.span, code::OPTIONAL_PATH, message));
+        return None;
+    }
+    compiled.map(|compiled| compiled.template)
+}
+
+/// A compiled template of one value.
+pub(super) struct CompiledValue {
+    pub(super) template: JsonTemplate,
+    /// True if the template can write nothing.
+    pub(super) optional: bool,
+    /// Values that rendering needs, although they can be absent.
+    pub(super) required: Vec<Expr>,
+}
+
+/// Compiles a template of a value that can be absent.
+pub(super) fn compile_value(
+    scope: ExprScope,
+    node: &SyntaxNode,
+    context: &CompileContext<'_>,
+    style: JsonStyle,
+    problems: &mut Problems,
+) -> Option<CompiledValue> {
     let before = problems.len();
     let mut compiler = TemplateCompiler {
         context,
@@ -49,20 +75,19 @@ fn compile_in(
         placeholders: 0,
         included_bytes: 0,
         includes: Vec::new(),
+        required: Vec::new(),
     };
     let mut out = OpBuffer::default();
-    if !compiler.item(&MemberLead::NONE, node, &mut out) {
-        let message = "the whole body can be absent";
-        compiler.problem(&node.span, code::OPTIONAL_PATH, message);
-    }
-    let placeholders = compiler.placeholders;
+    let optional = !compiler.item(&MemberLead::NONE, node, &mut out);
+    let (placeholders, required) = (compiler.placeholders, compiler.required);
     if placeholders > MAX_PLACEHOLDERS {
         let message =
             format!("the template has {placeholders} placeholders, more than {MAX_PLACEHOLDERS}");
         let problem = Problem::at(&node.span, code::TOO_MANY, message);
-        compiler.problems.push(problem.help("placeholders of included files count as well"));
+        problems.push(problem.help("placeholders of included files count as well"));
     }
-    (problems.len() == before).then(|| JsonTemplate::new(out.into_ops(), style))
+    let template = (problems.len() == before).then(|| JsonTemplate::new(out.into_ops(), style))?;
+    Some(CompiledValue { template, optional, required })
 }
 
 /// State of the compilation of one template.
@@ -77,6 +102,8 @@ pub(super) struct TemplateCompiler<'a> {
     pub(super) included_bytes: usize,
     /// Files that are being included, outermost first.
     pub(super) includes: Vec<String>,
+    /// Values that rendering needs, although they can be absent.
+    pub(super) required: Vec<Expr>,
 }
 
 impl TemplateCompiler<'_> {
@@ -210,7 +237,11 @@ impl TemplateCompiler<'_> {
             self.problems.push(problem.help("generate the value in `[ids]` and use its name here"));
             return None;
         }
-        expr::check(placeholder, self.context, &self.scope, self.problems)
+        let checked = expr::check(placeholder, self.context, &self.scope, self.problems)?;
+        if checked.required {
+            self.required.push(checked.expr.clone());
+        }
+        Some(checked)
     }
 
     fn list(&mut self, items: &[SyntaxNode], out: &mut OpBuffer) {

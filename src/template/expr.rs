@@ -33,6 +33,30 @@ pub(super) struct ExprScope {
     pub(super) present: Vec<String>,
     /// Write null for an absent element of a list; if false, the element is omitted.
     pub(super) null_in_lists: bool,
+    /// What is done about a path that can be absent.
+    pub(super) presence: PresenceRule,
+}
+
+impl ExprScope {
+    /// Returns true if an enclosing `$if` has checked the presence of a path, or of a path below it.
+    fn is_present(&self, path: &str) -> bool {
+        let is_at_or_below = |checked: &String| {
+            checked.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.present.iter().any(is_at_or_below)
+    }
+}
+
+/// What a compiler does about a path that can be absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum PresenceRule {
+    /// Reports it, unless `?` or `or:` is written.
+    #[default]
+    Explicit,
+    /// Accepts it: without `?` or `or:`, the value is required.
+    Required,
+    /// Accepts it, with and without `?`.
+    Ignored,
 }
 
 /// A compiled placeholder with its type.
@@ -43,6 +67,8 @@ pub(super) struct TypedExpr {
     pub(super) field_type: FieldType,
     /// True if the value can be absent. Its key or list element is then omitted.
     pub(super) optional: bool,
+    /// True if rendering needs the value, although it can be absent.
+    pub(super) required: bool,
 }
 
 /// State of rendering: the root, and the values of the bound names.
@@ -91,7 +117,9 @@ pub(super) fn check(
         return None;
     }
     let expr = Expr { base: resolved.base, steps: resolved.steps, filters: filters.into() };
-    Some(TypedExpr { expr, field_type, optional: resolved.optional && !replaced })
+    let optional = resolved.optional && !replaced;
+    let required = optional && !placeholder.optional && scope.presence == PresenceRule::Required;
+    Some(TypedExpr { expr, field_type, optional: optional && !required, required })
 }
 
 /// Checks that `?` or `or:` is written exactly if the path can be absent.
@@ -103,7 +131,14 @@ fn check_presence(
     scope: &ExprScope,
 ) -> Option<Problem> {
     let path = placeholder.path.join(".");
+    let is_accepted = match scope.presence {
+        PresenceRule::Explicit => false,
+        // A bound name has no value outside its loop, where required values are looked up.
+        PresenceRule::Required => is_root && optional,
+        PresenceRule::Ignored => true,
+    };
     match (optional, placeholder.optional, replaced) {
+        _ if is_accepted => None,
         (true, false, false) => {
             let message = format!("`{path}` can be absent");
             let problem = Problem::at(&placeholder.span, code::OPTIONAL_PATH, message);
@@ -150,7 +185,7 @@ fn resolve(
         match field(&parent, step) {
             Some(field) => {
                 let here = prefix.join(".");
-                optional |= field.optional && !scope.present.contains(&here);
+                optional |= field.optional && !scope.is_present(&here);
                 field_type = field.field_type;
             }
             None => {

@@ -59,6 +59,7 @@ mod support;
 mod template;
 mod tls;
 mod variables;
+mod vendor_api;
 mod vendors;
 mod wants;
 mod watch;

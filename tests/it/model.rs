@@ -19,6 +19,7 @@ fn person(name: &str, role: Role) -> Person {
         persona: Persona::generate(locale("sv"), &SeedScope::of_run(1).within(name)),
         email: Some("somebody@example.test".into()),
         phone: Some("+46555000000".into()),
+        external_key: None,
         locale: locale("sv"),
         is_new: true,
         created_at: Timestamp::UNIX_EPOCH,

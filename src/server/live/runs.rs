@@ -152,6 +152,7 @@ impl LiveServer {
             stop: StopSignal::new(run.stop.subscribe()),
             limits: RunLimits::default(),
             slots: self.slots.clone(),
+            api: None,
         }
     }
 

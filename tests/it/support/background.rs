@@ -81,6 +81,11 @@ impl Background {
         self.end()
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(self) -> ExitedCommand {
+        self.end()
+    }
+
     fn end(mut self) -> ExitedCommand {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.stdout.read_to_string(&mut stdout).unwrap();

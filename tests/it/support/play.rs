@@ -215,6 +215,7 @@ impl RunBuilder {
             stop: StopSignal::default(),
             limits: RunLimits::default(),
             slots: AttemptSlots::default(),
+            api: None,
         }
     }
 

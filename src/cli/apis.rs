@@ -1,0 +1,129 @@
+//! `run --listen`: the APIs of the emulated vendors, served while the runs last.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use clap::Args;
+
+use super::exit::CommandError;
+use super::receivers::ReceiverArgs;
+use super::setup::{Setup, runtime};
+use super::terminal::note;
+use crate::diag::{Problem, code};
+use crate::emulator::EmulatorSlot;
+use crate::run::{ApiAccess, RunPlan};
+use crate::server::{ServerHandle, serve_vendor_api};
+
+/// Options of the vendors' APIs.
+#[derive(Debug, Args)]
+pub(super) struct ApiArgs {
+    /// Serve the API of each emulated vendor during the runs, so that the receiver can call it; ADDR
+    /// is the interface [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true,
+          default_missing_value = "127.0.0.1", conflicts_with_all = ["dry_run", "curl", "shrink"])]
+    listen: Option<IpAddr>,
+    /// Port of a vendor's API; can be repeated [default: from the configuration, or a free port]
+    #[arg(long = "port", value_name = "VENDOR=PORT", requires = "listen", value_parser = vendor_port)]
+    ports: Vec<VendorPort>,
+}
+
+/// Value of `--port`.
+#[derive(Clone, Debug)]
+struct VendorPort {
+    vendor: String,
+    port: u16,
+}
+
+/// Parses `VENDOR=PORT`. clap prints the error.
+fn vendor_port(text: &str) -> Result<VendorPort, String> {
+    let parsed = text.split_once('=').and_then(|(vendor, port)| {
+        Some(VendorPort { vendor: vendor.to_owned(), port: port.parse().ok()? })
+    });
+    parsed.ok_or_else(|| "expected VENDOR=PORT, such as `acme=8080`".to_owned())
+}
+
+/// The APIs that are being served.
+#[derive(Debug, Default)]
+pub(super) struct ServedApis(Vec<ServerHandle>);
+
+impl ApiArgs {
+    /// Starts the API of each vendor of the plans, and prints its address.
+    pub(super) fn serve(
+        &self,
+        plans: &mut [RunPlan],
+        receivers: &ReceiverArgs,
+        jobs: u16,
+        setup: &Setup,
+    ) -> Result<ServedApis, CommandError> {
+        let Some(interface) = self.listen else { return Ok(ServedApis::default()) };
+        self.check(plans, jobs, setup)?;
+        let mut slots: BTreeMap<String, EmulatorSlot> = BTreeMap::new();
+        let mut served = ServedApis::default();
+        for plan in plans {
+            let platform = &plan.account.platform;
+            if platform.api.is_empty() {
+                continue;
+            }
+            let slot = match slots.get(&platform.id) {
+                Some(slot) => slot.clone(),
+                None => {
+                    let slot = EmulatorSlot::default();
+                    let server = serve_vendor_api(interface, self.port(&platform.id, setup), &slot)
+                        .map_err(|error| {
+                            let name = &platform.name;
+                            anyhow::anyhow!("cannot serve the API of {name}: {error}")
+                        })?;
+                    note(format_args!("{} API: http://{}", platform.name, server.address));
+                    served.0.push(server);
+                    slots.insert(platform.id.clone(), slot.clone());
+                    slot
+                }
+            };
+            plan.api = Some(ApiAccess { slot, egress: receivers.egress() });
+        }
+        Ok(served)
+    }
+
+    fn check(&self, plans: &[RunPlan], jobs: u16, setup: &Setup) -> Result<(), Problem> {
+        // A call without a conversation could mean any of the runs.
+        if jobs > 1 {
+            let message = "`--listen` cannot be combined with parallel runs";
+            let problem = Problem::anywhere(code::CONTRADICTION, message);
+            return Err(problem.help("remove `--jobs`: all runs of a vendor share one account"));
+        }
+        if plans.iter().all(|plan| plan.account.platform.api.is_empty()) {
+            let with_api = setup.vendors().iter().filter(|vendor| !vendor.api.is_empty());
+            let names: Vec<&str> = with_api.map(|vendor| vendor.id.as_str()).collect();
+            let problem =
+                Problem::anywhere(code::NOTHING_TO_RUN, "no vendor of these runs has an API");
+            return Err(problem.help(format!("vendors with an API: {}", names.join(", "))));
+        }
+        let is_unknown = |port: &&VendorPort| !setup.catalog.contains(&port.vendor);
+        match self.ports.iter().find(is_unknown) {
+            Some(port) => Err(setup.catalog.unknown(&port.vendor)),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the port of a vendor's API; 0 for a free one.
+    fn port(&self, vendor: &str, setup: &Setup) -> u16 {
+        let own = self.ports.iter().rfind(|port| port.vendor == vendor).map(|port| port.port);
+        let settings = setup.config.vendors.get(vendor).and_then(|settings| settings.port.as_ref());
+        own.or(settings.map(|port| port.value.get())).unwrap_or(0)
+    }
+}
+
+impl ServedApis {
+    /// Stops serving.
+    pub(super) fn stop(self) -> Result<(), CommandError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        runtime(1)?.block_on(async {
+            for server in self.0 {
+                server.stop().await;
+            }
+        });
+        Ok(())
+    }
+}

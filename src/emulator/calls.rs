@@ -1,0 +1,335 @@
+//! Handles calls to the vendor's API: the stages from the route to the response.
+//!
+//! Nothing changes until all stages have succeeded. Then the conversation, the people and the
+//! subscriptions change together.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::actor::ConversationActor;
+use super::call_acts::ActScope;
+use super::call_work::{CallStop, CallWork, NamedPerson, WorkConversation, unreadable};
+use super::handshake::HandshakeJob;
+use super::host::{AccountHost, LiveConversation};
+use super::incoming::{CallOutcome, HeldDeliveries, IncomingCall};
+use super::people::{PersonKey, create, is_person};
+use super::router::Router;
+use super::subscriptions::NewSubscription;
+use crate::base::seed::SeedScope;
+use crate::conversation::{Conversation, Person, Role};
+use crate::delivery::{ConversationKey, HostCommand, RunTimes};
+use crate::platform::api::{
+    ApiResponse, CallCondition, CallContent, CallError, FindKind, FindRule, NoRoute,
+};
+use crate::record::RecordScope;
+
+/// What an account does about a call, and what the driver has to do.
+pub(super) struct CallResult {
+    pub(super) outcome: CallOutcome,
+    pub(super) commands: Vec<HostCommand>,
+}
+
+impl AccountHost {
+    /// Handles a call.
+    pub(super) fn call(&mut self, incoming: IncomingCall, times: &mut dyn RunTimes) -> CallResult {
+        // Calls that name no conversation belong to the run that has been there longest.
+        let Some(run) = self.runs.keys().min().copied() else {
+            return CallResult { outcome: CallOutcome::NoRun, commands: Vec::new() };
+        };
+        self.calls += 1;
+        let start = self.runs[&run].plan.start;
+        let account = Arc::clone(&self.routes.account);
+        let mut work = CallWork::new(account, &incoming.call, self.calls, start);
+        let stopped = self.perform_call(&mut work, &incoming, run, times).err();
+        match stopped {
+            Some(CallStop::Shake(new)) => {
+                self.give_back(work);
+                self.calls -= 1;
+                self.shake(&new, run, incoming)
+            }
+            stopped => self.finish_call(work, run, stopped),
+        }
+    }
+
+    fn perform_call(
+        &mut self,
+        work: &mut CallWork,
+        incoming: &IncomingCall,
+        run: u32,
+        times: &mut dyn RunTimes,
+    ) -> Result<(), CallStop> {
+        self.find_route(work, incoming)?;
+        work.authenticate(incoming)?;
+        work.read_body(incoming)?;
+        if let Some(route) = work.route.clone() {
+            work.read_fields(&route.fields)?;
+        }
+        work.select_operation()?;
+        if let Some(operation) = work.operation.clone() {
+            work.read_fields(&operation.fields)?;
+        }
+        self.find_all(work, run, times)?;
+        work.check_error_rules(&self.routes.account.platform.api.errors)?;
+        self.open_conversation(work, run, times);
+        let scope = ActScope {
+            subscriptions: &self.routes.subscriptions,
+            people: &self.people,
+            egress: incoming.egress,
+        };
+        work.perform(&scope)?;
+        work.endpoint = self.routes.next_number();
+        work.check_handshake(incoming.handshake.as_ref())
+    }
+
+    fn find_route(&self, work: &mut CallWork, incoming: &IncomingCall) -> Result<(), CallError> {
+        let call = &incoming.call;
+        let api = &self.routes.account.platform.api;
+        let found = api.route(&call.method, &call.path).map_err(|none| match none {
+            NoRoute::Path { nearest } => {
+                let message = format!("no route has the path `{}`", call.path);
+                work.record.nearest = nearest;
+                CallError::new(CallCondition::not_found(), message)
+            }
+            NoRoute::Method(methods) => {
+                let message = format!("`{}` takes {}", call.path, methods.join(", "));
+                CallError::new(CallCondition::method_not_allowed(), message)
+            }
+        })?;
+        let (number, at) = (work.record.number, work.at);
+        work.content = CallContent::new(call, &found.parameters, number, at);
+        work.record.route = Some(found.route.name.clone());
+        work.route = Some(found.route);
+        let Some(account) = &api.account else { return Ok(()) };
+        let mut parameters = found.parameters.iter();
+        let named = parameters.find(|(name, _)| *name == account.parameter);
+        let expected = account.is.render(&self.routes.account.roots());
+        match named.filter(|(_, value)| *value != expected) {
+            Some((_, value)) => {
+                let message = format!("there is no account `{value}`; this one is `{expected}`");
+                Err(CallError::new(CallCondition::unknown("account"), message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn find_all(
+        &mut self,
+        work: &mut CallWork,
+        run: u32,
+        times: &mut dyn RunTimes,
+    ) -> Result<(), CallError> {
+        let Some(operation) = work.operation.clone() else { return Ok(()) };
+        for rule in &operation.finds {
+            let found = match self.find(work, rule, run, times) {
+                Err(error) if rule.optional && error.is_absence() => continue,
+                found => found?,
+            };
+            if let Some(person) = found {
+                work.people.push(NamedPerson { name: rule.name.clone(), person });
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds one thing. A conversation becomes that of the call, a person is returned.
+    fn find(
+        &mut self,
+        work: &mut CallWork,
+        rule: &FindRule,
+        run: u32,
+        times: &mut dyn RunTimes,
+    ) -> Result<Option<Person>, CallError> {
+        let keys = work.keys(rule)?;
+        let FindKind::Person(role) = rule.kind else {
+            self.take_conversation(work, rule, &keys, times)?;
+            return Ok(None);
+        };
+        let cast = work.conversation.iter().flat_map(|known| &known.live.actor.conversation().cast);
+        let staff = self.runs.get(&run).into_iter().flat_map(|run| run.staff.members());
+        let made = work.changed_people.iter();
+        let known = cast.chain(made).chain(staff).find(|person| is_person(person, role, &keys));
+        if let Some(person) = known.or_else(|| self.people.find(role, &keys)) {
+            return Ok(Some(person.clone()));
+        }
+        let Some(template) = &rule.create else { return Err(unknown(rule, &keys)) };
+        let data = match template.render(&work.roots()).map_err(|error| unreadable(&error))? {
+            Some(Json::Object(data)) => data,
+            _ => serde_json::Map::new(),
+        };
+        let person = create(&work.account, role, &keys, &data, work.at);
+        work.changed_people.push(person.clone());
+        Ok(Some(person))
+    }
+
+    /// Takes the conversation with these ids out of the account, until the call has been handled.
+    fn take_conversation(
+        &mut self,
+        work: &mut CallWork,
+        rule: &FindRule,
+        keys: &[PersonKey],
+        times: &mut dyn RunTimes,
+    ) -> Result<(), CallError> {
+        let has_ids = |conversation: &Conversation| {
+            keys.iter().all(|key| conversation.ids.text(&key.field).as_ref() == Some(&key.value))
+        };
+        let get = |key: ConversationKey| {
+            self.conversations.get(&key).map(|live| live.actor.conversation())
+        };
+        let key = keys.iter().find_map(|key| self.registry.find(&key.value, get));
+        let has_ids = |key: &ConversationKey| {
+            let live = self.conversations.get(key);
+            live.is_some_and(|live| has_ids(live.actor.conversation()))
+        };
+        let key = key.filter(has_ids).ok_or_else(|| unknown(rule, keys))?;
+        let (Some(mut live), Some(at)) = (self.conversations.remove(&key), times.now(key)) else {
+            return Err(unknown(rule, keys));
+        };
+        let unit = live.actor.begin_unit();
+        work.at = at;
+        work.conversation = Some(WorkConversation { key, live, unit, is_new: false });
+        Ok(())
+    }
+
+    /// Creates the conversation that the operation opens.
+    fn open_conversation(&self, work: &mut CallWork, run: u32, times: &mut dyn RunTimes) {
+        let opens = work.operation.as_ref().is_some_and(|operation| operation.opens());
+        let Some(live_run) = self.runs.get(&run).filter(|_| opens) else { return };
+        let number = live_run.next_opened();
+        let key = ConversationKey { run, number };
+        let seeds = SeedScope::of_run(live_run.plan.seed);
+        let seeds = seeds.within("vendor").within(&work.account.platform.id);
+        let seeds = seeds.within("opened by a call").within(&number.to_string());
+        let visitor = work.people.iter().map(|known| &known.person);
+        let visitor = visitor.filter(|person| person.role() == Role::Visitor);
+        let cast = visitor.chain(live_run.staff.members()).cloned().collect();
+        let mut actor = ConversationActor::without_script(&work.account, number, cast, seeds);
+        let unit = actor.begin_unit();
+        let live = Box::new(LiveConversation::of_actor(actor, live_run, number));
+        work.at = times.now(key).unwrap_or(work.at);
+        work.conversation = Some(WorkConversation { key, live, unit, is_new: true });
+    }
+
+    /// Returns the conversation of a call that does not succeed to its account, unchanged.
+    fn give_back(&mut self, work: CallWork) {
+        let Some(WorkConversation { key, mut live, unit, is_new }) = work.conversation else {
+            return;
+        };
+        if !is_new {
+            live.actor.roll_back(unit);
+            self.conversations.insert(key, live);
+        }
+    }
+
+    /// Asks for the handshake that a call needs.
+    fn shake(&self, new: &NewSubscription, run: u32, incoming: IncomingCall) -> CallResult {
+        let Some(live_run) = self.runs.get(&run) else {
+            return CallResult { outcome: CallOutcome::NoRun, commands: Vec::new() };
+        };
+        let (plan, account) = (&live_run.plan, &self.routes.account);
+        // Known before the first record that can contain them.
+        plan.log.redact(new.redactor(account));
+        let job = HandshakeJob {
+            endpoint: new.endpoint(self.routes.next_number(), account),
+            account: new.account(account),
+            seed: plan.seed,
+            at: plan.start,
+            prior: Arc::clone(&plan.prior),
+            log: plan.log.clone(),
+        };
+        let outcome = CallOutcome::Shake(Box::new(job), incoming.call);
+        CallResult { outcome, commands: Vec::new() }
+    }
+
+    fn finish_call(
+        &mut self,
+        mut work: CallWork,
+        run: u32,
+        stopped: Option<CallStop>,
+    ) -> CallResult {
+        let failed = match stopped {
+            None => match work.respond() {
+                Ok(response) => return self.commit(work, run, response),
+                Err(error) => (work.respond_to(&error), error),
+            },
+            Some(CallStop::Respond(response, error)) => (response, error),
+            Some(CallStop::Fail(error)) => (work.respond_to(&error), error),
+            // Handled before.
+            Some(CallStop::Shake(_)) => {
+                return CallResult { outcome: CallOutcome::NoRun, commands: Vec::new() };
+            }
+        };
+        let (response, error) = failed;
+        work.record.error = Some(error.condition.to_string());
+        work.record.why = Some(error.message);
+        let record = work.record_of(&response);
+        let number = work.conversation.as_ref().filter(|known| !known.is_new);
+        let number = number.map(|known| known.key.number);
+        let scope = RecordScope { at: work.at, conversation: number, step: None };
+        let commands = vec![HostCommand::Record(run, scope, Box::new(record))];
+        self.give_back(work);
+        CallResult { outcome: CallOutcome::Respond(response, None), commands }
+    }
+
+    /// Applies what a call changes.
+    fn commit(&mut self, mut work: CallWork, run: u32, response: ApiResponse) -> CallResult {
+        for person in std::mem::take(&mut work.changed_people) {
+            self.people.put(person);
+        }
+        let number = work.conversation.as_ref().map(|known| known.key.number);
+        let scope = RecordScope { at: work.at, conversation: number, step: None };
+        let record = |kind| HostCommand::Record(run, scope, Box::new(kind));
+        let mut commands = vec![record(work.record_of(&response))];
+        if let Some(new) = work.subscription.take() {
+            if let Some(run) = self.runs.get(&run) {
+                run.plan.log.redact(new.redactor(&work.account));
+            }
+            commands.extend(self.routes.subscribe(&new, work.endpoint).into_iter().map(record));
+        }
+        let held = self.commit_conversation(work, &mut commands);
+        CallResult { outcome: CallOutcome::Respond(response, held), commands }
+    }
+
+    /// Returns the conversation of a call to its account, and holds its deliveries back.
+    fn commit_conversation(
+        &mut self,
+        work: CallWork,
+        commands: &mut Vec<HostCommand>,
+    ) -> Option<HeldDeliveries> {
+        let WorkConversation { key, mut live, is_new, .. } = work.conversation?;
+        let run = self.runs.get_mut(&key.run)?;
+        if is_new {
+            run.open_conversation();
+        } else if live.reopen() {
+            run.reopen_conversation();
+        }
+        let call = work.record.number;
+        let mut router = Router::new(&self.routes, run, key);
+        live.route(work.outputs, &mut router, &mut self.registry);
+        live.end_outbox(work.at, &mut router);
+        let is_delivery = |command: &HostCommand| matches!(command, HostCommand::Submit(_));
+        let (deliveries, others): (Vec<_>, Vec<_>) =
+            router.commands.into_iter().partition(is_delivery);
+        commands.extend(others);
+        live.hold(call, deliveries);
+        commands.extend(live.next_command(key));
+        self.conversations.insert(key, live);
+        Some(HeldDeliveries { conversation: key, call })
+    }
+
+    /// Sends the deliveries that waited for the response to a call.
+    pub(super) fn release(&mut self, held: HeldDeliveries) -> Vec<HostCommand> {
+        let HeldDeliveries { conversation: key, call } = held;
+        let Some(live) = self.conversations.get_mut(&key) else { return Vec::new() };
+        let mut commands = live.release(call);
+        commands.extend(live.next_command(key));
+        commands
+    }
+}
+
+fn unknown(rule: &FindRule, keys: &[PersonKey]) -> CallError {
+    let keys = keys.iter().map(|key| format!("{} `{}`", key.field, key.value));
+    let keys = keys.collect::<Vec<_>>().join(" and ");
+    let message = format!("there is no {} with {keys}", rule.kind.as_str());
+    CallError::new(CallCondition::unknown(&rule.name), message)
+}

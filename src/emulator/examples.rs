@@ -1,0 +1,178 @@
+//! The examples of a vendor's API: calls that must succeed in a conversation that was just opened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::actor::ConversationActor;
+use super::handshake::HandshakeEnd;
+use super::host::{AccountHost, LiveConversation};
+use super::incoming::IncomingCall;
+use super::router::Router;
+use super::scripted_run::{LiveRun, ScriptedRun};
+use crate::base::address::EgressPolicy;
+use crate::base::clock::Clock;
+use crate::conversation::{ActionKind, Actor, Role};
+use crate::delivery::{ClockMode, ConversationKey, DeliveryCheck, HostCommand, RunTimes};
+use crate::diag::{Problem, Problems, code};
+use crate::platform::Account;
+use crate::platform::api::{ApiCall, CallBody, OperationRule, RouteRule};
+use crate::record::{PriorAttempts, RecordKind, RecordLog};
+use crate::scenario::Script;
+
+/// The example of an operation.
+#[derive(Clone, Debug)]
+pub struct OperationExample {
+    /// Name of the operation.
+    pub operation: String,
+    /// The call, with valid credentials.
+    pub call: ApiCall,
+}
+
+/// The conversation of the examples.
+const KEY: ConversationKey = ConversationKey { run: 1, number: 1 };
+
+/// Run time of the examples: any.
+const AT: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// An account with one open conversation.
+struct ExampleStage {
+    host: AccountHost,
+}
+
+/// Time stands still.
+struct FixedTime;
+
+impl RunTimes for FixedTime {
+    fn now(&mut self, _: ConversationKey) -> Option<Timestamp> {
+        Some(AT)
+    }
+}
+
+/// Returns the examples of the API of an account, in the order of the file.
+pub fn examples(account: &Arc<Account>) -> Vec<OperationExample> {
+    let stage = ExampleStage::new(account);
+    let all = account.platform.api.routes.iter();
+    let all =
+        all.flat_map(|route| route.operations.iter().map(move |operation| (route, operation)));
+    let example = |(route, operation): (&Arc<RouteRule>, &Arc<OperationRule>)| {
+        let call = stage.call(account, route, operation)?.ok()?;
+        Some(OperationExample { operation: operation.name.clone(), call })
+    };
+    all.filter_map(example).collect()
+}
+
+/// Makes the call of each example, and reports those that do not succeed.
+pub fn check_examples(account: &Arc<Account>) -> Problems {
+    let mut problems = Problems::new();
+    for route in &account.platform.api.routes {
+        for operation in &route.operations {
+            let Some(example) = &operation.example else { continue };
+            // A new stage for each: an example may close the conversation.
+            let mut stage = ExampleStage::new(account);
+            let Some(call) = stage.call(account, route, operation) else { continue };
+            let result = call.and_then(|call| stage.perform(call, &operation.name));
+            if let Err(reason) = result {
+                let message = format!("the example of `{}` fails: {reason}", operation.name);
+                let problem = Problem::at(&example.span, code::EXAMPLE_FAILS, message);
+                problems.push(problem.help(
+                    "write a call that succeeds right after a visitor has opened a conversation",
+                ));
+            }
+        }
+    }
+    problems
+}
+
+impl ExampleStage {
+    fn new(account: &Arc<Account>) -> Self {
+        let mut host = AccountHost::new(Arc::clone(account), Vec::new());
+        let script = Arc::new(Script::without_steps("example"));
+        let run = ScriptedRun {
+            number: KEY.run,
+            script: Arc::clone(&script),
+            conversations: 1,
+            seed: 0,
+            start: AT,
+            clock: ClockMode::Virtual,
+            check: DeliveryCheck::default(),
+            lines: BTreeMap::new(),
+            controls: BTreeSet::new(),
+            prior: Arc::new(PriorAttempts::default()),
+            log: RecordLog::new(KEY.run, Clock::Fixed(AT)),
+            is_paused: false,
+            keeps_conversations: true,
+        };
+        let (done, _) = oneshot::channel();
+        let run = LiveRun::new(run, account, done);
+        let mut actor = ConversationActor::new(&script, account, &run.staff, KEY.number);
+        let member = |role: Role| Actor::Member(role.as_str().to_owned());
+        let open = ActionKind::Open { channel: "web".into(), assignee: Some(member(Role::Bot)) };
+        // A vendor whose conversations begin in another way has examples that need none.
+        let outputs = actor.act(&[open.by(member(Role::Visitor))], AT, &[]).unwrap_or_default();
+        let mut live = LiveConversation::of_actor(actor, &run, KEY.number);
+        let mut router = Router::new(&host.routes, &run, KEY);
+        live.route(outputs, &mut router, &mut host.registry);
+        host.conversations.insert(KEY, Box::new(live));
+        host.runs.insert(KEY.run, run);
+        Self { host }
+    }
+
+    /// Returns the call of an example; `None` if the operation has none.
+    fn call(
+        &self,
+        account: &Account,
+        route: &RouteRule,
+        operation: &OperationRule,
+    ) -> Option<Result<ApiCall, String>> {
+        let conversation = self.host.conversations.get(&KEY)?.actor.conversation();
+        let example = route.example(operation, &account.conversation_roots(conversation))?;
+        let example = match example {
+            Ok(example) => example,
+            Err(error) => return Some(Err(error.to_string())),
+        };
+        let mut call = ApiCall {
+            method: example.method,
+            path: example.path,
+            query: example.query,
+            headers: Vec::new(),
+            body: CallBody::Whole(Vec::new()),
+            received_at: AT,
+        };
+        if let Some(json) = example.json {
+            call.headers.push(("Content-Type".into(), "application/json".into()));
+            call.body = CallBody::Whole(json.to_string().into_bytes());
+        }
+        for name in &route.auth {
+            if let Some(credential) = account.platform.api.credentials.get(name) {
+                credential.add_to(&mut call, &account.roots());
+            }
+        }
+        Some(Ok(call))
+    }
+
+    /// Makes a call. Fails if it does not succeed, or is one of another operation.
+    fn perform(&mut self, call: ApiCall, operation: &str) -> Result<(), String> {
+        let handshake = Some(HandshakeEnd { error: None, continues: true });
+        let incoming = IncomingCall { call, egress: EgressPolicy::default(), handshake };
+        let result = self.host.call(incoming, &mut FixedTime);
+        let record = result.commands.into_iter().find_map(|command| match command {
+            HostCommand::Record(_, _, kind) => match *kind {
+                RecordKind::CallReceived(record) => Some(record),
+                _ => None,
+            },
+            _ => None,
+        });
+        let Some(record) = record else { return Err("it is not answered".to_owned()) };
+        if let (Some(error), Some(why)) = (record.error, record.why) {
+            return Err(format!("{why} (`{error}`)"));
+        }
+        match record.operation {
+            Some(found) if found == operation => Ok(()),
+            Some(other) => Err(format!("it is a call of `{other}`, which stands before it")),
+            None => Err("no operation matches".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Messages about calls between the handle of an emulator and its account.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::handshake::{HandshakeEnd, HandshakeJob, shake};
+use crate::base::address::EgressPolicy;
+use crate::delivery::{ConversationKey, Transport};
+use crate::platform::api::{ApiCall, ApiResponse};
+
+/// A call to handle.
+#[derive(Debug)]
+pub(super) struct IncomingCall {
+    pub(super) call: ApiCall,
+    /// The addresses to which a call may subscribe.
+    pub(super) egress: EgressPolicy,
+    /// The end of the handshake that the call needs, once it has been performed.
+    pub(super) handshake: Option<HandshakeEnd>,
+}
+
+/// What an account does about a call.
+#[derive(Debug)]
+pub(super) enum CallOutcome {
+    /// It responds. The deliveries that the call causes wait until the response has been sent.
+    Respond(ApiResponse, Option<HeldDeliveries>),
+    /// It needs a handshake first. Nothing has changed.
+    Shake(Box<HandshakeJob>, ApiCall),
+    /// There is no run in which the call could happen.
+    NoRun,
+}
+
+/// Deliveries that wait until the response to a call has been sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeldDeliveries {
+    pub(super) conversation: ConversationKey,
+    /// Number of the call.
+    pub(super) call: u64,
+}
+
+/// Performs handshakes with the transport of an emulator.
+#[derive(Clone)]
+pub(super) struct Handshaker(
+    Arc<dyn Fn(HandshakeJob) -> BoxFuture<'static, HandshakeEnd> + Send + Sync>,
+);
+
+impl Handshaker {
+    pub(super) fn new<T: Transport>(transport: &Arc<T>) -> Self {
+        let transport = Arc::clone(transport);
+        Self(Arc::new(move |job| {
+            let transport = Arc::clone(&transport);
+            Box::pin(async move { shake(job, &*transport).await })
+        }))
+    }
+
+    pub(super) async fn shake(&self, job: HandshakeJob) -> HandshakeEnd {
+        (self.0)(job).await
+    }
+}
+
+impl fmt::Debug for Handshaker {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Handshaker")
+    }
+}

@@ -1,0 +1,160 @@
+//! What a call is about: conversations and people, by the values of their fields.
+
+use super::forms::FindForm;
+use crate::conversation::Role;
+use crate::diag::{Key, NodeContent, Problem, Problems, SyntaxNode, Table, TableOf, code};
+use crate::template::{CompileContext, Field, InputTemplate, TableType};
+
+/// Something that a call is about.
+#[derive(Clone, Debug)]
+pub struct FindRule {
+    /// Kind of thing.
+    pub kind: FindKind,
+    /// Name under which templates and actions refer to it.
+    pub name: String,
+    /// Values by which it is found, by field.
+    pub by: Vec<(String, InputTemplate)>,
+    /// Data of an unknown person who is created.
+    pub create: Option<InputTemplate>,
+    /// Whether it may be missing.
+    pub optional: bool,
+}
+
+/// Kind of thing that a call can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindKind {
+    /// A conversation.
+    Conversation,
+    /// A person in this role.
+    Person(Role),
+}
+
+/// Fields by which people are found, beside their ids.
+const PERSON_FIELDS: [&str; 2] = ["external_key", "email"];
+
+/// Data of a person that a call can set.
+pub(super) const PERSON_DATA: [&str; 4] = ["name", "email", "phone", "variables"];
+
+impl FindRule {
+    /// Checks an entry of `find`. `ids` returns the names of the ids of a kind.
+    pub(super) fn check(
+        form: &FindForm,
+        context: &CompileContext<'_>,
+        ids: &dyn Fn(FindKind) -> Vec<Field>,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let (kind, table) = kind_of(form, problems)?;
+        let ids = ids(kind);
+        let mut known: Vec<&str> = ids.iter().map(|field| field.name.as_str()).collect();
+        if kind != FindKind::Conversation {
+            known.extend(PERSON_FIELDS);
+        }
+        let mut by = Vec::new();
+        for (key, node) in table.iter() {
+            if !known.contains(&key.name.as_str()) {
+                problems.push(unknown_field(key, &known));
+            }
+            let template = InputTemplate::check(node, context, problems);
+            by.extend(template.map(|template| (key.name.clone(), template)));
+        }
+        if table.0.is_empty() {
+            let message = "nothing says what to look for";
+            let problem = Problem::at(&form.span, code::EMPTY, message);
+            problems.push(problem.help("add a field with its value, such as `{ id = \"…\" }`"));
+        }
+        let create = form
+            .create
+            .as_ref()
+            .and_then(|create| person_data(create, &form.span, context, problems));
+        let name = form.name.as_ref().map_or_else(|| kind.as_str(), |name| &name.value);
+        Some(Self {
+            kind,
+            name: name.to_owned(),
+            by,
+            create,
+            optional: form.optional.as_ref().is_some_and(|optional| optional.value),
+        })
+    }
+}
+
+impl FindKind {
+    /// Returns its key in `find`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conversation => "conversation",
+            Self::Person(role) => role.as_str(),
+        }
+    }
+}
+
+/// Compiles the data of a person, as a template of a table.
+pub(super) fn person_data(
+    form: &TableOf<SyntaxNode>,
+    span: &crate::diag::SourceSpan,
+    context: &CompileContext<'_>,
+    problems: &mut Problems,
+) -> Option<InputTemplate> {
+    for (key, _) in form.iter().filter(|(key, _)| !PERSON_DATA.contains(&key.name.as_str())) {
+        problems.push(unknown_field(key, &PERSON_DATA));
+    }
+    table_template(form, span, context, problems)
+}
+
+/// Compiles a table as one template.
+pub(super) fn table_template(
+    form: &TableOf<SyntaxNode>,
+    span: &crate::diag::SourceSpan,
+    context: &CompileContext<'_>,
+    problems: &mut Problems,
+) -> Option<InputTemplate> {
+    let content = NodeContent::Table(Table(form.entries()));
+    InputTemplate::check(&SyntaxNode { span: span.clone(), content }, context, problems)
+}
+
+fn kind_of<'f>(
+    form: &'f FindForm,
+    problems: &mut Problems,
+) -> Option<(FindKind, &'f TableOf<SyntaxNode>)> {
+    let person = |role, table| (FindKind::Person(role), table);
+    let all = [
+        form.conversation.as_ref().map(|table| (FindKind::Conversation, table)),
+        form.visitor.as_ref().map(|table| person(Role::Visitor, table)),
+        form.agent.as_ref().map(|table| person(Role::Agent, table)),
+        form.bot.as_ref().map(|table| person(Role::Bot, table)),
+    ];
+    let mut found = all.into_iter().flatten();
+    let (first, second) = (found.next(), found.next());
+    if first.is_none() || second.is_some() {
+        let message = "an entry of `find` needs exactly one kind of thing";
+        let problem = Problem::at(&form.span, code::INVALID_ACT, message);
+        let help = "write one of `conversation`, `visitor`, `agent` and `bot`";
+        problems.push(problem.help(help));
+        return None;
+    }
+    if let (Some((FindKind::Conversation, _)), Some(create)) = (&first, &form.create) {
+        let span = create.0.first().map_or(&form.span, |(key, _)| &key.span);
+        let message = "`create` is for people: a conversation is opened with `act`";
+        let problem = Problem::at(span, code::CONTRADICTION, message);
+        problems.push(problem.help("remove `create`, or add `{ open = … }` to `act`"));
+    }
+    first
+}
+
+fn unknown_field(key: &Key, known: &[&str]) -> Problem {
+    let message = format!("unknown field `{}`", key.name);
+    Problem::at(&key.span, code::UNKNOWN_KEY, message)
+        .suggest_or_list(&key.name, known.iter().copied())
+}
+
+/// Returns the type of what is found.
+pub(super) fn found_type(
+    kind: FindKind,
+    visitor: &TableType,
+    person: &TableType,
+) -> Option<TableType> {
+    match kind {
+        FindKind::Conversation => None,
+        FindKind::Person(Role::Visitor) => Some(visitor.clone()),
+        FindKind::Person(_) => Some(person.clone()),
+    }
+}

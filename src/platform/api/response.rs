@@ -1,0 +1,186 @@
+//! Responses of the API: status, headers and body.
+
+use serde_json::{Map, Value as Json};
+
+use super::call_match::CallMatchers;
+use super::condition::CallCondition;
+use super::forms::ReplyForm;
+use crate::diag::{Key, NodeContent, Problem, Problems, SyntaxNode, Table, code};
+use crate::platform::context::TemplateContext;
+use crate::template::{
+    CompileContext, Field, FieldType, InputTemplate, JsonStyle, JsonTemplate, TableType, TextRules,
+    TextTemplate, TooLarge, compile,
+};
+
+/// A response to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiResponse {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty for none.
+    pub body: String,
+}
+
+/// A response before it is rendered.
+#[derive(Clone, Debug)]
+pub struct ResponseRule {
+    status: u16,
+    headers: Vec<(String, TextTemplate)>,
+    with: InputTemplate,
+    body: BodyTemplate,
+}
+
+#[derive(Clone, Debug)]
+enum BodyTemplate {
+    Json(JsonTemplate),
+    Text(TextTemplate),
+    Empty,
+}
+
+/// A response to calls that fail.
+#[derive(Clone, Debug)]
+pub struct ErrorRule {
+    pub(super) when: ErrorTrigger,
+    /// The response.
+    pub response: ResponseRule,
+}
+
+/// When an error rule applies.
+#[derive(Clone, Debug)]
+pub(super) enum ErrorTrigger {
+    /// Under one of these conditions.
+    Conditions(Vec<CallCondition>),
+    /// If the matchers hold.
+    Matchers(CallMatchers),
+}
+
+impl ErrorRule {
+    /// Returns true if the rule is about this condition.
+    pub fn covers(&self, condition: &CallCondition) -> bool {
+        match &self.when {
+            ErrorTrigger::Conditions(all) => all.iter().any(|known| known.covers(condition)),
+            ErrorTrigger::Matchers(_) => false,
+        }
+    }
+
+    /// Returns the matchers of the rule, if it has some.
+    pub fn matchers(&self) -> Option<&CallMatchers> {
+        match &self.when {
+            ErrorTrigger::Conditions(_) => None,
+            ErrorTrigger::Matchers(matchers) => Some(matchers),
+        }
+    }
+}
+
+/// Checks responses.
+pub(super) struct ResponseChecker<'a> {
+    pub(super) context: CompileContext<'a>,
+    pub(super) style: JsonStyle,
+    pub(super) problems: &'a mut Problems,
+}
+
+impl ResponseChecker<'_> {
+    pub(super) fn check(&mut self, form: &ReplyForm) -> Option<ResponseRule> {
+        let status = form.status.as_ref().map_or(200, |status| status.value);
+        let status = u16::try_from(status).ok().filter(|status| (200..600).contains(status));
+        if let (None, Some(found)) = (status, &form.status) {
+            let message = format!("the status must be from 200 to 599, found {}", found.value);
+            self.problems.push(Problem::at(&found.span, code::OUT_OF_RANGE, message));
+        }
+        let with = self.with(form);
+        let with_type = FieldType::table(TableType::new("the values", with_fields(form)));
+        let outer = self.context.root.clone();
+        let mut headers = Vec::new();
+        for (key, text) in form.header.iter() {
+            let rules = TextRules::default();
+            let text = TextTemplate::check(text, &self.context, rules, self.problems);
+            headers.extend(text.map(|text| (key.name.clone(), text)));
+        }
+        self.context.root = outer.clone().always("with", with_type);
+        let body = self.body(form);
+        self.context.root = outer;
+        Some(ResponseRule { status: status?, headers, with: with?, body: body? })
+    }
+
+    fn with(&mut self, form: &ReplyForm) -> Option<InputTemplate> {
+        let content = NodeContent::Table(Table(form.with.entries()));
+        let node = SyntaxNode { span: form.span.clone(), content };
+        InputTemplate::check(&node, &self.context, self.problems)
+    }
+
+    fn body(&mut self, form: &ReplyForm) -> Option<BodyTemplate> {
+        let given = [form.json.is_some(), form.template.is_some(), form.text.is_some()];
+        if given.into_iter().filter(|is_there| *is_there).count() > 1 {
+            let message = "a response has at most one of `json`, `template` and `text`";
+            let problem = Problem::at(&form.span, code::CONTRADICTION, message);
+            self.problems.push(problem.help("keep the one that is the body"));
+            return None;
+        }
+        if let Some(text) = &form.text {
+            let rules = TextRules::default();
+            return TextTemplate::check(text, &self.context, rules, self.problems)
+                .map(BodyTemplate::Text);
+        }
+        if let Some(node) = &form.json {
+            return compile(node, &self.context, self.style, self.problems).map(BodyTemplate::Json);
+        }
+        let Some(name) = &form.template else { return Some(BodyTemplate::Empty) };
+        let Some(node) = (self.context.files)(name) else {
+            let message = format!("unknown template `{}`", name.value);
+            let problem = Problem::at(&name.span, code::UNKNOWN_TEMPLATE, message);
+            let help = "the path is relative to the vendor's folder";
+            self.problems.push(problem.help(help));
+            return None;
+        };
+        compile(&node, &self.context, self.style, self.problems).map(BodyTemplate::Json)
+    }
+}
+
+/// Returns the types of the values for a template.
+fn with_fields(form: &ReplyForm) -> Vec<Field> {
+    let field = |(key, node): (&Key, &SyntaxNode)| {
+        let json = node.to_json();
+        let has_hole = json.to_string().contains("${");
+        let field_type = if has_hole { FieldType::Any } else { FieldType::of_json(&json) };
+        Field::always(&key.name, field_type)
+    };
+    form.with.iter().map(field).collect()
+}
+
+impl ResponseRule {
+    /// Renders the response. `shared` are the headers of every response.
+    pub fn render(
+        &self,
+        roots: &TemplateContext<'_>,
+        shared: &[(String, TextTemplate)],
+    ) -> Result<ApiResponse, TooLarge> {
+        let with = match self.with.render(roots) {
+            Ok(Some(Json::Object(with))) => with,
+            _ => Map::new(),
+        };
+        let roots = roots.clone().with("with", &with);
+        let body = match &self.body {
+            BodyTemplate::Json(template) => template.render(&roots)?,
+            BodyTemplate::Text(template) => template.render(&roots),
+            BodyTemplate::Empty => String::new(),
+        };
+        let media_type = match self.body {
+            BodyTemplate::Json(_) => Some("application/json"),
+            BodyTemplate::Text(_) => Some("text/plain; charset=utf-8"),
+            BodyTemplate::Empty => None,
+        };
+        let mut headers: Vec<(String, String)> = Vec::new();
+        for (name, value) in self.headers.iter().chain(shared) {
+            if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                headers.push((name.clone(), value.render(&roots)));
+            }
+        }
+        let has_type = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        if let Some(media_type) = media_type.filter(|_| !has_type) {
+            headers.push(("Content-Type".to_owned(), media_type.to_owned()));
+        }
+        Ok(ApiResponse { status: self.status, headers, body })
+    }
+}

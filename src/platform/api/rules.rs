@@ -1,0 +1,134 @@
+//! The checked API of a vendor.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::act::{ActRule, ActTemplate};
+use super::call_match::CallMatchers;
+use super::condition::CallCondition;
+use super::credential::CredentialRule;
+use super::example::{CallExample, ExampleCall};
+use super::find::FindRule;
+use super::forms::BodyProtocol;
+use super::path_pattern::PathPattern;
+use super::response::{ErrorRule, ResponseRule};
+use crate::platform::source_form::Certainty;
+use crate::template::{InputError, InputTemplate, Object, TextTemplate};
+
+/// The checked API of a vendor.
+#[derive(Clone, Debug, Default)]
+pub struct ApiRules {
+    /// How paths name the account.
+    pub account: Option<AccountCheck>,
+    /// Headers of every response.
+    pub header: Vec<(String, TextTemplate)>,
+    /// Credentials, by name.
+    pub credentials: BTreeMap<String, CredentialRule>,
+    /// The routes, in the order of the file.
+    pub routes: Vec<Arc<RouteRule>>,
+    /// Responses to calls that fail, for all routes.
+    pub errors: Vec<ErrorRule>,
+}
+
+/// How a path names the account.
+#[derive(Clone, Debug)]
+pub struct AccountCheck {
+    /// Parameter of the path.
+    pub parameter: String,
+    /// Value that it must have.
+    pub is: TextTemplate,
+}
+
+/// A place of the API.
+#[derive(Clone, Debug)]
+pub struct RouteRule {
+    /// Unique name.
+    pub name: String,
+    /// HTTP methods.
+    pub methods: Vec<String>,
+    pub(super) paths: Vec<PathPattern>,
+    /// Names of the credentials that a call needs.
+    pub auth: Vec<String>,
+    /// How the body is read.
+    pub body: BodyProtocol,
+    /// Named values of its calls.
+    pub fields: Vec<(String, InputTemplate)>,
+    /// What can be asked, in the order of the file.
+    pub operations: Vec<Arc<OperationRule>>,
+    /// Responses to calls that fail.
+    pub errors: Vec<ErrorRule>,
+    /// JSON pointers to secrets in the body.
+    pub secret: Vec<String>,
+}
+
+/// What is asked at a route, with what it inherits from the route.
+#[derive(Clone, Debug)]
+pub struct OperationRule {
+    /// Unique name.
+    pub name: String,
+    /// Neutral name of the call.
+    pub call: String,
+    /// Matchers that select the operation.
+    pub matches: CallMatchers,
+    /// Named values of the call, besides those of the route.
+    pub fields: Vec<(String, InputTemplate)>,
+    /// What the call is about.
+    pub finds: Vec<FindRule>,
+    /// Actions that the call causes.
+    pub acts: Vec<ActRule>,
+    /// Response to a call that succeeds.
+    pub response: ResponseRule,
+    /// Responses to calls that fail: its own, then those of the route.
+    pub errors: Vec<ErrorRule>,
+    /// JSON pointers to secrets in the body.
+    pub secret: Vec<String>,
+    /// A call that succeeds.
+    pub example: Option<CallExample>,
+    /// How well the facts are known.
+    pub certainty: Certainty,
+}
+
+impl RouteRule {
+    /// Renders the example of one of its operations; `None` if it has none.
+    pub fn example(
+        &self,
+        operation: &OperationRule,
+        roots: &dyn Object,
+    ) -> Option<Result<ExampleCall, InputError>> {
+        let (method, path) = (self.methods.first()?, self.paths.first()?);
+        Some(operation.example.as_ref()?.render(method, path, roots))
+    }
+
+    /// Returns the paths, as they are written in the file.
+    pub fn paths(&self) -> impl Iterator<Item = String> {
+        self.paths.iter().map(ToString::to_string)
+    }
+}
+
+impl OperationRule {
+    /// Returns true if the operation subscribes a URL.
+    pub fn subscribes(&self) -> bool {
+        self.acts.iter().any(|rule| matches!(rule.act, ActTemplate::Subscribe { .. }))
+    }
+
+    /// Returns true if the operation opens a conversation.
+    pub fn opens(&self) -> bool {
+        self.acts.iter().any(|rule| matches!(rule.act, ActTemplate::Open { .. }))
+    }
+}
+
+impl ApiRules {
+    /// Returns true if the vendor's folder describes no API.
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    /// Returns the response to a call that fails before its operation is known.
+    pub fn error<'r>(
+        &'r self,
+        own: &'r [ErrorRule],
+        condition: &CallCondition,
+    ) -> Option<&'r ErrorRule> {
+        own.iter().chain(&self.errors).find(|rule| rule.covers(condition))
+    }
+}

@@ -1,0 +1,94 @@
+//! Calls of the receiver to the vendor's API.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use url::Url;
+
+use crate::base::redact::{Redactor, query_secrets};
+use crate::base::secret::{MIN_SECRET, Secret};
+
+crate::string_enum! {
+    /// Whether a call presented the credentials that its route needs.
+    pub enum CallAuth {
+        /// The route needs none, or there is no route.
+        NotNeeded = "not_needed",
+        /// All are valid.
+        Valid = "valid",
+        /// One is missing.
+        Missing = "missing",
+        /// One is not valid.
+        Invalid = "invalid",
+    }
+}
+
+/// A call of the receiver to the vendor's API, with its response.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// Number among the calls of the account, from 1.
+    pub number: u64,
+    /// HTTP method.
+    pub method: String,
+    /// Path, without the query.
+    pub path: String,
+    /// Query without `?`; empty if the URL has no query.
+    pub query: String,
+    /// Name of the route; `None` if no route covers the call.
+    pub route: Option<String>,
+    /// The most similar route of a call that no route covers, as method and path.
+    pub nearest: Option<String>,
+    /// Name of the operation, if one matches.
+    pub operation: Option<String>,
+    /// Vendor-neutral name of the call, such as `send_message`.
+    pub call: Option<String>,
+    /// Whether it presented valid credentials.
+    pub auth: CallAuth,
+    /// Status of the response.
+    pub status: u16,
+    /// The condition under which it failed, such as `unknown.conversation`.
+    pub error: Option<String>,
+    /// Description of the error.
+    pub why: Option<String>,
+    /// Named values of the call.
+    pub fields: Map<String, Json>,
+    /// The parsed body; null if it is missing, ignored or cannot be parsed.
+    pub body: Json,
+}
+
+/// What replaces a secret of a call.
+const REDACTED: &str = "${call.secret}";
+
+impl CallRecord {
+    /// Replaces secrets: the values at these pointers of the body, and what the call presented as
+    /// credentials, wherever it stands.
+    pub fn redact<'a>(&mut self, pointers: &[String], presented: impl Iterator<Item = &'a str>) {
+        let mut secrets: Vec<Secret> = presented.map(|text| Secret::private(text.into())).collect();
+        for pointer in pointers {
+            if let Some(value) = self.body.pointer_mut(pointer) {
+                let value = std::mem::replace(value, REDACTED.into());
+                secrets.extend(value.as_str().map(|text| Secret::private(text.to_owned())));
+            }
+        }
+        // A shorter text would be replaced everywhere.
+        secrets.retain(|secret| secret.expose().len() >= MIN_SECRET);
+        let redactor = Redactor::new(secrets.iter().map(|secret| (REDACTED.to_owned(), secret)));
+        let texts = [&mut self.path, &mut self.query].into_iter().chain(&mut self.why);
+        texts.for_each(|text| {
+            redactor.redact(text);
+        });
+        mask_query(&mut self.query);
+        let mut fields = Json::Object(std::mem::take(&mut self.fields));
+        for json in [&mut self.body, &mut fields] {
+            redactor.redact_json(json);
+        }
+        if let Json::Object(fields) = fields {
+            self.fields = fields;
+        }
+    }
+}
+
+/// Replaces what may be a credential in a query, whether or not the route takes it there.
+fn mask_query(query: &mut String) {
+    let Ok(url) = Url::parse(&format!("http://query.invalid/?{query}")) else { return };
+    let secrets = query_secrets(&url);
+    Redactor::new(secrets.iter().map(|(_, secret)| (REDACTED.to_owned(), secret))).redact(query);
+}

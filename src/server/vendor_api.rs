@@ -1,0 +1,133 @@
+//! Serves the API of an emulated vendor: passes each request to the live account.
+//!
+//! It does not matter who holds the account: a run, or a server that lives longer than a run.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::web::{Bytes, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, rt, web};
+use futures_util::StreamExt as _;
+use tokio::time::timeout;
+
+use super::{ServerHandle, start_on};
+use crate::base::clock::Clock;
+use crate::base::limits::{MAX_CALL_BODY, REQUEST_TIMEOUT};
+use crate::emulator::{CallResponse, EmulatorSlot};
+use crate::platform::api::{ApiCall, CallBody};
+
+/// Serves the API of a vendor on a port of this interface. Port 0 selects a free port.
+///
+/// # Errors
+///
+/// Fails if the port is in use or cannot be bound.
+pub fn serve_vendor_api(
+    interface: IpAddr,
+    port: u16,
+    slot: &EmulatorSlot,
+) -> io::Result<ServerHandle> {
+    let slot = slot.clone();
+    start_on(interface, port, move |app| configure_vendor_api(app, &slot))
+}
+
+/// Configures an application to serve the API of the vendor whose account is in the slot, with the
+/// vendor's paths at its root.
+pub fn configure_vendor_api(app: &mut ServiceConfig, slot: &EmulatorSlot) {
+    app.app_data(web::Data::new(slot.clone())).default_service(web::to(respond));
+}
+
+async fn respond(
+    request: HttpRequest,
+    payload: web::Payload,
+    slot: web::Data<EmulatorSlot>,
+) -> HttpResponse {
+    let body = read(payload).await;
+    let header =
+        |(name, value): (
+            &actix_web::http::header::HeaderName,
+            &actix_web::http::header::HeaderValue,
+        )| { (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()) };
+    let call = ApiCall {
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        query: request.query_string().to_owned(),
+        headers: request.headers().iter().map(header).collect(),
+        body,
+        received_at: Clock::System.now(),
+    };
+    let response = match slot.emulator().await {
+        Some(emulator) => emulator.call(call).await,
+        None => None,
+    };
+    match response {
+        Some(response) => to_http(response),
+        None => HttpResponse::ServiceUnavailable().body("no run is in progress\n"),
+    }
+}
+
+/// Reads the body of a request, up to the limits of size and time.
+async fn read(mut payload: web::Payload) -> CallBody {
+    let whole = async {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = payload.next().await {
+            let Ok(chunk) = chunk else { return CallBody::Incomplete };
+            if bytes.len() + chunk.len() > MAX_CALL_BODY {
+                return CallBody::TooLarge;
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        CallBody::Whole(bytes)
+    };
+    timeout(REQUEST_TIMEOUT, whole).await.unwrap_or(CallBody::Incomplete)
+}
+
+fn to_http(response: CallResponse) -> HttpResponse {
+    let found = &response.response;
+    let status = StatusCode::from_u16(found.status).unwrap_or(StatusCode::OK);
+    let mut http = HttpResponse::build(status);
+    for (name, value) in &found.headers {
+        http.append_header((name.as_str(), value.as_str()));
+    }
+    let bytes = Bytes::from(found.body.clone());
+    http.body(CallResponseBody {
+        length: bytes.len() as u64,
+        bytes: Some(bytes),
+        response: Some(response),
+    })
+}
+
+/// The body of a response. The deliveries that the call causes are sent after it.
+struct CallResponseBody {
+    length: u64,
+    bytes: Option<Bytes>,
+    response: Option<CallResponse>,
+}
+
+impl MessageBody for CallResponseBody {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.length)
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(self.bytes.take().map(Ok))
+    }
+}
+
+impl Drop for CallResponseBody {
+    fn drop(&mut self) {
+        // The server writes to the socket after it has dropped the body, but before it does anything
+        // else.
+        let response = self.response.take();
+        rt::spawn(async move { drop(response) });
+    }
+}

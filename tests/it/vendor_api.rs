@@ -1,0 +1,437 @@
+//! The APIs of emulated vendors: a receiver that calls back over real sockets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::mpsc::{self, Receiver as Channel, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+use standin::base::address::EgressPolicy;
+use standin::base::clock::Clock;
+use standin::config::receiver_url;
+use standin::delivery::{AttemptSlots, ClockMode, Connector, DeliveryCheck, Http1Client};
+use standin::emulator::{
+    Emulator, EmulatorSlot, EndpointPlan, ScriptedRun, check_examples, examples,
+};
+use standin::platform::api::CallBody;
+use standin::platform::{Account, Subscription};
+use standin::record::{CallRecord, LogReader, PriorAttempts, RecordKind, RecordLog};
+use standin::scenario::Script;
+use standin::server::{ServerHandle, serve_vendor_api};
+
+use crate::support::{Background, Receiver, Reply, accept, revisions, standin_in, stdout};
+
+/// A response of the API.
+#[derive(Debug)]
+struct Response {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Response {
+    fn json(&self) -> Json {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Sends a request. The head is written as it is.
+fn request(address: &str, head: &str, body: &str) -> Response {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let length = body.len();
+    let head = format!("{head}\r\nHost: {address}\r\nContent-Length: {length}\r\n");
+    write!(stream, "{head}Connection: close\r\n\r\n{body}").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Response { status, head: head.to_owned(), body: body.to_owned() }
+}
+
+/// An account that is live, and its API.
+struct LiveApi {
+    account: Arc<Account>,
+    emulator: Emulator,
+    server: Option<ServerHandle>,
+    address: String,
+    records: LogReader,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl LiveApi {
+    /// Starts an account with the default endpoint of a receiver, and serves its API.
+    fn start(vendor: &str, receiver: &Receiver) -> Self {
+        let platform = revisions().into_iter().find(|known| known.full_id() == vendor).unwrap();
+        let account = Arc::new(Account::test(&platform));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let log = RecordLog::new(1, Clock::System);
+        let records = log.subscribe(1).unwrap();
+        let endpoint = EndpointPlan {
+            number: 1,
+            url: receiver_url(&receiver.url()).unwrap(),
+            headers: Vec::new(),
+            subscription: Subscription::check_plain(&["*".into()], &["any"]).unwrap(),
+        };
+        let slot = EmulatorSlot::default();
+        let emulator = runtime.block_on(async {
+            let connector = Connector::new(EgressPolicy::default());
+            let client = Http1Client::new(connector, platform.wire.clone());
+            let slots = AttemptSlots::default();
+            Emulator::start(Arc::clone(&account), vec![endpoint], Arc::new(client), slots)
+        });
+        let run = ScriptedRun {
+            number: 1,
+            script: Arc::new(Script::without_steps("calls only")),
+            conversations: 0,
+            seed: 1,
+            start: "2026-01-05T09:00:00Z".parse().unwrap(),
+            clock: ClockMode::Virtual,
+            check: DeliveryCheck::default(),
+            lines: BTreeMap::new(),
+            controls: BTreeSet::new(),
+            prior: Arc::new(PriorAttempts::default()),
+            log,
+            is_paused: false,
+            keeps_conversations: true,
+        };
+        drop(emulator.play(run));
+        slot.set(emulator.clone());
+        let server = serve_vendor_api([127, 0, 0, 1].into(), 0, &slot).unwrap();
+        let address = server.address.to_string();
+        Self { account, emulator, server: Some(server), address, records, runtime }
+    }
+
+    fn secret(&self, name: &str) -> &str {
+        self.account.secrets[name].expose()
+    }
+
+    /// POSTs JSON with the bearer token of this secret.
+    fn post(&self, secret: &str, path: &str, body: &Json) -> Response {
+        let token = self.secret(secret);
+        let head = format!("POST {path} HTTP/1.1\r\nAuthorization: Bearer {token}");
+        request(&self.address, &head, &body.to_string())
+    }
+
+    /// The calls so far, as they were recorded.
+    fn calls(&mut self) -> Vec<CallRecord> {
+        let records = std::iter::from_fn(|| self.records.try_next());
+        let call = |kind: &RecordKind| match kind {
+            RecordKind::CallReceived(call) => Some(call.clone()),
+            _ => None,
+        };
+        records.filter_map(|record| call(&record.kind)).collect()
+    }
+}
+
+impl Drop for LiveApi {
+    fn drop(&mut self) {
+        let server = self.server.take();
+        self.runtime.block_on(async {
+            self.emulator.stop().await;
+            if let Some(server) = server {
+                server.stop().await;
+            }
+        });
+    }
+}
+
+/// Waits until the receiver has this many events.
+fn wait_for_events(receiver: &Receiver, count: usize) -> Vec<Json> {
+    let start = Instant::now();
+    while receiver.events().len() < count {
+        assert!(start.elapsed() < Duration::from_secs(20), "{} events", receiver.events().len());
+        thread::sleep(Duration::from_millis(5));
+    }
+    receiver.events().iter().map(crate::support::ReceivedRequest::json).collect()
+}
+
+fn open_message(text: &str) -> Json {
+    json!({
+        "channel": "API",
+        "message": {"type": "text", "data": {"body": text}},
+        "from": {"user_external_id": "visitor-7", "type": "VISITOR"},
+    })
+}
+
+/// Opens a conversation, and returns its id.
+fn open(api: &LiveApi) -> String {
+    let opened = api.post("api_token", "/api/v1/conversations", &open_message("Hello"));
+    assert_eq!(opened.status, 200, "{opened:?}");
+    opened.json()["conversation"]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_conversation_that_a_call_opens_causes_the_webhooks_of_the_vendor() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("wotnot", &receiver);
+    let key = open(&api);
+    let messages = format!("/api/v1/conversation/{key}/messages");
+    let events = format!("/api/v1/conversation/{key}/events");
+    let agent = json!({"by": "grace@example.test"});
+    let reply = json!({"message": {"text": "documented spelling"}, "user": agent});
+    let reply = api.post("api_token", &messages, &reply);
+    let assign = json!({"user": {"by": "grace@example.test", "to": "ada@example.test"}});
+    assert_eq!(api.post("api_token", &events, &assign).status, 200);
+    let set = json!({"variables": [{"name": "order", "type": "text", "value": "44295"}]});
+    let account = &api.account.values["id"];
+    let variables = format!("/v1/accounts/{account}/conversations/{key}/variables");
+    assert_eq!(api.post("api_token", &variables, &set).status, 200);
+    assert_eq!(api.post("api_token", &events, &json!({"user": agent})).status, 200);
+
+    let sent = wait_for_events(&receiver, 6);
+    let part = |pointer: &str| -> Vec<&Json> {
+        sent.iter().map(|body| body.pointer(pointer).unwrap_or(&Json::Null)).collect()
+    };
+    assert_eq!(
+        part("/events/0/event/type"),
+        ["conversation_create", "message", "message", "assignee_change", "variables", "status"]
+    );
+    assert!(part("/events/0/conversation/key").iter().all(|id| **id == json!(key)));
+    assert_eq!(sent[2].pointer("/events/0/event/payload/message_by/email"), Some(&agent["by"]));
+    assert_eq!(
+        sent[2].pointer("/events/0/event/payload/message/text"),
+        Some(&json!("documented spelling"))
+    );
+    let id = reply.json();
+    assert!(id["id"].is_string() && id["id"] == id["message_id"], "{id}");
+}
+
+#[test]
+fn a_call_that_fails_gets_the_error_of_the_vendor_and_changes_nothing() {
+    let receiver = Receiver::accepting();
+    let mut api = LiveApi::start("wotnot", &receiver);
+    let key = open(&api);
+    let messages = format!("/api/v1/conversation/{key}/messages");
+    let events = format!("/api/v1/conversation/{key}/events");
+    let agent = json!({"user": {"by": "grace@example.test"}});
+    assert_eq!(api.post("api_token", &events, &agent).status, 200);
+    wait_for_events(&receiver, 3);
+
+    let token = api.secret("api_token").to_owned();
+    let with = |method: &str, path: &str, token: &str, body: &str| {
+        let head = format!("{method} {path} HTTP/1.1\r\nAuthorization: {token}");
+        let response = request(&api.address, &head, body);
+        (response.status, response.json()["error"].clone())
+    };
+    let bearer = format!("Bearer {token}");
+    let text = r#"{"message":{"type":"text","data":{"body":"x"}},"user":{"type":"VISITOR"}}"#;
+    let unknown = "/api/v1/conversation/none/messages";
+    let foreign = "/v1/accounts/1/bots";
+    for (method, path, token, body, status, error) in [
+        ("POST", messages.as_str(), bearer.as_str(), text, 400, "BAD_REQUEST"),
+        ("POST", unknown, &bearer, text, 404, "NOT_FOUND"),
+        ("GET", "/v1/acounts/1/bots", &bearer, "", 404, "NOT_FOUND"),
+        ("DELETE", &messages, &bearer, "", 404, "NOT_FOUND"),
+        ("GET", foreign, &bearer, "", 404, "ACCOUNT_DETAILS_NOT_FOUND"),
+        ("POST", &messages, "Bearer made-up-by-nobody", text, 401, "JWT_SIGNATURE_EXCEPTION"),
+        ("POST", &messages, &token, text, 401, "JWT_SIGNATURE_EXCEPTION"),
+        ("POST", &messages, "", text, 401, "JWT_SIGNATURE_EXCEPTION"),
+        ("POST", &messages, &bearer, "{not json", 400, "BAD_REQUEST"),
+        ("POST", &messages, &bearer, "\u{0}\u{7f}", 400, "BAD_REQUEST"),
+        ("POST", &messages, &bearer, "[]", 400, "BAD_REQUEST"),
+        ("POST", &messages, &bearer, r#"{"message":{"type":"nothing"}}"#, 400, "BAD_REQUEST"),
+        ("POST", "/v1/conversations", &bearer, r#"{"channel":"SMS","to":{}}"#, 400, "BAD_REQUEST"),
+        (
+            "POST",
+            "/v1/conversations",
+            &bearer,
+            r#"{"channel":"API","from":{"type":"VISITOR","user_external_id":"v"},"bot_key":"other","message":{"data":{"body":"x"}}}"#,
+            400,
+            "CONVERSATION_CREATION_ERROR",
+        ),
+    ] {
+        assert_eq!(
+            with(method, path, token, body),
+            (status, json!(error)),
+            "{method} {path} {body}"
+        );
+    }
+    let large = format!(r#"{{"message":"{}"}}"#, "x".repeat(1024 * 1024));
+    assert_eq!(with("POST", &messages, &bearer, &large).0, 413);
+    assert_eq!(receiver.events().len(), 3);
+
+    let calls = api.calls();
+    let condition = |index: usize| calls[index].error.clone().unwrap_or_default();
+    assert_eq!(condition(2), "refused.closed");
+    assert_eq!(condition(3), "unknown.conversation");
+    assert_eq!(calls[4].nearest.as_deref(), Some("GET /v1/accounts/{account}/bots"));
+    assert_eq!(calls[2].call.as_deref(), Some("send_message"));
+    assert_eq!(calls[2].fields["text"], "x");
+}
+
+#[test]
+fn a_subscription_of_a_call_is_tested_used_and_replaced() {
+    let (first, second) = (Receiver::accepting(), Receiver::accepting());
+    let mut api = LiveApi::start("wotnot", &first);
+    let account = api.account.values["id"].clone();
+    let path = format!("/v1/accounts/{account}/webhook");
+    let subscribe = |api: &LiveApi, url: &str, token: &str, enabled: bool| {
+        let body = json!({"webhook_url": url, "token": token, "is_enabled": enabled});
+        api.post("api_token", &path, &body)
+    };
+    let saved = subscribe(&api, &second.url(), "canary-of-the-receiver", true);
+    assert_eq!((saved.status, &saved.json()["code"]), (200, &json!("WEBHOOK_SUCCESS_MESSAGE")));
+    assert_eq!(second.requests()[0].token().unwrap(), "canary-of-the-receiver");
+    open(&api);
+    wait_for_events(&second, 2);
+    assert_eq!(second.events()[0].header("authorization").unwrap(), "canary-of-the-receiver");
+    // The endpoint that the operator configured keeps the credentials of the account.
+    wait_for_events(&first, 2);
+    assert_eq!(first.events()[0].header("authorization").unwrap(), api.secret("token"));
+
+    // A URL that fails the test does not replace it.
+    let failing = Receiver::responding(|_, _| Reply::Status(500, String::new()));
+    let refused = subscribe(&api, &failing.url(), "canary-of-the-receiver", true);
+    assert_eq!(refused.json()["error"], "WEBHOOK_VERIFICATION_FAILED");
+    // Nor does an address that may not be sent to, or something that is no URL.
+    for url in ["http://169.254.169.254/latest", "http://8.8.8.8/", "ftp://localhost/", "nothing"] {
+        assert_eq!(subscribe(&api, url, "canary-of-the-receiver", true).status, 400, "{url}");
+    }
+    open(&api);
+    wait_for_events(&second, 4);
+    assert_eq!(failing.count(), 1);
+
+    // Switched off, it gets nothing more.
+    assert_eq!(subscribe(&api, &second.url(), "canary-of-the-receiver", false).status, 200);
+    open(&api);
+    wait_for_events(&first, 6);
+    assert_eq!(second.events().len(), 4);
+
+    let records = std::iter::from_fn(|| api.records.try_next());
+    for record in records {
+        let text = serde_json::to_string(&*record).unwrap();
+        assert!(!text.contains("canary-of-the-receiver"), "{text}");
+    }
+}
+
+#[test]
+fn every_word_of_the_vocabulary_has_an_effect() {
+    let receiver = Receiver::accepting();
+    let mut api = LiveApi::start("parlour", &receiver);
+    let house = api.account.values["house"].as_str().unwrap().to_owned();
+    let door = api.secret("door").to_owned();
+    let welcome = request(&api.address, "GET /?name=Ada HTTP/1.1", "");
+    assert_eq!(welcome.body, "welcome, Ada");
+    assert!(welcome.head.to_lowercase().contains(&format!("x-house: {}", house.to_lowercase())));
+    let lost = request(&api.address, "GET /nowhere/at/all HTTP/1.1", "");
+    assert_eq!((lost.status, lost.body.as_str()), (404, "there is no such door: /nowhere/at/all"));
+    assert_eq!(request(&api.address, "GET /ears/left HTTP/1.1", "").status, 405);
+    let sour = request(&api.address, "GET / HTTP/1.1\r\nX-Mood: sour", "");
+    assert_eq!((sour.status, sour.body.as_str()), (418, ""));
+    assert_eq!(request(&api.address, &format!("GET / HTTP/1.1\r\nX-Mood: {door}"), "").status, 418);
+
+    let enter = |query: &str, body: &Json| {
+        let head = format!("POST /{house}/rooms{query} HTTP/1.1\r\nX-Door: {door}");
+        request(&api.address, &head, &body.to_string())
+    };
+    let hint = format!("?hint={house}");
+    let guest = json!({
+        "guest": {"key": "g7", "name": "Ada Lovelace", "phone": "+15550100", "facts": {"tea": true}},
+        "host": "grace@example.test",
+        "words": [{"said": "hello"}, {"said": "???"}, {"said": "again"}],
+    });
+    assert_eq!(enter("", &guest).json()["error"], "missing.hint");
+    assert_eq!(enter("?hint=other", &guest).json()["error"], "invalid.hint");
+    let entered = enter(&hint, &guest);
+    assert_eq!(entered.status, 201, "{entered:?}");
+    assert!(entered.head.contains("/rooms/"), "{}", entered.head);
+    let entered = entered.json();
+    assert_eq!(entered["guest"]["name"], "Ada Lovelace");
+    // The same person in another conversation: ids belong to the account and the key.
+    let again = enter(&hint, &json!({"guest": {"key": "g7"}})).json();
+    assert_eq!(again["guest"]["hat"], entered["guest"]["hat"]);
+    assert_ne!(again["room"], entered["room"]);
+    assert_eq!(enter(&hint, &json!({"guest": {"key": ""}})).json()["error"], "a guest has a key");
+    let large = json!({"guest": {"key": "g7"}, "size": 5});
+    assert_eq!(enter(&hint, &large).status, 405);
+    assert_eq!(enter(&hint, &json!({"people": [{"key": "g8"}, {"name": "nobody"}]})).status, 422);
+
+    let room = format!("/{house}/rooms/{}", entered["room"].as_str().unwrap());
+    let say = json!({"what": "say", "text": "from the bot", "bot": "clock@example.test"});
+    assert_eq!(api.post("token", &room, &say).json()["done"], "say");
+    assert_eq!(api.post("token", &room, &json!({"what": "leave"})).status, 200);
+    let late = api.post("token", &room, &json!({"what": "leave"}));
+    assert_eq!((late.status, &late.json()["polite"]), (409, &json!(false)));
+    assert_eq!(api.post("token", &room, &json!({})).json()["sorry"], "missing_field");
+
+    let body =
+        json!({"url": receiver.url(), "word": "a-word-of-its-own", "types": ["room.closed"]});
+    let ear = request(&api.address, "PUT /ears/left HTTP/1.1", &body.to_string());
+    assert_eq!(ear.json(), json!({"ear": 2}));
+    assert!(api.calls().iter().all(|call| !format!("{call:?}").contains("a-word-of-its-own")));
+}
+
+#[test]
+fn the_examples_of_every_vendor_succeed() {
+    let mut checked = 0;
+    for platform in revisions() {
+        let account = Arc::new(Account::test(&platform));
+        let problems = check_examples(&account);
+        assert!(problems.is_empty(), "{problems:?}");
+        for example in examples(&account) {
+            checked += 1;
+            assert!(matches!(example.call.body, CallBody::Whole(_)), "{}", example.operation);
+        }
+    }
+    assert!(checked > 40, "{checked}");
+}
+
+/// Tells the handler of a receiver where the API is.
+fn api_address() -> (Sender<String>, Mutex<Channel<String>>) {
+    let (sender, channel) = mpsc::channel();
+    (sender, Mutex::new(channel))
+}
+
+#[test]
+fn a_receiver_calls_back_during_a_run_of_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = stdout(&standin_in(folder.path(), &["secrets", "wotnot", "--env"]));
+    let token = secrets.lines().find_map(|line| line.strip_prefix("WOTNOT_API_TOKEN=")).unwrap();
+    let token = token.trim_matches('\'').to_owned();
+    let (address, known) = api_address();
+    let mine = token.clone();
+    // A bot that answers the first message of the visitor from its webhook handler.
+    let receiver = Receiver::responding(move |_, received| {
+        let event =
+            received.body.contains("\"type\": \"visitor\"") && received.body.contains("Hi!");
+        if event && let Ok(address) = known.lock().unwrap().recv_timeout(Duration::from_secs(20)) {
+            let body: Json = serde_json::from_str(&received.body).unwrap();
+            let key = body.pointer("/events/0/conversation/key").unwrap().as_str().unwrap();
+            let path = format!("/api/v1/conversation/{key}/messages");
+            for (token, expected) in [("canary-made-up-token", 401), (mine.as_str(), 200)] {
+                let head = format!("POST {path} HTTP/1.1\r\nAuthorization: Bearer {token}");
+                let reply = r#"{"message":{"text":"Hello from the bot"},"user":{"by":"grace@example.test"}}"#;
+                assert_eq!(request(&address, &head, reply).status, expected);
+            }
+        }
+        accept(received)
+    });
+    let scenario = "name = 'a visitor asks'\n[[step]]\nopen = {}\n[[step]]\nsay = { by = 'visitor', text = 'Hi!' }\n";
+    std::fs::write(folder.path().join("story.toml"), scenario).unwrap();
+    let url = receiver.url();
+    let arguments = ["run", "story.toml", "--vendor", "wotnot", "--to", &url, "--listen", "--json"];
+    let mut run = Background::start(folder.path(), &arguments);
+    let line = run.read_stderr_until("WotNot API: http://");
+    let api = line.trim().rsplit_once("http://").unwrap().1.to_owned();
+    address.send(api).unwrap();
+    let ended = run.wait();
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    let sent: Vec<String> = receiver.events().iter().map(|event| event.body.clone()).collect();
+    assert_eq!(sent.len(), 3, "{sent:?}");
+    assert!(sent[2].contains("Hello from the bot") && sent[2].contains("grace@example.test"));
+    let calls: Vec<Json> = ended
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Json>(line).ok())
+        .filter(|record| record["kind"] == "call.received")
+        .map(|record| record["data"].clone())
+        .collect();
+    let outcome = |call: &Json| json!([call["operation"], call["auth"], call["status"]]);
+    assert_eq!(outcome(&calls[0]), json!([null, "invalid", 401]));
+    assert_eq!(outcome(&calls[1]), json!(["agent_text", "valid", 200]));
+    assert!(!ended.stdout.contains("canary-made-up-token") && !ended.stderr.contains("canary"));
+}
