@@ -4,6 +4,7 @@
 
 mod addresses;
 mod architecture;
+mod browser;
 mod captures;
 mod coherence;
 mod commands;

@@ -1,0 +1,388 @@
+// The page: state, events and the keyboard. Everything it does goes through the control API.
+
+import { ApiError, follow, get, post, readToken, records, remove, setToken } from "./client.js";
+import { renderChat, verdict } from "./chat.js";
+import { $, choice, copy, el, fill, icon, options, toast } from "./dom.js";
+import { phaseOf, renderList, setUpList } from "./list.js";
+import { tell } from "./story.js";
+import { redeliver, renderWire, resetDetail, rowsOf, setUpWire, showTab } from "./wire.js";
+
+/** A conversation without a script: somebody opens it, and people continue. */
+const FREE = `name = "without a script"
+
+[cast.agent]
+role = "agent"
+
+[[step]]
+open = { by = "visitor" }
+`;
+
+/** Runs with more conversations do not show the tests of their endpoints. */
+const MAX_SHARED = 20;
+
+const state = {
+  vendors: [], scenarios: [], conversations: [], endpoints: [],
+  /** Id of the conversation that is shown. */
+  selected: null,
+  detail: null, story: null,
+  records: new Map(),
+  /** Id of the request that is shown. */
+  delivery: null,
+  /** Whether a person chose the request, so that it stays. */
+  isReading: false,
+};
+
+const report = (error) => toast(error instanceof ApiError ? error.text : String(error));
+const attempt = (work) => async (...args) => {
+  try {
+    await work(...args);
+  } catch (error) {
+    report(error);
+  }
+};
+
+// Rendering, at most once per frame.
+
+let isScheduled = false;
+
+function schedule() {
+  if (isScheduled) return;
+  isScheduled = true;
+  requestAnimationFrame(() => {
+    isScheduled = false;
+    render();
+  });
+}
+
+/** Whether the conversation shows its end, and stays there when something is added. */
+let sticks = true;
+
+function scroll() {
+  if (sticks) $("log-scroll").scrollTop = $("log-scroll").scrollHeight;
+  if ($("follow").checked && !state.isReading) $("wire-scroll").scrollTop = $("wire-scroll").scrollHeight;
+}
+
+const current = () => state.conversations.find((entry) => entry.id === state.selected);
+
+function render() {
+  state.story = state.selected ? tell([...state.records.values()].sort((a, b) => a.id - b.id), state.selected) : null;
+  renderList(state, select);
+  renderChat(state, open);
+  renderWire(state, open);
+  renderHead();
+  scroll();
+}
+
+function renderHead() {
+  const entry = current();
+  const run = entry?.run ?? state.detail?.run;
+  $("h-chat").textContent = entry?.visitor ?? (state.selected ? "Conversation" : "No conversation");
+  $("chat-id").textContent = state.selected ? `#${state.selected}` : "";
+  fill($("chat-assignee"), entry?.assignee ? ["Assigned to ", el("b", { class: "sec" }, entry.assignee)] : []);
+  $("chat-phase").hidden = !entry;
+  if (entry) {
+    const [, name, word] = phaseOf(entry);
+    $("chat-phase").className = run.phase === "paused" || run.phase === "running" ? "tag acc" : "tag";
+    fill($("chat-phase"), icon(name), word);
+  }
+  const isActive = run && ["starting", "running", "paused"].includes(run.phase);
+  $("transport").hidden = !isActive;
+  const isPaused = run?.phase === "paused";
+  if ($("pause").dataset.paused !== String(isPaused)) {
+    $("pause").dataset.paused = String(isPaused);
+    fill($("pause"), icon(isPaused ? "play" : "pause"), isPaused ? "Resume" : "Pause");
+  }
+  fill($("verdict"), verdict(run));
+  const canAct = Boolean(state.detail) && run?.phase !== "cancelled" && state.detail.id === state.selected;
+  $("speak").hidden = !canAct;
+  const isClosed = entry?.state === "closed";
+  $("close").textContent = isClosed ? "Reopen" : "Close";
+  $("speak-hint").textContent = isActive ? "Happens at once, between the steps of the script" : isClosed ? "The conversation is closed" : "";
+}
+
+// Data.
+
+async function refresh() {
+  const [{ items: conversations }, { items: endpoints }] = await Promise.all([get("/conversations?limit=200"), get("/endpoints")]);
+  state.conversations = conversations;
+  state.endpoints = endpoints;
+  renderEndpoints();
+  if (!state.selected && conversations.length > 0) await select(conversations[0].id);
+  else if (state.selected) await loadDetail();
+  schedule();
+}
+
+let refreshTimer = null;
+
+/** Refreshes lists soon, but not for every record. */
+function refreshSoon() {
+  refreshTimer ??= setTimeout(() => {
+    refreshTimer = null;
+    refresh().catch(() => {});
+  }, 150);
+}
+
+async function loadDetail() {
+  const id = state.selected;
+  // It does not exist before the handshakes of its run have ended.
+  if (!current()) return;
+  const detail = await get(`/conversations/${id}`);
+  if (state.selected !== id) return;
+  state.detail = detail;
+  const cast = detail.cast.filter((one) => one.role !== "system");
+  options($("as"), cast.map((one) => [one.name, `${one.full_name} (${one.role})`]));
+  const staff = detail.cast.filter((one) => ["agent", "manager", "bot"].includes(one.role));
+  options($("assign"), [["", "…"], ...staff.map((one) => [one.name, one.full_name])], false);
+}
+
+async function select(id) {
+  if (state.selected !== id) {
+    Object.assign(state, { selected: id, detail: null, delivery: null, isReading: false, records: new Map() });
+    resetDetail();
+    sticks = true;
+  }
+  const run = id.split("-")[0];
+  const [own, shared] = await Promise.all([records(`conversation=${id}`), sharedRecords(run)]);
+  if (state.selected !== id) return;
+  for (const kept of [...own, ...shared]) state.records.set(kept.id, kept);
+  await loadDetail();
+  schedule();
+}
+
+/** The records of a run that belong to no conversation. */
+async function sharedRecords(run) {
+  const entry = state.conversations.find((one) => String(one.run.run) === run);
+  if (entry && entry.run.conversations > MAX_SHARED) return [];
+  return (await records(`run=${run}`)).filter((kept) => kept.conversation === null);
+}
+
+const belongs = (kept) => kept.conversation === state.selected || (kept.conversation === null && String(kept.record.run) === state.selected?.split("-")[0]);
+
+function open(id) {
+  if (state.delivery !== id) resetDetail();
+  Object.assign(state, { delivery: id, isReading: true });
+  if (matchMedia("(max-width: 760px)").matches) view("wirev");
+  render();
+  $("wire").querySelector("tr.sel")?.scrollIntoView({ block: "nearest" });
+}
+
+// Runs.
+
+function chooseScenarios() {
+  const vendor = $("vendor").value;
+  const playable = state.scenarios.filter((one) => one.vendors.includes(vendor));
+  options($("scenario"), playable.map((one) => [one.name, one.name]));
+}
+
+async function start(request) {
+  const speed = Number($("speed").value);
+  const time = speed === 0 ? { clock: "virtual" } : { speed };
+  const seed = $("seed").value.trim();
+  const body = { vendor: $("vendor").value, ...request, ...time };
+  if (seed) body.seed = Number(seed);
+  const run = await post("/runs", body);
+  Object.assign(state, { selected: `${run.run}-1`, detail: null, delivery: null, isReading: false, records: new Map() });
+  resetDetail();
+  view("chat");
+  await select(state.selected);
+  await refresh();
+}
+
+const steer = (command, body) => post(`/runs/${state.selected.split("-")[0]}/${command}`, body).then(refresh);
+const toggle = () => steer(current()?.run.phase === "paused" ? "resume" : "pause");
+
+// Acting in the conversation.
+
+let speakKind = "say";
+
+async function act(action) {
+  $("speak-error").hidden = true;
+  try {
+    await post(`/conversations/${state.selected}/actions`, action);
+    refreshSoon();
+    return true;
+  } catch (error) {
+    $("speak-error").textContent = error.text ?? String(error);
+    $("speak-error").hidden = false;
+    return false;
+  }
+}
+
+async function speak() {
+  const text = $("text").value;
+  if (!text.trim()) return;
+  // What people type is no template.
+  const literal = text.replaceAll("$", "$$$$");
+  if (await act({ [speakKind]: { by: $("as").value, text: literal } })) $("text").value = "";
+}
+
+// Endpoints.
+
+function renderEndpoints() {
+  const { endpoints } = state;
+  const one = endpoints.length === 1 ? endpoints[0].url : `${endpoints.length} receivers`;
+  $("endpoints-label").textContent = endpoints.length === 0 ? "No receiver" : one;
+  fill($("endpoint-list"), endpoints.map((endpoint) => el("li", { class: "row" },
+    el("span", { class: "grow cut" }, el("b", {}, endpoint.vendor), " ", el("code", {}, endpoint.url)),
+    el("button", { class: "btn quiet", type: "button", "aria-label": `Remove ${endpoint.url} of ${endpoint.vendor}`, on: { click: attempt(async () => { await remove(`/endpoints/${endpoint.vendor}/${endpoint.number}`); await refresh(); }) } }, "Remove"))));
+}
+
+async function addEndpoint() {
+  $("endpoint-error").hidden = true;
+  try {
+    await post("/endpoints", { vendor: $("endpoint-vendor").value, url: $("endpoint-url").value });
+    $("endpoint-url").value = "";
+    await refresh();
+  } catch (error) {
+    $("endpoint-error").textContent = error.text ?? String(error);
+    $("endpoint-error").hidden = false;
+  }
+}
+
+// Page.
+
+function view(name) {
+  $("main").dataset.view = name;
+  for (const button of document.querySelectorAll(".views button")) button.setAttribute("aria-pressed", String(button.value === name));
+}
+
+function connected(isConnected) {
+  $("connection").className = isConnected ? "st ok" : "st bad";
+  $("connection").lastChild.textContent = isConnected ? "Connected" : "Not connected";
+}
+
+function submit(id, work) {
+  $(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(work)();
+  });
+}
+
+function move(step) {
+  const rows = rowsOf(state.story);
+  const at = rows.findIndex((row) => row.id === state.delivery);
+  const next = rows[Math.min(rows.length - 1, Math.max(0, at + step))];
+  if (next) open(next.id);
+}
+
+function nextFailure() {
+  const rows = rowsOf(state.story);
+  const at = rows.findIndex((row) => row.id === state.delivery);
+  const failed = [...rows.slice(at + 1), ...rows.slice(0, at + 1)].find((row) => row.state === "failed");
+  if (failed) open(failed.id);
+  else toast("No request has failed");
+}
+
+const KEYS = {
+  j: () => move(1), k: () => move(-1), n: nextFailure,
+  s: () => !$("transport").hidden && attempt(() => steer("step"))(),
+  m: () => $("text").focus(), "/": () => $("find").focus(),
+  v: () => { showTab("proof"); render(); },
+  c: () => $("curl")?.click(),
+  r: () => state.delivery && redeliver(state.delivery),
+  "?": () => $("help").showModal(),
+};
+
+function onKey(event) {
+  const isTyping = event.target.closest("input, textarea, select, dialog[open]");
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
+  const isControl = event.target.closest("button, summary, a");
+  if (event.key === " " && !isControl && !$("transport").hidden) {
+    event.preventDefault();
+    attempt(toggle)();
+    return;
+  }
+  const action = KEYS[event.key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+}
+
+function wireUp() {
+  setUpList(schedule);
+  setUpWire(schedule);
+  submit("start", () => start({ scenario: $("scenario").value }));
+  $("free").addEventListener("click", attempt(() => start({ source: FREE })));
+  $("vendor").addEventListener("change", chooseScenarios);
+  $("speed").addEventListener("change", attempt(async () => {
+    const run = current()?.run;
+    const speed = Number($("speed").value);
+    if (run && speed > 0 && run.clock === "real" && ["running", "paused"].includes(run.phase)) await steer("speed", { speed });
+  }));
+  $("pause").addEventListener("click", attempt(toggle));
+  $("step").addEventListener("click", attempt(() => steer("step")));
+  $("cancel").addEventListener("click", attempt(() => steer("cancel")));
+  submit("speak", speak);
+  $("text").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      attempt(speak)();
+    }
+  });
+  choice($("speak-kind"), (value) => {
+    speakKind = value;
+    $("text").placeholder = value === "note" ? "Write a note that the visitor does not see" : "Write a message";
+  });
+  $("assign").addEventListener("change", attempt(async () => {
+    const to = $("assign").value;
+    $("assign").value = "";
+    if (to) await act({ assign: { to } });
+  }));
+  $("close").addEventListener("click", attempt(() => act({ [current()?.state === "closed" ? "reopen" : "close"]: { by: $("as").value } })));
+  submit("endpoint-form", addEndpoint);
+  submit("login-form", async () => {
+    setToken($("login-token").value.trim());
+    await boot();
+  });
+  for (const button of document.querySelectorAll(".views button")) button.addEventListener("click", () => view(button.value));
+  $("theme").addEventListener("click", () => {
+    const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+    const now = document.documentElement.dataset.theme ?? (isDark ? "dark" : "light");
+    document.documentElement.dataset.theme = now === "dark" ? "light" : "dark";
+  });
+  $("help-open").addEventListener("click", () => $("help").showModal());
+  $("log-scroll").addEventListener("scroll", ({ target }) => {
+    sticks = target.scrollHeight - target.scrollTop - target.clientHeight < 48;
+  }, { passive: true });
+  $("wire-scroll").addEventListener("wheel", () => { $("follow").checked = false; }, { passive: true });
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("#endpoints")) $("endpoints").open = false;
+  });
+}
+
+async function boot() {
+  try {
+    const [{ items: vendors }, { items: scenarios }] = await Promise.all([get("/vendors"), get("/scenarios")]);
+    Object.assign(state, { vendors, scenarios });
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    $("login-error").hidden = !$("login").open;
+    if (!$("login").open) $("login").showModal();
+    return;
+  }
+  $("login").close();
+  options($("vendor"), state.vendors.map((vendor) => [vendor.id, vendor.name]));
+  options($("endpoint-vendor"), state.vendors.map((vendor) => [vendor.id, vendor.name]));
+  await refresh();
+  const preferred = current()?.run.vendor ?? state.endpoints[0]?.vendor;
+  if (preferred) $("vendor").value = preferred;
+  chooseScenarios();
+  if (state.scenarios.some((one) => one.name === "handover")) $("scenario").value = "handover";
+  follow({
+    record: (kept) => {
+      if (belongs(kept)) {
+        state.records.set(kept.id, kept);
+        schedule();
+      }
+      refreshSoon();
+    },
+    change: refreshSoon,
+    gap: attempt(async () => { await select(state.selected); toast("Some records were lost, so the conversation was loaded again"); }),
+    connected,
+  });
+}
+
+readToken();
+wireUp();
+attempt(boot)();

@@ -1,0 +1,116 @@
+// The conversation: bubbles, notes and events, each with what was sent for it.
+
+import { $, el, icon, status, sync } from "./dom.js";
+import { latency, seconds, stateOf } from "./story.js";
+
+const ICONS = { visitor: "user", bot: "bot", agent: "agent", manager: "agent", system: "doc" };
+const EVENT_ICONS = { open: "chat", assign: "swap", accept: "swap", join: "user", leave: "user", close: "doc", reopen: "restart", read: "read", set: "list", label: "flag", rate: "flag", flow: "bot", typing: "chat" };
+
+export function renderChat(state, open) {
+  const { story, detail } = state;
+  if (!story) {
+    sync($("log"), [{ version: `empty ${state.endpoints.length}`, make: () => empty(state) }]);
+    return;
+  }
+  const typing = new Set();
+  for (const item of story.items) {
+    if (item.action === "typing") {
+      if (item.event && item.summary === "types") typing.add(item.by);
+      else typing.delete(item.by);
+    }
+    if (item.action === "say") typing.delete(item.by);
+  }
+  const nameOf = (by) => detail?.cast.find((one) => one.name === by)?.full_name ?? by;
+  const items = story.items.map((item, index) => ({
+    version: JSON.stringify([state.selected, index, item.unsent, nameOf(item.by), story.start, item.deliveries.map((id) => [id === state.delivery, ...stateOf(story.deliveries.get(id))])]),
+    make: () => entry(item, { story, nameOf, selected: state.delivery, open }),
+  }));
+  const dots = [...typing].map((by) => ({
+    version: `typing ${by}`,
+    make: () => el("li", { class: "msg typing" }, el("span", { class: "by" }, el("b", {}, nameOf(by)), " is typing"), el("div", { class: "bub" }, el("i"), el("i"), el("i"))),
+  }));
+  const nothing = { version: "nothing", make: () => el("li", { class: "ev" }, "Nothing has happened yet") };
+  sync($("log"), [...(items.length ? items : [nothing]), ...dots]);
+}
+
+function empty(state) {
+  const hasReceiver = state.endpoints.length > 0;
+  return el("li", { class: "hello" },
+    el("h3", {}, "Play a conversation"),
+    el("p", {}, "Choose a vendor and a scenario above, then press Start. The conversation appears here, and each webhook that the vendor would send appears on the right."),
+    hasReceiver ? null : el("p", { class: "sec" }, "No receiver is set, so nothing will be sent. Add the URL of yours under “No receiver”, or start one with ", el("code", {}, "standin listen"), "."));
+}
+
+function entry(item, context) {
+  if (item.action === "omitted") return event(item, context, `${item.word}: ${item.reason}`, "minus");
+  if (item.action === "say") return message(item, context);
+  if (item.action === "note") return note(item, context);
+  if (item.action === "close") return closed(item, context);
+  return event(item, context, null, EVENT_ICONS[item.action] ?? "dot");
+}
+
+const time = (item, { story }) => el("time", {}, `${seconds(story, item.at)} s`);
+
+function marks(item, { story, selected, open }) {
+  const all = item.deliveries.map((id) => {
+    const row = story.deliveries.get(id);
+    const [kind, name, word] = stateOf(row);
+    const took = latency(row.attempts.at(-1)?.result);
+    const text = took ? `${word} · ${took}` : word;
+    return el("button", {
+      class: `mark st ${kind}`, type: "button", "aria-label": `Delivery ${id}, ${row.type}: ${text}`,
+      "aria-current": id === selected ? "true" : null, on: { click: () => open(id) },
+    }, icon(name), text);
+  });
+  if (all.length > 0) return all;
+  return item.unsent ? el("span", { class: "st off unsent" }, icon("minus"), el("span", {}, `Not sent: ${item.unsent}`)) : null;
+}
+
+function message(item, context) {
+  const side = item.role === "visitor" ? "" : " out";
+  const tone = item.role === "bot" ? " bot" : item.role === "visitor" ? "" : " agent";
+  const isSelected = item.deliveries.includes(context.selected);
+  const kind = item.message_kind && item.message_kind !== "text" ? el("span", { class: "tag" }, item.message_kind) : null;
+  const who = item.step === null ? `${item.role} · live` : item.role;
+  return el("li", { class: `msg${side}${tone}${isSelected ? " sel" : ""}` },
+    el("span", { class: "by" }, icon(ICONS[item.role] ?? "user"), el("b", {}, context.nameOf(item.by)), ` ${who}`),
+    el("div", { class: "bub" }, item.text || item.summary, kind ? el("div", {}, kind) : null),
+    el("span", { class: "meta" }, time(item, context), marks(item, context)));
+}
+
+function note(item, context) {
+  return el("li", { class: "note" },
+    el("span", { class: "by" }, icon("note"), el("b", {}, `Note by ${context.nameOf(item.by)}`)),
+    el("span", {}, item.text ?? item.summary),
+    el("span", { class: "meta" }, time(item, context), marks(item, context)));
+}
+
+function event(item, context, text, name) {
+  const said = text ?? readable(item, context);
+  const implied = item.implied ? el("span", { class: "dim" }, " (implied)") : null;
+  return el("li", { class: "ev" }, icon(name), el("span", {}, el("b", {}, item.by ? context.nameOf(item.by) : ""), " ", said, implied), el("span", { class: "meta" }, time(item, context), marks(item, context)));
+}
+
+/** The summary, with the full names of the people that it mentions last. */
+function readable(item, context) {
+  const match = /^(assigns the conversation to )(\S+)$/.exec(item.summary);
+  return match ? `${match[1]}${context.nameOf(match[2])}` : item.summary;
+}
+
+function closed(item, context) {
+  return el("li", { class: "closed" }, el("div", { class: "row wrap" }, icon("doc", false), el("b", { class: "grow" }, `Closed by ${context.nameOf(item.by)}`), time(item, context), marks(item, context)));
+}
+
+/** The verdict of the run, for the run bar. */
+export function verdict(run) {
+  if (!run) return null;
+  const result = run.result;
+  if (!result) return null;
+  const counts = `${result.passed} of ${result.deliveries} passed`;
+  switch (result.verdict) {
+    case "passed": return status("ok", "check", counts);
+    case "failed": return el("span", { class: "st bad", title: result.reason ?? "" }, icon("x"), `Failed: ${counts}`);
+    case "interrupted": return status("off", "minus", "Cancelled");
+    default: return el("span", { class: "st off", title: result.reason ?? "" }, icon("minus"), "Nothing was tested");
+  }
+}

@@ -1,0 +1,98 @@
+// Builds elements. All text is inserted as text, never as markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export const $ = (id) => document.getElementById(id);
+
+/** Creates an element: attributes, then children. Strings become text nodes; null is skipped. */
+export function el(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    else if (key === "class") element.className = value;
+    else if (key === "value") element.value = value;
+    else element.setAttribute(key, value === true ? "" : String(value));
+  }
+  append(element, children);
+  return element;
+}
+
+export function append(element, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child !== null && child !== undefined && child !== false) element.append(child);
+  }
+}
+
+/** Replaces the children of an element. */
+export function fill(element, ...children) {
+  element.replaceChildren();
+  append(element, children);
+}
+
+export function icon(name, small = true) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", small ? "i s" : "i");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `#i-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** A status: always an icon and a word. */
+export const status = (kind, name, text) => el("span", { class: `st ${kind}` }, icon(name), el("span", {}, text));
+
+/** Marks one button of a group, and returns its value when another one is chosen. */
+export function choice(group, chosen) {
+  group.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    for (const other of group.querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
+    chosen(button.value);
+  });
+}
+
+/**
+ * Shows entries as the children of an element. One whose version has not changed stays as it is, with
+ * its focus, and is not announced again.
+ */
+export function sync(element, entries) {
+  entries.forEach(({ version, make }, index) => {
+    const child = element.children[index];
+    if (child?.dataset.version === version) return;
+    const made = make();
+    made.dataset.version = version;
+    if (child) child.replaceWith(made);
+    else element.append(made);
+  });
+  while (element.children.length > entries.length) element.lastElementChild.remove();
+}
+
+export function options(select, entries, keep = true) {
+  const version = JSON.stringify(entries);
+  if (select.dataset.version === version) return;
+  select.dataset.version = version;
+  const before = select.value;
+  fill(select, entries.map(([value, label]) => el("option", { value }, label)));
+  if (keep && entries.some(([value]) => value === before)) select.value = before;
+}
+
+let toastTimer;
+
+export function toast(text) {
+  const element = $("toast");
+  element.textContent = text;
+  element.hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => { element.hidden = true; }, 2500);
+}
+
+export async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(`Copied ${what}`);
+  } catch {
+    toast("The browser does not allow copying here");
+  }
+}

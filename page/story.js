@@ -1,0 +1,135 @@
+// Turns the records of a conversation into what people did and what was sent.
+
+/** The actions and requests of a conversation, in order. */
+export function tell(records, conversation) {
+  const story = { items: [], deliveries: new Map(), start: null };
+  const run = Number(conversation.split("-")[0]);
+  for (const { vendor, record } of records) {
+    const { kind, data } = record;
+    if (kind === "run.started" && record.run === run) story.start = record.run_time;
+    const handler = HANDLERS[kind];
+    if (handler) handler(story, record, data, vendor, record.run === run);
+  }
+  return story;
+}
+
+const last = (story) => story.items[story.items.length - 1];
+
+function act(implied) {
+  return (story, record, data) => {
+    story.items.push({ ...data, implied, at: record.run_time, step: record.step ?? null, deliveries: [], unsent: null });
+  };
+}
+
+function omitted(word) {
+  return (story, record, data) => {
+    story.items.push({ action: "omitted", word, at: record.run_time, step: record.step, ...data, deliveries: [], unsent: null });
+  };
+}
+
+function requestRow(story, record, fields) {
+  const row = { vendor: "", run: record.run, at: record.run_time, step: record.step ?? null, state: "pending", attempts: [], faults: [], why: null, body: null, ...fields };
+  story.deliveries.set(row.id, row);
+  return row;
+}
+
+const find = (story, record, data) => story.deliveries.get(`${record.run}-${data.delivery}`);
+
+function finish(attempt, record, result) {
+  if (!attempt) return;
+  attempt.result = result;
+  attempt.endedAt = record.run_time;
+}
+
+const HANDLERS = {
+  "action.done": act(false),
+  "action.implied": act(true),
+  "action.skipped": omitted("skipped"),
+  "action.dropped": omitted("dropped"),
+  "action.silent": (story, record, data) => {
+    if (last(story)) last(story).unsent = data.reason;
+  },
+  "delivery.unsubscribed": (story, record, data) => {
+    if (last(story)) last(story).unsent = `No receiver subscribes to ${data.event_type}`;
+  },
+  "delivery.planned": (story, record, data, vendor, isOwn) => {
+    const id = `${record.run}-${data.delivery}`;
+    requestRow(story, record, { id, vendor, isDelivery: true, isAgain: !isOwn, type: data.event_type, certainty: data.certainty, faults: data.faults, body: data.body, endpoint: data.endpoint });
+    if (!isOwn || !last(story)) return;
+    last(story).deliveries.push(id);
+    story.deliveries.get(id).about = last(story).text ? `“${last(story).text}”` : last(story).summary;
+  },
+  "attempt.started": (story, record, data) => {
+    const row = find(story, record, data);
+    if (!row) return;
+    row.state = "sending";
+    row.attempts.push({ number: data.attempt, hop: data.hop, at: record.run_time, method: data.method, url: data.url, headers: data.headers, result: null, retryIn: null });
+  },
+  "attempt.finished": (story, record, data) => {
+    const row = find(story, record, data);
+    const attempt = row?.attempts.findLast((one) => one.number === data.attempt && one.hop === data.hop);
+    finish(attempt, record, data.result);
+    if (attempt) attempt.retryIn = data.retry_in_ms;
+    if (row) row.state = "retrying";
+  },
+  "delivery.settled": (story, record, data) => {
+    const row = find(story, record, data);
+    if (!row) return;
+    row.state = data.passed ? "passed" : "failed";
+    row.why = data.why;
+    row.source = data.source;
+    row.result = data.result;
+  },
+  "handshake.sent": (story, record, data) => {
+    const row = requestRow(story, record, { id: `handshake ${record.run} ${data.endpoint}`, type: "handshake", body: data.body, state: "sending" });
+    row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: "POST", url: data.url, headers: [], result: null });
+  },
+  "handshake.finished": (story, record, data) => {
+    const row = story.deliveries.get(`handshake ${record.run} ${data.endpoint}`);
+    if (!row) return;
+    finish(row.attempts[0], record, data.result);
+    row.state = data.error === null ? "passed" : "failed";
+    row.why = data.error;
+  },
+  "probe.sent": (story, record, data) => {
+    const row = requestRow(story, record, { id: `probe ${record.run} ${data.endpoint} ${data.fault}`, type: `probe: ${data.fault}`, body: data.body, state: "sending", faults: [data.fault] });
+    row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: "POST", url: data.url, headers: data.headers, result: null });
+  },
+  "probe.finished": (story, record, data) => {
+    const row = story.deliveries.get(`probe ${record.run} ${data.endpoint} ${data.fault}`);
+    if (!row) return;
+    finish(row.attempts[0], record, data.result);
+    row.state = data.passed ? "passed" : "failed";
+    row.why = data.why;
+  },
+};
+
+/** Seconds of run time since the start of the story. */
+export function seconds(story, at) {
+  const start = Date.parse(story.start ?? at);
+  return ((Date.parse(at) - start) / 1000).toFixed(3);
+}
+
+/** What the last attempt met, in a word: a status or the kind of failure. */
+export function outcome(row) {
+  const result = row.attempts.at(-1)?.result ?? row.result;
+  if (!result) return "…";
+  return result.status ? String(result.status) : result.outcome.replaceAll("_", " ");
+}
+
+export const latency = (result) => {
+  const micros = result?.timings?.total_us;
+  if (micros === undefined) return "";
+  return micros < 10_000 ? `${(micros / 1000).toFixed(1)} ms` : `${Math.round(micros / 1000)} ms`;
+};
+
+/** Class, icon and word of a state. */
+export function stateOf(row) {
+  switch (row.state) {
+    case "passed": return ["ok", "check", outcome(row)];
+    case "failed": return ["bad", "x", outcome(row)];
+    case "retrying": return ["warn", "retry", `${outcome(row)}, retry`];
+    case "sending": return ["live", "dot", "sending"];
+    default: return ["off", "dot", "waiting"];
+  }
+}
