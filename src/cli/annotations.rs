@@ -28,7 +28,7 @@ pub(super) fn write_annotations(
 fn write_annotation(case: &StepCase, run: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     let title = format!("{} at {}: {}", run.started.scenario, run.started.vendor, case.title());
     let mut properties = String::new();
-    // A bundled scenario is no file of the repository.
+    // A bundled scenario is not a file in the repository.
     let is_file = |source: &&SourceLine| Path::new(&*source.file).is_file();
     if let Some(SourceLine { file, line }) = case.source.as_ref().filter(is_file) {
         properties += &format!("file={},line={line},", property(file));

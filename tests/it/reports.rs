@@ -43,7 +43,7 @@ fn run(folder: &Path, receiver: &Receiver, arguments: &[&str]) -> Output {
     standin_in(folder, &[&fixed, arguments].concat())
 }
 
-fn read(folder: &Path, name: &str) -> String {
+fn read_file(folder: &Path, name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap()
 }
 
@@ -52,7 +52,7 @@ fn junit_has_a_case_for_each_step_with_place_cause_and_bodies() {
     let (folder, receiver) = (folder(), hostile());
     let output = run(folder.path(), &receiver, &["--report", "junit=new/out.xml"]);
     assert_eq!(code(&output), 1, "{}", stderr(&output));
-    let text = read(folder.path(), "new/out.xml");
+    let text = read_file(folder.path(), "new/out.xml");
     let document = roxmltree::Document::parse(&text).unwrap();
     let root = document.root_element();
     assert_eq!((root.attribute("tests"), root.attribute("failures")), (Some("3"), Some("1")));
@@ -76,6 +76,43 @@ fn junit_has_a_case_for_each_step_with_place_cause_and_bodies() {
     assert!(text.contains("response body: <img src=x onerror=alert(2)>]]>"), "{text}");
 }
 
+/// Prints what junitparser reads: the name of each case, the type of its result and its texts.
+const READ_JUNIT: &str = "
+import json, sys
+from junitparser import JUnitXml
+cases = [case for suite in JUnitXml.fromfile(sys.argv[1]) for case in suite]
+result = lambda case: [[type(r).__name__, r.message, r.text] for r in case.result]
+print(json.dumps([[case.name, case.classname, result(case)] for case in cases]))
+";
+
+#[test]
+#[ignore = "requires junitparser: STANDIN_PYTHON is a Python that has it"]
+fn junitparser_reads_a_report_without_loss() {
+    let (folder, receiver) = (folder(), hostile());
+    run(folder.path(), &receiver, &["--report", "junit=out.xml"]);
+    let output = Command::new(std::env::var("STANDIN_PYTHON").unwrap())
+        .args(["-c", READ_JUNIT, "out.xml"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let read: Json = serde_json::from_str(&stdout(&output)).unwrap();
+    let text = read_file(folder.path(), "out.xml");
+    let document = roxmltree::Document::parse(&text).unwrap();
+    let cases: Vec<Json> = document
+        .descendants()
+        .filter(|node| node.has_tag_name("testcase"))
+        .map(|case| {
+            let failures = case.children().filter(|node| node.has_tag_name("failure"));
+            let failures: Vec<Json> = failures
+                .map(|node| serde_json::json!(["Failure", node.attribute("message"), node.text()]))
+                .collect();
+            serde_json::json!([case.attribute("name"), case.attribute("classname"), failures])
+        })
+        .collect();
+    assert_eq!(read, Json::Array(cases), "{}", stderr(&output));
+    assert!(text.contains("<failure"));
+}
+
 #[test]
 fn what_fails_outside_a_step_fails_in_a_case_of_its_own() {
     let folder = folder();
@@ -91,7 +128,7 @@ fn what_fails_outside_a_step_fails_in_a_case_of_its_own() {
             &["run", scenario, "--vendor", vendor, "-q", "--to", url, "--report", "junit=out.xml"],
         );
         assert_eq!(code(&output), 1, "{}", stderr(&output));
-        let text = read(folder.path(), "out.xml");
+        let text = read_file(folder.path(), "out.xml");
         let document = roxmltree::Document::parse(&text).unwrap();
         let failed: Vec<&str> = document
             .descendants()
@@ -106,7 +143,7 @@ fn what_fails_outside_a_step_fails_in_a_case_of_its_own() {
 fn the_page_has_the_verdict_first_and_shows_untrusted_text_as_text() {
     let (folder, receiver) = (folder(), hostile());
     run(folder.path(), &receiver, &["--report", "html=out.html"]);
-    let text = read(folder.path(), "out.html");
+    let text = read_file(folder.path(), "out.html");
     let verdict = text.find("✗ Failed").unwrap();
     assert!(verdict < text.find("late &lt;order&gt;").unwrap());
     assert!(text.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
@@ -121,7 +158,7 @@ fn the_page_has_the_verdict_first_and_shows_untrusted_text_as_text() {
 fn json_matches_its_schema_and_har_has_each_request() {
     let (folder, receiver) = (folder(), hostile());
     run(folder.path(), &receiver, &["--report", "json=out.json", "--report", "har=out.har"]);
-    let report: Json = serde_json::from_str(&read(folder.path(), "out.json")).unwrap();
+    let report: Json = serde_json::from_str(&read_file(folder.path(), "out.json")).unwrap();
     let schema: Json =
         serde_json::from_str(&fs::read_to_string(path("schemas/report.json")).unwrap()).unwrap();
     let schema = jsonschema::validator_for(&schema).unwrap();
@@ -133,7 +170,7 @@ fn json_matches_its_schema_and_har_has_each_request() {
         (&"failed".into(), &3.into())
     );
 
-    let har: Json = serde_json::from_str(&read(folder.path(), "out.har")).unwrap();
+    let har: Json = serde_json::from_str(&read_file(folder.path(), "out.har")).unwrap();
     let entries = har["log"]["entries"].as_array().unwrap();
     let sent: Vec<&str> = entries
         .iter()
@@ -150,7 +187,7 @@ fn json_matches_its_schema_and_har_has_each_request() {
 fn markdown_says_what_failed_without_markup_of_the_receiver() {
     let (folder, receiver) = (folder(), hostile());
     run(folder.path(), &receiver, &["--report", "md=out.md"]);
-    let text = read(folder.path(), "out.md");
+    let text = read_file(folder.path(), "out.md");
     assert!(text.starts_with("# standin: ❌ failed\n"), "{text}");
     assert!(text.contains("### step 2: say (order.toml:8)"), "{text}");
     assert!(text.contains("` <img src=x onerror=alert(2)>\\u{1b}[2J\\u{0}]]> `"), "{text}");
@@ -185,7 +222,7 @@ fn parallel_runs_stand_in_their_order() {
     ];
     let output = standin_in(folder.path(), &arguments);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
-    let report: Json = serde_json::from_str(&read(folder.path(), "r.json")).unwrap();
+    let report: Json = serde_json::from_str(&read_file(folder.path(), "r.json")).unwrap();
     let names: Vec<&str> = report["runs"]
         .as_array()
         .unwrap()
@@ -224,7 +261,7 @@ fn a_report_replaces_the_previous_one_only_when_it_is_complete() {
     });
     run(folder.path(), &watching, &["--report", "md=out.md"]);
     assert_eq!(watching.requests().len(), 3);
-    assert!(read(folder.path(), "out.md").starts_with("# standin: "));
+    assert!(read_file(folder.path(), "out.md").starts_with("# standin: "));
     // Nothing else remains in the folder.
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     drop(receiver);
@@ -247,8 +284,8 @@ fn a_journal_yields_the_report_of_its_runs() {
     ];
     let output = standin_in(folder.path(), &arguments);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert_eq!(read(folder.path(), "live.html"), read(folder.path(), "later.html"));
-    assert_eq!(read(folder.path(), "live.json"), read(folder.path(), "later.json"));
+    assert_eq!(read_file(folder.path(), "live.html"), read_file(folder.path(), "later.html"));
+    assert_eq!(read_file(folder.path(), "live.json"), read_file(folder.path(), "later.json"));
 }
 
 #[test]
@@ -275,7 +312,7 @@ fn github_shows_failures_at_the_lines_of_the_scenario() {
                 say::`chat.user.message`: `want` of step 2: ";
     assert!(told.starts_with(line), "{told}");
     assert_eq!(told.lines().count(), 1, "{told}");
-    let summary = read(folder.path(), "summary.md");
+    let summary = read_file(folder.path(), "summary.md");
     assert!(summary.starts_with("of an earlier command\n# standin: ❌ failed\n"), "{summary}");
 }
 
@@ -298,7 +335,7 @@ fn reports_contain_no_secret() {
     assert_eq!(code(&output), 1, "{}{}", stdout(&output), stderr(&output));
     assert!(receiver.requests().iter().any(|request| request.head.contains("canary-4711")));
     for format in formats {
-        let text = read(folder.path(), &format!("out.{format}"));
+        let text = read_file(folder.path(), &format!("out.{format}"));
         assert!(text.contains("500") && !text.contains("canary-4711"), "{text}");
     }
 }
