@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::exit::CommandError;
+use super::planned_runs::PlannedRuns;
 use super::receivers::ReceiverArgs;
 use super::setup::{Setup, runtime};
 use super::terminal::note;
 use crate::diag::{Problem, code};
 use crate::emulator::EmulatorSlot;
-use crate::run::{ApiAccess, RunPlan};
+use crate::platform::Platform;
+use crate::run::ApiAccess;
 use crate::server::{ServerHandle, serve_vendor_api};
 
 /// Options of the vendors' APIs.
@@ -47,51 +50,40 @@ fn vendor_port(text: &str) -> Result<VendorPort, String> {
 pub(super) struct ServedApis(Vec<ServerHandle>);
 
 impl ApiArgs {
-    /// Starts the API of each vendor of the plans, and prints its address.
+    /// Starts the API of each vendor of the runs, and prints its address.
     pub(super) fn serve(
         &self,
-        plans: &mut [RunPlan],
+        runs: &mut PlannedRuns<'_>,
         receivers: &ReceiverArgs,
         jobs: u16,
         setup: &Setup,
     ) -> Result<ServedApis, CommandError> {
         let Some(interface) = self.listen else { return Ok(ServedApis::default()) };
-        self.check(plans, jobs, setup)?;
-        let mut slots: BTreeMap<String, EmulatorSlot> = BTreeMap::new();
+        self.check(runs.platforms(), jobs, setup)?;
+        let mut apis = BTreeMap::new();
         let mut served = ServedApis::default();
-        for plan in plans {
-            let platform = &plan.account.platform;
-            if platform.api.is_empty() {
-                continue;
-            }
-            let slot = match slots.get(&platform.id) {
-                Some(slot) => slot.clone(),
-                None => {
-                    let slot = EmulatorSlot::default();
-                    let server = serve_vendor_api(interface, self.port(&platform.id, setup), &slot)
-                        .map_err(|error| {
-                            let name = &platform.name;
-                            anyhow::anyhow!("cannot serve the API of {name}: {error}")
-                        })?;
-                    note(format_args!("{} API: http://{}", platform.name, server.address));
-                    served.0.push(server);
-                    slots.insert(platform.id.clone(), slot.clone());
-                    slot
-                }
-            };
-            plan.api = Some(ApiAccess { slot, egress: receivers.egress() });
+        for platform in runs.platforms().iter().filter(|platform| !platform.api.is_empty()) {
+            let slot = EmulatorSlot::default();
+            let server = serve_vendor_api(interface, self.port(&platform.id, setup), &slot)
+                .map_err(|error| {
+                    anyhow::anyhow!("cannot serve the API of {}: {error}", platform.name)
+                })?;
+            note(format_args!("{} API: http://{}", platform.name, server.address));
+            served.0.push(server);
+            apis.insert(platform.id.clone(), ApiAccess { slot, egress: receivers.egress() });
         }
+        runs.serve_apis(apis);
         Ok(served)
     }
 
-    fn check(&self, plans: &[RunPlan], jobs: u16, setup: &Setup) -> Result<(), Problem> {
+    fn check(&self, platforms: &[Arc<Platform>], jobs: u16, setup: &Setup) -> Result<(), Problem> {
         // A call without a conversation could mean any of the runs.
         if jobs > 1 {
             let message = "`--listen` cannot be combined with parallel runs";
             let problem = Problem::anywhere(code::CONTRADICTION, message);
             return Err(problem.help("remove `--jobs`: all runs of a vendor share one account"));
         }
-        if plans.iter().all(|plan| plan.account.platform.api.is_empty()) {
+        if platforms.iter().all(|platform| platform.api.is_empty()) {
             let with_api = setup.vendors().iter().filter(|vendor| !vendor.api.is_empty());
             let names: Vec<&str> = with_api.map(|vendor| vendor.id.as_str()).collect();
             let problem =

@@ -37,26 +37,50 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Problem {
 /// Name of standard input among paths.
 pub(super) const STANDARD_INPUT: &str = "-";
 
-/// Reads scenarios by path or by the name of a bundled one; `-` is standard input. A folder stands for
-/// all its scenarios; other TOML files in it are skipped, with a note.
+/// A file of a scenario.
+pub(super) enum ScenarioFile {
+    /// A bundled scenario, or one of standard input.
+    Text(Arc<Source>),
+    /// A file. Its text is read when it is needed, so that memory does not grow with their number.
+    Path(PathBuf),
+}
+
+impl ScenarioFile {
+    /// Returns the text.
+    pub(super) fn source(&self) -> Result<Arc<Source>, Problem> {
+        match self {
+            Self::Text(source) => Ok(Arc::clone(source)),
+            Self::Path(path) => read(path),
+        }
+    }
+}
+
+/// Reads scenarios by path or by the name of a bundled one.
 pub(super) fn scenarios(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> {
+    let files = scenario_files(names)?;
+    Ok(files.iter().map(ScenarioFile::source).collect::<Result<_, _>>()?)
+}
+
+/// Finds scenarios by path or by the name of a bundled one; `-` is standard input. A folder stands for
+/// all its scenarios; other TOML files in it are skipped, with a note.
+pub(super) fn scenario_files(names: &[String]) -> Result<Vec<ScenarioFile>, Problems> {
     let mut problems = Problems::new();
-    let mut sources = Vec::new();
+    let mut files = Vec::new();
     for name in names {
         let path = Path::new(name);
         if name == STANDARD_INPUT {
-            sources.extend(problems.note(standard_input()));
+            files.extend(problems.note(standard_input()).map(ScenarioFile::Text));
         } else if path.is_dir() {
-            sources.extend(problems.note(scenarios_of_folder(path)).unwrap_or_default());
+            files.extend(problems.note(scenarios_of_folder(path)).unwrap_or_default());
         } else if path.exists() {
-            sources.extend(problems.note(scenario_file(path)));
+            files.extend(problems.note(scenario_file(path)));
         } else if let Some(source) = bundled(name) {
-            sources.push(source);
+            files.push(ScenarioFile::Text(source));
         } else {
             problems.push(unknown_scenario(name));
         }
     }
-    problems.into_result(Some(sources))
+    problems.into_result(Some(files))
 }
 
 /// Reads a scenario from standard input.
@@ -67,13 +91,21 @@ fn standard_input() -> Result<Arc<Source>, Problem> {
 }
 
 /// Reads a file that is named as a scenario. Another known kind of file is an error.
-fn scenario_file(path: &Path) -> Result<Arc<Source>, Problem> {
+fn scenario_file(path: &Path) -> Result<ScenarioFile, Problem> {
     let source = read(path)?;
     // A scenario may lie in the folder of a vendor. Only `vendor.toml` itself cannot be one.
     let is_vendor = path.file_name().is_some_and(|name| name == VENDOR);
     let kind = if is_vendor { FileKind::Vendor } else { FileKind::by_keys(&source) };
     let help = match kind {
-        FileKind::Scenario | FileKind::Other => return Ok(source),
+        FileKind::Scenario | FileKind::Other => {
+            // A pipe, such as `<(generate)`, can be read once.
+            let is_file = path.is_file();
+            return Ok(if is_file {
+                ScenarioFile::Path(path.to_owned())
+            } else {
+                ScenarioFile::Text(source)
+            });
+        }
         FileKind::Configuration => "name a scenario, and pass the configuration with `--config`",
         FileKind::Vendor => {
             "name a scenario, and pass the folder of the vendors with `--templates`"
@@ -83,24 +115,24 @@ fn scenario_file(path: &Path) -> Result<Arc<Source>, Problem> {
     Err(Problem::anywhere(code::NOTHING_TO_RUN, message).help(help))
 }
 
-fn scenarios_of_folder(folder: &Path) -> Result<Vec<Arc<Source>>, Problems> {
+fn scenarios_of_folder(folder: &Path) -> Result<Vec<ScenarioFile>, Problems> {
     let mut problems = Problems::new();
-    let (mut sources, mut skipped) = (Vec::new(), Vec::new());
+    let (mut files, mut skipped) = (Vec::new(), Vec::new());
     for file in toml_files(folder)? {
         let Some(source) = problems.note(read(&file)) else { continue };
         match FileKind::of(&source, folder) {
-            FileKind::Scenario => sources.push(source),
+            FileKind::Scenario => files.push(ScenarioFile::Path(file)),
             kind => skipped.push(format!("{} ({kind})", file.display())),
         }
     }
-    if sources.is_empty() && problems.is_empty() {
+    if files.is_empty() && problems.is_empty() {
         let message = format!("no scenario in `{}`", folder.display());
         let help = format!("found only {}", skipped.join(", "));
         problems.push(Problem::anywhere(code::NOTHING_TO_RUN, message).help(help));
     } else if !skipped.is_empty() {
         note_skipped(&skipped);
     }
-    problems.into_result(Some(sources))
+    problems.into_result(Some(files))
 }
 
 /// Reports the files of a folder that are not checked or run.

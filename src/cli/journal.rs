@@ -1,6 +1,6 @@
 //! `standin journal`, and the arguments of `run` and `send` that concern the journal.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,18 +12,17 @@ use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::receivers::{ReceiverArgs, allowed};
 use super::reports::{ReportArg, ReportFiles};
+use super::run_actions::RunActions;
 use super::setup::{Setup, runtime};
-use super::terminal::{is_read, note, print};
+use super::terminal::{is_read, print};
 use crate::base::clock::Clock;
 use crate::base::text::{count, escape, one_of};
 use crate::delivery::{Connector, Http1Client};
 use crate::diag::{Problem, code};
-use crate::journal::{
-    Durability, Journal, JournalWriter, PriorRun, RunBeginning, StoredRun, WriteOptions,
-};
+use crate::journal::{Durability, Journal, JournalWriter, RunBeginning, StoredRun, WriteOptions};
 use crate::record::{Record, RecordKind, RecordLog, RunFinished, RunStarted};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand, RunCollector};
-use crate::run::{Redelivery, ResumePoint, RunPlan, identify, redeliver};
+use crate::run::{Redelivery, redeliver};
 
 /// Journal options of `run` and `send`.
 #[derive(Debug, Args)]
@@ -46,14 +45,6 @@ fn durability(text: &str) -> Result<Durability, String> {
     Durability::from_name(text).ok_or_else(|| format!("expected {}", names()))
 }
 
-/// Next action for a plan.
-pub(super) enum RunAction {
-    /// Execute it.
-    Play(Box<RunPlan>),
-    /// Report the stored records of a finished run: its number in the journal.
-    Replay(i64),
-}
-
 impl JournalArgs {
     /// Returns the journal file.
     pub(super) fn path(&self) -> Option<&Path> {
@@ -67,61 +58,20 @@ impl JournalArgs {
         Ok(self.journal.as_deref().map(|path| open(&path.to_owned())).transpose()?)
     }
 
-    /// Returns the next action for each plan, according to its prior runs in the journal.
+    /// Prepares the actions of the runs, according to prior runs in the journal.
     pub(super) fn actions(
         &self,
         journal: Option<&JournalWriter>,
-        plans: Vec<RunPlan>,
-    ) -> Result<Vec<RunAction>, CommandError> {
-        let Some(opened) = journal else {
-            return Ok(plans.into_iter().map(|plan| RunAction::Play(Box::new(plan))).collect());
-        };
-        let read = Journal::open(opened.path()).map_err(anyhow::Error::from)?;
-        let known = read.beginnings().map_err(anyhow::Error::from)?;
-        let mut seen: HashMap<String, u32> = HashMap::new();
-        let action = |mut plan: RunPlan| {
-            // Of equal runs in one command, each resumes the one of the same number among them.
-            let identity = identify(&plan);
-            let equal = seen.entry(serde_json::to_string(&identity).unwrap_or_default());
-            let occurrence = *equal.and_modify(|number| *number += 1).or_insert(1);
-            plan.occurrence = occurrence;
-            let identity = RunStarted { occurrence, ..identity };
-            if !self.resume {
-                note_repeated(&identity, &known);
-            }
-            let prior = if self.resume { read.earlier(&identity)? } else { PriorRun::Never };
-            let resume = match prior {
-                PriorRun::Ended(run) => return Ok(RunAction::Replay(run)),
-                PriorRun::Interrupted(run, prior) => {
-                    Some(ResumePoint { run, prior: Arc::new(prior) })
-                }
-                PriorRun::Never => None,
-            };
-            Ok(RunAction::Play(Box::new(RunPlan { resume, ..plan })))
-        };
-        let actions: Result<_, crate::journal::JournalError> =
-            plans.into_iter().map(action).collect();
+    ) -> Result<RunActions, CommandError> {
+        let Some(writer) = journal else { return Ok(RunActions::without_journal()) };
+        let actions =
+            Journal::open(writer.path()).and_then(|read| RunActions::of(read, self.resume));
         Ok(actions.map_err(anyhow::Error::from)?)
     }
 
     /// Explains how to resume an interrupted run; empty without a journal.
     pub(super) fn resume_hint(&self) -> &'static str {
         if self.journal.is_some() { "; add --resume to the same command to continue" } else { "" }
-    }
-}
-
-/// Notes that a receiver has got the same ids before. A receiver with a database ignores them.
-fn note_repeated(run: &RunStarted, known: &[RunBeginning]) {
-    let is_same = |known: &&RunBeginning| {
-        known.started.digest == run.digest && known.started.urls == run.urls
-    };
-    if let Some(earlier) = known.iter().rfind(is_same) {
-        note(format_args!(
-            "note: run {} of the journal sent the same ids to {}. A receiver may ignore them as \
-             duplicates; `--seed random` sends new ones.",
-            earlier.run,
-            escape(&run.urls.join(", "))
-        ));
     }
 }
 
@@ -249,7 +199,8 @@ fn run_number(
     run: Option<i64>,
     is_default: impl Fn(&RunBeginning) -> bool,
 ) -> Result<i64, CommandError> {
-    let runs = journal.beginnings().map_err(anyhow::Error::from)?;
+    let runs = journal.beginnings().and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let runs = runs.map_err(anyhow::Error::from)?;
     let is_selected = |stored: &&RunBeginning| {
         run.map_or_else(|| is_default(stored), |number| number == stored.run)
     };
@@ -291,10 +242,7 @@ fn write_reports(
     let journal = open(path)?;
     let runs = match run {
         Some(_) => vec![run_number(&journal, run, |_| true)?],
-        None => {
-            let all = journal.beginnings().map_err(anyhow::Error::from)?;
-            all.iter().map(|beginning| beginning.run).collect()
-        }
+        None => journal.run_numbers().map_err(anyhow::Error::from)?,
     };
     let files = ReportFiles::open(reports)?;
     for (index, run) in runs.into_iter().enumerate() {

@@ -1,8 +1,9 @@
 //! Arguments and execution that `run` and `send` share.
 
+use std::cell::RefCell;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,17 +16,20 @@ use url::Url;
 use super::dry_run::{DryRunFormat, write_dry_run};
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
-use super::journal::{JournalArgs, RunAction};
+use super::journal::JournalArgs;
 use super::output::OrderedOutput;
+use super::planned_runs::PlannedRuns;
 use super::progress::Progress;
 use super::receivers::{ReceiverArgs, allowed};
 use super::reports::ReportArgs;
+use super::run_actions::{RunAction, RunActions};
 use super::setup::{
     Setup, Signals, check_headers, endpoint_subscription, instant, runtime, while_serving_files,
 };
 use super::shrink::shrink;
 use super::terminal::{OptionalOutput, note, print};
 use crate::base::clock::Clock;
+use crate::base::file_store::FileStore;
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::config::StartTime;
@@ -199,13 +203,13 @@ impl PlayArgs {
     /// Executes the plans, or prints what they would send in a dry run.
     pub(super) fn execute(
         &self,
-        plans: Vec<RunPlan>,
+        runs: &PlannedRuns<'_>,
         batch: BatchOptions,
         rerun: RerunCommand,
         setup: &Setup,
     ) -> Result<ExitStatus, CommandError> {
         // A delivery id is unique in its run only.
-        let journal = rerun.journal.filter(|_| plans.len() == 1);
+        let journal = rerun.journal.filter(|_| runs.len() == 1);
         let rerun = RerunCommand { journal, ..rerun };
         if self.is_dry() {
             let format = match (self.curl, self.verbose) {
@@ -213,7 +217,7 @@ impl PlayArgs {
                 (_, true) => DryRunFormat::Whole,
                 _ => DryRunFormat::Lines,
             };
-            return dry_run(&plans, format);
+            return dry_run(runs, format);
         }
         let connector = Connector::new(self.receivers.egress());
         let redactor = setup.redactor();
@@ -225,17 +229,14 @@ impl PlayArgs {
                 let mut interrupted = stopped.clone();
                 // Waiting for receivers may take minutes. An interruption must not.
                 tokio::select! {
-                    ready = self.receivers.wait(&plans, &connector) => ready?,
+                    ready = self.receivers.wait(runs.receivers(), &connector) => ready?,
                     _ = interrupted.wait_for(|stop| *stop) => return Ok(ExitStatus::Interrupted),
                 }
                 while_serving_files(&setup.config.files, async |files| {
-                    let plans = plans.into_iter().zip(1..).map(|(plan, number)| RunPlan {
-                        number,
-                        files: Arc::clone(&files),
-                        stop: StopSignal::new(stopped.clone()),
-                        ..plan
-                    });
-                    self.play(plans.collect(), batch, rerun, &connector, &redactor).await
+                    let stop = StopSignal::new(stopped.clone());
+                    let (connector, redactor) = (&connector, &redactor);
+                    let context = PlayContext { runs, files, stop, rerun, connector, redactor };
+                    self.play(&context, batch).await
                 })
                 .await
             });
@@ -261,47 +262,40 @@ impl PlayArgs {
     /// Executes the runs and returns the worst exit status.
     async fn play(
         &self,
-        plans: Vec<RunPlan>,
+        context: &PlayContext<'_, '_>,
         batch: BatchOptions,
-        rerun: RerunCommand,
-        connector: &Connector,
-        redactor: &Redactor,
     ) -> Result<ExitStatus, CommandError> {
-        let is_brief = self.quiet || plans.iter().any(|plan| plan.conversations > 1);
-        let shrinks = batch.shrink.as_ref().map(|file| (file, plans.clone()));
+        let number = context.runs.len();
+        let is_brief = self.quiet || context.runs.has_many_conversations;
         let journal = self.journal.open()?;
         let reports = self.reports.open()?;
-        let actions = self.journal.actions(journal.as_ref(), plans)?;
-        let progress = Arc::new(Progress::new(actions.len(), is_brief && !self.json));
-        let output = OrderedOutput::new(actions.len());
+        let mut actions = self.journal.actions(journal.as_ref())?;
+        let progress = Arc::new(Progress::new(number, is_brief && !self.json));
+        let output = OrderedOutput::new(number);
         let caveats = Arc::new(Mutex::new(Caveats::default()));
         let any_failed = AtomicBool::new(false);
-        let runs = stream::iter(actions.into_iter().enumerate()).map(|(index, action)| {
+        let unplanned = RefCell::new(None);
+        let runs = stream::iter(0..number).map(|index| {
             let (output, progress, journal) = (&output, &progress, journal.as_ref());
-            let reports = &reports;
-            let report = self.report(&action, &rerun, &caveats);
-            let any_failed = &any_failed;
+            let (reports, any_failed, caveats) = (&reports, &any_failed, &caveats);
+            let ends_early = batch.fail_fast && any_failed.load(Ordering::Relaxed);
+            let mut unplanned = unplanned.borrow_mut();
+            // Here, not below: runs are planned in order, each when its turn comes.
+            let action = (!ends_early && unplanned.is_none())
+                .then(|| context.action(index, &mut actions))
+                .and_then(|action| action.map_err(|error| *unplanned = Some(error)).ok());
             async move {
-                if batch.fail_fast && any_failed.load(Ordering::Relaxed) {
+                let Some(action) = action else {
                     output.skip(index)?;
                     reports.add(index, None)?;
                     return io::Result::Ok(None);
-                }
+                };
                 let log = RecordLog::new(number_of(index), Clock::System);
-                log.redact(redactor.clone());
+                log.redact(context.redactor.clone());
+                let report = self.report(&action, &context.rerun, caveats);
                 let writing = output.follow(index, &log, report, progress);
                 let reporting = reports.follow(index, &log);
-                let finished = match action {
-                    RunAction::Replay(run) => replay_run(journal, run, &log).await,
-                    RunAction::Play(plan) => {
-                        if let Some(journal) = journal {
-                            journal.attach(&log);
-                        }
-                        let wire = plan.account.platform.wire.clone();
-                        let transport = Http1Client::new(connector.clone(), wire);
-                        Ok(Some(run::run(*plan, Arc::new(transport), log).await))
-                    }
-                };
+                let finished = context.execute(action, journal, log).await;
                 let finished = finished.map_err(io::Error::other)?;
                 let passed = finished.as_ref().is_some_and(|run| run.verdict == Verdict::Passed);
                 any_failed.fetch_or(!passed, Ordering::Relaxed);
@@ -311,10 +305,15 @@ impl PlayArgs {
             }
         });
         let finished: Vec<_> = runs.buffered(batch.jobs).try_collect().await?;
+        // The writer cannot tidy up its file while somebody reads it.
+        drop(actions);
         progress.finish();
         reports.finish()?;
         if let Some(journal) = journal {
             journal.close().await.map_err(anyhow::Error::from)?;
+        }
+        if let Some(error) = unplanned.into_inner() {
+            return Err(error);
         }
         if finished.len() > 1 && !self.json {
             print(format_args!("{}\n", total(&finished)))?;
@@ -322,7 +321,7 @@ impl PlayArgs {
         let mut text = Vec::new();
         caveats.lock().unwrap_or_else(PoisonError::into_inner).write(&mut text)?;
         print(String::from_utf8_lossy(&text))?;
-        exit_status(&finished, shrinks, connector).await
+        context.exit_status(&finished, batch.shrink.as_deref()).await
     }
 
     /// Creates the report of a run.
@@ -350,32 +349,77 @@ impl PlayArgs {
     }
 }
 
-/// Returns the exit status of runs; `None` is a run that was not started. The first failed run is
-/// reduced to the fewest faults, if a file for them is given.
-async fn exit_status(
-    finished: &[Option<RunFinished>],
-    shrinks: Option<(&PathBuf, Vec<RunPlan>)>,
-    connector: &Connector,
-) -> Result<ExitStatus, CommandError> {
-    let has =
-        |run: &Option<RunFinished>, verdict| run.as_ref().is_some_and(|run| run.verdict == verdict);
-    // An interruption decides the exit status even if a run failed before it.
-    if finished.iter().any(|run| has(run, Verdict::Interrupted)) {
-        return Ok(ExitStatus::Interrupted);
+/// What the runs of a command share.
+struct PlayContext<'a, 'r> {
+    runs: &'a PlannedRuns<'r>,
+    files: Arc<FileStore>,
+    stop: StopSignal,
+    rerun: RerunCommand,
+    connector: &'a Connector,
+    redactor: &'a Redactor,
+}
+
+impl PlayContext<'_, '_> {
+    /// Plans a run, by its index.
+    fn plan(&self, index: usize) -> Result<RunPlan, CommandError> {
+        let plan = self.runs.plan(index)?;
+        let (files, stop) = (Arc::clone(&self.files), self.stop.clone());
+        Ok(RunPlan { number: number_of(index), files, stop, ..plan })
     }
-    // A resource of this machine ran out: the receiver is not to blame.
-    if finished.iter().flatten().any(|run| run.local_error) {
-        return Ok(ExitStatus::CannotWork);
+
+    /// Returns the action of a run.
+    fn action(&self, index: usize, actions: &mut RunActions) -> Result<RunAction, CommandError> {
+        Ok(actions.next(self.plan(index)?).map_err(anyhow::Error::from)?)
     }
-    // The journal is closed by now: repetitions for shrinking are not recorded.
-    if let Some((file, plans)) = shrinks
-        && let Some(index) = finished.iter().position(|run| has(run, Verdict::Failed))
-        && !shrink(&plans[index], file, connector).await?
-    {
-        return Ok(ExitStatus::Interrupted);
+
+    /// Executes a run, or replays a finished one.
+    async fn execute(
+        &self,
+        action: RunAction,
+        journal: Option<&JournalWriter>,
+        log: RecordLog,
+    ) -> Result<Option<RunFinished>, JournalError> {
+        match action {
+            RunAction::Replay(run) => replay_run(journal, run, &log).await,
+            RunAction::Play(plan) => {
+                if let Some(journal) = journal {
+                    journal.attach(&log);
+                }
+                let wire = plan.account.platform.wire.clone();
+                let transport = Http1Client::new(self.connector.clone(), wire);
+                Ok(Some(run::run(*plan, Arc::new(transport), log).await))
+            }
+        }
     }
-    let all = finished.iter().all(|run| has(run, Verdict::Passed));
-    Ok(if all { ExitStatus::Passed } else { ExitStatus::Failed })
+
+    /// Returns the exit status of runs; `None` is a run that was not started. The first failed run is
+    /// reduced to the fewest faults, if a file for them is given.
+    async fn exit_status(
+        &self,
+        finished: &[Option<RunFinished>],
+        shrinks: Option<&Path>,
+    ) -> Result<ExitStatus, CommandError> {
+        let has = |run: &Option<RunFinished>, verdict| {
+            run.as_ref().is_some_and(|run| run.verdict == verdict)
+        };
+        // An interruption decides the exit status even if a run failed before it.
+        if finished.iter().any(|run| has(run, Verdict::Interrupted)) {
+            return Ok(ExitStatus::Interrupted);
+        }
+        // A resource of this machine ran out: the receiver is not to blame.
+        if finished.iter().flatten().any(|run| run.local_error) {
+            return Ok(ExitStatus::CannotWork);
+        }
+        // The journal is closed by now: repetitions for shrinking are not recorded.
+        if let Some(file) = shrinks
+            && let Some(index) = finished.iter().position(|run| has(run, Verdict::Failed))
+            && !shrink(&self.plan(index)?, file, self.connector).await?
+        {
+            return Ok(ExitStatus::Interrupted);
+        }
+        let all = finished.iter().all(|run| has(run, Verdict::Passed));
+        Ok(if all { ExitStatus::Passed } else { ExitStatus::Failed })
+    }
 }
 
 /// The number of a run, from 1, by its index.
@@ -416,12 +460,12 @@ async fn replay_records(
 }
 
 /// Prints what the plans would send. It fails if a webhook cannot be rendered.
-fn dry_run(plans: &[RunPlan], format: DryRunFormat) -> Result<ExitStatus, CommandError> {
+fn dry_run(runs: &PlannedRuns<'_>, format: DryRunFormat) -> Result<ExitStatus, CommandError> {
     // The result does not depend on how much of the output is read.
     let mut out = io::BufWriter::new(OptionalOutput::new(anstream::stdout().lock()));
     let mut all_complete = true;
-    for plan in plans {
-        all_complete &= write_dry_run(plan, format, &mut out)?;
+    for index in 0..runs.len() {
+        all_complete &= write_dry_run(&runs.plan(index)?, format, &mut out)?;
     }
     Ok(if all_complete { ExitStatus::Passed } else { ExitStatus::Failed })
 }

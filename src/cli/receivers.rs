@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use url::Url;
 
 use super::exit::CommandError;
+use super::planned_runs::PlannedReceiver;
 use crate::base::address::EgressPolicy;
 use crate::base::duration;
 use crate::base::redact::shown_url;
@@ -17,7 +18,6 @@ use crate::diag::{Problem, Problems, code};
 use crate::platform::Catalog;
 use crate::record::AttemptOutcome;
 use crate::report::start_receiver_hint;
-use crate::run::RunPlan;
 
 /// Receivers, and where they may be.
 #[derive(Debug, Args)]
@@ -118,18 +118,14 @@ impl TargetArgs {
 }
 
 impl ReceiverArgs {
-    /// Waits until the receivers of the plans respond, if `--wait-ready` is set.
+    /// Waits until the receivers respond, if `--wait-ready` is set.
     pub(super) async fn wait(
         &self,
-        plans: &[RunPlan],
+        receivers: &[PlannedReceiver],
         connector: &Connector,
     ) -> Result<(), CommandError> {
         let Some(limit) = self.wait_ready else { return Ok(()) };
-        let endpoints = plans.iter().flat_map(|plan| {
-            let vendor = plan.account.platform.full_id();
-            plan.endpoints.iter().map(move |endpoint| (vendor.clone(), &endpoint.url))
-        });
-        for (vendor, url) in endpoints {
+        for PlannedReceiver { vendor, url } in receivers {
             if let Err(failure) = connector.wait_ready(url, limit.unsigned_abs()).await {
                 let shown = shown_url(url);
                 let reason = if failure.outcome == AttemptOutcome::Refused {
@@ -137,7 +133,7 @@ impl ReceiverArgs {
                 } else {
                     format!("cannot connect to {shown}: {}", failure.reason)
                 };
-                let hint = failure.help.unwrap_or_else(|| start_receiver_hint(&vendor, url));
+                let hint = failure.help.unwrap_or_else(|| start_receiver_hint(vendor, url));
                 let message = format!("{reason} (waited {limit:#}). {hint}.");
                 return Err(anyhow::Error::msg(message).into());
             }

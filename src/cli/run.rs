@@ -11,7 +11,8 @@ use super::apis::ApiArgs;
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::init::file_exists;
-use super::inputs::scenarios;
+use super::inputs::{ScenarioFile, scenario_files};
+use super::planned_runs::{PlanIterator, PlannedRuns};
 use super::play::{BatchOptions, PlayArgs, no_receiver};
 use super::setup::{Setup, speed};
 use super::terminal::note;
@@ -21,12 +22,12 @@ use crate::base::duration;
 use crate::base::limits::{MAX_CONVERSATIONS, MAX_RUN_STEPS};
 use crate::base::text::{escape, one_of};
 use crate::delivery::ClockMode;
-use crate::diag::{Problem, Problems, Source, code};
+use crate::diag::{Problem, Problems, code};
 use crate::fault::ChaosProfile;
 use crate::platform::{Platform, Subscription, VendorRef};
 use crate::report::RerunCommand;
 use crate::run::{RunLimits, RunPlan, check_patches, schedule};
-use crate::scenario::{self, ParsedScenario, Script, check_names};
+use crate::scenario::{self, ParsedScenario, Script, VariableInputs, check_names};
 
 /// Run scenarios: send their webhooks and check how the receiver responds
 #[derive(Debug, Args)]
@@ -123,17 +124,18 @@ pub(super) fn run(args: &RunArgs, global: &Global) -> Result<ExitStatus, Command
 fn once(args: &RunArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let mut problems = args.play.receivers.check(&setup.catalog);
-    let sources = problems.note(scenarios(&args.scenarios));
-    let sources = problems.into_result(sources)?;
-    let mut plans = plans(&RunSelection { args, setup: &setup }, &sources)?;
+    let files = problems.note(scenario_files(&args.scenarios));
+    let files = problems.into_result(files)?;
+    let selection = RunSelection { args, setup: &setup };
+    let mut runs = plans(&selection, &files)?;
     // Checked before the runs: shrinking may take minutes, and the file is never overwritten.
     if let Some(file) = args.shrink.as_ref().filter(|file| file.exists()) {
         return Err(file_exists(file).into());
     }
     let (jobs, shrink) = (args.jobs.into(), args.shrink.clone());
     let batch = BatchOptions { jobs, fail_fast: args.fail_fast, shrink };
-    let apis = args.apis.serve(&mut plans, &args.play.receivers, args.jobs, &setup)?;
-    let exit = args.play.execute(plans, batch, args.rerun_command(global), &setup);
+    let apis = args.apis.serve(&mut runs, &args.play.receivers, args.jobs, &setup)?;
+    let exit = args.play.execute(&runs, batch, args.rerun_command(global), &setup);
     apis.stop()?;
     exit
 }
@@ -145,15 +147,26 @@ struct RunSelection<'a> {
 }
 
 /// Plans every run. All problems are reported before anything is sent.
-fn plans(selection: &RunSelection<'_>, sources: &[Arc<Source>]) -> Result<Vec<RunPlan>, Problems> {
+fn plans<'a>(
+    selection: &'a RunSelection<'a>,
+    files: &'a [ScenarioFile],
+) -> Result<PlannedRuns<'a>, Problems> {
     let mut problems = Problems::new();
-    let (mut plans, mut skipped) = (Vec::new(), Vec::new());
     let inputs = selection.args.variables.inputs(&selection.setup.config);
+    let mut selected = SelectedRuns::new(selection, files, &inputs);
     let mut names = BTreeSet::new();
-    for source in sources {
-        for draft in problems.note(drafts(source, &inputs, &mut names)).into_iter().flatten() {
-            match selection.plans_of(draft, &mut skipped) {
-                Ok(planned) => plans.extend(planned),
+    for (index, file) in files.iter().enumerate() {
+        let source = file.source().map_err(Problems::from);
+        let drafts = source.and_then(|source| drafts(&source, &inputs, &mut names));
+        let mut number = 0..;
+        for draft in problems.note(drafts).into_iter().flatten() {
+            match selection.plans_of(draft, &mut selected.skipped) {
+                Ok(planned) => {
+                    planned
+                        .iter()
+                        .zip(&mut number)
+                        .for_each(|(plan, n)| selected.add(index, n, plan));
+                }
                 Err(others) => problems.extend_new(others),
             }
         }
@@ -162,31 +175,75 @@ fn plans(selection: &RunSelection<'_>, sources: &[Arc<Source>]) -> Result<Vec<Ru
     if problems.is_empty() {
         problems.extend(check_names(&inputs, &names));
     }
-    // A skipped vendor is a note if something else runs, and an error if nothing does.
-    skipped.dedup();
-    for reason in skipped {
-        if plans.is_empty() {
-            problems.push(Problem::anywhere(code::VENDOR_CANNOT, reason));
-        } else {
-            note(escape(&reason));
-        }
-    }
-    if plans.is_empty() && problems.is_empty() {
-        problems.push(Problem::anywhere(code::NOTHING_TO_RUN, "there is nothing to run"));
-    }
+    problems.extend(selected.skipped_vendors(problems.is_empty()));
     if problems.is_empty() {
-        let played: Vec<&str> =
-            plans.iter().map(|plan| plan.account.platform.id.as_str()).collect();
+        let played: Vec<&str> = selected.played.iter().map(String::as_str).collect();
         problems.extend(selection.args.play.receivers.unused(&played));
     }
-    if !plans.is_empty() {
-        plans.retain(|plan| selection.args.matches_filter(plan));
-        if plans.is_empty() {
-            let message = "no run matches `--filter`";
-            problems.push(Problem::anywhere(code::NOTHING_TO_RUN, message));
+    if !selected.played.is_empty() && selected.runs.is_empty() {
+        let message = "no run matches `--filter`";
+        problems.push(Problem::anywhere(code::NOTHING_TO_RUN, message));
+    }
+    problems.into_result(Some(selected.runs))
+}
+
+/// The runs that the arguments select.
+struct SelectedRuns<'a> {
+    args: &'a RunArgs,
+    runs: PlannedRuns<'a>,
+    /// The vendors of all runs, those that `--filter` excludes as well.
+    played: BTreeSet<String>,
+    /// Why vendors cannot run a scenario.
+    skipped: Vec<String>,
+}
+
+impl<'a> SelectedRuns<'a> {
+    fn new(
+        selection: &'a RunSelection<'a>,
+        files: &'a [ScenarioFile],
+        inputs: &VariableInputs,
+    ) -> Self {
+        let inputs = inputs.clone();
+        let replan = move |file: usize| -> Result<PlanIterator<'a>, Problems> {
+            let drafts = drafts(&files[file].source()?, &inputs, &mut BTreeSet::new())?;
+            Ok(Box::new(drafts.flat_map(|draft| {
+                let plans = selection.plans_of(draft, &mut Vec::new());
+                let (plans, problems) = match plans {
+                    Ok(plans) => (plans, None),
+                    Err(problems) => (Vec::new(), Some(Err(problems))),
+                };
+                plans.into_iter().map(Ok).chain(problems)
+            })))
+        };
+        let (args, runs) = (selection.args, PlannedRuns::new(replan));
+        Self { args, runs, played: BTreeSet::new(), skipped: Vec::new() }
+    }
+
+    /// Adds a run, unless `--filter` excludes it.
+    fn add(&mut self, file: usize, index: usize, plan: &RunPlan) {
+        self.played.insert(plan.account.platform.id.clone());
+        if self.args.matches_filter(plan) {
+            self.runs.add(file, index, plan);
         }
     }
-    problems.into_result(Some(plans))
+
+    /// Reports the vendors that cannot run a scenario: a note if something else runs, and a problem if
+    /// nothing does.
+    fn skipped_vendors(&mut self, has_no_problems: bool) -> Problems {
+        let mut problems = Problems::new();
+        self.skipped.dedup();
+        for reason in self.skipped.drain(..) {
+            if self.played.is_empty() {
+                problems.push(Problem::anywhere(code::VENDOR_CANNOT, reason));
+            } else {
+                note(escape(&reason));
+            }
+        }
+        if self.played.is_empty() && problems.is_empty() && has_no_problems {
+            problems.push(Problem::anywhere(code::NOTHING_TO_RUN, "there is nothing to run"));
+        }
+        problems
+    }
 }
 
 impl RunArgs {

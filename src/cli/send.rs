@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
+use super::planned_runs::PlannedRuns;
 use super::play::{BatchOptions, PlayArgs};
 use super::setup::Setup;
 use super::vendors::{event, rule};
@@ -74,7 +75,7 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<ExitStatus, Comma
         send_args: Some(args.to_args()),
         ..args.play.rerun_command(Vec::new(), global)
     };
-    args.play.execute(vec![plan], BatchOptions::default(), rerun, &setup)
+    args.play.execute(&PlannedRuns::one(plan), BatchOptions::default(), rerun, &setup)
 }
 
 impl SendArgs {

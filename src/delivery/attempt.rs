@@ -79,15 +79,24 @@ pub(super) fn prior_result(
     delivery: &Delivery,
     sent: SentAttempt,
 ) -> (Origin, Option<AttemptResult>) {
-    let (origin, result) = prior.attempt(&delivery.id, sent.attempt, sent.hop);
+    let (origin, result) = match prior.attempt(&delivery.id, sent.attempt, sent.hop) {
+        Ok(found) => found,
+        // Neither sent again nor passed: the receiver has got the request, with whatever result.
+        Err(reason) => (Origin::Replayed, Some(unreadable(&reason))),
+    };
     let is_reported = origin == Origin::Recovered && delivery.policy.in_doubt == InDoubt::Report;
-    (origin, is_reported.then(in_doubt).or_else(|| result.cloned()))
+    (origin, is_reported.then(in_doubt).or(result))
 }
 
 fn in_doubt() -> AttemptResult {
     let reason =
         "it may have been sent before the run was interrupted; this vendor never sends twice";
     AttemptResult::failure(AttemptOutcome::InDoubt, reason, 0)
+}
+
+fn unreadable(reason: &str) -> AttemptResult {
+    let reason = format!("its result cannot be read from the journal: {reason}");
+    AttemptResult::failure(AttemptOutcome::LocalError, &reason, 0)
 }
 
 /// The result of an attempt that could not be sent.

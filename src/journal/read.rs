@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
 
 use super::JournalError;
 use super::store::{ReadConnection, Seal, open_to_read, seal};
 use crate::record::{
-    PriorAttempts, Record, RecordKind, RunFinished, RunStarted, Verdict, VerdictBuilder,
+    PriorAttempts, PriorResults, Record, RecordKind, RecordPlace, RunFinished, RunStarted, Verdict,
+    VerdictBuilder,
 };
-use jiff::Timestamp;
 
 /// Rows that are read at once. A row is a few kilobytes, rarely a megabyte, so that memory stays
 /// small while the cost of a query is spread over many rows.
@@ -56,6 +59,17 @@ pub enum PriorRun {
     Ended(i64),
 }
 
+/// Reads the results of an interrupted run while it is resumed.
+#[derive(Debug)]
+struct StoredResults(Mutex<Journal>);
+
+impl PriorResults for StoredResults {
+    fn record(&self, place: RecordPlace) -> Result<Record, String> {
+        let journal = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.record(place).map_err(|error| error.to_string())
+    }
+}
+
 /// A row of a run.
 #[derive(Debug)]
 pub(super) struct JournalRow {
@@ -93,8 +107,10 @@ impl Journal {
         Ok(Self { path: path.to_owned(), opened: open_to_read(path)? })
     }
 
-    /// Returns the first record of every run, in order, without reading the others.
-    pub fn beginnings(&self) -> Result<Vec<RunBeginning>, JournalError> {
+    /// Iterates over the first records of all runs, in order, without reading the others.
+    pub fn beginnings(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<RunBeginning, JournalError>>, JournalError> {
         let started = |run| {
             let first = self.records(run).next().transpose()?;
             let Some(Record { kind: RecordKind::RunStarted(started), .. }) = first else {
@@ -102,7 +118,7 @@ impl Journal {
             };
             Ok(RunBeginning { run, started })
         };
-        self.run_numbers()?.into_iter().map(started).collect()
+        Ok(self.run_numbers()?.into_iter().map(started))
     }
 
     /// Returns every run, in order. Reads and checks the whole journal.
@@ -115,7 +131,7 @@ impl Journal {
         let mut prior = PriorAttempts::default();
         for record in self.records(run) {
             let record = record?;
-            prior.add(&record);
+            prior.add(run, &record);
             match record.kind {
                 RecordKind::RunStarted(started) if begun.is_none() => {
                     begun = Some((record.wall_time, started));
@@ -149,9 +165,13 @@ impl Journal {
     }
 
     fn page(&self, run: i64, after: i64) -> Result<Vec<JournalRow>, JournalError> {
+        self.rows_after(run, after, PAGE_ROWS)
+    }
+
+    fn rows_after(&self, run: i64, after: i64, most: u32) -> Result<Vec<JournalRow>, JournalError> {
         let query = "SELECT seq, record, seal FROM record WHERE run = ?1 AND seq > ?2 \
                      ORDER BY seq LIMIT ?3";
-        self.select(query, (run, after, PAGE_ROWS), |row| {
+        self.select(query, (run, after, most), |row| {
             Ok(JournalRow { seq: row.get(0)?, text: row.get(1)?, seal: row.get(2)? })
         })
     }
@@ -162,17 +182,9 @@ impl Journal {
         })
     }
 
-    /// Finds the last run with these parameters, and the runs that it resumes.
-    pub fn earlier(&self, requested: &RunStarted) -> Result<PriorRun, JournalError> {
-        let is_same = |stored: &&RunBeginning| {
-            RunStarted { resumes: None, ..stored.started.clone() } == *requested
-        };
-        let runs = self.beginnings()?;
-        let mut same: Vec<&RunBeginning> = runs.iter().filter(is_same).collect();
-        // Runs before the last one that started afresh are not part of it.
-        let begun = same.iter().rposition(|stored| stored.started.resumes.is_none()).unwrap_or(0);
-        same.drain(..begun);
-        let Some(last) = same.last().map(|last| last.run) else { return Ok(PriorRun::Never) };
+    /// Returns how far a run got: the last of these, each of which resumes the one before.
+    pub fn earlier(&self, runs: &[i64]) -> Result<PriorRun, JournalError> {
+        let Some(last) = runs.last().copied() else { return Ok(PriorRun::Never) };
         // Read to its end, which checks the whole run without keeping its records.
         let mut has_finished = false;
         for record in self.records(last) {
@@ -181,13 +193,35 @@ impl Journal {
         if has_finished {
             return Ok(PriorRun::Ended(last));
         }
-        let mut prior = PriorAttempts::default();
-        for stored in same {
-            for record in self.records(stored.run) {
-                prior.add(&record?);
+        let stored = StoredResults(Mutex::new(Self::open(&self.path)?));
+        let mut prior = PriorAttempts::stored_in(Arc::new(stored));
+        for run in runs {
+            for record in self.records(*run) {
+                prior.add(*run, &record?);
             }
         }
         Ok(PriorRun::Interrupted(last, prior))
+    }
+
+    /// Reads one record. It is checked together with the row before it.
+    fn record(&self, place: RecordPlace) -> Result<Record, JournalError> {
+        let RecordPlace { run, seq } = place;
+        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+        let rows = self.rows_after(run, seq - 2, 2)?;
+        let changed = || {
+            let reason = format!("run {run}, row {seq} was changed");
+            JournalError::Damaged(self.path.clone(), reason)
+        };
+        let row = |number| rows.iter().find(|row| row.seq == number);
+        let before = match row(seq - 1) {
+            Some(before) => Seal::try_from(before.seal.as_slice()).map_err(|_| changed())?,
+            None => Seal::default(),
+        };
+        let found = row(seq).ok_or_else(changed)?;
+        if found.seal != seal(&before, run, seq, &found.text) {
+            return Err(changed());
+        }
+        self.parse(run, seq, &found.text)
     }
 
     /// Returns `SQLite`'s own check of the file: `ok`, or a description of the damage.
@@ -196,7 +230,8 @@ impl Journal {
         check.map_err(|error| self.failed(error))
     }
 
-    pub(super) fn run_numbers(&self) -> Result<Vec<i64>, JournalError> {
+    /// Returns the numbers of all runs, in order.
+    pub fn run_numbers(&self) -> Result<Vec<i64>, JournalError> {
         self.select("SELECT DISTINCT run FROM record ORDER BY run", [], |row| row.get(0))
     }
 

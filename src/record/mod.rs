@@ -25,7 +25,7 @@ use serde_json::Value as Json;
 pub use call::{CallAuth, CallRecord};
 pub use event_facts::EventFacts;
 pub use log::{Forgotten, LogReader, PendingWrite, RecordLog, RecordScope};
-pub use prior::{PriorAttempts, PriorHandshake};
+pub use prior::{PriorAttempts, PriorHandshake, PriorResults, RecordPlace};
 pub use result::{AttemptOutcome, AttemptResult, ResponseBody, Timings};
 pub use verdict::VerdictBuilder;
 

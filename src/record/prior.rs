@@ -4,19 +4,38 @@
 //! have seen it.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use super::{AttemptResult, Origin, Record, RecordKind};
 use crate::fault::Fault;
 
-/// The attempts of interrupted runs.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The attempts of interrupted runs. Their results stay in the journal.
+#[derive(Clone, Debug, Default)]
 pub struct PriorAttempts {
-    /// Results by delivery id, attempt and hop; `None` if in doubt.
-    attempts: BTreeMap<(String, u32, u32), Option<AttemptResult>>,
+    /// Where each result is, by delivery id, attempt and hop; `None` if in doubt.
+    attempts: BTreeMap<(Box<str>, u32, u32), Option<RecordPlace>>,
+    /// Reads the results; `None` if there are none to read.
+    results: Option<Arc<dyn PriorResults>>,
     /// Handshakes by the number of the endpoint.
     handshakes: BTreeMap<u32, HandshakeState>,
     /// Results of probes by endpoint and fault; `None` if in doubt.
     probes: BTreeMap<(u32, String), Option<AttemptResult>>,
+}
+
+/// Where a record is in a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordPlace {
+    /// Number of the run.
+    pub run: i64,
+    /// Number of the record in its run.
+    pub seq: u64,
+}
+
+/// Reads records of interrupted runs again.
+pub trait PriorResults: fmt::Debug + Send + Sync {
+    /// Returns a record, or the reason why it cannot be read.
+    fn record(&self, place: RecordPlace) -> Result<Record, String>;
 }
 
 /// How far a handshake got.
@@ -38,15 +57,21 @@ pub struct PriorHandshake {
 }
 
 impl PriorAttempts {
-    /// Adds the information in a record. Records must come in order.
-    pub fn add(&mut self, record: &Record) {
+    /// The attempts of runs whose results are read from `results`.
+    pub fn stored_in(results: Arc<dyn PriorResults>) -> Self {
+        Self { results: Some(results), ..Self::default() }
+    }
+
+    /// Adds the information in a record of a run. Records must come in order.
+    pub fn add(&mut self, run: i64, record: &Record) {
         match &record.kind {
             RecordKind::AttemptStarted { delivery, attempt, hop, .. } => {
                 // Keeps the result of an attempt that a resumed run records again.
-                self.attempts.entry((delivery.clone(), *attempt, *hop)).or_default();
+                self.attempts.entry((delivery.as_str().into(), *attempt, *hop)).or_default();
             }
-            RecordKind::AttemptFinished { delivery, attempt, hop, result, .. } => {
-                self.attempts.insert((delivery.clone(), *attempt, *hop), Some(result.clone()));
+            RecordKind::AttemptFinished { delivery, attempt, hop, .. } => {
+                let place = RecordPlace { run, seq: record.seq };
+                self.attempts.insert((delivery.as_str().into(), *attempt, *hop), Some(place));
             }
             RecordKind::HandshakeSent { endpoint, .. } => {
                 self.handshakes.entry(*endpoint).or_insert(HandshakeState::InDoubt);
@@ -67,17 +92,30 @@ impl PriorAttempts {
     }
 
     /// Returns the origin of an attempt, with its result if it is known.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason if the stored result cannot be read.
     pub fn attempt(
         &self,
         delivery: &str,
         attempt: u32,
         hop: u32,
-    ) -> (Origin, Option<&AttemptResult>) {
+    ) -> Result<(Origin, Option<AttemptResult>), String> {
         // Spares runs that resume nothing a copy of the id for each attempt.
         if self.attempts.is_empty() {
-            return (Origin::Sent, None);
+            return Ok((Origin::Sent, None));
         }
-        origin_of(self.attempts.get(&(delivery.to_owned(), attempt, hop)))
+        let (origin, place) = origin_of(self.attempts.get(&(delivery.into(), attempt, hop)));
+        let Some((place, results)) = place.zip(self.results.as_ref()) else {
+            return Ok((origin, None));
+        };
+        match results.record(*place)?.kind {
+            RecordKind::AttemptFinished { delivery: id, result, .. } if id == delivery => {
+                Ok((origin, Some(result)))
+            }
+            _ => Err(format!("record {} of run {} has changed", place.seq, place.run)),
+        }
     }
 
     /// Returns the origin of an endpoint's handshake, with its result if it is known.
@@ -107,7 +145,7 @@ impl PriorAttempts {
 }
 
 /// Returns the origin of a request whose state was looked up.
-fn origin_of(state: Option<&Option<AttemptResult>>) -> (Origin, Option<&AttemptResult>) {
+fn origin_of<T>(state: Option<&Option<T>>) -> (Origin, Option<&T>) {
     match state {
         None => (Origin::Sent, None),
         Some(None) => (Origin::Recovered, None),

@@ -6,6 +6,7 @@ mod addresses;
 mod architecture;
 mod browser;
 mod captures;
+mod changed_files;
 mod coherence;
 mod commands;
 mod connections;

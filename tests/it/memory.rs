@@ -14,7 +14,8 @@ use crate::support::{Receiver, Reply};
 fn peak_of_scenarios(number: usize) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     for at in 0..number {
-        let text = format!("name = 'chat {at}'\n[[step]]\nopen = {{}}\n");
+        let say = "[[step]]\nsay = { by = 'visitor', text = 'Where is my order?' }\n".repeat(200);
+        let text = format!("name = 'chat {at}'\n[[step]]\nopen = {{}}\n{say}");
         fs::write(folder.path().join(format!("{at}.toml")), text).unwrap();
     }
     let mut child = Command::new(env!("CARGO_BIN_EXE_standin"))
@@ -58,9 +59,10 @@ fn peak_of_command(folder: &Path, arguments: &[&str]) -> u64 {
 }
 
 #[test]
-fn scenarios_share_their_vendor() {
-    let (few, many) = (peak_of_scenarios(20), peak_of_scenarios(220));
-    assert!(many < few + 10 * 1024, "{few} KiB for 20 scenarios, {many} KiB for 220");
+fn scenarios_are_not_kept_until_their_turn() {
+    let (few, many) = (peak_of_scenarios(20), peak_of_scenarios(620));
+    // Their steps need 25 KiB each.
+    assert!(many < few + 8 * 1024, "{few} KiB for 20 scenarios, {many} KiB for 620");
 }
 
 #[test]
@@ -78,4 +80,15 @@ fn a_stored_run_is_read_record_by_record() {
         let peak = peak_of_command(folder.path(), arguments);
         assert!(peak < least + size / 2, "{arguments:?}: {peak} KiB, {least} KiB for `vendors`");
     }
+    // Without its last record, the run was interrupted.
+    let database = rusqlite::Connection::open(folder.path().join("j.db")).unwrap();
+    let last = "DELETE FROM record WHERE run = 1 AND \
+                seq = (SELECT max(seq) FROM record WHERE run = 1)";
+    database.execute_batch("DROP TRIGGER record_remains").unwrap();
+    assert_eq!(database.execute(last, []).unwrap(), 1);
+    drop(database);
+    let sent = receiver.requests().len();
+    let peak = peak_of_command(folder.path(), &run);
+    assert!(peak < least + size / 2, "resumed: {peak} KiB, {least} KiB for `vendors`");
+    assert_eq!(receiver.requests().len(), sent, "every attempt has a result");
 }
