@@ -84,11 +84,9 @@ impl ApiArgs {
             return Err(problem.help("remove `--jobs`: all runs of a vendor share one account"));
         }
         if platforms.iter().all(|platform| platform.api.is_empty()) {
-            let with_api = setup.vendors().iter().filter(|vendor| !vendor.api.is_empty());
-            let names: Vec<&str> = with_api.map(|vendor| vendor.id.as_str()).collect();
-            let problem =
-                Problem::anywhere(code::NOTHING_TO_RUN, "no vendor of these runs has an API");
-            return Err(problem.help(format!("vendors with an API: {}", names.join(", "))));
+            let message = "no vendor of these runs has an API";
+            let problem = Problem::anywhere(code::NOTHING_TO_RUN, message);
+            return Err(problem.help(setup.vendors_with_api()));
         }
         let is_unknown = |port: &&VendorPort| !setup.catalog.contains(&port.vendor);
         match self.ports.iter().find(is_unknown) {

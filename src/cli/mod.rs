@@ -4,6 +4,7 @@
 //! standard output, messages go to standard error.
 
 mod annotations;
+mod api_operations;
 mod apis;
 mod check;
 mod completions;

@@ -86,6 +86,13 @@ fn description(account: &Account) -> String {
         }
         out += "\n";
     }
+    if !vendor.api.is_empty() {
+        out += &format!(
+            "API: `standin run --listen` serves it and prints its address; `standin vendors {} --api` \
+             lists the calls with their credentials\n\n",
+            vendor.full_id()
+        );
+    }
     out += "Each event is a POST request with a JSON body and these headers (names are \
             case-insensitive):\n\n";
     let guide = ReceiverGuide::of(account);

@@ -243,6 +243,32 @@ impl Setup {
         problems.into_result(Some(Arc::new(account)))
     }
 
+    /// Returns the base URL of a vendor's API: with the configured port, or the word PORT.
+    pub(super) fn api_url(&self, vendor: &Platform) -> String {
+        let settings = self.config.vendors.get(&vendor.id);
+        let port = settings.and_then(|settings| settings.port.as_ref());
+        port.map_or_else(
+            || "http://127.0.0.1:PORT".to_owned(),
+            |port| format!("http://127.0.0.1:{}", port.value),
+        )
+    }
+
+    /// Reports a vendor without an API.
+    pub(super) fn check_api(&self, vendor: &Platform) -> Result<(), Problem> {
+        if !vendor.api.is_empty() {
+            return Ok(());
+        }
+        let message = format!("the folder of {} describes no API", vendor.name);
+        Err(Problem::anywhere(code::NOTHING_TO_RUN, message).help(self.vendors_with_api()))
+    }
+
+    /// Lists the vendors that have an API, for help.
+    pub(super) fn vendors_with_api(&self) -> String {
+        let with_api = self.vendors().iter().filter(|vendor| !vendor.api.is_empty());
+        let names: Vec<&str> = with_api.map(|vendor| vendor.id.as_str()).collect();
+        format!("vendors with an API: {}", names.join(", "))
+    }
+
     /// Returns the receivers that the configuration names for a vendor.
     pub(super) fn endpoints(&self, vendor: &str) -> Vec<&EndpointForm> {
         self.config.endpoints.iter().filter(|endpoint| endpoint.vendor.value == vendor).collect()

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::Value as Json;
 
+use super::api_operations::operations;
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::setup::{Setup, instant};
 use super::terminal::print;
 use crate::base::fake::{FAKES, LOCALES, fake};
 use crate::base::file_store::FILES;
+use crate::base::redact::Redactor;
 use crate::base::seed::SeedScope;
 use crate::base::text::{count, excerpt, one_of};
 use crate::conversation::EventKind;
@@ -40,6 +42,9 @@ pub(super) struct VendorsArgs {
     /// Compare with the documented samples and list the sources of the facts
     #[arg(long, conflicts_with = "event_type")]
     fidelity: bool,
+    /// List the operations of the vendor's API, with example calls
+    #[arg(long, requires = "vendor", conflicts_with_all = ["event_type", "fidelity"])]
+    api: bool,
     /// List the generated values that scenarios can use
     #[arg(long, conflicts_with_all = ["vendor", "fidelity"])]
     fake: bool,
@@ -63,6 +68,7 @@ pub(super) fn vendors(args: &VendorsArgs, global: &Global) -> Result<ExitStatus,
     };
     let text = match (&args.vendor, &args.event_type) {
         _ if args.fidelity => fidelity(&vendors, &setup)?,
+        (Some(_), _) if args.api => api(&vendors[0], &setup)?,
         (Some(_), Some(event_type)) => {
             let query =
                 EventQuery { on: args.on, kind: args.kind.clone(), ..EventQuery::default() };
@@ -156,7 +162,20 @@ fn one(vendor: &Arc<Platform>, setup: &Setup) -> Result<String, Problems> {
         let _ = writeln!(out, "  {chosen} (current), {}", others.join(", "));
     }
     let _ = writeln!(out, "\nNext: standin vendors {} EVENT_TYPE", vendor.full_id());
+    if !vendor.api.is_empty() {
+        let _ = writeln!(out, "      standin vendors {} --api", vendor.full_id());
+    }
     Ok(out)
+}
+
+/// Describes the API of a vendor.
+fn api(vendor: &Arc<Platform>, setup: &Setup) -> Result<String, Problems> {
+    setup.check_api(vendor)?;
+    let account = setup.account(vendor)?;
+    let mut text = operations(&account, &setup.api_url(vendor));
+    // The calls contain credentials, which may be configured ones.
+    Redactor::new(account.secret_references()).redact(&mut text);
+    Ok(text)
 }
 
 fn joined(words: BTreeSet<&str>) -> String {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::Value as Json;
 use tokio::sync::oneshot;
 
 use super::actor::ConversationActor;
@@ -18,7 +19,7 @@ use crate::conversation::{ActionKind, Actor, Role};
 use crate::delivery::{ClockMode, ConversationKey, DeliveryCheck, HostCommand, RunTimes};
 use crate::diag::{Problem, Problems, code};
 use crate::platform::Account;
-use crate::platform::api::{ApiCall, CallBody, OperationRule, RouteRule};
+use crate::platform::api::{ApiCall, CallBody, OperationRule, RouteRule, openapi};
 use crate::record::{PriorAttempts, RecordKind, RecordLog};
 use crate::scenario::Script;
 
@@ -62,6 +63,18 @@ pub fn examples(account: &Arc<Account>) -> Vec<OperationExample> {
         Some(OperationExample { operation: operation.name.clone(), call })
     };
     all.filter_map(example).collect()
+}
+
+/// Returns the `OpenAPI` description of the API of an account, with its examples. `server` is the base
+/// URL.
+pub fn describe_api(account: &Arc<Account>, server: &str) -> Json {
+    let stage = ExampleStage::new(account);
+    let conversation = stage.host.conversations.get(&KEY);
+    let conversation = conversation.map(|live| live.actor.conversation());
+    match conversation {
+        Some(conversation) => openapi(account, &account.conversation_roots(conversation), server),
+        None => openapi(account, &account.roots(), server),
+    }
 }
 
 /// Makes the call of each example, and reports those that do not succeed.

@@ -43,7 +43,7 @@ use crate::record::ActionSummary;
 
 pub use actor::{StepOutcome, StepOutput};
 pub use endpoint::{EndpointPlan, SYNTHETIC};
-pub use examples::{OperationExample, check_examples, examples};
+pub use examples::{OperationExample, check_examples, describe_api, examples};
 pub use handshake::{HandshakeEnd, HandshakeJob, challenge, shake};
 pub use host::ActError;
 pub use outbox::{FaultSource, Outbox};

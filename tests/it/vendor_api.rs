@@ -14,15 +14,17 @@ use standin::base::clock::Clock;
 use standin::config::receiver_url;
 use standin::delivery::{AttemptSlots, ClockMode, Connector, DeliveryCheck, Http1Client};
 use standin::emulator::{
-    Emulator, EmulatorSlot, EndpointPlan, ScriptedRun, check_examples, examples,
+    Emulator, EmulatorSlot, EndpointPlan, ScriptedRun, check_examples, describe_api, examples,
 };
 use standin::platform::api::CallBody;
 use standin::platform::{Account, Subscription};
-use standin::record::{CallRecord, LogReader, PriorAttempts, RecordKind, RecordLog};
+use standin::record::{CallRecord, PriorAttempts, Record, RecordKind, RecordLog};
 use standin::scenario::Script;
 use standin::server::{ServerHandle, serve_vendor_api};
 
-use crate::support::{Background, Receiver, Reply, accept, revisions, standin_in, stdout};
+use crate::support::{
+    Background, Receiver, Reply, accept, configured, revisions, standin_in, stderr, stdout,
+};
 
 /// A response of the API.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ struct LiveApi {
     emulator: Emulator,
     server: Option<ServerHandle>,
     address: String,
-    records: LogReader,
+    records: Arc<Mutex<Vec<Arc<Record>>>>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -69,7 +71,15 @@ impl LiveApi {
         let account = Arc::new(Account::test(&platform));
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let log = RecordLog::new(1, Clock::System);
-        let records = log.subscribe(1).unwrap();
+        let mut reader = log.subscribe(1).unwrap();
+        let records = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&records);
+        // The account waits for a reader that falls behind.
+        runtime.spawn(async move {
+            while let Some(record) = reader.next().await {
+                kept.lock().unwrap().push(record);
+            }
+        });
         let endpoint = EndpointPlan {
             number: 1,
             url: receiver_url(&receiver.url()).unwrap(),
@@ -116,14 +126,21 @@ impl LiveApi {
         request(&self.address, &head, &body.to_string())
     }
 
-    /// The calls so far, as they were recorded.
-    fn calls(&mut self) -> Vec<CallRecord> {
-        let records = std::iter::from_fn(|| self.records.try_next());
-        let call = |kind: &RecordKind| match kind {
+    /// Waits until this many calls were recorded.
+    fn calls(&self, count: usize) -> Vec<CallRecord> {
+        let call = |record: &Arc<Record>| match &record.kind {
             RecordKind::CallReceived(call) => Some(call.clone()),
             _ => None,
         };
-        records.filter_map(|record| call(&record.kind)).collect()
+        let start = Instant::now();
+        loop {
+            let calls: Vec<_> = self.records.lock().unwrap().iter().filter_map(call).collect();
+            if calls.len() >= count {
+                return calls;
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "{} calls", calls.len());
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -203,7 +220,7 @@ fn a_conversation_that_a_call_opens_causes_the_webhooks_of_the_vendor() {
 #[test]
 fn a_call_that_fails_gets_the_error_of_the_vendor_and_changes_nothing() {
     let receiver = Receiver::accepting();
-    let mut api = LiveApi::start("wotnot", &receiver);
+    let api = LiveApi::start("wotnot", &receiver);
     let key = open(&api);
     let messages = format!("/api/v1/conversation/{key}/messages");
     let events = format!("/api/v1/conversation/{key}/events");
@@ -254,7 +271,7 @@ fn a_call_that_fails_gets_the_error_of_the_vendor_and_changes_nothing() {
     assert_eq!(with("POST", &messages, &bearer, &large).0, 413);
     assert_eq!(receiver.events().len(), 3);
 
-    let calls = api.calls();
+    let calls = api.calls(17);
     let condition = |index: usize| calls[index].error.clone().unwrap_or_default();
     assert_eq!(condition(2), "refused.closed");
     assert_eq!(condition(3), "unknown.conversation");
@@ -266,7 +283,7 @@ fn a_call_that_fails_gets_the_error_of_the_vendor_and_changes_nothing() {
 #[test]
 fn a_subscription_of_a_call_is_tested_used_and_replaced() {
     let (first, second) = (Receiver::accepting(), Receiver::accepting());
-    let mut api = LiveApi::start("wotnot", &first);
+    let api = LiveApi::start("wotnot", &first);
     let account = api.account.values["id"].clone();
     let path = format!("/v1/accounts/{account}/webhook");
     let subscribe = |api: &LiveApi, url: &str, token: &str, enabled: bool| {
@@ -301,9 +318,9 @@ fn a_subscription_of_a_call_is_tested_used_and_replaced() {
     wait_for_events(&first, 6);
     assert_eq!(second.events().len(), 4);
 
-    let records = std::iter::from_fn(|| api.records.try_next());
-    for record in records {
-        let text = serde_json::to_string(&*record).unwrap();
+    api.calls(10);
+    for record in &*api.records.lock().unwrap() {
+        let text = serde_json::to_string(&**record).unwrap();
         assert!(!text.contains("canary-of-the-receiver"), "{text}");
     }
 }
@@ -311,7 +328,7 @@ fn a_subscription_of_a_call_is_tested_used_and_replaced() {
 #[test]
 fn every_word_of_the_vocabulary_has_an_effect() {
     let receiver = Receiver::accepting();
-    let mut api = LiveApi::start("parlour", &receiver);
+    let api = LiveApi::start("parlour", &receiver);
     let house = api.account.values["house"].as_str().unwrap().to_owned();
     let door = api.secret("door").to_owned();
     let welcome = request(&api.address, "GET /?name=Ada HTTP/1.1", "");
@@ -362,7 +379,8 @@ fn every_word_of_the_vocabulary_has_an_effect() {
         json!({"url": receiver.url(), "word": "a-word-of-its-own", "types": ["room.closed"]});
     let ear = request(&api.address, "PUT /ears/left HTTP/1.1", &body.to_string());
     assert_eq!(ear.json(), json!({"ear": 2}));
-    assert!(api.calls().iter().all(|call| !format!("{call:?}").contains("a-word-of-its-own")));
+    let calls = api.calls(17);
+    assert!(calls.iter().all(|call| !format!("{call:?}").contains("a-word-of-its-own")));
 }
 
 #[test]
@@ -434,4 +452,105 @@ fn a_receiver_calls_back_during_a_run_of_the_command() {
     assert_eq!(outcome(&calls[0]), json!([null, "invalid", 401]));
     assert_eq!(outcome(&calls[1]), json!(["agent_text", "valid", 200]));
     assert!(!ended.stdout.contains("canary-made-up-token") && !ended.stderr.contains("canary"));
+}
+
+/// The pointers to all values inside a document.
+fn pointers(json: &Json, prefix: &str, found: &mut Vec<String>) {
+    let children: Vec<(String, &Json)> = match json {
+        Json::Object(table) => table.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        Json::Array(items) => items.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect(),
+        _ => Vec::new(),
+    };
+    for (key, value) in children {
+        let pointer = format!("{prefix}/{}", key.replace('~', "~0").replace('/', "~1"));
+        pointers(value, &pointer, found);
+        found.push(pointer);
+    }
+}
+
+/// The document with another value at each of its places.
+fn malformed(json: &Json) -> Vec<Json> {
+    let mut places = vec![String::new()];
+    pointers(json, "", &mut places);
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1.5e300),
+        json!(""),
+        json!("${secret.token} \u{0}\u{202e}"),
+        json!([[], {}, null]),
+        json!({"": {"a": [1]}}),
+    ];
+    let with = |place: &String, value: &Json| {
+        let mut changed = json.clone();
+        *changed.pointer_mut(place).unwrap() = value.clone();
+        changed
+    };
+    places.iter().flat_map(|place| values.iter().map(|value| with(place, value))).collect()
+}
+
+#[test]
+fn malformed_calls_get_a_response_that_the_description_of_the_api_has() {
+    for vendor in ["wotnot", "parlour"] {
+        let receiver = Receiver::accepting();
+        let api = LiveApi::start(vendor, &receiver);
+        let description = describe_api(&api.account, "http://127.0.0.1");
+        let paths = description["paths"].as_object().unwrap();
+        let mut sent = 0;
+        for example in examples(&api.account) {
+            let CallBody::Whole(body) = &example.call.body else { panic!("no body") };
+            let Ok(body) = serde_json::from_slice::<Json>(body) else { continue };
+            let parts: Vec<&str> = example.call.path.split('/').collect();
+            let is_path = |path: &&String| {
+                let known: Vec<&str> = path.split('/').collect();
+                let is_same = |(a, b): (&&str, &&str)| a == b || a.starts_with('{');
+                known.len() == parts.len() && known.iter().zip(&parts).all(is_same)
+            };
+            let method = example.call.method.to_lowercase();
+            let path = paths.keys().find(is_path).unwrap();
+            let responses = &description["paths"][path][&method]["responses"];
+            let mut headers = String::new();
+            for (name, value) in &example.call.headers {
+                headers += &format!("\r\n{name}: {value}");
+            }
+            let (method, path, query) =
+                (&example.call.method, &example.call.path, &example.call.query);
+            let head = format!("{method} {path}?{query} HTTP/1.1{headers}");
+            for body in malformed(&body) {
+                sent += 1;
+                let response = request(&api.address, &head, &body.to_string());
+                let status = response.status.to_string();
+                assert!(responses.get(&status).is_some(), "{head}\n{body}\n{response:?}");
+            }
+        }
+        assert!(sent > 200, "{sent}");
+    }
+}
+
+#[test]
+fn commands_describe_the_api_and_show_no_configured_credential() {
+    let config = "[vendor.wotnot]\nport = 8123\nsecret.api_token = 'file:token.txt'\n";
+    let folder = configured(config);
+    std::fs::write(folder.path().join("token.txt"), "canary-of-the-operator").unwrap();
+    let run = |arguments: &[&str]| {
+        let output = standin_in(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let text = stdout(&output);
+        assert!(!text.contains("canary"), "{text}");
+        text
+    };
+    let operations = run(&["vendors", "wotnot", "--api"]);
+    assert!(operations.contains("agent_text (send_message), documented"), "{operations}");
+    assert!(operations.contains("http://127.0.0.1:8123/api/v1/conversation/"), "{operations}");
+    assert!(operations.contains("Bearer ${secret.api_token}"), "{operations}");
+    let description: Json = serde_json::from_str(&run(&["schema", "api", "wotnot"])).unwrap();
+    let bots = &description["paths"]["/v1/accounts/{account}/bots"]["get"];
+    assert_eq!(bots["parameters"][0]["name"], "account");
+    assert_eq!(bots["security"], json!([{"token": []}]));
+    assert!(run(&["secrets", "wotnot"]).contains("vendors wotnot --api"));
+    for arguments in [["vendors", "ebbot", "--api"], ["schema", "api", "ebbot"]] {
+        let output = standin_in(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains("vendors with an API: replycx"), "{}", stderr(&output));
+    }
 }

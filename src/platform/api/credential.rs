@@ -104,6 +104,15 @@ impl CredentialRule {
         }
     }
 
+    /// Returns the place and the name of a credential that is a plain value; `None` for a bearer token.
+    pub(super) fn api_key(&self) -> Option<(&'static str, &str)> {
+        match (&self.place, self.kind) {
+            (CredentialPlace::Header(_), CredentialKind::Bearer) => None,
+            (CredentialPlace::Header(name), _) => Some(("header", name)),
+            (CredentialPlace::Query(name), _) => Some(("query", name)),
+        }
+    }
+
     /// Adds the valid credential to a call.
     pub fn add_to(&self, call: &mut ApiCall, root: &dyn Object) {
         let value = self.value.render(root);

@@ -65,6 +65,16 @@ impl ErrorRule {
         }
     }
 
+    /// Describes when the rule applies.
+    pub(super) fn describe(&self) -> String {
+        match &self.when {
+            ErrorTrigger::Conditions(all) => {
+                all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            }
+            ErrorTrigger::Matchers(_) => "a call that meets a condition of the vendor".to_owned(),
+        }
+    }
+
     /// Returns the matchers of the rule, if it has some.
     pub fn matchers(&self) -> Option<&CallMatchers> {
         match &self.when {
@@ -150,6 +160,20 @@ fn with_fields(form: &ReplyForm) -> Vec<Field> {
 }
 
 impl ResponseRule {
+    /// Returns the status.
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Returns the media type of the body, unless a header says another; `None` for an empty body.
+    pub(super) fn media_type(&self) -> Option<&'static str> {
+        match self.body {
+            BodyTemplate::Json(_) => Some("application/json"),
+            BodyTemplate::Text(_) => Some("text/plain; charset=utf-8"),
+            BodyTemplate::Empty => None,
+        }
+    }
+
     /// Renders the response. `shared` are the headers of every response.
     pub fn render(
         &self,
@@ -166,11 +190,7 @@ impl ResponseRule {
             BodyTemplate::Text(template) => template.render(&roots),
             BodyTemplate::Empty => String::new(),
         };
-        let media_type = match self.body {
-            BodyTemplate::Json(_) => Some("application/json"),
-            BodyTemplate::Text(_) => Some("text/plain; charset=utf-8"),
-            BodyTemplate::Empty => None,
-        };
+        let media_type = self.media_type();
         let mut headers: Vec<(String, String)> = Vec::new();
         for (name, value) in self.headers.iter().chain(shared) {
             if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
