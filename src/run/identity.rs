@@ -77,6 +77,9 @@ fn settings(plan: &RunPlan) -> serde_json::Value {
         "faults": plan.script.faults.faults,
         "one_in": plan.script.faults.one_in,
         "speed": speed,
+        "max_failures": plan.limits.max_failures,
+        "max_timeouts": plan.limits.max_timeouts,
+        "deadline_ms": plan.limits.deadline.map(|deadline| deadline.as_millis()),
     })
 }
 

@@ -245,12 +245,32 @@ fn csv_rows(table: &Arc<Source>, problems: &mut Problems) -> Vec<Row> {
             .collect();
         rows.push(Row { label: label(number, &values), span, values, is_typed: false });
     }
+    check_quotes(table, &rows, problems);
     if rows.is_empty() && problems.is_empty() {
         let problem = Problem::at(&start, code::EMPTY, "the table has no rows");
         problems.push(problem.help("add a line with a value for each column"));
     }
     check_number(rows.len(), rows.last().map(|row| &row.span), problems);
     rows
+}
+
+/// Reports rows with an odd number of quotation marks. The reader accepts them, and an open one takes
+/// all later rows into its value.
+fn check_quotes(table: &Arc<Source>, rows: &[Row], problems: &mut Problems) {
+    let starts = std::iter::once(0).chain(rows.iter().map(|row| row.span.range.start));
+    let ends = rows.iter().map(|row| row.span.range.start).chain([table.text.len()]);
+    for (start, end) in starts.zip(ends) {
+        let text = &table.text[start..end];
+        if text.matches('"').count() % 2 == 1 {
+            let line = text.lines().next().unwrap_or_default();
+            let span = table.span(start..start + line.len());
+            let problem = Problem::at(&span, code::INVALID_VARIABLE, "unbalanced quotation marks");
+            problems.push(problem.help(
+                "put the whole value in quotation marks, and write each one inside it twice: \
+                 `\"5\"\" pipe\"`",
+            ));
+        }
+    }
 }
 
 fn check_name(name: &str, span: &SourceSpan, problems: &mut Problems) {

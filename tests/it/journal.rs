@@ -338,6 +338,10 @@ fn a_run_with_other_settings_is_not_resumed() {
         assert!(!run(vendor, &[]), "the same run is not played again");
     }
     assert!(run("wotnot", &["--conversations", "2"]));
+    for limit in [["--max-failures", "7"], ["--deadline", "9m"], ["--max-timeouts", "8"]] {
+        assert!(run("wotnot", &limit), "other limits");
+        assert!(!run("wotnot", &limit), "the same limits");
+    }
     write("standin.toml", &config("other-s3cret-value"));
     assert!(run("wotnot", &[]), "other secrets");
     let journal = fs::read(folder.path().join("j.db")).unwrap();

@@ -199,6 +199,9 @@ fn rows_come_from_a_csv_file_below_the_folder_of_the_scenario() {
         ("", "the table has no columns"),
         ("order\n", "the table has no rows"),
         ("order,city\n1\n", "orders.csv:2:1"),
+        // An open quotation mark would take all later rows into one value.
+        ("order,city\n1,a\n2,\"b\n3,c\n4,d\n", "orders.csv:3:1"),
+        ("order,\"city\n1,a\n", "orders.csv:1:1"),
     ] {
         fs::write(&table, table_text).unwrap();
         let output = standin_in(folder.path(), &["check", "orders.toml"]);
