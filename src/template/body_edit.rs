@@ -240,7 +240,7 @@ mod tests {
         let body = EditableBody::new(BODY.to_owned());
         assert_eq!(body.nearest("/a~1c/x"), "did you mean `\"/a~1b/x\"`?");
         assert_eq!(body.nearest("/user/y"), "did you mean `\"/a~1b/y\"`?");
-        assert_eq!(body.nearest("/q"), "the body has `\"/b\"`, `\"/a~1b\"`, `\"/c\"`");
+        assert_eq!(body.nearest("/quantity"), "the body has `\"/b\"`, `\"/a~1b\"`, `\"/c\"`");
         assert_eq!(body.nearest("/c/zz"), "`\"/c\"` has no fields");
         assert_eq!(EditableBody::new("a=1".into()).nearest("/q"), "the body is not JSON");
     }
