@@ -45,6 +45,9 @@ pub const MAX_ITERATIONS: usize = 100_000;
 
 // Scenarios and runs
 
+/// Maximum number of files that a scenario includes.
+// Each can have MAX_FILE bytes.
+pub const MAX_SHARED_FILES: usize = 32;
 /// Maximum size of one text in a scenario.
 // Vendors accept messages of 5,000 characters, each of which has up to four bytes in UTF-8.
 pub const MAX_TEXT: usize = 16 * 1024;

@@ -1,7 +1,7 @@
 //! `standin check`: reports every problem of scenarios, vendor folders and configuration files.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -9,9 +9,10 @@ use clap::Args;
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::inputs::{FileKind, note_skipped, read, scenarios, toml_files, vendor_of};
+use super::scenario_reader::ScenarioReader;
 use super::setup::Setup;
 use super::terminal::print;
-use super::variables::{VariableArgs, drafts};
+use super::variables::VariableArgs;
 use super::watch::watch;
 use crate::base::text::count;
 use crate::config::Config;
@@ -20,7 +21,7 @@ use crate::emulator::check_examples;
 use crate::fidelity;
 use crate::platform::{Account, Platform, PlatformFolder};
 use crate::run::check_patches;
-use crate::scenario::{self, VariableInputs, check_names};
+use crate::scenario::{self, check_names, read_shared};
 
 /// Check scenarios, vendor folders and configuration; report every problem with its source line
 #[derive(Debug, Args)]
@@ -42,8 +43,8 @@ pub(super) struct CheckArgs {
 pub(super) fn check(args: &CheckArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     match &args.explain {
         Some(code) => explain(code),
-        None if args.watch => watch(&args.paths, global, || once(args, global)),
-        None => once(args, global),
+        None if args.watch => watch(&args.paths, global, |files| once(args, global, files)),
+        None => once(args, global, &mut BTreeSet::new()),
     }
 }
 
@@ -63,13 +64,17 @@ fn explain(text: &str) -> Result<ExitStatus, CommandError> {
     Ok(ExitStatus::Passed)
 }
 
-fn once(args: &CheckArgs, global: &Global) -> Result<ExitStatus, CommandError> {
+/// Checks once. `files` gets the files that the scenarios name.
+fn once(
+    args: &CheckArgs,
+    global: &Global,
+    files: &mut BTreeSet<PathBuf>,
+) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let inputs = args.variables.inputs(&setup.config);
     let mut check = CheckRun {
         setup: &setup,
-        inputs,
-        names: BTreeSet::new(),
+        reader: ScenarioReader::new(inputs, files),
         problems: Problems::new(),
         checked: 0,
     };
@@ -81,7 +86,7 @@ fn once(args: &CheckArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     }
     // A file that cannot be read may have the variable.
     if check.problems.is_empty() {
-        check.problems.extend(check_names(&check.inputs, &check.names));
+        check.problems.extend(check_names(&check.reader.inputs, &check.reader.names));
     }
     check.problems.into_result(Some(()))?;
     print(format_args!("{} checked, no problems\n", count(check.checked, "file", "files")))?;
@@ -91,9 +96,7 @@ fn once(args: &CheckArgs, global: &Global) -> Result<ExitStatus, CommandError> {
 /// One execution of the check, with the problems found so far.
 struct CheckRun<'a> {
     setup: &'a Setup,
-    inputs: VariableInputs,
-    /// The variables of the scenarios so far.
-    names: BTreeSet<String>,
+    reader: ScenarioReader<'a>,
     problems: Problems,
     checked: usize,
 }
@@ -158,8 +161,15 @@ impl CheckRun<'_> {
         let Some(source) = self.problems.note(read(path)) else { return };
         match FileKind::by_keys(&source) {
             FileKind::Configuration => self.configuration(&source),
+            FileKind::Shared => self.shared(&source),
             _ => self.scenario(&source),
         }
+    }
+
+    /// Checks a file that scenarios include, by itself.
+    fn shared(&mut self, source: &Arc<Source>) {
+        self.checked += 1;
+        self.problems.note(read_shared(source));
     }
 
     /// Checks a file of a folder. Returns its kind if it is skipped.
@@ -167,6 +177,7 @@ impl CheckRun<'_> {
         let source = self.problems.note(read(path))?;
         match FileKind::by_keys(&source) {
             FileKind::Configuration => self.configuration(&source),
+            FileKind::Shared => self.shared(&source),
             FileKind::Other => return Some(FileKind::Other),
             _ => self.scenario(&source),
         }
@@ -209,7 +220,7 @@ impl CheckRun<'_> {
     fn scenario(&mut self, source: &Arc<Source>) {
         self.checked += 1;
         let setup = self.setup;
-        let drafts = drafts(source, &self.inputs, &mut self.names);
+        let drafts = self.reader.drafts(source);
         for mut draft in self.problems.note(drafts).into_iter().flatten() {
             let vendors = setup.vendors_of(&mut draft);
             let checked = scenario::check(draft, &vendors, setup.vendors());

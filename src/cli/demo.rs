@@ -1,5 +1,6 @@
 //! `standin demo`: runs a scenario against the bundled receiver and prints both sides.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::inputs::scenarios;
+use super::scenario_reader::ScenarioReader;
 use super::setup::{Setup, instant, speed, until_interrupted, while_serving_files};
 use super::terminal::print;
 use crate::base::address::EgressPolicy;
@@ -21,7 +23,7 @@ use crate::listen::{BundledReceiver, serve};
 use crate::record::{LogReader, RecordKind, RecordLog};
 use crate::report::{ConsoleReport, Detail, Report as _, RerunCommand};
 use crate::run::{self, EndpointPlan, RunLimits, RunPlan, StopSignal, check_patches};
-use crate::scenario;
+use crate::scenario::{self, VariableInputs};
 
 /// Play a sample conversation against the bundled receiver and show both sides
 #[derive(Debug, Args)]
@@ -47,13 +49,15 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
     let vendor = setup.vendor(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor.value))?;
     let account = setup.account(&vendor)?;
     let source = scenarios(std::slice::from_ref(&setup.config.demo_scenario.value))?.pop();
-    let source = source.ok_or_else(|| {
+    let (inputs, mut files) = (VariableInputs::default(), BTreeSet::new());
+    let mut reader = ScenarioReader::new(inputs, &mut files);
+    let drafts = source.map(|source| reader.drafts(&source)).transpose()?;
+    let draft = drafts.and_then(|mut drafts| drafts.next()).ok_or_else(|| {
         Problem::anywhere(
             code::NOTHING_TO_RUN,
             "the configuration names no scenario for `standin demo`",
         )
     })?;
-    let draft = scenario::read(&source)?;
     let script = Arc::new(scenario::check(draft, &[Arc::clone(&vendor)], setup.vendors())?);
     check_patches(&script, std::slice::from_ref(&account)).into_result(Some(()))?;
     let start = instant(script.start.unwrap_or(setup.config.start));

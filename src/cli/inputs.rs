@@ -11,7 +11,7 @@ use crate::base::file::{self, ReadError, check_inside};
 use crate::base::text::{escape, nearest};
 use crate::config::Config;
 use crate::diag::{Key, Problem, Problems, Source, code, toml};
-use crate::scenario::{ScenarioForm, bundled, bundled_names};
+use crate::scenario::{ScenarioForm, SharedForm, bundled, bundled_names};
 
 /// File that makes its folder a vendor folder.
 const VENDOR: &str = "vendor.toml";
@@ -107,6 +107,7 @@ fn scenario_file(path: &Path) -> Result<ScenarioFile, Problem> {
             });
         }
         FileKind::Configuration => "name a scenario, and pass the configuration with `--config`",
+        FileKind::Shared => "name a scenario that includes it, or add `[[step]]` tables",
         FileKind::Vendor => {
             "name a scenario, and pass the folder of the vendors with `--templates`"
         }
@@ -149,6 +150,8 @@ pub(super) enum FileKind {
     Configuration,
     /// A file of a vendor folder.
     Vendor,
+    /// A file that scenarios include.
+    Shared,
     /// A file of another program.
     Other,
 }
@@ -176,8 +179,14 @@ impl FileKind {
         match node.as_table() {
             // An empty scenario is an error. Skipping it would hide it.
             Some(table) if problems.is_empty() && !table.0.is_empty() => {
-                let is_scenario = table.0.iter().any(|(key, _)| is_known(key));
-                if is_scenario { Self::Scenario } else { Self::Other }
+                let is_shared = |key: &Key| SharedForm::KEYS.contains(&key.name.as_str());
+                if table.0.iter().all(|(key, _)| is_shared(key)) {
+                    Self::Shared
+                } else if table.0.iter().any(|(key, _)| is_known(key)) {
+                    Self::Scenario
+                } else {
+                    Self::Other
+                }
             }
             _ => Self::Scenario,
         }
@@ -189,6 +198,7 @@ impl fmt::Display for FileKind {
         formatter.write_str(match self {
             Self::Scenario => "a scenario",
             Self::Configuration => "a configuration",
+            Self::Shared => "shared parts of scenarios",
             Self::Vendor => "part of a vendor folder",
             Self::Other => "not a scenario",
         })

@@ -27,6 +27,7 @@ mod receivers;
 mod reports;
 mod run;
 mod run_actions;
+mod scenario_reader;
 mod scenarios;
 mod schema;
 mod secrets;

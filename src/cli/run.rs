@@ -14,9 +14,10 @@ use super::init::file_exists;
 use super::inputs::{ScenarioFile, scenario_files};
 use super::planned_runs::{PlanIterator, PlannedRuns};
 use super::play::{BatchOptions, PlayArgs, no_receiver};
+use super::scenario_reader::ScenarioReader;
 use super::setup::{Setup, speed};
 use super::terminal::note;
-use super::variables::{VariableArgs, drafts};
+use super::variables::VariableArgs;
 use super::watch::watch;
 use crate::base::duration;
 use crate::base::limits::{MAX_CONVERSATIONS, MAX_RUN_STEPS};
@@ -116,18 +117,24 @@ enum ClockArg {
 
 pub(super) fn run(args: &RunArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     if args.watch {
-        return watch(&args.scenarios, global, || once(args, global));
+        return watch(&args.scenarios, global, |files| once(args, global, files));
     }
-    once(args, global)
+    once(args, global, &mut BTreeSet::new())
 }
 
-fn once(args: &RunArgs, global: &Global) -> Result<ExitStatus, CommandError> {
+/// Runs once. `files` gets the files that the scenarios name.
+fn once(
+    args: &RunArgs,
+    global: &Global,
+    files: &mut BTreeSet<PathBuf>,
+) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let mut problems = args.play.receivers.check(&setup.catalog);
-    let files = problems.note(scenario_files(&args.scenarios));
-    let files = problems.into_result(files)?;
+    let scenarios = problems.note(scenario_files(&args.scenarios));
+    let scenarios = problems.into_result(scenarios)?;
     let selection = RunSelection { args, setup: &setup };
-    let mut runs = plans(&selection, &files)?;
+    let mut reader = ScenarioReader::new(args.variables.inputs(&setup.config), files);
+    let mut runs = plans(&selection, &scenarios, &mut reader)?;
     // Checked before the runs: shrinking may take minutes, and the file is never overwritten.
     if let Some(file) = args.shrink.as_ref().filter(|file| file.exists()) {
         return Err(file_exists(file).into());
@@ -150,14 +157,13 @@ struct RunSelection<'a> {
 fn plans<'a>(
     selection: &'a RunSelection<'a>,
     files: &'a [ScenarioFile],
+    reader: &mut ScenarioReader<'_>,
 ) -> Result<PlannedRuns<'a>, Problems> {
     let mut problems = Problems::new();
-    let inputs = selection.args.variables.inputs(&selection.setup.config);
-    let mut selected = SelectedRuns::new(selection, files, &inputs);
-    let mut names = BTreeSet::new();
+    let mut selected = SelectedRuns::new(selection, files, &reader.inputs);
     for (index, file) in files.iter().enumerate() {
         let source = file.source().map_err(Problems::from);
-        let drafts = source.and_then(|source| drafts(&source, &inputs, &mut names));
+        let drafts = source.and_then(|source| reader.drafts(&source));
         let mut number = 0..;
         for draft in problems.note(drafts).into_iter().flatten() {
             match selection.plans_of(draft, &mut selected.skipped) {
@@ -173,7 +179,7 @@ fn plans<'a>(
     }
     // A file that cannot be read may have the variable.
     if problems.is_empty() {
-        problems.extend(check_names(&inputs, &names));
+        problems.extend(check_names(&reader.inputs, &reader.names));
     }
     problems.extend(selected.skipped_vendors(problems.is_empty()));
     if problems.is_empty() {
@@ -205,7 +211,9 @@ impl<'a> SelectedRuns<'a> {
     ) -> Self {
         let inputs = inputs.clone();
         let replan = move |file: usize| -> Result<PlanIterator<'a>, Problems> {
-            let drafts = drafts(&files[file].source()?, &inputs, &mut BTreeSet::new())?;
+            let mut named = BTreeSet::new();
+            let mut reader = ScenarioReader::new(inputs.clone(), &mut named);
+            let drafts = reader.drafts(&files[file].source()?)?;
             Ok(Box::new(drafts.flat_map(|draft| {
                 let plans = selection.plans_of(draft, &mut Vec::new());
                 let (plans, problems) = match plans {

@@ -30,6 +30,8 @@ pub(super) struct SchemaArgs {
 pub(super) enum SchemaKind {
     /// Scenario file
     Scenario,
+    /// File that scenarios include
+    Shared,
     /// Configuration, `standin.toml`
     Config,
     /// Vendor definition, `vendor.toml`
@@ -72,6 +74,9 @@ fn api_description(vendor: Option<&str>, setup: &Setup) -> Result<Json, Problems
 pub(super) fn of(what: SchemaKind, catalog: &Catalog) -> Json {
     let (title, form) = match what {
         SchemaKind::Scenario => ("standin scenario", scenario::schema(&all_revisions(catalog))),
+        SchemaKind::Shared => {
+            ("standin shared parts", scenario::shared_schema(&all_revisions(catalog)))
+        }
         SchemaKind::Config => ("standin configuration", config_schema(catalog)),
         // Described by its vendor.
         SchemaKind::Vendor | SchemaKind::Api => ("standin vendor", vendor_schema()),

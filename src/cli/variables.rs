@@ -1,16 +1,9 @@
 //! Values for the variables of scenarios: `--set`, `STANDIN_VAR_…` and `--allow-env`.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::Arc;
-
 use clap::Args;
 
-use super::inputs::read;
-use crate::base::file::check_inside;
 use crate::config::Config;
-use crate::diag::{Problem, Problems, Source, code};
-use crate::scenario::{self, ParsedScenario, VariableInputs, VariableText};
+use crate::scenario::{VariableInputs, VariableText};
 
 /// Beginning of the environment variables that set variables of scenarios.
 const PREFIX: &str = "STANDIN_VAR_";
@@ -63,45 +56,4 @@ impl VariableArgs {
         let allowed = self.allow_env.iter().flat_map(|name| ["--allow-env".into(), name.clone()]);
         set.chain(allowed).collect()
     }
-}
-
-/// Reads a scenario, once for every row of its table. Adds the names of its variables to `names`.
-pub(super) fn drafts(
-    source: &Arc<Source>,
-    inputs: &VariableInputs,
-    names: &mut BTreeSet<String>,
-) -> Result<impl Iterator<Item = ParsedScenario> + use<>, Problems> {
-    let mut parsed = scenario::read(source)?;
-    names.extend(parsed.form.vars.names().map(str::to_owned));
-    parsed.inputs = inputs.clone();
-    let table = table(&parsed)?;
-    parsed.into_rows(table.as_ref())
-}
-
-/// Reads the CSV file of a scenario.
-fn table(parsed: &ParsedScenario) -> Result<Option<Arc<Source>>, Problem> {
-    // With `[[row]]`, the file is not needed to report that there are two tables.
-    let rows = parsed.form.rows.as_ref().filter(|_| parsed.form.row.is_empty());
-    let Some(rows) = rows else { return Ok(None) };
-    let file = Path::new(&parsed.source.name);
-    let outside = || {
-        let message = format!("`{}` is not below the folder of the scenario", rows.value);
-        let problem = Problem::at(&rows.span, code::FILE_UNREADABLE, message);
-        problem.help("write a path relative to the scenario file, such as `orders.csv`")
-    };
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let path = folder.join(&rows.value);
-    let placed = |problem: Problem| {
-        let help = problem.help.clone().unwrap_or_else(|| {
-            format!("the path is relative to the scenario: `{}`", path.display())
-        });
-        Problem { span: Some(rows.span.clone()), ..problem }.help(help)
-    };
-    let source = read(&path).map_err(placed)?;
-    // Checked after reading, because a file that does not exist has no place.
-    check_inside(folder, &path).map_err(|_| outside())?;
-    Ok(Some(source))
 }

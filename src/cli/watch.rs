@@ -3,6 +3,7 @@
 //! Files are polled. That costs a few lookups per second and works on every system and file system,
 //! including network mounts and containers where change notifications are lost.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
@@ -22,12 +23,13 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// State of the files: path, time of modification and size.
 type FileSnapshot = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
 
-/// Calls `command` now and whenever one of the files, the configuration or a vendor folder changes.
+/// Calls `command` now and whenever one of the files, the configuration or a vendor folder changes, or
+/// a file that the command adds to its argument.
 /// Ctrl-C ends the loop with the exit status of the last call.
 pub(super) fn watch(
     paths: &[String],
     global: &Global,
-    mut command: impl FnMut() -> Result<ExitStatus, CommandError>,
+    mut command: impl FnMut(&mut BTreeSet<PathBuf>) -> Result<ExitStatus, CommandError>,
 ) -> Result<ExitStatus, CommandError> {
     if paths.iter().any(|path| path == STANDARD_INPUT) {
         let message = "standard input cannot be watched";
@@ -38,10 +40,15 @@ pub(super) fn watch(
     watched.extend(config_path(global));
     watched.extend(global.templates.clone());
     let interrupted = interrupted()?;
+    let mut named = BTreeSet::new();
     loop {
         // Taken before the command, so that a change during it is not missed.
-        let before = snapshot(&watched);
-        let exit = command().unwrap_or_else(report_error);
+        let mut before = snapshot(&watched, &named);
+        let known = std::mem::take(&mut named);
+        let exit = command(&mut named).unwrap_or_else(report_error);
+        if named != known {
+            before = snapshot(&watched, &named);
+        }
         let files = count(before.len(), "file", "files");
         note(format_args!("watching {files}. Press Ctrl-C to stop.\n"));
         let mut seen = before.clone();
@@ -49,7 +56,7 @@ pub(super) fn watch(
             if interrupted.recv_timeout(INTERVAL) != Err(mpsc::RecvTimeoutError::Timeout) {
                 return Ok(exit);
             }
-            let now = snapshot(&watched);
+            let now = snapshot(&watched, &named);
             // Two equal snapshots in a row: an editor may still be writing the file.
             if now != before && now == seen {
                 break;
@@ -71,10 +78,12 @@ fn interrupted() -> Result<mpsc::Receiver<()>, CommandError> {
     Ok(receiver)
 }
 
-fn snapshot(paths: &[PathBuf]) -> FileSnapshot {
+fn snapshot(paths: &[PathBuf], named: &BTreeSet<PathBuf>) -> FileSnapshot {
     let mut snapshot = Vec::new();
-    paths.iter().for_each(|path| add_to_snapshot(path, &mut snapshot));
+    paths.iter().chain(named).for_each(|path| add_to_snapshot(path, &mut snapshot));
     snapshot.sort();
+    // A named file can lie in a folder that is watched.
+    snapshot.dedup();
     snapshot
 }
 

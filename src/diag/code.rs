@@ -134,7 +134,7 @@ codes! {
         "\"${event.at}\"" => "\"${event.at | iso_ms}\"";
     TEMPLATE_KEY = 57: "Keys that start with `$` are reserved for the template language: `$each`, `$do`, `$if`, `$is`, `$then`, `$else`, `$include`, `$with`, `$merge` and `$json`. To write such a key literally, start it with `$$`.",
         "{ \"$fi\": \"visitor.email\", \"$then\": 1 }" => "{ \"$if\": \"visitor.email\", \"$then\": 1 }";
-    INCLUDE = 58: "The included file is missing, includes itself, or is nested too deeply.",
+    INCLUDE = 58: "The included file is missing, includes itself, or is nested too deeply; or a group of steps uses itself.",
         "{ \"$include\": \"haed.json\" }" => "{ \"$include\": \"head.json\" }";
     UNKNOWN_TABLE = 59: "The vendor has no `[words.…]` table with this name, or the table has no entry for a value that can occur.",
         "\"${by.role | word:rolls}\"" => "\"${by.role | word:roles}\"   # with [words.roles]";

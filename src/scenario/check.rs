@@ -13,6 +13,7 @@ use super::cast;
 use super::dry_check::DryCheck;
 use super::faults;
 use super::forms::{OverrideForm, ScenarioForm, StepForm};
+use super::groups::{self, PlacedStep};
 use super::patch::{PatchPlan, check_patch};
 use super::patch_form::PatchForm;
 use super::plan::{ActionPlanner, DeclaredStep};
@@ -45,6 +46,11 @@ pub fn check(
     let vendors: Vec<Arc<Platform>> = targets.iter().chain(others).cloned().collect();
     let mut problems = Problems::new();
     let variables = parsed.variables(&mut problems);
+    if let Some(path) = parsed.form.include.as_ref().and_then(|paths| paths.first()) {
+        let message = "files cannot be included here";
+        let problem = Problem::at(&path.span, code::INCLUDE, message);
+        problems.push(problem.help("write `vars`, `cast` and `group` into the scenario itself"));
+    }
     let ParsedScenario { source, form, problems: read_problems, row, .. } = parsed;
     problems.extend(read_problems);
     let (form, file) = (&form, source.name.as_str());
@@ -128,12 +134,13 @@ impl ScenarioChecker<'_> {
 
     fn steps(&mut self) -> Vec<Step> {
         let form = self.form;
-        let order = repeat::order(&form.step, self.planner.problems);
-        order.into_iter().filter_map(|entry| self.step(&form.step[entry.step], entry)).collect()
+        let placed = groups::place(form, self.planner.problems);
+        let order = repeat::order(&placed, self.planner.problems);
+        order.into_iter().filter_map(|entry| self.step(&placed[entry.step], entry)).collect()
     }
 
     /// Checks one execution of a step.
-    fn step(&mut self, step: &StepForm, entry: StepRound) -> Option<Step> {
+    fn step(&mut self, step: &PlacedStep<'_>, entry: StepRound) -> Option<Step> {
         if entry.round == 1 {
             return self.check_step(step, entry);
         }
@@ -144,9 +151,11 @@ impl ScenarioChecker<'_> {
         checked
     }
 
-    fn check_step(&mut self, step: &StepForm, entry: StepRound) -> Option<Step> {
+    fn check_step(&mut self, placed: &PlacedStep<'_>, entry: StepRound) -> Option<Step> {
+        let step = placed.form;
+        self.planner.scope.clone_from(&placed.scope);
         let action = read_action(&step.action, &step.span, StepForm::KEYS, self.planner.problems);
-        for vendor in step.only.iter().flat_map(|only| only.iter()) {
+        for vendor in placed.only.iter().copied().flatten() {
             self.check_vendor(&vendor.value, &vendor.span);
         }
         // An unreadable action counts as a message, so that `upto` its id is not reported as well.
@@ -156,18 +165,20 @@ impl ScenarioChecker<'_> {
             action.and_then(|(key, action)| Some((self.planner.plan(&action, &key)?, key)));
         let when = step.when.as_ref().map(|when| Arc::new(self.conditions(when)));
         // After the action is planned: a step cannot refer to itself.
-        if let Some(id) = &step.id {
-            self.declare_step(id, says);
+        if let (Some(id), Some(full)) = (&step.id, placed.id()) {
+            self.declare_step(id, full, says);
         }
         self.capture(step, entry.step + 1);
         let (action, key) = planned?;
         // Labels name the seed scopes of generated values. Ids and counts by actor, unlike step
         // numbers, keep the values of most other steps when a step is inserted.
+        let scope =
+            placed.scope.as_ref().map(|scope| format!("{}/", scope.name)).unwrap_or_default();
         let label = match &step.id {
-            Some(id) if entry.round == 1 => id.value.clone(),
-            Some(id) => format!("{} {}", id.value, entry.round),
+            Some(id) if entry.round == 1 => format!("{scope}{}", id.value),
+            Some(id) => format!("{scope}{} {}", id.value, entry.round),
             None => {
-                let kind = format!("{}.{}", key.name, action.actor_name());
+                let kind = format!("{scope}{}.{}", key.name, action.actor_name());
                 let count = self.counts.entry(kind.clone()).or_default();
                 *count += 1;
                 format!("{kind}.{count}")
@@ -184,13 +195,10 @@ impl ScenarioChecker<'_> {
             }),
             want: step.want.as_ref().map(|want| Arc::new(check_want(want, self.planner.problems))),
             when,
-            id: step.id.as_ref().map(|id| id.value.clone()),
+            id: placed.id(),
             patch: self.patch(step.patch.as_ref()),
-            after: step.after.as_ref().map(|after| after.value),
-            only: step
-                .only
-                .as_ref()
-                .map(|only| only.iter().map(|vendor| vendor.value.clone()).collect()),
+            after: placed.after,
+            only: placed.only(),
             action,
             overrides,
         })
@@ -218,9 +226,8 @@ impl ScenarioChecker<'_> {
         self.captures.insert(number, captures.into());
     }
 
-    fn declare_step(&mut self, id: &Spanned<String>, says: bool) {
-        if let Some(first) = self.planner.steps.get(&id.value).filter(|first| first.span != id.span)
-        {
+    fn declare_step(&mut self, id: &Spanned<String>, full: String, says: bool) {
+        if let Some(first) = self.planner.steps.get(&full).filter(|first| first.span != id.span) {
             let message = format!("another step has the id `{}`", id.value);
             let problem = Problem::at(&id.span, code::DUPLICATE_ID, message);
             self.planner
@@ -228,7 +235,7 @@ impl ScenarioChecker<'_> {
                 .push(problem.also(&first.span, "first step").help("each id must be unique"));
         }
         let declared = DeclaredStep { span: id.span.clone(), says };
-        self.planner.steps.insert(id.value.clone(), declared);
+        self.planner.steps.insert(full, declared);
     }
 
     fn overrides(&mut self, form: &TableOf<OverrideForm>) -> BTreeMap<String, Override> {

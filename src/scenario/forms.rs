@@ -31,6 +31,9 @@ form! {
         seed: Option<Spanned<u64>>,
         /// Run time at which conversations begin. Default: that of the command or the configuration.
         start: Option<Spanned<StartTime>>,
+        /// Files with shared parts (`vars`, `cast`, `group`), below the folder of this file: one, or a
+        /// list.
+        include: Option<OneOrMore<Spanned<String>>>,
         /// Variables for texts and data, by name, with their defaults. `--set NAME=VALUE` and
         /// `STANDIN_VAR_NAME` replace a default.
         vars: TableOf<SyntaxNode>,
@@ -40,6 +43,8 @@ form! {
         rows: Option<Spanned<String>>,
         /// Members of the cast, by name. A visitor, a bot and the system are always present.
         cast: TableOf<CastForm>,
+        /// Steps by the name of their group. A step with `use` inserts the steps of a group.
+        group: TableOf<Vec<StepForm>>,
         /// Event types that endpoints subscribe to, by vendor. Default: the vendor's default
         /// subscription.
         subscribe: TableOf<NonEmpty<Spanned<String>>>,
@@ -95,6 +100,8 @@ form! {
     pub struct StepForm {
         /// Name that other steps refer to.
         id: Option<Spanned<String>>,
+        /// Inserts the steps of this group, instead of an action.
+        use_ ("use"): Option<Spanned<String>>,
         /// Time since the previous step: a duration, or a range to choose from by the seed.
         after: Option<Spanned<DurationRange>>,
         /// Repeats this step, or all steps from an earlier one up to this one.

@@ -13,6 +13,7 @@ use super::forms::{
     AssignForm, CreateForm, EmitForm, LabelForm, OpenForm, RateForm, SayForm, ScenarioForm,
     SetForm, UpdateForm,
 };
+use super::groups::{UseScope, candidates};
 use super::literal::refuse_placeholders;
 use super::script::ActionPlan;
 use super::text::Texts;
@@ -33,6 +34,8 @@ pub(super) struct ActionPlanner<'a> {
     cast: &'a [CastMember],
     vendors: &'a [Arc<Platform>],
     pub(super) texts: Texts,
+    /// The use of a group that the current step belongs to.
+    pub(super) scope: Option<Arc<UseScope>>,
     /// Steps with an id so far.
     pub(super) steps: BTreeMap<String, DeclaredStep>,
     /// Kinds of the entities created so far, by name.
@@ -64,6 +67,7 @@ impl<'a> ActionPlanner<'a> {
             cast,
             vendors,
             texts,
+            scope: None,
             steps: BTreeMap::new(),
             entities: BTreeMap::new(),
             said: BTreeMap::new(),
@@ -482,9 +486,13 @@ impl<'a> ActionPlanner<'a> {
 
     /// Checks that an id belongs to an earlier step that sends a message.
     fn message_step(&mut self, id: &Spanned<String>) -> Option<String> {
-        let earlier = self.steps.get(&id.value);
+        // In a group, its own steps take precedence.
+        let mut names = candidates(self.scope.as_deref(), id);
+        let full = names.find(|name| self.steps.contains_key(name));
+        let full = full.unwrap_or_else(|| id.value.clone());
+        let earlier = self.steps.get(&full);
         if earlier.is_some_and(|step| step.says) {
-            return Some(id.value.clone());
+            return Some(full);
         }
         let mut ids = self.form.step.iter().filter_map(|step| step.id.as_ref());
         let later = ids.find(|later| later.value == id.value);

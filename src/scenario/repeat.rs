@@ -1,13 +1,13 @@
 //! The order in which the steps of a file run, with repetitions.
 
-use super::forms::{RepeatForm, StepForm};
+use super::groups::{PlacedRepeat, PlacedStep, scoped};
 use crate::base::limits::MAX_STEPS;
 use crate::diag::{Problem, Problems, code};
 
 /// One execution of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StepRound {
-    /// Index of the step in the file, from 0.
+    /// Index of the step, from 0.
     pub(super) step: usize,
     /// Repetition, from 1.
     pub(super) round: u32,
@@ -16,7 +16,7 @@ pub(super) struct StepRound {
 /// Returns the executions of the steps in order.
 ///
 /// Executions beyond [`MAX_STEPS`] are reported as a problem and not returned.
-pub(super) fn order(steps: &[StepForm], problems: &mut Problems) -> Vec<StepRound> {
+pub(super) fn order(steps: &[PlacedStep<'_>], problems: &mut Problems) -> Vec<StepRound> {
     let mut order = Vec::new();
     let mut total: usize = 0;
     for (index, step) in steps.iter().enumerate() {
@@ -32,7 +32,8 @@ pub(super) fn order(steps: &[StepForm], problems: &mut Problems) -> Vec<StepRoun
             let round = |round| (first..=index).map(move |step| StepRound { step, round });
             order.extend(rounds.flat_map(round));
         } else if before <= MAX_STEPS {
-            let span = step.repeat.as_ref().map_or(&step.span, |repeat| &repeat.times.span);
+            let repeat = step.repeats.first();
+            let span = repeat.map_or(&step.form.span, |repeat| &repeat.form.times.span);
             let message = format!("the scenario has more than {MAX_STEPS} steps");
             let problem = Problem::at(span, code::TOO_MANY, message);
             problems.push(problem.help("reduce `repeat`, or split it into several scenarios"));
@@ -42,14 +43,27 @@ pub(super) fn order(steps: &[StepForm], problems: &mut Problems) -> Vec<StepRoun
 }
 
 /// Returns the first repeated step and the number of rounds, if the last of `steps` has `repeat`.
-fn rounds(steps: &[StepForm], problems: &mut Problems) -> Option<(usize, usize)> {
-    let repeat = steps.last()?.repeat.as_ref()?;
+fn rounds(steps: &[PlacedStep<'_>], problems: &mut Problems) -> Option<(usize, usize)> {
+    let repeats = &steps.last()?.repeats;
+    let repeat = repeats.last()?;
     let first = first_step(repeat, steps, problems)?;
-    match usize::try_from(repeat.times.value) {
+    // Nested repetitions would make the number of the round ambiguous.
+    let before = steps[first..steps.len() - 1].iter().flat_map(|step| &step.repeats);
+    if let Some(inner) = before.chain(&repeats[..repeats.len() - 1]).next() {
+        let span = repeat.form.from.as_ref().map_or(&repeat.form.span, |from| &from.span);
+        let problem = Problem::at(span, code::TOO_MANY, "repetitions cannot be nested");
+        problems.push(
+            problem
+                .also(&inner.form.span, "these steps are repeated already")
+                .help("start the repetition after them"),
+        );
+        return None;
+    }
+    match usize::try_from(repeat.form.times.value) {
         Ok(times) if times > 0 => Some((first, times)),
         _ => {
-            let message = format!("`times` must be at least 1, found {}", repeat.times.value);
-            let problem = Problem::at(&repeat.times.span, code::TOO_MANY, message);
+            let message = format!("`times` must be at least 1, found {}", repeat.form.times.value);
+            let problem = Problem::at(&repeat.form.times.span, code::TOO_MANY, message);
             problems.push(problem.help("remove `repeat` to run the step once"));
             None
         }
@@ -57,26 +71,20 @@ fn rounds(steps: &[StepForm], problems: &mut Problems) -> Option<(usize, usize)>
 }
 
 /// Returns the index of the first repeated step. The last of `steps` is the last repeated one.
-fn first_step(repeat: &RepeatForm, steps: &[StepForm], problems: &mut Problems) -> Option<usize> {
-    let last = steps.len() - 1;
-    let Some(from) = &repeat.from else { return Some(last) };
-    let has_id = |step: &StepForm| step.id.as_ref().is_some_and(|id| id.value == from.value);
-    let Some(first) = steps.iter().position(has_id) else {
+fn first_step(
+    repeat: &PlacedRepeat<'_>,
+    steps: &[PlacedStep<'_>],
+    problems: &mut Problems,
+) -> Option<usize> {
+    let Some(from) = &repeat.form.from else { return Some(repeat.first) };
+    let id = scoped(repeat.scope.as_deref(), from);
+    let first = steps.iter().position(|step| step.id().as_ref() == Some(&id));
+    if first.is_none() {
         let message = format!("no earlier step has the id `{}`", from.value);
-        let ids = steps.iter().filter_map(|step| step.id.as_ref()).map(|id| id.as_str());
-        problems
-            .push(Problem::at(&from.span, code::NO_SUCH_STEP, message).suggest_or_list(from, ids));
-        return None;
-    };
-    if let Some(inner) = steps[first..last].iter().find_map(|step| step.repeat.as_ref()) {
-        // Nested repetitions would make the number of the round ambiguous.
-        let problem = Problem::at(&from.span, code::TOO_MANY, "repetitions cannot be nested");
-        problems.push(
-            problem
-                .also(&inner.span, "these steps are repeated already")
-                .help("start the repetition after them"),
-        );
-        return None;
+        let is_near = |step: &&PlacedStep<'_>| step.scope == repeat.scope;
+        let near = steps.iter().filter(is_near).filter_map(|step| step.form.id.as_ref());
+        let problem = Problem::at(&from.span, code::NO_SUCH_STEP, message);
+        problems.push(problem.suggest_or_list(from, near.map(|id| id.as_str())));
     }
-    Some(first)
+    first
 }

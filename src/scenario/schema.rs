@@ -12,6 +12,7 @@ use super::actions;
 use super::data_schema::DataSchemas;
 use super::forms::{SayForm, ScenarioForm};
 use super::plan::ASSIGNEE;
+use super::shared::SharedForm;
 use crate::base::fake::LOCALES;
 use crate::base::limits::MAX_ATTEMPTS;
 use crate::conversation::Role;
@@ -34,7 +35,8 @@ pub fn schema(vendors: &[Arc<Platform>]) -> Json {
         .keys()
         .map(|key| (key.clone(), json!({"$ref": format!("#/definitions/{key}")})));
     let references: Map<String, Json> = references.collect();
-    let exactly_one: Json = references.keys().map(|key| json!({"required": [key]})).collect();
+    let keys = references.keys().map(String::as_str).chain(["use"]);
+    let exactly_one: Json = keys.map(|key| json!({"required": [key]})).collect();
     if let Some(step) = schema.pointer_mut("/properties/step/items") {
         if let Some(overrides) = step.pointer_mut("/properties/for/additionalProperties") {
             add_actions(overrides, &references);
@@ -63,7 +65,26 @@ pub fn schema(vendors: &[Arc<Platform>]) -> Json {
     let times = "/properties/step/items/properties/repeat/properties/times";
     set(&mut schema, times, &json!({"minimum": 1}));
     definitions.extend(messages.definitions().chain(entities.definitions()));
+    let step = json!({"$ref": "#/definitions/step"});
+    if let Some(items) = schema.pointer_mut("/properties/step/items") {
+        definitions.insert("step".into(), std::mem::replace(items, step.clone()));
+    }
+    schema["properties"]["group"]["additionalProperties"]["items"] = step;
     schema["definitions"] = definitions.into();
+    schema
+}
+
+/// Returns the schema of a file that scenarios include.
+pub fn shared_schema(vendors: &[Arc<Platform>]) -> Json {
+    let mut schema = schema(vendors);
+    let form = SharedForm::schema();
+    schema["description"] = form["description"].clone();
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("required");
+    }
+    if let Some(properties) = schema["properties"].as_object_mut() {
+        properties.retain(|key, _| SharedForm::KEYS.contains(&key.as_str()));
+    }
     schema
 }
 

@@ -53,6 +53,7 @@ mod secrets;
 mod sending;
 mod server;
 mod server_access;
+mod shared_parts;
 mod signature;
 mod signature_probe;
 mod signature_schemes;
