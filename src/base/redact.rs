@@ -144,7 +144,7 @@ pub fn shown_url(url: &Url) -> String {
     text
 }
 
-/// Parts of the names of query parameters whose values are credentials.
+/// Parts of the names of query parameters and headers whose values are credentials.
 const CREDENTIAL_NAMES: [&str; 8] =
     ["token", "key", "secret", "sig", "auth", "pass", "code", "session"];
 
@@ -152,15 +152,19 @@ const CREDENTIAL_NAMES: [&str; 8] =
 // A word such as `?env=staging` would be replaced everywhere, also in messages.
 const MIN_TOKEN: usize = 16;
 
+/// Returns whether the name of a query parameter or header says that its value is a credential.
+pub fn is_credential_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    CREDENTIAL_NAMES.iter().any(|part| name.contains(part))
+}
+
 /// Returns the values in the query of a URL that may be credentials, with their references.
 pub fn query_secrets(url: &Url) -> Vec<(String, Secret)> {
     let raw = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
     let decoded = url.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned()));
     let raw = raw.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let is_credential = |(key, value): &(String, String)| {
-        let key = key.to_ascii_lowercase();
-        let is_named = CREDENTIAL_NAMES.iter().any(|name| key.contains(name));
-        value.len() >= if is_named { MIN_SECRET } else { MIN_TOKEN }
+        value.len() >= if is_credential_name(key) { MIN_SECRET } else { MIN_TOKEN }
     };
     let secrets = decoded.chain(raw).filter(is_credential);
     let is_name = |c: char| c.is_alphanumeric() || "-_.".contains(c);

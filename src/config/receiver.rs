@@ -4,7 +4,8 @@ use reqwest::header::{HeaderName, HeaderValue};
 use url::{ParseError, Url};
 
 use crate::base::limits::MAX_HEADER;
-use crate::base::secret::{InvalidSecret, Reference, Secret};
+use crate::base::redact::is_credential_name;
+use crate::base::secret::{InvalidSecret, MIN_SECRET, Reference, Secret};
 use crate::base::text::mask;
 use crate::diag::{
     NodeContent, NonEmpty, Problem, Problems, Scalar, SourceSpan, Spanned, SyntaxNode, TableOf,
@@ -64,8 +65,9 @@ impl EndpointForm {
         let mut headers = Vec::new();
         for (key, value) in self.headers.iter() {
             if !value.is_external() {
-                // Plain values need no redaction: the user can read them in the file.
-                headers.push((key.name.clone(), Secret::public(value.0.clone())));
+                let is_secret = is_credential_name(&key.name) && value.0.len() >= MIN_SECRET;
+                let secret = if is_secret { Secret::private } else { Secret::public };
+                headers.push((key.name.clone(), secret(value.0.clone())));
                 continue;
             }
             let resolved = value.resolve();

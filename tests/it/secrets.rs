@@ -97,6 +97,7 @@ fn no_output_contains_a_secret_in_any_encoding() {
         ("env:CANARY_TOKEN", "env:CANARY_HEADER"),
         ("file:token", "file:header"),
         (literal.as_str(), "env:CANARY_HEADER"),
+        (literal.as_str(), HEADER),
     ] {
         for location in ["bearer", "body"] {
             let config = format!(
