@@ -664,7 +664,8 @@ fn a_run_ends_at_its_deadline() {
 #[cfg(unix)]
 #[test]
 fn an_interruption_ends_the_wait_for_a_receiver_at_once() {
-    let (_socket, url) = bound_socket();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
     let began = std::time::Instant::now();
     let child = Command::new(env!("CARGO_BIN_EXE_standin"))
         .args(["run", "handover", "--vendor", "ebbot", "--wait-ready", "60s", "--to", &url])
@@ -672,7 +673,9 @@ fn an_interruption_ends_the_wait_for_a_receiver_at_once() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(700));
+    // The second attempt shows that the command waits. It gets no response.
+    drop(listener.accept().unwrap());
+    let _connection = listener.accept().unwrap();
     assert!(
         Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
     );
