@@ -94,6 +94,15 @@ pub const MAX_RESPONSE_HEADERS: usize = 100;
 /// ones are cut.
 // The limit of Node.js for a whole head: a receiver that sends more is broken.
 pub const MAX_KEPT_HEADERS: usize = 16 * 1024;
+/// Maximum number of body bytes that are read from a response of the receiver's own API.
+// The state of a receiver can be larger than its response to a webhook.
+pub const MAX_STATE_BODY: usize = 1024 * 1024;
+/// Maximum time of one request to the receiver's own API.
+pub const STATE_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// First and longest pause between two requests to the receiver's own API. It doubles each time.
+// Most receivers have stored an event within milliseconds; the others need not be hurried.
+pub const STATE_PAUSES: (Duration, Duration) =
+    (Duration::from_millis(20), Duration::from_millis(500));
 /// Maximum number of concurrent attempts to all receivers.
 // Each one needs a socket; many systems allow 1,024 open files to a process.
 pub const MAX_IN_FLIGHT: usize = 256;
@@ -131,6 +140,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub const MAX_REPORT_ENTRIES: usize = 5_000;
 /// Maximum size of the bodies of a run that a report in a file shows.
 pub const MAX_REPORT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Maximum number of events that the bundled receiver keeps.
+pub const MAX_KEPT_EVENTS: usize = 1_000;
 
 // Journal and shutdown
 

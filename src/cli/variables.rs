@@ -1,8 +1,9 @@
-//! Values for the variables of scenarios: `--set`, `STANDIN_VAR_…` and `--allow-env`.
+//! Values for the variables of scenarios, and what these may reach: `--set`, `STANDIN_VAR_…`,
+//! `--allow-env` and `--allow-origin`.
 
 use clap::Args;
 
-use crate::config::Config;
+use crate::config::{Config, GrantedOrigin};
 use crate::scenario::{VariableInputs, VariableText};
 
 /// Beginning of the environment variables that set variables of scenarios.
@@ -18,6 +19,10 @@ pub(super) struct VariableArgs {
     /// Let the scenarios read this environment variable as `${env.NAME}`; can be repeated
     #[arg(long, value_name = "NAME")]
     allow_env: Vec<String>,
+    /// Let the scenarios send requests to this origin beside their receiver, such as
+    /// `http://localhost:8080`; can be repeated
+    #[arg(long, value_name = "ORIGIN", value_parser = GrantedOrigin::parse)]
+    allow_origin: Vec<GrantedOrigin>,
 }
 
 /// Parses an assignment. clap prints the error.
@@ -46,6 +51,8 @@ impl VariableArgs {
         for name in self.allow_env.iter().chain(allowed) {
             inputs.environment.insert(name.clone(), std::env::var(name).ok());
         }
+        let granted = config.allow_origin.iter().map(|origin| &origin.value);
+        inputs.origins = self.allow_origin.iter().chain(granted).map(|one| one.0.clone()).collect();
         inputs
     }
 
@@ -54,6 +61,8 @@ impl VariableArgs {
         let set =
             self.set.iter().flat_map(|(name, value)| ["--set".into(), format!("{name}={value}")]);
         let allowed = self.allow_env.iter().flat_map(|name| ["--allow-env".into(), name.clone()]);
-        set.chain(allowed).collect()
+        let granted =
+            self.allow_origin.iter().flat_map(|one| ["--allow-origin".into(), one.to_string()]);
+        set.chain(allowed).chain(granted).collect()
     }
 }

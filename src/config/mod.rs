@@ -4,6 +4,7 @@
 //! environment variables and flags override both. Module `platform` checks the settings of vendors.
 
 mod files_address;
+mod granted_origin;
 mod private;
 mod receiver;
 
@@ -19,6 +20,7 @@ use crate::diag::{
 use crate::form;
 
 pub use files_address::{FilesAddress, FilesHost};
+pub use granted_origin::GrantedOrigin;
 pub use receiver::{
     EndpointForm, HEADER_VALUE_RULE, check_header_name, check_header_value, invalid_secret,
     is_header_value, receiver_url,
@@ -45,6 +47,8 @@ form! {
         start: Option<Spanned<StartTime>>,
         /// Environment variables that scenarios may read as `${env.NAME}`.
         allow_env: Vec<Spanned<String>>,
+        /// Origins to which scenarios may send requests, such as `http://localhost:8080`.
+        allow_origin: Vec<Spanned<GrantedOrigin>>,
         /// Settings of vendors, by vendor id.
         vendor: TableOf<VendorSettings>,
         /// Receivers that get webhooks.
@@ -135,6 +139,8 @@ pub struct Config {
     pub start: StartTime,
     /// Environment variables that scenarios may read.
     pub allow_env: Vec<Spanned<String>>,
+    /// Origins to which scenarios may send requests.
+    pub allow_origin: Vec<Spanned<GrantedOrigin>>,
     /// Settings of vendors, by vendor id.
     pub vendors: TableOf<VendorSettings>,
     /// Receivers that get webhooks.
@@ -180,9 +186,20 @@ impl Config {
         let files_host =
             value_or_default(form.as_ref(), &defaults, |form| form.files.as_ref()?.host.clone())?;
         let files = FilesAddress { host: files_host.value, port: files_port.value.get() };
-        let (allow_env, vendors, endpoints) =
-            form.map(|form| (form.allow_env, form.vendor, form.endpoint)).unwrap_or_default();
-        Ok(Self { seed, start, allow_env, vendors, endpoints, demo_vendor, demo_scenario, files })
+        let (allow_env, allow_origin, vendors, endpoints) = form
+            .map(|form| (form.allow_env, form.allow_origin, form.vendor, form.endpoint))
+            .unwrap_or_default();
+        Ok(Self {
+            seed,
+            start,
+            allow_env,
+            allow_origin,
+            vendors,
+            endpoints,
+            demo_vendor,
+            demo_scenario,
+            files,
+        })
     }
 
     /// Guesses if a file is a configuration: it has more keys of a configuration than keys in

@@ -6,9 +6,9 @@ use jiff::SignedDuration;
 
 use crate::base::text::mask;
 use crate::fault::Faults;
-use crate::matcher::{Mismatch, ResponseMatcher};
+use crate::matcher::ResponseMatcher;
 use crate::policy::StatusSet;
-use crate::record::{AttemptOutcome, AttemptResult, Method};
+use crate::record::{AttemptOutcome, AttemptResult, Method, Mismatch};
 
 /// Decides which responses pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{self, JoinSet};
+use tokio::task::{self, AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::attempt::{Attempt, prior_result, unsent};
+use super::attempt::{Attempt, NOT_COMMITTED, prior_result, unsent};
 use super::driven_run::{DrivenRun, RunState};
 use super::engine::{Engine, EngineCommand, EngineInput, SentAttempt};
 use super::host::{Host, HostCommand, RunTimes};
@@ -21,8 +21,8 @@ use super::pending::RedirectTarget;
 use super::run_clock::{ALL, ClockGroup, RunClock, Waiter};
 use super::slots::{AttemptSlot, AttemptSlots};
 use super::transport::Transport;
-use super::{ConversationKey, Delivery};
-use crate::record::{AttemptResult, Method, RecordKind, RecordScope};
+use super::{AwaitedExpectation, ConversationKey, Delivery};
+use crate::record::{AttemptResult, ExpectationResult, Method, RecordKind, RecordScope};
 
 /// A message to the driver.
 enum DriverMessage<M> {
@@ -138,6 +138,8 @@ pub fn drive<H: Host, T: Transport>(
         slots,
         attempts: JoinSet::new(),
         in_flight: HashMap::new(),
+        expectations: JoinSet::new(),
+        expecting: HashMap::new(),
         waiting: VecDeque::new(),
         touched: BTreeSet::new(),
         stop: None,
@@ -157,6 +159,9 @@ struct Driver<H, T> {
     attempts: JoinSet<AttemptResult>,
     /// The attempts in `attempts`.
     in_flight: HashMap<task::Id, (ConversationKey, SentAttempt)>,
+    expectations: JoinSet<ExpectationResult>,
+    /// The conversations that wait for the expectations in `expectations`.
+    expecting: HashMap<task::Id, (ConversationKey, AbortHandle)>,
     /// Attempts that the engine has released and that wait for a slot of the process.
     waiting: VecDeque<(Arc<Delivery>, SentAttempt, RedirectTarget)>,
     /// Clocks that may be able to advance.
@@ -196,6 +201,9 @@ impl<H: Host, T: Transport> Driver<H, T> {
                     while let Some(ended) = self.attempts.try_join_next_with_id() {
                         self.finish(ended).await;
                     }
+                }
+                Some(ended) = self.expectations.join_next_with_id() => {
+                    self.finish_expectation(ended).await;
                 }
                 Some(slot) = self.slots.acquire(), if !self.waiting.is_empty() => {
                     self.send_waiting(slot).await;
@@ -262,6 +270,9 @@ impl<H: Host, T: Transport> Driver<H, T> {
         run.clock.clear();
         self.host.cancelled(number);
         self.ending.retain(|conversation, _| conversation.run != number);
+        for (_, task) in self.expecting.extract_if(|_, (key, _)| key.run == number) {
+            task.1.abort();
+        }
         let any = ConversationKey { run: number, number: ALL };
         self.step(any, EngineInput::Cancel(number)).await;
         // Attempts that wait for a slot are in flight for the engine, and never start.
@@ -289,6 +300,7 @@ impl<H: Host, T: Transport> Driver<H, T> {
                     clock.wait(conversation.number, at, Waiter::Wake(conversation.number));
                     self.touch(conversation);
                 }
+                HostCommand::Expect(expectation) => self.expect(*expectation).await,
                 HostCommand::End(conversation) => {
                     self.ending.insert(conversation, None);
                     // Boxed because what follows from an end is carried out in turn.
@@ -494,6 +506,47 @@ impl<H: Host, T: Transport> Driver<H, T> {
             clock.end_attempt(conversation.number);
         }
         self.step(conversation, EngineInput::Finished(sent, result)).await;
+    }
+
+    /// Records an expectation and waits for it in a task.
+    async fn expect(&mut self, expectation: AwaitedExpectation) {
+        let AwaitedExpectation { conversation, scope, ref facts, .. } = expectation;
+        let Some(run) = self.runs.0.get_mut(&conversation.run) else { return };
+        run.clock.begin_attempt(conversation.number);
+        let (origin, stored) = run.prior.expectation(conversation.number, scope.step, facts.round);
+        let (stored, request) = (stored.cloned(), facts.clone());
+        let started = RecordKind::ExpectationStarted { origin, request };
+        let intent = run.log.append_intent(scope, started).await;
+        let transport = Arc::clone(&self.transport);
+        let task = self.expectations.spawn(async move {
+            match stored {
+                Some(result) => result,
+                // A request can change something at the receiver.
+                None if !intent.committed().await => ExpectationResult::unsent(NOT_COMMITTED),
+                None => expectation.wait(transport).await,
+            }
+        });
+        self.expecting.insert(task.id(), (conversation, task));
+    }
+
+    /// Passes the result of an expectation to the host.
+    async fn finish_expectation(
+        &mut self,
+        ended: Result<(task::Id, ExpectationResult), task::JoinError>,
+    ) {
+        let (id, result) = match ended {
+            Ok(ended) => ended,
+            Err(error) => (error.id(), ExpectationResult::unsent(&error.to_string())),
+        };
+        // One of a cancelled run has no conversation any more.
+        let Some((conversation, _)) = self.expecting.remove(&id) else { return };
+        if let Some(clock) = self.runs.clock_of(conversation) {
+            clock.end_attempt(conversation.number);
+        }
+        self.touch(conversation);
+        let Some(now) = self.runs.now(conversation) else { return };
+        let commands = self.host.expected(conversation, result, now);
+        self.carry_out(commands).await;
     }
 
     async fn record(&mut self, delivery: &Delivery, kind: RecordKind) {

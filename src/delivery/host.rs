@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{ConversationKey, Delivery};
-use crate::record::{RecordKind, RecordScope};
+use super::{AwaitedExpectation, ConversationKey, Delivery};
+use crate::record::{ExpectationResult, RecordKind, RecordScope};
 
 /// Owns conversations. The driver calls it when one of them is due, and carries out its commands.
 pub trait Host: Send + 'static {
@@ -21,6 +21,14 @@ pub trait Host: Send + 'static {
         &mut self,
         delivery: &Delivery,
         kind: &RecordKind,
+        now: Timestamp,
+    ) -> Vec<HostCommand>;
+
+    /// The expectation that a conversation waited for has a result, at this run time.
+    fn expected(
+        &mut self,
+        conversation: ConversationKey,
+        result: ExpectationResult,
         now: Timestamp,
     ) -> Vec<HostCommand>;
 
@@ -46,6 +54,8 @@ pub enum HostCommand {
     Submit(Box<Delivery>),
     /// Report the conversation as due at this run time.
     WaitUntil(ConversationKey, Timestamp),
+    /// Wait for an expectation, and report its result. The clock of the conversation stands still.
+    Expect(Box<AwaitedExpectation>),
     /// Report the conversation as ended once all its deliveries have settled.
     End(ConversationKey),
     /// Drop the clock of a conversation in which nothing happens any more.
@@ -68,6 +78,15 @@ impl Host for NoHost {
     }
 
     fn recorded(&mut self, _: &Delivery, _: &RecordKind, _: Timestamp) -> Vec<HostCommand> {
+        Vec::new()
+    }
+
+    fn expected(
+        &mut self,
+        _: ConversationKey,
+        _: ExpectationResult,
+        _: Timestamp,
+    ) -> Vec<HostCommand> {
         Vec::new()
     }
 

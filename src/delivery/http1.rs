@@ -15,7 +15,7 @@ use super::pool::ConnectionPool;
 use super::request_bytes::RequestBytes;
 use super::request_writer::RequestWriter;
 use super::response::HttpResponse;
-use super::transport::{Request, Transport, WireFault};
+use super::transport::{ApiRequest, Request, Transport, WireFault};
 use crate::policy::WireFormat;
 use crate::record::{AttemptOutcome, AttemptResult, Timings};
 
@@ -169,6 +169,10 @@ impl AttemptProgress {
 }
 
 impl Transport for Http1Client {
+    async fn call_api(&self, request: ApiRequest, limit: Duration) -> AttemptResult {
+        self.connector.call_api(request, limit).await
+    }
+
     async fn send(&self, request: Request) -> AttemptResult {
         self.connector.wait_turn(&request.url).await;
         let started = Instant::now();

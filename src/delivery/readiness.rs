@@ -29,7 +29,7 @@ impl Connector {
     /// failure if it does not.
     pub async fn wait_ready(&self, url: &Url, within: Duration) -> Result<(), AttemptFailure> {
         let deadline = Instant::now() + within;
-        let client = self.probe_client()?;
+        let client = self.direct_client()?;
         let mut limit = FIRST_PROBE;
         loop {
             // reqwest resolves names through this connector, but never asks about literal addresses.
@@ -52,8 +52,8 @@ impl Connector {
         }
     }
 
-    /// A client for probes: direct, without redirects, to addresses that the policy allows.
-    fn probe_client(&self) -> Result<Client, AttemptFailure> {
+    /// An ordinary client: direct, without redirects, to addresses that the policy allows.
+    pub(super) fn direct_client(&self) -> Result<Client, AttemptFailure> {
         let client = Client::builder()
             .no_proxy()
             .redirect(Redirects::none())

@@ -71,7 +71,7 @@ struct RealTime {
 #[derive(Debug)]
 struct GroupClock {
     now: Timestamp,
-    /// Number of attempts in flight. The clock cannot jump unless it is 0.
+    /// Number of attempts and expectations in flight. The clock cannot jump unless it is 0.
     in_flight: usize,
 }
 
@@ -125,12 +125,12 @@ impl RunClock {
         Some(if self.is_paused { real.at } else { real.now() })
     }
 
-    /// Counts an attempt of a conversation that begins.
+    /// Counts an attempt or expectation of a conversation that begins.
     pub(super) fn begin_attempt(&mut self, conversation: u32) {
         self.of(self.group(conversation)).in_flight += 1;
     }
 
-    /// Counts an attempt of a conversation that has ended.
+    /// Counts an attempt or expectation of a conversation that has ended.
     pub(super) fn end_attempt(&mut self, conversation: u32) {
         self.of(self.group(conversation)).in_flight -= 1;
     }

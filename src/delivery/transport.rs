@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::fault::{FaultAmount, FaultGroup, FaultKind, Faults};
-use crate::record::{AttemptResult, Method};
+use crate::record::{AttemptOutcome, AttemptResult, Method};
 
 /// A request to send.
 #[derive(Clone, Debug)]
@@ -26,6 +26,19 @@ pub struct Request {
     pub total: Duration,
     /// Requested fault in how the request is written.
     pub fault: Option<WireFault>,
+}
+
+/// A request to the receiver's own API.
+#[derive(Clone, Debug)]
+pub struct ApiRequest {
+    /// The method.
+    pub method: Method,
+    /// The URL.
+    pub url: Url,
+    /// The headers, in order.
+    pub headers: Vec<(String, String)>,
+    /// The JSON body, if there is one.
+    pub json: Option<String>,
 }
 
 /// A requested fault in how a request is written.
@@ -69,4 +82,14 @@ impl WireFault {
 pub trait Transport: Send + Sync + 'static {
     /// Sends a request and returns the result.
     fn send(&self, request: Request) -> impl Future<Output = AttemptResult> + Send;
+
+    /// Sends a request to the receiver's own API, and returns the result after this time at most.
+    fn call_api(
+        &self,
+        request: ApiRequest,
+        limit: Duration,
+    ) -> impl Future<Output = AttemptResult> + Send {
+        let _ = (request, limit);
+        async { AttemptResult::failure(AttemptOutcome::Unsendable, "it has no HTTP client", 0) }
+    }
 }

@@ -190,6 +190,8 @@ codes! {
         "event = [\"topic\"]" => "event = [\"/topic\"]";
     UNUSED_RECEIVER = 91: "Nothing is sent to a receiver of `--to`: its vendor is not emulated, or other receivers take precedence.",
         "standin run handover --vendor acme --to globex=http://localhost:3000/" => "standin run handover --vendor acme --to acme=http://localhost:3000/";
+    ORIGIN_NOT_GRANTED = 92: "A scenario may send requests to the receiver, and to origins that the person who runs it has allowed. An origin is the scheme, host and port of a URL.",
+        "eventually = { get = \"http://localhost:8080/orders/1\" }" => "eventually = { get = \"/orders/1\" }   # or --allow-origin http://localhost:8080";
 
     INVALID_ROUTE = 100: "A route, an operation or a credential of a vendor's API is not valid: its path or method is malformed, or it refers to a route or credential that does not exist.",
         "path = \"v1/conversations\"" => "path = \"/v1/conversations\"";

@@ -67,6 +67,16 @@ impl Form for SyntaxNode {
     }
 }
 
+impl<T: Form> Form for Box<T> {
+    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
+        T::read(node, problems).map(Self::new)
+    }
+
+    fn schema() -> Json {
+        T::schema()
+    }
+}
+
 impl<T: Form> Form for Option<T> {
     fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
         T::read(node, problems).map(Some)

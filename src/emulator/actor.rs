@@ -16,8 +16,8 @@ use crate::platform::{
 };
 use crate::record::AttemptResult;
 use crate::scenario::{
-    ConversationStart, OmittedAction, PatchMismatch, Script, ScriptAction, ScriptInput,
-    ScriptRequest, ScriptState, SharedStaff,
+    ConversationStart, Expectation, OmittedAction, PatchMismatch, Script, ScriptAction,
+    ScriptInput, ScriptRequest, ScriptState, SharedStaff,
 };
 
 /// One conversation of an account.
@@ -36,8 +36,10 @@ pub(super) struct ConversationActor {
 pub(super) enum ScriptWait {
     /// A run time.
     Until(Timestamp),
-    /// The deliveries of the step of this number.
-    Deliveries(usize),
+    /// The deliveries of the step of this number, or of all steps.
+    Deliveries(Option<usize>),
+    /// The result of the expectation that was output last.
+    Expectation,
     /// Nothing: the script has ended.
     Nothing,
 }
@@ -82,6 +84,8 @@ pub enum StepOutcome {
         /// Reason for the report.
         reason: String,
     },
+    /// The script requires something of the receiver's own API.
+    Expected(Box<Expectation>),
     /// No payload could be created for the action. The run fails.
     Dropped {
         /// Key of the action, such as `say`.
@@ -146,6 +150,10 @@ impl ConversationActor {
                 ScriptRequest::Act(action) => *action,
                 ScriptRequest::WaitUntil(at) => return ScriptWait::Until(at),
                 ScriptRequest::AwaitDeliveries(step) => return ScriptWait::Deliveries(step),
+                ScriptRequest::Expect(expectation) => {
+                    outputs.push(StepOutput::expected(expectation));
+                    return ScriptWait::Expectation;
+                }
                 ScriptRequest::Done => {
                     self.script = None;
                     return ScriptWait::Nothing;
@@ -262,6 +270,11 @@ impl StepOutput {
     pub(super) fn opens_conversation(&self) -> bool {
         let StepOutcome::Done { result, .. } = &self.outcome else { return false };
         result.event.kind == EventKind::ConversationOpened
+    }
+
+    fn expected(expectation: Box<Expectation>) -> Self {
+        let (step, at) = (Some(expectation.step), expectation.at);
+        Self { step, at, faults: Faults::default(), outcome: StepOutcome::Expected(expectation) }
     }
 
     fn omitted(omitted: OmittedAction) -> Self {

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::actor::{ConversationActor, ScriptWait, StepOutcome, StepOutput};
 use super::describe::summarize;
 use super::endpoint::{EndpointPlan, LiveEndpoint};
+use super::expectation::PendingExpectation;
 use super::incoming::{CallOutcome, HeldDeliveries, IncomingCall};
 use super::outbox::Outbox;
 use super::overview::ConversationOverview;
@@ -21,7 +22,7 @@ use super::unsettled::UnsettledDeliveries;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{ConversationKey, Delivery, Host, HostCommand, RunTimes};
 use crate::platform::{Account, Subscription};
-use crate::record::{ActionSummary, RecordKind};
+use crate::record::{ActionSummary, ExpectationResult, RecordKind};
 use crate::scenario::ScriptInput;
 
 /// Most conversations with virtual clocks of their own that are played at the same time. Others
@@ -91,6 +92,8 @@ pub(super) struct LiveConversation {
     /// The deliveries that have not settled; `None` for a script that never waits for one.
     // Boxed to save memory: few scripts wait, and thousands of conversations sleep at once.
     unsettled: Option<Box<UnsettledDeliveries>>,
+    /// The expectation that it waits for.
+    expectation: Option<Box<PendingExpectation>>,
     /// The run time for which the driver was last asked to wake it.
     wake_at: Option<Timestamp>,
     /// Whether its end was reported. Others may still act in it.
@@ -195,7 +198,9 @@ impl AccountHost {
             StepOutcome::Done { action, result, .. } => {
                 Some(summarize(action, &result.event, state))
             }
-            StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } => None,
+            StepOutcome::Skipped { .. }
+            | StepOutcome::Dropped { .. }
+            | StepOutcome::Expected(_) => None,
         };
         let summaries = outputs.iter().filter_map(summary).collect();
         if conversation.reopen() {
@@ -216,7 +221,7 @@ impl LiveConversation {
         let conversation = Self::of_actor(actor, run, number);
         let outbox = conversation.outbox.with_controls(run.controls_of(number));
         let wait = ScriptWait::Until(run.plan.start);
-        let unsettled = run.plan.script.awaits_deliveries().then(Box::default);
+        let unsettled = run.plan.script.awaits_deliveries.then(Box::default);
         Self { outbox, wait, unsettled, ..conversation }
     }
 
@@ -227,6 +232,7 @@ impl LiveConversation {
             outbox: Outbox::new(&run.faults, number),
             wait: ScriptWait::Nothing,
             unsettled: None,
+            expectation: None,
             wake_at: None,
             has_ended: false,
             is_settled: false,
@@ -297,6 +303,7 @@ impl LiveConversation {
             let (mut outputs, before) = (Vec::new(), router.commands.len());
             self.wait = self.actor.advance(input, router.subscriptions(), &mut outputs);
             self.route(outputs, router, registry);
+            self.expectation = router.expectation.take();
             if let Some(unsettled) = &mut self.unsettled {
                 unsettled.add(&router.commands[before..]);
             }
@@ -305,23 +312,26 @@ impl LiveConversation {
                     input = ScriptInput::Settled(at);
                 }
                 ScriptWait::Nothing => return router.submit(self.outbox.end(at)),
-                ScriptWait::Until(_) | ScriptWait::Deliveries(_) => return,
+                ScriptWait::Until(_) | ScriptWait::Deliveries(_) | ScriptWait::Expectation => {
+                    return;
+                }
             }
         }
     }
 
     /// Returns whether every delivery of a step has settled. One that a fault holds back until
     /// another one is sent does not count.
-    fn has_settled(&self, step: usize) -> bool {
+    fn has_settled(&self, step: Option<usize>) -> bool {
         let has_settled = |unsettled: &UnsettledDeliveries| unsettled.has_settled(step);
-        self.unsettled.as_deref().is_none_or(has_settled) && !self.outbox.delays(step)
+        let is_delayed = step.is_some() && self.outbox.delays(step);
+        self.unsettled.as_deref().is_none_or(has_settled) && !is_delayed
     }
 
     /// The run time at which the script continues.
     fn due(&self) -> Option<Timestamp> {
         match self.wait {
             ScriptWait::Until(at) => Some(at),
-            ScriptWait::Deliveries(_) | ScriptWait::Nothing => None,
+            ScriptWait::Deliveries(_) | ScriptWait::Expectation | ScriptWait::Nothing => None,
         }
     }
 
@@ -420,7 +430,7 @@ impl Host for AccountHost {
             (RecordKind::AttemptFinished { result, .. }, Some(step)) => {
                 conversation.actor.note_response(step, &delivery.id, result);
             }
-            (RecordKind::DeliverySettled(_), step) => unsettled.remove(step),
+            (RecordKind::DeliverySettled(_), Some(step)) => unsettled.remove(step),
             _ => {}
         }
         let ScriptWait::Deliveries(step) = conversation.wait else { return Vec::new() };
@@ -430,6 +440,24 @@ impl Host for AccountHost {
         let mut router = Router::new(&self.routes, run, key);
         let settled = ScriptInput::Settled(now);
         conversation.continue_script(settled, now, &mut router, &mut self.registry);
+        router.commands.extend(conversation.next_command(key));
+        router.commands
+    }
+
+    fn expected(
+        &mut self,
+        key: ConversationKey,
+        result: ExpectationResult,
+        now: Timestamp,
+    ) -> Vec<HostCommand> {
+        let Some(run) = self.runs.get(&key.run) else { return Vec::new() };
+        let Some(conversation) = self.conversations.get_mut(&key) else { return Vec::new() };
+        let mut router = Router::new(&self.routes, run, key);
+        if let Some(awaited) = conversation.expectation.take() {
+            router.settle(*awaited, &result, now);
+        }
+        let input = ScriptInput::Expected(&result, now);
+        conversation.continue_script(input, now, &mut router, &mut self.registry);
         router.commands.extend(conversation.next_command(key));
         router.commands
     }

@@ -13,6 +13,7 @@ mod calls;
 mod describe;
 mod endpoint;
 mod examples;
+mod expectation;
 mod handshake;
 mod host;
 mod incoming;

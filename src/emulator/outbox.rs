@@ -234,9 +234,9 @@ impl Outbox {
     }
 
     /// Returns whether a delivery of a step is delayed.
-    pub(super) fn delays(&self, step: usize) -> bool {
+    pub(super) fn delays(&self, step: Option<usize>) -> bool {
         let delayed = self.held_back.iter().flat_map(|held_back| held_back.delayed.values());
-        delayed.into_iter().any(|planned| planned.step == Some(step))
+        delayed.into_iter().any(|planned| planned.step == step)
     }
 
     /// Ends the conversation: returns the deliveries that still wait for others. Stragglers become

@@ -35,7 +35,7 @@ impl Iterator for Rehearsal<'_> {
         while self.outputs.is_empty() {
             let input = match self.wait {
                 ScriptWait::Until(_) => ScriptInput::Due,
-                ScriptWait::Deliveries(_) => ScriptInput::Assumed,
+                ScriptWait::Deliveries(_) | ScriptWait::Expectation => ScriptInput::Assumed,
                 ScriptWait::Nothing => return None,
             };
             let mut outputs = Vec::new();

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::actor::{StepOutcome, StepOutput};
 use super::describe::summarize;
 use super::endpoint::LiveEndpoint;
+use super::expectation::{PendingExpectation, await_expectation};
 use super::outbox::Outbox;
 use super::planned_delivery::PlannedDelivery;
 use super::scripted_run::LiveRun;
@@ -15,7 +18,8 @@ use crate::delivery::{ConversationKey, Delivery, HostCommand};
 use crate::fault::{FaultKind, Faults};
 use crate::platform::{Account, ActionResult, Payload, Subscription};
 use crate::policy::Policy;
-use crate::record::{RecordKind, RecordScope, SourceLine};
+use crate::record::{ExpectationResult, RecordKind, RecordScope, SourceLine};
+use crate::scenario::Expectation;
 
 /// The endpoints of an account and how the vendor delivers to them.
 pub(super) struct Routes {
@@ -33,11 +37,13 @@ pub(super) struct Router<'a> {
     run: &'a LiveRun,
     pub(super) conversation: ConversationKey,
     pub(super) commands: Vec<HostCommand>,
+    /// The expectation that the script waits for.
+    pub(super) expectation: Option<Box<PendingExpectation>>,
 }
 
 impl<'a> Router<'a> {
     pub(super) fn new(routes: &'a Routes, run: &'a LiveRun, conversation: ConversationKey) -> Self {
-        Self { routes, run, conversation, commands: Vec::new() }
+        Self { routes, run, conversation, commands: Vec::new(), expectation: None }
     }
 
     /// The subscriptions of the endpoints.
@@ -71,6 +77,7 @@ impl<'a> Router<'a> {
                 let action = action.to_owned();
                 self.record(scope, RecordKind::ActionSkipped { action, reason });
             }
+            StepOutcome::Expected(expectation) => self.expect(scope, *expectation),
             StepOutcome::Dropped { action, reason, .. } => {
                 let (action, source) = (action.to_owned(), self.source(step));
                 self.record(scope, RecordKind::ActionDropped { action, reason, source });
@@ -94,6 +101,27 @@ impl<'a> Router<'a> {
             let due = outbox.put(planned);
             self.submit(due);
         }
+    }
+
+    /// Requests something of the receiver's own API. A path belongs to the first endpoint.
+    fn expect(&mut self, scope: RecordScope, expectation: Expectation) {
+        let receiver = self.routes.endpoints.first().map(|endpoint| &endpoint.plan);
+        let awaited = await_expectation(self.conversation, scope, expectation, receiver);
+        let source = self.source(scope.step);
+        let pending = PendingExpectation { scope, request: awaited.facts.clone(), source };
+        self.expectation = Some(Box::new(pending));
+        self.commands.push(HostCommand::Expect(Box::new(awaited)));
+    }
+
+    /// Records the result of an expectation.
+    pub(super) fn settle(
+        &mut self,
+        pending: PendingExpectation,
+        result: &ExpectationResult,
+        now: Timestamp,
+    ) {
+        let scope = RecordScope { at: now.max(pending.scope.at), ..pending.scope };
+        self.record(scope, RecordKind::ExpectationFinished(pending.settled(result)));
     }
 
     /// Hands deliveries to the delivery engine.

@@ -6,20 +6,22 @@ use crate::delivery::HostCommand;
 
 /// Number of deliveries that have not settled, by the step that caused them.
 #[derive(Debug, Default)]
-pub(super) struct UnsettledDeliveries(BTreeMap<Option<usize>, usize>);
+pub(super) struct UnsettledDeliveries(BTreeMap<usize, usize>);
 
 impl UnsettledDeliveries {
     /// Counts the deliveries that are submitted.
     pub(super) fn add(&mut self, commands: &[HostCommand]) {
         for command in commands {
             if let HostCommand::Submit(delivery) = command {
-                *self.0.entry(delivery.step).or_default() += 1;
+                // A script does not wait for what others have caused.
+                let Some(step) = delivery.step else { continue };
+                *self.0.entry(step).or_default() += 1;
             }
         }
     }
 
     /// Counts a delivery of a step that has settled.
-    pub(super) fn remove(&mut self, step: Option<usize>) {
+    pub(super) fn remove(&mut self, step: usize) {
         if let Some(number) = self.0.get_mut(&step) {
             *number -= 1;
             if *number == 0 {
@@ -28,8 +30,8 @@ impl UnsettledDeliveries {
         }
     }
 
-    /// Returns whether every delivery of a step has settled.
-    pub(super) fn has_settled(&self, step: usize) -> bool {
-        !self.0.contains_key(&Some(step))
+    /// Returns whether every delivery of a step, or of all steps, has settled.
+    pub(super) fn has_settled(&self, step: Option<usize>) -> bool {
+        step.map_or(self.0.is_empty(), |step| !self.0.contains_key(&step))
     }
 }

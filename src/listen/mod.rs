@@ -4,20 +4,24 @@
 //! `standin listen` and the tests use it.
 
 mod received;
+mod state;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::StreamExt as _;
 use jiff::SignedDuration;
+use serde_json::json;
 
 use crate::base::limits::{MAX_REQUEST, REQUEST_TIMEOUT};
 use crate::fault::{Fault, FaultKind, Faults};
 use crate::platform::{Account, VerificationReport, Verifier};
 use crate::server::{ServerHandle, start};
+
+use self::state::ReceiverState;
 
 pub use received::{Credential, Received};
 
@@ -26,6 +30,7 @@ pub use received::{Credential, Received};
 pub struct BundledReceiver {
     accounts: Vec<Arc<Account>>,
     faults: Faults,
+    state: Arc<ReceiverState>,
 }
 
 /// Called with each request after its response is determined.
@@ -36,7 +41,13 @@ impl BundledReceiver {
     ///
     /// A single account receives on every path. Of several, each receives under `/<vendor id>`.
     pub fn new(accounts: Vec<Arc<Account>>, faults: Vec<Fault>) -> Self {
-        Self { accounts, faults: Faults(faults) }
+        Self { accounts, faults: Faults(faults), state: Arc::default() }
+    }
+
+    /// Stores an event, unless the receiver responds as if it had not. Returns its number.
+    fn store(&self, account: &Account, report: &VerificationReport, body: &str) -> Option<usize> {
+        let is_stored = !self.faults.has(FaultKind::Status);
+        is_stored.then(|| self.state.store(&account.platform.id, report, body)).flatten()
     }
 
     /// Returns the account that receives on a path.
@@ -75,6 +86,11 @@ async fn receive(
     receiver: web::Data<BundledReceiver>,
     show: web::Data<ReceivedCallback>,
 ) -> HttpResponse {
+    // A webhook has a body. These requests look at what was received, or whether somebody listens.
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        let links = || json!({"state": "/state", "event": "/events/1"});
+        return HttpResponse::Ok().json(receiver.state.at(request.path()).unwrap_or_else(links));
+    }
     let body = match tokio::time::timeout(REQUEST_TIMEOUT, read_body(payload)).await {
         Ok(Ok(body)) => body,
         // The rest of the body is unread, so the connection cannot be reused.
@@ -94,7 +110,8 @@ async fn receive(
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    let (status, response) = respond(&receiver.faults, &report);
+    let number = receiver.store(account, &report, &body);
+    let (status, response) = respond(&receiver.faults, &report, number);
     // Only the response to a handshake has a token that could be wrong.
     let applies = |fault: &&Fault| report.handshake.is_some() || fault.kind != FaultKind::Token;
     let faults = Faults(receiver.faults.0.iter().filter(applies).cloned().collect());
@@ -113,8 +130,8 @@ async fn receive(
     HttpResponse::build(status).content_type(ContentType::json()).body(response)
 }
 
-/// Returns the status code and the body of the response.
-fn respond(faults: &Faults, report: &VerificationReport) -> (u16, String) {
+/// Returns the status code and the body of the response. An event has this number.
+fn respond(faults: &Faults, report: &VerificationReport, number: Option<usize>) -> (u16, String) {
     let status = faults.0.iter().find(|fault| fault.kind == FaultKind::Status);
     let status = status.and_then(|fault| u16::try_from(fault.amount.number()).ok());
     let has_wrong_token = faults.has(FaultKind::Token);
@@ -123,7 +140,7 @@ fn respond(faults: &Faults, report: &VerificationReport) -> (u16, String) {
         (Some(_), None) if has_wrong_token => (200, r#"{"token":"not the token"}"#.into()),
         (Some(reply), None) if reply.is_empty() => (200, "{}".into()),
         (Some(reply), None) => (200, reply.clone()),
-        (None, None) if report.passed() => (200, "{}".into()),
+        (None, None) if report.passed() => (200, json!({"number": number}).to_string()),
         (None, None) => (401, r#"{"error":"verification failed"}"#.into()),
     }
 }

@@ -6,7 +6,8 @@ use regex::Regex;
 use serde_json::{Number, Value as Json};
 
 use super::json_values::{compare, is_same, length};
-use super::mismatch::{Mismatch, shown, shown_or_nothing};
+use super::mismatch::{shown, shown_or_nothing};
+use crate::record::Mismatch;
 
 /// Conditions on one value. All of them must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

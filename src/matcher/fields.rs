@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::condition::Matcher;
-use super::mismatch::Mismatch;
 use crate::diag::{Form, Key, Problem, Problems, SourceSpan, SyntaxNode, TableOf, code};
+use crate::record::Mismatch;
 
 /// Matchers of a JSON document, by JSON pointer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

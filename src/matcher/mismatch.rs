@@ -1,6 +1,4 @@
-//! A value that does not match.
-
-use std::fmt;
+//! Values in messages about what does not match.
 
 use serde_json::Value as Json;
 
@@ -9,24 +7,6 @@ use crate::base::text::excerpt;
 /// Maximum number of characters of a value in a message.
 // Identifies the value. A whole nested document would hide the other mismatches.
 const MAX_VALUE: usize = 120;
-
-/// A field whose value does not match.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    /// The field, such as ``body `/ok` ``.
-    pub field: String,
-    /// What was expected.
-    pub expected: String,
-    /// What was found.
-    pub found: String,
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, expected, found } = self;
-        write!(formatter, "{field}: expected {expected}, found {found}")
-    }
-}
 
 /// Formats a value for a message, shortened.
 pub(super) fn shown(value: &Json) -> String {

@@ -12,5 +12,4 @@ mod response;
 
 pub use condition::Matcher;
 pub use fields::{HeaderMatchers, PointerMatchers, check_pointer};
-pub use mismatch::Mismatch;
 pub use response::ResponseMatcher;

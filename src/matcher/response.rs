@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 use serde_json::Value as Json;
 
 use super::fields::{HeaderMatchers, PointerMatchers};
-use super::mismatch::{Mismatch, shown};
-use crate::record::AttemptResult;
+use super::mismatch::shown;
+use crate::record::{AttemptResult, Mismatch};
 
 /// Requirements for the final response to a delivery, except its status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,12 +6,15 @@
 mod call;
 mod coverage;
 mod event_facts;
+mod expectation;
 mod failure_group;
 mod json;
 mod log;
+mod method;
 mod prior;
 mod redaction;
 mod result;
+mod source_line;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -24,9 +27,12 @@ use serde_json::Value as Json;
 
 pub use call::{CallAuth, CallRecord};
 pub use event_facts::EventFacts;
+pub use expectation::{ExpectationRequest, ExpectationResult, Mismatch, SettledExpectation};
 pub use log::{Forgotten, LogReader, PendingWrite, RecordLog, RecordScope};
+pub use method::Method;
 pub use prior::{PriorAttempts, PriorHandshake, PriorResults, RecordPlace};
 pub use result::{AttemptOutcome, AttemptResult, ResponseBody, Timings};
+pub use source_line::SourceLine;
 pub use verdict::VerdictBuilder;
 
 use crate::fault::{Chaos, Fault, Faults};
@@ -257,6 +263,17 @@ pub enum RecordKind {
         /// decides.
         retry_in_ms: Option<i64>,
     },
+    /// The script requests something of the receiver's own API.
+    #[serde(rename = "expectation.started")]
+    ExpectationStarted {
+        /// Whether it is requested now or belongs to an interrupted run.
+        origin: Origin,
+        /// The request.
+        request: ExpectationRequest,
+    },
+    /// An expectation was met, or was not met in its time.
+    #[serde(rename = "expectation.finished")]
+    ExpectationFinished(SettledExpectation),
     /// The run finished.
     #[serde(rename = "run.finished")]
     RunFinished(RunFinished),
@@ -366,21 +383,6 @@ pub struct ActionSummary {
     pub message_kind: Option<String>,
 }
 
-/// A line of a scenario file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceLine {
-    /// Path of the file, as the user named it.
-    pub file: Arc<str>,
-    /// Line number, from 1.
-    pub line: usize,
-}
-
-impl fmt::Display for SourceLine {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}", self.file, self.line)
-    }
-}
-
 /// The outcome of a delivery.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SettledDelivery {
@@ -470,16 +472,6 @@ crate::string_enum! {
 }
 
 crate::string_enum! {
-    /// HTTP method of a request.
-    pub enum Method {
-        /// `POST`, with a body.
-        Post = "POST",
-        /// `GET`, without a body.
-        Get = "GET",
-    }
-}
-
-crate::string_enum! {
     /// Verdict on a run.
     pub enum Verdict {
         /// Every delivery passed.
@@ -508,6 +500,15 @@ pub struct RunFinished {
     pub deliveries: u64,
     /// Number of deliveries that passed.
     pub passed: u64,
+    /// Number of expectations of the receiver's own API.
+    #[serde(default)]
+    pub expectations: u64,
+    /// Number of expectations that were met.
+    #[serde(default)]
+    pub met: u64,
+    /// The first expectations that were not met, each with its place and the reason.
+    #[serde(default)]
+    pub unmet: Vec<String>,
     /// Number of handshake requests sent.
     pub handshakes: u64,
     /// Number of requests sent to test that the receiver checks signatures.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{AttemptResult, Origin, Record, RecordKind};
+use super::{AttemptResult, ExpectationResult, Origin, Record, RecordKind};
 use crate::fault::Fault;
 
 /// The attempts of interrupted runs. Their results stay in the journal.
@@ -21,6 +21,8 @@ pub struct PriorAttempts {
     handshakes: BTreeMap<u32, HandshakeState>,
     /// Results of probes by endpoint and fault; `None` if in doubt.
     probes: BTreeMap<(u32, String), Option<AttemptResult>>,
+    /// Results of expectations by conversation, step and round; `None` if in doubt.
+    expectations: BTreeMap<(u32, usize, u32), Option<ExpectationResult>>,
 }
 
 /// Where a record is in a journal.
@@ -87,7 +89,30 @@ impl PriorAttempts {
             RecordKind::ProbeFinished { endpoint, fault, result, .. } => {
                 self.probes.insert((*endpoint, fault.to_string()), Some(result.clone()));
             }
+            RecordKind::ExpectationStarted { request, .. } => {
+                let key = expectation_key(record.conversation, record.step, request.round);
+                self.expectations.entry(key).or_default();
+            }
+            RecordKind::ExpectationFinished(settled) => {
+                let round = settled.request.round;
+                let key = expectation_key(record.conversation, record.step, round);
+                self.expectations.insert(key, Some(settled.result.clone()));
+            }
             _ => {}
+        }
+    }
+
+    /// Returns the origin of an expectation, with its result if it is known.
+    pub fn expectation(
+        &self,
+        conversation: u32,
+        step: Option<usize>,
+        round: u32,
+    ) -> (Origin, Option<&ExpectationResult>) {
+        match self.expectations.get(&expectation_key(Some(conversation), step, round)) {
+            None => (Origin::Sent, None),
+            Some(None) => (Origin::Recovered, None),
+            Some(result) => (Origin::Replayed, result.as_ref()),
         }
     }
 
@@ -142,6 +167,14 @@ impl PriorAttempts {
         let probes = probes.map(|((_, fault), _)| format!("the probe `{fault}`"));
         handshakes.map(|_| "the handshake".to_owned()).chain(probes).chain(named).collect()
     }
+}
+
+fn expectation_key(
+    conversation: Option<u32>,
+    step: Option<usize>,
+    round: u32,
+) -> (u32, usize, u32) {
+    (conversation.unwrap_or_default(), step.unwrap_or_default(), round)
 }
 
 /// Returns the origin of a request whose state was looked up.

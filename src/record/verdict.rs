@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::coverage::TestCoverage;
 use super::failure_group::FailureGroups;
 use super::{
-    AttemptOutcome, Origin, Record, RecordKind, RunFinished, SettledDelivery, SourceLine, Verdict,
+    AttemptOutcome, ExpectationRequest, Origin, Record, RecordKind, RunFinished, SettledDelivery,
+    SettledExpectation, SourceLine, Verdict,
 };
 use crate::base::text::count;
 use crate::fault::FaultKind;
+
+/// Unmet expectations that are described; the reason counts the others.
+const MAX_UNMET: usize = 5;
 
 /// Counts the records of a run and derives its verdict.
 #[derive(Debug, Default)]
@@ -21,6 +25,10 @@ pub struct VerdictBuilder {
     attempts: u64,
     unsubscribed: u64,
     skipped: u64,
+    expectations: u64,
+    met: u64,
+    /// The first expectations that were not met, each described in a line.
+    unmet: Vec<String>,
     /// The controls that have not settled.
     controls: BTreeSet<String>,
     failed_controls: u64,
@@ -91,6 +99,7 @@ impl VerdictBuilder {
                     .get_or_insert_with(|| format!("{at}`{action}` could not be played: {reason}"));
             }
             RecordKind::DeliverySettled(settled) => self.settle(settled),
+            RecordKind::ExpectationFinished(settled) => self.count_expectation(settled),
             _ => {}
         }
     }
@@ -114,6 +123,16 @@ impl VerdictBuilder {
         }
     }
 
+    fn count_expectation(&mut self, settled: &SettledExpectation) {
+        self.expectations += 1;
+        self.met += u64::from(settled.passed);
+        if let Some(why) = settled.why.as_ref().filter(|_| self.unmet.len() < MAX_UNMET) {
+            let at = location(settled.source.as_ref());
+            let ExpectationRequest { expectation, method, url, .. } = &settled.request;
+            self.unmet.push(format!("{at}`{expectation}` {method} {url}: {why}"));
+        }
+    }
+
     /// Notes that standin itself failed. Such a run never passes.
     pub fn fail_internally(&mut self, reason: &str) {
         self.internal_error = Some(reason.to_owned());
@@ -129,6 +148,9 @@ impl VerdictBuilder {
             rejected_types: self.failures.rejected_types(),
             deliveries: self.deliveries,
             passed: self.passed,
+            expectations: self.expectations,
+            met: self.met,
+            unmet: self.unmet.clone(),
             handshakes: self.handshakes,
             probes: self.probes,
             attempts: self.attempts,
@@ -162,11 +184,20 @@ impl VerdictBuilder {
             .control_error
             .as_ref()
             .map(|error| format!("the control failed, so the faults show nothing: {error}"));
+        let expectations = self.unmet.first().map(|first| {
+            let (unmet, all) = (self.expectations - self.met, self.expectations);
+            format!(
+                "{unmet} of {} not met. First: {first}",
+                count(all, "expectation", "expectations")
+            )
+        });
         let is_inconclusive = control.is_some()
+            && expectations.is_none()
             && handshake.is_none()
             && probe.is_none()
             && self.dropped_action.is_none();
-        let reasons = [handshake, probe, self.dropped_action.clone(), control, deliveries];
+        let reasons =
+            [handshake, probe, self.dropped_action.clone(), control, deliveries, expectations];
         let reasons: Vec<String> = reasons.into_iter().flatten().collect();
         if is_inconclusive {
             return (Verdict::Inconclusive, Some(reasons.join("; ")));
@@ -177,7 +208,7 @@ impl VerdictBuilder {
         if self.settled < self.deliveries {
             return failed("not every delivery has settled".into());
         }
-        if self.passed == 0 {
+        if self.passed == 0 && self.met == 0 {
             let reason = "nothing was sent, so nothing about the receiver was shown";
             return (Verdict::Inconclusive, Some(reason.into()));
         }

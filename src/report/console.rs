@@ -19,8 +19,8 @@ use crate::base::text::{count, escape, excerpt, one_of, shell_word, without_mark
 use crate::fault::Fault;
 use crate::platform::SlowResponses;
 use crate::record::{
-    ActionSummary, AttemptOutcome, AttemptResult, CallRecord, FilesSummary, Record, RecordKind,
-    RunFinished, RunStarted, SettledDelivery, Verdict,
+    ActionSummary, AttemptOutcome, AttemptResult, CallRecord, ExpectationRequest, FilesSummary,
+    Record, RecordKind, RunFinished, RunStarted, SettledDelivery, SettledExpectation, Verdict,
 };
 
 /// Amount of output.
@@ -253,6 +253,36 @@ impl ConsoleReport {
             && limit.is_some_and(|limit| i128::from(result.timings.total_us) > limit * 1_000)
     }
 
+    fn expectation(
+        &mut self,
+        record: &Record,
+        settled: &SettledExpectation,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let ExpectationRequest { expectation, method, url, .. } = &settled.request;
+        let result = &settled.result;
+        let requests = count(result.requests, "request", "requests");
+        let title = format!("{expectation} {method} {}", escape(url));
+        let after = format!("{DIM}{requests}, {} ms{DIM:#}", result.waited_ms);
+        if settled.passed {
+            let line = format!("{INDENT}{GOOD}✓{GOOD:#} {title} {after}");
+            return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
+        }
+        self.failed += 1;
+        if self.is_brief() && self.failed > MAX_FAILED {
+            return Ok(());
+        }
+        write!(out, "{INDENT}{BAD}✗ {title}{BAD:#} {after}")?;
+        match record.conversation.filter(|_| self.is_brief()) {
+            Some(conversation) => writeln!(out, "{DIM}, conversation {conversation}{DIM:#}")?,
+            None => writeln!(out)?,
+        }
+        for mismatch in &result.mismatches {
+            writeln!(out, "{INDENT}  {}", escape(&mismatch.to_string()))?;
+        }
+        Ok(())
+    }
+
     fn handshake(
         &self,
         result: &AttemptResult,
@@ -324,6 +354,9 @@ impl ConsoleReport {
         // The reason names the first cause.
         for group in run.failures.iter().skip(1) {
             writeln!(out, "  {}", escape(&group.to_string()))?;
+        }
+        for unmet in run.unmet.iter().skip(1) {
+            writeln!(out, "  {}", escape(unmet))?;
         }
         self.write_notes(run, out)?;
         if run.verdict != Verdict::Passed {
@@ -454,6 +487,7 @@ impl Report for ConsoleReport {
             }
             RecordKind::DeliverySettled(settled) => self.settled(record, settled, out),
             // Reported even briefly: no run passes with one.
+            RecordKind::ExpectationFinished(settled) => self.expectation(record, settled, out),
             RecordKind::ActionDropped { action, reason, .. } => {
                 let reason = escape(reason);
                 writeln!(out, "{INDENT}{BAD}✗{BAD:#} `{action}` could not be rendered: {reason}")

@@ -269,6 +269,12 @@ impl RunCollector {
                 self.change(&settled.delivery, |open| open.settled = Some(settled.clone()));
                 self.settle(record, settled);
             }
+            RecordKind::ExpectationFinished(settled) => {
+                if let Some(step) = record.step {
+                    let case = self.cases.entry(step).or_insert_with(|| StepCase::of_step(step));
+                    case.count_expectation(settled);
+                }
+            }
             _ => {}
         }
     }

@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use crate::base::text::count;
-use crate::record::{AttemptOutcome, AttemptResult, SettledDelivery, SourceLine};
+use crate::record::{
+    AttemptOutcome, AttemptResult, ExpectationRequest, SettledDelivery, SettledExpectation,
+    SourceLine,
+};
 
 /// Maximum number of failures of a step that are described; the others are counted.
 const MAX_FAILURES: usize = 5;
@@ -109,6 +112,25 @@ impl StepCase {
     pub(super) fn skip(&mut self, action: &str, reason: &str) {
         self.name_after(action);
         self.skipped.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// Counts an expectation of the receiver's own API.
+    pub(super) fn count_expectation(&mut self, settled: &SettledExpectation) {
+        let ExpectationRequest { expectation, method, url, .. } = &settled.request;
+        self.name_after(expectation);
+        self.source = self.source.take().or_else(|| settled.source.clone());
+        self.duration_us += settled.result.waited_ms * 1_000;
+        match &settled.why {
+            None => self.passed += 1,
+            Some(why) => self.fail(|| CaseFailure {
+                subject: format!("{method} {url}"),
+                why: why.clone(),
+                is_error: false,
+                delivery: None,
+                request: None,
+                response: None,
+            }),
+        }
     }
 
     /// Counts an action that could not be rendered.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::RunPlan;
 use super::probe::probes;
+use crate::base::redact::shown_url;
 use crate::base::seed::SeedScope;
 use crate::emulator::{
     FaultSource, Outbox, PlannedDelivery, StepOutcome, StepOutput, challenge, rehearse,
@@ -187,6 +188,12 @@ fn items_of(
     let nothing = |summary| DryRunItem::Nothing { at, conversation: number, summary };
     let (action, happened) = match output.outcome {
         StepOutcome::Done { action, result, .. } => (action, result),
+        StepOutcome::Expected(expectation) => {
+            let receiver = plan.endpoints.first().map(|endpoint| &endpoint.url);
+            let url = receiver.and_then(|receiver| expectation.url(receiver).ok());
+            let url = url.map_or_else(|| expectation.path.clone(), |url| shown_url(&url));
+            return vec![nothing(format!("`{}` {} {url}", expectation.key, expectation.method))];
+        }
         StepOutcome::Dropped { action, reason, .. } => {
             return vec![DryRunItem::Dropped { action, reason }];
         }

@@ -31,7 +31,7 @@ pub(super) fn first_record(plan: &RunPlan) -> RunStarted {
     let mut digest = Sha256::new();
     dry_run(&single).for_each(|item| digest.update(item.digest_text()));
     digest.update(settings(plan).to_string());
-    if script.awaits_deliveries() {
+    if script.awaits_deliveries {
         digest.update(script.declared_inputs().to_string());
     }
     digest.update(secret_hash(plan));

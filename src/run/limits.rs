@@ -51,16 +51,21 @@ impl LimitCounter {
             RecordKind::DeliverySettled(settled) => {
                 // Keeps the map as small as the number of pending deliveries.
                 self.endpoints.remove(&settled.delivery);
-                self.failures += u64::from(!settled.passed);
-                let limit = self.limits.max_failures?;
-                // More deliveries than the limit can fail: those in flight still settle.
-                (!settled.passed && self.failures >= limit).then(|| {
-                    let failures = count(self.failures, "failed delivery", "failed deliveries");
-                    format!("stopped after {failures}")
-                })
+                if settled.passed { None } else { self.count_failure() }
             }
+            RecordKind::ExpectationFinished(settled) if !settled.passed => self.count_failure(),
             _ => None,
         }
+    }
+
+    fn count_failure(&mut self) -> Option<String> {
+        self.failures += 1;
+        let limit = self.limits.max_failures?;
+        // More deliveries than the limit can fail: those in flight still settle.
+        (self.failures >= limit).then(|| {
+            let failures = count(self.failures, "failed delivery", "failed deliveries");
+            format!("stopped after {failures}")
+        })
     }
 
     fn count_timeout(&mut self, endpoint: u32, outcome: AttemptOutcome) -> Option<String> {

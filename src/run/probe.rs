@@ -91,7 +91,9 @@ fn first_payload(plan: &RunPlan, endpoint: usize) -> Option<Payload> {
     let outputs = rehearse(&plan.script, &plan.account, &subscriptions, &staff, number);
     let payloads = outputs.filter_map(|output| match output.outcome {
         StepOutcome::Done { result, .. } => Some(result.payloads),
-        StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } => None,
+        StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } | StepOutcome::Expected(_) => {
+            None
+        }
     });
     payloads.flatten().find(|payload| payload.endpoints.contains(&endpoint))
 }

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use crate::base::text::one_of;
 use crate::diag::{Form, Key, Problem, Problems, SourceSpan, SyntaxNode, code, form::unknown_key};
 
+use super::expectation_form::{EventuallyForm, RequestForm};
 use super::forms::{
     AssignForm, CreateForm, DeleteForm, EmitForm, FlowForm, LabelForm, NoteForm, OpenForm,
     PlainForm, RateForm, ReadForm, SayForm, SetForm, TypingForm, UpdateForm,
@@ -31,6 +32,8 @@ pub(super) enum ActionForm {
     Emit(EmitForm),
     Close(PlainForm),
     Reopen(PlainForm),
+    Eventually(EventuallyForm),
+    Request(RequestForm),
 }
 
 /// An action that a step can have.
@@ -76,6 +79,8 @@ actions! {
     "emit": EmitForm => Emit;
     "close": PlainForm => Close, "The conversation is closed.";
     "reopen": PlainForm => Reopen, "A closed conversation is reopened.";
+    "eventually": EventuallyForm => Eventually;
+    "request": RequestForm => Request;
 }
 
 fn action_keys<'a>() -> impl Iterator<Item = &'a str> {

@@ -1,7 +1,7 @@
 //! `capture`: values that a step keeps from a response, for later steps.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value as Json};
 
@@ -9,7 +9,7 @@ use crate::base::limits::MAX_NAMED;
 use crate::base::text::{NAME_RULE, excerpt, is_name};
 use crate::diag::{Problem, Problems, Spanned, SyntaxNode, TableOf, code};
 use crate::matcher::check_pointer;
-use crate::record::AttemptResult;
+use crate::record::{AttemptResult, Mismatch};
 use crate::template::{FieldType, Object, Value};
 
 /// Maximum number of characters of a response in a message.
@@ -28,15 +28,20 @@ pub struct Capture {
 
 impl Capture {
     /// Returns the value in a document, or why it is missing.
-    fn value(&self, document: Option<&Json>) -> Result<Json, String> {
+    pub(super) fn value(&self, document: Option<&Json>) -> Result<Json, Mismatch> {
         let value = document.and_then(|document| document.pointer(&self.pointer));
+        let mismatch = |expected: &str, found: String| Mismatch {
+            field: format!("body `{}`", self.pointer),
+            expected: format!("{expected} for `{}`", self.name),
+            found,
+        };
         let Some(value) = value.filter(|value| !value.is_null()) else {
-            return Err("found nothing".to_owned());
+            return Err(mismatch("a value", "nothing".to_owned()));
         };
         match self.example.as_ref().map(FieldType::of_json) {
             Some(expected) if expected.about() != FieldType::of_json(value).about() => {
                 let found = excerpt(&value.to_string(), MAX_SHOWN);
-                Err(format!("expected {} like its example, found {found}", expected.about()))
+                Err(mismatch(&format!("{} as in the example", expected.about()), found))
             }
             _ => Ok(value.clone()),
         }
@@ -96,7 +101,7 @@ struct OpenStep {
     order: usize,
     /// What each response has for each capture, by length and text of the delivery id.
     // That is the order of the deliveries. The order in which they settle depends on the receivers.
-    responses: BTreeMap<(usize, String), Vec<Result<Json, String>>>,
+    responses: BTreeMap<(usize, String), Vec<Result<Json, Mismatch>>>,
 }
 
 /// Why a name has no value.
@@ -164,18 +169,43 @@ impl CapturedValues {
         }
     }
 
-    fn note_missing(&mut self, step: usize, capture: &Capture, why: Option<String>) {
+    fn note_missing(&mut self, step: usize, capture: &Capture, why: Option<Mismatch>) {
         let (name, is_failure) = (capture.name.clone(), why.is_some());
         let reason = match why {
-            Some(why) => format!(
-                "`captured.{name}` has no value: expected one at `{}` of a response to step {step}, \
-                 {why}",
-                capture.pointer
-            ),
+            Some(why) => {
+                format!("`captured.{name}` has no value in the responses to step {step}: {why}")
+            }
             None => format!("it uses `captured.{name}`, but step {step} got no response"),
         };
         self.values.remove(&name);
         self.missing.insert(name, MissingValue { reason, is_failure });
+    }
+
+    /// Determines the values of every step whose deliveries have settled.
+    pub(super) fn settle_all(&mut self, captures: &BTreeMap<usize, Arc<[Capture]>>, assumed: bool) {
+        while let Some(step) = self.first_open(|_| true) {
+            let captures = captures.get(&step).map_or(&[][..], |captures| captures);
+            if assumed {
+                self.assume(step, captures);
+            } else {
+                self.settle(step, captures);
+            }
+        }
+    }
+
+    /// Takes the values that an expectation has captured. `captures` are those of its step.
+    pub(super) fn take(&mut self, step: usize, captures: &[Capture], found: &Map<String, Json>) {
+        for Capture { name, .. } in captures {
+            let reason = format!("it uses `captured.{name}`, but step {step} has failed");
+            match found.get(name) {
+                Some(value) => drop(self.values.insert(name.clone(), value.clone())),
+                None => {
+                    self.values.remove(name);
+                    let missing = MissingValue { reason, is_failure: false };
+                    self.missing.insert(name.clone(), missing);
+                }
+            }
+        }
     }
 
     /// Gives the values of a step those of its examples.

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
+use url::Url;
 
 use super::actions::{ActionForm, read_action};
 use super::capture::{Capture, check_captures};
 use super::cast;
 use super::dry_check::DryCheck;
+use super::expectation_check::{self, ExpectationChecker};
 use super::faults;
 use super::forms::{OverrideForm, ScenarioForm, StepForm};
 use super::groups::{self, PlacedStep};
@@ -19,11 +21,11 @@ use super::patch_form::PatchForm;
 use super::plan::{ActionPlanner, DeclaredStep};
 use super::read::ParsedScenario;
 use super::repeat::{self, StepRound};
-use super::script::{Override, Script, Step};
+use super::script::{Override, Script, Step, StepPlan};
 use super::text::Texts;
-use super::want::{check_verify, check_want};
+use super::want::{Declared, check_verify, check_want};
 use super::when::{Conditions, ConditionsForm, check_conditions};
-use crate::diag::{Problem, Problems, SourceSpan, Spanned, TableOf, code};
+use crate::diag::{Key, Problem, Problems, SourceSpan, Spanned, TableOf, code};
 use crate::fault::Faults;
 use crate::platform::{Platform, Subscription, VendorRef};
 
@@ -51,7 +53,7 @@ pub fn check(
         let problem = Problem::at(&path.span, code::INCLUDE, message);
         problems.push(problem.help("write `vars`, `cast` and `group` into the scenario itself"));
     }
-    let ParsedScenario { source, form, problems: read_problems, row, .. } = parsed;
+    let ParsedScenario { source, form, problems: read_problems, row, inputs, .. } = parsed;
     problems.extend(read_problems);
     let (form, file) = (&form, source.name.as_str());
     let cast = cast::check(form, &variables.values, &mut problems);
@@ -61,6 +63,7 @@ pub fn check(
         form,
         vendors: &vendors,
         variables: &variables.values,
+        origins: &inputs.origins,
         counts: BTreeMap::new(),
         captures: BTreeMap::new(),
         planner,
@@ -71,6 +74,7 @@ pub fn check(
     let faults = faults::check_script_faults(form.faults.as_ref(), checker.problems());
     let verify = check_verify(form.verify.as_ref(), checker.problems());
     let captures = checker.captures;
+    let expects = steps.iter().any(|step| matches!(step.plan, StepPlan::Expect(_)));
     let mut unsupported = BTreeMap::new();
     // Steps with problems are missing from the script, so the dry run would report their followers.
     if problems.is_empty() {
@@ -100,6 +104,7 @@ pub fn check(
         faults,
         chaos: None,
         verify,
+        awaits_deliveries: !captures.is_empty() || expects,
         captures,
         unsupported,
         variables: Arc::new(variables.values),
@@ -114,6 +119,8 @@ struct ScenarioChecker<'a> {
     form: &'a ScenarioForm,
     vendors: &'a [Arc<Platform>],
     variables: &'a Map<String, Json>,
+    /// The origins that the operator granted.
+    origins: &'a [Url],
     /// Number of steps without an id so far, by action and actor.
     counts: BTreeMap<String, usize>,
     /// Captures of the steps so far, by step number.
@@ -161,15 +168,19 @@ impl ScenarioChecker<'_> {
         // An unreadable action counts as a message, so that `upto` its id is not reported as well.
         let says = action.as_ref().is_none_or(|(_, action)| matches!(action, ActionForm::Say(_)));
         let overrides = self.overrides(&step.for_);
-        let planned =
-            action.and_then(|(key, action)| Some((self.planner.plan(&action, &key)?, key)));
+        let captures = check_captures(&step.capture, &step.example, self.planner.problems);
+        let planned = action
+            .and_then(|(key, action)| Some((self.plan(step, &key, &action, &captures)?, key)));
         let when = step.when.as_ref().map(|when| Arc::new(self.conditions(when)));
         // After the action is planned: a step cannot refer to itself.
         if let (Some(id), Some(full)) = (&step.id, placed.id()) {
             self.declare_step(id, full, says);
         }
-        self.capture(step, entry.step + 1);
-        let (action, key) = planned?;
+        self.planner.texts.declare_captures(&captures, &step.capture, self.planner.problems);
+        let (plan, key) = planned?;
+        if matches!(plan, StepPlan::Act(_)) && !captures.is_empty() {
+            self.captures.insert(entry.step + 1, captures.into());
+        }
         // Labels name the seed scopes of generated values. Ids and counts by actor, unlike step
         // numbers, keep the values of most other steps when a step is inserted.
         let scope =
@@ -178,7 +189,7 @@ impl ScenarioChecker<'_> {
             Some(id) if entry.round == 1 => format!("{scope}{}", id.value),
             Some(id) => format!("{scope}{} {}", id.value, entry.round),
             None => {
-                let kind = format!("{scope}{}.{}", key.name, action.actor_name());
+                let kind = format!("{scope}{}.{}", key.name, plan.actor_name());
                 let count = self.counts.entry(kind.clone()).or_default();
                 *count += 1;
                 format!("{kind}.{count}")
@@ -199,9 +210,58 @@ impl ScenarioChecker<'_> {
             patch: self.patch(step.patch.as_ref()),
             after: placed.after,
             only: placed.only(),
-            action,
+            plan,
             overrides,
         })
+    }
+
+    /// Plans what a step does.
+    fn plan(
+        &mut self,
+        step: &StepForm,
+        key: &Key,
+        action: &ActionForm,
+        captures: &[Capture],
+    ) -> Option<StepPlan> {
+        if !matches!(action, ActionForm::Eventually(_) | ActionForm::Request(_)) {
+            return self.planner.plan(action, key).map(|plan| StepPlan::Act(Box::new(plan)));
+        }
+        self.refuse_keys_of_deliveries(step, key);
+        let node = step.action.iter().find(|(own, _)| own.name == key.name);
+        let node = node.map(|(_, node)| node.to_json()).unwrap_or_default();
+        let declared = expectation_check::declared(&key.name, &node, captures);
+        let mut checker = ExpectationChecker {
+            texts: &self.planner.texts,
+            origins: self.origins,
+            problems: self.planner.problems,
+        };
+        let plan = match action {
+            ActionForm::Eventually(form) => checker.eventually(form, captures.to_vec(), declared),
+            ActionForm::Request(form) => checker.request(form, captures.to_vec(), declared),
+            _ => None,
+        };
+        plan.map(|plan| StepPlan::Expect(Arc::new(plan)))
+    }
+
+    /// Reports keys of a step that have no effect, because it has no deliveries.
+    fn refuse_keys_of_deliveries(&mut self, step: &StepForm, key: &Key) {
+        let fault = step.fault.as_ref().and_then(|faults| faults.first());
+        let keys = [
+            ("fault", fault.map(|fault| &fault.span)),
+            ("want", step.want.as_ref().map(Declared::span)),
+            ("patch", step.patch.as_ref().map(|patch| &patch.span)),
+        ];
+        for (name, span) in keys {
+            let Some(span) = span else { continue };
+            let message = format!("`{}` causes no delivery, so `{name}` has no effect", key.name);
+            let problem = Problem::at(span, code::CONTRADICTION, message);
+            let help = if key.name == "request" && name == "want" {
+                "write it into the table `request`"
+            } else {
+                "move it to a step with an action"
+            };
+            self.planner.problems.push(problem.help(help));
+        }
     }
 
     fn patch(&mut self, form: Option<&PatchForm>) -> Option<Arc<PatchPlan>> {
@@ -214,16 +274,6 @@ impl ScenarioChecker<'_> {
             self.planner.texts.check_example(name, span, self.planner.problems);
         }
         check_conditions(form, self.variables, &captured, self.planner.problems)
-    }
-
-    /// Declares the values that a step captures, for later steps.
-    fn capture(&mut self, step: &StepForm, number: usize) {
-        if step.capture.0.is_empty() && step.example.0.is_empty() {
-            return;
-        }
-        let captures = check_captures(&step.capture, &step.example, self.planner.problems);
-        self.planner.texts.declare_captures(&captures, &step.capture, self.planner.problems);
-        self.captures.insert(number, captures.into());
     }
 
     fn declare_step(&mut self, id: &Spanned<String>, full: String, says: bool) {
@@ -271,7 +321,15 @@ impl ScenarioChecker<'_> {
             let skip = changes.skip.as_ref().map(|skip| skip.value.clone());
             let after = changes.after.as_ref().map(|after| after.value);
             let patch = self.patch(changes.patch.as_ref());
-            overrides.insert(vendor.name.clone(), Override { skip, after, patch, action });
+            overrides.insert(
+                vendor.name.clone(),
+                Override {
+                    skip,
+                    after,
+                    patch,
+                    plan: action.map(|plan| StepPlan::Act(Box::new(plan))),
+                },
+            );
         }
         overrides
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::capture::{Capture, CapturedValues};
 use super::cast::CastMember;
-use super::script::{ReadMarks, Step};
+use super::script::{ReadMarks, Step, StepPlan};
 use super::seeds::SeedScopes;
 use super::when::ScriptValues;
 use crate::base::seed::SeedScope;
@@ -74,7 +74,14 @@ fn run_at(
         if let Some(captures) = captures.get(&step.number) {
             captured.assume(step.number, captures);
         }
-        let plan = step.plan_at(&vendor.id);
+        let plan = match step.plan_at(&vendor.id) {
+            StepPlan::Act(plan) => plan,
+            StepPlan::Expect(plan) => {
+                captured.assume(step.number, plan.captures());
+                has_run = true;
+                continue;
+            }
+        };
         let mut action = plan.action.clone();
         read_marks.resolve_upto(&mut action, plan);
         if let Some(reason) = unsupported(&account, &action, &conversation) {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::capture::Capture;
 use super::cast::CastMember;
+use super::expectation::ExpectationPlan;
 use super::patch::PatchPlan;
 use super::text::TextContext;
 use super::want::{Verification, Want};
@@ -48,6 +49,8 @@ pub struct Script {
     pub verify: Verification,
     /// Values that steps keep from the responses to their deliveries, by step number.
     pub captures: BTreeMap<usize, Arc<[Capture]>>,
+    /// Whether a step can wait for the deliveries of earlier ones.
+    pub awaits_deliveries: bool,
     /// Vendors that cannot run the script, with the reason. Keys are full ids, such as `acme@2`.
     pub unsupported: BTreeMap<String, String>,
     /// Values of `${vars.NAME}`.
@@ -94,8 +97,18 @@ pub struct Step {
     pub(super) only: Option<Vec<String>>,
     /// Changes of its bodies.
     pub(super) patch: Option<Arc<PatchPlan>>,
-    pub(super) action: ActionPlan,
+    pub(super) plan: StepPlan,
     pub(super) overrides: BTreeMap<String, Override>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub(super) enum StepPlan {
+    /// Somebody acts.
+    // Boxed because it is much larger.
+    Act(Box<ActionPlan>),
+    /// The receiver's own API is requested.
+    Expect(Arc<ExpectationPlan>),
 }
 
 /// Changes to a step for one vendor.
@@ -104,7 +117,7 @@ pub(super) struct Override {
     pub(super) skip: Option<String>,
     pub(super) after: Option<DurationRange>,
     pub(super) patch: Option<Arc<PatchPlan>>,
-    pub(super) action: Option<ActionPlan>,
+    pub(super) plan: Option<StepPlan>,
 }
 
 /// An action whose texts and data have not been rendered yet.
@@ -152,11 +165,6 @@ impl Script {
         values.map(|(name, value)| (format!("${{env.{name}}}"), Secret::private(value.clone())))
     }
 
-    /// Returns whether a step can wait for the deliveries of an earlier one.
-    pub fn awaits_deliveries(&self) -> bool {
-        !self.captures.is_empty()
-    }
-
     /// Returns what the script takes from responses, as it is written.
     pub fn declared_inputs(&self) -> Json {
         let captures = self.captures.iter().map(|(step, captures)| {
@@ -170,7 +178,11 @@ impl Script {
             .steps
             .iter()
             .filter_map(|step| Some(json!([step.number, step.when.as_ref()?.declared])));
-        captures.chain(conditions).collect()
+        let expectations = self.steps.iter().filter_map(|step| match &step.plan {
+            StepPlan::Expect(plan) => Some(json!([step.number, plan.declared])),
+            StepPlan::Act(_) => None,
+        });
+        captures.chain(conditions).chain(expectations).collect()
     }
 
     /// Returns whether any step or the whole script has a fault of this group.
@@ -191,6 +203,16 @@ impl Script {
 
     fn all_faults(&self) -> impl Iterator<Item = &Faults> {
         self.steps.iter().map(|step| &step.faults).chain([&self.faults.faults])
+    }
+}
+
+impl StepPlan {
+    /// Returns the name of who acts, for labels.
+    pub(super) fn actor_name(&self) -> &str {
+        match self {
+            Self::Act(plan) => plan.actor_name(),
+            Self::Expect(_) => "receiver",
+        }
     }
 }
 
@@ -250,7 +272,10 @@ fn object(json: &str) -> Map<String, Json> {
 impl Step {
     /// Returns the key of its action, such as `say`.
     pub fn action_key(&self) -> &'static str {
-        self.action.action.kind.as_str()
+        match &self.plan {
+            StepPlan::Act(plan) => plan.action.kind.as_str(),
+            StepPlan::Expect(plan) => plan.key,
+        }
     }
 
     /// Returns why the file skips the step at a vendor.
@@ -267,10 +292,10 @@ impl Step {
         changed.or(self.after)
     }
 
-    /// Returns the action of the step at a vendor.
-    pub(super) fn plan_at(&self, vendor: &str) -> &ActionPlan {
-        let changed = self.overrides.get(vendor).and_then(|changes| changes.action.as_ref());
-        changed.unwrap_or(&self.action)
+    /// Returns what the step does at a vendor.
+    pub(super) fn plan_at(&self, vendor: &str) -> &StepPlan {
+        let changed = self.overrides.get(vendor).and_then(|changes| changes.plan.as_ref());
+        changed.unwrap_or(&self.plan)
     }
 
     /// Returns the changes of the bodies of the step at a vendor.

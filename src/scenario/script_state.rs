@@ -12,8 +12,9 @@ use serde_json::Map;
 
 use super::capture::{Capture, CapturedValues};
 use super::dry_check::unsupported;
+use super::expectation::Expectation;
 use super::patch::{BodyPatch, PatchMismatch};
-use super::script::{ReadMarks, Script, Step};
+use super::script::{ReadMarks, Script, Step, StepPlan};
 use super::text::TextContext;
 use super::when::ScriptValues;
 use crate::base::duration::DurationRange;
@@ -21,7 +22,7 @@ use crate::base::seed::SeedScope;
 use crate::conversation::{Action, ActionKind, Conversation};
 use crate::fault::Faults;
 use crate::platform::{Account, Payload};
-use crate::record::AttemptResult;
+use crate::record::{AttemptResult, ExpectationResult};
 use crate::template::TooLarge;
 
 /// Time added between two actions.
@@ -64,12 +65,20 @@ enum Stage {
     Performing,
     /// The responses to the deliveries of this step. The current step begins after that.
     Responses(usize),
+    /// The responses to all deliveries. The current step expects something after that.
+    AllResponses,
+    /// The time to request this of the receiver's own API has come.
+    Expect(Box<Expectation>),
+    /// The result of the expectation that was output last.
+    Expecting,
 }
 
 /// The result of rendering a step.
 enum StepRendering {
     /// The step happens.
-    Ready(RenderedStep),
+    Ready(Box<RenderedStep>),
+    /// The step expects something of the receiver.
+    Expects,
     /// The step is skipped, for this reason.
     Skipped(String),
     /// The step uses the captured value of this name, which does not exist.
@@ -104,7 +113,10 @@ pub enum ScriptInput<'a> {
     Failed(&'a Action, &'a str),
     /// The deliveries of the last [`ScriptRequest::AwaitDeliveries`] have settled, at this run time.
     Settled(Timestamp),
-    /// They are assumed to have passed: the captured values are the examples.
+    /// The last [`ScriptRequest::Expect`] has a result, at this run time.
+    Expected(&'a ExpectationResult, Timestamp),
+    /// The awaited deliveries or expectation are assumed to have passed: the captured values are the
+    /// examples.
     Assumed,
 }
 
@@ -122,9 +134,11 @@ pub struct ScriptOutput {
 pub enum ScriptRequest {
     /// Nothing happens before this run time. The next input is `Due`.
     WaitUntil(Timestamp),
-    /// Nothing happens before the deliveries of the step of this number have settled. The next input
-    /// is `Settled` or `Assumed`.
-    AwaitDeliveries(usize),
+    /// Nothing happens before the deliveries of the step of this number, or of all steps, have
+    /// settled. The next input is `Settled` or `Assumed`.
+    AwaitDeliveries(Option<usize>),
+    /// Request this of the receiver's own API. The next input is `Expected` or `Assumed`.
+    Expect(Box<Expectation>),
     /// Apply this action. The next input is its result.
     Act(Box<ScriptAction>),
     /// The script has ended.
@@ -184,7 +198,7 @@ impl ScriptState {
             now: start,
             read_marks: ReadMarks::default(),
             patch: None,
-            captured: (!script.captures.is_empty()).then(Box::default),
+            captured: script.awaits_deliveries.then(Box::default),
             pending: VecDeque::new(),
         }
     }
@@ -210,12 +224,17 @@ impl ScriptState {
             (Stage::Perform(pending), _) => {
                 return ScriptOutput { omitted, request: self.perform(*pending) };
             }
+            (Stage::AllResponses, input) => {
+                self.settle_all(input);
+                self.expect(conversation, &mut omitted);
+            }
+            (Stage::Expecting, input) => self.take(input),
             (Stage::Performing, ScriptInput::Applied(action)) => self.imply(action, conversation),
             (Stage::Performing, ScriptInput::Failed(action, reason)) => {
                 self.patch = None;
                 omitted.push(self.dropped(action.kind.as_str(), reason.to_owned()));
             }
-            (Stage::Between | Stage::Performing, _) => {}
+            (Stage::Between | Stage::Performing | Stage::Expect(_), _) => {}
         }
         while matches!(self.stage, Stage::Between) {
             if self.pending.is_empty() {
@@ -236,8 +255,15 @@ impl ScriptState {
         }
         let request = match self.stage {
             Stage::Between => ScriptRequest::Done,
-            Stage::Responses(step) => ScriptRequest::AwaitDeliveries(step),
-            _ => ScriptRequest::WaitUntil(self.now),
+            Stage::Responses(step) => ScriptRequest::AwaitDeliveries(Some(step)),
+            Stage::AllResponses => ScriptRequest::AwaitDeliveries(None),
+            Stage::Begin | Stage::Perform(_) | Stage::Performing | Stage::Expecting => {
+                ScriptRequest::WaitUntil(self.now)
+            }
+            Stage::Expect(_) => match std::mem::replace(&mut self.stage, Stage::Expecting) {
+                Stage::Expect(expectation) => ScriptRequest::Expect(expectation),
+                _ => ScriptRequest::Done,
+            },
         };
         ScriptOutput { omitted, request }
     }
@@ -294,7 +320,11 @@ impl ScriptState {
             return;
         }
         let RenderedStep { action, patch } = match self.render(step, conversation) {
-            Ok(StepRendering::Ready(rendered)) => rendered,
+            Ok(StepRendering::Ready(rendered)) => *rendered,
+            Ok(StepRendering::Expects) => {
+                self.stage = Stage::AllResponses;
+                return;
+            }
             Ok(StepRendering::Skipped(reason)) => {
                 return omitted.push(self.skipped(step.action_key(), reason));
             }
@@ -371,6 +401,57 @@ impl ScriptState {
         }
     }
 
+    /// Determines the values of all steps whose deliveries have settled.
+    fn settle_all(&mut self, input: ScriptInput<'_>) {
+        if let ScriptInput::Settled(now) = input {
+            self.now = self.now.max(now);
+        }
+        if let Some(captured) = &mut self.captured {
+            captured.settle_all(&self.script.captures, matches!(input, ScriptInput::Assumed));
+        }
+    }
+
+    /// Renders the expectation of the current step.
+    fn expect(&mut self, conversation: &Conversation, omitted: &mut Vec<OmittedAction>) {
+        let script = Arc::clone(&self.script);
+        let step = &script.steps[self.current];
+        let StepPlan::Expect(plan) = step.plan_at(&self.account.platform.id) else { return };
+        let no_values = Map::new();
+        let captured = self.captured.as_ref().map_or(&no_values, |captured| captured.values());
+        let values = ScriptValues { variables: &script.variables, captured };
+        let context = TextContext::new(conversation, &self.seeds, values, step.round);
+        let rendered = plan.render(step.number, step.round, &context, self.now);
+        let missing = context.missing_capture().map(str::to_owned);
+        let entity = context.missing_entity().map(str::to_owned);
+        match (rendered, missing, entity) {
+            (Err(error), ..) => {
+                omitted.push(self.dropped(step.action_key(), error.to_string()));
+            }
+            (_, Some(name), _) => omitted.push(self.without_capture(step, &name)),
+            (_, None, Some(name)) => {
+                let reason =
+                    format!("it uses entity `{name}`, which was not created at this vendor");
+                omitted.push(self.skipped(step.action_key(), reason));
+            }
+            (Ok(expectation), None, None) => self.stage = Stage::Expect(Box::new(expectation)),
+        }
+    }
+
+    /// Takes the values that the expectation of the current step has captured.
+    fn take(&mut self, input: ScriptInput<'_>) {
+        let script = Arc::clone(&self.script);
+        let step = &script.steps[self.current];
+        let StepPlan::Expect(plan) = step.plan_at(&self.account.platform.id) else { return };
+        let Some(captured) = &mut self.captured else { return };
+        match input {
+            ScriptInput::Expected(result, now) => {
+                captured.take(step.number, plan.captures(), &result.captured);
+                self.now = self.now.max(now);
+            }
+            _ => captured.assume(step.number, plan.captures()),
+        }
+    }
+
     /// Omits a step that uses a captured value which does not exist.
     fn without_capture(&mut self, step: &Step, name: &str) -> OmittedAction {
         let missing = self.captured.as_mut().map(|captured| captured.why_missing(name));
@@ -393,7 +474,10 @@ impl ScriptState {
             return Ok(StepRendering::Skipped(reason));
         }
         let context = TextContext::new(conversation, &self.seeds, values, step.round);
-        let plan = step.plan_at(vendor);
+        let plan = match step.plan_at(vendor) {
+            StepPlan::Act(plan) => plan,
+            StepPlan::Expect(_) => return Ok(StepRendering::Expects),
+        };
         let mut action = plan.render(&context)?;
         let patch = step.patch_at(vendor).map(|patch| patch.render(&context)).transpose()?;
         self.read_marks.resolve_upto(&mut action, plan);
@@ -404,7 +488,7 @@ impl ScriptState {
                 "it uses entity `{name}`, which was not created at this vendor"
             )),
             (None, Some(name)) => StepRendering::Uses(name.to_owned()),
-            (None, None) => StepRendering::Ready(RenderedStep { action, patch }),
+            (None, None) => StepRendering::Ready(Box::new(RenderedStep { action, patch })),
         })
     }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::cast::{CastMember, unnamed_member};
 use super::patch::PatchPlan;
-use super::script::{ActionPlan, Script, ScriptFaults, Step};
+use super::script::{ActionPlan, Script, ScriptFaults, Step, StepPlan};
 use super::want::Verification;
 use crate::base::fake::LOCALES;
 use crate::conversation::Role;
@@ -49,7 +49,7 @@ impl Script {
                 after: None,
                 only: None,
                 patch: None,
-                action: ActionPlan::ready(action),
+                plan: StepPlan::Act(Box::new(ActionPlan::ready(action))),
                 overrides: BTreeMap::new(),
             })
             .collect();
@@ -70,6 +70,7 @@ impl Script {
             chaos: None,
             verify: Verification::default(),
             captures: BTreeMap::new(),
+            awaits_deliveries: false,
             unsupported: BTreeMap::new(),
             variables: Arc::default(),
             environment: BTreeMap::new(),

@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
+use url::Url;
 
 use crate::diag::scalar::unexpected_type;
 use crate::diag::{Key, Problem, Problems, SourceSpan, SyntaxNode, code};
 use crate::template::FieldType;
 
-/// Values for variables from outside of the file.
+/// Values for variables from outside of the file, and what the file may reach.
 #[derive(Clone, Debug, Default)]
 pub struct VariableInputs {
     /// Values by variable, which replace the defaults.
     pub values: BTreeMap<String, VariableText>,
     /// The environment variables that a file may read, with their values; `None` if one is not set.
     pub environment: BTreeMap<String, Option<String>>,
+    /// The origins to which a file may send requests, beside that of the receiver.
+    pub origins: Vec<Url>,
 }
 
 /// A value of a variable from outside.

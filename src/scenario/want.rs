@@ -5,7 +5,9 @@ use serde_json::Value as Json;
 
 use super::literal::refuse_placeholders_in;
 use crate::base::limits::MAX_ATTEMPTS;
-use crate::diag::{Form, NonEmpty, Problem, Problems, Source, Spanned, SyntaxNode, code, json};
+use crate::diag::{
+    Form, NonEmpty, Problem, Problems, Source, SourceSpan, Spanned, SyntaxNode, code, json,
+};
 use crate::form;
 use crate::matcher::{HeaderMatchers, PointerMatchers, ResponseMatcher};
 use crate::policy::StatusSet;
@@ -55,6 +57,20 @@ crate::string_enum! {
 pub struct Declared<T> {
     form: T,
     node: SyntaxNode,
+}
+
+impl<T> Declared<T> {
+    /// Returns the place of the table.
+    pub(super) fn span(&self) -> &SourceSpan {
+        &self.node.span
+    }
+}
+
+impl Declared<WantForm> {
+    /// Returns the place of `attempts`, if it is set.
+    pub(super) fn attempts(&self) -> Option<&SourceSpan> {
+        self.form.attempts.as_ref().map(|attempts| &attempts.span)
+    }
 }
 
 impl<T: Form> Form for Declared<T> {
@@ -134,7 +150,10 @@ pub(super) fn check_verify(
     }
 }
 
-fn check_status(statuses: &[Spanned<String>], problems: &mut Problems) -> Option<StatusSet> {
+pub(super) fn check_status(
+    statuses: &[Spanned<String>],
+    problems: &mut Problems,
+) -> Option<StatusSet> {
     for status in statuses {
         if let Err(error) = StatusSet::parse([status.as_str()]) {
             let problem = Problem::at(&status.span, code::UNKNOWN_STATUS, error.to_string());
@@ -144,7 +163,7 @@ fn check_status(statuses: &[Spanned<String>], problems: &mut Problems) -> Option
     StatusSet::parse(statuses.iter().map(|status| status.as_str())).ok()
 }
 
-fn check_within(
+pub(super) fn check_within(
     within: Option<&Spanned<SignedDuration>>,
     problems: &mut Problems,
 ) -> Option<SignedDuration> {

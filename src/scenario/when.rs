@@ -4,7 +4,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::diag::scalar::unexpected_type;
 use crate::diag::{Form, Key, Problem, Problems, SourceSpan, SyntaxNode, code};
-use crate::matcher::{Matcher, Mismatch};
+use crate::matcher::Matcher;
+use crate::record::Mismatch;
 
 /// The roots of the values that a condition can be about.
 const ROOTS: [&str; 2] = ["captured", "vars"];

@@ -117,17 +117,17 @@ fn every_conversation_has_its_own_values() {
 #[test]
 fn a_response_without_the_value_fails_the_run_once() {
     for (body, why) in [
-        (json!({"ok": true}), "found nothing"),
-        (json!({"id": null}), "found nothing"),
-        (json!({"id": 17}), "expected a text like its example, found 17"),
+        (json!({"ok": true}), "expected a value for `ticket`, found nothing"),
+        (json!({"id": null}), "expected a value for `ticket`, found nothing"),
+        (json!({"id": 17}), "expected a text as in the example for `ticket`, found 17"),
     ] {
         let receiver = responding(body);
         let played = run(STORY, &receiver);
         assert_eq!(played.finished.verdict, Verdict::Failed);
         let reason = played.finished.reason.unwrap();
         let expected = format!(
-            "test.toml:15 `say` could not be played: `captured.ticket` has no value: expected one at \
-             `/id` of a response to step 2, {why}"
+            "test.toml:15 `say` could not be played: `captured.ticket` has no value in the \
+             responses to step 2: body `/id`: {why}"
         );
         assert_eq!(reason, expected);
         assert_eq!(texts(&receiver), Vec::<String>::new());

@@ -19,6 +19,7 @@ mod docs;
 mod emulator;
 mod endpoints;
 mod environment;
+mod expectations;
 mod fake_values;
 mod faults;
 mod fidelity;

@@ -8,8 +8,9 @@ use serde_json::Value as Json;
 use standin::conversation::ActionKind;
 use standin::diag::Source;
 use standin::emulator::StepOutcome;
-use standin::platform::Platform;
-use standin::record::{RecordKind, Verdict};
+use standin::listen::{BundledReceiver, serve};
+use standin::platform::{Account, Platform};
+use standin::record::{RecordKind, RunFinished, Verdict};
 use standin::scenario::{self, bundled_names};
 
 use crate::support::{
@@ -34,6 +35,18 @@ fn texts_of(receiver: &Receiver) -> Vec<String> {
     receiver.events().iter().map(ReceivedRequest::json).filter_map(words).collect()
 }
 
+fn play_at_bundled_receiver(name: &str, vendor: &Arc<Platform>) -> RunFinished {
+    let account = Arc::new(Account::test(vendor));
+    // The server needs a runtime that outlives the run, which has its own.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let receiver = BundledReceiver::new(vec![account], Vec::new());
+    let serving = runtime.block_on(async { serve(receiver, 0, |_| {}).unwrap() });
+    let url = format!("http://{}/", serving.address);
+    let played = play(name).at(&vendor.full_id()).against(&url);
+    runtime.block_on(serving.stop());
+    played.finished
+}
+
 #[test]
 fn every_bundled_scenario_passes_at_every_vendor() {
     assert!(bundled_names().len() >= 12);
@@ -43,10 +56,12 @@ fn every_bundled_scenario_passes_at_every_vendor() {
         assert!(revisions().iter().any(is_playable), "no vendor can play {name}");
         for vendor in vendors().into_iter().filter(is_playable) {
             let id = vendor.full_id();
-            let playing = play(&name).at(&id);
-            let receiver = Receiver::accepting();
-            let played = playing.to(&receiver);
-            let finished = played.finished;
+            let finished = if name == "orders" {
+                // It waits for the state of the bundled receiver.
+                play_at_bundled_receiver(&name, &vendor)
+            } else {
+                play(&name).at(&id).to(&Receiver::accepting()).finished
+            };
             assert_eq!(finished.verdict, Verdict::Passed, "{name} at {id}: {finished:?}");
         }
     }
@@ -66,7 +81,7 @@ fn every_bundled_scenario_can_be_played_at_every_revision() {
                 match scene.outcome {
                     StepOutcome::Done { result, .. } => told += result.payloads.len(),
                     StepOutcome::Dropped { reason, .. } => panic!("{name} at {vendor}: {reason}"),
-                    StepOutcome::Skipped { .. } => {}
+                    StepOutcome::Skipped { .. } | StepOutcome::Expected(_) => {}
                 }
             }
             let silent = (name.as_str(), vendor.as_str()) == ("form", "erxes@2"); // no forms there
