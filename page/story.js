@@ -80,6 +80,13 @@ const HANDLERS = {
     row.source = data.source;
     row.result = data.result;
   },
+  "call.received": (story, record, data) => {
+    const url = data.query ? `${data.path}?${data.query}` : data.path;
+    const body = data.body === null ? null : JSON.stringify(data.body);
+    const row = requestRow(story, record, { id: `call ${record.run} ${data.number}`, type: `${data.method} ${data.path}`, isCall: true, body, call: data, state: data.status < 400 ? "passed" : "failed", why: data.why });
+    row.about = data.call ?? data.operation ?? data.route ?? "no such route";
+    row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: data.method, url, headers: [], result: { status: data.status, outcome: "response", body: "", headers: [], reason: data.why } });
+  },
   "handshake.sent": (story, record, data) => {
     const row = requestRow(story, record, { id: `handshake ${record.run} ${data.endpoint}`, type: "handshake", body: data.body, state: "sending" });
     row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: "POST", url: data.url, headers: [], result: null });

@@ -45,12 +45,12 @@ function wireRow(row, state, open) {
   const [kind, name, word] = stateOf(row);
   const isSelected = row.id === state.delivery;
   // The full name is in the title, and in the opened request.
-  const short = row.type.split(".").at(-1);
+  const short = row.isCall ? row.type : row.type.split(".").at(-1);
   const extra = row.isAgain ? "sent again" : row.faults.join(", ");
-  return el("tr", { class: `${isSelected ? "sel" : ""}${row.state === "failed" ? " bad" : ""}`, on: { click: () => open(row.id) } },
+  return el("tr", { class: `${isSelected ? "sel" : ""}${row.isCall ? " in" : ""}${row.state === "failed" ? " bad" : ""}`, on: { click: () => open(row.id) } },
     el("td", { class: "c-t" }, seconds(state.story, row.at)),
     el("td", {}, el("button", { class: "open inset", type: "button", "data-delivery": row.id, "aria-current": isSelected ? "true" : null, title: row.type },
-      el("span", { class: "dir" }, icon(row.isDelivery ? "up" : "flag"), el("span", { class: "vh" }, row.isDelivery ? "Webhook" : "Test")),
+      el("span", { class: "dir" }, icon(row.isDelivery ? "up" : row.isCall ? "down" : "flag"), el("span", { class: "vh" }, row.isDelivery ? "Webhook" : row.isCall ? "Call of the receiver" : "Test")),
       el("span", { class: "nm n" }, row.type.length > 28 ? short : row.type), el("span", { class: "nm e" }, row.about ?? ""),
       extra ? el("span", { class: "tag odd" }, extra) : null)),
     el("td", { class: "c-s" }, status(kind, name, word)),
@@ -83,7 +83,7 @@ function renderDetail(state) {
   const again = () => { lastDetail = ""; renderDetail(state); };
   const attempt = row.attempts[attemptAt ?? row.attempts.length - 1] ?? null;
   const names = [["request", "Request"], ["response", "Response"], ...(row.isDelivery ? [["proof", "Signature"]] : [])];
-  if (row.why) names.unshift(["why", "Why"]);
+  if (row.why && !row.isCall) names.unshift(["why", "Why"]);
   const current = names.some(([name]) => name === tab) ? tab : names[0][0];
   const tabs = names.map(([name, label]) => el("button", {
     role: "tab", class: "inset", type: "button", id: `t-${name}`, "aria-controls": "p-detail", "aria-selected": String(name === current), tabindex: name === current ? "0" : "-1",
@@ -95,7 +95,7 @@ function renderDetail(state) {
       row.attempts.length > 1 ? attempts(row, state, again) : null),
     el("div", { class: "tabrow" }, el("div", { class: "tabs", role: "tablist", "aria-label": `Request ${row.id}` }, tabs),
       el("div", { class: "row acts" },
-        attempt ? el("button", { class: "btn quiet", type: "button", id: "curl", on: { click: () => copy(curl(row, attempt), "as curl") } }, icon("copy"), "Copy as curl") : null,
+        attempt && !row.isCall ? el("button", { class: "btn quiet", type: "button", id: "curl", on: { click: () => copy(curl(row, attempt), "as curl") } }, icon("copy"), "Copy as curl") : null,
         row.isDelivery ? el("button", { class: "btn", type: "button", id: "redeliver", disabled: row.attempts.length === 0, on: { click: () => redeliver(row.id) } }, icon("retry"), "Redeliver") : null)),
     el("div", { class: "scroll inset", tabindex: "0", role: "tabpanel", id: "p-detail", "aria-labelledby": `t-${current}` },
       el("div", { class: "panel" }, panel(current, row, attempt, state, again))));
@@ -109,7 +109,7 @@ function moveTab(event) {
   event.preventDefault();
 }
 
-const about = (row) => [row.isDelivery ? `delivery ${row.id}` : "", row.step ? `step ${row.step}` : "", row.isAgain ? "sent again" : ""].filter(Boolean).join(" · ");
+const about = (row) => [row.isDelivery ? `delivery ${row.id}` : row.isCall ? `call ${row.call.number} of the receiver · ${row.about} · credentials ${row.call.auth.replaceAll("_", " ")}` : "", row.step ? `step ${row.step}` : "", row.isAgain ? "sent again" : ""].filter(Boolean).join(" · ");
 
 function settled(row) {
   const [kind, name, word] = stateOf(row);
@@ -163,7 +163,7 @@ const size = (text) => `${new TextEncoder().encode(text).length} bytes`;
 function requestPanel(row, attempt, again) {
   const label = "Request body";
   return [
-    el("div", { class: "row wrap" }, bodyChoice(again), el("span", { class: "dim" }, `${size(row.body ?? "")}, exactly as sent and signed`), el("span", { class: "grow" }), row.certainty ? el("span", { class: "tag", title: "Evidence for this format" }, icon("doc"), row.certainty) : null),
+    el("div", { class: "row wrap" }, bodyChoice(again), el("span", { class: "dim" }, row.isCall ? "as standin has read it" : `${size(row.body ?? "")}, exactly as sent and signed`), el("span", { class: "grow" }), row.certainty ? el("span", { class: "tag", title: "Evidence for this format" }, icon("doc"), row.certainty) : null),
     asBytes ? bytes(row.body, label) : formatted(row.body, label),
     attempt ? [el("h3", {}, "Headers"), headers([[attempt.method, attempt.url], ...attempt.headers])] : el("p", { class: "sec" }, "Not sent yet."),
   ];

@@ -1,13 +1,14 @@
 //! `standin demo`: runs a scenario against the bundled receiver and prints both sides.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
 use tokio::sync::mpsc;
 
+use super::demo_page::{PageDemo, show_page};
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::inputs::scenarios;
@@ -30,10 +31,16 @@ use crate::scenario::{self, VariableInputs};
 pub(super) struct DemoArgs {
     #[arg(help = vendor_help())]
     vendor: Option<String>,
-    /// Speed of the clock: 8 is eight times as fast as wall time
-    #[arg(long, value_name = "FACTOR", default_value = "8", value_parser = speed,
-          allow_negative_numbers = true)]
-    speed: f64,
+    /// Speed of the clock: 8 is eight times as fast as wall time [default: 1 with the page, else 8]
+    #[arg(long, value_name = "FACTOR", value_parser = speed, allow_negative_numbers = true)]
+    speed: Option<f64>,
+    /// Print both sides of the conversation once, instead of opening a page [default: only if the
+    /// output is not a terminal]
+    #[arg(long)]
+    once: bool,
+    /// Print the URL of the page, but do not open it in a browser
+    #[arg(long, conflicts_with = "once")]
+    no_open: bool,
 }
 
 /// Returns the help of the vendor argument, with the default of the bundled configuration.
@@ -49,6 +56,11 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
     let vendor = setup.vendor(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor.value))?;
     let account = setup.account(&vendor)?;
     let source = scenarios(std::slice::from_ref(&setup.config.demo_scenario.value))?.pop();
+    let shows_page = !args.once && std::io::stdout().is_terminal();
+    if let Some(source) = source.clone().filter(|_| shows_page) {
+        let speed = args.speed.unwrap_or(1.0);
+        return show_page(&PageDemo { vendor, source, speed, opens: !args.no_open }, &setup);
+    }
     let (inputs, mut files) = (VariableInputs::default(), BTreeSet::new());
     let mut reader = ScenarioReader::new(inputs, &mut files);
     let drafts = source.map(|source| reader.drafts(&source)).transpose()?;
@@ -62,7 +74,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
     check_patches(&script, std::slice::from_ref(&account)).into_result(Some(()))?;
     let start = instant(script.start.unwrap_or(setup.config.start));
     let seed = script.seed.unwrap_or(setup.config.seed);
-    let pace = ClockMode::Real(args.speed);
+    let pace = ClockMode::Real(args.speed.unwrap_or(8.0));
     until_interrupted(async {
         let (received_sink, received_lines) = mpsc::unbounded_channel::<String>();
         let receiver = BundledReceiver::new(vec![Arc::clone(&account)], Vec::new());

@@ -9,6 +9,7 @@ mod apis;
 mod check;
 mod completions;
 mod demo;
+mod demo_page;
 mod dry_run;
 mod exit;
 mod global;

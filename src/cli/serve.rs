@@ -79,6 +79,11 @@ impl ListenerArgs {
         }
     }
 
+    /// Listens on a free port of this machine.
+    pub(super) fn local() -> Self {
+        Self { host: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 0, allow_hosts: Vec::new() }
+    }
+
     /// Starts the control API and the page.
     pub(super) fn start(&self, live: &Arc<LiveServer>) -> Result<OpenServer, CommandError> {
         let (token, is_chosen) = Self::token()?;
@@ -142,6 +147,7 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
                 files,
                 slots: setup.slots.clone(),
             });
+            let apis = serve_apis(&live, args.listener.host, &setup)?;
             let server = args.listener.start(&live)?;
             for (vendor, endpoint) in endpoints {
                 live.add_endpoint(&vendor, endpoint).map_err(anyhow::Error::from)?;
@@ -154,6 +160,9 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
                 () = signals.next() => return Ok(ExitStatus::Passed),
             }
             server.handle.stop().await;
+            for api in apis {
+                api.stop().await;
+            }
             Ok(ExitStatus::Passed)
         })
         .await
@@ -161,6 +170,24 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
     // After a second signal, requests may still be in flight.
     runtime.shutdown_background();
     exit
+}
+
+/// Serves the APIs of the vendors that have one, on the configured ports.
+pub(super) fn serve_apis(
+    live: &LiveServer,
+    interface: IpAddr,
+    setup: &Setup,
+) -> Result<Vec<ServerHandle>, CommandError> {
+    let mut served = Vec::new();
+    for vendor in live.vendors() {
+        let settings = setup.config.vendors.get(vendor.id());
+        let port = settings.and_then(|settings| settings.port.as_ref());
+        let port = port.map_or(0, |port| port.value.get());
+        let api = vendor.serve_api(interface, port);
+        let name = &vendor.account.platform.name;
+        served.extend(api.with_context(|| format!("cannot serve the API of {name}"))?);
+    }
+    Ok(served)
 }
 
 /// Returns the bundled scenarios, and those of these names.
@@ -244,6 +271,11 @@ fn welcome(live: &LiveServer, server: &OpenServer, millis: u64) -> String {
     text += &format!("  API        {origin}/api/v1 (OpenAPI: {origin}/api/openapi.json)\n");
     let ids: Vec<&str> = live.vendors().iter().map(ServedVendor::id).collect();
     text += &format!("  vendors    {}\n", ids.join(", "));
+    for vendor in live.vendors() {
+        if let Some(address) = vendor.api() {
+            text += &format!("  vendor API {}: http://{address}\n", vendor.id());
+        }
+    }
     let mut receivers = String::new();
     for vendor in live.vendors() {
         for endpoint in vendor.endpoints() {

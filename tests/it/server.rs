@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Receiver, Reply, Server, standin, stderr};
+use crate::support::{Receiver, Reply, Server, fetch, standin, stderr};
 
 /// A scenario with an agent, who speaks after a long pause.
 const SLOW: &str = r#"
@@ -278,6 +278,46 @@ fn scenarios_are_listed_read_and_checked() {
     let refused =
         server.call("POST /api/v1/runs", r#"{"vendor":"ebbot","source":"[[step]]\nopn = {}"}"#);
     assert_eq!((refused.status, &refused.json()["error"]["problems"][0]["line"]), (422, &json!(2)));
+}
+
+#[test]
+fn calls_to_the_api_of_a_vendor_belong_to_its_run() {
+    let server = Server::start(&["--vendor", "wotnot"]);
+    let run = server.run(&json!({"vendor": "wotnot", "source": SLOW}));
+    eventually(|| !server.get("/api/v1/conversations")["items"].as_array().unwrap().is_empty());
+    let vendor = server.get("/api/v1/vendors/wotnot");
+    let api = vendor["vendor"]["api"].as_str().unwrap();
+    let (head, _) = fetch("GET", &format!("{api}/no/such/route"));
+    assert!(head.contains(" 404 "), "{head}");
+    let records = || server.call(&format!("GET /api/v1/records?run={run}"), "").body;
+    eventually(|| records().contains("call.received"));
+    assert!(records().contains("/no/such/route"));
+    // It is no receiver.
+    let body = json!({"vendor": "wotnot", "url": api}).to_string();
+    assert_eq!(server.call("POST /api/v1/endpoints", &body).status, 422);
+}
+
+#[test]
+#[ignore = "requires `script`, which provides a terminal"]
+fn demo_on_a_terminal_opens_a_server_with_the_page() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+
+    let command = format!("{} demo --no-open --speed 1000", env!("CARGO_BIN_EXE_standin"));
+    let mut demo = Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let url = lines.map_while(Result::ok).find(|line| line.contains("#token=")).unwrap();
+    let page = url.trim().split("/#").next().unwrap().to_owned();
+    let (head, body) = fetch("GET", &page);
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    assert!(head.contains(" 200 "), "{head}");
+    assert!(String::from_utf8(body).unwrap().contains("app.js"));
 }
 
 #[cfg(unix)]

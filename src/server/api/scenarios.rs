@@ -64,7 +64,7 @@ impl From<OfferedScenario> for ScenarioSummary {
 #[utoipa::path(get, path = "/api/v1/scenarios", tag = "scenarios",
     responses((status = 200, body = ScenarioList)))]
 pub(super) async fn list(live: Data<LiveServer>) -> Json<ScenarioList> {
-    let items = live.scenarios().into_iter().map(ScenarioSummary::from).collect();
+    let items = live.scenarios().iter().cloned().map(ScenarioSummary::from).collect();
     Json(ScenarioList { items })
 }
 

@@ -38,6 +38,8 @@ pub(super) struct VendorSummary {
     revision: String,
     /// How real servers are known to differ from this revision.
     differs: Option<String>,
+    /// Address of the vendor's API, if it is served.
+    api: Option<String>,
     /// Number of endpoints.
     endpoints: usize,
     /// By what a receiver recognises genuine requests.
@@ -80,6 +82,7 @@ impl VendorSummary {
             name: platform.name.clone(),
             revision: platform.revision.clone(),
             differs: platform.differs.clone(),
+            api: vendor.api().map(|address| format!("http://{address}")),
             endpoints: vendor.endpoints().len(),
             verified_by: ReceiverGuide::of(&vendor.account).verified_by(),
         }

@@ -13,8 +13,8 @@ mod runs;
 mod scenarios;
 mod vendor;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -61,6 +61,8 @@ pub struct LiveServer {
     vendors: Vec<ServedVendor>,
     known: Vec<Arc<Platform>>,
     scenarios: Vec<Arc<Source>>,
+    /// The scenarios without problems. Checked when they are first listed, which takes time.
+    offered: OnceLock<Vec<OfferedScenario>>,
     redactor: Redactor,
     files: Arc<FileStore>,
     slots: AttemptSlots,
@@ -82,6 +84,7 @@ impl LiveServer {
             vendors,
             known,
             scenarios,
+            offered: OnceLock::new(),
             redactor,
             files,
             slots,

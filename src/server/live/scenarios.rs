@@ -34,8 +34,9 @@ pub struct ScenarioCheck {
 
 impl LiveServer {
     /// Returns the scenarios that have no problems.
-    pub fn scenarios(&self) -> Vec<OfferedScenario> {
-        self.scenarios.iter().filter_map(|source| self.offered(source)).collect()
+    pub fn scenarios(&self) -> &[OfferedScenario] {
+        let offered = || self.scenarios.iter().filter_map(|source| self.offered(source)).collect();
+        self.offered.get_or_init(offered)
     }
 
     fn offered(&self, source: &Arc<Source>) -> Option<OfferedScenario> {

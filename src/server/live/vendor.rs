@@ -1,7 +1,8 @@
 //! An emulated vendor of the server: its emulator and its endpoints.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use url::Url;
 
@@ -13,8 +14,10 @@ use crate::base::secret::Secret;
 use crate::config::receiver_url;
 use crate::delivery::{AttemptSlots, Connector, Http1Client};
 use crate::diag::{Problem, code};
-use crate::emulator::{Emulator, EndpointPlan};
+use crate::emulator::{Emulator, EmulatorSlot, EndpointPlan};
 use crate::platform::{Account, Subscription};
+use crate::server::ServerHandle;
+use crate::server::vendor_api::serve_vendor_api;
 
 /// An emulated vendor.
 pub struct ServedVendor {
@@ -27,6 +30,8 @@ pub struct ServedVendor {
     endpoints: Mutex<Vec<ServedEndpoint>>,
     /// Addresses of the server itself, to which nothing is sent.
     own: Mutex<Vec<SocketAddr>>,
+    /// Address of the vendor's API, if it is served.
+    api: OnceLock<SocketAddr>,
 }
 
 /// An endpoint of a vendor.
@@ -63,7 +68,8 @@ impl ServedVendor {
         let wire = account.platform.wire.clone();
         let transport = Arc::new(Http1Client::new(Connector::new(egress), wire));
         let emulator =
-            Emulator::start(Arc::clone(&account), Vec::new(), Arc::clone(&transport), slots);
+            Emulator::start(Arc::clone(&account), Vec::new(), Arc::clone(&transport), slots)
+                .allowing(egress);
         Self {
             account,
             emulator,
@@ -71,12 +77,36 @@ impl ServedVendor {
             egress,
             endpoints: Mutex::default(),
             own: Mutex::default(),
+            api: OnceLock::new(),
         }
     }
 
     /// The id of the vendor.
     pub fn id(&self) -> &str {
         &self.account.platform.id
+    }
+
+    /// Serves the API of the vendor, if it has one, so that receivers can call it. Port 0 selects a free
+    /// port.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the port is in use or cannot be bound.
+    pub fn serve_api(&self, interface: IpAddr, port: u16) -> io::Result<Option<ServerHandle>> {
+        if self.account.platform.api.is_empty() {
+            return Ok(None);
+        }
+        let slot = EmulatorSlot::default();
+        slot.set(self.emulator.clone());
+        let served = serve_vendor_api(interface, port, &slot)?;
+        self.refuse(served.address);
+        let _ = self.api.set(served.address);
+        Ok(Some(served))
+    }
+
+    /// Returns the address of the vendor's API, if it is served.
+    pub fn api(&self) -> Option<SocketAddr> {
+        self.api.get().copied()
     }
 
     /// Refuses to send to this address from now on: the server listens there.
