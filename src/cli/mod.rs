@@ -3,10 +3,12 @@
 //! Arguments, environment variables and files are read here and nowhere else. Data goes to
 //! standard output, messages go to standard error.
 
+mod act;
 mod annotations;
 mod api_operations;
 mod apis;
 mod check;
+mod client;
 mod completions;
 mod demo;
 mod demo_page;
@@ -28,6 +30,7 @@ mod receivers;
 mod reports;
 mod run;
 mod run_actions;
+mod runs;
 mod scenario_reader;
 mod scenarios;
 mod schema;
@@ -74,6 +77,12 @@ enum Command {
     Run(run::RunArgs),
     /// Start a server that people and programs steer: emulated vendors, control API and page
     Serve(serve::ServeArgs),
+    /// Say something in a conversation of a running server
+    Say(act::SayArgs),
+    /// Perform actions in a conversation of a running server
+    Act(act::ActArgs),
+    /// List the runs of a running server, or steer one of them
+    Runs(runs::RunsArgs),
     /// Send one webhook; the events that must precede it are simulated but not sent
     Send(send::SendArgs),
     /// Start a receiver that verifies webhooks, responds to handshakes and prints each request
@@ -128,6 +137,9 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::demo(&args, &cli.global),
         Command::Run(args) => run::run(&args, &cli.global),
         Command::Serve(args) => serve::serve(&args, &cli.global),
+        Command::Say(args) => act::say(&args),
+        Command::Act(args) => act::act(&args),
+        Command::Runs(args) => runs::runs(&args),
         Command::Send(args) => send::send(&args, &cli.global),
         Command::Journal(args) => journal::journal(&args, &cli.global),
         Command::Listen(args) => listen::listen(&args, &cli.global),

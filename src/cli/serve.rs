@@ -22,7 +22,7 @@ use crate::diag::{Problem, Problems, Source, code};
 use crate::platform::Platform;
 use crate::scenario::bundled_names;
 use crate::server::live::{EndpointRequest, LiveServer, ServedVendor, ServerPlan};
-use crate::server::{AccessRules, ApiToken, ServerHandle, serve_api};
+use crate::server::{AccessRules, ApiToken, ServerHandle, serve_api, serve_vendor_api};
 
 /// Start a server that people and programs steer: emulated vendors, control API and page
 #[derive(Debug, Args)]
@@ -183,9 +183,12 @@ pub(super) fn serve_apis(
         let settings = setup.config.vendors.get(vendor.id());
         let port = settings.and_then(|settings| settings.port.as_ref());
         let port = port.map_or(0, |port| port.value.get());
-        let api = vendor.serve_api(interface, port);
+        let Some(slot) = vendor.api_slot() else { continue };
         let name = &vendor.account.platform.name;
-        served.extend(api.with_context(|| format!("cannot serve the API of {name}"))?);
+        let api = serve_vendor_api(interface, port, &slot)
+            .with_context(|| format!("cannot serve the API of {name}"))?;
+        vendor.set_api(api.address);
+        served.push(api);
     }
     Ok(served)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Receiver, Reply, Server, fetch, standin, stderr};
+use crate::support::{Receiver, Reply, Server, fetch, standin, stderr, stdout};
 
 /// A scenario with an agent, who speaks after a long pause.
 const SLOW: &str = r#"
@@ -281,6 +281,37 @@ fn scenarios_are_listed_read_and_checked() {
 }
 
 #[test]
+fn commands_act_in_a_running_server() {
+    let server = Server::start(&["--vendor", "ebbot"]);
+    let run = slow(&server, false);
+    let conversation = format!("{run}-1");
+    eventually(|| texts(&server, &conversation) == ["first"]);
+    let page = format!("http://{}/#token={}", server.address, server.token);
+    let said = standin(&["say", "It costs $5", "--as", "ada", "--server", &page]);
+    assert_eq!(said.status.code(), Some(0), "{}", stderr(&said));
+    assert!(stdout(&said).contains("“It costs $5”"), "{}", stdout(&said));
+    assert_eq!(texts(&server, &conversation), ["first", "It costs $5"]);
+
+    let action = r#"{"say": {"by": "adda", "text": "x"}}"#;
+    let invalid = standin(&["act", action, "--conversation", &conversation, "--server", &page]);
+    assert_eq!(invalid.status.code(), Some(2));
+    let reported = stderr(&invalid);
+    assert!(reported.contains("at `/say/by`") && reported.contains("`ada`"), "{reported}");
+
+    let listed = stdout(&standin(&["runs", "--server", &page]));
+    assert!(listed.contains("running") && listed.contains("ebbot"), "{listed}");
+    let cancelled = standin(&["runs", &run.to_string(), "cancel", "--server", &page]);
+    assert!(stdout(&cancelled).contains("cancelled"), "{}", stderr(&cancelled));
+    let late = standin(&["act", r#"{"close": {"by": "ada"}}"#, "--server", &page]);
+    assert_eq!(late.status.code(), Some(2), "{}", stderr(&late));
+    // Without the token, and without a server.
+    let origin = format!("http://{}/", server.address);
+    assert_eq!(standin(&["runs", "--server", &origin]).status.code(), Some(2));
+    drop(server);
+    assert_eq!(standin(&["runs", "--server", &page]).status.code(), Some(3));
+}
+
+#[test]
 fn calls_to_the_api_of_a_vendor_belong_to_its_run() {
     let server = Server::start(&["--vendor", "wotnot"]);
     let run = server.run(&json!({"vendor": "wotnot", "source": SLOW}));
@@ -313,7 +344,7 @@ fn demo_on_a_terminal_opens_a_server_with_the_page() {
     let lines = BufReader::new(demo.stdout.take().unwrap()).lines();
     let url = lines.map_while(Result::ok).find(|line| line.contains("#token=")).unwrap();
     let page = url.trim().split("/#").next().unwrap().to_owned();
-    let (head, body) = fetch("GET", &page);
+    let (head, body) = fetch("GET", &format!("{page}/"));
     demo.kill().unwrap();
     demo.wait().unwrap();
     assert!(head.contains(" 200 "), "{head}");

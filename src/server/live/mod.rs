@@ -35,7 +35,7 @@ pub use kept_record::KeptRecord;
 pub use metrics::Metrics;
 pub use run::{RunPhase, ServedRun};
 pub use runs::RunRequest;
-pub use scenarios::{OfferedScenario, ScenarioCheck};
+pub use scenarios::ScenarioCheck;
 pub use vendor::{EndpointRequest, ServedEndpoint, ServedVendor};
 
 /// Everything that a server is started with.
@@ -54,6 +54,19 @@ pub struct ServerPlan {
     pub files: Arc<FileStore>,
     /// The concurrency limit of the process.
     pub slots: AttemptSlots,
+}
+
+/// A scenario that can be run.
+#[derive(Clone, Debug)]
+pub struct OfferedScenario {
+    /// Name by which a run starts it.
+    pub name: String,
+    /// Title.
+    pub title: String,
+    /// What it is for.
+    pub about: Option<String>,
+    /// Ids of the vendors that it can be run at.
+    pub vendors: Vec<String>,
 }
 
 /// A live server.

@@ -2,26 +2,13 @@
 
 use std::sync::Arc;
 
-use super::LiveServer;
 use super::error::LiveError;
 use super::vendor::ServedVendor;
+use super::{LiveServer, OfferedScenario};
 use crate::diag::{Problem, Problems, Source, code};
 use crate::platform::{Account, Platform, VendorRef};
 use crate::run::check_patches;
 use crate::scenario::{self, ParsedScenario, Script};
-
-/// A scenario that can be run.
-#[derive(Clone, Debug)]
-pub struct OfferedScenario {
-    /// Name by which a run starts it.
-    pub name: String,
-    /// Title.
-    pub title: String,
-    /// What it is for.
-    pub about: Option<String>,
-    /// Ids of the vendors that it can be run at.
-    pub vendors: Vec<String>,
-}
 
 /// Result of checking a scenario at the vendors of the server.
 #[derive(Clone, Debug)]

@@ -1,7 +1,6 @@
 //! An emulated vendor of the server: its emulator and its endpoints.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use url::Url;
@@ -16,8 +15,6 @@ use crate::delivery::{AttemptSlots, Connector, Http1Client};
 use crate::diag::{Problem, code};
 use crate::emulator::{Emulator, EmulatorSlot, EndpointPlan};
 use crate::platform::{Account, Subscription};
-use crate::server::ServerHandle;
-use crate::server::vendor_api::serve_vendor_api;
 
 /// An emulated vendor.
 pub struct ServedVendor {
@@ -86,22 +83,17 @@ impl ServedVendor {
         &self.account.platform.id
     }
 
-    /// Serves the API of the vendor, if it has one, so that receivers can call it. Port 0 selects a free
-    /// port.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the port is in use or cannot be bound.
-    pub fn serve_api(&self, interface: IpAddr, port: u16) -> io::Result<Option<ServerHandle>> {
-        if self.account.platform.api.is_empty() {
-            return Ok(None);
-        }
+    /// Returns where a listener finds the live account, if the vendor has an API.
+    pub fn api_slot(&self) -> Option<EmulatorSlot> {
         let slot = EmulatorSlot::default();
         slot.set(self.emulator.clone());
-        let served = serve_vendor_api(interface, port, &slot)?;
-        self.refuse(served.address);
-        let _ = self.api.set(served.address);
-        Ok(Some(served))
+        (!self.account.platform.api.is_empty()).then_some(slot)
+    }
+
+    /// Notes that the API of the vendor is served at this address.
+    pub fn set_api(&self, address: SocketAddr) {
+        self.refuse(address);
+        let _ = self.api.set(address);
     }
 
     /// Returns the address of the vendor's API, if it is served.
