@@ -99,7 +99,7 @@ impl<M> DriverHandle<M> {
         self.queue(DriverMessage::Clock(run, ClockChange::Step));
     }
 
-    /// Changes the speed of a run with a real clock, within [`SPEEDS`]. A virtual clock has no speed.
+    /// Changes the speed of a run with a real clock, within `SPEEDS`. A virtual clock has no speed.
     pub fn set_speed(&self, run: u32, speed: f64) {
         self.queue(DriverMessage::Clock(run, ClockChange::Speed(speed)));
     }

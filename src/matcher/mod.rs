@@ -1,6 +1,6 @@
 //! Matchers: conditions on the values of a response, declared in a scenario. Pure.
 //!
-//! The set of conditions is closed. A value that does not match yields [`Mismatch`]es: the field,
+//! The set of conditions is closed. A value that does not match yields mismatches: the field,
 //! what was expected and what was found.
 
 mod condition;

@@ -39,7 +39,7 @@ impl ExpectationChecker<'_> {
         let status = form.status.as_ref().and_then(|status| check_status(status, self.problems));
         let within = check_within(form.within.as_ref(), self.problems).unwrap_or(DEFAULT_WITHIN);
         let response = ResponseMatcher {
-            body: form.body.clone().unwrap_or_default(),
+            body: form.body.as_ref().map(|body| body.literal(self.problems)).unwrap_or_default(),
             ..ResponseMatcher::default()
         };
         let status = status.unwrap_or_else(StatusSet::success);

@@ -17,7 +17,7 @@ form! {
         /// Status codes that are expected. Default: `2xx`.
         status: Option<NonEmpty<Spanned<String>>>,
         /// Fields of the response body, by JSON pointer: a value, or conditions.
-        body: Option<PointerMatchers>,
+        body: Option<Declared<PointerMatchers>>,
         /// Headers of the request, by name.
         headers: TableOf<Spanned<String>>,
     }

@@ -66,6 +66,14 @@ impl<T> Declared<T> {
     }
 }
 
+impl<T: Clone> Declared<T> {
+    /// Returns the form. Placeholders in it are problems: its values are compared as they are written.
+    pub(super) fn literal(&self, problems: &mut Problems) -> T {
+        refuse_placeholders_in(&self.node, problems);
+        self.form.clone()
+    }
+}
+
 impl Declared<WantForm> {
     /// Returns the place of `attempts`, if it is set.
     pub(super) fn attempts(&self) -> Option<&SourceSpan> {
