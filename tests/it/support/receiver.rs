@@ -151,12 +151,12 @@ impl Receiver {
         self.received.lock().unwrap().clone()
     }
 
-    /// The received requests without handshakes.
+    /// The received webhooks: neither handshakes nor the GET requests of `eventually`.
     pub(crate) fn events(&self) -> Vec<ReceivedRequest> {
-        self.requests()
-            .into_iter()
-            .filter(|received| received.token().is_none() && !received.is_ping())
-            .collect()
+        let is_event = |received: &ReceivedRequest| {
+            received.token().is_none() && !received.is_ping() && received.head.starts_with("POST ")
+        };
+        self.requests().into_iter().filter(is_event).collect()
     }
 }
 
