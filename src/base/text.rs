@@ -24,11 +24,16 @@ pub fn escape(text: &str) -> String {
 
 /// Shortens a text to a maximum number of characters and escapes it. `…` marks a shortened text.
 pub fn excerpt(text: &str, characters: usize) -> String {
+    escape(&shorten(text, characters))
+}
+
+/// Shortens a text to a maximum number of characters. `…` marks a shortened text.
+pub fn shorten(text: &str, characters: usize) -> String {
     let mut kept: String = text.chars().take(characters).collect();
     if kept.len() < text.len() {
         kept.push('…');
     }
-    escape(&kept)
+    kept
 }
 
 /// Returns the text of a web page without its markup, in one line. Another text stays as it is.

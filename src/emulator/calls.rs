@@ -182,7 +182,8 @@ impl AccountHost {
             live.is_some_and(|live| has_ids(live.actor.conversation()))
         };
         let key = key.filter(has_ids).ok_or_else(|| unknown(rule, keys))?;
-        let (Some(mut live), Some(at)) = (self.conversations.remove(&key), times.now(key)) else {
+        let at = times.now(key).ok_or_else(|| unknown(rule, keys))?;
+        let Some(mut live) = self.conversations.remove(&key) else {
             return Err(unknown(rule, keys));
         };
         let unit = live.actor.begin_unit();

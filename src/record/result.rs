@@ -202,6 +202,15 @@ impl AttemptResult {
         self.body.len() + headers.sum::<usize>() + location
     }
 
+    /// Returns the status of the response, or the name of the outcome without one.
+    pub fn label(&self) -> String {
+        match (self.outcome, self.status) {
+            (AttemptOutcome::Responded, Some(status)) => status.to_string(),
+            (AttemptOutcome::BodyIncomplete, Some(status)) => format!("{status}, body cut"),
+            (outcome, _) => outcome.to_string(),
+        }
+    }
+
     /// Returns the first response header of this name, ignoring case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let header = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));

@@ -522,7 +522,7 @@ impl Report for ConsoleReport {
             }
             // Attempts without a retry are the last of their delivery, which reports the result.
             RecordKind::AttemptFinished { attempt, result, retry_in_ms: Some(delay), .. } => {
-                let result = describe_result(result);
+                let result = result.label();
                 writeln!(
                     out,
                     "{INDENT}{NOTE}↻{NOTE:#} attempt {attempt}: {result}, retrying in {delay} ms"
@@ -564,8 +564,7 @@ fn title(run: &RunStarted) -> String {
 /// Formats a request and its result as one line without a newline.
 fn line(style: Style, mark: &str, title: &str, result: &AttemptResult, attempts: u32) -> String {
     let tries = if attempts > 1 { format!(", attempt {attempts}") } else { String::new() };
-    let (title, result, millis) =
-        (escape(title), describe_result(result), result.timings.total_ms());
+    let (title, result, millis) = (escape(title), result.label(), result.timings.total_ms());
     // The longest common event types have about 50 characters, so that results stand in a column.
     format!("{INDENT}{style}{mark}{style:#} {title:<50} {result} {DIM}{millis} ms{tries}{DIM:#}")
 }
@@ -596,13 +595,4 @@ fn write_failure(result: &AttemptResult, out: &mut dyn Write) -> io::Result<()> 
         )?;
     }
     Ok(())
-}
-
-/// Returns the status of a complete response, or the name of the outcome.
-fn describe_result(result: &AttemptResult) -> String {
-    match (result.outcome, result.status) {
-        (AttemptOutcome::Responded, Some(status)) => status.to_string(),
-        (AttemptOutcome::BodyIncomplete, Some(status)) => format!("{status}, body cut"),
-        (outcome, _) => outcome.to_string(),
-    }
 }

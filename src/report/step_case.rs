@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::base::text::count;
+use crate::base::text::{count, shorten};
 use crate::record::{
     AttemptOutcome, AttemptResult, ExpectationRequest, SettledDelivery, SettledExpectation,
     SourceLine,
@@ -165,7 +165,7 @@ impl StepCase {
             why: settled.why.clone().unwrap_or_default(),
             is_error: settled.result.outcome == AttemptOutcome::LocalError,
             delivery: Some(settled.delivery.clone()),
-            request: request.map(beginning),
+            request: request.map(|body| shorten(body, MAX_EXCERPT)),
             response: last.and_then(response_of),
         });
     }
@@ -180,14 +180,5 @@ impl StepCase {
 
 /// Returns the beginning of a response body as text.
 fn response_of(result: &AttemptResult) -> Option<String> {
-    (!result.body.is_empty()).then(|| beginning(&result.body.text()))
-}
-
-/// Returns the beginning of a text. `…` marks a shortened text.
-fn beginning(text: &str) -> String {
-    let mut kept: String = text.chars().take(MAX_EXCERPT).collect();
-    if kept.len() < text.len() {
-        kept.push('…');
-    }
-    kept
+    (!result.body.is_empty()).then(|| shorten(&result.body.text(), MAX_EXCERPT))
 }

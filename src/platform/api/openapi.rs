@@ -73,7 +73,7 @@ fn operation(api: &ApiRules, route: &RouteRule, id: &str, path: &str, roots: &dy
 fn parameters(path: &str) -> Vec<Json> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let parameter = |name: &str| {
-        // An empty segment is no value of a parameter.
+        // An empty segment does not match a parameter.
         let schema = json!({"type": "string", "minLength": 1});
         json!({"name": name, "in": "path", "required": true, "schema": schema})
     };

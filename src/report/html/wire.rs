@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::text::{class_of, mark, prose};
 use crate::base::text::count;
-use crate::record::{AttemptOutcome, AttemptResult, SettledDelivery};
+use crate::record::SettledDelivery;
 use crate::report::run_report::{DeliveryReport, ExchangeReport, RunReport};
 
 /// Shows a delivery with its attempts.
@@ -17,7 +17,7 @@ pub(super) fn delivery(sent: &DeliveryReport, anchor: &str, run: &RunReport) -> 
             summary {
                 span.mark { (mark(has_passed)) } " " code { (sent.event_type) }
                 @if let Some(result) = result {
-                    " " span.status { (describe(result)) }
+                    " " span.status { (result.label()) }
                     " " span.numbers { (result.timings.total_ms()) " ms" }
                 }
                 @if sent.attempts.len() > 1 {
@@ -57,7 +57,7 @@ pub(super) fn exchange(exchange: &ExchangeReport, number: Option<u32>) -> Markup
             (header_markup("Request headers", headers))
             @if let Some(body) = body { (body_markup("Request body", body)) }
             @if let Some(result) = result {
-                h4 { "Response: " (describe(result)) }
+                h4 { "Response: " (result.label()) }
                 @if let Some(reason) = &result.reason { p.reason { (prose(reason)) } }
                 (header_markup("Response headers", &result.headers))
                 @if !result.body.is_empty() { (body_markup("Response body", &result.body.text())) }
@@ -88,14 +88,5 @@ fn body_markup(title: &str, body: &str) -> Markup {
             },
             None => pre aria-label=(title) { (body) },
         }
-    }
-}
-
-/// Returns the status, or the reason for a missing one.
-fn describe(result: &AttemptResult) -> String {
-    match (result.outcome, result.status) {
-        (AttemptOutcome::Responded, Some(status)) => status.to_string(),
-        (AttemptOutcome::BodyIncomplete, Some(status)) => format!("{status}, body cut"),
-        (outcome, _) => outcome.to_string(),
     }
 }

@@ -150,7 +150,7 @@ impl ServedVendor {
     /// Removes an endpoint. It gets no more events.
     ///
     /// # Errors
-    /// There is no endpoint of this number.
+    /// The endpoint does not exist.
     pub(super) fn remove_endpoint(&self, number: u32) -> Result<(), LiveError> {
         let mut all = self.all();
         let matches =
