@@ -57,7 +57,7 @@ pub struct Conversation {
     /// Generated ids.
     pub ids: GeneratedIds,
     /// Vendor-specific behaviour.
-    pub rules: ConversationRules,
+    pub rules: Arc<ConversationRules>,
     /// All possible participants, with their current roles.
     pub cast: Vec<Person>,
     /// Number within the run, from 1.
@@ -178,7 +178,7 @@ pub type ImpliedAction = (Option<SignedDuration>, Action);
 
 impl Conversation {
     /// Creates a conversation that is not open yet.
-    pub fn new(number: u32, cast: Vec<Person>, rules: ConversationRules) -> Self {
+    pub fn new(number: u32, cast: Vec<Person>, rules: Arc<ConversationRules>) -> Self {
         Self {
             ids: GeneratedIds::default(),
             rules,

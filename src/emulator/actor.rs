@@ -159,7 +159,7 @@ impl ConversationActor {
                     return ScriptWait::Nothing;
                 }
             };
-            let result = match self.session.execute(&action, at, &label, subscriptions) {
+            let mut result = match self.session.execute(&action, at, &label, subscriptions) {
                 Ok(mut result) => {
                     script.patch(&mut result.payloads);
                     Box::new(result)
@@ -171,7 +171,7 @@ impl ConversationActor {
                 }
             };
             output = script.step(ScriptInput::Applied(&action), self.session.conversation());
-            let lost = self.session.take_lost();
+            let lost = std::mem::take(&mut result.lost);
             let reports_step = self.only_step.is_none_or(|only| step == only);
             if reports_step && (self.only_step.is_none() || !implied) {
                 let outcome = StepOutcome::Done { action, implied, result };
@@ -252,8 +252,8 @@ impl ConversationActor {
         while let Some((action, implied)) = actions.pop_front() {
             number += 1;
             let label = format!("{label} {number}");
-            let result = Box::new(self.session.execute(&action, at, &label, subscriptions)?);
-            let lost = self.session.take_lost();
+            let mut result = Box::new(self.session.execute(&action, at, &label, subscriptions)?);
+            let lost = std::mem::take(&mut result.lost);
             // Nobody waits between the actions of a unit: a delay is ignored.
             let after = self.conversation().implied_after(&action);
             actions.extend(after.map(|(_, action)| (action, true)));

@@ -23,11 +23,8 @@ pub struct Outbox {
     faults: Arc<FaultSource>,
     conversation: u32,
     numbered: u32,
-    // Boxed to save memory: thousands of conversations wait at once, mostly without one.
-    first: Option<Box<PlannedDelivery>>,
-    held_back: Option<Box<HeldBack>>,
-    /// Endpoints, by index, that get the next delivery without its faults first.
-    controls: BTreeSet<usize>,
+    // Boxed to save memory: thousands of conversations wait at once, mostly without faults.
+    fault_state: Option<Box<FaultState>>,
 }
 
 /// Where the faults of deliveries come from. All conversations of a run share it.
@@ -38,9 +35,13 @@ pub struct FaultSource {
     seeds: SeedScope,
 }
 
-/// Deliveries that faults hold back.
+/// What faults need to know of earlier deliveries, and the deliveries that they hold back.
 #[derive(Default)]
-struct HeldBack {
+struct FaultState {
+    /// The first delivery, for faults that repeat it.
+    first: Option<PlannedDelivery>,
+    /// Endpoints, by index, that get the next delivery without its faults first.
+    controls: BTreeSet<usize>,
     /// Deliveries to send after the next one.
     reordered: Vec<PlannedDelivery>,
     /// Deliveries to send together, once there are `held_size`.
@@ -62,21 +63,17 @@ impl FaultSource {
 impl Outbox {
     /// Creates the outbox of a conversation.
     pub fn new(faults: &Arc<FaultSource>, conversation: u32) -> Self {
-        Self {
-            faults: Arc::clone(faults),
-            conversation,
-            numbered: 0,
-            first: None,
-            held_back: None,
-            controls: BTreeSet::new(),
-        }
+        Self { faults: Arc::clone(faults), conversation, numbered: 0, fault_state: None }
     }
 
     /// Sends these endpoints, by index, their first delivery without its faults before the one with
     /// them.
     #[must_use]
-    pub fn with_controls(self, controls: BTreeSet<usize>) -> Self {
-        Self { controls, ..self }
+    pub fn with_controls(mut self, controls: BTreeSet<usize>) -> Self {
+        if !controls.is_empty() {
+            self.fault_state().controls = controls;
+        }
+        self
     }
 
     /// Plans the deliveries of a payload: one for each endpoint, each with its id and its faults
@@ -121,12 +118,15 @@ impl Outbox {
             planned.body = injector.body(&planned.body, &planned.faults, seeds, &planned.id).into();
         }
         // Kept only if an order fault may need it: thousands of conversations wait at once.
-        if self.first.is_none() && self.faults.script.has_faults(FaultGroup::Order) {
-            self.first = Some(Box::new(planned.clone()));
+        if self.faults.script.has_faults(FaultGroup::Order) {
+            self.fault_state().first.get_or_insert_with(|| planned.clone());
         }
         let (again, suffix) = match planned.faults.of(FaultGroup::Order).map(|fault| fault.kind) {
             Some(FaultKind::Duplicate) => (planned.clone(), "again"),
-            Some(FaultKind::Stale) => (self.first.as_deref().unwrap_or(&planned).clone(), "stale"),
+            Some(FaultKind::Stale) => {
+                let first = self.fault_state.as_ref().and_then(|state| state.first.as_ref());
+                (first.unwrap_or(&planned).clone(), "stale")
+            }
             _ => return control.into_iter().chain([planned]).collect(),
         };
         let PlannedDelivery { step, at, endpoint, .. } = planned;
@@ -144,7 +144,9 @@ impl Outbox {
         planned: &PlannedDelivery,
         faults: &Faults,
     ) -> Option<PlannedDelivery> {
-        let is_due = !faults.has(FaultKind::Drop) && self.controls.remove(&planned.endpoint);
+        let controls = self.fault_state.as_mut().map(|state| &mut state.controls);
+        let is_due = !faults.has(FaultKind::Drop)
+            && controls.is_some_and(|controls| controls.remove(&planned.endpoint));
         let id = format!("{id}.control");
         is_due.then(|| PlannedDelivery {
             id,
@@ -166,7 +168,7 @@ impl Outbox {
                 faults = defaults.faults.clone();
             }
         }
-        if let Some(first) = self.held_back.as_ref().and_then(|held_back| held_back.held.first())
+        if let Some(first) = self.fault_state.as_ref().and_then(|state| state.held.first())
             && faults.of(FaultGroup::Order).is_none()
         {
             faults.0.extend(first.faults.of(FaultGroup::Order).cloned());
@@ -185,12 +187,12 @@ impl Outbox {
                 self.delay(at.unwrap_or(Timestamp::MAX), planned);
             }
             // Two deliveries that wait for the next one would wait for each other.
-            FaultKind::Reorder if self.held_back().reordered.is_empty() => {
-                self.held_back().reordered.push(planned);
+            FaultKind::Reorder if self.fault_state().reordered.is_empty() => {
+                self.fault_state().reordered.push(planned);
             }
-            FaultKind::Straggler => self.held_back().stragglers.push(planned),
+            FaultKind::Straggler => self.fault_state().stragglers.push(planned),
             FaultKind::Hold => {
-                let HeldBack { held, held_size, .. } = self.held_back();
+                let FaultState { held, held_size, .. } = self.fault_state();
                 if held.is_empty() {
                     *held_size = amount.number();
                 }
@@ -205,24 +207,24 @@ impl Outbox {
         Vec::new()
     }
 
-    fn held_back(&mut self) -> &mut HeldBack {
-        self.held_back.get_or_insert_default()
+    fn fault_state(&mut self) -> &mut FaultState {
+        self.fault_state.get_or_insert_default()
     }
 
     fn with_reordered(&mut self, planned: PlannedDelivery) -> Vec<PlannedDelivery> {
-        let reordered = self.held_back.as_mut().map(|held_back| &mut held_back.reordered);
+        let reordered = self.fault_state.as_mut().map(|state| &mut state.reordered);
         let behind = reordered.map(std::mem::take).unwrap_or_default();
         let behind = released(planned.at, behind);
         [planned].into_iter().chain(behind).collect()
     }
 
     fn delay(&mut self, at: Timestamp, planned: PlannedDelivery) {
-        self.held_back().delayed.insert((at, planned.id.clone()), planned);
+        self.fault_state().delayed.insert((at, planned.id.clone()), planned);
     }
 
     /// The earliest delayed delivery that is due by this time.
     pub(super) fn due(&mut self, by: Timestamp) -> Option<PlannedDelivery> {
-        let delayed = &mut self.held_back.as_mut()?.delayed;
+        let delayed = &mut self.fault_state.as_mut()?.delayed;
         let first = delayed.first_entry().filter(|first| first.key().0 <= by)?;
         let ((at, _), planned) = first.remove_entry();
         Some(PlannedDelivery { at, ..planned })
@@ -230,26 +232,25 @@ impl Outbox {
 
     /// The run time of the earliest delayed delivery.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.held_back.as_ref()?.delayed.first_key_value().map(|((at, _), _)| *at)
+        self.fault_state.as_ref()?.delayed.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Returns whether a delivery of a step is delayed.
     pub(super) fn delays(&self, step: Option<usize>) -> bool {
-        let delayed = self.held_back.iter().flat_map(|held_back| held_back.delayed.values());
+        let delayed = self.fault_state.iter().flat_map(|state| state.delayed.values());
         delayed.into_iter().any(|planned| planned.step == step)
     }
 
     /// Ends the conversation: returns the deliveries that still wait for others. Stragglers become
     /// due after all others.
     pub(super) fn end(&mut self, now: Timestamp) -> Vec<PlannedDelivery> {
-        let Some(mut held_back) = self.held_back.take() else { return Vec::new() };
-        let last = held_back.delayed.last_key_value();
+        let Some(state) = &mut self.fault_state else { return Vec::new() };
+        let last = state.delayed.last_key_value();
         let last = last.map_or(now, |((at, _), _)| now.max(*at));
         // No further delivery comes that they could follow, but all must be sent.
-        let mut rest = std::mem::take(&mut held_back.reordered);
-        rest.append(&mut held_back.held);
-        let stragglers = std::mem::take(&mut held_back.stragglers);
-        self.held_back = Some(held_back);
+        let mut rest = std::mem::take(&mut state.reordered);
+        rest.append(&mut state.held);
+        let stragglers = std::mem::take(&mut state.stragglers);
         for planned in stragglers {
             let mut rng = self.faults.seeds.rng(&format!("straggler {}", planned.id));
             let late = LATE.sample(&mut rng);

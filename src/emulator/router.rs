@@ -57,7 +57,7 @@ impl<'a> Router<'a> {
         let scope = RecordScope { at, conversation: Some(self.conversation.number), step };
         match outcome {
             StepOutcome::Done { action, implied, result } => {
-                let ActionResult { event, payloads, silent } = *result;
+                let ActionResult { event, payloads, silent, .. } = *result;
                 let summary = summarize(&action, &event, state);
                 let done = if implied {
                     RecordKind::ActionImplied(summary)

@@ -96,7 +96,7 @@ pub(super) fn check(
         matching: form.subscription.matching.as_ref().map_or(Matching::Pair, |by| by.value),
         default_subscription: Subscription::check(&form.subscription.default, &types, problems),
         numbers: form.numbers.as_ref().map_or(NumberFormat::JavaScript, |by| by.value),
-        rules: rules(&form),
+        rules: Arc::new(rules(&form)),
         counters: counters(&form),
         show: DisplayPointers {
             event: pointers(form.show.as_ref().map(|show| &show.event)),

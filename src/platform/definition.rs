@@ -64,7 +64,7 @@ pub struct Platform {
     pub(super) fields: FieldInfos,
     /// How payloads write numbers.
     pub numbers: NumberFormat,
-    pub(super) rules: ConversationRules,
+    pub(super) rules: Arc<ConversationRules>,
     pub(super) account_template: AccountTemplate,
     pub(super) ids: IdRules,
     pub(super) counters: BTreeMap<String, Counter>,
@@ -110,8 +110,8 @@ impl Platform {
     }
 
     /// Returns the rules for conversations on this platform.
-    pub fn rules(&self) -> ConversationRules {
-        self.rules
+    pub fn rules(&self) -> &Arc<ConversationRules> {
+        &self.rules
     }
 
     /// Returns the values that an option of the account can have; empty if there is no such option.

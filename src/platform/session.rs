@@ -32,7 +32,6 @@ pub struct Session {
     conversation: Conversation,
     seeds: SeedScope,
     counters: Counters,
-    lost: Vec<LostField>,
 }
 
 /// The next number of each counter, by name.
@@ -89,15 +88,17 @@ pub struct ActionResult {
     pub payloads: Vec<Payload>,
     /// The reason if the vendor sends nothing.
     pub silent: Option<String>,
+    /// Fields of the action that the vendor does not send.
+    pub lost: Vec<LostField>,
 }
 
 impl Session {
     /// Starts a conversation with these participants. Ids and data are generated from `seeds`.
     /// `number` is the conversation's index in the run.
     pub fn new(account: Arc<Account>, number: u32, cast: Vec<Person>, seeds: SeedScope) -> Self {
-        let rules = account.platform.rules;
+        let rules = Arc::clone(&account.platform.rules);
         let conversation = Conversation::new(number, cast, rules);
-        Self { account, conversation, seeds, counters: Counters::default(), lost: Vec::new() }
+        Self { account, conversation, seeds, counters: Counters::default() }
     }
 
     /// Returns the current state of the conversation.
@@ -141,7 +142,6 @@ impl Session {
     pub fn restore(&mut self, checkpoint: SessionCheckpoint) {
         self.conversation.restore(checkpoint.conversation);
         self.counters = checkpoint.counters;
-        self.lost.clear();
     }
 
     fn try_execute(
@@ -202,9 +202,9 @@ impl Session {
             None => self.matching_rules(&account.platform, &event),
         };
         let payloads = self.payloads(&rules, &event, subscriptions, &seeds)?;
-        self.lost = lost_fields(requested, &action, &account.platform, &rules);
+        let lost = lost_fields(requested, &action, &account.platform, &rules);
         let silent = payloads.is_empty().then(|| self.silence_reason(&event));
-        Ok(ActionResult { event, payloads, silent })
+        Ok(ActionResult { event, payloads, silent, lost })
     }
 
     /// Replaces the system, which emits events by default, if the rule does not admit it.
@@ -234,7 +234,7 @@ impl Session {
         let mut event = self.conversation.state_event(rule.on, by, at)?;
         event.ids = self.event_ids(seeds);
         let payloads = vec![self.render(rule, &event, None, vec![0])?];
-        Ok(ActionResult { event, payloads, silent: None })
+        Ok(ActionResult { event, payloads, silent: None, lost: Vec::new() })
     }
 
     /// Sends what an action would cause, without changing the conversation.
@@ -423,11 +423,6 @@ impl Session {
         let event = self.platform().signs_events().then(|| event_facts(rule, event));
         let (event_type, style) = (rule.event_type.clone(), rule.body.style());
         Ok(Payload { event_type, body, endpoints, certainty, style, event })
-    }
-
-    /// Returns the fields of the last action that the vendor does not send, and forgets them.
-    pub fn take_lost(&mut self) -> Vec<LostField> {
-        std::mem::take(&mut self.lost)
     }
 
     /// Returns why the vendor sends nothing for an event.

@@ -62,7 +62,7 @@ fn run_at(
     let scopes = SeedScopes::new(&SeedScope::of_run(0), "", "", 1);
     let account = Account::test(vendor);
     let people = cast.iter().map(|m| m.invent(&account, &scopes, Timestamp::UNIX_EPOCH)).collect();
-    let mut conversation = Conversation::new(1, people, vendor.rules());
+    let mut conversation = Conversation::new(1, people, Arc::clone(vendor.rules()));
     let (mut first_skip, mut has_run, mut is_repaired) = (None, false, false);
     let mut read_marks = ReadMarks::default();
     let mut captured = CapturedValues::default();

@@ -135,9 +135,13 @@ pub(super) struct ActionPlan {
 /// Number of messages in the conversation after each step with an id.
 ///
 /// Resolves `read = { upto = … }`. Messages that a vendor skips are not counted.
+// Boxed to save memory: few scripts have steps with ids, and thousands of conversations wait at once.
 #[derive(Debug, Default)]
-pub(super) struct ReadMarks {
-    messages: BTreeMap<String, usize>,
+pub(super) struct ReadMarks(Option<Box<MessageCounts>>);
+
+#[derive(Debug, Default)]
+struct MessageCounts {
+    by_step: BTreeMap<String, usize>,
     /// Id of the step that is running. Its count is known when the next step begins.
     current: Option<String>,
 }
@@ -145,14 +149,18 @@ pub(super) struct ReadMarks {
 impl ReadMarks {
     /// Records that a step begins when the conversation has this many messages.
     pub(super) fn begin(&mut self, step: &Step, messages: usize) {
-        let finished = std::mem::replace(&mut self.current, step.id.clone());
-        self.messages.extend(finished.map(|id| (id, messages)));
+        if self.0.is_none() && step.id.is_none() {
+            return;
+        }
+        let counts = self.0.get_or_insert_default();
+        let finished = std::mem::replace(&mut counts.current, step.id.clone());
+        counts.by_step.extend(finished.map(|id| (id, messages)));
     }
 
     /// Sets the last message that a `read` action covers.
     pub(super) fn resolve_upto(&self, action: &mut Action, plan: &ActionPlan) {
         if let (ActionKind::Read { upto }, Some(id)) = (&mut action.kind, &plan.upto) {
-            *upto = self.messages.get(id).copied();
+            *upto = self.0.as_ref().and_then(|counts| counts.by_step.get(id).copied());
         }
     }
 }

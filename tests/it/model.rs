@@ -37,7 +37,7 @@ fn conversation(rules: ConversationRules) -> Conversation {
         person("grace", Role::Agent),
         person("omar", Role::Agent),
     ];
-    Conversation::new(1, cast, rules)
+    Conversation::new(1, cast, Arc::new(rules))
 }
 
 fn actor(name: &str) -> Actor {
