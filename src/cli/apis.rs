@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::api_ports::{ApiPorts, ProxyArgs, reachable};
 use super::exit::CommandError;
 use super::planned_runs::PlannedRuns;
 use super::receivers::ReceiverArgs;
-use super::setup::{Setup, runtime};
+use super::setup::Setup;
 use super::terminal::note;
 use crate::diag::{Problem, code};
 use crate::emulator::EmulatorSlot;
 use crate::platform::Platform;
 use crate::run::ApiAccess;
-use crate::server::{ServerHandle, serve_vendor_api};
 
 /// Options of the vendors' APIs.
 #[derive(Debug, Args)]
@@ -28,6 +28,8 @@ pub(super) struct ApiArgs {
     /// Port of a vendor's API; can be repeated [default: from the configuration, or a free port]
     #[arg(long = "port", value_name = "VENDOR=PORT", requires = "listen", value_parser = vendor_port)]
     ports: Vec<VendorPort>,
+    #[command(flatten)]
+    proxy: ProxyArgs,
 }
 
 /// Value of `--port`.
@@ -45,35 +47,35 @@ fn vendor_port(text: &str) -> Result<VendorPort, String> {
     parsed.ok_or_else(|| "expected VENDOR=PORT, such as `acme=8080`".to_owned())
 }
 
-/// The APIs that are being served.
-#[derive(Debug, Default)]
-pub(super) struct ServedApis(Vec<ServerHandle>);
-
 impl ApiArgs {
-    /// Starts the API of each vendor of the runs, and prints its address.
+    /// Starts the API of each vendor of the runs, and prints its address. `None` without `--listen`.
     pub(super) fn serve(
         &self,
         runs: &mut PlannedRuns<'_>,
         receivers: &ReceiverArgs,
         jobs: u16,
         setup: &Setup,
-    ) -> Result<ServedApis, CommandError> {
-        let Some(interface) = self.listen else { return Ok(ServedApis::default()) };
+    ) -> Result<Option<ApiPorts>, CommandError> {
+        let Some(interface) = self.listen else { return Ok(None) };
         self.check(runs.platforms(), jobs, setup)?;
         let mut apis = BTreeMap::new();
-        let mut served = ServedApis::default();
+        let mut ports = ApiPorts::new(interface)?;
         for platform in runs.platforms().iter().filter(|platform| !platform.api.is_empty()) {
             let slot = EmulatorSlot::default();
-            let server = serve_vendor_api(interface, self.port(&platform.id, setup), &slot)
-                .map_err(|error| {
-                    anyhow::anyhow!("cannot serve the API of {}: {error}", platform.name)
-                })?;
-            note(format_args!("{} API: http://{}", platform.name, server.address));
-            served.0.push(server);
+            let address = ports.serve(platform, self.port(&platform.id, setup), slot.clone())?;
+            for url in ports.urls(address) {
+                note(format_args!("{} API: {url}", platform.name));
+            }
             apis.insert(platform.id.clone(), ApiAccess { slot, egress: receivers.egress() });
         }
+        if let Some(port) = self.proxy.proxy {
+            note(format_args!("proxy: http://{}", reachable(ports.serve_proxy(port)?)));
+        }
+        if let Some(authority) = &ports.authority {
+            note(format_args!("CA file: {}", authority.file.display()));
+        }
         runs.serve_apis(apis);
-        Ok(served)
+        Ok(Some(ports))
     }
 
     fn check(&self, platforms: &[Arc<Platform>], jobs: u16, setup: &Setup) -> Result<(), Problem> {
@@ -100,20 +102,5 @@ impl ApiArgs {
         let own = self.ports.iter().rfind(|port| port.vendor == vendor).map(|port| port.port);
         let settings = setup.config.vendors.get(vendor).and_then(|settings| settings.port.as_ref());
         own.or(settings.map(|port| port.value.get())).unwrap_or(0)
-    }
-}
-
-impl ServedApis {
-    /// Stops serving.
-    pub(super) fn stop(self) -> Result<(), CommandError> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        runtime(1)?.block_on(async {
-            for server in self.0 {
-                server.stop().await;
-            }
-        });
-        Ok(())
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn show_page(demo: &PageDemo, setup: &Setup) -> Result<ExitStatus, Co
                 let endpoint = EndpointRequest { url, ..EndpointRequest::default() };
                 live.add_endpoint(id, endpoint).map_err(anyhow::Error::from)?;
             }
-            let _apis = serve_apis(&live, Ipv4Addr::LOCALHOST.into(), setup)?;
+            let _apis = serve_apis(&live, Ipv4Addr::LOCALHOST.into(), None, setup)?;
             let server = ListenerArgs::local().start(&live)?;
             let run = RunRequest {
                 vendor: demo.vendor.id.clone(),

@@ -6,6 +6,7 @@
 mod act;
 mod annotations;
 mod api_operations;
+mod api_ports;
 mod apis;
 mod check;
 mod client;

@@ -15,7 +15,7 @@ use super::inputs::{ScenarioFile, scenario_files};
 use super::planned_runs::{PlanIterator, PlannedRuns};
 use super::play::{BatchOptions, PlayArgs, no_receiver};
 use super::scenario_reader::ScenarioReader;
-use super::setup::{Setup, speed};
+use super::setup::{Setup, runtime, speed};
 use super::terminal::note;
 use super::variables::VariableArgs;
 use super::watch::watch;
@@ -143,7 +143,9 @@ fn once(
     let batch = BatchOptions { jobs, fail_fast: args.fail_fast, shrink };
     let apis = args.apis.serve(&mut runs, &args.play.receivers, args.jobs, &setup)?;
     let exit = args.play.execute(&runs, batch, args.rerun_command(global), &setup);
-    apis.stop()?;
+    if let Some(apis) = apis {
+        runtime(1)?.block_on(apis.stop());
+    }
     exit
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 
+use super::api_ports::{ApiPorts, ProxyArgs, reachable};
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::inputs::scenarios;
@@ -22,7 +23,7 @@ use crate::diag::{Problem, Problems, Source, code};
 use crate::platform::Platform;
 use crate::scenario::bundled_names;
 use crate::server::live::{EndpointRequest, LiveServer, ServedVendor, ServerPlan};
-use crate::server::{AccessRules, ApiToken, ServerHandle, serve_api, serve_vendor_api};
+use crate::server::{AccessRules, ApiToken, ServerHandle, serve_api};
 
 /// Start a server that people and programs steer: emulated vendors, control API and page
 #[derive(Debug, Args)]
@@ -43,6 +44,8 @@ pub(super) struct ServeArgs {
     targets: TargetArgs,
     #[command(flatten)]
     listener: ListenerArgs,
+    #[command(flatten)]
+    proxy: ProxyArgs,
 }
 
 /// Where the server listens, and who may use it.
@@ -147,12 +150,12 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
                 files,
                 slots: setup.slots.clone(),
             });
-            let apis = serve_apis(&live, args.listener.host, &setup)?;
+            let apis = serve_apis(&live, args.listener.host, args.proxy.proxy, &setup)?;
             let server = args.listener.start(&live)?;
             for (vendor, endpoint) in endpoints {
                 live.add_endpoint(&vendor, endpoint).map_err(anyhow::Error::from)?;
             }
-            print(welcome(&live, &server, watch.millis()))?;
+            print(welcome(&live, &server, &apis, watch.millis()))?;
             signals.next().await;
             note("ending: runs in progress are cancelled; press Ctrl-C again to end at once");
             tokio::select! {
@@ -160,9 +163,7 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
                 () = signals.next() => return Ok(ExitStatus::Passed),
             }
             server.handle.stop().await;
-            for api in apis {
-                api.stop().await;
-            }
+            apis.ports.stop().await;
             Ok(ExitStatus::Passed)
         })
         .await
@@ -172,25 +173,52 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
     exit
 }
 
-/// Serves the APIs of the vendors that have one, on the configured ports.
+/// Serves the APIs of the vendors that have one, on the configured ports, and the proxy to them.
 pub(super) fn serve_apis(
     live: &LiveServer,
     interface: IpAddr,
+    proxy: Option<u16>,
     setup: &Setup,
-) -> Result<Vec<ServerHandle>, CommandError> {
-    let mut served = Vec::new();
+) -> Result<ServedApis, CommandError> {
+    let mut ports = ApiPorts::new(interface)?;
     for vendor in live.vendors() {
         let settings = setup.config.vendors.get(vendor.id());
         let port = settings.and_then(|settings| settings.port.as_ref());
         let port = port.map_or(0, |port| port.value.get());
         let Some(slot) = vendor.api_slot() else { continue };
-        let name = &vendor.account.platform.name;
-        let api = serve_vendor_api(interface, port, &slot)
-            .with_context(|| format!("cannot serve the API of {name}"))?;
-        vendor.set_api(api.address);
-        served.push(api);
+        vendor.set_api(ports.serve(&vendor.account.platform, port, slot)?);
     }
-    Ok(served)
+    let proxy = proxy.map(|port| ports.serve_proxy(port)).transpose()?;
+    proxy.iter().for_each(|address| {
+        live.vendors().iter().for_each(|vendor| vendor.refuse(*address));
+    });
+    Ok(ServedApis { ports, proxy })
+}
+
+/// The APIs of a server.
+pub(super) struct ServedApis {
+    ports: ApiPorts,
+    /// Address of the proxy.
+    proxy: Option<SocketAddr>,
+}
+
+impl ServedApis {
+    /// Lists the addresses.
+    fn lines(&self, live: &LiveServer) -> String {
+        let mut text = String::new();
+        for vendor in live.vendors() {
+            for url in vendor.api().iter().flat_map(|address| self.ports.urls(*address)) {
+                text += &format!("  vendor API {}: {url}\n", vendor.id());
+            }
+        }
+        if let Some(proxy) = self.proxy {
+            text += &format!("  proxy      http://{}\n", reachable(proxy));
+        }
+        if let Some(authority) = &self.ports.authority {
+            text += &format!("  CA file    {}\n", authority.file.display());
+        }
+        text
+    }
 }
 
 /// Returns the bundled scenarios, and those of these names.
@@ -267,18 +295,14 @@ fn configured(
 }
 
 /// Describes a server that is ready, and how to use it.
-fn welcome(live: &LiveServer, server: &OpenServer, millis: u64) -> String {
+fn welcome(live: &LiveServer, server: &OpenServer, apis: &ServedApis, millis: u64) -> String {
     let origin = server.origin();
     let mut text = format!("standin is ready after {millis} ms\n\n");
     text += &format!("  page       {}\n", server.page_url());
     text += &format!("  API        {origin}/api/v1 (OpenAPI: {origin}/api/openapi.json)\n");
     let ids: Vec<&str> = live.vendors().iter().map(ServedVendor::id).collect();
     text += &format!("  vendors    {}\n", ids.join(", "));
-    for vendor in live.vendors() {
-        if let Some(address) = vendor.api() {
-            text += &format!("  vendor API {}: http://{address}\n", vendor.id());
-        }
-    }
+    text += &apis.lines(live);
     let mut receivers = String::new();
     for vendor in live.vendors() {
         for endpoint in vendor.endpoints() {

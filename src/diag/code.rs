@@ -193,7 +193,7 @@ codes! {
     ORIGIN_NOT_GRANTED = 92: "A scenario may send requests to the receiver, and to origins that the person who runs it has allowed. An origin is the scheme, host and port of a URL.",
         "eventually = { get = \"http://localhost:8080/orders/1\" }" => "eventually = { get = \"/orders/1\" }   # or --allow-origin http://localhost:8080";
 
-    INVALID_ROUTE = 100: "A route, an operation or a credential of a vendor's API is not valid: its path or method is malformed, or it refers to a route or credential that does not exist.",
+    INVALID_ROUTE = 100: "A route, an operation or a credential of a vendor's API is not valid: its path, method or host name is malformed, or it refers to a route or credential that does not exist.",
         "path = \"v1/conversations\"" => "path = \"/v1/conversations\"";
     INVALID_ACT = 101: "An entry of `act` or `find` must have exactly one action or kind of thing, and must name people by a role, by `assignee` or by a name that `find` gives.",
         "act = [{ say = { by = \"caler\", text = \"…\" } }]" => "find = [{ visitor = { email = \"…\" }, as = \"caller\" }]\nact = [{ say = { by = \"caller\", text = \"…\" } }]";

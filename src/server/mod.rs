@@ -3,9 +3,15 @@
 //! The module `listen` receives webhooks.
 
 mod api;
+mod api_port;
+mod authority;
+mod entrance;
 mod files;
 pub mod live;
 mod page;
+mod proxy;
+mod proxy_sites;
+mod tunnel;
 mod vendor_api;
 
 use std::io;
@@ -18,9 +24,12 @@ use actix_web::{App, HttpServer};
 use crate::base::limits::{MAX_CONNECTIONS, REQUEST_TIMEOUT};
 
 pub use api::{AccessRules, ApiToken, serve_api};
+pub use api_port::ApiPort;
+pub use authority::{AuthorityError, CertificateAuthority, ServerCertificate};
 pub use files::serve_files;
 pub use live::{EndpointRequest, LiveServer, RunRequest, ServerPlan};
-pub use vendor_api::{configure_vendor_api, serve_vendor_api};
+pub use proxy_sites::ProxySite;
+pub use vendor_api::configure_vendor_api;
 
 /// A running server. Dropping the handle does not stop it.
 #[derive(Debug)]

@@ -3,8 +3,6 @@
 //! It does not matter who holds the account: a run, or a server that lives longer than a run.
 
 use std::convert::Infallible;
-use std::io;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -15,25 +13,10 @@ use actix_web::{HttpRequest, HttpResponse, rt, web};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
-use super::{ServerHandle, start_on};
 use crate::base::clock::Clock;
 use crate::base::limits::{MAX_CALL_BODY, REQUEST_TIMEOUT};
 use crate::emulator::{CallResponse, EmulatorSlot};
 use crate::platform::api::{ApiCall, CallBody};
-
-/// Serves the API of a vendor on a port of this interface. Port 0 selects a free port.
-///
-/// # Errors
-///
-/// Fails if the port is in use or cannot be bound.
-pub fn serve_vendor_api(
-    interface: IpAddr,
-    port: u16,
-    slot: &EmulatorSlot,
-) -> io::Result<ServerHandle> {
-    let slot = slot.clone();
-    start_on(interface, port, move |app| configure_vendor_api(app, &slot))
-}
 
 /// Configures an application to serve the API of the vendor whose account is in the slot, with the
 /// vendor's paths at its root.
@@ -45,6 +28,15 @@ async fn respond(
     request: HttpRequest,
     payload: web::Payload,
     slot: web::Data<EmulatorSlot>,
+) -> HttpResponse {
+    respond_from(&slot, &request, payload).await
+}
+
+/// Passes a request to the live account in a slot.
+pub(super) async fn respond_from(
+    slot: &EmulatorSlot,
+    request: &HttpRequest,
+    payload: web::Payload,
 ) -> HttpResponse {
     let body = read(payload).await;
     let header =

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 mod addresses;
+mod api_ports;
 mod architecture;
 mod browser;
 mod captures;

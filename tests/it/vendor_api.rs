@@ -20,7 +20,7 @@ use standin::platform::api::CallBody;
 use standin::platform::{Account, Subscription};
 use standin::record::{CallRecord, PriorAttempts, Record, RecordKind, RecordLog};
 use standin::scenario::Script;
-use standin::server::{ServerHandle, serve_vendor_api};
+use standin::server::{ApiPort, ServerHandle};
 
 use crate::support::{
     Background, Receiver, Reply, accept, configured, revisions, standin_in, stderr, stdout,
@@ -110,7 +110,7 @@ impl LiveApi {
         };
         drop(emulator.play(run));
         slot.set(emulator.clone());
-        let server = serve_vendor_api([127, 0, 0, 1].into(), 0, &slot).unwrap();
+        let server = ApiPort::plain([127, 0, 0, 1].into(), 0).serve(&slot).unwrap();
         let address = server.address.to_string();
         Self { account, emulator, server: Some(server), address, records, runtime }
     }

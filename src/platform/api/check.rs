@@ -12,6 +12,7 @@ use super::find::{FindKind, FindRule, found_type};
 use super::forms::{
     ActForm, ApiForm, ErrorForm, ExampleForm, FindForm, OperationForm, ReplyForm, RouteForm,
 };
+use super::host_pattern::HostPattern;
 use super::path_pattern::{PathPattern, parameter_fields};
 use super::response::{ErrorRule, ErrorTrigger, ResponseChecker, ResponseRule};
 use super::rules::{AccountCheck, ApiRules, OperationRule, RouteRule};
@@ -154,6 +155,8 @@ impl<'a> ApiChecker<'a> {
             let parameter = account.path.value.clone();
             rules.account = is.map(|is| AccountCheck { parameter, is });
         }
+        let hosts = api.hosts.iter();
+        rules.hosts = hosts.filter_map(|host| HostPattern::check(host, self.problems)).collect();
         for (key, text) in api.header.iter() {
             let context = self.context(of_call(self.types, None));
             let text = TextTemplate::check(text, &context, TextRules::default(), self.problems);

@@ -10,6 +10,8 @@ form! {
     pub struct ApiForm {
         /// Parameter of paths that names the account [default: calls do not name it].
         account: Option<ApiAccountForm>,
+        /// Host names at which clients expect the API, such as `api.acme.example` or `*.acme.example`.
+        hosts: Vec<Spanned<String>>,
         /// Headers of every response.
         header: TableOf<Spanned<String>>,
         /// Responses to calls that fail, for all routes.

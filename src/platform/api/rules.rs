@@ -10,6 +10,7 @@ use super::credential::CredentialRule;
 use super::example::{CallExample, ExampleCall};
 use super::find::FindRule;
 use super::forms::BodyProtocol;
+use super::host_pattern::HostPattern;
 use super::path_pattern::PathPattern;
 use super::response::{ErrorRule, ResponseRule};
 use crate::platform::source_form::Certainty;
@@ -20,6 +21,8 @@ use crate::template::{InputError, InputTemplate, Object, TextTemplate};
 pub struct ApiRules {
     /// How paths name the account.
     pub account: Option<AccountCheck>,
+    /// Host names at which clients expect the API.
+    pub hosts: Vec<HostPattern>,
     /// Headers of every response.
     pub header: Vec<(String, TextTemplate)>,
     /// Credentials, by name.

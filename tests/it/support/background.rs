@@ -28,6 +28,7 @@ impl Background {
             .args(arguments)
             .current_dir(folder)
             .env_clear()
+            .env("XDG_DATA_HOME", super::DATA_HOME)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

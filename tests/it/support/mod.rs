@@ -22,6 +22,9 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+/// Where the commands of the tests keep their CA, instead of in the folder of the user.
+pub(crate) const DATA_HOME: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/data");
+
 /// A path inside the repository.
 pub(crate) fn path(relative: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -72,6 +75,7 @@ pub(crate) fn standin_in(folder: &std::path::Path, arguments: &[&str]) -> Output
         .args(arguments)
         .current_dir(folder)
         .env_clear()
+        .env("XDG_DATA_HOME", DATA_HOME)
         .output()
         .unwrap()
 }

@@ -1,0 +1,128 @@
+//! The ports on which a command serves the APIs of vendors, and the proxy to them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::exit::CommandError;
+use super::terminal::note;
+use crate::emulator::EmulatorSlot;
+use crate::platform::Platform;
+use crate::platform::api::HostPattern;
+use crate::server::{
+    ApiPort, AuthorityError, CertificateAuthority, ProxySite, ServerCertificate, ServerHandle,
+};
+
+/// Option of the proxy.
+#[derive(Debug, Args)]
+pub(super) struct ProxyArgs {
+    /// Also start an HTTP proxy for clients in which the host names of the vendor are fixed; it
+    /// serves only these names [default port: a free one]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true,
+          default_missing_value = "0")]
+    pub(super) proxy: Option<u16>,
+}
+
+/// The APIs that are being served.
+#[derive(Debug)]
+pub(super) struct ApiPorts {
+    interface: IpAddr,
+    /// The CA of the user; `None` if it cannot be stored.
+    pub(super) authority: Option<CertificateAuthority>,
+    sites: Vec<ProxySite>,
+    servers: Vec<ServerHandle>,
+}
+
+impl ApiPorts {
+    /// Serves on this network interface. Opens the CA of the user, or notes that there is no https.
+    pub(super) fn new(interface: IpAddr) -> Result<Self, CommandError> {
+        let authority = user_authority()?;
+        Ok(Self { interface, authority, sites: Vec::new(), servers: Vec::new() })
+    }
+
+    /// Serves the API of a vendor. Port 0 selects a free port.
+    pub(super) fn serve(
+        &mut self,
+        platform: &Platform,
+        port: u16,
+        slot: EmulatorSlot,
+    ) -> Result<SocketAddr, CommandError> {
+        let hosts = platform.api.hosts.clone();
+        let server = self
+            .port(port, &hosts)?
+            .serve(&slot)
+            .with_context(|| format!("cannot serve the API of {}", platform.name))?;
+        let address = server.address;
+        self.servers.push(server);
+        self.sites.push(ProxySite { hosts, slot });
+        Ok(address)
+    }
+
+    /// Serves the proxy to the APIs that are served so far.
+    pub(super) fn serve_proxy(&mut self, port: u16) -> Result<SocketAddr, CommandError> {
+        let hosts = self.hosts();
+        let sites = std::mem::take(&mut self.sites);
+        let server =
+            self.port(port, &hosts)?.serve_proxy(sites).context("cannot serve the proxy")?;
+        let address = server.address;
+        self.servers.push(server);
+        Ok(address)
+    }
+
+    /// Returns the host names that the proxy serves.
+    fn hosts(&self) -> Vec<HostPattern> {
+        self.sites.iter().flat_map(|site| site.hosts.clone()).collect()
+    }
+
+    fn port(&self, port: u16, hosts: &[HostPattern]) -> Result<ApiPort, CommandError> {
+        Ok(ApiPort { interface: self.interface, port, certificate: self.certificate(hosts)? })
+    }
+
+    fn certificate(
+        &self,
+        hosts: &[HostPattern],
+    ) -> Result<Option<ServerCertificate>, CommandError> {
+        let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        let authority = self.authority.as_ref();
+        let certificate = authority.map(|ca| ca.certificate(self.interface, &hosts)).transpose();
+        Ok(certificate.map_err(anyhow::Error::from)?)
+    }
+
+    /// Returns the URLs at which clients reach an address: without TLS, and with TLS.
+    pub(super) fn urls(&self, address: SocketAddr) -> Vec<String> {
+        let schemes = if self.authority.is_some() { vec!["http", "https"] } else { vec!["http"] };
+        let address = reachable(address);
+        schemes.into_iter().map(|scheme| format!("{scheme}://{address}")).collect()
+    }
+
+    /// Stops serving.
+    pub(super) async fn stop(self) {
+        for server in self.servers {
+            server.stop().await;
+        }
+    }
+}
+
+/// Opens the CA of the user. Without a folder for it, notes that there is no https.
+pub(super) fn user_authority() -> Result<Option<CertificateAuthority>, CommandError> {
+    match CertificateAuthority::of_user() {
+        Ok(authority) => Ok(Some(authority)),
+        // A container may have no folder that can be written. Many clients need no https.
+        Err(error @ AuthorityError::NoFolder(_)) => {
+            note(format_args!("note: https is not available: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(anyhow::Error::from(error).into()),
+    }
+}
+
+/// Returns an address at which clients on this machine reach a server.
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}

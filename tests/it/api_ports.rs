@@ -1,0 +1,232 @@
+//! How clients get to the APIs of vendors: http and https on one port, the CA, and the proxy.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use standin::base::clock::Clock;
+use standin::server::CertificateAuthority;
+
+use crate::support::{Background, Receiver, configured};
+
+/// A run that serves the API of a vendor and the proxy to it.
+struct Ports {
+    _run: Background,
+    _receiver: Receiver,
+    _folder: tempfile::TempDir,
+    api: String,
+    https: String,
+    proxy: String,
+    ca: PathBuf,
+}
+
+impl Ports {
+    fn start() -> Self {
+        let folder = configured("");
+        let receiver = Receiver::accepting();
+        let story = "name = 'waits'\n[[step]]\nopen = {}\n\
+                     [[step]]\nsay = { by = 'visitor', text = 'Hi' }\nafter = '100s'\n";
+        fs::write(folder.path().join("story.toml"), story).unwrap();
+        let url = receiver.url();
+        let arguments =
+            ["run", "story.toml", "--vendor", "wotnot", "--to", &url, "--clock", "real"];
+        let options = ["--listen", "--proxy"];
+        let arguments = [&arguments[..], &options[..]].concat();
+        let mut run = Background::start(folder.path(), &arguments);
+        let told = run.read_stderr_until("CA file: ");
+        let value = |start: &str| -> String {
+            let line = told.lines().find_map(|line| line.strip_prefix(start));
+            line.unwrap_or_else(|| panic!("no {start} in {told}")).to_owned()
+        };
+        Self {
+            api: value("WotNot API: http://"),
+            https: value("WotNot API: https://"),
+            proxy: value("proxy: http://"),
+            ca: value("CA file: ").into(),
+            _run: run,
+            _receiver: receiver,
+            _folder: folder,
+        }
+    }
+
+    fn api(&self) -> TcpStream {
+        connect(&self.api)
+    }
+
+    fn proxy(&self) -> TcpStream {
+        connect(&self.proxy)
+    }
+}
+
+fn now() -> Timestamp {
+    Clock::System.now()
+}
+
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream
+}
+
+/// Wraps a connection in TLS, as a client that trusts one CA and expects this name.
+fn secure(stream: TcpStream, name: &str, ca: &Path) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream)
+}
+
+/// Sends the head of a request, and returns the status and the body of the response.
+fn ask(stream: &mut (impl Read + Write), head: &str) -> (u16, String) {
+    write!(stream, "{head}\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut response = Vec::new();
+    // A server may close a TLS connection without a farewell.
+    let _ = stream.read_to_end(&mut response);
+    let response = String::from_utf8(response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{response:?}"));
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// The path of the API that needs no credentials to be refused.
+const PATH: &str = "/nothing/here";
+
+#[test]
+fn one_port_takes_http_and_https_for_every_name_of_the_vendor() {
+    let ports = Ports::start();
+    assert_eq!(ports.https, ports.api, "one port");
+    let get = format!("GET {PATH} HTTP/1.1");
+    let plain = ask(&mut ports.api(), &get);
+    assert_eq!(plain.0, 404, "{plain:?}");
+    for name in ["localhost", "127.0.0.1", "::1", "api.wotnot.io", "app.wotnot.io"] {
+        let response = ask(&mut secure(ports.api(), name, &ports.ca), &get);
+        assert_eq!(response, plain, "{name}");
+    }
+    let absolute = format!("GET http://api.wotnot.io{PATH} HTTP/1.1");
+    assert_eq!(ask(&mut ports.proxy(), &absolute), plain, "through the proxy");
+}
+
+#[test]
+fn the_proxy_opens_tunnels_to_the_hosts_of_the_vendors_and_to_no_other() {
+    let ports = Ports::start();
+    for (target, speaks_tls) in
+        [("api.wotnot.io:443", true), ("App.WotNot.io:443", true), ("api.wotnot.io:80", false)]
+    {
+        let mut stream = ports.proxy();
+        write!(stream, "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").unwrap();
+        let mut opened = [0; 39];
+        stream.read_exact(&mut opened).unwrap();
+        assert_eq!(&opened, b"HTTP/1.1 200 Connection established\r\n\r\n");
+        let get = format!("GET {PATH} HTTP/1.1");
+        let (status, body) = if speaks_tls {
+            ask(&mut secure(stream, "api.wotnot.io", &ports.ca), &get)
+        } else {
+            ask(&mut stream, &get)
+        };
+        assert_eq!(status, 404, "{target}: {body}");
+        assert!(body.contains("NOT_FOUND"), "the error of the vendor: {body}");
+    }
+    for target in ["example.test:443", "api.wotnot.io:22", "127.0.0.1:443", "x"] {
+        let (status, body) = ask(&mut ports.proxy(), &format!("CONNECT {target} HTTP/1.1"));
+        assert_eq!(status, 403, "{target}: {body}");
+        assert!(!body.is_empty());
+    }
+    for head in ["GET http://example.test/a HTTP/1.1", "GET /a HTTP/1.1", "CONNECTION /a HTTP/1.1"]
+    {
+        let (status, body) = ask(&mut ports.proxy(), head);
+        assert_eq!(status, 403, "{head}: {body}");
+        assert!(body.contains("serves only") && body.contains("api.wotnot.io, app.wotnot.io"));
+    }
+    let (status, _) = ask(&mut ports.api(), "CONNECT api.wotnot.io:443 HTTP/1.1");
+    assert_ne!(status, 200, "the port of a vendor is no proxy");
+}
+
+#[test]
+fn slow_clients_are_disconnected_and_do_not_disturb_others() {
+    let ports = Ports::start();
+    let start = Instant::now();
+    let beginnings: [&[u8]; 4] = [b"", b"\x16\x03", b"CONN", b"\x16\x03\x01\x00\x05hello"];
+    let mut waiting: Vec<TcpStream> = Vec::new();
+    for beginning in beginnings {
+        for mut stream in [ports.api(), ports.proxy()] {
+            stream.write_all(beginning).unwrap();
+            waiting.push(stream);
+        }
+    }
+    assert_eq!(ask(&mut ports.api(), &format!("GET {PATH} HTTP/1.1")).0, 404);
+    for mut stream in waiting {
+        let mut rest = Vec::new();
+        // Closed, or closed with unread bytes.
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.len() < 200, "an alert or a short response");
+    }
+    assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_ca_is_made_once_even_by_many_at_the_same_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let made: BTreeSet<String> = thread::scope(|scope| {
+        let open = || {
+            let authority = CertificateAuthority::open_or_create(&data, now()).unwrap();
+            fs::read_to_string(authority.file).unwrap()
+        };
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        all.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(made.len(), 1, "one certificate");
+    let files: Vec<_> = fs::read_dir(&data).unwrap().collect();
+    assert_eq!(files.len(), 1, "nothing is left over: {files:?}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |file: &str| {
+            fs::metadata(data.join("ca").join(file)).unwrap().permissions().mode() & 0o777
+        };
+        assert_eq!((mode("ca-key.pem"), mode("ca.pem")), (0o600, 0o644));
+    }
+}
+
+#[test]
+fn a_ca_that_cannot_be_used_is_reported_with_the_fix() {
+    let error = |change: &dyn Fn(&Path), time: Timestamp| {
+        let folder = tempfile::tempdir().unwrap();
+        CertificateAuthority::open_or_create(folder.path(), now()).unwrap();
+        let own = folder.path().join("ca");
+        change(&own);
+        let error = CertificateAuthority::open_or_create(folder.path(), time).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains(&*own.to_string_lossy()), "{message}");
+        assert!(message.ends_with("delete this folder, and a new CA is made"), "{message}");
+        message
+    };
+    let unchanged = |_: &Path| {};
+    let later = now() + SignedDuration::from_hours(24 * 4000);
+    assert!(error(&unchanged, later).contains("`ca.pem` expired on "));
+    let missing = |own: &Path| fs::remove_file(own.join("ca-key.pem")).unwrap();
+    assert!(error(&missing, now()).contains("`ca-key.pem`: "));
+    let damaged = |own: &Path| fs::write(own.join("ca.pem"), "-----BEGIN").unwrap();
+    assert!(error(&damaged, now()).contains("`ca.pem` does not contain a certificate"));
+    let emptied = |own: &Path| fs::write(own.join("ca-key.pem"), "").unwrap();
+    assert!(error(&emptied, now()).contains("does not contain a private key"));
+    let exchanged = |own: &Path| {
+        let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        fs::write(own.join("ca-key.pem"), key).unwrap();
+    };
+    assert!(error(&exchanged, now()).contains("do not belong together"));
+}
