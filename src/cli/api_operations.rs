@@ -21,7 +21,14 @@ pub(super) fn operations(account: &Arc<Account>, server: &str) -> String {
         for operation in &route.operations {
             let is_same = operation.call == operation.name;
             let call = if is_same { String::new() } else { format!(" ({})", operation.call) };
-            let _ = writeln!(out, "\n  {}{call}, {}", operation.name, operation.certainty);
+            let fields = route.fields.iter().chain(&operation.fields);
+            let fields: Vec<&str> = fields.map(|(name, _)| name.as_str()).collect();
+            let values = if fields.is_empty() {
+                String::new()
+            } else {
+                format!("; values: {}", fields.join(", "))
+            };
+            let _ = writeln!(out, "\n  {}{call}, {}{values}", operation.name, operation.certainty);
             let example = examples.iter().find(|known| known.operation == operation.name);
             if let Some(OperationExample { call, .. }) = example {
                 let _ = writeln!(out, "    {}", curl(call, server));

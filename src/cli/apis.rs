@@ -16,6 +16,7 @@ use crate::diag::{Problem, code};
 use crate::emulator::EmulatorSlot;
 use crate::platform::Platform;
 use crate::run::ApiAccess;
+use crate::scenario::Script;
 
 /// Options of the vendors' APIs.
 #[derive(Debug, Args)]
@@ -53,11 +54,10 @@ impl ApiArgs {
         &self,
         runs: &mut PlannedRuns<'_>,
         receivers: &ReceiverArgs,
-        jobs: u16,
         setup: &Setup,
     ) -> Result<Option<ApiPorts>, CommandError> {
         let Some(interface) = self.listen else { return Ok(None) };
-        self.check(runs.platforms(), jobs, setup)?;
+        self.check(runs.platforms(), setup)?;
         let mut apis = BTreeMap::new();
         let mut ports = ApiPorts::new(interface)?;
         for platform in runs.platforms().iter().filter(|platform| !platform.api.is_empty()) {
@@ -78,13 +78,19 @@ impl ApiArgs {
         Ok(Some(ports))
     }
 
-    fn check(&self, platforms: &[Arc<Platform>], jobs: u16, setup: &Setup) -> Result<(), Problem> {
-        // A call without a conversation could mean any of the runs.
-        if jobs > 1 {
-            let message = "`--listen` cannot be combined with parallel runs";
-            let problem = Problem::anywhere(code::CONTRADICTION, message);
-            return Err(problem.help("remove `--jobs`: all runs of a vendor share one account"));
-        }
+    /// Returns the problem of a script that expects calls at a vendor whose API is not served.
+    pub(super) fn check_served(&self, script: &Script, vendor: &Platform) -> Option<Problem> {
+        let step = script.expects_call(vendor).filter(|_| self.listen.is_none())?;
+        let message = format!("the step waits for a call to the API of {}", vendor.name);
+        let problem = Problem::at(&step.span, code::API_NOT_SERVED, message);
+        Some(problem.help(format!(
+            "add `--listen --port {id}=8080`, and set `http://127.0.0.1:8080` as the address of the API in \
+             your receiver. `standin secrets {id}` prints the credentials",
+            id = vendor.id
+        )))
+    }
+
+    fn check(&self, platforms: &[Arc<Platform>], setup: &Setup) -> Result<(), Problem> {
         if platforms.iter().all(|platform| platform.api.is_empty()) {
             let message = "no vendor of these runs has an API";
             let problem = Problem::anywhere(code::NOTHING_TO_RUN, message);

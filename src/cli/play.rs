@@ -369,7 +369,7 @@ impl PlayContext<'_, '_> {
 
     /// Returns the action of a run.
     fn action(&self, index: usize, actions: &mut RunActions) -> Result<RunAction, CommandError> {
-        Ok(actions.next(self.plan(index)?).map_err(anyhow::Error::from)?)
+        actions.next(self.plan(index)?)
     }
 
     /// Executes a run, or replays a finished one.

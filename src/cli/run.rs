@@ -141,7 +141,7 @@ fn once(
     }
     let (jobs, shrink) = (args.jobs.into(), args.shrink.clone());
     let batch = BatchOptions { jobs, fail_fast: args.fail_fast, shrink };
-    let apis = args.apis.serve(&mut runs, &args.play.receivers, args.jobs, &setup)?;
+    let apis = args.apis.serve(&mut runs, &args.play.receivers, &setup)?;
     let exit = args.play.execute(&runs, batch, args.rerun_command(global), &setup);
     if let Some(apis) = apis {
         runtime(1)?.block_on(apis.stop());
@@ -422,6 +422,10 @@ impl RunSelection<'_> {
             Some(Subscription::check_plain(&args.events, &vendor.type_names())?)
         };
         let mut problems = too_many(script, args.conversations);
+        if !args.play.is_dry() {
+            let unserved = args.apis.check_served(script, vendor);
+            unserved.into_iter().for_each(|problem| problems.push(problem));
+        }
         let plan = args.play.plan(script, vendor, events.as_ref(), self.setup);
         let plan = problems.note(plan);
         let pace = match args.clock {

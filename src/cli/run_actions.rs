@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use super::exit::CommandError;
 use super::terminal::note;
 use crate::base::text::escape;
+use crate::diag::{Problem, code};
 use crate::journal::{Journal, JournalError, PriorRun};
 use crate::record::RunStarted;
 use crate::run::{ResumePoint, RunPlan, identify};
@@ -65,7 +67,7 @@ impl RunActions {
     }
 
     /// Returns the action for the next run of the command.
-    pub(super) fn next(&mut self, plan: RunPlan) -> Result<RunAction, JournalError> {
+    pub(super) fn next(&mut self, plan: RunPlan) -> Result<RunAction, CommandError> {
         match &mut self.stored {
             Some(stored) => stored.next(plan),
             None => Ok(RunAction::Play(Box::new(plan))),
@@ -74,7 +76,7 @@ impl RunActions {
 }
 
 impl KnownRuns {
-    fn next(&mut self, mut plan: RunPlan) -> Result<RunAction, JournalError> {
+    fn next(&mut self, mut plan: RunPlan) -> Result<RunAction, CommandError> {
         // Of equal runs in one command, each resumes the one of the same number among them.
         let identity = identify(&plan);
         let number = self.seen.entry(identity_hash(&identity)).or_default();
@@ -86,8 +88,17 @@ impl KnownRuns {
             return Ok(RunAction::Play(Box::new(plan)));
         }
         let runs = self.by_identity.get(&identity_hash(&identity));
-        let resume = match self.journal.earlier(runs.map_or(&[], Vec::as_slice))? {
+        let earlier = self.journal.earlier(runs.map_or(&[], Vec::as_slice));
+        let resume = match earlier.map_err(anyhow::Error::from)? {
             PriorRun::Ended(run) => return Ok(RunAction::Replay(run)),
+            PriorRun::Interrupted(run, prior) if prior.has_calls() => {
+                let message = format!(
+                    "run {run} of the journal cannot be resumed: the receiver has called the vendor's \
+                     API, and what the calls changed is not stored"
+                );
+                let problem = Problem::anywhere(code::CONTRADICTION, message);
+                return Err(problem.help("remove `--resume` to run it from the beginning").into());
+            }
             PriorRun::Interrupted(run, prior) => Some(ResumePoint { run, prior: Arc::new(prior) }),
             PriorRun::Never => None,
         };

@@ -510,11 +510,12 @@ impl<H: Host, T: Transport> Driver<H, T> {
 
     /// Records an expectation and waits for it in a task.
     async fn expect(&mut self, expectation: AwaitedExpectation) {
-        let AwaitedExpectation { conversation, scope, ref facts, .. } = expectation;
+        let AwaitedExpectation { conversation, scope, facts: request, wait } = expectation;
         let Some(run) = self.runs.0.get_mut(&conversation.run) else { return };
         run.clock.begin_attempt(conversation.number);
-        let (origin, stored) = run.prior.expectation(conversation.number, scope.step, facts.round);
-        let (stored, request) = (stored.cloned(), facts.clone());
+        let (origin, stored) =
+            run.prior.expectation(conversation.number, scope.step, request.round);
+        let stored = stored.cloned();
         let started = RecordKind::ExpectationStarted { origin, request };
         let intent = run.log.append_intent(scope, started).await;
         let transport = Arc::clone(&self.transport);
@@ -523,7 +524,7 @@ impl<H: Host, T: Transport> Driver<H, T> {
                 Some(result) => result,
                 // A request can change something at the receiver.
                 None if !intent.committed().await => ExpectationResult::unsent(NOT_COMMITTED),
-                None => expectation.wait(transport).await,
+                None => wait.end(transport).await,
             }
         });
         self.expecting.insert(task.id(), (conversation, task));

@@ -1,12 +1,14 @@
-//! Requests to the receiver's own API: sent with an ordinary HTTP client, and repeated until the
-//! response is as expected.
+//! What conversations wait for: responses of the receiver's own API, and signals of the host.
+//!
+//! Requests are sent with an ordinary HTTP client, and repeated until the response is as expected.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Response};
-use tokio::time::{Instant, sleep};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::ConversationKey;
 use super::connector::Connector;
@@ -24,14 +26,32 @@ use crate::record::{
 pub type ResponseJudge = Arc<dyn Fn(&AttemptResult) -> ExpectationResult + Send + Sync>;
 
 /// An expectation that a conversation waits for. Its run time stands still meanwhile.
-#[derive(Clone)]
 pub struct AwaitedExpectation {
     /// The conversation.
     pub conversation: ConversationKey,
     /// Time and place of its record.
     pub scope: RecordScope,
-    /// The request, as the record shows it.
+    /// What is expected, as the record shows it.
     pub facts: ExpectationRequest,
+    /// How it ends.
+    pub wait: ExpectationWait,
+}
+
+/// How an expectation ends.
+pub enum ExpectationWait {
+    /// With a response that is as expected.
+    Response(AwaitedResponse),
+    /// With a signal of the host, which knows the result.
+    Signal {
+        /// Maximum wall time until the signal.
+        within: Duration,
+        /// The signal.
+        signal: oneshot::Receiver<()>,
+    },
+}
+
+/// A response of the receiver's own API that is waited for.
+pub struct AwaitedResponse {
     /// The request, or why it cannot be sent.
     pub request: Result<ApiRequest, String>,
     /// Wall time during which the request is repeated; `None` sends it once.
@@ -49,9 +69,31 @@ impl fmt::Debug for AwaitedExpectation {
     }
 }
 
-impl AwaitedExpectation {
+impl ExpectationWait {
+    /// Waits for the end. The result of a signal has no more than the time that it took.
+    pub(super) async fn end<T: Transport>(self, transport: Arc<T>) -> ExpectationResult {
+        match self {
+            Self::Response(response) => response.wait(transport).await,
+            Self::Signal { within, signal } => {
+                let started = Instant::now();
+                // The host knows whether what it waited for has happened.
+                let _ = timeout(within, signal).await;
+                ExpectationResult {
+                    waited_ms: millis_since(started),
+                    ..ExpectationResult::default()
+                }
+            }
+        }
+    }
+}
+
+fn millis_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+impl AwaitedResponse {
     /// Sends the request until the response is as expected, or its time is over.
-    pub(super) async fn wait<T: Transport>(self, transport: Arc<T>) -> ExpectationResult {
+    async fn wait<T: Transport>(self, transport: Arc<T>) -> ExpectationResult {
         let request = match self.request {
             Ok(request) => request,
             Err(reason) => return ExpectationResult::unsent(&reason),
@@ -70,7 +112,7 @@ impl AwaitedExpectation {
             // A blocked address stays blocked.
             let is_final = result.outcome == AttemptOutcome::EgressBlocked;
             if is_met || is_final || self.within.is_none() || Instant::now() + pause >= deadline {
-                let waited_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let waited_ms = millis_since(started);
                 return ExpectationResult { requests, waited_ms, ..found };
             }
             sleep(pause).await;

@@ -37,7 +37,7 @@ pub use connector::{Connector, Resolver};
 pub use driven_run::DrivenRun;
 pub use driver::{DriverHandle, drive};
 pub use engine::{Engine, EngineCommand, EngineInput, EngineTimer, SentAttempt};
-pub use expectation::{AwaitedExpectation, ResponseJudge};
+pub use expectation::{AwaitedExpectation, AwaitedResponse, ExpectationWait, ResponseJudge};
 pub use failure::AttemptFailure;
 pub use host::{Host, HostCommand, NoHost, RunTimes};
 pub use http1::Http1Client;

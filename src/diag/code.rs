@@ -193,6 +193,11 @@ codes! {
     ORIGIN_NOT_GRANTED = 92: "A scenario may send requests to the receiver, and to origins that the person who runs it has allowed. An origin is the scheme, host and port of a URL.",
         "eventually = { get = \"http://localhost:8080/orders/1\" }" => "eventually = { get = \"/orders/1\" }   # or --allow-origin http://localhost:8080";
 
+    UNKNOWN_CALL = 93: "No vendor's API has a call with this neutral name. `standin vendors VENDOR --api` lists the calls of a vendor.",
+        "expect = { call = \"send_mesage\" }" => "expect = { call = \"send_message\" }";
+    API_NOT_SERVED = 94: "The scenario expects calls of the receiver to the vendor's API, so the API has to be served while the run lasts, at an address that the receiver knows.",
+        "standin run story.toml --vendor acme --to http://localhost:3000/" => "standin run story.toml --vendor acme --to http://localhost:3000/ --listen --port acme=8080";
+
     INVALID_ROUTE = 100: "A route, an operation or a credential of a vendor's API is not valid: its path, method or host name is malformed, or it refers to a route or credential that does not exist.",
         "path = \"v1/conversations\"" => "path = \"/v1/conversations\"";
     INVALID_ACT = 101: "An entry of `act` or `find` must have exactly one action or kind of thing, and must name people by a role, by `assignee` or by a name that `find` gives.",

@@ -16,8 +16,8 @@ use crate::platform::{
 };
 use crate::record::AttemptResult;
 use crate::scenario::{
-    ConversationStart, Expectation, OmittedAction, PatchMismatch, Script, ScriptAction,
-    ScriptInput, ScriptRequest, ScriptState, SharedStaff,
+    CallExpectation, ConversationStart, Expectation, OmittedAction, PatchMismatch, Script,
+    ScriptAction, ScriptInput, ScriptRequest, ScriptState, SharedStaff,
 };
 
 /// One conversation of an account.
@@ -84,7 +84,7 @@ pub enum StepOutcome {
         /// Reason for the report.
         reason: String,
     },
-    /// The script requires something of the receiver's own API.
+    /// The script requires something of the receiver.
     Expected(Box<Expectation>),
     /// No payload could be created for the action. The run fails.
     Dropped {
@@ -237,6 +237,17 @@ impl ConversationActor {
         self.session.admit(person);
     }
 
+    /// Replaces the visitor of the script by the person whom a call names. Returns the person under the
+    /// name of the visitor.
+    pub(super) fn adopt_visitor(&mut self, person: &Person) -> Person {
+        self.session.adopt_visitor(person)
+    }
+
+    /// Returns the call with which the receiver has to open the conversation, if the script expects that.
+    pub(super) fn opening(&self) -> Option<CallExpectation> {
+        self.script.as_ref()?.opening(self.session.conversation())
+    }
+
     fn act_once(
         &mut self,
         action: &Action,
@@ -273,7 +284,7 @@ impl StepOutput {
     }
 
     fn expected(expectation: Box<Expectation>) -> Self {
-        let (step, at) = (Some(expectation.step), expectation.at);
+        let (step, at) = (Some(expectation.step()), expectation.at());
         Self { step, at, faults: Faults::default(), outcome: StepOutcome::Expected(expectation) }
     }
 

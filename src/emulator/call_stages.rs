@@ -1,9 +1,11 @@
 //! The stages of a call that need nothing of the account's state, and its response.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::call_inbox::KeptCall;
 use super::call_work::{CallStop, CallWork, unreadable};
 use super::handshake::HandshakeEnd;
 use super::incoming::IncomingCall;
@@ -12,7 +14,7 @@ use crate::platform::api::{
     ApiResponse, BodyProtocol, CallBody, CallCondition, CallError, CallMatchers, ErrorRule,
     FindRule, OperationRule, RefusalReason, RouteRule,
 };
-use crate::record::{CallAuth, RecordKind};
+use crate::record::{CallAuth, CallRecord};
 use crate::template::{InputTemplate, TooLarge};
 
 impl CallWork {
@@ -168,10 +170,22 @@ impl CallWork {
         rule.response.render(&roots, shared).unwrap_or(fallback)
     }
 
+    /// Returns the call for the scripts that can expect it, without its secrets. `status` is that of the
+    /// response.
+    pub(super) fn kept(&self, status: u16) -> KeptCall {
+        let operations = self.route.iter().flat_map(|route| &route.operations);
+        let possible: BTreeSet<&String> = operations.map(|operation| &operation.call).collect();
+        let names = match &self.operation {
+            Some(operation) => vec![operation.call.clone()],
+            None => possible.into_iter().cloned().collect(),
+        };
+        KeptCall { record: self.record_of(status), names, is_responded: false }
+    }
+
     /// Returns the record of the call, without its secrets.
-    pub(super) fn record_of(&self, response: &ApiResponse) -> RecordKind {
+    fn record_of(&self, status: u16) -> CallRecord {
         let mut record = self.record.clone();
-        record.status = response.status;
+        record.status = status;
         record.fields.clone_from(&self.fields);
         record.body = self.content.body().clone();
         let pointers = match (&self.operation, &self.route) {
@@ -180,6 +194,6 @@ impl CallWork {
             (None, None) => &[],
         };
         record.redact(pointers, self.presented.iter().map(|presented| presented.0.as_str()));
-        RecordKind::CallReceived(record)
+        record
     }
 }

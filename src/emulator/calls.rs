@@ -12,7 +12,7 @@ use super::call_acts::ActScope;
 use super::call_work::{CallStop, CallWork, NamedPerson, WorkConversation, unreadable};
 use super::handshake::HandshakeJob;
 use super::host::{AccountHost, LiveConversation};
-use super::incoming::{CallOutcome, HeldDeliveries, IncomingCall};
+use super::incoming::{CallOutcome, IncomingCall, SentResponse};
 use super::people::{PersonKey, create, is_person};
 use super::router::Router;
 use super::subscriptions::NewSubscription;
@@ -22,7 +22,7 @@ use crate::delivery::{ConversationKey, HostCommand, RunTimes};
 use crate::platform::api::{
     ApiResponse, CallCondition, CallContent, CallError, FindKind, FindRule, NoRoute,
 };
-use crate::record::RecordScope;
+use crate::record::{RecordKind, RecordScope};
 
 /// What an account does about a call, and what the driver has to do.
 pub(super) struct CallResult {
@@ -42,6 +42,11 @@ impl AccountHost {
         let account = Arc::clone(&self.routes.account);
         let mut work = CallWork::new(account, &incoming.call, self.calls, start);
         let stopped = self.perform_call(&mut work, &incoming, run, times).err();
+        if incoming.only_known && !self.knows(&work, stopped.as_ref()) {
+            self.give_back(work);
+            self.calls -= 1;
+            return CallResult { outcome: CallOutcome::NoRun, commands: Vec::new() };
+        }
         match stopped {
             Some(CallStop::Shake(new)) => {
                 self.give_back(work);
@@ -192,10 +197,38 @@ impl AccountHost {
         Ok(())
     }
 
-    /// Creates the conversation that the operation opens.
-    fn open_conversation(&self, work: &mut CallWork, run: u32, times: &mut dyn RunTimes) {
-        let opens = work.operation.as_ref().is_some_and(|operation| operation.opens());
-        let Some(live_run) = self.runs.get(&run).filter(|_| opens) else { return };
+    /// Finds or creates the conversation that the operation opens.
+    fn open_conversation(&mut self, work: &mut CallWork, run: u32, times: &mut dyn RunTimes) {
+        if !work.operation.as_ref().is_some_and(|operation| operation.opens()) {
+            return;
+        }
+        match self.conversation_to_open(work) {
+            Some(key) => self.open_scripted(work, key, times),
+            None => self.open_unscripted(work, run, times),
+        }
+    }
+
+    /// Takes the conversation of a script that expects to be opened. The person whom the call names is
+    /// its visitor.
+    fn open_scripted(
+        &mut self,
+        work: &mut CallWork,
+        key: ConversationKey,
+        times: &mut dyn RunTimes,
+    ) {
+        let Some(mut live) = self.conversations.remove(&key) else { return };
+        let unit = live.actor.begin_unit();
+        let mut visitors = work.people.iter_mut();
+        if let Some(caller) = visitors.find(|known| known.person.role() == Role::Visitor) {
+            caller.person = live.actor.adopt_visitor(&caller.person);
+        }
+        work.at = times.now(key).unwrap_or(work.at);
+        work.conversation = Some(WorkConversation { key, live, unit, is_new: false });
+    }
+
+    /// Creates a conversation without a script.
+    fn open_unscripted(&self, work: &mut CallWork, run: u32, times: &mut dyn RunTimes) {
+        let Some(live_run) = self.runs.get(&run) else { return };
         let number = live_run.next_opened();
         let key = ConversationKey { run, number };
         let seeds = SeedScope::of_run(live_run.plan.seed);
@@ -263,13 +296,18 @@ impl AccountHost {
         let (response, error) = failed;
         work.record.error = Some(error.condition.to_string());
         work.record.why = Some(error.message);
-        let record = work.record_of(&response);
-        let number = work.conversation.as_ref().filter(|known| !known.is_new);
-        let number = number.map(|known| known.key.number);
-        let scope = RecordScope { at: work.at, conversation: number, step: None };
-        let commands = vec![HostCommand::Record(run, scope, Box::new(record))];
+        let call = work.kept(response.status);
+        let key = work.conversation.as_ref().filter(|known| !known.is_new).map(|known| known.key);
+        let at = work.at;
         self.give_back(work);
-        CallResult { outcome: CallOutcome::Respond(response, None), commands }
+        let sent =
+            SentResponse { call: call.record.number, conversation: key, holds_deliveries: false };
+        let record = call.record.clone();
+        let run = self.note_call(call, key).or(key.map(|key| key.run)).unwrap_or(run);
+        let scope = RecordScope { at, conversation: key.map(|key| key.number), step: None };
+        let commands =
+            vec![HostCommand::Record(run, scope, Box::new(RecordKind::CallReceived(record)))];
+        CallResult { outcome: CallOutcome::Respond(response, sent), commands }
     }
 
     /// Applies what a call changes.
@@ -277,28 +315,36 @@ impl AccountHost {
         for person in std::mem::take(&mut work.changed_people) {
             self.people.put(person);
         }
-        let number = work.conversation.as_ref().map(|known| known.key.number);
+        let key = work.conversation.as_ref().map(|known| known.key);
+        let run = key.map_or(run, |key| key.run);
+        let number = key.map(|key| key.number);
         let scope = RecordScope { at: work.at, conversation: number, step: None };
         let record = |kind| HostCommand::Record(run, scope, Box::new(kind));
-        let mut commands = vec![record(work.record_of(&response))];
+        let call = work.kept(response.status);
+        let number = call.record.number;
+        let received = RecordKind::CallReceived(call.record.clone());
+        let mut commands = Vec::new();
         if let Some(new) = work.subscription.take() {
             if let Some(run) = self.runs.get(&run) {
                 run.plan.log.redact(new.redactor(&work.account));
             }
             commands.extend(self.routes.subscribe(&new, work.endpoint).into_iter().map(record));
         }
-        let held = self.commit_conversation(work, &mut commands);
-        CallResult { outcome: CallOutcome::Respond(response, held), commands }
+        let opens = work.conversation.as_ref().is_some_and(|known| known.is_new);
+        self.commit_conversation(work, &mut commands);
+        // A conversation that has just been opened has no script. Another one may wait for the call.
+        let run = self.note_call(call, key.filter(|_| !opens)).unwrap_or(run);
+        commands.insert(0, HostCommand::Record(run, scope, Box::new(received)));
+        let sent = SentResponse { call: number, conversation: key, holds_deliveries: true };
+        CallResult { outcome: CallOutcome::Respond(response, sent), commands }
     }
 
     /// Returns the conversation of a call to its account, and holds its deliveries back.
-    fn commit_conversation(
-        &mut self,
-        work: CallWork,
-        commands: &mut Vec<HostCommand>,
-    ) -> Option<HeldDeliveries> {
-        let WorkConversation { key, mut live, is_new, .. } = work.conversation?;
-        let run = self.runs.get_mut(&key.run)?;
+    fn commit_conversation(&mut self, work: CallWork, commands: &mut Vec<HostCommand>) {
+        let Some(WorkConversation { key, mut live, is_new, .. }) = work.conversation else {
+            return;
+        };
+        let Some(run) = self.runs.get_mut(&key.run) else { return };
         if is_new {
             run.open_conversation();
         } else if live.reopen() {
@@ -315,16 +361,6 @@ impl AccountHost {
         live.hold(call, deliveries);
         commands.extend(live.next_command(key));
         self.conversations.insert(key, live);
-        Some(HeldDeliveries { conversation: key, call })
-    }
-
-    /// Sends the deliveries that waited for the response to a call.
-    pub(super) fn release(&mut self, held: HeldDeliveries) -> Vec<HostCommand> {
-        let HeldDeliveries { conversation: key, call } = held;
-        let Some(live) = self.conversations.get_mut(&key) else { return Vec::new() };
-        let mut commands = live.release(call);
-        commands.extend(live.next_command(key));
-        commands
     }
 }
 

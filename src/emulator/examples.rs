@@ -169,7 +169,8 @@ impl ExampleStage {
     /// Makes a call. Fails if it does not succeed, or is one of another operation.
     fn perform(&mut self, call: ApiCall, operation: &str) -> Result<(), String> {
         let handshake = Some(HandshakeEnd { error: None, continues: true });
-        let incoming = IncomingCall { call, egress: EgressPolicy::default(), handshake };
+        let incoming =
+            IncomingCall { handshake, ..IncomingCall::new(call, EgressPolicy::default()) };
         let result = self.host.call(incoming, &mut FixedTime);
         let record = result.commands.into_iter().find_map(|command| match command {
             HostCommand::Record(_, _, kind) => match *kind {

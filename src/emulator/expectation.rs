@@ -1,16 +1,20 @@
-//! Expectations of a script at the driver: the request, and the record of its result.
+//! Expectations of a script at the driver: what is awaited, and the record of its result.
 
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use tokio::sync::oneshot;
 
+use super::call_inbox::AwaitedCall;
 use super::endpoint::EndpointPlan;
 use crate::base::redact::shown_url;
-use crate::delivery::{ApiRequest, AwaitedExpectation, ConversationKey};
+use crate::delivery::{
+    ApiRequest, AwaitedExpectation, AwaitedResponse, ConversationKey, ExpectationWait,
+};
 use crate::record::{
     ExpectationRequest, ExpectationResult, RecordScope, SettledExpectation, SourceLine,
 };
-use crate::scenario::Expectation;
+use crate::scenario::{CallExpectation, RequestExpectation};
 
 /// An expectation that a conversation waits for.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub(super) struct PendingExpectation {
     pub(super) scope: RecordScope,
     pub(super) request: ExpectationRequest,
     pub(super) source: Option<SourceLine>,
+    /// The call that it waits for, unless it waits for a response.
+    pub(super) call: Option<AwaitedCall>,
 }
 
 impl PendingExpectation {
@@ -34,11 +40,30 @@ impl PendingExpectation {
     }
 }
 
-/// Prepares an expectation for the driver. `receiver` is the endpoint to whose origin paths belong.
-pub(super) fn await_expectation(
+/// Prepares the expectation of a call for the driver.
+pub(super) fn await_call(
     conversation: ConversationKey,
     scope: RecordScope,
-    expectation: Expectation,
+    expectation: CallExpectation,
+) -> (AwaitedExpectation, AwaitedCall) {
+    let facts = ExpectationRequest {
+        expectation: expectation.key.to_owned(),
+        round: expectation.round,
+        method: None,
+        url: None,
+        call: Some(expectation.call.clone()),
+    };
+    let (end, signal) = oneshot::channel();
+    let wait = ExpectationWait::Signal { within: expectation.within.unsigned_abs(), signal };
+    let awaited = AwaitedExpectation { conversation, scope, facts, wait };
+    (awaited, AwaitedCall::new(expectation, end))
+}
+
+/// Prepares a request for the driver. `receiver` is the endpoint to whose origin paths belong.
+pub(super) fn await_response(
+    conversation: ConversationKey,
+    scope: RecordScope,
+    expectation: RequestExpectation,
     receiver: Option<&EndpointPlan>,
 ) -> AwaitedExpectation {
     let url = match receiver {
@@ -48,8 +73,9 @@ pub(super) fn await_expectation(
     let facts = ExpectationRequest {
         expectation: expectation.key.to_owned(),
         round: expectation.round,
-        method: expectation.method,
-        url: url.as_ref().map_or_else(|_| expectation.path.clone(), shown_url),
+        method: Some(expectation.method),
+        url: Some(url.as_ref().map_or_else(|_| expectation.path.clone(), shown_url)),
+        call: None,
     };
     let request = url.map(|url| ApiRequest {
         method: expectation.method,
@@ -59,5 +85,6 @@ pub(super) fn await_expectation(
     });
     let within = expectation.within.map(SignedDuration::unsigned_abs);
     let judge = Arc::new(move |result: &_| expectation.judge(result));
-    AwaitedExpectation { conversation, scope, facts, request, within, judge }
+    let wait = ExpectationWait::Response(AwaitedResponse { request, within, judge });
+    AwaitedExpectation { conversation, scope, facts, wait }
 }

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::actor::{ConversationActor, ScriptWait, StepOutcome, StepOutput};
+use super::call_inbox::{AwaitedCall, CallInbox, KeptCall};
 use super::describe::summarize;
 use super::endpoint::{EndpointPlan, LiveEndpoint};
 use super::expectation::PendingExpectation;
-use super::incoming::{CallOutcome, HeldDeliveries, IncomingCall};
+use super::incoming::{CallOutcome, IncomingCall, SentResponse};
 use super::outbox::Outbox;
 use super::overview::ConversationOverview;
 use super::people::People;
@@ -52,8 +53,8 @@ pub(super) enum EmulatorMessage {
     Find(String, oneshot::Sender<Option<ConversationKey>>),
     /// Handle a call to the vendor's API.
     Call(Box<IncomingCall>, oneshot::Sender<CallOutcome>),
-    /// Send the deliveries that waited for the response to a call.
-    Release(HeldDeliveries),
+    /// The response to a call was sent. Deliveries and scripts have waited for that.
+    ResponseSent(SentResponse),
 }
 
 /// Why actions were not performed. The conversation has not changed.
@@ -81,6 +82,8 @@ pub(super) struct AccountHost {
     pub(super) people: People,
     /// Number of calls so far.
     pub(super) calls: u64,
+    /// Calls in no conversation of a script, which a script can expect.
+    pub(super) calls_outside: CallInbox,
 }
 
 /// A conversation with its outgoing deliveries.
@@ -94,6 +97,8 @@ pub(super) struct LiveConversation {
     unsettled: Option<Box<UnsettledDeliveries>>,
     /// The expectation that it waits for.
     expectation: Option<Box<PendingExpectation>>,
+    /// The calls that its script can expect; `None` for a script that expects none.
+    pub(super) inbox: Option<Box<CallInbox>>,
     /// The run time for which the driver was last asked to wake it.
     wake_at: Option<Timestamp>,
     /// Whether its end was reported. Others may still act in it.
@@ -124,6 +129,7 @@ impl AccountHost {
             registry: Registry::default(),
             people: People::default(),
             calls: 0,
+            calls_outside: CallInbox::default(),
         };
         endpoints.into_iter().for_each(|endpoint| host.add_endpoint(endpoint));
         host
@@ -168,7 +174,9 @@ impl AccountHost {
         let number = run.number;
         let first =
             if shares_clock { run.conversations } else { run.conversations.min(MAX_ACTIVE) };
-        self.runs.insert(number, LiveRun::new(run, &self.routes.account, done));
+        let mut live = LiveRun::new(run, &self.routes.account, done);
+        live.calls_before = self.calls;
+        self.runs.insert(number, live);
         (0..first).filter_map(|_| self.start_next(number)).collect()
     }
 
@@ -222,7 +230,8 @@ impl LiveConversation {
         let outbox = conversation.outbox.with_controls(run.controls_of(number));
         let wait = ScriptWait::Until(run.plan.start);
         let unsettled = run.plan.script.awaits_deliveries.then(Box::default);
-        Self { outbox, wait, unsettled, ..conversation }
+        let inbox = run.expects_calls.then(Box::default);
+        Self { outbox, wait, unsettled, inbox, ..conversation }
     }
 
     /// Creates a conversation in which nothing is due.
@@ -233,6 +242,7 @@ impl LiveConversation {
             wait: ScriptWait::Nothing,
             unsettled: None,
             expectation: None,
+            inbox: None,
             wake_at: None,
             has_ended: false,
             is_settled: false,
@@ -257,6 +267,30 @@ impl LiveConversation {
     pub(super) fn release(&mut self, call: u64) -> Vec<HostCommand> {
         let waiting = self.held.iter().take_while(|held| held.call <= call).count();
         self.held.drain(..waiting).map(|held| held.delivery).collect()
+    }
+
+    /// Returns whether its script waits for a call.
+    pub(super) fn awaits_call(&self) -> bool {
+        self.expectation.as_ref().is_some_and(|awaited| awaited.call.is_some())
+    }
+
+    /// Returns whether its script waits for this call.
+    pub(super) fn accepts_call(&self, call: &KeptCall) -> bool {
+        let awaited = self.expectation.as_ref().and_then(|awaited| awaited.call.as_ref());
+        awaited.is_some_and(|awaited| awaited.accepts(call))
+    }
+
+    /// Returns the call that its script waits for, and the calls that have come.
+    pub(super) fn awaited_call(&mut self) -> Option<(&mut AwaitedCall, &mut CallInbox)> {
+        let awaited = self.expectation.as_mut()?.call.as_mut()?;
+        Some((awaited, self.inbox.as_mut()?))
+    }
+
+    /// Notes that the response to a call was sent. Returns whether the call is known here.
+    pub(super) fn note_response(&mut self, call: u64) -> bool {
+        let awaited = self.expectation.as_mut().and_then(|awaited| awaited.call.as_mut());
+        awaited.is_some_and(|awaited| awaited.note_response(call))
+            || self.inbox.as_mut().is_some_and(|inbox| inbox.note_response(call))
     }
 
     /// Submits the deliveries that wait for others, if the script has ended.
@@ -375,7 +409,9 @@ impl Host for AccountHost {
             conversation.continue_script(ScriptInput::Due, at, &mut router, &mut self.registry);
         }
         router.commands.extend(conversation.next_command(key));
-        router.commands
+        let commands = router.commands;
+        self.take_kept_call(key);
+        commands
     }
 
     fn receive(&mut self, message: EmulatorMessage, times: &mut dyn RunTimes) -> Vec<HostCommand> {
@@ -411,7 +447,7 @@ impl Host for AccountHost {
                 let _ = reply.send(result.outcome);
                 return result.commands;
             }
-            EmulatorMessage::Release(held) => return self.release(held),
+            EmulatorMessage::ResponseSent(sent) => return self.response_sent(sent),
         }
         Vec::new()
     }
@@ -441,7 +477,9 @@ impl Host for AccountHost {
         let settled = ScriptInput::Settled(now);
         conversation.continue_script(settled, now, &mut router, &mut self.registry);
         router.commands.extend(conversation.next_command(key));
-        router.commands
+        let commands = router.commands;
+        self.take_kept_call(key);
+        commands
     }
 
     fn expected(
@@ -450,6 +488,7 @@ impl Host for AccountHost {
         result: ExpectationResult,
         now: Timestamp,
     ) -> Vec<HostCommand> {
+        let result = self.result_of(key, result);
         let Some(run) = self.runs.get(&key.run) else { return Vec::new() };
         let Some(conversation) = self.conversations.get_mut(&key) else { return Vec::new() };
         let mut router = Router::new(&self.routes, run, key);
@@ -459,7 +498,9 @@ impl Host for AccountHost {
         let input = ScriptInput::Expected(&result, now);
         conversation.continue_script(input, now, &mut router, &mut self.registry);
         router.commands.extend(conversation.next_command(key));
-        router.commands
+        let commands = router.commands;
+        self.take_kept_call(key);
+        commands
     }
 
     fn cancelled(&mut self, run: u32) {

@@ -18,25 +18,36 @@ pub(super) struct IncomingCall {
     pub(super) egress: EgressPolicy,
     /// The end of the handshake that the call needs, once it has been performed.
     pub(super) handshake: Option<HandshakeEnd>,
+    /// Whether it is handled only if it belongs to a conversation, or a script waits for it.
+    pub(super) only_known: bool,
+}
+
+impl IncomingCall {
+    pub(super) fn new(call: ApiCall, egress: EgressPolicy) -> Self {
+        Self { call, egress, handshake: None, only_known: false }
+    }
 }
 
 /// What an account does about a call.
 #[derive(Debug)]
 pub(super) enum CallOutcome {
     /// It responds. The deliveries that the call causes wait until the response has been sent.
-    Respond(ApiResponse, Option<HeldDeliveries>),
+    Respond(ApiResponse, SentResponse),
     /// It needs a handshake first. Nothing has changed.
     Shake(Box<HandshakeJob>, ApiCall),
-    /// There is no run in which the call could happen.
+    /// There is no run in which the call could happen, or it belongs to another account.
     NoRun,
 }
 
-/// Deliveries that wait until the response to a call has been sent.
+/// The response to a call has been sent. Deliveries and scripts wait for that.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct HeldDeliveries {
-    pub(super) conversation: ConversationKey,
+pub(super) struct SentResponse {
     /// Number of the call.
     pub(super) call: u64,
+    /// The conversation of the call.
+    pub(super) conversation: Option<ConversationKey>,
+    /// Whether deliveries that the call caused wait there.
+    pub(super) holds_deliveries: bool,
 }
 
 /// Performs handshakes with the transport of an emulator.

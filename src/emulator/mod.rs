@@ -7,6 +7,7 @@
 
 mod actor;
 mod call_acts;
+mod call_inbox;
 mod call_stages;
 mod call_work;
 mod calls;
@@ -14,6 +15,7 @@ mod describe;
 mod endpoint;
 mod examples;
 mod expectation;
+mod expected_calls;
 mod handshake;
 mod host;
 mod incoming;
@@ -34,7 +36,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use self::host::{AccountHost, EmulatorMessage};
-use self::incoming::{CallOutcome, Handshaker, HeldDeliveries, IncomingCall};
+use self::incoming::{CallOutcome, Handshaker, IncomingCall, SentResponse};
 use crate::base::address::EgressPolicy;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{AttemptSlots, ConversationKey, DrivenRun, DriverHandle, Transport, drive};
@@ -52,7 +54,7 @@ pub use overview::ConversationOverview;
 pub use planned_delivery::PlannedDelivery;
 pub use rehearsal::{Rehearsal, rehearse};
 pub use scripted_run::ScriptedRun;
-pub use slot::EmulatorSlot;
+pub use slot::{EmulatorSlot, SlotEntry};
 
 /// A handle to a live account. Clones share the account, which ends with the last of them.
 #[derive(Clone, Debug)]
@@ -63,20 +65,19 @@ pub struct Emulator {
     egress: EgressPolicy,
 }
 
-/// The response to a call. The deliveries that the call causes are sent when it is dropped.
+/// The response to a call. The deliveries that the call causes are sent when it is dropped, and a script
+/// that waits for the call continues.
 #[derive(Debug)]
 pub struct CallResponse {
     /// The response.
     pub response: ApiResponse,
-    held: Option<HeldDeliveries>,
+    sent: SentResponse,
     driver: DriverHandle<EmulatorMessage>,
 }
 
 impl Drop for CallResponse {
     fn drop(&mut self) {
-        if let Some(held) = self.held {
-            self.driver.send(EmulatorMessage::Release(held));
-        }
+        self.driver.send(EmulatorMessage::ResponseSent(self.sent));
     }
 }
 
@@ -145,18 +146,30 @@ impl Emulator {
     /// Handles a call to the vendor's API. Returns `None` if there is no run in which it could
     /// happen. The response must be dropped when it has been sent.
     pub async fn call(&self, call: ApiCall) -> Option<CallResponse> {
-        let mut incoming = IncomingCall { call, egress: self.egress, handshake: None };
+        self.handle(IncomingCall::new(call, self.egress)).await
+    }
+
+    /// Handles a call if it belongs to a conversation of the account, or a script waits for it. Nothing
+    /// happens otherwise.
+    async fn call_if_known(&self, call: ApiCall) -> Option<CallResponse> {
+        let incoming = IncomingCall::new(call, self.egress);
+        self.handle(IncomingCall { only_known: true, ..incoming }).await
+    }
+
+    async fn handle(&self, mut incoming: IncomingCall) -> Option<CallResponse> {
+        let only_known = incoming.only_known;
         loop {
             let (reply, outcome) = oneshot::channel();
             self.driver.send(EmulatorMessage::Call(Box::new(incoming), reply));
             match outcome.await.ok()? {
-                CallOutcome::Respond(response, held) => {
-                    return Some(CallResponse { response, held, driver: self.driver.clone() });
+                CallOutcome::Respond(response, sent) => {
+                    return Some(CallResponse { response, sent, driver: self.driver.clone() });
                 }
                 // The account handles the call again, with the result.
                 CallOutcome::Shake(job, call) => {
                     let handshake = Some(self.handshaker.shake(*job).await);
-                    incoming = IncomingCall { call, egress: self.egress, handshake };
+                    let egress = self.egress;
+                    incoming = IncomingCall { call, egress, handshake, only_known };
                 }
                 CallOutcome::NoRun => return None,
             }

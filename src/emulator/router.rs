@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::actor::{StepOutcome, StepOutput};
 use super::describe::summarize;
 use super::endpoint::LiveEndpoint;
-use super::expectation::{PendingExpectation, await_expectation};
+use super::expectation::{PendingExpectation, await_call, await_response};
 use super::outbox::Outbox;
 use super::planned_delivery::PlannedDelivery;
 use super::scripted_run::LiveRun;
@@ -103,12 +103,20 @@ impl<'a> Router<'a> {
         }
     }
 
-    /// Requests something of the receiver's own API. A path belongs to the first endpoint.
+    /// Requires something of the receiver. The path of a request belongs to the first endpoint.
     fn expect(&mut self, scope: RecordScope, expectation: Expectation) {
-        let receiver = self.routes.endpoints.first().map(|endpoint| &endpoint.plan);
-        let awaited = await_expectation(self.conversation, scope, expectation, receiver);
-        let source = self.source(scope.step);
-        let pending = PendingExpectation { scope, request: awaited.facts.clone(), source };
+        let (awaited, call) = match expectation {
+            Expectation::Request(request) => {
+                let receiver = self.routes.endpoints.first().map(|endpoint| &endpoint.plan);
+                (await_response(self.conversation, scope, request, receiver), None)
+            }
+            Expectation::Call(call) => {
+                let (awaited, call) = await_call(self.conversation, scope, call);
+                (awaited, Some(call))
+            }
+        };
+        let (request, source) = (awaited.facts.clone(), self.source(scope.step));
+        let pending = PendingExpectation { scope, request, source, call };
         self.expectation = Some(Box::new(pending));
         self.commands.push(HostCommand::Expect(Box::new(awaited)));
     }

@@ -151,10 +151,12 @@ impl Condition {
     }
 }
 
-/// Returns whether a text contains another one, or a list contains an element.
+/// Returns whether a text contains another one or a number, or a list contains an element.
 fn contains(value: &Json, part: &Json) -> bool {
     match (value, part) {
         (Json::String(text), Json::String(part)) => text.contains(part.as_str()),
+        // A variable in a matcher keeps its type: `{ contains = "${vars.order}" }`.
+        (Json::String(text), Json::Number(part)) => text.contains(&part.to_string()),
         (Json::Array(items), part) => items.iter().any(|item| is_same(item, part)),
         _ => false,
     }

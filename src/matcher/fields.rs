@@ -1,6 +1,6 @@
-//! Matchers of the fields of a response: of its body by JSON pointer, of its headers by name.
+//! Matchers of the fields of a response or a call: of its body by JSON pointer, of others by name.
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::condition::Matcher;
 use crate::diag::{Form, Key, Problem, Problems, SourceSpan, SyntaxNode, TableOf, code};
@@ -14,6 +14,56 @@ pub struct PointerMatchers(Vec<(String, Matcher)>);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderMatchers(Vec<(String, Matcher)>);
 
+/// Matchers of a call: of its named values, or of its body by JSON pointer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ValueMatchers(Vec<(Key, Matcher)>);
+
+impl ValueMatchers {
+    /// Returns the names and pointers of the values.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    /// Returns the matchers with other values in place of the texts for which `replace` has one.
+    #[must_use]
+    pub fn with_texts(&self, replace: &dyn Fn(&str) -> Option<Json>) -> Self {
+        let replaced =
+            self.0.iter().map(|(key, matcher)| (key.clone(), matcher.with_texts(replace)));
+        Self(replaced.collect())
+    }
+
+    /// Returns the mismatches of the named values and the body of a call.
+    pub fn mismatches(&self, fields: &Map<String, Json>, body: &Json) -> Vec<Mismatch> {
+        let of_value = |(key, matcher): &(Key, Matcher)| {
+            matcher.mismatches(&field_name(&key.name), value_at(&key.name, fields, body))
+        };
+        self.0.iter().flat_map(of_value).collect()
+    }
+}
+
+/// Returns the value of a call at a place: a name, or a JSON pointer into its body.
+pub fn value_at<'a>(
+    place: &str,
+    fields: &'a Map<String, Json>,
+    body: &'a Json,
+) -> Option<&'a Json> {
+    if is_pointer(place) { body.pointer(place) } else { fields.get(place) }
+}
+
+/// Returns the place of a value for messages.
+pub fn field_name(place: &str) -> String {
+    match place {
+        "" => "body".to_owned(),
+        pointer if is_pointer(pointer) => format!("body `{pointer}`"),
+        name => format!("`{name}`"),
+    }
+}
+
+/// Returns whether the place of a value is a JSON pointer, not a name.
+pub fn is_pointer(place: &str) -> bool {
+    place.is_empty() || place.starts_with('/')
+}
+
 impl PointerMatchers {
     /// Returns whether there are no matchers.
     pub fn is_empty(&self) -> bool {
@@ -24,9 +74,7 @@ impl PointerMatchers {
     pub fn mismatches(&self, document: Option<&Json>) -> Vec<Mismatch> {
         let of_field = |(pointer, matcher): &(String, Matcher)| {
             let value = document.and_then(|document| document.pointer(pointer));
-            let field =
-                if pointer.is_empty() { "body".into() } else { format!("body `{pointer}`") };
-            matcher.mismatches(&field, value)
+            matcher.mismatches(&field_name(pointer), value)
         };
         self.0.iter().flat_map(of_field).collect()
     }
@@ -47,7 +95,7 @@ impl HeaderMatchers {
 
 impl Form for PointerMatchers {
     fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
-        read_fields(node, |key| check_pointer(&key.name, &key.span), problems).map(Self)
+        read_by_name(node, |key| check_pointer(&key.name, &key.span), problems).map(Self)
     }
 
     fn schema() -> Json {
@@ -55,9 +103,22 @@ impl Form for PointerMatchers {
     }
 }
 
+impl Form for ValueMatchers {
+    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
+        let check = |key: &Key| {
+            if is_pointer(&key.name) { check_pointer(&key.name, &key.span) } else { Ok(()) }
+        };
+        read_fields(node, check, problems).map(Self)
+    }
+
+    fn schema() -> Json {
+        schema_of_fields("^((/([^~]|~[01])*)?|[^/].*)$")
+    }
+}
+
 impl Form for HeaderMatchers {
     fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
-        read_fields(node, check_header_name, problems).map(Self)
+        read_by_name(node, check_header_name, problems).map(Self)
     }
 
     fn schema() -> Json {
@@ -74,11 +135,20 @@ fn schema_of_fields(pattern: &str) -> Json {
     })
 }
 
-fn read_fields(
+fn read_by_name(
     node: &SyntaxNode,
     check_key: fn(&Key) -> Result<(), Problem>,
     problems: &mut Problems,
 ) -> Option<Vec<(String, Matcher)>> {
+    let fields = read_fields(node, check_key, problems)?;
+    Some(fields.into_iter().map(|(key, matcher)| (key.name, matcher)).collect())
+}
+
+fn read_fields(
+    node: &SyntaxNode,
+    check_key: fn(&Key) -> Result<(), Problem>,
+    problems: &mut Problems,
+) -> Option<Vec<(Key, Matcher)>> {
     let table = TableOf::<Matcher>::read(node, problems)?;
     if table.0.is_empty() {
         let problem = Problem::at(&node.span, code::EMPTY, "the table has no matcher");
@@ -87,7 +157,7 @@ fn read_fields(
     for (key, _) in &table.0 {
         problems.note(check_key(key));
     }
-    Some(table.iter().map(|(key, matcher)| (key.name.clone(), matcher.clone())).collect())
+    Some(table.iter().map(|(key, matcher)| (key.clone(), matcher.clone())).collect())
 }
 
 /// Reports a text that is not a JSON pointer.

@@ -1,4 +1,4 @@
-//! Matchers: conditions on the values of a response, declared in a scenario. Pure.
+//! Matchers: conditions on the values of a response or a call, declared in a scenario. Pure.
 //!
 //! The set of conditions is closed. A value that does not match yields mismatches: the field,
 //! what was expected and what was found.
@@ -11,5 +11,7 @@ mod read;
 mod response;
 
 pub use condition::Matcher;
-pub use fields::{HeaderMatchers, PointerMatchers, check_pointer};
+pub use fields::{
+    HeaderMatchers, PointerMatchers, ValueMatchers, check_pointer, field_name, is_pointer, value_at,
+};
 pub use response::ResponseMatcher;

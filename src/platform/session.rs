@@ -20,7 +20,7 @@ use super::synthesize::synthesize;
 use crate::base::seed::SeedScope;
 use crate::conversation::{
     Action, ActionKind, Actor, Conversation, ConversationCheckpoint, DialogKind, Event, EventKind,
-    GeneratedIds, Message, Person, Role,
+    GeneratedIds, Member, Message, Person, Role,
 };
 use crate::record::EventFacts;
 use crate::template::{JsonStyle, Object, TooLarge, Value};
@@ -111,6 +111,28 @@ impl Session {
         if self.conversation.person(&person.member.name).is_none() {
             self.conversation.cast.push(person.clone());
         }
+    }
+
+    /// Replaces the visitor by this person, who keeps the visitor's name in the cast. Returns the person
+    /// under that name.
+    pub fn adopt_visitor(&mut self, person: &Person) -> Person {
+        let mut cast = self.conversation.cast.iter_mut();
+        let Some(visitor) = cast.find(|member| member.role() == Role::Visitor) else {
+            return person.clone();
+        };
+        let name = Arc::clone(&visitor.member.name);
+        let member = Arc::new(Member { name, ..Member::clone(&person.member) });
+        let mut adopted = Person { member, ..person.clone() };
+        if let (Json::Object(own), Json::Object(given)) =
+            (&*visitor.variables, Arc::make_mut(&mut adopted.variables))
+        {
+            let missing = own.iter().filter(|(name, _)| !given.contains_key(*name));
+            let missing: Vec<_> =
+                missing.map(|(name, value)| (name.clone(), value.clone())).collect();
+            given.extend(missing);
+        }
+        *visitor = adopted.clone();
+        adopted
     }
 
     /// Executes an action at this time. `label` is unique among the actions of the conversation;

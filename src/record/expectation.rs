@@ -1,4 +1,4 @@
-//! Expectations: what a script requires of the receiver's own API, and what it found.
+//! Expectations: what a script requires of the receiver besides its responses, and what it found.
 
 use std::fmt;
 
@@ -26,17 +26,36 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// A request to the receiver's own API.
+/// What an expectation waits for: the response to a request to the receiver's own API, or a call of
+/// the receiver to the vendor's API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectationRequest {
-    /// TOML key of the step: `eventually` or `request`.
+    /// TOML key of the step: `eventually`, `request` or `expect`.
     pub expectation: String,
     /// Repetition of the step, from 1.
     pub round: u32,
-    /// HTTP method.
-    pub method: Method,
-    /// Request URL.
-    pub url: String,
+    /// HTTP method of the request.
+    #[serde(default)]
+    pub method: Option<Method>,
+    /// URL of the request.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Vendor-neutral name of the call.
+    #[serde(default)]
+    pub call: Option<String>,
+}
+
+impl ExpectationRequest {
+    /// Returns what is expected in a few words, such as `GET http://localhost/orders/1` or
+    /// `send_message`.
+    pub fn subject(&self) -> String {
+        let method = self.method.map(|method| method.to_string());
+        [method, self.url.clone(), self.call.clone()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
 }
 
 /// What an expectation found.
@@ -48,7 +67,14 @@ pub struct ExpectationResult {
     pub waited_ms: u64,
     /// Status of the last response.
     pub status: Option<u16>,
-    /// Fields of the last response that do not match. Empty if the expectation was met.
+    /// Number of the call that met it, or of the one that should not have come.
+    #[serde(default)]
+    pub call: Option<u64>,
+    /// Description of the most similar call that came, if none met the expectation.
+    #[serde(default)]
+    pub nearest: Option<String>,
+    /// Fields of the last response, or of the most similar call, that do not match. Empty if the
+    /// expectation was met.
     pub mismatches: Vec<Mismatch>,
     /// Values that the step captured, by name.
     pub captured: Map<String, Json>,
@@ -65,7 +91,9 @@ impl ExpectationResult {
     /// Returns why the expectation was not met, or `None` if it was.
     pub fn why(&self) -> Option<String> {
         let mismatches: Vec<String> = self.mismatches.iter().map(ToString::to_string).collect();
-        (!mismatches.is_empty()).then(|| mismatches.join("; "))
+        let nearest = self.nearest.as_ref();
+        let nearest = nearest.map(|nearest| format!(" (nearest: {nearest})")).unwrap_or_default();
+        (!mismatches.is_empty()).then(|| mismatches.join("; ") + &nearest)
     }
 }
 

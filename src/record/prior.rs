@@ -23,6 +23,8 @@ pub struct PriorAttempts {
     probes: BTreeMap<(u32, String), Option<AttemptResult>>,
     /// Results of expectations by conversation, step and round; `None` if in doubt.
     expectations: BTreeMap<(u32, usize, u32), Option<ExpectationResult>>,
+    /// Whether the receiver has called the vendor's API.
+    has_calls: bool,
 }
 
 /// Where a record is in a journal.
@@ -98,8 +100,15 @@ impl PriorAttempts {
                 let key = expectation_key(record.conversation, record.step, round);
                 self.expectations.insert(key, Some(settled.result.clone()));
             }
+            RecordKind::CallReceived(_) => self.has_calls = true,
             _ => {}
         }
+    }
+
+    /// Returns whether the receiver has called the vendor's API. What the calls have changed is not
+    /// known.
+    pub fn has_calls(&self) -> bool {
+        self.has_calls
     }
 
     /// Returns the origin of an expectation, with its result if it is known.

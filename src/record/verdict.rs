@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::coverage::TestCoverage;
 use super::failure_group::FailureGroups;
 use super::{
-    AttemptOutcome, ExpectationRequest, Origin, Record, RecordKind, RunFinished, SettledDelivery,
-    SettledExpectation, SourceLine, Verdict,
+    AttemptOutcome, Origin, Record, RecordKind, RunFinished, SettledDelivery, SettledExpectation,
+    SourceLine, Verdict,
 };
 use crate::base::text::count;
 use crate::fault::FaultKind;
@@ -128,8 +128,8 @@ impl VerdictBuilder {
         self.met += u64::from(settled.passed);
         if let Some(why) = settled.why.as_ref().filter(|_| self.unmet.len() < MAX_UNMET) {
             let at = location(settled.source.as_ref());
-            let ExpectationRequest { expectation, method, url, .. } = &settled.request;
-            self.unmet.push(format!("{at}`{expectation}` {method} {url}: {why}"));
+            let (expectation, subject) = (&settled.request.expectation, settled.request.subject());
+            self.unmet.push(format!("{at}`{expectation}` {subject}: {why}"));
         }
     }
 

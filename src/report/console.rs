@@ -19,8 +19,8 @@ use crate::base::text::{count, escape, excerpt, one_of, shell_word, without_mark
 use crate::fault::Fault;
 use crate::platform::SlowResponses;
 use crate::record::{
-    ActionSummary, AttemptOutcome, AttemptResult, CallRecord, ExpectationRequest, FilesSummary,
-    Record, RecordKind, RunFinished, RunStarted, SettledDelivery, SettledExpectation, Verdict,
+    ActionSummary, AttemptOutcome, AttemptResult, CallRecord, FilesSummary, Record, RecordKind,
+    RunFinished, RunStarted, SettledDelivery, SettledExpectation, Verdict,
 };
 
 /// Amount of output.
@@ -259,11 +259,14 @@ impl ConsoleReport {
         settled: &SettledExpectation,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let ExpectationRequest { expectation, method, url, .. } = &settled.request;
-        let result = &settled.result;
-        let requests = count(result.requests, "request", "requests");
-        let title = format!("{expectation} {method} {}", escape(url));
-        let after = format!("{DIM}{requests}, {} ms{DIM:#}", result.waited_ms);
+        let (request, result) = (&settled.request, &settled.result);
+        let title = format!("{} {}", request.expectation, escape(&request.subject()));
+        let after = match (&request.call, result.call) {
+            (None, _) => format!("{}, ", count(result.requests, "request", "requests")),
+            (Some(_), Some(call)) => format!("call {call}, "),
+            (Some(_), None) => String::new(),
+        };
+        let after = format!("{DIM}{after}{} ms{DIM:#}", result.waited_ms);
         if settled.passed {
             let line = format!("{INDENT}{GOOD}✓{GOOD:#} {title} {after}");
             return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
@@ -280,7 +283,10 @@ impl ConsoleReport {
         for mismatch in &result.mismatches {
             writeln!(out, "{INDENT}  {}", escape(&mismatch.to_string()))?;
         }
-        Ok(())
+        match &result.nearest {
+            Some(nearest) => writeln!(out, "{INDENT}  nearest: {}", escape(nearest)),
+            None => Ok(()),
+        }
     }
 
     fn handshake(

@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use crate::base::text::{count, shorten};
 use crate::record::{
-    AttemptOutcome, AttemptResult, ExpectationRequest, SettledDelivery, SettledExpectation,
-    SourceLine,
+    AttemptOutcome, AttemptResult, SettledDelivery, SettledExpectation, SourceLine,
 };
 
 /// Maximum number of failures of a step that are described; the others are counted.
@@ -114,16 +113,15 @@ impl StepCase {
         self.skipped.get_or_insert_with(|| reason.to_owned());
     }
 
-    /// Counts an expectation of the receiver's own API.
+    /// Counts an expectation.
     pub(super) fn count_expectation(&mut self, settled: &SettledExpectation) {
-        let ExpectationRequest { expectation, method, url, .. } = &settled.request;
-        self.name_after(expectation);
+        self.name_after(&settled.request.expectation);
         self.source = self.source.take().or_else(|| settled.source.clone());
         self.duration_us += settled.result.waited_ms * 1_000;
         match &settled.why {
             None => self.passed += 1,
             Some(why) => self.fail(|| CaseFailure {
-                subject: format!("{method} {url}"),
+                subject: settled.request.subject(),
                 why: why.clone(),
                 is_error: false,
                 delivery: None,

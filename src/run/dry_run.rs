@@ -15,7 +15,7 @@ use crate::emulator::{
 };
 use crate::fault::{FaultKind, Faults};
 use crate::platform::{RequestFacts, Signing};
-use crate::scenario::SharedStaff;
+use crate::scenario::{Expectation, SharedStaff};
 
 /// One item of a dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,6 +178,18 @@ fn probe_items(plan: &RunPlan) -> impl Iterator<Item = DryRunItem> {
     })
 }
 
+fn describe_expectation(plan: &RunPlan, expectation: &Expectation) -> String {
+    match expectation {
+        Expectation::Request(request) => {
+            let receiver = plan.endpoints.first().map(|endpoint| &endpoint.url);
+            let url = receiver.and_then(|receiver| request.url(receiver).ok());
+            let url = url.map_or_else(|| request.path.clone(), |url| shown_url(&url));
+            format!("`{}` {} {url}", request.key, request.method)
+        }
+        Expectation::Call(call) => format!("`{}` {}", call.key, call.call),
+    }
+}
+
 fn items_of(
     plan: &RunPlan,
     outbox: &mut Outbox,
@@ -189,10 +201,7 @@ fn items_of(
     let (action, happened) = match output.outcome {
         StepOutcome::Done { action, result, .. } => (action, result),
         StepOutcome::Expected(expectation) => {
-            let receiver = plan.endpoints.first().map(|endpoint| &endpoint.url);
-            let url = receiver.and_then(|receiver| expectation.url(receiver).ok());
-            let url = url.map_or_else(|| expectation.path.clone(), |url| shown_url(&url));
-            return vec![nothing(format!("`{}` {} {url}", expectation.key, expectation.method))];
+            return vec![nothing(describe_expectation(plan, &expectation))];
         }
         StepOutcome::Dropped { action, reason, .. } => {
             return vec![DryRunItem::Dropped { action, reason }];

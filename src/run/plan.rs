@@ -11,7 +11,7 @@ use crate::base::address::EgressPolicy;
 use crate::base::file_store::FileStore;
 use crate::base::redact::{Redactor, query_secrets};
 use crate::delivery::{AttemptSlots, ClockMode, DeliveryCheck};
-use crate::emulator::{Emulator, EmulatorSlot, EndpointPlan, HandshakeJob, ScriptedRun};
+use crate::emulator::{Emulator, EmulatorSlot, EndpointPlan, HandshakeJob, ScriptedRun, SlotEntry};
 use crate::fault::FaultGroup;
 use crate::platform::{Account, FaultInjector, Subscription};
 use crate::record::{PriorAttempts, RecordLog, SourceLine};
@@ -61,21 +61,10 @@ pub struct ApiAccess {
     pub egress: EgressPolicy,
 }
 
-/// Passes calls to an account until it is dropped.
-#[derive(Debug)]
-pub(super) struct Listening(EmulatorSlot);
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.0.clear();
-    }
-}
-
 impl ApiAccess {
-    /// Passes calls to this account.
-    pub(super) fn listen(&self, emulator: &Emulator) -> Listening {
-        self.slot.set(emulator.clone().allowing(self.egress));
-        Listening(self.slot.clone())
+    /// Passes calls to this account, until the entry is dropped.
+    pub(super) fn listen(&self, emulator: &Emulator) -> SlotEntry {
+        self.slot.add(emulator.clone().allowing(self.egress))
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use crate::base::text::one_of;
 use crate::diag::{Form, Key, Problem, Problems, SourceSpan, SyntaxNode, code, form::unknown_key};
 
+use super::call_form::ExpectForm;
 use super::expectation_form::{EventuallyForm, RequestForm};
 use super::forms::{
     AssignForm, CreateForm, DeleteForm, EmitForm, FlowForm, LabelForm, NoteForm, OpenForm,
@@ -34,6 +35,7 @@ pub(super) enum ActionForm {
     Reopen(PlainForm),
     Eventually(EventuallyForm),
     Request(RequestForm),
+    Expect(ExpectForm),
 }
 
 /// An action that a step can have.
@@ -81,6 +83,7 @@ actions! {
     "reopen": PlainForm => Reopen, "A closed conversation is reopened.";
     "eventually": EventuallyForm => Eventually;
     "request": RequestForm => Request;
+    "expect": ExpectForm => Expect;
 }
 
 fn action_keys<'a>() -> impl Iterator<Item = &'a str> {

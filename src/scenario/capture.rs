@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use crate::base::limits::MAX_NAMED;
 use crate::base::text::{NAME_RULE, excerpt, is_name};
 use crate::diag::{Problem, Problems, Spanned, SyntaxNode, TableOf, code};
-use crate::matcher::check_pointer;
+use crate::matcher::{check_pointer, field_name, is_pointer};
 use crate::record::{AttemptResult, Mismatch};
 use crate::template::{FieldType, Object, Value};
 
@@ -20,7 +20,7 @@ const MAX_SHOWN: usize = 120;
 pub struct Capture {
     /// Name, as in `${captured.NAME}`.
     pub name: String,
-    /// JSON pointer into the body of the response.
+    /// JSON pointer into the body of the response or call; or the name of a value of a call.
     pub pointer: String,
     /// Value for dry runs. A captured value has its type.
     pub example: Option<Json>,
@@ -29,9 +29,13 @@ pub struct Capture {
 impl Capture {
     /// Returns the value in a document, or why it is missing.
     pub(super) fn value(&self, document: Option<&Json>) -> Result<Json, Mismatch> {
-        let value = document.and_then(|document| document.pointer(&self.pointer));
+        self.checked(document.and_then(|document| document.pointer(&self.pointer)))
+    }
+
+    /// Returns a value that was found, or why it cannot be captured.
+    pub(super) fn checked(&self, value: Option<&Json>) -> Result<Json, Mismatch> {
         let mismatch = |expected: &str, found: String| Mismatch {
-            field: format!("body `{}`", self.pointer),
+            field: field_name(&self.pointer),
             expected: format!("{expected} for `{}`", self.name),
             found,
         };
@@ -48,10 +52,20 @@ impl Capture {
     }
 }
 
+/// What a step captures values from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CaptureSource {
+    /// The body of a response.
+    Response,
+    /// A call to the vendor's API, which has named values too.
+    Call,
+}
+
 /// Checks the captures of a step.
 pub(super) fn check_captures(
     captures: &TableOf<Spanned<String>>,
     examples: &TableOf<SyntaxNode>,
+    source: CaptureSource,
     problems: &mut Problems,
 ) -> Vec<Capture> {
     for (key, _) in captures.iter() {
@@ -67,7 +81,9 @@ pub(super) fn check_captures(
         problems.push(problem.suggest_or_list(&key.name, captures.names()));
     }
     let checked = captures.iter().map(|(key, pointer)| {
-        problems.note(check_pointer(&pointer.value, &pointer.span));
+        if source == CaptureSource::Response || is_pointer(&pointer.value) {
+            problems.note(check_pointer(&pointer.value, &pointer.span));
+        }
         Capture {
             name: key.name.clone(),
             pointer: pointer.value.clone(),

@@ -9,9 +9,11 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 
 use super::actions::{ActionForm, read_action};
-use super::capture::{Capture, check_captures};
+use super::call_check::{CallChecker, DeclaredCaptures};
+use super::capture::{Capture, CaptureSource, check_captures};
 use super::cast;
 use super::dry_check::DryCheck;
+use super::expectation::ExpectationPlan;
 use super::expectation_check::{self, ExpectationChecker};
 use super::faults;
 use super::forms::{OverrideForm, ScenarioForm, StepForm};
@@ -168,7 +170,11 @@ impl ScenarioChecker<'_> {
         // An unreadable action counts as a message, so that `upto` its id is not reported as well.
         let says = action.as_ref().is_none_or(|(_, action)| matches!(action, ActionForm::Say(_)));
         let overrides = self.overrides(&step.for_);
-        let captures = check_captures(&step.capture, &step.example, self.planner.problems);
+        let source = match &action {
+            Some((_, ActionForm::Expect(_))) => CaptureSource::Call,
+            _ => CaptureSource::Response,
+        };
+        let captures = check_captures(&step.capture, &step.example, source, self.planner.problems);
         let planned = action
             .and_then(|(key, action)| Some((self.plan(step, &key, &action, &captures)?, key)));
         let when = step.when.as_ref().map(|when| Arc::new(self.conditions(when)));
@@ -223,24 +229,42 @@ impl ScenarioChecker<'_> {
         action: &ActionForm,
         captures: &[Capture],
     ) -> Option<StepPlan> {
-        if !matches!(action, ActionForm::Eventually(_) | ActionForm::Request(_)) {
+        let is_expectation = matches!(
+            action,
+            ActionForm::Eventually(_) | ActionForm::Request(_) | ActionForm::Expect(_)
+        );
+        if !is_expectation {
             return self.planner.plan(action, key).map(|plan| StepPlan::Act(Box::new(plan)));
         }
         self.refuse_keys_of_deliveries(step, key);
         let node = step.action.iter().find(|(own, _)| own.name == key.name);
         let node = node.map(|(_, node)| node.to_json()).unwrap_or_default();
         let declared = expectation_check::declared(&key.name, &node, captures);
-        let mut checker = ExpectationChecker {
-            texts: &self.planner.texts,
-            origins: self.origins,
-            problems: self.planner.problems,
-        };
+        let plan = self.expectation(step, action, captures, declared)?;
+        Some(StepPlan::Expect(plan))
+    }
+
+    fn expectation(
+        &mut self,
+        step: &StepForm,
+        action: &ActionForm,
+        captures: &[Capture],
+        declared: Json,
+    ) -> Option<ExpectationPlan> {
+        let (texts, problems) = (&self.planner.texts, &mut *self.planner.problems);
+        if let ActionForm::Expect(form) = action {
+            let mut checker = CallChecker { texts, vendors: self.vendors, problems };
+            let captures = DeclaredCaptures { written: &step.capture, checked: captures };
+            let plan = checker.expect(form, captures, declared)?;
+            return Some(ExpectationPlan::Call(Arc::new(plan)));
+        }
+        let mut checker = ExpectationChecker { texts, origins: self.origins, problems };
         let plan = match action {
             ActionForm::Eventually(form) => checker.eventually(form, captures.to_vec(), declared),
             ActionForm::Request(form) => checker.request(form, captures.to_vec(), declared),
             _ => None,
         };
-        plan.map(|plan| StepPlan::Expect(Arc::new(plan)))
+        Some(ExpectationPlan::Request(Arc::new(plan?)))
     }
 
     /// Reports keys of a step that have no effect, because it has no deliveries.

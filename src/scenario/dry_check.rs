@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::capture::{Capture, CapturedValues};
 use super::cast::CastMember;
+use super::expectation::ExpectationPlan;
 use super::script::{ReadMarks, Step, StepPlan};
 use super::seeds::SeedScopes;
 use super::when::ScriptValues;
@@ -64,6 +65,8 @@ fn run_at(
     let people = cast.iter().map(|m| m.invent(&account, &scopes, Timestamp::UNIX_EPOCH)).collect();
     let mut conversation = Conversation::new(1, people, Arc::clone(vendor.rules()));
     let (mut first_skip, mut has_run, mut is_repaired) = (None, false, false);
+    // Whether a call may have had other effects than those that are assumed.
+    let mut is_uncertain = false;
     let mut read_marks = ReadMarks::default();
     let mut captured = CapturedValues::default();
     for step in *steps {
@@ -77,22 +80,32 @@ fn run_at(
         let plan = match step.plan_at(&vendor.id) {
             StepPlan::Act(plan) => plan,
             StepPlan::Expect(plan) => {
+                if let Some(reason) = plan.unsupported(vendor) {
+                    let message = unsupported_step(vendor, step, &reason);
+                    if is_only_vendor {
+                        problems.push(vendor_cannot(vendor, step, &message));
+                    }
+                    first_skip.get_or_insert(message);
+                    continue;
+                }
                 captured.assume(step.number, plan.captures());
                 has_run = true;
+                if let ExpectationPlan::Call(call) = plan {
+                    is_uncertain |= call.is_uncertain(vendor);
+                    for action in call.assumed_actions(vendor, &conversation) {
+                        // What the receiver does wrong is found when it does it.
+                        let _ = apply(&mut conversation, action);
+                    }
+                }
                 continue;
             }
         };
         let mut action = plan.action.clone();
         read_marks.resolve_upto(&mut action, plan);
         if let Some(reason) = unsupported(&account, &action, &conversation) {
-            let message =
-                format!("{} does not support `{}`: {reason}", vendor.name, action.kind.as_str());
+            let message = unsupported_step(vendor, step, &reason);
             if is_only_vendor {
-                let problem = Problem::at(&step.span, code::VENDOR_CANNOT, &message);
-                problems.push(problem.help(format!(
-                    "see `standin vendors {id}`, or add vendors other than `{id}` to `vendors`",
-                    id = vendor.id
-                )));
+                problems.push(vendor_cannot(vendor, step, &message));
             }
             first_skip.get_or_insert(message);
             continue;
@@ -106,6 +119,7 @@ fn run_at(
             Ok(()) => has_run = true,
             // Most likely the step depends on one that this vendor skips. The file is valid.
             Err(_) if first_skip.is_some() => return first_skip,
+            Err(_) if is_uncertain => return None,
             // `open` after a repaired `NotOpened` would be reported a second time.
             Err(InvalidAction::AlreadyOpen) if is_repaired => {}
             Err(error) => {
@@ -116,6 +130,21 @@ fn run_at(
     }
     // A vendor that skips some steps can run the script, unless it skips all.
     first_skip.filter(|_| !has_run)
+}
+
+fn unsupported_step(vendor: &Platform, step: &Step, reason: &str) -> String {
+    let key = match step.plan_at(&vendor.id) {
+        StepPlan::Act(plan) => plan.action.kind.as_str(),
+        StepPlan::Expect(plan) => plan.key(),
+    };
+    format!("{} does not support `{key}`: {reason}", vendor.name)
+}
+
+fn vendor_cannot(vendor: &Platform, step: &Step, message: &str) -> Problem {
+    Problem::at(&step.span, code::VENDOR_CANNOT, message).help(format!(
+        "see `standin vendors {id}`, or add vendors other than `{id}` to `vendors`",
+        id = vendor.id
+    ))
 }
 
 /// Returns true if an action emits an event of a conversation that has not been opened.

@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json};
 use url::Url;
 
 use super::capture::Capture;
-use super::expectation::{ExpectationPlan, ResponseCheck, TargetPlan};
 use super::expectation_form::{EventuallyForm, RequestForm};
+use super::request_expectation::{RequestPlan, ResponseCheck, TargetPlan};
 use super::text::Texts;
 use super::want::{check_status, check_want, check_within};
 use crate::config::{check_header_name, check_header_value};
@@ -35,7 +35,7 @@ impl ExpectationChecker<'_> {
         form: &EventuallyForm,
         captures: Vec<Capture>,
         declared: Json,
-    ) -> Option<ExpectationPlan> {
+    ) -> Option<RequestPlan> {
         let status = form.status.as_ref().and_then(|status| check_status(status, self.problems));
         let within = check_within(form.within.as_ref(), self.problems).unwrap_or(DEFAULT_WITHIN);
         let response = ResponseMatcher {
@@ -45,7 +45,7 @@ impl ExpectationChecker<'_> {
         let status = status.unwrap_or_else(StatusSet::success);
         let target = self.target(&form.get);
         let headers = self.headers(&form.headers);
-        Some(ExpectationPlan {
+        Some(RequestPlan {
             key: "eventually",
             method: Method::Get,
             target: target?,
@@ -62,7 +62,7 @@ impl ExpectationChecker<'_> {
         form: &RequestForm,
         captures: Vec<Capture>,
         declared: Json,
-    ) -> Option<ExpectationPlan> {
+    ) -> Option<RequestPlan> {
         let target = self.method(form);
         let target = target.map(|(method, target)| (method, self.target(target)));
         let headers = self.headers(&form.headers);
@@ -79,7 +79,7 @@ impl ExpectationChecker<'_> {
         let (status, response) = want.map(|want| (want.status, want.response)).unwrap_or_default();
         let status = status.unwrap_or_else(StatusSet::success);
         let (method, target) = target?;
-        Some(ExpectationPlan {
+        Some(RequestPlan {
             key: "request",
             method,
             target: target?,

@@ -4,7 +4,11 @@
 //! A checked script can fail in a run only because of the receiver. The module `run` executes it.
 
 mod actions;
+mod assumed_call;
 mod bundled;
+mod call_check;
+mod call_expectation;
+mod call_form;
 mod capture;
 mod cast;
 mod chaos;
@@ -25,6 +29,7 @@ mod patch_form;
 mod plan;
 mod read;
 mod repeat;
+mod request_expectation;
 mod schema;
 mod script;
 mod script_state;
@@ -40,6 +45,7 @@ mod want;
 mod when;
 
 pub use bundled::{bundled, names as bundled_names};
+pub use call_expectation::CallExpectation;
 pub use cast::CastMember;
 pub use check::check;
 pub use expectation::Expectation;
@@ -47,6 +53,7 @@ pub use forms::ScenarioForm;
 pub use live_steps::{LiveScript, LiveSteps};
 pub use patch::{PatchMismatch, PatchPlan, patch_of_arguments};
 pub use read::{ParsedScenario, read};
+pub use request_expectation::RequestExpectation;
 pub use schema::{schema, shared_schema};
 pub use script::{Script, ScriptFaults, Step};
 pub use script_state::{

@@ -142,6 +142,11 @@ fn action(key: &str, mut schema: Json, parts: &ActionParts<'_>) -> Json {
         }
         "rate" => set(&mut schema, "/properties/score", &json!({"minimum": 1, "maximum": 5})),
         "flow" => set(&mut schema, "/properties/states", &json!({"minimum": 1})),
+        "expect" => {
+            let calls = parts.vendors.iter().flat_map(|vendor| vendor.api.call_names());
+            let calls: BTreeSet<&str> = calls.collect();
+            set(&mut schema, "/properties/call", &json!({"enum": calls}));
+        }
         "emit" => {
             let types = parts.vendors.iter().flat_map(|vendor| vendor.type_names());
             let types: BTreeSet<&str> = types.collect();

@@ -18,7 +18,7 @@ use crate::config::StartTime;
 use crate::conversation::{Action, ActionKind, Actor, Variable};
 use crate::diag::SourceSpan;
 use crate::fault::{Chaos, FaultGroup, Faults};
-use crate::platform::Subscription;
+use crate::platform::{Platform, Subscription};
 use crate::template::{JsonTemplate, TextTemplate, TooLarge};
 
 /// A checked scenario, ready to run.
@@ -107,8 +107,8 @@ pub(super) enum StepPlan {
     /// Somebody acts.
     // Boxed because it is much larger.
     Act(Box<ActionPlan>),
-    /// The receiver's own API is requested.
-    Expect(Arc<ExpectationPlan>),
+    /// Something is required of the receiver.
+    Expect(ExpectationPlan),
 }
 
 /// Changes to a step for one vendor.
@@ -187,10 +187,20 @@ impl Script {
             .iter()
             .filter_map(|step| Some(json!([step.number, step.when.as_ref()?.declared])));
         let expectations = self.steps.iter().filter_map(|step| match &step.plan {
-            StepPlan::Expect(plan) => Some(json!([step.number, plan.declared])),
+            StepPlan::Expect(plan) => Some(json!([step.number, plan.declared()])),
             StepPlan::Act(_) => None,
         });
         captures.chain(conditions).chain(expectations).collect()
+    }
+
+    /// Returns the first step that waits for a call to the API of a vendor.
+    pub fn expects_call(&self, vendor: &Platform) -> Option<&Step> {
+        self.steps.iter().find(|step| {
+            let StepPlan::Expect(ExpectationPlan::Call(plan)) = step.plan_at(&vendor.id) else {
+                return false;
+            };
+            step.skip_reason(&vendor.id).is_none() && plan.unsupported(vendor).is_none()
+        })
     }
 
     /// Returns whether any step or the whole script has a fault of this group.
@@ -282,7 +292,7 @@ impl Step {
     pub fn action_key(&self) -> &'static str {
         match &self.plan {
             StepPlan::Act(plan) => plan.action.kind.as_str(),
-            StepPlan::Expect(plan) => plan.key,
+            StepPlan::Expect(plan) => plan.key(),
         }
     }
 

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Map;
 
+use super::call_expectation::CallExpectation;
 use super::capture::{Capture, CapturedValues};
 use super::dry_check::unsupported;
-use super::expectation::Expectation;
+use super::expectation::{Expectation, ExpectationPlan};
 use super::patch::{BodyPatch, PatchMismatch};
 use super::script::{ReadMarks, Script, Step, StepPlan};
 use super::text::TextContext;
@@ -30,6 +31,9 @@ use crate::template::TooLarge;
 const GAP: DurationRange =
     DurationRange { low: SignedDuration::from_millis(5), high: SignedDuration::from_millis(40) };
 
+/// Why steps are skipped after a call that should have opened the conversation.
+const UNOPENED: &str = "the receiver has not opened the conversation";
+
 /// Execution of one conversation of a script.
 pub struct ScriptState {
     script: Arc<Script>,
@@ -43,6 +47,8 @@ pub struct ScriptState {
     stage: Stage,
     /// Run time of the current action.
     now: Timestamp,
+    /// Whether the call that should have opened the conversation has not come.
+    is_unopened: bool,
     read_marks: ReadMarks,
     /// Changes of the bodies of the current step.
     patch: Option<Box<BodyPatch>>,
@@ -62,12 +68,15 @@ enum Stage {
     /// The run time of this action.
     Perform(Box<PendingAction>),
     /// The result of the action that was output last.
-    Performing,
+    Performing {
+        /// Whether it is assumed that a call has performed it.
+        is_assumed: bool,
+    },
     /// The responses to the deliveries of this step. The current step begins after that.
     Responses(usize),
     /// The responses to all deliveries. The current step expects something after that.
     AllResponses,
-    /// The time to request this of the receiver's own API has come.
+    /// The time to require this of the receiver has come.
     Expect(Box<Expectation>),
     /// The result of the expectation that was output last.
     Expecting,
@@ -100,6 +109,8 @@ struct PendingAction {
     /// Time since the previous action.
     delay: SignedDuration,
     implied: bool,
+    /// Whether it is assumed that a call performs it.
+    is_assumed: bool,
 }
 
 /// An input of a script.
@@ -137,7 +148,7 @@ pub enum ScriptRequest {
     /// Nothing happens before the deliveries of the step of this number, or of all steps, have
     /// settled. The next input is `Settled` or `Assumed`.
     AwaitDeliveries(Option<usize>),
-    /// Request this of the receiver's own API. The next input is `Expected` or `Assumed`.
+    /// Require this of the receiver. The next input is `Expected` or `Assumed`.
     Expect(Box<Expectation>),
     /// Apply this action. The next input is its result.
     Act(Box<ScriptAction>),
@@ -196,6 +207,7 @@ impl ScriptState {
             current: 0,
             stage: Stage::Between,
             now: start,
+            is_unopened: false,
             read_marks: ReadMarks::default(),
             patch: None,
             captured: script.awaits_deliveries.then(Box::default),
@@ -228,13 +240,15 @@ impl ScriptState {
                 self.settle_all(input);
                 self.expect(conversation, &mut omitted);
             }
-            (Stage::Expecting, input) => self.take(input),
-            (Stage::Performing, ScriptInput::Applied(action)) => self.imply(action, conversation),
-            (Stage::Performing, ScriptInput::Failed(action, reason)) => {
+            (Stage::Expecting, input) => self.take(input, conversation),
+            (Stage::Performing { .. }, ScriptInput::Applied(action)) => {
+                self.imply(action, conversation);
+            }
+            (Stage::Performing { is_assumed: false }, ScriptInput::Failed(action, reason)) => {
                 self.patch = None;
                 omitted.push(self.dropped(action.kind.as_str(), reason.to_owned()));
             }
-            (Stage::Between | Stage::Performing | Stage::Expect(_), _) => {}
+            (Stage::Between | Stage::Performing { .. } | Stage::Expect(_), _) => {}
         }
         while matches!(self.stage, Stage::Between) {
             if self.pending.is_empty() {
@@ -257,7 +271,7 @@ impl ScriptState {
             Stage::Between => ScriptRequest::Done,
             Stage::Responses(step) => ScriptRequest::AwaitDeliveries(Some(step)),
             Stage::AllResponses => ScriptRequest::AwaitDeliveries(None),
-            Stage::Begin | Stage::Perform(_) | Stage::Performing | Stage::Expecting => {
+            Stage::Begin | Stage::Perform(_) | Stage::Performing { .. } | Stage::Expecting => {
                 ScriptRequest::WaitUntil(self.now)
             }
             Stage::Expect(_) => match std::mem::replace(&mut self.stage, Stage::Expecting) {
@@ -438,17 +452,58 @@ impl ScriptState {
     }
 
     /// Takes the values that the expectation of the current step has captured.
-    fn take(&mut self, input: ScriptInput<'_>) {
+    fn take(&mut self, input: ScriptInput<'_>, conversation: &Conversation) {
         let script = Arc::clone(&self.script);
         let step = &script.steps[self.current];
-        let StepPlan::Expect(plan) = step.plan_at(&self.account.platform.id) else { return };
+        let vendor = &self.account.platform;
+        let StepPlan::Expect(plan) = step.plan_at(&vendor.id) else { return };
         let Some(captured) = &mut self.captured else { return };
-        match input {
-            ScriptInput::Expected(result, now) => {
-                captured.take(step.number, plan.captures(), &result.captured);
-                self.now = self.now.max(now);
+        let ScriptInput::Expected(result, now) = input else {
+            captured.assume(step.number, plan.captures());
+            if let ExpectationPlan::Call(plan) = plan {
+                let actions = plan.assumed_actions(vendor, conversation);
+                self.pending.extend(actions.into_iter().enumerate().map(|(number, action)| {
+                    let label = format!("{} assumed {number}", step.label);
+                    let pending = PendingAction::new(action, label, true);
+                    Box::new(PendingAction { is_assumed: true, ..pending })
+                }));
             }
-            _ => captured.assume(step.number, plan.captures()),
+            return;
+        };
+        captured.take(step.number, plan.captures(), &result.captured);
+        self.now = self.now.max(now);
+        self.is_unopened |= conversation.state.is_none()
+            && matches!(plan, ExpectationPlan::Call(plan) if plan.opens(vendor));
+    }
+
+    /// Returns the call with which the receiver has to open the conversation, if the script expects that.
+    pub fn opening(&self, conversation: &Conversation) -> Option<CallExpectation> {
+        if conversation.state.is_some() || self.is_unopened {
+            return None;
+        }
+        let vendor = &self.account.platform;
+        let next = if matches!(self.stage, Stage::Between) { self.next_step } else { self.current };
+        let steps = self.script.steps.get(next..)?.iter();
+        let mut steps = steps.filter(|step| step.skip_reason(&vendor.id).is_none());
+        let is_opening = |step: &&Step| match step.plan_at(&vendor.id) {
+            StepPlan::Act(plan) => matches!(plan.action.kind, ActionKind::Open { .. }),
+            StepPlan::Expect(ExpectationPlan::Call(plan)) => plan.opens(vendor),
+            StepPlan::Expect(ExpectationPlan::Request(_)) => false,
+        };
+        let step = steps.find(is_opening)?;
+        let StepPlan::Expect(plan) = step.plan_at(&vendor.id) else { return None };
+        let no_values = Map::new();
+        let captured = self.captured.as_ref().map_or(&no_values, |captured| captured.values());
+        let values = ScriptValues { variables: &self.script.variables, captured };
+        if plan.unsupported(vendor).is_some()
+            || step.when.iter().any(|when| when.unmet(values).is_some())
+        {
+            return None;
+        }
+        let context = TextContext::new(conversation, &self.seeds, values, step.round);
+        match plan.render(step.number, step.round, &context, self.now) {
+            Ok(Expectation::Call(expectation)) => Some(expectation),
+            _ => None,
         }
     }
 
@@ -470,13 +525,17 @@ impl ScriptState {
         let captured = self.captured.as_ref().map_or(&no_values, |captured| captured.values());
         let values = ScriptValues { variables, captured };
         let unmet = || step.when.as_ref().and_then(|when| when.unmet(values));
-        if let Some(reason) = step.skip_reason(vendor).or_else(unmet) {
+        let unopened = || self.is_unopened.then(|| UNOPENED.to_owned());
+        if let Some(reason) = step.skip_reason(vendor).or_else(unopened).or_else(unmet) {
             return Ok(StepRendering::Skipped(reason));
         }
         let context = TextContext::new(conversation, &self.seeds, values, step.round);
         let plan = match step.plan_at(vendor) {
             StepPlan::Act(plan) => plan,
-            StepPlan::Expect(_) => return Ok(StepRendering::Expects),
+            StepPlan::Expect(plan) => {
+                let unsupported = plan.unsupported(&self.account.platform);
+                return Ok(unsupported.map_or(StepRendering::Expects, StepRendering::Skipped));
+            }
         };
         let mut action = plan.render(&context)?;
         let patch = step.patch_at(vendor).map(|patch| patch.render(&context)).transpose()?;
@@ -513,8 +572,8 @@ impl ScriptState {
     }
 
     fn perform(&mut self, pending: PendingAction) -> ScriptRequest {
-        let PendingAction { action, label, implied, .. } = pending;
-        self.stage = Stage::Performing;
+        let PendingAction { action, label, implied, is_assumed, .. } = pending;
+        self.stage = Stage::Performing { is_assumed };
         let Step { number: step, ref faults, .. } = *self.current_step();
         let faults = faults.clone();
         ScriptRequest::Act(Box::new(ScriptAction {
@@ -553,6 +612,6 @@ impl ScriptState {
 
 impl PendingAction {
     fn new(action: Action, label: String, implied: bool) -> Self {
-        Self { action, label, delay: SignedDuration::ZERO, implied }
+        Self { action, label, delay: SignedDuration::ZERO, implied, is_assumed: false }
     }
 }

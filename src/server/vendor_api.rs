@@ -52,11 +52,7 @@ pub(super) async fn respond_from(
         body,
         received_at: Clock::System.now(),
     };
-    let response = match slot.emulator().await {
-        Some(emulator) => emulator.call(call).await,
-        None => None,
-    };
-    match response {
+    match slot.call(call).await {
         Some(response) => to_http(response),
         None => HttpResponse::ServiceUnavailable().body("no run is in progress\n"),
     }

@@ -21,6 +21,7 @@ mod emulator;
 mod endpoints;
 mod environment;
 mod expectations;
+mod expected_calls;
 mod fake_values;
 mod faults;
 mod fidelity;

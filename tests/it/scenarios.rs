@@ -56,6 +56,9 @@ fn every_bundled_scenario_passes_at_every_vendor() {
         assert!(revisions().iter().any(is_playable), "no vendor can play {name}");
         for vendor in vendors().into_iter().filter(is_playable) {
             let id = vendor.full_id();
+            if name == "handback" {
+                continue; // `expected_calls` plays it against a receiver that calls back
+            }
             let finished = if name == "orders" {
                 // It waits for the state of the bundled receiver.
                 play_at_bundled_receiver(&name, &vendor)

@@ -61,7 +61,7 @@ impl CallMatchers {
     }
 
     /// Returns true if there are no matchers.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 

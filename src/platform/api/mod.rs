@@ -8,6 +8,7 @@ mod act;
 mod call;
 mod call_match;
 mod call_types;
+mod calls;
 mod check;
 mod condition;
 mod condition_check;

@@ -9,11 +9,11 @@ use standin::base::seed::SeedScope;
 use standin::config::{FILES_PORT, files_url, receiver_url};
 use standin::delivery::{AttemptSlots, ClockMode, Connector, Http1Client, Transport};
 use standin::diag::{Source, render::render};
-use standin::emulator::{StepOutput, rehearse};
+use standin::emulator::{EmulatorSlot, StepOutput, rehearse};
 use standin::journal::JournalWriter;
 use standin::platform::{Account, Catalog, Platform, Subscription, VendorRef};
 use standin::record::{Record, RecordKind, RecordLog, RunFinished};
-use standin::run::{EndpointPlan, RunLimits, RunPlan, StopSignal, run};
+use standin::run::{ApiAccess, EndpointPlan, RunLimits, RunPlan, StopSignal, run};
 use standin::scenario::{self, SharedStaff, bundled};
 
 use super::{Receiver, path};
@@ -82,6 +82,7 @@ pub(crate) struct RunBuilder {
     files: Arc<FileStore>,
     files_port: u16,
     journal: Option<Arc<JournalWriter>>,
+    api: Option<ApiAccess>,
 }
 
 /// The result of a run .
@@ -106,6 +107,7 @@ pub(crate) fn play(scenario: &str) -> RunBuilder {
         files: Arc::default(),
         files_port: FILES_PORT,
         journal: None,
+        api: None,
     }
 }
 
@@ -166,6 +168,12 @@ impl RunBuilder {
         self
     }
 
+    /// Serves the API of the vendor in this place.
+    pub(crate) fn serving(mut self, slot: &EmulatorSlot) -> Self {
+        self.api = Some(ApiAccess { slot: slot.clone(), egress: EgressPolicy::default() });
+        self
+    }
+
     /// Runs against a receiver.
     pub(crate) fn to(self, receiver: &Receiver) -> RunOutcome {
         self.against(&receiver.url())
@@ -215,7 +223,7 @@ impl RunBuilder {
             stop: StopSignal::default(),
             limits: RunLimits::default(),
             slots: AttemptSlots::default(),
-            api: None,
+            api: self.api,
         }
     }
 
