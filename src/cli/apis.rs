@@ -62,7 +62,7 @@ impl ApiArgs {
         let mut ports = ApiPorts::new(interface)?;
         for platform in runs.platforms().iter().filter(|platform| !platform.api.is_empty()) {
             let slot = EmulatorSlot::default();
-            let address = ports.serve(platform, self.port(&platform.id, setup), slot.clone())?;
+            let address = ports.serve(platform, self.port(platform, setup), slot.clone())?;
             for url in ports.urls(address) {
                 note(format_args!("{} API: {url}", platform.name));
             }
@@ -104,9 +104,8 @@ impl ApiArgs {
     }
 
     /// Returns the port of a vendor's API; 0 for a free one.
-    fn port(&self, vendor: &str, setup: &Setup) -> u16 {
-        let own = self.ports.iter().rfind(|port| port.vendor == vendor).map(|port| port.port);
-        let settings = setup.config.vendors.get(vendor).and_then(|settings| settings.port.as_ref());
-        own.or(settings.map(|port| port.value.get())).unwrap_or(0)
+    fn port(&self, vendor: &Platform, setup: &Setup) -> u16 {
+        let own = self.ports.iter().rfind(|port| port.vendor == vendor.id).map(|port| port.port);
+        own.or(setup.api_port(vendor)).unwrap_or(0)
     }
 }

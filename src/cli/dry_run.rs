@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
-use super::secrets::variable;
+use super::shell_variable::variable;
 use crate::base::references;
 use crate::base::text::{count, escape, is_hidden, shell_quote};
 use crate::fault::FaultKind;

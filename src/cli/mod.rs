@@ -5,6 +5,7 @@
 
 mod act;
 mod annotations;
+mod api_addresses;
 mod api_operations;
 mod api_ports;
 mod apis;
@@ -39,6 +40,7 @@ mod secrets;
 mod send;
 mod serve;
 mod setup;
+mod shell_variable;
 mod shrink;
 mod terminal;
 mod variables;
@@ -98,7 +100,7 @@ enum Command {
     Init(init::InitArgs),
     /// Print the JSON Schema of a file format, for editors
     Schema(schema::SchemaArgs),
-    /// Print the test credentials for your receiver and how to verify requests with them
+    /// Print the test credentials for your receiver, how to verify requests, and the API's addresses
     Secrets(secrets::SecretsArgs),
     /// List, show, export, check and redeliver the runs recorded in a journal
     Journal(journal::JournalCommandArgs),

@@ -2,16 +2,18 @@
 
 use clap::Args;
 
+use super::api_addresses::ApiAddresses;
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::setup::Setup;
+use super::shell_variable::variable;
 use super::terminal::print;
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
 use crate::base::text::shell_word;
 use crate::platform::{Account, OptionChoice, ReceiverGuide};
 
-/// Print the test credentials for your receiver and how to verify requests with them
+/// Print the test credentials for your receiver, how to verify requests, and the API's addresses
 #[derive(Debug, Args)]
 pub(super) struct SecretsArgs {
     /// Vendor of the account: VENDOR or VENDOR@REVISION
@@ -25,7 +27,13 @@ pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<ExitStatus,
     let setup = Setup::read(global)?;
     let vendor = setup.vendor(&args.vendor)?;
     let account = setup.account(&vendor)?;
-    let mut text = if args.env { env_lines(&account) } else { description(&account) };
+    let has_api = !vendor.api.is_empty();
+    let api = has_api.then(|| ApiAddresses::configured(&vendor, &setup)).transpose()?;
+    let mut text = if args.env {
+        api.iter().map(ApiAddresses::env_lines).chain([env_lines(&account)]).collect()
+    } else {
+        description(&account, api.as_ref())
+    };
     // Headers and the handshake may contain configured secrets, which no output may show.
     Redactor::new(account.secret_references()).redact(&mut text);
     print(text)?;
@@ -50,24 +58,23 @@ fn account_values(account: &Account) -> Vec<(String, String)> {
 /// Placeholder for a configured secret.
 const CONFIGURED: &str = "(secret from your configuration)";
 
-/// Returns the name of the shell variable for a value of an account, such as `ACME_TOKEN`.
-pub(super) fn variable(vendor: &str, name: &str) -> String {
-    format!("{vendor}_{name}").to_uppercase().replace([' ', '-', '.'], "_")
+/// Returns the variables with the values of an account, by name. Configured secrets have no value.
+pub(super) fn account_variables(account: &Account) -> Vec<(String, Option<String>)> {
+    let values = account_values(account).into_iter().map(|(name, value)| (name, Some(value)));
+    let named = |(name, value): (String, _)| (variable(&account.platform.id, &name), value);
+    secret_values(account).into_iter().chain(values).map(named).collect()
 }
 
 fn env_lines(account: &Account) -> String {
-    let line = |(name, value): (String, Option<String>)| {
-        let Some(value) = value else {
-            return format!("# {}: {CONFIGURED}\n", variable(&account.platform.id, &name));
-        };
-        format!("{}={}\n", variable(&account.platform.id, &name), shell_word(&value))
+    let line = |(name, value): (String, Option<String>)| match value {
+        Some(value) => format!("{name}={}\n", shell_word(&value)),
+        None => format!("# {name}: {CONFIGURED}\n"),
     };
-    let values = account_values(account).into_iter().map(|(name, value)| (name, Some(value)));
-    secret_values(account).into_iter().chain(values).map(line).collect()
+    account_variables(account).into_iter().map(line).collect()
 }
 
 /// Describes the credentials, the headers, the verification and the handshake.
-fn description(account: &Account) -> String {
+fn description(account: &Account, api: Option<&ApiAddresses>) -> String {
     let vendor = &account.platform;
     let mut out = String::new();
     if !account.secrets.is_empty() {
@@ -86,12 +93,11 @@ fn description(account: &Account) -> String {
         }
         out += "\n";
     }
-    if !vendor.api.is_empty() {
-        out += &format!(
-            "API: `standin run --listen` serves it and prints its address; `standin vendors {} --api` \
-             lists the calls with their credentials\n\n",
-            vendor.full_id()
-        );
+    if let Some(api) = api {
+        let id = vendor.full_id();
+        out += &api.description();
+        out +=
+            &format!("\n`standin vendors {id} --api` lists its calls with their credentials.\n\n");
     }
     out += "Each event is a POST request with a JSON body and these headers (names are \
             case-insensitive):\n\n";

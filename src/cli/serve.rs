@@ -182,9 +182,7 @@ pub(super) fn serve_apis(
 ) -> Result<ServedApis, CommandError> {
     let mut ports = ApiPorts::new(interface)?;
     for vendor in live.vendors() {
-        let settings = setup.config.vendors.get(vendor.id());
-        let port = settings.and_then(|settings| settings.port.as_ref());
-        let port = port.map_or(0, |port| port.value.get());
+        let port = setup.api_port(&vendor.account.platform).unwrap_or(0);
         let Some(slot) = vendor.api_slot() else { continue };
         vendor.set_api(ports.serve(&vendor.account.platform, port, slot)?);
     }

@@ -24,7 +24,9 @@ use crate::config::{
 use crate::delivery::AttemptSlots;
 use crate::diag::{Problem, Problems, Spanned, code};
 use crate::emulator::SYNTHETIC;
-use crate::platform::{Account, Catalog, Platform, RequestFacts, Signing, Subscription, VendorRef};
+use crate::platform::{
+    Account, AccountName, Catalog, Platform, RequestFacts, Signing, Subscription, VendorRef,
+};
 use crate::scenario::ParsedScenario;
 use crate::server::serve_files;
 
@@ -35,6 +37,8 @@ const CONFIG: &str = "standin.toml";
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) catalog: Catalog,
+    /// Name of the account at every vendor; `None` for the test accounts.
+    account_name: Option<AccountName>,
     /// The concurrency limit, which all runs of the command share.
     pub(super) slots: AttemptSlots,
     /// The vendors that have been loaded without problems. Thousands of scenarios share one.
@@ -59,7 +63,7 @@ impl Setup {
             None => Some(Catalog::bundled()),
         };
         let Some(catalog) = catalog else { return Err(problems.into()) };
-        let setup = Self::new(config, catalog);
+        let setup = Self { account_name: global.account.clone(), ..Self::new(config, catalog) };
         problems.extend(setup.unknown_vendors());
         problems.into_result(Some(setup)).map_err(CommandError::from)
     }
@@ -69,6 +73,7 @@ impl Setup {
         Self {
             config,
             catalog,
+            account_name: None,
             slots: AttemptSlots::default(),
             platforms: RefCell::default(),
             accounts: RefCell::default(),
@@ -225,8 +230,8 @@ impl Setup {
 
     fn new_account(&self, vendor: &Arc<Platform>) -> Result<Arc<Account>, Problems> {
         let mut problems = Problems::new();
-        let settings = self.config.vendors.get(&vendor.id);
-        let mut account = Account::configured(vendor, settings, &mut problems);
+        let (name, settings) = (self.account_name.as_ref(), self.config.vendors.get(&vendor.id));
+        let mut account = Account::configured(vendor, name, settings, &mut problems);
         account.files = self.config.files.url();
         // Checked here since secrets come from the environment or from files: a newline in one of
         // them would otherwise fail when the first request is sent.
@@ -245,12 +250,16 @@ impl Setup {
 
     /// Returns the base URL of a vendor's API: with the configured port, or the word PORT.
     pub(super) fn api_url(&self, vendor: &Platform) -> String {
-        let settings = self.config.vendors.get(&vendor.id);
-        let port = settings.and_then(|settings| settings.port.as_ref());
-        port.map_or_else(
+        self.api_port(vendor).map_or_else(
             || "http://127.0.0.1:PORT".to_owned(),
-            |port| format!("http://127.0.0.1:{}", port.value),
+            |port| format!("http://127.0.0.1:{port}"),
         )
+    }
+
+    /// Returns the configured port of a vendor's API.
+    pub(super) fn api_port(&self, vendor: &Platform) -> Option<u16> {
+        let settings = self.config.vendors.get(&vendor.id);
+        Some(settings?.port.as_ref()?.value.get())
     }
 
     /// Reports a vendor without an API.

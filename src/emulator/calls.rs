@@ -16,7 +16,6 @@ use super::incoming::{CallOutcome, IncomingCall, SentResponse};
 use super::people::{PersonKey, create, is_person};
 use super::router::Router;
 use super::subscriptions::NewSubscription;
-use crate::base::seed::SeedScope;
 use crate::conversation::{Conversation, Person, Role};
 use crate::delivery::{ConversationKey, HostCommand, RunTimes};
 use crate::platform::api::{
@@ -231,7 +230,7 @@ impl AccountHost {
         let Some(live_run) = self.runs.get(&run) else { return };
         let number = live_run.next_opened();
         let key = ConversationKey { run, number };
-        let seeds = SeedScope::of_run(live_run.plan.seed);
+        let seeds = work.account.run_seeds(live_run.plan.seed);
         let seeds = seeds.within("vendor").within(&work.account.platform.id);
         let seeds = seeds.within("opened by a call").within(&number.to_string());
         let visitor = work.people.iter().map(|known| &known.person);

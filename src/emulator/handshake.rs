@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::endpoint::EndpointPlan;
-use crate::base::seed::SeedScope;
 use crate::delivery::{NOT_COMMITTED, Request, Transport};
 use crate::platform::{Account, Proof, RequestFacts, Signing};
 use crate::policy::StatusSet;
@@ -120,7 +119,7 @@ fn judge(
 /// The challenge of the handshake with an endpoint. It depends on the seed, so that a resumed run
 /// sends the same one.
 pub fn challenge(account: &Account, proof: &Proof, seed: u64, endpoint: u32) -> String {
-    let seeds = SeedScope::of_run(seed).within(&format!("handshake {endpoint}"));
+    let seeds = account.run_seeds(seed).within(&format!("handshake {endpoint}"));
     proof.challenge(&account.roots(), &seeds)
 }
 

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use crate::base::fake::{LOCALES, Persona};
-use crate::base::seed::SeedScope;
 use crate::conversation::{GeneratedIds, Member, Person, Role};
 use crate::platform::Account;
 
@@ -68,7 +67,7 @@ pub(super) fn create(
     let text = |field: &str| data.get(field).filter(|value| !value.is_null()).map(text_of);
     let (external_key, email) = (key("external_key"), text("email").or_else(|| key("email")));
     let id = external_key.clone().or_else(|| email.clone()).unwrap_or_default();
-    let seeds = SeedScope::fixed(&account.platform.id).within("person").within(role.as_str());
+    let seeds = account.fixed_seeds().within("person").within(role.as_str());
     let seeds = seeds.within(&id);
     let locale = &LOCALES[0];
     let persona = Persona::generate(locale, &seeds);

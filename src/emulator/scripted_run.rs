@@ -82,7 +82,7 @@ impl LiveRun {
         account: &Arc<Account>,
         done: oneshot::Sender<()>,
     ) -> Self {
-        let seeds = SeedScope::of_run(plan.seed);
+        let seeds = account.run_seeds(plan.seed);
         Self {
             staff: SharedStaff::new(&plan.script, account, seeds.clone(), plan.start),
             faults: FaultSource::new(&plan.script, account, &seeds),

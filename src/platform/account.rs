@@ -1,7 +1,8 @@
 //! The emulated account at a vendor: ids, credentials and options.
 //!
-//! The generated values depend on the vendor's id only, not on the seed of a run, so that a
-//! receiver has to be configured once. The configuration file can replace each of them.
+//! The generated values depend on the vendor's id and the account's name only, not on the seed of a run,
+//! so that a receiver has to be configured once. The configuration file can replace those of the test
+//! account.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::account_name::AccountName;
 use super::account_template::{AccountOption, AccountValue};
 use super::context::TemplateContext;
 use super::definition::Platform;
@@ -28,6 +30,8 @@ use crate::template::FieldType;
 pub struct Account {
     /// The vendor's platform.
     pub platform: Arc<Platform>,
+    /// Name of the account; `None` for the test account.
+    pub name: Option<AccountName>,
     /// Ids and other values of the account, by name.
     pub values: Map<String, Json>,
     /// Selected options, by name.
@@ -54,8 +58,13 @@ impl fmt::Debug for TemplateSecrets {
 impl Account {
     /// Returns the test account of a vendor, which is the same in every run.
     pub fn test(platform: &Arc<Platform>) -> Self {
+        Self::named(platform, None)
+    }
+
+    /// Returns the account of a vendor with this name. Each name has separate ids and secrets.
+    fn named(platform: &Arc<Platform>, name: Option<&AccountName>) -> Self {
         let template = &platform.account_template;
-        let seeds = SeedScope::fixed(&platform.id);
+        let seeds = fixed_seeds(platform, name);
         // The first value is the default; the configuration can select another.
         let option = |option: &AccountOption| {
             let default = option.values.first().map_or(Json::Null, |value| value.clone().into());
@@ -63,6 +72,7 @@ impl Account {
         };
         let mut account = Self {
             platform: Arc::clone(platform),
+            name: name.cloned(),
             values: Map::new(),
             options: template.options.iter().map(option).collect(),
             files: files_url(FILES_PORT),
@@ -86,15 +96,23 @@ impl Account {
         account
     }
 
-    /// Returns the test account with the settings of the configuration file. Reports names that
-    /// the vendor does not have, values of the wrong type and secrets that cannot be resolved.
+    /// Returns an account with the settings of the configuration file. Its ids and credentials belong to
+    /// the test account, its options to every account. Reports names that the vendor does not have,
+    /// values of the wrong type and secrets that cannot be resolved.
     pub fn configured(
         platform: &Arc<Platform>,
+        name: Option<&AccountName>,
         settings: Option<&VendorSettings>,
         problems: &mut Problems,
     ) -> Self {
-        let mut account = Self::test(platform);
+        let mut account = Self::named(platform, name);
         let Some(settings) = settings else { return account };
+        for (key, value) in settings.option.iter() {
+            account.select_option(key, value, problems);
+        }
+        if name.is_some() {
+            return account;
+        }
         for (key, node) in settings.account.iter() {
             account.replace_value(key, node, problems);
         }
@@ -108,9 +126,6 @@ impl Account {
                 Ok(secret) => account.set_secret(&key.name, secret),
                 Err(error) => problems.push(invalid_secret(&error, &reference.span)),
             }
-        }
-        for (key, value) in settings.option.iter() {
-            account.select_option(key, value, problems);
         }
         account.check_keys(settings, problems);
         account
@@ -166,6 +181,21 @@ impl Account {
             let problem = Problem::at(&value.span, code::INVALID_CHOICE, message);
             problems.push(problem.suggest(value, known));
         }
+    }
+
+    /// Returns the scope of all values of a run at the account. Runs at accounts with different names have
+    /// no values in common, even with the same seed.
+    pub fn run_seeds(&self, seed: u64) -> SeedScope {
+        let seeds = SeedScope::of_run(seed);
+        match &self.name {
+            Some(name) => seeds.within("account").within(name.as_str()),
+            None => seeds,
+        }
+    }
+
+    /// Returns the scope of values of the account that do not depend on a run.
+    pub fn fixed_seeds(&self) -> SeedScope {
+        fixed_seeds(&self.platform, self.name.as_ref())
     }
 
     /// Returns another customer's account: equal except that every secret differs.
@@ -251,6 +281,13 @@ impl Account {
             Some(visitor) => roots.with("visitor", visitor),
             None => roots,
         }
+    }
+}
+
+fn fixed_seeds(platform: &Platform, name: Option<&AccountName>) -> SeedScope {
+    match name {
+        Some(name) => SeedScope::fixed(&format!("{} account {}", platform.id, name.as_str())),
+        None => SeedScope::fixed(&platform.id),
     }
 }
 

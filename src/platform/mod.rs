@@ -6,6 +6,7 @@
 //! the `run` module executes scenarios.
 
 mod account;
+mod account_name;
 mod account_template;
 mod altered_bodies;
 pub mod api;
@@ -49,6 +50,7 @@ mod vendor_ref;
 mod verify;
 
 pub use account::Account;
+pub use account_name::AccountName;
 pub use catalog::Catalog;
 pub use context::TemplateContext;
 pub use definition::{FactSource, Platform};

@@ -9,7 +9,6 @@ use serde_json::json;
 use super::RunPlan;
 use super::probe::probes;
 use crate::base::redact::shown_url;
-use crate::base::seed::SeedScope;
 use crate::emulator::{
     FaultSource, Outbox, PlannedDelivery, StepOutcome, StepOutput, challenge, rehearse,
 };
@@ -115,7 +114,7 @@ fn dry_run_with(plan: &RunPlan, controls: BTreeSet<usize>) -> impl Iterator<Item
         (0..plan.endpoints.len()).map(request)
     });
     let subscriptions: Arc<[_]> = plan.subscriptions().into();
-    let seeds = SeedScope::of_run(plan.seed);
+    let seeds = account.run_seeds(plan.seed);
     let faults = FaultSource::new(&plan.script, account, &seeds);
     let staff = SharedStaff::new(&plan.script, account, seeds, plan.start);
     let conversations = (1..=plan.conversations).flat_map(move |number| {

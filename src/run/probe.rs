@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::RunPlan;
-use crate::base::seed::SeedScope;
 use crate::delivery::{DeliveryCheck, NOT_COMMITTED, Request, Transport};
 use crate::emulator::{PlannedDelivery, StepOutcome, rehearse};
 use crate::fault::{Fault, FaultKind, Faults};
@@ -63,7 +62,8 @@ fn probe(plan: &RunPlan, endpoint: usize, fault: Fault, payload: Option<&Payload
 
 fn planned(plan: &RunPlan, endpoint: usize, fault: &Fault, payload: &Payload) -> PlannedDelivery {
     let faults = Faults(vec![fault.clone()]);
-    let (body, seeds) = (payload.body.as_deref().unwrap_or_default(), SeedScope::of_run(plan.seed));
+    let (body, seeds) =
+        (payload.body.as_deref().unwrap_or_default(), plan.account.run_seeds(plan.seed));
     let id = format!("probe {fault}");
     // Some vendors repeat their token in the body.
     let body = FaultInjector::of(&plan.account).body(body, &faults, &seeds, &id);
@@ -85,7 +85,7 @@ fn planned(plan: &RunPlan, endpoint: usize, fault: &Fault, payload: &Payload) ->
 /// stores it by mistake does not take an event of the run for a duplicate.
 fn first_payload(plan: &RunPlan, endpoint: usize) -> Option<Payload> {
     let subscriptions = plan.subscriptions();
-    let seeds = SeedScope::of_run(plan.seed);
+    let seeds = plan.account.run_seeds(plan.seed);
     let staff = SharedStaff::new(&plan.script, &plan.account, seeds, plan.start);
     let number = plan.conversations.saturating_add(1);
     let outputs = rehearse(&plan.script, &plan.account, &subscriptions, &staff, number);

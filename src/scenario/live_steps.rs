@@ -16,7 +16,6 @@ use super::seeds::SeedScopes;
 use super::text::{TextContext, Texts};
 use super::when::ScriptValues;
 use crate::base::limits::MAX_ACTIONS;
-use crate::base::seed::SeedScope;
 use crate::conversation::{Action, Conversation};
 use crate::diag::{Form as _, NodeContent, Problem, Problems, SyntaxNode, Table, code};
 use crate::platform::{Account, Platform};
@@ -85,7 +84,7 @@ impl LiveScript {
         conversation: &Conversation,
         number: u32,
     ) -> Result<Vec<Action>, String> {
-        let (run, vendor) = (SeedScope::of_run(self.seed), &self.account.platform.id);
+        let (run, vendor) = (self.account.run_seeds(self.seed), &self.account.platform.id);
         let seeds = SeedScopes::new(&run, vendor, &self.script.name, number);
         // No response belongs to these steps.
         let (variables, captured) = (&*self.script.variables, &Map::new());

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use standin::base::clock::Clock;
 use standin::server::CertificateAuthority;
 
-use crate::support::{Background, Receiver, configured};
+use crate::support::{Background, Receiver, code, configured, stderr, stdout};
 
 /// A run that serves the API of a vendor and the proxy to it.
 struct Ports {
@@ -229,4 +230,44 @@ fn a_ca_that_cannot_be_used_is_reported_with_the_fix() {
         fs::write(own.join("ca-key.pem"), key).unwrap();
     };
     assert!(error(&exchanged, now()).contains("do not belong together"));
+}
+
+#[test]
+fn secrets_prints_the_addresses_and_the_ca_file_for_a_shell() {
+    let folder = configured("[vendor.wotnot]\nport = 8099\n");
+    let data = folder.path().join("it's a folder");
+    let standin = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_standin"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .env_clear()
+            .env("XDG_DATA_HOME", &data)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let env = standin(&["secrets", "wotnot", "--env"]);
+    let script =
+        format!("set -a\n{env}\nprintenv WOTNOT_API_URL WOTNOT_API_HTTPS_URL WOTNOT_API_CA");
+    let shell = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let ca = data.join("standin/ca/ca.pem");
+    let expected = format!("http://127.0.0.1:8099\nhttps://127.0.0.1:8099\n{}\n", ca.display());
+    assert_eq!(stdout(&shell), expected, "{env}");
+    assert!(ca.exists());
+    let text = standin(&["secrets", "wotnot"]);
+    assert!(text.contains("https://127.0.0.1:8099") && text.contains(&*ca.to_string_lossy()));
+    let text = standin(&["secrets", "replycx", "--env"]);
+    assert!(text.starts_with("REPLYCX_API_CA=") && !text.contains("API_URL"), "{text}");
+    assert!(standin(&["secrets", "replycx"]).contains("`port` in [vendor.replycx]"));
+    assert!(!standin(&["secrets", "ebbot"]).contains("CA file"), "it has no API");
+    fs::write(data.join("standin/ca/ca.pem"), "").unwrap();
+    let damaged = Command::new(env!("CARGO_BIN_EXE_standin"))
+        .args(["secrets", "wotnot"])
+        .env_clear()
+        .env("XDG_DATA_HOME", &data)
+        .output()
+        .unwrap();
+    assert_eq!(code(&damaged), 3);
+    assert!(stderr(&damaged).contains("delete this folder"), "{}", stderr(&damaged));
 }

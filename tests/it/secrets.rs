@@ -11,7 +11,7 @@ use standin::diag::{Problems, Source};
 use standin::platform::{Account, Catalog, VendorRef};
 
 use crate::support::{
-    Background, ReceivedRequest, Receiver, Reply, configured, path, stderr, stdout,
+    Background, DATA_HOME, ReceivedRequest, Receiver, Reply, configured, path, stderr, stdout,
 };
 
 const TOKEN: &str = "canary/token+?\"Ä🙂 7";
@@ -66,6 +66,7 @@ fn run_clean(folder: &Path, arguments: &[&str]) -> (Output, String) {
         .args(arguments)
         .current_dir(folder)
         .env_clear()
+        .env("XDG_DATA_HOME", DATA_HOME)
         .env("CANARY_TOKEN", TOKEN)
         .env("CANARY_HEADER", HEADER)
         .env("STANDIN_TO", format!("http://me:{PASSWORD}@127.0.0.1:1/"))
@@ -164,6 +165,7 @@ fn run_clean_with_config(folder: &Path, arguments: &[&str]) -> String {
         .args(arguments)
         .current_dir(folder)
         .env_clear()
+        .env("XDG_DATA_HOME", DATA_HOME)
         .env("CANARY_TOKEN", TOKEN)
         .env("CANARY_HEADER", HEADER)
         .output()
@@ -209,7 +211,7 @@ fn debug_output_contains_no_secret() {
     let catalog = Catalog::bundled().with_directory(&path("tests/minimal")).unwrap();
     let plain = catalog.load(&VendorRef::parse("plain")).unwrap();
     let mut problems = Problems::new();
-    let account = Account::configured(&plain, config.vendors.get("plain"), &mut problems);
+    let account = Account::configured(&plain, None, config.vendors.get("plain"), &mut problems);
     assert!(problems.is_empty());
     assert_clean("debug", &format!("{config:?} {account:?}"));
 }

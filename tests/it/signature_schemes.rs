@@ -26,7 +26,7 @@ fn account(vendor: &str, settings: &str) -> Result<Account, Problems> {
     let config = Config::read(Some(&Source::new("own.toml", text))).unwrap();
     let platform = catalog().load(&VendorRef::parse(vendor)).unwrap();
     let mut problems = Problems::new();
-    let account = Account::configured(&platform, config.vendors.get(vendor), &mut problems);
+    let account = Account::configured(&platform, None, config.vendors.get(vendor), &mut problems);
     problems.into_result(Some(account))
 }
 
