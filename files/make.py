@@ -1,4 +1,4 @@
-"""Makes the built-in files that links point to: python3 make.py FFMPEG
+"""Makes the built-in files that links point to, and the receipt of `warranty`: python3 make.py FFMPEG
 
 Small and valid, without anything of anybody's in them: a test picture, a tone, a second of film, a page of one line.
 """
@@ -38,3 +38,5 @@ ffmpeg("-f lavfi -i sine=440:d=0.3 -map 1:a -ac 1 -ar 16000 -b:a 8k -write_xing 
 ffmpeg("-t 1 -c:v libx264 -crf 40 -pix_fmt yuv420p -bsf:v filter_units=remove_types=6 -movflags +faststart", "film.mp4")
 with open("page.pdf", "w", newline="\n") as file:
     file.write(pdf("A page made by standin"))
+with open("../scenarios/files/receipt.pdf", "w", newline="\n") as file:
+    file.write(pdf("Ember Home, receipt 1500: kettle, 49 euro"))

@@ -1,9 +1,12 @@
-//! Sample files behind the attachment links of payloads, and a record of which were fetched.
+//! Files behind the attachment links of payloads, and a record of which were fetched.
 //!
-//! The files are small and valid; `files/make.py` generates them. Module `server` serves them.
+//! The sample files are small and valid; `files/make.py` generates them. Scenarios add files of their
+//! own. Module `server` serves both.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::attachment::Attachment;
 
 /// A sample file. Every link with its extension returns these bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +38,11 @@ pub const FILES: &[BuiltInFile] = &[
     built_in!("mp4", "video/mp4", "film.mp4"),
 ];
 
-/// Records which sample files were fetched during a run, or why they cannot be served.
+/// The attachments of scenarios, and the files that were fetched during a run, or why they cannot be
+/// served.
 #[derive(Debug, Default)]
 pub struct FileStore {
+    attachments: Mutex<BTreeMap<String, Arc<Attachment>>>,
     fetched: Mutex<BTreeSet<String>>,
     unavailable: Option<String>,
 }
@@ -53,14 +58,28 @@ impl FileStore {
         self.unavailable.as_deref()
     }
 
+    /// Adds a file of a scenario.
+    pub fn add(&self, attachment: Arc<Attachment>) {
+        locked(&self.attachments).insert(attachment.url_name.clone(), attachment);
+    }
+
+    /// Returns the file of a scenario with this name in its URL.
+    pub fn attachment(&self, url_name: &str) -> Option<Arc<Attachment>> {
+        locked(&self.attachments).get(url_name).cloned()
+    }
+
     /// Records that the file with this name was fetched.
     pub fn mark_fetched(&self, name: &str) {
-        // A panic in another thread cannot leave a set of names inconsistent, so ignore poisoning.
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        locked(&self.fetched).insert(name.to_owned());
     }
 
     /// Returns true if the file with this name was fetched.
     pub fn was_fetched(&self, name: &str) -> bool {
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+        locked(&self.fetched).contains(name)
     }
+}
+
+/// Locks a set of names. A panic in another thread cannot leave it inconsistent.
+fn locked<T>(names: &Mutex<T>) -> MutexGuard<'_, T> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
 }

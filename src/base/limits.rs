@@ -45,6 +45,11 @@ pub const MAX_ITERATIONS: usize = 100_000;
 
 // Scenarios and runs
 
+/// Maximum size of a file that a message of a scenario links to.
+// Vendors accept uploads of 5 to 25 MB. The files stay in memory while standin runs.
+pub const MAX_ATTACHMENT: usize = 8 * 1024 * 1024;
+/// Maximum size of all files that the messages of a scenario link to.
+pub const MAX_ATTACHMENTS: usize = 32 * 1024 * 1024;
 /// Maximum number of files that a scenario includes.
 // Each can have MAX_FILE bytes.
 pub const MAX_SHARED_FILES: usize = 32;

@@ -4,6 +4,7 @@
 //! reports their problems.
 
 pub mod address;
+pub mod attachment;
 pub mod clock;
 pub mod duration;
 pub mod fail_points;

@@ -21,7 +21,7 @@ pub(super) fn read(path: &Path) -> Result<Arc<Source>, Problem> {
     Source::read(path).map_err(|error| unreadable_file(path, &error))
 }
 
-fn unreadable_file(path: &Path, error: &ReadError) -> Problem {
+pub(super) fn unreadable_file(path: &Path, error: &ReadError) -> Problem {
     let problem = unreadable(path, error);
     match error.help() {
         Some(advice) => problem.help(advice),

@@ -1,13 +1,14 @@
-//! Reads scenarios with the files that they name: included files and tables.
+//! Reads scenarios with the files that they name: included files, tables and attachments.
 //!
 //! A scenario may come from somebody else, so that it reads files below its own folder only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::inputs::read;
-use crate::base::file::check_inside;
+use super::inputs::{read, unreadable_file};
+use crate::base::attachment::Attachment;
+use crate::base::file::{check_inside, read_bytes};
 use crate::diag::{Problem, Problems, Source, Spanned, code};
 use crate::scenario::{self, ParsedScenario, VariableInputs};
 
@@ -36,6 +37,10 @@ impl<'a> ScenarioReader<'a> {
             let file = folder.locate(path, from)?;
             self.read(&file)
         });
+        let mut read = BTreeMap::new();
+        if parsed.attachments.is_none() {
+            parsed = parsed.with_attachments(&mut |path| self.attachment(path, &folder, &mut read));
+        }
         self.names.extend(parsed.form.vars.names().map(str::to_owned));
         parsed.inputs = self.inputs.clone();
         let table = self.table(&parsed, &folder)?;
@@ -52,6 +57,26 @@ impl<'a> ScenarioReader<'a> {
         let rows = parsed.form.rows.as_ref().filter(|_| parsed.form.row.is_empty());
         let Some(rows) = rows else { return Ok(None) };
         self.read(&folder.locate(rows, &parsed.source)?).map(Some)
+    }
+
+    /// Reads a file that a message links to. `known` has those of the scenario so far.
+    fn attachment(
+        &mut self,
+        written: &Spanned<String>,
+        folder: &ScenarioFolder,
+        known: &mut BTreeMap<PathBuf, Arc<Attachment>>,
+    ) -> Result<Arc<Attachment>, Problem> {
+        let file = folder.locate(written, &written.span.source)?;
+        if let Some(attachment) = known.get(&file.path) {
+            return Ok(Arc::clone(attachment));
+        }
+        self.files.insert(file.path.clone());
+        file.check()?;
+        let bytes = read_bytes(&file.path);
+        let bytes = bytes.map_err(|error| file.placed(unreadable_file(&file.path, &error)))?;
+        let attachment = Arc::new(Attachment::new(&file.path, bytes));
+        known.insert(file.path, Arc::clone(&attachment));
+        Ok(attachment)
     }
 
     fn read(&mut self, file: &NamedFile<'_>) -> Result<Arc<Source>, Problem> {

@@ -14,7 +14,8 @@ use crate::scenario::{bundled, bundled_names, read};
 /// List the bundled scenarios, or print one of them
 #[derive(Debug, Args)]
 pub(super) struct ScenariosArgs {
-    /// Scenario to print, as TOML; its lines are those of messages, such as `handover:14`
+    /// Scenario to print, as TOML; its lines are those of messages, such as `handover:14`. Also a
+    /// file that scenarios include, such as `shared/shop.toml`
     name: Option<String>,
 }
 

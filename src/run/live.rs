@@ -41,7 +41,7 @@ pub async fn run_live<T: Transport>(
     log: RecordLog,
 ) -> RunFinished {
     log.redact(plan.redactor());
-    let observer = Observer::new(Arc::clone(&plan.account), Arc::clone(&plan.files), plan.start);
+    let observer = Observer::of(&plan);
     let (limits, (halt, halted)) = (LimitCounter::new(plan.limits), watch::channel(false));
     let playing = play_live(plan, stage, transport, log.clone(), StopSignal::new(halted));
     pump(log, playing, observer, limits, halt).await

@@ -43,7 +43,7 @@ pub use redelivery::{Redelivery, RedeliveryRequest, redeliver};
 /// behind the last of them.
 pub async fn run<T: Transport>(plan: RunPlan, transport: Arc<T>, log: RecordLog) -> RunFinished {
     log.redact(plan.redactor());
-    let observer = Observer::new(Arc::clone(&plan.account), Arc::clone(&plan.files), plan.start);
+    let observer = Observer::of(&plan);
     let (limits, (halt, halted)) = (LimitCounter::new(plan.limits), watch::channel(false));
     let playing = play(plan, transport, log.clone(), StopSignal::new(halted));
     let finished = pump(log.clone(), playing, observer, limits, halt).await;

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::auth_hints::AuthHints;
 use super::limits::LimitCounter;
+use super::plan::RunPlan;
 use crate::base::clock::Stopwatch;
 use crate::base::fail_points;
 use crate::base::file_store::FileStore;
@@ -50,6 +51,12 @@ pub(super) struct Observer {
 }
 
 impl Observer {
+    /// Creates the observer of a run, whose attachments can be fetched from now on.
+    pub(super) fn of(plan: &RunPlan) -> Self {
+        plan.script.attachments().for_each(|file| plan.files.add(Arc::clone(file)));
+        Self::new(Arc::clone(&plan.account), Arc::clone(&plan.files), plan.start)
+    }
+
     pub(super) fn new(account: Arc<Account>, files: Arc<FileStore>, start: Timestamp) -> Self {
         Self {
             verdict: VerdictBuilder::default(),

@@ -55,12 +55,13 @@ pub fn check(
         let problem = Problem::at(&path.span, code::INCLUDE, message);
         problems.push(problem.help("write `vars`, `cast` and `group` into the scenario itself"));
     }
-    let ParsedScenario { source, form, problems: read_problems, row, inputs, .. } = parsed;
+    let ParsedScenario { source, form, problems: read_problems, row, inputs, attachments } = parsed;
     problems.extend(read_problems);
     let (form, file) = (&form, source.name.as_str());
     let cast = cast::check(form, &variables.values, &mut problems);
     let texts = Texts::of(&cast, &variables.values);
-    let planner = ActionPlanner::new(form, &cast, &vendors, texts, &mut problems);
+    let mut planner = ActionPlanner::new(form, &cast, &vendors, texts, &mut problems);
+    planner.attachments = attachments;
     let mut checker = ScenarioChecker {
         form,
         vendors: &vendors,

@@ -174,6 +174,9 @@ form! {
         kind: Option<Spanned<String>>,
         /// Text of the message.
         text: Option<Spanned<String>>,
+        /// File that the message links to, instead of a built-in one: its path, relative to this file
+        /// and below the folder of the scenario. Kinds with a `link` can have it.
+        file: Option<Spanned<String>>,
         ..data
     }
 }

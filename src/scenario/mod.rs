@@ -5,6 +5,7 @@
 
 mod actions;
 mod assumed_call;
+mod attachments;
 mod bundled;
 mod call_check;
 mod call_expectation;
@@ -44,7 +45,8 @@ mod variables;
 mod want;
 mod when;
 
-pub use bundled::{bundled, names as bundled_names};
+pub use attachments::AttachmentReader;
+pub use bundled::{bundled, names as bundled_names, read};
 pub use call_expectation::CallExpectation;
 pub use cast::CastMember;
 pub use check::check;
@@ -52,7 +54,7 @@ pub use expectation::Expectation;
 pub use forms::ScenarioForm;
 pub use live_steps::{LiveScript, LiveSteps};
 pub use patch::{PatchMismatch, PatchPlan, patch_of_arguments};
-pub use read::{ParsedScenario, read};
+pub use read::{Attachments, ParsedScenario};
 pub use request_expectation::RequestExpectation;
 pub use schema::{schema, shared_schema};
 pub use script::{Script, ScriptFaults, Step};

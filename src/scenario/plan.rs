@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::actions::ActionForm;
+use super::attachments;
 use super::cast::CastMember;
 use super::emitted::{self, EmittedEvent};
 use super::forms::{
@@ -15,8 +16,10 @@ use super::forms::{
 };
 use super::groups::{UseScope, candidates};
 use super::literal::refuse_placeholders;
+use super::read::Attachments;
 use super::script::ActionPlan;
 use super::text::Texts;
+use crate::base::attachment::Attachment;
 use crate::base::limits::MAX_NAMED;
 use crate::base::text::one_of;
 use crate::conversation::{Action, ActionKind, Actor, Role, VariableScope};
@@ -34,6 +37,8 @@ pub(super) struct ActionPlanner<'a> {
     cast: &'a [CastMember],
     vendors: &'a [Arc<Platform>],
     pub(super) texts: Texts,
+    /// The files that messages link to; `None` if nobody has read them.
+    pub(super) attachments: Option<Arc<Attachments>>,
     /// The use of a group that the current step belongs to.
     pub(super) scope: Option<Arc<UseScope>>,
     /// Steps with an id so far.
@@ -67,6 +72,7 @@ impl<'a> ActionPlanner<'a> {
             cast,
             vendors,
             texts,
+            attachments: None,
             scope: None,
             steps: BTreeMap::new(),
             entities: BTreeMap::new(),
@@ -202,13 +208,28 @@ impl<'a> ActionPlanner<'a> {
                 .push(Problem::at(span, code::UNKNOWN_KIND, message).suggest_or_list(&kind, kinds));
         } else {
             let what = format!("a message of kind `{kind}`");
-            self.check_data(&form.data, &known, &what, &["by", "kind", "text"]);
+            self.check_data(&form.data, &known, &what, &["by", "kind", "text", "file"]);
+            if let Some(file) = &form.file {
+                attachments::check(file, &form.data, &known, self.problems);
+            }
             self.check_limits(form, &kind);
         }
+        let attachment = form.file.as_ref().and_then(|file| self.attachment(file));
         // The text and the data are rendered when the step runs.
         let action =
             ActionKind::Say { kind, text: String::new(), data: serde_json::Map::new() }.by(by?);
-        Some(ActionPlan { text, data: Some(data?), ..ActionPlan::ready(action) })
+        Some(ActionPlan { text, data: Some(data?), attachment, ..ActionPlan::ready(action) })
+    }
+
+    /// Returns the file of a message. The problem of a file that could not be read is known already.
+    fn attachment(&mut self, file: &Spanned<String>) -> Option<Arc<Attachment>> {
+        match &self.attachments {
+            Some(attachments) => attachments.get(file).cloned(),
+            None => {
+                self.problems.push(attachments::not_readable(file));
+                None
+            }
+        }
     }
 
     /// Checks the values of a message against the limits of each vendor of the scenario.
@@ -227,6 +248,12 @@ impl<'a> ActionPlanner<'a> {
             let asked = own.answers.as_ref().and_then(|asked| {
                 Some(vendor.kinds.get(asked)?.data.filled(self.said.get(asked)?))
             });
+            let mut input = input.clone();
+            if let Some(file) = &form.file
+                && let Some(attachment) = self.attachments.as_ref().and_then(|all| all.get(file))
+            {
+                attachments::add_nodes(&mut input, attachment, file, &own.data);
+            }
             for problem in own.limit_problems(StepData { input: &input, asked: asked.as_ref() }) {
                 if !problems.iter().any(|other| other.span == problem.span) {
                     problems.push(problem);

@@ -4,8 +4,21 @@ use std::sync::Arc;
 
 use super::forms::ScenarioForm;
 use super::variable_inputs::{Row, VariableInputs};
+use crate::base::attachment::Attachment;
 use crate::base::text::nearest;
-use crate::diag::{Form as _, NodeContent, Problem, Problems, Source, SyntaxNode, code, toml};
+use crate::diag::{
+    Form as _, NodeContent, Problem, Problems, Source, SourceSpan, Spanned, SyntaxNode, code, toml,
+};
+
+/// The files of a scenario that its messages link to, by the place that names them.
+#[derive(Clone, Debug)]
+pub struct Attachments(pub(super) Vec<(SourceSpan, Arc<Attachment>)>);
+
+impl Attachments {
+    pub(super) fn get(&self, file: &Spanned<String>) -> Option<&Arc<Attachment>> {
+        self.0.iter().find(|(span, _)| *span == file.span).map(|(_, attachment)| attachment)
+    }
+}
 
 /// A scenario that has been read but not checked.
 #[derive(Clone, Debug)]
@@ -16,6 +29,8 @@ pub struct ParsedScenario {
     pub form: ScenarioForm,
     /// Problems found while reading. [`check`](super::check) adds its own.
     pub problems: Problems,
+    /// The files that its messages link to; `None` if nobody has read them.
+    pub attachments: Option<Arc<Attachments>>,
     /// Values from outside for the variables of the file.
     pub inputs: VariableInputs,
     /// The row of its table that this is for.
@@ -25,7 +40,8 @@ pub struct ParsedScenario {
 impl ParsedScenario {
     /// Creates a scenario without values from outside.
     pub fn new(source: Arc<Source>, form: ScenarioForm, problems: Problems) -> Self {
-        Self { source, form, problems, inputs: VariableInputs::default(), row: None }
+        let (inputs, attachments) = (VariableInputs::default(), None);
+        Self { source, form, problems, attachments, inputs, row: None }
     }
 }
 
@@ -34,7 +50,7 @@ impl ParsedScenario {
 /// # Errors
 ///
 /// Returns the problems if the TOML cannot be parsed or a required key is missing.
-pub fn read(source: &Arc<Source>) -> Result<ParsedScenario, Problems> {
+pub(super) fn read(source: &Arc<Source>) -> Result<ParsedScenario, Problems> {
     let (node, mut problems) = toml::parse(source);
     if problems.broke_parsing() {
         return Err(problems);

@@ -12,6 +12,7 @@ use super::patch::PatchPlan;
 use super::text::TextContext;
 use super::want::{Verification, Want};
 use super::when::Conditions;
+use crate::base::attachment::Attachment;
 use crate::base::duration::DurationRange;
 use crate::base::secret::{MIN_SECRET, Secret};
 use crate::config::StartTime;
@@ -130,6 +131,8 @@ pub(super) struct ActionPlan {
     pub(super) data: Option<JsonTemplate>,
     /// Id of the step whose message is the last one to read.
     pub(super) upto: Option<String>,
+    /// File that the message links to.
+    pub(super) attachment: Option<Arc<Attachment>>,
 }
 
 /// Number of messages in the conversation after each step with an id.
@@ -237,7 +240,7 @@ impl StepPlan {
 impl ActionPlan {
     /// Returns the plan of an action without texts or data to render.
     pub(super) fn ready(action: Action) -> Self {
-        Self { action, text: None, data: None, upto: None }
+        Self { action, text: None, data: None, upto: None, attachment: None }
     }
 
     /// Returns the name of the actor for labels.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Map;
 
+use super::attachments;
 use super::call_expectation::CallExpectation;
 use super::capture::{Capture, CapturedValues};
 use super::dry_check::unsupported;
@@ -538,6 +539,9 @@ impl ScriptState {
             }
         };
         let mut action = plan.render(&context)?;
+        if let Some(attachment) = &plan.attachment {
+            attachments::fill(&mut action, attachment, &self.account);
+        }
         let patch = step.patch_at(vendor).map(|patch| patch.render(&context)).transpose()?;
         self.read_marks.resolve_upto(&mut action, plan);
         // The vendor may have skipped the step that creates the entity. Whether a text uses the

@@ -1,21 +1,20 @@
-//! Serves the sample files that attachment URLs in payloads refer to.
+//! Serves the files that attachment URLs in payloads refer to: those of scenarios, and sample files.
 //!
-//! The extension of a URL selects the file; the id in it can be any.
+//! The extension of a URL selects the sample file; the id in it can be any.
 
 use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT_RANGES, CONTENT_TYPE};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{ServerHandle, start_on};
+use crate::base::attachment::ID_LENGTH;
 use crate::base::file_store::{FILES, FileStore};
 use crate::config::FilesAddress;
 
-/// Length of the id in an attachment URL, in hexadecimal digits.
-const ID_LENGTH: usize = 16;
-
-/// Serves the sample files.
+/// Serves the files.
 ///
 /// Returns no handle if the port cannot be used. The file store then has the reason.
 pub fn serve_files(address: &FilesAddress) -> (Option<ServerHandle>, Arc<FileStore>) {
@@ -37,18 +36,23 @@ async fn send_file(
     name: web::Path<String>,
     file_store: web::Data<FileStore>,
 ) -> HttpResponse {
+    let own = file_store.attachment(&name);
     let is_id = |id: &str| id.len() == ID_LENGTH && id.chars().all(|c| c.is_ascii_hexdigit());
     let extension = name.split_once('.').filter(|(id, _)| is_id(id)).map(|(_, ending)| ending);
-    let file =
+    let sample =
         extension.and_then(|extension| FILES.iter().find(|file| file.extension == extension));
-    let Some(file) = file else { return HttpResponse::NotFound().finish() };
+    let (media_type, bytes) = match (&own, sample) {
+        (Some(own), _) => (own.media_type.as_str(), Bytes::copy_from_slice(&own.bytes)),
+        (None, Some(sample)) => (sample.media_type, Bytes::from_static(sample.bytes)),
+        (None, None) => return HttpResponse::NotFound().finish(),
+    };
     // A HEAD request does not count as fetched.
     if request.method() == Method::GET {
         file_store.mark_fetched(&name);
     }
     HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, file.media_type))
+        .insert_header((CONTENT_TYPE, media_type))
         // Range requests are not supported. The header tells clients not to send them.
         .insert_header((ACCEPT_RANGES, "none"))
-        .body(file.bytes)
+        .body(bytes)
 }

@@ -191,7 +191,7 @@ fn the_fields_of_every_kind_are_documented() {
 #[test]
 fn scenarios_lists_the_bundled_ones_and_prints_one() {
     let listed = stdout(&standin(&["scenarios"]));
-    for file in entries("scenarios") {
+    for file in entries("scenarios").iter().filter(|file| file.is_file()) {
         let name = file.file_stem().unwrap().to_str().unwrap();
         assert!(
             listed.lines().any(|line| line.starts_with(&format!("{name} "))),
@@ -200,6 +200,8 @@ fn scenarios_lists_the_bundled_ones_and_prints_one() {
     }
     let printed = stdout(&standin(&["scenarios", "handover"]));
     assert_eq!(printed, fs::read_to_string(path("scenarios/handover.toml")).unwrap());
+    let shared = stdout(&standin(&["scenarios", "shared/shop.toml"]));
+    assert_eq!(shared, fs::read_to_string(path("scenarios/shared/shop.toml")).unwrap());
     let unknown = standin(&["scenarios", "handver"]);
     assert_eq!(code(&unknown), 2);
     assert!(stderr(&unknown).contains("`handover`"), "{}", stderr(&unknown));

@@ -8,7 +8,9 @@ use standin::config::{FilesAddress, FilesHost};
 use standin::record::FilesSummary;
 use standin::server::serve_files;
 
-use crate::support::{ReceivedRequest, Receiver, Reply, fetch, play, standin, stderr, stdout};
+use crate::support::{
+    ReceivedRequest, Receiver, Reply, fetch, play, standin, standin_in, stderr, stdout,
+};
 
 /// Collects every string in a JSON document.
 fn texts<'a>(json: &'a Json, found: &mut Vec<&'a str>) {
@@ -150,4 +152,63 @@ fn the_host_of_the_links_can_be_one_that_a_container_reaches() {
         let output = standin(&[&run[..], &["--files-host", invalid]].concat());
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     }
+}
+
+/// A scenario whose visitor sends a file of its own folder twice, once with another name.
+const OWN_FILE: &str = r#"
+[[step]]
+open = {}
+[[step]]
+say = { by = "visitor", kind = "document", text = "Here it is", file = "./own/receipt.pdf" }
+[[step]]
+say = { by = "visitor", kind = "document", file = "own/receipt.pdf", file_name = "copy.pdf" }
+"#;
+
+#[test]
+fn a_scenario_can_send_files_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("own")).unwrap();
+    std::fs::write(folder.path().join("story.toml"), OWN_FILE).unwrap();
+    let bytes: Vec<u8> = (0..=255).cycle().take(70_000).collect();
+    std::fs::write(folder.path().join("own/receipt.pdf"), &bytes).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let receiver = Receiver::responding_to_events(move |_, received| {
+        for link in links(received) {
+            let (head, body) = fetch("GET", &link);
+            assert!(head.contains("content-type: application/pdf"), "{head}");
+            assert_eq!(body, bytes);
+        }
+        Reply::good()
+    });
+    let to = receiver.url();
+    let run = ["run", "story.toml", "--vendor", "ebbot", "--to", &to, "--files-port", &port];
+    let output = standin_in(folder.path(), &run);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let values: Vec<Json> =
+        receiver.events().iter().map(|event| event.json()["data"]["value"].clone()).collect();
+    let sent: Vec<&Json> = values.iter().filter(|value| value["size"].is_u64()).collect();
+    assert_eq!(sent.len(), 2, "{values:?}");
+    for (value, name) in sent.iter().zip(["receipt.pdf", "copy.pdf"]) {
+        assert_eq!(value["size"], 70_000);
+        assert_eq!(value["mimetype"], "application/pdf");
+        assert_eq!(value["filename"], name, "{value}");
+    }
+    // A changed file has another URL, so that no cache returns the old one.
+    let before = sent[0]["url"].as_str().unwrap().to_owned();
+    std::fs::write(folder.path().join("own/receipt.pdf"), "changed").unwrap();
+    let dry = ["run", "story.toml", "--vendor", "ebbot", "--dry-run", "-v", "--files-port", &port];
+    let dry = stdout(&standin_in(folder.path(), &dry));
+    assert!(dry.contains("\"size\":7,") && !dry.contains(&before), "{dry}");
+}
+
+#[test]
+fn the_files_of_a_scenario_have_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("own")).unwrap();
+    std::fs::write(folder.path().join("story.toml"), OWN_FILE).unwrap();
+    let file = std::fs::File::create(folder.path().join("own/receipt.pdf")).unwrap();
+    file.set_len(9 * 1024 * 1024).unwrap();
+    let output = standin_in(folder.path(), &["check", "story.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("larger than 8192 KiB"), "{}", stderr(&output));
 }

@@ -215,8 +215,11 @@ fn a_scenario_reads_no_file_that_is_not_below_its_folder() {
         "shared",
         "",
     ] {
-        for key in ["include", "rows"] {
-            let folder = folder(&format!("{key} = \"{path}\"\n[[step]]\nopen = {{}}\n"));
+        let say = "say = { by = \"visitor\", kind = \"image\", file";
+        for (key, end, place) in [("include", "", ":1:"), ("rows", "", ":1:"), (say, " }", ":2:")] {
+            let step = if end.is_empty() { "" } else { "[[step]]\n" };
+            let story = format!("{step}{key} = \"{path}\"{end}\n[[step]]\nopen = {{}}\n");
+            let folder = folder(&story);
             let at = |name: &str| folder.path().join(name);
             std::os::unix::fs::symlink(&secret, at("link.toml")).unwrap();
             std::os::unix::fs::symlink(outside.path(), at("linked")).unwrap();
@@ -226,7 +229,7 @@ fn a_scenario_reads_no_file_that_is_not_below_its_folder() {
             let output = standin_in(folder.path(), &["check", "story.toml"]);
             let told = stderr(&output);
             assert_eq!(output.status.code(), Some(2), "{key} {path}: {told}");
-            assert!(told.contains("story.toml:1:"), "{key} {path}: {told}");
+            assert!(told.contains(&format!("story.toml{place}")), "{key} {path}: {told}");
             assert!(!told.contains("canary-424242"), "{key} {path}: {told}");
         }
     }
