@@ -80,9 +80,10 @@ impl ApiArgs {
 
     /// Returns the problem of a script that expects calls at a vendor whose API is not served.
     pub(super) fn check_served(&self, script: &Script, vendor: &Platform) -> Option<Problem> {
-        let step = script.expects_call(vendor).filter(|_| self.listen.is_none())?;
-        let message = format!("the step waits for a call to the API of {}", vendor.name);
-        let problem = Problem::at(&step.span, code::API_NOT_SERVED, message);
+        let span = script.needs_calls(vendor).filter(|_| self.listen.is_none())?;
+        let message =
+            format!("this waits for calls to the API of {}, which is not served", vendor.name);
+        let problem = Problem::at(span, code::API_NOT_SERVED, message);
         Some(problem.help(format!(
             "add `--listen --port {id}=8080`, and set `http://127.0.0.1:8080` as the address of the API in \
              your receiver. `standin secrets {id}` prints the credentials",

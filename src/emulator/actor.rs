@@ -14,16 +14,16 @@ use crate::fault::Faults;
 use crate::platform::{
     Account, ActionResult, LostField, Session, SessionCheckpoint, SessionError, Subscription,
 };
-use crate::record::AttemptResult;
+use crate::record::{AttemptResult, CallRecord};
 use crate::scenario::{
-    CallExpectation, ConversationStart, Expectation, OmittedAction, PatchMismatch, Script,
-    ScriptAction, ScriptInput, ScriptRequest, ScriptState, SharedStaff,
+    CallExpectation, ConversationStart, Expectation, OmittedAction, PatchMismatch, ReactionActions,
+    Script, ScriptAction, ScriptInput, ScriptRequest, ScriptState, SharedStaff,
 };
 
 /// One conversation of an account.
 pub(super) struct ConversationActor {
     session: Session,
-    /// The script; `None` after its end.
+    /// The script; `None` after its end, unless it reacts to calls.
     script: Option<ScriptState>,
     /// Number of the only step to report; all steps if `None`.
     only_step: Option<usize>,
@@ -155,7 +155,8 @@ impl ConversationActor {
                     return ScriptWait::Expectation;
                 }
                 ScriptRequest::Done => {
-                    self.script = None;
+                    // Reactions outlive the steps.
+                    self.script.take_if(|script| !script.has_reactions());
                     return ScriptWait::Nothing;
                 }
             };
@@ -246,6 +247,23 @@ impl ConversationActor {
     /// Returns the call with which the receiver has to open the conversation, if the script expects that.
     pub(super) fn opening(&self) -> Option<CallExpectation> {
         self.script.as_ref()?.opening(self.session.conversation())
+    }
+
+    /// Returns the call that the script waits for, before the wait has begun.
+    pub(super) fn upcoming_call(&self) -> Option<CallExpectation> {
+        self.script.as_ref()?.upcoming_call(self.session.conversation())
+    }
+
+    /// Returns whether the script reacts to calls.
+    pub(super) fn has_reactions(&self) -> bool {
+        self.script.as_ref().is_some_and(ScriptState::has_reactions)
+    }
+
+    /// Returns the reactions of the script to a call.
+    pub(super) fn react(&self, call: &CallRecord, names: &[String]) -> Vec<ReactionActions> {
+        let script = self.script.as_ref();
+        let react = |script: &ScriptState| script.react(call, names, self.session.conversation());
+        script.map(react).unwrap_or_default()
     }
 
     fn act_once(

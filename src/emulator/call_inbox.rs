@@ -17,13 +17,19 @@ pub(super) struct KeptCall {
     /// Whether the response was sent. The script must not continue before that: what it does next
     /// would overtake the response.
     pub(super) is_responded: bool,
+    /// The step and round whose response the call got in place of the vendor's.
+    pub(super) responded_by: Option<(usize, u32)>,
 }
 
 /// Calls in the order in which they came.
 // An expectation can take every call that no other one has taken, also one that came long before. A
 // receiver that does two things at once may make its calls in any order.
 #[derive(Debug, Default)]
-pub(super) struct CallInbox(VecDeque<KeptCall>);
+pub(super) struct CallInbox {
+    calls: VecDeque<KeptCall>,
+    /// Calls to which the script reacts as soon as the response has been sent.
+    reacting: Vec<KeptCall>,
+}
 
 /// A call that a conversation waits for.
 #[derive(Debug)]
@@ -36,6 +42,24 @@ pub(super) struct AwaitedCall {
 }
 
 impl KeptCall {
+    /// Returns what of the call does not meet an expectation.
+    fn mismatches(&self, expectation: &CallExpectation) -> Vec<Mismatch> {
+        let mut mismatches = expectation.mismatches(&self.record, &self.names);
+        let own = expectation.respond.as_ref().map(|_| (expectation.step, expectation.round));
+        if self.responded_by != own && !expectation.is_absence() {
+            let of = |step: Option<(usize, u32)>| match step {
+                Some((step, _)) => format!("the response of step {step}"),
+                None => "the response of the vendor".to_owned(),
+            };
+            mismatches.push(Mismatch {
+                field: "response".to_owned(),
+                expected: of(own),
+                found: of(self.responded_by),
+            });
+        }
+        mismatches
+    }
+
     fn describe(&self) -> String {
         let CallRecord { number, method, path, operation, status, .. } = &self.record;
         let operation = operation.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
@@ -45,32 +69,49 @@ impl KeptCall {
 
 impl CallInbox {
     pub(super) fn push(&mut self, call: KeptCall) {
-        if self.0.len() == MAX_KEPT_CALLS {
-            self.0.pop_front();
+        if self.calls.len() == MAX_KEPT_CALLS {
+            self.calls.pop_front();
         }
-        self.0.push_back(call);
+        self.calls.push_back(call);
+    }
+
+    /// Keeps a call until the script reacts to it.
+    pub(super) fn push_reacting(&mut self, call: KeptCall) {
+        self.reacting.push(call);
+    }
+
+    /// Takes the call of this number to which the script reacts.
+    pub(super) fn take_reacting(&mut self, number: u64) -> Option<KeptCall> {
+        let index = self.reacting.iter().position(|call| call.record.number == number)?;
+        Some(self.reacting.swap_remove(index))
+    }
+
+    /// Returns whether a call has got the response of a step.
+    pub(super) fn has_response_of(&self, expectation: &CallExpectation) -> bool {
+        let step = Some((expectation.step, expectation.round));
+        self.calls.iter().any(|call| call.responded_by == step)
     }
 
     /// Notes that the response to a call was sent. Returns whether the call is here.
     pub(super) fn note_response(&mut self, number: u64) -> bool {
-        let found = self.0.iter_mut().find(|call| call.record.number == number);
+        let found = self.calls.iter_mut().find(|call| call.record.number == number);
         found.map(|call| call.is_responded = true).is_some()
     }
 
     /// The calls with a number above `after`.
     fn calls(&self, after: u64) -> impl Iterator<Item = &KeptCall> {
-        self.0.iter().filter(move |call| call.record.number > after)
+        self.calls.iter().filter(move |call| call.record.number > after)
     }
 
     /// Returns the number of the first call above `after` that meets an expectation.
     fn first(&self, expectation: &CallExpectation, after: u64) -> Option<u64> {
-        let meets = |call: &&KeptCall| expectation.mismatches(&call.record, &call.names).is_empty();
+        let meets = |call: &&KeptCall| call.mismatches(expectation).is_empty();
         self.calls(after).find(meets).map(|call| call.record.number)
     }
 
     fn take(&mut self, number: u64) -> Option<KeptCall> {
-        let index = self.0.iter().position(|call| call.record.number == number)?;
-        self.0.remove(index)
+        let index = self.calls.iter().position(|call| call.record.number == number)?;
+        self.calls.remove(index)
     }
 }
 
@@ -89,10 +130,14 @@ impl AwaitedCall {
         Self { expectation, taken: None, signal: Some(signal) }
     }
 
+    /// Returns the expectation, unless a call has been taken.
+    pub(super) fn open_expectation(&self) -> Option<&CallExpectation> {
+        Some(&self.expectation).filter(|_| self.taken.is_none())
+    }
+
     /// Returns whether a call would end the wait.
     pub(super) fn accepts(&self, call: &KeptCall) -> bool {
-        let mismatches = self.expectation.mismatches(&call.record, &call.names);
-        self.taken.is_none() && mismatches.is_empty()
+        self.taken.is_none() && call.mismatches(&self.expectation).is_empty()
     }
 
     /// Takes the first call that meets the expectation. Returns whether there is one.
@@ -134,7 +179,11 @@ impl AwaitedCall {
     /// Returns the result at the end of the wait.
     pub(super) fn result(&self, waited_ms: u64, calls: &KeptCalls<'_>) -> ExpectationResult {
         let found = match &self.taken {
+            Some(call) if self.expectation.is_absence() => {
+                self.expectation.violated_by(&call.record, call.describe())
+            }
             Some(call) => self.expectation.met_by(&call.record),
+            None if self.expectation.is_absence() => self.expectation.met_by_none(),
             None => self.unmet(calls),
         };
         ExpectationResult { waited_ms, ..found }
@@ -143,7 +192,7 @@ impl AwaitedCall {
     /// Compares the most similar call with the expectation.
     fn unmet(&self, calls: &KeptCalls<'_>) -> ExpectationResult {
         let compare = |call: &KeptCall| {
-            let mismatches = self.expectation.mismatches(&call.record, &call.names);
+            let mismatches = call.mismatches(&self.expectation);
             (!call.names.contains(&self.expectation.call), mismatches, call.describe())
         };
         let calls = calls.own.calls(0).chain(calls.shared.calls(calls.before_run));

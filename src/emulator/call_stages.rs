@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
@@ -15,6 +16,7 @@ use crate::platform::api::{
     FindRule, OperationRule, RefusalReason, RouteRule,
 };
 use crate::record::{CallAuth, CallRecord};
+use crate::scenario::ScriptedResponse;
 use crate::template::{InputTemplate, TooLarge};
 
 impl CallWork {
@@ -73,6 +75,7 @@ impl CallWork {
         };
         self.record.operation = Some(operation.name.clone());
         self.record.call = Some(operation.call.clone());
+        self.record.acts = !operation.acts.is_empty();
         self.operation = Some(Arc::clone(operation));
         Ok(())
     }
@@ -170,6 +173,32 @@ impl CallWork {
         rule.response.render(&roots, shared).unwrap_or(fallback)
     }
 
+    /// Returns the wall time before the response.
+    pub(super) fn delay(&self) -> Option<Duration> {
+        self.scripted.as_ref()?.respond.as_ref()?.delay
+    }
+
+    /// Fails if the script responds with an error. The call changes nothing then.
+    pub(super) fn check_scripted(&self) -> Result<(), CallStop> {
+        let respond = self.scripted.as_ref().and_then(|expectation| expectation.respond.as_ref());
+        let Some(respond) = respond else { return Ok(()) };
+        let Some(status) = respond.status.filter(|status| !(200..300).contains(status)) else {
+            return Ok(());
+        };
+        let message = format!("the scenario responds with status {status}");
+        let error = CallError::new(CallCondition::refused(RefusalReason::State), message);
+        let response = ApiResponse { status, headers: Vec::new(), body: String::new() };
+        Err(CallStop::Respond(scripted_response(respond, response), error))
+    }
+
+    /// Returns the response to a call that succeeds, as the script changes it.
+    pub(super) fn as_scripted(&self, response: ApiResponse) -> ApiResponse {
+        match self.scripted.as_ref().and_then(|expectation| expectation.respond.as_ref()) {
+            Some(respond) => scripted_response(respond, response),
+            None => response,
+        }
+    }
+
     /// Returns the call for the scripts that can expect it, without its secrets. `status` is that of the
     /// response.
     pub(super) fn kept(&self, status: u16) -> KeptCall {
@@ -179,7 +208,14 @@ impl CallWork {
             Some(operation) => vec![operation.call.clone()],
             None => possible.into_iter().cloned().collect(),
         };
-        KeptCall { record: self.record_of(status), names, is_responded: false }
+        let scripted = self.scripted.as_ref();
+        KeptCall {
+            record: self.record_of(status),
+            names,
+            // A script does not wait for a response that it delays.
+            is_responded: self.delay().is_some(),
+            responded_by: scripted.map(|expectation| (expectation.step, expectation.round)),
+        }
     }
 
     /// Returns the record of the call, without its secrets.
@@ -196,4 +232,18 @@ impl CallWork {
         record.redact(pointers, self.presented.iter().map(|presented| presented.0.as_str()));
         record
     }
+}
+
+/// Returns a response as a script changes it.
+fn scripted_response(respond: &ScriptedResponse, response: ApiResponse) -> ApiResponse {
+    let mut response = response;
+    response.status = respond.status.unwrap_or(response.status);
+    if let Some(body) = &respond.body {
+        response.body.clone_from(body);
+        let is_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
+        if respond.is_json && !response.headers.iter().any(is_type) {
+            response.headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+        }
+    }
+    response
 }

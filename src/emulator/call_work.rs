@@ -16,6 +16,7 @@ use crate::platform::api::{
 };
 use crate::platform::{Account, TemplateContext};
 use crate::record::{CallAuth, CallRecord};
+use crate::scenario::CallExpectation;
 use crate::template::InputError;
 
 /// A call while it is handled.
@@ -38,6 +39,8 @@ pub(super) struct CallWork {
     /// What stood in the places of credentials.
     pub(super) presented: Vec<Presented>,
     pub(super) record: CallRecord,
+    /// The expectation whose response it gets in place of the vendor's.
+    pub(super) scripted: Option<CallExpectation>,
 }
 
 /// A person with the name under which the operation refers to them.
@@ -83,6 +86,7 @@ impl CallWork {
             operation: None,
             call: None,
             auth: CallAuth::NotNeeded,
+            acts: false,
             status: 0,
             error: None,
             why: None,
@@ -104,6 +108,7 @@ impl CallWork {
             at,
             presented: Vec::new(),
             record,
+            scripted: None,
         }
     }
 

@@ -76,6 +76,8 @@ impl AccountHost {
         self.find_all(work, run, times)?;
         work.check_error_rules(&self.routes.account.platform.api.errors)?;
         self.open_conversation(work, run, times);
+        work.scripted = self.scripted_response(work);
+        work.check_scripted()?;
         let scope = ActScope {
             subscriptions: &self.routes.subscriptions,
             people: &self.people,
@@ -282,7 +284,10 @@ impl AccountHost {
     ) -> CallResult {
         let failed = match stopped {
             None => match work.respond() {
-                Ok(response) => return self.commit(work, run, response),
+                Ok(response) => {
+                    let response = work.as_scripted(response);
+                    return self.commit(work, run, response);
+                }
                 Err(error) => (work.respond_to(&error), error),
             },
             Some(CallStop::Respond(response, error)) => (response, error),
@@ -295,12 +300,16 @@ impl AccountHost {
         let (response, error) = failed;
         work.record.error = Some(error.condition.to_string());
         work.record.why = Some(error.message);
-        let call = work.kept(response.status);
+        let (call, delay) = (work.kept(response.status), work.delay());
         let key = work.conversation.as_ref().filter(|known| !known.is_new).map(|known| known.key);
         let at = work.at;
         self.give_back(work);
-        let sent =
-            SentResponse { call: call.record.number, conversation: key, holds_deliveries: false };
+        let sent = SentResponse {
+            call: call.record.number,
+            conversation: key,
+            holds_deliveries: false,
+            delay,
+        };
         let record = call.record.clone();
         let run = self.note_call(call, key).or(key.map(|key| key.run)).unwrap_or(run);
         let scope = RecordScope { at, conversation: key.map(|key| key.number), step: None };
@@ -319,7 +328,7 @@ impl AccountHost {
         let number = key.map(|key| key.number);
         let scope = RecordScope { at: work.at, conversation: number, step: None };
         let record = |kind| HostCommand::Record(run, scope, Box::new(kind));
-        let call = work.kept(response.status);
+        let (call, delay) = (work.kept(response.status), work.delay());
         let number = call.record.number;
         let received = RecordKind::CallReceived(call.record.clone());
         let mut commands = Vec::new();
@@ -334,7 +343,7 @@ impl AccountHost {
         // A conversation that has just been opened has no script. Another one may wait for the call.
         let run = self.note_call(call, key.filter(|_| !opens)).unwrap_or(run);
         commands.insert(0, HostCommand::Record(run, scope, Box::new(received)));
-        let sent = SentResponse { call: number, conversation: key, holds_deliveries: true };
+        let sent = SentResponse { call: number, conversation: key, holds_deliveries: true, delay };
         CallResult { outcome: CallOutcome::Respond(response, sent), commands }
     }
 

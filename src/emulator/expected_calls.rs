@@ -4,8 +4,9 @@ use super::call_inbox::{KeptCall, KeptCalls};
 use super::call_work::{CallStop, CallWork};
 use super::host::{AccountHost, LiveConversation};
 use super::incoming::SentResponse;
-use crate::delivery::{ConversationKey, HostCommand};
-use crate::record::ExpectationResult;
+use crate::delivery::{ConversationKey, HostCommand, RunTimes};
+use crate::record::{ExpectationResult, RecordKind, RecordScope, SourceLine};
+use crate::scenario::{CallExpectation, ReactionActions};
 
 impl AccountHost {
     /// Keeps a call for the scripts that can expect it. Returns the run whose script has taken a call
@@ -17,7 +18,11 @@ impl AccountHost {
     ) -> Option<u32> {
         let live = conversation.and_then(|key| Some((key, self.conversations.get_mut(&key)?)));
         if let Some((key, live)) = live {
-            live.inbox.as_mut()?.push(call);
+            let inbox = live.inbox.as_mut()?;
+            if live.actor.has_reactions() {
+                inbox.push_reacting(call.clone());
+            }
+            inbox.push(call);
             self.take_kept_call(key);
             return None;
         }
@@ -91,10 +96,59 @@ impl AccountHost {
         }
     }
 
+    /// Returns what the script of the call's conversation, or one that waits for the call, responds to it.
+    pub(super) fn scripted_response(&self, work: &CallWork) -> Option<CallExpectation> {
+        if !self.runs.values().any(|run| run.expects_calls) {
+            return None;
+        }
+        let call = work.kept(200);
+        if let Some(known) = work.conversation.as_ref().filter(|known| !known.is_new) {
+            return known.live.response_for(&call);
+        }
+        let all = self.conversations.iter();
+        let found = all.filter_map(|(key, live)| Some((*key, live.response_for(&call)?)));
+        found.min_by_key(|(key, _)| *key).map(|(_, expectation)| expectation)
+    }
+
+    /// Performs the reactions of a script to a call.
+    fn react(
+        &mut self,
+        key: ConversationKey,
+        call: u64,
+        times: &mut dyn RunTimes,
+    ) -> Vec<HostCommand> {
+        let mut commands = Vec::new();
+        let Some(live) = self.conversations.get_mut(&key) else { return commands };
+        let kept = live.inbox.as_mut().and_then(|inbox| inbox.take_reacting(call));
+        let (Some(kept), Some(at)) = (kept, times.now(key)) else { return commands };
+        let scope = RecordScope { at, conversation: Some(key.number), step: None };
+        let record = |kind| HostCommand::Record(key.run, scope, Box::new(kind));
+        for ReactionActions { span, actions } in live.actor.react(&kept.record, &kept.names) {
+            let file = span.source.name.as_str().into();
+            let source = Some(SourceLine { file, line: span.line_column().0 });
+            commands.push(record(RecordKind::ReactionStarted { call, source: source.clone() }));
+            let acted = actions.and_then(|actions| {
+                self.act(key, &actions, times).map_err(|error| error.to_string())
+            });
+            match acted {
+                Ok((_, more)) => commands.extend(more),
+                Err(reason) => {
+                    let action = "on".to_owned();
+                    commands.push(record(RecordKind::ActionDropped { action, reason, source }));
+                }
+            }
+        }
+        commands
+    }
+
     /// Notes that the response to a call was sent: its deliveries are sent, and the script that has
     /// waited for it continues.
-    pub(super) fn response_sent(&mut self, sent: SentResponse) -> Vec<HostCommand> {
-        let SentResponse { call, conversation, holds_deliveries } = sent;
+    pub(super) fn response_sent(
+        &mut self,
+        sent: SentResponse,
+        times: &mut dyn RunTimes,
+    ) -> Vec<HostCommand> {
+        let SentResponse { call, conversation, holds_deliveries, .. } = sent;
         let mut commands = Vec::new();
         if let Some(key) = conversation
             && let Some(live) = self.conversations.get_mut(&key)
@@ -103,7 +157,9 @@ impl AccountHost {
                 commands = live.release(call);
                 commands.extend(live.next_command(key));
             }
-            if live.note_response(call) {
+            commands.extend(self.react(key, call, times));
+            let live = self.conversations.get_mut(&key);
+            if live.is_some_and(|live| live.note_response(call)) {
                 return commands;
             }
         }

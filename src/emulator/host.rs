@@ -24,7 +24,7 @@ use crate::conversation::{Action, Conversation};
 use crate::delivery::{ConversationKey, Delivery, Host, HostCommand, RunTimes};
 use crate::platform::{Account, Subscription};
 use crate::record::{ActionSummary, ExpectationResult, RecordKind};
-use crate::scenario::ScriptInput;
+use crate::scenario::{CallExpectation, ScriptInput};
 
 /// Most conversations with virtual clocks of their own that are played at the same time. Others
 /// start when one of these ends, which bounds the memory of a run.
@@ -189,7 +189,7 @@ impl AccountHost {
         conversation.into_mut().next_command(key)
     }
 
-    fn act(
+    pub(super) fn act(
         &mut self,
         key: ConversationKey,
         actions: &[Action],
@@ -278,6 +278,19 @@ impl LiveConversation {
     pub(super) fn accepts_call(&self, call: &KeptCall) -> bool {
         let awaited = self.expectation.as_ref().and_then(|awaited| awaited.call.as_ref());
         awaited.is_some_and(|awaited| awaited.accepts(call))
+    }
+
+    /// Returns what its script expects of this call, if the script responds to it.
+    pub(super) fn response_for(&self, call: &KeptCall) -> Option<CallExpectation> {
+        let inbox = self.inbox.as_ref()?;
+        let awaited = self.expectation.as_ref().and_then(|awaited| awaited.call.as_ref());
+        let expectation = match awaited {
+            Some(awaited) => awaited.open_expectation().cloned(),
+            None => self.actor.upcoming_call(),
+        };
+        let expectation =
+            expectation.filter(|one| one.respond.is_some() && !inbox.has_response_of(one))?;
+        expectation.is_about(&call.record, &call.names).then_some(expectation)
     }
 
     /// Returns the call that its script waits for, and the calls that have come.
@@ -447,7 +460,7 @@ impl Host for AccountHost {
                 let _ = reply.send(result.outcome);
                 return result.commands;
             }
-            EmulatorMessage::ResponseSent(sent) => return self.response_sent(sent),
+            EmulatorMessage::ResponseSent(sent) => return self.response_sent(sent, times),
         }
         Vec::new()
     }

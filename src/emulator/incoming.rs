@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
@@ -48,6 +49,8 @@ pub(super) struct SentResponse {
     pub(super) conversation: Option<ConversationKey>,
     /// Whether deliveries that the call caused wait there.
     pub(super) holds_deliveries: bool,
+    /// Wall time before the response.
+    pub(super) delay: Option<Duration>,
 }
 
 /// Performs handshakes with the transport of an emulator.

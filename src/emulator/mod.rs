@@ -34,6 +34,7 @@ mod unsettled;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use self::host::{AccountHost, EmulatorMessage};
 use self::incoming::{CallOutcome, Handshaker, IncomingCall, SentResponse};
@@ -163,7 +164,12 @@ impl Emulator {
             self.driver.send(EmulatorMessage::Call(Box::new(incoming), reply));
             match outcome.await.ok()? {
                 CallOutcome::Respond(response, sent) => {
-                    return Some(CallResponse { response, sent, driver: self.driver.clone() });
+                    // Created before the delay: a client that gives up drops it.
+                    let response = CallResponse { response, sent, driver: self.driver.clone() };
+                    if let Some(delay) = sent.delay {
+                        sleep(delay).await;
+                    }
+                    return Some(response);
                 }
                 // The account handles the call again, with the result.
                 CallOutcome::Shake(job, call) => {

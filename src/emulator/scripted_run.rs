@@ -62,7 +62,7 @@ pub(super) struct LiveRun {
     check: Arc<DeliveryCheck>,
     /// The checks of the steps with their own requirements, by number.
     step_checks: BTreeMap<usize, Arc<DeliveryCheck>>,
-    /// Whether its script waits for calls.
+    /// Whether its script waits for calls, or reacts to them.
     pub(super) expects_calls: bool,
     /// Number of calls of the account before the run.
     pub(super) calls_before: u64,
@@ -89,7 +89,7 @@ impl LiveRun {
             seeds,
             check: Arc::new(plan.check.clone()),
             step_checks: step_checks(&plan),
-            expects_calls: plan.script.expects_call(&account.platform).is_some(),
+            expects_calls: plan.script.needs_calls(&account.platform).is_some(),
             calls_before: 0,
             started: 0,
             opened: 0,

@@ -42,6 +42,9 @@ pub struct CallRecord {
     pub call: Option<String>,
     /// Whether it presented valid credentials.
     pub auth: CallAuth,
+    /// Whether its operation changes something at the vendor.
+    #[serde(default)]
+    pub acts: bool,
     /// Status of the response.
     pub status: u16,
     /// The condition under which it failed, such as `unknown.conversation`.
@@ -58,6 +61,17 @@ pub struct CallRecord {
 const REDACTED: &str = "${call.secret}";
 
 impl CallRecord {
+    /// Returns whether it changes something or fails. Other calls log in, or only read.
+    pub fn is_noteworthy(&self) -> bool {
+        self.acts || !(200..400).contains(&self.status)
+    }
+
+    /// Describes it in a few words, such as `send_message (call 3)`.
+    pub fn short_description(&self) -> String {
+        let name = self.call.clone().unwrap_or_else(|| format!("{} {}", self.method, self.path));
+        format!("{name} (call {})", self.number)
+    }
+
     /// Replaces secrets: the values at these pointers of the body, and what the call presented as
     /// credentials, wherever it stands.
     pub fn redact<'a>(&mut self, pointers: &[String], presented: impl Iterator<Item = &'a str>) {

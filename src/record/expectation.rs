@@ -30,7 +30,7 @@ impl fmt::Display for Mismatch {
 /// the receiver to the vendor's API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectationRequest {
-    /// TOML key of the step: `eventually`, `request` or `expect`.
+    /// TOML key of the step: `eventually`, `request`, `expect` or `expect_none`.
     pub expectation: String,
     /// Repetition of the step, from 1.
     pub round: u32,

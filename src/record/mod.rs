@@ -209,6 +209,14 @@ pub enum RecordKind {
     /// The receiver called the vendor's API.
     #[serde(rename = "call.received")]
     CallReceived(CallRecord),
+    /// The script reacts to a call (`[[on]]`).
+    #[serde(rename = "reaction.started")]
+    ReactionStarted {
+        /// Number of the call.
+        call: u64,
+        /// Source line of the reaction, if it comes from a file.
+        source: Option<SourceLine>,
+    },
     /// A call has subscribed a URL to events.
     #[serde(rename = "endpoint.subscribed")]
     EndpointSubscribed {
@@ -333,6 +341,9 @@ pub struct RunStarted {
     pub within: Option<SignedDuration>,
     /// How the run tests that the receiver checks signatures; `None` if it plays no whole scenario.
     pub signature: Option<SignatureTest>,
+    /// What calls mean for the verdict that met no expectation; `None` if no step waits for calls.
+    #[serde(default)]
+    pub unexpected: Option<UnexpectedCalls>,
     /// The tables `want` of the steps, by the number of the step.
     pub wants: BTreeMap<usize, Json>,
     /// The seed.
@@ -460,6 +471,18 @@ crate::string_enum! {
 }
 
 crate::string_enum! {
+    /// What calls mean for the verdict that met no expectation.
+    pub enum UnexpectedCalls {
+        /// The run fails.
+        Strict = "strict",
+        /// The report names them.
+        Warn = "warn",
+        /// Nothing.
+        Allow = "allow",
+    }
+}
+
+crate::string_enum! {
     /// How a run tests that the receiver checks signatures.
     pub enum SignatureTest {
         /// With requests that the receiver must reject.
@@ -509,6 +532,12 @@ pub struct RunFinished {
     /// The first expectations that were not met, each with its place and the reason.
     #[serde(default)]
     pub unmet: Vec<String>,
+    /// Number of calls that met no expectation, unless the scenario allows them.
+    #[serde(default)]
+    pub unexpected_calls: u64,
+    /// The first of these calls.
+    #[serde(default)]
+    pub unexpected: Vec<String>,
     /// Number of handshake requests sent.
     pub handshakes: u64,
     /// Number of requests sent to test that the receiver checks signatures.

@@ -1,12 +1,13 @@
 //! The verdict: a function of a run's records alone, so that a journal yields it again.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::coverage::TestCoverage;
 use super::failure_group::FailureGroups;
 use super::{
     AttemptOutcome, Origin, Record, RecordKind, RunFinished, SettledDelivery, SettledExpectation,
-    SourceLine, Verdict,
+    SourceLine, UnexpectedCalls, Verdict,
 };
 use crate::base::text::count;
 use crate::fault::FaultKind;
@@ -29,6 +30,10 @@ pub struct VerdictBuilder {
     met: u64,
     /// The first expectations that were not met, each described in a line.
     unmet: Vec<String>,
+    /// What calls mean that met no expectation.
+    unexpected: Option<UnexpectedCalls>,
+    /// The calls that have met no expectation, by number.
+    unmet_calls: BTreeMap<u64, String>,
     /// The controls that have not settled.
     controls: BTreeSet<String>,
     failed_controls: u64,
@@ -100,6 +105,11 @@ impl VerdictBuilder {
             }
             RecordKind::DeliverySettled(settled) => self.settle(settled),
             RecordKind::ExpectationFinished(settled) => self.count_expectation(settled),
+            RecordKind::RunStarted(started) => self.unexpected = started.unexpected,
+            RecordKind::ReactionStarted { call, .. } => drop(self.unmet_calls.remove(call)),
+            RecordKind::CallReceived(call) if call.is_noteworthy() => {
+                self.unmet_calls.insert(call.number, call.short_description());
+            }
             _ => {}
         }
     }
@@ -124,12 +134,25 @@ impl VerdictBuilder {
     }
 
     fn count_expectation(&mut self, settled: &SettledExpectation) {
+        if let Some(call) = settled.result.call {
+            self.unmet_calls.remove(&call);
+        }
         self.expectations += 1;
         self.met += u64::from(settled.passed);
         if let Some(why) = settled.why.as_ref().filter(|_| self.unmet.len() < MAX_UNMET) {
             let at = location(settled.source.as_ref());
             let (expectation, subject) = (&settled.request.expectation, settled.request.subject());
             self.unmet.push(format!("{at}`{expectation}` {subject}: {why}"));
+        }
+    }
+
+    /// Returns the calls that met no expectation, if they matter.
+    fn unexpected_calls(&self) -> Cow<'_, BTreeMap<u64, String>> {
+        match self.unexpected {
+            Some(UnexpectedCalls::Strict | UnexpectedCalls::Warn) => {
+                Cow::Borrowed(&self.unmet_calls)
+            }
+            Some(UnexpectedCalls::Allow) | None => Cow::Owned(BTreeMap::new()),
         }
     }
 
@@ -151,6 +174,8 @@ impl VerdictBuilder {
             expectations: self.expectations,
             met: self.met,
             unmet: self.unmet.clone(),
+            unexpected_calls: u64::try_from(self.unexpected_calls().len()).unwrap_or(u64::MAX),
+            unexpected: self.unexpected_calls().values().take(MAX_UNMET).cloned().collect(),
             handshakes: self.handshakes,
             probes: self.probes,
             attempts: self.attempts,
@@ -191,13 +216,26 @@ impl VerdictBuilder {
                 count(all, "expectation", "expectations")
             )
         });
+        let is_strict = self.unexpected == Some(UnexpectedCalls::Strict);
+        let unexpected = self.unmet_calls.values().next().filter(|_| is_strict).map(|first| {
+            let calls = count(self.unmet_calls.len(), "call", "calls");
+            format!("{calls} met no expectation. First: {first}")
+        });
         let is_inconclusive = control.is_some()
+            && unexpected.is_none()
             && expectations.is_none()
             && handshake.is_none()
             && probe.is_none()
             && self.dropped_action.is_none();
-        let reasons =
-            [handshake, probe, self.dropped_action.clone(), control, deliveries, expectations];
+        let reasons = [
+            handshake,
+            probe,
+            self.dropped_action.clone(),
+            control,
+            deliveries,
+            expectations,
+            unexpected,
+        ];
         let reasons: Vec<String> = reasons.into_iter().flatten().collect();
         if is_inconclusive {
             return (Verdict::Inconclusive, Some(reasons.join("; ")));

@@ -373,6 +373,13 @@ impl ConsoleReport {
 
     /// Writes what is worth knowing about a run beside its verdict.
     fn write_notes(&self, run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
+        if run.unexpected_calls > 0 {
+            let calls = count(run.unexpected_calls, "call", "calls");
+            let first = escape(&run.unexpected.join(", "));
+            let more =
+                if run.unexpected_calls > run.unexpected.len() as u64 { ", …" } else { "" };
+            writeln!(out, "{NOTE}note:{NOTE:#} {calls} met no expectation: {first}{more}")?;
+        }
         if self.cut_bodies > 0 {
             let bodies = count(self.cut_bodies, "response body", "response bodies");
             writeln!(out, "{NOTE}note:{NOTE:#} {bodies} cut by the receiver; the status decides")?;

@@ -12,7 +12,7 @@ use super::dry_run::dry_run;
 use super::plan::RunPlan;
 use super::probe::signature_test;
 use crate::delivery::ClockMode;
-use crate::record::{RecordKind, RunStarted};
+use crate::record::{RecordKind, RunStarted, UnexpectedCalls};
 
 /// Returns the first record of a run as it is stored. It identifies the run: one with another record
 /// is another run.
@@ -31,7 +31,7 @@ pub(super) fn first_record(plan: &RunPlan) -> RunStarted {
     let mut digest = Sha256::new();
     dry_run(&single).for_each(|item| digest.update(item.digest_text()));
     digest.update(settings(plan).to_string());
-    if script.awaits_deliveries {
+    if script.awaits_deliveries || script.has_reactions() {
         digest.update(script.declared_inputs().to_string());
     }
     digest.update(secret_hash(plan));
@@ -45,6 +45,7 @@ pub(super) fn first_record(plan: &RunPlan) -> RunStarted {
         verify: script.verify.status.as_ref().map(ToString::to_string),
         within: script.verify.within,
         signature: (!script.only_last).then(|| signature_test(plan)),
+        unexpected: unexpected_calls(plan),
         wants: wants.collect(),
         seed: plan.seed,
         start: plan.start,
@@ -57,6 +58,12 @@ pub(super) fn first_record(plan: &RunPlan) -> RunStarted {
         resumes: None,
         chaos: plan.script.chaos.clone(),
     }
+}
+
+/// What calls mean that meet no expectation. They are named only if the script waits for some.
+fn unexpected_calls(plan: &RunPlan) -> Option<UnexpectedCalls> {
+    let expects_calls = plan.script.needs_calls(&plan.account.platform).is_some();
+    plan.script.verify.unexpected.or(expects_calls.then_some(UnexpectedCalls::Warn))
 }
 
 /// What decides how a run is sent and judged, and is not in the requests of its first conversation.

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use crate::base::text::one_of;
 use crate::diag::{Form, Key, Problem, Problems, SourceSpan, SyntaxNode, code, form::unknown_key};
 
-use super::call_form::ExpectForm;
+use super::call_form::{ExpectForm, ExpectNoneForm};
 use super::expectation_form::{EventuallyForm, RequestForm};
 use super::forms::{
     AssignForm, CreateForm, DeleteForm, EmitForm, FlowForm, LabelForm, NoteForm, OpenForm,
@@ -36,6 +36,7 @@ pub(super) enum ActionForm {
     Eventually(EventuallyForm),
     Request(RequestForm),
     Expect(ExpectForm),
+    ExpectNone(ExpectNoneForm),
 }
 
 /// An action that a step can have.
@@ -84,7 +85,11 @@ actions! {
     "eventually": EventuallyForm => Eventually;
     "request": RequestForm => Request;
     "expect": ExpectForm => Expect;
+    "expect_none": ExpectNoneForm => ExpectNone;
 }
+
+/// The keys of steps that require something of the receiver.
+pub(super) const EXPECTATIONS: [&str; 4] = ["eventually", "request", "expect", "expect_none"];
 
 fn action_keys<'a>() -> impl Iterator<Item = &'a str> {
     ACTIONS.iter().map(|action| action.key)

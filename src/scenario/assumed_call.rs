@@ -18,7 +18,8 @@ const ANY_CHANNEL: &str = "api";
 impl CallPlan {
     /// Returns whether the call opens a conversation at a vendor.
     pub(super) fn opens(&self, vendor: &Platform) -> bool {
-        vendor.api.operations_of_call(&self.pattern.call).any(OperationRule::opens)
+        let mut operations = vendor.api.operations_of_call(&self.pattern.call);
+        !self.is_absence && operations.any(OperationRule::opens)
     }
 
     /// Returns whether the effect of the call on the order of steps is not known before it comes.
@@ -27,7 +28,9 @@ impl CallPlan {
             matches!(act, ActTemplate::Assign { .. } | ActTemplate::Close { .. })
         };
         let mut operations = vendor.api.operations_of_call(&self.pattern.call);
-        operations.any(|operation| operation.acts.iter().any(|rule| changes_order(&rule.act)))
+        !self.is_absence
+            && operations
+                .any(|operation| operation.acts.iter().any(|rule| changes_order(&rule.act)))
     }
 
     /// Returns the actions of the call.
@@ -36,6 +39,9 @@ impl CallPlan {
         vendor: &Platform,
         conversation: &Conversation,
     ) -> Vec<Action> {
+        if self.is_absence {
+            return Vec::new();
+        }
         let opens = conversation.state.is_none();
         let operations = vendor.api.operations_of_call(&self.pattern.call);
         let operations = operations.filter(|operation| operation.opens() == opens);

@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use url::Url;
 
 use super::actions::{ActionForm, read_action};
 use super::call_check::{CallChecker, DeclaredCaptures};
+use super::call_form::{CallMatchForm, OnForm};
 use super::capture::{Capture, CaptureSource, check_captures};
 use super::cast;
 use super::dry_check::DryCheck;
@@ -23,7 +24,7 @@ use super::patch_form::PatchForm;
 use super::plan::{ActionPlanner, DeclaredStep};
 use super::read::ParsedScenario;
 use super::repeat::{self, StepRound};
-use super::script::{Override, Script, Step, StepPlan};
+use super::script::{Override, Reaction, Script, Step, StepPlan};
 use super::text::Texts;
 use super::want::{Declared, check_verify, check_want};
 use super::when::{Conditions, ConditionsForm, check_conditions};
@@ -76,6 +77,7 @@ pub fn check(
     let subscribe = checker.subscriptions();
     let faults = faults::check_script_faults(form.faults.as_ref(), checker.problems());
     let verify = check_verify(form.verify.as_ref(), checker.problems());
+    let reactions = checker.reactions();
     let captures = checker.captures;
     let expects = steps.iter().any(|step| matches!(step.plan, StepPlan::Expect(_)));
     let mut unsupported = BTreeMap::new();
@@ -109,6 +111,7 @@ pub fn check(
         verify,
         awaits_deliveries: !captures.is_empty() || expects,
         captures,
+        reactions,
         unsupported,
         variables: Arc::new(variables.values),
         environment: variables.environment,
@@ -172,7 +175,7 @@ impl ScenarioChecker<'_> {
         let says = action.as_ref().is_none_or(|(_, action)| matches!(action, ActionForm::Say(_)));
         let overrides = self.overrides(&step.for_);
         let source = match &action {
-            Some((_, ActionForm::Expect(_))) => CaptureSource::Call,
+            Some((_, ActionForm::Expect(_) | ActionForm::ExpectNone(_))) => CaptureSource::Call,
             _ => CaptureSource::Response,
         };
         let captures = check_captures(&step.capture, &step.example, source, self.planner.problems);
@@ -232,7 +235,10 @@ impl ScenarioChecker<'_> {
     ) -> Option<StepPlan> {
         let is_expectation = matches!(
             action,
-            ActionForm::Eventually(_) | ActionForm::Request(_) | ActionForm::Expect(_)
+            ActionForm::Eventually(_)
+                | ActionForm::Request(_)
+                | ActionForm::Expect(_)
+                | ActionForm::ExpectNone(_)
         );
         if !is_expectation {
             return self.planner.plan(action, key).map(|plan| StepPlan::Act(Box::new(plan)));
@@ -253,11 +259,15 @@ impl ScenarioChecker<'_> {
         declared: Json,
     ) -> Option<ExpectationPlan> {
         let (texts, problems) = (&self.planner.texts, &mut *self.planner.problems);
-        if let ActionForm::Expect(form) = action {
+        if matches!(action, ActionForm::Expect(_) | ActionForm::ExpectNone(_)) {
             let mut checker = CallChecker { texts, vendors: self.vendors, problems };
             let captures = DeclaredCaptures { written: &step.capture, checked: captures };
-            let plan = checker.expect(form, captures, declared)?;
-            return Some(ExpectationPlan::Call(Arc::new(plan)));
+            let plan = match action {
+                ActionForm::Expect(form) => checker.expect(form, captures, declared),
+                ActionForm::ExpectNone(form) => checker.expect_none(form, captures, declared),
+                _ => None,
+            };
+            return Some(ExpectationPlan::Call(Arc::new(plan?)));
         }
         let mut checker = ExpectationChecker { texts, origins: self.origins, problems };
         let plan = match action {
@@ -287,6 +297,41 @@ impl ScenarioChecker<'_> {
             };
             self.planner.problems.push(problem.help(help));
         }
+    }
+
+    /// Checks what happens whenever a call comes.
+    fn reactions(&mut self) -> Vec<Reaction> {
+        self.planner.scope = None;
+        self.form.on.iter().filter_map(|form| self.reaction(form)).collect()
+    }
+
+    fn reaction(&mut self, form: &OnForm) -> Option<Reaction> {
+        let mut declared = Vec::new();
+        let mut actions = Vec::new();
+        for node in form.do_.iter() {
+            declared.push(node.to_json());
+            let Some(table) = node.as_table() else {
+                let message = format!("expected an action, found {}", node.kind());
+                let problem = Problem::at(&node.span, code::INVALID_TYPE, message);
+                let help = "example: `do = [{ assign = { to = \"agent\" } }]`";
+                self.planner.problems.push(problem.help(help));
+                continue;
+            };
+            let action = read_action(&table.0, &node.span, &[], self.planner.problems);
+            actions.extend(action.map(|(key, action)| self.planner.plan(&action, &key)));
+        }
+        let (texts, problems) = (&self.planner.texts, &mut *self.planner.problems);
+        let mut checker = CallChecker { texts, vendors: self.vendors, problems };
+        let pattern = checker.pattern(&form.call, form.matches.as_ref());
+        let matches = form.matches.as_ref().map(CallMatchForm::to_json);
+        let declared = json!(["on", form.call.value, matches, declared]);
+        let (pattern, span) = (pattern?, form.call.span.clone());
+        Some(Reaction {
+            pattern,
+            actions: actions.into_iter().collect::<Option<_>>()?,
+            span,
+            declared,
+        })
     }
 
     fn patch(&mut self, form: Option<&PatchForm>) -> Option<Arc<PatchPlan>> {

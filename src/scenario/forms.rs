@@ -4,6 +4,7 @@
 
 use jiff::SignedDuration;
 
+use super::call_form::OnForm;
 use super::patch_form::PatchForm;
 use super::want::{Declared, VerifyForm, WantForm};
 use super::when::ConditionsForm;
@@ -52,6 +53,8 @@ form! {
         verify: Option<Declared<VerifyForm>>,
         /// Faults injected into the deliveries of every step without its own `fault`.
         faults: Option<FaultsForm>,
+        /// What happens whenever a call of the receiver comes, until the end of the conversation.
+        on: Vec<OnForm>,
         /// The steps, in order.
         step: Vec<StepForm>,
     }

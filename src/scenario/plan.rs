@@ -134,7 +134,10 @@ impl<'a> ActionPlanner<'a> {
             }
             ActionForm::Join(form) => ActionKind::Join.by(self.actor(&form.by)?),
             ActionForm::Leave(form) => ActionKind::Leave.by(self.actor(&form.by)?),
-            ActionForm::Eventually(_) | ActionForm::Request(_) | ActionForm::Expect(_) => {
+            ActionForm::Eventually(_)
+            | ActionForm::Request(_)
+            | ActionForm::Expect(_)
+            | ActionForm::ExpectNone(_) => {
                 let message = format!("`{}` is not an action in a conversation", key.name);
                 let problem = Problem::at(&key.span, code::NO_ACTION, message);
                 self.problems.push(problem.help("only a step of a scenario can have it"));

@@ -69,6 +69,13 @@ pub fn schema(vendors: &[Arc<Platform>]) -> Json {
     if let Some(items) = schema.pointer_mut("/properties/step/items") {
         definitions.insert("step".into(), std::mem::replace(items, step.clone()));
     }
+    let mut reaction: Map<String, Json> = references.clone();
+    reaction.retain(|key, _| !actions::EXPECTATIONS.contains(&key.as_str()));
+    let reaction = json!({"type": "object", "minProperties": 1, "maxProperties": 1,
+        "properties": reaction, "additionalProperties": false});
+    set(&mut schema, "/properties/on/items/properties/do", &json!({"items": reaction}));
+    let calls: BTreeSet<&str> = vendors.iter().flat_map(|vendor| vendor.api.call_names()).collect();
+    set(&mut schema, "/properties/on/items/properties/call", &json!({"enum": calls}));
     schema["properties"]["group"]["additionalProperties"]["items"] = step;
     schema["definitions"] = definitions.into();
     schema
@@ -142,8 +149,9 @@ fn action(key: &str, mut schema: Json, parts: &ActionParts<'_>) -> Json {
         }
         "rate" => set(&mut schema, "/properties/score", &json!({"minimum": 1, "maximum": 5})),
         "flow" => set(&mut schema, "/properties/states", &json!({"minimum": 1})),
-        "expect" => {
+        "expect" | "expect_none" => {
             let calls = parts.vendors.iter().flat_map(|vendor| vendor.api.call_names());
+            let calls = calls.chain((key == "expect_none").then_some("*"));
             let calls: BTreeSet<&str> = calls.collect();
             set(&mut schema, "/properties/call", &json!({"enum": calls}));
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::call_expectation::CallPattern;
 use super::capture::Capture;
 use super::cast::CastMember;
 use super::expectation::ExpectationPlan;
@@ -50,6 +51,8 @@ pub struct Script {
     pub verify: Verification,
     /// Values that steps keep from the responses to their deliveries, by step number.
     pub captures: BTreeMap<usize, Arc<[Capture]>>,
+    /// What happens whenever a call comes.
+    pub(super) reactions: Vec<Reaction>,
     /// Whether a step can wait for the deliveries of earlier ones.
     pub awaits_deliveries: bool,
     /// Vendors that cannot run the script, with the reason. Keys are full ids, such as `acme@2`.
@@ -110,6 +113,18 @@ pub(super) enum StepPlan {
     Act(Box<ActionPlan>),
     /// Something is required of the receiver.
     Expect(ExpectationPlan),
+}
+
+/// What a script does whenever a call comes.
+#[derive(Clone, Debug)]
+pub(super) struct Reaction {
+    /// The calls.
+    pub(super) pattern: CallPattern,
+    /// Actions, performed as one unit.
+    pub(super) actions: Vec<ActionPlan>,
+    pub(super) span: SourceSpan,
+    /// The table as it is written.
+    pub(super) declared: Json,
 }
 
 /// Changes to a step for one vendor.
@@ -176,7 +191,20 @@ impl Script {
         values.map(|(name, value)| (format!("${{env.{name}}}"), Secret::private(value.clone())))
     }
 
-    /// Returns what the script takes from responses, as it is written.
+    /// Returns the place of a step that waits for a call to the API of a vendor, or of a reaction to one.
+    pub fn needs_calls(&self, vendor: &Platform) -> Option<&SourceSpan> {
+        let mut reactions = self.reactions.iter();
+        let reaction = reactions.find(|one| one.pattern.unsupported(vendor).is_none());
+        let step = self.expects_call(vendor).map(|step| &step.span);
+        step.or(reaction.map(|reaction| &reaction.span))
+    }
+
+    /// Returns whether it reacts to calls.
+    pub fn has_reactions(&self) -> bool {
+        !self.reactions.is_empty()
+    }
+
+    /// Returns what the script takes from responses and calls, as it is written.
     pub fn declared_inputs(&self) -> Json {
         let captures = self.captures.iter().map(|(step, captures)| {
             let captures = captures.iter();
@@ -193,7 +221,8 @@ impl Script {
             StepPlan::Expect(plan) => Some(json!([step.number, plan.declared()])),
             StepPlan::Act(_) => None,
         });
-        captures.chain(conditions).chain(expectations).collect()
+        let reactions = self.reactions.iter().map(|reaction| reaction.declared.clone());
+        captures.chain(conditions).chain(expectations).chain(reactions).collect()
     }
 
     /// Returns the first step that waits for a call to the API of a vendor.

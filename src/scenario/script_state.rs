@@ -37,10 +37,10 @@ const UNOPENED: &str = "the receiver has not opened the conversation";
 
 /// Execution of one conversation of a script.
 pub struct ScriptState {
-    script: Arc<Script>,
-    account: Arc<Account>,
+    pub(super) script: Arc<Script>,
+    pub(super) account: Arc<Account>,
     /// Scope of the texts and times of the conversation.
-    seeds: SeedScope,
+    pub(super) seeds: SeedScope,
     /// Index of the next step.
     next_step: usize,
     /// Index of the current step.
@@ -54,7 +54,7 @@ pub struct ScriptState {
     /// Changes of the bodies of the current step.
     patch: Option<Box<BodyPatch>>,
     /// Captured values; `None` if the script captures none.
-    captured: Option<Box<CapturedValues>>,
+    pub(super) captured: Option<Box<CapturedValues>>,
     /// Actions of the current step that are due before the next one.
     // Boxed to save memory: thousands of conversations wait at once, mostly with an empty queue.
     pending: VecDeque<Box<PendingAction>>,
@@ -477,6 +477,14 @@ impl ScriptState {
             && matches!(plan, ExpectationPlan::Call(plan) if plan.opens(vendor));
     }
 
+    /// Returns the call that the current or next step waits for, before the wait has begun.
+    pub fn upcoming_call(&self, conversation: &Conversation) -> Option<CallExpectation> {
+        if matches!(self.stage, Stage::AllResponses) {
+            return self.render_call(self.current_step(), conversation);
+        }
+        self.opening(conversation)
+    }
+
     /// Returns the call with which the receiver has to open the conversation, if the script expects that.
     pub fn opening(&self, conversation: &Conversation) -> Option<CallExpectation> {
         if conversation.state.is_some() || self.is_unopened {
@@ -491,7 +499,12 @@ impl ScriptState {
             StepPlan::Expect(ExpectationPlan::Call(plan)) => plan.opens(vendor),
             StepPlan::Expect(ExpectationPlan::Request(_)) => false,
         };
-        let step = steps.find(is_opening)?;
+        self.render_call(steps.find(is_opening)?, conversation)
+    }
+
+    /// Renders the call that a step waits for; `None` if it waits for none, or does not happen.
+    fn render_call(&self, step: &Step, conversation: &Conversation) -> Option<CallExpectation> {
+        let vendor = &self.account.platform;
         let StepPlan::Expect(plan) = step.plan_at(&vendor.id) else { return None };
         let no_values = Map::new();
         let captured = self.captured.as_ref().map_or(&no_values, |captured| captured.values());

@@ -70,6 +70,7 @@ impl Script {
             chaos: None,
             verify: Verification::default(),
             captures: BTreeMap::new(),
+            reactions: Vec::new(),
             awaits_deliveries: false,
             unsupported: BTreeMap::new(),
             variables: Arc::default(),

@@ -11,6 +11,7 @@ use crate::diag::{
 use crate::form;
 use crate::matcher::{HeaderMatchers, PointerMatchers, ResponseMatcher};
 use crate::policy::StatusSet;
+use crate::record::UnexpectedCalls;
 
 form! {
     /// Requirements for the deliveries of the step, beside those of `[verify]`.
@@ -41,6 +42,9 @@ form! {
         /// `probe` sends two requests with invalid signatures before the first event. The receiver
         /// must reject them.
         signature: Option<Spanned<SignatureMode>>,
+        /// What calls to the vendor's API mean that met no expectation: `strict` fails the run, `warn`
+        /// names them in the report, `allow` ignores them. Default: `warn` if a step waits for calls.
+        unexpected: Option<Spanned<UnexpectedCalls>>,
     }
 }
 
@@ -111,6 +115,8 @@ pub struct Verification {
     pub within: Option<SignedDuration>,
     /// Whether requests with invalid signatures are sent before the first event.
     pub probes_signature: bool,
+    /// What calls mean that met no expectation.
+    pub unexpected: Option<UnexpectedCalls>,
 }
 
 impl Want {
@@ -149,12 +155,16 @@ pub(super) fn check_verify(
     let Some(Declared { form, node }) = declared else { return Verification::default() };
     if node.as_table().is_some_and(|table| table.0.is_empty()) {
         let problem = Problem::at(&form.span, code::EMPTY, "`[verify]` requires nothing");
-        problems.push(problem.help("add `status`, `within` or `signature`, or remove the table"));
+        problems.push(
+            problem
+                .help("add `status`, `within`, `signature` or `unexpected`, or remove the table"),
+        );
     }
     Verification {
         status: form.status.as_ref().and_then(|status| check_status(status, problems)),
         within: check_within(form.within.as_ref(), problems),
         probes_signature: form.signature.is_some(),
+        unexpected: form.unexpected.as_ref().map(|unexpected| unexpected.value),
     }
 }
 

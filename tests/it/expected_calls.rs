@@ -28,6 +28,7 @@ struct Served {
 struct Client {
     address: String,
     token: String,
+    account: String,
 }
 
 impl Served {
@@ -37,10 +38,12 @@ impl Served {
 
     fn at(vendor: &str) -> Self {
         let platform = revisions().into_iter().find(|known| known.full_id() == vendor).unwrap();
-        let token = Account::test(&platform).secrets["api_token"].expose().to_owned();
+        let account = Account::test(&platform);
+        let token = account.secrets["api_token"].expose().to_owned();
+        let account = account.values["id"].to_string();
         let slot = EmulatorSlot::default();
         let server = ApiPort::plain([127, 0, 0, 1].into(), 0).serve(&slot).unwrap();
-        let client = Client { address: server.address.to_string(), token };
+        let client = Client { address: server.address.to_string(), token, account };
         Self { slot, server: Some(server), client }
     }
 
@@ -105,12 +108,15 @@ impl Client {
     }
 
     fn post_with(&self, token: &str, path: &str, body: &Json) -> (u16, Json) {
-        let body = body.to_string();
+        self.send("POST", token, path, &body.to_string())
+    }
+
+    fn send(&self, method: &str, token: &str, path: &str, body: &str) -> (u16, Json) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         write!(
             stream,
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
              Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
             self.address,
             body.len()
@@ -425,8 +431,8 @@ fn the_bundled_story_passes_with_a_bot_that_calls_back() {
 fn a_run_that_has_received_calls_is_not_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let token = Served::start().client.token.clone();
-    let client = Client { address: format!("127.0.0.1:{port}"), token };
+    let client = Served::start().client.clone();
+    let client = Client { address: format!("127.0.0.1:{port}"), ..client };
     let receiver = Receiver::responding(move |_, received| {
         if let Some(event) = Event::of(received).filter(|event| event.is_visitor("Where")) {
             client.reply(&event.conversation, "44295");
@@ -463,4 +469,154 @@ fn a_run_that_has_received_calls_is_not_resumed() {
     let afresh = standin_in(folder.path(), &arguments[..arguments.len() - 1]);
     assert!(afresh.status.success(), "{}{}", stdout(&afresh), stderr(&afresh));
     assert!(stdout(&afresh).contains("✓ expect send_message call 1, "), "{}", stdout(&afresh));
+}
+
+#[test]
+fn a_call_that_must_not_come_fails_the_run() {
+    let served = Served::start();
+    let quiet = served.receiver(|client, event| {
+        if event.is_visitor("Where is order") {
+            client.reply(&event.conversation, "44295");
+        }
+    });
+    let none = "[[step]]\nexpect = { call = 'send_message', match = { text = '44295' } }\n\
+                [[step]]\nexpect_none = { call = '*', for = '200ms' }\n";
+    let scenario = question("typing = { by = 'visitor' }") + none;
+    let started = Instant::now();
+    let played = served.run(&scenario, &quiet);
+    has_passed(&played);
+    assert!(started.elapsed() >= Duration::from_millis(200));
+    assert_eq!(played.finished.met, 2);
+
+    let twice = served.receiver(|client, event| {
+        if event.is_visitor("Where is order") {
+            client.reply(&event.conversation, "44295");
+            client.reply(&event.conversation, "Anything else?");
+        }
+    });
+    let played = served.run(&scenario, &twice);
+    let reason = played.finished.reason.clone().unwrap();
+    assert!(
+        reason.contains("`expect_none` *: call: expected no call, found call 2, POST /api/v1/"),
+        "{reason}"
+    );
+    // What only reads is not meant.
+    let reads = served.receiver(|client, event| {
+        if event.is_visitor("Where is order") {
+            client.reply(&event.conversation, "44295");
+            let path = format!("/v1/accounts/{}/bots", client.account);
+            assert_eq!(client.send("GET", &client.token, &path, "").0, 200);
+        }
+    });
+    has_passed(&served.run(&scenario, &reads));
+}
+
+#[test]
+fn calls_that_nobody_expects_are_named_or_fail_the_run() {
+    let served = Served::start();
+    let receiver = served.receiver(|client, event| {
+        if event.is_visitor("Where is order") {
+            client.reply(&event.conversation, "Anything else?");
+            client.reply(&event.conversation, "44295");
+        }
+    });
+    let played = served.run(&question(REPLY), &receiver);
+    has_passed(&played);
+    assert_eq!(played.finished.unexpected, ["send_message (call 1)"]);
+    let strict = format!("verify = {{ unexpected = 'strict' }}\n{}", question(REPLY));
+    let played = served.run(&strict, &receiver);
+    assert_eq!(played.finished.verdict, Verdict::Failed);
+    let reason = played.finished.reason.unwrap();
+    assert_eq!(reason, "1 call met no expectation. First: send_message (call 1)");
+    let allowed = format!("verify = {{ unexpected = 'allow' }}\n{}", question(REPLY));
+    let played = served.run(&allowed, &receiver);
+    has_passed(&played);
+    assert_eq!(played.finished.unexpected_calls, 0);
+    // Without an expectation, nothing is unexpected.
+    let played = served.run(&question("close = { by = 'bot' }"), &receiver);
+    assert_eq!(played.finished.unexpected_calls, 0);
+}
+
+#[test]
+fn a_script_reacts_to_calls() {
+    let served = Served::start();
+    let receiver = served.receiver(|client, event| {
+        if event.is_visitor("Where is order") {
+            client.reply(&event.conversation, "I ask a HUMAN");
+        } else if event.is_visitor("Hello human") {
+            client.reply(&event.conversation, "Welcome back");
+        }
+    });
+    let scenario = question(
+        "expect = { call = 'send_message', match = { text = 'Welcome back' }, within = '20s' }",
+    ) + "[cast.grace]\nrole = 'agent'\nemail = 'grace@example.test'\n[[on]]\ncall = 'send_message'\n\
+           match = { text = { regex = '(?i)human' } }\n\
+           do = [{ assign = { to = 'grace' } }, { say = { by = 'visitor', text = 'Hello human ${vars.order}' } }]\n";
+    let played = served.run(&scenario, &receiver);
+    has_passed(&played);
+    assert_eq!(played.finished.unexpected_calls, 0);
+    let reactions = played.count(|kind| matches!(kind, RecordKind::ReactionStarted { .. }));
+    assert_eq!(reactions, 1);
+    let texts: Vec<String> =
+        receiver.requests().iter().filter_map(Event::of).map(|event| event.text).collect();
+    assert!(texts.iter().any(|text| text == "Hello human 44295"), "{texts:?}");
+
+    let impossible =
+        scenario.replace("{ assign = { to = 'grace' } }", "{ reopen = { by = 'visitor' } }");
+    let played = served.run(&impossible.replace("20s", "200ms"), &receiver);
+    let reason = played.finished.reason.unwrap();
+    assert!(reason.contains("test.toml:13 `on` could not be played: "), "{reason}");
+}
+
+#[test]
+fn a_step_can_respond_in_place_of_the_vendor() {
+    let served = Served::start();
+    let statuses = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&statuses);
+    // It tries again after an error.
+    let receiver = served.receiver(move |client, event| {
+        if event.is_visitor("Where is order") {
+            for _ in 0..3 {
+                let started = Instant::now();
+                let (status, body) = client.reply(&event.conversation, "44295");
+                seen.lock().unwrap().push((status, body, started.elapsed()));
+                if status == 200 {
+                    break;
+                }
+            }
+        }
+    });
+    let scenario = question(
+        "expect = { call = 'send_message', respond = { status = 503, body = { error = 'busy' } } }\n\
+         [[step]]\nexpect = { call = 'send_message', match = { text = '44295' } }",
+    );
+    let played = served.run(&scenario, &receiver);
+    has_passed(&played);
+    let seen = std::mem::take(&mut *statuses.lock().unwrap());
+    assert_eq!((seen[0].0, &seen[0].1), (503, &json!({"error": "busy"})), "{seen:?}");
+    assert_eq!((seen[1].0, seen.len()), (200, 2), "{seen:?}");
+    let requests = receiver.requests();
+    let said = requests.iter().filter_map(Event::of).filter(|one| one.text == "44295");
+    assert_eq!(said.count(), 1, "a call that fails changes nothing");
+
+    let delayed = "expect = { call = 'send_message', respond = { delay = '300ms' } }";
+    has_passed(&served.run(&question(delayed), &receiver));
+    let seen = std::mem::take(&mut *statuses.lock().unwrap());
+    assert!(seen[0].0 == 200 && seen[0].2 >= Duration::from_millis(300), "{seen:?}");
+}
+
+#[test]
+fn a_call_can_get_no_response_at_all() {
+    let served = Served::start();
+    let receiver = served.receiver(|client, event| {
+        if event.is_visitor("Where is order") {
+            let (client, conversation) = (client.clone(), event.conversation.clone());
+            thread::spawn(move || client.reply(&conversation, "44295"));
+        }
+    });
+    let hang = "expect = { call = 'send_message', respond = { hang = true } }\n\
+                [[step]]\nsay = { by = 'visitor', text = 'Are you there?' }";
+    let started = Instant::now();
+    has_passed(&served.run(&question(hang), &receiver));
+    assert!(started.elapsed() < Duration::from_secs(10));
 }
