@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::api_addresses::ApiAddresses;
 use super::api_ports::{ApiPorts, ProxyArgs, reachable};
 use super::exit::CommandError;
 use super::planned_runs::PlannedRuns;
@@ -48,34 +49,87 @@ fn vendor_port(text: &str) -> Result<VendorPort, String> {
     parsed.ok_or_else(|| "expected VENDOR=PORT, such as `acme=8080`".to_owned())
 }
 
+/// The APIs that are served during the runs.
+pub(super) struct RunApis {
+    pub(super) ports: ApiPorts,
+    addresses: Vec<ApiAddresses>,
+    /// URL of the proxy.
+    proxy: Option<String>,
+}
+
+impl RunApis {
+    /// Returns the variables with which a client reaches the APIs, by name.
+    pub(super) fn variables(&self) -> Vec<(String, String)> {
+        let mut all: Vec<_> = self.addresses.iter().flat_map(ApiAddresses::variables).collect();
+        // With several vendors, it would be unknown which one is meant.
+        if let [only] = self.addresses.as_slice() {
+            all.extend(only.urls.first().map(|url| ("STANDIN_URL".to_owned(), url.clone())));
+        }
+        let ca = self.addresses.iter().find_map(|addresses| addresses.ca.as_ref());
+        all.extend(ca.map(|file| ("STANDIN_CA".to_owned(), file.display().to_string())));
+        if let Some(url) = &self.proxy {
+            // Some clients read the names in capitals, others those in small letters.
+            for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
+                all.push((name.to_owned(), url.clone()));
+            }
+            for name in ["NO_PROXY", "no_proxy"] {
+                all.push((name.to_owned(), NOT_PROXIED.to_owned()));
+            }
+        }
+        all
+    }
+}
+
+/// Hosts that clients reach without the proxy.
+const NOT_PROXIED: &str = "localhost,127.0.0.1,::1";
+
 impl ApiArgs {
+    /// Returns the options that are set as command-line arguments.
+    pub(super) fn flags(&self) -> Vec<String> {
+        let Some(interface) = self.listen else { return Vec::new() };
+        let mut flags = vec![format!("--listen={interface}")];
+        for VendorPort { vendor, port } in &self.ports {
+            flags.extend(["--port".to_owned(), format!("{vendor}={port}")]);
+        }
+        flags.extend(self.proxy.proxy.map(|port| format!("--proxy={port}")));
+        flags
+    }
+
+    /// Returns whether runs need no receiver, because calls can subscribe one.
+    pub(super) fn can_subscribe(&self, vendor: &Platform) -> bool {
+        self.listen.is_some() && vendor.api.can_subscribe()
+    }
+
     /// Starts the API of each vendor of the runs, and prints its address. `None` without `--listen`.
     pub(super) fn serve(
         &self,
         runs: &mut PlannedRuns<'_>,
         receivers: &ReceiverArgs,
         setup: &Setup,
-    ) -> Result<Option<ApiPorts>, CommandError> {
+    ) -> Result<Option<RunApis>, CommandError> {
         let Some(interface) = self.listen else { return Ok(None) };
         self.check(runs.platforms(), setup)?;
         let mut apis = BTreeMap::new();
         let mut ports = ApiPorts::new(interface)?;
+        let ca = ports.authority.as_ref().map(|authority| authority.file.clone());
+        let mut addresses = Vec::new();
         for platform in runs.platforms().iter().filter(|platform| !platform.api.is_empty()) {
             let slot = EmulatorSlot::default();
             let address = ports.serve(platform, self.port(platform, setup), slot.clone())?;
-            for url in ports.urls(address) {
+            let urls = ports.urls(address);
+            for url in &urls {
                 note(format_args!("{} API: {url}", platform.name));
             }
-            apis.insert(platform.id.clone(), ApiAccess { slot, egress: receivers.egress() });
+            addresses.push(ApiAddresses::new(platform, urls, ca.clone()));
+            let access = ApiAccess { slot, egress: receivers.egress() };
+            apis.insert(platform.id.clone(), access);
         }
-        if let Some(port) = self.proxy.proxy {
-            note(format_args!("proxy: http://{}", reachable(ports.serve_proxy(port)?)));
-        }
-        if let Some(authority) = &ports.authority {
-            note(format_args!("CA file: {}", authority.file.display()));
-        }
+        let proxy = self.proxy.proxy.map(|port| ports.serve_proxy(port)).transpose()?;
+        let proxy = proxy.map(|address| format!("http://{}", reachable(address)));
+        proxy.iter().for_each(|url| note(format_args!("proxy: {url}")));
+        ca.iter().for_each(|file| note(format_args!("CA file: {}", file.display())));
         runs.serve_apis(apis);
-        Ok(Some(ports))
+        Ok(Some(RunApis { ports, addresses, proxy }))
     }
 
     /// Returns the problem of a script that expects calls at a vendor whose API is not served.

@@ -11,6 +11,7 @@ mod api_ports;
 mod apis;
 mod check;
 mod client;
+mod client_command;
 mod completions;
 mod demo;
 mod demo_page;

@@ -13,6 +13,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::sync::watch;
 use url::Url;
 
+use super::client_command::{ClientCommand, RunningClient, stop_client};
 use super::dry_run::{DryRunFormat, write_dry_run};
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
@@ -20,7 +21,7 @@ use super::journal::JournalArgs;
 use super::output::OrderedOutput;
 use super::planned_runs::PlannedRuns;
 use super::progress::Progress;
-use super::receivers::{ReceiverArgs, allowed};
+use super::receivers::{READY_WAIT, ReceiverArgs, allowed};
 use super::reports::ReportArgs;
 use super::run_actions::{RunAction, RunActions};
 use super::setup::{
@@ -39,7 +40,7 @@ use crate::journal::{Journal, JournalError, JournalWriter};
 use crate::platform::{Account, Platform, Subscription};
 use crate::record::{RecordKind, RecordLog, RunFinished, Verdict};
 use crate::report::{Caveats, ConsoleReport, Detail, JsonLines, Report, RerunCommand};
-use crate::run::{self, EndpointPlan, RunLimits, RunPlan, StopSignal};
+use crate::run::{self, EndpointPlan, FailureSignal, RunLimits, RunPlan, StopSignal};
 use crate::scenario::Script;
 
 /// Receivers, seed, start time and output format.
@@ -85,11 +86,13 @@ pub(super) struct BatchOptions {
     pub(super) fail_fast: bool,
     /// File for the smallest set of faults that makes the first failed run fail.
     pub(super) shrink: Option<PathBuf>,
+    /// Program that runs as long as the runs do.
+    pub(super) client: Option<ClientCommand>,
 }
 
 impl Default for BatchOptions {
     fn default() -> Self {
-        Self { jobs: 1, fail_fast: false, shrink: None }
+        Self { jobs: 1, fail_fast: false, shrink: None, client: None }
     }
 }
 
@@ -112,7 +115,7 @@ impl PlayArgs {
     }
 
     /// Plans a run with the receivers of a vendor as its endpoints: those of `--to`, or those of the
-    /// configuration. Without `subscription`, each receiver's own subscription applies.
+    /// configuration, possibly none. Without `subscription`, each receiver's own subscription applies.
     pub(super) fn plan(
         &self,
         script: &Arc<Script>,
@@ -176,9 +179,6 @@ impl PlayArgs {
         if endpoints.is_empty() && self.is_dry() {
             endpoints.extend(Url::parse(DRY_RUN_URL).map(|url| endpoint(url, Vec::new(), None)));
         }
-        if endpoints.is_empty() {
-            return Err(no_receiver(&vendor.id).into());
-        }
         for (number, endpoint) in (1..).zip(&mut endpoints) {
             endpoint.number = number;
         }
@@ -225,24 +225,35 @@ impl PlayArgs {
         let runtime = runtime(batch.jobs)?;
         let exit = runtime.block_on(async {
             let mut signals = Signals::listen()?;
+            let client = batch.client.as_ref().map(RunningClient::start).transpose()?;
+            let default = client.as_ref().map(|_| READY_WAIT);
+            let failure = client.as_ref().map(RunningClient::failure).unwrap_or_default();
             let mut playing = pin!(async {
                 let mut interrupted = stopped.clone();
                 // Waiting for receivers may take minutes. An interruption must not.
                 tokio::select! {
-                    ready = self.receivers.wait(runs.receivers(), &connector) => ready?,
+                    ready = self.receivers.wait(runs.receivers(), default, &connector) => ready?,
                     _ = interrupted.wait_for(|stop| *stop) => return Ok(ExitStatus::Interrupted),
+                    // The runs fail with the reason.
+                    _ = failure.given() => {}
                 }
                 while_serving_files(&setup.config.files, async |files| {
                     let stop = StopSignal::new(stopped.clone());
                     let (connector, redactor) = (&connector, &redactor);
-                    let context = PlayContext { runs, files, stop, rerun, connector, redactor };
+                    let failure = failure.clone();
+                    let context =
+                        PlayContext { runs, files, stop, failure, rerun, connector, redactor };
                     self.play(&context, batch).await
                 })
                 .await
             });
-            tokio::select! {
-                exit = &mut playing => return exit,
-                () = signals.next() => {}
+            let ended = tokio::select! {
+                exit = &mut playing => Some(exit),
+                () = signals.next() => None,
+            };
+            if let Some(exit) = ended {
+                stop_client(client, &mut signals).await;
+                return exit;
             }
             // The first signal lets attempts in progress finish. The second ends the process.
             let _ = stop.send(true);
@@ -250,6 +261,7 @@ impl PlayArgs {
                 exit = playing => exit?,
                 () = signals.next() => ExitStatus::Interrupted,
             };
+            stop_client(client, &mut signals).await;
             note(format_args!("interrupted{}", self.journal.resume_hint()));
             Ok(exit)
         });
@@ -354,6 +366,8 @@ struct PlayContext<'a, 'r> {
     runs: &'a PlannedRuns<'r>,
     files: Arc<FileStore>,
     stop: StopSignal,
+    /// The end of the client.
+    failure: FailureSignal,
     rerun: RerunCommand,
     connector: &'a Connector,
     redactor: &'a Redactor,
@@ -364,7 +378,8 @@ impl PlayContext<'_, '_> {
     fn plan(&self, index: usize) -> Result<RunPlan, CommandError> {
         let plan = self.runs.plan(index)?;
         let (files, stop) = (Arc::clone(&self.files), self.stop.clone());
-        Ok(RunPlan { number: number_of(index), files, stop, ..plan })
+        let limits = RunLimits { failure: self.failure.clone(), ..plan.limits };
+        Ok(RunPlan { number: number_of(index), files, stop, limits, ..plan })
     }
 
     /// Returns the action of a run.

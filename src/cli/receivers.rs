@@ -1,6 +1,7 @@
 //! Receivers of a run: their URLs, the egress policy, and waiting until they are up.
 
 use std::ops::Deref;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
@@ -18,6 +19,9 @@ use crate::diag::{Problem, Problems, code};
 use crate::platform::Catalog;
 use crate::record::AttemptOutcome;
 use crate::report::start_receiver_hint;
+
+/// How long a run waits for a receiver that is about to start, unless `--wait-ready` says it.
+pub(super) const READY_WAIT: SignedDuration = SignedDuration::from_secs(30);
 
 /// Receivers, and where they may be.
 #[derive(Debug, Args)]
@@ -118,13 +122,19 @@ impl TargetArgs {
 }
 
 impl ReceiverArgs {
-    /// Waits until the receivers respond, if `--wait-ready` is set.
+    /// Returns how long a run waits for the call that subscribes a receiver.
+    pub(super) fn subscription_limit(&self) -> Duration {
+        self.wait_ready.unwrap_or(READY_WAIT).unsigned_abs()
+    }
+
+    /// Waits until the receivers respond: as long as `--wait-ready` says, or else the default.
     pub(super) async fn wait(
         &self,
         receivers: &[PlannedReceiver],
+        default: Option<SignedDuration>,
         connector: &Connector,
     ) -> Result<(), CommandError> {
-        let Some(limit) = self.wait_ready else { return Ok(()) };
+        let Some(limit) = self.wait_ready.or(default) else { return Ok(()) };
         for PlannedReceiver { vendor, url } in receivers {
             if let Err(failure) = connector.wait_ready(url, limit.unsigned_abs()).await {
                 let shown = shown_url(url);

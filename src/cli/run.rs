@@ -7,7 +7,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
-use super::apis::ApiArgs;
+use super::apis::{ApiArgs, RunApis};
+use super::client_command::{ClientCommand, ExecArgs};
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::init::file_exists;
@@ -15,6 +16,7 @@ use super::inputs::{ScenarioFile, scenario_files};
 use super::planned_runs::{PlanIterator, PlannedRuns};
 use super::play::{BatchOptions, PlayArgs, no_receiver};
 use super::scenario_reader::ScenarioReader;
+use super::secrets::account_variables;
 use super::setup::{Setup, runtime, speed};
 use super::terminal::note;
 use super::variables::VariableArgs;
@@ -47,6 +49,8 @@ pub(super) struct RunArgs {
     variables: VariableArgs,
     #[command(flatten)]
     apis: ApiArgs,
+    #[command(flatten)]
+    client: ExecArgs,
     /// Event types to send, as patterns such as `chat.*,!chat.close` [default: as the scenario, the
     /// receiver or the vendor subscribes]
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
@@ -140,11 +144,12 @@ fn once(
         return Err(file_exists(file).into());
     }
     let (jobs, shrink) = (args.jobs.into(), args.shrink.clone());
-    let batch = BatchOptions { jobs, fail_fast: args.fail_fast, shrink };
     let apis = args.apis.serve(&mut runs, &args.play.receivers, &setup)?;
+    let client = args.client_command(&runs, apis.as_ref(), &setup)?;
+    let batch = BatchOptions { jobs, fail_fast: args.fail_fast, shrink, client };
     let exit = args.play.execute(&runs, batch, args.rerun_command(global), &setup);
     if let Some(apis) = apis {
-        runtime(1)?.block_on(apis.stop());
+        runtime(1)?.block_on(apis.ports.stop());
     }
     exit
 }
@@ -263,7 +268,27 @@ impl RunArgs {
             max_failures: if self.fail_fast { Some(1) } else { self.max_failures },
             max_timeouts: Some(self.max_timeouts).filter(|limit| *limit > 0),
             deadline: self.deadline.map(SignedDuration::unsigned_abs),
+            subscribed_within: Some(self.play.receivers.subscription_limit()),
+            ..RunLimits::default()
         }
+    }
+
+    /// Returns the program of `--exec` with its variables: the addresses of the APIs, and the credentials
+    /// and ids of the accounts.
+    fn client_command(
+        &self,
+        runs: &PlannedRuns<'_>,
+        apis: Option<&RunApis>,
+        setup: &Setup,
+    ) -> Result<Option<ClientCommand>, Problems> {
+        let Some(line) = self.client.exec.clone() else { return Ok(None) };
+        let mut variables = apis.map(RunApis::variables).unwrap_or_default();
+        for platform in runs.platforms() {
+            let account = setup.account(platform)?;
+            let all = account_variables(&account).into_iter();
+            variables.extend(all.filter_map(|(name, value)| Some((name, value?))));
+        }
+        Ok(Some(ClientCommand { line, variables }))
     }
 
     /// Returns the command that repeats one of these runs.
@@ -286,6 +311,10 @@ impl RunArgs {
             flags.extend(["--chaos", profile.as_str()].map(str::to_owned));
         }
         flags.extend(self.variables.flags());
+        flags.extend(self.apis.flags());
+        if let Some(line) = &self.client.exec {
+            flags.extend(["--exec".to_owned(), line.clone()]);
+        }
         self.play.rerun_command(flags, global)
     }
 
@@ -428,13 +457,17 @@ impl RunSelection<'_> {
         }
         let plan = args.play.plan(script, vendor, events.as_ref(), self.setup);
         let plan = problems.note(plan);
+        let has_none = plan.as_ref().is_some_and(|plan| plan.endpoints.is_empty());
+        if has_none && !args.apis.can_subscribe(vendor) {
+            problems.push(no_receiver(&vendor.id));
+        }
         let pace = match args.clock {
             ClockArg::Virtual => ClockMode::Virtual,
             ClockArg::Real => ClockMode::Real(args.speed),
         };
-        let (conversations, limits) = (args.conversations, args.limits());
-        let mut plans: Vec<RunPlan> =
-            plan.into_iter().map(|plan| RunPlan { pace, conversations, limits, ..plan }).collect();
+        let conversations = args.conversations;
+        let complete = |plan| RunPlan { pace, conversations, limits: args.limits(), ..plan };
+        let mut plans: Vec<RunPlan> = plan.into_iter().map(complete).collect();
         if let Some(profile) = args.chaos {
             for plan in &mut plans {
                 problems.extend(inject_faults(plan, profile));

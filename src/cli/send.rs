@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::planned_runs::PlannedRuns;
-use super::play::{BatchOptions, PlayArgs};
+use super::play::{BatchOptions, PlayArgs, no_receiver};
 use super::setup::Setup;
 use super::vendors::{event, rule};
 use crate::base::text::one_of;
@@ -71,6 +71,9 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<ExitStatus, Comma
     // The script contains the preceding events too; only the requested type is subscribed to.
     let only = Subscription::to(&rule.event_type);
     let plan = args.play.plan(&script, &vendor, Some(&only), &setup)?;
+    if plan.endpoints.is_empty() {
+        return Err(no_receiver(&vendor.id).into());
+    }
     let rerun = RerunCommand {
         send_args: Some(args.to_args()),
         ..args.play.rerun_command(Vec::new(), global)

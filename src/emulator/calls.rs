@@ -332,11 +332,12 @@ impl AccountHost {
         let number = call.record.number;
         let received = RecordKind::CallReceived(call.record.clone());
         let mut commands = Vec::new();
-        if let Some(new) = work.subscription.take() {
+        let subscription = work.subscription.take();
+        if let Some(new) = &subscription {
             if let Some(run) = self.runs.get(&run) {
                 run.plan.log.redact(new.redactor(&work.account));
             }
-            commands.extend(self.routes.subscribe(&new, work.endpoint).into_iter().map(record));
+            commands.extend(self.routes.subscribe(new, work.endpoint).into_iter().map(record));
         }
         let opens = work.conversation.as_ref().is_some_and(|known| known.is_new);
         self.commit_conversation(work, &mut commands);
@@ -344,7 +345,11 @@ impl AccountHost {
         let run = self.note_call(call, key.filter(|_| !opens)).unwrap_or(run);
         commands.insert(0, HostCommand::Record(run, scope, Box::new(received)));
         let sent = SentResponse { call: number, conversation: key, holds_deliveries: true, delay };
-        CallResult { outcome: CallOutcome::Respond(response, sent), commands }
+        let outcome = match subscription {
+            Some(new) => CallOutcome::Subscribed(response, sent, Box::new(new)),
+            None => CallOutcome::Respond(response, sent),
+        };
+        CallResult { outcome, commands }
     }
 
     /// Returns the conversation of a call to its account, and holds its deliveries back.

@@ -19,6 +19,7 @@ use super::people::People;
 use super::registry::Registry;
 use super::router::{Router, Routes};
 use super::scripted_run::{LiveRun, ScriptedRun};
+use super::subscriptions::NewSubscription;
 use super::unsettled::UnsettledDeliveries;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{ConversationKey, Delivery, Host, HostCommand, RunTimes};
@@ -43,6 +44,8 @@ pub(super) enum EmulatorMessage {
     Act(ConversationKey, Vec<Action>, oneshot::Sender<Result<Vec<ActionSummary>, ActError>>),
     /// Add an endpoint, or replace the one with its number.
     AddEndpoint(EndpointPlan),
+    /// Subscribe a URL that a call has subscribed at another run of the account.
+    Subscribe(Box<NewSubscription>),
     /// Send no more events to the endpoint of this number.
     RemoveEndpoint(u32),
     /// Look at a conversation.
@@ -442,6 +445,7 @@ impl Host for AccountHost {
                 }
             },
             EmulatorMessage::AddEndpoint(plan) => self.add_endpoint(plan),
+            EmulatorMessage::Subscribe(new) => return self.subscribe(&new),
             EmulatorMessage::RemoveEndpoint(number) => self.remove_endpoint(number),
             EmulatorMessage::Inspect(key, reply) => {
                 let found = self.conversations.get(&key);

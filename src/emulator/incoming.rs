@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::handshake::{HandshakeEnd, HandshakeJob, shake};
+use super::subscriptions::NewSubscription;
 use crate::base::address::EgressPolicy;
 use crate::delivery::{ConversationKey, Transport};
 use crate::platform::api::{ApiCall, ApiResponse};
@@ -34,6 +35,8 @@ impl IncomingCall {
 pub(super) enum CallOutcome {
     /// It responds. The deliveries that the call causes wait until the response has been sent.
     Respond(ApiResponse, SentResponse),
+    /// It responds, and has subscribed a URL.
+    Subscribed(ApiResponse, SentResponse, Box<NewSubscription>),
     /// It needs a handshake first. Nothing has changed.
     Shake(Box<HandshakeJob>, ApiCall),
     /// There is no run in which the call could happen, or it belongs to another account.

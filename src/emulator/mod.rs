@@ -27,6 +27,7 @@ mod registry;
 mod rehearsal;
 mod router;
 mod scripted_run;
+mod shared_subscription;
 mod slot;
 mod subscriptions;
 mod unsettled;
@@ -38,6 +39,7 @@ use tokio::time::sleep;
 
 use self::host::{AccountHost, EmulatorMessage};
 use self::incoming::{CallOutcome, Handshaker, IncomingCall, SentResponse};
+use self::subscriptions::NewSubscription;
 use crate::base::address::EgressPolicy;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{AttemptSlots, ConversationKey, DrivenRun, DriverHandle, Transport, drive};
@@ -73,6 +75,8 @@ pub struct CallResponse {
     /// The response.
     pub response: ApiResponse,
     sent: SentResponse,
+    /// What it has subscribed.
+    subscription: Option<Box<NewSubscription>>,
     driver: DriverHandle<EmulatorMessage>,
 }
 
@@ -164,12 +168,10 @@ impl Emulator {
             self.driver.send(EmulatorMessage::Call(Box::new(incoming), reply));
             match outcome.await.ok()? {
                 CallOutcome::Respond(response, sent) => {
-                    // Created before the delay: a client that gives up drops it.
-                    let response = CallResponse { response, sent, driver: self.driver.clone() };
-                    if let Some(delay) = sent.delay {
-                        sleep(delay).await;
-                    }
-                    return Some(response);
+                    return Some(self.respond(response, sent, None).await);
+                }
+                CallOutcome::Subscribed(response, sent, new) => {
+                    return Some(self.respond(response, sent, Some(new)).await);
                 }
                 // The account handles the call again, with the result.
                 CallOutcome::Shake(job, call) => {
@@ -182,10 +184,30 @@ impl Emulator {
         }
     }
 
+    /// Returns a response when it is due.
+    async fn respond(
+        &self,
+        response: ApiResponse,
+        sent: SentResponse,
+        subscription: Option<Box<NewSubscription>>,
+    ) -> CallResponse {
+        // Created before the delay: a client that gives up drops it.
+        let response = CallResponse { response, sent, subscription, driver: self.driver.clone() };
+        if let Some(delay) = sent.delay {
+            sleep(delay).await;
+        }
+        response
+    }
+
     /// Adds an endpoint, or replaces the one with its number. It gets the events that happen from now
     /// on.
     pub fn add_endpoint(&self, endpoint: EndpointPlan) {
         self.driver.send(EmulatorMessage::AddEndpoint(endpoint));
+    }
+
+    /// Subscribes a URL that a call has subscribed at another run of the account.
+    fn subscribe(&self, new: Box<NewSubscription>) {
+        self.driver.send(EmulatorMessage::Subscribe(new));
     }
 
     /// Sends no more events to the endpoint of this number. Deliveries under way are finished.

@@ -5,15 +5,20 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::subscriptions::NewSubscription;
 use super::{CallResponse, Emulator};
 use crate::platform::api::ApiCall;
 
 /// How long a call waits for the next run.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// A place for live accounts: one for each run that is in progress. Clones share the place.
+/// A place for the live account of a vendor: one emulator for each run that is in progress. Clones share
+/// the place. The URLs that calls subscribe belong to all runs.
 #[derive(Clone, Debug)]
-pub struct EmulatorSlot(watch::Sender<Vec<SlottedEmulator>>);
+pub struct EmulatorSlot {
+    emulators: watch::Sender<Vec<SlottedEmulator>>,
+    subscriptions: watch::Sender<Vec<NewSubscription>>,
+}
 
 /// A live account in its place.
 #[derive(Clone, Debug)]
@@ -31,30 +36,38 @@ pub struct SlotEntry {
 
 impl Drop for SlotEntry {
     fn drop(&mut self) {
-        self.slot.0.send_modify(|all| all.retain(|one| one.number != self.number));
+        self.slot.emulators.send_modify(|all| all.retain(|one| one.number != self.number));
     }
 }
 
 impl Default for EmulatorSlot {
     fn default() -> Self {
-        Self(watch::Sender::new(Vec::new()))
+        let (emulators, subscriptions) =
+            (watch::Sender::new(Vec::new()), watch::Sender::new(Vec::new()));
+        Self { emulators, subscriptions }
     }
 }
 
 impl EmulatorSlot {
     /// Passes calls to this account from now on.
     pub fn set(&self, emulator: Emulator) {
-        self.0.send_replace(vec![SlottedEmulator { number: 0, emulator }]);
+        self.emulators.send_replace(vec![SlottedEmulator { number: 0, emulator }]);
     }
 
     /// Passes calls to this account too, until the entry is dropped.
     #[must_use]
     pub fn add(&self, emulator: Emulator) -> SlotEntry {
         let mut number = 0;
-        self.0.send_modify(|all| {
+        // Held until the account has all of them, so that it misses none that is made meanwhile.
+        let subscriptions = self.subscriptions.borrow();
+        for new in subscriptions.iter() {
+            emulator.subscribe(Box::new(new.clone()));
+        }
+        self.emulators.send_modify(|all| {
             number = all.last().map_or(0, |last| last.number) + 1;
             all.push(SlottedEmulator { number, emulator });
         });
+        drop(subscriptions);
         SlotEntry { slot: self.clone(), number }
     }
 
@@ -62,22 +75,51 @@ impl EmulatorSlot {
     /// conversation of the call or waits for the call, or else the oldest. Returns `None` if there is no
     /// run in which the call could happen.
     pub async fn call(&self, call: ApiCall) -> Option<CallResponse> {
-        let mut place = self.0.subscribe();
+        let mut place = self.emulators.subscribe();
         let found = timeout(LONGEST_WAIT, place.wait_for(|all| !all.is_empty())).await;
         let all = found.ok()?.ok()?.clone();
         if all.len() > 1 {
-            for SlottedEmulator { emulator, .. } in &all {
+            for SlottedEmulator { emulator, number } in &all {
                 if let Some(response) = emulator.call_if_known(call.clone()).await {
-                    return Some(response);
+                    return Some(self.share_subscription(response, *number));
                 }
             }
         }
-        for SlottedEmulator { emulator, .. } in all {
+        for SlottedEmulator { emulator, number } in all {
             // One whose run has ended meanwhile handles nothing.
             if let Some(response) = emulator.call(call.clone()).await {
-                return Some(response);
+                return Some(self.share_subscription(response, number));
             }
         }
         None
     }
+
+    /// Returns whether a call has subscribed a URL.
+    pub fn is_subscribed(&self) -> bool {
+        has_enabled(&self.subscriptions.borrow())
+    }
+
+    /// Waits until a call has subscribed a URL.
+    pub async fn subscribed(&self) {
+        // Fails only if the place is gone.
+        let _ = self.subscriptions.subscribe().wait_for(|all| has_enabled(all)).await;
+    }
+
+    /// Subscribes the URL of a call at the other runs too.
+    fn share_subscription(&self, mut response: CallResponse, from: u64) -> CallResponse {
+        let Some(new) = response.subscription.take() else { return response };
+        self.subscriptions.send_modify(|all| {
+            // Before the runs that wait for a subscription are notified.
+            for other in self.emulators.borrow().iter().filter(|other| other.number != from) {
+                other.emulator.subscribe(new.clone());
+            }
+            all.retain(|old| !new.replaces(old));
+            all.push((*new).clone());
+        });
+        response
+    }
+}
+
+fn has_enabled(all: &[NewSubscription]) -> bool {
+    all.iter().any(|one| one.enabled)
 }

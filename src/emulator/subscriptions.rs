@@ -53,6 +53,13 @@ impl NewSubscription {
     }
 }
 
+impl NewSubscription {
+    /// Whether it ends another subscription.
+    pub(super) fn replaces(&self, other: &Self) -> bool {
+        self.group == other.group || self.url == other.url
+    }
+}
+
 impl Routes {
     /// Number of the next endpoint.
     pub(super) fn next_number(&self) -> u32 {

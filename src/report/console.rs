@@ -133,15 +133,16 @@ impl ConsoleReport {
         if self.detail == Detail::Quiet {
             return Ok(());
         }
+        let receivers = match run.urls.as_slice() {
+            [] => "the receiver that a call subscribes".to_owned(),
+            urls => urls.join(", "),
+        };
         let many = count(run.conversations, "conversation", "conversations");
         writeln!(out, "{BOLD}{}{BOLD:#}", title(run))?;
         writeln!(
             out,
-            "{DIM}{many} to {}, seed {}, start {}, {} clock{DIM:#}",
-            run.urls.join(", "),
-            run.seed,
-            run.start,
-            run.clock
+            "{DIM}{many} to {receivers}, seed {}, start {}, {} clock{DIM:#}",
+            run.seed, run.start, run.clock
         )?;
         if let Some(chaos) = &run.chaos {
             writeln!(out, "{NOTE}chaos {}:{NOTE:#} {chaos}", chaos.profile)?;

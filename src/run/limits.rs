@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::failure_signal::FailureSignal;
 use crate::base::text::count;
 use crate::record::{AttemptOutcome, Record, RecordKind};
 
 /// When a run ends early. Without limits it plays to its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct RunLimits {
     /// The number of failed deliveries that ends the run.
     pub max_failures: Option<u64>,
@@ -15,6 +16,11 @@ pub struct RunLimits {
     pub max_timeouts: Option<u32>,
     /// The wall time after which the run ends.
     pub deadline: Option<Duration>,
+    /// How long a run without endpoints waits until a call subscribes one; `None` for a run that does not
+    /// wait.
+    pub subscribed_within: Option<Duration>,
+    /// Says that the run has failed for another reason.
+    pub failure: FailureSignal,
 }
 
 /// Counts what the limits are about.
@@ -31,6 +37,11 @@ pub(super) struct LimitCounter {
 impl LimitCounter {
     pub(super) fn new(limits: RunLimits) -> Self {
         Self { limits, ..Self::default() }
+    }
+
+    /// Waits until something else decides that the run has failed. Returns the reason.
+    pub(super) async fn failed(&self) -> String {
+        self.limits.failure.given().await
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {

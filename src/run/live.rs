@@ -42,7 +42,8 @@ pub async fn run_live<T: Transport>(
 ) -> RunFinished {
     log.redact(plan.redactor());
     let observer = Observer::of(&plan);
-    let (limits, (halt, halted)) = (LimitCounter::new(plan.limits), watch::channel(false));
+    let limits = LimitCounter::new(plan.limits.clone());
+    let (halt, halted) = watch::channel(false);
     let playing = play_live(plan, stage, transport, log.clone(), StopSignal::new(halted));
     pump(log, playing, observer, limits, halt).await
 }

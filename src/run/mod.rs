@@ -5,6 +5,7 @@
 mod auth_hints;
 mod chaos;
 mod dry_run;
+mod failure_signal;
 mod identity;
 mod limits;
 mod live;
@@ -23,7 +24,7 @@ use self::limits::LimitCounter;
 use self::pump::{Observer, RunEnd, pump};
 use crate::base::limits::DRAIN_TIMEOUT;
 use crate::delivery::Transport;
-use crate::emulator::{Emulator, shake};
+use crate::emulator::{Emulator, ScriptedRun, shake};
 use crate::record::{RecordKind, RecordLog, RecordScope, RunFinished, RunStarted};
 
 pub use crate::emulator::EndpointPlan;
@@ -31,6 +32,7 @@ pub use crate::record::VerdictBuilder;
 pub use chaos::{schedule, smallest};
 use dry_run::controls;
 pub use dry_run::{DryRunItem, DryRunRequest, dry_run};
+pub use failure_signal::FailureSignal;
 use identity::first_record;
 pub use identity::identify;
 pub use limits::RunLimits;
@@ -44,7 +46,8 @@ pub use redelivery::{Redelivery, RedeliveryRequest, redeliver};
 pub async fn run<T: Transport>(plan: RunPlan, transport: Arc<T>, log: RecordLog) -> RunFinished {
     log.redact(plan.redactor());
     let observer = Observer::of(&plan);
-    let (limits, (halt, halted)) = (LimitCounter::new(plan.limits), watch::channel(false));
+    let limits = LimitCounter::new(plan.limits.clone());
+    let (halt, halted) = watch::channel(false);
     let playing = play(plan, transport, log.clone(), StopSignal::new(halted));
     let finished = pump(log.clone(), playing, observer, limits, halt).await;
     log.close();
@@ -63,6 +66,7 @@ async fn play<T: Transport>(
     let resumes = plan.resume.as_ref().map(|resume| resume.run);
     log.append(scope, RecordKind::RunStarted(RunStarted { resumes, ..first_record(&plan) })).await;
     // A handshake may take its whole timeout. An interruption must not wait for that.
+    let is_configured = !plan.endpoints.is_empty();
     let plan = tokio::select! {
         plan = with_consenting_endpoints(plan.clone(), &*transport, &log) => plan,
         () = plan.stop.given() => return RunEnd::Stopped,
@@ -73,14 +77,32 @@ async fn play<T: Transport>(
     }
     let (account, slots) = (Arc::clone(&plan.account), plan.slots.clone());
     let emulator = Emulator::start(account, plan.endpoints.clone(), transport, slots);
-    let ended = emulator.play(plan.scripted(log, controls(&plan)));
+    // Paused until the subscriptions of earlier calls are there.
+    let is_paused = plan.api.is_some();
+    let scripted = plan.scripted(log, controls(&plan));
+    let ended = emulator.play(ScriptedRun { is_paused, ..scripted });
     let _listening = plan.api.as_ref().map(|api| api.listen(&emulator));
-    let end = tokio::select! {
+    let played = async {
+        if let Some(api) = &plan.api {
+            let limit = plan.limits.subscribed_within.filter(|_| !is_configured);
+            if let Some(limit) = limit
+                && timeout(limit, api.slot.subscribed()).await.is_err()
+            {
+                return RunEnd::NotSubscribed(limit);
+            }
+            emulator.resume(plan.number);
+        }
         // An emulator that ends before its run has panicked.
-        ended = ended => return if ended.is_ok() { RunEnd::Played } else { RunEnd::Lost },
+        if ended.await.is_ok() { RunEnd::Played } else { RunEnd::Lost }
+    };
+    let end = tokio::select! {
+        end = played => end,
         () = plan.stop.given() => RunEnd::Stopped,
         () = halted.given() => RunEnd::Halted,
     };
+    if matches!(end, RunEnd::Played | RunEnd::Lost) {
+        return end;
+    }
     // Attempts in flight may end, so that their results are recorded.
     let _ = timeout(DRAIN_TIMEOUT, emulator.stop()).await;
     end

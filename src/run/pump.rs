@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -31,6 +31,8 @@ pub(super) enum RunEnd {
     Halted,
     /// The emulator failed.
     Lost,
+    /// No call subscribed an endpoint within this time.
+    NotSubscribed(Duration),
 }
 
 /// Longer than any run, for runs without a deadline.
@@ -124,6 +126,7 @@ pub(super) async fn pump(
                 None => break playing.await, // the journal failed
             },
             () = &mut deadline, if halted.is_none() => Some("stopped at the deadline".to_owned()),
+            reason = limits.failed(), if halted.is_none() => Some(reason),
             ended = &mut playing => break ended,
         };
         if let Some(reason) = reached.filter(|_| halted.is_none()) {
@@ -154,6 +157,11 @@ pub(super) async fn pump(
         finished.reason = Some(
             [Some(halted), finished.reason].into_iter().flatten().collect::<Vec<_>>().join("; "),
         );
+    }
+    if let RunEnd::NotSubscribed(limit) = end {
+        finished.verdict = Verdict::Failed;
+        let limit = SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX);
+        finished.reason = Some(format!("no call has subscribed a URL within {limit:#}"));
     }
     // A run that is killed here has no final record, so it counts as interrupted.
     fail_points::hit("finishing");

@@ -17,7 +17,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use standin::base::clock::Clock;
 use standin::server::CertificateAuthority;
 
-use crate::support::{Background, Receiver, code, configured, stderr, stdout};
+use crate::support::{Background, Receiver, code, configured, standin_in, stderr, stdout};
 
 /// A run that serves the API of a vendor and the proxy to it.
 struct Ports {
@@ -270,4 +270,66 @@ fn secrets_prints_the_addresses_and_the_ca_file_for_a_shell() {
         .unwrap();
     assert_eq!(code(&damaged), 3);
     assert!(stderr(&damaged).contains("delete this folder"), "{}", stderr(&damaged));
+}
+
+/// Subscribes a URL at an API, as a receiver does when it starts.
+fn subscribe(address: &str, folder: &Path, url: &str) -> (u16, String) {
+    let env = stdout(&standin_in(folder, &["secrets", "wotnot", "--env"]));
+    let value = |name: &str| {
+        let line = env.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_start_matches('=').to_owned()
+    };
+    let (token, account) = (value("WOTNOT_API_TOKEN"), value("WOTNOT_ACCOUNT_ID"));
+    let body = format!(r#"{{"webhook_url": "{url}", "is_enabled": true}}"#);
+    let mut stream = connect(address);
+    let path = format!("/v1/accounts/{account}/webhook");
+    let head = format!("POST {path} HTTP/1.1\r\nAuthorization: Bearer {token}\r\nHost: x");
+    let length = body.len();
+    write!(stream, "{head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+        .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    (response.split(' ').nth(1).unwrap().parse().unwrap(), response)
+}
+
+#[test]
+fn runs_without_a_receiver_wait_for_a_call_that_subscribes_one() {
+    for jobs in ["1", "3"] {
+        let folder = configured("");
+        let receiver = Receiver::accepting();
+        let scenarios = ["handover", "booking", "attachments"];
+        let options = ["--vendor", "wotnot", "--listen", "--jobs", jobs];
+        let arguments = [&["run"], &scenarios[..], &options[..]].concat();
+        let mut run = Background::start(folder.path(), &arguments);
+        let told = run.read_stderr_until("WotNot API: http://");
+        let address = told.trim().rsplit_once("http://").unwrap().1.to_owned();
+        let (status, response) = subscribe(&address, folder.path(), &receiver.url());
+        assert_eq!(status, 200, "{response}");
+        let ended = run.wait();
+        assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+        assert!(ended.stdout.contains("3 of 3 runs passed"), "{}", ended.stdout);
+        let keys: BTreeSet<String> = receiver
+            .events()
+            .iter()
+            .filter_map(|event| event.json().pointer("/events/0/conversation/key").cloned())
+            .map(|key| key.to_string())
+            .collect();
+        assert_eq!(keys.len(), 3, "the events of all runs, with --jobs {jobs}");
+    }
+}
+
+#[test]
+fn a_run_fails_if_no_call_subscribes_a_receiver_in_time() {
+    let folder = configured("");
+    let run = |vendor: &str, options: &[&str]| {
+        let arguments = [&["run", "handover", "--vendor", vendor, "--listen"], options].concat();
+        let output = standin_in(folder.path(), &arguments);
+        (code(&output), stdout(&output) + &stderr(&output))
+    };
+    let (exit, told) = run("wotnot", &["--wait-ready", "300ms"]);
+    assert_eq!(exit, 1, "{told}");
+    assert!(told.contains("no call has subscribed a URL within 300ms"), "{told}");
+    let (exit, told) = run("ebbot", &[]);
+    assert_eq!(exit, 2, "{told}");
+    assert!(told.contains("no receiver is configured for ebbot"), "{told}");
 }

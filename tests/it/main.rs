@@ -21,6 +21,7 @@ mod docs;
 mod emulator;
 mod endpoints;
 mod environment;
+mod exec;
 mod expectations;
 mod expected_calls;
 mod fake_values;

@@ -121,6 +121,12 @@ impl OperationRule {
 }
 
 impl ApiRules {
+    /// Returns true if calls can subscribe URLs.
+    pub fn can_subscribe(&self) -> bool {
+        let operations = self.routes.iter().flat_map(|route| &route.operations);
+        operations.into_iter().any(|operation| operation.subscribes())
+    }
+
     /// Returns true if the vendor's folder describes no API.
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()
