@@ -130,11 +130,13 @@ pub const MIN_RETRY_DELAY: SignedDuration = SignedDuration::from_millis(1);
 pub const MAX_ATTEMPTS: u32 = 10_000;
 /// Maximum size of a request that the bundled receiver reads.
 pub const MAX_REQUEST: usize = 1024 * 1024;
-/// Maximum size of the body of a call to a vendor's API.
+/// Maximum size of the body of a call to a vendor's API that transfers no file.
 pub const MAX_CALL_BODY: usize = 1024 * 1024;
 /// Maximum number of calls of a conversation that a script can still expect.
 // More than any conversation has; a receiver in an endless loop must not exhaust the memory.
 pub const MAX_KEPT_CALLS: usize = 1_000;
+/// Maximum size of the body of a call to a vendor's API that transfers a file.
+pub const MAX_UPLOAD: usize = 8 * 1024 * 1024;
 /// Maximum number of concurrent connections to one of the servers.
 pub const MAX_CONNECTIONS: usize = 256;
 /// Maximum time that a server waits for the head or the body of a request.

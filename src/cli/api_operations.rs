@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use crate::base::clock::Clock;
 use crate::base::text::shell_word;
 use crate::emulator::{OperationExample, examples};
 use crate::platform::Account;
@@ -12,7 +13,7 @@ use crate::platform::api::{ApiCall, CallBody};
 /// the call. `server` is the base URL.
 pub(super) fn operations(account: &Arc<Account>, server: &str) -> String {
     let platform = &account.platform;
-    let examples = examples(account);
+    let examples = examples(account, Clock::System.now());
     let mut out = format!("{}: operations of the API\n", platform.name);
     for route in &platform.api.routes {
         let paths: Vec<String> = route.paths().collect();

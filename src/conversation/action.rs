@@ -33,6 +33,8 @@ pub enum ActionKind {
         channel: String,
         /// First assignee.
         assignee: Option<Actor>,
+        /// Skill of the queue.
+        skill: Option<String>,
     },
     /// Sends a message.
     Say {

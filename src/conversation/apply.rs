@@ -24,7 +24,11 @@ impl Conversation {
         let by = self.resolve(&action.by)?.clone();
         self.check_actor(&action.kind, &by)?;
         match &action.kind {
-            ActionKind::Open { channel, assignee } => self.open(by, channel, assignee.as_ref(), at),
+            ActionKind::Open { channel, assignee, skill } => {
+                let event = self.open(by, channel, assignee.as_ref(), at)?;
+                self.skill.clone_from(skill);
+                Ok(event)
+            }
             ActionKind::Say { kind, text, data, .. } => {
                 let message = Message {
                     ids: GeneratedIds::default(),

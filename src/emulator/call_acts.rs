@@ -1,17 +1,24 @@
 //! The actions of a call: reads their values from the call and performs them.
 
-use serde_json::{Map, Value as Json};
+use std::sync::Arc;
 
-use super::call_work::{CallStop, CallWork, WorkConversation, unreadable};
+use serde_json::{Map, Value as Json, json};
+
+use super::call_work::{
+    CallStop, CallWork, FoundDocument, FoundFile, WorkConversation, unreadable,
+};
 use super::people::{People, PersonKey, changed, create, text_of};
 use super::subscriptions::NewSubscription;
 use crate::base::address::EgressPolicy;
 use crate::base::secret::Secret;
-use crate::config::receiver_url;
+use crate::config::{check_header_name, is_header_value, receiver_url};
 use crate::conversation::{Action, ActionKind, Actor, Person, Role, Variable};
-use crate::platform::api::{ActTemplate, CallCondition, CallError, RefusalReason, WhoRef};
+use crate::platform::api::{ActTemplate, CallCondition, CallError, Issuing, RefusalReason, WhoRef};
 use crate::platform::{Subscription, TemplateContext};
 use crate::template::{InputTemplate, Object, Value};
+
+/// Name of the file of a link.
+const LINKED: &str = "file";
 
 /// What actions need of the account, besides the call.
 pub(super) struct ActScope<'a> {
@@ -46,7 +53,15 @@ impl CallWork {
                 continue;
             };
             let list = each.list.value(&self.roots());
-            let Some(Json::Array(elements)) = list else { continue };
+            let elements = match list {
+                Some(Json::Array(elements)) => elements,
+                // The entries of a table.
+                Some(Json::Object(entries)) => {
+                    let entry = |(name, value)| json!({"name": name, "value": value});
+                    entries.into_iter().map(entry).collect()
+                }
+                _ => continue,
+            };
             for element in &elements {
                 let named = Some(NamedElement { name: &each.name, element });
                 if rule.when.hold(self.content.body(), &self.element_roots(named)) {
@@ -85,7 +100,40 @@ impl CallWork {
             }
             ActTemplate::Subscribe { .. } => {
                 let new = reader.subscription(act, scope.egress)?;
-                self.subscription = Some(new);
+                self.subscriptions.push(new);
+                Ok(())
+            }
+            ActTemplate::Unsubscribe { group } => {
+                let group = text_of(&reader.required(group)?);
+                self.ended_groups.push(group);
+                Ok(())
+            }
+            ActTemplate::Create { .. }
+            | ActTemplate::Replace { .. }
+            | ActTemplate::Delete { .. } => {
+                let value = reader.document_value(act)?;
+                self.change_document(act, value);
+                Ok(())
+            }
+            ActTemplate::Link { .. } => {
+                self.link_file(act);
+                Ok(())
+            }
+            ActTemplate::Store { file } => self.store_file(file),
+            ActTemplate::Issue { credential, claims } => {
+                let claims = reader.table(claims)?;
+                let account = Arc::clone(&self.account);
+                let (at, number, roots) = (self.received_at, self.record.number, account.roots());
+                let seeds = account.fixed_seeds();
+                let issuing = Issuing { claims, at, number, roots: &roots, seeds };
+                let rule = account.platform.api.credentials.get(credential);
+                let issued = rule.and_then(|rule| rule.issue(issuing));
+                self.issued.extend(issued.map(|issued| (credential.clone(), issued)));
+                Ok(())
+            }
+            ActTemplate::Revoke { credential } => {
+                let token = self.tokens.iter().find(|(name, _)| name == credential);
+                self.revoked.extend(token.cloned());
                 Ok(())
             }
             _ => {
@@ -95,6 +143,62 @@ impl CallWork {
                 self.perform_action(&action, &names, scope)
             }
         }
+    }
+
+    /// Changes a document of the account. The change is kept if the call succeeds.
+    fn change_document(&mut self, act: &ActTemplate, value: Json) {
+        let (account, at) = (Arc::clone(&self.account), self.at);
+        let all = Arc::make_mut(&mut self.documents);
+        match act {
+            ActTemplate::Create { document: kind, .. } => {
+                let Some(rule) = account.platform.api.documents.get(kind) else { return };
+                let document = all.create(rule, kind, value, at, &account.roots());
+                let (name, kind) = (kind.clone(), kind.clone());
+                self.found_documents.push(FoundDocument { name, kind, document });
+            }
+            ActTemplate::Replace { document: name, .. } => {
+                let mut known = self.found_documents.iter_mut();
+                if let Some(known) = known.find(|known| known.name == *name) {
+                    known.document = all.replace(&known.kind, &known.document, value, at);
+                }
+            }
+            ActTemplate::Delete { document: name } => {
+                let mut known = self.found_documents.iter();
+                if let Some(known) = known.find(|known| known.name == *name) {
+                    all.delete(&known.kind, &known.document);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Creates a link to a file.
+    fn link_file(&mut self, act: &ActTemplate) {
+        let ActTemplate::Link { path, file, signature, life } = act else { return };
+        let seeds = self.account.fixed_seeds().within("link").within(&self.received_at.to_string());
+        let seeds = seeds.within(&self.record.number.to_string());
+        let found = self.found_files.iter().find(|known| Some(&known.name) == file.as_ref());
+        let path = match (path, found) {
+            (Some(path), _) => path.text(&self.roots(), &seeds, "path"),
+            (None, Some(known)) => known.file.path.clone(),
+            (None, None) => return,
+        };
+        let signature = signature.text(&self.roots(), &seeds, "signature");
+        let now = self.received_at;
+        let (file, link) = Arc::make_mut(&mut self.files).link(&path, signature, now, *life);
+        self.found_files.push(FoundFile { name: LINKED.to_owned(), file });
+        self.link = Some(link);
+    }
+
+    /// Stores the file that the call transfers.
+    fn store_file(&mut self, name: &str) -> Result<(), CallStop> {
+        let found = self.found_files.iter().find(|known| known.name == name);
+        let Some((found, content)) = found.zip(self.upload.take()) else {
+            let message = "the call transfers no file";
+            return Err(CallError::new(CallCondition::missing_field(), message).into());
+        };
+        Arc::make_mut(&mut self.files).store(&found.file.path, content);
+        Ok(())
     }
 
     fn perform_action(
@@ -159,15 +263,29 @@ impl ActReader<'_> {
         }
     }
 
+    /// Returns the new content of a document.
+    fn document_value(&self, act: &ActTemplate) -> Result<Json, CallError> {
+        match act {
+            ActTemplate::Create { value, .. } | ActTemplate::Replace { value, .. } => {
+                self.required(value)
+            }
+            _ => Ok(Json::Null),
+        }
+    }
+
     /// Returns the people who act, and who must be able to.
     fn people_of(&self, act: &ActTemplate) -> Vec<&Person> {
         let refs: [Option<&WhoRef>; 2] = match act {
             ActTemplate::Open { by, assignee, .. } => [Some(by), assignee.as_ref()],
             ActTemplate::Assign { by, to, .. } => [Some(by), to.as_ref()],
             ActTemplate::Say { by, .. }
+            | ActTemplate::Typing { by, .. }
+            | ActTemplate::Read { by }
+            | ActTemplate::Rate { by, .. }
+            | ActTemplate::Emit { by, .. }
             | ActTemplate::Set { by, .. }
             | ActTemplate::Close { by } => [Some(by), None],
-            ActTemplate::Person { .. } | ActTemplate::Subscribe { .. } => [None, None],
+            _ => [None, None],
         };
         let found = |who: &WhoRef| match who {
             WhoRef::Found(name) => self.work.person(name),
@@ -200,10 +318,11 @@ impl ActReader<'_> {
 
     fn action(&self, act: &ActTemplate) -> Result<Action, CallError> {
         let (by, kind) = match act {
-            ActTemplate::Open { by, channel, assignee } => {
+            ActTemplate::Open { by, channel, assignee, skill, .. } => {
                 let channel = text_of(&self.required(channel)?);
                 let assignee = assignee.as_ref().map(|who| self.actor(who)).transpose()?;
-                (by, ActionKind::Open { channel, assignee })
+                let skill = self.text(skill.as_ref())?;
+                (by, ActionKind::Open { channel, assignee, skill })
             }
             ActTemplate::Say { by, kind, text, data } => {
                 let text = self.text(text.as_ref())?.unwrap_or_default();
@@ -218,8 +337,18 @@ impl ActReader<'_> {
                 let variables = variables_of(self.required(variables)?)?;
                 (by, ActionKind::Set { variables, scope: *scope })
             }
+            ActTemplate::Typing { by, on } => (by, ActionKind::Typing { on: *on }),
+            ActTemplate::Read { by } => (by, ActionKind::Read { upto: None }),
+            ActTemplate::Rate { by, score, comment } => {
+                let score = score_of(&self.required(score)?)?;
+                (by, ActionKind::Rate { score, comment: self.text(comment.as_ref())? })
+            }
+            ActTemplate::Emit { by, event_type, data } => {
+                let (event_type, data) = (event_type.clone(), self.table(data)?);
+                (by, ActionKind::Emit { event_type, data })
+            }
             ActTemplate::Close { by } => (by, ActionKind::Close),
-            ActTemplate::Person { .. } | ActTemplate::Subscribe { .. } => {
+            _ => {
                 let message = "the action happens in no conversation";
                 return Err(CallError::new(CallCondition::unknown_operation(), message));
             }
@@ -232,7 +361,7 @@ impl ActReader<'_> {
         act: &ActTemplate,
         egress: EgressPolicy,
     ) -> Result<NewSubscription, CallError> {
-        let ActTemplate::Subscribe { group, url, types, enabled, secret } = act else {
+        let ActTemplate::Subscribe { group, url, types, enabled, headers, secret } = act else {
             return Err(CallError::new(
                 CallCondition::unknown_operation(),
                 "it subscribes nothing",
@@ -254,7 +383,11 @@ impl ActReader<'_> {
             let value = value.map(|value| Secret::private(text_of(&value)));
             secrets.extend(value.map(|value| (name.clone(), value)));
         }
+        let headers = self.optional(headers.as_ref())?;
+        let headers = headers.as_ref().and_then(Json::as_array);
+        let headers = headers.into_iter().flatten().map(header_of).collect::<Result<_, _>>()?;
         Ok(NewSubscription {
+            headers,
             group: text_of(&self.required(group)?),
             url,
             types,
@@ -266,6 +399,28 @@ impl ActReader<'_> {
 
 fn name_of(person: &Person) -> String {
     person.member.name.to_string()
+}
+
+/// Reads a header: a table with `name` and `value`.
+fn header_of(json: &Json) -> Result<(String, Secret), CallError> {
+    let text = |key: &str| json.get(key).and_then(Json::as_str);
+    let header = text("name").zip(text("value"));
+    let header =
+        header.filter(|(name, value)| check_header_name(name).is_ok() && is_header_value(value));
+    let header = header.map(|(name, value)| (name.to_owned(), Secret::private(value.to_owned())));
+    header.ok_or_else(|| {
+        let message = "a header needs a valid `name` and `value`";
+        CallError::new(CallCondition::missing_field(), message)
+    })
+}
+
+/// Reads a score.
+fn score_of(json: &Json) -> Result<i64, CallError> {
+    let score = text_of(json).parse().ok().filter(|score| (1..=5).contains(score));
+    score.ok_or_else(|| {
+        let message = format!("the score must be between 1 and 5, found {json}");
+        CallError::new(CallCondition::missing_field(), message)
+    })
 }
 
 /// Reads variables: a table of values by name, or a list of tables with `name` and `value`.

@@ -7,13 +7,14 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json};
 
 use super::call_inbox::KeptCall;
-use super::call_work::{CallStop, CallWork, unreadable};
+use super::call_lists::Conversations;
+use super::call_work::{CallStop, CallWork, FoundDocument, FoundFile, unreadable};
 use super::handshake::HandshakeEnd;
-use super::incoming::IncomingCall;
 use super::people::{PersonKey, text_of};
 use crate::platform::api::{
-    ApiResponse, BodyProtocol, CallBody, CallCondition, CallError, CallMatchers, ErrorRule,
-    FindRule, OperationRule, RefusalReason, RouteRule,
+    ApiCall, ApiResponse, AuthContext, CallCondition, CallError, CallMatchers, CredentialRule,
+    Document, ErrorRule, FindRule, IssuedRoot, IssuedTokens, OperationRule, ParsedBody, Presented,
+    RefusalReason, RouteRule, parameters,
 };
 use crate::record::{CallAuth, CallRecord};
 use crate::scenario::ScriptedResponse;
@@ -24,45 +25,67 @@ impl CallWork {
         self.route.as_ref()
     }
 
-    pub(super) fn authenticate(&mut self, incoming: &IncomingCall) -> Result<(), CallError> {
+    /// Checks the credentials of a call, which can be in its body.
+    pub(super) fn authenticate(
+        &mut self,
+        call: &ApiCall,
+        body: Option<&ParsedBody>,
+        tokens: &IssuedTokens,
+    ) -> Result<(), CallError> {
         let account = Arc::clone(&self.account);
         let Some(route) = self.route_rule().cloned() else { return Ok(()) };
         let credentials = &account.platform.api.credentials;
-        let needed: Vec<_> = route.auth.iter().filter_map(|name| credentials.get(name)).collect();
+        let params = parameters(call, body.map_or(&Json::Null, |body| &body.json));
+        let roots = account.roots();
+        let auth = AuthContext { call, params: &params, tokens, roots: &roots };
         // All of them, so that none appears in a record.
-        self.presented = needed.iter().filter_map(|rule| rule.presented(&incoming.call)).collect();
-        for rule in &needed {
-            rule.verify(&incoming.call, &account.roots()).inspect_err(|error| {
-                let is_missing = error.condition == CallCondition::missing(&rule.name);
-                self.record.auth = if is_missing { CallAuth::Missing } else { CallAuth::Invalid };
-            })?;
+        let all = route.auth.iter().flatten().filter_map(|name| credentials.get(name));
+        for rule in all {
+            self.presented.extend(rule.presented(&auth));
+            let token = rule.presented_token(call);
+            self.tokens.extend(token.map(|token| (rule.name.clone(), token)));
+            self.secret_names.extend(rule.parameter_names().map(str::to_owned));
         }
-        if !needed.is_empty() {
-            self.record.auth = CallAuth::Valid;
+        for names in &route.auth {
+            let rules: Vec<_> = names.iter().filter_map(|name| credentials.get(name)).collect();
+            self.authenticate_one(&rules, &auth)?;
         }
+        self.content.set_params(params);
         Ok(())
     }
 
-    pub(super) fn read_body(&mut self, incoming: &IncomingCall) -> Result<(), CallError> {
-        let bytes = match &incoming.call.body {
-            CallBody::Whole(bytes) => bytes,
-            CallBody::TooLarge => {
-                let message = "the body is larger than the limit";
-                return Err(CallError::new(CallCondition::too_large(), message));
+    /// Checks that one of several credentials is valid. The error is that of the first one that the
+    /// call presents, with its scheme.
+    fn authenticate_one(
+        &mut self,
+        rules: &[&CredentialRule],
+        auth: &AuthContext<'_>,
+    ) -> Result<(), CallError> {
+        let mut error: Option<CallError> = None;
+        let mut has_presented = false;
+        for rule in rules {
+            match rule.verify(auth) {
+                Ok(claims) => {
+                    self.record.auth = match (rule.is_unverified(), self.record.auth) {
+                        (true, _) | (_, CallAuth::NotVerified) => CallAuth::NotVerified,
+                        _ => CallAuth::Valid,
+                    };
+                    self.auth.insert(rule.name.clone(), Json::Object(claims));
+                    return Ok(());
+                }
+                Err(found) => {
+                    let is_missing = found.condition == CallCondition::missing(&rule.name);
+                    let is_presented = rule.is_presented(auth);
+                    if error.is_none() || (is_presented && !has_presented) {
+                        has_presented = is_presented;
+                        self.record.auth =
+                            if is_missing { CallAuth::Missing } else { CallAuth::Invalid };
+                        error = Some(found);
+                    }
+                }
             }
-            CallBody::Incomplete => {
-                let message = "the end of the body did not arrive";
-                return Err(CallError::new(CallCondition::bad_body(), message));
-            }
-        };
-        if self.route_rule().is_none_or(|route| route.body == BodyProtocol::None) {
-            return Ok(());
         }
-        let body = serde_json::from_slice(bytes).map_err(|error| {
-            CallError::new(CallCondition::bad_body(), format!("the body is not JSON: {error}"))
-        })?;
-        self.content.set_body(body);
-        Ok(())
+        error.map_or(Ok(()), Err)
     }
 
     pub(super) fn select_operation(&mut self) -> Result<(), CallError> {
@@ -75,7 +98,7 @@ impl CallWork {
         };
         self.record.operation = Some(operation.name.clone());
         self.record.call = Some(operation.call.clone());
-        self.record.acts = !operation.acts.is_empty();
+        self.record.acts = operation.changes_something();
         self.operation = Some(Arc::clone(operation));
         Ok(())
     }
@@ -89,6 +112,16 @@ impl CallWork {
             self.fields.extend(value.map(|value| (name.clone(), value)));
         }
         Ok(())
+    }
+
+    /// Notes the mistakes that the vendor accepts.
+    pub(super) fn note_warnings(&mut self) {
+        let Some(operation) = self.operation.clone() else { return };
+        for warning in &operation.warnings {
+            if warning.when.hold(self.content.body(), &self.roots()) {
+                self.record.warnings.push(warning.text.clone());
+            }
+        }
     }
 
     /// Reads the values by which something is found.
@@ -121,33 +154,108 @@ impl CallWork {
         Ok(())
     }
 
-    /// Demands the handshake with a URL that the call subscribes.
-    pub(super) fn check_handshake(&self, end: Option<&HandshakeEnd>) -> Result<(), CallStop> {
-        let Some(new) = self.subscription.as_ref().filter(|new| new.enabled) else {
+    /// Demands the handshake with each URL that the call subscribes, in order. `ends` are those that
+    /// were performed.
+    pub(super) fn check_handshake(&self, ends: &[HandshakeEnd]) -> Result<(), CallStop> {
+        if self.account.platform.handshake.proof.is_none() {
             return Ok(());
-        };
-        match end {
-            _ if self.account.platform.handshake.proof.is_none() => Ok(()),
-            None => Err(CallStop::Shake(Box::new(new.clone()))),
-            Some(HandshakeEnd { continues: true, .. }) => Ok(()),
-            Some(HandshakeEnd { error, .. }) => {
-                let message = error.clone().unwrap_or_default();
-                Err(CallError::new(CallCondition::handshake_failed(), message).into())
+        }
+        for (index, new) in self.subscriptions.iter().filter(|new| new.enabled).enumerate() {
+            match ends.get(index) {
+                None => return Err(CallStop::Shake(Box::new(new.clone()))),
+                Some(HandshakeEnd { continues: true, .. }) => {}
+                Some(HandshakeEnd { error, .. }) => {
+                    let message = error.clone().unwrap_or_default();
+                    return Err(CallError::new(CallCondition::handshake_failed(), message).into());
+                }
             }
         }
+        Ok(())
     }
 
-    pub(super) fn respond(&self) -> Result<ApiResponse, CallError> {
+    /// Finds a document. Returns `None` if no document has these ids.
+    pub(super) fn find_document(&mut self, rule: &FindRule, keys: &[PersonKey]) -> Option<()> {
+        let kind = rule.document.clone()?;
+        let has = |document: &&Document| {
+            keys.iter().all(|key| document.id(&key.field).as_ref() == Some(&key.value))
+        };
+        let document = self.documents.all(&kind).iter().find(has)?.clone();
+        self.found_documents.push(FoundDocument { name: rule.name.clone(), kind, document });
+        Some(())
+    }
+
+    /// Finds a file. Returns `None` if no file has this path and a valid link.
+    pub(super) fn find_file(&mut self, rule: &FindRule, keys: &[PersonKey]) -> Option<()> {
+        let key = |field: &str| keys.iter().find(|key| key.field == field);
+        let signature = key("link").map(|key| key.value.as_str());
+        self.presented.extend(signature.map(|text| Presented(text.to_owned())));
+        let path = &key("path")?.value;
+        let file = self.files.find(path, signature, self.received_at)?;
+        let file = file.clone();
+        if rule.stored && file.content.is_none() {
+            return None;
+        }
+        self.found_files.push(FoundFile { name: rule.name.clone(), file });
+        Some(())
+    }
+
+    /// Fills the body of a response that is a file.
+    fn add_file(&self, name: &str, response: &mut ApiResponse) {
+        let mut files = self.found_files.iter().filter(|known| known.name == name);
+        let Some(content) = files.find_map(|known| known.file.content.as_ref()) else { return };
+        response.body.clone_from(&content.bytes);
+        let media_type = content.media_type.as_deref().unwrap_or("application/octet-stream");
+        response.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+        response.headers.push(("Content-Type".to_owned(), media_type.to_owned()));
+    }
+
+    /// Renders the response. `conversations` are those of the account that the call has not taken.
+    pub(super) fn respond(&self, conversations: &Conversations) -> Result<ApiResponse, CallError> {
         let Some(operation) = &self.operation else {
             return Err(CallError::new(CallCondition::not_found(), "there is no operation"));
         };
         let subscription: Map<String, Json> =
             [("number".to_owned(), self.endpoint.into())].into_iter().collect();
-        let roots = self.roots().with("subscription", &subscription);
+        let issued = self.issued.last();
+        let now = self.received_at;
+        let issued = issued.map(|(_, issued)| IssuedRoot { issued, now });
+        let event: Map<String, Json> = self
+            .event_number()
+            .map(|number| ("number".to_owned(), number.into()))
+            .into_iter()
+            .collect();
+        let mut roots = self.roots().with("subscription", &subscription).with("event", &event);
+        if let Some(issued) = &issued {
+            roots = roots.with("issued", issued);
+        }
+        let page = match &operation.list {
+            Some(list) => Some(self.page(list, conversations)?),
+            None => None,
+        };
+        if let Some(page) = &page {
+            roots = roots.with("list", page);
+        }
         let shared = &self.account.platform.api.header;
         let too_large =
             |error: TooLarge| CallError::new(CallCondition::too_large(), error.to_string());
-        operation.response.render(&roots, shared).map_err(too_large)
+        let mut response = operation.response.render(&roots, shared).map_err(too_large)?;
+        if let Some(name) = operation.response.file() {
+            self.add_file(name, &mut response);
+        }
+        Ok(response)
+    }
+
+    /// Returns the response to a batch: the list of the responses to its elements.
+    pub(super) fn respond_to_batch(&self, responses: Vec<ApiResponse>) -> ApiResponse {
+        let highest = responses.iter().map(|response| response.status).max().unwrap_or(200);
+        let failed = self.route.as_ref().and_then(|route| route.batch_status.as_ref());
+        let failed = failed.and_then(|text| text.render(&self.account.roots()).parse().ok());
+        let status = if highest < 400 { highest } else { failed.unwrap_or(highest) };
+        let headers = responses.first().map(|first| first.headers.clone()).unwrap_or_default();
+        let bodies = responses.into_iter();
+        let bodies = bodies.map(|r| if r.body.is_empty() { b"null".to_vec() } else { r.body });
+        let body = [&b"["[..], &bodies.collect::<Vec<_>>().join(&b','), b"]"].concat();
+        ApiResponse { status, headers, body }
     }
 
     /// Returns the response to a call that fails.
@@ -161,7 +269,7 @@ impl CallWork {
         match api.error(own, &error.condition) {
             Some(rule) => self.render_error(rule, error),
             // The check of the folder demands a rule for each condition.
-            None => ApiResponse { status: 400, headers: Vec::new(), body: String::new() },
+            None => ApiResponse { status: 400, headers: Vec::new(), body: Vec::new() },
         }
     }
 
@@ -169,7 +277,7 @@ impl CallWork {
         let root = error.root();
         let roots = self.roots().with("error", &root);
         let shared = &self.account.platform.api.header;
-        let fallback = ApiResponse { status: 400, headers: Vec::new(), body: String::new() };
+        let fallback = ApiResponse { status: 400, headers: Vec::new(), body: Vec::new() };
         rule.response.render(&roots, shared).unwrap_or(fallback)
     }
 
@@ -187,7 +295,7 @@ impl CallWork {
         };
         let message = format!("the scenario responds with status {status}");
         let error = CallError::new(CallCondition::refused(RefusalReason::State), message);
-        let response = ApiResponse { status, headers: Vec::new(), body: String::new() };
+        let response = ApiResponse { status, headers: Vec::new(), body: Vec::new() };
         Err(CallStop::Respond(scripted_response(respond, response), error))
     }
 
@@ -229,7 +337,9 @@ impl CallWork {
             (None, Some(route)) => route.secret.as_slice(),
             (None, None) => &[],
         };
-        record.redact(pointers, self.presented.iter().map(|presented| presented.0.as_str()));
+        let issued = self.issued.iter().map(|(_, issued)| issued.token.as_str());
+        let presented = self.presented.iter().map(|presented| presented.0.as_str());
+        record.redact(pointers, &self.secret_names, presented.chain(issued));
         record
     }
 }
@@ -239,7 +349,7 @@ fn scripted_response(respond: &ScriptedResponse, response: ApiResponse) -> ApiRe
     let mut response = response;
     response.status = respond.status.unwrap_or(response.status);
     if let Some(body) = &respond.body {
-        response.body.clone_from(body);
+        response.body = body.clone().into_bytes();
         let is_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
         if respond.is_json && !response.headers.iter().any(is_type) {
             response.headers.push(("Content-Type".to_owned(), "application/json".to_owned()));

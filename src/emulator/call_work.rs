@@ -5,14 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
-use super::actor::{ActUnit, StepOutput};
+use super::actor::{ActUnit, StepOutcome, StepOutput};
 use super::host::LiveConversation;
 use super::subscriptions::NewSubscription;
 use crate::conversation::Person;
 use crate::delivery::ConversationKey;
 use crate::platform::api::{
-    ApiCall, ApiResponse, CallCondition, CallContent, CallError, OperationRule, Presented,
-    RouteRule,
+    ApiCall, ApiResponse, CallCondition, CallContent, CallError, CallFile, Document, Documents,
+    FileLink, HostedFile, HostedFiles, IssuedToken, OperationRule, Presented, RouteRule,
 };
 use crate::platform::{Account, TemplateContext};
 use crate::record::{CallAuth, CallRecord};
@@ -31,22 +31,79 @@ pub(super) struct CallWork {
     /// People to add to the account if the call succeeds.
     pub(super) changed_people: Vec<Person>,
     pub(super) conversation: Option<WorkConversation>,
-    pub(super) subscription: Option<NewSubscription>,
-    /// Number of the endpoint that the call subscribes.
+    /// Documents that were found or created, by name.
+    pub(super) found_documents: Vec<FoundDocument>,
+    /// The documents of the account, with the changes of the call.
+    pub(super) documents: Arc<Documents>,
+    /// Files that were found or linked, by name.
+    pub(super) found_files: Vec<FoundFile>,
+    /// The files of the account, with the changes of the call.
+    pub(super) files: Arc<HostedFiles>,
+    /// The link that the call creates.
+    pub(super) link: Option<FileLink>,
+    /// The file that the call transfers.
+    pub(super) upload: Option<CallFile>,
+    pub(super) subscriptions: Vec<NewSubscription>,
+    /// Groups whose subscriptions end.
+    pub(super) ended_groups: Vec<String>,
+    /// Number of the first endpoint that the call subscribes.
     pub(super) endpoint: u32,
     pub(super) outputs: Vec<StepOutput>,
     pub(super) at: Timestamp,
+    /// Wall time of arrival.
+    pub(super) received_at: Timestamp,
     /// What stood in the places of credentials.
     pub(super) presented: Vec<Presented>,
+    /// Names of the parameters that are credentials.
+    pub(super) secret_names: Vec<String>,
+    /// The claims of the credentials, by name.
+    pub(super) auth: Map<String, Json>,
+    /// The tokens that it presents, by credential.
+    pub(super) tokens: Vec<(String, String)>,
+    /// The tokens that it issues, by credential.
+    pub(super) issued: Vec<(String, IssuedToken)>,
+    /// The tokens that it revokes, by credential.
+    pub(super) revoked: Vec<(String, String)>,
     pub(super) record: CallRecord,
     /// The expectation whose response it gets in place of the vendor's.
     pub(super) scripted: Option<CallExpectation>,
+}
+
+/// An element of a batch.
+#[derive(Clone, Copy)]
+pub(super) struct BatchElement<'a> {
+    pub(super) batch: &'a Json,
+    pub(super) body: &'a Json,
+    /// Number among the elements, from 1.
+    pub(super) index: usize,
+    /// Number among the calls of the account.
+    pub(super) number: u64,
 }
 
 /// A person with the name under which the operation refers to them.
 pub(super) struct NamedPerson {
     pub(super) name: String,
     pub(super) person: Person,
+}
+
+/// A document with the name under which the operation refers to it.
+pub(super) struct FoundDocument {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) document: Document,
+}
+
+/// A file with the name under which the operation refers to it.
+pub(super) struct FoundFile {
+    pub(super) name: String,
+    pub(super) file: HostedFile,
+}
+
+/// What an account has besides conversations and people. A call changes copies.
+#[derive(Clone, Copy)]
+pub(super) struct AccountContent<'a> {
+    pub(super) documents: &'a Arc<Documents>,
+    pub(super) files: &'a Arc<HostedFiles>,
 }
 
 /// The conversation of a call, taken out of the account while the call is handled.
@@ -75,12 +132,20 @@ impl From<CallError> for CallStop {
 }
 
 impl CallWork {
-    pub(super) fn new(account: Arc<Account>, call: &ApiCall, number: u64, at: Timestamp) -> Self {
+    /// Creates the work on a call.
+    pub(super) fn new(
+        account: Arc<Account>,
+        content: AccountContent<'_>,
+        call: &ApiCall,
+        number: u64,
+        at: Timestamp,
+    ) -> Self {
         let record = CallRecord {
             number,
             method: call.method.clone(),
             path: call.path.clone(),
             query: call.query.clone(),
+            element: None,
             route: None,
             nearest: None,
             operation: None,
@@ -90,6 +155,7 @@ impl CallWork {
             status: 0,
             error: None,
             why: None,
+            warnings: Vec::new(),
             fields: Map::new(),
             body: Json::Null,
         };
@@ -102,14 +168,80 @@ impl CallWork {
             people: Vec::new(),
             changed_people: Vec::new(),
             conversation: None,
-            subscription: None,
+            found_documents: Vec::new(),
+            documents: Arc::clone(content.documents),
+            found_files: Vec::new(),
+            files: Arc::clone(content.files),
+            link: None,
+            upload: None,
+            subscriptions: Vec::new(),
+            ended_groups: Vec::new(),
             endpoint: 0,
             outputs: Vec::new(),
             at,
+            received_at: call.received_at,
             presented: Vec::new(),
+            secret_names: Vec::new(),
+            auth: Map::new(),
+            tokens: Vec::new(),
+            issued: Vec::new(),
+            revoked: Vec::new(),
             record,
             scripted: None,
         }
+    }
+
+    /// Returns the work on an element of the batch that a call is.
+    pub(super) fn element(&self, element: BatchElement<'_>, account: AccountContent<'_>) -> Self {
+        let mut content = self.content.clone();
+        content.set_body(element.body.clone());
+        content.set_batch(element.batch.clone(), element.number);
+        let record = CallRecord {
+            number: element.number,
+            element: Some(element.index),
+            ..self.record.clone()
+        };
+        Self {
+            account: Arc::clone(&self.account),
+            content,
+            route: self.route.clone(),
+            operation: None,
+            fields: Map::new(),
+            people: Vec::new(),
+            changed_people: Vec::new(),
+            conversation: None,
+            found_documents: Vec::new(),
+            documents: Arc::clone(account.documents),
+            found_files: Vec::new(),
+            files: Arc::clone(account.files),
+            link: None,
+            upload: None,
+            subscriptions: Vec::new(),
+            ended_groups: Vec::new(),
+            endpoint: 0,
+            outputs: Vec::new(),
+            at: self.at,
+            received_at: self.received_at,
+            presented: self.presented.clone(),
+            secret_names: self.secret_names.clone(),
+            auth: self.auth.clone(),
+            tokens: self.tokens.clone(),
+            issued: Vec::new(),
+            revoked: Vec::new(),
+            record,
+            scripted: None,
+        }
+    }
+
+    /// Returns the number that the vendor's counter gives to the last event of the call.
+    pub(super) fn event_number(&self) -> Option<i64> {
+        let numbers = self.outputs.iter().rev().filter_map(|output| match &output.outcome {
+            StepOutcome::Done { implied: false, result, .. } => {
+                result.payloads.iter().find_map(|payload| payload.number)
+            }
+            _ => None,
+        });
+        numbers.into_iter().next()
     }
 
     /// Returns the person whom the operation calls by this name.
@@ -126,6 +258,15 @@ impl CallWork {
             None => self.account.roots(),
         };
         let roots = roots.with("call", &self.content).with("field", &self.fields);
+        let roots = roots.with("auth", &self.auth).with("revision", &*self.documents);
+        let documents = self.found_documents.iter();
+        let roots = documents.fold(roots, |roots, known| roots.with(&known.name, &known.document));
+        let files = self.found_files.iter();
+        let roots = files.fold(roots, |roots, known| roots.with(&known.name, &known.file));
+        let roots = match &self.link {
+            Some(link) => roots.with("link", link),
+            None => roots,
+        };
         self.people.iter().fold(roots, |roots, known| roots.with(&known.name, &known.person))
     }
 }

@@ -9,17 +9,22 @@ use serde_json::Value as Json;
 
 use super::actor::ConversationActor;
 use super::call_acts::ActScope;
-use super::call_work::{CallStop, CallWork, NamedPerson, WorkConversation, unreadable};
+use super::call_work::{
+    AccountContent, BatchElement, CallStop, CallWork, NamedPerson, WorkConversation, unreadable,
+};
 use super::handshake::HandshakeJob;
 use super::host::{AccountHost, LiveConversation};
 use super::incoming::{CallOutcome, IncomingCall, SentResponse};
 use super::people::{PersonKey, create, is_person};
 use super::router::Router;
-use super::subscriptions::NewSubscription;
-use crate::conversation::{Conversation, Person, Role};
+use super::subscriptions::{NewSubscription, SubscriptionChange, merged};
+use crate::base::redact::Redactor;
+use crate::base::secret::Secret;
+use crate::conversation::{Conversation, ConversationState, GeneratedIds, Person, Role};
 use crate::delivery::{ConversationKey, HostCommand, RunTimes};
 use crate::platform::api::{
-    ApiResponse, CallCondition, CallContent, CallError, FindKind, FindRule, NoRoute,
+    ActTemplate, ApiResponse, BodyProtocol, CallCondition, CallContent, CallError, FindKind,
+    FindRule, NoRoute, RefusalReason, WhoRef, parse_body,
 };
 use crate::record::{RecordKind, RecordScope};
 
@@ -39,12 +44,27 @@ impl AccountHost {
         self.calls += 1;
         let start = self.runs[&run].plan.start;
         let account = Arc::clone(&self.routes.account);
-        let mut work = CallWork::new(account, &incoming.call, self.calls, start);
+        let mut work = CallWork::new(account, self.content(), &incoming.call, self.calls, start);
+        let batch = match self.begin_call(&mut work, &incoming) {
+            Ok(batch) => batch,
+            Err(error) => {
+                let stop = CallStop::Fail(error);
+                if incoming.only_known && !self.knows(&work, Some(&stop)) {
+                    return self.refuse_unknown();
+                }
+                return self.finish_call(work, run, Some(stop));
+            }
+        };
+        if let Some(elements) = batch {
+            if incoming.only_known && !self.knows_batch(&work, &elements, &incoming, times) {
+                return self.refuse_unknown();
+            }
+            return self.call_batch(&work, &elements, &incoming, times);
+        }
         let stopped = self.perform_call(&mut work, &incoming, run, times).err();
         if incoming.only_known && !self.knows(&work, stopped.as_ref()) {
             self.give_back(work);
-            self.calls -= 1;
-            return CallResult { outcome: CallOutcome::NoRun, commands: Vec::new() };
+            return self.refuse_unknown();
         }
         match stopped {
             Some(CallStop::Shake(new)) => {
@@ -56,6 +76,84 @@ impl AccountHost {
         }
     }
 
+    /// Leaves a call to another account.
+    fn refuse_unknown(&mut self) -> CallResult {
+        self.calls -= 1;
+        CallResult { outcome: CallOutcome::NoRun, commands: Vec::new() }
+    }
+
+    /// Returns whether an element of a batch belongs to a conversation, or a script waits for it.
+    fn knows_batch(
+        &mut self,
+        work: &CallWork,
+        elements: &[Json],
+        incoming: &IncomingCall,
+        times: &mut dyn RunTimes,
+    ) -> bool {
+        let (batch, number) = (work.content.body(), work.record.number);
+        let Some(run) = self.runs.keys().min().copied() else { return false };
+        elements.iter().zip(1..).any(|(body, index)| {
+            let element = BatchElement { batch, body, index, number };
+            let mut part = work.element(element, self.content());
+            let stopped = self.perform_call(&mut part, incoming, run, times).err();
+            let is_known = self.knows(&part, stopped.as_ref());
+            self.give_back(part);
+            is_known
+        })
+    }
+
+    /// Handles what comes before the operation. Returns the elements of a batch.
+    fn begin_call(
+        &mut self,
+        work: &mut CallWork,
+        incoming: &IncomingCall,
+    ) -> Result<Option<Vec<Json>>, CallError> {
+        self.find_route(work, incoming)?;
+        let protocol = work.route.as_ref().map_or(BodyProtocol::None, |route| route.body);
+        let body = parse_body(protocol, &incoming.call);
+        // A wrong credential is the first error, although the body can contain the credential.
+        work.authenticate(&incoming.call, body.as_ref().ok(), &self.tokens)?;
+        let body = body?;
+        work.content.set_body(body.json);
+        work.upload = body.file;
+        Ok(body.batch)
+    }
+
+    /// Handles each element of a batch as a separate call, in order.
+    fn call_batch(
+        &mut self,
+        work: &CallWork,
+        elements: &[Json],
+        incoming: &IncomingCall,
+        times: &mut dyn RunTimes,
+    ) -> CallResult {
+        let (mut responses, mut all_sent, mut commands) = (Vec::new(), Vec::new(), Vec::new());
+        for (body, index) in elements.iter().zip(1..) {
+            // A conversation can have ended meanwhile, and its run with it.
+            let Some(run) = self.runs.keys().min().copied() else { break };
+            self.calls += u64::from(index > 1);
+            let number = self.calls;
+            let batch = work.content.body();
+            let element = BatchElement { batch, body, index, number };
+            let mut part = work.element(element, self.content());
+            let stopped = self.perform_call(&mut part, incoming, run, times).err();
+            let result = self.finish_call(part, run, stopped);
+            if let CallOutcome::Respond(response, sent)
+            | CallOutcome::Subscribed(response, sent, _) = result.outcome
+            {
+                responses.push(response);
+                all_sent.extend(sent);
+            }
+            commands.extend(result.commands);
+        }
+        let response = work.respond_to_batch(responses);
+        CallResult { outcome: CallOutcome::Respond(response, all_sent), commands }
+    }
+
+    fn content(&self) -> AccountContent<'_> {
+        AccountContent { documents: &self.documents, files: &self.files }
+    }
+
     fn perform_call(
         &mut self,
         work: &mut CallWork,
@@ -63,9 +161,6 @@ impl AccountHost {
         run: u32,
         times: &mut dyn RunTimes,
     ) -> Result<(), CallStop> {
-        self.find_route(work, incoming)?;
-        work.authenticate(incoming)?;
-        work.read_body(incoming)?;
         if let Some(route) = work.route.clone() {
             work.read_fields(&route.fields)?;
         }
@@ -73,8 +168,10 @@ impl AccountHost {
         if let Some(operation) = work.operation.clone() {
             work.read_fields(&operation.fields)?;
         }
+        work.note_warnings();
         self.find_all(work, run, times)?;
         work.check_error_rules(&self.routes.account.platform.api.errors)?;
+        self.refuse_second_conversation(work)?;
         self.open_conversation(work, run, times);
         work.scripted = self.scripted_response(work);
         work.check_scripted()?;
@@ -85,13 +182,13 @@ impl AccountHost {
         };
         work.perform(&scope)?;
         work.endpoint = self.routes.next_number();
-        work.check_handshake(incoming.handshake.as_ref())
+        work.check_handshake(&incoming.handshakes)
     }
 
     fn find_route(&self, work: &mut CallWork, incoming: &IncomingCall) -> Result<(), CallError> {
         let call = &incoming.call;
         let api = &self.routes.account.platform.api;
-        let found = api.route(&call.method, &call.path).map_err(|none| match none {
+        let found = api.route(call).map_err(|none| match none {
             NoRoute::Path { nearest } => {
                 let message = format!("no route has the path `{}`", call.path);
                 work.record.nearest = nearest;
@@ -147,15 +244,34 @@ impl AccountHost {
         times: &mut dyn RunTimes,
     ) -> Result<Option<Person>, CallError> {
         let keys = work.keys(rule)?;
-        let FindKind::Person(role) = rule.kind else {
-            self.take_conversation(work, rule, &keys, times)?;
-            return Ok(None);
+        let role = match rule.kind {
+            FindKind::Person(role) => role,
+            FindKind::Document => {
+                work.find_document(rule, &keys).ok_or_else(|| unknown(rule, &keys))?;
+                return Ok(None);
+            }
+            FindKind::File => {
+                let found = work.find_file(rule, &keys);
+                // Without the signature of the link, which is a secret.
+                let path: Vec<_> = keys.into_iter().filter(|key| key.field == "path").collect();
+                found.ok_or_else(|| unknown(rule, &path))?;
+                return Ok(None);
+            }
+            FindKind::Conversation | FindKind::Dialog => {
+                self.take_conversation(work, rule, &keys, times)?;
+                return Ok(None);
+            }
         };
         let cast = work.conversation.iter().flat_map(|known| &known.live.actor.conversation().cast);
         let staff = self.runs.get(&run).into_iter().flat_map(|run| run.staff.members());
         let made = work.changed_people.iter();
         let known = cast.chain(made).chain(staff).find(|person| is_person(person, role, &keys));
         if let Some(person) = known.or_else(|| self.people.find(role, &keys)) {
+            return Ok(Some(person.clone()));
+        }
+        let everybody = self.conversations.values();
+        let mut everybody = everybody.flat_map(|live| &live.actor.conversation().cast);
+        if let Some(person) = everybody.find(|person| is_person(person, role, &keys)) {
             return Ok(Some(person.clone()));
         }
         let Some(template) = &rule.create else { return Err(unknown(rule, &keys)) };
@@ -177,7 +293,13 @@ impl AccountHost {
         times: &mut dyn RunTimes,
     ) -> Result<(), CallError> {
         let has_ids = |conversation: &Conversation| {
-            keys.iter().all(|key| conversation.ids.text(&key.field).as_ref() == Some(&key.value))
+            let has = |ids: &GeneratedIds| {
+                keys.iter().all(|key| ids.text(&key.field).as_ref() == Some(&key.value))
+            };
+            match rule.kind {
+                FindKind::Dialog => conversation.dialogs.iter().any(|d| has(&d.head.ids)),
+                _ => has(&conversation.ids),
+            }
         };
         let get = |key: ConversationKey| {
             self.conversations.get(&key).map(|live| live.actor.conversation())
@@ -195,6 +317,26 @@ impl AccountHost {
         let unit = live.actor.begin_unit();
         work.at = at;
         work.conversation = Some(WorkConversation { key, live, unit, is_new: false });
+        Ok(())
+    }
+
+    /// Refuses to open a second conversation of a visitor, where the vendor admits one only.
+    fn refuse_second_conversation(&self, work: &CallWork) -> Result<(), CallError> {
+        let single = work.operation.iter().flat_map(|operation| &operation.acts);
+        let single = single.filter_map(|rule| match &rule.act {
+            ActTemplate::Open { by: WhoRef::Found(name), single: true, .. } => Some(name),
+            _ => None,
+        });
+        for person in single.filter_map(|name| work.person(name)) {
+            let is_open = |conversation: &Conversation| {
+                conversation.state == Some(ConversationState::Open)
+                    && conversation.visitor().is_some_and(|v| v.member.ids == person.member.ids)
+            };
+            if self.conversations.values().any(|live| is_open(live.actor.conversation())) {
+                let message = "the visitor has an open conversation";
+                return Err(CallError::new(CallCondition::refused(RefusalReason::Open), message));
+            }
+        }
         Ok(())
     }
 
@@ -283,7 +425,7 @@ impl AccountHost {
         stopped: Option<CallStop>,
     ) -> CallResult {
         let failed = match stopped {
-            None => match work.respond() {
+            None => match work.respond(&self.conversations) {
                 Ok(response) => {
                     let response = work.as_scripted(response);
                     return self.commit(work, run, response);
@@ -292,9 +434,11 @@ impl AccountHost {
             },
             Some(CallStop::Respond(response, error)) => (response, error),
             Some(CallStop::Fail(error)) => (work.respond_to(&error), error),
-            // Handled before.
+            // The caller has handled it, except in a batch.
             Some(CallStop::Shake(_)) => {
-                return CallResult { outcome: CallOutcome::NoRun, commands: Vec::new() };
+                let message = "an element of a batch cannot subscribe a URL";
+                let error = CallError::new(CallCondition::handshake_failed(), message);
+                (work.respond_to(&error), error)
             }
         };
         let (response, error) = failed;
@@ -315,7 +459,7 @@ impl AccountHost {
         let scope = RecordScope { at, conversation: key.map(|key| key.number), step: None };
         let commands =
             vec![HostCommand::Record(run, scope, Box::new(RecordKind::CallReceived(record)))];
-        CallResult { outcome: CallOutcome::Respond(response, sent), commands }
+        CallResult { outcome: CallOutcome::Respond(response, vec![sent]), commands }
     }
 
     /// Applies what a call changes.
@@ -323,6 +467,9 @@ impl AccountHost {
         for person in std::mem::take(&mut work.changed_people) {
             self.people.put(person);
         }
+        self.keep_tokens(&mut work);
+        self.documents = Arc::clone(&work.documents);
+        self.files = Arc::clone(&work.files);
         let key = work.conversation.as_ref().map(|known| known.key);
         let run = key.map_or(run, |key| key.run);
         let number = key.map(|key| key.number);
@@ -332,24 +479,42 @@ impl AccountHost {
         let number = call.record.number;
         let received = RecordKind::CallReceived(call.record.clone());
         let mut commands = Vec::new();
-        let subscription = work.subscription.take();
-        if let Some(new) = &subscription {
-            if let Some(run) = self.runs.get(&run) {
-                run.plan.log.redact(new.redactor(&work.account));
-            }
-            commands.extend(self.routes.subscribe(new, work.endpoint).into_iter().map(record));
+        let change = SubscriptionChange {
+            new: merged(std::mem::take(&mut work.subscriptions)),
+            ended: std::mem::take(&mut work.ended_groups),
+        };
+        if let Some(run) = self.runs.get(&run) {
+            change.new.iter().for_each(|new| run.plan.log.redact(new.redactor(&work.account)));
         }
+        commands.extend(self.routes.subscribe(&change).into_iter().map(record));
         let opens = work.conversation.as_ref().is_some_and(|known| known.is_new);
         self.commit_conversation(work, &mut commands);
         // A conversation that has just been opened has no script. Another one may wait for the call.
         let run = self.note_call(call, key.filter(|_| !opens)).unwrap_or(run);
         commands.insert(0, HostCommand::Record(run, scope, Box::new(received)));
         let sent = SentResponse { call: number, conversation: key, holds_deliveries: true, delay };
-        let outcome = match subscription {
-            Some(new) => CallOutcome::Subscribed(response, sent, Box::new(new)),
-            None => CallOutcome::Respond(response, sent),
+        let outcome = if change.is_empty() {
+            CallOutcome::Respond(response, vec![sent])
+        } else {
+            CallOutcome::Subscribed(response, vec![sent], Box::new(change))
         };
         CallResult { outcome, commands }
+    }
+
+    /// Keeps the tokens that a call issues, and forgets those that it revokes.
+    fn keep_tokens(&mut self, work: &mut CallWork) {
+        for (credential, issued) in std::mem::take(&mut work.issued) {
+            let secret = Secret::private(issued.token.clone());
+            if self.tokens.add(&credential, issued, work.received_at) {
+                // Known before the first record that can contain it.
+                let redactor = Redactor::new([(format!("${{issued.{credential}}}"), &secret)]);
+                let logs = self.runs.values().map(|run| &run.plan.log);
+                logs.for_each(|log| log.redact(redactor.clone()));
+            }
+        }
+        for (credential, token) in std::mem::take(&mut work.revoked) {
+            self.tokens.revoke(&credential, token);
+        }
     }
 
     /// Returns the conversation of a call to its account, and holds its deliveries back.

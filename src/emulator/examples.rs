@@ -4,22 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use tokio::sync::oneshot;
 
 use super::actor::ConversationActor;
 use super::handshake::HandshakeEnd;
 use super::host::{AccountHost, LiveConversation};
 use super::incoming::IncomingCall;
+use super::people::{PersonKey, create};
 use super::router::Router;
 use super::scripted_run::{LiveRun, ScriptedRun};
 use crate::base::address::EgressPolicy;
 use crate::base::clock::Clock;
+use crate::base::seed::SeedScope;
 use crate::conversation::{ActionKind, Actor, Role};
 use crate::delivery::{ClockMode, ConversationKey, DeliveryCheck, HostCommand, RunTimes};
 use crate::diag::{Problem, Problems, code};
 use crate::platform::Account;
-use crate::platform::api::{ApiCall, CallBody, OperationRule, RouteRule, openapi};
+use crate::platform::api::{
+    ApiCall, AuthContext, BodyProtocol, CallBody, CredentialRule, Issuing, OperationRule,
+    RouteRule, openapi, parameters, parse_body,
+};
 use crate::record::{PriorAttempts, RecordKind, RecordLog};
 use crate::scenario::Script;
 
@@ -35,12 +40,20 @@ pub struct OperationExample {
 /// The conversation of the examples.
 const KEY: ConversationKey = ConversationKey { run: 1, number: 1 };
 
+/// More than the calls of an example need.
+const MAX_HANDSHAKES: usize = 20;
+
+/// Key of the visitor of the conversation.
+const VISITOR: &str = "visitor-1";
+
 /// Run time of the examples: any.
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// An account with one open conversation.
 struct ExampleStage {
     host: AccountHost,
+    /// Wall time of the calls.
+    at: Timestamp,
 }
 
 /// Time stands still.
@@ -53,8 +66,10 @@ impl RunTimes for FixedTime {
 }
 
 /// Returns the examples of the API of an account, in the order of the file.
-pub fn examples(account: &Arc<Account>) -> Vec<OperationExample> {
-    let stage = ExampleStage::new(account);
+///
+/// `at` is the wall time of the calls, at which their tokens are valid.
+pub fn examples(account: &Arc<Account>, at: Timestamp) -> Vec<OperationExample> {
+    let mut stage = ExampleStage::new(account, at);
     let all = account.platform.api.routes.iter();
     let all =
         all.flat_map(|route| route.operations.iter().map(move |operation| (route, operation)));
@@ -68,7 +83,7 @@ pub fn examples(account: &Arc<Account>) -> Vec<OperationExample> {
 /// Returns the `OpenAPI` description of the API of an account, with its examples. `server` is the base
 /// URL.
 pub fn describe_api(account: &Arc<Account>, server: &str) -> Json {
-    let stage = ExampleStage::new(account);
+    let stage = ExampleStage::new(account, AT);
     let conversation = stage.host.conversations.get(&KEY);
     let conversation = conversation.map(|live| live.actor.conversation());
     match conversation {
@@ -84,7 +99,7 @@ pub fn check_examples(account: &Arc<Account>) -> Problems {
         for operation in &route.operations {
             let Some(example) = &operation.example else { continue };
             // A new stage for each: an example may close the conversation.
-            let mut stage = ExampleStage::new(account);
+            let mut stage = ExampleStage::new(account, AT);
             let Some(call) = stage.call(account, route, operation) else { continue };
             let result = call.and_then(|call| stage.perform(call, &operation.name));
             if let Err(reason) = result {
@@ -100,7 +115,7 @@ pub fn check_examples(account: &Arc<Account>) -> Problems {
 }
 
 impl ExampleStage {
-    fn new(account: &Arc<Account>) -> Self {
+    fn new(account: &Arc<Account>, at: Timestamp) -> Self {
         let mut host = AccountHost::new(Arc::clone(account), Vec::new());
         let script = Arc::new(Script::without_steps("example"));
         let run = ScriptedRun {
@@ -120,9 +135,19 @@ impl ExampleStage {
         };
         let (done, _) = oneshot::channel();
         let run = LiveRun::new(run, account, done);
-        let mut actor = ConversationActor::new(&script, account, &run.staff, KEY.number);
+        // Calls name this visitor by the key.
+        let key = PersonKey { field: "external_key".into(), value: VISITOR.into() };
+        let visitor = create(account, Role::Visitor, &[key], &Map::new(), AT);
+        host.people.put(visitor.clone());
+        let cast = [visitor].into_iter().chain(run.staff.members().iter().cloned()).collect();
+        let seeds = SeedScope::fixed("example");
+        let mut actor = ConversationActor::without_script(account, KEY.number, cast, seeds);
         let member = |role: Role| Actor::Member(role.as_str().to_owned());
-        let open = ActionKind::Open { channel: "web".into(), assignee: Some(member(Role::Bot)) };
+        let open = ActionKind::Open {
+            channel: "web".into(),
+            assignee: Some(member(Role::Bot)),
+            skill: None,
+        };
         // A vendor whose conversations begin in another way has examples that need none.
         let outputs = actor.act(&[open.by(member(Role::Visitor))], AT, &[]).unwrap_or_default();
         let mut live = LiveConversation::of_actor(actor, &run, KEY.number);
@@ -130,12 +155,12 @@ impl ExampleStage {
         live.route(outputs, &mut router, &mut host.registry);
         host.conversations.insert(KEY, Box::new(live));
         host.runs.insert(KEY.run, run);
-        Self { host }
+        Self { host, at }
     }
 
     /// Returns the call of an example; `None` if the operation has none.
     fn call(
-        &self,
+        &mut self,
         account: &Account,
         route: &RouteRule,
         operation: &OperationRule,
@@ -150,27 +175,73 @@ impl ExampleStage {
             method: example.method,
             path: example.path,
             query: example.query,
-            headers: Vec::new(),
+            headers: example.headers,
             body: CallBody::Whole(Vec::new()),
-            received_at: AT,
+            received_at: self.at,
         };
         if let Some(json) = example.json {
             call.headers.push(("Content-Type".into(), "application/json".into()));
             call.body = CallBody::Whole(json.to_string().into_bytes());
+        } else if !example.form.is_empty() {
+            let media_type = "application/x-www-form-urlencoded";
+            call.headers.push(("Content-Type".into(), media_type.into()));
+            call.body = CallBody::Whole(example.form.into_bytes());
         }
-        for name in &route.auth {
-            if let Some(credential) = account.platform.api.credentials.get(name) {
-                credential.add_to(&mut call, &account.roots());
+        let claims = |rule: &CredentialRule| {
+            let conversation = self.host.conversations.get(&KEY);
+            let conversation = conversation.map(|live| live.actor.conversation());
+            match conversation {
+                Some(found) => {
+                    route.example_claims(operation, rule, &account.conversation_roots(found))
+                }
+                None => route.example_claims(operation, rule, &account.roots()),
             }
+        };
+        // The first of alternatives.
+        let names = route.auth.iter().filter_map(|names| names.first());
+        let rules: Vec<_> =
+            names.filter_map(|name| account.platform.api.credentials.get(name)).collect();
+        let claims: Vec<_> = rules.iter().map(|rule| claims(rule)).collect();
+        for (rule, claims) in rules.into_iter().zip(claims) {
+            self.authorize(account, rule, claims, &mut call);
         }
         Some(Ok(call))
     }
 
+    /// Adds a valid credential to a call, unless the example has it.
+    fn authorize(
+        &mut self,
+        account: &Account,
+        rule: &CredentialRule,
+        claims: Map<String, Json>,
+        call: &mut ApiCall,
+    ) {
+        let body = parse_body(BodyProtocol::Form, call).map(|body| body.json).unwrap_or_default();
+        let (params, roots) = (parameters(call, &body), account.roots());
+        let tokens = &self.host.tokens;
+        let auth = AuthContext { call, params: &params, tokens, roots: &roots };
+        if rule.verify(&auth).is_ok() {
+            return;
+        }
+        let at = call.received_at;
+        let issued = rule.issue(Issuing {
+            claims,
+            at,
+            number: 0,
+            roots: &roots,
+            seeds: account.fixed_seeds(),
+        });
+        rule.add_to(call, issued.as_ref().map(|issued| issued.token.as_str()), &roots);
+        if let Some(issued) = issued {
+            self.host.tokens.add(&rule.name, issued, at);
+        }
+    }
+
     /// Makes a call. Fails if it does not succeed, or is one of another operation.
     fn perform(&mut self, call: ApiCall, operation: &str) -> Result<(), String> {
-        let handshake = Some(HandshakeEnd { error: None, continues: true });
+        let handshakes = vec![HandshakeEnd { error: None, continues: true }; MAX_HANDSHAKES];
         let incoming =
-            IncomingCall { handshake, ..IncomingCall::new(call, EgressPolicy::default()) };
+            IncomingCall { handshakes, ..IncomingCall::new(call, EgressPolicy::default()) };
         let result = self.host.call(incoming, &mut FixedTime);
         let record = result.commands.into_iter().find_map(|command| match command {
             HostCommand::Record(_, _, kind) => match *kind {

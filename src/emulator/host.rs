@@ -19,10 +19,11 @@ use super::people::People;
 use super::registry::Registry;
 use super::router::{Router, Routes};
 use super::scripted_run::{LiveRun, ScriptedRun};
-use super::subscriptions::NewSubscription;
+use super::subscriptions::SubscriptionChange;
 use super::unsettled::UnsettledDeliveries;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{ConversationKey, Delivery, Host, HostCommand, RunTimes};
+use crate::platform::api::{Documents, HostedFiles, IssuedTokens};
 use crate::platform::{Account, Subscription};
 use crate::record::{ActionSummary, ExpectationResult, RecordKind};
 use crate::scenario::{CallExpectation, ScriptInput};
@@ -44,8 +45,8 @@ pub(super) enum EmulatorMessage {
     Act(ConversationKey, Vec<Action>, oneshot::Sender<Result<Vec<ActionSummary>, ActError>>),
     /// Add an endpoint, or replace the one with its number.
     AddEndpoint(EndpointPlan),
-    /// Subscribe a URL that a call has subscribed at another run of the account.
-    Subscribe(Box<NewSubscription>),
+    /// Change subscriptions as a call has changed them at another run of the account.
+    Subscribe(Box<SubscriptionChange>),
     /// Send no more events to the endpoint of this number.
     RemoveEndpoint(u32),
     /// Look at a conversation.
@@ -83,6 +84,12 @@ pub(super) struct AccountHost {
     pub(super) registry: Registry,
     /// People whom calls have named.
     pub(super) people: People,
+    /// The tokens that calls have issued.
+    pub(super) tokens: IssuedTokens,
+    /// The files that calls have uploaded.
+    pub(super) files: Arc<HostedFiles>,
+    /// The documents of the account.
+    pub(super) documents: Arc<Documents>,
     /// Number of calls so far.
     pub(super) calls: u64,
     /// Calls in no conversation of a script, which a script can expect.
@@ -125,12 +132,20 @@ impl AccountHost {
         let policies = types.map(|name| (name.to_owned(), Arc::new(account.policy(name))));
         let policies = policies.collect();
         let (live, subscriptions) = (Vec::new(), Vec::new());
+        let documents = Documents::new(
+            &account.platform.api.documents,
+            &account.roots(),
+            &account.fixed_seeds(),
+        );
         let mut host = Self {
             routes: Routes { account, endpoints: live, subscriptions, policies },
             runs: HashMap::new(),
             conversations: HashMap::new(),
             registry: Registry::default(),
             people: People::default(),
+            tokens: IssuedTokens::default(),
+            files: Arc::default(),
+            documents: Arc::new(documents),
             calls: 0,
             calls_outside: CallInbox::default(),
         };
@@ -445,7 +460,7 @@ impl Host for AccountHost {
                 }
             },
             EmulatorMessage::AddEndpoint(plan) => self.add_endpoint(plan),
-            EmulatorMessage::Subscribe(new) => return self.subscribe(&new),
+            EmulatorMessage::Subscribe(change) => return self.subscribe(&change),
             EmulatorMessage::RemoveEndpoint(number) => self.remove_endpoint(number),
             EmulatorMessage::Inspect(key, reply) => {
                 let found = self.conversations.get(&key);

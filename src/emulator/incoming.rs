@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::handshake::{HandshakeEnd, HandshakeJob, shake};
-use super::subscriptions::NewSubscription;
+use super::subscriptions::SubscriptionChange;
 use crate::base::address::EgressPolicy;
 use crate::delivery::{ConversationKey, Transport};
 use crate::platform::api::{ApiCall, ApiResponse};
@@ -18,15 +18,15 @@ pub(super) struct IncomingCall {
     pub(super) call: ApiCall,
     /// The addresses to which a call may subscribe.
     pub(super) egress: EgressPolicy,
-    /// The end of the handshake that the call needs, once it has been performed.
-    pub(super) handshake: Option<HandshakeEnd>,
+    /// The ends of the handshakes that the call needs, as far as they have been performed.
+    pub(super) handshakes: Vec<HandshakeEnd>,
     /// Whether it is handled only if it belongs to a conversation, or a script waits for it.
     pub(super) only_known: bool,
 }
 
 impl IncomingCall {
     pub(super) fn new(call: ApiCall, egress: EgressPolicy) -> Self {
-        Self { call, egress, handshake: None, only_known: false }
+        Self { call, egress, handshakes: Vec::new(), only_known: false }
     }
 }
 
@@ -34,9 +34,9 @@ impl IncomingCall {
 #[derive(Debug)]
 pub(super) enum CallOutcome {
     /// It responds. The deliveries that the call causes wait until the response has been sent.
-    Respond(ApiResponse, SentResponse),
-    /// It responds, and has subscribed a URL.
-    Subscribed(ApiResponse, SentResponse, Box<NewSubscription>),
+    Respond(ApiResponse, Vec<SentResponse>),
+    /// It responds, and has changed subscriptions.
+    Subscribed(ApiResponse, Vec<SentResponse>, Box<SubscriptionChange>),
     /// It needs a handshake first. Nothing has changed.
     Shake(Box<HandshakeJob>, ApiCall),
     /// There is no run in which the call could happen, or it belongs to another account.

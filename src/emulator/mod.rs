@@ -8,6 +8,7 @@
 mod actor;
 mod call_acts;
 mod call_inbox;
+mod call_lists;
 mod call_stages;
 mod call_work;
 mod calls;
@@ -39,7 +40,7 @@ use tokio::time::sleep;
 
 use self::host::{AccountHost, EmulatorMessage};
 use self::incoming::{CallOutcome, Handshaker, IncomingCall, SentResponse};
-use self::subscriptions::NewSubscription;
+use self::subscriptions::SubscriptionChange;
 use crate::base::address::EgressPolicy;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{AttemptSlots, ConversationKey, DrivenRun, DriverHandle, Transport, drive};
@@ -74,15 +75,17 @@ pub struct Emulator {
 pub struct CallResponse {
     /// The response.
     pub response: ApiResponse,
-    sent: SentResponse,
-    /// What it has subscribed.
-    subscription: Option<Box<NewSubscription>>,
+    sent: Vec<SentResponse>,
+    /// The subscriptions that it has changed.
+    subscription: Option<Box<SubscriptionChange>>,
     driver: DriverHandle<EmulatorMessage>,
 }
 
 impl Drop for CallResponse {
     fn drop(&mut self) {
-        self.driver.send(EmulatorMessage::ResponseSent(self.sent));
+        for sent in self.sent.drain(..) {
+            self.driver.send(EmulatorMessage::ResponseSent(sent));
+        }
     }
 }
 
@@ -164,20 +167,21 @@ impl Emulator {
     async fn handle(&self, mut incoming: IncomingCall) -> Option<CallResponse> {
         let only_known = incoming.only_known;
         loop {
+            let mut handshakes = incoming.handshakes.clone();
             let (reply, outcome) = oneshot::channel();
             self.driver.send(EmulatorMessage::Call(Box::new(incoming), reply));
             match outcome.await.ok()? {
                 CallOutcome::Respond(response, sent) => {
                     return Some(self.respond(response, sent, None).await);
                 }
-                CallOutcome::Subscribed(response, sent, new) => {
-                    return Some(self.respond(response, sent, Some(new)).await);
+                CallOutcome::Subscribed(response, sent, change) => {
+                    return Some(self.respond(response, sent, Some(change)).await);
                 }
                 // The account handles the call again, with the result.
                 CallOutcome::Shake(job, call) => {
-                    let handshake = Some(self.handshaker.shake(*job).await);
+                    handshakes.push(self.handshaker.shake(*job).await);
                     let egress = self.egress;
-                    incoming = IncomingCall { call, egress, handshake, only_known };
+                    incoming = IncomingCall { call, egress, handshakes, only_known };
                 }
                 CallOutcome::NoRun => return None,
             }
@@ -188,12 +192,13 @@ impl Emulator {
     async fn respond(
         &self,
         response: ApiResponse,
-        sent: SentResponse,
-        subscription: Option<Box<NewSubscription>>,
+        sent: Vec<SentResponse>,
+        subscription: Option<Box<SubscriptionChange>>,
     ) -> CallResponse {
+        let delay = sent.iter().filter_map(|sent| sent.delay).max();
         // Created before the delay: a client that gives up drops it.
         let response = CallResponse { response, sent, subscription, driver: self.driver.clone() };
-        if let Some(delay) = sent.delay {
+        if let Some(delay) = delay {
             sleep(delay).await;
         }
         response
@@ -205,9 +210,9 @@ impl Emulator {
         self.driver.send(EmulatorMessage::AddEndpoint(endpoint));
     }
 
-    /// Subscribes a URL that a call has subscribed at another run of the account.
-    fn subscribe(&self, new: Box<NewSubscription>) {
-        self.driver.send(EmulatorMessage::Subscribe(new));
+    /// Changes subscriptions as a call has changed them at another run of the account.
+    fn subscribe(&self, change: Box<SubscriptionChange>) {
+        self.driver.send(EmulatorMessage::Subscribe(change));
     }
 
     /// Sends no more events to the endpoint of this number. Deliveries under way are finished.

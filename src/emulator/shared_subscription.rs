@@ -1,22 +1,22 @@
-//! Subscriptions that calls have made at other runs of the account.
+//! Subscriptions that calls have changed at other runs of the account.
 
 use super::host::AccountHost;
-use super::subscriptions::NewSubscription;
+use super::subscriptions::SubscriptionChange;
 use crate::delivery::HostCommand;
 use crate::record::RecordScope;
 
 impl AccountHost {
-    /// Subscribes a URL that a call has subscribed at another run of the account.
-    pub(super) fn subscribe(&mut self, new: &NewSubscription) -> Vec<HostCommand> {
-        let number = self.routes.next_number();
+    /// Changes subscriptions as a call has changed them at another run of the account.
+    pub(super) fn subscribe(&mut self, change: &SubscriptionChange) -> Vec<HostCommand> {
         let oldest = self.runs.iter().min_by_key(|(run, _)| **run);
         let Some((run, live)) = oldest else {
-            self.routes.subscribe(new, number);
+            self.routes.subscribe(change);
             return Vec::new();
         };
-        live.plan.log.redact(new.redactor(&self.routes.account));
+        let account = &self.routes.account;
+        change.new.iter().for_each(|new| live.plan.log.redact(new.redactor(account)));
         let scope = RecordScope { at: live.plan.start, conversation: None, step: None };
         let record = |kind| HostCommand::Record(*run, scope, Box::new(kind));
-        self.routes.subscribe(new, number).into_iter().map(record).collect()
+        self.routes.subscribe(change).into_iter().map(record).collect()
     }
 }

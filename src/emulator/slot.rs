@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::subscriptions::NewSubscription;
+use super::subscriptions::{NewSubscription, SubscriptionChange};
 use super::{CallResponse, Emulator};
 use crate::platform::api::ApiCall;
 
@@ -60,8 +60,9 @@ impl EmulatorSlot {
         let mut number = 0;
         // Held until the account has all of them, so that it misses none that is made meanwhile.
         let subscriptions = self.subscriptions.borrow();
-        for new in subscriptions.iter() {
-            emulator.subscribe(Box::new(new.clone()));
+        if !subscriptions.is_empty() {
+            let change = SubscriptionChange { new: subscriptions.clone(), ended: Vec::new() };
+            emulator.subscribe(Box::new(change));
         }
         self.emulators.send_modify(|all| {
             number = all.last().map_or(0, |last| last.number) + 1;
@@ -107,14 +108,14 @@ impl EmulatorSlot {
 
     /// Subscribes the URL of a call at the other runs too.
     fn share_subscription(&self, mut response: CallResponse, from: u64) -> CallResponse {
-        let Some(new) = response.subscription.take() else { return response };
+        let Some(change) = response.subscription.take() else { return response };
         self.subscriptions.send_modify(|all| {
             // Before the runs that wait for a subscription are notified.
             for other in self.emulators.borrow().iter().filter(|other| other.number != from) {
-                other.emulator.subscribe(new.clone());
+                other.emulator.subscribe(change.clone());
             }
-            all.retain(|old| !new.replaces(old));
-            all.push((*new).clone());
+            all.retain(|old| !change.replaces(old));
+            all.extend(change.new.iter().cloned());
         });
         response
     }

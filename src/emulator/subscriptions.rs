@@ -6,7 +6,7 @@ use url::Url;
 
 use super::endpoint::{EndpointPlan, LiveEndpoint};
 use super::router::Routes;
-use crate::base::redact::Redactor;
+use crate::base::redact::{Redactor, is_credential_name};
 use crate::base::secret::{MIN_SECRET, Secret};
 use crate::platform::{Account, Subscription};
 use crate::record::RecordKind;
@@ -20,6 +20,8 @@ pub(super) struct NewSubscription {
     /// `None` for the vendor's default.
     pub(super) types: Option<Vec<String>>,
     pub(super) enabled: bool,
+    /// Headers besides the vendor's.
+    pub(super) headers: Vec<(String, Secret)>,
     /// Secrets of the account that have another value for the URL.
     pub(super) secrets: Vec<(String, Secret)>,
 }
@@ -29,7 +31,8 @@ impl NewSubscription {
     pub(super) fn endpoint(&self, number: u32, account: &Account) -> EndpointPlan {
         let types = self.types.as_deref().map(Subscription::of);
         let subscription = account.platform.subscription(types);
-        EndpointPlan { number, url: self.url.clone(), headers: Vec::new(), subscription }
+        let headers = self.headers.clone();
+        EndpointPlan { number, url: self.url.clone(), headers, subscription }
     }
 
     /// The account with the secrets that it has for the URL.
@@ -45,7 +48,8 @@ impl NewSubscription {
         let is_known = |secret: &Secret| {
             account.secrets.values().any(|known| known.expose() == secret.expose())
         };
-        let own = self.secrets.iter();
+        let headers = self.headers.iter().filter(|(name, _)| is_credential_name(name));
+        let own = self.secrets.iter().chain(headers);
         // A shorter one would be found in unrelated text.
         let own =
             own.filter(|(_, secret)| secret.expose().len() >= MIN_SECRET && !is_known(secret));
@@ -53,10 +57,23 @@ impl NewSubscription {
     }
 }
 
-impl NewSubscription {
-    /// Whether it ends another subscription.
-    pub(super) fn replaces(&self, other: &Self) -> bool {
-        self.group == other.group || self.url == other.url
+/// What a call changes about subscriptions.
+#[derive(Clone, Debug)]
+pub(super) struct SubscriptionChange {
+    pub(super) new: Vec<NewSubscription>,
+    /// Groups whose subscriptions end.
+    pub(super) ended: Vec<String>,
+}
+
+impl SubscriptionChange {
+    pub(super) fn is_empty(&self) -> bool {
+        self.new.is_empty() && self.ended.is_empty()
+    }
+
+    /// Whether it ends a subscription.
+    pub(super) fn replaces(&self, old: &NewSubscription) -> bool {
+        let is_new = self.new.iter().any(|new| new.group == old.group || new.url == old.url);
+        is_new || self.ended.contains(&old.group)
     }
 }
 
@@ -66,14 +83,17 @@ impl Routes {
         self.endpoints.iter().map(|endpoint| endpoint.plan.number).max().unwrap_or(0) + 1
     }
 
-    /// Subscribes the URL of a call. Returns what changed, for the report.
-    pub(super) fn subscribe(&mut self, new: &NewSubscription, number: u32) -> Vec<RecordKind> {
+    /// Subscribes the URLs of a call, and ends the subscriptions of groups. Returns what changed, for
+    /// the report.
+    pub(super) fn subscribe(&mut self, change: &SubscriptionChange) -> Vec<RecordKind> {
+        let SubscriptionChange { new, ended } = change;
+        let groups: Vec<&String> = ended.iter().chain(new.iter().map(|new| &new.group)).collect();
         let mut changes = Vec::new();
         let all = self.endpoints.iter().zip(&mut self.subscriptions);
         for (endpoint, subscription) in all {
             // One request for each event, although the URL was configured as well.
-            let is_replaced = endpoint.group.as_deref() == Some(new.group.as_str())
-                || endpoint.plan.url == new.url;
+            let is_replaced = endpoint.group.as_ref().is_some_and(|group| groups.contains(&group))
+                || new.iter().any(|new| endpoint.plan.url == new.url);
             if is_replaced && *subscription != Subscription::default() {
                 // Planned deliveries refer to endpoints by index, so that it stays in the list.
                 *subscription = Subscription::default();
@@ -82,8 +102,8 @@ impl Routes {
                 changes.push(RecordKind::EndpointUnsubscribed { endpoint, url });
             }
         }
-        if new.enabled {
-            let plan = new.endpoint(number, &self.account);
+        for new in new.iter().filter(|new| new.enabled) {
+            let plan = new.endpoint(self.next_number(), &self.account);
             let (endpoint, url) = (plan.number, plan.url.to_string());
             self.subscriptions.push(plan.subscription.clone());
             let account = new.account(&self.account);
@@ -93,4 +113,24 @@ impl Routes {
         }
         changes
     }
+}
+
+/// Returns the subscriptions of a call, those with the same URL, headers and secrets as one: their
+/// requests then keep their order.
+pub(super) fn merged(all: Vec<NewSubscription>) -> Vec<NewSubscription> {
+    let mut merged: Vec<NewSubscription> = Vec::new();
+    for new in all {
+        let known = merged.iter_mut().find(|known| {
+            let NewSubscription { group, url, types: _, enabled, headers, secrets } = &new;
+            (group, url, enabled) == (&known.group, &known.url, &known.enabled)
+                && (headers, secrets) == (&known.headers, &known.secrets)
+        });
+        match (known, new.types) {
+            (Some(NewSubscription { types: Some(known), .. }), Some(types)) => known.extend(types),
+            // All types of the vendor's default subscription.
+            (Some(known), _) => known.types = None,
+            (None, types) => merged.push(NewSubscription { types, ..new }),
+        }
+    }
+    merged
 }

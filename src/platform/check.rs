@@ -74,6 +74,8 @@ pub(super) fn check(
         ids: &ids,
         templates,
         style,
+        documents: BTreeMap::new(),
+        credentials: BTreeMap::new(),
         problems: &mut *checker.problems,
     };
     let api = api.rules();

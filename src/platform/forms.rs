@@ -7,7 +7,7 @@ use std::ops::Deref;
 
 use jiff::SignedDuration;
 
-use super::api::{ApiForm, CredentialForm, OperationForm, RouteForm};
+use super::api::{ApiForm, CredentialForm, DocumentForm, OperationForm, RouteForm};
 use super::numbers::NumberFormat;
 use super::signature::KeyEncoding;
 pub(super) use super::source_form::{Certainty, SourceForm};
@@ -83,6 +83,8 @@ form! {
         fields: TableOf<FieldForm>,
         /// The vendor's API.
         api: Option<ApiForm>,
+        /// Kinds of documents: objects that only calls read and change.
+        documents: TableOf<DocumentForm>,
         /// Credentials that calls to the API present.
         credential: Vec<CredentialForm>,
         /// Places of the API.

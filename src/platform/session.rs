@@ -75,6 +75,8 @@ pub struct Payload {
     pub certainty: Certainty,
     /// JSON style of the body.
     pub style: JsonStyle,
+    /// Number of the vendor's counter.
+    pub number: Option<i64>,
     /// The event, if the vendor's headers or signatures depend on it.
     pub event: Option<Arc<EventFacts>>,
 }
@@ -376,7 +378,8 @@ impl Session {
             payloads.push(if endpoints.is_empty() {
                 let (event_type, certainty) = (rule.event_type.clone(), rule.certainty);
                 let style = rule.body.style();
-                Payload { event_type, body: None, endpoints, certainty, style, event: None }
+                let number = number.map(|(_, number)| number);
+                Payload { event_type, body: None, endpoints, certainty, style, number, event: None }
             } else {
                 self.render(rule, event, number, endpoints)?
             });
@@ -444,7 +447,8 @@ impl Session {
         let body = Some(rule.body.render(&roots)?);
         let event = self.platform().signs_events().then(|| event_facts(rule, event));
         let (event_type, style) = (rule.event_type.clone(), rule.body.style());
-        Ok(Payload { event_type, body, endpoints, certainty, style, event })
+        let number = number.map(|(_, number)| number);
+        Ok(Payload { event_type, body, endpoints, certainty, style, number, event })
     }
 
     /// Returns why the vendor sends nothing for an event.

@@ -185,7 +185,8 @@ impl ActionSynthesizer<'_> {
 
     fn open(&self) -> Action {
         let assignee = Some(self.actor(Role::Bot));
-        ActionKind::Open { channel: "web".into(), assignee }.by(self.actor(Role::Visitor))
+        ActionKind::Open { channel: "web".into(), assignee, skill: None }
+            .by(self.actor(Role::Visitor))
     }
 
     fn assign(&self) -> Action {

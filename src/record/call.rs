@@ -18,6 +18,8 @@ crate::string_enum! {
         Missing = "missing",
         /// One is not valid.
         Invalid = "invalid",
+        /// One is accepted without being verified.
+        NotVerified = "not_verified",
     }
 }
 
@@ -32,6 +34,8 @@ pub struct CallRecord {
     pub path: String,
     /// Query without `?`; empty if the URL has no query.
     pub query: String,
+    /// Number among the elements of a batch, from 1.
+    pub element: Option<usize>,
     /// Name of the route; `None` if no route covers the call.
     pub route: Option<String>,
     /// The most similar route of a call that no route covers, as method and path.
@@ -51,6 +55,8 @@ pub struct CallRecord {
     pub error: Option<String>,
     /// Description of the error.
     pub why: Option<String>,
+    /// What the vendor accepts although it is a mistake.
+    pub warnings: Vec<String>,
     /// Named values of the call.
     pub fields: Map<String, Json>,
     /// The parsed body; null if it is missing, ignored or cannot be parsed.
@@ -72,20 +78,30 @@ impl CallRecord {
         format!("{name} (call {})", self.number)
     }
 
-    /// Replaces secrets: the values at these pointers of the body, and what the call presented as
-    /// credentials, wherever it stands.
-    pub fn redact<'a>(&mut self, pointers: &[String], presented: impl Iterator<Item = &'a str>) {
+    /// Replaces secrets: the values at these pointers of the body, the parameters with these names,
+    /// and what the call presented as credentials, wherever it stands.
+    pub fn redact<'a>(
+        &mut self,
+        pointers: &[String],
+        names: &[String],
+        presented: impl Iterator<Item = &'a str>,
+    ) {
         let mut secrets: Vec<Secret> = presented.map(|text| Secret::private(text.into())).collect();
         for pointer in pointers {
-            if let Some(value) = self.body.pointer_mut(pointer) {
-                let value = std::mem::replace(value, REDACTED.into());
-                secrets.extend(value.as_str().map(|text| Secret::private(text.to_owned())));
+            let steps: Vec<&str> = pointer.split('/').skip(1).collect();
+            take_secrets(&mut self.body, &steps, &mut secrets);
+        }
+        for name in names {
+            if let Some(value) = self.body.as_object_mut().and_then(|body| body.get_mut(name)) {
+                *value = REDACTED.into();
             }
         }
+        mask_parameters(&mut self.query, names);
         // A shorter text would be replaced everywhere.
         secrets.retain(|secret| secret.expose().len() >= MIN_SECRET);
         let redactor = Redactor::new(secrets.iter().map(|secret| (REDACTED.to_owned(), secret)));
         let texts = [&mut self.path, &mut self.query].into_iter().chain(&mut self.why);
+        let texts = texts.chain(&mut self.warnings);
         texts.for_each(|text| {
             redactor.redact(text);
         });
@@ -98,6 +114,41 @@ impl CallRecord {
             self.fields = fields;
         }
     }
+}
+
+/// Takes the values at a pointer out of a document. The step `*` stands for each key and element.
+fn take_secrets(json: &mut Json, steps: &[&str], secrets: &mut Vec<Secret>) {
+    let Some((first, rest)) = steps.split_first() else {
+        let value = std::mem::replace(json, REDACTED.into());
+        secrets.extend(value.as_str().map(|text| Secret::private(text.to_owned())));
+        return;
+    };
+    match json {
+        Json::Object(table) if *first == "*" => {
+            table.values_mut().for_each(|value| take_secrets(value, rest, secrets));
+        }
+        Json::Array(items) if *first == "*" => {
+            items.iter_mut().for_each(|item| take_secrets(item, rest, secrets));
+        }
+        _ => {
+            if let Some(value) = json.pointer_mut(&format!("/{first}")) {
+                take_secrets(value, rest, secrets);
+            }
+        }
+    }
+}
+
+/// Replaces the values of these parameters in a query, however short they are.
+fn mask_parameters(query: &mut String, names: &[String]) {
+    let is_secret = |pair: &str| {
+        let pair = url::form_urlencoded::parse(pair.as_bytes()).next();
+        pair.is_some_and(|(name, _)| names.contains(&name.into_owned()))
+    };
+    let mask = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if is_secret(pair) => format!("{name}={REDACTED}"),
+        _ => pair.to_owned(),
+    };
+    *query = query.split('&').map(mask).collect::<Vec<_>>().join("&");
 }
 
 /// Replaces what may be a credential in a query, whether or not the route takes it there.

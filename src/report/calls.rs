@@ -25,3 +25,8 @@ pub(super) fn describe_call_error(call: &CallRecord) -> Option<String> {
     }
     Some(text)
 }
+
+/// Returns what the vendor accepted although it is a mistake.
+pub(super) fn call_warnings(call: &CallRecord) -> impl Iterator<Item = String> {
+    call.warnings.iter().map(|warning| escape(warning))
+}

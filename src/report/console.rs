@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::Report;
 use super::advice::Advice;
-use super::calls::{describe_call, describe_call_error};
+use super::calls::{call_warnings, describe_call, describe_call_error};
 use super::caveats::Caveats;
 use super::rerun::RerunCommand;
 use crate::base::text::{count, escape, excerpt, one_of, shell_word, without_markup};
@@ -167,10 +167,10 @@ impl ConsoleReport {
     fn call(&self, record: &Record, call: &CallRecord, out: &mut dyn Write) -> io::Result<()> {
         let (elapsed, text) = (self.elapsed(record), describe_call(call));
         writeln!(out, "{DIM}{elapsed}{DIM:#}  {BOLD}receiver{BOLD:#} calls {text}")?;
-        match describe_call_error(call) {
-            Some(error) => writeln!(out, "{INDENT}{NOTE}-{NOTE:#} {error}"),
-            None => Ok(()),
+        for note in describe_call_error(call).into_iter().chain(call_warnings(call)) {
+            writeln!(out, "{INDENT}{NOTE}-{NOTE:#} {note}")?;
         }
+        Ok(())
     }
 
     /// Formats the run time since the start of the run, in seconds or as `h:mm:ss.s`.

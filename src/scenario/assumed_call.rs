@@ -85,7 +85,7 @@ impl AssumedCall<'_> {
         let (by, kind) = match act {
             ActTemplate::Open { by, assignee, .. } => {
                 let assignee = assignee.as_ref().and_then(|assignee| self.actor(assignee));
-                (by, ActionKind::Open { channel: ANY_CHANNEL.to_owned(), assignee })
+                (by, ActionKind::Open { channel: ANY_CHANNEL.to_owned(), assignee, skill: None })
             }
             ActTemplate::Say { by, kind, text, .. } => {
                 let text = text.as_ref().map(|_| self.plan.text()).unwrap_or_default();
@@ -96,9 +96,7 @@ impl AssumedCall<'_> {
                 (by, ActionKind::Assign { to, skill: None, accept: None })
             }
             ActTemplate::Close { by } => (by, ActionKind::Close),
-            ActTemplate::Set { .. }
-            | ActTemplate::Person { .. }
-            | ActTemplate::Subscribe { .. } => return None,
+            _ => return None,
         };
         Some(kind.by(self.actor(by)?))
     }
@@ -115,7 +113,7 @@ impl AssumedCall<'_> {
                 let rule = self.operation.finds.iter().find(|rule| rule.name == *name)?;
                 match rule.kind {
                     FindKind::Person(role) => role,
-                    FindKind::Conversation => return None,
+                    _ => return None,
                 }
             }
         };

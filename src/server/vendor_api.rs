@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
 use crate::base::clock::Clock;
-use crate::base::limits::{MAX_CALL_BODY, REQUEST_TIMEOUT};
+use crate::base::limits::{MAX_UPLOAD, REQUEST_TIMEOUT};
 use crate::emulator::{CallResponse, EmulatorSlot};
 use crate::platform::api::{ApiCall, CallBody};
 
@@ -64,7 +64,7 @@ async fn read(mut payload: web::Payload) -> CallBody {
         let mut bytes = Vec::new();
         while let Some(chunk) = payload.next().await {
             let Ok(chunk) = chunk else { return CallBody::Incomplete };
-            if bytes.len() + chunk.len() > MAX_CALL_BODY {
+            if bytes.len() + chunk.len() > MAX_UPLOAD {
                 return CallBody::TooLarge;
             }
             bytes.extend_from_slice(&chunk);

@@ -68,8 +68,12 @@ crate::string_enum! {
         Or = "or",
         /// Looks up the vendor's word for a value in a `[words.…]` table.
         Word = "word",
+        /// Looks up the neutral value for a vendor's word, or for each word of a list.
+        Neutral = "neutral",
         /// Reverses a list.
         Reversed = "reversed",
+        /// Takes the first element of a list; any other value stays as it is.
+        First = "first",
     }
 }
 
@@ -84,6 +88,7 @@ pub(super) enum Filter {
     Strftime(String),
     Or(Json),
     Word(Arc<WordTable>),
+    Neutral(Arc<WordTable>),
 }
 
 /// Compiles a filter; returns it with its output type.
@@ -100,13 +105,15 @@ pub(super) fn check(
     };
     let problem = |message: String| Problem::at(span, code::INVALID_FILTER, message);
     let invalid = |message: String| Err(problem(message));
-    let takes_argument =
-        matches!(name, F::Before | F::After | F::Cut | F::Or | F::Strftime | F::Times | F::Word);
+    let takes_argument = matches!(
+        name,
+        F::Before | F::After | F::Cut | F::Or | F::Strftime | F::Times | F::Word | F::Neutral
+    );
     if takes_argument != call.argument.is_some() {
         let rule =
             if takes_argument { "requires an argument after `:`" } else { "takes no argument" };
         let help = "filters with an argument: `after`, `before`, `cut`, `or`, `strftime`, \
-                    `times` and `word`";
+                    `times`, `word` and `neutral`";
         return Err(problem(format!("the filter `{name}` {rule}")).help(help));
     }
     if let Some(expected) = expected_input(name, input) {
@@ -153,6 +160,7 @@ pub(super) fn check(
             Ok((Filter::Or(json), field_type))
         }
         F::Word => word(argument, input, span, context),
+        F::Neutral => Ok((Filter::Neutral(words_of(argument, span, context)?), FieldType::Any)),
         _ => Ok((Filter::Plain(name), output_type(name, input))),
     }
 }
@@ -182,8 +190,11 @@ fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
         | F::Times
         | F::Word => (input.is_scalar(), "a text"),
         F::Text => (input.is_writable(), "a value with a JSON form"),
-        F::Count | F::Reversed => (matches!(input, FieldType::List(_) | FieldType::Any), "a list"),
+        F::Count | F::Reversed | F::First => {
+            (matches!(input, FieldType::List(_) | FieldType::Any), "a list")
+        }
         F::Or => (true, ""),
+        F::Neutral => (input.is_writable(), "a text or a list"),
     };
     (!is_accepted).then_some(expected)
 }
@@ -192,6 +203,7 @@ fn output_type(name: FilterName, input: &FieldType) -> FieldType {
     match name {
         F::EpochMs | F::EpochSecs | F::Count => FieldType::Int,
         F::Int | F::Number => FieldType::Any,
+        F::First => input.item().unwrap_or(FieldType::Any),
         F::Reversed => input.clone(),
         _ => FieldType::Text,
     }
@@ -206,17 +218,26 @@ fn mixed(input: &FieldType) -> FieldType {
     }
 }
 
+/// Returns the table of words with this name.
+fn words_of(
+    table: &str,
+    span: &SourceSpan,
+    context: &CompileContext<'_>,
+) -> Result<Arc<WordTable>, Problem> {
+    context.words.get(table).cloned().ok_or_else(|| {
+        let message = format!("unknown table `[words.{table}]`");
+        let problem = Problem::at(span, code::UNKNOWN_TABLE, message);
+        problem.suggest_or_list(table, context.words.keys().map(String::as_str))
+    })
+}
+
 fn word(
     table: &str,
     input: &FieldType,
     span: &SourceSpan,
     context: &CompileContext<'_>,
 ) -> Result<(Filter, FieldType), Problem> {
-    let Some(words) = context.words.get(table) else {
-        let message = format!("unknown table `[words.{table}]`");
-        let problem = Problem::at(span, code::UNKNOWN_TABLE, message);
-        return Err(problem.suggest_or_list(table, context.words.keys().map(String::as_str)));
-    };
+    let words = words_of(table, span, context)?;
     if let FieldType::Word(possible) = input {
         let missing: Vec<&str> =
             possible.iter().copied().filter(|word| !words.covers(word)).collect();
@@ -225,7 +246,8 @@ fn word(
             return Err(Problem::at(span, code::UNKNOWN_TABLE, message));
         }
     }
-    Ok((Filter::Word(Arc::clone(words)), words.field_type()))
+    let field_type = words.field_type();
+    Ok((Filter::Word(words), field_type))
 }
 
 impl Filter {
@@ -268,6 +290,13 @@ impl Filter {
                 other => other,
             },
             Self::Word(words) => words.word(value),
+            Self::Neutral(words) => match value {
+                Value::Json(json) if json.is_array() => {
+                    let words = Value::Json(json).items().into_iter();
+                    Value::List(words.map(|word| self.apply(word)).collect())
+                }
+                value => words.neutral(value),
+            },
             Self::Plain(name) => plain(*name, value),
         }
     }
@@ -320,6 +349,13 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
             items.reverse();
             Value::List(items)
         }
+        F::First => match value {
+            Value::List(_) => value.items().into_iter().next().unwrap_or(Value::Absent),
+            Value::Json(ref json) if json.is_array() => {
+                value.items().into_iter().next().unwrap_or(Value::Absent)
+            }
+            other => other,
+        },
         F::Int => match value.into_text().parse() {
             Ok(int) => Value::Int(int),
             Err(_) => Value::Json(Cow::Owned(Json::Null)),
@@ -363,6 +399,8 @@ fn cut(text: &str, length: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn check(name: FilterName, value: Value<'_>, expected: &str) {
@@ -400,6 +438,23 @@ mod tests {
         check(FilterName::Count, Value::List(vec![Value::Int(1), Value::Int(2)]), "2");
         check(FilterName::Reversed, Value::List(vec![Value::Int(1), Value::Int(2)]), "[2,1]");
         check(FilterName::Text, true_json(), "\"true\"");
+        let list = || Value::Json(Cow::Owned(serde_json::json!(["a", "b"])));
+        check(FilterName::First, list(), "\"a\"");
+        check(FilterName::First, Value::List(vec![Value::Int(1)]), "1");
+        check(FilterName::First, true_json(), "true");
+        assert!(plain(FilterName::First, Value::List(Vec::new())).is_absent());
+    }
+
+    #[test]
+    fn neutral_values_are_looked_up_by_word() {
+        let words = BTreeMap::from([("open".to_owned(), Json::from("OPEN"))]);
+        let filter = Filter::Neutral(Arc::new(WordTable::new(words, None)));
+        let neutral = |json: Json| filter.apply(Value::Json(Cow::Owned(json))).into_json();
+        assert_eq!(neutral("OPEN".into()), "open");
+        assert_eq!(
+            neutral(serde_json::json!(["OPEN", "other"])),
+            serde_json::json!(["open", "other"])
+        );
     }
 
     #[test]

@@ -10,6 +10,9 @@ use super::generated_text::GeneratedText;
 use super::value::Value;
 use crate::base::seed::SeedScope;
 
+/// Begins a value that is the vendor's own word already, such as an id that a client sent.
+const OWN_WORD: char = '=';
+
 /// Default of a word table: generates a word for each value that the table does not list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DefaultWord {
@@ -50,9 +53,18 @@ impl WordTable {
         }
     }
 
+    /// Returns the value for a word; a word that the table does not have remains unchanged.
+    pub(super) fn neutral<'a>(&'a self, word: Value<'a>) -> Value<'a> {
+        let known = self.words.iter().find(|(_, known)| word.equals(known));
+        known.map_or(word, |(value, _)| value.as_str().into())
+    }
+
     /// Returns the word for a value.
     pub(super) fn word<'a>(&'a self, value: Value<'a>) -> Value<'a> {
         let text = value.clone().into_text();
+        if let Some(own) = text.strip_prefix(OWN_WORD) {
+            return Value::from(own.to_owned());
+        }
         match (self.words.get(text.as_ref()), &self.default) {
             (Some(word), _) => Value::data(word),
             // Seeded by the value, so that a value has the same word in every run.

@@ -232,7 +232,8 @@ fn no_rust_file_names_a_message_kind_except_text() {
     let kinds: Vec<String> = vendors
         .iter()
         .flat_map(|vendor| vendor.kinds.keys())
-        .filter(|kind| !["text", "file"].contains(&kind.as_str())) // "file" is also a file on disk
+        // Words with another meaning: a file on disk, an encoding of bodies, and what calls read.
+        .filter(|kind| !["text", "file", "form", "list", "document"].contains(&kind.as_str()))
         .map(|kind| format!("\"{kind}\""))
         .collect();
     assert_empty(&violations(|_, line| {

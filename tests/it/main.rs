@@ -68,6 +68,8 @@ mod template;
 mod tls;
 mod variables;
 mod vendor_api;
+mod vendor_api_configuration;
+mod vendor_api_liveperson;
 mod vendors;
 mod wants;
 mod watch;

@@ -45,7 +45,8 @@ fn actor(name: &str) -> Actor {
 }
 
 fn open(assignee: &str) -> Action {
-    ActionKind::Open { channel: "web".into(), assignee: Some(actor(assignee)) }.by(actor("visitor"))
+    ActionKind::Open { channel: "web".into(), assignee: Some(actor(assignee)), skill: None }
+        .by(actor("visitor"))
 }
 
 fn say(by: &str) -> Action {

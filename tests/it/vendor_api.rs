@@ -1,170 +1,21 @@
 //! The APIs of emulated vendors: a receiver that calls back over real sockets.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::sync::mpsc::{self, Receiver as Channel, Sender};
 use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
 use serde_json::{Value as Json, json};
-use standin::base::address::EgressPolicy;
-use standin::base::clock::Clock;
-use standin::config::receiver_url;
-use standin::delivery::{AttemptSlots, ClockMode, Connector, DeliveryCheck, Http1Client};
-use standin::emulator::{
-    Emulator, EmulatorSlot, EndpointPlan, ScriptedRun, check_examples, describe_api, examples,
-};
+use standin::emulator::{check_examples, describe_api, examples};
+use standin::platform::Account;
 use standin::platform::api::CallBody;
-use standin::platform::{Account, Subscription};
-use standin::record::{CallRecord, PriorAttempts, Record, RecordKind, RecordLog};
-use standin::scenario::Script;
-use standin::server::{ApiPort, ServerHandle};
 
 use crate::support::{
-    Background, Receiver, Reply, accept, configured, revisions, standin_in, stderr, stdout,
+    Background, LiveApi, Receiver, Reply, accept, configured, request, revisions, standin_in,
+    stderr, stdout, wait_for_events,
 };
-
-/// A response of the API.
-#[derive(Debug)]
-struct Response {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Response {
-    fn json(&self) -> Json {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-/// Sends a request. The head is written as it is.
-fn request(address: &str, head: &str, body: &str) -> Response {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let length = body.len();
-    let head = format!("{head}\r\nHost: {address}\r\nContent-Length: {length}\r\n");
-    write!(stream, "{head}Connection: close\r\n\r\n{body}").unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).unwrap();
-    let (head, body) = response.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Response { status, head: head.to_owned(), body: body.to_owned() }
-}
-
-/// An account that is live, and its API.
-struct LiveApi {
-    account: Arc<Account>,
-    emulator: Emulator,
-    server: Option<ServerHandle>,
-    address: String,
-    records: Arc<Mutex<Vec<Arc<Record>>>>,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl LiveApi {
-    /// Starts an account with the default endpoint of a receiver, and serves its API.
-    fn start(vendor: &str, receiver: &Receiver) -> Self {
-        let platform = revisions().into_iter().find(|known| known.full_id() == vendor).unwrap();
-        let account = Arc::new(Account::test(&platform));
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let log = RecordLog::new(1, Clock::System);
-        let mut reader = log.subscribe(1).unwrap();
-        let records = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&records);
-        // The account waits for a reader that falls behind.
-        runtime.spawn(async move {
-            while let Some(record) = reader.next().await {
-                kept.lock().unwrap().push(record);
-            }
-        });
-        let endpoint = EndpointPlan {
-            number: 1,
-            url: receiver_url(&receiver.url()).unwrap(),
-            headers: Vec::new(),
-            subscription: Subscription::check_plain(&["*".into()], &["any"]).unwrap(),
-        };
-        let slot = EmulatorSlot::default();
-        let emulator = runtime.block_on(async {
-            let connector = Connector::new(EgressPolicy::default());
-            let client = Http1Client::new(connector, platform.wire.clone());
-            let slots = AttemptSlots::default();
-            Emulator::start(Arc::clone(&account), vec![endpoint], Arc::new(client), slots)
-        });
-        let run = ScriptedRun {
-            number: 1,
-            script: Arc::new(Script::without_steps("calls only")),
-            conversations: 0,
-            seed: 1,
-            start: "2026-01-05T09:00:00Z".parse().unwrap(),
-            clock: ClockMode::Virtual,
-            check: DeliveryCheck::default(),
-            lines: BTreeMap::new(),
-            controls: BTreeSet::new(),
-            prior: Arc::new(PriorAttempts::default()),
-            log,
-            is_paused: false,
-            keeps_conversations: true,
-        };
-        drop(emulator.play(run));
-        slot.set(emulator.clone());
-        let server = ApiPort::plain([127, 0, 0, 1].into(), 0).serve(&slot).unwrap();
-        let address = server.address.to_string();
-        Self { account, emulator, server: Some(server), address, records, runtime }
-    }
-
-    fn secret(&self, name: &str) -> &str {
-        self.account.secrets[name].expose()
-    }
-
-    /// POSTs JSON with the bearer token of this secret.
-    fn post(&self, secret: &str, path: &str, body: &Json) -> Response {
-        let token = self.secret(secret);
-        let head = format!("POST {path} HTTP/1.1\r\nAuthorization: Bearer {token}");
-        request(&self.address, &head, &body.to_string())
-    }
-
-    /// Waits until this many calls were recorded.
-    fn calls(&self, count: usize) -> Vec<CallRecord> {
-        let call = |record: &Arc<Record>| match &record.kind {
-            RecordKind::CallReceived(call) => Some(call.clone()),
-            _ => None,
-        };
-        let start = Instant::now();
-        loop {
-            let calls: Vec<_> = self.records.lock().unwrap().iter().filter_map(call).collect();
-            if calls.len() >= count {
-                return calls;
-            }
-            assert!(start.elapsed() < Duration::from_secs(20), "{} calls", calls.len());
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for LiveApi {
-    fn drop(&mut self) {
-        let server = self.server.take();
-        self.runtime.block_on(async {
-            self.emulator.stop().await;
-            if let Some(server) = server {
-                server.stop().await;
-            }
-        });
-    }
-}
-
-/// Waits until the receiver has this many events.
-fn wait_for_events(receiver: &Receiver, count: usize) -> Vec<Json> {
-    let start = Instant::now();
-    while receiver.events().len() < count {
-        assert!(start.elapsed() < Duration::from_secs(20), "{} events", receiver.events().len());
-        thread::sleep(Duration::from_millis(5));
-    }
-    receiver.events().iter().map(crate::support::ReceivedRequest::json).collect()
-}
 
 fn open_message(text: &str) -> Json {
     json!({
@@ -384,13 +235,249 @@ fn every_word_of_the_vocabulary_has_an_effect() {
 }
 
 #[test]
+fn files_are_transferred_with_links_that_expire() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let house = api.account.values["house"].as_str().unwrap().to_owned();
+    let door = api.secret("door");
+    let frame = || {
+        let head = format!("POST /{house}/frames HTTP/1.1\r\nX-Door: {door}");
+        request(&api.address, &head, "").json()
+    };
+    let text = |json: &Json, key: &str| json[key].as_str().unwrap().to_owned();
+    let (one, other) = (frame(), frame());
+    assert_ne!((&one["path"], &one["mark"]), (&other["path"], &other["mark"]));
+    let (path, mark) = (text(&one, "path"), text(&one, "mark"));
+    let put = |path: &str, mark: &str, headers: &str, body: &str| {
+        request(&api.address, &format!("PUT {path}?mark={mark} HTTP/1.1{headers}"), body)
+    };
+    let look = |path: &str| request(&api.address, &format!("GET {path} HTTP/1.1"), "");
+    assert_eq!(look(&path).json()["error"], "unknown.picture");
+    assert_eq!(put(&path, &text(&other, "mark"), "", "x").json()["error"], "unknown.file");
+    assert_eq!(put(&path, "", "", "x").status, 403);
+    assert_eq!(put(&path, &mark, "\r\nContent-Type: image/png", "pixels").status, 204);
+    let seen = look(&path);
+    assert_eq!((seen.status, seen.body.as_str()), (200, "pixels"));
+    let head = seen.head.to_lowercase();
+    assert!(head.contains("content-type: image/png") && head.contains("x-size: 6"), "{head}");
+
+    // A multipart form, larger than other bodies.
+    let large = "p".repeat(1024 * 1024 + 1);
+    let form = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.gif\"\r\nContent-Type: image/gif\r\n\r\n{large}\r\n--b--\r\n"
+    );
+    let media_type = "\r\nContent-Type: multipart/form-data; boundary=b";
+    assert_eq!(put(&path, &mark, media_type, &form).status, 204);
+    assert_eq!(look(&path).body, large);
+    assert_eq!(put(&path, &mark, media_type, "--b--").status, 422);
+    std::thread::sleep(Duration::from_millis(2_100));
+    assert_eq!(put(&path, &mark, "", "late").json()["error"], "unknown.file");
+    let calls = format!("{:?}", api.calls(10));
+    assert!(!calls.contains(&mark), "{calls}");
+}
+
+#[test]
+fn documents_and_conversations_are_listed_and_changed() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let house = api.account.values["house"].as_str().unwrap().to_owned();
+    let door = format!("\r\nX-Door: {}", api.secret("door"));
+    let call = |method: &str, target: &str, headers: &str, body: &str| {
+        let head = format!("{method} /{house}/{target} HTTP/1.1{door}{headers}");
+        request(&api.address, &head, body)
+    };
+    let list = |query: &str| call("GET", &format!("curios?{query}"), "", "");
+    assert_eq!(list("").json()["curios"][0]["of"], json!({"name": "clock"}));
+    let mut tags = Vec::new();
+    for name in ["teapot", "lamp"] {
+        let added = call("POST", "curios", "", &json!({"name": name}).to_string());
+        assert_eq!(added.status, 201);
+        tags.push(added.json()["tag"].as_str().unwrap().to_owned());
+    }
+    assert_ne!(tags[0], tags[1]);
+    let page = list("from=1").json();
+    assert_eq!((&page["total"], &page["from"], &page["size"]), (&json!(3), &json!(1), &json!(2)));
+    assert_eq!(page["curios"][1]["of"]["name"], "lamp");
+    assert_eq!(list("size=1").json()["size"], 1);
+    assert_eq!(list(&format!("tag={}", tags[0])).json()["curios"][0]["of"]["name"], "teapot");
+    assert!(list("").head.to_lowercase().contains("x-revision: 3"));
+
+    let path = format!("curios/{}", tags[0]);
+    let change = json!({"name": "samovar"}).to_string();
+    assert_eq!(call("PUT", &path, "", &change).status, 412);
+    assert_eq!(call("PUT", &path, "\r\nIf-Match: 2", &change).status, 412);
+    assert_eq!(
+        call("PUT", "curios/none", "\r\nIf-Match: 3", &change).json()["error"],
+        "unknown.found"
+    );
+    let changed = call("PUT", &path, "\r\nIf-Match: 3", &change).json();
+    assert_eq!(changed, json!({"tag": tags[0], "of": {"name": "samovar"}, "revision": 4}));
+    assert_eq!(call("DELETE", &path, "\r\nIf-Match: 4", "").status, 204);
+    assert_eq!(list("").json()["total"], 2);
+
+    let rooms = json!([{"do": "enter", "guest": "g1"}, {"do": "enter", "guest": "g2"}]).to_string();
+    let room = call("POST", "letters", "", &rooms).json()[0]["room"].as_str().unwrap().to_owned();
+    let guests = |query: &str| call("GET", &format!("guests?{query}"), "", "").json();
+    assert_eq!(guests("").as_array().unwrap().len(), 2);
+    assert_eq!(guests("mood=quiet"), json!([]));
+    assert_eq!(
+        guests(&format!("mood=merry&room={room}")),
+        json!([{"room": room, "mood": "merry"}])
+    );
+    assert_eq!(guests("card=none"), json!([]));
+}
+
+#[test]
+fn a_subscription_of_a_call_has_its_own_headers_and_ends() {
+    let (first, second) = (Receiver::accepting(), Receiver::accepting());
+    let api = LiveApi::start("parlour", &first);
+    let listen = |marks: Json| {
+        let body = json!({"url": second.url(), "word": "a-word-of-its-own", "types": ["room.opened"], "marks": marks});
+        request(&api.address, "PUT /ears/left HTTP/1.1", &body.to_string())
+    };
+    let token = json!([{"name": "X-Ear-Token", "value": "canary-of-the-ear"}]);
+    assert_eq!(listen(json!([{"name": "no header", "value": "x"}])).status, 422);
+    assert_eq!(listen(token).status, 200);
+    let house = api.account.values["house"].as_str().unwrap().to_owned();
+    let head = format!("POST /{house}/letters HTTP/1.1\r\nX-Door: {}", api.secret("door"));
+    let enter = |guest: &str| {
+        let body = json!([{"do": "enter", "guest": guest}]).to_string();
+        assert_eq!(request(&api.address, &head, &body).status, 201);
+    };
+    enter("g1");
+    wait_for_events(&second, 1);
+    assert_eq!(second.events()[0].header("x-ear-token").unwrap(), "canary-of-the-ear");
+    assert_eq!(request(&api.address, "DELETE /ears/left HTTP/1.1", "").status, 204);
+    enter("g2");
+    wait_for_events(&first, 2);
+    assert_eq!(second.events().len(), 1);
+    api.calls(5);
+    for record in &*api.records.lock().unwrap() {
+        let text = serde_json::to_string(&**record).unwrap();
+        assert!(!text.contains("canary-of-the-ear"), "{text}");
+    }
+}
+
+#[test]
+fn each_element_of_a_batch_is_a_call_of_its_own() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let house = api.account.values["house"].as_str().unwrap().to_owned();
+    let head = format!("POST /{house}/letters HTTP/1.1\r\nX-Door: {}", api.secret("door"));
+    let send = |body: &Json| request(&api.address, &head, &body.to_string());
+    let enter = |guest: &str| json!({"do": "enter", "guest": guest, "desk": "tea"});
+    let entered = send(&json!([enter("g1"), enter("g1"), {"do": "dance"}, enter("g2")]));
+    assert_eq!(entered.status, 409);
+    let parts = entered.json();
+    assert_eq!(parts[1], "g1 is here");
+    assert_eq!((&parts[3]["of"], &parts[3]["desk"]), (&json!(4), &json!("tea")));
+    assert_eq!(send(&json!([enter("g3")])).status, 201);
+    let thread = format!("{}#main", parts[0]["room"].as_str().unwrap());
+    let say = json!({
+        "do": "say", "guest": "g1", "thread": thread, "said": ["hello", "unheard"], "pause": true,
+        "heard": true, "stars": 4, "why": "tea", "hour": 5, "loud": true,
+    });
+    let said = send(&json!([say]));
+    assert_eq!((said.status, said.json()), (200, json!([{"line": 101}])));
+    let mut other = say.clone();
+    other["guest"] = json!("g2");
+    assert_eq!(send(&json!([other])).json()[0]["error"], "another guest's room");
+    for (key, value) in [("stars", json!(6)), ("thread", json!("none")), ("said", json!([]))] {
+        let mut wrong = say.clone();
+        wrong[key] = value;
+        assert_eq!(send(&json!([wrong])).status, 409, "{key}");
+    }
+    assert_eq!(send(&json!([])).status, 422);
+    let sent = wait_for_events(&receiver, 10);
+    let what: Vec<&Json> = sent.iter().map(|body| &body["what"]).collect();
+    for event in
+        ["room.opened", "pen.moved", "line.said", "line.read", "guestbook.signed", "door.in"]
+    {
+        assert!(what.contains(&&json!(event)), "{event} {what:?}");
+    }
+    let calls = api.calls(11);
+    let elements: Vec<_> = calls.iter().map(|call| call.element).collect();
+    assert_eq!(elements[..6], [Some(1), Some(2), Some(3), Some(4), Some(1), Some(1)]);
+    assert_eq!(calls[1].error.as_deref(), Some("refused.open"));
+    assert_eq!(calls[5].warnings, ["the house pretends not to hear"]);
+}
+
+#[test]
+fn every_kind_of_credential_is_verified() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let house = api.account.values["house"].as_str().unwrap().to_owned();
+    let door = api.secret("door").to_owned();
+    let post = |target: &str, headers: &str, body: &str| {
+        request(&api.address, &format!("POST {target} HTTP/1.1{headers}"), body)
+    };
+    // Parameters of the query and the body together.
+    let gate = |query: &str, body: &str| post(&format!("/{house}/in?polite=yes{query}"), "", body);
+    let riddle = format!("question={house}&answer={door}");
+    assert_eq!(post(&format!("/{house}/in?{riddle}"), "", "").status, 404, "not polite");
+    assert_eq!(post(&format!("/{house}/out?polite=yes&{riddle}"), "", "").status, 404);
+    assert_eq!(gate("", "").json()["error"], "missing.riddle");
+    assert_eq!(gate(&format!("&question={house}"), "answer=xy").json()["error"], "invalid.riddle");
+    let json = json!({"question": house, "answer": door, "guest": "g7"}).to_string();
+    let mixed = format!("&question={house}");
+    assert_eq!(gate(&mixed, &format!("answer={door}")).json()["guest"], "nobody");
+    assert_eq!(gate(&format!("&{riddle}"), "").json()["way"], "in");
+    let entered = gate("", &json).json();
+    assert_eq!(entered["guest"], "g7");
+    assert!(entered["left"].as_i64().unwrap() <= 2, "{entered}");
+    let pass = entered["pass"].as_str().unwrap().to_owned();
+
+    // User and password, or anything after another scheme.
+    let stamps = format!("/{house}/stamps");
+    let basic = |user: &str| BASE64.encode(format!("{user}:{door}"));
+    let stamp = |scheme: &str, value: &str| {
+        post(&stamps, &format!("\r\nAuthorization: {scheme} {value}"), "")
+    };
+    assert_eq!(post(&stamps, "", "").json()["error"], "missing.porter");
+    assert_eq!(stamp("Basic", &basic("butler")).json()["error"], "invalid.porter");
+    assert_eq!(stamp("Bow", "deep").json()["error"], "invalid.porter");
+    assert_eq!(stamp("Nod", "canary-nobody-checks").status, 200);
+    let stamped = stamp("basic", &basic("porter")).json()["stamp"].as_str().unwrap().to_owned();
+
+    // Tokens: made up, of another account, revoked, expired.
+    let room = |method: &str, pass: &str, stamp: &str| {
+        let target = format!("/{house}/cloakroom?stamp={stamp}");
+        request(&api.address, &format!("{method} {target} HTTP/1.1\r\nX-Pass: {pass}"), "").json()
+    };
+    assert_eq!(room("GET", &pass, &stamped), json!({"guest": "g7"}));
+    assert_eq!(room("GET", &pass, "")["error"], "missing.stamp");
+    assert_eq!(room("GET", &pass, "canary-made-up")["error"], "invalid.stamp");
+    assert_eq!(room("GET", "canary.made.up", &stamped)["error"], "invalid.pass");
+    assert_eq!(room("DELETE", &pass, &stamped), json!({}));
+    assert_eq!(room("GET", &pass, &stamped)["error"], "invalid.pass");
+    let again = gate("", &json).json();
+    let pass = again["pass"].as_str().unwrap();
+    assert_eq!(room("GET", pass, &stamped)["error"], "invalid.stamp");
+    std::thread::sleep(Duration::from_millis(2_100));
+    assert_eq!(room("GET", pass, &stamped)["error"], "expired.pass");
+
+    let calls = api.calls(20);
+    let auth = |index: usize| calls[index].auth.as_str();
+    assert_eq!(
+        [auth(2), auth(3), auth(4), auth(10)],
+        ["missing", "invalid", "valid", "not_verified"]
+    );
+    for record in &*api.records.lock().unwrap() {
+        let text = serde_json::to_string(&**record).unwrap();
+        for secret in [&*pass, &stamped, &door, &basic("porter"), "canary", "answer=xy"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+}
+
+#[test]
 fn the_examples_of_every_vendor_succeed() {
     let mut checked = 0;
     for platform in revisions() {
         let account = Arc::new(Account::test(&platform));
         let problems = check_examples(&account);
         assert!(problems.is_empty(), "{problems:?}");
-        for example in examples(&account) {
+        for example in examples(&account, Timestamp::now()) {
             checked += 1;
             assert!(matches!(example.call.body, CallBody::Whole(_)), "{}", example.operation);
         }
@@ -491,13 +578,13 @@ fn malformed(json: &Json) -> Vec<Json> {
 
 #[test]
 fn malformed_calls_get_a_response_that_the_description_of_the_api_has() {
-    for vendor in ["wotnot", "parlour"] {
+    for vendor in ["wotnot", "parlour", "liveperson"] {
         let receiver = Receiver::accepting();
         let api = LiveApi::start(vendor, &receiver);
         let description = describe_api(&api.account, "http://127.0.0.1");
         let paths = description["paths"].as_object().unwrap();
         let mut sent = 0;
-        for example in examples(&api.account) {
+        for example in examples(&api.account, Timestamp::now()) {
             let CallBody::Whole(body) = &example.call.body else { panic!("no body") };
             let Ok(body) = serde_json::from_slice::<Json>(body) else { continue };
             let parts: Vec<&str> = example.call.path.split('/').collect();
@@ -551,6 +638,10 @@ fn commands_describe_the_api_and_show_no_configured_credential() {
     for arguments in [["vendors", "ebbot", "--api"], ["schema", "api", "ebbot"]] {
         let output = standin_in(folder.path(), &arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(stderr(&output).contains("vendors with an API: replycx"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("vendors with an API: liveperson, replycx"),
+            "{}",
+            stderr(&output)
+        );
     }
 }

@@ -2,13 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
+
 use super::call_match::CallMatchers;
+use super::credential::CredentialRule;
+use super::documents::DocumentRule;
 use super::find::{person_data, table_template};
-use super::forms::{ActForm, SubscribeActForm};
+use super::forms::{
+    ActForm, CreateActForm, EmitActForm, LinkActForm, SayActForm, SubscribeActForm,
+};
 use crate::base::text::one_of;
 use crate::conversation::{Role, VariableScope};
 use crate::diag::{Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code};
-use crate::template::{CompileContext, FieldType, InputTemplate, ValuePath};
+use crate::template::{
+    CompileContext, Field, FieldType, InputTemplate, TextRules, TextTemplate, ValuePath,
+};
 
 /// An action of a call.
 #[derive(Clone, Debug)]
@@ -52,6 +60,10 @@ pub enum ActTemplate {
         channel: InputTemplate,
         /// First assignee.
         assignee: Option<WhoRef>,
+        /// Skill of the queue.
+        skill: Option<InputTemplate>,
+        /// Whether the visitor can have one open conversation only.
+        single: bool,
     },
     /// Sends a message.
     Say {
@@ -62,6 +74,36 @@ pub enum ActTemplate {
         /// Text.
         text: Option<InputTemplate>,
         /// Data of the kind.
+        data: InputTemplate,
+    },
+    /// Starts or stops typing.
+    Typing {
+        /// Who types.
+        by: WhoRef,
+        /// True to start, false to stop.
+        on: bool,
+    },
+    /// Marks the messages of the other side as read.
+    Read {
+        /// Who reads.
+        by: WhoRef,
+    },
+    /// Rates the conversation.
+    Rate {
+        /// Who rates.
+        by: WhoRef,
+        /// Score from 1 to 5.
+        score: InputTemplate,
+        /// Comment.
+        comment: Option<InputTemplate>,
+    },
+    /// Sends an event that no other action causes.
+    Emit {
+        /// Whom the event is about.
+        by: WhoRef,
+        /// The vendor's name of the event.
+        event_type: String,
+        /// Content of the event.
         data: InputTemplate,
     },
     /// Assigns the conversation.
@@ -106,17 +148,105 @@ pub enum ActTemplate {
         types: Option<InputTemplate>,
         /// Whether events are sent.
         enabled: Option<InputTemplate>,
+        /// Headers besides the vendor's.
+        headers: Option<InputTemplate>,
         /// Secrets that have another value for this URL, by name.
         secret: BTreeMap<String, InputTemplate>,
+    },
+    /// Ends the subscriptions of a group.
+    Unsubscribe {
+        /// The group.
+        group: InputTemplate,
+    },
+    /// Creates a document.
+    Create {
+        /// Kind of document, and its name for later actions.
+        document: String,
+        /// Content.
+        value: InputTemplate,
+    },
+    /// Replaces the content of a document.
+    Replace {
+        /// Name of the document.
+        document: String,
+        /// Content.
+        value: InputTemplate,
+    },
+    /// Deletes a document.
+    Delete {
+        /// Name of the document.
+        document: String,
+    },
+    /// Creates a link to a file.
+    Link {
+        /// Path of a new file.
+        path: Option<TextTemplate>,
+        /// Name of a file.
+        file: Option<String>,
+        /// Secret part of the URL.
+        signature: TextTemplate,
+        /// How long it is valid.
+        life: SignedDuration,
+    },
+    /// Stores the file that the call transfers.
+    Store {
+        /// Name of the file.
+        file: String,
+    },
+    /// Issues a token.
+    Issue {
+        /// Credential of the token.
+        credential: String,
+        /// Claims besides those of the credential.
+        claims: InputTemplate,
+    },
+    /// Revokes the token that the call presents.
+    Revoke {
+        /// Credential of the token.
+        credential: String,
     },
 }
 
 impl ActTemplate {
     /// Returns true if the action happens in a conversation.
     pub fn needs_conversation(&self) -> bool {
-        !matches!(self, Self::Person { .. } | Self::Subscribe { .. })
+        matches!(
+            self,
+            Self::Open { .. }
+                | Self::Say { .. }
+                | Self::Typing { .. }
+                | Self::Read { .. }
+                | Self::Rate { .. }
+                | Self::Emit { .. }
+                | Self::Assign { .. }
+                | Self::Set { .. }
+                | Self::Close { .. }
+        )
     }
 }
+
+/// The keys of `act`.
+const ACTIONS: [&str; 19] = [
+    "open",
+    "say",
+    "typing",
+    "read",
+    "rate",
+    "emit",
+    "assign",
+    "set",
+    "close",
+    "person",
+    "subscribe",
+    "unsubscribe",
+    "create",
+    "replace",
+    "delete",
+    "link",
+    "store",
+    "issue",
+    "revoke",
+];
 
 /// Checks the actions of an operation.
 pub(super) struct ActChecker<'a> {
@@ -126,8 +256,20 @@ pub(super) struct ActChecker<'a> {
     pub(super) people: Vec<String>,
     /// Message kinds of the vendor.
     pub(super) kinds: Vec<&'a str>,
+    /// Types of events that can be emitted.
+    pub(super) event_types: Vec<&'a str>,
     /// Secrets of the account.
     pub(super) secrets: Vec<&'a str>,
+    /// Kinds of documents.
+    pub(super) documents: &'a BTreeMap<String, DocumentRule>,
+    /// Documents that `find` or an action gives.
+    pub(super) named_documents: Vec<String>,
+    /// Files that `find` gives.
+    pub(super) files: Vec<String>,
+    /// Credentials, by name.
+    pub(super) credentials: &'a BTreeMap<String, CredentialRule>,
+    /// The document that the action creates.
+    pub(super) created: Option<(String, FieldType)>,
     pub(super) problems: &'a mut Problems,
 }
 
@@ -144,6 +286,9 @@ impl ActChecker<'_> {
         let when = CallMatchers::check(&form.when, &self.context, self.problems);
         let act = self.act(form);
         self.context.root = outer;
+        if let Some((name, document)) = self.created.take() {
+            self.context.root.set(Field::always(name, document));
+        }
         Some(ActRule { when, each, act: act? })
     }
 
@@ -161,22 +306,44 @@ impl ActChecker<'_> {
     }
 
     fn act(&mut self, form: &ActForm) -> Option<ActTemplate> {
-        let keys = [
+        let in_conversation = [
             form.open.is_some(),
             form.say.is_some(),
+            form.typing.is_some(),
+            form.read.is_some(),
+            form.rate.is_some(),
+            form.emit.is_some(),
             form.assign.is_some(),
             form.set.is_some(),
             form.close.is_some(),
+        ];
+        let in_account = [
             form.person.is_some(),
             form.subscribe.is_some(),
+            form.unsubscribe.is_some(),
+            form.create.is_some(),
+            form.replace.is_some(),
+            form.delete.is_some(),
+            form.link.is_some(),
+            form.store.is_some(),
+            form.issue.is_some(),
+            form.revoke.is_some(),
         ];
-        if keys.into_iter().filter(|is_there| *is_there).count() != 1 {
+        let given = in_conversation.into_iter().chain(in_account).filter(|is_there| *is_there);
+        if given.count() != 1 {
             let message = "an entry of `act` needs exactly one action";
             let problem = Problem::at(&form.span, code::INVALID_ACT, message);
-            let actions = ["open", "say", "assign", "set", "close", "person", "subscribe"];
-            self.problems.push(problem.help(format!("actions: {}", one_of(actions))));
+            self.problems.push(problem.help(format!("actions: {}", one_of(ACTIONS))));
             return None;
         }
+        if in_conversation.contains(&true) {
+            self.act_in_conversation(form)
+        } else {
+            self.act_in_account(form)
+        }
+    }
+
+    fn act_in_conversation(&mut self, form: &ActForm) -> Option<ActTemplate> {
         if let Some(form) = &form.open {
             let by = self.who(&form.by);
             let channel = self.input(&form.channel);
@@ -184,24 +351,26 @@ impl ActChecker<'_> {
                 Some(assignee) => Some(self.who(assignee)?),
                 None => None,
             };
-            return Some(ActTemplate::Open { by: by?, channel: channel?, assignee });
+            let skill = self.optional_input(form.skill.as_ref())?;
+            let single = form.single.as_ref().is_some_and(|single| single.value);
+            return Some(ActTemplate::Open { by: by?, channel: channel?, assignee, skill, single });
         }
         if let Some(form) = &form.say {
-            let kind = form.kind.as_ref().map_or("text", |kind| kind.as_str());
-            if let Some(kind) = form.kind.as_ref().filter(|k| !self.kinds.contains(&k.as_str())) {
-                let message = format!("unknown kind `{}`", kind.value);
-                let problem = Problem::at(&kind.span, code::UNKNOWN_KIND, message);
-                self.problems.push(problem.suggest_or_list(kind, self.kinds.iter().copied()));
-            }
-            let by = self.who(&form.by);
-            let text = self.optional_input(form.text.as_ref());
-            let data = self.table(&form.data, &form.span);
-            return Some(ActTemplate::Say {
-                by: by?,
-                kind: kind.to_owned(),
-                text: text?,
-                data: data?,
-            });
+            return self.say(form);
+        }
+        if let Some(form) = &form.typing {
+            return Some(ActTemplate::Typing { by: self.who(&form.by)?, on: form.on.value });
+        }
+        if let Some(form) = &form.read {
+            return Some(ActTemplate::Read { by: self.who(&form.by)? });
+        }
+        if let Some(form) = &form.rate {
+            let (by, score) = (self.who(&form.by), self.input(&form.score));
+            let comment = self.optional_input(form.comment.as_ref());
+            return Some(ActTemplate::Rate { by: by?, score: score?, comment: comment? });
+        }
+        if let Some(form) = &form.emit {
+            return self.emit(form);
         }
         if let Some(form) = &form.assign {
             let by = self.who(&form.by);
@@ -217,22 +386,153 @@ impl ActChecker<'_> {
             let variables = self.input(&form.variables);
             return Some(ActTemplate::Set { by: by?, scope, variables: variables? });
         }
-        if let Some(form) = &form.close {
-            return Some(ActTemplate::Close { by: self.who(&form.by)? });
+        let close = form.close.as_ref()?;
+        Some(ActTemplate::Close { by: self.who(&close.by)? })
+    }
+
+    fn say(&mut self, form: &SayActForm) -> Option<ActTemplate> {
+        let kind = form.kind.as_ref().map_or("text", |kind| kind.as_str());
+        if let Some(kind) = form.kind.as_ref().filter(|k| !self.kinds.contains(&k.as_str())) {
+            let message = format!("unknown kind `{}`", kind.value);
+            let problem = Problem::at(&kind.span, code::UNKNOWN_KIND, message);
+            self.problems.push(problem.suggest_or_list(kind, self.kinds.iter().copied()));
         }
+        let by = self.who(&form.by);
+        let text = self.optional_input(form.text.as_ref());
+        let data = self.table(&form.data, &form.span);
+        Some(ActTemplate::Say { by: by?, kind: kind.to_owned(), text: text?, data: data? })
+    }
+
+    fn act_in_account(&mut self, form: &ActForm) -> Option<ActTemplate> {
         if let Some(form) = &form.person {
             let external_key = self.input(&form.external_key);
             let with = person_data(&form.with, &form.span, &self.context, self.problems);
             let role = form.role.value;
             return Some(ActTemplate::Person { role, external_key: external_key?, with: with? });
         }
+        if let Some(form) = &form.issue {
+            let credential = self.credential(&form.credential);
+            let claims = self.table(&form.claims, &form.span);
+            return Some(ActTemplate::Issue { credential: credential?, claims: claims? });
+        }
+        if let Some(form) = &form.revoke {
+            return Some(ActTemplate::Revoke { credential: self.credential(&form.credential)? });
+        }
+        if let Some(form) = &form.unsubscribe {
+            return Some(ActTemplate::Unsubscribe { group: self.input(&form.group)? });
+        }
+        if let Some(form) = &form.create {
+            return self.create(form);
+        }
+        if let Some(form) = &form.replace {
+            let (document, value) = (self.document(&form.document), self.input(&form.value));
+            return Some(ActTemplate::Replace { document: document?, value: value? });
+        }
+        if let Some(form) = &form.delete {
+            return Some(ActTemplate::Delete { document: self.document(&form.document)? });
+        }
+        if let Some(form) = &form.link {
+            return self.link(form);
+        }
+        if let Some(form) = &form.store {
+            return Some(ActTemplate::Store { file: self.hosted_file(&form.file)? });
+        }
         form.subscribe.as_ref().and_then(|form| self.subscribe(form))
+    }
+
+    fn link(&mut self, form: &LinkActForm) -> Option<ActTemplate> {
+        if form.path.is_some() == form.file.is_some() {
+            let message = "a link needs `path` for a new file, or `file` for one that `find` gives";
+            let problem = Problem::at(&form.span, code::INVALID_ACT, message);
+            self.problems.push(problem.help("write one of them"));
+        }
+        let mut text = |text: &Spanned<String>| {
+            TextTemplate::check(text, &self.context, TextRules::GENERATED, self.problems)
+        };
+        let signature = text(&form.signature);
+        let path = form.path.as_ref().map(text);
+        let file = form.file.as_ref().map(|name| self.hosted_file(name));
+        Some(ActTemplate::Link {
+            path: path.map_or(Some(None), |path| path.map(Some))?,
+            file: file.map_or(Some(None), |file| file.map(Some))?,
+            signature: signature?,
+            life: form.life.value,
+        })
+    }
+
+    /// Checks the name of a file.
+    fn hosted_file(&mut self, name: &Spanned<String>) -> Option<String> {
+        if self.files.contains(&name.value) {
+            return Some(name.value.clone());
+        }
+        let message = format!("unknown file `{}`", name.value);
+        let problem = Problem::at(&name.span, code::INVALID_ACT, message);
+        let known = self.files.iter().map(String::as_str);
+        self.problems.push(problem.suggest_or_list(name, known));
+        None
+    }
+
+    /// Checks the creation of a document, which later actions can name.
+    fn create(&mut self, form: &CreateActForm) -> Option<ActTemplate> {
+        let (kind, value) = (&form.document, self.input(&form.value));
+        let Some(rule) = self.documents.get(&kind.value) else {
+            let message = format!("unknown kind of document `{}`", kind.value);
+            let problem = Problem::at(&kind.span, code::INVALID_ACT, message);
+            let known = self.documents.keys().map(String::as_str);
+            self.problems.push(problem.suggest_or_list(kind, known));
+            return None;
+        };
+        self.created = Some((kind.value.clone(), FieldType::table(rule.table())));
+        self.named_documents.push(kind.value.clone());
+        Some(ActTemplate::Create { document: kind.value.clone(), value: value? })
+    }
+
+    /// Checks the name of a document.
+    fn document(&mut self, name: &Spanned<String>) -> Option<String> {
+        if self.named_documents.contains(&name.value) {
+            return Some(name.value.clone());
+        }
+        let message = format!("unknown document `{}`", name.value);
+        let problem = Problem::at(&name.span, code::INVALID_ACT, message);
+        let known = self.named_documents.iter().map(String::as_str);
+        self.problems.push(problem.suggest_or_list(name, known));
+        None
+    }
+
+    /// Checks the name of a credential whose tokens can be issued.
+    fn credential(&mut self, name: &Spanned<String>) -> Option<String> {
+        if self.credentials.get(&name.value).is_some_and(CredentialRule::can_be_issued) {
+            return Some(name.value.clone());
+        }
+        let message = format!("no credential `{}` can be issued", name.value);
+        let problem = Problem::at(&name.span, code::INVALID_ACT, message);
+        let known = self.credentials.values().filter(|rule| rule.can_be_issued());
+        let known: Vec<&str> = known.map(|rule| rule.name.as_str()).collect();
+        let help = "a `jwt` can be issued, and a `raw` or `bearer` credential with `token`";
+        self.problems.push(match known.as_slice() {
+            [] => problem.help(help),
+            known => problem.suggest_or_list(name, known.iter().copied()),
+        });
+        None
+    }
+
+    fn emit(&mut self, form: &EmitActForm) -> Option<ActTemplate> {
+        let event_type = &form.event_type;
+        if !self.event_types.contains(&event_type.as_str()) {
+            let message = format!("unknown event `{}`", event_type.value);
+            let problem = Problem::at(&event_type.span, code::INVALID_ACT, message);
+            let known = self.event_types.iter().copied();
+            self.problems.push(problem.suggest_or_list(event_type, known));
+        }
+        let (by, data) = (self.who(&form.by), self.table(&form.data, &form.span));
+        Some(ActTemplate::Emit { by: by?, event_type: event_type.value.clone(), data: data? })
     }
 
     fn subscribe(&mut self, form: &SubscribeActForm) -> Option<ActTemplate> {
         let (group, url) = (self.input(&form.group), self.input(&form.url));
         let types = self.optional_input(form.types.as_ref());
         let enabled = self.optional_input(form.enabled.as_ref());
+        let headers = self.optional_input(form.headers.as_ref());
         let mut secret = BTreeMap::new();
         for (key, node) in form.secret.iter() {
             if !self.secrets.contains(&key.name.as_str()) {
@@ -248,6 +548,7 @@ impl ActChecker<'_> {
             url: url?,
             types: types?,
             enabled: enabled?,
+            headers: headers?,
             secret,
         })
     }

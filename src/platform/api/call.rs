@@ -78,6 +78,8 @@ impl CallContent {
             ("query", texts(&mut call.query_pairs().into_iter())),
             ("header", texts(&mut headers)),
             ("body", Json::Null),
+            ("params", Json::Object(Map::new())),
+            ("batch", Json::Null),
             ("size", call.size().into()),
             ("number", number.into()),
         ];
@@ -88,6 +90,17 @@ impl CallContent {
     /// Sets the parsed body.
     pub fn set_body(&mut self, body: Json) {
         self.values.insert("body".into(), body);
+    }
+
+    /// Sets the parameters of the query and the body together.
+    pub fn set_params(&mut self, params: Map<String, Json>) {
+        self.values.insert("params".into(), Json::Object(params));
+    }
+
+    /// Sets the list of which the body is an element, and its number in the account.
+    pub fn set_batch(&mut self, batch: Json, number: u64) {
+        self.values.insert("batch".into(), batch);
+        self.values.insert("number".into(), number.into());
     }
 
     /// Returns the parsed body, or null.

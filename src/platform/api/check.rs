@@ -1,21 +1,29 @@
 //! Checks the sections about the API, and compiles their templates.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::act::ActChecker;
+use super::act::{ActChecker, ActRule};
 use super::call_match::CallMatchers;
-use super::call_types::{of_call, with_conversation, with_error, with_fields, with_subscription};
+use super::call_types::{
+    of_call, with_auth, with_conversation, with_error, with_event, with_fields, with_issued,
+    with_link, with_possible_conversation, with_revision, with_subscription,
+};
 use super::condition_check::{check_conditions, check_triggers};
 use super::credential::CredentialRule;
+use super::credential_check::check_credential;
+use super::documents::DocumentRule;
 use super::example::CallExample;
 use super::find::{FindKind, FindRule, found_type};
 use super::forms::{
-    ActForm, ApiForm, ErrorForm, ExampleForm, FindForm, OperationForm, ReplyForm, RouteForm,
+    ActForm, ApiForm, ErrorForm, ExampleForm, FindForm, ListForm, OperationForm, ReplyForm,
+    RouteForm, WarnForm,
 };
 use super::host_pattern::HostPattern;
+use super::list::{ListRule, list_type};
 use super::path_pattern::{PathPattern, parameter_fields};
 use super::response::{ErrorRule, ErrorTrigger, ResponseChecker, ResponseRule};
-use super::rules::{AccountCheck, ApiRules, OperationRule, RouteRule};
+use super::rules::{AccountCheck, ApiRules, CallWarning, OperationRule, RouteRule};
 use crate::diag::{
     Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code,
 };
@@ -38,6 +46,10 @@ pub(in crate::platform) struct ApiChecker<'a> {
     pub(in crate::platform) ids: &'a IdRules,
     pub(in crate::platform) templates: &'a Templates,
     pub(in crate::platform) style: JsonStyle,
+    /// The checked kinds of documents, by name.
+    pub(in crate::platform) documents: BTreeMap<String, DocumentRule>,
+    /// The checked credentials, by name.
+    pub(in crate::platform) credentials: BTreeMap<String, CredentialRule>,
     pub(in crate::platform) problems: &'a mut Problems,
 }
 
@@ -49,9 +61,11 @@ struct OperationSource<'f> {
     matches: Option<&'f TableOf<SyntaxNode>>,
     fields: Option<&'f TableOf<SyntaxNode>>,
     find: Vec<&'f FindForm>,
+    list: Option<&'f ListForm>,
     act: &'f [ActForm],
     reply: Option<&'f ReplyForm>,
     errors: Vec<&'f ErrorForm>,
+    warn: Vec<&'f WarnForm>,
     secret: Vec<&'f Spanned<String>>,
     example: Option<&'f ExampleForm>,
     source: Option<&'f SourceForm>,
@@ -67,9 +81,11 @@ impl<'f> OperationSource<'f> {
             matches: None,
             fields: None,
             find: route.find.iter().collect(),
+            list: route.list.as_ref(),
             act: &route.act,
             reply: route.reply.as_ref(),
             errors: route.error.iter().collect(),
+            warn: route.warn.iter().collect(),
             secret: route.secret.iter().collect(),
             example: route.example.as_ref(),
             source: route.source.as_ref(),
@@ -84,9 +100,11 @@ impl<'f> OperationSource<'f> {
             matches: Some(&operation.matches),
             fields: Some(&operation.fields),
             find: route.find.iter().chain(&operation.find).collect(),
+            list: operation.list.as_ref().or(route.list.as_ref()),
             act: &operation.act,
             reply: operation.reply.as_ref().or(route.reply.as_ref()),
             errors: operation.error.iter().chain(&route.error).collect(),
+            warn: route.warn.iter().chain(&operation.warn).collect(),
             secret: route.secret.iter().chain(&operation.secret).collect(),
             example: operation.example.as_ref(),
             source: operation.source.as_ref().or(route.source.as_ref()),
@@ -106,13 +124,21 @@ impl<'a> ApiChecker<'a> {
         }
         for credential in &form.credential {
             let context = self.context(of_call(self.types, None));
-            let checked = CredentialRule::check(credential, &context, self.problems);
+            let checked = check_credential(credential, &context, self.problems);
             rules.credentials.extend(checked.map(|rule| (rule.name.clone(), rule)));
         }
+        for (key, form) in self.form.documents.iter() {
+            let context = self.context(self.types.base.clone());
+            let rule = DocumentRule::check(form, &context, self.problems);
+            self.documents.insert(key.name.clone(), rule);
+        }
+        self.credentials = rules.credentials;
         for route in &form.route {
             let route = self.route(route);
             rules.routes.push(route);
         }
+        rules.credentials = std::mem::take(&mut self.credentials);
+        rules.documents = std::mem::take(&mut self.documents);
         // After a mistake, it is unknown which conditions can occur and which have a response.
         if self.problems.len() == before {
             check_conditions(form, &rules, self.problems);
@@ -178,12 +204,20 @@ impl<'a> ApiChecker<'a> {
         }
         let credentials: Vec<&str> =
             self.form.credential.iter().map(|credential| credential.name.as_str()).collect();
-        for name in form.auth.iter().filter(|name| !credentials.contains(&name.as_str())) {
+        for name in form
+            .auth
+            .iter()
+            .flat_map(|names| names.iter())
+            .filter(|name| !credentials.contains(&name.as_str()))
+        {
             let message = format!("unknown credential `{}`", name.value);
             let problem = Problem::at(&name.span, code::INVALID_ROUTE, message);
             self.problems.push(problem.suggest_or_list(name, credentials.iter().copied()));
         }
-        let roots = of_call(self.types, Some(&parameter_fields(&paths)));
+        let names = form.auth.iter().flat_map(|names| names.iter());
+        let names = names.map(|name| name.value.as_str());
+        let roots = with_auth(of_call(self.types, Some(&parameter_fields(&paths))), names);
+        let roots = with_revision(roots, self.documents.keys());
         let all = &self.form.operation;
         let own: Vec<&OperationForm> =
             all.iter().filter(|operation| operation.route.value == form.name.value).collect();
@@ -201,14 +235,27 @@ impl<'a> ApiChecker<'a> {
         }
         // Their problems were reported with the operations.
         let mut ignored = Problems::new();
-        let mut checker = ApiChecker { problems: &mut ignored, ..*self };
+        let credentials = self.credentials.clone();
+        let documents = self.documents.clone();
+        let mut checker = ApiChecker { problems: &mut ignored, credentials, documents, ..*self };
         let errors = checker.errors(&form.error.iter().collect::<Vec<_>>(), &roots, &roots);
+        let query = form.query.iter().map(|(key, value)| (key.name.clone(), value.value.clone()));
+        let batch_status = form.batch_status.as_ref().and_then(|text| {
+            let context = self.context(self.types.base.clone());
+            TextTemplate::check(text, &context, TextRules::default(), self.problems)
+        });
         Arc::new(RouteRule {
             name: form.name.value.clone(),
             methods: form.method.iter().map(|method| method.value.clone()).collect(),
             paths,
-            auth: form.auth.iter().map(|name| name.value.clone()).collect(),
+            query: query.collect(),
+            auth: form
+                .auth
+                .iter()
+                .map(|names| names.iter().map(|n| n.value.clone()).collect())
+                .collect(),
             body: form.body.value,
+            batch_status,
             fields,
             operations: operations.into_iter().map(Arc::new).collect(),
             errors,
@@ -250,31 +297,20 @@ impl<'a> ApiChecker<'a> {
         let (fields, types) = self.fields(source.fields, shared.to_vec(), roots);
         let roots = with_fields(roots.clone(), &types);
         let (finds, found) = self.finds(&source.find, roots);
-        let people: Vec<String> = finds
-            .iter()
-            .filter(|find| find.kind != FindKind::Conversation)
-            .map(|find| find.name.clone())
-            .collect();
-        let mut acts = ActChecker {
-            context: self.context(found.clone()),
-            people,
-            kinds: self.form.kinds.names().collect(),
-            secrets: self.form.secret.names().collect(),
-            problems: &mut *self.problems,
-        };
-        let acts: Vec<_> = source.act.iter().filter_map(|act| acts.check(act)).collect();
+        let performed = self.acts(source, &finds, &found);
         let finds_conversation =
-            finds.iter().any(|find| find.kind == FindKind::Conversation && !find.optional);
+            finds.iter().any(|find| find.kind.is_conversation() && !find.optional);
         self.check_conversation(source, finds_conversation);
-        let mut after = found.clone();
-        if source.act.iter().any(|act| act.open.is_some()) {
-            after = with_conversation(self.types, after);
-        }
-        if source.act.iter().any(|act| act.subscribe.is_some()) {
-            after = with_subscription(after);
-        }
+        let list = source.list.and_then(|list| self.list(list, &found));
+        let after = self.after_acts(source, found.clone(), list.as_ref(), finds_conversation);
         let response = self.response(source, after);
-        let errors = self.errors(&source.errors, &found, &of_errors(&found, &types));
+        let matched = with_possible_conversation(self.types, found.clone());
+        let errors = self.errors(&source.errors, &matched, &of_errors(&matched, &types));
+        let mut warnings = Vec::new();
+        for form in &source.warn {
+            let when = CallMatchers::check(&form.when, &self.context(found.clone()), self.problems);
+            warnings.push(CallWarning { when, text: form.text.value.clone() });
+        }
         let example_roots = with_conversation(self.types, self.types.base.clone());
         let example = source.example.and_then(|example| {
             CallExample::check(example, &self.context(example_roots), self.problems)
@@ -290,13 +326,92 @@ impl<'a> ApiChecker<'a> {
             matches,
             fields,
             finds,
-            acts,
+            list,
+            acts: performed,
             response: response?,
             errors,
+            warnings,
             secret: source.secret.iter().map(|pointer| pointer.value.clone()).collect(),
             example,
             certainty,
         })
+    }
+
+    /// Checks the actions of an operation. `found` are the roots with what it finds.
+    fn acts(
+        &mut self,
+        source: &OperationSource<'_>,
+        finds: &[FindRule],
+        found: &TableType,
+    ) -> Vec<ActRule> {
+        let names = |is_it: &dyn Fn(FindKind) -> bool| -> Vec<String> {
+            let finds = finds.iter().filter(|find| is_it(find.kind));
+            finds.map(|find| find.name.clone()).collect()
+        };
+        let mut acts = ActChecker {
+            context: self.context(found.clone()),
+            people: names(&|kind| matches!(kind, FindKind::Person(_))),
+            kinds: self.form.kinds.names().collect(),
+            event_types: self.form.event.iter().map(|event| event.type_.as_str()).collect(),
+            secrets: self.form.secret.names().collect(),
+            files: names(&|kind| kind == FindKind::File),
+            documents: &self.documents,
+            named_documents: names(&|kind| kind == FindKind::Document),
+            credentials: &self.credentials,
+            created: None,
+            problems: &mut *self.problems,
+        };
+        source.act.iter().filter_map(|act| acts.check(act)).collect()
+    }
+
+    /// Returns the roots of the response: those of the actions, with what these give.
+    fn after_acts(
+        &self,
+        source: &OperationSource<'_>,
+        found: TableType,
+        list: Option<&ListRule>,
+        finds_conversation: bool,
+    ) -> TableType {
+        let mut after = found;
+        let created = source.act.iter().filter_map(|act| act.create.as_ref());
+        for kind in created.map(|create| &create.document.value) {
+            if let Some(rule) = self.documents.get(kind) {
+                after = after.always(kind, FieldType::table(rule.table()));
+            }
+        }
+        if let Some(list) = list {
+            let item = match &list.documents {
+                Some(kind) => self.documents.get(kind).map(DocumentRule::table),
+                None => Some(self.types.conversation.clone()),
+            };
+            after = after.always("list", list_type(item.unwrap_or_default()));
+        }
+        if source.act.iter().any(|act| act.open.is_some()) {
+            after = with_conversation(self.types, after);
+        }
+        if source.act.iter().any(|act| act.subscribe.is_some()) {
+            after = with_subscription(after);
+        }
+        if source.act.iter().any(|act| act.link.is_some()) {
+            after = with_link(after);
+        }
+        let issued = source.act.iter().filter_map(|act| act.issue.as_ref()).next_back();
+        if let Some(rule) = issued.and_then(|form| self.credentials.get(&form.credential.value)) {
+            after = with_issued(after, rule.life.is_some());
+        }
+        if finds_conversation || source.act.iter().any(|act| act.open.is_some()) {
+            after = with_event(after);
+        }
+        after
+    }
+
+    fn list(&mut self, form: &ListForm, roots: &TableType) -> Option<ListRule> {
+        let (ids, documents) = (self.ids, &self.documents);
+        let names = |kind: Option<&str>| match kind {
+            None => Some(ids.names(IdOwner::Conversation)),
+            Some(kind) => documents.get(kind).map(DocumentRule::id_names),
+        };
+        ListRule::check(form, &self.context(roots.clone()), &names, self.problems)
     }
 
     /// Checks named values. Each can use those before it, `types` included.
@@ -323,9 +438,15 @@ impl<'a> ApiChecker<'a> {
     fn finds(&mut self, forms: &[&FindForm], roots: TableType) -> (Vec<FindRule>, TableType) {
         let (mut finds, mut roots) = (Vec::new(), roots);
         for form in forms {
-            let ids = self.ids;
-            let names = |kind: FindKind| match kind {
+            let (ids, documents) = (self.ids, &self.documents);
+            let names = |kind: FindKind, document: Option<&str>| match kind {
+                FindKind::Document => {
+                    let rule = document.and_then(|document| documents.get(document));
+                    rule.map(DocumentRule::id_names).unwrap_or_default()
+                }
                 FindKind::Conversation => ids.names(IdOwner::Conversation),
+                FindKind::Dialog => ids.names(IdOwner::Dialog),
+                FindKind::File => Vec::new(),
                 FindKind::Person(role) => {
                     [ids.names(IdOwner::Person), ids.names(of_role(role))].concat()
                 }
@@ -334,11 +455,14 @@ impl<'a> ApiChecker<'a> {
             let Some(rule) = FindRule::check(form, &context, &names, self.problems) else {
                 continue;
             };
-            match found_type(rule.kind, &self.types.visitor, &self.types.person) {
+            let document = rule.document.as_ref().and_then(|kind| self.documents.get(kind));
+            let found = found_type(rule.kind, &self.types.visitor, &self.types.person);
+            match document.map(DocumentRule::table).or(found) {
                 Some(person) => {
                     let (name, field_type) = (rule.name.clone(), FieldType::table(person));
                     roots.set(Field { name, field_type, optional: rule.optional });
                 }
+                None if rule.kind == FindKind::Document => self.unknown_document(form),
                 None if !rule.optional => roots = with_conversation(self.types, roots),
                 None => {}
             }
@@ -347,9 +471,23 @@ impl<'a> ApiChecker<'a> {
         (finds, roots)
     }
 
+    fn unknown_document(&mut self, form: &FindForm) {
+        let message = "`document` needs the `kind` of a document";
+        let problem = Problem::at(&form.span, code::INVALID_ACT, message);
+        let known = self.documents.keys().cloned().collect::<Vec<_>>().join(", ");
+        self.problems.push(problem.help(format!("kinds of `[documents]`: {known}")));
+    }
+
     /// Reports actions that have no conversation to happen in.
     fn check_conversation(&mut self, source: &OperationSource<'_>, is_found: bool) {
-        let is_elsewhere = |act: &&ActForm| act.person.is_some() || act.subscribe.is_some();
+        let is_elsewhere = |act: &&ActForm| {
+            let people = act.person.is_some();
+            let subscriptions = act.subscribe.is_some() || act.unsubscribe.is_some();
+            let tokens = act.issue.is_some() || act.revoke.is_some();
+            let documents = act.create.is_some() || act.replace.is_some() || act.delete.is_some();
+            let files = act.link.is_some() || act.store.is_some();
+            files || people || subscriptions || tokens || documents
+        };
         let mut in_conversation = source.act.iter().filter(|act| !is_elsewhere(act));
         let Some(first) = in_conversation.next() else { return };
         if is_found == first.open.is_some() {
@@ -424,12 +562,14 @@ impl<'a> ApiChecker<'a> {
 }
 
 /// Returns the roots of the error responses of an operation: any stage can fail, so that no field
-/// is certain to be there.
+/// and nothing that `find` looks for is certain to be there.
 fn of_errors(roots: &TableType, fields: &[Field]) -> TableType {
     let known = ["call", "account", "brand", "option", "secret"];
     let fields: Vec<Field> =
         fields.iter().map(|field| Field { optional: true, ..field.clone() }).collect();
     let mut outer = roots.clone();
-    outer.fields.retain(|field| known.contains(&field.name.as_str()));
+    for field in outer.fields.iter_mut().filter(|field| !known.contains(&field.name.as_str())) {
+        field.optional = true;
+    }
     with_fields(outer, &fields)
 }

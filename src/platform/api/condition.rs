@@ -20,6 +20,8 @@ crate::string_enum! {
         Missing = "missing",
         /// A credential is not valid.
         Invalid = "invalid",
+        /// A credential was valid.
+        Expired = "expired",
         /// The body is too large.
         TooLarge = "too_large",
         /// The body cannot be parsed.
@@ -60,7 +62,7 @@ crate::string_enum! {
 impl ConditionWord {
     /// Returns true if the name of a credential follows the word.
     pub(super) fn has_credential(self) -> bool {
-        matches!(self, Self::Missing | Self::Invalid)
+        matches!(self, Self::Missing | Self::Invalid | Self::Expired)
     }
 }
 
@@ -103,6 +105,11 @@ impl CallCondition {
     /// The call presents a credential that is not valid.
     pub fn invalid(credential: &str) -> Self {
         Self::about(ConditionWord::Invalid, credential)
+    }
+
+    /// The call presents a token that has expired.
+    pub fn expired(credential: &str) -> Self {
+        Self::about(ConditionWord::Expired, credential)
     }
 
     /// The body is too large.

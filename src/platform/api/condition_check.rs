@@ -2,7 +2,7 @@
 
 use super::act::ActTemplate;
 use super::condition::{CallCondition, ConditionWord, RefusalReason};
-use super::forms::BodyProtocol;
+use super::forms::{BodyProtocol, FindForm};
 use super::rules::{ApiRules, OperationRule, RouteRule};
 use crate::diag::{NodeContent, Problem, Problems, SourceSpan, SyntaxNode, code};
 use crate::platform::forms::VendorForm;
@@ -67,30 +67,37 @@ fn parse(text: &str, span: &SourceSpan, form: &VendorForm) -> Result<CallConditi
 /// Returns what can follow a word.
 fn details(word: ConditionWord, form: &VendorForm) -> Vec<&str> {
     match word {
-        ConditionWord::Missing | ConditionWord::Invalid => {
+        ConditionWord::Missing | ConditionWord::Invalid | ConditionWord::Expired => {
             form.credential.iter().map(|credential| credential.name.as_str()).collect()
         }
         ConditionWord::Refused => RefusalReason::NAMES.to_vec(),
         ConditionWord::Unknown => {
             let finds = form.route.iter().flat_map(|route| &route.find);
             let finds = finds.chain(form.operation.iter().flat_map(|operation| &operation.find));
-            let name = |find: &'_ super::forms::FindForm| {
-                let kinds = [
-                    ("conversation", find.conversation.is_some()),
-                    ("visitor", find.visitor.is_some()),
-                    ("agent", find.agent.is_some()),
-                    ("bot", find.bot.is_some()),
-                ];
-                kinds.into_iter().find(|(_, is_it)| *is_it).map(|(kind, _)| kind)
-            };
             let names = finds.filter_map(|find| match &find.name {
                 Some(own) => Some(own.value.as_str()),
-                None => name(find),
+                None => name_of(find),
             });
             names.chain([ACCOUNT]).collect()
         }
         _ => Vec::new(),
     }
+}
+
+/// Returns the default name of what an entry of `find` looks for.
+fn name_of(find: &FindForm) -> Option<&str> {
+    let kinds = [
+        ("conversation", find.conversation.is_some()),
+        ("dialog", find.dialog.is_some()),
+        ("visitor", find.visitor.is_some()),
+        ("agent", find.agent.is_some()),
+        ("bot", find.bot.is_some()),
+        ("file", find.file.is_some()),
+    ];
+    let document = find.document.as_ref();
+    let document = document.and_then(|table| table.get("kind")?.as_text());
+    let kind = kinds.into_iter().find(|(_, is_it)| *is_it).map(|(kind, _)| kind);
+    document.or(kind)
 }
 
 /// Reports conditions that can occur and have no response.
@@ -144,8 +151,14 @@ fn of_route(route: &RouteRule, rules: &ApiRules) -> Vec<CallCondition> {
     {
         conditions.push(CallCondition::unknown(ACCOUNT));
     }
-    for credential in &route.auth {
-        conditions.extend([CallCondition::missing(credential), CallCondition::invalid(credential)]);
+    for rule in route.auth.iter().flatten().filter_map(|name| rules.credentials.get(name)) {
+        conditions.push(CallCondition::missing(&rule.name));
+        if !rule.is_unverified() || rule.needs_scheme() {
+            conditions.push(CallCondition::invalid(&rule.name));
+        }
+        if rule.life.is_some() {
+            conditions.push(CallCondition::expired(&rule.name));
+        }
     }
     if route.body != BodyProtocol::None {
         conditions.push(CallCondition::bad_body());

@@ -1,12 +1,14 @@
 //! Examples of operations: calls that succeed.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json};
 
 use super::find::table_template;
 use super::forms::ExampleForm;
 use super::path_pattern::PathPattern;
 use crate::diag::{Problems, SourceSpan};
-use crate::template::{CompileContext, InputError, InputTemplate, Object};
+use crate::template::{CompileContext, InputError, InputTemplate, Object, TextRules, TextTemplate};
 
 /// The example of an operation, before it is rendered.
 #[derive(Clone, Debug)]
@@ -14,6 +16,10 @@ pub struct CallExample {
     path: InputTemplate,
     query: InputTemplate,
     json: Option<InputTemplate>,
+    form: InputTemplate,
+    headers: Vec<(String, TextTemplate)>,
+    /// Claims of the tokens that it presents, by credential.
+    claims: BTreeMap<String, Vec<(String, TextTemplate)>>,
     /// Where the file has it.
     pub span: SourceSpan,
 }
@@ -29,6 +35,10 @@ pub struct ExampleCall {
     pub query: String,
     /// JSON body.
     pub json: Option<Json>,
+    /// Body as a urlencoded form; empty for none.
+    pub form: String,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
 }
 
 impl CallExample {
@@ -43,7 +53,28 @@ impl CallExample {
             Some(node) => Some(InputTemplate::check(node, context, problems)?),
             None => None,
         };
-        Some(Self { path: path?, query: query?, json, span: form.span.clone() })
+        let mut claims = BTreeMap::new();
+        for (key, table) in form.claims.iter() {
+            let own: &mut Vec<_> = claims.entry(key.name.clone()).or_default();
+            for (name, text) in table.iter() {
+                let text = TextTemplate::check(text, context, TextRules::default(), problems);
+                own.extend(text.map(|text| (name.name.clone(), text)));
+            }
+        }
+        let fields = table_template(&form.form, &form.span, context, problems);
+        let mut headers = Vec::new();
+        for (key, text) in form.header.iter() {
+            let text = TextTemplate::check(text, context, TextRules::default(), problems);
+            headers.extend(text.map(|text| (key.name.clone(), text)));
+        }
+        let span = form.span.clone();
+        Some(Self { path: path?, query: query?, json, form: fields?, headers, claims, span })
+    }
+
+    /// Returns the claims of the token that it presents for a credential; `None` for the default.
+    pub(super) fn claims(&self, credential: &str, roots: &dyn Object) -> Option<Map<String, Json>> {
+        let claims = self.claims.get(credential)?.iter();
+        Some(claims.map(|(name, text)| (name.clone(), text.render(roots).into())).collect())
     }
 
     /// Renders the example for a path of its route.
@@ -61,14 +92,22 @@ impl CallExample {
         };
         let parameters = table(&self.path)?;
         let value = |name: &str| parameters.get(name).map(text_of).unwrap_or_default();
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        for (name, value) in &table(&self.query)? {
-            query.append_pair(name, &text_of(value));
-        }
+        let (query, form) = (encoded(&table(&self.query)?), encoded(&table(&self.form)?));
         let json = self.json.as_ref().map(|json| json.render(roots)).transpose()?.flatten();
         let method = method.to_owned();
-        Ok(ExampleCall { method, path: path.fill(value), query: query.finish(), json })
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, text)| (name.clone(), text.render(roots))).collect();
+        Ok(ExampleCall { method, path: path.fill(value), query, json, form, headers })
     }
+}
+
+/// Returns values as they stand in a query or a form.
+fn encoded(values: &Map<String, Json>) -> String {
+    let mut encoded = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in values {
+        encoded.append_pair(name, &text_of(value));
+    }
+    encoded.finish()
 }
 
 /// Returns a value as it stands in a path or a query.

@@ -3,13 +3,17 @@
 use super::forms::FindForm;
 use crate::conversation::Role;
 use crate::diag::{Key, NodeContent, Problem, Problems, SyntaxNode, Table, TableOf, code};
-use crate::template::{CompileContext, Field, InputTemplate, TableType};
+use crate::template::{CompileContext, Field, FieldType, InputTemplate, TableType};
 
 /// Something that a call is about.
 #[derive(Clone, Debug)]
 pub struct FindRule {
     /// Kind of thing.
     pub kind: FindKind,
+    /// Whether a file must have been uploaded.
+    pub stored: bool,
+    /// Kind of a document.
+    pub document: Option<String>,
     /// Name under which templates and actions refer to it.
     pub name: String,
     /// Values by which it is found, by field.
@@ -25,12 +29,24 @@ pub struct FindRule {
 pub enum FindKind {
     /// A conversation.
     Conversation,
+    /// The conversation of a dialog.
+    Dialog,
+    /// A document.
+    Document,
+    /// A file.
+    File,
     /// A person in this role.
     Person(Role),
 }
 
 /// Fields by which people are found, beside their ids.
 const PERSON_FIELDS: [&str; 2] = ["external_key", "email"];
+
+/// Fields by which files are found.
+const FILE_FIELDS: [&str; 2] = ["path", "link"];
+
+/// Key of a file that was uploaded.
+const STORED: &str = "stored";
 
 /// Data of a person that a call can set.
 pub(super) const PERSON_DATA: [&str; 4] = ["name", "email", "phone", "variables"];
@@ -40,17 +56,29 @@ impl FindRule {
     pub(super) fn check(
         form: &FindForm,
         context: &CompileContext<'_>,
-        ids: &dyn Fn(FindKind) -> Vec<Field>,
+        ids: &dyn Fn(FindKind, Option<&str>) -> Vec<Field>,
         problems: &mut Problems,
     ) -> Option<Self> {
         let (kind, table) = kind_of(form, problems)?;
-        let ids = ids(kind);
+        let document = (kind == FindKind::Document).then(|| table.get("kind")).flatten();
+        let document = document.and_then(SyntaxNode::as_text);
+        let ids = ids(kind, document);
         let mut known: Vec<&str> = ids.iter().map(|field| field.name.as_str()).collect();
-        if kind != FindKind::Conversation {
+        if kind == FindKind::File {
+            known.extend(FILE_FIELDS);
+        }
+        if matches!(kind, FindKind::Person(_)) {
             known.extend(PERSON_FIELDS);
         }
         let mut by = Vec::new();
-        for (key, node) in table.iter() {
+        let is_rule = |key: &Key| match kind {
+            FindKind::Document => key.name == "kind",
+            FindKind::File => key.name == STORED,
+            _ => false,
+        };
+        let stored = table.get(STORED).map(|node| &node.content);
+        let stored = kind == FindKind::File && stored == Some(&NodeContent::Bool(true));
+        for (key, node) in table.iter().filter(|(key, _)| !is_rule(key)) {
             if !known.contains(&key.name.as_str()) {
                 problems.push(unknown_field(key, &known));
             }
@@ -66,9 +94,12 @@ impl FindRule {
             .create
             .as_ref()
             .and_then(|create| person_data(create, &form.span, context, problems));
-        let name = form.name.as_ref().map_or_else(|| kind.as_str(), |name| &name.value);
+        let own = document.unwrap_or(kind.as_str());
+        let name = form.name.as_ref().map_or(own, |name| &name.value);
         Some(Self {
             kind,
+            stored,
+            document: document.map(str::to_owned),
             name: name.to_owned(),
             by,
             create,
@@ -78,10 +109,18 @@ impl FindRule {
 }
 
 impl FindKind {
+    /// Returns true if what is found is the conversation of the call.
+    pub fn is_conversation(self) -> bool {
+        matches!(self, Self::Conversation | Self::Dialog)
+    }
+
     /// Returns its key in `find`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Conversation => "conversation",
+            Self::Dialog => "dialog",
+            Self::Document => "document",
+            Self::File => "file",
             Self::Person(role) => role.as_str(),
         }
     }
@@ -118,6 +157,9 @@ fn kind_of<'f>(
     let person = |role, table| (FindKind::Person(role), table);
     let all = [
         form.conversation.as_ref().map(|table| (FindKind::Conversation, table)),
+        form.document.as_ref().map(|table| (FindKind::Document, table)),
+        form.file.as_ref().map(|table| (FindKind::File, table)),
+        form.dialog.as_ref().map(|table| (FindKind::Dialog, table)),
         form.visitor.as_ref().map(|table| person(Role::Visitor, table)),
         form.agent.as_ref().map(|table| person(Role::Agent, table)),
         form.bot.as_ref().map(|table| person(Role::Bot, table)),
@@ -127,15 +169,17 @@ fn kind_of<'f>(
     if first.is_none() || second.is_some() {
         let message = "an entry of `find` needs exactly one kind of thing";
         let problem = Problem::at(&form.span, code::INVALID_ACT, message);
-        let help = "write one of `conversation`, `visitor`, `agent` and `bot`";
+        let help = "write one of `conversation`, `dialog`, `visitor`, `agent`, `bot`, `document` and `file`";
         problems.push(problem.help(help));
         return None;
     }
-    if let (Some((FindKind::Conversation, _)), Some(create)) = (&first, &form.create) {
+    if let (Some((kind, _)), Some(create)) = (&first, &form.create)
+        && !matches!(kind, FindKind::Person(_))
+    {
         let span = create.0.first().map_or(&form.span, |(key, _)| &key.span);
-        let message = "`create` is for people: a conversation is opened with `act`";
+        let message = "`create` is for people: other things are created with `act`";
         let problem = Problem::at(span, code::CONTRADICTION, message);
-        problems.push(problem.help("remove `create`, or add `{ open = … }` to `act`"));
+        problems.push(problem.help("remove `create`, and add an action to `act`"));
     }
     first
 }
@@ -146,6 +190,13 @@ fn unknown_field(key: &Key, known: &[&str]) -> Problem {
         .suggest_or_list(&key.name, known.iter().copied())
 }
 
+/// Returns the type of a file.
+pub(super) fn file_table() -> TableType {
+    TableType::new("a file", Vec::new())
+        .always("path", FieldType::Text)
+        .always("size", FieldType::Int)
+}
+
 /// Returns the type of what is found.
 pub(super) fn found_type(
     kind: FindKind,
@@ -153,7 +204,8 @@ pub(super) fn found_type(
     person: &TableType,
 ) -> Option<TableType> {
     match kind {
-        FindKind::Conversation => None,
+        FindKind::File => Some(file_table()),
+        FindKind::Conversation | FindKind::Dialog | FindKind::Document => None,
         FindKind::Person(Role::Visitor) => Some(visitor.clone()),
         FindKind::Person(_) => Some(person.clone()),
     }

@@ -1,5 +1,7 @@
 //! The structure of the sections about a vendor's API.
 
+use jiff::SignedDuration;
+
 use crate::conversation::{Role, VariableScope};
 use crate::diag::{OneOrMore, Spanned, SyntaxNode, TableOf};
 use crate::form;
@@ -30,36 +32,18 @@ form! {
 }
 
 crate::string_enum! {
-    /// What a credential consists of.
-    pub enum CredentialKind {
-        /// The whole value.
-        Raw = "raw",
-        /// The value behind `Bearer `.
-        Bearer = "bearer",
-    }
-}
-
-form! {
-    /// A credential that calls present.
-    pub struct CredentialForm {
-        /// Name, used in `auth` and in `missing.NAME` and `invalid.NAME`.
-        name: Spanned<String>,
-        /// What it consists of.
-        kind: Spanned<CredentialKind>,
-        /// Place in the call: `header:NAME` or `query:NAME`.
-        place ("in"): Spanned<String>,
-        /// The valid value.
-        value: Spanned<String>,
-    }
-}
-
-crate::string_enum! {
     /// How the body of a call is read.
     pub enum BodyProtocol {
         /// The body is ignored.
         None = "none",
         /// A JSON document: `call.body`.
         Json = "json",
+        /// A list of JSON documents. Each is an operation with its own result: `call.body`.
+        JsonBatch = "json-batch",
+        /// A form: urlencoded, multipart, a JSON object, or nothing: `call.body`.
+        Form = "form",
+        /// A file: the body itself, or the first file of a multipart form.
+        File = "file",
     }
 }
 
@@ -70,12 +54,17 @@ form! {
         name: Spanned<String>,
         /// HTTP methods.
         method: OneOrMore<Spanned<String>>,
-        /// Paths; `{name}` is a parameter.
+        /// Paths; `{name}` is a parameter, `{name=one|two}` one that has these values only.
         path: OneOrMore<Spanned<String>>,
-        /// Credentials that a call needs, all of them.
-        auth: Vec<Spanned<String>>,
+        /// Parameters of the query that a call must have, with their values.
+        query: TableOf<Spanned<String>>,
+        /// Credentials that a call needs, all of them. A list among them: one of them.
+        auth: Vec<OneOrMore<Spanned<String>>>,
         /// How the body is read.
         body: Spanned<BodyProtocol>,
+        /// Status of a response to a batch of which an element fails [default: the highest of the
+        /// elements].
+        batch_status: Option<Spanned<String>>,
         /// Neutral name of the call [default: the name].
         call: Option<Spanned<String>>,
         /// Named values of the call: `field.…`.
@@ -84,16 +73,30 @@ form! {
         find: Vec<FindForm>,
         /// Actions that the call causes: all of them, or none.
         act: Vec<ActForm>,
+        /// A page of things for the response: `list.…`.
+        list: Option<ListForm>,
         /// Response, also of operations without their own.
         reply: Option<ReplyForm>,
         /// Responses to calls that fail.
         error: Vec<ErrorForm>,
+        /// Mistakes that the vendor accepts, and that are reported.
+        warn: Vec<WarnForm>,
         /// JSON pointers to secrets in the body. Records do not show them.
         secret: Vec<Spanned<String>>,
         /// A call that succeeds.
         example: Option<ExampleForm>,
         /// Source of the facts [default: that of the section].
         source: Option<SourceForm>,
+    }
+}
+
+form! {
+    /// A mistake that the vendor accepts.
+    pub struct WarnForm {
+        /// Matchers, by JSON pointer into the body or by path. All must hold.
+        when: TableOf<SyntaxNode>,
+        /// Description for the report.
+        text: Spanned<String>,
     }
 }
 
@@ -114,10 +117,14 @@ form! {
         find: Vec<FindForm>,
         /// Actions that the call causes: all of them, or none.
         act: Vec<ActForm>,
+        /// A page of things for the response: `list.…`.
+        list: Option<ListForm>,
         /// Response [default: that of the route].
         reply: Option<ReplyForm>,
         /// Responses to calls that fail, before those of the route.
         error: Vec<ErrorForm>,
+        /// Mistakes that the vendor accepts, and that are reported.
+        warn: Vec<WarnForm>,
         /// JSON pointers to secrets in the body. Records do not show them.
         secret: Vec<Spanned<String>>,
         /// A call that succeeds.
@@ -128,16 +135,40 @@ form! {
 }
 
 form! {
+    /// A page of things.
+    pub struct ListForm {
+        /// `conversations`, or a kind of documents.
+        of: Spanned<String>,
+        /// Values that they must have, by field: an id, and for conversations `visitor` (an id of
+        /// the visitor) and `state`. A list means one of its values, an absent value all.
+        by: TableOf<SyntaxNode>,
+        /// Number of things before the page [default: 0].
+        offset: Option<SyntaxNode>,
+        /// Number of things of the page [default: the largest].
+        size: Option<SyntaxNode>,
+        /// Largest number of things of a page [default: 100].
+        most: Option<Spanned<u64>>,
+    }
+}
+
+form! {
     /// Something that a call is about: exactly one kind of thing, by the values of its fields.
     pub struct FindForm {
         /// A conversation, by one of its ids.
         conversation: Option<TableOf<SyntaxNode>>,
+        /// The conversation of a dialog, by one of the dialog's ids.
+        dialog: Option<TableOf<SyntaxNode>>,
         /// A visitor, by an id, `external_key` or `email`.
         visitor: Option<TableOf<SyntaxNode>>,
         /// An agent, by an id, `external_key` or `email`.
         agent: Option<TableOf<SyntaxNode>>,
         /// A bot, by an id, `external_key` or `email`.
         bot: Option<TableOf<SyntaxNode>>,
+        /// A file: its `path`, the signature of a `link` to it, and `stored = true` for one that was
+        /// uploaded.
+        file: Option<TableOf<SyntaxNode>>,
+        /// A document: its `kind`, and the values of its ids.
+        document: Option<TableOf<SyntaxNode>>,
         /// Name of what is found [default: its kind].
         name ("as"): Option<Spanned<String>>,
         /// Creates an unknown person with these data: `name`, `email`, `phone`, `variables`.
@@ -158,16 +189,40 @@ form! {
         open: Option<OpenActForm>,
         /// Sends a message.
         say: Option<SayActForm>,
+        /// Starts or stops typing.
+        typing: Option<TypingActForm>,
+        /// Marks the messages of the other side as read.
+        read: Option<ReadActForm>,
         /// Assigns the conversation to a person or a queue.
         assign: Option<AssignActForm>,
         /// Stores variables.
         set: Option<SetActForm>,
+        /// Rates the conversation.
+        rate: Option<RateActForm>,
+        /// Sends an event that no other action causes.
+        emit: Option<EmitActForm>,
         /// Closes the conversation.
         close: Option<CloseActForm>,
         /// Creates or changes a person of the account.
         person: Option<PersonActForm>,
         /// Subscribes a URL to events, after the vendor's handshake with it.
         subscribe: Option<SubscribeActForm>,
+        /// Ends the subscriptions of a group.
+        unsubscribe: Option<UnsubscribeActForm>,
+        /// Creates a document.
+        create: Option<CreateActForm>,
+        /// Replaces the content of a document.
+        replace: Option<ReplaceActForm>,
+        /// Deletes a document.
+        delete: Option<DeleteActForm>,
+        /// Creates a link to a file: `link.…` and `file.…`.
+        link: Option<LinkActForm>,
+        /// Stores the file that the call transfers.
+        store: Option<StoreActForm>,
+        /// Issues a token: `issued.…`.
+        issue: Option<IssueActForm>,
+        /// Revokes the token that the call presents.
+        revoke: Option<RevokeActForm>,
     }
 }
 
@@ -180,6 +235,11 @@ form! {
         channel: SyntaxNode,
         /// First assignee: a role, or a name of `find`.
         assignee: Option<Spanned<String>>,
+        /// Skill of the queue; a text that begins with `=` is the vendor's own word.
+        skill: Option<SyntaxNode>,
+        /// Refuses the call as `refused.open` if the visitor has an open conversation
+        /// [default: false].
+        single: Option<Spanned<bool>>,
     }
 }
 
@@ -206,6 +266,48 @@ form! {
         to: Option<Spanned<String>>,
         /// Skill of the queue.
         skill: Option<SyntaxNode>,
+    }
+}
+
+form! {
+    /// Starts or stops typing.
+    pub struct TypingActForm {
+        /// Who types: a role, `assignee`, or a name of `find`.
+        by: Spanned<String>,
+        /// True to start, false to stop.
+        on: Spanned<bool>,
+    }
+}
+
+form! {
+    /// Marks messages as read.
+    pub struct ReadActForm {
+        /// Who reads: a role, `assignee`, or a name of `find`.
+        by: Spanned<String>,
+    }
+}
+
+form! {
+    /// Rates the conversation.
+    pub struct RateActForm {
+        /// Who rates: a role, or a name of `find`.
+        by: Spanned<String>,
+        /// Score from 1 to 5.
+        score: SyntaxNode,
+        /// Comment.
+        comment: Option<SyntaxNode>,
+    }
+}
+
+form! {
+    /// Sends an event that no other action causes.
+    pub struct EmitActForm {
+        /// Whom the event is about: a role, `assignee`, or a name of `find`.
+        by: Spanned<String>,
+        /// The vendor's name of the event.
+        event_type ("type"): Spanned<String>,
+        /// Content of the event.
+        data: TableOf<SyntaxNode>,
     }
 }
 
@@ -252,13 +354,91 @@ form! {
         types: Option<SyntaxNode>,
         /// Whether events are sent [default: true].
         enabled: Option<SyntaxNode>,
+        /// Headers of its requests besides the vendor's: a list of tables with `name` and `value`.
+        headers: Option<SyntaxNode>,
         /// Secrets of the account that have another value for this URL.
         secret: TableOf<SyntaxNode>,
     }
 }
 
 form! {
-    /// A response. At most one of `json`, `template` and `text` is its body.
+    /// Ends subscriptions.
+    pub struct UnsubscribeActForm {
+        /// Group whose subscriptions end.
+        group: SyntaxNode,
+    }
+}
+
+form! {
+    /// Creates a document.
+    pub struct CreateActForm {
+        /// Kind of document.
+        document: Spanned<String>,
+        /// Content.
+        value: SyntaxNode,
+    }
+}
+
+form! {
+    /// Replaces the content of a document.
+    pub struct ReplaceActForm {
+        /// Name that `find` gives the document.
+        document: Spanned<String>,
+        /// Content.
+        value: SyntaxNode,
+    }
+}
+
+form! {
+    /// Deletes a document.
+    pub struct DeleteActForm {
+        /// Name that `find` gives the document.
+        document: Spanned<String>,
+    }
+}
+
+form! {
+    /// Creates a link with which a file is transferred.
+    pub struct LinkActForm {
+        /// Path of a new file. It can have generated values.
+        path: Option<Spanned<String>>,
+        /// Name that `find` gives the file [default: a new file].
+        file: Option<Spanned<String>>,
+        /// Secret part of the URL, such as `${new.hex:40}`.
+        signature: Spanned<String>,
+        /// How long the link is valid.
+        life: Spanned<SignedDuration>,
+    }
+}
+
+form! {
+    /// Stores a file.
+    pub struct StoreActForm {
+        /// Name that `find` gives the file.
+        file: Spanned<String>,
+    }
+}
+
+form! {
+    /// Issues a token.
+    pub struct IssueActForm {
+        /// Credential of the token.
+        credential: Spanned<String>,
+        /// Claims besides those of the credential.
+        claims: TableOf<SyntaxNode>,
+    }
+}
+
+form! {
+    /// Revokes a token.
+    pub struct RevokeActForm {
+        /// Credential whose token the call presents.
+        credential: Spanned<String>,
+    }
+}
+
+form! {
+    /// A response. At most one of `json`, `template`, `text` and `file` is its body.
     pub struct ReplyForm {
         /// Status [default: 200].
         status: Option<Spanned<u64>>,
@@ -272,6 +452,8 @@ form! {
         with: TableOf<SyntaxNode>,
         /// Body as a text.
         text: Option<Spanned<String>>,
+        /// Body as a file: its name.
+        file: Option<Spanned<String>>,
     }
 }
 
@@ -292,7 +474,13 @@ form! {
         path: TableOf<SyntaxNode>,
         /// Parameters of the query.
         query: TableOf<SyntaxNode>,
+        /// Headers.
+        header: TableOf<Spanned<String>>,
         /// JSON body.
         json: Option<SyntaxNode>,
+        /// Body as a form.
+        form: TableOf<SyntaxNode>,
+        /// Claims of the tokens that it presents, by credential [default: those of the credential].
+        claims: TableOf<TableOf<Spanned<String>>>,
     }
 }

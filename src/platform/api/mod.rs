@@ -5,6 +5,7 @@
 //! The emulator keeps the state that calls read and change.
 
 mod act;
+mod body;
 mod call;
 mod call_match;
 mod call_types;
@@ -13,28 +14,41 @@ mod check;
 mod condition;
 mod condition_check;
 mod credential;
+mod credential_check;
+mod credential_form;
+mod documents;
 mod example;
 mod find;
 mod forms;
 mod host_pattern;
+mod hosted_files;
+mod issued;
+mod list;
 mod openapi;
 mod path_pattern;
 mod response;
 mod route;
 mod rules;
+mod token;
 
 pub use act::{ActRule, ActTemplate, WhoRef};
+pub use body::{CallFile, ParsedBody, parameters, parse_body};
 pub use call::{ApiCall, CallBody, CallContent};
 pub use call_match::CallMatchers;
 pub use condition::{CallCondition, CallError, RefusalReason};
-pub use credential::{CredentialRule, Presented};
+pub use credential::{AuthContext, CredentialRule, Presented};
+pub use credential_form::CredentialForm;
+pub use documents::{Document, DocumentForm, DocumentRule, Documents};
 pub use example::{CallExample, ExampleCall};
 pub use find::{FindKind, FindRule};
-pub use forms::{ApiForm, BodyProtocol, CredentialForm, OperationForm, RouteForm};
+pub use forms::{ApiForm, BodyProtocol, OperationForm, RouteForm};
 pub use host_pattern::HostPattern;
+pub use hosted_files::{FileLink, HostedFile, HostedFiles};
+pub use issued::{IssuedRoot, IssuedToken, IssuedTokens, Issuing};
+pub use list::{ListPage, ListRule};
 pub use openapi::openapi;
 pub use response::{ApiResponse, ErrorRule, ResponseRule};
 pub use route::{NoRoute, RouteMatch};
-pub use rules::{AccountCheck, ApiRules, OperationRule, RouteRule};
+pub use rules::{AccountCheck, ApiRules, CallWarning, OperationRule, RouteRule};
 
 pub(super) use check::ApiChecker;

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::credential::CredentialRule;
+use super::credential::{CredentialRule, CredentialScheme};
 use super::forms::BodyProtocol;
+use super::path_pattern::PathPattern;
 use super::response::{ErrorRule, ResponseRule};
 use super::rules::{ApiRules, RouteRule};
 use crate::platform::account::Account;
@@ -16,15 +17,15 @@ pub fn openapi(account: &Account, roots: &dyn Object, server: &str) -> Json {
     let api = &platform.api;
     let mut paths = Map::new();
     for route in &api.routes {
-        for (path, number) in route.paths().zip(1..) {
-            let item = paths.entry(path.clone()).or_insert_with(|| json!({}));
+        for (pattern, number) in route.paths.iter().zip(1..) {
+            let item = paths.entry(pattern.plain()).or_insert_with(|| json!({}));
             for method in &route.methods {
                 // Unique, although a route can have several paths and methods.
                 let id = match (number, route.methods.len()) {
                     (1, 1) => route.name.clone(),
                     _ => format!("{}_{}_{number}", route.name, method.to_lowercase()),
                 };
-                item[method.to_lowercase()] = operation(api, route, &id, &path, roots);
+                item[method.to_lowercase()] = operation(api, route, &id, pattern, roots);
             }
         }
     }
@@ -43,41 +44,75 @@ pub fn openapi(account: &Account, roots: &dyn Object, server: &str) -> Json {
     })
 }
 
-fn operation(api: &ApiRules, route: &RouteRule, id: &str, path: &str, roots: &dyn Object) -> Json {
+fn operation(
+    api: &ApiRules,
+    route: &RouteRule,
+    id: &str,
+    path: &PathPattern,
+    roots: &dyn Object,
+) -> Json {
     let names: Vec<&str> = route.operations.iter().map(|known| known.name.as_str()).collect();
     let mut operation = json!({
         "operationId": id,
         "summary": names.join(", "),
-        "parameters": parameters(path),
+        "parameters": parameters(route, path),
         "responses": responses(api, route),
     });
     if !route.auth.is_empty() {
-        let needed: Map<String, Json> =
-            route.auth.iter().map(|name| (name.clone(), json!([]))).collect();
-        operation["security"] = json!([needed]);
+        operation["security"] = security(&route.auth);
     }
-    if route.body == BodyProtocol::Json {
-        let mut examples = Map::new();
-        for known in &route.operations {
-            let example = route.example(known, roots).and_then(Result::ok);
-            let value = example.and_then(|example| example.json);
-            examples.extend(value.map(|value| (known.name.clone(), json!({"value": value}))));
-        }
-        let content = json!({"application/json": {"schema": {}, "examples": examples}});
-        operation["requestBody"] = json!({"required": true, "content": content});
+    let media_type = match route.body {
+        BodyProtocol::None => return operation,
+        BodyProtocol::Json | BodyProtocol::JsonBatch => "application/json",
+        BodyProtocol::Form => "application/x-www-form-urlencoded",
+        BodyProtocol::File => "application/octet-stream",
+    };
+    let mut examples = Map::new();
+    for known in &route.operations {
+        let example = route.example(known, roots).and_then(Result::ok);
+        let value = example.and_then(|example| match route.body {
+            BodyProtocol::Form => Some(example.form.into()).filter(|form| *form != ""),
+            _ => example.json,
+        });
+        examples.extend(value.map(|value| (known.name.clone(), json!({"value": value}))));
     }
+    let content = json!({media_type: {"schema": {}, "examples": examples}});
+    let is_required = matches!(route.body, BodyProtocol::Json | BodyProtocol::JsonBatch);
+    operation["requestBody"] = json!({"required": is_required, "content": content});
     operation
 }
 
-/// Returns the parameters of a path.
-fn parameters(path: &str) -> Vec<Json> {
-    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let parameter = |name: &str| {
-        // An empty segment does not match a parameter.
-        let schema = json!({"type": "string", "minLength": 1});
+/// Returns the combinations of credentials that a route accepts: one of each list.
+fn security(auth: &[Vec<String>]) -> Json {
+    let mut combinations = vec![Map::new()];
+    for names in auth {
+        let with = |combination: &Map<String, Json>, name: &String| {
+            let mut combination = combination.clone();
+            combination.insert(name.clone(), json!([]));
+            combination
+        };
+        let all = combinations.iter();
+        combinations =
+            all.flat_map(|known| names.iter().map(move |name| with(known, name))).collect();
+    }
+    json!(combinations)
+}
+
+/// Returns the parameters of a path, and those of the query that a call must have.
+fn parameters(route: &RouteRule, path: &PathPattern) -> Vec<Json> {
+    let in_path = path.parameters().map(|name| {
+        let schema = match path.values(name) {
+            // An empty segment does not match a parameter.
+            [] => json!({"type": "string", "minLength": 1}),
+            values => json!({"type": "string", "enum": values}),
+        };
         json!({"name": name, "in": "path", "required": true, "schema": schema})
-    };
-    names.map(parameter).collect()
+    });
+    let in_query = route.query.iter().map(|(name, value)| {
+        let schema = json!({"type": "string", "enum": [value]});
+        json!({"name": name, "in": "query", "required": true, "schema": schema})
+    });
+    in_path.chain(in_query).collect()
 }
 
 /// Returns the responses by status: those of the operations, then those of failed calls.
@@ -103,10 +138,12 @@ fn responses(api: &ApiRules, route: &RouteRule) -> Json {
 
 fn scheme(rule: &CredentialRule) -> Json {
     let description = rule.describe();
-    match rule.api_key() {
-        Some((place, name)) => {
+    match rule.scheme_of_openapi() {
+        CredentialScheme::Http(scheme) => {
+            json!({"type": "http", "scheme": scheme, "description": description})
+        }
+        CredentialScheme::Value { place, name } => {
             json!({"type": "apiKey", "in": place, "name": name, "description": description})
         }
-        None => json!({"type": "http", "scheme": "bearer", "description": description}),
     }
 }

@@ -15,14 +15,19 @@ pub(super) struct PathPattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum PathSegment {
     Literal(String),
-    Parameter(String),
+    Parameter {
+        name: String,
+        /// Values that it can have; any if there are none.
+        values: Vec<String>,
+    },
 }
 
 impl PathPattern {
     pub(super) fn check(text: &Spanned<String>, problems: &mut Problems) -> Option<Self> {
         let invalid = |message: &str| {
             let message = format!("invalid path `{}`: {message}", text.value);
-            let help = "a path starts with `/`; `{name}` is a segment that can have any value";
+            let help = "a path starts with `/`; `{name}` is a segment that can have any value, \
+                        `{name=one|two}` one of these";
             Problem::at(&text.span, code::INVALID_ROUTE, message).help(help)
         };
         let Some(path) = text.strip_prefix('/') else {
@@ -31,12 +36,20 @@ impl PathPattern {
         };
         let mut segments: Vec<PathSegment> = Vec::new();
         for segment in path.split('/') {
-            let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            let inner = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            let (name, values) = match inner.and_then(|inner| inner.split_once('=')) {
+                Some((name, values)) => {
+                    (Some(name), values.split('|').map(str::to_owned).collect())
+                }
+                None => (inner, Vec::new()),
+            };
             let is_name = |name: &str| {
                 !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             };
             let parsed = match name {
-                Some(name) if is_name(name) => PathSegment::Parameter(name.to_owned()),
+                Some(name) if is_name(name) && !values.iter().any(String::is_empty) => {
+                    PathSegment::Parameter { name: name.to_owned(), values }
+                }
                 None if !segment.contains(['{', '}', '?', '#', '%']) => {
                     PathSegment::Literal(segment.to_owned())
                 }
@@ -45,7 +58,10 @@ impl PathPattern {
                     return None;
                 }
             };
-            if matches!(parsed, PathSegment::Parameter(_)) && segments.contains(&parsed) {
+            let is_known = parsed.parameter().is_some_and(|name| {
+                segments.iter().any(|segment| segment.parameter() == Some(name))
+            });
+            if is_known {
                 problems.push(invalid(&format!("`{segment}` stands in it twice")));
                 return None;
             }
@@ -56,10 +72,25 @@ impl PathPattern {
 
     /// Returns the names of the parameters.
     pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().filter_map(|segment| match segment {
-            PathSegment::Parameter(name) => Some(name.as_str()),
-            PathSegment::Literal(_) => None,
-        })
+        self.segments.iter().filter_map(PathSegment::parameter)
+    }
+
+    /// Returns the values that a parameter can have; none if it can have any.
+    pub(super) fn values(&self, parameter: &str) -> &[String] {
+        let values = self.segments.iter().find_map(|segment| match segment {
+            PathSegment::Parameter { name, values } if name == parameter => Some(values.as_slice()),
+            _ => None,
+        });
+        values.unwrap_or_default()
+    }
+
+    /// Returns the path without the values of its parameters, as `OpenAPI` writes it.
+    pub(super) fn plain(&self) -> String {
+        let segment = |segment: &PathSegment| match segment {
+            PathSegment::Literal(literal) => format!("/{literal}"),
+            PathSegment::Parameter { name, .. } => format!("/{{{name}}}"),
+        };
+        self.segments.iter().map(segment).collect()
     }
 
     /// Returns the parameters of a path, decoded; `None` if it does not match.
@@ -71,7 +102,9 @@ impl PathPattern {
         for (segment, text) in self.segments.iter().zip(path) {
             match segment {
                 PathSegment::Literal(literal) if literal == text => {}
-                PathSegment::Parameter(name) if !text.is_empty() => {
+                PathSegment::Parameter { name, values }
+                    if !text.is_empty() && (values.is_empty() || values.contains(text)) =>
+                {
                     parameters.push((name.clone(), text.clone()));
                 }
                 _ => return None,
@@ -84,7 +117,7 @@ impl PathPattern {
     pub(super) fn like(&self, path: &[String]) -> String {
         let segment = |(index, segment): (usize, &PathSegment)| match segment {
             PathSegment::Literal(literal) => format!("/{literal}"),
-            PathSegment::Parameter(name) => {
+            PathSegment::Parameter { name, .. } => {
                 format!("/{}", path.get(index).map_or(name.as_str(), String::as_str))
             }
         };
@@ -95,7 +128,7 @@ impl PathPattern {
     pub(super) fn fill(&self, value: impl Fn(&str) -> String) -> String {
         let segment = |segment: &PathSegment| match segment {
             PathSegment::Literal(literal) => format!("/{literal}"),
-            PathSegment::Parameter(name) => {
+            PathSegment::Parameter { name, .. } => {
                 let value: String =
                     url::form_urlencoded::byte_serialize(value(name).as_bytes()).collect();
                 // A plus sign means a space in a query only.
@@ -103,6 +136,16 @@ impl PathPattern {
             }
         };
         self.segments.iter().map(segment).collect()
+    }
+}
+
+impl PathSegment {
+    /// Returns the name of a parameter.
+    fn parameter(&self) -> Option<&str> {
+        match self {
+            Self::Parameter { name, .. } => Some(name),
+            Self::Literal(_) => None,
+        }
     }
 }
 
@@ -164,8 +207,16 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_can_have_a_list_of_values() {
+        let pattern = pattern("/{service=idp|swift}/{x}").unwrap();
+        assert!(pattern.matches(&segments("/idp/1")).is_some());
+        assert!(pattern.matches(&segments("/IDP/1")).is_none());
+        assert_eq!((pattern.plain().as_str(), pattern.values("x").len()), ("/{service}/{x}", 0));
+    }
+
+    #[test]
     fn invalid_paths_are_refused() {
-        for path in ["v1", "/{", "/{a}/{a}", "/{a b}", "/x?y", "/a{b}"] {
+        for path in ["/{a=}", "/{a}/{a=b}", "v1", "/{", "/{a}/{a}", "/{a b}", "/x?y", "/a{b}"] {
             assert_eq!(pattern(path), None, "{path}");
         }
     }

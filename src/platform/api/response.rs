@@ -20,7 +20,7 @@ pub struct ApiResponse {
     /// Headers, in order.
     pub headers: Vec<(String, String)>,
     /// The body; empty for none.
-    pub body: String,
+    pub body: Vec<u8>,
 }
 
 /// A response before it is rendered.
@@ -36,6 +36,8 @@ pub struct ResponseRule {
 enum BodyTemplate {
     Json(JsonTemplate),
     Text(TextTemplate),
+    /// The file of this name.
+    File(String),
     Empty,
 }
 
@@ -121,9 +123,10 @@ impl ResponseChecker<'_> {
     }
 
     fn body(&mut self, form: &ReplyForm) -> Option<BodyTemplate> {
-        let given = [form.json.is_some(), form.template.is_some(), form.text.is_some()];
-        if given.into_iter().filter(|is_there| *is_there).count() > 1 {
-            let message = "a response has at most one of `json`, `template` and `text`";
+        let given = [form.json.is_some(), form.template.is_some()];
+        let others = [form.text.is_some(), form.file.is_some()];
+        if given.into_iter().chain(others).filter(|is_there| *is_there).count() > 1 {
+            let message = "a response has at most one of `json`, `template`, `text` and `file`";
             let problem = Problem::at(&form.span, code::CONTRADICTION, message);
             self.problems.push(problem.help("keep the one that is the body"));
             return None;
@@ -132,6 +135,15 @@ impl ResponseChecker<'_> {
             let rules = TextRules::default();
             return TextTemplate::check(text, &self.context, rules, self.problems)
                 .map(BodyTemplate::Text);
+        }
+        if let Some(name) = &form.file {
+            let is_file = self.context.root.get(name).is_some();
+            if !is_file {
+                let message = format!("unknown file `{}`", name.value);
+                let problem = Problem::at(&name.span, code::UNKNOWN_PATH, message);
+                self.problems.push(problem.help("`find` gives files their names"));
+            }
+            return is_file.then(|| BodyTemplate::File(name.value.clone()));
         }
         if let Some(node) = &form.json {
             return compile(node, &self.context, self.style, self.problems).map(BodyTemplate::Json);
@@ -170,7 +182,16 @@ impl ResponseRule {
         match self.body {
             BodyTemplate::Json(_) => Some("application/json"),
             BodyTemplate::Text(_) => Some("text/plain; charset=utf-8"),
+            BodyTemplate::File(_) => Some("application/octet-stream"),
             BodyTemplate::Empty => None,
+        }
+    }
+
+    /// Returns the name of the file that is the body.
+    pub fn file(&self) -> Option<&str> {
+        match &self.body {
+            BodyTemplate::File(name) => Some(name),
+            _ => None,
         }
     }
 
@@ -188,9 +209,10 @@ impl ResponseRule {
         let body = match &self.body {
             BodyTemplate::Json(template) => template.render(&roots)?,
             BodyTemplate::Text(template) => template.render(&roots),
-            BodyTemplate::Empty => String::new(),
+            BodyTemplate::File(_) | BodyTemplate::Empty => String::new(),
         };
-        let media_type = self.media_type();
+        // The file has its own media type.
+        let media_type = self.media_type().filter(|_| self.file().is_none());
         let mut headers: Vec<(String, String)> = Vec::new();
         for (name, value) in self.headers.iter().chain(shared) {
             if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
@@ -201,6 +223,6 @@ impl ResponseRule {
         if let Some(media_type) = media_type.filter(|_| !has_type) {
             headers.push(("Content-Type".to_owned(), media_type.to_owned()));
         }
-        Ok(ApiResponse { status: self.status, headers, body })
+        Ok(ApiResponse { status: self.status, headers, body: body.into_bytes() })
     }
 }

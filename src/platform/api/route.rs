@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::call::ApiCall;
 use super::path_pattern::segments;
 use super::rules::{ApiRules, RouteRule};
 use crate::base::text::nearest;
@@ -29,11 +30,12 @@ pub enum NoRoute {
 
 impl ApiRules {
     /// Returns the route of a call. A literal segment takes precedence over a parameter.
-    pub fn route(&self, method: &str, path: &str) -> Result<RouteMatch, NoRoute> {
-        let segments = segments(path);
+    pub fn route(&self, call: &ApiCall) -> Result<RouteMatch, NoRoute> {
+        let (method, query) = (call.method.as_str(), call.query_pairs());
+        let segments = segments(&call.path);
         let mut methods = Vec::new();
         let mut found: Option<(usize, RouteMatch)> = None;
-        for route in &self.routes {
+        for route in self.routes.iter().filter(|route| route.has_query(&query)) {
             for parameters in route.paths.iter().filter_map(|path| path.matches(&segments)) {
                 if !route.methods.iter().any(|known| known == method) {
                     methods.extend(route.methods.iter().cloned());
@@ -65,5 +67,12 @@ impl ApiRules {
         let call = format!("{method} /{}", segments.join("/"));
         let found = nearest(&call, known.iter().map(|(text, _)| text.as_str()))?;
         known.iter().find(|(text, _)| text == found).map(|(_, route)| route.clone())
+    }
+}
+
+impl RouteRule {
+    /// Returns true if a query has the parameters that calls of the route must have.
+    fn has_query(&self, query: &[(String, String)]) -> bool {
+        self.query.iter().all(|needed| query.contains(needed))
     }
 }

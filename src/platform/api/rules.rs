@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::{Map, Value as Json};
+
 use super::act::{ActRule, ActTemplate};
 use super::call_match::CallMatchers;
 use super::condition::CallCondition;
 use super::credential::CredentialRule;
+use super::documents::DocumentRule;
 use super::example::{CallExample, ExampleCall};
 use super::find::FindRule;
 use super::forms::BodyProtocol;
 use super::host_pattern::HostPattern;
+use super::list::ListRule;
 use super::path_pattern::PathPattern;
 use super::response::{ErrorRule, ResponseRule};
 use crate::platform::source_form::Certainty;
@@ -27,6 +31,8 @@ pub struct ApiRules {
     pub header: Vec<(String, TextTemplate)>,
     /// Credentials, by name.
     pub credentials: BTreeMap<String, CredentialRule>,
+    /// Kinds of documents, by name.
+    pub documents: BTreeMap<String, DocumentRule>,
     /// The routes, in the order of the file.
     pub routes: Vec<Arc<RouteRule>>,
     /// Responses to calls that fail, for all routes.
@@ -50,10 +56,14 @@ pub struct RouteRule {
     /// HTTP methods.
     pub methods: Vec<String>,
     pub(super) paths: Vec<PathPattern>,
-    /// Names of the credentials that a call needs.
-    pub auth: Vec<String>,
+    /// Parameters of the query that a call must have, with their values.
+    pub(super) query: Vec<(String, String)>,
+    /// Names of the credentials that a call needs: one of each list.
+    pub auth: Vec<Vec<String>>,
     /// How the body is read.
     pub body: BodyProtocol,
+    /// Status of a batch of which an element fails.
+    pub batch_status: Option<TextTemplate>,
     /// Named values of its calls.
     pub fields: Vec<(String, InputTemplate)>,
     /// What can be asked, in the order of the file.
@@ -77,18 +87,31 @@ pub struct OperationRule {
     pub fields: Vec<(String, InputTemplate)>,
     /// What the call is about.
     pub finds: Vec<FindRule>,
+    /// A page of things for the response.
+    pub list: Option<ListRule>,
     /// Actions that the call causes.
     pub acts: Vec<ActRule>,
     /// Response to a call that succeeds.
     pub response: ResponseRule,
     /// Responses to calls that fail: its own, then those of the route.
     pub errors: Vec<ErrorRule>,
+    /// Mistakes that the vendor accepts.
+    pub warnings: Vec<CallWarning>,
     /// JSON pointers to secrets in the body.
     pub secret: Vec<String>,
     /// A call that succeeds.
     pub example: Option<CallExample>,
     /// How well the facts are known.
     pub certainty: Certainty,
+}
+
+/// A mistake that the vendor accepts.
+#[derive(Clone, Debug)]
+pub struct CallWarning {
+    /// When it is made.
+    pub when: CallMatchers,
+    /// Description for the report.
+    pub text: String,
 }
 
 impl RouteRule {
@@ -99,7 +122,27 @@ impl RouteRule {
         roots: &dyn Object,
     ) -> Option<Result<ExampleCall, InputError>> {
         let (method, path) = (self.methods.first()?, self.paths.first()?);
-        Some(operation.example.as_ref()?.render(method, path, roots))
+        let mut call = operation.example.as_ref()?.render(method, path, roots);
+        if let Ok(call) = &mut call {
+            // What the route demands need not be repeated.
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            query.extend_pairs(&self.query);
+            let given = std::mem::take(&mut call.query);
+            query.extend_pairs(url::form_urlencoded::parse(given.as_bytes()));
+            call.query = query.finish();
+        }
+        Some(call)
+    }
+
+    /// Returns the claims of the token that the example of an operation presents.
+    pub fn example_claims(
+        &self,
+        operation: &OperationRule,
+        credential: &CredentialRule,
+        roots: &dyn Object,
+    ) -> Map<String, Json> {
+        let own = operation.example.as_ref().and_then(|e| e.claims(&credential.name, roots));
+        own.unwrap_or_else(|| credential.example_claims(roots))
     }
 
     /// Returns the paths, as they are written in the file.
@@ -112,6 +155,17 @@ impl OperationRule {
     /// Returns true if the operation subscribes a URL.
     pub fn subscribes(&self) -> bool {
         self.acts.iter().any(|rule| matches!(rule.act, ActTemplate::Subscribe { .. }))
+    }
+
+    /// Returns true if the operation changes more than who can call, and with which links.
+    pub fn changes_something(&self) -> bool {
+        let is_access = |act: &ActTemplate| {
+            matches!(
+                act,
+                ActTemplate::Issue { .. } | ActTemplate::Revoke { .. } | ActTemplate::Link { .. }
+            )
+        };
+        self.acts.iter().any(|rule| !is_access(&rule.act))
     }
 
     /// Returns true if the operation opens a conversation.

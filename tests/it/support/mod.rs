@@ -2,12 +2,14 @@
 
 mod background;
 mod hostile;
+mod live_api;
 mod play;
 mod receiver;
 mod server;
 
 pub(crate) use background::Background;
 pub(crate) use hostile::{Connection, Hostile};
+pub(crate) use live_api::{LiveApi, request, wait_for_events};
 pub(crate) use play::{
     RunBuilder, RunOutcome, bundled_revisions, bundled_vendors, catalog, play, revisions, vendors,
 };

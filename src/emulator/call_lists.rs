@@ -1,0 +1,92 @@
+//! The page of conversations or documents that a response contains.
+
+use std::collections::HashMap;
+
+use serde_json::Value as Json;
+
+use super::call_work::{CallWork, unreadable};
+use super::host::LiveConversation;
+use super::people::text_of;
+use crate::conversation::Conversation;
+use crate::delivery::ConversationKey;
+use crate::platform::api::{CallError, ListPage, ListRule};
+use crate::template::{InputTemplate, Object};
+
+/// The conversations of an account.
+pub(super) type Conversations = HashMap<ConversationKey, Box<LiveConversation>>;
+
+/// A value that things of a page must have: one of these texts.
+struct ListKey {
+    field: String,
+    values: Vec<String>,
+}
+
+impl CallWork {
+    /// Returns the page that an operation lists.
+    pub(super) fn page<'a>(
+        &'a self,
+        rule: &'a ListRule,
+        conversations: &'a Conversations,
+    ) -> Result<ListPage<'a>, CallError> {
+        let mut keys = Vec::new();
+        for (field, template) in &rule.by {
+            let values = match self.value(Some(template))? {
+                None | Some(Json::Null) => continue,
+                Some(Json::Array(values)) => values.iter().map(text_of).collect(),
+                Some(value) => vec![text_of(&value)],
+            };
+            keys.push(ListKey { field: field.clone(), values });
+        }
+        let all: Vec<&dyn Object> = match &rule.documents {
+            Some(kind) => {
+                let documents = self.documents.all(kind).iter();
+                let has = |key: &ListKey, id: Option<String>| id.is_some_and(|id| key.admits(&id));
+                documents
+                    .filter(|document| keys.iter().all(|key| has(key, document.id(&key.field))))
+                    .map(|document| document as &dyn Object)
+                    .collect()
+            }
+            None => of_conversations(conversations, &keys),
+        };
+        let offset = self.count(rule.offset.as_ref())?.unwrap_or(0);
+        let size = self.count(rule.size.as_ref())?.unwrap_or(rule.most).min(rule.most);
+        Ok(ListPage::new(all, offset, size))
+    }
+
+    fn value(&self, template: Option<&InputTemplate>) -> Result<Option<Json>, CallError> {
+        let Some(template) = template else { return Ok(None) };
+        template.render(&self.roots()).map_err(|error| unreadable(&error))
+    }
+
+    /// Reads a number; `None` for anything else, as in a query that a client wrote by hand.
+    fn count(&self, template: Option<&InputTemplate>) -> Result<Option<usize>, CallError> {
+        Ok(self.value(template)?.and_then(|value| text_of(&value).parse().ok()))
+    }
+}
+
+impl ListKey {
+    fn admits(&self, value: &str) -> bool {
+        self.values.iter().any(|known| known == value)
+    }
+}
+
+/// Returns the conversations with these values, the oldest first.
+fn of_conversations<'a>(conversations: &'a Conversations, keys: &[ListKey]) -> Vec<&'a dyn Object> {
+    let admits = |conversation: &Conversation, key: &ListKey| match key.field.as_str() {
+        "visitor" => {
+            let visitor = conversation.visitor();
+            visitor.is_some_and(|visitor| visitor.member.ids.texts().any(|id| key.admits(id)))
+        }
+        "state" => conversation.state.is_some_and(|state| key.admits(state.as_str())),
+        id => conversation.ids.text(id).is_some_and(|id| key.admits(&id)),
+    };
+    let opened = conversations.iter().filter_map(|(key, live)| {
+        let conversation = live.actor.conversation();
+        let is_listed =
+            conversation.state.is_some() && keys.iter().all(|key| admits(conversation, key));
+        is_listed.then_some((conversation.opened_at, *key, conversation))
+    });
+    let mut opened: Vec<_> = opened.collect();
+    opened.sort_by_key(|(at, key, _)| (*at, *key));
+    opened.into_iter().map(|(_, _, conversation)| conversation as &dyn Object).collect()
+}

@@ -1,0 +1,146 @@
+//! Files that calls upload to the vendor, and the links with which they are transferred.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::body::CallFile;
+use crate::template::{Object, Value};
+
+/// Maximum number of files of an account. The oldest link makes room.
+const MAX_FILES: usize = 1_000;
+
+/// Maximum size of all files of an account, in bytes.
+const MAX_BYTES: usize = 256 * 1024 * 1024;
+
+/// A file at the vendor.
+#[derive(Clone, Debug)]
+pub struct HostedFile {
+    /// Path of its URL.
+    pub path: String,
+    /// The file; `None` before it has been uploaded.
+    pub content: Option<Arc<CallFile>>,
+    /// The links to it, the newest last.
+    links: Vec<FileLink>,
+    /// Orders the files by the time of their first link.
+    number: u64,
+}
+
+/// A link with which a file can be transferred for some time.
+#[derive(Clone, Debug)]
+pub struct FileLink {
+    /// The secret part of the URL.
+    pub signature: String,
+    /// Wall time at which it expires.
+    pub expires_at: Timestamp,
+}
+
+/// The files of an account, by path.
+#[derive(Clone, Debug, Default)]
+pub struct HostedFiles {
+    files: BTreeMap<String, HostedFile>,
+    made: u64,
+}
+
+impl HostedFiles {
+    /// Returns the file with this path. With a signature, only if a valid link has it.
+    pub fn find(&self, path: &str, signature: Option<&str>, now: Timestamp) -> Option<&HostedFile> {
+        let file = self.files.get(path)?;
+        let is_valid = |link: &FileLink| {
+            signature.is_none_or(|signature| link.signature == signature && link.expires_at > now)
+        };
+        file.links.iter().any(is_valid).then_some(file)
+    }
+
+    /// Creates a link to a file, which need not exist yet. Returns the file and the link.
+    pub fn link(
+        &mut self,
+        path: &str,
+        signature: String,
+        now: Timestamp,
+        life: SignedDuration,
+    ) -> (HostedFile, FileLink) {
+        self.make_room();
+        self.made += 1;
+        let number = self.made;
+        let file = self.files.entry(path.to_owned()).or_insert_with(|| HostedFile {
+            path: path.to_owned(),
+            content: None,
+            links: Vec::new(),
+            number,
+        });
+        file.links.retain(|link| link.expires_at > now);
+        let expires_at = now.checked_add(life).unwrap_or(Timestamp::MAX);
+        let link = FileLink { signature, expires_at };
+        file.links.push(link.clone());
+        (file.clone(), link)
+    }
+
+    /// Stores the content of a file.
+    pub fn store(&mut self, path: &str, content: CallFile) {
+        if let Some(file) = self.files.get_mut(path) {
+            file.content = Some(Arc::new(content));
+        }
+    }
+
+    fn make_room(&mut self) {
+        let size = |file: &HostedFile| file.content.as_ref().map_or(0, |known| known.bytes.len());
+        let mut bytes: usize = self.files.values().map(size).sum();
+        while self.files.len() >= MAX_FILES || bytes > MAX_BYTES {
+            let oldest = self.files.values().min_by_key(|file| file.number);
+            let Some(oldest) = oldest.map(|file| file.path.clone()) else { return };
+            bytes -= self.files.remove(&oldest).as_ref().map_or(0, size);
+        }
+    }
+}
+
+impl Object for HostedFile {
+    fn get(&self, name: &str) -> Value<'_> {
+        match name {
+            "path" => self.path.as_str().into(),
+            "size" => Value::from(self.content.as_ref().map_or(0, |content| content.bytes.len())),
+            _ => Value::Absent,
+        }
+    }
+}
+
+impl Object for FileLink {
+    fn get(&self, name: &str) -> Value<'_> {
+        match name {
+            "signature" => self.signature.as_str().into(),
+            "expires_at" => Value::Time(self.expires_at),
+            _ => Value::Absent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_valid_for_its_life_and_its_file_only() {
+        let mut files = HostedFiles::default();
+        let life = SignedDuration::from_secs(60);
+        let at = |second| Timestamp::from_second(second).unwrap();
+        files.link("/a", "one".into(), at(0), life);
+        files.link("/b", "two".into(), at(30), life);
+        assert!(files.find("/a", Some("one"), at(59)).is_some());
+        for (path, signature, second) in [("/a", "one", 60), ("/a", "two", 1), ("/c", "one", 1)] {
+            assert!(files.find(path, Some(signature), at(second)).is_none(), "{path} {signature}");
+        }
+        assert!(files.find("/a", None, at(90)).is_some_and(|file| file.content.is_none()));
+    }
+
+    #[test]
+    fn the_oldest_file_makes_room() {
+        let mut files = HostedFiles::default();
+        let life = SignedDuration::from_secs(60);
+        for number in 0..=MAX_FILES {
+            files.link(&format!("/{number}"), "s".into(), Timestamp::UNIX_EPOCH, life);
+        }
+        assert!(files.find("/0", None, Timestamp::UNIX_EPOCH).is_none());
+        assert!(files.find("/1", None, Timestamp::UNIX_EPOCH).is_some());
+    }
+}

@@ -1,0 +1,161 @@
+//! The API of an emulated vendor, served on a socket.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+use standin::base::address::EgressPolicy;
+use standin::base::clock::Clock;
+use standin::config::receiver_url;
+use standin::delivery::{AttemptSlots, ClockMode, Connector, DeliveryCheck, Http1Client};
+use standin::emulator::{Emulator, EmulatorSlot, EndpointPlan, ScriptedRun};
+use standin::platform::{Account, Subscription};
+use standin::record::{CallRecord, PriorAttempts, Record, RecordKind, RecordLog};
+use standin::scenario::Script;
+use standin::server::{ApiPort, ServerHandle};
+
+use super::{ReceivedRequest, Receiver, revisions};
+
+/// A response of the API.
+#[derive(Debug)]
+pub(crate) struct ApiResponse {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl ApiResponse {
+    pub(crate) fn json(&self) -> Json {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Sends a request. The head is written as it is.
+pub(crate) fn request(address: &str, head: &str, body: &str) -> ApiResponse {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let length = body.len();
+    let head = format!("{head}\r\nHost: {address}\r\nContent-Length: {length}\r\n");
+    write!(stream, "{head}Connection: close\r\n\r\n{body}").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    ApiResponse { status, head: head.to_owned(), body: body.to_owned() }
+}
+
+/// An account that is live, and its API.
+pub(crate) struct LiveApi {
+    pub(crate) account: Arc<Account>,
+    emulator: Emulator,
+    server: Option<ServerHandle>,
+    pub(crate) address: String,
+    pub(crate) records: Arc<Mutex<Vec<Arc<Record>>>>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl LiveApi {
+    /// Starts an account with the default endpoint of a receiver, and serves its API.
+    pub(crate) fn start(vendor: &str, receiver: &Receiver) -> Self {
+        let platform = revisions().into_iter().find(|known| known.full_id() == vendor).unwrap();
+        let account = Arc::new(Account::test(&platform));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let log = RecordLog::new(1, Clock::System);
+        let mut reader = log.subscribe(1).unwrap();
+        let records = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&records);
+        // The account waits for a reader that falls behind.
+        runtime.spawn(async move {
+            while let Some(record) = reader.next().await {
+                kept.lock().unwrap().push(record);
+            }
+        });
+        let endpoint = EndpointPlan {
+            number: 1,
+            url: receiver_url(&receiver.url()).unwrap(),
+            headers: Vec::new(),
+            subscription: Subscription::check_plain(&["*".into()], &["any"]).unwrap(),
+        };
+        let slot = EmulatorSlot::default();
+        let emulator = runtime.block_on(async {
+            let connector = Connector::new(EgressPolicy::default());
+            let client = Http1Client::new(connector, platform.wire.clone());
+            let slots = AttemptSlots::default();
+            Emulator::start(Arc::clone(&account), vec![endpoint], Arc::new(client), slots)
+        });
+        let run = ScriptedRun {
+            number: 1,
+            script: Arc::new(Script::without_steps("calls only")),
+            conversations: 0,
+            seed: 1,
+            start: "2026-01-05T09:00:00Z".parse().unwrap(),
+            clock: ClockMode::Virtual,
+            check: DeliveryCheck::default(),
+            lines: BTreeMap::new(),
+            controls: BTreeSet::new(),
+            prior: Arc::new(PriorAttempts::default()),
+            log,
+            is_paused: false,
+            keeps_conversations: true,
+        };
+        drop(emulator.play(run));
+        slot.set(emulator.clone());
+        let server = ApiPort::plain([127, 0, 0, 1].into(), 0).serve(&slot).unwrap();
+        let address = server.address.to_string();
+        Self { account, emulator, server: Some(server), address, records, runtime }
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> &str {
+        self.account.secrets[name].expose()
+    }
+
+    /// POSTs JSON with the bearer token of this secret.
+    pub(crate) fn post(&self, secret: &str, path: &str, body: &Json) -> ApiResponse {
+        let token = self.secret(secret);
+        let head = format!("POST {path} HTTP/1.1\r\nAuthorization: Bearer {token}");
+        request(&self.address, &head, &body.to_string())
+    }
+
+    /// Waits until this many calls were recorded.
+    pub(crate) fn calls(&self, count: usize) -> Vec<CallRecord> {
+        let call = |record: &Arc<Record>| match &record.kind {
+            RecordKind::CallReceived(call) => Some(call.clone()),
+            _ => None,
+        };
+        let start = Instant::now();
+        loop {
+            let calls: Vec<_> = self.records.lock().unwrap().iter().filter_map(call).collect();
+            if calls.len() >= count {
+                return calls;
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "{} calls", calls.len());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for LiveApi {
+    fn drop(&mut self) {
+        let server = self.server.take();
+        self.runtime.block_on(async {
+            self.emulator.stop().await;
+            if let Some(server) = server {
+                server.stop().await;
+            }
+        });
+    }
+}
+
+/// Waits until the receiver has this many events.
+pub(crate) fn wait_for_events(receiver: &Receiver, count: usize) -> Vec<Json> {
+    let start = Instant::now();
+    while receiver.events().len() < count {
+        assert!(start.elapsed() < Duration::from_secs(20), "{} events", receiver.events().len());
+        thread::sleep(Duration::from_millis(5));
+    }
+    receiver.events().iter().map(ReceivedRequest::json).collect()
+}
