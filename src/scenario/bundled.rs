@@ -23,8 +23,9 @@ pub fn names() -> Vec<String> {
 /// Returns the bundled scenario with this name, or the file that bundled scenarios include, such as
 /// `shared/shop.toml`.
 pub fn bundled(name: &str) -> Option<Arc<Source>> {
-    let file = BundledScenarios::get(&format!("{name}.toml"));
-    let file = file.or_else(|| BundledScenarios::get(name).filter(|_| name.ends_with(".toml")))?;
+    let is_toml = Path::new(name).extension().is_some_and(|extension| extension == "toml");
+    let path = if is_toml { name.to_owned() } else { format!("{name}.toml") };
+    let file = BundledScenarios::get(&path)?;
     let text = String::from_utf8_lossy(&file.data).into_owned();
     Some(Source::new(name, text))
 }
