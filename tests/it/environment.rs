@@ -21,7 +21,7 @@ fn empty_variables_count_as_not_set() {
     let receiver = Receiver::accepting();
     let to = receiver.url();
     let names = ["SEED", "START", "TO", "ALLOW_PUBLIC", "WAIT_READY", "JOURNAL", "CONFIG"];
-    let more = ["TEMPLATES", "FILES_PORT", "FILES_HOST", "PORT"];
+    let more = ["TEMPLATES", "ACCOUNT", "FILES_PORT", "FILES_HOST", "PORT"];
     let names = names.iter().chain(&more).map(|name| format!("STANDIN_{name}"));
     let names: Vec<String> = names.collect();
     for value in ["", " "] {
