@@ -1,4 +1,4 @@
-//! The configuration of an account at LivePerson, read and changed as public client programs do.
+//! The configuration of an account at `LivePerson`, read and changed as public client programs do.
 
 use serde_json::{Value as Json, json};
 
@@ -30,7 +30,7 @@ impl<'a> Agent<'a> {
         assert_eq!((&config["isAdmin"], &config["loginName"]), (&json!(true), name));
         let services = login.json["csdsCollectionResponse"]["baseURIs"].as_array().unwrap();
         assert_eq!(services[0]["baseURI"], api.address.as_str());
-        agent.token = login.json["bearer"].as_str().unwrap().to_owned();
+        agent.token = login.json["bearer"].as_str().unwrap().into();
         agent
     }
 

@@ -1,4 +1,4 @@
-//! The API of LivePerson, called as public client programs do.
+//! The API of `LivePerson`, called as public client programs do.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value as Json, json};
 
-use crate::support::{LiveApi, Receiver, request, wait_for_events};
+use crate::support::{LiveApi, ReceivedRequest, Receiver, request, wait_for_events};
 
 /// A client with the credentials of an account.
 struct Client<'a> {
@@ -26,10 +26,10 @@ impl<'a> Client<'a> {
         let credentials = client.credentials();
         let query = format!("?v=1.0&grant_type=client_credentials&{credentials}");
         let token = client.post(&format!("/sentinel/api/account/{{}}/app/token{query}"), "");
-        client.app = token["access_token"].as_str().unwrap().to_owned();
+        client.app = token["access_token"].as_str().unwrap().into();
         let body = json!({"ext_consumer_id": key}).to_string();
         let token = client.post("/api/account/{}/consumer?v=1.0", &body);
-        client.consumer = token["token"].as_str().unwrap().to_owned();
+        client.consumer = token["token"].as_str().unwrap().into();
         client
     }
 
@@ -76,11 +76,13 @@ impl Client<'_> {
         self.post(CONVERSATION, &json!([profile, open]).to_string())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "bodies are written where they are sent")]
     fn send(&self, kind: &str, body: Json) -> (u16, Json) {
         let request = json!({"kind": "req", "id": 3, "type": kind, "body": body});
         self.call("POST", SEND, &request.to_string())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "events are written where they are sent")]
     fn publish(&self, conversation: &str, event: Json) -> (u16, Json) {
         self.send("ms.PublishEvent", json!({"dialogId": conversation, "event": event}))
     }
@@ -192,7 +194,7 @@ fn the_webhook_of_a_message_arrives_after_the_response() {
         // The response has begun before the request of the webhook is complete.
         wait_for_events(&receiver, 1 + round);
     }
-    let order = receiver.events().iter().map(|event| event.json()).collect::<Vec<_>>();
+    let order = receiver.events().iter().map(ReceivedRequest::json).collect::<Vec<_>>();
     assert!(order[1..].iter().all(|body| body["body"]["changes"][0]["event"]["message"] == "x"));
 }
 
@@ -214,7 +216,10 @@ fn a_file_is_uploaded_published_and_downloaded() {
     };
     let upload = "ms.GenerateURLForUploadFile";
     let (path, query) = url(upload, json!({"fileSize": "1000", "fileType": "PNG"}));
-    assert!(path.starts_with("/v1/AUTH_async-images/") && path.ends_with(".PNG"), "{path}");
+    assert!(
+        path.starts_with("/v1/AUTH_async-images/") && path.strip_suffix(".PNG").is_some(),
+        "{path}"
+    );
     let message = json!({"caption": "look", "relativePath": path, "fileType": "PNG"});
     let event = json!({"type": "ContentEvent", "contentType": "hosted/file", "message": message});
     assert_eq!(client.publish(id, event.clone()).0, 400, "not uploaded yet");
