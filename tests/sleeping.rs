@@ -68,6 +68,7 @@ fn run(platform: &Arc<Platform>, conversations: u32, script: &str) -> ScriptedRu
         log: RecordLog::new(1, Clock::System),
         is_paused: false,
         keeps_conversations: false,
+        is_resumable: false,
     }
 }
 

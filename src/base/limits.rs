@@ -192,10 +192,20 @@ pub const MAX_STREAMS: usize = 64;
 pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Maximum number of records that the server keeps in memory.
 pub const MAX_KEPT_RECORDS: usize = 100_000;
+/// Maximum number of records that a server reads from its journal at once.
+pub const RECORD_PAGE: usize = 1_000;
 /// Maximum size of the records that the server keeps in memory.
 pub const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 /// Maximum number of runs that the server keeps. The oldest finished ones are forgotten.
 pub const MAX_KEPT_RUNS: usize = 1_000;
+/// Maximum number of runs that a server with a journal keeps in memory. The others are restored when
+/// somebody asks for them.
+pub const MAX_RESTORED_RUNS: usize = 200;
+/// Maximum number of finished runs that a server restores when it starts, so that receivers find their
+/// conversations.
+pub const MAX_RUNS_AT_START: usize = 50;
+/// Maximum number of runs that one request restores.
+pub const MAX_RUNS_PER_REQUEST: usize = 20;
 /// Maximum number of conversations in a run of the server.
 pub const MAX_LIVE_CONVERSATIONS: u32 = 1_000;
 /// Maximum number of endpoints of a vendor at the server.

@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
 use super::exit::{CommandError, ExitStatus};
-use super::serve::{ListenerArgs, offered, serve_apis};
+use super::inputs::offered;
+use super::serve::{ListenerArgs, serve_apis};
 use super::setup::{Setup, Signals, runtime, while_serving_files};
 use super::terminal::{note, print};
 use crate::base::address::EgressPolicy;
@@ -46,12 +47,14 @@ pub(super) fn show_page(demo: &PageDemo, setup: &Setup) -> Result<ExitStatus, Co
                 redactor: setup.redactor(),
                 files,
                 slots: setup.slots.clone(),
+                journal: None,
             });
+            let live = live.map_err(anyhow::Error::from)?;
             for account in &accounts {
                 let id = &account.platform.id;
                 let url = format!("http://{}/{id}", receiver.address);
                 let endpoint = EndpointRequest { url, ..EndpointRequest::default() };
-                live.add_endpoint(id, endpoint).map_err(anyhow::Error::from)?;
+                live.add_endpoint(id, endpoint).await.map_err(anyhow::Error::from)?;
             }
             let _apis = serve_apis(&live, Ipv4Addr::LOCALHOST.into(), None, setup)?;
             let server = ListenerArgs::local().start(&live)?;
@@ -63,7 +66,7 @@ pub(super) fn show_page(demo: &PageDemo, setup: &Setup) -> Result<ExitStatus, Co
                 conversations: 1,
                 is_paused: false,
             };
-            live.start_run(&run).map_err(anyhow::Error::from)?;
+            live.start_run(&run).await.map_err(anyhow::Error::from)?;
             let url = server.page_url();
             print(welcome(&demo.vendor, &url))?;
             // Kept until the end, because the browser reads it later.

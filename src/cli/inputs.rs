@@ -1,5 +1,6 @@
 //! Files that commands read: scenarios, and the other kinds of TOML files beside them.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
@@ -59,6 +60,15 @@ impl ScenarioFile {
 pub(super) fn scenarios(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> {
     let files = scenario_files(names)?;
     Ok(files.iter().map(ScenarioFile::source).collect::<Result<_, _>>()?)
+}
+
+/// Returns the bundled scenarios, and those of these names.
+pub(super) fn offered(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> {
+    let mut sources = scenarios(names)?;
+    sources.extend(scenarios(&bundled_names())?);
+    let mut known = BTreeSet::new();
+    sources.retain(|source| known.insert(source.name.clone()));
+    Ok(sources)
 }
 
 /// Finds scenarios by path or by the name of a bundled one; `-` is standard input. A folder stands for

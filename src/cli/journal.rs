@@ -40,7 +40,7 @@ pub(super) struct JournalArgs {
 }
 
 /// Parses a durability. clap prints the error.
-fn durability(text: &str) -> Result<Durability, String> {
+pub(super) fn durability(text: &str) -> Result<Durability, String> {
     let names = || one_of(Durability::NAMES.iter().copied());
     Durability::from_name(text).ok_or_else(|| format!("expected {}", names()))
 }

@@ -40,6 +40,8 @@ mod schema;
 mod secrets;
 mod send;
 mod serve;
+mod server_journal;
+mod server_reload;
 mod setup;
 mod shell_variable;
 mod shrink;

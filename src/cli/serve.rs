@@ -1,6 +1,5 @@
 //! `standin serve`: emulated vendors, the control API and the page, until it is stopped.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -10,8 +9,10 @@ use clap::Args;
 use super::api_ports::{ApiPorts, ProxyArgs, reachable};
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
-use super::inputs::scenarios;
+use super::inputs::offered;
 use super::receivers::TargetArgs;
+use super::server_journal::{ServerJournalArgs, fate, restore};
+use super::server_reload::ServerFiles;
 use super::setup::{
     Setup, Signals, check_headers, endpoint_subscription, runtime, while_serving_files,
 };
@@ -19,9 +20,8 @@ use super::terminal::{note, print};
 use crate::base::clock::Stopwatch;
 use crate::base::limits::SERVER_PORT;
 use crate::base::text::shell_quote;
-use crate::diag::{Problem, Problems, Source, code};
+use crate::diag::{Problem, Problems, code};
 use crate::platform::Platform;
-use crate::scenario::bundled_names;
 use crate::server::live::{EndpointRequest, LiveServer, ServedVendor, ServerPlan};
 use crate::server::{AccessRules, ApiToken, ServerHandle, serve_api};
 
@@ -29,8 +29,8 @@ use crate::server::{AccessRules, ApiToken, ServerHandle, serve_api};
 #[derive(Debug, Args)]
 #[command(
     after_help = "The control API and the page need a token: that of the variable STANDIN_TOKEN, with at \
-    least 32 characters, or a random one, which is printed.\n\nPress Ctrl-C to stop: runs in progress end, and the exit code is 0. A second \
-    Ctrl-C ends at once."
+    least 32 characters, or a random one, which is printed.\n\nPress Ctrl-C to stop: requests in flight end, and the exit code is 0. A second Ctrl-C ends at \
+    once. With the same journal, the next start continues everything: runs, conversations and endpoints."
 )]
 pub(super) struct ServeArgs {
     /// Scenarios to offer beside the bundled ones: files or folders
@@ -46,6 +46,8 @@ pub(super) struct ServeArgs {
     listener: ListenerArgs,
     #[command(flatten)]
     proxy: ProxyArgs,
+    #[command(flatten)]
+    journal: ServerJournalArgs,
 }
 
 /// Where the server listens, and who may use it.
@@ -85,6 +87,12 @@ impl ListenerArgs {
     /// Listens on a free port of this machine.
     pub(super) fn local() -> Self {
         Self { host: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 0, allow_hosts: Vec::new() }
+    }
+
+    /// Refuses to send to the server itself, before it listens.
+    fn refuse_own(&self, live: &LiveServer) {
+        let own = SocketAddr::from((self.host, self.port));
+        live.vendors().iter().for_each(|vendor| vendor.refuse(own));
     }
 
     /// Starts the control API and the page.
@@ -149,21 +157,29 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
                 redactor: setup.redactor(),
                 files,
                 slots: setup.slots.clone(),
+                journal: args.journal.plan(),
             });
+            let live = live.map_err(anyhow::Error::from)?;
+            let files_of_server = ServerFiles::new(&args.scenarios, global);
+            args.listener.refuse_own(&live);
+            restore(&live, endpoints).await?;
             let apis = serve_apis(&live, args.listener.host, args.proxy.proxy, &setup)?;
             let server = args.listener.start(&live)?;
-            for (vendor, endpoint) in endpoints {
-                live.add_endpoint(&vendor, endpoint).map_err(anyhow::Error::from)?;
-            }
             print(welcome(&live, &server, &apis, watch.millis()))?;
-            signals.next().await;
-            note("ending: runs in progress are cancelled; press Ctrl-C again to end at once");
+            tokio::select! {
+                () = signals.next() => {}
+                () = args.journal.clean(&live) => {}
+                () = args.journal.mark(&live) => {}
+                () = files_of_server.watch(&live) => {}
+            }
+            note(format_args!("ending: {}; press Ctrl-C again to end at once", fate(&live)));
             tokio::select! {
                 () = live.drain() => {}
                 () = signals.next() => return Ok(ExitStatus::Passed),
             }
             server.handle.stop().await;
             apis.ports.stop().await;
+            live.close().await.map_err(anyhow::Error::from)?;
             Ok(ExitStatus::Passed)
         })
         .await
@@ -217,15 +233,6 @@ impl ServedApis {
         }
         text
     }
-}
-
-/// Returns the bundled scenarios, and those of these names.
-pub(super) fn offered(names: &[String]) -> Result<Vec<Arc<Source>>, Problems> {
-    let mut sources = scenarios(names)?;
-    sources.extend(scenarios(&bundled_names())?);
-    let mut known = BTreeSet::new();
-    sources.retain(|source| known.insert(source.name.clone()));
-    Ok(sources)
 }
 
 impl ServeArgs {
@@ -287,7 +294,10 @@ fn configured(
             .map(|events| events.iter().map(|event| event.value.clone()).collect::<Vec<String>>());
         let headers = form.resolve_headers(problems);
         let url = form.url.value.to_string();
-        endpoints.push((vendor.id.clone(), EndpointRequest { url, events, headers }));
+        endpoints.push((
+            vendor.id.clone(),
+            EndpointRequest { url, events, headers, is_configured: true },
+        ));
     }
     endpoints
 }
@@ -311,6 +321,9 @@ fn welcome(live: &LiveServer, server: &OpenServer, apis: &ServedApis, millis: u6
         receivers += "  receiver   none; add one on the page, or with `--to VENDOR=URL`\n";
     }
     text += &receivers;
+    if let Some(path) = live.journal_path() {
+        text += &format!("  journal    {}\n", path.display());
+    }
     let token = if server.is_chosen {
         format!("\"Authorization: Bearer ${TOKEN}\"")
     } else {

@@ -20,8 +20,8 @@ use crate::diag::{Problem, code};
 // Fast enough to feel immediate after saving, slow enough to cost nothing.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// State of the files: path, time of modification and size.
-type FileSnapshot = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
+/// State of files: path, time of modification and size.
+pub(super) type FileSnapshot = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
 
 /// Calls `command` now and whenever one of the files, the configuration or a vendor folder changes, or
 /// a file that the command adds to its argument.
@@ -78,7 +78,8 @@ fn interrupted() -> Result<mpsc::Receiver<()>, CommandError> {
     Ok(receiver)
 }
 
-fn snapshot(paths: &[PathBuf], named: &BTreeSet<PathBuf>) -> FileSnapshot {
+/// Returns the state of files, and of the inputs in folders.
+pub(super) fn snapshot(paths: &[PathBuf], named: &BTreeSet<PathBuf>) -> FileSnapshot {
     let mut snapshot = Vec::new();
     paths.iter().chain(named).for_each(|path| add_to_snapshot(path, &mut snapshot));
     snapshot.sort();

@@ -1,13 +1,15 @@
 //! Actions: what participants do, resolved from the steps of a script.
 
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::event::EventKind;
 use super::variable::{Variable, VariableScope};
 
 /// Reference to the participant who performs an action.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Actor {
     /// Cast member with this name.
     Member(String),
@@ -16,7 +18,7 @@ pub enum Actor {
 }
 
 /// An action in a conversation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Action {
     /// Participant who performs it.
     pub by: Actor,
@@ -25,7 +27,8 @@ pub struct Action {
 }
 
 /// What is done.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ActionKind {
     /// Opens the conversation.
     Open {

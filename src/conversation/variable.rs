@@ -1,5 +1,6 @@
 //! Named values that a scenario stores about a visitor or a conversation.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 crate::string_enum! {
@@ -13,7 +14,7 @@ crate::string_enum! {
 }
 
 /// A named value with its declared type.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Variable {
     /// Name, chosen by the scenario.
     pub name: String,

@@ -416,10 +416,14 @@ impl<H: Host, T: Transport> Driver<H, T> {
                     }
                 }
                 EngineCommand::Record(delivery, kind) => {
-                    if let Some(now) = self.runs.now(delivery.conversation) {
-                        caused.extend(self.host.recorded(&delivery, &kind, now));
+                    // One time for both: a journal must tell when the script continued.
+                    let Some(at) = self.runs.now(delivery.conversation) else { continue };
+                    caused.extend(self.host.recorded(&delivery, &kind, at));
+                    let conversation = Some(delivery.conversation.number);
+                    let scope = RecordScope { at, conversation, step: delivery.step };
+                    if let Some(run) = self.runs.0.get(&delivery.conversation.run) {
+                        run.log.append(scope, *kind).await;
                     }
-                    self.record(&delivery, *kind).await;
                 }
             }
         }
@@ -548,13 +552,6 @@ impl<H: Host, T: Transport> Driver<H, T> {
         let Some(now) = self.runs.now(conversation) else { return };
         let commands = self.host.expected(conversation, result, now);
         self.carry_out(commands).await;
-    }
-
-    async fn record(&mut self, delivery: &Delivery, kind: RecordKind) {
-        let scope = self.scope(delivery);
-        if let Some(run) = self.runs.0.get(&delivery.conversation.run) {
-            run.log.append(scope, kind).await;
-        }
     }
 
     fn scope(&mut self, delivery: &Delivery) -> RecordScope {

@@ -231,6 +231,13 @@ impl ConversationActor {
     /// Returns to the state before a unit.
     pub(super) fn roll_back(&mut self, unit: ActUnit) {
         self.session.restore(unit.before);
+        // A journal has no trace of it, so that values must not depend on it.
+        self.acts -= 1;
+    }
+
+    /// Ends a unit that stays. One without actions does not count.
+    pub(super) fn end_unit(&mut self, unit: &ActUnit) {
+        self.acts -= u32::from(unit.performed == 0);
     }
 
     /// Adds a person who can act in the conversation.

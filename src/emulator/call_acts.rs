@@ -8,6 +8,7 @@ use super::call_work::{
     CallStop, CallWork, FoundDocument, FoundFile, WorkConversation, unreadable,
 };
 use super::people::{People, PersonKey, changed, create, text_of};
+use super::requested::{NamedByCall, PersonRef, RequestedAction};
 use super::subscriptions::NewSubscription;
 use crate::base::address::EgressPolicy;
 use crate::base::secret::Secret;
@@ -95,6 +96,8 @@ impl CallWork {
                     Some(known) => changed(known, &data),
                     None => create(&self.account, *role, &keys, &data, self.at),
                 };
+                let keys = keys.to_vec();
+                self.unit.people.push(NamedByCall { role: *role, keys, data, at: self.at });
                 self.changed_people.push(person);
                 Ok(())
             }
@@ -213,6 +216,8 @@ impl CallWork {
             return Err(CallError::new(CallCondition::unknown("conversation"), message).into());
         };
         people.iter().for_each(|person| live.actor.admit(person));
+        let named = people.iter().map(PersonRef::to).collect();
+        self.unit.actions.push(RequestedAction { action: action.clone(), people: named });
         let outputs = live.actor.perform(unit, action, at, scope.subscriptions);
         self.outputs.extend(outputs.map_err(CallError::from)?);
         Ok(())

@@ -60,6 +60,12 @@ impl KeptCall {
         mismatches
     }
 
+    /// A call of an earlier process. Its response was sent, or can no longer be sent.
+    pub(super) fn of_record(record: CallRecord) -> Self {
+        let names = record.call.iter().cloned().collect();
+        Self { record, names, is_responded: true, responded_by: None }
+    }
+
     fn describe(&self) -> String {
         let CallRecord { number, method, path, operation, status, .. } = &self.record;
         let operation = operation.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
@@ -109,7 +115,7 @@ impl CallInbox {
         self.calls(after).find(meets).map(|call| call.record.number)
     }
 
-    fn take(&mut self, number: u64) -> Option<KeptCall> {
+    pub(super) fn take(&mut self, number: u64) -> Option<KeptCall> {
         let index = self.calls.iter().position(|call| call.record.number == number)?;
         self.calls.remove(index)
     }

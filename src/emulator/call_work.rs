@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::actor::{ActUnit, StepOutcome, StepOutput};
 use super::host::LiveConversation;
+use super::requested::RequestedUnit;
 use super::subscriptions::NewSubscription;
 use crate::conversation::Person;
 use crate::delivery::ConversationKey;
@@ -49,6 +50,8 @@ pub(super) struct CallWork {
     /// Number of the first endpoint that the call subscribes.
     pub(super) endpoint: u32,
     pub(super) outputs: Vec<StepOutput>,
+    /// What the call does, for the journal.
+    pub(super) unit: RequestedUnit,
     pub(super) at: Timestamp,
     /// Wall time of arrival.
     pub(super) received_at: Timestamp,
@@ -178,6 +181,7 @@ impl CallWork {
             ended_groups: Vec::new(),
             endpoint: 0,
             outputs: Vec::new(),
+            unit: RequestedUnit::default(),
             at,
             received_at: call.received_at,
             presented: Vec::new(),
@@ -228,6 +232,7 @@ impl CallWork {
             tokens: self.tokens.clone(),
             issued: Vec::new(),
             revoked: Vec::new(),
+            unit: RequestedUnit::default(),
             record,
             scripted: None,
         }

@@ -14,8 +14,9 @@ use super::call_work::{
 };
 use super::handshake::HandshakeJob;
 use super::host::{AccountHost, LiveConversation};
-use super::incoming::{CallOutcome, IncomingCall, SentResponse};
+use super::incoming::{CallOutcome, CallReply, IncomingCall, SentResponse};
 use super::people::{PersonKey, create, is_person};
+use super::requested::{NamedByCall, PersonRef};
 use super::router::Router;
 use super::subscriptions::{NewSubscription, SubscriptionChange, merged};
 use crate::base::redact::Redactor;
@@ -128,6 +129,7 @@ impl AccountHost {
         times: &mut dyn RunTimes,
     ) -> CallResult {
         let (mut responses, mut all_sent, mut commands) = (Vec::new(), Vec::new(), Vec::new());
+        let mut logs = Vec::new();
         for (body, index) in elements.iter().zip(1..) {
             // A conversation can have ended meanwhile, and its run with it.
             let Some(run) = self.runs.keys().min().copied() else { break };
@@ -138,16 +140,16 @@ impl AccountHost {
             let mut part = work.element(element, self.content());
             let stopped = self.perform_call(&mut part, incoming, run, times).err();
             let result = self.finish_call(part, run, stopped);
-            if let CallOutcome::Respond(response, sent)
-            | CallOutcome::Subscribed(response, sent, _) = result.outcome
-            {
-                responses.push(response);
-                all_sent.extend(sent);
+            if let CallOutcome::Respond(reply) = result.outcome {
+                responses.push(reply.response);
+                all_sent.extend(reply.sent);
+                logs.extend(reply.logs);
             }
             commands.extend(result.commands);
         }
         let response = work.respond_to_batch(responses);
-        CallResult { outcome: CallOutcome::Respond(response, all_sent), commands }
+        let reply = CallReply { response, sent: all_sent, change: None, logs };
+        CallResult { outcome: CallOutcome::Respond(reply), commands }
     }
 
     fn content(&self) -> AccountContent<'_> {
@@ -280,6 +282,7 @@ impl AccountHost {
             _ => serde_json::Map::new(),
         };
         let person = create(&work.account, role, &keys, &data, work.at);
+        work.unit.people.push(NamedByCall { role, keys, data, at: work.at });
         work.changed_people.push(person.clone());
         Ok(Some(person))
     }
@@ -363,6 +366,7 @@ impl AccountHost {
         let unit = live.actor.begin_unit();
         let mut visitors = work.people.iter_mut();
         if let Some(caller) = visitors.find(|known| known.person.role() == Role::Visitor) {
+            work.unit.adopts = Some(PersonRef::to(&caller.person));
             caller.person = live.actor.adopt_visitor(&caller.person);
         }
         work.at = times.now(key).unwrap_or(work.at);
@@ -374,11 +378,10 @@ impl AccountHost {
         let Some(live_run) = self.runs.get(&run) else { return };
         let number = live_run.next_opened();
         let key = ConversationKey { run, number };
-        let seeds = work.account.run_seeds(live_run.plan.seed);
-        let seeds = seeds.within("vendor").within(&work.account.platform.id);
-        let seeds = seeds.within("opened by a call").within(&number.to_string());
+        let seeds = live_run.opened_seeds(&work.account, number);
         let visitor = work.people.iter().map(|known| &known.person);
         let visitor = visitor.filter(|person| person.role() == Role::Visitor);
+        work.unit.opens = Some(visitor.clone().map(PersonRef::to).collect());
         let cast = visitor.chain(live_run.staff.members()).cloned().collect();
         let mut actor = ConversationActor::without_script(&work.account, number, cast, seeds);
         let unit = actor.begin_unit();
@@ -459,7 +462,7 @@ impl AccountHost {
         let scope = RecordScope { at, conversation: key.map(|key| key.number), step: None };
         let commands =
             vec![HostCommand::Record(run, scope, Box::new(RecordKind::CallReceived(record)))];
-        CallResult { outcome: CallOutcome::Respond(response, vec![sent]), commands }
+        CallResult { outcome: self.reply(response, vec![sent], None, &[run]), commands }
     }
 
     /// Applies what a call changes.
@@ -487,18 +490,36 @@ impl AccountHost {
             change.new.iter().for_each(|new| run.plan.log.redact(new.redactor(&work.account)));
         }
         commands.extend(self.routes.subscribe(&change).into_iter().map(record));
+        if work.conversation.is_none() && self.is_resumable(run) && !work.unit.is_empty() {
+            commands.push(record(RecordKind::ActionsRequested(work.unit.to_record())));
+        }
         let opens = work.conversation.as_ref().is_some_and(|known| known.is_new);
         self.commit_conversation(work, &mut commands);
         // A conversation that has just been opened has no script. Another one may wait for the call.
-        let run = self.note_call(call, key.filter(|_| !opens)).unwrap_or(run);
-        commands.insert(0, HostCommand::Record(run, scope, Box::new(received)));
+        let noted = self.note_call(call, key.filter(|_| !opens)).unwrap_or(run);
+        commands.insert(0, HostCommand::Record(noted, scope, Box::new(received)));
         let sent = SentResponse { call: number, conversation: key, holds_deliveries: true, delay };
-        let outcome = if change.is_empty() {
-            CallOutcome::Respond(response, vec![sent])
-        } else {
-            CallOutcome::Subscribed(response, vec![sent], Box::new(change))
-        };
+        let change = Some(change).filter(|change| !change.is_empty()).map(Box::new);
+        let outcome = self.reply(response, vec![sent], change, &[run, noted]);
         CallResult { outcome, commands }
+    }
+
+    /// The response of a call that these runs record.
+    fn reply(
+        &self,
+        response: ApiResponse,
+        sent: Vec<SentResponse>,
+        change: Option<Box<SubscriptionChange>>,
+        runs: &[u32],
+    ) -> CallOutcome {
+        let runs = runs.iter().filter_map(|run| self.runs.get(run));
+        let resumable = runs.filter(|run| run.plan.is_resumable);
+        let logs = resumable.map(|run| run.plan.log.clone()).collect();
+        CallOutcome::Respond(CallReply { response, sent, change, logs })
+    }
+
+    fn is_resumable(&self, run: u32) -> bool {
+        self.runs.get(&run).is_some_and(|run| run.plan.is_resumable)
     }
 
     /// Keeps the tokens that a call issues, and forgets those that it revokes.
@@ -519,9 +540,10 @@ impl AccountHost {
 
     /// Returns the conversation of a call to its account, and holds its deliveries back.
     fn commit_conversation(&mut self, work: CallWork, commands: &mut Vec<HostCommand>) {
-        let Some(WorkConversation { key, mut live, is_new, .. }) = work.conversation else {
+        let Some(WorkConversation { key, mut live, unit, is_new }) = work.conversation else {
             return;
         };
+        live.actor.end_unit(&unit);
         let Some(run) = self.runs.get_mut(&key.run) else { return };
         if is_new {
             run.open_conversation();
@@ -530,6 +552,10 @@ impl AccountHost {
         }
         let call = work.record.number;
         let mut router = Router::new(&self.routes, run, key);
+        if run.plan.is_resumable && !work.unit.is_empty() {
+            let scope = RecordScope { at: work.at, conversation: Some(key.number), step: None };
+            router.record(scope, RecordKind::ActionsRequested(work.unit.to_record()));
+        }
         live.route(work.outputs, &mut router, &mut self.registry);
         live.end_outbox(work.at, &mut router);
         let is_delivery = |command: &HostCommand| matches!(command, HostCommand::Submit(_));

@@ -116,7 +116,7 @@ pub fn check_examples(account: &Arc<Account>) -> Problems {
 
 impl ExampleStage {
     fn new(account: &Arc<Account>, at: Timestamp) -> Self {
-        let mut host = AccountHost::new(Arc::clone(account), Vec::new());
+        let mut host = AccountHost::new(Arc::clone(account), Vec::new(), Arc::default());
         let script = Arc::new(Script::without_steps("example"));
         let run = ScriptedRun {
             number: KEY.run,
@@ -132,6 +132,7 @@ impl ExampleStage {
             log: RecordLog::new(KEY.run, Clock::Fixed(AT)),
             is_paused: false,
             keeps_conversations: true,
+            is_resumable: false,
         };
         let (done, _) = oneshot::channel();
         let run = LiveRun::new(run, account, done);

@@ -1,8 +1,9 @@
 //! The live state of an account: its endpoints, runs and conversations. The driver wakes the
 //! conversations, and passes on what people and programs want done.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -17,6 +18,8 @@ use super::outbox::Outbox;
 use super::overview::ConversationOverview;
 use super::people::People;
 use super::registry::Registry;
+use super::requested::RequestedUnit;
+use super::restore::RunFacts;
 use super::router::{Router, Routes};
 use super::scripted_run::{LiveRun, ScriptedRun};
 use super::subscriptions::SubscriptionChange;
@@ -25,7 +28,7 @@ use crate::conversation::{Action, Conversation};
 use crate::delivery::{ConversationKey, Delivery, Host, HostCommand, RunTimes};
 use crate::platform::api::{Documents, HostedFiles, IssuedTokens};
 use crate::platform::{Account, Subscription};
-use crate::record::{ActionSummary, ExpectationResult, RecordKind};
+use crate::record::{ActionSummary, ExpectationResult, RecordKind, RecordScope};
 use crate::scenario::{CallExpectation, ScriptInput};
 
 /// Most conversations with virtual clocks of their own that are played at the same time. Others
@@ -40,6 +43,13 @@ pub(super) enum EmulatorMessage {
         /// Whether all conversations have one clock.
         shares_clock: bool,
         done: oneshot::Sender<()>,
+    },
+    /// Restore a run. Reports whether that was possible.
+    Restore {
+        run: Box<ScriptedRun>,
+        facts: Box<RunFacts>,
+        done: oneshot::Sender<()>,
+        reply: oneshot::Sender<Result<(), String>>,
     },
     /// Perform actions in a conversation: all of them, or none.
     Act(ConversationKey, Vec<Action>, oneshot::Sender<Result<Vec<ActionSummary>, ActError>>),
@@ -59,6 +69,10 @@ pub(super) enum EmulatorMessage {
     Call(Box<IncomingCall>, oneshot::Sender<CallOutcome>),
     /// The response to a call was sent. Deliveries and scripts have waited for that.
     ResponseSent(SentResponse),
+    /// Return the run time of a conversation.
+    Now(ConversationKey, oneshot::Sender<Option<Timestamp>>),
+    /// Report when everything before this message has been recorded.
+    Sync(oneshot::Sender<()>),
 }
 
 /// Why actions were not performed. The conversation has not changed.
@@ -94,6 +108,8 @@ pub(super) struct AccountHost {
     pub(super) calls: u64,
     /// Calls in no conversation of a script, which a script can expect.
     pub(super) calls_outside: CallInbox,
+    /// Numbers of the calls of earlier processes, by wall time.
+    pub(super) restored_calls: BTreeMap<Timestamp, u64>,
 }
 
 /// A conversation with its outgoing deliveries.
@@ -101,7 +117,7 @@ pub(super) struct LiveConversation {
     pub(super) actor: ConversationActor,
     outbox: Outbox,
     /// What its script waits for.
-    wait: ScriptWait,
+    pub(super) wait: ScriptWait,
     /// The deliveries that have not settled; `None` for a script that never waits for one.
     // Boxed to save memory: few scripts wait, and thousands of conversations sleep at once.
     unsettled: Option<Box<UnsettledDeliveries>>,
@@ -127,7 +143,11 @@ struct HeldDelivery {
 }
 
 impl AccountHost {
-    pub(super) fn new(account: Arc<Account>, endpoints: Vec<EndpointPlan>) -> Self {
+    pub(super) fn new(
+        account: Arc<Account>,
+        endpoints: Vec<EndpointPlan>,
+        numbers: Arc<AtomicU32>,
+    ) -> Self {
         let types = account.platform.event_types().into_iter();
         let policies = types.map(|name| (name.to_owned(), Arc::new(account.policy(name))));
         let policies = policies.collect();
@@ -138,7 +158,14 @@ impl AccountHost {
             &account.fixed_seeds(),
         );
         let mut host = Self {
-            routes: Routes { account, endpoints: live, subscriptions, policies },
+            routes: Routes {
+                account,
+                endpoints: live,
+                subscriptions,
+                policies,
+                version: 1,
+                numbers,
+            },
             runs: HashMap::new(),
             conversations: HashMap::new(),
             registry: Registry::default(),
@@ -148,16 +175,22 @@ impl AccountHost {
             documents: Arc::new(documents),
             calls: 0,
             calls_outside: CallInbox::default(),
+            restored_calls: BTreeMap::new(),
         };
         endpoints.into_iter().for_each(|endpoint| host.add_endpoint(endpoint));
         host
     }
 
     fn add_endpoint(&mut self, plan: EndpointPlan) {
-        let Routes { account, endpoints, subscriptions, .. } = &mut self.routes;
+        self.routes.numbers.fetch_max(plan.number, Ordering::Relaxed);
+        let Routes { account, endpoints, subscriptions, version, .. } = &mut self.routes;
         let known = endpoints.iter().position(|endpoint| endpoint.plan.number == plan.number);
         let (subscription, endpoint) =
             (plan.subscription.clone(), LiveEndpoint::new(plan, account));
+        // Each run adds its endpoints again after the handshake, mostly without a change.
+        if known.is_none_or(|index| subscriptions[index] != subscription) {
+            *version += 1;
+        }
         if let Some(index) = known {
             (subscriptions[index], endpoints[index]) = (subscription, endpoint);
         } else {
@@ -181,6 +214,7 @@ impl AccountHost {
         for (_, subscription) in all.filter(|(endpoint, _)| endpoint.plan.number == number) {
             *subscription = Subscription::default();
         }
+        self.routes.version += 1;
     }
 
     fn play(
@@ -233,16 +267,42 @@ impl AccountHost {
             run.reopen_conversation();
         }
         let mut router = Router::new(&self.routes, run, key);
-        router.commands = conversation.release(u64::MAX);
+        router.commands.extend(conversation.release(u64::MAX));
+        if run.plan.is_resumable {
+            let scope = RecordScope { at, conversation: Some(key.number), step: None };
+            let requested = RequestedUnit::of(actions).to_record();
+            router.record(scope, RecordKind::ActionsRequested(requested));
+        }
         conversation.route(outputs, &mut router, &mut self.registry);
         conversation.end_outbox(at, &mut router);
         router.commands.extend(conversation.next_command(key));
         Ok((summaries, router.commands))
     }
+
+    /// Continues a script whose expectation has this result.
+    pub(super) fn settle_expectation(
+        &mut self,
+        key: ConversationKey,
+        result: &ExpectationResult,
+        now: Timestamp,
+    ) -> Vec<HostCommand> {
+        let Some(run) = self.runs.get(&key.run) else { return Vec::new() };
+        let Some(conversation) = self.conversations.get_mut(&key) else { return Vec::new() };
+        let mut router = Router::new(&self.routes, run, key);
+        if let Some(awaited) = conversation.expectation.take() {
+            router.settle(*awaited, result, now);
+        }
+        let input = ScriptInput::Expected(result, now);
+        conversation.continue_script(input, now, &mut router, &mut self.registry);
+        router.commands.extend(conversation.next_command(key));
+        let commands = router.commands;
+        self.take_kept_call(key);
+        commands
+    }
 }
 
 impl LiveConversation {
-    fn of_script(run: &LiveRun, account: &Arc<Account>, number: u32) -> Self {
+    pub(super) fn of_script(run: &LiveRun, account: &Arc<Account>, number: u32) -> Self {
         let actor = ConversationActor::new(&run.plan.script, account, &run.staff, number);
         let conversation = Self::of_actor(actor, run, number);
         let outbox = conversation.outbox.with_controls(run.controls_of(number));
@@ -356,7 +416,7 @@ impl LiveConversation {
     }
 
     /// Continues the script at a run time, until it waits for something that has not happened.
-    fn continue_script(
+    pub(super) fn continue_script(
         &mut self,
         input: ScriptInput<'_>,
         at: Timestamp,
@@ -386,7 +446,7 @@ impl LiveConversation {
 
     /// Returns whether every delivery of a step has settled. One that a fault holds back until
     /// another one is sent does not count.
-    fn has_settled(&self, step: Option<usize>) -> bool {
+    pub(super) fn has_settled(&self, step: Option<usize>) -> bool {
         let has_settled = |unsettled: &UnsettledDeliveries| unsettled.has_settled(step);
         let is_delayed = step.is_some() && self.outbox.delays(step);
         self.unsettled.as_deref().is_none_or(has_settled) && !is_delayed
@@ -400,6 +460,24 @@ impl LiveConversation {
         }
     }
 
+    /// The run time at which something happens next.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.due().into_iter().chain(self.outbox.next_due()).min()
+    }
+
+    /// Counts a delivery of a step that has settled.
+    pub(super) fn settle_step(&mut self, step: usize) {
+        if let Some(unsettled) = &mut self.unsettled {
+            unsettled.remove(step);
+        }
+    }
+
+    /// Asks the driver again to wake a conversation that was restored.
+    pub(super) fn wake_again(&mut self, key: ConversationKey) -> Option<HostCommand> {
+        (self.wake_at, self.has_ended) = (None, false);
+        self.next_command(key)
+    }
+
     /// Whether nothing follows that has not been handed to the driver.
     fn is_over(&self) -> bool {
         self.wait == ScriptWait::Nothing && self.held.is_empty()
@@ -407,7 +485,7 @@ impl LiveConversation {
 
     /// Asks the driver to wake the conversation when something happens next, or reports its end.
     pub(super) fn next_command(&mut self, key: ConversationKey) -> Option<HostCommand> {
-        match self.due().into_iter().chain(self.outbox.next_due()).min() {
+        match self.next_due() {
             Some(at) if self.wake_at.is_none_or(|wake_at| at < wake_at) => {
                 self.wake_at = Some(at);
                 Some(HostCommand::WaitUntil(key, at))
@@ -431,7 +509,7 @@ impl Host for AccountHost {
         conversation.wake_at.take_if(|wake_at| *wake_at <= now);
         let mut router = Router::new(&self.routes, run, key);
         // Deliveries keep the order of the actions that caused them.
-        router.commands = conversation.release(u64::MAX);
+        router.commands.extend(conversation.release(u64::MAX));
         conversation.submit_due(now, &mut router);
         if let Some(unsettled) = &mut conversation.unsettled {
             unsettled.add(&router.commands);
@@ -449,6 +527,15 @@ impl Host for AccountHost {
         match message {
             EmulatorMessage::Play { run, shares_clock, done } => {
                 return self.play(*run, shares_clock, done);
+            }
+            EmulatorMessage::Restore { run, facts, done, reply } => {
+                let restored = self.restore(*run, *facts, done);
+                let (commands, restored) = match restored {
+                    Ok(commands) => (commands, Ok(())),
+                    Err(reason) => (Vec::new(), Err(reason)),
+                };
+                let _ = reply.send(restored);
+                return commands;
             }
             EmulatorMessage::Act(key, actions, reply) => match self.act(key, &actions, times) {
                 Ok((summaries, commands)) => {
@@ -480,6 +567,12 @@ impl Host for AccountHost {
                 return result.commands;
             }
             EmulatorMessage::ResponseSent(sent) => return self.response_sent(sent, times),
+            EmulatorMessage::Now(key, reply) => {
+                let _ = reply.send(times.now(key));
+            }
+            EmulatorMessage::Sync(reply) => {
+                let _ = reply.send(());
+            }
         }
         Vec::new()
     }
@@ -521,18 +614,7 @@ impl Host for AccountHost {
         now: Timestamp,
     ) -> Vec<HostCommand> {
         let result = self.result_of(key, result);
-        let Some(run) = self.runs.get(&key.run) else { return Vec::new() };
-        let Some(conversation) = self.conversations.get_mut(&key) else { return Vec::new() };
-        let mut router = Router::new(&self.routes, run, key);
-        if let Some(awaited) = conversation.expectation.take() {
-            router.settle(*awaited, &result, now);
-        }
-        let input = ScriptInput::Expected(&result, now);
-        conversation.continue_script(input, now, &mut router, &mut self.registry);
-        router.commands.extend(conversation.next_command(key));
-        let commands = router.commands;
-        self.take_kept_call(key);
-        commands
+        self.settle_expectation(key, &result, now)
     }
 
     fn cancelled(&mut self, run: u32) {

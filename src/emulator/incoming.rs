@@ -11,6 +11,7 @@ use super::subscriptions::SubscriptionChange;
 use crate::base::address::EgressPolicy;
 use crate::delivery::{ConversationKey, Transport};
 use crate::platform::api::{ApiCall, ApiResponse};
+use crate::record::RecordLog;
 
 /// A call to handle.
 #[derive(Debug)]
@@ -34,13 +35,22 @@ impl IncomingCall {
 #[derive(Debug)]
 pub(super) enum CallOutcome {
     /// It responds. The deliveries that the call causes wait until the response has been sent.
-    Respond(ApiResponse, Vec<SentResponse>),
-    /// It responds, and has changed subscriptions.
-    Subscribed(ApiResponse, Vec<SentResponse>, Box<SubscriptionChange>),
+    Respond(CallReply),
     /// It needs a handshake first. Nothing has changed.
     Shake(Box<HandshakeJob>, ApiCall),
     /// There is no run in which the call could happen, or it belongs to another account.
     NoRun,
+}
+
+/// A response that can be sent once these logs are stored.
+#[derive(Debug)]
+pub(super) struct CallReply {
+    pub(super) response: ApiResponse,
+    pub(super) sent: Vec<SentResponse>,
+    /// How it changes subscriptions.
+    pub(super) change: Option<Box<SubscriptionChange>>,
+    /// The logs of the runs that must be restorable.
+    pub(super) logs: Vec<RecordLog>,
 }
 
 /// The response to a call has been sent. Deliveries and scripts wait for that.

@@ -26,6 +26,9 @@ mod people;
 mod planned_delivery;
 mod registry;
 mod rehearsal;
+mod replay;
+mod requested;
+mod restore;
 mod router;
 mod scripted_run;
 mod shared_subscription;
@@ -34,12 +37,14 @@ mod subscriptions;
 mod unsettled;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use self::host::{AccountHost, EmulatorMessage};
-use self::incoming::{CallOutcome, Handshaker, IncomingCall, SentResponse};
+use self::incoming::{CallOutcome, CallReply, Handshaker, IncomingCall, SentResponse};
 use self::subscriptions::SubscriptionChange;
 use crate::base::address::EgressPolicy;
 use crate::conversation::{Action, Conversation};
@@ -57,6 +62,7 @@ pub use outbox::{FaultSource, Outbox};
 pub use overview::ConversationOverview;
 pub use planned_delivery::PlannedDelivery;
 pub use rehearsal::{Rehearsal, rehearse};
+pub use restore::{RunFacts, RunRestore};
 pub use scripted_run::ScriptedRun;
 pub use slot::{EmulatorSlot, SlotEntry};
 
@@ -67,6 +73,8 @@ pub struct Emulator {
     driver: DriverHandle<EmulatorMessage>,
     handshaker: Handshaker,
     egress: EgressPolicy,
+    /// The highest number of an endpoint.
+    numbers: Arc<AtomicU32>,
 }
 
 /// The response to a call. The deliveries that the call causes are sent when it is dropped, and a script
@@ -97,10 +105,11 @@ impl Emulator {
         transport: Arc<T>,
         slots: AttemptSlots,
     ) -> Self {
-        let host = AccountHost::new(Arc::clone(&account), endpoints);
+        let numbers = Arc::default();
+        let host = AccountHost::new(Arc::clone(&account), endpoints, Arc::clone(&numbers));
         let handshaker = Handshaker::new(&transport);
         let driver = drive(host, transport, slots);
-        Self { account, driver, handshaker, egress: EgressPolicy::default() }
+        Self { account, driver, handshaker, egress: EgressPolicy::default(), numbers }
     }
 
     /// Lets calls subscribe URLs at these addresses [default: this machine and private networks].
@@ -133,6 +142,52 @@ impl Emulator {
         let run = Box::new(run);
         self.driver.send(EmulatorMessage::Play { run, shares_clock, done });
         ended
+    }
+
+    /// Restores a run from its records, and continues it. The receiver is notified as by
+    /// [`Emulator::play`].
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason if the run would not be the same. It is not there then.
+    pub async fn restore(&self, restore: RunRestore) -> Result<oneshot::Receiver<()>, String> {
+        let RunRestore { run, at, facts } = restore;
+        let (done, ended) = oneshot::channel();
+        let number = run.number;
+        self.driver.join(DrivenRun {
+            number,
+            log: run.log.clone(),
+            clock: run.clock,
+            start: at,
+            shared: run.shares_clock(&self.account),
+            prior: Arc::clone(&run.prior),
+        });
+        if run.is_paused {
+            self.driver.pause(number);
+        }
+        let (reply, restored) = oneshot::channel();
+        let (run, facts) = (Box::new(run), Box::new(facts));
+        self.driver.send(EmulatorMessage::Restore { run, facts, done, reply });
+        let restored = restored.await.unwrap_or_else(|_| Err("the emulator has stopped".into()));
+        if let Err(reason) = restored {
+            self.driver.cancel(number);
+            return Err(reason);
+        }
+        Ok(ended)
+    }
+
+    /// Returns the run time of the first conversation of a run, which is that of all with a real clock.
+    pub async fn now(&self, run: u32) -> Option<Timestamp> {
+        let (reply, now) = oneshot::channel();
+        self.driver.send(EmulatorMessage::Now(ConversationKey { run, number: 1 }, reply));
+        now.await.ok().flatten()
+    }
+
+    /// Waits until everything that was asked before has been recorded in the logs of its runs.
+    pub async fn sync(&self) {
+        let (reply, synced) = oneshot::channel();
+        self.driver.send(EmulatorMessage::Sync(reply));
+        let _ = synced.await;
     }
 
     /// Performs actions in a conversation as one unit: all of them happen, or none. Returns what
@@ -171,11 +226,8 @@ impl Emulator {
             let (reply, outcome) = oneshot::channel();
             self.driver.send(EmulatorMessage::Call(Box::new(incoming), reply));
             match outcome.await.ok()? {
-                CallOutcome::Respond(response, sent) => {
-                    return Some(self.respond(response, sent, None).await);
-                }
-                CallOutcome::Subscribed(response, sent, change) => {
-                    return Some(self.respond(response, sent, Some(change)).await);
+                CallOutcome::Respond(reply) => {
+                    return self.respond(reply).await;
                 }
                 // The account handles the call again, with the result.
                 CallOutcome::Shake(job, call) => {
@@ -188,20 +240,31 @@ impl Emulator {
         }
     }
 
-    /// Returns a response when it is due.
-    async fn respond(
-        &self,
-        response: ApiResponse,
-        sent: Vec<SentResponse>,
-        subscription: Option<Box<SubscriptionChange>>,
-    ) -> CallResponse {
+    /// Returns a response when it is due; `None` if it cannot be stored.
+    async fn respond(&self, reply: CallReply) -> Option<CallResponse> {
+        let CallReply { response, sent, change, logs } = reply;
         let delay = sent.iter().filter_map(|sent| sent.delay).max();
+        let (subscription, driver) = (change, self.driver.clone());
         // Created before the delay: a client that gives up drops it.
-        let response = CallResponse { response, sent, subscription, driver: self.driver.clone() };
+        let response = CallResponse { response, sent, subscription, driver };
+        // A client must find after a crash what was confirmed before it.
+        if !logs.is_empty() {
+            self.sync().await;
+        }
+        for log in logs {
+            if !log.flushed().committed().await {
+                return None;
+            }
+        }
         if let Some(delay) = delay {
             sleep(delay).await;
         }
-        response
+        Some(response)
+    }
+
+    /// Returns a number for a new endpoint.
+    pub fn next_endpoint(&self) -> u32 {
+        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Adds an endpoint, or replaces the one with its number. It gets the events that happen from now

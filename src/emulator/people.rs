@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::base::fake::{LOCALES, Persona};
@@ -14,13 +15,18 @@ use crate::platform::Account;
 pub(super) struct People(Vec<Person>);
 
 /// A value by which a person is found: the name of an id, `external_key` or `email`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct PersonKey {
     pub(super) field: String,
     pub(super) value: String,
 }
 
 impl People {
+    /// Returns all people.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Person> {
+        self.0.iter()
+    }
+
     /// Returns the person in a role who has these values.
     pub(super) fn find(&self, role: Role, keys: &[PersonKey]) -> Option<&Person> {
         self.0.iter().find(|person| is_person(person, role, keys))

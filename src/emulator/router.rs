@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use jiff::Timestamp;
 
@@ -18,7 +19,7 @@ use crate::delivery::{ConversationKey, Delivery, HostCommand};
 use crate::fault::{FaultKind, Faults};
 use crate::platform::{Account, ActionResult, Payload, Subscription};
 use crate::policy::Policy;
-use crate::record::{ExpectationResult, RecordKind, RecordScope, SourceLine};
+use crate::record::{EndpointSubscription, ExpectationResult, RecordKind, RecordScope, SourceLine};
 use crate::scenario::Expectation;
 
 /// The endpoints of an account and how the vendor delivers to them.
@@ -29,6 +30,21 @@ pub(super) struct Routes {
     pub(super) subscriptions: Vec<Subscription>,
     /// The delivery policies, by event type.
     pub(super) policies: BTreeMap<String, Arc<Policy>>,
+    /// Increases when a subscription changes.
+    pub(super) version: u64,
+    /// The highest number of an endpoint.
+    pub(super) numbers: Arc<AtomicU32>,
+}
+
+impl Routes {
+    /// The subscriptions, as a record shows them.
+    fn facts(&self) -> Vec<EndpointSubscription> {
+        let all = self.endpoints.iter().zip(&self.subscriptions);
+        let fact = |(endpoint, subscription): (&LiveEndpoint, &Subscription)| {
+            EndpointSubscription { endpoint: endpoint.plan.number, events: subscription.patterns() }
+        };
+        all.map(fact).collect()
+    }
 }
 
 /// Routes what happens in one conversation.
@@ -43,7 +59,14 @@ pub(super) struct Router<'a> {
 
 impl<'a> Router<'a> {
     pub(super) fn new(routes: &'a Routes, run: &'a LiveRun, conversation: ConversationKey) -> Self {
-        Self { routes, run, conversation, commands: Vec::new(), expectation: None }
+        let mut router =
+            Self { routes, run, conversation, commands: Vec::new(), expectation: None };
+        // What happens next depends on the subscriptions, so that a journal must have them before.
+        if run.plan.is_resumable && run.known_routes.replace(routes.version) != routes.version {
+            let scope = RecordScope { at: run.plan.start, conversation: None, step: None };
+            router.record(scope, RecordKind::EndpointsChanged { endpoints: routes.facts() });
+        }
+        router
     }
 
     /// The subscriptions of the endpoints.
@@ -165,7 +188,7 @@ impl<'a> Router<'a> {
         self.run.plan.lines.get(&step?).cloned()
     }
 
-    fn record(&mut self, scope: RecordScope, kind: RecordKind) {
+    pub(super) fn record(&mut self, scope: RecordScope, kind: RecordKind) {
         let run = self.conversation.run;
         self.commands.push(HostCommand::Record(run, scope, Box::new(kind)));
     }

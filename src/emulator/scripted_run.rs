@@ -1,5 +1,6 @@
 //! A run of a script on an emulator.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -43,6 +44,8 @@ pub struct ScriptedRun {
     pub is_paused: bool,
     /// Whether conversations stay after the end of the script, so that others can act in them.
     pub keeps_conversations: bool,
+    /// Whether the log has everything that is needed to restore the run after a restart.
+    pub is_resumable: bool,
 }
 
 impl ScriptedRun {
@@ -74,6 +77,8 @@ pub(super) struct LiveRun {
     ended: u32,
     /// Notified when every conversation has ended.
     done: Option<oneshot::Sender<()>>,
+    /// Version of the subscriptions that the log has.
+    pub(super) known_routes: Cell<u64>,
 }
 
 impl LiveRun {
@@ -95,6 +100,7 @@ impl LiveRun {
             opened: 0,
             ended: 0,
             done: Some(done),
+            known_routes: Cell::new(0),
             plan,
         }
     }
@@ -120,6 +126,12 @@ impl LiveRun {
     /// Returns the number of the next conversation that a call opens.
     pub(super) fn next_opened(&self) -> u32 {
         self.plan.conversations + self.opened + 1
+    }
+
+    /// Seed scope of conversation `number`, which a call opens.
+    pub(super) fn opened_seeds(&self, account: &Account, number: u32) -> SeedScope {
+        let seeds = account.run_seeds(self.plan.seed).within("vendor").within(&account.platform.id);
+        seeds.within("opened by a call").within(&number.to_string())
     }
 
     /// Counts a conversation that a call opens.

@@ -1,6 +1,7 @@
 //! Subscriptions that calls make and end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use url::Url;
 
@@ -80,7 +81,7 @@ impl SubscriptionChange {
 impl Routes {
     /// Number of the next endpoint.
     pub(super) fn next_number(&self) -> u32 {
-        self.endpoints.iter().map(|endpoint| endpoint.plan.number).max().unwrap_or(0) + 1
+        self.numbers.load(Ordering::Relaxed) + 1
     }
 
     /// Subscribes the URLs of a call, and ends the subscriptions of groups. Returns what changed, for
@@ -89,6 +90,7 @@ impl Routes {
         let SubscriptionChange { new, ended } = change;
         let groups: Vec<&String> = ended.iter().chain(new.iter().map(|new| &new.group)).collect();
         let mut changes = Vec::new();
+        self.version += 1;
         let all = self.endpoints.iter().zip(&mut self.subscriptions);
         for (endpoint, subscription) in all {
             // One request for each event, although the URL was configured as well.
@@ -105,6 +107,7 @@ impl Routes {
         for new in new.iter().filter(|new| new.enabled) {
             let plan = new.endpoint(self.next_number(), &self.account);
             let (endpoint, url) = (plan.number, plan.url.to_string());
+            self.numbers.fetch_max(endpoint, Ordering::Relaxed);
             self.subscriptions.push(plan.subscription.clone());
             let account = new.account(&self.account);
             let group = Some(new.group.clone());

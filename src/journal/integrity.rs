@@ -37,6 +37,9 @@ impl Journal {
         if status != "ok" {
             errors.push(IntegrityError { run: 0, seq: 0, what: status });
         }
+        if let Err(error) = self.facts() {
+            errors.push(IntegrityError { run: 0, seq: 0, what: error.to_string() });
+        }
         for run in self.run_numbers()? {
             self.examine_run(run, &mut errors)?;
         }

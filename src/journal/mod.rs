@@ -7,7 +7,10 @@
 
 mod file_identity;
 mod integrity;
+mod item;
 mod read;
+mod rows;
+mod server;
 mod store;
 mod write;
 
@@ -16,8 +19,9 @@ use std::path::PathBuf;
 
 pub use integrity::IntegrityError;
 pub use read::{Journal, PriorRun, Records, RunBeginning, StoredRun};
+pub use server::{NumberedRecord, RunOutline, StoredDeliveryId};
 pub use store::{Durability, WriteOptions};
-pub use write::JournalWriter;
+pub use write::{JournalWriter, RecordSink};
 
 /// The journal cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -176,7 +176,7 @@ impl Journal {
         })
     }
 
-    fn parse(&self, run: i64, seq: i64, text: &str) -> Result<Record, JournalError> {
+    pub(super) fn parse(&self, run: i64, seq: i64, text: &str) -> Result<Record, JournalError> {
         serde_json::from_str(text).map_err(|error| {
             JournalError::Damaged(self.path.clone(), format!("run {run}, row {seq}: {error}"))
         })
@@ -193,14 +193,18 @@ impl Journal {
         if has_finished {
             return Ok(PriorRun::Ended(last));
         }
-        let stored = StoredResults(Mutex::new(Self::open(&self.path)?));
-        let mut prior = PriorAttempts::stored_in(Arc::new(stored));
+        let mut prior = PriorAttempts::stored_in(self.stored_results()?);
         for run in runs {
             for record in self.records(*run) {
                 prior.add(*run, &record?);
             }
         }
         Ok(PriorRun::Interrupted(last, prior))
+    }
+
+    /// Returns a reader of the results of interrupted runs.
+    pub(super) fn stored_results(&self) -> Result<Arc<dyn PriorResults>, JournalError> {
+        Ok(Arc::new(StoredResults(Mutex::new(Self::open(&self.path)?))))
     }
 
     /// Reads one record. It is checked together with the row before it.
@@ -235,7 +239,7 @@ impl Journal {
         self.select("SELECT DISTINCT run FROM record ORDER BY run", [], |row| row.get(0))
     }
 
-    fn select<T>(
+    pub(super) fn select<T>(
         &self,
         sql: &str,
         parameters: impl rusqlite::Params,
@@ -246,6 +250,10 @@ impl Journal {
             statement.query_map(parameters, row)?.collect()
         };
         read().map_err(|error| self.failed(error))
+    }
+
+    pub(super) fn damaged(&self, reason: String) -> JournalError {
+        JournalError::Damaged(self.path.clone(), reason)
     }
 
     fn failed(&self, error: rusqlite::Error) -> JournalError {

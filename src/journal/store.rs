@@ -47,7 +47,24 @@ const MIGRATIONS: &[&str] = &["
     ) WITHOUT ROWID;
     CREATE TRIGGER record_stays BEFORE UPDATE ON record BEGIN SELECT RAISE(ABORT, 'append-only'); END;
     CREATE TRIGGER record_remains BEFORE DELETE ON record BEGIN SELECT RAISE(ABORT, 'append-only'); END;
-"];
+",
+    // For servers: the order of the records of all runs, changes between runs, and deleted runs.
+    "
+    CREATE TABLE position (
+        id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, delivery TEXT
+    );
+    CREATE INDEX position_of_run ON position (run, kind);
+    CREATE INDEX position_of_delivery ON position (run, delivery) WHERE delivery IS NOT NULL;
+    CREATE TABLE fact (id INTEGER PRIMARY KEY, fact TEXT NOT NULL, seal BLOB NOT NULL);
+    CREATE TRIGGER fact_stays BEFORE UPDATE ON fact BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+    CREATE TRIGGER fact_remains BEFORE DELETE ON fact BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+    CREATE TABLE expired (run INTEGER PRIMARY KEY);
+    DROP TRIGGER record_remains;
+    CREATE TRIGGER record_remains BEFORE DELETE ON record
+        WHEN NOT EXISTS (SELECT 1 FROM expired WHERE expired.run = OLD.run)
+        BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+",
+];
 
 /// Checksum of a row: the first half of a SHA-256. It detects damage; it is no signature.
 pub(super) type Seal = [u8; 16];

@@ -1,76 +1,143 @@
 //! Writes a journal: one thread for all runs, many records in one transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::JournalError;
 use super::file_identity::FileIdentity;
-use super::store::{JournalLock, Seal, WriteOptions, checkpoint, open, open_to_read, seal};
+use super::item::{StoredRecord, WriterItem};
+use super::rows::{LastRows, check_rows, store};
+use super::store::{JournalLock, WriteOptions, checkpoint, open, open_to_read};
 use crate::base::fail_points;
 use crate::base::limits::{JOURNAL_BATCH, RECORD_QUEUE};
-use crate::record::{Record, RecordKind, RecordLog, Verdict};
+use crate::record::{Record, RecordLog};
 
 /// A journal that this process writes.
 #[derive(Debug)]
 pub struct JournalWriter {
     path: PathBuf,
+    /// Number of the last run.
     runs: Arc<AtomicI64>,
     queue: mpsc::Sender<WriterItem>,
     thread: JoinHandle<Result<(), JournalError>>,
+    failure: Arc<OnceLock<String>>,
     _lock: JournalLock,
 }
 
-/// A record to store.
-struct WriterItem {
-    run: i64,
-    record: Arc<Record>,
-    /// The log that is notified of the commit.
-    log: RecordLog,
+/// Gets each record that was stored, with its number among those of all runs and that of its run.
+pub struct RecordSink(Box<SinkFunction>);
+
+/// Gets the number among all runs, the number of the run, and the record.
+type SinkFunction = dyn Fn(u64, i64, &Arc<Record>) + Send;
+
+impl RecordSink {
+    /// Creates a sink. The thread of the writer calls it, before anybody learns of the commit.
+    pub fn new(sink: impl Fn(u64, i64, &Arc<Record>) + Send + 'static) -> Self {
+        Self(Box::new(sink))
+    }
+}
+
+impl fmt::Debug for RecordSink {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("RecordSink")
+    }
 }
 
 impl JournalWriter {
     /// Opens a journal. Creates it if it does not exist.
     pub fn open(path: &Path, options: WriteOptions) -> Result<Self, JournalError> {
+        Self::start(path, options, None)
+    }
+
+    /// Opens a journal for a server, which numbers the records of all runs.
+    pub fn open_numbered(
+        path: &Path,
+        options: WriteOptions,
+        sink: RecordSink,
+    ) -> Result<Self, JournalError> {
+        Self::start(path, options, Some(sink))
+    }
+
+    fn start(
+        path: &Path,
+        options: WriteOptions,
+        sink: Option<RecordSink>,
+    ) -> Result<Self, JournalError> {
         let lock = JournalLock::acquire(path)?;
         let connection = open(path, options)?;
         // A new journal gets its name while it is opened.
         let file = FileIdentity::of(path)?;
+        // A number is never used again, not even that of a deleted run.
+        let last = "SELECT max((SELECT coalesce(max(run), 0) FROM record), \
+                    (SELECT coalesce(max(run), 0) FROM expired))";
         let last = connection
-            .query_row("SELECT coalesce(max(run), 0) FROM record", [], |row| row.get::<_, i64>(0))
+            .query_row(last, [], |row| row.get::<_, i64>(0))
             .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
         let (queue, mut items) = mpsc::channel(RECORD_QUEUE);
+        let failure = Arc::new(OnceLock::new());
+        let failed = Arc::clone(&failure);
         let thread = thread::Builder::new().spawn(move || {
-            let written = write(connection, &file, &mut items);
+            let written = write(connection, &file, &mut items, sink.as_ref(), &failed);
             // After an error, every log that still sends must fail. If the queue were just dropped,
             // the log of an item that arrived at that moment would wait for ever.
             while let Some(item) = items.blocking_recv() {
-                item.log.fail();
+                item.fail();
             }
             written
         });
         let thread = thread.map_err(|error| JournalError::Unusable(path.to_owned(), error))?;
         let runs = Arc::new(AtomicI64::new(last));
-        Ok(Self { path: path.to_owned(), runs, queue, thread, _lock: lock })
+        Ok(Self { path: path.to_owned(), runs, queue, thread, failure, _lock: lock })
     }
 
     /// Stores the records of a log as a new run, until the log is closed.
     pub fn attach(&self, log: &RecordLog) {
         let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
+        self.attach_to(log, run);
+    }
+
+    /// Stores the records of a log as those of this run, until the log is closed.
+    pub fn attach_to(&self, log: &RecordLog, run: i64) {
+        self.runs.fetch_max(run, Ordering::Relaxed);
         let (queue, mut records, log) = (self.queue.clone(), log.observe_and_commit(), log.clone());
         tokio::spawn(async move {
             while let Some(record) = records.next().await {
-                let item = WriterItem { run, record, log: log.clone() };
-                if queue.send(item).await.is_err() {
+                let item = StoredRecord { run, record, log: log.clone() };
+                if queue.send(WriterItem::Record(item)).await.is_err() {
                     return log.fail();
                 }
             }
         });
+    }
+
+    /// Returns the number of the last run, deleted ones included.
+    pub fn last_run(&self) -> i64 {
+        self.runs.load(Ordering::Relaxed)
+    }
+
+    /// Stores a change at a server that belongs to no run. Returns whether it was stored.
+    pub async fn note(&self, fact: String) -> bool {
+        let (stored, done) = oneshot::channel();
+        self.queue.send(WriterItem::Fact(fact, stored)).await.is_ok() && done.await.is_ok()
+    }
+
+    /// Deletes all records of a run. Returns whether they were deleted.
+    pub async fn expire(&self, run: i64) -> bool {
+        let (stored, done) = oneshot::channel();
+        self.queue.send(WriterItem::Expire(run, stored)).await.is_ok() && done.await.is_ok()
+    }
+
+    /// Returns the cell that gets the reason when nothing more can be stored.
+    pub fn failure_cell(&self) -> Arc<OnceLock<String>> {
+        Arc::clone(&self.failure)
     }
 
     /// Path of the file.
@@ -92,21 +159,13 @@ impl JournalWriter {
     }
 }
 
-/// The last row of a run that was written.
-#[derive(Clone, Copy, Debug, Default)]
-struct LastRow {
-    seq: i64,
-    seal: Seal,
-}
-
-/// The last rows by run.
-type LastRows = HashMap<i64, LastRow>;
-
 /// Writes records in batches until every sender has been dropped.
 fn write(
     mut connection: Connection,
     file: &FileIdentity,
     items: &mut mpsc::Receiver<WriterItem>,
+    sink: Option<&RecordSink>,
+    failure: &OnceLock<String>,
 ) -> Result<(), JournalError> {
     let mut ends = LastRows::new();
     let mut batch = Vec::new();
@@ -118,17 +177,16 @@ fn write(
         {
             batch.push(item);
         }
-        if let Err(error) = store(&mut connection, file, &batch, &mut ends) {
-            batch.iter().for_each(|item| item.log.fail());
-            return Err(error);
-        }
+        let first = match store(&mut connection, file, &batch, &mut ends, sink.is_some()) {
+            Ok(first) => first,
+            Err(error) => {
+                let _ = failure.set(describe(&error));
+                batch.drain(..).for_each(WriterItem::fail);
+                return Err(error);
+            }
+        };
         fail_points::hit("committed");
-        // Only the last record of each log, because a commit covers those before it.
-        let ends: BTreeMap<i64, WriterItem> =
-            batch.drain(..).map(|item| (item.run, item)).collect();
-        for item in ends.into_values() {
-            item.log.commit(item.record.seq);
-        }
+        report(&mut batch, first, sink);
     }
     fail_points::hit("closing");
     checkpoint(&connection).map_err(|error| file.sqlite(error))?;
@@ -139,88 +197,38 @@ fn write(
     verify(file, &ends)
 }
 
-/// Commits a batch, and checks that it is in the file that the path names.
-fn store(
-    connection: &mut Connection,
-    file: &FileIdentity,
-    batch: &[WriterItem],
-    ends: &mut LastRows,
-) -> Result<(), JournalError> {
-    let last = |ends: &LastRows, run| ends.get(&run).copied().unwrap_or_default();
-    let before: BTreeMap<i64, i64> =
-        batch.iter().map(|item| (item.run, last(ends, item.run).seq)).collect();
-    commit(connection, batch, ends).map_err(|error| file.sqlite(error))?;
-    for (run, from) in before {
-        check_rows(connection, file, run, from, last(ends, run))?;
+/// Reports a batch that was stored. `first` is the number of its first record.
+fn report(batch: &mut Vec<WriterItem>, first: u64, sink: Option<&RecordSink>) {
+    let (mut number, mut ends) = (first, BTreeMap::new());
+    for item in batch.drain(..) {
+        match item {
+            WriterItem::Record(item) => {
+                if let Some(RecordSink(sink)) = sink {
+                    sink(number, item.run, &item.record);
+                    number += 1;
+                }
+                // Only the last record of each log, because a commit covers those before it.
+                ends.insert(item.run, item);
+            }
+            WriterItem::Fact(_, stored) | WriterItem::Expire(_, stored) => {
+                let _ = stored.send(());
+            }
+        }
     }
-    file.check()
+    for item in ends.into_values() {
+        item.log.commit(item.record.seq);
+    }
+}
+
+/// Describes an error with its causes.
+fn describe(error: &JournalError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Checks through a new connection that the path names a journal with every row that was written.
 fn verify(file: &FileIdentity, ends: &LastRows) -> Result<(), JournalError> {
     file.check()?;
     let opened = open_to_read(file.path())?;
-    let check = |(run, end): (&i64, &LastRow)| check_rows(&opened.connection, file, *run, 0, *end);
-    ends.iter().try_for_each(check)
-}
-
-/// Checks that a run has every row after row `from`, up to its end.
-// SQLite reports no error if a trigger of the file or a defective disk discards a row.
-fn check_rows(
-    connection: &Connection,
-    file: &FileIdentity,
-    run: i64,
-    from: i64,
-    end: LastRow,
-) -> Result<(), JournalError> {
-    let LastRow { seq: last, seal } = end;
-    if last == from {
-        return Ok(()); // only the end of an interrupted run, which is not stored
-    }
-    let count = "SELECT count(*) FROM record WHERE run = ?1 AND seq > ?2 AND seq <= ?3";
-    let stored = "SELECT count(*) FROM record WHERE run = ?1 AND seq = ?2 AND seal = ?3";
-    let check = || -> rusqlite::Result<bool> {
-        let rows: i64 =
-            connection.prepare_cached(count)?.query_row((run, from, last), |row| row.get(0))?;
-        let ends: i64 = connection
-            .prepare_cached(stored)?
-            .query_row((run, last, seal.as_slice()), |row| row.get(0))?;
-        Ok(rows == last - from && ends == 1)
-    };
-    match check() {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(file.lost(&format!("rows of run {run} were not stored"))),
-        Err(error) => Err(file.sqlite(error)),
-    }
-}
-
-fn commit(
-    connection: &mut Connection,
-    batch: &[WriterItem],
-    ends: &mut LastRows,
-) -> Result<(), rusqlite::Error> {
-    let transaction = connection.transaction()?;
-    {
-        let row = "INSERT INTO record (run, seq, record, seal) VALUES (?1, ?2, ?3, ?4)";
-        let mut insert = transaction.prepare_cached(row)?;
-        for WriterItem { run, record, .. } in batch {
-            if is_interrupted(record) {
-                continue;
-            }
-            let LastRow { seq, seal: previous } = ends.entry(*run).or_default();
-            *seq += 1;
-            let text = serde_json::to_string(&**record)
-                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-            *previous = seal(previous, *run, *seq, &text);
-            insert.execute((*run, *seq, &text, previous.as_slice()))?;
-        }
-    }
-    fail_points::hit("writing");
-    transaction.commit()
-}
-
-/// Returns whether a record is the end of an interrupted run. It is not stored, because only a run
-/// without a final record can be resumed.
-fn is_interrupted(record: &Record) -> bool {
-    matches!(&record.kind, RecordKind::RunFinished(run) if run.verdict == Verdict::Interrupted)
+    ends.iter().try_for_each(|(run, end)| check_rows(&opened.connection, file, *run, 0, *end))
 }

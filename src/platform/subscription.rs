@@ -43,6 +43,12 @@ impl Subscription {
         Self(patterns.iter().map(pattern).collect())
     }
 
+    /// Returns the patterns, from which [`Subscription::of`] creates the same subscription.
+    pub fn patterns(&self) -> Vec<String> {
+        let sign = |pattern: &Pattern| if pattern.excludes { "!" } else { "" };
+        self.0.iter().map(|pattern| format!("{}{}", sign(pattern), pattern.text)).collect()
+    }
+
     /// Returns a subscription to exactly one event type.
     pub fn to(event_type: &str) -> Self {
         Self(vec![Pattern { excludes: false, text: event_type.to_owned() }])

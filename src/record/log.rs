@@ -52,8 +52,10 @@ struct LogState {
     last: u64,
     /// Number of the last stored record, if there is a journal.
     committed: Option<u64>,
-    /// Notified when the record of this number is stored.
-    pending: BTreeMap<u64, oneshot::Sender<()>>,
+    /// Notified when the record of this number is stored. The second number tells several apart.
+    pending: BTreeMap<(u64, u64), oneshot::Sender<()>>,
+    /// Number of entries of `pending` so far.
+    awaited: u64,
     /// The next record of each subscription, by subscription id.
     readers: BTreeMap<u64, u64>,
     subscribed: u64,
@@ -92,6 +94,7 @@ impl RecordLog {
             last: 0,
             committed: None,
             pending: BTreeMap::new(),
+            awaited: 0,
             readers: BTreeMap::new(),
             subscribed: 0,
             is_closed: false,
@@ -99,6 +102,13 @@ impl RecordLog {
         };
         let (readable, space) = (Notify::new(), Notify::new());
         Self(Arc::new(Shared { run, clock, state: Mutex::new(state), readable, space }))
+    }
+
+    /// Creates the log of a run that continues after record `last` of a journal.
+    pub fn resumed(run: u32, clock: Clock, last: u64) -> Self {
+        let log = Self::new(run, clock);
+        log.state().last = last;
+        log
     }
 
     /// Redacts more secrets in all later records.
@@ -117,13 +127,26 @@ impl RecordLog {
     pub async fn append_intent(&self, scope: RecordScope, kind: RecordKind) -> PendingWrite {
         let wait = |state: &mut LogState, seq| {
             state.committed?;
-            let (stored, pending) = oneshot::channel();
-            if !state.has_failed {
-                state.pending.insert(seq, stored);
-            }
-            Some(pending)
+            Some(state.pending(seq))
         };
         PendingWrite(self.append_and(scope, kind, wait).await)
+    }
+
+    /// Returns when every record so far is stored.
+    pub fn flushed(&self) -> PendingWrite {
+        let mut state = self.state();
+        let last = state.last;
+        let is_stored = |committed: u64| committed >= last && !state.has_failed;
+        if state.committed.is_none_or(is_stored) {
+            return PendingWrite(None);
+        }
+        PendingWrite(Some(state.pending(last)))
+    }
+
+    /// Returns a record as the log would show it.
+    pub fn redacted(&self, kind: RecordKind) -> RecordKind {
+        let redactor = Arc::clone(&self.state().redactor);
+        kind.redacted(&redactor)
     }
 
     /// Appends a record without waiting. For subscribers, which would wait for themselves.
@@ -194,7 +217,8 @@ impl RecordLog {
     /// Subscribes the journal. From now on, other subscribers receive only committed records.
     pub fn observe_and_commit(&self) -> LogReader {
         let mut state = self.state();
-        state.committed = Some(0);
+        // The records of a resumed run are stored already.
+        state.committed = Some(state.first() - 1);
         self.reader(&mut state, 1, true)
     }
 
@@ -202,7 +226,7 @@ impl RecordLog {
     pub fn commit(&self, seq: u64) {
         let mut state = self.state();
         state.committed = Some(seq);
-        let later = state.pending.split_off(&(seq + 1));
+        let later = state.pending.split_off(&(seq + 1, 0));
         for (_, stored) in std::mem::replace(&mut state.pending, later) {
             let _ = stored.send(());
         }
@@ -262,6 +286,17 @@ impl RecordLog {
 impl LogState {
     fn first(&self) -> u64 {
         self.last + 1 - self.records.len() as u64
+    }
+
+    /// Adds a waiter for the commit of a record.
+    fn pending(&mut self, seq: u64) -> oneshot::Receiver<()> {
+        let (stored, pending) = oneshot::channel();
+        // Dropping the sender reports the failure.
+        if !self.has_failed {
+            self.awaited += 1;
+            self.pending.insert((seq, self.awaited), stored);
+        }
+        pending
     }
 
     /// Drops the records that every subscription has read.

@@ -14,6 +14,7 @@ mod method;
 mod prior;
 mod redaction;
 mod result;
+mod served;
 mod source_line;
 mod verdict;
 
@@ -32,6 +33,7 @@ pub use log::{Forgotten, LogReader, PendingWrite, RecordLog, RecordScope};
 pub use method::Method;
 pub use prior::{PriorAttempts, PriorHandshake, PriorResults, RecordPlace};
 pub use result::{AttemptOutcome, AttemptResult, ResponseBody, Timings};
+pub use served::{ActionsRequested, EndpointSubscription, RunServed, RunSteered, SteerCommand};
 pub use source_line::SourceLine;
 pub use verdict::VerdictBuilder;
 
@@ -62,6 +64,21 @@ pub enum RecordKind {
     /// The run started.
     #[serde(rename = "run.started")]
     RunStarted(RunStarted),
+    /// How a server plays the run. Only in the runs of a server.
+    #[serde(rename = "run.served")]
+    RunServed(Box<RunServed>),
+    /// Somebody changed the clock of the run, or cancelled it.
+    #[serde(rename = "run.steered")]
+    RunSteered(RunSteered),
+    /// The subscriptions of all endpoints, before the first record that depends on them.
+    #[serde(rename = "endpoints.changed")]
+    EndpointsChanged {
+        /// The endpoints, in their order.
+        endpoints: Vec<EndpointSubscription>,
+    },
+    /// A person or a program acts in a conversation. Only in the runs of a server.
+    #[serde(rename = "actions.requested")]
+    ActionsRequested(ActionsRequested),
     /// A handshake request is sent, to test the endpoint.
     #[serde(rename = "handshake.sent")]
     HandshakeSent {
@@ -306,6 +323,7 @@ impl Record {
     pub fn size(&self) -> usize {
         let texts = match &self.kind {
             RecordKind::HandshakeSent { body, .. } => body.len(),
+            RecordKind::RunServed(served) => served.source.len(),
             RecordKind::ActionDone(action) | RecordKind::ActionImplied(action) => {
                 action.text.as_ref().map_or(0, |text| text.len())
             }

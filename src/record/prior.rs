@@ -111,6 +111,11 @@ impl PriorAttempts {
         self.has_calls
     }
 
+    /// Drops the attempts of deliveries that are not sent again.
+    pub fn forget(&mut self, is_settled: impl Fn(&str) -> bool) {
+        self.attempts.retain(|(delivery, ..), _| !is_settled(delivery));
+    }
+
     /// Returns the origin of an expectation, with its result if it is known.
     pub fn expectation(
         &self,

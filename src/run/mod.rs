@@ -36,7 +36,7 @@ pub use failure_signal::FailureSignal;
 use identity::first_record;
 pub use identity::identify;
 pub use limits::RunLimits;
-pub use live::{LiveStage, run_live};
+pub use live::{LiveStage, PriorRecords, RestoredRun, ServedBeginning, restore_live, run_live};
 pub use patch_check::check_patches;
 pub use plan::{ApiAccess, ResumePoint, RunPlan, StopSignal};
 pub use redelivery::{Redelivery, RedeliveryRequest, redeliver};

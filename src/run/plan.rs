@@ -79,24 +79,43 @@ pub struct ResumePoint {
 
 /// Tells a run to end early.
 #[derive(Clone, Debug, Default)]
-pub struct StopSignal(Option<watch::Receiver<bool>>);
+pub struct StopSignal {
+    stop: Option<watch::Receiver<bool>>,
+    suspend: Option<watch::Receiver<bool>>,
+}
 
 impl StopSignal {
     /// A signal that is given when the channel turns true.
     pub fn new(channel: watch::Receiver<bool>) -> Self {
-        Self(Some(channel))
+        Self { stop: Some(channel), suspend: None }
+    }
+
+    /// When this channel turns true, the run ends without a final record, so that another process can
+    /// continue it.
+    #[must_use]
+    pub fn or_suspend(self, channel: watch::Receiver<bool>) -> Self {
+        Self { suspend: Some(channel), ..self }
     }
 
     /// Waits for the signal. Without a channel, or if its sender is gone, it never comes.
     pub(super) async fn given(&self) {
-        if let Some(mut channel) = self.0.clone()
-            && channel.wait_for(|stop| *stop).await.is_ok()
-        {
-            return;
-        }
-        // Never resolves, so that a `select!` waits for its other branches only.
-        std::future::pending::<()>().await;
+        turned_true(self.stop.as_ref()).await;
     }
+
+    /// Waits for the signal to suspend the run.
+    pub(super) async fn suspended(&self) {
+        turned_true(self.suspend.as_ref()).await;
+    }
+}
+
+async fn turned_true(channel: Option<&watch::Receiver<bool>>) {
+    if let Some(mut channel) = channel.cloned()
+        && channel.wait_for(|given| *given).await.is_ok()
+    {
+        return;
+    }
+    // Never resolves, so that a `select!` waits for its other branches only.
+    std::future::pending::<()>().await;
 }
 
 impl RunPlan {
@@ -123,6 +142,7 @@ impl RunPlan {
             is_paused: false,
             // Calls may name a conversation after its script has ended.
             keeps_conversations: self.api.is_some(),
+            is_resumable: false,
         }
     }
 

@@ -33,6 +33,8 @@ pub(super) enum RunEnd {
     Lost,
     /// No call subscribed an endpoint within this time.
     NotSubscribed(Duration),
+    /// Another process will continue the run.
+    Suspended,
 }
 
 /// Longer than any run, for runs without a deadline.
@@ -75,12 +77,23 @@ impl Observer {
         RecordScope { at: self.until, conversation: None, step: None }
     }
 
-    fn observe(&mut self, record: &Record, log: &RecordLog) {
+    /// Takes note of a record of an earlier process.
+    pub(super) fn observe_again(&mut self, record: &Record) {
+        self.take(record);
+        // A hint was given then.
+        let _ = self.hints.watch(record, &self.account);
+    }
+
+    fn take(&mut self, record: &Record) {
         self.until = self.until.max(record.run_time);
         self.verdict.count(record);
         if let RecordKind::DeliveryPlanned { body, .. } = &record.kind {
             self.links.extend(links_in(body, &self.files_url).map(str::to_owned));
         }
+    }
+
+    fn observe(&mut self, record: &Record, log: &RecordLog) {
+        self.take(record);
         if let Some(hint) = self.hints.watch(record, &self.account) {
             log.append_unbounded(self.scope(), hint);
         }
@@ -148,7 +161,7 @@ pub(super) async fn pump(
     }
     let (files, scope) = (observer.files(), observer.scope());
     let mut finished = RunFinished { files, ..observer.verdict.finish(watch.millis()) };
-    if end == RunEnd::Stopped {
+    if matches!(end, RunEnd::Stopped | RunEnd::Suspended) {
         finished.verdict = Verdict::Interrupted;
         finished.reason = Some("the run was interrupted".into());
     }
@@ -157,6 +170,9 @@ pub(super) async fn pump(
         finished.reason = Some(
             [Some(halted), finished.reason].into_iter().flatten().collect::<Vec<_>>().join("; "),
         );
+    }
+    if end == RunEnd::Suspended {
+        return finished;
     }
     if let RunEnd::NotSubscribed(limit) = end {
         finished.verdict = Verdict::Failed;

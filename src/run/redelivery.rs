@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::limits::LimitCounter;
+use super::live::ServedBeginning;
 use super::pump::{Observer, RunEnd, pump};
 use crate::base::redact::{Redactor, query_secrets};
 use crate::base::references;
@@ -55,6 +56,8 @@ pub struct RedeliveryRequest {
     restored: RestoredDelivery,
     account: Arc<Account>,
     redactor: Redactor,
+    /// What a server records first.
+    beginning: Option<ServedBeginning>,
 }
 
 /// A delivery that was restored from its records.
@@ -66,6 +69,12 @@ struct RestoredDelivery {
 }
 
 impl RedeliveryRequest {
+    /// Records this at the beginning.
+    #[must_use]
+    pub fn served(self, beginning: ServedBeginning) -> Self {
+        Self { beginning: Some(beginning), ..self }
+    }
+
     /// The URL it is sent to.
     pub fn url(&self) -> &Url {
         &self.restored.delivery.endpoint.url
@@ -111,6 +120,7 @@ impl Redelivery {
             restored,
             account: Arc::clone(&self.account),
             redactor: Redactor::new(secrets()),
+            beginning: None,
         })
     }
 
@@ -360,10 +370,13 @@ async fn send<T: Transport>(
     transport: Arc<T>,
     log: RecordLog,
 ) -> RunEnd {
-    let RedeliveryRequest { started, control, restored, .. } = request;
+    let RedeliveryRequest { started, control, restored, beginning, .. } = request;
     let (conversation, at) = (restored.delivery.conversation, restored.delivery.at);
     let scope = RecordScope { at, conversation: None, step: None };
     log.append(scope, RecordKind::RunStarted(started)).await;
+    if let Some(beginning) = beginning {
+        beginning.record(scope, &log).await;
+    }
     let all: Vec<(bool, RestoredDelivery)> =
         control.into_iter().map(|control| (true, control)).chain([(false, restored)]).collect();
     for (is_control, restored) in &all {

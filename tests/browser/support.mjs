@@ -25,7 +25,7 @@ export async function receiver(respond = (request, response) => response.end("{}
 
 /** Starts `standin serve` on a free port. */
 export async function serve(...args) {
-  const child = spawn(process.env.STANDIN ?? "standin", ["serve", "--port", "0", ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.env.STANDIN ?? "standin", ["serve", "--port", "0", "--no-journal", ...args], { stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface(child.stdout)) {
     const page = /^ {2}page +(\S+)/.exec(line)?.[1];
     if (page) {

@@ -89,6 +89,7 @@ fn scripted(number: u32, script: &str, clock: ClockMode) -> (ScriptedRun, LogRea
         log,
         is_paused: false,
         keeps_conversations: true,
+        is_resumable: false,
     };
     (run, records)
 }

@@ -58,6 +58,8 @@ mod secrets;
 mod sending;
 mod server;
 mod server_access;
+mod server_reload;
+mod server_restart;
 mod shared_parts;
 mod signature;
 mod signature_probe;

@@ -16,7 +16,7 @@ use crate::conversation::{Conversation, ConversationState, Message, Person};
 use crate::delivery::ConversationKey;
 use crate::emulator::ConversationOverview;
 use crate::record::ActionSummary;
-use crate::server::live::{ConversationCounts, LiveServer, ServedRun};
+use crate::server::live::{ConversationCounts, ConversationFilter, LiveServer, ServedRun};
 
 pub(super) fn routes(app: &mut ServiceConfig) {
     app.service(resource("/api/v1/conversations").route(get().to(list)))
@@ -191,11 +191,8 @@ pub(super) async fn list(
 ) -> Result<Json<ConversationList>, ApiError> {
     let before = query.before.as_deref().map(key_of).transpose()?;
     let limit = query.limit.unwrap_or(PAGE_SIZE).clamp(1, MAX_PAGE);
-    let mut all = live.conversations().await;
-    all.retain(|(run, overview)| {
-        query.run.is_none_or(|number| run.number == number)
-            && before.is_none_or(|before| overview.key < before)
-    });
+    let filter = ConversationFilter { run: query.run, before };
+    let mut all = live.conversations(&filter, limit).await;
     let has_more = all.len() > limit;
     all.truncate(limit);
     let next = all.last().filter(|_| has_more).map(|(_, overview)| id_of(overview.key));
@@ -208,7 +205,8 @@ pub(super) async fn list(
 /// Returns a conversation with its transcript.
 #[utoipa::path(get, path = "/api/v1/conversations/{conversation}", tag = "conversations",
     params(("conversation" = String, Path, description = "Id, such as `3-1`")),
-    responses((status = 200, body = ConversationDetail), (status = 404, body = ErrorResponse)))]
+    responses((status = 200, body = ConversationDetail), (status = 404, body = ErrorResponse),
+              (status = 409, body = ErrorResponse)))]
 pub(super) async fn read(
     live: Data<LiveServer>,
     id: Path<String>,
@@ -227,7 +225,7 @@ pub(super) async fn read(
     request_body = serde_json::Value,
     responses((status = 200, body = ActionResults), (status = 400, body = ErrorResponse),
               (status = 404, body = ErrorResponse), (status = 409, body = ErrorResponse),
-              (status = 422, body = ErrorResponse)))]
+              (status = 422, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
 pub(super) async fn act(
     live: Data<LiveServer>,
     id: Path<String>,

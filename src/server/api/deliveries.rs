@@ -113,24 +113,24 @@ pub(super) struct CheckEntry {
 
 /// Lists deliveries, the newest first.
 #[utoipa::path(get, path = "/api/v1/deliveries", tag = "deliveries", params(DeliveryQuery),
-    responses((status = 200, body = DeliveryList)))]
+    responses((status = 200, body = DeliveryList), (status = 503, body = ErrorResponse)))]
 pub(super) async fn list(
     live: Data<LiveServer>,
     query: Query<DeliveryQuery>,
-) -> Json<DeliveryList> {
+) -> Result<Json<DeliveryList>, ApiError> {
     let DeliveryQuery { run, conversation, vendor, state, event_type, before, limit } =
         query.into_inner();
     let limit = limit.unwrap_or(PAGE_SIZE).clamp(1, MAX_PAGE);
     let filter = DeliveryFilter { before, run, conversation, vendor, state, event_type };
-    let items = live.history.deliveries(&filter, limit);
+    let items = live.deliveries(&filter, limit)?;
     let next = items.last().filter(|_| items.len() == limit).map(|last| last.number);
-    Json(DeliveryList { items, next })
+    Ok(Json(DeliveryList { items, next }))
 }
 
 fn find(live: &LiveServer, id: &str) -> Result<(DeliverySummary, Vec<KeptRecord>), ApiError> {
-    live.history.delivery(id).ok_or_else(|| {
+    live.delivery(id)?.ok_or_else(|| {
         let error = ApiError::not_found(format!("there is no delivery `{id}`"));
-        error.hint("`GET /api/v1/deliveries` lists those in memory")
+        error.hint("`GET /api/v1/deliveries` lists the deliveries")
     })
 }
 
@@ -218,11 +218,11 @@ impl From<Check> for CheckEntry {
 #[utoipa::path(post, path = "/api/v1/deliveries/{delivery}/redeliver", tag = "deliveries",
     params(("delivery" = String, Path, description = "Id, such as `3-1-7`")),
     responses((status = 201, body = RunSummary), (status = 404, body = ErrorResponse),
-              (status = 409, body = ErrorResponse)))]
+              (status = 409, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
 pub(super) async fn redeliver(
     live: Data<LiveServer>,
     id: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let run = live.redeliver(&id)?;
+    let run = live.redeliver(&id).await?;
     Ok(HttpResponse::Created().json(RunSummary::of(&run)))
 }

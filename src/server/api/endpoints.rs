@@ -72,15 +72,15 @@ pub(super) async fn list(live: Data<LiveServer>) -> Json<EndpointList> {
 #[utoipa::path(post, path = "/api/v1/endpoints", tag = "endpoints", request_body = AddEndpoint,
     responses((status = 201, body = EndpointSummary), (status = 400, body = ErrorResponse),
               (status = 404, body = ErrorResponse), (status = 409, body = ErrorResponse),
-              (status = 422, body = ErrorResponse)))]
+              (status = 422, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
 pub(super) async fn add(
     live: Data<LiveServer>,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let AddEndpoint { vendor, url, events } = body::read(&request, payload).await?;
-    let endpoint =
-        live.add_endpoint(&vendor, EndpointRequest { url, events, headers: Vec::new() })?;
+    let request = EndpointRequest { url, events, ..EndpointRequest::default() };
+    let endpoint = live.add_endpoint(&vendor, request).await?;
     let summary = EndpointSummary::of(live.vendor(&vendor)?, endpoint);
     Ok(HttpResponse::Created().json(summary))
 }
@@ -89,12 +89,13 @@ pub(super) async fn add(
 #[utoipa::path(delete, path = "/api/v1/endpoints/{vendor}/{number}", tag = "endpoints",
     params(("vendor" = String, Path, description = "Id of the vendor"),
            ("number" = u32, Path, description = "Number of the endpoint")),
-    responses((status = 204), (status = 404, body = ErrorResponse)))]
+    responses((status = 204), (status = 404, body = ErrorResponse),
+              (status = 503, body = ErrorResponse)))]
 pub(super) async fn remove(
     live: Data<LiveServer>,
     path: Path<(String, u32)>,
 ) -> Result<HttpResponse, ApiError> {
     let (vendor, number) = path.into_inner();
-    live.remove_endpoint(&vendor, number)?;
+    live.remove_endpoint(&vendor, number).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -163,6 +163,10 @@ impl From<LiveError> for ApiError {
             LiveError::Conflict { message, help } => {
                 with_help(Self::new(StatusCode::CONFLICT, "conflict", message), help)
             }
+            LiveError::Unavailable { message, help } => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                with_help(Self::new(status, "unavailable", message), help)
+            }
         }
     }
 }

@@ -17,11 +17,12 @@ pub(super) async fn alive() -> HttpResponse {
 
 /// The server accepts new runs.
 pub(super) async fn ready(live: web::Data<LiveServer>) -> Result<HttpResponse, ApiError> {
-    if live.is_ready() {
-        return Ok(HttpResponse::Ok().content_type("text/plain").body("ready\n"));
+    match live.readiness() {
+        Ok(()) => Ok(HttpResponse::Ok().content_type("text/plain").body("ready\n")),
+        Err(reason) => {
+            Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", reason.to_string()))
+        }
     }
-    let message = "the server is about to end";
-    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", message))
 }
 
 /// Numbers for Prometheus.

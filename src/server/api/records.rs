@@ -17,12 +17,16 @@ pub(super) fn routes(app: &mut ServiceConfig) {
         .service(resource("/api/v1/records/stream").route(get().to(stream)));
 }
 
+/// Records of a journal that are returned by default.
+const DEFAULT_RECORDS: u64 = 10_000;
+
 /// Which records to return.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecordQuery {
-    /// Only those after this number. Default: all in memory; for a stream, only new ones.
+    /// Only those after this number. Default: all in memory, or the last 10,000 of a journal; for a
+    /// stream, only new ones.
     after: Option<u64>,
     /// Only those of this run.
     run: Option<u32>,
@@ -36,7 +40,7 @@ impl RecordQuery {
     }
 }
 
-/// Returns the records in memory, one JSON object a line.
+/// Returns records, one JSON object a line.
 #[utoipa::path(get, path = "/api/v1/records", tag = "records", params(RecordQuery),
     responses((status = 200, body = String, content_type = "application/x-ndjson"),
               (status = 410, body = ErrorResponse)))]
@@ -44,13 +48,24 @@ pub(super) async fn list(
     live: Data<LiveServer>,
     query: Query<RecordQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let after = query.after.unwrap_or_else(|| live.history.first() - 1);
-    let read = live.history.read(after, MAX_KEPT_RECORDS, &query.filter());
-    let (records, _) = read.map_err(|RecordGap { first }| {
-        let message = format!("records before {first} are no longer in memory");
-        ApiError::new(StatusCode::GONE, "gone", message).hint("omit `after`")
-    })?;
-    let lines: String = records.iter().map(|kept| kept.to_json() + "\n").collect();
+    let oldest = live.history.first() - 1;
+    let stored = live.changes().borrow().records.saturating_sub(DEFAULT_RECORDS);
+    let default = if live.journal_path().is_some() { oldest.min(stored) } else { oldest };
+    let (mut after, filter) = (query.after.unwrap_or(default), query.filter());
+    let (mut lines, mut count) = (String::new(), 0);
+    while count < MAX_KEPT_RECORDS {
+        let read = live.records(after, MAX_KEPT_RECORDS - count, &filter);
+        let (records, read) = read.map_err(|RecordGap { first }| {
+            let message = format!("records before {first} are no longer in memory");
+            ApiError::new(StatusCode::GONE, "gone", message).hint("omit `after`")
+        })?;
+        count += records.len();
+        records.iter().for_each(|kept| lines += &(kept.to_json() + "\n"));
+        if read <= after {
+            break;
+        }
+        after = read;
+    }
     Ok(HttpResponse::Ok().content_type("application/x-ndjson").body(lines))
 }
 

@@ -13,11 +13,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::body;
 use super::error::{ApiError, ErrorResponse};
 use super::scenarios::UPLOADED;
-use crate::base::limits::MAX_WAIT;
+use crate::base::limits::{MAX_PAGE, MAX_WAIT, PAGE_SIZE};
 use crate::delivery::ClockMode;
 use crate::diag::Source;
+use crate::journal::RunOutline;
+use crate::platform::VendorRef;
 use crate::record::RunFinished;
-use crate::server::live::{LiveServer, RunPhase, RunRequest, ServedRun};
+use crate::server::live::{ListedRun, LiveServer, RunPhase, RunRequest, ServedRun};
 
 pub(super) fn routes(app: &mut ServiceConfig) {
     app.service(resource("/api/v1/runs").route(get().to(list)).route(post().to(start)))
@@ -60,10 +62,23 @@ pub(super) enum ClockName {
     Virtual,
 }
 
-/// A list of runs.
+/// Which runs to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunQuery {
+    /// Only those with a smaller number: the next page.
+    before: Option<u32>,
+    /// Number of entries, at most 500. Default: 100.
+    limit: Option<usize>,
+}
+
+/// A page of runs.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RunList {
     items: Vec<RunSummary>,
+    /// Value of `before` for the next page, if there may be one.
+    next: Option<u32>,
 }
 
 /// A run.
@@ -84,7 +99,7 @@ pub(super) struct RunSummary {
     conversations: u32,
     /// Number of steps of the scenario.
     steps: usize,
-    /// `starting`, `running`, `paused`, `finished` or `cancelled`.
+    /// `starting`, `running`, `paused`, `finished`, `cancelled` or `interrupted`.
     #[schema(value_type = String)]
     phase: RunPhase,
     /// How run time passes.
@@ -103,6 +118,8 @@ pub(super) struct RunSummary {
     /// The result, once the script has ended.
     #[schema(value_type = Option<Object>)]
     result: Option<RunFinished>,
+    /// Why it could not be continued after a restart.
+    reason: Option<String>,
 }
 
 impl RunSummary {
@@ -127,6 +144,40 @@ impl RunSummary {
             start: run.script.start,
             redelivery_of: run.redelivery_of.clone(),
             result: run.finished(),
+            reason: None,
+        }
+    }
+
+    fn listed(run: ListedRun) -> Self {
+        match run {
+            ListedRun::Live(run) => Self::of(&run),
+            ListedRun::Past(outline, reason) => Self::past(*outline, reason),
+        }
+    }
+
+    /// A run that only the journal has.
+    fn past(outline: RunOutline, reason: Option<String>) -> Self {
+        let RunOutline { run, at, started, served, speed, finished, is_cancelled, .. } = outline;
+        Self {
+            run: u32::try_from(run).unwrap_or_default(),
+            vendor: VendorRef::parse(&started.vendor).id.into(),
+            scenario: started.scenario,
+            file: started.file,
+            seed: started.seed,
+            conversations: started.conversations,
+            steps: served.steps,
+            phase: match &finished {
+                _ if is_cancelled => RunPhase::Cancelled,
+                Some(_) => RunPhase::Finished,
+                None => RunPhase::Interrupted,
+            },
+            clock: if speed.is_some() { ClockName::Real } else { ClockName::Virtual },
+            speed,
+            started_at: at,
+            start: started.start,
+            redelivery_of: served.redelivery_of.map(Into::into),
+            result: finished,
+            reason,
         }
     }
 }
@@ -149,18 +200,24 @@ pub(super) struct Speed {
 }
 
 /// Lists the runs, the newest first.
-#[utoipa::path(get, path = "/api/v1/runs", tag = "runs",
-    responses((status = 200, body = RunList)))]
-pub(super) async fn list(live: Data<LiveServer>) -> Json<RunList> {
-    let items = live.runs().iter().rev().map(|run| RunSummary::of(run)).collect();
-    Json(RunList { items })
+#[utoipa::path(get, path = "/api/v1/runs", tag = "runs", params(RunQuery),
+    responses((status = 200, body = RunList), (status = 503, body = ErrorResponse)))]
+pub(super) async fn list(
+    live: Data<LiveServer>,
+    query: Query<RunQuery>,
+) -> Result<Json<RunList>, ApiError> {
+    let limit = query.limit.unwrap_or(PAGE_SIZE).clamp(1, MAX_PAGE);
+    let found = live.run_list(query.before, limit)?;
+    let items: Vec<RunSummary> = found.into_iter().map(RunSummary::listed).collect();
+    let next = items.last().filter(|_| items.len() == limit).map(|last| last.run);
+    Ok(Json(RunList { items, next }))
 }
 
 /// Starts a run.
 #[utoipa::path(post, path = "/api/v1/runs", tag = "runs", request_body = StartRun,
     responses((status = 201, body = RunSummary), (status = 400, body = ErrorResponse),
               (status = 404, body = ErrorResponse), (status = 409, body = ErrorResponse),
-              (status = 422, body = ErrorResponse)))]
+              (status = 422, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
 pub(super) async fn start(
     live: Data<LiveServer>,
     request: HttpRequest,
@@ -168,7 +225,7 @@ pub(super) async fn start(
 ) -> Result<HttpResponse, ApiError> {
     let start: StartRun = body::read(&request, payload).await?;
     let source = match (start.scenario, start.source) {
-        (Some(name), None) => Arc::clone(live.scenario(&name)?),
+        (Some(name), None) => live.scenario(&name)?,
         (None, Some(text)) => Source::new(UPLOADED, text),
         _ => {
             let error = ApiError::invalid("expected exactly one of `scenario` and `source`");
@@ -183,14 +240,15 @@ pub(super) async fn start(
             return Err(error.hint("remove `speed`, or use the real clock"));
         }
     };
-    let run = live.start_run(&RunRequest {
+    let request = RunRequest {
         vendor: start.vendor,
         source,
         seed: start.seed,
         clock,
         conversations: start.conversations.unwrap_or(1),
         is_paused: start.paused,
-    })?;
+    };
+    let run = live.start_run(&request).await?;
     Ok(HttpResponse::Created().json(RunSummary::of(&run)))
 }
 
@@ -203,13 +261,13 @@ pub(super) async fn read(
     run: Path<u32>,
     query: Query<Wait>,
 ) -> Result<Json<RunSummary>, ApiError> {
-    let run = live.run(*run)?;
-    if let Some(seconds) = query.wait {
+    let found = live.look_up(*run)?;
+    if let (ListedRun::Live(run), Some(seconds)) = (&found, query.wait) {
         let wait = Duration::from_secs(seconds).min(MAX_WAIT);
         // The phase in the response shows whether it has ended.
         let _ = timeout(wait, run.ended()).await;
     }
-    Ok(Json(RunSummary::of(&run)))
+    Ok(Json(RunSummary::listed(found)))
 }
 
 /// Steers a run: `pause`, `resume`, `step`, `speed` or `cancel`.
@@ -219,7 +277,8 @@ pub(super) async fn read(
             description = "`pause`, `resume`, `step`, `cancel`, or `speed` with a body")),
     request_body(content = Speed, description = "Only for `speed`"),
     responses((status = 200, body = RunSummary), (status = 404, body = ErrorResponse),
-              (status = 409, body = ErrorResponse), (status = 422, body = ErrorResponse)))]
+              (status = 409, body = ErrorResponse), (status = 422, body = ErrorResponse),
+              (status = 503, body = ErrorResponse)))]
 pub(super) async fn steer(
     live: Data<LiveServer>,
     path: Path<(u32, String)>,
@@ -227,15 +286,15 @@ pub(super) async fn steer(
     payload: Payload,
 ) -> Result<Json<RunSummary>, ApiError> {
     let (number, command) = path.into_inner();
-    let run = live.run(number)?;
+    let run = live.run(number).await?;
     match command.as_str() {
-        "pause" => live.pause(&run),
-        "resume" => live.resume(&run),
-        "step" => live.step(&run),
-        "cancel" => live.cancel(&run).await,
+        "pause" => live.pause(&run).await?,
+        "resume" => live.resume(&run).await?,
+        "step" => live.step(&run).await?,
+        "cancel" => live.cancel(&run).await?,
         "speed" => {
             let Speed { speed } = body::read(&request, payload).await?;
-            live.set_speed(&run, speed)?;
+            live.set_speed(&run, speed).await?;
         }
         other => {
             let error = ApiError::not_found(format!("there is no command `{other}`"));

@@ -21,6 +21,17 @@ pub(super) fn routes(app: &mut ServiceConfig) {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ScenarioList {
     items: Vec<ScenarioSummary>,
+    /// Files that have changed and have problems. The previous versions stay active.
+    invalid: Vec<InvalidScenario>,
+}
+
+/// A scenario whose file has problems.
+#[derive(Serialize, ToSchema)]
+pub(super) struct InvalidScenario {
+    /// Name of the scenario.
+    name: String,
+    /// The problems of the file.
+    problems: Vec<ApiProblem>,
 }
 
 /// A scenario that can be run.
@@ -65,7 +76,13 @@ impl From<OfferedScenario> for ScenarioSummary {
     responses((status = 200, body = ScenarioList)))]
 pub(super) async fn list(live: Data<LiveServer>) -> Json<ScenarioList> {
     let items = live.scenarios().iter().cloned().map(ScenarioSummary::from).collect();
-    Json(ScenarioList { items })
+    let invalid = live.invalid_scenarios().into_iter();
+    let invalid = invalid.map(|(name, problems)| {
+        let problems = problems.sorted();
+        let problems = problems.iter().map(|problem| ApiProblem::of(problem, None)).collect();
+        InvalidScenario { name, problems }
+    });
+    Json(ScenarioList { items, invalid: invalid.collect() })
 }
 
 /// Returns the text of a scenario.

@@ -95,7 +95,7 @@ impl StreamState {
             text += "event: change\ndata: {}\n\n";
         }
         self.seen = version;
-        match self.live.history.read(self.after, CHUNK, &self.filter) {
+        match self.live.records(self.after, CHUNK, &self.filter) {
             Ok((records, read)) => {
                 self.after = read;
                 records.iter().for_each(|kept| text += &event(kept));

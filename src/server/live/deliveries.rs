@@ -1,6 +1,7 @@
 //! An index of the deliveries in the history: what a list shows about each.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -100,18 +101,22 @@ pub struct ConversationCounts {
     pub failed: usize,
     /// Those that wait for a retry.
     pub retrying: usize,
+    /// Those that have not been forgotten.
+    #[serde(skip)]
+    #[schema(ignore)]
+    in_memory: usize,
 }
 
 /// The deliveries in memory.
 #[derive(Debug, Default)]
 pub(super) struct DeliveryIndex {
-    /// In the order of their first records.
-    all: VecDeque<DeliverySummary>,
-    /// Number of deliveries that were forgotten.
-    forgotten: usize,
-    /// Position among all deliveries, forgotten ones included, by id.
-    positions: HashMap<String, usize>,
+    /// By the number of their first record.
+    all: BTreeMap<u64, DeliverySummary>,
+    /// Numbers of the first records, by id.
+    numbers: HashMap<String, u64>,
     counts: HashMap<Arc<str>, ConversationCounts>,
+    /// Number of the record from which on all deliveries are here.
+    first: u64,
 }
 
 impl DeliveryIndex {
@@ -123,8 +128,9 @@ impl DeliveryIndex {
         }
         let Some(delivery) = kept.record.kind.delivery() else { return };
         let id = format!("{}-{delivery}", kept.record.run);
-        let Some(position) = self.positions.get(&id) else { return };
-        let Some(row) = self.all.get_mut(position - self.forgotten) else { return };
+        let Some(row) = self.numbers.get(&id).and_then(|number| self.all.get_mut(number)) else {
+            return;
+        };
         let before = row.state;
         match &kept.record.kind {
             RecordKind::AttemptStarted { attempt, .. } => {
@@ -159,10 +165,12 @@ impl DeliveryIndex {
         };
         let id = format!("{}-{delivery}", kept.record.run);
         if let Some(conversation) = &kept.conversation {
-            self.counts.entry(Arc::clone(conversation)).or_default().deliveries += 1;
+            let counts = self.counts.entry(Arc::clone(conversation)).or_default();
+            counts.deliveries += 1;
+            counts.in_memory += 1;
         }
-        self.positions.insert(id.clone(), self.forgotten + self.all.len());
-        self.all.push_back(DeliverySummary {
+        self.numbers.insert(id.clone(), kept.id);
+        let summary = DeliverySummary {
             id,
             number: kept.id,
             vendor: Arc::clone(&kept.vendor),
@@ -181,33 +189,57 @@ impl DeliveryIndex {
             duration_us: None,
             why: None,
             redelivery_of: redelivery_of.cloned(),
-        });
+        };
+        self.all.insert(kept.id, summary);
     }
 
-    /// Drops the oldest delivery, whose first record has this number.
+    /// Drops the deliveries whose first record has this number or a smaller one.
     pub(super) fn forget(&mut self, number: u64) {
-        if self.all.front().is_none_or(|row| row.number != number) {
-            return;
-        }
-        let Some(row) = self.all.pop_front() else { return };
-        self.forgotten += 1;
-        self.positions.remove(&row.id);
-        // Counts stay while any delivery of the conversation is in memory.
-        if let Some(conversation) = &row.conversation
-            && !self.all.iter().any(|other| other.conversation.as_ref() == Some(conversation))
+        self.first = self.first.max(number + 1);
+        while let Some(entry) = self.all.first_entry()
+            && *entry.key() <= number
         {
-            self.counts.remove(conversation);
+            let row = entry.remove();
+            self.numbers.remove(&row.id);
+            let Some(conversation) = row.conversation else { continue };
+            // Counts stay while any delivery of the conversation is in memory.
+            if let Some(counts) = self.counts.get_mut(&conversation) {
+                counts.in_memory -= 1;
+                if counts.in_memory == 0 {
+                    self.counts.remove(&conversation);
+                }
+            }
         }
+    }
+
+    /// From this record on, all deliveries are here.
+    pub(super) fn begin_at(&mut self, number: u64) {
+        self.first = number;
+    }
+
+    /// Returns the number of the record from which on all deliveries are here.
+    pub(super) fn first(&self) -> u64 {
+        self.first
     }
 
     /// Returns deliveries, the newest first.
     pub(super) fn list(&self, filter: &DeliveryFilter, limit: usize) -> Vec<DeliverySummary> {
-        let matching = self.all.iter().rev().filter(|row| filter.includes(row));
-        matching.take(limit).cloned().collect()
+        let rows = self.all.range(self.first..).rev().map(|(_, row)| row);
+        rows.filter(|row| filter.includes(row)).take(limit).cloned().collect()
+    }
+
+    /// Returns the deliveries of these records, which need not be those of the memory.
+    pub(super) fn of_records(
+        records: &[KeptRecord],
+        redelivery_of: Option<&Arc<str>>,
+    ) -> Vec<DeliverySummary> {
+        let mut index = Self::default();
+        records.iter().for_each(|kept| index.update(kept, redelivery_of));
+        index.all.into_values().collect()
     }
 
     pub(super) fn find(&self, id: &str) -> Option<&DeliverySummary> {
-        self.all.get(self.positions.get(id)? - self.forgotten)
+        self.all.get(self.numbers.get(id)?)
     }
 
     pub(super) fn counts(&self, conversation: &str) -> ConversationCounts {
@@ -225,7 +257,17 @@ impl DeliverySummary {
 }
 
 impl DeliveryFilter {
-    fn includes(&self, row: &DeliverySummary) -> bool {
+    /// The runs whose deliveries it can include. Redeliveries belong to the original conversation, and
+    /// to a later run.
+    pub(super) fn runs(&self) -> RangeInclusive<i64> {
+        let first = self.conversation.as_deref().and_then(|id| id.split_once('-')?.0.parse().ok());
+        match self.run {
+            Some(run) => i64::from(run)..=i64::from(run),
+            None => first.unwrap_or(0)..=i64::MAX,
+        }
+    }
+
+    pub(super) fn includes(&self, row: &DeliverySummary) -> bool {
         let conversation = self.conversation.as_deref();
         self.before.is_none_or(|before| row.number < before)
             && self.run.is_none_or(|run| row.run == run)

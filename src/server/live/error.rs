@@ -25,6 +25,14 @@ pub enum LiveError {
         /// What to do about it.
         help: Option<String>,
     },
+    /// The server cannot do it now, whatever the request is.
+    #[error("{message}")]
+    Unavailable {
+        /// The reason.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
 }
 
 /// Names that an error lists at most.
@@ -38,6 +46,11 @@ impl LiveError {
         let problem = Problem::anywhere(code::UNKNOWN_VALUE, "").suggest(name, listed());
         let listed = (!known.is_empty()).then(|| format!("expected {}", one_of(listed())));
         Self::Unknown { message, help: problem.help.or(listed) }
+    }
+
+    /// The server cannot do it now.
+    pub(super) fn unavailable(message: impl Into<String>, help: &str) -> Self {
+        Self::Unavailable { message: message.into(), help: Some(help.to_owned()) }
     }
 
     /// The present state does not allow it.

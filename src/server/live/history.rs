@@ -3,7 +3,7 @@
 //! Readers keep a position and read from there. A slow reader delays nobody: when records that it has
 //! not read are forgotten, it learns that there is a gap.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -12,7 +12,7 @@ use super::deliveries::{ConversationCounts, DeliveryFilter, DeliveryIndex, Deliv
 use super::kept_record::KeptRecord;
 use super::metrics::Metrics;
 use crate::base::limits::{MAX_KEPT_BYTES, MAX_KEPT_RECORDS};
-use crate::record::{Record, RecordKind};
+use crate::record::Record;
 
 /// Which records a reader reads.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,7 @@ pub struct RecordFilter {
 }
 
 impl RecordFilter {
-    fn includes(&self, kept: &KeptRecord) -> bool {
+    pub(super) fn includes(&self, kept: &KeptRecord) -> bool {
         let of_run = self.run.is_none_or(|run| kept.record.run == run);
         let conversation = self.conversation.as_deref();
         of_run && conversation.is_none_or(|id| kept.conversation.as_deref() == Some(id))
@@ -62,6 +62,8 @@ struct HistoryState {
     bytes: usize,
     last: u64,
     deliveries: DeliveryIndex,
+    /// Where the records of the runs in memory belong.
+    origins: HashMap<u32, RecordOrigin>,
 }
 
 /// Where the records of a run belong.
@@ -75,15 +77,43 @@ pub(super) struct RecordOrigin {
 }
 
 impl History {
-    /// Appends a record of a run.
-    pub(super) fn append(&self, origin: &RecordOrigin, record: Arc<Record>) {
-        self.metrics.count(&origin.vendor, &record);
+    /// Continues after this record of an earlier process.
+    pub(super) fn continue_after(&self, last: u64) {
         let mut state = self.state();
-        state.last += 1;
-        let number = record.conversation;
-        let conversation = number.map(|number| format!("{}-{number}", origin.run).into());
-        let vendor = Arc::clone(&origin.vendor);
-        let kept = KeptRecord { id: state.last, vendor, conversation, record };
+        state.last = last;
+        state.deliveries.begin_at(last + 1);
+        drop(state);
+        self.version.send_modify(|version| version.records = last);
+    }
+
+    /// Notes where the records of a run belong.
+    pub(super) fn register(&self, run: u32, origin: RecordOrigin) {
+        self.state().origins.insert(run, origin);
+    }
+
+    /// Forgets where the records of a run belong. None follow.
+    pub(super) fn unregister(&self, run: u32) {
+        self.state().origins.remove(&run);
+    }
+
+    /// Appends a record of a run that is registered.
+    pub(super) fn append(&self, run: u32, record: Arc<Record>) {
+        self.append_as(None, run, record);
+    }
+
+    /// Appends a record that a journal has stored under this number.
+    pub(super) fn append_stored(&self, number: u64, run: i64, record: Arc<Record>) {
+        self.append_as(Some(number), u32::try_from(run).unwrap_or_default(), record);
+    }
+
+    fn append_as(&self, number: Option<u64>, run: u32, record: Arc<Record>) {
+        let mut state = self.state();
+        let Some(origin) = state.origins.get(&run).cloned() else { return };
+        self.metrics.count(&origin.vendor, &record);
+        state.last = number.unwrap_or(state.last + 1);
+        let conversation = record.conversation;
+        let conversation = conversation.map(|number| format!("{}-{number}", origin.run).into());
+        let kept = KeptRecord { id: state.last, vendor: origin.vendor, conversation, record };
         state.deliveries.update(&kept, origin.redelivery_of.as_ref());
         state.bytes += kept.record.size();
         state.records.push_back(kept);
@@ -91,6 +121,15 @@ impl History {
         let last = state.last;
         drop(state);
         self.version.send_modify(|version| version.records = last);
+    }
+
+    /// Takes note of a record of a run that is restored, so that its deliveries are counted.
+    pub(super) fn restore_delivery(&self, id: u64, vendor: &Arc<str>, record: Record) {
+        let number = record.conversation;
+        let conversation = number.map(|number| format!("{}-{number}", record.run).into());
+        let vendor = Arc::clone(vendor);
+        let kept = KeptRecord { id, vendor, conversation, record: Arc::new(record) };
+        self.state().deliveries.update(&kept, None);
     }
 
     /// Reports that a run or an endpoint has changed.
@@ -137,18 +176,24 @@ impl History {
         self.state().first()
     }
 
-    /// Returns deliveries, the newest first.
-    pub fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Vec<DeliverySummary> {
-        self.state().deliveries.list(filter, limit)
+    /// Returns the deliveries in memory, the newest first, and the number of the first one that the
+    /// memory is complete from.
+    pub(super) fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        limit: usize,
+    ) -> (Vec<DeliverySummary>, u64) {
+        let state = self.state();
+        (state.deliveries.list(filter, limit), state.deliveries.first())
     }
 
-    /// Returns a delivery with its records.
-    pub fn delivery(&self, id: &str) -> Option<(DeliverySummary, Vec<KeptRecord>)> {
+    /// Returns a delivery with its records, if they are in memory.
+    pub(super) fn delivery(&self, id: &str) -> Option<(DeliverySummary, Vec<KeptRecord>)> {
         let state = self.state();
         let summary = state.deliveries.find(id)?.clone();
         let (run, delivery) = id.split_once('-')?;
         let run: u32 = run.parse().ok()?;
-        let skipped = usize::try_from(summary.number - state.first()).ok()?;
+        let skipped = usize::try_from(summary.number.checked_sub(state.first())?).ok()?;
         let is_part = |kept: &&KeptRecord| {
             kept.record.run == run && kept.record.kind.delivery() == Some(delivery)
         };
@@ -185,9 +230,7 @@ impl HistoryState {
         {
             let Some(kept) = self.records.pop_front() else { return };
             self.bytes -= kept.record.size();
-            if matches!(kept.record.kind, RecordKind::DeliveryPlanned { .. }) {
-                self.deliveries.forget(kept.id);
-            }
+            self.deliveries.forget(kept.id);
         }
     }
 }

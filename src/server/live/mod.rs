@@ -2,40 +2,55 @@
 //!
 //! It knows no HTTP. The control API, the page and the command line all act through it.
 
+mod conversations;
 mod deliveries;
+mod endpoints;
 mod error;
 mod history;
 mod kept_record;
 mod metrics;
+mod past;
+mod redelivery;
+mod restore;
 mod run;
 mod run_registry;
 mod runs;
+mod scenario_list;
 mod scenarios;
+mod store;
 mod vendor;
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use self::run_registry::ServedRuns;
+use self::scenario_list::ServedScenarios;
+use self::store::ServerJournal;
 use crate::base::address::EgressPolicy;
 use crate::base::file_store::FileStore;
 use crate::base::limits::DRAIN_TIMEOUT;
 use crate::base::redact::Redactor;
 use crate::delivery::AttemptSlots;
 use crate::diag::Source;
+use crate::journal::{JournalError, WriteOptions};
 use crate::platform::{Account, Platform};
 
+pub use conversations::ConversationFilter;
 pub use deliveries::{ConversationCounts, DeliveryFilter, DeliveryState, DeliverySummary};
 pub use error::LiveError;
 pub use history::{History, HistoryVersion, RecordFilter, RecordGap};
 pub use kept_record::KeptRecord;
 pub use metrics::Metrics;
+pub use past::ListedRun;
 pub use run::{RunPhase, ServedRun};
 pub use runs::RunRequest;
-pub use scenarios::ScenarioCheck;
+pub use scenario_list::OfferedScenario;
+pub use scenarios::{ScenarioChange, ScenarioCheck};
 pub use vendor::{EndpointRequest, ServedEndpoint, ServedVendor};
 
 /// Everything that a server is started with.
@@ -54,28 +69,24 @@ pub struct ServerPlan {
     pub files: Arc<FileStore>,
     /// The concurrency limit of the process.
     pub slots: AttemptSlots,
+    /// The journal, from which the state is restored; `None` keeps everything in memory only.
+    pub journal: Option<JournalPlan>,
 }
 
-/// A scenario that can be run.
+/// Where a server stores its state.
 #[derive(Clone, Debug)]
-pub struct OfferedScenario {
-    /// Name by which a run starts it.
-    pub name: String,
-    /// Title.
-    pub title: String,
-    /// What it is for.
-    pub about: Option<String>,
-    /// Ids of the vendors that it can be run at.
-    pub vendors: Vec<String>,
+pub struct JournalPlan {
+    /// The file.
+    pub path: PathBuf,
+    /// How it is written.
+    pub options: WriteOptions,
 }
 
 /// A live server.
 pub struct LiveServer {
     vendors: Vec<ServedVendor>,
     known: Vec<Arc<Platform>>,
-    scenarios: Vec<Arc<Source>>,
-    /// The scenarios without problems. Checked when they are first listed, which takes time.
-    offered: OnceLock<Vec<OfferedScenario>>,
+    scenarios: Mutex<ServedScenarios>,
     redactor: Redactor,
     files: Arc<FileStore>,
     slots: AttemptSlots,
@@ -85,27 +96,46 @@ pub struct LiveServer {
     /// The runtime on which runs are played. Requests arrive on another one.
     runtime: tokio::runtime::Handle,
     is_draining: AtomicBool,
+    journal: Option<ServerJournal>,
+    /// Why runs could not be restored, by number.
+    lost: Mutex<BTreeMap<u32, String>>,
+    /// Held while a run is restored, so that each is restored once.
+    restoring: tokio::sync::Mutex<()>,
 }
 
 impl LiveServer {
     /// Starts an emulator for each account on the current runtime.
-    pub fn start(plan: ServerPlan) -> Arc<Self> {
-        let ServerPlan { accounts, known, scenarios, egress, redactor, files, slots } = plan;
+    ///
+    /// # Errors
+    /// The journal cannot be used.
+    pub fn start(plan: ServerPlan) -> Result<Arc<Self>, JournalError> {
+        let ServerPlan { accounts, known, scenarios, egress, redactor, files, slots, journal } =
+            plan;
         let vendor = |account| ServedVendor::start(account, egress, slots.clone());
         let vendors = accounts.into_iter().map(vendor).collect();
-        Arc::new(Self {
+        let history: Arc<History> = Arc::default();
+        let open = |plan: JournalPlan| ServerJournal::open(&plan.path, plan.options, &history);
+        let journal = journal.map(open).transpose()?;
+        Ok(Arc::new(Self {
             vendors,
             known,
-            scenarios,
-            offered: OnceLock::new(),
+            scenarios: Mutex::new(ServedScenarios::new(scenarios)),
             redactor,
             files,
             slots,
-            history: Arc::default(),
+            history,
             runs: ServedRuns::default(),
             runtime: tokio::runtime::Handle::current(),
             is_draining: AtomicBool::new(false),
-        })
+            journal,
+            lost: Mutex::default(),
+            restoring: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// Returns the file of the journal, if there is one.
+    pub fn journal_path(&self) -> Option<&Path> {
+        self.journal.as_ref().map(ServerJournal::path)
     }
 
     /// The emulated vendors.
@@ -125,33 +155,27 @@ impl LiveServer {
         })
     }
 
-    /// Adds an endpoint to a vendor.
+    /// Returns whether the server accepts new runs.
     ///
     /// # Errors
-    /// The vendor does not exist, or the address or a pattern is not valid.
-    pub fn add_endpoint(
-        &self,
-        vendor: &str,
-        request: EndpointRequest,
-    ) -> Result<ServedEndpoint, LiveError> {
-        let endpoint = self.vendor(vendor)?.add_endpoint(request)?;
-        self.history.touch();
-        Ok(endpoint)
+    /// The reason why it does not.
+    pub fn readiness(&self) -> Result<(), LiveError> {
+        if self.is_draining.load(Ordering::SeqCst) {
+            return Err(LiveError::unavailable("the server is about to end", "start it again"));
+        }
+        match self.journal.as_ref().and_then(ServerJournal::failure) {
+            None => Ok(()),
+            Some(reason) => {
+                let message = format!("nothing can be stored: {reason}");
+                Err(LiveError::unavailable(message, "free space, and start the server again"))
+            }
+        }
     }
 
-    /// Removes an endpoint of a vendor.
-    ///
-    /// # Errors
-    /// There is no such endpoint.
-    pub fn remove_endpoint(&self, vendor: &str, number: u32) -> Result<(), LiveError> {
-        self.vendor(vendor)?.remove_endpoint(number)?;
-        self.history.touch();
-        Ok(())
-    }
-
-    /// Whether the server accepts new runs.
-    pub fn is_ready(&self) -> bool {
-        !self.is_draining.load(Ordering::SeqCst)
+    /// An error about a change that was not stored.
+    fn not_stored(&self) -> LiveError {
+        let stopped = || LiveError::unavailable("the server is about to end", "start it again");
+        self.readiness().err().unwrap_or_else(stopped)
     }
 
     /// Watches what has changed: records and runs.
@@ -159,13 +183,19 @@ impl LiveServer {
         self.history.changes()
     }
 
-    /// Accepts no more runs, ends those in progress, and waits until no request is in flight.
+    /// Accepts no more runs, and waits until no request is in flight. With a journal, runs continue
+    /// after a restart; without one, they are cancelled.
     pub async fn drain(&self) {
         self.is_draining.store(true, Ordering::SeqCst);
         let ending = async {
+            self.mark_clocks().await;
             for run in self.runs.all() {
-                self.cancel(&run).await;
-                run.ended().await;
+                if self.journal.is_none() {
+                    self.end(&run).await;
+                    run.ended().await;
+                } else {
+                    let _ = run.suspend.send(true);
+                }
             }
             for vendor in &self.vendors {
                 vendor.emulator.stop().await;
@@ -173,5 +203,15 @@ impl LiveServer {
         };
         // A receiver that does not respond must not keep the process alive.
         let _ = timeout(DRAIN_TIMEOUT, ending).await;
+    }
+
+    /// Closes the journal behind the last record.
+    ///
+    /// # Errors
+    /// A record could not be stored.
+    pub async fn close(&self) -> Result<(), JournalError> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        self.runs.all().iter().for_each(|run| run.log.close());
+        journal.close().await
     }
 }

@@ -7,8 +7,11 @@ use tokio::sync::watch;
 
 use crate::conversation::Conversation;
 use crate::delivery::ClockMode;
+use crate::diag::Source;
 use crate::emulator::{ConversationOverview, Emulator};
-use crate::record::RunFinished;
+use crate::record::{
+    RecordKind, RecordLog, RecordScope, RunFinished, RunServed, RunSteered, SteerCommand,
+};
 use crate::scenario::LiveScript;
 
 crate::string_enum! {
@@ -24,6 +27,8 @@ crate::string_enum! {
         Finished = "finished",
         /// It was cancelled.
         Cancelled = "cancelled",
+        /// It could not be continued after a restart of the server.
+        Interrupted = "interrupted",
     }
 }
 
@@ -33,6 +38,8 @@ pub struct ServedRun {
     pub number: u32,
     /// Id of the vendor.
     pub vendor: Arc<str>,
+    /// Its scenario, as it was when the run started.
+    pub source: Arc<Source>,
     /// The script with its account and seed.
     pub script: LiveScript,
     /// Number of conversations.
@@ -43,6 +50,10 @@ pub struct ServedRun {
     pub started_at: Timestamp,
     pub(super) emulator: Emulator,
     pub(super) stop: watch::Sender<bool>,
+    /// Ends the run so that another process can continue it.
+    pub(super) suspend: watch::Sender<bool>,
+    /// Its records.
+    pub(super) log: RecordLog,
     progress: Mutex<RunProgress>,
     ended: watch::Sender<bool>,
     kept: Mutex<Vec<KeptConversation>>,
@@ -59,11 +70,13 @@ pub(super) struct KeptConversation {
 pub(super) struct RunSetup {
     pub(super) number: u32,
     pub(super) vendor: Arc<str>,
+    pub(super) source: Arc<Source>,
     pub(super) script: LiveScript,
     pub(super) conversations: u32,
     pub(super) redelivery_of: Option<Arc<str>>,
     pub(super) started_at: Timestamp,
     pub(super) emulator: Emulator,
+    pub(super) log: RecordLog,
     pub(super) clock: ClockMode,
     pub(super) is_paused: bool,
 }
@@ -79,16 +92,19 @@ struct RunProgress {
 
 impl ServedRun {
     pub(super) fn new(setup: RunSetup) -> Self {
-        let RunSetup { number, vendor, script, conversations, .. } = setup;
+        let RunSetup { number, vendor, source, script, conversations, .. } = setup;
         Self {
             number,
             vendor,
+            source,
             script,
             conversations,
             redelivery_of: setup.redelivery_of,
             started_at: setup.started_at,
             emulator: setup.emulator,
             stop: watch::Sender::default(),
+            suspend: watch::Sender::default(),
+            log: setup.log,
             progress: Mutex::new(RunProgress {
                 clock: setup.clock,
                 is_paused: setup.is_paused,
@@ -138,6 +154,37 @@ impl ServedRun {
         }
     }
 
+    /// What a journal needs to restore it. `endpoints` are those at its start.
+    pub(super) fn served(&self, endpoints: Vec<u32>) -> RunServed {
+        let progress = self.progress();
+        RunServed {
+            name: self.source.name.clone(),
+            source: self.source.text.clone(),
+            steps: self.script.script.steps.len(),
+            speed: match progress.clock {
+                ClockMode::Real(speed) => Some(speed),
+                ClockMode::Virtual => None,
+            },
+            paused: progress.is_paused,
+            endpoints,
+            redelivery_of: self.redelivery_of.as_deref().map(str::to_owned),
+        }
+    }
+
+    /// Records a change of its clock. Returns whether the record is stored.
+    pub(super) async fn record_steering(&self, command: SteerCommand, speed: Option<f64>) -> bool {
+        let at = self.emulator.now(self.number).await.unwrap_or(self.script.start);
+        let scope = RecordScope { at, conversation: None, step: None };
+        let steered = RecordKind::RunSteered(RunSteered { command, speed });
+        self.log.append_intent(scope, steered).await.committed().await
+    }
+
+    /// Waits until everything that was asked of it is stored. Returns `false` if the journal failed.
+    pub(super) async fn is_stored(&self) -> bool {
+        self.emulator.sync().await;
+        self.log.flushed().committed().await
+    }
+
     pub(super) fn pause(&self) {
         let mut progress = self.progress();
         progress.is_paused = true;
@@ -168,6 +215,11 @@ impl ServedRun {
         progress.is_cancelled = true;
         *self.kept() = kept;
         let _ = self.stop.send(true);
+    }
+
+    /// It was cancelled before a restart.
+    pub(super) fn mark_cancelled(&self) {
+        self.progress().is_cancelled = true;
     }
 
     pub(super) fn finish(&self, finished: RunFinished) {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::run::ServedRun;
-use crate::base::limits::MAX_KEPT_RUNS;
 
 /// The runs of a server.
 #[derive(Default)]
@@ -24,11 +23,17 @@ impl ServedRuns {
         registry.last
     }
 
-    /// Adds a run. Returns the oldest finished run if there are too many.
-    pub(super) fn add(&self, run: &Arc<ServedRun>) -> Option<Arc<ServedRun>> {
+    /// Continues the numbers of an earlier process.
+    pub(super) fn continue_after(&self, last: u32) {
+        let mut registry = self.registry();
+        registry.last = registry.last.max(last);
+    }
+
+    /// Adds a run. Returns the oldest finished run if there are more than `most`.
+    pub(super) fn add(&self, run: &Arc<ServedRun>, most: usize) -> Option<Arc<ServedRun>> {
         let mut registry = self.registry();
         registry.runs.insert(run.number, Arc::clone(run));
-        if registry.runs.len() <= MAX_KEPT_RUNS {
+        if registry.runs.len() <= most {
             return None;
         }
         let oldest = registry.runs.values().find(|run| run.is_over())?.number;
@@ -43,6 +48,11 @@ impl ServedRuns {
     /// Returns the run of this number.
     pub(super) fn get(&self, number: u32) -> Option<Arc<ServedRun>> {
         self.registry().runs.get(&number).cloned()
+    }
+
+    /// Removes a run.
+    pub(super) fn remove(&self, number: u32) -> Option<Arc<ServedRun>> {
+        self.registry().runs.remove(&number)
     }
 
     fn registry(&self) -> MutexGuard<'_, RunRegistry> {

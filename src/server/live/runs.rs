@@ -1,24 +1,24 @@
 //! Runs of the server: starting, steering, acting in their conversations, sending again.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
 use super::LiveServer;
 use super::error::LiveError;
-use super::history::RecordOrigin;
-use super::run::{KeptConversation, RunSetup, ServedRun};
-use super::vendor::ServedVendor;
+use super::history::{History, RecordOrigin};
+use super::past::unreadable;
+use super::run::{KeptConversation, RunPhase, RunSetup, ServedRun};
+use super::vendor::{ServedEndpoint, ServedVendor};
 use crate::base::clock::Clock;
-use crate::base::limits::MAX_LIVE_CONVERSATIONS;
-use crate::base::secret::Secret;
+use crate::base::limits::{MAX_KEPT_RUNS, MAX_LIVE_CONVERSATIONS, MAX_RESTORED_RUNS};
 use crate::config::StartTime;
-use crate::conversation::Conversation;
-use crate::delivery::{ClockMode, ConversationKey, SPEEDS};
-use crate::diag::{Problem, Source, SyntaxNode, code};
-use crate::emulator::{ActError, ConversationOverview};
-use crate::record::{ActionSummary, RecordKind, RecordLog, RunStarted};
-use crate::run::{LiveStage, Redelivery, RunLimits, RunPlan, StopSignal, redeliver, run_live};
+use crate::delivery::{ClockMode, SPEEDS};
+use crate::diag::{Problem, Source, code};
+use crate::record::{RecordLog, SteerCommand};
+use crate::run::{LiveStage, RunLimits, RunPlan, ServedBeginning, StopSignal, run_live};
 use crate::scenario::LiveScript;
 
 /// A run to start.
@@ -45,25 +45,11 @@ fn random_seed() -> u64 {
 }
 
 impl LiveServer {
-    /// The runs, in the order of their start.
-    pub fn runs(&self) -> Vec<Arc<ServedRun>> {
-        self.runs.all()
-    }
-
-    /// Returns a run.
+    /// Starts a run. With a journal, it is stored when this returns.
     ///
     /// # Errors
-    /// There is no such run.
-    pub fn run(&self, number: u32) -> Result<Arc<ServedRun>, LiveError> {
-        let found = self.runs.get(number);
-        found.ok_or_else(|| LiveError::unknown("run", &number.to_string(), &[]))
-    }
-
-    /// Starts a run.
-    ///
-    /// # Errors
-    /// The scenario has problems or cannot run at the vendor, or the server is about to end.
-    pub fn start_run(&self, request: &RunRequest) -> Result<Arc<ServedRun>, LiveError> {
+    /// The scenario has problems or cannot run at the vendor, or the server cannot start runs now.
+    pub async fn start_run(&self, request: &RunRequest) -> Result<Arc<ServedRun>, LiveError> {
         self.check_request(request)?;
         let vendor = self.vendor(&request.vendor)?;
         let script = self.script(&request.source, vendor)?;
@@ -75,41 +61,64 @@ impl LiveServer {
         let number = self.runs.next_number();
         let seed = request.seed.or(script.seed).unwrap_or_else(random_seed);
         let account = Arc::clone(&vendor.account);
+        let log = self.log(number, own_origin(vendor, number)).await;
         let run = Arc::new(ServedRun::new(RunSetup {
             number,
             vendor: vendor.id().into(),
+            source: Arc::clone(&request.source),
             script: LiveScript { script: Arc::clone(&script), account, seed, start },
             conversations: request.conversations,
             redelivery_of: None,
             started_at: now,
             emulator: vendor.emulator.clone(),
+            log: log.clone(),
             clock: request.clock,
             is_paused: request.is_paused,
         }));
         self.keep(&run);
-        let log = self.log(&run, number);
-        let plan = self.plan(vendor, &run, request.clock);
-        let begin = Arc::clone(&run);
-        let history = Arc::clone(&self.history);
-        let ready = Box::new(move || {
-            begin.begin();
-            history.touch();
-        });
-        let stage = LiveStage { emulator: vendor.emulator.clone(), ready };
-        let (transport, history) = (Arc::clone(&vendor.transport), Arc::clone(&self.history));
-        let playing = Arc::clone(&run);
-        self.runtime.spawn(async move {
-            playing.finish(run_live(plan, stage, transport, log).await);
-            history.touch();
-        });
+        let plan = self.plan(vendor, &run, vendor.endpoints());
+        let endpoints = plan.endpoints.iter().map(|endpoint| endpoint.number).collect();
+        let (recorded, is_recorded) = oneshot::channel();
+        let served = self.journal.is_some().then(|| run.served(endpoints));
+        self.play(vendor, &run, plan, ServedBeginning { served, recorded });
+        let _ = is_recorded.await;
+        if !log.flushed().committed().await {
+            return Err(self.not_stored());
+        }
         self.history.touch();
         Ok(run)
     }
 
+    /// Plays a run from its beginning, in the background.
+    fn play(
+        &self,
+        vendor: &ServedVendor,
+        run: &Arc<ServedRun>,
+        plan: RunPlan,
+        beginning: ServedBeginning,
+    ) {
+        let (begin, history) = (Arc::clone(run), Arc::clone(&self.history));
+        let ready = Box::new(move || {
+            begin.begin();
+            history.touch();
+        });
+        let stage = LiveStage {
+            emulator: vendor.emulator.clone(),
+            ready,
+            beginning: Some(beginning),
+            is_resumable: self.journal.is_some(),
+        };
+        let (transport, history) = (Arc::clone(&vendor.transport), Arc::clone(&self.history));
+        let playing = Arc::clone(run);
+        self.runtime.spawn(async move {
+            let log = playing.log.clone();
+            playing.finish(run_live(plan, stage, transport, log).await);
+            history.touch();
+        });
+    }
+
     fn check_request(&self, request: &RunRequest) -> Result<(), LiveError> {
-        if !self.is_ready() {
-            return Err(LiveError::conflict("the server is about to end", "start it again"));
-        }
+        self.readiness()?;
         let invalid = |message: String| Problem::anywhere(code::INVALID_TYPE, message).into();
         if let ClockMode::Real(speed) = request.clock
             && !SPEEDS.contains(&speed)
@@ -126,10 +135,16 @@ impl LiveServer {
         Ok(())
     }
 
-    fn plan(&self, vendor: &ServedVendor, run: &ServedRun, clock: ClockMode) -> RunPlan {
+    /// The plan of a run that is sent to these endpoints.
+    pub(super) fn plan(
+        &self,
+        vendor: &ServedVendor,
+        run: &ServedRun,
+        endpoints: Vec<ServedEndpoint>,
+    ) -> RunPlan {
         let LiveScript { script, account, seed, start } = run.script.clone();
         let own = script.subscribe.get(vendor.id()).cloned();
-        let endpoints = vendor.endpoints().into_iter().map(|endpoint| {
+        let endpoints = endpoints.into_iter().map(|endpoint| {
             let mut plan = endpoint.plan;
             // An endpoint that asks for certain events gets these, whatever the scenario says.
             if let (None, Some(own)) = (&endpoint.events, &own) {
@@ -145,11 +160,11 @@ impl LiveServer {
             account,
             seed,
             start,
-            pace: clock,
+            pace: run.clock(),
             conversations: run.conversations,
             files: Arc::clone(&self.files),
             resume: None,
-            stop: StopSignal::new(run.stop.subscribe()),
+            stop: StopSignal::new(run.stop.subscribe()).or_suspend(run.suspend.subscribe()),
             limits: RunLimits::default(),
             slots: self.slots.clone(),
             api: None,
@@ -157,55 +172,120 @@ impl LiveServer {
     }
 
     /// Adds a run, and forgets the oldest one if there are too many.
-    fn keep(&self, run: &Arc<ServedRun>) {
-        if let Some(forgotten) = self.runs.add(run) {
-            forgotten.emulator.cancel(forgotten.number);
+    pub(super) fn keep(&self, run: &Arc<ServedRun>) {
+        let most = if self.journal.is_some() { MAX_RESTORED_RUNS } else { MAX_KEPT_RUNS };
+        if let Some(forgotten) = self.runs.add(run, most) {
+            let history = Arc::clone(&self.history);
+            self.runtime.spawn(async move { forget(&forgotten, &history).await });
         }
     }
 
-    /// Creates the log of a run. Its records go to the history. `conversations` is the run whose
-    /// conversations they belong to.
-    fn log(&self, run: &ServedRun, conversations: u32) -> RecordLog {
-        let log = RecordLog::new(run.number, Clock::System);
-        log.redact(self.redactor.clone());
-        let mut records = log.observe();
-        let history = Arc::clone(&self.history);
-        let origin = RecordOrigin {
-            vendor: Arc::clone(&run.vendor),
-            run: conversations,
-            redelivery_of: run.redelivery_of.clone(),
-        };
-        self.runtime.spawn(async move {
-            while let Some(record) = records.next().await {
-                history.append(&origin, record);
+    /// Deletes the runs that have ended, and in which nothing has happened since this time. Returns
+    /// their number.
+    ///
+    /// # Errors
+    /// The journal cannot be read or written.
+    pub async fn delete_before(&self, time: Timestamp) -> Result<usize, LiveError> {
+        let Some(journal) = &self.journal else { return Ok(0) };
+        let ended = journal.read().ended_before(time).map_err(|error| unreadable(&error))?;
+        let _restoring = self.restoring.lock().await;
+        for run in &ended {
+            if let Some(run) = u32::try_from(*run).ok().and_then(|run| self.runs.remove(run)) {
+                forget(&run, &self.history).await;
             }
-        });
+            if !journal.expire(*run).await {
+                return Err(self.not_stored());
+            }
+        }
+        self.history.touch();
+        Ok(ended.len())
+    }
+
+    /// Creates the log of a run. Its records go to the journal and to the history.
+    pub(super) async fn log(&self, run: u32, origin: RecordOrigin) -> RecordLog {
+        let log = RecordLog::new(run, Clock::System);
+        self.attach(&log, run, origin).await;
         log
     }
 
+    /// Stores and shows the records of a log.
+    pub(super) async fn attach(&self, log: &RecordLog, run: u32, origin: RecordOrigin) {
+        log.redact(self.redactor.clone());
+        self.history.register(run, origin);
+        if let Some(journal) = &self.journal {
+            return journal.attach(log, run, &self.runtime).await;
+        }
+        let (mut records, history) = (log.observe(), Arc::clone(&self.history));
+        self.runtime.spawn(async move {
+            while let Some(record) = records.next().await {
+                history.append(run, record);
+            }
+        });
+    }
+
     /// Stops the run time of a run.
-    pub fn pause(&self, run: &ServedRun) {
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub async fn pause(&self, run: &ServedRun) -> Result<(), LiveError> {
+        self.steer(run, SteerCommand::Pause, None).await?;
         run.pause();
         self.history.touch();
+        Ok(())
     }
 
     /// Continues a paused run.
-    pub fn resume(&self, run: &ServedRun) {
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub async fn resume(&self, run: &ServedRun) -> Result<(), LiveError> {
+        self.steer(run, SteerCommand::Resume, None).await?;
         run.resume();
         self.history.touch();
+        Ok(())
     }
 
     /// Pauses a run and advances it to the next thing that happens in a conversation.
-    pub fn step(&self, run: &ServedRun) {
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub async fn step(&self, run: &ServedRun) -> Result<(), LiveError> {
+        self.steer(run, SteerCommand::Step, None).await?;
         run.step();
         self.history.touch();
+        if run.is_stored().await { Ok(()) } else { Err(self.not_stored()) }
+    }
+
+    /// Stores the times of all clocks that pass, so that a restart continues there.
+    pub async fn mark_clocks(&self) {
+        for run in self.runs.all() {
+            let is_real = matches!(run.clock(), ClockMode::Real(_));
+            if self.journal.is_some() && is_real && run.phase() == RunPhase::Running {
+                // After a failure of the journal, nothing can be done about it here.
+                run.record_steering(SteerCommand::Mark, None).await;
+            }
+        }
+    }
+
+    /// Records a change of the clock of a run, if there is a journal.
+    async fn steer(
+        &self,
+        run: &ServedRun,
+        command: SteerCommand,
+        speed: Option<f64>,
+    ) -> Result<(), LiveError> {
+        self.readiness()?;
+        if self.journal.is_none() || run.is_over() || run.record_steering(command, speed).await {
+            return Ok(());
+        }
+        Err(self.not_stored())
     }
 
     /// Changes the speed of a run with a real clock.
     ///
     /// # Errors
     /// The speed is not valid, or the run has a virtual clock.
-    pub fn set_speed(&self, run: &ServedRun, speed: f64) -> Result<(), LiveError> {
+    pub async fn set_speed(&self, run: &ServedRun, speed: f64) -> Result<(), LiveError> {
         if !SPEEDS.contains(&speed) {
             let message = format!("`speed` must be from {} to {}", SPEEDS.start(), SPEEDS.end());
             return Err(Problem::anywhere(code::INVALID_TYPE, message).into());
@@ -214,13 +294,27 @@ impl LiveServer {
             let message = "a run with a virtual clock has no speed";
             return Err(LiveError::conflict(message, "start another run with `clock: \"real\"`"));
         }
+        self.steer(run, SteerCommand::Speed, Some(speed)).await?;
         run.set_speed(speed);
         self.history.touch();
         Ok(())
     }
 
     /// Ends a run where it is. Its conversations can be read, but nobody can act in them.
-    pub async fn cancel(&self, run: &ServedRun) {
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub async fn cancel(&self, run: &ServedRun) -> Result<(), LiveError> {
+        if run.is_over() {
+            return Ok(());
+        }
+        self.steer(run, SteerCommand::Cancel, None).await?;
+        self.end(run).await;
+        Ok(())
+    }
+
+    /// Ends a run where it is.
+    pub(super) async fn end(&self, run: &ServedRun) {
         if run.is_over() {
             return;
         }
@@ -233,141 +327,18 @@ impl LiveServer {
         run.cancel(kept);
         self.history.touch();
     }
-
-    async fn overviews(&self, run: &ServedRun) -> Vec<ConversationOverview> {
-        let mut all = run.emulator.conversations().await;
-        all.retain(|overview| overview.key.run == run.number);
-        all
-    }
-
-    /// Returns the conversations of all runs, the newest first.
-    pub async fn conversations(&self) -> Vec<(Arc<ServedRun>, ConversationOverview)> {
-        let runs: BTreeMap<u32, Arc<ServedRun>> =
-            self.runs.all().into_iter().map(|run| (run.number, run)).collect();
-        let mut found = Vec::new();
-        for vendor in self.vendors() {
-            found.extend(vendor.emulator.conversations().await);
-        }
-        for run in runs.values() {
-            found.extend(run.kept().iter().map(|kept| kept.overview.clone()));
-        }
-        found.sort_by_key(|overview| std::cmp::Reverse(overview.key));
-        found.dedup_by_key(|overview| overview.key);
-        let with_run = |overview: ConversationOverview| {
-            Some((Arc::clone(runs.get(&overview.key.run)?), overview))
-        };
-        found.into_iter().filter_map(with_run).collect()
-    }
-
-    /// Returns a conversation with its run.
-    ///
-    /// # Errors
-    /// There is no such conversation.
-    pub async fn conversation(
-        &self,
-        key: ConversationKey,
-    ) -> Result<(Arc<ServedRun>, Box<Conversation>), LiveError> {
-        let id = format!("{}-{}", key.run, key.number);
-        let unknown = || LiveError::unknown("conversation", &id, &[]);
-        let run = self.run(key.run).map_err(|_| unknown())?;
-        let live = run.emulator.conversation(key).await;
-        let kept = run.kept().iter().find(|kept| kept.overview.key == key).cloned();
-        let found = live.or(kept.map(|kept| kept.state));
-        found.map(|state| (run, state)).ok_or_else(unknown)
-    }
-
-    /// Performs actions in a conversation: all of them, or none.
-    ///
-    /// # Errors
-    /// The actions have problems, or are not possible in its state.
-    pub async fn act(
-        &self,
-        key: ConversationKey,
-        actions: &SyntaxNode,
-    ) -> Result<Vec<ActionSummary>, LiveError> {
-        let (run, conversation) = self.conversation(key).await?;
-        let steps = run.script.read(actions, &conversation)?;
-        let rendered = run.script.render(&steps, &conversation, key.number);
-        let rendered =
-            rendered.map_err(|reason| LiveError::Conflict { message: reason, help: None })?;
-        run.emulator.act(key, rendered).await.map_err(|error| match error {
-            ActError::UnknownConversation => LiveError::conflict(
-                "the run was cancelled, so nobody can act in its conversations",
-                "start another run",
-            ),
-            ActError::Refused(message) => LiveError::Conflict { message, help: None },
-            ActError::Stopped => {
-                LiveError::conflict("the server is about to end", "start it again")
-            }
-        })
-    }
-
-    /// Sends a delivery once more, signed with the present time. This is a separate run.
-    ///
-    /// # Errors
-    /// There is no such delivery, or nothing of it was sent.
-    pub fn redeliver(&self, id: &str) -> Result<Arc<ServedRun>, LiveError> {
-        let unknown = || LiveError::unknown("delivery", id, &[]);
-        let (run, delivery) = id.split_once('-').ok_or_else(unknown)?;
-        let original = self.run(run.parse().map_err(|_| unknown())?).map_err(|_| unknown())?;
-        let vendor = self.vendor(&original.vendor)?;
-        let records = self.history.records_of(original.number);
-        let started = records.iter().find_map(|record| match &record.kind {
-            RecordKind::RunStarted(started) => Some(started.clone()),
-            _ => None,
-        });
-        let restored = started
-            .and_then(|started| redelivery(vendor, &original, started).request(delivery, &records));
-        let request = restored.ok_or_else(|| {
-            let message =
-                format!("delivery `{id}` cannot be sent again: no request of it is known");
-            LiveError::conflict(message, "only deliveries that were sent can be sent again")
-        })?;
-        let original_id = original.redelivery_of.clone().unwrap_or_else(|| id.into());
-        let run = Arc::new(ServedRun::new(RunSetup {
-            number: self.runs.next_number(),
-            vendor: Arc::clone(&original.vendor),
-            script: original.script.clone(),
-            conversations: 1,
-            redelivery_of: Some(original_id),
-            started_at: Clock::System.now(),
-            emulator: vendor.emulator.clone(),
-            clock: ClockMode::Virtual,
-            is_paused: false,
-        }));
-        run.begin();
-        self.keep(&run);
-        let log = self.log(&run, conversation_run(&original));
-        let (transport, history) = (Arc::clone(&vendor.transport), Arc::clone(&self.history));
-        let sending = Arc::clone(&run);
-        self.runtime.spawn(async move {
-            sending.finish(redeliver(request, transport, log).await);
-            history.touch();
-        });
-        Ok(run)
-    }
 }
 
-/// The run whose conversations the deliveries of a run belong to.
-fn conversation_run(run: &ServedRun) -> u32 {
-    let original = run.redelivery_of.as_deref().and_then(|id| id.split_once('-'));
-    original.and_then(|(run, _)| run.parse().ok()).unwrap_or(run.number)
+/// Where the records of a run belong that is not a redelivery.
+pub(super) fn own_origin(vendor: &ServedVendor, run: u32) -> RecordOrigin {
+    RecordOrigin { vendor: vendor.id().into(), run, redelivery_of: None }
 }
 
-fn redelivery(vendor: &ServedVendor, run: &ServedRun, started: RunStarted) -> Redelivery {
-    let plans = vendor.endpoints().into_iter().map(|endpoint| endpoint.plan);
-    let (mut headers, mut urls): (Vec<(String, Secret)>, Vec<_>) = (Vec::new(), Vec::new());
-    for plan in plans {
-        headers.extend(plan.headers);
-        urls.push(plan.url);
-    }
-    Redelivery {
-        run: i64::from(run.number),
-        started,
-        account: Arc::clone(&vendor.account),
-        headers,
-        urls,
-        fresh: Some(Clock::System.now()),
-        to: None,
-    }
+/// Drops what is in memory of a run. What was happening in it is stored, so that it can be restored.
+async fn forget(run: &ServedRun, history: &History) {
+    run.emulator.cancel(run.number);
+    run.emulator.sync().await;
+    let _ = run.log.flushed().committed().await;
+    run.log.close();
+    history.unregister(run.number);
 }

@@ -1,10 +1,12 @@
 //! The scenarios that the server offers.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
+use super::LiveServer;
 use super::error::LiveError;
+use super::scenario_list::{OfferedScenario, ServedScenarios};
 use super::vendor::ServedVendor;
-use super::{LiveServer, OfferedScenario};
 use crate::diag::{Problem, Problems, Source, code};
 use crate::platform::{Account, Platform, VendorRef};
 use crate::run::check_patches;
@@ -19,11 +21,67 @@ pub struct ScenarioCheck {
     pub vendors: Vec<String>,
 }
 
+/// A change of the scenarios of a server.
+#[derive(Clone, Debug)]
+pub enum ScenarioChange {
+    /// The scenario of this name has a new version.
+    Reloaded(String),
+    /// The new version of the scenario of this name has problems. The previous one stays.
+    Invalid(String, Problems),
+}
+
 impl LiveServer {
     /// Returns the scenarios that have no problems.
-    pub fn scenarios(&self) -> &[OfferedScenario] {
-        let offered = || self.scenarios.iter().filter_map(|source| self.offered(source)).collect();
-        self.offered.get_or_init(offered)
+    pub fn scenarios(&self) -> Arc<Vec<OfferedScenario>> {
+        let mut scenarios = self.served_scenarios();
+        if let Some(offered) = &scenarios.offered {
+            return Arc::clone(offered);
+        }
+        let offered = scenarios.sources.iter().filter_map(|source| self.offered(source));
+        let offered = Arc::new(offered.collect());
+        scenarios.offered = Some(Arc::clone(&offered));
+        offered
+    }
+
+    /// Returns the scenarios whose new versions have problems, by name. Their previous versions stay.
+    pub fn invalid_scenarios(&self) -> BTreeMap<String, Problems> {
+        self.served_scenarios().problems.clone()
+    }
+
+    /// Replaces the scenarios. One whose new version has problems stays as it was. Runs keep the version
+    /// with which they started. Returns what changed.
+    pub fn reload_scenarios(&self, sources: Vec<Arc<Source>>) -> Vec<ScenarioChange> {
+        let mut changes = Vec::new();
+        let mut scenarios = self.served_scenarios();
+        let known = std::mem::take(&mut scenarios.sources);
+        let mut problems = std::mem::take(&mut scenarios.problems);
+        problems.retain(|name, _| sources.iter().any(|source| source.name == *name));
+        for source in sources {
+            let before = known.iter().find(|known| known.name == source.name);
+            if let Some(before) = before.filter(|before| before.text == source.text) {
+                problems.remove(&source.name);
+                scenarios.sources.push(Arc::clone(before));
+                continue;
+            }
+            let found = self.check(&source).problems;
+            if found.is_empty() {
+                problems.remove(&source.name);
+                changes.push(ScenarioChange::Reloaded(source.name.clone()));
+                scenarios.sources.push(source);
+            } else {
+                problems.insert(source.name.clone(), found.clone());
+                changes.push(ScenarioChange::Invalid(source.name.clone(), found));
+                scenarios.sources.extend(before.cloned());
+            }
+        }
+        (scenarios.problems, scenarios.offered) = (problems, None);
+        drop(scenarios);
+        self.history.touch();
+        changes
+    }
+
+    fn served_scenarios(&self) -> MutexGuard<'_, ServedScenarios> {
+        self.scenarios.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn offered(&self, source: &Arc<Source>) -> Option<OfferedScenario> {
@@ -38,9 +96,11 @@ impl LiveServer {
     ///
     /// # Errors
     /// There is no such scenario.
-    pub fn scenario(&self, name: &str) -> Result<&Arc<Source>, LiveError> {
-        self.scenarios.iter().find(|source| source.name == name).ok_or_else(|| {
-            let names: Vec<&str> = self.scenarios.iter().map(|source| &*source.name).collect();
+    pub fn scenario(&self, name: &str) -> Result<Arc<Source>, LiveError> {
+        let scenarios = self.served_scenarios();
+        let found = scenarios.sources.iter().find(|source| source.name == name).cloned();
+        found.ok_or_else(|| {
+            let names: Vec<&str> = scenarios.sources.iter().map(|source| &*source.name).collect();
             LiveError::unknown("scenario", name, &names)
         })
     }

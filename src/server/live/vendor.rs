@@ -15,6 +15,7 @@ use crate::delivery::{AttemptSlots, Connector, Http1Client};
 use crate::diag::{Problem, code};
 use crate::emulator::{Emulator, EmulatorSlot, EndpointPlan};
 use crate::platform::{Account, Subscription};
+use crate::record::EndpointSubscription;
 
 /// An emulated vendor.
 pub struct ServedVendor {
@@ -38,6 +39,8 @@ pub struct ServedEndpoint {
     pub plan: EndpointPlan,
     /// The requested event types; `None` for the vendor's default.
     pub events: Option<Vec<String>>,
+    /// Whether the command line or the configuration names it.
+    pub(super) is_configured: bool,
     /// Whether it was removed.
     is_removed: bool,
 }
@@ -51,6 +54,19 @@ pub struct EndpointRequest {
     pub events: Option<Vec<String>>,
     /// Headers beside the vendor's.
     pub headers: Vec<(String, Secret)>,
+    /// Whether the command line or the configuration names it.
+    pub is_configured: bool,
+}
+
+/// An endpoint of an earlier process.
+#[derive(Clone, Debug)]
+pub(super) struct StoredEndpoint {
+    pub(super) number: u32,
+    /// Address with references in place of secrets.
+    pub(super) url: String,
+    pub(super) events: Option<Vec<String>>,
+    pub(super) is_configured: bool,
+    pub(super) is_removed: bool,
 }
 
 impl ServedEndpoint {
@@ -119,32 +135,123 @@ impl ServedVendor {
         &self,
         request: EndpointRequest,
     ) -> Result<ServedEndpoint, LiveError> {
-        let EndpointRequest { url, events, headers } = request;
+        let EndpointRequest { url, events, headers, is_configured } = request;
         let url = receiver_url(&url)
             .map_err(|message| Problem::anywhere(code::INVALID_URL, message))
             .map_err(|problem| problem.help("example: `http://localhost:3000/hooks`"))?;
         self.check_address(&url)?;
-        let platform = &self.account.platform;
-        let patterns = events.as_deref();
-        let subscription = patterns
-            .map(|patterns| Subscription::check_plain(patterns, &platform.type_names()))
-            .transpose()?;
-        let subscription = platform.subscription(subscription);
+        let subscription = self.subscription(events.as_deref())?;
         let mut all = self.all();
         if all.iter().filter(|endpoint| !endpoint.is_removed).count() >= MAX_ENDPOINTS {
             let message = format!("a vendor has at most {MAX_ENDPOINTS} endpoints");
             return Err(LiveError::conflict(message, "remove one that is not used"));
         }
-        let number = u32::try_from(all.len() + 1).unwrap_or(u32::MAX);
-        let marker = self.egress.may_be_public(&url).then(EndpointPlan::synthetic_marker);
-        let headers = headers.into_iter().chain(marker).collect();
+        let number = self.emulator.next_endpoint();
+        let headers = self.marked(&url, headers);
         let plan = EndpointPlan { number, url, headers, subscription };
-        // Before its handshake, it gets no events.
-        let has_handshake = platform.handshake.proof.is_some();
-        let early = if has_handshake { Subscription::default() } else { plan.subscription.clone() };
-        self.emulator.add_endpoint(EndpointPlan { subscription: early, ..plan.clone() });
-        all.push(ServedEndpoint { plan, events, is_removed: false });
+        self.emulator.add_endpoint(self.before_handshake(&plan));
+        all.push(ServedEndpoint { plan, events, is_configured, is_removed: false });
         Ok(all[all.len() - 1].clone())
+    }
+
+    fn subscription(&self, events: Option<&[String]>) -> Result<Subscription, Problem> {
+        let platform = &self.account.platform;
+        let check = |events| Subscription::check_plain(events, &platform.type_names());
+        Ok(platform.subscription(events.map(check).transpose()?))
+    }
+
+    /// The headers of an endpoint, with the mark of requests to public addresses.
+    fn marked(&self, url: &Url, headers: Vec<(String, Secret)>) -> Vec<(String, Secret)> {
+        let marker = self.egress.may_be_public(url).then(EndpointPlan::synthetic_marker);
+        headers.into_iter().chain(marker).collect()
+    }
+
+    /// The endpoint before its handshake, if it needs one: it gets no events.
+    fn before_handshake(&self, plan: &EndpointPlan) -> EndpointPlan {
+        let has_handshake = self.account.platform.handshake.proof.is_some();
+        let early = if has_handshake { Subscription::default() } else { plan.subscription.clone() };
+        EndpointPlan { subscription: early, ..plan.clone() }
+    }
+
+    /// Adds an endpoint of an earlier process. One that cannot be used any more keeps its place.
+    ///
+    /// # Errors
+    /// The reason why an endpoint that was not removed cannot be used.
+    pub(super) fn restore_endpoint(&self, stored: StoredEndpoint) -> Result<(), String> {
+        let StoredEndpoint { number, url, events, is_configured, is_removed } = stored;
+        let usable = self.usable(&url, events.as_deref());
+        let shown = Url::parse(&url).or_else(|_| Url::parse("http://unknown.invalid/"));
+        let (shown, subscription) = match &usable {
+            Ok(usable) => usable.clone(),
+            Err(_) => (shown.map_err(|error| error.to_string())?, Subscription::default()),
+        };
+        let headers = self.marked(&shown, Vec::new());
+        let plan = EndpointPlan { number, url: shown, headers, subscription };
+        // A configured one comes back with the configuration, which has its secrets.
+        let is_active = !is_removed && !is_configured && usable.is_ok();
+        let early = if is_active {
+            self.before_handshake(&plan)
+        } else {
+            EndpointPlan { subscription: Subscription::default(), ..plan.clone() }
+        };
+        self.emulator.add_endpoint(early);
+        self.all().push(ServedEndpoint { plan, events, is_configured, is_removed: !is_active });
+        match usable {
+            Err(reason) if !is_removed && !is_configured => Err(reason),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the address and events of a stored endpoint.
+    fn usable(&self, url: &str, events: Option<&[String]>) -> Result<(Url, Subscription), String> {
+        if url.contains("${") {
+            return Err("its URL contains a secret, which a journal does not have".to_owned());
+        }
+        let url = receiver_url(url)?;
+        self.check_address(&url).map_err(|problem| problem.message)?;
+        let subscription = self.subscription(events).map_err(|problem| problem.message)?;
+        Ok((url, subscription))
+    }
+
+    /// Gives an endpoint of an earlier process its address and headers again. Returns false if there
+    /// is no such endpoint.
+    pub(super) fn reconfigure(&self, request: &EndpointRequest) -> bool {
+        let Ok(url) = receiver_url(&request.url) else { return false };
+        if self.check_address(&url).is_err() {
+            return false;
+        }
+        let Ok(subscription) = self.subscription(request.events.as_deref()) else { return false };
+        let shown = shown_url(&url);
+        let mut all = self.all();
+        let is_same = |endpoint: &&mut ServedEndpoint| {
+            endpoint.is_configured
+                && endpoint.events == request.events
+                && shown_url(&endpoint.plan.url) == shown
+        };
+        let Some(known) = all.iter_mut().find(is_same) else { return false };
+        known.is_removed = false;
+        known.plan.headers = self.marked(&url, request.headers.clone());
+        (known.plan.url, known.plan.subscription) = (url, subscription);
+        self.emulator.add_endpoint(self.before_handshake(&known.plan));
+        true
+    }
+
+    /// Gives the endpoints the subscriptions that they had before a restart.
+    pub(super) fn restore_subscriptions(&self, known: &[EndpointSubscription]) {
+        for endpoint in self.endpoints() {
+            let number = endpoint.plan.number;
+            let found = known.iter().find(|fact| fact.endpoint == number);
+            if let Some(EndpointSubscription { events, .. }) = found {
+                let subscription = Subscription::of(events);
+                self.emulator.add_endpoint(EndpointPlan { subscription, ..endpoint.plan });
+            }
+        }
+    }
+
+    /// Returns these endpoints, those that were removed as well.
+    pub(super) fn endpoints_of(&self, numbers: &[u32]) -> Vec<ServedEndpoint> {
+        let is_listed = |endpoint: &&ServedEndpoint| numbers.contains(&endpoint.plan.number);
+        self.all().iter().filter(is_listed).cloned().collect()
     }
 
     /// Removes an endpoint. It gets no more events.

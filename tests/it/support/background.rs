@@ -24,8 +24,17 @@ pub(crate) struct ExitedCommand {
 impl Background {
     /// Starts the binary in this folder.
     pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_standin"))
-            .args(arguments)
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_standin")).args(arguments), folder)
+    }
+
+    /// Starts the binary in this folder, through a shell script that gets the command as `$0` and `$@`.
+    pub(crate) fn start_through(folder: &Path, script: &str, arguments: &[&str]) -> Self {
+        let binary = env!("CARGO_BIN_EXE_standin");
+        Self::spawn(Command::new("sh").args(["-c", script, binary]).args(arguments), folder)
+    }
+
+    fn spawn(command: &mut Command, folder: &Path) -> Self {
+        let mut child = command
             .current_dir(folder)
             .env_clear()
             .env("XDG_DATA_HOME", super::DATA_HOME)
@@ -55,6 +64,11 @@ impl Background {
                 return told;
             }
         }
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends SIGINT, like Ctrl-C.

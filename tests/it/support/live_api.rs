@@ -101,6 +101,7 @@ impl LiveApi {
             log,
             is_paused: false,
             keeps_conversations: true,
+            is_resumable: false,
         };
         drop(emulator.play(run));
         slot.set(emulator.clone());

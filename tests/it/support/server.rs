@@ -36,15 +36,23 @@ impl ServerResponse {
 }
 
 impl Server {
-    /// Starts a server on a free port, with a random token.
+    /// Starts a server without a journal on a free port, with a random token.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        Self::start_in(Path::new("/"), arguments)
+        Self::start_in(Path::new("/"), &[&["--no-journal"], arguments].concat())
     }
 
     /// Starts a server in this folder.
     pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> Self {
-        let mut process =
-            Background::start(folder, &[&["serve", "--port", "0"], arguments].concat());
+        Self::start_with(folder, None, arguments)
+    }
+
+    /// Starts a server in this folder, through a shell script that gets the command as `$0` and `$@`.
+    pub(crate) fn start_with(folder: &Path, script: Option<&str>, arguments: &[&str]) -> Self {
+        let arguments = [&["serve", "--port", "0"], arguments].concat();
+        let mut process = match script {
+            Some(script) => Background::start_through(folder, script, &arguments),
+            None => Background::start(folder, &arguments),
+        };
         let page = loop {
             let line = process.line();
             assert!(!line.is_empty(), "the server did not start");
@@ -57,11 +65,15 @@ impl Server {
         Self { process, address, token: token.to_owned() }
     }
 
-    /// Sends bytes and reads the whole response.
+    /// Sends bytes and reads the whole response. The status is 0 if there is none.
     pub(crate) fn raw(&self, request: &str) -> ServerResponse {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let (head, body) = (String::new(), String::new());
+        let Ok(mut stream) = TcpStream::connect(&self.address) else {
+            return ServerResponse { status: 0, head, body };
+        };
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
+        // The server may have been killed.
+        let _ = stream.write_all(request.as_bytes());
         let mut response = Vec::new();
         // The server may close before it has read everything.
         let _ = stream.read_to_end(&mut response);

@@ -1,0 +1,118 @@
+//! Files of `standin serve` that change while it runs: scenarios are read again; the configuration and
+//! templates take effect with the next start.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::exit::CommandError;
+use super::global::Global;
+use super::inputs::{STANDARD_INPUT, offered};
+use super::setup::{Setup, config_path};
+use super::terminal::{note, report_error};
+use super::watch::{FileSnapshot, snapshot};
+use crate::base::text::count;
+use crate::server::live::{LiveServer, ScenarioChange};
+
+/// Interval between two looks at the files.
+// A server runs for days, and people can wait this long after saving.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Files that may change, and their last known state.
+struct WatchedFiles {
+    paths: Vec<PathBuf>,
+    before: FileSnapshot,
+    /// The state at the last look. Two equal ones in a row: an editor may still be writing.
+    seen: FileSnapshot,
+}
+
+impl WatchedFiles {
+    fn new(paths: Vec<PathBuf>) -> Self {
+        let before = snapshot(&paths, &[].into());
+        Self { paths, seen: before.clone(), before }
+    }
+
+    /// Returns whether a file has changed since the last change.
+    fn have_changed(&mut self) -> bool {
+        let now = snapshot(&self.paths, &[].into());
+        let has_changed = now != self.before && now == self.seen;
+        if has_changed {
+            self.before.clone_from(&now);
+        }
+        self.seen = now;
+        has_changed
+    }
+}
+
+/// The files of a server.
+pub(super) struct ServerFiles<'a> {
+    names: &'a [String],
+    global: &'a Global,
+    scenarios: WatchedFiles,
+    settings: WatchedFiles,
+}
+
+impl<'a> ServerFiles<'a> {
+    /// Notes the present state of the files, which the server has read.
+    pub(super) fn new(names: &'a [String], global: &'a Global) -> Self {
+        let settings = config_path(global).into_iter().chain(global.templates.clone());
+        let scenarios = WatchedFiles::new(names.iter().map(PathBuf::from).collect());
+        Self { names, global, scenarios, settings: WatchedFiles::new(settings.collect()) }
+    }
+
+    /// Watches the files, for ever.
+    pub(super) async fn watch(mut self, live: &LiveServer) {
+        // Standard input can be read once.
+        let can_reload = !self.names.iter().any(|name| name == STANDARD_INPUT);
+        loop {
+            sleep(INTERVAL).await;
+            if can_reload && self.scenarios.have_changed() {
+                reload_scenarios(live, self.names);
+            }
+            if self.settings.have_changed() {
+                check_settings(self.global);
+            }
+        }
+    }
+}
+
+/// Reads the scenarios again. One with problems keeps its previous version.
+fn reload_scenarios(live: &LiveServer, names: &[String]) {
+    let changes = match offered(names) {
+        Ok(sources) => live.reload_scenarios(sources),
+        Err(problems) => {
+            report_error(problems.into());
+            return note("the scenarios stay as they were");
+        }
+    };
+    let mut reloaded = 0;
+    for change in changes {
+        match change {
+            ScenarioChange::Reloaded(_) => reloaded += 1,
+            ScenarioChange::Invalid(name, problems) => {
+                report_error(problems.into());
+                note(format_args!("`{name}`: the previous version stays active"));
+            }
+        }
+    }
+    if reloaded > 0 {
+        note(format_args!("reloaded {}", count(reloaded, "scenario", "scenarios")));
+    }
+}
+
+/// Checks a configuration and templates that have changed.
+fn check_settings(global: &Global) {
+    let checked = Setup::read(global).and_then(|setup| {
+        let problems = setup.check_config();
+        problems.into_result(Some(())).map_err(CommandError::from)?;
+        setup.all_vendors().map_err(CommandError::from)
+    });
+    match checked {
+        Ok(_) => note("the configuration or a template has changed: restart the server to use it"),
+        Err(error) => {
+            report_error(error);
+            note("the configuration and the templates stay as they were at the start");
+        }
+    }
+}

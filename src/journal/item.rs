@@ -1,0 +1,34 @@
+//! What the thread of a journal is given to store.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::record::{Record, RecordLog};
+
+/// Something to store.
+pub(super) enum WriterItem {
+    Record(StoredRecord),
+    /// A change at a server that belongs to no run, and who waits until it is stored.
+    Fact(String, oneshot::Sender<()>),
+    /// Delete all records of this run.
+    Expire(i64, oneshot::Sender<()>),
+}
+
+/// A record to store.
+pub(super) struct StoredRecord {
+    pub(super) run: i64,
+    pub(super) record: Arc<Record>,
+    /// The log that is notified of the commit.
+    pub(super) log: RecordLog,
+}
+
+impl WriterItem {
+    /// Reports that it was not stored.
+    pub(super) fn fail(self) {
+        // The others are reported by dropping their senders.
+        if let Self::Record(item) = self {
+            item.log.fail();
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Endpoints of the server: added and removed by people, and restored after a restart.
+
+use super::LiveServer;
+use super::error::LiveError;
+use super::store::ServerFact;
+use super::vendor::{EndpointRequest, ServedEndpoint};
+
+impl LiveServer {
+    /// Adds an endpoint to a vendor.
+    ///
+    /// # Errors
+    /// The vendor does not exist, the address or a pattern is not valid, or the journal failed.
+    pub async fn add_endpoint(
+        &self,
+        vendor: &str,
+        request: EndpointRequest,
+    ) -> Result<ServedEndpoint, LiveError> {
+        let served = self.vendor(vendor)?;
+        self.readiness()?;
+        let endpoint = served.add_endpoint(request)?;
+        self.note(ServerFact::EndpointAdded {
+            vendor: vendor.to_owned(),
+            number: endpoint.plan.number,
+            url: endpoint.shown_url(),
+            events: endpoint.events.clone(),
+            configured: endpoint.is_configured,
+        })
+        .await?;
+        self.history.touch();
+        Ok(endpoint)
+    }
+
+    /// Adds an endpoint of the command line or the configuration, unless it is there already. It gets
+    /// the headers, which a journal does not have.
+    ///
+    /// # Errors
+    /// As for [`LiveServer::add_endpoint`].
+    pub async fn configure_endpoint(
+        &self,
+        vendor: &str,
+        request: EndpointRequest,
+    ) -> Result<(), LiveError> {
+        let request = EndpointRequest { is_configured: true, ..request };
+        if self.vendor(vendor)?.reconfigure(&request) {
+            return Ok(());
+        }
+        self.add_endpoint(vendor, request).await.map(drop)
+    }
+
+    /// Removes an endpoint of a vendor.
+    ///
+    /// # Errors
+    /// There is no such endpoint, or the journal failed.
+    pub async fn remove_endpoint(&self, vendor: &str, number: u32) -> Result<(), LiveError> {
+        let served = self.vendor(vendor)?;
+        self.readiness()?;
+        served.remove_endpoint(number)?;
+        self.note(ServerFact::EndpointRemoved { vendor: vendor.to_owned(), number }).await?;
+        self.history.touch();
+        Ok(())
+    }
+
+    async fn note(&self, fact: ServerFact) -> Result<(), LiveError> {
+        match &self.journal {
+            Some(journal) if !journal.note(&fact).await => Err(self.not_stored()),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
