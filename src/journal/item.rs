@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::record::{Record, RecordLog};
 
@@ -19,8 +19,9 @@ pub(super) enum WriterItem {
 pub(super) struct StoredRecord {
     pub(super) run: i64,
     pub(super) record: Arc<Record>,
-    /// The log that is notified of the commit.
     pub(super) log: RecordLog,
+    /// Gets the number of the last record that was stored.
+    pub(super) committed: mpsc::UnboundedSender<u64>,
 }
 
 impl WriterItem {

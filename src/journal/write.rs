@@ -18,7 +18,7 @@ use super::rows::{LastRows, check_rows, store};
 use super::store::{JournalLock, WriteOptions, checkpoint, open, open_to_read};
 use crate::base::fail_points;
 use crate::base::limits::{JOURNAL_BATCH, RECORD_QUEUE};
-use crate::record::{Record, RecordLog};
+use crate::record::{LogReader, Record, RecordLog};
 
 /// A journal that this process writes.
 #[derive(Debug)]
@@ -107,15 +107,7 @@ impl JournalWriter {
     /// Stores the records of a log as those of this run, until the log is closed.
     pub fn attach_to(&self, log: &RecordLog, run: i64) {
         self.runs.fetch_max(run, Ordering::Relaxed);
-        let (queue, mut records, log) = (self.queue.clone(), log.observe_and_commit(), log.clone());
-        tokio::spawn(async move {
-            while let Some(record) = records.next().await {
-                let item = StoredRecord { run, record, log: log.clone() };
-                if queue.send(WriterItem::Record(item)).await.is_err() {
-                    return log.fail();
-                }
-            }
-        });
+        tokio::spawn(feed(self.queue.clone(), log.clone(), log.observe_and_commit(), run));
     }
 
     /// Returns the number of the last run, deleted ones included.
@@ -156,6 +148,31 @@ impl JournalWriter {
         let joined = tokio::task::spawn_blocking(move || thread.join().ok()).await;
         let panicked = || JournalError::Damaged(path, "the writer thread panicked".into());
         joined.ok().flatten().unwrap_or_else(|| Err(panicked()))
+    }
+}
+
+/// Passes the records of a log to the thread of the journal, and its commits to the log.
+// The thread does not call `commit` itself: it would wake each task that waits for a record, and each
+// wake from another thread costs a system call.
+async fn feed(queue: mpsc::Sender<WriterItem>, log: RecordLog, mut records: LogReader, run: i64) {
+    let (committed, mut commits) = mpsc::unbounded_channel();
+    let mut sending = Some((queue, committed));
+    loop {
+        tokio::select! {
+            Some(seq) = commits.recv() => log.commit(seq),
+            record = records.next(), if sending.is_some() => {
+                let (Some(record), Some((queue, committed))) = (record, &sending) else {
+                    sending = None; // the commits end when the thread has stored everything
+                    continue;
+                };
+                let (log, committed) = (log.clone(), committed.clone());
+                let item = WriterItem::Record(StoredRecord { run, record, log, committed });
+                if let Err(mpsc::error::SendError(item)) = queue.send(item).await {
+                    return item.fail();
+                }
+            }
+            else => return,
+        }
     }
 }
 
@@ -216,7 +233,7 @@ fn report(batch: &mut Vec<WriterItem>, first: u64, sink: Option<&RecordSink>) {
         }
     }
     for item in ends.into_values() {
-        item.log.commit(item.record.seq);
+        let _ = item.committed.send(item.record.seq);
     }
 }
 
