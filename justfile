@@ -33,8 +33,8 @@ fuzz TARGET="scenario":
 
 # Build a static binary for Linux; glibc links statically without another toolchain
 dist:
-    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target x86_64-unknown-linux-gnu
-    ls -l target/x86_64-unknown-linux-gnu/release/standin
+    RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile dist --target x86_64-unknown-linux-gnu
+    ls -l target/x86_64-unknown-linux-gnu/dist/standin
 
 # CPU per request of the transport, and of whole runs beside `oha` (cargo install oha --locked)
 bench REQUESTS="20000":

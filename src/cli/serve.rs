@@ -191,7 +191,7 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
 
 /// Serves the APIs of the vendors that have one, on the configured ports, and the proxy to them.
 pub(super) fn serve_apis(
-    live: &LiveServer,
+    live: &Arc<LiveServer>,
     interface: IpAddr,
     proxy: Option<u16>,
     setup: &Setup,
@@ -199,7 +199,7 @@ pub(super) fn serve_apis(
     let mut ports = ApiPorts::new(interface)?;
     for vendor in live.vendors() {
         let port = setup.api_port(&vendor.account.platform).unwrap_or(0);
-        let Some(slot) = vendor.api_slot() else { continue };
+        let Some(slot) = live.api_slot(vendor) else { continue };
         vendor.set_api(ports.serve(&vendor.account.platform, port, slot)?);
     }
     let proxy = proxy.map(|port| ports.serve_proxy(port)).transpose()?;

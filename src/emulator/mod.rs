@@ -64,7 +64,7 @@ pub use planned_delivery::PlannedDelivery;
 pub use rehearsal::{Rehearsal, rehearse};
 pub use restore::{RunFacts, RunRestore};
 pub use scripted_run::ScriptedRun;
-pub use slot::{EmulatorSlot, SlotEntry};
+pub use slot::{EmulatorSlot, RunStarter, SlotEntry};
 
 /// A handle to a live account. Clones share the account, which ends with the last of them.
 #[derive(Clone, Debug)]

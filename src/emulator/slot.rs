@@ -1,8 +1,11 @@
 //! A place where the listeners of an API find the live accounts, between runs too.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use futures_util::future::BoxFuture;
+use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
 use super::subscriptions::{NewSubscription, SubscriptionChange};
@@ -18,6 +21,29 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 pub struct EmulatorSlot {
     emulators: watch::Sender<Vec<SlottedEmulator>>,
     subscriptions: watch::Sender<Vec<NewSubscription>>,
+    starter: Option<Arc<RunStarter>>,
+}
+
+/// Starts a run for a call that comes while no run is in progress.
+pub struct RunStarter {
+    start: Box<StartFunction>,
+    /// Held while a run is started, so that simultaneous calls start one.
+    starting: Mutex<()>,
+}
+
+type StartFunction = dyn Fn() -> BoxFuture<'static, ()> + Send + Sync;
+
+impl RunStarter {
+    /// Creates a starter. The future is ready when the run has begun, or cannot begin.
+    pub fn new(start: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+        Self { start: Box::new(start), starting: Mutex::new(()) }
+    }
+}
+
+impl fmt::Debug for RunStarter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("RunStarter").finish_non_exhaustive()
+    }
 }
 
 /// A live account in its place.
@@ -44,11 +70,17 @@ impl Default for EmulatorSlot {
     fn default() -> Self {
         let (emulators, subscriptions) =
             (watch::Sender::new(Vec::new()), watch::Sender::new(Vec::new()));
-        Self { emulators, subscriptions }
+        Self { emulators, subscriptions, starter: None }
     }
 }
 
 impl EmulatorSlot {
+    /// Starts a run for a call that comes while no run is in progress.
+    #[must_use]
+    pub fn starting(self, starter: RunStarter) -> Self {
+        Self { starter: Some(Arc::new(starter)), ..self }
+    }
+
     /// Passes calls to this account from now on.
     pub fn set(&self, emulator: Emulator) {
         self.emulators.send_replace(vec![SlottedEmulator { number: 0, emulator }]);
@@ -76,6 +108,20 @@ impl EmulatorSlot {
     /// conversation of the call or waits for the call, or else the oldest. Returns `None` if there is no
     /// run in which the call could happen.
     pub async fn call(&self, call: ApiCall) -> Option<CallResponse> {
+        let Some(starter) = &self.starter else { return self.call_run(call).await };
+        if let Some(response) = self.call_run(call.clone()).await {
+            return Some(response);
+        }
+        let _starting = starter.starting.lock().await;
+        // Another call may have started a run meanwhile.
+        if let Some(response) = self.call_run(call.clone()).await {
+            return Some(response);
+        }
+        (starter.start)().await;
+        self.call_run(call).await
+    }
+
+    async fn call_run(&self, call: ApiCall) -> Option<CallResponse> {
         let mut place = self.emulators.subscribe();
         let found = timeout(LONGEST_WAIT, place.wait_for(|all| !all.is_empty())).await;
         let all = found.ok()?.ok()?.clone();

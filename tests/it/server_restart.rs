@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use crate::support::{Receiver, Server, standin_in, stderr, stdout};
+use crate::support::{ApiResponse, Receiver, Server, request, standin, standin_in, stderr, stdout};
 
 /// A conversation in which an agent speaks after a long pause.
 const SLOW: &str = r#"
@@ -383,4 +383,55 @@ fn old_runs_are_deleted_and_their_numbers_are_not_used_again() {
     doctor(folder.path());
     let refused = standin_in(folder.path(), &["serve", "--keep", "soon"]);
     assert!(stderr(&refused).contains("such as `30d`"), "{}", stderr(&refused));
+}
+
+/// Calls WotNot's API at a server, with the credentials that the command prints.
+fn call_wotnot(server: &Server, path: &str, body: &Json) -> ApiResponse {
+    let vendors = server.get("/api/v1/vendors");
+    let mut vendors = vendors["items"].as_array().unwrap().iter();
+    let api = vendors.find(|vendor| vendor["id"] == "wotnot").unwrap()["api"].clone();
+    let api = api.as_str().unwrap();
+    let printed = stdout(&standin(&["vendors", "wotnot", "--api"]));
+    let (_, token) = printed.split_once("-H 'Authorization: Bearer ").unwrap();
+    let token = token.split('\'').next().unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nContent-Type: application/json\r\nAuthorization: Bearer {token}"
+    );
+    request(api.strip_prefix("http://").unwrap(), &head, &body.to_string())
+}
+
+#[test]
+fn clients_open_conversations_without_a_run_and_continue_them_after_a_kill() {
+    let (folder, receiver) = (TempDir::new().unwrap(), Receiver::accepting());
+    let to = format!("wotnot={}", receiver.url());
+    let server = Server::start_in(folder.path(), &["--to", &to]);
+    let message = |text: &str| json!({"type": "text", "data": {"body": text}});
+    let from = json!({"user_external_id": "visitor-7", "type": "VISITOR"});
+    let open = json!({"channel": "API", "message": message("first"), "from": from});
+    let opened = call_wotnot(&server, "/api/v1/conversations", &open);
+    assert_eq!(opened.status, 200, "{}", opened.body);
+    let opened: Json = serde_json::from_str(&opened.body).unwrap();
+    let id = opened["conversation"]["id"].as_str().unwrap().to_owned();
+    let said = |server: &Server| texts(server, "1-1");
+    assert_eq!(said(&server), ["first"]);
+    server.process.kill();
+
+    let server = Server::start_in(folder.path(), &["--to", &to]);
+    let path = format!("/api/v1/conversation/{id}/messages");
+    let body = json!({"message": message("second"), "user": {"type": "VISITOR"}});
+    let sent = call_wotnot(&server, &path, &body);
+    assert_eq!(sent.status, 200, "{}", sent.body);
+    assert_eq!(said(&server), ["first", "second"]);
+    // A person can act in it too.
+    let by = detail(&server, "1-1")["cast"][0]["name"].clone();
+    assert_eq!(act(&server, "1-1", &json!({"say": {"by": by, "text": "third"}})), 200);
+    assert_eq!(said(&server), ["first", "second", "third"]);
+    eventually(|| {
+        ["first", "second", "third"]
+            .iter()
+            .all(|text| receiver.events().iter().any(|event| event.body.contains(text)))
+    });
+    assert_eq!(server.get("/api/v1/runs")["items"].as_array().unwrap().len(), 1);
+    drop(server);
+    doctor(folder.path());
 }

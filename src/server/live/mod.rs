@@ -2,6 +2,7 @@
 //!
 //! It knows no HTTP. The control API, the page and the command line all act through it.
 
+mod clients;
 mod conversations;
 mod deliveries;
 mod endpoints;

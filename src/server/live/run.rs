@@ -56,6 +56,8 @@ pub struct ServedRun {
     pub(super) log: RecordLog,
     progress: Mutex<RunProgress>,
     ended: watch::Sender<bool>,
+    /// Set when the script has begun, after the handshakes.
+    begun: watch::Sender<bool>,
     kept: Mutex<Vec<KeptConversation>>,
 }
 
@@ -113,6 +115,7 @@ impl ServedRun {
                 finished: None,
             }),
             ended: watch::Sender::default(),
+            begun: watch::Sender::default(),
             kept: Mutex::default(),
         }
     }
@@ -145,6 +148,15 @@ impl ServedRun {
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
+    /// Waits until the script has begun or will not begin any more.
+    pub(super) async fn begun(&self) {
+        let mut begun = self.begun.subscribe();
+        tokio::select! {
+            _ = begun.wait_for(|begun| *begun) => {}
+            () = self.ended() => {}
+        }
+    }
+
     /// The script can begin. Unless somebody paused the run meanwhile, run time passes from now on.
     pub(super) fn begin(&self) {
         let mut progress = self.progress();
@@ -152,6 +164,7 @@ impl ServedRun {
         if !progress.is_paused {
             self.emulator.resume(self.number);
         }
+        self.begun.send_replace(true);
     }
 
     /// What a journal needs to restore it. `endpoints` are those at its start.
@@ -224,7 +237,8 @@ impl ServedRun {
 
     pub(super) fn finish(&self, finished: RunFinished) {
         self.progress().finished = Some(finished);
-        let _ = self.ended.send(true);
+        // `send` changes nothing while nobody waits.
+        self.ended.send_replace(true);
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -13,7 +13,7 @@ use crate::base::secret::Secret;
 use crate::config::receiver_url;
 use crate::delivery::{AttemptSlots, Connector, Http1Client};
 use crate::diag::{Problem, code};
-use crate::emulator::{Emulator, EmulatorSlot, EndpointPlan};
+use crate::emulator::{Emulator, EndpointPlan};
 use crate::platform::{Account, Subscription};
 use crate::record::EndpointSubscription;
 
@@ -97,13 +97,6 @@ impl ServedVendor {
     /// The id of the vendor.
     pub fn id(&self) -> &str {
         &self.account.platform.id
-    }
-
-    /// Returns where a listener finds the live account, if the vendor has an API.
-    pub fn api_slot(&self) -> Option<EmulatorSlot> {
-        let slot = EmulatorSlot::default();
-        slot.set(self.emulator.clone());
-        (!self.account.platform.api.is_empty()).then_some(slot)
     }
 
     /// Notes that the API of the vendor is served at this address.

@@ -9,7 +9,7 @@ mod server;
 
 pub(crate) use background::Background;
 pub(crate) use hostile::{Connection, Hostile};
-pub(crate) use live_api::{LiveApi, request, wait_for_events};
+pub(crate) use live_api::{ApiResponse, LiveApi, request, wait_for_events};
 pub(crate) use play::{
     RunBuilder, RunOutcome, bundled_revisions, bundled_vendors, catalog, play, revisions, vendors,
 };
