@@ -350,9 +350,15 @@ impl ConsoleReport {
                 format!("{} of {deliveries} passed", run.passed)
             }
         };
+        let expectations = match run.expectations {
+            0 => String::new(),
+            number => {
+                format!(", {} of {} met", run.met, count(number, "expectation", "expectations"))
+            }
+        };
         writeln!(
             out,
-            "{style}{}{style:#}{title}: {deliveries} {DIM}({requests}, {} ms){DIM:#}",
+            "{style}{}{style:#}{title}: {deliveries}{expectations} {DIM}({requests}, {} ms){DIM:#}",
             run.verdict, run.duration_ms
         )?;
         if let Some(reason) = &run.reason {

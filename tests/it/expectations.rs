@@ -190,6 +190,16 @@ fn command(folder: &Path, expectation: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
+fn the_summary_counts_expectations() {
+    let folder = tempfile::tempdir().unwrap();
+    let (receiver, _) = shop(|_| (1, Duration::ZERO));
+    let arguments = ["run", "story.toml", "--vendor", "ebbot", "--to", &receiver.url()];
+    let output = command(folder.path(), STORED, &arguments);
+    let printed = stdout(&output);
+    assert!(printed.contains("deliveries passed, 1 of 1 expectation met ("), "{printed}");
+}
+
+#[test]
 fn a_scenario_reaches_no_origin_that_nobody_granted() {
     let folder = tempfile::tempdir().unwrap();
     let (other, _) = shop(|_| (1, Duration::ZERO));
