@@ -78,7 +78,7 @@ function renderHead() {
   const run = entry?.run ?? state.detail?.run;
   $("h-chat").textContent = entry?.visitor ?? (state.selected ? "Conversation" : "No conversation");
   $("chat-id").textContent = state.selected ? `#${state.selected}` : "";
-  fill($("chat-assignee"), entry?.assignee ? ["Assigned to ", el("b", { class: "sec" }, entry.assignee)] : []);
+  fill($("chat-assignee"), entry?.assignee ? [el("span", { class: "xwide" }, "Assigned to "), el("b", { class: "sec", title: "Assignee" }, entry.assignee)] : []);
   $("chat-phase").hidden = !entry;
   if (entry) {
     const [, name, word] = phaseOf(entry);
