@@ -385,7 +385,7 @@ fn old_runs_are_deleted_and_their_numbers_are_not_used_again() {
     assert!(stderr(&refused).contains("such as `30d`"), "{}", stderr(&refused));
 }
 
-/// Calls WotNot's API at a server, with the credentials that the command prints.
+/// Calls an API of a server, with the credentials that the command prints.
 fn call_wotnot(server: &Server, path: &str, body: &Json) -> ApiResponse {
     let vendors = server.get("/api/v1/vendors");
     let mut vendors = vendors["items"].as_array().unwrap().iter();
