@@ -162,9 +162,22 @@ impl CallWork {
             fields: Map::new(),
             body: Json::Null,
         };
+        let own = CallContent::new(call, &[], number, at);
+        Self::begin(account, content, own, record, at, call.received_at)
+    }
+
+    /// Creates the work on a call before its first stage.
+    fn begin(
+        account: Arc<Account>,
+        stored: AccountContent<'_>,
+        content: CallContent,
+        record: CallRecord,
+        at: Timestamp,
+        received_at: Timestamp,
+    ) -> Self {
         Self {
             account,
-            content: CallContent::new(call, &[], number, at),
+            content,
             route: None,
             operation: None,
             fields: Map::new(),
@@ -172,9 +185,9 @@ impl CallWork {
             changed_people: Vec::new(),
             conversation: None,
             found_documents: Vec::new(),
-            documents: Arc::clone(content.documents),
+            documents: Arc::clone(stored.documents),
             found_files: Vec::new(),
-            files: Arc::clone(content.files),
+            files: Arc::clone(stored.files),
             link: None,
             upload: None,
             subscriptions: Vec::new(),
@@ -183,7 +196,7 @@ impl CallWork {
             outputs: Vec::new(),
             unit: RequestedUnit::default(),
             at,
-            received_at: call.received_at,
+            received_at,
             presented: Vec::new(),
             secret_names: Vec::new(),
             auth: Map::new(),
@@ -205,36 +218,15 @@ impl CallWork {
             element: Some(element.index),
             ..self.record.clone()
         };
+        let (at, received_at) = (self.at, self.received_at);
+        let own = Arc::clone(&self.account);
         Self {
-            account: Arc::clone(&self.account),
-            content,
             route: self.route.clone(),
-            operation: None,
-            fields: Map::new(),
-            people: Vec::new(),
-            changed_people: Vec::new(),
-            conversation: None,
-            found_documents: Vec::new(),
-            documents: Arc::clone(account.documents),
-            found_files: Vec::new(),
-            files: Arc::clone(account.files),
-            link: None,
-            upload: None,
-            subscriptions: Vec::new(),
-            ended_groups: Vec::new(),
-            endpoint: 0,
-            outputs: Vec::new(),
-            at: self.at,
-            received_at: self.received_at,
             presented: self.presented.clone(),
             secret_names: self.secret_names.clone(),
             auth: self.auth.clone(),
             tokens: self.tokens.clone(),
-            issued: Vec::new(),
-            revoked: Vec::new(),
-            unit: RequestedUnit::default(),
-            record,
-            scripted: None,
+            ..Self::begin(own, account, content, record, at, received_at)
         }
     }
 

@@ -8,16 +8,17 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use super::forms::StepForm;
+use super::forms::{SayForm, StepForm};
 use super::read::{Attachments, ParsedScenario};
 use super::script::{Script, Step, StepPlan};
 use crate::base::attachment::Attachment;
 use crate::base::limits::MAX_ATTACHMENTS;
+use crate::base::text::one_of;
 use crate::conversation::{Action, ActionKind};
 use crate::diag::{Key, NodeContent, Problem, Problems, Spanned, SyntaxNode, code};
-use crate::platform::{Account, FieldDefaults};
+use crate::platform::{Account, FieldDefaults, Platform};
 
-/// Field with the URL of a file. A kind of message without it has no attachment.
+/// Field with the URL of a file. Only kinds of messages that have it can have an attachment.
 pub(super) const LINK: &str = "link";
 
 /// Reads the file of a path, which is relative to the file that contains it.
@@ -125,19 +126,23 @@ pub(super) fn add_nodes(
     }
 }
 
-/// Reports a file of a message whose kind has none, or whose step names a link too.
+/// Reports a file of a message whose kind links to none, or whose step sets the link too.
 pub(super) fn check(
     file: &Spanned<String>,
-    data: &[(Key, SyntaxNode)],
-    known: &[&FieldDefaults],
+    form: &SayForm,
+    vendors: &[Arc<Platform>],
     problems: &mut Problems,
 ) {
-    if !known.iter().any(|kind| kind.has(LINK)) {
-        let message = "this kind of message links to no file";
+    let all = vendors.iter().flat_map(|vendor| &vendor.kinds);
+    let linking: BTreeSet<&str> =
+        all.filter(|(_, kind)| kind.data.has(LINK)).map(|(name, _)| name.as_str()).collect();
+    let kind = form.kind.as_ref().map_or("text", |kind| kind.as_str());
+    if !linking.contains(kind) {
+        let message = format!("a message of kind `{kind}` does not link to a file");
         let problem = Problem::at(&file.span, code::UNKNOWN_DATA, message);
-        problems.push(problem.help("set `kind`, for example to `document` or `image`"));
+        problems.push(problem.help(format!("set `kind` to {}", one_of(linking))));
     }
-    if let Some((link, _)) = data.iter().find(|(key, _)| key.name == LINK) {
+    if let Some((link, _)) = form.data.iter().find(|(key, _)| key.name == LINK) {
         let message = "a message has either `file` or `link`";
         let problem = Problem::at(&link.span, code::CONTRADICTION, message);
         problems.push(problem.also(&file.span, "the file").help("remove one of them"));

@@ -213,7 +213,7 @@ impl<'a> ActionPlanner<'a> {
             let what = format!("a message of kind `{kind}`");
             self.check_data(&form.data, &known, &what, &["by", "kind", "text", "file"]);
             if let Some(file) = &form.file {
-                attachments::check(file, &form.data, &known, self.problems);
+                attachments::check(file, form, self.vendors, self.problems);
             }
             self.check_limits(form, &kind);
         }

@@ -2,26 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Receiver, Reply, Server, fetch, standin, stderr, stdout};
-
-/// A scenario with an agent, who speaks after a long pause.
-const SLOW: &str = r#"
-[cast.ada]
-role = "visitor"
-name = "Ada Test"
-[cast.grace]
-role = "agent"
-[[step]]
-open = { by = "ada" }
-[[step]]
-say = { by = "ada", text = "first" }
-[[step]]
-after = "10m"
-assign = { to = "grace" }
-[[step]]
-after = "10m"
-say = { by = "grace", text = "second" }
-"#;
+use crate::support::{Receiver, Reply, SLOW, Server, fetch, standin, stderr, stdout};
 
 fn slow(server: &Server, paused: bool) -> u64 {
     server.run(&json!({"vendor": "ebbot", "source": SLOW, "paused": paused}))

@@ -10,26 +10,9 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use crate::support::{ApiResponse, Receiver, Server, request, standin, standin_in, stderr, stdout};
-
-/// A conversation in which an agent speaks after a long pause.
-const SLOW: &str = r#"
-[cast.ada]
-role = "visitor"
-name = "Ada Test"
-[cast.grace]
-role = "agent"
-[[step]]
-open = { by = "ada" }
-[[step]]
-say = { by = "ada", text = "first" }
-[[step]]
-after = "10m"
-assign = { to = "grace" }
-[[step]]
-after = "10m"
-say = { by = "grace", text = "second" }
-"#;
+use crate::support::{
+    ApiResponse, Receiver, SLOW, Server, request, standin, standin_in, stderr, stdout,
+};
 
 fn start(folder: &Path, receiver: &Receiver) -> Server {
     Server::start_in(folder, &["--to", &format!("ebbot={}", receiver.url())])

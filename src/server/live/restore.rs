@@ -18,7 +18,7 @@ use crate::delivery::ClockMode;
 use crate::diag::Source;
 use crate::journal::{JournalError, RunOutline};
 use crate::record::{RecordKind, RecordLog};
-use crate::run::{LiveStage, PriorRecords, ResumePoint, RunPlan, restore_live, run_live};
+use crate::run::{PriorRecords, ResumePoint, RunPlan, restore_live};
 use crate::scenario::LiveScript;
 
 /// Restores endpoints in the order of their numbers.
@@ -220,7 +220,11 @@ impl LiveServer {
             match &outline.finished {
                 Some(finished) => run.finish(finished.clone()),
                 None if outline.is_cancelled => run.mark_cancelled(),
-                None => self.play_again(vendor, run, plan, prior),
+                None => {
+                    let resume =
+                        ResumePoint { run: i64::from(run.number), prior: prior.attempts() };
+                    self.play(vendor, run, RunPlan { resume: Some(resume), ..plan }, None);
+                }
             }
             return Ok(());
         }
@@ -249,36 +253,6 @@ impl LiveServer {
             history.touch();
         });
         Ok(())
-    }
-
-    /// Plays a run again that was cut off before its script began.
-    fn play_again(
-        &self,
-        vendor: &ServedVendor,
-        run: &Arc<ServedRun>,
-        plan: RunPlan,
-        prior: PriorRecords,
-    ) {
-        let (begin, history) = (Arc::clone(run), Arc::clone(&self.history));
-        let ready = Box::new(move || {
-            begin.begin();
-            history.touch();
-        });
-        let resume = ResumePoint { run: i64::from(run.number), prior: prior.attempts() };
-        let plan = RunPlan { resume: Some(resume), ..plan };
-        let stage = LiveStage {
-            emulator: vendor.emulator.clone(),
-            ready,
-            beginning: None,
-            is_resumable: true,
-        };
-        let (transport, history) = (Arc::clone(&vendor.transport), Arc::clone(&self.history));
-        let playing = Arc::clone(run);
-        self.runtime.spawn(async move {
-            let log = playing.log.clone();
-            playing.finish(run_live(plan, stage, transport, log).await);
-            history.touch();
-        });
     }
 
     /// Reads and checks the records of a run.

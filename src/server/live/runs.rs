@@ -89,7 +89,7 @@ impl LiveServer {
         let endpoints = plan.endpoints.iter().map(|endpoint| endpoint.number).collect();
         let (recorded, is_recorded) = oneshot::channel();
         let served = self.journal.is_some().then(|| run.served(endpoints));
-        self.play(vendor, &run, plan, ServedBeginning { served, recorded });
+        self.play(vendor, &run, plan, Some(ServedBeginning { served, recorded }));
         let _ = is_recorded.await;
         if !log.flushed().committed().await {
             return Err(self.not_stored());
@@ -98,13 +98,14 @@ impl LiveServer {
         Ok(run)
     }
 
-    /// Plays a run from its beginning, in the background.
-    fn play(
+    /// Plays a run from its beginning, in the background. Without `beginning`, the beginning has been
+    /// recorded before.
+    pub(super) fn play(
         &self,
         vendor: &ServedVendor,
         run: &Arc<ServedRun>,
         plan: RunPlan,
-        beginning: ServedBeginning,
+        beginning: Option<ServedBeginning>,
     ) {
         let (begin, history) = (Arc::clone(run), Arc::clone(&self.history));
         let ready = Box::new(move || {
@@ -114,7 +115,7 @@ impl LiveServer {
         let stage = LiveStage {
             emulator: vendor.emulator.clone(),
             ready,
-            beginning: Some(beginning),
+            beginning,
             is_resumable: self.journal.is_some(),
         };
         let (transport, history) = (Arc::clone(&vendor.transport), Arc::clone(&self.history));

@@ -14,8 +14,7 @@ pub(crate) use play::{
     RunBuilder, RunOutcome, bundled_revisions, bundled_vendors, catalog, play, revisions, vendors,
 };
 pub(crate) use receiver::{ReceivedRequest, Receiver, Reply, accept, fetch};
-
-pub(crate) use server::Server;
+pub(crate) use server::{SLOW, Server};
 
 use std::env;
 use std::fs;

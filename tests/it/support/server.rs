@@ -9,6 +9,25 @@ use serde_json::Value as Json;
 
 use super::Background;
 
+/// A conversation in which an agent speaks after a long pause.
+pub(crate) const SLOW: &str = r#"
+[cast.ada]
+role = "visitor"
+name = "Ada Test"
+[cast.grace]
+role = "agent"
+[[step]]
+open = { by = "ada" }
+[[step]]
+say = { by = "ada", text = "first" }
+[[step]]
+after = "10m"
+assign = { to = "grace" }
+[[step]]
+after = "10m"
+say = { by = "grace", text = "second" }
+"#;
+
 /// A server in the background.
 pub(crate) struct Server {
     pub(crate) process: Background,
