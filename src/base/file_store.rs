@@ -79,7 +79,7 @@ impl FileStore {
     }
 }
 
-/// Locks a set of names. A panic in another thread cannot leave it inconsistent.
-fn locked<T>(names: &Mutex<T>) -> MutexGuard<'_, T> {
-    names.lock().unwrap_or_else(PoisonError::into_inner)
+/// Locks a collection. A panic in another thread cannot leave it inconsistent.
+fn locked<T>(collection: &Mutex<T>) -> MutexGuard<'_, T> {
+    collection.lock().unwrap_or_else(PoisonError::into_inner)
 }

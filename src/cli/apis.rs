@@ -80,6 +80,11 @@ impl RunApis {
     }
 }
 
+fn proxy_without_listen() -> Problem {
+    let message = "`--proxy` serves the APIs of `--listen`, which is missing";
+    Problem::anywhere(code::CONTRADICTION, message).help("add `--listen`")
+}
+
 /// Hosts that clients reach without the proxy.
 const NOT_PROXIED: &str = "localhost,127.0.0.1,::1";
 
@@ -107,7 +112,9 @@ impl ApiArgs {
         receivers: &ReceiverArgs,
         setup: &Setup,
     ) -> Result<Option<RunApis>, CommandError> {
-        let Some(interface) = self.listen else { return Ok(None) };
+        let Some(interface) = self.listen else {
+            return self.proxy.proxy.map_or(Ok(None), |_| Err(proxy_without_listen().into()));
+        };
         self.check(runs.platforms(), setup)?;
         let mut apis = BTreeMap::new();
         let mut ports = ApiPorts::new(interface)?;

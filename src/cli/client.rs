@@ -91,9 +91,7 @@ impl Client {
 
     fn exchange(&self, method: &str, path: &str, body: &str) -> std::io::Result<String> {
         let Self { address, token } = self;
-        let mut addresses = address.to_socket_addrs()?;
-        let first = addresses.next().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
-        let mut stream = TcpStream::connect_timeout(&first, TIMEOUT)?;
+        let mut stream = connect(address)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
         write!(
@@ -109,7 +107,19 @@ impl Client {
     }
 }
 
-/// The error of the control API as a problem of the command.
+/// Connects to the first address of a name that responds: `localhost` has two.
+fn connect(address: &str) -> std::io::Result<TcpStream> {
+    let mut failure = std::io::ErrorKind::AddrNotAvailable.into();
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, TIMEOUT) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// Converts an error of the control API into a problem.
 fn refusal(error: &Json) -> Problem {
     let text = |key: &str| error[key].as_str().filter(|text| !text.is_empty());
     let place = text("pointer").map(|pointer| format!(" at `{pointer}`")).unwrap_or_default();

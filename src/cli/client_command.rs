@@ -27,7 +27,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// Option of the program.
 #[derive(Debug, Args)]
 pub(super) struct ExecArgs {
-    /// Start CMD with a shell before the runs, wait for the receivers as `--wait-ready` does, and stop
+    /// Start CMD with a shell before the runs had endeds, wait for the receivers as `--wait-ready` does, and stop
     /// CMD after the runs; with `--listen`, variables such as `STANDIN_URL` hold the
     /// addresses
     #[arg(long, value_name = "CMD", conflicts_with_all = ["dry_run", "curl", "shrink"])]
@@ -76,7 +76,7 @@ impl RunningClient {
         })
     }
 
-    /// Is given if the program ends with another code than 0.
+    /// Returns the signal of a failure: the program has ended with a code other than 0.
     pub(super) fn failure(&self) -> FailureSignal {
         FailureSignal::new(self.failure.clone())
     }

@@ -73,10 +73,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
-    /// End a run at its first failed delivery, and start no further run
+    /// End a run at its first failed delivery or unmet expectation, and start no further run
     #[arg(long)]
     fail_fast: bool,
-    /// End a run after this many failed deliveries
+    /// End a run after this many failed deliveries and unmet expectations
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
           conflicts_with = "fail_fast")]
     max_failures: Option<u64>,

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::client::ClientArgs;
 use super::exit::{CommandError, ExitStatus};
-use super::terminal::print;
+use super::terminal::{note, print};
 
 /// List the runs of a running server, or steer one of them
 #[derive(Debug, Args)]
@@ -54,6 +54,9 @@ pub(super) fn runs(args: &RunsArgs) -> Result<ExitStatus, CommandError> {
     let list = client.get("/runs")?;
     let lines = list["items"].as_array().into_iter().flatten().map(line);
     print(lines.collect::<Vec<_>>().concat())?;
+    if !list["next"].is_null() {
+        note("older runs are not listed");
+    }
     Ok(ExitStatus::Passed)
 }
 

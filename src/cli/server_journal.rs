@@ -50,7 +50,7 @@ const MARK_INTERVAL: Duration = Duration::from_secs(10);
 const CLEANING_INTERVAL: Duration = Duration::from_secs(3_600);
 
 impl ServerJournalArgs {
-    /// Stores the times of the clocks from time to time, for ever.
+    /// Stores the times of the clocks at intervals. Never returns.
     pub(super) async fn mark(&self, live: &LiveServer) {
         loop {
             tokio::time::sleep(MARK_INTERVAL).await;
@@ -97,7 +97,7 @@ pub(super) async fn restore(
     Ok(())
 }
 
-/// What becomes of runs in progress when the server ends.
+/// Describes what happens to runs in progress when the server ends.
 pub(super) fn fate(live: &LiveServer) -> &'static str {
     if live.journal_path().is_some() {
         "runs in progress continue after the next start"

@@ -175,12 +175,17 @@ impl Connector {
             Method::Patch => reqwest::Method::PATCH,
             Method::Delete => reqwest::Method::DELETE,
         };
+        let is_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
+        let has_type = request.headers.iter().any(is_type);
         let mut builder = client.request(method, request.url).timeout(limit);
         for (name, value) in request.headers {
             builder = builder.header(name, value);
         }
         if let Some(json) = request.json {
-            builder = builder.header("Content-Type", "application/json").body(json);
+            builder = builder.body(json);
+            if !has_type {
+                builder = builder.header("Content-Type", "application/json");
+            }
         }
         builder.send().await.map_err(|error| {
             if error.is_timeout() {

@@ -486,9 +486,7 @@ impl AccountHost {
             new: merged(std::mem::take(&mut work.subscriptions)),
             ended: std::mem::take(&mut work.ended_groups),
         };
-        if let Some(run) = self.runs.get(&run) {
-            change.new.iter().for_each(|new| run.plan.log.redact(new.redactor(&work.account)));
-        }
+        self.redact_subscriptions(&change.new);
         commands.extend(self.routes.subscribe(&change).into_iter().map(record));
         if work.conversation.is_none() && self.is_resumable(run) && !work.unit.is_empty() {
             commands.push(record(RecordKind::ActionsRequested(work.unit.to_record())));
@@ -522,15 +520,26 @@ impl AccountHost {
         self.runs.get(&run).is_some_and(|run| run.plan.is_resumable)
     }
 
+    /// Redacts the secrets of subscriptions in the records of all runs.
+    pub(super) fn redact_subscriptions(&mut self, new: &[NewSubscription]) {
+        let account = Arc::clone(&self.routes.account);
+        new.iter().for_each(|new| self.redact(new.redactor(&account)));
+    }
+
+    /// Redacts secrets in the records of all runs, also of those that start later: they send to the
+    /// same endpoints.
+    fn redact(&mut self, redactor: Redactor) {
+        self.runs.values().for_each(|run| run.plan.log.redact(redactor.clone()));
+        self.routes.redactor = self.routes.redactor.merged(redactor);
+    }
+
     /// Keeps the tokens that a call issues, and forgets those that it revokes.
     fn keep_tokens(&mut self, work: &mut CallWork) {
         for (credential, issued) in std::mem::take(&mut work.issued) {
             let secret = Secret::private(issued.token.clone());
             if self.tokens.add(&credential, issued, work.received_at) {
                 // Known before the first record that can contain it.
-                let redactor = Redactor::new([(format!("${{issued.{credential}}}"), &secret)]);
-                let logs = self.runs.values().map(|run| &run.plan.log);
-                logs.for_each(|log| log.redact(redactor.clone()));
+                self.redact(Redactor::new([(format!("${{issued.{credential}}}"), &secret)]));
             }
         }
         for (credential, token) in std::mem::take(&mut work.revoked) {

@@ -24,6 +24,7 @@ use super::router::{Router, Routes};
 use super::scripted_run::{LiveRun, ScriptedRun};
 use super::subscriptions::SubscriptionChange;
 use super::unsettled::UnsettledDeliveries;
+use crate::base::redact::Redactor;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{ConversationKey, Delivery, Host, HostCommand, RunTimes};
 use crate::platform::api::{Documents, HostedFiles, IssuedTokens};
@@ -163,6 +164,7 @@ impl AccountHost {
                 endpoints: live,
                 subscriptions,
                 policies,
+                redactor: Redactor::default(),
                 version: 1,
                 numbers,
             },
@@ -226,6 +228,7 @@ impl AccountHost {
         let number = run.number;
         let first =
             if shares_clock { run.conversations } else { run.conversations.min(MAX_ACTIVE) };
+        run.log.redact(self.routes.redactor.clone());
         let mut live = LiveRun::new(run, &self.routes.account, done);
         live.calls_before = self.calls;
         self.runs.insert(number, live);
@@ -448,7 +451,7 @@ impl LiveConversation {
     /// another one is sent does not count.
     pub(super) fn has_settled(&self, step: Option<usize>) -> bool {
         let has_settled = |unsettled: &UnsettledDeliveries| unsettled.has_settled(step);
-        let is_delayed = step.is_some() && self.outbox.delays(step);
+        let is_delayed = self.outbox.delays(step);
         self.unsettled.as_deref().is_none_or(has_settled) && !is_delayed
     }
 

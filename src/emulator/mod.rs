@@ -270,6 +270,8 @@ impl Emulator {
     /// Adds an endpoint, or replaces the one with its number. It gets the events that happen from now
     /// on.
     pub fn add_endpoint(&self, endpoint: EndpointPlan) {
+        // At once, so that nobody gets its number for another endpoint.
+        self.numbers.fetch_max(endpoint.number, Ordering::Relaxed);
         self.driver.send(EmulatorMessage::AddEndpoint(endpoint));
     }
 

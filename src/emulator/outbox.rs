@@ -235,10 +235,10 @@ impl Outbox {
         self.fault_state.as_ref()?.delayed.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Returns whether a delivery of a step is delayed.
+    /// Returns whether a delivery of a step, or of any step, is delayed.
     pub(super) fn delays(&self, step: Option<usize>) -> bool {
         let delayed = self.fault_state.iter().flat_map(|state| state.delayed.values());
-        delayed.into_iter().any(|planned| planned.step == step)
+        delayed.into_iter().any(|planned| step.is_none() || planned.step == step)
     }
 
     /// Ends the conversation: returns the deliveries that still wait for others. Stragglers become

@@ -45,6 +45,7 @@ impl AccountHost {
         done: oneshot::Sender<()>,
     ) -> Result<Vec<HostCommand>, Diverged> {
         let (number, scripted) = (run.number, run.conversations);
+        run.log.redact(self.routes.redactor.clone());
         let mut live = LiveRun::new(run, &self.routes.account, done);
         for (at, number) in &facts.call_times {
             self.restored_calls.insert(*at, *number);

@@ -127,7 +127,7 @@ fn unquoted(json: Json) -> Json {
     }
 }
 
-/// Returns a person for use in several places.
+/// Returns everybody whom an action can name: people of calls, the cast and the staff.
 pub(super) fn all_people<'a>(
     cast: &'a [Person],
     staff: &'a [Person],

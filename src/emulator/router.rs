@@ -14,6 +14,7 @@ use super::expectation::{PendingExpectation, await_call, await_response};
 use super::outbox::Outbox;
 use super::planned_delivery::PlannedDelivery;
 use super::scripted_run::LiveRun;
+use crate::base::redact::Redactor;
 use crate::conversation::Conversation;
 use crate::delivery::{ConversationKey, Delivery, HostCommand};
 use crate::fault::{FaultKind, Faults};
@@ -30,6 +31,8 @@ pub(super) struct Routes {
     pub(super) subscriptions: Vec<Subscription>,
     /// The delivery policies, by event type.
     pub(super) policies: BTreeMap<String, Arc<Policy>>,
+    /// Secrets of subscriptions and tokens that calls have made. They belong to all runs.
+    pub(super) redactor: Redactor,
     /// Increases when a subscription changes.
     pub(super) version: u64,
     /// The highest number of an endpoint.

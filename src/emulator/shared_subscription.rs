@@ -8,13 +8,12 @@ use crate::record::RecordScope;
 impl AccountHost {
     /// Changes subscriptions as a call has changed them at another run of the account.
     pub(super) fn subscribe(&mut self, change: &SubscriptionChange) -> Vec<HostCommand> {
+        self.redact_subscriptions(&change.new);
         let oldest = self.runs.iter().min_by_key(|(run, _)| **run);
         let Some((run, live)) = oldest else {
             self.routes.subscribe(change);
             return Vec::new();
         };
-        let account = &self.routes.account;
-        change.new.iter().for_each(|new| live.plan.log.redact(new.redactor(account)));
         let scope = RecordScope { at: live.plan.start, conversation: None, step: None };
         let record = |kind| HostCommand::Record(*run, scope, Box::new(kind));
         self.routes.subscribe(change).into_iter().map(record).collect()

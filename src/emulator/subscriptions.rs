@@ -105,9 +105,9 @@ impl Routes {
             }
         }
         for new in new.iter().filter(|new| new.enabled) {
-            let plan = new.endpoint(self.next_number(), &self.account);
+            let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+            let plan = new.endpoint(number, &self.account);
             let (endpoint, url) = (plan.number, plan.url.to_string());
-            self.numbers.fetch_max(endpoint, Ordering::Relaxed);
             self.subscriptions.push(plan.subscription.clone());
             let account = new.account(&self.account);
             let group = Some(new.group.clone());

@@ -196,11 +196,9 @@ impl Journal {
 
     /// Returns the runs of a server that have ended, and in which nothing has happened since this time.
     pub fn ended_before(&self, time: Timestamp) -> Result<Vec<i64>, JournalError> {
-        let query = "SELECT last.run, record.record FROM \
-                     (SELECT run, max(seq) AS seq FROM record GROUP BY run) AS last \
-                     JOIN record ON record.run = last.run AND record.seq = last.seq \
-                     WHERE EXISTS (SELECT 1 FROM position WHERE position.run = last.run \
-                                   AND position.kind = 'run.finished') ORDER BY last.run";
+        let query = "SELECT run, (SELECT record FROM record WHERE record.run = position.run \
+                     ORDER BY seq DESC LIMIT 1) FROM position WHERE kind = 'run.finished' \
+                     ORDER BY run";
         let rows =
             self.select(query, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
         let mut ended = Vec::new();

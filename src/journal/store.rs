@@ -54,6 +54,7 @@ const MIGRATIONS: &[&str] = &["
         id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, delivery TEXT
     );
     CREATE INDEX position_of_run ON position (run, kind);
+    CREATE INDEX position_of_kind ON position (kind);
     CREATE INDEX position_of_delivery ON position (run, delivery) WHERE delivery IS NOT NULL;
     CREATE TABLE fact (id INTEGER PRIMARY KEY, fact TEXT NOT NULL, seal BLOB NOT NULL);
     CREATE TRIGGER fact_stays BEFORE UPDATE ON fact BEGIN SELECT RAISE(ABORT, 'append-only'); END;

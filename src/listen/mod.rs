@@ -88,8 +88,12 @@ async fn receive(
 ) -> HttpResponse {
     // A webhook has a body. These requests look at what was received, or whether somebody listens.
     if matches!(*request.method(), Method::GET | Method::HEAD) {
-        let links = || json!({"state": "/state", "event": "/events/1"});
-        return HttpResponse::Ok().json(receiver.state.at(request.path()).unwrap_or_else(links));
+        let links = json!({"state": "/state", "event": "/events/1"});
+        return match receiver.state.at(request.path()) {
+            Some(found) => HttpResponse::Ok().json(found),
+            None if request.path().starts_with("/events/") => HttpResponse::NotFound().json(links),
+            None => HttpResponse::Ok().json(links),
+        };
     }
     let body = match tokio::time::timeout(REQUEST_TIMEOUT, read_body(payload)).await {
         Ok(Ok(body)) => body,

@@ -49,7 +49,7 @@ impl ReceiverState {
         report.handshake.is_none().then(|| events.store(vendor, report, body))
     }
 
-    /// Returns the JSON at a path, or `None` at another path.
+    /// Returns the JSON at a path; `None` if nothing is there.
     pub(super) fn at(&self, path: &str) -> Option<Json> {
         let events = self.events();
         match path.trim_matches('/').split_once('/') {

@@ -10,7 +10,7 @@ use crate::record::{AttemptOutcome, Record, RecordKind};
 /// When a run ends early. Without limits it plays to its end.
 #[derive(Clone, Debug, Default)]
 pub struct RunLimits {
-    /// The number of failed deliveries that ends the run.
+    /// The number of failed deliveries and unmet expectations that ends the run.
     pub max_failures: Option<u64>,
     /// The number of consecutive timeouts at one endpoint that ends the run.
     pub max_timeouts: Option<u32>,
@@ -74,7 +74,7 @@ impl LimitCounter {
         let limit = self.limits.max_failures?;
         // More deliveries than the limit can fail: those in flight still settle.
         (self.failures >= limit).then(|| {
-            let failures = count(self.failures, "failed delivery", "failed deliveries");
+            let failures = count(self.failures, "failure", "failures");
             format!("stopped after {failures}")
         })
     }

@@ -1,7 +1,7 @@
 //! Files that messages of a scenario link to (`say = { file = "./receipt.pdf" }`).
 //!
-//! Who calls reads the files. A file replaces the sample file behind the link of its message, and gives
-//! the fields that describe it.
+//! The caller reads the files. A file replaces the sample file that its message links to, and sets the
+//! fields that describe it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -126,7 +126,7 @@ pub(super) fn add_nodes(
     }
 }
 
-/// Reports a file of a message whose kind links to none, or whose step sets the link too.
+/// Reports a file in a message whose kind has no link, or whose step sets a link too.
 pub(super) fn check(
     file: &Spanned<String>,
     form: &SayForm,
@@ -149,7 +149,7 @@ pub(super) fn check(
     }
 }
 
-/// Reports a file where nobody reads files.
+/// Reports a file in a place where files cannot be attached.
 pub(super) fn not_readable(file: &Spanned<String>) -> Problem {
     let message = "files cannot be attached here";
     let problem = Problem::at(&file.span, code::FILE_UNREADABLE, message);

@@ -122,7 +122,11 @@ impl CallChecker<'_> {
                 Problem::at(&within.span, code::INVALID_DURATION, "`for` must be greater than 0");
             self.problems.push(problem.help("write how long no call may come, such as `\"2s\"`"));
         }
-        let pattern = self.pattern(&form.call, form.matches.as_ref());
+        let pattern = if form.call.value == ANY_CALL {
+            self.call_pattern(&form.call, form.matches.as_ref())
+        } else {
+            self.pattern(&form.call, form.matches.as_ref())
+        };
         Some(CallPlan {
             key: "expect_none",
             is_absence: true,
@@ -141,9 +145,16 @@ impl CallChecker<'_> {
         call: &Spanned<String>,
         matches: Option<&CallMatchForm>,
     ) -> Option<CallPattern> {
-        if call.value != ANY_CALL {
-            self.call(call);
-        }
+        self.call(call);
+        self.call_pattern(call, matches)
+    }
+
+    /// Checks the conditions on the values of a call.
+    fn call_pattern(
+        &mut self,
+        call: &Spanned<String>,
+        matches: Option<&CallMatchForm>,
+    ) -> Option<CallPattern> {
         let keys = matches.iter().flat_map(|matches| matches.matchers.keys());
         for key in keys.filter(|key| !is_pointer(&key.name)) {
             self.field(&call.value, &key.name, &key.span);

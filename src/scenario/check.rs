@@ -302,6 +302,8 @@ impl ScenarioChecker<'_> {
     /// Checks what happens whenever a call comes.
     fn reactions(&mut self) -> Vec<Reaction> {
         self.planner.scope = None;
+        // Reactions cannot have files.
+        self.planner.attachments = None;
         self.form.on.iter().filter_map(|form| self.reaction(form)).collect()
     }
 

@@ -78,6 +78,7 @@ pub(super) fn place<'a>(form: &'a ScenarioForm, problems: &mut Problems) -> Vec<
         placed: Vec::new(),
         scopes: BTreeMap::new(),
         chain: Vec::new(),
+        uses: 0,
         problems,
     };
     for step in &form.step {
@@ -93,6 +94,8 @@ struct GroupPlacer<'a, 'p> {
     scopes: BTreeMap<String, (usize, SourceSpan)>,
     /// The groups around the current step.
     chain: Vec<&'a str>,
+    /// Number of uses of groups so far.
+    uses: usize,
     problems: &'p mut Problems,
 }
 
@@ -105,6 +108,11 @@ struct UseContext<'a> {
 
 impl<'a> GroupPlacer<'a, '_> {
     fn place(&mut self, step: &'a StepForm, around: &UseContext<'a>) {
+        self.uses += usize::from(step.use_.is_some());
+        // Groups that use others several times grow exponentially.
+        if self.uses > MAX_STEPS {
+            return self.report_uses(step);
+        }
         let mut context = around.clone();
         context.only.extend(step.only.iter().map(|only| only.as_slice()));
         let first = self.placed.len();
@@ -123,6 +131,15 @@ impl<'a> GroupPlacer<'a, '_> {
         if let (Some(repeat), Some(last)) = (&step.repeat, self.placed[first..].last_mut()) {
             let scope = around.scope.clone();
             last.repeats.push(PlacedRepeat { form: repeat, first, scope });
+        }
+    }
+
+    /// Reports once that there are too many uses.
+    fn report_uses(&mut self, step: &StepForm) {
+        if let (Some(name), true) = (&step.use_, self.uses == MAX_STEPS + 1) {
+            let message = format!("the scenario uses groups more than {MAX_STEPS} times");
+            let problem = Problem::at(&name.span, code::TOO_MANY, message);
+            self.problems.push(problem.help("write some of the steps without a group"));
         }
     }
 

@@ -44,7 +44,8 @@ impl ScriptState {
                 continue;
             }
             let render = |plan: &ActionPlan| {
-                let action = plan.render(&context).map_err(|error| error.to_string())?;
+                let mut action = plan.render(&context).map_err(|error| error.to_string())?;
+                self.read_marks.resolve_upto(&mut action, plan);
                 match unsupported(&self.account, &action, conversation) {
                     Some(reason) => Err(format!("{}: {reason}", self.account.platform.name)),
                     None => Ok(action),

@@ -50,7 +50,7 @@ pub struct ScriptState {
     now: Timestamp,
     /// Whether the call that should have opened the conversation has not come.
     is_unopened: bool,
-    read_marks: ReadMarks,
+    pub(super) read_marks: ReadMarks,
     /// Changes of the bodies of the current step.
     patch: Option<Box<BodyPatch>>,
     /// Captured values; `None` if the script captures none.
@@ -473,7 +473,9 @@ impl ScriptState {
         };
         captured.take(step.number, plan.captures(), &result.captured);
         self.now = self.now.max(now);
-        self.is_unopened |= conversation.state.is_none()
+        // A call that came and opened nothing, such as one that gets an error, can come again.
+        self.is_unopened |= !result.mismatches.is_empty()
+            && conversation.state.is_none()
             && matches!(plan, ExpectationPlan::Call(plan) if plan.opens(vendor));
     }
 

@@ -647,10 +647,10 @@ fn failures_end_a_run_at_the_limit() {
     let failing = || Receiver::responding(|_, _| Reply::Status(500, String::new()));
     let (requests, printed) = run_with(&failing(), &["--fail-fast"]);
     assert!(requests < 12, "{requests}");
-    assert!(printed.contains("stopped after 1 failed delivery"), "{printed}");
+    assert!(printed.contains("stopped after 1 failure"), "{printed}");
     let (more, printed) = run_with(&failing(), &["--max-failures", "3"]);
     assert!((3..12).contains(&more), "{more}");
-    assert!(printed.contains("stopped after 3 failed deliveries"), "{printed}");
+    assert!(printed.contains("stopped after 3 failures"), "{printed}");
 }
 
 #[test]

@@ -202,7 +202,8 @@ fn the_summary_counts_expectations() {
 #[test]
 fn a_scenario_reaches_no_origin_that_nobody_granted() {
     let folder = tempfile::tempdir().unwrap();
-    let (other, _) = shop(|_| (1, Duration::ZERO));
+    let [(receiver, _), (other, _)] = [(); 2].map(|()| shop(|_| (1, Duration::ZERO)));
+    let to = receiver.url();
     let port = other.url().rsplit(':').next().unwrap().split('/').next().unwrap().to_owned();
     for target in [
         format!("http://127.0.0.1:{port}/orders/1"),
@@ -220,7 +221,8 @@ fn a_scenario_reaches_no_origin_that_nobody_granted() {
         "orders/1".to_owned(),
     ] {
         let expectation = format!("eventually = {{ get = \"{target}\" }}\n[vars]\nhost = 'x'");
-        let output = command(folder.path(), &expectation, &["check", "story.toml"]);
+        let run = ["run", "story.toml", "--vendor", "ebbot", "--to", &to];
+        let output = command(folder.path(), &expectation, &run);
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{target}: {text}");
         assert!(text.contains("E092") || text.contains("E080"), "{target}: {text}");
@@ -326,15 +328,25 @@ fn a_resumed_run_does_not_repeat_a_request() {
 }
 
 #[test]
-fn an_interrupted_expectation_ends_at_once() {
+fn a_deadline_interrupts_an_expectation() {
     let (receiver, _) = shop(|_| (0, Duration::ZERO));
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("story.toml"), story(&STORED.replace("400ms", "10m")))
+    std::fs::write(folder.path().join("story.toml"), story(&STORED.replace("1500ms", "10m")))
         .unwrap();
     let started = Instant::now();
     let to = receiver.url();
     let deadline = ["run", "story.toml", "--vendor", "ebbot", "--to", &to, "--deadline", "500ms"];
     let output = standin_in(folder.path(), &deadline);
     assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    assert!(stdout(&output).contains("stopped at the deadline"), "{}", stdout(&output));
     assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+}
+
+#[test]
+fn an_expectation_waits_for_a_delivery_that_a_fault_delays() {
+    let (receiver, _) = shop(|_| (1, Duration::ZERO));
+    let last = "text = 'On its way' }\n";
+    let scenario = story(STORED).replace(last, &format!("{last}fault = 'delay:2s'\n"));
+    let played = run(&scenario, &receiver);
+    assert_eq!(played.finished.met, 1, "{:?}", played.finished);
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -310,6 +310,11 @@ fn every_conversation_waits_for_its_own_calls() {
     let played = play(&question(REPLY)).at("wotnot").serving(&served.slot).times(20).to(&receiver);
     has_passed(&played);
     assert_eq!(played.finished.met, 20);
+    // Each script has captured the reply in its own conversation.
+    let events: Vec<Event> = receiver.requests().iter().filter_map(Event::of).collect();
+    let said: Vec<&Event> = events.iter().filter(|event| event.is_visitor("You say: ")).collect();
+    assert_eq!(said.len(), 20);
+    assert!(said.iter().all(|event| event.text.ends_with(&event.conversation)));
 }
 
 #[test]
@@ -608,10 +613,12 @@ fn a_step_can_respond_in_place_of_the_vendor() {
 #[test]
 fn a_call_can_get_no_response_at_all() {
     let served = Served::start();
-    let receiver = served.receiver(|client, event| {
+    let (replied, replies) = mpsc::channel();
+    let receiver = served.receiver(move |client, event| {
         if event.is_visitor("Where is order") {
             let (client, conversation) = (client.clone(), event.conversation.clone());
-            thread::spawn(move || client.reply(&conversation, "44295"));
+            let replied = replied.clone();
+            thread::spawn(move || replied.send(client.reply(&conversation, "44295")));
         }
     });
     let hang = "expect = { call = 'send_message', respond = { hang = true } }\n\
@@ -619,4 +626,5 @@ fn a_call_can_get_no_response_at_all() {
     let started = Instant::now();
     has_passed(&served.run(&question(hang), &receiver));
     assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(replies.try_recv().is_err(), "the call got a response");
 }

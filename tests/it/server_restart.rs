@@ -199,6 +199,12 @@ fn endpoints_of_the_api_survive_a_restart() {
     let run = server.run(&json!({"vendor": "ebbot", "scenario": "handover", "clock": "virtual"}));
     assert_eq!(server.ended(run)["result"]["verdict"], "passed");
     assert_eq!(add(&server, &receiver.url(), "ebbot"), kept + 1, "numbers are not used again");
+    server.process.kill();
+
+    let server = Server::start_in(folder.path(), &["--to", "ebbot=http://127.0.0.1:9/new"]);
+    let list = server.get("/api/v1/endpoints")["items"].clone();
+    let numbers: Vec<&Json> = list.as_array().unwrap().iter().map(|one| &one["number"]).collect();
+    assert_eq!(numbers, [&json!(kept), &json!(kept + 1), &json!(kept + 2)], "{list}");
 }
 
 #[test]

@@ -57,7 +57,11 @@ say = { by = "bot", text = "Yes, ${cast.ada.first_name}." }
 
 /// A folder with the story and its shared files.
 fn folder(story: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    folder_in(&std::env::temp_dir(), story)
+}
+
+fn folder_in(parent: &Path, story: &str) -> TempDir {
+    let folder = tempfile::tempdir_in(parent).unwrap();
     fs::create_dir(folder.path().join("shared")).unwrap();
     fs::write(folder.path().join("story.toml"), story).unwrap();
     fs::write(folder.path().join("shared/people.toml"), PEOPLE).unwrap();
@@ -194,7 +198,6 @@ fn a_scenario_reads_no_file_that_is_not_below_its_folder() {
     let secret = outside.path().join("secret.toml");
     fs::write(&secret, "canary-424242 = 1\norder,canary-424242\n").unwrap();
     let absolute = secret.to_str().unwrap();
-    let encoded = format!("%2e%2e/{}", secret.strip_prefix("/").unwrap().display());
     for path in [
         absolute,
         "../secret.toml",
@@ -206,8 +209,7 @@ fn a_scenario_reads_no_file_that_is_not_below_its_folder() {
         "http://127.0.0.1:9/secret.toml",
         r"\\\\127.0.0.1\\share\\secret.toml",
         r"C:\\secret.toml",
-        &encoded,
-        "~/secret.toml",
+        "%2e%2e/secret.toml",
         "/dev/zero",
         "/dev/stdin",
         "/proc/self/environ",
@@ -219,7 +221,8 @@ fn a_scenario_reads_no_file_that_is_not_below_its_folder() {
         for (key, end, place) in [("include", "", ":1:"), ("rows", "", ":1:"), (say, " }", ":2:")] {
             let step = if end.is_empty() { "" } else { "[[step]]\n" };
             let story = format!("{step}{key} = \"{path}\"{end}\n[[step]]\nopen = {{}}\n");
-            let folder = folder(&story);
+            // Its parent is the folder of the secret.
+            let folder = folder_in(outside.path(), &story);
             let at = |name: &str| folder.path().join(name);
             std::os::unix::fs::symlink(&secret, at("link.toml")).unwrap();
             std::os::unix::fs::symlink(outside.path(), at("linked")).unwrap();
@@ -233,4 +236,19 @@ fn a_scenario_reads_no_file_that_is_not_below_its_folder() {
             assert!(!told.contains("canary-424242"), "{key} {path}: {told}");
         }
     }
+}
+
+#[test]
+fn groups_that_grow_exponentially_are_refused() {
+    let mut story = "[[step]]\nuse = \"g0\"\n".to_owned();
+    for level in 0..30 {
+        let used = format!("[[group.g{level}]]\nuse = \"g{}\"\n", level + 1);
+        story += &used.repeat(4);
+    }
+    story += "[[group.g30]]\nopen = {}\n";
+    let folder = folder(&story);
+    let output = standin_in(folder.path(), &["check", "story.toml"]);
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    assert!(printed.contains("the scenario uses groups more than"), "{printed}");
 }

@@ -8,9 +8,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value as Json, json};
 use standin::base::clock::Clock;
+use standin::diag::Source;
 use standin::emulator::{check_examples, describe_api, examples};
 use standin::platform::Account;
 use standin::platform::api::CallBody;
+use standin::scenario;
 
 use crate::support::{
     Background, LiveApi, Receiver, Reply, accept, configured, request, revisions, standin_in,
@@ -163,11 +165,20 @@ fn a_subscription_of_a_call_is_tested_used_and_replaced() {
     wait_for_events(&second, 4);
     assert_eq!(failing.count(), 1);
 
+    // A later run sends to it too.
+    let source = Source::new("later.toml", "[[step]]\nopen = {}\n");
+    let parsed = scenario::read(&source).unwrap();
+    let later = scenario::check(parsed, &[Arc::clone(&api.account.platform)], &[]).unwrap();
+    api.play(2, later, 1);
+    wait_for_events(&second, 5);
+    let sent = second.events()[4].clone();
+    assert_eq!(sent.header("authorization").unwrap(), "canary-of-the-receiver");
+
     // Switched off, it gets nothing more.
     assert_eq!(subscribe(&api, &second.url(), "canary-of-the-receiver", false).status, 200);
     open(&api);
-    wait_for_events(&first, 6);
-    assert_eq!(second.events().len(), 4);
+    wait_for_events(&first, 7);
+    assert_eq!(second.events().len(), 5);
 
     api.calls(10);
     for record in &*api.records.lock().unwrap() {

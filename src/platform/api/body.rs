@@ -64,7 +64,7 @@ pub fn parse_body(protocol: BodyProtocol, call: &ApiCall) -> Result<ParsedBody, 
     }
 }
 
-/// Returns the parameters of the query and the body together. Those of the body come first.
+/// Returns the parameters of the query and the body together. A parameter of the body replaces one of the query.
 pub fn parameters(call: &ApiCall, body: &Json) -> Map<String, Json> {
     let query = call.query_pairs().into_iter().map(|(name, value)| (name, value.into()));
     let mut params: Map<String, Json> = query.collect();

@@ -20,7 +20,7 @@ crate::string_enum! {
         Missing = "missing",
         /// A credential is not valid.
         Invalid = "invalid",
-        /// A credential was valid.
+        /// A credential has expired.
         Expired = "expired",
         /// The body is too large.
         TooLarge = "too_large",

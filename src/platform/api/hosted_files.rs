@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::body::CallFile;
 use crate::template::{Object, Value};
 
-/// Maximum number of files of an account. The oldest link makes room.
+/// Maximum number of files of an account. The oldest file is removed to make room.
 const MAX_FILES: usize = 1_000;
 
 /// Maximum size of all files of an account, in bytes.

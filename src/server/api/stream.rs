@@ -76,9 +76,14 @@ impl StreamState {
             return Some("retry: 1000\n\n".to_owned());
         }
         loop {
+            let before = self.after;
             let text = self.pending();
             if !text.is_empty() {
                 return Some(text);
+            }
+            // None of these records matches the filter. Later ones can.
+            if self.after != before {
+                continue;
             }
             match timeout(STREAM_KEEP_ALIVE, self.changes.changed()).await {
                 Ok(Ok(())) => {}

@@ -168,7 +168,7 @@ impl LiveServer {
             None => Ok(()),
             Some(reason) => {
                 let message = format!("nothing can be stored: {reason}");
-                Err(LiveError::unavailable(message, "free space, and start the server again"))
+                Err(LiveError::unavailable(message, "remove the cause, and start the server again"))
             }
         }
     }

@@ -26,7 +26,10 @@ impl LiveServer {
         let unknown = || LiveError::unknown("delivery", id, &[]);
         let (run, delivery) = id.split_once('-').ok_or_else(unknown)?;
         let original = self.run(run.parse().map_err(|_| unknown())?).await;
-        let original = original.map_err(|_| unknown())?;
+        let original = original.map_err(|error| match error {
+            LiveError::Unknown { .. } => unknown(),
+            other => other,
+        })?;
         let vendor = self.vendor(&original.vendor)?;
         let records = self.records_of(original.number)?;
         let started = records.iter().find_map(|record| match &record.kind {

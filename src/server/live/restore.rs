@@ -217,9 +217,12 @@ impl LiveServer {
         let plan = self.plan(vendor, run, endpoints);
         let prior = self.prior_records(journal, &plan)?;
         if !prior.have_begun() {
+            if outline.is_cancelled {
+                run.mark_cancelled();
+            }
             match &outline.finished {
                 Some(finished) => run.finish(finished.clone()),
-                None if outline.is_cancelled => run.mark_cancelled(),
+                None if outline.is_cancelled => {}
                 None => {
                     let resume =
                         ResumePoint { run: i64::from(run.number), prior: prior.attempts() };

@@ -233,6 +233,7 @@ impl ServedRun {
     /// It was cancelled before a restart.
     pub(super) fn mark_cancelled(&self) {
         self.progress().is_cancelled = true;
+        self.ended.send_replace(true);
     }
 
     pub(super) fn finish(&self, finished: RunFinished) {

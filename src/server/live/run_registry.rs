@@ -36,7 +36,11 @@ impl ServedRuns {
         if registry.runs.len() <= most {
             return None;
         }
-        let oldest = registry.runs.values().find(|run| run.is_over())?.number;
+        let oldest = registry
+            .runs
+            .values()
+            .find(|other| other.is_over() && other.number != run.number)?
+            .number;
         registry.runs.remove(&oldest)
     }
 

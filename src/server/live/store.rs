@@ -23,7 +23,7 @@ pub(super) struct ServerJournal {
     reader: Mutex<Journal>,
     failure: Arc<OnceLock<String>>,
     /// Where the records of earlier runs belong.
-    origins: Mutex<HashMap<i64, Option<RecordOrigin>>>,
+    origins: Mutex<HashMap<i64, RecordOrigin>>,
 }
 
 /// A change at the server that belongs to no run.
@@ -143,11 +143,13 @@ impl ServerJournal {
     /// Returns where the records of a run belong; `None` if it is not a run of a server.
     pub(super) fn origin(&self, run: i64) -> Option<RecordOrigin> {
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = origins.entry(run).or_insert_with(|| {
-            let outline = self.read().outline(run).ok().flatten();
-            outline.and_then(|outline| origin_of(&outline))
-        });
-        found.clone()
+        if let Some(known) = origins.get(&run) {
+            return Some(known.clone());
+        }
+        // A run that does not exist yet can begin later.
+        let found = origin_of(&self.read().outline(run).ok()??)?;
+        origins.insert(run, found.clone());
+        Some(found)
     }
 }
 

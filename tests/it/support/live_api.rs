@@ -64,16 +64,6 @@ impl LiveApi {
         let platform = revisions().into_iter().find(|known| known.full_id() == vendor).unwrap();
         let account = Arc::new(Account::test(&platform));
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let log = RecordLog::new(1, Clock::System);
-        let mut reader = log.subscribe(1).unwrap();
-        let records = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&records);
-        // The account waits for a reader that falls behind.
-        runtime.spawn(async move {
-            while let Some(record) = reader.next().await {
-                kept.lock().unwrap().push(record);
-            }
-        });
         let endpoint = EndpointPlan {
             number: 1,
             url: receiver_url(&receiver.url()).unwrap(),
@@ -87,10 +77,29 @@ impl LiveApi {
             let slots = AttemptSlots::default();
             Emulator::start(Arc::clone(&account), vec![endpoint], Arc::new(client), slots)
         });
+        slot.set(emulator.clone());
+        let server = ApiPort::plain([127, 0, 0, 1].into(), 0).serve(&slot).unwrap();
+        let address = server.address.to_string();
+        let records = Arc::default();
+        let api = Self { account, emulator, server: Some(server), address, records, runtime };
+        api.play(1, Script::without_steps("calls only"), 0);
+        api
+    }
+
+    /// Plays a script at the account.
+    pub(crate) fn play(&self, number: u32, script: Script, conversations: u32) {
+        let log = RecordLog::new(number, Clock::System);
+        let (mut reader, kept) = (log.subscribe(1).unwrap(), Arc::clone(&self.records));
+        // The account waits for a reader that falls behind.
+        self.runtime.spawn(async move {
+            while let Some(record) = reader.next().await {
+                kept.lock().unwrap().push(record);
+            }
+        });
         let run = ScriptedRun {
-            number: 1,
-            script: Arc::new(Script::without_steps("calls only")),
-            conversations: 0,
+            number,
+            script: Arc::new(script),
+            conversations,
             seed: 1,
             start: "2026-01-05T09:00:00Z".parse().unwrap(),
             clock: ClockMode::Virtual,
@@ -103,11 +112,7 @@ impl LiveApi {
             keeps_conversations: true,
             is_resumable: false,
         };
-        drop(emulator.play(run));
-        slot.set(emulator.clone());
-        let server = ApiPort::plain([127, 0, 0, 1].into(), 0).serve(&slot).unwrap();
-        let address = server.address.to_string();
-        Self { account, emulator, server: Some(server), address, records, runtime }
+        drop(self.emulator.play(run));
     }
 
     pub(crate) fn secret(&self, name: &str) -> &str {
