@@ -135,6 +135,9 @@ pub const MAX_CALL_BODY: usize = 1024 * 1024;
 /// Maximum number of calls of a conversation that a script can still expect.
 // More than any conversation has; a receiver in an endless loop must not exhaust the memory.
 pub const MAX_KEPT_CALLS: usize = 1_000;
+/// Maximum number of documents of a kind that calls create at an account; the oldest is removed.
+// Each can have the size of a body.
+pub const MAX_DOCUMENTS: usize = 100;
 /// Maximum size of the body of a call to a vendor's API that transfers a file.
 pub const MAX_UPLOAD: usize = 8 * 1024 * 1024;
 /// Maximum number of concurrent connections to one of the servers.

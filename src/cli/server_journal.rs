@@ -58,7 +58,7 @@ impl ServerJournalArgs {
         }
     }
 
-    /// Deletes old runs now and from time to time, for ever.
+    /// Deletes old runs now and every hour. Never returns.
     pub(super) async fn clean(&self, live: &LiveServer) {
         let Some(keep) = self.keep else { return std::future::pending().await };
         let mut interval = tokio::time::interval(CLEANING_INTERVAL);

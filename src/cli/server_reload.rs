@@ -61,7 +61,7 @@ impl<'a> ServerFiles<'a> {
         Self { names, global, scenarios, settings: WatchedFiles::new(settings.collect()) }
     }
 
-    /// Watches the files, for ever.
+    /// Watches the files. Never returns.
     pub(super) async fn watch(mut self, live: &LiveServer) {
         // Standard input can be read once.
         let can_reload = !self.names.iter().any(|name| name == STANDARD_INPUT);

@@ -46,9 +46,13 @@ pub(super) fn watch(
         let mut before = snapshot(&watched, &named);
         let known = std::mem::take(&mut named);
         let exit = command(&mut named).unwrap_or_else(report_error);
-        if named != known {
-            before = snapshot(&watched, &named);
-        }
+        // Only what is watched from now on is as it is now.
+        let added: BTreeSet<PathBuf> = named.difference(&known).cloned().collect();
+        let in_snapshot: BTreeSet<PathBuf> = before.iter().map(|(path, _)| path.clone()).collect();
+        before.retain(|(path, _)| !known.contains(path) || named.contains(path));
+        let added = snapshot(&[], &added).into_iter();
+        before.extend(added.filter(|(path, _)| !in_snapshot.contains(path)));
+        before.sort();
         let files = count(before.len(), "file", "files");
         note(format_args!("watching {files}. Press Ctrl-C to stop.\n"));
         let mut seen = before.clone();

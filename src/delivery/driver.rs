@@ -491,7 +491,7 @@ impl<H: Host, T: Transport> Driver<H, T> {
     async fn finish(&mut self, ended: Result<(task::Id, AttemptResult), task::JoinError>) {
         let (id, result) = match ended {
             Ok(ended) => ended,
-            // A panic in a transport must not leave the conversation waiting for ever.
+            // A panic in a transport must not leave the conversation waiting forever.
             Err(error) => {
                 (error.id(), unsent(&format!("internal error in the transport: {error}")))
             }

@@ -1,4 +1,4 @@
-//! What people and programs did in a conversation, in the form that a journal keeps.
+//! Actions of people and programs in a conversation, in the form that a journal stores.
 
 use std::sync::Arc;
 

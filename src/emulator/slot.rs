@@ -90,7 +90,7 @@ impl EmulatorSlot {
     #[must_use]
     pub fn add(&self, emulator: Emulator) -> SlotEntry {
         let mut number = 0;
-        // Held until the account has all of them, so that it misses none that is made meanwhile.
+        // Held until the account has all of them, so that it does not miss one that is added meanwhile.
         let subscriptions = self.subscriptions.borrow();
         if !subscriptions.is_empty() {
             let change = SubscriptionChange { new: subscriptions.clone(), ended: Vec::new() };

@@ -1,4 +1,4 @@
-//! What the thread of a journal is given to store.
+//! Items that the thread of a journal stores.
 
 use std::sync::Arc;
 

@@ -277,7 +277,7 @@ impl Iterator for Rows<'_> {
                     return Some(Err(error));
                 }
             }
-            // In a damaged file a page can end before its start, and would be read again for ever.
+            // In a damaged file a page can end before its start, and would be read again forever.
             self.last = self.page.back().map(|row| row.seq).filter(|seq| *seq > last);
         }
         self.page.pop_front().map(Ok)

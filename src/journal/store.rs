@@ -254,7 +254,7 @@ fn copy(path: &Path) -> io::Result<TempDir> {
 }
 
 /// Rejects a file that is no `SQLite` database before `SQLite` writes to it. Rejects pipes and
-/// devices too, on which a read would block for ever.
+/// devices too, on which a read would block forever.
 fn refuse_foreign(path: &Path) -> Result<(), JournalError> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {

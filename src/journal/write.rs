@@ -87,7 +87,7 @@ impl JournalWriter {
         let thread = thread::Builder::new().spawn(move || {
             let written = write(connection, &file, &mut items, sink.as_ref(), &failed);
             // After an error, every log that still sends must fail. If the queue were just dropped,
-            // the log of an item that arrived at that moment would wait for ever.
+            // the log of an item that arrived at that moment would wait forever.
             while let Some(item) = items.blocking_recv() {
                 item.fail();
             }

@@ -359,7 +359,7 @@ pub struct RunStarted {
     pub within: Option<SignedDuration>,
     /// How the run tests that the receiver checks signatures; `None` if it plays no whole scenario.
     pub signature: Option<SignatureTest>,
-    /// What calls mean for the verdict that met no expectation; `None` if no step waits for calls.
+    /// How calls that meet no expectation affect the verdict; `None` if no step waits for calls.
     #[serde(default)]
     pub unexpected: Option<UnexpectedCalls>,
     /// The tables `want` of the steps, by the number of the step.
@@ -489,7 +489,7 @@ crate::string_enum! {
 }
 
 crate::string_enum! {
-    /// What calls mean for the verdict that met no expectation.
+    /// How calls that met no expectation affect the verdict.
     pub enum UnexpectedCalls {
         /// The run fails.
         Strict = "strict",

@@ -30,7 +30,7 @@ pub struct VerdictBuilder {
     met: u64,
     /// The first expectations that were not met, each described in a line.
     unmet: Vec<String>,
-    /// What calls mean that met no expectation.
+    /// How calls that met no expectation affect the verdict.
     unexpected: Option<UnexpectedCalls>,
     /// The calls that have met no expectation, by number.
     unmet_calls: BTreeMap<u64, String>,

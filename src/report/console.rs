@@ -506,8 +506,8 @@ impl Report for ConsoleReport {
                 self.probe(fault, result, why.as_deref(), out)
             }
             RecordKind::DeliverySettled(settled) => self.settled(record, settled, out),
-            // Reported even briefly: no run passes with one.
             RecordKind::ExpectationFinished(settled) => self.expectation(record, settled, out),
+            // Reported even briefly: no run passes with one.
             RecordKind::ActionDropped { action, reason, .. } => {
                 let reason = escape(reason);
                 writeln!(out, "{INDENT}{BAD}✗{BAD:#} `{action}` could not be rendered: {reason}")

@@ -60,7 +60,8 @@ pub(super) fn first_record(plan: &RunPlan) -> RunStarted {
     }
 }
 
-/// What calls mean that meet no expectation. They are named only if the script waits for some.
+/// Returns how calls that meet no expectation affect the verdict. By default, the report names them if
+/// the script waits for calls.
 fn unexpected_calls(plan: &RunPlan) -> Option<UnexpectedCalls> {
     let expects_calls = plan.script.needs_calls(&plan.account.platform).is_some();
     plan.script.verify.unexpected.or(expects_calls.then_some(UnexpectedCalls::Warn))

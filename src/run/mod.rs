@@ -65,8 +65,9 @@ async fn play<T: Transport>(
     let scope = RecordScope { at: plan.start, conversation: None, step: None };
     let resumes = plan.resume.as_ref().map(|resume| resume.run);
     log.append(scope, RecordKind::RunStarted(RunStarted { resumes, ..first_record(&plan) })).await;
-    // A handshake may take its whole timeout. An interruption must not wait for that.
+    // Before the handshakes: a run whose endpoints all refuse must not wait for a subscription.
     let is_configured = !plan.endpoints.is_empty();
+    // A handshake may take its whole timeout. An interruption must not wait for that.
     let plan = tokio::select! {
         plan = with_consenting_endpoints(plan.clone(), &*transport, &log) => plan,
         () = plan.stop.given() => return RunEnd::Stopped,

@@ -22,7 +22,7 @@ use crate::policy::StatusSet;
 const DEFAULT_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// Time after which a call gets its response that should never get one.
-// Every client has given up by then, and a forgotten connection must not stay for ever.
+// Every client has given up by then, and a forgotten connection must not stay open forever.
 const HANG: Duration = Duration::from_secs(600);
 
 /// Time that `expect_none` waits without `for`.

@@ -42,7 +42,7 @@ form! {
         /// `probe` sends two requests with invalid signatures before the first event. The receiver
         /// must reject them.
         signature: Option<Spanned<SignatureMode>>,
-        /// What calls to the vendor's API mean that met no expectation: `strict` fails the run, `warn`
+        /// How calls to the vendor's API that met no expectation are judged: `strict` fails the run, `warn`
         /// names them in the report, `allow` ignores them. Default: `warn` if a step waits for calls.
         unexpected: Option<Spanned<UnexpectedCalls>>,
     }
@@ -115,7 +115,7 @@ pub struct Verification {
     pub within: Option<SignedDuration>,
     /// Whether requests with invalid signatures are sent before the first event.
     pub probes_signature: bool,
-    /// What calls mean that met no expectation.
+    /// How calls that met no expectation affect the verdict.
     pub unexpected: Option<UnexpectedCalls>,
 }
 

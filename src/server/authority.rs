@@ -1,4 +1,4 @@
-//! The CA of this user, and the certificates that the APIs of vendors show.
+//! The CA of this user, and the certificates that the APIs of vendors present.
 //!
 //! Clients expect https at a vendor. They trust the certificate if they trust the CA, which is made
 //! once, so that a client has to be configured once.

@@ -505,7 +505,7 @@ fn a_call_that_must_not_come_fails_the_run() {
         reason.contains("`expect_none` *: call: expected no call, found call 2, POST /api/v1/"),
         "{reason}"
     );
-    // What only reads is not meant.
+    // Calls that only read do not count.
     let reads = served.receiver(|client, event| {
         if event.is_visitor("Where is order") {
             client.reply(&event.conversation, "44295");

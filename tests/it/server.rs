@@ -304,7 +304,7 @@ fn calls_to_the_api_of_a_vendor_belong_to_its_run() {
     let records = || server.call(&format!("GET /api/v1/records?run={run}"), "").body;
     eventually(|| records().contains("call.received"));
     assert!(records().contains("/no/such/route"));
-    // It is no receiver.
+    // The API of a vendor cannot be an endpoint.
     let body = json!({"vendor": "wotnot", "url": api}).to_string();
     assert_eq!(server.call("POST /api/v1/endpoints", &body).status, 422);
 }

@@ -115,7 +115,7 @@ fn a_killed_server_continues_runs_conversations_and_numbers() {
     let all = records(&server);
     let numbers: Vec<u64> = all.iter().map(|record| record["id"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=all.len() as u64).collect::<Vec<_>>());
-    // A client of the stream goes on with the number that it had.
+    // A client of the stream resumes after its last number.
     let last = stored.len();
     let (next, _) = server.stream(&format!("Last-Event-ID: {last}\r\n"), "").record();
     assert_eq!(next, last as u64 + 1);

@@ -1,10 +1,11 @@
-//! `--watch`: repeats repeats a command when a file changes. Ctrl-C exits with the last status.
+//! `--watch`: repeats a command when a file changes. Ctrl-C exits with the last status.
 
 #![cfg(unix)]
 
 use std::fs;
+use std::time::Duration;
 
-use crate::support::{Background, Receiver};
+use crate::support::{Background, Receiver, Reply};
 
 const RIGHT: &str = "[[step]]\nopen = {}\n";
 const WRONG: &str = "[[stp]]\nopen = {}\n";
@@ -50,6 +51,27 @@ fn run_repeats_when_its_scenario_or_the_configuration_changes() {
     let ended = watching.interrupt();
     assert_eq!(ended.code, Some(0));
     assert!(ended.stdout.contains("failed") && ended.stdout.contains("passed"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_change_during_the_first_run_is_not_missed() {
+    let receiver = Receiver::responding(|_, _| Reply::good().after(Duration::from_secs(1)));
+    let folder = tempfile::tempdir().unwrap();
+    let story = folder.path().join("story.toml");
+    let text = format!("include = 'people.toml'\n{RIGHT}");
+    fs::write(folder.path().join("people.toml"), "[vars]\na = 1\n").unwrap();
+    fs::write(&story, &text).unwrap();
+    let to = receiver.url();
+    let arguments = ["run", "story.toml", "--vendor", "ebbot", "--to", &to, "--watch"];
+    let mut watching = Background::start(folder.path(), &arguments);
+    while receiver.count() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    fs::write(&story, format!("{text}# changed\n")).unwrap();
+    watching.read_stderr_until(WATCHING);
+    watching.read_stderr_until(WATCHING);
+    assert_eq!(receiver.count(), 2);
+    watching.interrupt();
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl HostedFiles {
         now: Timestamp,
         life: SignedDuration,
     ) -> (HostedFile, FileLink) {
-        self.make_room();
+        self.make_room(path, 0);
         self.made += 1;
         let number = self.made;
         let file = self.files.entry(path.to_owned()).or_insert_with(|| HostedFile {
@@ -79,17 +79,21 @@ impl HostedFiles {
 
     /// Stores the content of a file.
     pub fn store(&mut self, path: &str, content: CallFile) {
+        self.make_room(path, content.bytes.len());
         if let Some(file) = self.files.get_mut(path) {
             file.content = Some(Arc::new(content));
         }
     }
 
-    fn make_room(&mut self) {
+    /// Removes the oldest other files until there is room for this one, with so many more bytes.
+    fn make_room(&mut self, path: &str, needed: usize) {
         let size = |file: &HostedFile| file.content.as_ref().map_or(0, |known| known.bytes.len());
-        let mut bytes: usize = self.files.values().map(size).sum();
-        while self.files.len() >= MAX_FILES || bytes > MAX_BYTES {
-            let oldest = self.files.values().min_by_key(|file| file.number);
-            let Some(oldest) = oldest.map(|file| file.path.clone()) else { return };
+        let is_new = !self.files.contains_key(path);
+        let mut bytes = needed + self.files.values().map(size).sum::<usize>();
+        while (is_new && self.files.len() >= MAX_FILES) || bytes > MAX_BYTES {
+            let others = self.files.values().filter(|file| file.path != path);
+            let oldest = others.min_by_key(|file| file.number).map(|file| file.path.clone());
+            let Some(oldest) = oldest else { return };
             bytes -= self.files.remove(&oldest).as_ref().map_or(0, size);
         }
     }
@@ -141,6 +145,21 @@ mod tests {
             files.link(&format!("/{number}"), "s".into(), Timestamp::UNIX_EPOCH, life);
         }
         assert!(files.find("/0", None, Timestamp::UNIX_EPOCH).is_none());
+        // Another link to a file needs no room.
+        files.link("/1", "t".into(), Timestamp::UNIX_EPOCH, life);
         assert!(files.find("/1", None, Timestamp::UNIX_EPOCH).is_some());
+    }
+
+    #[test]
+    fn stored_files_make_room_too() {
+        let mut files = HostedFiles::default();
+        let life = SignedDuration::from_secs(60);
+        let half = || CallFile { media_type: None, bytes: vec![0; MAX_BYTES / 2] };
+        for path in ["/0", "/1", "/2"] {
+            files.link(path, "s".into(), Timestamp::UNIX_EPOCH, life);
+        }
+        ["/0", "/1", "/2"].into_iter().for_each(|path| files.store(path, half()));
+        let is_kept = |path| files.find(path, None, Timestamp::UNIX_EPOCH).is_some();
+        assert_eq!(["/0", "/1", "/2"].map(is_kept), [false, true, true]);
     }
 }

@@ -164,6 +164,10 @@ impl DeliveryIndex {
             return;
         };
         let id = format!("{}-{delivery}", kept.record.run);
+        // A run that is restored brings deliveries that may still be here.
+        if self.numbers.contains_key(&id) {
+            return;
+        }
         if let Some(conversation) = &kept.conversation {
             let counts = self.counts.entry(Arc::clone(conversation)).or_default();
             counts.deliveries += 1;

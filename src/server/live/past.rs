@@ -1,4 +1,4 @@
-//! What is no longer in memory: runs, records and deliveries of the journal.
+//! Reads runs, records and deliveries that are no longer in memory from the journal.
 
 use std::sync::{Arc, PoisonError};
 
