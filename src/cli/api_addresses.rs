@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::api_ports::user_authority;
-use super::exit::CommandError;
 use super::setup::Setup;
 use super::shell_variable::variable;
 use crate::base::text::shell_word;
 use crate::platform::Platform;
+use crate::server::CertificateAuthority;
 
 /// How clients on this machine reach the API of a vendor.
 #[derive(Clone, Debug)]
@@ -25,13 +24,14 @@ impl ApiAddresses {
     }
 
     /// Returns the addresses at the port of the configuration.
-    pub(super) fn configured(vendor: &Platform, setup: &Setup) -> Result<Self, CommandError> {
-        let ca = user_authority()?.map(|authority| authority.file);
+    // Only names the CA file: printing must not make a CA.
+    pub(super) fn configured(vendor: &Platform, setup: &Setup) -> Self {
+        let ca = CertificateAuthority::user_file().ok();
         let schemes = if ca.is_some() { vec!["http", "https"] } else { vec!["http"] };
         let url =
             |port: u16| schemes.iter().map(move |scheme| format!("{scheme}://127.0.0.1:{port}"));
         let urls = setup.api_port(vendor).into_iter().flat_map(url).collect();
-        Ok(Self::new(vendor, urls, ca))
+        Self::new(vendor, urls, ca)
     }
 
     /// Returns the variables with these values, by name.

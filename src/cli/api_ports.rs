@@ -105,7 +105,7 @@ impl ApiPorts {
 }
 
 /// Opens the CA of the user. Without a folder for it, notes that there is no https.
-pub(super) fn user_authority() -> Result<Option<CertificateAuthority>, CommandError> {
+fn user_authority() -> Result<Option<CertificateAuthority>, CommandError> {
     match CertificateAuthority::of_user() {
         Ok(authority) => Ok(Some(authority)),
         // A container may have no folder that can be written. Many clients need no https.

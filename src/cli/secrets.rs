@@ -28,7 +28,7 @@ pub(super) fn secrets(args: &SecretsArgs, global: &Global) -> Result<ExitStatus,
     let vendor = setup.vendor(&args.vendor)?;
     let account = setup.account(&vendor)?;
     let has_api = !vendor.api.is_empty();
-    let api = has_api.then(|| ApiAddresses::configured(&vendor, &setup)).transpose()?;
+    let api = has_api.then(|| ApiAddresses::configured(&vendor, &setup));
     let mut text = if args.env {
         api.iter().map(ApiAddresses::env_lines).chain([env_lines(&account)]).collect()
     } else {

@@ -81,6 +81,16 @@ impl CertificateAuthority {
         Self::open_or_create(&folders.data_dir().join("standin"), Clock::System.now())
     }
 
+    /// Returns the file of the certificate of this user's CA, which the first server makes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if this user has no folder for data.
+    pub fn user_file() -> Result<PathBuf, AuthorityError> {
+        let folders = choose_base_strategy().map_err(|error| no_folder(&error))?;
+        Ok(folders.data_dir().join("standin").join("ca").join(CERTIFICATE))
+    }
+
     /// Opens the CA in the subfolder `ca` of this folder, or makes it. Processes that do so at the same
     /// time get the same CA.
     ///

@@ -254,22 +254,17 @@ fn secrets_prints_the_addresses_and_the_ca_file_for_a_shell() {
     let ca = data.join("standin/ca/ca.pem");
     let expected = format!("http://127.0.0.1:8099\nhttps://127.0.0.1:8099\n{}\n", ca.display());
     assert_eq!(stdout(&shell), expected, "{env}");
-    assert!(ca.exists());
+    assert!(!ca.exists(), "printing makes no CA");
     let text = standin(&["secrets", "wotnot"]);
     assert!(text.contains("https://127.0.0.1:8099") && text.contains(&*ca.to_string_lossy()));
     let text = standin(&["secrets", "replycx", "--env"]);
     assert!(text.starts_with("REPLYCX_API_CA=") && !text.contains("API_URL"), "{text}");
     assert!(standin(&["secrets", "replycx"]).contains("`port` in [vendor.replycx]"));
     assert!(!standin(&["secrets", "ebbot"]).contains("CA file"), "it has no API");
-    fs::write(data.join("standin/ca/ca.pem"), "").unwrap();
-    let damaged = Command::new(env!("CARGO_BIN_EXE_standin"))
-        .args(["secrets", "wotnot"])
-        .env_clear()
-        .env("XDG_DATA_HOME", &data)
-        .output()
-        .unwrap();
-    assert_eq!(code(&damaged), 3);
-    assert!(stderr(&damaged).contains("delete this folder"), "{}", stderr(&damaged));
+    // A damaged CA does not matter to a command that only names it.
+    fs::create_dir_all(ca.parent().unwrap()).unwrap();
+    fs::write(&ca, "").unwrap();
+    assert!(standin(&["secrets", "wotnot"]).contains("CA file"));
 }
 
 /// Subscribes a URL at an API, as a receiver does when it starts.
