@@ -34,7 +34,7 @@ pub(super) struct ActArgs {
 #[derive(Debug, Args)]
 struct ConversationArgs {
     /// Id of the conversation, such as 3-1 [default: the newest]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = conversation_id)]
     conversation: Option<String>,
     #[command(flatten)]
     client: ClientArgs,
@@ -48,6 +48,17 @@ pub(super) fn say(args: &SayArgs) -> Result<ExitStatus, CommandError> {
 
 pub(super) fn act(args: &ActArgs) -> Result<ExitStatus, CommandError> {
     args.conversation.act(&args.actions)
+}
+
+/// Checks an id of a conversation, which becomes a part of a path. clap prints the error.
+fn conversation_id(text: &str) -> Result<String, String> {
+    let is_id = text
+        .split_once('-')
+        .is_some_and(|(run, number)| run.parse::<u32>().is_ok() && number.parse::<u32>().is_ok());
+    let valid = is_id && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    valid
+        .then(|| text.to_owned())
+        .ok_or_else(|| "expected a run and a number, such as `3-1`".into())
 }
 
 impl ConversationArgs {
