@@ -4,6 +4,11 @@
 //! only what redaction replaced is filled in again. Quotes are added to quotes, so that every text
 //! survives.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value as Json;
+
 /// What a reference may name.
 const NAMESPACES: &[&str] = &["secret.", "header.", "query."];
 
@@ -73,6 +78,39 @@ pub fn resolve(text: &str, fill: impl Fn(&str) -> Option<String>) -> String {
         rest = &rest[reference.length..];
     }
     resolved + rest
+}
+
+/// Secrets by their references, to restore texts of records.
+#[derive(Clone, Default)]
+pub struct KnownSecrets(BTreeMap<String, String>);
+
+impl FromIterator<(String, String)> for KnownSecrets {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for KnownSecrets {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("KnownSecrets(…)")
+    }
+}
+
+impl KnownSecrets {
+    /// Replaces the references in a text by the secrets, and restores texts that look like references.
+    pub fn fill(&self, text: &str) -> String {
+        resolve(text, |name| self.0.get(&format!("${{{name}}}")).cloned())
+    }
+
+    /// Replaces the references in all texts of a value.
+    pub fn fill_json(&self, json: &mut Json) {
+        match json {
+            Json::String(text) => *text = self.fill(text),
+            Json::Array(items) => items.iter_mut().for_each(|item| self.fill_json(item)),
+            Json::Object(table) => table.values_mut().for_each(|value| self.fill_json(value)),
+            Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        }
+    }
 }
 
 #[cfg(test)]

@@ -98,32 +98,18 @@ impl RequestedUnit {
         }
     }
 
-    /// Reads the record of a unit. Texts that look like references were quoted in it.
+    /// Reads the record of a unit, in which secrets were filled in.
     pub(super) fn read(record: &ActionsRequested) -> Result<Self, String> {
         let parse = || -> serde_json::Result<Self> {
             let ActionsRequested { actions, people, opens, adopts } = record.clone();
             Ok(Self {
-                actions: serde_json::from_value(unquoted(actions))?,
-                people: serde_json::from_value(unquoted(people))?,
-                opens: opens.map(|opens| serde_json::from_value(unquoted(opens))).transpose()?,
-                adopts: adopts
-                    .map(|adopts| serde_json::from_value(unquoted(adopts)))
-                    .transpose()?,
+                actions: serde_json::from_value(actions)?,
+                people: serde_json::from_value(people)?,
+                opens: opens.map(serde_json::from_value).transpose()?,
+                adopts: adopts.map(serde_json::from_value).transpose()?,
             })
         };
         parse().map_err(|error| format!("its actions cannot be read: {error}"))
-    }
-}
-
-/// Undoes the quotes that redaction adds to texts that look like references.
-fn unquoted(json: Json) -> Json {
-    match json {
-        Json::String(text) => Json::String(crate::base::references::resolve(&text, |_| None)),
-        Json::Array(items) => items.into_iter().map(unquoted).collect(),
-        Json::Object(table) => {
-            table.into_iter().map(|(key, value)| (key, unquoted(value))).collect()
-        }
-        other => other,
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::scripted_run::ScriptedRun;
+use crate::base::references::KnownSecrets;
 use crate::fault::FaultKind;
 use crate::record::{
     ActionsRequested, AttemptResult, CallRecord, EndpointSubscription, ExpectationResult, Record,
@@ -51,6 +52,8 @@ pub struct RunFacts {
     until: Option<Timestamp>,
     /// Whether responses are kept, because the script captures values from them.
     keeps_responses: bool,
+    /// Replace their references in the inputs.
+    secrets: KnownSecrets,
 }
 
 /// One thing that happened in a conversation.
@@ -73,9 +76,10 @@ pub(super) enum ConversationFact {
 }
 
 impl RunFacts {
-    /// Facts of a run whose script captures values from responses, or does not.
-    pub fn new(keeps_responses: bool) -> Self {
-        Self { keeps_responses, ..Self::default() }
+    /// Facts of a run whose script captures values from responses, or does not. Its inputs may contain
+    /// these secrets.
+    pub fn new(keeps_responses: bool, secrets: KnownSecrets) -> Self {
+        Self { keeps_responses, secrets, ..Self::default() }
     }
 
     /// Adds a record of the run. Records must come in order.
@@ -97,11 +101,11 @@ impl RunFacts {
                 ConversationFact::Called(Box::new(call.clone()))
             }
             RecordKind::ActionsRequested(requested) if record.conversation.is_none() => {
-                self.others.push(requested.clone());
+                self.others.push(requested.filled(&self.secrets));
                 return;
             }
             RecordKind::ActionsRequested(requested) => {
-                ConversationFact::Requested(Box::new(requested.clone()), at)
+                ConversationFact::Requested(Box::new(requested.filled(&self.secrets)), at)
             }
             RecordKind::ExpectationFinished(settled) => {
                 let result = Box::new(settled.result.clone());

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -21,6 +22,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 pub struct EmulatorSlot {
     emulators: watch::Sender<Vec<SlottedEmulator>>,
     subscriptions: watch::Sender<Vec<NewSubscription>>,
+    /// The number of the last account. Numbers are not used again.
+    last: Arc<AtomicU64>,
     starter: Option<Arc<RunStarter>>,
 }
 
@@ -70,7 +73,7 @@ impl Default for EmulatorSlot {
     fn default() -> Self {
         let (emulators, subscriptions) =
             (watch::Sender::new(Vec::new()), watch::Sender::new(Vec::new()));
-        Self { emulators, subscriptions, starter: None }
+        Self { emulators, subscriptions, last: Arc::default(), starter: None }
     }
 }
 
@@ -89,17 +92,14 @@ impl EmulatorSlot {
     /// Passes calls to this account too, until the entry is dropped.
     #[must_use]
     pub fn add(&self, emulator: Emulator) -> SlotEntry {
-        let mut number = 0;
+        let number = self.last.fetch_add(1, Ordering::SeqCst) + 1;
         // Held until the account has all of them, so that it does not miss one that is added meanwhile.
         let subscriptions = self.subscriptions.borrow();
         if !subscriptions.is_empty() {
             let change = SubscriptionChange { new: subscriptions.clone(), ended: Vec::new() };
             emulator.subscribe(Box::new(change));
         }
-        self.emulators.send_modify(|all| {
-            number = all.last().map_or(0, |last| last.number) + 1;
-            all.push(SlottedEmulator { number, emulator });
-        });
+        self.emulators.send_modify(|all| all.push(SlottedEmulator { number, emulator }));
         drop(subscriptions);
         SlotEntry { slot: self.clone(), number }
     }

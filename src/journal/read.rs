@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use rusqlite::Connection;
 
 use super::JournalError;
 use super::store::{ReadConnection, Seal, open_to_read, seal};
@@ -250,6 +251,14 @@ impl Journal {
             statement.query_map(parameters, row)?.collect()
         };
         read().map_err(|error| self.failed(error))
+    }
+
+    /// Stops reading the file, so that its writer can tidy up when it closes it. Every query fails from
+    /// now on.
+    pub fn disconnect(&mut self) -> Result<(), JournalError> {
+        let nothing = Connection::open_in_memory().map_err(|error| self.failed(error))?;
+        self.opened.connection = nothing;
+        Ok(())
     }
 
     pub(super) fn damaged(&self, reason: String) -> JournalError {

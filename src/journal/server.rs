@@ -135,19 +135,17 @@ impl Journal {
         })
     }
 
-    /// Returns the last records of subscriptions, the newest first.
-    pub fn last_subscriptions(&self) -> Result<Vec<NumberedRecord>, JournalError> {
+    /// Returns the last record of subscriptions at a vendor, if there is one.
+    pub fn last_subscriptions(&self, vendor: &str) -> Result<Option<NumberedRecord>, JournalError> {
+        // The first record of a run names the vendor and its revision: `NAME@REVISION`.
         let query = format!(
-            "SELECT {COLUMNS} WHERE position.kind = 'endpoints.changed' \
-             ORDER BY position.id DESC LIMIT 200"
+            "SELECT {COLUMNS} WHERE position.kind = 'endpoints.changed' AND ?1 = \
+             (SELECT substr(name, 1, instr(name || '@', '@') - 1) FROM \
+              (SELECT json_extract(first.record, '$.data.vendor') AS name FROM record AS first \
+               WHERE first.run = position.run AND first.seq = 1)) \
+             ORDER BY position.id DESC LIMIT 1"
         );
-        self.numbered(&query, [])
-    }
-
-    /// Returns the numbers of the records of a run among those of all runs, in order.
-    pub fn positions(&self, run: i64) -> Result<Vec<u64>, JournalError> {
-        let query = "SELECT id FROM position WHERE run = ?1 ORDER BY seq";
-        self.select(query, [run], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))
+        Ok(self.numbered(&query, [vendor])?.pop())
     }
 
     /// Returns the number of the last record of a run in the run; 0 if it has none.
@@ -180,10 +178,17 @@ impl Journal {
     /// Returns outlines of the runs of a server with smaller numbers than `before`, the newest first,
     /// up to a number of them.
     pub fn outlines(&self, before: i64, most: usize) -> Result<Vec<RunOutline>, JournalError> {
-        let query = "SELECT run FROM position WHERE kind = 'run.served' AND run < ?1 \
-                     ORDER BY run DESC LIMIT ?2";
-        let runs = self.select(query, (before, most_rows(most)), |row| row.get::<_, i64>(0))?;
+        let runs = self.served_runs(before, most)?;
         runs.into_iter().filter_map(|run| self.outline(run).transpose()).collect()
+    }
+
+    /// Returns the numbers of the runs of a server that are smaller than `before`, the greatest first,
+    /// up to a number of them.
+    pub fn served_runs(&self, before: i64, most: usize) -> Result<Vec<i64>, JournalError> {
+        // The index has the order of the runs, so that few rows are read.
+        let query = "SELECT run FROM position INDEXED BY position_of_run \
+                     WHERE kind = 'run.served' AND run < ?1 ORDER BY run DESC LIMIT ?2";
+        self.select(query, (before, most_rows(most)), |row| row.get(0))
     }
 
     /// Returns the runs of a server that have neither ended nor been cancelled, in order.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::base::references::KnownSecrets;
+
 crate::string_enum! {
     /// What somebody did to the clock of a run.
     pub enum SteerCommand {
@@ -69,4 +71,19 @@ pub struct ActionsRequested {
     pub opens: Option<Json>,
     /// The visitor of the conversation of a script that a call has opened.
     pub adopts: Option<Json>,
+}
+
+impl ActionsRequested {
+    /// Returns the actions with secrets in place of their references.
+    #[must_use]
+    pub fn filled(&self, secrets: &KnownSecrets) -> Self {
+        let fill = |json: &Json| {
+            let mut json = json.clone();
+            secrets.fill_json(&mut json);
+            json
+        };
+        let Self { actions, people, opens, adopts } = self;
+        let (opens, adopts) = (opens.as_ref().map(fill), adopts.as_ref().map(fill));
+        Self { actions: fill(actions), people: fill(people), opens, adopts }
+    }
 }

@@ -74,7 +74,7 @@ impl PriorRecords {
     /// Records of the run of this plan, none so far. `results` reads those that are needed again.
     pub fn new(plan: &RunPlan, results: Arc<dyn PriorResults>) -> Self {
         Self {
-            facts: RunFacts::new(plan.script.awaits_deliveries),
+            facts: RunFacts::new(plan.script.awaits_deliveries, plan.known_secrets()),
             observer: Observer::of(plan),
             prior: PriorAttempts::stored_in(results),
         }

@@ -10,6 +10,7 @@ use super::limits::RunLimits;
 use crate::base::address::EgressPolicy;
 use crate::base::file_store::FileStore;
 use crate::base::redact::{Redactor, query_secrets};
+use crate::base::references::KnownSecrets;
 use crate::delivery::{AttemptSlots, ClockMode, DeliveryCheck};
 use crate::emulator::{Emulator, EmulatorSlot, EndpointPlan, HandshakeJob, ScriptedRun, SlotEntry};
 use crate::fault::FaultGroup;
@@ -186,6 +187,16 @@ impl RunPlan {
         let own = self.account.secret_references().map(|(name, secret)| (name, secret.clone()));
         let all = own.chain(headers).chain(queries).filter(|(_, secret)| !secret.is_public());
         all.map(|(name, secret)| (name, secret.expose().to_owned())).collect()
+    }
+
+    /// The secrets that its records have references for, as far as they are still configured.
+    pub(super) fn known_secrets(&self) -> KnownSecrets {
+        let headers = self.endpoints.iter().flat_map(|endpoint| endpoint.headers.clone());
+        let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
+        let queries = self.endpoints.iter().flat_map(|endpoint| query_secrets(&endpoint.url));
+        let own = self.account.secret_references().map(|(name, secret)| (name, secret.clone()));
+        let all = own.chain(headers).chain(queries);
+        all.map(|(reference, secret)| (reference, secret.expose().to_owned())).collect()
     }
 
     /// Replaces the run's secrets in its records: those of the account, of the headers, and the

@@ -1,10 +1,8 @@
 //! Redelivery: sends a delivery of a journal once more.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value as Json;
 use tokio::sync::watch;
 use url::Url;
 
@@ -12,7 +10,7 @@ use super::limits::LimitCounter;
 use super::live::ServedBeginning;
 use super::pump::{Observer, RunEnd, pump};
 use crate::base::redact::{Redactor, query_secrets};
-use crate::base::references;
+use crate::base::references::KnownSecrets;
 use crate::base::secret::Secret;
 use crate::base::seed::SeedScope;
 use crate::delivery::{
@@ -127,15 +125,12 @@ impl Redelivery {
     /// Restores a delivery from its records.
     fn restore(&self, stored: StoredDelivery<'_>, records: &[Record]) -> Option<RestoredDelivery> {
         let secrets = self.secrets(&stored.faults);
-        let secrets = || secrets.iter().map(|(reference, secret)| (reference.clone(), secret));
-        let known: BTreeMap<String, &str> =
-            secrets().map(|(reference, secret)| (reference, secret.expose())).collect();
-        let body = fill(stored.body, &known);
-        let sent: Vec<(String, String)> = stored
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), fill(value, &known)))
-            .collect();
+        let exposed =
+            |(reference, secret): (String, Secret)| (reference, secret.expose().to_owned());
+        let known: KnownSecrets = secrets.into_iter().map(exposed).collect();
+        let body = known.fill(stored.body);
+        let sent: Vec<(String, String)> =
+            stored.headers.iter().map(|(name, value)| (name.clone(), known.fill(value))).collect();
         let held_secrets = *body != *stored.body || sent != *stored.headers;
         let headers = match (self.fresh, held_secrets) {
             (Some(now), _) => self.signed(&stored.request(&body, 1, now), &stored.faults, &sent),
@@ -145,7 +140,7 @@ impl Redelivery {
             }
             (None, false) => sent,
         };
-        let url = self.to.clone().or_else(|| Url::parse(&fill(stored.url, &known)).ok())?;
+        let url = self.to.clone().or_else(|| Url::parse(&known.fill(stored.url)).ok())?;
         let signer: RequestSigner = Arc::new(move |_, _, _| headers.clone());
         // Sent once: the user decides about another attempt.
         let own_policy = self.account.policy(stored.event_type);
@@ -193,13 +188,13 @@ impl Redelivery {
     }
 
     /// What the delivery has to meet: the requirements of its run and of its step.
-    fn check(&self, step: Option<usize>, known: &BTreeMap<String, &str>) -> DeliveryCheck {
+    fn check(&self, step: Option<usize>, known: &KnownSecrets) -> DeliveryCheck {
         let verify = self.started.verify.as_ref();
         let verify = verify.and_then(|verify| StatusSet::parse(verify.split(", ")).ok());
         let success = self.account.platform.policy.success.clone();
         let want = step.and_then(|step| {
             let mut declared = self.started.wants.get(&step)?.clone();
-            fill_json(&mut declared, known);
+            known.fill_json(&mut declared);
             let Want { status, mut response, .. } = Want::restore(&declared)?;
             // The user decides about another attempt, so that their number says nothing.
             response.attempts = None;
@@ -327,23 +322,6 @@ fn source_of(record: &Record, id: &str) -> Option<SourceLine> {
             source.clone()
         }
         _ => None,
-    }
-}
-
-/// Replaces the references in a text by the secrets, and restores texts that look like references.
-fn fill(text: &str, known: &BTreeMap<String, &str>) -> String {
-    references::resolve(text, |name| {
-        known.get(&format!("${{{name}}}")).map(|secret| (*secret).to_owned())
-    })
-}
-
-/// Replaces the references in all texts of a value.
-fn fill_json(json: &mut Json, known: &BTreeMap<String, &str>) {
-    match json {
-        Json::String(text) => *text = fill(text, known),
-        Json::Array(items) => items.iter_mut().for_each(|item| fill_json(item, known)),
-        Json::Object(table) => table.values_mut().for_each(|value| fill_json(value, known)),
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
     }
 }
 

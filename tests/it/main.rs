@@ -58,6 +58,7 @@ mod secrets;
 mod sending;
 mod server;
 mod server_access;
+mod server_history;
 mod server_reload;
 mod server_restart;
 mod shared_parts;

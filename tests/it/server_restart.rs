@@ -124,6 +124,7 @@ fn a_killed_server_continues_runs_conversations_and_numbers() {
     assert_eq!(bodies.iter().collect::<BTreeSet<_>>().len(), bodies.len());
     let exited = server.process.terminate();
     assert_eq!(exited.code, Some(0), "{}", exited.stderr);
+    assert!(!folder.path().join("standin.db-wal").exists(), "the journal is one file again");
     doctor(folder.path());
     let listed = stdout(&standin_in(folder.path(), &["journal", "list", "standin.db"]));
     assert_eq!(listed.matches(": passed, ").count(), 2, "{listed}");

@@ -1,7 +1,5 @@
 //! Conversations: list, read, and act in them.
 
-use std::sync::Arc;
-
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Path, Payload, Query, ServiceConfig, get, post, resource};
 use serde::{Deserialize, Serialize};
@@ -16,7 +14,10 @@ use crate::conversation::{Conversation, ConversationState, Message, Person};
 use crate::delivery::ConversationKey;
 use crate::emulator::ConversationOverview;
 use crate::record::ActionSummary;
-use crate::server::live::{ConversationCounts, ConversationFilter, LiveServer, ServedRun};
+use crate::server::live::{
+    ConversationCounts, ConversationFilter, ConversationPage, ListedConversation, LiveServer,
+    ServedRun,
+};
 
 pub(super) fn routes(app: &mut ServiceConfig) {
     app.service(resource("/api/v1/conversations").route(get().to(list)))
@@ -41,7 +42,7 @@ pub(super) struct ConversationQuery {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ConversationList {
     items: Vec<ConversationSummary>,
-    /// Value of `before` for the next page, if there is one.
+    /// Value of `before` for the next page, if there may be one.
     next: Option<String>,
 }
 
@@ -146,7 +147,7 @@ fn key_of(id: &str) -> Result<ConversationKey, ApiError> {
 impl ConversationSummary {
     fn of(run: &ServedRun, overview: ConversationOverview, live: &LiveServer) -> Self {
         let id = id_of(overview.key);
-        let deliveries = live.history.counts(&id);
+        let deliveries = live.history.counts(overview.key);
         let ConversationOverview { visitor, state, assignee, messages, last_text, .. } = overview;
         let run = RunSummary::of(run);
         Self { id, run, visitor, state, assignee, messages, last_text, deliveries }
@@ -184,7 +185,8 @@ impl ConversationDetail {
 /// Lists conversations, the newest first.
 #[utoipa::path(get, path = "/api/v1/conversations", tag = "conversations",
     params(ConversationQuery),
-    responses((status = 200, body = ConversationList), (status = 404, body = ErrorResponse)))]
+    responses((status = 200, body = ConversationList), (status = 404, body = ErrorResponse),
+              (status = 503, body = ErrorResponse)))]
 pub(super) async fn list(
     live: Data<LiveServer>,
     query: Query<ConversationQuery>,
@@ -192,21 +194,17 @@ pub(super) async fn list(
     let before = query.before.as_deref().map(key_of).transpose()?;
     let limit = query.limit.unwrap_or(PAGE_SIZE).clamp(1, MAX_PAGE);
     let filter = ConversationFilter { run: query.run, before };
-    let mut all = live.conversations(&filter, limit).await;
-    let has_more = all.len() > limit;
-    all.truncate(limit);
-    let next = all.last().filter(|_| has_more).map(|(_, overview)| id_of(overview.key));
-    let summary = |(run, overview): (Arc<ServedRun>, ConversationOverview)| {
-        ConversationSummary::of(&run, overview, &live)
-    };
-    Ok(Json(ConversationList { items: all.into_iter().map(summary).collect(), next }))
+    let ConversationPage { items, next } = live.conversations(&filter, limit).await?;
+    let summary = |one: ListedConversation| ConversationSummary::of(&one.run, one.overview, &live);
+    let items = items.into_iter().map(summary).collect();
+    Ok(Json(ConversationList { items, next: next.map(id_of) }))
 }
 
 /// Returns a conversation with its transcript.
 #[utoipa::path(get, path = "/api/v1/conversations/{conversation}", tag = "conversations",
     params(("conversation" = String, Path, description = "Id, such as `3-1`")),
     responses((status = 200, body = ConversationDetail), (status = 404, body = ErrorResponse),
-              (status = 409, body = ErrorResponse)))]
+              (status = 409, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
 pub(super) async fn read(
     live: Data<LiveServer>,
     id: Path<String>,

@@ -1,7 +1,8 @@
 //! Deliveries and their attempts: list, read, verify and send again.
 
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Json, Path, Query, ServiceConfig, get, post, resource};
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Json, Path, Query, ServiceConfig, block, get, post, resource};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -13,7 +14,7 @@ use crate::base::redact::Redactor;
 use crate::platform::{Check, RequestExplanation, RestoredRequest, SignatureExplanation, Verifier};
 use crate::record::RecordKind;
 use crate::server::live::{
-    DeliveryFilter, DeliveryState, DeliverySummary, KeptRecord, LiveError, LiveServer,
+    DeliveryFilter, DeliveryPage, DeliveryState, DeliverySummary, KeptRecord, LiveError, LiveServer,
 };
 
 pub(super) fn routes(app: &mut ServiceConfig) {
@@ -122,9 +123,15 @@ pub(super) async fn list(
         query.into_inner();
     let limit = limit.unwrap_or(PAGE_SIZE).clamp(1, MAX_PAGE);
     let filter = DeliveryFilter { before, run, conversation, vendor, state, event_type };
-    let items = live.deliveries(&filter, limit)?;
-    let next = items.last().filter(|_| items.len() == limit).map(|last| last.number);
+    // Reading many of a journal must not delay other requests.
+    let found = block(move || live.deliveries(&filter, limit)).await.map_err(|_| interrupted())?;
+    let DeliveryPage { items, next } = found?;
     Ok(Json(DeliveryList { items, next }))
+}
+
+fn interrupted() -> ApiError {
+    let message = "the server is about to end";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
 }
 
 fn find(live: &LiveServer, id: &str) -> Result<(DeliverySummary, Vec<KeptRecord>), ApiError> {
@@ -137,7 +144,8 @@ fn find(live: &LiveServer, id: &str) -> Result<(DeliverySummary, Vec<KeptRecord>
 /// Returns a delivery with its records.
 #[utoipa::path(get, path = "/api/v1/deliveries/{delivery}", tag = "deliveries",
     params(("delivery" = String, Path, description = "Id, such as `3-1-7`")),
-    responses((status = 200, body = DeliveryDetail), (status = 404, body = ErrorResponse)))]
+    responses((status = 200, body = DeliveryDetail), (status = 404, body = ErrorResponse),
+              (status = 503, body = ErrorResponse)))]
 pub(super) async fn read(
     live: Data<LiveServer>,
     id: Path<String>,
@@ -151,7 +159,7 @@ pub(super) async fn read(
 #[utoipa::path(get, path = "/api/v1/deliveries/{delivery}/verification", tag = "deliveries",
     params(("delivery" = String, Path, description = "Id, such as `3-1-7`")),
     responses((status = 200, body = VerificationDetail), (status = 404, body = ErrorResponse),
-              (status = 409, body = ErrorResponse)))]
+              (status = 409, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
 pub(super) async fn verification(
     live: Data<LiveServer>,
     id: Path<String>,

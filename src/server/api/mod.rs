@@ -5,6 +5,7 @@ mod conversations;
 mod deliveries;
 mod endpoints;
 mod error;
+mod export;
 mod guard;
 mod health;
 mod openapi;

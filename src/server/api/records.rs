@@ -8,9 +8,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::error::{ApiError, ErrorResponse};
+use super::export::RecordExport;
 use super::stream::{StreamGuard, StreamLimit, events};
-use crate::base::limits::MAX_KEPT_RECORDS;
-use crate::server::live::{LiveServer, RecordFilter, RecordGap};
+use crate::server::live::{LiveServer, RecordFilter, RecordGap, RecordsError};
 
 pub(super) fn routes(app: &mut ServiceConfig) {
     app.service(resource("/api/v1/records").route(get().to(list)))
@@ -43,7 +43,7 @@ impl RecordQuery {
 /// Returns records, one JSON object a line.
 #[utoipa::path(get, path = "/api/v1/records", tag = "records", params(RecordQuery),
     responses((status = 200, body = String, content_type = "application/x-ndjson"),
-              (status = 410, body = ErrorResponse)))]
+              (status = 410, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
 pub(super) async fn list(
     live: Data<LiveServer>,
     query: Query<RecordQuery>,
@@ -51,22 +51,15 @@ pub(super) async fn list(
     let oldest = live.history.first() - 1;
     let stored = live.changes().borrow().records.saturating_sub(DEFAULT_RECORDS);
     let default = if live.journal_path().is_some() { oldest.min(stored) } else { oldest };
-    let (mut after, filter) = (query.after.unwrap_or(default), query.filter());
-    let (mut lines, mut count) = (String::new(), 0);
-    while count < MAX_KEPT_RECORDS {
-        let read = live.records(after, MAX_KEPT_RECORDS - count, &filter);
-        let (records, read) = read.map_err(|RecordGap { first }| {
+    let export = RecordExport::new(live, query.filter(), query.after.unwrap_or(default));
+    let lines = export.into_lines().map_err(|error| match error {
+        RecordsError::Gap(RecordGap { first }) => {
             let message = format!("records before {first} are no longer in memory");
             ApiError::new(StatusCode::GONE, "gone", message).hint("omit `after`")
-        })?;
-        count += records.len();
-        records.iter().for_each(|kept| lines += &(kept.to_json() + "\n"));
-        if read <= after {
-            break;
         }
-        after = read;
-    }
-    Ok(HttpResponse::Ok().content_type("application/x-ndjson").body(lines))
+        RecordsError::Unreadable(error) => error.into(),
+    })?;
+    Ok(HttpResponse::Ok().content_type("application/x-ndjson").streaming(lines))
 }
 
 /// Streams records as server-sent events.

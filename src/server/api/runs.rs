@@ -255,7 +255,8 @@ pub(super) async fn start(
 /// Returns a run. With `wait`, waits for the end of its script.
 #[utoipa::path(get, path = "/api/v1/runs/{run}", tag = "runs",
     params(("run" = u32, Path, description = "Number of the run"), Wait),
-    responses((status = 200, body = RunSummary), (status = 404, body = ErrorResponse)))]
+    responses((status = 200, body = RunSummary), (status = 404, body = ErrorResponse),
+              (status = 503, body = ErrorResponse)))]
 pub(super) async fn read(
     live: Data<LiveServer>,
     run: Path<u32>,

@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::base::limits::{MAX_STREAMS, STREAM_KEEP_ALIVE};
-use crate::server::live::{HistoryVersion, KeptRecord, LiveServer, RecordFilter, RecordGap};
+use crate::server::live::{
+    HistoryVersion, KeptRecord, LiveServer, RecordFilter, RecordGap, RecordsError,
+};
 
 /// Records in one chunk: enough for a burst, little enough for one write.
 const CHUNK: usize = 256;
@@ -77,7 +79,7 @@ impl StreamState {
         }
         loop {
             let before = self.after;
-            let text = self.pending();
+            let text = self.pending()?;
             if !text.is_empty() {
                 return Some(text);
             }
@@ -93,7 +95,8 @@ impl StreamState {
         }
     }
 
-    fn pending(&mut self) -> String {
+    /// The events that are there; `None` if the journal cannot be read. The client connects again.
+    fn pending(&mut self) -> Option<String> {
         let version = *self.changes.borrow_and_update();
         let mut text = String::new();
         if version.runs != self.seen.runs {
@@ -105,11 +108,12 @@ impl StreamState {
                 self.after = read;
                 records.iter().for_each(|kept| text += &event(kept));
             }
-            Err(RecordGap { first }) => {
+            Err(RecordsError::Unreadable(_)) => return None,
+            Err(RecordsError::Gap(RecordGap { first })) => {
                 self.after = first - 1;
                 text += &format!("event: gap\ndata: {{\"first\":{first}}}\n\n");
             }
         }
-        text
+        Some(text)
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::LiveServer;
 use super::error::LiveError;
+use super::past::unreadable;
 use super::run::ServedRun;
+use crate::base::limits::{MAX_PAGE, MAX_RUNS_PER_REQUEST};
 use crate::conversation::Conversation;
 use crate::delivery::ConversationKey;
 use crate::diag::SyntaxNode;
@@ -21,6 +23,52 @@ pub struct ConversationFilter {
     pub before: Option<ConversationKey>,
 }
 
+/// A conversation in a list, with its run.
+pub struct ListedConversation {
+    /// The run.
+    pub run: Arc<ServedRun>,
+    /// What a list shows.
+    pub overview: ConversationOverview,
+}
+
+/// A page of conversations.
+#[derive(Default)]
+pub struct ConversationPage {
+    /// The newest first.
+    pub items: Vec<ListedConversation>,
+    /// Value of `before` for the next page, if there may be one.
+    pub next: Option<ConversationKey>,
+}
+
+impl ConversationFilter {
+    /// Returns a number that is greater than that of the first run to list.
+    fn first_run(&self) -> i64 {
+        self.before.map_or(i64::MAX, |before| i64::from(before.run) + 1)
+    }
+}
+
+impl ConversationPage {
+    /// Adds conversations of a run. Returns false if the page is full.
+    fn add(
+        &mut self,
+        mut own: Vec<ListedConversation>,
+        before: Option<ConversationKey>,
+        limit: usize,
+    ) -> bool {
+        own.retain(|one| before.is_none_or(|before| one.overview.key < before));
+        own.sort_by_key(|one| std::cmp::Reverse(one.overview.key));
+        own.dedup_by_key(|one| one.overview.key);
+        for one in own {
+            if self.items.len() == limit {
+                self.next = self.items.last().map(|last| last.overview.key);
+                return false;
+            }
+            self.items.push(one);
+        }
+        true
+    }
+}
+
 impl LiveServer {
     pub(super) async fn overviews(&self, run: &ServedRun) -> Vec<ConversationOverview> {
         let mut all = run.emulator.conversations().await;
@@ -28,51 +76,93 @@ impl LiveServer {
         all
     }
 
-    /// Returns conversations before one of them, the newest first. There are more than `limit` if
-    /// others follow. Runs that are not in memory are restored, up to a number of them.
+    /// Returns conversations before one of them, the newest first. Runs that are not in memory are
+    /// restored, up to a number of them, so that a page can be shorter than `limit`.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
     pub async fn conversations(
         &self,
         filter: &ConversationFilter,
         limit: usize,
-    ) -> Vec<(Arc<ServedRun>, ConversationOverview)> {
-        if let Some(run) = filter.run {
-            // If it cannot be restored, it has no conversations.
-            let _ = self.run(run).await;
+    ) -> Result<ConversationPage, LiveError> {
+        let mut page = ConversationPage::default();
+        let mut in_memory = self.conversations_in_memory().await;
+        let mut before = filter.first_run();
+        let mut restored = 0;
+        loop {
+            let numbers = self.run_numbers(filter.run, before)?;
+            let Some(last) = numbers.last() else { return Ok(page) };
+            before = i64::from(*last);
+            for number in numbers {
+                let own = match in_memory.remove(&number) {
+                    Some(own) => own,
+                    // A redelivery, or a run whose handshakes have not ended.
+                    None if self.runs.contains(number) => Vec::new(),
+                    None if restored == MAX_RUNS_PER_REQUEST => {
+                        page.next = Some(ConversationKey { run: number + 1, number: 0 });
+                        return Ok(page);
+                    }
+                    None => {
+                        restored += 1;
+                        self.conversations_of(number).await?
+                    }
+                };
+                if !page.add(own, filter.before, limit) {
+                    return Ok(page);
+                }
+            }
         }
-        let mut found = self.conversations_in_memory(filter).await;
-        let mut oldest = found.last().map(|(_, overview)| overview.key.run);
-        if filter.run.is_none() && found.len() <= limit {
-            oldest = oldest.or(filter.before.map(|key| key.run));
-            self.restore_before(oldest.map_or(i64::MAX, i64::from)).await;
-            found = self.conversations_in_memory(filter).await;
-        }
-        found.truncate(limit + 1);
-        found
     }
 
-    async fn conversations_in_memory(
-        &self,
-        filter: &ConversationFilter,
-    ) -> Vec<(Arc<ServedRun>, ConversationOverview)> {
+    /// Returns numbers of runs that are smaller than `before`, the greatest first; none after the last.
+    fn run_numbers(&self, run: Option<u32>, before: i64) -> Result<Vec<u32>, LiveError> {
+        if let Some(run) = run {
+            return Ok(Some(run).filter(|run| i64::from(*run) < before).into_iter().collect());
+        }
+        let Some(journal) = &self.journal else {
+            let all = self.runs.all().into_iter().rev().map(|run| run.number);
+            return Ok(all.filter(|run| i64::from(*run) < before).collect());
+        };
+        let numbers = journal.read().served_runs(before, MAX_PAGE);
+        let numbers = numbers.map_err(|error| unreadable(&error))?;
+        Ok(numbers.into_iter().filter_map(|run| u32::try_from(run).ok()).collect())
+    }
+
+    /// Returns the conversations of a run that is not in memory; none if it cannot be restored.
+    async fn conversations_of(&self, number: u32) -> Result<Vec<ListedConversation>, LiveError> {
+        let run = match self.run(number).await {
+            Ok(run) => run,
+            Err(error @ LiveError::Unavailable { .. }) => return Err(error),
+            // The list of runs says why it cannot be restored.
+            Err(_) => return Ok(Vec::new()),
+        };
+        let mut all = self.overviews(&run).await;
+        all.extend(run.kept().iter().map(|kept| kept.overview.clone()));
+        let listed = |overview| ListedConversation { run: Arc::clone(&run), overview };
+        Ok(all.into_iter().map(listed).collect())
+    }
+
+    /// Returns the conversations in memory, by their runs.
+    async fn conversations_in_memory(&self) -> BTreeMap<u32, Vec<ListedConversation>> {
+        let mut all = Vec::new();
+        for vendor in self.vendors() {
+            all.extend(vendor.emulator.conversations().await);
+        }
         let runs: BTreeMap<u32, Arc<ServedRun>> =
             self.runs.all().into_iter().map(|run| (run.number, run)).collect();
-        let mut found = Vec::new();
-        for vendor in self.vendors() {
-            found.extend(vendor.emulator.conversations().await);
-        }
         for run in runs.values() {
-            found.extend(run.kept().iter().map(|kept| kept.overview.clone()));
+            all.extend(run.kept().iter().map(|kept| kept.overview.clone()));
         }
-        found.retain(|overview| {
-            filter.run.is_none_or(|run| overview.key.run == run)
-                && filter.before.is_none_or(|before| overview.key < before)
-        });
-        found.sort_by_key(|overview| std::cmp::Reverse(overview.key));
-        found.dedup_by_key(|overview| overview.key);
-        let with_run = |overview: ConversationOverview| {
-            Some((Arc::clone(runs.get(&overview.key.run)?), overview))
-        };
-        found.into_iter().filter_map(with_run).collect()
+        let mut listed = BTreeMap::<u32, Vec<ListedConversation>>::new();
+        for overview in all {
+            let number = overview.key.run;
+            if let Some(run) = runs.get(&number) {
+                let one = ListedConversation { run: Arc::clone(run), overview };
+                listed.entry(number).or_default().push(one);
+            }
+        }
+        listed
     }
 
     /// Returns a conversation with its run.

@@ -90,21 +90,13 @@ pub struct DeliveryFilter {
     pub event_type: Option<String>,
 }
 
-/// Numbers of deliveries of a conversation.
-#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
-pub struct ConversationCounts {
-    /// All deliveries.
-    pub deliveries: usize,
-    /// Those that passed.
-    pub passed: usize,
-    /// Those that failed.
-    pub failed: usize,
-    /// Those that wait for a retry.
-    pub retrying: usize,
-    /// Those that have not been forgotten.
-    #[serde(skip)]
-    #[schema(ignore)]
-    in_memory: usize,
+/// A page of deliveries.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryPage {
+    /// The newest first.
+    pub items: Vec<DeliverySummary>,
+    /// Value of `before` for the next page, if there may be one.
+    pub next: Option<u64>,
 }
 
 /// The deliveries in memory.
@@ -114,7 +106,6 @@ pub(super) struct DeliveryIndex {
     all: BTreeMap<u64, DeliverySummary>,
     /// Numbers of the first records, by id.
     numbers: HashMap<String, u64>,
-    counts: HashMap<Arc<str>, ConversationCounts>,
     /// Number of the record from which on all deliveries are here.
     first: u64,
 }
@@ -131,7 +122,6 @@ impl DeliveryIndex {
         let Some(row) = self.numbers.get(&id).and_then(|number| self.all.get_mut(number)) else {
             return;
         };
-        let before = row.state;
         match &kept.record.kind {
             RecordKind::AttemptStarted { attempt, .. } => {
                 row.attempts = row.attempts.max(*attempt);
@@ -150,10 +140,6 @@ impl DeliveryIndex {
             }
             _ => {}
         }
-        if let Some(conversation) = &row.conversation {
-            let counts = self.counts.entry(Arc::clone(conversation)).or_default();
-            counts.change(before, row.state);
-        }
     }
 
     fn add(&mut self, kept: &KeptRecord, redelivery_of: Option<&Arc<str>>) {
@@ -164,15 +150,6 @@ impl DeliveryIndex {
             return;
         };
         let id = format!("{}-{delivery}", kept.record.run);
-        // A run that is restored brings deliveries that may still be here.
-        if self.numbers.contains_key(&id) {
-            return;
-        }
-        if let Some(conversation) = &kept.conversation {
-            let counts = self.counts.entry(Arc::clone(conversation)).or_default();
-            counts.deliveries += 1;
-            counts.in_memory += 1;
-        }
         self.numbers.insert(id.clone(), kept.id);
         let summary = DeliverySummary {
             id,
@@ -203,16 +180,7 @@ impl DeliveryIndex {
         while let Some(entry) = self.all.first_entry()
             && *entry.key() <= number
         {
-            let row = entry.remove();
-            self.numbers.remove(&row.id);
-            let Some(conversation) = row.conversation else { continue };
-            // Counts stay while any delivery of the conversation is in memory.
-            if let Some(counts) = self.counts.get_mut(&conversation) {
-                counts.in_memory -= 1;
-                if counts.in_memory == 0 {
-                    self.counts.remove(&conversation);
-                }
-            }
+            self.numbers.remove(&entry.remove().id);
         }
     }
 
@@ -245,10 +213,6 @@ impl DeliveryIndex {
     pub(super) fn find(&self, id: &str) -> Option<&DeliverySummary> {
         self.all.get(self.numbers.get(id)?)
     }
-
-    pub(super) fn counts(&self, conversation: &str) -> ConversationCounts {
-        self.counts.get(conversation).copied().unwrap_or_default()
-    }
 }
 
 impl DeliverySummary {
@@ -271,33 +235,18 @@ impl DeliveryFilter {
         }
     }
 
+    /// Returns whether it can include deliveries of a vendor.
+    pub(super) fn includes_vendor(&self, id: &str) -> bool {
+        self.vendor.as_deref().is_none_or(|vendor| vendor == id)
+    }
+
     pub(super) fn includes(&self, row: &DeliverySummary) -> bool {
         let conversation = self.conversation.as_deref();
         self.before.is_none_or(|before| row.number < before)
             && self.run.is_none_or(|run| row.run == run)
             && conversation.is_none_or(|id| row.conversation.as_deref() == Some(id))
-            && self.vendor.as_deref().is_none_or(|vendor| &*row.vendor == vendor)
+            && self.includes_vendor(&row.vendor)
             && self.state.is_none_or(|state| row.state == state)
             && self.event_type.as_deref().is_none_or(|text| row.event_type.contains(text))
-    }
-}
-
-impl ConversationCounts {
-    fn change(&mut self, before: DeliveryState, after: DeliveryState) {
-        if let Some(counter) = self.of(before) {
-            *counter -= 1;
-        }
-        if let Some(counter) = self.of(after) {
-            *counter += 1;
-        }
-    }
-
-    fn of(&mut self, state: DeliveryState) -> Option<&mut usize> {
-        match state {
-            DeliveryState::Passed => Some(&mut self.passed),
-            DeliveryState::Failed => Some(&mut self.failed),
-            DeliveryState::Retrying => Some(&mut self.retrying),
-            DeliveryState::Pending | DeliveryState::Sending => None,
-        }
     }
 }

@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::deliveries::{ConversationCounts, DeliveryFilter, DeliveryIndex, DeliverySummary};
+use super::counts::{ConversationCounts, CountedDeliveries};
+use super::deliveries::{DeliveryFilter, DeliveryIndex, DeliverySummary};
 use super::kept_record::KeptRecord;
 use super::metrics::Metrics;
 use crate::base::limits::{MAX_KEPT_BYTES, MAX_KEPT_RECORDS};
+use crate::delivery::ConversationKey;
 use crate::record::Record;
 
 /// Which records a reader reads.
@@ -62,6 +64,7 @@ struct HistoryState {
     bytes: usize,
     last: u64,
     deliveries: DeliveryIndex,
+    counts: CountedDeliveries,
     /// Where the records of the runs in memory belong.
     origins: HashMap<u32, RecordOrigin>,
 }
@@ -93,7 +96,9 @@ impl History {
 
     /// Forgets where the records of a run belong. None follow.
     pub(super) fn unregister(&self, run: u32) {
-        self.state().origins.remove(&run);
+        let mut state = self.state();
+        state.origins.remove(&run);
+        state.counts.forget(run);
     }
 
     /// Appends a record of a run that is registered.
@@ -115,6 +120,9 @@ impl History {
         let conversation = conversation.map(|number| format!("{}-{number}", origin.run).into());
         let kept = KeptRecord { id: state.last, vendor: origin.vendor, conversation, record };
         state.deliveries.update(&kept, origin.redelivery_of.as_ref());
+        if origin.redelivery_of.is_none() {
+            state.counts.note(run, &kept.record);
+        }
         state.bytes += kept.record.size();
         state.records.push_back(kept);
         state.forget();
@@ -123,13 +131,9 @@ impl History {
         self.version.send_modify(|version| version.records = last);
     }
 
-    /// Takes note of a record of a run that is restored, so that its deliveries are counted.
-    pub(super) fn restore_delivery(&self, id: u64, vendor: &Arc<str>, record: Record) {
-        let number = record.conversation;
-        let conversation = number.map(|number| format!("{}-{number}", record.run).into());
-        let vendor = Arc::clone(vendor);
-        let kept = KeptRecord { id, vendor, conversation, record: Arc::new(record) };
-        self.state().deliveries.update(&kept, None);
+    /// Counts the delivery of a record of a run that is restored.
+    pub(super) fn count_again(&self, run: u32, record: &Record) {
+        self.state().counts.note(run, record);
     }
 
     /// Reports that a run or an endpoint has changed.
@@ -209,8 +213,8 @@ impl History {
     }
 
     /// Returns the numbers of deliveries of a conversation.
-    pub fn counts(&self, conversation: &str) -> ConversationCounts {
-        self.state().deliveries.counts(conversation)
+    pub fn counts(&self, conversation: ConversationKey) -> ConversationCounts {
+        self.state().counts.of(conversation)
     }
 
     fn state(&self) -> MutexGuard<'_, HistoryState> {
@@ -232,5 +236,48 @@ impl HistoryState {
             self.bytes -= kept.record.size();
             self.deliveries.forget(kept.id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Faults;
+    use crate::record::RecordKind;
+
+    fn planned(run: u32) -> Record {
+        Record {
+            seq: 1,
+            run,
+            wall_time: jiff::Timestamp::UNIX_EPOCH,
+            run_time: jiff::Timestamp::UNIX_EPOCH,
+            conversation: Some(1),
+            step: None,
+            kind: RecordKind::DeliveryPlanned {
+                delivery: "1-1".into(),
+                endpoint: 1,
+                event_type: "message".into(),
+                certainty: "documented".into(),
+                faults: Faults::default(),
+                control: false,
+                body: "{}".into(),
+                event: None,
+            },
+        }
+    }
+
+    #[test]
+    fn a_restored_run_keeps_its_counts_when_records_are_forgotten() {
+        let history = History::default();
+        let origin = |run| RecordOrigin { vendor: "v".into(), run, redelivery_of: None };
+        (1..=2).for_each(|run| history.register(run, origin(run)));
+        history.count_again(1, &planned(1));
+        let record = Arc::new(planned(2));
+        (0..=MAX_KEPT_RECORDS).for_each(|_| history.append(2, Arc::clone(&record)));
+        assert!(history.first() > 1, "records are forgotten");
+        let count = |run| history.counts(ConversationKey { run, number: 1 }).deliveries;
+        assert_eq!((count(1), count(2)), (1, 1));
+        history.unregister(1);
+        assert_eq!(count(1), 0);
     }
 }

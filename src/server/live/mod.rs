@@ -4,6 +4,7 @@
 
 mod clients;
 mod conversations;
+mod counts;
 mod deliveries;
 mod endpoints;
 mod error;
@@ -41,13 +42,14 @@ use crate::diag::Source;
 use crate::journal::{JournalError, WriteOptions};
 use crate::platform::{Account, Platform};
 
-pub use conversations::ConversationFilter;
-pub use deliveries::{ConversationCounts, DeliveryFilter, DeliveryState, DeliverySummary};
+pub use conversations::{ConversationFilter, ConversationPage, ListedConversation};
+pub use counts::ConversationCounts;
+pub use deliveries::{DeliveryFilter, DeliveryPage, DeliveryState, DeliverySummary};
 pub use error::LiveError;
 pub use history::{History, HistoryVersion, RecordFilter, RecordGap};
 pub use kept_record::KeptRecord;
 pub use metrics::Metrics;
-pub use past::ListedRun;
+pub use past::{ListedRun, RecordsError};
 pub use run::{RunPhase, ServedRun};
 pub use runs::RunRequest;
 pub use scenario_list::OfferedScenario;
@@ -93,15 +95,15 @@ pub struct LiveServer {
     slots: AttemptSlots,
     /// Records of all runs.
     pub history: Arc<History>,
-    runs: ServedRuns,
+    runs: Arc<ServedRuns>,
     /// The runtime on which runs are played. Requests arrive on another one.
     runtime: tokio::runtime::Handle,
     is_draining: AtomicBool,
     journal: Option<ServerJournal>,
     /// Why runs could not be restored, by number.
     lost: Mutex<BTreeMap<u32, String>>,
-    /// Held while a run is restored, so that each is restored once.
-    restoring: tokio::sync::Mutex<()>,
+    /// Held while a run is restored or dropped from memory, so that neither meets the other.
+    restoring: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl LiveServer {
@@ -125,12 +127,12 @@ impl LiveServer {
             files,
             slots,
             history,
-            runs: ServedRuns::default(),
+            runs: Arc::default(),
             runtime: tokio::runtime::Handle::current(),
             is_draining: AtomicBool::new(false),
             journal,
             lost: Mutex::default(),
-            restoring: tokio::sync::Mutex::default(),
+            restoring: Arc::default(),
         }))
     }
 

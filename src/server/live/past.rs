@@ -3,13 +3,13 @@
 use std::sync::{Arc, PoisonError};
 
 use super::LiveServer;
-use super::deliveries::{DeliveryFilter, DeliveryIndex, DeliverySummary};
+use super::deliveries::{DeliveryFilter, DeliveryIndex, DeliveryPage, DeliverySummary};
 use super::error::LiveError;
 use super::history::{RecordFilter, RecordGap};
 use super::kept_record::KeptRecord;
 use super::run::ServedRun;
-use crate::base::limits::{MAX_PAGE, RECORD_PAGE};
-use crate::journal::{JournalError, RunOutline};
+use crate::base::limits::{MAX_DELIVERIES_READ, RECORD_PAGE};
+use crate::journal::{JournalError, RunOutline, StoredDeliveryId};
 
 /// A run in a list.
 pub enum ListedRun {
@@ -17,6 +17,15 @@ pub enum ListedRun {
     Live(Arc<ServedRun>),
     /// Only the journal has it. The text is the reason, if it cannot be continued.
     Past(Box<RunOutline>, Option<String>),
+}
+
+/// Why records cannot be returned.
+#[derive(Clone, Debug)]
+pub enum RecordsError {
+    /// They have been forgotten.
+    Gap(RecordGap),
+    /// The journal cannot be read.
+    Unreadable(LiveError),
 }
 
 /// An error of the journal in the response to a request.
@@ -71,28 +80,32 @@ impl LiveServer {
     /// Returns up to `limit` records after number `after`, and the number up to which was read.
     ///
     /// # Errors
-    /// Records after this number have been forgotten, and there is no journal.
+    /// Records after this number have been forgotten and there is no journal, or it cannot be read.
     pub fn records(
         &self,
         after: u64,
         limit: usize,
         filter: &RecordFilter,
-    ) -> Result<(Vec<KeptRecord>, u64), RecordGap> {
+    ) -> Result<(Vec<KeptRecord>, u64), RecordsError> {
         let gap = match (self.history.read(after, limit, filter), &self.journal) {
             (Err(gap), Some(journal)) => (gap, journal),
-            (read, _) => return read,
+            (read, _) => return read.map_err(RecordsError::Gap),
         };
         let (RecordGap { first }, journal) = gap;
+        let failed = |error: JournalError| RecordsError::Unreadable(unreadable(&error));
         let stored = journal.read().numbered_after(after, limit.min(RECORD_PAGE));
-        let stored = stored.map_err(|_| RecordGap { first })?;
+        let stored = stored.map_err(failed)?;
         let stored: Vec<_> = stored.into_iter().take_while(|found| found.id < first).collect();
         // Deleted runs leave numbers without records.
         let read = stored.last().map_or(first - 1, |last| last.id);
-        let kept = stored.into_iter().filter_map(|numbered| journal.kept(numbered));
-        Ok((kept.filter(|kept| filter.includes(kept)).collect(), read))
+        let kept = stored.into_iter().filter_map(|numbered| journal.kept(numbered).transpose());
+        let kept = kept.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        Ok((kept.into_iter().filter(|kept| filter.includes(kept)).collect(), read))
     }
 
-    /// Returns deliveries, the newest first.
+    /// Returns deliveries, the newest first. A page can be shorter than `limit`, because a number of
+    /// deliveries of the journal at most are read. This takes time: do not call it on a thread that
+    /// other requests need.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -100,26 +113,32 @@ impl LiveServer {
         &self,
         filter: &DeliveryFilter,
         limit: usize,
-    ) -> Result<Vec<DeliverySummary>, LiveError> {
-        let (mut found, first) = self.history.deliveries(filter, limit);
-        let Some(journal) = &self.journal else { return Ok(found) };
-        let mut before = filter.before.unwrap_or(u64::MAX).min(first);
-        let runs = filter.runs();
-        while found.len() < limit {
-            let page = journal.read().planned_before(before, runs.clone(), MAX_PAGE);
-            let page = page.map_err(|error| unreadable(&error))?;
-            let Some(last) = page.last() else { break };
-            before = last.id;
-            for planned in page {
-                let summary = self.stored_delivery(planned.run, &planned.delivery)?;
-                found
-                    .extend(summary.map(|(summary, _)| summary).filter(|row| filter.includes(row)));
-                if found.len() == limit {
-                    break;
-                }
+    ) -> Result<DeliveryPage, LiveError> {
+        let (mut items, first) = self.history.deliveries(filter, limit);
+        let is_full = items.len() == limit;
+        let last = items.last().filter(|_| is_full).map(|last| last.number);
+        let journal = self.journal.as_ref().filter(|_| !is_full);
+        let Some(journal) = journal else { return Ok(DeliveryPage { items, next: last }) };
+        let failed = |error: JournalError| unreadable(&error);
+        let before = filter.before.unwrap_or(u64::MAX).min(first);
+        let page = journal.read().planned_before(before, filter.runs(), MAX_DELIVERIES_READ);
+        let page = page.map_err(failed)?;
+        let mut next =
+            page.last().filter(|_| page.len() == MAX_DELIVERIES_READ).map(|last| last.id);
+        for StoredDeliveryId { id, run, delivery } in page {
+            let origin = journal.origin(run).map_err(failed)?;
+            // Before its records are read, which takes longer.
+            if origin.is_none_or(|origin| !filter.includes_vendor(&origin.vendor)) {
+                continue;
+            }
+            let found = self.stored_delivery(run, &delivery)?;
+            items.extend(found.map(|found| found.0).filter(|row| filter.includes(row)));
+            if items.len() == limit {
+                next = Some(id);
+                break;
             }
         }
-        Ok(found)
+        Ok(DeliveryPage { items, next })
     }
 
     /// Returns a delivery with its records; `None` if there is no such delivery.
@@ -150,8 +169,11 @@ impl LiveServer {
         let Some(journal) = &self.journal else { return Ok(None) };
         let stored = journal.read().numbered_of_delivery(run, delivery);
         let stored = stored.map_err(|error| unreadable(&error))?;
-        let kept: Vec<_> = stored.into_iter().filter_map(|found| journal.kept(found)).collect();
-        let redelivery_of = journal.origin(run).and_then(|origin| origin.redelivery_of);
+        let failed = |error: JournalError| unreadable(&error);
+        let kept = stored.into_iter().filter_map(|found| journal.kept(found).transpose());
+        let kept = kept.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let origin = journal.origin(run).map_err(failed)?;
+        let redelivery_of = origin.and_then(|origin| origin.redelivery_of);
         let summary = DeliveryIndex::of_records(&kept, redelivery_of.as_ref()).pop();
         Ok(summary.map(|summary| (summary, kept)))
     }

@@ -12,8 +12,7 @@ use super::runs::own_origin;
 use super::store::{ServerFact, ServerJournal, origin_of};
 use super::vendor::{ServedVendor, StoredEndpoint};
 use crate::base::clock::Clock;
-use crate::base::limits::{MAX_RUNS_AT_START, MAX_RUNS_PER_REQUEST};
-use crate::base::references;
+use crate::base::limits::MAX_RUNS_AT_START;
 use crate::delivery::ClockMode;
 use crate::diag::Source;
 use crate::journal::{JournalError, RunOutline};
@@ -23,6 +22,36 @@ use crate::scenario::LiveScript;
 
 /// Restores endpoints in the order of their numbers.
 type StoredEndpoints = BTreeMap<(String, u32), StoredEndpoint>;
+
+/// Why a run was not restored.
+enum RestoreFailure {
+    /// The journal could not be read. Another try may succeed.
+    Unreadable(JournalError),
+    /// It would not be the same.
+    Lost(String),
+}
+
+impl From<JournalError> for RestoreFailure {
+    fn from(error: JournalError) -> Self {
+        match error {
+            // Another try finds the same.
+            JournalError::Damaged(..) => Self::Lost(error.to_string()),
+            _ => Self::Unreadable(error),
+        }
+    }
+}
+
+impl From<String> for RestoreFailure {
+    fn from(reason: String) -> Self {
+        Self::Lost(reason)
+    }
+}
+
+impl From<&str> for RestoreFailure {
+    fn from(reason: &str) -> Self {
+        Self::Lost(reason.to_owned())
+    }
+}
 
 impl LiveServer {
     /// Restores the endpoints of an earlier process. Returns a note about each that cannot be used.
@@ -88,36 +117,15 @@ impl LiveServer {
 
     /// Gives the endpoints of each vendor the subscriptions that they had last.
     fn restore_subscriptions(&self, journal: &ServerJournal) -> Result<(), JournalError> {
-        let mut last = BTreeMap::new();
-        let known = journal.read().last_subscriptions()?;
-        for numbered in known {
-            let (run, RecordKind::EndpointsChanged { endpoints }) =
-                (numbered.run, numbered.record.kind)
-            else {
-                continue;
-            };
-            if let Some(origin) = journal.origin(run) {
-                last.entry(origin.vendor).or_insert(endpoints);
-            }
-        }
-        for (id, endpoints) in last {
-            if let Ok(vendor) = self.vendor(&id) {
+        for vendor in self.vendors().iter().filter(|vendor| !vendor.endpoints().is_empty()) {
+            let last = journal.read().last_subscriptions(vendor.id())?;
+            if let Some(RecordKind::EndpointsChanged { endpoints }) =
+                last.map(|numbered| numbered.record.kind)
+            {
                 vendor.restore_subscriptions(&endpoints);
             }
         }
         Ok(())
-    }
-
-    /// Restores some of the runs before a number.
-    pub(super) async fn restore_before(&self, before: i64) {
-        let Some(journal) = &self.journal else { return };
-        let outlines = journal.read().outlines(before, MAX_RUNS_PER_REQUEST);
-        for outline in outlines.unwrap_or_default() {
-            if let Ok(number) = u32::try_from(outline.run) {
-                // If it cannot be restored, the list of runs says why.
-                let _ = self.run(number).await;
-            }
-        }
     }
 
     /// Returns a run. One that is not in memory is restored.
@@ -139,7 +147,9 @@ impl LiveServer {
             let outline = outline.map_err(|error| unreadable(&error))?.ok_or_else(unknown)?;
             match self.restore_run(journal, outline).await {
                 Ok(run) => return Ok(run),
-                Err(reason) => {
+                // Another try may succeed.
+                Err(RestoreFailure::Unreadable(error)) => return Err(unreadable(&error)),
+                Err(RestoreFailure::Lost(reason)) => {
                     let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
                     lost.insert(number, reason);
                 }
@@ -155,15 +165,17 @@ impl LiveServer {
         &self,
         journal: &ServerJournal,
         outline: RunOutline,
-    ) -> Result<Arc<ServedRun>, String> {
+    ) -> Result<Arc<ServedRun>, RestoreFailure> {
         let RunOutline { started, served, .. } = &outline;
         let origin = origin_of(&outline).ok_or("its vendor is unknown")?;
         let vendor = self.vendor(&origin.vendor).map_err(|_| "its vendor is not served")?;
         let revision = vendor.account.platform.full_id();
         if revision != started.vendor {
-            return Err(format!("it was played at {}, which is {revision} now", started.vendor));
+            let reason = format!("it was played at {}, which is {revision} now", started.vendor);
+            return Err(reason.into());
         }
-        let source = Source::new(&served.name, references::resolve(&served.source, |_| None));
+        let known = vendor.known_secrets(&served.endpoints);
+        let source = Source::new(&served.name, known.fill(&served.source));
         let script = self.script(&source, vendor).map_err(|error| match error {
             LiveError::Invalid(problems) => {
                 let first = problems.sorted().first().map(|problem| problem.message.clone());
@@ -172,7 +184,7 @@ impl LiveServer {
             other => other.to_string(),
         })?;
         let number = u32::try_from(outline.run).map_err(|error| error.to_string())?;
-        let last = journal.read().last_row(outline.run).map_err(|error| error.to_string())?;
+        let last = journal.read().last_row(outline.run)?;
         let log = RecordLog::resumed(number, Clock::System, last);
         let (seed, start) = (started.seed, started.start);
         let run = Arc::new(ServedRun::new(RunSetup {
@@ -212,7 +224,7 @@ impl LiveServer {
         outline: &RunOutline,
         vendor: &ServedVendor,
         run: &Arc<ServedRun>,
-    ) -> Result<(), String> {
+    ) -> Result<(), RestoreFailure> {
         let endpoints = vendor.endpoints_of(&outline.served.endpoints);
         let plan = self.plan(vendor, run, endpoints);
         let prior = self.prior_records(journal, &plan)?;
@@ -263,17 +275,14 @@ impl LiveServer {
         &self,
         journal: &ServerJournal,
         plan: &RunPlan,
-    ) -> Result<PriorRecords, String> {
-        let describe = |error: JournalError| error.to_string();
+    ) -> Result<PriorRecords, JournalError> {
         let number = i64::from(plan.number);
         let reader = journal.read();
-        let mut prior = PriorRecords::new(plan, reader.results().map_err(describe)?);
-        let positions = reader.positions(number).map_err(describe)?;
-        let vendor: Arc<str> = plan.account.platform.id.as_str().into();
-        for (record, id) in reader.records(number).zip(positions) {
-            let record = record.map_err(describe)?;
+        let mut prior = PriorRecords::new(plan, reader.results()?);
+        for record in reader.records(number) {
+            let record = record?;
             prior.add(number, &record);
-            self.history.restore_delivery(id, &vendor, record);
+            self.history.count_again(plan.number, &record);
         }
         Ok(prior)
     }

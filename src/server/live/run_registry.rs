@@ -11,8 +11,24 @@ pub(super) struct ServedRuns(Mutex<RunRegistry>);
 
 #[derive(Default)]
 struct RunRegistry {
-    runs: BTreeMap<u32, Arc<ServedRun>>,
+    runs: BTreeMap<u32, RegisteredRun>,
+    /// Number of the last run.
     last: u32,
+    /// Increases with each use of a run.
+    uses: u64,
+}
+
+struct RegisteredRun {
+    run: Arc<ServedRun>,
+    /// When it was used last.
+    used: u64,
+}
+
+impl RunRegistry {
+    fn next_use(&mut self) -> u64 {
+        self.uses += 1;
+        self.uses
+    }
 }
 
 impl ServedRuns {
@@ -29,34 +45,49 @@ impl ServedRuns {
         registry.last = registry.last.max(last);
     }
 
-    /// Adds a run. Returns the oldest finished run if there are more than `most`.
-    pub(super) fn add(&self, run: &Arc<ServedRun>, most: usize) -> Option<Arc<ServedRun>> {
+    /// Adds a run.
+    pub(super) fn add(&self, run: &Arc<ServedRun>) {
         let mut registry = self.registry();
-        registry.runs.insert(run.number, Arc::clone(run));
+        let used = registry.next_use();
+        registry.runs.insert(run.number, RegisteredRun { run: Arc::clone(run), used });
+    }
+
+    /// Removes the run that was not used for the longest time, if there are more than `most`. Runs that
+    /// are not over or that are being used stay.
+    pub(super) fn evict(&self, most: usize) -> Option<Arc<ServedRun>> {
+        let mut registry = self.registry();
         if registry.runs.len() <= most {
             return None;
         }
-        let oldest = registry
-            .runs
-            .values()
-            .find(|other| other.is_over() && other.number != run.number)?
-            .number;
-        registry.runs.remove(&oldest)
+        // A request that holds the run must find it as it is.
+        let is_idle = |one: &&RegisteredRun| one.run.is_over() && Arc::strong_count(&one.run) == 1;
+        let idle = registry.runs.values().filter(is_idle);
+        let number = idle.min_by_key(|one| one.used)?.run.number;
+        registry.runs.remove(&number).map(|removed| removed.run)
     }
 
     /// Returns all runs, in the order of their start.
     pub(super) fn all(&self) -> Vec<Arc<ServedRun>> {
-        self.registry().runs.values().cloned().collect()
+        self.registry().runs.values().map(|one| Arc::clone(&one.run)).collect()
     }
 
     /// Returns the run of this number.
     pub(super) fn get(&self, number: u32) -> Option<Arc<ServedRun>> {
-        self.registry().runs.get(&number).cloned()
+        let mut registry = self.registry();
+        let used = registry.next_use();
+        let found = registry.runs.get_mut(&number)?;
+        found.used = used;
+        Some(Arc::clone(&found.run))
+    }
+
+    /// Returns whether there is a run of this number. This is no use of it.
+    pub(super) fn contains(&self, number: u32) -> bool {
+        self.registry().runs.contains_key(&number)
     }
 
     /// Removes a run.
     pub(super) fn remove(&self, number: u32) -> Option<Arc<ServedRun>> {
-        self.registry().runs.remove(&number)
+        self.registry().runs.remove(&number).map(|removed| removed.run)
     }
 
     fn registry(&self) -> MutexGuard<'_, RunRegistry> {

@@ -180,13 +180,18 @@ impl LiveServer {
         }
     }
 
-    /// Adds a run, and forgets the oldest one if there are too many.
+    /// Adds a run. If there are too many, drops those that were not used for the longest time.
     pub(super) fn keep(&self, run: &Arc<ServedRun>) {
         let most = if self.journal.is_some() { MAX_RESTORED_RUNS } else { MAX_KEPT_RUNS };
-        if let Some(forgotten) = self.runs.add(run, most) {
-            let history = Arc::clone(&self.history);
-            self.runtime.spawn(async move { forget(&forgotten, &history).await });
-        }
+        self.runs.add(run);
+        let (runs, history) = (Arc::clone(&self.runs), Arc::clone(&self.history));
+        let restoring = Arc::clone(&self.restoring);
+        self.runtime.spawn(async move {
+            let _restoring = restoring.lock().await;
+            while let Some(run) = runs.evict(most) {
+                forget(&run, &history).await;
+            }
+        });
     }
 
     /// Deletes the runs that have ended, and in which nothing has happened since this time. Returns

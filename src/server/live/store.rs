@@ -114,6 +114,8 @@ impl ServerJournal {
 
     /// Waits until everything is stored. Every log must have been closed.
     pub(super) async fn close(&self) -> Result<(), JournalError> {
+        // The last connection removes the write-ahead log, which one that only reads cannot do.
+        self.read().disconnect()?;
         match self.writer.write().await.take() {
             Some(writer) => writer.close().await,
             None => Ok(()),
@@ -132,24 +134,28 @@ impl ServerJournal {
     }
 
     /// Places a record in the history.
-    pub(super) fn kept(&self, numbered: NumberedRecord) -> Option<KeptRecord> {
+    pub(super) fn kept(
+        &self,
+        numbered: NumberedRecord,
+    ) -> Result<Option<KeptRecord>, JournalError> {
         let NumberedRecord { id, run, record } = numbered;
-        let origin = self.origin(run)?;
+        let Some(origin) = self.origin(run)? else { return Ok(None) };
         let number = record.conversation;
         let conversation = number.map(|number| format!("{}-{number}", origin.run).into());
-        Some(KeptRecord { id, vendor: origin.vendor, conversation, record: Arc::new(record) })
+        let record = Arc::new(record);
+        Ok(Some(KeptRecord { id, vendor: origin.vendor, conversation, record }))
     }
 
     /// Returns where the records of a run belong; `None` if it is not a run of a server.
-    pub(super) fn origin(&self, run: i64) -> Option<RecordOrigin> {
+    pub(super) fn origin(&self, run: i64) -> Result<Option<RecordOrigin>, JournalError> {
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = origins.get(&run) {
-            return Some(known.clone());
+            return Ok(Some(known.clone()));
         }
         // A run that does not exist yet can begin later.
-        let found = origin_of(&self.read().outline(run).ok()??)?;
-        origins.insert(run, found.clone());
-        Some(found)
+        let found = self.read().outline(run)?.as_ref().and_then(origin_of);
+        origins.extend(found.iter().map(|found| (run, found.clone())));
+        Ok(found)
     }
 }
 

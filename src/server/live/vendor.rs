@@ -8,7 +8,8 @@ use url::Url;
 use super::error::LiveError;
 use crate::base::address::{EgressPolicy, ip_host, is_localhost};
 use crate::base::limits::MAX_ENDPOINTS;
-use crate::base::redact::shown_url;
+use crate::base::redact::{query_secrets, shown_url};
+use crate::base::references::KnownSecrets;
 use crate::base::secret::Secret;
 use crate::config::receiver_url;
 use crate::delivery::{AttemptSlots, Connector, Http1Client};
@@ -245,6 +246,19 @@ impl ServedVendor {
     pub(super) fn endpoints_of(&self, numbers: &[u32]) -> Vec<ServedEndpoint> {
         let is_listed = |endpoint: &&ServedEndpoint| numbers.contains(&endpoint.plan.number);
         self.all().iter().filter(is_listed).cloned().collect()
+    }
+
+    /// Returns the secrets that records of a run with these endpoints have references for.
+    pub(super) fn known_secrets(&self, endpoints: &[u32]) -> KnownSecrets {
+        let plans = self.endpoints_of(endpoints).into_iter().map(|endpoint| endpoint.plan);
+        let of_endpoint = |plan: EndpointPlan| {
+            let headers = plan.headers.into_iter();
+            let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
+            headers.chain(query_secrets(&plan.url)).collect::<Vec<_>>()
+        };
+        let own = self.account.secret_references().map(|(name, secret)| (name, secret.clone()));
+        let all = own.chain(plans.flat_map(of_endpoint));
+        all.map(|(reference, secret)| (reference, secret.expose().to_owned())).collect()
     }
 
     /// Removes an endpoint. It gets no more events.

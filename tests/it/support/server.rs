@@ -99,7 +99,9 @@ impl Server {
         let text = String::from_utf8_lossy(&response).into_owned();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text.as_str(), ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        ServerResponse { status, head: head.to_owned(), body: body.to_owned() }
+        let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        let body = if is_chunked { dechunked(body) } else { body.to_owned() };
+        ServerResponse { status, head: head.to_owned(), body }
     }
 
     /// Sends a request with these header lines.
@@ -153,6 +155,17 @@ impl Server {
         .unwrap();
         EventStream(BufReader::new(stream))
     }
+}
+
+/// Removes the chunks of a body.
+fn dechunked(mut body: &str) -> String {
+    let mut text = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        text += rest.get(..size).unwrap_or(rest);
+        body = rest.get(size + 2..).unwrap_or_default();
+    }
+    text
 }
 
 /// A stream of server-sent events.
