@@ -104,6 +104,8 @@ pub const MAX_KEPT_HEADERS: usize = 16 * 1024;
 pub const MAX_STATE_BODY: usize = 1024 * 1024;
 /// Maximum time of one request to the receiver's own API.
 pub const STATE_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the bot of the bundled receiver waits for the API of a run that has not started yet.
+pub const BOT_PATIENCE: Duration = Duration::from_secs(60);
 /// First and longest pause between two requests to the receiver's own API. It doubles each time.
 // Most receivers have stored an event within milliseconds; the others need not be hurried.
 pub const STATE_PAUSES: (Duration, Duration) =

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::sync::mpsc;
 
+use super::demo_bots::DemoApi;
 use super::demo_page::{PageDemo, show_page};
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
@@ -21,6 +22,7 @@ use crate::config::{Config, receiver_url};
 use crate::delivery::{AttemptSlots, ClockMode, Connector, Http1Client};
 use crate::diag::{Problem, code};
 use crate::listen::{BundledReceiver, serve};
+use crate::platform::Platform;
 use crate::record::{LogReader, RecordKind, RecordLog};
 use crate::report::{ConsoleReport, Detail, Report as _, RerunCommand};
 use crate::run::{self, EndpointPlan, RunLimits, RunPlan, StopSignal, check_patches};
@@ -55,7 +57,8 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
     let setup = Setup::read(global)?;
     let vendor = setup.vendor(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor.value))?;
     let account = setup.account(&vendor)?;
-    let source = scenarios(std::slice::from_ref(&setup.config.demo_scenario.value))?.pop();
+    let story = setup.config.scenario_of_demo(vendor.bot.story.as_deref()).to_owned();
+    let source = scenarios(std::slice::from_ref(&story))?.pop();
     let shows_page = !args.once && std::io::stdout().is_terminal();
     if let Some(source) = source.clone().filter(|_| shows_page) {
         let speed = args.speed.unwrap_or(1.0);
@@ -78,6 +81,10 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
     until_interrupted(async {
         let (received_sink, received_lines) = mpsc::unbounded_channel::<String>();
         let receiver = BundledReceiver::new(vec![Arc::clone(&account)], Vec::new());
+        let api = DemoApi::start(&account)?;
+        let receiver = api.iter().fold(receiver, |receiver, api| {
+            receiver.with_bot(&account.platform.id, api.bot.clone())
+        });
         let serving =
             serve(receiver, 0, move |received| drop(received_sink.send(received.summary())))
                 .context("cannot start the receiver")?;
@@ -111,15 +118,19 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
                 stop: StopSignal::default(),
                 limits: RunLimits::default(),
                 slots: AttemptSlots::default(),
-                api: None,
+                api: api.as_ref().map(DemoApi::access),
             };
+            api.iter().for_each(|api| api.bot.open());
             run::run(plan, net, log).await
         })
         .await;
         printing.await.context("the report task failed")?;
         serving.stop().await;
+        if let Some(api) = api {
+            api.serving.stop().await;
+        }
         // After the last request is printed, or it would appear below the suggestion.
-        let next = next_steps(&vendor.full_id(), &setup.config.demo_scenario.value);
+        let next = next_steps(&vendor, &story);
         print(format_args!("{next}\n"))?;
         Ok(finished.verdict.into())
     })
@@ -148,10 +159,12 @@ async fn print_both_sides(
 }
 
 /// Suggests the commands that send to the user's receiver.
-fn next_steps(vendor: &str, scenario: &str) -> String {
+fn next_steps(vendor: &Platform, scenario: &str) -> String {
+    let id = vendor.full_id();
+    let listen = if vendor.bot.is_empty() { "" } else { " --listen" };
     format!(
         "Next, send to your own receiver:\n  \
-         standin secrets {vendor}\n  \
-         standin run {scenario} --vendor {vendor} --to http://localhost:3000/"
+         standin secrets {id}\n  \
+         standin run {scenario} --vendor {id} --to http://localhost:3000/{listen}"
     )
 }

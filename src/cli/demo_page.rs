@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
+use super::demo_bots::{bots, open_when_awaited};
 use super::exit::{CommandError, ExitStatus};
 use super::inputs::offered;
 use super::serve::{ListenerArgs, serve_apis};
@@ -36,8 +37,6 @@ pub(super) fn show_page(demo: &PageDemo, setup: &Setup) -> Result<ExitStatus, Co
     let runtime = runtime(1)?;
     let exit = runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let receiver = BundledReceiver::new(accounts.clone(), Vec::new());
-        let receiver = serve(receiver, 0, |_| {}).context("cannot start the receiver")?;
         while_serving_files(&setup.config.files, async |files| {
             let live = LiveServer::start(ServerPlan {
                 accounts: accounts.clone(),
@@ -50,13 +49,19 @@ pub(super) fn show_page(demo: &PageDemo, setup: &Setup) -> Result<ExitStatus, Co
                 journal: None,
             });
             let live = live.map_err(anyhow::Error::from)?;
+            let _apis = serve_apis(&live, Ipv4Addr::LOCALHOST.into(), None, setup)?;
+            let bots = bots(&live)?;
+            let receiver = BundledReceiver::new(accounts.clone(), Vec::new());
+            let receiver = bots
+                .iter()
+                .fold(receiver, |receiver, (id, bot)| receiver.with_bot(id, bot.clone()));
+            let receiver = serve(receiver, 0, |_| {}).context("cannot start the receiver")?;
             for account in &accounts {
                 let id = &account.platform.id;
                 let url = format!("http://{}/{id}", receiver.address);
                 let endpoint = EndpointRequest { url, ..EndpointRequest::default() };
                 live.add_endpoint(id, endpoint).await.map_err(anyhow::Error::from)?;
             }
-            let _apis = serve_apis(&live, Ipv4Addr::LOCALHOST.into(), None, setup)?;
             let server = ListenerArgs::local().start(&live)?;
             let run = RunRequest {
                 vendor: demo.vendor.id.clone(),
@@ -71,7 +76,10 @@ pub(super) fn show_page(demo: &PageDemo, setup: &Setup) -> Result<ExitStatus, Co
             print(welcome(&demo.vendor, &url))?;
             // Kept until the end, because the browser reads it later.
             let _opened = demo.opens.then(|| open_in_browser(&url));
-            signals.next().await;
+            tokio::select! {
+                () = signals.next() => {}
+                () = open_when_awaited(&live, &bots) => {}
+            }
             note("ending");
             tokio::select! {
                 () = live.drain() => {}
@@ -95,8 +103,13 @@ fn accounts(vendor: &Arc<Platform>, setup: &Setup) -> Result<Vec<Arc<Account>>, 
 }
 
 fn welcome(vendor: &Platform, url: &str) -> String {
+    let bot = if vendor.bot.is_empty() {
+        ""
+    } else {
+        ".\nA bot of the receiver responds through the vendor's API"
+    };
     format!(
-        "standin plays a conversation at {} and sends its webhooks to the bundled receiver.\n\n  \
+        "standin plays a conversation at {} and sends its webhooks to the bundled receiver{bot}.\n\n  \
          {url}\n\nOpen this page: watch each request, pause and step, speak as the visitor or the agent.\n\
          Press Ctrl-C to stop. `standin demo --once` prints both sides here instead.\n",
         vendor.name

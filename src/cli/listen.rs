@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Context as _;
 use clap::Args;
 
+use super::echo::EchoArgs;
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::setup::{Setup, Signals, runtime};
@@ -32,13 +33,19 @@ pub(super) struct ListenArgs {
     /// Misbehave on purpose: `status:500`, `slow:2s` or `token`; can be repeated
     #[arg(long, value_name = "FAULT", value_delimiter = ',', value_parser = Fault::parse_receiver_fault)]
     wrong: Vec<Fault>,
+    #[command(flatten)]
+    echo: EchoArgs,
 }
 
 pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
     let accounts = accounts(args.vendor.as_deref(), &setup)?;
     runtime(1)?.block_on(async {
+        let bots = args.echo.start(&accounts, &setup)?;
         let receiver = BundledReceiver::new(accounts.clone(), args.wrong.clone());
+        let receiver = bots
+            .iter()
+            .fold(receiver, |receiver, (vendor, bot)| receiver.with_bot(vendor, bot.clone()));
         // Before the address is printed: a script may send the signal as soon as it reads it.
         let mut signals = Signals::listen()?;
         let counts = Arc::new(ListenCounts::default());
@@ -51,6 +58,8 @@ pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<ExitStatus, C
             note(format_args!("{:<12} http://{}/{path}", account.platform.id, serving.address));
         }
         note(format_args!("{}. Press Ctrl-C to stop.", mode(&args.wrong)));
+        // Its webhooks need the receiver.
+        bots.iter().for_each(|(_, bot)| bot.open());
         signals.next().await;
         serving.stop().await;
         note(counts.summary());

@@ -283,6 +283,10 @@ impl RunArgs {
     ) -> Result<Option<ClientCommand>, Problems> {
         let Some(line) = self.client.exec.clone() else { return Ok(None) };
         let mut variables = apis.map(RunApis::variables).unwrap_or_default();
+        // For programs that are standin themselves, such as `standin listen`.
+        let account = setup.account_name.as_ref();
+        variables
+            .extend(account.map(|name| ("STANDIN_ACCOUNT".to_owned(), name.as_str().to_owned())));
         for platform in runs.platforms() {
             let account = setup.account(platform)?;
             let all = account_variables(&account).into_iter();

@@ -38,7 +38,7 @@ pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) catalog: Catalog,
     /// Name of the account at every vendor; `None` for the test accounts.
-    account_name: Option<AccountName>,
+    pub(super) account_name: Option<AccountName>,
     /// The concurrency limit, which all runs of the command share.
     pub(super) slots: AttemptSlots,
     /// The vendors that have been loaded without problems. Thousands of scenarios share one.

@@ -149,6 +149,8 @@ pub struct Config {
     pub demo_vendor: Spanned<String>,
     /// Default scenario of `standin demo`.
     pub demo_scenario: Spanned<String>,
+    /// Whether the user has chosen it.
+    is_demo_chosen: bool,
     /// Address of the sample files.
     pub files: FilesAddress,
 }
@@ -181,6 +183,8 @@ impl Config {
         let demo_scenario = value_or_default(form.as_ref(), &defaults, |form| {
             form.demo.as_ref()?.scenario.clone()
         })?;
+        let chosen = form.as_ref().and_then(|form| form.demo.as_ref()?.scenario.as_ref());
+        let is_demo_chosen = chosen.is_some();
         let files_port =
             value_or_default(form.as_ref(), &defaults, |form| form.files.as_ref()?.port.clone())?;
         let files_host =
@@ -198,8 +202,14 @@ impl Config {
             endpoints,
             demo_vendor,
             demo_scenario,
+            is_demo_chosen,
             files,
         })
+    }
+
+    /// Returns the scenario of `standin demo` at a vendor. `story` is that of the vendor's folder.
+    pub fn scenario_of_demo<'a>(&'a self, story: Option<&'a str>) -> &'a str {
+        story.filter(|_| !self.is_demo_chosen).unwrap_or(&self.demo_scenario.value)
     }
 
     /// Guesses if a file is a configuration: it has more keys of a configuration than keys in

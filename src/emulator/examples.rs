@@ -22,8 +22,8 @@ use crate::delivery::{ClockMode, ConversationKey, DeliveryCheck, HostCommand, Ru
 use crate::diag::{Problem, Problems, code};
 use crate::platform::Account;
 use crate::platform::api::{
-    ApiCall, AuthContext, BodyProtocol, CallBody, CredentialRule, Issuing, OperationRule,
-    RouteRule, openapi, parameters, parse_body,
+    ApiCall, AuthContext, BodyProtocol, CredentialRule, Issuing, OperationRule, RouteRule, openapi,
+    parameters, parse_body,
 };
 use crate::record::{PriorAttempts, RecordKind, RecordLog};
 use crate::scenario::Script;
@@ -172,22 +172,7 @@ impl ExampleStage {
             Ok(example) => example,
             Err(error) => return Some(Err(error.to_string())),
         };
-        let mut call = ApiCall {
-            method: example.method,
-            path: example.path,
-            query: example.query,
-            headers: example.headers,
-            body: CallBody::Whole(Vec::new()),
-            received_at: self.at,
-        };
-        if let Some(json) = example.json {
-            call.headers.push(("Content-Type".into(), "application/json".into()));
-            call.body = CallBody::Whole(json.to_string().into_bytes());
-        } else if !example.form.is_empty() {
-            let media_type = "application/x-www-form-urlencoded";
-            call.headers.push(("Content-Type".into(), media_type.into()));
-            call.body = CallBody::Whole(example.form.into_bytes());
-        }
+        let mut call = example.into_call(self.at);
         let claims = |rule: &CredentialRule| {
             let conversation = self.host.conversations.get(&KEY);
             let conversation = conversation.map(|live| live.actor.conversation());

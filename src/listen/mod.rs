@@ -3,9 +3,12 @@
 //! It knows the accounts, so it can explain why a request fails verification. `standin demo`,
 //! `standin listen` and the tests use it.
 
+mod bot_call;
+mod echo_bot;
 mod received;
 mod state;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +26,8 @@ use crate::server::{ServerHandle, start};
 
 use self::state::ReceiverState;
 
+pub use bot_call::BotCallReport;
+pub use echo_bot::EchoBot;
 pub use received::{Credential, Received};
 
 /// A receiver for the webhooks of one or more accounts.
@@ -31,6 +36,8 @@ pub struct BundledReceiver {
     accounts: Vec<Arc<Account>>,
     faults: Faults,
     state: Arc<ReceiverState>,
+    /// The bots that respond through the API, by vendor.
+    bots: BTreeMap<String, EchoBot>,
 }
 
 /// Called with each request after its response is determined.
@@ -41,7 +48,14 @@ impl BundledReceiver {
     ///
     /// A single account receives on every path. Of several, each receives under `/<vendor id>`.
     pub fn new(accounts: Vec<Arc<Account>>, faults: Vec<Fault>) -> Self {
-        Self { accounts, faults: Faults(faults), state: Arc::default() }
+        Self { accounts, faults: Faults(faults), state: Arc::default(), bots: BTreeMap::new() }
+    }
+
+    /// Adds a bot that responds to the webhooks of a vendor.
+    #[must_use]
+    pub fn with_bot(mut self, vendor: &str, bot: EchoBot) -> Self {
+        self.bots.insert(vendor.to_owned(), bot);
+        self
     }
 
     /// Stores an event, unless the receiver responds as if it had not. Returns its number.
@@ -130,6 +144,14 @@ async fn receive(
         faults,
     };
     (*show)(&received);
+    let is_event = received.report.passed() && received.report.handshake.is_none();
+    // A retry of the vendor would get a second response of the bot.
+    if is_event
+        && (200..300).contains(&received.status)
+        && let Some(bot) = receiver.bots.get(&received.vendor)
+    {
+        bot.respond(&received.body);
+    }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     HttpResponse::build(status).content_type(ContentType::json()).body(response)
 }

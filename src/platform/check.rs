@@ -9,7 +9,7 @@ use jiff::civil::{Date, Time};
 use jiff::fmt::strtime;
 
 use super::account_template::AccountTemplate;
-use super::api::ApiChecker;
+use super::api::{ApiChecker, BotChecker, BotRules};
 use super::coverage;
 use super::definition::{DisplayPointers, FactSource, Platform};
 use super::delivery::{self, RetryRule};
@@ -79,6 +79,9 @@ pub(super) fn check(
         problems: &mut *checker.problems,
     };
     let api = api.rules();
+    let context = CompileContext::without_files(checker.types.base.clone(), &checker.types.words);
+    let mut bot = BotChecker { rules: &api, context, problems: &mut *checker.problems };
+    let bot = form.bot.as_ref().map_or_else(BotRules::default, |form| bot.check(form));
     let silence = SilenceRules { silent: reasons(&form.silent), cannot: reasons(&form.cannot) };
     coverage::check(node, &form, &silence, problems);
     coverage::check_changed(&form, problems);
@@ -106,6 +109,7 @@ pub(super) fn check(
         },
         // Missing parts return here and not earlier, so that one pass reports all problems.
         api,
+        bot,
         policy: policy?,
         slow,
         retries,

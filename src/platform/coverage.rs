@@ -8,7 +8,7 @@ use crate::diag::{Key, Problem, Problems, SourceSpan, Spanned, SyntaxNode, code}
 /// Sections that need no source: their values are our names and choices, not facts about a vendor.
 const WITHOUT_SOURCE: &[&str] = &[
     "id", "name", "docs", "extends", "revision", "drop", "rename", "show", "source", "brand",
-    "option", "fields",
+    "bot", "option", "fields",
 ];
 
 /// Checks that exactly one of `[[event]]`, `[silent]` and `[cannot]` covers each neutral event.

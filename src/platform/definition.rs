@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::account_template::AccountTemplate;
-use super::api::ApiRules;
+use super::api::{ApiRules, BotRules};
 use super::delivery::{RetryRule, SlowResponses};
 use super::event_rule::{Counter, Coverage, EventQuery, EventRule, SilenceRules};
 use super::field_info::{FieldInfo, FieldInfos};
@@ -60,6 +60,8 @@ pub struct Platform {
     pub samples: BTreeMap<String, Arc<Source>>,
     /// The vendor's API; without routes if its folder describes none.
     pub api: ApiRules,
+    /// The calls of a bot that responds through the API.
+    pub bot: BotRules,
     pub(super) matching: Matching,
     pub(super) fields: FieldInfos,
     /// How payloads write numbers.

@@ -7,15 +7,14 @@ use std::ops::Deref;
 
 use jiff::SignedDuration;
 
-use super::api::{ApiForm, CredentialForm, DocumentForm, OperationForm, RouteForm};
+use super::api::{ApiForm, BotForm, CredentialForm, DocumentForm, OperationForm, RouteForm};
 use super::numbers::NumberFormat;
+pub(super) use super::pointer::Pointer;
 use super::signature::KeyEncoding;
 pub(super) use super::source_form::{Certainty, SourceForm};
 use crate::base::duration::DurationRange;
 use crate::conversation::{ParticipantRole, Role};
-use crate::diag::{
-    Form, Key, NonEmpty, Problem, Problems, Scalar, Spanned, SyntaxNode, TableOf, code,
-};
+use crate::diag::{Form, Key, NonEmpty, Problem, Problems, Spanned, SyntaxNode, TableOf, code};
 use crate::form;
 use crate::policy::{Blocks, InDoubt};
 use crate::template::JsonSpacing;
@@ -91,6 +90,8 @@ form! {
         route: Vec<RouteForm>,
         /// What is asked at the routes.
         operation: Vec<OperationForm>,
+        /// A bot that responds through the API: `standin listen --echo`.
+        bot: Option<BotForm>,
         /// JSON pointers to the parts of a payload that `listen` and `demo` display.
         show: Option<ShowForm>,
         /// Sources of the facts in each section.
@@ -586,25 +587,5 @@ form! {
         event: Vec<Spanned<Pointer>>,
         /// Text of the message.
         text: Vec<Spanned<Pointer>>,
-    }
-}
-
-/// A JSON pointer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pointer(pub String);
-
-impl Scalar for Pointer {
-    fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
-        let text = String::parse_node(node)?;
-        if text.starts_with('/') {
-            return Ok(Self(text));
-        }
-        let message = format!("`{text}` is not a JSON pointer");
-        let help = format!("a JSON pointer starts with a slash: `/{}`", text.replace('.', "/"));
-        Err(Problem::at(&node.span, code::INVALID_POINTER, message).help(help))
-    }
-
-    fn schema() -> serde_json::Value {
-        serde_json::json!({"type": "string", "pattern": "^/"})
     }
 }

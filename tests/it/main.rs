@@ -18,6 +18,7 @@ mod delivery;
 mod diagnostics;
 mod discovery;
 mod docs;
+mod echo;
 mod emulator;
 mod endpoints;
 mod environment;

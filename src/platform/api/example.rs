@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
+use super::call::{ApiCall, CallBody};
 use super::find::table_template;
 use super::forms::ExampleForm;
 use super::path_pattern::PathPattern;
@@ -81,7 +83,7 @@ impl CallExample {
     pub(super) fn render(
         &self,
         method: &str,
-        path: &PathPattern,
+        path: Option<&PathPattern>,
         roots: &dyn Object,
     ) -> Result<ExampleCall, InputError> {
         let table = |template: &InputTemplate| -> Result<Map<String, Json>, InputError> {
@@ -97,7 +99,24 @@ impl CallExample {
         let method = method.to_owned();
         let headers = self.headers.iter();
         let headers = headers.map(|(name, text)| (name.clone(), text.render(roots))).collect();
-        Ok(ExampleCall { method, path: path.fill(value), query, json, form, headers })
+        let path = path.map(|path| path.fill(value)).unwrap_or_default();
+        Ok(ExampleCall { method, path, query, json, form, headers })
+    }
+}
+
+impl ExampleCall {
+    /// Returns the call as it arrives at this wall time, without credentials that it lacks.
+    pub fn into_call(self, received_at: Timestamp) -> ApiCall {
+        let Self { method, path, query, json, form, mut headers } = self;
+        let mut body = CallBody::Whole(Vec::new());
+        if let Some(json) = json {
+            headers.push(("Content-Type".into(), "application/json".into()));
+            body = CallBody::Whole(json.to_string().into_bytes());
+        } else if !form.is_empty() {
+            headers.push(("Content-Type".into(), "application/x-www-form-urlencoded".into()));
+            body = CallBody::Whole(form.into_bytes());
+        }
+        ApiCall { method, path, query, headers, body, received_at }
     }
 }
 
@@ -111,6 +130,6 @@ fn encoded(values: &Map<String, Json>) -> String {
 }
 
 /// Returns a value as it stands in a path or a query.
-fn text_of(value: &Json) -> String {
+pub(super) fn text_of(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

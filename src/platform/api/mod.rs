@@ -6,6 +6,8 @@
 
 mod act;
 mod body;
+mod bot;
+mod bot_form;
 mod call;
 mod call_match;
 mod call_types;
@@ -33,6 +35,8 @@ mod token;
 
 pub use act::{ActRule, ActTemplate, WhoRef};
 pub use body::{CallFile, ParsedBody, parameters, parse_body};
+pub use bot::{BotCall, BotMemory, BotRules};
+pub use bot_form::BotForm;
 pub use call::{ApiCall, CallBody, CallContent};
 pub use call_match::CallMatchers;
 pub use condition::{CallCondition, CallError, RefusalReason};
@@ -51,4 +55,5 @@ pub use response::{ApiResponse, ErrorRule, ResponseRule};
 pub use route::{NoRoute, RouteMatch};
 pub use rules::{AccountCheck, ApiRules, CallWarning, OperationRule, RouteRule};
 
+pub(super) use bot::BotChecker;
 pub(super) use check::ApiChecker;

@@ -121,17 +121,24 @@ impl RouteRule {
         operation: &OperationRule,
         roots: &dyn Object,
     ) -> Option<Result<ExampleCall, InputError>> {
-        let (method, path) = (self.methods.first()?, self.paths.first()?);
-        let mut call = operation.example.as_ref()?.render(method, path, roots);
-        if let Ok(call) = &mut call {
-            // What the route demands need not be repeated.
-            let mut query = url::form_urlencoded::Serializer::new(String::new());
-            query.extend_pairs(&self.query);
-            let given = std::mem::take(&mut call.query);
-            query.extend_pairs(url::form_urlencoded::parse(given.as_bytes()));
-            call.query = query.finish();
-        }
-        Some(call)
+        Some(self.render(operation.example.as_ref()?, roots))
+    }
+
+    /// Renders a call of one of its operations.
+    pub(super) fn render(
+        &self,
+        call: &CallExample,
+        roots: &dyn Object,
+    ) -> Result<ExampleCall, InputError> {
+        let method = self.methods.first().map_or("GET", String::as_str);
+        let mut call = call.render(method, self.paths.first(), roots)?;
+        // What the route demands need not be repeated.
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(&self.query);
+        let given = std::mem::take(&mut call.query);
+        query.extend_pairs(url::form_urlencoded::parse(given.as_bytes()));
+        call.query = query.finish();
+        Ok(call)
     }
 
     /// Returns the claims of the token that the example of an operation presents.

@@ -11,7 +11,8 @@ pub(crate) use background::Background;
 pub(crate) use hostile::{Connection, Hostile};
 pub(crate) use live_api::{ApiResponse, LiveApi, request, wait_for_events};
 pub(crate) use play::{
-    RunBuilder, RunOutcome, bundled_revisions, bundled_vendors, catalog, play, revisions, vendors,
+    NEEDING_CALLS, RunBuilder, RunOutcome, bundled_revisions, bundled_vendors, catalog, play,
+    revisions, vendors,
 };
 pub(crate) use receiver::{ReceivedRequest, Receiver, Reply, accept, fetch};
 pub(crate) use server::{SLOW, Server};

@@ -18,6 +18,9 @@ use standin::scenario::{self, SharedStaff, bundled};
 
 use super::{Receiver, path};
 
+/// The bundled scenarios that wait for the receiver's calls.
+pub(crate) const NEEDING_CALLS: [&str; 2] = ["connector", "handback"];
+
 /// The bundled vendorsand those invented for tests.
 pub(crate) fn catalog() -> Catalog {
     Catalog::bundled().with_directory(&path("tests/vendors")).unwrap()
