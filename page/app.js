@@ -3,9 +3,12 @@
 import { ApiError, follow, get, post, readToken, records, remove, setToken } from "./client.js";
 import { renderChat, verdict } from "./chat.js";
 import { $, choice, copy, el, fill, icon, options, toast } from "./dom.js";
+import { renderFaultMenu } from "./faults.js";
 import { phaseOf, renderList, setUpList } from "./list.js";
 import { tell } from "./story.js";
+import { setUpRuns, showRuns } from "./runs.js";
 import { redeliver, renderWire, resetDetail, rowsOf, setUpWire, showTab } from "./wire.js";
+import { setUpVendors, showVendors } from "./vendors.js";
 
 /** A conversation without a script: somebody opens it, and people continue. */
 const FREE = `name = "without a script"
@@ -93,6 +96,7 @@ function renderHead() {
     fill($("pause"), icon(isPaused ? "play" : "pause"), isPaused ? "Resume" : "Pause");
   }
   fill($("verdict"), verdict(run));
+  renderFaultMenu(run, schedule, report);
   const canAct = Boolean(state.detail) && run?.phase !== "cancelled" && state.detail.id === state.selected;
   $("speak").hidden = !canAct;
   const isClosed = entry?.state === "closed";
@@ -156,6 +160,14 @@ async function sharedRecords(run) {
   return (await records(`run=${run}`)).filter((kept) => kept.conversation === null);
 }
 
+/** Shows a conversation in the live view. */
+async function openConversation(id) {
+  location.hash = "#/";
+  view("chat");
+  await select(id);
+  await refresh();
+}
+
 const belongs = (kept) => kept.conversation === state.selected || (kept.conversation === null && String(kept.record.run) === state.selected?.split("-")[0]);
 
 function open(id) {
@@ -188,6 +200,14 @@ async function start(request) {
   await refresh();
 }
 
+/** Plays the run again up to a step, and pauses there. */
+async function restart(step) {
+  const run = state.selected.split("-")[0];
+  const started = await post(`/runs/${run}/restart`, { step });
+  toast(`Run ${started.run} is paused before step ${step}`);
+  await openConversation(`${started.run}-1`);
+}
+
 const steer = (command, body) => post(`/runs/${state.selected.split("-")[0]}/${command}`, body).then(refresh);
 const toggle = () => steer(current()?.run.phase === "paused" ? "resume" : "pause");
 
@@ -216,6 +236,21 @@ async function speak() {
   if (await act({ [speakKind]: { by: $("as").value, text: literal } })) $("text").value = "";
 }
 
+/** Chooses a button of a message as the visitor. */
+async function press(label) {
+  const visitor = state.detail?.cast.find((one) => one.role === "visitor")?.name ?? "visitor";
+  const text = label.replaceAll("$", "$$$$");
+  const path = `/conversations/${state.selected}/actions`;
+  try {
+    await post(path, { say: { by: visitor, kind: "button_response", text } });
+  } catch (error) {
+    // Not every vendor has this kind of message.
+    if (![409, 422].includes(error.status)) throw error;
+    await post(path, { say: { by: visitor, text } });
+  }
+  refreshSoon();
+}
+
 // Endpoints.
 
 function renderEndpoints() {
@@ -240,6 +275,23 @@ async function addEndpoint() {
 }
 
 // Page.
+
+const PAGES = { "": { show: () => schedule() }, runs: { show: showRuns }, vendors: { show: showVendors } };
+
+/** Shows the view that the address names. */
+function showPage() {
+  const name = location.hash.replace(/^#\//, "");
+  const page = PAGES[name] ? name : "";
+  for (const link of $("nav").children) {
+    if (link.getAttribute("href") === `#/${page}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  $("main").hidden = page !== "";
+  $("run-bar").hidden = page !== "";
+  document.querySelector(".views").hidden = page !== "";
+  for (const other of ["runs", "vendors"]) $(other).hidden = page !== other;
+  attempt(PAGES[page].show)();
+}
 
 function view(name) {
   $("main").dataset.view = name;
@@ -280,19 +332,37 @@ const KEYS = {
   v: () => { showTab("proof"); render(); },
   c: () => $("curl")?.click(),
   r: () => state.delivery && redeliver(state.delivery),
+  e: () => { showTab("edit"); render(); focusEditor(); },
+  d: () => { showTab("compare"); render(); },
+  f: () => { if ($("faults").hidden) return; $("faults").open = true; $("faults").querySelector("select")?.focus(); },
+  h: () => { const step = state.story?.deliveries.get(state.delivery)?.step; if (step) attempt(() => restart(step))(); },
   "?": () => $("help").showModal(),
 };
+
+function focusEditor() {
+  const text = $("detail").querySelector("textarea");
+  text?.focus();
+  text?.setSelectionRange(0, 0);
+  text?.scrollTo(0, 0);
+}
+
+/** Keys after `g`. */
+const GO = { l: "#/", r: "#/runs", v: "#/vendors" };
+let isGoing = false;
 
 function onKey(event) {
   const isTyping = event.target.closest("input, textarea, select, dialog[open]");
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
   const isControl = event.target.closest("button, summary, a");
-  if (event.key === " " && !isControl && !$("transport").hidden) {
+  if (event.key === " " && !isControl && !$("transport").hidden && !$("main").hidden) {
     event.preventDefault();
     attempt(toggle)();
     return;
   }
-  const action = KEYS[event.key];
+  const goes = isGoing && GO[event.key];
+  isGoing = event.key === "g";
+  if (goes) location.hash = goes;
+  const action = !goes && ($("main").hidden ? { "?": KEYS["?"] } : KEYS)[event.key];
   if (!action) return;
   event.preventDefault();
   action();
@@ -301,6 +371,12 @@ function onKey(event) {
 function wireUp() {
   setUpList(schedule);
   setUpWire(schedule);
+  setUpRuns({ state, openConversation });
+  setUpVendors({ state });
+  state.open = open;
+  state.press = attempt(press);
+  state.restart = (step) => attempt(() => restart(step))();
+  window.addEventListener("hashchange", showPage);
   submit("start", () => start({ scenario: $("scenario").value }));
   $("free").addEventListener("click", attempt(() => start({ source: FREE })));
   $("vendor").addEventListener("change", chooseScenarios);
@@ -347,7 +423,7 @@ function wireUp() {
   $("wire-scroll").addEventListener("wheel", () => { $("follow").checked = false; }, { passive: true });
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", (event) => {
-    if (!event.target.closest("#endpoints")) $("endpoints").open = false;
+    for (const menu of ["endpoints", "faults"]) if (!event.target.closest(`#${menu}`)) $(menu).open = false;
   });
 }
 
@@ -369,6 +445,7 @@ async function boot() {
   if (preferred) $("vendor").value = preferred;
   chooseScenarios();
   if (state.scenarios.some((one) => one.name === "handover")) $("scenario").value = "handover";
+  showPage();
   follow({
     record: (kept) => {
       if (belongs(kept)) {

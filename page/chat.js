@@ -20,17 +20,55 @@ export function renderChat(state, open) {
     }
     if (item.action === "say") typing.delete(item.by);
   }
+  const buttons = buttonsOf(story, detail);
   const nameOf = (by) => detail?.cast.find((one) => one.name === by)?.full_name ?? by;
   const items = story.items.map((item, index) => ({
-    version: JSON.stringify([state.selected, index, item.unsent, nameOf(item.by), story.start, item.deliveries.map((id) => [id === state.delivery, ...stateOf(story.deliveries.get(id))])]),
-    make: () => entry(item, { story, nameOf, selected: state.delivery, open }),
+    version: JSON.stringify([state.selected, index, item.unsent, nameOf(item.by), story.start, buttons.get(item), item.deliveries.map((id) => [id === state.delivery, ...stateOf(story.deliveries.get(id))])]),
+    make: () => entry(item, { story, nameOf, buttons: buttons.get(item), press: state.press, selected: state.delivery, open }),
   }));
   const dots = [...typing].map((by) => ({
     version: `typing ${by}`,
     make: () => el("li", { class: "msg typing" }, el("span", { class: "by" }, el("b", {}, nameOf(by)), " is typing"), el("div", { class: "bub" }, el("i"), el("i"), el("i"))),
   }));
   const nothing = { version: "nothing", make: () => el("li", { class: "ev" }, "Nothing has happened yet") };
-  sync($("log"), [...(items.length ? items : [nothing]), ...dots]);
+  const next = ghost(state, nameOf);
+  sync($("log"), [...(items.length ? items : [nothing]), ...dots, ...(next ? [next] : [])]);
+}
+
+/** The buttons of messages, by message: their texts, and whether the visitor has chosen them. */
+function buttonsOf({ items }, detail) {
+  const all = new Map();
+  const said = items.filter((item) => item.action === "say");
+  said.forEach((item, index) => {
+    const offered = detail?.messages[index]?.data?.options;
+    if (!Array.isArray(offered)) return;
+    const later = said.slice(index + 1).filter((one) => one.role === "visitor").map((one) => one.text);
+    const labels = offered.map((option) => (typeof option === "string" ? option : option?.label)).filter(Boolean);
+    all.set(item, labels.map((label) => ({ label, isChosen: later.includes(label) })));
+  });
+  return all;
+}
+
+function choices({ buttons, press }) {
+  if (!buttons?.length) return null;
+  return el("div", { class: "opts", role: "group", "aria-label": "Buttons of the message" }, buttons.map(({ label, isChosen }) => el("button", {
+    class: `opt${isChosen ? " done" : ""}`, type: "button", title: isChosen ? "The visitor has chosen it" : "Choose it as the visitor", on: { click: () => press(label) },
+  }, isChosen ? icon("check") : null, label)));
+}
+
+/** What the script does next. */
+function ghost({ detail, selected }, nameOf) {
+  const next = detail?.id === selected ? detail.next : null;
+  if (!next) return null;
+  const role = detail.cast.find((one) => one.name === next.by)?.role;
+  const side = role && role !== "visitor" ? " out" : "";
+  const who = next.by ? [el("b", {}, nameOf(next.by)), " "] : "";
+  return {
+    version: `ghost ${JSON.stringify(next)}`,
+    make: () => (next.text
+      ? el("li", { class: `msg ghost${side}` }, el("span", { class: "by" }, icon(ICONS[role] ?? "user"), who, `next, step ${next.step}`), el("div", { class: "bub" }, next.text))
+      : el("li", { class: "ev ghost" }, icon(EVENT_ICONS[next.action] ?? "dot"), el("span", {}, "Next: ", who, next.action.replaceAll("_", " "), `, step ${next.step}`))),
+  };
 }
 
 function empty(state) {
@@ -74,7 +112,7 @@ function message(item, context) {
   const who = item.step === null ? `${item.role} · live` : item.role;
   return el("li", { class: `msg${side}${tone}${isSelected ? " sel" : ""}` },
     el("span", { class: "by" }, icon(ICONS[item.role] ?? "user"), el("b", {}, context.nameOf(item.by)), ` ${who}`),
-    el("div", { class: "bub" }, item.text || item.summary, kind ? el("div", {}, kind) : null),
+    el("div", { class: "bub" }, item.text || item.summary, kind ? el("div", {}, kind) : null, choices(context)),
     el("span", { class: "meta" }, time(item, context), marks(item, context)));
 }
 

@@ -50,6 +50,17 @@ export const get = async (path) => (await request("GET", path)).json();
 export const post = async (path, body) => (await request("POST", path, body)).json();
 export const remove = (path) => request("DELETE", path);
 
+/** Saves a document as a file. A link cannot send the token. */
+export async function download(path) {
+  const response = await request("GET", path);
+  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "report";
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
 /** All records that match, oldest first. */
 export async function records(query) {
   const text = await (await request("GET", `/records?${query}`)).text();

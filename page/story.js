@@ -2,8 +2,8 @@
 
 /** The actions and requests of a conversation, in order. */
 export function tell(records, conversation) {
-  const story = { items: [], deliveries: new Map(), start: null };
-  const run = Number(conversation.split("-")[0]);
+  const story = { items: [], deliveries: new Map(), start: null, run: Number(conversation.split("-")[0]) };
+  const { run } = story;
   for (const { vendor, record } of records) {
     const { kind, data } = record;
     if (kind === "run.started" && record.run === run) story.start = record.run_time;
@@ -54,7 +54,7 @@ const HANDLERS = {
   },
   "delivery.planned": (story, record, data, vendor, isOwn) => {
     const id = `${record.run}-${data.delivery}`;
-    requestRow(story, record, { id, vendor, isDelivery: true, isAgain: !isOwn, type: data.event_type, certainty: data.certainty, faults: data.faults, body: data.body, endpoint: data.endpoint });
+    requestRow(story, record, { id, vendor, isDelivery: true, isAgain: !isOwn, original: isOwn ? null : `${story.run}-${data.delivery}`, type: data.event_type, certainty: data.certainty, faults: data.faults, body: data.body, endpoint: data.endpoint });
     if (!isOwn || !last(story)) return;
     last(story).deliveries.push(id);
     story.deliveries.get(id).about = last(story).text ? `“${last(story).text}”` : last(story).summary;

@@ -3,6 +3,7 @@
 import { ApiError, get, post } from "./client.js";
 import { bytes, curl, formatted, headers } from "./code.js";
 import { $, choice, copy, el, fill, icon, status, sync, toast } from "./dom.js";
+import { comparison, editor } from "./edit.js";
 import { proof } from "./proof.js";
 import { latency, outcome, seconds, stateOf } from "./story.js";
 
@@ -82,7 +83,7 @@ function renderDetail(state) {
   }
   const again = () => { lastDetail = ""; renderDetail(state); };
   const attempt = row.attempts[attemptAt ?? row.attempts.length - 1] ?? null;
-  const names = [["request", "Request"], ["response", "Response"], ...(row.isDelivery ? [["proof", "Signature"]] : [])];
+  const names = [["request", "Request"], ["response", "Response"], ...(row.isDelivery ? [["proof", "Signature"], ["compare", "Compare"], ["edit", "Edit & resend"]] : [])];
   if (row.why && !row.isCall) names.unshift(["why", "Why"]);
   const current = names.some(([name]) => name === tab) ? tab : names[0][0];
   const tabs = names.map(([name, label]) => el("button", {
@@ -95,6 +96,7 @@ function renderDetail(state) {
       row.attempts.length > 1 ? attempts(row, state, again) : null),
     el("div", { class: "tabrow" }, el("div", { class: "tabs", role: "tablist", "aria-label": `Request ${row.id}` }, tabs),
       el("div", { class: "row acts" },
+        row.step && !row.isAgain ? el("button", { class: "btn quiet icon", type: "button", id: "restart-here", title: "Restart from here: play the run again up to this step", "aria-label": `Restart from step ${row.step}`, on: { click: () => state.restart(row.step) } }, icon("restart")) : null,
         attempt && !row.isCall ? el("button", { class: "btn quiet", type: "button", id: "curl", on: { click: () => copy(curl(row, attempt), "as curl") } }, icon("copy"), "Copy as curl") : null,
         row.isDelivery ? el("button", { class: "btn", type: "button", id: "redeliver", disabled: row.attempts.length === 0, on: { click: () => redeliver(row.id) } }, icon("retry"), "Redeliver") : null)),
     el("div", { class: "scroll inset", tabindex: "0", role: "tabpanel", id: "p-detail", "aria-labelledby": `t-${current}` },
@@ -142,6 +144,8 @@ function panel(name, row, attempt, state, again) {
     case "why": return why(row);
     case "response": return response(attempt);
     case "proof": return proofPanel(row, state, again);
+    case "compare": return comparison(row, state.story, again);
+    case "edit": return editor(row, again, state.open);
     default: return requestPanel(row, attempt, again);
   }
 }

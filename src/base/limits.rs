@@ -199,6 +199,8 @@ pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub const MAX_KEPT_RECORDS: usize = 100_000;
 /// Maximum number of records that a server reads from its journal at once.
 pub const RECORD_PAGE: usize = 1_000;
+/// Maximum time of a jump to a step, whose steps may wait for the receiver.
+pub const MAX_JUMP: Duration = Duration::from_secs(20);
 /// Maximum number of deliveries that one request reads from the journal of a server.
 pub const MAX_DELIVERIES_READ: usize = 1_000;
 /// Maximum size of the records that the server keeps in memory.

@@ -22,7 +22,7 @@ use crate::diag::{Problem, code};
 use crate::journal::{Durability, Journal, JournalWriter, RunBeginning, StoredRun, WriteOptions};
 use crate::record::{Record, RecordKind, RecordLog, RunFinished, RunStarted};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand, RunCollector};
-use crate::run::{Redelivery, redeliver};
+use crate::run::{DeliveryChange, Redelivery, redeliver};
 
 /// Journal options of `run` and `send`.
 #[derive(Debug, Args)]
@@ -288,7 +288,8 @@ fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Co
     let to = self::target(args, &vendor.id)?;
     let urls = endpoints.iter().map(|endpoint| endpoint.url.value.clone()).collect();
     let fresh = args.fresh.then(|| Clock::System.now());
-    let redelivery = Redelivery { run, started, account, headers, urls, fresh, to };
+    let change = DeliveryChange::default();
+    let redelivery = Redelivery { run, started, account, headers, urls, fresh, to, change };
     let egress = args.receivers.egress();
     let request = redelivery.request(&args.delivery, &records).ok_or_else(|| {
         let message = format!("run {run} sent no delivery `{}`", args.delivery);

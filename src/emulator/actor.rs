@@ -17,7 +17,7 @@ use crate::platform::{
 use crate::record::{AttemptResult, CallRecord};
 use crate::scenario::{
     CallExpectation, ConversationStart, Expectation, OmittedAction, PatchMismatch, ReactionActions,
-    Script, ScriptAction, ScriptInput, ScriptRequest, ScriptState, SharedStaff,
+    Script, ScriptAction, ScriptInput, ScriptRequest, ScriptState, SharedStaff, UpcomingStep,
 };
 
 /// One conversation of an account.
@@ -126,6 +126,11 @@ impl ConversationActor {
     /// Returns the current state of the conversation.
     pub(super) fn conversation(&self) -> &Conversation {
         self.session.conversation()
+    }
+
+    /// Returns what its script does next.
+    pub(super) fn upcoming(&self) -> Option<UpcomingStep> {
+        self.script.as_ref()?.upcoming(self.session.conversation())
     }
 
     /// Notes the response to a delivery of a step, from which the script may capture values.

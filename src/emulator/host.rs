@@ -27,10 +27,11 @@ use super::unsettled::UnsettledDeliveries;
 use crate::base::redact::Redactor;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{ConversationKey, Delivery, Host, HostCommand, RunTimes};
+use crate::fault::Faults;
 use crate::platform::api::{Documents, HostedFiles, IssuedTokens};
 use crate::platform::{Account, Subscription};
 use crate::record::{ActionSummary, ExpectationResult, RecordKind, RecordScope};
-use crate::scenario::{CallExpectation, ScriptInput};
+use crate::scenario::{CallExpectation, ScriptInput, UpcomingStep};
 
 /// Most conversations with virtual clocks of their own that are played at the same time. Others
 /// start when one of these ends, which bounds the memory of a run.
@@ -62,6 +63,10 @@ pub(super) enum EmulatorMessage {
     RemoveEndpoint(u32),
     /// Look at a conversation.
     Inspect(ConversationKey, oneshot::Sender<Option<Box<Conversation>>>),
+    /// Return what the script of a conversation does next.
+    Upcoming(ConversationKey, oneshot::Sender<Option<UpcomingStep>>),
+    /// Give the deliveries of a run these faults from now on.
+    SetFaults(u32, Faults),
     /// List the conversations.
     List(oneshot::Sender<Vec<ConversationOverview>>),
     /// Find the conversation to which an id belongs.
@@ -557,6 +562,11 @@ impl Host for AccountHost {
                 let state = found.map(|found| Box::new(found.actor.conversation().clone()));
                 let _ = reply.send(state);
             }
+            EmulatorMessage::Upcoming(key, reply) => {
+                let found = self.conversations.get(&key);
+                let _ = reply.send(found.and_then(|found| found.actor.upcoming()));
+            }
+            EmulatorMessage::SetFaults(run, faults) => return self.set_faults(run, faults, times),
             EmulatorMessage::List(reply) => {
                 let _ = reply.send(self.list());
             }

@@ -20,6 +20,7 @@ mod expected_calls;
 mod handshake;
 mod host;
 mod incoming;
+mod live_faults;
 mod outbox;
 mod overview;
 mod people;
@@ -49,9 +50,11 @@ use self::subscriptions::SubscriptionChange;
 use crate::base::address::EgressPolicy;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{AttemptSlots, ConversationKey, DrivenRun, DriverHandle, Transport, drive};
+use crate::fault::Faults;
 use crate::platform::Account;
 use crate::platform::api::{ApiCall, ApiResponse};
 use crate::record::ActionSummary;
+use crate::scenario::UpcomingStep;
 
 pub use actor::{StepOutcome, StepOutput};
 pub use endpoint::{EndpointPlan, SYNTHETIC};
@@ -290,6 +293,19 @@ impl Emulator {
         let (reply, state) = oneshot::channel();
         self.driver.send(EmulatorMessage::Inspect(conversation, reply));
         state.await.ok().flatten()
+    }
+
+    /// Returns what the script of a conversation does next; `None` at its end.
+    pub async fn upcoming(&self, conversation: ConversationKey) -> Option<UpcomingStep> {
+        let (reply, upcoming) = oneshot::channel();
+        self.driver.send(EmulatorMessage::Upcoming(conversation, reply));
+        upcoming.await.ok().flatten()
+    }
+
+    /// Gives the deliveries of a run these faults from now on, except those of steps with faults of their
+    /// own. The run records it.
+    pub fn set_faults(&self, run: u32, faults: Faults) {
+        self.driver.send(EmulatorMessage::SetFaults(run, faults));
     }
 
     /// Returns what a list shows about each conversation, in the order of runs and numbers.

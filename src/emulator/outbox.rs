@@ -2,7 +2,7 @@
 //! delay. It has no clock; the host asks what is due.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt as _;
@@ -33,6 +33,8 @@ pub struct FaultSource {
     script: Arc<Script>,
     account: Arc<Account>,
     seeds: SeedScope,
+    /// Faults that somebody has turned on. Steps with faults of their own keep these.
+    live: Mutex<Faults>,
 }
 
 /// What faults need to know of earlier deliveries, and the deliveries that they hold back.
@@ -56,7 +58,17 @@ impl FaultSource {
     /// The faults of a script. Those of its deliveries are selected by `seeds`, the scope of the run.
     pub fn new(script: &Arc<Script>, account: &Arc<Account>, seeds: &SeedScope) -> Arc<Self> {
         let (script, account) = (Arc::clone(script), Arc::clone(account));
-        Arc::new(Self { script, account, seeds: seeds.within("faults") })
+        let live = Mutex::default();
+        Arc::new(Self { script, account, seeds: seeds.within("faults"), live })
+    }
+
+    /// Gives the deliveries these faults from now on; none if it is empty.
+    pub(super) fn set_live(&self, faults: Faults) {
+        *self.live.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    fn live(&self) -> Faults {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -161,7 +173,7 @@ impl Outbox {
     fn faults_of(&self, id: &str, own: Faults) -> Faults {
         let FaultSource { script, seeds, .. } = &*self.faults;
         let defaults = &script.faults;
-        let mut faults = own;
+        let mut faults = if own.is_empty() { self.faults.live() } else { own };
         if faults.is_empty() {
             let one_in = defaults.one_in.unwrap_or(1);
             if one_in <= 1 || seeds.rng(id).random_range(0..one_in) == 0 {

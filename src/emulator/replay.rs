@@ -15,6 +15,7 @@ use super::restore::{ConversationFact, RunFacts, hash};
 use super::router::Router;
 use super::scripted_run::{LiveRun, ScriptedRun};
 use crate::delivery::{ConversationKey, Host as _, HostCommand};
+use crate::fault::Faults;
 use crate::platform::Subscription;
 use crate::record::{ActionsRequested, EndpointSubscription, RecordKind, RecordLog};
 use crate::scenario::ScriptInput;
@@ -94,8 +95,11 @@ impl AccountHost {
                 self.conversations.insert(key, Box::new(new));
             }
             let own = facts.conversations.remove(&number).unwrap_or_default();
+            self.runs[&run].faults.set_live(Faults::default());
             commands.extend(self.replay(key, own, &facts.settled)?);
         }
+        let faults = facts.faults.as_deref().cloned();
+        self.runs[&run].faults.set_live(faults.unwrap_or_default());
         Ok(commands)
     }
 
@@ -114,6 +118,10 @@ impl AccountHost {
             let commands = match fact {
                 ConversationFact::Routes(routes) => {
                     self.set_routes(&routes);
+                    Vec::new()
+                }
+                ConversationFact::Faults(faults) => {
+                    self.runs[&key.run].faults.set_live(Faults::clone(&faults));
                     Vec::new()
                 }
                 ConversationFact::Responded(step, delivery, result) => {

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 
 use super::scripted_run::ScriptedRun;
 use crate::base::references::KnownSecrets;
-use crate::fault::FaultKind;
+use crate::fault::{FaultKind, Faults};
 use crate::record::{
     ActionsRequested, AttemptResult, CallRecord, EndpointSubscription, ExpectationResult, Record,
-    RecordKind,
+    RecordKind, RunSteered,
 };
 
 /// A run to restore.
@@ -38,6 +38,8 @@ pub struct RunFacts {
     pub(super) others: Vec<ActionsRequested>,
     /// The last known subscriptions.
     pub(super) routes: Option<Arc<Vec<EndpointSubscription>>>,
+    /// The last faults that somebody has turned on.
+    pub(super) faults: Option<Arc<Faults>>,
     /// Ids of the deliveries that have settled.
     pub(super) settled: HashSet<String>,
     /// Number of the last call.
@@ -61,6 +63,8 @@ pub struct RunFacts {
 pub(super) enum ConversationFact {
     /// The subscriptions from now on.
     Routes(Arc<Vec<EndpointSubscription>>),
+    /// The faults that somebody has turned on, from now on.
+    Faults(Arc<Faults>),
     /// Somebody acted.
     Requested(Box<ActionsRequested>, Timestamp),
     /// What followed from the script or an input, as a hash of its record.
@@ -90,6 +94,10 @@ impl RunFacts {
         let fact = match &record.kind {
             RecordKind::EndpointsChanged { endpoints } => {
                 self.routes = Some(Arc::new(endpoints.clone()));
+                return;
+            }
+            RecordKind::RunSteered(RunSteered { faults: Some(faults), .. }) => {
+                self.faults = Some(Arc::new(faults.clone()));
                 return;
             }
             RecordKind::CallReceived(call) => {
@@ -135,6 +143,15 @@ impl RunFacts {
             && last.is_none_or(|last| !Arc::ptr_eq(last, &routes))
         {
             facts.push_back(ConversationFact::Routes(routes));
+        }
+        let last = facts.iter().rev().find_map(|fact| match fact {
+            ConversationFact::Faults(faults) => Some(faults),
+            _ => None,
+        });
+        if let Some(faults) = &self.faults
+            && last.is_none_or(|last| !Arc::ptr_eq(last, faults))
+        {
+            facts.push_back(ConversationFact::Faults(Arc::clone(faults)));
         }
         facts.push_back(fact);
     }

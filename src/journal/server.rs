@@ -10,6 +10,7 @@ use super::JournalError;
 use super::read::Journal;
 use super::rows::FACTS;
 use super::store::{Seal, seal};
+use crate::fault::Faults;
 use crate::record::{
     PriorResults, Record, RecordKind, RunFinished, RunServed, RunStarted, RunSteered, SteerCommand,
 };
@@ -51,6 +52,8 @@ pub struct RunOutline {
     pub speed: Option<f64>,
     /// Whether it is paused.
     pub is_paused: bool,
+    /// The faults that somebody has turned on.
+    pub faults: Faults,
     /// Its result, if its script has ended.
     pub finished: Option<RunFinished>,
     /// Whether somebody has cancelled it.
@@ -64,6 +67,7 @@ impl RunOutline {
             SteerCommand::Resume => self.is_paused = false,
             SteerCommand::Speed => self.speed = steered.speed,
             SteerCommand::Cancel => self.is_cancelled = true,
+            SteerCommand::Faults => self.faults = steered.faults.clone().unwrap_or_default(),
             SteerCommand::Mark => {}
         }
     }
@@ -235,8 +239,18 @@ impl Journal {
         let Some(((at, started), served)) = started.zip(served) else { return Ok(None) };
         let (speed, is_paused) = (served.speed, served.paused);
         let is_cancelled = false;
-        let mut outline =
-            RunOutline { run, at, started, served, speed, is_paused, finished, is_cancelled };
+        let faults = Faults::default();
+        let mut outline = RunOutline {
+            run,
+            at,
+            started,
+            served,
+            speed,
+            is_paused,
+            faults,
+            finished,
+            is_cancelled,
+        };
         steered.iter().for_each(|steered| outline.steer(steered));
         Ok(Some(outline))
     }

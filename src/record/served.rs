@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::base::references::KnownSecrets;
+use crate::fault::Faults;
 
 crate::string_enum! {
     /// What somebody did to the clock of a run.
@@ -20,6 +21,8 @@ crate::string_enum! {
         Cancel = "cancel",
         /// Nothing changes. The run time of the record is that of the clock.
         Mark = "mark",
+        /// Deliveries have other faults from now on.
+        Faults = "faults",
     }
 }
 
@@ -49,6 +52,9 @@ pub struct RunSteered {
     pub command: SteerCommand,
     /// The new speed, for `speed`.
     pub speed: Option<f64>,
+    /// The new faults, for `faults`.
+    #[serde(default)]
+    pub faults: Option<Faults>,
 }
 
 /// The subscription of an endpoint, from this record of the run on.

@@ -39,7 +39,7 @@ pub use limits::RunLimits;
 pub use live::{LiveStage, PriorRecords, RestoredRun, ServedBeginning, restore_live, run_live};
 pub use patch_check::check_patches;
 pub use plan::{ApiAccess, ResumePoint, RunPlan, StopSignal};
-pub use redelivery::{Redelivery, RedeliveryRequest, redeliver};
+pub use redelivery::{DeliveryChange, Redelivery, RedeliveryRequest, redeliver};
 
 /// Plays a run to its end, and returns its final record. Records go to the log, which is closed
 /// behind the last of them.

@@ -43,6 +43,17 @@ pub struct Redelivery {
     pub fresh: Option<Timestamp>,
     /// The URL to send to, instead of the original one.
     pub to: Option<Url>,
+    /// What is different from the original delivery.
+    pub change: DeliveryChange,
+}
+
+/// How a redelivery differs from the original.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryChange {
+    /// The body, with references in place of secrets; `None` for the original one.
+    pub body: Option<String>,
+    /// The faults; `None` for those of the original.
+    pub faults: Option<Faults>,
 }
 
 /// A delivery that is ready to be sent again.
@@ -100,12 +111,15 @@ impl Redelivery {
     /// The delivery of this id, restored from the records. Secrets replace their references, and if
     /// there were any, the request is signed again. Returns nothing if the run sent no such delivery.
     pub fn request(&self, id: &str, records: &[Record]) -> Option<RedeliveryRequest> {
-        let stored = StoredDelivery::find(id, records)?;
+        let mut stored = StoredDelivery::find(id, records)?;
+        let changed = self.change.faults.as_ref();
+        stored.faults = changed.unwrap_or(&stored.faults).clone();
         let secrets = self.secrets(&stored.faults);
         let secrets = || secrets.iter().map(|(reference, secret)| (reference.clone(), secret));
         let control = StoredDelivery::control(&stored, records);
-        let control = control.and_then(|control| self.restore(control, records));
-        let restored = self.restore(stored, records)?;
+        let control =
+            control.and_then(|control| self.restore(control, records, &DeliveryChange::default()));
+        let restored = self.restore(stored, records, &self.change)?;
         // In one conversation, so that the control is sent before the delivery.
         let conversation = restored.delivery.conversation;
         let control = control.map(|control| RestoredDelivery {
@@ -123,12 +137,21 @@ impl Redelivery {
     }
 
     /// Restores a delivery from its records.
-    fn restore(&self, stored: StoredDelivery<'_>, records: &[Record]) -> Option<RestoredDelivery> {
+    fn restore(
+        &self,
+        stored: StoredDelivery<'_>,
+        records: &[Record],
+        change: &DeliveryChange,
+    ) -> Option<RestoredDelivery> {
         let secrets = self.secrets(&stored.faults);
         let exposed =
             |(reference, secret): (String, Secret)| (reference, secret.expose().to_owned());
         let known: KnownSecrets = secrets.into_iter().map(exposed).collect();
-        let body = known.fill(stored.body);
+        let seeds = SeedScope::fixed("redelivery");
+        let mut body = known.fill(change.body.as_deref().unwrap_or(stored.body));
+        if let Some(faults) = &change.faults {
+            body = FaultInjector::of(&self.account).body(&body, faults, &seeds, stored.id);
+        }
         let sent: Vec<(String, String)> =
             stored.headers.iter().map(|(name, value)| (name.clone(), known.fill(value))).collect();
         let held_secrets = *body != *stored.body || sent != *stored.headers;
@@ -159,7 +182,7 @@ impl Redelivery {
             faults: stored.faults,
             check: Arc::new(self.check(stored.planned.step, &known)),
             source: records.iter().find_map(|record| source_of(record, stored.id)),
-            seeds: SeedScope::fixed("redelivery"),
+            seeds,
         };
         Some(RestoredDelivery {
             certainty: stored.certainty.to_owned(),

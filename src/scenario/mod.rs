@@ -40,6 +40,7 @@ mod send;
 mod shared;
 mod start;
 mod text;
+mod upcoming_step;
 mod variable_inputs;
 mod variable_texts;
 mod variables;
@@ -65,6 +66,7 @@ pub use script_state::{
 };
 pub use shared::{IncludeReader, SharedForm, read_shared};
 pub use start::{ConversationStart, SharedStaff};
+pub use upcoming_step::UpcomingStep;
 pub use variable_inputs::{VariableInputs, VariableText};
 pub use variables::check_names;
 pub use want::{Verification, Want};

@@ -18,6 +18,7 @@ use super::expectation::{Expectation, ExpectationPlan};
 use super::patch::{BodyPatch, PatchMismatch};
 use super::script::{ReadMarks, Script, Step, StepPlan};
 use super::text::TextContext;
+use super::upcoming_step::UpcomingStep;
 use super::when::ScriptValues;
 use crate::base::duration::DurationRange;
 use crate::base::seed::SeedScope;
@@ -477,6 +478,29 @@ impl ScriptState {
         self.is_unopened |= !result.mismatches.is_empty()
             && conversation.state.is_none()
             && matches!(plan, ExpectationPlan::Call(plan) if plan.opens(vendor));
+    }
+
+    /// Returns what comes next, as it would be in the present state; `None` at the end.
+    pub fn upcoming(&self, conversation: &Conversation) -> Option<UpcomingStep> {
+        match &self.stage {
+            Stage::Between => {
+                let next = self.script.steps.get(self.next_step)?;
+                Some(self.describe(next, conversation))
+            }
+            Stage::Perform(pending) => {
+                let step = self.current_step();
+                Some(UpcomingStep::of(step, Some(&pending.action), conversation))
+            }
+            _ => Some(self.describe(self.current_step(), conversation)),
+        }
+    }
+
+    fn describe(&self, step: &Step, conversation: &Conversation) -> UpcomingStep {
+        let rendered = match self.render(step, conversation) {
+            Ok(StepRendering::Ready(rendered)) => Some(rendered.action),
+            _ => None,
+        };
+        UpcomingStep::of(step, rendered.as_ref(), conversation)
     }
 
     /// Returns the call that the current or next step waits for, before the wait has begun.

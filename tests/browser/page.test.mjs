@@ -81,6 +81,10 @@ describe("the page", () => {
     await page.waitForFunction(() => document.querySelectorAll("#wire tr").length > 2);
     assert.ok(target.requests.some(({ body }) => body.includes("I type this myself")));
 
+    await page.locator("#log .opt", { hasText: "A person, please" }).click();
+    await page.locator("#log .opt.done", { hasText: "A person, please" }).waitFor();
+    await page.locator("#log .msg:not(.out) .bub", { hasText: "A person, please" }).first().waitFor();
+
     await page.locator("#pause").click();
     await page.locator("#cancel").click();
     await page.locator("#verdict", { hasText: "Cancelled" }).waitFor();
@@ -113,6 +117,108 @@ describe("the page", () => {
     assert.equal(target.requests.length, count + 1);
     assert.equal(target.requests.at(-1).body, shown);
   }));
+
+  it("compares bodies, and sends one again edited and with a fault", () => withPage(async ({ page, target, server }) => {
+    await page.locator("#speed").selectOption("0");
+    await page.locator("#play").click();
+    await page.locator("#verdict .ok", { hasText: "passed" }).waitFor();
+    await page.locator("#wire tr", { hasText: "ContentEvent" }).last().click();
+    await page.keyboard.press("d");
+    await page.locator("#detail .code .add").first().waitFor();
+    assert.ok(await page.locator("#detail .code .del").count() > 0);
+    assert.deepEqual(await violations(page), []);
+
+    await page.keyboard.press("e");
+    const text = page.locator("#detail textarea");
+    await text.waitFor();
+    assert.ok(target.requests.some(({ body }) => body === target.requests.at(-1).body));
+    await text.fill('{"edited": "ü"}');
+    await page.locator("#resend").click();
+    await page.locator("#wire tr.sel", { hasText: "sent again" }).waitFor();
+    await page.locator("#detail .st.ok", { hasText: "Passed" }).waitFor();
+    assert.equal(target.requests.at(-1).body, '{"edited": "ü"}');
+    await page.keyboard.press("v");
+    await page.locator("#detail .bann.ok").waitFor();
+
+    await page.keyboard.press("e");
+    await page.locator("#detail [data-group=token]").selectOption("wrong_token");
+    assert.match(await page.locator("#fault-about").textContent(), /rejects it/);
+    assert.deepEqual(await violations(page), []);
+    await page.locator("#resend").click();
+    await page.locator("#detail .st.bad", { hasText: "Failed" }).waitFor();
+    await page.keyboard.press("v");
+    await page.locator("#detail .bann.bad", { hasText: "The signature is not valid" }).waitFor();
+    assert.deepEqual(await violations(page), []);
+    const { items } = await api(server, "GET", "/deliveries?limit=1");
+    assert.deepEqual(items[0].faults, ["wrong_token"]);
+  }));
+
+  it("shows what comes next, turns faults on and off, and restarts from a step", () => withPage(async ({ page, server, target }) => {
+    const { run } = await api(server, "POST", "/runs", { vendor: "liveperson", source: SLOW });
+    await page.locator("#log .bub", { hasText: "first" }).waitFor();
+    await page.locator("#log .ghost", { hasText: "assign" }).waitFor();
+    await page.keyboard.press("f");
+    await page.locator("#fault-choices [data-group=token]").selectOption("no_token");
+    await page.locator("#faults-label", { hasText: "no token" }).waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.keyboard.press("Escape");
+    await page.locator("#log .bub", { hasText: "first" }).click();
+    await page.locator("#text").fill("without a signature");
+    await page.locator("#send").click();
+    await page.locator("#wire tr", { hasText: "without a signature" }).locator(".tag", { hasText: "no_token" }).waitFor();
+    const sent = target.requests.find(({ body }) => body.includes("without a signature"));
+    assert.equal(sent.headers["x-liveperson-signature"], undefined);
+    await page.locator("#faults summary").click();
+    await page.locator("#faults-off").click();
+    await page.locator("#faults-label", { hasText: "Faults" }).waitFor();
+    await page.locator("#log .bub", { hasText: "first" }).click();
+
+    await page.locator("#wire tr", { hasText: "first" }).first().click();
+    await page.locator("#restart-here").click();
+    await page.locator("#chat-id", { hasText: `#${run + 1}-1` }).waitFor();
+    await page.locator("#pause", { hasText: "Resume" }).waitFor();
+    await page.locator("#log .ghost", { hasText: "first" }).waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.locator("#step").click();
+    await page.locator("#log .msg:not(.ghost) .bub", { hasText: "first" }).waitFor();
+  }));
+
+  it("finds an old run, hands it over and opens it", () => withPage(async ({ page, server }) => {
+    for (const seed of [41, 42]) {
+      const { run } = await api(server, "POST", "/runs", { vendor: "liveperson", scenario: "handover", clock: "virtual", seed });
+      await api(server, "GET", `/runs/${run}?wait=20`);
+    }
+    await page.keyboard.press("g");
+    await page.keyboard.press("r");
+    await page.locator("#runs-rows tr").nth(1).waitFor();
+    await page.locator("#runs-find").fill("41");
+    await page.waitForFunction(() => document.querySelectorAll("#runs-rows tr").length === 1);
+    await page.locator("#run-card h2", { hasText: "Run 1" }).waitFor();
+    assert.deepEqual(await violations(page), []);
+    const [file] = await Promise.all([page.waitForEvent("download"), page.locator("[data-report=html]").click()]);
+    assert.equal(file.suggestedFilename(), "run-1.html");
+    await page.locator("#runs-verdict").selectOption("failed");
+    await page.locator("#runs-empty").waitFor();
+    await page.locator("#runs-verdict").selectOption("passed");
+    await page.locator("#run-open").click();
+    await page.locator("#chat-id", { hasText: "#1-1" }).waitFor();
+    assert.equal(await page.locator("#nav [aria-current]").textContent(), "Live");
+  }));
+
+  it("shows what a vendor sends, how certain that is, and its receivers", () => withPage(async ({ page, server }) => {
+    const { run } = await api(server, "POST", "/runs", { vendor: "wotnot", scenario: "handover", clock: "virtual" });
+    await api(server, "GET", `/runs/${run}?wait=20`);
+    await page.locator("#nav a", { hasText: "Vendors" }).click();
+    await page.locator("#vendor-choice").selectOption("wotnot");
+    await page.locator("#vendor-body .st.bad", { hasText: "token" }).waitFor();
+    await page.locator("#vendor-body .tag", { hasText: "documented" }).first().waitFor();
+    await page.locator("#vendor-body .link").first().click();
+    await page.locator("#v-sample .code").waitFor();
+    assert.deepEqual(await violations(page), []);
+    assert.ok(await overflow(page) <= 0);
+    await page.reload();
+    await page.locator("#vendor-body h2").first().waitFor();
+  }, { vendor: "wotnot" }));
 
   it("shows why a delivery failed, and its attempts", () => withPage(async ({ page }) => {
     await page.locator("#speed").selectOption("0");
@@ -161,6 +267,18 @@ describe("the page", () => {
       await page.locator("#detail .steps").waitFor();
       assert.deepEqual(await violations(page), []);
       assert.ok(await overflow(page) <= 0);
+      for (const name of ["#t-compare", "#t-edit"]) {
+        await page.locator(name).click();
+        await page.locator("#detail .code").waitFor();
+        assert.deepEqual(await violations(page), []);
+        assert.ok(await overflow(page) <= 0);
+      }
+      for (const name of ["Runs", "Vendors"]) {
+        await page.locator("#nav a", { hasText: name }).click();
+        await page.locator(".page:not([hidden]) td").first().waitFor();
+        assert.deepEqual(await violations(page), []);
+        assert.ok(await overflow(page) <= 0, name);
+      }
     }, { size }));
   }
 

@@ -61,6 +61,7 @@ mod server;
 mod server_access;
 mod server_history;
 mod server_reload;
+mod server_resend;
 mod server_restart;
 mod shared_parts;
 mod signature;

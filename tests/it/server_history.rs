@@ -87,7 +87,7 @@ fn a_search_through_many_deliveries_is_done_in_pages() {
     let run = server.run(&request);
     server.ended(run);
     let before = server.get("/api/v1/conversations?limit=1")["items"][0]["deliveries"].clone();
-    server.process.kill();
+    assert_eq!(server.process.terminate().code, Some(0));
 
     let server = Server::start_in(folder.path(), &["--to", &to]);
     let (found, count) = pages(&server, "/api/v1/deliveries?limit=5&event_type=nothing");
@@ -95,7 +95,8 @@ fn a_search_through_many_deliveries_is_done_in_pages() {
     let (found, _) = pages(&server, "/api/v1/deliveries?limit=500&state=passed");
     assert_eq!(found.len(), receiver.count());
     let after = server.get("/api/v1/conversations?limit=1")["items"][0]["deliveries"].clone();
-    assert_eq!(after, before);
+    assert_eq!(after["deliveries"], before["deliveries"]);
+    assert_eq!(after["passed"], after["deliveries"], "{after}");
     // A delivery that is sent again is another one, which is not a part of the conversation.
     let id = found[0]["id"].as_str().unwrap();
     assert_eq!(server.call(&format!("POST /api/v1/deliveries/{id}/redeliver"), "").status, 201);

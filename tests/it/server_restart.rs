@@ -191,7 +191,8 @@ fn endpoints_of_the_api_survive_a_restart() {
     let mut server = Server::start_in(folder.path(), &[]);
     let list = server.get("/api/v1/endpoints")["items"].clone();
     let expected = json!([{
-        "vendor": "ebbot", "number": kept, "url": receiver.url(), "events": ["*"]
+        "vendor": "ebbot", "number": kept, "url": receiver.url(), "events": ["*"],
+        "subscribed": ["*"], "handshake": null
     }]);
     assert_eq!(list, expected);
     // A secret is not in the journal, so that the endpoint is reported, and not used.

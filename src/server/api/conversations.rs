@@ -14,6 +14,7 @@ use crate::conversation::{Conversation, ConversationState, Message, Person};
 use crate::delivery::ConversationKey;
 use crate::emulator::ConversationOverview;
 use crate::record::ActionSummary;
+use crate::scenario::UpcomingStep;
 use crate::server::live::{
     ConversationCounts, ConversationFilter, ConversationPage, ListedConversation, LiveServer,
     ServedRun,
@@ -91,6 +92,28 @@ pub(super) struct ConversationDetail {
     messages: Vec<MessageEntry>,
     /// Its labels.
     labels: Vec<String>,
+    /// What the script does next; absent at its end.
+    next: Option<NextStep>,
+}
+
+/// What a script does next.
+#[derive(Serialize, ToSchema)]
+pub(super) struct NextStep {
+    /// Number of the step, from 1.
+    step: usize,
+    /// The action or expectation, such as `say`.
+    action: &'static str,
+    /// Cast name of who does it.
+    by: Option<String>,
+    /// Text of the message or note.
+    text: Option<String>,
+}
+
+impl From<UpcomingStep> for NextStep {
+    fn from(upcoming: UpcomingStep) -> Self {
+        let UpcomingStep { step, action, by, text } = upcoming;
+        Self { step, action, by, text }
+    }
 }
 
 /// Somebody who can act in a conversation.
@@ -178,6 +201,7 @@ impl ConversationDetail {
             cast: conversation.cast.iter().map(cast).collect(),
             messages: conversation.messages.iter().map(message).collect(),
             labels: conversation.labels.clone(),
+            next: None,
         }
     }
 }
@@ -211,7 +235,9 @@ pub(super) async fn read(
 ) -> Result<Json<ConversationDetail>, ApiError> {
     let key = key_of(&id)?;
     let (run, conversation) = live.conversation(key).await?;
-    Ok(Json(ConversationDetail::of(id_of(key), &run, &conversation)))
+    let next = live.upcoming(&run, key).await.map(NextStep::from);
+    let detail = ConversationDetail::of(id_of(key), &run, &conversation);
+    Ok(Json(ConversationDetail { next, ..detail }))
 }
 
 /// Performs actions in a conversation: all of them, or none.

@@ -1,18 +1,20 @@
 //! Deliveries and their attempts: list, read, verify and send again.
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::web::{Data, Json, Path, Query, ServiceConfig, block, get, post, resource};
+use actix_web::web::{Data, Json, Path, Payload, Query, ServiceConfig, block, get, post, resource};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use super::error::{ApiError, ErrorResponse};
+use super::body;
+use super::error::{ApiError, ErrorResponse, interrupted};
+use super::faults::read_faults;
 use super::runs::RunSummary;
 use crate::base::limits::{MAX_PAGE, PAGE_SIZE};
 use crate::base::redact::Redactor;
 use crate::platform::{Check, RequestExplanation, RestoredRequest, SignatureExplanation, Verifier};
 use crate::record::RecordKind;
+use crate::run::DeliveryChange;
 use crate::server::live::{
     DeliveryFilter, DeliveryPage, DeliveryState, DeliverySummary, KeptRecord, LiveError, LiveServer,
 };
@@ -129,11 +131,6 @@ pub(super) async fn list(
     Ok(Json(DeliveryList { items, next }))
 }
 
-fn interrupted() -> ApiError {
-    let message = "the server is about to end";
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
-}
-
 fn find(live: &LiveServer, id: &str) -> Result<(DeliverySummary, Vec<KeptRecord>), ApiError> {
     live.delivery(id)?.ok_or_else(|| {
         let error = ApiError::not_found(format!("there is no delivery `{id}`"));
@@ -222,15 +219,39 @@ impl From<Check> for CheckEntry {
     }
 }
 
+/// How a redelivery differs from the original.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RedeliverRequest {
+    /// The body to send, with a new signature. Default: that of the original.
+    body: Option<String>,
+    /// Faults, such as `wrong_token`; an empty list for none. Default: those of the original.
+    faults: Option<Vec<String>>,
+}
+
+impl RedeliverRequest {
+    fn change(self) -> Result<DeliveryChange, ApiError> {
+        let faults = self.faults.as_deref().map(read_faults).transpose()?;
+        Ok(DeliveryChange { body: self.body, faults })
+    }
+}
+
 /// Sends a delivery once more, signed with the present time. Returns the run that does it.
+///
+/// Without a request body, nothing is different. The receiver has to react to a fault as in a scenario.
 #[utoipa::path(post, path = "/api/v1/deliveries/{delivery}/redeliver", tag = "deliveries",
     params(("delivery" = String, Path, description = "Id, such as `3-1-7`")),
-    responses((status = 201, body = RunSummary), (status = 404, body = ErrorResponse),
-              (status = 409, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
+    request_body = RedeliverRequest,
+    responses((status = 201, body = RunSummary), (status = 400, body = ErrorResponse),
+              (status = 404, body = ErrorResponse), (status = 409, body = ErrorResponse),
+              (status = 422, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
 pub(super) async fn redeliver(
     live: Data<LiveServer>,
     id: Path<String>,
+    request: HttpRequest,
+    payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let run = live.redeliver(&id).await?;
+    let change: RedeliverRequest = body::read(&request, payload).await?;
+    let run = live.redeliver(&id, change.change()?).await?;
     Ok(HttpResponse::Created().json(RunSummary::of(&run)))
 }

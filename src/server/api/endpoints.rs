@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 
 use super::body;
 use super::error::{ApiError, ErrorResponse};
-use crate::server::live::{EndpointRequest, LiveServer, ServedEndpoint, ServedVendor};
+use crate::server::live::{
+    EndpointRequest, EndpointState, HandshakeSummary, LiveServer, ServedEndpoint, ServedVendor,
+};
 
 pub(super) fn routes(app: &mut ServiceConfig) {
     let all = resource("/api/v1/endpoints").route(get().to(list));
@@ -32,6 +34,10 @@ pub(super) struct EndpointSummary {
     url: String,
     /// The requested event types, as patterns; absent for the vendor's default.
     events: Option<Vec<String>>,
+    /// The event types that it gets now, as patterns; absent before its first run.
+    subscribed: Option<Vec<String>>,
+    /// Its last handshake since the start of the server.
+    handshake: Option<HandshakeSummary>,
 }
 
 /// An endpoint to add.
@@ -47,12 +53,17 @@ pub(super) struct AddEndpoint {
 }
 
 impl EndpointSummary {
-    fn of(vendor: &ServedVendor, endpoint: ServedEndpoint) -> Self {
+    fn of(live: &LiveServer, vendor: &ServedVendor, endpoint: ServedEndpoint) -> Self {
+        let state = live.history.endpoint(vendor.id(), endpoint.plan.number);
+        let subscribed = vendor.subscribed(&endpoint, &state);
+        let EndpointState { handshake, .. } = state;
         Self {
             vendor: vendor.id().to_owned(),
             number: endpoint.plan.number,
             url: endpoint.shown_url(),
             events: endpoint.events,
+            subscribed,
+            handshake,
         }
     }
 }
@@ -63,7 +74,7 @@ impl EndpointSummary {
 pub(super) async fn list(live: Data<LiveServer>) -> Json<EndpointList> {
     let of = |vendor: &ServedVendor| {
         let all = vendor.endpoints().into_iter();
-        all.map(|endpoint| EndpointSummary::of(vendor, endpoint)).collect::<Vec<_>>()
+        all.map(|endpoint| EndpointSummary::of(&live, vendor, endpoint)).collect::<Vec<_>>()
     };
     Json(EndpointList { items: live.vendors().iter().flat_map(of).collect() })
 }
@@ -81,7 +92,7 @@ pub(super) async fn add(
     let AddEndpoint { vendor, url, events } = body::read(&request, payload).await?;
     let request = EndpointRequest { url, events, ..EndpointRequest::default() };
     let endpoint = live.add_endpoint(&vendor, request).await?;
-    let summary = EndpointSummary::of(live.vendor(&vendor)?, endpoint);
+    let summary = EndpointSummary::of(&live, live.vendor(&vendor)?, endpoint);
     Ok(HttpResponse::Created().json(summary))
 }
 

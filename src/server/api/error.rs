@@ -116,6 +116,12 @@ impl ApiError {
     }
 }
 
+/// The server ended while it worked on a request.
+pub(super) fn interrupted() -> ApiError {
+    let message = "the server is about to end";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+}
+
 impl ApiProblem {
     /// Describes a problem. With `root`, its place is in that document, else in a scenario.
     pub(super) fn of(problem: &Problem, root: Option<&SyntaxNode>) -> Self {

@@ -6,6 +6,7 @@ mod deliveries;
 mod endpoints;
 mod error;
 mod export;
+mod faults;
 mod guard;
 mod health;
 mod openapi;

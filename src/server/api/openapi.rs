@@ -13,7 +13,7 @@ use super::{conversations, deliveries, endpoints, records, runs, scenarios, vend
     paths(
         vendors::list, vendors::read, vendors::sample,
         scenarios::list, scenarios::read, scenarios::check,
-        runs::list, runs::start, runs::read, runs::steer,
+        runs::list, runs::start, runs::read, runs::report, runs::restart, runs::steer,
         conversations::list, conversations::read, conversations::act,
         endpoints::list, endpoints::add, endpoints::remove,
         deliveries::list, deliveries::read, deliveries::verification, deliveries::redeliver,

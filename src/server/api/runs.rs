@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::web::{Data, Json, Path, Payload, Query, ServiceConfig, get, post, resource};
+use actix_web::http::header::CONTENT_DISPOSITION;
+use actix_web::web::{Data, Json, Path, Payload, Query, ServiceConfig, block, get, post, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,19 +12,26 @@ use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
 
 use super::body;
-use super::error::{ApiError, ErrorResponse};
+use super::error::{ApiError, ErrorResponse, interrupted};
+use super::faults::read_faults;
 use super::scenarios::UPLOADED;
 use crate::base::limits::{MAX_PAGE, MAX_WAIT, PAGE_SIZE};
 use crate::delivery::ClockMode;
 use crate::diag::Source;
+use crate::fault::Faults;
 use crate::journal::RunOutline;
 use crate::platform::VendorRef;
-use crate::record::RunFinished;
-use crate::server::live::{ListedRun, LiveServer, RunPhase, RunRequest, ServedRun};
+use crate::record::{RunFinished, Verdict};
+use crate::report::ReportFormat;
+use crate::server::live::{
+    ListedRun, LiveServer, RestartRequest, RunFilter, RunPage, RunPhase, RunRequest, ServedRun,
+};
 
 pub(super) fn routes(app: &mut ServiceConfig) {
     app.service(resource("/api/v1/runs").route(get().to(list)).route(post().to(start)))
         .service(resource("/api/v1/runs/{run}").route(get().to(read)))
+        .service(resource("/api/v1/runs/{run}/report").route(get().to(report)))
+        .service(resource("/api/v1/runs/{run}/restart").route(post().to(restart)))
         .service(resource("/api/v1/runs/{run}/{command}").route(post().to(steer)));
 }
 
@@ -69,8 +77,25 @@ pub(super) enum ClockName {
 pub(super) struct RunQuery {
     /// Only those with a smaller number: the next page.
     before: Option<u32>,
+    /// Only those at this vendor.
+    vendor: Option<String>,
+    /// Only those with this verdict: `passed`, `failed`, `inconclusive` or `interrupted`.
+    #[param(value_type = Option<String>)]
+    verdict: Option<Verdict>,
+    /// Only those whose number, seed, vendor or scenario contains this text.
+    text: Option<String>,
     /// Number of entries, at most 500. Default: 100.
     limit: Option<usize>,
+}
+
+/// Format of a report.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportQuery {
+    /// `html` (default), `md`, `json`, `junit` or `har`.
+    #[param(value_type = Option<String>)]
+    format: Option<ReportFormat>,
 }
 
 /// A page of runs.
@@ -106,6 +131,8 @@ pub(super) struct RunSummary {
     clock: ClockName,
     /// Speed of a real clock.
     speed: Option<f64>,
+    /// The faults that somebody has turned on.
+    faults: Vec<String>,
     /// Wall time of its start.
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
@@ -140,6 +167,7 @@ impl RunSummary {
             phase: run.phase(),
             clock,
             speed,
+            faults: fault_names(&run.faults()),
             started_at: run.started_at,
             start: run.script.start,
             redelivery_of: run.redelivery_of.clone(),
@@ -157,7 +185,8 @@ impl RunSummary {
 
     /// A run that only the journal has.
     fn past(outline: RunOutline, reason: Option<String>) -> Self {
-        let RunOutline { run, at, started, served, speed, finished, is_cancelled, .. } = outline;
+        let RunOutline { run, at, started, served, speed, faults, finished, is_cancelled, .. } =
+            outline;
         Self {
             run: u32::try_from(run).unwrap_or_default(),
             vendor: VendorRef::parse(&started.vendor).id.into(),
@@ -173,6 +202,7 @@ impl RunSummary {
             },
             clock: if speed.is_some() { ClockName::Real } else { ClockName::Virtual },
             speed,
+            faults: fault_names(&faults),
             started_at: at,
             start: started.start,
             redelivery_of: served.redelivery_of.map(Into::into),
@@ -180,6 +210,10 @@ impl RunSummary {
             reason,
         }
     }
+}
+
+fn fault_names(faults: &Faults) -> Vec<String> {
+    faults.0.iter().map(ToString::to_string).collect()
 }
 
 /// How long to wait for the result.
@@ -191,12 +225,52 @@ pub(super) struct Wait {
     wait: Option<u64>,
 }
 
-/// A speed.
-#[derive(Deserialize, ToSchema)]
+/// The parameter of a command, in a document with only this value.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Speed {
-    /// Run time for each second of wall time.
-    speed: f64,
+pub(super) struct SteerParameters {
+    /// For `speed`: run time for each second of wall time.
+    speed: Option<f64>,
+    /// For `jump`: number of the step before which the run is paused, from 1.
+    step: Option<usize>,
+    /// For `faults`: the faults of deliveries from now on; empty for none.
+    faults: Option<Vec<String>>,
+}
+
+impl SteerParameters {
+    fn required<T>(parameter: Option<T>, name: &str) -> Result<T, ApiError> {
+        parameter.ok_or_else(|| {
+            ApiError::invalid(format!("`{name}` is missing")).pointer(format!("/{name}"))
+        })
+    }
+}
+
+/// How a run is played again.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Restart {
+    /// Number of the step to begin at, from 1. What comes before it happens without waiting, and the run
+    /// is paused there. Default: it is played from its beginning.
+    step: Option<usize>,
+    /// Seed of the generated values. Default: the same one.
+    seed: Option<u64>,
+}
+
+/// Plays a run again: the same scenario, in the version that it had, as a new run.
+#[utoipa::path(post, path = "/api/v1/runs/{run}/restart", tag = "runs", request_body = Restart,
+    params(("run" = u32, Path, description = "Number of the run")),
+    responses((status = 201, body = RunSummary), (status = 400, body = ErrorResponse),
+              (status = 404, body = ErrorResponse), (status = 409, body = ErrorResponse),
+              (status = 422, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
+pub(super) async fn restart(
+    live: Data<LiveServer>,
+    run: Path<u32>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let Restart { step, seed } = body::read(&request, payload).await?;
+    let run = live.restart(*run, RestartRequest { step, seed }).await?;
+    Ok(HttpResponse::Created().json(RunSummary::of(&run)))
 }
 
 /// Lists the runs, the newest first.
@@ -207,10 +281,38 @@ pub(super) async fn list(
     query: Query<RunQuery>,
 ) -> Result<Json<RunList>, ApiError> {
     let limit = query.limit.unwrap_or(PAGE_SIZE).clamp(1, MAX_PAGE);
-    let found = live.run_list(query.before, limit)?;
-    let items: Vec<RunSummary> = found.into_iter().map(RunSummary::listed).collect();
-    let next = items.last().filter(|_| items.len() == limit).map(|last| last.run);
-    Ok(Json(RunList { items, next }))
+    let RunQuery { before, vendor, verdict, text, .. } = query.into_inner();
+    let filter = RunFilter { before, vendor, verdict, text };
+    // Reading many of a journal must not delay other requests.
+    let found = block(move || live.run_list(&filter, limit)).await.map_err(|_| interrupted())?;
+    let RunPage { items, next } = found?;
+    Ok(Json(RunList { items: items.into_iter().map(RunSummary::listed).collect(), next }))
+}
+
+/// Returns a report about a run: a file to hand over.
+#[utoipa::path(get, path = "/api/v1/runs/{run}/report", tag = "runs",
+    params(("run" = u32, Path, description = "Number of the run"), ReportQuery),
+    responses((status = 200, body = String, content_type = "text/html"),
+              (status = 404, body = ErrorResponse), (status = 409, body = ErrorResponse),
+              (status = 503, body = ErrorResponse)))]
+pub(super) async fn report(
+    live: Data<LiveServer>,
+    run: Path<u32>,
+    query: Query<ReportQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let (number, format) = (*run, query.format.unwrap_or(ReportFormat::Html));
+    let report = block(move || live.report(number, format)).await.map_err(|_| interrupted())?;
+    let (media_type, ending) = match format {
+        ReportFormat::Junit => ("application/xml", "xml"),
+        ReportFormat::Html => ("text/html; charset=utf-8", "html"),
+        ReportFormat::Json => ("application/json", "json"),
+        ReportFormat::Har => ("application/json", "har"),
+        ReportFormat::Md => ("text/markdown; charset=utf-8", "md"),
+    };
+    let disposition = format!("attachment; filename=\"run-{number}.{ending}\"");
+    let mut response = HttpResponse::Ok();
+    response.content_type(media_type).insert_header((CONTENT_DISPOSITION, disposition));
+    Ok(response.body(report?))
 }
 
 /// Starts a run.
@@ -271,15 +373,15 @@ pub(super) async fn read(
     Ok(Json(RunSummary::listed(found)))
 }
 
-/// Steers a run: `pause`, `resume`, `step`, `speed` or `cancel`.
+/// Steers a run: `pause`, `resume`, `step`, `speed`, `jump`, `faults` or `cancel`.
 #[utoipa::path(post, path = "/api/v1/runs/{run}/{command}", tag = "runs",
     params(("run" = u32, Path, description = "Number of the run"),
            ("command" = String, Path,
-            description = "`pause`, `resume`, `step`, `cancel`, or `speed` with a body")),
-    request_body(content = Speed, description = "Only for `speed`"),
-    responses((status = 200, body = RunSummary), (status = 404, body = ErrorResponse),
-              (status = 409, body = ErrorResponse), (status = 422, body = ErrorResponse),
-              (status = 503, body = ErrorResponse)))]
+            description = "`pause`, `resume`, `step`, `cancel`; with a body, `speed`, `jump` or `faults`")),
+    request_body(content = SteerParameters, description = "Only for `speed`, `jump` and `faults`"),
+    responses((status = 200, body = RunSummary), (status = 400, body = ErrorResponse),
+              (status = 404, body = ErrorResponse), (status = 409, body = ErrorResponse),
+              (status = 422, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
 pub(super) async fn steer(
     live: Data<LiveServer>,
     path: Path<(u32, String)>,
@@ -294,12 +396,22 @@ pub(super) async fn steer(
         "step" => live.step(&run).await?,
         "cancel" => live.cancel(&run).await?,
         "speed" => {
-            let Speed { speed } = body::read(&request, payload).await?;
-            live.set_speed(&run, speed).await?;
+            let SteerParameters { speed, .. } = body::read(&request, payload).await?;
+            live.set_speed(&run, SteerParameters::required(speed, "speed")?).await?;
+        }
+        "jump" => {
+            let SteerParameters { step, .. } = body::read(&request, payload).await?;
+            live.jump(&run, SteerParameters::required(step, "step")?).await?;
+        }
+        "faults" => {
+            let SteerParameters { faults, .. } = body::read(&request, payload).await?;
+            let faults = SteerParameters::required(faults, "faults")?;
+            live.set_faults(&run, read_faults(&faults)?).await?;
         }
         other => {
             let error = ApiError::not_found(format!("there is no command `{other}`"));
-            return Err(error.hint("expected `pause`, `resume`, `step`, `speed` or `cancel`"));
+            let known = "`pause`, `resume`, `step`, `speed`, `jump`, `faults` or `cancel`";
+            return Err(error.hint(format!("expected {known}")));
         }
     }
     Ok(Json(RunSummary::of(&run)))

@@ -10,10 +10,12 @@ use utoipa::ToSchema;
 
 use super::error::{ApiError, ErrorResponse};
 use crate::base::redact::Redactor;
+use crate::conversation::{EventKind, Role};
+use crate::fault::FaultKind;
 use crate::fidelity::sent;
-use crate::platform::{EventQuery, ReceiverGuide};
+use crate::platform::{Coverage, EventQuery, FactSource, Platform, ReceiverGuide};
 use crate::scenario::Script;
-use crate::server::live::{LiveServer, ServedVendor};
+use crate::server::live::{LiveServer, ServedVendor, can_turn_on};
 
 pub(super) fn routes(app: &mut ServiceConfig) {
     app.service(resource("/api/v1/vendors").route(get().to(list)))
@@ -59,6 +61,88 @@ pub(super) struct VendorDetail {
     headers: Vec<(String, String)>,
     /// The event types.
     event_types: Vec<EventTypeSummary>,
+    /// The vendor-neutral events for which nothing is sent.
+    not_sent: Vec<NotSentSummary>,
+    /// The sources of the facts about the vendor.
+    sources: Vec<SourceSummary>,
+    /// The faults that a redelivery can have, or the deliveries of a run in progress.
+    faults: Vec<FaultSummary>,
+}
+
+/// A vendor-neutral event for which a vendor sends nothing.
+#[derive(Serialize, ToSchema)]
+pub(super) struct NotSentSummary {
+    /// The vendor-neutral event.
+    event: &'static str,
+    /// Whether it can happen at the vendor.
+    possible: bool,
+    /// The reason.
+    reason: String,
+}
+
+/// The source of facts about a vendor.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SourceSummary {
+    /// What the facts are about.
+    section: String,
+    /// Evidence: `documented`, `observed`, `inferred` or `assumed`.
+    certainty: &'static str,
+    /// Month in which the source was last checked.
+    seen: Option<String>,
+    /// URL of the source.
+    url: Option<String>,
+    /// Remarks.
+    note: Option<String>,
+}
+
+/// A fault of deliveries.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FaultSummary {
+    /// Its name, with the default amount: `huge:1MiB`.
+    name: &'static str,
+    /// Its group: `token`, `body`, `wire`; or `order`, which a redelivery cannot have.
+    group: &'static str,
+    /// What it does.
+    about: &'static str,
+    /// What a correct receiver does.
+    expects: &'static str,
+}
+
+impl NotSentSummary {
+    /// Describes what a platform does for an event; `None` if it sends something.
+    fn of(platform: &Platform, event: EventKind) -> Option<Self> {
+        let is_sent = platform.events.iter().any(|rule| rule.on == event);
+        let (possible, reason) = match platform.coverage(event, Role::Visitor) {
+            _ if is_sent || event == EventKind::Emitted => return None,
+            Coverage::Sends => return None,
+            Coverage::Silent(reason) => (true, reason),
+            Coverage::Cannot(reason) => (false, reason),
+        };
+        Some(Self { event: event.as_str(), possible, reason: reason.to_string() })
+    }
+}
+
+impl FaultSummary {
+    fn of(kind: FaultKind) -> Self {
+        Self {
+            name: kind.with_default_amount(),
+            group: kind.group().as_str(),
+            about: kind.description(),
+            expects: kind.expected_reaction().as_str(),
+        }
+    }
+}
+
+impl From<&FactSource> for SourceSummary {
+    fn from(source: &FactSource) -> Self {
+        Self {
+            section: source.section.clone(),
+            certainty: source.status.as_str(),
+            seen: source.seen.clone(),
+            url: source.url.clone(),
+            note: source.note.clone(),
+        }
+    }
 }
 
 /// An event type of a vendor.
@@ -124,12 +208,20 @@ pub(super) async fn read(
         text
     };
     let headers = guide.headers().into_iter().map(|(name, value)| (name, shown(value))).collect();
+    let can_have = |kind: &&FaultKind| can_turn_on(&vendor.account, **kind);
+    let faults = FaultKind::ALL.iter().filter(can_have);
     Ok(Json(VendorDetail {
         vendor: VendorSummary::of(vendor),
         verification: shown(guide.verification()),
         handshake: shown(guide.handshake()),
         headers,
         event_types: platform.event_types().into_iter().map(event_type).collect(),
+        not_sent: EventKind::ALL
+            .iter()
+            .filter_map(|event| NotSentSummary::of(platform, *event))
+            .collect(),
+        sources: platform.sources.iter().map(SourceSummary::from).collect(),
+        faults: faults.map(|kind| FaultSummary::of(*kind)).collect(),
     }))
 }
 

@@ -116,7 +116,7 @@ impl LiveServer {
     }
 
     /// Returns numbers of runs that are smaller than `before`, the greatest first; none after the last.
-    fn run_numbers(&self, run: Option<u32>, before: i64) -> Result<Vec<u32>, LiveError> {
+    pub(super) fn run_numbers(&self, run: Option<u32>, before: i64) -> Result<Vec<u32>, LiveError> {
         if let Some(run) = run {
             return Ok(Some(run).filter(|run| i64::from(*run) < before).into_iter().collect());
         }

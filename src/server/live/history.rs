@@ -10,11 +10,12 @@ use tokio::sync::watch;
 
 use super::counts::{ConversationCounts, CountedDeliveries};
 use super::deliveries::{DeliveryFilter, DeliveryIndex, DeliverySummary};
+use super::endpoint_states::{EndpointState, EndpointStates};
 use super::kept_record::KeptRecord;
 use super::metrics::Metrics;
 use crate::base::limits::{MAX_KEPT_BYTES, MAX_KEPT_RECORDS};
 use crate::delivery::ConversationKey;
-use crate::record::Record;
+use crate::record::{EndpointSubscription, Record};
 
 /// Which records a reader reads.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +66,7 @@ struct HistoryState {
     last: u64,
     deliveries: DeliveryIndex,
     counts: CountedDeliveries,
+    endpoints: EndpointStates,
     /// Where the records of the runs in memory belong.
     origins: HashMap<u32, RecordOrigin>,
 }
@@ -120,6 +122,7 @@ impl History {
         let conversation = conversation.map(|number| format!("{}-{number}", origin.run).into());
         let kept = KeptRecord { id: state.last, vendor: origin.vendor, conversation, record };
         state.deliveries.update(&kept, origin.redelivery_of.as_ref());
+        state.endpoints.note(&kept.vendor, &kept.record);
         if origin.redelivery_of.is_none() {
             state.counts.note(run, &kept.record);
         }
@@ -134,6 +137,16 @@ impl History {
     /// Counts the delivery of a record of a run that is restored.
     pub(super) fn count_again(&self, run: u32, record: &Record) {
         self.state().counts.note(run, record);
+    }
+
+    /// Takes note of the subscriptions that the endpoints of a vendor had before a restart.
+    pub(super) fn restore_subscriptions(&self, vendor: &str, known: &[EndpointSubscription]) {
+        self.state().endpoints.note_subscriptions(&vendor.into(), known);
+    }
+
+    /// Returns what is known about an endpoint of a vendor.
+    pub fn endpoint(&self, vendor: &str, number: u32) -> EndpointState {
+        self.state().endpoints.of(vendor, number)
     }
 
     /// Reports that a run or an endpoint has changed.

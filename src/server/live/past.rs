@@ -8,8 +8,11 @@ use super::error::LiveError;
 use super::history::{RecordFilter, RecordGap};
 use super::kept_record::KeptRecord;
 use super::run::ServedRun;
-use crate::base::limits::{MAX_DELIVERIES_READ, RECORD_PAGE};
+use crate::base::limits::{MAX_DELIVERIES_READ, MAX_PAGE, RECORD_PAGE};
 use crate::journal::{JournalError, RunOutline, StoredDeliveryId};
+use crate::platform::VendorRef;
+use crate::record::{RunStarted, Verdict};
+use crate::scenario::LiveScript;
 
 /// A run in a list.
 pub enum ListedRun {
@@ -17,6 +20,64 @@ pub enum ListedRun {
     Live(Arc<ServedRun>),
     /// Only the journal has it. The text is the reason, if it cannot be continued.
     Past(Box<RunOutline>, Option<String>),
+}
+
+/// Which runs to list.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Only those with a smaller number: the next page.
+    pub before: Option<u32>,
+    /// Only those at this vendor.
+    pub vendor: Option<String>,
+    /// Only those with this verdict.
+    pub verdict: Option<Verdict>,
+    /// Only those whose number, seed, vendor or scenario contains this text, in any case.
+    pub text: Option<String>,
+}
+
+/// A page of runs.
+#[derive(Default)]
+pub struct RunPage {
+    /// The newest first.
+    pub items: Vec<ListedRun>,
+    /// Value of `before` for the next page, if there may be one.
+    pub next: Option<u32>,
+}
+
+impl RunFilter {
+    fn includes(&self, run: &ListedRun) -> bool {
+        let (vendor, verdict, texts) = match run {
+            ListedRun::Live(run) => {
+                let LiveScript { script, seed, .. } = &run.script;
+                let texts = [script.name.clone(), script.file.clone(), seed.to_string()];
+                let verdict = run.finished().map(|finished| finished.verdict);
+                (run.vendor.to_string(), verdict, texts.to_vec())
+            }
+            ListedRun::Past(outline, _) => {
+                let RunStarted { scenario, file, seed, vendor, .. } = &outline.started;
+                let texts = [scenario.clone(), file.clone(), seed.to_string()];
+                let verdict = outline.finished.as_ref().map(|finished| finished.verdict);
+                (VendorRef::parse(vendor).id, verdict, texts.to_vec())
+            }
+        };
+        let is_text = |text: &String| {
+            let text = text.to_lowercase();
+            let is_in = |part: &String| part.to_lowercase().contains(&text);
+            run.number().to_string() == text || is_in(&vendor) || texts.iter().any(is_in)
+        };
+        self.vendor.as_ref().is_none_or(|only| *only == vendor)
+            && self.verdict.is_none_or(|only| verdict == Some(only))
+            && self.text.as_ref().is_none_or(is_text)
+    }
+}
+
+impl ListedRun {
+    fn number(&self) -> u32 {
+        match self {
+            Self::Live(run) => run.number,
+            Self::Past(outline, _) => u32::try_from(outline.run).unwrap_or_default(),
+        }
+    }
 }
 
 /// Why records cannot be returned.
@@ -34,19 +95,28 @@ pub(super) fn unreadable(error: &JournalError) -> LiveError {
 }
 
 impl LiveServer {
-    /// Returns runs with smaller numbers than `before`, the newest first, up to a number of them.
+    /// Returns runs, the newest first. A page can be shorter than `limit`, because a number of runs at
+    /// most are read. This takes time: do not call it on a thread that other requests need.
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn run_list(&self, before: Option<u32>, limit: usize) -> Result<Vec<ListedRun>, LiveError> {
-        let is_before = |run: &Arc<ServedRun>| before.is_none_or(|before| run.number < before);
-        let Some(journal) = &self.journal else {
-            let runs = self.runs.all().into_iter().rev().filter(is_before);
-            return Ok(runs.take(limit).map(ListedRun::Live).collect());
-        };
-        let outlines = journal.read().outlines(before.map_or(i64::MAX, i64::from), limit);
-        let outlines = outlines.map_err(|error| unreadable(&error))?;
-        Ok(outlines.into_iter().map(|outline| self.listed(outline)).collect())
+    pub fn run_list(&self, filter: &RunFilter, limit: usize) -> Result<RunPage, LiveError> {
+        let mut page = RunPage::default();
+        let before = filter.before.map_or(i64::MAX, i64::from);
+        let numbers = self.run_numbers(None, before)?;
+        let has_more = numbers.len() == MAX_PAGE;
+        for number in numbers {
+            if page.items.len() == limit {
+                return Ok(page);
+            }
+            page.next = Some(number);
+            let listed = self.look_up(number)?;
+            if filter.includes(&listed) {
+                page.items.push(listed);
+            }
+        }
+        page.next = page.next.filter(|_| has_more);
+        Ok(page)
     }
 
     /// Returns what a list shows about a run, without restoring it.
@@ -54,7 +124,7 @@ impl LiveServer {
     /// # Errors
     /// There is no such run, or the journal cannot be read.
     pub fn look_up(&self, number: u32) -> Result<ListedRun, LiveError> {
-        if let Some(run) = self.runs.get(number) {
+        if let Some(run) = self.runs.peek(number) {
             return Ok(ListedRun::Live(run));
         }
         let unknown = || LiveError::unknown("run", &number.to_string(), &[]);
@@ -66,7 +136,7 @@ impl LiveServer {
 
     fn listed(&self, outline: RunOutline) -> ListedRun {
         let number = u32::try_from(outline.run).unwrap_or_default();
-        match self.runs.get(number) {
+        match self.runs.peek(number) {
             Some(run) => ListedRun::Live(run),
             None => ListedRun::Past(Box::new(outline), self.lost_reason(number)),
         }

@@ -13,15 +13,22 @@ use super::vendor::ServedVendor;
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 use crate::delivery::ClockMode;
+use crate::diag::{Problem, Problems, code};
+use crate::fault::{FaultGroup, FaultKind};
+use crate::platform::{Account, FaultInjector};
 use crate::record::{Record, RecordKind, RunStarted};
-use crate::run::{Redelivery, ServedBeginning, redeliver};
+use crate::run::{DeliveryChange, Redelivery, ServedBeginning, redeliver};
 
 impl LiveServer {
     /// Sends a delivery once more, signed with the present time. This is a separate run.
     ///
     /// # Errors
-    /// There is no such delivery, or nothing of it was sent.
-    pub async fn redeliver(&self, id: &str) -> Result<Arc<ServedRun>, LiveError> {
+    /// There is no such delivery, nothing of it was sent, or it cannot have these faults.
+    pub async fn redeliver(
+        &self,
+        id: &str,
+        change: DeliveryChange,
+    ) -> Result<Arc<ServedRun>, LiveError> {
         self.readiness()?;
         let unknown = || LiveError::unknown("delivery", id, &[]);
         let (run, delivery) = id.split_once('-').ok_or_else(unknown)?;
@@ -31,13 +38,15 @@ impl LiveServer {
             other => other,
         })?;
         let vendor = self.vendor(&original.vendor)?;
+        check_faults(vendor, &change)?;
         let records = self.records_of(original.number)?;
         let started = records.iter().find_map(|record| match &record.kind {
             RecordKind::RunStarted(started) => Some(started.clone()),
             _ => None,
         });
         let restored = started
-            .and_then(|started| redelivery(vendor, &original, started).request(delivery, &records));
+            .map(|started| Redelivery { change, ..redelivery(vendor, &original, started) })
+            .and_then(|redelivery| redelivery.request(delivery, &records));
         let request = restored.ok_or_else(|| {
             let message =
                 format!("delivery `{id}` cannot be sent again: no request of it is known");
@@ -86,6 +95,36 @@ impl LiveServer {
     }
 }
 
+/// Returns whether a single delivery of a vendor can have a fault of this kind.
+pub(super) fn can_redeliver_with(account: &Account, kind: FaultKind) -> bool {
+    let is_alone = [FaultGroup::Token, FaultGroup::Body, FaultGroup::Wire].contains(&kind.group());
+    is_alone && FaultInjector::of(account).unsupported(kind).is_none()
+}
+
+/// Checks that a delivery of a vendor can have these faults.
+fn check_faults(vendor: &ServedVendor, change: &DeliveryChange) -> Result<(), LiveError> {
+    let mut problems = Problems::new();
+    let faults = change.faults.iter().flat_map(|faults| &faults.0);
+    for (index, fault) in faults.clone().enumerate() {
+        if !can_redeliver_with(&vendor.account, fault.kind) {
+            let message =
+                format!("a redelivery at {} cannot have the fault `{fault}`", vendor.id());
+            let problem = Problem::anywhere(code::VENDOR_CANNOT, message);
+            problems
+                .push(problem.help("`GET /api/v1/vendors/VENDOR` lists those that it can have"));
+        }
+        let group = fault.kind.group();
+        let is_second = faults.clone().take(index).any(|other| other.kind.group() == group);
+        if is_second && group != FaultGroup::Body {
+            let message = format!("`{fault}` is the second fault of the group `{group}`");
+            let problem = Problem::anywhere(code::INVALID_ORDER, message);
+            problems
+                .push(problem.help("a delivery has at most one fault of each group but `body`"));
+        }
+    }
+    problems.into_result(Some(())).map_err(LiveError::from)
+}
+
 /// Where the records of a redelivery belong.
 fn origin(original: &ServedRun, delivery: &Arc<str>) -> RecordOrigin {
     RecordOrigin {
@@ -116,5 +155,6 @@ fn redelivery(vendor: &ServedVendor, run: &ServedRun, started: RunStarted) -> Re
         urls,
         fresh: Some(Clock::System.now()),
         to: None,
+        change: DeliveryChange::default(),
     }
 }

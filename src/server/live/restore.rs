@@ -123,6 +123,7 @@ impl LiveServer {
                 last.map(|numbered| numbered.record.kind)
             {
                 vendor.restore_subscriptions(&endpoints);
+                self.history.restore_subscriptions(vendor.id(), &endpoints);
             }
         }
         Ok(())
@@ -200,6 +201,7 @@ impl LiveServer {
             clock: outline.speed.map_or(ClockMode::Virtual, ClockMode::Real),
             is_paused: outline.is_paused,
         }));
+        run.note_faults(outline.faults.clone());
         if origin.redelivery_of.is_some() {
             let finished = outline.finished.ok_or("the server ended before it was sent")?;
             run.finish(finished);

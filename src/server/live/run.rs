@@ -9,6 +9,7 @@ use crate::conversation::Conversation;
 use crate::delivery::ClockMode;
 use crate::diag::Source;
 use crate::emulator::{ConversationOverview, Emulator};
+use crate::fault::Faults;
 use crate::record::{
     RecordKind, RecordLog, RecordScope, RunFinished, RunServed, RunSteered, SteerCommand,
 };
@@ -88,6 +89,8 @@ struct RunProgress {
     is_paused: bool,
     /// Whether the script has begun.
     has_begun: bool,
+    /// The faults that somebody has turned on.
+    faults: Faults,
     is_cancelled: bool,
     finished: Option<RunFinished>,
 }
@@ -111,6 +114,7 @@ impl ServedRun {
                 clock: setup.clock,
                 is_paused: setup.is_paused,
                 has_begun: false,
+                faults: Faults::default(),
                 is_cancelled: false,
                 finished: None,
             }),
@@ -135,6 +139,16 @@ impl ServedRun {
     /// How run time passes.
     pub fn clock(&self) -> ClockMode {
         self.progress().clock
+    }
+
+    /// The faults that somebody has turned on.
+    pub fn faults(&self) -> Faults {
+        self.progress().faults.clone()
+    }
+
+    /// Notes the faults that somebody has turned on.
+    pub(super) fn note_faults(&self, faults: Faults) {
+        self.progress().faults = faults;
     }
 
     /// Its result, once the script has ended.
@@ -188,7 +202,7 @@ impl ServedRun {
     pub(super) async fn record_steering(&self, command: SteerCommand, speed: Option<f64>) -> bool {
         let at = self.emulator.now(self.number).await.unwrap_or(self.script.start);
         let scope = RecordScope { at, conversation: None, step: None };
-        let steered = RecordKind::RunSteered(RunSteered { command, speed });
+        let steered = RecordKind::RunSteered(RunSteered { command, speed, faults: None });
         self.log.append_intent(scope, steered).await.committed().await
     }
 
@@ -240,6 +254,10 @@ impl ServedRun {
         self.progress().finished = Some(finished);
         // `send` changes nothing while nobody waits.
         self.ended.send_replace(true);
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.progress().is_cancelled
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -85,6 +85,11 @@ impl ServedRuns {
         self.registry().runs.contains_key(&number)
     }
 
+    /// Returns the run of this number for a list, which is no use of it.
+    pub(super) fn peek(&self, number: u32) -> Option<Arc<ServedRun>> {
+        self.registry().runs.get(&number).map(|one| Arc::clone(&one.run))
+    }
+
     /// Removes a run.
     pub(super) fn remove(&self, number: u32) -> Option<Arc<ServedRun>> {
         self.registry().runs.remove(&number).map(|removed| removed.run)

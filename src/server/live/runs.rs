@@ -14,9 +14,11 @@ use super::run::{KeptConversation, RunPhase, RunSetup, ServedRun};
 use super::vendor::{ServedEndpoint, ServedVendor};
 use crate::base::clock::Clock;
 use crate::base::limits::{MAX_KEPT_RUNS, MAX_LIVE_CONVERSATIONS, MAX_RESTORED_RUNS};
+use crate::base::redact::Redactor;
 use crate::config::StartTime;
 use crate::delivery::{ClockMode, SPEEDS};
 use crate::diag::{Problem, Source, code};
+use crate::platform::FaultInjector;
 use crate::record::{RecordLog, SteerCommand};
 use crate::run::{LiveStage, RunLimits, RunPlan, ServedBeginning, StopSignal, run_live};
 use crate::scenario::LiveScript;
@@ -225,6 +227,12 @@ impl LiveServer {
     /// Stores and shows the records of a log.
     pub(super) async fn attach(&self, log: &RecordLog, run: u32, origin: RecordOrigin) {
         log.redact(self.redactor.clone());
+        // Faults that are turned on later send values that are close to the secrets.
+        if let Ok(vendor) = self.vendor(&origin.vendor) {
+            let derived = FaultInjector::of(&vendor.account).derived_secrets();
+            let derived = derived.iter().map(|(reference, secret)| (reference.clone(), secret));
+            log.redact(Redactor::new(derived));
+        }
         self.history.register(run, origin);
         if let Some(journal) = &self.journal {
             return journal.attach(log, run, &self.runtime).await;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use url::Url;
 
+use super::endpoint_states::EndpointState;
 use super::error::LiveError;
 use crate::base::address::{EgressPolicy, ip_host, is_localhost};
 use crate::base::limits::MAX_ENDPOINTS;
@@ -246,6 +247,21 @@ impl ServedVendor {
     pub(super) fn endpoints_of(&self, numbers: &[u32]) -> Vec<ServedEndpoint> {
         let is_listed = |endpoint: &&ServedEndpoint| numbers.contains(&endpoint.plan.number);
         self.all().iter().filter(is_listed).cloned().collect()
+    }
+
+    /// Returns the event types that an endpoint gets, as patterns; `None` before its first handshake.
+    pub fn subscribed(
+        &self,
+        endpoint: &ServedEndpoint,
+        state: &EndpointState,
+    ) -> Option<Vec<String>> {
+        let has_handshake = self.account.platform.handshake.proof.is_some();
+        match (&state.subscribed, &state.handshake) {
+            (Some(recorded), _) => Some(recorded.clone()),
+            (None, Some(handshake)) if !handshake.continues => Some(Vec::new()),
+            (None, None) if has_handshake => None,
+            (None, _) => Some(endpoint.plan.subscription.patterns()),
+        }
     }
 
     /// Returns the secrets that records of a run with these endpoints have references for.

@@ -1,0 +1,245 @@
+//! The control API for what people do after a run: find it, send its deliveries again, hand it over.
+
+use serde_json::{Value as Json, json};
+
+use crate::support::{ReceivedRequest, Receiver, Reply, SLOW, Server};
+
+/// Plays a run at a vendor to its end, and returns its number.
+fn play(server: &Server, vendor: &str, scenario: &str) -> u64 {
+    let run = server.run(&json!({
+        "vendor": vendor, "scenario": scenario, "clock": "virtual", "seed": 7
+    }));
+    server.ended(run);
+    run
+}
+
+fn last_delivery(server: &Server) -> String {
+    let list = server.get("/api/v1/deliveries?limit=1");
+    list["items"][0]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_delivery_is_sent_again_edited_and_with_a_fault() {
+    // Like a receiver that verifies: a changed signature is refused.
+    let receiver = Receiver::accepting();
+    let to = format!("liveperson={}", receiver.url());
+    let server = Server::start(&["--to", &to]);
+    play(&server, "liveperson", "handover");
+    let id = last_delivery(&server);
+    let redeliver = |body: &Json| {
+        server.call(&format!("POST /api/v1/deliveries/{id}/redeliver"), &body.to_string())
+    };
+    let signature = |request: &ReceivedRequest| request.header("x-liveperson-signature").unwrap();
+    let count = receiver.count();
+    let edited = redeliver(&json!({"body": "{\"edited\": true}"}));
+    assert_eq!(edited.status, 201, "{}", edited.body);
+    server.ended(edited.json()["run"].as_u64().unwrap());
+    let sent = receiver.requests()[count].clone();
+    assert_eq!(sent.body, "{\"edited\": true}");
+    // Signed anew: the verification of the server passes.
+    let again = last_delivery(&server);
+    let verified = server.get(&format!("/api/v1/deliveries/{again}/verification"));
+    assert_eq!(
+        (&verified["passed"], &verified["signatures"][0]["matches"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(verified["signatures"][0]["received"], format!("{}", signature(&sent)));
+
+    // The receiver accepts a wrong signature, which fails.
+    let count = receiver.count();
+    let wrong = redeliver(&json!({"faults": ["wrong_token"]}));
+    let ended = server.ended(wrong.json()["run"].as_u64().unwrap());
+    assert_eq!(ended["result"]["verdict"], "failed", "{ended}");
+    // After a control, which it has to accept.
+    assert_eq!(receiver.count(), count + 2);
+    let faulty = server.get(&format!("/api/v1/deliveries/{}", last_delivery(&server)));
+    assert_eq!(faulty["delivery"]["faults"], json!(["wrong_token"]));
+    let huge = redeliver(&json!({"faults": ["huge:2KiB", "slow_body"]}));
+    assert_eq!(huge.status, 201, "{}", huge.body);
+    server.ended(huge.json()["run"].as_u64().unwrap());
+    assert!(receiver.requests().last().unwrap().body.len() > 2048);
+
+    for (faults, status, part) in [
+        (json!(["wrong"]), 400, "unknown fault `wrong`"),
+        (json!(["drop"]), 422, "cannot have the fault `drop`"),
+        (json!(["slow_body", "chunked"]), 422, "second fault of the group `wire`"),
+    ] {
+        let refused = redeliver(&json!({"faults": faults}));
+        assert_eq!(refused.status, status, "{}", refused.body);
+        assert!(refused.body.contains(part), "{}", refused.body);
+    }
+    assert_eq!(redeliver(&json!({"fault": "drop"})).status, 400);
+    let offered = server.get("/api/v1/vendors/liveperson")["faults"].clone();
+    let names: Vec<&str> =
+        offered.as_array().unwrap().iter().map(|fault| fault["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"wrong_token") && !names.contains(&"stale"), "{names:?}");
+}
+
+#[test]
+fn an_old_run_is_found_and_handed_over() {
+    let server = Server::start(&["--vendor", "ebbot,wotnot"]);
+    let first = play(&server, "ebbot", "handover");
+    play(&server, "wotnot", "handover");
+    let found = |query: &str| -> Vec<u64> {
+        let list = server.get(&format!("/api/v1/runs?{query}"));
+        list["items"].as_array().unwrap().iter().map(|run| run["run"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(found("vendor=ebbot"), [first]);
+    assert_eq!(found("text=HANDOVER&limit=1"), [first + 1]);
+    assert_eq!(found("text=7"), [first + 1, first]);
+    assert_eq!(found("verdict=passed"), [0; 0]);
+    assert_eq!(found("text=nothing"), [0; 0]);
+    assert_eq!(server.call("GET /api/v1/runs?verdict=green", "").status, 400);
+    let report = server.call(&format!("GET /api/v1/runs/{first}/report"), "");
+    assert_eq!(report.status, 200, "{}", report.body);
+    assert!(report.head.contains("text/html"), "{}", report.head);
+    assert!(report.head.contains(&format!("filename=\"run-{first}.html\"")), "{}", report.head);
+    assert!(
+        report.body.to_lowercase().starts_with("<!doctype html>")
+            && report.body.contains("handover")
+    );
+    let markdown = server.call(&format!("GET /api/v1/runs/{first}/report?format=md"), "");
+    assert!(markdown.head.contains("text/markdown"), "{}", markdown.head);
+    assert_eq!(server.call("GET /api/v1/runs/99/report", "").status, 404);
+    assert_eq!(server.call("GET /api/v1/runs/1/report?format=pdf", "").status, 400);
+}
+
+#[test]
+fn subscriptions_handshakes_and_the_certainty_of_facts_are_shown() {
+    let refusing = Receiver::responding(|_, _| Reply::Status(500, "{}".into()));
+    let accepting = Receiver::accepting();
+    let (one, two) = (format!("wotnot={}", refusing.url()), format!("ebbot={}", accepting.url()));
+    let server = Server::start(&["--to", &one, "--to", &two]);
+    let endpoint = |vendor: &str| {
+        let list = server.get("/api/v1/endpoints");
+        let mut all = list["items"].as_array().unwrap().iter();
+        all.find(|endpoint| endpoint["vendor"] == vendor).unwrap().clone()
+    };
+    assert_eq!(endpoint("wotnot")["subscribed"], Json::Null);
+    play(&server, "wotnot", "handover");
+    play(&server, "ebbot", "handover");
+    let refused = endpoint("wotnot");
+    assert_eq!(refused["handshake"]["status"], 500, "{refused}");
+    assert_eq!(refused["handshake"]["continues"], false);
+    assert_eq!(endpoint("ebbot")["handshake"], Json::Null);
+    assert!(!endpoint("ebbot")["subscribed"].as_array().unwrap().is_empty());
+
+    let vendor = server.get("/api/v1/vendors/ebbot");
+    let certainty = ["documented", "observed", "inferred", "assumed"];
+    for source in vendor["sources"].as_array().unwrap() {
+        assert!(certainty.contains(&source["certainty"].as_str().unwrap()), "{source}");
+    }
+    let silent = vendor["not_sent"].as_array().unwrap();
+    assert!(silent.iter().all(|event| !event["reason"].as_str().unwrap().is_empty()));
+    assert!(!silent.is_empty());
+}
+
+/// The steps that a run has done, in order, without repetition.
+fn steps_done(server: &Server, run: u64) -> Vec<u64> {
+    let records = server.call(&format!("GET /api/v1/records?run={run}"), "").body;
+    let mut steps: Vec<u64> = records
+        .lines()
+        .map(|line| serde_json::from_str::<Json>(line).unwrap()["record"].clone())
+        .filter(|record| record["kind"] == "action.done")
+        .filter_map(|record| record["step"].as_u64())
+        .collect();
+    steps.dedup();
+    steps
+}
+
+#[test]
+fn a_run_is_played_again_from_a_step_and_jumps_to_another() {
+    let receiver = Receiver::accepting();
+    let to = format!("ebbot={}", receiver.url());
+    let server = Server::start(&["--to", &to]);
+    let run = server.run(&json!({"vendor": "ebbot", "source": SLOW, "clock": "virtual"}));
+    server.ended(run);
+    let again = server.call(&format!("POST /api/v1/runs/{run}/restart"), r#"{"step": 3}"#);
+    assert_eq!(again.status, 201, "{}", again.body);
+    let again = again.json();
+    let number = again["run"].as_u64().unwrap();
+    let original = server.get(&format!("/api/v1/runs/{run}"));
+    assert_eq!((&again["phase"], &again["seed"]), (&json!("paused"), &original["seed"]));
+    assert_eq!(steps_done(&server, number), [1, 2]);
+    let detail = || server.get(&format!("/api/v1/conversations/{number}-1"));
+    assert_eq!(
+        (&detail()["next"]["step"], &detail()["next"]["action"]),
+        (&json!(3), &json!("assign"))
+    );
+    let jumped = server.call(&format!("POST /api/v1/runs/{number}/jump"), r#"{"step": 4}"#);
+    assert_eq!((jumped.status, &jumped.json()["phase"]), (200, &json!("paused")));
+    assert_eq!(steps_done(&server, number), [1, 2, 3]);
+    let next = json!({"step": 4, "action": "say", "by": "grace", "text": "second"});
+    assert_eq!(detail()["next"], next);
+    for (path, body, status) in [
+        ("jump", "{}", 400),
+        ("jump", r#"{"step": 9}"#, 422),
+        ("restart", r#"{"step": 0}"#, 422),
+        ("restart", r#"{"stop": 1}"#, 400),
+    ] {
+        let refused = server.call(&format!("POST /api/v1/runs/{number}/{path}"), body);
+        assert_eq!(refused.status, status, "{path} {body}: {}", refused.body);
+    }
+    assert_eq!(server.call("POST /api/v1/runs/99/restart", "").status, 404);
+}
+
+#[test]
+fn faults_of_a_run_are_turned_on_and_off_and_survive_a_restart() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::accepting());
+    let to = format!("liveperson={}", receiver.url());
+    let server = Server::start_in(folder.path(), &["--to", &to]);
+    let run = server.run(&json!({"vendor": "liveperson", "source": SLOW}));
+    let path = format!("/api/v1/conversations/{run}-1");
+    let say = |server: &Server, text: &str| {
+        let action = json!({"say": {"by": "ada", "text": text}}).to_string();
+        let mut said = server.call(&format!("POST {path}/actions"), &action);
+        for _ in 0..200 {
+            // It does not exist before the script has begun.
+            if ![404, 409].contains(&said.status) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            said = server.call(&format!("POST {path}/actions"), &action);
+        }
+        assert_eq!(said.status, 200, "{}", said.body);
+    };
+    let turn = |server: &Server, faults: &Json| {
+        let body = json!({"faults": faults}).to_string();
+        server.call(&format!("POST /api/v1/runs/{run}/faults"), &body)
+    };
+    let faults_of = |server: &Server, text: &str| -> Json {
+        for _ in 0..200 {
+            let list = server.get(&format!("/api/v1/deliveries?run={run}"));
+            let found = list["items"].as_array().unwrap().iter().find_map(|delivery| {
+                let id = delivery["id"].as_str().unwrap();
+                let detail = server.get(&format!("/api/v1/deliveries/{id}"));
+                detail.to_string().contains(text).then(|| delivery["faults"].clone())
+            });
+            if let Some(found) = found {
+                return found;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("nothing was sent for `{text}`");
+    };
+    say(&server, "before");
+    let on = turn(&server, &json!(["wrong_token"]));
+    assert_eq!((on.status, &on.json()["faults"]), (200, &json!(["wrong_token"])), "{}", on.body);
+    say(&server, "meanwhile");
+    assert_eq!(faults_of(&server, "meanwhile"), json!(["wrong_token"]));
+    assert_eq!(faults_of(&server, "before"), json!([]));
+    server.process.kill();
+
+    let server = Server::start_in(folder.path(), &["--to", &to]);
+    let listed = server.get(&format!("/api/v1/runs/{run}"));
+    assert_eq!((&listed["faults"], &listed["reason"]), (&json!(["wrong_token"]), &Json::Null));
+    say(&server, "still");
+    assert_eq!(faults_of(&server, "still"), json!(["wrong_token"]));
+    assert_eq!(turn(&server, &json!([])).json()["faults"], json!([]));
+    say(&server, "after");
+    assert_eq!(faults_of(&server, "after"), json!([]));
+    assert_eq!(turn(&server, &json!(["stale"])).status, 422);
+    assert_eq!(turn(&server, &json!(["nothing"])).status, 400);
+    assert_eq!(server.call(&format!("POST /api/v1/runs/{run}/cancel"), "").status, 200);
+    assert_eq!(turn(&server, &json!([])).status, 409);
+}
