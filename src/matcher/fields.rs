@@ -27,9 +27,7 @@ impl ValueMatchers {
     /// Returns the matchers with other values in place of the texts for which `replace` has one.
     #[must_use]
     pub fn with_texts(&self, replace: &dyn Fn(&str) -> Option<Json>) -> Self {
-        let replaced =
-            self.0.iter().map(|(key, matcher)| (key.clone(), matcher.with_texts(replace)));
-        Self(replaced.collect())
+        Self(with_texts(&self.0, replace))
     }
 
     /// Returns the mismatches of the named values and the body of a call.
@@ -39,6 +37,13 @@ impl ValueMatchers {
         };
         self.0.iter().flat_map(of_value).collect()
     }
+}
+
+fn with_texts<K: Clone>(
+    matchers: &[(K, Matcher)],
+    replace: &dyn Fn(&str) -> Option<Json>,
+) -> Vec<(K, Matcher)> {
+    matchers.iter().map(|(key, matcher)| (key.clone(), matcher.with_texts(replace))).collect()
 }
 
 /// Returns the value of a call at a place: a name, or a JSON pointer into its body.
@@ -70,6 +75,12 @@ impl PointerMatchers {
         self.0.is_empty()
     }
 
+    /// Returns the matchers with other values in place of the texts for which `replace` has one.
+    #[must_use]
+    pub fn with_texts(&self, replace: &dyn Fn(&str) -> Option<Json>) -> Self {
+        Self(with_texts(&self.0, replace))
+    }
+
     /// Returns the mismatches of a document. `None` is an empty body, which has no field.
     pub fn mismatches(&self, document: Option<&Json>) -> Vec<Mismatch> {
         let of_field = |(pointer, matcher): &(String, Matcher)| {
@@ -81,6 +92,12 @@ impl PointerMatchers {
 }
 
 impl HeaderMatchers {
+    /// Returns the matchers with other values in place of the texts for which `replace` has one.
+    #[must_use]
+    pub fn with_texts(&self, replace: &dyn Fn(&str) -> Option<Json>) -> Self {
+        Self(with_texts(&self.0, replace))
+    }
+
     /// Returns the mismatches of headers. Several headers of one name are one list.
     pub fn mismatches(&self, headers: &[(String, String)]) -> Vec<Mismatch> {
         let of_header = |(name, matcher): &(String, Matcher)| {

@@ -21,6 +21,16 @@ pub struct ResponseMatcher {
 }
 
 impl ResponseMatcher {
+    /// Returns the requirements with other values in place of the texts for which `replace` has one.
+    #[must_use]
+    pub fn with_texts(&self, replace: &dyn Fn(&str) -> Option<Json>) -> Self {
+        Self {
+            body: self.body.with_texts(replace),
+            headers: self.headers.with_texts(replace),
+            ..self.clone()
+        }
+    }
+
     /// Returns the requirements that a response does not meet. `attempts` counts the attempts of the
     /// delivery, including this one.
     pub fn mismatches(&self, result: &AttemptResult, attempts: u32) -> Vec<Mismatch> {

@@ -1,20 +1,22 @@
 //! Checks the steps of a scenario about calls of the receiver to the vendor's API.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value as Json;
 
-use super::call_expectation::{ANY_CALL, CallPattern, CallPlan, MatcherTexts, ScriptedResponse};
-use super::call_form::{CallMatchForm, ExpectForm, ExpectNoneForm, RespondForm};
+use super::call_expectation::{ANY_CALL, CallPattern, CallPlan, ScriptedResponse};
+use super::call_form::{ExpectForm, ExpectNoneForm, RespondForm};
 use super::capture::Capture;
+use super::declared::Declared;
 use super::literal::refuse_placeholders_in;
+use super::matcher_texts::MatcherTexts;
 use super::text::Texts;
 use super::want::{check_status, check_within};
-use crate::diag::{Key, Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code};
-use crate::matcher::is_pointer;
+use crate::diag::{Problem, Problems, SourceSpan, Spanned, TableOf, code};
+use crate::matcher::{ValueMatchers, is_pointer};
 use crate::platform::Platform;
 use crate::policy::StatusSet;
 
@@ -143,7 +145,7 @@ impl CallChecker<'_> {
     pub(super) fn pattern(
         &mut self,
         call: &Spanned<String>,
-        matches: Option<&CallMatchForm>,
+        matches: Option<&Declared<ValueMatchers>>,
     ) -> Option<CallPattern> {
         self.call(call);
         self.call_pattern(call, matches)
@@ -153,17 +155,17 @@ impl CallChecker<'_> {
     fn call_pattern(
         &mut self,
         call: &Spanned<String>,
-        matches: Option<&CallMatchForm>,
+        matches: Option<&Declared<ValueMatchers>>,
     ) -> Option<CallPattern> {
-        let keys = matches.iter().flat_map(|matches| matches.matchers.keys());
+        let keys = matches.iter().flat_map(|matches| matches.form.keys());
         for key in keys.filter(|key| !is_pointer(&key.name)) {
             self.field(&call.value, &key.name, &key.span);
         }
         let texts = match matches {
-            Some(matches) => self.matcher_texts(matches)?,
+            Some(matches) => MatcherTexts::compile(&matches.node, self.texts, self.problems)?,
             None => MatcherTexts::default(),
         };
-        let matchers = matches.map(|matches| matches.matchers.clone()).unwrap_or_default();
+        let matchers = matches.map(|matches| matches.form.clone()).unwrap_or_default();
         Some(CallPattern { call: call.value.clone(), matchers, texts })
     }
 
@@ -194,21 +196,6 @@ impl CallChecker<'_> {
         } else {
             problem.suggest_or_list(name, known)
         });
-    }
-
-    /// Compiles the texts of a matcher that have placeholders.
-    fn matcher_texts(&mut self, form: &CallMatchForm) -> Option<MatcherTexts> {
-        let mut written = BTreeMap::new();
-        let mut entries: Vec<(Key, SyntaxNode)> = Vec::new();
-        for (number, node) in form.texts().into_iter().enumerate() {
-            let name = number.to_string();
-            written.extend(node.as_text().map(|text| (name.clone(), text.to_owned())));
-            entries.push((Key { name, span: node.span.clone() }, node.clone()));
-        }
-        let Some((first, _)) = entries.first() else { return Some(MatcherTexts::default()) };
-        let span = first.span.clone();
-        let template = self.texts.compile_data(&entries, &span, self.problems)?;
-        Some(MatcherTexts { written, template: Some(template) })
     }
 }
 

@@ -1,20 +1,20 @@
 //! `expect` and `expect_none`: calls of the receiver to the vendor's API that a script waits for, or that
 //! must not come.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::capture::Capture;
+use super::matcher_texts::MatcherTexts;
 use super::text::TextContext;
 use crate::matcher::{ValueMatchers, is_pointer, value_at};
 use crate::platform::Platform;
 use crate::policy::StatusSet;
 use crate::record::{CallRecord, ExpectationResult, Mismatch};
-use crate::template::{JsonTemplate, TooLarge};
+use crate::template::TooLarge;
 
 /// Name for every call that changes something or fails.
 pub(super) const ANY_CALL: &str = "*";
@@ -62,15 +62,6 @@ pub(super) struct CallPattern {
     pub(super) texts: MatcherTexts,
 }
 
-/// The texts of matchers that have placeholders.
-#[derive(Clone, Debug, Default)]
-pub(super) struct MatcherTexts {
-    /// The texts as they are written, by the key of the template.
-    pub(super) written: BTreeMap<String, String>,
-    /// A table of the texts; `None` if there are none.
-    pub(super) template: Option<JsonTemplate>,
-}
-
 /// A call that a conversation waits for.
 #[derive(Clone, Debug)]
 pub struct CallExpectation {
@@ -97,19 +88,11 @@ pub struct CallExpectation {
 impl CallPattern {
     /// Returns the matchers with the values of this moment.
     fn render(&self, context: &TextContext<'_>) -> Result<ValueMatchers, TooLarge> {
-        let Some(template) = &self.texts.template else { return Ok(self.matchers.clone()) };
-        let values: Map<String, Json> =
-            serde_json::from_str(&template.render(context)?).unwrap_or_default();
-        let replace = |text: &str| {
-            let mut written = self.texts.written.iter();
-            let (key, _) = written.find(|(_, written)| *written == text)?;
-            values.get(key).cloned()
-        };
-        Ok(self.matchers.with_texts(&replace))
+        let rendered = self.texts.render(context)?;
+        let filled = rendered.map(|texts| self.matchers.with_texts(&|text| texts.get(text)));
+        Ok(filled.unwrap_or_else(|| self.matchers.clone()))
     }
-}
 
-impl CallPattern {
     /// Returns whether a call has succeeded and is meant.
     pub(super) fn matches(
         &self,

@@ -10,9 +10,10 @@ use url::Url;
 
 use super::actions::{ActionForm, read_action};
 use super::call_check::{CallChecker, DeclaredCaptures};
-use super::call_form::{CallMatchForm, OnForm};
+use super::call_form::OnForm;
 use super::capture::{Capture, CaptureSource, check_captures};
 use super::cast;
+use super::declared::Declared;
 use super::dry_check::DryCheck;
 use super::expectation::ExpectationPlan;
 use super::expectation_check::{self, ExpectationChecker};
@@ -26,7 +27,7 @@ use super::read::ParsedScenario;
 use super::repeat::{self, StepRound};
 use super::script::{Override, Reaction, Script, Step, StepPlan};
 use super::text::Texts;
-use super::want::{Declared, check_verify, check_want};
+use super::want::{check_delivery_want, check_verify};
 use super::when::{Conditions, ConditionsForm, check_conditions};
 use crate::diag::{Key, Problem, Problems, SourceSpan, Spanned, TableOf, code};
 use crate::fault::Faults;
@@ -214,7 +215,9 @@ impl ScenarioChecker<'_> {
             faults: step.fault.as_ref().map_or_else(Faults::default, |requested| {
                 faults::check(requested, self.planner.problems)
             }),
-            want: step.want.as_ref().map(|want| Arc::new(check_want(want, self.planner.problems))),
+            want: step.want.as_ref().map(|want| {
+                Arc::new(check_delivery_want(want, self.variables, self.planner.problems))
+            }),
             when,
             id: placed.id(),
             patch: self.patch(step.patch.as_ref()),
@@ -325,7 +328,7 @@ impl ScenarioChecker<'_> {
         let (texts, problems) = (&self.planner.texts, &mut *self.planner.problems);
         let mut checker = CallChecker { texts, vendors: self.vendors, problems };
         let pattern = checker.pattern(&form.call, form.matches.as_ref());
-        let matches = form.matches.as_ref().map(CallMatchForm::to_json);
+        let matches = form.matches.as_ref().map(Declared::to_json);
         let declared = json!(["on", form.call.value, matches, declared]);
         let (pattern, span) = (pattern?, form.call.span.clone());
         Some(Reaction {
@@ -341,11 +344,10 @@ impl ScenarioChecker<'_> {
     }
 
     fn conditions(&mut self, form: &ConditionsForm) -> Conditions {
-        let captured = self.planner.texts.captured();
         for (name, span) in form.captured() {
             self.planner.texts.check_example(name, span, self.planner.problems);
         }
-        check_conditions(form, self.variables, &captured, self.planner.problems)
+        check_conditions(form, self.variables, &self.planner.texts, self.planner.problems)
     }
 
     fn declare_step(&mut self, id: &Spanned<String>, full: String, says: bool) {

@@ -11,6 +11,7 @@ use super::cast::CastMember;
 use super::expectation::ExpectationPlan;
 use super::script::{ReadMarks, Step, StepPlan};
 use super::seeds::SeedScopes;
+use super::text::TextContext;
 use super::when::ScriptValues;
 use crate::base::seed::SeedScope;
 use crate::conversation::{Action, ActionKind, Actor, Conversation, InvalidAction};
@@ -46,9 +47,11 @@ impl DryCheck<'_> {
     }
 
     /// Returns whether the conditions of a step hold if every captured value is that of its example.
-    fn happens(&self, step: &Step, captured: &CapturedValues) -> bool {
+    fn happens(&self, step: &Step, captured: &CapturedValues, conversation: &Conversation) -> bool {
         let values = ScriptValues { variables: self.variables, captured: captured.values() };
-        step.when.as_ref().is_none_or(|when| when.unmet(values).is_none())
+        let seeds = SeedScope::of_run(0);
+        let context = TextContext::new(conversation, &seeds, values, step.round);
+        step.when.as_ref().is_none_or(|when| matches!(when.unmet(values, &context), Ok(None)))
     }
 }
 
@@ -71,7 +74,9 @@ fn run_at(
     let mut captured = CapturedValues::default();
     for step in *steps {
         read_marks.begin(step, conversation.messages.len());
-        if step.skip_reason(&vendor.id).is_some() || !dry_run.happens(step, &captured) {
+        if step.skip_reason(&vendor.id).is_some()
+            || !dry_run.happens(step, &captured, &conversation)
+        {
             continue;
         }
         if let Some(captures) = captures.get(&step.number) {

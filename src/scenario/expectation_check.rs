@@ -8,11 +8,12 @@ use url::Url;
 
 use super::capture::Capture;
 use super::expectation_form::{EventuallyForm, RequestForm};
+use super::matcher_texts::MatcherTexts;
 use super::request_expectation::{RequestPlan, ResponseCheck, TargetPlan};
 use super::text::Texts;
 use super::want::{check_status, check_want, check_within};
 use crate::config::{check_header_name, check_header_value};
-use crate::diag::{Problem, Problems, SourceSpan, Spanned, TableOf, code};
+use crate::diag::{Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code};
 use crate::matcher::ResponseMatcher;
 use crate::policy::StatusSet;
 use crate::record::Method;
@@ -38,10 +39,10 @@ impl ExpectationChecker<'_> {
     ) -> Option<RequestPlan> {
         let status = form.status.as_ref().and_then(|status| check_status(status, self.problems));
         let within = check_within(form.within.as_ref(), self.problems).unwrap_or(DEFAULT_WITHIN);
-        let response = ResponseMatcher {
-            body: form.body.as_ref().map(|body| body.literal(self.problems)).unwrap_or_default(),
-            ..ResponseMatcher::default()
-        };
+        let body = form.body.as_ref();
+        let texts = self.matcher_texts(body.map(|body| &body.node));
+        let body = body.map(|body| body.form.clone()).unwrap_or_default();
+        let response = ResponseMatcher { body, ..ResponseMatcher::default() };
         let status = status.unwrap_or_else(StatusSet::success);
         let target = self.target(&form.get);
         let headers = self.headers(&form.headers);
@@ -52,7 +53,7 @@ impl ExpectationChecker<'_> {
             headers,
             json: None,
             within: Some(within),
-            check: Arc::new(ResponseCheck { status, response, captures }),
+            check: Arc::new(ResponseCheck { status, response, texts, captures }),
             declared,
         })
     }
@@ -67,6 +68,7 @@ impl ExpectationChecker<'_> {
         let target = target.map(|(method, target)| (method, self.target(target)));
         let headers = self.headers(&form.headers);
         let want = form.want.as_ref().map(|want| check_want(want, self.problems));
+        let texts = self.matcher_texts(form.want.as_ref().map(|want| &want.node));
         if let Some(attempts) = form.want.as_ref().and_then(|want| want.attempts()) {
             let message = "a request is sent once, so `attempts` has no effect";
             let problem = Problem::at(attempts, code::CONTRADICTION, message);
@@ -89,9 +91,15 @@ impl ExpectationChecker<'_> {
                 None => None,
             },
             within: None,
-            check: Arc::new(ResponseCheck { status, response, captures }),
+            check: Arc::new(ResponseCheck { status, response, texts, captures }),
             declared,
         })
+    }
+
+    /// Compiles the texts of matchers that have placeholders.
+    fn matcher_texts(&mut self, matchers: Option<&SyntaxNode>) -> MatcherTexts {
+        let compile = |node| MatcherTexts::compile(node, self.texts, self.problems);
+        matchers.and_then(compile).unwrap_or_default()
     }
 
     /// Returns the only method of a request, with its path or URL.

@@ -2,7 +2,8 @@
 
 use jiff::SignedDuration;
 
-use super::want::{Declared, WantForm};
+use super::declared::Declared;
+use super::want::WantForm;
 use crate::diag::{NonEmpty, Spanned, SyntaxNode, TableOf};
 use crate::form;
 use crate::matcher::PointerMatchers;

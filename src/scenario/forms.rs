@@ -5,8 +5,9 @@
 use jiff::SignedDuration;
 
 use super::call_form::OnForm;
+use super::declared::Declared;
 use super::patch_form::PatchForm;
-use super::want::{Declared, VerifyForm, WantForm};
+use super::want::{VerifyForm, WantForm};
 use super::when::ConditionsForm;
 use crate::base::duration::DurationRange;
 use crate::config::StartTime;

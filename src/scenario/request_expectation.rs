@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value as Json};
 use url::Url;
 
 use super::capture::Capture;
+use super::matcher_texts::MatcherTexts;
 use super::text::TextContext;
 use crate::matcher::ResponseMatcher;
 use crate::policy::StatusSet;
 use crate::record::{AttemptResult, ExpectationResult, Method, Mismatch};
 use crate::template::{JsonTemplate, TextTemplate, TooLarge};
+
+/// All characters but the unreserved ones of RFC 3986.
+const PATH_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A step that requires something of the receiver's own API.
 #[derive(Clone, Debug)]
@@ -43,6 +48,8 @@ pub(super) struct TargetPlan {
 pub(super) struct ResponseCheck {
     pub(super) status: StatusSet,
     pub(super) response: ResponseMatcher,
+    /// The texts of its matchers that have placeholders.
+    pub(super) texts: MatcherTexts,
     pub(super) captures: Vec<Capture>,
 }
 
@@ -85,18 +92,25 @@ impl RequestPlan {
         at: Timestamp,
     ) -> Result<RequestExpectation, TooLarge> {
         let headers = self.headers.iter();
+        let check = match self.check.texts.render(context)? {
+            Some(texts) => Arc::new(ResponseCheck {
+                response: self.check.response.with_texts(&|text| texts.get(text)),
+                ..(*self.check).clone()
+            }),
+            None => Arc::clone(&self.check),
+        };
         Ok(RequestExpectation {
             key: self.key,
             step,
             round,
             at,
             method: self.method,
-            path: self.target.path.render(context),
+            path: self.target.path.render_encoded(context, percent_encoded),
             headers: headers.map(|(name, value)| (name.clone(), value.render(context))).collect(),
             json: self.json.as_ref().map(|json| json.render(context)).transpose()?,
             within: self.within,
             origin: self.target.origin.clone(),
-            check: Arc::clone(&self.check),
+            check,
         })
     }
 
@@ -130,7 +144,7 @@ impl RequestExpectation {
 
     /// Compares a response with the expectation, and takes the captured values from it.
     pub fn judge(&self, result: &AttemptResult) -> ExpectationResult {
-        let ResponseCheck { status, response, captures } = &*self.check;
+        let ResponseCheck { status, response, captures, .. } = &*self.check;
         let mut mismatches = Vec::new();
         let found = result.final_status().filter(|found| !status.contains(*found));
         mismatches.extend(found.map(|found| Mismatch {
@@ -163,6 +177,11 @@ impl RequestExpectation {
             ..ExpectationResult::default()
         }
     }
+}
+
+/// Encodes a value for a path or query: it cannot add a segment or a parameter.
+fn percent_encoded(value: &str) -> String {
+    utf8_percent_encode(value, PATH_VALUE).to_string()
 }
 
 fn described(status: u16, location: Option<&str>) -> String {

@@ -535,12 +535,16 @@ impl ScriptState {
         let no_values = Map::new();
         let captured = self.captured.as_ref().map_or(&no_values, |captured| captured.values());
         let values = ScriptValues { variables: &self.script.variables, captured };
-        if plan.unsupported(vendor).is_some()
-            || step.when.iter().any(|when| when.unmet(values).is_some())
+        if plan.unsupported(vendor).is_some() {
+            return None;
+        }
+        let context = || TextContext::new(conversation, &self.seeds, values, step.round);
+        if let Some(when) = &step.when
+            && when.unmet(values, &context()).ok()?.is_some()
         {
             return None;
         }
-        let context = TextContext::new(conversation, &self.seeds, values, step.round);
+        let context = context();
         match plan.render(step.number, step.round, &context, self.now) {
             Ok(Expectation::Call(expectation)) => Some(expectation),
             _ => None,
@@ -564,12 +568,17 @@ impl ScriptState {
         let no_values = Map::new();
         let captured = self.captured.as_ref().map_or(&no_values, |captured| captured.values());
         let values = ScriptValues { variables, captured };
-        let unmet = || step.when.as_ref().and_then(|when| when.unmet(values));
         let unopened = || self.is_unopened.then(|| UNOPENED.to_owned());
-        if let Some(reason) = step.skip_reason(vendor).or_else(unopened).or_else(unmet) {
+        if let Some(reason) = step.skip_reason(vendor).or_else(unopened) {
             return Ok(StepRendering::Skipped(reason));
         }
-        let context = TextContext::new(conversation, &self.seeds, values, step.round);
+        let context = || TextContext::new(conversation, &self.seeds, values, step.round);
+        if let Some(when) = &step.when
+            && let Some(reason) = when.unmet(values, &context())?
+        {
+            return Ok(StepRendering::Skipped(reason));
+        }
+        let context = context();
         let plan = match step.plan_at(vendor) {
             StepPlan::Act(plan) => plan,
             StepPlan::Expect(plan) => {

@@ -34,7 +34,7 @@ pub(super) struct Texts {
 }
 
 /// Returns the names of the captured values that a text uses.
-fn captured_names(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn captured_names(text: &str) -> impl Iterator<Item = &str> {
     let name = |rest: &'_ str| -> usize {
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         rest.find(|c| !is_part(c)).unwrap_or(rest.len())
@@ -70,6 +70,13 @@ impl Texts {
         let names = names.always("entity", FieldType::table(entities));
         let captured = TableType::new("the values that earlier steps capture", Vec::new());
         let names = names.always("captured", FieldType::table(captured));
+        Self { names, words: BTreeMap::new(), captured: BTreeMap::new() }
+    }
+
+    /// Creates the checker of texts that may only use these variables.
+    pub(super) fn of_variables(variables: &Map<String, Json>) -> Self {
+        let names = TableType::new("the requirements for a delivery", Vec::new())
+            .always("vars", FieldType::table(variables_type(variables)));
         Self { names, words: BTreeMap::new(), captured: BTreeMap::new() }
     }
 

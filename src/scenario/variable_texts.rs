@@ -26,7 +26,7 @@ pub(super) fn variables_type(variables: &Map<String, Json>) -> TableType {
 }
 
 /// The root of paths in texts that may only use variables.
-struct VariablesRoot<'a>(&'a Map<String, Json>);
+pub(super) struct VariablesRoot<'a>(pub(super) &'a Map<String, Json>);
 
 impl Object for VariablesRoot<'_> {
     fn get(&self, name: &str) -> Value<'_> {

@@ -1,12 +1,15 @@
 //! Requirements for responses: `want` of a step, and `[verify]` of the whole script.
 
 use jiff::SignedDuration;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
-use super::literal::refuse_placeholders_in;
+use super::declared::Declared;
+use super::matcher_texts::{MatcherTexts, RenderedTexts};
+use super::text::Texts;
+use super::variable_texts::VariablesRoot;
 use crate::base::limits::MAX_ATTEMPTS;
 use crate::diag::{
-    Form, NonEmpty, Problem, Problems, Source, SourceSpan, Spanned, SyntaxNode, code, json,
+    Form as _, NonEmpty, Problem, Problems, Source, SourceSpan, Spanned, code, json,
 };
 use crate::form;
 use crate::matcher::{HeaderMatchers, PointerMatchers, ResponseMatcher};
@@ -56,42 +59,10 @@ crate::string_enum! {
     }
 }
 
-/// A form, with the table it was read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declared<T> {
-    form: T,
-    node: SyntaxNode,
-}
-
-impl<T> Declared<T> {
-    /// Returns the place of the table.
-    pub(super) fn span(&self) -> &SourceSpan {
-        &self.node.span
-    }
-}
-
-impl<T: Clone> Declared<T> {
-    /// Returns the form. Placeholders in it are problems: its values are compared as they are written.
-    pub(super) fn literal(&self, problems: &mut Problems) -> T {
-        refuse_placeholders_in(&self.node, problems);
-        self.form.clone()
-    }
-}
-
 impl Declared<WantForm> {
     /// Returns the place of `attempts`, if it is set.
     pub(super) fn attempts(&self) -> Option<&SourceSpan> {
         self.form.attempts.as_ref().map(|attempts| &attempts.span)
-    }
-}
-
-impl<T: Form> Form for Declared<T> {
-    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
-        Some(Self { form: T::read(node, problems)?, node: node.clone() })
-    }
-
-    fn schema() -> Json {
-        T::schema()
     }
 }
 
@@ -127,12 +98,42 @@ impl Want {
         let want = check_want(&form, &mut problems);
         problems.into_result(Some(want)).ok()
     }
+
+    /// Returns the requirements with the values of their texts.
+    fn filled(&self, rendered: &RenderedTexts) -> Self {
+        Self {
+            status: self.status.clone(),
+            response: self.response.with_texts(&|text| rendered.get(text)),
+            declared: rendered.fill(self.declared.clone()),
+        }
+    }
 }
 
-/// Checks the `want` of a step.
+/// Checks the `want` of a step for its deliveries. Placeholders in its matchers are replaced at once:
+/// only those of variables are allowed.
+// The check of a delivery is that of its step, and a journal has the table to restore it.
+pub(super) fn check_delivery_want(
+    declared: &Declared<WantForm>,
+    variables: &Map<String, Json>,
+    problems: &mut Problems,
+) -> Want {
+    let want = check_want(declared, problems);
+    let texts = Texts::of_variables(variables);
+    let texts = MatcherTexts::compile(&declared.node, &texts, problems).unwrap_or_default();
+    let rendered = match texts.render(&VariablesRoot(variables)) {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            let problem = Problem::at(declared.span(), code::TOO_MANY, error.to_string());
+            problems.push(problem.help("use shorter values"));
+            None
+        }
+    };
+    rendered.map_or_else(|| want.clone(), |rendered| want.filled(&rendered))
+}
+
+/// Checks the `want` of a step, except the placeholders in its matchers.
 pub(super) fn check_want(declared: &Declared<WantForm>, problems: &mut Problems) -> Want {
     let Declared { form, node } = declared;
-    refuse_placeholders_in(node, problems);
     if node.as_table().is_some_and(|table| table.0.is_empty()) {
         let problem = Problem::at(&form.span, code::EMPTY, "`want` requires nothing");
         problems.push(problem.help("for example `want = { body = { \"/ok\" = true } }`"));

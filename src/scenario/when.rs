@@ -2,10 +2,13 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::matcher_texts::MatcherTexts;
+use super::text::{TextContext, Texts, captured_names};
 use crate::diag::scalar::unexpected_type;
 use crate::diag::{Form, Key, Problem, Problems, SourceSpan, SyntaxNode, code};
 use crate::matcher::Matcher;
 use crate::record::Mismatch;
+use crate::template::TooLarge;
 
 /// The roots of the values that a condition can be about.
 const ROOTS: [&str; 2] = ["captured", "vars"];
@@ -66,9 +69,10 @@ impl Form for ConditionsForm {
 }
 
 /// Conditions of a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Conditions {
     conditions: Vec<(String, Matcher)>,
+    texts: MatcherTexts,
     /// The table as it is written.
     pub declared: Json,
 }
@@ -83,23 +87,40 @@ pub(super) struct ScriptValues<'a> {
 impl Conditions {
     /// Returns the names of the captured values.
     pub(super) fn captured(&self) -> impl Iterator<Item = &str> {
-        self.conditions.iter().filter_map(|(path, _)| path.strip_prefix("captured."))
+        let compared =
+            self.conditions.iter().filter_map(|(path, _)| path.strip_prefix("captured."));
+        compared.chain(self.texts.written().flat_map(captured_names))
     }
 
-    /// Returns why the step is skipped, or `None` if all conditions hold.
-    pub(super) fn unmet(&self, values: ScriptValues<'_>) -> Option<String> {
+    /// Returns why the step is skipped, or `None` if all conditions hold. `context` has the values of
+    /// this moment.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the texts of the conditions are too large.
+    pub(super) fn unmet(
+        &self,
+        values: ScriptValues<'_>,
+        context: &TextContext<'_>,
+    ) -> Result<Option<String>, TooLarge> {
+        let texts = self.texts.render(context)?;
+        if let Some(name) = context.missing_capture() {
+            return Ok(Some(format!("`when` uses `captured.{name}`, which has no value")));
+        }
+        let replace = |text: &str| texts.as_ref()?.get(text);
         let of_value = |(path, matcher): &(String, Matcher)| {
             let value = match path.split_once('.') {
                 Some(("vars", name)) => values.variables.get(name),
                 Some((_, name)) => values.captured.get(name),
                 None => None,
             };
-            matcher.mismatches(&format!("`{path}`"), value)
+            matcher.with_texts(&replace).mismatches(&format!("`{path}`"), value)
         };
         let mismatches = self.conditions.iter().flat_map(of_value);
         let mismatches: Vec<String> =
             mismatches.map(|mismatch: Mismatch| mismatch.to_string()).collect();
-        (!mismatches.is_empty()).then(|| format!("`when` does not hold: {}", mismatches.join("; ")))
+        let reason = || format!("`when` does not hold: {}", mismatches.join("; "));
+        Ok((!mismatches.is_empty()).then(reason))
     }
 }
 
@@ -108,16 +129,17 @@ impl Conditions {
 pub(super) fn check_conditions(
     form: &ConditionsForm,
     variables: &Map<String, Json>,
-    captured: &[&str],
+    texts: &Texts,
     problems: &mut Problems,
 ) -> Conditions {
+    let captured = texts.captured();
     for (key, _) in &form.conditions {
         let variable_names: Vec<&str> = variables.keys().map(String::as_str).collect();
         let (root, names) = match key.name.split_once('.') {
             Some(("vars", name)) if variables.contains_key(name) => continue,
             Some(("captured", name)) if captured.contains(&name) => continue,
             Some((root @ "vars", _)) => (root, &*variable_names),
-            Some((root @ "captured", _)) => (root, captured),
+            Some((root @ "captured", _)) => (root, &*captured),
             _ => {
                 let message = format!("`{}` is not a variable or a captured value", key.name);
                 let problem = Problem::at(&key.span, code::UNKNOWN_PATH, message);
@@ -142,5 +164,6 @@ pub(super) fn check_conditions(
     }
     let conditions =
         form.conditions.iter().map(|(key, matcher)| (key.name.clone(), matcher.clone()));
-    Conditions { conditions: conditions.collect(), declared: form.node.to_json() }
+    let texts = MatcherTexts::compile(&form.node, texts, problems).unwrap_or_default();
+    Conditions { conditions: conditions.collect(), texts, declared: form.node.to_json() }
 }

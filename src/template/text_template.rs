@@ -116,6 +116,17 @@ impl TextTemplate {
         self.text(root, &SeedScope::fixed(""), "")
     }
 
+    /// Renders a text that has no generated values. `encode` encodes the texts of its placeholders.
+    pub fn render_encoded(&self, root: &dyn Object, encode: impl Fn(&str) -> String) -> String {
+        let frame = RenderFrame::new(root);
+        let part = |part: &LinePart| match part {
+            LinePart::Text(text) => text.clone(),
+            LinePart::Value(expr) => encode(&expr.value(&frame).into_text()),
+            LinePart::Generated(_) => String::new(),
+        };
+        self.parts.iter().map(part).collect()
+    }
+
     /// Renders a text without generated values. A placeholder with a captured text has that text.
     pub fn render_captured(&self, root: &dyn Object, captured: &CapturedTexts) -> String {
         let frame = RenderFrame::new(root);

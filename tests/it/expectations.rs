@@ -128,6 +128,64 @@ fn receivers_that_lose_or_repeat_messages_fail_with_the_reason() {
 }
 
 #[test]
+fn matchers_compare_with_the_values_of_placeholders() {
+    let (receiver, _) = shop(|_| (1, Duration::ZERO));
+    let steps = |ticket: &str| {
+        story(&format!(
+            "request = {{ post = '/start', json = {{ order = '${{vars.order}}' }}, want = {{ status = \
+             ['201'], body = {{ '/started/order' = '${{vars.order}}' }} }} }}\ncapture = {{ order = \
+             '/started/order' }}\nexample = {{ order = 1 }}\n[[step]]\neventually = {{ get = '/orders/1', \
+             within = '200ms', body = {{ '/ticket' = 'T-${{captured.order}}', '/messages' = {{ contains = \
+             'On its way' }} }} }}\n[[step]]\nwhen = {{ captured.order = '${{vars.order}}' }}\nsay = {{ \
+             by = 'bot', text = 'The same' }}\n[[step]]\nwhen = {{ vars.order = {{ not = \
+             '${{captured.order}}' }} }}\nsay = {{ by = 'bot', text = 'Another one' }}\n[vars]\norder = \
+             {ticket}"
+        ))
+    };
+    let played = run(&steps("9"), &receiver);
+    assert_eq!(played.finished.verdict, Verdict::Passed, "{:?}", played.finished);
+    let said = |text: &str| receiver.requests().iter().any(|one| one.body.contains(text));
+    assert!(said("The same") && !said("Another one"));
+    let reason = run(&steps("8"), &receiver).finished.reason.unwrap();
+    assert!(reason.contains("body `/ticket`: expected \"T-8\", found \"T-9\""), "{reason}");
+}
+
+#[test]
+fn a_condition_that_compares_with_a_missing_value_skips_its_step() {
+    let (receiver, _) = shop(|_| (1, Duration::ZERO));
+    let scenario = story(
+        "when = { vars.order = 2 }\nrequest = { get = '/orders/1' }\ncapture = { ticket = '/ticket' }\n\
+         example = { ticket = 'T-1' }\n[[step]]\nwhen = { vars.order = { not = '${captured.ticket}' } }\n\
+         say = { by = 'bot', text = 'Another one' }\n[vars]\norder = 1",
+    );
+    let played = run(&scenario, &receiver);
+    let reasons: Vec<String> = played
+        .records
+        .iter()
+        .filter_map(|record| match &record.kind {
+            RecordKind::ActionSkipped { reason, .. } => Some(reason.clone()),
+            _ => None,
+        })
+        .collect();
+    let expected = "`when` uses `captured.ticket`, which has no value";
+    assert_eq!(reasons[1], expected, "{reasons:?}");
+}
+
+#[test]
+fn values_in_a_path_add_no_segment_and_no_parameter() {
+    let (receiver, _) = shop(|_| (1, Duration::ZERO));
+    let scenario = story(
+        "request = { get = '/found/${vars.key}?q=${vars.key}', want = { status = ['404'] } }\n\
+         [vars]\nkey = 'a b/c?d=1&e#ü%'",
+    );
+    assert_eq!(run(&scenario, &receiver).finished.verdict, Verdict::Passed);
+    let encoded = "a%20b%2Fc%3Fd%3D1%26e%23%C3%BC%25";
+    let expected = format!("GET /found/{encoded}?q={encoded} HTTP/1.1");
+    let heads: Vec<String> = receiver.requests().into_iter().map(|one| one.head).collect();
+    assert!(heads.iter().any(|head| head.starts_with(&expected)), "{heads:?}");
+}
+
+#[test]
 fn requests_and_captures_use_the_receivers_own_api() {
     let (receiver, _) = shop(|_| (1, Duration::ZERO));
     let scenario = story(
@@ -272,7 +330,7 @@ fn neither_redirects_nor_values_lead_to_another_origin() {
     );
     let played = run(&scenario, &receiver);
     let url = settled(&played).request.url.unwrap();
-    assert!(url.starts_with(&receiver.url().replace("/hooks", "///")), "{url}");
+    assert!(url.starts_with(&receiver.url().replace("/hooks", "/%2F%2F")), "{url}");
     assert_eq!(other.count(), 0);
 }
 

@@ -43,6 +43,21 @@ fn raw(headers: &str, body: &str) -> Reply {
 }
 
 #[test]
+fn a_requirement_can_compare_with_variables() {
+    let receiver =
+        Receiver::responding_to_events(|_, _| Reply::Status(200, "{\"order\": 7}".into()));
+    let want = |order: u32| {
+        format!(
+            "want = {{ body = {{ '/order' = '${{vars.order}}', '' = {{ not = {{ contains = \
+             '${{vars.order}} ' }} }} }} }}\n[vars]\norder = {order}"
+        )
+    };
+    assert_eq!(why(&story(&want(7)), &receiver), None);
+    let expected = "`want` of step 3: body `/order`: expected 8, found 7";
+    assert_eq!(why(&story(&want(8)), &receiver).as_deref(), Some(expected));
+}
+
+#[test]
 fn a_receiver_that_responds_200_and_not_ok_fails_the_step() {
     let receiver =
         Receiver::responding_to_events(|_, _| Reply::Status(200, "{\"ok\": false}".into()));
