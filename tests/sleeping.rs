@@ -56,7 +56,7 @@ fn run(platform: &Arc<Platform>, conversations: u32, script: &str) -> ScriptedRu
     ScriptedRun {
         number: 1,
         script: Arc::new(script),
-        conversations,
+        plays: conversations,
         seed: 1,
         start: "2026-01-05T09:00:00Z".parse().unwrap(),
         // All conversations start, and none wakes up during the test.

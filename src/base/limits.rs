@@ -60,6 +60,9 @@ pub const MAX_TEXT: usize = 16 * 1024;
 pub const MAX_TEXT_PLACEHOLDERS: usize = 64;
 /// Maximum number of steps in a scenario.
 pub const MAX_STEPS: usize = 10_000;
+/// Maximum number of conversations of a scenario.
+// More than a story has that a person can follow.
+pub const MAX_SCRIPT_CONVERSATIONS: usize = 16;
 /// Maximum size of a compiled regular expression.
 // Counted repetitions such as `(a{1000}){1000}` multiply. Usual expressions need a few KiB.
 pub const MAX_REGEX: usize = 1024 * 1024;

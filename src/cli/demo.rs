@@ -111,7 +111,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
                 seed,
                 start,
                 pace,
-                conversations: 1,
+                plays: 1,
                 account,
                 files,
                 resume: None,

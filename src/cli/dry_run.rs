@@ -92,7 +92,7 @@ fn line(plan: &RunPlan, request: &DryRunRequest) -> String {
 fn when(plan: &RunPlan, at: Timestamp, conversation: Option<u32>) -> String {
     let at = at.duration_since(plan.start).as_secs_f64();
     match conversation {
-        Some(number) if plan.conversations > 1 => format!("{at:9.3} s  conversation {number} "),
+        Some(number) if plan.conversations() > 1 => format!("{at:9.3} s  conversation {number} "),
         _ => format!("{at:9.3} s  "),
     }
 }

@@ -96,7 +96,7 @@ impl<'a> PlannedRuns<'a> {
                 self.receivers.push(receiver);
             }
         }
-        self.has_many_conversations |= plan.conversations > 1;
+        self.has_many_conversations |= plan.plays > 1;
         let (name, fingerprint) = (plan.script.file.clone(), fingerprint(plan));
         self.runs.push(PlannedRun { file, index, name, fingerprint });
     }

@@ -134,7 +134,7 @@ impl PlayArgs {
             seed: self.seed.or(script.seed).unwrap_or(setup.config.seed),
             start: instant(self.start.or(script.start).unwrap_or(setup.config.start)),
             pace: ClockMode::Virtual,
-            conversations: 1,
+            plays: 1,
             files: Arc::default(),
             resume: None,
             stop: StopSignal::default(),

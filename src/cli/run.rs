@@ -469,8 +469,8 @@ impl RunSelection<'_> {
             ClockArg::Virtual => ClockMode::Virtual,
             ClockArg::Real => ClockMode::Real(args.speed),
         };
-        let conversations = args.conversations;
-        let complete = |plan| RunPlan { pace, conversations, limits: args.limits(), ..plan };
+        let plays = args.conversations;
+        let complete = |plan| RunPlan { pace, plays, limits: args.limits(), ..plan };
         let mut plans: Vec<RunPlan> = plan.into_iter().map(complete).collect();
         if let Some(profile) = args.chaos {
             for plan in &mut plans {

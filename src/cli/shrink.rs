@@ -42,7 +42,7 @@ pub(super) async fn shrink(
     let script = with(&remaining).script;
     let faults = script.chaos.as_ref().map(ToString::to_string).unwrap_or_default();
     let (vendor, profile, seed) = (plan.account.platform.full_id(), chaos.profile, plan.seed);
-    let many = match plan.conversations {
+    let many = match plan.conversations() {
         1 => String::new(),
         many => format!(" --conversations {many}"),
     };

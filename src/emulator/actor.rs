@@ -40,6 +40,8 @@ pub(super) enum ScriptWait {
     Deliveries(Option<usize>),
     /// The result of the expectation that was output last.
     Expectation,
+    /// The script is in the conversation of this index.
+    Elsewhere(usize),
     /// Nothing: the script has ended.
     Nothing,
 }
@@ -109,7 +111,7 @@ impl ConversationActor {
             ConversationStart::new(script, account, staff, number);
         let session = Session::new(Arc::clone(account), number, cast, ids);
         let only_step = script.only_last.then_some(script.steps.len());
-        Self { session, script: Some(state), only_step, acts: 0 }
+        Self { session, script: state, only_step, acts: 0 }
     }
 
     /// Creates the actor of a conversation without a script. Its ids are generated from `seeds`.
@@ -140,6 +142,21 @@ impl ConversationActor {
         }
     }
 
+    /// Whether the script is in this conversation.
+    pub(super) fn has_script(&self) -> bool {
+        self.script.is_some()
+    }
+
+    /// Takes the script, which continues in another conversation.
+    pub(super) fn take_script(&mut self) -> Option<ScriptState> {
+        self.script.take()
+    }
+
+    /// Gets the script, which continues in this conversation.
+    pub(super) fn give_script(&mut self, script: ScriptState) {
+        self.script = Some(script);
+    }
+
     /// Continues the script with what it waited for. Returns what it waits for next.
     pub(super) fn advance(
         &mut self,
@@ -154,6 +171,7 @@ impl ConversationActor {
             let ScriptAction { step, at, faults, label, action, implied } = match output.request {
                 ScriptRequest::Act(action) => *action,
                 ScriptRequest::WaitUntil(at) => return ScriptWait::Until(at),
+                ScriptRequest::Continue(other) => return ScriptWait::Elsewhere(other),
                 ScriptRequest::AwaitDeliveries(step) => return ScriptWait::Deliveries(step),
                 ScriptRequest::Expect(expectation) => {
                     outputs.push(StepOutput::expected(expectation));

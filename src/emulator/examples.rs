@@ -121,7 +121,7 @@ impl ExampleStage {
         let run = ScriptedRun {
             number: KEY.run,
             script: Arc::clone(&script),
-            conversations: 1,
+            plays: 1,
             seed: 0,
             start: AT,
             clock: ClockMode::Virtual,

@@ -231,8 +231,7 @@ impl AccountHost {
         done: oneshot::Sender<()>,
     ) -> Vec<HostCommand> {
         let number = run.number;
-        let first =
-            if shares_clock { run.conversations } else { run.conversations.min(MAX_ACTIVE) };
+        let first = if shares_clock { run.scripted() } else { run.scripted().min(MAX_ACTIVE) };
         run.log.redact(self.routes.redactor.clone());
         let mut live = LiveRun::new(run, &self.routes.account, done);
         live.calls_before = self.calls;
@@ -300,11 +299,8 @@ impl AccountHost {
         if let Some(awaited) = conversation.expectation.take() {
             router.settle(*awaited, result, now);
         }
-        let input = ScriptInput::Expected(result, now);
-        conversation.continue_script(input, now, &mut router, &mut self.registry);
-        router.commands.extend(conversation.next_command(key));
-        let commands = router.commands;
-        self.take_kept_call(key);
+        let mut commands = router.commands;
+        commands.extend(self.continue_script(key, ScriptInput::Expected(result, now), now));
         commands
     }
 }
@@ -312,9 +308,14 @@ impl AccountHost {
 impl LiveConversation {
     pub(super) fn of_script(run: &LiveRun, account: &Arc<Account>, number: u32) -> Self {
         let actor = ConversationActor::new(&run.plan.script, account, &run.staff, number);
+        let actor_has_script = actor.has_script();
         let conversation = Self::of_actor(actor, run, number);
         let outbox = conversation.outbox.with_controls(run.controls_of(number));
-        let wait = ScriptWait::Until(run.plan.start);
+        let wait = if actor_has_script {
+            ScriptWait::Until(run.plan.start)
+        } else {
+            ScriptWait::Elsewhere(0)
+        };
         let unsettled = run.plan.script.awaits_deliveries.then(Box::default);
         let inbox = run.expects_calls.then(Box::default);
         Self { outbox, wait, unsettled, inbox, ..conversation }
@@ -423,32 +424,19 @@ impl LiveConversation {
         }
     }
 
-    /// Continues the script at a run time, until it waits for something that has not happened.
-    pub(super) fn continue_script(
+    /// Continues the script, until it waits for something.
+    pub(super) fn advance_script(
         &mut self,
         input: ScriptInput<'_>,
-        at: Timestamp,
         router: &mut Router<'_>,
         registry: &mut Registry,
     ) {
-        let mut input = input;
-        loop {
-            let (mut outputs, before) = (Vec::new(), router.commands.len());
-            self.wait = self.actor.advance(input, router.subscriptions(), &mut outputs);
-            self.route(outputs, router, registry);
-            self.expectation = router.expectation.take();
-            if let Some(unsettled) = &mut self.unsettled {
-                unsettled.add(&router.commands[before..]);
-            }
-            match self.wait {
-                ScriptWait::Deliveries(step) if self.has_settled(step) => {
-                    input = ScriptInput::Settled(at);
-                }
-                ScriptWait::Nothing => return router.submit(self.outbox.end(at)),
-                ScriptWait::Until(_) | ScriptWait::Deliveries(_) | ScriptWait::Expectation => {
-                    return;
-                }
-            }
+        let (mut outputs, before) = (Vec::new(), router.commands.len());
+        self.wait = self.actor.advance(input, router.subscriptions(), &mut outputs);
+        self.route(outputs, router, registry);
+        self.expectation = router.expectation.take();
+        if let Some(unsettled) = &mut self.unsettled {
+            unsettled.add(&router.commands[before..]);
         }
     }
 
@@ -464,7 +452,10 @@ impl LiveConversation {
     fn due(&self) -> Option<Timestamp> {
         match self.wait {
             ScriptWait::Until(at) => Some(at),
-            ScriptWait::Deliveries(_) | ScriptWait::Expectation | ScriptWait::Nothing => None,
+            ScriptWait::Deliveries(_)
+            | ScriptWait::Expectation
+            | ScriptWait::Elsewhere(_)
+            | ScriptWait::Nothing => None,
         }
     }
 
@@ -522,12 +513,11 @@ impl Host for AccountHost {
         if let Some(unsettled) = &mut conversation.unsettled {
             unsettled.add(&router.commands);
         }
-        if let Some(at) = conversation.due().filter(|due| *due <= now) {
-            conversation.continue_script(ScriptInput::Due, at, &mut router, &mut self.registry);
+        let mut commands = router.commands;
+        match conversation.due().filter(|due| *due <= now) {
+            Some(at) => commands.extend(self.continue_script(key, ScriptInput::Due, at)),
+            None => commands.extend(conversation.next_command(key)),
         }
-        router.commands.extend(conversation.next_command(key));
-        let commands = router.commands;
-        self.take_kept_call(key);
         commands
     }
 
@@ -596,28 +586,24 @@ impl Host for AccountHost {
         kind: &RecordKind,
         now: Timestamp,
     ) -> Vec<HostCommand> {
-        let key = delivery.conversation;
-        let Some(run) = self.runs.get(&key.run) else { return Vec::new() };
+        let (key, holder) = (delivery.conversation, self.script_holder(delivery.conversation));
         let Some(conversation) = self.conversations.get_mut(&key) else { return Vec::new() };
         let Some(unsettled) = &mut conversation.unsettled else { return Vec::new() };
         match (kind, delivery.step) {
             (RecordKind::AttemptFinished { result, .. }, Some(step)) => {
-                conversation.actor.note_response(step, &delivery.id, result);
+                if let Some(holder) = self.conversations.get_mut(&holder) {
+                    holder.actor.note_response(step, &delivery.id, result);
+                }
             }
             (RecordKind::DeliverySettled(_), Some(step)) => unsettled.remove(step),
             _ => {}
         }
-        let ScriptWait::Deliveries(step) = conversation.wait else { return Vec::new() };
-        if !conversation.has_settled(step) {
+        let wait = self.conversations.get(&holder).map(|holder| holder.wait);
+        let Some(ScriptWait::Deliveries(step)) = wait else { return Vec::new() };
+        if !self.have_settled(holder, step) {
             return Vec::new();
         }
-        let mut router = Router::new(&self.routes, run, key);
-        let settled = ScriptInput::Settled(now);
-        conversation.continue_script(settled, now, &mut router, &mut self.registry);
-        router.commands.extend(conversation.next_command(key));
-        let commands = router.commands;
-        self.take_kept_call(key);
-        commands
+        self.continue_script(holder, ScriptInput::Settled(now), now)
     }
 
     fn expected(

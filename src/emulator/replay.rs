@@ -45,7 +45,7 @@ impl AccountHost {
         facts: RunFacts,
         done: oneshot::Sender<()>,
     ) -> Result<Vec<HostCommand>, Diverged> {
-        let (number, scripted) = (run.number, run.conversations);
+        let (number, scripted) = (run.number, run.scripted());
         run.log.redact(self.routes.redactor.clone());
         let mut live = LiveRun::new(run, &self.routes.account, done);
         for (at, number) in &facts.call_times {
@@ -186,17 +186,14 @@ impl AccountHost {
         step: usize,
         at: Timestamp,
     ) -> Vec<HostCommand> {
-        let Some(run) = self.runs.get(&key.run) else { return Vec::new() };
         let Some(live) = self.conversations.get_mut(&key) else { return Vec::new() };
-        let mut router = Router::new(&self.routes, run, key);
         live.settle_step(step);
-        if let ScriptWait::Deliveries(awaited) = live.wait
-            && live.has_settled(awaited)
-        {
-            let settled = ScriptInput::Settled(at);
-            live.continue_script(settled, at, &mut router, &mut self.registry);
+        match live.wait {
+            ScriptWait::Deliveries(awaited) if live.has_settled(awaited) => {
+                self.continue_script(key, ScriptInput::Settled(at), at)
+            }
+            _ => Vec::new(),
         }
-        router.commands
     }
 
     /// Performs the actions of a person or a program again.

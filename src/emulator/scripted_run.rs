@@ -22,8 +22,8 @@ pub struct ScriptedRun {
     pub number: u32,
     /// The script of every conversation.
     pub script: Arc<Script>,
-    /// Number of conversations.
-    pub conversations: u32,
+    /// Number of times that the script is played.
+    pub plays: u32,
     /// The seed of all generated values.
     pub seed: u64,
     /// The run time at which the conversations begin.
@@ -49,10 +49,19 @@ pub struct ScriptedRun {
 }
 
 impl ScriptedRun {
+    /// Returns the number of conversations that the script has in all plays.
+    pub(super) fn scripted(&self) -> u32 {
+        self.plays.saturating_mul(self.script.conversation_count())
+    }
+
     /// Whether a failure in one conversation can block another one.
     pub(super) fn shares_clock(&self, account: &Account) -> bool {
         let blocks = |name: &str| account.policy(name).blocks >= Blocks::Endpoint;
-        self.clock != ClockMode::Virtual || account.platform.event_types().into_iter().any(blocks)
+        // Conversations that are played interleaved keep the order of their steps.
+        let is_interleaved = self.script.conversation_count() > 1;
+        self.clock != ClockMode::Virtual
+            || is_interleaved
+            || account.platform.event_types().into_iter().any(blocks)
     }
 }
 
@@ -116,16 +125,21 @@ impl LiveRun {
         Arc::clone(own.unwrap_or(&self.check))
     }
 
+    /// Returns the number of conversations that the script has in all plays.
+    pub(super) fn scripted(&self) -> u32 {
+        self.plan.scripted()
+    }
+
     /// Counts a conversation that starts, and returns its number; `None` if all have started.
     pub(super) fn start_conversation(&mut self) -> Option<u32> {
-        let is_left = self.started < self.plan.conversations;
+        let is_left = self.started < self.scripted();
         self.started += u32::from(is_left);
         is_left.then_some(self.started)
     }
 
     /// Returns the number of the next conversation that a call opens.
     pub(super) fn next_opened(&self) -> u32 {
-        self.plan.conversations + self.opened + 1
+        self.scripted() + self.opened + 1
     }
 
     /// Seed scope of conversation `number`, which a call opens.
@@ -147,7 +161,7 @@ impl LiveRun {
     /// Counts a conversation that has ended.
     pub(super) fn end_conversation(&mut self) {
         self.ended += 1;
-        if self.ended >= self.plan.conversations + self.opened
+        if self.ended >= self.scripted() + self.opened
             && let Some(done) = self.done.take()
         {
             let _ = done.send(());

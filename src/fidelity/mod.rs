@@ -174,7 +174,7 @@ pub fn sent(
     let subscription = [Subscription::to(event_type)];
     let staff = SharedStaff::new(script, account, SeedScope::of_run(seed), start);
     let outputs = rehearse(script, account, &subscription, &staff, 1);
-    let payloads = outputs.flat_map(|output| match output.outcome {
+    let payloads = outputs.flat_map(|rehearsed| match rehearsed.output.outcome {
         StepOutcome::Done { result, .. } => result.payloads,
         StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } | StepOutcome::Expected(_) => {
             Vec::new()

@@ -372,6 +372,9 @@ pub struct RunStarted {
     pub clock: String,
     /// Number of conversations.
     pub conversations: u32,
+    /// Number of times that the script is played; each play can have several conversations.
+    #[serde(default)]
+    pub plays: u32,
     /// URLs of the endpoints, in their order.
     pub urls: Vec<String>,
     /// Hash of what the first conversation sends, and of the settings by which the run is judged. A run

@@ -122,7 +122,7 @@ impl ConsoleReport {
 
     /// Returns whether only failures and verdicts are reported.
     fn is_brief(&self) -> bool {
-        self.detail == Detail::Quiet || self.run.as_ref().is_some_and(|run| run.conversations > 1)
+        self.detail == Detail::Quiet || self.run.as_ref().is_some_and(|run| run.plays > 1)
     }
 
     fn started(&mut self, run: &RunStarted, out: &mut dyn Write) -> io::Result<()> {
@@ -210,18 +210,18 @@ impl ConsoleReport {
         }
         let body = self.bodies.remove(&settled.delivery).filter(|_| self.failed == 0);
         if settled.passed {
-            let line = line(GOOD, "✓", &title, result, settled.attempts);
-            return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
+            if self.is_brief() {
+                return Ok(());
+            }
+            write!(out, "{}", line(GOOD, "✓", &title, result, settled.attempts))?;
+            return self.end_line(record, out);
         }
         self.failed += 1;
         if self.is_brief() && self.failed > MAX_FAILED {
             return Ok(());
         }
         write!(out, "{}", line(BAD, "✗", &title, result, settled.attempts))?;
-        match record.conversation.filter(|_| self.is_brief()) {
-            Some(conversation) => writeln!(out, "{DIM}, conversation {conversation}{DIM:#}")?,
-            None => writeln!(out)?,
-        }
+        self.end_line(record, out)?;
         // Without a response, the reason is the cause of the failure, which follows anyway.
         let has_other_cause = result.reason.is_none() || result.is_cut();
         if let Some(why) = settled.why.as_deref().filter(|_| has_other_cause) {
@@ -231,6 +231,15 @@ impl ConsoleReport {
         match body {
             Some(body) => writeln!(out, "{INDENT}  request body: {}", excerpt(&body, MAX_BODY)),
             None => Ok(()),
+        }
+    }
+
+    /// Ends the line of a record, with the number of its conversation if there are several.
+    fn end_line(&self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
+        let has_several = self.run.as_ref().is_some_and(|run| run.conversations > 1);
+        match record.conversation.filter(|_| has_several) {
+            Some(conversation) => writeln!(out, "{DIM}, conversation {conversation}{DIM:#}"),
+            None => writeln!(out),
         }
     }
 
@@ -269,18 +278,18 @@ impl ConsoleReport {
         };
         let after = format!("{DIM}{after}{} ms{DIM:#}", result.waited_ms);
         if settled.passed {
-            let line = format!("{INDENT}{GOOD}✓{GOOD:#} {title} {after}");
-            return if self.is_brief() { Ok(()) } else { writeln!(out, "{line}") };
+            if self.is_brief() {
+                return Ok(());
+            }
+            write!(out, "{INDENT}{GOOD}✓{GOOD:#} {title} {after}")?;
+            return self.end_line(record, out);
         }
         self.failed += 1;
         if self.is_brief() && self.failed > MAX_FAILED {
             return Ok(());
         }
         write!(out, "{INDENT}{BAD}✗ {title}{BAD:#} {after}")?;
-        match record.conversation.filter(|_| self.is_brief()) {
-            Some(conversation) => writeln!(out, "{DIM}, conversation {conversation}{DIM:#}")?,
-            None => writeln!(out)?,
-        }
+        self.end_line(record, out)?;
         for mismatch in &result.mismatches {
             writeln!(out, "{INDENT}  {}", escape(&mismatch.to_string()))?;
         }

@@ -40,8 +40,10 @@ impl RerunCommand {
             }
         }
         command += &format!(" --seed {}", run.seed);
-        if run.conversations > 1 {
-            command += &format!(" --conversations {}", run.conversations);
+        // Journals of earlier versions have no number of plays.
+        let plays = if run.plays == 0 { run.conversations } else { run.plays };
+        if plays > 1 {
+            command += &format!(" --conversations {plays}");
         }
         if self.has_start {
             command += &format!(" --start {}", run.start);

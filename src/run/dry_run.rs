@@ -1,6 +1,6 @@
 //! A dry run: the requests that a run sends if every delivery passes, rendered and not sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +10,8 @@ use super::RunPlan;
 use super::probe::probes;
 use crate::base::redact::shown_url;
 use crate::emulator::{
-    FaultSource, Outbox, PlannedDelivery, StepOutcome, StepOutput, challenge, rehearse,
+    FaultSource, Outbox, PlannedDelivery, RehearsedOutput, StepOutcome, StepOutput, challenge,
+    rehearse,
 };
 use crate::fault::{FaultKind, Faults};
 use crate::platform::{RequestFacts, Signing};
@@ -117,12 +118,21 @@ fn dry_run_with(plan: &RunPlan, controls: BTreeSet<usize>) -> impl Iterator<Item
     let seeds = account.run_seeds(plan.seed);
     let faults = FaultSource::new(&plan.script, account, &seeds);
     let staff = SharedStaff::new(&plan.script, account, seeds, plan.start);
-    let conversations = (1..=plan.conversations).flat_map(move |number| {
-        let controls = if number == 1 { controls.clone() } else { BTreeSet::new() };
-        let mut outbox = Outbox::new(&faults, number).with_controls(controls);
-        let outputs = rehearse(&plan.script, account, &subscriptions, &staff, number);
-        let items = outputs.flat_map(move |output| items_of(plan, &mut outbox, number, output));
-        // One conversation at a time is in memory, however many there are.
+    let count = plan.script.conversation_count();
+    let conversations = (0..plan.plays).flat_map(move |play| {
+        let first = play.saturating_mul(count).saturating_add(1);
+        let outbox = |number| {
+            let controls = if number == 1 { controls.clone() } else { BTreeSet::new() };
+            (number, Outbox::new(&faults, number).with_controls(controls))
+        };
+        let mut outboxes: BTreeMap<u32, Outbox> =
+            (first..first.saturating_add(count)).map(outbox).collect();
+        let outputs = rehearse(&plan.script, account, &subscriptions, &staff, first);
+        let items = outputs.flat_map(|RehearsedOutput { conversation, output }| {
+            let outbox = outboxes.get_mut(&conversation);
+            outbox.map_or_else(Vec::new, |outbox| items_of(plan, outbox, conversation, output))
+        });
+        // One play at a time is in memory, however many there are.
         items.collect::<Vec<_>>()
     });
     let redactor = plan.redactor();
@@ -147,7 +157,7 @@ pub(super) fn controls(plan: &RunPlan) -> BTreeSet<usize> {
         return faulty;
     }
     // The first conversation decides. A run may have a million others.
-    let single = RunPlan { conversations: 1, ..plan.clone() };
+    let single = RunPlan { plays: 1, ..plan.clone() };
     for item in dry_run_with(&single, BTreeSet::new()) {
         let DryRunItem::Request(request) = item else { continue };
         if request.step.is_none() || request.faults.has(FaultKind::Drop) {

@@ -27,7 +27,7 @@ pub fn identify(plan: &RunPlan) -> RunStarted {
 /// Returns the first record of a run, before redaction.
 pub(super) fn first_record(plan: &RunPlan) -> RunStarted {
     let (platform, script) = (&plan.account.platform, &plan.script);
-    let single = RunPlan { conversations: 1, ..plan.clone() };
+    let single = RunPlan { plays: 1, ..plan.clone() };
     let mut digest = Sha256::new();
     dry_run(&single).for_each(|item| digest.update(item.digest_text()));
     digest.update(settings(plan).to_string());
@@ -50,7 +50,8 @@ pub(super) fn first_record(plan: &RunPlan) -> RunStarted {
         seed: plan.seed,
         start: plan.start,
         clock: if plan.pace == ClockMode::Virtual { "virtual" } else { "real" }.to_owned(),
-        conversations: plan.conversations,
+        conversations: plan.conversations(),
+        plays: plan.plays,
         urls: plan.endpoints.iter().map(|endpoint| endpoint.url.to_string()).collect(),
         // Sixteen digits are enough to distinguish the runs of one journal.
         digest: hex::encode(&digest.finalize()[..8]),

@@ -51,5 +51,5 @@ fn mismatches(script: &Arc<Script>, account: &Arc<Account>) -> Vec<PatchMismatch
         StepOutcome::Dropped { mismatch, .. } => mismatch.map(|mismatch| *mismatch),
         StepOutcome::Done { .. } | StepOutcome::Skipped { .. } | StepOutcome::Expected(_) => None,
     };
-    outputs.filter_map(|output| mismatch(output.outcome)).collect()
+    outputs.filter_map(|rehearsed| mismatch(rehearsed.output.outcome)).collect()
 }

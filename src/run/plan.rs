@@ -37,8 +37,8 @@ pub struct RunPlan {
     pub start: Timestamp,
     /// How run time passes.
     pub pace: ClockMode,
-    /// The number of conversations.
-    pub conversations: u32,
+    /// The number of times that the script is played.
+    pub plays: u32,
     /// The sample attachments, served while the run lasts.
     pub files: Arc<FileStore>,
     /// The interrupted run that this one continues.
@@ -120,6 +120,11 @@ async fn turned_true(channel: Option<&watch::Receiver<bool>>) {
 }
 
 impl RunPlan {
+    /// The number of conversations of all plays.
+    pub fn conversations(&self) -> u32 {
+        self.plays.saturating_mul(self.script.conversation_count())
+    }
+
     /// The results of an earlier, interrupted run; empty for a new one.
     pub(super) fn prior(&self) -> Arc<PriorAttempts> {
         self.resume.as_ref().map(|resume| Arc::clone(&resume.prior)).unwrap_or_default()
@@ -131,7 +136,7 @@ impl RunPlan {
         ScriptedRun {
             number: self.number,
             script: Arc::clone(&self.script),
-            conversations: self.conversations,
+            plays: self.plays,
             seed: self.seed,
             start: self.start,
             clock: self.pace,

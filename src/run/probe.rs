@@ -87,9 +87,9 @@ fn first_payload(plan: &RunPlan, endpoint: usize) -> Option<Payload> {
     let subscriptions = plan.subscriptions();
     let seeds = plan.account.run_seeds(plan.seed);
     let staff = SharedStaff::new(&plan.script, &plan.account, seeds, plan.start);
-    let number = plan.conversations.saturating_add(1);
+    let number = plan.conversations().saturating_add(1);
     let outputs = rehearse(&plan.script, &plan.account, &subscriptions, &staff, number);
-    let payloads = outputs.filter_map(|output| match output.outcome {
+    let payloads = outputs.filter_map(|rehearsed| match rehearsed.output.outcome {
         StepOutcome::Done { result, .. } => Some(result.payloads),
         StepOutcome::Skipped { .. } | StepOutcome::Dropped { .. } | StepOutcome::Expected(_) => {
             None

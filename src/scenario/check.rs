@@ -14,6 +14,7 @@ use super::call_form::OnForm;
 use super::capture::{Capture, CaptureSource, check_captures};
 use super::cast;
 use super::declared::Declared;
+use super::delivery_want::check_delivery_want;
 use super::dry_check::DryCheck;
 use super::expectation::ExpectationPlan;
 use super::expectation_check::{self, ExpectationChecker};
@@ -26,9 +27,12 @@ use super::plan::{ActionPlanner, DeclaredStep};
 use super::read::ParsedScenario;
 use super::repeat::{self, StepRound};
 use super::script::{Override, Reaction, Script, Step, StepPlan};
+use super::script_conversations::ConversationNames;
 use super::text::Texts;
-use super::want::{check_delivery_want, check_verify};
-use super::when::{Conditions, ConditionsForm, check_conditions};
+use super::variable_inputs::Row;
+use super::want::check_verify;
+use super::when::{Conditions, check_conditions};
+use super::when_form::ConditionsForm;
 use crate::diag::{Key, Problem, Problems, SourceSpan, Spanned, TableOf, code};
 use crate::fault::Faults;
 use crate::platform::{Platform, Subscription, VendorRef};
@@ -74,11 +78,14 @@ pub fn check(
         planner,
     };
     checker.check_vendor_names();
-    let steps = checker.steps();
+    let placed = groups::place(form, checker.problems());
+    let names = ConversationNames::of(&placed, checker.problems());
+    let steps = checker.steps(&placed, &names);
+    let conversations = names.conversations(&steps, &cast);
     let subscribe = checker.subscriptions();
     let faults = faults::check_script_faults(form.faults.as_ref(), checker.problems());
     let verify = check_verify(form.verify.as_ref(), checker.problems());
-    let reactions = checker.reactions();
+    let reactions = checker.reactions(conversations.len());
     let captures = checker.captures;
     let expects = steps.iter().any(|step| matches!(step.plan, StepPlan::Expect(_)));
     let mut unsupported = BTreeMap::new();
@@ -87,6 +94,7 @@ pub fn check(
         let is_only_vendor = form.vendors.as_ref().is_some_and(|vendors| vendors.len() == 1);
         let dry_run = DryCheck {
             cast: &cast,
+            conversations: &conversations,
             steps: &steps,
             captures: &captures,
             variables: &variables.values,
@@ -94,17 +102,12 @@ pub fn check(
         unsupported = dry_run.run(targets, is_only_vendor, &mut problems);
         unsupported.extend(faults::unsupported(form, &steps, targets, &mut problems));
     }
-    let title = form.name.as_ref().map_or(file, |name| name.as_str());
-    let name = match &row {
-        Some(row) => format!("{title}, {}", row.label),
-        None => title.to_owned(),
-    };
-    let file = file.to_owned();
     let script = Script {
-        name,
-        file,
+        name: title(form, file, row.as_deref()),
+        file: file.to_owned(),
         cast,
         steps,
+        conversations,
         only_last: false,
         subscribe,
         faults,
@@ -120,6 +123,12 @@ pub fn check(
         start: form.start.as_ref().map(|start| start.value),
     };
     problems.pointing_to_top(ScenarioForm::KEYS).into_result(Some(script))
+}
+
+/// Returns the name of the script of a row.
+fn title(form: &ScenarioForm, file: &str, row: Option<&Row>) -> String {
+    let title = form.name.as_ref().map_or(file, |name| name.as_str());
+    row.map_or_else(|| title.to_owned(), |row| format!("{title}, {}", row.label))
 }
 
 struct ScenarioChecker<'a> {
@@ -146,11 +155,15 @@ impl ScenarioChecker<'_> {
         }
     }
 
-    fn steps(&mut self) -> Vec<Step> {
-        let form = self.form;
-        let placed = groups::place(form, self.planner.problems);
-        let order = repeat::order(&placed, self.planner.problems);
-        order.into_iter().filter_map(|entry| self.step(&placed[entry.step], entry)).collect()
+    /// Returns the steps of these places.
+    fn steps(&mut self, placed: &[PlacedStep<'_>], names: &ConversationNames<'_>) -> Vec<Step> {
+        let order = repeat::order(placed, self.planner.problems);
+        let step = |entry: StepRound| {
+            let placed = &placed[entry.step];
+            self.planner.conversation = names.index(placed);
+            self.step(placed, entry)
+        };
+        order.into_iter().filter_map(step).collect()
     }
 
     /// Checks one execution of a step.
@@ -209,6 +222,7 @@ impl ScenarioChecker<'_> {
         Some(Step {
             number: entry.step + 1,
             round: entry.round,
+            conversation: self.planner.conversation,
             span: key.span,
             table: step.span.clone(),
             label,
@@ -303,7 +317,12 @@ impl ScenarioChecker<'_> {
     }
 
     /// Checks what happens whenever a call comes.
-    fn reactions(&mut self) -> Vec<Reaction> {
+    fn reactions(&mut self, conversations: usize) -> Vec<Reaction> {
+        if let (Some(reaction), true) = (self.form.on.first(), conversations > 1) {
+            let message = "a scenario with several conversations cannot have `[[on]]`";
+            let problem = Problem::at(&reaction.call.span, code::CONTRADICTION, message);
+            self.problems().push(problem.help("wait for the calls with `expect` steps"));
+        }
         self.planner.scope = None;
         // Reactions cannot have files.
         self.planner.attachments = None;
@@ -358,7 +377,8 @@ impl ScenarioChecker<'_> {
                 .problems
                 .push(problem.also(&first.span, "first step").help("each id must be unique"));
         }
-        let declared = DeclaredStep { span: id.span.clone(), says };
+        let declared =
+            DeclaredStep { span: id.span.clone(), says, conversation: self.planner.conversation };
         self.planner.steps.insert(full, declared);
     }
 

@@ -9,18 +9,18 @@ use serde_json::{Map, Value as Json};
 use super::capture::{Capture, CapturedValues};
 use super::cast::CastMember;
 use super::expectation::ExpectationPlan;
-use super::script::{ReadMarks, Step, StepPlan};
+use super::script::{ReadMarks, ScriptConversation, Step, StepPlan};
 use super::seeds::SeedScopes;
-use super::text::TextContext;
-use super::when::ScriptValues;
+use super::text::{ScriptValues, TextContext};
 use crate::base::seed::SeedScope;
-use crate::conversation::{Action, ActionKind, Actor, Conversation, InvalidAction};
+use crate::conversation::{Action, ActionKind, Actor, Conversation, InvalidAction, Person};
 use crate::diag::{Problem, Problems, code};
 use crate::platform::{Account, Coverage, Platform};
 
 /// A script that is played without texts and times.
 pub(super) struct DryCheck<'a> {
     pub(super) cast: &'a [CastMember],
+    pub(super) conversations: &'a [ScriptConversation],
     pub(super) steps: &'a [Step],
     pub(super) captures: &'a BTreeMap<usize, Arc<[Capture]>>,
     pub(super) variables: &'a Map<String, Json>,
@@ -62,20 +62,24 @@ fn run_at(
     is_only_vendor: bool,
     problems: &mut Problems,
 ) -> Option<String> {
-    let DryCheck { cast, steps, captures, .. } = dry_run;
+    let DryCheck { cast, conversations, steps, captures, .. } = dry_run;
     let scopes = SeedScopes::new(&SeedScope::of_run(0), "", "", 1);
     let account = Account::test(vendor);
-    let people = cast.iter().map(|m| m.invent(&account, &scopes, Timestamp::UNIX_EPOCH)).collect();
-    let mut conversation = Conversation::new(1, people, Arc::clone(vendor.rules()));
+    let people = cast.iter().map(|m| m.invent(&account, &scopes, Timestamp::UNIX_EPOCH));
+    let people: Vec<Person> = people.collect();
+    let new = |own: &ScriptConversation| {
+        Conversation::new(1, own.people(people.clone()), Arc::clone(vendor.rules()))
+    };
+    let mut conversations: Vec<Conversation> = conversations.iter().map(new).collect();
     let (mut first_skip, mut has_run, mut is_repaired) = (None, false, false);
     // Whether a call may have had other effects than those that are assumed.
     let mut is_uncertain = false;
     let mut read_marks = ReadMarks::default();
     let mut captured = CapturedValues::default();
     for step in *steps {
+        let conversation = &mut conversations[step.conversation];
         read_marks.begin(step, conversation.messages.len());
-        if step.skip_reason(&vendor.id).is_some()
-            || !dry_run.happens(step, &captured, &conversation)
+        if step.skip_reason(&vendor.id).is_some() || !dry_run.happens(step, &captured, conversation)
         {
             continue;
         }
@@ -97,9 +101,9 @@ fn run_at(
                 has_run = true;
                 if let ExpectationPlan::Call(call) = plan {
                     is_uncertain |= call.is_uncertain(vendor);
-                    for action in call.assumed_actions(vendor, &conversation) {
+                    for action in call.assumed_actions(vendor, conversation) {
                         // What the receiver does wrong is found when it does it.
-                        let _ = apply(&mut conversation, action);
+                        let _ = apply(conversation, action);
                     }
                 }
                 continue;
@@ -107,7 +111,7 @@ fn run_at(
         };
         let mut action = plan.action.clone();
         read_marks.resolve_upto(&mut action, plan);
-        if let Some(reason) = unsupported(&account, &action, &conversation) {
+        if let Some(reason) = unsupported(&account, &action, conversation) {
             let message = unsupported_step(vendor, step, &reason);
             if is_only_vendor {
                 problems.push(vendor_cannot(vendor, step, &message));
@@ -115,10 +119,10 @@ fn run_at(
             first_skip.get_or_insert(message);
             continue;
         }
-        let applied = if emitted_too_early(vendor, &action, &conversation) {
+        let applied = if emitted_too_early(vendor, &action, conversation) {
             Err(InvalidAction::NotOpened)
         } else {
-            apply(&mut conversation, action.clone())
+            apply(conversation, action.clone())
         };
         match applied {
             Ok(()) => has_run = true,
@@ -129,7 +133,7 @@ fn run_at(
             Err(InvalidAction::AlreadyOpen) if is_repaired => {}
             Err(error) => {
                 problems.push(invalid_action(step, &error));
-                is_repaired |= repair(&mut conversation, &error, action);
+                is_repaired |= repair(conversation, &error, action);
             }
         }
     }
@@ -244,7 +248,7 @@ fn invalid_action(step: &Step, error: &InvalidAction) -> Problem {
             problem.help("add a message from another participant before it")
         }
         InvalidAction::OtherVisitor(_) => problem
-            .help("a conversation has one visitor, the first of the cast; use another scenario"),
+            .help("a conversation has one visitor; put the steps of another one into a conversation of their own, with `conversation = \"second\"`"),
         InvalidAction::HasLeft(_) => {
             problem.help("close it as `assignee`, or add a step with `join` or `assign` before it")
         }

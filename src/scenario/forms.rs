@@ -8,7 +8,7 @@ use super::call_form::OnForm;
 use super::declared::Declared;
 use super::patch_form::PatchForm;
 use super::want::{VerifyForm, WantForm};
-use super::when::ConditionsForm;
+use super::when_form::ConditionsForm;
 use crate::base::duration::DurationRange;
 use crate::config::StartTime;
 use crate::conversation::{Role, VariableScope};
@@ -106,6 +106,9 @@ form! {
         id: Option<Spanned<String>>,
         /// Inserts the steps of this group, instead of an action.
         use_ ("use"): Option<Spanned<String>>,
+        /// Name of the conversation in which the step happens, if the scenario has several. Default: the
+        /// conversation without a name.
+        conversation: Option<Spanned<String>>,
         /// Time since the previous step: a duration, or a range to choose from by the seed.
         after: Option<Spanned<DurationRange>>,
         /// Repeats this step, or all steps from an earlier one up to this one.

@@ -14,6 +14,8 @@ pub(super) struct PlacedStep<'a> {
     pub(super) form: &'a StepForm,
     /// Name of the use of a group that the step belongs to, such as `greeting` or `greeting.2`.
     pub(super) scope: Option<Arc<UseScope>>,
+    /// Name of its conversation: its own, or that of the innermost use with one.
+    pub(super) conversation: Option<&'a Spanned<String>>,
     /// Time since the previous step.
     pub(super) after: Option<DurationRange>,
     /// Lists of vendors, all of which limit the step.
@@ -103,6 +105,7 @@ struct GroupPlacer<'a, 'p> {
 #[derive(Clone, Debug, Default)]
 struct UseContext<'a> {
     scope: Option<Arc<UseScope>>,
+    conversation: Option<&'a Spanned<String>>,
     only: Vec<&'a [Spanned<String>]>,
 }
 
@@ -114,6 +117,7 @@ impl<'a> GroupPlacer<'a, '_> {
             return self.report_uses(step);
         }
         let mut context = around.clone();
+        context.conversation = step.conversation.as_ref().or(around.conversation);
         context.only.extend(step.only.iter().map(|only| only.as_slice()));
         let first = self.placed.len();
         match &step.use_ {
@@ -123,6 +127,7 @@ impl<'a> GroupPlacer<'a, '_> {
             None => self.placed.push(PlacedStep {
                 form: step,
                 scope: context.scope,
+                conversation: context.conversation,
                 after: step.after.as_ref().map(|after| after.value),
                 only: context.only,
                 repeats: Vec::new(),
@@ -224,7 +229,7 @@ impl<'a> GroupPlacer<'a, '_> {
             let problem = Problem::at(&name.span, code::CONTRADICTION, message);
             self.problems.push(problem.help(format!(
                 "move `{key}` into the steps of the group; beside `use`, a step can have `id`, \
-                 `after`, `only` and `repeat`"
+                 `conversation`, `after`, `only` and `repeat`"
             )));
         }
     }

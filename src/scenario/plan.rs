@@ -41,12 +41,14 @@ pub(super) struct ActionPlanner<'a> {
     pub(super) attachments: Option<Arc<Attachments>>,
     /// The use of a group that the current step belongs to.
     pub(super) scope: Option<Arc<UseScope>>,
+    /// Index of the conversation of the current step.
+    pub(super) conversation: usize,
     /// Steps with an id so far.
     pub(super) steps: BTreeMap<String, DeclaredStep>,
     /// Kinds of the entities created so far, by name.
     entities: BTreeMap<String, String>,
-    /// What the last message of each kind sets.
-    said: BTreeMap<String, Vec<(Key, SyntaxNode)>>,
+    /// What the last message of each kind sets, by conversation and kind.
+    said: BTreeMap<(usize, String), Vec<(Key, SyntaxNode)>>,
     /// Labels added so far.
     labels: BTreeSet<String>,
     pub(super) problems: &'a mut Problems,
@@ -57,6 +59,8 @@ pub(super) struct DeclaredStep {
     pub(super) span: SourceSpan,
     /// Whether the step sends a message.
     pub(super) says: bool,
+    /// Index of its conversation.
+    pub(super) conversation: usize,
 }
 
 impl<'a> ActionPlanner<'a> {
@@ -74,6 +78,7 @@ impl<'a> ActionPlanner<'a> {
             texts,
             attachments: None,
             scope: None,
+            conversation: 0,
             steps: BTreeMap::new(),
             entities: BTreeMap::new(),
             said: BTreeMap::new(),
@@ -249,7 +254,13 @@ impl<'a> ActionPlanner<'a> {
             let Some(own) = vendor.kinds.get(kind).filter(|_| is_target) else { continue };
             // What the last such message asks, as this vendor sends it.
             let asked = own.answers.as_ref().and_then(|asked| {
-                Some(vendor.kinds.get(asked)?.data.filled(self.said.get(asked)?))
+                Some(
+                    vendor
+                        .kinds
+                        .get(asked)?
+                        .data
+                        .filled(self.said.get(&(self.conversation, asked.clone()))?),
+                )
             });
             let mut input = input.clone();
             if let Some(file) = &form.file
@@ -264,7 +275,7 @@ impl<'a> ActionPlanner<'a> {
             }
         }
         problems.into_iter().for_each(|problem| self.problems.push(problem));
-        self.said.insert(kind.to_owned(), input);
+        self.said.insert((self.conversation, kind.to_owned()), input);
     }
 
     fn set(&mut self, form: &SetForm) -> Option<ActionPlan> {
@@ -527,13 +538,19 @@ impl<'a> ActionPlanner<'a> {
         let full = names.find(|name| self.steps.contains_key(name));
         let full = full.unwrap_or_else(|| id.value.clone());
         let earlier = self.steps.get(&full);
-        if earlier.is_some_and(|step| step.says) {
+        let is_here = |step: &&DeclaredStep| step.conversation == self.conversation;
+        if earlier.filter(is_here).is_some_and(|step| step.says) {
             return Some(full);
         }
         let mut ids = self.form.step.iter().filter_map(|step| step.id.as_ref());
         let later = ids.find(|later| later.value == id.value);
         let problem = |message| Problem::at(&id.span, code::NO_SUCH_STEP, message);
         let problem = match (earlier, later) {
+            (Some(other), _) if !is_here(&other) => {
+                problem(format!("step `{}` is in another conversation", id.value))
+                    .also(&other.span, "defined here")
+                    .help("only messages of the same conversation can be read")
+            }
             (Some(_), _) => problem(format!("step `{}` sends no message", id.value))
                 .help("use the id of a step with `say`"),
             (None, Some(later)) => problem(format!("step `{}` comes later", id.value))

@@ -17,7 +17,7 @@ use crate::base::attachment::Attachment;
 use crate::base::duration::DurationRange;
 use crate::base::secret::{MIN_SECRET, Secret};
 use crate::config::StartTime;
-use crate::conversation::{Action, ActionKind, Actor, Variable};
+use crate::conversation::{Action, ActionKind, Actor, Person, Role, Variable};
 use crate::diag::SourceSpan;
 use crate::fault::{Chaos, FaultGroup, Faults};
 use crate::platform::{Platform, Subscription};
@@ -34,6 +34,8 @@ pub struct Script {
     pub cast: Vec<CastMember>,
     /// Steps in the order in which they run, with repetitions.
     pub steps: Vec<Step>,
+    /// Its conversations, at least one.
+    pub conversations: Vec<ScriptConversation>,
     /// Whether only the action of the last step is reported and sent.
     ///
     /// The earlier steps only create the state that the last one needs. Implied actions are not
@@ -67,6 +69,26 @@ pub struct Script {
     pub start: Option<StartTime>,
 }
 
+/// One conversation of a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScriptConversation {
+    /// Name in the cast of the visitor of the conversation; the first visitor if `None`.
+    pub visitor: Option<String>,
+}
+
+impl ScriptConversation {
+    /// Returns the people in the order of this conversation: its visitor is the first of the visitors.
+    pub(super) fn people(&self, mut people: Vec<Person>) -> Vec<Person> {
+        let is_own = |person: &Person| self.visitor.as_deref() == Some(&*person.member.name);
+        let own = people.iter().position(is_own);
+        let first = people.iter().position(|person| person.role() == Role::Visitor);
+        if let (Some(own), Some(first)) = (own, first) {
+            people.swap(own, first);
+        }
+        people
+    }
+}
+
 /// Faults that apply to the deliveries of a whole script.
 #[derive(Clone, Debug, Default)]
 pub struct ScriptFaults {
@@ -83,6 +105,8 @@ pub struct Step {
     pub number: usize,
     /// Repetition of the step, from 1.
     pub round: u32,
+    /// Index of the conversation in which it happens.
+    pub conversation: usize,
     /// Source of the key of the action.
     pub span: SourceSpan,
     /// Source of the table of the step.
@@ -150,7 +174,8 @@ pub(super) struct ActionPlan {
     pub(super) attachment: Option<Arc<Attachment>>,
 }
 
-/// Number of messages in the conversation after each step with an id.
+/// Number of messages in the conversation after each step with an id. Ids are unique in a script, also
+/// if it has several conversations.
 ///
 /// Resolves `read = { upto = … }`. Messages that a vendor skips are not counted.
 // Boxed to save memory: few scripts have steps with ids, and thousands of conversations wait at once.
@@ -160,18 +185,20 @@ pub(super) struct ReadMarks(Option<Box<MessageCounts>>);
 #[derive(Debug, Default)]
 struct MessageCounts {
     by_step: BTreeMap<String, usize>,
-    /// Id of the step that is running. Its count is known when the next step begins.
-    current: Option<String>,
+    /// Ids of the steps that are running, by conversation. The count of one is known when the next step
+    /// of its conversation begins.
+    current: BTreeMap<usize, String>,
 }
 
 impl ReadMarks {
-    /// Records that a step begins when the conversation has this many messages.
+    /// Records that a step begins when its conversation has this many messages.
     pub(super) fn begin(&mut self, step: &Step, messages: usize) {
         if self.0.is_none() && step.id.is_none() {
             return;
         }
         let counts = self.0.get_or_insert_default();
-        let finished = std::mem::replace(&mut counts.current, step.id.clone());
+        let finished = counts.current.remove(&step.conversation);
+        counts.current.extend(step.id.clone().map(|id| (step.conversation, id)));
         counts.by_step.extend(finished.map(|id| (id, messages)));
     }
 
@@ -184,6 +211,11 @@ impl ReadMarks {
 }
 
 impl Script {
+    /// Returns the number of conversations that one play of the script has.
+    pub fn conversation_count(&self) -> u32 {
+        u32::try_from(self.conversations.len()).unwrap_or(u32::MAX).max(1)
+    }
+
     /// Returns the values of environment variables in its variables, with their references.
     pub fn environment_secrets(&self) -> impl Iterator<Item = (String, Secret)> {
         // A shorter value cannot be recognized in output.

@@ -17,9 +17,8 @@ use super::dry_check::unsupported;
 use super::expectation::{Expectation, ExpectationPlan};
 use super::patch::{BodyPatch, PatchMismatch};
 use super::script::{ReadMarks, Script, Step, StepPlan};
-use super::text::TextContext;
+use super::text::{ScriptValues, TextContext};
 use super::upcoming_step::UpcomingStep;
-use super::when::ScriptValues;
 use crate::base::duration::DurationRange;
 use crate::base::seed::SeedScope;
 use crate::conversation::{Action, ActionKind, Conversation};
@@ -46,6 +45,8 @@ pub struct ScriptState {
     next_step: usize,
     /// Index of the current step.
     current: usize,
+    /// Index of the conversation in which the script is.
+    conversation: usize,
     stage: Stage,
     /// Run time of the current action.
     now: Timestamp,
@@ -154,6 +155,8 @@ pub enum ScriptRequest {
     Expect(Box<Expectation>),
     /// Apply this action. The next input is its result.
     Act(Box<ScriptAction>),
+    /// The next step happens in the conversation of this index. The next input is `Due`.
+    Continue(usize),
     /// The script has ended.
     Done,
 }
@@ -207,6 +210,7 @@ impl ScriptState {
             seeds,
             next_step: 0,
             current: 0,
+            conversation: 0,
             stage: Stage::Between,
             now: start,
             is_unopened: false,
@@ -256,6 +260,10 @@ impl ScriptState {
             if self.pending.is_empty() {
                 omitted.extend(self.end_patch());
             }
+            if let Some(other) = self.other_conversation() {
+                self.conversation = other;
+                return ScriptOutput { omitted, request: ScriptRequest::Continue(other) };
+            }
             if !self.schedule() {
                 break;
             }
@@ -300,6 +308,12 @@ impl ScriptState {
             ..self.dropped(action, mismatch.to_string())
         };
         patch.mismatches().map(omitted).collect()
+    }
+
+    /// Returns the index of the conversation of the next step, if it is another one.
+    fn other_conversation(&self) -> Option<usize> {
+        let next = self.script.steps.get(self.next_step).filter(|_| self.pending.is_empty())?;
+        (next.conversation != self.conversation).then_some(next.conversation)
     }
 
     /// Determines what comes next: a pending action or a step. Returns false at the end.
@@ -519,7 +533,8 @@ impl ScriptState {
         let vendor = &self.account.platform;
         let next = if matches!(self.stage, Stage::Between) { self.next_step } else { self.current };
         let steps = self.script.steps.get(next..)?.iter();
-        let mut steps = steps.filter(|step| step.skip_reason(&vendor.id).is_none());
+        let is_here = |step: &&Step| step.conversation == self.conversation;
+        let mut steps = steps.filter(is_here).filter(|s| s.skip_reason(&vendor.id).is_none());
         let is_opening = |step: &&Step| match step.plan_at(&vendor.id) {
             StepPlan::Act(plan) => matches!(plan.action.kind, ActionKind::Open { .. }),
             StepPlan::Expect(ExpectationPlan::Call(plan)) => plan.opens(vendor),

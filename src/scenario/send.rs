@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::cast::{CastMember, unnamed_member};
 use super::patch::PatchPlan;
-use super::script::{ActionPlan, Script, ScriptFaults, Step, StepPlan};
+use super::script::{ActionPlan, Script, ScriptConversation, ScriptFaults, Step, StepPlan};
 use super::want::Verification;
 use crate::base::fake::LOCALES;
 use crate::conversation::Role;
@@ -42,6 +42,7 @@ impl Script {
                 } else {
                     format!("{}.{number}", action.kind.as_str())
                 },
+                conversation: 0,
                 faults: Faults::default(),
                 want: None,
                 when: None,
@@ -64,6 +65,7 @@ impl Script {
             file: name.to_owned(),
             cast,
             steps: Vec::new(),
+            conversations: vec![ScriptConversation::default()],
             only_last: false,
             subscribe: BTreeMap::new(),
             faults: ScriptFaults::default(),

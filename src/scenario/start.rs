@@ -47,8 +47,8 @@ pub struct ConversationStart {
     pub cast: Vec<Person>,
     /// Seed scope of the ids.
     pub ids: SeedScope,
-    /// The script.
-    pub state: ScriptState,
+    /// The script; `None` for a conversation that is not the first of a play.
+    pub state: Option<ScriptState>,
 }
 
 impl ConversationStart {
@@ -59,17 +59,26 @@ impl ConversationStart {
         staff: &SharedStaff,
         number: u32,
     ) -> Self {
-        let scopes = SeedScopes::new(&staff.run_seed, &account.platform.id, &script.name, number);
+        let count = script.conversation_count();
+        let index = (number - 1) % count;
+        let scopes =
+            |number| SeedScopes::new(&staff.run_seed, &account.platform.id, &script.name, number);
+        // The people, texts and times of one play are those of its first conversation.
+        let play = scopes(number - index);
         // The people stay in the order of the cast: staff were generated in that order too.
         let mut members = staff.members.iter();
         let person = |member: &CastMember| match member.role {
-            Role::Visitor => Some(member.invent(account, &scopes, staff.start)),
+            Role::Visitor => Some(member.invent(account, &play, staff.start)),
             _ => members.next().cloned(),
         };
         // Without free capacity: thousands of conversations hold their people.
         let mut cast = Vec::with_capacity(script.cast.len());
         cast.extend(script.cast.iter().filter_map(person));
-        let SeedScopes { conversation: seeds, ids, .. } = scopes;
-        Self { cast, ids, state: ScriptState::new(script, account, seeds, staff.start) }
+        let own = usize::try_from(index).ok().and_then(|index| script.conversations.get(index));
+        let cast = own.map_or_else(|| cast.clone(), |own| own.people(cast.clone()));
+        let seeds = play.conversation;
+        // The script begins in the first conversation, and goes to the others when their steps come.
+        let state = (index == 0).then(|| ScriptState::new(script, account, seeds, staff.start));
+        Self { cast, ids: scopes(number).ids, state }
     }
 }

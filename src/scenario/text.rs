@@ -11,7 +11,6 @@ use serde_json::{Map, Value as Json};
 use super::capture::{Capture, NamedCaptures};
 use super::cast::CastMember;
 use super::variable_texts::{RULES, variables_type};
-use super::when::ScriptValues;
 use crate::base::fake::{FAKES, LOCALES, fake};
 use crate::base::seed::SeedScope;
 use crate::conversation::{Conversation, Entity, Person, Role, model};
@@ -222,6 +221,13 @@ struct ConversationFakes<'a> {
 
 /// Values of `${cast.NAME}`.
 struct Participants<'a>(&'a [Person]);
+
+/// The values that a scenario computes with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ScriptValues<'a> {
+    pub(super) variables: &'a Map<String, Json>,
+    pub(super) captured: &'a Map<String, Json>,
+}
 
 /// Values for the texts of one step. They are those of this moment.
 pub(super) struct TextContext<'a> {

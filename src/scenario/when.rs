@@ -1,94 +1,29 @@
 //! `when`: conditions on variables and captured values. A step is skipped unless all hold.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use super::matcher_texts::MatcherTexts;
-use super::text::{TextContext, Texts, captured_names};
-use crate::diag::scalar::unexpected_type;
-use crate::diag::{Form, Key, Problem, Problems, SourceSpan, SyntaxNode, code};
+use super::text::{ScriptValues, TextContext, Texts, captured_names};
+use super::when_form::ConditionsForm;
+use crate::diag::{Problem, Problems, code};
 use crate::matcher::Matcher;
 use crate::record::Mismatch;
 use crate::template::TooLarge;
 
-/// The roots of the values that a condition can be about.
-const ROOTS: [&str; 2] = ["captured", "vars"];
-
-/// Conditions as they are written: the path of each value, such as `vars.plan`, and its matcher.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConditionsForm {
-    conditions: Vec<(Key, Matcher)>,
-    node: SyntaxNode,
-}
-
-impl ConditionsForm {
-    /// Returns the names of the captured values, with their places.
-    pub(super) fn captured(&self) -> impl Iterator<Item = (&str, &SourceSpan)> {
-        self.conditions
-            .iter()
-            .filter_map(|(key, _)| Some((key.name.strip_prefix("captured.")?, &key.span)))
-    }
-}
-
-impl Form for ConditionsForm {
-    fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
-        let Some(table) = node.as_table() else {
-            let problem = unexpected_type(node, "a table");
-            problems.push(problem.help("for example `when = { \"vars.plan\" = \"gold\" }`"));
-            return None;
-        };
-        if table.0.is_empty() {
-            let problem = Problem::at(&node.span, code::EMPTY, "`when` has no condition");
-            problems.push(problem.help("for example `when = { \"vars.plan\" = \"gold\" }`"));
-        }
-        let mut conditions = Vec::new();
-        for (key, value) in &table.0 {
-            match value.as_table().filter(|_| ROOTS.contains(&key.name.as_str())) {
-                // Without quotes, `vars.plan` is a table in a table.
-                Some(values) => conditions.extend(values.0.iter().map(|(name, value)| {
-                    let path = format!("{}.{}", key.name, name.name);
-                    (Key { name: path, span: name.span.clone() }, value)
-                })),
-                None => conditions.push((key.clone(), value)),
-            }
-        }
-        let read = |(key, value)| Some((key, Matcher::read(value, problems)?));
-        let conditions = conditions.into_iter().filter_map(read).collect();
-        Some(Self { conditions, node: node.clone() })
-    }
-
-    fn schema() -> Json {
-        let by_name = json!({"type": "object", "additionalProperties": Matcher::schema()});
-        json!({
-            "type": "object",
-            "minProperties": 1,
-            "properties": {"captured": by_name, "vars": by_name},
-            "patternProperties": {"^(captured|vars)\\.": Matcher::schema()},
-            "additionalProperties": false,
-        })
-    }
-}
-
 /// Conditions of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conditions {
-    conditions: Vec<(String, Matcher)>,
+    /// The path of each value, such as `vars.plan`, and its matcher.
+    matchers: Vec<(String, Matcher)>,
     texts: MatcherTexts,
     /// The table as it is written.
     pub declared: Json,
 }
 
-/// The values that a scenario computes with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ScriptValues<'a> {
-    pub(super) variables: &'a Map<String, Json>,
-    pub(super) captured: &'a Map<String, Json>,
-}
-
 impl Conditions {
     /// Returns the names of the captured values.
     pub(super) fn captured(&self) -> impl Iterator<Item = &str> {
-        let compared =
-            self.conditions.iter().filter_map(|(path, _)| path.strip_prefix("captured."));
+        let compared = self.matchers.iter().filter_map(|(path, _)| path.strip_prefix("captured."));
         compared.chain(self.texts.written().flat_map(captured_names))
     }
 
@@ -116,7 +51,7 @@ impl Conditions {
             };
             matcher.with_texts(&replace).mismatches(&format!("`{path}`"), value)
         };
-        let mismatches = self.conditions.iter().flat_map(of_value);
+        let mismatches = self.matchers.iter().flat_map(of_value);
         let mismatches: Vec<String> =
             mismatches.map(|mismatch: Mismatch| mismatch.to_string()).collect();
         let reason = || format!("`when` does not hold: {}", mismatches.join("; "));
@@ -162,8 +97,7 @@ pub(super) fn check_conditions(
             problem.suggest_or_list(&key.name, paths.iter().map(String::as_str))
         });
     }
-    let conditions =
-        form.conditions.iter().map(|(key, matcher)| (key.name.clone(), matcher.clone()));
+    let matchers = form.conditions.iter().map(|(key, matcher)| (key.name.clone(), matcher.clone()));
     let texts = MatcherTexts::compile(&form.node, texts, problems).unwrap_or_default();
-    Conditions { conditions: conditions.collect(), texts, declared: form.node.to_json() }
+    Conditions { matchers: matchers.collect(), texts, declared: form.node.to_json() }
 }

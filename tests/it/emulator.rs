@@ -78,7 +78,7 @@ fn scripted(number: u32, script: &str, clock: ClockMode) -> (ScriptedRun, LogRea
     let run = ScriptedRun {
         number,
         script: Arc::new(script),
-        conversations: 1,
+        plays: 1,
         seed: u64::from(number),
         start: "2026-01-05T09:00:00Z".parse().unwrap(),
         clock,
@@ -263,7 +263,7 @@ async fn deliveries_of_later_actions_are_sent_although_a_fault_holds_them_back()
         let emulator = emulator(&account(), vec![endpoint(1, &receiver)], AttemptSlots::default());
         let script = format!("{THREE_MESSAGES}\n[faults]\nevery = \"{fault}\"\n");
         let (mut run, mut records) = scripted(1, &script, ClockMode::Virtual);
-        run.conversations = 2;
+        run.plays = 2;
         let ended = emulator.play(run);
         timeout(Duration::from_secs(10), ended).await.unwrap().unwrap();
         drain(&mut records);
@@ -379,7 +379,7 @@ async fn all_emulators_of_a_process_share_its_slots() {
     let start = |receiver: &Receiver| {
         let emulator = emulator(&account(), vec![endpoint(1, receiver)], slots.clone());
         let (mut run, records) = scripted(1, THREE_MESSAGES, ClockMode::Virtual);
-        run.conversations = 4;
+        run.plays = 4;
         let ended = emulator.play(run);
         (emulator, records, ended)
     };

@@ -63,6 +63,7 @@ mod server_history;
 mod server_reload;
 mod server_resend;
 mod server_restart;
+mod several_conversations;
 mod shared_parts;
 mod signature;
 mod signature_probe;

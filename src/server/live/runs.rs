@@ -172,7 +172,7 @@ impl LiveServer {
             seed,
             start,
             pace: run.clock(),
-            conversations: run.conversations,
+            plays: run.conversations,
             files: Arc::clone(&self.files),
             resume: None,
             stop: StopSignal::new(run.stop.subscribe()).or_suspend(run.suspend.subscribe()),

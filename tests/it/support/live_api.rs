@@ -99,7 +99,7 @@ impl LiveApi {
         let run = ScriptedRun {
             number,
             script: Arc::new(script),
-            conversations,
+            plays: conversations,
             seed: 1,
             start: "2026-01-05T09:00:00Z".parse().unwrap(),
             clock: ClockMode::Virtual,

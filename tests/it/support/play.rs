@@ -188,7 +188,9 @@ impl RunBuilder {
         let seeds = SeedScope::of_run(plan.seed);
         let staff = SharedStaff::new(&plan.script, &plan.account, seeds, plan.start);
         let subscriptions = std::slice::from_ref(&plan.endpoints[0].subscription);
-        rehearse(&plan.script, &plan.account, subscriptions, &staff, 1).collect()
+        rehearse(&plan.script, &plan.account, subscriptions, &staff, 1)
+            .map(|rehearsed| rehearsed.output)
+            .collect()
     }
 
     fn plan(self, url: &str) -> RunPlan {
@@ -220,7 +222,7 @@ impl RunBuilder {
             seed: self.seed,
             start: "2026-01-05T09:00:00Z".parse().unwrap(),
             pace: self.pace,
-            conversations: self.conversations,
+            plays: self.conversations,
             files: self.files,
             resume: None,
             stop: StopSignal::default(),
