@@ -32,13 +32,14 @@ export class ApiError extends Error {
 
 const headers = () => ({ Authorization: `Bearer ${token}` });
 
-async function request(method, path, body) {
+/** A request to a path below `base`. */
+export async function request(method, path, body, base = "/api/v1") {
   const init = { method, headers: headers() };
   if (body !== undefined) {
     init.headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(body);
   }
-  const response = await fetch(`/api/v1${path}`, init);
+  const response = await fetch(`${base}${path}`, init);
   if (!response.ok) {
     const error = await response.json().then((json) => json.error, () => null);
     throw new ApiError(response.status, error);

@@ -202,6 +202,12 @@ pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub const MAX_KEPT_RECORDS: usize = 100_000;
 /// Maximum number of records that a server reads from its journal at once.
 pub const RECORD_PAGE: usize = 1_000;
+/// Maximum length of the name of an uploaded scenario.
+pub const MAX_SCENARIO_NAME: usize = 64;
+/// Maximum length of an idempotency key in bytes.
+pub const MAX_IDEMPOTENCY_KEY: usize = 255;
+/// Maximum number of idempotency keys that a server remembers.
+pub const MAX_IDEMPOTENCY_KEYS: usize = 1_000;
 /// Maximum time of a jump to a step, whose steps may wait for the receiver.
 pub const MAX_JUMP: Duration = Duration::from_secs(20);
 /// Maximum number of deliveries that one request reads from the journal of a server.

@@ -18,15 +18,15 @@ pub(super) fn has_file(path: &str) -> bool {
 fn file_name(path: &str) -> &str {
     match path.trim_start_matches('/') {
         "" => "index.html",
+        "docs" => "docs.html",
         name => name,
     }
 }
 
 pub(super) fn routes(app: &mut ServiceConfig) {
-    app.service(resource("/").route(get().to(send)).route(head().to(send)));
-    for name in PageFiles::iter() {
-        let path = resource(format!("/{name}"));
-        app.service(path.route(get().to(send)).route(head().to(send)));
+    let names = PageFiles::iter().map(|name| format!("/{name}"));
+    for path in names.chain(["/".to_owned(), "/docs".to_owned()]) {
+        app.service(resource(path).route(get().to(send)).route(head().to(send)));
     }
 }
 

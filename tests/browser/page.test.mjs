@@ -282,6 +282,21 @@ describe("the page", () => {
     }, { size }));
   }
 
+  it("describes its API, and tries it", () => withPage(async ({ page }) => {
+    await page.locator("#nav a", { hasText: "API" }).click();
+    await page.locator(".op", { hasText: "/api/v1/runs/{run}/restart" }).waitFor();
+    await page.locator("#docs-find").fill("/api/v1/vendors");
+    await page.locator(".op:not([hidden])", { hasText: "Lists the emulated vendors" }).locator("summary").click();
+    await page.locator("[data-try='/api/v1/vendors']").click();
+    await page.locator(".op .st.ok", { hasText: "200" }).waitFor();
+    await page.locator("#docs-find").fill("redeliver");
+    await page.locator(".op:not([hidden]) summary").click();
+    await page.locator(".op:not([hidden]) td", { hasText: "faults" }).first().waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.setViewportSize({ width: 320, height: 700 });
+    assert.ok(await overflow(page) <= 0);
+  }));
+
   it("asks for the token and does nothing without it", async () => {
     const server = await serve("--vendor", "ebbot");
     const { page, close } = await open(chrome, server.origin);

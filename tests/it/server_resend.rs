@@ -243,3 +243,63 @@ fn faults_of_a_run_are_turned_on_and_off_and_survive_a_restart() {
     assert_eq!(server.call(&format!("POST /api/v1/runs/{run}/cancel"), "").status, 200);
     assert_eq!(turn(&server, &json!([])).status, 409);
 }
+
+#[test]
+fn a_request_with_an_idempotency_key_is_handled_once() {
+    let server = Server::start(&["--vendor", "ebbot"]);
+    let body = json!({"vendor": "ebbot", "source": SLOW}).to_string();
+    let start = |key: &str, body: &str| {
+        let headers = format!(
+            "Authorization: Bearer {}\r\nContent-Type: application/json\r\nIdempotency-Key: {key}\r\n",
+            server.token
+        );
+        server.request("POST /api/v1/runs", &headers, body)
+    };
+    let first = start("one", &body);
+    let again = start("one", &body);
+    assert_eq!((first.status, again.status), (201, 201), "{}", again.body);
+    assert_eq!(first.json()["run"], again.json()["run"]);
+    assert!(again.head.to_lowercase().contains("idempotency-replayed: true"), "{}", again.head);
+    assert!(!first.head.to_lowercase().contains("idempotency-replayed"), "{}", first.head);
+    assert_eq!(start("two", &body).json()["run"], 2);
+    let other = start("one", &json!({"vendor": "ebbot", "scenario": "handover"}).to_string());
+    assert_eq!((other.status, other.code()), (409, "conflict".into()));
+    // A refusal is repeated as well.
+    assert_eq!((start("three", "{").status, start("three", "{").status), (400, 400));
+    assert_eq!(start(&"x".repeat(300), &body).status, 400);
+    assert_eq!(server.get("/api/v1/runs")["items"].as_array().unwrap().len(), 2);
+    let unauthorized = "Authorization: Bearer no\r\nIdempotency-Key: one\r\n";
+    assert_eq!(server.request("POST /api/v1/runs", unauthorized, &body).status, 401);
+}
+
+#[test]
+fn scenarios_are_uploaded_replaced_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_in(folder.path(), &["--vendor", "ebbot"]);
+    let put = |server: &Server, name: &str, source: &str| {
+        let body = json!({"source": source}).to_string();
+        server.call(&format!("PUT /api/v1/scenarios/{name}"), &body)
+    };
+    let created = put(&server, "mine", SLOW);
+    assert_eq!((created.status, &created.json()["vendors"]), (201, &json!(["ebbot"])));
+    assert_eq!(put(&server, "mine", &SLOW.replace("second", "third")).status, 200);
+    let invalid = put(&server, "mine", "[[step]]\nopn = {}\n");
+    let line = &invalid.json()["error"]["problems"][0]["line"];
+    assert_eq!((invalid.status, line), (422, &json!(2)));
+    assert_eq!(put(&server, "handover", SLOW).status, 409);
+    assert_eq!(put(&server, "a%20b", SLOW).status, 422);
+    server.process.kill();
+
+    let server = Server::start_in(folder.path(), &["--vendor", "ebbot"]);
+    assert!(server.call("GET /api/v1/scenarios/mine", "").body.contains("third"));
+    let run = server.run(&json!({"vendor": "ebbot", "scenario": "mine", "clock": "virtual"}));
+    server.ended(run);
+    assert_eq!(server.call("DELETE /api/v1/scenarios/mine", "").status, 204);
+    assert_eq!(server.call("DELETE /api/v1/scenarios/mine", "").status, 404);
+    assert_eq!(server.call("DELETE /api/v1/scenarios/handover", "").status, 404);
+    assert_eq!(server.call("GET /api/v1/scenarios/mine", "").status, 404);
+    assert_eq!(
+        server.get(&format!("/api/v1/conversations/{run}-1"))["messages"][1]["text"],
+        "third"
+    );
+}

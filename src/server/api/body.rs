@@ -1,9 +1,10 @@
 //! Reads the bodies of requests: JSON, of limited size, within limited time.
 
+use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use actix_web::{HttpRequest, web};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -73,7 +74,10 @@ async fn bytes(request: &HttpRequest, payload: web::Payload) -> Result<Vec<u8>, 
     Err(unsupported("the body must be JSON").hint("send `Content-Type: application/json`"))
 }
 
-async fn collect(mut payload: web::Payload) -> Result<Vec<u8>, ApiError> {
+/// Collects a body of limited size.
+pub(super) async fn collect(
+    mut payload: impl Stream<Item = Result<web::Bytes, PayloadError>> + Unpin,
+) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| ApiError::invalid(error.to_string()))?;

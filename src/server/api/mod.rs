@@ -9,6 +9,7 @@ mod export;
 mod faults;
 mod guard;
 mod health;
+mod idempotency;
 mod openapi;
 mod records;
 mod runs;
@@ -28,6 +29,7 @@ use actix_web::{App, HttpServer};
 
 use self::error::ApiError;
 use self::guard::{Access, guard};
+use self::idempotency::{KeyedResponses, idempotent};
 use self::stream::StreamLimit;
 use super::live::LiveServer;
 use super::page;
@@ -60,6 +62,7 @@ fn server(
 ) -> io::Result<Server> {
     let (live, streams) = (Data::from(live), Data::new(StreamLimit::default()));
     let access = Data::new(Access::new(rules, address));
+    let keyed = Data::new(KeyedResponses::default());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(live.clone())
@@ -67,6 +70,9 @@ fn server(
             .app_data(access.clone())
             .app_data(PathConfig::default().error_handler(|error, _| invalid_path(&error)))
             .app_data(QueryConfig::default().error_handler(|error, _| invalid_query(&error)))
+            .app_data(keyed.clone())
+            // Inside the guard, which wraps everything.
+            .wrap(from_fn(idempotent))
             .wrap(from_fn(guard))
             .configure(routes)
             .default_service(to(|| async { ApiError::not_found("there is no such path") }))

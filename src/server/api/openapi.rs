@@ -12,7 +12,7 @@ use super::{conversations, deliveries, endpoints, records, runs, scenarios, vend
     info(title = "standin control API", license(name = "MIT OR Apache-2.0")),
     paths(
         vendors::list, vendors::read, vendors::sample,
-        scenarios::list, scenarios::read, scenarios::check,
+        scenarios::list, scenarios::read, scenarios::upload, scenarios::remove, scenarios::check,
         runs::list, runs::start, runs::read, runs::report, runs::restart, runs::steer,
         conversations::list, conversations::read, conversations::act,
         endpoints::list, endpoints::add, endpoints::remove,

@@ -1,6 +1,6 @@
 //! Scenarios: list, read and check.
 
-use actix_web::web::{Data, Json, Path, Payload, ServiceConfig, get, post, resource};
+use actix_web::web::{Data, Json, Path, Payload, ServiceConfig, delete, get, post, put, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,7 +14,12 @@ pub(super) fn routes(app: &mut ServiceConfig) {
     app.service(resource("/api/v1/scenarios").route(get().to(list)))
         // Before the names of scenarios, which may be paths.
         .service(resource("/api/v1/scenarios/check").route(post().to(check)))
-        .service(resource("/api/v1/scenarios/{name:.+}").route(get().to(read)));
+        .service(
+            resource("/api/v1/scenarios/{name:.+}")
+                .route(get().to(read))
+                .route(put().to(upload))
+                .route(delete().to(remove)),
+        );
 }
 
 /// A list of scenarios.
@@ -96,6 +101,40 @@ pub(super) async fn read(
 ) -> Result<HttpResponse, ApiError> {
     let source = live.scenario(&name)?;
     Ok(HttpResponse::Ok().content_type("application/toml").body(source.text.clone()))
+}
+
+/// Offers a scenario under a name, or replaces the one that was uploaded under it.
+#[utoipa::path(put, path = "/api/v1/scenarios/{name}", tag = "scenarios",
+    params(("name" = String, Path, description = "Name: letters, digits, `-`, `_` and `.`")),
+    request_body = CheckRequest,
+    responses((status = 201, body = CheckResult), (status = 200, body = CheckResult),
+              (status = 400, body = ErrorResponse), (status = 409, body = ErrorResponse),
+              (status = 422, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
+pub(super) async fn upload(
+    live: Data<LiveServer>,
+    name: Path<String>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let CheckRequest { source } = body::read(&request, payload).await?;
+    let is_new = live.upload_scenario(&name, source).await?;
+    let checked = live.check(&live.scenario(&name)?);
+    let result = CheckResult { problems: Vec::new(), vendors: checked.vendors };
+    let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(response.json(result))
+}
+
+/// Removes a scenario that was uploaded. Runs keep it.
+#[utoipa::path(delete, path = "/api/v1/scenarios/{name}", tag = "scenarios",
+    params(("name" = String, Path, description = "Name of the scenario")),
+    responses((status = 204), (status = 404, body = ErrorResponse),
+              (status = 503, body = ErrorResponse)))]
+pub(super) async fn remove(
+    live: Data<LiveServer>,
+    name: Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    live.remove_scenario(&name).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Checks a scenario at all vendors that it is for.

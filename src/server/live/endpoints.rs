@@ -60,7 +60,7 @@ impl LiveServer {
         Ok(())
     }
 
-    async fn note(&self, fact: ServerFact) -> Result<(), LiveError> {
+    pub(super) async fn note(&self, fact: ServerFact) -> Result<(), LiveError> {
         match &self.journal {
             Some(journal) if !journal.note(&fact).await => Err(self.not_stored()),
             Some(_) | None => Ok(()),

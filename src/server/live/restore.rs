@@ -54,7 +54,7 @@ impl From<&str> for RestoreFailure {
 }
 
 impl LiveServer {
-    /// Restores the endpoints of an earlier process. Returns a note about each that cannot be used.
+    /// Restores the endpoints and uploaded scenarios of an earlier process. Returns a note about each that cannot be used.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -69,6 +69,10 @@ impl LiveServer {
                         StoredEndpoint { number, url, events, is_configured, is_removed: false };
                     stored.insert((vendor, number), endpoint);
                 }
+                ServerFact::ScenarioUploaded { name, source } => {
+                    self.restore_scenario(name, Some(source));
+                }
+                ServerFact::ScenarioRemoved { name } => self.restore_scenario(name, None),
                 ServerFact::EndpointRemoved { vendor, number } => {
                     if let Some(endpoint) = stored.get_mut(&(vendor, number)) {
                         endpoint.is_removed = true;

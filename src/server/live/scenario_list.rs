@@ -22,6 +22,8 @@ pub struct OfferedScenario {
 #[derive(Debug, Default)]
 pub(super) struct ServedScenarios {
     pub(super) sources: Vec<Arc<Source>>,
+    /// Those that were uploaded, by name.
+    pub(super) uploaded: BTreeMap<String, Arc<Source>>,
     /// Those without problems. Checked when they are first listed, which takes time.
     pub(super) offered: Option<Arc<Vec<OfferedScenario>>>,
     /// Problems of new versions, by name.
@@ -31,5 +33,10 @@ pub(super) struct ServedScenarios {
 impl ServedScenarios {
     pub(super) fn new(sources: Vec<Arc<Source>>) -> Self {
         Self { sources, ..Self::default() }
+    }
+
+    /// Returns all of them: files first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.sources.iter().chain(self.uploaded.values())
     }
 }

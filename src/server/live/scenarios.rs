@@ -6,7 +6,10 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use super::LiveServer;
 use super::error::LiveError;
 use super::scenario_list::{OfferedScenario, ServedScenarios};
+use super::store::ServerFact;
 use super::vendor::ServedVendor;
+use crate::base::limits::MAX_SCENARIO_NAME;
+use crate::base::text::escape;
 use crate::diag::{Problem, Problems, Source, code};
 use crate::platform::{Account, Platform, VendorRef};
 use crate::run::check_patches;
@@ -37,7 +40,7 @@ impl LiveServer {
         if let Some(offered) = &scenarios.offered {
             return Arc::clone(offered);
         }
-        let offered = scenarios.sources.iter().filter_map(|source| self.offered(source));
+        let offered = scenarios.all().filter_map(|source| self.offered(source));
         let offered = Arc::new(offered.collect());
         scenarios.offered = Some(Arc::clone(&offered));
         offered
@@ -80,6 +83,69 @@ impl LiveServer {
         changes
     }
 
+    /// Offers a scenario under a name, or replaces the one that was uploaded under it. Returns whether it
+    /// is new.
+    ///
+    /// # Errors
+    /// The scenario has problems, a file has this name, or the journal failed.
+    pub async fn upload_scenario(&self, name: &str, text: String) -> Result<bool, LiveError> {
+        self.readiness()?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if !(1..=MAX_SCENARIO_NAME).contains(&name.len()) || !name.chars().all(is_name) {
+            let message = format!("`{}` cannot be the name of a scenario", escape(name));
+            let problem = Problem::anywhere(code::INVALID_TYPE, message);
+            return Err(problem.help("use up to 64 letters, digits, `-`, `_` and `.`").into());
+        }
+        let is_file = self.served_scenarios().sources.iter().any(|source| source.name == name);
+        if is_file {
+            let message = format!("scenario `{name}` comes from a file or is bundled");
+            return Err(LiveError::conflict(message, "upload it under another name"));
+        }
+        let source = Source::new(name, text.clone());
+        self.check(&source).problems.into_result(Some(()))?;
+        let mut stored = text;
+        self.redactor.redact(&mut stored);
+        self.note(ServerFact::ScenarioUploaded { name: name.to_owned(), source: stored }).await?;
+        let known = self.change_uploaded(|all| all.insert(name.to_owned(), source));
+        Ok(known.is_none())
+    }
+
+    /// Removes a scenario that was uploaded. Runs keep it.
+    ///
+    /// # Errors
+    /// No scenario was uploaded under this name, or the journal failed.
+    pub async fn remove_scenario(&self, name: &str) -> Result<(), LiveError> {
+        self.readiness()?;
+        let names: Vec<String> = self.served_scenarios().uploaded.keys().cloned().collect();
+        if !names.iter().any(|known| known == name) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            return Err(LiveError::unknown("uploaded scenario", name, &names));
+        }
+        self.note(ServerFact::ScenarioRemoved { name: name.to_owned() }).await?;
+        self.change_uploaded(|all| all.remove(name));
+        Ok(())
+    }
+
+    /// Offers a scenario that was uploaded before a restart, or removes it.
+    pub(super) fn restore_scenario(&self, name: String, source: Option<String>) {
+        self.change_uploaded(|all| match source {
+            Some(source) => all.insert(name.clone(), Source::new(&name, source)),
+            None => all.remove(&name),
+        });
+    }
+
+    fn change_uploaded<T>(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<String, Arc<Source>>) -> T,
+    ) -> T {
+        let mut scenarios = self.served_scenarios();
+        let changed = change(&mut scenarios.uploaded);
+        scenarios.offered = None;
+        drop(scenarios);
+        self.history.touch();
+        changed
+    }
+
     fn served_scenarios(&self) -> MutexGuard<'_, ServedScenarios> {
         self.scenarios.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -98,9 +164,9 @@ impl LiveServer {
     /// There is no such scenario.
     pub fn scenario(&self, name: &str) -> Result<Arc<Source>, LiveError> {
         let scenarios = self.served_scenarios();
-        let found = scenarios.sources.iter().find(|source| source.name == name).cloned();
+        let found = scenarios.all().find(|source| source.name == name).cloned();
         found.ok_or_else(|| {
-            let names: Vec<&str> = scenarios.sources.iter().map(|source| &*source.name).collect();
+            let names: Vec<&str> = scenarios.all().map(|source| &*source.name).collect();
             LiveError::unknown("scenario", name, &names)
         })
     }

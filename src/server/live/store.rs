@@ -42,6 +42,14 @@ pub(super) enum ServerFact {
     },
     /// An endpoint was removed.
     EndpointRemoved { vendor: String, number: u32 },
+    /// A scenario was uploaded.
+    ScenarioUploaded {
+        name: String,
+        /// With references in place of secrets.
+        source: String,
+    },
+    /// A scenario that was uploaded was removed.
+    ScenarioRemoved { name: String },
 }
 
 impl ServerJournal {
