@@ -37,6 +37,11 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_RESPONSE: u64 = 64 * 1024 * 1024;
 
 impl ClientArgs {
+    /// Access to the server at this URL.
+    pub(super) fn of(url: &str) -> Self {
+        Self { server: Some(url.to_owned()) }
+    }
+
     /// Returns access to the server.
     pub(super) fn client(&self) -> Result<Client, CommandError> {
         let default = format!("http://127.0.0.1:{SERVER_PORT}/");

@@ -44,6 +44,7 @@ mod send;
 mod serve;
 mod server_journal;
 mod server_reload;
+mod server_run;
 mod setup;
 mod shell_variable;
 mod shrink;
@@ -82,7 +83,7 @@ enum Command {
     /// Play a sample conversation against the bundled receiver and show both sides
     Demo(demo::DemoArgs),
     /// Run scenarios: send their webhooks and check how the receiver responds
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Start a server that people and programs steer: emulated vendors, control API and page
     Serve(serve::ServeArgs),
     /// Say something in a conversation of a running server

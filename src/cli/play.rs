@@ -109,6 +109,11 @@ fn seed(text: &str) -> Result<u64, String> {
 }
 
 impl PlayArgs {
+    /// The seed of the command line.
+    pub(super) fn seed(&self) -> Option<u64> {
+        self.seed
+    }
+
     /// Returns whether the command only prints what it would send.
     pub(super) fn is_dry(&self) -> bool {
         self.dry_run || self.curl

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
+use serde_json::json;
 
 use super::apis::{ApiArgs, RunApis};
 use super::client_command::{ClientCommand, ExecArgs};
@@ -17,6 +18,7 @@ use super::planned_runs::{PlanIterator, PlannedRuns};
 use super::play::{BatchOptions, PlayArgs, no_receiver};
 use super::scenario_reader::ScenarioReader;
 use super::secrets::account_variables;
+use super::server_run::ServerRuns;
 use super::setup::{Setup, runtime, speed};
 use super::terminal::note;
 use super::variables::VariableArgs;
@@ -96,6 +98,12 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "FILE", requires = "chaos",
           conflicts_with_all = ["dry_run", "curl", "watch"])]
     shrink: Option<PathBuf>,
+    /// Play the scenarios at a running server, whose receivers get the webhooks; URL as `standin serve`
+    /// prints it
+    #[arg(long, value_name = "URL", hide_env_values = true, conflicts_with_all = ["watch", "shrink",
+          "chaos", "exec", "listen", "filter", "events", "dry_run", "curl", "json", "deadline",
+          "max_failures", "fail_fast"])]
+    server: Option<String>,
     /// Run again whenever a scenario, the configuration or a vendor folder changes, until Ctrl-C
     #[arg(long)]
     watch: bool,
@@ -120,10 +128,29 @@ enum ClockArg {
 }
 
 pub(super) fn run(args: &RunArgs, global: &Global) -> Result<ExitStatus, CommandError> {
+    if let Some(server) = &args.server {
+        return args.at_server(server).play();
+    }
     if args.watch {
         return watch(&args.scenarios, global, |files| once(args, global, files));
     }
     once(args, global, &mut BTreeSet::new())
+}
+
+impl RunArgs {
+    /// The runs to play at a server.
+    fn at_server<'a>(&'a self, server: &'a str) -> ServerRuns<'a> {
+        let mut options = match self.clock {
+            ClockArg::Virtual => json!({"clock": "virtual"}),
+            ClockArg::Real => json!({"clock": "real", "speed": self.speed}),
+        };
+        options["conversations"] = self.conversations.into();
+        if let Some(seed) = self.play.seed() {
+            options["seed"] = seed.into();
+        }
+        let (scenarios, vendors) = (&self.scenarios, &self.vendors);
+        ServerRuns { server, scenarios, vendors, options }
+    }
 }
 
 /// Runs once. `files` gets the files that the scenarios name.

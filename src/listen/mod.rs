@@ -9,6 +9,7 @@ mod received;
 mod state;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use serde_json::json;
 use crate::base::limits::{MAX_REQUEST, REQUEST_TIMEOUT};
 use crate::fault::{Fault, FaultKind, Faults};
 use crate::platform::{Account, VerificationReport, Verifier};
-use crate::server::{ServerHandle, start};
+use crate::server::{ServerHandle, start_on_all};
 
 use self::state::ReceiverState;
 
@@ -86,9 +87,24 @@ pub fn serve(
     port: u16,
     show: impl Fn(&Received) + Send + Sync + 'static,
 ) -> std::io::Result<ServerHandle> {
+    serve_on(receiver, &[Ipv4Addr::LOCALHOST.into()], port, show)
+}
+
+/// Starts a receiver on a port of these addresses of this machine. An address that this machine does not
+/// have is skipped, except the first.
+///
+/// # Errors
+///
+/// Fails if the port is in use or cannot be bound.
+pub fn serve_on(
+    receiver: BundledReceiver,
+    hosts: &[IpAddr],
+    port: u16,
+    show: impl Fn(&Received) + Send + Sync + 'static,
+) -> std::io::Result<ServerHandle> {
     let (receiver, show): (_, ReceivedCallback) = (web::Data::new(receiver), Arc::new(show));
     let show = web::Data::new(show);
-    start(port, move |app| {
+    start_on_all(hosts, port, move |app| {
         let app = app.app_data(receiver.clone()).app_data(show.clone());
         app.default_service(web::to(receive));
     })

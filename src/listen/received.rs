@@ -1,10 +1,11 @@
 //! Requests that the bundled receiver got, and their presentation.
 
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
 
 use crate::base::text::{escape, excerpt};
 use crate::fault::Faults;
-use crate::platform::{Account, ReceiverGuide, VerificationReport};
+use crate::platform::{Account, Check, ReceiverGuide, VerificationReport};
 
 /// Request that the receiver got.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +64,43 @@ const DIM: Style = Style::new().dimmed();
 /// Maximum number of characters of a message text, so that a request fits on one or two lines.
 const MAX_TEXT: usize = 60;
 
+/// The public form of a received request.
+#[derive(Serialize)]
+struct ReceivedJson<'a> {
+    vendor: &'a str,
+    method: &'a str,
+    path: &'a str,
+    /// The vendor's name of the event type.
+    event: Option<&'a str>,
+    handshake: bool,
+    passed: bool,
+    /// What failed, each with its name.
+    errors: Vec<String>,
+    status: u16,
+    body: &'a str,
+}
+
 impl Received {
+    /// Returns the request as one line of JSON.
+    pub fn to_json(&self) -> String {
+        let error = |check: &Check| {
+            let error = check.error.as_ref()?;
+            Some(format!("{} {error}", check.name))
+        };
+        let json = ReceivedJson {
+            vendor: &self.vendor,
+            method: &self.method,
+            path: &self.path,
+            event: self.report.event.as_deref(),
+            handshake: self.report.handshake.is_some(),
+            passed: self.report.passed(),
+            errors: self.report.checks.iter().filter_map(error).collect(),
+            status: self.status,
+            body: &self.body,
+        };
+        serde_json::to_string(&json).unwrap_or_default()
+    }
+
     /// Formats the request as one line, followed by one line for each failed check.
     pub fn summary(&self) -> String {
         let report = &self.report;

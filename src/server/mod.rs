@@ -58,9 +58,23 @@ fn start_on(
     port: u16,
     configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<ServerHandle> {
-    let listener = TcpListener::bind((interface, port))?;
-    let address = listener.local_addr()?;
-    let server = HttpServer::new(move || App::new().configure(configure.clone()))
+    start_on_all(&[interface], port, configure)
+}
+
+/// Starts a server on a port of each of these addresses. An address that this machine does not have is
+/// skipped, except the first.
+///
+/// # Errors
+///
+/// Fails if the port is in use or cannot be bound.
+pub fn start_on_all(
+    interfaces: &[IpAddr],
+    port: u16,
+    configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> io::Result<ServerHandle> {
+    let listeners = bind_all(interfaces, port)?;
+    let address = listeners.first().ok_or(io::ErrorKind::AddrNotAvailable)?.local_addr()?;
+    let mut server = HttpServer::new(move || App::new().configure(configure.clone()))
         // One sender needs no more. The default is one worker per core.
         .workers(1)
         .max_connections(MAX_CONNECTIONS)
@@ -68,10 +82,28 @@ fn start_on(
         // Signals end the run, which then stops the server.
         .disable_signals()
         // In seconds. Limits the wait for open connections when actix stops gracefully.
-        .shutdown_timeout(1)
-        .listen(listener)?
-        .run();
-    run_in_thread(server, address)
+        .shutdown_timeout(1);
+    for listener in listeners {
+        server = server.listen(listener)?;
+    }
+    run_in_thread(server.run(), address)
+}
+
+/// Binds a port on each of these addresses. Port 0 selects a free one for all.
+fn bind_all(interfaces: &[IpAddr], port: u16) -> io::Result<Vec<TcpListener>> {
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    for interface in interfaces {
+        let port = listeners
+            .first()
+            .map_or(Ok(port), |first| Ok::<_, io::Error>(first.local_addr()?.port()))?;
+        match TcpListener::bind((*interface, port)) {
+            Ok(listener) => listeners.push(listener),
+            // Many machines have no IPv6.
+            Err(error) if !listeners.is_empty() && error.kind() != io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(listeners)
 }
 
 /// Runs a server in its own thread.
@@ -85,6 +117,12 @@ fn run_in_thread(server: Server, address: SocketAddr) -> io::Result<ServerHandle
 }
 
 impl ServerHandle {
+    /// Stops the server after the responses that are being sent.
+    pub async fn finish(self) {
+        self.handle.stop(true).await;
+        let _ = self.thread.join();
+    }
+
     /// Stops the server without waiting for open connections.
     pub async fn stop(self) {
         self.handle.stop(false).await;

@@ -39,6 +39,7 @@ mod large_responses;
 mod leaks;
 mod limits;
 mod links;
+mod listen_options;
 mod memory;
 mod model;
 mod mutation;

@@ -2,7 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{ReceivedRequest, Receiver, Reply, SLOW, Server};
+use crate::support::{
+    ReceivedRequest, Receiver, Reply, SLOW, Server, standin, standin_in, stderr, stdout,
+};
 
 /// Plays a run at a vendor to its end, and returns its number.
 fn play(server: &Server, vendor: &str, scenario: &str) -> u64 {
@@ -302,4 +304,29 @@ fn scenarios_are_uploaded_replaced_and_kept() {
         server.get(&format!("/api/v1/conversations/{run}-1"))["messages"][1]["text"],
         "third"
     );
+}
+
+#[test]
+fn run_plays_scenarios_at_a_server() {
+    let receiver = Receiver::accepting();
+    let to = format!("ebbot={}", receiver.url());
+    let server = Server::start(&["--to", &to]);
+    let page = format!("http://{}/#token={}", server.address, server.token);
+    let passed = standin(&["run", "handover", "--seed", "5", "--server", &page]);
+    assert_eq!(passed.status.code(), Some(0), "{}{}", stdout(&passed), stderr(&passed));
+    assert!(stdout(&passed).contains("at ebbot") && stdout(&passed).contains(": passed, "));
+    assert!(receiver.count() > 0);
+    let listed = server.get("/api/v1/runs");
+    let run = &listed["items"][0];
+    assert_eq!((&run["file"], &run["seed"]), (&json!("handover"), &json!(5)));
+    // Without a receiver nothing is shown.
+    let untested = standin(&["run", "handover", "--vendor", "wotnot", "--server", &page]);
+    assert_eq!(untested.status.code(), Some(1), "{}{}", stdout(&untested), stderr(&untested));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bad.toml"), "[[step]]\nopn = {}\n").unwrap();
+    let invalid = standin_in(folder.path(), &["run", "bad.toml", "--server", &page]);
+    assert_eq!(invalid.status.code(), Some(2), "{}", stderr(&invalid));
+    assert!(stderr(&invalid).contains("bad.toml:2:"), "{}", stderr(&invalid));
+    drop(server);
+    assert_eq!(standin(&["run", "handover", "--server", &page]).status.code(), Some(3));
 }

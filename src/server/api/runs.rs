@@ -15,7 +15,7 @@ use super::body;
 use super::error::{ApiError, ErrorResponse, interrupted};
 use super::faults::read_faults;
 use super::scenarios::UPLOADED;
-use crate::base::limits::{MAX_PAGE, MAX_WAIT, PAGE_SIZE};
+use crate::base::limits::{MAX_PAGE, MAX_SCENARIO_NAME, MAX_WAIT, PAGE_SIZE};
 use crate::delivery::ClockMode;
 use crate::diag::Source;
 use crate::fault::Faults;
@@ -45,6 +45,8 @@ pub(super) struct StartRun {
     scenario: Option<String>,
     /// Text of a scenario in TOML; or `scenario`.
     source: Option<String>,
+    /// Name under which lists show a scenario of `source`.
+    name: Option<String>,
     /// Seed of the generated values. Default: a random one.
     seed: Option<u64>,
     /// `real` (default), or `virtual`, which waits for nothing.
@@ -328,7 +330,14 @@ pub(super) async fn start(
     let start: StartRun = body::read(&request, payload).await?;
     let source = match (start.scenario, start.source) {
         (Some(name), None) => live.scenario(&name)?,
-        (None, Some(text)) => Source::new(UPLOADED, text),
+        (None, Some(text)) => {
+            let name = start.name.as_deref().unwrap_or(UPLOADED);
+            if name.len() > MAX_SCENARIO_NAME || name.contains(char::is_control) {
+                let message = format!("`name` must have at most {MAX_SCENARIO_NAME} characters");
+                return Err(ApiError::invalid(message).pointer("/name"));
+            }
+            Source::new(name, text)
+        }
         _ => {
             let error = ApiError::invalid("expected exactly one of `scenario` and `source`");
             return Err(error.hint("`GET /api/v1/scenarios` lists the names"));

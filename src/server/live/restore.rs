@@ -70,9 +70,9 @@ impl LiveServer {
                     stored.insert((vendor, number), endpoint);
                 }
                 ServerFact::ScenarioUploaded { name, source } => {
-                    self.restore_scenario(name, Some(source));
+                    self.restore_scenario(&name, Some(source));
                 }
-                ServerFact::ScenarioRemoved { name } => self.restore_scenario(name, None),
+                ServerFact::ScenarioRemoved { name } => self.restore_scenario(&name, None),
                 ServerFact::EndpointRemoved { vendor, number } => {
                     if let Some(endpoint) = stored.get_mut(&(vendor, number)) {
                         endpoint.is_removed = true;

@@ -127,10 +127,10 @@ impl LiveServer {
     }
 
     /// Offers a scenario that was uploaded before a restart, or removes it.
-    pub(super) fn restore_scenario(&self, name: String, source: Option<String>) {
+    pub(super) fn restore_scenario(&self, name: &str, source: Option<String>) {
         self.change_uploaded(|all| match source {
-            Some(source) => all.insert(name.clone(), Source::new(&name, source)),
-            None => all.remove(&name),
+            Some(source) => all.insert(name.to_owned(), Source::new(name, source)),
+            None => all.remove(name),
         });
     }
 
