@@ -5,9 +5,9 @@ import { renderChat, verdict } from "./chat.js";
 import { $, choice, copy, el, fill, icon, options, toast } from "./dom.js";
 import { renderFaultMenu } from "./faults.js";
 import { phaseOf, renderList, setUpList } from "./list.js";
-import { tell } from "./story.js";
+import { add, tell } from "./story.js";
 import { setUpRuns, showRuns } from "./runs.js";
-import { redeliver, renderWire, resetDetail, rowsOf, setUpWire, showTab } from "./wire.js";
+import { redeliver, renderWire, resetDetail, resetWire, rowsOf, setUpWire, showTab } from "./wire.js";
 import { setUpVendors, showVendors } from "./vendors.js";
 
 /** A conversation without a script: somebody opens it, and people continue. */
@@ -29,6 +29,8 @@ const state = {
   selected: null,
   detail: null, story: null,
   records: new Map(),
+  /** Id of the last record of the conversation. */
+  last: 0,
   /** Id of the request that is shown. */
   delivery: null,
   /** Whether a person chose the request, so that it stays. */
@@ -68,7 +70,8 @@ function scroll() {
 const current = () => state.conversations.find((entry) => entry.id === state.selected);
 
 function render() {
-  state.story = state.selected ? tell([...state.records.values()].sort((a, b) => a.id - b.id), state.selected) : null;
+  if (!state.selected) state.story = null;
+  else if (!state.story) state.story = tell([...state.records.values()].sort((a, b) => a.id - b.id), state.selected);
   renderList(state, select);
   renderChat(state, open);
   renderWire(state, open);
@@ -141,14 +144,18 @@ async function loadDetail() {
 
 async function select(id) {
   if (state.selected !== id) {
-    Object.assign(state, { selected: id, detail: null, delivery: null, isReading: false, records: new Map() });
-    resetDetail();
+    Object.assign(state, { selected: id, detail: null, delivery: null, isReading: false, records: new Map(), last: 0, story: null });
+    resetWire();
     sticks = true;
   }
   const run = id.split("-")[0];
   const [own, shared] = await Promise.all([records(`conversation=${id}`), sharedRecords(run)]);
   if (state.selected !== id) return;
-  for (const kept of [...own, ...shared]) state.records.set(kept.id, kept);
+  for (const kept of [...own, ...shared]) {
+    state.records.set(kept.id, kept);
+    state.last = Math.max(state.last, kept.id);
+  }
+  state.story = null;
   await loadDetail();
   schedule();
 }
@@ -193,8 +200,8 @@ async function start(request) {
   const body = { vendor: $("vendor").value, ...request, ...time };
   if (seed) body.seed = Number(seed);
   const run = await post("/runs", body);
-  Object.assign(state, { selected: `${run.run}-1`, detail: null, delivery: null, isReading: false, records: new Map() });
-  resetDetail();
+  Object.assign(state, { selected: `${run.run}-1`, detail: null, delivery: null, isReading: false, records: new Map(), last: 0, story: null });
+  resetWire();
   view("chat");
   await select(state.selected);
   await refresh();
@@ -448,8 +455,12 @@ async function boot() {
   showPage();
   follow({
     record: (kept) => {
-      if (belongs(kept)) {
+      if (belongs(kept) && !state.records.has(kept.id)) {
         state.records.set(kept.id, kept);
+        // Records come in order, except those that were read meanwhile.
+        if (state.story && kept.id > state.last) add(state.story, kept);
+        else state.story = null;
+        state.last = Math.max(state.last, kept.id);
         schedule();
       }
       refreshSoon();

@@ -1,10 +1,15 @@
 // The conversation: bubbles, notes and events, each with what was sent for it.
 
 import { $, el, icon, status, sync } from "./dom.js";
+import { ListWindow } from "./pages.js";
 import { latency, seconds, stateOf } from "./story.js";
 
 const ICONS = { visitor: "user", bot: "bot", agent: "agent", manager: "agent", system: "doc" };
 const EVENT_ICONS = { open: "chat", assign: "swap", accept: "swap", join: "user", leave: "user", close: "doc", reopen: "restart", read: "read", set: "list", label: "flag", rate: "flag", flow: "bot", typing: "chat" };
+
+/** The items that are in the document, and their conversation. */
+const shownItems = new ListWindow();
+let shownConversation = null;
 
 export function renderChat(state, open) {
   const { story, detail } = state;
@@ -22,10 +27,15 @@ export function renderChat(state, open) {
   }
   const buttons = buttonsOf(story, detail);
   const nameOf = (by) => detail?.cast.find((one) => one.name === by)?.full_name ?? by;
-  const items = story.items.map((item, index) => ({
+  if (state.selected !== shownConversation) {
+    shownConversation = state.selected;
+    shownItems.end = null;
+  }
+  const wrap = (button) => el("li", { class: "ev" }, button);
+  const items = shownItems.entries(story.items, (item, index) => ({
     version: JSON.stringify([state.selected, index, item.unsent, nameOf(item.by), story.start, buttons.get(item), item.deliveries.map((id) => [id === state.delivery, ...stateOf(story.deliveries.get(id))])]),
     make: () => entry(item, { story, nameOf, buttons: buttons.get(item), press: state.press, selected: state.delivery, open }),
-  }));
+  }), wrap, () => renderChat(state, open));
   const dots = [...typing].map((by) => ({
     version: `typing ${by}`,
     make: () => el("li", { class: "msg typing" }, el("span", { class: "by" }, el("b", {}, nameOf(by)), " is typing"), el("div", { class: "bub" }, el("i"), el("i"), el("i"))),
@@ -39,13 +49,16 @@ export function renderChat(state, open) {
 function buttonsOf({ items }, detail) {
   const all = new Map();
   const said = items.filter((item) => item.action === "say");
-  said.forEach((item, index) => {
+  const chosen = new Set();
+  // From the end: a button is chosen by a later message of the visitor.
+  for (let index = said.length - 1; index >= 0; index -= 1) {
     const offered = detail?.messages[index]?.data?.options;
-    if (!Array.isArray(offered)) return;
-    const later = said.slice(index + 1).filter((one) => one.role === "visitor").map((one) => one.text);
-    const labels = offered.map((option) => (typeof option === "string" ? option : option?.label)).filter(Boolean);
-    all.set(item, labels.map((label) => ({ label, isChosen: later.includes(label) })));
-  });
+    if (Array.isArray(offered)) {
+      const labels = offered.map((option) => (typeof option === "string" ? option : option?.label)).filter(Boolean);
+      all.set(said[index], labels.map((label) => ({ label, isChosen: chosen.has(label) })));
+    }
+    if (said[index].role === "visitor") chosen.add(said[index].text);
+  }
   return all;
 }
 

@@ -1,16 +1,17 @@
 // Turns the records of a conversation into what people did and what was sent.
 
-/** The actions and requests of a conversation, in order. */
+/** The actions and requests of a conversation, in order. Later records can be added. */
 export function tell(records, conversation) {
   const story = { items: [], deliveries: new Map(), start: null, run: Number(conversation.split("-")[0]) };
-  const { run } = story;
-  for (const { vendor, record } of records) {
-    const { kind, data } = record;
-    if (kind === "run.started" && record.run === run) story.start = record.run_time;
-    const handler = HANDLERS[kind];
-    if (handler) handler(story, record, data, vendor, record.run === run);
-  }
+  for (const kept of records) add(story, kept);
   return story;
+}
+
+/** Adds a record that comes after those that the story has. */
+export function add(story, { vendor, record }) {
+  const { kind, data } = record;
+  if (kind === "run.started" && record.run === story.run) story.start = record.run_time;
+  HANDLERS[kind]?.(story, record, data, vendor, record.run === story.run);
 }
 
 const last = (story) => story.items[story.items.length - 1];

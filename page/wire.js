@@ -5,10 +5,13 @@ import { bytes, curl, formatted, headers } from "./code.js";
 import { $, choice, copy, el, fill, icon, status, sync, toast } from "./dom.js";
 import { comparison, editor } from "./edit.js";
 import { proof } from "./proof.js";
+import { ListWindow } from "./pages.js";
 import { latency, outcome, seconds, stateOf } from "./story.js";
 
-/** Rows in the document. Older ones are counted. */
-const MAX_ROWS = 500;
+/** The rows that are in the document. */
+const shownRows = new ListWindow();
+/** The delivery that was revealed last. */
+let revealed = null;
 
 let shown = "all";
 let tab = "request";
@@ -33,11 +36,15 @@ export function renderWire(state, open) {
   const rows = rowsOf(state.story);
   $("wire-empty").hidden = rows.length > 0;
   const focused = document.activeElement?.dataset?.delivery;
-  const visible = rows.slice(-MAX_ROWS);
-  sync($("wire"), visible.map((row) => ({
+  if (state.delivery !== revealed) {
+    revealed = state.delivery;
+    shownRows.reveal(rows.findIndex((row) => row.id === revealed), rows.length);
+  }
+  const wrap = (button) => el("tr", {}, el("td", { colspan: "5" }, button));
+  sync($("wire"), shownRows.entries(rows, (row) => ({
     version: JSON.stringify([row.id, row.state, row.attempts.length, latency(row.attempts.at(-1)?.result), row.id === state.delivery, state.story.start]),
     make: () => wireRow(row, state, open),
-  })));
+  }), wrap, () => renderWire(state, open)));
   if (focused) $("wire").querySelector(`[data-delivery="${CSS.escape(focused)}"]`)?.focus();
   renderDetail(state);
 }
@@ -63,6 +70,12 @@ function dots(row) {
   const sent = row.attempts.filter((attempt) => attempt.hop === 0);
   const kind = (attempt) => (!attempt.result ? "live" : attempt.result.status >= 200 && attempt.result.status < 300 ? "ok" : "bad");
   return el("span", { class: "dots" }, sent.slice(-8).map((attempt) => el("i", { class: `dot ${kind(attempt)}` })), el("span", { class: "vh" }, `${sent.length} attempts`));
+}
+
+/** Another conversation is shown. */
+export function resetWire() {
+  shownRows.end = null;
+  resetDetail();
 }
 
 export function resetDetail() {
