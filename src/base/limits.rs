@@ -245,3 +245,11 @@ pub const MAX_PRINTED_PROBLEMS: usize = 20;
 pub const MAX_LINE: usize = 200;
 /// Maximum length of a printed message or help text, in characters.
 pub const MAX_MESSAGE: usize = 600;
+
+// GraphQL
+
+/// Maximum depth of a GraphQL query: more than the introspection query of any client has.
+pub const MAX_QUERY_DEPTH: usize = 30;
+
+/// Maximum number of fields that a GraphQL query selects.
+pub const MAX_QUERY_COMPLEXITY: usize = 5_000;

@@ -349,6 +349,7 @@ crate::fields! {
         maybe reply_due: FieldType::Time => |c| Value::maybe_time(c.reply_due);
         maybe waiting_since: FieldType::Time => |c| Value::maybe_time(c.waiting_since());
         maybe assignee: FieldType::Any => |c| Value::maybe_object(c.assignee());
+        maybe visitor: FieldType::Any => |c| Value::maybe_object(c.visitor());
         always message_count: FieldType::Int => |c| Value::from(c.messages.len());
         maybe last_message: FieldType::Any => |c| Value::maybe_object(c.messages.last());
         maybe last_visitor_message: FieldType::Any => |c| Value::maybe_object(c.last_visitor_message());
@@ -374,6 +375,7 @@ pub fn conversation_table(
     table_type("a conversation", FIELDS)
         .maybe("closed_by", person.clone())
         .maybe("assignee", person.clone())
+        .maybe("visitor", person.clone())
         .always("participants", FieldType::list(person.clone()))
         .always("speakers", FieldType::list(person))
         .maybe("last_message", message.clone())

@@ -139,6 +139,8 @@ impl CallWork {
                 self.revoked.extend(token.cloned());
                 Ok(())
             }
+            // The call is about a conversation that is there.
+            ActTemplate::Open { .. } if self.has_found_conversation() => Ok(()),
             _ => {
                 let action = reader.action(act)?;
                 let people = reader.people_of(act);
@@ -288,6 +290,9 @@ impl ActReader<'_> {
             | ActTemplate::Read { by }
             | ActTemplate::Rate { by, .. }
             | ActTemplate::Emit { by, .. }
+            | ActTemplate::Flow { by, .. }
+            | ActTemplate::Note { by, .. }
+            | ActTemplate::Reopen { by }
             | ActTemplate::Set { by, .. }
             | ActTemplate::Close { by } => [Some(by), None],
             _ => [None, None],
@@ -338,6 +343,14 @@ impl ActReader<'_> {
                 let skill = self.text(skill.as_ref())?;
                 (by, ActionKind::Assign { to, skill, accept: None })
             }
+            ActTemplate::Note { by, text } => {
+                (by, ActionKind::Note { text: text_of(&self.required(text)?) })
+            }
+            ActTemplate::Reopen { by } => (by, ActionKind::Reopen),
+            ActTemplate::Flow { by, name, states } => {
+                let name = text_of(&self.required(name)?);
+                (by, ActionKind::Flow { name, states: *states })
+            }
             ActTemplate::Set { by, scope, variables } => {
                 let variables = variables_of(self.required(variables)?)?;
                 (by, ActionKind::Set { variables, scope: *scope })
@@ -366,7 +379,8 @@ impl ActReader<'_> {
         act: &ActTemplate,
         egress: EgressPolicy,
     ) -> Result<NewSubscription, CallError> {
-        let ActTemplate::Subscribe { group, url, types, enabled, headers, secret } = act else {
+        let ActTemplate::Subscribe { group, url, types, handshake, enabled, headers, secret } = act
+        else {
             return Err(CallError::new(
                 CallCondition::unknown_operation(),
                 "it subscribes nothing",
@@ -396,6 +410,7 @@ impl ActReader<'_> {
             group: text_of(&self.required(group)?),
             url,
             types,
+            has_handshake: *handshake,
             enabled: self.optional(enabled.as_ref())? != Some(Json::Bool(false)),
             secrets,
         })

@@ -1,19 +1,12 @@
-//! The page of conversations or documents that a response contains.
-
-use std::collections::HashMap;
+//! The page of conversations, messages or documents that a response contains.
 
 use serde_json::Value as Json;
 
-use super::call_work::{CallWork, unreadable};
-use super::host::LiveConversation;
+use super::call_work::{CallWork, Conversations, ResponseState, unreadable};
 use super::people::text_of;
-use crate::conversation::Conversation;
-use crate::delivery::ConversationKey;
-use crate::platform::api::{CallError, ListPage, ListRule};
+use crate::conversation::{Conversation, Message};
+use crate::platform::api::{CallError, ListPage, ListRule, Listed};
 use crate::template::{InputTemplate, Object};
-
-/// The conversations of an account.
-pub(super) type Conversations = HashMap<ConversationKey, Box<LiveConversation>>;
 
 /// A value that things of a page must have: one of these texts.
 struct ListKey {
@@ -26,7 +19,7 @@ impl CallWork {
     pub(super) fn page<'a>(
         &'a self,
         rule: &'a ListRule,
-        conversations: &'a Conversations,
+        state: &ResponseState<'a>,
     ) -> Result<ListPage<'a>, CallError> {
         let mut keys = Vec::new();
         for (field, template) in &rule.by {
@@ -37,19 +30,35 @@ impl CallWork {
             };
             keys.push(ListKey { field: field.clone(), values });
         }
-        let all: Vec<&dyn Object> = match &rule.documents {
-            Some(kind) => {
+        let mut all: Vec<&dyn Object> = match &rule.of {
+            Listed::Documents(kind) => {
                 let documents = self.documents.all(kind).iter();
-                let has = |key: &ListKey, id: Option<String>| id.is_some_and(|id| key.admits(&id));
+                let has = |key: &ListKey, text: Option<String>| {
+                    text.is_some_and(|text| key.admits(&text))
+                };
                 documents
-                    .filter(|document| keys.iter().all(|key| has(key, document.id(&key.field))))
+                    .filter(|document| keys.iter().all(|key| has(key, document.text(&key.field))))
                     .map(|document| document as &dyn Object)
                     .collect()
             }
-            None => of_conversations(conversations, &keys),
+            Listed::Messages => {
+                let messages = state.conversation.iter().flat_map(|known| &known.messages);
+                let admits = |message: &&Message| {
+                    let id = |key: &ListKey| message.ids.text(&key.field);
+                    keys.iter().all(|key| id(key).is_some_and(|id| key.admits(&id)))
+                };
+                messages.filter(admits).map(|message| message as &dyn Object).collect()
+            }
+            Listed::Conversations => of_conversations(state.conversations, &keys),
         };
-        let offset = self.count(rule.offset.as_ref())?.unwrap_or(0);
-        let size = self.count(rule.size.as_ref())?.unwrap_or(rule.most).min(rule.most);
+        if rule.newest {
+            all.reverse();
+        }
+        let size = self.count(rule.size.as_ref())?.unwrap_or(rule.default).min(rule.most);
+        let offset = match self.count(rule.page.as_ref())? {
+            Some(page) => page.saturating_sub(1).saturating_mul(size),
+            None => self.count(rule.offset.as_ref())?.unwrap_or(0),
+        };
         Ok(ListPage::new(all, offset, size))
     }
 

@@ -7,13 +7,15 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json};
 
 use super::call_inbox::KeptCall;
-use super::call_lists::Conversations;
-use super::call_work::{CallStop, CallWork, FoundDocument, FoundFile, unreadable};
+use super::call_work::{
+    CallStop, CallWork, Conversations, FoundDocument, FoundFile, ResponseState, unreadable,
+};
 use super::handshake::HandshakeEnd;
 use super::people::{PersonKey, text_of};
+use super::settling::SettledMessages;
 use crate::platform::api::{
     ApiCall, ApiResponse, AuthContext, CallCondition, CallError, CallMatchers, CredentialRule,
-    Document, ErrorRule, FindRule, IssuedRoot, IssuedTokens, OperationRule, ParsedBody, Presented,
+    Document, ErrorRule, FindRule, IssuedRoot, IssuedTokens, OperationRule, Presented,
     RefusalReason, RouteRule, parameters,
 };
 use crate::record::{CallAuth, CallRecord};
@@ -21,32 +23,42 @@ use crate::scenario::ScriptedResponse;
 use crate::template::{InputTemplate, TooLarge};
 
 impl CallWork {
+    /// The state right after the actions of the call.
+    pub(super) fn state<'a>(&'a self, conversations: &'a Conversations) -> ResponseState<'a> {
+        let conversation = self.conversation.as_ref().map(|known| known.live.actor.conversation());
+        let since = conversation.map_or(0, |conversation| conversation.messages.len());
+        ResponseState { conversation, conversations, since }
+    }
+
     fn route_rule(&self) -> Option<&Arc<RouteRule>> {
         self.route.as_ref()
     }
 
     /// Checks the credentials of a call, which can be in its body.
+    ///
+    /// `required` are the names of the credentials: one of each list.
     pub(super) fn authenticate(
         &mut self,
         call: &ApiCall,
-        body: Option<&ParsedBody>,
+        body: &Json,
         tokens: &IssuedTokens,
+        required: &[Vec<String>],
     ) -> Result<(), CallError> {
         let account = Arc::clone(&self.account);
-        let Some(route) = self.route_rule().cloned() else { return Ok(()) };
         let credentials = &account.platform.api.credentials;
-        let params = parameters(call, body.map_or(&Json::Null, |body| &body.json));
+        let params = parameters(call, body);
         let roots = account.roots();
-        let auth = AuthContext { call, params: &params, tokens, roots: &roots };
+        let path = self.content.path();
+        let auth = AuthContext { call, path: &path, params: &params, tokens, roots: &roots };
         // All of them, so that none appears in a record.
-        let all = route.auth.iter().flatten().filter_map(|name| credentials.get(name));
+        let all = required.iter().flatten().filter_map(|name| credentials.get(name));
         for rule in all {
             self.presented.extend(rule.presented(&auth));
-            let token = rule.presented_token(call);
+            let token = rule.presented_token(&auth);
             self.tokens.extend(token.map(|token| (rule.name.clone(), token)));
             self.secret_names.extend(rule.parameter_names().map(str::to_owned));
         }
-        for names in &route.auth {
+        for names in required {
             let rules: Vec<_> = names.iter().filter_map(|name| credentials.get(name)).collect();
             self.authenticate_one(&rules, &auth)?;
         }
@@ -91,7 +103,10 @@ impl CallWork {
     pub(super) fn select_operation(&mut self) -> Result<(), CallError> {
         let Some(route) = self.route_rule().cloned() else { return Ok(()) };
         let body = self.content.body();
-        let matches = |operation: &&Arc<OperationRule>| operation.matches.hold(body, &self.roots());
+        let field = self.graphql_field.as_ref().map(|field| &*field.field);
+        let matches = |operation: &&Arc<OperationRule>| {
+            operation.field.as_deref() == field && operation.matches.hold(body, &self.roots())
+        };
         let Some(operation) = route.operations.iter().find(matches) else {
             let message = format!("no operation of the route `{}` matches", route.name);
             return Err(CallError::new(CallCondition::unknown_operation(), message));
@@ -101,6 +116,23 @@ impl CallWork {
         self.record.acts = operation.changes_something();
         self.operation = Some(Arc::clone(operation));
         Ok(())
+    }
+
+    /// Returns the bodies of an operation that is performed for each element of a list.
+    pub(super) fn split(&self, body: &Json) -> Option<Vec<Json>> {
+        let field = self.graphql_field.as_ref().map(|field| &*field.field);
+        let mut operations = self.route.iter().flat_map(|route| &route.operations);
+        let operation = operations.find(|known| known.field.as_deref() == field)?;
+        let pointer = operation.split.as_ref()?;
+        let elements = body.pointer(pointer)?.as_array()?;
+        let with = |element: &Json| {
+            let mut body = body.clone();
+            if let Some(list) = body.pointer_mut(pointer) {
+                *list = element.clone();
+            }
+            body
+        };
+        Some(elements.iter().map(with).collect())
     }
 
     pub(super) fn read_fields(
@@ -160,7 +192,8 @@ impl CallWork {
         if self.account.platform.handshake.proof.is_none() {
             return Ok(());
         }
-        for (index, new) in self.subscriptions.iter().filter(|new| new.enabled).enumerate() {
+        let tested = self.subscriptions.iter().filter(|new| new.enabled && new.has_handshake);
+        for (index, new) in tested.enumerate() {
             match ends.get(index) {
                 None => return Err(CallStop::Shake(Box::new(new.clone()))),
                 Some(HandshakeEnd { continues: true, .. }) => {}
@@ -177,7 +210,7 @@ impl CallWork {
     pub(super) fn find_document(&mut self, rule: &FindRule, keys: &[PersonKey]) -> Option<()> {
         let kind = rule.document.clone()?;
         let has = |document: &&Document| {
-            keys.iter().all(|key| document.id(&key.field).as_ref() == Some(&key.value))
+            keys.iter().all(|key| document.text(&key.field).as_ref() == Some(&key.value))
         };
         let document = self.documents.all(&kind).iter().find(has)?.clone();
         self.found_documents.push(FoundDocument { name: rule.name.clone(), kind, document });
@@ -209,8 +242,8 @@ impl CallWork {
         response.headers.push(("Content-Type".to_owned(), media_type.to_owned()));
     }
 
-    /// Renders the response. `conversations` are those of the account that the call has not taken.
-    pub(super) fn respond(&self, conversations: &Conversations) -> Result<ApiResponse, CallError> {
+    /// Renders the response.
+    pub(super) fn respond(&self, state: &ResponseState<'_>) -> Result<ApiResponse, CallError> {
         let Some(operation) = &self.operation else {
             return Err(CallError::new(CallCondition::not_found(), "there is no operation"));
         };
@@ -224,12 +257,21 @@ impl CallWork {
             .map(|number| ("number".to_owned(), number.into()))
             .into_iter()
             .collect();
-        let mut roots = self.roots().with("subscription", &subscription).with("event", &event);
+        let messages = state.conversation.and_then(|known| known.messages.get(state.since..));
+        let settled = SettledMessages(messages.unwrap_or_default());
+        let roots = self.roots_in(state.conversation).with("settled", &settled);
+        // The one that the call has sent, if it has sent one.
+        let last = state.conversation.and_then(|known| known.messages[..state.since].last());
+        let roots = match last {
+            Some(message) => roots.with("message", message),
+            None => roots,
+        };
+        let mut roots = roots.with("subscription", &subscription).with("event", &event);
         if let Some(issued) = &issued {
             roots = roots.with("issued", issued);
         }
         let page = match &operation.list {
-            Some(list) => Some(self.page(list, conversations)?),
+            Some(list) => Some(self.page(list, state)?),
             None => None,
         };
         if let Some(page) = &page {

@@ -1,19 +1,20 @@
 //! A call while it is handled: what is known of it so far, and what it will change.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::actor::{ActUnit, StepOutcome, StepOutput};
-use super::host::LiveConversation;
+use super::live_conversation::LiveConversation;
 use super::requested::RequestedUnit;
 use super::subscriptions::NewSubscription;
-use crate::conversation::Person;
+use crate::conversation::{Conversation, Person};
 use crate::delivery::ConversationKey;
 use crate::platform::api::{
     ApiCall, ApiResponse, CallCondition, CallContent, CallError, CallFile, Document, Documents,
-    FileLink, HostedFile, HostedFiles, IssuedToken, OperationRule, Presented, RouteRule,
+    FieldCall, FileLink, HostedFile, HostedFiles, IssuedToken, OperationRule, Presented, RouteRule,
 };
 use crate::platform::{Account, TemplateContext};
 use crate::record::{CallAuth, CallRecord};
@@ -26,12 +27,16 @@ pub(super) struct CallWork {
     pub(super) content: CallContent,
     pub(super) route: Option<Arc<RouteRule>>,
     pub(super) operation: Option<Arc<OperationRule>>,
+    /// The field of a GraphQL request that it is.
+    pub(super) graphql_field: Option<FieldCall>,
     pub(super) fields: Map<String, Json>,
     /// People that were found, by name.
     pub(super) people: Vec<NamedPerson>,
     /// People to add to the account if the call succeeds.
     pub(super) changed_people: Vec<Person>,
     pub(super) conversation: Option<WorkConversation>,
+    /// Name of the entry of `find` that gave the conversation.
+    pub(super) found_as: Option<String>,
     /// Documents that were found or created, by name.
     pub(super) found_documents: Vec<FoundDocument>,
     /// The documents of the account, with the changes of the call.
@@ -47,6 +52,8 @@ pub(super) struct CallWork {
     pub(super) subscriptions: Vec<NewSubscription>,
     /// Groups whose subscriptions end.
     pub(super) ended_groups: Vec<String>,
+    /// The result of the vendor's test of the first URL that the call subscribes.
+    pub(super) handshake: Map<String, Json>,
     /// Number of the first endpoint that the call subscribes.
     pub(super) endpoint: u32,
     pub(super) outputs: Vec<StepOutput>,
@@ -118,6 +125,19 @@ pub(super) struct WorkConversation {
     pub(super) is_new: bool,
 }
 
+/// The conversations of an account.
+pub(super) type Conversations = HashMap<ConversationKey, Box<LiveConversation>>;
+
+/// The state from which a response is rendered.
+pub(super) struct ResponseState<'a> {
+    /// The conversation of the call.
+    pub(super) conversation: Option<&'a Conversation>,
+    /// Those of the account that the call has not taken.
+    pub(super) conversations: &'a Conversations,
+    /// Number of messages after the actions of the call.
+    pub(super) since: usize,
+}
+
 /// Why a call does not succeed yet.
 pub(super) enum CallStop {
     /// It fails.
@@ -180,10 +200,12 @@ impl CallWork {
             content,
             route: None,
             operation: None,
+            graphql_field: None,
             fields: Map::new(),
             people: Vec::new(),
             changed_people: Vec::new(),
             conversation: None,
+            found_as: None,
             found_documents: Vec::new(),
             documents: Arc::clone(stored.documents),
             found_files: Vec::new(),
@@ -192,6 +214,7 @@ impl CallWork {
             upload: None,
             subscriptions: Vec::new(),
             ended_groups: Vec::new(),
+            handshake: Map::new(),
             endpoint: 0,
             outputs: Vec::new(),
             unit: RequestedUnit::default(),
@@ -222,6 +245,7 @@ impl CallWork {
         let own = Arc::clone(&self.account);
         Self {
             route: self.route.clone(),
+            graphql_field: self.graphql_field.clone(),
             presented: self.presented.clone(),
             secret_names: self.secret_names.clone(),
             auth: self.auth.clone(),
@@ -246,11 +270,23 @@ impl CallWork {
         self.people.iter().find(|known| known.name == name).map(|known| &known.person)
     }
 
+    /// Returns true if the call names its conversation.
+    pub(super) fn has_found_conversation(&self) -> bool {
+        self.found_as.is_some()
+    }
+
     /// The roots of the templates of the call.
     pub(super) fn roots(&self) -> TemplateContext<'_> {
-        let roots = match &self.conversation {
-            Some(conversation) => {
-                self.account.conversation_roots(conversation.live.actor.conversation())
+        let conversation = self.conversation.as_ref();
+        self.roots_in(conversation.map(|known| known.live.actor.conversation()))
+    }
+
+    /// The roots of the templates of the call, in this state of its conversation.
+    pub(super) fn roots_in<'a>(&'a self, state: Option<&'a Conversation>) -> TemplateContext<'a> {
+        let roots = match state {
+            Some(state) => {
+                let roots = self.account.conversation_roots(state);
+                self.found_as.iter().fold(roots, |roots, name| roots.with(name, state))
             }
             None => self.account.roots(),
         };
@@ -260,6 +296,11 @@ impl CallWork {
         let roots = documents.fold(roots, |roots, known| roots.with(&known.name, &known.document));
         let files = self.found_files.iter();
         let roots = files.fold(roots, |roots, known| roots.with(&known.name, &known.file));
+        let roots = if self.handshake.is_empty() {
+            roots
+        } else {
+            roots.with("handshake", &self.handshake)
+        };
         let roots = match &self.link {
             Some(link) => roots.with("link", link),
             None => roots,

@@ -13,8 +13,9 @@ use super::call_work::{
     AccountContent, BatchElement, CallStop, CallWork, NamedPerson, WorkConversation, unreadable,
 };
 use super::handshake::HandshakeJob;
-use super::host::{AccountHost, LiveConversation};
-use super::incoming::{CallOutcome, CallReply, IncomingCall, SentResponse};
+use super::host::AccountHost;
+use super::incoming::{CallOutcome, CallPart, CallReply, IncomingCall, SentResponse};
+use super::live_conversation::LiveConversation;
 use super::people::{PersonKey, create, is_person};
 use super::requested::{NamedByCall, PersonRef};
 use super::router::Router;
@@ -24,8 +25,8 @@ use crate::base::secret::Secret;
 use crate::conversation::{Conversation, ConversationState, GeneratedIds, Person, Role};
 use crate::delivery::{ConversationKey, HostCommand, RunTimes};
 use crate::platform::api::{
-    ActTemplate, ApiResponse, BodyProtocol, CallCondition, CallContent, CallError, FindKind,
-    FindRule, NoRoute, RefusalReason, WhoRef, parse_body,
+    ActTemplate, ApiResponse, BodyProtocol, CallCondition, CallContent, CallError, FieldCall,
+    FindKind, FindRule, NoRoute, RefusalReason, WhoRef, parse_body,
 };
 use crate::record::{RecordKind, RecordScope};
 
@@ -46,6 +47,9 @@ impl AccountHost {
         let start = self.runs[&run].plan.start;
         let account = Arc::clone(&self.routes.account);
         let mut work = CallWork::new(account, self.content(), &incoming.call, self.calls, start);
+        if let CallPart::Field(field) = &incoming.part {
+            work.graphql_field = Some(field.clone());
+        }
         let batch = match self.begin_call(&mut work, &incoming) {
             Ok(batch) => batch,
             Err(error) => {
@@ -56,6 +60,20 @@ impl AccountHost {
                 return self.finish_call(work, run, Some(stop));
             }
         };
+        let is_graphql =
+            work.route.as_ref().is_some_and(|route| route.body == BodyProtocol::Graphql);
+        match &incoming.part {
+            CallPart::Whole if is_graphql => {
+                self.calls -= 1;
+                let outcome = CallOutcome::Graphql(work.content.body().clone(), incoming.call);
+                return CallResult { outcome, commands: Vec::new() };
+            }
+            CallPart::Invalid(message) => {
+                let error = CallError::new(CallCondition::bad_body(), message.clone());
+                return self.finish_call(work, run, Some(CallStop::Fail(error)));
+            }
+            CallPart::Whole | CallPart::Field(_) => {}
+        }
         if let Some(elements) = batch {
             if incoming.only_known && !self.knows_batch(&work, &elements, &incoming, times) {
                 return self.refuse_unknown();
@@ -111,9 +129,17 @@ impl AccountHost {
     ) -> Result<Option<Vec<Json>>, CallError> {
         self.find_route(work, incoming)?;
         let protocol = work.route.as_ref().map_or(BodyProtocol::None, |route| route.body);
+        let auth = work.route.as_ref().map(|route| route.auth.clone()).unwrap_or_default();
+        if let Some(FieldCall { arguments, parent, .. }) = work.graphql_field.clone() {
+            work.authenticate(&incoming.call, &arguments, &self.tokens, &auth)?;
+            work.content.set_body(arguments.clone());
+            work.content.set_parent(parent);
+            return Ok(work.split(&arguments));
+        }
         let body = parse_body(protocol, &incoming.call);
         // A wrong credential is the first error, although the body can contain the credential.
-        work.authenticate(&incoming.call, body.as_ref().ok(), &self.tokens)?;
+        let json = body.as_ref().map_or(&Json::Null, |body| &body.json);
+        work.authenticate(&incoming.call, json, &self.tokens, &auth)?;
         let body = body?;
         work.content.set_body(body.json);
         work.upload = body.file;
@@ -129,7 +155,7 @@ impl AccountHost {
         times: &mut dyn RunTimes,
     ) -> CallResult {
         let (mut responses, mut all_sent, mut commands) = (Vec::new(), Vec::new(), Vec::new());
-        let mut logs = Vec::new();
+        let (mut logs, mut failed) = (Vec::new(), None);
         for (body, index) in elements.iter().zip(1..) {
             // A conversation can have ended meanwhile, and its run with it.
             let Some(run) = self.runs.keys().min().copied() else { break };
@@ -141,14 +167,20 @@ impl AccountHost {
             let stopped = self.perform_call(&mut part, incoming, run, times).err();
             let result = self.finish_call(part, run, stopped);
             if let CallOutcome::Respond(reply) = result.outcome {
-                responses.push(reply.response);
+                // A field has one error.
+                if reply.is_error && work.graphql_field.is_some() {
+                    failed.get_or_insert(reply.response);
+                } else {
+                    responses.push(reply.response);
+                }
                 all_sent.extend(reply.sent);
                 logs.extend(reply.logs);
             }
             commands.extend(result.commands);
         }
-        let response = work.respond_to_batch(responses);
-        let reply = CallReply { response, sent: all_sent, change: None, logs };
+        let (settling, is_error) = (None, failed.is_some());
+        let response = failed.unwrap_or_else(|| work.respond_to_batch(responses));
+        let reply = CallReply { response, sent: all_sent, change: None, logs, settling, is_error };
         CallResult { outcome: CallOutcome::Respond(reply), commands }
     }
 
@@ -168,9 +200,14 @@ impl AccountHost {
         }
         work.select_operation()?;
         if let Some(operation) = work.operation.clone() {
+            let body = work.content.body().clone();
+            work.authenticate(&incoming.call, &body, &self.tokens, &operation.auth)?;
             work.read_fields(&operation.fields)?;
         }
         work.note_warnings();
+        if let Some(end) = incoming.handshakes.first() {
+            work.handshake = [("passed".to_owned(), end.passed.into())].into_iter().collect();
+        }
         self.find_all(work, run, times)?;
         work.check_error_rules(&self.routes.account.platform.api.errors)?;
         self.refuse_second_conversation(work)?;
@@ -203,6 +240,7 @@ impl AccountHost {
         })?;
         let (number, at) = (work.record.number, work.at);
         work.content = CallContent::new(call, &found.parameters, number, at);
+        work.content.set_ids(work.account.call_ids(number, call.received_at));
         work.record.route = Some(found.route.name.clone());
         work.route = Some(found.route);
         let Some(account) = &api.account else { return Ok(()) };
@@ -227,7 +265,8 @@ impl AccountHost {
         let Some(operation) = work.operation.clone() else { return Ok(()) };
         for rule in &operation.finds {
             let found = match self.find(work, rule, run, times) {
-                Err(error) if rule.optional && error.is_absence() => continue,
+                Err(error) if rule.if_given && error.is_missing_field() => continue,
+                Err(error) if rule.optional && !rule.if_given && error.is_absence() => continue,
                 found => found?,
             };
             if let Some(person) = found {
@@ -319,6 +358,7 @@ impl AccountHost {
         };
         let unit = live.actor.begin_unit();
         work.at = at;
+        work.found_as = Some(rule.name.clone());
         work.conversation = Some(WorkConversation { key, live, unit, is_new: false });
         Ok(())
     }
@@ -345,7 +385,8 @@ impl AccountHost {
 
     /// Finds or creates the conversation that the operation opens.
     fn open_conversation(&mut self, work: &mut CallWork, run: u32, times: &mut dyn RunTimes) {
-        if !work.operation.as_ref().is_some_and(|operation| operation.opens()) {
+        let opens = work.operation.as_ref().is_some_and(|operation| operation.opens());
+        if !opens || work.has_found_conversation() {
             return;
         }
         match self.conversation_to_open(work) {
@@ -417,7 +458,7 @@ impl AccountHost {
             prior: Arc::clone(&plan.prior),
             log: plan.log.clone(),
         };
-        let outcome = CallOutcome::Shake(Box::new(job), incoming.call);
+        let outcome = CallOutcome::Shake(Box::new(job), Box::new(incoming));
         CallResult { outcome, commands: Vec::new() }
     }
 
@@ -428,7 +469,7 @@ impl AccountHost {
         stopped: Option<CallStop>,
     ) -> CallResult {
         let failed = match stopped {
-            None => match work.respond(&self.conversations) {
+            None => match work.respond(&work.state(&self.conversations)) {
                 Ok(response) => {
                     let response = work.as_scripted(response);
                     return self.commit(work, run, response);
@@ -462,7 +503,9 @@ impl AccountHost {
         let scope = RecordScope { at, conversation: key.map(|key| key.number), step: None };
         let commands =
             vec![HostCommand::Record(run, scope, Box::new(RecordKind::CallReceived(record)))];
-        CallResult { outcome: self.reply(response, vec![sent], None, &[run]), commands }
+        let mut reply = self.reply(response, vec![sent], None, &[run]);
+        reply.is_error = true;
+        CallResult { outcome: CallOutcome::Respond(reply), commands }
     }
 
     /// Applies what a call changes.
@@ -492,14 +535,16 @@ impl AccountHost {
             commands.push(record(RecordKind::ActionsRequested(work.unit.to_record())));
         }
         let opens = work.conversation.as_ref().is_some_and(|known| known.is_new);
-        self.commit_conversation(work, &mut commands);
+        let settle = work.operation.as_ref().and_then(|operation| operation.settle);
+        self.commit_conversation(&mut work, &mut commands);
         // A conversation that has just been opened has no script. Another one may wait for the call.
         let noted = self.note_call(call, key.filter(|_| !opens)).unwrap_or(run);
         commands.insert(0, HostCommand::Record(noted, scope, Box::new(received)));
         let sent = SentResponse { call: number, conversation: key, holds_deliveries: true, delay };
         let change = Some(change).filter(|change| !change.is_empty()).map(Box::new);
-        let outcome = self.reply(response, vec![sent], change, &[run, noted]);
-        CallResult { outcome, commands }
+        let mut reply = self.reply(response, vec![sent], change, &[run, noted]);
+        reply.settling = key.zip(settle).map(|(key, within)| self.settle(work, key, within));
+        CallResult { outcome: CallOutcome::Respond(reply), commands }
     }
 
     /// The response of a call that these runs record.
@@ -509,11 +554,11 @@ impl AccountHost {
         sent: Vec<SentResponse>,
         change: Option<Box<SubscriptionChange>>,
         runs: &[u32],
-    ) -> CallOutcome {
+    ) -> CallReply {
         let runs = runs.iter().filter_map(|run| self.runs.get(run));
         let resumable = runs.filter(|run| run.plan.is_resumable);
         let logs = resumable.map(|run| run.plan.log.clone()).collect();
-        CallOutcome::Respond(CallReply { response, sent, change, logs })
+        CallReply { response, sent, change, logs, settling: None, is_error: false }
     }
 
     fn is_resumable(&self, run: u32) -> bool {
@@ -548,8 +593,9 @@ impl AccountHost {
     }
 
     /// Returns the conversation of a call to its account, and holds its deliveries back.
-    fn commit_conversation(&mut self, work: CallWork, commands: &mut Vec<HostCommand>) {
-        let Some(WorkConversation { key, mut live, unit, is_new }) = work.conversation else {
+    fn commit_conversation(&mut self, work: &mut CallWork, commands: &mut Vec<HostCommand>) {
+        let Some(WorkConversation { key, mut live, unit, is_new }) = work.conversation.take()
+        else {
             return;
         };
         live.actor.end_unit(&unit);
@@ -565,7 +611,7 @@ impl AccountHost {
             let scope = RecordScope { at: work.at, conversation: Some(key.number), step: None };
             router.record(scope, RecordKind::ActionsRequested(work.unit.to_record()));
         }
-        live.route(work.outputs, &mut router, &mut self.registry);
+        live.route(std::mem::take(&mut work.outputs), &mut router, &mut self.registry);
         live.end_outbox(work.at, &mut router);
         let is_delivery = |command: &HostCommand| matches!(command, HostCommand::Submit(_));
         let (deliveries, others): (Vec<_>, Vec<_>) =

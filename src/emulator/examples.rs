@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 use tokio::sync::oneshot;
 
 use super::actor::ConversationActor;
 use super::handshake::HandshakeEnd;
-use super::host::{AccountHost, LiveConversation};
-use super::incoming::IncomingCall;
+use super::host::AccountHost;
+use super::incoming::{CallPart, IncomingCall};
+use super::live_conversation::LiveConversation;
 use super::people::{PersonKey, create};
 use super::router::Router;
 use super::scripted_run::{LiveRun, ScriptedRun};
@@ -22,8 +25,8 @@ use crate::delivery::{ClockMode, ConversationKey, DeliveryCheck, HostCommand, Ru
 use crate::diag::{Problem, Problems, code};
 use crate::platform::Account;
 use crate::platform::api::{
-    ApiCall, AuthContext, BodyProtocol, CredentialRule, Issuing, OperationRule, RouteRule, openapi,
-    parameters, parse_body,
+    ApiCall, AuthContext, BodyProtocol, CredentialRule, FieldCall, FieldResolver, Issuing,
+    OperationRule, RouteRule, openapi, parameters, parse_body,
 };
 use crate::record::{PriorAttempts, RecordKind, RecordLog};
 use crate::scenario::Script;
@@ -58,6 +61,15 @@ struct ExampleStage {
 
 /// Time stands still.
 struct FixedTime;
+
+/// Every field is null.
+struct NoFields;
+
+impl FieldResolver for NoFields {
+    fn resolve(&self, _: FieldCall) -> BoxFuture<'_, Result<Json, String>> {
+        ready(Ok(Json::Null)).boxed()
+    }
+}
 
 impl RunTimes for FixedTime {
     fn now(&mut self, _: ConversationKey) -> Option<Timestamp> {
@@ -101,7 +113,7 @@ pub fn check_examples(account: &Arc<Account>) -> Problems {
             // A new stage for each: an example may close the conversation.
             let mut stage = ExampleStage::new(account, AT);
             let Some(call) = stage.call(account, route, operation) else { continue };
-            let result = call.and_then(|call| stage.perform(call, &operation.name));
+            let result = call.and_then(|call| stage.perform(call, operation));
             if let Err(reason) = result {
                 let message = format!("the example of `{}` fails: {reason}", operation.name);
                 let problem = Problem::at(&example.span, code::EXAMPLE_FAILS, message);
@@ -184,7 +196,8 @@ impl ExampleStage {
             }
         };
         // The first of alternatives.
-        let names = route.auth.iter().filter_map(|names| names.first());
+        let names = route.auth.iter().chain(&operation.auth);
+        let names = names.filter_map(|names| names.first());
         let rules: Vec<_> =
             names.filter_map(|name| account.platform.api.credentials.get(name)).collect();
         let claims: Vec<_> = rules.iter().map(|rule| claims(rule)).collect();
@@ -203,9 +216,13 @@ impl ExampleStage {
         call: &mut ApiCall,
     ) {
         let body = parse_body(BodyProtocol::Form, call).map(|body| body.json).unwrap_or_default();
+        // Credentials of a GraphQL field are among its arguments.
+        let body = body.get("variables").cloned().unwrap_or(body);
         let (params, roots) = (parameters(call, &body), account.roots());
         let tokens = &self.host.tokens;
-        let auth = AuthContext { call, params: &params, tokens, roots: &roots };
+        let route = account.platform.api.route(call);
+        let path = route.map(|route| route.parameters).unwrap_or_default();
+        let auth = AuthContext { call, path: &path, params: &params, tokens, roots: &roots };
         if rule.verify(&auth).is_ok() {
             return;
         }
@@ -223,11 +240,32 @@ impl ExampleStage {
         }
     }
 
+    /// Returns the field that a GraphQL request selects. Fails if the request is not valid.
+    fn field_call(&self, call: &ApiCall, field: &str) -> Result<FieldCall, String> {
+        let body = parse_body(BodyProtocol::Graphql, call).map_err(|error| error.message)?;
+        let api = self.host.routes.account.platform.api.graphql.clone();
+        let executed = api.and_then(|api| {
+            // No field waits, so that the future is ready at once.
+            api.execute(&body.json, Arc::new(NoFields)).now_or_never()
+        });
+        if let Some(reason) = executed.and_then(|executed| executed.invalid) {
+            return Err(reason);
+        }
+        let arguments = body.json.get("variables").cloned().unwrap_or_default();
+        Ok(FieldCall { field: field.into(), arguments, parent: Json::Null })
+    }
+
     /// Makes a call. Fails if it does not succeed, or is one of another operation.
-    fn perform(&mut self, call: ApiCall, operation: &str) -> Result<(), String> {
-        let handshakes = vec![HandshakeEnd { error: None, continues: true }; MAX_HANDSHAKES];
+    fn perform(&mut self, call: ApiCall, rule: &OperationRule) -> Result<(), String> {
+        let operation = rule.name.as_str();
+        let part = match &rule.field {
+            Some(field) => CallPart::Field(self.field_call(&call, field)?),
+            None => CallPart::Whole,
+        };
+        let handshakes =
+            vec![HandshakeEnd { error: None, continues: true, passed: true }; MAX_HANDSHAKES];
         let incoming =
-            IncomingCall { handshakes, ..IncomingCall::new(call, EgressPolicy::default()) };
+            IncomingCall { handshakes, part, ..IncomingCall::new(call, EgressPolicy::default()) };
         let result = self.host.call(incoming, &mut FixedTime);
         let record = result.commands.into_iter().find_map(|command| match command {
             HostCommand::Record(_, _, kind) => match *kind {

@@ -2,8 +2,9 @@
 
 use super::call_inbox::{KeptCall, KeptCalls};
 use super::call_work::{CallStop, CallWork};
-use super::host::{AccountHost, LiveConversation};
+use super::host::AccountHost;
 use super::incoming::SentResponse;
+use super::live_conversation::LiveConversation;
 use crate::delivery::{ConversationKey, HostCommand, RunTimes};
 use crate::record::{ExpectationResult, RecordKind, RecordScope, SourceLine};
 use crate::scenario::{CallExpectation, ReactionActions};

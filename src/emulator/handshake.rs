@@ -37,6 +37,8 @@ pub struct HandshakeEnd {
     pub error: Option<String>,
     /// Whether events are sent to the endpoint.
     pub continues: bool,
+    /// Whether the vendor counts the test as passed.
+    pub passed: bool,
 }
 
 /// Performs the vendor's handshake, if it has one.
@@ -44,7 +46,7 @@ pub async fn shake<T: Transport>(job: HandshakeJob, transport: &T) -> HandshakeE
     let HandshakeJob { account, endpoint, seed, at, prior, log } = job;
     let handshake = &account.platform.handshake;
     let Some(proof) = &handshake.proof else {
-        return HandshakeEnd { error: None, continues: true };
+        return HandshakeEnd { error: None, continues: true, passed: true };
     };
     let scope = RecordScope { at, conversation: None, step: None };
     let url = endpoint.url.to_string();
@@ -71,7 +73,8 @@ pub async fn shake<T: Transport>(job: HandshakeJob, transport: &T) -> HandshakeE
     // An interrupted run had finished its handshake: its result holds.
     if let Some(PriorHandshake { result, error, continues }) = prior.cloned() {
         log.append(scope, finished(result, error.clone(), continues)).await;
-        return HandshakeEnd { error, continues };
+        let passed = error.is_none();
+        return HandshakeEnd { error, continues, passed };
     }
     let policy = &account.platform.policy;
     let request = Request {
@@ -107,13 +110,14 @@ fn judge(
         }
         None => Err(no_response(result)),
     };
-    let continues = checked.is_ok() || !account.platform.handshake.refuses();
+    let passed = checked.is_ok();
+    let continues = passed || !account.platform.handshake.refuses();
     let checked = checked.and_then(|()| check_acceptance(result));
     let error = checked.err().map(|error| match result.compression() {
         Some(method) => format!("{error}; the response is compressed ({method}): send it as it is"),
         None => error,
     });
-    HandshakeEnd { error, continues }
+    HandshakeEnd { error, continues, passed }
 }
 
 /// The challenge of the handshake with an endpoint. It depends on the seed, so that a resumed run

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use serde_json::Value as Json;
+use tokio::sync::oneshot;
 
 use super::handshake::{HandshakeEnd, HandshakeJob, shake};
 use super::subscriptions::SubscriptionChange;
 use crate::base::address::EgressPolicy;
 use crate::delivery::{ConversationKey, Transport};
-use crate::platform::api::{ApiCall, ApiResponse};
+use crate::platform::api::{ApiCall, ApiResponse, FieldCall};
 use crate::record::RecordLog;
 
 /// A call to handle.
@@ -23,11 +25,25 @@ pub(super) struct IncomingCall {
     pub(super) handshakes: Vec<HandshakeEnd>,
     /// Whether it is handled only if it belongs to a conversation, or a script waits for it.
     pub(super) only_known: bool,
+    /// What of a GraphQL request it is.
+    pub(super) part: CallPart,
+}
+
+/// What of a request a call is.
+#[derive(Clone, Debug)]
+pub(super) enum CallPart {
+    /// All of it.
+    Whole,
+    /// A field of a GraphQL request.
+    Field(FieldCall),
+    /// A GraphQL request that is not executed, with the reason.
+    Invalid(String),
 }
 
 impl IncomingCall {
     pub(super) fn new(call: ApiCall, egress: EgressPolicy) -> Self {
-        Self { call, egress, handshakes: Vec::new(), only_known: false }
+        let (handshakes, part) = (Vec::new(), CallPart::Whole);
+        Self { call, egress, handshakes, only_known: false, part }
     }
 }
 
@@ -37,7 +53,9 @@ pub(super) enum CallOutcome {
     /// It responds. The deliveries that the call causes wait until the response has been sent.
     Respond(CallReply),
     /// It needs a handshake first. Nothing has changed.
-    Shake(Box<HandshakeJob>, ApiCall),
+    Shake(Box<HandshakeJob>, Box<IncomingCall>),
+    /// It is a GraphQL request with this body. Each of its fields is a call.
+    Graphql(Json, ApiCall),
     /// There is no run in which the call could happen, or it belongs to another account.
     NoRun,
 }
@@ -51,6 +69,20 @@ pub(super) struct CallReply {
     pub(super) change: Option<Box<SubscriptionChange>>,
     /// The logs of the runs that must be restorable.
     pub(super) logs: Vec<RecordLog>,
+    /// The response that replaces it when the conversation has settled.
+    pub(super) settling: Option<SettlingResponse>,
+    /// Whether the call failed.
+    pub(super) is_error: bool,
+}
+
+/// A response that follows.
+#[derive(Debug)]
+pub(super) struct SettlingResponse {
+    /// Number of the call.
+    pub(super) call: u64,
+    /// Longest wait.
+    pub(super) within: Duration,
+    pub(super) response: oneshot::Receiver<ApiResponse>,
 }
 
 /// The response to a call has been sent. Deliveries and scripts wait for that.

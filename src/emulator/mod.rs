@@ -17,9 +17,11 @@ mod endpoint;
 mod examples;
 mod expectation;
 mod expected_calls;
+mod graphql_call;
 mod handshake;
 mod host;
 mod incoming;
+mod live_conversation;
 mod live_faults;
 mod outbox;
 mod overview;
@@ -33,6 +35,8 @@ mod restore;
 mod router;
 mod script_moves;
 mod scripted_run;
+mod settling;
+mod settling_calls;
 mod shared_subscription;
 mod slot;
 mod subscriptions;
@@ -42,11 +46,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::Timestamp;
+use serde_json::Value as Json;
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use self::host::{AccountHost, EmulatorMessage};
-use self::incoming::{CallOutcome, CallReply, Handshaker, IncomingCall, SentResponse};
+use self::incoming::{
+    CallOutcome, CallReply, Handshaker, IncomingCall, SentResponse, SettlingResponse,
+};
 use self::subscriptions::SubscriptionChange;
 use crate::base::address::EgressPolicy;
 use crate::conversation::{Action, Conversation};
@@ -90,11 +97,27 @@ pub struct CallResponse {
     sent: Vec<SentResponse>,
     /// The subscriptions that it has changed.
     subscription: Option<Box<SubscriptionChange>>,
+    /// Whether the call failed.
+    is_error: bool,
     driver: DriverHandle<EmulatorMessage>,
+}
+
+/// What an account did about a call.
+enum HandledCall {
+    Response(CallResponse),
+    /// It is a GraphQL request with this body, whose fields have to be handled.
+    Graphql(Json, ApiCall),
 }
 
 impl Drop for CallResponse {
     fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl CallResponse {
+    /// Lets deliveries and scripts continue.
+    fn release(&mut self) {
         for sent in self.sent.drain(..) {
             self.driver.send(EmulatorMessage::ResponseSent(sent));
         }
@@ -223,21 +246,30 @@ impl Emulator {
         self.handle(IncomingCall { only_known: true, ..incoming }).await
     }
 
-    async fn handle(&self, mut incoming: IncomingCall) -> Option<CallResponse> {
+    async fn handle(&self, incoming: IncomingCall) -> Option<CallResponse> {
         let only_known = incoming.only_known;
+        match self.handle_part(incoming).await? {
+            HandledCall::Response(response) => Some(response),
+            HandledCall::Graphql(body, call) => self.execute_graphql(call, &body, only_known).await,
+        }
+    }
+
+    async fn handle_part(&self, mut incoming: IncomingCall) -> Option<HandledCall> {
         loop {
             let mut handshakes = incoming.handshakes.clone();
             let (reply, outcome) = oneshot::channel();
             self.driver.send(EmulatorMessage::Call(Box::new(incoming), reply));
             match outcome.await.ok()? {
                 CallOutcome::Respond(reply) => {
-                    return self.respond(reply).await;
+                    return self.respond(reply).await.map(HandledCall::Response);
                 }
                 // The account handles the call again, with the result.
                 CallOutcome::Shake(job, call) => {
                     handshakes.push(self.handshaker.shake(*job).await);
-                    let egress = self.egress;
-                    incoming = IncomingCall { call, egress, handshakes, only_known };
+                    incoming = IncomingCall { handshakes, ..*call };
+                }
+                CallOutcome::Graphql(body, call) => {
+                    return Some(HandledCall::Graphql(body, call));
                 }
                 CallOutcome::NoRun => return None,
             }
@@ -246,11 +278,11 @@ impl Emulator {
 
     /// Returns a response when it is due; `None` if it cannot be stored.
     async fn respond(&self, reply: CallReply) -> Option<CallResponse> {
-        let CallReply { response, sent, change, logs } = reply;
+        let CallReply { response, sent, change, logs, settling, is_error } = reply;
         let delay = sent.iter().filter_map(|sent| sent.delay).max();
         let (subscription, driver) = (change, self.driver.clone());
         // Created before the delay: a client that gives up drops it.
-        let response = CallResponse { response, sent, subscription, driver };
+        let mut response = CallResponse { response, sent, subscription, is_error, driver };
         // A client must find after a crash what was confirmed before it.
         if !logs.is_empty() {
             self.sync().await;
@@ -260,10 +292,25 @@ impl Emulator {
                 return None;
             }
         }
+        if let Some(settling) = settling {
+            // Scripts continue before the response, which contains what they do.
+            response.release();
+            response.response = self.settled(settling).await?;
+        }
         if let Some(delay) = delay {
             sleep(delay).await;
         }
         Some(response)
+    }
+
+    /// Returns a response when its conversation has settled, or its time is over.
+    async fn settled(&self, settling: SettlingResponse) -> Option<ApiResponse> {
+        let SettlingResponse { call, within, mut response } = settling;
+        if let Ok(response) = timeout(within, &mut response).await {
+            return response.ok();
+        }
+        self.driver.send(EmulatorMessage::CompleteCall(call));
+        response.await.ok()
     }
 
     /// Returns a number for a new endpoint.

@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 
 use super::actor::{ConversationActor, ScriptWait};
 use super::call_inbox::KeptCall;
-use super::host::{AccountHost, LiveConversation};
+use super::host::AccountHost;
+use super::live_conversation::LiveConversation;
 use super::people::People;
 use super::requested::{RequestedUnit, all_people, put_people};
 use super::restore::{ConversationFact, RunFacts, hash};

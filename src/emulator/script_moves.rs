@@ -47,6 +47,7 @@ impl AccountHost {
             }
         }
         self.take_kept_call(key);
+        self.complete_calls();
         commands
     }
 

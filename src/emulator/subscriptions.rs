@@ -21,6 +21,8 @@ pub(super) struct NewSubscription {
     /// `None` for the vendor's default.
     pub(super) types: Option<Vec<String>>,
     pub(super) enabled: bool,
+    /// Whether the vendor tests the URL first.
+    pub(super) has_handshake: bool,
     /// Headers besides the vendor's.
     pub(super) headers: Vec<(String, Secret)>,
     /// Secrets of the account that have another value for the URL.
@@ -69,6 +71,14 @@ pub(super) struct SubscriptionChange {
 impl SubscriptionChange {
     pub(super) fn is_empty(&self) -> bool {
         self.new.is_empty() && self.ended.is_empty()
+    }
+
+    /// Returns both changes as one, the other one after this one.
+    pub(super) fn followed_by(mut self, other: Self) -> Self {
+        self.new.retain(|old| !other.replaces(old));
+        self.new.extend(other.new);
+        self.ended.extend(other.ended);
+        self
     }
 
     /// Whether it ends a subscription.
@@ -124,7 +134,7 @@ pub(super) fn merged(all: Vec<NewSubscription>) -> Vec<NewSubscription> {
     let mut merged: Vec<NewSubscription> = Vec::new();
     for new in all {
         let known = merged.iter_mut().find(|known| {
-            let NewSubscription { group, url, types: _, enabled, headers, secrets } = &new;
+            let NewSubscription { group, url, enabled, headers, secrets, .. } = &new;
             (group, url, enabled) == (&known.group, &known.url, &known.enabled)
                 && (headers, secrets) == (&known.headers, &known.secrets)
         });

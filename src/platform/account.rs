@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::account_name::AccountName;
@@ -19,7 +20,7 @@ use crate::base::secret::Secret;
 use crate::base::seed::SeedScope;
 use crate::base::text::one_of;
 use crate::config::{FILES_PORT, VendorSettings, files_url, invalid_secret};
-use crate::conversation::{Conversation, Member, Person};
+use crate::conversation::{Conversation, GeneratedIds, Member, Person};
 use crate::diag::scalar::unexpected_type;
 use crate::diag::{Key, Problem, Problems, Spanned, SyntaxNode, code};
 use crate::policy::Policy;
@@ -262,6 +263,13 @@ impl Account {
             member.ids.clone_from(&person.member.ids);
         }
         member
+    }
+
+    /// Generates the ids of a call. `number` counts the calls of the account.
+    pub fn call_ids(&self, number: u64, received_at: Timestamp) -> GeneratedIds {
+        let seeds = self.fixed_seeds().within("call").within(&received_at.to_string());
+        let seeds = seeds.within(&number.to_string());
+        self.platform.ids.generate_detached(IdOwner::Call, &self.roots(), &seeds)
     }
 
     /// Returns the template roots that do not depend on a conversation: `account`, `brand`,

@@ -155,6 +155,13 @@ fn is_json(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "json")
 }
 
+/// Returns whether a file is the schema of a GraphQL API. Files of revisions were copied over the
+/// vendor's files before.
+fn is_schema(name: &str) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|extension| extension == "graphql") && !name.starts_with("revisions/")
+}
+
 /// A vendor's file to which revisions are applied.
 struct LayeredFolder<'a> {
     id: String,
@@ -246,6 +253,10 @@ fn read_templates(
         is_json(name) && !name.starts_with("samples/") && !name.starts_with("revisions/")
     };
     let mut templates = BTreeMap::new();
+    for (name, source) in files.iter().filter(|(name, _)| is_schema(name)) {
+        let (span, content) = (source.span(0..0), NodeContent::Text(source.text.clone()));
+        templates.insert(name.clone(), Arc::new(SyntaxNode { span, content }));
+    }
     for (name, source) in files.iter().filter(|(name, _)| is_template(name)) {
         // An invalid template becomes an empty one, so that only its syntax error is reported.
         let node = read_template(source, problems).unwrap_or_else(|| SyntaxNode {

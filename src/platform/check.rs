@@ -110,6 +110,7 @@ pub(super) fn check(
         // Missing parts return here and not earlier, so that one pass reports all problems.
         api,
         bot,
+        sends_secret: sends_secret(&form, templates),
         policy: policy?,
         slow,
         retries,
@@ -125,6 +126,15 @@ pub(super) fn check(
         ids,
         silence,
     })
+}
+
+/// Returns whether webhooks contain a secret. Those of the API only verify calls.
+fn sends_secret(form: &VendorForm, templates: &Templates) -> bool {
+    const SECRET: &str = "${secret.";
+    let in_headers = form.header.iter().any(|header| header.value.value.contains(SECRET));
+    let mut files = templates.iter().filter(|(name, _)| !name.starts_with("api/"));
+    let in_bodies = files.any(|(_, node)| node.span.source.text.contains(SECRET));
+    in_headers || in_bodies || !form.signature.0.is_empty()
 }
 
 /// The checked kinds of messages and entities.

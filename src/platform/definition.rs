@@ -60,6 +60,8 @@ pub struct Platform {
     pub samples: BTreeMap<String, Arc<Source>>,
     /// The vendor's API; without routes if its folder describes none.
     pub api: ApiRules,
+    /// Whether webhooks contain a secret, which verifies them.
+    pub(super) sends_secret: bool,
     /// The calls of a bot that responds through the API.
     pub bot: BotRules,
     pub(super) matching: Matching,

@@ -60,7 +60,7 @@ impl<'a> ReceiverGuide<'a> {
                  Respond to any other request with 401."
             );
         }
-        if self.account.secrets.is_empty() {
+        if !self.account.platform.sends_secret {
             return "Verify: this vendor's events cannot be verified.".into();
         }
         "Verify: no header contains the secret; the options below say where it is sent.".into()
@@ -79,7 +79,7 @@ impl<'a> ReceiverGuide<'a> {
             }
         }
         match algorithms.as_slice() {
-            [] if self.account.secrets.is_empty() => "nothing".into(),
+            [] if !self.account.platform.sends_secret => "nothing".into(),
             [] => "a token".into(),
             algorithms => format!("{} over the raw body", algorithms.join(", ")),
         }

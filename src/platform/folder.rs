@@ -13,6 +13,9 @@ use crate::diag::{Problem, Problems, Source, code};
 /// Name of a vendor's main file.
 pub(super) const MAIN: &str = "vendor.toml";
 
+/// Extensions of the files of a vendor. Others, such as a README, are not part of the definition.
+const PARTS: [&str; 3] = ["json", "toml", "graphql"];
+
 /// Name of the file with the sections about the vendor's API.
 pub(super) const API: &str = "api.toml";
 
@@ -59,7 +62,7 @@ impl PlatformFolder {
         problems.into_result(Some(folders))
     }
 
-    /// Reads the `.json` and `.toml` files of one folder and its subfolders.
+    /// Reads the files of one folder and its subfolders.
     pub fn read(directory: &Path) -> Result<Self, Problems> {
         Self::read_within(directory, directory)
     }
@@ -84,8 +87,7 @@ impl PlatformFolder {
     }
 }
 
-/// Collects the `.json` and `.toml` files of a folder and its subfolders. Other files, such as a
-/// README, are not part of the definition.
+/// Collects the files of a folder and its subfolders that are part of the definition.
 fn gather(
     directory: &Path,
     prefix: &str,
@@ -101,7 +103,7 @@ fn gather(
             gather(&path, &format!("{prefix}{name}/"), found)?;
         // A linked folder can form a cycle. It is an error when it is read as a file.
         } else if is_linked_folder
-            || path.extension().is_some_and(|end| end == "json" || end == "toml")
+            || path.extension().is_some_and(|end| PARTS.iter().any(|part| end == *part))
         {
             found.push((format!("{prefix}{name}"), path));
         }

@@ -11,6 +11,9 @@ use super::session_error::SessionError;
 use crate::base::seed::SeedScope;
 use crate::conversation::{Conversation, DialogHead, Event, EventKind, GeneratedIds};
 
+/// Begins the name of a flow or label that is its own id.
+const OWN_ID: char = '=';
+
 /// Generates ids and bodies with the rules of an account's platform.
 #[derive(Clone, Copy)]
 pub(super) struct IdGenerator<'a> {
@@ -127,6 +130,9 @@ impl IdGenerator<'_> {
         };
         for item in items.iter_mut().filter_map(Json::as_object_mut) {
             let name = item.get("name").and_then(Json::as_str).unwrap_or_default().to_owned();
+            if let Some(own) = name.strip_prefix(OWN_ID) {
+                item.insert("name".to_owned(), own.into());
+            }
             item.extend(self.ids_of_name(owner, &name).into_entries());
         }
     }
@@ -136,6 +142,12 @@ impl IdGenerator<'_> {
     fn ids_of_name(self, owner: IdOwner, name: &str) -> GeneratedIds {
         let platform = &self.account.platform;
         let seeds = SeedScope::fixed(&platform.id).within(owner.as_str()).within(name);
-        platform.ids.generate_detached(owner, &self.account.roots(), &seeds)
+        let ids = platform.ids.generate_detached(owner, &self.account.roots(), &seeds);
+        let Some(own) = name.strip_prefix(OWN_ID) else { return ids };
+        let mut given = GeneratedIds::default();
+        for (name, _) in ids.into_entries() {
+            given.insert(&name.into(), own.into());
+        }
+        given
     }
 }

@@ -42,6 +42,8 @@ crate::string_enum! {
         Flow = "flow",
         /// An event.
         Event = "event",
+        /// A call to the API.
+        Call = "call",
     }
 }
 
@@ -62,6 +64,7 @@ impl IdOwner {
             Self::Entity => "entity",
             Self::Label | Self::Flow => "named",
             Self::Event => "event",
+            Self::Call => "call",
         }
     }
 }

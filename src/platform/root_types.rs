@@ -31,6 +31,8 @@ pub(super) struct RootTypes {
     pub(super) conversation: TableType,
     /// Ids of an event.
     pub(super) event_ids: Vec<Field>,
+    /// Ids of a call to the API.
+    pub(super) call_ids: Vec<Field>,
     /// Ids of an object in a list of a message's data.
     pub(super) items: ItemFields,
     /// Ids of a label and of a flow.
@@ -91,6 +93,7 @@ impl RootTypes {
         let flow_id = |id: &Field| Field::maybe(format!("flow_{}", id.name), id.field_type.clone());
         let items = ItemFields { always, with_flow: named_ids[1].iter().map(flow_id).collect() };
         let event_ids = check(IdOwner::Event, &TableType::default(), outer);
+        let call_ids = check(IdOwner::Call, &TableType::default(), base.clone());
         let dialog = add(model::dialog(&person), dialog_ids);
         let conversation = add(model::conversation(&person, &message, &dialog), conversation_ids);
 
@@ -101,6 +104,7 @@ impl RootTypes {
             message,
             conversation,
             event_ids,
+            call_ids,
             items,
             named_ids,
             entity,

@@ -17,7 +17,7 @@ use super::authority::ServerCertificate;
 use super::entrance::{EnteredStream, Entrance};
 use super::proxy::{TunnelHost, configure_proxy};
 use super::proxy_sites::{ProxySite, ProxySites};
-use super::vendor_api::configure_vendor_api;
+use super::vendor_api::{SecureConnection, configure_vendor_api};
 use super::{ServerHandle, run_in_thread};
 use crate::base::limits::{MAX_CONNECTIONS, REQUEST_TIMEOUT};
 use crate::emulator::EmulatorSlot;
@@ -83,6 +83,9 @@ impl ApiPort {
                     .client_request_timeout(REQUEST_TIMEOUT)
                     .local_addr(address)
                     .on_connect_ext(|stream: &EnteredStream, data: &mut Extensions| {
+                        if stream.is_tls {
+                            data.insert(SecureConnection);
+                        }
                         TunnelHost::of(stream).into_iter().for_each(|host| {
                             data.insert(host);
                         });

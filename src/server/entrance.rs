@@ -34,6 +34,8 @@ pub(super) struct EnteredStream {
     io: Box<dyn ByteStream>,
     /// Host name of the tunnel through which it came.
     pub(super) tunnel: Option<String>,
+    /// Whether it is encrypted.
+    pub(super) is_tls: bool,
 }
 
 trait ByteStream: AsyncRead + AsyncWrite + Unpin {}
@@ -62,13 +64,14 @@ impl Entrance {
         let is_tls = beginning.first() == Some(&TLS_HANDSHAKE);
         let (reader, writer) = socket.into_split();
         let plain = tokio::io::join(Cursor::new(beginning).chain(reader), writer);
+        let is_tls = is_tls && self.certificate.is_some();
         let io: Box<dyn ByteStream> = match self.certificate {
             Some(certificate) if is_tls => {
                 Box::new(TlsAcceptor::from(certificate.0).accept(plain).await?)
             }
             _ => Box::new(plain),
         };
-        Ok(EnteredStream { io, tunnel })
+        Ok(EnteredStream { io, tunnel, is_tls })
     }
 }
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::StatusCode;
+use actix_web::http::uri::Authority;
 use actix_web::web::{Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use futures_util::StreamExt as _;
@@ -17,6 +18,9 @@ use crate::base::clock::Clock;
 use crate::base::limits::{MAX_UPLOAD, REQUEST_TIMEOUT};
 use crate::emulator::{CallResponse, EmulatorSlot};
 use crate::platform::api::{ApiCall, CallBody};
+
+/// Marks a connection with TLS.
+pub(super) struct SecureConnection;
 
 /// Configures an application to serve the API of the vendor whose account is in the slot, with the
 /// vendor's paths at its root.
@@ -48,6 +52,7 @@ pub(super) async fn respond_from(
         method: request.method().to_string(),
         path: request.uri().path().to_owned(),
         query: request.query_string().to_owned(),
+        base: base(request),
         headers: request.headers().iter().map(header).collect(),
         body,
         received_at: Clock::System.now(),
@@ -56,6 +61,14 @@ pub(super) async fn respond_from(
         Some(response) => to_http(response),
         None => HttpResponse::ServiceUnavailable().body("no run is in progress\n"),
     }
+}
+
+/// Returns the URL at which the client addresses the API.
+fn base(request: &HttpRequest) -> String {
+    let scheme = if request.conn_data::<SecureConnection>().is_some() { "https" } else { "http" };
+    let host = request.headers().get("host").and_then(|host| host.to_str().ok());
+    let host = host.or(request.uri().authority().map(Authority::as_str));
+    format!("{scheme}://{}", host.unwrap_or("localhost"))
 }
 
 /// Reads the body of a request, up to the limits of size and time.

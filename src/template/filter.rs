@@ -54,6 +54,8 @@ crate::string_enum! {
         Slug = "slug",
         /// Converts a text to HTML, with a paragraph for each line.
         Html = "html",
+        /// Takes the text of HTML: without tags, with a line for each paragraph.
+        Untag = "untag",
         /// Replaces each run of whitespace with one space.
         Plain = "plain",
         /// Takes the text before the first match of the argument, or all of it without a match.
@@ -183,6 +185,7 @@ fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
         | F::Upper
         | F::Slug
         | F::Html
+        | F::Untag
         | F::Plain
         | F::Before
         | F::After
@@ -374,6 +377,7 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
         F::Upper => Value::from(value.into_text().to_uppercase()),
         F::Slug => Value::from(slug(&value.into_text())),
         F::Html => Value::from(html(&value.into_text())),
+        F::Untag => Value::from(untag(&value.into_text())),
         F::Plain => Value::from(value.into_text().split_whitespace().collect::<Vec<_>>().join(" ")),
         _ => value,
     }
@@ -390,6 +394,25 @@ fn html(text: &str) -> String {
     let paragraphs: Vec<String> =
         escaped.split('\n').map(|line| format!("<p>{line}</p>")).collect();
     paragraphs.join("\n")
+}
+
+fn untag(html: &str) -> String {
+    let mut text = String::new();
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        let Some(end) = rest[start..].find('>') else { break };
+        text.push_str(&rest[..start]);
+        let tag = rest[start + 1..start + end].trim().to_lowercase();
+        if ["/p", "/div", "/li", "br", "br/", "br /"].contains(&tag.as_str()) {
+            text.push('\n');
+        }
+        rest = &rest[start + end + 1..];
+    }
+    text.push_str(rest);
+    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+    let text = text.replace("&#39;", "'").replace("&nbsp;", " ");
+    // `&` last, since the others contain it.
+    text.replace("&amp;", "&").trim().to_owned()
 }
 
 fn cut(text: &str, length: usize) -> String {
@@ -427,6 +450,9 @@ mod tests {
 
     #[test]
     fn texts_and_lists_are_converted() {
+        let html = "<p>How <b>are</b> you?</p><p>a &lt; b &amp;lt; c</p>";
+        check(FilterName::Untag, html.into(), "\"How are you?\\na < b &lt; c\"");
+        check(FilterName::Untag, "1 < 2".into(), "\"1 < 2\"");
         check(FilterName::Html, "a<b\nc".into(), "\"<p>a&lt;b</p>\\n<p>c</p>\"");
         check(FilterName::Plain, " a\n b ".into(), "\"a b\"");
         check(FilterName::Int, "42".into(), "42");

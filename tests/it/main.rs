@@ -76,6 +76,8 @@ mod tls;
 mod variables;
 mod vendor_api;
 mod vendor_api_configuration;
+mod vendor_api_ebbot;
+mod vendor_api_erxes;
 mod vendor_api_liveperson;
 mod vendors;
 mod wants;

@@ -339,6 +339,115 @@ fn documents_and_conversations_are_listed_and_changed() {
 }
 
 #[test]
+fn a_call_can_name_a_conversation_and_gets_what_follows_in_it() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let script = r#"
+        [[step]]
+        expect = { call = "send_message" }
+        [[step]]
+        say = { by = "bot", text = "Who is there?" }
+    "#;
+    let parsed = scenario::read(&Source::new("knock.toml", script)).unwrap();
+    let script = scenario::check(parsed, &[Arc::clone(&api.account.platform)], &[]).unwrap();
+    api.play(2, script, 1);
+    let knock = |door: &str, body: &Json| {
+        let head = format!("POST /back/{door}/knock HTTP/1.1");
+        request(&api.address, &head, &body.to_string())
+    };
+    let door = api.secret("door");
+    let first = knock(door, &json!({"who": "g1", "text": "knock knock"})).json();
+    assert_eq!(first["heard"], json!(["Who is there?"]));
+    assert_eq!(first["door"], json!(format!("http://{}", api.address)));
+    let room = &first["room"];
+    let again = json!({"who": "g1", "text": "me", "room": room, "tune": "waltz-1"});
+    let second = knock(door, &again).json();
+    assert_eq!((&second["room"], &second["heard"]), (room, &json!([])));
+    assert_eq!((&first["known"], &second["known"]), (&json!(false), &json!(true)));
+    assert_ne!(first["slip"], second["slip"]);
+    let lost = knock(door, &json!({"who": "g1", "text": "me", "room": "none"}));
+    assert_eq!(lost.json()["error"], "no such room");
+    assert_eq!(knock("another-door", &again).json()["error"], "invalid.key");
+    let tunes = |body: &Json| body["what"] == "tune.begun" && body.to_string().contains("waltz-1");
+    let sent = wait_for_events(&receiver, 5);
+    assert!(sent.iter().any(tunes), "{sent:#?}");
+
+    let shelf = |query: &str| {
+        let house = api.account.values["house"].as_str().unwrap();
+        request(&api.address, &format!("GET /{house}/shelf?{query} HTTP/1.1"), "").json()
+    };
+    let tags = json!(["000001"]);
+    assert_eq!(shelf(""), json!({"page": 1, "limit": 2, "total": 1, "tags": tags}));
+    assert_eq!(shelf("page=3&size=1"), json!({"page": 3, "limit": 1, "total": 1, "tags": []}));
+}
+
+#[test]
+fn fields_of_graphql_are_calls() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let send = |cookie: &str, query: &str, variables: Json| {
+        let head = format!("POST /hall/of/questions HTTP/1.1\r\nCookie: x=1; biscuit={cookie}");
+        let body = json!({"query": query, "variables": variables});
+        request(&api.address, &head, &body.to_string())
+    };
+    let door = api.secret("door").to_owned();
+    let all =
+        "query($name: String, $mood: Mood) { curios(name: $name, mood: $mood) { name story } }";
+    let seen = send(&door, all, json!({}));
+    assert!(seen.head.to_lowercase().contains("x-seen: 1"), "{}", seen.head);
+    let house = &api.account.values["house"];
+    let story = json!(format!("The clock of {}", house.as_str().unwrap()));
+    assert_eq!(seen.json()["data"]["curios"], json!([{"name": "clock", "story": story}]));
+    let shut = send("stale-and-old", all, json!({"name": "clock", "mood": "merry"})).json();
+    assert_eq!(shut["data"]["curios"][0], json!({"name": "clock", "story": null}));
+    let error = &shut["errors"][0];
+    assert_eq!(error["path"], json!(["curios", 0, "story"]));
+    assert_eq!(error["extensions"]["code"], "NOT_AT_HOME");
+    let mood = send(&door, all, json!({"mood": "sour"}));
+    let text = "Variable \"$mood\" got invalid value \"sour\"; Value \"sour\" does not exist in \"Mood\" enum.";
+    assert_eq!((mood.status, &mood.json()["errors"][0]["message"]), (422, &json!(text)));
+
+    // Mutations are performed one after the other.
+    let swap = "mutation($first: String!) {
+        a: swap(name: $first, other: \"lamp\") { name }
+        b: swap(name: \"lamp\") { name tag }
+        c: swap(name: \"lamp\", other: \"x\") { name }
+    }";
+    let swapped = send(&door, swap, json!({"first": "clock"})).json();
+    let tag = "000001";
+    assert_eq!(
+        swapped["data"],
+        json!({"a": {"name": "lamp"}, "b": {"name": "nothing", "tag": tag}, "c": null})
+    );
+    assert_eq!(swapped["errors"][0]["message"], "there is no lamp");
+
+    let rooms: Vec<Json> = ["g1", "g2"]
+        .iter()
+        .map(|guest| {
+            let head = format!("POST /back/{door}/knock HTTP/1.1");
+            let body = json!({"who": guest, "text": "hello"});
+            request(&api.address, &head, &body.to_string()).json()["room"].clone()
+        })
+        .collect();
+    let tidy = "mutation($rooms: [String!]!) { tidy(rooms: $rooms, note: \"<p>1 &lt; 2</p>\") { room line } }";
+    let tidied = send("", tidy, json!({"rooms": rooms})).json();
+    let expected: Vec<Json> =
+        rooms.iter().map(|room| json!({"room": room, "line": "1 < 2"})).collect();
+    assert_eq!(tidied["data"]["tidy"], json!(expected), "{tidied}");
+    let one = send("", tidy, json!({"rooms": rooms[0]})).json();
+    assert_eq!(one["data"]["tidy"][0]["room"], rooms[0]);
+    let lines = "query($room: String!) { lines(room: $room) }";
+    let last = send("", lines, json!({"room": rooms[1]})).json();
+    assert_eq!(last["data"]["lines"], json!(["1 < 2"]));
+    let ear = "mutation($url: String!) { ear(url: $url) }";
+    assert_eq!(send("", ear, json!({"url": receiver.url()})).json()["data"]["ear"], Json::Null);
+    assert!(receiver.requests().iter().all(|sent| !sent.is_ping()));
+    let calls = api.calls(15);
+    assert!(!format!("{calls:?}").contains("stale-and-old"));
+    assert!(calls.iter().any(|call| call.element == Some(2)), "{calls:?}");
+}
+
+#[test]
 fn a_subscription_of_a_call_has_its_own_headers_and_ends() {
     let (first, second) = (Receiver::accepting(), Receiver::accepting());
     let api = LiveApi::start("parlour", &first);
@@ -646,11 +755,15 @@ fn commands_describe_the_api_and_show_no_configured_credential() {
     assert_eq!(bots["parameters"][0]["name"], "account");
     assert_eq!(bots["security"], json!([{"token": []}]));
     assert!(run(&["secrets", "wotnot"]).contains("vendors wotnot --api"));
-    for arguments in [["vendors", "ebbot", "--api"], ["schema", "api", "ebbot"]] {
+    // A vendor without an API.
+    let more = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vendors");
+    for arguments in [["vendors", "till", "--api"], ["schema", "api", "till"]] {
+        let arguments = [&["--templates", more], &arguments[..]].concat();
         let output = standin_in(folder.path(), &arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(
-            stderr(&output).contains("vendors with an API: liveperson, replycx"),
+            stderr(&output)
+                .contains("vendors with an API: ebbot, erxes, liveperson, parlour, replycx"),
             "{}",
             stderr(&output)
         );

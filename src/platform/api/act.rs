@@ -83,6 +83,18 @@ pub enum ActTemplate {
         /// True to start, false to stop.
         on: bool,
     },
+    /// Adds a note.
+    Note {
+        /// Who writes it.
+        by: WhoRef,
+        /// Text.
+        text: InputTemplate,
+    },
+    /// Reopens the conversation.
+    Reopen {
+        /// Who reopens it.
+        by: WhoRef,
+    },
     /// Marks the messages of the other side as read.
     Read {
         /// Who reads.
@@ -115,6 +127,15 @@ pub enum ActTemplate {
         /// Skill of the queue.
         skill: Option<InputTemplate>,
     },
+    /// Starts a flow of the bot.
+    Flow {
+        /// Who starts it.
+        by: WhoRef,
+        /// Name.
+        name: InputTemplate,
+        /// Number of its states.
+        states: i64,
+    },
     /// Stores variables.
     Set {
         /// Who sets them.
@@ -146,6 +167,8 @@ pub enum ActTemplate {
         url: InputTemplate,
         /// Patterns of event types.
         types: Option<InputTemplate>,
+        /// Whether the vendor tests the URL first.
+        handshake: bool,
         /// Whether events are sent.
         enabled: Option<InputTemplate>,
         /// Headers besides the vendor's.
@@ -219,14 +242,17 @@ impl ActTemplate {
                 | Self::Rate { .. }
                 | Self::Emit { .. }
                 | Self::Assign { .. }
+                | Self::Flow { .. }
                 | Self::Set { .. }
                 | Self::Close { .. }
+                | Self::Note { .. }
+                | Self::Reopen { .. }
         )
     }
 }
 
 /// The keys of `act`.
-const ACTIONS: [&str; 19] = [
+const ACTIONS: [&str; 22] = [
     "open",
     "say",
     "typing",
@@ -234,8 +260,11 @@ const ACTIONS: [&str; 19] = [
     "rate",
     "emit",
     "assign",
+    "flow",
     "set",
     "close",
+    "note",
+    "reopen",
     "person",
     "subscribe",
     "unsubscribe",
@@ -314,8 +343,11 @@ impl ActChecker<'_> {
             form.rate.is_some(),
             form.emit.is_some(),
             form.assign.is_some(),
+            form.flow.is_some(),
             form.set.is_some(),
             form.close.is_some(),
+            form.note.is_some(),
+            form.reopen.is_some(),
         ];
         let in_account = [
             form.person.is_some(),
@@ -361,6 +393,13 @@ impl ActChecker<'_> {
         if let Some(form) = &form.typing {
             return Some(ActTemplate::Typing { by: self.who(&form.by)?, on: form.on.value });
         }
+        if let Some(form) = &form.note {
+            let (by, text) = (self.who(&form.by), self.input(&form.text));
+            return Some(ActTemplate::Note { by: by?, text: text? });
+        }
+        if let Some(form) = &form.reopen {
+            return Some(ActTemplate::Reopen { by: self.who(&form.by)? });
+        }
         if let Some(form) = &form.read {
             return Some(ActTemplate::Read { by: self.who(&form.by)? });
         }
@@ -380,6 +419,11 @@ impl ActChecker<'_> {
             };
             let skill = self.optional_input(form.skill.as_ref());
             return Some(ActTemplate::Assign { by: by?, to, skill: skill? });
+        }
+        if let Some(form) = &form.flow {
+            let (by, name) = (self.who(&form.by), self.input(&form.name));
+            let states = form.states.as_ref().map_or(1, |states| states.value);
+            return Some(ActTemplate::Flow { by: by?, name: name?, states });
         }
         if let Some(form) = &form.set {
             let (by, scope) = (self.who(&form.by), form.scope.value);
@@ -547,6 +591,7 @@ impl ActChecker<'_> {
             group: group?,
             url: url?,
             types: types?,
+            handshake: form.handshake.as_ref().is_none_or(|handshake| handshake.value),
             enabled: enabled?,
             headers: headers?,
             secret,

@@ -41,6 +41,11 @@ struct Part {
 
 /// Reads the body of a call.
 pub fn parse_body(protocol: BodyProtocol, call: &ApiCall) -> Result<ParsedBody, CallError> {
+    let upgrade = call.header("upgrade").unwrap_or_default();
+    // Before the body, which such a call leaves open.
+    if protocol == BodyProtocol::Graphql && upgrade.eq_ignore_ascii_case("websocket") {
+        return Err(bad("subscriptions over WebSocket are not served: only queries and mutations"));
+    }
     let bytes = match &call.body {
         CallBody::Whole(bytes) => bytes,
         CallBody::TooLarge => {
@@ -61,6 +66,7 @@ pub fn parse_body(protocol: BodyProtocol, call: &ApiCall) -> Result<ParsedBody, 
         BodyProtocol::JsonBatch => batch(bytes),
         BodyProtocol::Form => form(call, bytes).map(of),
         BodyProtocol::File => file(call, bytes),
+        BodyProtocol::Graphql => graphql(call, bytes).map(of),
     }
 }
 
@@ -78,6 +84,15 @@ fn bad(message: impl Into<String>) -> CallError {
 
 fn json(bytes: &[u8]) -> Result<Json, CallError> {
     serde_json::from_slice(bytes).map_err(|error| bad(format!("the body is not JSON: {error}")))
+}
+
+/// Reads a GraphQL request: a JSON document, or the parameters of the query of a GET.
+fn graphql(call: &ApiCall, bytes: &[u8]) -> Result<Json, CallError> {
+    if call.method != "GET" {
+        return json(bytes);
+    }
+    let pairs = call.query_pairs().into_iter();
+    Ok(Json::Object(pairs.map(|(name, value)| (name, value.into())).collect()))
 }
 
 fn batch(bytes: &[u8]) -> Result<ParsedBody, CallError> {
@@ -167,6 +182,7 @@ mod tests {
             method: "POST".into(),
             path: "/".into(),
             query: "a=1&b=2".into(),
+            base: String::new(),
             headers: vec![("Content-Type".into(), content_type.into())],
             body: CallBody::Whole(body.into()),
             received_at: Timestamp::UNIX_EPOCH,

@@ -125,10 +125,19 @@ impl BotCall {
         let body = parse_body(BodyProtocol::Form, &call).map(|body| body.json).unwrap_or_default();
         let params = parameters(&call, &body);
         // The first of alternatives.
-        let names = self.route.auth.iter().filter_map(|names| names.first());
+        let names = self.route.auth.iter().chain(&self.operation.auth);
+        let names = names.filter_map(|names| names.first());
         for rule in names.filter_map(|name| credentials.get(name)) {
             let tokens = IssuedTokens::default();
-            let auth = AuthContext { call: &call, params: &params, tokens: &tokens, roots: &roots };
+            // The call has its whole path.
+            let (call_ref, path) = (&call, &[]);
+            let auth = AuthContext {
+                call: call_ref,
+                path,
+                params: &params,
+                tokens: &tokens,
+                roots: &roots,
+            };
             if !rule.is_presented(&auth) {
                 rule.add_to(&mut call, memory.tokens.get(&rule.name).map(String::as_str), &roots);
             }
@@ -221,10 +230,14 @@ impl BotChecker<'_> {
             self.problems.push(problem.suggest_or_list(operation, names));
             return None;
         };
+        let mut call = call?;
+        if let Some((field, graphql)) = found.field.as_ref().zip(self.rules.graphql.as_ref()) {
+            call.query_text = graphql.file.query(field, &call.arguments);
+        }
         Some(BotCall {
             route: Arc::clone(route),
             operation: Arc::clone(found),
-            call: call?,
+            call,
             tokens: Vec::new(),
             keep: Vec::new(),
         })

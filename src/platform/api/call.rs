@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
+use crate::conversation::GeneratedIds;
 use crate::template::{Object, Value};
 
 /// A call as it arrived.
@@ -14,6 +15,8 @@ pub struct ApiCall {
     pub path: String,
     /// Query without `?`; empty if the URL has no query.
     pub query: String,
+    /// URL of the API as the client addresses it, without a path.
+    pub base: String,
     /// Headers, in order.
     pub headers: Vec<(String, String)>,
     /// The body.
@@ -75,16 +78,23 @@ impl CallContent {
             ("method", call.method.as_str().into()),
             ("target", call.path.as_str().into()),
             ("path", texts(&mut path.iter().cloned())),
+            ("base", call.base.as_str().into()),
             ("query", texts(&mut call.query_pairs().into_iter())),
             ("header", texts(&mut headers)),
             ("body", Json::Null),
             ("params", Json::Object(Map::new())),
             ("batch", Json::Null),
+            ("parent", Json::Null),
             ("size", call.size().into()),
             ("number", number.into()),
         ];
         let values = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { values, at, received_at: call.received_at }
+    }
+
+    /// Sets the ids of the call.
+    pub fn set_ids(&mut self, ids: GeneratedIds) {
+        self.values.extend(ids.into_entries());
     }
 
     /// Sets the parsed body.
@@ -97,10 +107,22 @@ impl CallContent {
         self.values.insert("params".into(), Json::Object(params));
     }
 
+    /// Sets the object of which the call is a field.
+    pub fn set_parent(&mut self, parent: Json) {
+        self.values.insert("parent".into(), parent);
+    }
+
     /// Sets the list of which the body is an element, and its number in the account.
     pub fn set_batch(&mut self, batch: Json, number: u64) {
         self.values.insert("batch".into(), batch);
         self.values.insert("number".into(), number.into());
+    }
+
+    /// Returns the parameters of the path, decoded.
+    pub fn path(&self) -> Vec<(String, String)> {
+        let path = self.values.get("path").and_then(Json::as_object).into_iter().flatten();
+        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+        path.map(|(name, value)| (name.clone(), text(value))).collect()
     }
 
     /// Returns the parsed body, or null.

@@ -11,7 +11,7 @@ pub(super) fn of_call(types: &RootTypes, parameters: Option<&[Field]>) -> TableT
         Some(fields) => FieldType::table(TableType::new("the path", fields.to_vec())),
         None => FieldType::open_table(),
     };
-    let call = TableType::new("the call", Vec::new())
+    let call = TableType::new("the call", types.call_ids.clone())
         .always("method", FieldType::Text)
         .always("target", FieldType::Text)
         .always("path", path)
@@ -20,8 +20,10 @@ pub(super) fn of_call(types: &RootTypes, parameters: Option<&[Field]>) -> TableT
         .always("body", FieldType::Any)
         .always("params", FieldType::open_table())
         .always("batch", FieldType::Any)
+        .always("parent", FieldType::Any)
         .always("size", FieldType::Int)
         .always("number", FieldType::Int)
+        .always("base", FieldType::Text)
         .always("at", FieldType::Time)
         .always("received_at", FieldType::Time);
     types.base.clone().always("call", FieldType::table(call))
@@ -78,6 +80,14 @@ pub(super) fn with_event(roots: TableType) -> TableType {
     roots.always("event", FieldType::table(event))
 }
 
+/// Adds `settled`, what followed in the conversation.
+pub(super) fn with_settled(types: &RootTypes, roots: TableType) -> TableType {
+    let message = FieldType::table(types.message.clone());
+    let settled =
+        TableType::new("what followed", Vec::new()).always("messages", FieldType::list(message));
+    roots.always("settled", FieldType::table(settled))
+}
+
 /// Adds `auth`, with the claims of these credentials.
 pub(super) fn with_auth<'a>(
     roots: TableType,
@@ -97,6 +107,14 @@ pub(super) fn with_issued(roots: TableType, is_limited: bool) -> TableType {
         field("expires_at", FieldType::Time),
     ];
     roots.always("issued", FieldType::table(TableType::new("a token", fields)))
+}
+
+/// Adds `handshake`, the result of the vendor's test of the URL that the call subscribes.
+pub(super) fn with_handshake(roots: TableType) -> TableType {
+    let handshake = TableType::new("a handshake", Vec::new()).always("passed", FieldType::Bool);
+    let mut roots = roots;
+    roots.set(Field::maybe("handshake", FieldType::table(handshake)));
+    roots
 }
 
 /// Adds `error`.

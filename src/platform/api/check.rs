@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::act::{ActChecker, ActRule};
 use super::call_match::CallMatchers;
 use super::call_types::{
-    of_call, with_auth, with_conversation, with_error, with_event, with_fields, with_issued,
-    with_link, with_possible_conversation, with_revision, with_subscription,
+    of_call, with_auth, with_conversation, with_error, with_event, with_fields, with_handshake,
+    with_issued, with_link, with_possible_conversation, with_revision, with_settled,
+    with_subscription,
 };
 use super::condition_check::{check_conditions, check_triggers};
 use super::credential::CredentialRule;
@@ -19,13 +22,14 @@ use super::forms::{
     ActForm, ApiForm, ErrorForm, ExampleForm, FindForm, ListForm, OperationForm, ReplyForm,
     RouteForm, WarnForm,
 };
+use super::graphql_check::check_graphql;
 use super::host_pattern::HostPattern;
-use super::list::{ListRule, list_type};
+use super::list::{ListRule, Listed, list_type};
 use super::path_pattern::{PathPattern, parameter_fields};
 use super::response::{ErrorRule, ErrorTrigger, ResponseChecker, ResponseRule};
 use super::rules::{AccountCheck, ApiRules, CallWarning, OperationRule, RouteRule};
 use crate::diag::{
-    Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code,
+    Key, NodeContent, OneOrMore, Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code,
 };
 use crate::platform::forms::VendorForm;
 use crate::platform::ids::{IdOwner, IdRules, of_role};
@@ -58,11 +62,15 @@ struct OperationSource<'f> {
     span: &'f SourceSpan,
     name: &'f str,
     call: Option<&'f Spanned<String>>,
+    field: Option<&'f Spanned<String>>,
+    split: Option<&'f Spanned<String>>,
+    auth: &'f [OneOrMore<Spanned<String>>],
     matches: Option<&'f TableOf<SyntaxNode>>,
     fields: Option<&'f TableOf<SyntaxNode>>,
     find: Vec<&'f FindForm>,
     list: Option<&'f ListForm>,
     act: &'f [ActForm],
+    settle: Option<&'f Spanned<SignedDuration>>,
     reply: Option<&'f ReplyForm>,
     errors: Vec<&'f ErrorForm>,
     warn: Vec<&'f WarnForm>,
@@ -78,11 +86,15 @@ impl<'f> OperationSource<'f> {
             span: &route.span,
             name: &route.name.value,
             call: route.call.as_ref(),
+            field: None,
+            split: None,
+            auth: &[],
             matches: None,
             fields: None,
             find: route.find.iter().collect(),
             list: route.list.as_ref(),
             act: &route.act,
+            settle: route.settle.as_ref(),
             reply: route.reply.as_ref(),
             errors: route.error.iter().collect(),
             warn: route.warn.iter().collect(),
@@ -97,11 +109,15 @@ impl<'f> OperationSource<'f> {
             span: &operation.span,
             name: &operation.name.value,
             call: operation.call.as_ref(),
+            field: operation.field.as_ref(),
+            split: operation.split.as_ref(),
+            auth: &operation.auth,
             matches: Some(&operation.matches),
             fields: Some(&operation.fields),
             find: route.find.iter().chain(&operation.find).collect(),
             list: operation.list.as_ref().or(route.list.as_ref()),
             act: &operation.act,
+            settle: operation.settle.as_ref().or(route.settle.as_ref()),
             reply: operation.reply.as_ref().or(route.reply.as_ref()),
             errors: operation.error.iter().chain(&route.error).collect(),
             warn: route.warn.iter().chain(&operation.warn).collect(),
@@ -138,6 +154,7 @@ impl<'a> ApiChecker<'a> {
             rules.routes.push(route);
         }
         rules.credentials = std::mem::take(&mut self.credentials);
+        check_graphql(form, self.templates, &mut rules, self.problems);
         rules.documents = std::mem::take(&mut self.documents);
         // After a mistake, it is unknown which conditions can occur and which have a response.
         if self.problems.len() == before {
@@ -202,20 +219,10 @@ impl<'a> ApiChecker<'a> {
             let problem = Problem::at(&method.span, code::INVALID_ROUTE, message);
             self.problems.push(problem.suggest_or_list(method, METHODS));
         }
-        let credentials: Vec<&str> =
-            self.form.credential.iter().map(|credential| credential.name.as_str()).collect();
-        for name in form
-            .auth
-            .iter()
-            .flat_map(|names| names.iter())
-            .filter(|name| !credentials.contains(&name.as_str()))
-        {
-            let message = format!("unknown credential `{}`", name.value);
-            let problem = Problem::at(&name.span, code::INVALID_ROUTE, message);
-            self.problems.push(problem.suggest_or_list(name, credentials.iter().copied()));
-        }
-        let names = form.auth.iter().flat_map(|names| names.iter());
-        let names = names.map(|name| name.value.as_str());
+        let auth = self.auth(&form.auth);
+        let own = self.form.operation.iter().filter(|known| known.route.value == form.name.value);
+        let all = form.auth.iter().chain(own.flat_map(|operation| &operation.auth));
+        let names = all.flat_map(|names| names.iter()).map(|name| name.value.as_str());
         let roots = with_auth(of_call(self.types, Some(&parameter_fields(&paths))), names);
         let roots = with_revision(roots, self.documents.keys());
         let all = &self.form.operation;
@@ -249,11 +256,7 @@ impl<'a> ApiChecker<'a> {
             methods: form.method.iter().map(|method| method.value.clone()).collect(),
             paths,
             query: query.collect(),
-            auth: form
-                .auth
-                .iter()
-                .map(|names| names.iter().map(|n| n.value.clone()).collect())
-                .collect(),
+            auth,
             body: form.body.value,
             batch_status,
             fields,
@@ -261,6 +264,19 @@ impl<'a> ApiChecker<'a> {
             errors,
             secret: form.secret.iter().map(|pointer| pointer.value.clone()).collect(),
         })
+    }
+
+    /// Checks the names of credentials.
+    fn auth(&mut self, auth: &[OneOrMore<Spanned<String>>]) -> Vec<Vec<String>> {
+        let known: Vec<&str> =
+            self.form.credential.iter().map(|credential| credential.name.as_str()).collect();
+        let names = auth.iter().flat_map(|names| names.iter());
+        for name in names.filter(|name| !known.contains(&name.as_str())) {
+            let message = format!("unknown credential `{}`", name.value);
+            let problem = Problem::at(&name.span, code::INVALID_ROUTE, message);
+            self.problems.push(problem.suggest_or_list(name, known.iter().copied()));
+        }
+        auth.iter().map(|names| names.iter().map(|name| name.value.clone()).collect()).collect()
     }
 
     /// Reports keys of a route that belong to its operations.
@@ -286,6 +302,7 @@ impl<'a> ApiChecker<'a> {
         shared: &[Field],
     ) -> Option<OperationRule> {
         let before = self.problems.len();
+        let auth = self.auth(source.auth);
         // An operation is selected before its own fields are read.
         let matches = match source.matches {
             Some(matches) => {
@@ -296,7 +313,10 @@ impl<'a> ApiChecker<'a> {
         };
         let (fields, types) = self.fields(source.fields, shared.to_vec(), roots);
         let roots = with_fields(roots.clone(), &types);
-        let (finds, found) = self.finds(&source.find, roots);
+        let (finds, mut found) = self.finds(&source.find, roots);
+        if source.act.iter().any(|act| act.subscribe.is_some()) {
+            found = with_handshake(found);
+        }
         let performed = self.acts(source, &finds, &found);
         let finds_conversation =
             finds.iter().any(|find| find.kind.is_conversation() && !find.optional);
@@ -323,11 +343,15 @@ impl<'a> ApiChecker<'a> {
         Some(OperationRule {
             name: source.name.to_owned(),
             call: source.call.map_or(source.name, |call| &call.value).to_owned(),
+            field: source.field.map(|field| field.value.clone()),
+            split: source.split.map(|split| split.value.clone()),
+            auth,
             matches,
             fields,
             finds,
             list,
             acts: performed,
+            settle: source.settle.map(|settle| settle.value.unsigned_abs()),
             response: response?,
             errors,
             warnings,
@@ -380,9 +404,10 @@ impl<'a> ApiChecker<'a> {
             }
         }
         if let Some(list) = list {
-            let item = match &list.documents {
-                Some(kind) => self.documents.get(kind).map(DocumentRule::table),
-                None => Some(self.types.conversation.clone()),
+            let item = match &list.of {
+                Listed::Documents(kind) => self.documents.get(kind).map(DocumentRule::table),
+                Listed::Messages => Some(self.types.message.clone()),
+                Listed::Conversations => Some(self.types.conversation.clone()),
             };
             after = after.always("list", list_type(item.unwrap_or_default()));
         }
@@ -391,6 +416,9 @@ impl<'a> ApiChecker<'a> {
         }
         if source.act.iter().any(|act| act.subscribe.is_some()) {
             after = with_subscription(after);
+        }
+        if source.act.iter().any(|act| act.say.is_some()) {
+            after = after.always("message", FieldType::table(self.types.message.clone()));
         }
         if source.act.iter().any(|act| act.link.is_some()) {
             after = with_link(after);
@@ -402,14 +430,20 @@ impl<'a> ApiChecker<'a> {
         if finds_conversation || source.act.iter().any(|act| act.open.is_some()) {
             after = with_event(after);
         }
+        if source.settle.is_some() {
+            after = with_settled(self.types, after);
+        }
         after
     }
 
     fn list(&mut self, form: &ListForm, roots: &TableType) -> Option<ListRule> {
         let (ids, documents) = (self.ids, &self.documents);
-        let names = |kind: Option<&str>| match kind {
-            None => Some(ids.names(IdOwner::Conversation)),
-            Some(kind) => documents.get(kind).map(DocumentRule::id_names),
+        let has_conversation =
+            roots.get("conversation").is_some_and(|conversation| !conversation.optional);
+        let names = |of: &Listed| match of {
+            Listed::Conversations => Some(ids.names(IdOwner::Conversation)),
+            Listed::Messages => has_conversation.then(|| ids.names(IdOwner::Message)),
+            Listed::Documents(kind) => documents.get(kind).map(DocumentRule::id_names),
         };
         ListRule::check(form, &self.context(roots.clone()), &names, self.problems)
     }
@@ -463,12 +497,21 @@ impl<'a> ApiChecker<'a> {
                     roots.set(Field { name, field_type, optional: rule.optional });
                 }
                 None if rule.kind == FindKind::Document => self.unknown_document(form),
-                None if !rule.optional => roots = with_conversation(self.types, roots),
-                None => {}
+                None => roots = self.with_found_conversation(&rule, roots),
             }
             finds.push(rule);
         }
         (finds, roots)
+    }
+
+    /// Adds the conversation that a rule finds, under its own name too.
+    fn with_found_conversation(&self, rule: &FindRule, mut roots: TableType) -> TableType {
+        if rule.name != rule.kind.as_str() {
+            let conversation = FieldType::table(self.types.conversation.clone());
+            let (name, optional) = (rule.name.clone(), rule.optional);
+            roots.set(Field { name, field_type: conversation, optional });
+        }
+        if rule.optional { roots } else { with_conversation(self.types, roots) }
     }
 
     fn unknown_document(&mut self, form: &FindForm) {

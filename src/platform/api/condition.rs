@@ -177,6 +177,11 @@ impl CallError {
         matches!(self.condition.word, ConditionWord::Unknown | ConditionWord::MissingField)
     }
 
+    /// Returns true if the call lacks a value.
+    pub fn is_missing_field(&self) -> bool {
+        self.condition.word == ConditionWord::MissingField
+    }
+
     /// Returns what templates see of the error: the root `error`.
     pub fn root(&self) -> Map<String, Json> {
         let entries =

@@ -115,7 +115,7 @@ pub(super) fn check_conditions(form: &VendorForm, rules: &ApiRules, problems: &m
         for operation in &route.operations {
             let own = form.operation.iter().find(|known| known.name.value == operation.name);
             let span = own.map(|operation| &operation.span).or(span);
-            report(rules, &operation.errors, &of_operation(operation), span, problems);
+            report(rules, &operation.errors, &of_operation(operation, rules), span, problems);
         }
     }
 }
@@ -151,7 +151,21 @@ fn of_route(route: &RouteRule, rules: &ApiRules) -> Vec<CallCondition> {
     {
         conditions.push(CallCondition::unknown(ACCOUNT));
     }
-    for rule in route.auth.iter().flatten().filter_map(|name| rules.credentials.get(name)) {
+    conditions.extend(of_auth(&route.auth, rules));
+    if route.body != BodyProtocol::None {
+        conditions.push(CallCondition::bad_body());
+    }
+    let is_graphql = route.body == BodyProtocol::Graphql;
+    if is_graphql || route.operations.iter().all(|operation| !operation.matches.is_empty()) {
+        conditions.push(CallCondition::unknown_operation());
+    }
+    conditions
+}
+
+/// Returns the conditions of credentials.
+fn of_auth(auth: &[Vec<String>], rules: &ApiRules) -> Vec<CallCondition> {
+    let mut conditions = Vec::new();
+    for rule in auth.iter().flatten().filter_map(|name| rules.credentials.get(name)) {
         conditions.push(CallCondition::missing(&rule.name));
         if !rule.is_unverified() || rule.needs_scheme() {
             conditions.push(CallCondition::invalid(&rule.name));
@@ -160,18 +174,13 @@ fn of_route(route: &RouteRule, rules: &ApiRules) -> Vec<CallCondition> {
             conditions.push(CallCondition::expired(&rule.name));
         }
     }
-    if route.body != BodyProtocol::None {
-        conditions.push(CallCondition::bad_body());
-    }
-    if route.operations.iter().all(|operation| !operation.matches.is_empty()) {
-        conditions.push(CallCondition::unknown_operation());
-    }
     conditions
 }
 
-fn of_operation(operation: &OperationRule) -> Vec<CallCondition> {
+fn of_operation(operation: &OperationRule, rules: &ApiRules) -> Vec<CallCondition> {
     let mut conditions = vec![CallCondition::missing_field()];
-    for find in operation.finds.iter().filter(|find| !find.optional && find.create.is_none()) {
+    conditions.extend(of_auth(&operation.auth, rules));
+    for find in operation.finds.iter().filter(|find| find.must_exist()) {
         conditions.push(CallCondition::unknown(&find.name));
     }
     if operation.acts.iter().any(|rule| rule.act.needs_conversation()) {

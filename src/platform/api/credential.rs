@@ -20,6 +20,8 @@ pub struct CredentialRule {
     pub(super) place: CredentialPlace,
     /// Scheme before the value, such as `Bearer`.
     pub(super) scheme: Option<String>,
+    /// Whether the value is also valid without its scheme.
+    pub(super) bare: bool,
     pub(super) proof: CredentialProof,
     /// How long an issued token is valid; `None` without a limit.
     pub life: Option<SignedDuration>,
@@ -32,6 +34,9 @@ pub struct CredentialRule {
 pub(super) enum CredentialPlace {
     Header(String),
     Query(String),
+    /// A parameter of the path.
+    Path(String),
+    Cookie(String),
     /// Among the parameters of the query and the body.
     Parameters,
 }
@@ -78,6 +83,8 @@ pub struct Presented(pub String);
 pub struct AuthContext<'a> {
     /// The call.
     pub call: &'a ApiCall,
+    /// Parameters of the path, decoded.
+    pub path: &'a [(String, String)],
     /// Parameters of the query and the body.
     pub params: &'a Map<String, Json>,
     /// The tokens that calls have issued.
@@ -93,7 +100,7 @@ impl CredentialRule {
             let texts = fields.iter().filter_map(|(name, _)| parameter(auth.params, name));
             return texts.map(Presented).collect();
         }
-        let Some(text) = self.text(auth.call) else { return Vec::new() };
+        let Some(text) = self.text(auth) else { return Vec::new() };
         // Without its scheme, so that the token is also found elsewhere in the call.
         let token = self.token(&text).unwrap_or(&text).to_owned();
         let password = match self.proof {
@@ -128,12 +135,17 @@ impl CredentialRule {
         matches!(self.proof, CredentialProof::Issued(_) | CredentialProof::Jwt(_))
     }
 
-    fn text(&self, call: &ApiCall) -> Option<String> {
+    fn text(&self, auth: &AuthContext<'_>) -> Option<String> {
         let text = match &self.place {
-            CredentialPlace::Header(name) => call.header(name).map(str::to_owned),
+            CredentialPlace::Header(name) => auth.call.header(name).map(str::to_owned),
             CredentialPlace::Query(name) => {
-                let mut pairs = call.query_pairs().into_iter();
+                let mut pairs = auth.call.query_pairs().into_iter();
                 pairs.find(|(known, _)| known == name).map(|(_, value)| value)
+            }
+            CredentialPlace::Cookie(name) => cookie(auth.call, name),
+            CredentialPlace::Path(name) => {
+                let mut pairs = auth.path.iter();
+                pairs.find(|(known, _)| known == name).map(|(_, value)| value.clone())
             }
             CredentialPlace::Parameters => None,
         };
@@ -143,21 +155,23 @@ impl CredentialRule {
     /// Returns the token in a text; `None` if the text lacks the scheme.
     fn token<'t>(&self, text: &'t str) -> Option<&'t str> {
         let Some(scheme) = &self.scheme else { return Some(text) };
-        let (found, token) = text.split_once(' ')?;
-        found.eq_ignore_ascii_case(scheme).then(|| token.trim())
+        match text.split_once(' ') {
+            Some((found, token)) if found.eq_ignore_ascii_case(scheme) => Some(token.trim()),
+            _ => Some(text).filter(|_| self.bare),
+        }
     }
 
     /// Returns true if a call has the credential in its place, with its scheme.
     pub fn is_presented(&self, auth: &AuthContext<'_>) -> bool {
         match &self.proof {
             CredentialProof::Fields(_) => !self.presented(auth).is_empty(),
-            _ => self.presented_token(auth.call).is_some(),
+            _ => self.presented_token(auth).is_some(),
         }
     }
 
     /// Returns the token that a call presents.
-    pub fn presented_token(&self, call: &ApiCall) -> Option<String> {
-        let text = self.text(call)?;
+    pub fn presented_token(&self, auth: &AuthContext<'_>) -> Option<String> {
+        let text = self.text(auth)?;
         self.token(&text).map(str::to_owned)
     }
 
@@ -166,7 +180,7 @@ impl CredentialRule {
         if let CredentialProof::Fields(fields) = &self.proof {
             return self.verify_fields(fields, auth);
         }
-        let Some(text) = self.text(auth.call) else { return Err(self.missing()) };
+        let Some(text) = self.text(auth) else { return Err(self.missing()) };
         let token = self.token(&text).ok_or_else(|| self.invalid())?;
         let is = |template: &TextTemplate, text: &str| {
             bool::from(text.as_bytes().ct_eq(template.render(auth.roots).as_bytes()))
@@ -286,6 +300,8 @@ impl CredentialRule {
         match &self.place {
             CredentialPlace::Header(name) => format!("{what} in the header `{name}`"),
             CredentialPlace::Query(name) => format!("{what} in the query parameter `{name}`"),
+            CredentialPlace::Cookie(name) => format!("{what} in the cookie `{name}`"),
+            CredentialPlace::Path(name) => format!("{what} in the path parameter `{name}`"),
             CredentialPlace::Parameters => {
                 let names = self.parameter_names().map(|name| format!("`{name}`"));
                 format!("parameters {}", names.collect::<Vec<_>>().join(" and "))
@@ -294,18 +310,22 @@ impl CredentialRule {
     }
 
     /// Returns how `OpenAPI` describes the credential.
-    pub(super) fn scheme_of_openapi(&self) -> CredentialScheme<'_> {
+    ///
+    /// `None` for a part of the path, which is a parameter there.
+    pub(super) fn scheme_of_openapi(&self) -> Option<CredentialScheme<'_>> {
         let value = |place, name| CredentialScheme::Value { place, name };
-        match (&self.place, self.scheme.as_deref()) {
+        Some(match (&self.place, self.scheme.as_deref()) {
+            (CredentialPlace::Path(_), _) => return None,
             (CredentialPlace::Header(_), Some("Bearer")) => CredentialScheme::Http("bearer"),
             (CredentialPlace::Header(_), Some("Basic")) => CredentialScheme::Http("basic"),
             (CredentialPlace::Header(name), _) => value("header", name),
             (CredentialPlace::Query(name), _) => value("query", name),
+            (CredentialPlace::Cookie(name), _) => value("cookie", name),
             // The last one is the secret, by convention.
             (CredentialPlace::Parameters, _) => {
                 value("query", self.parameter_names().last().unwrap_or_default())
             }
-        }
+        })
     }
 
     /// Adds the valid credential to a call. `token` is that of a credential that is issued.
@@ -328,9 +348,20 @@ impl CredentialRule {
         match &self.place {
             CredentialPlace::Header(name) => call.headers.push((name.clone(), value)),
             CredentialPlace::Query(name) => add_to_query(call, name, &value),
-            CredentialPlace::Parameters => {}
+            CredentialPlace::Cookie(name) => {
+                call.headers.push(("Cookie".to_owned(), format!("{name}={value}")));
+            }
+            // The example of the operation has the whole path.
+            CredentialPlace::Path(_) | CredentialPlace::Parameters => {}
         }
     }
+}
+
+/// Returns the value of a cookie.
+fn cookie(call: &ApiCall, name: &str) -> Option<String> {
+    let mut cookies = call.header("cookie")?.split(';').filter_map(|cookie| cookie.split_once('='));
+    let found = cookies.find(|(known, _)| known.trim() == name);
+    found.map(|(_, value)| value.trim().to_owned())
 }
 
 fn add_to_query(call: &mut ApiCall, name: &str, value: &str) {

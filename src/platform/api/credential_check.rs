@@ -29,6 +29,7 @@ pub(super) fn check_credential(
         name: form.name.value.clone(),
         place: place?,
         scheme,
+        bare: form.bare.as_ref().is_some_and(|bare| bare.value),
         proof: proof?,
         life: form.life.as_ref().map(|life| life.value),
         example,
@@ -53,6 +54,7 @@ impl CredentialChecker<'_> {
             ("value", span(&form.value)),
             ("token", span(&form.token)),
             ("scheme", span(&form.scheme)),
+            ("bare", form.bare.as_ref().map(|bare| bare.span.clone())),
             ("fields", table(&form.fields)),
             ("user", span(&form.user)),
             ("password", span(&form.password)),
@@ -63,12 +65,10 @@ impl CredentialChecker<'_> {
             ("life", form.life.as_ref().map(|life| life.span.clone())),
         ];
         let (required, optional): (&[&str], &[&str]) = match form.kind.value {
-            CredentialKind::Raw | CredentialKind::Bearer if form.value.is_some() => {
-                (&["in", "value"], &[])
-            }
-            CredentialKind::Raw | CredentialKind::Bearer => {
-                (&["in", "token"], &["life", "example"])
-            }
+            CredentialKind::Raw if form.value.is_some() => (&["in", "value"], &[]),
+            CredentialKind::Raw => (&["in", "token"], &["life", "example"]),
+            CredentialKind::Bearer if form.value.is_some() => (&["in", "value"], &["bare"]),
+            CredentialKind::Bearer => (&["in", "token"], &["life", "example", "bare"]),
             CredentialKind::Basic => (&["in", "user", "password"], &[]),
             CredentialKind::Fields => (&["fields"], &[]),
             CredentialKind::Jwt => (&["in", "key"], &["kid", "claims", "life", "example"]),
@@ -150,10 +150,18 @@ impl CredentialChecker<'_> {
             Some(("query", name)) if !name.is_empty() => {
                 Some(CredentialPlace::Query(name.to_owned()))
             }
+            Some(("cookie", name)) if !name.is_empty() => {
+                Some(CredentialPlace::Cookie(name.to_owned()))
+            }
+            Some(("path", name)) if !name.is_empty() => {
+                Some(CredentialPlace::Path(name.to_owned()))
+            }
             _ => {
                 let message = format!("`{}` is not a place of a credential", text.value);
                 let problem = Problem::at(&text.span, code::UNKNOWN_VALUE, message);
-                self.problems.push(problem.help("write `header:NAME` or `query:NAME`"));
+                self.problems.push(
+                    problem.help("write `header:NAME`, `query:NAME`, `cookie:NAME` or `path:NAME`"),
+                );
                 None
             }
         }

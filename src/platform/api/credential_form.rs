@@ -30,7 +30,8 @@ form! {
         name: Spanned<String>,
         /// What it consists of.
         kind: Spanned<CredentialKind>,
-        /// Place in the call: `header:NAME` or `query:NAME`.
+        /// Place in the call: `header:NAME`, `query:NAME`, `cookie:NAME` or
+        /// `path:NAME`.
         place ("in"): Option<Spanned<String>>,
         /// The valid value of `raw` or `bearer` [default: only issued tokens are valid].
         value: Option<Spanned<String>>,
@@ -38,6 +39,8 @@ form! {
         token: Option<Spanned<String>>,
         /// Scheme before the value of `present`, such as `OAuth`.
         scheme: Option<Spanned<String>>,
+        /// Whether the value of `bearer` is also valid without `Bearer` [default: false].
+        bare: Option<Spanned<bool>>,
         /// The parameters of `fields` with their valid values.
         fields: TableOf<Spanned<String>>,
         /// The user of `basic`.

@@ -203,10 +203,14 @@ impl Documents {
 }
 
 impl Document {
-    /// Returns an id as text.
-    pub fn id(&self, name: &str) -> Option<String> {
-        let id = self.ids.get(name)?;
-        Some(id.as_str().map_or_else(|| id.to_string(), str::to_owned))
+    /// Returns an id, or the value at a JSON pointer into the content, as text.
+    pub fn text(&self, field: &str) -> Option<String> {
+        let value = if field.starts_with('/') {
+            self.value.pointer(field)?
+        } else {
+            self.ids.get(field)?
+        };
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     }
 }
 

@@ -12,12 +12,19 @@ use super::path_pattern::PathPattern;
 use crate::diag::{Problems, SourceSpan};
 use crate::template::{CompileContext, InputError, InputTemplate, Object, TextRules, TextTemplate};
 
+/// URL of the API in examples: any.
+const BASE: &str = "http://127.0.0.1";
+
 /// The example of an operation, before it is rendered.
 #[derive(Clone, Debug)]
 pub struct CallExample {
     path: InputTemplate,
     query: InputTemplate,
     json: Option<InputTemplate>,
+    /// Names of the arguments of a GraphQL field.
+    pub(super) arguments: Vec<String>,
+    /// The GraphQL query that takes the arguments as variables.
+    pub(super) query_text: Option<String>,
     form: InputTemplate,
     headers: Vec<(String, TextTemplate)>,
     /// Claims of the tokens that it presents, by credential.
@@ -53,6 +60,9 @@ impl CallExample {
         let query = table_template(&form.query, &form.span, context, problems);
         let json = match &form.json {
             Some(node) => Some(InputTemplate::check(node, context, problems)?),
+            None if !form.args.0.is_empty() => {
+                Some(table_template(&form.args, &form.span, context, problems)?)
+            }
             None => None,
         };
         let mut claims = BTreeMap::new();
@@ -70,7 +80,18 @@ impl CallExample {
             headers.extend(text.map(|text| (key.name.clone(), text)));
         }
         let span = form.span.clone();
-        Some(Self { path: path?, query: query?, json, form: fields?, headers, claims, span })
+        let arguments = form.args.iter().map(|(key, _)| key.name.clone()).collect();
+        Some(Self {
+            path: path?,
+            query: query?,
+            json,
+            arguments,
+            query_text: None,
+            form: fields?,
+            headers,
+            claims,
+            span,
+        })
     }
 
     /// Returns the claims of the token that it presents for a credential; `None` for the default.
@@ -116,7 +137,8 @@ impl ExampleCall {
             headers.push(("Content-Type".into(), "application/x-www-form-urlencoded".into()));
             body = CallBody::Whole(form.into_bytes());
         }
-        ApiCall { method, path, query, headers, body, received_at }
+        let base = BASE.to_owned();
+        ApiCall { method, path, query, base, headers, body, received_at }
     }
 }
 

@@ -22,6 +22,8 @@ pub struct FindRule {
     pub create: Option<InputTemplate>,
     /// Whether it may be missing.
     pub optional: bool,
+    /// Whether what the call names must exist, although it may name nothing.
+    pub if_given: bool,
 }
 
 /// Kind of thing that a call can be about.
@@ -79,7 +81,8 @@ impl FindRule {
         let stored = table.get(STORED).map(|node| &node.content);
         let stored = kind == FindKind::File && stored == Some(&NodeContent::Bool(true));
         for (key, node) in table.iter().filter(|(key, _)| !is_rule(key)) {
-            if !known.contains(&key.name.as_str()) {
+            let is_pointer = kind == FindKind::Document && key.name.starts_with('/');
+            if !is_pointer && !known.contains(&key.name.as_str()) {
                 problems.push(unknown_field(key, &known));
             }
             let template = InputTemplate::check(node, context, problems);
@@ -94,6 +97,7 @@ impl FindRule {
             .create
             .as_ref()
             .and_then(|create| person_data(create, &form.span, context, problems));
+        let if_given = form.if_given.as_ref().is_some_and(|if_given| if_given.value);
         let own = document.unwrap_or(kind.as_str());
         let name = form.name.as_ref().map_or(own, |name| &name.value);
         Some(Self {
@@ -103,8 +107,16 @@ impl FindRule {
             name: name.to_owned(),
             by,
             create,
-            optional: form.optional.as_ref().is_some_and(|optional| optional.value),
+            optional: if_given || form.optional.as_ref().is_some_and(|optional| optional.value),
+            if_given,
         })
+    }
+}
+
+impl FindRule {
+    /// Returns true if a call fails that names something unknown.
+    pub(super) fn must_exist(&self) -> bool {
+        (self.if_given || !self.optional) && self.create.is_none()
     }
 }
 
@@ -114,7 +126,7 @@ impl FindKind {
         matches!(self, Self::Conversation | Self::Dialog)
     }
 
-    /// Returns its key in `find`.
+    /// Returns its key in `find`, which is its name by default.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Conversation => "conversation",

@@ -12,12 +12,24 @@ form! {
     pub struct ApiForm {
         /// Parameter of paths that names the account [default: calls do not name it].
         account: Option<ApiAccountForm>,
+        /// The schema of its GraphQL API.
+        graphql: Option<GraphqlForm>,
         /// Host names at which clients expect the API, such as `api.acme.example` or `*.acme.example`.
         hosts: Vec<Spanned<String>>,
         /// Headers of every response.
         header: TableOf<Spanned<String>>,
         /// Responses to calls that fail, for all routes.
         error: Vec<ErrorForm>,
+    }
+}
+
+form! {
+    /// A GraphQL API.
+    pub struct GraphqlForm {
+        /// File with the types, relative to the folder.
+        schema: Spanned<String>,
+        /// `extensions.code` of errors of fields [default: `INTERNAL_SERVER_ERROR`].
+        code: Option<Spanned<String>>,
     }
 }
 
@@ -44,6 +56,8 @@ crate::string_enum! {
         Form = "form",
         /// A file: the body itself, or the first file of a multipart form.
         File = "file",
+        /// A GraphQL request. Each field with an operation is a call: `call.body` are its arguments.
+        Graphql = "graphql",
     }
 }
 
@@ -75,6 +89,9 @@ form! {
         act: Vec<ActForm>,
         /// A page of things for the response: `list.…`.
         list: Option<ListForm>,
+        /// How long the response waits for the script of the conversation, which gives
+        /// `settled.messages` [default: not at all].
+        settle: Option<Spanned<SignedDuration>>,
         /// Response, also of operations without their own.
         reply: Option<ReplyForm>,
         /// Responses to calls that fail.
@@ -109,8 +126,16 @@ form! {
         name: Spanned<String>,
         /// Neutral name of the call [default: the name].
         call: Option<Spanned<String>>,
+        /// Field of a GraphQL API, such as `Mutation.addOrder`.
+        field: Option<Spanned<String>>,
+        /// Credentials that it needs besides those of the route, all of them. A list among them: one
+        /// of them.
+        auth: Vec<OneOrMore<Spanned<String>>>,
         /// Matchers, by JSON pointer into the body or by path. All must hold.
         matches ("match"): TableOf<SyntaxNode>,
+        /// JSON pointer to a list in the body: the operation is performed for each element, which takes
+        /// the place of the list, and the response is the list of the responses.
+        split: Option<Spanned<String>>,
         /// Named values of the call: `field.…`.
         fields: TableOf<SyntaxNode>,
         /// What the call is about, in order, after that of the route.
@@ -119,6 +144,9 @@ form! {
         act: Vec<ActForm>,
         /// A page of things for the response: `list.…`.
         list: Option<ListForm>,
+        /// How long the response waits for the script of the conversation, which gives
+        /// `settled.messages` [default: not at all].
+        settle: Option<Spanned<SignedDuration>>,
         /// Response [default: that of the route].
         reply: Option<ReplyForm>,
         /// Responses to calls that fail, before those of the route.
@@ -137,15 +165,21 @@ form! {
 form! {
     /// A page of things.
     pub struct ListForm {
-        /// `conversations`, or a kind of documents.
+        /// `conversations`, `messages` of the call's conversation, or a kind of documents.
         of: Spanned<String>,
+        /// Whether the newest come first [default: false].
+        newest: Option<Spanned<bool>>,
         /// Values that they must have, by field: an id, and for conversations `visitor` (an id of
         /// the visitor) and `state`. A list means one of its values, an absent value all.
         by: TableOf<SyntaxNode>,
         /// Number of things before the page [default: 0].
         offset: Option<SyntaxNode>,
-        /// Number of things of the page [default: the largest].
+        /// Number of things of the page.
         size: Option<SyntaxNode>,
+        /// Number of the page, from 1, in place of `offset`.
+        page: Option<SyntaxNode>,
+        /// Number of things of a page of a call that does not say [default: the largest].
+        default: Option<Spanned<u64>>,
         /// Largest number of things of a page [default: 100].
         most: Option<Spanned<u64>>,
     }
@@ -175,6 +209,9 @@ form! {
         create: Option<TableOf<SyntaxNode>>,
         /// Whether it may be missing [default: false].
         optional: Option<Spanned<bool>>,
+        /// Whether the call may lack the values by which it is found [default: false]. What it names
+        /// must exist.
+        if_given: Option<Spanned<bool>>,
     }
 }
 
@@ -191,10 +228,14 @@ form! {
         say: Option<SayActForm>,
         /// Starts or stops typing.
         typing: Option<TypingActForm>,
+        /// Adds a note.
+        note: Option<NoteActForm>,
         /// Marks the messages of the other side as read.
         read: Option<ReadActForm>,
         /// Assigns the conversation to a person or a queue.
         assign: Option<AssignActForm>,
+        /// Starts a flow of the bot.
+        flow: Option<FlowActForm>,
         /// Stores variables.
         set: Option<SetActForm>,
         /// Rates the conversation.
@@ -203,6 +244,8 @@ form! {
         emit: Option<EmitActForm>,
         /// Closes the conversation.
         close: Option<CloseActForm>,
+        /// Reopens the conversation.
+        reopen: Option<ReopenActForm>,
         /// Creates or changes a person of the account.
         person: Option<PersonActForm>,
         /// Subscribes a URL to events, after the vendor's handshake with it.
@@ -312,6 +355,18 @@ form! {
 }
 
 form! {
+    /// Starts a flow of the bot.
+    pub struct FlowActForm {
+        /// Who starts it: a role, `assignee`, or a name of `find`.
+        by: Spanned<String>,
+        /// Name of the flow; a text that begins with `=` is the vendor's own id.
+        name: SyntaxNode,
+        /// Number of its states [default: 1].
+        states: Option<Spanned<i64>>,
+    }
+}
+
+form! {
     /// Stores variables.
     pub struct SetActForm {
         /// Who sets them: a role, `assignee`, or a name of `find`.
@@ -320,6 +375,24 @@ form! {
         scope: Spanned<VariableScope>,
         /// A table of values by name, or a list of tables with `name` and `value`.
         variables: SyntaxNode,
+    }
+}
+
+form! {
+    /// Adds a note that is hidden from the visitor.
+    pub struct NoteActForm {
+        /// Who writes it: a role, `assignee`, or a name of `find`.
+        by: Spanned<String>,
+        /// Text.
+        text: SyntaxNode,
+    }
+}
+
+form! {
+    /// Reopens a closed conversation.
+    pub struct ReopenActForm {
+        /// Who reopens it: a role, `assignee`, or a name of `find`.
+        by: Spanned<String>,
     }
 }
 
@@ -352,6 +425,8 @@ form! {
         url: SyntaxNode,
         /// List of patterns of event types [default: the vendor's default subscription].
         types: Option<SyntaxNode>,
+        /// Whether the vendor tests the URL first [default: true].
+        handshake: Option<Spanned<bool>>,
         /// Whether events are sent [default: true].
         enabled: Option<SyntaxNode>,
         /// Headers of its requests besides the vendor's: a list of tables with `name` and `value`.
@@ -480,6 +555,8 @@ form! {
         json: Option<SyntaxNode>,
         /// Body as a form.
         form: TableOf<SyntaxNode>,
+        /// Arguments of a field of a GraphQL API.
+        args: TableOf<SyntaxNode>,
         /// Claims of the tokens that it presents, by credential [default: those of the credential].
         claims: TableOf<TableOf<Spanned<String>>>,
     }

@@ -1,4 +1,4 @@
-//! Lists: pages of conversations or documents.
+//! Lists: pages of conversations, messages or documents.
 
 use super::forms::ListForm;
 use crate::diag::{Problem, Problems, code};
@@ -7,16 +7,33 @@ use crate::template::{CompileContext, Field, FieldType, InputTemplate, Object, T
 /// A page of things that a response contains.
 #[derive(Clone, Debug)]
 pub struct ListRule {
-    /// Kind of documents; `None` for conversations.
-    pub documents: Option<String>,
+    /// What is listed.
+    pub of: Listed,
+    /// Whether the newest come first.
+    pub newest: bool,
     /// Values that the things must have, by field. An absent value admits all, a list one of it.
     pub by: Vec<(String, InputTemplate)>,
     /// Number of things before the page.
     pub offset: Option<InputTemplate>,
     /// Number of things of the page.
     pub size: Option<InputTemplate>,
+    /// Number of the page, from 1.
+    pub page: Option<InputTemplate>,
+    /// Number of things of a page of a call that does not say.
+    pub default: usize,
     /// Largest number of things of a page.
     pub most: usize,
+}
+
+/// What a page contains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// The conversations of the account.
+    Conversations,
+    /// The messages of the call's conversation.
+    Messages,
+    /// The documents of a kind.
+    Documents(String),
 }
 
 /// Largest page by default.
@@ -30,23 +47,30 @@ impl ListRule {
     pub(super) fn check(
         form: &ListForm,
         context: &CompileContext<'_>,
-        ids: &dyn Fn(Option<&str>) -> Option<Vec<Field>>,
+        ids: &dyn Fn(&Listed) -> Option<Vec<Field>>,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let kind = Some(form.of.as_str()).filter(|of| *of != "conversations");
-        let Some(ids) = ids(kind) else {
+        let of = match form.of.as_str() {
+            "conversations" => Listed::Conversations,
+            "messages" => Listed::Messages,
+            kind => Listed::Documents(kind.to_owned()),
+        };
+        let Some(ids) = ids(&of) else {
             let message = format!("`{}` cannot be listed", form.of.value);
             let problem = Problem::at(&form.of.span, code::UNKNOWN_VALUE, message);
-            problems.push(problem.help("write `conversations`, or a kind of `[documents]`"));
+            let help = "write `conversations`, `messages` of a conversation that `find` gives, or a \
+                        kind of `[documents]`";
+            problems.push(problem.help(help));
             return None;
         };
         let mut known: Vec<&str> = ids.iter().map(|field| field.name.as_str()).collect();
-        if kind.is_none() {
+        if of == Listed::Conversations {
             known.extend(CONVERSATION_FIELDS);
         }
         let mut by = Vec::new();
         for (key, node) in form.by.iter() {
-            if !known.contains(&key.name.as_str()) {
+            let is_pointer = matches!(of, Listed::Documents(_)) && key.name.starts_with('/');
+            if !is_pointer && !known.contains(&key.name.as_str()) {
                 let message = format!("unknown field `{}`", key.name);
                 let problem = Problem::at(&key.span, code::UNKNOWN_KEY, message);
                 problems.push(problem.suggest_or_list(&key.name, known.iter().copied()));
@@ -58,9 +82,18 @@ impl ListRule {
         let offset = offset.and_then(|node| InputTemplate::check(node, context, problems));
         let size = form.size.as_ref();
         let size = size.and_then(|node| InputTemplate::check(node, context, problems));
-        let most = form.most.as_ref().map_or(MOST, |most| most.value);
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        Some(Self { documents: kind.map(str::to_owned), by, offset, size, most })
+        let page = form.page.as_ref();
+        if let (Some(page), Some(_)) = (page, &form.offset) {
+            let message = "a list has `page` or `offset`";
+            let problem = Problem::at(&page.span, code::CONTRADICTION, message);
+            problems.push(problem.help("remove one of them"));
+        }
+        let page = page.and_then(|node| InputTemplate::check(node, context, problems));
+        let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let most = count(form.most.as_ref().map_or(MOST, |most| most.value));
+        let default = form.default.as_ref().map_or(most, |default| count(default.value));
+        let newest = form.newest.as_ref().is_some_and(|newest| newest.value);
+        Some(Self { of, newest, by, offset, size, page, default, most })
     }
 }
 
@@ -70,7 +103,9 @@ pub(super) fn list_type(item: TableType) -> FieldType {
         .always("items", FieldType::list(FieldType::table(item)))
         .always("total", FieldType::Int)
         .always("offset", FieldType::Int)
-        .always("size", FieldType::Int);
+        .always("size", FieldType::Int)
+        .always("page", FieldType::Int)
+        .always("limit", FieldType::Int);
     FieldType::table(list)
 }
 
@@ -82,14 +117,16 @@ pub struct ListPage<'a> {
     pub total: usize,
     /// Number of things before the page.
     pub offset: usize,
+    /// Largest number of things of the page.
+    pub limit: usize,
 }
 
 impl<'a> ListPage<'a> {
     /// Returns the page that begins at an offset.
-    pub fn new(all: Vec<&'a dyn Object>, offset: usize, size: usize) -> Self {
+    pub fn new(all: Vec<&'a dyn Object>, offset: usize, limit: usize) -> Self {
         let total = all.len();
-        let items = all.into_iter().skip(offset).take(size).collect();
-        Self { items, total, offset }
+        let items = all.into_iter().skip(offset).take(limit).collect();
+        Self { items, total, offset, limit }
     }
 }
 
@@ -100,6 +137,8 @@ impl Object for ListPage<'_> {
             "total" => Value::from(self.total),
             "offset" => Value::from(self.offset),
             "size" => Value::from(self.items.len()),
+            "page" => Value::from(self.offset / self.limit.max(1) + 1),
+            "limit" => Value::from(self.limit),
             _ => Value::Absent,
         }
     }

@@ -29,8 +29,11 @@ pub fn openapi(account: &Account, roots: &dyn Object, server: &str) -> Json {
             }
         }
     }
-    let schemes: Map<String, Json> =
-        api.credentials.iter().map(|(name, rule)| (name.clone(), scheme(rule))).collect();
+    let schemes: Map<String, Json> = api
+        .credentials
+        .iter()
+        .filter_map(|(name, rule)| Some((name.clone(), scheme(rule)?)))
+        .collect();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -58,12 +61,17 @@ fn operation(
         "parameters": parameters(route, path),
         "responses": responses(api, route),
     });
-    if !route.auth.is_empty() {
-        operation["security"] = security(&route.auth);
+    // A credential in the path is one of its parameters.
+    let has_scheme =
+        |name: &&String| api.credentials.get(*name).is_some_and(|rule| scheme(rule).is_some());
+    let auth = route.auth.iter().map(|names| names.iter().filter(has_scheme).cloned().collect());
+    let auth: Vec<Vec<String>> = auth.filter(|names: &Vec<_>| !names.is_empty()).collect();
+    if !auth.is_empty() {
+        operation["security"] = security(&auth);
     }
     let media_type = match route.body {
         BodyProtocol::None => return operation,
-        BodyProtocol::Json | BodyProtocol::JsonBatch => "application/json",
+        BodyProtocol::Json | BodyProtocol::JsonBatch | BodyProtocol::Graphql => "application/json",
         BodyProtocol::Form => "application/x-www-form-urlencoded",
         BodyProtocol::File => "application/octet-stream",
     };
@@ -136,14 +144,14 @@ fn responses(api: &ApiRules, route: &RouteRule) -> Json {
     Json::Object(responses)
 }
 
-fn scheme(rule: &CredentialRule) -> Json {
+fn scheme(rule: &CredentialRule) -> Option<Json> {
     let description = rule.describe();
-    match rule.scheme_of_openapi() {
+    Some(match rule.scheme_of_openapi()? {
         CredentialScheme::Http(scheme) => {
             json!({"type": "http", "scheme": scheme, "description": description})
         }
         CredentialScheme::Value { place, name } => {
             json!({"type": "apiKey", "in": place, "name": name, "description": description})
         }
-    }
+    })
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::act::{ActRule, ActTemplate};
 use super::call_match::CallMatchers;
@@ -13,6 +14,7 @@ use super::documents::DocumentRule;
 use super::example::{CallExample, ExampleCall};
 use super::find::FindRule;
 use super::forms::BodyProtocol;
+use super::graphql::GraphqlApi;
 use super::host_pattern::HostPattern;
 use super::list::ListRule;
 use super::path_pattern::PathPattern;
@@ -27,6 +29,8 @@ pub struct ApiRules {
     pub account: Option<AccountCheck>,
     /// Host names at which clients expect the API.
     pub hosts: Vec<HostPattern>,
+    /// The GraphQL API.
+    pub graphql: Option<Arc<GraphqlApi>>,
     /// Headers of every response.
     pub header: Vec<(String, TextTemplate)>,
     /// Credentials, by name.
@@ -81,6 +85,12 @@ pub struct OperationRule {
     pub name: String,
     /// Neutral name of the call.
     pub call: String,
+    /// Field of the GraphQL API, such as `Mutation.addOrder`.
+    pub field: Option<String>,
+    /// Pointer to the list for whose elements it is performed.
+    pub split: Option<String>,
+    /// Names of the credentials that it needs besides those of its route: one of each list.
+    pub auth: Vec<Vec<String>>,
     /// Matchers that select the operation.
     pub matches: CallMatchers,
     /// Named values of the call, besides those of the route.
@@ -91,6 +101,8 @@ pub struct OperationRule {
     pub list: Option<ListRule>,
     /// Actions that the call causes.
     pub acts: Vec<ActRule>,
+    /// How long the response waits for the script of the conversation.
+    pub settle: Option<Duration>,
     /// Response to a call that succeeds.
     pub response: ResponseRule,
     /// Responses to calls that fail: its own, then those of the route.
@@ -130,8 +142,15 @@ impl RouteRule {
         call: &CallExample,
         roots: &dyn Object,
     ) -> Result<ExampleCall, InputError> {
-        let method = self.methods.first().map_or("GET", String::as_str);
+        let first = self.methods.first().map_or("GET", String::as_str);
+        let takes_post = self.methods.iter().any(|method| method == "POST");
+        let method = if call.query_text.is_some() && takes_post { "POST" } else { first };
+        let graphql = call.query_text.as_ref();
         let mut call = call.render(method, self.paths.first(), roots)?;
+        if let Some(query) = graphql {
+            let arguments = call.json.take().unwrap_or_else(|| json!({}));
+            call.json = Some(json!({"query": query, "variables": arguments}));
+        }
         // What the route demands need not be repeated.
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(&self.query);

@@ -1,0 +1,161 @@
+//! Requests to a GraphQL API: reads, validates and executes them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_graphql::dynamic::Schema;
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
+use async_graphql::{Request, Variables};
+use serde_json::{Map, Value as Json, json};
+
+use super::graphql_field::{FieldResolver, RequestFields};
+use super::graphql_messages::{PARSE_FAILED, request_error, validation_errors};
+use super::graphql_schema::{SchemaFile, plain};
+use super::graphql_variables::check_variables;
+
+/// The GraphQL API of a vendor.
+pub struct GraphqlApi {
+    pub(super) file: SchemaFile,
+    schema: Schema,
+    /// Code of errors of fields.
+    code: String,
+}
+
+/// The response to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GraphqlResponse {
+    /// The body.
+    pub body: Json,
+    /// Why the request was not executed.
+    pub invalid: Option<String>,
+}
+
+/// A request as the client sends it.
+struct ReadRequest<'a> {
+    query: &'a str,
+    operation: Option<&'a str>,
+    variables: Map<String, Json>,
+}
+
+impl fmt::Debug for GraphqlApi {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("GraphqlApi").finish_non_exhaustive()
+    }
+}
+
+impl GraphqlApi {
+    /// Builds the API. `operations` are the fields that operations resolve.
+    pub(super) fn new(
+        file: SchemaFile,
+        code: String,
+        operations: &BTreeSet<String>,
+    ) -> Result<Self, String> {
+        let schema = file.build(operations)?;
+        Ok(Self { file, schema, code })
+    }
+
+    /// Executes a request. `body` is its JSON body, or the parameters of its query.
+    pub async fn execute(&self, body: &Json, resolver: Arc<dyn FieldResolver>) -> GraphqlResponse {
+        let request = match read(body) {
+            Ok(request) => request,
+            Err(message) => return invalid(&[request_error(&message, &[], "BAD_REQUEST")]),
+        };
+        let document = match parse_query(request.query) {
+            Ok(document) => document,
+            Err(error) => {
+                let message = format!("Syntax Error: {}.", plain(&error.to_string()));
+                let places: Vec<_> = error.positions().collect();
+                return invalid(&[request_error(&message, &places, PARSE_FAILED)]);
+            }
+        };
+        let mut variables: BTreeSet<String> = request.variables.keys().cloned().collect();
+        if let Some(operation) = chosen(&document, request.operation) {
+            let mistakes = check_variables(&self.file, operation, &request.variables);
+            let mistakes = mistakes.iter().map(|text| request_error(text, &[], &self.code));
+            let mistakes: Vec<Json> = mistakes.collect();
+            if !mistakes.is_empty() {
+                return invalid(&mistakes);
+            }
+            let definitions = operation.variable_definitions.iter().map(|known| &known.node);
+            let defaults = definitions.filter(|known| known.default_value.is_some());
+            variables.extend(defaults.map(|known| known.name.node.to_string()));
+        }
+        let errors = Arc::new(Mutex::new(Vec::new()));
+        let fields = RequestFields {
+            resolver,
+            code: self.code.clone(),
+            variables,
+            errors: Arc::clone(&errors),
+        };
+        let query = Request::new(request.query).data(fields);
+        let query = query.variables(Variables::from_json(Json::Object(request.variables)));
+        let query = match request.operation {
+            Some(name) => query.operation_name(name),
+            None => query,
+        };
+        let response = self.schema.execute(query).await;
+        let data = response.data.into_json().unwrap_or_default();
+        // No field fails: its error is in the list, and it is null.
+        if data.is_null() && !response.errors.is_empty() {
+            return invalid(&validation_errors(&self.file, &response.errors));
+        }
+        let mut errors =
+            std::mem::take(&mut *errors.lock().unwrap_or_else(PoisonError::into_inner));
+        errors.extend(response.errors.iter().map(|error| json!(error)));
+        // Nothing was selected after all, such as with `@skip`.
+        let data = if data.is_null() { json!({}) } else { data };
+        let body = match errors.as_slice() {
+            [] => json!({"data": data}),
+            errors => json!({"errors": errors, "data": data}),
+        };
+        GraphqlResponse { body, invalid: None }
+    }
+}
+
+/// Returns the response to a request that is not executed.
+fn invalid(errors: &[Json]) -> GraphqlResponse {
+    let messages: Vec<&str> = errors.iter().filter_map(|error| error["message"].as_str()).collect();
+    let invalid = Some(messages.join(" "));
+    GraphqlResponse { body: json!({"errors": errors}), invalid }
+}
+
+fn read(body: &Json) -> Result<ReadRequest<'_>, String> {
+    if body.is_array() {
+        return Err("Operation batching disabled.".to_owned());
+    }
+    let query = body.get("query").and_then(Json::as_str).filter(|query| !query.trim().is_empty());
+    let Some(query) = query else { return Err("Must provide query string.".to_owned()) };
+    let operation = body.get("operationName").and_then(Json::as_str);
+    let variables = match body.get("variables") {
+        None | Some(Json::Null) => Map::new(),
+        Some(Json::Object(variables)) => variables.clone(),
+        // As in the query of a URL.
+        Some(Json::String(text)) if text.trim().is_empty() => Map::new(),
+        Some(Json::String(text)) => {
+            serde_json::from_str(text).map_err(|_| "Variables are invalid JSON.".to_owned())?
+        }
+        Some(_) => return Err("Variables must be provided as an object.".to_owned()),
+    };
+    Ok(ReadRequest { query, operation: operation.filter(|name| !name.is_empty()), variables })
+}
+
+/// Returns the operation that a request executes.
+fn chosen<'d>(
+    document: &'d ExecutableDocument,
+    name: Option<&str>,
+) -> Option<&'d OperationDefinition> {
+    match (&document.operations, name) {
+        (DocumentOperations::Single(operation), _) => Some(&operation.node),
+        (DocumentOperations::Multiple(all), Some(name)) => {
+            all.iter().find(|(known, _)| *known == name).map(|(_, operation)| &operation.node)
+        }
+        // Also one with a name.
+        (DocumentOperations::Multiple(all), None) => {
+            let mut all = all.values();
+            let first = all.next().filter(|_| all.next().is_none());
+            first.map(|operation| &operation.node)
+        }
+    }
+}

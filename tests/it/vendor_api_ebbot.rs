@@ -1,0 +1,241 @@
+//! The API of Ebbot: incoming webhooks, chats, sessions of the widget and uploads.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+use standin::diag::Source;
+use standin::scenario;
+
+use crate::support::{ApiResponse, LiveApi, Receiver, request, wait_for_events};
+
+/// Calls the incoming webhook.
+fn incoming(api: &LiveApi, body: &Json) -> ApiResponse {
+    let webhook = api.secret("webhook_id");
+    let head = format!("POST /api/webhooks/{webhook} HTTP/1.1\r\nContent-Type: application/json");
+    request(&api.address, &head, &body.to_string())
+}
+
+fn say(api: &LiveApi, chat: Option<&str>, text: &str) -> Json {
+    let mut body = json!({"type": "text", "sandbox": false, "value": text});
+    if let Some(chat) = chat {
+        body["chatId"] = chat.into();
+    }
+    let response = incoming(api, &body);
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()
+}
+
+fn play(api: &LiveApi, number: u32, text: &str) {
+    let source = Source::new("bot.toml", text);
+    let parsed = scenario::read(&source).unwrap();
+    let script = scenario::check(parsed, &[Arc::clone(&api.account.platform)], &[]).unwrap();
+    api.play(number, script, 1);
+}
+
+/// Waits for this many webhooks, and returns those that are not also sent as `chat.message`.
+fn webhooks(receiver: &Receiver, count: usize) -> Vec<Json> {
+    let mut sent = wait_for_events(receiver, count);
+    sent.retain(|body| body["topic"] != "chat.message");
+    sent
+}
+
+fn answers(response: &Json) -> Vec<&Json> {
+    let answers = response["data"]["answers"].as_array().unwrap();
+    answers.iter().map(|answer| &answer["value"]).collect()
+}
+
+#[test]
+fn the_response_of_an_incoming_webhook_contains_what_the_bot_of_a_script_says() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("ebbot", &receiver);
+    let script = r#"
+        [[step]]
+        expect = { call = "send_message", match = { text = "Hello" } }
+        [[step]]
+        say = { by = "bot", text = "Hi, I am the bot" }
+        [[step]]
+        say = { by = "bot", kind = "buttons", text = "Shall I look?" }
+        [[step]]
+        expect = { call = "send_message", within = "20s" }
+        [[step]]
+        say = { by = "bot", text = "As you like" }
+    "#;
+    play(&api, 2, script);
+    let first = say(&api, None, "Hello");
+    let chat = first["data"]["chatId"].as_str().unwrap().to_owned();
+    let all = answers(&first);
+    assert_eq!(all.len(), 2, "{first:#}");
+    assert_eq!(*all[0], "Hi, I am the bot");
+    assert_eq!(all[1]["urls"].as_array().unwrap().len(), 2);
+    assert_eq!(first["data"]["answers"][1]["type"], "url");
+    assert_eq!(answers(&say(&api, Some(&chat), "Yes")), ["As you like"]);
+    // The script has ended.
+    assert_eq!(answers(&say(&api, Some(&chat), "Thanks")), Vec::<&Json>::new());
+
+    let sent = webhooks(&receiver, 13);
+    let sent: Vec<(&Json, &Json)> =
+        sent.iter().map(|body| (&body["topic"], &body["data"]["value"])).collect();
+    assert_eq!(sent[0].0, "chat.create");
+    assert_eq!(sent[1], (&json!("chat.user.message"), &json!("Hello")));
+    assert_eq!(sent[2], (&json!("chat.bot.message"), &json!("Hi, I am the bot")));
+    assert_eq!(sent[6], (&json!("chat.user.message"), &json!("Thanks")));
+}
+
+#[test]
+fn reactions_respond_and_a_response_waits_no_longer_than_the_vendor() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("ebbot", &receiver);
+    let script = r#"
+        [[step]]
+        expect = { call = "send_message" }
+        [[step]]
+        expect = { call = "never", within = "30s" }
+        [[on]]
+        call = "send_message"
+        match = { text = { contains = "order" } }
+        do = [{ say = { by = "bot", text = "Which order?" } }]
+    "#;
+    let script = script.replace("never", "log_out");
+    play(&api, 2, &script);
+    let start = Instant::now();
+    let first = say(&api, None, "my order");
+    assert_eq!(answers(&first), ["Which order?"]);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+
+    // A script that does something else first.
+    let script = r#"
+        [[step]]
+        expect = { call = "set_variables" }
+        [[step]]
+        eventually = { get = "/none", within = "10s", status = ["201"] }
+        [[step]]
+        say = { by = "bot", text = "too late" }
+    "#;
+    play(&api, 3, script);
+    let set = json!({"type": "variable", "value": {"name": "order", "value": 44295}});
+    let start = Instant::now();
+    let late = incoming(&api, &set);
+    assert_eq!(late.status, 200, "{late:?}");
+    assert_eq!(answers(&late.json()), Vec::<&Json>::new());
+    assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[test]
+fn an_incoming_webhook_sets_variables_starts_scenarios_and_refuses_what_it_does_not_know() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("ebbot", &receiver);
+    let opened = say(&api, None, "Hello");
+    let chat = &opened["data"]["chatId"];
+    assert_ne!(say(&api, None, "Hello")["data"]["chatId"], *chat);
+    // Webhooks of different chats have no order.
+    wait_for_events(&receiver, 6);
+    let set = json!({"type": "variable", "chatId": chat, "value": {"name": "button", "value": "Button value"}});
+    assert_eq!(incoming(&api, &set).json()["data"]["chatId"], *chat);
+    let start =
+        json!({"type": "scenario", "chatId": chat, "value": {"scenario": "1_2", "state": "3"}});
+    assert_eq!(incoming(&api, &start).status, 200);
+    let sent = webhooks(&receiver, 8);
+    let topics: Vec<&Json> = sent.iter().map(|body| &body["topic"]).collect();
+    assert_eq!(topics[4..], ["chat.data.update", "chat.scenario.run"]);
+    assert_eq!(sent[5]["data"]["scenario"]["id"], "1_2");
+
+    let sandbox = incoming(&api, &json!({"type": "text", "sandbox": true, "value": "x"})).json();
+    assert_eq!(sandbox["data"]["sandbox"], true);
+    assert!(sandbox["data"].get("chatId").is_none(), "{sandbox}");
+    for (body, status) in [
+        (json!({"type": "text", "value": "x", "chatId": "none"}), 404),
+        (json!({"type": "text"}), 400),
+        (json!({"type": "variable", "value": "x"}), 400),
+        (json!({"type": "dance", "value": "x"}), 400),
+        (json!({"type": "dance", "value": "x", "sandbox": true}), 400),
+        (json!([]), 400),
+    ] {
+        assert_eq!(incoming(&api, &body).status, status, "{body}");
+    }
+    let unknown = request(&api.address, "POST /api/webhooks/a-made-up-webhook HTTP/1.1", "{}");
+    assert_eq!((unknown.status, &unknown.json()["message"]), (404, &json!("Webhook not found")));
+    assert_eq!(receiver.events().len(), 8);
+
+    let calls = api.calls(12);
+    let text = format!("{calls:?}");
+    assert!(!text.contains(api.secret("webhook_id")) && !text.contains("a-made-up-webhook"));
+    assert_eq!(calls[0].call.as_deref(), Some("send_message"));
+}
+
+#[test]
+fn chats_are_listed_by_page_and_have_transcripts() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("ebbot", &receiver);
+    let chats: Vec<Json> =
+        (0..3).map(|n| say(&api, None, &format!("text {n}"))["data"]["chatId"].clone()).collect();
+    let get = |target: &str, key: &str| {
+        request(&api.address, &format!("GET /api/chats/company_chats{target} HTTP/1.1{key}"), "")
+    };
+    let key = format!("\r\nx-api-key: {}", api.secret("api_key"));
+    let page = |query: &str| get(query, &key).json();
+    let ids = |page: &Json| -> Vec<Json> {
+        page["data"].as_array().unwrap().iter().map(|chat| chat["id"].clone()).collect()
+    };
+    let all = page("");
+    assert_eq!((ids(&all), &all["limit"]), (chats.clone(), &json!(15)));
+    let second = page("?page=2&limit=2");
+    assert_eq!(ids(&second), chats[2..]);
+    assert_eq!((&second["page"], &second["total"]), (&json!(2), &json!(3)));
+    assert_eq!(ids(&page("?page=0&limit=1000")), chats);
+    assert_eq!(ids(&page("?page=x&limit=x")), chats);
+    let transcript = get(&format!("/{}/transcript", chats[1].as_str().unwrap()), &key).json();
+    assert_eq!(transcript["data"]["conversation"][0]["value"], "text 1");
+    assert_eq!(transcript["data"]["id"], chats[1]);
+    assert_eq!(get("/none/transcript", &key).status, 404);
+    for key in ["", "\r\nx-api-key: public.secret", "\r\nx-api-key: "] {
+        assert_eq!(get("", key).status, 401);
+    }
+}
+
+#[test]
+fn a_session_of_the_widget_uploads_files() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("ebbot", &receiver);
+    let bot = &api.account.values["bot_id"];
+    let start =
+        |body: &Json| request(&api.address, "POST /api/asyngular/init HTTP/1.1", &body.to_string());
+    let fresh = start(&json!({"botId": bot, "chatId": ""})).json();
+    let session = &fresh["data"]["session"];
+    assert_eq!((&fresh["existing"], &session["botId"]), (&json!(false), bot));
+    let again = start(&json!({"botId": bot, "chatId": session["chatId"]})).json();
+    assert_eq!(again["existing"], true);
+    assert_eq!(again["data"]["session"]["chatId"], session["chatId"]);
+    assert_ne!(again["data"]["token"], fresh["data"]["token"]);
+    assert_eq!(start(&json!({"botId": "eb0", "chatId": null})).json()["message"], "Bot not found");
+    wait_for_events(&receiver, 1);
+
+    let token = fresh["data"]["token"].as_str().unwrap();
+    let presign = |token: &str| {
+        let head = format!("POST /api/files/presign-url HTTP/1.1\r\nAuthorization: {token}");
+        request(&api.address, &head, r#"{"mimetype":"image/png","filename":"a.png"}"#)
+    };
+    let url = presign(token).json()["data"].as_str().unwrap().to_owned();
+    let origin = format!("http://{}", api.address);
+    let target = url.strip_prefix(&origin).unwrap_or_else(|| panic!("{url}"));
+    let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\
+                Content-Type: image/png\r\n\r\npixels\r\n--b--\r\n";
+    let head = |target: &str| {
+        format!("POST {target} HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b")
+    };
+    assert_eq!(request(&api.address, &head(target), form).status, 204);
+    let (path, _) = target.split_once('?').unwrap();
+    assert_eq!(request(&api.address, &head(path), form).status, 400);
+    let forged = format!("{path}?signature=forged");
+    assert_eq!(request(&api.address, &head(&forged), form).status, 403);
+    let file = request(&api.address, &format!("GET {path} HTTP/1.1"), "");
+    assert_eq!((file.status, file.body.as_str()), (200, "pixels"));
+    assert!(file.head.to_lowercase().contains("content-type: image/png"), "{}", file.head);
+
+    let end = format!("GET /api/asyngular/end HTTP/1.1\r\nAuthorization: Bearer {token}");
+    assert_eq!(request(&api.address, &end, "").status, 200);
+    assert_eq!(request(&api.address, &end, "").status, 401);
+    assert_eq!(presign(token).status, 401);
+    let text = format!("{:?}", api.calls(10));
+    assert!(!text.contains(token), "{text}");
+}
