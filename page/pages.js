@@ -3,10 +3,10 @@
 import { el } from "./dom.js";
 
 /** Entries in the document. */
-const MAX_SHOWN = 500;
+const MAX_SHOWN = 200;
 
 /** Entries by which a button moves on. */
-const STEP = 250;
+const STEP = 100;
 
 /** The part of a long list that is shown: its end follows the list until somebody looks back. */
 export class ListWindow {
