@@ -140,6 +140,11 @@ pub const MAX_CALL_BODY: usize = 1024 * 1024;
 /// Maximum number of calls of a conversation that a script can still expect.
 // More than any conversation has; a receiver in an endless loop must not exhaust the memory.
 pub const MAX_KEPT_CALLS: usize = 1_000;
+/// Maximum `limit` of a `[[throttle]]`. The time of each call is kept.
+pub const MAX_THROTTLE: usize = 10_000;
+/// Time after which a call gets its response that should never get one.
+// Every client has given up by then, and a forgotten connection must not stay open forever.
+pub const HANG: Duration = Duration::from_secs(600);
 /// Maximum number of documents of a kind that calls create at an account; the oldest is removed.
 // Each can have the size of a body.
 pub const MAX_DOCUMENTS: usize = 100;

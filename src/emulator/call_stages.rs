@@ -16,7 +16,7 @@ use super::settling::SettledMessages;
 use crate::platform::api::{
     ApiCall, ApiResponse, AuthContext, CallCondition, CallError, CallMatchers, CredentialRule,
     Document, ErrorRule, FindRule, IssuedRoot, IssuedTokens, OperationRule, Presented,
-    RefusalReason, RouteRule, parameters,
+    RefusalReason, RouteRule, ThrottleKey, ThrottleRule, ThrottleScope, ThrottledCalls, parameters,
 };
 use crate::record::{CallAuth, CallRecord};
 use crate::scenario::ScriptedResponse;
@@ -73,7 +73,7 @@ impl CallWork {
         rules: &[&CredentialRule],
         auth: &AuthContext<'_>,
     ) -> Result<(), CallError> {
-        let mut error: Option<CallError> = None;
+        let mut error: Option<(CallError, CallAuth)> = None;
         let mut has_presented = false;
         for rule in rules {
             match rule.verify(auth) {
@@ -90,14 +90,15 @@ impl CallWork {
                     let is_presented = rule.is_presented(auth);
                     if error.is_none() || (is_presented && !has_presented) {
                         has_presented = is_presented;
-                        self.record.auth =
-                            if is_missing { CallAuth::Missing } else { CallAuth::Invalid };
-                        error = Some(found);
+                        let auth = if is_missing { CallAuth::Missing } else { CallAuth::Invalid };
+                        error = Some((found, auth));
                     }
                 }
             }
         }
-        error.map_or(Ok(()), Err)
+        let Some((error, auth)) = error else { return Ok(()) };
+        self.record.auth = auth;
+        Err(error)
     }
 
     pub(super) fn select_operation(&mut self) -> Result<(), CallError> {
@@ -293,11 +294,20 @@ impl CallWork {
         let failed = self.route.as_ref().and_then(|route| route.batch_status.as_ref());
         let failed = failed.and_then(|text| text.render(&self.account.roots()).parse().ok());
         let status = if highest < 400 { highest } else { failed.unwrap_or(highest) };
-        let headers = responses.first().map(|first| first.headers.clone()).unwrap_or_default();
+        let mut headers = responses.first().map(|first| first.headers.clone()).unwrap_or_default();
+        // The list is JSON, whatever its elements are.
+        let is_type = |name: &str| name.eq_ignore_ascii_case("content-type");
+        let mut shared = self.account.platform.api.header.iter();
+        let shared = shared.find(|(name, _)| is_type(name));
+        let shared = shared.map(|(_, text)| text.render(&self.account.roots()));
+        headers.retain(|(name, _)| !is_type(name));
+        let media_type = shared.unwrap_or_else(|| "application/json".to_owned());
+        headers.push(("Content-Type".to_owned(), media_type));
+        let delay = responses.iter().filter_map(|response| response.delay).max();
         let bodies = responses.into_iter();
         let bodies = bodies.map(|r| if r.body.is_empty() { b"null".to_vec() } else { r.body });
         let body = [&b"["[..], &bodies.collect::<Vec<_>>().join(&b','), b"]"].concat();
-        ApiResponse { status, headers, body }
+        ApiResponse { status, headers, body, delay }
     }
 
     /// Returns the response to a call that fails.
@@ -311,7 +321,7 @@ impl CallWork {
         match api.error(own, &error.condition) {
             Some(rule) => self.render_error(rule, error),
             // The check of the folder demands a rule for each condition.
-            None => ApiResponse { status: 400, headers: Vec::new(), body: Vec::new() },
+            None => ApiResponse::empty(400),
         }
     }
 
@@ -319,13 +329,39 @@ impl CallWork {
         let root = error.root();
         let roots = self.roots().with("error", &root);
         let shared = &self.account.platform.api.header;
-        let fallback = ApiResponse { status: 400, headers: Vec::new(), body: Vec::new() };
+        let fallback = ApiResponse::empty(400);
         rule.response.render(&roots, shared).unwrap_or(fallback)
     }
 
-    /// Returns the wall time before the response.
-    pub(super) fn delay(&self) -> Option<Duration> {
-        self.scripted.as_ref()?.respond.as_ref()?.delay
+    /// Checks that no limit of the route is exceeded.
+    pub(super) fn check_throttles(&self, calls: &ThrottledCalls) -> Result<(), CallError> {
+        for (rule, key) in self.throttles() {
+            if !calls.admits(rule, &key, self.received_at) {
+                let message =
+                    format!("the call exceeds the limit `{}`: {}", rule.name, rule.describe());
+                return Err(CallError::new(CallCondition::throttled(&rule.name), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the limits that apply to the call, each with what it counts together.
+    pub(super) fn throttles(&self) -> impl Iterator<Item = (&ThrottleRule, ThrottleKey)> {
+        let names = self.route.iter().flat_map(|route| &route.throttles);
+        let rules = names.filter_map(|name| self.account.platform.api.throttles.get(name));
+        let rules = rules.filter(|rule| rule.applies(&self.account.options));
+        rules.map(|rule| {
+            let presented = self.presented.iter().map(|presented| presented.0.as_str());
+            let is_counted = rule.scope == ThrottleScope::Credential;
+            let credential = is_counted.then(|| presented.collect::<Vec<_>>().join("\n"));
+            (rule, ThrottleKey { throttle: rule.name.clone(), credential })
+        })
+    }
+
+    /// Returns the wall time before a response: that of the script, or that of the vendor.
+    pub(super) fn delay(&self, response: &ApiResponse) -> Option<Duration> {
+        let scripted = self.scripted.as_ref().and_then(|expected| expected.respond.as_ref());
+        scripted.and_then(|respond| respond.delay).or(response.delay)
     }
 
     /// Fails if the script responds with an error. The call changes nothing then.
@@ -337,7 +373,7 @@ impl CallWork {
         };
         let message = format!("the scenario responds with status {status}");
         let error = CallError::new(CallCondition::refused(RefusalReason::State), message);
-        let response = ApiResponse { status, headers: Vec::new(), body: Vec::new() };
+        let response = ApiResponse::empty(status);
         Err(CallStop::Respond(scripted_response(respond, response), error))
     }
 
@@ -352,6 +388,11 @@ impl CallWork {
     /// Returns the call for the scripts that can expect it, without its secrets. `status` is that of the
     /// response.
     pub(super) fn kept(&self, status: u16) -> KeptCall {
+        self.kept_with(&ApiResponse::empty(status))
+    }
+
+    /// Returns the call for the scripts that can expect it, with the status and delay of a response.
+    pub(super) fn kept_with(&self, response: &ApiResponse) -> KeptCall {
         let operations = self.route.iter().flat_map(|route| &route.operations);
         let possible: BTreeSet<&String> = operations.map(|operation| &operation.call).collect();
         let names = match &self.operation {
@@ -360,10 +401,10 @@ impl CallWork {
         };
         let scripted = self.scripted.as_ref();
         KeptCall {
-            record: self.record_of(status),
+            record: self.record_of(response.status),
             names,
             // A script does not wait for a response that it delays.
-            is_responded: self.delay().is_some(),
+            is_responded: self.delay(response).is_some(),
             responded_by: scripted.map(|expectation| (expectation.step, expectation.round)),
         }
     }

@@ -78,6 +78,7 @@ impl AccountHost {
             if incoming.only_known && !self.knows_batch(&work, &elements, &incoming, times) {
                 return self.refuse_unknown();
             }
+            self.count_call(&work);
             return self.call_batch(&work, &elements, &incoming, times);
         }
         let stopped = self.perform_call(&mut work, &incoming, run, times).err();
@@ -91,7 +92,17 @@ impl AccountHost {
                 self.calls -= 1;
                 self.shake(&new, run, incoming)
             }
-            stopped => self.finish_call(work, run, stopped),
+            stopped => {
+                self.count_call(&work);
+                self.finish_call(work, run, stopped)
+            }
+        }
+    }
+
+    /// Counts a call that no limit has refused.
+    fn count_call(&mut self, work: &CallWork) {
+        for (rule, key) in work.throttles() {
+            self.throttled.count(rule, key, work.received_at);
         }
     }
 
@@ -140,6 +151,7 @@ impl AccountHost {
         // A wrong credential is the first error, although the body can contain the credential.
         let json = body.as_ref().map_or(&Json::Null, |body| &body.json);
         work.authenticate(&incoming.call, json, &self.tokens, &auth)?;
+        work.check_throttles(&self.throttled)?;
         let body = body?;
         work.content.set_body(body.json);
         work.upload = body.file;
@@ -155,7 +167,7 @@ impl AccountHost {
         times: &mut dyn RunTimes,
     ) -> CallResult {
         let (mut responses, mut all_sent, mut commands) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut logs, mut failed) = (Vec::new(), None);
+        let (mut logs, mut failed, mut change) = (Vec::new(), None, SubscriptionChange::default());
         for (body, index) in elements.iter().zip(1..) {
             // A conversation can have ended meanwhile, and its run with it.
             let Some(run) = self.runs.keys().min().copied() else { break };
@@ -175,12 +187,14 @@ impl AccountHost {
                 }
                 all_sent.extend(reply.sent);
                 logs.extend(reply.logs);
+                change.extend(reply.change);
             }
             commands.extend(result.commands);
         }
         let (settling, is_error) = (None, failed.is_some());
         let response = failed.unwrap_or_else(|| work.respond_to_batch(responses));
-        let reply = CallReply { response, sent: all_sent, change: None, logs, settling, is_error };
+        let change = change.into_option();
+        let reply = CallReply { response, sent: all_sent, change, logs, settling, is_error };
         CallResult { outcome: CallOutcome::Respond(reply), commands }
     }
 
@@ -488,7 +502,7 @@ impl AccountHost {
         let (response, error) = failed;
         work.record.error = Some(error.condition.to_string());
         work.record.why = Some(error.message);
-        let (call, delay) = (work.kept(response.status), work.delay());
+        let (call, delay) = (work.kept_with(&response), work.delay(&response));
         let key = work.conversation.as_ref().filter(|known| !known.is_new).map(|known| known.key);
         let at = work.at;
         self.give_back(work);
@@ -499,8 +513,11 @@ impl AccountHost {
             delay,
         };
         let record = call.record.clone();
-        let run = self.note_call(call, key).or(key.map(|key| key.run)).unwrap_or(run);
-        let scope = RecordScope { at, conversation: key.map(|key| key.number), step: None };
+        let run = key.map_or(run, |key| key.run);
+        let noted = self.note_call(call, key).unwrap_or(run);
+        let conversation = key.filter(|_| noted == run).map(|key| key.number);
+        let run = noted;
+        let scope = RecordScope { at, conversation, step: None };
         let commands =
             vec![HostCommand::Record(run, scope, Box::new(RecordKind::CallReceived(record)))];
         let mut reply = self.reply(response, vec![sent], None, &[run]);
@@ -521,7 +538,7 @@ impl AccountHost {
         let number = key.map(|key| key.number);
         let scope = RecordScope { at: work.at, conversation: number, step: None };
         let record = |kind| HostCommand::Record(run, scope, Box::new(kind));
-        let (call, delay) = (work.kept(response.status), work.delay());
+        let (call, delay) = (work.kept_with(&response), work.delay(&response));
         let number = call.record.number;
         let received = RecordKind::CallReceived(call.record.clone());
         let mut commands = Vec::new();
@@ -539,10 +556,12 @@ impl AccountHost {
         self.commit_conversation(&mut work, &mut commands);
         // A conversation that has just been opened has no script. Another one may wait for the call.
         let noted = self.note_call(call, key.filter(|_| !opens)).unwrap_or(run);
+        // The conversation is one of `run`: its number means another one elsewhere.
+        let conversation = scope.conversation.filter(|_| noted == run);
+        let scope = RecordScope { conversation, ..scope };
         commands.insert(0, HostCommand::Record(noted, scope, Box::new(received)));
         let sent = SentResponse { call: number, conversation: key, holds_deliveries: true, delay };
-        let change = Some(change).filter(|change| !change.is_empty()).map(Box::new);
-        let mut reply = self.reply(response, vec![sent], change, &[run, noted]);
+        let mut reply = self.reply(response, vec![sent], change.into_option(), &[run, noted]);
         reply.settling = key.zip(settle).map(|(key, within)| self.settle(work, key, within));
         CallResult { outcome: CallOutcome::Respond(reply), commands }
     }

@@ -18,7 +18,8 @@ impl AccountHost {
         conversation: Option<ConversationKey>,
     ) -> Option<u32> {
         let live = conversation.and_then(|key| Some((key, self.conversations.get_mut(&key)?)));
-        if let Some((key, live)) = live {
+        // Scripts of other conversations do not expect the calls in one that has its own script.
+        if let Some((key, live)) = live.filter(|(_, live)| live.actor.has_script()) {
             let inbox = live.inbox.as_mut()?;
             if live.actor.has_reactions() {
                 inbox.push_reacting(call.clone());

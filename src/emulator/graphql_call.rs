@@ -105,7 +105,9 @@ impl Emulator {
 
     /// Returns one response for the calls of a request.
     fn merged(&self, parts: Vec<CallResponse>, body: Vec<u8>) -> CallResponse {
-        let mut response = ApiResponse { status: 200, headers: vec![content_type()], body };
+        let headers = vec![content_type()];
+        let mut response = ApiResponse { headers, body, ..ApiResponse::empty(200) };
+        let delay = parts.iter().filter_map(|part| part.delay).max();
         let (mut sent, mut subscription) = (Vec::new(), None);
         for mut part in parts {
             sent.append(&mut part.sent);
@@ -121,7 +123,7 @@ impl Emulator {
             };
         }
         let driver = self.driver.clone();
-        CallResponse { response, sent, subscription, is_error: false, driver }
+        CallResponse { response, delay, sent, subscription, is_error: false, driver }
     }
 }
 

@@ -27,7 +27,7 @@ use crate::base::redact::Redactor;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{ConversationKey, Delivery, Host, HostCommand, RunTimes};
 use crate::fault::Faults;
-use crate::platform::api::{Documents, HostedFiles, IssuedTokens};
+use crate::platform::api::{Documents, HostedFiles, IssuedTokens, ThrottledCalls};
 use crate::platform::{Account, Subscription};
 use crate::record::{ActionSummary, ExpectationResult, RecordKind, RecordScope};
 use crate::scenario::{ScriptInput, UpcomingStep};
@@ -107,6 +107,8 @@ pub(super) struct AccountHost {
     pub(super) people: People,
     /// The tokens that calls have issued.
     pub(super) tokens: IssuedTokens,
+    /// The calls that limits have counted.
+    pub(super) throttled: ThrottledCalls,
     /// The files that calls have uploaded.
     pub(super) files: Arc<HostedFiles>,
     /// The documents of the account.
@@ -151,6 +153,7 @@ impl AccountHost {
             registry: Registry::default(),
             people: People::default(),
             tokens: IssuedTokens::default(),
+            throttled: ThrottledCalls::default(),
             files: Arc::default(),
             documents: Arc::new(documents),
             calls: 0,
@@ -347,8 +350,14 @@ impl Host for AccountHost {
             }
             EmulatorMessage::Call(incoming, reply) => {
                 let result = self.call(*incoming, times);
-                let _ = reply.send(result.outcome);
-                return result.commands;
+                let mut commands = result.commands;
+                // A client that has hung up must not hold back what its call has caused.
+                if let Err(CallOutcome::Respond(lost)) = reply.send(result.outcome) {
+                    for sent in lost.sent {
+                        commands.extend(self.response_sent(sent, times));
+                    }
+                }
+                return commands;
             }
             EmulatorMessage::ResponseSent(sent) => {
                 let commands = self.response_sent(sent, times);

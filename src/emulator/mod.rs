@@ -44,11 +44,12 @@ mod unsettled;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use self::host::{AccountHost, EmulatorMessage};
 use self::incoming::{
@@ -94,6 +95,8 @@ pub struct Emulator {
 pub struct CallResponse {
     /// The response.
     pub response: ApiResponse,
+    /// Wall time before it is sent.
+    pub delay: Option<Duration>,
     sent: Vec<SentResponse>,
     /// The subscriptions that it has changed.
     subscription: Option<Box<SubscriptionChange>>,
@@ -276,13 +279,12 @@ impl Emulator {
         }
     }
 
-    /// Returns a response when it is due; `None` if it cannot be stored.
+    /// Returns a response when it is stored; `None` if it cannot be stored.
     async fn respond(&self, reply: CallReply) -> Option<CallResponse> {
         let CallReply { response, sent, change, logs, settling, is_error } = reply;
         let delay = sent.iter().filter_map(|sent| sent.delay).max();
         let (subscription, driver) = (change, self.driver.clone());
-        // Created before the delay: a client that gives up drops it.
-        let mut response = CallResponse { response, sent, subscription, is_error, driver };
+        let mut response = CallResponse { response, delay, sent, subscription, is_error, driver };
         // A client must find after a crash what was confirmed before it.
         if !logs.is_empty() {
             self.sync().await;
@@ -296,9 +298,6 @@ impl Emulator {
             // Scripts continue before the response, which contains what they do.
             response.release();
             response.response = self.settled(settling).await?;
-        }
-        if let Some(delay) = delay {
-            sleep(delay).await;
         }
         Some(response)
     }

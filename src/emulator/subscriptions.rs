@@ -61,7 +61,7 @@ impl NewSubscription {
 }
 
 /// What a call changes about subscriptions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct SubscriptionChange {
     pub(super) new: Vec<NewSubscription>,
     /// Groups whose subscriptions end.
@@ -79,6 +79,18 @@ impl SubscriptionChange {
         self.new.extend(other.new);
         self.ended.extend(other.ended);
         self
+    }
+
+    /// Adds what a later call changes.
+    pub(super) fn extend(&mut self, later: Option<Box<Self>>) {
+        if let Some(later) = later {
+            *self = std::mem::take(self).followed_by(*later);
+        }
+    }
+
+    /// Returns the change; `None` if nothing changes.
+    pub(super) fn into_option(self) -> Option<Box<Self>> {
+        (!self.is_empty()).then(|| Box::new(self))
     }
 
     /// Whether it ends a subscription.

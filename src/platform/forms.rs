@@ -7,7 +7,9 @@ use std::ops::Deref;
 
 use jiff::SignedDuration;
 
-use super::api::{ApiForm, BotForm, CredentialForm, DocumentForm, OperationForm, RouteForm};
+use super::api::{
+    ApiForm, BotForm, CredentialForm, DocumentForm, OperationForm, RouteForm, ThrottleForm,
+};
 use super::numbers::NumberFormat;
 pub(super) use super::pointer::Pointer;
 use super::signature::KeyEncoding;
@@ -90,6 +92,8 @@ form! {
         route: Vec<RouteForm>,
         /// What is asked at the routes.
         operation: Vec<OperationForm>,
+        /// Limits of calls.
+        throttle: Vec<ThrottleForm>,
         /// A bot that responds through the API: `standin listen --echo`.
         bot: Option<BotForm>,
         /// JSON pointers to the parts of a payload that `listen` and `demo` display.

@@ -59,7 +59,7 @@ fn merge_nodes(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
 }
 
 /// Lists whose entries have names. An entry replaces the one of the lower file with its name.
-const NAMED: [&str; 3] = ["credential", "route", "operation"];
+const NAMED: [&str; 4] = ["credential", "route", "operation", "throttle"];
 
 fn merge_named(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
     let span = upper.span.clone();

@@ -19,7 +19,7 @@ impl CallPlan {
     /// Returns whether the call opens a conversation at a vendor.
     pub(super) fn opens(&self, vendor: &Platform) -> bool {
         let mut operations = vendor.api.operations_of_call(&self.pattern.call);
-        !self.is_absence && operations.any(OperationRule::opens)
+        !self.is_absence && !self.is_refused() && operations.any(OperationRule::opens)
     }
 
     /// Returns whether the effect of the call on the order of steps is not known before it comes.
@@ -29,8 +29,17 @@ impl CallPlan {
         };
         let mut operations = vendor.api.operations_of_call(&self.pattern.call);
         !self.is_absence
+            && !self.is_refused()
             && operations
                 .any(|operation| operation.acts.iter().any(|rule| changes_order(&rule.act)))
+    }
+
+    /// Returns whether the call changes nothing, because it gets an error.
+    fn is_refused(&self) -> bool {
+        let scripted = self.respond.as_ref().and_then(|respond| respond.status);
+        let is_success = |status: &u16| (200..300).contains(status);
+        scripted.is_some_and(|status| !is_success(&status))
+            || !(200..300).any(|status| self.status.contains(status))
     }
 
     /// Returns the actions of the call.
@@ -39,7 +48,7 @@ impl CallPlan {
         vendor: &Platform,
         conversation: &Conversation,
     ) -> Vec<Action> {
-        if self.is_absence {
+        if self.is_absence || self.is_refused() {
             return Vec::new();
         }
         let opens = conversation.state.is_none();

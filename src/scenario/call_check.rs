@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value as Json;
@@ -15,6 +14,7 @@ use super::literal::refuse_placeholders_in;
 use super::matcher_texts::MatcherTexts;
 use super::text::Texts;
 use super::want::{check_status, check_within};
+use crate::base::limits::HANG;
 use crate::diag::{Problem, Problems, SourceSpan, Spanned, TableOf, code};
 use crate::matcher::{ValueMatchers, is_pointer};
 use crate::platform::Platform;
@@ -22,10 +22,6 @@ use crate::policy::StatusSet;
 
 /// Time that `expect` waits without `within`.
 const DEFAULT_WITHIN: SignedDuration = SignedDuration::from_secs(5);
-
-/// Time after which a call gets its response that should never get one.
-// Every client has given up by then, and a forgotten connection must not stay open forever.
-const HANG: Duration = Duration::from_secs(600);
 
 /// Time that `expect_none` waits without `for`.
 const DEFAULT_QUIET: SignedDuration = SignedDuration::from_secs(1);

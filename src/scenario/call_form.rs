@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::declared::Declared;
-use crate::diag::{NonEmpty, OneOrMore, Spanned, SyntaxNode};
+use crate::diag::{NonEmpty, Spanned, SyntaxNode};
 use crate::form;
 use crate::matcher::ValueMatchers;
 
@@ -17,7 +17,7 @@ form! {
         /// Maximum wall time until the call comes. Default: `5s`.
         within: Option<Spanned<SignedDuration>>,
         /// Status of the vendor's response. Default: `2xx`.
-        status: Option<OneOrMore<Spanned<String>>>,
+        status: Option<NonEmpty<Spanned<String>>>,
         /// What the call gets in place of the vendor's response.
         respond: Option<RespondForm>,
     }

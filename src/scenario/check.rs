@@ -202,6 +202,7 @@ impl ScenarioChecker<'_> {
         }
         self.planner.texts.declare_captures(&captures, &step.capture, self.planner.problems);
         let (plan, key) = planned?;
+        self.refuse_lost_captures(step, &plan, &overrides);
         if matches!(plan, StepPlan::Act(_)) && !captures.is_empty() {
             self.captures.insert(entry.step + 1, captures.into());
         }
@@ -293,6 +294,34 @@ impl ScenarioChecker<'_> {
             _ => None,
         };
         Some(ExpectationPlan::Request(Arc::new(plan?)))
+    }
+
+    /// Reports captures from a call or response that another action at a vendor replaces.
+    fn refuse_lost_captures(
+        &mut self,
+        step: &StepForm,
+        plan: &StepPlan,
+        overrides: &BTreeMap<String, Override>,
+    ) {
+        let Some((first, _)) = step.capture.iter().next() else { return };
+        let is_lost = |name: &str| overrides.get(name).is_some_and(|own| own.plan.is_some());
+        if matches!(plan, StepPlan::Act(_)) {
+            return;
+        }
+        for (vendor, changes) in step.for_.iter().filter(|(vendor, _)| is_lost(&vendor.name)) {
+            let span = changes.action.first().map_or(&vendor.span, |(key, _)| &key.span);
+            let message = format!(
+                "`capture` of the step has no effect at `{}`, where this replaces its expectation",
+                vendor.name
+            );
+            let problem = Problem::at(span, code::CONTRADICTION, message);
+            let problem = problem.also(&first.span, "captured here");
+            self.planner.problems.push(
+                problem.help(
+                    "write `skip = \"…\"` instead, and add a step with `only` for this vendor",
+                ),
+            );
+        }
     }
 
     /// Reports keys of a step that have no effect, because it has no deliveries.

@@ -57,10 +57,17 @@ pub(super) async fn respond_from(
         body,
         received_at: Clock::System.now(),
     };
-    match slot.call(call).await {
-        Some(response) => to_http(response),
-        None => HttpResponse::ServiceUnavailable().body("no run is in progress\n"),
+    // In a separate task: what the call does must be complete although the client may hang up.
+    let slot = slot.clone();
+    let handled = rt::spawn(async move { slot.call(call).await });
+    let Some(response) = handled.await.ok().flatten() else {
+        return HttpResponse::ServiceUnavailable().body("no run is in progress\n");
+    };
+    // Here, so that a client that gives up ends the wait.
+    if let Some(delay) = response.delay {
+        tokio::time::sleep(delay).await;
     }
+    to_http(response)
 }
 
 /// Returns the URL at which the client addresses the API.

@@ -84,7 +84,7 @@ fn the_bot_logs_in_again_after_a_401() {
     let text = "[[step]]\nexpect = { call = 'open_conversation', within = '20s' }\n\
                 [[step]]\nexpect = { call = 'send_message' }\n\
                 [[step]]\nsay = { by = 'bot', text = 'one' }\n\
-                [[step]]\nexpect = { call = 'send_message', status = '401', respond = { status = 401 } }\n\
+                [[step]]\nexpect = { call = 'send_message', status = ['401'], respond = { status = 401 } }\n\
                 [[step]]\nexpect = { call = 'send_message', match = { text = { contains = 'one' } } }\n";
     fs::write(&scenario, text).unwrap();
     let scenario = scenario.display().to_string();

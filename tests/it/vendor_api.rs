@@ -1,8 +1,10 @@
 //! The APIs of emulated vendors: a receiver that calls back over real sockets.
 
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::mpsc::{self, Receiver as Channel, Sender};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,6 +14,7 @@ use standin::diag::Source;
 use standin::emulator::{check_examples, describe_api, examples};
 use standin::platform::Account;
 use standin::platform::api::CallBody;
+use standin::record::{CallAuth, RecordKind};
 use standin::scenario;
 
 use crate::support::{
@@ -523,6 +526,20 @@ fn each_element_of_a_batch_is_a_call_of_its_own() {
 }
 
 #[test]
+fn a_batch_is_json_although_an_element_is_not() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let house = api.account.values["house"].as_str().unwrap();
+    let door = api.secret("door");
+    let head = format!("POST /{house}/letters HTTP/1.1\r\nX-Door: {door}");
+    for body in [r#"[{"do":"enter","guest":"g"},{"do":"enter","guest":"g"}]"#, "[{}]"] {
+        let response = request(&api.address, &head, body);
+        assert!(response.head.contains("content-type: application/json"), "{response:?}");
+        assert!(response.json().is_array());
+    }
+}
+
+#[test]
 fn every_kind_of_credential_is_verified() {
     let receiver = Receiver::accepting();
     let api = LiveApi::start("parlour", &receiver);
@@ -768,4 +785,155 @@ fn commands_describe_the_api_and_show_no_configured_credential() {
             stderr(&output)
         );
     }
+}
+
+#[test]
+fn calls_beyond_a_limit_are_refused_or_get_no_response() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let path = format!("/{}/bell", api.account.values["house"].as_str().unwrap());
+    let door = format!("X-Door: {}", api.secret("door"));
+    let porter = BASE64.encode(format!("porter:{}", api.secret("door")));
+    let porter = format!("Authorization: Basic {porter}");
+    let ring = |credential: &str| {
+        request(&api.address, &format!("POST {path} HTTP/1.1\r\n{credential}"), "")
+    };
+    let started = Instant::now();
+    assert_eq!((ring(&door).status, ring(&door).status), (200, 200));
+    assert!(started.elapsed() >= Duration::from_millis(200), "each response is delayed");
+    let refused = ring(&door);
+    assert_eq!(refused.status, 429);
+    assert!(refused.head.contains("retry-after: 3600"));
+    assert!(refused.body.contains("the limit `bell`: 2 calls in 1h"), "{}", refused.body);
+    assert_eq!(ring(&porter).status, 200, "another credential is counted separately");
+    // Calls that are refused for another reason are not counted.
+    assert_eq!(ring("X-Door: wrong").status, 403);
+    assert_eq!(ring(&porter).status, 200);
+    assert_eq!(ring(&porter).status, 429);
+}
+
+#[test]
+fn a_limit_can_depend_on_an_option_and_leave_the_client_without_a_response() {
+    let receiver = Receiver::accepting();
+    let platform = revisions().into_iter().find(|known| known.full_id() == "parlour").unwrap();
+    let mut account = Account::test(&platform);
+    account.options.insert("greeting".to_owned(), json!("cold"));
+    let api = LiveApi::of(account, &receiver);
+    let path = format!("/{}/bell", api.account.values["house"].as_str().unwrap());
+    let call = |credential: &str| format!("POST {path} HTTP/1.1\r\n{credential}");
+    let porter = BASE64.encode(format!("porter:{}", api.secret("door")));
+    let porter = format!("Authorization: Basic {porter}");
+    let door = format!("X-Door: {}", api.secret("door"));
+    let status = |credential: &String| request(&api.address, &call(credential), "").status;
+    assert_eq!([&door, &door, &porter].map(status), [200; 3]);
+    let mut stream = TcpStream::connect(&api.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    write!(stream, "{}\r\nHost: x\r\nContent-Length: 0\r\n\r\n", call(&porter)).unwrap();
+    let read = stream.read(&mut [0; 1]);
+    let is_timeout =
+        |error: std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+    assert!(read.is_err_and(is_timeout), "there is no response");
+    let calls = api.calls(4);
+    assert_eq!(calls[3].error.as_deref(), Some("throttled.evening"), "{calls:?}");
+}
+
+#[test]
+fn a_client_that_hangs_up_at_once_does_not_hold_back_what_its_call_causes() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("wotnot", &receiver);
+    let token = api.secret("api_token");
+    let body = open_message("Hello").to_string();
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(&api.address).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "POST /api/v1/conversations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+    }
+    api.calls(20);
+    // The opening and the first message of each.
+    wait_for_events(&receiver, 40);
+}
+
+#[test]
+fn a_route_that_demands_more_of_the_query_comes_first() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let house = api.account.values["house"].as_str().unwrap();
+    let get = |query: &str| {
+        let head = format!("GET /{house}/salon{query} HTTP/1.1\r\nAuthorization: Nod x");
+        request(&api.address, &format!("{head}\r\nX-Door: {}", api.secret("door")), "").body
+    };
+    assert_eq!(get(""), "the salon");
+    assert_eq!(get("?dance=yes"), "a dance");
+}
+
+#[test]
+fn a_credential_that_is_not_verified_is_reported_although_an_alternative_is_missing() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let house = api.account.values["house"].as_str().unwrap();
+    let head = format!("GET /{house}/salon?hint={house} HTTP/1.1\r\nAuthorization: Nod x");
+    assert_eq!(request(&api.address, &head, "").status, 200);
+    assert_eq!(api.calls(1)[0].auth, CallAuth::NotVerified);
+}
+
+#[test]
+fn an_unscripted_conversation_of_another_run_meets_an_expectation() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("wotnot", &receiver);
+    let key = open(&api);
+    // The first run has the conversation, the second one waits for a call in any.
+    let text =
+        "[[step]]\nopen = {}\n[[step]]\nexpect = { call = 'send_message', within = '20s' }\n";
+    let draft = scenario::read(&Source::new("wait.toml", text)).unwrap();
+    let vendor = Arc::clone(&api.account.platform);
+    api.play(2, scenario::check(draft, &[vendor], &[]).unwrap(), 1);
+    wait_for_events(&receiver, 3);
+    let said = json!({"message": {"text": "hello"}, "user": {"by": "grace@example.test"}});
+    assert_eq!(
+        api.post("api_token", &format!("/api/v1/conversation/{key}/messages"), &said).status,
+        200
+    );
+    let started = Instant::now();
+    let finished = || {
+        let records = api.records.lock().unwrap().clone();
+        records.into_iter().find(|record| matches!(record.kind, RecordKind::ExpectationFinished(_)))
+    };
+    while finished().is_none() {
+        assert!(
+            started.elapsed() < Duration::from_secs(15),
+            "the call does not meet the expectation"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let RecordKind::ExpectationFinished(settled) = &finished().unwrap().kind else {
+        unreachable!()
+    };
+    assert!(settled.passed, "{settled:?}");
+    let records = api.records.lock().unwrap().clone();
+    let call = records.iter().find(|record| {
+        matches!(&record.kind, RecordKind::CallReceived(call) if call.call.as_deref() == Some("send_message"))
+    });
+    let call = call.unwrap();
+    assert_eq!(
+        (call.run, call.conversation),
+        (2, None),
+        "the conversation belongs to the first run"
+    );
+}
+
+#[test]
+fn routes_with_the_same_path_and_method_are_one_operation_of_the_description() {
+    let platform = revisions().into_iter().find(|known| known.full_id() == "parlour").unwrap();
+    let described = describe_api(&Arc::new(Account::test(&platform)), "http://127.0.0.1:1");
+    let salon = &described["paths"]["/{house}/salon"]["get"];
+    assert_eq!(salon["summary"], "salon, dance");
+    let parameters = salon["parameters"].as_array().unwrap();
+    let dance = parameters.iter().find(|parameter| parameter["name"] == "dance").unwrap();
+    assert_eq!(dance["required"], false);
+    assert_eq!(parameters.iter().filter(|parameter| parameter["name"] == "house").count(), 1);
 }

@@ -28,6 +28,7 @@ use super::list::{ListRule, Listed, list_type};
 use super::path_pattern::{PathPattern, parameter_fields};
 use super::response::{ErrorRule, ErrorTrigger, ResponseChecker, ResponseRule};
 use super::rules::{AccountCheck, ApiRules, CallWarning, OperationRule, RouteRule};
+use super::throttle::ThrottleRule;
 use crate::diag::{
     Key, NodeContent, OneOrMore, Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code,
 };
@@ -143,6 +144,10 @@ impl<'a> ApiChecker<'a> {
             let checked = check_credential(credential, &context, self.problems);
             rules.credentials.extend(checked.map(|rule| (rule.name.clone(), rule)));
         }
+        for throttle in &form.throttle {
+            let rule = ThrottleRule::check(throttle, form, self.problems);
+            rules.throttles.insert(rule.name.clone(), rule);
+        }
         for (key, form) in self.form.documents.iter() {
             let context = self.context(self.types.base.clone());
             let rule = DocumentRule::check(form, &context, self.problems);
@@ -180,6 +185,7 @@ impl<'a> ApiChecker<'a> {
             }
         };
         check("credential", form.credential.iter().map(|credential| &credential.name).collect());
+        check("throttle", form.throttle.iter().map(|throttle| &throttle.name).collect());
         check("route", form.route.iter().map(|route| &route.name).collect());
         check("operation", form.operation.iter().map(|operation| &operation.name).collect());
         let routes: Vec<&str> = form.route.iter().map(|route| route.name.as_str()).collect();
@@ -257,6 +263,7 @@ impl<'a> ApiChecker<'a> {
             paths,
             query: query.collect(),
             auth,
+            throttles: self.throttles(form),
             body: form.body.value,
             batch_status,
             fields,
@@ -519,6 +526,19 @@ impl<'a> ApiChecker<'a> {
         let problem = Problem::at(&form.span, code::INVALID_ACT, message);
         let known = self.documents.keys().cloned().collect::<Vec<_>>().join(", ");
         self.problems.push(problem.help(format!("kinds of `[documents]`: {known}")));
+    }
+
+    /// Returns the names of the limits of a route.
+    fn throttles(&mut self, form: &RouteForm) -> Vec<String> {
+        let known: Vec<&str> =
+            self.form.throttle.iter().map(|throttle| throttle.name.as_str()).collect();
+        let names: Vec<_> = form.throttle.iter().flat_map(|names| names.iter()).collect();
+        for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
+            let message = format!("unknown throttle `{}`", name.value);
+            let problem = Problem::at(&name.span, code::INVALID_ROUTE, message);
+            self.problems.push(problem.suggest_or_list(name, known.iter().copied()));
+        }
+        names.into_iter().map(|name| name.value.clone()).collect()
     }
 
     /// Reports actions that have no conversation to happen in.

@@ -22,6 +22,8 @@ crate::string_enum! {
         Invalid = "invalid",
         /// A credential has expired.
         Expired = "expired",
+        /// A limit of calls is exceeded.
+        Throttled = "throttled",
         /// The body is too large.
         TooLarge = "too_large",
         /// The body cannot be parsed.
@@ -110,6 +112,11 @@ impl CallCondition {
     /// The call presents a token that has expired.
     pub fn expired(credential: &str) -> Self {
         Self::about(ConditionWord::Expired, credential)
+    }
+
+    /// The call exceeds a limit of calls.
+    pub fn throttled(throttle: &str) -> Self {
+        Self::about(ConditionWord::Throttled, throttle)
     }
 
     /// The body is too large.

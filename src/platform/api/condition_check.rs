@@ -70,6 +70,9 @@ fn details(word: ConditionWord, form: &VendorForm) -> Vec<&str> {
         ConditionWord::Missing | ConditionWord::Invalid | ConditionWord::Expired => {
             form.credential.iter().map(|credential| credential.name.as_str()).collect()
         }
+        ConditionWord::Throttled => {
+            form.throttle.iter().map(|throttle| throttle.name.as_str()).collect()
+        }
         ConditionWord::Refused => RefusalReason::NAMES.to_vec(),
         ConditionWord::Unknown => {
             let finds = form.route.iter().flat_map(|route| &route.find);
@@ -152,6 +155,7 @@ fn of_route(route: &RouteRule, rules: &ApiRules) -> Vec<CallCondition> {
         conditions.push(CallCondition::unknown(ACCOUNT));
     }
     conditions.extend(of_auth(&route.auth, rules));
+    conditions.extend(route.throttles.iter().map(|name| CallCondition::throttled(name)));
     if route.body != BodyProtocol::None {
         conditions.push(CallCondition::bad_body());
     }

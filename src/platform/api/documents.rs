@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::find::table_template;
 use crate::base::limits::MAX_DOCUMENTS;
 use crate::base::seed::SeedScope;
-use crate::diag::{Problems, Spanned, SyntaxNode, TableOf};
+use crate::diag::{Problem, Problems, Spanned, SyntaxNode, TableOf, code};
 use crate::form;
 use crate::template::{
     CompileContext, Field, FieldType, InputTemplate, Object, TableType, TextRules, TextTemplate,
@@ -90,7 +90,14 @@ impl DocumentRule {
         };
         let ids = texts(&form.ids, problems);
         let mut seed = Vec::new();
-        for form in &form.seed {
+        let own = form;
+        for form in &own.seed {
+            let known: Vec<&str> = own.ids.names().collect();
+            for (key, _) in form.ids.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
+                let message = format!("the documents have no id `{}`", key.name);
+                let problem = Problem::at(&key.span, code::UNKNOWN_KEY, message);
+                problems.push(problem.suggest_or_list(&key.name, known.iter().copied()));
+            }
             let ids = texts(&form.ids, problems);
             let value = table_template(&form.value, &form.span, context, problems);
             seed.extend(value.map(|value| DocumentSeed { ids, value }));

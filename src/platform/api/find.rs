@@ -2,6 +2,7 @@
 
 use super::forms::FindForm;
 use crate::conversation::Role;
+use crate::diag::scalar::unexpected_type;
 use crate::diag::{Key, NodeContent, Problem, Problems, SyntaxNode, Table, TableOf, code};
 use crate::template::{CompileContext, Field, FieldType, InputTemplate, TableType};
 
@@ -78,8 +79,13 @@ impl FindRule {
             FindKind::File => key.name == STORED,
             _ => false,
         };
-        let stored = table.get(STORED).map(|node| &node.content);
-        let stored = kind == FindKind::File && stored == Some(&NodeContent::Bool(true));
+        let stored = table.get(STORED).filter(|_| kind == FindKind::File);
+        let stored = stored.is_some_and(|node| {
+            if !matches!(node.content, NodeContent::Bool(_)) {
+                problems.push(unexpected_type(node, "true or false"));
+            }
+            node.content == NodeContent::Bool(true)
+        });
         for (key, node) in table.iter().filter(|(key, _)| !is_rule(key)) {
             let is_pointer = kind == FindKind::Document && key.name.starts_with('/');
             if !is_pointer && !known.contains(&key.name.as_str()) {

@@ -74,6 +74,8 @@ form! {
         query: TableOf<Spanned<String>>,
         /// Credentials that a call needs, all of them. A list among them: one of them.
         auth: Vec<OneOrMore<Spanned<String>>>,
+        /// Limits of its calls: names of `[[throttle]]`.
+        throttle: Option<OneOrMore<Spanned<String>>>,
         /// How the body is read.
         body: Spanned<BodyProtocol>,
         /// Status of a response to a batch of which an element fails [default: the highest of the
@@ -529,6 +531,10 @@ form! {
         text: Option<Spanned<String>>,
         /// Body as a file: its name.
         file: Option<Spanned<String>>,
+        /// Wall time before the response.
+        delay: Option<Spanned<SignedDuration>>,
+        /// Whether the call never gets a response [default: false].
+        hang: Option<Spanned<bool>>,
     }
 }
 

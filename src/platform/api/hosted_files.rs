@@ -1,6 +1,7 @@
 //! Files that calls upload to the vendor, and the links with which they are transferred.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -28,7 +29,7 @@ pub struct HostedFile {
 }
 
 /// A link with which a file can be transferred for some time.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FileLink {
     /// The secret part of the URL.
     pub signature: String,
@@ -41,6 +42,12 @@ pub struct FileLink {
 pub struct HostedFiles {
     files: BTreeMap<String, HostedFile>,
     made: u64,
+}
+
+impl fmt::Debug for FileLink {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
 }
 
 impl HostedFiles {

@@ -1,6 +1,6 @@
 //! Tokens that calls have issued.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -42,11 +42,20 @@ pub struct Issuing<'a> {
 }
 
 /// The tokens that calls have issued at an account.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct IssuedTokens {
-    /// By the name of the credential and the token.
-    tokens: BTreeMap<(String, String), IssuedToken>,
-    revoked: BTreeSet<String>,
+    /// By the name of the credential and the token, each with its number in the order of issue.
+    tokens: BTreeMap<(String, String), (u64, IssuedToken)>,
+    /// Those that were revoked, with the number of each.
+    revoked: BTreeMap<String, u64>,
+    /// Number of tokens that were issued or revoked so far.
+    count: u64,
+}
+
+impl fmt::Debug for IssuedTokens {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "IssuedTokens({})", self.tokens.len())
+    }
 }
 
 impl Issuing<'_> {
@@ -106,32 +115,75 @@ impl fmt::Debug for IssuedToken {
 impl IssuedTokens {
     /// Returns a token of a credential that was issued and not revoked.
     pub fn get(&self, credential: &str, token: &str) -> Option<&IssuedToken> {
-        self.tokens.get(&(credential.to_owned(), token.to_owned()))
+        self.tokens.get(&(credential.to_owned(), token.to_owned())).map(|(_, issued)| issued)
     }
 
     /// Returns true if a token was revoked.
     pub fn is_revoked(&self, token: &str) -> bool {
-        self.revoked.contains(token)
+        self.revoked.contains_key(token)
     }
 
     /// Adds a token of a credential. Returns false if it was known before.
     pub fn add(&mut self, credential: &str, issued: IssuedToken, now: Timestamp) -> bool {
         if self.tokens.len() >= MAX_TOKENS {
-            self.tokens.retain(|_, known| !known.has_expired(now));
+            self.tokens.retain(|_, (_, known)| !known.has_expired(now));
         }
         if self.tokens.len() >= MAX_TOKENS {
-            self.tokens.pop_first();
+            let oldest = self.tokens.iter().min_by_key(|(_, (number, _))| *number);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                self.tokens.remove(&oldest);
+            }
         }
+        self.count += 1;
         self.revoked.remove(&issued.token);
-        self.tokens.insert((credential.to_owned(), issued.token.clone()), issued).is_none()
+        let key = (credential.to_owned(), issued.token.clone());
+        self.tokens.insert(key, (self.count, issued)).is_none()
     }
 
     /// Revokes a token of a credential.
     pub fn revoke(&mut self, credential: &str, token: String) {
         self.tokens.remove(&(credential.to_owned(), token.clone()));
         if self.revoked.len() >= MAX_TOKENS {
-            self.revoked.pop_first();
+            let oldest = self.revoked.iter().min_by_key(|(_, number)| **number);
+            if let Some(oldest) = oldest.map(|(token, _)| token.clone()) {
+                self.revoked.remove(&oldest);
+            }
         }
-        self.revoked.insert(token);
+        self.count += 1;
+        self.revoked.insert(token, self.count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(name: &str) -> IssuedToken {
+        IssuedToken { token: name.to_owned(), claims: Map::new(), expires_at: None }
+    }
+
+    #[test]
+    fn the_oldest_token_makes_room() {
+        let (mut tokens, at) = (IssuedTokens::default(), Timestamp::UNIX_EPOCH);
+        // The names count down, so that the newest one is the first in the alphabet.
+        let name = |number: usize| format!("{:09}", MAX_TOKENS - number);
+        for number in 0..=MAX_TOKENS {
+            tokens.add("a", token(&name(number)), at);
+        }
+        assert!(tokens.get("a", &name(0)).is_none());
+        assert!(tokens.get("a", &name(MAX_TOKENS)).is_some());
+        for number in 0..=MAX_TOKENS {
+            tokens.revoke("a", name(number));
+        }
+        assert!(!tokens.is_revoked(&name(0)));
+        assert!(tokens.is_revoked(&name(MAX_TOKENS)));
+    }
+
+    #[test]
+    fn no_token_is_shown_for_debugging() {
+        let mut tokens = IssuedTokens::default();
+        tokens.add("a", token("a-secret-token"), Timestamp::UNIX_EPOCH);
+        tokens.revoke("a", "another-secret-token".to_owned());
+        assert!(!format!("{tokens:?}").contains("secret"));
     }
 }

@@ -37,6 +37,8 @@ mod path_pattern;
 mod response;
 mod route;
 mod rules;
+mod throttle;
+mod throttle_form;
 mod token;
 
 pub use act::{ActRule, ActTemplate, WhoRef};
@@ -62,6 +64,8 @@ pub use openapi::openapi;
 pub use response::{ApiResponse, ErrorRule, ResponseRule};
 pub use route::{NoRoute, RouteMatch};
 pub use rules::{AccountCheck, ApiRules, CallWarning, OperationRule, RouteRule};
+pub use throttle::{ThrottleKey, ThrottleRule, ThrottledCalls};
+pub use throttle_form::{ThrottleForm, ThrottleScope};
 
 pub(super) use bot::BotChecker;
 pub(super) use check::ApiChecker;

@@ -25,7 +25,12 @@ pub fn openapi(account: &Account, roots: &dyn Object, server: &str) -> Json {
                     (1, 1) => route.name.clone(),
                     _ => format!("{}_{}_{number}", route.name, method.to_lowercase()),
                 };
-                item[method.to_lowercase()] = operation(api, route, &id, pattern, roots);
+                let mut own = operation(api, route, &id, pattern, roots);
+                name_account(&mut own, account);
+                match item.get_mut(method.to_lowercase()) {
+                    Some(known) => merge(known, own),
+                    None => item[method.to_lowercase()] = own,
+                }
             }
         }
     }
@@ -47,6 +52,91 @@ pub fn openapi(account: &Account, roots: &dyn Object, server: &str) -> Json {
     })
 }
 
+/// States the only account that the parameter of a path can name.
+fn name_account(operation: &mut Json, account: &Account) {
+    let Some(rule) = &account.platform.api.account else { return };
+    let id = rule.is.render(&account.roots());
+    let parameters = operation["parameters"].as_array_mut().into_iter().flatten();
+    let is_account = |parameter: &&mut Json| {
+        parameter["in"] == "path" && parameter["name"] == rule.parameter.as_str()
+    };
+    parameters.filter(is_account).for_each(|parameter| {
+        parameter["schema"] = json!({"type": "string", "enum": [id]});
+    });
+}
+
+/// Adds a route to one with the same path and method. They differ in their query or credentials.
+fn merge(known: &mut Json, mut other: Json) {
+    known["summary"] = format!(
+        "{}, {}",
+        known["summary"].as_str().unwrap_or_default(),
+        other["summary"].as_str().unwrap_or_default()
+    )
+    .into();
+    let list = |operation: &mut Json, key: &str| -> Vec<Json> {
+        operation[key].as_array_mut().map(std::mem::take).unwrap_or_default()
+    };
+    let mut parameters = list(known, "parameters");
+    let mut others = list(&mut other, "parameters");
+    for parameter in &mut parameters {
+        let is_same =
+            |other: &Json| ["name", "in"].iter().all(|key| other[*key] == parameter[*key]);
+        match others.iter().position(is_same).map(|index| others.remove(index)) {
+            Some(mut other) => {
+                let values = other["schema"]["enum"].as_array_mut().map(std::mem::take);
+                if let (Some(known), Some(values)) =
+                    (parameter["schema"]["enum"].as_array_mut(), values)
+                {
+                    let new: Vec<_> =
+                        values.into_iter().filter(|value| !known.contains(value)).collect();
+                    known.extend(new);
+                }
+            }
+            None => parameter["required"] = false.into(),
+        }
+    }
+    others.iter_mut().for_each(|parameter| parameter["required"] = false.into());
+    parameters.extend(others);
+    known["parameters"] = parameters.into();
+    // Without credentials, one of the routes is public.
+    let (own, more) = (list(known, "security"), list(&mut other, "security"));
+    if own.is_empty() || more.is_empty() {
+        known.as_object_mut().map(|operation| operation.remove("security"));
+    } else {
+        let new: Vec<Json> = more.into_iter().filter(|entry| !own.contains(entry)).collect();
+        known["security"] = [own, new].concat().into();
+    }
+    extend(&mut known["responses"], other["responses"].take());
+    match (known.get_mut("requestBody"), other.get_mut("requestBody").map(Json::take)) {
+        (Some(known), Some(mut more)) => {
+            let is_required = known["required"] == true && more["required"] == true;
+            known["required"] = is_required.into();
+            let more = more["content"].as_object_mut().map(std::mem::take).unwrap_or_default();
+            for (media_type, mut content) in more {
+                match known["content"].get_mut(&media_type) {
+                    Some(known) => extend(&mut known["examples"], content["examples"].take()),
+                    None => known["content"][media_type] = content,
+                }
+            }
+        }
+        (Some(known), None) => known["required"] = false.into(),
+        (None, Some(mut more)) => {
+            more["required"] = false.into();
+            known["requestBody"] = more;
+        }
+        (None, None) => {}
+    }
+}
+
+/// Adds the entries of another object that are not there yet.
+fn extend(known: &mut Json, other: Json) {
+    if let (Some(known), Json::Object(other)) = (known.as_object_mut(), other) {
+        for (key, value) in other {
+            known.entry(key).or_insert(value);
+        }
+    }
+}
+
 fn operation(
     api: &ApiRules,
     route: &RouteRule,
@@ -59,7 +149,7 @@ fn operation(
         "operationId": id,
         "summary": names.join(", "),
         "parameters": parameters(route, path),
-        "responses": responses(api, route),
+        "responses": responses(api, route, roots),
     });
     // A credential in the path is one of its parameters.
     let has_scheme =
@@ -124,12 +214,16 @@ fn parameters(route: &RouteRule, path: &PathPattern) -> Vec<Json> {
 }
 
 /// Returns the responses by status: those of the operations, then those of failed calls.
-fn responses(api: &ApiRules, route: &RouteRule) -> Json {
+fn responses(api: &ApiRules, route: &RouteRule, roots: &dyn Object) -> Json {
     let mut responses = Map::new();
     let mut add = |rule: &ResponseRule, description: String| {
         let mut response = json!({"description": description});
-        if let Some(media_type) = rule.media_type() {
+        if let Some(media_type) = rule.sent_media_type(&api.header, roots) {
             response["content"] = json!({media_type: {"schema": {}}});
+        }
+        // The element of a batch that fails is in a list.
+        if route.body == BodyProtocol::JsonBatch {
+            response["content"]["application/json"] = json!({"schema": {}});
         }
         responses.entry(rule.status().to_string()).or_insert(response);
     };

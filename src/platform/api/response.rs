@@ -1,15 +1,19 @@
 //! Responses of the API: status, headers and body.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value as Json};
 
 use super::call_match::CallMatchers;
 use super::condition::CallCondition;
+use super::find::file_table;
 use super::forms::ReplyForm;
+use crate::base::limits::HANG;
 use crate::diag::{Key, NodeContent, Problem, Problems, SyntaxNode, Table, code};
 use crate::platform::context::TemplateContext;
 use crate::template::{
-    CompileContext, Field, FieldType, InputTemplate, JsonStyle, JsonTemplate, TableType, TextRules,
-    TextTemplate, TooLarge, compile,
+    CompileContext, Field, FieldType, InputTemplate, JsonStyle, JsonTemplate, Object, TableType,
+    TextRules, TextTemplate, TooLarge, compile,
 };
 
 /// A response to a call.
@@ -21,6 +25,15 @@ pub struct ApiResponse {
     pub headers: Vec<(String, String)>,
     /// The body; empty for none.
     pub body: Vec<u8>,
+    /// Wall time before the response.
+    pub delay: Option<Duration>,
+}
+
+impl ApiResponse {
+    /// Returns a response with a status only.
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new(), delay: None }
+    }
 }
 
 /// A response before it is rendered.
@@ -30,6 +43,7 @@ pub struct ResponseRule {
     headers: Vec<(String, TextTemplate)>,
     with: InputTemplate,
     body: BodyTemplate,
+    delay: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -113,7 +127,18 @@ impl ResponseChecker<'_> {
         self.context.root = outer.clone().always("with", with_type);
         let body = self.body(form);
         self.context.root = outer;
-        Some(ResponseRule { status: status?, headers, with: with?, body: body? })
+        let delay = self.delay(form);
+        Some(ResponseRule { status: status?, headers, with: with?, body: body?, delay })
+    }
+
+    fn delay(&mut self, form: &ReplyForm) -> Option<Duration> {
+        let hangs = form.hang.as_ref().is_some_and(|hang| hang.value);
+        if let (true, Some(delay)) = (hangs, &form.delay) {
+            let message = "a call that never gets a response has no `delay`";
+            let problem = Problem::at(&delay.span, code::CONTRADICTION, message);
+            self.problems.push(problem.help("remove `delay` or `hang`"));
+        }
+        if hangs { Some(HANG) } else { form.delay.as_ref().map(|delay| delay.value.unsigned_abs()) }
     }
 
     fn with(&mut self, form: &ReplyForm) -> Option<InputTemplate> {
@@ -137,7 +162,8 @@ impl ResponseChecker<'_> {
                 .map(BodyTemplate::Text);
         }
         if let Some(name) = &form.file {
-            let is_file = self.context.root.get(name).is_some();
+            let file = FieldType::table(file_table());
+            let is_file = self.context.root.get(name).is_some_and(|root| root.field_type == file);
             if !is_file {
                 let message = format!("unknown file `{}`", name.value);
                 let problem = Problem::at(&name.span, code::UNKNOWN_PATH, message);
@@ -187,6 +213,19 @@ impl ResponseRule {
         }
     }
 
+    /// Returns the media type of the body, with the headers of every response; `None` for an empty body.
+    pub(super) fn sent_media_type(
+        &self,
+        shared: &[(String, TextTemplate)],
+        roots: &dyn Object,
+    ) -> Option<String> {
+        let media_type = self.media_type()?;
+        // The file has its own media type.
+        let mut headers = self.headers.iter().chain(shared).filter(|_| self.file().is_none());
+        let own = headers.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        Some(own.map_or_else(|| media_type.to_owned(), |(_, text)| text.render(roots)))
+    }
+
     /// Returns the name of the file that is the body.
     pub fn file(&self) -> Option<&str> {
         match &self.body {
@@ -223,6 +262,6 @@ impl ResponseRule {
         if let Some(media_type) = media_type.filter(|_| !has_type) {
             headers.push(("Content-Type".to_owned(), media_type.to_owned()));
         }
-        Ok(ApiResponse { status: self.status, headers, body: body.into_bytes() })
+        Ok(ApiResponse { status: self.status, headers, body: body.into_bytes(), delay: self.delay })
     }
 }

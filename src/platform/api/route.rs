@@ -1,5 +1,6 @@
 //! The route of a call.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::call::ApiCall;
@@ -29,19 +30,21 @@ pub enum NoRoute {
 }
 
 impl ApiRules {
-    /// Returns the route of a call. A literal segment takes precedence over a parameter.
+    /// Returns the route of a call. A literal segment takes precedence over a parameter, then a route
+    /// that demands more parameters of the query over one that demands fewer.
     pub fn route(&self, call: &ApiCall) -> Result<RouteMatch, NoRoute> {
         let (method, query) = (call.method.as_str(), call.query_pairs());
         let segments = segments(&call.path);
         let mut methods = Vec::new();
-        let mut found: Option<(usize, RouteMatch)> = None;
+        let mut found: Option<((usize, Reverse<usize>), RouteMatch)> = None;
         for route in self.routes.iter().filter(|route| route.has_query(&query)) {
             for parameters in route.paths.iter().filter_map(|path| path.matches(&segments)) {
+                let rank = (parameters.len(), Reverse(route.query.len()));
                 if !route.methods.iter().any(|known| known == method) {
                     methods.extend(route.methods.iter().cloned());
-                } else if found.as_ref().is_none_or(|(fewest, _)| parameters.len() < *fewest) {
+                } else if found.as_ref().is_none_or(|(best, _)| rank < *best) {
                     let route = Arc::clone(route);
-                    found = Some((parameters.len(), RouteMatch { route, parameters }));
+                    found = Some((rank, RouteMatch { route, parameters }));
                 }
             }
         }

@@ -19,6 +19,7 @@ use super::host_pattern::HostPattern;
 use super::list::ListRule;
 use super::path_pattern::PathPattern;
 use super::response::{ErrorRule, ResponseRule};
+use super::throttle::ThrottleRule;
 use crate::platform::source_form::Certainty;
 use crate::template::{InputError, InputTemplate, Object, TextTemplate};
 
@@ -35,6 +36,8 @@ pub struct ApiRules {
     pub header: Vec<(String, TextTemplate)>,
     /// Credentials, by name.
     pub credentials: BTreeMap<String, CredentialRule>,
+    /// Limits of calls, by name.
+    pub throttles: BTreeMap<String, ThrottleRule>,
     /// Kinds of documents, by name.
     pub documents: BTreeMap<String, DocumentRule>,
     /// The routes, in the order of the file.
@@ -64,6 +67,8 @@ pub struct RouteRule {
     pub(super) query: Vec<(String, String)>,
     /// Names of the credentials that a call needs: one of each list.
     pub auth: Vec<Vec<String>>,
+    /// Names of the limits of its calls.
+    pub throttles: Vec<String>,
     /// How the body is read.
     pub body: BodyProtocol,
     /// Status of a batch of which an element fails.

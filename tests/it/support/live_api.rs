@@ -62,7 +62,13 @@ impl LiveApi {
     /// Starts an account with the default endpoint of a receiver, and serves its API.
     pub(crate) fn start(vendor: &str, receiver: &Receiver) -> Self {
         let platform = revisions().into_iter().find(|known| known.full_id() == vendor).unwrap();
-        let account = Arc::new(Account::test(&platform));
+        Self::of(Account::test(&platform), receiver)
+    }
+
+    /// Starts this account with the default endpoint of a receiver, and serves its API.
+    pub(crate) fn of(account: Account, receiver: &Receiver) -> Self {
+        let account = Arc::new(account);
+        let platform = Arc::clone(&account.platform);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let endpoint = EndpointPlan {
             number: 1,
