@@ -56,6 +56,7 @@ mod responses;
 mod revisions;
 mod scenarios;
 mod schema;
+mod schemathesis;
 mod secrets;
 mod sending;
 mod server;
