@@ -45,6 +45,7 @@ impl EchoArgs {
         &self,
         accounts: &[Arc<Account>],
         setup: &Setup,
+        is_json: bool,
     ) -> Result<Vec<(String, EchoBot)>, Problems> {
         if !self.echo {
             return Ok(Vec::new());
@@ -62,7 +63,7 @@ impl EchoArgs {
                 continue;
             }
             match self.url(account, accounts.len() == 1, setup) {
-                Ok(Some(url)) => bots.push((vendor.id.clone(), Self::bot(account, url))),
+                Ok(Some(url)) => bots.push((vendor.id.clone(), Self::bot(account, url, is_json))),
                 Ok(None) if accounts.len() == 1 => problems.push(unknown_address(account)),
                 Ok(None) => note(format_args!(
                     "note: no bot at {}: the address of its API is not known",
@@ -74,11 +75,12 @@ impl EchoArgs {
         problems.into_result(Some(bots))
     }
 
-    fn bot(account: &Arc<Account>, url: Url) -> EchoBot {
+    fn bot(account: &Arc<Account>, url: Url, is_json: bool) -> EchoBot {
         note(format_args!("bot at {}: calls {url}", account.platform.name));
-        EchoBot::start(account, url, |report| {
+        EchoBot::start(account, url, move |report| {
+            let line = if is_json { report.to_json().to_string() } else { report.summary() };
             // A closed standard output must not stop the bot.
-            let _ = writeln!(anstream::stdout().lock(), "{}", report.summary());
+            let _ = writeln!(anstream::stdout().lock(), "{line}");
         })
     }
 

@@ -57,7 +57,7 @@ pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<ExitStatus, C
     let setup = Setup::read(global)?;
     let accounts = accounts(args.vendor.as_deref(), &setup)?;
     runtime(1)?.block_on(async {
-        let bots = args.echo.start(&accounts, &setup)?;
+        let bots = args.echo.start(&accounts, &setup, args.json)?;
         let receiver = BundledReceiver::new(accounts.clone(), args.wrong.clone());
         let receiver = bots
             .iter()

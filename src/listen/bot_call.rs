@@ -1,6 +1,7 @@
 //! Presentation of the calls of the bundled receiver's bot.
 
 use anstyle::{AnsiColor, Style};
+use serde_json::{Value as Json, json};
 
 use crate::base::text::{escape, excerpt};
 
@@ -42,6 +43,21 @@ impl BotCallReport {
         self
     }
 
+    /// Returns the call as JSON, without the query of the URL, which may hold credentials.
+    pub fn to_json(&self) -> Json {
+        json!({"call": {
+            "vendor": self.vendor,
+            "operation": self.operation,
+            "url": self.shown_url(),
+            "status": self.status,
+            "error": self.error,
+        }})
+    }
+
+    fn shown_url(&self) -> &str {
+        self.url.split('?').next().unwrap_or_default()
+    }
+
     /// Formats the call as one line.
     pub fn summary(&self) -> String {
         let (style, mark) = if self.error.is_none() { (GOOD, "✓") } else { (BAD, "✗") };
@@ -51,8 +67,7 @@ impl BotCallReport {
             escape(&self.operation)
         );
         if let Some(error) = &self.error {
-            // Without the query, which may hold credentials.
-            let url = escape(self.url.split('?').next().unwrap_or_default());
+            let url = escape(self.shown_url());
             let error = excerpt(error.trim(), MAX_ERROR);
             line += &format!("\n                           {url}: {error}");
         }

@@ -150,3 +150,22 @@ fn a_call_that_fails_is_shown_with_its_reason() {
     assert!(line.contains("not today") && !line.contains("client_secret"), "{line}");
     assert_eq!(listen.terminate().code, Some(0));
 }
+
+#[test]
+fn calls_are_lines_of_json_if_requests_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let api = crate::support::Receiver::responding(|_, _| {
+        crate::support::Reply::Status(403, "not today".to_owned())
+    });
+    let url = api.url();
+    let arguments = ["listen", "liveperson", "--port", "0", "--json", "--echo", "--api", &url];
+    let mut listen = Background::start(folder.path(), &arguments);
+    let call: serde_json::Value = serde_json::from_str(&listen.line()).unwrap();
+    assert_eq!(call["call"]["operation"], "app_token");
+    assert_eq!(
+        (&call["call"]["status"], &call["call"]["error"]),
+        (&403.into(), &"not today".into())
+    );
+    assert!(!call.to_string().contains("grant_type"), "{call}");
+    assert_eq!(listen.terminate().code, Some(0));
+}
