@@ -102,6 +102,8 @@ impl AwaitedResponse {
         let deadline = started + self.within.unwrap_or(STATE_REQUEST_TIMEOUT);
         let mut pause = STATE_PAUSES.0;
         let mut requests = 0;
+        // What the last response was, in case the time ends during the next request.
+        let mut responded = None;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let limit = left.min(STATE_REQUEST_TIMEOUT);
@@ -113,7 +115,12 @@ impl AwaitedResponse {
             let is_final = result.outcome == AttemptOutcome::EgressBlocked;
             if is_met || is_final || self.within.is_none() || Instant::now() + pause >= deadline {
                 let waited_ms = millis_since(started);
+                let was_cut_short = limit < STATE_REQUEST_TIMEOUT && result.outcome.is_timeout();
+                let found = responded.filter(|_| was_cut_short).unwrap_or(found);
                 return ExpectationResult { requests, waited_ms, ..found };
+            }
+            if result.final_status().is_some() {
+                responded = Some(found);
             }
             sleep(pause).await;
             pause = (pause * 2).min(STATE_PAUSES.1);

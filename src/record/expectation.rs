@@ -111,3 +111,15 @@ pub struct SettledExpectation {
     /// Source line of the step, if it comes from a file.
     pub source: Option<SourceLine>,
 }
+
+impl SettledExpectation {
+    /// Returns the approximate size of the texts in memory, in bytes.
+    pub(super) fn size(&self) -> usize {
+        let ExpectationResult { mismatches, captured, nearest, .. } = &self.result;
+        let mismatches = mismatches.iter();
+        let mismatches =
+            mismatches.map(|one| one.field.len() + one.expected.len() + one.found.len());
+        let captured = captured.iter().map(|(name, value)| name.len() + value.to_string().len());
+        mismatches.chain(captured).sum::<usize>() + nearest.as_ref().map_or(0, String::len)
+    }
+}

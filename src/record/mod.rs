@@ -336,6 +336,8 @@ impl Record {
             RecordKind::CallReceived(call) => call.path.len() + call.body.to_string().len(),
             RecordKind::HandshakeFinished { result, .. }
             | RecordKind::AttemptFinished { result, .. } => result.size(),
+            RecordKind::ExpectationFinished(settled) => settled.size(),
+            RecordKind::ActionsRequested(requested) => requested.size(),
             _ => 0,
         };
         size_of::<Self>() + texts

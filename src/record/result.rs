@@ -56,6 +56,11 @@ crate::string_enum! {
 }
 
 impl AttemptOutcome {
+    /// Returns whether the time for the attempt was over.
+    pub fn is_timeout(self) -> bool {
+        matches!(self, Self::TimeoutConnect | Self::TimeoutHead | Self::TimeoutBody)
+    }
+
     /// Returns whether a connection to the receiver was established and the request was sent on it.
     pub fn reached_receiver(self) -> bool {
         match self {

@@ -80,6 +80,14 @@ pub struct ActionsRequested {
 }
 
 impl ActionsRequested {
+    /// Returns the approximate size of the values in memory, in bytes.
+    pub(super) fn size(&self) -> usize {
+        // The values were parsed; their text is about as long.
+        let others = self.opens.iter().chain(&self.adopts).map(|value| value.to_string().len());
+        [&self.actions, &self.people].map(|value| value.to_string().len()).iter().sum::<usize>()
+            + others.sum::<usize>()
+    }
+
     /// Returns the actions with secrets in place of their references.
     #[must_use]
     pub fn filled(&self, secrets: &KnownSecrets) -> Self {

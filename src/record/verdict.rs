@@ -1,6 +1,5 @@
 //! The verdict: a function of a run's records alone, so that a journal yields it again.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::coverage::TestCoverage;
@@ -32,7 +31,7 @@ pub struct VerdictBuilder {
     unmet: Vec<String>,
     /// How calls that met no expectation affect the verdict.
     unexpected: Option<UnexpectedCalls>,
-    /// The calls that have met no expectation, by number.
+    /// The calls that have met no expectation, by number, if they matter.
     unmet_calls: BTreeMap<u64, String>,
     /// The controls that have not settled.
     controls: BTreeSet<String>,
@@ -107,7 +106,7 @@ impl VerdictBuilder {
             RecordKind::ExpectationFinished(settled) => self.count_expectation(settled),
             RecordKind::RunStarted(started) => self.unexpected = started.unexpected,
             RecordKind::ReactionStarted { call, .. } => drop(self.unmet_calls.remove(call)),
-            RecordKind::CallReceived(call) if call.is_noteworthy() => {
+            RecordKind::CallReceived(call) if call.is_noteworthy() && self.minds_calls() => {
                 self.unmet_calls.insert(call.number, call.short_description());
             }
             _ => {}
@@ -146,14 +145,9 @@ impl VerdictBuilder {
         }
     }
 
-    /// Returns the calls that met no expectation, if they matter.
-    fn unexpected_calls(&self) -> Cow<'_, BTreeMap<u64, String>> {
-        match self.unexpected {
-            Some(UnexpectedCalls::Strict | UnexpectedCalls::Warn) => {
-                Cow::Borrowed(&self.unmet_calls)
-            }
-            Some(UnexpectedCalls::Allow) | None => Cow::Owned(BTreeMap::new()),
-        }
+    /// Returns whether calls matter that met no expectation.
+    fn minds_calls(&self) -> bool {
+        matches!(self.unexpected, Some(UnexpectedCalls::Strict | UnexpectedCalls::Warn))
     }
 
     /// Notes that standin itself failed. Such a run never passes.
@@ -174,8 +168,8 @@ impl VerdictBuilder {
             expectations: self.expectations,
             met: self.met,
             unmet: self.unmet.clone(),
-            unexpected_calls: u64::try_from(self.unexpected_calls().len()).unwrap_or(u64::MAX),
-            unexpected: self.unexpected_calls().values().take(MAX_UNMET).cloned().collect(),
+            unexpected_calls: u64::try_from(self.unmet_calls.len()).unwrap_or(u64::MAX),
+            unexpected: self.unmet_calls.values().take(MAX_UNMET).cloned().collect(),
             handshakes: self.handshakes,
             probes: self.probes,
             attempts: self.attempts,

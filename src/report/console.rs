@@ -20,7 +20,7 @@ use crate::fault::Fault;
 use crate::platform::SlowResponses;
 use crate::record::{
     ActionSummary, AttemptOutcome, AttemptResult, CallRecord, FilesSummary, Record, RecordKind,
-    RunFinished, RunStarted, SettledDelivery, SettledExpectation, Verdict,
+    RunFinished, RunStarted, SettledDelivery, SettledExpectation, UnexpectedCalls, Verdict,
 };
 
 /// Amount of output.
@@ -46,6 +46,8 @@ pub struct ConsoleReport {
     /// Request bodies of deliveries that have not settled, until the first failure is shown with its
     /// body.
     bodies: BTreeMap<String, Arc<str>>,
+    /// Whether a delivery has failed.
+    has_shown_body: bool,
     /// The last attempt that is not retried. Its delivery settles next.
     last: Option<LastAttempt>,
     advice: Advice,
@@ -92,6 +94,7 @@ impl ConsoleReport {
             failed: 0,
             controls: BTreeSet::new(),
             bodies: BTreeMap::new(),
+            has_shown_body: false,
             last: None,
             advice: Advice::default(),
             caveats: Arc::default(),
@@ -208,7 +211,7 @@ impl ConsoleReport {
         if faults.is_empty() && self.is_slow(result) {
             self.slow_responses += 1;
         }
-        let body = self.bodies.remove(&settled.delivery).filter(|_| self.failed == 0);
+        let body = self.bodies.remove(&settled.delivery).filter(|_| !self.has_shown_body);
         if settled.passed {
             if self.is_brief() {
                 return Ok(());
@@ -228,6 +231,7 @@ impl ConsoleReport {
             writeln!(out, "{INDENT}  {}", escape(why))?;
         }
         write_failure(self.with_content(settled), out)?;
+        self.has_shown_body = true;
         match body {
             Some(body) => writeln!(out, "{INDENT}  request body: {}", excerpt(&body, MAX_BODY)),
             None => Ok(()),
@@ -380,6 +384,16 @@ impl ConsoleReport {
         for unmet in run.unmet.iter().skip(1) {
             writeln!(out, "  {}", escape(unmet))?;
         }
+        let is_strict =
+            self.run.as_ref().and_then(|run| run.unexpected) == Some(UnexpectedCalls::Strict);
+        if is_strict {
+            // The reason names the first.
+            for call in run.unexpected.iter().skip(1) {
+                writeln!(out, "  unexpected: {}", escape(call))?;
+            }
+        } else {
+            write_unexpected_calls(run, out)?;
+        }
         self.write_notes(run, out)?;
         if run.verdict != Verdict::Passed {
             self.write_hints(now, run, out)?;
@@ -389,13 +403,6 @@ impl ConsoleReport {
 
     /// Writes what is worth knowing about a run beside its verdict.
     fn write_notes(&self, run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
-        if run.unexpected_calls > 0 {
-            let calls = count(run.unexpected_calls, "call", "calls");
-            let first = escape(&run.unexpected.join(", "));
-            let more =
-                if run.unexpected_calls > run.unexpected.len() as u64 { ", …" } else { "" };
-            writeln!(out, "{NOTE}note:{NOTE:#} {calls} met no expectation: {first}{more}")?;
-        }
         if self.cut_bodies > 0 {
             let bodies = count(self.cut_bodies, "response body", "response bodies");
             writeln!(out, "{NOTE}note:{NOTE:#} {bodies} cut by the receiver; the status decides")?;
@@ -567,6 +574,17 @@ impl Report for ConsoleReport {
     fn finish(&mut self, out: &mut dyn Write) -> io::Result<()> {
         if self.shares_caveats { Ok(()) } else { self.caveats().write(out) }
     }
+}
+
+/// Names the calls that met no expectation.
+fn write_unexpected_calls(run: &RunFinished, out: &mut dyn Write) -> io::Result<()> {
+    if run.unexpected_calls == 0 {
+        return Ok(());
+    }
+    let calls = count(run.unexpected_calls, "call", "calls");
+    let first = escape(&run.unexpected.join(", "));
+    let more = if run.unexpected_calls > run.unexpected.len() as u64 { ", …" } else { "" };
+    writeln!(out, "{NOTE}note:{NOTE:#} {calls} met no expectation: {first}{more}")
 }
 
 /// Writes how many attachments were sent and fetched.

@@ -45,6 +45,9 @@ impl RerunCommand {
         if plays > 1 {
             command += &format!(" --conversations {plays}");
         }
+        if let Some(row) = row_of(&run.scenario).filter(|_| self.send_args.is_none()) {
+            command += &format!(" --filter {}", word(row));
+        }
         if self.has_start {
             command += &format!(" --start {}", run.start);
         }
@@ -59,6 +62,12 @@ impl RerunCommand {
         let journal = shell_word(&escape(self.journal.as_ref()?));
         Some(format!("standin journal redeliver {journal} {}", shell_word(&escape(delivery))))
     }
+}
+
+/// Returns the part of the name of a run that names its row, such as `row 12:`.
+fn row_of(name: &str) -> Option<&str> {
+    let row = &name[name.rfind(", row ")? + 2..];
+    Some(&row[..=row.find(':')?])
 }
 
 /// Explains how to start a receiver at a URL, without a full stop. It suggests `standin listen` if

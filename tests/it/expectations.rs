@@ -128,6 +128,25 @@ fn receivers_that_lose_or_repeat_messages_fail_with_the_reason() {
 }
 
 #[test]
+fn a_last_request_without_a_response_does_not_hide_what_was_found() {
+    let polls = Arc::new(Mutex::new(0));
+    let receiver = Receiver::responding(move |_, received| {
+        if !received.head.starts_with("GET ") {
+            return accept(received);
+        }
+        let mut polls = polls.lock().unwrap();
+        *polls += 1;
+        let delay = if *polls > 1 { Duration::from_secs(4) } else { Duration::ZERO };
+        Reply::Status(404, "{}".into()).after(delay)
+    });
+    let played = run(&story("eventually = { get = '/orders/1', within = '700ms' }"), &receiver);
+    let settled = settled(&played);
+    assert_eq!(settled.result.status, Some(404), "{settled:?}");
+    assert_eq!(settled.result.requests, 2);
+    assert!(settled.why.unwrap().contains("expected 2xx, found 404"));
+}
+
+#[test]
 fn matchers_compare_with_the_values_of_placeholders() {
     let (receiver, _) = shop(|_| (1, Duration::ZERO));
     let steps = |ticket: &str| {

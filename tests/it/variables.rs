@@ -177,6 +177,20 @@ fn a_scenario_runs_once_for_each_row() {
 }
 
 #[test]
+fn the_command_that_repeats_a_run_names_its_row() {
+    let rows = "\n[[row]]\norder = 1\n\n[[row]]\norder = 2\n";
+    let story = ORDERS.replace("[[step]]\nopen", &format!("{rows}\n[[step]]\nopen"));
+    let folder = folder(&format!("verify = {{ status = [\"410\"] }}\n{story}"));
+    let (output, _) = run(folder.path(), &[], &[]);
+    let shown = stdout(&output);
+    for row in ["row 1:", "row 2:"] {
+        assert!(shown.contains(&format!("--filter '{row}'")), "{shown}");
+    }
+    let (_, bodies) = run(folder.path(), &["--filter", "row 2:"], &[]);
+    assert!(!bodies.concat().contains("Where is order 1 "), "{}", bodies.concat());
+}
+
+#[test]
 fn rows_come_from_a_csv_file_below_the_folder_of_the_scenario() {
     let folder = folder(&format!("rows = \"data/orders.csv\"\n{ORDERS}"));
     let data = folder.path().join("data");
