@@ -35,6 +35,7 @@ mod receivers;
 mod reports;
 mod run;
 mod run_actions;
+mod run_choice;
 mod runs;
 mod scenario_reader;
 mod scenarios;

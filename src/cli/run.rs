@@ -16,6 +16,7 @@ use super::init::file_exists;
 use super::inputs::{ScenarioFile, scenario_files};
 use super::planned_runs::{PlanIterator, PlannedRuns};
 use super::play::{BatchOptions, PlayArgs, no_receiver};
+use super::run_choice::{RunChoice, RunChoiceArgs};
 use super::scenario_reader::ScenarioReader;
 use super::secrets::account_variables;
 use super::server_run::ServerRuns;
@@ -68,9 +69,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_CONVERSATIONS)))]
     conversations: u32,
-    /// Run only what has this text in its scenario, file or vendor name; can be repeated
-    #[arg(long, value_name = "TEXT")]
-    filter: Vec<String>,
+    #[command(flatten)]
+    choice: RunChoiceArgs,
     /// Maximum number of parallel runs; output stays in order
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -101,7 +101,7 @@ pub(super) struct RunArgs {
     /// Play the scenarios at a running server, whose receivers get the webhooks; URL as `standin serve`
     /// prints it
     #[arg(long, value_name = "URL", hide_env_values = true, conflicts_with_all = ["watch", "shrink",
-          "chaos", "exec", "listen", "filter", "events", "dry_run", "curl", "json", "deadline",
+          "chaos", "exec", "listen", "filter", "tags", "shard", "rerun_failed", "events", "dry_run", "curl", "json", "deadline",
           "max_failures", "fail_fast"])]
     server: Option<String>,
     /// Run again whenever a scenario, the configuration or a vendor folder changes, until Ctrl-C
@@ -165,7 +165,10 @@ fn once(
     let scenarios = problems.into_result(scenarios)?;
     let selection = RunSelection { args, setup: &setup };
     let mut reader = ScenarioReader::new(args.variables.inputs(&setup.config), files);
-    let mut runs = plans(&selection, &scenarios, &mut reader)?;
+    let mut runs = plans(&selection, &scenarios, &mut reader, args.choice.begin()?)?;
+    if runs.is_empty() {
+        return Ok(args.choice.end_without_runs());
+    }
     // Checked before the runs: shrinking may take minutes, and the file is never overwritten.
     if let Some(file) = args.shrink.as_ref().filter(|file| file.exists()) {
         return Err(file_exists(file).into());
@@ -192,9 +195,10 @@ fn plans<'a>(
     selection: &'a RunSelection<'a>,
     files: &'a [ScenarioFile],
     reader: &mut ScenarioReader<'_>,
+    choice: RunChoice<'a>,
 ) -> Result<PlannedRuns<'a>, Problems> {
     let mut problems = Problems::new();
-    let mut selected = SelectedRuns::new(selection, files, &reader.inputs);
+    let mut selected = SelectedRuns::new(selection, files, &reader.inputs, choice);
     for (index, file) in files.iter().enumerate() {
         let source = file.source().map_err(Problems::from);
         let drafts = source.and_then(|source| reader.drafts(&source));
@@ -220,18 +224,14 @@ fn plans<'a>(
         let played: Vec<&str> = selected.played.iter().map(String::as_str).collect();
         problems.extend(selection.args.play.receivers.unused(&played));
     }
-    if !selected.played.is_empty() && selected.runs.is_empty() {
-        let message = "no run matches `--filter`";
-        problems.push(Problem::anywhere(code::NOTHING_TO_RUN, message));
-    }
     problems.into_result(Some(selected.runs))
 }
 
 /// The runs that the arguments select.
 struct SelectedRuns<'a> {
-    args: &'a RunArgs,
+    choice: RunChoice<'a>,
     runs: PlannedRuns<'a>,
-    /// The vendors of all runs, those that `--filter` excludes as well.
+    /// The vendors of all runs, those that are not chosen as well.
     played: BTreeSet<String>,
     /// Why vendors cannot run a scenario.
     skipped: Vec<String>,
@@ -242,6 +242,7 @@ impl<'a> SelectedRuns<'a> {
         selection: &'a RunSelection<'a>,
         files: &'a [ScenarioFile],
         inputs: &VariableInputs,
+        choice: RunChoice<'a>,
     ) -> Self {
         let inputs = inputs.clone();
         let replan = move |file: usize| -> Result<PlanIterator<'a>, Problems> {
@@ -257,14 +258,14 @@ impl<'a> SelectedRuns<'a> {
                 plans.into_iter().map(Ok).chain(problems)
             })))
         };
-        let (args, runs) = (selection.args, PlannedRuns::new(replan));
-        Self { args, runs, played: BTreeSet::new(), skipped: Vec::new() }
+        let runs = PlannedRuns::new(replan);
+        Self { choice, runs, played: BTreeSet::new(), skipped: Vec::new() }
     }
 
-    /// Adds a run, unless `--filter` excludes it.
+    /// Adds a run, if it is chosen.
     fn add(&mut self, file: usize, index: usize, plan: &RunPlan) {
         self.played.insert(plan.account.platform.id.clone());
-        if self.args.matches_filter(plan) {
+        if self.choice.takes(plan) {
             self.runs.add(file, index, plan);
         }
     }
@@ -352,13 +353,6 @@ impl RunArgs {
     /// Returns whether `--vendor` selects every vendor that can run a scenario.
     fn plays_all(&self) -> bool {
         self.vendors.iter().any(|name| name.trim() == ALL_VENDORS)
-    }
-
-    fn matches_filter(&self, plan: &RunPlan) -> bool {
-        let names = [&plan.script.name, &plan.script.file, &plan.account.platform.full_id()];
-        let names = names.map(|name| name.to_lowercase());
-        let matches = |text: &String| names.iter().any(|name| name.contains(&text.to_lowercase()));
-        self.filter.is_empty() || self.filter.iter().any(matches)
     }
 }
 

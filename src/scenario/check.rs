@@ -33,6 +33,7 @@ use super::variable_inputs::Row;
 use super::want::check_verify;
 use super::when::{Conditions, check_conditions};
 use super::when_form::ConditionsForm;
+use crate::base::text::{NAME_RULE, is_name};
 use crate::diag::{Key, Problem, Problems, SourceSpan, Spanned, TableOf, code};
 use crate::fault::Faults;
 use crate::platform::{Platform, Subscription, VendorRef};
@@ -105,6 +106,7 @@ pub fn check(
     let script = Script {
         name: title(form, file, row.as_deref()),
         file: file.to_owned(),
+        tags: check_tags(&form.tags, &mut problems),
         cast,
         steps,
         conversations,
@@ -123,6 +125,16 @@ pub fn check(
         start: form.start.as_ref().map(|start| start.value),
     };
     problems.pointing_to_top(ScenarioForm::KEYS).into_result(Some(script))
+}
+
+/// Checks the tags of a scenario.
+fn check_tags(tags: &[Spanned<String>], problems: &mut Problems) -> Vec<String> {
+    for tag in tags.iter().filter(|tag| !is_name(tag)) {
+        let message = format!("invalid tag `{}`", tag.value);
+        let problem = Problem::at(&tag.span, code::RESERVED_NAME, message);
+        problems.push(problem.help(format!("a tag is {NAME_RULE}")));
+    }
+    tags.iter().map(|tag| tag.value.clone()).collect()
 }
 
 /// Returns the name of the script of a row.

@@ -27,6 +27,8 @@ form! {
         /// Vendors to run the scenario at, such as `acme` or `acme@2`. Default: every vendor that
         /// supports it.
         vendors: Option<NonEmpty<Spanned<String>>>,
+        /// Tags by which `--tag` chooses scenarios.
+        tags: Vec<Spanned<String>>,
         /// Default locale of the cast, such as `sv`.
         locale: Option<Spanned<String>>,
         /// Seed of the generated values. Default: that of the command or the configuration.

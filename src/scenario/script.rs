@@ -30,6 +30,8 @@ pub struct Script {
     pub name: String,
     /// Name of the scenario file.
     pub file: String,
+    /// Tags by which commands choose scenarios.
+    pub tags: Vec<String>,
     /// People who can act in the steps.
     pub cast: Vec<CastMember>,
     /// Steps in the order in which they run, with repetitions.

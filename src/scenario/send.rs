@@ -63,6 +63,7 @@ impl Script {
         Self {
             name: name.to_owned(),
             file: name.to_owned(),
+            tags: Vec::new(),
             cast,
             steps: Vec::new(),
             conversations: vec![ScriptConversation::default()],

@@ -54,6 +54,7 @@ mod reports;
 mod resources;
 mod responses;
 mod revisions;
+mod run_choice;
 mod scenarios;
 mod schema;
 mod schemathesis;
