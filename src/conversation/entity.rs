@@ -48,6 +48,16 @@ pub struct FieldHistory {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct ChangeTimes(BTreeMap<String, Timestamp>);
 
+impl Entity {
+    /// Returns an id or a field as text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.ids.text(name).or_else(|| {
+            let value = self.fields.get(name).filter(|value| !value.is_null())?;
+            Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        })
+    }
+}
+
 impl FieldHistory {
     /// Adds the current values of all fields. Fields whose value differs have changed at this time.
     pub(super) fn record(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json, json};
 
 use super::call_work::{
-    CallStop, CallWork, FoundDocument, FoundFile, WorkConversation, unreadable,
+    CallStop, CallWork, FoundDocument, FoundEntity, FoundFile, WorkConversation, unreadable,
 };
 use super::people::{People, PersonKey, changed, create, text_of};
 use super::requested::{NamedByCall, PersonRef, RequestedAction};
@@ -138,6 +138,16 @@ impl CallWork {
                 let token = self.tokens.iter().find(|(name, _)| name == credential);
                 self.revoked.extend(token.cloned());
                 Ok(())
+            }
+            ActTemplate::CreateEntity { kind, .. } => {
+                let action = reader.action(act)?;
+                let people = reader.people_of(act);
+                let names = people.into_iter().cloned().collect::<Vec<_>>();
+                if let ActionKind::Create { name, .. } = &action.kind {
+                    let (name, entity) = (kind.clone(), name.clone());
+                    self.found_entities.push(FoundEntity { name, entity });
+                }
+                self.perform_action(&action, &names, scope)
             }
             // The call is about a conversation that is there.
             ActTemplate::Open { .. } if self.has_found_conversation() => Ok(()),
@@ -291,6 +301,9 @@ impl ActReader<'_> {
             | ActTemplate::Rate { by, .. }
             | ActTemplate::Emit { by, .. }
             | ActTemplate::Flow { by, .. }
+            | ActTemplate::CreateEntity { by, .. }
+            | ActTemplate::UpdateEntity { by, .. }
+            | ActTemplate::DeleteEntity { by, .. }
             | ActTemplate::Note { by, .. }
             | ActTemplate::Reopen { by }
             | ActTemplate::Set { by, .. }
@@ -326,6 +339,12 @@ impl ActReader<'_> {
         })
     }
 
+    /// Returns the name in the conversation of an entity.
+    fn entity(&self, name: &str) -> Result<String, CallError> {
+        let found = self.work.entity(name).map(str::to_owned);
+        found.ok_or_else(|| CallError::new(CallCondition::unknown(name), "there is no such entity"))
+    }
+
     fn action(&self, act: &ActTemplate) -> Result<Action, CallError> {
         let (by, kind) = match act {
             ActTemplate::Open { by, channel, assignee, skill, .. } => {
@@ -342,6 +361,28 @@ impl ActReader<'_> {
                 let to = to.as_ref().map(|who| self.actor(who)).transpose()?;
                 let skill = self.text(skill.as_ref())?;
                 (by, ActionKind::Assign { to, skill, accept: None })
+            }
+            ActTemplate::CreateEntity { kind, by, with } => {
+                let fields = self.table(with)?;
+                let defaults = self.work.account.platform.entities.get(kind);
+                let optional = defaults
+                    .iter()
+                    .flat_map(|defaults| defaults.keys().filter(|key| defaults.can_be_absent(key)));
+                let unset = optional.filter(|key| !fields.contains_key(*key)).map(str::to_owned);
+                let unset = unset.collect();
+                let number = self.work.found_entities.len() + 1;
+                let name = format!("{kind} {number} of call {}", self.work.record.number);
+                (by, ActionKind::Create { name, kind: kind.clone(), fields, unset })
+            }
+            ActTemplate::UpdateEntity { entity, by, with } => {
+                let (removed, fields): (Map<_, _>, Map<_, _>) =
+                    self.table(with)?.into_iter().partition(|(_, value)| value.is_null());
+                let unset = removed.into_iter().map(|(field, _)| field).collect();
+                let name = self.entity(entity)?;
+                (by, ActionKind::Update { name, fields, unset })
+            }
+            ActTemplate::DeleteEntity { entity, by } => {
+                (by, ActionKind::Delete { name: self.entity(entity)? })
             }
             ActTemplate::Note { by, text } => {
                 (by, ActionKind::Note { text: text_of(&self.required(text)?) })

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::call_work::{CallWork, Conversations, ResponseState, unreadable};
 use super::people::text_of;
-use crate::conversation::{Conversation, Message};
+use crate::conversation::{Conversation, Entity, Message};
 use crate::platform::api::{CallError, ListPage, ListRule, Listed};
 use crate::template::{InputTemplate, Object};
 
@@ -48,6 +48,18 @@ impl CallWork {
                     keys.iter().all(|key| id(key).is_some_and(|id| key.admits(&id)))
                 };
                 messages.filter(admits).map(|message| message as &dyn Object).collect()
+            }
+            Listed::Entities(kind) => {
+                let mut conversations: Vec<_> = state.conversations.iter().collect();
+                conversations.sort_by_key(|(key, _)| **key);
+                let all = conversations.into_iter();
+                let all = all.flat_map(|(_, live)| &live.actor.conversation().entities);
+                let admits = |entity: &&Entity| {
+                    let text = |key: &ListKey| entity.text(&key.field);
+                    entity.kind == *kind
+                        && keys.iter().all(|key| text(key).is_some_and(|text| key.admits(&text)))
+                };
+                all.filter(admits).map(|entity| entity as &dyn Object).collect()
             }
             Listed::Conversations => of_conversations(state.conversations, &keys),
         };

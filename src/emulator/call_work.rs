@@ -10,7 +10,7 @@ use super::actor::{ActUnit, StepOutcome, StepOutput};
 use super::live_conversation::LiveConversation;
 use super::requested::RequestedUnit;
 use super::subscriptions::NewSubscription;
-use crate::conversation::{Conversation, Person};
+use crate::conversation::{Conversation, Entity, Person};
 use crate::delivery::ConversationKey;
 use crate::platform::api::{
     ApiCall, ApiResponse, CallCondition, CallContent, CallError, CallFile, Document, Documents,
@@ -37,6 +37,10 @@ pub(super) struct CallWork {
     pub(super) conversation: Option<WorkConversation>,
     /// Name of the entry of `find` that gave the conversation.
     pub(super) found_as: Option<String>,
+    /// Entities that were found or created.
+    pub(super) found_entities: Vec<FoundEntity>,
+    /// Entities that are only looked at, by name.
+    pub(super) seen_entities: Vec<SeenEntity>,
     /// Documents that were found or created, by name.
     pub(super) found_documents: Vec<FoundDocument>,
     /// The documents of the account, with the changes of the call.
@@ -94,6 +98,20 @@ pub(super) struct BatchElement<'a> {
 pub(super) struct NamedPerson {
     pub(super) name: String,
     pub(super) person: Person,
+}
+
+/// An entity of the conversation of a call, with the name under which the operation refers to it.
+pub(super) struct FoundEntity {
+    pub(super) name: String,
+    /// Name in the conversation.
+    pub(super) entity: String,
+}
+
+/// An entity of any conversation that a call looks at, with the name under which the operation refers
+/// to it.
+pub(super) struct SeenEntity {
+    pub(super) name: String,
+    pub(super) entity: Entity,
 }
 
 /// A document with the name under which the operation refers to it.
@@ -206,6 +224,8 @@ impl CallWork {
             changed_people: Vec::new(),
             conversation: None,
             found_as: None,
+            found_entities: Vec::new(),
+            seen_entities: Vec::new(),
             found_documents: Vec::new(),
             documents: Arc::clone(stored.documents),
             found_files: Vec::new(),
@@ -265,6 +285,13 @@ impl CallWork {
         numbers.into_iter().next()
     }
 
+    /// Returns the name in the conversation of an entity.
+    pub(super) fn entity(&self, name: &str) -> Option<&str> {
+        // The last one: an action may have created another one of the same name.
+        let found = self.found_entities.iter().rfind(|known| known.name == name);
+        found.map(|known| known.entity.as_str())
+    }
+
     /// Returns the person whom the operation calls by this name.
     pub(super) fn person(&self, name: &str) -> Option<&Person> {
         self.people.iter().find(|known| known.name == name).map(|known| &known.person)
@@ -286,7 +313,12 @@ impl CallWork {
         let roots = match state {
             Some(state) => {
                 let roots = self.account.conversation_roots(state);
-                self.found_as.iter().fold(roots, |roots, name| roots.with(name, state))
+                let roots = self.found_as.iter().fold(roots, |roots, name| roots.with(name, state));
+                let entities = self.found_entities.iter().filter_map(|known| {
+                    let mut all = state.entities.iter();
+                    Some((&known.name, all.find(|entity| entity.name == known.entity)?))
+                });
+                entities.fold(roots, |roots, (name, entity)| roots.with(name, entity))
             }
             None => self.account.roots(),
         };
@@ -294,6 +326,8 @@ impl CallWork {
         let roots = roots.with("auth", &self.auth).with("revision", &*self.documents);
         let documents = self.found_documents.iter();
         let roots = documents.fold(roots, |roots, known| roots.with(&known.name, &known.document));
+        let seen = self.seen_entities.iter();
+        let roots = seen.fold(roots, |roots, known| roots.with(&known.name, &known.entity));
         let files = self.found_files.iter();
         let roots = files.fold(roots, |roots, known| roots.with(&known.name, &known.file));
         let roots = if self.handshake.is_empty() {

@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 use super::actor::ConversationActor;
 use super::call_acts::ActScope;
 use super::call_work::{
-    AccountContent, BatchElement, CallStop, CallWork, NamedPerson, WorkConversation, unreadable,
+    AccountContent, BatchElement, CallStop, CallWork, FoundEntity, NamedPerson, SeenEntity,
+    WorkConversation, unreadable,
 };
 use super::handshake::HandshakeJob;
 use super::host::AccountHost;
@@ -22,7 +23,7 @@ use super::router::Router;
 use super::subscriptions::{NewSubscription, SubscriptionChange, merged};
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
-use crate::conversation::{Conversation, ConversationState, GeneratedIds, Person, Role};
+use crate::conversation::{Conversation, ConversationState, Entity, GeneratedIds, Person, Role};
 use crate::delivery::{ConversationKey, HostCommand, RunTimes};
 use crate::platform::api::{
     ActTemplate, ApiResponse, BodyProtocol, CallCondition, CallContent, CallError, FieldCall,
@@ -305,6 +306,10 @@ impl AccountHost {
                 work.find_document(rule, &keys).ok_or_else(|| unknown(rule, &keys))?;
                 return Ok(None);
             }
+            FindKind::Entity => {
+                self.take_entity(work, rule, &keys, times)?;
+                return Ok(None);
+            }
             FindKind::File => {
                 let found = work.find_file(rule, &keys);
                 // Without the signature of the link, which is a secret.
@@ -377,6 +382,40 @@ impl AccountHost {
         Ok(())
     }
 
+    /// Takes the conversation with this entity out of the account, until the call has been handled.
+    fn take_entity(
+        &mut self,
+        work: &mut CallWork,
+        rule: &FindRule,
+        keys: &[PersonKey],
+        times: &mut dyn RunTimes,
+    ) -> Result<(), CallError> {
+        let is_it = |entity: &&Entity| {
+            Some(&entity.kind) == rule.document.as_ref()
+                && keys.iter().all(|key| entity.text(&key.field).as_ref() == Some(&key.value))
+        };
+        let mut all = self.conversations.iter();
+        let found = all.find_map(|(key, live)| {
+            let entity = live.actor.conversation().entities.iter().find(is_it)?;
+            Some((*key, entity.clone()))
+        });
+        let (key, entity) = found.ok_or_else(|| unknown(rule, keys))?;
+        // One that may be missing is only looked at, so that a call can look at several.
+        if rule.optional {
+            work.seen_entities.push(SeenEntity { name: rule.name.clone(), entity });
+            return Ok(());
+        }
+        let at = times.now(key).ok_or_else(|| unknown(rule, keys))?;
+        let Some(mut live) = self.conversations.remove(&key) else {
+            return Err(unknown(rule, keys));
+        };
+        let unit = live.actor.begin_unit();
+        work.at = at;
+        work.found_entities.push(FoundEntity { name: rule.name.clone(), entity: entity.name });
+        work.conversation = Some(WorkConversation { key, live, unit, is_new: false });
+        Ok(())
+    }
+
     /// Refuses to open a second conversation of a visitor, where the vendor admits one only.
     fn refuse_second_conversation(&self, work: &CallWork) -> Result<(), CallError> {
         let single = work.operation.iter().flat_map(|operation| &operation.acts);
@@ -400,6 +439,11 @@ impl AccountHost {
     /// Finds or creates the conversation that the operation opens.
     fn open_conversation(&mut self, work: &mut CallWork, run: u32, times: &mut dyn RunTimes) {
         let opens = work.operation.as_ref().is_some_and(|operation| operation.opens());
+        let creates = work.operation.as_ref().is_some_and(|operation| operation.creates_entity());
+        if creates && !opens && work.conversation.is_none() {
+            // The account keeps entities in conversations. This one is never opened.
+            return self.open_unscripted(work, run, times);
+        }
         if !opens || work.has_found_conversation() {
             return;
         }

@@ -432,7 +432,15 @@ impl Host for AccountHost {
         }
         run.end_conversation();
         let mut commands = Vec::new();
+        // Later calls ask for the entities of earlier ones.
+        let is_called = key.number > run.scripted();
+        let keeps_entities = is_called
+            && self
+                .conversations
+                .get(&key)
+                .is_some_and(|live| !live.actor.conversation().entities.is_empty());
         if !run.plan.keeps_conversations
+            && !keeps_entities
             && let Some(ended) = self.conversations.remove(&key)
         {
             self.registry.remove(key, ended.actor.conversation());

@@ -28,7 +28,7 @@ use super::request_check::{RequestChecker, Templates};
 use super::root_types::RootTypes;
 use super::subscription::Subscription;
 use crate::base::text::{NAME_RULE, is_name};
-use crate::conversation::{ConversationRules, EventKind, JoiningRoles};
+use crate::conversation::{ConversationRules, EventKind, JoiningRoles, model};
 use crate::diag::{
     Form as _, Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, Table,
     TableOf, code,
@@ -68,8 +68,10 @@ pub(super) fn check(
     let slow = delivery::slow_responses(&form.delivery, checker.problems);
     let retries = checker.retries(&account_template);
     let wire = wire_format(&form, checker.problems);
+    let entities = known.entity_types(&checker.types);
     let mut api = ApiChecker {
         form: &form,
+        entities: &entities,
         types: &checker.types,
         ids: &ids,
         templates,
@@ -141,6 +143,17 @@ fn sends_secret(form: &VendorForm, templates: &Templates) -> bool {
 struct KnownKinds {
     kinds: BTreeMap<String, MessageKind>,
     entities: BTreeMap<String, FieldDefaults>,
+}
+
+impl KnownKinds {
+    /// Returns the types of entities, by kind.
+    fn entity_types(&self, types: &RootTypes) -> BTreeMap<String, TableType> {
+        let entity = |(kind, defaults): (&String, &FieldDefaults)| {
+            let fields = defaults.names(&types.items);
+            (kind.clone(), model::entity_with(types.entity.clone(), &fields))
+        };
+        self.entities.iter().map(entity).collect()
+    }
 }
 
 struct PlatformChecker<'a> {

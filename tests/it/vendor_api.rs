@@ -442,6 +442,18 @@ fn fields_of_graphql_are_calls() {
     let lines = "query($room: String!) { lines(room: $room) }";
     let last = send("", lines, json!({"room": rooms[1]})).json();
     assert_eq!(last["data"]["lines"], json!(["1 < 2"]));
+    let lamps = "mutation { a: light(owner: \"Ada\") b: light(owner: \"Ada\") c: light(owner: \"Grace\")
+        d: polish(owner: \"Ada\", glass: \"blue\") e: snuff(owner: \"Grace\") f: snuff(owner: \"Grace\") }";
+    let lit = send("", lamps, json!({})).json();
+    assert_eq!(
+        lit["data"],
+        json!({"a": "Ada", "b": null, "c": "Grace", "d": "blue", "e": true, "f": null})
+    );
+    let messages: Vec<&Json> =
+        lit["errors"].as_array().unwrap().iter().map(|e| &e["path"]).collect();
+    assert_eq!(messages, [&json!(["b"]), &json!(["f"])]);
+    let blue = send("", "{ lamps(glass: \"blue\") other: lamps(glass: \"clear\") }", json!({}));
+    assert_eq!(blue.json()["data"], json!({"lamps": ["Ada"], "other": []}));
     let ear = "mutation($url: String!) { ear(url: $url) }";
     assert_eq!(send("", ear, json!({"url": receiver.url()})).json()["data"]["ear"], Json::Null);
     assert!(receiver.requests().iter().all(|sent| !sent.is_ping()));

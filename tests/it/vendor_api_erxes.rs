@@ -366,3 +366,61 @@ fn requests_come_in_several_forms_and_subscriptions_are_refused() {
         send(&api, "", "{ a: webhooksTotalCount b: webhooksTotalCount __typename }", &json!({}));
     assert_eq!(aliases.json()["data"], json!({"a": 0, "b": 0, "__typename": "Query"}));
 }
+
+#[test]
+fn customers_and_companies_are_created_changed_and_removed_with_their_webhooks() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("erxes@0.23", &receiver);
+    let client = Client::log_in(&api);
+    let add = "mutation($name: String, $email: String, $code: String) {
+        customersAdd(firstName: $name, primaryEmail: $email, code: $code) { _id firstName lastName primaryEmail code }
+    }";
+    let ada = client.field(add, &json!({"name": "Ada", "email": "ada@example.test"}));
+    assert_eq!((&ada["firstName"], &ada["lastName"]), (&json!("Ada"), &Json::Null));
+    let twin = json!({"name": "Twin", "email": "ada@example.test"});
+    assert_eq!(client.error(add, &twin), "Duplicated email");
+    let grace = client.field(add, &json!({"name": "Grace", "code": "g-1"}));
+    assert_ne!(ada["_id"], grace["_id"]);
+    let edit = "mutation($_id: String!, $last: String, $email: String) {
+        customersEdit(_id: $_id, lastName: $last, primaryEmail: $email) { _id firstName lastName }
+    }";
+    let edited = client.field(edit, &json!({"_id": ada["_id"], "last": "Lovelace"}));
+    assert_eq!((&edited["firstName"], &edited["lastName"]), (&json!("Ada"), &json!("Lovelace")));
+    let taken = json!({"_id": grace["_id"], "email": "ada@example.test"});
+    assert_eq!(client.error(edit, &taken), "Duplicated email");
+    assert_eq!(client.error(edit, &json!({"_id": "none"})), "Customer not found");
+    let names = "{ customers { firstName lastName } }";
+    let both = json!([{"firstName": "Ada", "lastName": "Lovelace"}, {"firstName": "Grace", "lastName": null}]);
+    assert_eq!(client.field(names, &json!({})), both);
+    let remove = "mutation($ids: [String]) { customersRemove(customerIds: $ids) }";
+    let ids = json!([ada["_id"], grace["_id"]]);
+    assert_eq!(client.field(remove, &json!({"ids": ids})), ids);
+    let detail = "query($_id: String!) { customerDetail(_id: $_id) { firstName } }";
+    assert_eq!(client.field(detail, &json!({"_id": ada["_id"]})), Json::Null);
+
+    let company = "mutation { companiesAdd(primaryName: \"Example\") { _id primaryName } }";
+    let company = client.field(company, &json!({}));
+    let detail = "query($_id: String!) { companyDetail(_id: $_id) { primaryName } }";
+    let found = client.field(detail, &json!({"_id": company["_id"]}));
+    assert_eq!(found, json!({"primaryName": "Example"}));
+    let sent = wait_for_events(&receiver, 6);
+    let mut kinds: Vec<String> = sent
+        .iter()
+        .map(|body| {
+            format!("{}.{}", body["type"].as_str().unwrap(), body["action"].as_str().unwrap())
+        })
+        .collect();
+    kinds.sort();
+    let expected = [
+        "company.create",
+        "customer.create",
+        "customer.create",
+        "customer.delete",
+        "customer.delete",
+        "customer.update",
+    ];
+    assert_eq!(kinds, expected);
+    let created = sent.iter().find(|body| body["action"] == "create").unwrap();
+    let data: Json = serde_json::from_str(created["data"].as_str().unwrap()).unwrap();
+    assert_eq!(data["object"]["_id"], ada["_id"]);
+}

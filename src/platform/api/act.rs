@@ -15,7 +15,7 @@ use crate::base::text::one_of;
 use crate::conversation::{Role, VariableScope};
 use crate::diag::{Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code};
 use crate::template::{
-    CompileContext, Field, FieldType, InputTemplate, TextRules, TextTemplate, ValuePath,
+    CompileContext, Field, FieldType, InputTemplate, TableType, TextRules, TextTemplate, ValuePath,
 };
 
 /// An action of a call.
@@ -181,6 +181,31 @@ pub enum ActTemplate {
         /// The group.
         group: InputTemplate,
     },
+    /// Creates an entity.
+    CreateEntity {
+        /// Kind, and its name for later actions.
+        kind: String,
+        /// Who creates it.
+        by: WhoRef,
+        /// Its fields.
+        with: InputTemplate,
+    },
+    /// Changes an entity.
+    UpdateEntity {
+        /// Name of the entity.
+        entity: String,
+        /// Who changes it.
+        by: WhoRef,
+        /// Fields to set.
+        with: InputTemplate,
+    },
+    /// Deletes an entity.
+    DeleteEntity {
+        /// Name of the entity.
+        entity: String,
+        /// Who deletes it.
+        by: WhoRef,
+    },
     /// Creates a document.
     Create {
         /// Kind of document, and its name for later actions.
@@ -231,6 +256,14 @@ pub enum ActTemplate {
 }
 
 impl ActTemplate {
+    /// Returns true if the action is about an entity.
+    pub fn is_about_entity(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateEntity { .. } | Self::UpdateEntity { .. } | Self::DeleteEntity { .. }
+        )
+    }
+
     /// Returns true if the action happens in a conversation.
     pub fn needs_conversation(&self) -> bool {
         matches!(
@@ -252,7 +285,7 @@ impl ActTemplate {
 }
 
 /// The keys of `act`.
-const ACTIONS: [&str; 22] = [
+const ACTIONS: [&str; 25] = [
     "open",
     "say",
     "typing",
@@ -265,6 +298,9 @@ const ACTIONS: [&str; 22] = [
     "close",
     "note",
     "reopen",
+    "create_entity",
+    "update_entity",
+    "delete_entity",
     "person",
     "subscribe",
     "unsubscribe",
@@ -291,6 +327,10 @@ pub(super) struct ActChecker<'a> {
     pub(super) secrets: Vec<&'a str>,
     /// Kinds of documents.
     pub(super) documents: &'a BTreeMap<String, DocumentRule>,
+    /// Types of entities, by kind.
+    pub(super) entities: &'a BTreeMap<String, TableType>,
+    /// Entities that `find` or an action gives.
+    pub(super) named_entities: Vec<String>,
     /// Documents that `find` or an action gives.
     pub(super) named_documents: Vec<String>,
     /// Files that `find` gives.
@@ -350,6 +390,9 @@ impl ActChecker<'_> {
             form.reopen.is_some(),
         ];
         let in_account = [
+            form.create_entity.is_some(),
+            form.update_entity.is_some(),
+            form.delete_entity.is_some(),
             form.person.is_some(),
             form.subscribe.is_some(),
             form.unsubscribe.is_some(),
@@ -453,6 +496,18 @@ impl ActChecker<'_> {
             let with = person_data(&form.with, &form.span, &self.context, self.problems);
             let role = form.role.value;
             return Some(ActTemplate::Person { role, external_key: external_key?, with: with? });
+        }
+        if let Some(form) = &form.create_entity {
+            return self.create_entity(form);
+        }
+        if let Some(form) = &form.update_entity {
+            let (entity, by) = (self.entity(&form.entity), self.who(&form.by));
+            let with = self.input(&form.with);
+            return Some(ActTemplate::UpdateEntity { entity: entity?, by: by?, with: with? });
+        }
+        if let Some(form) = &form.delete_entity {
+            let (entity, by) = (self.entity(&form.entity), self.who(&form.by));
+            return Some(ActTemplate::DeleteEntity { entity: entity?, by: by? });
         }
         if let Some(form) = &form.issue {
             let credential = self.credential(&form.credential);
@@ -598,7 +653,7 @@ impl ActChecker<'_> {
         })
     }
 
-    fn who(&mut self, name: &Spanned<String>) -> Option<WhoRef> {
+    pub(super) fn who(&mut self, name: &Spanned<String>) -> Option<WhoRef> {
         if self.people.contains(&name.value) {
             return Some(WhoRef::Found(name.value.clone()));
         }
@@ -617,7 +672,7 @@ impl ActChecker<'_> {
         None
     }
 
-    fn input(&mut self, node: &SyntaxNode) -> Option<InputTemplate> {
+    pub(super) fn input(&mut self, node: &SyntaxNode) -> Option<InputTemplate> {
         InputTemplate::check(node, &self.context, self.problems)
     }
 

@@ -51,6 +51,8 @@ pub(in crate::platform) struct ApiChecker<'a> {
     pub(in crate::platform) ids: &'a IdRules,
     pub(in crate::platform) templates: &'a Templates,
     pub(in crate::platform) style: JsonStyle,
+    /// Types of entities, by kind.
+    pub(in crate::platform) entities: &'a BTreeMap<String, TableType>,
     /// The checked kinds of documents, by name.
     pub(in crate::platform) documents: BTreeMap<String, DocumentRule>,
     /// The checked credentials, by name.
@@ -377,6 +379,8 @@ impl<'a> ApiChecker<'a> {
     ) -> Vec<ActRule> {
         let names = |is_it: &dyn Fn(FindKind) -> bool| -> Vec<String> {
             let finds = finds.iter().filter(|find| is_it(find.kind));
+            // An optional entity is only looked at.
+            let finds = finds.filter(|find| find.kind != FindKind::Entity || !find.optional);
             finds.map(|find| find.name.clone()).collect()
         };
         let mut acts = ActChecker {
@@ -386,6 +390,8 @@ impl<'a> ApiChecker<'a> {
             event_types: self.form.event.iter().map(|event| event.type_.as_str()).collect(),
             secrets: self.form.secret.names().collect(),
             files: names(&|kind| kind == FindKind::File),
+            entities: self.entities,
+            named_entities: names(&|kind| kind == FindKind::Entity),
             documents: &self.documents,
             named_documents: names(&|kind| kind == FindKind::Document),
             credentials: &self.credentials,
@@ -410,9 +416,16 @@ impl<'a> ApiChecker<'a> {
                 after = after.always(kind, FieldType::table(rule.table()));
             }
         }
+        let created = source.act.iter().filter_map(|act| act.create_entity.as_ref());
+        for kind in created.map(|create| &create.entity.value) {
+            if let Some(table) = self.entities.get(kind) {
+                after = after.always(kind, FieldType::table(table.clone()));
+            }
+        }
         if let Some(list) = list {
             let item = match &list.of {
                 Listed::Documents(kind) => self.documents.get(kind).map(DocumentRule::table),
+                Listed::Entities(kind) => self.entities.get(kind).cloned(),
                 Listed::Messages => Some(self.types.message.clone()),
                 Listed::Conversations => Some(self.types.conversation.clone()),
             };
@@ -451,8 +464,10 @@ impl<'a> ApiChecker<'a> {
             Listed::Conversations => Some(ids.names(IdOwner::Conversation)),
             Listed::Messages => has_conversation.then(|| ids.names(IdOwner::Message)),
             Listed::Documents(kind) => documents.get(kind).map(DocumentRule::id_names),
+            Listed::Entities(kind) => self.entities.get(kind).map(|table| table.fields.clone()),
         };
-        ListRule::check(form, &self.context(roots.clone()), &names, self.problems)
+        let context = self.context(roots.clone());
+        ListRule::check(form, &context, self.entities, &names, self.problems)
     }
 
     /// Checks named values. Each can use those before it, `types` included.
@@ -485,6 +500,10 @@ impl<'a> ApiChecker<'a> {
                     let rule = document.and_then(|document| documents.get(document));
                     rule.map(DocumentRule::id_names).unwrap_or_default()
                 }
+                FindKind::Entity => {
+                    let table = document.and_then(|kind| self.entities.get(kind));
+                    table.map(|table| table.fields.clone()).unwrap_or_default()
+                }
                 FindKind::Conversation => ids.names(IdOwner::Conversation),
                 FindKind::Dialog => ids.names(IdOwner::Dialog),
                 FindKind::File => Vec::new(),
@@ -496,14 +515,19 @@ impl<'a> ApiChecker<'a> {
             let Some(rule) = FindRule::check(form, &context, &names, self.problems) else {
                 continue;
             };
-            let document = rule.document.as_ref().and_then(|kind| self.documents.get(kind));
+            let document = match (&rule.document, rule.kind) {
+                (Some(kind), FindKind::Entity) => self.entities.get(kind).cloned(),
+                (Some(kind), _) => self.documents.get(kind).map(DocumentRule::table),
+                (None, _) => None,
+            };
             let found = found_type(rule.kind, &self.types.visitor, &self.types.person);
-            match document.map(DocumentRule::table).or(found) {
+            match document.or(found) {
                 Some(person) => {
                     let (name, field_type) = (rule.name.clone(), FieldType::table(person));
                     roots.set(Field { name, field_type, optional: rule.optional });
                 }
                 None if rule.kind == FindKind::Document => self.unknown_document(form),
+                None if rule.kind == FindKind::Entity => self.unknown_entity(form),
                 None => roots = self.with_found_conversation(&rule, roots),
             }
             finds.push(rule);
@@ -519,6 +543,13 @@ impl<'a> ApiChecker<'a> {
             roots.set(Field { name, field_type: conversation, optional });
         }
         if rule.optional { roots } else { with_conversation(self.types, roots) }
+    }
+
+    fn unknown_entity(&mut self, form: &FindForm) {
+        let message = "`entity` needs the `kind` of an entity";
+        let problem = Problem::at(&form.span, code::INVALID_ACT, message);
+        let known = self.entities.keys().cloned().collect::<Vec<_>>().join(", ");
+        self.problems.push(problem.help(format!("kinds of `[entities]`: {known}")));
     }
 
     fn unknown_document(&mut self, form: &FindForm) {
@@ -549,7 +580,10 @@ impl<'a> ApiChecker<'a> {
             let tokens = act.issue.is_some() || act.revoke.is_some();
             let documents = act.create.is_some() || act.replace.is_some() || act.delete.is_some();
             let files = act.link.is_some() || act.store.is_some();
-            files || people || subscriptions || tokens || documents
+            let entities = act.create_entity.is_some()
+                || act.update_entity.is_some()
+                || act.delete_entity.is_some();
+            files || people || subscriptions || tokens || documents || entities
         };
         let mut in_conversation = source.act.iter().filter(|act| !is_elsewhere(act));
         let Some(first) = in_conversation.next() else { return };

@@ -97,7 +97,7 @@ fn name_of(find: &FindForm) -> Option<&str> {
         ("bot", find.bot.is_some()),
         ("file", find.file.is_some()),
     ];
-    let document = find.document.as_ref();
+    let document = find.document.as_ref().or(find.entity.as_ref());
     let document = document.and_then(|table| table.get("kind")?.as_text());
     let kind = kinds.into_iter().find(|(_, is_it)| *is_it).map(|(kind, _)| kind);
     document.or(kind)
@@ -187,7 +187,8 @@ fn of_operation(operation: &OperationRule, rules: &ApiRules) -> Vec<CallConditio
     for find in operation.finds.iter().filter(|find| find.must_exist()) {
         conditions.push(CallCondition::unknown(&find.name));
     }
-    if operation.acts.iter().any(|rule| rule.act.needs_conversation()) {
+    if operation.acts.iter().any(|rule| rule.act.needs_conversation() || rule.act.is_about_entity())
+    {
         conditions.extend(RefusalReason::ALL.iter().map(|reason| CallCondition::refused(*reason)));
     }
     if operation.acts.iter().any(|rule| matches!(rule.act, ActTemplate::Subscribe { .. })) {

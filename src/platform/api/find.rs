@@ -13,7 +13,7 @@ pub struct FindRule {
     pub kind: FindKind,
     /// Whether a file must have been uploaded.
     pub stored: bool,
-    /// Kind of a document.
+    /// Kind of a document or an entity.
     pub document: Option<String>,
     /// Name under which templates and actions refer to it.
     pub name: String,
@@ -36,6 +36,8 @@ pub enum FindKind {
     Dialog,
     /// A document.
     Document,
+    /// An entity.
+    Entity,
     /// A file.
     File,
     /// A person in this role.
@@ -63,7 +65,8 @@ impl FindRule {
         problems: &mut Problems,
     ) -> Option<Self> {
         let (kind, table) = kind_of(form, problems)?;
-        let document = (kind == FindKind::Document).then(|| table.get("kind")).flatten();
+        let has_kind = matches!(kind, FindKind::Document | FindKind::Entity);
+        let document = has_kind.then(|| table.get("kind")).flatten();
         let document = document.and_then(SyntaxNode::as_text);
         let ids = ids(kind, document);
         let mut known: Vec<&str> = ids.iter().map(|field| field.name.as_str()).collect();
@@ -75,7 +78,7 @@ impl FindRule {
         }
         let mut by = Vec::new();
         let is_rule = |key: &Key| match kind {
-            FindKind::Document => key.name == "kind",
+            FindKind::Document | FindKind::Entity => key.name == "kind",
             FindKind::File => key.name == STORED,
             _ => false,
         };
@@ -138,6 +141,7 @@ impl FindKind {
             Self::Conversation => "conversation",
             Self::Dialog => "dialog",
             Self::Document => "document",
+            Self::Entity => "entity",
             Self::File => "file",
             Self::Person(role) => role.as_str(),
         }
@@ -176,6 +180,7 @@ fn kind_of<'f>(
     let all = [
         form.conversation.as_ref().map(|table| (FindKind::Conversation, table)),
         form.document.as_ref().map(|table| (FindKind::Document, table)),
+        form.entity.as_ref().map(|table| (FindKind::Entity, table)),
         form.file.as_ref().map(|table| (FindKind::File, table)),
         form.dialog.as_ref().map(|table| (FindKind::Dialog, table)),
         form.visitor.as_ref().map(|table| person(Role::Visitor, table)),
@@ -187,7 +192,7 @@ fn kind_of<'f>(
     if first.is_none() || second.is_some() {
         let message = "an entry of `find` needs exactly one kind of thing";
         let problem = Problem::at(&form.span, code::INVALID_ACT, message);
-        let help = "write one of `conversation`, `dialog`, `visitor`, `agent`, `bot`, `document` and `file`";
+        let help = "write one of `conversation`, `dialog`, `visitor`, `agent`, `bot`, `entity`, `document` and `file`";
         problems.push(problem.help(help));
         return None;
     }
@@ -223,7 +228,7 @@ pub(super) fn found_type(
 ) -> Option<TableType> {
     match kind {
         FindKind::File => Some(file_table()),
-        FindKind::Conversation | FindKind::Dialog | FindKind::Document => None,
+        FindKind::Conversation | FindKind::Dialog | FindKind::Document | FindKind::Entity => None,
         FindKind::Person(Role::Visitor) => Some(visitor.clone()),
         FindKind::Person(_) => Some(person.clone()),
     }

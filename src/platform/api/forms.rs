@@ -167,7 +167,7 @@ form! {
 form! {
     /// A page of things.
     pub struct ListForm {
-        /// `conversations`, `messages` of the call's conversation, or a kind of documents.
+        /// `conversations`, `messages` of the call's conversation, or a kind of documents or entities.
         of: Spanned<String>,
         /// Whether the newest come first [default: false].
         newest: Option<Spanned<bool>>,
@@ -203,6 +203,8 @@ form! {
         /// A file: its `path`, the signature of a `link` to it, and `stored = true` for one that was
         /// uploaded.
         file: Option<TableOf<SyntaxNode>>,
+        /// An entity: its `kind`, and values of its ids or fields.
+        entity: Option<TableOf<SyntaxNode>>,
         /// A document: its `kind`, and the values of its ids.
         document: Option<TableOf<SyntaxNode>>,
         /// Name of what is found [default: its kind].
@@ -254,6 +256,12 @@ form! {
         subscribe: Option<SubscribeActForm>,
         /// Ends the subscriptions of a group.
         unsubscribe: Option<UnsubscribeActForm>,
+        /// Creates an entity.
+        create_entity: Option<CreateEntityActForm>,
+        /// Changes an entity.
+        update_entity: Option<UpdateEntityActForm>,
+        /// Deletes an entity.
+        delete_entity: Option<DeleteEntityActForm>,
         /// Creates a document.
         create: Option<CreateActForm>,
         /// Replaces the content of a document.
@@ -443,6 +451,40 @@ form! {
     pub struct UnsubscribeActForm {
         /// Group whose subscriptions end.
         group: SyntaxNode,
+    }
+}
+
+form! {
+    /// Creates an entity.
+    pub struct CreateEntityActForm {
+        /// Kind of entity, which is its name for later actions and the response.
+        entity: Spanned<String>,
+        /// Who creates it: a role, or a name of `find`.
+        by: Spanned<String>,
+        /// Its fields. Others that can be absent are absent.
+        with: SyntaxNode,
+    }
+}
+
+form! {
+    /// Changes an entity.
+    pub struct UpdateEntityActForm {
+        /// Name that `find` gives the entity.
+        entity: Spanned<String>,
+        /// Who changes it: a role, or a name of `find`.
+        by: Spanned<String>,
+        /// Fields to set. Null removes a field.
+        with: SyntaxNode,
+    }
+}
+
+form! {
+    /// Deletes an entity.
+    pub struct DeleteEntityActForm {
+        /// Name that `find` gives the entity.
+        entity: Spanned<String>,
+        /// Who deletes it: a role, or a name of `find`.
+        by: Spanned<String>,
     }
 }
 

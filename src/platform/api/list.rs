@@ -1,5 +1,7 @@
 //! Lists: pages of conversations, messages or documents.
 
+use std::collections::BTreeMap;
+
 use super::forms::ListForm;
 use crate::diag::{Problem, Problems, code};
 use crate::template::{CompileContext, Field, FieldType, InputTemplate, Object, TableType, Value};
@@ -34,6 +36,8 @@ pub enum Listed {
     Messages,
     /// The documents of a kind.
     Documents(String),
+    /// The entities of a kind.
+    Entities(String),
 }
 
 /// Largest page by default.
@@ -47,19 +51,21 @@ impl ListRule {
     pub(super) fn check(
         form: &ListForm,
         context: &CompileContext<'_>,
+        entities: &BTreeMap<String, TableType>,
         ids: &dyn Fn(&Listed) -> Option<Vec<Field>>,
         problems: &mut Problems,
     ) -> Option<Self> {
         let of = match form.of.as_str() {
             "conversations" => Listed::Conversations,
             "messages" => Listed::Messages,
+            kind if entities.contains_key(kind) => Listed::Entities(kind.to_owned()),
             kind => Listed::Documents(kind.to_owned()),
         };
         let Some(ids) = ids(&of) else {
             let message = format!("`{}` cannot be listed", form.of.value);
             let problem = Problem::at(&form.of.span, code::UNKNOWN_VALUE, message);
             let help = "write `conversations`, `messages` of a conversation that `find` gives, or a \
-                        kind of `[documents]`";
+                        kind of `[documents]` or `[entities]`";
             problems.push(problem.help(help));
             return None;
         };

@@ -19,6 +19,7 @@ mod credential;
 mod credential_check;
 mod credential_form;
 mod documents;
+mod entity_acts;
 mod example;
 mod find;
 mod forms;

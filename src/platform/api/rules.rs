@@ -199,6 +199,11 @@ impl OperationRule {
         self.acts.iter().any(|rule| !is_access(&rule.act))
     }
 
+    /// Returns true if the operation creates an entity.
+    pub fn creates_entity(&self) -> bool {
+        self.acts.iter().any(|rule| matches!(rule.act, ActTemplate::CreateEntity { .. }))
+    }
+
     /// Returns true if the operation opens a conversation.
     pub fn opens(&self) -> bool {
         self.acts.iter().any(|rule| matches!(rule.act, ActTemplate::Open { .. }))
