@@ -68,10 +68,9 @@ pub(super) fn check(
     let slow = delivery::slow_responses(&form.delivery, checker.problems);
     let retries = checker.retries(&account_template);
     let wire = wire_format(&form, checker.problems);
-    let entities = known.entity_types(&checker.types);
     let mut api = ApiChecker {
         form: &form,
-        entities: &entities,
+        entities: &known.entity_types(&checker.types),
         types: &checker.types,
         ids: &ids,
         templates,
