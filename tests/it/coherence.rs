@@ -26,7 +26,11 @@ fn runs_at(vendor: &'static str) -> &'static [SentEvents] {
         let playable = bundled_names().into_iter().filter(|name| {
             !NEEDING_CALLS.contains(&name.as_str()) && play(name).at(vendor).is_playable()
         });
-        playable.zip(1..).map(|(name, seed)| send_events(&name, vendor, seed)).collect()
+        let sent = playable.zip(1..).map(|(name, seed)| send_events(&name, vendor, seed));
+        sent.flat_map(
+            |sent| if sent.scenario == SEVERAL { split(sent, vendor) } else { vec![sent] },
+        )
+        .collect()
     })
 }
 
@@ -37,6 +41,28 @@ fn send_events(scenario: &str, vendor: &str, seed: u64) -> SentEvents {
     let events = receiver.events().iter().map(ReceivedRequest::json).collect();
     let run = format!("{scenario} at {vendor}, seed {seed}");
     SentEvents { scenario: scenario.to_owned(), run, events }
+}
+
+/// The scenario with several conversations.
+const SEVERAL: &str = "parallel";
+
+/// The events of each conversation; nothing if some events do not have the id of theirs.
+fn split(sent: SentEvents, vendor: &str) -> Vec<SentEvents> {
+    let rule = RULES.iter().find(|rule| rule.vendor == vendor).unwrap();
+    let mut conversations: BTreeMap<String, Vec<Json>> = BTreeMap::new();
+    for event in sent.events {
+        let Some(id) = parts(&event, rule.conversation).first().map(ToString::to_string) else {
+            return Vec::new();
+        };
+        conversations.entry(id).or_default().push(event);
+    }
+    assert_eq!(conversations.len(), 2, "{}", sent.run);
+    let of_conversation = |(id, events)| SentEvents {
+        scenario: sent.scenario.clone(),
+        run: format!("{}, conversation {id}", sent.run),
+        events,
+    };
+    conversations.into_iter().map(of_conversation).collect()
 }
 
 /// The events of one scenario.

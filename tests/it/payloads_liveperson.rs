@@ -1,5 +1,6 @@
 //! Payloads of the vendor `liveperson`: participants, timeouts, and everything that the documentation names.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -70,14 +71,16 @@ fn a_slow_response_passes_with_a_note() {
 fn the_originator_of_an_event_is_a_participant() {
     for vendor in REVISIONS {
         for name in bundled_names().iter().filter(|name| play(name).at(vendor).is_playable()) {
-            let mut participants = Json::Null;
+            // By conversation, whose id is that of its dialog too.
+            let mut all: BTreeMap<String, Json> = BTreeMap::new();
             for body in bodies(name, vendor) {
                 let change = &body["body"]["changes"][0];
                 let known = &change["result"]["conversationDetails"]["participants"];
                 if known.is_array() {
-                    participants = known.clone();
+                    all.insert(change["result"]["convId"].to_string(), known.clone());
                 } else {
                     let sender = &change["originatorMetadata"];
+                    let participants = &all[&change["dialogId"].to_string()];
                     let is_known = participants.as_array().unwrap().contains(sender);
                     assert!(is_known, "{name} at {vendor}: {sender} is not in {participants}");
                 }

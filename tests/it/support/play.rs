@@ -182,7 +182,7 @@ impl RunBuilder {
         self.against(&receiver.url())
     }
 
-    /// The steps of the first conversation, without sending anything .
+    /// The steps of the first play, without sending anything.
     pub(crate) fn step_outputs(self) -> Vec<StepOutput> {
         let plan = self.plan("http://receiver.example.test/");
         let seeds = SeedScope::of_run(plan.seed);
