@@ -18,7 +18,7 @@ pub(super) struct RunChoiceArgs {
     /// Run only what has this text in its scenario, file or vendor name; can be repeated
     #[arg(long, value_name = "TEXT")]
     filter: Vec<String>,
-    /// Run only scenarios with this tag; with `!`, only those without it. Can be repeated
+    /// Run only scenarios with this tag; `!TAG` excludes those with it. Can be repeated
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
     /// Run the K-th of N parts, such as `1/3`: the parts can be played on several machines

@@ -80,12 +80,12 @@ impl ServedRuns {
         Some(Arc::clone(&found.run))
     }
 
-    /// Returns whether there is a run of this number. This is no use of it.
+    /// Returns whether there is a run of this number. It does not count as used.
     pub(super) fn contains(&self, number: u32) -> bool {
         self.registry().runs.contains_key(&number)
     }
 
-    /// Returns the run of this number for a list, which is no use of it.
+    /// Returns the run of this number for a list. It does not count as used.
     pub(super) fn peek(&self, number: u32) -> Option<Arc<ServedRun>> {
         self.registry().runs.get(&number).map(|one| Arc::clone(&one.run))
     }
