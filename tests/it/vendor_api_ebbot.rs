@@ -1,5 +1,7 @@
 //! The API of Ebbot: incoming webhooks, chats, sessions of the widget and uploads.
 
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -238,4 +240,24 @@ fn a_session_of_the_widget_uploads_files() {
     assert_eq!(presign(token).status, 401);
     let text = format!("{:?}", api.calls(10));
     assert!(!text.contains(token), "{text}");
+}
+
+#[test]
+fn a_call_beyond_the_limit_gets_no_response() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("ebbot", &receiver);
+    play(&api, 1, "[[step]]\nopen = {}\n[[step]]\nafter = '1h'\nclose = { by = 'bot' }");
+    let head =
+        format!("GET /api/chats/company_chats HTTP/1.1\r\nx-api-key: {}", api.secret("api_key"));
+    for number in 1..=20 {
+        let response = request(&api.address, &head, "");
+        assert_eq!(response.status, 200, "call {number}: {response:?}");
+    }
+    let mut stream = TcpStream::connect(&api.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    write!(stream, "{head}\r\nHost: {}\r\n\r\n", api.address).unwrap();
+    let error = stream.read(&mut [0; 16]).expect_err("call 21 has a response");
+    assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
+    // Other calls have no limit.
+    say(&api, None, "Hello");
 }
