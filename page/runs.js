@@ -57,7 +57,7 @@ function render() {
   const focused = document.activeElement?.dataset?.run;
   fill($("runs-rows"), state.items.map(row));
   if (focused) $("runs-rows").querySelector(`[data-run="${focused}"]`)?.focus();
-  $("runs-empty").hidden = state.items.length > 0;
+  $("runs-empty").hidden = state.items.length > 0 || Boolean(state.next);
   $("runs-count").textContent = `${state.items.length} ${state.items.length === 1 ? "run" : "runs"}${state.next ? " so far" : ""}`;
   $("runs-more").hidden = !state.next;
   const selected = state.items.find(({ run }) => run === state.selected);

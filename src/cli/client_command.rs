@@ -27,7 +27,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// Option of the program.
 #[derive(Debug, Args)]
 pub(super) struct ExecArgs {
-    /// Start CMD with a shell before the runs had endeds, wait for the receivers as `--wait-ready` does, and stop
+    /// Start CMD with a shell before the runs, wait for the receivers as `--wait-ready` does, and stop
     /// CMD after the runs; with `--listen`, variables such as `STANDIN_URL` hold the
     /// addresses
     #[arg(long, value_name = "CMD", conflicts_with_all = ["dry_run", "curl", "shrink"])]

@@ -24,8 +24,8 @@ use crate::platform::Account;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Press Ctrl-C to stop. The exit code is 0 if every request passed verification, and 1 if \
-    one failed or fewer came than `--exit-after` says. GET and HEAD requests are no webhooks: `/` describes the receiver, \
-    and `/state` shows what it has received."
+    one failed or fewer than `--exit-after` arrived. GET and HEAD requests do not count as webhooks: `/` describes the \
+    receiver, and `/state` shows what it has received."
 )]
 pub(super) struct ListenArgs {
     /// Vendor whose webhooks to receive [default: every vendor, each under the path /VENDOR]

@@ -100,9 +100,10 @@ pub(super) struct RunArgs {
     shrink: Option<PathBuf>,
     /// Play the scenarios at a running server, whose receivers get the webhooks; URL as `standin serve`
     /// prints it
-    #[arg(long, value_name = "URL", hide_env_values = true, conflicts_with_all = ["watch", "shrink",
-          "chaos", "exec", "listen", "filter", "tags", "shard", "rerun_failed", "events", "dry_run", "curl", "json", "deadline",
-          "max_failures", "fail_fast"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["watch", "shrink",
+          "chaos", "exec", "listen", "filter", "tags", "shard", "rerun_failed", "events", "dry_run",
+          "curl", "json", "deadline", "max_failures", "fail_fast", "set", "allow_env", "allow_origin",
+          "reports"])]
     server: Option<String>,
     /// Run again whenever a scenario, the configuration or a vendor folder changes, until Ctrl-C
     #[arg(long)]

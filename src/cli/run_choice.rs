@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
@@ -168,14 +167,16 @@ impl RunChoice<'_> {
 }
 
 /// Reads the runs that did not pass from a report.
-fn failed_runs(path: &Path) -> Result<Vec<EarlierStart>, CommandError> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("`{}` cannot be read", path.display()))?;
-    let report: EarlierReport = serde_json::from_str(&text).map_err(|error| {
-        let message = format!("`{}` is not a report in JSON: {error}", path.display());
+fn failed_runs(path: &Path) -> Result<Vec<EarlierStart>, Problem> {
+    let unreadable = |reason: String| {
+        let message = format!("`{}` {reason}", path.display());
         let problem = Problem::anywhere(code::FILE_UNREADABLE, message);
-        problem.help("`--report json=FILE` writes one")
-    })?;
+        problem.help("`--report json=FILE` writes a report")
+    };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    let report: EarlierReport = serde_json::from_str(&text)
+        .map_err(|error| unreadable(format!("is not a report in JSON: {error}")))?;
     let has_passed = |run: &EarlierRun| {
         run.finished.as_ref().is_some_and(|finished| finished.verdict == Verdict::Passed)
     };

@@ -46,7 +46,7 @@ pub(super) fn watch(
         let mut before = snapshot(&watched, &named);
         let known = std::mem::take(&mut named);
         let exit = command(&mut named).unwrap_or_else(report_error);
-        // Only what is watched from now on is as it is now.
+        // Files that are new to the watch start with their present state.
         let added: BTreeSet<PathBuf> = named.difference(&known).cloned().collect();
         let in_snapshot: BTreeSet<PathBuf> = before.iter().map(|(path, _)| path.clone()).collect();
         before.retain(|(path, _)| !known.contains(path) || named.contains(path));

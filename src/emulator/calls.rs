@@ -144,6 +144,7 @@ impl AccountHost {
         let auth = work.route.as_ref().map(|route| route.auth.clone()).unwrap_or_default();
         if let Some(FieldCall { arguments, parent, .. }) = work.graphql_field.clone() {
             work.authenticate(&incoming.call, &arguments, &self.tokens, &auth)?;
+            work.check_throttles(&self.throttled)?;
             work.content.set_body(arguments.clone());
             work.content.set_parent(parent);
             return Ok(work.split(&arguments));
@@ -394,11 +395,12 @@ impl AccountHost {
             Some(&entity.kind) == rule.document.as_ref()
                 && keys.iter().all(|key| entity.text(&key.field).as_ref() == Some(&key.value))
         };
-        let mut all = self.conversations.iter();
-        let found = all.find_map(|(key, live)| {
+        let all = self.conversations.iter().filter_map(|(key, live)| {
             let entity = live.actor.conversation().entities.iter().find(is_it)?;
             Some((*key, entity.clone()))
         });
+        // The first one: a call must find the same entity when it is replayed.
+        let found = all.min_by_key(|(key, _)| *key);
         let (key, entity) = found.ok_or_else(|| unknown(rule, keys))?;
         // One that may be missing is only looked at, so that a call can look at several.
         if rule.optional {

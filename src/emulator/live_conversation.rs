@@ -49,14 +49,11 @@ pub(super) struct HeldDelivery {
 impl LiveConversation {
     pub(super) fn of_script(run: &LiveRun, account: &Arc<Account>, number: u32) -> Self {
         let actor = ConversationActor::new(&run.plan.script, account, &run.staff, number);
-        let actor_has_script = actor.has_script();
+        let has_script = actor.has_script();
         let conversation = Self::of_actor(actor, run, number);
         let outbox = conversation.outbox.with_controls(run.controls_of(number));
-        let wait = if actor_has_script {
-            ScriptWait::Until(run.plan.start)
-        } else {
-            ScriptWait::Elsewhere(0)
-        };
+        let wait =
+            if has_script { ScriptWait::Until(run.plan.start) } else { ScriptWait::Elsewhere(0) };
         let unsettled = run.plan.script.awaits_deliveries.then(Box::default);
         let inbox = run.expects_calls.then(Box::default);
         Self { outbox, wait, unsettled, inbox, ..conversation }

@@ -1,7 +1,5 @@
 //! Continues scripts. A script with several conversations goes from one to the next with its steps.
 
-use std::ops::Range;
-
 use jiff::Timestamp;
 
 use super::actor::ScriptWait;
@@ -75,15 +73,15 @@ impl AccountHost {
         &self,
         key: ConversationKey,
     ) -> impl ExactSizeIterator<Item = ConversationKey> + use<> {
-        let play = self.runs.get(&key.run).map_or(key.number..key.number + 1, |run| {
-            let (number, count) = (key.number, run.plan.script.conversation_count());
-            if number > run.scripted() {
-                return number..number + 1; // a call has opened it
-            }
+        let ConversationKey { run, number } = key;
+        let play = self.runs.get(&run).filter(|run| number <= run.scripted()).map(|run| {
+            let count = run.plan.script.conversation_count();
             let first = number - (number - 1) % count;
             first..first + count
         });
-        ExactKeys { run: key.run, numbers: play }
+        // One that a call has opened is alone.
+        let numbers = play.unwrap_or(number..number + 1);
+        numbers.map(move |number| ConversationKey { run, number })
     }
 
     /// Moves a script to the conversation of this index in its play. Returns that conversation.
@@ -113,23 +111,3 @@ impl AccountHost {
         self.conversations.get_mut(&key)?.next_command(key)
     }
 }
-
-/// Conversations with consecutive numbers.
-struct ExactKeys {
-    run: u32,
-    numbers: Range<u32>,
-}
-
-impl Iterator for ExactKeys {
-    type Item = ConversationKey;
-
-    fn next(&mut self) -> Option<ConversationKey> {
-        self.numbers.next().map(|number| ConversationKey { run: self.run, number })
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.numbers.size_hint()
-    }
-}
-
-impl ExactSizeIterator for ExactKeys {}

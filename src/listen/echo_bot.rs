@@ -16,7 +16,7 @@ use crate::base::limits::{BOT_PATIENCE, MAX_KEPT_EVENTS, STATE_REQUEST_TIMEOUT};
 use crate::delivery::{ApiRequest, Connector, Http1Client, Transport as _};
 use crate::platform::api::{ApiCall, BotCall, BotMemory, CallBody};
 use crate::platform::{Account, BotPlayer};
-use crate::record::{AttemptResult, Method};
+use crate::record::{AttemptOutcome, AttemptResult, Method};
 
 /// A bot at one account. It works until the last handle is dropped.
 #[derive(Clone, Debug)]
@@ -167,6 +167,7 @@ impl BotWorker {
         let is_log_in = log_in.iter().any(|known| known.operation.name == call.operation.name);
         let mut report = self.call(call, memory).await;
         if report.status == Some(UNAUTHORIZED) && !is_log_in && !log_in.is_empty() {
+            (self.show)(&report);
             for first in log_in {
                 let report = self.call(first, memory).await;
                 (self.show)(&report);
@@ -208,8 +209,16 @@ impl BotWorker {
         let deadline = Instant::now() + BOT_PATIENCE;
         loop {
             let result = self.client.call_api(request.clone(), STATE_REQUEST_TIMEOUT).await;
-            let is_there = result.status.is_some_and(|status| status != UNAVAILABLE);
-            if is_there || Instant::now() + PAUSE >= deadline {
+            // Only a request that nobody has handled is repeated: the bot must not say a thing twice.
+            let is_unhandled = result.status == Some(UNAVAILABLE)
+                || matches!(
+                    result.outcome,
+                    AttemptOutcome::Refused
+                        | AttemptOutcome::Unreachable
+                        | AttemptOutcome::Dns
+                        | AttemptOutcome::TimeoutConnect
+                );
+            if !is_unhandled || Instant::now() + PAUSE >= deadline {
                 return result;
             }
             sleep(PAUSE).await;

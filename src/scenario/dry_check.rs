@@ -247,8 +247,10 @@ fn invalid_action(step: &Step, error: &InvalidAction) -> Problem {
         InvalidAction::NothingToRead(_) => {
             problem.help("add a message from another participant before it")
         }
-        InvalidAction::OtherVisitor(_) => problem
-            .help("a conversation has one visitor; put the steps of another one into a conversation of their own, with `conversation = \"second\"`"),
+        InvalidAction::OtherVisitor(_) => problem.help(
+            "a conversation has one visitor; put the steps of another one into a conversation of \
+                 their own, with `conversation = \"second\"`",
+        ),
         InvalidAction::HasLeft(_) => {
             problem.help("close it as `assignee`, or add a step with `join` or `assign` before it")
         }

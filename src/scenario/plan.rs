@@ -254,13 +254,8 @@ impl<'a> ActionPlanner<'a> {
             let Some(own) = vendor.kinds.get(kind).filter(|_| is_target) else { continue };
             // What the last such message asks, as this vendor sends it.
             let asked = own.answers.as_ref().and_then(|asked| {
-                Some(
-                    vendor
-                        .kinds
-                        .get(asked)?
-                        .data
-                        .filled(self.said.get(&(self.conversation, asked.clone()))?),
-                )
+                let last = self.said.get(&(self.conversation, asked.clone()))?;
+                Some(vendor.kinds.get(asked)?.data.filled(last))
             });
             let mut input = input.clone();
             if let Some(file) = &form.file

@@ -75,7 +75,10 @@ impl ConversationStart {
         let mut cast = Vec::with_capacity(script.cast.len());
         cast.extend(script.cast.iter().filter_map(person));
         let own = usize::try_from(index).ok().and_then(|index| script.conversations.get(index));
-        let cast = own.map_or_else(|| cast.clone(), |own| own.people(cast.clone()));
+        let cast = match own {
+            Some(own) => own.people(cast),
+            None => cast,
+        };
         let seeds = play.conversation;
         // The script begins in the first conversation, and goes to the others when their steps come.
         let state = (index == 0).then(|| ScriptState::new(script, account, seeds, staff.start));

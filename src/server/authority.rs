@@ -81,7 +81,7 @@ impl CertificateAuthority {
         Self::open_or_create(&folders.data_dir().join("standin"), Clock::System.now())
     }
 
-    /// Returns the file of the certificate of this user's CA, which the first server makes.
+    /// Returns the path of the certificate of this user's CA. It may not exist yet.
     ///
     /// # Errors
     ///

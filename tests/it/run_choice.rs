@@ -122,7 +122,7 @@ fn what_failed_in_a_report_is_run_again() {
 
     fs::write(folder.path().join("no.json"), "{\"runs\": 1}").unwrap();
     for (file, exit, why) in
-        [("no.json", 2, "is not a report in JSON"), ("none.json", 3, "none.json")]
+        [("no.json", 2, "is not a report in JSON"), ("none.json", 2, "cannot be read")]
     {
         let output = run(folder.path(), &receiver, &["--rerun-failed", file]);
         assert_eq!(code(&output), exit, "{}", stderr(&output));

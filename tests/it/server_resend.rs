@@ -22,7 +22,6 @@ fn last_delivery(server: &Server) -> String {
 
 #[test]
 fn a_delivery_is_sent_again_edited_and_with_a_fault() {
-    // Like a receiver that verifies: a changed signature is refused.
     let receiver = Receiver::accepting();
     let to = format!("liveperson={}", receiver.url());
     let server = Server::start(&["--to", &to]);
@@ -319,7 +318,7 @@ fn run_plays_scenarios_at_a_server() {
     let listed = server.get("/api/v1/runs");
     let run = &listed["items"][0];
     assert_eq!((&run["file"], &run["seed"]), (&json!("handover"), &json!(5)));
-    // Without a receiver nothing is shown.
+    // Without a receiver, the run is inconclusive.
     let untested = standin(&["run", "handover", "--vendor", "wotnot", "--server", &page]);
     assert_eq!(untested.status.code(), Some(1), "{}{}", stdout(&untested), stderr(&untested));
     let folder = tempfile::tempdir().unwrap();

@@ -355,7 +355,7 @@ fn requests_come_in_several_forms_and_subscriptions_are_refused() {
     assert!(refused.body.contains("subscriptions over WebSocket are not served"), "{refused:?}");
     let subscribed = send(&api, "", "subscription { anything }", &json!({}));
     assert_eq!(subscribed.status, 400);
-    assert!(subscribed.body.contains("ubscriptions are not served"), "{subscribed:?}");
+    assert!(subscribed.body.contains("ubscriptions are not supported"), "{subscribed:?}");
 
     let introspection = "{ __schema { queryType { name } mutationType { name } types { name kind fields { name args { name type { kind name ofType { name } } } } } } }";
     let schema = send(&api, "", introspection, &json!({})).json();

@@ -63,6 +63,12 @@ const CONVERSATION: &str = "conversation";
 /// A number that is different for each conversation.
 const NUMBER: &str = "number";
 
+/// Returns the first value that a webhook has at one of these pointers.
+fn first_value<'w>(pointers: &[String], webhook: &'w Json) -> Option<&'w Json> {
+    let mut values = pointers.iter().filter_map(|pointer| webhook.pointer(pointer));
+    values.find(|value| !value.is_null())
+}
+
 impl BotRules {
     /// Returns true if the vendor's folder describes no bot.
     pub fn is_empty(&self) -> bool {
@@ -72,8 +78,7 @@ impl BotRules {
     /// Returns the id of the conversation of a webhook.
     pub fn conversation(&self, webhook: &Json) -> Option<String> {
         let (_, pointers) = self.read.iter().find(|(known, _)| known == CONVERSATION)?;
-        let value = pointers.iter().find_map(|pointer| webhook.pointer(pointer))?;
-        Some(text_of(value))
+        first_value(pointers, webhook).map(text_of)
     }
 
     /// Returns the call in response to a webhook, if there is one. The values of the webhook are
@@ -85,7 +90,7 @@ impl BotRules {
         memory: &mut BotMemory,
     ) -> Option<&BotCall> {
         for (name, pointers) in &self.read {
-            let value = pointers.iter().find_map(|pointer| webhook.pointer(pointer));
+            let value = first_value(pointers, webhook);
             memory.kept.insert(name.clone(), value.cloned().unwrap_or(Json::Null));
         }
         let roots = memory.roots(account);

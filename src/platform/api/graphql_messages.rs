@@ -71,7 +71,8 @@ fn in_other_words(file: &SchemaFile, message: &str) -> String {
             "Must provide operation name if query contains multiple operations.".to_owned()
         }
         ["Schema is not configured for subscriptions."] => {
-            "Subscriptions are not served, and only at the vendor over WebSocket.".to_owned()
+            "Subscriptions are not supported here. The vendor serves them over WebSocket only."
+                .to_owned()
         }
         _ => format!("{message}."),
     }

@@ -90,7 +90,7 @@ impl ListRule {
         let size = size.and_then(|node| InputTemplate::check(node, context, problems));
         let page = form.page.as_ref();
         if let (Some(page), Some(_)) = (page, &form.offset) {
-            let message = "a list has `page` or `offset`";
+            let message = "a list cannot have both `page` and `offset`";
             let problem = Problem::at(&page.span, code::CONTRADICTION, message);
             problems.push(problem.help("remove one of them"));
         }
