@@ -7,8 +7,11 @@
 
 mod actor;
 mod call_acts;
+mod call_commit;
+mod call_finds;
 mod call_inbox;
 mod call_lists;
+mod call_opening;
 mod call_stages;
 mod call_work;
 mod calls;

@@ -1,0 +1,205 @@
+//! Finds what a call is about: its route, people, conversations, entities, documents and files.
+
+use serde_json::Value as Json;
+
+use super::call_work::{
+    CallWork, FoundEntity, NamedPerson, SeenEntity, WorkConversation, unreadable,
+};
+use super::host::AccountHost;
+use super::incoming::IncomingCall;
+use super::people::{PersonKey, create, is_person};
+use super::requested::NamedByCall;
+use crate::conversation::{Conversation, Entity, GeneratedIds, Person};
+use crate::delivery::{ConversationKey, RunTimes};
+use crate::platform::api::{CallCondition, CallContent, CallError, FindKind, FindRule, NoRoute};
+
+impl AccountHost {
+    pub(super) fn find_route(
+        &self,
+        work: &mut CallWork,
+        incoming: &IncomingCall,
+    ) -> Result<(), CallError> {
+        let call = &incoming.call;
+        let api = &self.routes.account.platform.api;
+        let found = api.route(call).map_err(|none| match none {
+            NoRoute::Path { nearest } => {
+                let message = format!("no route has the path `{}`", call.path);
+                work.record.nearest = nearest;
+                CallError::new(CallCondition::not_found(), message)
+            }
+            NoRoute::Method(methods) => {
+                let message = format!("`{}` takes {}", call.path, methods.join(", "));
+                CallError::new(CallCondition::method_not_allowed(), message)
+            }
+        })?;
+        let (number, at) = (work.record.number, work.at);
+        work.content = CallContent::new(call, &found.parameters, number, at);
+        work.content.set_ids(work.account.call_ids(number, call.received_at));
+        work.record.route = Some(found.route.name.clone());
+        work.route = Some(found.route);
+        let Some(account) = &api.account else { return Ok(()) };
+        let mut parameters = found.parameters.iter();
+        let named = parameters.find(|(name, _)| *name == account.parameter);
+        let expected = account.is.render(&self.routes.account.roots());
+        match named.filter(|(_, value)| *value != expected) {
+            Some((_, value)) => {
+                let message = format!("there is no account `{value}`; this one is `{expected}`");
+                Err(CallError::new(CallCondition::unknown("account"), message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn find_all(
+        &mut self,
+        work: &mut CallWork,
+        run: u32,
+        times: &mut dyn RunTimes,
+    ) -> Result<(), CallError> {
+        let Some(operation) = work.operation.clone() else { return Ok(()) };
+        for rule in &operation.finds {
+            let found = match self.find(work, rule, run, times) {
+                Err(error) if rule.if_given && error.is_missing_field() => continue,
+                Err(error) if rule.optional && !rule.if_given && error.is_absence() => continue,
+                found => found?,
+            };
+            if let Some(person) = found {
+                work.people.push(NamedPerson { name: rule.name.clone(), person });
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds one thing. A conversation becomes that of the call, a person is returned.
+    fn find(
+        &mut self,
+        work: &mut CallWork,
+        rule: &FindRule,
+        run: u32,
+        times: &mut dyn RunTimes,
+    ) -> Result<Option<Person>, CallError> {
+        let keys = work.keys(rule)?;
+        let role = match rule.kind {
+            FindKind::Person(role) => role,
+            FindKind::Document => {
+                work.find_document(rule, &keys).ok_or_else(|| unknown(rule, &keys))?;
+                return Ok(None);
+            }
+            FindKind::Entity => {
+                self.take_entity(work, rule, &keys, times)?;
+                return Ok(None);
+            }
+            FindKind::File => {
+                let found = work.find_file(rule, &keys);
+                // Without the signature of the link, which is a secret.
+                let path: Vec<_> = keys.into_iter().filter(|key| key.field == "path").collect();
+                found.ok_or_else(|| unknown(rule, &path))?;
+                return Ok(None);
+            }
+            FindKind::Conversation | FindKind::Dialog => {
+                self.take_conversation(work, rule, &keys, times)?;
+                return Ok(None);
+            }
+        };
+        let cast = work.conversation.iter().flat_map(|known| &known.live.actor.conversation().cast);
+        let staff = self.runs.get(&run).into_iter().flat_map(|run| run.staff.members());
+        let made = work.changed_people.iter();
+        let known = cast.chain(made).chain(staff).find(|person| is_person(person, role, &keys));
+        if let Some(person) = known.or_else(|| self.people.find(role, &keys)) {
+            return Ok(Some(person.clone()));
+        }
+        let everybody = self.conversations.values();
+        let mut everybody = everybody.flat_map(|live| &live.actor.conversation().cast);
+        if let Some(person) = everybody.find(|person| is_person(person, role, &keys)) {
+            return Ok(Some(person.clone()));
+        }
+        let Some(template) = &rule.create else { return Err(unknown(rule, &keys)) };
+        let data = match template.render(&work.roots()).map_err(|error| unreadable(&error))? {
+            Some(Json::Object(data)) => data,
+            _ => serde_json::Map::new(),
+        };
+        let person = create(&work.account, role, &keys, &data, work.at);
+        work.unit.people.push(NamedByCall { role, keys, data, at: work.at });
+        work.changed_people.push(person.clone());
+        Ok(Some(person))
+    }
+
+    /// Takes the conversation with these ids out of the account, until the call has been handled.
+    fn take_conversation(
+        &mut self,
+        work: &mut CallWork,
+        rule: &FindRule,
+        keys: &[PersonKey],
+        times: &mut dyn RunTimes,
+    ) -> Result<(), CallError> {
+        let has_ids = |conversation: &Conversation| {
+            let has = |ids: &GeneratedIds| {
+                keys.iter().all(|key| ids.text(&key.field).as_ref() == Some(&key.value))
+            };
+            match rule.kind {
+                FindKind::Dialog => conversation.dialogs.iter().any(|d| has(&d.head.ids)),
+                _ => has(&conversation.ids),
+            }
+        };
+        let get = |key: ConversationKey| {
+            self.conversations.get(&key).map(|live| live.actor.conversation())
+        };
+        let key = keys.iter().find_map(|key| self.registry.find(&key.value, get));
+        let has_ids = |key: &ConversationKey| {
+            let live = self.conversations.get(key);
+            live.is_some_and(|live| has_ids(live.actor.conversation()))
+        };
+        let key = key.filter(has_ids).ok_or_else(|| unknown(rule, keys))?;
+        let at = times.now(key).ok_or_else(|| unknown(rule, keys))?;
+        let Some(mut live) = self.conversations.remove(&key) else {
+            return Err(unknown(rule, keys));
+        };
+        let unit = live.actor.begin_unit();
+        work.at = at;
+        work.found_as = Some(rule.name.clone());
+        work.conversation = Some(WorkConversation { key, live, unit, is_new: false });
+        Ok(())
+    }
+
+    /// Takes the conversation with this entity out of the account, until the call has been handled.
+    fn take_entity(
+        &mut self,
+        work: &mut CallWork,
+        rule: &FindRule,
+        keys: &[PersonKey],
+        times: &mut dyn RunTimes,
+    ) -> Result<(), CallError> {
+        let is_it = |entity: &&Entity| {
+            Some(&entity.kind) == rule.document.as_ref()
+                && keys.iter().all(|key| entity.text(&key.field).as_ref() == Some(&key.value))
+        };
+        let all = self.conversations.iter().filter_map(|(key, live)| {
+            let entity = live.actor.conversation().entities.iter().find(is_it)?;
+            Some((*key, entity.clone()))
+        });
+        // The first one: a call must find the same entity when it is replayed.
+        let found = all.min_by_key(|(key, _)| *key);
+        let (key, entity) = found.ok_or_else(|| unknown(rule, keys))?;
+        // One that may be missing is only looked at, so that a call can look at several.
+        if rule.optional {
+            work.seen_entities.push(SeenEntity { name: rule.name.clone(), entity });
+            return Ok(());
+        }
+        let at = times.now(key).ok_or_else(|| unknown(rule, keys))?;
+        let Some(mut live) = self.conversations.remove(&key) else {
+            return Err(unknown(rule, keys));
+        };
+        let unit = live.actor.begin_unit();
+        work.at = at;
+        work.found_entities.push(FoundEntity { name: rule.name.clone(), entity: entity.name });
+        work.conversation = Some(WorkConversation { key, live, unit, is_new: false });
+        Ok(())
+    }
+}
+
+fn unknown(rule: &FindRule, keys: &[PersonKey]) -> CallError {
+    let keys = keys.iter().map(|key| format!("{} `{}`", key.field, key.value));
+    let keys = keys.collect::<Vec<_>>().join(" and ");
+    let message = format!("there is no {} with {keys}", rule.kind.as_str());
+    CallError::new(CallCondition::unknown(&rule.name), message)
+}
