@@ -1,6 +1,7 @@
 //! Checks the actions about entities.
 
-use super::act::{ActChecker, ActTemplate};
+use super::act::ActTemplate;
+use super::act_check::ActChecker;
 use super::forms::CreateEntityActForm;
 use crate::diag::{Problem, Spanned, code};
 use crate::template::FieldType;

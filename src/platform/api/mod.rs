@@ -5,6 +5,7 @@
 //! The emulator keeps the state that calls read and change.
 
 mod act;
+mod act_check;
 mod body;
 mod bot;
 mod bot_form;
@@ -34,6 +35,8 @@ mod hosted_files;
 mod issued;
 mod list;
 mod openapi;
+mod operation_check;
+mod operation_source;
 mod path_pattern;
 mod response;
 mod route;
