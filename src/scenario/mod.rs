@@ -38,6 +38,8 @@ mod request_expectation;
 mod schema;
 mod script;
 mod script_conversations;
+mod script_io;
+mod script_lookahead;
 mod script_state;
 mod seeds;
 mod send;
@@ -66,9 +68,8 @@ pub use read::{Attachments, ParsedScenario};
 pub use request_expectation::RequestExpectation;
 pub use schema::{schema, shared_schema};
 pub use script::{Script, ScriptFaults, Step};
-pub use script_state::{
-    OmittedAction, ScriptAction, ScriptInput, ScriptOutput, ScriptRequest, ScriptState,
-};
+pub use script_io::{OmittedAction, ScriptAction, ScriptInput, ScriptOutput, ScriptRequest};
+pub use script_state::ScriptState;
 pub use shared::{IncludeReader, SharedForm, read_shared};
 pub use start::{ConversationStart, SharedStaff};
 pub use upcoming_step::UpcomingStep;

@@ -11,20 +11,18 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Map;
 
 use super::attachments;
-use super::call_expectation::CallExpectation;
 use super::capture::{Capture, CapturedValues};
 use super::dry_check::unsupported;
 use super::expectation::{Expectation, ExpectationPlan};
 use super::patch::{BodyPatch, PatchMismatch};
 use super::script::{ReadMarks, Script, Step, StepPlan};
+use super::script_io::{OmittedAction, ScriptAction, ScriptInput, ScriptOutput, ScriptRequest};
 use super::text::{ScriptValues, TextContext};
-use super::upcoming_step::UpcomingStep;
 use crate::base::duration::DurationRange;
 use crate::base::seed::SeedScope;
 use crate::conversation::{Action, ActionKind, Conversation};
-use crate::fault::Faults;
 use crate::platform::{Account, Payload};
-use crate::record::{AttemptResult, ExpectationResult};
+use crate::record::AttemptResult;
 use crate::template::TooLarge;
 
 /// Time added between two actions.
@@ -42,16 +40,16 @@ pub struct ScriptState {
     /// Scope of the texts and times of the conversation.
     pub(super) seeds: SeedScope,
     /// Index of the next step.
-    next_step: usize,
+    pub(super) next_step: usize,
     /// Index of the current step.
-    current: usize,
+    pub(super) current: usize,
     /// Index of the conversation in which the script is.
-    conversation: usize,
-    stage: Stage,
+    pub(super) conversation: usize,
+    pub(super) stage: Stage,
     /// Run time of the current action.
-    now: Timestamp,
+    pub(super) now: Timestamp,
     /// Whether the call that should have opened the conversation has not come.
-    is_unopened: bool,
+    pub(super) is_unopened: bool,
     pub(super) read_marks: ReadMarks,
     /// Changes of the bodies of the current step.
     patch: Option<Box<BodyPatch>>,
@@ -63,7 +61,7 @@ pub struct ScriptState {
 }
 
 /// What the state machine waits for.
-enum Stage {
+pub(super) enum Stage {
     /// The run time of the next step or pending action has not been determined yet.
     Between,
     /// The run time at which the current step begins.
@@ -86,7 +84,7 @@ enum Stage {
 }
 
 /// The result of rendering a step.
-enum StepRendering {
+pub(super) enum StepRendering {
     /// The step happens.
     Ready(Box<RenderedStep>),
     /// The step expects something of the receiver.
@@ -98,15 +96,15 @@ enum StepRendering {
 }
 
 /// A step with its texts and data.
-struct RenderedStep {
-    action: Action,
+pub(super) struct RenderedStep {
+    pub(super) action: Action,
     /// Changes of the bodies that the action causes.
     patch: Option<BodyPatch>,
 }
 
 /// An action to perform.
-struct PendingAction {
-    action: Action,
+pub(super) struct PendingAction {
+    pub(super) action: Action,
     /// Name of the seed scope of its values.
     label: String,
     /// Time since the previous action.
@@ -114,86 +112,6 @@ struct PendingAction {
     implied: bool,
     /// Whether it is assumed that a call performs it.
     is_assumed: bool,
-}
-
-/// An input of a script.
-#[derive(Clone, Copy, Debug)]
-pub enum ScriptInput<'a> {
-    /// The run time of the last [`ScriptRequest::WaitUntil`] has come; also the first input.
-    Due,
-    /// The last action was applied.
-    Applied(&'a Action),
-    /// The last action could not be applied.
-    Failed(&'a Action, &'a str),
-    /// The deliveries of the last [`ScriptRequest::AwaitDeliveries`] have settled, at this run time.
-    Settled(Timestamp),
-    /// The last [`ScriptRequest::Expect`] has a result, at this run time.
-    Expected(&'a ExpectationResult, Timestamp),
-    /// The awaited deliveries or expectation are assumed to have passed: the captured values are the
-    /// examples.
-    Assumed,
-}
-
-/// The output of a script.
-#[derive(Debug)]
-pub struct ScriptOutput {
-    /// Actions of steps that do not happen, in order.
-    pub omitted: Vec<OmittedAction>,
-    /// What the script needs next.
-    pub request: ScriptRequest,
-}
-
-/// What a script needs next.
-#[derive(Debug)]
-pub enum ScriptRequest {
-    /// Nothing happens before this run time. The next input is `Due`.
-    WaitUntil(Timestamp),
-    /// Nothing happens before the deliveries of the step of this number, or of all steps, have
-    /// settled. The next input is `Settled` or `Assumed`.
-    AwaitDeliveries(Option<usize>),
-    /// Require this of the receiver. The next input is `Expected` or `Assumed`.
-    Expect(Box<Expectation>),
-    /// Apply this action. The next input is its result.
-    Act(Box<ScriptAction>),
-    /// The next step happens in the conversation of this index. The next input is `Due`.
-    Continue(usize),
-    /// The script has ended.
-    Done,
-}
-
-/// An action of a script.
-#[derive(Debug)]
-pub struct ScriptAction {
-    /// Number of its step in the file, from 1.
-    pub step: usize,
-    /// Run time of the action.
-    pub at: Timestamp,
-    /// Faults of its deliveries.
-    pub faults: Faults,
-    /// Name of the seed scope of its values, unique in the conversation.
-    pub label: String,
-    /// The action.
-    pub action: Action,
-    /// Whether the action is implied by that of a step.
-    pub implied: bool,
-}
-
-/// An action that does not happen.
-#[derive(Debug)]
-pub struct OmittedAction {
-    /// Number of its step in the file, from 1.
-    pub step: usize,
-    /// Run time of the action.
-    pub at: Timestamp,
-    /// Key of the action, such as `say`.
-    pub action: &'static str,
-    /// Reason for the report.
-    pub reason: String,
-    /// True if no payload could be created for the action, so that the run fails. False if the vendor
-    /// does not support it, or the file skips the step.
-    pub is_dropped: bool,
-    /// A change of the bodies of the step that matches nothing.
-    pub mismatch: Option<Box<PatchMismatch>>,
 }
 
 impl ScriptState {
@@ -334,7 +252,7 @@ impl ScriptState {
         true
     }
 
-    fn current_step(&self) -> &Step {
+    pub(super) fn current_step(&self) -> &Step {
         &self.script.steps[self.current]
     }
 
@@ -494,78 +412,6 @@ impl ScriptState {
             && matches!(plan, ExpectationPlan::Call(plan) if plan.opens(vendor));
     }
 
-    /// Returns what comes next, as it would be in the present state; `None` at the end.
-    pub fn upcoming(&self, conversation: &Conversation) -> Option<UpcomingStep> {
-        match &self.stage {
-            Stage::Between => {
-                let next = self.script.steps.get(self.next_step)?;
-                Some(self.describe(next, conversation))
-            }
-            Stage::Perform(pending) => {
-                let step = self.current_step();
-                Some(UpcomingStep::of(step, Some(&pending.action), conversation))
-            }
-            _ => Some(self.describe(self.current_step(), conversation)),
-        }
-    }
-
-    fn describe(&self, step: &Step, conversation: &Conversation) -> UpcomingStep {
-        let rendered = match self.render(step, conversation) {
-            Ok(StepRendering::Ready(rendered)) => Some(rendered.action),
-            _ => None,
-        };
-        UpcomingStep::of(step, rendered.as_ref(), conversation)
-    }
-
-    /// Returns the call that the current or next step waits for, before the wait has begun.
-    pub fn upcoming_call(&self, conversation: &Conversation) -> Option<CallExpectation> {
-        if matches!(self.stage, Stage::AllResponses) {
-            return self.render_call(self.current_step(), conversation);
-        }
-        self.opening(conversation)
-    }
-
-    /// Returns the call with which the receiver has to open the conversation, if the script expects that.
-    pub fn opening(&self, conversation: &Conversation) -> Option<CallExpectation> {
-        if conversation.state.is_some() || self.is_unopened {
-            return None;
-        }
-        let vendor = &self.account.platform;
-        let next = if matches!(self.stage, Stage::Between) { self.next_step } else { self.current };
-        let steps = self.script.steps.get(next..)?.iter();
-        let is_here = |step: &&Step| step.conversation == self.conversation;
-        let mut steps = steps.filter(is_here).filter(|s| s.skip_reason(&vendor.id).is_none());
-        let is_opening = |step: &&Step| match step.plan_at(&vendor.id) {
-            StepPlan::Act(plan) => matches!(plan.action.kind, ActionKind::Open { .. }),
-            StepPlan::Expect(ExpectationPlan::Call(plan)) => plan.opens(vendor),
-            StepPlan::Expect(ExpectationPlan::Request(_)) => false,
-        };
-        self.render_call(steps.find(is_opening)?, conversation)
-    }
-
-    /// Renders the call that a step waits for; `None` if it waits for none, or does not happen.
-    fn render_call(&self, step: &Step, conversation: &Conversation) -> Option<CallExpectation> {
-        let vendor = &self.account.platform;
-        let StepPlan::Expect(plan) = step.plan_at(&vendor.id) else { return None };
-        let no_values = Map::new();
-        let captured = self.captured.as_ref().map_or(&no_values, |captured| captured.values());
-        let values = ScriptValues { variables: &self.script.variables, captured };
-        if plan.unsupported(vendor).is_some() {
-            return None;
-        }
-        let context = || TextContext::new(conversation, &self.seeds, values, step.round);
-        if let Some(when) = &step.when
-            && when.unmet(values, &context()).ok()?.is_some()
-        {
-            return None;
-        }
-        let context = context();
-        match plan.render(step.number, step.round, &context, self.now) {
-            Ok(Expectation::Call(expectation)) => Some(expectation),
-            _ => None,
-        }
-    }
-
     /// Omits a step that uses a captured value which does not exist.
     fn without_capture(&mut self, step: &Step, name: &str) -> OmittedAction {
         let missing = self.captured.as_mut().map(|captured| captured.why_missing(name));
@@ -578,7 +424,11 @@ impl ScriptState {
     /// # Errors
     ///
     /// Fails if the rendered data is too large for a payload.
-    fn render(&self, step: &Step, conversation: &Conversation) -> Result<StepRendering, TooLarge> {
+    pub(super) fn render(
+        &self,
+        step: &Step,
+        conversation: &Conversation,
+    ) -> Result<StepRendering, TooLarge> {
         let (vendor, variables) = (&self.account.platform.id, &self.script.variables);
         let no_values = Map::new();
         let captured = self.captured.as_ref().map_or(&no_values, |captured| captured.values());

@@ -1,0 +1,85 @@
+//! What a script does next, for those who watch it and for calls that arrive early.
+
+use serde_json::Map;
+
+use super::call_expectation::CallExpectation;
+use super::expectation::{Expectation, ExpectationPlan};
+use super::script::{Step, StepPlan};
+use super::script_state::{ScriptState, Stage, StepRendering};
+use super::text::{ScriptValues, TextContext};
+use super::upcoming_step::UpcomingStep;
+use crate::conversation::{ActionKind, Conversation};
+
+impl ScriptState {
+    /// Returns what comes next, as it would be in the present state; `None` at the end.
+    pub fn upcoming(&self, conversation: &Conversation) -> Option<UpcomingStep> {
+        match &self.stage {
+            Stage::Between => {
+                let next = self.script.steps.get(self.next_step)?;
+                Some(self.describe(next, conversation))
+            }
+            Stage::Perform(pending) => {
+                let step = self.current_step();
+                Some(UpcomingStep::of(step, Some(&pending.action), conversation))
+            }
+            _ => Some(self.describe(self.current_step(), conversation)),
+        }
+    }
+
+    fn describe(&self, step: &Step, conversation: &Conversation) -> UpcomingStep {
+        let rendered = match self.render(step, conversation) {
+            Ok(StepRendering::Ready(rendered)) => Some(rendered.action),
+            _ => None,
+        };
+        UpcomingStep::of(step, rendered.as_ref(), conversation)
+    }
+
+    /// Returns the call that the current or next step waits for, before the wait has begun.
+    pub fn upcoming_call(&self, conversation: &Conversation) -> Option<CallExpectation> {
+        if matches!(self.stage, Stage::AllResponses) {
+            return self.render_call(self.current_step(), conversation);
+        }
+        self.opening(conversation)
+    }
+
+    /// Returns the call with which the receiver has to open the conversation, if the script expects that.
+    pub fn opening(&self, conversation: &Conversation) -> Option<CallExpectation> {
+        if conversation.state.is_some() || self.is_unopened {
+            return None;
+        }
+        let vendor = &self.account.platform;
+        let next = if matches!(self.stage, Stage::Between) { self.next_step } else { self.current };
+        let steps = self.script.steps.get(next..)?.iter();
+        let is_here = |step: &&Step| step.conversation == self.conversation;
+        let mut steps = steps.filter(is_here).filter(|s| s.skip_reason(&vendor.id).is_none());
+        let is_opening = |step: &&Step| match step.plan_at(&vendor.id) {
+            StepPlan::Act(plan) => matches!(plan.action.kind, ActionKind::Open { .. }),
+            StepPlan::Expect(ExpectationPlan::Call(plan)) => plan.opens(vendor),
+            StepPlan::Expect(ExpectationPlan::Request(_)) => false,
+        };
+        self.render_call(steps.find(is_opening)?, conversation)
+    }
+
+    /// Renders the call that a step waits for; `None` if it waits for none, or does not happen.
+    fn render_call(&self, step: &Step, conversation: &Conversation) -> Option<CallExpectation> {
+        let vendor = &self.account.platform;
+        let StepPlan::Expect(plan) = step.plan_at(&vendor.id) else { return None };
+        let no_values = Map::new();
+        let captured = self.captured.as_ref().map_or(&no_values, |captured| captured.values());
+        let values = ScriptValues { variables: &self.script.variables, captured };
+        if plan.unsupported(vendor).is_some() {
+            return None;
+        }
+        let context = || TextContext::new(conversation, &self.seeds, values, step.round);
+        if let Some(when) = &step.when
+            && when.unmet(values, &context()).ok()?.is_some()
+        {
+            return None;
+        }
+        let context = context();
+        match plan.render(step.number, step.round, &context, self.now) {
+            Ok(Expectation::Call(expectation)) => Some(expectation),
+            _ => None,
+        }
+    }
+}
