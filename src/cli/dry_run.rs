@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use super::shell_variable::variable;
 use crate::base::references;
 use crate::base::text::{count, escape, is_hidden, shell_quote};
-use crate::fault::FaultKind;
 use crate::run::{DryRunItem, DryRunRequest, RunPlan, dry_run};
 
 /// Output format of a dry run.
@@ -52,7 +51,7 @@ pub(super) fn write_dry_run(
             }
         };
         let line = line(plan, &request);
-        if request.faults.has(FaultKind::Drop) {
+        if !request.is_sent() {
             writeln!(out, "{comment}{}, not sent", line.trim_end())?;
             continue;
         }

@@ -17,6 +17,7 @@ mod demo;
 mod demo_bots;
 mod demo_page;
 mod dry_run;
+mod dry_run_json;
 mod echo;
 mod exit;
 mod global;
@@ -24,14 +25,17 @@ mod healthcheck;
 mod init;
 mod inputs;
 mod journal;
+mod json_output;
 mod listen;
 mod man;
 mod output;
+mod own_body;
 mod planned_runs;
 mod play;
 mod process;
 mod progress;
 mod receivers;
+mod report;
 mod reports;
 mod run;
 mod run_actions;
@@ -49,6 +53,7 @@ mod server_run;
 mod setup;
 mod shell_variable;
 mod shrink;
+mod sign;
 mod terminal;
 mod variables;
 mod vendors;
@@ -95,6 +100,8 @@ enum Command {
     Runs(runs::RunsArgs),
     /// Send one webhook; the events that must precede it are simulated but not sent
     Send(send::SendArgs),
+    /// Print the headers with which a vendor sends a body, including its signature
+    Sign(sign::SignArgs),
     /// Start a receiver that verifies webhooks, responds to handshakes and prints each request
     Listen(listen::ListenArgs),
     /// Check scenarios, vendor folders and configuration; report every problem with its source line
@@ -111,6 +118,8 @@ enum Command {
     Secrets(secrets::SecretsArgs),
     /// List, show, export, check and redeliver the runs recorded in a journal
     Journal(journal::JournalCommandArgs),
+    /// Merge the reports of several commands into one
+    Report(report::ReportCommandArgs),
     /// Exit with 0 if a server accepts runs, for containers
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Print the completion script for a shell
@@ -151,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Act(args) => act::act(&args),
         Command::Runs(args) => runs::runs(&args),
         Command::Send(args) => send::send(&args, &cli.global),
+        Command::Sign(args) => sign::sign(&args, &cli.global),
         Command::Journal(args) => journal::journal(&args, &cli.global),
         Command::Listen(args) => listen::listen(&args, &cli.global),
         Command::Check(args) => check::check(&args, &cli.global),
@@ -158,6 +168,7 @@ pub fn main() -> ExitCode {
         Command::Scenarios(args) => scenarios::scenarios(&args),
         Command::Init(args) => init::init(&args, &cli.global),
         Command::Schema(args) => schema::schema(&args, &cli.global),
+        Command::Report(args) => report::report(&args),
         Command::Healthcheck(args) => healthcheck::healthcheck(&args),
         Command::Completions(args) => completions::completions(&args, CliArgs::command()),
         Command::Man(args) => man::man(&args, CliArgs::command()),

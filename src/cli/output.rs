@@ -21,7 +21,7 @@ const MAX_IN_MEMORY: usize = 1024 * 1024;
 /// How long records are collected before they are written. Nobody sees a delay this short.
 const BATCH_TIME: Duration = Duration::from_millis(5);
 
-/// Standard output, shared by the runs of a command.
+/// Standard output or a file, shared by the runs of a command.
 pub(super) struct OrderedOutput(Mutex<OutputState>);
 
 struct OutputState {
@@ -48,8 +48,8 @@ struct RunOutput {
 
 impl OrderedOutput {
     /// The output of this many runs.
-    pub(super) fn new(runs: usize) -> Arc<Self> {
-        let out = Box::new(io::BufWriter::new(anstream::stdout()));
+    pub(super) fn new(runs: usize, out: Box<dyn Write + Send>) -> Arc<Self> {
+        let out = Box::new(io::BufWriter::new(out));
         let waiting = (0..runs).map(|_| Waiting::default()).collect();
         Arc::new(Self(Mutex::new(OutputState { out, current: 0, waiting, is_closed: false })))
     }

@@ -15,9 +15,11 @@ use url::Url;
 
 use super::client_command::{ClientCommand, RunningClient, stop_client};
 use super::dry_run::{DryRunFormat, write_dry_run};
+use super::dry_run_json::write_dry_run_json;
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::journal::JournalArgs;
+use super::json_output::JsonArgs;
 use super::output::OrderedOutput;
 use super::planned_runs::PlannedRuns;
 use super::progress::Progress;
@@ -37,7 +39,7 @@ use crate::config::StartTime;
 use crate::delivery::{ClockMode, Connector, Http1Client};
 use crate::diag::{Problem, Problems, code};
 use crate::journal::{Journal, JournalError, JournalWriter};
-use crate::platform::{Account, Platform, Subscription};
+use crate::platform::{Account, Catalog, Platform, Subscription};
 use crate::record::{RecordKind, RecordLog, RunFinished, Verdict};
 use crate::report::{Caveats, ConsoleReport, Detail, JsonLines, Report, RerunCommand};
 use crate::run::{self, EndpointPlan, FailureSignal, RunLimits, RunPlan, StopSignal};
@@ -61,14 +63,13 @@ pub(super) struct PlayArgs {
     #[arg(long, value_name = "INSTANT", value_parser = StartTime::parse, env = "STANDIN_START")]
     start: Option<StartTime>,
     /// Send nothing; print every request with its run time and its size in bytes
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     dry_run: bool,
     /// Send nothing; print a `curl` command for every request
     #[arg(long, conflicts_with_all = ["json", "dry_run", "quiet", "verbose"])]
     curl: bool,
-    /// Print every record as one line of JSON
-    #[arg(long, conflicts_with_all = ["quiet", "verbose"])]
-    json: bool,
+    #[command(flatten)]
+    json: JsonArgs,
     /// Print only failures and verdicts
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
@@ -112,6 +113,13 @@ impl PlayArgs {
     /// The seed of the command line.
     pub(super) fn seed(&self) -> Option<u64> {
         self.seed
+    }
+
+    /// Reports options that are invalid, even those that no run uses.
+    pub(super) fn check(&self, catalog: &Catalog) -> Problems {
+        let mut problems = self.receivers.check(catalog);
+        problems.note(self.json.check(self.quiet || self.verbose));
+        problems
     }
 
     /// Returns whether the command only prints what it would send.
@@ -217,12 +225,7 @@ impl PlayArgs {
         let journal = rerun.journal.filter(|_| runs.len() == 1);
         let rerun = RerunCommand { journal, ..rerun };
         if self.is_dry() {
-            let format = match (self.curl, self.verbose) {
-                (true, _) => DryRunFormat::Curl,
-                (_, true) => DryRunFormat::Whole,
-                _ => DryRunFormat::Lines,
-            };
-            return dry_run(runs, format);
+            return self.dry_run(runs);
         }
         let connector = Connector::new(self.receivers.egress());
         let redactor = setup.redactor();
@@ -276,6 +279,31 @@ impl PlayArgs {
         exit
     }
 
+    /// Prints what the plans would send. It fails if a webhook cannot be rendered.
+    fn dry_run(&self, runs: &PlannedRuns<'_>) -> Result<ExitStatus, CommandError> {
+        let format = match (self.curl, self.verbose) {
+            (true, _) => DryRunFormat::Curl,
+            (_, true) => DryRunFormat::Whole,
+            _ => DryRunFormat::Lines,
+        };
+        let mut file = self.json.create()?.map(io::BufWriter::new);
+        // The result does not depend on how much of the output is read.
+        let mut out = io::BufWriter::new(OptionalOutput::new(anstream::stdout().lock()));
+        let mut all_complete = true;
+        for index in 0..runs.len() {
+            let plan = runs.plan(index)?;
+            if let Some(file) = &mut file {
+                write_dry_run_json(&plan, index + 1, file)?;
+            }
+            all_complete &= if self.json.is_console() {
+                write_dry_run_json(&plan, index + 1, &mut out)?
+            } else {
+                write_dry_run(&plan, format, &mut out)?
+            };
+        }
+        Ok(if all_complete { ExitStatus::Passed } else { ExitStatus::Failed })
+    }
+
     /// Executes the runs and returns the worst exit status.
     async fn play(
         &self,
@@ -287,14 +315,16 @@ impl PlayArgs {
         let journal = self.journal.open()?;
         let reports = self.reports.open()?;
         let mut actions = self.journal.actions(journal.as_ref())?;
-        let progress = Arc::new(Progress::new(number, is_brief && !self.json));
-        let output = OrderedOutput::new(number);
+        let progress = Arc::new(Progress::new(number, is_brief && !self.json.is_console()));
+        let output = OrderedOutput::new(number, Box::new(anstream::stdout()));
+        let json = self.json.open(number)?;
         let caveats = Arc::new(Mutex::new(Caveats::default()));
         let any_failed = AtomicBool::new(false);
         let unplanned = RefCell::new(None);
         let runs = stream::iter(0..number).map(|index| {
             let (output, progress, journal) = (&output, &progress, journal.as_ref());
             let (reports, any_failed, caveats) = (&reports, &any_failed, &caveats);
+            let json = json.as_ref();
             let ends_early = batch.fail_fast && any_failed.load(Ordering::Relaxed);
             let mut unplanned = unplanned.borrow_mut();
             // Here, not below: runs are planned in order, each when its turn comes.
@@ -304,6 +334,7 @@ impl PlayArgs {
             async move {
                 let Some(action) = action else {
                     output.skip(index)?;
+                    json.map_or(Ok(()), |json| json.skip(index))?;
                     reports.add(index, None)?;
                     return io::Result::Ok(None);
                 };
@@ -312,12 +343,16 @@ impl PlayArgs {
                 let report = self.report(&action, &context.rerun, caveats);
                 let writing = output.follow(index, &log, report, progress);
                 let reporting = reports.follow(index, &log);
+                let json_writing = json.map(|json| json.follow(index, &log));
                 let finished = context.execute(action, journal, log).await;
                 let finished = finished.map_err(io::Error::other)?;
                 let passed = finished.as_ref().is_some_and(|run| run.verdict == Verdict::Passed);
                 any_failed.fetch_or(!passed, Ordering::Relaxed);
                 writing.await.map_err(io::Error::other)??;
                 reporting.await.map_err(io::Error::other)??;
+                if let Some(json_writing) = json_writing {
+                    json_writing.await.map_err(io::Error::other)??;
+                }
                 Ok(finished)
             }
         });
@@ -332,7 +367,7 @@ impl PlayArgs {
         if let Some(error) = unplanned.into_inner() {
             return Err(error);
         }
-        if finished.len() > 1 && !self.json {
+        if finished.len() > 1 && !self.json.is_console() {
             print(format_args!("{}\n", total(&finished)))?;
         }
         let mut text = Vec::new();
@@ -348,7 +383,7 @@ impl PlayArgs {
         rerun: &RerunCommand,
         caveats: &Arc<Mutex<Caveats>>,
     ) -> Box<dyn Report> {
-        if self.json {
+        if self.json.is_console() {
             return Box::new(JsonLines);
         }
         let detail = match (self.quiet, self.verbose) {
@@ -477,17 +512,6 @@ async fn replay_records(
         }
     }
     Ok(finished)
-}
-
-/// Prints what the plans would send. It fails if a webhook cannot be rendered.
-fn dry_run(runs: &PlannedRuns<'_>, format: DryRunFormat) -> Result<ExitStatus, CommandError> {
-    // The result does not depend on how much of the output is read.
-    let mut out = io::BufWriter::new(OptionalOutput::new(anstream::stdout().lock()));
-    let mut all_complete = true;
-    for index in 0..runs.len() {
-        all_complete &= write_dry_run(&runs.plan(index)?, format, &mut out)?;
-    }
-    Ok(if all_complete { ExitStatus::Passed } else { ExitStatus::Failed })
 }
 
 /// Summarizes several runs in one line.

@@ -161,7 +161,7 @@ fn once(
     files: &mut BTreeSet<PathBuf>,
 ) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
-    let mut problems = args.play.receivers.check(&setup.catalog);
+    let mut problems = args.play.check(&setup.catalog);
     let scenarios = problems.note(scenario_files(&args.scenarios));
     let scenarios = problems.into_result(scenarios)?;
     let selection = RunSelection { args, setup: &setup };

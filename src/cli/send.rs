@@ -7,9 +7,11 @@ use serde_json::Value as Json;
 
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
+use super::own_body::read_body;
 use super::planned_runs::PlannedRuns;
 use super::play::{BatchOptions, PlayArgs, no_receiver};
 use super::setup::Setup;
+use super::sign::event_type;
 use super::vendors::{event, rule};
 use crate::base::text::one_of;
 use crate::conversation::{EventKind, Role};
@@ -19,15 +21,17 @@ use crate::platform::{
 };
 use crate::report::RerunCommand;
 use crate::run::check_patches;
-use crate::scenario::{Script, patch_of_arguments};
+use crate::scenario::{PatchPlan, Script, patch_of_arguments};
 
 /// Send one webhook; the events that must precede it are simulated but not sent
 #[derive(Debug, Args)]
 pub(super) struct SendArgs {
     /// Vendor to emulate: VENDOR or VENDOR@REVISION
     vendor: String,
-    /// Event type to send, by the vendor's name for it; `standin vendors VENDOR` lists them
-    event_type: String,
+    /// Event type to send, by the vendor's name for it; `standin vendors VENDOR` lists them [default
+    /// with `--body`: the first of them]
+    #[arg(required_unless_present = "body")]
+    event_type: Option<String>,
     /// Neutral event that causes it, such as `conversation.closed` [default: the first that the
     /// vendor lists]
     #[arg(long, value_name = "EVENT", value_parser = event)]
@@ -45,6 +49,10 @@ pub(super) struct SendArgs {
     /// `'/data/user={ remove = true }'`; can be repeated
     #[arg(long, value_name = "POINTER=VALUE")]
     patch: Vec<String>,
+    /// Send the body of a file, or of `-` for standard input, byte for byte, with the headers and the
+    /// signature of the vendor
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["set", "patch", "on", "kind", "by"])]
+    body: Option<String>,
     #[command(flatten)]
     play: PlayArgs,
 }
@@ -56,17 +64,22 @@ fn role(word: &str) -> Result<Role, String> {
 
 pub(super) fn send(args: &SendArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
-    let mut problems = args.play.receivers.check(&setup.catalog);
+    let mut problems = args.play.check(&setup.catalog);
     let vendor = problems.note(setup.vendor(&args.vendor));
     let vendor = problems.into_result(vendor)?;
     args.play.receivers.unused(&[&vendor.id]).into_result(Some(()))?;
     let fields = fields(&args.set)?;
     let data = fields.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();
     let query = EventQuery { on: args.on, by: args.by, kind: args.kind.clone(), data };
-    let rule = rule(&vendor, &args.event_type, &query)?;
+    let event_type = event_type(&vendor, args.event_type.as_deref())?;
+    let rule = rule(&vendor, event_type, &query)?;
     check(&vendor, rule, &query, &fields)?;
     let script = Script::for_event(&vendor, rule, &query);
-    let script = Arc::new(script.with_patch(patch_of_arguments(&args.patch)?));
+    let patch = match &args.body {
+        Some(name) => Some(PatchPlan::whole(read_body(name)?)),
+        None => patch_of_arguments(&args.patch)?,
+    };
+    let script = Arc::new(script.with_patch(patch));
     check_patches(&script, &setup.accounts(std::slice::from_ref(&vendor))).into_result(Some(()))?;
     // The script contains the preceding events too; only the requested type is subscribed to.
     let only = Subscription::to(&rule.event_type);
@@ -89,9 +102,10 @@ impl SendArgs {
         let by = self.by.iter().map(|by| ("--by", by.to_string()));
         let set = self.set.iter().map(|set| ("--set", set.clone()));
         let patch = self.patch.iter().map(|patch| ("--patch", patch.clone()));
-        let flags = on.chain(kind).chain(by).chain(set).chain(patch);
+        let body = self.body.iter().map(|body| ("--body", body.clone()));
+        let flags = on.chain(kind).chain(by).chain(set).chain(patch).chain(body);
         let flags = flags.flat_map(|(flag, value)| [flag.to_owned(), value]);
-        std::iter::once(self.event_type.clone()).chain(flags).collect()
+        self.event_type.iter().cloned().chain(flags).collect()
     }
 }
 

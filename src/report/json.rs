@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize as _;
+use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
@@ -16,9 +16,17 @@ pub struct JsonLines;
 
 impl Report for JsonLines {
     fn record(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
-        record.serialize(&mut Serializer::with_formatter(&mut *out, ControlEscaper))?;
-        out.write_all(b"\n")
+        write_json_line(record, out)
     }
+}
+
+/// Writes a value as one line of JSON.
+///
+/// # Errors
+/// The line cannot be written.
+pub fn write_json_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *out, ControlEscaper))?;
+    out.write_all(b"\n")
 }
 
 /// Escapes invisible characters and those that control a terminal.

@@ -8,7 +8,7 @@ use super::run_report::RunReport;
 use super::totals::ReportTotals;
 
 /// Version of the format. Incompatible changes increase it.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 /// End of the file.
 pub(super) const TAIL: &str = "]}\n";
 

@@ -11,6 +11,7 @@ mod json;
 mod json_file;
 mod junit;
 mod markdown;
+mod read;
 mod rerun;
 mod run_report;
 mod step_case;
@@ -24,7 +25,8 @@ use crate::record::Record;
 pub use caveats::Caveats;
 pub use console::{ConsoleReport, Detail};
 pub use file_format::ReportFormat;
-pub use json::JsonLines;
+pub use json::{JsonLines, write_json_line};
+pub use read::read_json_report;
 pub use rerun::{RerunCommand, start_receiver_hint};
 pub use run_report::{
     DeliveryReport, EntryContent, ExchangeReport, ReportEntry, RunCollector, RunReport, TestReport,

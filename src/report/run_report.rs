@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::advice::Advice;
 use super::step_case::StepCase;
@@ -18,7 +18,7 @@ use crate::record::{
 /// A run, in the order in which things happened.
 ///
 /// Of a run with very many requests, `entries` has the first ones. `cases` count all of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RunReport {
     /// The parameters of the run.
     pub started: RunStarted,
@@ -37,7 +37,7 @@ pub struct RunReport {
 }
 
 /// Something that happened in a run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ReportEntry {
     /// Run time.
     pub run_time: Timestamp,
@@ -50,7 +50,7 @@ pub struct ReportEntry {
 }
 
 /// The content of an entry.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryContent {
     /// Somebody did something.
@@ -66,7 +66,7 @@ pub enum EntryContent {
 }
 
 /// A request that tests the endpoint before the first event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct TestReport {
     /// What is tested: `handshake`, or `signature probe` with what was invalid.
     pub title: String,
@@ -79,7 +79,7 @@ pub struct TestReport {
 }
 
 /// A delivery with its attempts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct DeliveryReport {
     /// Delivery id.
     pub delivery: String,
@@ -102,7 +102,7 @@ pub struct DeliveryReport {
 }
 
 /// A request and its result. The body of a delivery's requests is that of the delivery.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ExchangeReport {
     /// HTTP method.
     pub method: Method,

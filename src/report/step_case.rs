@@ -1,6 +1,6 @@
 //! The checks of one step of a run, over all its conversations and endpoints.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::text::{count, shorten};
 use crate::record::{
@@ -13,7 +13,7 @@ const MAX_FAILURES: usize = 5;
 const MAX_EXCERPT: usize = 2_000;
 
 /// The checks of a step, or of a handshake or signature probe.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct StepCase {
     /// Number of the step, from 1. Missing for a handshake or probe.
     pub step: Option<usize>,
@@ -34,7 +34,7 @@ pub struct StepCase {
 }
 
 /// A failed check.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct CaseFailure {
     /// What failed, such as the event type.
     pub subject: String,

@@ -63,6 +63,13 @@ pub struct DryRunRequest {
     pub body: String,
 }
 
+impl DryRunRequest {
+    /// Returns whether a run sends it: a fault can prevent that.
+    pub fn is_sent(&self) -> bool {
+        !self.faults.has(FaultKind::Drop)
+    }
+}
+
 impl DryRunItem {
     /// The item as it counts for the digest by which a run is recognised. It depends on values
     /// only, never on the names of types, so that journals outlive a renaming.
@@ -160,7 +167,7 @@ pub(super) fn controls(plan: &RunPlan) -> BTreeSet<usize> {
     let single = RunPlan { plays: 1, ..plan.clone() };
     for item in dry_run_with(&single, BTreeSet::new()) {
         let DryRunItem::Request(request) = item else { continue };
-        if request.step.is_none() || request.faults.has(FaultKind::Drop) {
+        if request.step.is_none() || !request.is_sent() {
             continue; // a handshake, or not sent
         }
         let expects = request.faults.expect_acceptance(1);

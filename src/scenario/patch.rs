@@ -2,6 +2,7 @@
 //! the signature covers them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
@@ -16,7 +17,11 @@ use crate::template::{BodyEdit, EditableBody, JsonTemplate, Object, TooLarge};
 
 /// Changes whose texts have not been rendered yet.
 #[derive(Clone, Debug)]
-pub struct PatchPlan(Vec<PlannedChange>);
+pub struct PatchPlan {
+    changes: Vec<PlannedChange>,
+    /// Text that replaces whole bodies. It need not be JSON.
+    whole: Option<Arc<str>>,
+}
 
 #[derive(Clone, Debug)]
 struct PlannedChange {
@@ -28,6 +33,7 @@ struct PlannedChange {
 /// Changes of the bodies of one execution of a step.
 #[derive(Clone, Debug)]
 pub(super) struct BodyPatch {
+    whole: Option<Arc<str>>,
     edits: Vec<BodyEdit>,
     matches: Vec<PointerMatch>,
     /// Whether a body was not rendered, because no endpoint subscribes to it. It may have the values.
@@ -71,7 +77,7 @@ pub(super) fn check_patch(form: &PatchForm, texts: &Texts, problems: &mut Proble
         };
         Some(PlannedChange { pointer: pointer.clone(), value })
     };
-    PatchPlan(form.changes.iter().filter_map(change).collect())
+    PatchPlan { changes: form.changes.iter().filter_map(change).collect(), whole: None }
 }
 
 /// Reports a change inside a value that another change replaces or removes.
@@ -125,10 +131,15 @@ fn new_value(pointer: &Key, node: &SyntaxNode) -> Result<Option<(Key, SyntaxNode
 const VALUE: &str = "value";
 
 impl PatchPlan {
+    /// Replaces bodies by this text.
+    pub fn whole(body: String) -> Self {
+        Self { changes: Vec::new(), whole: Some(body.into()) }
+    }
+
     /// Renders the values.
     pub(super) fn render(&self, context: &dyn Object) -> Result<BodyPatch, TooLarge> {
         let mut edits = Vec::new();
-        for change in &self.0 {
+        for change in &self.changes {
             let value = match &change.value {
                 Some(template) => {
                     let rendered = serde_json::from_str::<Json>(&template.render(context)?);
@@ -139,12 +150,13 @@ impl PatchPlan {
             };
             edits.push(BodyEdit { pointer: change.pointer.name.clone(), value });
         }
-        let matches = self.0.iter().map(|change| PointerMatch {
+        let matches = self.changes.iter().map(|change| PointerMatch {
             span: change.pointer.span.clone(),
             is_found: false,
             nearest: None,
         });
-        Ok(BodyPatch { edits, matches: matches.collect(), has_unknown: false })
+        let (whole, matches) = (self.whole.clone(), matches.collect());
+        Ok(BodyPatch { whole, edits, matches, has_unknown: false })
     }
 }
 
@@ -156,6 +168,10 @@ impl BodyPatch {
                 self.has_unknown = true;
                 continue;
             };
+            if let Some(whole) = &self.whole {
+                payload.body = Some(whole.to_string());
+                continue;
+            }
             let body = EditableBody::new(body);
             for (edit, known) in self.edits.iter().zip(&mut self.matches) {
                 known.is_found |= body.has(&edit.pointer);
@@ -169,7 +185,7 @@ impl BodyPatch {
 
     /// Returns the pointers that no body of the step has. A step that sends nothing has none.
     pub(super) fn mismatches(self) -> impl Iterator<Item = PatchMismatch> {
-        let Self { edits, matches, has_unknown } = self;
+        let Self { edits, matches, has_unknown, .. } = self;
         let missing = edits
             .into_iter()
             .zip(matches)
