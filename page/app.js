@@ -266,7 +266,7 @@ function renderEndpoints() {
   $("endpoints-label").textContent = endpoints.length === 0 ? "No receiver" : one;
   fill($("endpoint-list"), endpoints.map((endpoint) => el("li", { class: "row" },
     el("span", { class: "grow cut" }, el("b", {}, endpoint.vendor), " ", el("code", {}, endpoint.url)),
-    el("button", { class: "btn quiet", type: "button", "aria-label": `Remove ${endpoint.url} of ${endpoint.vendor}`, on: { click: attempt(async () => { await remove(`/endpoints/${endpoint.vendor}/${endpoint.number}`); await refresh(); }) } }, "Remove"))));
+    endpoint.subscribed_by_call ? el("span", { class: "dim" }, "by a call") : el("button", { class: "btn quiet", type: "button", "aria-label": `Remove ${endpoint.url} of ${endpoint.vendor}`, on: { click: attempt(async () => { await remove(`/endpoints/${endpoint.vendor}/${endpoint.number}`); await refresh(); }) } }, "Remove"))));
 }
 
 async function addEndpoint() {

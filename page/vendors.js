@@ -67,7 +67,7 @@ function receivers({ vendor, handshake }, endpoints) {
   const rows = endpoints.map((endpoint) => el("tr", {},
     el("td", { class: "num" }, String(endpoint.number)),
     el("td", {}, el("code", {}, endpoint.url)),
-    el("td", {}, subscription(endpoint)),
+    el("td", {}, subscription(endpoint), endpoint.subscribed_by_call ? el("div", { class: "dim" }, "by a call") : null),
     el("td", {}, shake(endpoint.handshake, handshake))));
   const none = el("p", { class: "empty" }, `${vendor.name} has no receiver. Add one at the top of the page.`);
   return card("v-receivers", "Receivers, subscriptions and handshakes",
@@ -82,7 +82,7 @@ function subscription({ subscribed, events }) {
 }
 
 function shake(handshake) {
-  if (!handshake) return el("span", { class: "dim" }, "none since the start");
+  if (!handshake) return el("span", { class: "dim" }, "none");
   const { error, status: code, run, continues } = handshake;
   const met = code === null ? "no response" : `status ${code}`;
   const state = error === null && continues ? status("ok", "check", `passed, ${met}`) : status("bad", "x", error ?? met);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::call_work::{CallStop, CallWork, WorkConversation};
 use super::host::AccountHost;
 use super::incoming::{CallOutcome, CallReply, SentResponse};
+use super::remember::AccountChange;
 use super::router::Router;
 use super::subscriptions::{NewSubscription, SubscriptionChange, merged};
 use crate::base::redact::Redactor;
@@ -85,9 +86,9 @@ impl AccountHost {
         for person in std::mem::take(&mut work.changed_people) {
             self.people.put(person);
         }
-        self.keep_tokens(&mut work);
-        self.documents = Arc::clone(&work.documents);
-        self.files = Arc::clone(&work.files);
+        let tokens = self.keep_tokens(&mut work);
+        let documents = std::mem::replace(&mut self.documents, Arc::clone(&work.documents));
+        let files = std::mem::replace(&mut self.files, Arc::clone(&work.files));
         let key = work.conversation.as_ref().map(|known| known.key);
         let run = key.map_or(run, |key| key.run);
         let number = key.map(|key| key.number);
@@ -102,7 +103,12 @@ impl AccountHost {
             ended: std::mem::take(&mut work.ended_groups),
         };
         self.redact_subscriptions(&change.new);
-        commands.extend(self.routes.subscribe(&change).into_iter().map(record));
+        let endpoints = self.routes.subscribe(&change);
+        let (subscribed, changed) = (&change.new, &endpoints);
+        let kept = AccountChange { documents, files, tokens, subscribed, endpoints: changed };
+        // Before its first record: a run that is restored needs the endpoints of its records.
+        let is_kept = self.keep(&kept);
+        commands.extend(endpoints.into_iter().map(record));
         if work.conversation.is_none() && self.is_resumable(run) && !work.unit.is_empty() {
             commands.push(record(RecordKind::ActionsRequested(work.unit.to_record())));
         }
@@ -117,6 +123,7 @@ impl AccountHost {
         commands.insert(0, HostCommand::Record(noted, scope, Box::new(received)));
         let sent = SentResponse { call: number, conversation: key, holds_deliveries: true, delay };
         let mut reply = self.reply(response, vec![sent], change.into_option(), &[run, noted]);
+        reply.is_kept = is_kept;
         reply.settling = key.zip(settle).map(|(key, within)| self.settle(work, key, within));
         CallResult { outcome: CallOutcome::Respond(reply), commands }
     }
@@ -132,7 +139,7 @@ impl AccountHost {
         let runs = runs.iter().filter_map(|run| self.runs.get(run));
         let resumable = runs.filter(|run| run.plan.is_resumable);
         let logs = resumable.map(|run| run.plan.log.clone()).collect();
-        CallReply { response, sent, change, logs, settling: None, is_error: false }
+        CallReply { response, sent, change, logs, settling: None, is_error: false, is_kept: true }
     }
 
     fn is_resumable(&self, run: u32) -> bool {
@@ -147,23 +154,27 @@ impl AccountHost {
 
     /// Redacts secrets in the records of all runs, also of those that start later: they send to the
     /// same endpoints.
-    fn redact(&mut self, redactor: Redactor) {
+    pub(super) fn redact(&mut self, redactor: Redactor) {
         self.runs.values().for_each(|run| run.plan.log.redact(redactor.clone()));
         self.routes.redactor = self.routes.redactor.merged(redactor);
     }
 
-    /// Keeps the tokens that a call issues, and forgets those that it revokes.
-    fn keep_tokens(&mut self, work: &mut CallWork) {
+    /// Keeps the tokens that a call issues, and forgets those that it revokes. Returns them.
+    fn keep_tokens(&mut self, work: &mut CallWork) -> Vec<(String, String)> {
+        let mut changed = Vec::new();
         for (credential, issued) in std::mem::take(&mut work.issued) {
             let secret = Secret::private(issued.token.clone());
+            changed.push((credential.clone(), issued.token.clone()));
             if self.tokens.add(&credential, issued, work.received_at) {
                 // Known before the first record that can contain it.
                 self.redact(Redactor::new([(format!("${{issued.{credential}}}"), &secret)]));
             }
         }
         for (credential, token) in std::mem::take(&mut work.revoked) {
+            changed.push((credential.clone(), token.clone()));
             self.tokens.revoke(&credential, token);
         }
+        changed
     }
 
     /// Returns the conversation of a call to its account, and holds its deliveries back.

@@ -149,6 +149,7 @@ impl AccountHost {
         times: &mut dyn RunTimes,
     ) -> CallResult {
         let (mut responses, mut all_sent, mut commands) = (Vec::new(), Vec::new(), Vec::new());
+        let mut is_kept = true;
         let (mut logs, mut failed, mut change) = (Vec::new(), None, SubscriptionChange::default());
         for (body, index) in elements.iter().zip(1..) {
             // A conversation can have ended meanwhile, and its run with it.
@@ -168,6 +169,7 @@ impl AccountHost {
                     responses.push(reply.response);
                 }
                 all_sent.extend(reply.sent);
+                is_kept &= reply.is_kept;
                 logs.extend(reply.logs);
                 change.extend(reply.change);
             }
@@ -176,7 +178,8 @@ impl AccountHost {
         let (settling, is_error) = (None, failed.is_some());
         let response = failed.unwrap_or_else(|| work.respond_to_batch(responses));
         let change = change.into_option();
-        let reply = CallReply { response, sent: all_sent, change, logs, settling, is_error };
+        let sent = all_sent;
+        let reply = CallReply { response, sent, change, logs, settling, is_error, is_kept };
         CallResult { outcome: CallOutcome::Respond(reply), commands }
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use super::account_memory::AccountMemory;
 use super::actor::{ScriptWait, StepOutcome, StepOutput};
 use super::call_inbox::CallInbox;
 use super::describe::summarize;
@@ -27,6 +28,7 @@ use crate::base::redact::Redactor;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{ConversationKey, Delivery, Host, HostCommand, RunTimes};
 use crate::fault::Faults;
+use crate::journal::AccountStore;
 use crate::platform::api::{Documents, HostedFiles, IssuedTokens, ThrottledCalls};
 use crate::platform::{Account, Subscription};
 use crate::record::{ActionSummary, ExpectationResult, RecordKind, RecordScope};
@@ -56,6 +58,10 @@ pub(super) enum EmulatorMessage {
     Act(ConversationKey, Vec<Action>, oneshot::Sender<Result<Vec<ActionSummary>, ActError>>),
     /// Add an endpoint, or replace the one with its number.
     AddEndpoint(EndpointPlan),
+    /// Restore what the account has kept, at this wall time, and keep what calls change from now on.
+    Remember(Box<AccountMemory>, Timestamp),
+    /// List the endpoints that calls have subscribed.
+    Subscribed(oneshot::Sender<Vec<EndpointPlan>>),
     /// Change subscriptions as a call has changed them at another run of the account.
     Subscribe(Box<SubscriptionChange>),
     /// Send no more events to the endpoint of this number.
@@ -113,6 +119,8 @@ pub(super) struct AccountHost {
     pub(super) files: Arc<HostedFiles>,
     /// The documents of the account.
     pub(super) documents: Arc<Documents>,
+    /// Where the account keeps what calls change, if it does.
+    pub(super) store: Option<AccountStore>,
     /// Number of calls so far.
     pub(super) calls: u64,
     /// Calls in no conversation of a script, which a script can expect.
@@ -156,6 +164,7 @@ impl AccountHost {
             throttled: ThrottledCalls::default(),
             files: Arc::default(),
             documents: Arc::new(documents),
+            store: None,
             calls: 0,
             calls_outside: CallInbox::default(),
             settling: Vec::new(),
@@ -329,6 +338,10 @@ impl Host for AccountHost {
                 }
             },
             EmulatorMessage::AddEndpoint(plan) => self.add_endpoint(plan),
+            EmulatorMessage::Remember(memory, now) => self.remember(*memory, now),
+            EmulatorMessage::Subscribed(reply) => {
+                let _ = reply.send(self.routes.subscribed_by_calls());
+            }
             EmulatorMessage::Subscribe(change) => return self.subscribe(&change),
             EmulatorMessage::RemoveEndpoint(number) => self.remove_endpoint(number),
             EmulatorMessage::Inspect(key, reply) => {

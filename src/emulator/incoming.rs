@@ -73,6 +73,8 @@ pub(super) struct CallReply {
     pub(super) settling: Option<SettlingResponse>,
     /// Whether the call failed.
     pub(super) is_error: bool,
+    /// Whether what it has changed about the account is stored, or need not be.
+    pub(super) is_kept: bool,
 }
 
 /// A response that follows.

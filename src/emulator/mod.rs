@@ -5,6 +5,7 @@
 //! driver wakes them when their time has come (`delivery::drive`). Callers judge and report: the
 //! emulator only appends records.
 
+mod account_memory;
 mod actor;
 mod call_acts;
 mod call_commit;
@@ -32,6 +33,7 @@ mod people;
 mod planned_delivery;
 mod registry;
 mod rehearsal;
+mod remember;
 mod replay;
 mod requested;
 mod restore;
@@ -54,6 +56,7 @@ use serde_json::Value as Json;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use self::account_memory::AccountMemory;
 use self::host::{AccountHost, EmulatorMessage};
 use self::incoming::{
     CallOutcome, CallReply, Handshaker, IncomingCall, SentResponse, SettlingResponse,
@@ -63,6 +66,7 @@ use crate::base::address::EgressPolicy;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{AttemptSlots, ConversationKey, DrivenRun, DriverHandle, Transport, drive};
 use crate::fault::Faults;
+use crate::journal::{AccountStore, JournalError};
 use crate::platform::Account;
 use crate::platform::api::{ApiCall, ApiResponse};
 use crate::record::ActionSummary;
@@ -149,6 +153,26 @@ impl Emulator {
     #[must_use]
     pub fn allowing(self, egress: EgressPolicy) -> Self {
         Self { egress, ..self }
+    }
+
+    /// Restores what calls have made at the account, and stores what they change from now on. Endpoints
+    /// that were not made by calls must have been added before.
+    ///
+    /// # Errors
+    /// What is stored cannot be read.
+    pub fn remember(&self, store: AccountStore, now: Timestamp) -> Result<(), JournalError> {
+        let memory = AccountMemory::read(store)?;
+        // At once, so that nobody gets its number for another endpoint.
+        self.numbers.fetch_max(memory.last_endpoint(), Ordering::Relaxed);
+        self.driver.send(EmulatorMessage::Remember(Box::new(memory), now));
+        Ok(())
+    }
+
+    /// Returns the endpoints that calls have subscribed.
+    pub async fn subscribed(&self) -> Vec<EndpointPlan> {
+        let (reply, all) = oneshot::channel();
+        self.driver.send(EmulatorMessage::Subscribed(reply));
+        all.await.unwrap_or_default()
     }
 
     /// Returns the account.
@@ -284,7 +308,11 @@ impl Emulator {
 
     /// Returns a response when it is stored; `None` if it cannot be stored.
     async fn respond(&self, reply: CallReply) -> Option<CallResponse> {
-        let CallReply { response, sent, change, logs, settling, is_error } = reply;
+        let CallReply { response, sent, change, logs, settling, is_error, is_kept } = reply;
+        // It would be gone after a restart.
+        if !is_kept {
+            return None;
+        }
         let delay = sent.iter().filter_map(|sent| sent.delay).max();
         let (subscription, driver) = (change, self.driver.clone());
         let mut response = CallResponse { response, delay, sent, subscription, is_error, driver };

@@ -106,6 +106,15 @@ impl Routes {
         self.numbers.load(Ordering::Relaxed) + 1
     }
 
+    /// Returns the endpoints that calls have subscribed and that still get events.
+    pub(super) fn subscribed_by_calls(&self) -> Vec<EndpointPlan> {
+        let all = self.endpoints.iter().zip(&self.subscriptions);
+        let own = all.filter(|(endpoint, subscription)| {
+            endpoint.group.is_some() && **subscription != Subscription::default()
+        });
+        own.map(|(endpoint, _)| endpoint.plan.clone()).collect()
+    }
+
     /// Subscribes the URLs of a call, and ends the subscriptions of groups. Returns what changed, for
     /// the report.
     pub(super) fn subscribe(&mut self, change: &SubscriptionChange) -> Vec<RecordKind> {

@@ -5,6 +5,7 @@
 //! so that damage is detected. A run without a final record was interrupted. An attempt without a
 //! result is in doubt: the receiver may have seen it.
 
+mod accounts;
 mod file_identity;
 mod integrity;
 mod item;
@@ -17,6 +18,7 @@ mod write;
 use std::io;
 use std::path::PathBuf;
 
+pub use accounts::{AccountFile, AccountItem, AccountStore};
 pub use integrity::IntegrityError;
 pub use read::{Journal, PriorRun, Records, RunBeginning, StoredRun};
 pub use server::{NumberedRecord, RunOutline, StoredDeliveryId};

@@ -10,6 +10,7 @@ use super::JournalError;
 use super::read::Journal;
 use super::rows::FACTS;
 use super::store::{Seal, seal};
+use crate::base::limits::MAX_PAGE;
 use crate::fault::Faults;
 use crate::record::{
     PriorResults, Record, RecordKind, RunFinished, RunServed, RunStarted, RunSteered, SteerCommand,
@@ -77,6 +78,12 @@ impl RunOutline {
 const COLUMNS: &str = "position.id, position.run, record.record FROM position \
                        JOIN record ON record.run = position.run AND record.seq = position.seq";
 
+/// Condition: the run of a record was played at the vendor `?1`.
+// The first record of a run names the vendor and its revision: `NAME@REVISION`.
+const OF_VENDOR: &str = "?1 = (SELECT substr(name, 1, instr(name || '@', '@') - 1) FROM \
+    (SELECT json_extract(first.record, '$.data.vendor') AS name FROM record AS first \
+     WHERE first.run = position.run AND first.seq = 1))";
+
 impl Journal {
     /// Returns the number of the last record among those of all runs; 0 if there are no records.
     pub fn last_position(&self) -> Result<u64, JournalError> {
@@ -141,15 +148,22 @@ impl Journal {
 
     /// Returns the last record of subscriptions at a vendor, if there is one.
     pub fn last_subscriptions(&self, vendor: &str) -> Result<Option<NumberedRecord>, JournalError> {
-        // The first record of a run names the vendor and its revision: `NAME@REVISION`.
         let query = format!(
-            "SELECT {COLUMNS} WHERE position.kind = 'endpoints.changed' AND ?1 = \
-             (SELECT substr(name, 1, instr(name || '@', '@') - 1) FROM \
-              (SELECT json_extract(first.record, '$.data.vendor') AS name FROM record AS first \
-               WHERE first.run = position.run AND first.seq = 1)) \
+            "SELECT {COLUMNS} WHERE position.kind = 'endpoints.changed' AND {OF_VENDOR} \
              ORDER BY position.id DESC LIMIT 1"
         );
         Ok(self.numbered(&query, [vendor])?.pop())
+    }
+
+    /// Returns the last handshakes at a vendor, in order, up to a number of them.
+    pub fn last_handshakes(&self, vendor: &str) -> Result<Vec<NumberedRecord>, JournalError> {
+        let query = format!(
+            "SELECT {COLUMNS} WHERE position.kind = 'handshake.finished' AND {OF_VENDOR} \
+             ORDER BY position.id DESC LIMIT ?2"
+        );
+        let mut found = self.numbered(&query, (vendor, most_rows(MAX_PAGE)))?;
+        found.reverse();
+        Ok(found)
     }
 
     /// Returns the number of the last record of a run in the run; 0 if it has none.

@@ -114,7 +114,7 @@ impl JournalLock {
 }
 
 /// Opens a file for reading and writing. Creates it if it does not exist, for its owner only.
-fn open_private(path: &Path) -> io::Result<File> {
+pub(super) fn open_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).read(true).write(true);
     // A journal contains the bodies of requests and responses.
@@ -124,13 +124,13 @@ fn open_private(path: &Path) -> io::Result<File> {
 }
 
 /// Returns the path that a symbolic link leads to, even if nothing is there.
-fn real_path(path: &Path) -> PathBuf {
+pub(super) fn real_path(path: &Path) -> PathBuf {
     let target = || Some(path.parent()?.join(fs::read_link(path).ok()?));
     fs::canonicalize(path).ok().or_else(target).unwrap_or_else(|| path.to_owned())
 }
 
 /// Returns the path of a file next to the journal, with this suffix.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

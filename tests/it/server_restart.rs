@@ -203,7 +203,7 @@ fn endpoints_of_the_api_survive_a_restart() {
     let list = server.get("/api/v1/endpoints")["items"].clone();
     let expected = json!([{
         "vendor": "ebbot", "number": kept, "url": receiver.url(), "events": ["*"],
-        "subscribed": ["*"], "handshake": null
+        "subscribed": ["*"], "handshake": null, "subscribed_by_call": false
     }]);
     assert_eq!(list, expected);
     // A secret is not in the journal, so that the endpoint is reported, and not used.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::find::table_template;
@@ -50,7 +51,7 @@ struct DocumentSeed {
 }
 
 /// A document of an account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Document {
     ids: Map<String, Json>,
     value: Json,
@@ -67,8 +68,8 @@ pub struct Documents {
 }
 
 /// The documents of a kind.
-#[derive(Clone, Debug, Default)]
-struct DocumentShelf {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct DocumentShelf {
     documents: Vec<Document>,
     /// Number of changes, from 1.
     revision: i64,
@@ -151,6 +152,20 @@ impl Documents {
             }
         }
         all
+    }
+
+    /// Returns the kinds that have changed since an earlier state, with their documents.
+    pub fn changed_since<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (&'a String, &'a DocumentShelf)> {
+        let revision = |kind: &String| before.kinds.get(kind).map(|shelf| shelf.revision);
+        self.kinds.iter().filter(move |(kind, shelf)| revision(kind) != Some(shelf.revision))
+    }
+
+    /// Replaces the documents of a kind with those that were stored.
+    pub fn restore(&mut self, kind: String, shelf: DocumentShelf) {
+        self.kinds.insert(kind, shelf);
     }
 
     /// Returns the documents of a kind.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::body::CallFile;
 use crate::template::{Object, Value};
@@ -28,8 +29,20 @@ pub struct HostedFile {
     number: u64,
 }
 
+/// A file at the vendor, in the form in which it is stored, beside its content.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// Path of its URL.
+    pub path: String,
+    /// Whether it has been uploaded.
+    is_uploaded: bool,
+    media_type: Option<String>,
+    links: Vec<FileLink>,
+    number: u64,
+}
+
 /// A link with which a file can be transferred for some time.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileLink {
     /// The secret part of the URL.
     pub signature: String,
@@ -84,6 +97,34 @@ impl HostedFiles {
         (file.clone(), link)
     }
 
+    /// Returns the files that are new or have other links or another content than in an earlier state.
+    pub fn changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a HostedFile> {
+        let is_same = |file: &HostedFile| {
+            let known = before.files.get(&file.path);
+            known.is_some_and(|known| known.links == file.links && !file.has_new_content(known))
+        };
+        self.files.values().filter(move |file| !is_same(file))
+    }
+
+    /// Returns the paths of files of an earlier state that are gone.
+    pub fn removed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a String> {
+        before.files.keys().filter(|path| !self.files.contains_key(*path))
+    }
+
+    /// Returns the file with this path.
+    pub fn get(&self, path: &str) -> Option<&HostedFile> {
+        self.files.get(path)
+    }
+
+    /// Restores a file that was stored, with its content.
+    pub fn restore(&mut self, stored: StoredFile, bytes: Option<Vec<u8>>) {
+        let StoredFile { path, is_uploaded, media_type, links, number } = stored;
+        self.made = self.made.max(number);
+        let content = bytes.filter(|_| is_uploaded);
+        let content = content.map(|bytes| Arc::new(CallFile { media_type, bytes }));
+        self.files.insert(path.clone(), HostedFile { path, content, links, number });
+    }
+
     /// Stores the content of a file.
     pub fn store(&mut self, path: &str, content: CallFile) {
         self.make_room(path, content.bytes.len());
@@ -102,6 +143,27 @@ impl HostedFiles {
             let oldest = others.min_by_key(|file| file.number).map(|file| file.path.clone());
             let Some(oldest) = oldest else { return };
             bytes -= self.files.remove(&oldest).as_ref().map_or(0, size);
+        }
+    }
+}
+
+impl HostedFile {
+    /// Returns whether it has another content than in an earlier state.
+    pub fn has_new_content(&self, before: &Self) -> bool {
+        match (&self.content, &before.content) {
+            (Some(now), Some(before)) => !Arc::ptr_eq(now, before),
+            (now, before) => now.is_some() != before.is_some(),
+        }
+    }
+
+    /// Returns what is stored of it, beside its content.
+    pub fn stored(&self) -> StoredFile {
+        StoredFile {
+            path: self.path.clone(),
+            is_uploaded: self.content.is_some(),
+            media_type: self.content.as_ref().and_then(|content| content.media_type.clone()),
+            links: self.links.clone(),
+            number: self.number,
         }
     }
 }

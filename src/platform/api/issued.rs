@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::base::seed::SeedScope;
@@ -25,6 +26,21 @@ pub struct IssuedToken {
     pub claims: Map<String, Json>,
     /// Wall time at which it expires; `None` without a limit.
     pub expires_at: Option<Timestamp>,
+}
+
+/// A token that was issued or revoked, in the form in which it is stored.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct StoredToken {
+    /// Name of the credential.
+    pub credential: String,
+    /// The token.
+    pub token: String,
+    claims: Map<String, Json>,
+    expires_at: Option<Timestamp>,
+    /// Number in the order of issues and revocations.
+    number: u64,
+    /// Whether it was revoked.
+    pub is_revoked: bool,
 }
 
 /// What a token is issued from.
@@ -106,6 +122,12 @@ impl Object for IssuedRoot<'_> {
     }
 }
 
+impl fmt::Debug for StoredToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
+}
+
 impl fmt::Debug for IssuedToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("***")
@@ -121,6 +143,40 @@ impl IssuedTokens {
     /// Returns true if a token was revoked.
     pub fn is_revoked(&self, token: &str) -> bool {
         self.revoked.contains_key(token)
+    }
+
+    /// Returns a token that was issued or revoked, to store it.
+    pub fn stored(&self, credential: &str, token: &str) -> Option<StoredToken> {
+        let (credential, token) = (credential.to_owned(), token.to_owned());
+        if let Some(number) = self.revoked.get(&token) {
+            let (claims, expires_at, number) = (Map::new(), None, *number);
+            let is_revoked = true;
+            return Some(StoredToken { credential, token, claims, expires_at, number, is_revoked });
+        }
+        let (number, issued) = self.tokens.get(&(credential.clone(), token.clone()))?;
+        let (claims, expires_at) = (issued.claims.clone(), issued.expires_at);
+        let (number, is_revoked) = (*number, false);
+        Some(StoredToken { credential, token, claims, expires_at, number, is_revoked })
+    }
+
+    /// Restores tokens that were stored. Returns those that need not be stored any more.
+    pub fn restore(&mut self, mut all: Vec<StoredToken>, now: Timestamp) -> Vec<StoredToken> {
+        all.sort_by_key(|stored| stored.number);
+        let mut dropped = Vec::new();
+        for stored in all {
+            self.count = self.count.max(stored.number);
+            let StoredToken { credential, token, claims, expires_at, number, is_revoked } =
+                stored.clone();
+            let issued = IssuedToken { token: token.clone(), claims, expires_at };
+            if issued.has_expired(now) {
+                dropped.push(stored);
+            } else if is_revoked {
+                self.revoked.insert(token, number);
+            } else {
+                self.tokens.insert((credential, token), (number, issued));
+            }
+        }
+        dropped
     }
 
     /// Adds a token of a credential. Returns false if it was known before.

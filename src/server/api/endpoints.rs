@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::body;
 use super::error::{ApiError, ErrorResponse};
 use crate::server::live::{
-    EndpointRequest, EndpointState, HandshakeSummary, LiveServer, ServedEndpoint, ServedVendor,
+    EndpointRequest, EndpointState, HandshakeSummary, ListedEndpoint, LiveServer, ServedVendor,
 };
 
 pub(super) fn routes(app: &mut ServiceConfig) {
@@ -36,8 +36,10 @@ pub(super) struct EndpointSummary {
     events: Option<Vec<String>>,
     /// The event types that it gets now, as patterns; absent before its first run.
     subscribed: Option<Vec<String>>,
-    /// Its last handshake since the start of the server.
+    /// Its last handshake.
     handshake: Option<HandshakeSummary>,
+    /// Whether a call to the vendor's API has subscribed it.
+    subscribed_by_call: bool,
 }
 
 /// An endpoint to add.
@@ -53,9 +55,13 @@ pub(super) struct AddEndpoint {
 }
 
 impl EndpointSummary {
-    fn of(live: &LiveServer, vendor: &ServedVendor, endpoint: ServedEndpoint) -> Self {
-        let state = live.history.endpoint(vendor.id(), endpoint.plan.number);
-        let subscribed = vendor.subscribed(&endpoint, &state);
+    fn of(vendor: &ServedVendor, listed: ListedEndpoint) -> Self {
+        let ListedEndpoint { endpoint, state, is_subscribed_by_call } = listed;
+        let subscribed = if is_subscribed_by_call {
+            Some(endpoint.plan.subscription.patterns())
+        } else {
+            vendor.subscribed(&endpoint, &state)
+        };
         let EndpointState { handshake, .. } = state;
         Self {
             vendor: vendor.id().to_owned(),
@@ -64,6 +70,7 @@ impl EndpointSummary {
             events: endpoint.events,
             subscribed,
             handshake,
+            subscribed_by_call: is_subscribed_by_call,
         }
     }
 }
@@ -72,11 +79,12 @@ impl EndpointSummary {
 #[utoipa::path(get, path = "/api/v1/endpoints", tag = "endpoints",
     responses((status = 200, body = EndpointList)))]
 pub(super) async fn list(live: Data<LiveServer>) -> Json<EndpointList> {
-    let of = |vendor: &ServedVendor| {
-        let all = vendor.endpoints().into_iter();
-        all.map(|endpoint| EndpointSummary::of(&live, vendor, endpoint)).collect::<Vec<_>>()
-    };
-    Json(EndpointList { items: live.vendors().iter().flat_map(of).collect() })
+    let mut items = Vec::new();
+    for vendor in live.vendors() {
+        let all = live.endpoints(vendor).await.into_iter();
+        items.extend(all.map(|listed| EndpointSummary::of(vendor, listed)));
+    }
+    Json(EndpointList { items })
 }
 
 /// Adds an endpoint. It gets the events of later runs.
@@ -92,7 +100,9 @@ pub(super) async fn add(
     let AddEndpoint { vendor, url, events } = body::read(&request, payload).await?;
     let request = EndpointRequest { url, events, ..EndpointRequest::default() };
     let endpoint = live.add_endpoint(&vendor, request).await?;
-    let summary = EndpointSummary::of(&live, live.vendor(&vendor)?, endpoint);
+    let state = live.history.endpoint(&vendor, endpoint.plan.number);
+    let listed = ListedEndpoint { endpoint, state, is_subscribed_by_call: false };
+    let summary = EndpointSummary::of(live.vendor(&vendor)?, listed);
     Ok(HttpResponse::Created().json(summary))
 }
 
@@ -101,7 +111,7 @@ pub(super) async fn add(
     params(("vendor" = String, Path, description = "Id of the vendor"),
            ("number" = u32, Path, description = "Number of the endpoint")),
     responses((status = 204), (status = 404, body = ErrorResponse),
-              (status = 503, body = ErrorResponse)))]
+              (status = 409, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
 pub(super) async fn remove(
     live: Data<LiveServer>,
     path: Path<(String, u32)>,

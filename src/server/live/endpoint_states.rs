@@ -14,7 +14,7 @@ use crate::record::{EndpointSubscription, Record, RecordKind};
 pub struct EndpointState {
     /// The event types that it gets, as patterns; `None` before the first run.
     pub subscribed: Option<Vec<String>>,
-    /// Its last handshake since the start of the server.
+    /// Its last handshake.
     pub handshake: Option<HandshakeSummary>,
 }
 

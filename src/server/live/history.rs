@@ -144,6 +144,11 @@ impl History {
         self.state().endpoints.note_subscriptions(&vendor.into(), known);
     }
 
+    /// Takes note of a handshake before a restart.
+    pub(super) fn restore_handshake(&self, vendor: &str, record: &Record) {
+        self.state().endpoints.note(&vendor.into(), record);
+    }
+
     /// Returns what is known about an endpoint of a vendor.
     pub fn endpoint(&self, vendor: &str, number: u32) -> EndpointState {
         self.state().endpoints.of(vendor, number)

@@ -49,6 +49,7 @@ pub use conversations::{ConversationFilter, ConversationPage, ListedConversation
 pub use counts::ConversationCounts;
 pub use deliveries::{DeliveryFilter, DeliveryPage, DeliveryState, DeliverySummary};
 pub use endpoint_states::{EndpointState, HandshakeSummary};
+pub use endpoints::ListedEndpoint;
 pub use error::LiveError;
 pub use history::{History, HistoryVersion, RecordFilter, RecordGap};
 pub use kept_record::KeptRecord;

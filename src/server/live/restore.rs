@@ -89,6 +89,10 @@ impl LiveServer {
                 notes.push(format!("endpoint {number} of {id}, {url}, is not used: {reason}"));
             }
         }
+        let now = Clock::System.now();
+        for vendor in self.vendors() {
+            vendor.emulator.remember(journal.account(vendor.id()), now)?;
+        }
         Ok(notes)
     }
 
@@ -115,13 +119,23 @@ impl LiveServer {
                 notes.push(format!("run {number} cannot be continued: {reason}"));
             }
         }
-        self.restore_subscriptions(journal)?;
+        self.restore_subscriptions(journal).await?;
         Ok(notes)
     }
 
-    /// Gives the endpoints of each vendor the subscriptions that they had last.
-    fn restore_subscriptions(&self, journal: &ServerJournal) -> Result<(), JournalError> {
-        for vendor in self.vendors().iter().filter(|vendor| !vendor.endpoints().is_empty()) {
+    /// Gives the endpoints of each vendor the subscriptions and handshakes that they had last.
+    async fn restore_subscriptions(&self, journal: &ServerJournal) -> Result<(), JournalError> {
+        for vendor in self.vendors() {
+            let subscribed = vendor.emulator.subscribed().await;
+            // For a vendor without endpoints, the whole journal would be searched.
+            if vendor.endpoints().is_empty() && subscribed.is_empty() {
+                continue;
+            }
+            if vendor.account.platform.handshake.proof.is_some() {
+                for handshake in journal.read().last_handshakes(vendor.id())? {
+                    self.history.restore_handshake(vendor.id(), &handshake.record);
+                }
+            }
             let last = journal.read().last_subscriptions(vendor.id())?;
             if let Some(RecordKind::EndpointsChanged { endpoints }) =
                 last.map(|numbered| numbered.record.kind)

@@ -1,6 +1,7 @@
 //! The journal behind a live server: what it stores, and what it reads again.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -10,7 +11,8 @@ use tokio::sync::RwLock;
 use super::history::{History, RecordOrigin};
 use super::kept_record::KeptRecord;
 use crate::journal::{
-    Journal, JournalError, JournalWriter, NumberedRecord, RecordSink, RunOutline, WriteOptions,
+    AccountFile, AccountStore, Journal, JournalError, JournalWriter, NumberedRecord, RecordSink,
+    RunOutline, WriteOptions,
 };
 use crate::platform::VendorRef;
 use crate::record::RecordLog;
@@ -22,6 +24,8 @@ pub(super) struct ServerJournal {
     writer: RwLock<Option<JournalWriter>>,
     reader: Mutex<Journal>,
     failure: Arc<OnceLock<String>>,
+    /// What calls have made at the accounts.
+    accounts: AccountFile,
     /// Where the records of earlier runs belong.
     origins: Mutex<HashMap<i64, RecordOrigin>>,
 }
@@ -63,7 +67,9 @@ impl ServerJournal {
         let sink = RecordSink::new(move |number, run, record| {
             stored.append_stored(number, run, Arc::clone(record));
         });
+        let is_new = !fs::metadata(path).is_ok_and(|found| found.len() > 0);
         let writer = JournalWriter::open_numbered(path, options, sink)?;
+        let accounts = AccountFile::open(path, options.durability, is_new)?;
         let reader = Journal::open(path)?;
         history.continue_after(reader.last_position()?);
         let failure = writer.failure_cell();
@@ -72,6 +78,7 @@ impl ServerJournal {
             writer: RwLock::new(Some(writer)),
             reader: Mutex::new(reader),
             failure,
+            accounts,
             origins: Mutex::default(),
         })
     }
@@ -82,7 +89,12 @@ impl ServerJournal {
 
     /// Returns why nothing more can be stored, if that is so.
     pub(super) fn failure(&self) -> Option<&str> {
-        self.failure.get().map(String::as_str)
+        self.failure.get().map(String::as_str).or_else(|| self.accounts.failure())
+    }
+
+    /// Returns what calls have made at the account of a vendor.
+    pub(super) fn account(&self, vendor: &str) -> AccountStore {
+        self.accounts.account(vendor)
     }
 
     /// Returns the number of the last run, deleted ones included.

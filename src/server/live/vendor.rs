@@ -72,6 +72,11 @@ pub(super) struct StoredEndpoint {
 }
 
 impl ServedEndpoint {
+    /// An endpoint that a call has subscribed.
+    pub(super) fn of_call(plan: EndpointPlan) -> Self {
+        Self { plan, events: None, is_configured: false, is_removed: false }
+    }
+
     /// Returns the address for display.
     pub fn shown_url(&self) -> String {
         shown_url(&self.plan.url)
