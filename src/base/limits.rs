@@ -38,7 +38,7 @@ pub const MAX_PLACEHOLDERS: usize = 1_024;
 pub const MAX_INCLUDES: usize = 8;
 /// Maximum number of combinations of a vendor's options.
 // Checking a vendor tries each combination.
-pub const MAX_OPTION_COMBINATIONS: usize = 1_024;
+pub const MAX_OPTION_COMBINATIONS: usize = 4_096;
 /// Maximum number of list elements that one body iterates over.
 // Nested `$each` loops multiply. No body of at most MAX_BODY bytes has room for as many elements.
 pub const MAX_ITERATIONS: usize = 100_000;

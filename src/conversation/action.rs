@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::event::EventKind;
+use super::message::DialogKind;
 use super::variable::{Variable, VariableScope};
 
 /// Reference to the participant who performs an action.
@@ -24,6 +25,9 @@ pub struct Action {
     pub by: Actor,
     /// What is done.
     pub kind: ActionKind,
+    /// Dialog in which it happens. `None` is the main dialog, and for `Close` the open one.
+    #[serde(default)]
+    pub dialog: Option<DialogKind>,
 }
 
 /// What is done.
@@ -138,8 +142,11 @@ pub enum ActionKind {
         /// Content of the event.
         data: Map<String, Json>,
     },
-    /// Closes the conversation.
-    Close,
+    /// Closes the conversation, or its survey if only that is open.
+    Close {
+        /// Whether a survey follows.
+        survey: bool,
+    },
     /// Reopens a closed conversation.
     Reopen,
 }
@@ -147,7 +154,7 @@ pub enum ActionKind {
 impl ActionKind {
     /// Returns the action of this participant.
     pub fn by(self, by: Actor) -> Action {
-        Action { by, kind: self }
+        Action { by, kind: self, dialog: None }
     }
 
     /// Returns the scenario key of the action; `accept`, which is only implied, has a name too.
@@ -170,7 +177,7 @@ impl ActionKind {
             Self::Update { .. } => "update",
             Self::Delete { .. } => "delete",
             Self::Emit { .. } => "emit",
-            Self::Close => "close",
+            Self::Close { .. } => "close",
             Self::Reopen => "reopen",
         }
     }
@@ -194,7 +201,7 @@ impl ActionKind {
             Self::Update { .. } => EventKind::EntityUpdated,
             Self::Delete { .. } => EventKind::EntityDeleted,
             Self::Emit { .. } => EventKind::Emitted,
-            Self::Close => EventKind::ConversationClosed,
+            Self::Close { .. } => EventKind::ConversationClosed,
             Self::Reopen => EventKind::ConversationReopened,
         }
     }

@@ -22,7 +22,7 @@ impl Conversation {
     pub fn apply(&mut self, action: &Action, at: Timestamp) -> Result<Event, InvalidAction> {
         self.check_state(action)?;
         let by = self.resolve(&action.by)?.clone();
-        self.check_actor(&action.kind, &by)?;
+        self.check_actor(action, &by)?;
         match &action.kind {
             ActionKind::Open { channel, assignee, skill } => {
                 let event = self.open(by, channel, assignee.as_ref(), at)?;
@@ -37,9 +37,9 @@ impl Conversation {
                     text: text.clone(),
                     data: data.clone(),
                     body: Json::Null,
-                    dialog: self.open_dialog().ok_or(InvalidAction::NotOpened)?,
+                    dialog: self.dialog_of(action).ok_or(InvalidAction::NotOpened)?,
                     number: i64::try_from(self.messages.len() + 1).unwrap_or(i64::MAX),
-                    by,
+                    by: in_survey(action, by),
                     at,
                 };
                 Ok(self.say(message))
@@ -50,9 +50,13 @@ impl Conversation {
                 if *on {
                     push_exact(typing, by.member.name.clone());
                 }
-                Ok(Event::new(EventKind::TypingChanged, by, at).detail("typing", json!(on)))
+                let event = Event::new(EventKind::TypingChanged, in_survey(action, by), at);
+                Ok(event.detail("typing", json!(on)).in_dialog(self.dialog_of(action)))
             }
-            ActionKind::Read { upto } => self.read(by, *upto, at),
+            ActionKind::Read { upto } => {
+                let dialog = self.dialog_of(action).ok_or(InvalidAction::NotOpened)?;
+                self.read(in_survey(action, by), dialog, *upto, at)
+            }
             ActionKind::Assign { to, skill, accept, .. } => match to {
                 Some(to) => {
                     let to = self.resolve(to)?.clone();
@@ -81,9 +85,11 @@ impl Conversation {
                 self.entity(by, &action.kind, at)
             }
             ActionKind::Emit { data, .. } => {
-                Ok(Event { details: data.clone(), ..Event::new(EventKind::Emitted, by, at) })
+                let event = Event::new(EventKind::Emitted, in_survey(action, by), at);
+                let event = event.in_dialog(self.dialog_of(action));
+                Ok(Event { details: data.clone(), ..event })
             }
-            ActionKind::Close => Ok(self.close(by, at)),
+            ActionKind::Close { survey } => Ok(self.close(by, *survey, at)),
             ActionKind::Reopen => Ok(self.reopen(by, at)),
         }
     }
@@ -111,32 +117,56 @@ impl Conversation {
             // conversation.
             (ActionKind::Open { .. }, None)
             | (
-                ActionKind::Reopen
-                | ActionKind::Note { .. }
-                | ActionKind::Label { .. }
-                | ActionKind::Rate { .. },
+                ActionKind::Note { .. } | ActionKind::Label { .. } | ActionKind::Rate { .. },
                 Some(ConversationState::Closed),
             )
             | (
-                ActionKind::Create { .. }
-                | ActionKind::Update { .. }
-                | ActionKind::Delete { .. }
-                | ActionKind::Emit { .. },
+                ActionKind::Create { .. } | ActionKind::Update { .. } | ActionKind::Delete { .. },
                 _,
             ) => Ok(()),
+            // An emitted event can be about anything, unless it is said to be about a dialog.
+            (ActionKind::Emit { .. }, _) if action.dialog.is_none() => Ok(()),
             (_, None) => Err(InvalidAction::NotOpened),
             (ActionKind::Open { .. } | ActionKind::Reopen, Some(ConversationState::Open)) => {
                 Err(InvalidAction::AlreadyOpen)
             }
-            (_, Some(ConversationState::Closed)) => Err(InvalidAction::Closed),
+            (ActionKind::Close { survey: true }, _) if !self.rules.surveys => {
+                Err(InvalidAction::SurveysUnsupported)
+            }
+            (_, Some(ConversationState::Closed)) => self.check_after_closing(action),
+            _ if action.dialog == Some(DialogKind::Survey) => Err(InvalidAction::NoSurvey),
             _ => Ok(()),
+        }
+    }
+
+    /// Checks an action that is not generally valid after closing: in a survey, some are.
+    fn check_after_closing(&self, action: &Action) -> Result<(), InvalidAction> {
+        let has_survey = self.is_in_survey();
+        match (&action.kind, action.dialog) {
+            (ActionKind::Reopen, _) if !has_survey => Ok(()),
+            (ActionKind::Close { survey: false }, None | Some(DialogKind::Survey))
+            | (
+                ActionKind::Say { .. }
+                | ActionKind::Typing { .. }
+                | ActionKind::Read { .. }
+                | ActionKind::Emit { .. },
+                Some(DialogKind::Survey),
+            ) if has_survey => Ok(()),
+            (_, Some(DialogKind::Survey)) => Err(InvalidAction::NoSurvey),
+            // A call names the dialog, which is closed.
+            (_, None) if has_survey => Err(InvalidAction::SurveyOpen),
+            _ => Err(InvalidAction::Closed),
         }
     }
 
     /// Checks that a person can take part in this conversation. Other visitors have conversations of
     /// their own, and who has left cannot close it.
-    fn check_actor(&self, action: &ActionKind, by: &Person) -> Result<(), InvalidAction> {
-        let name = &by.member.name;
+    fn check_actor(&self, action: &Action, by: &Person) -> Result<(), InvalidAction> {
+        let (name, is_survey) = (&by.member.name, action.dialog == Some(DialogKind::Survey));
+        let action = &action.kind;
+        if is_survey && !matches!(by.role(), Role::Visitor | Role::Bot) {
+            return Err(InvalidAction::NotInSurvey(name.to_string()));
+        }
         let takes_part = matches!(
             action,
             ActionKind::Open { .. }
@@ -145,7 +175,7 @@ impl Conversation {
                 | ActionKind::Read { .. }
                 | ActionKind::Rate { .. }
                 | ActionKind::Join
-                | ActionKind::Close
+                | ActionKind::Close { .. }
                 | ActionKind::Reopen
         );
         let is_other = by.role() == Role::Visitor
@@ -154,16 +184,18 @@ impl Conversation {
             return Err(InvalidAction::OtherVisitor(name.to_string()));
         }
         let has_left = self.presence.as_ref().is_some_and(|presence| presence.left.contains(name));
-        if matches!(action, ActionKind::Close) && has_left {
+        if matches!(action, ActionKind::Close { .. }) && has_left && !self.is_in_survey() {
             return Err(InvalidAction::HasLeft(name.to_string()));
         }
         Ok(())
     }
 
-    /// Returns the open dialog that was opened last.
-    fn open_dialog(&self) -> Option<Arc<DialogHead>> {
-        let open = self.dialogs.iter().rfind(|dialog| dialog.state == ConversationState::Open);
-        open.map(|dialog| Arc::clone(&dialog.head))
+    /// Returns the dialog in which an action happens: by default the open one, or the main one.
+    fn dialog_of(&self, action: &Action) -> Option<Arc<DialogHead>> {
+        let has_kind = |dialog: &&Dialog| action.dialog.is_none_or(|kind| dialog.head.kind == kind);
+        let is_open = |dialog: &&Dialog| dialog.state == ConversationState::Open;
+        let open = self.dialogs.iter().filter(has_kind).rfind(is_open);
+        open.or_else(|| self.dialogs.iter().find(has_kind)).map(|dialog| Arc::clone(&dialog.head))
     }
 
     fn open(
@@ -207,7 +239,10 @@ impl Conversation {
 
     fn say(&mut self, message: Message) -> Event {
         let event = Event::new(EventKind::MessageSent, message.by.clone(), message.at);
+        let event = event.in_dialog(Some(Arc::clone(&message.dialog)));
         self.reply_due = match message.by.role() {
+            // Nobody has to answer in a survey.
+            _ if message.dialog.kind == DialogKind::Survey => None,
             // The deadline counts from the first message without a reply, not from the last.
             Role::Visitor => self.reply_due.or(self.reply_deadline(message.at)),
             Role::Bot | Role::Agent => None,
@@ -225,6 +260,7 @@ impl Conversation {
     fn read(
         &mut self,
         by: Person,
+        dialog: Arc<DialogHead>,
         upto: Option<usize>,
         at: Timestamp,
     ) -> Result<Event, InvalidAction> {
@@ -234,7 +270,8 @@ impl Conversation {
         let end = upto.unwrap_or(self.messages.len()).min(self.messages.len());
         // Each side reads only the messages of the other side.
         let is_other = |message: &Message| {
-            (message.by.role() == Role::Visitor) != (by.role() == Role::Visitor)
+            message.dialog.kind == dialog.kind
+                && (message.by.role() == Role::Visitor) != (by.role() == Role::Visitor)
         };
         let unread: Vec<usize> =
             (seen..end).filter(|index| is_other(&self.messages[*index])).collect();
@@ -244,7 +281,7 @@ impl Conversation {
         let read = &mut self.presence().read;
         read.retain(|(reader, _)| *reader != name);
         push_exact(read, (name, end));
-        Ok(Event::new(EventKind::MessageRead, by, at).about(unread))
+        Ok(Event::new(EventKind::MessageRead, by, at).about(unread).in_dialog(Some(dialog)))
     }
 
     fn assign(
@@ -430,23 +467,55 @@ impl Conversation {
         }
     }
 
-    fn close(&mut self, by: Person, at: Timestamp) -> Event {
+    /// Closes what is open: the conversation, or its survey.
+    fn close(&mut self, by: Person, survey: bool, at: Timestamp) -> Event {
+        let is_survey = self.is_in_survey();
         self.state = Some(ConversationState::Closed);
         self.reply_due = None;
         if let Some(presence) = &mut self.presence {
             presence.typing.clear();
         }
         let closing = Box::new(Closing { at, by: by.clone() });
+        let mut ended = None;
         for dialog in
             self.dialogs.iter_mut().filter(|dialog| dialog.state == ConversationState::Open)
         {
             dialog.state = ConversationState::Closed;
             dialog.changed_at = at;
             dialog.closed = Some(closing.clone());
+            ended = Some(Arc::clone(&dialog.head));
         }
-        self.closed = Some(closing);
+        // Who closed the conversation stays known after its survey.
+        if !is_survey {
+            self.closed = Some(closing);
+        }
+        if survey {
+            self.open_survey(at);
+        }
         self.change_status(at);
-        Event::new(EventKind::ConversationClosed, by, at)
+        Event::new(EventKind::ConversationClosed, by, at).in_dialog(ended)
+    }
+
+    /// Opens a survey: a dialog of the visitor and a bot.
+    fn open_survey(&mut self, at: Timestamp) {
+        let bots = || self.cast.iter().filter(|person| person.role() == Role::Bot);
+        let is_assigned = |person: &&Person| self.assignee.as_ref() == Some(&person.member.name);
+        let bot = bots().find(|bot| !is_assigned(bot)).or_else(|| bots().next()).cloned();
+        let bot = bot.map(|bot| Person { participant_role: bot.role().into(), ..bot });
+        if let Some(bot) = &bot
+            && !self.joined.contains(&bot.member.name)
+        {
+            push_exact(&mut self.joined, bot.member.name.clone());
+        }
+        let dialog = Dialog {
+            head: Arc::new(DialogHead { kind: DialogKind::Survey, ids: GeneratedIds::default() }),
+            state: ConversationState::Open,
+            opened_at: at,
+            changed_at: at,
+            closed: None,
+            participants: self.visitor().cloned().into_iter().chain(bot).collect(),
+        };
+        push_exact(&mut self.dialogs, dialog);
     }
 
     fn reopen(&mut self, by: Person, at: Timestamp) -> Event {
@@ -518,10 +587,21 @@ impl Conversation {
         // Without free capacity, like `push_exact`.
         let mut participants = Vec::with_capacity(self.joined.len());
         participants.extend(self.participants().cloned());
-        for dialog in self.dialogs.iter_mut().filter(|d| d.head.kind == DialogKind::Main) {
+        let is_running = |dialog: &&mut Dialog| {
+            dialog.head.kind == DialogKind::Main && dialog.state == ConversationState::Open
+        };
+        for dialog in self.dialogs.iter_mut().filter(is_running) {
             dialog.participants.clone_from(&participants);
         }
     }
+}
+
+/// Returns who acts: an assignee is one in the conversation, not in its survey.
+fn in_survey(action: &Action, by: Person) -> Person {
+    if action.dialog != Some(DialogKind::Survey) {
+        return by;
+    }
+    Person { participant_role: by.role().into(), ..by }
 }
 
 /// Adds an element to a list that stays short. The default growth would reserve four elements in

@@ -1,10 +1,13 @@
 //! Vendor-neutral events, which actions cause.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::entity::Entity;
 use super::generated_ids::GeneratedIds;
+use super::message::DialogHead;
 use super::person::Person;
 use super::variable::VariableScope;
 use crate::template::{FieldType, Object, TableType, Value, field_value, table_type};
@@ -99,6 +102,8 @@ pub struct Event {
     pub from: Option<Person>,
     /// Messages that the event is about, as indexes into the transcript.
     pub messages: Vec<usize>,
+    /// Dialog in which it happens, if it happens in one.
+    pub dialog: Option<Arc<DialogHead>>,
     /// Entity that the event is about, after the change.
     pub entity: Option<Entity>,
     /// The entity before an update.
@@ -119,6 +124,7 @@ impl Event {
             to: None,
             from: None,
             messages: Vec::new(),
+            dialog: None,
             entity: None,
             before: None,
             details: Map::new(),
@@ -136,6 +142,11 @@ impl Event {
     pub(super) fn about(self, messages: Vec<usize>) -> Self {
         Self { messages, ..self }
     }
+
+    /// Sets the dialog in which it happens.
+    pub(super) fn in_dialog(self, dialog: Option<Arc<DialogHead>>) -> Self {
+        Self { dialog, ..self }
+    }
 }
 
 crate::fields! {
@@ -144,21 +155,28 @@ crate::fields! {
         always by: FieldType::Any => |e| Value::Object(&e.by);
         maybe to: FieldType::Any => |e| Value::maybe_object(e.to.as_ref());
         maybe from: FieldType::Any => |e| Value::maybe_object(e.from.as_ref());
+        maybe dialog: FieldType::Any => |e| Value::maybe_object(e.dialog.as_deref());
     }
 }
 
 /// Returns the type of an event of this kind.
-pub fn event_table(kind: EventKind, person: &TableType, message: &TableType) -> TableType {
-    let person = FieldType::table(person.clone());
+pub fn event_table(
+    kind: EventKind,
+    person: &TableType,
+    message: &TableType,
+    dialog: &TableType,
+) -> TableType {
+    let (person, dialog) = (FieldType::table(person.clone()), FieldType::table(dialog.clone()));
     let base = table_type("an event", EVENT)
         .always("by", person.clone())
         .maybe("to", person.clone())
-        .maybe("from", person);
+        .maybe("from", person)
+        .maybe("dialog", dialog.clone());
     match kind {
-        EventKind::MessageRead => {
-            base.always("messages", FieldType::list(FieldType::table(message.clone())))
-        }
-        EventKind::TypingChanged => base.always("typing", FieldType::Bool),
+        EventKind::MessageRead => base
+            .always("dialog", dialog)
+            .always("messages", FieldType::list(FieldType::table(message.clone()))),
+        EventKind::TypingChanged => base.always("dialog", dialog).always("typing", FieldType::Bool),
         EventKind::NoteAdded => base.always("note", FieldType::Text),
         EventKind::VariablesSet => base
             .always("scope", FieldType::Word(VariableScope::NAMES))

@@ -47,6 +47,11 @@ impl From<IdValue> for Json {
 }
 
 impl GeneratedIds {
+    /// Returns true if there is no id.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Adds an id. The name must not be in use yet.
     pub fn insert(&mut self, name: &Arc<str>, value: Json) {
         let id = GeneratedId { name: Arc::clone(name), value: value.into() };

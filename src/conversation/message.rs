@@ -15,6 +15,8 @@ crate::string_enum! {
     pub enum DialogKind {
         /// The conversation itself.
         Main = "main",
+        /// Questions to the visitor after the conversation.
+        Survey = "survey",
     }
 }
 

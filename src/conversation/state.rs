@@ -11,7 +11,7 @@ use super::action::{Action, ActionKind, Actor};
 use super::entity::Entity;
 use super::generated_ids::GeneratedIds;
 use super::lifecycle::ConversationState;
-use super::message::{Closing, Dialog, Message};
+use super::message::{Closing, Dialog, DialogKind, Message};
 use super::person::{Person, Role, empty_table};
 use crate::template::{FieldType, Object, TableType, Value, field_value, table_type};
 
@@ -26,6 +26,8 @@ pub struct ConversationRules {
     pub reply_within: Option<SignedDuration>,
     /// Roles whose members join before they act.
     pub joins: JoiningRoles,
+    /// Whether a survey can follow a conversation.
+    pub surveys: bool,
 }
 
 /// Roles whose members join a conversation before they speak, type, read or write a note.
@@ -64,7 +66,7 @@ pub struct Conversation {
     pub number: u32,
     /// Channel, such as `web`.
     pub channel: String,
-    /// Open or closed; `None` before the first `open`.
+    /// Open or closed, whether or not a survey follows; `None` before the first `open`.
     pub state: Option<ConversationState>,
     /// Time of opening.
     pub opened_at: Timestamp,
@@ -135,6 +137,18 @@ pub enum InvalidAction {
     /// The conversation is closed.
     #[error("the conversation is closed")]
     Closed,
+    /// The conversation is closed, and its survey is open.
+    #[error("the conversation is closed, and its survey is in progress")]
+    SurveyOpen,
+    /// The survey has not begun, or has ended.
+    #[error("the conversation has no survey in progress")]
+    NoSurvey,
+    /// The vendor has no surveys.
+    #[error("the vendor has no surveys")]
+    SurveysUnsupported,
+    /// The person takes no part in the survey.
+    #[error("`{0}` takes no part in the survey")]
+    NotInSurvey(String),
     /// The action refers to the assignee, but the conversation has no assignee.
     #[error("the conversation has no assignee")]
     NoAssignee,
@@ -248,6 +262,30 @@ impl Conversation {
         self.cast.iter().find(|person| person.role() == Role::Visitor)
     }
 
+    /// Returns open while the conversation or its survey is open.
+    pub fn stage(&self) -> ConversationState {
+        let survey = self.survey().map(|survey| survey.state);
+        match (self.state, survey) {
+            (Some(ConversationState::Closed), None | Some(ConversationState::Closed)) => {
+                ConversationState::Closed
+            }
+            _ => ConversationState::Open,
+        }
+    }
+
+    /// Returns the survey that followed the closing of the conversation.
+    pub fn survey(&self) -> Option<&Dialog> {
+        let closed_at = self.closed.as_ref()?.at;
+        let mut surveys = self.dialogs.iter().filter(|d| d.head.kind == DialogKind::Survey);
+        // Surveys of earlier closings are part of the history only.
+        surveys.rfind(|survey| survey.opened_at >= closed_at)
+    }
+
+    /// Returns true while the conversation is closed and its survey is open.
+    pub(super) fn is_in_survey(&self) -> bool {
+        self.survey().is_some_and(|survey| survey.state == ConversationState::Open)
+    }
+
     /// Returns the last message of the visitor.
     pub fn last_visitor_message(&self) -> Option<&Message> {
         self.messages.iter().rfind(|message| message.by.role() == Role::Visitor)
@@ -284,7 +322,7 @@ impl Conversation {
 
     /// Returns the action that must precede this one: a person who has not joined joins first.
     pub fn implied_before(&self, action: &Action) -> Option<Action> {
-        let Action { by, kind } = action;
+        let Action { by, kind, .. } = action;
         let (ActionKind::Say { .. }
         | ActionKind::Typing { on: true }
         | ActionKind::Read { .. }
@@ -321,7 +359,8 @@ impl Conversation {
                 let person = self.resolve(by).ok()?;
                 let presence = self.presence.as_ref();
                 let types = presence.is_some_and(|p| p.typing.contains(&person.member.name));
-                types.then(|| (None, ActionKind::Typing { on: false }.by(by.clone())))
+                let stop = ActionKind::Typing { on: false }.by(by.clone());
+                types.then(|| (None, Action { dialog: action.dialog, ..stop }))
             }
             _ => None,
         }
@@ -339,6 +378,7 @@ crate::fields! {
         always number: FieldType::Int => |c| Value::Int(i64::from(c.number));
         always channel: FieldType::Text => |c| c.channel.as_str().into();
         always state: FieldType::Word(ConversationState::NAMES) => |c| state_word(c).into();
+        always stage: FieldType::Word(ConversationState::NAMES) => |c| c.stage().as_str().into();
         always opened_at: FieldType::Time => |c| Value::Time(c.opened_at);
         always changed_at: FieldType::Time => |c| Value::Time(c.changed_at);
         always status_changed_at: FieldType::Time => |c| Value::Time(c.status_changed_at);
@@ -357,6 +397,7 @@ crate::fields! {
         always participants: FieldType::Any => |c| Value::objects(c.participants());
         always speakers: FieldType::Any => |c| Value::objects(c.speakers());
         always dialogs: FieldType::Any => |c| Value::objects(&c.dialogs);
+        maybe survey: FieldType::Any => |c| Value::maybe_object(c.survey());
         always variables: FieldType::open_table() => |c| Value::data(&c.variables);
         always kept: FieldType::open_table() => |c| Value::data(&c.kept);
         always labels: FieldType::list(FieldType::Text) => |c| c.labels.iter().map(String::as_str).collect();
@@ -381,6 +422,7 @@ pub fn conversation_table(
         .maybe("last_message", message.clone())
         .maybe("last_visitor_message", message.clone())
         .always("messages", FieldType::list(message))
+        .maybe("survey", dialog.clone())
         .always("dialogs", FieldType::list(dialog))
 }
 

@@ -92,7 +92,7 @@ codes! {
 
     NO_ACTION = 30: "A step must contain exactly one action, such as `open`, `say` or `close`.",
         "[[step]]\nafter = \"2s\"" => "[[step]]\nafter = \"2s\"\nclose = { by = \"bot\" }";
-    INVALID_ORDER = 31: "The action is not possible at this point of the conversation. The first action must be `open`; after `close` only `reopen` and notes are possible.",
+    INVALID_ORDER = 31: "The action is not possible at this point of the conversation. The first action must be `open`; after `close` only `reopen` and notes are possible, and in a survey messages with `in = \"survey\"`.",
         "close, then say" => "close, then reopen, then say";
     VENDOR_CANNOT = 32: "The vendor does not support this action, and the scenario lists no other vendor that does.",
         "vendors = [\"acme\"]   # and a step that acme does not support" => "vendors = [\"acme\", \"other\"]   # the step is skipped at acme";

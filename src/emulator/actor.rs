@@ -325,10 +325,10 @@ impl ConversationActor {
 }
 
 impl StepOutput {
-    /// Whether a conversation was opened, and has its ids now.
-    pub(super) fn opens_conversation(&self) -> bool {
+    /// Whether a conversation or its survey may have been opened, and has its ids now.
+    pub(super) fn opens_dialog(&self) -> bool {
         let StepOutcome::Done { result, .. } = &self.outcome else { return false };
-        result.event.kind == EventKind::ConversationOpened
+        matches!(result.event.kind, EventKind::ConversationOpened | EventKind::ConversationClosed)
     }
 
     fn expected(expectation: Box<Expectation>) -> Self {

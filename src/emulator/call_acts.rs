@@ -307,7 +307,7 @@ impl ActReader<'_> {
             | ActTemplate::Note { by, .. }
             | ActTemplate::Reopen { by }
             | ActTemplate::Set { by, .. }
-            | ActTemplate::Close { by } => [Some(by), None],
+            | ActTemplate::Close { by, .. } => [Some(by), None],
             _ => [None, None],
         };
         let found = |who: &WhoRef| match who {
@@ -406,13 +406,15 @@ impl ActReader<'_> {
                 let (event_type, data) = (event_type.clone(), self.table(data)?);
                 (by, ActionKind::Emit { event_type, data })
             }
-            ActTemplate::Close { by } => (by, ActionKind::Close),
+            ActTemplate::Close { by, survey } => (by, ActionKind::Close { survey: *survey }),
             _ => {
                 let message = "the action happens in no conversation";
                 return Err(CallError::new(CallCondition::unknown_operation(), message));
             }
         };
-        Ok(kind.by(self.actor(by)?))
+        // What a call does about a dialog happens in this dialog.
+        let dialog = self.work.found_dialog;
+        Ok(Action { dialog, ..kind.by(self.actor(by)?) })
     }
 
     fn subscription(

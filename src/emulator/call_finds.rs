@@ -9,7 +9,7 @@ use super::host::AccountHost;
 use super::incoming::IncomingCall;
 use super::people::{PersonKey, create, is_person};
 use super::requested::NamedByCall;
-use crate::conversation::{Conversation, Entity, GeneratedIds, Person};
+use crate::conversation::{Conversation, Dialog, Entity, GeneratedIds, Person};
 use crate::delivery::{ConversationKey, RunTimes};
 use crate::platform::api::{CallCondition, CallContent, CallError, FindKind, FindRule, NoRoute};
 
@@ -155,6 +155,12 @@ impl AccountHost {
             return Err(unknown(rule, keys));
         };
         let unit = live.actor.begin_unit();
+        let is_named = |dialog: &&Dialog| {
+            keys.iter().all(|key| dialog.head.ids.text(&key.field).as_ref() == Some(&key.value))
+        };
+        let dialogs = &live.actor.conversation().dialogs;
+        let named = dialogs.iter().rfind(is_named).filter(|_| rule.kind == FindKind::Dialog);
+        work.found_dialog = named.map(|dialog| dialog.head.kind);
         work.at = at;
         work.found_as = Some(rule.name.clone());
         work.conversation = Some(WorkConversation { key, live, unit, is_new: false });

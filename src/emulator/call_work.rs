@@ -10,7 +10,7 @@ use super::actor::{ActUnit, StepOutcome, StepOutput};
 use super::live_conversation::LiveConversation;
 use super::requested::RequestedUnit;
 use super::subscriptions::NewSubscription;
-use crate::conversation::{Conversation, Entity, Person};
+use crate::conversation::{Conversation, DialogKind, Entity, Person};
 use crate::delivery::ConversationKey;
 use crate::platform::api::{
     ApiCall, ApiResponse, CallCondition, CallContent, CallError, CallFile, Document, Documents,
@@ -37,6 +37,8 @@ pub(super) struct CallWork {
     pub(super) conversation: Option<WorkConversation>,
     /// Name of the entry of `find` that gave the conversation.
     pub(super) found_as: Option<String>,
+    /// The dialog that the call names.
+    pub(super) found_dialog: Option<DialogKind>,
     /// Entities that were found or created.
     pub(super) found_entities: Vec<FoundEntity>,
     /// Entities that are only looked at, by name.
@@ -224,6 +226,7 @@ impl CallWork {
             changed_people: Vec::new(),
             conversation: None,
             found_as: None,
+            found_dialog: None,
             found_entities: Vec::new(),
             seen_entities: Vec::new(),
             found_documents: Vec::new(),
@@ -308,12 +311,26 @@ impl CallWork {
         self.roots_in(conversation.map(|known| known.live.actor.conversation()))
     }
 
+    /// Adds the conversation or dialog that the call names, under the name that `find` gives it.
+    fn with_found<'a>(
+        &'a self,
+        roots: TemplateContext<'a>,
+        state: &'a Conversation,
+    ) -> TemplateContext<'a> {
+        let Some(name) = &self.found_as else { return roots };
+        let Some(kind) = self.found_dialog else { return roots.with(name, state) };
+        match state.dialogs.iter().rfind(|dialog| dialog.head.kind == kind) {
+            Some(dialog) => roots.with(name, dialog),
+            None => roots,
+        }
+    }
+
     /// The roots of the templates of the call, in this state of its conversation.
     pub(super) fn roots_in<'a>(&'a self, state: Option<&'a Conversation>) -> TemplateContext<'a> {
         let roots = match state {
             Some(state) => {
                 let roots = self.account.conversation_roots(state);
-                let roots = self.found_as.iter().fold(roots, |roots, name| roots.with(name, state));
+                let roots = self.with_found(roots, state);
                 let entities = self.found_entities.iter().filter_map(|known| {
                     let mut all = state.entities.iter();
                     Some((&known.name, all.find(|entity| entity.name == known.entity)?))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::text::{count, excerpt};
-use crate::conversation::{Action, ActionKind, Conversation, Event, Variable};
+use crate::conversation::{Action, ActionKind, Conversation, DialogKind, Event, Variable};
 use crate::record::ActionSummary;
 
 /// Characters of a text that a description shows: one line of a terminal.
@@ -80,7 +80,12 @@ fn describe(action: &Action, event: &Event, conversation: &Conversation) -> Stri
         }
         ActionKind::Delete { name } => format!("deletes `{name}`"),
         ActionKind::Emit { event_type, .. } => format!("emits {event_type}"),
-        ActionKind::Close => "closes the conversation".into(),
+        ActionKind::Close { survey: true } => "closes the conversation; a survey follows".into(),
+        ActionKind::Close { survey: false } => {
+            let kind = event.dialog.as_ref().map(|dialog| dialog.kind);
+            let what = if kind == Some(DialogKind::Survey) { "survey" } else { "conversation" };
+            format!("closes the {what}")
+        }
         ActionKind::Reopen => "reopens the conversation".into(),
     }
 }

@@ -160,7 +160,7 @@ impl LiveConversation {
     ) {
         let state = self.actor.conversation();
         for output in outputs {
-            if output.opens_conversation() {
+            if output.opens_dialog() {
                 registry.add(router.conversation, state);
             }
             router.route(output, state, &mut self.outbox);

@@ -502,6 +502,7 @@ fn rules(form: &VendorForm) -> ConversationRules {
             [] => JoiningRoles::default(),
             roles => JoiningRoles::of(&values(roles)),
         },
+        surveys: form.has_surveys(),
     })
 }
 
@@ -514,6 +515,7 @@ fn condition(form: &WhenForm) -> EventCondition {
         assignee: values(&form.assignee),
         kind: values(&form.kind),
         channel: values(&form.channel),
+        dialog: values(&form.dialog),
         first: form.first.as_ref().map(|first| first.value),
         changed: values(&form.changed),
         changed_alone: form.changed_alone.as_ref().map(|alone| alone.value),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::fields::FieldDefaults;
 use super::forms::{Certainty, CounterScope};
 use crate::conversation::{
-    Conversation, Entity, Event, EventKind, Message, ParticipantRole, Person, Role,
+    Conversation, DialogKind, Entity, Event, EventKind, Message, ParticipantRole, Person, Role,
 };
 use crate::template::JsonTemplate;
 
@@ -48,6 +48,8 @@ pub(super) struct EventCondition {
     pub(super) kind: Vec<String>,
     /// Channels of the conversation.
     pub(super) channel: Vec<String>,
+    /// Kinds of the dialog in which the event happens.
+    pub(super) dialog: Vec<DialogKind>,
     /// Requires that the message is, or is not, the speaker's first.
     pub(super) first: Option<bool>,
     /// Entity fields, at least one of which must have changed.
@@ -128,6 +130,7 @@ impl EventRule {
             && admits(&when.assignee, role(conversation.assignee()).as_ref())
             && admits(&when.kind, kind_of(event, message))
             && admits(&when.channel, Some(&conversation.channel))
+            && admits(&when.dialog, event.dialog.as_ref().map(|dialog| &dialog.kind))
             && when.first.is_none_or(|first| first == is_first_message(event, conversation))
             && (when.changed.is_empty()
                 || when.changed.iter().any(|field| has_changed(event, field)))

@@ -15,7 +15,7 @@ pub(super) use super::pointer::Pointer;
 use super::signature::KeyEncoding;
 pub(super) use super::source_form::{Certainty, SourceForm};
 use crate::base::duration::DurationRange;
-use crate::conversation::{ParticipantRole, Role};
+use crate::conversation::{DialogKind, ParticipantRole, Role};
 use crate::diag::{Form, Key, NonEmpty, Problem, Problems, Spanned, SyntaxNode, TableOf, code};
 use crate::form;
 use crate::policy::{Blocks, InDoubt};
@@ -199,6 +199,16 @@ form! {
         /// Roles whose members join before they speak, type, read or write a note [default: agent
         /// and manager].
         joins: Vec<Spanned<Role>>,
+        /// Whether a survey can follow a conversation: a separate dialog, with the ids of `[ids]
+        /// survey` [default: false].
+        surveys: Option<Spanned<bool>>,
+    }
+}
+
+impl ConversationForm {
+    /// Returns true if a survey can follow a conversation.
+    pub(super) fn has_surveys(&self) -> bool {
+        self.surveys.as_ref().is_some_and(|surveys| surveys.value)
     }
 }
 
@@ -503,6 +513,8 @@ form! {
         kind: Vec<Spanned<String>>,
         /// Channel of the conversation.
         channel: Vec<Spanned<String>>,
+        /// Dialog in which it happens.
+        dialog: Vec<Spanned<DialogKind>>,
         /// Whether the message is the speaker's first.
         first: Option<Spanned<bool>>,
         /// Fields of the entity, at least one of which must have changed.

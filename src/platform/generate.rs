@@ -9,7 +9,9 @@ use super::context::TemplateContext;
 use super::ids::IdOwner;
 use super::session_error::SessionError;
 use crate::base::seed::SeedScope;
-use crate::conversation::{Conversation, DialogHead, Event, EventKind, GeneratedIds};
+use crate::conversation::{
+    Conversation, Dialog, DialogHead, DialogKind, Event, EventKind, GeneratedIds,
+};
 
 /// Begins the name of a flow or label that is its own id.
 const OWN_ID: char = '=';
@@ -36,11 +38,38 @@ impl IdGenerator<'_> {
         let snapshot = conversation.clone();
         let outer = outer.with("conversation", &snapshot);
         for dialog in &mut conversation.dialogs {
-            let mut head = DialogHead::clone(&dialog.head);
-            let scope = seeds.within(head.kind.as_str());
-            ids.generate(IdOwner::Dialog, &mut head, |head| &mut head.ids, &outer, &scope);
-            dialog.head = Arc::new(head);
+            let scope = seeds.within(dialog.head.kind.as_str());
+            dialog.head = self.dialog(&dialog.head, &outer, &scope);
         }
+    }
+
+    /// Generates the ids of the survey that an event has opened. `seeds` is the scope of the event.
+    pub(super) fn survey(self, conversation: &mut Conversation, seeds: &SeedScope) {
+        let snapshot = conversation.clone();
+        let outer = self.account.conversation_roots(&snapshot);
+        let new = |dialog: &&mut Dialog| {
+            dialog.head.kind == DialogKind::Survey && dialog.head.ids.is_empty()
+        };
+        for dialog in conversation.dialogs.iter_mut().filter(new) {
+            dialog.head = self.dialog(&dialog.head, &outer, &seeds.within("survey"));
+        }
+    }
+
+    /// Returns a dialog with its ids.
+    fn dialog(
+        self,
+        head: &DialogHead,
+        outer: &TemplateContext<'_>,
+        scope: &SeedScope,
+    ) -> Arc<DialogHead> {
+        let mut head = head.clone();
+        let owner = match head.kind {
+            DialogKind::Main => IdOwner::Dialog,
+            DialogKind::Survey => IdOwner::Survey,
+        };
+        let ids = &self.account.platform.ids;
+        ids.generate(owner, &mut head, |head| &mut head.ids, outer, scope);
+        Arc::new(head)
     }
 
     /// Generates the ids of a message, the ids in its data, and its body.

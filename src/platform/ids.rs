@@ -18,6 +18,8 @@ crate::string_enum! {
         Conversation = "conversation",
         /// The main dialog of a conversation.
         Dialog = "dialog",
+        /// A survey, which is a dialog.
+        Survey = "survey",
         /// A person in any role.
         Person = "person",
         /// A visitor.
@@ -52,7 +54,7 @@ impl IdOwner {
     fn root(self) -> &'static str {
         match self {
             Self::Conversation => "conversation",
-            Self::Dialog => "dialog",
+            Self::Dialog | Self::Survey => "dialog",
             Self::Person
             | Self::Visitor
             | Self::Bot

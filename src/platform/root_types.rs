@@ -1,6 +1,6 @@
 //! The types of the roots that a vendor's templates can use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::account_template::AccountTemplate;
@@ -11,7 +11,7 @@ use super::ids::{self, IdOwner, IdRules};
 use crate::base::seed::SeedScope;
 use crate::conversation::{EventKind, Role, model};
 use crate::diag::scalar::unexpected_type;
-use crate::diag::{Key, NodeContent, Problems, Spanned, SyntaxNode, TableOf};
+use crate::diag::{Key, NodeContent, Problem, Problems, Spanned, SyntaxNode, TableOf, code};
 use crate::template::{
     CompileContext, DefaultWord, Field, FieldType, GeneratedText, TableType, TextRules,
     TextTemplate, WordTable,
@@ -27,6 +27,10 @@ pub(super) struct RootTypes {
     pub(super) visitor: TableType,
     /// A message, without its kind's data.
     pub(super) message: TableType,
+    /// A dialog.
+    pub(super) dialog: TableType,
+    /// The constant part of a dialog.
+    pub(super) dialog_head: TableType,
     /// A conversation.
     pub(super) conversation: TableType,
     /// Ids of an event.
@@ -79,6 +83,7 @@ impl RootTypes {
         let conversation = FieldType::table(add(bare, conversation_ids.clone()));
         let outer = outer.always("conversation", conversation);
         let dialog_ids = check(IdOwner::Dialog, &model::dialog_head(), outer.clone());
+        let survey_ids = check(IdOwner::Survey, &model::dialog_head(), outer.clone());
         let head = add(model::dialog_head(), dialog_ids.clone());
         let bare = model::message(&person, &head);
         let message_ids = check(IdOwner::Message, &bare, outer.clone());
@@ -94,7 +99,7 @@ impl RootTypes {
         let items = ItemFields { always, with_flow: named_ids[1].iter().map(flow_id).collect() };
         let event_ids = check(IdOwner::Event, &TableType::default(), outer);
         let call_ids = check(IdOwner::Call, &TableType::default(), base.clone());
-        let dialog = add(model::dialog(&person), dialog_ids);
+        let dialog = add(model::dialog(&person), dialog_ids.clone());
         let conversation = add(model::conversation(&person, &message, &dialog), conversation_ids);
 
         let types = Self {
@@ -102,6 +107,8 @@ impl RootTypes {
             person,
             visitor,
             message,
+            dialog,
+            dialog_head: head,
             conversation,
             event_ids,
             call_ids,
@@ -110,6 +117,7 @@ impl RootTypes {
             entity,
             words,
         };
+        check_survey_ids(form, &dialog_ids, &survey_ids, problems);
         (types, rules, account)
     }
 
@@ -158,7 +166,7 @@ impl RootTypes {
 
     /// Returns the type of `event`. Labels and flows in it have their generated ids.
     fn event(&self, kind: EventKind) -> TableType {
-        let mut names = model::event(kind, &self.person, &self.message);
+        let mut names = model::event(kind, &self.person, &self.message, &self.dialog_head);
         let [label, flow] = &self.named_ids;
         for name in &mut names.fields {
             match (&name.field_type, kind) {
@@ -249,6 +257,26 @@ fn any_role(any_person: TableType, roles: &[(Role, Vec<Field>)]) -> TableType {
         }
     }
     names
+}
+
+/// Reports a vendor with surveys whose surveys have other ids than its dialogs: templates name both.
+fn check_survey_ids(
+    form: &VendorForm,
+    dialog: &[Field],
+    survey: &[Field],
+    problems: &mut Problems,
+) {
+    let Some(rules) = &form.conversation else { return };
+    let has_surveys = rules.surveys.as_ref().filter(|surveys| surveys.value);
+    let names = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect();
+    let [dialog, survey]: [BTreeSet<String>; 2] = [names(dialog), names(survey)];
+    if let Some(surveys) = has_surveys.filter(|_| dialog != survey) {
+        let message = "a survey needs the same ids as other dialogs";
+        let problem = Problem::at(&surveys.span, code::MISSING_KEY, message);
+        let expected = dialog.iter().map(|name| format!("`survey.{name} = \"…\"`"));
+        let expected = expected.collect::<Vec<_>>().join(", ");
+        problems.push(problem.help(format!("`[ids]` must have {expected} and no other id of it")));
+    }
 }
 
 /// Returns the roots that do not depend on a conversation, and the account's checked sections.

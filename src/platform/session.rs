@@ -211,6 +211,7 @@ impl Session {
             EventKind::MessageSent => {
                 generator.message(conversation, event.messages[0], &seeds)?;
             }
+            EventKind::ConversationClosed => generator.survey(conversation, &seeds),
             EventKind::EntityCreated => generator.entity(conversation, &mut event, &seeds),
             EventKind::LabelsChanged | EventKind::FlowStarted => {
                 generator.labels_or_flow(&mut event);
@@ -400,10 +401,10 @@ impl Session {
         let start = counter.map_or(0, |counter| counter.start);
         let key = match counter.map(|counter| counter.scope) {
             Some(CounterScope::Dialog) => {
-                let message =
-                    event.messages.first().map(|index| &self.conversation.messages[*index]);
-                let dialog = message.map_or(DialogKind::Main, |message| message.dialog.kind);
-                Cow::from(format!("{name} {dialog}"))
+                let dialog = event.dialog.as_ref().map_or(DialogKind::Main, |dialog| dialog.kind);
+                // A conversation that was reopened can have several surveys.
+                let number = self.conversation.dialogs.iter().filter(|d| d.head.kind == dialog);
+                Cow::from(format!("{name} {dialog} {}", number.count()))
             }
             _ => Cow::from(name),
         };

@@ -106,10 +106,10 @@ impl ActionSynthesizer<'_> {
             },
             On::ParticipantJoined => vec![join()],
             On::ParticipantLeft => vec![join(), ActionKind::Leave.by(self.actor(Role::Manager))],
-            On::ConversationClosed => vec![ActionKind::Close.by(agent())],
+            On::ConversationClosed => vec![ActionKind::Close { survey: false }.by(agent())],
             On::ConversationReopened => {
                 vec![
-                    ActionKind::Close.by(agent()),
+                    ActionKind::Close { survey: false }.by(agent()),
                     ActionKind::Reopen.by(self.actor(Role::Visitor)),
                 ]
             }

@@ -8,8 +8,8 @@ use crate::diag::{Form, Key, Problem, Problems, SourceSpan, SyntaxNode, code, fo
 use super::call_form::{ExpectForm, ExpectNoneForm};
 use super::expectation_form::{EventuallyForm, RequestForm};
 use super::forms::{
-    AssignForm, CreateForm, DeleteForm, EmitForm, FlowForm, LabelForm, NoteForm, OpenForm,
-    PlainForm, RateForm, ReadForm, SayForm, SetForm, TypingForm, UpdateForm,
+    AssignForm, CloseForm, CreateForm, DeleteForm, EmitForm, FlowForm, LabelForm, NoteForm,
+    OpenForm, PlainForm, RateForm, ReadForm, SayForm, SetForm, TypingForm, UpdateForm,
 };
 
 /// An action as written in the file, before it is checked.
@@ -31,7 +31,7 @@ pub(super) enum ActionForm {
     Update(UpdateForm),
     Delete(DeleteForm),
     Emit(EmitForm),
-    Close(PlainForm),
+    Close(CloseForm),
     Reopen(PlainForm),
     Eventually(EventuallyForm),
     Request(RequestForm),
@@ -80,7 +80,7 @@ actions! {
     "update": UpdateForm => Update;
     "delete": DeleteForm => Delete;
     "emit": EmitForm => Emit;
-    "close": PlainForm => Close, "The conversation is closed.";
+    "close": CloseForm => Close;
     "reopen": PlainForm => Reopen, "A closed conversation is reopened.";
     "eventually": EventuallyForm => Eventually;
     "request": RequestForm => Request;

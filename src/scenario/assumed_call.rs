@@ -104,7 +104,7 @@ impl AssumedCall<'_> {
                 let to = to.as_ref().and_then(|to| self.actor(to));
                 (by, ActionKind::Assign { to, skill: None, accept: None })
             }
-            ActTemplate::Close { by } => (by, ActionKind::Close),
+            ActTemplate::Close { by, survey } => (by, ActionKind::Close { survey: *survey }),
             _ => return None,
         };
         Some(kind.by(self.actor(by)?))

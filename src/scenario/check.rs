@@ -99,6 +99,7 @@ pub fn check(
             steps: &steps,
             captures: &captures,
             variables: &variables.values,
+            surveys: targets.iter().any(|vendor| vendor.rules().surveys),
         };
         unsupported = dry_run.run(targets, is_only_vendor, &mut problems);
         unsupported.extend(faults::unsupported(form, &steps, targets, &mut problems));

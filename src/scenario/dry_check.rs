@@ -13,7 +13,9 @@ use super::script::{ReadMarks, ScriptConversation, Step, StepPlan};
 use super::seeds::SeedScopes;
 use super::text::{ScriptValues, TextContext};
 use crate::base::seed::SeedScope;
-use crate::conversation::{Action, ActionKind, Actor, Conversation, InvalidAction, Person};
+use crate::conversation::{
+    Action, ActionKind, Actor, Conversation, DialogKind, InvalidAction, Person,
+};
 use crate::diag::{Problem, Problems, code};
 use crate::platform::{Account, Coverage, Platform};
 
@@ -24,6 +26,8 @@ pub(super) struct DryCheck<'a> {
     pub(super) steps: &'a [Step],
     pub(super) captures: &'a BTreeMap<usize, Arc<[Capture]>>,
     pub(super) variables: &'a Map<String, Json>,
+    /// Whether a vendor of the scenario has surveys.
+    pub(super) surveys: bool,
 }
 
 impl DryCheck<'_> {
@@ -132,7 +136,7 @@ fn run_at(
             // `open` after a repaired `NotOpened` would be reported a second time.
             Err(InvalidAction::AlreadyOpen) if is_repaired => {}
             Err(error) => {
-                problems.push(invalid_action(step, &error));
+                problems.push(invalid_action(step, &action, &error, dry_run.surveys));
                 is_repaired |= repair(conversation, &error, action);
             }
         }
@@ -201,6 +205,11 @@ pub(super) fn unsupported(
         }
         _ => {}
     }
+    let is_survey = action.dialog == Some(DialogKind::Survey)
+        || matches!(action.kind, ActionKind::Close { survey: true });
+    if is_survey && !vendor.rules().surveys {
+        return Some("it has no surveys".to_owned());
+    }
     let role = match &action.by {
         Actor::Member(name) => conversation.person(name)?.role(),
         Actor::Assignee => conversation.assignee()?.role(),
@@ -233,12 +242,32 @@ fn apply(conversation: &mut Conversation, action: Action) -> Result<(), InvalidA
     Ok(())
 }
 
-fn invalid_action(step: &Step, error: &InvalidAction) -> Problem {
+/// Reports an action that is invalid in its order. `surveys` is true if a vendor of the scenario has
+/// surveys.
+fn invalid_action(step: &Step, action: &Action, error: &InvalidAction, surveys: bool) -> Problem {
     let problem = Problem::at(&step.span, code::INVALID_ORDER, format!("invalid action: {error}"));
+    let has_dialog = matches!(
+        action.kind,
+        ActionKind::Say { .. } | ActionKind::Typing { .. } | ActionKind::Read { .. }
+    );
     match error {
         InvalidAction::NotOpened => problem.help("add a step with `open = {}` before it"),
+        InvalidAction::Closed if surveys && has_dialog => problem.help(
+            "add a step with `reopen = { by = \"visitor\" }` before it; or, for the survey of the \
+             conversation, `survey = true` to `close` and `in = \"survey\"` to this action",
+        ),
         InvalidAction::Closed => {
             problem.help("add a step with `reopen = { by = \"visitor\" }` before it")
+        }
+        InvalidAction::NoSurvey => problem
+            .help("a survey begins with `survey = true` in `close`, and ends with another `close`"),
+        InvalidAction::SurveyOpen if has_dialog => {
+            problem.help("add `in = \"survey\"` to the action, so that it happens in the survey")
+        }
+        InvalidAction::SurveyOpen => problem
+            .help("add a step with `close = { by = \"bot\" }` before it, which ends the survey"),
+        InvalidAction::NotInSurvey(_) => {
+            problem.help("only the visitor and bots take part in a survey")
         }
         InvalidAction::NoAssignee => {
             problem.help("add a step with `assign` before it, or set `assignee` in `open`")

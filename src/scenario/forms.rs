@@ -11,7 +11,7 @@ use super::want::{VerifyForm, WantForm};
 use super::when_form::ConditionsForm;
 use crate::base::duration::DurationRange;
 use crate::config::StartTime;
-use crate::conversation::{Role, VariableScope};
+use crate::conversation::{DialogKind, Role, VariableScope};
 use crate::diag::{NonEmpty, OneOrMore, Spanned, SyntaxNode, TableOf};
 use crate::fault::Fault;
 use crate::form;
@@ -179,6 +179,8 @@ form! {
     pub(super) struct SayForm {
         /// Sender.
         by: Spanned<String>,
+        /// Dialog of the message: `survey` after `close = { survey = true }`. Default: `main`.
+        in_ ("in"): Option<Spanned<DialogKind>>,
         /// Kind of message. Default: `text`.
         kind: Option<Spanned<String>>,
         /// Text of the message.
@@ -195,6 +197,9 @@ form! {
     pub(super) struct TypingForm {
         /// Participant who performs the action.
         by: Spanned<String>,
+        /// Dialog in which the participant types: `survey` after `close = { survey = true }`. Default:
+        /// `main`.
+        in_ ("in"): Option<Spanned<DialogKind>>,
         /// `true` to start typing, `false` to stop. Default: true.
         on: Option<Spanned<bool>>,
     }
@@ -205,6 +210,8 @@ form! {
     pub(super) struct ReadForm {
         /// Participant who performs the action.
         by: Spanned<String>,
+        /// Dialog whose messages are read: `survey` after `close = { survey = true }`. Default: `main`.
+        in_ ("in"): Option<Spanned<DialogKind>>,
         /// Id of the step with the last message to read. Default: the newest message.
         upto: Option<Spanned<String>>,
     }
@@ -229,6 +236,16 @@ form! {
     pub(super) struct PlainForm {
         /// Participant who performs the action.
         by: Spanned<String>,
+    }
+}
+
+form! {
+    /// The conversation is closed, or its survey.
+    pub(super) struct CloseForm {
+        /// Participant who closes it.
+        by: Spanned<String>,
+        /// Whether a survey follows, at vendors that have one. Default: false.
+        survey: Option<Spanned<bool>>,
     }
 }
 

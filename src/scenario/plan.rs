@@ -22,7 +22,7 @@ use super::text::Texts;
 use crate::base::attachment::Attachment;
 use crate::base::limits::MAX_NAMED;
 use crate::base::text::one_of;
-use crate::conversation::{Action, ActionKind, Actor, Role, VariableScope};
+use crate::conversation::{Action, ActionKind, Actor, DialogKind, Role, VariableScope};
 use crate::diag::{
     Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code,
 };
@@ -126,7 +126,8 @@ impl<'a> ActionPlanner<'a> {
             }
             ActionForm::Typing(form) => {
                 let on = form.on.as_ref().is_none_or(|on| on.value);
-                ActionKind::Typing { on }.by(self.actor(&form.by)?)
+                let action = ActionKind::Typing { on }.by(self.actor(&form.by)?);
+                Action { dialog: dialog(form.in_.as_ref()), ..action }
             }
             ActionForm::Read(form) => {
                 let by = self.actor(&form.by);
@@ -135,6 +136,7 @@ impl<'a> ActionPlanner<'a> {
                     None => None,
                 };
                 let action = ActionKind::Read { upto: None }.by(by?);
+                let action = Action { dialog: dialog(form.in_.as_ref()), ..action };
                 return Some(ActionPlan { upto, ..ActionPlan::ready(action) });
             }
             ActionForm::Join(form) => ActionKind::Join.by(self.actor(&form.by)?),
@@ -148,7 +150,10 @@ impl<'a> ActionPlanner<'a> {
                 self.problems.push(problem.help("only a step of a scenario can have it"));
                 return None;
             }
-            ActionForm::Close(form) => ActionKind::Close.by(self.actor(&form.by)?),
+            ActionForm::Close(form) => {
+                let survey = form.survey.as_ref().is_some_and(|survey| survey.value);
+                ActionKind::Close { survey }.by(self.actor(&form.by)?)
+            }
             ActionForm::Reopen(form) => ActionKind::Reopen.by(self.actor(&form.by)?),
         };
         Some(ActionPlan::ready(ready))
@@ -216,7 +221,7 @@ impl<'a> ActionPlanner<'a> {
                 .push(Problem::at(span, code::UNKNOWN_KIND, message).suggest_or_list(&kind, kinds));
         } else {
             let what = format!("a message of kind `{kind}`");
-            self.check_data(&form.data, &known, &what, &["by", "kind", "text", "file"]);
+            self.check_data(&form.data, &known, &what, &["by", "in", "kind", "text", "file"]);
             if let Some(file) = &form.file {
                 attachments::check(file, form, self.vendors, self.problems);
             }
@@ -226,6 +231,7 @@ impl<'a> ActionPlanner<'a> {
         // The text and the data are rendered when the step runs.
         let action =
             ActionKind::Say { kind, text: String::new(), data: serde_json::Map::new() }.by(by?);
+        let action = Action { dialog: dialog(form.in_.as_ref()), ..action };
         Some(ActionPlan { text, data: Some(data?), attachment, ..ActionPlan::ready(action) })
     }
 
@@ -560,6 +566,11 @@ impl<'a> ActionPlanner<'a> {
         self.problems.push(problem);
         None
     }
+}
+
+/// Returns the dialog of an action; `None` for the main one.
+fn dialog(form: Option<&Spanned<DialogKind>>) -> Option<DialogKind> {
+    form.map(|kind| kind.value).filter(|kind| *kind != DialogKind::Main)
 }
 
 /// Returns the fields of an entity. TOML has no null, so `{ null = true }` stands for it.

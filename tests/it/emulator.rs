@@ -100,7 +100,7 @@ fn say(text: &str) -> Action {
 }
 
 fn close() -> Action {
-    ActionKind::Close.by(Actor::Member("bot".into()))
+    ActionKind::Close { survey: false }.by(Actor::Member("bot".into()))
 }
 
 async fn texts(emulator: &Emulator) -> Vec<String> {

@@ -133,8 +133,8 @@ fn templates_have_limits() {
         check(&[("line.json".into(), "{}".into())])
     };
     // The vendor below has an option with two values.
-    assert!(choices(9, 2).is_none() && MAX_OPTION_COMBINATIONS == 1 << 10);
-    assert!(choices(10, 2).unwrap().contains("more than 1024 combinations"));
+    assert!(choices(11, 2).is_none() && MAX_OPTION_COMBINATIONS == 1 << 12);
+    assert!(choices(12, 2).unwrap().contains("more than 4096 combinations"));
     assert!(choices(500, 30).unwrap().ends_with("\n1 problem\n"));
     choices(0, 2);
 

@@ -75,7 +75,7 @@ fn play(actions: &[Action]) -> (Conversation, Result<EventKind, InvalidAction>) 
 
 #[test]
 fn an_invalid_action_is_refused_and_changes_nothing() {
-    let close = || ActionKind::Close.by(actor("visitor"));
+    let close = || ActionKind::Close { survey: false }.by(actor("visitor"));
     let check = |actions: &[Action], refusal: InvalidAction| {
         assert_eq!(play(actions).1, Err(refusal), "{actions:?}");
     };
@@ -214,7 +214,7 @@ fn the_field_tables_match_the_values() {
     let stories: [&[Action]; 3] = [
         &[open("bot")],
         &[open("bot"), say("visitor"), assign("grace"), say("grace")],
-        &[open("bot"), say("visitor"), ActionKind::Close.by(actor("bot"))],
+        &[open("bot"), say("visitor"), ActionKind::Close { survey: false }.by(actor("bot"))],
     ];
     for actions in stories {
         let (conversation, last) = play(actions);
@@ -227,9 +227,13 @@ fn the_field_tables_match_the_values() {
         ActionKind::Typing { on: true }.by(actor("bot")),
         ActionKind::Note { text: "x".into() }.by(actor("bot")),
         assign("grace"),
-        ActionKind::Close.by(actor("grace")),
+        ActionKind::Close { survey: false }.by(actor("grace")),
     ] {
         let event = conversation.apply(&action, at(100)).unwrap();
-        check_names("event", &model::event(event.kind, &person, &message), &event);
+        check_names(
+            "event",
+            &model::event(event.kind, &person, &message, &model::dialog_head()),
+            &event,
+        );
     }
 }

@@ -71,16 +71,20 @@ fn a_slow_response_passes_with_a_note() {
 fn the_originator_of_an_event_is_a_participant() {
     for vendor in REVISIONS {
         for name in bundled_names().iter().filter(|name| play(name).at(vendor).is_playable()) {
-            // By conversation, whose id is that of its dialog too.
+            // By conversation, whose id is that of its main dialog too. The dialog of a survey has
+            // another id; the conversation is the last one then.
             let mut all: BTreeMap<String, Json> = BTreeMap::new();
+            let mut last = Json::Null;
             for body in bodies(name, vendor) {
                 let change = &body["body"]["changes"][0];
                 let known = &change["result"]["conversationDetails"]["participants"];
                 if known.is_array() {
                     all.insert(change["result"]["convId"].to_string(), known.clone());
+                    last = known.clone();
                 } else {
                     let sender = &change["originatorMetadata"];
-                    let participants = &all[&change["dialogId"].to_string()];
+                    let dialog = change["dialogId"].to_string();
+                    let participants = all.get(&dialog).unwrap_or(&last);
                     let is_known = participants.as_array().unwrap().contains(sender);
                     assert!(is_known, "{name} at {vendor}: {sender} is not in {participants}");
                 }
@@ -386,4 +390,84 @@ fn changes_of_ttr_and_delay_move_the_effective_ttr() {
         assert_eq!(effective(&[say, &delay]), till + 600_000, "{vendor}");
         assert_eq!(effective(&[say, &ttr, &delay]), till + 300_000, "{vendor}");
     }
+}
+
+#[test]
+fn a_survey_is_a_dialog_of_its_own_that_keeps_the_conversation_open() {
+    let all = changes(
+        "[[step]]\nsay = { by = 'visitor', text = 'Hi' }\n\
+         [[step]]\nsay = { by = 'mara', text = 'Hello' }\n\
+         [[step]]\nclose = { by = 'visitor', survey = true }\n\
+         [[step]]\nsay = { by = 'bot', in = 'survey', text = 'How was it?' }\n\
+         [[step]]\nemit = { type = 'ms.MessagingEventNotification.AcceptStatusEvent', by = 'visitor', data = { status = 'ACTION' } }\n\
+         [[step]]\nsay = { by = 'visitor', in = 'survey', text = '5' }\n\
+         [[step]]\nrate = { score = 5 }\n\
+         [[step]]\nread = { by = 'bot', in = 'survey' }\n\
+         [[step]]\nclose = { by = 'bot' }\n",
+        "liveperson@2022",
+    );
+    let from =
+        all.iter().position(|change| change["result"]["conversationDetails"]["state"] == "CLOSE");
+    let [started, asked, clicked, answered, rated, read, ended] = &all[from.unwrap()..] else {
+        panic!("other webhooks: {all:#?}");
+    };
+    let details = |change: &Json| change["result"]["conversationDetails"].clone();
+    let ([main, survey], open) = (dialogs(started), details(started));
+    assert_eq!(
+        [&open["state"], &open["stage"], &open["closeReason"], &open["endTs"]],
+        [&json!("CLOSE"), &json!("OPEN"), &json!("CONSUMER"), &Json::Null]
+    );
+    assert_eq!([&main["dialogType"], &main["state"]], ["MAIN", "CLOSE"]);
+    assert_eq!([&survey["dialogType"], &survey["state"]], ["POST_SURVEY", "OPEN"]);
+    let roles = |people: &Json| -> Vec<String> {
+        people.as_array().unwrap().iter().map(|one| one["role"].as_str().unwrap().into()).collect()
+    };
+    assert_eq!(roles(&survey["participantsDetails"]), ["CONSUMER", "AGENT", "READER"]);
+    assert_eq!(roles(&main["participantsDetails"]), ["CONSUMER", "ASSIGNED_AGENT"]);
+    assert!(roles(&open["participants"]).contains(&"READER".to_owned()), "{open}");
+    let id = survey["dialogId"].as_str().unwrap();
+    assert!(id.len() == 22 && main["dialogId"] != id, "{id}");
+
+    let numbered = [asked, clicked, answered, read];
+    assert_eq!(numbered.map(|change| change["sequence"].as_i64().unwrap()), [0, 1, 2, 3]);
+    assert!(numbered.iter().all(|change| change["dialogId"] == id), "{numbered:#?}");
+    assert_eq!(asked["originatorMetadata"]["role"], "AGENT");
+    assert_eq!(clicked["event"]["sequenceList"], json!([0]));
+    // Nobody but the survey bot acknowledges an answer, and only what the survey contains.
+    assert_eq!(read["event"]["sequenceList"], json!([2]));
+    assert_eq!(details(rated)["csat"]["csatRate"], 5);
+    assert_eq!(
+        [&details(rated)["stage"], &rated["result"]["effectiveTTR"]],
+        [&json!("OPEN"), &json!(-1)]
+    );
+
+    let ([main, survey], closed) = (dialogs(ended), details(ended));
+    assert_eq!(
+        [&closed["state"], &closed["stage"], &closed["closeReason"]],
+        ["CLOSE", "CLOSE", "CONSUMER"]
+    );
+    assert_eq!([&survey["closedBy"], &survey["closedCause"]], ["AGENT", "Completed"]);
+    assert_eq!(closed["endTs"], survey["endTs"]);
+    assert_eq!(main["closedBy"], "CONSUMER");
+}
+
+/// The main dialog and the survey of a change.
+fn dialogs(change: &Json) -> [Json; 2] {
+    let dialogs = change["result"]["conversationDetails"]["dialogs"].as_array().unwrap();
+    dialogs.clone().try_into().unwrap()
+}
+
+#[test]
+fn a_survey_after_another_one_begins_again() {
+    let steps = "[[step]]\nclose = { by = 'mara', survey = true }\n\
+         [[step]]\nsay = { by = 'bot', in = 'survey', text = 'How was it?' }\n\
+         [[step]]\nclose = { by = 'bot' }\n\
+         [[step]]\nreopen = { by = 'visitor' }\n";
+    let all = changes(&[steps, steps].concat(), "liveperson@2022");
+    let asked: Vec<_> = all.iter().filter(|change| change["event"].is_object()).collect();
+    let [first, second] = asked.as_slice() else { panic!("{asked:#?}") };
+    assert_eq!([&first["sequence"], &second["sequence"]], [0, 0]);
+    assert_ne!(first["dialogId"], second["dialogId"]);
+    let last = &all.last().unwrap()["result"]["conversationDetails"];
+    assert_eq!([&last["state"], &last["stage"]], ["OPEN", "OPEN"]);
 }

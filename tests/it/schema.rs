@@ -91,7 +91,7 @@ fn the_schema_lists_message_kinds_and_describes_every_key() {
     let about = definitions["say"]["properties"]["layout"]["description"].as_str().unwrap();
     let parts = ["Data of: buttons.", "Arrangement", "horizontal", "Default"];
     assert!(parts.iter().all(|part| about.contains(part)), "{about}");
-    assert_eq!(definitions["close"]["description"], "The conversation is closed.");
+    assert_eq!(definitions["close"]["description"], "The conversation is closed, or its survey.");
     let steps = schema["definitions"]["step"]["properties"].as_object().unwrap();
     for (key, step) in steps.iter().chain(definitions.as_object().unwrap()) {
         let step = if step.get("$ref").is_some() { &definitions[key] } else { step };

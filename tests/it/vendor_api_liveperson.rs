@@ -8,7 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value as Json, json};
 
-use crate::support::{LiveApi, Receiver, accept, request, wait_for_events};
+use standin::platform::Account;
+
+use crate::support::{LiveApi, Receiver, accept, request, revisions, wait_for_events};
 
 /// A client with the credentials of an account.
 struct Client<'a> {
@@ -405,4 +407,68 @@ fn a_consumer_gets_the_same_id_every_time() {
     assert_eq!(code(&wrong(format!("Bearer {}", later.app))), (401, json!(40102)));
     assert_eq!(code(&wrong(later.consumer.clone())), (401, json!(40102)));
     assert_eq!(code(&wrong("made.up.token".to_owned())), (401, json!(40102)));
+}
+
+/// The dialogs of the last webhook about the conversation, and its state and stage.
+fn last_state(receiver: &Receiver) -> (Vec<Json>, [Json; 2]) {
+    let bodies = receiver.requests().into_iter().map(|request| request.json());
+    let mut details = bodies.filter_map(|body| {
+        let details = &body["body"]["changes"][0]["result"]["conversationDetails"];
+        details.is_object().then(|| details.clone())
+    });
+    let last = details.next_back().unwrap();
+    let state = [last["state"].clone(), last["stage"].clone()];
+    (last["dialogs"].as_array().unwrap().clone(), state)
+}
+
+#[test]
+fn a_client_that_closes_the_dialog_gets_a_survey_if_the_account_has_one() {
+    let receiver = Receiver::accepting();
+    let platform = revisions().into_iter().find(|known| known.full_id() == "liveperson@2022");
+    let mut account = Account::test(&platform.unwrap());
+    account.options.insert("survey".into(), "on".into());
+    let api = LiveApi::of(account, &receiver);
+    let client = Client::log_in(&api, "visitor-9");
+    let opened = client.request_conversation(&json!({}));
+    let id = opened[1]["body"]["conversationId"].as_str().unwrap().to_owned();
+    let close = |dialog: &str| {
+        let change = json!({"dialogId": dialog, "state": "CLOSE"});
+        let field = json!({"field": "DialogChange", "type": "UPDATE", "dialog": change});
+        let body = json!({"conversationId": id, "conversationField": field});
+        client.send("cm.UpdateConversationField", body).0
+    };
+    assert_eq!(close(&id), 200);
+    wait_for_events(&receiver, 2);
+    let (dialogs, state) = last_state(&receiver);
+    assert_eq!(state, ["CLOSE", "OPEN"]);
+    let survey = dialogs[1]["dialogId"].as_str().unwrap().to_owned();
+    assert_eq!((close(&id), client.publish(&id, text("late")).0), (400, 400));
+
+    let published = client.publish(&survey, text("5"));
+    assert_eq!((published.0, &published.1["body"]["sequence"]), (200, &json!(0)));
+    let click = json!({"type": "AcceptStatusEvent", "status": "ACTION", "sequenceList": [0]});
+    assert_eq!(client.publish(&survey, click).1["body"]["sequence"], 1);
+    let typing = json!({"type": "ChatStateEvent", "chatState": "COMPOSING"});
+    assert_eq!(client.publish(&survey, typing).0, 400);
+    assert_eq!(close(&survey), 200);
+    wait_for_events(&receiver, 5);
+    assert_eq!(last_state(&receiver).1, ["CLOSE", "CLOSE"]);
+}
+
+#[test]
+fn no_survey_follows_if_a_client_closes_the_whole_conversation() {
+    let receiver = Receiver::accepting();
+    let platform = revisions().into_iter().find(|known| known.full_id() == "liveperson@2022");
+    let mut account = Account::test(&platform.unwrap());
+    account.options.insert("survey".into(), "on".into());
+    let api = LiveApi::of(account, &receiver);
+    let client = Client::log_in(&api, "visitor-9");
+    let opened = client.request_conversation(&json!({}));
+    let id = opened[1]["body"]["conversationId"].clone();
+    let field = json!({"field": "Stage", "conversationState": "CLOSE"});
+    let body = json!({"conversationId": id, "conversationField": field});
+    assert_eq!(client.send("cm.UpdateConversationField", body).0, 200);
+    wait_for_events(&receiver, 2);
+    let (dialogs, state) = last_state(&receiver);
+    assert_eq!((dialogs.len(), state), (1, ["CLOSE".into(), "CLOSE".into()]));
 }

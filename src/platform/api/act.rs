@@ -139,6 +139,8 @@ pub enum ActTemplate {
     Close {
         /// Who closes it.
         by: WhoRef,
+        /// Whether a survey follows.
+        survey: bool,
     },
     /// Creates or changes a person.
     Person {

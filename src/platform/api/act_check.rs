@@ -56,6 +56,8 @@ pub(super) struct ActChecker<'a> {
     pub(super) kinds: Vec<&'a str>,
     /// Types of events that can be emitted.
     pub(super) event_types: Vec<&'a str>,
+    /// Whether a survey can follow a conversation.
+    pub(super) has_surveys: bool,
     /// Secrets of the account.
     pub(super) secrets: Vec<&'a str>,
     /// Kinds of documents.
@@ -207,7 +209,13 @@ impl ActChecker<'_> {
             return Some(ActTemplate::Set { by: by?, scope, variables: variables? });
         }
         let close = form.close.as_ref()?;
-        Some(ActTemplate::Close { by: self.who(&close.by)? })
+        let survey = close.survey.as_ref().filter(|survey| survey.value);
+        if let Some(survey) = survey.filter(|_| !self.has_surveys) {
+            let message = "the vendor has no surveys";
+            let problem = Problem::at(&survey.span, code::CONTRADICTION, message);
+            self.problems.push(problem.help("add `surveys = true` to `[conversation]`"));
+        }
+        Some(ActTemplate::Close { by: self.who(&close.by)?, survey: survey.is_some() })
     }
 
     fn say(&mut self, form: &SayActForm) -> Option<ActTemplate> {

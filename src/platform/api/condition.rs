@@ -203,13 +203,16 @@ impl From<SessionError> for CallError {
             SessionError::InvalidAction(invalid) => match invalid {
                 InvalidAction::NotOpened => RefusalReason::NotOpened,
                 InvalidAction::AlreadyOpen => RefusalReason::Open,
-                InvalidAction::Closed => RefusalReason::Closed,
+                InvalidAction::Closed | InvalidAction::SurveyOpen | InvalidAction::NoSurvey => {
+                    RefusalReason::Closed
+                }
                 InvalidAction::NoAssignee | InvalidAction::AlreadyAssigned(_) => {
                     RefusalReason::Assignee
                 }
                 InvalidAction::UnknownPerson(_)
                 | InvalidAction::NotJoined(_)
                 | InvalidAction::OtherVisitor(_)
+                | InvalidAction::NotInSurvey(_)
                 | InvalidAction::HasLeft(_) => RefusalReason::NotParticipant,
                 _ => RefusalReason::State,
             },

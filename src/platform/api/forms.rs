@@ -411,6 +411,8 @@ form! {
     pub struct CloseActForm {
         /// Who closes it: a role, `assignee`, or a name of `find`.
         by: Spanned<String>,
+        /// Whether a survey follows [default: false].
+        survey: Option<Spanned<bool>>,
     }
 }
 

@@ -17,6 +17,7 @@ use super::operation_source::OperationSource;
 use super::response::ResponseRule;
 use super::rules::{CallWarning, OperationRule};
 use crate::diag::{Problem, code};
+use crate::platform::forms::ConversationForm;
 use crate::platform::ids::{IdOwner, of_role};
 use crate::platform::source_form::Certainty;
 use crate::template::{Field, FieldType, TableType};
@@ -107,6 +108,7 @@ impl ApiChecker<'_> {
             people: names(&|kind| matches!(kind, FindKind::Person(_))),
             kinds: self.form.kinds.names().collect(),
             event_types: self.form.event.iter().map(|event| event.type_.as_str()).collect(),
+            has_surveys: self.form.conversation.as_ref().is_some_and(ConversationForm::has_surveys),
             secrets: self.form.secret.names().collect(),
             files: names(&|kind| kind == FindKind::File),
             entities: self.entities,
@@ -234,12 +236,15 @@ impl ApiChecker<'_> {
         (finds, roots)
     }
 
-    /// Adds the conversation that a rule finds, under its own name too.
+    /// Adds the conversation that a rule finds, and the dialog, under their own names too.
     fn with_found_conversation(&self, rule: &FindRule, mut roots: TableType) -> TableType {
-        if rule.name != rule.kind.as_str() {
-            let conversation = FieldType::table(self.types.conversation.clone());
+        let own = match rule.kind {
+            FindKind::Dialog => Some(&self.types.dialog),
+            _ => (rule.name != rule.kind.as_str()).then_some(&self.types.conversation),
+        };
+        if let Some(table) = own {
             let (name, optional) = (rule.name.clone(), rule.optional);
-            roots.set(Field { name, field_type: conversation, optional });
+            roots.set(Field { name, field_type: FieldType::table(table.clone()), optional });
         }
         if rule.optional { roots } else { with_conversation(self.types, roots) }
     }
