@@ -3,13 +3,17 @@
 import { get, post } from "./client.js";
 import { $, el, fill } from "./dom.js";
 
-/** Faults by vendor. */
+/** Faults by vendor; `null` while they are requested. */
 const known = new Map();
 
 /** The faults of a vendor; `undefined` until they are there, when `then` is called. */
 export function faultsOf(vendor, then) {
-  if (!known.has(vendor)) get(`/vendors/${vendor}`).then(({ faults }) => { known.set(vendor, faults); then(); }, () => {});
-  return known.get(vendor);
+  if (!known.has(vendor)) {
+    known.set(vendor, null);
+    // After a failure, the next call asks again.
+    get(`/vendors/${vendor}`).then(({ faults }) => { known.set(vendor, faults); then(); }, () => known.delete(vendor));
+  }
+  return known.get(vendor) ?? undefined;
 }
 
 const TITLES = { token: "Signature", body: "Content", wire: "Connection", order: "Order" };

@@ -10,14 +10,15 @@ let timer = null;
 
 export function setUpRuns(shared) {
   context = shared;
+  const tryToLoad = (more) => load(more).catch((error) => toast(error.text ?? String(error)));
   const soon = () => {
     clearTimeout(timer);
-    timer = setTimeout(load, 150);
+    timer = setTimeout(tryToLoad, 150);
   };
   $("runs-find").addEventListener("input", soon);
-  $("runs-verdict").addEventListener("change", load);
-  $("runs-vendor").addEventListener("change", load);
-  $("runs-more").addEventListener("click", () => load(true));
+  $("runs-verdict").addEventListener("change", () => tryToLoad());
+  $("runs-vendor").addEventListener("change", () => tryToLoad());
+  $("runs-more").addEventListener("click", () => tryToLoad(true));
 }
 
 /** Shows the newest runs. */

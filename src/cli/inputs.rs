@@ -35,6 +35,9 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Problem {
     Problem::anywhere(code::FILE_UNREADABLE, message)
 }
 
+/// Value of `--vendor` for every vendor that can run a scenario.
+pub(super) const ALL_VENDORS: &str = "all";
+
 /// Name of standard input among paths.
 pub(super) const STANDARD_INPUT: &str = "-";
 

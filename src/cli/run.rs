@@ -13,7 +13,7 @@ use super::client_command::{ClientCommand, ExecArgs};
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::init::file_exists;
-use super::inputs::{ScenarioFile, scenario_files};
+use super::inputs::{ALL_VENDORS, ScenarioFile, scenario_files};
 use super::planned_runs::{PlanIterator, PlannedRuns};
 use super::play::{BatchOptions, PlayArgs, no_receiver};
 use super::run_choice::{RunChoice, RunChoiceArgs};
@@ -109,9 +109,6 @@ pub(super) struct RunArgs {
     #[arg(long)]
     watch: bool,
 }
-
-/// Value of `--vendor` for every vendor that can run a scenario.
-const ALL_VENDORS: &str = "all";
 
 /// Parses the name of a chaos profile. clap prints the error.
 fn profile(text: &str) -> Result<ChaosProfile, String> {

@@ -4,8 +4,8 @@ use serde_json::{Value as Json, json};
 
 use super::client::{Client, ClientArgs};
 use super::exit::{CommandError, ExitStatus};
-use super::inputs::scenarios;
-use super::terminal::print;
+use super::inputs::{ALL_VENDORS, scenarios};
+use super::terminal::{note, print};
 use crate::base::limits::MAX_SCENARIO_NAME;
 use crate::base::text::{count, escape};
 use crate::diag::{Problem, Problems, Source, code};
@@ -32,8 +32,10 @@ impl ServerRuns<'_> {
         let client = ClientArgs::of(self.server).client()?;
         let mut planned = Vec::new();
         let mut problems = Problems::new();
-        for source in scenarios(self.scenarios)? {
-            let vendors = problems.note(self.vendors_of(&source, &client)?);
+        let sources = scenarios(self.scenarios)?;
+        let choice = VendorChoice::of(self.vendors, &client.get("/vendors")?)?;
+        for source in sources {
+            let vendors = problems.note(choice.vendors_of(&source, &client)?);
             let vendors = vendors.into_iter().flatten();
             planned.extend(vendors.map(|vendor| (source.clone(), vendor)));
         }
@@ -48,50 +50,6 @@ impl ServerRuns<'_> {
             print(report(&run))?;
         }
         Ok(exit)
-    }
-
-    /// Returns the vendors at which a scenario is played. All problems of the file are reported.
-    fn vendors_of(
-        &self,
-        source: &Source,
-        client: &Client,
-    ) -> Result<Result<Vec<String>, Problems>, CommandError> {
-        let body = json!({"source": source.text}).to_string();
-        let checked = client.post("/scenarios/check", &body)?;
-        let texts = |list: &Json| -> Vec<Json> { list.as_array().cloned().unwrap_or_default() };
-        let mut problems = Problems::new();
-        for problem in texts(&checked["problems"]) {
-            let text = |key: &str| problem[key].as_str().unwrap_or_default().to_owned();
-            let place = format!("{}:{}:{}", source.name, problem["line"], problem["column"]);
-            let found =
-                Problem::anywhere(code::INVALID_TYPE, format!("{place}: {}", text("message")));
-            problems.push(if text("hint").is_empty() { found } else { found.help(text("hint")) });
-        }
-        if !problems.is_empty() {
-            return Ok(Err(problems));
-        }
-        let listed = client.get("/vendors")?;
-        let has_receiver = |id: &str| {
-            let mut all = listed["items"].as_array().into_iter().flatten();
-            all.any(|vendor| vendor["id"] == id && vendor["endpoints"].as_u64() > Some(0))
-        };
-        let chosen: Vec<String> =
-            self.vendors.iter().map(|name| VendorRef::parse(name.trim()).id).collect();
-        let is_chosen = |id: &String| match chosen.as_slice() {
-            [] => has_receiver(id),
-            [all] if all == "all" => true,
-            chosen => chosen.contains(id),
-        };
-        let playable = texts(&checked["vendors"]).into_iter();
-        let playable = playable.filter_map(|id| id.as_str().map(str::to_owned));
-        let vendors: Vec<String> = playable.filter(is_chosen).collect();
-        if vendors.is_empty() {
-            let message = format!("the server can play `{}` at none of these vendors", source.name);
-            let problem = Problem::anywhere(code::NOTHING_TO_RUN, message);
-            let help = "add a receiver at the server, or choose vendors with `--vendor`";
-            return Ok(Err(problem.help(help).into()));
-        }
-        Ok(Ok(vendors))
     }
 
     /// Starts a run, and waits for its end.
@@ -119,6 +77,92 @@ impl ServerRuns<'_> {
             }
         }
         Ok(run)
+    }
+}
+
+/// The vendors of a server at which scenarios are played.
+struct VendorChoice {
+    /// Ids, in the order of the server.
+    ids: Vec<String>,
+    /// Whether the command names them one by one.
+    is_explicit: bool,
+}
+
+impl VendorChoice {
+    /// Returns the vendors that the command names, or those with a receiver. `listed` are those of the
+    /// server.
+    fn of(names: &[String], listed: &Json) -> Result<Self, Problems> {
+        let served: Vec<&Json> = listed["items"].as_array().into_iter().flatten().collect();
+        let id = |vendor: &&Json| vendor["id"].as_str().unwrap_or_default().to_owned();
+        if names.is_empty() {
+            let has_receiver = |vendor: &&&Json| vendor["endpoints"].as_u64() > Some(0);
+            let ids = served.iter().filter(has_receiver).map(id).collect();
+            return Ok(Self { ids, is_explicit: false });
+        }
+        if names.iter().any(|name| name.trim() == ALL_VENDORS) {
+            return Ok(Self { ids: served.iter().map(id).collect(), is_explicit: false });
+        }
+        let mut problems = Problems::new();
+        let mut ids = Vec::new();
+        for name in names {
+            let chosen = VendorRef::parse(name.trim());
+            let found = served.iter().find(|vendor| id(vendor) == chosen.id);
+            let revision = found.and_then(|vendor| vendor["revision"].as_str());
+            let is_served = chosen.revision.is_none() || chosen.revision.as_deref() == revision;
+            match revision {
+                Some(_) if is_served && !ids.contains(&chosen.id) => ids.push(chosen.id),
+                Some(_) if is_served => {}
+                Some(revision) => {
+                    let message =
+                        format!("the server plays {}@{revision}, not `{chosen}`", chosen.id);
+                    let problem = Problem::anywhere(code::UNKNOWN_VALUE, message);
+                    let help = format!("start it with `standin serve --vendor {chosen}`");
+                    problems.push(problem.help(help));
+                }
+                None => {
+                    let message = format!("the server has no vendor `{}`", escape(&chosen.id));
+                    let all: Vec<String> = served.iter().map(id).collect();
+                    let problem = Problem::anywhere(code::UNKNOWN_VALUE, message);
+                    problems.push(problem.help(format!("it has {}", all.join(", "))));
+                }
+            }
+        }
+        problems.into_result(Some(Self { ids, is_explicit: true }))
+    }
+
+    /// Returns the vendors at which a scenario is played. All problems of the file are reported.
+    fn vendors_of(
+        &self,
+        source: &Source,
+        client: &Client,
+    ) -> Result<Result<Vec<String>, Problems>, CommandError> {
+        let body = json!({"source": source.text}).to_string();
+        let checked = client.post("/scenarios/check", &body)?;
+        let texts = |list: &Json| -> Vec<Json> { list.as_array().cloned().unwrap_or_default() };
+        let mut problems = Problems::new();
+        for problem in texts(&checked["problems"]) {
+            let text = |key: &str| problem[key].as_str().unwrap_or_default().to_owned();
+            let place = format!("{}:{}:{}", source.name, problem["line"], problem["column"]);
+            let found =
+                Problem::anywhere(code::INVALID_TYPE, format!("{place}: {}", text("message")));
+            problems.push(if text("hint").is_empty() { found } else { found.help(text("hint")) });
+        }
+        if !problems.is_empty() {
+            return Ok(Err(problems));
+        }
+        let playable = texts(&checked["vendors"]);
+        let (vendors, others): (Vec<String>, Vec<String>) =
+            self.ids.iter().cloned().partition(|id| playable.iter().any(|known| known == id));
+        if vendors.is_empty() {
+            let message = format!("the server can play `{}` at none of these vendors", source.name);
+            let problem = Problem::anywhere(code::NOTHING_TO_RUN, message);
+            let help = "add a receiver at the server, or choose vendors with `--vendor`";
+            return Ok(Err(problem.help(help).into()));
+        }
+        for id in others.iter().filter(|_| self.is_explicit) {
+            note(escape(&format!("scenario `{}` cannot run at {id}", source.name)));
+        }
+        Ok(Ok(vendors))
     }
 }
 

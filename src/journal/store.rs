@@ -54,7 +54,6 @@ const MIGRATIONS: &[&str] = &["
         id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, delivery TEXT
     );
     CREATE INDEX position_of_run ON position (run, kind);
-    CREATE INDEX position_of_kind ON position (kind);
     CREATE INDEX position_of_delivery ON position (run, delivery) WHERE delivery IS NOT NULL;
     CREATE TABLE fact (id INTEGER PRIMARY KEY, fact TEXT NOT NULL, seal BLOB NOT NULL);
     CREATE TRIGGER fact_stays BEFORE UPDATE ON fact BEGIN SELECT RAISE(ABORT, 'append-only'); END;
@@ -65,6 +64,8 @@ const MIGRATIONS: &[&str] = &["
         WHEN NOT EXISTS (SELECT 1 FROM expired WHERE expired.run = OLD.run)
         BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 ",
+    // For lists of a server. Journals of development versions have the index already.
+    "CREATE INDEX IF NOT EXISTS position_of_kind ON position (kind);",
 ];
 
 /// Checksum of a row: the first half of a SHA-256. It detects damage; it is no signature.

@@ -1,5 +1,9 @@
 //! The control API for what people do after a run: find it, send its deliveries again, hand it over.
 
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 
 use crate::support::{
@@ -172,6 +176,9 @@ fn a_run_is_played_again_from_a_step_and_jumps_to_another() {
     assert_eq!(steps_done(&server, number), [1, 2, 3]);
     let next = json!({"step": 4, "action": "say", "by": "grace", "text": "second"});
     assert_eq!(detail()["next"], next);
+    let back = server.call(&format!("POST /api/v1/runs/{number}/jump"), r#"{"step": 2}"#);
+    assert_eq!((back.status, back.code()), (409, "conflict".into()), "{}", back.body);
+    assert!(back.body.contains("restart"), "{}", back.body);
     for (path, body, status) in [
         ("jump", "{}", 400),
         ("jump", r#"{"step": 9}"#, 422),
@@ -182,6 +189,38 @@ fn a_run_is_played_again_from_a_step_and_jumps_to_another() {
         assert_eq!(refused.status, status, "{path} {body}: {}", refused.body);
     }
     assert_eq!(server.call("POST /api/v1/runs/99/restart", "").status, 404);
+}
+
+/// A receiver whose response to the handshake takes a while.
+fn hesitating() -> Receiver {
+    Receiver::responding(|number, _| match number {
+        0 => Reply::Late(Duration::from_millis(1_500), Box::new(Reply::good())),
+        _ => Reply::good(),
+    })
+}
+
+#[test]
+fn faults_that_are_set_during_a_handshake_are_kept() {
+    let receiver = hesitating();
+    let to = format!("erxes={}", receiver.url());
+    let server = Server::start(&["--to", &to]);
+    let run = server.run(&json!({"vendor": "erxes", "scenario": "handover", "clock": "virtual"}));
+    let path = format!("POST /api/v1/runs/{run}/faults");
+    let set = server.call(&path, r#"{"faults": ["drop"]}"#);
+    assert_eq!((set.status, &set.json()["faults"]), (200, &json!(["drop"])), "{}", set.body);
+    let records = || server.call(&format!("GET /api/v1/records?run={run}"), "").body;
+    server.ended(run);
+    assert!(records().contains("\"run.steered\""), "{}", records());
+}
+
+#[test]
+fn a_run_has_one_fault_of_each_group() {
+    let server = Server::start(&["--vendor", "wotnot"]);
+    let run = server.run(&json!({"vendor": "wotnot", "source": SLOW}));
+    let set = |faults: &str| server.call(&format!("POST /api/v1/runs/{run}/faults"), faults);
+    let both = set(r#"{"faults": ["reset", "length"]}"#);
+    assert_eq!((both.status, both.code()), (422, "invalid_input".into()), "{}", both.body);
+    assert_eq!(set(r#"{"faults": ["reset"]}"#).status, 200);
 }
 
 #[test]
@@ -274,6 +313,45 @@ fn a_request_with_an_idempotency_key_is_handled_once() {
 }
 
 #[test]
+fn a_request_whose_client_has_hung_up_can_be_sent_again() {
+    let receiver = hesitating();
+    let server = Server::start(&["--to", &format!("erxes={}", receiver.url())]);
+    let run = server.run(&json!({"vendor": "erxes", "source": SLOW}));
+    let line = format!("POST /api/v1/runs/{run}/faults");
+    let (body, token) = (r#"{"faults":["drop"]}"#, &server.token);
+    let headers = format!(
+        "Authorization: Bearer {token}\r\nContent-Type: application/json\r\nIdempotency-Key: one\r\n"
+    );
+    let (address, length) = (&server.address, body.len());
+    let mut stream = TcpStream::connect(address).unwrap();
+    // It waits for the end of the handshake. The unread response makes the client reset the connection.
+    write!(
+        stream,
+        "GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n{line} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(server.request(&line, &headers, body).status, 409, "it is being handled");
+    drop(stream);
+    std::thread::sleep(Duration::from_millis(300));
+    let again = server.request(&line, &headers, body);
+    assert_eq!(again.status, 200, "{}", again.body);
+    assert!(!again.head.to_lowercase().contains("idempotency-replayed"), "{}", again.head);
+}
+
+#[test]
+fn the_body_of_a_request_with_an_idempotency_key_must_arrive_in_time() {
+    let server = Server::start(&["--vendor", "ebbot"]);
+    let (address, token) = (&server.address, &server.token);
+    let response = server.raw(&format!(
+        "POST /api/v1/runs HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nIdempotency-Key: one\r\nConnection: close\r\n\
+         Content-Length: 100\r\n\r\n{{"
+    ));
+    assert_eq!((response.status, response.code()), (408, "timeout".into()), "{}", response.body);
+}
+
+#[test]
 fn scenarios_are_uploaded_replaced_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start_in(folder.path(), &["--vendor", "ebbot"]);
@@ -318,6 +396,18 @@ fn run_plays_scenarios_at_a_server() {
     let listed = server.get("/api/v1/runs");
     let run = &listed["items"][0];
     assert_eq!((&run["file"], &run["seed"]), (&json!("handover"), &json!(5)));
+    // A revision that the server does not play, and a vendor that it does not have.
+    for (vendor, expected) in [("ebbot@none", "start it with"), ("nobody", "it has ebbot")] {
+        let refused = standin(&["run", "handover", "--vendor", vendor, "--server", &page]);
+        let text = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{vendor}: {text}");
+        assert!(text.contains(expected), "{vendor}: {text}");
+    }
+    let both = ["run", "customer", "--vendor", "ebbot,erxes", "--server", &page];
+    let skipped = standin(&both);
+    assert!(stderr(&skipped).contains("cannot run at ebbot"), "{}", stderr(&skipped));
+    let all = standin(&["run", "customer", "--vendor", "all", "--server", &page]);
+    assert!(!stderr(&all).contains("cannot run"), "{}", stderr(&all));
     // Without a receiver, the run is inconclusive.
     let untested = standin(&["run", "handover", "--vendor", "wotnot", "--server", &page]);
     assert_eq!(untested.status.code(), Some(1), "{}{}", stdout(&untested), stderr(&untested));

@@ -60,13 +60,7 @@ async fn bytes(request: &HttpRequest, payload: web::Payload) -> Result<Vec<u8>, 
     }
     let media_type = header(CONTENT_TYPE).map(|value| value.split(';').next().unwrap_or(value));
     let is_json = media_type.is_some_and(|name| name.trim() == "application/json");
-    let body = match timeout(API_BODY_TIMEOUT, collect(payload)).await {
-        Ok(body) => body?,
-        Err(_elapsed) => {
-            let message = format!("the body did not arrive within {API_BODY_TIMEOUT:?}");
-            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message));
-        }
-    };
+    let body = collect_in_time(payload).await?;
     // Without a body, no type is needed. Browsers cannot send this type to other sites.
     if is_json || body.is_empty() {
         return Ok(body);
@@ -74,8 +68,17 @@ async fn bytes(request: &HttpRequest, payload: web::Payload) -> Result<Vec<u8>, 
     Err(unsupported("the body must be JSON").hint("send `Content-Type: application/json`"))
 }
 
-/// Collects a body of limited size.
-pub(super) async fn collect(
+/// Collects a body of limited size within limited time.
+pub(super) async fn collect_in_time(
+    payload: impl Stream<Item = Result<web::Bytes, PayloadError>> + Unpin,
+) -> Result<Vec<u8>, ApiError> {
+    timeout(API_BODY_TIMEOUT, collect(payload)).await.unwrap_or_else(|_elapsed| {
+        let message = format!("the body did not arrive within {API_BODY_TIMEOUT:?}");
+        Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message))
+    })
+}
+
+async fn collect(
     mut payload: impl Stream<Item = Result<web::Bytes, PayloadError>> + Unpin,
 ) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();

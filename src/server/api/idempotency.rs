@@ -15,7 +15,7 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 use sha2::{Digest as _, Sha256};
 
-use super::body::collect;
+use super::body::collect_in_time;
 use super::error::ApiError;
 use crate::base::limits::{MAX_IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEYS};
 
@@ -86,11 +86,40 @@ impl KeyedResponses {
     fn end(&self, key: &str, response: &KeptResponse) {
         let mut state = self.state();
         if response.status.is_server_error() {
-            state.requests.remove(key);
-            state.order.retain(|known| known != key);
+            state.remove(key);
         } else if let Some(known) = state.requests.get_mut(key) {
             known.response = Some(response.clone());
         }
+    }
+}
+
+/// A request with a key while it is handled. If the handler is dropped, for example because the client
+/// has hung up, the request can be sent again.
+struct OpenRequest {
+    responses: Data<KeyedResponses>,
+    key: String,
+    has_ended: bool,
+}
+
+impl OpenRequest {
+    fn end(mut self, response: &KeptResponse) {
+        self.responses.end(&self.key, response);
+        self.has_ended = true;
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.responses.state().remove(&self.key);
+        }
+    }
+}
+
+impl KeyedState {
+    fn remove(&mut self, key: &str) {
+        self.requests.remove(key);
+        self.order.retain(|known| known != key);
     }
 }
 
@@ -122,8 +151,8 @@ pub(super) async fn idempotent<B: MessageBody + 'static>(
     if request.method() != Method::POST {
         return Ok(next.call(request).await?.map_into_left_body());
     }
-    let kept = match keyed(&key, &mut request, &responses).await {
-        Ok((key, None)) => key,
+    let open = match keyed(&key, &mut request, &responses).await {
+        Ok((key, None)) => OpenRequest { responses, key, has_ended: false },
         Ok((_, Some(kept))) => return Ok(respond(request, kept.build(true))),
         Err(error) => return Ok(respond(request, error.response())),
     };
@@ -131,7 +160,7 @@ pub(super) async fn idempotent<B: MessageBody + 'static>(
     let (status, media_type) = (response.status(), response.headers().get(CONTENT_TYPE).cloned());
     let body = to_bytes(response.into_body()).await.unwrap_or_default();
     let response = KeptResponse { status, media_type, body };
-    responses.end(&kept, &response);
+    open.end(&response);
     Ok(ServiceResponse::new(http, response.build(false)).map_into_right_body())
 }
 
@@ -150,7 +179,7 @@ async fn keyed(
         let limit = MAX_IDEMPOTENCY_KEY;
         ApiError::invalid(format!("`Idempotency-Key` must have 1 to {limit} ASCII characters"))
     })?;
-    let body = collect(request.take_payload()).await?;
+    let body = collect_in_time(request.take_payload()).await?;
     let digest = Sha256::new()
         .chain_update(request.method().as_str())
         .chain_update(request.uri().to_string())

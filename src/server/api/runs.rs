@@ -333,7 +333,9 @@ pub(super) async fn start(
         (None, Some(text)) => {
             let name = start.name.as_deref().unwrap_or(UPLOADED);
             if name.len() > MAX_SCENARIO_NAME || name.contains(char::is_control) {
-                let message = format!("`name` must have at most {MAX_SCENARIO_NAME} characters");
+                let message = format!(
+                    "`name` must have at most {MAX_SCENARIO_NAME} bytes and no control characters"
+                );
                 return Err(ApiError::invalid(message).pointer("/name"));
             }
             Source::new(name, text)

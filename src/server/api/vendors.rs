@@ -42,7 +42,7 @@ pub(super) struct VendorSummary {
     differs: Option<String>,
     /// Address of the vendor's API, if it is served.
     api: Option<String>,
-    /// Number of endpoints.
+    /// Number of endpoints, those that calls have subscribed included.
     endpoints: usize,
     /// By what a receiver recognises genuine requests.
     verified_by: String,
@@ -159,7 +159,7 @@ pub(super) struct EventTypeSummary {
 }
 
 impl VendorSummary {
-    fn of(vendor: &ServedVendor) -> Self {
+    async fn of(live: &LiveServer, vendor: &ServedVendor) -> Self {
         let platform = &vendor.account.platform;
         Self {
             id: platform.id.clone(),
@@ -167,7 +167,7 @@ impl VendorSummary {
             revision: platform.revision.clone(),
             differs: platform.differs.clone(),
             api: vendor.api().map(|address| format!("http://{address}")),
-            endpoints: vendor.endpoints().len(),
+            endpoints: live.endpoints(vendor).await.len(),
             verified_by: ReceiverGuide::of(&vendor.account).verified_by(),
         }
     }
@@ -177,7 +177,11 @@ impl VendorSummary {
 #[utoipa::path(get, path = "/api/v1/vendors", tag = "vendors",
     responses((status = 200, body = VendorList)))]
 pub(super) async fn list(live: Data<LiveServer>) -> Json<VendorList> {
-    Json(VendorList { items: live.vendors().iter().map(VendorSummary::of).collect() })
+    let mut items = Vec::new();
+    for vendor in live.vendors() {
+        items.push(VendorSummary::of(&live, vendor).await);
+    }
+    Json(VendorList { items })
 }
 
 /// Describes a vendor: verification, handshake and event types.
@@ -211,7 +215,7 @@ pub(super) async fn read(
     let can_have = |kind: &&FaultKind| can_turn_on(&vendor.account, **kind);
     let faults = FaultKind::ALL.iter().filter(can_have);
     Ok(Json(VendorDetail {
-        vendor: VendorSummary::of(vendor),
+        vendor: VendorSummary::of(&live, vendor).await,
         verification: shown(guide.verification()),
         handshake: shown(guide.handshake()),
         headers,

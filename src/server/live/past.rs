@@ -95,8 +95,8 @@ pub(super) fn unreadable(error: &JournalError) -> LiveError {
 }
 
 impl LiveServer {
-    /// Returns runs, the newest first. A page can be shorter than `limit`, because a number of runs at
-    /// most are read. This takes time: do not call it on a thread that other requests need.
+    /// Returns runs, the newest first. A page can be shorter than `limit`, because the number of runs
+    /// that are read is limited. This takes time: do not call it on a thread that other requests need.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -110,7 +110,11 @@ impl LiveServer {
                 return Ok(page);
             }
             page.next = Some(number);
-            let listed = self.look_up(number)?;
+            let listed = match self.look_up(number) {
+                // Deleted after its number was read.
+                Err(LiveError::Unknown { .. }) => continue,
+                listed => listed?,
+            };
             if filter.includes(&listed) {
                 page.items.push(listed);
             }
@@ -173,9 +177,9 @@ impl LiveServer {
         Ok((kept.into_iter().filter(|kept| filter.includes(kept)).collect(), read))
     }
 
-    /// Returns deliveries, the newest first. A page can be shorter than `limit`, because a number of
-    /// deliveries of the journal at most are read. This takes time: do not call it on a thread that
-    /// other requests need.
+    /// Returns deliveries, the newest first. A page can be shorter than `limit`, because the number of
+    /// deliveries that are read from the journal is limited. This takes time: do not call it on a thread
+    /// that other requests need.
     ///
     /// # Errors
     /// The journal cannot be read.

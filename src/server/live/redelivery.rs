@@ -14,7 +14,7 @@ use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 use crate::delivery::ClockMode;
 use crate::diag::{Problem, Problems, code};
-use crate::fault::{FaultGroup, FaultKind};
+use crate::fault::{FaultGroup, FaultKind, Faults};
 use crate::platform::{Account, FaultInjector};
 use crate::record::{Record, RecordKind, RunStarted};
 use crate::run::{DeliveryChange, Redelivery, ServedBeginning, redeliver};
@@ -104,8 +104,7 @@ pub(super) fn can_redeliver_with(account: &Account, kind: FaultKind) -> bool {
 /// Checks that a delivery of a vendor can have these faults.
 fn check_faults(vendor: &ServedVendor, change: &DeliveryChange) -> Result<(), LiveError> {
     let mut problems = Problems::new();
-    let faults = change.faults.iter().flat_map(|faults| &faults.0);
-    for (index, fault) in faults.clone().enumerate() {
+    for fault in change.faults.iter().flat_map(|faults| &faults.0) {
         if !can_redeliver_with(&vendor.account, fault.kind) {
             let message =
                 format!("a redelivery at {} cannot have the fault `{fault}`", vendor.id());
@@ -113,8 +112,17 @@ fn check_faults(vendor: &ServedVendor, change: &DeliveryChange) -> Result<(), Li
             problems
                 .push(problem.help("`GET /api/v1/vendors/VENDOR` lists those that it can have"));
         }
+    }
+    change.faults.iter().for_each(|faults| problems.extend(check_groups(faults)));
+    problems.into_result(Some(())).map_err(LiveError::from)
+}
+
+/// Checks that a delivery can have these faults together.
+pub(super) fn check_groups(faults: &Faults) -> Problems {
+    let mut problems = Problems::new();
+    for (index, fault) in faults.0.iter().enumerate() {
         let group = fault.kind.group();
-        let is_second = faults.clone().take(index).any(|other| other.kind.group() == group);
+        let is_second = faults.0.iter().take(index).any(|other| other.kind.group() == group);
         if is_second && group != FaultGroup::Body {
             let message = format!("`{fault}` is the second fault of the group `{group}`");
             let problem = Problem::anywhere(code::INVALID_ORDER, message);
@@ -122,7 +130,7 @@ fn check_faults(vendor: &ServedVendor, change: &DeliveryChange) -> Result<(), Li
                 .push(problem.help("a delivery has at most one fault of each group but `body`"));
         }
     }
-    problems.into_result(Some(())).map_err(LiveError::from)
+    problems
 }
 
 /// Where the records of a redelivery belong.

@@ -162,6 +162,11 @@ impl ServedRun {
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
+    /// Whether the script has begun.
+    pub(super) fn has_begun(&self) -> bool {
+        self.progress().has_begun
+    }
+
     /// Waits until the script has begun or will not begin any more.
     pub(super) async fn begun(&self) {
         let mut begun = self.begun.subscribe();

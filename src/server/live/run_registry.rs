@@ -52,8 +52,8 @@ impl ServedRuns {
         registry.runs.insert(run.number, RegisteredRun { run: Arc::clone(run), used });
     }
 
-    /// Removes the run that was not used for the longest time, if there are more than `most`. Runs that
-    /// are not over or that are being used stay.
+    /// Removes the least recently used run, if there are more than `most`. Runs that are in progress or
+    /// in use stay.
     pub(super) fn evict(&self, most: usize) -> Option<Arc<ServedRun>> {
         let mut registry = self.registry();
         if registry.runs.len() <= most {

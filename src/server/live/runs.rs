@@ -182,7 +182,7 @@ impl LiveServer {
         }
     }
 
-    /// Adds a run. If there are too many, drops those that were not used for the longest time.
+    /// Adds a run. If there are too many, drops the least recently used ones.
     pub(super) fn keep(&self, run: &Arc<ServedRun>) {
         let most = if self.journal.is_some() { MAX_RESTORED_RUNS } else { MAX_KEPT_RUNS };
         self.runs.add(run);

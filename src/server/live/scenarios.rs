@@ -94,7 +94,8 @@ impl LiveServer {
         if !(1..=MAX_SCENARIO_NAME).contains(&name.len()) || !name.chars().all(is_name) {
             let message = format!("`{}` cannot be the name of a scenario", escape(name));
             let problem = Problem::anywhere(code::INVALID_TYPE, message);
-            return Err(problem.help("use up to 64 letters, digits, `-`, `_` and `.`").into());
+            let help = format!("use up to {MAX_SCENARIO_NAME} letters, digits, `-`, `_` and `.`");
+            return Err(problem.help(help).into());
         }
         let is_file = self.served_scenarios().sources.iter().any(|source| source.name == name);
         if is_file {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::LiveServer;
 use super::error::LiveError;
-use super::redelivery::can_redeliver_with;
+use super::redelivery::{can_redeliver_with, check_groups};
 use super::run::ServedRun;
 use super::runs::RunRequest;
 use crate::base::limits::MAX_JUMP;
@@ -78,9 +78,16 @@ impl LiveServer {
     /// the receiver take their time; after a maximum, the run stands still where it is.
     ///
     /// # Errors
-    /// The scenario has no such step, or the journal failed.
+    /// The scenario has no such step, the run is beyond it, or the journal failed.
     pub async fn jump(&self, run: &ServedRun, step: usize) -> Result<(), LiveError> {
         check_step(step, run.script.script.steps.len())?;
+        let first = ConversationKey { run: run.number, number: 1 };
+        let next = self.upcoming(run, first).await;
+        if run.has_begun() && next.is_none_or(|next| next.step > step) {
+            let message = format!("run {} is beyond step {step}", run.number);
+            let help = "restart it from this step: `POST /runs/RUN/restart` plays it again";
+            return Err(LiveError::conflict(message, help));
+        }
         self.pause(run).await?;
         self.advance(run, step).await
     }
@@ -111,10 +118,12 @@ impl LiveServer {
         if run.is_over() { None } else { run.emulator.upcoming(key).await }
     }
 
-    /// Gives the deliveries of a run these faults from now on; none if it is empty.
+    /// Gives the deliveries of a run these faults from now on; none if it is empty. Before the script
+    /// has begun, waits for that.
     ///
     /// # Errors
-    /// The run was cancelled, its vendor cannot have a fault, or the journal failed.
+    /// The run was cancelled, its vendor cannot have a fault, two faults exclude each other, or the
+    /// journal failed.
     pub async fn set_faults(&self, run: &ServedRun, faults: Faults) -> Result<(), LiveError> {
         self.readiness()?;
         let vendor = self.vendor(&run.vendor)?;
@@ -125,7 +134,10 @@ impl LiveServer {
                 problems.push(Problem::anywhere(code::VENDOR_CANNOT, message));
             }
         }
+        problems.extend(check_groups(&faults));
         problems.into_result(Some(()))?;
+        // The emulator knows the run only after the handshakes.
+        run.begun().await;
         if run.redelivery_of.is_some() || run.is_cancelled() {
             let message = "nothing happens any more in this run";
             return Err(LiveError::conflict(message, "start another run"));
