@@ -57,10 +57,10 @@ fn local_url(address: SocketAddr) -> Result<Url, CommandError> {
 /// Starts a bot at each vendor that has one. Returns them by vendor.
 pub(super) fn bots(live: &LiveServer) -> Result<BTreeMap<String, EchoBot>, CommandError> {
     let mut bots = BTreeMap::new();
-    for vendor in live.vendors().iter().filter(|vendor| !vendor.account.platform.bot.is_empty()) {
+    for vendor in live.vendors().iter().filter(|vendor| !vendor.account().platform.bot.is_empty()) {
         let Some(address) = vendor.api() else { continue };
         // The page shows its calls.
-        let bot = EchoBot::start(&vendor.account, local_url(address)?, |_| {});
+        let bot = EchoBot::start(&vendor.account(), local_url(address)?, |_| {});
         bots.insert(vendor.id().to_owned(), bot);
     }
     Ok(bots)
@@ -99,7 +99,7 @@ pub(super) async fn open_when_awaited(live: &LiveServer, bots: &BTreeMap<String,
 /// Returns whether calls of this neutral name open conversations.
 fn opens(live: &LiveServer, vendor: &str, call: &str) -> bool {
     let Ok(vendor) = live.vendor(vendor) else { return false };
-    let routes = &vendor.account.platform.api.routes;
+    let routes = &vendor.account().platform.api.routes;
     let mut operations = routes.iter().flat_map(|route| &route.operations);
     operations.any(|operation| operation.call == call && operation.opens())
 }

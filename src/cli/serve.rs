@@ -22,7 +22,7 @@ use crate::base::limits::SERVER_PORT;
 use crate::base::text::shell_quote;
 use crate::diag::{Problem, Problems, code};
 use crate::platform::Platform;
-use crate::server::live::{EndpointRequest, LiveServer, ServedVendor, ServerPlan};
+use crate::server::live::{EndpointRequest, LiveServer, ReloadPlan, ServedVendor, ServerPlan};
 use crate::server::{AccessRules, ApiToken, ServerHandle, serve_api};
 
 /// Start a server that people and programs steer: emulated vendors, control API and page
@@ -140,27 +140,25 @@ impl OpenServer {
 pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let watch = Stopwatch::start();
     let setup = Setup::read(global)?;
-    let vendors = args.vendors(&setup)?;
     let offered = offered(&args.scenarios)?;
-    let endpoints = args.endpoints(&vendors, &setup)?;
+    let read_plan = |setup: &Setup| args.plan(setup);
+    let ReloadPlan { accounts, known, redactor, endpoints } = read_plan(&setup)?;
     let runtime = runtime(1)?;
     let exit = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         while_serving_files(&setup.config.files, async |files| {
-            let accounts: Result<_, Problems> =
-                vendors.iter().map(|vendor| setup.account(vendor)).collect();
             let live = LiveServer::start(ServerPlan {
-                accounts: accounts?,
-                known: setup.vendors().to_vec(),
+                accounts,
+                known,
                 scenarios: offered,
                 egress: args.targets.egress(),
-                redactor: setup.redactor(),
+                redactor,
                 files,
                 slots: setup.slots.clone(),
                 journal: args.journal.plan(),
             });
             let live = live.map_err(anyhow::Error::from)?;
-            let files_of_server = ServerFiles::new(&args.scenarios, global);
+            let files_of_server = ServerFiles::new(&args.scenarios, global, &read_plan);
             args.listener.refuse_own(&live);
             restore(&live, endpoints).await?;
             let apis = serve_apis(&live, args.listener.host, args.proxy.proxy, &setup)?;
@@ -198,9 +196,9 @@ pub(super) fn serve_apis(
 ) -> Result<ServedApis, CommandError> {
     let mut ports = ApiPorts::new(interface)?;
     for vendor in live.vendors() {
-        let port = setup.api_port(&vendor.account.platform).unwrap_or(0);
+        let port = setup.api_port(&vendor.account().platform).unwrap_or(0);
         let Some(slot) = live.api_slot(vendor) else { continue };
-        vendor.set_api(ports.serve(&vendor.account.platform, port, slot)?);
+        vendor.set_api(ports.serve(&vendor.account().platform, port, slot)?);
     }
     let proxy = proxy.map(|port| ports.serve_proxy(port)).transpose()?;
     proxy.iter().for_each(|address| {
@@ -236,6 +234,16 @@ impl ServedApis {
 }
 
 impl ServeArgs {
+    /// Returns what the server plays at: the accounts and endpoints of the arguments and a setup.
+    fn plan(&self, setup: &Setup) -> Result<ReloadPlan, Problems> {
+        let vendors = self.vendors(setup)?;
+        let endpoints = self.endpoints(&vendors, setup)?;
+        let accounts: Result<_, Problems> =
+            vendors.iter().map(|vendor| setup.account(vendor)).collect();
+        let (known, redactor) = (setup.vendors().to_vec(), setup.redactor());
+        Ok(ReloadPlan { accounts: accounts?, known, redactor, endpoints })
+    }
+
     fn vendors(&self, setup: &Setup) -> Result<Vec<Arc<Platform>>, Problems> {
         if self.vendors.is_empty() {
             return setup.all_vendors();

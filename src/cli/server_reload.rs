@@ -1,5 +1,5 @@
-//! Files of `standin serve` that change while it runs: scenarios are read again; the configuration and
-//! templates take effect with the next start.
+//! Files of `standin serve` that change while it runs: scenarios, the configuration and templates are
+//! read again.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use super::setup::{Setup, config_path};
 use super::terminal::{note, report_error};
 use super::watch::{FileSnapshot, snapshot};
 use crate::base::text::count;
-use crate::server::live::{LiveServer, ScenarioChange};
+use crate::diag::Problems;
+use crate::server::live::{LiveServer, ReloadPlan, ScenarioChange};
 
 /// Interval between two looks at the files.
 // A server runs for days, and people can wait this long after saving.
@@ -45,20 +46,29 @@ impl WatchedFiles {
     }
 }
 
+/// Reads what a server plays at from a setup.
+pub(super) type PlanReader<'a> = dyn Fn(&Setup) -> Result<ReloadPlan, Problems> + 'a;
+
 /// The files of a server.
 pub(super) struct ServerFiles<'a> {
     names: &'a [String],
     global: &'a Global,
+    read_plan: &'a PlanReader<'a>,
     scenarios: WatchedFiles,
     settings: WatchedFiles,
 }
 
 impl<'a> ServerFiles<'a> {
     /// Notes the present state of the files, which the server has read.
-    pub(super) fn new(names: &'a [String], global: &'a Global) -> Self {
+    pub(super) fn new(
+        names: &'a [String],
+        global: &'a Global,
+        read_plan: &'a PlanReader<'a>,
+    ) -> Self {
         let settings = config_path(global).into_iter().chain(global.templates.clone());
         let scenarios = WatchedFiles::new(names.iter().map(PathBuf::from).collect());
-        Self { names, global, scenarios, settings: WatchedFiles::new(settings.collect()) }
+        let settings = WatchedFiles::new(settings.collect());
+        Self { names, global, read_plan, scenarios, settings }
     }
 
     /// Watches the files. Never returns.
@@ -71,7 +81,32 @@ impl<'a> ServerFiles<'a> {
                 reload_scenarios(live, self.names);
             }
             if self.settings.have_changed() {
-                check_settings(self.global);
+                self.reload_settings(live).await;
+            }
+        }
+    }
+
+    /// Reads the configuration and the templates again. If they have problems, the previous version stays.
+    async fn reload_settings(&self, live: &LiveServer) {
+        let plan = Setup::read(self.global).and_then(|setup| {
+            setup.check_config().into_result(Some(())).map_err(CommandError::from)?;
+            (self.read_plan)(&setup).map_err(CommandError::from)
+        });
+        let reloaded = match plan {
+            Ok(plan) => live.reload(plan).await.map_err(|e| anyhow::Error::from(e).into()),
+            Err(error) => {
+                report_error(error);
+                return note(
+                    "the previous version of the configuration and templates stays active",
+                );
+            }
+        };
+        match reloaded {
+            Ok(()) => note(
+                "reloaded the configuration and the templates; runs in progress keep their version",
+            ),
+            Err(error) => {
+                report_error(error);
             }
         }
     }
@@ -98,21 +133,5 @@ fn reload_scenarios(live: &LiveServer, names: &[String]) {
     }
     if reloaded > 0 {
         note(format_args!("reloaded {}", count(reloaded, "scenario", "scenarios")));
-    }
-}
-
-/// Checks a configuration and templates that have changed.
-fn check_settings(global: &Global) {
-    let checked = Setup::read(global).and_then(|setup| {
-        let problems = setup.check_config();
-        problems.into_result(Some(())).map_err(CommandError::from)?;
-        setup.all_vendors().map_err(CommandError::from)
-    });
-    match checked {
-        Ok(_) => note("the configuration or a template has changed: restart the server to use it"),
-        Err(error) => {
-            report_error(error);
-            note("the configuration and the templates stay as they were at the start");
-        }
     }
 }

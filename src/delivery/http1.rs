@@ -3,6 +3,7 @@
 //! Header names keep the vendor's case and order, a request can be malformed on purpose, and no
 //! request or connection goes unreported.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
@@ -23,7 +24,8 @@ use crate::record::{AttemptOutcome, AttemptResult, Timings};
 #[derive(Debug)]
 pub struct Http1Client {
     connector: Connector,
-    wire: WireFormat,
+    /// Replaced when the definition of the vendor is reloaded.
+    wire: RwLock<Arc<WireFormat>>,
     pool: ConnectionPool,
 }
 
@@ -47,7 +49,16 @@ struct AttemptProgress {
 impl Http1Client {
     /// A client that connects through `connector` and writes requests in this format.
     pub fn new(connector: Connector, wire: WireFormat) -> Self {
-        Self { connector, wire, pool: ConnectionPool::default() }
+        Self { connector, wire: RwLock::new(Arc::new(wire)), pool: ConnectionPool::default() }
+    }
+
+    /// Writes requests in this format from now on.
+    pub fn set_wire(&self, wire: WireFormat) {
+        *self.wire.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(wire);
+    }
+
+    fn wire(&self) -> Arc<WireFormat> {
+        Arc::clone(&self.wire.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Sends the request and reads the response, as far as it arrives.
@@ -56,7 +67,7 @@ impl Http1Client {
         request: &Request,
         progress: &mut AttemptProgress,
     ) -> Result<(), AttemptFailure> {
-        let bytes = RequestBytes::new(request, &self.wire.header_order)?;
+        let bytes = RequestBytes::new(request, &self.wire().header_order)?;
         let reused = if self.reuses(request) { self.pool.take(&request.url) } else { None };
         if let Some(connection) = reused {
             let result = self.exchange(connection, request, &bytes, progress).await;
@@ -150,7 +161,7 @@ impl Http1Client {
         let closes = |(name, value): &(String, String)| {
             name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case("close")
         };
-        self.wire.keep_alive && request.fault.is_none() && !request.headers.iter().any(closes)
+        self.wire().keep_alive && request.fault.is_none() && !request.headers.iter().any(closes)
     }
 }
 

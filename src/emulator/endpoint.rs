@@ -46,6 +46,8 @@ pub(super) struct LiveEndpoint {
     pub(super) account: Arc<Account>,
     /// Group of the subscription, if a call has made it.
     pub(super) group: Option<String>,
+    /// Secrets of the account that have another value for this endpoint.
+    pub(super) secrets: Vec<(String, Secret)>,
 }
 
 impl LiveEndpoint {
@@ -58,6 +60,16 @@ impl LiveEndpoint {
             headers
         });
         let endpoint = Arc::new(Endpoint::new(plan.number, plan.url.clone(), signer));
-        Self { plan, endpoint, account: Arc::clone(account), group: None }
+        Self { plan, endpoint, account: Arc::clone(account), group: None, secrets: Vec::new() }
+    }
+
+    /// The endpoint with another version of the account.
+    pub(super) fn reloaded(&self, account: &Arc<Account>) -> Self {
+        let (group, secrets) = (self.group.clone(), self.secrets.clone());
+        let own = match secrets.as_slice() {
+            [] => Arc::clone(account),
+            secrets => Arc::new(account.with_secrets(secrets)),
+        };
+        Self { group, secrets, ..Self::new(self.plan.clone(), &own) }
     }
 }

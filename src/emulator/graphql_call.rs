@@ -74,7 +74,7 @@ impl Emulator {
         body: &Json,
         only_known: bool,
     ) -> Option<CallResponse> {
-        let api = Arc::clone(self.account.platform.api.graphql.as_ref()?);
+        let api = Arc::clone(self.account().platform.api.graphql.as_ref()?);
         let fields = Arc::new(FieldCalls {
             emulator: self.clone(),
             call: call.clone(),

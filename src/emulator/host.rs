@@ -18,6 +18,7 @@ use super::live_conversation::LiveConversation;
 use super::overview::ConversationOverview;
 use super::people::People;
 use super::registry::Registry;
+use super::reload::{EarlierRoutes, policies};
 use super::requested::RequestedUnit;
 use super::restore::RunFacts;
 use super::router::{Router, Routes};
@@ -58,6 +59,8 @@ pub(super) enum EmulatorMessage {
     Act(ConversationKey, Vec<Action>, oneshot::Sender<Result<Vec<ActionSummary>, ActError>>),
     /// Add an endpoint, or replace the one with its number.
     AddEndpoint(EndpointPlan),
+    /// Use another version of the account from now on.
+    Reload(Arc<Account>),
     /// Restore what the account has kept, at this wall time, and keep what calls change from now on.
     Remember(Box<AccountMemory>, Timestamp),
     /// List the endpoints that calls have subscribed.
@@ -137,9 +140,7 @@ impl AccountHost {
         endpoints: Vec<EndpointPlan>,
         numbers: Arc<AtomicU32>,
     ) -> Self {
-        let types = account.platform.event_types().into_iter();
-        let policies = types.map(|name| (name.to_owned(), Arc::new(account.policy(name))));
-        let policies = policies.collect();
+        let policies = policies(&account);
         let (live, subscriptions) = (Vec::new(), Vec::new());
         let documents = Documents::new(
             &account.platform.api.documents,
@@ -192,6 +193,24 @@ impl AccountHost {
         }
     }
 
+    /// Uses another version of the account from now on.
+    fn reload(&mut self, account: Arc<Account>) {
+        let (seeds, roots) = (account.fixed_seeds(), account.roots());
+        let fresh = Documents::new(&account.platform.api.documents, &roots, &seeds);
+        Arc::make_mut(&mut self.documents).add_kinds(fresh);
+        let endpoints = self.routes.endpoints.iter();
+        let endpoints = endpoints.map(|endpoint| endpoint.reloaded(&account)).collect();
+        let earlier = Arc::new(EarlierRoutes {
+            endpoints: std::mem::replace(&mut self.routes.endpoints, endpoints),
+            policies: std::mem::replace(&mut self.routes.policies, policies(&account)),
+        });
+        for run in self.runs.values_mut() {
+            run.earlier.get_or_insert_with(|| Arc::clone(&earlier));
+        }
+        drop(roots);
+        self.routes.account = account;
+    }
+
     fn list(&self) -> Vec<ConversationOverview> {
         let all = self.conversations.iter();
         let all =
@@ -229,7 +248,8 @@ impl AccountHost {
     fn start_next(&mut self, run: u32) -> Option<HostCommand> {
         let live = self.runs.get_mut(&run)?;
         let key = ConversationKey { run, number: live.start_conversation()? };
-        let conversation = LiveConversation::of_script(live, &self.routes.account, key.number);
+        let account = Arc::clone(&live.account);
+        let conversation = LiveConversation::of_script(live, &account, key.number);
         let conversation = self.conversations.entry(key).insert_entry(Box::new(conversation));
         conversation.into_mut().next_command(key)
     }
@@ -338,6 +358,7 @@ impl Host for AccountHost {
                 }
             },
             EmulatorMessage::AddEndpoint(plan) => self.add_endpoint(plan),
+            EmulatorMessage::Reload(account) => self.reload(account),
             EmulatorMessage::Remember(memory, now) => self.remember(*memory, now),
             EmulatorMessage::Subscribed(reply) => {
                 let _ = reply.send(self.routes.subscribed_by_calls());

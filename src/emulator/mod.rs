@@ -33,6 +33,7 @@ mod people;
 mod planned_delivery;
 mod registry;
 mod rehearsal;
+mod reload;
 mod remember;
 mod replay;
 mod requested;
@@ -47,8 +48,8 @@ mod slot;
 mod subscriptions;
 mod unsettled;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -88,7 +89,7 @@ pub use slot::{EmulatorSlot, RunStarter, SlotEntry};
 /// A handle to a live account. Clones share the account, which ends with the last of them.
 #[derive(Clone, Debug)]
 pub struct Emulator {
-    account: Arc<Account>,
+    account: Arc<RwLock<Arc<Account>>>,
     driver: DriverHandle<EmulatorMessage>,
     handshaker: Handshaker,
     egress: EgressPolicy,
@@ -146,6 +147,7 @@ impl Emulator {
         let host = AccountHost::new(Arc::clone(&account), endpoints, Arc::clone(&numbers));
         let handshaker = Handshaker::new(&transport);
         let driver = drive(host, transport, slots);
+        let account = Arc::new(RwLock::new(account));
         Self { account, driver, handshaker, egress: EgressPolicy::default(), numbers }
     }
 
@@ -176,15 +178,21 @@ impl Emulator {
     }
 
     /// Returns the account.
-    pub fn account(&self) -> &Arc<Account> {
-        &self.account
+    pub fn account(&self) -> Arc<Account> {
+        Arc::clone(&self.account.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Uses another version of the account from now on. Runs keep the version with which they started.
+    pub fn reload(&self, account: Arc<Account>) {
+        *self.account.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&account);
+        self.driver.send(EmulatorMessage::Reload(account));
     }
 
     /// Plays a script. The receiver is notified when all conversations have ended, with every
     /// delivery settled.
     pub fn play(&self, run: ScriptedRun) -> oneshot::Receiver<()> {
         let (done, ended) = oneshot::channel();
-        let shares_clock = run.shares_clock(&self.account);
+        let shares_clock = run.shares_clock(&self.account());
         self.driver.join(DrivenRun {
             number: run.number,
             log: run.log.clone(),
@@ -216,7 +224,7 @@ impl Emulator {
             log: run.log.clone(),
             clock: run.clock,
             start: at,
-            shared: run.shares_clock(&self.account),
+            shared: run.shares_clock(&self.account()),
             prior: Arc::clone(&run.prior),
         });
         if run.is_paused {

@@ -66,8 +66,8 @@ impl AccountHost {
         let subscription =
             if has_ended { Subscription::default() } else { plan.subscription.clone() };
         let account = new.account(&self.routes.account);
-        let group = Some(new.group);
-        let endpoint = LiveEndpoint { group, ..LiveEndpoint::new(plan, &account) };
+        let (group, secrets) = (Some(new.group), new.secrets);
+        let endpoint = LiveEndpoint { group, secrets, ..LiveEndpoint::new(plan, &account) };
         let routes = &mut self.routes;
         let index = routes.endpoints.partition_point(|known| known.plan.number < number);
         routes.endpoints.insert(index, endpoint);

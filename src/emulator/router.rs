@@ -167,13 +167,17 @@ impl<'a> Router<'a> {
     }
 
     fn delivery(&self, planned: PlannedDelivery) -> Delivery {
-        let Routes { account, endpoints, policies, .. } = self.routes;
+        let (routes, earlier) = (self.routes, self.run.earlier.as_deref());
+        let policies = earlier.map_or(&routes.policies, |earlier| &earlier.policies);
         let known = policies.get(&planned.event_type).cloned();
-        let policy = known.unwrap_or_else(|| Arc::new(account.policy(&planned.event_type)));
+        let policy =
+            known.unwrap_or_else(|| Arc::new(self.run.account.policy(&planned.event_type)));
+        let endpoint = earlier.and_then(|earlier| earlier.endpoints.get(planned.endpoint));
+        let endpoint = endpoint.unwrap_or(&routes.endpoints[planned.endpoint]);
         Delivery {
             conversation: self.conversation,
             policy: planned.policy(&policy),
-            endpoint: planned.endpoint(&endpoints[planned.endpoint]),
+            endpoint: planned.endpoint(endpoint),
             source: self.source(planned.step),
             id: planned.id,
             step: planned.step,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::outbox::FaultSource;
+use super::reload::EarlierRoutes;
 use crate::base::seed::SeedScope;
 use crate::delivery::{ClockMode, DeliveryCheck, StepWant};
 use crate::platform::Account;
@@ -88,6 +89,10 @@ pub(super) struct LiveRun {
     done: Option<oneshot::Sender<()>>,
     /// Version of the subscriptions that the log has.
     pub(super) known_routes: Cell<u64>,
+    /// The version of the account with which it started.
+    pub(super) account: Arc<Account>,
+    /// How that version delivers, if the account has been reloaded meanwhile.
+    pub(super) earlier: Option<Arc<EarlierRoutes>>,
 }
 
 impl LiveRun {
@@ -110,6 +115,8 @@ impl LiveRun {
             ended: 0,
             done: Some(done),
             known_routes: Cell::new(0),
+            account: Arc::clone(account),
+            earlier: None,
             plan,
         }
     }

@@ -141,8 +141,9 @@ impl Routes {
             let (endpoint, url) = (plan.number, plan.url.to_string());
             self.subscriptions.push(plan.subscription.clone());
             let account = new.account(&self.account);
-            let group = Some(new.group.clone());
-            self.endpoints.push(LiveEndpoint { group, ..LiveEndpoint::new(plan, &account) });
+            let (group, secrets) = (Some(new.group.clone()), new.secrets.clone());
+            let new = LiveEndpoint::new(plan, &account);
+            self.endpoints.push(LiveEndpoint { group, secrets, ..new });
             changes.push(RecordKind::EndpointSubscribed { endpoint, url });
         }
         changes

@@ -27,7 +27,7 @@ pub use api::{AccessRules, ApiToken, serve_api};
 pub use api_port::ApiPort;
 pub use authority::{AuthorityError, CertificateAuthority, ServerCertificate};
 pub use files::serve_files;
-pub use live::{EndpointRequest, LiveServer, RunRequest, ServerPlan};
+pub use live::{EndpointRequest, LiveServer, ReloadPlan, RunRequest, ServerPlan};
 pub use proxy_sites::ProxySite;
 pub use vendor_api::configure_vendor_api;
 

@@ -1,13 +1,14 @@
 //! `standin serve` while its files change.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::Server;
+use crate::support::{ReceivedRequest, Receiver, Server, path};
 
 /// A scenario of two steps, with this text.
 fn scenario(text: &str) -> String {
@@ -60,7 +61,8 @@ fn scenarios_are_reloaded_and_a_run_keeps_its_version() {
     let invalid = server.get("/api/v1/scenarios")["invalid"][0].clone();
     assert_eq!(
         (&invalid["name"], &invalid["problems"][0]["line"]),
-        (&json!("own.toml"), &json!(4))
+        (&json!("own.toml"), &json!(4)),
+        "{invalid}"
     );
     let again = start(false);
     server.ended(again);
@@ -73,14 +75,90 @@ fn scenarios_are_reloaded_and_a_run_keeps_its_version() {
 }
 
 #[test]
-fn a_changed_configuration_is_checked_and_named() {
+fn a_changed_configuration_is_used_for_new_runs() {
+    let (old, new) = (Receiver::accepting(), Receiver::accepting());
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("standin.toml");
-    fs::write(&file, "").unwrap();
+    let config = |receiver: &Receiver| {
+        format!("[[endpoint]]\nvendor = \"ebbot\"\nurl = \"{}\"\n", receiver.url())
+    };
+    fs::write(&file, config(&old)).unwrap();
     let mut server = Server::start_in(folder.path(), &["--no-journal", "--vendor", "ebbot"]);
     fs::write(&file, "[vendor.ebbot]\ncolour = 3\n").unwrap();
-    let reported = server.process.read_stderr_until("stay as they were at the start");
+    let reported = server.process.read_stderr_until("stays active");
     assert!(reported.contains("standin.toml:2:"), "{reported}");
-    fs::write(&file, "seed = 4711\n").unwrap();
-    server.process.read_stderr_until("restart the server to use it");
+    let play = |server: &Server| {
+        let body = json!({"vendor": "ebbot", "scenario": "handover", "clock": "virtual"});
+        let ended = server.ended(server.run(&body));
+        assert_eq!(ended["result"]["verdict"], "passed", "{ended}");
+    };
+    play(&server);
+    let before = old.count();
+    assert!(before > 0);
+    fs::write(&file, config(&new)).unwrap();
+    server.process.read_stderr_until("reloaded the configuration");
+    play(&server);
+    assert_eq!((old.count(), new.count()), (before, before));
+    let listed = server.get("/api/v1/endpoints")["items"].clone();
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed[0]["url"], new.url());
+}
+
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else {
+            fs::copy(path, to.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_run_in_progress_keeps_the_version_of_its_vendor() {
+    let receiver = Receiver::accepting();
+    let folder = TempDir::new().unwrap();
+    let own = folder.path().join("own");
+    copy(&path("templates/ebbot"), &own.join("ebbot"));
+    let edit = |file: &str, from: &str, to: &str| {
+        let file = own.join("ebbot").join(file);
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&file, text.replace(from, to)).unwrap();
+    };
+    let to = format!("ebbot={}", receiver.url());
+    let arguments = ["--templates", "own", "--no-journal", "--vendor", "ebbot", "--to", &to];
+    let mut server = Server::start_in(folder.path(), &arguments);
+    let request = |clock: &str, paused: bool| json!({"vendor": "ebbot", "scenario": "handover", "clock": clock, "paused": paused});
+    let early = server.run(&request("virtual", true));
+    eventually(|| server.call(&format!("GET /api/v1/conversations/{early}-1"), "").status == 200);
+    edit("vendor.toml", "axios/1.7.9", "axios/9.9.9");
+    edit("chat.create.json", "\"type\"", "\"kind\"");
+    server.process.read_stderr_until("reloaded the configuration and the templates");
+    let versions = |receiver: &Receiver| {
+        let of = |sent: &ReceivedRequest| {
+            let is_new = sent.header("user-agent").unwrap() == "axios/9.9.9";
+            (is_new, sent.json()["data"].get("kind").is_some())
+        };
+        let created = receiver.requests();
+        let created = created.iter().filter(|sent| sent.json()["topic"] == "chat.create");
+        created.map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(server.call(&format!("POST /api/v1/runs/{early}/resume"), "").status, 200);
+    assert_eq!(server.ended(early)["result"]["verdict"], "passed");
+    assert_eq!(versions(&receiver), [(false, false)]);
+    let late = server.run(&request("virtual", false));
+    server.ended(late);
+    assert_eq!(versions(&receiver), [(false, false), (true, true)]);
+
+    // A template with problems is reported with its place, and the previous version stays.
+    edit("vendor.toml", "[ids]", "[colours]\n[ids]");
+    let reported = server.process.read_stderr_until("stays active");
+    assert!(reported.contains("ebbot/vendor.toml:"), "{reported}");
+    let again = server.run(&request("virtual", false));
+    server.ended(again);
+    assert_eq!(versions(&receiver).len(), 3);
 }

@@ -163,6 +163,14 @@ impl Documents {
         self.kinds.iter().filter(move |(kind, shelf)| revision(kind) != Some(shelf.revision))
     }
 
+    /// Adds the kinds of others that it does not have.
+    pub fn add_kinds(&mut self, others: Self) {
+        for (kind, shelf) in others.kinds {
+            self.kinds.entry(kind).or_insert(shelf);
+        }
+        self.seeds = others.seeds;
+    }
+
     /// Replaces the documents of a kind with those that were stored.
     pub fn restore(&mut self, kind: String, shelf: DocumentShelf) {
         self.kinds.insert(kind, shelf);

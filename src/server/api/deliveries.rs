@@ -162,7 +162,7 @@ pub(super) async fn verification(
     id: Path<String>,
 ) -> Result<Json<VerificationDetail>, ApiError> {
     let (delivery, records) = find(&live, &id)?;
-    let account = &live.vendor(&delivery.vendor)?.account;
+    let account = &live.account_of(&delivery)?;
     let body = records.iter().find_map(|kept| match &kept.record.kind {
         RecordKind::DeliveryPlanned { body, .. } => Some(body.to_string()),
         _ => None,

@@ -160,7 +160,7 @@ pub(super) struct EventTypeSummary {
 
 impl VendorSummary {
     async fn of(live: &LiveServer, vendor: &ServedVendor) -> Self {
-        let platform = &vendor.account.platform;
+        let platform = &vendor.account().platform;
         Self {
             id: platform.id.clone(),
             name: platform.name.clone(),
@@ -168,7 +168,7 @@ impl VendorSummary {
             differs: platform.differs.clone(),
             api: vendor.api().map(|address| format!("http://{address}")),
             endpoints: live.endpoints(vendor).await.len(),
-            verified_by: ReceiverGuide::of(&vendor.account).verified_by(),
+            verified_by: ReceiverGuide::of(&vendor.account()).verified_by(),
         }
     }
 }
@@ -193,8 +193,9 @@ pub(super) async fn read(
     vendor: Path<String>,
 ) -> Result<Json<VendorDetail>, ApiError> {
     let vendor = live.vendor(&vendor)?;
-    let guide = ReceiverGuide::of(&vendor.account);
-    let platform = &vendor.account.platform;
+    let account = vendor.account();
+    let guide = ReceiverGuide::of(&account);
+    let platform = &account.platform;
     let event_type = |name: &str| {
         let rules = || platform.events.iter().filter(|rule| rule.event_type == name);
         let sent_for: BTreeSet<&str> = rules().map(|rule| rule.on.as_str()).collect();
@@ -206,13 +207,13 @@ pub(super) async fn read(
             certainty: certainty.into_iter().collect(),
         }
     };
-    let redactor = Redactor::new(vendor.account.secret_references());
+    let redactor = Redactor::new(account.secret_references());
     let shown = |mut text: String| {
         redactor.redact(&mut text);
         text
     };
     let headers = guide.headers().into_iter().map(|(name, value)| (name, shown(value))).collect();
-    let can_have = |kind: &&FaultKind| can_turn_on(&vendor.account, **kind);
+    let can_have = |kind: &&FaultKind| can_turn_on(&account, **kind);
     let faults = FaultKind::ALL.iter().filter(can_have);
     Ok(Json(VendorDetail {
         vendor: VendorSummary::of(&live, vendor).await,
@@ -240,11 +241,12 @@ pub(super) async fn sample(
 ) -> Result<Json<serde_json::Value>, ApiError> {
     let (vendor, event_type) = path.into_inner();
     let vendor = live.vendor(&vendor)?;
-    let (platform, query) = (&vendor.account.platform, EventQuery::default());
+    let account = vendor.account();
+    let (platform, query) = (&account.platform, EventQuery::default());
     let unknown = || ApiError::not_found(format!("{} sends no `{event_type}`", platform.name));
     let rule = platform.rule(&event_type, &query).ok_or_else(unknown)?;
     let script = Arc::new(Script::for_event(platform, rule, &query));
-    let body = sent(&script, &vendor.account, &event_type, 1, Timestamp::UNIX_EPOCH);
+    let body = sent(&script, &account, &event_type, 1, Timestamp::UNIX_EPOCH);
     let body = body.and_then(|body| serde_json::from_str(&body).ok());
     body.map(Json).ok_or_else(unknown)
 }

@@ -18,7 +18,7 @@ impl LiveServer {
     /// Returns where a listener finds the live account of a vendor, if the vendor has an API. A call
     /// that comes while no run is in progress starts one.
     pub fn api_slot(self: &Arc<Self>, vendor: &ServedVendor) -> Option<EmulatorSlot> {
-        if vendor.account.platform.api.is_empty() {
+        if vendor.account().platform.api.is_empty() {
             return None;
         }
         let (server, id) = (Arc::downgrade(self), vendor.id().to_owned());

@@ -14,6 +14,7 @@ mod kept_record;
 mod metrics;
 mod past;
 mod redelivery;
+mod reload;
 mod reports;
 mod restore;
 mod run;
@@ -28,7 +29,7 @@ mod vendor;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -55,6 +56,7 @@ pub use history::{History, HistoryVersion, RecordFilter, RecordGap};
 pub use kept_record::KeptRecord;
 pub use metrics::Metrics;
 pub use past::{ListedRun, RecordsError, RunFilter, RunPage};
+pub use reload::ReloadPlan;
 pub use run::{RunPhase, ServedRun};
 pub use runs::RunRequest;
 pub use scenario_list::OfferedScenario;
@@ -94,9 +96,9 @@ pub struct JournalPlan {
 /// A live server.
 pub struct LiveServer {
     vendors: Vec<ServedVendor>,
-    known: Vec<Arc<Platform>>,
+    known: RwLock<Vec<Arc<Platform>>>,
     scenarios: Mutex<ServedScenarios>,
-    redactor: Redactor,
+    redactor: RwLock<Redactor>,
     files: Arc<FileStore>,
     slots: AttemptSlots,
     /// Records of all runs.
@@ -127,9 +129,9 @@ impl LiveServer {
         let journal = journal.map(open).transpose()?;
         Ok(Arc::new(Self {
             vendors,
-            known,
+            known: RwLock::new(known),
             scenarios: Mutex::new(ServedScenarios::new(scenarios)),
-            redactor,
+            redactor: RwLock::new(redactor),
             files,
             slots,
             history,

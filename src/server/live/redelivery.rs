@@ -105,7 +105,7 @@ pub(super) fn can_redeliver_with(account: &Account, kind: FaultKind) -> bool {
 fn check_faults(vendor: &ServedVendor, change: &DeliveryChange) -> Result<(), LiveError> {
     let mut problems = Problems::new();
     for fault in change.faults.iter().flat_map(|faults| &faults.0) {
-        if !can_redeliver_with(&vendor.account, fault.kind) {
+        if !can_redeliver_with(&vendor.account(), fault.kind) {
             let message =
                 format!("a redelivery at {} cannot have the fault `{fault}`", vendor.id());
             let problem = Problem::anywhere(code::VENDOR_CANNOT, message);
@@ -158,7 +158,7 @@ fn redelivery(vendor: &ServedVendor, run: &ServedRun, started: RunStarted) -> Re
     Redelivery {
         run: i64::from(run.number),
         started,
-        account: Arc::clone(&vendor.account),
+        account: vendor.account(),
         headers,
         urls,
         fresh: Some(Clock::System.now()),

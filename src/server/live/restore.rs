@@ -131,7 +131,7 @@ impl LiveServer {
             if vendor.endpoints().is_empty() && subscribed.is_empty() {
                 continue;
             }
-            if vendor.account.platform.handshake.proof.is_some() {
+            if vendor.account().platform.handshake.proof.is_some() {
                 for handshake in journal.read().last_handshakes(vendor.id())? {
                     self.history.restore_handshake(vendor.id(), &handshake.record);
                 }
@@ -188,7 +188,7 @@ impl LiveServer {
         let RunOutline { started, served, .. } = &outline;
         let origin = origin_of(&outline).ok_or("its vendor is unknown")?;
         let vendor = self.vendor(&origin.vendor).map_err(|_| "its vendor is not served")?;
-        let revision = vendor.account.platform.full_id();
+        let revision = vendor.account().platform.full_id();
         if revision != started.vendor {
             let reason = format!("it was played at {}, which is {revision} now", started.vendor);
             return Err(reason.into());
@@ -210,7 +210,7 @@ impl LiveServer {
             number,
             vendor: vendor.id().into(),
             source,
-            script: LiveScript { script, account: Arc::clone(&vendor.account), seed, start },
+            script: LiveScript { script, account: vendor.account(), seed, start },
             conversations: started.conversations,
             redelivery_of: origin.redelivery_of.clone(),
             started_at: outline.at,

@@ -71,7 +71,7 @@ impl LiveServer {
         };
         let number = self.runs.next_number();
         let seed = request.seed.or(script.seed).unwrap_or_else(random_seed);
-        let account = Arc::clone(&vendor.account);
+        let account = vendor.account();
         let log = self.log(number, own_origin(vendor, number)).await;
         let run = Arc::new(ServedRun::new(RunSetup {
             number,
@@ -226,10 +226,10 @@ impl LiveServer {
 
     /// Stores and shows the records of a log.
     pub(super) async fn attach(&self, log: &RecordLog, run: u32, origin: RecordOrigin) {
-        log.redact(self.redactor.clone());
+        log.redact(self.redactor());
         // Faults that are turned on later send values that are close to the secrets.
         if let Ok(vendor) = self.vendor(&origin.vendor) {
-            let derived = FaultInjector::of(&vendor.account).derived_secrets();
+            let derived = FaultInjector::of(&vendor.account()).derived_secrets();
             let derived = derived.iter().map(|(reference, secret)| (reference.clone(), secret));
             log.redact(Redactor::new(derived));
         }

@@ -105,7 +105,7 @@ impl LiveServer {
         let source = Source::new(name, text.clone());
         self.check(&source).problems.into_result(Some(()))?;
         let mut stored = text;
-        self.redactor.redact(&mut stored);
+        self.redactor().redact(&mut stored);
         self.note(ServerFact::ScenarioUploaded { name: name.to_owned(), source: stored }).await?;
         let known = self.change_uploaded(|all| all.insert(name.to_owned(), source));
         Ok(known.is_none())
@@ -147,7 +147,7 @@ impl LiveServer {
         changed
     }
 
-    fn served_scenarios(&self) -> MutexGuard<'_, ServedScenarios> {
+    pub(super) fn served_scenarios(&self) -> MutexGuard<'_, ServedScenarios> {
         self.scenarios.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -180,11 +180,11 @@ impl LiveServer {
         };
         let is_for = |vendor: &&ServedVendor| parsed.form.is_for(&reference(vendor));
         let accounts: Vec<Arc<Account>> =
-            self.vendors().iter().filter(is_for).map(|v| Arc::clone(&v.account)).collect();
+            self.vendors().iter().filter(is_for).map(ServedVendor::account).collect();
         let targets: Vec<Arc<Platform>> =
             accounts.iter().map(|account| Arc::clone(&account.platform)).collect();
         let script = match first_row(parsed) {
-            Ok(parsed) => scenario::check(parsed, &targets, &self.known),
+            Ok(parsed) => scenario::check(parsed, &targets, &self.known()),
             Err(others) => Err(others),
         };
         let Some(script) = problems.note(script) else {
@@ -211,19 +211,19 @@ impl LiveServer {
         if !parsed.form.is_for(&reference(vendor)) {
             return Err(cannot("its `vendors` does not list it"));
         }
-        let platform = &vendor.account.platform;
-        let script = scenario::check(first_row(parsed)?, &[Arc::clone(platform)], &self.known)?;
+        let platform = &vendor.account().platform;
+        let script = scenario::check(first_row(parsed)?, &[Arc::clone(platform)], &self.known())?;
         if let Some(reason) = script.unsupported.get(&platform.full_id()) {
             return Err(cannot(reason));
         }
         let script = Arc::new(script);
-        check_patches(&script, std::slice::from_ref(&vendor.account)).into_result(Some(()))?;
+        check_patches(&script, std::slice::from_ref(&vendor.account())).into_result(Some(()))?;
         Ok(script)
     }
 }
 
 fn reference(vendor: &ServedVendor) -> VendorRef {
-    vendor.account.platform.reference()
+    vendor.account().platform.reference()
 }
 
 /// The scenario with the values of the first row of its table, if it has one.

@@ -129,7 +129,7 @@ impl LiveServer {
         let vendor = self.vendor(&run.vendor)?;
         let mut problems = Problems::new();
         for fault in &faults.0 {
-            if !can_turn_on(&vendor.account, fault.kind) {
+            if !can_turn_on(&vendor.account(), fault.kind) {
                 let message = format!("`{fault}` cannot be turned on for a run at {}", vendor.id());
                 problems.push(Problem::anywhere(code::VENDOR_CANNOT, message));
             }

@@ -1,7 +1,7 @@
 //! An emulated vendor of the server: its emulator and its endpoints.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use url::Url;
 
@@ -21,8 +21,9 @@ use crate::record::EndpointSubscription;
 
 /// An emulated vendor.
 pub struct ServedVendor {
-    /// The account.
-    pub account: Arc<Account>,
+    id: String,
+    /// The account, in the version that new runs get.
+    account: RwLock<Arc<Account>>,
     pub(super) emulator: Emulator,
     pub(super) transport: Arc<Http1Client>,
     egress: EgressPolicy,
@@ -91,7 +92,8 @@ impl ServedVendor {
             Emulator::start(Arc::clone(&account), Vec::new(), Arc::clone(&transport), slots)
                 .allowing(egress);
         Self {
-            account,
+            id: account.platform.id.clone(),
+            account: RwLock::new(account),
             emulator,
             transport,
             egress,
@@ -103,7 +105,34 @@ impl ServedVendor {
 
     /// The id of the vendor.
     pub fn id(&self) -> &str {
-        &self.account.platform.id
+        &self.id
+    }
+
+    /// The account, in the version that new runs get.
+    pub fn account(&self) -> Arc<Account> {
+        Arc::clone(&self.account.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the account by another version. Runs keep the version with which they started.
+    pub(super) fn reload(&self, account: Arc<Account>) {
+        self.transport.set_wire(account.platform.wire.clone());
+        self.emulator.reload(Arc::clone(&account));
+        *self.account.write().unwrap_or_else(PoisonError::into_inner) = account;
+    }
+
+    /// Returns the numbers of the configured endpoints that are none of these.
+    pub(super) fn configured_besides(&self, requests: &[&EndpointRequest]) -> Vec<u32> {
+        let is_requested = |endpoint: &ServedEndpoint| {
+            requests.iter().any(|request| {
+                let url = receiver_url(&request.url).map(|url| shown_url(&url));
+                url.is_ok_and(|url| url == endpoint.shown_url())
+                    && request.events == endpoint.events
+            })
+        };
+        let all = self.endpoints().into_iter().filter(|endpoint| endpoint.is_configured);
+        all.filter(|endpoint| !is_requested(endpoint))
+            .map(|endpoint| endpoint.plan.number)
+            .collect()
     }
 
     /// Notes that the API of the vendor is served at this address.
@@ -155,7 +184,7 @@ impl ServedVendor {
     }
 
     fn subscription(&self, events: Option<&[String]>) -> Result<Subscription, Problem> {
-        let platform = &self.account.platform;
+        let platform = &self.account().platform.clone();
         let check = |events| Subscription::check_plain(events, &platform.type_names());
         Ok(platform.subscription(events.map(check).transpose()?))
     }
@@ -168,7 +197,7 @@ impl ServedVendor {
 
     /// The endpoint before its handshake, if it needs one: it gets no events.
     fn before_handshake(&self, plan: &EndpointPlan) -> EndpointPlan {
-        let has_handshake = self.account.platform.handshake.proof.is_some();
+        let has_handshake = self.account().platform.handshake.proof.is_some();
         let early = if has_handshake { Subscription::default() } else { plan.subscription.clone() };
         EndpointPlan { subscription: early, ..plan.clone() }
     }
@@ -260,7 +289,7 @@ impl ServedVendor {
         endpoint: &ServedEndpoint,
         state: &EndpointState,
     ) -> Option<Vec<String>> {
-        let has_handshake = self.account.platform.handshake.proof.is_some();
+        let has_handshake = self.account().platform.handshake.proof.is_some();
         match (&state.subscribed, &state.handshake) {
             (Some(recorded), _) => Some(recorded.clone()),
             (None, Some(handshake)) if !handshake.continues => Some(Vec::new()),
@@ -277,7 +306,8 @@ impl ServedVendor {
             let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
             headers.chain(query_secrets(&plan.url)).collect::<Vec<_>>()
         };
-        let own = self.account.secret_references().map(|(name, secret)| (name, secret.clone()));
+        let account = self.account();
+        let own = account.secret_references().map(|(name, secret)| (name, secret.clone()));
         let all = own.chain(plans.flat_map(of_endpoint));
         all.map(|(reference, secret)| (reference, secret.expose().to_owned())).collect()
     }
