@@ -70,6 +70,7 @@ fn transport(url: &str, requests: u32, keep_alive: bool) -> f64 {
         connect: Duration::from_secs(10),
         total: Duration::from_secs(10),
         fault: None,
+        options: std::sync::Arc::default(),
     };
     let send = |count: u32| {
         let tasks: Vec<_> = (0..CONCURRENCY)

@@ -83,7 +83,7 @@ async fn measure(platform: &Arc<Platform>, conversations: u32, messages: usize) 
     let account = Arc::new(Account::test(platform));
     let subscription = Subscription::check_plain(&["*".into()], &["any"]).unwrap();
     let url = receiver_url("http://127.0.0.1:9/").unwrap();
-    let endpoint = EndpointPlan { number: 1, url, headers: Vec::new(), subscription };
+    let endpoint = EndpointPlan::new(1, url, subscription);
     let transport = Arc::new(Accepting::default());
     let slots = AttemptSlots::default();
     let run = run(platform, conversations, &script(messages));

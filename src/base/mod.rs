@@ -16,6 +16,8 @@ pub mod limits;
 pub mod redact;
 pub mod references;
 pub mod resources;
+pub mod route;
 pub mod secret;
 pub mod seed;
 pub mod text;
+pub mod url_reference;

@@ -136,14 +136,6 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// Returns a URL with references in place of the values of its query.
-pub fn shown_url(url: &Url) -> String {
-    let (secrets, mut text) = (query_secrets(url), url.to_string());
-    let secrets = secrets.iter().map(|(reference, secret)| (reference.clone(), secret));
-    Redactor::new(secrets).redact(&mut text);
-    text
-}
-
 /// Parts of the names of query parameters and headers whose values are credentials.
 const CREDENTIAL_NAMES: [&str; 8] =
     ["token", "key", "secret", "sig", "auth", "pass", "code", "session"];

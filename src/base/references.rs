@@ -10,7 +10,7 @@ use std::fmt;
 use serde_json::Value as Json;
 
 /// What a reference may name.
-const NAMESPACES: &[&str] = &["secret.", "header.", "query."];
+const NAMESPACES: &[&str] = &["secret.", "header.", "query.", "proxy.", "env:", "file:"];
 
 /// A reference in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

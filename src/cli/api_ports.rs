@@ -21,7 +21,7 @@ pub(super) struct ProxyArgs {
     /// serves only these names [default port: a free one]
     #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true,
           default_missing_value = "0")]
-    pub(super) proxy: Option<u16>,
+    pub(super) serve_proxy: Option<u16>,
 }
 
 /// The APIs that are being served.

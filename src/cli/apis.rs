@@ -81,7 +81,7 @@ impl RunApis {
 }
 
 fn proxy_without_listen() -> Problem {
-    let message = "`--proxy` serves the APIs of `--listen`, which is missing";
+    let message = "`--serve-proxy` serves the APIs of `--listen`, which is missing";
     Problem::anywhere(code::CONTRADICTION, message).help("add `--listen`")
 }
 
@@ -96,7 +96,7 @@ impl ApiArgs {
         for VendorPort { vendor, port } in &self.ports {
             flags.extend(["--port".to_owned(), format!("{vendor}={port}")]);
         }
-        flags.extend(self.proxy.proxy.map(|port| format!("--proxy={port}")));
+        flags.extend(self.proxy.serve_proxy.map(|port| format!("--serve-proxy={port}")));
         flags
     }
 
@@ -113,7 +113,7 @@ impl ApiArgs {
         setup: &Setup,
     ) -> Result<Option<RunApis>, CommandError> {
         let Some(interface) = self.listen else {
-            return self.proxy.proxy.map_or(Ok(None), |_| Err(proxy_without_listen().into()));
+            return self.proxy.serve_proxy.map_or(Ok(None), |_| Err(proxy_without_listen().into()));
         };
         self.check(runs.platforms(), setup)?;
         let mut apis = BTreeMap::new();
@@ -131,7 +131,7 @@ impl ApiArgs {
             let access = ApiAccess { slot, egress: receivers.egress() };
             apis.insert(platform.id.clone(), access);
         }
-        let proxy = self.proxy.proxy.map(|port| ports.serve_proxy(port)).transpose()?;
+        let proxy = self.proxy.serve_proxy.map(|port| ports.serve_proxy(port)).transpose()?;
         let proxy = proxy.map(|address| format!("http://{}", reachable(address)));
         proxy.iter().for_each(|url| note(format_args!("proxy: {url}")));
         ca.iter().for_each(|file| note(format_args!("CA file: {}", file.display())));

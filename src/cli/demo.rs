@@ -102,12 +102,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
                 number: 1,
                 occurrence: 1,
                 script,
-                endpoints: vec![EndpointPlan {
-                    number: 1,
-                    url,
-                    headers: Vec::new(),
-                    subscription: vendor.subscription(None),
-                }],
+                endpoints: vec![EndpointPlan::new(1, url, vendor.subscription(None))],
                 seed,
                 start,
                 pace,

@@ -132,9 +132,8 @@ fn with_variables(text: &str, vendor: &str) -> String {
         if let Some(reference) = references::first(rest) {
             length = reference.length;
             if reference.is_secret() {
-                let name = reference.name.split_once('.').map_or("", |(_, name)| name);
-                let quoted = shell_quote(&std::mem::take(&mut plain));
-                out += &format!("{quoted}\"${}\"", variable(vendor, name));
+                out += &shell_quote(&std::mem::take(&mut plain));
+                out += &secret_in_shell(reference.name, vendor);
             } else {
                 plain += &reference.unquoted();
             }
@@ -154,6 +153,18 @@ fn with_variables(text: &str, vendor: &str) -> String {
     out + &shell_quote(&plain)
 }
 
+/// Returns what a shell replaces by a secret, by the name of its reference.
+fn secret_in_shell(name: &str, vendor: &str) -> String {
+    if let Some(name) = name.strip_prefix("env:") {
+        return format!("\"${name}\"");
+    }
+    if let Some(path) = name.strip_prefix("file:") {
+        return format!("\"$(cat {})\"", shell_quote(path));
+    }
+    let name = name.split_once('.').map_or("", |(_, name)| name);
+    format!("\"${}\"", variable(vendor, name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +175,8 @@ mod tests {
         assert_eq!(with_variables("A: ${secret.token}!", "acme"), r#"'A: '"$ACME_TOKEN"'!'"#);
         assert_eq!(with_variables("${header.X-Key}", "a-b"), r#"''"$A_B_X_KEY"''"#);
         assert_eq!(with_variables("${'secret.token'}", "acme"), "'${secret.token}'");
+        assert_eq!(with_variables("${env:HOOK}", "acme"), r#"''"$HOOK""#);
+        assert_eq!(with_variables("${file:a b}", "acme"), r#"''"$(cat 'a b')""#);
         assert_eq!(with_variables("a\u{202e}b", "acme"), r#"'a'"$(printf '\342\200\256')"'b'"#);
     }
 }

@@ -17,12 +17,14 @@ use super::setup::{Setup, runtime};
 use super::terminal::{is_read, print};
 use crate::base::clock::Clock;
 use crate::base::text::{count, escape, one_of};
+use crate::config::ReceiverUrl;
 use crate::delivery::{Connector, Http1Client};
 use crate::diag::{Problem, code};
 use crate::journal::{Durability, Journal, JournalWriter, RunBeginning, StoredRun, WriteOptions};
+use crate::platform::Subscription;
 use crate::record::{Record, RecordKind, RecordLog, RunFinished, RunStarted};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand, RunCollector};
-use crate::run::{DeliveryChange, Redelivery, redeliver};
+use crate::run::{DeliveryChange, EndpointPlan, Redelivery, redeliver};
 
 /// Journal options of `run` and `send`.
 #[derive(Debug, Args)]
@@ -283,14 +285,31 @@ fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Co
     let endpoints = setup.endpoints(&vendor.id);
     // The journal holds references in place of secrets, so headers come from the configuration.
     let mut problems = crate::diag::Problems::new();
-    let headers =
-        endpoints.iter().flat_map(|endpoint| endpoint.resolve_headers(&mut problems)).collect();
-    let to = self::target(args, &vendor.id)?;
-    let urls = endpoints.iter().map(|endpoint| endpoint.url.value.clone()).collect();
+    let (egress, connection) = (args.receivers.egress(), &args.receivers.connection);
+    let mut plans = Vec::new();
+    for form in endpoints {
+        let headers = form.resolve_headers(&mut problems);
+        let options = setup.connection(connection, Some(form), egress)?;
+        // One that cannot be read now may not be needed: the delivery may belong to another.
+        if let Ok(ReceiverUrl { url, reference }) = form.url.resolve() {
+            let plan = EndpointPlan::new(1, url, Subscription::default());
+            plans.push(EndpointPlan { reference, headers, options, ..plan });
+        }
+    }
+    let options = setup.connection(connection, None, egress)?;
+    let to = self::target(args, &vendor.id)?.map(|ReceiverUrl { url, reference }| {
+        let plan = EndpointPlan::new(1, url, Subscription::default());
+        EndpointPlan { reference, options: Arc::clone(&options), ..plan }
+    });
     let fresh = args.fresh.then(|| Clock::System.now());
     let change = DeliveryChange::default();
-    let redelivery = Redelivery { run, started, account, headers, urls, fresh, to, change };
-    let egress = args.receivers.egress();
+    let redelivery =
+        Redelivery { run, started, account, endpoints: plans, fresh, to, options, change };
+    let sent_url = sent_url(&records, &args.delivery);
+    let is_hidden = sent_url.is_some_and(|url| url.starts_with("${"));
+    if is_hidden && redelivery.request(&args.delivery, &records).is_none() {
+        return Err(hidden_url().into());
+    }
     let request = redelivery.request(&args.delivery, &records).ok_or_else(|| {
         let message = format!("run {run} sent no delivery `{}`", args.delivery);
         let help = format!(
@@ -300,11 +319,11 @@ fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Co
         Problem::anywhere(code::NOTHING_TO_RUN, message).help(help)
     })?;
     if request.url().as_str().contains("${query.") {
-        let message = "the URL of this delivery contains a secret that is not in the journal";
-        return Err(Problem::anywhere(code::INVALID_URL, message).help("add `--to URL`").into());
+        return Err(hidden_url().into());
     }
     // The URL comes from the journal, which may have been written with `--allow-public`.
-    allowed(request.url(), egress)?;
+    let reference = request.reference().map(str::to_owned);
+    allowed(&ReceiverUrl { url: request.url().clone(), reference }, egress)?;
     let writer =
         JournalWriter::open(&args.journal, WriteOptions::default()).map_err(anyhow::Error::from)?;
     let finished: RunFinished = runtime(1)?.block_on(async {
@@ -326,6 +345,22 @@ fn send_redelivery(args: &RedeliverArgs, setup: &Setup) -> Result<ExitStatus, Co
         anyhow::Ok(finished)
     })?;
     Ok(finished.verdict.into())
+}
+
+/// The problem of a URL that a journal has as a reference only.
+fn hidden_url() -> Problem {
+    let message = "the URL of this delivery contains a secret that is not in the journal";
+    Problem::anywhere(code::INVALID_URL, message).help("add `--to URL`, or configure the receiver")
+}
+
+/// Returns the URL to which a delivery was sent, as the records have it.
+fn sent_url<'a>(records: &'a [Record], id: &str) -> Option<&'a str> {
+    records.iter().rev().find_map(|record| match &record.kind {
+        RecordKind::AttemptStarted { delivery, hop: 0, url, .. } if delivery == id => {
+            Some(url.as_str())
+        }
+        _ => None,
+    })
 }
 
 /// Returns the first record of a run, and those of a delivery and its control.
@@ -358,7 +393,7 @@ fn delivery_records(
 }
 
 /// Returns the URL of `--to`, which replaces the original one.
-fn target(args: &RedeliverArgs, vendor: &str) -> Result<Option<url::Url>, CommandError> {
+fn target(args: &RedeliverArgs, vendor: &str) -> Result<Option<ReceiverUrl>, CommandError> {
     let egress = args.receivers.egress();
     args.receivers.unused(&[vendor]).into_result(Some(()))?;
     let mut targets = args.receivers.targets(vendor).into_iter();
@@ -368,5 +403,5 @@ fn target(args: &RedeliverArgs, vendor: &str) -> Result<Option<url::Url>, Comman
         let problem = Problem::anywhere(code::UNUSED_RECEIVER, message);
         return Err(problem.help("run the command once for each receiver").into());
     }
-    Ok(target.map(|target| target.url(egress)).transpose()?)
+    Ok(target.map(|target| target.resolve(egress)).transpose()?)
 }

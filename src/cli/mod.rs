@@ -13,6 +13,7 @@ mod check;
 mod client;
 mod client_command;
 mod completions;
+mod connection_args;
 mod demo;
 mod demo_bots;
 mod demo_page;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use crate::delivery::ConnectionOptions;
 use crate::diag::{Problem, Problems, code};
 use crate::platform::Platform;
 use crate::run::{ApiAccess, RunPlan};
@@ -52,10 +53,12 @@ struct PlanCursor<'a> {
 }
 
 /// A receiver of one of the runs.
-#[derive(PartialEq, Eq)]
 pub(super) struct PlannedReceiver {
     pub(super) vendor: String,
     pub(super) url: Url,
+    /// The URL as output shows it.
+    pub(super) shown: String,
+    pub(super) options: Arc<ConnectionOptions>,
 }
 
 /// Hash of what was checked. A run whose files have changed since then has another one.
@@ -91,9 +94,16 @@ impl<'a> PlannedRuns<'a> {
         }
         let vendor = platform.full_id();
         for endpoint in &plan.endpoints {
-            let receiver = PlannedReceiver { vendor: vendor.clone(), url: endpoint.url.clone() };
-            if !self.receivers.contains(&receiver) {
-                self.receivers.push(receiver);
+            let is_known = |known: &PlannedReceiver| {
+                known.url == endpoint.url && Arc::ptr_eq(&known.options, &endpoint.options)
+            };
+            if !self.receivers.iter().any(is_known) {
+                self.receivers.push(PlannedReceiver {
+                    vendor: vendor.clone(),
+                    url: endpoint.url.clone(),
+                    shown: endpoint.shown_url(),
+                    options: Arc::clone(&endpoint.options),
+                });
             }
         }
         self.has_many_conversations |= plan.plays > 1;

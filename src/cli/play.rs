@@ -27,7 +27,8 @@ use super::receivers::{READY_WAIT, ReceiverArgs, allowed};
 use super::reports::ReportArgs;
 use super::run_actions::{RunAction, RunActions};
 use super::setup::{
-    Setup, Signals, check_headers, endpoint_subscription, instant, runtime, while_serving_files,
+    Setup, Signals, check_headers, endpoint_subscription, header_names, instant, runtime,
+    while_serving_files,
 };
 use super::shrink::shrink;
 use super::terminal::{OptionalOutput, note, print};
@@ -35,7 +36,7 @@ use crate::base::clock::Clock;
 use crate::base::file_store::FileStore;
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
-use crate::config::StartTime;
+use crate::config::{EndpointForm, ReceiverUrl, StartTime};
 use crate::delivery::{ClockMode, Connector, Http1Client};
 use crate::diag::{Problem, Problems, code};
 use crate::journal::{Journal, JournalError, JournalWriter};
@@ -99,6 +100,22 @@ impl Default for BatchOptions {
 
 /// Receiver of a dry run that names none. It appears in the output only.
 const DRY_RUN_URL: &str = "http://localhost:3000/";
+
+/// A receiver of a run, before the flags for its connections apply.
+struct Receiver<'a> {
+    to: ReceiverUrl,
+    /// Its table in the configuration.
+    form: Option<&'a EndpointForm>,
+    headers: Vec<(String, Secret)>,
+    events: Option<Subscription>,
+}
+
+impl Receiver<'_> {
+    /// A receiver that the configuration does not name.
+    fn at(to: ReceiverUrl) -> Self {
+        Self { to, form: None, headers: Vec::new(), events: None }
+    }
+}
 
 /// Parses a seed. clap prints the error.
 fn seed(text: &str) -> Result<u64, String> {
@@ -165,33 +182,44 @@ impl PlayArgs {
     ) -> Result<Vec<EndpointPlan>, Problems> {
         let vendor = &account.platform;
         let mut problems = Problems::new();
-        let egress = self.receivers.egress();
-        let marked = |url: &Url| egress.may_be_public(url).then(EndpointPlan::synthetic_marker);
-        let endpoint =
-            |url: Url, headers: Vec<(String, Secret)>, events: Option<Subscription>| EndpointPlan {
-                number: 0, // set below, in the order of the list
-                headers: headers.into_iter().chain(marked(&url)).collect(),
-                subscription: vendor.subscription(subscription.cloned().or(events)),
-                url,
-            };
+        let (egress, connection) = (self.receivers.egress(), &self.receivers.connection);
         let mut endpoints = Vec::new();
-        for target in self.receivers.targets(&vendor.id) {
-            endpoints.push(endpoint(target.url(egress)?, Vec::new(), None));
+        let mut add = |receiver: Receiver| {
+            let Receiver { to, form, mut headers, events } = receiver;
+            let options = problems.note(setup.connection(connection, form, egress));
+            connection.add_headers(&mut headers, &header_names(account), &mut problems);
+            let subscription = vendor.subscription(subscription.cloned().or(events));
+            let options = options.unwrap_or_default();
+            let is_public = options.may_be_public(egress, &to.url);
+            headers.extend(is_public.then(EndpointPlan::synthetic_marker));
+            // Numbered below, in the order of the list.
+            let plan = EndpointPlan::new(0, to.url, subscription);
+            endpoints.push(EndpointPlan { reference: to.reference, headers, options, ..plan });
+        };
+        let targets = self.receivers.targets(&vendor.id);
+        let forms = if targets.is_empty() { setup.endpoints(&vendor.id) } else { Vec::new() };
+        for target in &targets {
+            add(Receiver::at(target.resolve(egress)?));
         }
-        if endpoints.is_empty() {
-            for form in setup.endpoints(&vendor.id) {
-                let forbidden = allowed(&form.url, egress).err().map(Problems::from);
-                // Marked at the URL in the configuration file, not reported without a place.
-                problems.extend(forbidden.unwrap_or_default().with_default_span(&form.url.span));
-                let events = endpoint_subscription(form, vendor, &mut problems);
-                check_headers(form, account, &mut problems);
-                let headers = form.resolve_headers(&mut problems);
-                endpoints.push(endpoint(form.url.value.clone(), headers, events));
+        let mut others = Problems::new();
+        for form in &forms {
+            let resolved = form.url.resolve();
+            let allowed = resolved.and_then(|to| allowed(&to, egress).map(|()| to));
+            // Marked at the URL in the configuration file, not reported without a place.
+            let placed = allowed
+                .map_err(|problem| Problems::from(problem).with_default_span(&form.url.span));
+            let events = endpoint_subscription(form, vendor, &mut others);
+            check_headers(form, account, &mut others);
+            let headers = form.resolve_headers(&mut others);
+            if let Some(to) = others.note(placed) {
+                add(Receiver { to, form: Some(form), headers, events });
             }
         }
-        if endpoints.is_empty() && self.is_dry() {
-            endpoints.extend(Url::parse(DRY_RUN_URL).map(|url| endpoint(url, Vec::new(), None)));
+        if targets.is_empty() && forms.is_empty() && self.is_dry() {
+            let url = Url::parse(DRY_RUN_URL);
+            url.into_iter().for_each(|url| add(Receiver::at(url.into())));
         }
+        problems.extend(others);
         for (number, endpoint) in (1..).zip(&mut endpoints) {
             endpoint.number = number;
         }
@@ -203,6 +231,7 @@ impl PlayArgs {
         if self.receivers.egress().public {
             flags.push("--allow-public".to_owned());
         }
+        flags.extend(self.receivers.connection.to_args());
         flags.extend(global.to_args());
         RerunCommand {
             send_args: None,

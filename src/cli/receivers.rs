@@ -6,14 +6,14 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use jiff::SignedDuration;
-use url::Url;
 
+use super::connection_args::ConnectionArgs;
 use super::exit::CommandError;
 use super::planned_runs::PlannedReceiver;
 use crate::base::address::EgressPolicy;
 use crate::base::duration;
-use crate::base::redact::shown_url;
-use crate::config::receiver_url;
+use crate::base::url_reference::shown_url;
+use crate::config::{ReceiverAddress, ReceiverUrl};
 use crate::delivery::Connector;
 use crate::diag::{Problem, Problems, code};
 use crate::platform::Catalog;
@@ -28,11 +28,15 @@ pub(super) const READY_WAIT: SignedDuration = SignedDuration::from_secs(30);
 pub(super) struct TargetArgs {
     /// Receiver to send to: URL, or VENDOR=URL for one vendor only; can be repeated
     ///
+    /// `env:NAME` or `file:PATH` in place of the URL is a reference, which appears in output instead.
+    ///
     /// The certificates of https receivers are verified with the CA certificates of the system. On
     /// Linux, `SSL_CERT_FILE` (a PEM file) and `SSL_CERT_DIR` (folders) replace these.
     // A URL may contain a password, so `--help` must not print the variable.
     #[arg(long = "to", value_name = "URL", env = "STANDIN_TO", hide_env_values = true)]
     to: Vec<RunTarget>,
+    #[command(flatten)]
+    pub(super) connection: ConnectionArgs,
     /// Also send to public addresses [default: only this machine and private networks]
     // `1` and `yes` are usual values of such variables; clap accepts only `true` and `false`.
     #[arg(long, env = "STANDIN_ALLOW_PUBLIC", value_parser = BoolishValueParser::new())]
@@ -92,7 +96,11 @@ impl TargetArgs {
             if let Some(id) = target.vendor.as_ref().filter(|id| !catalog.contains(id)) {
                 problems.push(catalog.unknown(id));
             }
-            target.url(self.egress()).err().into_iter().for_each(|problem| problems.push(problem));
+            target
+                .resolve(self.egress())
+                .err()
+                .into_iter()
+                .for_each(|problem| problems.push(problem));
         }
         problems
     }
@@ -135,9 +143,9 @@ impl ReceiverArgs {
         connector: &Connector,
     ) -> Result<(), CommandError> {
         let Some(limit) = self.wait_ready.or(default) else { return Ok(()) };
-        for PlannedReceiver { vendor, url } in receivers {
-            if let Err(failure) = connector.wait_ready(url, limit.unsigned_abs()).await {
-                let shown = shown_url(url);
+        for PlannedReceiver { vendor, url, shown, options } in receivers {
+            let waiting = connector.wait_ready(url, options, limit.unsigned_abs());
+            if let Err(failure) = waiting.await {
                 let reason = if failure.outcome == AttemptOutcome::Refused {
                     format!("no server is listening on {shown}")
                 } else {
@@ -174,20 +182,27 @@ impl From<&str> for RunTarget {
 }
 
 impl RunTarget {
-    /// Parses the URL and checks that the policy allows it.
-    pub(super) fn url(&self, egress: EgressPolicy) -> Result<Url, Problem> {
-        let url = receiver_url(&self.address)
+    /// Parses or reads the URL and checks that the policy allows it.
+    pub(super) fn resolve(&self, egress: EgressPolicy) -> Result<ReceiverUrl, Problem> {
+        let address = ReceiverAddress::parse(&self.address)
             .map_err(|message| Problem::anywhere(code::INVALID_URL, message))
             .map_err(|problem| problem.help("write `--to URL`, or `--to VENDOR=URL`"))?;
-        allowed(&url, egress)?;
-        Ok(url)
+        let resolved = address.resolve()?;
+        allowed(&resolved, egress)?;
+        Ok(resolved)
     }
 }
 
 /// Checks a URL against the policy. Host names are checked again when they are resolved.
-pub(super) fn allowed(url: &Url, egress: EgressPolicy) -> Result<(), Problem> {
-    egress.check_url(url).map_err(|forbidden| {
-        let message = format!("sending to `{}` is not allowed: {forbidden}", shown_url(url));
+pub(super) fn allowed(to: &ReceiverUrl, egress: EgressPolicy) -> Result<(), Problem> {
+    egress.check_url(&to.url).map_err(|forbidden| {
+        let shown = shown_url(&to.url, to.reference.as_deref());
+        let reason = if to.reference.is_none() {
+            forbidden.to_string()
+        } else {
+            format!("its host is {}", forbidden.class)
+        };
+        let message = format!("sending to `{shown}` is not allowed: {reason}");
         Problem::anywhere(code::FORBIDDEN_ADDRESS, message).help(forbidden.help())
     })
 }

@@ -14,12 +14,14 @@ use super::receivers::TargetArgs;
 use super::server_journal::{ServerJournalArgs, fate, restore};
 use super::server_reload::ServerFiles;
 use super::setup::{
-    Setup, Signals, check_headers, endpoint_subscription, runtime, while_serving_files,
+    Setup, Signals, check_headers, endpoint_subscription, header_names, runtime,
+    while_serving_files,
 };
 use super::terminal::{note, print};
 use crate::base::clock::Stopwatch;
 use crate::base::limits::SERVER_PORT;
 use crate::base::text::shell_quote;
+use crate::config::{EndpointForm, ReceiverUrl};
 use crate::diag::{Problem, Problems, code};
 use crate::platform::Platform;
 use crate::server::live::{EndpointRequest, LiveServer, ReloadPlan, ServedVendor, ServerPlan};
@@ -161,7 +163,7 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
             let files_of_server = ServerFiles::new(&args.scenarios, global, &read_plan);
             args.listener.refuse_own(&live);
             restore(&live, endpoints).await?;
-            let apis = serve_apis(&live, args.listener.host, args.proxy.proxy, &setup)?;
+            let apis = serve_apis(&live, args.listener.host, args.proxy.serve_proxy, &setup)?;
             let server = args.listener.start(&live)?;
             print(welcome(&live, &server, &apis, watch.millis()))?;
             tokio::select! {
@@ -273,41 +275,73 @@ impl ServeArgs {
         for vendor in vendors {
             let targets = self.targets.targets(&vendor.id);
             for target in &targets {
-                let request =
-                    EndpointRequest { url: target.address.clone(), ..EndpointRequest::default() };
-                endpoints.push((vendor.id.clone(), request));
+                let to = problems.note(target.resolve(self.targets.egress()));
+                let request = to.map(|to| EndpointRequest {
+                    url: to.url.to_string(),
+                    reference: to.reference,
+                    ..EndpointRequest::default()
+                });
+                let request = request.and_then(|request| {
+                    self.connected(request, vendor, None, setup, &mut problems)
+                });
+                endpoints.extend(request.map(|request| (vendor.id.clone(), request)));
             }
             if targets.is_empty() {
-                endpoints.extend(configured(vendor, setup, &mut problems));
+                for form in setup.endpoints(&vendor.id) {
+                    let request = configured(form, vendor, setup, &mut problems);
+                    let request = request.and_then(|request| {
+                        self.connected(request, vendor, Some(form), setup, &mut problems)
+                    });
+                    endpoints.extend(request.map(|request| (vendor.id.clone(), request)));
+                }
             }
         }
         problems.into_result(Some(endpoints))
     }
+
+    /// Adds the options and headers of connections to an endpoint.
+    fn connected(
+        &self,
+        mut request: EndpointRequest,
+        vendor: &Arc<Platform>,
+        form: Option<&EndpointForm>,
+        setup: &Setup,
+        problems: &mut Problems,
+    ) -> Option<EndpointRequest> {
+        let (connection, egress) = (&self.targets.connection, self.targets.egress());
+        let account = problems.note(setup.account(vendor))?;
+        connection.add_headers(&mut request.headers, &header_names(&account), problems);
+        let options = problems.note(setup.connection(connection, form, egress))?;
+        Some(EndpointRequest { options, ..request })
+    }
 }
 
-/// Returns the endpoints that the configuration names for a vendor.
+/// Returns an endpoint of the configuration.
 fn configured(
+    form: &EndpointForm,
     vendor: &Arc<Platform>,
     setup: &Setup,
     problems: &mut Problems,
-) -> Vec<(String, EndpointRequest)> {
-    let mut endpoints = Vec::new();
-    for form in setup.endpoints(&vendor.id) {
-        endpoint_subscription(form, vendor, problems);
-        let account = problems.note(setup.account(vendor));
-        account.iter().for_each(|account| check_headers(form, account, problems));
-        let events = form
-            .events
-            .as_ref()
-            .map(|events| events.iter().map(|event| event.value.clone()).collect::<Vec<String>>());
-        let headers = form.resolve_headers(problems);
-        let url = form.url.value.to_string();
-        endpoints.push((
-            vendor.id.clone(),
-            EndpointRequest { url, events, headers, is_configured: true },
-        ));
-    }
-    endpoints
+) -> Option<EndpointRequest> {
+    endpoint_subscription(form, vendor, problems);
+    let account = problems.note(setup.account(vendor));
+    account.iter().for_each(|account| check_headers(form, account, problems));
+    let events = form
+        .events
+        .as_ref()
+        .map(|events| events.iter().map(|event| event.value.clone()).collect::<Vec<String>>());
+    let headers = form.resolve_headers(problems);
+    let to = form.url.resolve();
+    let to = to.map_err(|problem| Problems::from(problem).with_default_span(&form.url.span));
+    let ReceiverUrl { url, reference } = problems.note(to)?;
+    Some(EndpointRequest {
+        url: url.to_string(),
+        reference,
+        events,
+        headers,
+        is_configured: true,
+        ..EndpointRequest::default()
+    })
 }
 
 /// Describes a server that is ready, and how to use it.

@@ -10,18 +10,22 @@ use jiff::Timestamp;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::connection_args::ConnectionArgs;
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::inputs::{read, scenarios};
 use super::terminal::note;
+use crate::base::address::EgressPolicy;
 use crate::base::clock::Clock;
 use crate::base::file_store::FileStore;
 use crate::base::redact::Redactor;
 use crate::base::text::escape;
+use crate::base::url_reference::url_secrets;
 use crate::config::{
-    Config, EndpointForm, FILES_PORT, FilesAddress, HEADER_VALUE_RULE, StartTime, is_header_value,
+    Config, EndpointForm, FILES_PORT, FilesAddress, HEADER_VALUE_RULE, ReceiverUrl, StartTime,
+    is_header_value,
 };
-use crate::delivery::AttemptSlots;
+use crate::delivery::{AttemptSlots, ConnectionOptions};
 use crate::diag::{Problem, Problems, Spanned, code};
 use crate::emulator::SYNTHETIC;
 use crate::platform::{
@@ -45,6 +49,9 @@ pub(super) struct Setup {
     platforms: RefCell<BTreeMap<VendorRef, Arc<Platform>>>,
     /// The accounts that have no problems, by the full id of their vendor.
     accounts: RefCell<BTreeMap<String, Arc<Account>>>,
+    /// Options of connections, by the place of their receiver in the configuration. Reading their files
+    /// for each run would take time.
+    connections: RefCell<BTreeMap<Option<usize>, Arc<ConnectionOptions>>>,
     // Loaded on first use: most commands need one vendor, and checking all of them takes time.
     loaded: OnceCell<(Vec<Arc<Platform>>, Problems)>,
 }
@@ -77,6 +84,7 @@ impl Setup {
             slots: AttemptSlots::default(),
             platforms: RefCell::default(),
             accounts: RefCell::default(),
+            connections: RefCell::default(),
             loaded: OnceCell::new(),
         }
     }
@@ -98,6 +106,9 @@ impl Setup {
             let vendor = &endpoint.vendor.value;
             let reference = |name: &str| format!("${{{vendor}.header.{name}}}");
             secrets.extend(headers.into_iter().map(|(name, secret)| (reference(&name), secret)));
+            if let Ok(ReceiverUrl { url, reference: Some(reference) }) = endpoint.url.resolve() {
+                secrets.extend(url_secrets(&url, Some(&reference)));
+            }
         }
         Redactor::new(secrets.iter().map(|(reference, secret)| (reference.clone(), secret)))
     }
@@ -133,6 +144,13 @@ impl Setup {
         }
         for endpoint in self.config.endpoints.iter().filter(|e| exists(&e.vendor)) {
             endpoint.resolve_headers(&mut problems);
+            let resolved = endpoint.url.resolve();
+            problems.note(resolved.map_err(|unusable| {
+                Problems::from(unusable).with_default_span(&endpoint.url.span)
+            }));
+            // Whether an address may be used depends on flags of other commands.
+            let everywhere = EgressPolicy { public: true };
+            problems.note(ConnectionArgs::default().options(Some(endpoint), everywhere));
             if let Ok(vendor) = self.vendor(&endpoint.vendor) {
                 endpoint_subscription(endpoint, &vendor, &mut problems);
                 // Problems of the account are reported above.
@@ -209,6 +227,23 @@ impl Setup {
     /// Returns every vendor that loads without problems, in its configured revision.
     pub(super) fn vendors(&self) -> &[Arc<Platform>] {
         &self.all().0
+    }
+
+    /// Returns the options of connections to a receiver; `None` stands for those of `--to`. `args` are the
+    /// flags, which are the same for the whole command.
+    pub(super) fn connection(
+        &self,
+        args: &ConnectionArgs,
+        form: Option<&EndpointForm>,
+        egress: EgressPolicy,
+    ) -> Result<Arc<ConnectionOptions>, Problems> {
+        let place = form.map(|form| form.url.span.range.start);
+        if let Some(known) = self.connections.borrow().get(&place) {
+            return Ok(Arc::clone(known));
+        }
+        let options = args.options(form, egress)?;
+        self.connections.borrow_mut().insert(place, Arc::clone(&options));
+        Ok(options)
     }
 
     /// Creates the account at a vendor with the credentials and options of the configuration.
@@ -296,13 +331,18 @@ pub(super) fn endpoint_subscription(
 
 /// Reports the headers of an endpoint that the requests of the account have already.
 pub(super) fn check_headers(endpoint: &EndpointForm, account: &Account, problems: &mut Problems) {
+    endpoint.reject_headers(&header_names(account), problems);
+}
+
+/// Returns the names of the headers that the requests of an account have.
+pub(super) fn header_names(account: &Account) -> Vec<String> {
     let signing = Signing::of(account);
     let event = RequestFacts::of_event("", 1, Timestamp::UNIX_EPOCH, None);
     let handshake = RequestFacts::of_handshake("", Timestamp::UNIX_EPOCH);
     let headers = [event, handshake].into_iter().flat_map(|facts| signing.headers(&facts));
     let mut names: Vec<String> = headers.map(|(name, _)| name).collect();
     names.push(SYNTHETIC.to_owned());
-    endpoint.reject_headers(&names, problems);
+    names
 }
 
 /// Returns the path of the configuration: `--config`, or `standin.toml` in the working folder.

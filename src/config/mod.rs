@@ -3,10 +3,12 @@
 //! The embedded `config.example.toml` contains the defaults. The user's file overrides them;
 //! environment variables and flags override both. Module `platform` checks the settings of vendors.
 
+mod endpoint_form;
 mod files_address;
 mod granted_origin;
 mod private;
 mod receiver;
+mod receiver_address;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -19,12 +21,14 @@ use crate::diag::{
 };
 use crate::form;
 
+pub use endpoint_form::EndpointForm;
 pub use files_address::{FilesAddress, FilesHost};
 pub use granted_origin::GrantedOrigin;
 pub use receiver::{
-    EndpointForm, HEADER_VALUE_RULE, check_header_name, check_header_value, invalid_secret,
-    is_header_value, receiver_url,
+    HEADER_VALUE_RULE, check_header_name, check_header_value, invalid_secret, is_header_value,
+    receiver_url,
 };
+pub use receiver_address::{ReceiverAddress, ReceiverUrl};
 
 /// Content of `config.example.toml`, which documents all keys and contains all defaults.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");

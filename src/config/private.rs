@@ -17,6 +17,12 @@ const PRINTED: &[&str] = &[
     "endpoint.*.vendor",
     "endpoint.*.url",
     "endpoint.*.events",
+    "endpoint.*.timeout",
+    "endpoint.*.ca",
+    "endpoint.*.insecure",
+    "endpoint.*.cert",
+    "endpoint.*.key",
+    "endpoint.*.resolve",
 ];
 
 /// Returns the ranges of a configuration that are never printed, in ascending order: private values,

@@ -1,88 +1,12 @@
-//! Receivers in the configuration: their URLs and additional request headers.
+//! Rules for the URLs of receivers and for additional request headers.
 
 use reqwest::header::{HeaderName, HeaderValue};
 use url::{ParseError, Url};
 
 use crate::base::limits::MAX_HEADER;
-use crate::base::redact::is_credential_name;
-use crate::base::secret::{InvalidSecret, MIN_SECRET, Reference, Secret};
+use crate::base::secret::{InvalidSecret, Reference};
 use crate::base::text::mask;
-use crate::diag::{
-    NodeContent, NonEmpty, Problem, Problems, Scalar, SourceSpan, Spanned, SyntaxNode, TableOf,
-    code,
-};
-use crate::form;
-
-form! {
-    /// A receiver.
-    pub struct EndpointForm {
-        /// Vendor that sends to this receiver.
-        vendor: Spanned<String>,
-        /// URL of the receiver.
-        url: Spanned<Url>,
-        /// Event types to send. Default: the vendor's default subscription.
-        events: Option<NonEmpty<Spanned<String>>>,
-        /// Headers to add to those of the vendor: `env:NAME`, `file:PATH`, or the value.
-        headers: TableOf<Spanned<Reference>>,
-    }
-}
-
-impl EndpointForm {
-    /// Checks the names of the headers, and those values that the file contains.
-    pub(super) fn check_headers(&self, problems: &mut Problems) {
-        for (key, value) in self.headers.iter() {
-            if let Err(message) = check_header_name(&key.name) {
-                problems.push(Problem::at(&key.span, code::INVALID_HEADER, message));
-            }
-            if let Err(problem) = check_header_value(&value.0, &value.span) {
-                problems.push(problem);
-            }
-        }
-    }
-
-    /// Reports headers that requests already have. Sent twice, most servers join or reject them.
-    pub fn reject_headers(&self, existing: &[String], problems: &mut Problems) {
-        for (index, (key, _)) in self.headers.0.iter().enumerate() {
-            let is_same = |name: &str| name.eq_ignore_ascii_case(&key.name);
-            if existing.iter().any(|name| is_same(name)) {
-                let message = format!("requests already have a header `{}`", key.name);
-                let problem = Problem::at(&key.span, code::INVALID_HEADER, message);
-                problems.push(problem.help("remove it: the header would be sent twice"));
-            }
-            let mut earlier = self.headers.0[..index].iter();
-            if let Some((first, _)) = earlier.find(|(other, _)| is_same(&other.name)) {
-                let message = format!("the header `{}` is set twice", key.name);
-                let problem = Problem::at(&key.span, code::INVALID_HEADER, message);
-                let help = "remove one of them: the case of a name makes no difference";
-                problems.push(problem.also(&first.span, "first header").help(help));
-            }
-        }
-    }
-
-    /// Returns the headers with their values. Values from the environment or from files are secret,
-    /// values in the configuration itself are public.
-    pub fn resolve_headers(&self, problems: &mut Problems) -> Vec<(String, Secret)> {
-        let mut headers = Vec::new();
-        for (key, value) in self.headers.iter() {
-            if !value.is_external() {
-                let is_secret = is_credential_name(&key.name) && value.0.len() >= MIN_SECRET;
-                let secret = if is_secret { Secret::private } else { Secret::public };
-                headers.push((key.name.clone(), secret(value.0.clone())));
-                continue;
-            }
-            let resolved = value.resolve();
-            let resolved =
-                resolved.map_err(|error| invalid_secret(&error, &value.span)).and_then(|secret| {
-                    check_header_value(secret.expose(), &value.span).map(|()| secret)
-                });
-            match resolved {
-                Ok(secret) => headers.push((key.name.clone(), secret)),
-                Err(problem) => problems.push(problem),
-            }
-        }
-        headers
-    }
-}
+use crate::diag::{NodeContent, Problem, Scalar, SourceSpan, SyntaxNode, code};
 
 /// Returns the problem of a secret that cannot be used. `span` is the location of its reference.
 pub fn invalid_secret(error: &InvalidSecret, span: &SourceSpan) -> Problem {

@@ -35,15 +35,17 @@ impl Attempt {
         url: url::Url,
         headers: Vec<(String, String)>,
     ) -> Request {
+        let options = &delivery.endpoint.options;
         let body = if method == Method::Post { Arc::clone(&delivery.body) } else { "".into() };
         Request {
             method,
             url,
             headers,
             body,
-            connect: delivery.policy.connect.unsigned_abs(),
-            total: delivery.policy.total.unsigned_abs(),
+            connect: options.connect(&delivery.policy),
+            total: options.total(&delivery.policy),
             fault: WireFault::of(faults),
+            options: Arc::clone(options),
         }
     }
 

@@ -13,9 +13,11 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::connection::Connection;
+use super::connection_options::ConnectionOptions;
 use super::failure::AttemptFailure;
 use super::throttle::Throttle;
 use super::tls::client_config;
+use super::tunnel::open_tunnel;
 use crate::base::address::{BlockedAddress, EgressPolicy, ip_host, is_localhost};
 use crate::record::AttemptOutcome;
 
@@ -63,22 +65,23 @@ impl Connector {
     }
 
     /// Waits until the rate limit for public receivers allows another request.
-    pub(super) async fn wait_turn(&self, url: &Url) {
-        if self.egress.may_be_public(url) {
+    pub(super) async fn wait_turn(&self, url: &Url, options: &ConnectionOptions) {
+        if options.may_be_public(self.egress, url) {
             let host = url.host_str().unwrap_or_default();
             sleep_until(self.throttle.turn(host, Instant::now())).await;
         }
     }
 
     /// The TLS configuration, for clients of other libraries.
-    pub(super) fn tls_config(&self) -> ClientConfig {
-        (*self.tls).clone()
+    pub(super) fn tls_config(&self, options: &ConnectionOptions) -> ClientConfig {
+        (**options.tls_or(&self.tls)).clone()
     }
 
     /// Performs the TLS handshake on a new connection, if the URL's scheme is `https`.
     pub(super) async fn secure(
         &self,
         url: &Url,
+        options: &ConnectionOptions,
         stream: TcpStream,
     ) -> Result<Connection, AttemptFailure> {
         if url.scheme() != "https" {
@@ -87,21 +90,45 @@ impl Connector {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host)
             .map_err(|error| AttemptFailure::new(AttemptOutcome::Tls, error.to_string()))?;
-        let connector = TlsConnector::from(Arc::clone(&self.tls));
+        let connector = TlsConnector::from(Arc::clone(options.tls_or(&self.tls)));
         let stream = connector.connect(name, stream).await;
         let stream = stream.map_err(|error| AttemptFailure::in_handshake(&error))?;
         Ok(Connection::Tls(Box::new(stream)))
     }
 
-    /// Connects without TLS.
-    pub(super) async fn tcp(&self, url: &Url) -> Result<TcpStream, AttemptFailure> {
+    /// Connects without TLS: to the receiver, or to the proxy, with a tunnel for TLS.
+    pub(super) async fn tcp(
+        &self,
+        url: &Url,
+        options: &ConnectionOptions,
+    ) -> Result<TcpStream, AttemptFailure> {
+        let Some(proxy) = &options.proxy else { return self.connect(url, options).await };
+        let target = self.target_behind_proxy(url, options).await?;
+        let stream = self.connect(&proxy.url, options).await;
+        let stream = stream.map_err(|failure| {
+            let proxy = proxy.host_and_port();
+            let reason = format!("no connection to the proxy {proxy}: {}", failure.reason);
+            AttemptFailure { reason, ..failure }
+        })?;
+        if url.scheme() == "https" { open_tunnel(stream, proxy, &target).await } else { Ok(stream) }
+    }
+
+    /// Connects to the host of a URL.
+    async fn connect(
+        &self,
+        url: &Url,
+        options: &ConnectionOptions,
+    ) -> Result<TcpStream, AttemptFailure> {
         let port = url.port_or_known_default().unwrap_or_default();
         let addresses = match ip_host(url) {
             Some(address) => {
                 self.check_literal(url)?;
                 vec![address]
             }
-            None => self.addresses(url.host_str().unwrap_or_default()).await?,
+            None => {
+                let name = url.host_str().unwrap_or_default();
+                self.addresses(name, port, options).await?
+            }
         };
         let addresses: Vec<SocketAddr> =
             addresses.into_iter().map(|address| (address, port).into()).collect();
@@ -113,8 +140,50 @@ impl Connector {
         Ok(stream)
     }
 
+    /// Returns the host and port of a receiver to which a proxy connects. The proxy resolves the name.
+    /// Its addresses are checked as they are here, and a name that is unknown here may be public.
+    pub(super) async fn target_behind_proxy(
+        &self,
+        url: &Url,
+        options: &ConnectionOptions,
+    ) -> Result<String, AttemptFailure> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        let name = url.host_str().unwrap_or_default();
+        if ip_host(url).is_some() {
+            self.check_literal(url)?;
+            return Ok(format!("{name}:{port}"));
+        }
+        let has_rule = options.resolve.iter().any(|rule| rule.applies_to(name, port));
+        match self.addresses(name, port, options).await {
+            Ok(addresses) if has_rule => Ok(SocketAddr::new(addresses[0], port).to_string()),
+            Ok(_) => Ok(format!("{name}:{port}")),
+            Err(failure) if failure.outcome == AttemptOutcome::Dns && !has_rule => {
+                if self.egress.public {
+                    return Ok(format!("{name}:{port}"));
+                }
+                let reason = format!(
+                    "the proxy is not asked for `{name}`: the name is unknown here, so that it may be \
+                     that of a public address"
+                );
+                Err(AttemptFailure::new(AttemptOutcome::EgressBlocked, reason).helped(
+                    "add `--allow-public` if you are authorized to send requests to this host, or \
+                     give its address with `--resolve`",
+                ))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// The addresses of a host name that the egress policy allows.
-    pub(super) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, AttemptFailure> {
+    pub(super) async fn addresses(
+        &self,
+        name: &str,
+        port: u16,
+        options: &ConnectionOptions,
+    ) -> Result<Vec<IpAddr>, AttemptFailure> {
+        if let Some(rule) = options.resolve.iter().find(|rule| rule.applies_to(name, port)) {
+            return self.allowed(name, &rule.addresses);
+        }
         // Not every resolver knows these names. Like curl, standin does not ask one (RFC 6761).
         if is_localhost(name) {
             return Ok(vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]);

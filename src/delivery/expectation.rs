@@ -132,7 +132,7 @@ impl Connector {
     /// Sends a request to the receiver's own API, within the egress policy. Redirects are not
     /// followed: they could lead to an origin that nobody granted.
     pub(super) async fn call_api(&self, request: ApiRequest, limit: Duration) -> AttemptResult {
-        self.wait_turn(&request.url).await;
+        self.wait_turn(&request.url, &request.options).await;
         let started = Instant::now();
         let micros = || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let response = match self.api_response(request, limit).await {
@@ -172,9 +172,8 @@ impl Connector {
         request: ApiRequest,
         limit: Duration,
     ) -> Result<Response, AttemptFailure> {
-        // reqwest resolves names through this connector, but never asks about literal addresses.
-        self.check_literal(&request.url)?;
-        let client: Client = self.direct_client()?;
+        self.check_route(&request.url, &request.options).await?;
+        let client: Client = self.http_client(&request.url, &request.options)?;
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,

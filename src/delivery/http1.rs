@@ -68,7 +68,11 @@ impl Http1Client {
         progress: &mut AttemptProgress,
     ) -> Result<(), AttemptFailure> {
         let bytes = RequestBytes::new(request, &self.wire().header_order)?;
-        let reused = if self.reuses(request) { self.pool.take(&request.url) } else { None };
+        let reused = if self.reuses(request) {
+            self.pool.take(&request.url, &request.options)
+        } else {
+            None
+        };
         if let Some(connection) = reused {
             let result = self.exchange(connection, request, &bytes, progress).await;
             // The receiver may close a kept connection while the request is on its way. An HTTP
@@ -113,10 +117,11 @@ impl Http1Client {
         let began = Instant::now();
         let limit = progress.deadline.min(began + request.connect);
         let whole = request.connect.min(request.total);
-        let stream = timeout_at(limit, self.connector.tcp(&request.url)).await;
+        let stream = timeout_at(limit, self.connector.tcp(&request.url, &request.options)).await;
         let stream = stream.map_err(|_| AttemptFailure::no_connection(whole))?;
         let stream = stream.inspect_err(|_| progress.timings.connect_us = Some(micros(began)))?;
-        let secured = timeout_at(limit, self.connector.secure(&request.url, stream)).await;
+        let secured = self.connector.secure(&request.url, &request.options, stream);
+        let secured = timeout_at(limit, secured).await;
         let secured = secured.map_err(|_| AttemptFailure::no_handshake(whole))?;
         progress.timings.connect_us = Some(micros(began));
         secured
@@ -150,7 +155,7 @@ impl Http1Client {
             Err(_) => return Err(AttemptFailure::no_head(request.total)),
         }
         if is_written && progress.response.keep_alive && self.reuses(request) {
-            self.pool.put(&request.url, connection);
+            self.pool.put(&request.url, &request.options, connection);
         }
         Ok(())
     }
@@ -185,7 +190,7 @@ impl Transport for Http1Client {
     }
 
     async fn send(&self, request: Request) -> AttemptResult {
-        self.connector.wait_turn(&request.url).await;
+        self.connector.wait_turn(&request.url, &request.options).await;
         let started = Instant::now();
         let mut progress = AttemptProgress {
             started,

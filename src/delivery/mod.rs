@@ -9,6 +9,7 @@ mod causes;
 mod check;
 mod concurrency;
 mod connection;
+mod connection_options;
 mod connector;
 mod driven_run;
 mod driver;
@@ -30,9 +31,11 @@ mod slots;
 mod throttle;
 mod tls;
 mod transport;
+mod tunnel;
 
 pub use attempt::NOT_COMMITTED;
 pub use check::{DeliveryCheck, StepWant};
+pub use connection_options::{ConnectionOptions, InvalidTlsSetting, TlsSettings};
 pub use connector::{Connector, Resolver};
 pub use driven_run::DrivenRun;
 pub use driver::{DriverHandle, drive};
@@ -72,13 +75,15 @@ pub struct Endpoint {
     pub host: Arc<str>,
     /// Adds the headers and the signature of each request.
     pub signer: RequestSigner,
+    /// How connections to it are made.
+    pub options: Arc<ConnectionOptions>,
 }
 
 impl Endpoint {
-    /// Creates an endpoint.
+    /// Creates an endpoint with default options.
     pub fn new(number: u32, url: Url, signer: RequestSigner) -> Self {
         let host = &url[Position::BeforeHost..Position::AfterPort];
-        Self { number, host: host.into(), url, signer }
+        Self { number, host: host.into(), url, signer, options: Arc::default() }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Idle connections that wait for the next request to their origin.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use url::{Position, Url};
 
 use super::connection::Connection;
+use super::connection_options::ConnectionOptions;
 use crate::base::limits::MAX_IN_FLIGHT_PER_HOST;
 
 /// Idle connections by origin.
@@ -17,6 +18,8 @@ pub(super) struct ConnectionPool(Mutex<BTreeMap<String, Vec<IdleConnection>>>);
 #[derive(Debug)]
 struct IdleConnection {
     connection: Connection,
+    /// How it was made. A request with other options needs another connection.
+    options: Arc<ConnectionOptions>,
     since: Instant,
 }
 
@@ -25,13 +28,15 @@ struct IdleConnection {
 const MAX_IDLE: Duration = Duration::from_secs(3);
 
 impl ConnectionPool {
-    /// Takes an idle connection to the URL's origin. Connections that the receiver has closed, or
+    /// Takes an idle connection to the URL's origin, made with these options. Connections that the receiver has closed, or
     /// that hold unrequested bytes, are dropped.
-    pub(super) fn take(&self, url: &Url) -> Option<Connection> {
+    pub(super) fn take(&self, url: &Url, options: &Arc<ConnectionOptions>) -> Option<Connection> {
         let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = pool.get_mut(origin(url))?;
         // The most recently used first: it is the least likely to be closed soon.
-        while let Some(IdleConnection { mut connection, since }) = idle.pop() {
+        let is_usable = |idle: &IdleConnection| idle.options.shares_with(options);
+        while let Some(last) = idle.iter().rposition(is_usable) {
+            let IdleConnection { mut connection, since, .. } = idle.remove(last);
             if since.elapsed() < MAX_IDLE && connection.is_idle() {
                 return Some(connection);
             }
@@ -45,7 +50,7 @@ impl ConnectionPool {
     }
 
     /// Keeps a connection for the next request to the URL's origin.
-    pub(super) fn put(&self, url: &Url, connection: Connection) {
+    pub(super) fn put(&self, url: &Url, options: &Arc<ConnectionOptions>, connection: Connection) {
         let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let origin = origin(url);
         if !pool.contains_key(origin) {
@@ -57,7 +62,8 @@ impl ConnectionPool {
             idle.remove(0);
         }
         if idle.len() < MAX_IN_FLIGHT_PER_HOST {
-            idle.push(IdleConnection { connection, since: Instant::now() });
+            let (options, since) = (Arc::clone(options), Instant::now());
+            idle.push(IdleConnection { connection, options, since });
         }
     }
 }

@@ -7,13 +7,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy as Redirects;
+use reqwest::{Client, Proxy};
 use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::causes::innermost;
+use super::connection_options::ConnectionOptions;
 use super::connector::Connector;
 use super::failure::AttemptFailure;
 use crate::record::AttemptOutcome;
@@ -27,13 +29,17 @@ const FIRST_PROBE: Duration = Duration::from_secs(1);
 impl Connector {
     /// Waits until the receiver responds to an HTTP request, for at most `within`. Returns the last
     /// failure if it does not.
-    pub async fn wait_ready(&self, url: &Url, within: Duration) -> Result<(), AttemptFailure> {
+    pub async fn wait_ready(
+        &self,
+        url: &Url,
+        options: &Arc<ConnectionOptions>,
+        within: Duration,
+    ) -> Result<(), AttemptFailure> {
         let deadline = Instant::now() + within;
-        let client = self.direct_client()?;
+        let client = self.http_client(url, options)?;
         let mut limit = FIRST_PROBE;
         loop {
-            // reqwest resolves names through this connector, but never asks about literal addresses.
-            self.check_literal(url)?;
+            self.check_route(url, options).await?;
             let left = deadline.saturating_duration_since(Instant::now());
             // HEAD, since a request with an effect would be a webhook that the run did not send.
             let probe = client.head(url.clone()).timeout(limit.min(left)).send().await;
@@ -52,26 +58,68 @@ impl Connector {
         }
     }
 
-    /// An ordinary client: direct, without redirects, to addresses that the policy allows.
-    pub(super) fn direct_client(&self) -> Result<Client, AttemptFailure> {
-        let client = Client::builder()
+    /// An ordinary client for a URL, without redirects, to addresses that the policy allows.
+    pub(super) fn http_client(
+        &self,
+        url: &Url,
+        options: &Arc<ConnectionOptions>,
+    ) -> Result<Client, AttemptFailure> {
+        let resolver = RouteResolver {
+            connector: self.clone(),
+            options: Arc::clone(options),
+            port: url.port_or_known_default().unwrap_or_default(),
+        };
+        let unsendable = |error: reqwest::Error| {
+            AttemptFailure::new(AttemptOutcome::Unsendable, innermost(&error))
+        };
+        let mut builder = Client::builder()
             .no_proxy()
             .redirect(Redirects::none())
             .retry(reqwest::retry::never())
             .http1_only()
             .pool_max_idle_per_host(0)
-            .dns_resolver(Arc::new(self.clone()))
-            .tls_backend_preconfigured(self.tls_config())
-            .build();
-        client.map_err(|error| AttemptFailure::new(AttemptOutcome::Unsendable, innermost(&error)))
+            .dns_resolver(Arc::new(resolver))
+            .tls_backend_preconfigured(self.tls_config(options));
+        if let Some(proxy) = &options.proxy {
+            let mut used = Proxy::all(proxy.url.clone()).map_err(unsendable)?;
+            if let Some(value) = &proxy.authorization {
+                let value = HeaderValue::from_str(value.expose());
+                used = used.custom_http_auth(value.map_err(|error| {
+                    AttemptFailure::new(AttemptOutcome::Unsendable, error.to_string())
+                })?);
+            }
+            builder = builder.proxy(used);
+        }
+        builder.build().map_err(unsendable)
+    }
+
+    /// Checks the addresses that a client of [`Self::http_client`] uses without asking for them: the
+    /// literal ones, and those behind a proxy.
+    pub(super) async fn check_route(
+        &self,
+        url: &Url,
+        options: &ConnectionOptions,
+    ) -> Result<(), AttemptFailure> {
+        let Some(proxy) = &options.proxy else { return self.check_literal(url) };
+        self.check_literal(&proxy.url)?;
+        self.target_behind_proxy(url, options).await.map(drop)
     }
 }
 
-impl Resolve for Connector {
+/// Resolves names for a client, within the policy.
+struct RouteResolver {
+    connector: Connector,
+    options: Arc<ConnectionOptions>,
+    /// Port of the receiver.
+    port: u16,
+}
+
+impl Resolve for RouteResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let connector = self.clone();
+        let (connector, options, port) =
+            (self.connector.clone(), Arc::clone(&self.options), self.port);
         Box::pin(async move {
-            let addresses = connector.addresses(name.as_str()).await?;
+            let addresses = connector.addresses(name.as_str(), port, &options).await?;
             let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(addresses) as Addrs)
         })

@@ -22,14 +22,20 @@ impl RequestBytes {
     /// empty. Fails if a header cannot be sent.
     pub(super) fn new(request: &Request, order: &[String]) -> Result<Self, AttemptFailure> {
         let url = &request.url;
-        let target = &url[Position::BeforePath..Position::AfterQuery];
+        // A proxy needs the whole URL (RFC 9112, section 3.2.2).
+        let proxy = request.options.plain_proxy(url);
+        let from = if proxy.is_some() { Position::BeforeScheme } else { Position::BeforePath };
+        let target = &url[from..Position::AfterQuery];
         let mut bytes = Vec::with_capacity(512 + request.body.len());
         for part in [request.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
             bytes.extend_from_slice(part.as_bytes());
         }
         let host = &url[Position::BeforeHost..Position::AfterPort];
         let framing = framing(request);
-        for (name, value) in headers(request, host, framing.as_ref(), order) {
+        let mut headers = headers(request, host, framing.as_ref(), order);
+        let authorization = proxy.and_then(|proxy| proxy.authorization.as_ref());
+        headers.extend(authorization.map(|value| ("Proxy-Authorization", value.expose())));
+        for (name, value) in headers {
             check(name, value)?;
             for part in [name, ": ", value, "\r\n"] {
                 bytes.extend_from_slice(part.as_bytes());

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::failure::{AttemptFailure, SPEAK_TLS};
+use super::tls::only_http2;
 use crate::base::limits::{
     MAX_KEPT_HEADERS, MAX_RESPONSE_BODY, MAX_RESPONSE_HEAD, MAX_RESPONSE_HEADERS,
 };
@@ -238,6 +239,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, ResponseHead)>, AttemptFailure> 
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(AttemptFailure::large_head()),
         Err(_) if is_tls(bytes) => return Err(AttemptFailure::unexpected_tls()),
+        Err(_) if is_http2(bytes) => return Err(only_http2()),
         Err(error) => return Err(AttemptFailure::protocol(error)),
     };
     if length > MAX_RESPONSE_HEAD {
@@ -300,6 +302,12 @@ fn kept_header(header: &httparse::Header<'_>, limit: usize) -> (String, String) 
 /// Returns whether these bytes begin a TLS alert or handshake record of any version.
 fn is_tls(bytes: &[u8]) -> bool {
     matches!(bytes, [0x15 | 0x16, 3, 0..=4, ..])
+}
+
+/// Returns whether these bytes begin with a frame with which an HTTP/2 connection starts or ends:
+/// `SETTINGS` or `GOAWAY` on stream 0 (RFC 9113, section 4.1).
+fn is_http2(bytes: &[u8]) -> bool {
+    matches!(bytes, [0, _, _, 4 | 7, _, 0, 0, 0, 0, ..])
 }
 
 /// Returns whether a server responds like this to plain HTTP on a port for TLS.

@@ -7,12 +7,13 @@ use std::env;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError,
-    SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error,
+    OtherError, SignatureScheme,
 };
 use rustls_platform_verifier::Verifier;
 
@@ -27,11 +28,40 @@ pub(super) fn client_config() -> ClientConfig {
     let provider = Arc::new(ring::default_provider());
     // A system without CA certificates can still send without TLS.
     let inner = Verifier::new(Arc::clone(&provider)).ok();
-    let verifier = ExplainingVerifier { inner, provider };
-    ClientConfig::builder()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth()
+    with_protocol(verified_by(inner, false, provider).with_no_client_auth())
+}
+
+/// Returns the beginning of a configuration that also trusts these CAs, or verifies no certificates.
+///
+/// # Errors
+/// A certificate is invalid.
+pub(super) fn unauthenticated_config(
+    roots: Vec<CertificateDer<'static>>,
+    is_insecure: bool,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
+    let _ = ring::default_provider().install_default();
+    let provider = Arc::new(ring::default_provider());
+    let inner = if roots.is_empty() {
+        Verifier::new(Arc::clone(&provider)).ok()
+    } else {
+        Some(Verifier::new_with_extra_roots(roots, Arc::clone(&provider))?)
+    };
+    Ok(verified_by(inner, is_insecure, provider))
+}
+
+fn verified_by(
+    inner: Option<Verifier>,
+    is_insecure: bool,
+    provider: Arc<CryptoProvider>,
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let verifier = ExplainingVerifier { inner, is_insecure, provider };
+    ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+}
+
+/// Offers HTTP/1.1 only, so that a receiver that supports only HTTP/2 says so.
+pub(super) fn with_protocol(mut config: ClientConfig) -> ClientConfig {
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config
 }
 
 /// Verifies certificates as the system does, and explains why one is rejected.
@@ -39,6 +69,8 @@ pub(super) fn client_config() -> ClientConfig {
 struct ExplainingVerifier {
     /// `None` if there are no CA certificates.
     inner: Option<Verifier>,
+    /// Whether every certificate is accepted.
+    is_insecure: bool,
     provider: Arc<CryptoProvider>,
 }
 
@@ -51,6 +83,9 @@ impl ServerCertVerifier for ExplainingVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if self.is_insecure {
+            return Ok(ServerCertVerified::assertion());
+        }
         let Some(inner) = &self.inner else { return Err(as_rustls_error(no_roots())) };
         inner
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
@@ -127,6 +162,12 @@ pub(super) fn no_tls() -> AttemptFailure {
         .helped("if the receiver speaks plain HTTP, write `http://` in its URL")
 }
 
+/// The failure of a receiver that speaks HTTP/2 and no HTTP/1.1.
+pub(super) fn only_http2() -> AttemptFailure {
+    AttemptFailure::new(AttemptOutcome::Protocol, "the receiver speaks only HTTP/2 on this port")
+        .helped("enable HTTP/1.1 in the receiver: vendors send webhooks with HTTP/1.1")
+}
+
 /// The failure of a connection that the receiver closed during the handshake.
 pub(super) fn closed() -> AttemptFailure {
     tls("the connection was closed during the TLS handshake")
@@ -157,14 +198,15 @@ fn certificate(error: &CertificateError, is_self_signed: bool) -> AttemptFailure
         // A self-signed certificate often says that it is a CA, which is a different error.
         _ if is_self_signed => tls("the certificate of the receiver is self-signed").helped(
             "sign it with your own CA, for example with `mkcert`, and set `SSL_CERT_FILE` to the \
-             PEM file of the CA",
+             PEM file of the CA or pass it with `--ca`; `--insecure` accepts every certificate",
         ),
-        CertificateError::UnknownIssuer => {
-            tls("the certificate of the receiver is signed by an unknown CA").helped(
-                "set `SSL_CERT_FILE` to the PEM file of the CA; if the CA is public, let the \
-                 receiver send its intermediate certificates too",
-            )
-        }
+        CertificateError::UnknownIssuer => tls(
+            "the certificate of the receiver is signed by an unknown CA",
+        )
+        .helped(
+            "pass the PEM file of the CA with `--ca`, or set `SSL_CERT_FILE` to it; if the CA is \
+                 public, let the receiver send its intermediate certificates too",
+        ),
         other => tls(format!("the certificate of the receiver is invalid: {other}")),
     }
 }
@@ -187,17 +229,28 @@ fn no_roots() -> AttemptFailure {
 /// Returns the failure that the receiver reported in an alert.
 fn alerted(alert: AlertDescription) -> AttemptFailure {
     match alert {
-        // standin never sends a certificate, so that one cannot be bad, only missing.
+        // Servers with TLS 1.2 report a missing certificate as a bad one.
         AlertDescription::CertificateRequired
         | AlertDescription::BadCertificate
         | AlertDescription::NoCertificate => tls("the receiver requires a client certificate")
-            .helped("standin has none: let the receiver accept webhooks without one"),
-        AlertDescription::HandshakeFailure => {
-            tls("the receiver rejected the TLS handshake (handshake_failure)").helped(
-                "it may require a client certificate, which standin does not have, or support \
-                 none of the ciphers of TLS 1.2 and 1.3",
-            )
+            .helped("pass one that it accepts with `--cert` and `--key`"),
+        AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied
+        | AlertDescription::DecryptError
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::CertificateExpired
+        | AlertDescription::UnsupportedCertificate => {
+            tls(format!("the receiver rejects the client certificate ({alert:?})"))
+                .helped("pass one that it accepts with `--cert` and `--key`")
         }
+        AlertDescription::NoApplicationProtocol => only_http2(),
+        AlertDescription::HandshakeFailure => tls(
+            "the receiver rejected the TLS handshake (handshake_failure)",
+        )
+        .helped(
+            "it may require a client certificate (`--cert` and `--key`), or support none of the \
+                 ciphers of TLS 1.2 and 1.3",
+        ),
         AlertDescription::ProtocolVersion => {
             tls("the receiver does not support the TLS versions of standin")
                 .helped("enable TLS 1.2 or 1.3 in the receiver")

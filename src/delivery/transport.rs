@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::connection_options::ConnectionOptions;
 use crate::fault::{FaultAmount, FaultGroup, FaultKind, Faults};
 use crate::record::{AttemptOutcome, AttemptResult, Method};
 
@@ -26,6 +27,8 @@ pub struct Request {
     pub total: Duration,
     /// Requested fault in how the request is written.
     pub fault: Option<WireFault>,
+    /// How connections to the receiver are made.
+    pub options: Arc<ConnectionOptions>,
 }
 
 /// A request to the receiver's own API.
@@ -39,6 +42,8 @@ pub struct ApiRequest {
     pub headers: Vec<(String, String)>,
     /// The JSON body, if there is one.
     pub json: Option<String>,
+    /// How connections to the API are made.
+    pub options: Arc<ConnectionOptions>,
 }
 
 /// A requested fault in how a request is written.

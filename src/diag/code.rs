@@ -197,6 +197,8 @@ codes! {
         "expect = { call = \"send_mesage\" }" => "expect = { call = \"send_message\" }";
     API_NOT_SERVED = 94: "The scenario expects calls of the receiver to the vendor's API, so the API has to be served while the run lasts, at an address that the receiver knows.",
         "standin run story.toml --vendor acme --to http://localhost:3000/" => "standin run story.toml --vendor acme --to http://localhost:3000/ --listen --port acme=8080";
+    INVALID_TLS_FILE = 95: "A file of `ca`, `cert` or `key` cannot be used. Certificates and keys must be in PEM format, the key without a password, and it must belong to the first certificate of `cert`.",
+        "ca = \"ca.der\"" => "ca = \"ca.pem\"   # openssl x509 -inform der -in ca.der -out ca.pem";
 
     INVALID_ROUTE = 100: "A route, an operation or a credential of a vendor's API is not valid: its path, method or host name is malformed, or it refers to a route or credential that does not exist.",
         "path = \"v1/conversations\"" => "path = \"/v1/conversations\"";

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::base::references::KnownSecrets;
 use crate::base::secret::Secret;
-use crate::delivery::{Endpoint, RequestSigner};
+use crate::base::url_reference::{shown_url, url_secrets};
+use crate::delivery::{ConnectionOptions, Endpoint, RequestSigner};
 use crate::platform::{Account, RequestFacts, Signing, Subscription};
 
 /// Header that informs the operator of a public server that the traffic is synthetic.
@@ -18,13 +20,39 @@ pub struct EndpointPlan {
     pub number: u32,
     /// The receiver's address.
     pub url: Url,
+    /// The reference that appears in output in place of the address: `env:NAME` or `file:PATH`.
+    pub reference: Option<String>,
     /// Headers beside the vendor's. Their values never appear in a record.
     pub headers: Vec<(String, Secret)>,
     /// The event types that the receiver is sent.
     pub subscription: Subscription,
+    /// How connections to the receiver are made.
+    pub options: Arc<ConnectionOptions>,
 }
 
 impl EndpointPlan {
+    /// An endpoint without additional headers and options.
+    pub fn new(number: u32, url: Url, subscription: Subscription) -> Self {
+        let (headers, options) = (Vec::new(), Arc::default());
+        Self { number, url, reference: None, headers, subscription, options }
+    }
+
+    /// Returns the address as output shows it.
+    pub fn shown_url(&self) -> String {
+        shown_url(&self.url, self.reference.as_deref())
+    }
+
+    /// Returns the secrets of its requests besides those of the account, with their references.
+    pub fn secret_references(&self) -> Vec<(String, Secret)> {
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret.clone()));
+        let proxy = self.options.proxy.iter();
+        let proxy = proxy.flat_map(|proxy| [&proxy.password, &proxy.authorization]).flatten();
+        let proxy = proxy.map(|secret| ("${proxy.password}".to_owned(), secret.clone()));
+        let url = url_secrets(&self.url, self.reference.as_deref());
+        headers.chain(url).chain(proxy).collect()
+    }
+
     /// Returns the header [`SYNTHETIC`] with its value.
     pub fn synthetic_marker() -> (String, Secret) {
         (SYNTHETIC.to_owned(), Secret::public("not a real conversation".to_owned()))
@@ -35,6 +63,16 @@ impl EndpointPlan {
         let headers = self.headers.iter();
         headers.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
     }
+}
+
+/// Returns the secrets for which records of these endpoints of an account have references.
+pub fn known_secrets<'a>(
+    account: &Account,
+    endpoints: impl IntoIterator<Item = &'a EndpointPlan>,
+) -> KnownSecrets {
+    let own = account.secret_references().map(|(reference, secret)| (reference, secret.clone()));
+    let all = own.chain(endpoints.into_iter().flat_map(EndpointPlan::secret_references));
+    all.map(|(reference, secret)| (reference, secret.expose().to_owned())).collect()
 }
 
 /// An endpoint to which events are sent.
@@ -59,7 +97,8 @@ impl LiveEndpoint {
             headers.extend(extra.iter().cloned());
             headers
         });
-        let endpoint = Arc::new(Endpoint::new(plan.number, plan.url.clone(), signer));
+        let endpoint = Endpoint::new(plan.number, plan.url.clone(), signer);
+        let endpoint = Arc::new(Endpoint { options: Arc::clone(&plan.options), ..endpoint });
         Self { plan, endpoint, account: Arc::clone(account), group: None, secrets: Vec::new() }
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::call_inbox::AwaitedCall;
 use super::endpoint::EndpointPlan;
-use crate::base::redact::shown_url;
+use crate::base::url_reference::shown_url;
 use crate::delivery::{
     ApiRequest, AwaitedExpectation, AwaitedResponse, ConversationKey, ExpectationWait,
 };
@@ -70,11 +70,16 @@ pub(super) fn await_response(
         Some(receiver) => expectation.url(&receiver.url),
         None => Err("there is no receiver".to_owned()),
     };
+    let own = receiver
+        .filter(|receiver| url.as_ref().is_ok_and(|url| url.origin() == receiver.url.origin()));
+    let options = own.map(|receiver| Arc::clone(&receiver.options)).unwrap_or_default();
     let facts = ExpectationRequest {
         expectation: expectation.key.to_owned(),
         round: expectation.round,
         method: Some(expectation.method),
-        url: Some(url.as_ref().map_or_else(|_| expectation.path.clone(), shown_url)),
+        url: Some(
+            url.as_ref().map_or_else(|_| expectation.path.clone(), |url| shown_url(url, None)),
+        ),
         call: None,
     };
     let request = url.map(|url| ApiRequest {
@@ -82,6 +87,7 @@ pub(super) fn await_response(
         url,
         headers: expectation.headers.clone(),
         json: expectation.json.clone(),
+        options: Arc::clone(&options),
     });
     let within = expectation.within.map(SignedDuration::unsigned_abs);
     let judge = Arc::new(move |result: &_| expectation.judge(result));

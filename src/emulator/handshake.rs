@@ -82,9 +82,10 @@ pub async fn shake<T: Transport>(job: HandshakeJob, transport: &T) -> HandshakeE
         url: endpoint.url.clone(),
         headers: [Signing::of(&account).headers(&facts), endpoint.extra_headers()].concat(),
         body: body.into(),
-        connect: policy.connect.unsigned_abs(),
-        total: policy.total.unsigned_abs(),
+        connect: endpoint.options.connect(policy),
+        total: endpoint.options.total(policy),
         fault: None,
+        options: Arc::clone(&endpoint.options),
     };
     let result = if intent.committed().await {
         transport.send(request).await

@@ -74,7 +74,7 @@ use crate::record::ActionSummary;
 use crate::scenario::UpcomingStep;
 
 pub use actor::{StepOutcome, StepOutput};
-pub use endpoint::{EndpointPlan, SYNTHETIC};
+pub use endpoint::{EndpointPlan, SYNTHETIC, known_secrets};
 pub use examples::{OperationExample, check_examples, describe_api, examples};
 pub use handshake::{HandshakeEnd, HandshakeJob, challenge, shake};
 pub use host::ActError;

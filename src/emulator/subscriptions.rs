@@ -35,7 +35,7 @@ impl NewSubscription {
         let types = self.types.as_deref().map(Subscription::of);
         let subscription = account.platform.subscription(types);
         let headers = self.headers.clone();
-        EndpointPlan { number, url: self.url.clone(), headers, subscription }
+        EndpointPlan { headers, ..EndpointPlan::new(number, self.url.clone(), subscription) }
     }
 
     /// The account with the secrets that it has for the URL.

@@ -237,6 +237,7 @@ impl BotWorker {
             }
             _ => None,
         };
-        Ok(ApiRequest { method, url, headers: call.headers, json: body })
+        let options = Arc::default();
+        Ok(ApiRequest { method, url, headers: call.headers, json: body, options })
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::RunPlan;
 use super::probe::probes;
-use crate::base::redact::shown_url;
+use crate::base::url_reference::shown_url;
 use crate::emulator::{
     FaultSource, Outbox, PlannedDelivery, RehearsedOutput, StepOutcome, StepOutput, challenge,
     rehearse,
@@ -199,7 +199,7 @@ fn describe_expectation(plan: &RunPlan, expectation: &Expectation) -> String {
         Expectation::Request(request) => {
             let receiver = plan.endpoints.first().map(|endpoint| &endpoint.url);
             let url = receiver.and_then(|receiver| request.url(receiver).ok());
-            let url = url.map_or_else(|| request.path.clone(), |url| shown_url(&url));
+            let url = url.map_or_else(|| request.path.clone(), |url| shown_url(&url, None));
             format!("`{}` {} {url}", request.key, request.method)
         }
         Expectation::Call(call) => format!("`{}` {}", call.key, call.call),

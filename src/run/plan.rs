@@ -9,10 +9,12 @@ use tokio::sync::watch;
 use super::limits::RunLimits;
 use crate::base::address::EgressPolicy;
 use crate::base::file_store::FileStore;
-use crate::base::redact::{Redactor, query_secrets};
+use crate::base::redact::Redactor;
 use crate::base::references::KnownSecrets;
 use crate::delivery::{AttemptSlots, ClockMode, DeliveryCheck};
-use crate::emulator::{Emulator, EmulatorSlot, EndpointPlan, HandshakeJob, ScriptedRun, SlotEntry};
+use crate::emulator::{
+    Emulator, EmulatorSlot, EndpointPlan, HandshakeJob, ScriptedRun, SlotEntry, known_secrets,
+};
 use crate::fault::FaultGroup;
 use crate::platform::{Account, FaultInjector, Subscription};
 use crate::record::{PriorAttempts, RecordLog, SourceLine};
@@ -186,29 +188,20 @@ impl RunPlan {
     /// The secrets of the user that its requests contain, each with its reference. Built-in test
     /// credentials are public.
     pub(super) fn own_secrets(&self) -> Vec<(String, String)> {
-        let headers = self.endpoints.iter().flat_map(|endpoint| &endpoint.headers);
-        let headers = headers.map(|(name, secret)| (name.clone(), secret.clone()));
-        let queries = self.endpoints.iter().flat_map(|endpoint| query_secrets(&endpoint.url));
+        let endpoints = self.endpoints.iter().flat_map(EndpointPlan::secret_references);
         let own = self.account.secret_references().map(|(name, secret)| (name, secret.clone()));
-        let all = own.chain(headers).chain(queries).filter(|(_, secret)| !secret.is_public());
+        let all = own.chain(endpoints).filter(|(_, secret)| !secret.is_public());
         all.map(|(name, secret)| (name, secret.expose().to_owned())).collect()
     }
 
     /// The secrets that its records have references for, as far as they are still configured.
     pub(super) fn known_secrets(&self) -> KnownSecrets {
-        let headers = self.endpoints.iter().flat_map(|endpoint| endpoint.headers.clone());
-        let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
-        let queries = self.endpoints.iter().flat_map(|endpoint| query_secrets(&endpoint.url));
-        let own = self.account.secret_references().map(|(name, secret)| (name, secret.clone()));
-        let all = own.chain(headers).chain(queries);
-        all.map(|(reference, secret)| (reference, secret.expose().to_owned())).collect()
+        known_secrets(&self.account, &self.endpoints)
     }
 
     /// Replaces the run's secrets in its records: those of the account, of the headers, and the
     /// altered ones that token faults and the signature probe send.
     pub(super) fn redactor(&self) -> Redactor {
-        let headers = self.endpoints.iter().flat_map(|endpoint| &endpoint.headers);
-        let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
         // An altered token differs in one character, so it would reveal the real one.
         let sends_altered =
             self.script.has_faults(FaultGroup::Token) || self.script.verify.probes_signature;
@@ -218,17 +211,16 @@ impl RunPlan {
             Vec::new()
         };
         let altered = altered.iter().map(|(reference, secret)| (reference.clone(), secret));
-        let queries: Vec<_> =
-            self.endpoints.iter().flat_map(|endpoint| query_secrets(&endpoint.url)).collect();
-        let queries = queries.iter().map(|(reference, secret)| (reference.clone(), secret));
+        let endpoints: Vec<_> =
+            self.endpoints.iter().flat_map(EndpointPlan::secret_references).collect();
+        let endpoints = endpoints.iter().map(|(reference, secret)| (reference.clone(), secret));
         let environment: Vec<_> = self.script.environment_secrets().collect();
         let environment = environment.iter().map(|(reference, secret)| (reference.clone(), secret));
-        let own = self.account.secret_references().chain(headers).chain(queries);
-        let own = own.chain(environment);
+        let own = self.account.secret_references().chain(endpoints).chain(environment);
         Redactor::new(own.chain(altered))
     }
 
-    /// The URL of an endpoint (numbered from 0), with references in place of the values of its query.
+    /// The URL of an endpoint (numbered from 0), with references in place of secrets.
     pub fn shown_url(&self, endpoint: usize) -> String {
         let mut url = self.endpoints[endpoint].url.to_string();
         self.redactor().redact(&mut url);

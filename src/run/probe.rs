@@ -155,9 +155,10 @@ async fn send<T: Transport>(
             url: endpoint.url.clone(),
             headers,
             body: planned.body,
-            connect: policy.connect.unsigned_abs(),
-            total: policy.total.unsigned_abs(),
+            connect: endpoint.options.connect(policy),
+            total: endpoint.options.total(policy),
             fault: None,
+            options: Arc::clone(&endpoint.options),
         })
         .await
 }

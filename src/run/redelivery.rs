@@ -9,14 +9,15 @@ use url::Url;
 use super::limits::LimitCounter;
 use super::live::ServedBeginning;
 use super::pump::{Observer, RunEnd, pump};
-use crate::base::redact::{Redactor, query_secrets};
+use crate::base::redact::Redactor;
 use crate::base::references::KnownSecrets;
 use crate::base::secret::Secret;
 use crate::base::seed::SeedScope;
 use crate::delivery::{
-    AttemptSlots, ClockMode, ConversationKey, Delivery, DeliveryCheck, DrivenRun, Endpoint, NoHost,
-    RequestSigner, StepWant, Transport, drive,
+    AttemptSlots, ClockMode, ConnectionOptions, ConversationKey, Delivery, DeliveryCheck,
+    DrivenRun, Endpoint, NoHost, RequestSigner, StepWant, Transport, drive,
 };
+use crate::emulator::EndpointPlan;
 use crate::fault::{Fault, FaultGroup, Faults};
 use crate::platform::{Account, FaultInjector, RequestFacts};
 use crate::policy::{Policy, Retry, StatusSet};
@@ -35,14 +36,14 @@ pub struct Redelivery {
     pub started: RunStarted,
     /// The account, with its present credentials.
     pub account: Arc<Account>,
-    /// The configured headers beside the vendor's, with their present values.
-    pub headers: Vec<(String, Secret)>,
-    /// The configured URLs. Their queries may hold secrets.
-    pub urls: Vec<Url>,
+    /// The configured endpoints, with the present values of their secrets.
+    pub endpoints: Vec<EndpointPlan>,
     /// The time of sending in new headers and signatures; `None` sends the original ones.
     pub fresh: Option<Timestamp>,
-    /// The URL to send to, instead of the original one.
-    pub to: Option<Url>,
+    /// The endpoint to send to, instead of the original one.
+    pub to: Option<EndpointPlan>,
+    /// How connections are made to a URL that belongs to no endpoint.
+    pub options: Arc<ConnectionOptions>,
     /// What is different from the original delivery.
     pub change: DeliveryChange,
 }
@@ -73,6 +74,8 @@ pub struct RedeliveryRequest {
 #[derive(Debug)]
 struct RestoredDelivery {
     certainty: String,
+    /// The reference to the URL of its endpoint.
+    reference: Option<String>,
     delivery: Delivery,
     event: Option<Arc<EventFacts>>,
 }
@@ -87,6 +90,11 @@ impl RedeliveryRequest {
     /// The URL it is sent to.
     pub fn url(&self) -> &Url {
         &self.restored.delivery.endpoint.url
+    }
+
+    /// The reference that appears in output in place of the URL.
+    pub fn reference(&self) -> Option<&str> {
+        self.restored.reference.as_deref()
     }
 }
 
@@ -163,7 +171,11 @@ impl Redelivery {
             }
             (None, false) => sent,
         };
-        let url = self.to.clone().or_else(|| Url::parse(&known.fill(stored.url)).ok())?;
+        let to = self.to.as_ref();
+        let url = to.map(|to| to.url.clone());
+        let url = url.or_else(|| Url::parse(&known.fill(stored.url)).ok())?;
+        let own = to.or_else(|| self.endpoints.iter().find(|endpoint| endpoint.url == url));
+        let options = own.map_or(&self.options, |endpoint| &endpoint.options);
         let signer: RequestSigner = Arc::new(move |_, _, _| headers.clone());
         // Sent once: the user decides about another attempt.
         let own_policy = self.account.policy(stored.event_type);
@@ -177,7 +189,10 @@ impl Redelivery {
             event_type: stored.event_type.to_owned(),
             body: body.into(),
             at: stored.planned.run_time,
-            endpoint: Arc::new(Endpoint::new(1, url.clone(), signer)),
+            endpoint: Arc::new(Endpoint {
+                options: Arc::clone(options),
+                ..Endpoint::new(1, url, signer)
+            }),
             policy: Arc::new(Policy { retry: Retry::None, ..own_policy }),
             faults: stored.faults,
             check: Arc::new(self.check(stored.planned.step, &known)),
@@ -186,6 +201,7 @@ impl Redelivery {
         };
         Some(RestoredDelivery {
             certainty: stored.certainty.to_owned(),
+            reference: own.and_then(|endpoint| endpoint.reference.clone()),
             delivery,
             event: stored.event.cloned().map(Arc::new),
         })
@@ -229,14 +245,13 @@ impl Redelivery {
     /// Every secret that the delivery may contain, with its reference in records.
     fn secrets(&self, faults: &Faults) -> Vec<(String, Secret)> {
         let own = self.account.secret_references();
-        let headers = self.headers.iter();
-        let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
-        let whole = own.chain(headers).map(|(reference, secret)| (reference, secret.clone()));
+        let whole = own.map(|(reference, secret)| (reference, secret.clone()));
         let altered = faults
             .of(FaultGroup::Token)
             .map(|_| FaultInjector::of(&self.account).derived_secrets());
-        let queries = self.to.iter().chain(&self.urls).flat_map(query_secrets);
-        whole.chain(altered.into_iter().flatten()).chain(queries).collect()
+        let endpoints = self.to.iter().chain(&self.endpoints);
+        let endpoints = endpoints.flat_map(EndpointPlan::secret_references);
+        whole.chain(altered.into_iter().flatten()).chain(endpoints).collect()
     }
 
     /// The vendor's headers computed again, and the others unchanged.

@@ -174,6 +174,7 @@ fn request(url: &str) -> Request {
         connect: limit,
         total: limit,
         fault: None,
+        options: std::sync::Arc::default(),
     }
 }
 

@@ -40,7 +40,7 @@ impl Ports {
         let url = receiver.url();
         let arguments =
             ["run", "story.toml", "--vendor", "wotnot", "--to", &url, "--clock", "real"];
-        let options = ["--listen", "--proxy"];
+        let options = ["--listen", "--serve-proxy"];
         let arguments = [&arguments[..], &options[..]].concat();
         let mut run = Background::start(folder.path(), &arguments);
         let told = run.read_stderr_until("CA file: ");

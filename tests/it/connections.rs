@@ -30,6 +30,7 @@ fn request(url: &str, body: &str) -> Request {
         connect: Duration::from_secs(10),
         total: Duration::from_secs(10),
         fault: None,
+        options: std::sync::Arc::default(),
     }
 }
 

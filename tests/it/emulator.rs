@@ -59,7 +59,7 @@ fn account() -> Arc<Account> {
 fn endpoint(number: u32, receiver: &Receiver) -> EndpointPlan {
     let subscription = Subscription::check_plain(&["*".into()], &["any"]).unwrap();
     let url = receiver_url(&receiver.url()).unwrap();
-    EndpointPlan { number, url, headers: Vec::new(), subscription }
+    EndpointPlan::new(number, url, subscription)
 }
 
 fn emulator(account: &Arc<Account>, endpoints: Vec<EndpointPlan>, slots: AttemptSlots) -> Emulator {

@@ -39,8 +39,17 @@ fn a_program_gets_the_addresses_and_is_stopped_with_everything_it_started() {
                    echo $$ > own; printenv STANDIN_URL STANDIN_CA HTTPS_PROXY NO_PROXY WOTNOT_API_TOKEN \
                    > variables; trap 'echo asked > ended; exit 0' TERM; while :; do sleep 0.05; done";
     let arguments = [
-        "run", "handover", "--vendor", "wotnot", "--to", &url, "--listen", "--proxy", "--json",
-        "--exec", command,
+        "run",
+        "handover",
+        "--vendor",
+        "wotnot",
+        "--to",
+        &url,
+        "--listen",
+        "--serve-proxy",
+        "--json",
+        "--exec",
+        command,
     ];
     let start = Instant::now();
     let output = standin_in(folder.path(), &arguments);

@@ -40,6 +40,7 @@ fn send_in_each_order(url: &str, limit: impl Fn(&mut Request)) -> [AttemptResult
         connect: LONG,
         total: LONG,
         fault: None,
+        options: std::sync::Arc::default(),
     };
     limit(&mut request);
     let connector = Connector::new(EgressPolicy::default());
@@ -225,6 +226,7 @@ fn a_hung_receiver_does_not_starve_another() {
         connect: LONG,
         total,
         fault: None,
+        options: std::sync::Arc::default(),
     };
     let client = Http1Client::new(Connector::new(EgressPolicy::default()), WireFormat::default());
     let client = Arc::new(client);

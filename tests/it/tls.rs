@@ -4,82 +4,18 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
-};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, date_time_ymd};
 use rustls::version::{TLS12, TLS13};
-use rustls::{
-    RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
-};
 use standin::base::address::EgressPolicy;
 use standin::delivery::{Connector, Http1Client, Request, Transport as _};
 use standin::policy::WireFormat;
 use standin::record::{AttemptOutcome, AttemptResult, Method};
 
+use crate::support::tls::{TlsReceiver, issuer, self_signed, signed};
 use crate::support::{Hostile, standin, stdout};
-
-fn issuer(name: &str) -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-/// A certificate of a server with its key.
-struct Identity(CertificateDer<'static>, PrivateKeyDer<'static>);
-
-fn signed(params: &CertificateParams, issuer: &CertifiedIssuer<'_, KeyPair>) -> Identity {
-    let key = KeyPair::generate().unwrap();
-    Identity(params.signed_by(&key, issuer).unwrap().der().clone(), key.into())
-}
-
-fn self_signed(params: &CertificateParams) -> Identity {
-    let key = KeyPair::generate().unwrap();
-    Identity(params.self_signed(&key).unwrap().der().clone(), key.into())
-}
-
-/// A TLS receiver. With a CA it requires a certificate of its clients.
-fn receiver(
-    identity: Identity,
-    versions: &[&'static SupportedProtocolVersion],
-    clients: Option<&CertifiedIssuer<'_, KeyPair>>,
-) -> String {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
-    let builder = builder.with_protocol_versions(versions).unwrap();
-    let builder = match clients {
-        None => builder.with_no_client_auth(),
-        Some(issuer) => {
-            let mut roots = RootCertStore::empty();
-            roots.add(issuer.der().clone()).unwrap();
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-            builder.with_client_cert_verifier(verifier.unwrap())
-        }
-    };
-    let config = Arc::new(builder.with_single_cert(vec![identity.0], identity.1).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let session = ServerConnection::new(Arc::clone(&config)).unwrap();
-            thread::spawn(move || {
-                let mut stream = StreamOwned::new(session, stream);
-                // The requests of these tests arrive in one piece.
-                if stream.read(&mut [0; 16 * 1024]).is_ok_and(|count| count > 0) {
-                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
-                }
-            });
-        }
-    });
-    format!("https://localhost:{port}/")
-}
 
 /// Runs a scenario with these CA certificates. Returns the output and whether the run passed.
 fn run(url: &str, vendor: &str, roots: &Path) -> (String, bool) {
@@ -105,32 +41,35 @@ fn certificates_are_verified_and_each_problem_is_named() {
     (new.not_before, new.not_after) = (date_time_ymd(2301, 5, 6), date_time_ymd(2302, 1, 1));
     // What `openssl req -x509` writes.
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let all = &[&TLS12, &TLS13][..];
-    let mtls = |version| receiver(signed(&good(), &trusted), &[version], Some(&trusted));
-    let client = ["requires a client certificate", "help: standin has none"];
+    let tls_url = |identity| TlsReceiver::new(identity).start().0;
+    let mtls = |version| {
+        let receiver = TlsReceiver::new(signed(&good(), &trusted)).versions(&[version]);
+        receiver.clients(&trusted).start().0
+    };
+    let client = ["requires a client certificate", "help: pass one that it accepts with `--cert`"];
     let rows = [
         (
-            receiver(signed(&good(), &stranger), all, None),
-            ["signed by an unknown CA", "help: set `SSL_CERT_FILE`"],
+            tls_url(signed(&good(), &stranger)),
+            ["signed by an unknown CA", "help: pass the PEM file of the CA with `--ca`"],
         ),
-        (receiver(self_signed(&good()), all, None), ["is self-signed", "`mkcert`"]),
-        (receiver(self_signed(&ca), all, None), ["is self-signed", "`mkcert`"]),
+        (tls_url(self_signed(&good())), ["is self-signed", "`mkcert`"]),
+        (tls_url(self_signed(&ca)), ["is self-signed", "`mkcert`"]),
         (
-            receiver(signed(&elsewhere, &trusted), all, None),
+            tls_url(signed(&elsewhere, &trusted)),
             [
                 "is for `elsewhere.example.test`, not for `localhost`",
                 "help: use a certificate that contains the name `localhost`",
             ],
         ),
-        (receiver(signed(&old, &trusted), all, None), ["expired on 2002-03-04", "help: renew"]),
+        (tls_url(signed(&old, &trusted)), ["expired on 2002-03-04", "help: renew"]),
         (
-            receiver(signed(&new, &trusted), all, None),
+            tls_url(signed(&new, &trusted)),
             ["is not valid before 2301-05-06", "help: check the clock"],
         ),
         (mtls(&TLS12), client),
         (mtls(&TLS13), client),
     ];
-    let valid = receiver(signed(&good(), &trusted), all, None);
+    let valid = tls_url(signed(&good(), &trusted));
     for vendor in ["ebbot", "erxes"] {
         let (told, passed) = run(&valid, vendor, &roots);
         assert!(passed && !told.contains("(tls)"), "{told}");
@@ -163,6 +102,7 @@ fn send(url: &str) -> AttemptResult {
         connect: Duration::from_secs(1),
         total: Duration::from_secs(2),
         fault: None,
+        options: std::sync::Arc::default(),
     };
     let net = Http1Client::new(Connector::new(EgressPolicy::default()), WireFormat::default());
     tokio::runtime::Runtime::new().unwrap().block_on(net.send(request))
@@ -189,7 +129,8 @@ fn a_wrong_scheme_is_named() {
     let result = send(&hanging.url("https"));
     let reason = "accepted the connection, but the TLS handshake did not finish within 1 s";
     assert_failure(&result, AttemptOutcome::TimeoutConnect, reason, "write `http://`");
-    let url = receiver(self_signed(&CertificateParams::new(Vec::new()).unwrap()), &[&TLS13], None);
+    let identity = self_signed(&CertificateParams::new(Vec::new()).unwrap());
+    let (url, _) = TlsReceiver::new(identity).versions(&[&TLS13]).start();
     let result = send(&url.replace("https://", "http://"));
     assert_failure(&result, AttemptOutcome::Protocol, "speaks TLS on this port", "`https://`");
     // Some servers respond with an HTTP error instead: Go, nginx, Apache.

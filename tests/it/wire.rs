@@ -22,6 +22,7 @@ fn send(net: &Http1Client, url: &str, connection: &str, fault: Option<WireFault>
         connect: Duration::from_secs(60),
         total: Duration::from_secs(60),
         fault,
+        options: std::sync::Arc::default(),
     };
     tokio::runtime::Handle::current().block_on(net.send(request))
 }

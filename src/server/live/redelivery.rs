@@ -11,7 +11,6 @@ use super::past::unreadable;
 use super::run::{RunSetup, ServedRun};
 use super::vendor::ServedVendor;
 use crate::base::clock::Clock;
-use crate::base::secret::Secret;
 use crate::delivery::ClockMode;
 use crate::diag::{Problem, Problems, code};
 use crate::fault::{FaultGroup, FaultKind, Faults};
@@ -149,20 +148,15 @@ fn conversation_run(run: &ServedRun) -> u32 {
 }
 
 fn redelivery(vendor: &ServedVendor, run: &ServedRun, started: RunStarted) -> Redelivery {
-    let plans = vendor.endpoints().into_iter().map(|endpoint| endpoint.plan);
-    let (mut headers, mut urls): (Vec<(String, Secret)>, Vec<_>) = (Vec::new(), Vec::new());
-    for plan in plans {
-        headers.extend(plan.headers);
-        urls.push(plan.url);
-    }
+    let endpoints = vendor.endpoints().into_iter().map(|endpoint| endpoint.plan).collect();
     Redelivery {
         run: i64::from(run.number),
         started,
         account: vendor.account(),
-        headers,
-        urls,
+        endpoints,
         fresh: Some(Clock::System.now()),
         to: None,
+        options: Arc::default(),
         change: DeliveryChange::default(),
     }
 }

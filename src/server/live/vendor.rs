@@ -9,13 +9,13 @@ use super::endpoint_states::EndpointState;
 use super::error::LiveError;
 use crate::base::address::{EgressPolicy, ip_host, is_localhost};
 use crate::base::limits::MAX_ENDPOINTS;
-use crate::base::redact::{query_secrets, shown_url};
-use crate::base::references::KnownSecrets;
+use crate::base::references::{self, KnownSecrets};
 use crate::base::secret::Secret;
+use crate::base::url_reference::shown_url;
 use crate::config::receiver_url;
-use crate::delivery::{AttemptSlots, Connector, Http1Client};
+use crate::delivery::{AttemptSlots, ConnectionOptions, Connector, Http1Client};
 use crate::diag::{Problem, code};
-use crate::emulator::{Emulator, EndpointPlan};
+use crate::emulator::{Emulator, EndpointPlan, known_secrets};
 use crate::platform::{Account, Subscription};
 use crate::record::EndpointSubscription;
 
@@ -53,6 +53,10 @@ pub struct ServedEndpoint {
 pub struct EndpointRequest {
     /// The receiver's address.
     pub url: String,
+    /// The reference that appears in output in place of the address.
+    pub reference: Option<String>,
+    /// How connections to the receiver are made.
+    pub options: Arc<ConnectionOptions>,
     /// Event types, as patterns; `None` for the vendor's default.
     pub events: Option<Vec<String>>,
     /// Headers beside the vendor's.
@@ -80,7 +84,7 @@ impl ServedEndpoint {
 
     /// Returns the address for display.
     pub fn shown_url(&self) -> String {
-        shown_url(&self.plan.url)
+        self.plan.shown_url()
     }
 }
 
@@ -124,7 +128,8 @@ impl ServedVendor {
     pub(super) fn configured_besides(&self, requests: &[&EndpointRequest]) -> Vec<u32> {
         let is_requested = |endpoint: &ServedEndpoint| {
             requests.iter().any(|request| {
-                let url = receiver_url(&request.url).map(|url| shown_url(&url));
+                let url = receiver_url(&request.url)
+                    .map(|url| shown_url(&url, request.reference.as_deref()));
                 url.is_ok_and(|url| url == endpoint.shown_url())
                     && request.events == endpoint.events
             })
@@ -164,11 +169,11 @@ impl ServedVendor {
         &self,
         request: EndpointRequest,
     ) -> Result<ServedEndpoint, LiveError> {
-        let EndpointRequest { url, events, headers, is_configured } = request;
+        let EndpointRequest { url, reference, options, events, headers, is_configured } = request;
         let url = receiver_url(&url)
             .map_err(|message| Problem::anywhere(code::INVALID_URL, message))
             .map_err(|problem| problem.help("example: `http://localhost:3000/hooks`"))?;
-        self.check_address(&url)?;
+        self.check_address(&url, reference.as_deref())?;
         let subscription = self.subscription(events.as_deref())?;
         let mut all = self.all();
         if all.iter().filter(|endpoint| !endpoint.is_removed).count() >= MAX_ENDPOINTS {
@@ -176,8 +181,8 @@ impl ServedVendor {
             return Err(LiveError::conflict(message, "remove one that is not used"));
         }
         let number = self.emulator.next_endpoint();
-        let headers = self.marked(&url, headers);
-        let plan = EndpointPlan { number, url, headers, subscription };
+        let headers = self.marked(&url, &options, headers);
+        let plan = EndpointPlan { number, url, reference, headers, subscription, options };
         self.emulator.add_endpoint(self.before_handshake(&plan));
         all.push(ServedEndpoint { plan, events, is_configured, is_removed: false });
         Ok(all[all.len() - 1].clone())
@@ -190,8 +195,14 @@ impl ServedVendor {
     }
 
     /// The headers of an endpoint, with the mark of requests to public addresses.
-    fn marked(&self, url: &Url, headers: Vec<(String, Secret)>) -> Vec<(String, Secret)> {
-        let marker = self.egress.may_be_public(url).then(EndpointPlan::synthetic_marker);
+    fn marked(
+        &self,
+        url: &Url,
+        options: &ConnectionOptions,
+        headers: Vec<(String, Secret)>,
+    ) -> Vec<(String, Secret)> {
+        let is_public = options.may_be_public(self.egress, url);
+        let marker = is_public.then(EndpointPlan::synthetic_marker);
         headers.into_iter().chain(marker).collect()
     }
 
@@ -214,8 +225,12 @@ impl ServedVendor {
             Ok(usable) => usable.clone(),
             Err(_) => (shown.map_err(|error| error.to_string())?, Subscription::default()),
         };
-        let headers = self.marked(&shown, Vec::new());
-        let plan = EndpointPlan { number, url: shown, headers, subscription };
+        let headers = self.marked(&shown, &ConnectionOptions::default(), Vec::new());
+        // Found again by its reference when the configuration, which has the address, is read.
+        let reference = references::first(&url).filter(|found| found.length == url.len());
+        let reference = reference.map(|found| found.name.to_owned());
+        let plan = EndpointPlan::new(number, shown, subscription);
+        let plan = EndpointPlan { reference, headers, ..plan };
         // A configured one comes back with the configuration, which has its secrets.
         let is_active = !is_removed && !is_configured && usable.is_ok();
         let early = if is_active {
@@ -237,7 +252,7 @@ impl ServedVendor {
             return Err("its URL contains a secret, which a journal does not have".to_owned());
         }
         let url = receiver_url(url)?;
-        self.check_address(&url).map_err(|problem| problem.message)?;
+        self.check_address(&url, None).map_err(|problem| problem.message)?;
         let subscription = self.subscription(events).map_err(|problem| problem.message)?;
         Ok((url, subscription))
     }
@@ -246,20 +261,23 @@ impl ServedVendor {
     /// is no such endpoint.
     pub(super) fn reconfigure(&self, request: &EndpointRequest) -> bool {
         let Ok(url) = receiver_url(&request.url) else { return false };
-        if self.check_address(&url).is_err() {
+        let reference = request.reference.as_deref();
+        if self.check_address(&url, reference).is_err() {
             return false;
         }
         let Ok(subscription) = self.subscription(request.events.as_deref()) else { return false };
-        let shown = shown_url(&url);
+        let shown = shown_url(&url, reference);
         let mut all = self.all();
         let is_same = |endpoint: &&mut ServedEndpoint| {
             endpoint.is_configured
                 && endpoint.events == request.events
-                && shown_url(&endpoint.plan.url) == shown
+                && endpoint.shown_url() == shown
         };
         let Some(known) = all.iter_mut().find(is_same) else { return false };
         known.is_removed = false;
-        known.plan.headers = self.marked(&url, request.headers.clone());
+        known.plan.headers = self.marked(&url, &request.options, request.headers.clone());
+        known.plan.reference.clone_from(&request.reference);
+        known.plan.options = Arc::clone(&request.options);
         (known.plan.url, known.plan.subscription) = (url, subscription);
         self.emulator.add_endpoint(self.before_handshake(&known.plan));
         true
@@ -300,16 +318,8 @@ impl ServedVendor {
 
     /// Returns the secrets that records of a run with these endpoints have references for.
     pub(super) fn known_secrets(&self, endpoints: &[u32]) -> KnownSecrets {
-        let plans = self.endpoints_of(endpoints).into_iter().map(|endpoint| endpoint.plan);
-        let of_endpoint = |plan: EndpointPlan| {
-            let headers = plan.headers.into_iter();
-            let headers = headers.map(|(name, secret)| (format!("${{header.{name}}}"), secret));
-            headers.chain(query_secrets(&plan.url)).collect::<Vec<_>>()
-        };
-        let account = self.account();
-        let own = account.secret_references().map(|(name, secret)| (name, secret.clone()));
-        let all = own.chain(plans.flat_map(of_endpoint));
-        all.map(|(reference, secret)| (reference, secret.expose().to_owned())).collect()
+        let endpoints = self.endpoints_of(endpoints);
+        known_secrets(&self.account(), endpoints.iter().map(|endpoint| &endpoint.plan))
     }
 
     /// Removes an endpoint. It gets no more events.
@@ -329,9 +339,10 @@ impl ServedVendor {
     }
 
     /// Refuses addresses that the operator has not allowed, and those of the server.
-    fn check_address(&self, url: &Url) -> Result<(), Problem> {
+    fn check_address(&self, url: &Url, reference: Option<&str>) -> Result<(), Problem> {
         self.egress.check_url(url).map_err(|blocked| {
-            let message = format!("sending to `{}` is not allowed: {blocked}", shown_url(url));
+            let message =
+                format!("sending to `{}` is not allowed: {blocked}", shown_url(url, reference));
             Problem::anywhere(code::FORBIDDEN_ADDRESS, message).help(blocked.help())
         })?;
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
@@ -341,7 +352,7 @@ impl ServedVendor {
             |address| address.is_loopback() || own.iter().any(|own| own.ip() == address),
         );
         if is_local && own.iter().any(|own| Some(own.port()) == port) {
-            let message = format!("`{}` is this server, not a receiver", shown_url(url));
+            let message = format!("`{}` is this server, not a receiver", shown_url(url, reference));
             let problem = Problem::anywhere(code::FORBIDDEN_ADDRESS, message);
             return Err(problem.help("use the port of your receiver"));
         }

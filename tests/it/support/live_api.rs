@@ -70,12 +70,11 @@ impl LiveApi {
         let account = Arc::new(account);
         let platform = Arc::clone(&account.platform);
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let endpoint = EndpointPlan {
-            number: 1,
-            url: receiver_url(&receiver.url()).unwrap(),
-            headers: Vec::new(),
-            subscription: Subscription::check_plain(&["*".into()], &["any"]).unwrap(),
-        };
+        let endpoint = EndpointPlan::new(
+            1,
+            receiver_url(&receiver.url()).unwrap(),
+            Subscription::check_plain(&["*".into()], &["any"]).unwrap(),
+        );
         let slot = EmulatorSlot::default();
         let emulator = runtime.block_on(async {
             let connector = Connector::new(EgressPolicy::default());

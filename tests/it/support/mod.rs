@@ -1,13 +1,16 @@
 //! Helpers of the tests: receivers on real sockets, runs against them, and commands.
 
 mod background;
+mod forward_proxy;
 mod hostile;
 mod live_api;
 mod play;
 mod receiver;
 mod server;
+pub(crate) mod tls;
 
 pub(crate) use background::Background;
+pub(crate) use forward_proxy::ForwardingProxy;
 pub(crate) use hostile::{Connection, Hostile};
 pub(crate) use live_api::{ApiResponse, LiveApi, request, wait_for_events};
 pub(crate) use play::{

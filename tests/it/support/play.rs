@@ -213,12 +213,11 @@ impl RunBuilder {
             occurrence: 1,
             script: Arc::new(script),
             account: Arc::new(account),
-            endpoints: vec![EndpointPlan {
-                number: 1,
-                url: receiver_url(url).unwrap(),
-                headers: Vec::new(),
-                subscription: vendor.subscription(subscription),
-            }],
+            endpoints: vec![EndpointPlan::new(
+                1,
+                receiver_url(url).unwrap(),
+                vendor.subscription(subscription),
+            )],
             seed: self.seed,
             start: "2026-01-05T09:00:00Z".parse().unwrap(),
             pace: self.pace,
