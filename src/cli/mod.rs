@@ -55,6 +55,7 @@ mod setup;
 mod shell_variable;
 mod shrink;
 mod sign;
+mod snippet;
 mod terminal;
 mod variables;
 mod vendors;
@@ -101,6 +102,8 @@ enum Command {
     Runs(runs::RunsArgs),
     /// Send one webhook; the events that must precede it are simulated but not sent
     Send(send::SendArgs),
+    /// Print a receiver that verifies the requests of a vendor, in a programming language
+    Snippet(snippet::SnippetArgs),
     /// Print the headers with which a vendor sends a body, including its signature
     Sign(sign::SignArgs),
     /// Start a receiver that verifies webhooks, responds to handshakes and prints each request
@@ -161,6 +164,7 @@ pub fn main() -> ExitCode {
         Command::Act(args) => act::act(&args),
         Command::Runs(args) => runs::runs(&args),
         Command::Send(args) => send::send(&args, &cli.global),
+        Command::Snippet(args) => snippet::snippet(&args, &cli.global),
         Command::Sign(args) => sign::sign(&args, &cli.global),
         Command::Journal(args) => journal::journal(&args, &cli.global),
         Command::Listen(args) => listen::listen(&args, &cli.global),

@@ -49,6 +49,7 @@ mod source_form;
 mod subscription;
 mod synthesize;
 mod vendor_ref;
+mod verification_scheme;
 mod verify;
 
 pub use account::Account;
@@ -81,4 +82,5 @@ pub use source_form::Certainty;
 pub use subscription::Subscription;
 pub use synthesize::synthesize;
 pub use vendor_ref::VendorRef;
+pub use verification_scheme::{CredentialHeader, EchoScheme, SecretEcho, VerificationScheme};
 pub use verify::{Check, VerificationReport, Verifier};

@@ -78,6 +78,7 @@ mod signature;
 mod signature_probe;
 mod signature_schemes;
 mod simulator;
+mod snippets;
 mod support;
 mod template;
 mod tls;
