@@ -110,6 +110,7 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
                 account,
                 files,
                 resume: None,
+                memory: None,
                 stop: StopSignal::default(),
                 limits: RunLimits::default(),
                 slots: AttemptSlots::default(),

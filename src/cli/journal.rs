@@ -1,6 +1,7 @@
 //! `standin journal`, and the arguments of `run` and `send` that concern the journal.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +21,9 @@ use crate::base::text::{count, escape, one_of};
 use crate::config::ReceiverUrl;
 use crate::delivery::{Connector, Http1Client};
 use crate::diag::{Problem, code};
-use crate::journal::{Durability, Journal, JournalWriter, RunBeginning, StoredRun, WriteOptions};
+use crate::journal::{
+    AccountFile, Durability, Journal, JournalWriter, RunBeginning, StoredRun, WriteOptions,
+};
 use crate::platform::Subscription;
 use crate::record::{Record, RecordKind, RecordLog, RunFinished, RunStarted};
 use crate::report::{ConsoleReport, Detail, JsonLines, Report, RerunCommand, RunCollector};
@@ -64,11 +67,29 @@ impl JournalArgs {
     pub(super) fn actions(
         &self,
         journal: Option<&JournalWriter>,
+        accounts: Option<AccountFile>,
     ) -> Result<RunActions, CommandError> {
         let Some(writer) = journal else { return Ok(RunActions::without_journal()) };
-        let actions =
-            Journal::open(writer.path()).and_then(|read| RunActions::of(read, self.resume));
+        let actions = Journal::open(writer.path())
+            .and_then(|read| RunActions::of(read, self.resume, accounts));
         Ok(actions.map_err(anyhow::Error::from)?)
+    }
+
+    /// Returns true if the journal has no runs, because the file is new or empty.
+    pub(super) fn is_new(&self) -> bool {
+        let path = self.journal.as_deref();
+        path.is_some_and(|path| !fs::metadata(path).is_ok_and(|found| found.len() > 0))
+    }
+
+    /// Opens the file beside the journal with what calls make at accounts.
+    pub(super) fn accounts(
+        &self,
+        journal: Option<&JournalWriter>,
+        journal_is_new: bool,
+    ) -> Result<Option<AccountFile>, CommandError> {
+        let Some(writer) = journal else { return Ok(None) };
+        let file = AccountFile::open(writer.path(), self.durability, journal_is_new);
+        Ok(Some(file.map_err(anyhow::Error::from)?))
     }
 
     /// Explains how to resume an interrupted run; empty without a journal.

@@ -129,6 +129,11 @@ impl<'a> PlannedRuns<'a> {
         &self.platforms
     }
 
+    /// Returns true if the API of a vendor is served during the runs.
+    pub(super) fn serves_apis(&self) -> bool {
+        !self.apis.is_empty()
+    }
+
     /// Lets the runs serve the APIs of these vendors, by id.
     pub(super) fn serve_apis(&mut self, apis: BTreeMap<String, ApiAccess>) {
         self.apis = apis;

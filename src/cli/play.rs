@@ -39,7 +39,7 @@ use crate::base::secret::Secret;
 use crate::config::{EndpointForm, ReceiverUrl, StartTime};
 use crate::delivery::{ClockMode, Connector, Http1Client};
 use crate::diag::{Problem, Problems, code};
-use crate::journal::{Journal, JournalError, JournalWriter};
+use crate::journal::{AccountStore, Journal, JournalError, JournalWriter};
 use crate::platform::{Account, Catalog, Platform, Subscription};
 use crate::record::{RecordKind, RecordLog, RunFinished, Verdict};
 use crate::report::{Caveats, ConsoleReport, Detail, JsonLines, Report, RerunCommand};
@@ -167,6 +167,7 @@ impl PlayArgs {
             plays: 1,
             files: Arc::default(),
             resume: None,
+            memory: None,
             stop: StopSignal::default(),
             limits: RunLimits::default(),
             slots: setup.slots.clone(),
@@ -341,9 +342,16 @@ impl PlayArgs {
     ) -> Result<ExitStatus, CommandError> {
         let number = context.runs.len();
         let is_brief = self.quiet || context.runs.has_many_conversations;
+        let is_new = self.journal.is_new();
         let journal = self.journal.open()?;
         let reports = self.reports.open()?;
-        let mut actions = self.journal.actions(journal.as_ref())?;
+        // Only calls make something at accounts.
+        let accounts = if context.runs.serves_apis() {
+            self.journal.accounts(journal.as_ref(), is_new)?
+        } else {
+            None
+        };
+        let mut actions = self.journal.actions(journal.as_ref(), accounts)?;
         let progress = Arc::new(Progress::new(number, is_brief && !self.json.is_console()));
         let output = OrderedOutput::new(number, Box::new(anstream::stdout()));
         let json = self.json.open(number)?;
@@ -471,7 +479,12 @@ impl PlayContext<'_, '_> {
                 }
                 let wire = plan.account.platform.wire.clone();
                 let transport = Http1Client::new(self.connector.clone(), wire);
-                Ok(Some(run::run(*plan, Arc::new(transport), log).await))
+                let memory = plan.memory.clone();
+                let finished = run::run(*plan, Arc::new(transport), log).await;
+                if finished.verdict != Verdict::Interrupted {
+                    memory.iter().for_each(AccountStore::clear);
+                }
+                Ok(Some(finished))
             }
         }
     }

@@ -8,9 +8,8 @@ use sha2::{Digest as _, Sha256};
 use super::exit::CommandError;
 use super::terminal::note;
 use crate::base::text::escape;
-use crate::diag::{Problem, code};
-use crate::journal::{Journal, JournalError, PriorRun};
-use crate::record::RunStarted;
+use crate::journal::{AccountFile, AccountStore, Journal, JournalError, PriorRun};
+use crate::record::{Record, RunStarted};
 use crate::run::{ResumePoint, RunPlan, identify};
 
 /// Next action for a plan.
@@ -41,6 +40,8 @@ struct KnownRuns {
     by_ids: HashMap<RunHash, i64>,
     /// Number of equal runs of this command so far, by identity.
     seen: HashMap<RunHash, u32>,
+    /// Keeps what calls make at the accounts of runs; `None` if no API is served.
+    accounts: Option<AccountFile>,
 }
 
 impl RunActions {
@@ -50,7 +51,11 @@ impl RunActions {
     }
 
     /// Reads the runs of a journal.
-    pub(super) fn of(journal: Journal, resumes: bool) -> Result<Self, JournalError> {
+    pub(super) fn of(
+        journal: Journal,
+        resumes: bool,
+        accounts: Option<AccountFile>,
+    ) -> Result<Self, JournalError> {
         let (mut by_identity, mut by_ids) = (HashMap::<_, Vec<i64>>::new(), HashMap::new());
         for stored in journal.beginnings()? {
             let stored = stored?;
@@ -63,7 +68,8 @@ impl RunActions {
             same.push(stored.run);
         }
         let seen = HashMap::new();
-        Ok(Self { stored: Some(KnownRuns { journal, resumes, by_identity, by_ids, seen }) })
+        let known = KnownRuns { journal, resumes, by_identity, by_ids, seen, accounts };
+        Ok(Self { stored: Some(known) })
     }
 
     /// Returns the action for the next run of the command.
@@ -83,26 +89,37 @@ impl KnownRuns {
         *number += 1;
         plan.occurrence = *number;
         let identity = RunStarted { occurrence: *number, ..identity };
+        plan.memory = self.accounts.as_ref().map(|file| file.account(&memory_key(&identity)));
         if !self.resumes {
             self.note_repeated(&identity);
-            return Ok(RunAction::Play(Box::new(plan)));
+            return Ok(afresh(plan));
         }
         let runs = self.by_identity.get(&identity_hash(&identity));
         let earlier = self.journal.earlier(runs.map_or(&[], Vec::as_slice));
         let resume = match earlier.map_err(anyhow::Error::from)? {
             PriorRun::Ended(run) => return Ok(RunAction::Replay(run)),
-            PriorRun::Interrupted(run, prior) if prior.has_calls() => {
-                let message = format!(
-                    "run {run} of the journal cannot be resumed: the receiver has called the vendor's \
-                     API, and what the calls changed is not stored"
-                );
-                let problem = Problem::anywhere(code::CONTRADICTION, message);
-                return Err(problem.help("remove `--resume` to run it from the beginning").into());
+            PriorRun::Interrupted(run, prior) => {
+                let runs = runs.map_or(&[][..], Vec::as_slice);
+                let records = prior.has_calls().then(|| self.longest(runs)).transpose();
+                let records = records.map_err(anyhow::Error::from)?.map(Arc::new);
+                Some(ResumePoint { run, prior: Arc::new(prior), records })
             }
-            PriorRun::Interrupted(run, prior) => Some(ResumePoint { run, prior: Arc::new(prior) }),
-            PriorRun::Never => None,
+            PriorRun::Never => return Ok(afresh(plan)),
         };
         Ok(RunAction::Play(Box::new(RunPlan { resume, ..plan })))
+    }
+
+    /// Returns the records of the longest of these runs. Each begins with a copy of the one before, unless
+    /// it was interrupted while the records were copied.
+    fn longest(&self, runs: &[i64]) -> Result<Vec<Record>, JournalError> {
+        let mut longest = Vec::new();
+        for run in runs {
+            let records = self.journal.records(*run).collect::<Result<Vec<_>, _>>()?;
+            if records.len() >= longest.len() {
+                longest = records;
+            }
+        }
+        Ok(longest)
     }
 
     /// Notes that a receiver has got the same ids before. A receiver with a database ignores them.
@@ -114,6 +131,18 @@ impl KnownRuns {
             escape(&run.urls.join(", "))
         ));
     }
+}
+
+/// Plays a run that resumes no other. What calls have made in an equal one is gone.
+fn afresh(plan: RunPlan) -> RunAction {
+    plan.memory.iter().for_each(AccountStore::clear);
+    RunAction::Play(Box::new(plan))
+}
+
+/// Returns the name of a run in the file of accounts.
+fn memory_key(run: &RunStarted) -> String {
+    let hash = identity_hash(run);
+    hash.iter().fold("run ".to_owned(), |name, byte| name + &format!("{byte:02x}"))
 }
 
 /// Hashes everything that identifies a run.

@@ -160,6 +160,12 @@ impl AccountStore {
         read().map_err(|error| JournalError::Sqlite(self.file.path.clone(), error))
     }
 
+    /// Removes all items. A failure is found at the next change.
+    pub fn clear(&self) {
+        let connection = self.file.connection();
+        let _ = connection.execute("DELETE FROM item WHERE account = ?1", [&self.account]);
+    }
+
     /// Stores items, all of them or none. Returns whether they are stored.
     pub fn write(&self, items: &[AccountItem]) -> bool {
         let write = || -> Result<(), rusqlite::Error> {

@@ -14,6 +14,7 @@ mod plan;
 mod probe;
 mod pump;
 mod redelivery;
+mod resume;
 
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ use tokio::time::timeout;
 
 use self::limits::LimitCounter;
 use self::pump::{Observer, RunEnd, pump};
+use self::resume::InterruptedRun;
+use crate::base::clock::Clock;
 use crate::base::limits::DRAIN_TIMEOUT;
 use crate::delivery::Transport;
 use crate::emulator::{Emulator, ScriptedRun, shake};
@@ -67,25 +70,44 @@ async fn play<T: Transport>(
     log.append(scope, RecordKind::RunStarted(RunStarted { resumes, ..first_record(&plan) })).await;
     // Before the handshakes: a run whose endpoints all refuse must not wait for a subscription.
     let is_configured = !plan.endpoints.is_empty();
-    // A handshake may take its whole timeout. An interruption must not wait for that.
-    let plan = tokio::select! {
-        plan = with_consenting_endpoints(plan.clone(), &*transport, &log) => plan,
-        () = plan.stop.given() => return RunEnd::Stopped,
-        () = halted.given() => return RunEnd::Halted,
+    let interrupted = InterruptedRun::of(&plan);
+    let plan = if let Some(interrupted) = &interrupted {
+        interrupted.copy_records(&log).await;
+        interrupted.with_consenting_endpoints(plan)
+    } else {
+        // A handshake may take its whole timeout. An interruption must not wait for that.
+        tokio::select! {
+            plan = with_consenting_endpoints(plan.clone(), &*transport, &log) => plan,
+            () = plan.stop.given() => return RunEnd::Stopped,
+            () = halted.given() => return RunEnd::Halted,
+        }
     };
     if plan.endpoints.is_empty() && plan.api.is_none() {
         return RunEnd::Played;
     }
     let (account, slots) = (Arc::clone(&plan.account), plan.slots.clone());
     let emulator = Emulator::start(account, plan.endpoints.clone(), transport, slots);
+    if let Some(memory) = &plan.memory
+        && let Err(error) = emulator.remember(memory.clone(), Clock::System.now())
+    {
+        return RunEnd::NotRestored(error.to_string());
+    }
     // Paused until the subscriptions of earlier calls are there.
     let is_paused = plan.api.is_some();
-    let scripted = plan.scripted(log, controls(&plan));
-    let ended = emulator.play(ScriptedRun { is_paused, ..scripted });
+    let scripted = ScriptedRun { is_paused, ..plan.scripted(log, controls(&plan)) };
+    let ended = match interrupted {
+        Some(interrupted) => match interrupted.restore(scripted, &emulator).await {
+            Ok(ended) => ended,
+            Err(reason) => return RunEnd::NotRestored(reason),
+        },
+        None => emulator.play(scripted),
+    };
+    let is_subscribed = !emulator.subscribed().await.is_empty();
     let _listening = plan.api.as_ref().map(|api| api.listen(&emulator));
     let played = async {
         if let Some(api) = &plan.api {
-            let limit = plan.limits.subscribed_within.filter(|_| !is_configured);
+            let needs_call = !is_configured && !is_subscribed;
+            let limit = plan.limits.subscribed_within.filter(|_| needs_call);
             if let Some(limit) = limit
                 && timeout(limit, api.slot.subscribed()).await.is_err()
             {

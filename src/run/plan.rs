@@ -16,8 +16,9 @@ use crate::emulator::{
     Emulator, EmulatorSlot, EndpointPlan, HandshakeJob, ScriptedRun, SlotEntry, known_secrets,
 };
 use crate::fault::FaultGroup;
+use crate::journal::AccountStore;
 use crate::platform::{Account, FaultInjector, Subscription};
-use crate::record::{PriorAttempts, RecordLog, SourceLine};
+use crate::record::{PriorAttempts, Record, RecordLog, SourceLine};
 use crate::scenario::{Script, Verification};
 
 /// Everything that a run is made of.
@@ -53,6 +54,8 @@ pub struct RunPlan {
     pub slots: AttemptSlots,
     /// How calls to the vendor's API reach the run; `None` if its API is not served.
     pub api: Option<ApiAccess>,
+    /// Keeps what calls make at the account, so that the run can be resumed; `None` without a journal.
+    pub memory: Option<AccountStore>,
 }
 
 /// How calls to the vendor's API reach a run.
@@ -78,6 +81,9 @@ pub struct ResumePoint {
     pub run: i64,
     /// The results of its attempts, as far as they were stored.
     pub prior: Arc<PriorAttempts>,
+    /// All of its records if the receiver has called the vendor's API: what the calls did is performed
+    /// again. `None` if the script alone decides what happens.
+    pub records: Option<Arc<Vec<Record>>>,
 }
 
 /// Tells a run to end early.
@@ -150,7 +156,7 @@ impl RunPlan {
             is_paused: false,
             // Calls may name a conversation after its script has ended.
             keeps_conversations: self.api.is_some(),
-            is_resumable: false,
+            is_resumable: self.memory.is_some(),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::record::{
 };
 
 /// How the playing of a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RunEnd {
     /// Every conversation was played, and every delivery has settled.
     Played,
@@ -33,6 +33,8 @@ pub(super) enum RunEnd {
     Lost,
     /// No call subscribed an endpoint within this time.
     NotSubscribed(Duration),
+    /// The run that it resumes would not be the same, for this reason.
+    NotRestored(String),
     /// Another process will continue the run.
     Suspended,
 }
@@ -173,6 +175,10 @@ pub(super) async fn pump(
     }
     if end == RunEnd::Suspended {
         return finished;
+    }
+    if let RunEnd::NotRestored(reason) = &end {
+        finished.verdict = Verdict::Failed;
+        finished.reason = Some(format!("the run cannot be resumed: {reason}"));
     }
     if let RunEnd::NotSubscribed(limit) = end {
         finished.verdict = Verdict::Failed;

@@ -1,19 +1,16 @@
 //! A fault shows something only if the receiver accepts the same requests without it: the control.
 
-use std::net::TcpListener;
-
 use standin::fault::{FaultGroup, FaultKind};
 use standin::platform::{Account, FaultInjector};
 use standin::record::{RecordKind, Verdict};
 
 use crate::support::{
-    Receiver, Reply, RunOutcome, configured, play, standin_in, stderr, stdout, vendors,
+    Receiver, Reply, RunOutcome, configured, free_port, play, standin_in, stderr, stdout, vendors,
 };
 
 /// The URL of a port on which no server listens.
 fn closed_port() -> String {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    format!("http://{free}/")
+    format!("http://127.0.0.1:{}/", free_port())
 }
 
 /// A conversation whose deliveries all have this fault.

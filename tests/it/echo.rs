@@ -1,15 +1,9 @@
 //! `listen --echo`: the bundled receiver plays a bot that responds through the vendor's API.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 
-use crate::support::{Background, code, path, standin, standin_in, stderr, stdout};
-
-fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    free.local_addr().unwrap().port()
-}
+use crate::support::{Background, code, free_port, path, standin, standin_in, stderr, stdout};
 
 /// Runs a scenario with the bot as its receiver. Returns the output of both.
 fn run_with_bot(folder: &Path, scenario: &str, options: &[&str], vendor: &str) -> (i32, String) {
@@ -168,4 +162,31 @@ fn calls_are_lines_of_json_if_requests_are() {
     );
     assert!(!call.to_string().contains("grant_type"), "{call}");
     assert_eq!(listen.terminate().code, Some(0));
+}
+
+#[test]
+fn people_react_to_what_a_client_says_at_a_vendor_whose_clients_speak_for_visitors() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = "name = 'reactions'
+[cast.mara]
+role = 'agent'
+[[step]]
+expect = { call = 'open_conversation', within = '30s' }
+[[step]]
+expect = { call = 'send_message', within = '30s' }
+[[step]]
+assign = { to = 'mara' }
+[[step]]
+say = { by = 'mara', text = 'first' }
+[[step]]
+expect = { call = 'send_message', match = { text = 'You said: second' }, within = '30s' }
+[[on]]
+call  = 'send_message'
+match = { text = 'You said: first' }
+do    = [{ say = { by = 'mara', text = 'second' } }]
+";
+    fs::write(folder.path().join("reactions.toml"), scenario).unwrap();
+    let (exit, told) = run_with_bot(folder.path(), "reactions.toml", &[], "liveperson@2022");
+    assert_eq!(exit, 0, "{told}");
+    assert!(told.contains("3 of 3 expectations met"), "{told}");
 }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use crate::support::{Background, Receiver, code, configured, standin_in, stderr, stdout};
+use crate::support::{
+    Background, Receiver, code, configured, free_port, standin_in, stderr, stdout,
+};
 
 /// Whether a process exists.
 fn is_alive(pid: &str) -> bool {
@@ -79,9 +81,7 @@ fn a_program_gets_the_addresses_and_is_stopped_with_everything_it_started() {
 #[test]
 fn a_receiver_is_started_and_waited_for() {
     let folder = configured("");
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let port = free_port();
     let program = env!("CARGO_BIN_EXE_standin");
     let command = format!("sleep 0.5; exec {program} listen ebbot --port {port}");
     let url = format!("http://127.0.0.1:{port}/");

@@ -433,50 +433,6 @@ fn the_bundled_story_passes_with_a_bot_that_calls_back() {
 }
 
 #[test]
-fn a_run_that_has_received_calls_is_not_resumed() {
-    let folder = tempfile::tempdir().unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let client = Served::start().client.clone();
-    let client = Client { address: format!("127.0.0.1:{port}"), ..client };
-    let receiver = Receiver::responding(move |_, received| {
-        if let Some(event) = Event::of(received).filter(|event| event.is_visitor("Where")) {
-            client.reply(&event.conversation, "44295");
-        }
-        accept(received)
-    });
-    std::fs::write(folder.path().join("story.toml"), question(REPLY)).unwrap();
-    let (to, port) = (receiver.url(), format!("wotnot={port}"));
-    let arguments = [
-        "run",
-        "story.toml",
-        "--vendor",
-        "wotnot",
-        "--to",
-        &to,
-        "--listen",
-        "--port",
-        &port,
-        "--journal",
-        "j.db",
-        "--resume",
-    ];
-    let crash = std::process::Command::new(env!("CARGO_BIN_EXE_standin"))
-        .args(arguments)
-        .current_dir(folder.path())
-        .env("STANDIN_CRASH_AT", "finishing")
-        .output()
-        .unwrap();
-    assert!(!crash.status.success());
-    let output = standin_in(folder.path(), &arguments);
-    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
-    let text = stderr(&output);
-    assert!(text.contains("run 1 of the journal cannot be resumed"), "{text}");
-    let afresh = standin_in(folder.path(), &arguments[..arguments.len() - 1]);
-    assert!(afresh.status.success(), "{}{}", stdout(&afresh), stderr(&afresh));
-    assert!(stdout(&afresh).contains("✓ expect send_message call 1, "), "{}", stdout(&afresh));
-}
-
-#[test]
 fn a_call_that_must_not_come_fails_the_run() {
     let served = Served::start();
     let quiet = served.receiver(|client, event| {

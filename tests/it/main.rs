@@ -59,6 +59,7 @@ mod policies;
 mod reports;
 mod resources;
 mod responses;
+mod resumed_calls;
 mod revisions;
 mod run_choice;
 mod scenarios;

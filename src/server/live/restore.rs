@@ -256,8 +256,11 @@ impl LiveServer {
                 Some(finished) => run.finish(finished.clone()),
                 None if outline.is_cancelled => {}
                 None => {
-                    let resume =
-                        ResumePoint { run: i64::from(run.number), prior: prior.attempts() };
+                    let resume = ResumePoint {
+                        run: i64::from(run.number),
+                        prior: prior.attempts(),
+                        records: None,
+                    };
                     self.play(vendor, run, RunPlan { resume: Some(resume), ..plan }, None);
                 }
             }

@@ -175,6 +175,7 @@ impl LiveServer {
             plays: run.conversations,
             files: Arc::clone(&self.files),
             resume: None,
+            memory: None,
             stop: StopSignal::new(run.stop.subscribe()).or_suspend(run.suspend.subscribe()),
             limits: RunLimits::default(),
             slots: self.slots.clone(),

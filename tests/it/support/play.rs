@@ -224,6 +224,7 @@ impl RunBuilder {
             plays: self.conversations,
             files: self.files,
             resume: None,
+            memory: None,
             stop: StopSignal::default(),
             limits: RunLimits::default(),
             slots: AttemptSlots::default(),
