@@ -9,9 +9,11 @@ use super::host::AccountHost;
 use super::incoming::IncomingCall;
 use super::people::{PersonKey, create, is_person};
 use super::requested::NamedByCall;
-use crate::conversation::{Conversation, Dialog, Entity, GeneratedIds, Person};
+use crate::conversation::{Conversation, ConversationState, Dialog, Entity, GeneratedIds, Person};
 use crate::delivery::{ConversationKey, RunTimes};
-use crate::platform::api::{CallCondition, CallContent, CallError, FindKind, FindRule, NoRoute};
+use crate::platform::api::{
+    CallCondition, CallContent, CallError, FindKind, FindRule, NoRoute, VISITOR,
+};
 
 impl AccountHost {
     pub(super) fn find_route(
@@ -144,12 +146,16 @@ impl AccountHost {
         let get = |key: ConversationKey| {
             self.conversations.get(&key).map(|live| live.actor.conversation())
         };
-        let key = keys.iter().find_map(|key| self.registry.find(&key.value, get));
-        let has_ids = |key: &ConversationKey| {
-            let live = self.conversations.get(key);
-            live.is_some_and(|live| has_ids(live.actor.conversation()))
+        let key = match keys {
+            [key] if rule.kind == FindKind::Conversation && key.field == VISITOR => {
+                self.open_conversation_of(&key.value)
+            }
+            _ => keys.iter().find_map(|key| self.registry.find(&key.value, get)).filter(|key| {
+                let live = self.conversations.get(key);
+                live.is_some_and(|live| has_ids(live.actor.conversation()))
+            }),
         };
-        let key = key.filter(has_ids).ok_or_else(|| unknown(rule, keys))?;
+        let key = key.ok_or_else(|| unknown(rule, keys))?;
         let at = times.now(key).ok_or_else(|| unknown(rule, keys))?;
         let Some(mut live) = self.conversations.remove(&key) else {
             return Err(unknown(rule, keys));
@@ -165,6 +171,19 @@ impl AccountHost {
         work.found_as = Some(rule.name.clone());
         work.conversation = Some(WorkConversation { key, live, unit, is_new: false });
         Ok(())
+    }
+
+    /// Returns the newest open conversation of the visitor with this id.
+    fn open_conversation_of(&self, visitor: &str) -> Option<ConversationKey> {
+        let is_theirs = |conversation: &Conversation| {
+            conversation.state == Some(ConversationState::Open)
+                && conversation
+                    .visitor()
+                    .is_some_and(|person| person.member.ids.texts().any(|id| id == visitor))
+        };
+        let all = self.conversations.iter();
+        let theirs = all.filter(|(_, live)| is_theirs(live.actor.conversation()));
+        theirs.map(|(key, _)| *key).max()
     }
 
     /// Takes the conversation with this entity out of the account, until the call has been handled.

@@ -68,6 +68,8 @@ pub(super) struct CallWork {
     pub(super) at: Timestamp,
     /// Wall time of arrival.
     pub(super) received_at: Timestamp,
+    /// Whether no limit of calls refuses it.
+    pub(super) is_admitted: bool,
     /// What stood in the places of credentials.
     pub(super) presented: Vec<Presented>,
     /// Names of the parameters that are credentials.
@@ -243,6 +245,7 @@ impl CallWork {
             unit: RequestedUnit::default(),
             at,
             received_at,
+            is_admitted: false,
             presented: Vec::new(),
             secret_names: Vec::new(),
             auth: Map::new(),

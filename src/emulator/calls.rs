@@ -38,6 +38,7 @@ impl AccountHost {
                 if incoming.only_known && !self.knows(&work, Some(&stop)) {
                     return self.refuse_unknown();
                 }
+                self.count_call(&work);
                 return self.finish_call(work, run, Some(stop));
             }
         };
@@ -46,6 +47,8 @@ impl AccountHost {
         match &incoming.part {
             CallPart::Whole if is_graphql => {
                 self.calls -= 1;
+                // One request, however many fields it has.
+                self.count_call(&work);
                 let outcome = CallOutcome::Graphql(work.content.body().clone(), incoming.call);
                 return CallResult { outcome, commands: Vec::new() };
             }
@@ -80,8 +83,11 @@ impl AccountHost {
         }
     }
 
-    /// Counts a call that no limit has refused.
+    /// Counts a call that has reached the limits, and that none of them has refused.
     fn count_call(&mut self, work: &CallWork) {
+        if !work.is_admitted {
+            return;
+        }
         for (rule, key) in work.throttles() {
             self.throttled.count(rule, key, work.received_at);
         }
@@ -124,7 +130,6 @@ impl AccountHost {
         let auth = work.route.as_ref().map(|route| route.auth.clone()).unwrap_or_default();
         if let Some(FieldCall { arguments, parent, .. }) = work.graphql_field.clone() {
             work.authenticate(&incoming.call, &arguments, &self.tokens, &auth)?;
-            work.check_throttles(&self.throttled)?;
             work.content.set_body(arguments.clone());
             work.content.set_parent(parent);
             return Ok(work.split(&arguments));
@@ -133,7 +138,11 @@ impl AccountHost {
         // A wrong credential is the first error, although the body can contain the credential.
         let json = body.as_ref().map_or(&Json::Null, |body| &body.json);
         work.authenticate(&incoming.call, json, &self.tokens, &auth)?;
-        work.check_throttles(&self.throttled)?;
+        // The fields of a GraphQL request, and one that is invalid, have passed this stage before.
+        if matches!(incoming.part, CallPart::Whole) {
+            work.check_throttles(&self.throttled)?;
+            work.is_admitted = true;
+        }
         let body = body?;
         work.content.set_body(body.json);
         work.upload = body.file;

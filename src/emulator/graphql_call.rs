@@ -1,10 +1,11 @@
 //! GraphQL requests: each field that an operation resolves is a call of the account.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::Value as Json;
+use tokio::sync::Mutex;
 
 use super::incoming::{CallPart, IncomingCall};
 use super::{CallResponse, Emulator, HandledCall};
@@ -16,6 +17,8 @@ struct FieldCalls {
     call: ApiCall,
     /// Whether the first field is handled only if the account knows it.
     only_known: bool,
+    /// Locked while a field is handled: the fields of a query are resolved at once, and the first of
+    /// them decides whether the account handles the others.
     responses: Mutex<FieldResponses>,
 }
 
@@ -35,21 +38,17 @@ impl FieldResolver for FieldCalls {
 
 impl FieldCalls {
     async fn resolve_field(&self, field: FieldCall) -> Result<Json, String> {
-        let (is_first, is_refused) = {
-            let known = self.responses.lock().unwrap_or_else(PoisonError::into_inner);
-            (known.all.is_empty(), known.is_refused)
-        };
-        if is_refused {
+        let mut known = self.responses.lock().await;
+        if known.is_refused {
             return Ok(Json::Null);
         }
-        let only_known = self.only_known && is_first;
+        let only_known = self.only_known && known.all.is_empty();
         let incoming = IncomingCall {
             only_known,
             part: CallPart::Field(field),
             ..IncomingCall::new(self.call.clone(), self.emulator.egress)
         };
         let response = self.emulator.handle_part(incoming).await;
-        let mut known = self.responses.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(HandledCall::Response(response)) = response else {
             known.is_refused = true;
             return Ok(Json::Null);
@@ -96,7 +95,7 @@ impl Emulator {
             response.response.headers.push(content_type());
             return Some(response);
         }
-        let mut known = fields.responses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = fields.responses.lock().await;
         if known.is_refused {
             return None;
         }

@@ -1,6 +1,6 @@
 //! A bot of the bundled receiver: it responds to webhooks through the vendor's API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ struct BotWorker {
     memory: Option<BotMemory>,
     /// What it knows in each conversation that it has opened, by its id.
     conversations: BTreeMap<String, BotMemory>,
+    /// Their ids, in the order in which they were opened.
+    opened: VecDeque<String>,
     show: CalledCallback,
 }
 
@@ -67,6 +69,7 @@ impl EchoBot {
             client: Http1Client::new(Connector::new(EgressPolicy::default()), wire),
             memory: None,
             conversations: BTreeMap::new(),
+            opened: VecDeque::new(),
             show: Box::new(show),
         };
         let (tasks, queue) = mpsc::unbounded_channel();
@@ -111,9 +114,12 @@ impl BotWorker {
             return;
         }
         if let Some(id) = memory.conversation() {
-            if self.conversations.len() >= MAX_KEPT_EVENTS {
-                self.conversations.pop_first();
+            if self.opened.len() >= MAX_KEPT_EVENTS
+                && let Some(oldest) = self.opened.pop_front()
+            {
+                self.conversations.remove(&oldest);
             }
+            self.opened.push_back(id.clone());
             self.conversations.insert(id, memory);
         }
     }

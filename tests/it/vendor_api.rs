@@ -850,6 +850,26 @@ fn a_limit_can_depend_on_an_option_and_leave_the_client_without_a_response() {
 }
 
 #[test]
+fn a_limit_counts_graphql_requests_and_invalid_bodies() {
+    let receiver = Receiver::accepting();
+    let platform = revisions().into_iter().find(|known| known.full_id() == "parlour").unwrap();
+    let mut account = Account::test(&platform);
+    account.options.insert("greeting".to_owned(), json!("cold"));
+    let api = LiveApi::of(account, &receiver);
+    let send = |body: &str| request(&api.address, "POST /hall/of/questions HTTP/1.1", body);
+    let query = "{ a: curios { name } b: curios { name } c: curios { name } d: curios { name } }";
+    let seen = send(&json!({ "query": query }).to_string());
+    // A request has as many fields as it likes.
+    let data = seen.json()["data"].clone();
+    assert_eq!((seen.status, data.as_object().unwrap().len()), (200, 4), "{}", seen.body);
+    assert!(data["d"].is_array(), "{data}");
+    assert_ne!(send("{").status, 429, "a body that cannot be read");
+    assert_ne!(send(&json!({"query": "{ nothing }"}).to_string()).status, 429);
+    let refused = send(&json!({ "query": query }).to_string());
+    assert_eq!((refused.status, refused.body.as_str()), (429, "one at a time"));
+}
+
+#[test]
 fn a_client_that_hangs_up_at_once_does_not_hold_back_what_its_call_causes() {
     let receiver = Receiver::accepting();
     let api = LiveApi::start("wotnot", &receiver);

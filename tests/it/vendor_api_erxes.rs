@@ -209,6 +209,7 @@ fn conversations_are_read_assigned_closed_and_reopened() {
     };
     assert_eq!(read(Json::Null, Json::Null), ["Hello", "one", "two"]);
     assert_eq!(read(json!(2), Json::Null), ["one", "two"]);
+    assert_eq!(read(json!(2.0), Json::Null), ["one", "two"], "JSON knows one kind of number");
     assert_eq!(read(json!(2), json!(true)), ["Hello", "one"]);
 
     let assign = "mutation($ids: [String]!, $user: String) {

@@ -50,6 +50,9 @@ const PERSON_FIELDS: [&str; 2] = ["external_key", "email"];
 /// Fields by which files are found.
 const FILE_FIELDS: [&str; 2] = ["path", "link"];
 
+/// Field by which the open conversation of a visitor is found: an id of the visitor.
+pub const VISITOR: &str = "visitor";
+
 /// Key of a file that was uploaded.
 const STORED: &str = "stored";
 
@@ -72,6 +75,9 @@ impl FindRule {
         let mut known: Vec<&str> = ids.iter().map(|field| field.name.as_str()).collect();
         if kind == FindKind::File {
             known.extend(FILE_FIELDS);
+        }
+        if kind == FindKind::Conversation {
+            known.push(VISITOR);
         }
         if matches!(kind, FindKind::Person(_)) {
             known.extend(PERSON_FIELDS);

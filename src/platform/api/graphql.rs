@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use super::graphql_field::{FieldResolver, RequestFields};
 use super::graphql_messages::{PARSE_FAILED, request_error, validation_errors};
 use super::graphql_schema::{SchemaFile, plain};
-use super::graphql_variables::check_variables;
+use super::graphql_variables::{check_variables, with_javascript_numbers};
 
 /// The GraphQL API of a vendor.
 pub struct GraphqlApi {
@@ -130,7 +130,7 @@ fn read(body: &Json) -> Result<ReadRequest<'_>, String> {
     let operation = body.get("operationName").and_then(Json::as_str);
     let variables = match body.get("variables") {
         None | Some(Json::Null) => Map::new(),
-        Some(Json::Object(variables)) => variables.clone(),
+        Some(Json::Object(variables)) => with_javascript_numbers(variables),
         // As in the query of a URL.
         Some(Json::String(text)) if text.trim().is_empty() => Map::new(),
         Some(Json::String(text)) => {

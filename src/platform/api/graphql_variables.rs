@@ -4,9 +4,12 @@
 use async_graphql::parser::types::{
     BaseType, InputObjectType, OperationDefinition, Type, TypeKind,
 };
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Number, Value as Json};
 
 use super::graphql_schema::SchemaFile;
+
+/// Largest integer up to which all integers are exact in JavaScript: 2^53 - 1.
+const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
 
 /// Returns the mistakes of the variables that an operation declares. Others are ignored.
 pub(super) fn check_variables(
@@ -39,6 +42,28 @@ pub(super) fn check_variables(
         }
     }
     mistakes
+}
+
+/// Returns variables with numbers as JavaScript reads them: 1.0 is the integer 1.
+pub(super) fn with_javascript_numbers(variables: &Map<String, Json>) -> Map<String, Json> {
+    variables.iter().map(|(name, value)| (name.clone(), javascript_value(value))).collect()
+}
+
+fn javascript_value(value: &Json) -> Json {
+    match value {
+        Json::Number(number) => whole(number).map_or_else(|| value.clone(), Json::from),
+        Json::Array(items) => items.iter().map(javascript_value).collect(),
+        Json::Object(entries) => Json::Object(with_javascript_numbers(entries)),
+        _ => value.clone(),
+    }
+}
+
+/// Returns the integer that a number written with a fraction or an exponent is, if it is one.
+fn whole(number: &Number) -> Option<i64> {
+    let float = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0)?;
+    // Larger ones are not exact, so that they stay as they are.
+    let is_exact = float.abs() <= MAX_EXACT;
+    is_exact.then(|| format!("{float:.0}").parse().ok()).flatten()
 }
 
 /// A mistake in the value of a variable.
@@ -168,5 +193,26 @@ fn inspect(value: &Json) -> String {
             format!("{{ {} }}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_integers_however_they_are_written() {
+        let read = |text: &str| {
+            let variables: Map<String, Json> = serde_json::from_str(text).unwrap();
+            Json::Object(with_javascript_numbers(&variables))
+        };
+        assert_eq!(
+            read(r#"{"a": 1.0, "b": [2e3, {"c": -0.0}]}"#),
+            json!({"a": 1, "b": [2000, {"c": 0}]})
+        );
+        let others = r#"{"a":1.5,"b":1e300,"c":7,"d":"1.0"}"#;
+        assert_eq!(read(others).to_string(), r#"{"a":1.5,"b":1e+300,"c":7,"d":"1.0"}"#);
     }
 }

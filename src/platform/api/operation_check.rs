@@ -46,6 +46,11 @@ impl ApiChecker<'_> {
         if source.act.iter().any(|act| act.subscribe.is_some()) {
             found = with_handshake(found);
         }
+        if let Some(settle) = source.settle.filter(|_| source.is_repeated) {
+            let message = "`settle` does not apply to the elements of a list";
+            let problem = Problem::at(&settle.span, code::CONTRADICTION, message);
+            self.problems.push(problem.help("remove `settle`: the elements get one response"));
+        }
         let performed = self.acts(source, &finds, &found);
         let finds_conversation =
             finds.iter().any(|find| find.kind.is_conversation() && !find.optional);

@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 
 use super::forms::{
-    ActForm, ErrorForm, ExampleForm, FindForm, ListForm, OperationForm, ReplyForm, RouteForm,
-    WarnForm,
+    ActForm, BodyProtocol, ErrorForm, ExampleForm, FindForm, ListForm, OperationForm, ReplyForm,
+    RouteForm, WarnForm,
 };
 use crate::diag::{OneOrMore, SourceSpan, Spanned, SyntaxNode, TableOf};
 use crate::platform::source_form::SourceForm;
@@ -23,6 +23,8 @@ pub(super) struct OperationSource<'f> {
     pub(super) list: Option<&'f ListForm>,
     pub(super) act: &'f [ActForm],
     pub(super) settle: Option<&'f Spanned<SignedDuration>>,
+    /// Whether it is performed for each element of a list.
+    pub(super) is_repeated: bool,
     pub(super) reply: Option<&'f ReplyForm>,
     pub(super) errors: Vec<&'f ErrorForm>,
     pub(super) warn: Vec<&'f WarnForm>,
@@ -47,6 +49,7 @@ impl<'f> OperationSource<'f> {
             list: route.list.as_ref(),
             act: &route.act,
             settle: route.settle.as_ref(),
+            is_repeated: route.body.value == BodyProtocol::JsonBatch,
             reply: route.reply.as_ref(),
             errors: route.error.iter().collect(),
             warn: route.warn.iter().collect(),
@@ -71,6 +74,7 @@ impl<'f> OperationSource<'f> {
             list: operation.list.as_ref().or(route.list.as_ref()),
             act: &operation.act,
             settle: operation.settle.as_ref().or(route.settle.as_ref()),
+            is_repeated: route.body.value == BodyProtocol::JsonBatch || operation.split.is_some(),
             reply: operation.reply.as_ref().or(route.reply.as_ref()),
             errors: operation.error.iter().chain(&route.error).collect(),
             warn: route.warn.iter().chain(&operation.warn).collect(),
