@@ -5,7 +5,9 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ring::hmac;
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
 use serde_json::{Value as Json, json};
 
 use standin::platform::Account;
@@ -471,4 +473,93 @@ fn no_survey_follows_if_a_client_closes_the_whole_conversation() {
     wait_for_events(&receiver, 2);
     let (dialogs, state) = last_state(&receiver);
     assert_eq!((dialogs.len(), state), (1, ["CLOSE".into(), "CLOSE".into()]));
+}
+
+#[test]
+fn the_first_message_can_come_with_the_request_of_a_conversation() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("liveperson@2022", &receiver);
+    let client = Client::log_in(&api, "visitor-11");
+    let event = text("Hello");
+    let request = |id: &str, kind: &str, body: Json| json!({"kind": "req", "id": id, "type": kind, "body": body});
+    let publish = request("3", "ms.PublishEvent", json!({"event": event}));
+    let early = client.call("POST", CONVERSATION, &json!([publish.clone()]).to_string()).1;
+    assert_eq!(early[0]["code"], "BAD_REQUEST", "there is no conversation: {early}");
+    let all = json!([
+        request("2,", "userprofile.SetUserProfile", json!({"firstName": "Ada"})),
+        request("1,", "cm.ConsumerRequestConversation", json!({"brandId": client.account})),
+        publish,
+    ]);
+    let responses = client.post(CONVERSATION, &all.to_string());
+    let published = json!({"reqId": "3", "code": "OK", "body": {"sequence": 0}});
+    assert_eq!(responses[2], published, "{responses}");
+    let events = wait_for_events(&receiver, 2);
+    let change = &events[1]["body"]["changes"][0];
+    assert_eq!(change["event"]["message"], "Hello");
+    assert_eq!(change["conversationId"], responses[1]["body"]["conversationId"]);
+}
+
+#[test]
+fn all_conversations_are_searched_by_their_state() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("liveperson@2022", &receiver);
+    let first = Client::log_in(&api, "visitor-12").request_conversation(&json!({}));
+    let client = Client::log_in(&api, "visitor-13");
+    let second = client.request_conversation(&json!({}))[1]["body"]["conversationId"].clone();
+    let field = json!({"field": "ConversationStateField", "conversationState": "CLOSE"});
+    let close = json!({"conversationId": second, "conversationField": field});
+    assert_eq!(client.send("cm.UpdateConversationField", close).0, 200);
+    let login = json!({
+        "username": api.account.values["user_name"],
+        "password": api.secret("user_password"),
+    });
+    let bearer = client.post("/api/account/{}/login?v=1.3", &login.to_string())["bearer"].clone();
+    let search = |status: Json| {
+        let path = format!(
+            "/messaging_history/api/account/{}/conversations/search?offset=0&limit=50",
+            client.account
+        );
+        let head =
+            format!("POST {path} HTTP/1.1\r\nAuthorization: Bearer {}", bearer.as_str().unwrap());
+        let body = json!({"start": {"from": 0, "to": 9_999_999_999_999_i64}, "status": status});
+        let found = request(&api.address, &head, &body.to_string()).json();
+        let records = found["conversationHistoryRecords"].as_array().unwrap().clone();
+        assert_eq!(found["_metadata"]["count"], records.len());
+        records.iter().map(|record| record["info"]["conversationId"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(search(json!(["OPEN"])), [first[1]["body"]["conversationId"].clone()]);
+    assert_eq!(search(json!(["CLOSE"])), [second]);
+    assert_eq!(search(json!(["OPEN", "CLOSE"])).len(), 2);
+}
+
+#[test]
+fn tokens_are_signed_with_rsa() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("liveperson", &receiver);
+    let client = Client::log_in(&api, "visitor-14");
+    let document = STANDARD.decode(api.secret("token_key")).unwrap();
+    let key = RsaKeyPair::from_pkcs8(&document).unwrap();
+    let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public().as_ref());
+    for token in [&client.app, &client.consumer] {
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let header = URL_SAFE_NO_PAD.decode(signed.split('.').next().unwrap()).unwrap();
+        let header: Json = serde_json::from_slice(&header).unwrap();
+        assert_eq!((&header["alg"], &header["typ"]), (&json!("RS256"), &json!("JWT")));
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        public.verify(signed.as_bytes(), &signature).unwrap();
+    }
+    // Signed with what everybody can know.
+    let (signed, _) = client.app.rsplit_once('.').unwrap();
+    let (_, claims) = signed.split_once('.').unwrap();
+    let head = URL_SAFE_NO_PAD.encode(json!({"alg": "HS256", "typ": "JWT"}).to_string());
+    let made_up = format!("{head}.{claims}");
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, key.public().as_ref());
+    let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&secret, made_up.as_bytes()));
+    let forged = Client {
+        app: format!("{made_up}.{signature}"),
+        consumer: client.consumer.clone(),
+        account: client.account.clone(),
+        api: &api,
+    };
+    assert_eq!(forged.call("POST", CONVERSATION, "[]").0, 401);
 }

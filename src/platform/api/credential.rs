@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use super::call::ApiCall;
 use super::condition::{CallCondition, CallError};
 use super::issued::{IssuedToken, IssuedTokens, Issuing};
-use super::token;
+use super::token::TokenAlgorithm;
 use crate::template::{Object, TextTemplate};
 
 /// A credential that calls present.
@@ -61,6 +61,7 @@ pub(super) enum CredentialProof {
 /// A token that is verified by its signature.
 #[derive(Clone, Debug)]
 pub(super) struct JwtRule {
+    pub(super) algorithm: TokenAlgorithm,
     pub(super) key: TextTemplate,
     pub(super) kid: Option<String>,
     /// Claims that it must have.
@@ -227,7 +228,8 @@ impl CredentialRule {
         token: &str,
         auth: &AuthContext<'_>,
     ) -> Result<Option<Map<String, Json>>, CallError> {
-        let Some(claims) = token::verify(&rule.key.render(auth.roots), token) else {
+        let key = rule.key.render(auth.roots);
+        let Some(claims) = rule.algorithm.verify(&key, token) else {
             return Ok(None);
         };
         let has = |(name, expected): &(String, TextTemplate)| {
@@ -261,7 +263,8 @@ impl CredentialRule {
                     claims.insert("iat".into(), at.as_second().into());
                 }
                 let key = rule.key.render(issuing.roots);
-                let token = token::sign(&key, rule.kid.as_deref(), &claims);
+                // Without a valid key there is no token, which `check` reports.
+                let token = rule.algorithm.sign(&key, rule.kid.as_deref(), &claims)?;
                 Some(IssuedToken { token, claims, expires_at })
             }
             _ => None,

@@ -2,6 +2,7 @@
 
 use super::credential::{CredentialPlace, CredentialProof, CredentialRule, JwtRule};
 use super::credential_form::{CredentialForm, CredentialKind};
+use super::token::TokenAlgorithm;
 use crate::diag::{Problem, Problems, SourceSpan, Spanned, TableOf, code};
 use crate::template::{CompileContext, TextRules, TextTemplate};
 
@@ -60,6 +61,7 @@ impl CredentialChecker<'_> {
             ("password", span(&form.password)),
             ("key", span(&form.key)),
             ("kid", span(&form.kid)),
+            ("algorithm", form.algorithm.as_ref().map(|algorithm| algorithm.span.clone())),
             ("claims", table(&form.claims)),
             ("example", table(&form.example)),
             ("life", form.life.as_ref().map(|life| life.span.clone())),
@@ -71,7 +73,9 @@ impl CredentialChecker<'_> {
             CredentialKind::Bearer => (&["in", "token"], &["life", "example", "bare"]),
             CredentialKind::Basic => (&["in", "user", "password"], &[]),
             CredentialKind::Fields => (&["fields"], &[]),
-            CredentialKind::Jwt => (&["in", "key"], &["kid", "claims", "life", "example"]),
+            CredentialKind::Jwt => {
+                (&["in", "key"], &["kid", "algorithm", "claims", "life", "example"])
+            }
             CredentialKind::Present => (&["in"], &["scheme"]),
         };
         let kind = form.kind.value;
@@ -123,7 +127,9 @@ impl CredentialChecker<'_> {
                 let key = self.text(form.key.as_ref()?);
                 let claims = self.texts(&form.claims);
                 let kid = form.kid.as_ref().map(|kid| kid.value.clone());
-                Some(CredentialProof::Jwt(JwtRule { key: key?, kid, claims }))
+                let algorithm = form.algorithm.as_ref().map(|algorithm| algorithm.value);
+                let algorithm = algorithm.unwrap_or(TokenAlgorithm::Hs256);
+                Some(CredentialProof::Jwt(JwtRule { algorithm, key: key?, kid, claims }))
             }
             CredentialKind::Present => Some(CredentialProof::Anything),
         }

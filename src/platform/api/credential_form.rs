@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 
+use super::token::TokenAlgorithm;
 use crate::diag::{Spanned, TableOf};
 use crate::form;
 
@@ -51,6 +52,9 @@ form! {
         key: Option<Spanned<String>>,
         /// Name of the key in the header of a `jwt`.
         kid: Option<Spanned<String>>,
+        /// How tokens are signed: `HS256`, or `RS256` with a PKCS#8 document in base64 as the key
+        /// [default: HS256].
+        algorithm: Option<Spanned<TokenAlgorithm>>,
         /// Claims that a `jwt` must have.
         claims: TableOf<Spanned<String>>,
         /// How long an issued token is valid [default: without a limit].
