@@ -49,6 +49,7 @@ mod secrets;
 mod send;
 mod serve;
 mod server_journal;
+mod server_log;
 mod server_reload;
 mod server_run;
 mod setup;

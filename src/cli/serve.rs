@@ -12,6 +12,7 @@ use super::global::Global;
 use super::inputs::offered;
 use super::receivers::TargetArgs;
 use super::server_journal::{ServerJournalArgs, fate, restore};
+use super::server_log::LogFormat;
 use super::server_reload::ServerFiles;
 use super::setup::{
     Setup, Signals, check_headers, endpoint_subscription, header_names, runtime,
@@ -50,6 +51,9 @@ pub(super) struct ServeArgs {
     proxy: ProxyArgs,
     #[command(flatten)]
     journal: ServerJournalArgs,
+    /// Form of the messages on standard error: `text` for people, `json` for a log
+    #[arg(long, value_name = "FORMAT", env = "STANDIN_LOG", default_value = "text")]
+    log: LogFormat,
 }
 
 /// Where the server listens, and who may use it.
@@ -141,6 +145,7 @@ impl OpenServer {
 
 pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let watch = Stopwatch::start();
+    args.log.start();
     let setup = Setup::read(global)?;
     let offered = offered(&args.scenarios)?;
     let read_plan = |setup: &Setup| args.plan(setup);
@@ -166,6 +171,8 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
             let apis = serve_apis(&live, args.listener.host, args.proxy.serve_proxy, &setup)?;
             let server = args.listener.start(&live)?;
             print(welcome(&live, &server, &apis, watch.millis()))?;
+            let (address, millis) = (server.handle.address.to_string(), watch.millis());
+            tracing::info!(version = env!("CARGO_PKG_VERSION"), address, millis, "ready");
             tokio::select! {
                 () = signals.next() => {}
                 () = args.journal.clean(&live) => {}
@@ -180,6 +187,7 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
             server.handle.stop().await;
             apis.ports.stop().await;
             live.close().await.map_err(anyhow::Error::from)?;
+            tracing::info!("ended");
             Ok(ExitStatus::Passed)
         })
         .await

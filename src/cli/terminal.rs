@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::exit::{CommandError, ExitStatus};
 use super::process::exhausted;
@@ -49,8 +50,31 @@ impl<W: io::Write> io::Write for OptionalOutput<W> {
     }
 }
 
+/// Whether messages go to the log.
+static LOGS: AtomicBool = AtomicBool::new(false);
+
+/// Writes messages to the log instead of standard error from now on.
+pub(super) fn log_notes() {
+    LOGS.store(true, Ordering::Relaxed);
+}
+
 /// Prints a line to standard error.
 pub(super) fn note(line: impl Display) {
+    if LOGS.load(Ordering::Relaxed) {
+        return tracing::info!("{line}");
+    }
+    write_line(line);
+}
+
+/// Prints the text of an error to standard error.
+fn error_note(line: impl Display) {
+    if LOGS.load(Ordering::Relaxed) {
+        return tracing::error!("{line}");
+    }
+    write_line(line);
+}
+
+fn write_line(line: impl Display) {
     // If standard error is closed, there is no place left to report the failure.
     let _ = writeln!(anstream::stderr(), "{line}");
 }
@@ -59,14 +83,14 @@ pub(super) fn note(line: impl Display) {
 pub(super) fn report_error(error: CommandError) -> ExitStatus {
     match error {
         CommandError::Input(problems) => {
-            note(render(problems));
+            error_note(render(problems));
             ExitStatus::InvalidInput
         }
         CommandError::Environment(error) => {
             // Escaped, since the text may quote a response of the receiver.
-            note(format_args!("error: {}", escape(&format!("{error:#}"))));
+            error_note(format_args!("error: {}", escape(&format!("{error:#}"))));
             if let Some(resource) = exhausted(&error) {
-                note(format_args!("this machine ran out of {resource}"));
+                error_note(format_args!("this machine ran out of {resource}"));
             }
             ExitStatus::CannotWork
         }

@@ -70,6 +70,7 @@ mod sending;
 mod server;
 mod server_access;
 mod server_history;
+mod server_log;
 mod server_reload;
 mod server_resend;
 mod server_restart;

@@ -12,6 +12,7 @@ mod health;
 mod idempotency;
 mod openapi;
 mod records;
+mod request_log;
 mod runs;
 mod scenarios;
 mod stream;
@@ -30,6 +31,7 @@ use actix_web::{App, HttpServer};
 use self::error::ApiError;
 use self::guard::{Access, guard};
 use self::idempotency::{KeyedResponses, idempotent};
+use self::request_log::logged;
 use self::stream::StreamLimit;
 use super::live::LiveServer;
 use super::page;
@@ -74,6 +76,7 @@ fn server(
             // Inside the guard, which wraps everything.
             .wrap(from_fn(idempotent))
             .wrap(from_fn(guard))
+            .wrap(from_fn(logged))
             .configure(routes)
             .default_service(to(|| async { ApiError::not_found("there is no such path") }))
     });

@@ -223,7 +223,7 @@ fn fault_names(faults: &Faults) -> Vec<String> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wait {
-    /// Seconds to wait for the end of the script, at most 60.
+    /// Seconds to wait for the end of the script. A longer time counts as 60.
     wait: Option<u64>,
 }
 

@@ -287,7 +287,9 @@ impl LiveServer {
         }
         let (playing, history) = (Arc::clone(run), Arc::clone(&self.history));
         self.runtime.spawn(async move {
-            playing.finish(restored.play().await);
+            let finished = restored.play().await;
+            playing.log_end(&finished);
+            playing.finish(finished);
             history.touch();
         });
         Ok(())

@@ -261,6 +261,13 @@ impl ServedRun {
         self.ended.send_replace(true);
     }
 
+    /// Logs how the script has ended.
+    pub(super) fn log_end(&self, finished: &RunFinished) {
+        let RunFinished { verdict, deliveries, passed, .. } = finished;
+        let (run, vendor, verdict) = (self.number, &*self.vendor, verdict.as_str());
+        tracing::info!(run, vendor, verdict, deliveries, passed, "run ended");
+    }
+
     pub(super) fn is_cancelled(&self) -> bool {
         self.progress().is_cancelled
     }

@@ -93,6 +93,8 @@ impl LiveServer {
         let served = self.journal.is_some().then(|| run.served(endpoints));
         self.play(vendor, &run, plan, Some(ServedBeginning { served, recorded }));
         let _ = is_recorded.await;
+        let scenario = &run.script.script.name;
+        tracing::info!(run = number, vendor = vendor.id(), scenario, seed, "run started");
         if !log.flushed().committed().await {
             return Err(self.not_stored());
         }
@@ -124,7 +126,9 @@ impl LiveServer {
         let playing = Arc::clone(run);
         self.runtime.spawn(async move {
             let log = playing.log.clone();
-            playing.finish(run_live(plan, stage, transport, log).await);
+            let finished = run_live(plan, stage, transport, log).await;
+            playing.log_end(&finished);
+            playing.finish(finished);
             history.touch();
         });
     }
