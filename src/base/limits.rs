@@ -113,6 +113,9 @@ pub const BOT_PATIENCE: Duration = Duration::from_secs(60);
 // Most receivers have stored an event within milliseconds; the others need not be hurried.
 pub const STATE_PAUSES: (Duration, Duration) =
     (Duration::from_millis(20), Duration::from_millis(500));
+/// Number of deliveries of an account that may wait before its scripts wait under a real clock.
+// Each one holds its body. A receiver that is too slow for a run must not exhaust the memory.
+pub const MAX_PENDING: usize = 10_000;
 /// Maximum number of concurrent attempts to all receivers.
 // Each one needs a socket; many systems allow 1,024 open files to a process.
 pub const MAX_IN_FLIGHT: usize = 256;

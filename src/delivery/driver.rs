@@ -22,6 +22,7 @@ use super::run_clock::{ALL, ClockGroup, RunClock, Waiter};
 use super::slots::{AttemptSlot, AttemptSlots};
 use super::transport::Transport;
 use super::{AwaitedExpectation, ConversationKey, Delivery};
+use crate::base::limits::MAX_PENDING;
 use crate::record::{AttemptResult, ExpectationResult, Method, RecordKind, RecordScope};
 
 /// A message to the driver.
@@ -142,6 +143,7 @@ pub fn drive<H: Host, T: Transport>(
         expecting: HashMap::new(),
         waiting: VecDeque::new(),
         touched: BTreeSet::new(),
+        held: VecDeque::new(),
         stop: None,
     };
     tokio::spawn(driver.run(inbox));
@@ -166,6 +168,8 @@ struct Driver<H, T> {
     waiting: VecDeque<(Arc<Delivery>, SentAttempt, RedirectTarget)>,
     /// Clocks that may be able to advance.
     touched: BTreeSet<(u32, ClockGroup)>,
+    /// Conversations whose next step is due, but waits until fewer deliveries are pending.
+    held: VecDeque<ConversationKey>,
     /// Set once the driver stops: notified when no attempt is in flight.
     stop: Option<oneshot::Sender<()>>,
 }
@@ -181,6 +185,11 @@ impl RunTimes for Runs {
 }
 
 impl Runs {
+    /// Returns whether the time of a run passes now, like wall time.
+    fn is_awake(&self, run: u32) -> bool {
+        self.0.get(&run).is_some_and(|run| run.clock.passes())
+    }
+
     fn clock_of(&mut self, conversation: ConversationKey) -> Option<&mut RunClock> {
         self.0.get_mut(&conversation.run).map(|run| &mut run.clock)
     }
@@ -270,6 +279,7 @@ impl<H: Host, T: Transport> Driver<H, T> {
         run.clock.clear();
         self.host.cancelled(number);
         self.ending.retain(|conversation, _| conversation.run != number);
+        self.held.retain(|conversation| conversation.run != number);
         for (_, task) in self.expecting.extract_if(|_, (key, _)| key.run == number) {
             task.1.abort();
         }
@@ -340,6 +350,7 @@ impl<H: Host, T: Transport> Driver<H, T> {
                     self.wake(number, waiter).await;
                 }
             }
+            self.wake_held().await;
             let idle = self.engine.take_idle();
             if idle.is_empty() {
                 return;
@@ -362,23 +373,45 @@ impl<H: Host, T: Transport> Driver<H, T> {
     /// Wakes a waiter. Returns whether something happened in a conversation.
     async fn wake(&mut self, run: u32, waiter: Waiter) -> bool {
         match waiter {
-            Waiter::Wake(number) => {
-                let conversation = ConversationKey { run, number };
-                let Some(now) = self.runs.now(conversation) else { return false };
-                let commands = self.host.due(conversation, now);
-                let is_visible = |command: &HostCommand| {
-                    matches!(command, HostCommand::Record(..) | HostCommand::Submit(_))
-                };
-                let has_happened = commands.iter().any(is_visible);
-                self.carry_out(commands).await;
-                has_happened
+            Waiter::Wake(number) if self.has_to_wait(run) => {
+                self.held.push_back(ConversationKey { run, number });
+                false
             }
+            Waiter::Wake(number) => self.wake_conversation(ConversationKey { run, number }).await,
             Waiter::Timer(timer) => {
                 if let Some(conversation) = self.engine.conversation(timer) {
                     self.step(conversation, EngineInput::Due(timer)).await;
                 }
                 false
             }
+        }
+    }
+
+    /// Lets a conversation do its next step. Returns whether something happened.
+    async fn wake_conversation(&mut self, conversation: ConversationKey) -> bool {
+        let Some(now) = self.runs.now(conversation) else { return false };
+        let commands = self.host.due(conversation, now);
+        let is_visible = |command: &HostCommand| {
+            matches!(command, HostCommand::Record(..) | HostCommand::Submit(_))
+        };
+        let has_happened = commands.iter().any(is_visible);
+        self.carry_out(commands).await;
+        has_happened
+    }
+
+    /// Returns whether the conversations of a run have to wait until fewer deliveries are pending.
+    // Under a virtual clock each conversation waits for its own deliveries anyway.
+    fn has_to_wait(&self, run: u32) -> bool {
+        self.runs.is_awake(run) && self.engine.pending() >= MAX_PENDING
+    }
+
+    /// Wakes the conversations that had to wait, in their order, as long as there is room.
+    async fn wake_held(&mut self) {
+        while self.engine.pending() < MAX_PENDING {
+            let is_awake = |key: &ConversationKey| self.runs.is_awake(key.run);
+            let Some(next) = self.held.iter().position(is_awake) else { return };
+            let Some(conversation) = self.held.remove(next) else { return };
+            self.wake_conversation(conversation).await;
         }
     }
 

@@ -103,6 +103,11 @@ impl Engine {
         self.pending.is_idle(conversation)
     }
 
+    /// Returns the number of deliveries that have not settled.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Returns the conversation of the delivery that a timer is for, unless it has settled.
     pub fn conversation(&self, timer: EngineTimer) -> Option<ConversationKey> {
         let (EngineTimer::Retry(key, _) | EngineTimer::Hold(key)) = timer;

@@ -100,6 +100,10 @@ impl PendingDelivery {
 }
 
 impl PendingDeliveries {
+    pub(super) fn len(&self) -> usize {
+        self.deliveries.len()
+    }
+
     /// Adds a delivery at the end of its queue.
     pub(super) fn add(&mut self, delivery: Arc<Delivery>) -> (DeliveryKey, QueueId) {
         self.last += 1;

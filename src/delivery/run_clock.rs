@@ -125,6 +125,11 @@ impl RunClock {
         Some(if self.is_paused { real.at } else { real.now() })
     }
 
+    /// Returns whether run time passes now, like wall time.
+    pub(super) fn passes(&self) -> bool {
+        self.real.is_some() && !self.is_paused
+    }
+
     /// Counts an attempt or expectation of a conversation that begins.
     pub(super) fn begin_attempt(&mut self, conversation: u32) {
         self.of(self.group(conversation)).in_flight += 1;

@@ -1,10 +1,13 @@
 //! The JSON form of records: one object, with `kind` and `data` beside the common keys.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use super::Record;
 
@@ -43,9 +46,12 @@ impl<'de> Deserialize<'de> for Record {
 
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let kind = serde_json::to_value(&self.kind).map_err(S::Error::custom)?;
-        let entry = kind.as_object().and_then(|object| object.iter().next());
-        let (kind, data) = entry.ok_or_else(|| S::Error::custom("a record without a kind"))?;
+        // Not through a `Value`: that took a third of the CPU time of a run with a journal.
+        let tagged = serde_json::value::to_raw_value(&self.kind).map_err(S::Error::custom)?;
+        let tagged: BTreeMap<&str, &RawValue> =
+            serde_json::from_str(tagged.get()).map_err(S::Error::custom)?;
+        let (kind, data) =
+            tagged.first_key_value().ok_or_else(|| S::Error::custom("a record without a kind"))?;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("v", &VERSION)?;
         map.serialize_entry("seq", &self.seq)?;
@@ -59,7 +65,7 @@ impl Serialize for Record {
         if let Some(step) = self.step {
             map.serialize_entry("step", &step)?;
         }
-        map.serialize_entry("data", data as &Json)?;
+        map.serialize_entry("data", data)?;
         map.end()
     }
 }

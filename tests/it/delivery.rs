@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use standin::base::limits::MAX_PENDING;
 use standin::record::{AttemptOutcome, AttemptResult, RecordKind, Verdict};
 
 use crate::support::{ReceivedRequest, Receiver, Reply, RunOutcome, play};
@@ -73,6 +74,25 @@ fn a_thousand_conversations_keep_their_order_at_an_unreliable_receiver() {
     assert!(finished.reason.as_ref().unwrap().starts_with(&told), "{:?}", finished.reason);
 }
 
+#[test]
+fn scripts_in_real_time_wait_while_too_many_deliveries_are_pending() {
+    let conversations = 2_500;
+    let played = play(STORY).at("ebbot").times(conversations).in_real_time(100_000.0);
+    let played = played.to(&Receiver::accepting());
+    let (mut pending, mut most) = (0, 0);
+    for record in &played.records {
+        match record.kind {
+            RecordKind::DeliveryPlanned { .. } => pending += 1,
+            RecordKind::DeliverySettled(_) => pending -= 1,
+            _ => {}
+        }
+        most = most.max(pending);
+    }
+    // The action that reaches the limit may cause several deliveries.
+    assert!((MAX_PENDING / 2..MAX_PENDING + 10).contains(&most), "{most} deliveries were pending");
+    assert_eq!(played.finished.passed, 5 * u64::from(conversations));
+}
+
 /// Checks that the topics of each conversation arrived in the order of the scenario.
 fn check_order(received: &[ReceivedRequest]) {
     let mut topics: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -115,7 +135,7 @@ fn retries_happen_in_run_time() {
     assert_eq!(times[2].duration_since(times[1]).as_secs(), 30);
 }
 
-/// The result of the first event for a receiver that responds like this, and the number of requests .
+/// The result of the first event for a receiver that responds like this, and the number of requests.
 fn first_result(reply: Reply) -> (AttemptResult, usize, RunOutcome) {
     let receiver = Receiver::responding_to_events(move |_, _| reply.clone());
     let played = play("[[step]]\nopen = {}\n").at("ebbot").to(&receiver);

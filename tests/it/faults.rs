@@ -40,7 +40,7 @@ fn story_with_fault(fault: &str) -> String {
     story(&format!("\"{fault}\""))
 }
 
-/// The event types of the visitor's messages .
+/// The event types of the visitor's messages.
 fn messages(vendor: &str) -> &'static [&'static str] {
     match vendor {
         "liveperson" => &["*.ContentEvent"],

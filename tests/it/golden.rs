@@ -36,7 +36,7 @@ fn assert_golden(file: &Path, bytes: &str) {
     assert!(expected == bytes, "{file} differs from what is sent, first here: {differs:#?}");
 }
 
-/// The runs with golden bytes, as scenario and vendor: `handover ` everywhere, and every file .
+/// The runs with golden bytes, as scenario and vendor: `handover` everywhere, and every file.
 fn golden_runs() -> BTreeSet<(String, String)> {
     let names = entries("tests/golden").into_iter();
     let names = names.filter_map(|file| file.file_name()?.to_str().map(str::to_owned));

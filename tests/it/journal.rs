@@ -84,7 +84,7 @@ impl JournalFixture {
             .unwrap()
     }
 
-    /// Resumes to the end, and compares the requests of the receiver with the journal .
+    /// Resumes to the end, and compares the requests of the receiver with the journal.
     fn resume_and_check(&self, receiver: &Receiver) {
         let output = self.run(&["--resume", "--quiet"]);
         assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));

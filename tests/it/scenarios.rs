@@ -18,7 +18,7 @@ use crate::support::{
     bundled_vendors, path, play, revisions, vendors,
 };
 
-/// The problems of a scenario, checked against every vendor .
+/// The problems of a scenario, checked against every vendor.
 fn problems(text: &str) -> Vec<String> {
     let draft = scenario::read(&Source::new("test.toml", text));
     let checked = draft.and_then(|draft| scenario::check(draft, &vendors(), &[]));
@@ -70,7 +70,7 @@ fn every_bundled_scenario_passes_at_every_vendor() {
     }
 }
 
-/// Without sockets: `revisions` tests the differences on the wire .
+/// Without sockets: `revisions` tests the differences on the wire.
 #[test]
 fn every_bundled_scenario_can_be_played_at_every_revision() {
     let mut tellable = BTreeSet::new();

@@ -26,8 +26,8 @@ form! {
 form! {
     /// A GraphQL API.
     pub struct GraphqlForm {
-        /// File with the types, relative to the folder.
-        schema: Spanned<String>,
+        /// Files with the types, relative to the folder.
+        schema: Vec<Spanned<String>>,
         /// `extensions.code` of errors of fields [default: `INTERNAL_SERVER_ERROR`].
         code: Option<Spanned<String>>,
     }

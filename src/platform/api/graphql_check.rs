@@ -7,7 +7,7 @@ use async_graphql::Pos;
 
 use super::forms::{BodyProtocol, GraphqlForm, OperationForm};
 use super::graphql::GraphqlApi;
-use super::graphql_schema::{SchemaFile, SchemaMistake};
+use super::graphql_schema::{QUERY, SchemaFile, SchemaMistake};
 use super::rules::ApiRules;
 use crate::diag::{Problem, Problems, SourceSpan, Spanned, code};
 use crate::platform::forms::VendorForm;
@@ -31,12 +31,16 @@ pub(super) fn check_graphql(
             let message = "the API has no GraphQL schema";
             let problem = Problem::at(&field.span, code::INVALID_ROUTE, message);
             problems.push(
-                problem.help("add `graphql = { schema = \"api/schema.graphql\" }` to `[api]`"),
+                problem.help("add `graphql = { schema = [\"api/schema.graphql\"] }` to `[api]`"),
             );
         }
         return;
     };
     let Some(file) = read(&graphql.schema, templates, problems) else { return };
+    if !file.has_queries() {
+        let message = format!("the schema has no type `{QUERY}`");
+        return problems.push(Problem::at(&graphql.span, code::INVALID_ROUTE, message));
+    }
     let fields = check_fields(form, &file, graphql, problems);
     if problems.len() > before {
         return;
@@ -46,7 +50,7 @@ pub(super) fn check_graphql(
     match GraphqlApi::new(file, error_code, &fields) {
         Ok(api) => rules.graphql = Some(Arc::new(api)),
         Err(message) => {
-            problems.push(Problem::at(&graphql.schema.span, code::INVALID_ROUTE, message));
+            problems.push(Problem::at(&graphql.span, code::INVALID_ROUTE, message));
         }
     }
 }
@@ -74,30 +78,30 @@ fn check_places(form: &VendorForm, problems: &mut Problems) {
     }
 }
 
-/// Reads the schema file.
+/// Reads the schema files.
 fn read(
-    name: &Spanned<String>,
+    names: &[Spanned<String>],
     templates: &Templates,
     problems: &mut Problems,
 ) -> Option<SchemaFile> {
-    let node = templates.get(&name.value);
-    let Some(text) = node.and_then(|node| node.as_text()) else {
-        let message = format!("unknown file `{}`", name.value);
-        let problem = Problem::at(&name.span, code::UNKNOWN_TEMPLATE, message);
-        problems.push(
-            problem.help("the path is relative to the vendor's folder: `api/schema.graphql`"),
-        );
-        return None;
-    };
-    match SchemaFile::parse(text) {
-        Ok(file) => Some(file),
-        Err(SchemaMistake { message, at }) => {
-            let span = node.map_or(&name.span, |node| &node.span);
-            let span = at.map_or_else(|| span.clone(), |at| place(span, at));
+    let before = problems.len();
+    let mut file = SchemaFile::default();
+    for name in names {
+        let node = templates.get(&name.value);
+        let Some((node, text)) = node.and_then(|node| Some((node, node.as_text()?))) else {
+            let message = format!("unknown file `{}`", name.value);
+            let problem = Problem::at(&name.span, code::UNKNOWN_TEMPLATE, message);
+            problems.push(
+                problem.help("the path is relative to the vendor's folder: `api/schema.graphql`"),
+            );
+            continue;
+        };
+        if let Err(SchemaMistake { message, at }) = file.add(text) {
+            let span = at.map_or_else(|| node.span.clone(), |at| place(&node.span, at));
             problems.push(Problem::at(&span, code::INVALID_ROUTE, message));
-            None
         }
     }
+    (problems.len() == before).then_some(file)
 }
 
 /// Returns the place of a position in a file.
@@ -133,7 +137,7 @@ fn check_fields(
         file.root_fields().into_iter().filter(|field| !fields.contains(field)).collect();
     if !without.is_empty() {
         let message = format!("no operation resolves {}", without.join(", "));
-        let problem = Problem::at(&graphql.schema.span, code::INVALID_ROUTE, message);
+        let problem = Problem::at(&graphql.span, code::INVALID_ROUTE, message);
         problems
             .push(problem.help("add an `[[operation]]` with this `field`, or remove the field"));
     }

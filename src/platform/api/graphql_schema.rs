@@ -25,7 +25,8 @@ pub(super) const QUERY: &str = "Query";
 /// Type of the fields that change something.
 pub(super) const MUTATION: &str = "Mutation";
 
-/// A parsed schema file.
+/// The types of the schema files of an API.
+#[derive(Default)]
 pub(super) struct SchemaFile {
     types: BTreeMap<String, TypeDefinition>,
 }
@@ -39,41 +40,41 @@ pub(super) struct SchemaMistake {
 }
 
 impl SchemaFile {
-    /// Parses a schema file.
-    pub(super) fn parse(text: &str) -> Result<Self, SchemaMistake> {
+    /// Adds the types of a file.
+    pub(super) fn add(&mut self, text: &str) -> Result<(), SchemaMistake> {
         let mistake = |error: async_graphql::parser::Error| SchemaMistake {
             message: plain(&error.to_string()),
             at: error.positions().next(),
         };
         let ServiceDocument { definitions } = parse_schema(text).map_err(mistake)?;
-        let mut types = BTreeMap::new();
         for definition in definitions {
-            match definition {
-                TypeSystemDefinition::Type(definition) if is_abstract(&definition.node) => {
-                    let message = "a schema file cannot have interfaces and unions".to_owned();
-                    let at = Some(definition.pos);
-                    return Err(SchemaMistake { message, at });
-                }
-                TypeSystemDefinition::Type(definition) => {
-                    let name = definition.node.name.node.to_string();
-                    types.insert(name, definition.node);
+            let (message, pos) = match definition {
+                TypeSystemDefinition::Type(Positioned { pos, node }) => {
+                    let name = node.name.node.to_string();
+                    if is_abstract(&node) {
+                        ("a schema file cannot have interfaces and unions".to_owned(), pos)
+                    } else if self.types.contains_key(&name) {
+                        (format!("the schema has two types `{name}`"), pos)
+                    } else {
+                        self.types.insert(name, node);
+                        continue;
+                    }
                 }
                 TypeSystemDefinition::Schema(Positioned { pos, .. })
                 | TypeSystemDefinition::Directive(Positioned { pos, .. }) => {
-                    return Err(SchemaMistake {
-                        message: "a schema file has types only: `Query`, `Mutation` and the types \
-                                  that they use"
-                            .to_owned(),
-                        at: Some(pos),
-                    });
+                    let message = "a schema file has types only: `Query`, `Mutation` and the types \
+                                   that they use";
+                    (message.to_owned(), pos)
                 }
-            }
+            };
+            return Err(SchemaMistake { message, at: Some(pos) });
         }
-        if !types.contains_key(QUERY) {
-            let message = format!("the schema has no type `{QUERY}`");
-            return Err(SchemaMistake { message, at: None });
-        }
-        Ok(Self { types })
+        Ok(())
+    }
+
+    /// Returns whether a type is there from which queries begin.
+    pub(super) fn has_queries(&self) -> bool {
+        self.types.contains_key(QUERY)
     }
 
     /// Returns the fields of a type of objects.

@@ -21,12 +21,12 @@ use super::{Receiver, path};
 /// The bundled scenarios that wait for the receiver's calls.
 pub(crate) const NEEDING_CALLS: [&str; 2] = ["connector", "handback"];
 
-/// The bundled vendorsand those invented for tests.
+/// The bundled vendors and those invented for tests.
 pub(crate) fn catalog() -> Catalog {
     Catalog::bundled().with_directory(&path("tests/vendors")).unwrap()
 }
 
-/// Every vendorin its documented revision.
+/// Every vendor in its documented revision.
 pub(crate) fn vendors() -> Vec<Arc<Platform>> {
     let mut vendors = revisions();
     vendors.retain(|vendor| vendor.revision == "docs");
@@ -72,7 +72,7 @@ fn vendor(name: &str) -> Arc<Platform> {
     found.unwrap_or_else(|| panic!("no vendor is called {name}"))
 }
 
-/// The settings of a run .
+/// The settings of a run.
 #[derive(Clone)]
 pub(crate) struct RunBuilder {
     source: Arc<Source>,
@@ -88,7 +88,7 @@ pub(crate) struct RunBuilder {
     api: Option<ApiAccess>,
 }
 
-/// The result of a run .
+/// The result of a run.
 pub(crate) struct RunOutcome {
     /// Its records.
     pub(crate) records: Vec<Record>,
@@ -121,7 +121,7 @@ impl RunBuilder {
         self
     }
 
-    /// Whether the vendor can play the scenario .
+    /// Whether the vendor can play the scenario.
     pub(crate) fn is_playable(&self) -> bool {
         let vendor = vendor(&self.vendor);
         let draft = scenario::read(&self.source).unwrap();
@@ -129,19 +129,19 @@ impl RunBuilder {
             && scenario::check(draft, &[vendor], &revisions()).unwrap().unsupported.is_empty()
     }
 
-    /// Sets the seed[default: 1].
+    /// Sets the seed [default: 1].
     pub(crate) fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Sets the number of conversations[default: 1].
+    /// Sets the number of conversations [default: 1].
     pub(crate) fn times(mut self, conversations: u32) -> Self {
         self.conversations = conversations;
         self
     }
 
-    /// Uses a real clock that is `speed` times faster .
+    /// Uses a real clock that is `speed` times faster.
     pub(crate) fn in_real_time(mut self, speed: f64) -> Self {
         self.pace = ClockMode::Real(speed);
         self
