@@ -9,10 +9,10 @@ use super::host::AccountHost;
 use super::incoming::IncomingCall;
 use super::people::{PersonKey, create, is_person};
 use super::requested::NamedByCall;
-use crate::conversation::{Conversation, ConversationState, Dialog, Entity, GeneratedIds, Person};
+use crate::conversation::{Conversation, Dialog, Entity, GeneratedIds, Person};
 use crate::delivery::{ConversationKey, RunTimes};
 use crate::platform::api::{
-    CallCondition, CallContent, CallError, FindKind, FindRule, NoRoute, VISITOR,
+    CallCondition, CallContent, CallError, FindKind, FindRule, NoRoute, STATE, VISITOR,
 };
 
 impl AccountHost {
@@ -134,28 +134,7 @@ impl AccountHost {
         keys: &[PersonKey],
         times: &mut dyn RunTimes,
     ) -> Result<(), CallError> {
-        let has_ids = |conversation: &Conversation| {
-            let has = |ids: &GeneratedIds| {
-                keys.iter().all(|key| ids.text(&key.field).as_ref() == Some(&key.value))
-            };
-            match rule.kind {
-                FindKind::Dialog => conversation.dialogs.iter().any(|d| has(&d.head.ids)),
-                _ => has(&conversation.ids),
-            }
-        };
-        let get = |key: ConversationKey| {
-            self.conversations.get(&key).map(|live| live.actor.conversation())
-        };
-        let key = match keys {
-            [key] if rule.kind == FindKind::Conversation && key.field == VISITOR => {
-                self.open_conversation_of(&key.value)
-            }
-            _ => keys.iter().find_map(|key| self.registry.find(&key.value, get)).filter(|key| {
-                let live = self.conversations.get(key);
-                live.is_some_and(|live| has_ids(live.actor.conversation()))
-            }),
-        };
-        let key = key.ok_or_else(|| unknown(rule, keys))?;
+        let key = self.conversation_with(rule, keys).ok_or_else(|| unknown(rule, keys))?;
         let at = times.now(key).ok_or_else(|| unknown(rule, keys))?;
         let Some(mut live) = self.conversations.remove(&key) else {
             return Err(unknown(rule, keys));
@@ -173,17 +152,32 @@ impl AccountHost {
         Ok(())
     }
 
-    /// Returns the newest open conversation of the visitor with this id.
-    fn open_conversation_of(&self, visitor: &str) -> Option<ConversationKey> {
-        let is_theirs = |conversation: &Conversation| {
-            conversation.state == Some(ConversationState::Open)
-                && conversation
-                    .visitor()
-                    .is_some_and(|person| person.member.ids.texts().any(|id| id == visitor))
+    /// Returns the conversation with these ids. Of several of a visitor, it is the newest.
+    fn conversation_with(&self, rule: &FindRule, keys: &[PersonKey]) -> Option<ConversationKey> {
+        let conversation = |key: ConversationKey| {
+            self.conversations.get(&key).map(|live| live.actor.conversation())
         };
-        let all = self.conversations.iter();
-        let theirs = all.filter(|(_, live)| is_theirs(live.actor.conversation()));
-        theirs.map(|(key, _)| *key).max()
+        let has_keys = |found: &Conversation| {
+            let has = |ids: &GeneratedIds| {
+                keys.iter().all(|key| match key.field.as_str() {
+                    VISITOR => is_of_visitor(found, &key.value),
+                    STATE => found.state.is_some_and(|state| state.as_str() == key.value),
+                    id => ids.text(id).as_ref() == Some(&key.value),
+                })
+            };
+            match rule.kind {
+                FindKind::Dialog => found.dialogs.iter().any(|dialog| has(&dialog.head.ids)),
+                _ => has(&found.ids),
+            }
+        };
+        if keys.iter().any(|key| key.field == VISITOR) {
+            let all = self.conversations.iter();
+            let all = all.map(|(key, live)| (*key, live.actor.conversation()));
+            let found = all.filter(|(_, found)| found.state.is_some() && has_keys(found));
+            return found.max_by_key(|(key, found)| (found.opened_at, *key)).map(|(key, _)| key);
+        }
+        let key = keys.iter().find_map(|key| self.registry.find(&key.value, conversation));
+        key.filter(|key| conversation(*key).is_some_and(has_keys))
     }
 
     /// Takes the conversation with this entity out of the account, until the call has been handled.
@@ -220,6 +214,12 @@ impl AccountHost {
         work.conversation = Some(WorkConversation { key, live, unit, is_new: false });
         Ok(())
     }
+}
+
+/// Returns whether the visitor of a conversation has this id.
+fn is_of_visitor(conversation: &Conversation, id: &str) -> bool {
+    let visitor = conversation.visitor();
+    visitor.is_some_and(|visitor| visitor.member.ids.texts().any(|known| known == id))
 }
 
 fn unknown(rule: &FindRule, keys: &[PersonKey]) -> CallError {

@@ -38,9 +38,10 @@ impl AccountHost {
         times: &mut dyn RunTimes,
     ) {
         let opens = work.operation.as_ref().is_some_and(|operation| operation.opens());
-        let creates = work.operation.as_ref().is_some_and(|operation| operation.creates_entity());
-        if creates && !opens && work.conversation.is_none() {
-            // The account keeps entities in conversations. This one is never opened.
+        let acts = work.operation.as_ref();
+        let acts = acts.is_some_and(|operation| operation.acts_without_conversation());
+        if acts && !opens && work.conversation.is_none() {
+            // The account keeps entities and counts events in conversations. This one is never opened.
             return self.open_unscripted(work, run, times);
         }
         if !opens || work.has_found_conversation() {

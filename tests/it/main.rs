@@ -90,6 +90,8 @@ mod vendor_api;
 mod vendor_api_configuration;
 mod vendor_api_ebbot;
 mod vendor_api_erxes;
+mod vendor_api_erxes_content;
+mod vendor_api_erxes_visitors;
 mod vendor_api_liveperson;
 mod vendors;
 mod wants;

@@ -10,21 +10,37 @@ use crate::support::{
     ApiResponse, LiveApi, ReceivedRequest, Receiver, Reply, request, wait_for_events,
 };
 
-/// Sends a query with variables, and the cookie of a session.
+/// Sends a query with variables, and the cookie of a session or the token of an app.
 fn send(api: &LiveApi, cookie: &str, query: &str, variables: &Json) -> ApiResponse {
-    let head =
-        format!("POST /graphql HTTP/1.1\r\nContent-Type: application/json\r\nCookie: {cookie}");
+    let token = api.account.secrets.get("app_token").map_or("", |secret| secret.expose());
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nContent-Type: application/json\r\nCookie: {cookie}\r\n\
+         erxes-app-token: {token}"
+    );
     request(&api.address, &head, &json!({"query": query, "variables": variables}).to_string())
 }
 
 /// A client that has logged in.
-struct Client<'a> {
+pub(crate) struct Client<'a> {
     api: &'a LiveApi,
     cookie: String,
 }
 
 impl<'a> Client<'a> {
-    fn log_in(api: &'a LiveApi) -> Self {
+    /// Returns a client that may do everything: one with the token of an app, or one that has logged in.
+    pub(crate) fn of(api: &'a LiveApi) -> Self {
+        if api.account.secrets.contains_key("app_token") {
+            return Self::unknown(api);
+        }
+        Self::log_in(api)
+    }
+
+    /// Returns a client without a session.
+    pub(crate) fn unknown(api: &'a LiveApi) -> Self {
+        Self { api, cookie: String::new() }
+    }
+
+    pub(crate) fn log_in(api: &'a LiveApi) -> Self {
         let query = "mutation login($email: String!, $password: String!, $device: String) {
             login(email: $email, password: $password, deviceToken: $device)
         }";
@@ -38,21 +54,21 @@ impl<'a> Client<'a> {
         Self { api, cookie }
     }
 
-    fn send(&self, query: &str, variables: &Json) -> Json {
+    pub(crate) fn send(&self, query: &str, variables: &Json) -> Json {
         let response = send(self.api, &self.cookie, query, variables);
         assert_eq!(response.status, 200, "{response:?}");
         response.json()
     }
 
     /// Returns the value of the only field of a query that succeeds.
-    fn field(&self, query: &str, variables: &Json) -> Json {
+    pub(crate) fn field(&self, query: &str, variables: &Json) -> Json {
         let body = self.send(query, variables);
         assert!(body.get("errors").is_none(), "{query}: {body}");
         body["data"].as_object().unwrap().values().next().unwrap().clone()
     }
 
     /// Returns the message of the only error of a query.
-    fn error(&self, query: &str, variables: &Json) -> String {
+    pub(crate) fn error(&self, query: &str, variables: &Json) -> String {
         let body = self.send(query, variables);
         let errors = body["errors"].as_array().unwrap_or_else(|| panic!("{query}: {body}"));
         assert_eq!(errors.len(), 1, "{body}");

@@ -33,6 +33,8 @@ pub struct CredentialRule {
 #[derive(Clone, Debug)]
 pub(super) enum CredentialPlace {
     Header(String),
+    /// In whichever header.
+    AnyHeader,
     Query(String),
     /// A parameter of the path.
     Path(String),
@@ -40,6 +42,9 @@ pub(super) enum CredentialPlace {
     /// Among the parameters of the query and the body.
     Parameters,
 }
+
+/// The header that examples use if any will do.
+const EXAMPLE_HEADER: &str = "X-Token";
 
 /// What makes a credential valid.
 #[derive(Clone, Debug)]
@@ -143,6 +148,11 @@ impl CredentialRule {
                 let mut pairs = auth.call.query_pairs().into_iter();
                 pairs.find(|(known, _)| known == name).map(|(_, value)| value)
             }
+            // Nothing but its value tells which header it is.
+            CredentialPlace::AnyHeader => {
+                let mut values = auth.call.headers.iter().map(|(_, value)| value);
+                values.find(|value| self.is_value(value, auth)).cloned()
+            }
             CredentialPlace::Cookie(name) => cookie(auth.call, name),
             CredentialPlace::Path(name) => {
                 let mut pairs = auth.path.iter();
@@ -151,6 +161,15 @@ impl CredentialRule {
             CredentialPlace::Parameters => None,
         };
         text.filter(|text| !text.is_empty())
+    }
+
+    fn is_value(&self, text: &str, auth: &AuthContext<'_>) -> bool {
+        match &self.proof {
+            CredentialProof::Value(value) => {
+                bool::from(text.as_bytes().ct_eq(value.render(auth.roots).as_bytes()))
+            }
+            _ => false,
+        }
     }
 
     /// Returns the token in a text; `None` if the text lacks the scheme.
@@ -302,6 +321,7 @@ impl CredentialRule {
         };
         match &self.place {
             CredentialPlace::Header(name) => format!("{what} in the header `{name}`"),
+            CredentialPlace::AnyHeader => format!("{what} in a header"),
             CredentialPlace::Query(name) => format!("{what} in the query parameter `{name}`"),
             CredentialPlace::Cookie(name) => format!("{what} in the cookie `{name}`"),
             CredentialPlace::Path(name) => format!("{what} in the path parameter `{name}`"),
@@ -322,6 +342,7 @@ impl CredentialRule {
             (CredentialPlace::Header(_), Some("Bearer")) => CredentialScheme::Http("bearer"),
             (CredentialPlace::Header(_), Some("Basic")) => CredentialScheme::Http("basic"),
             (CredentialPlace::Header(name), _) => value("header", name),
+            (CredentialPlace::AnyHeader, _) => value("header", EXAMPLE_HEADER),
             (CredentialPlace::Query(name), _) => value("query", name),
             (CredentialPlace::Cookie(name), _) => value("cookie", name),
             // The last one is the secret, by convention.
@@ -350,6 +371,7 @@ impl CredentialRule {
         let value = self.scheme.iter().fold(value, |value, scheme| format!("{scheme} {value}"));
         match &self.place {
             CredentialPlace::Header(name) => call.headers.push((name.clone(), value)),
+            CredentialPlace::AnyHeader => call.headers.push((EXAMPLE_HEADER.to_owned(), value)),
             CredentialPlace::Query(name) => add_to_query(call, name, &value),
             CredentialPlace::Cookie(name) => {
                 call.headers.push(("Cookie".to_owned(), format!("{name}={value}")));

@@ -150,6 +150,17 @@ impl CredentialChecker<'_> {
     fn place(&mut self) -> Option<CredentialPlace> {
         let Some(text) = &self.form.place else { return Some(CredentialPlace::Parameters) };
         match text.split_once(':') {
+            Some(("header", "*"))
+                if self.form.kind.value == CredentialKind::Raw && self.form.value.is_some() =>
+            {
+                Some(CredentialPlace::AnyHeader)
+            }
+            Some(("header", "*")) => {
+                let message = "`header:*` needs a credential of the kind `raw` with a `value`";
+                let problem = Problem::at(&text.span, code::CONTRADICTION, message);
+                self.problems.push(problem.help("only its value tells which header it is"));
+                None
+            }
             Some(("header", name)) if !name.is_empty() => {
                 Some(CredentialPlace::Header(name.to_owned()))
             }

@@ -50,8 +50,10 @@ const PERSON_FIELDS: [&str; 2] = ["external_key", "email"];
 /// Fields by which files are found.
 const FILE_FIELDS: [&str; 2] = ["path", "link"];
 
-/// Field by which the open conversation of a visitor is found: an id of the visitor.
+/// Field by which conversations are found, beside their ids: an id of the visitor.
 pub const VISITOR: &str = "visitor";
+/// Field by which the conversations of a visitor are found: their state.
+pub const STATE: &str = "state";
 
 /// Key of a file that was uploaded.
 const STORED: &str = "stored";
@@ -77,7 +79,7 @@ impl FindRule {
             known.extend(FILE_FIELDS);
         }
         if kind == FindKind::Conversation {
-            known.push(VISITOR);
+            known.extend([VISITOR, STATE]);
         }
         if matches!(kind, FindKind::Person(_)) {
             known.extend(PERSON_FIELDS);

@@ -56,7 +56,7 @@ pub use credential::{AuthContext, CredentialRule, Presented};
 pub use credential_form::CredentialForm;
 pub use documents::{Document, DocumentForm, DocumentRule, DocumentShelf, Documents};
 pub use example::{CallExample, ExampleCall};
-pub use find::{FindKind, FindRule, VISITOR};
+pub use find::{FindKind, FindRule, STATE, VISITOR};
 pub use forms::{ApiForm, BodyProtocol, OperationForm, RouteForm};
 pub use graphql::{GraphqlApi, GraphqlResponse};
 pub use graphql_field::{FieldCall, FieldResolver};

@@ -17,7 +17,7 @@ use super::operation_source::OperationSource;
 use super::response::ResponseRule;
 use super::rules::{CallWarning, OperationRule};
 use crate::diag::{Problem, code};
-use crate::platform::forms::ConversationForm;
+use crate::platform::forms::{ConversationForm, EventForm};
 use crate::platform::ids::{IdOwner, of_role};
 use crate::platform::source_form::Certainty;
 use crate::template::{Field, FieldType, TableType};
@@ -112,7 +112,7 @@ impl ApiChecker<'_> {
             context: self.context(found.clone()),
             people: names(&|kind| matches!(kind, FindKind::Person(_))),
             kinds: self.form.kinds.names().collect(),
-            event_types: self.form.event.iter().map(|event| event.type_.as_str()).collect(),
+            event_types: self.form.event.iter().flat_map(event_names).collect(),
             has_surveys: self.form.conversation.as_ref().is_some_and(ConversationForm::has_surveys),
             secrets: self.form.secret.names().collect(),
             files: names(&|kind| kind == FindKind::File),
@@ -279,7 +279,8 @@ impl ApiChecker<'_> {
             let entities = act.create_entity.is_some()
                 || act.update_entity.is_some()
                 || act.delete_entity.is_some();
-            files || people || subscriptions || tokens || documents || entities
+            let events = act.emit.is_some();
+            files || people || subscriptions || tokens || documents || entities || events
         };
         let mut in_conversation = source.act.iter().filter(|act| !is_elsewhere(act));
         let Some(first) = in_conversation.next() else { return };
@@ -324,4 +325,10 @@ fn of_errors(roots: &TableType, fields: &[Field]) -> TableType {
         field.optional = true;
     }
     with_fields(outer, &fields)
+}
+
+/// Returns the names of an event, those in other revisions included.
+fn event_names(event: &EventForm) -> impl Iterator<Item = &str> {
+    let previous = event.previous_names.iter().map(|name| name.value.as_str());
+    [event.type_.as_str()].into_iter().chain(previous)
 }

@@ -199,9 +199,13 @@ impl OperationRule {
         self.acts.iter().any(|rule| !is_access(&rule.act))
     }
 
-    /// Returns true if the operation creates an entity.
-    pub fn creates_entity(&self) -> bool {
-        self.acts.iter().any(|rule| matches!(rule.act, ActTemplate::CreateEntity { .. }))
+    /// Returns true if the operation does something that needs no open conversation: it creates an
+    /// entity or emits an event.
+    pub fn acts_without_conversation(&self) -> bool {
+        let is_independent = |act: &ActTemplate| {
+            matches!(act, ActTemplate::CreateEntity { .. } | ActTemplate::Emit { .. })
+        };
+        self.acts.iter().any(|rule| is_independent(&rule.act))
     }
 
     /// Returns true if the operation opens a conversation.
