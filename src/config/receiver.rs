@@ -145,7 +145,10 @@ fn is_host_and_port(url: &Url) -> bool {
 fn no_scheme(shown: &str) -> String {
     let rest = ["https", "http"].iter().find_map(|scheme| shown.strip_prefix(scheme));
     let rest = rest.filter(|rest| rest.starts_with('/')).unwrap_or(shown).trim_start_matches('/');
-    let url = format!("http://{rest}");
+    let url = match rest.split_once('/').map(|(port, path)| (port.parse::<u16>(), path)) {
+        Some((Ok(port), path)) if port > 0 => format!("http://localhost:{port}/{path}"),
+        _ => format!("http://{rest}"),
+    };
     let is_valid = Url::parse(&url).is_ok_and(|url| url.port() != Some(0));
     let example = if is_valid { url } else { "http://localhost:3000/".to_owned() };
     format!("the URL `{shown}` has no scheme: write `{example}`")

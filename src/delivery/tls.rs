@@ -3,8 +3,9 @@
 //! The messages of the TLS library name its types. A user needs to know what is wrong with the
 //! receiver, and what to do about it.
 
-use std::env;
+use std::path::Path;
 use std::sync::Arc;
+use std::{env, fs};
 
 use jiff::Timestamp;
 use rustls::client::WantsClientCert;
@@ -200,15 +201,30 @@ fn certificate(error: &CertificateError, is_self_signed: bool) -> AttemptFailure
             "sign it with your own CA, for example with `mkcert`, and set `SSL_CERT_FILE` to the \
              PEM file of the CA or pass it with `--ca`; `--insecure` accepts every certificate",
         ),
-        CertificateError::UnknownIssuer => tls(
-            "the certificate of the receiver is signed by an unknown CA",
-        )
-        .helped(
-            "pass the PEM file of the CA with `--ca`, or set `SSL_CERT_FILE` to it; if the CA is \
-                 public, let the receiver send its intermediate certificates too",
-        ),
+        CertificateError::UnknownIssuer => {
+            let unknown = tls("the certificate of the receiver is signed by an unknown CA");
+            unknown.helped(useless_setting().unwrap_or_else(|| {
+                "pass the PEM file of the CA with `--ca`, or set `SSL_CERT_FILE` to it; if the CA is \
+                 public, let the receiver send its intermediate certificates too"
+                    .to_owned()
+            }))
+        }
         other => tls(format!("the certificate of the receiver is invalid: {other}")),
     }
+}
+
+/// Returns the help for a variable that is set, and gives no certificate.
+fn useless_setting() -> Option<String> {
+    let is_pem = |path: &Path| {
+        fs::read_to_string(path).is_ok_and(|text| text.contains("-----BEGIN CERTIFICATE-----"))
+    };
+    let file = env::var_os("SSL_CERT_FILE").filter(|path| !is_pem(path.as_ref()));
+    let folder = env::var_os("SSL_CERT_DIR").filter(|path| !Path::new(path).is_dir());
+    let file = file.map(|path| ("SSL_CERT_FILE", path, "has no certificate in PEM format"));
+    let folder = folder.map(|path| ("SSL_CERT_DIR", path, "is no folder"));
+    let (name, path, why) = file.or(folder)?;
+    let path = path.to_string_lossy();
+    Some(format!("`{name}` is set to `{path}`, which {why}: set it to the PEM file of the CA"))
 }
 
 /// The failure of a system without CA certificates.

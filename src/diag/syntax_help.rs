@@ -118,8 +118,11 @@ fn key(before: &str, rest: &str) -> Option<String> {
     if line.trim_start().starts_with("//") || line.trim_start().starts_with("/*") {
         return Some("start a comment with `#`".to_owned());
     }
-    // Behind a `=`, or in a header or a list, the error is not in a key.
-    if before.contains(['=', '"', '\'']) || line.trim_start().starts_with('[') {
+    let is_header = line.trim_start().starts_with('[');
+    let before = key_start(before)?;
+    let line = format!("{before}{rest}");
+    // Behind a `=`, the error is not in a key.
+    if before.contains(['=', '"', '\'']) {
         return None;
     }
     if rest.starts_with(':') || before.trim_end().ends_with(':') {
@@ -127,6 +130,10 @@ fn key(before: &str, rest: &str) -> Option<String> {
     }
     let is_key_part = |c: char| !c.is_whitespace() && !"=.[]{}\"',#:".contains(c);
     let is_second_word = before.trim() != "" && (before.ends_with([' ', '\t']) || rest.is_empty());
+    // A header is not closed: the brackets are what matters.
+    if is_header && (is_second_word || !rest.starts_with(is_key_part)) {
+        return None;
+    }
     if is_second_word {
         let help = if rest.contains('=') {
             "put a key that contains spaces in quotes"
@@ -142,6 +149,25 @@ fn key(before: &str, rest: &str) -> Option<String> {
     let name_end = before.len() + rest.find(|c| !is_key_part(c)).unwrap_or(rest.len());
     let name = &line[name_start..name_end];
     (!name.is_empty()).then(|| format!("put the key in quotes: `\"{name}\"`"))
+}
+
+/// Returns the beginning of a key, without what is before it on its line: the bracket of a header, or
+/// other keys of an inline table. `None` in a list.
+fn key_start(before: &str) -> Option<&str> {
+    let mut open = Vec::new();
+    for (at, c) in before.char_indices() {
+        match c {
+            '{' | '[' => open.push(at),
+            '}' | ']' => drop(open.pop()),
+            _ => {}
+        }
+    }
+    let Some(bracket) = open.last() else { return Some(before) };
+    let is_header = before[..*bracket].trim_matches(['[', ' ', '\t']).is_empty();
+    let inside = &before[bracket + 1..];
+    let is_table = before[*bracket..].starts_with('{');
+    let last = inside.rsplit(',').next().filter(|_| is_table);
+    last.or_else(|| is_header.then_some(inside))
 }
 
 /// Returns help for an error in or behind a value.
@@ -165,6 +191,24 @@ fn value(before: &str, rest: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_with_other_letters_is_quoted_wherever_it_is() {
+        for (text, key) in [
+            ("försäkring = 1", "försäkring"),
+            ("set = { variables = { försäkring = 1 } }", "försäkring"),
+            ("set = { plan = 1, åsa = 2 }", "åsa"),
+            ("[cast.åsa]", "åsa"),
+            ("[[ö]]", "ö"),
+            ("a/b = 1", "a/b"),
+        ] {
+            let at = text.find(|c: char| !c.is_ascii() || c == '/').unwrap();
+            let help = help_at(text, at, false);
+            assert_eq!(help, Some(format!("put the key in quotes: `\"{key}\"`")), "{text}");
+        }
+        assert_eq!(help_at("tags = [ö]", 8, false), None);
+        assert_eq!(help_at("x = ö", 4, false), None);
+    }
 
     #[test]
     fn other_formats_are_recognized_and_toml_is_not() {

@@ -186,14 +186,8 @@ fn write(
 ) -> Result<(), JournalError> {
     let mut ends = LastRows::new();
     let mut batch = Vec::new();
-    while let Some(item) = items.blocking_recv() {
-        batch.push(item);
-        // A commit is slow, so take everything that has arrived meanwhile.
-        while batch.len() < JOURNAL_BATCH
-            && let Ok(item) = items.try_recv()
-        {
-            batch.push(item);
-        }
+    // A commit is slow, so take everything that has arrived meanwhile, and wake its sender once.
+    while items.blocking_recv_many(&mut batch, JOURNAL_BATCH) > 0 {
         let first = match store(&mut connection, file, &batch, &mut ends, sink.is_some()) {
             Ok(first) => first,
             Err(error) => {

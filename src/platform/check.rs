@@ -15,11 +15,11 @@ use super::definition::{DisplayPointers, FactSource, Platform};
 use super::delivery::{self, RetryRule};
 use super::event_rule::{Counter, EventCondition, EventRule, SilenceRules};
 use super::field_info;
-use super::field_limits::{FieldLimit, has_field};
+use super::field_limits::{FieldLimit, TEXT};
 use super::fields::FieldDefaults;
 use super::forms::{
-    Certainty, CounterForm, EventForm, FirstAssignee, HeaderForm, JsonForm, KindForm, Matching,
-    Pointer, SourceForm, UnsetValue, VendorForm, WhenForm,
+    Certainty, CounterForm, EventForm, FirstAssignee, HeaderForm, JsonForm, KindForm, LimitForm,
+    Matching, Pointer, SourceForm, UnsetValue, VendorForm, WhenForm,
 };
 use super::message_kind::MessageKind;
 use super::numbers::NumberFormat;
@@ -205,10 +205,10 @@ impl PlatformChecker<'_> {
             match kinds.get(&other.value) {
                 Some(known) => {
                     let known = known.clone();
-                    if let Some(data) = self.data(&kind.span, &kind.data, &kind.optional) {
+                    if let Some(mut data) = self.data(&kind.span, &kind.data, &kind.optional) {
                         // The limits of the other kind are about its own data.
-                        let limits = self.limits(kind, &data);
-                        kinds.insert(key.name.clone(), MessageKind { data, limits, ..known });
+                        data.limits = self.limits(&kind.limits, &data, &[TEXT]);
+                        kinds.insert(key.name.clone(), MessageKind { data, ..known });
                     }
                 }
                 // The other kind is invalid or uses `as` itself. Its own problem was reported.
@@ -222,7 +222,7 @@ impl PlatformChecker<'_> {
     fn kind(&mut self, name: &str, form: &KindForm, style: JsonStyle) -> Option<MessageKind> {
         let mut data = self.data(&form.span, &form.data, &form.optional)?;
         data.suggestions = self.suggestions(form, &data);
-        let limits = self.limits(form, &data);
+        data.limits = self.limits(&form.limits, &data, &[TEXT]);
         let names = self.types.of_kind(&data.names(&self.types.items));
         let body = match (&form.body, &form.template) {
             (Some(node), None) => self.compile(node, names, style),
@@ -262,18 +262,21 @@ impl PlatformChecker<'_> {
             word: word.value.clone(),
             data,
             answers: form.answers.as_ref().map(|other| other.value.clone()),
-            limits,
             body: body?,
         })
     }
 
-    /// Checks the limits of a kind: each is about a field or the text.
-    fn limits(&mut self, form: &KindForm, data: &FieldDefaults) -> Vec<FieldLimit> {
+    /// Checks limits: each is about a field of the data, or about one of the others.
+    fn limits(
+        &mut self,
+        form: &TableOf<LimitForm>,
+        data: &FieldDefaults,
+        others: &[&str],
+    ) -> Vec<FieldLimit> {
         let mut limits = Vec::new();
-        for (key, limit) in form.limits.iter() {
-            if !has_field(&key.name, data.keys()) {
-                let message =
-                    format!("`limits` has the field `{}`, which the kind lacks", key.name);
+        for (key, limit) in form.iter() {
+            if !data.has(&key.name) && !others.contains(&key.name.as_str()) {
+                let message = format!("`limits` has the unknown field `{}`", key.name);
                 let problem = Problem::at(&key.span, code::UNKNOWN_KEY, message);
                 self.problems.push(problem.suggest_or_list(&key.name, data.keys()));
             }
@@ -329,6 +332,7 @@ impl PlatformChecker<'_> {
             unset,
             template,
             suggestions: None,
+            limits: Vec::new(),
         })
     }
 
@@ -352,6 +356,7 @@ impl PlatformChecker<'_> {
             let data = TableOf(entity.data.0.iter().filter(has_default).cloned().collect());
             if let Some(mut data) = self.data(&entity.span, &data, &entity.optional) {
                 data.unset = entity.unset.as_ref().map_or(UnsetValue::Absent, |unset| unset.value);
+                data.limits = self.limits(&entity.limits, &data, &[]);
                 entities.insert(key.name.clone(), data);
             }
         }
@@ -382,7 +387,11 @@ impl PlatformChecker<'_> {
         }
         let counter = form.counter.as_ref().filter(|name| self.is_counter(name));
         let data = match on {
-            Some(EventKind::Emitted) => Some(self.data(&form.span, &form.data, &form.optional)?),
+            Some(EventKind::Emitted) => {
+                let mut data = self.data(&form.span, &form.data, &form.optional)?;
+                data.limits = self.limits(&form.limits, &data, &[]);
+                Some(data)
+            }
             _ => None,
         };
         let names = match &data {

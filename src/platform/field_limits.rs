@@ -14,7 +14,7 @@ use crate::diag::{Key, NodeContent, Problem, SourceSpan, Spanned, SyntaxNode, co
 /// Prefix of a reference to a field of the message that is answered.
 const ASKED: &str = "asked.";
 /// Field of a step that has the text of the message.
-const TEXT: &str = "text";
+pub(super) const TEXT: &str = "text";
 
 /// The limits of one field.
 #[derive(Clone, Debug)]
@@ -135,8 +135,13 @@ impl Place<'_> {
     }
 
     fn format_problem(&self, value: &Json, formats: &[Spanned<String>]) -> Option<Problem> {
-        let text = value.as_str().filter(|text| !text.is_empty())?;
         let first = formats.first()?;
+        let text = match value {
+            Json::Null => return None,
+            Json::String(text) if text.is_empty() => return None,
+            Json::String(text) => text.as_str(),
+            other => &other.to_string(),
+        };
         let is_valid = |format: &Spanned<String>| {
             strtime::parse(&**format, text).is_ok_and(|parsed| {
                 let has_date = parsed.year().is_none() || parsed.to_date().is_ok();
@@ -157,7 +162,11 @@ impl Place<'_> {
         value: &Json,
         values: impl Iterator<Item = &'v str> + Clone,
     ) -> Option<Problem> {
-        let text = value.as_str()?;
+        let text = match value {
+            Json::Null => return None,
+            Json::String(text) => text.as_str(),
+            other => &other.to_string(),
+        };
         let fits = |allowed: &str| match allowed.strip_suffix('*') {
             Some(prefix) => text.starts_with(prefix),
             None => text == allowed,
@@ -216,11 +225,6 @@ fn labels(offered: &Json) -> Vec<Cow<'_, str>> {
         Json::String(text) if !text.is_empty() => vec![text.as_str().into()],
         _ => Vec::new(),
     }
-}
-
-/// Returns true if limits can be about this field: one of the kind, or the text of the message.
-pub(super) fn has_field(field: &str, mut fields: impl Iterator<Item = impl AsRef<str>>) -> bool {
-    field == TEXT || fields.any(|known| known.as_ref() == field)
 }
 
 /// Returns the problem with a value that declares its type as `{ type = "date", value = … }`.

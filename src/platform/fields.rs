@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::field_limits::{FieldLimit, StepData};
 use super::forms::UnsetValue;
 use crate::base::fake::{FAKES, LOCALES, fake};
 use crate::base::seed::SeedScope;
@@ -25,6 +26,7 @@ pub struct FieldDefaults {
     pub(super) template: JsonTemplate,
     /// Suggested values for elements of the question, as a template of lists by field.
     pub(super) suggestions: Option<JsonTemplate>,
+    pub(super) limits: Vec<FieldLimit>,
 }
 
 impl FieldDefaults {
@@ -49,6 +51,11 @@ impl FieldDefaults {
     pub fn type_mismatch(&self, key: &str, node: &SyntaxNode) -> Option<Problem> {
         let is_null = node.content == NodeContent::Null && self.can_be_absent(key);
         type_mismatch(self.defaults.get(key).filter(|_| !is_null)?, node)
+    }
+
+    /// Returns the problems with values outside the limits of the vendor.
+    pub fn limit_problems(&self, step: StepData<'_>) -> impl Iterator<Item = Problem> {
+        self.limits.iter().filter_map(move |limit| limit.problem(step, &self.defaults))
     }
 
     /// Returns the step's values completed with the defaults. `asked` is the data of the message

@@ -485,6 +485,8 @@ form! {
         data: TableOf<SyntaxNode>,
         /// Further fields that an `emit` step may set, without a default.
         optional: Vec<Spanned<String>>,
+        /// Limits of these fields, by field.
+        limits: TableOf<LimitForm>,
         /// Whether the conversation keeps the data: later payloads can use it as
         /// `conversation.kept.…` [default: false].
         keep: Option<Spanned<bool>>,
@@ -529,7 +531,8 @@ form! {
 }
 
 form! {
-    /// Limits of a field of a message kind. `check` reports values outside them.
+    /// Limits of a field of a message kind, an entity or an emitted event. `check` reports values outside
+    /// them.
     pub struct LimitForm {
         /// Least number: a number, a field of the kind, or `asked.FIELD` of the question.
         min: Option<SyntaxNode>,
@@ -591,6 +594,8 @@ form! {
         optional: Vec<Spanned<String>>,
         /// Optional fields of the lower file that have no default here.
         no_default: Vec<Spanned<String>>,
+        /// Limits of fields, by field.
+        limits: TableOf<LimitForm>,
         /// What an update stores for a field that it removes [default: absent].
         unset: Option<Spanned<UnsetValue>>,
     }

@@ -1,6 +1,6 @@
 //! Message kinds of a vendor.
 
-use super::field_limits::{FieldLimit, StepData, answer_problems};
+use super::field_limits::{StepData, answer_problems};
 use super::fields::FieldDefaults;
 use crate::diag::Problem;
 use crate::template::JsonTemplate;
@@ -16,14 +16,12 @@ pub struct MessageKind {
     pub data: FieldDefaults,
     /// The message kind that this one responds to, if it does.
     pub answers: Option<String>,
-    pub(super) limits: Vec<FieldLimit>,
     pub(super) body: JsonTemplate,
 }
 
 impl MessageKind {
     /// Returns the problems with values outside the limits of the vendor.
     pub fn limit_problems(&self, step: StepData<'_>) -> Vec<Problem> {
-        let own = self.limits.iter().filter_map(|limit| limit.problem(step, &self.data.defaults));
-        own.chain(answer_problems(step)).collect()
+        self.data.limit_problems(step).chain(answer_problems(step)).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FailureGroup, SettledDelivery};
+use super::{AttemptOutcome, FailureGroup, SettledDelivery};
 
 /// Maximum number of causes that are listed. The failures of others are only counted.
 const MAX_GROUPS: usize = 5;
@@ -19,6 +19,8 @@ pub(super) struct FailureGroups {
 struct DeliveryCounts {
     settled: u64,
     failed: u64,
+    /// Those that failed with a response.
+    rejected: u64,
 }
 
 impl FailureGroups {
@@ -29,6 +31,8 @@ impl FailureGroups {
         let counts = of_type.entry(faults.clone()).or_default();
         counts.settled += 1;
         counts.failed += u64::from(!settled.passed);
+        let has_responded = settled.result.outcome == AttemptOutcome::Responded;
+        counts.rejected += u64::from(!settled.passed && has_responded);
         if settled.passed {
             return;
         }
@@ -60,12 +64,12 @@ impl FailureGroups {
         self.groups.iter().map(|group| FailureGroup { of: of(group), ..group.clone() }).collect()
     }
 
-    /// Returns the event types of which every delivery without a fault failed, if others passed.
+    /// Returns the event types of which every delivery without a fault was rejected, if others passed.
     pub(super) fn rejected_types(&self) -> Vec<String> {
         let types = self.counts.iter();
         let types = types.filter_map(|(name, by_faults)| Some((name, *by_faults.get("")?)));
         let (rejected, others): (Vec<_>, Vec<_>) =
-            types.partition(|(_, counts)| counts.failed == counts.settled);
+            types.partition(|(_, counts)| counts.rejected == counts.settled);
         let has_accepted = others.iter().any(|(_, counts)| counts.failed < counts.settled);
         let names = rejected.into_iter().map(|(name, _)| name.clone());
         if has_accepted { names.collect() } else { Vec::new() }

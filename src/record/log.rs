@@ -313,6 +313,12 @@ impl LogState {
     fn has_space(&self) -> bool {
         self.records.len() < RECORD_QUEUE && self.bytes < RECORD_QUEUE_BYTES
     }
+
+    /// Returns whether many records fit, so that it is worth to wake those who wait for space. To wake
+    /// one for each record that a reader on another thread has read costs a system call each.
+    fn has_room(&self) -> bool {
+        self.records.len() <= RECORD_QUEUE / 2 && self.bytes <= RECORD_QUEUE_BYTES / 2
+    }
 }
 
 impl PendingWrite {
@@ -370,7 +376,9 @@ impl LogReader {
         let Some(record) = state.records.get(at).cloned() else { return NextRecord::End };
         state.readers.insert(self.id, next + 1);
         state.forget();
-        self.log.0.space.notify_one();
+        if state.has_room() {
+            self.log.0.space.notify_one();
+        }
         NextRecord::Record(record)
     }
 }

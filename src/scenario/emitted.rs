@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::forms::EmitForm;
 use crate::conversation::EventKind;
-use crate::diag::{Problem, Problems, SyntaxNode, code};
-use crate::platform::{EventQuery, EventRule, FieldDefaults, Platform, type_mismatch};
+use crate::diag::{Key, Problem, Problems, SyntaxNode, code};
+use crate::platform::{EventQuery, EventRule, FieldDefaults, Platform, StepData, type_mismatch};
 
 /// Field of an `emit` step that selects the kind of message or entity.
 const KIND: &str = "kind";
@@ -53,6 +53,7 @@ impl EmittedEvent<'_> {
         &self,
         key: &str,
         node: &SyntaxNode,
+        input: &[(Key, SyntaxNode)],
         query: &EventQuery,
     ) -> Option<Result<(), Problem>> {
         // Variables may have any name.
@@ -66,7 +67,10 @@ impl EmittedEvent<'_> {
             return Some(result(type_mismatch(&"".into(), node)));
         }
         let data = self.data(query).filter(|data| data.has(key))?;
-        Some(result(data.type_mismatch(key, node)))
+        let mismatch = data.type_mismatch(key, node);
+        let is_here = |problem: &Problem| problem.span.as_ref() == Some(&node.span);
+        let mut limits = data.limit_problems(StepData { input, asked: None });
+        Some(result(mismatch.or_else(|| limits.find(is_here))))
     }
 }
 
@@ -96,8 +100,10 @@ pub(super) fn check_data(form: &EmitForm, known: &[EmittedEvent<'_>], problems: 
     }
     let before = problems.len();
     for (key, node) in &data {
-        let checked: Vec<Result<(), Problem>> =
-            known.iter().filter_map(|event| event.check_field(&key.name, node, &query)).collect();
+        let checked: Vec<Result<(), Problem>> = known
+            .iter()
+            .filter_map(|event| event.check_field(&key.name, node, &data, &query))
+            .collect();
         if checked.is_empty() {
             let message = format!("`{event_type}` has no field `{}`", key.name);
             let names: BTreeSet<String> =
@@ -115,7 +121,7 @@ pub(super) fn check_data(form: &EmitForm, known: &[EmittedEvent<'_>], problems: 
     }
     // Fields of different rules would be ignored: one webhook has the fields of one rule.
     let has_all = |event: &EmittedEvent<'_>| {
-        data.iter().all(|(key, node)| event.check_field(&key.name, node, &query).is_some())
+        data.iter().all(|(key, node)| event.check_field(&key.name, node, &data, &query).is_some())
     };
     if problems.len() == before && !data.is_empty() && !known.iter().any(has_all) {
         let message = format!("no vendor sends `{event_type}` with all of these fields");

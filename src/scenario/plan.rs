@@ -16,6 +16,7 @@ use super::forms::{
 };
 use super::groups::{UseScope, candidates};
 use super::literal::refuse_placeholders;
+use super::other_revisions;
 use super::read::Attachments;
 use super::script::ActionPlan;
 use super::text::Texts;
@@ -313,13 +314,18 @@ impl<'a> ActionPlanner<'a> {
             self.vendors.iter().filter_map(|vendor| vendor.entities.get(&kind)).collect();
         let with = with_nulls(&form.with);
         if known.is_empty() {
-            let message = format!("no vendor has entities of kind `{kind}`");
+            let message = format!("no vendor of the scenario has entities of kind `{kind}`");
             let kinds = self.vendors.iter().flat_map(|vendor| vendor.entities.keys());
             let kinds: BTreeSet<&str> = kinds.map(String::as_str).collect();
             let problem = Problem::at(&form.kind.span, code::UNKNOWN_KIND, message);
-            self.problems.push(problem.suggest_or_list(&kind, kinds));
+            let elsewhere = other_revisions::help(|vendor| vendor.entities.contains_key(&kind));
+            self.problems.push(match elsewhere {
+                Some(help) => problem.help(help),
+                None => problem.suggest_or_list(&kind, kinds),
+            });
         } else {
             self.check_data(&with, &known, &format!("a {kind}"), &[]);
+            self.check_entity_limits(&with, &known);
             self.check_unset(&form.unset, &known, &kind);
         }
         let data = self.texts.compile_data(&with, &form.span, self.problems);
@@ -343,6 +349,7 @@ impl<'a> ActionPlanner<'a> {
             self.vendors.iter().filter_map(|vendor| vendor.entities.get(&kind)).collect();
         let with = with_nulls(&form.with);
         self.check_data(&with, &known, &format!("a {kind}"), &[]);
+        self.check_entity_limits(&with, &known);
         self.check_unset(&form.unset, &known, &kind);
         let data = self.texts.compile_data(&with, &form.span, self.problems);
         self.texts.declare_fields(&form.entity.value, &with, &form.unset);
@@ -350,6 +357,19 @@ impl<'a> ActionPlanner<'a> {
         let (name, fields) = (form.entity.value.clone(), serde_json::Map::new());
         let action = ActionKind::Update { name, fields, unset }.by(by?);
         Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(action) })
+    }
+
+    /// Checks the fields of an entity against the limits of each vendor of the scenario.
+    fn check_entity_limits(&mut self, input: &[(Key, SyntaxNode)], known: &[&FieldDefaults]) {
+        let step = StepData { input, asked: None };
+        let mut found: Vec<Problem> = Vec::new();
+        for problem in known.iter().flat_map(|data| data.limit_problems(step)) {
+            // Several vendors may have the same limit.
+            if !found.iter().any(|other| other.span == problem.span) {
+                found.push(problem);
+            }
+        }
+        found.into_iter().for_each(|problem| self.problems.push(problem));
     }
 
     /// Checks that at least one vendor has each field to remove, and that all that have it permit
@@ -387,11 +407,16 @@ impl<'a> ActionPlanner<'a> {
             .flat_map(|vendor| vendor.events.iter().map(move |rule| EmittedEvent { vendor, rule }));
         let known: Vec<_> = rules.filter(|known| known.rule.has_name(&event_type)).collect();
         if known.is_empty() {
-            let message = format!("no vendor sends event type `{event_type}`");
+            let message = format!("no vendor of the scenario sends event type `{event_type}`");
             let types = self.vendors.iter().flat_map(|vendor| vendor.event_types());
             let types: BTreeSet<&str> = types.collect();
             let problem = Problem::at(&form.type_.span, code::UNKNOWN_EVENT, message);
-            self.problems.push(problem.suggest_or_list(&event_type, types));
+            let sends =
+                |vendor: &Platform| vendor.events.iter().any(|rule| rule.has_name(&event_type));
+            self.problems.push(match other_revisions::help(sends) {
+                Some(help) => problem.help(help),
+                None => problem.suggest_or_list(&event_type, types),
+            });
         }
         if !known.is_empty() {
             emitted::check_data(form, &known, self.problems);

@@ -683,3 +683,17 @@ fn an_interruption_ends_the_wait_for_a_receiver_at_once() {
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
     assert!(began.elapsed() < Duration::from_secs(20));
 }
+
+#[test]
+fn a_run_can_start_now() {
+    let receiver = Receiver::accepting();
+    let before = jiff::Timestamp::now();
+    let url = receiver.url();
+    let run = ["run", "handover", "--vendor", "ebbot", "--to", &url, "--start", "now", "--json"];
+    let output = standin(&run);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let first = stdout(&output).lines().next().unwrap().to_owned();
+    let first: serde_json::Value = serde_json::from_str(&first).unwrap();
+    let at: jiff::Timestamp = first["run_time"].as_str().unwrap().parse().unwrap();
+    assert!((before..=jiff::Timestamp::now()).contains(&at), "{at}");
+}

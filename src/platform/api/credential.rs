@@ -148,7 +148,7 @@ impl CredentialRule {
                 let mut pairs = auth.call.query_pairs().into_iter();
                 pairs.find(|(known, _)| known == name).map(|(_, value)| value)
             }
-            // Nothing but its value tells which header it is.
+            // Only its value shows which header it is.
             CredentialPlace::AnyHeader => {
                 let mut values = auth.call.headers.iter().map(|(_, value)| value);
                 values.find(|value| self.is_value(value, auth)).cloned()

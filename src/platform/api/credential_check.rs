@@ -158,7 +158,7 @@ impl CredentialChecker<'_> {
             Some(("header", "*")) => {
                 let message = "`header:*` needs a credential of the kind `raw` with a `value`";
                 let problem = Problem::at(&text.span, code::CONTRADICTION, message);
-                self.problems.push(problem.help("only its value tells which header it is"));
+                self.problems.push(problem.help("only its value shows which header it is"));
                 None
             }
             Some(("header", name)) if !name.is_empty() => {
