@@ -101,7 +101,7 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule {
         vendor: "liveperson",
-        conversation: &["/body/changes/0/dialogId", "/body/changes/0/result/convId"],
+        conversation: &["/body/changes/0/result/convId", "/body/changes/0/dialogId"],
         at: &[
             "/body/changes/0/serverTimestamp",
             "/body/changes/0/result/conversationDetails/metaDataLastUpdateTs",
@@ -131,8 +131,11 @@ const FAMILY: &[&str] = &["/events/0/conversation/key"];
 #[test]
 fn each_run_has_one_conversation_with_increasing_times() {
     for rule in RULES {
-        for SentEvents { run, events, .. } in runs_at(rule.vendor) {
-            assert_single(run, events.iter().flat_map(|event| parts(event, rule.conversation)));
+        for SentEvents { scenario, run, events } in runs_at(rule.vendor) {
+            // A survey is a dialog with its own id; the main dialog has that of the conversation.
+            let ids =
+                if scenario == "survey" { &rule.conversation[..1] } else { rule.conversation };
+            assert_single(run, events.iter().flat_map(|event| parts(event, ids)));
             for pointer in rule.at {
                 let times = events.iter().filter_map(|event| event.pointer(pointer));
                 let texts: Vec<&str> = times.clone().filter_map(Json::as_str).collect();
@@ -140,8 +143,14 @@ fn each_run_has_one_conversation_with_increasing_times() {
                 assert_increasing(run, &texts);
                 assert_increasing(run, &numbers);
             }
-            let told = events.iter().flat_map(|event| parts(event, rule.message));
-            let told: Vec<String> = told.map(ToString::to_string).collect();
+            // Messages are counted in each dialog.
+            let dialog = |event: &Json| event.pointer("/body/changes/0/dialogId").cloned();
+            let told = events.iter().flat_map(|event| {
+                parts(event, rule.message)
+                    .into_iter()
+                    .map(move |id| format!("{id} {:?}", dialog(event)))
+            });
+            let told: Vec<String> = told.collect();
             let different: BTreeSet<&String> = told.iter().collect();
             assert_eq!(different.len(), told.len(), "{run}: a message is told twice");
         }
@@ -152,11 +161,12 @@ fn each_run_has_one_conversation_with_increasing_times() {
 fn liveperson_sequences_have_no_gaps_and_read_marks_match() {
     for SentEvents { run, events, .. } in runs_at("liveperson") {
         let changes = || events.iter().map(|event| &event["body"]["changes"][0]);
-        let (mut next, mut said) = (0, BTreeSet::new());
+        let (mut next, mut said) = (BTreeMap::new(), BTreeSet::new());
         for change in changes() {
             if let Some(sequence) = change["sequence"].as_i64() {
-                assert_eq!(sequence, next, "{run}: sequences have no gaps");
-                next += 1;
+                let next = next.entry(change["dialogId"].to_string()).or_insert(0);
+                assert_eq!(sequence, *next, "{run}: sequences of a dialog have no gaps");
+                *next += 1;
             }
             match change["event"]["type"].as_str() {
                 Some("ContentEvent" | "RichContentEvent") => {
