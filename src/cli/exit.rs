@@ -46,6 +46,20 @@ pub(super) enum CommandError {
     Environment(anyhow::Error),
 }
 
+impl CommandError {
+    /// Returns the message in a line.
+    pub(super) fn message(&self) -> String {
+        match self {
+            Self::Input(problems) => {
+                let problems = problems.clone().sorted().into_iter();
+                let messages: Vec<String> = problems.map(|problem| problem.message).collect();
+                messages.join("; ")
+            }
+            Self::Environment(error) => format!("{error:#}"),
+        }
+    }
+}
+
 impl From<Problems> for CommandError {
     fn from(problems: Problems) -> Self {
         Self::Input(problems)

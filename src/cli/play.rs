@@ -269,21 +269,31 @@ impl PlayArgs {
             let mut playing = pin!(async {
                 let mut interrupted = stopped.clone();
                 // Waiting for receivers may take minutes. An interruption must not.
-                tokio::select! {
-                    ready = self.receivers.wait(runs.receivers(), default, &connector) => ready?,
+                let unready = tokio::select! {
+                    ready = self.receivers.wait(runs.receivers(), default, &connector) => ready.err(),
                     _ = interrupted.wait_for(|stop| *stop) => return Ok(ExitStatus::Interrupted),
                     // The runs fail with the reason.
-                    _ = failure.given() => {}
+                    _ = failure.given() => None,
+                };
+                let play = async |failure: FailureSignal| {
+                    while_serving_files(&setup.config.files, async |files| {
+                        let stop = StopSignal::new(stopped.clone());
+                        let (connector, redactor) = (&connector, &redactor);
+                        let context =
+                            PlayContext { runs, files, stop, failure, rerun, connector, redactor };
+                        self.play(&context, batch).await
+                    })
+                    .await
+                };
+                let Some(error) = unready else { return play(failure.clone()).await };
+                // The reports say why nothing was sent. A journal stays as it is: its runs can still be
+                // played.
+                if self.reports.is_needed() && self.journal.path().is_none() {
+                    let message = error.message().trim_end_matches('.').to_owned();
+                    let reason = watch::channel(Some(message)).1;
+                    play(FailureSignal::new(reason)).await?;
                 }
-                while_serving_files(&setup.config.files, async |files| {
-                    let stop = StopSignal::new(stopped.clone());
-                    let (connector, redactor) = (&connector, &redactor);
-                    let failure = failure.clone();
-                    let context =
-                        PlayContext { runs, files, stop, failure, rerun, connector, redactor };
-                    self.play(&context, batch).await
-                })
-                .await
+                Err(error)
             });
             let ended = tokio::select! {
                 exit = &mut playing => Some(exit),

@@ -13,7 +13,7 @@ use clap::Args;
 use tempfile::NamedTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::annotations::write_annotations;
+use super::annotations::{is_on_github, write_annotations};
 use super::exit::CommandError;
 use crate::base::text::one_of;
 use crate::record::RecordLog;
@@ -83,9 +83,14 @@ enum ReportTarget {
 }
 
 impl ReportArgs {
+    /// Returns whether the command writes reports about its runs.
+    pub(super) fn is_needed(&self) -> bool {
+        is_on_github() || !self.reports.is_empty()
+    }
+
     /// Opens the files, so that a file that cannot be written is reported before anything is sent.
     pub(super) fn open(&self) -> Result<Arc<ReportFiles>, CommandError> {
-        let on_github = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
+        let on_github = is_on_github();
         let mut files = open_all(&self.reports)?;
         let summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
         if let Some(path) = summary.filter(|_| on_github) {

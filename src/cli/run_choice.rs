@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use super::annotations::{command_annotation, is_on_github};
 use super::exit::{CommandError, ExitStatus};
 use super::terminal::note;
 use crate::diag::{Problem, code};
@@ -118,9 +119,15 @@ impl RunChoiceArgs {
         ];
         let given = flags.into_iter().filter(|(_, is_given)| *is_given);
         let given: Vec<String> = given.map(|(flag, _)| format!("`{flag}`")).collect();
-        note(format_args!("no run matches {}", given.join(" and ")));
+        let message = format!("no run matches {}", given.join(" and "));
+        note(&message);
         match self.no_runs {
-            NoRuns::Fail => ExitStatus::Failed,
+            NoRuns::Fail => {
+                if is_on_github() {
+                    note(command_annotation(&message));
+                }
+                ExitStatus::Failed
+            }
             NoRuns::Pass => ExitStatus::Passed,
         }
     }

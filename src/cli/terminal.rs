@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::annotations::{command_annotation, is_on_github, problem_annotations};
 use super::exit::{CommandError, ExitStatus};
 use super::process::exhausted;
 use crate::base::text::escape;
@@ -83,12 +84,19 @@ fn write_line(line: impl Display) {
 pub(super) fn report_error(error: CommandError) -> ExitStatus {
     match error {
         CommandError::Input(problems) => {
+            if is_on_github() {
+                problem_annotations(&problems).iter().for_each(note);
+            }
             error_note(render(problems));
             ExitStatus::InvalidInput
         }
         CommandError::Environment(error) => {
             // Escaped, since the text may quote a response of the receiver.
-            error_note(format_args!("error: {}", escape(&format!("{error:#}"))));
+            let message = escape(&format!("{error:#}"));
+            if is_on_github() {
+                note(command_annotation(&message));
+            }
+            error_note(format_args!("error: {message}"));
             if let Some(resource) = exhausted(&error) {
                 error_note(format_args!("this machine ran out of {resource}"));
             }

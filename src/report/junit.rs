@@ -116,8 +116,9 @@ fn reason_of(run: &RunFinished) -> String {
 fn description(case: &StepCase, run: &RunReport) -> String {
     let mut lines = Vec::new();
     lines.extend(case.source.as_ref().map(|source| format!("{source}: {}", case.title())));
-    for CaseFailure { subject, why, request, response, .. } in &case.failures {
+    for CaseFailure { subject, why, cause, request, response, .. } in &case.failures {
         lines.push(format!("{subject}: {why}"));
+        lines.extend(cause.as_ref().map(|cause| format!("likely cause: {cause}")));
         lines.extend(request.as_ref().map(|body| format!("request body: {body}")));
         lines.extend(response.as_ref().map(|body| format!("response body: {body}")));
     }

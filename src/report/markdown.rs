@@ -58,6 +58,9 @@ fn write_case(case: &StepCase, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "  response body: {}", code(&excerpt(response, MAX_BODY)))?;
         }
     }
+    if let Some(cause) = case.cause() {
+        writeln!(out, "- likely cause: {}", text(cause))?;
+    }
     if let Some(more) = case.more_failures() {
         writeln!(out, "- {more}")?;
     }

@@ -10,6 +10,7 @@ mod html;
 mod json;
 mod json_file;
 mod junit;
+mod likely_cause;
 mod markdown;
 mod read;
 mod rerun;

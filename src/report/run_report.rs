@@ -170,6 +170,9 @@ impl RunCollector {
             RecordKind::DeliveryUnsubscribed { event_type } => {
                 self.note(record, format!("{event_type} not sent (no subscription)"));
             }
+            RecordKind::ExpectationFinished(settled) => {
+                self.case(record, |case| case.count_expectation(settled));
+            }
             RecordKind::GateChanged { gate, state } => {
                 self.note(record, format!("gate of {gate}: {state}"));
             }
@@ -268,12 +271,6 @@ impl RunCollector {
             RecordKind::DeliverySettled(settled) => {
                 self.change(&settled.delivery, |open| open.settled = Some(settled.clone()));
                 self.settle(record, settled);
-            }
-            RecordKind::ExpectationFinished(settled) => {
-                if let Some(step) = record.step {
-                    let case = self.cases.entry(step).or_insert_with(|| StepCase::of_step(step));
-                    case.count_expectation(settled);
-                }
             }
             _ => {}
         }

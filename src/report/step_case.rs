@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::likely_cause::likely_cause;
 use crate::base::text::{count, shorten};
 use crate::record::{
     AttemptOutcome, AttemptResult, SettledDelivery, SettledExpectation, SourceLine,
@@ -40,6 +41,9 @@ pub struct CaseFailure {
     pub subject: String,
     /// What was expected, and what came.
     pub why: String,
+    /// The likely cause, if it is known.
+    #[serde(default)]
+    pub cause: Option<String>,
     /// Whether standin itself could not do its work.
     pub is_error: bool,
     /// Delivery id.
@@ -59,6 +63,7 @@ impl StepCase {
         let failure = why.map(|why| CaseFailure {
             subject: name.to_owned(),
             why: why.to_owned(),
+            cause: None, // the reason says what is expected
             is_error: result.outcome == AttemptOutcome::LocalError,
             delivery: None,
             request: None,
@@ -96,6 +101,11 @@ impl StepCase {
         format!("`{}`{of_all}: {}", first.subject, first.why)
     }
 
+    /// Returns the likely cause of the first failure that has one.
+    pub fn cause(&self) -> Option<&str> {
+        self.failures.iter().find_map(|failure| failure.cause.as_deref())
+    }
+
     /// Says how many failures are not described.
     pub(super) fn more_failures(&self) -> Option<String> {
         let described = u64::try_from(self.failures.len()).unwrap_or(u64::MAX);
@@ -123,6 +133,7 @@ impl StepCase {
             Some(why) => self.fail(|| CaseFailure {
                 subject: settled.request.subject(),
                 why: why.clone(),
+                cause: None,
                 is_error: false,
                 delivery: None,
                 request: None,
@@ -138,6 +149,7 @@ impl StepCase {
         self.fail(|| CaseFailure {
             subject: action.to_owned(),
             why: format!("could not be rendered: {reason}"),
+            cause: None,
             is_error: true,
             delivery: None,
             request: None,
@@ -161,6 +173,11 @@ impl StepCase {
         self.fail(|| CaseFailure {
             subject: settled.event_type.clone(),
             why: settled.why.clone().unwrap_or_default(),
+            // A fault can be the cause itself, and a response that the vendor accepts says nothing.
+            cause: Some(&settled.result)
+                .filter(|_| settled.faults.is_empty() && !settled.accepted)
+                .and_then(likely_cause)
+                .map(str::to_owned),
             is_error: settled.result.outcome == AttemptOutcome::LocalError,
             delivery: Some(settled.delivery.clone()),
             request: request.map(|body| shorten(body, MAX_EXCERPT)),

@@ -98,3 +98,4 @@ mod wants;
 mod watch;
 mod wire;
 mod wrong_input;
+mod wrong_receivers;

@@ -139,6 +139,7 @@ fn failures(run: &RunReport) -> Markup {
                         }
                         @if let Some(more) = case.more_failures() { li { (more) } }
                     }
+                    @if let Some(cause) = case.cause() { p.advice { b { "Likely cause: " } (prose(cause)) } }
                 }
                 @for advice in &run.advice {
                     @let (first, details) = advice.split_once('\n').unwrap_or((advice, ""));
