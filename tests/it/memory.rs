@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::support::{Receiver, Reply};
+use crate::support::{Receiver, Reply, Server};
 
 /// The peak of memory of a dry run of this many scenarios, in KiB, once all of them are planned.
 fn peak_of_scenarios(number: usize) -> u64 {
@@ -91,4 +91,15 @@ fn a_stored_run_is_read_record_by_record() {
     let peak = peak_of_command(folder.path(), &run);
     assert!(peak < least + size / 2, "resumed: {peak} KiB, {least} KiB for `vendors`");
     assert_eq!(receiver.requests().len(), sent, "every attempt has a result");
+}
+
+#[test]
+fn an_idle_server_with_all_vendors_needs_little_memory() {
+    let server = Server::start(&[]);
+    assert_eq!(server.request("GET /readyz", "", "").status, 200);
+    let status = fs::read_to_string(format!("/proc/{}/status", server.process.id())).unwrap();
+    // Without the pages of the binary, which are large in a debug build.
+    let own = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    let kilobytes: u64 = own.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kilobytes < 28_000, "{kilobytes} kB");
 }
