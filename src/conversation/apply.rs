@@ -23,6 +23,23 @@ impl Conversation {
         self.check_state(action)?;
         let by = self.resolve(&action.by)?.clone();
         self.check_actor(action, &by)?;
+        let event = self.change(action, by, at)?;
+        if event.kind == EventKind::ConversationOpened {
+            self.updated_at = at;
+        }
+        self.updated_before = self.updated_at;
+        if self.rules.updated_by.contains(event.kind) {
+            self.updated_at = at;
+        }
+        Ok(event)
+    }
+
+    fn change(
+        &mut self,
+        action: &Action,
+        by: Person,
+        at: Timestamp,
+    ) -> Result<Event, InvalidAction> {
         match &action.kind {
             ActionKind::Open { channel, assignee, skill } => {
                 let event = self.open(by, channel, assignee.as_ref(), at)?;
@@ -351,6 +368,10 @@ impl Conversation {
         scope: VariableScope,
         at: Timestamp,
     ) -> Event {
+        let known = match scope {
+            VariableScope::Conversation => Some(Arc::clone(&self.variables)),
+            VariableScope::Visitor => self.visitor().map(|visitor| Arc::clone(&visitor.variables)),
+        };
         let entry = |variable: &Variable| (variable.name.clone(), variable.value.clone());
         let values: Map<String, Json> = variables.iter().map(entry).collect();
         match scope {
@@ -362,7 +383,13 @@ impl Conversation {
             }
         }
         self.touch(at);
-        let detail = |v: &Variable| json!({"name": v.name, "type": v.declared, "value": v.value});
+        let detail = |v: &Variable| {
+            let mut detail = json!({"name": v.name, "type": v.declared, "value": v.value});
+            if let Some(previous) = known.as_ref().and_then(|known| known.get(&v.name)) {
+                detail["previous"] = previous.clone();
+            }
+            detail
+        };
         Event::new(EventKind::VariablesSet, by, at)
             .detail("scope", json!(scope.as_str()))
             .detail("variables", variables.iter().map(detail).collect())
@@ -520,7 +547,6 @@ impl Conversation {
 
     fn reopen(&mut self, by: Person, at: Timestamp) -> Event {
         self.state = Some(ConversationState::Open);
-        self.closed = None;
         self.reply_due = self.reply_deadline(at);
         if let Some(dialog) = self.dialogs.iter_mut().find(|d| d.head.kind == DialogKind::Main) {
             dialog.state = ConversationState::Open;

@@ -207,7 +207,7 @@ fn named(about: &'static str) -> TableType {
 
 fn variable_table() -> FieldType {
     let base = named("a variable").always("type", FieldType::Text);
-    FieldType::table(base.always("value", FieldType::Any))
+    FieldType::table(base.always("value", FieldType::Any).maybe("previous", FieldType::Any))
 }
 
 impl Object for Event {
@@ -217,5 +217,20 @@ impl Object for Event {
             .or_else(|| field_value(EVENT, self, name))
             .or_else(|| self.details.get(name).map(Value::data))
             .unwrap_or(Value::Absent)
+    }
+}
+
+/// Neutral events that set the conversation's `updated_at`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UpdatingEvents(u32);
+
+impl UpdatingEvents {
+    /// Returns a set of events; an empty list means all events.
+    pub fn of(kinds: &[EventKind]) -> Self {
+        Self(kinds.iter().fold(0, |set, kind| set | 1 << *kind as u32))
+    }
+
+    pub(super) fn contains(self, kind: EventKind) -> bool {
+        self.0 == 0 || self.0 & 1 << kind as u32 != 0
     }
 }

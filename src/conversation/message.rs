@@ -108,6 +108,7 @@ crate::fields! {
         always at: FieldType::Time => |m| Value::Time(m.at);
         always dialog: FieldType::Any => |m| Value::Object(&*m.dialog);
         always number: FieldType::Int => |m| Value::Int(m.number);
+        always details: FieldType::Any => |m| Value::Object(&m.data);
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::action::{Action, ActionKind, Actor};
 use super::entity::Entity;
+use super::event::UpdatingEvents;
 use super::generated_ids::GeneratedIds;
 use super::lifecycle::ConversationState;
 use super::message::{Closing, Dialog, DialogKind, Message};
@@ -28,6 +29,8 @@ pub struct ConversationRules {
     pub joins: JoiningRoles,
     /// Whether a survey can follow a conversation.
     pub surveys: bool,
+    /// Events that set `updated_at`.
+    pub updated_by: UpdatingEvents,
 }
 
 /// Roles whose members join a conversation before they speak, type, read or write a note.
@@ -74,9 +77,13 @@ pub struct Conversation {
     pub changed_at: Timestamp,
     /// Time at which the conversation was last opened, assigned, closed or reopened.
     pub status_changed_at: Timestamp,
+    /// Time of the last event of `[conversation] updated_by`.
+    pub updated_at: Timestamp,
+    /// `updated_at` before the last action.
+    pub updated_before: Timestamp,
     /// Time at which the current assignee was assigned.
     pub assigned_at: Option<Timestamp>,
-    /// When it was closed, and by whom.
+    /// When it was last closed, and by whom; kept when it is reopened.
     pub closed: Option<Box<Closing>>,
     /// Skill of the current or last queue.
     pub skill: Option<String>,
@@ -203,6 +210,8 @@ impl Conversation {
             opened_at: Timestamp::UNIX_EPOCH,
             changed_at: Timestamp::UNIX_EPOCH,
             status_changed_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+            updated_before: Timestamp::UNIX_EPOCH,
             assigned_at: None,
             closed: None,
             skill: None,
@@ -273,9 +282,14 @@ impl Conversation {
         }
     }
 
+    /// Returns when a closed conversation was closed, and by whom.
+    pub fn closing(&self) -> Option<&Closing> {
+        self.closed.as_deref().filter(|_| self.state == Some(ConversationState::Closed))
+    }
+
     /// Returns the survey that followed the closing of the conversation.
     pub fn survey(&self) -> Option<&Dialog> {
-        let closed_at = self.closed.as_ref()?.at;
+        let closed_at = self.closing()?.at;
         let mut surveys = self.dialogs.iter().filter(|d| d.head.kind == DialogKind::Survey);
         // Surveys of earlier closings are part of the history only.
         surveys.rfind(|survey| survey.opened_at >= closed_at)
@@ -383,8 +397,12 @@ crate::fields! {
         always changed_at: FieldType::Time => |c| Value::Time(c.changed_at);
         always status_changed_at: FieldType::Time => |c| Value::Time(c.status_changed_at);
         maybe assigned_at: FieldType::Time => |c| Value::maybe_time(c.assigned_at);
-        maybe closed_at: FieldType::Time => |c| Value::maybe_time(c.closed.as_ref().map(|closing| closing.at));
-        maybe closed_by: FieldType::Any => |c| Value::maybe_object(c.closed.as_ref().map(|closing| &closing.by));
+        always updated_at: FieldType::Time => |c| Value::Time(c.updated_at);
+        always updated_before: FieldType::Time => |c| Value::Time(c.updated_before);
+        maybe closed_at: FieldType::Time => |c| Value::maybe_time(c.closing().map(|closing| closing.at));
+        maybe closed_by: FieldType::Any => |c| Value::maybe_object(c.closing().map(|closing| &closing.by));
+        maybe last_closed_at: FieldType::Time => |c| Value::maybe_time(c.closed.as_ref().map(|closing| closing.at));
+        maybe last_closed_by: FieldType::Any => |c| Value::maybe_object(c.closed.as_ref().map(|closing| &closing.by));
         maybe skill: FieldType::Text => |c| Value::maybe(c.skill.as_deref());
         maybe reply_due: FieldType::Time => |c| Value::maybe_time(c.reply_due);
         maybe waiting_since: FieldType::Time => |c| Value::maybe_time(c.waiting_since());
@@ -415,6 +433,7 @@ pub fn conversation_table(
         [person, message, dialog].map(|table| FieldType::table(table.clone()));
     table_type("a conversation", FIELDS)
         .maybe("closed_by", person.clone())
+        .maybe("last_closed_by", person.clone())
         .maybe("assignee", person.clone())
         .maybe("visitor", person.clone())
         .always("participants", FieldType::list(person.clone()))

@@ -13,6 +13,7 @@ use super::api::{ApiChecker, BotChecker, BotRules};
 use super::coverage;
 use super::definition::{DisplayPointers, FactSource, Platform};
 use super::delivery::{self, RetryRule};
+use super::entity_rules::EntityRules;
 use super::event_rule::{Counter, EventCondition, EventRule, SilenceRules};
 use super::field_info;
 use super::field_limits::{FieldLimit, TEXT};
@@ -28,7 +29,7 @@ use super::request_check::{RequestChecker, Templates};
 use super::root_types::RootTypes;
 use super::subscription::Subscription;
 use crate::base::text::{NAME_RULE, is_name};
-use crate::conversation::{ConversationRules, EventKind, JoiningRoles, model};
+use crate::conversation::{ConversationRules, EventKind, JoiningRoles, UpdatingEvents, model};
 use crate::diag::{
     Form as _, Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, Table,
     TableOf, code,
@@ -330,6 +331,7 @@ impl PlatformChecker<'_> {
             defaults: form.to_json(),
             optional,
             unset,
+            rules: EntityRules::default(),
             template,
             suggestions: None,
             limits: Vec::new(),
@@ -357,6 +359,7 @@ impl PlatformChecker<'_> {
             if let Some(mut data) = self.data(&entity.span, &data, &entity.optional) {
                 data.unset = entity.unset.as_ref().map_or(UnsetValue::Absent, |unset| unset.value);
                 data.limits = self.limits(&entity.limits, &data, &[]);
+                data.rules = EntityRules::check(entity, self.problems);
                 entities.insert(key.name.clone(), data);
             }
         }
@@ -512,6 +515,7 @@ fn rules(form: &VendorForm) -> ConversationRules {
             roles => JoiningRoles::of(&values(roles)),
         },
         surveys: form.has_surveys(),
+        updated_by: UpdatingEvents::of(&values(&form.updated_by)),
     })
 }
 
@@ -527,7 +531,10 @@ fn condition(form: &WhenForm) -> EventCondition {
         dialog: values(&form.dialog),
         first: form.first.as_ref().map(|first| first.value),
         changed: values(&form.changed),
-        changed_alone: form.changed_alone.as_ref().map(|alone| alone.value),
+        unchanged: values(&form.unchanged),
+        sets: values(&form.sets),
+        sets_only: values(&form.sets_only),
+        sets_other: values(&form.sets_other),
         assigned: form.assigned.as_ref().map(|assigned| assigned.value),
         variable: values(&form.variable),
     }

@@ -1,5 +1,6 @@
 //! Completes an action with the data that its step leaves to the vendor's defaults.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::account::Account;
@@ -18,6 +19,8 @@ pub(super) struct ActionCompleter<'a> {
     pub(super) conversation: &'a Conversation,
     /// Scope of the action's generated values.
     pub(super) seeds: &'a SeedScope,
+    /// Time of the action.
+    pub(super) at: Timestamp,
 }
 
 impl ActionCompleter<'_> {
@@ -31,18 +34,23 @@ impl ActionCompleter<'_> {
             ActionKind::Create { kind, fields, unset, .. } => {
                 let unknown = || SessionError::UnknownKind(kind.clone());
                 let defaults = platform.entities.get(kind.as_str()).ok_or_else(unknown)?;
+                defaults.rules.align_firsts(None, fields);
                 *fields = self.data(defaults, &std::mem::take(fields), None, false);
                 fields.retain(|field, _| !unset.contains(field));
+                defaults.rules.complete(None, &self.conversation.entities, fields, self.at);
             }
             ActionKind::Update { name, fields, unset, .. } => {
                 let entities = &self.conversation.entities;
                 // An unknown entity is an invalid action, which the conversation reports.
                 if let Some(entity) = entities.iter().find(|entity| entity.name == *name) {
-                    keep_other_keys(&entity.fields, fields);
                     let defaults = platform.entities.get(entity.kind.as_str());
-                    if defaults.is_some_and(|defaults| defaults.unset == UnsetValue::Null) {
+                    let Some(defaults) = defaults else { return Ok(action) };
+                    keep_other_keys(&entity.fields, fields);
+                    if defaults.unset == UnsetValue::Null {
                         fields.extend(unset.drain(..).map(|field| (field, Json::Null)));
                     }
+                    defaults.rules.align_firsts(Some(entity), fields);
+                    defaults.rules.complete(Some(entity), entities, fields, self.at);
                 }
             }
             _ => {}

@@ -127,7 +127,8 @@ fn check_names(form: &VendorForm, problems: &mut Problems) -> bool {
     problems.len() == before && form.event.iter().all(known)
 }
 
-/// Checks that the fields in `when.changed` exist in every entity kind that the rule admits.
+/// Checks that the fields in `when.changed` and the like exist in every entity kind that the rule
+/// admits.
 pub(super) fn check_changed(form: &VendorForm, problems: &mut Problems) {
     let whens = form.event.iter().filter_map(|event| Some((event, event.when.as_ref()?)));
     for (event, when) in whens {
@@ -137,14 +138,17 @@ pub(super) fn check_changed(form: &VendorForm, problems: &mut Problems) {
             let message = "`variable` is valid only for `variables.set`";
             problems.push(Problem::at(&name.span, code::UNKNOWN_DATA, message));
         }
-        if let Some(alone) = when.changed_alone.as_ref().filter(|_| when.changed.is_empty()) {
-            let message = "`changed_alone` needs `changed`";
-            let problem = Problem::at(&alone.span, code::UNKNOWN_DATA, message);
-            problems.push(problem.help("list the fields in `changed = [\"…\"]`"));
-        }
-        for field in &when.changed {
+        let keys = [
+            ("changed", &when.changed),
+            ("unchanged", &when.unchanged),
+            ("sets", &when.sets),
+            ("sets_only", &when.sets_only),
+            ("sets_other", &when.sets_other),
+        ];
+        let fields = keys.iter().flat_map(|(key, fields)| fields.iter().map(move |f| (*key, f)));
+        for (key, field) in fields {
             if event.on.value != EventKind::EntityUpdated.as_str() {
-                let message = "`changed` is valid only for `entity.updated`";
+                let message = format!("`{key}` is valid only for `entity.updated`");
                 problems.push(Problem::at(&field.span, code::UNKNOWN_DATA, message));
                 continue;
             }

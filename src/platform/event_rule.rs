@@ -54,8 +54,14 @@ pub(super) struct EventCondition {
     pub(super) first: Option<bool>,
     /// Entity fields, at least one of which must have changed.
     pub(super) changed: Vec<String>,
-    /// Requires that no field, or some field, besides `changed` has changed.
-    pub(super) changed_alone: Option<bool>,
+    /// Entity fields, none of which must have changed.
+    pub(super) unchanged: Vec<String>,
+    /// Entity fields, at least one of which the update must set.
+    pub(super) sets: Vec<String>,
+    /// Entity fields, besides which the update must set no other.
+    pub(super) sets_only: Vec<String>,
+    /// Entity fields, besides which the update must set at least one other.
+    pub(super) sets_other: Vec<String>,
     /// Requires that the conversation has, or has no, assignee.
     pub(super) assigned: Option<bool>,
     /// Names of variables, at least one of which must be set.
@@ -134,7 +140,11 @@ impl EventRule {
             && when.first.is_none_or(|first| first == is_first_message(event, conversation))
             && (when.changed.is_empty()
                 || when.changed.iter().any(|field| has_changed(event, field)))
-            && when.changed_alone.is_none_or(|alone| alone != changes_others(event, &when.changed))
+            && !when.unchanged.iter().any(|field| has_changed(event, field))
+            && (when.sets.is_empty()
+                || when.sets.iter().any(|field| event.details.contains_key(field)))
+            && (when.sets_only.is_empty() || !sets_others(event, &when.sets_only))
+            && (when.sets_other.is_empty() || sets_others(event, &when.sets_other))
             && when.assigned.is_none_or(|assigned| assigned == conversation.assignee().is_some())
             && (when.variable.is_empty() || sets_variable(event, &when.variable))
     }
@@ -229,11 +239,9 @@ fn has_changed(event: &Event, field: &str) -> bool {
     value(&event.before) != value(&event.entity)
 }
 
-/// Returns true if a field changed that is not in the list.
-fn changes_others(event: &Event, fields: &[String]) -> bool {
-    let entities = event.before.iter().chain(&event.entity);
-    let mut names = entities.flat_map(|entity| entity.fields.keys());
-    names.any(|name| !fields.contains(name) && has_changed(event, name))
+/// Returns true if an update sets a field that is not in the list, to whatever value.
+fn sets_others(event: &Event, fields: &[String]) -> bool {
+    event.details.keys().any(|name| !fields.contains(name))
 }
 
 fn sets_variable(event: &Event, names: &[String]) -> bool {

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::entity_rules::EntityRules;
 use super::field_limits::{FieldLimit, StepData};
 use super::forms::UnsetValue;
 use crate::base::fake::{FAKES, LOCALES, fake};
@@ -22,6 +23,8 @@ pub struct FieldDefaults {
     pub optional: Vec<String>,
     /// What an update stores for a field that it removes.
     pub(super) unset: UnsetValue,
+    /// Fields that an entity gets without a step.
+    pub(super) rules: EntityRules,
     /// The defaults as a template.
     pub(super) template: JsonTemplate,
     /// Suggested values for elements of the question, as a template of lists by field.

@@ -15,7 +15,7 @@ pub(super) use super::pointer::Pointer;
 use super::signature::KeyEncoding;
 pub(super) use super::source_form::{Certainty, SourceForm};
 use crate::base::duration::DurationRange;
-use crate::conversation::{DialogKind, ParticipantRole, Role};
+use crate::conversation::{DialogKind, EventKind, ParticipantRole, Role};
 use crate::diag::{Form, Key, NonEmpty, Problem, Problems, Spanned, SyntaxNode, TableOf, code};
 use crate::form;
 use crate::policy::{Blocks, InDoubt};
@@ -202,6 +202,8 @@ form! {
         /// Whether a survey can follow a conversation: a separate dialog, with the ids of `[ids]
         /// survey` [default: false].
         surveys: Option<Spanned<bool>>,
+        /// Neutral events that set `conversation.updated_at` [default: all].
+        updated_by: Vec<Spanned<EventKind>>,
     }
 }
 
@@ -521,8 +523,14 @@ form! {
         first: Option<Spanned<bool>>,
         /// Fields of the entity, at least one of which must have changed.
         changed: Vec<Spanned<String>>,
-        /// Whether no other field of the entity has changed; needs `changed`.
-        changed_alone: Option<Spanned<bool>>,
+        /// Fields of the entity, none of which must have changed.
+        unchanged: Vec<Spanned<String>>,
+        /// Fields of the entity, at least one of which the update sets, even to the same value.
+        sets: Vec<Spanned<String>>,
+        /// Fields of the entity, besides which the update sets no other.
+        sets_only: Vec<Spanned<String>>,
+        /// Fields of the entity, besides which the update sets at least one other.
+        sets_other: Vec<Spanned<String>>,
         /// Whether the conversation has an assignee after the event.
         assigned: Option<Spanned<bool>>,
         /// Variables, at least one of which must be set.
@@ -598,6 +606,33 @@ form! {
         limits: TableOf<LimitForm>,
         /// What an update stores for a field that it removes [default: absent].
         unset: Option<Spanned<UnsetValue>>,
+        /// Optional fields that an update sets to its time, by field.
+        stamps: TableOf<StampForm>,
+        /// Optional fields that are copied from another entity, by field.
+        copies: TableOf<CopyForm>,
+        /// Fields that are the first element of a list, as field and list: if a step sets one of the
+        /// two, the other follows.
+        first_of: TableOf<Spanned<String>>,
+    }
+}
+
+form! {
+    /// Condition of an update, after which a field has its time.
+    pub struct StampForm {
+        /// Fields, at least one of which must have changed.
+        changed: Vec<Spanned<String>>,
+        /// Fields, besides which the update sets no other [default: all fields].
+        sets_only: Vec<Spanned<String>>,
+    }
+}
+
+form! {
+    /// A field of another entity, which a field of this one names.
+    pub struct CopyForm {
+        /// Field with the id of the other entity.
+        id: Spanned<String>,
+        /// Field of the other entity.
+        field: Spanned<String>,
     }
 }
 

@@ -43,7 +43,18 @@ pub(super) fn lost_fields(
             let mut names = BTreeSet::new();
             collect_lost(data, "message", &read, &message_kind.data.defaults, &mut names);
             let fields = names.into_iter().map(|name| lost("say.data", &format!("`{name}`")));
-            text_is_lost.then(|| lost("say.text", "text")).into_iter().chain(fields).collect()
+            let surplus = data.iter().filter_map(|(key, given)| {
+                let (given, sent) = (given.as_array()?.len(), complete.get(key)?.as_array()?.len());
+                (given > sent).then(|| LostField {
+                    part: "say.data",
+                    reason: format!(
+                        "the question has {sent} `{key}`, so {} of the {given} given are not sent",
+                        given - sent
+                    ),
+                })
+            });
+            let text = text_is_lost.then(|| lost("say.text", "text"));
+            text.into_iter().chain(fields).chain(surplus).collect()
         }
         (ActionKind::Rate { comment: Some(_), .. }, _) if !read.contains("event.comment") => {
             let reason = format!("{} sends no comment with a rating", platform.name);

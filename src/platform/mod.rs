@@ -18,6 +18,7 @@ mod context;
 mod coverage;
 mod definition;
 mod delivery;
+mod entity_rules;
 mod event_rule;
 mod explain;
 mod fake_values;

@@ -195,8 +195,8 @@ impl Session {
             }
             return Ok(result);
         }
-        let completer =
-            ActionCompleter { account: &account, conversation: &self.conversation, seeds: &seeds };
+        let conversation = &self.conversation;
+        let completer = ActionCompleter { account: &account, conversation, seeds: &seeds, at };
         let requested = action;
         let mut action = completer.complete(requested)?;
         if let (ActionKind::Emit { data, .. }, Some(rule)) = (&mut action.kind, emitted) {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
@@ -42,6 +43,9 @@ crate::string_enum! {
         Int = "int",
         /// Keeps a number; replaces any other value with `null`.
         Number = "number",
+        /// Formats a text that is a date, with or without a time, in ISO 8601, as
+        /// `2026-01-05T09:00:00.000Z`; replaces any other value with `null`.
+        Instant = "instant",
         /// Counts the elements of a list.
         Count = "count",
         /// Converts a value that is not a text to its JSON form, as a text.
@@ -76,6 +80,8 @@ crate::string_enum! {
         Reversed = "reversed",
         /// Takes the first element of a list; any other value stays as it is.
         First = "first",
+        /// Drops the first element of a list.
+        Rest = "rest",
     }
 }
 
@@ -181,6 +187,7 @@ fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
         | F::Strftime => (*input == FieldType::Time, "a time"),
         F::Int
         | F::Number
+        | F::Instant
         | F::Lower
         | F::Upper
         | F::Slug
@@ -193,7 +200,7 @@ fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
         | F::Times
         | F::Word => (input.is_scalar(), "a text"),
         F::Text => (input.is_writable(), "a value with a JSON form"),
-        F::Count | F::Reversed | F::First => {
+        F::Count | F::Reversed | F::First | F::Rest => {
             (matches!(input, FieldType::List(_) | FieldType::Any), "a list")
         }
         F::Or => (true, ""),
@@ -205,9 +212,9 @@ fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
 fn output_type(name: FilterName, input: &FieldType) -> FieldType {
     match name {
         F::EpochMs | F::EpochSecs | F::Count => FieldType::Int,
-        F::Int | F::Number => FieldType::Any,
+        F::Int | F::Number | F::Instant => FieldType::Any,
         F::First => input.item().unwrap_or(FieldType::Any),
-        F::Reversed => input.clone(),
+        F::Reversed | F::Rest => input.clone(),
         _ => FieldType::Text,
     }
 }
@@ -352,6 +359,7 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
             items.reverse();
             Value::List(items)
         }
+        F::Rest => Value::List(value.items().into_iter().skip(1).collect()),
         F::First => match value {
             Value::List(_) => value.items().into_iter().next().unwrap_or(Value::Absent),
             Value::Json(ref json) if json.is_array() => {
@@ -368,6 +376,10 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
             Value::Json(ref json) if json.is_number() => value,
             _ => Value::Json(Cow::Owned(Json::Null)),
         },
+        F::Instant => match instant(&value.into_text()) {
+            Some(time) => format_time(time, "%Y-%m-%dT%H:%M:%S%.3fZ"),
+            None => Value::Json(Cow::Owned(Json::Null)),
+        },
         F::Text => match value {
             Value::Text(_) => value,
             Value::Json(ref json) if json.is_string() => value,
@@ -381,6 +393,12 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
         F::Plain => Value::from(value.into_text().split_whitespace().collect::<Vec<_>>().join(" ")),
         _ => value,
     }
+}
+
+/// Parses an instant, or a date with or without a time, which is in UTC.
+fn instant(text: &str) -> Option<Timestamp> {
+    let civil = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
+    text.parse().ok().or_else(|| Some(civil()?.timestamp()))
 }
 
 fn slug(text: &str) -> String {

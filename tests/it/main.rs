@@ -52,6 +52,7 @@ mod own_bodies;
 mod patches;
 mod payloads_ebbot;
 mod payloads_erxes;
+mod payloads_erxes_documents;
 mod payloads_liveperson;
 mod payloads_wotnot;
 mod pipes;

@@ -227,13 +227,17 @@ fn a_rating_is_in_the_conversation() {
 #[test]
 fn changed_fields_of_a_conversation_are_kept() {
     let event = "cqm.ExConversationChangeNotification";
-    let change = format!(
-        "emit = {{ type = '{event}', by = 'mara', data = {{ ttr = {{ ttrType = 'URGENT', value = 300 }}, \
-         delay = {{ type = 'NIGHT', tillWhen = 1767650400000 }}, manualETTR = 1767650500000, \
-         closedCause = 'Completed' }} }}"
-    );
+    let fields = |vendor: &str| {
+        // Only notifications with the whole state of a conversation have a cause.
+        let cause = if vendor == "liveperson" { "" } else { ", closedCause = 'Completed'" };
+        format!(
+            "emit = {{ type = '{event}', by = 'mara', data = {{ ttr = {{ ttrType = 'URGENT', value = 300 }}, \
+             delay = {{ type = 'NIGHT', tillWhen = 1767650400000 }}, manualETTR = 1767650500000{cause} }} }}"
+        )
+    };
     let say = "say = { by = 'visitor', text = 'Hello?' }";
     for vendor in REVISIONS {
+        let change = fields(vendor);
         let changed = last_change(&[say, &change], vendor);
         assert_eq!(changed["type"], "UPSERT");
         let details = |change: &Json| change["result"]["conversationDetails"].clone();
@@ -283,6 +287,65 @@ fn several_changes_are_sent_in_one_body() {
         assert_eq!(said, [(Some(0), Some("One")), (Some(2), Some("Three"))]);
         assert_eq!(last["body"]["changes"][0]["sequence"], 3, "a replay takes no number");
     }
+}
+
+#[test]
+fn a_replay_has_the_quick_replies_and_the_metadata_of_the_messages() {
+    let steps = "[[step]]\nsay = { by = 'mara', text = 'One', quick_replies = ['Yes'], metadata = [{ type = 'ExternalId', id = '7' }] }\n\
+        [[step]]\nsay = { by = 'mara', text = 'Two' }\n\
+        [[step]]\nemit = { type = 'ms.MessagingEventNotification.ContentEvent', data = { replay = true } }\n";
+    let scenario = format!(
+        "[cast.mara]\nrole = 'agent'\n[[step]]\nopen = {{}}\n[[step]]\nassign = {{ to = 'mara' }}\n{steps}"
+    );
+    for vendor in REVISIONS {
+        let bodies = bodies(&scenario, vendor);
+        let content = |body: &&Json| body["body"]["changes"][0]["event"]["type"] == "ContentEvent";
+        let sent: Vec<&Json> = bodies.iter().filter(content).collect();
+        let [one, two, replay] = sent.as_slice() else { panic!("{sent:?}") };
+        assert!(one["body"]["changes"][0]["event"]["quickReplies"].is_object());
+        for (at, original) in [one, two].into_iter().enumerate() {
+            let (original, again) =
+                (&original["body"]["changes"][0], &replay["body"]["changes"][at]);
+            for key in ["event", "metadata", "dialogId", "messageAudience", "conversationId"] {
+                assert_eq!(original.get(key), again.get(key), "{key} at {vendor}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_ttr_is_built_from_its_type() {
+    for vendor in REVISIONS {
+        for (ttr, expected) in [
+            ("'URGENT'", json!({"ttrType": "URGENT", "value": 300})),
+            ("{ ttrType = 'NORMAL' }", json!({"ttrType": "NORMAL", "value": 3600})),
+            ("{ ttrType = 'CUSTOM', value = 7 }", json!({"ttrType": "CUSTOM", "value": 7})),
+        ] {
+            let change = format!(
+                "emit = {{ type = 'cqm.ExConversationChangeNotification', data = {{ ttr = {ttr} }} }}"
+            );
+            let say = "say = { by = 'visitor', text = 'Hello?' }";
+            let changed = last_change(&[say, &change], vendor)["result"].clone();
+            assert_eq!(changed["conversationDetails"]["ttr"], expected, "{ttr} at {vendor}");
+            if vendor != "liveperson" {
+                let due = changed["effectiveTTR"].as_i64().unwrap();
+                let asked = due - expected["value"].as_i64().unwrap() * 1000;
+                let opened = changed["conversationDetails"]["startTs"].as_i64().unwrap();
+                assert!((opened..opened + 60_000).contains(&asked), "{changed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cause_of_closing_is_refused_where_it_is_not_sent() {
+    let send = |vendor: &str| {
+        let event = "cqm.ExConversationChangeNotification";
+        standin(&["send", vendor, event, "--set", "closedCause=Completed", "--dry-run"])
+    };
+    assert_eq!(send("liveperson").status.code(), Some(2));
+    assert!(stderr(&send("liveperson")).contains("closedCause"), "{}", stderr(&send("liveperson")));
+    assert_eq!(send("liveperson@2019").status.code(), Some(0));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `WotNot` and its labels: assumed shapes, forms, and numbers as Python writes them.
 
 use serde_json::{Value as Json, json};
+use standin::emulator::StepOutcome;
 use standin::record::RecordKind;
 
 use crate::support::{ReceivedRequest, Receiver, play, standin, stdout};
@@ -112,10 +113,61 @@ fn numbers_are_written_as_in_the_language_of_the_vendor() {
 fn buttons_have_texts_in_the_language_of_the_visitor() {
     let scenario = "locale = 'de'\n[[step]]\nopen = { assignee = 'bot' }\n\
         [[step]]\nsay = { by = 'bot', kind = 'buttons', text = '?' }\n[[step]]\nclose = { by = 'bot' }\n";
-    for vendor in ["wotnot", "ebbot"] {
+    for vendor in ["wotnot", "ebbot", "liveperson"] {
         let receiver = Receiver::accepting();
         play(scenario).at(vendor).to(&receiver);
         let told: String = receiver.events().iter().map(|event| event.body.clone()).collect();
         assert!(told.contains("\"Ja\"") && told.contains("\"Nein\""), "{vendor}: {told}");
+    }
+    let list = scenario.replace("'buttons', text = '?'", "'list'");
+    let list = events(&list, "wotnot").iter().map(Json::to_string).collect::<String>();
+    for text in ["Auswählen", "Ja", "Nein"] {
+        assert!(list.contains(&format!("\"{text}\"")), "{text} in {list}");
+    }
+}
+
+#[test]
+fn answers_without_a_question_are_reported() {
+    let scenario = "[[step]]\nopen = { assignee = 'bot' }\n\
+        [[step]]\nsay = { by = 'bot', kind = 'form', text = '?', fields = ['Name', 'Email'] }\n\
+        [[step]]\nsay = { by = 'visitor', kind = 'form_response', fields = ['a', 'b', 'c', 'd'] }\n\
+        [[step]]\nclose = { by = 'bot' }\n";
+    let lost =
+        play(scenario).at("wotnot").step_outputs().into_iter().find_map(|output| {
+            match output.outcome {
+                StepOutcome::Skipped { reason, .. } => Some(reason),
+                _ => None,
+            }
+        });
+    let expected = "the question has 2 `fields`, so 2 of the 4 given are not sent";
+    assert_eq!(lost.as_deref(), Some(expected));
+}
+
+#[test]
+fn an_actor_without_an_address_and_undocumented_types_of_variables_are_assumed() {
+    let of = |steps: &str, event: &str| {
+        certainties(
+            &format!("{CAST}[[step]]\nopen = {{ assignee = 'bo' }}\n{steps}"),
+            "wotnot",
+            event,
+        )
+    };
+    for (by, expected) in [("bo", "documented"), ("visitor", "assumed"), ("system", "assumed")] {
+        assert_eq!(
+            of(&format!("[[step]]\nclose = {{ by = '{by}' }}\n"), "status"),
+            [expected],
+            "{by}"
+        );
+    }
+    for (value, expected) in [
+        ("'x'", "documented"),
+        ("4", "documented"),
+        ("{ type = 'date', value = '2026-01-05' }", "assumed"),
+        ("{ type = 'table', value = ['x'] }", "assumed"),
+    ] {
+        let steps = format!(
+            "[[step]]\nset = {{ variables = {{ v = {value} }} }}\n[[step]]\nclose = {{ by = 'bo' }}\n"
+        );
+        assert_eq!(of(&steps, "variables"), [expected], "{value}");
     }
 }

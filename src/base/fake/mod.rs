@@ -75,6 +75,11 @@ pub const FAKES: &[Fake] = &[
         generate: |locale, _| locale.buttons[1].into(),
     },
     Fake {
+        name: "choose",
+        about: "the text of a button that opens a list",
+        generate: |locale, _| locale.buttons[2].into(),
+    },
+    Fake {
         name: "order_number",
         about: "an order number of five digits",
         generate: |_, rng| rng.random_range(10_000..100_000).to_string(),

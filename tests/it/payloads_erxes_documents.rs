@@ -1,0 +1,322 @@
+//! Payloads of erxes: times, lists and names that follow from what happened before.
+
+use serde_json::{Value as Json, json};
+
+use crate::support::{Receiver, play};
+
+const REVISIONS: [&str; 5] = ["0.19", "0.22", "0.23", "1.3", "2"];
+const SINCE_1: [&str; 2] = ["1.3", "2"];
+const WITH_ITEMS: [&str; 3] = ["0.23", "1.3", "2"];
+
+/// `data` of the events of these steps, a minute apart, with this action.
+fn data(steps: &[&str], revision: &str, action: &str) -> Vec<Json> {
+    let steps: String =
+        steps.iter().map(|step| format!("[[step]]\nafter = '1m'\n{step}\n")).collect();
+    let story = format!("vendors = ['erxes@{revision}']\n[cast.mira]\nrole = 'agent'\n{steps}");
+    let receiver = Receiver::accepting();
+    play(&story).at(&format!("erxes@{revision}")).to(&receiver);
+    let of = |event: &Json| -> Option<Json> {
+        (event["action"] == action)
+            .then(|| serde_json::from_str(event["data"].as_str().unwrap()).unwrap())
+    };
+    receiver.events().iter().filter_map(|request| of(&request.json())).collect()
+}
+
+fn keys(json: &Json) -> Vec<&str> {
+    json.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn time(json: &Json, key: &str) -> String {
+    json[key].as_str().unwrap_or_else(|| panic!("no {key} in {json}")).to_owned()
+}
+
+#[test]
+fn only_a_drag_sets_the_date_of_the_stage() {
+    for revision in WITH_ITEMS {
+        let steps = [
+            "create = { kind = 'ticket', as = 'it', by = 'mira' }",
+            "update = { entity = 'it', by = 'mira', with = { stage = 'Won', order = 50 } }",
+            "update = { entity = 'it', by = 'mira', with = { order = 70 } }",
+            "update = { entity = 'it', by = 'mira', with = { stage = 'Lost', name = 'Other' } }",
+            "update = { entity = 'it', by = 'mira', with = { stage = 'Lost' } }",
+        ];
+        let updates = data(&steps, revision, "update");
+        let [dragged, sorted, edited, same] = &updates[..] else { panic!("{updates:?}") };
+        let sent = |update: &Json| keys(&update["newData"]).join(" ");
+        assert_eq!(sent(dragged), "modifiedAt modifiedBy stageId order stageChangedDate");
+        assert_eq!(sent(sorted), "modifiedAt modifiedBy stageId order");
+        assert_eq!(sent(edited), "name stageId modifiedAt modifiedBy");
+        assert_eq!(sent(same), "stageId modifiedAt modifiedBy", "as captured in 2022");
+        let moved = &dragged["newData"]["stageChangedDate"];
+        assert_eq!(moved, &dragged["newData"]["modifiedAt"]);
+        for update in [dragged, sorted, edited, same] {
+            assert_eq!(&update["updatedDocument"]["stageChangedDate"], moved, "{revision}");
+        }
+        assert_ne!(edited["object"]["stageId"], edited["updatedDocument"]["stageId"]);
+    }
+}
+
+#[test]
+fn labels_alone_send_no_webhook() {
+    for revision in WITH_ITEMS {
+        let steps = [
+            "create = { kind = 'task', as = 'it', by = 'mira' }",
+            "update = { entity = 'it', by = 'mira', with = { labels = ['urgent'] } }",
+            "update = { entity = 'it', by = 'mira', with = { name = 'Other' } }",
+        ];
+        let updates = data(&steps, revision, "update");
+        assert_eq!(updates.len(), 1, "{revision}");
+        assert_eq!(updates[0]["object"]["labelIds"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn items_have_the_empty_lists_of_their_schemas() {
+    for revision in WITH_ITEMS {
+        let mut kinds = vec!["deal", "task", "ticket"];
+        kinds.extend((revision != "0.23").then_some("purchase"));
+        for kind in kinds {
+            let steps = [
+                &format!("create = {{ kind = '{kind}', as = 'it', by = 'mira' }}")[..],
+                "update = { entity = 'it', by = 'mira', unset = ['description'] }",
+            ];
+            let created = &data(&steps, revision, "create")[0]["object"];
+            let updated = &data(&steps, revision, "update")[0]["updatedDocument"];
+            for item in [created, updated] {
+                let has_products = ["deal", "purchase"].contains(&kind);
+                let products = has_products.then(|| json!([]));
+                assert_eq!(item.get("productsData"), products.as_ref(), "{kind} at {revision}");
+                let branches = (revision != "0.23").then(|| json!([]));
+                assert_eq!(item.get("branchIds"), branches.as_ref(), "{kind} at {revision}");
+                assert_eq!(item.get("departmentIds"), branches.as_ref());
+                assert!(item["searchText"].as_str().unwrap().ends_with(' '), "{item}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_parent_company_is_named_by_its_id() {
+    for revision in SINCE_1 {
+        let steps = [
+            "create = { kind = 'company', as = 'mother', by = 'mira' }",
+            "create = { kind = 'company', as = 'it', by = 'mira', with = { parentCompanyId = '${entity.mother.id}' } }",
+            "update = { entity = 'it', by = 'mira', with = { parentCompanyId = '' } }",
+            "update = { entity = 'it', by = 'mira', with = { parentCompanyId = 'nobody' } }",
+        ];
+        let [mother, daughter] = &data(&steps, revision, "create")[..] else { panic!() };
+        let parent = &daughter["extraDesc"][0];
+        assert_eq!(parent["parentCompanyId"], mother["object"]["_id"], "{revision}");
+        assert_eq!(parent["name"], mother["object"]["primaryName"]);
+        let updates = data(&steps, revision, "update");
+        let listed = |update: &Json| -> Vec<String> {
+            let entries = update["extraDesc"].as_array().unwrap();
+            entries.iter().map(|entry| keys(entry)[0].to_owned()).collect()
+        };
+        assert_eq!(listed(&updates[0]), ["parentCompanyId", "ownerId", "ownerId"], "once, before");
+        assert_eq!(listed(&updates[1]), ["ownerId", "ownerId"], "an id of no company");
+    }
+}
+
+#[test]
+fn the_first_address_of_a_list_is_the_primary_one() {
+    let steps = [
+        "create = { kind = 'customer', as = 'it', by = 'mira', with = { emails = ['a@x.example.test', 'b@x.example.test'], phones = ['+1', '+2'] } }",
+        "update = { entity = 'it', by = 'mira', with = { primaryEmail = 'c@x.example.test' } }",
+        "update = { entity = 'it', by = 'mira', with = { phones = ['+3'] } }",
+    ];
+    let email =
+        |address: &str, kind: &str| json!({"email": address, "type": kind, "status": "unknown"});
+    let phone =
+        |number: &str, kind: &str| json!({"phone": number, "type": kind, "status": "unknown"});
+    for revision in REVISIONS {
+        let created = &data(&steps, revision, "create")[0];
+        let [mailed, called] = &data(&steps, revision, "update")[..] else { panic!() };
+        for document in [&created["object"], &created["newData"]] {
+            assert_eq!(document["primaryEmail"], "a@x.example.test", "{revision}");
+            assert_eq!(document["primaryPhone"], "+1");
+            let expected =
+                json!([email("a@x.example.test", "primary"), email("b@x.example.test", "other")]);
+            let texts = json!(["a@x.example.test", "b@x.example.test"]);
+            assert_eq!(document["emails"], if revision == "2" { expected } else { texts });
+        }
+        let expected =
+            json!([email("c@x.example.test", "primary"), email("b@x.example.test", "other")]);
+        let texts = json!(["c@x.example.test", "b@x.example.test"]);
+        let expected = if revision == "2" { expected } else { texts };
+        for document in [&mailed["newData"], &mailed["updatedDocument"], &called["updatedDocument"]]
+        {
+            assert_eq!(document["emails"], expected, "{revision}");
+        }
+        let document = &called["updatedDocument"];
+        let expected = json!([phone("+3", "primary")]);
+        assert_eq!(document["phones"], if revision == "2" { expected } else { json!(["+3"]) });
+        assert_eq!(
+            (&called["newData"]["primaryPhone"], &document["primaryPhone"]),
+            (&"+3".into(), &"+3".into())
+        );
+        let text = document["searchText"].as_str().unwrap();
+        assert!(text.starts_with("c@x.example.test b@x.example.test +3 "), "{text}");
+    }
+}
+
+#[test]
+fn addresses_are_sent_as_a_step_gives_them_as_objects() {
+    let steps = [
+        "create = { kind = 'customer', as = 'it', by = 'mira', with = { emails = [{ email = 'a@x.example.test', type = 'primary', status = 'valid' }] } }",
+    ];
+    let object = &data(&steps, "2", "create")[0]["object"];
+    assert_eq!(
+        object["emails"],
+        json!([{"email": "a@x.example.test", "type": "primary", "status": "valid"}])
+    );
+    assert_eq!(object["primaryEmail"], "a@x.example.test");
+    assert!(object["searchText"].as_str().unwrap().starts_with("a@x.example.test "));
+}
+
+/// Custom fields of each type.
+const FIELDS: &str = "customFieldsData = [{ field = 'size', value = 42 }, { field = 'note', value = 'felt' }, \
+    { field = 'since', value = '2026-01-05' }, { field = 'picks', value = ['q', 'r'] }, \
+    { field = 'none', value = 0 }, { field = 'empty', value = '' }, \
+    { field = 'place', value = { lat = 57.6, lng = 18.3 } }, { field = 'sum', value = 5, extraValue = 'kr' }]";
+
+#[test]
+fn custom_fields_have_typed_values() {
+    for revision in REVISIONS {
+        let is_new = SINCE_1.contains(&revision);
+        let mut kinds = vec!["customer", "company"];
+        if WITH_ITEMS.contains(&revision) {
+            kinds.extend(["deal", "task", "ticket"]);
+        }
+        for kind in kinds {
+            let is_item = !["customer", "company"].contains(&kind);
+            let steps = [
+                &format!(
+                    "create = {{ kind = '{kind}', as = 'it', by = 'mira', with = {{ {FIELDS} }} }}"
+                )[..],
+                &format!("update = {{ entity = 'it', by = 'mira', with = {{ {FIELDS} }} }}"),
+            ];
+            let created = &data(&steps, revision, "create")[0];
+            let updated = &data(&steps, revision, "update")[0];
+            for (document, is_stored) in [
+                (&created["newData"], false),
+                (&created["object"], true),
+                (&updated["newData"], false),
+                (&updated["updatedDocument"], true),
+            ] {
+                let text = |text: &str| if is_new { Json::from(text) } else { Json::Null };
+                let date = if is_stored { "2026-01-05T00:00:00.000Z" } else { "2026-01-05" };
+                let mut expected = json!([
+                    {"field": "size", "value": 42, "stringValue": text("42"), "numberValue": 42},
+                    {"field": "note", "value": "felt", "stringValue": "felt"},
+                    {"field": "since", "value": "2026-01-05", "stringValue": text("2026-01-05"), "dateValue": date},
+                    {"field": "picks", "value": ["q", "r"], "stringValue": "q,r"},
+                    {"field": "none", "value": 0},
+                    {"field": "empty", "value": ""},
+                    {"field": "place", "value": {"lat": 57.6, "lng": 18.3}, "stringValue": "18.3,57.6",
+                     "locationValue": {"type": "Point", "coordinates": [18.3, 57.6]}},
+                    {"field": "sum", "value": 5, "stringValue": text("5"), "numberValue": 5},
+                ]);
+                // The schema of contacts has no `extraValue`, that of items has.
+                if is_new && (is_item || !is_stored) {
+                    expected[7]["extraValue"] = "kr".into();
+                }
+                if !is_new {
+                    expected[6]["stringValue"] = "[object Object]".into();
+                    expected[6].as_object_mut().unwrap().remove("locationValue");
+                }
+                assert_eq!(document["customFieldsData"], expected, "{kind} at {revision}");
+            }
+        }
+    }
+}
+
+const CONVERSATION: [&str; 9] = [
+    "open = {}",
+    "say = { by = 'visitor', text = 'Hello' }",
+    "assign = { to = 'mira', by = 'mira' }",
+    "say = { by = 'mira', text = 'Hi' }",
+    "close = { by = 'mira' }",
+    "reopen = { by = 'mira' }",
+    "emit = { type = 'conversation.update', by = 'mira', data = { resolve_all = true } }",
+    "close = { by = 'mira' }",
+    "emit = { type = 'conversation.update', by = 'mira', data = { resolve_all = true } }",
+];
+
+#[test]
+fn a_conversation_has_its_times_before_and_after_a_change() {
+    for revision in WITH_ITEMS {
+        let creates = data(&CONVERSATION, revision, "create");
+        let created = time(
+            creates.iter().find(|json| json.get("messageCount").is_some()).unwrap(),
+            "createdAt",
+        );
+        let said = time(creates.last().unwrap(), "createdAt");
+        let updates = data(&CONVERSATION, revision, "update");
+        for update in &updates {
+            for part in ["object", "updatedDocument"] {
+                assert_eq!(time(&update[part], "createdAt"), created, "{revision}");
+            }
+        }
+        let times = |at: usize| {
+            ["object", "updatedDocument"].map(|part| time(&updates[at][part], "updatedAt"))
+        };
+        assert_eq!(times(0), [created.clone(), created], "assigning is no update");
+        let [closed_before, closed_after] = times(1);
+        let [reopened_before, reopened_after] = times(2);
+        assert_eq!([&closed_before, &reopened_before], [&said, &closed_after]);
+        let closed = time(&updates[1]["updatedDocument"], "closedAt");
+        if revision == "0.23" {
+            assert_eq!([&closed_after, &reopened_after], [&said, &said], "messages only");
+        } else {
+            assert_eq!(closed_after, closed);
+            assert!(reopened_after > closed);
+        }
+        let [reopened, now] = ["object", "updatedDocument"].map(|part| &updates[2][part]);
+        assert_eq!(time(reopened, "closedAt"), closed, "{revision}");
+        assert_eq!(reopened["closedUserId"], updates[1]["updatedDocument"]["closedUserId"]);
+        let left = if revision == "2" { Json::from(closed) } else { Json::Null };
+        assert_eq!(now.as_object().unwrap()["closedAt"], left, "{revision}");
+    }
+}
+
+#[test]
+fn the_log_of_resolving_all_has_the_state_of_the_conversation() {
+    for revision in WITH_ITEMS {
+        let updates = data(&CONVERSATION, revision, "update");
+        let (open, closed) = (&updates[3], &updates[5]);
+        assert_eq!([&open["object"]["status"], &closed["object"]["status"]], ["open", "closed"]);
+        let extra = SINCE_1.contains(&revision).then(|| json!([]));
+        assert_eq!(open.get("extraDesc"), extra.as_ref(), "{revision}");
+        assert_eq!(closed["object"]["closedAt"], updates[4]["updatedDocument"]["closedAt"]);
+    }
+}
+
+#[test]
+fn a_second_contact_finds_what_the_first_has_left() {
+    let steps = [
+        "open = {}",
+        "set = { by = 'visitor', variables = { email = 'ada@x.example.test' } }",
+        "set = { by = 'visitor', variables = { phone = '+46' } }",
+    ];
+    for revision in WITH_ITEMS {
+        let [first, second] = &data(&steps, revision, "update")[..] else { panic!() };
+        let known = &second["object"];
+        assert_eq!(known["emails"], first["updatedDocument"]["emails"], "{revision}");
+        assert_eq!(known["visitorContactInfo"], json!({"email": "ada@x.example.test"}));
+        assert_eq!([&first["updatedDocument"]["state"], &known["state"]], ["visitor", "lead"]);
+        // At 2, a middle name that is absent counts.
+        let (score, text) = match revision {
+            "2" => (10, "ada@x.example.test   ada@x.example.test "),
+            _ => (5, "ada@x.example.test  ada@x.example.test "),
+        };
+        assert_eq!((&known["profileScore"], &known["searchText"]), (&score.into(), &text.into()));
+        let now = &second["updatedDocument"];
+        assert_eq!(now["emails"], known["emails"]);
+        assert_eq!(
+            now["visitorContactInfo"],
+            json!({"email": "ada@x.example.test", "phone": "+46"})
+        );
+        assert_eq!(now["searchText"], known["searchText"], "computed after the webhook");
+    }
+}
