@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use socket2::{Domain, Socket, Type};
+use standin::base::clock::Clock;
 
 use crate::support::{
     Background, ReceivedRequest, Receiver, Reply, accept, code, configured, standin, standin_in,
@@ -687,7 +688,7 @@ fn an_interruption_ends_the_wait_for_a_receiver_at_once() {
 #[test]
 fn a_run_can_start_now() {
     let receiver = Receiver::accepting();
-    let before = jiff::Timestamp::now();
+    let before = Clock::System.now();
     let url = receiver.url();
     let run = ["run", "handover", "--vendor", "ebbot", "--to", &url, "--start", "now", "--json"];
     let output = standin(&run);
@@ -695,5 +696,5 @@ fn a_run_can_start_now() {
     let first = stdout(&output).lines().next().unwrap().to_owned();
     let first: serde_json::Value = serde_json::from_str(&first).unwrap();
     let at: jiff::Timestamp = first["run_time"].as_str().unwrap().parse().unwrap();
-    assert!((before..=jiff::Timestamp::now()).contains(&at), "{at}");
+    assert!((before..=Clock::System.now()).contains(&at), "{at}");
 }

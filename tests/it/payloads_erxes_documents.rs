@@ -11,7 +11,7 @@ const WITH_ITEMS: [&str; 3] = ["0.23", "1.3", "2"];
 /// `data` of the events of these steps, a minute apart, with this action.
 fn data(steps: &[&str], revision: &str, action: &str) -> Vec<Json> {
     let steps: String =
-        steps.iter().map(|step| format!("[[step]]\nafter = '1m'\n{step}\n")).collect();
+        steps.iter().map(|step| ["[[step]]\nafter = '1m'\n", step, "\n"].concat()).collect();
     let story = format!("vendors = ['erxes@{revision}']\n[cast.mira]\nrole = 'agent'\n{steps}");
     let receiver = Receiver::accepting();
     play(&story).at(&format!("erxes@{revision}")).to(&receiver);

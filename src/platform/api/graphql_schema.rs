@@ -2,6 +2,7 @@
 //!
 //! A field with an operation is resolved by it. Every other field is a value of the object above it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -49,15 +50,18 @@ impl SchemaFile {
         let ServiceDocument { definitions } = parse_schema(text).map_err(mistake)?;
         for definition in definitions {
             let (message, pos) = match definition {
+                TypeSystemDefinition::Type(definition) if is_abstract(&definition.node) => {
+                    ("a schema file cannot have interfaces and unions".to_owned(), definition.pos)
+                }
                 TypeSystemDefinition::Type(Positioned { pos, node }) => {
-                    let name = node.name.node.to_string();
-                    if is_abstract(&node) {
-                        ("a schema file cannot have interfaces and unions".to_owned(), pos)
-                    } else if self.types.contains_key(&name) {
-                        (format!("the schema has two types `{name}`"), pos)
-                    } else {
-                        self.types.insert(name, node);
-                        continue;
+                    match self.types.entry(node.name.node.to_string()) {
+                        Entry::Vacant(entry) => {
+                            entry.insert(node);
+                            continue;
+                        }
+                        Entry::Occupied(entry) => {
+                            (format!("the schema has two types `{}`", entry.key()), pos)
+                        }
                     }
                 }
                 TypeSystemDefinition::Schema(Positioned { pos, .. })
