@@ -175,8 +175,8 @@ mod tests {
         assert_eq!(with_variables("A: ${secret.token}!", "acme"), r#"'A: '"$ACME_TOKEN"'!'"#);
         assert_eq!(with_variables("${header.X-Key}", "a-b"), r#"''"$A_B_X_KEY"''"#);
         assert_eq!(with_variables("${'secret.token'}", "acme"), "'${secret.token}'");
-        assert_eq!(with_variables("${env:HOOK}", "acme"), r#"''"$HOOK""#);
-        assert_eq!(with_variables("${file:a b}", "acme"), r#"''"$(cat 'a b')""#);
+        assert_eq!(with_variables("${env:HOOK}", "acme"), r#"''"$HOOK"''"#);
+        assert_eq!(with_variables("${file:a b}", "acme"), r#"''"$(cat 'a b')"''"#);
         assert_eq!(with_variables("a\u{202e}b", "acme"), r#"'a'"$(printf '\342\200\256')"'b'"#);
     }
 }
