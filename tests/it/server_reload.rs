@@ -26,6 +26,13 @@ fn eventually(what: impl Fn() -> bool) {
     panic!("it does not hold after twenty seconds");
 }
 
+/// Replaces a file at once, as editors do. A file that is written in place is empty for a moment.
+fn replace(file: &Path, text: &str) {
+    let new = file.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, file).unwrap();
+}
+
 #[test]
 fn scenarios_are_reloaded_and_a_run_keeps_its_version() {
     let folder = TempDir::new().unwrap();
@@ -45,7 +52,7 @@ fn scenarios_are_reloaded_and_a_run_keeps_its_version() {
         detail["messages"][0]["text"].clone()
     };
     let early = start(true);
-    fs::write(&file, scenario("number two")).unwrap();
+    replace(&file, &scenario("number two"));
     let source = || server.call("GET /api/v1/scenarios/own.toml", "").body;
     eventually(|| source().contains("number two"));
     let late = start(false);
@@ -56,7 +63,7 @@ fn scenarios_are_reloaded_and_a_run_keeps_its_version() {
     assert_eq!(text_of(early), "one");
 
     // A file with problems is reported with its place, and the previous version stays.
-    fs::write(&file, scenario("three").replace("visitor", "nobody")).unwrap();
+    replace(&file, &scenario("three").replace("visitor", "nobody"));
     eventually(|| !server.get("/api/v1/scenarios")["invalid"].as_array().unwrap().is_empty());
     let invalid = server.get("/api/v1/scenarios")["invalid"][0].clone();
     assert_eq!(
@@ -67,7 +74,7 @@ fn scenarios_are_reloaded_and_a_run_keeps_its_version() {
     let again = start(false);
     server.ended(again);
     assert_eq!(text_of(again), "number two");
-    fs::write(&file, scenario("the fourth")).unwrap();
+    replace(&file, &scenario("the fourth"));
     eventually(|| server.get("/api/v1/scenarios")["invalid"].as_array().unwrap().is_empty());
     assert!(source().contains("the fourth"));
     let reported = server.process.read_stderr_until("the previous version stays active");
