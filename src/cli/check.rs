@@ -226,7 +226,8 @@ impl CheckRun<'_> {
             let checked = scenario::check(draft, &vendors, setup.vendors());
             let checked =
                 checked.map(|script| check_patches(&Arc::new(script), &setup.accounts(&vendors)));
-            self.problems.extend_new(checked.unwrap_or_else(|problems| problems));
+            let problems = checked.unwrap_or_else(|problems| problems);
+            self.problems.extend_new(setup.naming_revisions(problems));
         }
     }
 }

@@ -29,6 +29,7 @@ mod journal;
 mod json_output;
 mod listen;
 mod man;
+mod other_revisions;
 mod output;
 mod own_body;
 mod planned_runs;

@@ -385,7 +385,9 @@ impl RunSelection<'_> {
         };
         let mut problems = requested.err().unwrap_or_default();
         let checked = problems.note(scenario::check(draft, checked_for, all_vendors));
-        let script = Arc::new(problems.into_result(checked)?);
+        let script = problems.into_result(checked);
+        let script = script.map_err(|problems| self.setup.naming_revisions(problems))?;
+        let script = Arc::new(script);
         check_patches(&script, &self.setup.accounts(checked_for)).into_result(Some(()))?;
         for vendor in unlisted {
             let (file, id) = (&source.name, &vendor.id);

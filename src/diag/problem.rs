@@ -148,6 +148,15 @@ impl Problems {
         self
     }
 
+    /// Sets the help of the problems for which there is a better one.
+    #[must_use]
+    pub fn helped(mut self, help: impl Fn(&Problem) -> Option<String>) -> Self {
+        for problem in &mut self.0 {
+            problem.help = help(problem).or_else(|| problem.help.take());
+        }
+        self
+    }
+
     /// Sets the location of all problems that have none.
     #[must_use]
     pub fn with_default_span(mut self, span: &SourceSpan) -> Self {

@@ -28,7 +28,6 @@ mod groups;
 mod literal;
 mod live_steps;
 mod matcher_texts;
-mod other_revisions;
 mod patch;
 mod patch_form;
 mod plan;

@@ -16,7 +16,6 @@ use super::forms::{
 };
 use super::groups::{UseScope, candidates};
 use super::literal::refuse_placeholders;
-use super::other_revisions;
 use super::read::Attachments;
 use super::script::ActionPlan;
 use super::text::Texts;
@@ -318,11 +317,7 @@ impl<'a> ActionPlanner<'a> {
             let kinds = self.vendors.iter().flat_map(|vendor| vendor.entities.keys());
             let kinds: BTreeSet<&str> = kinds.map(String::as_str).collect();
             let problem = Problem::at(&form.kind.span, code::UNKNOWN_KIND, message);
-            let elsewhere = other_revisions::help(|vendor| vendor.entities.contains_key(&kind));
-            self.problems.push(match elsewhere {
-                Some(help) => problem.help(help),
-                None => problem.suggest_or_list(&kind, kinds),
-            });
+            self.problems.push(problem.suggest_or_list(&kind, kinds));
         } else {
             self.check_data(&with, &known, &format!("a {kind}"), &[]);
             self.check_entity_limits(&with, &known);
@@ -411,12 +406,7 @@ impl<'a> ActionPlanner<'a> {
             let types = self.vendors.iter().flat_map(|vendor| vendor.event_types());
             let types: BTreeSet<&str> = types.collect();
             let problem = Problem::at(&form.type_.span, code::UNKNOWN_EVENT, message);
-            let sends =
-                |vendor: &Platform| vendor.events.iter().any(|rule| rule.has_name(&event_type));
-            self.problems.push(match other_revisions::help(sends) {
-                Some(help) => problem.help(help),
-                None => problem.suggest_or_list(&event_type, types),
-            });
+            self.problems.push(problem.suggest_or_list(&event_type, types));
         }
         if !known.is_empty() {
             emitted::check_data(form, &known, self.problems);

@@ -173,7 +173,7 @@ mod tests {
         // A token that claims to need no signature.
         let (_, rest) = token.split_once('.').unwrap();
         assert_eq!(hs256.verify("one key", &format!("eyJhbGciOiJub25lIn0.{rest}")), None);
-        // The text of an RSA key is no secret of HMAC, and the reverse.
+        // RS256 needs the text of an RSA key, and refuses tokens of HS256.
         let rs256 = TokenAlgorithm::Rs256;
         assert_eq!(rs256.sign("one key", None, &claims), None);
         assert_eq!(rs256.verify("one key", &token), None);
