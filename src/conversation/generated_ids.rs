@@ -1,5 +1,6 @@
 //! Ids that the vendor's `[ids]` rules generate for an object of the model.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -25,6 +26,16 @@ enum IdValue {
     Text(Box<str>),
     Int(i64),
     Other(Box<Json>),
+}
+
+impl IdValue {
+    fn as_value(&self) -> Value<'_> {
+        match self {
+            Self::Text(text) => (**text).into(),
+            Self::Int(int) => Value::Int(*int),
+            Self::Other(json) => Value::data(json),
+        }
+    }
 }
 
 impl From<Json> for IdValue {
@@ -61,12 +72,7 @@ impl GeneratedIds {
     /// Returns the id with this name as a template value. Ids take precedence over fields of the
     /// model with the same name.
     pub(super) fn value(&self, name: &str) -> Option<Value<'_>> {
-        let id = self.0.iter().find(|id| *id.name == *name)?;
-        Some(match &id.value {
-            IdValue::Text(text) => (**text).into(),
-            IdValue::Int(int) => Value::Int(*int),
-            IdValue::Other(json) => Value::data(json),
-        })
+        self.0.iter().find(|id| *id.name == *name).map(|id| id.value.as_value())
     }
 
     /// Returns the id with this name as text.
@@ -74,12 +80,14 @@ impl GeneratedIds {
         self.value(name).map(|value| value.into_text().into_owned())
     }
 
-    /// Returns the ids that are texts.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|id| match &id.value {
-            IdValue::Text(text) => Some(&**text),
-            IdValue::Int(_) | IdValue::Other(_) => None,
-        })
+    /// Returns each id as text.
+    pub fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.0.iter().map(|id| id.value.as_value().into_text())
+    }
+
+    /// Returns whether one of the ids is this text.
+    pub fn include(&self, text: &str) -> bool {
+        self.texts().any(|id| id == text)
     }
 
     /// Converts to pairs of name and value, in the order of insertion.

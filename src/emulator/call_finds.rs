@@ -218,8 +218,7 @@ impl AccountHost {
 
 /// Returns whether the visitor of a conversation has this id.
 fn is_of_visitor(conversation: &Conversation, id: &str) -> bool {
-    let visitor = conversation.visitor();
-    visitor.is_some_and(|visitor| visitor.member.ids.texts().any(|known| known == id))
+    conversation.visitor().is_some_and(|visitor| visitor.member.ids.include(id))
 }
 
 fn unknown(rule: &FindRule, keys: &[PersonKey]) -> CallError {

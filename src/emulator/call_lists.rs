@@ -96,7 +96,8 @@ fn of_conversations<'a>(conversations: &'a Conversations, keys: &[ListKey]) -> V
     let admits = |conversation: &Conversation, key: &ListKey| match key.field.as_str() {
         "visitor" => {
             let visitor = conversation.visitor();
-            visitor.is_some_and(|visitor| visitor.member.ids.texts().any(|id| key.admits(id)))
+            visitor
+                .is_some_and(|visitor| key.values.iter().any(|id| visitor.member.ids.include(id)))
         }
         "state" => conversation.state.is_some_and(|state| key.admits(state.as_str())),
         id => conversation.ids.text(id).is_some_and(|id| key.admits(&id)),

@@ -1,5 +1,6 @@
 //! Finds conversations by the ids that the vendor gave out.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -14,13 +15,13 @@ pub(super) struct Registry(BTreeSet<(u64, ConversationKey)>);
 impl Registry {
     /// Adds the ids of a conversation and its dialogs.
     pub(super) fn add(&mut self, key: ConversationKey, conversation: &Conversation) {
-        self.0.extend(ids(conversation).map(|id| (hash(id), key)));
+        self.0.extend(ids(conversation).map(|id| (hash(&id), key)));
     }
 
     /// Removes the ids of a conversation.
     pub(super) fn remove(&mut self, key: ConversationKey, conversation: &Conversation) {
         for id in ids(conversation) {
-            self.0.remove(&(hash(id), key));
+            self.0.remove(&(hash(&id), key));
         }
     }
 
@@ -38,7 +39,7 @@ impl Registry {
     }
 }
 
-fn ids(conversation: &Conversation) -> impl Iterator<Item = &str> {
+fn ids(conversation: &Conversation) -> impl Iterator<Item = Cow<'_, str>> {
     let dialogs = conversation.dialogs.iter().map(|dialog| &dialog.head.ids);
     std::iter::once(&conversation.ids).chain(dialogs).flat_map(GeneratedIds::texts)
 }

@@ -126,9 +126,7 @@ impl EntityRules {
             else {
                 continue;
             };
-            let has_id = |other: &&Entity| {
-                id.as_str().is_some_and(|id| other.ids.texts().any(|own| own == id))
-            };
+            let has_id = |other: &&Entity| id.as_str().is_some_and(|id| other.ids.include(id));
             let value = others.iter().find(has_id).and_then(|other| other.fields.get(&copy.from));
             let replaces = entity.is_some_and(|entity| entity.fields.contains_key(&copy.field));
             if let Some(value) = value.cloned().or_else(|| replaces.then_some(Json::Null)) {

@@ -94,6 +94,7 @@ mod vendor_api_erxes;
 mod vendor_api_erxes_content;
 mod vendor_api_erxes_visitors;
 mod vendor_api_liveperson;
+mod vendor_api_rooms;
 mod vendors;
 mod wants;
 mod watch;

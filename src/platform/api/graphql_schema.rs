@@ -53,17 +53,10 @@ impl SchemaFile {
                 TypeSystemDefinition::Type(definition) if is_abstract(&definition.node) => {
                     ("a schema file cannot have interfaces and unions".to_owned(), definition.pos)
                 }
-                TypeSystemDefinition::Type(Positioned { pos, node }) => {
-                    match self.types.entry(node.name.node.to_string()) {
-                        Entry::Vacant(entry) => {
-                            entry.insert(node);
-                            continue;
-                        }
-                        Entry::Occupied(entry) => {
-                            (format!("the schema has two types `{}`", entry.key()), pos)
-                        }
-                    }
-                }
+                TypeSystemDefinition::Type(Positioned { pos, node }) => match self.add_type(node) {
+                    Ok(()) => continue,
+                    Err(message) => (message, pos),
+                },
                 TypeSystemDefinition::Schema(Positioned { pos, .. })
                 | TypeSystemDefinition::Directive(Positioned { pos, .. }) => {
                     let message = "a schema file has types only: `Query`, `Mutation` and the types \
@@ -74,6 +67,27 @@ impl SchemaFile {
             return Err(SchemaMistake { message, at: Some(pos) });
         }
         Ok(())
+    }
+
+    /// Adds a type, or the fields of `extend type` to one of an earlier file.
+    fn add_type(&mut self, definition: TypeDefinition) -> Result<(), String> {
+        let name = definition.name.node.to_string();
+        match self.types.entry(name) {
+            Entry::Vacant(entry) if definition.extend => {
+                Err(format!("`{}` is extended before it is defined", entry.key()))
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(definition);
+                Ok(())
+            }
+            Entry::Occupied(mut entry) => match (&mut entry.get_mut().kind, definition.kind) {
+                (TypeKind::Object(known), TypeKind::Object(more)) if definition.extend => {
+                    known.fields.extend(more.fields);
+                    Ok(())
+                }
+                _ => Err(format!("the schema has two types `{}`", entry.key())),
+            },
+        }
     }
 
     /// Returns whether a type is there from which queries begin.
