@@ -60,6 +60,7 @@ pub struct Record {
 
 /// The kind of a record, with its data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data")]
 pub enum RecordKind {
     /// The run started.
     #[serde(rename = "run.started")]

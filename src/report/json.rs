@@ -39,30 +39,16 @@ impl Formatter for ControlEscaper {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        write_escaped(fragment, writer)
-    }
-
-    // The data of a record is a raw fragment: JSON without whitespace, in which hidden characters
-    // can only be inside strings.
-    fn write_raw_fragment<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        write_escaped(fragment, writer)
-    }
-}
-
-fn write_escaped<W: ?Sized + Write>(text: &str, writer: &mut W) -> io::Result<()> {
-    let mut rest = text;
-    while let Some(at) = rest.find(is_hidden) {
-        writer.write_all(&rest.as_bytes()[..at])?;
-        let mut after = rest[at..].chars();
-        if let Some(hidden) = after.next() {
-            // Four digits suffice: every hidden character is below U+10000.
-            write!(writer, "\\u{:04x}", u32::from(hidden))?;
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_hidden) {
+            writer.write_all(&rest.as_bytes()[..at])?;
+            let mut after = rest[at..].chars();
+            if let Some(hidden) = after.next() {
+                // Four digits suffice: every hidden character is below U+10000.
+                write!(writer, "\\u{:04x}", u32::from(hidden))?;
+            }
+            rest = after.as_str();
         }
-        rest = after.as_str();
+        writer.write_all(rest.as_bytes())
     }
-    writer.write_all(rest.as_bytes())
 }
