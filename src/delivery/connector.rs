@@ -9,14 +9,13 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep_until};
-use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::connection::Connection;
 use super::connection_options::ConnectionOptions;
 use super::failure::AttemptFailure;
 use super::throttle::Throttle;
-use super::tls::client_config;
+use super::tls::{self, client_config};
 use super::tunnel::open_tunnel;
 use crate::base::address::{BlockedAddress, EgressPolicy, ip_host, is_localhost};
 use crate::record::AttemptOutcome;
@@ -90,9 +89,7 @@ impl Connector {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host)
             .map_err(|error| AttemptFailure::new(AttemptOutcome::Tls, error.to_string()))?;
-        let connector = TlsConnector::from(Arc::clone(options.tls_or(&self.tls)));
-        let stream = connector.connect(name, stream).await;
-        let stream = stream.map_err(|error| AttemptFailure::in_handshake(&error))?;
+        let stream = tls::connect(options.tls_or(&self.tls), name, stream).await?;
         Ok(Connection::Tls(Box::new(stream)))
     }
 

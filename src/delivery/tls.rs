@@ -3,20 +3,26 @@
 //! The messages of the TLS library name its types. A user needs to know what is wrong with the
 //! receiver, and what to do about it.
 
+use std::cell::Cell;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::{env, fs};
 
 use jiff::Timestamp;
-use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WantsClientCert};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error,
     OtherError, SignatureScheme,
 };
 use rustls_platform_verifier::Verifier;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::failure::AttemptFailure;
 use crate::record::AttemptOutcome;
@@ -62,7 +68,62 @@ fn verified_by(
 /// Offers HTTP/1.1 only, so that a receiver that supports only HTTP/2 says so.
 pub(super) fn with_protocol(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.client_auth_cert_resolver = Arc::new(NotingResolver(config.client_auth_cert_resolver));
     config
+}
+
+tokio::task_local! {
+    /// Whether the receiver has asked for a client certificate in the handshake of this task.
+    // Not in the configuration: connections share it, and one with another resolver resumes no session.
+    static CERTIFICATE_ASKED: Cell<bool>;
+}
+
+/// Notes that the receiver asks for a client certificate: the alert of a receiver with TLS 1.2 does not
+/// say that it misses one.
+#[derive(Debug)]
+struct NotingResolver(Arc<dyn ResolvesClientCert>);
+
+impl ResolvesClientCert for NotingResolver {
+    fn resolve(
+        &self,
+        root_hint_subjects: &[&[u8]],
+        sigschemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        // Requests of readiness probes are made outside of `connect`.
+        let _ = CERTIFICATE_ASKED.try_with(|asked| asked.set(true));
+        self.0.resolve(root_hint_subjects, sigschemes)
+    }
+
+    fn has_certs(&self) -> bool {
+        self.0.has_certs()
+    }
+}
+
+/// Performs the handshake on a new connection.
+pub(super) async fn connect(
+    config: &Arc<ClientConfig>,
+    name: ServerName<'static>,
+    stream: TcpStream,
+) -> Result<TlsStream<TcpStream>, AttemptFailure> {
+    let connecting = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+    let connected = CERTIFICATE_ASKED
+        .scope(Cell::new(false), async { (connecting.await, CERTIFICATE_ASKED.with(Cell::get)) });
+    let (connected, is_certificate_asked) = connected.await;
+    connected.map_err(|error| {
+        let failure = AttemptFailure::in_handshake(&error);
+        let ended = is_rejected(&error) || failure == closed();
+        match (ended && is_certificate_asked, config.client_auth_cert_resolver.has_certs()) {
+            (false, _) => failure,
+            (true, false) => certificate_required(),
+            (true, true) => certificate_rejected("handshake_failure"),
+        }
+    })
+}
+
+/// Returns true if the receiver ended the handshake with an alert that has no reason.
+fn is_rejected(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
+    matches!(error, Some(Error::AlertReceived(AlertDescription::HandshakeFailure)))
 }
 
 /// Verifies certificates as the system does, and explains why one is rejected.
@@ -242,23 +303,29 @@ fn no_roots() -> AttemptFailure {
     }
 }
 
+fn certificate_required() -> AttemptFailure {
+    tls("the receiver requires a client certificate")
+        .helped("pass one that it accepts with `--cert` and `--key`")
+}
+
+fn certificate_rejected(alert: &str) -> AttemptFailure {
+    tls(format!("the receiver rejects the client certificate ({alert})"))
+        .helped("pass one that it accepts with `--cert` and `--key`")
+}
+
 /// Returns the failure that the receiver reported in an alert.
 fn alerted(alert: AlertDescription) -> AttemptFailure {
     match alert {
         // Servers with TLS 1.2 report a missing certificate as a bad one.
         AlertDescription::CertificateRequired
         | AlertDescription::BadCertificate
-        | AlertDescription::NoCertificate => tls("the receiver requires a client certificate")
-            .helped("pass one that it accepts with `--cert` and `--key`"),
+        | AlertDescription::NoCertificate => certificate_required(),
         AlertDescription::UnknownCA
         | AlertDescription::AccessDenied
         | AlertDescription::DecryptError
         | AlertDescription::CertificateUnknown
         | AlertDescription::CertificateExpired
-        | AlertDescription::UnsupportedCertificate => {
-            tls(format!("the receiver rejects the client certificate ({alert:?})"))
-                .helped("pass one that it accepts with `--cert` and `--key`")
-        }
+        | AlertDescription::UnsupportedCertificate => certificate_rejected(&format!("{alert:?}")),
         AlertDescription::NoApplicationProtocol => only_http2(),
         AlertDescription::HandshakeFailure => tls(
             "the receiver rejected the TLS handshake (handshake_failure)",

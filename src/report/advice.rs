@@ -24,7 +24,9 @@ pub(super) struct Advice {
     accepted: u64,
     /// Number of the first endpoint that refused a connection.
     refused: Option<u32>,
-    /// Whether that endpoint had responded before.
+    /// Number of the first endpoint that closed a connection without a response.
+    closed: Option<u32>,
+    /// Whether the endpoint that refused a connection had responded before.
     has_stopped: bool,
     /// Endpoints that have responded.
     responding: BTreeSet<u32>,
@@ -89,6 +91,9 @@ impl Advice {
             self.refused = Some(endpoint);
             self.has_stopped = self.responding.contains(&endpoint);
         }
+        if result.outcome == AttemptOutcome::Reset && self.closed.is_none() {
+            self.closed = Some(endpoint);
+        }
         if let Some(help) = result.help.as_ref().filter(|help| !self.helps.contains(help)) {
             self.helps.push(help.clone());
         }
@@ -99,6 +104,7 @@ impl Advice {
     pub(super) fn texts(&self, run: &RunStarted, now: Timestamp) -> Vec<String> {
         let mut texts: Vec<String> =
             self.refused.and_then(|endpoint| self.of_refused(run, endpoint)).into_iter().collect();
+        texts.extend(self.closed.and_then(|endpoint| self.of_closed(run, endpoint)));
         texts.extend(self.helps.iter().take(MAX_HELPS).map(|help| escape(help)));
         texts.extend(self.hint.as_ref().map(of_auth_hint));
         // If no header can be verified, different credentials cannot be the cause.
@@ -119,10 +125,22 @@ impl Advice {
         texts
     }
 
+    /// Explains why an endpoint closed its connections: some servers with TLS only close those on which
+    /// plain HTTP arrives.
+    fn of_closed(&self, run: &RunStarted, endpoint: u32) -> Option<String> {
+        let url = url_of(run, endpoint)?;
+        let is_possible = url.scheme() == "http" && !self.responding.contains(&endpoint);
+        is_possible.then(|| {
+            format!(
+                "the receiver on {url} closed every connection without a response. If it speaks TLS \
+                 on this port, write `https://` in its URL"
+            )
+        })
+    }
+
     /// Explains why an endpoint refused connections.
     fn of_refused(&self, run: &RunStarted, endpoint: u32) -> Option<String> {
-        let index = usize::try_from(endpoint).ok()?.checked_sub(1)?;
-        let url = Url::parse(run.urls.get(index)?).ok()?;
+        let url = url_of(run, endpoint)?;
         if self.has_stopped {
             return Some(format!(
                 "the receiver on {url} had responded before it stopped listening. Look for a crash \
@@ -132,6 +150,12 @@ impl Advice {
         let hint = start_receiver_hint(&escape(&run.vendor), &url);
         Some(format!("no server is listening on {url}. {hint}."))
     }
+}
+
+/// Returns the URL of an endpoint.
+fn url_of(run: &RunStarted, endpoint: u32) -> Option<Url> {
+    let index = usize::try_from(endpoint).ok()?.checked_sub(1)?;
+    Url::parse(run.urls.get(index)?).ok()
 }
 
 /// Returns the expected credentials of a rejected request, and the values that common mistakes

@@ -1,9 +1,10 @@
 //! TLS: certificates are verified, and each kind of failure has a sentence and a hint.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -82,6 +83,94 @@ fn certificates_are_verified_and_each_problem_is_named() {
     }
     let (told, _) = run(&valid, "erxes", &folder.path().join("missing.pem"));
     assert!(told.contains("no CA certificate could be read from `SSL_CERT_FILE`"), "{told}");
+}
+
+#[test]
+fn a_variable_that_gives_no_certificate_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let junk = root.join("junk.pem");
+    std::fs::write(&junk, "no certificate").unwrap();
+    // OpenSSL finds the certificates of a folder by such names.
+    std::fs::create_dir(root.join("certs")).unwrap();
+    std::fs::write(root.join("certs/0123abcd.0"), issuer("a stranger").pem()).unwrap();
+    let receiver = CertificateParams::new(vec!["localhost".into()]).unwrap();
+    let url = TlsReceiver::new(signed(&receiver, &issuer("trusted"))).start().0;
+    let output = Command::new(env!("CARGO_BIN_EXE_standin"))
+        .args(["run", "handover", "--vendor", "erxes", "--to", &url])
+        .env_clear()
+        .env("SSL_CERT_FILE", &junk)
+        .env("SSL_CERT_DIR", root.join("certs"))
+        .output()
+        .unwrap();
+    let told = stdout(&output);
+    assert!(told.contains("is signed by an unknown CA"), "{told}");
+    let help = format!("help: `SSL_CERT_FILE` is set to `{}`, which has no", junk.display());
+    assert!(told.contains(&help), "{told}");
+}
+
+/// Starts a relay to a server that turns each alert of the handshake into `handshake_failure`, which
+/// OpenSSL sends with TLS 1.2 if it gets no client certificate. Returns its URL.
+fn relay_like_openssl(to: &str) -> String {
+    const HANDSHAKE_FAILURE: u8 = 40;
+    let to = to.parse::<url::Url>().unwrap().port().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut server = TcpStream::connect(("localhost", to)).unwrap();
+            let (mut requests, mut sink) =
+                (client.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || std::io::copy(&mut requests, &mut sink));
+            let mut buffer = vec![0; 64 * 1024];
+            while let Ok(count @ 1..) = server.read(&mut buffer) {
+                // A record of type 21 with a level and a description.
+                if buffer.starts_with(&[21, 3, 3, 0, 2]) {
+                    buffer[6] = HANDSHAKE_FAILURE;
+                }
+                let _ = client.write_all(&buffer[..count]);
+            }
+        }
+    });
+    format!("https://localhost:{port}/")
+}
+
+#[test]
+fn a_receiver_with_tls_1_2_that_asks_for_a_certificate_misses_it() {
+    let trusted = issuer("trusted");
+    let folder = tempfile::tempdir().unwrap();
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, trusted.pem()).unwrap();
+    let identity = || signed(&CertificateParams::new(vec!["localhost".into()]).unwrap(), &trusted);
+    let asking = TlsReceiver::new(identity()).versions(&[&TLS12]).clients(&trusted).start().0;
+    let (told, _) = run(&relay_like_openssl(&asking), "erxes", &roots);
+    assert!(told.contains("the receiver requires a client certificate"), "{told}");
+    assert!(!told.contains("handshake_failure"), "{told}");
+}
+
+#[test]
+fn a_receiver_that_closes_every_connection_with_plain_http_may_speak_tls() {
+    let run = |to: &str, of_vendor: &str| {
+        stdout(&standin(&["run", "handover", "--vendor", of_vendor, "--to", to]))
+    };
+    let hint = "If it speaks TLS on this port, write `https://` in its URL";
+    let closing = Hostile::new(|connection| {
+        connection.read_request();
+        connection.close();
+    });
+    let told = run(&closing.url("http"), "erxes");
+    assert_eq!(told.matches(hint).count(), 1, "{told}");
+    // It speaks HTTP, because it has responded.
+    let crashing = Hostile::new(|connection| {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        connection.read_request();
+        if COUNT.fetch_add(1, Ordering::Relaxed) == 0 {
+            connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
+        }
+        connection.close();
+    });
+    let told = run(&crashing.url("http"), "erxes");
+    assert!(told.contains("(reset)") && !told.contains(hint), "{told}");
 }
 
 #[test]
