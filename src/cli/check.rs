@@ -121,7 +121,8 @@ impl CheckRun<'_> {
     /// Checks a vendor folder, a folder of files, a file, or a bundled scenario by its name.
     fn path(&mut self, name: &str) {
         let path = Path::new(name);
-        if let Some(folder) = vendor_of(path) {
+        // The folder of a vendor can contain scenarios too.
+        if let Some(folder) = vendor_of(path).filter(|folder| folder != path) {
             return self.vendor(&folder);
         }
         if path.is_dir() {

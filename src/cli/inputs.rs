@@ -107,7 +107,7 @@ fn standard_input() -> Result<Arc<Source>, Problem> {
 fn scenario_file(path: &Path) -> Result<ScenarioFile, Problem> {
     let source = read(path)?;
     // A scenario may lie in the folder of a vendor. Only `vendor.toml` itself cannot be one.
-    let is_vendor = path.file_name().is_some_and(|name| name == VENDOR);
+    let is_vendor = is_vendor_file(path);
     let kind = if is_vendor { FileKind::Vendor } else { FileKind::by_keys(&source) };
     let help = match kind {
         FileKind::Scenario | FileKind::Other => {
@@ -171,12 +171,16 @@ pub(super) enum FileKind {
 
 impl FileKind {
     /// Guesses the kind of a file in `root` or a folder below it. It belongs to a vendor if one of
-    /// these folders contains a `vendor.toml`.
+    /// these folders contains a `vendor.toml`, unless it has steps.
     fn of(source: &Arc<Source>, root: &Path) -> Self {
-        let mut folders = Path::new(&source.name).ancestors().skip(1);
+        let path = Path::new(&source.name);
+        let mut folders = path.ancestors().skip(1);
         let is_vendor =
             folders.any(|folder| folder.starts_with(root) && folder.join(VENDOR).is_file());
-        if is_vendor { Self::Vendor } else { Self::by_keys(source) }
+        if is_vendor && (is_vendor_file(path) || !has_steps(source)) {
+            return Self::Vendor;
+        }
+        Self::by_keys(source)
     }
 
     /// Guesses the kind of a file outside vendor folders.
@@ -218,9 +222,24 @@ impl fmt::Display for FileKind {
     }
 }
 
-/// Returns the vendor folder that contains the path.
+/// Returns the vendor folder to which the path belongs. A scenario in such a folder belongs to none.
 pub(super) fn vendor_of(path: &Path) -> Option<PathBuf> {
-    path.ancestors().find(|folder| folder.join(VENDOR).is_file()).map(Path::to_owned)
+    let folder = path.ancestors().find(|folder| folder.join(VENDOR).is_file())?;
+    let is_scenario = path.is_file()
+        && !is_vendor_file(path)
+        && Source::read(path).is_ok_and(|source| has_steps(&source));
+    // The parent of a plain file name is an empty path, which cannot be read.
+    let folder = if folder == Path::new("") { Path::new(".") } else { folder };
+    (!is_scenario).then(|| folder.to_owned())
+}
+
+fn is_vendor_file(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == VENDOR)
+}
+
+/// Returns true if the file has `step` at its top. No file of a vendor folder has.
+fn has_steps(source: &Arc<Source>) -> bool {
+    toml::parse(source).0.as_table().is_some_and(|table| table.get("step").is_some())
 }
 
 pub(super) fn unknown_scenario(name: &str) -> Problem {

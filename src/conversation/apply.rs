@@ -177,27 +177,21 @@ impl Conversation {
     }
 
     /// Checks that a person can take part in this conversation. Other visitors have conversations of
-    /// their own, and who has left cannot close it.
+    /// their own. Who has left cannot close it; by speaking, typing or reading, they join again.
     fn check_actor(&self, action: &Action, by: &Person) -> Result<(), InvalidAction> {
         let (name, is_survey) = (&by.member.name, action.dialog == Some(DialogKind::Survey));
         let action = &action.kind;
         if is_survey && !matches!(by.role(), Role::Visitor | Role::Bot) {
             return Err(InvalidAction::NotInSurvey(name.to_string()));
         }
-        let takes_part = matches!(
+        // Entities exist independently of the conversation.
+        let is_entity = matches!(
             action,
-            ActionKind::Open { .. }
-                | ActionKind::Say { .. }
-                | ActionKind::Typing { .. }
-                | ActionKind::Read { .. }
-                | ActionKind::Rate { .. }
-                | ActionKind::Join
-                | ActionKind::Close { .. }
-                | ActionKind::Reopen
+            ActionKind::Create { .. } | ActionKind::Update { .. } | ActionKind::Delete { .. }
         );
         let is_other = by.role() == Role::Visitor
             && self.visitor().is_some_and(|visitor| visitor.member.name != *name);
-        if takes_part && is_other {
+        if is_other && !is_entity {
             return Err(InvalidAction::OtherVisitor(name.to_string()));
         }
         let has_left = self.presence.as_ref().is_some_and(|presence| presence.left.contains(name));

@@ -79,6 +79,9 @@ impl Pattern {
         let bare = text.strip_prefix('!');
         let pattern =
             Self { excludes: bare.is_some(), text: bare.unwrap_or(text).trim().to_owned() };
+        if pattern.text.is_empty() {
+            return Err(pattern.empty());
+        }
         // A pattern without a match is most likely misspelled.
         if event_types.iter().any(|event_type| pattern.matches(event_type)) {
             return Ok(pattern);
@@ -90,6 +93,16 @@ impl Pattern {
         let valid: Vec<String> = event_types.iter().map(|name| format!("{sign}{name}")).collect();
         let intended = format!("{sign}{}", pattern.text);
         Err(problem.suggest_or_list(&intended, valid.iter().map(String::as_str)))
+    }
+
+    /// Returns the problem with a pattern without text, such as the one after the last comma.
+    fn empty(&self) -> Problem {
+        let (message, help) = if self.excludes {
+            ("`!` excludes no event type", "write the event type after it, as in `!*.update`")
+        } else {
+            ("a pattern is empty", "remove the comma, or write an event type; `*` selects all")
+        };
+        Problem::anywhere(code::NOTHING_SUBSCRIBED, message).help(help)
     }
 
     fn matches(&self, event_type: &str) -> bool {
@@ -142,6 +155,18 @@ mod tests {
             |patterns: &Subscription| ["a", "b"].map(|name| patterns.covers(&[name].into_iter()));
         assert_eq!(sent(&parse(&["!b"]).over(&parse(&["*"]))), [true, false]);
         assert_eq!(sent(&parse(&["b"]).over(&parse(&["*"]))), [false, true]);
+    }
+
+    #[test]
+    fn empty_pattern_is_named() {
+        let problem = |text: &str| {
+            let patterns = ["chat.create".to_owned(), text.to_owned()];
+            Subscription::check_plain(&patterns, &["chat.create"]).unwrap_err()
+        };
+        for text in ["", " "] {
+            assert_eq!(problem(text).message, "a pattern is empty");
+        }
+        assert_eq!(problem("! ").message, "`!` excludes no event type");
     }
 
     #[test]

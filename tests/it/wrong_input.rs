@@ -309,6 +309,45 @@ fn run_with_a_folder_skips_what_is_not_a_scenario_and_reports_it() {
 }
 
 #[test]
+fn a_second_visitor_is_refused_in_every_action() {
+    let folder = tempfile::tempdir().unwrap();
+    for action in [
+        "set = { by = 'bob', variables = { tier = 'gold' } }",
+        "emit = { by = 'bob', type = 'message_status' }",
+        "label = { by = 'bob', add = ['vip'] }",
+    ] {
+        let people = "[cast]\nada.role = 'visitor'\nbob.role = 'visitor'\n";
+        let text = format!("{people}[[step]]\nopen = {{ by = 'ada' }}\n[[step]]\n{action}\n");
+        write(folder.path(), "story.toml", &text);
+        let told = stderr(&standin_in(folder.path(), &["check", "story.toml"]));
+        assert!(told.contains("`bob` is not the visitor of this conversation"), "{action}: {told}");
+    }
+}
+
+#[test]
+fn a_stray_vendor_file_does_not_hide_the_scenarios_beside_it() {
+    let receiver = Receiver::accepting();
+    let to = receiver.url();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write(root, "vendor.toml", "id = 'own'\nname = 'Own'\nextends = 'ebbot'\n");
+    write(root, "story.toml", OPEN);
+    let output = standin_in(root, &["run", ".", "--vendor", "ebbot", "--to", &to]);
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("vendor.toml (part of a vendor folder)"), "{told}");
+    assert_eq!(receiver.count(), 1);
+    // `check` reports the problems of the scenario too.
+    write(root, "story.toml", "[[step]]\nopne = {}\n");
+    for path in [".", "story.toml"] {
+        let told = stderr(&standin_in(root, &["check", path]));
+        assert!(told.contains("unknown key `opne`"), "{path}: {told}");
+    }
+    let output = standin_in(root, &["check", "vendor.toml"]);
+    assert!(stdout(&output).contains("1 file checked"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_header_of_the_vendor_is_refused_before_anything_is_sent() {
     let receiver = Receiver::accepting();
     let config = format!(
