@@ -156,6 +156,7 @@ fn one(vendor: &Arc<Platform>, setup: &Setup) -> Result<String, Problems> {
     let kinds = vendor.kinds.iter().map(|(name, kind)| (name, &kind.data));
     out.push_str(&data(vendor, "MESSAGE KIND", kinds));
     out.push_str(&data(vendor, "ENTITY KIND", vendor.entities.iter()));
+    out.push_str(&data(vendor, "EMITTED EVENT", vendor.emitted_data()));
     for choice in ReceiverGuide::of(&account).options() {
         let OptionChoice { name, chosen, others, about } = choice;
         let _ = writeln!(out, "\noption {name}: {about}");

@@ -235,6 +235,13 @@ impl Platform {
         of_kind.or(rule.data.as_ref())
     }
 
+    /// Returns the data of the events that only `emit` steps cause, by event type. A type with several
+    /// rules occurs several times.
+    pub fn emitted_data(&self) -> impl Iterator<Item = (&String, &FieldDefaults)> {
+        let emitted = self.events.iter().filter(|rule| rule.on == EventKind::Emitted);
+        emitted.filter_map(|rule| Some((&rule.event_type, rule.data.as_ref()?)))
+    }
+
     /// Returns the kind whose fields [`Self::data_of`] returns, or else the event type.
     pub fn owner_of(&self, rule: &EventRule, query: &EventQuery) -> String {
         let kind = query.kind.clone().or_else(|| rule.first_kind());

@@ -1,4 +1,4 @@
-//! Schemas of the data that messages and entities of each kind can have.
+//! Schemas of the data that messages and entities of each kind, and emitted events, can have.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ struct FieldSchema {
 /// Kinds with the schemas of their fields at all vendors together.
 #[derive(Default)]
 pub(super) struct DataSchemas {
-    /// `message` or `entity`: the first part of the names of the definitions.
+    /// `message`, `entity` or `event`: the first part of the names of the definitions.
     prefix: &'static str,
     kinds: BTreeMap<String, KindFields>,
 }
@@ -42,6 +42,17 @@ impl DataSchemas {
         for vendor in vendors {
             for (kind, data) in &vendor.entities {
                 schemas.add(vendor, kind, data);
+            }
+        }
+        schemas
+    }
+
+    /// Collects the types of emitted events.
+    pub(super) fn of_emitted(vendors: &[Arc<Platform>]) -> Self {
+        let mut schemas = Self { prefix: "event", ..Self::default() };
+        for vendor in vendors {
+            for (event_type, data) in vendor.emitted_data() {
+                schemas.add(vendor, event_type, data);
             }
         }
         schemas

@@ -25,9 +25,11 @@ const DEFAULT_KIND: &str = "text";
 /// Returns the schema of a scenario file for these vendors, each in every revision.
 pub fn schema(vendors: &[Arc<Platform>]) -> Json {
     let mut schema = ScenarioForm::schema();
-    let (messages, entities) =
-        (DataSchemas::of_messages(vendors), DataSchemas::of_entities(vendors));
-    let parts = ActionParts { vendors, messages: &messages, entities: &entities };
+    let messages = DataSchemas::of_messages(vendors);
+    let entities = DataSchemas::of_entities(vendors);
+    let emitted = DataSchemas::of_emitted(vendors);
+    let parts =
+        ActionParts { vendors, messages: &messages, entities: &entities, emitted: &emitted };
     let actions = actions::schemas();
     let actions = actions.map(|(key, schema)| (key.to_owned(), action(key, schema, &parts)));
     let mut definitions: Map<String, Json> = actions.collect();
@@ -65,6 +67,7 @@ pub fn schema(vendors: &[Arc<Platform>]) -> Json {
     let times = "/properties/step/items/properties/repeat/properties/times";
     set(&mut schema, times, &json!({"minimum": 1}));
     definitions.extend(messages.definitions().chain(entities.definitions()));
+    definitions.extend(emitted.definitions());
     let step = json!({"$ref": "#/definitions/step"});
     if let Some(items) = schema.pointer_mut("/properties/step/items") {
         definitions.insert("step".into(), std::mem::replace(items, step.clone()));
@@ -129,6 +132,7 @@ struct ActionParts<'a> {
     vendors: &'a [Arc<Platform>],
     messages: &'a DataSchemas,
     entities: &'a DataSchemas,
+    emitted: &'a DataSchemas,
 }
 
 /// Completes the schema of an action with what the vendors have.
@@ -159,6 +163,7 @@ fn action(key: &str, mut schema: Json, parts: &ActionParts<'_>) -> Json {
             let types = parts.vendors.iter().flat_map(|vendor| vendor.type_names());
             let types: BTreeSet<&str> = types.collect();
             set(&mut schema, "/properties/type", &json!({"enum": types}));
+            emit(&mut schema, parts.emitted);
         }
         _ => {}
     }
@@ -184,6 +189,23 @@ fn say(schema: &mut Json, messages: &DataSchemas) {
         json!({"if": is_kind, "then": then})
     };
     schema["allOf"] = messages.by_kind().map(condition).collect();
+}
+
+/// Adds the fields of emitted events. Others are possible: those of messages, entities and actions.
+fn emit(schema: &mut Json, emitted: &DataSchemas) {
+    // Only for completion: another event, such as one of variables, can have a field of this name.
+    let about = |(field, schema): (String, Json)| {
+        (field, json!({"description": schema["description"].clone()}))
+    };
+    let fields: Map<String, Json> = emitted.all_fields().into_iter().map(about).collect();
+    set(schema, "/properties/data", &json!({"properties": fields}));
+    let condition = |(event_type, fields): (&str, Map<String, Json>)| {
+        json!({
+            "if": {"properties": {"type": {"const": event_type}}, "required": ["type"]},
+            "then": {"properties": {"data": {"properties": fields}}},
+        })
+    };
+    schema["allOf"] = emitted.by_kind().map(condition).collect();
 }
 
 /// Adds the kinds of entities, with the fields of each.

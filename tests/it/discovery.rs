@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value as Json;
 use standin::base::text::count;
 use standin::fidelity::samples;
-use standin::platform::{Account, Catalog, ReceiverGuide};
+use standin::platform::{Account, Catalog, FieldDefaults, Platform, ReceiverGuide};
 
 use crate::support::{
     Receiver, assert_document_contains, bundled_vendors, code, entries, path, play, standin,
@@ -142,32 +142,45 @@ fn readme_has_the_table_of_vendors() {
     assert_document_contains("README.md", BEGIN, &table());
 }
 
-/// The fields of the kinds of each vendor as tables.
+/// A table of fields, by kind or by event type.
+fn field_table<'a>(
+    vendor: &Platform,
+    head: &str,
+    owners: impl Iterator<Item = (&'a String, &'a FieldDefaults)>,
+) -> String {
+    let mut table = format!("| {head} | field | default | meaning |\n|---|---|---|---|\n");
+    let empty = table.len();
+    for (owner, data) in owners {
+        for key in data.keys() {
+            let default = data.defaults.get(key);
+            let default = default.map_or_else(String::new, |default| {
+                // A bar would end the cell, even in code.
+                format!("`{}`", default.to_string().replace('|', "\\|"))
+            });
+            // A data URL would fill the page.
+            let default = if default.len() > 200 { "…".to_owned() } else { default };
+            let about = vendor.field_about(owner, key);
+            table += &format!("| `{owner}` | `{key}` | {default} | {about} |\n");
+        }
+    }
+    if table.len() == empty { String::new() } else { table }
+}
+
+/// The fields of the kinds and emitted events of each vendor as tables.
 fn field_tables() -> String {
     let mut document = String::new();
     let mut known: Vec<(String, String)> = Vec::new();
     for vendor in &bundled_vendors() {
         let kinds = vendor.kinds.iter().map(|(kind, rule)| (kind, &rule.data));
-        let mut table = "| kind | field | default | meaning |\n|---|---|---|---|\n".to_owned();
-        for (kind, data) in kinds.chain(vendor.entities.iter()) {
-            for key in data.keys() {
-                let default = data.defaults.get(key);
-                let default = default.map_or_else(String::new, |default| {
-                    // A bar would end the cell, even in code.
-                    format!("`{}`", default.to_string().replace('|', "\\|"))
-                });
-                // A data URL would fill the page.
-                let default = if default.len() > 200 { "…".to_owned() } else { default };
-                let about = vendor.field_about(kind, key);
-                table += &format!("| `{kind}` | `{key}` | {default} | {about} |\n");
-            }
-        }
+        let table = field_table(vendor, "kind", kinds.chain(vendor.entities.iter()));
         document += &format!("\n## {}\n\n", vendor.name);
         match known.iter().find(|(_, other)| *other == table) {
             Some((name, _)) => document += &format!("As at {name}.\n"),
             None => document += &table,
         }
         known.push((vendor.name.clone(), table));
+        let emitted = field_table(vendor, "emitted event", vendor.emitted_data());
+        document += &if emitted.is_empty() { emitted } else { format!("\n{emitted}") };
     }
     document + "\n"
 }
@@ -186,6 +199,9 @@ fn the_fields_of_every_kind_are_documented() {
     ] {
         assert!(line(field).contains(part) && line(field).ends_with('.'), "{}", line(field));
     }
+    let emitted = line("first reply");
+    let of_event = emitted.starts_with("sla_breach ") && emitted.contains("Name of the rule");
+    assert!(of_event, "{emitted}");
 }
 
 #[test]

@@ -66,6 +66,19 @@ fn every_bundled_file_matches_its_schema() {
 }
 
 #[test]
+fn the_data_of_emitted_events_is_described_and_typed() {
+    let schema = schema("scenario");
+    let wrong = |data: &str| schema_errors(&schema, &format!("[[step]]\nemit = {{ {data} }}\n"));
+    assert_eq!(wrong("type = 'sla_breach', data = { minutes = 30 }"), [""; 0]);
+    assert!(!wrong("type = 'sla_breach', data = { minutes = [30] }").is_empty());
+    // Variables can have any name.
+    assert_eq!(wrong("type = 'variables', data = { minutes = [30] }"), [""; 0]);
+    let minutes = &schema["definitions"]["emit"]["properties"]["data"]["properties"]["minutes"];
+    let about = minutes["description"].as_str().unwrap();
+    assert!(about.contains("sla_breach") && about.contains("Default: `15`"), "{about}");
+}
+
+#[test]
 fn a_step_has_exactly_one_action_and_no_unknown_key() {
     let schema = schema("scenario");
     let wrong = |step: &str| schema_errors(&schema, &format!("[[step]]\n{step}\n"));
