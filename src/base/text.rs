@@ -84,6 +84,12 @@ pub fn mask(text: &str) -> String {
 /// Describes the valid names of scenarios, participants and the like, for messages.
 pub const NAME_RULE: &str = "1 to 64 lowercase letters, digits, `_` and `-`";
 
+/// Returns the text in the notation of names: its words in lower case, with `_` between them.
+pub fn slug(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("_")
+}
+
 /// Returns true if a text is a valid name; see [`NAME_RULE`].
 pub fn is_name(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';

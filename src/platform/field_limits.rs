@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 
 use super::forms::LimitForm;
-use crate::base::text::one_of;
+use crate::base::text::{one_of, slug};
 use crate::diag::{Key, NodeContent, Problem, SourceSpan, Spanned, SyntaxNode, code};
 
 /// Prefix of a reference to a field of the message that is answered.
@@ -32,8 +32,8 @@ pub struct StepData<'a> {
     pub asked: Option<&'a Map<String, Json>>,
 }
 
-impl StepData<'_> {
-    fn node(&self, field: &str) -> Option<&SyntaxNode> {
+impl<'a> StepData<'a> {
+    fn node(self, field: &str) -> Option<&'a SyntaxNode> {
         self.input.iter().find(|(key, _)| key.name == field).map(|(_, node)| node)
     }
 }
@@ -46,6 +46,12 @@ impl FieldLimit {
         defaults: &Map<String, Json>,
     ) -> Option<Problem> {
         let values = Values { step, defaults };
+        self.problem_with_others(values).or_else(|| self.own_problem(values))
+    }
+
+    /// Returns the problem with the value of this field.
+    fn own_problem(&self, values: Values<'_>) -> Option<Problem> {
+        let Values { step, defaults } = values;
         let node = step.node(&self.field)?;
         // The value of a placeholder is unknown before rendering.
         let json = known(&node.to_json())?.clone();
@@ -58,6 +64,10 @@ impl FieldLimit {
         range
             .or_else(|| at.format_problem(&json, &self.form.formats))
             .or_else(|| {
+                let key = self.form.distinct.as_ref()?;
+                at.distinct_problem(node, key, first_key(defaults.get(&self.field)?)?)
+            })
+            .or_else(|| {
                 at.choice_problem(&json, self.form.values.iter().map(|value| value.as_str()))
             })
             .or_else(|| {
@@ -67,6 +77,46 @@ impl FieldLimit {
                 at.offer_problem(&json, step.asked?.get(&self.form.offered.as_ref()?.value)?)
             })
     }
+
+    /// Returns the problem of values that contradict each other. One of them may be a default.
+    fn problem_with_others(&self, values: Values<'_>) -> Option<Problem> {
+        let LimitForm { min, weekday, excludes, formats, .. } = &self.form;
+        let earliest = min.as_ref().and_then(SyntaxNode::as_text);
+        let weekday = weekday.as_ref().map(|field| field.as_str());
+        let excluded = excludes.as_ref().map(|field| field.as_str());
+        let date = || parse_date(&values.text(&self.field)?, formats);
+        let of_weekday =
+            || self.place(values, weekday?)?.weekday_problem(&values.text(weekday?)?, date()?);
+        let of_order = || {
+            let first = values.text(earliest?)?;
+            let is_before = date()? < parse_date(&first, formats)?;
+            is_before.then_some(self.place(values, &self.field)?.problem(format!(
+                "`{}` must not be before `{}`, which is {first}",
+                self.field, earliest?
+            )))
+        };
+        let of_excluded = || {
+            let is_true = |field: &str| values.value(field) == Some(Json::Bool(true));
+            let problem = self
+                .place(values, &self.field)?
+                .problem(format!("`{}` and `{}` cannot both be true", self.field, excluded?));
+            let help = format!("set `{} = false`", excluded?);
+            (is_true(&self.field) && is_true(excluded?)).then_some(problem.help(help))
+        };
+        of_weekday().or_else(of_order).or_else(of_excluded)
+    }
+
+    /// Returns the place of a field, or of this one if the other is not set.
+    fn place<'v>(&'v self, values: Values<'v>, field: &'v str) -> Option<Place<'v>> {
+        let node = values.step.node(field).or_else(|| values.step.node(&self.field))?;
+        Some(Place { field, span: &node.span })
+    }
+}
+
+/// Returns the date that a text is in one of the formats.
+fn parse_date(text: &str, formats: &[Spanned<String>]) -> Option<Date> {
+    let parsed = formats.iter().find_map(|format| strtime::parse(&**format, text).ok());
+    parsed.and_then(|parsed| parsed.to_date().ok())
 }
 
 /// Returns a value without placeholders.
@@ -119,19 +169,59 @@ impl Place<'_> {
         Problem::at(self.span, code::OUT_OF_RANGE, message)
     }
 
+    /// Returns the problem with a number, or with the number of elements of a list.
     fn range_problem(&self, value: &Json, min: Option<i64>, max: Option<i64>) -> Option<Problem> {
         #[expect(clippy::cast_precision_loss, reason = "bounds are small numbers")]
         let is_outside = |number: f64| {
             min.is_some_and(|min| number < min as f64) || max.is_some_and(|max| number > max as f64)
         };
-        let number = value.as_f64().filter(|number| is_outside(*number))?;
+        let elements = value.as_array().map(Vec::len);
+        #[expect(clippy::cast_precision_loss, reason = "lists are short")]
+        let number = elements.map_or_else(|| value.as_f64(), |count| Some(count as f64));
+        let number = number.filter(|number| is_outside(*number))?;
         let range = match (min, max) {
             (Some(min), Some(max)) => format!("from {min} to {max}"),
             (Some(min), None) => format!("at least {min}"),
             (_, Some(max)) => format!("at most {max}"),
             (None, None) => return None,
         };
-        Some(self.problem(format!("`{}` must be {range}, found {number}", self.field)))
+        Some(self.problem(match elements {
+            Some(_) => format!(
+                "`{}` must have {range} {}, found {number}",
+                self.field,
+                elements_word(min, max)
+            ),
+            None => format!("`{}` must be {range}, found {number}", self.field),
+        }))
+    }
+
+    /// Returns the problem with a text that is the name of another weekday than that of the date.
+    fn weekday_problem(&self, day: &str, date: Date) -> Option<Problem> {
+        let name = |date: Date| date.strftime("%A").to_string();
+        let weekdays = (0..7).map(|days| name(date.saturating_add(jiff::Span::new().days(days))));
+        // Names in other languages are not known.
+        let is_other = weekdays.skip(1).any(|other| other.eq_ignore_ascii_case(day));
+        is_other.then(|| {
+            let (expected, field) = (name(date), self.field);
+            let problem = self.problem(format!("`{field}` is {day}, but {date} is a {expected}"));
+            problem.help(format!("set `{field} = \"{expected}\"`, or change the date"))
+        })
+    }
+
+    /// Returns the problem with an element of a list that has the same name as an earlier one: in `key`,
+    /// or in `first`, which a plain element sets.
+    fn distinct_problem(&self, node: &SyntaxNode, key: &str, first: &str) -> Option<Problem> {
+        let NodeContent::List(items) = &node.content else { return None };
+        let names: Vec<Option<String>> =
+            items.iter().map(|item| element_name(item, key, first)).collect();
+        let is_repeated = |(index, name): &(usize, &Option<String>)| {
+            name.is_some() && names[..*index].contains(name)
+        };
+        let (index, name) = names.iter().enumerate().find(is_repeated)?;
+        let name = name.as_deref()?;
+        let message = format!("two elements of `{}` have the {key} `{name}`", self.field);
+        let problem = Problem::at(&items[index].span, code::OUT_OF_RANGE, message);
+        Some(problem.help(format!("give one of them another `{key}`")))
     }
 
     fn format_problem(&self, value: &Json, formats: &[Spanned<String>]) -> Option<Problem> {
@@ -215,6 +305,29 @@ impl Place<'_> {
         let problem = self.problem(message);
         Some(problem.suggest_or_list(text, offered.iter().map(|label| &**label)))
     }
+}
+
+/// Returns the noun after a range.
+fn elements_word(min: Option<i64>, max: Option<i64>) -> &'static str {
+    if max.or(min) == Some(1) { "element" } else { "elements" }
+}
+
+/// Returns the first key of the elements of a default.
+fn first_key(default: &Json) -> Option<&str> {
+    default.as_array()?.first()?.as_object()?.keys().next().map(String::as_str)
+}
+
+/// Returns the name by which an element of a list is known: the text in `key`, or else that in `first`
+/// in the notation of names. A plain text is that in `first`.
+fn element_name(item: &SyntaxNode, key: &str, first: &str) -> Option<String> {
+    let text = |name: &str| item.as_table()?.get(name)?.as_text();
+    let own = text(key).filter(|own| !own.is_empty());
+    let name = match own {
+        Some(own) => own.to_owned(),
+        None => slug(item.as_text().or_else(|| text(first))?),
+    };
+    // The value of a placeholder is unknown before rendering.
+    (!item.to_json().to_string().contains("${")).then_some(name)
 }
 
 /// Returns the texts of the elements of a list, at any depth.

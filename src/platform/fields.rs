@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::entity_rules::EntityRules;
 use super::field_limits::{FieldLimit, StepData};
 use super::forms::UnsetValue;
-use crate::base::fake::{FAKES, LOCALES, fake};
+use crate::base::fake::{FAKES, LOCALES, Locale, fake, fill_localized};
 use crate::base::seed::SeedScope;
 use crate::diag::{Key, NodeContent, Problem, SyntaxNode, code, scalar::unexpected_type};
 use crate::template::{Field, FieldType, JsonTemplate, Object, TableType};
@@ -96,13 +96,21 @@ impl FieldDefaults {
         complete
     }
 
-    /// Returns what a step sets, completed with the defaults. Placeholders are not replaced.
-    pub fn filled(&self, input: &[(Key, SyntaxNode)]) -> Map<String, Json> {
+    /// Returns what a step sets, completed with the defaults. Of the placeholders, only those whose
+    /// values depend on the locale are replaced, if it is known.
+    pub fn filled(
+        &self,
+        input: &[(Key, SyntaxNode)],
+        locale: Option<&Locale>,
+    ) -> Map<String, Json> {
         let mut filled = self.defaults.clone();
         for (key, node) in input {
             let value = node.to_json();
             let value = self.defaults.get(&key.name).map_or(value.clone(), |own| fill(own, &value));
             filled.insert(key.name.clone(), value);
+        }
+        if let Some(locale) = locale {
+            filled.values_mut().for_each(|value| localize(value, locale));
         }
         filled
     }
@@ -117,6 +125,15 @@ impl FieldDefaults {
         let optional = self.optional.iter().filter(without_default);
         let optional = optional.map(|key| Field::maybe(key, FieldType::Any));
         self.defaults.iter().map(name).chain(optional).collect()
+    }
+}
+
+fn localize(value: &mut Json, locale: &Locale) {
+    match value {
+        Json::String(text) => *text = fill_localized(text, locale),
+        Json::Array(items) => items.iter_mut().for_each(|item| localize(item, locale)),
+        Json::Object(entries) => entries.values_mut().for_each(|entry| localize(entry, locale)),
+        _ => {}
     }
 }
 
@@ -209,15 +226,23 @@ fn same_element<'a>(defaults: &'a [Json], item: &Json) -> Option<&'a Json> {
 /// Returns the value that the first matching suggestion has for an element of the question.
 fn suggested<'a>(suggestions: &'a [Json], asked: &Json) -> Option<&'a Map<String, Json>> {
     let matches = |suggestion: &&Map<String, Json>| {
-        suggestion.iter().all(|(key, part)| match (asked.get(key), part.as_str()) {
+        suggestion.iter().all(|(key, part)| match (asked.get(key), part) {
             (None, _) => true,
-            (Some(Json::String(whole)), Some(part)) => {
-                whole.to_lowercase().contains(&part.to_lowercase())
+            (Some(Json::String(whole)), Json::Array(parts)) => {
+                parts.iter().filter_map(Json::as_str).any(|part| is_part(part, whole))
             }
-            (Some(whole), _) => whole == part,
+            (Some(Json::String(whole)), Json::String(part)) => is_part(part, whole),
+            (Some(whole), part) => whole == part,
         })
     };
     suggestions.iter().filter_map(Json::as_object).find(matches)
+}
+
+/// Returns true if a text contains the part, in any case. A space at an end of the part stands for the
+/// end of a word.
+fn is_part(part: &str, whole: &str) -> bool {
+    let words = whole.to_lowercase().replace(|c: char| c.is_ascii_punctuation() && c != '-', " ");
+    format!(" {words} ").contains(&part.to_lowercase())
 }
 
 /// Returns the response to a list: each element takes its values from the input, then from the
@@ -372,6 +397,17 @@ mod tests {
         let answers = respond(&default, &asked, None, &suggestions);
         let values: Vec<&Json> = answers.as_array().unwrap().iter().map(|a| &a["value"]).collect();
         assert_eq!(values, ["Ada", "Hm.", "-"]);
+    }
+
+    #[test]
+    fn suggestion_matches_one_of_several_parts() {
+        assert!(is_part("namn", "Ditt förnamn"));
+        assert!(is_part(" nom ", "Votre nom ?"));
+        assert!(!is_part(" nom ", "Nombre de places"));
+        let suggestions = [json!({"label": ["mail", "e-post"], "value": "a@b"})];
+        let values = |label: &str| suggested(&suggestions, &json!({"label": label}));
+        assert!(values("E-postadress").is_some());
+        assert!(values("Telefon").is_none());
     }
 
     #[test]

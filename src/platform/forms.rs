@@ -542,12 +542,20 @@ form! {
     /// Limits of a field of a message kind, an entity or an emitted event. `check` reports values outside
     /// them.
     pub struct LimitForm {
-        /// Least number: a number, a field of the kind, or `asked.FIELD` of the question.
+        /// Least number: a number, a field of the kind, or `asked.FIELD` of the question. Of a list, the
+        /// least number of elements; of a date, another field that must not be later.
         min: Option<SyntaxNode>,
         /// Greatest number, as `min`.
         max: Option<SyntaxNode>,
         /// Formats of a date or time, with the codes of `strftime`. An empty text is valid too.
         formats: Vec<Spanned<String>>,
+        /// Field with the weekday of this date, in English.
+        weekday: Option<Spanned<String>>,
+        /// Key of the elements of this list that must differ. An element without it is known by its
+        /// first key.
+        distinct: Option<Spanned<String>>,
+        /// Field that cannot be true together with this one.
+        excludes: Option<Spanned<String>>,
         /// Allowed texts. `*` at the end matches any rest.
         values: Vec<Spanned<String>>,
         /// Field with the media type that the extension of this file name must have.
@@ -571,7 +579,7 @@ form! {
         /// Fields that a step may set, without a default.
         optional: Vec<Spanned<String>>,
         /// Values for elements of the question, by list. The first element whose other keys match the
-        /// one of the question applies: texts match if they are part of it.
+        /// one of the question applies: a text, or one of a list of texts, matches if it is part of it.
         suggest: TableOf<SyntaxNode>,
         /// Limits of fields, by field. `text` is the text of the message.
         limits: TableOf<LimitForm>,

@@ -20,6 +20,7 @@ use super::read::Attachments;
 use super::script::ActionPlan;
 use super::text::Texts;
 use crate::base::attachment::Attachment;
+use crate::base::fake::Locale;
 use crate::base::limits::MAX_NAMED;
 use crate::base::text::one_of;
 use crate::conversation::{Action, ActionKind, Actor, DialogKind, Role, VariableScope};
@@ -255,13 +256,14 @@ impl<'a> ActionPlanner<'a> {
             input.push((name, SyntaxNode { span: text.span.clone(), content }));
         }
         let mut problems: Vec<Problem> = Vec::new();
+        let locale = self.locale_of_visitors();
         for vendor in self.vendors {
             let is_target = self.form.is_for(&VendorRef::parse(&vendor.full_id()));
             let Some(own) = vendor.kinds.get(kind).filter(|_| is_target) else { continue };
             // What the last such message asks, as this vendor sends it.
             let asked = own.answers.as_ref().and_then(|asked| {
                 let last = self.said.get(&(self.conversation, asked.clone()))?;
-                Some(vendor.kinds.get(asked)?.data.filled(last))
+                Some(vendor.kinds.get(asked)?.data.filled(last, locale))
             });
             let mut input = input.clone();
             if let Some(file) = &form.file
@@ -277,6 +279,13 @@ impl<'a> ActionPlanner<'a> {
         }
         problems.into_iter().for_each(|problem| self.problems.push(problem));
         self.said.insert((self.conversation, kind.to_owned()), input);
+    }
+
+    /// Returns the locale of texts, if all visitors have the same.
+    fn locale_of_visitors(&self) -> Option<&'static Locale> {
+        let mut visitors = self.cast.iter().filter(|member| member.role == Role::Visitor);
+        let locale = visitors.next()?.locale;
+        visitors.all(|visitor| visitor.locale.tag == locale.tag).then_some(locale)
     }
 
     fn set(&mut self, form: &SetForm) -> Option<ActionPlan> {

@@ -15,7 +15,7 @@ use super::json_style::JsonStyle;
 use super::placeholder::FilterCall;
 use super::value::Value;
 use super::word_table::WordTable;
-use crate::base::text::one_of;
+use crate::base::text::{one_of, slug};
 use crate::diag::{Problem, SourceSpan, code};
 
 crate::string_enum! {
@@ -399,11 +399,6 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
 fn instant(text: &str) -> Option<Timestamp> {
     let civil = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
     text.parse().ok().or_else(|| Some(civil()?.timestamp()))
-}
-
-fn slug(text: &str) -> String {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect::<Vec<_>>().join("_")
 }
 
 fn html(text: &str) -> String {

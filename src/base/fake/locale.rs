@@ -472,7 +472,7 @@ pub const LOCALES: &[Locale] = &[
         currency: "TWD",
         money: MoneyFormat { pattern: "${}", separators: (None, ','), factor: 35 },
         cities: &[city("臺南市", "臺南市"), city("花蓮市", "花蓮縣"), city("新竹市", "新竹市")],
-        buttons: ["是", "否", "选择"],
+        buttons: ["是", "否", "選擇"],
         streets: &["中山路{}號", "海港街{}號", "柳樹巷{}號"],
         companies: &["{}貿易有限公司", "{}實業股份有限公司", "{}工作室"],
         phones: PhoneRange { prefix: "886900000", numbers: 0..=999, digits: 3 },

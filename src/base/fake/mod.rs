@@ -120,6 +120,17 @@ pub const FAKES: &[Fake] = &[
 /// Names of the placeholders that describe the same person.
 const PERSON: [&str; 4] = ["first_name", "last_name", "name", "email"];
 
+/// Names of the placeholders whose values depend on the locale only.
+const OF_LOCALE: [&str; 4] = ["currency", "yes", "no", "choose"];
+
+/// Replaces the placeholders of a text whose values depend on the locale only.
+pub fn fill_localized(text: &str, locale: &Locale) -> String {
+    OF_LOCALE.iter().fold(text.to_owned(), |text, name| {
+        let value = fake(name, locale, &SeedScope::fixed(name)).unwrap_or_default();
+        text.replace(&format!("${{fake.{name}}}"), &value)
+    })
+}
+
 /// Generates the value of `${fake.NAME}`, or returns `None` for an unknown name.
 pub fn fake(name: &str, locale: &Locale, seeds: &SeedScope) -> Option<String> {
     let fake = FAKES.iter().find(|fake| fake.name == name)?;
