@@ -167,8 +167,11 @@ pub const MAX_REPORT_ENTRIES: usize = 5_000;
 /// Maximum size of the bodies of a run that a report in a file shows.
 pub const MAX_REPORT_BYTES: usize = 8 * 1024 * 1024;
 
-/// Maximum number of events that the bundled receiver keeps.
-pub const MAX_KEPT_EVENTS: usize = 1_000;
+/// Maximum number of requests that the bundled receiver keeps.
+pub const MAX_KEPT_REQUESTS: usize = 1_000;
+/// Maximum size of the bodies of requests that the bundled receiver keeps.
+// Bodies of usual size reach MAX_KEPT_REQUESTS first. As many of MAX_REQUEST would take 1 GB.
+pub const MAX_KEPT_REQUEST_BYTES: usize = 64 * 1024 * 1024;
 
 // Journal and shutdown
 

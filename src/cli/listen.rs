@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -17,15 +16,15 @@ use super::terminal::note;
 use crate::base::text::{count, escape};
 use crate::diag::Problems;
 use crate::fault::{Fault, Faults};
-use crate::listen::{BundledReceiver, Received, serve_on};
+use crate::listen::{BundledReceiver, Received, RequestCounts, serve_on};
 use crate::platform::Account;
 
 /// Start a receiver that verifies webhooks, responds to handshakes and prints each request
 #[derive(Debug, Args)]
 #[command(
     after_help = "Press Ctrl-C to stop. The exit code is 0 if every request passed verification, and 1 if \
-    one failed or fewer than `--exit-after` arrived. GET and HEAD requests do not count as webhooks: `/` describes the \
-    receiver, and `/state` shows what it has received."
+    one failed or fewer than `--exit-after` arrived. GET and HEAD requests do not count as webhooks: in a browser, `/` \
+    shows what was received; `/state`, `/requests?after=N`, `/requests/N` and `/events/N` return it as JSON."
 )]
 pub(super) struct ListenArgs {
     /// Vendor whose webhooks to receive [default: every vendor, each under the path /VENDOR]
@@ -41,6 +40,10 @@ pub(super) struct ListenArgs {
     /// Address to listen on; 0.0.0.0 for all networks [default: both loopback addresses]
     #[arg(long, value_name = "ADDRESS")]
     host: Option<IpAddr>,
+    /// Host name under which the page and the state are shown, beside `localhost` and addresses; can be
+    /// repeated
+    #[arg(long = "allow-host", value_name = "NAME")]
+    allow_hosts: Vec<String>,
     /// Print each request as one line of JSON
     #[arg(long, conflicts_with = "verbose")]
     json: bool,
@@ -58,34 +61,37 @@ pub(super) fn listen(args: &ListenArgs, global: &Global) -> Result<ExitStatus, C
     let accounts = accounts(args.vendor.as_deref(), &setup)?;
     runtime(1)?.block_on(async {
         let bots = args.echo.start(&accounts, &setup, args.json)?;
-        let receiver = BundledReceiver::new(accounts.clone(), args.wrong.clone());
+        let receiver = BundledReceiver::new(accounts.clone(), args.wrong.clone())
+            .with_exit_after(args.exit_after)
+            .with_hosts(args.allow_hosts.clone());
         let receiver = bots
             .iter()
             .fold(receiver, |receiver, (vendor, bot)| receiver.with_bot(vendor, bot.clone()));
         // Before the address is printed: a script may send the signal as soon as it reads it.
         let mut signals = Signals::listen()?;
-        let counts = Arc::new(ListenCounts::new(args));
-        let counter = Arc::clone(&counts);
+        let printer = Arc::new(ListenPrinter::new(args, receiver.clone()));
+        let show = Arc::clone(&printer);
         let hosts = args.host.map_or_else(loopbacks, |host| vec![host]);
         let serving =
-            serve_on(receiver, &hosts, args.port, move |received| counter.print(received))
+            serve_on(receiver.clone(), &hosts, args.port, move |received| show.print(received))
                 .with_context(|| format!("cannot listen on port {}", args.port))?;
         for account in &accounts {
             let path =
                 if args.vendor.is_some() { String::new() } else { account.platform.id.clone() };
             note(format_args!("{:<12} http://{}/{path}", account.platform.id, serving.address));
         }
+        note(format_args!("{:<12} http://{}/", "page", serving.address));
         note(format_args!("{}. Press Ctrl-C to stop.", mode(&args.wrong)));
         // Its webhooks need the receiver.
         bots.iter().for_each(|(_, bot)| bot.open());
         tokio::select! {
             () = signals.next() => {}
-            () = counts.reached() => {}
+            () = printer.reached() => {}
         }
         // The response to the last request may not have been sent.
         serving.finish().await;
-        note(counts.summary());
-        Ok(counts.exit())
+        note(printer.summary());
+        Ok(if receiver.has_passed() { ExitStatus::Passed } else { ExitStatus::Failed })
     })
 }
 
@@ -116,10 +122,9 @@ fn loopbacks() -> Vec<IpAddr> {
     vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
 }
 
-/// Numbers of requests that passed and failed verification, and how they are printed.
-struct ListenCounts {
-    passed: AtomicUsize,
-    failed: AtomicUsize,
+/// Prints requests, and notices the last one.
+struct ListenPrinter {
+    receiver: BundledReceiver,
     json: bool,
     verbose: bool,
     /// The number after which the receiver stops.
@@ -127,11 +132,10 @@ struct ListenCounts {
     is_reached: watch::Sender<bool>,
 }
 
-impl ListenCounts {
-    fn new(args: &ListenArgs) -> Self {
+impl ListenPrinter {
+    fn new(args: &ListenArgs, receiver: BundledReceiver) -> Self {
         Self {
-            passed: AtomicUsize::default(),
-            failed: AtomicUsize::default(),
+            receiver,
             json: args.json,
             verbose: args.verbose,
             most: args.exit_after,
@@ -139,10 +143,7 @@ impl ListenCounts {
         }
     }
 
-    /// Counts a request and prints it.
     fn print(&self, received: &Received) {
-        let counter = if received.report.passed() { &self.passed } else { &self.failed };
-        counter.fetch_add(1, Ordering::SeqCst);
         let mut out = anstream::stdout().lock();
         // A closed standard output must not stop the receiver.
         let _ = if self.json {
@@ -152,13 +153,9 @@ impl ListenCounts {
         } else {
             writeln!(out, "{}", received.summary())
         };
-        if self.most.is_some_and(|most| self.total() as u64 >= most) {
+        if self.most.is_some_and(|most| self.receiver.counts().requests as u64 >= most) {
             self.is_reached.send_replace(true);
         }
-    }
-
-    fn total(&self) -> usize {
-        self.passed.load(Ordering::SeqCst) + self.failed.load(Ordering::SeqCst)
     }
 
     /// Waits until as many requests have come as `--exit-after` says.
@@ -167,17 +164,8 @@ impl ListenCounts {
         let _ = self.is_reached.subscribe().wait_for(|is_reached| *is_reached).await;
     }
 
-    /// The exit code: whether all requests passed, and as many came as `--exit-after` says.
-    fn exit(&self) -> ExitStatus {
-        let has_failed = self.failed.load(Ordering::SeqCst) > 0;
-        let is_missing = self.most.is_some_and(|most| (self.total() as u64) < most);
-        if has_failed || is_missing { ExitStatus::Failed } else { ExitStatus::Passed }
-    }
-
     fn summary(&self) -> String {
-        let (passed, failed) =
-            (self.passed.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed));
-        let requests = count(passed + failed, "request", "requests");
-        format!("{requests}: {passed} passed, {failed} failed")
+        let RequestCounts { requests, passed, failed, .. } = self.receiver.counts();
+        format!("{}: {passed} passed, {failed} failed", count(requests, "request", "requests"))
     }
 }

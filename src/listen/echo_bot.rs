@@ -12,7 +12,7 @@ use url::Url;
 use super::bot_call::BotCallReport;
 use crate::base::address::EgressPolicy;
 use crate::base::clock::Clock;
-use crate::base::limits::{BOT_PATIENCE, MAX_KEPT_EVENTS, STATE_REQUEST_TIMEOUT};
+use crate::base::limits::{BOT_PATIENCE, MAX_KEPT_REQUESTS, STATE_REQUEST_TIMEOUT};
 use crate::delivery::{ApiRequest, Connector, Http1Client, Transport as _};
 use crate::platform::api::{ApiCall, BotCall, BotMemory, CallBody};
 use crate::platform::{Account, BotPlayer};
@@ -114,7 +114,7 @@ impl BotWorker {
             return;
         }
         if let Some(id) = memory.conversation() {
-            if self.opened.len() >= MAX_KEPT_EVENTS
+            if self.opened.len() >= MAX_KEPT_REQUESTS
                 && let Some(oldest) = self.opened.pop_front()
             {
                 self.conversations.remove(&oldest);

@@ -5,8 +5,10 @@
 
 mod bot_call;
 mod echo_bot;
+mod inspect;
 mod received;
 mod state;
+mod stored_request;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -20,16 +22,21 @@ use futures_util::StreamExt as _;
 use jiff::SignedDuration;
 use serde_json::json;
 
+use crate::base::clock::Clock;
 use crate::base::limits::{MAX_REQUEST, REQUEST_TIMEOUT};
+use crate::base::redact::Redactor;
 use crate::fault::{Fault, FaultKind, Faults};
 use crate::platform::{Account, VerificationReport, Verifier};
 use crate::server::{ServerHandle, start_on_all};
 
+use self::inspect::Inspector;
 use self::state::ReceiverState;
+use self::stored_request::StoredRequest;
 
 pub use bot_call::BotCallReport;
 pub use echo_bot::EchoBot;
 pub use received::{Credential, Received};
+pub use state::RequestCounts;
 
 /// A receiver for the webhooks of one or more accounts.
 #[derive(Clone, Debug)]
@@ -37,6 +44,9 @@ pub struct BundledReceiver {
     accounts: Vec<Arc<Account>>,
     faults: Faults,
     state: Arc<ReceiverState>,
+    /// Replaces configured secrets in what it shows.
+    redactor: Redactor,
+    inspector: Inspector,
     /// The bots that respond through the API, by vendor.
     bots: BTreeMap<String, EchoBot>,
 }
@@ -49,7 +59,29 @@ impl BundledReceiver {
     ///
     /// A single account receives on every path. Of several, each receives under `/<vendor id>`.
     pub fn new(accounts: Vec<Arc<Account>>, faults: Vec<Fault>) -> Self {
-        Self { accounts, faults: Faults(faults), state: Arc::default(), bots: BTreeMap::new() }
+        let secrets = accounts.iter().flat_map(|account| account.secret_references());
+        Self {
+            redactor: Redactor::new(secrets),
+            accounts,
+            faults: Faults(faults),
+            state: Arc::new(ReceiverState::new()),
+            inspector: Inspector::default(),
+            bots: BTreeMap::new(),
+        }
+    }
+
+    /// Sets the number of requests that have to arrive.
+    #[must_use]
+    pub fn with_exit_after(mut self, exit_after: Option<u64>) -> Self {
+        self.inspector.exit_after = exit_after;
+        self
+    }
+
+    /// Sets the host names under which what was received is shown, beside `localhost` and addresses.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: Vec<String>) -> Self {
+        self.inspector.hosts = hosts;
+        self
     }
 
     /// Adds a bot that responds to the webhooks of a vendor.
@@ -59,10 +91,25 @@ impl BundledReceiver {
         self
     }
 
-    /// Stores an event, unless the receiver responds as if it had not. Returns its number.
-    fn store(&self, account: &Account, report: &VerificationReport, body: &str) -> Option<usize> {
-        let is_stored = !self.faults.has(FaultKind::Status);
-        is_stored.then(|| self.state.store(&account.platform.id, report, body)).flatten()
+    /// Returns the numbers of requests that it got.
+    pub fn counts(&self) -> RequestCounts {
+        self.state.counts()
+    }
+
+    /// Returns whether every request passed verification, and as many arrived as have to.
+    pub fn has_passed(&self) -> bool {
+        self.counts().has_passed(self.inspector.exit_after)
+    }
+
+    /// Stores a request. Returns the number of its event, unless the receiver responds as if it had not
+    /// stored it.
+    fn store(&self, received: &Received) -> Option<usize> {
+        let mut received = received.clone();
+        self.redactor.redact(&mut received.body);
+        if let Some(text) = &mut received.report.text {
+            self.redactor.redact(text);
+        }
+        self.state.store(StoredRequest::new(received, Clock::System.now()))
     }
 
     /// Returns the account that receives on a path.
@@ -118,12 +165,7 @@ async fn receive(
 ) -> HttpResponse {
     // A webhook has a body. These requests look at what was received, or whether somebody listens.
     if matches!(*request.method(), Method::GET | Method::HEAD) {
-        let links = json!({"state": "/state", "event": "/events/1"});
-        return match receiver.state.at(request.path()) {
-            Some(found) => HttpResponse::Ok().json(found),
-            None if request.path().starts_with("/events/") => HttpResponse::NotFound().json(links),
-            None => HttpResponse::Ok().json(links),
-        };
+        return receiver.inspector.respond(&request, &receiver.state);
     }
     let body = match tokio::time::timeout(REQUEST_TIMEOUT, read_body(payload)).await {
         Ok(Ok(body)) => body,
@@ -144,8 +186,7 @@ async fn receive(
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    let number = receiver.store(account, &report, &body);
-    let (status, response) = respond(&receiver.faults, &report, number);
+    let status = status(&receiver.faults, &report);
     // Only the response to a handshake has a token that could be wrong.
     let applies = |fault: &&Fault| report.handshake.is_some() || fault.kind != FaultKind::Token;
     let faults = Faults(receiver.faults.0.iter().filter(applies).cloned().collect());
@@ -159,6 +200,7 @@ async fn receive(
         status,
         faults,
     };
+    let number = receiver.store(&received);
     (*show)(&received);
     let is_event = received.report.passed() && received.report.handshake.is_none();
     // A retry of the vendor would get a second response of the bot.
@@ -168,22 +210,29 @@ async fn receive(
     {
         bot.respond(&received.body);
     }
+    let response = response_body(&received, number);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     HttpResponse::build(status).content_type(ContentType::json()).body(response)
 }
 
-/// Returns the status code and the body of the response. An event has this number.
-fn respond(faults: &Faults, report: &VerificationReport, number: Option<usize>) -> (u16, String) {
+/// Returns the status code of the response.
+fn status(faults: &Faults, report: &VerificationReport) -> u16 {
     let status = faults.0.iter().find(|fault| fault.kind == FaultKind::Status);
     let status = status.and_then(|fault| u16::try_from(fault.amount.number()).ok());
-    let has_wrong_token = faults.has(FaultKind::Token);
-    match (&report.handshake, status) {
-        (_, Some(status)) => (status, r#"{"error":"fault injected by --wrong"}"#.into()),
-        (Some(_), None) if has_wrong_token => (200, r#"{"token":"not the token"}"#.into()),
-        (Some(reply), None) if reply.is_empty() => (200, "{}".into()),
-        (Some(reply), None) => (200, reply.clone()),
-        (None, None) if report.passed() => (200, json!({"number": number}).to_string()),
-        (None, None) => (401, r#"{"error":"verification failed"}"#.into()),
+    let is_accepted = report.handshake.is_some() || report.passed();
+    status.unwrap_or(if is_accepted { 200 } else { 401 })
+}
+
+/// Returns the body of the response. A stored event has this number.
+fn response_body(received: &Received, number: Option<usize>) -> String {
+    let Received { report, faults, .. } = received;
+    match &report.handshake {
+        _ if faults.has(FaultKind::Status) => r#"{"error":"fault injected by --wrong"}"#.into(),
+        Some(_) if faults.has(FaultKind::Token) => r#"{"token":"not the token"}"#.into(),
+        Some(reply) if reply.is_empty() => "{}".into(),
+        Some(reply) => reply.clone(),
+        None if report.passed() => json!({"number": number}).to_string(),
+        None => r#"{"error":"verification failed"}"#.into(),
     }
 }
 

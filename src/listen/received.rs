@@ -83,10 +83,6 @@ struct ReceivedJson<'a> {
 impl Received {
     /// Returns the request as one line of JSON.
     pub fn to_json(&self) -> String {
-        let error = |check: &Check| {
-            let error = check.error.as_ref()?;
-            Some(format!("{} {error}", check.name))
-        };
         let json = ReceivedJson {
             vendor: &self.vendor,
             method: &self.method,
@@ -94,11 +90,20 @@ impl Received {
             event: self.report.event.as_deref(),
             handshake: self.report.handshake.is_some(),
             passed: self.report.passed(),
-            errors: self.report.checks.iter().filter_map(error).collect(),
+            errors: self.errors(),
             status: self.status,
             body: &self.body,
         };
         serde_json::to_string(&json).unwrap_or_default()
+    }
+
+    /// Returns what failed, each with its name.
+    pub(super) fn errors(&self) -> Vec<String> {
+        let error = |check: &Check| {
+            let error = check.error.as_ref()?;
+            Some(format!("{} {error}", check.name))
+        };
+        self.report.checks.iter().filter_map(error).collect()
     }
 
     /// Formats the request as one line, followed by one line for each failed check.
@@ -131,7 +136,7 @@ impl Received {
     }
 
     /// Describes the result of the verification.
-    fn verification(&self) -> String {
+    pub(super) fn verification(&self) -> String {
         let checks = &self.report.checks;
         let failed = checks.iter().filter(|check| check.error.is_some()).count();
         if failed > 0 {

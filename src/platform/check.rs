@@ -20,7 +20,7 @@ use super::field_limits::{FieldLimit, TEXT};
 use super::fields::FieldDefaults;
 use super::forms::{
     Certainty, CounterForm, EventForm, FirstAssignee, HeaderForm, JsonForm, KindForm, LimitForm,
-    Matching, Pointer, SourceForm, UnsetValue, VendorForm, WhenForm,
+    Matching, Pointer, ShowForm, SourceForm, UnsetValue, VendorForm, WhenForm,
 };
 use super::message_kind::MessageKind;
 use super::numbers::NumberFormat;
@@ -89,9 +89,6 @@ pub(super) fn check(
     coverage::check_changed(&form, problems);
     field_info::check(&form, problems);
     coverage::check_sources(node, &form, problems);
-    let pointers = |list: Option<&Vec<Spanned<Pointer>>>| -> Vec<String> {
-        list.into_iter().flatten().map(|pointer| pointer.0.clone()).collect()
-    };
     let types: Vec<&str> = form.event.iter().map(|event| event.type_.as_str()).collect();
     Some(Platform {
         sources: sources(&form),
@@ -105,10 +102,7 @@ pub(super) fn check(
         numbers: form.numbers.as_ref().map_or(NumberFormat::JavaScript, |by| by.value),
         rules: Arc::new(rules(&form)),
         counters: counters(&form),
-        show: DisplayPointers {
-            event: pointers(form.show.as_ref().map(|show| &show.event)),
-            text: pointers(form.show.as_ref().map(|show| &show.text)),
-        },
+        show: form.show.as_ref().map(display_pointers).unwrap_or_default(),
         // Missing parts return here and not earlier, so that one pass reports all problems.
         api,
         bot,
@@ -128,6 +122,16 @@ pub(super) fn check(
         ids,
         silence,
     })
+}
+
+fn display_pointers(form: &ShowForm) -> DisplayPointers {
+    let pointers = |list: &[Spanned<Pointer>]| list.iter().map(|one| one.0.clone()).collect();
+    DisplayPointers {
+        event: pointers(&form.event),
+        text: pointers(&form.text),
+        conversation: pointers(&form.conversation),
+        time: pointers(&form.time),
+    }
 }
 
 /// Returns whether webhooks contain a secret. Those of the API only verify calls.

@@ -101,6 +101,10 @@ pub(super) struct DisplayPointers {
     pub(super) event: Vec<String>,
     /// The text of the message.
     pub(super) text: Vec<String>,
+    /// The id of the conversation.
+    pub(super) conversation: Vec<String>,
+    /// The time of the event.
+    pub(super) time: Vec<String>,
 }
 
 impl Platform {

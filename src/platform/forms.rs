@@ -651,5 +651,9 @@ form! {
         event: Vec<Spanned<Pointer>>,
         /// Text of the message.
         text: Vec<Spanned<Pointer>>,
+        /// Id of the conversation.
+        conversation: Vec<Spanned<Pointer>>,
+        /// Time of the event, which never decreases in a conversation.
+        time: Vec<Spanned<Pointer>>,
     }
 }

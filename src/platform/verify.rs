@@ -33,6 +33,10 @@ pub struct VerificationReport {
     pub event: Option<String>,
     /// The message text in the body.
     pub text: Option<String>,
+    /// The conversation's id in the body.
+    pub conversation: Option<String>,
+    /// The event's time in the body, as it is written there.
+    pub time: Option<String>,
     /// The checks, the body first and then the headers in the vendor's order.
     pub checks: Vec<Check>,
 }
@@ -74,15 +78,22 @@ impl<'a> Verifier<'a> {
         let purpose = if handshake.is_some() { Purpose::Handshake } else { Purpose::Event };
         let json: Option<Json> = serde_json::from_str(body).ok();
         let find = |pointers: &[String]| -> Option<String> {
-            let found = pointers.iter().find_map(|pointer| json.as_ref()?.pointer(pointer))?;
+            let mut found = pointers.iter().filter_map(|pointer| json.as_ref()?.pointer(pointer));
+            let found = found.find(|value| !value.is_null())?;
             Some(found.as_str().map_or_else(|| found.to_string(), str::to_owned))
         };
         let error = json.is_none().then(|| "is not JSON".into());
         let mut checks = vec![Check { name: "body".into(), error }];
         checks.extend(self.header_checks(body, purpose, header));
-        let event = find(&account.platform.show.event);
-        let text = find(&account.platform.show.text);
-        VerificationReport { handshake, event, text, checks }
+        let show = &account.platform.show;
+        VerificationReport {
+            handshake,
+            event: find(&show.event),
+            text: find(&show.text),
+            conversation: find(&show.conversation),
+            time: find(&show.time),
+            checks,
+        }
     }
 
     fn header_checks(

@@ -5,6 +5,7 @@
 mod api;
 mod api_port;
 mod authority;
+mod browser_safety;
 mod entrance;
 mod files;
 pub mod live;
@@ -26,6 +27,7 @@ use crate::base::limits::{MAX_CONNECTIONS, REQUEST_TIMEOUT};
 pub use api::{AccessRules, ApiToken, serve_api};
 pub use api_port::ApiPort;
 pub use authority::{AuthorityError, CertificateAuthority, ServerCertificate};
+pub use browser_safety::{requested_host, secure};
 pub use files::serve_files;
 pub use live::{EndpointRequest, LiveServer, ReloadPlan, RunRequest, ServerPlan};
 pub use proxy_sites::ProxySite;

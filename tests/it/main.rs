@@ -44,6 +44,7 @@ mod leaks;
 mod limits;
 mod links;
 mod listen_options;
+mod listen_state;
 mod memory;
 mod merged_reports;
 mod model;

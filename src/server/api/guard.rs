@@ -20,6 +20,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::error::ApiError;
 use crate::base::limits::MIN_API_TOKEN;
+use crate::server::browser_safety::{requested_host, secure};
 use crate::server::page;
 
 /// Paths that need no token, beside the files of the page.
@@ -114,17 +115,8 @@ impl Access {
         Some(error.hint(hint).response())
     }
 
-    /// Compares names, not ports: a port may be forwarded.
     fn is_for_this_host(&self, request: &HttpRequest) -> bool {
-        let mut hosts = request.headers().get_all(header::HOST);
-        let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-        let Ok(host) = host.to_str() else { return false };
-        let authority = request.uri().authority();
-        // A request line with a whole URL must name the same host.
-        if authority.is_some_and(|authority| !authority.as_str().eq_ignore_ascii_case(host)) {
-            return false;
-        }
-        self.is_own_name(host_name(host))
+        requested_host(request).is_some_and(|name| self.is_own_name(name))
     }
 
     fn is_own_name(&self, name: &str) -> bool {
@@ -140,14 +132,6 @@ impl Access {
         let token = given.and_then(|given| given.strip_prefix("Bearer "));
         token.is_some_and(|token| self.rules.token.matches(token))
     }
-}
-
-/// Returns the name of a `Host` header, without the port.
-fn host_name(host: &str) -> &str {
-    if host.starts_with('[') {
-        return host.find(']').map_or(host, |end| &host[..=end]);
-    }
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
 }
 
 fn is_public(request: &HttpRequest) -> bool {
@@ -187,26 +171,10 @@ pub(super) async fn guard<B: MessageBody + 'static>(
         Some(refusal) => request.into_response(refusal).map_into_right_body(),
         None => next.call(request).await?.map_into_left_body(),
     };
-    secure(response.headers_mut());
+    secure(response.headers_mut(), HeaderValue::from_static(POLICY));
     Ok(response)
 }
 
-/// The headers of every response. Nothing is loaded from elsewhere, framed or cached.
-const SECURITY_HEADERS: &[(&str, &str)] = &[
-    (
-        "content-security-policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("cache-control", "no-store"),
-];
-
-fn secure(headers: &mut HeaderMap) {
-    for (name, value) in SECURITY_HEADERS {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
-}
+/// The content security policy of every response. Nothing is loaded from elsewhere.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
