@@ -5,11 +5,8 @@ use std::io::{self, Write};
 use super::run_report::RunReport;
 use super::step_case::StepCase;
 use super::totals::ReportTotals;
-use crate::base::text::{count, excerpt};
+use crate::base::text::count;
 use crate::record::{RunFinished, Verdict};
-
-/// Maximum number of characters of a body: enough for a typical JSON error.
-const MAX_BODY: usize = 400;
 
 pub(super) fn write_head(totals: &ReportTotals, out: &mut dyn Write) -> io::Result<()> {
     let verdict = if totals.all_passed() { "✅ passed" } else { "❌ failed" };
@@ -54,8 +51,8 @@ fn write_case(case: &StepCase, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "### {}{}\n", text(&case.title()), source.unwrap_or_default())?;
     for failure in &case.failures {
         writeln!(out, "- {}: {}", code(&failure.subject), text(&failure.why))?;
-        if let Some(response) = &failure.response {
-            writeln!(out, "  response body: {}", code(&excerpt(response, MAX_BODY)))?;
+        if let Some(response) = failure.short_response() {
+            writeln!(out, "  response body: {}", code(&response))?;
         }
     }
     if let Some(cause) = case.cause() {

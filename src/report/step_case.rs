@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::likely_cause::likely_cause;
-use crate::base::text::{count, shorten};
+use crate::base::text::{count, excerpt, shorten, without_markup};
 use crate::record::{
     AttemptOutcome, AttemptResult, SettledDelivery, SettledExpectation, SourceLine,
 };
@@ -12,6 +12,9 @@ use crate::record::{
 const MAX_FAILURES: usize = 5;
 /// Maximum number of characters of a body in the description of a failure.
 const MAX_EXCERPT: usize = 2_000;
+
+/// Maximum number of characters of a response in one line: enough for a typical JSON error.
+const MAX_SHORT_RESPONSE: usize = 400;
 
 /// The checks of a step, or of a handshake or signature probe.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -190,6 +193,13 @@ impl StepCase {
         if self.failures.len() < MAX_FAILURES {
             self.failures.push(describe());
         }
+    }
+}
+
+impl CaseFailure {
+    /// Returns the response body in one line: without the markup of a web page, and shortened.
+    pub(super) fn short_response(&self) -> Option<String> {
+        self.response.as_deref().map(|body| excerpt(&without_markup(body), MAX_SHORT_RESPONSE))
     }
 }
 

@@ -195,6 +195,20 @@ fn markdown_says_what_failed_without_markup_of_the_receiver() {
 }
 
 #[test]
+fn the_text_of_an_error_page_stands_beside_the_failure() {
+    let folder = folder();
+    let page =
+        "<html><head><title>500</title></head><body><p>KeyError: <b>order</b></p></body></html>";
+    let receiver = Receiver::responding(move |_, _| Reply::Status(500, page.into()));
+    run(folder.path(), &receiver, &["--report", "md=out.md", "--report", "html=out.html"]);
+    let text = read_file(folder.path(), "out.md");
+    assert!(text.contains("  response body: ` 500 KeyError: order `\n"), "{text}");
+    let text = read_file(folder.path(), "out.html");
+    let why = text.split("<ol class=\"log\">").next().unwrap();
+    assert!(why.contains("<p>Response: <code>500 KeyError: order</code></p>"), "{why}");
+}
+
+#[test]
 fn parallel_runs_stand_in_their_order() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::responding(|number, request| {

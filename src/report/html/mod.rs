@@ -135,6 +135,9 @@ fn failures(run: &RunReport) -> Markup {
                                 @if let Some(id) = &failure.delivery {
                                     " " a href={ "#" (anchor(run, id)) } { "show" }
                                 }
+                                @if let Some(response) = failure.short_response() {
+                                    p { "Response: " code { (response) } }
+                                }
                             }
                         }
                         @if let Some(more) = case.more_failures() { li { (more) } }

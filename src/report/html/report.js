@@ -35,6 +35,8 @@ addEventListener("DOMContentLoaded", () => {
   addEventListener("hashchange", show);
   if (location.hash) show();
 
-  // Closed details are not printed.
-  addEventListener("beforeprint", () => { for (const details of all) details.open = true; });
+  // Closed details are not printed. What passed would fill dozens of pages: who wants it expands all.
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll(".delivery.bad")) details.open = true;
+  });
 });
