@@ -40,7 +40,7 @@ fn is_equal(received: &str, expected: &str) -> bool {
 
 /// The signature covers the bytes that arrived: never parse and re-serialize them first.
 fn is_authentic(request: &Request, body: &[u8], secret: &str) -> bool {
-    let mut mac = Hmac::<{{hash}}::{{Hash}}>::new_from_slice(secret.as_bytes()).unwrap();
+    let mut mac = Hmac::<{{hash_crate}}::{{Hash}}>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
     let digest = mac.finalize().into_bytes();
     // {{#base64}}

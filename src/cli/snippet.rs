@@ -94,7 +94,9 @@ fn values(account: &Account) -> Result<BTreeMap<String, String>, Problem> {
                 Algorithm::HmacSha256 => "sha256",
                 Algorithm::HmacSha512 => "sha512",
             };
+            let is_sha1 = matches!(algorithm, Algorithm::HmacSha1);
             set("hash", hash);
+            set("hash_crate", if is_sha1 { "sha1" } else { "sha2" });
             set("HASH", &hash.to_uppercase());
             set("Hash", &hash.replacen('s', "S", 1));
             Some(header)
