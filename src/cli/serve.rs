@@ -374,6 +374,17 @@ fn welcome(live: &LiveServer, server: &OpenServer, apis: &ServedApis, millis: u6
     if let Some(path) = live.journal_path() {
         text += &format!("  journal    {}\n", path.display());
     }
+    let differs = live.vendors().iter().filter(|one| one.account().platform.differs.is_some());
+    let differs: Vec<&str> = differs.map(ServedVendor::id).collect();
+    if !differs.is_empty() {
+        // The texts of the vendors name every revision, which is too long here.
+        text += &format!(
+            "  note       real servers of {} differ from their documentation, which is emulated: set \
+             `revision` under\n             [vendor.NAME] in standin.toml; `standin vendors NAME` \
+             describes the revisions\n",
+            differs.join(" and ")
+        );
+    }
     let token = if server.is_chosen {
         format!("\"Authorization: Bearer ${TOKEN}\"")
     } else {

@@ -32,6 +32,10 @@ struct Ports {
 
 impl Ports {
     fn start() -> Self {
+        Self::of("wotnot", "WotNot")
+    }
+
+    fn of(vendor: &str, name: &str) -> Self {
         let folder = configured("");
         let receiver = Receiver::accepting();
         let story = "name = 'waits'\n[[step]]\nopen = {}\n\
@@ -39,7 +43,7 @@ impl Ports {
         fs::write(folder.path().join("story.toml"), story).unwrap();
         let url = receiver.url();
         let arguments =
-            ["run", "story.toml", "--vendor", "wotnot", "--to", &url, "--clock", "real"];
+            ["run", "story.toml", "--vendor", vendor, "--to", &url, "--clock", "real"];
         let options = ["--listen", "--serve-proxy"];
         let arguments = [&arguments[..], &options[..]].concat();
         let mut run = Background::start(folder.path(), &arguments);
@@ -49,8 +53,8 @@ impl Ports {
             line.unwrap_or_else(|| panic!("no {start} in {told}")).to_owned()
         };
         Self {
-            api: value("WotNot API: http://"),
-            https: value("WotNot API: https://"),
+            api: value(&format!("{name} API: http://")),
+            https: value(&format!("{name} API: https://")),
             proxy: value("proxy: http://"),
             ca: value("CA file: ").into(),
             _run: run,
@@ -154,6 +158,21 @@ fn the_proxy_opens_tunnels_to_the_hosts_of_the_vendors_and_to_no_other() {
     }
     let (status, _) = ask(&mut ports.api(), "CONNECT api.wotnot.io:443 HTTP/1.1");
     assert_ne!(status, 200, "the port of a vendor is no proxy");
+}
+
+#[test]
+fn the_proxy_serves_the_regions_of_a_vendor() {
+    let ports = Ports::of("liveperson", "LivePerson");
+    for host in ["va.sentinel.liveperson.net", "lo.idp.liveperson.net", "api.liveperson.net"] {
+        let mut stream = ports.proxy();
+        write!(stream, "CONNECT {host}:443 HTTP/1.1\r\n\r\n").unwrap();
+        let mut opened = [0; 39];
+        stream.read_exact(&mut opened).unwrap();
+        let get = "GET /api/account/1/service/idp/baseURI.json?version=1.0 HTTP/1.1";
+        // The certificate must be valid for the name.
+        let (status, body) = ask(&mut secure(stream, host, &ports.ca), get);
+        assert_eq!(status, 400, "another account: {host}: {body}");
+    }
 }
 
 #[test]

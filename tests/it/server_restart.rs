@@ -427,10 +427,14 @@ fn clients_open_conversations_without_a_run_and_continue_them_after_a_kill() {
     // A person can act in it too.
     let by = detail(&server, "1-1")["cast"][0]["name"].clone();
     assert_eq!(act(&server, "1-1", &json!({"say": {"by": by, "text": "third"}})), 200);
-    assert_eq!(said(&server), ["first", "second", "third"]);
+    // Also as staff, though no script names any.
+    for (by, text) in [("agent", "fourth"), ("bot", "fifth")] {
+        assert_eq!(act(&server, "1-1", &json!({"say": {"by": by, "text": text}})), 200, "{by}");
+    }
+    let all = ["first", "second", "third", "fourth", "fifth"];
+    assert_eq!(said(&server), all);
     eventually(|| {
-        ["first", "second", "third"]
-            .iter()
+        all.iter()
             .all(|text| receiver.events().iter().any(|event| event.body.contains(text)))
     });
     assert_eq!(server.get("/api/v1/runs")["items"].as_array().unwrap().len(), 1);

@@ -205,3 +205,28 @@ fn an_agent_reads_grants_history_and_names() {
     let calls = format!("{:?}", api.calls(18));
     assert!(!calls.contains("canary-wrong"), "{calls}");
 }
+
+#[test]
+fn programs_log_in_with_an_api_key() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("liveperson", &receiver);
+    let mut agent = Agent { api: &api, token: String::new() };
+    let (values, secret) = (&api.account.values, |name: &str| api.secret(name).to_owned());
+    let key = json!({
+        "username": values["user_name"], "appKey": values["app_key"], "secret": secret("app_secret"),
+        "accessToken": values["access_token"], "accessTokenSecret": secret("access_token_secret"),
+    });
+    let login = agent.call("POST", "login?v=1.3", "", &key.to_string());
+    assert_eq!(login.status, 200, "{}", login.json);
+    agent.token = login.json["bearer"].as_str().unwrap().into();
+    assert_eq!(agent.call("GET", INSTALLATIONS, "", "").status, 200);
+    for name in ["secret", "accessTokenSecret", "appKey"] {
+        let mut wrong = key.clone();
+        wrong[name] = json!("canary-wrong");
+        assert_eq!(agent.call("POST", "login", "", &wrong.to_string()).status, 401, "{name}");
+    }
+    let calls = format!("{:?}", api.calls(5));
+    for canary in ["canary-wrong", &secret("app_secret"), &secret("access_token_secret")] {
+        assert!(!calls.contains(canary), "{calls}");
+    }
+}

@@ -12,7 +12,9 @@ use crate::emulator::{EmulatorSlot, RunStarter};
 /// Name of the scenario of runs that calls start.
 const NAME: &str = "clients";
 /// The scenario of these runs. Clients open the conversations, so that none of them plays its step.
-const SCENARIO: &str = "name = \"opened by clients\"\n[[step]]\nopen = {}\n";
+/// People speak in them as the members of its cast.
+const SCENARIO: &str = "name = \"opened by clients\"\n\
+    [cast.agent]\nrole = \"agent\"\n[cast.bot]\nrole = \"bot\"\n[[step]]\nopen = {}\n";
 
 impl LiveServer {
     /// Returns where a listener finds the live account of a vendor, if the vendor has an API. A call
