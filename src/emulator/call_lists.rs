@@ -1,5 +1,7 @@
 //! The page of conversations, messages or documents that a response contains.
 
+use std::str::FromStr;
+
 use serde_json::Value as Json;
 
 use super::call_work::{CallWork, Conversations, ResponseState, unreadable};
@@ -43,9 +45,12 @@ impl CallWork {
             }
             Listed::Messages => {
                 let messages = state.conversation.iter().flat_map(|known| &known.messages);
+                let from = self.number(rule.from.as_ref())?;
                 let admits = |message: &&Message| {
                     let id = |key: &ListKey| message.ids.text(&key.field);
-                    keys.iter().all(|key| id(key).is_some_and(|id| key.admits(&id)))
+                    from.is_none_or(|from| message.number >= from)
+                        && self.found_dialog.is_none_or(|kind| message.dialog.kind == kind)
+                        && keys.iter().all(|key| id(key).is_some_and(|id| key.admits(&id)))
                 };
                 messages.filter(admits).map(|message| message as &dyn Object).collect()
             }
@@ -66,10 +71,10 @@ impl CallWork {
         if rule.newest {
             all.reverse();
         }
-        let size = self.count(rule.size.as_ref())?.unwrap_or(rule.default).min(rule.most);
-        let offset = match self.count(rule.page.as_ref())? {
+        let size = self.number(rule.size.as_ref())?.unwrap_or(rule.default).min(rule.most);
+        let offset = match self.number::<usize>(rule.page.as_ref())? {
             Some(page) => page.saturating_sub(1).saturating_mul(size),
-            None => self.count(rule.offset.as_ref())?.unwrap_or(0),
+            None => self.number(rule.offset.as_ref())?.unwrap_or(0),
         };
         Ok(ListPage::new(all, offset, size))
     }
@@ -80,7 +85,7 @@ impl CallWork {
     }
 
     /// Reads a number; `None` for anything else, as in a query that a client wrote by hand.
-    fn count(&self, template: Option<&InputTemplate>) -> Result<Option<usize>, CallError> {
+    fn number<N: FromStr>(&self, template: Option<&InputTemplate>) -> Result<Option<N>, CallError> {
         Ok(self.value(template)?.and_then(|value| text_of(&value).parse().ok()))
     }
 }

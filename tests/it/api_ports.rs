@@ -42,8 +42,7 @@ impl Ports {
                      [[step]]\nsay = { by = 'visitor', text = 'Hi' }\nafter = '100s'\n";
         fs::write(folder.path().join("story.toml"), story).unwrap();
         let url = receiver.url();
-        let arguments =
-            ["run", "story.toml", "--vendor", vendor, "--to", &url, "--clock", "real"];
+        let arguments = ["run", "story.toml", "--vendor", vendor, "--to", &url, "--clock", "real"];
         let options = ["--listen", "--serve-proxy"];
         let arguments = [&arguments[..], &options[..]].concat();
         let mut run = Background::start(folder.path(), &arguments);

@@ -434,8 +434,7 @@ fn clients_open_conversations_without_a_run_and_continue_them_after_a_kill() {
     let all = ["first", "second", "third", "fourth", "fifth"];
     assert_eq!(said(&server), all);
     eventually(|| {
-        all.iter()
-            .all(|text| receiver.events().iter().any(|event| event.body.contains(text)))
+        all.iter().all(|text| receiver.events().iter().any(|event| event.body.contains(text)))
     });
     assert_eq!(server.get("/api/v1/runs")["items"].as_array().unwrap().len(), 1);
     drop(server);

@@ -442,6 +442,9 @@ fn fields_of_graphql_are_calls() {
     let lines = "query($room: String!) { lines(room: $room) }";
     let last = send("", lines, json!({"room": rooms[1]})).json();
     assert_eq!(last["data"]["lines"], json!(["1 < 2"]));
+    let since = "query($room: String!) { all: lines(room: $room, from: 0) none: lines(room: $room, from: 9000) }";
+    let since = send("", since, json!({"room": rooms[1]})).json();
+    assert_eq!(since["data"], json!({"all": ["1 < 2"], "none": []}));
     let lamps = "mutation { a: light(owner: \"Ada\") b: light(owner: \"Ada\") c: light(owner: \"Grace\")
         d: polish(owner: \"Ada\", glass: \"blue\") e: snuff(owner: \"Grace\") f: snuff(owner: \"Grace\") }";
     let lit = send("", lamps, json!({})).json();

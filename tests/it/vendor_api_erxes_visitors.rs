@@ -61,6 +61,11 @@ fn a_widget_connects_writes_reads_and_leaves_an_address() {
     let list = nobody.field(list, &json!({"integration": integration, "customer": customer}));
     assert_eq!(list, json!([{"_id": conversation}]));
 
+    let of_nobody = "query($integration: String!) {
+        widgetsConversations(integrationId: $integration, visitorId: \"unknown\") { _id }
+    }";
+    assert_eq!(nobody.field(of_nobody, &json!({"integration": integration})), json!([]));
+
     // A message reopens a closed conversation. No webhook tells so.
     let close = "mutation($ids: [String]!) { conversationsChangeStatus(_ids: $ids, status: \"closed\") { status } }";
     operator.field(close, &json!({"ids": [conversation]}));
@@ -77,6 +82,68 @@ fn a_widget_connects_writes_reads_and_leaves_an_address() {
     let other = json!({"integration": integration, "visitor": "v2", "message": "Hi"});
     let other = nobody.field(INSERT, &other);
     assert_ne!((&other["conversationId"], &other["customerId"]), (&conversation, &customer));
+    let own = "query($integration: String!) {
+        widgetsConversations(integrationId: $integration, visitorId: \"v2\") { _id }
+    }";
+    let own = nobody.field(own, &json!({"integration": integration}));
+    assert_eq!(own, json!([{"_id": other["conversationId"]}]));
+}
+
+/// What the widgets of the vendor select.
+const MESSAGE: &str = "_id conversationId customerId user { _id details { avatar fullName } } content createdAt
+    internal fromBot contentType isCustomerRead engageData { content kind sentAs messageId brandId } botData
+    messengerAppData attachments { url name size type }";
+
+#[test]
+fn a_widget_reads_who_takes_part() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("erxes@2", &receiver);
+    let (nobody, operator) = (Client::unknown(&api), Client::of(&api));
+    let code = &api.account.values["brand_code"];
+    let customer = nobody.field(CONNECT, &json!({"code": code, "email": "ada@example.test"}));
+    let (customer, integration) = (&customer["customerId"], &customer["integrationId"]);
+    let first = json!({"integration": integration, "customer": customer, "message": "Hello"});
+    let id = nobody.field(INSERT, &first)["conversationId"].clone();
+    let reply = "mutation($id: String) { conversationMessageAdd(conversationId: $id, content: \"Yes\") { user { _id details { fullName } } } }";
+    let user = operator.field(reply, &json!({"id": id}))["user"].clone();
+    assert!(!user["details"]["fullName"].as_str().unwrap().is_empty());
+
+    let detail = format!(
+        "query($id: String, $integration: String!) {{
+            widgetsConversationDetail(_id: $id, integrationId: $integration) {{
+                _id messages {{ {MESSAGE} }} isOnline operatorStatus persistentMenus supporters {{ _id }}
+                participatedUsers {{ _id details {{ fullName shortName }} links isOnline }}
+            }}
+        }}"
+    );
+    let detail = nobody.field(&detail, &json!({"id": id, "integration": integration}));
+    assert_eq!(
+        detail["participatedUsers"].as_array().unwrap().len(),
+        1,
+        "no visitor is among them"
+    );
+    assert_eq!(detail["participatedUsers"][0]["_id"], user["_id"]);
+    let messages = detail["messages"].as_array().unwrap();
+    assert_eq!((&messages[0]["user"], &messages[1]["user"]["_id"]), (&Json::Null, &user["_id"]));
+    assert_eq!(messages[1]["attachments"], json!([]));
+
+    let conversation = "query($id: String!) { conversationDetail(_id: $id) {
+        customer { _id firstName } integration { _id kind } participatedUserIds participatedUsers { _id }
+    } }";
+    let conversation = operator.field(conversation, &json!({"id": id}));
+    assert_eq!(&conversation["customer"]["_id"], customer);
+    assert_eq!(&conversation["integration"]["_id"], integration);
+    assert_eq!(conversation["participatedUserIds"], json!([user["_id"]]));
+
+    let supporters = "query($id: String!) { widgetsMessengerSupporters(integrationId: $id) { isOnline supporters { _id } } }";
+    let supporters = nobody.field(supporters, &json!({"id": integration}));
+    assert_eq!(supporters, json!({"isOnline": true, "supporters": []}));
+    let browser = "mutation($info: JSON!) { widgetsSaveBrowserInfo(visitorId: \"v1\", browserInfo: $info) { _id } }";
+    assert_eq!(nobody.field(browser, &json!({"info": {"url": "/"}})), Json::Null);
+    let found =
+        "query($code: String!) { widgetsGetMessengerIntegration(brandCode: $code) { _id } }";
+    assert_eq!(&nobody.field(found, &json!({"code": code}))["_id"], integration);
+    assert_eq!(nobody.error(found, &json!({"code": "no"})), "Brand not found");
 }
 
 #[test]

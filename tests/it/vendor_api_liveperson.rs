@@ -563,3 +563,48 @@ fn tokens_are_signed_with_rsa() {
     };
     assert_eq!(forged.call("POST", CONVERSATION, "[]").0, 401);
 }
+
+#[test]
+fn programs_without_webhooks_poll_for_messages() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("liveperson@2022", &receiver);
+    let client = Client::log_in(&api, "visitor-15");
+    let opened = client.request_conversation(&json!({}));
+    let id = opened[1]["body"]["conversationId"].as_str().unwrap().to_owned();
+    for message in ["first", "second"] {
+        assert_eq!(client.publish(&id, text(message)).0, 200);
+    }
+    let get = |consumer: &str, path: &str| {
+        let head = format!(
+            "GET /messaging/v1/conversations/{path} HTTP/1.1\r\nAuthorization: {}\r\nLP-ON-BEHALF: {consumer}",
+            client.app
+        );
+        let response = request(&api.address, &head, "");
+        (response.status, serde_json::from_str(&response.body).unwrap_or(Json::Null))
+    };
+    let (status, found): (u16, Json) = get(&client.consumer, &id);
+    let dialog = &found["dialogs"][0];
+    assert_eq!(
+        (status, &dialog["dialogType"], &dialog["state"]),
+        (200, &json!("MAIN"), &json!("OPEN"))
+    );
+    let messages = format!("{id}/dialogs/{}/messages", dialog["id"].as_str().unwrap());
+    let texts = |query: &str| {
+        let (status, page) = get(&client.consumer, &format!("{messages}{query}"));
+        assert_eq!(status, 200, "{page}");
+        let texts = page["data"].as_array().unwrap().iter();
+        texts.map(|one| one["content"]["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(""), ["first", "second"]);
+    assert_eq!(texts("?newerThanSequence=1&limit=100"), ["second"]);
+    assert_eq!(texts("?newerThanSequence=2"), [""; 0]);
+    assert_eq!(texts("?limit=1"), ["first"]);
+    let (_, page) = get(&client.consumer, &messages);
+    let last = &page["data"][1];
+    assert_eq!((&last["sequence"], &last["originator"]["role"]), (&json!(1), &json!("CONSUMER")));
+    assert_eq!(get("made.up.token", &id).0, 401);
+    let other = Client::log_in(&api, "visitor-16");
+    assert_eq!(get(&other.consumer, &id).0, 401);
+    assert_eq!(get(&client.consumer, "unknown").0, 404);
+    assert_eq!(get(&client.consumer, &format!("{id}/dialogs/unknown/messages")).0, 404);
+}

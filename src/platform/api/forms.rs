@@ -174,6 +174,8 @@ form! {
         /// Values that they must have, by field: an id, and for conversations `visitor` (an id of
         /// the visitor) and `state`. A list means one of its values, an absent value all.
         by: TableOf<SyntaxNode>,
+        /// Number of the first message, for `messages` [default: all].
+        from: Option<SyntaxNode>,
         /// Number of things before the page [default: 0].
         offset: Option<SyntaxNode>,
         /// Number of things of the page.

@@ -15,6 +15,8 @@ pub struct ListRule {
     pub newest: bool,
     /// Values that the things must have, by field. An absent value admits all, a list one of it.
     pub by: Vec<(String, InputTemplate)>,
+    /// Number of the first message.
+    pub from: Option<InputTemplate>,
     /// Number of things before the page.
     pub offset: Option<InputTemplate>,
     /// Number of things of the page.
@@ -32,7 +34,7 @@ pub struct ListRule {
 pub enum Listed {
     /// The conversations of the account.
     Conversations,
-    /// The messages of the call's conversation.
+    /// The messages of the call's conversation, or of the dialog that the call names.
     Messages,
     /// The documents of a kind.
     Documents(String),
@@ -84,6 +86,13 @@ impl ListRule {
             let template = InputTemplate::check(node, context, problems);
             by.extend(template.map(|template| (key.name.clone(), template)));
         }
+        if let (Some(from), false) = (&form.from, of == Listed::Messages) {
+            let message = format!("`{}` have no numbers", form.of.value);
+            let problem = Problem::at(&from.span, code::CONTRADICTION, message);
+            problems.push(problem.help("`from` is for `of = \"messages\"`"));
+        }
+        let from = form.from.as_ref();
+        let from = from.and_then(|node| InputTemplate::check(node, context, problems));
         let offset = form.offset.as_ref();
         let offset = offset.and_then(|node| InputTemplate::check(node, context, problems));
         let size = form.size.as_ref();
@@ -99,7 +108,7 @@ impl ListRule {
         let most = count(form.most.as_ref().map_or(MOST, |most| most.value));
         let default = form.default.as_ref().map_or(most, |default| count(default.value));
         let newest = form.newest.as_ref().is_some_and(|newest| newest.value);
-        Some(Self { of, newest, by, offset, size, page, default, most })
+        Some(Self { of, newest, by, from, offset, size, page, default, most })
     }
 }
 
