@@ -96,6 +96,7 @@ mod vendor_api_erxes_content;
 mod vendor_api_erxes_visitors;
 mod vendor_api_liveperson;
 mod vendor_api_rooms;
+mod vendor_api_wotnot;
 mod vendors;
 mod wants;
 mod watch;

@@ -56,6 +56,18 @@ fn a_run_is_started_and_judged_through_the_api() {
 }
 
 #[test]
+fn the_server_names_vendors_whose_documentation_differs_from_real_servers() {
+    for (vendor, expected) in [("liveperson,ebbot", true), ("liveperson@2022", false)] {
+        let mut server = Server::start(&["--vendor", vendor]);
+        let mut welcome = String::new();
+        while !welcome.contains("Press Ctrl-C") {
+            welcome += &server.process.line();
+        }
+        assert_eq!(welcome.contains("real servers of liveperson differ"), expected, "{welcome}");
+    }
+}
+
+#[test]
 fn a_paused_run_is_stepped_and_resumed() {
     let server = Server::start(&["--vendor", "ebbot"]);
     let run = slow(&server, true);
