@@ -206,6 +206,12 @@ pub const API_KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub const MAX_API_CONNECTIONS: usize = 1_024;
 /// Maximum number of streams of records.
 pub const MAX_STREAMS: usize = 64;
+/// Shortest time between two parts of a stream while records are appended.
+// Each part costs two system calls and a wake-up of the client. People see no difference.
+pub const STREAM_PAUSE: Duration = Duration::from_millis(20);
+/// Bytes per second that all streams send together while records are appended.
+// A run writes 50 MB of records a second. As many to 64 clients would need all of the CPU.
+pub const STREAM_RATE: usize = 16_000_000;
 /// Time after which a stream without records sends a sign of life.
 // Proxies close idle connections, usually after a minute.
 pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);

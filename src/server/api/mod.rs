@@ -16,6 +16,7 @@ mod request_log;
 mod runs;
 mod scenarios;
 mod stream;
+mod stream_chunks;
 mod vendors;
 
 use std::io;

@@ -27,6 +27,11 @@ pub struct RecordFilter {
 }
 
 impl RecordFilter {
+    /// Returns whether it includes every record.
+    pub fn is_empty(&self) -> bool {
+        self.run.is_none() && self.conversation.is_none()
+    }
+
     pub(super) fn includes(&self, kept: &KeptRecord) -> bool {
         let of_run = self.run.is_none_or(|run| kept.record.run == run);
         let conversation = self.conversation.as_deref();
