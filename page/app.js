@@ -120,13 +120,17 @@ async function refresh() {
 }
 
 let refreshTimer = null;
+/** Milliseconds that the last refresh took: longer for a long conversation. */
+let refreshTook = 0;
 
 /** Refreshes lists soon, but not for every record. */
 function refreshSoon() {
-  refreshTimer ??= setTimeout(() => {
+  refreshTimer ??= setTimeout(async () => {
     refreshTimer = null;
-    refresh().catch(() => {});
-  }, 150);
+    const began = performance.now();
+    await refresh().catch(() => {});
+    refreshTook = performance.now() - began;
+  }, Math.max(150, 4 * refreshTook));
 }
 
 async function loadDetail() {

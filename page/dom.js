@@ -58,15 +58,25 @@ export function choice(group, chosen) {
  * its focus, and is not announced again.
  */
 export function sync(element, entries) {
-  entries.forEach(({ version, make }, index) => {
-    const child = element.children[index];
-    if (child?.dataset.version === version) return;
+  const wanted = new Set(entries.map(({ version }) => version));
+  let child = element.firstElementChild;
+  const drop = () => {
+    const dropped = child;
+    child = child.nextElementSibling;
+    dropped.remove();
+  };
+  for (const { version, make } of entries) {
+    // A list that follows its end loses entries at its start. The others stay in the document.
+    while (child && !wanted.has(child.dataset.version)) drop();
+    if (child?.dataset.version === version) {
+      child = child.nextElementSibling;
+      continue;
+    }
     const made = make();
     made.dataset.version = version;
-    if (child) child.replaceWith(made);
-    else element.append(made);
-  });
-  while (element.children.length > entries.length) element.lastElementChild.remove();
+    element.insertBefore(made, child);
+  }
+  while (child) drop();
 }
 
 export function options(select, entries, keep = true) {

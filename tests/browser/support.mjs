@@ -23,9 +23,21 @@ export async function receiver(respond = (request, response) => response.end("{}
   return { url: `http://127.0.0.1:${server.address().port}/`, requests, close: () => server.close() };
 }
 
+export const standin = process.env.STANDIN ?? "standin";
+
+/** Starts `standin listen` on a free port. */
+export async function listen(...args) {
+  const child = spawn(standin, ["listen", "--port", "0", ...args], { stdio: ["ignore", "ignore", "pipe"] });
+  for await (const line of createInterface(child.stderr)) {
+    const url = /^page +(\S+)/.exec(line)?.[1];
+    if (url) return { url, stop: () => child.kill("SIGKILL") };
+  }
+  throw new Error("the receiver did not start");
+}
+
 /** Starts `standin serve` on a free port. */
 export async function serve(...args) {
-  const child = spawn(process.env.STANDIN ?? "standin", ["serve", "--port", "0", "--no-journal", ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(standin, ["serve", "--port", "0", "--no-journal", ...args], { stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface(child.stdout)) {
     const page = /^ {2}page +(\S+)/.exec(line)?.[1];
     if (page) {
@@ -40,7 +52,8 @@ export async function serve(...args) {
 export async function api(server, method, path, body) {
   const headers = { Authorization: `Bearer ${server.token}`, "Content-Type": "application/json" };
   const response = await fetch(`${server.origin}/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
-  const json = await response.json();
+  const text = await response.text();
+  const json = text && JSON.parse(text);
   if (!response.ok) throw new Error(`${path}: ${JSON.stringify(json)}`);
   return json;
 }
