@@ -52,7 +52,11 @@ impl ApiPorts {
         let server = self
             .port(port, &hosts)?
             .serve(&slot)
-            .with_context(|| format!("cannot serve the API of {}", platform.name))?;
+            .with_context(|| {
+                let (name, id) = (&platform.name, &platform.id);
+                let place = SocketAddr::new(self.interface, port);
+                format!("cannot serve the API of {name} at {place} (set another port with `--port {id}=PORT`)")
+            })?;
         let address = server.address;
         self.servers.push(server);
         self.sites.push(ProxySite { hosts, slot });

@@ -58,7 +58,10 @@ impl EchoArgs {
                 if accounts.len() == 1 {
                     let message = format!("the folder of {} describes no bot", vendor.name);
                     let problem = Problem::anywhere(code::NOTHING_TO_RUN, message);
-                    problems.push(problem.help("remove `--echo`"));
+                    problems.push(
+                        problem
+                            .help("remove `--echo`, or describe the calls of the bot in `[bot]`"),
+                    );
                 }
                 continue;
             }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::action::{Action, ActionKind, Actor};
 use super::entity::{Entity, FieldHistory};
-use super::event::{Event, EventKind, LABEL_ACTIONS};
+use super::event::{Event, EventKind, LabelAction};
 use super::generated_ids::GeneratedIds;
 use super::lifecycle::ConversationState;
 use super::message::{Closing, Dialog, DialogHead, DialogKind, Message};
@@ -410,10 +410,10 @@ impl Conversation {
             self.labels.retain(|label| !labels.contains(label));
         }
         self.touch(at);
-        let action = LABEL_ACTIONS[usize::from(!add)];
+        let action = if add { LabelAction::Added } else { LabelAction::Removed };
         let labels = labels.iter().map(|label| json!({"name": label})).collect();
         Ok(Event::new(EventKind::LabelsChanged, by, at)
-            .detail("action", json!(action))
+            .detail("action", json!(action.as_str()))
             .detail("labels", labels))
     }
 

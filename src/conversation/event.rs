@@ -182,7 +182,7 @@ pub fn event_table(
             .always("scope", FieldType::Word(VariableScope::NAMES))
             .always("variables", FieldType::list(variable_table())),
         EventKind::LabelsChanged => base
-            .always("action", FieldType::Word(LABEL_ACTIONS))
+            .always("action", FieldType::Word(LabelAction::NAMES))
             .always("labels", FieldType::list(FieldType::table(named("a label")))),
         EventKind::FlowStarted => {
             base.always("flow", FieldType::table(named("a flow").always("states", FieldType::Int)))
@@ -194,8 +194,15 @@ pub fn event_table(
     }
 }
 
-/// Values of the `action` of a label event: for adding, then for removing.
-pub(super) const LABEL_ACTIONS: &[&str] = &["added", "removed"];
+crate::string_enum! {
+    /// What happens to the labels of an event.
+    pub enum LabelAction {
+        /// They are added.
+        Added = "added",
+        /// They are removed.
+        Removed = "removed",
+    }
+}
 
 /// Returns the type of an object with a name, to which `[ids]` may add fields.
 fn named(about: &'static str) -> TableType {

@@ -17,7 +17,7 @@ mod variable;
 
 pub use action::{Action, ActionKind, Actor};
 pub use entity::Entity;
-pub use event::{Event, EventKind, UpdatingEvents};
+pub use event::{Event, EventKind, LabelAction, UpdatingEvents};
 pub use generated_ids::GeneratedIds;
 pub use lifecycle::ConversationState;
 pub use message::{Closing, Dialog, DialogHead, DialogKind, Message};

@@ -157,6 +157,22 @@ impl Problems {
         self
     }
 
+    /// Adds the place where a file is used to the problems in it with these codes: names exist in
+    /// one place and not in another. A name that is mistyped is wrong in each.
+    #[must_use]
+    pub fn used_at(mut self, place: &SourceSpan, label: &str, codes: &[Code]) -> Self {
+        for problem in self.0.iter_mut().filter(|problem| codes.contains(&problem.code)) {
+            let is_elsewhere =
+                problem.span.as_ref().is_some_and(|span| span.source != place.source);
+            let is_typo =
+                problem.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+            if is_elsewhere && !is_typo && problem.also.is_none() {
+                problem.also = Some((place.clone(), label.to_owned()));
+            }
+        }
+        self
+    }
+
     /// Sets the location of all problems that have none.
     #[must_use]
     pub fn with_default_span(mut self, span: &SourceSpan) -> Self {
@@ -164,6 +180,11 @@ impl Problems {
             problem.span.get_or_insert_with(|| span.clone());
         }
         self
+    }
+
+    /// Returns the problems in the order of their discovery.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
     }
 
     /// Returns true if there are no problems.
@@ -190,8 +211,11 @@ impl Problems {
             (span, problem.code, &problem.message)
         }
         self.0.sort_by(|one, other| key(one).cmp(&key(other)));
-        // A step that is checked for several vendors gives the same problem several times.
-        self.0.dedup();
+        // A step that is checked for several vendors gives the same problem several times. So does
+        // a template for several events, with other names in its help.
+        self.0.dedup_by(|one, other| {
+            (&one.code, &one.message, &one.span) == (&other.code, &other.message, &other.span)
+        });
         self.0
     }
 

@@ -13,7 +13,7 @@ use super::subscriptions::NewSubscription;
 use crate::base::address::EgressPolicy;
 use crate::base::secret::Secret;
 use crate::config::{check_header_name, is_header_value, receiver_url};
-use crate::conversation::{Action, ActionKind, Actor, Person, Role, Variable};
+use crate::conversation::{Action, ActionKind, Actor, LabelAction, Person, Role, Variable};
 use crate::platform::api::{ActTemplate, CallCondition, CallError, Issuing, RefusalReason, WhoRef};
 use crate::platform::{Subscription, TemplateContext};
 use crate::template::{InputTemplate, Object, Value};
@@ -300,6 +300,7 @@ impl ActReader<'_> {
             | ActTemplate::Read { by }
             | ActTemplate::Rate { by, .. }
             | ActTemplate::Emit { by, .. }
+            | ActTemplate::Label { by, .. }
             | ActTemplate::Flow { by, .. }
             | ActTemplate::CreateEntity { by, .. }
             | ActTemplate::UpdateEntity { by, .. }
@@ -388,6 +389,14 @@ impl ActReader<'_> {
                 (by, ActionKind::Note { text: text_of(&self.required(text)?) })
             }
             ActTemplate::Reopen { by } => (by, ActionKind::Reopen),
+            ActTemplate::Label { by, action, labels } => {
+                let labels = labels_of(&self.required(labels)?);
+                if labels.is_empty() {
+                    let message = "expected a label, found none";
+                    return Err(CallError::new(CallCondition::missing_field(), message));
+                }
+                (by, ActionKind::Label { add: *action == LabelAction::Added, labels })
+            }
             ActTemplate::Flow { by, name, states } => {
                 let name = text_of(&self.required(name)?);
                 (by, ActionKind::Flow { name, states: *states })
@@ -487,6 +496,14 @@ fn score_of(json: &Json) -> Result<i64, CallError> {
 }
 
 /// Reads variables: a table of values by name, or a list of tables with `name` and `value`.
+/// Returns labels: a list of them, or a single one.
+fn labels_of(json: &Json) -> Vec<String> {
+    match json {
+        Json::Array(labels) => labels.iter().map(text_of).collect(),
+        label => vec![text_of(label)],
+    }
+}
+
 fn variables_of(json: Json) -> Result<Vec<Variable>, CallError> {
     let invalid = || {
         let message = "expected a table of variables, or a list of tables with `name` and `value`";

@@ -204,7 +204,9 @@ impl CallWork {
             fields: Map::new(),
             body: Json::Null,
         };
-        let own = CallContent::new(call, &[], number, at);
+        let mut own = CallContent::new(call, &[], number, at);
+        // The response to a call that has no route has the ids too.
+        own.set_ids(account.call_ids(number, call.received_at));
         Self::begin(account, content, own, record, at, call.received_at)
     }
 

@@ -112,14 +112,20 @@ pub fn check_examples(account: &Arc<Account>) -> Problems {
             let Some(example) = &operation.example else { continue };
             // A new stage for each: an example may close the conversation.
             let mut stage = ExampleStage::new(account, AT);
+            if operation.reopens() {
+                stage.close();
+            }
             let Some(call) = stage.call(account, route, operation) else { continue };
             let result = call.and_then(|call| stage.perform(call, operation));
             if let Err(reason) = result {
                 let message = format!("the example of `{}` fails: {reason}", operation.name);
                 let problem = Problem::at(&example.span, code::EXAMPLE_FAILS, message);
-                problems.push(problem.help(
-                    "write a call that succeeds right after a visitor has opened a conversation",
-                ));
+                let help = if operation.reopens() {
+                    "write a call that succeeds right after a conversation was closed"
+                } else {
+                    "write a call that succeeds right after a visitor has opened a conversation"
+                };
+                problems.push(problem.help(help));
             }
         }
     }
@@ -169,6 +175,15 @@ impl ExampleStage {
         host.conversations.insert(KEY, Box::new(live));
         host.runs.insert(KEY.run, run);
         Self { host, at }
+    }
+
+    /// Closes the conversation, for an operation that reopens it.
+    fn close(&mut self) {
+        let Some(live) = self.host.conversations.get_mut(&KEY) else { return };
+        let bot = Actor::Member(Role::Bot.as_str().to_owned());
+        let close = ActionKind::Close { survey: false };
+        // If the vendor refuses it, the example fails with the state as the reason.
+        live.actor.act(&[close.by(bot)], AT, &[]).ok();
     }
 
     /// Returns the call of an example; `None` if the operation has none.

@@ -46,7 +46,10 @@ pub(super) fn check(
     templates: &Templates,
     problems: &mut Problems,
 ) -> Option<Platform> {
-    let form = VendorForm::read(node, problems)?;
+    let mut of_form = Problems::new();
+    let form = VendorForm::read(node, &mut of_form);
+    problems.extend(of_form.helped(help_for_missing));
+    let form = form?;
     if !is_name(&form.id) {
         let message = format!("a vendor's id must be {NAME_RULE}");
         problems.push(Problem::at(&form.id.span, code::VENDOR_FOLDER, message));
@@ -82,7 +85,8 @@ pub(super) fn check(
     };
     let api = api.rules();
     let context = CompileContext::without_files(checker.types.base.clone(), &checker.types.words);
-    let mut bot = BotChecker { rules: &api, context, problems: &mut *checker.problems };
+    let declared = operation_names(&form);
+    let mut bot = BotChecker { rules: &api, declared, context, problems: &mut *checker.problems };
     let bot = form.bot.as_ref().map_or_else(BotRules::default, |form| bot.check(form));
     let silence = SilenceRules { silent: reasons(&form.silent), cannot: reasons(&form.cannot) };
     coverage::check(node, &form, &silence, problems);
@@ -132,6 +136,26 @@ fn display_pointers(form: &ShowForm) -> DisplayPointers {
         conversation: pointers(&form.conversation),
         time: pointers(&form.time),
     }
+}
+
+/// Returns how to write a required key that a file lacks.
+fn help_for_missing(problem: &Problem) -> Option<String> {
+    let help = match problem.message.as_str() {
+        "the key `body` is missing" => {
+            "write `body = \"none\"` if the calls of the route have no body, else how it is read, \
+             such as `body = \"json\"`"
+        }
+        "the key `handshake` is missing" => "write `[handshake]` with `kind = \"none\"`",
+        "the key `subscription` is missing" => "write `[subscription]` with `default = [\"*\"]`",
+        _ => return None,
+    };
+    (problem.code == code::MISSING_KEY).then(|| help.to_owned())
+}
+
+/// Returns the names of the operations of the API. A route without `[[operation]]` is one.
+fn operation_names(form: &VendorForm) -> Vec<&str> {
+    let operations = form.operation.iter().map(|operation| operation.name.as_str());
+    operations.chain(form.route.iter().map(|route| route.name.as_str())).collect()
 }
 
 /// Returns whether webhooks contain a secret. Those of the API only verify calls.
@@ -186,6 +210,21 @@ impl PlatformChecker<'_> {
         compile(node, &context, style, self.problems)
     }
 
+    /// Compiles the template of a file that this place names.
+    fn compile_used_at(
+        &mut self,
+        place: &SourceSpan,
+        node: &SyntaxNode,
+        names: TableType,
+        style: JsonStyle,
+    ) -> Option<JsonTemplate> {
+        let earlier = std::mem::take(self.problems);
+        let template = self.compile(node, names, style);
+        let own = std::mem::replace(self.problems, earlier);
+        self.problems.extend(own.used_at(place, "used here", &[code::UNKNOWN_PATH]));
+        template
+    }
+
     fn template(&mut self, name: &Spanned<String>) -> Option<Arc<SyntaxNode>> {
         let found = self.templates.get(&name.value).cloned();
         if found.is_none() {
@@ -233,7 +272,7 @@ impl PlatformChecker<'_> {
             (Some(node), None) => self.compile(node, names, style),
             (None, Some(file)) => {
                 let node = self.template(file)?;
-                self.compile(&node, names, style)
+                self.compile_used_at(&file.span, &node, names, style)
             }
             (Some(_), Some(file)) => {
                 let message = format!("kind `{name}` has both a `body` and a `template`");
@@ -418,7 +457,7 @@ impl PlatformChecker<'_> {
             certainty: form.source.as_ref().map_or(section, |source| source.status.value),
             when: form.when.as_ref().map(condition).unwrap_or_default(),
             // Looked at last, so that the problems of both templates are reported.
-            body: self.compile(&*template?, names, json)?,
+            body: self.compile_used_at(&form.template.span, &*template?, names, json)?,
             assumed: match assumed {
                 Some(assumed) => Some(assumed?),
                 None => None,
@@ -541,6 +580,7 @@ fn condition(form: &WhenForm) -> EventCondition {
         sets_other: values(&form.sets_other),
         assigned: form.assigned.as_ref().map(|assigned| assigned.value),
         variable: values(&form.variable),
+        action: values(&form.action),
     }
 }
 

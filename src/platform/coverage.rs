@@ -3,7 +3,7 @@
 use super::event_rule::SilenceRules;
 use super::forms::{EventForm, VendorForm, WhenForm};
 use crate::conversation::{EventKind, Role};
-use crate::diag::{Key, Problem, Problems, SourceSpan, Spanned, SyntaxNode, code};
+use crate::diag::{Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, code};
 
 /// Sections that need no source: their values are our names and choices, not facts about a vendor.
 const WITHOUT_SOURCE: &[&str] = &[
@@ -19,51 +19,81 @@ pub(super) fn check(
     problems: &mut Problems,
 ) {
     // With unknown names, the checks below would report the same mistake again.
-    if !check_names(form, problems) {
+    if !check_names(form, problems) || has_misread_condition(node, problems) {
         return;
     }
     let (mut contradictory, mut uncovered) = (Vec::new(), Vec::new());
     // A step emits such an event directly, so there is no cause to cover.
     for on in EventKind::ALL.iter().filter(|on| **on != EventKind::Emitted) {
-        for (what, sends, role) in cases(form, *on) {
-            match (sends, silence.coverage(*on, role).is_some()) {
-                (true, true) => contradictory.push(format!("`{what}`")),
-                (false, false) => uncovered.push(format!("`{what}`")),
+        for case in cases(form, *on, silence) {
+            match (case.sends, case.has_reason) {
+                (true, true) => contradictory.push(case.name),
+                (false, false) => uncovered.push(case.name),
                 _ => {}
             }
         }
     }
     check_kinds(form, silence, problems);
-    // There is no location for something that is missing.
-    let span = start_of(node);
-    let problem = |message| Problem::at(&span, code::UNCOVERED_ACTION, message);
+    let problem = |span, message| Problem::at(&span, code::UNCOVERED_ACTION, message);
+    // What is missing has no location: the first section that it can be added to.
+    let span = ["silent", "cannot", "event"].iter().find_map(|section| header_of(node, section));
+    let span = span.unwrap_or_else(|| start_of(node));
     if !uncovered.is_empty() {
         let help = "add an `[[event]]` for each, or a reason in `[silent]` or `[cannot]`";
-        let events = uncovered.join(", ");
-        problems.push(problem(format!("events without a rule or a reason: {events}")).help(help));
+        let message = format!("events without a rule or a reason: {}", quoted(&uncovered));
+        problems.push(problem(span.clone(), message).help(help));
     }
-    if !contradictory.is_empty() {
-        let help = "remove either the `[[event]]` or the reason in `[silent]` or `[cannot]`";
-        let events = contradictory.join(", ");
-        let message = format!("events with both a rule and a reason for silence: {events}");
-        problems.push(problem(message).help(help));
+    let reasons = || form.silent.iter().chain(form.cannot.iter());
+    for name in contradictory {
+        let event = name.split(':').next().unwrap_or_default();
+        let reason = reasons().find(|(key, _)| key.name == name);
+        let reason = reason.or_else(|| reasons().find(|(key, _)| key.name == event));
+        let Some((key, _)) = reason else { continue };
+        let message = format!("event with both a rule and a reason for silence: `{name}`");
+        let mut problem = problem(key.span.clone(), message)
+            .help("remove either the `[[event]]` or the reason in `[silent]` or `[cannot]`");
+        if let Some(rule) = form.event.iter().find(|rule| rule.on.value == event) {
+            problem = problem.also(&rule.on.span, "a rule");
+        }
+        problems.push(problem);
     }
     if !form.kinds.contains("text") {
         let help = "every vendor needs text messages: give their `word` and `body`";
-        problems.push(problem("missing section `[kinds.text]`".into()).help(help));
+        problems.push(problem(span, "missing section `[kinds.text]`".into()).help(help));
     }
 }
 
-/// Returns the cases of an event that need coverage: the name, whether a rule sends it, and the
-/// role under which to look up silence. Messages have one case per role of the sender.
-fn cases(form: &VendorForm, on: EventKind) -> Vec<(String, bool, Role)> {
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// A case of an event that needs coverage.
+struct CoverageCase {
+    /// The event; for a message, with the role of the sender.
+    name: String,
+    /// True if a rule sends it.
+    sends: bool,
+    /// True if there is a reason why nothing is sent.
+    has_reason: bool,
+}
+
+/// Returns the cases of an event. Messages have one case per role of the sender.
+fn cases(form: &VendorForm, on: EventKind, silence: &SilenceRules) -> Vec<CoverageCase> {
     let rules = rules_on(form, on);
+    let has_reason = |role: &Role| silence.coverage(on, *role).is_some();
     if on != EventKind::MessageSent {
-        // The role makes no difference here: reasons by role are for messages.
-        return vec![(on.to_string(), !rules.is_empty(), Role::Agent)];
+        let sends = !rules.is_empty();
+        // A rule can be for some roles, beside reasons for the others.
+        let has_reason =
+            if sends { silence.is_about(on) } else { Role::ALL.iter().all(has_reason) };
+        return vec![CoverageCase { name: on.to_string(), sends, has_reason }];
     }
-    let sends = |role| rules.iter().any(|rule| allows(rule, |when| &when.by, role));
-    Role::ALL.iter().map(|role| (format!("{on}:{role}"), sends(role), *role)).collect()
+    let case = |role: &Role| CoverageCase {
+        name: format!("{on}:{role}"),
+        sends: rules.iter().any(|rule| allows(rule, |when| &when.by, role)),
+        has_reason: has_reason(role),
+    };
+    Role::ALL.iter().map(case).collect()
 }
 
 /// Checks that a vendor that sends messages sends those of each kind, or gives a reason.
@@ -138,6 +168,12 @@ pub(super) fn check_changed(form: &VendorForm, problems: &mut Problems) {
             let message = "`variable` is valid only for `variables.set`";
             problems.push(Problem::at(&name.span, code::UNKNOWN_DATA, message));
         }
+        if let Some(action) = when.action.first()
+            && event.on.value != EventKind::LabelsChanged.as_str()
+        {
+            let message = "`action` is valid only for `labels.changed`";
+            problems.push(Problem::at(&action.span, code::UNKNOWN_DATA, message));
+        }
         let keys = [
             ("changed", &when.changed),
             ("unchanged", &when.unchanged),
@@ -171,11 +207,8 @@ pub(super) fn check_changed(form: &VendorForm, problems: &mut Problems) {
 /// Checks that `[source]` has an entry for each section that needs one, and no other entries.
 pub(super) fn check_sources(node: &SyntaxNode, form: &VendorForm, problems: &mut Problems) {
     let Some(table) = node.as_table() else { return };
-    for (key, _) in table.0.iter().filter(|(key, _)| needs_source(key)) {
-        if !form.source.contains(&key.name) {
-            problems.push(no_source(key));
-        }
-    }
+    let sections = table.0.iter().map(|(key, _)| key).filter(|key| needs_source(key));
+    report_unsourced(sections.filter(|key| !form.source.contains(&key.name)), problems);
     for (key, _) in form.source.iter().filter(|(key, _)| table.get(&key.name).is_none()) {
         let message =
             format!("`[source]` names a section that the file does not have: `{}`", key.name);
@@ -194,17 +227,42 @@ fn needs_source(key: &Key) -> bool {
 pub(super) fn check_overlay_sources(overlay: &SyntaxNode, problems: &mut Problems) {
     let Some(table) = overlay.as_table() else { return };
     let sources = table.get("source").and_then(SyntaxNode::as_table);
-    for (key, _) in table.0.iter().filter(|(key, _)| needs_source(key)) {
-        if sources.is_none_or(|sources| sources.get(&key.name).is_none()) {
-            problems.push(no_source(key));
-        }
-    }
+    let sections = table.0.iter().map(|(key, _)| key).filter(|key| needs_source(key));
+    let has_source = |key: &&Key| sources.is_some_and(|sources| sources.get(&key.name).is_some());
+    report_unsourced(sections.filter(|key| !has_source(key)), problems);
 }
 
-fn no_source(key: &Key) -> Problem {
-    let message = format!("`[source]` has no entry for the section `{}`", key.name);
-    let help = format!("add `{} = {{ status = \"assumed\" }}` to `[source]`", key.name);
-    Problem::at(&key.span, code::NO_SOURCE, message).help(help)
+/// Reports sections without a source, at the first of them: a new file lacks all of them.
+fn report_unsourced<'k>(sections: impl Iterator<Item = &'k Key>, problems: &mut Problems) {
+    let sections: Vec<&Key> = sections.collect();
+    let Some(first) = sections.first() else { return };
+    let names: Vec<String> = sections.iter().map(|key| key.name.clone()).collect();
+    let what = if names.len() == 1 { "the section" } else { "the sections" };
+    let message = format!("`[source]` has no entry for {what} {}", quoted(&names));
+    let help = format!("add `{} = {{ status = \"assumed\" }}` to `[source]`", first.name);
+    let help = if names.len() == 1 { help } else { format!("{help}, and one for each other") };
+    problems.push(Problem::at(&first.span, code::NO_SOURCE, message).help(help));
+}
+
+/// Returns the place of a section's name.
+fn header_of(node: &SyntaxNode, section: &str) -> Option<SourceSpan> {
+    let (key, _) = node.as_table()?.0.iter().find(|(key, _)| key.name == section)?;
+    Some(key.span.clone())
+}
+
+/// Returns true if a mistake in the conditions of a rule was reported. The rule was then read
+/// without them.
+fn has_misread_condition(node: &SyntaxNode, problems: &Problems) -> bool {
+    let events = node.as_table().and_then(|table| table.get("event")).map(|events| &events.content);
+    let Some(NodeContent::List(events)) = events else { return false };
+    let conditions = events.iter().filter_map(|event| event.as_table()?.get("when"));
+    let mut places = conditions.map(|condition| &condition.span);
+    places.any(|place| {
+        problems
+            .iter()
+            .filter_map(|problem| problem.span.as_ref())
+            .any(|span| span.source == place.source && place.range.contains(&span.range.start))
+    })
 }
 
 /// Returns the start of the file, where problems about missing parts are reported.

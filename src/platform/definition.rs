@@ -93,8 +93,8 @@ pub struct FactSource {
     pub note: Option<String>,
 }
 
-/// JSON pointers to the parts of a payload that are displayed. The first pointer that resolves is
-/// used.
+/// JSON pointers to the parts of a payload that are displayed. The first pointer to a value other
+/// than null is used.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DisplayPointers {
     /// The name of the event.

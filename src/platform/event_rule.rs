@@ -7,7 +7,8 @@ use serde_json::{Map, Value as Json};
 use super::fields::FieldDefaults;
 use super::forms::{Certainty, CounterScope};
 use crate::conversation::{
-    Conversation, DialogKind, Entity, Event, EventKind, Message, ParticipantRole, Person, Role,
+    Conversation, DialogKind, Entity, Event, EventKind, LabelAction, Message, ParticipantRole,
+    Person, Role,
 };
 use crate::template::JsonTemplate;
 
@@ -66,6 +67,8 @@ pub(super) struct EventCondition {
     pub(super) assigned: Option<bool>,
     /// Names of variables, at least one of which must be set.
     pub(super) variable: Vec<String>,
+    /// What must happen to labels.
+    pub(super) action: Vec<LabelAction>,
 }
 
 /// A request for an event, in addition to its type. `None` accepts everything.
@@ -147,6 +150,7 @@ impl EventRule {
             && (when.sets_other.is_empty() || sets_others(event, &when.sets_other))
             && when.assigned.is_none_or(|assigned| assigned == conversation.assignee().is_some())
             && (when.variable.is_empty() || sets_variable(event, &when.variable))
+            && (when.action.is_empty() || admits(&when.action, label_action(event).as_ref()))
     }
 
     /// Returns true if the event has this name in this revision or in another.
@@ -167,6 +171,16 @@ impl EventRule {
     /// Returns the first variable in the condition.
     pub(super) fn first_variable(&self) -> Option<&str> {
         self.when.variable.first().map(String::as_str)
+    }
+
+    /// Returns what happens to labels, if the condition says it.
+    pub(super) fn first_label_action(&self) -> Option<LabelAction> {
+        self.when.action.first().copied()
+    }
+
+    /// Returns true if the rule is about messages that are not the first of their sender.
+    pub(super) fn needs_earlier_message(&self) -> bool {
+        self.when.first == Some(false)
     }
 
     /// Returns the first actor role in the condition.
@@ -250,6 +264,10 @@ fn sets_variable(event: &Event, names: &[String]) -> bool {
     variables.into_iter().flatten().filter_map(name).any(|name| names.contains(&name))
 }
 
+fn label_action(event: &Event) -> Option<LabelAction> {
+    LabelAction::from_name(event.details.get("action")?.as_str()?)
+}
+
 fn is_first_message(event: &Event, conversation: &Conversation) -> bool {
     // Per person, not per role: each visitor has a first message.
     let first = conversation.messages.iter().position(|message| message.by.is(&event.by));
@@ -269,6 +287,11 @@ impl SilenceRules {
         // An event that cannot happen must not be reported as merely silent.
         let cannot = reason(&self.cannot, on, role).map(Coverage::Cannot);
         cannot.or_else(|| reason(&self.silent, on, role).map(Coverage::Silent))
+    }
+
+    /// Returns true if there is a reason for the whole event, for every role.
+    pub(super) fn is_about(&self, on: EventKind) -> bool {
+        self.silent.contains_key(on.as_str()) || self.cannot.contains_key(on.as_str())
     }
 
     /// Returns why the vendor sends nothing for messages or entities of this kind.

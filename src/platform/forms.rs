@@ -15,7 +15,7 @@ pub(super) use super::pointer::Pointer;
 use super::signature::KeyEncoding;
 pub(super) use super::source_form::{Certainty, SourceForm};
 use crate::base::duration::DurationRange;
-use crate::conversation::{DialogKind, EventKind, ParticipantRole, Role};
+use crate::conversation::{DialogKind, EventKind, LabelAction, ParticipantRole, Role};
 use crate::diag::{Form, Key, NonEmpty, Problem, Problems, Spanned, SyntaxNode, TableOf, code};
 use crate::form;
 use crate::policy::{Blocks, InDoubt};
@@ -535,6 +535,8 @@ form! {
         assigned: Option<Spanned<bool>>,
         /// Variables, at least one of which must be set.
         variable: Vec<Spanned<String>>,
+        /// Whether labels are `added` or `removed`.
+        action: Vec<Spanned<LabelAction>>,
     }
 }
 

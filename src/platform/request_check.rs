@@ -153,12 +153,32 @@ impl RequestChecker<'_> {
         let Some((_, rule)) = rules.signatures.iter().find(|(name, _)| *name == key.name) else {
             return;
         };
-        let mut known = CapturedTexts::default();
-        for header in &rules.headers {
-            header.value.describe(SENDER_ROOTS, str::to_owned, &mut known);
-        }
-        if let Some(path) = rule.content.first_missing(SENDER_ROOTS, &known) {
-            let message = format!("the signed content has `{path}`, but no header has it");
+        let missing = |sent: &mut dyn Iterator<Item = &HeaderRule>| {
+            let mut known = CapturedTexts::default();
+            sent.for_each(|header| {
+                header.value.describe(SENDER_ROOTS, str::to_owned, &mut known);
+            });
+            rule.content.first_missing(SENDER_ROOTS, &known)
+        };
+        let found = match missing(&mut rules.headers.iter()) {
+            Some(path) => Some((path, String::new())),
+            None => self.account.option_combinations().iter().find_map(|options| {
+                let sent = || {
+                    let headers = self.form.header.iter().zip(&rules.headers);
+                    headers.filter(|(_, header)| header.when.hold(options))
+                };
+                // Without a header that has it, the signature is not sent.
+                let uses = format!("signature.{}", key.name);
+                let is_sent = sent().any(|(form, _)| form.value.contains(&uses));
+                let path = is_sent.then(|| missing(&mut sent().map(|(_, header)| header)));
+                let path = path.flatten()?;
+                let options = options.iter().map(|(name, value)| format!("{name} = {value}"));
+                let options = options.collect::<Vec<_>>().join(", ");
+                Some((path, format!(" under `{options}`")))
+            }),
+        };
+        if let Some((path, under)) = found {
+            let message = format!("the signed content has `{path}`, but no header has it{under}");
             let problem = Problem::at(&form.content.span, code::UNVERIFIABLE, message);
             let help = format!("add a `[[header]]` with the value `${{{path}}}`");
             self.problems.push(problem.help(help));

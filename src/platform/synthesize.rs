@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::definition::Platform;
 use super::event_rule::{EventQuery, EventRule};
 use crate::conversation::{
-    Action, ActionKind, Actor, EventKind as On, Role, Variable, VariableScope,
+    Action, ActionKind, Actor, EventKind as On, LabelAction, Role, Variable, VariableScope,
 };
 use crate::template::JsonTemplate;
 
@@ -123,7 +123,9 @@ impl ActionSynthesizer<'_> {
             On::LabelsChanged => {
                 let labels = || vec![self.text("label", "vip")];
                 let label = |add| ActionKind::Label { add, labels: labels() }.by(by());
-                let removes = self.text("action", "added") == "removed";
+                let usual = self.rule.first_label_action().unwrap_or(LabelAction::Added);
+                let action = self.text("action", usual.as_str());
+                let removes = action == LabelAction::Removed.as_str();
                 if removes { vec![label(true), label(false)] } else { vec![label(true)] }
             }
             On::FlowStarted => {
@@ -209,8 +211,10 @@ impl ActionSynthesizer<'_> {
         let kind = self.kind();
         let asked = self.platform.kinds.get(&kind).and_then(|kind| kind.answers.clone());
         let asked = asked.map(|asked| self.say(Role::Bot, &asked, Map::new()));
+        let earlier = self.rule.needs_earlier_message();
+        let earlier = earlier.then(|| self.say(self.by(), "text", Map::new()));
         let message = self.say(self.by(), &kind, self.query.data.clone());
-        asked.into_iter().chain([message]).collect()
+        earlier.into_iter().chain(asked).chain([message]).collect()
     }
 
     fn say(&self, by: Role, kind: &str, mut data: Map<String, Json>) -> Action {

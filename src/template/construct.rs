@@ -1,7 +1,7 @@
 //! Template compiler: the constructs `$each`, `$if`, `$join`, `$json`, `$merge` and `$sum`.
 
 use super::compile::{TemplateCompiler, construct_of};
-use super::expr::{self, Expr, TypedExpr};
+use super::expr::{self, BoundName, Expr, TypedExpr};
 use super::field_type::FieldType;
 use super::json_template::{ConditionalOp, TemplateOp, TemplateOps};
 use super::op_buffer::{MemberLead, OpBuffer};
@@ -25,7 +25,10 @@ impl TemplateCompiler<'_> {
         };
         if !lead.accepts_many {
             let message = "`$each` is allowed only in a list and in `$merge`";
-            self.problem(&each.span, code::TEMPLATE_KEY, message);
+            let problem = Problem::at(&each.span, code::TEMPLATE_KEY, message);
+            let help = "write `[{ \"$each\": … }]` for a list, `{ \"$merge\": [{ \"$each\": … }] }` \
+                        for an object";
+            self.problems.push(problem.help(help));
             return true;
         }
         let Some((name, checked)) = self.each_head(each) else { return false };
@@ -34,7 +37,7 @@ impl TemplateCompiler<'_> {
             self.problem(&each.span, code::NOT_A_VALUE, message);
             return false;
         };
-        self.scope.bound.push((name, item));
+        self.scope.bound.push(BoundName { name, field_type: Some(item), optional: false });
         let mut inner = OpBuffer::default();
         self.spliced(lead, body, &mut inner);
         self.scope.bound.pop();

@@ -5,6 +5,7 @@ use super::field_type::{Field, FieldType, TableType};
 use super::filter::{self, Filter};
 use super::placeholder::Placeholder;
 use super::value::{Object, Value};
+use crate::base::text::one_of;
 use crate::diag::{Problem, Problems, SourceSpan, code};
 
 /// A compiled path with filters.
@@ -28,13 +29,25 @@ enum PathBase {
 #[derive(Clone, Default)]
 pub(super) struct ExprScope {
     /// Names bound by `$each` and `$with`, innermost last.
-    pub(super) bound: Vec<(String, FieldType)>,
+    pub(super) bound: Vec<BoundName>,
     /// Optional paths whose presence an enclosing `$if` has checked.
     pub(super) present: Vec<String>,
     /// Write null for an absent element of a list; if false, the element is omitted.
     pub(super) null_in_lists: bool,
     /// What is done about a path that can be absent.
     pub(super) presence: PresenceRule,
+}
+
+/// A name bound by `$each` or `$with`.
+#[derive(Clone)]
+pub(super) struct BoundName {
+    /// The name.
+    pub(super) name: String,
+    /// Type of the value; `None` after a mistake in its path.
+    // Each use of the name would be reported as a consequence of the one mistake.
+    pub(super) field_type: Option<FieldType>,
+    /// True if the value can be absent.
+    pub(super) optional: bool,
 }
 
 impl ExprScope {
@@ -96,8 +109,10 @@ pub(super) fn check(
 ) -> Option<TypedExpr> {
     let resolved = resolve(&placeholder.path, &placeholder.span, context, scope, problems)?;
     let (mut field_type, mut filters) = (resolved.field_type, Vec::new());
-    let mut replaced = false;
+    let (mut replaced, mut optional) = (false, resolved.optional);
     for call in &placeholder.filters {
+        optional |= filter::takes_from_empty(call, &field_type)
+            && !scope.is_present(&placeholder.path.join("."));
         match filter::check(call, &field_type, &placeholder.span, context) {
             Ok((filter, output)) => {
                 replaced |= filter.replaces_absent();
@@ -111,13 +126,12 @@ pub(super) fn check(
         }
     }
     let is_root = resolved.base == PathBase::Root;
-    if let Some(problem) = check_presence(placeholder, resolved.optional, replaced, is_root, scope)
-    {
+    if let Some(problem) = check_presence(placeholder, optional, replaced, is_root, scope) {
         problems.push(problem);
         return None;
     }
     let expr = Expr { base: resolved.base, steps: resolved.steps, filters: filters.into() };
-    let optional = resolved.optional && !replaced;
+    let optional = optional && !replaced;
     let required = optional && !placeholder.optional && scope.presence == PresenceRule::Required;
     Some(TypedExpr { expr, field_type, optional: optional && !required, required })
 }
@@ -140,10 +154,18 @@ fn check_presence(
     match (optional, placeholder.optional, replaced) {
         _ if is_accepted => None,
         (true, false, false) => {
-            let message = format!("`{path}` can be absent");
+            // The text of a placeholder, or a bare path as `$with` takes it
+            let written = placeholder.span.text().trim_matches(['"', '\'']);
+            let is_bare = !written.contains("${");
+            let subject = if is_bare { written } else { &path };
+            let message = format!("`{subject}` can be absent");
             let problem = Problem::at(&placeholder.span, code::OPTIONAL_PATH, message);
             let effect = if scope.null_in_lists { "omit it (null in a list)" } else { "omit it" };
-            let help = format!("write `${{{path}?}}` to {effect}, or add a default: `| or:null`");
+            let help = if is_bare {
+                format!("put it into `{{ \"$if\": \"{subject}\", \"$then\": … }}`")
+            } else {
+                format!("write `${{{path}?}}` to {effect}, or add a default: `| or:null`")
+            };
             Some(problem.help(help))
         }
         // Bound names are exempt: a file may be included with a value that is always present here
@@ -172,12 +194,13 @@ fn resolve(
     problems: &mut Problems,
 ) -> Option<ResolvedPath> {
     // Searched from the end, so that an inner name shadows an outer one.
-    let bound = scope.bound.iter().rposition(|(name, _)| *name == path[0]);
+    let bound = scope.bound.iter().rposition(|bound| bound.name == path[0]);
     let (base, mut field_type, steps) = match bound {
-        Some(depth) => (PathBase::Bound(depth), scope.bound[depth].1.clone(), &path[1..]),
+        Some(depth) => (PathBase::Bound(depth), scope.bound[depth].field_type.clone()?, &path[1..]),
         None => (PathBase::Root, FieldType::table(context.root.clone()), path),
     };
-    let mut optional = false;
+    let bound = bound.map(|depth| &scope.bound[depth]);
+    let mut optional = bound.is_some_and(|bound| bound.optional && !scope.is_present(&bound.name));
     let mut prefix = path[..path.len() - steps.len()].to_vec();
     for step in steps {
         let parent = std::mem::replace(&mut field_type, FieldType::Any);
@@ -224,7 +247,7 @@ fn unknown_path(
     let (message, names) = match parent {
         FieldType::Table(table) if prefix.len() == 1 => {
             let mut names = field_names(table);
-            names.extend(scope.bound.iter().map(|(name, _)| name.clone()));
+            names.extend(scope.bound.iter().map(|bound| bound.name.clone()));
             (format!("unknown name `{step}`"), names)
         }
         FieldType::Table(table) => {
@@ -236,8 +259,26 @@ fn unknown_path(
             (format!("`{whole}` is {}, which has no fields", other.about()), Vec::new())
         }
     };
-    Problem::at(&here, code::UNKNOWN_PATH, message)
-        .suggest_or_list(step, names.iter().map(String::as_str))
+    let problem = Problem::at(&here, code::UNKNOWN_PATH, message);
+    match (parent, prefix) {
+        (FieldType::Table(roots), [_]) => {
+            let similar = problem.clone().suggest(step, names.iter().map(String::as_str));
+            let owned = fields_named(step, roots);
+            match similar.help {
+                None if !owned.is_empty() => {
+                    problem.help(format!("did you mean {}?", one_of(owned.iter().map(|o| &**o))))
+                }
+                _ => problem.suggest_or_list(step, names.iter().map(String::as_str)),
+            }
+        }
+        _ => problem.suggest_or_list(step, names.iter().map(String::as_str)),
+    }
+}
+
+/// Returns the paths of the fields with this name that the roots have: `event.note` for `note`.
+fn fields_named(name: &str, roots: &TableType) -> Vec<String> {
+    let has_field = |root: &&Field| matches!(&root.field_type, FieldType::Table(table) if table.get(name).is_some());
+    roots.fields.iter().filter(has_field).map(|root| format!("{}.{name}", root.name)).collect()
 }
 
 impl Expr {

@@ -173,6 +173,13 @@ pub(super) fn check(
     }
 }
 
+/// Returns true if a filter takes an element of the model from a list, which can have none. An
+/// element of data is treated as plain data, of which a template knows the form.
+pub(super) fn takes_from_empty(call: &FilterCall, input: &FieldType) -> bool {
+    let is_model = matches!(input, FieldType::List(item) if !item.is_writable());
+    is_model && FilterName::from_name(&call.name) == Some(F::First)
+}
+
 /// Returns the expected input if a filter does not accept this type.
 fn expected_input(name: FilterName, input: &FieldType) -> Option<&'static str> {
     let (is_accepted, expected) = match name {

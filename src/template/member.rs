@@ -1,7 +1,7 @@
 //! Template compiler: the members of objects, and included files.
 
 use super::compile::TemplateCompiler;
-use super::expr::Expr;
+use super::expr::{BoundName, Expr};
 use super::json_template::TemplateOp;
 use super::op_buffer::{MemberLead, OpBuffer};
 use super::placeholder::{self, TextPiece};
@@ -187,15 +187,18 @@ impl TemplateCompiler<'_> {
         for (name, path) in &table.0 {
             let Some(text) = path.as_text() else {
                 self.problem(&path.span, code::PLACEHOLDER_SYNTAX, "`$with` takes paths");
+                let (name, field_type) = (name.name.clone(), None);
+                bound.push(BoundName { name, field_type, optional: false });
                 continue;
             };
             let placeholder = placeholder::parse_bare(text, &path.span, self.problems);
-            if let Some(checked) =
-                placeholder.and_then(|placeholder| self.placeholder(&placeholder))
-            {
-                bound.push((name.name.clone(), checked.field_type));
-                values.push(checked.expr);
-            }
+            let checked = placeholder.and_then(|placeholder| self.placeholder(&placeholder));
+            bound.push(BoundName {
+                name: name.name.clone(),
+                optional: checked.as_ref().is_some_and(|checked| checked.optional),
+                field_type: checked.as_ref().map(|checked| checked.field_type.clone()),
+            });
+            values.extend(checked.map(|checked| checked.expr));
         }
         // Bound together at the end: the paths refer to the outer names only.
         self.scope.bound.extend(bound);

@@ -348,3 +348,18 @@ fn a_run_fails_if_no_call_subscribes_a_receiver_in_time() {
     assert_eq!(exit, 2, "{told}");
     assert!(told.contains("no receiver is configured for ebbot"), "{told}");
 }
+
+#[test]
+fn a_port_that_is_in_use_is_named_with_the_flag_that_sets_another() {
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let folder = configured("");
+    let fixed = format!("wotnot={port}");
+    let arguments = ["run", "handover", "--vendor", "wotnot", "--to", "http://127.0.0.1:1/"];
+    let arguments = [&arguments[..], &["--listen", "--port", &fixed]].concat();
+    let output = standin_in(folder.path(), &arguments);
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    for part in [format!("127.0.0.1:{port}"), "--port wotnot=PORT".to_owned()] {
+        assert!(stderr(&output).contains(&part), "{}", stderr(&output));
+    }
+}

@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, TcpListener};
 
 use serde_json::Value as Json;
 
-use crate::support::{Background, fetch, standin, stderr};
+use crate::support::{Background, fetch, request, standin, stderr};
 
 /// Starts a receiver, and returns it with its URL.
 fn listen(arguments: &[&str]) -> (Background, String) {
@@ -57,4 +57,32 @@ fn listen_uses_both_loopback_addresses_or_the_one_of_host() {
     let (_one, url) = listen(&["--host", "127.0.0.1"]);
     let taken = TcpListener::bind((Ipv6Addr::LOCALHOST, port(&url).parse().unwrap()));
     assert!(taken.is_ok(), "it listens on one address only");
+}
+
+#[test]
+fn a_null_is_no_text_of_an_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    let vendor = "id = 'own'\nname = 'Own'\nextends = 'ebbot'\n[show]\nevent = ['/a', '/b']\ntext = ['/c', '/d']\n";
+    std::fs::write(own.join("vendor.toml"), vendor).unwrap();
+    let arguments = ["listen", "own", "--port", "0", "--templates", "."];
+    let mut process = Background::start(folder.path(), &arguments);
+    let printed = process.read_stderr_until("Press Ctrl-C");
+    let url = printed.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+    for body in [r#"{"a":null,"b":"named","c":null,"d":"said"}"#, r#"{"b":"named","d":null}"#] {
+        send_body(url, body);
+    }
+    let lines: Vec<String> = std::iter::repeat_with(|| process.line())
+        .filter(|line| line.contains("receiver:"))
+        .take(2)
+        .collect();
+    assert!(lines[0].contains("named “said”"), "{lines:?}");
+    assert!(lines[1].contains("named") && !lines[1].contains('“'), "{lines:?}");
+}
+
+/// Posts a body without headers of the vendor.
+fn send_body(url: &str, body: &str) {
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    request(address, "POST / HTTP/1.1\r\nContent-Type: application/json", body);
 }

@@ -363,17 +363,25 @@ fn a_call_can_name_a_conversation_and_gets_what_follows_in_it() {
     assert_eq!(first["heard"], json!(["Who is there?"]));
     assert_eq!(first["door"], json!(format!("http://{}", api.address)));
     let room = &first["room"];
-    let again = json!({"who": "g1", "text": "me", "room": room, "tune": "waltz-1"});
+    let ribbons = json!(["red", "old"]);
+    let again = json!({"who": "g1", "text": "me", "room": room, "tune": "waltz-1", "tie": ribbons});
     let second = knock(door, &again).json();
     assert_eq!((&second["room"], &second["heard"]), (room, &json!([])));
     assert_eq!((&first["known"], &second["known"]), (&json!(false), &json!(true)));
     assert_ne!(first["slip"], second["slip"]);
+    let untie = json!({"who": "g1", "text": "thanks", "room": room, "untie": "red"});
+    assert_eq!(knock(door, &untie).status, 200);
+    assert_ne!(knock(door, &untie).status, 200, "the ribbon is not tied any more");
     let lost = knock(door, &json!({"who": "g1", "text": "me", "room": "none"}));
     assert_eq!(lost.json()["error"], "no such room");
     assert_eq!(knock("another-door", &again).json()["error"], "invalid.key");
     let tunes = |body: &Json| body["what"] == "tune.begun" && body.to_string().contains("waltz-1");
-    let sent = wait_for_events(&receiver, 5);
+    let sent = wait_for_events(&receiver, 9);
     assert!(sent.iter().any(tunes), "{sent:#?}");
+    let ribbons = sent.iter().filter(|body| body["what"] == "ribbon.tied");
+    let ribbons: Vec<(&Json, &Json)> = ribbons.map(|body| (&body["how"], &body["all"])).collect();
+    let [first, second] = [json!(["red", "old"]), json!(["old"])];
+    assert_eq!(ribbons, [(&json!("added"), &first), (&json!("removed"), &second)]);
 
     let shelf = |query: &str| {
         let house = api.account.values["house"].as_str().unwrap();
@@ -971,4 +979,15 @@ fn routes_with_the_same_path_and_method_are_one_operation_of_the_description() {
     let dance = parameters.iter().find(|parameter| parameter["name"] == "dance").unwrap();
     assert_eq!(dance["required"], false);
     assert_eq!(parameters.iter().filter(|parameter| parameter["name"] == "house").count(), 1);
+}
+
+#[test]
+fn a_status_of_the_description_names_all_its_conditions() {
+    let platform = revisions().into_iter().find(|known| known.full_id() == "wotnot").unwrap();
+    let described = describe_api(&Arc::new(Account::test(&platform)), "http://127.0.0.1:1");
+    let operation = &described["paths"]["/api/v1/conversations"]["post"];
+    let invalid = operation["responses"]["400"]["description"].as_str().unwrap();
+    for condition in ["bad_body", "missing_field", "refused"] {
+        assert!(invalid.contains(condition), "{invalid}");
+    }
 }

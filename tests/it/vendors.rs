@@ -1,10 +1,15 @@
 //! Properties that hold for every vendor, bundled or invented.
 
+use std::fs;
+use std::path::Path;
+
 use standin::conversation::{EventKind, Role};
 use standin::platform::{Account, Coverage};
 use standin::record::{RecordKind, Verdict};
 
-use crate::support::{Receiver, Reply, play, revisions, vendors};
+use crate::support::{
+    Receiver, Reply, entries, play, revisions, standin_in, stderr, stdout, vendors,
+};
 
 #[test]
 fn handover_passes_at_every_vendor() {
@@ -114,4 +119,60 @@ fn every_field_that_a_step_can_set_is_described() {
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Writes a vendor that extends the plain one into a folder beside it.
+fn write_over_plain(folder: &Path, files: &[(&str, &str)]) {
+    for (vendor, from) in [("plain", Some("tests/minimal/plain")), ("own", None)] {
+        let into = folder.join(vendor);
+        fs::create_dir(&into).unwrap();
+        for file in from.map(entries).unwrap_or_default() {
+            fs::copy(&file, into.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    for (name, text) in files {
+        fs::write(folder.join("own").join(name), text).unwrap();
+    }
+}
+
+#[test]
+fn events_of_labels_and_later_messages_have_types_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = |on: &str, when: &str, name: &str| {
+        format!(
+            "[[event]]\non = '{on}'\nwhen = {{ {when} }}\ntype = '{name}'\ntemplate = 'room.json'\n"
+        )
+    };
+    let vendor = [
+        "id = 'own'\nname = 'Own'\nextends = 'plain'\ndrop = ['line.said']\n".to_owned(),
+        rule("labels.changed", "action = ['added']", "label.on"),
+        rule("labels.changed", "action = ['removed']", "label.off"),
+        rule("message.sent", "first = true", "line.first"),
+        rule("message.sent", "first = false", "line.later"),
+        "[silent]\n'typing.changed:bot' = 'bots do not type'\n".to_owned(),
+        rule("typing.changed", "by = ['visitor']", "typing"),
+        "[source]\nevent = { status = 'assumed' }\nsilent = { status = 'assumed' }\n".to_owned(),
+    ];
+    write_over_plain(folder.path(), &[("vendor.toml", &vendor.concat())]);
+    let checked = standin_in(folder.path(), &["check", "own", "--templates", "."]);
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    for name in ["label.on", "label.off", "line.first", "line.later", "typing"] {
+        let sample = standin_in(folder.path(), &["vendors", "own", name, "--templates", "."]);
+        let told = stdout(&sample);
+        assert!(
+            told.contains(&format!("\"what\": \"{name}\"")),
+            "{name}: {told}{}",
+            stderr(&sample)
+        );
+    }
+    let story = "name = 'labels'\n[cast.grace]\nrole = 'agent'\n[[step]]\nopen = {}\n\
+                 [[step]]\nlabel = { by = 'grace', add = ['vip'] }\n\
+                 [[step]]\nlabel = { by = 'grace', remove = ['vip'] }\n\
+                 [[step]]\ntyping = { by = 'bot' }\n";
+    fs::write(folder.path().join("story.toml"), story).unwrap();
+    let run = ["run", "story.toml", "--vendor", "own", "--templates", ".", "--dry-run"];
+    let told = stdout(&standin_in(folder.path(), &run));
+    let at = |part: &str| told.find(part).unwrap_or_else(|| panic!("no {part} in {told}"));
+    assert!(at("label.on") < at("label.off"), "{told}");
+    assert!(told.contains("bots do not type"), "{told}");
 }

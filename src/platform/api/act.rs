@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::call_match::CallMatchers;
-use crate::conversation::{Role, VariableScope};
+use crate::conversation::{LabelAction, Role, VariableScope};
 use crate::template::{InputTemplate, TextTemplate, ValuePath};
 
 /// An action of a call.
@@ -116,6 +116,15 @@ pub enum ActTemplate {
         to: Option<WhoRef>,
         /// Skill of the queue.
         skill: Option<InputTemplate>,
+    },
+    /// Adds or removes labels.
+    Label {
+        /// Who labels.
+        by: WhoRef,
+        /// What happens to the labels.
+        action: LabelAction,
+        /// The labels.
+        labels: InputTemplate,
     },
     /// Starts a flow of the bot.
     Flow {
@@ -267,6 +276,7 @@ impl ActTemplate {
                 | Self::Rate { .. }
                 | Self::Emit { .. }
                 | Self::Assign { .. }
+                | Self::Label { .. }
                 | Self::Flow { .. }
                 | Self::Set { .. }
                 | Self::Close { .. }

@@ -8,17 +8,17 @@ use super::credential::CredentialRule;
 use super::documents::DocumentRule;
 use super::find::{person_data, table_template};
 use super::forms::{
-    ActForm, CreateActForm, EmitActForm, LinkActForm, SayActForm, SubscribeActForm,
+    ActForm, CreateActForm, EmitActForm, LabelActForm, LinkActForm, SayActForm, SubscribeActForm,
 };
 use crate::base::text::one_of;
-use crate::conversation::Role;
+use crate::conversation::{LabelAction, Role};
 use crate::diag::{Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code};
 use crate::template::{
     CompileContext, Field, FieldType, InputTemplate, TableType, TextRules, TextTemplate, ValuePath,
 };
 
 /// The keys of `act`.
-const ACTIONS: [&str; 25] = [
+const ACTIONS: [&str; 26] = [
     "open",
     "say",
     "typing",
@@ -30,6 +30,7 @@ const ACTIONS: [&str; 25] = [
     "set",
     "close",
     "note",
+    "label",
     "reopen",
     "create_entity",
     "update_entity",
@@ -122,6 +123,7 @@ impl ActChecker<'_> {
             form.set.is_some(),
             form.close.is_some(),
             form.note.is_some(),
+            form.label.is_some(),
             form.reopen.is_some(),
         ];
         let in_account = [
@@ -175,6 +177,9 @@ impl ActChecker<'_> {
             let (by, text) = (self.who(&form.by), self.input(&form.text));
             return Some(ActTemplate::Note { by: by?, text: text? });
         }
+        if let Some(form) = &form.label {
+            return self.label(form);
+        }
         if let Some(form) = &form.reopen {
             return Some(ActTemplate::Reopen { by: self.who(&form.by)? });
         }
@@ -216,6 +221,21 @@ impl ActChecker<'_> {
             self.problems.push(problem.help("add `surveys = true` to `[conversation]`"));
         }
         Some(ActTemplate::Close { by: self.who(&close.by)?, survey: survey.is_some() })
+    }
+
+    fn label(&mut self, form: &LabelActForm) -> Option<ActTemplate> {
+        let by = self.who(&form.by);
+        let (action, labels) = match (&form.add, &form.remove) {
+            (Some(labels), None) => (LabelAction::Added, labels),
+            (None, Some(labels)) => (LabelAction::Removed, labels),
+            _ => {
+                let message = "`label` takes either `add` or `remove`";
+                let problem = Problem::at(&form.span, code::INVALID_ACT, message);
+                self.problems.push(problem.help("write two actions to do both"));
+                return None;
+            }
+        };
+        Some(ActTemplate::Label { by: by?, action, labels: self.input(labels)? })
     }
 
     fn say(&mut self, form: &SayActForm) -> Option<ActTemplate> {

@@ -169,6 +169,8 @@ impl BotCall {
 /// Checks `[bot]`.
 pub(in crate::platform) struct BotChecker<'a> {
     pub(in crate::platform) rules: &'a ApiRules,
+    /// Names of the operations that the file has, those with mistakes included.
+    pub(in crate::platform) declared: Vec<&'a str>,
     /// Context of the account, without `bot`.
     pub(in crate::platform) context: CompileContext<'a>,
     pub(in crate::platform) problems: &'a mut Problems,
@@ -229,6 +231,10 @@ impl BotChecker<'_> {
             routes.flat_map(|route| route.operations.iter().map(move |known| (route, known)));
         let Some((route, found)) = all.clone().find(|(_, known)| known.name == operation.value)
         else {
+            // The mistake in the operation was reported.
+            if self.declared.contains(&operation.value.as_str()) {
+                return None;
+            }
             let message = format!("unknown operation `{}`", operation.value);
             let problem = Problem::at(&operation.span, code::INVALID_ROUTE, message);
             let names = all.by_ref().map(|(_, known)| known.name.as_str());

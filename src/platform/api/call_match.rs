@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::call_help::helped_matcher;
 use crate::diag::{Form as _, NodeContent, Problems, SyntaxNode, TableOf};
 use crate::matcher::Matcher;
 use crate::template::{CompileContext, InputTemplate, Object, ValuePath};
@@ -48,7 +49,10 @@ impl CallMatchers {
             let place = if key.name.starts_with('/') {
                 Some(MatchPlace::Pointer(key.name.clone()))
             } else {
-                ValuePath::check(&key.name, &key.span, context, problems).map(MatchPlace::Path)
+                let mut of_path = Problems::new();
+                let path = ValuePath::check(&key.name, &key.span, context, &mut of_path);
+                problems.extend(helped_matcher(of_path));
+                path.map(MatchPlace::Path)
             };
             let mut holes = Vec::new();
             collect_holes(node, context, problems, &mut holes);

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::call_help::helped;
 use super::call_match::CallMatchers;
 use super::call_types::{of_call, with_auth, with_error, with_fields, with_revision};
 use super::condition_check::{check_conditions, check_triggers};
 use super::credential::CredentialRule;
 use super::credential_check::check_credential;
 use super::documents::DocumentRule;
+use super::example::check_path;
 use super::forms::{ApiForm, ErrorForm, OperationForm, RouteForm};
 use super::graphql_check::check_graphql;
 use super::host_pattern::HostPattern;
@@ -18,7 +20,7 @@ use super::response::{ErrorRule, ErrorTrigger, ResponseChecker};
 use super::rules::{AccountCheck, ApiRules, RouteRule};
 use super::throttle::ThrottleRule;
 use crate::diag::{
-    Key, NodeContent, OneOrMore, Problem, Problems, Spanned, SyntaxNode, TableOf, code,
+    Key, NodeContent, OneOrMore, Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code,
 };
 use crate::platform::forms::VendorForm;
 use crate::platform::ids::IdRules;
@@ -50,6 +52,14 @@ pub(in crate::platform) struct ApiChecker<'a> {
 impl<'a> ApiChecker<'a> {
     /// Checks all sections.
     pub(in crate::platform) fn rules(&mut self) -> ApiRules {
+        let earlier = std::mem::take(self.problems);
+        let rules = self.sections();
+        let own = std::mem::replace(self.problems, earlier);
+        self.problems.extend(helped(own));
+        rules
+    }
+
+    fn sections(&mut self) -> ApiRules {
         let form = self.form;
         let before = self.problems.len();
         self.check_names();
@@ -152,6 +162,10 @@ impl<'a> ApiChecker<'a> {
         let all = &self.form.operation;
         let own: Vec<&OperationForm> =
             all.iter().filter(|operation| operation.route.value == form.name.value).collect();
+        let examples = own.iter().filter_map(|operation| operation.example.as_ref());
+        for example in form.example.iter().chain(examples) {
+            check_path(example, &paths, self.problems);
+        }
         let (fields, types) = self.fields(Some(&form.fields), Vec::new(), &roots);
         let mut operations = Vec::new();
         if own.is_empty() {
@@ -273,7 +287,8 @@ impl<'a> ApiChecker<'a> {
                     .map(ErrorTrigger::Conditions),
             };
             let roots = with_error(roots.clone());
-            let response = self.responses(roots, |checker| checker.check(&form.reply));
+            let response =
+                self.responses(roots, &form.when.span, |checker| checker.check(&form.reply));
             if let (Some(when), Some(response)) = (when, response) {
                 rules.push(ErrorRule { when, response });
             }
@@ -281,15 +296,20 @@ impl<'a> ApiChecker<'a> {
         rules
     }
 
+    /// Checks a response. `place` is where the file has it.
     pub(super) fn responses<T>(
         &mut self,
         root: TableType,
+        place: &SourceSpan,
         check: impl FnOnce(&mut ResponseChecker<'_>) -> Option<T>,
     ) -> Option<T> {
         let templates = self.templates;
         let files = |name: &str| templates.get(name).cloned();
         let context = CompileContext { root, words: &self.types.words, files: &files };
-        let (style, problems) = (self.style, &mut *self.problems);
-        check(&mut ResponseChecker { context, style, problems })
+        let (style, mut problems) = (self.style, Problems::new());
+        let checked = check(&mut ResponseChecker { context, style, problems: &mut problems });
+        let codes = [code::UNKNOWN_PATH, code::OPTIONAL_PATH];
+        self.problems.extend(problems.used_at(place, "in this response", &codes));
+        checked
     }
 }

@@ -9,7 +9,7 @@ use super::call::{ApiCall, CallBody};
 use super::find::table_template;
 use super::forms::ExampleForm;
 use super::path_pattern::PathPattern;
-use crate::diag::{Problems, SourceSpan};
+use crate::diag::{Problem, Problems, SourceSpan, code};
 use crate::template::{CompileContext, InputError, InputTemplate, Object, TextRules, TextTemplate};
 
 /// URL of the API in examples: any.
@@ -122,6 +122,22 @@ impl CallExample {
         let headers = headers.map(|(name, text)| (name.clone(), text.render(roots))).collect();
         let path = path.map(|path| path.fill(value)).unwrap_or_default();
         Ok(ExampleCall { method, path, query, json, form, headers })
+    }
+}
+
+/// Checks the parameters of the path in an example. It is made for the first path of its route.
+pub(super) fn check_path(form: &ExampleForm, paths: &[PathPattern], problems: &mut Problems) {
+    let known: Vec<&str> = paths.iter().flat_map(PathPattern::parameters).collect();
+    for (key, _) in form.path.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
+        let message = format!("the path has no parameter `{}`", key.name);
+        let problem = Problem::at(&key.span, code::UNKNOWN_KEY, message);
+        problems.push(problem.suggest_or_list(&key.name, known.iter().copied()));
+    }
+    let needed = paths.first().into_iter().flat_map(PathPattern::parameters);
+    for name in needed.filter(|name| !form.path.contains(name)) {
+        let message = format!("the example has no value for `{{{name}}}` of the path");
+        let problem = Problem::at(&form.span, code::MISSING_KEY, message);
+        problems.push(problem.help(format!("add `{name}` to `path` of the example")));
     }
 }
 

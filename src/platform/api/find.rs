@@ -114,6 +114,16 @@ impl FindRule {
             .create
             .as_ref()
             .and_then(|create| person_data(create, &form.span, context, problems));
+        if let (FindKind::Person(_), Some(data)) = (kind, &form.create)
+            && !["external_key", "email"].iter().any(|key| table.get(key).is_some())
+            && !data.contains("email")
+        {
+            let message = "`create` needs `external_key` or `email`: the vendor generates the ids";
+            let problem = Problem::at(&form.span, code::INVALID_ACT, message);
+            let help = "find the person by `external_key`, the id in the system of the client, or \
+                        by `email`; for a new person in each call, use an id of `[ids] call`";
+            problems.push(problem.help(help));
+        }
         let if_given = form.if_given.as_ref().is_some_and(|if_given| if_given.value);
         let own = document.unwrap_or(kind.as_str());
         let name = form.name.as_ref().map_or(own, |name| &name.value);

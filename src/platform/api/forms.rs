@@ -236,6 +236,8 @@ form! {
         typing: Option<TypingActForm>,
         /// Adds a note.
         note: Option<NoteActForm>,
+        /// Adds or removes labels.
+        label: Option<LabelActForm>,
         /// Marks the messages of the other side as read.
         read: Option<ReadActForm>,
         /// Assigns the conversation to a person or a queue.
@@ -363,6 +365,18 @@ form! {
         event_type ("type"): Spanned<String>,
         /// Content of the event.
         data: TableOf<SyntaxNode>,
+    }
+}
+
+form! {
+    /// Adds or removes labels: exactly one of the two lists.
+    pub struct LabelActForm {
+        /// Who labels: a role, `assignee`, or a name of `find`.
+        by: Spanned<String>,
+        /// Labels to add: a list, or one of them.
+        add: Option<SyntaxNode>,
+        /// Labels to remove.
+        remove: Option<SyntaxNode>,
     }
 }
 

@@ -10,6 +10,7 @@ mod body;
 mod bot;
 mod bot_form;
 mod call;
+mod call_help;
 mod call_match;
 mod call_types;
 mod calls;

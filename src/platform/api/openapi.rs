@@ -225,7 +225,19 @@ fn responses(api: &ApiRules, route: &RouteRule, roots: &dyn Object) -> Json {
         if route.body == BodyProtocol::JsonBatch {
             response["content"]["application/json"] = json!({"schema": {}});
         }
-        responses.entry(rule.status().to_string()).or_insert(response);
+        let status = rule.status().to_string();
+        match responses.get_mut(&status) {
+            // Several conditions can have one status.
+            Some(known) => {
+                let all = known["description"].as_str().unwrap_or_default();
+                if !all.split("; ").any(|other| other == description) {
+                    known["description"] = format!("{all}; {description}").into();
+                }
+            }
+            None => {
+                responses.insert(status, response);
+            }
+        }
     };
     for operation in &route.operations {
         add(&operation.response, format!("`{}` succeeded", operation.name));

@@ -2,6 +2,7 @@
 
 use super::act::ActRule;
 use super::act_check::ActChecker;
+use super::call_help::{helped_example, helped_operation};
 use super::call_match::CallMatchers;
 use super::call_types::{
     with_conversation, with_event, with_fields, with_handshake, with_issued, with_link,
@@ -16,7 +17,7 @@ use super::list::{ListRule, Listed, list_type};
 use super::operation_source::OperationSource;
 use super::response::ResponseRule;
 use super::rules::{CallWarning, OperationRule};
-use crate::diag::{Problem, code};
+use crate::diag::{Problem, Problems, code};
 use crate::platform::forms::{ConversationForm, EventForm};
 use crate::platform::ids::{IdOwner, of_role};
 use crate::platform::source_form::Certainty;
@@ -31,6 +32,7 @@ impl ApiChecker<'_> {
         shared: &[Field],
     ) -> Option<OperationRule> {
         let before = self.problems.len();
+        let earlier = std::mem::take(self.problems);
         let auth = self.auth(source.auth);
         // An operation is selected before its own fields are read.
         let matches = match source.matches {
@@ -58,6 +60,8 @@ impl ApiChecker<'_> {
         let list = source.list.and_then(|list| self.list(list, &found));
         let after = self.after_acts(source, found.clone(), list.as_ref(), finds_conversation);
         let response = self.response(source, after);
+        let own = std::mem::replace(self.problems, earlier);
+        self.problems.extend(helped_operation(own));
         let matched = with_possible_conversation(self.types, found.clone());
         let errors = self.errors(&source.errors, &matched, &of_errors(&matched, &types));
         let mut warnings = Vec::new();
@@ -66,9 +70,11 @@ impl ApiChecker<'_> {
             warnings.push(CallWarning { when, text: form.text.value.clone() });
         }
         let example_roots = with_conversation(self.types, self.types.base.clone());
+        let mut of_example = Problems::new();
         let example = source.example.and_then(|example| {
-            CallExample::check(example, &self.context(example_roots), self.problems)
+            CallExample::check(example, &self.context(example_roots), &mut of_example)
         });
+        self.problems.extend(helped_example(of_example));
         let section = self.form.source.get("operation").or(self.form.source.get("route"));
         let certainty = source.source.or(section).map_or(Certainty::Assumed, |s| s.status.value);
         if self.problems.len() > before {
@@ -310,7 +316,7 @@ impl ApiChecker<'_> {
             self.problems.push(problem.help("add `reply = { … }` to it or to its route"));
             return None;
         };
-        self.responses(roots, |checker| checker.check(reply))
+        self.responses(roots, &reply.span, |checker| checker.check(reply))
     }
 }
 

@@ -208,6 +208,14 @@ impl OperationRule {
         self.acts.iter().any(|rule| is_independent(&rule.act))
     }
 
+    /// Returns true if the operation only reopens a conversation.
+    pub fn reopens(&self) -> bool {
+        let is_any =
+            |is_it: fn(&ActTemplate) -> bool| self.acts.iter().any(|rule| is_it(&rule.act));
+        is_any(|act| matches!(act, ActTemplate::Reopen { .. }))
+            && !is_any(|act| matches!(act, ActTemplate::Close { .. }))
+    }
+
     /// Returns true if the operation opens a conversation.
     pub fn opens(&self) -> bool {
         self.acts.iter().any(|rule| matches!(rule.act, ActTemplate::Open { .. }))
