@@ -286,7 +286,8 @@ impl Watchers {
         let mut before = usize::MAX;
         while before != self.bytes.load(Ordering::Relaxed) {
             before = self.bytes.load(Ordering::Relaxed);
-            thread::sleep(Duration::from_millis(500));
+            // Longer than a stream pauses after a full part.
+            thread::sleep(Duration::from_secs(2));
         }
         self.is_stopped.store(true, Ordering::Relaxed);
         self.threads.into_iter().for_each(|thread| thread.join().unwrap());
