@@ -19,6 +19,10 @@ pub(super) const DOCUMENTS: &str = "documents";
 pub(super) const FILE: &str = "file";
 pub(super) const CONTENT: &str = "content";
 
+/// Maximum number of ended subscriptions that an account keeps. A client needs few, but one that subscribes
+/// at each start leaves one behind each time.
+const MAX_ENDED: usize = 1_000;
+
 /// What an account has kept, with the file in which it keeps more.
 #[derive(Debug)]
 pub(super) struct AccountMemory {
@@ -108,6 +112,21 @@ impl AccountMemory {
             ENDED => self.ended.extend(key.parse::<u32>().ok()),
             _ => {}
         }
+    }
+
+    /// Forgets the oldest ended subscriptions if there are too many. Returns what need not be stored any
+    /// more. A run that was played at such an endpoint can be read, but not continued.
+    pub(super) fn forget_ended(&mut self) -> Vec<AccountItem> {
+        let surplus = self.ended.len().saturating_sub(MAX_ENDED);
+        let oldest: Vec<u32> = self.ended.iter().take(surplus).copied().collect();
+        let mut forgotten = Vec::new();
+        for number in oldest {
+            self.ended.remove(&number);
+            self.subscriptions.remove(&number);
+            let key = number.to_string();
+            forgotten.extend([removed(SUBSCRIPTION, &key), removed(ENDED, &key)]);
+        }
+        forgotten
     }
 
     /// Returns the highest number of an endpoint.

@@ -33,7 +33,8 @@ pub(super) struct AccountChange<'a> {
 
 impl AccountHost {
     /// Restores what the account has kept, and keeps what calls change from now on.
-    pub(super) fn remember(&mut self, memory: AccountMemory, now: Timestamp) {
+    pub(super) fn remember(&mut self, mut memory: AccountMemory, now: Timestamp) {
+        let mut forgotten = memory.forget_ended();
         let AccountMemory { store, tokens, documents, files, mut contents, .. } = memory;
         let references = tokens.iter().map(|stored| {
             let reference = format!("${{issued.{}}}", stored.credential);
@@ -42,9 +43,9 @@ impl AccountHost {
         let references: Vec<(String, Secret)> = references.collect();
         self.redact(Redactor::new(references.iter().map(|(name, value)| (name.clone(), value))));
         let dropped = self.tokens.restore(tokens, now);
-        let dropped = dropped.iter().map(|token| removed(TOKEN, &token_key(token)));
+        forgotten.extend(dropped.iter().map(|token| removed(TOKEN, &token_key(token))));
         // A failure is found at the next change.
-        store.write(&dropped.collect::<Vec<_>>());
+        store.write(&forgotten);
         let own = Arc::make_mut(&mut self.documents);
         documents.into_iter().for_each(|(kind, shelf)| own.restore(kind, shelf));
         let own = Arc::make_mut(&mut self.files);

@@ -110,6 +110,48 @@ fn a_login_and_a_subscription_survive_a_kill() {
 }
 
 #[test]
+fn only_the_newest_ended_subscriptions_are_kept() {
+    let (folder, receiver) = (TempDir::new().unwrap(), Receiver::accepting());
+    let server = Server::start_in(folder.path(), &["--vendor", "erxes"]);
+    let cookie = log_in(&server, &user());
+    let actions = json!([{"type": "userMessages", "action": "create", "label": "a"}]);
+    let add = |server: &Server| {
+        let variables = json!({"url": receiver.url(), "actions": actions.clone()});
+        graphql(server, &cookie, ADD, &variables).json()["data"]["webhooksAdd"]["_id"].clone()
+    };
+    let id = add(&server);
+    let remove = "mutation($id: String!) { webhooksRemove(_id: $id) }";
+    assert_eq!(graphql(&server, &cookie, remove, &json!({"id": id})).status, 200);
+    server.process.kill();
+
+    // The same as more than a thousand clients that subscribe and unsubscribe.
+    let file = folder.path().join("standin.db.accounts");
+    let database = rusqlite::Connection::open(&file).unwrap();
+    let copy =
+        "WITH RECURSIVE number(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM number WHERE n < 1200)
+        INSERT INTO item SELECT account, kind, n, value FROM item, number
+        WHERE kind IN ('subscription', 'ended subscription')";
+    assert_eq!(database.execute(copy, []).unwrap(), 2 * 1_199);
+    drop(database);
+
+    let server = Server::start_in(folder.path(), &["--vendor", "erxes"]);
+    assert_eq!(server.get("/api/v1/endpoints")["items"], json!([]));
+    add(&server);
+    let listed = server.get("/api/v1/endpoints")["items"].clone();
+    assert_eq!(listed[0]["number"], 1_201, "numbers are not used again: {listed}");
+    server.process.kill();
+    let database = rusqlite::Connection::open(&file).unwrap();
+    let kept = |kind: &str| -> (i64, i64, i64) {
+        let query = "SELECT count(*), min(CAST(key AS INTEGER)), max(CAST(key AS INTEGER))
+            FROM item WHERE kind = ?1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        database.query_row(query, [kind], read).unwrap()
+    };
+    assert_eq!(kept("ended subscription"), (1_000, 201, 1_200));
+    assert_eq!(kept("subscription"), (1_001, 201, 1_201));
+}
+
+#[test]
 fn a_session_and_a_file_survive_a_kill() {
     let folder = TempDir::new().unwrap();
     let server = Server::start_in(folder.path(), &["--vendor", "ebbot"]);

@@ -222,21 +222,59 @@ fn endpoints_of_the_api_survive_a_restart() {
 
 #[test]
 fn nothing_that_was_acknowledged_is_lost_by_kills_under_load() {
-    kills_under_load(2);
+    kills_under_load(5);
 }
 
 #[test]
-#[ignore = "takes a minute; run it with `--ignored`"]
+#[ignore = "takes minutes; run it with `--ignored`"]
 fn nothing_that_was_acknowledged_is_lost_by_twenty_kills() {
     kills_under_load(20);
 }
 
+/// Endpoints that were added and removed under load, by what was acknowledged.
+#[derive(Default)]
+struct ChangedEndpoints {
+    kept: BTreeSet<u64>,
+    removed: BTreeSet<u64>,
+}
+
+impl ChangedEndpoints {
+    /// Adds endpoints, and removes all but the newest, until the server is killed.
+    fn change(&mut self, server: &Server, is_over: &AtomicBool) {
+        while !is_over.load(Ordering::SeqCst) {
+            let body = json!({"vendor": "wotnot", "url": "http://127.0.0.1:9/"}).to_string();
+            let added = server.call("POST /api/v1/endpoints", &body);
+            if added.status != 201 {
+                continue;
+            }
+            // Neither kept nor removed while it is not known whether the removal was stored.
+            for number in std::mem::take(&mut self.kept) {
+                let path = format!("DELETE /api/v1/endpoints/wotnot/{number}");
+                if server.call(&path, "").status == 204 {
+                    self.removed.insert(number);
+                }
+            }
+            self.kept.insert(added.json()["number"].as_u64().unwrap());
+        }
+    }
+
+    fn check(&self, server: &Server) {
+        let listed = server.get("/api/v1/endpoints")["items"].clone();
+        let all = listed.as_array().unwrap().iter().filter(|one| one["vendor"] == "wotnot");
+        let listed: BTreeSet<u64> = all.map(|one| one["number"].as_u64().unwrap()).collect();
+        assert!(self.kept.is_subset(&listed), "{:?} of {listed:?}", self.kept);
+        assert!(self.removed.is_disjoint(&listed), "{:?} of {listed:?}", self.removed);
+    }
+}
+
 fn kills_under_load(kills: usize) {
+    let mut endpoints = ChangedEndpoints::default();
     let (folder, receiver) = (TempDir::new().unwrap(), Receiver::accepting());
     let mut acknowledged: Vec<(String, String)> = Vec::new();
     let mut runs = 0;
     for kill in 0..kills {
         let server = start(folder.path(), &receiver);
+        endpoints.check(&server);
         let listed = server.get("/api/v1/runs?limit=500")["items"].as_array().unwrap().len();
         assert!(listed >= runs, "{listed} of {runs} runs after kill {kill}");
         let all: BTreeSet<String> = acknowledged.iter().map(|(at, _)| at.clone()).collect();
@@ -253,6 +291,7 @@ fn kills_under_load(kills: usize) {
         let (is_over, counted) = (AtomicBool::new(false), AtomicUsize::new(runs));
         let acts = AtomicUsize::new(0);
         let more = thread::scope(|scope| {
+            scope.spawn(|| endpoints.change(&server, &is_over));
             let workers: Vec<_> = (0..4)
                 .map(|worker| {
                     let (server, is_over, counted, acts) = (&server, &is_over, &counted, &acts);
@@ -291,6 +330,8 @@ fn kills_under_load(kills: usize) {
         doctor(folder.path());
     }
     let server = start(folder.path(), &receiver);
+    endpoints.check(&server);
+    assert!(!endpoints.removed.is_empty(), "no endpoint was removed");
     for (conversation, text) in &acknowledged {
         assert!(texts(&server, conversation).contains(text), "{conversation}: {text}");
     }
