@@ -99,19 +99,41 @@ impl AccountTemplate {
         TableType::new("the account", self.account.iter().map(name).collect())
     }
 
-    /// Returns every combination of option values.
-    pub(super) fn option_combinations(&self) -> Vec<Map<String, Json>> {
-        let mut combinations = vec![Map::new()];
-        for option in &self.options {
-            let with = |combination: &Map<String, Json>, value: &String| {
-                let mut combination = combination.clone();
-                combination.insert(option.name.clone(), value.clone().into());
-                combination
-            };
-            let values = option.values.iter();
-            combinations =
-                values.flat_map(|value| combinations.iter().map(move |c| with(c, value))).collect();
-        }
-        combinations
+    /// Returns every combination of option values, one at a time: all of them need megabytes.
+    pub(super) fn option_combinations(&self) -> impl Iterator<Item = Map<String, Json>> + '_ {
+        let number = self.options.iter().map(|option| option.values.len()).product();
+        (0..number).map(|number| self.option_combination(number))
+    }
+
+    /// Returns a combination. The first option is the last digit of its number.
+    fn option_combination(&self, number: usize) -> Map<String, Json> {
+        let mut rest = number;
+        let options = self.options.iter().map(|AccountOption { name, values, .. }| {
+            let value = &values[rest % values.len()];
+            rest /= values.len();
+            (name.clone(), value.clone().into())
+        });
+        options.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn option(name: &str, values: &[&str]) -> AccountOption {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        AccountOption { name: name.to_owned(), values, about: String::new() }
+    }
+
+    #[test]
+    fn each_combination_of_options_is_returned_once() {
+        let options = vec![option("a", &["1", "2"]), option("b", &["x", "y", "z"])];
+        let template = AccountTemplate { options, ..AccountTemplate::default() };
+        let text = |options: Map<String, Json>| format!("{}{}", options["a"], options["b"]);
+        let all: Vec<String> =
+            template.option_combinations().map(|all| text(all).replace('"', "")).collect();
+        assert_eq!(all, ["1x", "2x", "1y", "2y", "1z", "2z"]);
+        assert_eq!(AccountTemplate::default().option_combinations().count(), 1);
     }
 }

@@ -119,8 +119,9 @@ impl RetryRule {
         let when = OptionValues::check(&form.when, &vendor.option, problems);
         let limit = RetryLimit::check(form, context, problems)?;
         // A limit that depends on options is a number or a duration only once they are selected.
-        for options in account.option_combinations().iter().filter(|options| when.hold(options)) {
-            if let Err(message) = limit.retry(&TemplateContext::default().with("option", options)) {
+        for options in account.option_combinations().filter(|options| when.hold(options)) {
+            let roots = TemplateContext::default().with("option", &options);
+            if let Err(message) = limit.retry(&roots) {
                 let node = form.times.as_ref().filter(|_| matches!(limit, RetryLimit::Count(_)));
                 let node = node.or(form.within.as_ref()).map_or(&form.span, |node| &node.span);
                 problems.push(Problem::at(node, code::INVALID_DURATION, message));

@@ -162,10 +162,10 @@ impl RequestChecker<'_> {
         };
         let found = match missing(&mut rules.headers.iter()) {
             Some(path) => Some((path, String::new())),
-            None => self.account.option_combinations().iter().find_map(|options| {
+            None => self.account.option_combinations().find_map(|options| {
                 let sent = || {
                     let headers = self.form.header.iter().zip(&rules.headers);
-                    headers.filter(|(_, header)| header.when.hold(options))
+                    headers.filter(|(_, header)| header.when.hold(&options))
                 };
                 // Without a header that has it, the signature is not sent.
                 let uses = format!("signature.{}", key.name);
