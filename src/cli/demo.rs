@@ -55,7 +55,8 @@ fn vendor_help() -> String {
 
 pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
-    let vendor = setup.vendor(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor.value))?;
+    let vendor =
+        setup.observed_vendor(args.vendor.as_ref().unwrap_or(&setup.config.demo_vendor.value))?;
     let account = setup.account(&vendor)?;
     let story = setup.config.scenario_of_demo(vendor.bot.story.as_deref()).to_owned();
     let source = scenarios(std::slice::from_ref(&story))?.pop();

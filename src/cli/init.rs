@@ -33,7 +33,7 @@ const SCHEMA: &str = "scenario.schema.json";
 
 pub(super) fn init(args: &InitArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let setup = Setup::read(global)?;
-    let vendor = setup.vendor(&args.vendor)?;
+    let vendor = setup.observed_vendor(&args.vendor)?;
     write_new(&args.file, &scenario(&vendor, &args.file))?;
     let schema = args.file.with_file_name(SCHEMA);
     // The schema is generated and holds nothing of the user's, so it may be overwritten.

@@ -178,6 +178,21 @@ impl Setup {
         }
     }
 
+    /// Loads a vendor as real servers are: if neither the name nor the configuration has a revision,
+    /// in the one that matches them.
+    pub(super) fn observed_vendor(&self, name: &str) -> Result<Arc<Platform>, Problems> {
+        let vendor = self.vendor(name)?;
+        let settings = self.config.vendors.get(&vendor.id);
+        let is_chosen = VendorRef::parse(name).revision.is_some()
+            || settings.is_some_and(|settings| settings.revision.is_some());
+        match vendor.instead.clone().filter(|_| !is_chosen) {
+            Some(revision) => {
+                self.load(VendorRef { id: vendor.id.clone(), revision: Some(revision) })
+            }
+            None => Ok(vendor),
+        }
+    }
+
     fn load(&self, reference: VendorRef) -> Result<Arc<Platform>, Problems> {
         if let Some(platform) = self.platforms.borrow().get(&reference) {
             return Ok(Arc::clone(platform));

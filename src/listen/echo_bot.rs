@@ -204,9 +204,12 @@ impl BotWorker {
             (_, reason) => return report.failed(reason.unwrap_or_default()),
         }
         let json = serde_json::from_str(&body).unwrap_or_default();
-        match call.learn(&json, memory) {
+        if let Some(error) = call.graphql_error(&json) {
+            return report.failed(error.to_owned());
+        }
+        match call.learn(&json, &result.headers, memory) {
             Ok(()) => report,
-            Err(pointer) => report.failed(format!("no `{pointer}` in the response {body}")),
+            Err(place) => report.failed(format!("no `{place}` in the response {body}")),
         }
     }
 

@@ -101,6 +101,10 @@ pub(super) fn check(
         revision: revision.to_owned(),
         docs: form.docs.as_ref().map(|docs| docs.value.clone()),
         differs: form.revision.as_ref().map(|revision| revision.summary(&form.id)),
+        instead: form
+            .revision
+            .as_ref()
+            .and_then(|revision| Some(revision.instead.as_ref()?.value.clone())),
         matching: form.subscription.matching.as_ref().map_or(Matching::Pair, |by| by.value),
         default_subscription: Subscription::check(&form.subscription.default, &types, problems),
         numbers: form.numbers.as_ref().map_or(NumberFormat::JavaScript, |by| by.value),

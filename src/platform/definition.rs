@@ -37,6 +37,8 @@ pub struct Platform {
     pub docs: Option<String>,
     /// Known differences between this revision and real servers; shown with every run.
     pub differs: Option<String>,
+    /// Revision that matches real servers, if this one does not.
+    pub instead: Option<String>,
     /// Delivery policy before any retry rule is applied.
     pub policy: Policy,
     /// When a response counts as slow; `None` if the vendor does not distinguish.

@@ -56,6 +56,50 @@ fn a_bot_of_another_account_logs_in_and_opens_a_conversation() {
 }
 
 #[test]
+fn a_bot_logs_in_with_a_cookie_and_answers_in_an_inbox() {
+    let folder = tempfile::tempdir().unwrap();
+    for (vendor, logs_in) in [("erxes@0.23", true), ("erxes@2", false)] {
+        let (exit, told) = run_with_bot(folder.path(), "helpdesk", &[], vendor);
+        assert_eq!(exit, 0, "{told}");
+        assert_eq!(told.contains("bot: ✓ login, status 200"), logs_in, "{told}");
+        assert!(told.contains("bot: ✓ conversations_close, status 200"), "{told}");
+        assert!(!told.contains("You said: You said"), "the bot answers itself: {told}");
+    }
+}
+
+#[test]
+fn a_bot_writes_through_an_incoming_webhook() {
+    let folder = tempfile::tempdir().unwrap();
+    let (exit, told) = run_with_bot(folder.path(), "widget", &[], "ebbot");
+    assert_eq!(exit, 0, "{told}");
+    assert!(told.contains("bot: ✓ incoming_text, status 200"), "{told}");
+    assert!(!told.contains("You said: You said"), "the bot answers itself: {told}");
+}
+
+#[test]
+fn an_error_of_graphql_is_a_call_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let api = crate::support::Receiver::responding(|_, _| {
+        let body = r#"{"data":{"login":null},"errors":[{"message":"Invalid login"}]}"#;
+        crate::support::Reply::Status(200, body.to_owned())
+    });
+    let port = free_port();
+    let url = api.url();
+    let port_text = port.to_string();
+    let arguments = ["listen", "erxes@0.23", "--port", &port_text, "--echo", "--api", &url];
+    let mut listen = Background::start(folder.path(), &arguments);
+    let to = format!("http://127.0.0.1:{port}/");
+    standin_in(
+        folder.path(),
+        &["send", "erxes@0.23", "customerMessages.create", "--to", &to, "--wait-ready", "20s"],
+    );
+    let mut lines = std::iter::repeat_with(|| listen.line());
+    let line = lines.find(|line| line.contains("bot:") || line.is_empty()).unwrap();
+    assert!(line.contains("bot: ✗ login, status 200"), "{line}");
+    assert!(listen.line().contains("Invalid login"));
+}
+
+#[test]
 fn a_bot_is_data_of_the_vendor() {
     let folder = tempfile::tempdir().unwrap();
     let scenario = folder.path().join("visit.toml");
@@ -89,16 +133,21 @@ fn the_bot_logs_in_again_after_a_401() {
 
 #[test]
 fn demo_shows_the_whole_loop() {
-    for (vendor, met) in
-        [("wotnot", "3 of 3"), ("liveperson@2022", "4 of 4"), ("swiftsell", "3 of 3")]
-    {
+    for (vendor, shown, met) in [
+        ("wotnot", "wotnot", "3 of 3"),
+        ("liveperson", "liveperson@2022", "4 of 4"),
+        ("swiftsell", "swiftsell", "3 of 3"),
+        ("ebbot", "ebbot", "3 of 3"),
+        ("erxes", "erxes@2", "3 of 3"),
+        ("erxes@0.19", "erxes@0.19", "3 of 3"),
+    ] {
         let output = standin(&["demo", vendor, "--once", "--speed", "1000"]);
         let told = stdout(&output);
         assert_eq!(code(&output), 0, "{told}{}", stderr(&output));
         assert!(told.contains(&format!("{met} expectations met")), "{told}");
         assert!(told.contains("receiver calls POST"), "{told}");
         assert!(
-            told.contains(&format!("--vendor {vendor} --to http://localhost:3000/ --listen")),
+            told.contains(&format!("--vendor {shown} --to http://localhost:3000/ --listen")),
             "{told}"
         );
     }
@@ -124,8 +173,9 @@ fn the_address_of_the_api_is_required_and_checked() {
     let unknown = told(&["listen", "wotnot", "--echo"]);
     assert!(unknown.contains("the address of the API of WotNot is not known"), "{unknown}");
     assert!(unknown.contains("WOTNOT_API_URL"), "{unknown}");
-    let without = told(&["listen", "ebbot", "--echo"]);
-    assert!(without.contains("the folder of Ebbot describes no bot"), "{without}");
+    let templates = path("tests/minimal").display().to_string();
+    let without = told(&["--templates", &templates, "listen", "plain", "--echo"]);
+    assert!(without.contains("describes no bot"), "{without}");
     let invalid = told(&["listen", "wotnot", "--echo", "--api", "localhost:8080"]);
     assert!(invalid.contains("expected a URL such as"), "{invalid}");
 }

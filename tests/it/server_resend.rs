@@ -2,7 +2,8 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
@@ -152,6 +153,15 @@ fn steps_done(server: &Server, run: u64) -> Vec<u64> {
     steps
 }
 
+/// Asserts that a run does these steps. Its records can be read after they have been stored.
+fn assert_steps_done(server: &Server, run: u64, expected: &[u64]) {
+    let start = Instant::now();
+    while steps_done(server, run) != expected && start.elapsed() < Duration::from_secs(20) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(steps_done(server, run), expected);
+}
+
 #[test]
 fn a_run_is_played_again_from_a_step_and_jumps_to_another() {
     let receiver = Receiver::accepting();
@@ -165,7 +175,7 @@ fn a_run_is_played_again_from_a_step_and_jumps_to_another() {
     let number = again["run"].as_u64().unwrap();
     let original = server.get(&format!("/api/v1/runs/{run}"));
     assert_eq!((&again["phase"], &again["seed"]), (&json!("paused"), &original["seed"]));
-    assert_eq!(steps_done(&server, number), [1, 2]);
+    assert_steps_done(&server, number, &[1, 2]);
     let detail = || server.get(&format!("/api/v1/conversations/{number}-1"));
     assert_eq!(
         (&detail()["next"]["step"], &detail()["next"]["action"]),
@@ -173,7 +183,7 @@ fn a_run_is_played_again_from_a_step_and_jumps_to_another() {
     );
     let jumped = server.call(&format!("POST /api/v1/runs/{number}/jump"), r#"{"step": 4}"#);
     assert_eq!((jumped.status, &jumped.json()["phase"]), (200, &json!("paused")));
-    assert_eq!(steps_done(&server, number), [1, 2, 3]);
+    assert_steps_done(&server, number, &[1, 2, 3]);
     let next = json!({"step": 4, "action": "say", "by": "grace", "text": "second"});
     assert_eq!(detail()["next"], next);
     let back = server.call(&format!("POST /api/v1/runs/{number}/jump"), r#"{"step": 2}"#);

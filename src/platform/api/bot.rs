@@ -16,6 +16,7 @@ use super::example::text_of;
 use super::forms::{BodyProtocol, ExampleForm};
 use super::issued::IssuedTokens;
 use super::rules::{ApiRules, OperationRule, RouteRule};
+use super::token_place::TokenPlace;
 use crate::diag::{Problem, Problems, Spanned, TableOf, code};
 use crate::platform::context::TemplateContext;
 use crate::platform::pointer::Pointer;
@@ -41,7 +42,7 @@ pub struct BotCall {
     /// The operation.
     pub operation: Arc<OperationRule>,
     call: CallExample,
-    tokens: Vec<(String, String)>,
+    tokens: Vec<(String, TokenPlace)>,
     keep: Vec<(String, String)>,
 }
 
@@ -64,9 +65,21 @@ const CONVERSATION: &str = "conversation";
 const NUMBER: &str = "number";
 
 /// Returns the first value that a webhook has at one of these pointers.
-fn first_value<'w>(pointers: &[String], webhook: &'w Json) -> Option<&'w Json> {
-    let mut values = pointers.iter().filter_map(|pointer| webhook.pointer(pointer));
+fn first_value(pointers: &[String], webhook: &Json) -> Option<Json> {
+    let mut values = pointers.iter().filter_map(|pointer| value_at(pointer, webhook));
     values.find(|value| !value.is_null())
+}
+
+/// Returns the value at a pointer, which leads into texts that contain JSON too.
+fn value_at(pointer: &str, json: &Json) -> Option<Json> {
+    if let Some(value) = json.pointer(pointer) {
+        return Some(value.clone());
+    }
+    let slashes = pointer.char_indices().filter(|(at, c)| *c == '/' && *at > 0);
+    let mut parts = slashes.map(|(at, _)| pointer.split_at(at));
+    let (text, rest) =
+        parts.find_map(|(first, rest)| Some((json.pointer(first)?.as_str()?, rest)))?;
+    value_at(rest, &serde_json::from_str(text).ok()?)
 }
 
 impl BotRules {
@@ -78,7 +91,7 @@ impl BotRules {
     /// Returns the id of the conversation of a webhook.
     pub fn conversation(&self, webhook: &Json) -> Option<String> {
         let (_, pointers) = self.read.iter().find(|(known, _)| known == CONVERSATION)?;
-        first_value(pointers, webhook).map(text_of)
+        first_value(pointers, webhook).as_ref().map(text_of)
     }
 
     /// Returns the call in response to a webhook, if there is one. The values of the webhook are
@@ -91,7 +104,7 @@ impl BotRules {
     ) -> Option<&BotCall> {
         for (name, pointers) in &self.read {
             let value = first_value(pointers, webhook);
-            memory.kept.insert(name.clone(), value.cloned().unwrap_or(Json::Null));
+            memory.kept.insert(name.clone(), value.unwrap_or(Json::Null));
         }
         let roots = memory.roots(account);
         let found = self.replies.iter().find(|reply| reply.matches.hold(webhook, &roots))?;
@@ -117,6 +130,12 @@ impl BotMemory {
 }
 
 impl BotCall {
+    /// Returns the error of a response of GraphQL. Its status is that of a success.
+    pub fn graphql_error<'r>(&self, response: &'r Json) -> Option<&'r str> {
+        self.operation.field.as_ref()?;
+        response.pointer("/errors/0/message")?.as_str()
+    }
+
     /// Returns the call with the credentials of the account and the tokens of the bot.
     pub(in crate::platform) fn render(
         &self,
@@ -150,12 +169,16 @@ impl BotCall {
         Ok(call)
     }
 
-    /// Remembers the tokens and values of the response. Returns the pointer of the first one that is
+    /// Remembers the tokens and values of the response. Returns the place of the first one that is
     /// missing.
-    pub fn learn(&self, response: &Json, memory: &mut BotMemory) -> Result<(), String> {
-        for (credential, pointer) in &self.tokens {
-            let token = response.pointer(pointer).and_then(Json::as_str);
-            let token = token.ok_or_else(|| pointer.clone())?;
+    pub fn learn(
+        &self,
+        response: &Json,
+        headers: &[(String, String)],
+        memory: &mut BotMemory,
+    ) -> Result<(), String> {
+        for (credential, place) in &self.tokens {
+            let token = place.find(response, headers).ok_or_else(|| place.text())?;
             memory.tokens.insert(credential.clone(), token.to_owned());
         }
         for (name, pointer) in &self.keep {
@@ -221,7 +244,8 @@ impl BotChecker<'_> {
             self.problems.push(problem.suggest_or_list(&key.name, known.iter().copied()));
         }
         let call = self.call(&form.operation, &form.call)?;
-        Some(BotCall { tokens: pointers(&form.token), keep: pointers(&form.keep), ..call })
+        let tokens = form.token.iter().map(|(key, place)| (key.name.clone(), place.value.clone()));
+        Some(BotCall { tokens: tokens.collect(), keep: pointers(&form.keep), ..call })
     }
 
     fn call(&mut self, operation: &Spanned<String>, call: &ExampleForm) -> Option<BotCall> {
@@ -257,4 +281,21 @@ impl BotChecker<'_> {
 
 fn pointers(table: &TableOf<Spanned<Pointer>>) -> Vec<(String, String)> {
     table.iter().map(|(key, pointer)| (key.name.clone(), pointer.value.0.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::value_at;
+
+    #[test]
+    fn pointers_lead_into_texts_that_contain_json() {
+        let webhook = json!({"plain": {"id": 1}, "data": r#"{"id":2,"inner":"{\"id\":3}"}"#});
+        let id = |pointer: &str| value_at(pointer, &webhook).and_then(|value| value.as_i64());
+        assert_eq!((id("/plain/id"), id("/data/id")), (Some(1), Some(2)));
+        assert_eq!(id("/data/inner/id"), Some(3));
+        assert_eq!((id("/data/other"), id("/plain/id/x")), (None, None));
+        assert!(value_at("/data", &webhook).unwrap().is_string());
+    }
 }

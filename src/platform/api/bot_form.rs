@@ -1,6 +1,7 @@
 //! The structure of `[bot]`: what the bundled receiver calls when it plays a bot.
 
 use super::forms::ExampleForm;
+use super::token_place::TokenPlace;
 use crate::diag::{OneOrMore, Spanned, SyntaxNode, TableOf};
 use crate::form;
 use crate::platform::pointer::Pointer;
@@ -10,8 +11,8 @@ form! {
     pub struct BotForm {
         /// Scenario that shows the bot: a bundled scenario or a file.
         story: Option<Spanned<String>>,
-        /// Values of a webhook, as JSON pointers into its body: `bot.…`. The first pointer with a
-        /// value is used.
+        /// Values of a webhook, as JSON pointers into its body: `bot.…`. They lead into texts that
+        /// contain JSON too. The first pointer with a value is used.
         read: TableOf<OneOrMore<Spanned<Pointer>>>,
         /// Calls that log in. They are repeated after a response with the status 401.
         log_in: Vec<BotCallForm>,
@@ -29,8 +30,9 @@ form! {
         operation: Spanned<String>,
         /// The call. Its credentials are added.
         call: ExampleForm,
-        /// Tokens in the response, as JSON pointers, by credential. Later calls present them.
-        token: TableOf<Spanned<Pointer>>,
+        /// Tokens in the response, as JSON pointers or `cookie:NAME`, by credential. Later calls
+        /// present them.
+        token: TableOf<Spanned<TokenPlace>>,
         /// Values of the response, as JSON pointers: `bot.…` in later calls.
         keep: TableOf<Spanned<Pointer>>,
     }

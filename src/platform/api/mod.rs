@@ -45,6 +45,7 @@ mod rules;
 mod throttle;
 mod throttle_form;
 mod token;
+mod token_place;
 
 pub use act::{ActRule, ActTemplate, WhoRef};
 pub use body::{CallFile, ParsedBody, parameters, parse_body};

@@ -19,7 +19,7 @@ use standin::scenario::{self, SharedStaff, bundled};
 use super::{Receiver, path};
 
 /// The bundled scenarios that wait for the receiver's calls.
-pub(crate) const NEEDING_CALLS: [&str; 2] = ["connector", "handback"];
+pub(crate) const NEEDING_CALLS: [&str; 4] = ["connector", "handback", "helpdesk", "widget"];
 
 /// The bundled vendors and those invented for tests.
 pub(crate) fn catalog() -> Catalog {
