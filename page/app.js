@@ -102,9 +102,9 @@ function renderHead() {
   renderFaultMenu(run, schedule, report);
   const canAct = Boolean(state.detail) && run?.phase !== "cancelled" && state.detail.id === state.selected;
   $("speak").hidden = !canAct;
-  const isClosed = entry?.state === "closed";
-  $("close").textContent = isClosed ? "Reopen" : "Close";
-  $("speak-hint").textContent = isActive ? "Happens at once, between the steps of the script" : isClosed ? "The conversation is closed" : "";
+  const hint = isActive ? "Happens at once, between the steps of the script" : isClosed() ? "The conversation is closed" : "";
+  $("close").textContent = isClosed() ? "Reopen" : "Close";
+  $("speak-hint").textContent = isInSurvey() ? "The survey is open" : hint;
 }
 
 // Data.
@@ -224,6 +224,12 @@ const toggle = () => steer(current()?.run.phase === "paused" ? "resume" : "pause
 
 // Acting in the conversation.
 
+/** Whether people write in the survey that follows the conversation. */
+const isInSurvey = () => state.detail?.id === state.selected && Boolean(state.detail?.survey);
+const isClosed = () => current()?.state === "closed" && !isInSurvey();
+/** The dialog of a message, if it is not the main one. */
+const dialog = () => (isInSurvey() ? { in: "survey" } : {});
+
 let speakKind = "say";
 
 async function act(action) {
@@ -244,7 +250,8 @@ async function speak() {
   if (!text.trim()) return;
   // What people type is no template.
   const literal = text.replaceAll("$", "$$$$");
-  if (await act({ [speakKind]: { by: $("as").value, text: literal } })) $("text").value = "";
+  const where = speakKind === "say" ? dialog() : {};
+  if (await act({ [speakKind]: { by: $("as").value, text: literal, ...where } })) $("text").value = "";
 }
 
 /** Chooses a button of a message as the visitor. */
@@ -253,11 +260,11 @@ async function press(label) {
   const text = label.replaceAll("$", "$$$$");
   const path = `/conversations/${state.selected}/actions`;
   try {
-    await post(path, { say: { by: visitor, kind: "button_response", text } });
+    await post(path, { say: { by: visitor, kind: "button_response", text, ...dialog() } });
   } catch (error) {
     // Not every vendor has this kind of message.
     if (![409, 422].includes(error.status)) throw error;
-    await post(path, { say: { by: visitor, text } });
+    await post(path, { say: { by: visitor, text, ...dialog() } });
   }
   refreshSoon();
 }
@@ -415,7 +422,7 @@ function wireUp() {
     $("assign").value = "";
     if (to) await act({ assign: { to } });
   }));
-  $("close").addEventListener("click", attempt(() => act({ [current()?.state === "closed" ? "reopen" : "close"]: { by: $("as").value } })));
+  $("close").addEventListener("click", attempt(() => act({ [isClosed() ? "reopen" : "close"]: { by: $("as").value } })));
   submit("endpoint-form", addEndpoint);
   submit("login-form", async () => {
     setToken($("login-token").value.trim());

@@ -17,6 +17,29 @@ impl Setup {
         problems.helped(|problem| self.revisions_help(problem, &revisions))
     }
 
+    /// Names the revisions of a vendor that send an event type which this one does not send.
+    pub(super) fn naming_revisions_of(
+        &self,
+        problem: Problem,
+        vendor: &Platform,
+        event_type: &str,
+    ) -> Problem {
+        if problem.code != code::UNKNOWN_EVENT {
+            return problem;
+        }
+        let revisions = self.catalog.revisions(&vendor.id).into_iter();
+        let references =
+            revisions.map(|revision| VendorRef { id: vendor.id.clone(), revision: Some(revision) });
+        let all = references.filter_map(|reference| self.catalog.load(&reference).ok());
+        let sending = all.filter(|other| other.type_names().contains(&event_type));
+        let names: Vec<String> = sending.map(|other| other.full_id()).collect();
+        if names.is_empty() {
+            return problem;
+        }
+        let all = one_of(names.iter().map(String::as_str));
+        problem.help(format!("it exists at {all}; name the revision in place of `{}`", vendor.id))
+    }
+
     fn revisions_help(
         &self,
         problem: &Problem,

@@ -42,7 +42,8 @@ pub(super) struct SendArgs {
     /// Role of the actor: visitor, bot, agent, manager or system
     #[arg(long, value_name = "ROLE", value_parser = role)]
     by: Option<Role>,
-    /// Field of the event, as TOML or JSON: `text=Hello`, `options=["Yes", "No"]`; can be repeated
+    /// Field of the event, as TOML or JSON: `text=Hello`, `options=["Yes", "No"]`;
+    /// `standin vendors VENDOR EVENT_TYPE` lists the fields; can be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
     /// Change the body before it is signed, by JSON pointer: `/data/type=other`, `/n=null`,
@@ -71,7 +72,10 @@ pub(super) fn send(args: &SendArgs, global: &Global) -> Result<ExitStatus, Comma
     let fields = fields(&args.set)?;
     let data = fields.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();
     let query = EventQuery { on: args.on, by: args.by, kind: args.kind.clone(), data };
-    let event_type = event_type(&vendor, args.event_type.as_deref())?;
+    let requested = args.event_type.as_deref();
+    let event_type = event_type(&vendor, requested).map_err(|problem| {
+        setup.naming_revisions_of(problem, &vendor, requested.unwrap_or_default())
+    })?;
     let rule = rule(&vendor, event_type, &query)?;
     check(&vendor, rule, &query, &fields)?;
     let script = Script::for_event(&vendor, rule, &query);

@@ -217,7 +217,8 @@ fn webhook(
     query: &EventQuery,
     setup: &Setup,
 ) -> Result<String, Problems> {
-    let rule = rule(vendor, event_type, query)?;
+    let rule = rule(vendor, event_type, query)
+        .map_err(|problem| setup.naming_revisions_of(problem, vendor, event_type))?;
     let account = setup.account(vendor)?;
     let script = Arc::new(Script::for_event(vendor, rule, query));
     let start = instant(setup.config.start);

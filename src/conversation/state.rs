@@ -296,7 +296,7 @@ impl Conversation {
     }
 
     /// Returns true while the conversation is closed and its survey is open.
-    pub(super) fn is_in_survey(&self) -> bool {
+    pub fn is_in_survey(&self) -> bool {
         self.survey().is_some_and(|survey| survey.state == ConversationState::Open)
     }
 

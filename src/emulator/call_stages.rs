@@ -333,6 +333,22 @@ impl CallWork {
         rule.response.render(&roots, shared).unwrap_or(fallback)
     }
 
+    /// Notes what the call presents for the credentials of the route and of its operations: a limit
+    /// applies before the operation is known, and a GraphQL request has several.
+    pub(super) fn note_counted(&mut self, call: &ApiCall, body: &Json, tokens: &IssuedTokens) {
+        let Some(route) = self.route_rule().cloned() else { return };
+        let account = Arc::clone(&self.account);
+        let params = parameters(call, body);
+        let (roots, path) = (account.roots(), self.content.path());
+        let auth = AuthContext { call, path: &path, params: &params, tokens, roots: &roots };
+        let of_operations = route.operations.iter().flat_map(|operation| &operation.auth);
+        let names: BTreeSet<&String> = route.auth.iter().chain(of_operations).flatten().collect();
+        let rules = names.into_iter().filter_map(|name| account.platform.api.credentials.get(name));
+        let presented: Vec<String> =
+            rules.flat_map(|rule| rule.presented(&auth)).map(|presented| presented.0).collect();
+        self.counted_by = presented.join("\n");
+    }
+
     /// Checks that no limit of the route is exceeded.
     pub(super) fn check_throttles(&self, calls: &ThrottledCalls) -> Result<(), CallError> {
         for (rule, key) in self.throttles() {
@@ -351,9 +367,8 @@ impl CallWork {
         let rules = names.filter_map(|name| self.account.platform.api.throttles.get(name));
         let rules = rules.filter(|rule| rule.applies(&self.account.options));
         rules.map(|rule| {
-            let presented = self.presented.iter().map(|presented| presented.0.as_str());
             let is_counted = rule.scope == ThrottleScope::Credential;
-            let credential = is_counted.then(|| presented.collect::<Vec<_>>().join("\n"));
+            let credential = is_counted.then(|| self.counted_by.clone());
             (rule, ThrottleKey { throttle: rule.name.clone(), credential })
         })
     }

@@ -68,6 +68,9 @@ pub(super) struct CallWork {
     pub(super) at: Timestamp,
     /// Wall time of arrival.
     pub(super) received_at: Timestamp,
+    /// What the call presents for the credentials of its route and of all operations there, by which
+    /// limits count it.
+    pub(super) counted_by: String,
     /// Whether no limit of calls refuses it.
     pub(super) is_admitted: bool,
     /// What stood in the places of credentials.
@@ -247,6 +250,7 @@ impl CallWork {
             unit: RequestedUnit::default(),
             at,
             received_at,
+            counted_by: String::new(),
             is_admitted: false,
             presented: Vec::new(),
             secret_names: Vec::new(),

@@ -140,6 +140,7 @@ impl AccountHost {
         work.authenticate(&incoming.call, json, &self.tokens, &auth)?;
         // The fields of a GraphQL request, and one that is invalid, have passed this stage before.
         if matches!(incoming.part, CallPart::Whole) {
+            work.note_counted(&incoming.call, json, &self.tokens);
             work.check_throttles(&self.throttled)?;
             work.is_admitted = true;
         }

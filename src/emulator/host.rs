@@ -24,7 +24,7 @@ use super::restore::RunFacts;
 use super::router::{Router, Routes};
 use super::scripted_run::{LiveRun, ScriptedRun};
 use super::settling::SettlingCall;
-use super::subscriptions::SubscriptionChange;
+use super::subscriptions::{NewSubscription, SubscriptionChange};
 use crate::base::redact::Redactor;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{ConversationKey, Delivery, Host, HostCommand, RunTimes};
@@ -65,6 +65,8 @@ pub(super) enum EmulatorMessage {
     Remember(Box<AccountMemory>, Timestamp),
     /// List the endpoints that calls have subscribed.
     Subscribed(oneshot::Sender<Vec<EndpointPlan>>),
+    /// Return the subscriptions of calls, for other runs of the account.
+    CallSubscriptions(oneshot::Sender<Vec<NewSubscription>>),
     /// Change subscriptions as a call has changed them at another run of the account.
     Subscribe(Box<SubscriptionChange>),
     /// Send no more events to the endpoint of this number.
@@ -362,6 +364,9 @@ impl Host for AccountHost {
             EmulatorMessage::Remember(memory, now) => self.remember(*memory, now),
             EmulatorMessage::Subscribed(reply) => {
                 let _ = reply.send(self.routes.subscribed_by_calls());
+            }
+            EmulatorMessage::CallSubscriptions(reply) => {
+                let _ = reply.send(self.routes.subscriptions_of_calls());
             }
             EmulatorMessage::Subscribe(change) => return self.subscribe(&change),
             EmulatorMessage::RemoveEndpoint(number) => self.remove_endpoint(number),

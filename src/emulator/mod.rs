@@ -62,7 +62,7 @@ use self::host::{AccountHost, EmulatorMessage};
 use self::incoming::{
     CallOutcome, CallReply, Handshaker, IncomingCall, SentResponse, SettlingResponse,
 };
-use self::subscriptions::SubscriptionChange;
+use self::subscriptions::{NewSubscription, SubscriptionChange};
 use crate::base::address::EgressPolicy;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{AttemptSlots, ConversationKey, DrivenRun, DriverHandle, Transport, drive};
@@ -174,6 +174,13 @@ impl Emulator {
     pub async fn subscribed(&self) -> Vec<EndpointPlan> {
         let (reply, all) = oneshot::channel();
         self.driver.send(EmulatorMessage::Subscribed(reply));
+        all.await.unwrap_or_default()
+    }
+
+    /// Returns the subscriptions of calls, for other runs of the account.
+    async fn call_subscriptions(&self) -> Vec<NewSubscription> {
+        let (reply, all) = oneshot::channel();
+        self.driver.send(EmulatorMessage::CallSubscriptions(reply));
         all.await.unwrap_or_default()
     }
 

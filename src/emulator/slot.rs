@@ -104,6 +104,15 @@ impl EmulatorSlot {
         SlotEntry { slot: self.clone(), number }
     }
 
+    /// Passes calls to the account of a resumed run too. The URLs that its earlier calls have subscribed
+    /// belong to all runs.
+    pub async fn add_resumed(&self, emulator: Emulator) -> SlotEntry {
+        let new = emulator.call_subscriptions().await;
+        let entry = self.add(emulator);
+        self.share(&SubscriptionChange { new, ended: Vec::new() }, entry.number);
+        entry
+    }
+
     /// Handles a call, as soon as there is an account. With several, it is the one that knows the
     /// conversation of the call or waits for the call, or else the oldest. Returns `None` if there is no
     /// run in which the call could happen.
@@ -154,16 +163,24 @@ impl EmulatorSlot {
 
     /// Subscribes the URL of a call at the other runs too.
     fn share_subscription(&self, mut response: CallResponse, from: u64) -> CallResponse {
-        let Some(change) = response.subscription.take() else { return response };
+        if let Some(change) = response.subscription.take() {
+            self.share(&change, from);
+        }
+        response
+    }
+
+    fn share(&self, change: &SubscriptionChange, from: u64) {
+        if change.is_empty() {
+            return;
+        }
         self.subscriptions.send_modify(|all| {
             // Before the runs that wait for a subscription are notified.
             for other in self.emulators.borrow().iter().filter(|other| other.number != from) {
-                other.emulator.subscribe(change.clone());
+                other.emulator.subscribe(Box::new(change.clone()));
             }
             all.retain(|old| !change.replaces(old));
             all.extend(change.new.iter().cloned());
         });
-        response
     }
 }
 

@@ -115,6 +115,25 @@ impl Routes {
         own.map(|(endpoint, _)| endpoint.plan.clone()).collect()
     }
 
+    /// Returns the subscriptions of calls as such calls would make them again, without another test of
+    /// their URLs.
+    pub(super) fn subscriptions_of_calls(&self) -> Vec<NewSubscription> {
+        let all = self.endpoints.iter().zip(&self.subscriptions);
+        let own = all.filter(|(_, subscription)| **subscription != Subscription::default());
+        let again = own.filter_map(|(endpoint, subscription)| {
+            Some(NewSubscription {
+                group: endpoint.group.clone()?,
+                url: endpoint.plan.url.clone(),
+                types: Some(subscription.patterns()),
+                enabled: true,
+                has_handshake: false,
+                headers: endpoint.plan.headers.clone(),
+                secrets: endpoint.secrets.clone(),
+            })
+        });
+        again.collect()
+    }
+
     /// Subscribes the URLs of a call, and ends the subscriptions of groups. Returns what changed, for
     /// the report.
     pub(super) fn subscribe(&mut self, change: &SubscriptionChange) -> Vec<RecordKind> {

@@ -53,7 +53,15 @@ impl FieldDefaults {
     /// Returns the problem with a step's value for a field, if its type does not match.
     pub fn type_mismatch(&self, key: &str, node: &SyntaxNode) -> Option<Problem> {
         let is_null = node.content == NodeContent::Null && self.can_be_absent(key);
-        type_mismatch(self.defaults.get(key).filter(|_| !is_null)?, node)
+        let default = self.defaults.get(key).filter(|_| !is_null)?;
+        let is_scalar = matches!(
+            node.content,
+            NodeContent::Bool(_) | NodeContent::Int(_) | NodeContent::Number(_)
+        );
+        if is_scalar && default.as_str().is_some_and(always_text) {
+            return Some(wrong_type_of(default, node));
+        }
+        type_mismatch(default, node)
     }
 
     /// Returns the problems with values outside the limits of the vendor.
@@ -280,6 +288,13 @@ fn is_same_type(response: &Json, asked: &Json) -> bool {
     asked.get("type").is_some_and(|asked| response.get("type") == Some(asked))
 }
 
+/// Returns true if a default gives a text, whatever its placeholders are.
+pub fn always_text(default: &str) -> bool {
+    let is_one = default.starts_with("${") && default.find('}') == Some(default.len() - 1);
+    // Any other single placeholder, such as `${account.booking_id}`, gives a value of any type.
+    !is_one || default.starts_with("${fake.") || default.starts_with("${file.")
+}
+
 /// Returns the problem with a value whose type differs from that of the default, if it differs.
 /// Texts with placeholders match every type, because their values are unknown before rendering.
 pub fn type_mismatch(default: &Json, node: &SyntaxNode) -> Option<Problem> {
@@ -408,6 +423,16 @@ mod tests {
         let values = |label: &str| suggested(&suggestions, &json!({"label": label}));
         assert!(values("E-postadress").is_some());
         assert!(values("Telefon").is_none());
+    }
+
+    #[test]
+    fn texts_with_placeholders_are_told_from_values_of_other_types() {
+        for text in ["plain", "${fake.first_name}", "${file.png}", "${fake.word}.png", "a ${b}"] {
+            assert!(always_text(text), "{text}");
+        }
+        for value in ["${account.booking_id}", "${asked.event_id | or:0}"] {
+            assert!(!always_text(value), "{value}");
+        }
     }
 
     #[test]

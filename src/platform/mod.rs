@@ -66,7 +66,7 @@ pub use fake_values::InventedValues;
 pub use fault_injection::FaultInjector;
 pub use field_info::FieldInfo;
 pub use field_limits::{StepData, declared_type_problem};
-pub use fields::{FieldDefaults, type_mismatch};
+pub use fields::{FieldDefaults, always_text, type_mismatch};
 pub use folder::PlatformFolder;
 pub use forms::VendorForm;
 pub use handshake::{Handshake, Proof};

@@ -40,8 +40,6 @@ pub struct ConsoleReport {
     detail: Detail,
     rerun: RerunCommand,
     run: Option<RunStarted>,
-    /// The event types that the first endpoint gets, as patterns.
-    subscribed: String,
     failed: usize,
     /// Controls that have not settled.
     controls: BTreeSet<String>,
@@ -93,7 +91,6 @@ impl ConsoleReport {
             detail,
             rerun,
             run: None,
-            subscribed: "*".to_owned(),
             failed: 0,
             controls: BTreeSet::new(),
             bodies: BTreeMap::new(),
@@ -478,8 +475,7 @@ impl ConsoleReport {
         }
         if !finished.rejected_types.is_empty() {
             let types = one_of(finished.rejected_types.iter().map(String::as_str));
-            let excluded = finished.rejected_types.iter().map(|name| format!(",!{name}"));
-            let pattern = format!("{}{}", self.subscribed, excluded.collect::<String>());
+            let pattern = self.rerun.events_without(&finished.rejected_types);
             let flag = shell_word(&escape(&pattern));
             writeln!(
                 out,
@@ -517,12 +513,6 @@ impl Report for ConsoleReport {
         }
         match &record.kind {
             RecordKind::RunStarted(run) => self.started(run, out),
-            RecordKind::EndpointsChanged { endpoints } => {
-                if let Some(first) = endpoints.first() {
-                    self.subscribed = first.events.join(",");
-                }
-                Ok(())
-            }
             RecordKind::RunFinished(run) => self.finished(record.wall_time, run, out),
             RecordKind::HandshakeFinished { result, error, continues, .. } => {
                 self.handshake(result, error.as_deref(), *continues, out)

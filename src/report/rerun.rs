@@ -6,6 +6,9 @@ use crate::base::address::is_localhost;
 use crate::base::text::{escape, shell_word};
 use crate::record::RunStarted;
 
+/// Flag that selects event types.
+const EVENTS: &str = "--events";
+
 /// Arguments that repeat a run and are not part of its record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RerunCommand {
@@ -55,6 +58,15 @@ impl RerunCommand {
             command += &format!(" {}", word(flag));
         }
         command
+    }
+
+    /// Returns the value of `--events` that excludes further event types. A list that begins with an
+    /// exclusion extends the vendor's default.
+    pub(super) fn events_without(&self, types: &[String]) -> String {
+        let position = self.flags.iter().position(|flag| flag == EVENTS);
+        let current = position.and_then(|position| self.flags.get(position + 1)).cloned();
+        let excluded = types.iter().map(|name| format!("!{name}"));
+        current.into_iter().chain(excluded).collect::<Vec<_>>().join(",")
     }
 
     /// Returns the shell command that sends a delivery again; `None` without a journal.

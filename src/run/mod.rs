@@ -95,6 +95,7 @@ async fn play<T: Transport>(
     // Paused until the subscriptions of earlier calls are there.
     let is_paused = plan.api.is_some();
     let scripted = ScriptedRun { is_paused, ..plan.scripted(log, controls(&plan)) };
+    let is_resumed = interrupted.is_some();
     let ended = match interrupted {
         Some(interrupted) => match interrupted.restore(scripted, &emulator).await {
             Ok(ended) => ended,
@@ -103,7 +104,10 @@ async fn play<T: Transport>(
         None => emulator.play(scripted),
     };
     let is_subscribed = !emulator.subscribed().await.is_empty();
-    let _listening = plan.api.as_ref().map(|api| api.listen(&emulator));
+    let _listening = match &plan.api {
+        Some(api) => Some(api.listen(&emulator, is_resumed).await),
+        None => None,
+    };
     let played = async {
         if let Some(api) = &plan.api {
             let needs_call = !is_configured && !is_subscribed;

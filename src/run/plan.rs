@@ -69,8 +69,9 @@ pub struct ApiAccess {
 
 impl ApiAccess {
     /// Passes calls to this account, until the entry is dropped.
-    pub(super) fn listen(&self, emulator: &Emulator) -> SlotEntry {
-        self.slot.add(emulator.clone().allowing(self.egress))
+    pub(super) async fn listen(&self, emulator: &Emulator, is_resumed: bool) -> SlotEntry {
+        let emulator = emulator.clone().allowing(self.egress);
+        if is_resumed { self.slot.add_resumed(emulator).await } else { self.slot.add(emulator) }
     }
 }
 

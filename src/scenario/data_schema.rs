@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::platform::{FieldDefaults, Platform};
+use crate::platform::{FieldDefaults, Platform, always_text};
 
 /// Schemas of the fields of a kind, by field. Each distinct schema is one alternative.
 type KindFields = BTreeMap<String, Vec<FieldSchema>>;
@@ -155,7 +155,10 @@ fn descriptions(schemas: &[Json]) -> String {
 
 fn field_schema(vendor: &Platform, kind: &str, key: &str, data: &FieldDefaults) -> Json {
     let default = data.defaults.get(key);
-    let mut schema = default.map_or_else(|| json!({}), of_default);
+    let mut schema = match default {
+        Some(Json::String(text)) if always_text(text) => json!({"type": "string"}),
+        other => other.map_or_else(|| json!({}), of_default),
+    };
     if let Some(info) = vendor.field_info(kind, key).filter(|info| !info.values.is_empty()) {
         // Not a restriction: the documentation of the vendor may list examples only.
         schema = json!({"anyOf": [{"enum": info.values}, schema]});

@@ -29,6 +29,7 @@ fn an_invalid_url_is_refused_before_sending() {
         ("localhost:3000", "the URL `localhost:3000` has no scheme: write `http://localhost:3000`"),
         ("7401", "`7401` is a port, not a URL: write `http://localhost:7401/`"),
         ("ebbot=7401", "`7401` is a port, not a URL: write `http://localhost:7401/`"),
+        ("8080/hooks", "the URL `8080/hooks` has no scheme: write `http://localhost:8080/hooks`"),
         ("http://7401/", "`7401` is a port, not a URL: write `http://localhost:7401/`"),
         ("localhost", "the URL `localhost` has no scheme: write `http://localhost`"),
         ("http://", "invalid URL `http://`: empty host"),

@@ -39,7 +39,7 @@ fn a_rejected_event_type_and_rejected_credentials_are_put_in_context() {
     assert!(told.contains("response body: 401 Who?\n"), "{told}");
     assert!(told.contains("accepted the same credentials of 10 other deliveries"), "{told}");
     assert!(!told.contains("standin secrets"), "{told}");
-    assert!(told.contains("add `--events '*,!chat.update'`"), "{told}");
+    assert!(told.contains("add `--events '!chat.update'`"), "{told}");
     let again = told.lines().find_map(|line| line.strip_prefix("redeliver: standin ")).unwrap();
     let again: Vec<&str> = again.split(' ').collect();
     let output = standin_in(folder.path(), &again);
@@ -49,6 +49,32 @@ fn a_rejected_event_type_and_rejected_credentials_are_put_in_context() {
         sent[12].body,
         sent.iter().find(|request| request.body.contains("chat.update")).unwrap().body
     );
+}
+
+#[test]
+fn events_are_excluded_only_after_responses_and_from_the_default_subscription() {
+    let run = |receiver: &Receiver| {
+        let to = receiver.url();
+        stdout(&standin(&["run", "handover", "--vendor", "ebbot", "--to", &to, "-q"]))
+    };
+    // Without a response, the receiver may have crashed.
+    let crashing = Receiver::responding(|_, request| {
+        if request.body.contains("\"chat.update\"") { Reply::Close } else { accept(request) }
+    });
+    let told = run(&crashing);
+    assert!(told.contains("(reset)") && !told.contains("--events"), "{told}");
+    // `chat.message` stays excluded, as it is by default.
+    let rejecting = Receiver::responding(|_, request| {
+        let is_update = request.body.contains("\"chat.update\"");
+        if is_update { Reply::Status(500, String::new()) } else { accept(request) }
+    });
+    let told = run(&rejecting);
+    assert!(told.contains("add `--events '!chat.update'`"), "{told}");
+    let to = rejecting.url();
+    let own = ["--events", "chat.*,!chat.message", "-q"];
+    let arguments = ["run", "handover", "--vendor", "ebbot", "--to", &to];
+    let told = stdout(&standin(&[&arguments[..], &own].concat()));
+    assert!(told.contains("add `--events 'chat.*,!chat.message,!chat.update'`"), "{told}");
 }
 
 #[test]

@@ -199,6 +199,55 @@ fn a_token_stays_valid_and_is_in_no_journal() {
     assert!(!fixture.text("j.db.accounts").contains(&token));
 }
 
+/// Three messages. The client subscribes a URL at the first.
+const SUBSCRIBING: &str = "name = 'talk'
+[[step]]
+open = {}
+[[step]]
+say = { by = 'visitor', text = 'one' }
+[[step]]
+expect = { call = 'subscribe', within = '20s' }
+[[step]]
+say = { by = 'visitor', text = 'two' }
+[[step]]
+say = { by = 'visitor', text = 'three' }
+";
+
+#[test]
+fn a_later_run_sends_to_the_url_that_a_call_of_the_resumed_run_subscribed() {
+    let port = free_port();
+    let own = account("wotnot");
+    let (id, token) = (own.values["id"].clone(), own.secrets["api_token"].expose().to_owned());
+    let subscribed = Receiver::accepting();
+    let url = subscribed.url();
+    let is_done = Mutex::new(false);
+    let receiver = Receiver::responding(move |_, received| {
+        let mut is_done = is_done.lock().unwrap();
+        if received.body.contains("\"one\"") && !*is_done {
+            let head =
+                format!("POST /v1/accounts/{id}/webhook HTTP/1.1\r\nAuthorization: Bearer {token}");
+            let body = json!({"webhook_url": url, "token": "of-the-call", "is_enabled": true});
+            let response = request(&format!("127.0.0.1:{port}"), &head, &body.to_string());
+            assert_eq!(response.status, 200, "{}", response.body);
+            *is_done = true;
+        }
+        accept(received)
+    });
+    let mut fixture = Fixture::new(SUBSCRIBING, "wotnot", port, &receiver);
+    fs::write(fixture.folder.path().join("later.toml"), "[[step]]\nopen = {}\n").unwrap();
+    fixture.arguments.insert(2, "later.toml".to_owned());
+    assert!(!fixture.crash("met:4").status.success());
+    let created = || {
+        let events = subscribed.events();
+        events.iter().filter(|event| event.body.contains("conversation_create")).count()
+    };
+    assert_eq!(created(), 0, "the call came after the conversation was opened");
+    let output = fixture.run();
+    let told = format!("{}{}", stdout(&output), stderr(&output));
+    assert!(output.status.success(), "{told}");
+    assert_eq!(created(), 1, "{told}");
+}
+
 #[cfg(unix)]
 fn assert_private(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;

@@ -1,8 +1,12 @@
 //! Calls that find a conversation by its visitor, belong to none, or carry a credential in any header.
 
-use serde_json::{Value as Json, json};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::support::{ApiResponse, LiveApi, Receiver, request, wait_for_events};
+use serde_json::{Value as Json, json};
+use standin::platform::Account;
+
+use crate::support::{ApiResponse, LiveApi, Receiver, request, revisions, wait_for_events};
 
 /// POSTs JSON to a path of the house, with one more header.
 fn post(api: &LiveApi, path: &str, header: &str, body: &Json) -> ApiResponse {
@@ -34,6 +38,35 @@ fn an_event_of_a_call_needs_no_conversation() {
     let sent = wait_for_events(&receiver, 1);
     assert_eq!(sent[0]["what"], "clock.struck");
     assert_eq!(sent[0]["hour"], 7);
+}
+
+#[test]
+fn webhooks_are_sent_after_the_response_to_their_call() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let header = format!("X-Key: {}", api.secret("door"));
+    let started = Instant::now();
+    thread::scope(|scope| {
+        let call = scope.spawn(|| post(&api, "clock", &header, &json!({"hour": 7})).status);
+        wait_for_events(&receiver, 1);
+        // The vendor delays the response.
+        assert!(started.elapsed() >= Duration::from_millis(100), "{:?}", started.elapsed());
+        assert_eq!(call.join().unwrap(), 204);
+    });
+}
+
+#[test]
+fn a_limit_counts_graphql_requests_by_the_credentials_of_their_fields() {
+    let receiver = Receiver::accepting();
+    let platform = revisions().into_iter().find(|known| known.full_id() == "parlour").unwrap();
+    let mut account = Account::test(&platform);
+    account.options.insert("hash".to_owned(), json!("hmac-sha1"));
+    let api = LiveApi::of(account, &receiver);
+    let status = |biscuit: &str| {
+        let head = format!("POST /hall/of/questions HTTP/1.1\r\nCookie: biscuit={biscuit}");
+        request(&api.address, &head, &json!({"query": "{ curios { name } }"}).to_string()).status
+    };
+    assert_eq!(["one", "two", "one", "one", "two"].map(status), [200, 200, 200, 429, 200]);
 }
 
 #[test]

@@ -79,6 +79,8 @@ pub(super) struct ConversationDetail {
     /// `open` or `closed`; absent before it is opened.
     #[schema(value_type = Option<String>)]
     state: Option<ConversationState>,
+    /// Whether its survey is open, in which people can still write. The conversation itself is closed.
+    survey: bool,
     /// The vendor's ids, by name.
     #[schema(value_type = Object)]
     ids: Value,
@@ -195,6 +197,7 @@ impl ConversationDetail {
             id,
             run: RunSummary::of(run),
             state: conversation.state,
+            survey: conversation.is_in_survey(),
             ids: Value::Object(conversation.ids.clone().into_entries().collect()),
             channel: conversation.channel.clone(),
             assignee: conversation.assignee().map(|person| person.member.name.to_string()),
