@@ -20,7 +20,7 @@ use super::field_limits::{FieldLimit, TEXT};
 use super::fields::FieldDefaults;
 use super::forms::{
     Certainty, CounterForm, EventForm, FirstAssignee, HeaderForm, JsonForm, KindForm, LimitForm,
-    Matching, Pointer, ShowForm, SourceForm, UnsetValue, VendorForm, WhenForm,
+    Matching, Pointer, RevisionForm, ShowForm, SourceForm, UnsetValue, VendorForm, WhenForm,
 };
 use super::message_kind::MessageKind;
 use super::numbers::NumberFormat;
@@ -101,10 +101,7 @@ pub(super) fn check(
         revision: revision.to_owned(),
         docs: form.docs.as_ref().map(|docs| docs.value.clone()),
         differs: form.revision.as_ref().map(|revision| revision.summary(&form.id)),
-        instead: form
-            .revision
-            .as_ref()
-            .and_then(|revision| Some(revision.instead.as_ref()?.value.clone())),
+        instead: form.revision.as_ref().and_then(RevisionForm::instead),
         matching: form.subscription.matching.as_ref().map_or(Matching::Pair, |by| by.value),
         default_subscription: Subscription::check(&form.subscription.default, &types, problems),
         numbers: form.numbers.as_ref().map_or(NumberFormat::JavaScript, |by| by.value),

@@ -114,6 +114,11 @@ form! {
 }
 
 impl RevisionForm {
+    /// Returns the revision that matches real servers, if it is another one.
+    pub(super) fn instead(&self) -> Option<String> {
+        self.instead.as_ref().map(|instead| instead.value.clone())
+    }
+
     /// Returns the differences and the revision to use instead, in one line.
     pub(super) fn summary(&self, vendor: &str) -> String {
         let differs = &self.differs.value;

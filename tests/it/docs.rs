@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use crate::support::{
     Background, Receiver, Reply, free_port, path, request, standin, standin_in, stderr, stdout,
+    wait_for_events,
 };
 
 /// The code blocks between a marker of a document and the next `<!-- end -->`.
@@ -107,6 +108,7 @@ fn the_small_api_works() {
     let said = json!({"agent": "grace@example.test", "text": "Hi!"});
     assert_eq!(call(&messages, said.clone()).status, 201);
     assert_eq!(call(&messages, json!({"agent": "grace@example.test"})).status, 400);
+    wait_for_events(&receiver, 3); // the script speaks before the conversation is closed
     let change = format!("PATCH /conversations/{conversation}");
     let closed = call(&change, json!({"state": "closed"}));
     assert_eq!((closed.status, &closed.json()["state"]), (200, &json!("closed")));

@@ -138,8 +138,8 @@ fn demo_shows_the_whole_loop() {
         ("liveperson", "liveperson@2022", "4 of 4"),
         ("swiftsell", "swiftsell", "3 of 3"),
         ("ebbot", "ebbot", "3 of 3"),
-        ("erxes", "erxes@2", "3 of 3"),
-        ("erxes@0.19", "erxes@0.19", "3 of 3"),
+        ("erxes", "erxes@2", "4 of 4"),
+        ("erxes@0.19", "erxes@0.19", "4 of 4"),
     ] {
         let output = standin(&["demo", vendor, "--once", "--speed", "1000"]);
         let told = stdout(&output);

@@ -433,7 +433,7 @@ fn a_run_at_a_revision_that_differs_names_the_matching_one() {
         let told = stdout(&output);
         let note = told.lines().find(|line| line.starts_with("note: ")).unwrap();
         assert!(note.contains(instead), "{note}");
-        let output = standin(&["demo", vendor, "--speed", "1000"]);
+        let output = standin(&["demo", &format!("{vendor}@docs"), "--speed", "1000"]);
         assert!(stdout(&output).contains(note), "{}", stdout(&output));
         let shown = stdout(&standin(&["vendors", vendor]));
         assert!(shown.contains(note), "{shown}");

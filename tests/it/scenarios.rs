@@ -190,7 +190,12 @@ fn the_documentation_describes_every_key_and_kind() {
 fn no_two_scenarios_send_the_same_events() {
     for vendor in bundled_vendors() {
         let mut seen: BTreeMap<Vec<String>, String> = BTreeMap::new();
-        for name in bundled_names().iter().filter(|name| play(name).at(&vendor.id).is_playable()) {
+        // Without the receiver's calls, those that wait for them send only a part of their events.
+        let waits = |name: &str| NEEDING_CALLS.contains(&name);
+        for name in bundled_names()
+            .iter()
+            .filter(|name| !waits(name) && play(name).at(&vendor.id).is_playable())
+        {
             let mut sent = Vec::new();
             for scene in play(name).at(&vendor.id).step_outputs() {
                 let StepOutcome::Done { result, .. } = scene.outcome else { continue };
