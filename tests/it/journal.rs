@@ -396,7 +396,9 @@ fn a_full_disk_sends_no_uncommitted_request() {
         let records: Vec<_> = journal.records(1).map(Result::unwrap).collect();
         let intents =
             records.iter().filter(|r| matches!(r.kind, RecordKind::AttemptStarted { .. })).count();
-        assert_eq!(receiver.events().len(), intents, "{pages} pages");
+        // The run ends when the disk is full, also before a request whose intent was stored.
+        let sent = receiver.events().len();
+        assert!(sent <= intents, "{pages} pages: {sent} sent, {intents} stored");
         assert_eq!(journal.examine().unwrap(), []);
     }
 }
