@@ -10,7 +10,7 @@ use super::entity::{Entity, FieldHistory};
 use super::event::{Event, EventKind, LabelAction};
 use super::generated_ids::GeneratedIds;
 use super::lifecycle::ConversationState;
-use super::message::{Closing, Dialog, DialogHead, DialogKind, Message};
+use super::message::{Closing, Dialog, DialogHead, DialogKind, Message, MessageData};
 use super::person::{ParticipantRole, Person, Role};
 use super::state::{Conversation, InvalidAction};
 use super::variable::{Variable, VariableScope};
@@ -52,8 +52,8 @@ impl Conversation {
                     kind: kind.clone(),
                     word: String::new(),
                     text: text.clone(),
-                    data: data.clone(),
-                    body: Json::Null,
+                    data: MessageData::new(data),
+                    body: Box::default(),
                     dialog: self.dialog_of(action).ok_or(InvalidAction::NotOpened)?,
                     number: i64::try_from(self.messages.len() + 1).unwrap_or(i64::MAX),
                     by: in_survey(action, by),
@@ -260,9 +260,9 @@ impl Conversation {
             Role::Manager | Role::System => self.reply_due,
         };
         self.note_speaker(&message.by);
-        // A transcript grows by doubling, but most conversations begin to wait with one message.
-        if self.messages.is_empty() {
-            self.messages.reserve_exact(1);
+        // Not by doubling: thousands of conversations wait, most of them with few messages.
+        if self.messages.len() == self.messages.capacity() {
+            self.messages.reserve_exact((self.messages.len() / 4).max(1));
         }
         self.messages.push(message);
         event.about(vec![self.messages.len() - 1])

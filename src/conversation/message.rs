@@ -1,5 +1,6 @@
 //! Messages and the dialogs that contain them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -67,9 +68,9 @@ pub struct Message {
     /// Text; empty for kinds without text.
     pub text: String,
     /// All data of the kind, defaults included.
-    pub data: Map<String, Json>,
-    /// Message in the vendor's format, rendered once.
-    pub body: Json,
+    pub data: MessageData,
+    /// Message in the vendor's format: JSON text, rendered once; empty until then.
+    pub body: Box<str>,
     /// Sender, with the role at the time of sending.
     pub by: Person,
     /// Time of sending.
@@ -79,6 +80,12 @@ pub struct Message {
     /// Value of the vendor's message counter; by default the position in the transcript, from 1.
     pub number: i64,
 }
+
+/// Data of a message, as JSON text; empty if no field is set.
+// Text, not a tree of JSON: thousands of conversations keep their messages, and the tree of a structured
+// message needs about four times as much memory.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MessageData(Box<str>);
 
 crate::fields! {
     const HEAD of DialogHead {
@@ -103,7 +110,7 @@ crate::fields! {
         always kind: FieldType::Text => |m| m.kind.as_str().into();
         always type: FieldType::Text => |m| m.word.as_str().into();
         always text: FieldType::Text => |m| m.text.as_str().into();
-        always body: FieldType::Any => |m| Value::data(&m.body);
+        always body: FieldType::Any => |m| m.body();
         always by: FieldType::Any => |m| Value::Object(&m.by);
         always at: FieldType::Time => |m| Value::Time(m.at);
         always dialog: FieldType::Any => |m| Value::Object(&*m.dialog);
@@ -133,6 +140,38 @@ pub fn message_table(person: &TableType, dialog: &TableType) -> TableType {
         .always("dialog", FieldType::table(dialog.clone()))
 }
 
+impl Message {
+    /// Parses the message in the vendor's format.
+    fn body(&self) -> Value<'_> {
+        // A rendered template is valid JSON, so this does not fail.
+        Value::Json(Cow::Owned(serde_json::from_str(&self.body).unwrap_or_default()))
+    }
+}
+
+impl MessageData {
+    /// Stores a table.
+    pub fn new(table: &Map<String, Json>) -> Self {
+        let text = if table.is_empty() {
+            String::new()
+        } else {
+            serde_json::to_string(table).unwrap_or_default()
+        };
+        Self(text.into())
+    }
+
+    /// Returns the table.
+    pub fn table(&self) -> Map<String, Json> {
+        // Its text was written by `new`, so this fails only without data.
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
+impl Object for MessageData {
+    fn get(&self, name: &str) -> Value<'_> {
+        self.table().remove(name).map_or(Value::Absent, |field| Value::Json(Cow::Owned(field)))
+    }
+}
+
 impl Object for DialogHead {
     fn get(&self, name: &str) -> Value<'_> {
         let id = self.ids.value(name);
@@ -152,7 +191,6 @@ impl Object for Message {
         self.ids
             .value(name)
             .or_else(|| field_value(MESSAGE, self, name))
-            .or_else(|| self.data.get(name).map(Value::data))
-            .unwrap_or(Value::Absent)
+            .unwrap_or_else(|| self.data.get(name))
     }
 }

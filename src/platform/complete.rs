@@ -119,7 +119,7 @@ impl ActionCompleter<'_> {
     /// Returns the data of the last message of this kind, with its text.
     fn last_message(&self, kind: &str) -> Option<Map<String, Json>> {
         let message = self.conversation.messages.iter().rfind(|message| message.kind == kind)?;
-        let mut data = message.data.clone();
+        let mut data = message.data.table();
         data.insert("text".into(), message.text.clone().into());
         Some(data)
     }

@@ -10,7 +10,7 @@ use super::ids::IdOwner;
 use super::session_error::SessionError;
 use crate::base::seed::SeedScope;
 use crate::conversation::{
-    Conversation, Dialog, DialogHead, DialogKind, Event, EventKind, GeneratedIds,
+    Conversation, Dialog, DialogHead, DialogKind, Event, EventKind, GeneratedIds, MessageData,
 };
 
 /// Begins the name of a flow or label that is its own id.
@@ -84,13 +84,13 @@ impl IdGenerator<'_> {
         let outer = self.account.conversation_roots(conversation);
         let scope = seeds.within("message");
         platform.ids.generate(IdOwner::Message, &mut message, |m| &mut m.ids, &outer, &scope);
-        self.items(&mut message.data, &outer, seeds);
+        let mut data = message.data.table();
+        self.items(&mut data, &outer, seeds);
+        message.data = MessageData::new(&data);
         let unknown = || SessionError::UnknownKind(message.kind.clone());
         let kind = platform.kinds.get(&message.kind).ok_or_else(unknown)?;
         message.word.clone_from(&kind.word);
-        let body = kind.body.render(&outer.with("message", &message))?;
-        // A rendered template is valid JSON, so this does not fail.
-        message.body = serde_json::from_str(&body).unwrap_or_default();
+        message.body = kind.body.render(&outer.with("message", &message))?.into();
         conversation.messages[index] = message;
         Ok(())
     }

@@ -190,7 +190,7 @@ impl ConversationDetail {
             by: message.by.member.name.to_string(),
             kind: message.kind.clone(),
             text: message.text.clone(),
-            data: Value::Object(message.data.clone()),
+            data: Value::Object(message.data.table()),
             at: message.at.to_string(),
         };
         Self {
