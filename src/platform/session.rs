@@ -1,6 +1,5 @@
 //! One conversation at a vendor: executes actions and renders the payloads they cause.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -34,23 +33,43 @@ pub struct Session {
     counters: Counters,
 }
 
-/// The next number of each counter, by name.
+/// The next number of each counter.
 // A list, not a map: a vendor has one or two counters, and thousands of conversations hold them.
 #[derive(Clone, Debug, Default)]
-struct Counters(Vec<(Box<str>, i64)>);
+struct Counters(Vec<CounterState>);
+
+/// A counter of a conversation or of one of its dialogs.
+#[derive(Clone, Debug)]
+struct CounterState {
+    key: CounterKey,
+    next: i64,
+}
+
+/// Identifies a counter within a conversation.
+// Without its name, which would need more memory than the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct CounterKey {
+    /// Position among the counters of the platform.
+    position: u16,
+    /// The kind of its dialog; `None` for a counter of the conversation.
+    dialog: Option<DialogKind>,
+    /// Number among the dialogs of this kind, from 1; 0 for a counter of the conversation.
+    // A conversation that was reopened can have several surveys.
+    number: u16,
+}
 
 impl Counters {
     /// Advances a counter that begins at `start`, and returns its number.
-    fn next(&mut self, name: &str, start: i64) -> i64 {
-        let index = self.0.iter().position(|(known, _)| **known == *name);
+    fn next(&mut self, key: CounterKey, start: i64) -> i64 {
+        let index = self.0.iter().position(|known| known.key == key);
         let index = index.unwrap_or_else(|| {
             self.0.reserve_exact(1);
-            self.0.push((name.into(), start));
+            self.0.push(CounterState { key, next: start });
             self.0.len() - 1
         });
-        let (_, next) = &mut self.0[index];
-        *next += 1;
-        *next - 1
+        let counter = &mut self.0[index];
+        counter.next += 1;
+        counter.next - 1
     }
 }
 
@@ -397,18 +416,19 @@ impl Session {
 
     /// Advances a counter and returns its number.
     fn next_number(&mut self, name: &str, event: &Event) -> i64 {
-        let counter = self.platform().counters.get(name);
+        let counters = &self.platform().counters;
+        let counter = counters.get(name);
         let start = counter.map_or(0, |counter| counter.start);
-        let key = match counter.map(|counter| counter.scope) {
-            Some(CounterScope::Dialog) => {
-                let dialog = event.dialog.as_ref().map_or(DialogKind::Main, |dialog| dialog.kind);
-                // A conversation that was reopened can have several surveys.
-                let number = self.conversation.dialogs.iter().filter(|d| d.head.kind == dialog);
-                Cow::from(format!("{name} {dialog} {}", number.count()))
-            }
-            _ => Cow::from(name),
-        };
-        self.counters.next(&key, start)
+        let position = counters.keys().position(|known| known == name).unwrap_or(counters.len());
+        let is_of_dialog = counter.is_some_and(|counter| counter.scope == CounterScope::Dialog);
+        let dialog = is_of_dialog
+            .then(|| event.dialog.as_ref().map_or(DialogKind::Main, |dialog| dialog.kind));
+        let number = self.conversation.dialogs.iter().filter(|d| Some(d.head.kind) == dialog);
+        // A conversation has far fewer dialogs, and a platform far fewer counters.
+        let small = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+        let (position, number) = (small(position), small(number.count()));
+        let key = CounterKey { position, dialog, number };
+        self.counters.next(key, start)
     }
 
     fn render(
