@@ -112,7 +112,9 @@ impl<T: Form> Form for TableOf<T> {
     fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
         let Some(table) = node.as_table() else {
             problems.push(unexpected_type(node, "a table").help(match node.content {
-                NodeContent::List(_) => "write each entry as a table with a name: `[….NAME]`",
+                NodeContent::List(_) if T::schema()["type"] == "object" => {
+                    "write each entry as a table with a name: `[….NAME]`"
+                }
                 _ => "write a table as `{ name = value }`",
             }));
             return None;

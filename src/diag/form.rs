@@ -91,14 +91,24 @@ impl<T: Form> Form for Option<T> {
     }
 }
 
+/// Returns the first name of the header of a table, if the table begins with one.
+fn header_name(span: &SourceSpan) -> Option<&str> {
+    let text = &span.source.text;
+    let start = text.get(..span.range.start)?.rfind('\n').map_or(0, |end| end + 1);
+    let header = text.get(start..)?.trim_start().strip_prefix('[')?;
+    let name = header.split(['.', ']']).next()?.trim();
+    (!name.is_empty() && !name.starts_with('[') && !span.source.is_withheld()).then_some(name)
+}
+
 impl<T: Form> Form for Vec<T> {
     fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
         let NodeContent::List(items) = &node.content else {
             let problem = unexpected_type(node, "a list");
             problems.push(match node.content {
-                NodeContent::Table(_) => {
-                    problem.help("write each entry as a table with two brackets: `[[…]]`")
-                }
+                NodeContent::Table(_) => problem.help(match header_name(&node.span) {
+                    Some(name) => format!("begin each entry with a line `[[{name}]]`"),
+                    None => "write each entry as a table with two brackets: `[[…]]`".to_owned(),
+                }),
                 _ => {
                     problem.help(format!("write a list with one entry as `[{}]`", node.span.text()))
                 }

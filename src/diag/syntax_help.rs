@@ -57,6 +57,7 @@ pub(super) fn help_at(text: &str, at: usize, is_open_string: bool) -> Option<Str
     let rest = text[at..].lines().next().unwrap_or_default();
     curly_quotes(rest, before, is_open_string)
         .or_else(|| escape(before, rest))
+        .or_else(|| inner_quote(before, rest))
         .or_else(|| key(before, rest))
         .or_else(|| value(before, rest))
 }
@@ -110,6 +111,20 @@ fn surrogate(before: &str, digits: &str, rest: &str) -> Option<String> {
                  with eight digits"
             .to_owned(),
     })
+}
+
+/// Returns help for a string that ends too early, because it contains the quote that it is put in.
+fn inner_quote(before: &str, rest: &str) -> Option<String> {
+    // Behind the end of a string comes a space, a bracket or a comma.
+    if !before.contains('=') || !rest.starts_with(char::is_alphanumeric) {
+        return None;
+    }
+    let help = match before.chars().next_back()? {
+        '\'' => "a string in single quotes cannot contain `'`: put it in double quotes",
+        '"' => "write a double quote in a string as `\\\"`, or put the string in single quotes",
+        _ => return None,
+    };
+    Some(help.to_owned())
 }
 
 /// Returns help for an error in the key of an assignment.
@@ -173,14 +188,24 @@ fn key_start(before: &str) -> Option<&str> {
 /// Returns help for an error in or behind a value.
 fn value(before: &str, rest: &str) -> Option<String> {
     if before.trim_end().ends_with('=') {
-        let is_word = rest.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let word = rest.split([' ', '\t', ',', ']', '}', ';', '#']).next().unwrap_or_default();
+        let is_word = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '_');
         // A single word gets more precise help.
         return match rest.trim() {
             "" => Some("write a value after the `=`".to_owned()),
+            _ if rest.starts_with(['=', '>']) => {
+                Some("write a single `=` between a key and its value".to_owned())
+            }
             // A value is missing before the bracket.
             _ if is_word || rest.starts_with([']', '}']) => None,
             _ => Some("put a string in quotes: `key = \"value\"`".to_owned()),
         };
+    }
+    if before.contains('=') && (rest.starts_with("//") || rest.starts_with("/*")) {
+        return Some("start a comment with `#`".to_owned());
+    }
+    if before.contains('=') && rest.trim_end() == ";" {
+        return Some("remove the `;`: nothing ends a line of TOML".to_owned());
     }
     if before.contains('=') && !before.contains(['{', '[']) && rest.starts_with([',', ';']) {
         return Some("remove it: write each key of a table on a separate line".to_owned());

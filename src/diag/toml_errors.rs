@@ -160,14 +160,66 @@ impl<'a> Outline<'a> {
     fn causes<'e>(&self, errors: &'e [toml::de::Error]) -> Vec<SyntaxError<'e>> {
         let mut errors: Vec<_> =
             errors.iter().enumerate().map(|(index, error)| self.classify(index, error)).collect();
-        errors.sort_by_key(|error| error.range.start);
+        // Of two errors at one place, the bracket is open because of the other.
+        errors.sort_by_key(|error| (error.range.start, error.unclosed.is_some()));
         self.move_unclosed_bracket(&mut errors);
         let mut headers = BTreeSet::new();
         errors.retain(|error| {
             let is_header = error.is_duplicate && self.before(error.range.start).ends_with('[');
             !is_header || headers.insert(self.text.get(error.range.clone()))
         });
+        self.drop_consequences(&mut errors);
         errors
+    }
+
+    /// Drops the errors that an earlier one explains: the later ones of a line, and those of lines that a
+    /// string without a closing quote was meant to contain.
+    fn drop_consequences(&self, errors: &mut Vec<SyntaxError<'_>>) {
+        let mut explained_until = 0;
+        errors.retain(|error| {
+            let at = error.range.start;
+            if error.is_duplicate || at >= explained_until {
+                if !error.is_duplicate {
+                    explained_until = self.end_of_line(at);
+                }
+                if self.open_strings.iter().any(|string| string.end == at) {
+                    explained_until = self.next_assignment(at);
+                }
+                return true;
+            }
+            false
+        });
+    }
+
+    /// Returns the end of the line of a place.
+    fn end_of_line(&self, at: usize) -> usize {
+        let rest = self.text.get(at..).unwrap_or_default();
+        // An error at the end of a line is one of that line.
+        at + rest.find('\n').map_or(rest.len(), |end| end + 1)
+    }
+
+    /// Returns the start of the next line that begins with a header or with `key =`.
+    fn next_assignment(&self, at: usize) -> usize {
+        let mut start = self.end_of_line(at);
+        while let Some(line) = self.text.get(start..).filter(|rest| !rest.is_empty()) {
+            let line = line.lines().next().unwrap_or_default().trim_start();
+            let is_key = |c: char| c.is_alphanumeric() || "_-.\"'".contains(c);
+            let after_key = line.trim_start_matches(is_key).trim_start();
+            if line.starts_with('[') || (line.starts_with(is_key) && after_key.starts_with('=')) {
+                break;
+            }
+            start = self.end_of_line(start);
+        }
+        start
+    }
+
+    /// Returns the last header of a list of tables before a place, such as `[[step]]`.
+    fn list_header(&self, at: usize) -> Option<&'a str> {
+        let lines = self.before(at).lines().rev().map(str::trim);
+        lines.take_while(|line| !line.starts_with('[') || line.starts_with("[[")).find_map(|line| {
+            let end = line.find("]]").filter(|_| line.starts_with("[["))?;
+            line.get(..end + 2)
+        })
     }
 
     fn classify<'e>(&self, index: usize, error: &'e toml::de::Error) -> SyntaxError<'e> {
@@ -195,9 +247,8 @@ impl<'a> Outline<'a> {
     fn move_unclosed_bracket(&self, errors: &mut Vec<SyntaxError<'_>>) {
         let unclosed = errors.iter().find_map(|error| Some((error.unclosed?, error.message)));
         let Some((bracket, message)) = unclosed else { return };
-        let begins_line = |at: usize| self.before(at).trim_end_matches([' ', '\t']).ends_with('\n');
         let is_after = |error: &SyntaxError<'_>| {
-            error.range.start > bracket.from && begins_line(error.range.start)
+            error.range.start > bracket.from && self.begins_line(error.range.start)
         };
         let Some(first) = errors.iter().position(is_after) else { return };
         let end = self.before(errors[first].range.start).trim_end().len();
@@ -213,6 +264,11 @@ impl<'a> Outline<'a> {
         }
     }
 
+    /// Returns true if there is only whitespace before a place on its line.
+    fn begins_line(&self, at: usize) -> bool {
+        self.before(at).trim_end_matches([' ', '\t']).ends_with('\n')
+    }
+
     fn before(&self, at: usize) -> &'a str {
         self.text.get(..at).unwrap_or_default()
     }
@@ -226,10 +282,16 @@ impl<'a> Outline<'a> {
                 "" => "duplicate key".to_owned(),
                 name => format!("duplicate key `{name}`"),
             };
-            return Problem::at(span, code::DUPLICATE_KEY, message).help(if is_header {
-                "define each table once; write a list of tables as `[[…]]`"
-            } else {
-                "remove one of them"
+            let header = self.list_header(error.range.start).filter(|_| !source.is_withheld());
+            return Problem::at(span, code::DUPLICATE_KEY, message).help(match header {
+                _ if is_header => {
+                    "define each table once; write a list of tables as `[[…]]`".into()
+                }
+                // A second action in one step is the usual reason.
+                Some(header) if self.begins_line(error.range.start) => {
+                    format!("remove one of them, or begin another entry with `{header}` above it")
+                }
+                _ => "remove one of them".to_owned(),
             });
         }
         let problem = Problem::at(span, code::TOML_SYNTAX, error.message);
@@ -260,8 +322,16 @@ impl<'a> Outline<'a> {
         }
         if let Some(string) = self.open_strings.iter().find(|string| string.end == at) {
             let quote = quote(self.text.get(string.clone())?)?;
-            let place = if quote.len() == 1 { " on the same line" } else { "" };
-            return Some(format!("close the string with `{quote}`{place}"));
+            return Some(match quote {
+                "\"" | "'" => {
+                    let several = quote.repeat(3);
+                    format!(
+                        "close the string with `{quote}` on the same line; a string of several lines \
+                         begins and ends with `{several}`"
+                    )
+                }
+                _ => format!("close the string with `{quote}`"),
+            });
         }
         if self.before(at).ends_with('\r') {
             return Some("save the file with Unix or Windows line endings".into());
@@ -328,7 +398,9 @@ fn quote(token: &str) -> Option<&str> {
 fn bare_word(text: &str) -> Option<String> {
     let is_word = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
     match text {
-        "null" | "None" | "nil" => Some("TOML has no null: remove the key".into()),
+        "null" | "None" | "nil" | "NULL" | "Null" | "undefined" => {
+            Some("TOML has no null: remove the key".into())
+        }
         "True" | "TRUE" => Some("write `true`".into()),
         "False" | "FALSE" => Some("write `false`".into()),
         _ if is_word => Some(format!("put a string in quotes: `\"{text}\"`")),
