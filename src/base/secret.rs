@@ -83,7 +83,13 @@ impl Reference {
         let value = value.map_err(InvalidSecret::Unreadable)?;
         // An empty secret would silently sign with an empty key.
         if value.is_empty() {
-            return Err(InvalidSecret::Empty);
+            return Err(match self.0.split_once(':').filter(|_| self.is_external()) {
+                Some(("env", name)) => {
+                    InvalidSecret::Unreadable(format!("the environment variable `{name}` is empty"))
+                }
+                Some((_, path)) => InvalidSecret::Unreadable(format!("the file `{path}` is empty")),
+                None => InvalidSecret::Empty,
+            });
         }
         if value.len() < MIN_SECRET {
             return Err(InvalidSecret::TooShort);
@@ -99,6 +105,9 @@ impl Reference {
     /// Explains a value that is written like a reference of another program. It would be sent as it
     /// is. The text never contains the value.
     pub fn mistaken(&self) -> Option<&'static str> {
+        if let Some(help) = self.incomplete() {
+            return Some(help);
+        }
         // A scheme such as `Bearer` can precede the token.
         let (before, last) = self.0.rsplit_once(' ').unwrap_or(("", &self.0));
         let is_name = |name: &str| {
@@ -110,7 +119,15 @@ impl Reference {
         };
         let lower = last.to_ascii_lowercase();
         let is_reference = lower.starts_with("env:") || lower.starts_with("file:");
-        if inside("$", "") || inside("${", "}") || inside("%", "%") || self.0.contains("{{") {
+        let is_variable = inside("$", "") || inside("${", "}") || inside("%", "%");
+        let is_lookup = ["env.", "process.env.", "env(", "getenv("].iter().any(|start| {
+            lower.strip_prefix(start).is_some_and(|rest| {
+                let name = &last[last.len() - rest.len()..];
+                is_name(name.trim_end_matches(')').trim_matches(['"', '\'']))
+            })
+        });
+        let is_command = self.0.contains("$(") || self.0.contains("{{");
+        if is_variable || is_lookup || is_command {
             return Some("standin expands no shell variables: write `env:NAME` as the whole value");
         }
         if is_reference && !before.is_empty() {
@@ -120,6 +137,18 @@ impl Reference {
         }
         (is_reference && !self.is_external())
             .then_some("write `env:` and `file:` in lowercase: `env:NAME`, `file:PATH`")
+    }
+
+    /// Explains a reference without a name or a path.
+    fn incomplete(&self) -> Option<&'static str> {
+        let rest = self.0.strip_prefix("env:").or_else(|| self.0.strip_prefix("file:"))?;
+        if rest.trim().is_empty() {
+            return Some("write a name or a path after the colon: `env:NAME`, `file:PATH`");
+        }
+        if rest.starts_with(char::is_whitespace) {
+            return Some("remove the space after the colon: `env:NAME`, `file:PATH`");
+        }
+        rest.starts_with("//").then_some("write a path, not a URL: `file:PATH`")
     }
 
     /// Reads the value of `env:NAME` or `file:PATH`; `None` if the text is the value itself.

@@ -34,6 +34,21 @@ pub(super) struct Global {
 }
 
 impl Global {
+    /// Returns the options with which a help text finds the vendors.
+    pub(super) fn for_help(config: Option<&str>, templates: Option<&str>) -> Self {
+        let set = |value: Option<&str>, variable: &str| {
+            let text = value.map(str::to_owned).or_else(|| std::env::var(variable).ok());
+            text.filter(|text| !text.trim().is_empty()).map(PathBuf::from)
+        };
+        Self {
+            config: set(config, "STANDIN_CONFIG"),
+            templates: set(templates, "STANDIN_TEMPLATES"),
+            account: None,
+            files_port: None,
+            files_host: None,
+        }
+    }
+
     /// Returns the options that are set as command-line arguments.
     pub(super) fn to_args(&self) -> Vec<String> {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());

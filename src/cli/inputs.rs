@@ -38,6 +38,32 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Problem {
 /// Value of `--vendor` for every vendor that can run a scenario.
 pub(super) const ALL_VENDORS: &str = "all";
 
+/// Returns the vendors of `--vendor`; `None` for every vendor.
+///
+/// # Errors
+/// `all` is combined with other vendors, or written in another way.
+pub(super) fn vendor_names(names: &[String]) -> Result<Option<Vec<&str>>, Problem> {
+    let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
+    let is_all = |name: &&str| *name == ALL_VENDORS;
+    let is_meant =
+        |name: &&str| matches!(name.to_lowercase().as_str(), "all" | "any" | "every" | "*");
+    if let Some(other) = names.iter().find(|name| !is_all(name) && is_meant(name)) {
+        let problem = Problem::anywhere(code::UNKNOWN_VENDOR, format!("unknown vendor `{other}`"));
+        return Err(problem.help(format!("`--vendor {ALL_VENDORS}` selects every vendor")));
+    }
+    if !names.iter().any(is_all) {
+        return Ok(Some(names));
+    }
+    match names.iter().find(|name| !is_all(name)) {
+        None => Ok(None),
+        Some(other) => {
+            let message = format!("`--vendor {ALL_VENDORS}` cannot be combined with `{other}`");
+            let problem = Problem::anywhere(code::UNKNOWN_VENDOR, message);
+            Err(problem.help("list the vendors instead, separated by commas"))
+        }
+    }
+}
+
 /// Name of standard input among paths.
 pub(super) const STANDARD_INPUT: &str = "-";
 
@@ -242,11 +268,35 @@ fn has_steps(source: &Arc<Source>) -> bool {
     toml::parse(source).0.as_table().is_some_and(|table| table.get("step").is_some())
 }
 
+/// Returns the path of a TOML file beside a missing one, if its name is similar.
+fn similar_file(name: &str) -> Option<String> {
+    let path = Path::new(name);
+    let requested = path.file_name()?.to_str()?;
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?.flatten();
+    let is_toml = |name: &String| Path::new(name).extension().is_some_and(|end| end == "toml");
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let names: Vec<String> = names.filter(is_toml).collect();
+    let with_ending = format!("{}.toml", requested.trim_end_matches(".toml"));
+    let file = nearest(&with_ending, names.iter().map(String::as_str))?;
+    Some(folder.map_or(file.into(), |folder| folder.join(file)).display().to_string())
+}
+
 pub(super) fn unknown_scenario(name: &str) -> Problem {
     let names = bundled_names();
     let message = format!("no file and no bundled scenario is named `{name}`");
-    Problem::anywhere(code::UNKNOWN_SCENARIO, message)
-        .suggest_or_list(name, names.iter().map(String::as_str))
+    let problem = Problem::anywhere(code::UNKNOWN_SCENARIO, message);
+    let mut parts = name.split([',', ';', ' ']).map(str::trim);
+    if name.contains([',', ';', ' ']) && parts.all(|part| bundled(part).is_some()) {
+        return problem.help("write several scenarios as separate arguments, without commas");
+    }
+    if name.contains(['*', '?']) {
+        return problem.help("no file matches the pattern; a folder stands for all its scenarios");
+    }
+    if let Some(file) = similar_file(name) {
+        return problem.help(format!("did you mean `{file}`?"));
+    }
+    problem.suggest_or_list(name, names.iter().map(String::as_str))
 }
 
 /// Returns the TOML files of a folder and its subfolders, sorted by name. None is an error.
@@ -259,9 +309,22 @@ pub(super) fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
     if files.is_empty() {
         let message = format!("no `.toml` file in `{}`", folder.display());
         let problem = Problem::anywhere(code::NOTHING_TO_RUN, message);
-        return Err(problem.help("name a scenario or a folder that contains scenarios"));
+        return Err(problem.help(match other_format(folder) {
+            Some(file) => format!("`{file}` is in another format: scenarios are TOML files"),
+            None => "name a scenario or a folder that contains scenarios".to_owned(),
+        }));
     }
     Ok(files)
+}
+
+/// Returns the first file of a folder in a format in which other programs keep scenarios.
+fn other_format(folder: &Path) -> Option<String> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let is_other = |path: &PathBuf| {
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        matches!(extension.to_lowercase().as_str(), "yaml" | "yml" | "json" | "json5" | "jsonc")
+    };
+    entries.filter(is_other).min().map(|path| escape(&path.display().to_string()))
 }
 
 fn collect_toml_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {

@@ -156,7 +156,13 @@ pub fn main() -> ExitCode {
     {
         fail_points::arm(&point);
     }
-    let matches = without_empty_variables(CliArgs::command()).get_matches();
+    let mut command = without_empty_variables(CliArgs::command());
+    let args: Vec<String> =
+        std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    if let Some(fields) = vendors::help_of_event(&args) {
+        command = command.mut_subcommand("send", |send| send.after_help(fields));
+    }
+    let matches = command.get_matches();
     let cli = CliArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let exit = match cli.command {
         Command::Demo(args) => demo::demo(&args, &cli.global),

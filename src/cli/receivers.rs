@@ -172,11 +172,19 @@ impl From<&str> for RunTarget {
     fn from(text: &str) -> Self {
         // The query of a URL can contain `=`, so only a plain name before it is a vendor.
         let named = text.split_once('=').filter(|(vendor, _)| {
-            vendor.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+            vendor.trim_end().chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
         });
         Self {
-            vendor: named.map(|(vendor, _)| vendor.to_owned()),
-            address: named.map_or(text, |(_, address)| address).to_owned(),
+            vendor: named.map(|(vendor, _)| vendor.trim_end().to_owned()),
+            // `VENDOR = URL`, as in the configuration. Any other space is an error of the URL.
+            address: named
+                .map_or(
+                    text,
+                    |(vendor, address)| {
+                        if vendor.ends_with(' ') { address.trim_start() } else { address }
+                    },
+                )
+                .to_owned(),
         }
     }
 }
@@ -186,7 +194,10 @@ impl RunTarget {
     pub(super) fn resolve(&self, egress: EgressPolicy) -> Result<ReceiverUrl, Problem> {
         let address = ReceiverAddress::parse(&self.address)
             .map_err(|message| Problem::anywhere(code::INVALID_URL, message))
-            .map_err(|problem| problem.help("write `--to URL`, or `--to VENDOR=URL`"))?;
+            .map_err(|problem| {
+                problem
+                    .help("write `--to URL`, or `--to VENDOR=URL`; repeat it for several receivers")
+            })?;
         let resolved = address.resolve()?;
         allowed(&resolved, egress)?;
         Ok(resolved)

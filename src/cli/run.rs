@@ -13,7 +13,7 @@ use super::client_command::{ClientCommand, ExecArgs};
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::init::file_exists;
-use super::inputs::{ALL_VENDORS, ScenarioFile, scenario_files};
+use super::inputs::{ALL_VENDORS, ScenarioFile, scenario_files, vendor_names};
 use super::planned_runs::{PlanIterator, PlannedRuns};
 use super::play::{BatchOptions, PlayArgs, no_receiver};
 use super::run_choice::{RunChoice, RunChoiceArgs};
@@ -23,6 +23,7 @@ use super::server_run::ServerRuns;
 use super::setup::{Setup, runtime, speed};
 use super::terminal::note;
 use super::variables::VariableArgs;
+use super::vendors::neutral_help;
 use super::watch::watch;
 use crate::base::duration;
 use crate::base::limits::{MAX_CONVERSATIONS, MAX_RUN_STEPS};
@@ -350,7 +351,7 @@ impl RunArgs {
 
     /// Returns whether `--vendor` selects every vendor that can run a scenario.
     fn plays_all(&self) -> bool {
-        self.vendors.iter().any(|name| name.trim() == ALL_VENDORS)
+        matches!(vendor_names(&self.vendors), Ok(None))
     }
 }
 
@@ -441,8 +442,8 @@ impl RunSelection<'_> {
         if !self.args.vendors.is_empty() && !plays_all {
             let mut problems = Problems::new();
             let mut vendors = Vec::new();
-            for name in &self.args.vendors {
-                vendors.extend(problems.note(self.setup.vendor(name.trim())));
+            for name in vendor_names(&self.args.vendors)?.into_iter().flatten() {
+                vendors.extend(problems.note(self.setup.vendor(name)));
             }
             return problems.into_result(Some(vendors));
         }
@@ -473,7 +474,13 @@ impl RunSelection<'_> {
         let events = if args.events.is_empty() {
             script.subscribe.get(&vendor.id).cloned()
         } else {
-            Some(Subscription::check_plain(&args.events, &vendor.type_names())?)
+            let checked = Subscription::check_plain(&args.events, &vendor.type_names());
+            Some(checked.map_err(|problem| {
+                let names = args.events.iter().map(|name| name.trim().trim_start_matches('!'));
+                let mut names = names.filter(|name| problem.message.contains(*name));
+                let help = names.find_map(|name| neutral_help(vendor, name));
+                help.map_or_else(|| problem.clone(), |help| problem.clone().help(help))
+            })?)
         };
         let mut problems = too_many(script, args.conversations);
         if !args.play.is_dry() {

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::client::{Client, ClientArgs};
 use super::exit::{CommandError, ExitStatus};
-use super::inputs::{ALL_VENDORS, scenarios};
+use super::inputs::{scenarios, vendor_names};
 use super::terminal::{note, print};
 use crate::base::limits::MAX_SCENARIO_NAME;
 use crate::base::text::{count, escape};
@@ -99,13 +99,13 @@ impl VendorChoice {
             let ids = served.iter().filter(has_receiver).map(id).collect();
             return Ok(Self { ids, is_explicit: false });
         }
-        if names.iter().any(|name| name.trim() == ALL_VENDORS) {
+        let Some(names) = vendor_names(names)? else {
             return Ok(Self { ids: served.iter().map(id).collect(), is_explicit: false });
-        }
+        };
         let mut problems = Problems::new();
         let mut ids = Vec::new();
         for name in names {
-            let chosen = VendorRef::parse(name.trim());
+            let chosen = VendorRef::parse(name);
             let found = served.iter().find(|vendor| id(vendor) == chosen.id);
             let revision = found.and_then(|vendor| vendor["revision"].as_str());
             let is_served = chosen.revision.is_none() || chosen.revision.as_deref() == revision;

@@ -127,9 +127,22 @@ impl Setup {
         let demo = std::iter::once((id_of(&config.demo_vendor), &config.demo_vendor.span));
         let mut problems = Problems::new();
         for (id, span) in settings.chain(endpoints).chain(demo) {
-            if !self.catalog.contains(&id) {
-                problems.extend(Problems::from(self.catalog.unknown(&id)).with_default_span(span));
+            if self.catalog.contains(&id) {
+                continue;
             }
+            let problem = match VendorRef::parse(&id) {
+                VendorRef { id: known, revision: Some(revision) }
+                    if self.catalog.contains(&known) =>
+                {
+                    let message = format!("`{id}` is a vendor with a revision, expected a vendor");
+                    let help = format!(
+                        "write `{known}` here, and `revision = \"{revision}\"` in [vendor.{known}]"
+                    );
+                    Problem::anywhere(code::UNKNOWN_VENDOR, message).help(help)
+                }
+                _ => self.catalog.unknown(&id),
+            };
+            problems.extend(Problems::from(problem).with_default_span(span));
         }
         problems
     }

@@ -10,6 +10,7 @@ use super::global::Global;
 use super::own_body::read_body;
 use super::setup::{Setup, instant};
 use super::terminal::print;
+use super::vendors::neutral_help;
 use crate::base::redact::Redactor;
 use crate::base::text::escape;
 use crate::config::StartTime;
@@ -68,7 +69,10 @@ pub(super) fn event_type<'a>(
         Some(name) => {
             let message = format!("{} sends no `{name}`", vendor.name);
             let problem = Problem::anywhere(code::UNKNOWN_EVENT, message);
-            Err(problem.suggest_or_list(name, vendor.event_types()))
+            Err(match neutral_help(vendor, name) {
+                Some(help) => problem.help(help),
+                None => problem.suggest_or_list(name, vendor.event_types()),
+            })
         }
         None => types.first().copied().ok_or_else(|| {
             let message = format!("{} sends no events", vendor.name);

@@ -198,7 +198,7 @@ fn data<'a>(
         for (index, key) in keys.into_iter().enumerate() {
             let name = if index == 0 { kind.clone() } else { String::new() };
             let default = data.defaults.get(key).map_or_else(String::new, default_value);
-            lines.push(vec![name, key.to_owned(), default, vendor.field_about(kind, key)]);
+            lines.push(vec![name, key.to_owned(), default, vendor.field_about(kind, key, data)]);
         }
     }
     if lines.len() == 1 { String::new() } else { format!("\n{}", columns(&lines)) }
@@ -235,16 +235,73 @@ fn webhook(
         let causes: Vec<&str> = causes.into_iter().collect();
         let _ = write!(out, "\nCauses: {} (select one with `--on`)", causes.join(", "));
     }
-    let data = vendor.data_of(rule, query).filter(|data| data.keys().next().is_some());
-    if let Some(data) = data {
-        let owner = vendor.owner_of(rule, query);
-        out.push_str("\nFields:");
-        for key in data.keys() {
-            let _ = write!(out, "\n  {key:<20} {}", vendor.field_about(&owner, key));
-        }
-    }
+    out.push('\n');
+    out.push_str(&event_fields(vendor, rule, query));
     let _ = writeln!(out, "\nNext: standin send {} {event_type} --to URL", vendor.full_id());
     Ok(out)
+}
+
+/// Lists the fields of an event that `send --set` can set, and its kinds.
+fn event_fields(vendor: &Platform, rule: &EventRule, query: &EventQuery) -> String {
+    if rule.on == EventKind::VariablesSet {
+        return "Fields: variables with any names\n".to_owned();
+    }
+    let data = vendor.data_of(rule, query);
+    let owner = vendor.owner_of(rule, query);
+    let mut lines = vec![["FIELD", "DEFAULT", "MEANING"].map(String::from).to_vec()];
+    for (key, _) in rule.action_fields() {
+        if !data.is_some_and(|data| data.has(key)) {
+            let about = rule.action_field_about(key).to_owned();
+            lines.push(vec![key.to_owned(), String::new(), about]);
+        }
+    }
+    for (data, key) in data.iter().flat_map(|data| data.keys().map(move |key| (data, key))) {
+        let default = data.defaults.get(key).map_or_else(String::new, default_value);
+        lines.push(vec![key.to_owned(), default, vendor.field_about(&owner, key, data)]);
+    }
+    let mut out =
+        if lines.len() > 1 { columns(&lines) } else { "No fields can be set.\n".to_owned() };
+    let kinds = vendor.kinds_of(rule);
+    if kinds.len() > 1 {
+        let _ = writeln!(out, "Kinds: {} (select one with `--kind`)", kinds.join(", "));
+    }
+    out
+}
+
+/// Returns what the help of `standin send` adds for its vendor and event type: the fields of the event, or
+/// the event types. `args` are the arguments of the process.
+pub(super) fn help_of_event(args: &[String]) -> Option<String> {
+    let is_help = |arg: &String| arg == "--help" || arg == "-h";
+    let at = args.iter().position(|arg| arg == "send").filter(|_| args.iter().any(is_help))?;
+    let mut names = args[at + 1..].iter().take_while(|arg| !arg.starts_with('-'));
+    let value = |flag: &str| {
+        let next = args.iter().position(|arg| arg == flag).and_then(|at| args.get(at + 1));
+        let joined = args.iter().find_map(|arg| arg.strip_prefix(flag)?.strip_prefix('='));
+        next.map(String::as_str).or(joined)
+    };
+    let global = Global::for_help(value("--config"), value("--templates"));
+    let setup = Setup::read(&global).ok()?;
+    let vendor = setup.vendor(names.next()?).ok()?;
+    let query = EventQuery {
+        on: value("--on").and_then(EventKind::from_name),
+        kind: value("--kind").map(str::to_owned),
+        ..EventQuery::default()
+    };
+    let Some(rule) = names.next().and_then(|name| vendor.rule(name, &query)) else {
+        return Some(format!("Event types: {}\n", vendor.event_types().join(", ")));
+    };
+    let fields = event_fields(&vendor, rule, &query);
+    Some(format!("Fields of {} for `--set`:\n\n{fields}", rule.event_type))
+}
+
+/// Returns the help for the neutral name of an event where a name of the vendor is expected.
+pub(super) fn neutral_help(vendor: &Platform, name: &str) -> Option<String> {
+    let neutral = EventKind::from_name(name)?;
+    let rules = vendor.events.iter().filter(|rule| rule.on == neutral);
+    let types: BTreeSet<&str> = rules.map(|rule| rule.event_type.as_str()).collect();
+    let sent = || format!("{} sends {} for it", vendor.name, one_of(types.iter().copied()));
+    let reason = if types.is_empty() { "no webhook is sent for it".to_owned() } else { sent() };
+    Some(format!("`{name}` is the neutral name of an event: {reason}"))
 }
 
 /// Finds the rule that sends an event type for the requested kind and role.
@@ -256,7 +313,10 @@ pub(super) fn rule<'a>(
     if !vendor.type_names().contains(&event_type) {
         let message = format!("{} sends no `{event_type}`", vendor.name);
         let problem = Problem::anywhere(code::UNKNOWN_EVENT, message);
-        return Err(problem.suggest_or_list(event_type, vendor.event_types()));
+        return Err(match neutral_help(vendor, event_type) {
+            Some(help) => problem.help(help),
+            None => problem.suggest_or_list(event_type, vendor.event_types()),
+        });
     }
     let kinds = || vendor.kinds.keys().chain(vendor.entities.keys()).map(String::as_str);
     if let Some(kind) = query.kind.as_deref().filter(|kind| !kinds().any(|known| known == *kind)) {

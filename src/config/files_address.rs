@@ -51,12 +51,24 @@ impl FilesHost {
     pub fn parse(text: &str) -> Result<Self, String> {
         // As in a URL, an IPv6 address may have brackets, but it need not.
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        if let Ok(address) = bare.parse::<Ipv6Addr>() {
-            return Ok(Self(Host::Ipv6(address)));
-        }
-        Host::parse(text).map(Self).map_err(|_| {
+        let host = bare.parse::<Ipv6Addr>().map(Host::Ipv6).or_else(|_| Host::parse(text));
+        let is_pattern = |host: &Host| matches!(host, Host::Domain(name) if name.contains('*'));
+        let host = host.ok().filter(|host| !is_pattern(host)).ok_or_else(|| {
             format!("expected a host name or an IP address without a port, found `{text}`")
-        })
+        })?;
+        let is_every = match &host {
+            Host::Ipv4(address) => address.is_unspecified(),
+            Host::Ipv6(address) => address.is_unspecified(),
+            Host::Domain(_) => false,
+        };
+        // An address to listen on. The files are served on all interfaces for any other host than loopback.
+        if is_every {
+            return Err(format!(
+                "`{text}` is not an address that a receiver can open: name the host by which it reaches \
+                 this machine"
+            ));
+        }
+        Ok(Self(host))
     }
 }
 
@@ -91,7 +103,7 @@ mod tests {
                 (url, interface.parse().unwrap())
             );
         }
-        for invalid in ["", "http://x", "x:80", "a b", "a/b", "::1:x"] {
+        for invalid in ["", "http://x", "x:80", "a b", "a/b", "::1:x", "*", "0.0.0.0", "[::]"] {
             assert!(FilesHost::parse(invalid).is_err(), "{invalid}");
         }
     }

@@ -83,21 +83,42 @@ impl Scalar for Url {
 /// message for the user, with passwords masked.
 pub fn receiver_url(text: &str) -> Result<Url, String> {
     // The parser removes some of these characters, and the rest of the URL changes its meaning.
+    if text.trim().is_empty() {
+        return Err("the URL is empty, expected one such as `http://localhost:3000/`".into());
+    }
     let is_unsafe = |c: char| c.is_control() || c.is_whitespace();
     if text.starts_with(is_unsafe) || text.ends_with(is_unsafe) || text.contains(char::is_control) {
         return Err("the URL contains a control character, or a space at its start or end".into());
     }
     let shown = mask(text);
+    if let Some(address) = bare_ipv6(text) {
+        return Err(no_scheme(&address));
+    }
     if let Some(port) = bare_port(text.trim_start_matches(':')) {
-        return Err(only_port(port));
+        return Err(port.map_or_else(invalid_port, only_port));
+    }
+    if let Some(help) = unusual_notation(text) {
+        return Err(format!("invalid URL `{shown}`: {help}"));
     }
     let url = match Url::parse(text) {
         Ok(url) if is_host_and_port(&url) => return Err(no_scheme(&shown)),
         Ok(url) => url,
         Err(ParseError::RelativeUrlWithoutBase)
-            if text.starts_with(|c: char| c.is_alphanumeric() || c == '[') =>
+            if text.starts_with(|c: char| c.is_alphanumeric() || c == '[')
+                || text.starts_with("//") =>
         {
             return Err(no_scheme(&shown));
+        }
+        Err(ParseError::RelativeUrlWithoutBase) if text.starts_with('/') => {
+            return Err(format!(
+                "the URL `{shown}` has no host: write `http://localhost:3000{shown}`"
+            ));
+        }
+        Err(ParseError::InvalidPort) if text.contains(',') || text.contains(' ') => {
+            return Err(format!("`{shown}` is more than one URL: name each receiver separately"));
+        }
+        Err(ParseError::InvalidPort) => {
+            return Err(format!("invalid URL `{shown}`: the port must be between 1 and 65535"));
         }
         Err(error) => return Err(format!("invalid URL `{shown}`: {error}")),
     };
@@ -112,7 +133,7 @@ pub fn receiver_url(text: &str) -> Result<Url, String> {
         return Err("the port must be between 1 and 65535, found 0".into());
     }
     // The URL parser takes a number for an address: 7401 for 0.0.28.233, which nothing can have.
-    if let Some(host) = authority(text).and_then(bare_port) {
+    if let Some(Ok(host)) = authority(text).and_then(bare_port) {
         return Err(only_port(host));
     }
     Ok(url)
@@ -124,11 +145,36 @@ fn authority(text: &str) -> Option<&str> {
     rest.trim_start_matches('/').split(['/', '?', '#']).next()
 }
 
-/// Returns the port if a text consists of nothing else, apart from a slash at its end.
-fn bare_port(text: &str) -> Option<u16> {
+/// Returns the port if a text consists of nothing else, apart from a slash at its end. The error is a
+/// number that no port has.
+fn bare_port(text: &str) -> Option<Result<u16, &str>> {
     let digits = text.trim().trim_end_matches('/');
-    let is_number = digits.chars().all(|c| c.is_ascii_digit());
-    digits.parse().ok().filter(|port| is_number && *port > 0)
+    let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+    is_number.then(|| digits.parse().ok().filter(|port| *port > 0).ok_or(digits))
+}
+
+fn invalid_port(number: &str) -> String {
+    format!("the port must be between 1 and 65535, found {number}")
+}
+
+/// Returns an IPv6 address without brackets as URLs have it.
+fn bare_ipv6(text: &str) -> Option<String> {
+    text.parse::<std::net::Ipv6Addr>().ok().map(|address| format!("[{address}]"))
+}
+
+/// Returns the help for a text that is a URL in the notation of another program.
+fn unusual_notation(text: &str) -> Option<&'static str> {
+    const QUOTES: &[char] = &['"', '\'', '“', '”', '„', '‘', '’', '«', '»', '<', '>', '`'];
+    let lower = text.to_ascii_lowercase();
+    let is_variable = text.starts_with('$') || (text.starts_with('%') && text.ends_with('%'));
+    if text.starts_with(QUOTES) {
+        return Some("remove the quotes around it");
+    }
+    if is_variable || text.contains("{{") {
+        return Some("standin expands no shell variables: write `env:NAME` in its place");
+    }
+    (lower.starts_with("env:") || lower.starts_with("file:") && !lower.starts_with("file://"))
+        .then_some("write `env:` and `file:` in lowercase: `env:NAME`, `file:PATH`")
 }
 
 fn only_port(port: u16) -> String {
@@ -196,7 +242,34 @@ mod tests {
             let error = receiver_url(bare).unwrap_err();
             assert!(error.ends_with("write `http://localhost:7401/`"), "{bare}: {error}");
         }
+        for (text, reason) in [
+            ("", "the URL is empty, expected one such as `http://localhost:3000/`"),
+            ("99999", "the port must be between 1 and 65535, found 99999"),
+            (":0", "the port must be between 1 and 65535, found 0"),
+            (
+                "http://x:70000/",
+                "invalid URL `http://x:70000/`: the port must be between 1 and 65535",
+            ),
+            ("/hooks", "the URL `/hooks` has no host: write `http://localhost:3000/hooks`"),
+            ("“http://x/”", "invalid URL `“http://x/”`: remove the quotes around it"),
+            (
+                "http://x:1,http://y:2",
+                "`http://x:1,http://y:2` is more than one URL: name each receiver separately",
+            ),
+            (
+                "${HOOK}",
+                "invalid URL `${HOOK}`: standin expands no shell variables: write `env:NAME` in its place",
+            ),
+            (
+                "ENV:HOOK",
+                "invalid URL `ENV:HOOK`: write `env:` and `file:` in lowercase: `env:NAME`, `file:PATH`",
+            ),
+        ] {
+            assert_eq!(receiver_url(text).unwrap_err(), reason);
+        }
         for (text, suggestion) in [
+            ("//localhost:3000/x", "http://localhost:3000/x"),
+            ("::1", "http://[::1]"),
             ("[::1]:3000/hooks", "http://[::1]:3000/hooks"),
             ("http//localhost:3000", "http://localhost:3000"),
             ("localhost:0", "http://localhost:3000/"),

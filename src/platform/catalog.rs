@@ -60,8 +60,22 @@ impl Catalog {
 
     /// Returns the problem for an unknown vendor id, with the most similar id as suggestion.
     pub fn unknown(&self, id: &str) -> Problem {
-        Problem::anywhere(code::UNKNOWN_VENDOR, format!("unknown vendor `{id}`"))
-            .suggest_or_list(id, self.ids())
+        if id.trim().is_empty() {
+            let problem = Problem::anywhere(code::UNKNOWN_VENDOR, "the id of the vendor is empty");
+            return problem.help("remove it, or the comma before it");
+        }
+        let problem = Problem::anywhere(code::UNKNOWN_VENDOR, format!("unknown vendor `{id}`"));
+        let is_separator = |c: char| c.is_whitespace() || ";,|+&".contains(c);
+        let mut parts = id.split(is_separator).filter(|part| !part.is_empty());
+        if id.contains(is_separator) && parts.all(|part| self.contains(&VendorRef::parse(part).id))
+        {
+            return problem.help("separate several vendors with commas");
+        }
+        let revision = id.split_once([':', '/', '#', '=']).filter(|(id, _)| self.contains(id));
+        match revision {
+            Some((id, revision)) => problem.help(format!("did you mean `{id}@{revision}`?")),
+            None => problem.suggest_or_list(id, self.ids()),
+        }
     }
 
     /// Loads a vendor and checks its whole folder. Reports all problems at once.

@@ -248,6 +248,19 @@ impl Platform {
         emitted.filter_map(|rule| Some((&rule.event_type, rule.data.as_ref()?)))
     }
 
+    /// Returns the kinds of messages or entities for which a rule applies; empty if its event has none.
+    pub fn kinds_of<'a>(&'a self, rule: &'a EventRule) -> Vec<&'a str> {
+        let all: Vec<&str> = match rule.on {
+            EventKind::MessageSent => self.kinds.keys().map(String::as_str).collect(),
+            EventKind::EntityCreated | EventKind::EntityUpdated | EventKind::EntityDeleted => {
+                self.entities.keys().map(String::as_str).collect()
+            }
+            _ => Vec::new(),
+        };
+        let kinds = &rule.when.kind;
+        all.into_iter().filter(|kind| kinds.is_empty() || kinds.iter().any(|k| k == kind)).collect()
+    }
+
     /// Returns the kind whose fields [`Self::data_of`] returns, or else the event type.
     pub fn owner_of(&self, rule: &EventRule, query: &EventQuery) -> String {
         let kind = query.kind.clone().or_else(|| rule.first_kind());
@@ -262,9 +275,14 @@ impl Platform {
         self.fields.get(owner, field)
     }
 
-    /// Returns the meaning of a field with its known values; empty if it is not described.
-    pub fn field_about(&self, owner: &str, field: &str) -> String {
-        self.field_info(owner, field).map(FieldInfo::sentence).unwrap_or_default()
+    /// Returns the meaning of a field with its known values and its limits; empty if there is nothing to
+    /// say. `data` are the fields of the owner.
+    pub fn field_about(&self, owner: &str, field: &str, data: &FieldDefaults) -> String {
+        let limits = data.limits_about(field);
+        let info = self.field_info(owner, field);
+        let mut sentences = info.map(|info| info.sentences(&limits)).unwrap_or_default();
+        sentences.extend(limits);
+        sentences.join(" ")
     }
 
     /// Returns the names of all event types, including those of other revisions.

@@ -230,6 +230,22 @@ impl EventRule {
         }
     }
 
+    /// Returns the meaning of a field of the action; empty for a field of a kind.
+    pub fn action_field_about(&self, field: &str) -> &'static str {
+        match field {
+            "text" => "Text of the message or note.",
+            "on" => "Whether the typing begins.",
+            "skill" => "Name of the skill or group to which the conversation goes.",
+            "label" => "Name of the label.",
+            "action" => "Whether the label is `added` or `removed`.",
+            "name" => "Name of the flow.",
+            "states" => "Number of states of the flow.",
+            "score" => "Score, from 1 to 5.",
+            "comment" => "Comment on the rating.",
+            _ => "",
+        }
+    }
+
     /// Returns the first kind in the condition.
     pub fn first_kind(&self) -> Option<String> {
         self.when.kind.first().cloned()

@@ -27,11 +27,12 @@ impl FieldInfos {
 
 impl FieldInfo {
     /// Returns the meaning with the known values.
-    pub(super) fn sentence(&self) -> String {
-        match self.values.as_slice() {
-            [] => self.about.clone(),
-            values => format!("{} Known values: {}.", self.about, values.join(", ")),
-        }
+    pub(super) fn sentences(&self, limits: &[String]) -> Vec<String> {
+        let known = format!("Known values: {}.", self.values.join(", "));
+        // The values that `check` allows are the known ones.
+        let is_limited = limits.iter().any(|limit| limit.starts_with("Allowed values"));
+        let known = (!self.values.is_empty() && !is_limited).then_some(known);
+        [self.about.clone()].into_iter().chain(known).collect()
     }
 }
 

@@ -8,11 +8,11 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 
 use super::forms::LimitForm;
-use crate::base::text::{one_of, slug};
+use crate::base::text::{count, one_of, slug};
 use crate::diag::{Key, NodeContent, Problem, SourceSpan, Spanned, SyntaxNode, code};
 
 /// Prefix of a reference to a field of the message that is answered.
-const ASKED: &str = "asked.";
+pub(super) const ASKED: &str = "asked.";
 /// Field of a step that has the text of the message.
 pub(super) const TEXT: &str = "text";
 
@@ -111,6 +111,12 @@ impl FieldLimit {
         let node = values.step.node(field).or_else(|| values.step.node(&self.field))?;
         Some(Place { field, span: &node.span })
     }
+}
+
+/// Returns an example of a format of dates and times.
+pub(super) fn example_of(format: &Spanned<String>) -> String {
+    let example = Date::constant(2026, 1, 31).to_datetime(Time::constant(13, 15, 0, 0));
+    example.strftime(format.as_str()).to_string()
 }
 
 /// Returns the date that a text is in one of the formats.
@@ -215,13 +221,28 @@ impl Place<'_> {
         let names: Vec<Option<String>> =
             items.iter().map(|item| element_name(item, key, first)).collect();
         let is_repeated = |(index, name): &(usize, &Option<String>)| {
-            name.is_some() && names[..*index].contains(name)
+            name.as_ref().is_some_and(|name| {
+                name.is_empty() || names[..*index].contains(&Some(name.clone()))
+            })
         };
         let (index, name) = names.iter().enumerate().find(is_repeated)?;
-        let name = name.as_deref()?;
-        let message = format!("two elements of `{}` have the {key} `{name}`", self.field);
-        let problem = Problem::at(&items[index].span, code::OUT_OF_RANGE, message);
-        Some(problem.help(format!("give one of them another `{key}`")))
+        let (name, item) = (name.as_deref()?, &items[index]);
+        let message = if name.is_empty() {
+            format!("no {key} can be made of {}: it has no letters or digits", item.span.text())
+        } else {
+            format!("two elements of `{}` have the {key} `{name}`", self.field)
+        };
+        let problem = Problem::at(&item.span, code::OUT_OF_RANGE, message);
+        let other = if name.is_empty() { "name".to_owned() } else { format!("{name}_2") };
+        Some(problem.help(match item.as_text() {
+            // A plain text has no place for the name.
+            Some(_) => format!(
+                "write a table in its place: `{{ {first} = {}, {key} = \"{other}\" }}`",
+                item.span.text()
+            ),
+            None if name.is_empty() => format!("set `{key}`"),
+            None => format!("give one of them another `{key}`"),
+        }))
     }
 
     fn format_problem(&self, value: &Json, formats: &[Spanned<String>]) -> Option<Problem> {
@@ -241,8 +262,7 @@ impl Place<'_> {
         if formats.iter().any(is_valid) {
             return None;
         }
-        let example = Date::constant(2026, 1, 31).to_datetime(Time::constant(13, 15, 0, 0));
-        let example = example.strftime(&**first).to_string();
+        let example = example_of(first);
         let problem = self.problem(format!("`{}` is not valid: `{text}`", self.field));
         Some(problem.help(format!("write it as `{example}`")))
     }
@@ -360,6 +380,18 @@ pub(super) fn answer_problems(step: StepData<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (key, node) in step.input {
         let NodeContent::List(answers) = &node.content else { continue };
+        if let Some(questions) = asked(key)
+            && let Some(more) = answers.get(questions.len())
+        {
+            let message = format!(
+                "`{}` has {}, but the question has {}",
+                key.name,
+                count(answers.len(), "answer", "answers"),
+                count(questions.len(), "field", "fields")
+            );
+            let problem = Problem::at(&more.span, code::OUT_OF_RANGE, message);
+            problems.push(problem.help("remove the answers to which nothing was asked"));
+        }
         for (answer, asked) in answers.iter().zip(asked(key).into_iter().flatten()) {
             let value = answer.as_table().map_or(Some(answer), |table| table.get("value"));
             let declared = asked.get("type").and_then(Json::as_str);

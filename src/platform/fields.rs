@@ -64,6 +64,21 @@ impl FieldDefaults {
         type_mismatch(default, node)
     }
 
+    /// Describes the limits of a field in sentences.
+    pub(super) fn limits_about(&self, key: &str) -> Vec<String> {
+        let own = self.limits.iter().filter(|limit| limit.field == key);
+        let is_list = self.defaults.get(key).is_some_and(Json::is_array);
+        own.flat_map(|limit| limit.about(is_list)).collect()
+    }
+
+    /// Adds the limits of a field to its schema.
+    pub fn restrict(&self, key: &str, schema: &mut Json) {
+        self.limits
+            .iter()
+            .filter(|limit| limit.field == key)
+            .for_each(|limit| limit.restrict(schema));
+    }
+
     /// Returns the problems with values outside the limits of the vendor.
     pub fn limit_problems(&self, step: StepData<'_>) -> impl Iterator<Item = Problem> {
         self.limits.iter().filter_map(move |limit| limit.problem(step, &self.defaults))

@@ -31,6 +31,7 @@ mod forms;
 mod generate;
 mod handshake;
 mod ids;
+mod limit_description;
 mod losses;
 mod message_kind;
 mod mistakes;

@@ -88,6 +88,21 @@ impl Pattern {
         }
         let message = format!("`{}` matches none of the vendor's event types", pattern.text);
         let problem = Problem::anywhere(code::NOTHING_SUBSCRIBED, message);
+        let is_matched = |text: &str| {
+            let part = Self { excludes: false, text: text.trim_start_matches('!').to_owned() };
+            event_types.iter().any(|event_type| part.matches(event_type))
+        };
+        let is_separator = |c: char| c.is_whitespace() || ";|+&".contains(c);
+        let mut parts = pattern.text.split(is_separator).filter(|part| !part.is_empty());
+        if pattern.text.contains(is_separator) && parts.all(is_matched) {
+            return Err(problem.help("separate event types with commas"));
+        }
+        let excluded = ["-", "^", "!", "not "].iter().find_map(|sign| text.strip_prefix(sign));
+        if let Some(excluded) = excluded.map(|rest| rest.trim_start_matches('!').trim())
+            && is_matched(excluded)
+        {
+            return Err(problem.help(format!("exclude an event type with one `!`: `!{excluded}`")));
+        }
         // The suggestion is a whole pattern: without the `!`, it would select what was excluded.
         let sign = if pattern.excludes { "!" } else { "" };
         let valid: Vec<String> = event_types.iter().map(|name| format!("{sign}{name}")).collect();

@@ -163,6 +163,7 @@ fn field_schema(vendor: &Platform, kind: &str, key: &str, data: &FieldDefaults) 
         // Not a restriction: the documentation of the vendor may list examples only.
         schema = json!({"anyOf": [{"enum": info.values}, schema]});
     }
+    data.restrict(key, &mut schema);
     if data.can_be_absent(key) && schema != json!({}) {
         schema = match schema.get_mut("anyOf").and_then(Json::as_array_mut) {
             Some(any) => {
@@ -175,7 +176,7 @@ fn field_schema(vendor: &Platform, kind: &str, key: &str, data: &FieldDefaults) 
             }
         };
     }
-    let mut about = vendor.field_about(kind, key);
+    let mut about = vendor.field_about(kind, key, data);
     if let Some(default) = default {
         schema["default"] = default.clone();
         let space = if about.is_empty() { "" } else { " " };

@@ -24,8 +24,8 @@ fn run_error(url: &str) -> String {
 #[test]
 fn an_invalid_url_is_refused_before_sending() {
     for (url, told) in [
-        ("", "invalid URL ``: relative URL without a base"),
-        ("//x", "invalid URL `//x`: relative URL without a base"),
+        ("", "the URL is empty, expected one such as `http://localhost:3000/`"),
+        ("//x", "the URL `//x` has no scheme: write `http://x`"),
         ("localhost:3000", "the URL `localhost:3000` has no scheme: write `http://localhost:3000`"),
         ("7401", "`7401` is a port, not a URL: write `http://localhost:7401/`"),
         ("ebbot=7401", "`7401` is a port, not a URL: write `http://localhost:7401/`"),
@@ -34,7 +34,7 @@ fn an_invalid_url_is_refused_before_sending() {
         ("localhost", "the URL `localhost` has no scheme: write `http://localhost`"),
         ("http://", "invalid URL `http://`: empty host"),
         ("http://a b/", "invalid URL `http://a b/`: invalid international domain name"),
-        ("http://x:99999/", "invalid URL `http://x:99999/`: invalid port number"),
+        ("http://x:99999/", "invalid URL `http://x:99999/`: the port must be between 1 and 65535"),
         ("http://[::1%25eth0]/", "invalid URL `http://[::1%25eth0]/`: invalid IPv6 address"),
         ("ftp://x/", "the URL scheme must be `http` or `https`, found `ftp`"),
         ("file:///etc/passwd", "the URL scheme must be `http` or `https`, found `file`"),

@@ -52,6 +52,58 @@ fn every_event_type_and_kind_of_every_vendor_has_a_sample() {
 }
 
 #[test]
+fn help_of_send_lists_the_fields_of_the_event() {
+    for (arguments, parts) in [
+        (
+            &["send", "wotnot", "message", "--kind", "form", "--help"][..],
+            &["Fields of message for `--set`:", "fields", "Each has another `variable`."][..],
+        ),
+        (
+            &["send", "ebbot", "chat.bot.message", "-h"],
+            &["Text of the message or note.", "Kinds: audio, ", "(select one with `--kind`)"],
+        ),
+        (&["send", "ebbot", "chat.data.update", "-h"], &["Fields: variables with any names"]),
+        (&["send", "ebbot", "-h"], &["Event types: chat.create, "]),
+        (&["send", "ebbot", "chat.crate", "-h"], &["Event types: chat.create, "]),
+    ] {
+        let output = standin(arguments);
+        // Lines are wrapped.
+        let told = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(code(&output), 0, "{told}");
+        assert!(told.contains("Usage: standin send"), "{told}");
+        assert!(parts.iter().all(|part| told.contains(part)), "{parts:?}: {told}");
+    }
+    assert!(!stdout(&standin(&["run", "--help"])).contains("Event types:"));
+}
+
+#[test]
+fn limits_of_fields_are_in_the_lists_and_in_the_schema() {
+    let told = stdout(&standin(&["vendors", "wotnot"]));
+    for part in [
+        "Status of the message. Allowed values: sent, delivered, read, failed.",
+        "Chosen number. From `min` of the question to `max` of the question.",
+        "Day of the appointment as `DD/MM/YYYY`. Written as `31/01/2026`.",
+        "Duration of the appointment in minutes. At least 1.",
+        "or a flow to start. At least one element.",
+        "Not before `start`.",
+    ] {
+        assert!(told.contains(part), "no `{part}` in {told}");
+    }
+    let told = stdout(&standin(&["vendors", "erxes"]));
+    let part = "visitor, a lead or a customer. Allowed values: visitor, lead, customer.";
+    assert!(told.contains(part) && !told.contains("Known values: visitor, lead"), "{told}");
+    let schema = stdout(&standin(&["schema", "scenario"]));
+    let schema: Json = serde_json::from_str(&schema).unwrap();
+    let definition = |name: &str| schema["definitions"][name].to_string();
+    let status = definition("event.message_status.status");
+    assert!(status.contains(r#"{"enum":["sent","delivered","read","failed"]}"#), "{status}");
+    let score = definition("message.rating.score");
+    assert!(score.contains(r#""minimum":1,"maximum":5"#), "{score}");
+    let options = definition("message.buttons.options");
+    assert!(options.contains(r#""minItems":1"#), "{options}");
+}
+
+#[test]
 fn fidelity_reports_sample_coverage_and_sources() {
     let told = stdout(&standin(&["vendors", "--fidelity"]));
     assert!(told.contains("28 documented samples, 28 with the same format"), "{told}");
@@ -159,7 +211,7 @@ fn field_table<'a>(
             });
             // A data URL would fill the page.
             let default = if default.len() > 200 { "…".to_owned() } else { default };
-            let about = vendor.field_about(owner, key);
+            let about = vendor.field_about(owner, key, data);
             table += &format!("| `{owner}` | `{key}` | {default} | {about} |\n");
         }
     }

@@ -90,7 +90,7 @@ fn no_error_has_a_url_that_is_a_reference() {
         ("http://93.184.216.34/canary-path", 2, "its host is a public address"),
         ("http://canary-host.example.invalid/canary-path", 1, "cannot be resolved"),
         ("http://127.0.0.1:1/canary-path", 1, "no server listens there"),
-        ("", 2, "the secret is empty"),
+        ("", 2, "the environment variable `HOOK_URL` is empty"),
     ] {
         let output = standin_with(folder.path(), hook, &run);
         assert_eq!(code(&output), exit, "{}", told(&output));

@@ -111,7 +111,8 @@ fn every_field_that_a_step_can_set_is_described() {
             events.filter_map(|rule| Some((rule.event_type.as_str(), rule.data.as_ref()?)));
         for (owner, data) in kinds.chain(entities).chain(events) {
             for field in data.keys() {
-                let about = vendor.field_about(owner, field);
+                let info = vendor.field_info(owner, field);
+                let about = info.map_or("", |info| info.about.as_str());
                 if !about.ends_with('.') || about.len() < 5 {
                     missing.insert(format!("{}: {owner}.{field}", vendor.full_id()));
                 }
