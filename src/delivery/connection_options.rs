@@ -111,10 +111,15 @@ impl TlsSettings {
             Some(key) => (key, "key"),
             None => (cert, "cert"),
         };
+        let is_missing = self.key.is_none() && !key.contains("PRIVATE KEY");
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| InvalidTlsSetting {
             setting,
             message: "the file contains no private key",
-            help: "use a key in PEM format without a password, such as `openssl pkey -in key.pem` prints it",
+            help: if is_missing {
+                "pass the key with `--key`, or set `key`"
+            } else {
+                "use a key in PEM format without a password, such as `openssl pkey -in key.pem` prints it"
+            },
         })?;
         let config = builder.with_client_auth_cert(chain, key);
         let config = config.map_err(|_| InvalidTlsSetting {

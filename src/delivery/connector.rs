@@ -221,7 +221,13 @@ fn unresolved(name: &str, error: &io::Error) -> AttemptFailure {
     if name.ends_with(".docker.internal") {
         return failure.helped(format!(
             "`{name}` exists in Docker Desktop only. On Linux, start the container with \
-             `--add-host {name}:host-gateway` (in Compose: `extra_hosts`)"
+             `--add-host {name}:host-gateway` (in Compose: `extra_hosts`). Outside of containers, use \
+             `localhost`"
+        ));
+    }
+    if name.ends_with(".containers.internal") {
+        return failure.helped(format!(
+            "`{name}` exists inside containers of Podman only. Outside of containers, use `localhost`"
         ));
     }
     if !name.contains('.') {

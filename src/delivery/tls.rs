@@ -7,12 +7,14 @@ use std::cell::Cell;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{env, fs};
 
 use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WantsClientCert};
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{
@@ -35,7 +37,8 @@ pub(super) fn client_config() -> ClientConfig {
     let provider = Arc::new(ring::default_provider());
     // A system without CA certificates can still send without TLS.
     let inner = Verifier::new(Arc::clone(&provider)).ok();
-    with_protocol(verified_by(inner, false, provider).with_no_client_auth())
+    let verifier = ExplainingVerifier { inner, trusted: Vec::new(), is_insecure: false, provider };
+    with_protocol(verifier.builder().with_no_client_auth())
 }
 
 /// Returns the beginning of a configuration that also trusts these CAs, or verifies no certificates.
@@ -51,18 +54,9 @@ pub(super) fn unauthenticated_config(
     let inner = if roots.is_empty() {
         Verifier::new(Arc::clone(&provider)).ok()
     } else {
-        Some(Verifier::new_with_extra_roots(roots, Arc::clone(&provider))?)
+        Some(Verifier::new_with_extra_roots(roots.clone(), Arc::clone(&provider))?)
     };
-    Ok(verified_by(inner, is_insecure, provider))
-}
-
-fn verified_by(
-    inner: Option<Verifier>,
-    is_insecure: bool,
-    provider: Arc<CryptoProvider>,
-) -> ConfigBuilder<ClientConfig, WantsClientCert> {
-    let verifier = ExplainingVerifier { inner, is_insecure, provider };
-    ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+    Ok(ExplainingVerifier { inner, trusted: roots, is_insecure, provider }.builder())
 }
 
 /// Offers HTTP/1.1 only, so that a receiver that supports only HTTP/2 says so.
@@ -131,9 +125,60 @@ fn is_rejected(error: &io::Error) -> bool {
 struct ExplainingVerifier {
     /// `None` if there are no CA certificates.
     inner: Option<Verifier>,
+    /// Certificates that the user trusts in addition to those of the system.
+    trusted: Vec<CertificateDer<'static>>,
     /// Whether every certificate is accepted.
     is_insecure: bool,
     provider: Arc<CryptoProvider>,
+}
+
+impl ExplainingVerifier {
+    /// Begins a configuration with this verifier.
+    fn builder(self) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+        ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(self))
+    }
+
+    /// Returns whether the user trusts this certificate itself, not only its CA.
+    fn is_trusted(&self, certificate: &CertificateDer<'_>) -> bool {
+        let is_same = |other: &CertificateDer<'_>| other.as_ref() == certificate.as_ref();
+        self.trusted.iter().any(is_same) || own_roots().iter().any(is_same)
+    }
+}
+
+/// Returns the certificates of `SSL_CERT_FILE`.
+fn own_roots() -> Vec<CertificateDer<'static>> {
+    let path = env::var_os("SSL_CERT_FILE");
+    let all = path.and_then(|path| CertificateDer::pem_file_iter(path).ok());
+    all.into_iter().flatten().filter_map(Result::ok).collect()
+}
+
+/// Verifies name and dates of a self-signed certificate that the user trusts. The library takes such a
+/// certificate for a CA, which cannot be that of a server; OpenSSL and Node.js accept it.
+fn verify_trusted(
+    certificate: &CertificateDer<'_>,
+    server_name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<(), AttemptFailure> {
+    let unreadable = || tls("the certificate of the receiver cannot be parsed");
+    let parsed = webpki::EndEntityCert::try_from(certificate).map_err(|_| unreadable())?;
+    if parsed.verify_is_valid_for_subject_name(server_name).is_err() {
+        let names = parsed.valid_dns_names().map(str::to_owned).collect::<Vec<_>>();
+        return Err(wrong_name(&names, &server_name.to_str()));
+    }
+    let (_, fields) = x509_parser::parse_x509_certificate(certificate).map_err(|_| unreadable())?;
+    let at =
+        |time: i64| UnixTime::since_unix_epoch(Duration::from_secs(time.try_into().unwrap_or(0)));
+    let not_before = at(fields.validity().not_before.timestamp());
+    let not_after = at(fields.validity().not_after.timestamp());
+    if now > not_after {
+        let error = CertificateError::ExpiredContext { time: now, not_after };
+        return Err(rejected(&error, false));
+    }
+    if now < not_before {
+        let error = CertificateError::NotValidYetContext { time: now, not_before };
+        return Err(rejected(&error, false));
+    }
+    Ok(())
 }
 
 impl ServerCertVerifier for ExplainingVerifier {
@@ -149,14 +194,18 @@ impl ServerCertVerifier for ExplainingVerifier {
             return Ok(ServerCertVerified::assertion());
         }
         let Some(inner) = &self.inner else { return Err(as_rustls_error(no_roots())) };
-        inner
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .map_err(|error| match error {
-                Error::InvalidCertificate(error) => {
-                    as_rustls_error(certificate(&error, is_self_signed(end_entity)))
-                }
-                other => other,
-            })
+        let verified =
+            inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let error = match verified {
+            Err(Error::InvalidCertificate(error)) => error,
+            other => return other,
+        };
+        let is_self_signed = is_self_signed(end_entity);
+        if is_self_signed && self.is_trusted(end_entity) {
+            let verified = verify_trusted(end_entity, server_name, now);
+            return verified.map(|()| ServerCertVerified::assertion()).map_err(as_rustls_error);
+        }
+        Err(as_rustls_error(rejected(&error, is_self_signed)))
     }
 
     fn verify_tls12_signature(
@@ -202,7 +251,7 @@ pub(super) fn failure(error: &Error) -> AttemptFailure {
             .downcast_ref::<AttemptFailure>()
             .cloned()
             .unwrap_or_else(|| tls(format!("the certificate of the receiver is invalid: {inner}"))),
-        Error::InvalidCertificate(error) => certificate(error, false),
+        Error::InvalidCertificate(error) => rejected(error, false),
         Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => no_tls(),
         Error::AlertReceived(alert) => alerted(*alert),
         Error::PeerIncompatible(reason) => {
@@ -237,7 +286,7 @@ pub(super) fn closed() -> AttemptFailure {
 }
 
 /// Returns the failure of a rejected certificate.
-fn certificate(error: &CertificateError, is_self_signed: bool) -> AttemptFailure {
+fn rejected(error: &CertificateError, is_self_signed: bool) -> AttemptFailure {
     match error {
         CertificateError::ExpiredContext { not_after, .. } => {
             tls(format!("the certificate of the receiver expired on {}", date(*not_after)))
@@ -252,15 +301,14 @@ fn certificate(error: &CertificateError, is_self_signed: bool) -> AttemptFailure
                 .helped("check the clock of this machine, and the dates of the certificate")
         }
         CertificateError::NotValidForNameContext { expected, presented } => {
-            let names: Vec<&str> = presented.iter().map(|name| bare_name(name)).collect();
-            let (names, host) = (names.join("`, `"), expected.to_str());
-            tls(format!("the certificate of the receiver is for `{names}`, not for `{host}`"))
-                .helped(format!("use a certificate that contains the name `{host}`"))
+            let names: Vec<String> =
+                presented.iter().map(|name| bare_name(name).to_owned()).collect();
+            wrong_name(&names, &expected.to_str())
         }
         // A self-signed certificate often says that it is a CA, which is a different error.
         _ if is_self_signed => tls("the certificate of the receiver is self-signed").helped(
-            "sign it with your own CA, for example with `mkcert`, and set `SSL_CERT_FILE` to the \
-             PEM file of the CA or pass it with `--ca`; `--insecure` accepts every certificate",
+            "pass its PEM file with `--ca`, or sign it with your own CA, for example with `mkcert`, and \
+             pass that; `--insecure` accepts every certificate",
         ),
         CertificateError::UnknownIssuer => {
             let unknown = tls("the certificate of the receiver is signed by an unknown CA");
@@ -270,7 +318,49 @@ fn certificate(error: &CertificateError, is_self_signed: bool) -> AttemptFailure
                     .to_owned()
             }))
         }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            tls("the certificate of the receiver has a signature that is not accepted, such as SHA-1")
+                .helped("sign it with SHA-256, for example with `openssl x509 -sha256`")
+        }
+        // The signature of the handshake fails for keys that are too short, too.
+        CertificateError::BadSignature => {
+            tls("the certificate of the receiver has an invalid signature or a key that is too short")
+                .helped("create it with an RSA key of at least 2,048 bits, or with an EC key")
+        }
+        CertificateError::BadEncoding => tls("the certificate of the receiver cannot be parsed")
+            .helped("create it again, in version 3 of X.509"),
+        CertificateError::Revoked => {
+            tls("the certificate of the receiver is revoked").helped("use another certificate")
+        }
+        other if is_of_client(other) => {
+            tls("the certificate of the receiver is not for servers")
+                .helped("its extended key usage must contain `serverAuth`")
+        }
         other => tls(format!("the certificate of the receiver is invalid: {other}")),
+    }
+}
+
+/// Returns the failure of a certificate for other hosts.
+fn wrong_name(names: &[String], host: &str) -> AttemptFailure {
+    let alternative = if host.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
+    if names.is_empty() {
+        return tls("the certificate of the receiver contains no host name").helped(format!(
+            "add `subjectAltName={alternative}:{host}` to it; its common name does not count"
+        ));
+    }
+    let names = names.join("`, `");
+    tls(format!("the certificate of the receiver is for `{names}`, not for `{host}`"))
+        .helped(format!("use a certificate that contains the name `{host}`"))
+}
+
+/// Returns true if the extended key usage of a certificate excludes servers. The verifier of the system
+/// reports it with a type that is not public.
+fn is_of_client(error: &CertificateError) -> bool {
+    match error {
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => true,
+        CertificateError::Other(other) => format!("{other:?}").contains("EkuError"),
+        _ => false,
     }
 }
 
@@ -285,7 +375,12 @@ fn useless_setting() -> Option<String> {
     let folder = folder.map(|path| ("SSL_CERT_DIR", path, "is no folder"));
     let (name, path, why) = file.or(folder)?;
     let path = path.to_string_lossy();
-    Some(format!("`{name}` is set to `{path}`, which {why}: set it to the PEM file of the CA"))
+    if path.is_empty() {
+        return Some(format!("`{name}` is set to an empty text: unset it"));
+    }
+    let expected =
+        if name == "SSL_CERT_FILE" { "the PEM file" } else { "a folder with the PEM file" };
+    Some(format!("`{name}` is set to `{path}`, which {why}: set it to {expected} of the CA"))
 }
 
 /// The failure of a system without CA certificates.
@@ -352,7 +447,8 @@ fn date(time: UnixTime) -> String {
         .map_or_else(|_| "an unknown date".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
-/// Removes the type that the library writes around a name: `DnsName("a.example")`.
+/// Removes the type that the library writes around a name: `DnsName("a.example")`, `IpAddress(::1)`.
 fn bare_name(name: &str) -> &str {
-    name.split('"').nth(1).unwrap_or(name)
+    let inside = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inside.unwrap_or(name).trim_matches('"')
 }

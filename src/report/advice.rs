@@ -1,10 +1,11 @@
 //! Advice after a run that did not pass: likely causes, and what to do about them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use url::Url;
 
+use super::likely_cause::likely_cause;
 use super::rerun::start_receiver_hint;
 use super::timestamp_hint::TimestampHint;
 use crate::base::text::{count, escape};
@@ -36,6 +37,8 @@ pub(super) struct Advice {
     /// What to do about failed requests; each sentence once.
     helps: Vec<String>,
     timestamps: TimestampHint,
+    /// The statuses of failed requests, with the likely cause of each.
+    causes: BTreeMap<u16, Option<&'static str>>,
 }
 
 impl Advice {
@@ -87,6 +90,9 @@ impl Advice {
 
     fn note_failure(&mut self, endpoint: u32, result: &AttemptResult) {
         self.unauthorized |= matches!(result.status, Some(401 | 403));
+        if let Some(status) = result.status {
+            self.causes.insert(status, likely_cause(result).filter(|_| is_specific(status)));
+        }
         if result.outcome == AttemptOutcome::Refused && self.refused.is_none() {
             self.refused = Some(endpoint);
             self.has_stopped = self.responding.contains(&endpoint);
@@ -121,6 +127,12 @@ impl Advice {
                 "check that the receiver uses the credentials of `standin secrets {vendor}`"
             ));
         }
+        if self.accepted == 0
+            && let (1, Some((status, Some(cause)))) =
+                (self.causes.len(), self.causes.first_key_value())
+        {
+            texts.push(format!("every response was {status}: {cause}"));
+        }
         texts.extend(self.timestamps.hint(run.start, now));
         texts
     }
@@ -150,6 +162,11 @@ impl Advice {
         let hint = start_receiver_hint(&escape(&run.vendor), &url);
         Some(format!("no server is listening on {url}. {hint}."))
     }
+}
+
+/// Returns true for a status that says what is wrong with a request, whatever the receiver is.
+fn is_specific(status: u16) -> bool {
+    matches!(status, 300..=399 | 404 | 405 | 411 | 413..=415 | 429 | 431 | 502..=504)
 }
 
 /// Returns the URL of an endpoint.

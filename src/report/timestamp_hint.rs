@@ -20,7 +20,10 @@ impl TimestampHint {
     pub(super) fn count(&mut self, result: &AttemptResult) {
         if let Some(status) = result.status {
             self.responses += 1;
-            self.client_errors += u64::from((400..500).contains(&status));
+            // These say something else about the request, and a result may have its own explanation.
+            let is_other = matches!(status, 404 | 405 | 411 | 413 | 414 | 415 | 429 | 431);
+            let is_possible = (400..500).contains(&status) && !is_other && result.help.is_none();
+            self.client_errors += u64::from(is_possible);
         }
     }
 

@@ -60,6 +60,11 @@ fn a_receiver_that_rejects_every_event_may_check_timestamps() {
     assert!(!told.contains(hint), "{told}");
     let (told, _) = run_with("HTTP/1.1 500 Old\r\nContent-Length: 0", b"", &[]);
     assert!(!told.contains(hint), "{told}");
+    // These statuses say something else.
+    let (told, _) = run_with("HTTP/1.1 404 No\r\nContent-Length: 0", b"", &[]);
+    assert!(!told.contains(hint), "{told}");
+    let cause = "help: every response was 404: the path of the URL is wrong, or the receiver accepts no POST";
+    assert_eq!(told.matches(cause).count(), 1, "{told}");
     let mixed = Receiver::responding(|number, _| {
         Reply::Status(if number % 2 == 0 { 200 } else { 400 }, String::new())
     });

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, date_time_ymd,
+};
 use rustls::version::{TLS12, TLS13};
 use standin::base::address::EgressPolicy;
 use standin::delivery::{Connector, Http1Client, Request, Transport as _};
@@ -47,6 +49,9 @@ fn certificates_are_verified_and_each_problem_is_named() {
         let receiver = TlsReceiver::new(signed(&good(), &trusted)).versions(&[version]);
         receiver.clients(&trusted).start().0
     };
+    let (mut nameless, mut of_client) = (CertificateParams::new(Vec::new()).unwrap(), good());
+    nameless.distinguished_name.push(DnType::CommonName, "localhost");
+    of_client.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
     let client = ["requires a client certificate", "help: pass one that it accepts with `--cert`"];
     let rows = [
         (
@@ -67,6 +72,14 @@ fn certificates_are_verified_and_each_problem_is_named() {
             tls_url(signed(&new, &trusted)),
             ["is not valid before 2301-05-06", "help: check the clock"],
         ),
+        (
+            tls_url(signed(&nameless, &trusted)),
+            ["contains no host name", "help: add `subjectAltName=DNS:localhost` to it"],
+        ),
+        (
+            tls_url(signed(&of_client, &trusted)),
+            ["is not for servers", "help: its extended key usage must contain `serverAuth`"],
+        ),
         (mtls(&TLS12), client),
         (mtls(&TLS13), client),
     ];
@@ -83,6 +96,39 @@ fn certificates_are_verified_and_each_problem_is_named() {
     }
     let (told, _) = run(&valid, "erxes", &folder.path().join("missing.pem"));
     assert!(told.contains("no CA certificate could be read from `SSL_CERT_FILE`"), "{told}");
+}
+
+#[test]
+fn a_self_signed_certificate_is_accepted_if_it_is_trusted_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = || CertificateParams::new(vec!["localhost".into()]).unwrap();
+    let (mut ca, mut old) = (good(), good());
+    // What `openssl req -x509` writes.
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    (old.not_before, old.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 3, 4));
+    let elsewhere = CertificateParams::new(vec!["elsewhere.example.test".into()]).unwrap();
+    for (params, problem) in [
+        (good(), None),
+        (ca, None),
+        (old, Some("expired on 2002-03-04")),
+        (elsewhere, Some("is for `elsewhere.example.test`, not for `localhost`")),
+    ] {
+        let identity = self_signed(&params);
+        let file = folder.path().join("receiver.pem");
+        std::fs::write(&file, identity.pem()).unwrap();
+        let url = TlsReceiver::new(identity).start().0;
+        let of_variable = run(&url, "erxes", &file).0;
+        let of_flag = Command::new(env!("CARGO_BIN_EXE_standin"))
+            .args(["run", "handover", "--vendor", "erxes", "--to", &url, "--ca"])
+            .arg(&file)
+            .env_clear()
+            .output()
+            .unwrap();
+        for told in [of_variable, stdout(&of_flag)] {
+            assert_eq!(told.contains("(tls)"), problem.is_some(), "{told}");
+            assert!(problem.is_none_or(|problem| told.contains(problem)), "{told}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use base64::Engine as _;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -23,6 +24,14 @@ pub(crate) fn issuer(name: &str) -> CertifiedIssuer<'static, KeyPair> {
 
 /// A certificate of a server with its key.
 pub(crate) struct Identity(CertificateDer<'static>, PrivateKeyDer<'static>);
+
+impl Identity {
+    /// Returns the certificate in PEM format.
+    pub(crate) fn pem(&self) -> String {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(&self.0);
+        format!("-----BEGIN CERTIFICATE-----\n{encoded}\n-----END CERTIFICATE-----\n")
+    }
+}
 
 pub(crate) fn signed(
     params: &CertificateParams,
