@@ -1,5 +1,7 @@
 //! Contents that receivers sign by mistake instead of the raw request body.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
 use crate::template::{JsonSpacing, JsonStyle};
@@ -37,16 +39,52 @@ pub(super) fn altered_bodies(body: &str) -> Vec<Altered<String>> {
     ));
     bodies.push(Altered::new("over an empty body", String::new()));
     bodies.push(Altered::new("over the body with a newline at the end", format!("{body}\n")));
+    bodies.push(Altered::new(
+        "over JSON.stringify(body), where the body is text already",
+        JsonStyle::COMPACT.format(&Json::from(body)).into_owned(),
+    ));
+    let bytes: Vec<String> = body.bytes().map(|byte| byte.to_string()).collect();
+    bodies.push(Altered::new(
+        "over JSON.stringify(body), where the body is a Buffer",
+        format!("{{\"type\":\"Buffer\",\"data\":[{}]}}", bytes.join(",")),
+    ));
+    bodies.push(Altered::new(
+        "over str(body), where the body is bytes of Python",
+        python_bytes(body),
+    ));
+    // AWS Lambda passes bodies like this if they may be binary.
+    bodies.push(Altered::new("over the body in base64; decode it first", STANDARD.encode(body)));
     bodies
+}
+
+/// Returns what Python's `str` makes of the bytes of a text.
+fn python_bytes(text: &str) -> String {
+    // Python prefers single quotes, unless the text has only those.
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut shown = format!("b{quote}");
+    for byte in text.bytes() {
+        match byte {
+            b'\n' => shown.push_str("\\n"),
+            b'\r' => shown.push_str("\\r"),
+            b'\t' => shown.push_str("\\t"),
+            b'\\' => shown.push_str("\\\\"),
+            b'\'' if quote == '\'' => shown.push_str("\\'"),
+            b' '..=b'~' => shown.push(char::from(byte)),
+            _ => shown.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    shown.push(quote);
+    shown
 }
 
 /// Returns what common JSON libraries write for a parsed body, by call.
 fn serializations(json: &Json) -> Vec<(&'static str, String)> {
     let written = |style: JsonStyle| style.format(json).into_owned();
     // `/`, `<`, `>` and `&` occur only inside the strings of a JSON text.
-    let php = written(COMPACT_ASCII).replace('/', "\\/");
+    let slashes = |style: JsonStyle| written(style).replace('/', "\\/");
     let mut sorted = json.clone();
     sorted.sort_all_objects();
+    let sorted = |style: JsonStyle| style.format(&sorted).into_owned();
     vec![
         ("JSON.stringify(parsed body)", written(JsonStyle::COMPACT)),
         ("json.dumps(parsed body)", written(PYTHON)),
@@ -56,10 +94,14 @@ fn serializations(json: &Json) -> Vec<(&'static str, String)> {
         ),
         ("json.dumps(parsed body, separators=(\",\", \":\"))", written(COMPACT_ASCII)),
         ("json.dumps(parsed body, ensure_ascii=False)", written(SPACED)),
-        ("json_encode(parsed body)", php),
+        ("json.dumps(parsed body, sort_keys=True)", sorted(PYTHON)),
+        ("the parsed body as JSON with sorted keys", sorted(JsonStyle::COMPACT)),
+        ("json_encode(parsed body)", slashes(COMPACT_ASCII)),
+        ("json_encode(parsed body, JSON_UNESCAPED_UNICODE)", slashes(JsonStyle::COMPACT)),
         ("json.Marshal(parsed body)", go(&written(JsonStyle::COMPACT))),
         // Go writes the keys of a map in alphabetical order.
-        ("json.Marshal(body parsed as a map)", go(&JsonStyle::COMPACT.format(&sorted))),
+        ("json.Marshal(body parsed as a map)", go(&sorted(JsonStyle::COMPACT))),
+        ("json.NewEncoder(…).Encode(body parsed as a map)", go(&sorted(JsonStyle::COMPACT)) + "\n"),
     ]
 }
 
@@ -95,6 +137,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn bytes_are_shown_as_python_shows_them() {
+        for (text, shown) in [
+            ("{\"a\": \"é\\n'\"}\n", r#"b'{"a": "\xc3\xa9\\n\'"}\n'"#),
+            ("it's", "b\"it's\""),
+            ("", "b''"),
+        ] {
+            assert_eq!(python_bytes(text), shown);
+        }
+    }
+
+    #[test]
     fn each_library_writes_its_own_json() {
         let json = serde_json::json!({"b": "é<a/>&", "a": [1, {}]});
         let written = |call: &str| {
@@ -104,6 +157,12 @@ mod tests {
         assert_eq!(written("json_encode"), r#"{"b":"\u00e9<a\/>&","a":[1,{}]}"#);
         assert_eq!(written("json.Marshal(parsed"), r#"{"b":"é\u003ca/\u003e\u0026","a":[1,{}]}"#);
         assert_eq!(written("json.Marshal(body"), r#"{"a":[1,{}],"b":"é\u003ca/\u003e\u0026"}"#);
+        assert_eq!(written("json_encode(parsed body, JSON"), r#"{"b":"é<a\/>&","a":[1,{}]}"#);
+        assert_eq!(
+            written("json.dumps(parsed body, sort"),
+            r#"{"a": [1, {}], "b": "\u00e9<a/>&"}"#
+        );
+        assert_eq!(written("the parsed body as JSON"), r#"{"a":[1,{}],"b":"é<a/>&"}"#);
         assert_eq!(
             written("JSON.stringify(parsed body, null"),
             "{\n  \"b\": \"é<a/>&\",\n  \"a\": [\n    1,\n    {}\n  ]\n}"

@@ -71,7 +71,9 @@ impl<'a> ReceiverGuide<'a> {
         let roots = self.account.roots();
         let rules = self.account.platform.requests.signatures.iter();
         let mut algorithms: Vec<String> = Vec::new();
+        let mut signs_more = false;
         for (_, rule) in rules {
+            signs_more |= !self.signs_body_only(rule);
             if let Ok((algorithm, _)) = rule.method(&roots)
                 && !algorithms.contains(&algorithm.to_string())
             {
@@ -81,8 +83,21 @@ impl<'a> ReceiverGuide<'a> {
         match algorithms.as_slice() {
             [] if !self.account.platform.sends_secret => "nothing".into(),
             [] => "a token".into(),
-            algorithms => format!("{} over the raw body", algorithms.join(", ")),
+            algorithms => {
+                let more = if signs_more { " and more" } else { "" };
+                format!("{} over the raw body{more}", algorithms.join(", "))
+            }
         }
+    }
+
+    /// Returns whether the signed content is the body, without a time or an id.
+    fn signs_body_only(self, rule: &SignatureRule) -> bool {
+        const BODY: &str = "body";
+        let mut described = CapturedTexts::default();
+        rule.content.describe(SENDER_ROOTS, |path| format!("<{path}>"), &mut described);
+        let roots = self.account.roots().with_value("body", BODY.into());
+        let roots = roots.with_value("attempt", Value::Int(1));
+        rule.content.render_captured(&roots, &described) == BODY
     }
 
     /// Describes the signatures that the headers contain.

@@ -3,17 +3,32 @@
 //! If a receiver rejects valid requests, comparing its computed value with these shows the cause.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet::STANDARD as STANDARD_ALPHABET;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{
+    GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE, URL_SAFE_NO_PAD,
+};
 use serde_json::{Map, Value as Json};
 
 use super::account::Account;
 use super::altered_bodies::{Altered, altered_bodies, altered_encodings};
 use super::request::SignatureRule;
 use super::request_facts::RequestFacts;
-use super::signature::{Algorithm, Encoding, KeyEncoding, code_of, sign};
+use super::signature::{Algorithm, Encoding, KeyEncoding, code_of, hash_of, sign};
 use super::signing::Signing;
 use crate::base::secret::Secret;
 use crate::record::Mistake;
+
+/// Base64 without required padding, as Node.js decodes it.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD_ALPHABET,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Maximum length, in bytes, of another secret of the account that may be taken for the key.
+const MAX_KEY: usize = 128;
 
 /// Returns the header values that common mistakes compute, except those that equal a valid value
 /// or an earlier mistake. Each is described by a phrase that follows "computed".
@@ -112,6 +127,16 @@ fn invalid_signatures(
     for Altered { computed, value } in altered_keys(account, rule, &rule.key.render(&roots)) {
         invalid.push(Altered::new(computed, sign(algorithm, &value, signed.as_bytes(), encoding)));
     }
+    let swapped = sign(algorithm, signed.as_bytes(), &key, encoding);
+    invalid
+        .push(Altered::new("with the secret in place of the body, and the body as key", swapped));
+    let (body, with_secret) = (signed.as_bytes(), [&key, signed.as_bytes()].concat());
+    for (content, computed) in [
+        (body, "without the secret, as a plain hash"),
+        (&with_secret, "as a plain hash of secret and body"),
+    ] {
+        invalid.push(Altered::new(computed, encoding.encode(&hash_of(algorithm, content))));
+    }
     for other in Algorithm::ALL.iter().filter(|other| **other != algorithm) {
         let computed = format!("with {other} instead of {algorithm}");
         invalid.push(Altered::new(computed, sign(*other, &key, signed.as_bytes(), encoding)));
@@ -125,6 +150,8 @@ fn encodings(code: &[u8], encoding: Encoding) -> Vec<Altered<String>> {
     let all = [
         ("hex", hex.clone()),
         ("base64", STANDARD.encode(code)),
+        ("base64url", URL_SAFE.encode(code)),
+        ("base64url without padding", URL_SAFE_NO_PAD.encode(code)),
         ("base64 of the hex text", STANDARD.encode(&hex)),
         ("upper-case hex", hex.to_uppercase()),
     ];
@@ -139,6 +166,9 @@ fn altered_keys(account: &Account, rule: &SignatureRule, key: &str) -> Vec<Alter
     if rule.key_encoding == KeyEncoding::Text {
         keys.push(Altered::new("with a newline after the secret", format!("{key}\n").into_bytes()));
         keys.push(Altered::new("with quotes around the secret", quoted(key).into_bytes()));
+        // A line of an `.env` file with Windows line endings.
+        let text = format!("{key}\r").into_bytes();
+        keys.push(Altered::new("with a carriage return after the secret", text));
     } else {
         let computed =
             format!("with the text of the secret as key; decode it as {}", rule.key_encoding);
@@ -151,8 +181,22 @@ fn altered_keys(account: &Account, rule: &SignatureRule, key: &str) -> Vec<Alter
     }
     // Many secrets happen to be valid base64 or hex, and SDKs of other vendors decode them.
     for other in [KeyEncoding::Base64, KeyEncoding::Hex] {
-        if let Some(decoded) = other.decode(key).filter(|_| other != rule.key_encoding) {
+        let decoded = match other {
+            KeyEncoding::Base64 => LENIENT.decode(key).ok(),
+            _ => other.decode(key),
+        };
+        if let Some(decoded) = decoded.filter(|_| other != rule.key_encoding) {
             keys.push(Altered::new(format!("with the {other}-decoded secret as key"), decoded));
+        }
+    }
+    // A variable that is not set.
+    keys.push(Altered::new("with an empty secret", Vec::new()));
+    for (name, secret) in &account.secrets {
+        let secret = secret.expose();
+        // A longer one is a key of another algorithm.
+        if !secret.ends_with(key) && secret.len() <= MAX_KEY {
+            let computed = format!("with the secret `{name}` as key");
+            keys.push(Altered::new(computed, secret.as_bytes().to_vec()));
         }
     }
     keys

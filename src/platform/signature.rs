@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
+use sha1::{Digest, Sha1};
 use sha2::{Sha256, Sha512};
 
 crate::string_enum! {
@@ -53,10 +53,25 @@ impl KeyEncoding {
 
 /// Signs content with a key of any length and encodes the result.
 pub fn sign(algorithm: Algorithm, key: &[u8], content: &[u8], encoding: Encoding) -> String {
-    let code = code_of(algorithm, key, content);
-    match encoding {
-        Encoding::Base64 => STANDARD.encode(code),
-        Encoding::Hex => hex::encode(code),
+    encoding.encode(&code_of(algorithm, key, content))
+}
+
+impl Encoding {
+    /// Encodes the bytes of a signature.
+    pub(super) fn encode(self, code: &[u8]) -> String {
+        match self {
+            Self::Base64 => STANDARD.encode(code),
+            Self::Hex => hex::encode(code),
+        }
+    }
+}
+
+/// Returns the plain hash of a content, with the hash function of an algorithm.
+pub(super) fn hash_of(algorithm: Algorithm, content: &[u8]) -> Vec<u8> {
+    match algorithm {
+        Algorithm::HmacSha1 => Sha1::digest(content).to_vec(),
+        Algorithm::HmacSha256 => Sha256::digest(content).to_vec(),
+        Algorithm::HmacSha512 => Sha512::digest(content).to_vec(),
     }
 }
 

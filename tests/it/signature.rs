@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use ring::hmac;
 use standin::platform::{Algorithm, Encoding, sign};
 use standin::record::{AuthHint, Record, RecordKind};
@@ -192,6 +194,23 @@ fn a_refused_signature_is_compared_with_common_mistakes() {
         ("JSON.stringify(parsed body, null, 2)", {
             let json: serde_json::Value = serde_json::from_str(body).unwrap();
             of(serde_json::to_string_pretty(&json).unwrap().as_bytes())
+        }),
+        ("JSON_UNESCAPED_UNICODE", of(body.replace('/', "\\/").as_bytes())),
+        ("JSON.stringify(body), where the body is text", {
+            of(serde_json::to_string(body).unwrap().as_bytes())
+        }),
+        ("over the body in base64", of(base64(body).as_bytes())),
+        ("in base64url instead", format!("sha1={}", URL_SAFE.encode(&code))),
+        ("with an empty secret", with_key("")),
+        ("with the secret `app_secret`", with_key(&credentials("liveperson")["APP_SECRET"])),
+        ("a carriage return after the secret", with_key(&format!("{secret}\r"))),
+        ("as a plain hash of secret and body", {
+            let content = format!("{secret}{body}");
+            let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, content.as_bytes());
+            format!("sha1={}", base64(hash))
+        }),
+        ("with the secret in place of the body", {
+            format!("sha1={}", base64(sha1(body, secret.as_bytes())))
         }),
         ("a newline after the secret", with_key(&format!("{secret}\n"))),
         ("quotes around the secret", with_key(&format!("\"{secret}\""))),
