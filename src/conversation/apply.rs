@@ -177,7 +177,7 @@ impl Conversation {
     }
 
     /// Checks that a person can take part in this conversation. Other visitors have conversations of
-    /// their own. Who has left cannot close it; by speaking, typing or reading, they join again.
+    /// their own. Who has left cannot close or change it; by speaking, typing or reading, they join again.
     fn check_actor(&self, action: &Action, by: &Person) -> Result<(), InvalidAction> {
         let (name, is_survey) = (&by.member.name, action.dialog == Some(DialogKind::Survey));
         let action = &action.kind;
@@ -195,7 +195,15 @@ impl Conversation {
             return Err(InvalidAction::OtherVisitor(name.to_string()));
         }
         let has_left = self.presence.as_ref().is_some_and(|presence| presence.left.contains(name));
-        if matches!(action, ActionKind::Close { .. }) && has_left && !self.is_in_survey() {
+        // Labels are also added to closed conversations, by agents who sort them.
+        let is_change = self.state == Some(ConversationState::Open)
+            && matches!(by.role(), Role::Agent | Role::Manager)
+            && matches!(
+                action,
+                ActionKind::Assign { .. } | ActionKind::Label { .. } | ActionKind::Set { .. }
+            );
+        let is_close = matches!(action, ActionKind::Close { .. }) && !self.is_in_survey();
+        if has_left && (is_close || is_change) {
             return Err(InvalidAction::HasLeft(name.to_string()));
         }
         Ok(())

@@ -280,9 +280,8 @@ fn invalid_action(step: &Step, action: &Action, error: &InvalidAction, surveys: 
             "a conversation has one visitor; put the steps of another one into a conversation of \
                  their own, with `conversation = \"second\"`",
         ),
-        InvalidAction::HasLeft(_) => {
-            problem.help("close it as `assignee`, or add a step with `join` or `assign` before it")
-        }
+        InvalidAction::HasLeft(_) => problem
+            .help("name `assignee` as the actor, or add a step with `join` or `assign` before it"),
         InvalidAction::NotJoined(_) => problem.help("add a step with `join` or `assign` before it"),
         _ => problem.help("remove the step"),
     }
