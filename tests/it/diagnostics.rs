@@ -16,7 +16,7 @@ use standin::diag::render::render;
 use standin::diag::{Problems, Source};
 use standin::scenario;
 
-use crate::support::{entries, is_blessing, path, standin_in, stderr, stdout};
+use crate::support::{entries, in_parallel, is_blessing, path, standin_in, stderr, stdout};
 
 /// A test case: its name, and the arguments that print its problems.
 type Case = (String, Vec<String>);
@@ -45,9 +45,12 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// The output of each case.
-static OUTPUTS: LazyLock<BTreeMap<String, String>> =
-    LazyLock::new(|| cases().into_iter().map(|case| (case.0.clone(), told(&case))).collect());
+/// The output of each case. Each starts a process, so that all cores share the cases.
+static OUTPUTS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+    let cases = cases();
+    let told = in_parallel(&cases, told);
+    cases.into_iter().map(|(name, _)| name).zip(told).collect()
+});
 
 fn told((name, arguments): &Case) -> String {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -22,8 +22,11 @@ pub(crate) use server::{SLOW, Server};
 
 use std::env;
 use std::fs;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use tempfile::TempDir;
 
@@ -51,6 +54,29 @@ pub(crate) fn entries(folder: &str) -> Vec<PathBuf> {
     assert!(!entries.is_empty(), "{folder} is empty");
     entries.sort();
     entries
+}
+
+/// Computes a value for each item, with as many threads as there are cores, in the order of the items.
+/// A panic of one is a panic of the whole.
+pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        while let Some((at, item)) = {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            items.get(at).map(|item| (at, item))
+        } {
+            done.push((at, work(item)));
+        }
+        done
+    };
+    let cores = thread::available_parallelism().map_or(2, NonZero::get);
+    let mut all: Vec<(usize, R)> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores.min(items.len())).map(|_| scope.spawn(worker)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Asserts that a document contains a text between a marker line and the next `<!-- end -->`. With
