@@ -253,7 +253,9 @@ impl PlatformChecker<'_> {
                     if let Some(mut data) = self.data(&kind.span, &kind.data, &kind.optional) {
                         // The limits of the other kind are about its own data.
                         data.limits = self.limits(&kind.limits, &data, &[TEXT]);
-                        kinds.insert(key.name.clone(), MessageKind { data, ..known });
+                        let answers = self.answered(kind).or(known.answers);
+                        let kind = MessageKind { data, answers, ..known };
+                        kinds.insert(key.name.clone(), kind);
                     }
                 }
                 // The other kind is invalid or uses `as` itself. Its own problem was reported.
@@ -299,16 +301,23 @@ impl PlatformChecker<'_> {
             );
             return None;
         };
-        if let Some(other) = form.answers.as_ref().filter(|o| !self.form.kinds.contains(&o.value)) {
-            self.unknown_kind(other, self.form.kinds.names());
-        }
+        let answers = self.answered(form);
         Some(MessageKind {
             name: name.to_owned(),
             word: word.value.clone(),
             data,
-            answers: form.answers.as_ref().map(|other| other.value.clone()),
+            answers,
             body: body?,
         })
+    }
+
+    /// Returns the kind to which messages of a kind respond.
+    fn answered(&mut self, form: &KindForm) -> Option<String> {
+        let other = form.answers.as_ref()?;
+        if !self.form.kinds.contains(&other.value) {
+            self.unknown_kind(other, self.form.kinds.names());
+        }
+        Some(other.value.clone())
     }
 
     /// Checks limits: each is about a field of the data, or about one of the others.
@@ -465,6 +474,7 @@ impl PlatformChecker<'_> {
             },
             counter: counter.map(|name| name.value.clone()),
             data,
+            reserved: form.reserved.iter().map(|name| name.value.clone()).collect(),
             keep: form.keep.as_ref().is_some_and(|keep| keep.value),
         })
     }

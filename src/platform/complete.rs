@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::account::Account;
+use super::entity_rules::EntityRules;
 use super::event_rule::EventRule;
 use super::fake_values::InventedValues;
 use super::fields::{self, FieldDefaults};
@@ -45,11 +46,12 @@ impl ActionCompleter<'_> {
                 if let Some(entity) = entities.iter().find(|entity| entity.name == *name) {
                     let defaults = platform.entities.get(entity.kind.as_str());
                     let Some(defaults) = defaults else { return Ok(action) };
-                    keep_other_keys(&entity.fields, fields);
+                    keep_other_keys(&entity.fields, fields, &defaults.rules);
                     if defaults.unset == UnsetValue::Null {
                         fields.extend(unset.drain(..).map(|field| (field, Json::Null)));
                     }
                     defaults.rules.align_firsts(Some(entity), fields);
+                    defaults.rules.keep_and_reset(entity, fields);
                     defaults.rules.complete(Some(entity), entities, fields, self.at);
                 }
             }
@@ -147,8 +149,12 @@ impl ActionCompleter<'_> {
 }
 
 /// Completes objects of an update with the keys they have: an update of one key keeps the others.
-fn keep_other_keys(current: &Map<String, Json>, update: &mut Map<String, Json>) {
-    for (key, update) in update.iter_mut() {
+fn keep_other_keys(
+    current: &Map<String, Json>,
+    update: &mut Map<String, Json>,
+    rules: &EntityRules,
+) {
+    for (key, update) in update.iter_mut().filter(|(key, _)| !rules.is_whole(key)) {
         if let (Some(current @ Json::Object(_)), Json::Object(_)) = (current.get(key), &*update) {
             *update = fields::fill(current, update);
         }

@@ -1,4 +1,5 @@
-//! Fields that an entity gets without a step: times of updates, and copies from other entities.
+//! Fields that an entity gets without a step: times of updates, copies from other entities, and
+//! values that follow from other fields.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -14,6 +15,9 @@ pub(super) struct EntityRules {
     stamps: Vec<StampRule>,
     copies: Vec<CopyRule>,
     firsts: Vec<FirstRule>,
+    accumulate: Vec<String>,
+    whole: Vec<String>,
+    resets: Vec<ResetRule>,
 }
 
 /// A field that is the first element of a list.
@@ -39,6 +43,17 @@ struct CopyRule {
     field: String,
     id: String,
     from: String,
+}
+
+/// A field that gets a fixed value when an update changes others.
+#[derive(Clone, Debug)]
+struct ResetRule {
+    field: String,
+    /// Fields, at least one of which must get another value; empty for every update.
+    changed: Vec<String>,
+    to: Json,
+    /// A value that the update itself sets stays.
+    unless_set: bool,
 }
 
 impl EntityRules {
@@ -80,6 +95,18 @@ impl EntityRules {
                 list: known(list),
             })
             .collect();
+        let accumulate = form.accumulate.iter().map(&mut known).collect();
+        let whole = form.whole.iter().map(&mut known).collect();
+        let resets = form
+            .resets
+            .iter()
+            .map(|(key, reset)| ResetRule {
+                field: known(&Spanned { value: key.name.clone(), span: key.span.clone() }),
+                changed: reset.changed.iter().map(&mut known).collect(),
+                to: reset.to.to_json(),
+                unless_set: reset.unless_set.as_ref().is_some_and(|keeps| keeps.value),
+            })
+            .collect();
         let keys = form.stamps.iter().map(|(key, _)| key);
         for key in keys.chain(form.copies.iter().map(|(key, _)| key)) {
             if !form.optional.iter().any(|field| field.value == key.name) {
@@ -88,7 +115,12 @@ impl EntityRules {
                 problems.push(problem.help("add it to `optional`"));
             }
         }
-        Self { stamps, copies, firsts }
+        Self { stamps, copies, firsts, accumulate, whole, resets }
+    }
+
+    /// Returns true if a step replaces the table as a whole.
+    pub(super) fn is_whole(&self, field: &str) -> bool {
+        self.whole.iter().any(|whole| whole == field)
     }
 
     /// Adds the first elements of lists, and lists with another first element, to the fields that a
@@ -103,12 +135,39 @@ impl EntityRules {
                 (Some(first), None) => {
                     let items = entity.and_then(|entity| entity.fields.get(list)?.as_array());
                     let Some(items) = items else { continue };
-                    let first = Some(first).filter(|first| !first.is_null() && **first != "");
+                    let first = Some(first).filter(|value| has_content(value));
                     let rest = items.iter().skip(1).filter(|item| Some(*item) != first);
                     let items: Json = first.into_iter().chain(rest).cloned().collect();
                     fields.insert(list.clone(), items);
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Adds the elements of lists that an update does not name, and fields with a fixed value.
+    pub(super) fn keep_and_reset(&self, entity: &Entity, fields: &mut Map<String, Json>) {
+        for list in &self.accumulate {
+            let first = self.firsts.iter().find(|rule| rule.list == *list).map(|rule| &rule.field);
+            let is_set = |field: &String| fields.contains_key(field);
+            if is_set(list) || first.is_some_and(is_set) {
+                let mut items = elements(&entity.fields, list, first);
+                for item in elements(fields, list, first) {
+                    if !items.contains(&item) {
+                        items.push(item);
+                    }
+                }
+                fields.insert(list.clone(), items.into());
+            }
+        }
+        for reset in &self.resets {
+            let changes = |field: &String| {
+                let value = fields.get(field).filter(|value| has_content(value));
+                value.is_some_and(|value| entity.fields.get(field) != Some(value))
+            };
+            let keeps = reset.unless_set && fields.contains_key(&reset.field);
+            if !keeps && (reset.changed.is_empty() || reset.changed.iter().any(changes)) {
+                fields.insert(reset.field.clone(), reset.to.clone());
             }
         }
     }
@@ -149,6 +208,24 @@ impl EntityRules {
             fields.insert(stamp.field.clone(), time.clone().into());
         }
     }
+}
+
+/// Returns the elements of a list. A list that is absent has the field with its first element.
+fn elements(fields: &Map<String, Json>, list: &str, first: Option<&String>) -> Vec<Json> {
+    match fields.get(list) {
+        Some(Json::Array(items)) => items.clone(),
+        _ => first
+            .and_then(|first| fields.get(first))
+            .filter(|value| has_content(value))
+            .cloned()
+            .into_iter()
+            .collect(),
+    }
+}
+
+/// Returns false for null and the empty text.
+fn has_content(value: &Json) -> bool {
+    !value.is_null() && value != ""
 }
 
 /// Returns an element of a list as text. The first text of an object stands for it.

@@ -30,6 +30,8 @@ pub struct EventRule {
     pub(super) counter: Option<String>,
     /// Data that an `emit` step may set; only for rules with `on = "emit"`.
     pub data: Option<FieldDefaults>,
+    /// Names of variables that the payload replaces with its own value.
+    pub(super) reserved: Vec<String>,
     /// Whether the conversation keeps the data that an `emit` step sets.
     pub(super) keep: bool,
 }

@@ -45,6 +45,11 @@ impl FieldDefaults {
         self.optional.iter().any(|optional| optional == key)
     }
 
+    /// Returns true if a step replaces this table as a whole, with any keys.
+    pub fn replaces_whole(&self, key: &str) -> bool {
+        self.rules.is_whole(key)
+    }
+
     /// Returns true if there is such a field.
     pub fn has(&self, key: &str) -> bool {
         self.keys().any(|known| known == key)
@@ -53,6 +58,9 @@ impl FieldDefaults {
     /// Returns the problem with a step's value for a field, if its type does not match.
     pub fn type_mismatch(&self, key: &str, node: &SyntaxNode) -> Option<Problem> {
         let is_null = node.content == NodeContent::Null && self.can_be_absent(key);
+        if self.replaces_whole(key) && matches!(node.content, NodeContent::Table(_)) {
+            return None;
+        }
         let default = self.defaults.get(key).filter(|_| !is_null)?;
         let is_scalar = matches!(
             node.content,
@@ -106,6 +114,7 @@ impl FieldDefaults {
                     let suggestions = suggestions.get(key).and_then(Json::as_array);
                     respond(default, asked, input, suggestions.map_or(&[], Vec::as_slice))
                 }
+                (None, Some(input)) if self.replaces_whole(key) => input.clone(),
                 (None, Some(input)) => fill(default, input),
                 (None, None) => default.clone(),
             };
@@ -129,7 +138,8 @@ impl FieldDefaults {
         let mut filled = self.defaults.clone();
         for (key, node) in input {
             let value = node.to_json();
-            let value = self.defaults.get(&key.name).map_or(value.clone(), |own| fill(own, &value));
+            let default = self.defaults.get(&key.name).filter(|_| !self.replaces_whole(&key.name));
+            let value = default.map_or(value.clone(), |own| fill(own, &value));
             filled.insert(key.name.clone(), value);
         }
         if let Some(locale) = locale {

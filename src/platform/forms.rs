@@ -494,6 +494,9 @@ form! {
         optional: Vec<Spanned<String>>,
         /// Limits of these fields, by field.
         limits: TableOf<LimitForm>,
+        /// Names of variables that the payload replaces with its own value; only for
+        /// `on = "variables.set"`.
+        reserved: Vec<Spanned<String>>,
         /// Whether the conversation keeps the data: later payloads can use it as
         /// `conversation.kept.…` [default: false].
         keep: Option<Spanned<bool>>,
@@ -628,6 +631,26 @@ form! {
         /// Fields that are the first element of a list, as field and list: if a step sets one of the
         /// two, the other follows.
         first_of: TableOf<Spanned<String>>,
+        /// Lists to which an update adds. Elements that it does not name stay.
+        accumulate: Vec<Spanned<String>>,
+        /// Tables that a step replaces as a whole, with any keys [default: keys that it does not name
+        /// keep their value].
+        whole: Vec<Spanned<String>>,
+        /// Fields that get a fixed value when an update changes others, by field.
+        resets: TableOf<ResetForm>,
+    }
+}
+
+form! {
+    /// Condition of an update, after which a field has a fixed value.
+    pub struct ResetForm {
+        /// Fields, at least one of which must get another value [default: every update applies].
+        /// Removing a value does not count.
+        changed: Vec<Spanned<String>>,
+        /// Value of the field.
+        to: SyntaxNode,
+        /// Whether a value that the update itself sets stays [default: false].
+        unless_set: Option<Spanned<bool>>,
     }
 }
 

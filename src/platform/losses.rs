@@ -11,7 +11,8 @@ use crate::conversation::{Action, ActionKind};
 /// A part of an action that the vendor does not send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostField {
-    /// The part, as a key of the action: `say.text`, `say.data` or `rate.comment`.
+    /// The part, as a key of the action: `say.text`, `say.data`, `set.variables`, `rate.comment`,
+    /// `create.with` or `update.with`.
     pub part: &'static str,
     /// Why it is not sent.
     pub reason: String,
@@ -60,8 +61,35 @@ pub(super) fn lost_fields(
             let reason = format!("{} sends no comment with a rating", platform.name);
             vec![LostField { part: "rate.comment", reason }]
         }
+        (ActionKind::Create { fields, .. }, _) => {
+            lost_of_entity("create.with", fields, &read, &platform.name)
+        }
+        (ActionKind::Update { fields, .. }, _) => {
+            lost_of_entity("update.with", fields, &read, &platform.name)
+        }
+        (ActionKind::Set { variables, .. }, _) => {
+            let is_lost = |name: &String| sent.iter().all(|rule| rule.reserved.contains(name));
+            let lost = variables.iter().filter(|variable| is_lost(&variable.name));
+            let reason = |name: &str| format!("{} sends its own `{name}`", platform.name);
+            lost.map(|variable| LostField { part: "set.variables", reason: reason(&variable.name) })
+                .collect()
+        }
         _ => Vec::new(),
     }
+}
+
+/// Returns the fields of an entity that no template reads.
+fn lost_of_entity(
+    part: &'static str,
+    fields: &Map<String, Json>,
+    read: &ReadPaths<'_>,
+    vendor: &str,
+) -> Vec<LostField> {
+    let roots = ["entity", "entity.original", "entity.values", "changes"];
+    let is_read = |key: &str| roots.iter().any(|root| read.reads_part_of(&format!("{root}.{key}")));
+    let lost = fields.iter().filter(|(key, value)| !is_blank(value) && !is_read(key));
+    let reason = |key: &str| format!("{vendor} sends no `{key}` here");
+    lost.map(|(key, _)| LostField { part, reason: reason(key) }).collect()
 }
 
 /// The paths that templates read.
@@ -73,6 +101,15 @@ impl ReadPaths<'_> {
         let prefixes = path.match_indices('.').map(|(at, _)| &path[..at]);
         let is_read = |prefix| self.0.iter().any(|paths| paths.contains(prefix));
         prefixes.chain([path]).any(is_read)
+    }
+
+    /// Returns true if a template reads the path, a value that contains it, or a part of it.
+    fn reads_part_of(&self, path: &str) -> bool {
+        let inside = format!("{path}.");
+        let reads = |paths: &&BTreeSet<String>| {
+            paths.range(inside.clone()..).next().is_some_and(|next| next.starts_with(&inside))
+        };
+        self.contains(path) || self.0.iter().any(reads)
     }
 }
 
@@ -117,11 +154,14 @@ fn collect_lost(
 }
 
 fn add_lost(value: &Json, path: &str, read: &ReadPaths<'_>, lost: &mut BTreeSet<String>) {
-    // An empty value states the absence of one, so it is not a loss.
-    let is_empty = value.is_null() || value == "" || *value == Json::Bool(false);
     let name = path.split_once('.').map_or(path, |(_, name)| name);
     // A choice names an element of the question; templates read one key of it.
-    if !is_empty && !name.starts_with("choice") && !read.contains(path) {
+    if !is_blank(value) && !name.starts_with("choice") && !read.contains(path) {
         lost.insert(name.to_owned());
     }
+}
+
+/// Returns true for a value that states the absence of one, which is no loss.
+fn is_blank(value: &Json) -> bool {
+    value.is_null() || value == "" || *value == Json::Bool(false)
 }

@@ -157,6 +157,7 @@ fn field_schema(vendor: &Platform, kind: &str, key: &str, data: &FieldDefaults) 
     let default = data.defaults.get(key);
     let mut schema = match default {
         Some(Json::String(text)) if always_text(text) => json!({"type": "string"}),
+        Some(_) if data.replaces_whole(key) => json!({"type": "object"}),
         other => other.map_or_else(|| json!({}), of_default),
     };
     if let Some(info) = vendor.field_info(kind, key).filter(|info| !info.values.is_empty()) {

@@ -3,7 +3,7 @@
 use super::compile::{TemplateCompiler, construct_of};
 use super::expr::{self, BoundName, Expr, TypedExpr};
 use super::field_type::FieldType;
-use super::json_template::{ConditionalOp, TemplateOp, TemplateOps};
+use super::json_template::{ConditionalOp, JoinOp, TemplateOp, TemplateOps};
 use super::op_buffer::{MemberLead, OpBuffer};
 use super::placeholder::{self, Placeholder};
 use crate::base::text::one_of;
@@ -171,15 +171,17 @@ impl TemplateCompiler<'_> {
             }
             Some("$merge") => self.merge(table, out),
             Some("$join") => {
-                self.check_keys(table, &["$join", "$by"]);
+                self.check_keys(table, &["$join", "$by", "$cut"]);
                 let by = table.get("$by");
                 let separator = by.and_then(SyntaxNode::as_text).unwrap_or_default();
                 if let Some(by) = by.filter(|by| by.as_text().is_none()) {
                     let message = format!("`$by` takes a text, found {}", by.kind());
                     self.problem(&by.span, code::TEMPLATE_KEY, message);
                 }
+                let length = table.get("$cut").and_then(|cut| self.length(cut));
                 let list = self.folded("$join", table);
-                out.push(TemplateOp::Join(list, separator.into()));
+                let join = JoinOp { list, separator: separator.into(), length };
+                out.push(TemplateOp::Join(Box::new(join)));
             }
             Some("$sum") => {
                 self.check_keys(table, &["$sum"]);
@@ -188,6 +190,19 @@ impl TemplateCompiler<'_> {
             }
             _ => self.object(node, table, out),
         }
+    }
+
+    /// Reads the length of `$cut`.
+    fn length(&mut self, cut: &SyntaxNode) -> Option<usize> {
+        let length = match cut.content {
+            NodeContent::Int(length) => usize::try_from(length).ok().filter(|length| *length > 0),
+            _ => None,
+        };
+        if length.is_none() {
+            let message = "`$cut` takes a number of characters, at least 1";
+            self.problem(&cut.span, code::TEMPLATE_KEY, message);
+        }
+        length
     }
 
     /// Compiles the list of `$join` or `$sum`.

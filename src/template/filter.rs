@@ -435,7 +435,8 @@ fn untag(html: &str) -> String {
     text.replace("&amp;", "&").trim().to_owned()
 }
 
-fn cut(text: &str, length: usize) -> String {
+/// Returns the first characters of a text.
+pub(super) fn cut(text: &str, length: usize) -> String {
     // Characters, not bytes: a cut within a character would not be valid UTF-8.
     text.chars().take(length).collect()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::expr::{Expr, RenderFrame};
+use super::filter::cut;
 use super::json_style::JsonStyle;
 use super::value::{Object, Value};
 use crate::base::limits::{MAX_BODY, MAX_ITERATIONS};
@@ -43,12 +44,23 @@ pub(super) enum TemplateOp {
     With(Box<[Expr]>, TemplateOps),
     /// Writes the JSON output of the operations as a string.
     Json(TemplateOps),
-    /// Joins the elements of the list that the operations write to one text.
-    Join(TemplateOps, Box<str>),
+    /// Joins the elements of a list to one text.
+    Join(Box<JoinOp>),
     /// Adds the numbers of the list that the operations write.
     Sum(TemplateOps),
     /// Merges objects. A later value replaces an earlier one, at the position of the earlier key.
     Merge(Box<[TemplateOps]>),
+}
+
+/// A list whose elements become one text.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct JoinOp {
+    /// Operations that write the list.
+    pub(super) list: TemplateOps,
+    /// Text between two elements.
+    pub(super) separator: Box<str>,
+    /// Maximum length of the text, in characters.
+    pub(super) length: Option<usize>,
 }
 
 /// A part of a string.
@@ -152,11 +164,15 @@ impl JsonTemplate {
                     self.write(ops, frame, &mut inner)?;
                     self.style.write_string(&inner, out);
                 }
-                TemplateOp::Join(list, separator) => {
-                    let items = self.list(list, frame)?;
+                TemplateOp::Join(join) => {
+                    let items = self.list(&join.list, frame)?;
                     let texts: Vec<_> =
                         items.iter().map(|item| Value::data(item).into_text()).collect();
-                    self.style.write_string(&texts.join(separator), out);
+                    let mut text = texts.join(&join.separator);
+                    if let Some(length) = join.length {
+                        text = cut(&text, length);
+                    }
+                    self.style.write_string(&text, out);
                 }
                 TemplateOp::Sum(list) => {
                     let items = self.list(list, frame)?;
@@ -235,12 +251,10 @@ fn collect_paths(ops: &[TemplateOp], bound: &mut Vec<String>, paths: &mut BTreeS
                     }
                 }
             }
-            TemplateOp::IfPresent(_, ops)
-            | TemplateOp::Json(ops)
-            | TemplateOp::Join(ops, _)
-            | TemplateOp::Sum(ops) => {
+            TemplateOp::IfPresent(_, ops) | TemplateOp::Json(ops) | TemplateOp::Sum(ops) => {
                 collect_paths(ops, bound, paths);
             }
+            TemplateOp::Join(join) => collect_paths(&join.list, bound, paths),
             TemplateOp::Each(list, ops) => {
                 bound.push(list.path(bound));
                 collect_paths(ops, bound, paths);

@@ -10,8 +10,8 @@ use crate::diag::{Key, Problem, SourceSpan, SyntaxNode, Table, code};
 
 /// Keys with a meaning in templates, for suggestions.
 const CONSTRUCTS: &[&str] = &[
-    "$each", "$do", "$if", "$is", "$then", "$else", "$include", "$with", "$join", "$by", "$merge",
-    "$json", "$sum",
+    "$each", "$do", "$if", "$is", "$then", "$else", "$include", "$with", "$join", "$by", "$cut",
+    "$merge", "$json", "$sum",
 ];
 
 /// Members of one object that were compiled so far.
