@@ -325,8 +325,13 @@ pub(super) fn rule<'a>(
     }
     vendor.rule(event_type, query).ok_or_else(|| {
         let message = format!("{} sends no `{event_type}` for this kind and role", vendor.name);
-        Problem::anywhere(code::UNKNOWN_EVENT, message)
-            .help(format!("list event types and kinds with `standin vendors {}`", vendor.id))
+        let list = || format!("list event types and kinds with `standin vendors {}`", vendor.id);
+        let sent_as = |kind: &String| {
+            let sent_as = vendor.event_of_kind(kind).filter(|sent| *sent != event_type)?;
+            Some(format!("the kind `{kind}` is sent as `{sent_as}`"))
+        };
+        let help = query.kind.as_ref().and_then(sent_as).unwrap_or_else(list);
+        Problem::anywhere(code::UNKNOWN_EVENT, message).help(help)
     })
 }
 

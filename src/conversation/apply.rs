@@ -191,6 +191,9 @@ impl Conversation {
         );
         let is_other = by.role() == Role::Visitor
             && self.visitor().is_some_and(|visitor| visitor.member.name != *name);
+        if matches!(action, ActionKind::Rate { .. }) && by.role() != Role::Visitor {
+            return Err(InvalidAction::RatesAsStaff(name.to_string()));
+        }
         if is_other && !is_entity {
             return Err(InvalidAction::OtherVisitor(name.to_string()));
         }

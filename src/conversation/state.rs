@@ -174,6 +174,9 @@ pub enum InvalidAction {
     /// The conversation was opened by another visitor.
     #[error("`{0}` is not the visitor of this conversation")]
     OtherVisitor(String),
+    /// Only visitors rate: a score of staff would be attributed to the visitor.
+    #[error("`{0}` cannot rate: only the visitor does")]
+    RatesAsStaff(String),
     /// The person was a participant, and is not any more.
     #[error("`{0}` is no longer in the conversation")]
     HasLeft(String),

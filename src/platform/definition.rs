@@ -181,10 +181,7 @@ impl Platform {
                 rule.has_name(event_type)
                     && query.on.is_none_or(|on| rule.on == on)
                     && query.by.is_none_or(|role| rule.covers_role(role))
-                    && query
-                        .kind
-                        .as_ref()
-                        .is_none_or(|kind| self.has_kind(rule.on, kind) && rule.covers_kind(kind))
+                    && query.kind.as_ref().is_none_or(|kind| self.sends_kind(rule, kind))
             })
         };
         let has_fields = |rule: &&EventRule| !query.data.is_empty() && rule.emits(&query.data);
@@ -192,13 +189,21 @@ impl Platform {
         rules().find(has_fields).or_else(caused).or_else(|| rules().next())
     }
 
-    /// Returns true if the vendor has messages or entities of this kind, whichever the event is
-    /// about.
-    fn has_kind(&self, on: EventKind, kind: &str) -> bool {
-        match on {
-            EventKind::MessageSent => self.kinds.contains_key(kind),
-            _ => self.entities.contains_key(kind),
+    /// Returns true if the rule is about messages or entities of this kind, or of the kind as which
+    /// it is sent.
+    fn sends_kind(&self, rule: &EventRule, kind: &String) -> bool {
+        match rule.on {
+            EventKind::MessageSent => {
+                self.kinds.get(kind).is_some_and(|kind| rule.covers_kind(&kind.name))
+            }
+            _ => self.entities.contains_key(kind) && rule.covers_kind(kind),
         }
+    }
+
+    /// Returns the first event type with which a message or an entity of this kind is sent.
+    pub fn event_of_kind(&self, kind: &String) -> Option<&str> {
+        let rule = self.events.iter().find(|rule| self.sends_kind(rule, kind))?;
+        Some(&rule.event_type)
     }
 
     /// Returns the rule of an `emit` step with this data, or `None` if the vendor sends no such

@@ -424,6 +424,11 @@ fn invalid_as(declared: &str, value: &SyntaxNode) -> Option<&'static str> {
             let is_iso = hour.len() == 2 && rest.chars().all(|c| c.is_ascii_digit() || c == ':');
             (is_iso && text?.parse::<Time>().is_err()).then_some("write it as `13:15`")
         }
+        "email" => (!text?.contains('@')).then_some("write it as `ada@example.test`"),
+        "phone" => {
+            let has_digits = text?.chars().any(|c| c.is_ascii_digit());
+            (!has_digits).then_some("write it as `+442079460123`")
+        }
         "number" => text?.parse::<f64>().is_err().then_some("write a number, such as `42`"),
         _ => None,
     }

@@ -276,6 +276,7 @@ fn invalid_action(step: &Step, action: &Action, error: &InvalidAction, surveys: 
         InvalidAction::NothingToRead(_) => {
             problem.help("add a message from another participant before it")
         }
+        InvalidAction::RatesAsStaff(_) => problem.help("omit `by`, or name the visitor"),
         InvalidAction::OtherVisitor(_) => problem.help(
             "a conversation has one visitor; put the steps of another one into a conversation of \
                  their own, with `conversation = \"second\"`",

@@ -191,6 +191,12 @@ fn an_option_selects_the_documented_timestamps() {
 fn a_variable_does_not_replace_the_id_of_the_chat() {
     let steps =
         conversation("[[step]]\nset = { variables = { id = '7', os = 'BeOS', seats = 4.0 } }\n");
+    let run = play(&steps).at("ebbot").to(&Receiver::accepting());
+    let lost = run.find(|kind| match kind {
+        RecordKind::ActionSkipped { action, reason } => Some(format!("{action}: {reason}")),
+        _ => None,
+    });
+    assert_eq!(lost.unwrap(), "set.variables: Ebbot sends its own `id`");
     let sent = sent(&steps, &[]);
     let data = &sent.iter().find(|event| event["topic"] == "chat.data.update").unwrap()["data"];
     assert_eq!(data["id"], sent[0]["data"]["id"]);

@@ -138,6 +138,11 @@ fn every_accept_status_can_be_sent() {
             assert_eq!(change["sequence"], 1);
             assert_eq!(change["originatorMetadata"]["role"], "ASSIGNED_AGENT");
         }
+        // Staff accepts what the visitor has said, not its own message.
+        let ask = "say = { by = 'visitor', text = 'And this?' }";
+        let emit = format!("emit = {{ type = '{event}', data = {{ status = 'READ' }} }}");
+        let change = last_change(&[say, ask, say, &emit], vendor);
+        assert_eq!(change["event"]["sequenceList"], json!([1]), "{vendor}: {change}");
         let emit = format!(
             "emit = {{ type = '{event}', by = 'visitor', data = {{ status = 'ACTION', sequenceList = [0, 1], \
              metadata = [{{ type = 'ExternalId', id = 'card-1' }}] }} }}"
@@ -191,6 +196,10 @@ fn a_secure_form_is_submitted_with_the_id_of_its_invitation() {
         };
         let (invited, submitted) =
             (form("forms/secure-invitation"), form("forms/secure-submission"));
+        let alone = ["send", vendor, "ms.MessagingEventNotification.ContentEvent"];
+        let kind = ["--kind", "secure_form_response", "--dry-run", "-v"];
+        let told = stdout(&standin(&[&alone[..], &kind].concat()));
+        assert!(told.contains("CONSUMER"), "the visitor submits it: {told}");
         assert_eq!(keys(&submitted), ["invitationId", "submissionId"]);
         assert_eq!(submitted["invitationId"], invited["invitationId"]);
         assert!(invited["invitationId"].as_str().unwrap().ends_with("-2"));
@@ -320,6 +329,7 @@ fn a_ttr_is_built_from_its_type() {
             ("'URGENT'", json!({"ttrType": "URGENT", "value": 300})),
             ("{ ttrType = 'NORMAL' }", json!({"ttrType": "NORMAL", "value": 3600})),
             ("{ ttrType = 'CUSTOM', value = 7 }", json!({"ttrType": "CUSTOM", "value": 7})),
+            ("{ value = 7 }", json!({"ttrType": "CUSTOM", "value": 7})),
         ] {
             let change = format!(
                 "emit = {{ type = 'cqm.ExConversationChangeNotification', data = {{ ttr = {ttr} }} }}"

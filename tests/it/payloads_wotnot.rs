@@ -130,7 +130,7 @@ fn buttons_have_texts_in_the_language_of_the_visitor() {
 fn answers_without_a_question_are_reported() {
     let scenario = "[[step]]\nopen = { assignee = 'bot' }\n\
         [[step]]\nsay = { by = 'bot', kind = 'form', text = '?', fields = ['Name', 'Email'] }\n\
-        [[step]]\nsay = { by = 'visitor', kind = 'form_response', fields = ['a', 'b', 'c', 'd'] }\n\
+        [[step]]\nsay = { by = 'visitor', kind = 'form_response', fields = ['a', 'b@x.example.test', 'c', 'd'] }\n\
         [[step]]\nclose = { by = 'bot' }\n";
     let lost =
         play(scenario).at("wotnot").step_outputs().into_iter().find_map(|output| {

@@ -58,6 +58,22 @@ fn a_message_kind_and_its_data_can_be_requested() {
 }
 
 #[test]
+fn a_kind_that_is_sent_as_another_can_be_requested() {
+    let content = "ms.MessagingEventNotification.ContentEvent";
+    for kind in ["document", "file", "upload_response"] {
+        let received = send(&["liveperson@2022", content, "--kind", kind]);
+        let event = received[0].json()["body"]["changes"][0]["event"].clone();
+        assert_eq!(event["contentType"], "hosted/file", "{kind}");
+        let received = send(&["erxes", "customerMessages.create", "--kind", kind]);
+        assert!(received[0].json()["data"]["attachments"][0]["url"].is_string(), "{kind}");
+    }
+    let output = standin(&["send", "liveperson", content, "--kind", "carousel"]);
+    assert_eq!(output.status.code(), Some(2));
+    let rich = "`carousel` is sent as `ms.MessagingEventNotification.RichContentEvent`";
+    assert!(stderr(&output).contains(rich), "{}", stderr(&output));
+}
+
+#[test]
 fn what_leads_to_a_requested_event_has_happened() {
     let transcript = send(&["ebbot", "chat.close"])[0].json()["data"]["conversation"].clone();
     let senders: Vec<&str> =

@@ -212,6 +212,7 @@ impl From<SessionError> for CallError {
                 InvalidAction::UnknownPerson(_)
                 | InvalidAction::NotJoined(_)
                 | InvalidAction::OtherVisitor(_)
+                | InvalidAction::RatesAsStaff(_)
                 | InvalidAction::NotInSurvey(_)
                 | InvalidAction::HasLeft(_) => RefusalReason::NotParticipant,
                 _ => RefusalReason::State,
