@@ -182,8 +182,8 @@ pub const RECORD_QUEUE: usize = 1_024;
 pub const RECORD_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// Maximum number of records that the journal writes in one transaction.
 pub const JOURNAL_BATCH: usize = 512;
-/// Maximum size of a journal in pages of 4 KiB: 2 GiB.
-pub const MAX_JOURNAL_PAGES: u32 = 524_288;
+/// Maximum size of a journal in bytes: 2 GiB.
+pub const MAX_JOURNAL_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// Maximum time that attempts in flight may take to finish after an interrupt.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::JournalError;
 use crate::base::fail_points;
-use crate::base::limits::MAX_JOURNAL_PAGES;
+use crate::base::limits::MAX_JOURNAL_BYTES;
 
 crate::string_enum! {
     /// Failure that a journal survives without losing stored records.
@@ -27,15 +27,21 @@ crate::string_enum! {
 pub struct WriteOptions {
     /// Failure that stored records survive.
     pub durability: Durability,
-    /// Maximum size, in pages of 4 KiB.
-    pub pages: u32,
+    /// Maximum size of the file, in bytes.
+    pub max_bytes: u64,
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { durability: Durability::Process, pages: MAX_JOURNAL_PAGES }
+        Self { durability: Durability::Process, max_bytes: MAX_JOURNAL_BYTES }
     }
 }
+
+/// Size of the pages of a new journal, in bytes.
+// A table without row numbers keeps a quarter of a page of each row in the tree, and the rest on pages
+// of its own. With pages of 4 KiB, most records need one: the file is a fifth larger, and a run takes
+// 5 to 8 % more CPU time.
+const PAGE_BYTES: u64 = 16 * 1024;
 
 /// `application_id` of a journal: "stnd" in ASCII.
 const APPLICATION: i64 = 0x7374_6e64;
@@ -157,6 +163,8 @@ fn create(path: &Path) -> Result<(), JournalError> {
     // SQLite gives its other files the mode of this one.
     drop(open_private(&new).map_err(unusable)?);
     let mut connection = Connection::open(&new).map_err(sqlite)?;
+    // Only before the first table is created.
+    connection.pragma_update(None, "page_size", PAGE_BYTES.cast_signed()).map_err(sqlite)?;
     migrate(&mut connection, 0).map_err(sqlite)?;
     connection.close().map_err(|(_, error)| sqlite(error))?;
     fs::rename(&new, &real).map_err(unusable)?;
@@ -189,7 +197,10 @@ pub(super) fn open(path: &Path, options: WriteOptions) -> Result<Connection, Jou
     let prepare = || {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", synchronous)?;
-        connection.query_row(&format!("PRAGMA max_page_count = {}", options.pages), [], |_| Ok(()))
+        // An older journal has smaller pages.
+        let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = options.max_bytes / u64::try_from(page_bytes).unwrap_or(PAGE_BYTES).max(1);
+        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
     };
     prepare().map_err(sqlite)?;
     migrate(&mut connection, version).map_err(sqlite)?;
