@@ -102,16 +102,36 @@ impl AccountTemplate {
     /// Returns every combination of option values, one at a time: all of them need megabytes.
     pub(super) fn option_combinations(&self) -> impl Iterator<Item = Map<String, Json>> + '_ {
         let number = self.options.iter().map(|option| option.values.len()).product();
-        (0..number).map(|number| self.option_combination(number))
+        let named = vec![true; self.options.len()];
+        (0..number).map(move |number| self.option_combination(number, &named))
     }
 
-    /// Returns a combination. The first option is the last digit of its number.
-    fn option_combination(&self, number: usize) -> Map<String, Json> {
+    /// Returns every combination of the options that one of the texts names, with a value for each of the
+    /// others. Templates that are made of the texts give no other results.
+    pub(super) fn combinations_in<'a>(
+        &'a self,
+        texts: &[&str],
+    ) -> impl Iterator<Item = Map<String, Json>> + 'a {
+        // A vendor with seven options has thousands of combinations, and most texts name one option.
+        let is_named =
+            |option: &AccountOption| texts.iter().any(|text| text.contains(&option.name));
+        let named: Vec<bool> = self.options.iter().map(is_named).collect();
+        let varied = self.options.iter().zip(&named).filter(|(_, is_named)| **is_named);
+        let number: usize = varied.map(|(option, _)| option.values.len()).product();
+        (0..number).map(move |number| self.option_combination(number, &named))
+    }
+
+    /// Returns a combination of the options that are `varied`, with the first value of each of the others.
+    /// The first varied option is the last digit of the number.
+    fn option_combination(&self, number: usize, varied: &[bool]) -> Map<String, Json> {
         let mut rest = number;
-        let options = self.options.iter().map(|AccountOption { name, values, .. }| {
-            let value = &values[rest % values.len()];
-            rest /= values.len();
-            (name.clone(), value.clone().into())
+        let options = self.options.iter().zip(varied).map(|(option, is_varied)| {
+            let AccountOption { name, values, .. } = option;
+            let digit = if *is_varied { rest % values.len() } else { 0 };
+            if *is_varied {
+                rest /= values.len();
+            }
+            (name.clone(), values[digit].clone().into())
         });
         options.collect()
     }
@@ -134,6 +154,11 @@ mod tests {
         let all: Vec<String> =
             template.option_combinations().map(|all| text(all).replace('"', "")).collect();
         assert_eq!(all, ["1x", "2x", "1y", "2y", "1z", "2z"]);
+        let some =
+            |texts: &[&str]| template.combinations_in(texts).map(|all| text(all).replace('"', ""));
+        assert_eq!(some(&["${option.b}"]).collect::<Vec<_>>(), ["1x", "1y", "1z"]);
+        assert_eq!(some(&["none"]).count(), 1);
+        assert_eq!(some(&["option.a", "option.b"]).collect::<Vec<_>>(), all);
         assert_eq!(AccountTemplate::default().option_combinations().count(), 1);
     }
 }

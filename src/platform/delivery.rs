@@ -119,7 +119,10 @@ impl RetryRule {
         let when = OptionValues::check(&form.when, &vendor.option, problems);
         let limit = RetryLimit::check(form, context, problems)?;
         // A limit that depends on options is a number or a duration only once they are selected.
-        for options in account.option_combinations().filter(|options| when.hold(options)) {
+        let nodes = [&form.times, &form.within].into_iter().flatten();
+        let texts = nodes.map(|node| node.span.text());
+        let texts: Vec<&str> = texts.chain(form.when.names()).collect();
+        for options in account.combinations_in(&texts).filter(|options| when.hold(options)) {
             let roots = TemplateContext::default().with("option", &options);
             if let Err(message) = limit.retry(&roots) {
                 let node = form.times.as_ref().filter(|_| matches!(limit, RetryLimit::Count(_)));

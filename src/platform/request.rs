@@ -119,6 +119,13 @@ pub(super) fn check_duplicate_headers(
     problems: &mut Problems,
 ) {
     let mut reported: Vec<&str> = Vec::new();
+    let is_repeated = |(index, rule): (usize, &HeaderRule)| {
+        rules.headers[..index].iter().any(|other| other.name.eq_ignore_ascii_case(&rule.name))
+    };
+    // A vendor can have thousands of combinations.
+    if !rules.headers.iter().enumerate().any(is_repeated) {
+        return;
+    }
     for options in account.option_combinations() {
         for purpose in Purpose::ALL {
             let is_sent = |rule: &&HeaderRule| {
