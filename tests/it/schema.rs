@@ -1,24 +1,56 @@
 //! The JSON Schemas for editors: they are current, and every bundled file matches its schema.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 
 use crate::support::{bundled_vendors, entries, is_blessing, path, standin, standin_in, stdout};
 use standin::base::duration::{self, DurationRange};
 
-fn schema(of: &str) -> Json {
-    serde_json::from_str(&stdout(&standin(&["schema", of]))).unwrap()
+/// A schema with its validator, which takes seconds to build in a debug build.
+struct Schema {
+    json: Json,
+    validator: jsonschema::Validator,
+}
+
+impl Schema {
+    fn new(json: Json) -> Self {
+        let validator = jsonschema::validator_for(&json).unwrap();
+        Self { json, validator }
+    }
+}
+
+impl Deref for Schema {
+    type Target = Json;
+
+    fn deref(&self) -> &Json {
+        &self.json
+    }
+}
+
+/// The schema of a format, built once for all tests.
+fn schema(of: &str) -> Arc<Schema> {
+    static SCHEMAS: Mutex<BTreeMap<String, Arc<Schema>>> = Mutex::new(BTreeMap::new());
+    // Built under the lock, so that tests that run at the same time build each one once. A test that
+    // fails here must not fail the others.
+    let mut schemas = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
+    let build = || {
+        let json = serde_json::from_str(&stdout(&standin(&["schema", of]))).unwrap();
+        Arc::new(Schema::new(json))
+    };
+    Arc::clone(schemas.entry(of.to_owned()).or_insert_with(build))
 }
 
 /// The violations of a schema by a TOML text.
-fn schema_errors(schema: &Json, text: &str) -> Vec<String> {
+fn schema_errors(schema: &Schema, text: &str) -> Vec<String> {
     let instance: Json = toml::from_str(text).unwrap();
-    let schema = jsonschema::validator_for(schema).unwrap();
     let told =
         |error: jsonschema::ValidationError<'_>| format!("{}: {error}", error.instance_path());
-    schema.iter_errors(&instance).map(told).collect()
+    schema.validator.iter_errors(&instance).map(told).collect()
 }
 
 /// The schema that the first line of a file names, relative to the file.
@@ -237,6 +269,7 @@ fn the_schema_of_a_users_vendors_lists_them() {
     let vendor = "id = 'own'\nname = 'Own'\nextends = 'ebbot'\n";
     fs::write(folder.path().join("own/vendor.toml"), vendor).unwrap();
     let arguments = ["schema", "scenario", "--templates", "."];
-    let schema = serde_json::from_str(&stdout(&standin_in(folder.path(), &arguments))).unwrap();
+    let json = serde_json::from_str(&stdout(&standin_in(folder.path(), &arguments))).unwrap();
+    let schema = Schema::new(json);
     assert_eq!(schema_errors(&schema, "vendors = ['own']\n[[step]]\nopen = {}\n"), [""; 0]);
 }
