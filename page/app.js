@@ -1,13 +1,14 @@
 // The page: state, events and the keyboard. Everything it does goes through the control API.
 
-import { ApiError, follow, get, post, readToken, records, remove, setToken } from "./client.js";
+import { ApiError, download, follow, get, post, readToken, records, remove, setToken } from "./client.js";
 import { renderChat, verdict } from "./chat.js";
 import { $, choice, copy, el, fill, icon, options, toast } from "./dom.js";
 import { renderFaultMenu } from "./faults.js";
 import { phaseOf, renderList, setUpList } from "./list.js";
-import { add, tell } from "./story.js";
+import { renderLanes } from "./lanes.js";
+import { add, seconds, tell } from "./story.js";
 import { setUpRuns, showRuns } from "./runs.js";
-import { redeliver, renderWire, resetDetail, resetWire, rowsOf, setUpWire, showTab } from "./wire.js";
+import { followsEnd, measureWire, redeliver, renderWire, resetDetail, resetWire, rowsOf, setUpWire, showTab } from "./wire.js";
 import { setUpVendors, showVendors } from "./vendors.js";
 
 /** A conversation without a script: somebody opens it, and people continue. */
@@ -64,18 +65,20 @@ let sticks = true;
 
 function scroll() {
   if (sticks) $("log-scroll").scrollTop = $("log-scroll").scrollHeight;
-  if ($("follow").checked && !state.isReading) $("wire-scroll").scrollTop = $("wire-scroll").scrollHeight;
+  if (followsEnd(state)) $("wire-scroll").scrollTop = $("wire-scroll").scrollHeight;
 }
 
 const current = () => state.conversations.find((entry) => entry.id === state.selected);
 
 function render() {
+  measureWire();
   if (!state.selected) state.story = null;
   else if (!state.story) state.story = tell([...state.records.values()].sort((a, b) => a.id - b.id), state.selected);
   renderList(state, select);
   renderChat(state, open);
   renderWire(state, open);
   renderHead();
+  renderLanes(state, open);
   scroll();
 }
 
@@ -99,12 +102,31 @@ function renderHead() {
     fill($("pause"), icon(isPaused ? "play" : "pause"), isPaused ? "Resume" : "Pause");
   }
   fill($("verdict"), verdict(run));
+  renderClock(run);
+  renderStrip(run);
   renderFaultMenu(run, schedule, report);
   const canAct = Boolean(state.detail) && run?.phase !== "cancelled" && state.detail.id === state.selected;
   $("speak").hidden = !canAct;
   const hint = isActive ? "Happens at once, between the steps of the script" : isClosed() ? "The conversation is closed" : "";
   $("close").textContent = isClosed() ? "Reopen" : "Close";
   $("speak-hint").textContent = isInSurvey() ? "The survey is open" : hint;
+}
+
+/** The run time, and the step that was played last. */
+function renderClock(run) {
+  const { story } = state;
+  $("clock-line").hidden = !story?.last || !run;
+  if ($("clock-line").hidden) return;
+  $("clock").textContent = `${seconds(story, story.last)} s`;
+  const step = story.items.findLast((item) => item.step)?.step;
+  $("clock-step").textContent = step ? `step ${step} of ${run.steps}` : "";
+}
+
+/** What to do about a failed run. */
+function renderStrip(run) {
+  const isFailed = run?.result?.verdict === "failed";
+  $("strip").hidden = !isFailed;
+  if (isFailed) $("strip-text").textContent = `Run ${run.run}: ${run.result.reason ?? `${run.result.deliveries - run.result.passed} of ${run.result.deliveries} deliveries failed`}`;
 }
 
 // Data.
@@ -137,8 +159,11 @@ async function loadDetail() {
   const id = state.selected;
   // It does not exist before the handshakes of its run have ended.
   if (!current()) return;
-  const detail = await get(`/conversations/${id}`);
+  // Messages do not change. A long conversation has thousands.
+  const known = state.detail?.id === id ? state.detail.messages : [];
+  const detail = await get(`/conversations/${id}?messages_from=${known.length}`);
   if (state.selected !== id) return;
+  detail.messages = [...known, ...detail.messages];
   state.detail = detail;
   const cast = detail.cast.filter((one) => one.role !== "system");
   options($("as"), cast.map((one) => [one.name, `${one.full_name} (${one.role})`]));
@@ -220,6 +245,15 @@ async function restart(step) {
 }
 
 const steer = (command, body) => post(`/runs/${state.selected.split("-")[0]}/${command}`, body).then(refresh);
+const runOf = () => state.selected.split("-")[0];
+const exportRun = () => download(`/runs/${runOf()}/report?format=html`);
+
+/** Plays the run of the conversation again from its beginning. */
+async function playAgain() {
+  const started = await post(`/runs/${runOf()}/restart`, {});
+  await openConversation(`${started.run}-1`);
+}
+
 const toggle = () => steer(current()?.run.phase === "paused" ? "resume" : "pause");
 
 // Acting in the conversation.
@@ -339,8 +373,12 @@ function nextFailure() {
   const rows = rowsOf(state.story);
   const at = rows.findIndex((row) => row.id === state.delivery);
   const failed = [...rows.slice(at + 1), ...rows.slice(0, at + 1)].find((row) => row.state === "failed");
-  if (failed) open(failed.id);
-  else toast("No request has failed");
+  if (!failed) {
+    toast("No request has failed");
+    return;
+  }
+  showTab("why");
+  open(failed.id);
 }
 
 const KEYS = {
@@ -394,6 +432,11 @@ function wireUp() {
   state.open = open;
   state.press = attempt(press);
   state.restart = (step) => attempt(() => restart(step))();
+  state.exportRun = attempt(exportRun);
+  state.playAgain = attempt(playAgain);
+  state.playStep = attempt(() => steer("step"));
+  $("strip-next").addEventListener("click", nextFailure);
+  $("strip-export").addEventListener("click", state.exportRun);
   window.addEventListener("hashchange", showPage);
   submit("start", () => start({ scenario: $("scenario").value }));
   $("free").addEventListener("click", attempt(() => start({ source: FREE })));
@@ -438,7 +481,11 @@ function wireUp() {
   $("log-scroll").addEventListener("scroll", ({ target }) => {
     sticks = target.scrollHeight - target.scrollTop - target.clientHeight < 48;
   }, { passive: true });
-  $("wire-scroll").addEventListener("wheel", () => { $("follow").checked = false; }, { passive: true });
+  $("wire-scroll").addEventListener("scroll", ({ target }) => {
+    // The page itself scrolls to the end only.
+    if (target.scrollHeight - target.scrollTop - target.clientHeight > 60) $("follow").checked = false;
+  }, { passive: true });
+  $("follow").addEventListener("change", () => { state.isReading = false; schedule(); });
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", (event) => {
     for (const menu of ["endpoints", "faults"]) if (!event.target.closest(`#${menu}`)) $(menu).open = false;

@@ -1,8 +1,8 @@
 // The conversation: bubbles, notes and events, each with what was sent for it.
 
-import { $, el, icon, status, sync } from "./dom.js";
+import { $, copy, el, icon, status, sync } from "./dom.js";
 import { ListWindow } from "./pages.js";
-import { latency, seconds, stateOf } from "./story.js";
+import { latency, outcome, seconds, stateOf } from "./story.js";
 
 const ICONS = { visitor: "user", bot: "bot", agent: "agent", manager: "agent", system: "doc" };
 const EVENT_ICONS = { open: "chat", assign: "swap", accept: "swap", join: "user", leave: "user", close: "doc", reopen: "restart", read: "read", set: "list", label: "flag", rate: "flag", flow: "bot", typing: "chat" };
@@ -33,8 +33,8 @@ export function renderChat(state, open) {
   }
   const wrap = (button) => el("li", { class: "ev" }, button);
   const items = shownItems.entries(story.items, (item, index) => ({
-    version: JSON.stringify([state.selected, index, item.unsent, nameOf(item.by), story.start, buttons.get(item), item.deliveries.map((id) => [id === state.delivery, ...stateOf(story.deliveries.get(id))])]),
-    make: () => entry(item, { story, nameOf, buttons: buttons.get(item), press: state.press, selected: state.delivery, open }),
+    version: JSON.stringify([state.selected, index, item.unsent, nameOf(item.by), story.start, buttons.get(item), item.readAt, item.row ? [item.row.state, item.row.id === state.delivery] : null, item.action === "close" ? [detail?.messages.length, index === story.items.length - 1] : null, file(item, detail), item.deliveries.map((id) => [id === state.delivery, ...stateOf(story.deliveries.get(id))])]),
+    make: () => entry(item, { story, nameOf, buttons: buttons.get(item), press: state.press, selected: state.delivery, open, state }),
   }), wrap, () => renderChat(state, open));
   const dots = [...typing].map((by) => ({
     version: `typing ${by}`,
@@ -45,9 +45,20 @@ export function renderChat(state, open) {
   sync($("log"), [...(items.length ? items : [nothing]), ...dots, ...(next ? [next] : [])]);
 }
 
+/** Name, type and size of the file of a message, in the keys of the vendors. */
+function file(item, detail) {
+  if (item.action !== "say" || !item.message_kind || item.message_kind === "text") return null;
+  const data = detail?.messages.find((one) => one.at === item.at && one.kind === item.message_kind)?.data;
+  const name = data?.file_name ?? data?.name;
+  if (typeof name !== "string") return null;
+  const size = typeof data.size === "number" ? (data.size < 1024 ? `${data.size} bytes` : `${Math.round(data.size / 1024)} KB`) : null;
+  return { name, about: [data.mime_type, size].filter(Boolean).join(" · ") };
+}
+
 /** The buttons of messages, by message: their texts, and whether the visitor has chosen them. */
 function buttonsOf({ items }, detail) {
   const all = new Map();
+  if (!detail?.messages.some((message) => Array.isArray(message.data?.options))) return all;
   const said = items.filter((item) => item.action === "say");
   const chosen = new Set();
   // From the end: a button is chosen by a later message of the visitor.
@@ -70,17 +81,19 @@ function choices({ buttons, press }) {
 }
 
 /** What the script does next. */
-function ghost({ detail, selected }, nameOf) {
+function ghost({ detail, selected, playStep }, nameOf) {
   const next = detail?.id === selected ? detail.next : null;
   if (!next) return null;
   const role = detail.cast.find((one) => one.name === next.by)?.role;
   const side = role && role !== "visitor" ? " out" : "";
   const who = next.by ? [el("b", {}, nameOf(next.by)), " "] : "";
+  const isPaused = detail.run.phase === "paused";
+  const play = isPaused ? el("button", { class: "mark play", type: "button", on: { click: () => playStep() } }, icon("step"), "Play this step") : null;
   return {
-    version: `ghost ${JSON.stringify(next)}`,
+    version: `ghost ${isPaused} ${JSON.stringify(next)}`,
     make: () => (next.text
-      ? el("li", { class: `msg ghost${side}` }, el("span", { class: "by" }, icon(ICONS[role] ?? "user"), who, `next, step ${next.step}`), el("div", { class: "bub" }, next.text))
-      : el("li", { class: "ev ghost" }, icon(EVENT_ICONS[next.action] ?? "dot"), el("span", {}, "Next: ", who, next.action.replaceAll("_", " "), `, step ${next.step}`))),
+      ? el("li", { class: `msg ghost${side}` }, el("span", { class: "by" }, icon(ICONS[role] ?? "user"), who, `next, step ${next.step}`), el("div", { class: "bub" }, next.text), play)
+      : el("li", { class: "ev ghost" }, icon(EVENT_ICONS[next.action] ?? "dot"), el("span", {}, "Next: ", who, next.action.replaceAll("_", " "), `, step ${next.step}`), play)),
   };
 }
 
@@ -93,11 +106,22 @@ function empty(state) {
 }
 
 function entry(item, context) {
-  if (item.action === "omitted") return event(item, context, `${item.word}: ${item.reason}`, "minus");
+  if (item.action === "expectation") return expectation(item, context);
+  if (item.action === "omitted") return event(item, context, `Step ${item.step}, ${item.omitted}: ${item.word}, ${item.reason}`, "minus");
   if (item.action === "say") return message(item, context);
   if (item.action === "note") return note(item, context);
   if (item.action === "close") return closed(item, context);
   return event(item, context, null, EVENT_ICONS[item.action] ?? "dot");
+}
+
+/** What the script waited for. */
+function expectation(item, context) {
+  const { row } = item;
+  const [kind, name] = row.state === "waiting" ? ["live", "dot"] : stateOf(row);
+  const text = { passed: "Expectation met", failed: row.type === "expect none" ? "Unexpected call" : "Expectation not met" }[row.state] ?? "Waits for the receiver";
+  return el("li", { class: `ev${row.id === context.selected ? " sel" : ""}` }, icon("flag"),
+    el("span", {}, `${text}: ${row.type} `, el("code", {}, row.about)),
+    el("span", { class: "meta" }, time(item, context), el("button", { class: `mark st ${kind}`, type: "button", "aria-current": row.id === context.selected ? "true" : null, on: { click: () => context.open(row.id) } }, icon(name), outcome(row))));
 }
 
 const time = (item, { story }) => el("time", {}, `${seconds(story, item.at)} s`);
@@ -117,7 +141,16 @@ function marks(item, { story, selected, open }) {
   return item.unsent ? el("span", { class: "st off unsent" }, icon("minus"), el("span", {}, `Not sent: ${item.unsent}`)) : null;
 }
 
+/** When the message was read, and a button that plays the run again up to here. */
+function after(item, { story, state }, isSelected) {
+  return [
+    item.readAt ? el("span", { class: "st off" }, icon("read"), el("span", {}, `Read ${seconds(story, item.readAt)} s`)) : null,
+    isSelected && item.step ? el("button", { class: "mark", type: "button", on: { click: () => state.restart(item.step) } }, icon("restart"), "Restart from here") : null,
+  ];
+}
+
 function message(item, context) {
+  const attached = file(item, context.state.detail);
   const side = item.role === "visitor" ? "" : " out";
   const tone = item.role === "bot" ? " bot" : item.role === "visitor" ? "" : " agent";
   const isSelected = item.deliveries.includes(context.selected);
@@ -125,8 +158,10 @@ function message(item, context) {
   const who = item.step === null ? `${item.role} · live` : item.role;
   return el("li", { class: `msg${side}${tone}${isSelected ? " sel" : ""}` },
     el("span", { class: "by" }, icon(ICONS[item.role] ?? "user"), el("b", {}, context.nameOf(item.by)), ` ${who}`),
-    el("div", { class: "bub" }, item.text || item.summary, kind ? el("div", {}, kind) : null, choices(context)),
-    el("span", { class: "meta" }, time(item, context), marks(item, context)));
+    attached
+      ? el("div", { class: "file" }, el("span", { class: "thumb" }, icon(attached.about.startsWith("image/") ? "image" : "clip", false)), el("div", {}, el("b", {}, attached.name), el("div", { class: "dim" }, attached.about || item.message_kind), item.text ? el("div", {}, item.text) : null))
+      : el("div", { class: "bub" }, item.text || item.summary, kind ? el("div", {}, kind) : null, choices(context)),
+    el("span", { class: "meta" }, time(item, context), marks(item, context), after(item, context, isSelected)));
 }
 
 function note(item, context) {
@@ -149,8 +184,23 @@ function readable(item, context) {
 }
 
 function closed(item, context) {
-  return el("li", { class: "closed" }, el("div", { class: "row wrap" }, icon("doc", false), el("b", { class: "grow" }, `Closed by ${context.nameOf(item.by)}`), time(item, context), marks(item, context)));
+  const { story, state } = context;
+  const isLast = story.items.at(-1) === item;
+  const messages = story.items.filter((one) => one.action === "say");
+  const people = new Set(messages.filter((one) => one.role !== "visitor").map((one) => context.nameOf(one.by)).filter(Boolean));
+  const lines = [["Lasted", `${seconds(story, item.at)} s, ${messages.length} ${messages.length === 1 ? "message" : "messages"}`], ["Handled by", [...people].join(", ")]];
+  return el("li", { class: "closed" },
+    el("div", { class: "row wrap" }, icon("doc", false), el("b", {}, `Closed by ${context.nameOf(item.by)}`), el("span", { class: "meta" }, time(item, context), marks(item, context))),
+    isLast ? el("dl", { class: "dl" }, lines.filter(([, text]) => text).flatMap(([term, text]) => [el("dt", {}, term), el("dd", {}, text)])) : null,
+    isLast ? el("div", { class: "row wrap end" },
+      el("button", { class: "btn", type: "button", on: { click: () => copy(transcript(story, context.nameOf), "the transcript") } }, icon("copy"), "Transcript"),
+      el("button", { class: "btn", type: "button", on: { click: () => state.exportRun() } }, icon("dl"), "Export HTML"),
+      el("button", { class: "btn quiet", type: "button", on: { click: () => state.playAgain() } }, icon("restart"), "Play again")) : null);
 }
+
+/** The messages and notes as text. */
+const transcript = (story, nameOf) => story.items.filter((one) => one.action === "say" || one.action === "note")
+  .map((one) => `${seconds(story, one.at)} s  ${nameOf(one.by)}${one.action === "note" ? " (note)" : ""}: ${one.text || one.summary}`).join("\n");
 
 /** The verdict of the run, for the run bar. */
 export function verdict(run) {

@@ -23,19 +23,32 @@ export function setUpList(render) {
   choice($("show-list"), (value) => { shown = value; render(); });
 }
 
+/** What is derived from entries. A refresh replaces the entries. */
+const derived = new WeakMap();
+
+function of(entry) {
+  let known = derived.get(entry);
+  if (!known) {
+    const [, , word] = phaseOf(entry);
+    const text = [entry.id, entry.visitor, entry.last_text, entry.run.scenario, entry.run.vendor].join(" ").toLowerCase();
+    known = { text, version: JSON.stringify(entry), isLive: ["Live", "Paused", "Starting", "Retrying"].includes(word), isFailed: word === "Failed" };
+    derived.set(entry, known);
+  }
+  return known;
+}
+
+const FILTERS = { all: () => true, live: (entry) => of(entry).isLive, failed: (entry) => of(entry).isFailed };
+
 export function renderList(state, select) {
   const text = $("find").value.trim().toLowerCase();
-  const matches = (entry) => {
-    const [, , word] = phaseOf(entry);
-    if (shown === "live" && !["Live", "Paused", "Starting", "Retrying"].includes(word)) return false;
-    if (shown === "failed" && word !== "Failed") return false;
-    const all = [entry.id, entry.visitor, entry.last_text, entry.run.scenario, entry.run.vendor].join(" ").toLowerCase();
-    return all.includes(text);
-  };
-  const entries = state.conversations.filter(matches);
+  for (const button of $("show-list").querySelectorAll("button:not([value=all])")) {
+    const count = state.conversations.filter(FILTERS[button.value]).length;
+    button.lastElementChild.textContent = count > 0 ? String(count) : "";
+  }
+  const entries = state.conversations.filter((entry) => FILTERS[shown](entry) && of(entry).text.includes(text));
   const focused = document.activeElement?.dataset?.conversation;
   sync($("list"), entries.map((entry) => ({
-    version: JSON.stringify([entry, entry.id === state.selected]),
+    version: `${entry.id === state.selected} ${of(entry).version}`,
     make: () => row(entry, entry.id === state.selected, state, select),
   })));
   if (focused) $("list").querySelector(`[data-conversation="${CSS.escape(focused)}"]`)?.focus();

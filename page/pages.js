@@ -40,3 +40,70 @@ export class ListWindow {
     return [...before, ...all.slice(first, last).map((one, index) => make(one, first + index)), ...behind];
   }
 }
+
+/** Rows above and below the visible ones, so that a short scroll shows no gap. */
+const MARGIN = 12;
+
+/** Shorter lists are in the document as a whole. */
+const MAX_WHOLE = 60;
+
+/**
+ * A table whose rows have one height: only those that can be seen are in the document. Empty rows take
+ * the place of the others.
+ */
+export class RowWindow {
+  #scroller;
+  #height = 0;
+  #top = 0;
+  #visible = 0;
+
+  /** `again` renders the table. */
+  constructor(scroller, again) {
+    this.#scroller = scroller;
+    scroller.addEventListener("scroll", () => {
+      if (Math.abs(scroller.scrollTop - this.#top) >= this.#height * MARGIN / 2) again();
+    }, { passive: true });
+  }
+
+  /** Reads heights. Call it before the document is changed: later, the browser would have to lay it out first. */
+  measure() {
+    const measured = this.#scroller.querySelector("tbody tr:not(.space)")?.offsetHeight;
+    // Before there is a row, the height that the style sheet gives to rows.
+    if (measured) this.#height = measured;
+    else if (this.#height === 0) this.#height = 1.75 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+    this.#top = this.#scroller.scrollTop;
+    this.#visible = this.#scroller.clientHeight;
+  }
+
+  /** The indices of the rows that are in the document. */
+  #range(length, followsEnd) {
+    if (length <= MAX_WHOLE) return [0, length];
+    const visible = Math.ceil(this.#visible / this.#height);
+    const first = followsEnd ? length - visible : Math.min(Math.floor(this.#top / this.#height), length - visible);
+    return [Math.max(0, first - MARGIN), Math.min(length, first + visible + MARGIN)];
+  }
+
+  /** The shown entries, with empty ones for the rows before and behind them. */
+  entries(all, make, followsEnd) {
+    const [first, last] = this.#range(all.length, followsEnd);
+    const gap = (rows, place) => ({ version: `${place} ${rows}`, make: () => space(rows * this.#height) });
+    const before = first > 0 ? [gap(first, "before")] : [];
+    const behind = last < all.length ? [gap(all.length - last, "behind")] : [];
+    return [...before, ...all.slice(first, last).map((one, index) => make(one, first + index)), ...behind];
+  }
+
+  /** Scrolls to a row that cannot be seen. */
+  reveal(index) {
+    const top = index * this.#height;
+    // The heading covers one row.
+    if (index < 0 || (top >= this.#top && top + 2 * this.#height <= this.#top + this.#visible)) return;
+    this.#top = Math.max(0, top - this.#visible / 2);
+    this.#scroller.scrollTop = this.#top;
+  }
+}
+
+function space(height) {
+  const row = el("tr", { class: "space", "aria-hidden": "true" }, el("td", { colspan: "5" }));
+  row.firstChild.style.height = `${height}px`;
+  return row;
+}

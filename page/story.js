@@ -2,7 +2,9 @@
 
 /** The actions and requests of a conversation, in order. Later records can be added. */
 export function tell(records, conversation) {
-  const story = { items: [], deliveries: new Map(), start: null, run: Number(conversation.split("-")[0]) };
+  const [run, number] = conversation.split("-").map(Number);
+  // `version` changes with each record, and `last` is the run time of the last one.
+  const story = { items: [], deliveries: new Map(), rows: [], hints: [], start: null, last: null, version: 0, run, number };
   for (const kept of records) add(story, kept);
   return story;
 }
@@ -11,6 +13,8 @@ export function tell(records, conversation) {
 export function add(story, { vendor, record }) {
   const { kind, data } = record;
   if (kind === "run.started" && record.run === story.run) story.start = record.run_time;
+  story.version += 1;
+  if (record.run === story.run) story.last = record.run_time;
   HANDLERS[kind]?.(story, record, data, vendor, record.run === story.run);
 }
 
@@ -18,21 +22,38 @@ const last = (story) => story.items[story.items.length - 1];
 
 function act(implied) {
   return (story, record, data) => {
-    story.items.push({ ...data, implied, at: record.run_time, step: record.step ?? null, deliveries: [], unsent: null });
+    const item = { ...data, implied, at: record.run_time, step: record.step ?? null, deliveries: [], unsent: null };
+    if (item.action === "read") markRead(story, item);
+    story.items.push(item);
   };
+}
+
+/** Marks the messages of the other side that nobody has read before. */
+function markRead(story, { role, at }) {
+  const isVisitor = role === "visitor";
+  for (let index = story.items.length - 1; index >= 0; index -= 1) {
+    const item = story.items[index];
+    if (item.action !== "say" || (item.role === "visitor") === isVisitor) continue;
+    if (item.readAt) return;
+    item.readAt = at;
+  }
 }
 
 function omitted(word) {
   return (story, record, data) => {
-    story.items.push({ action: "omitted", word, at: record.run_time, step: record.step, ...data, deliveries: [], unsent: null });
+    // The record names the action that did not happen.
+    story.items.push({ ...data, action: "omitted", omitted: data.action, word, at: record.run_time, step: record.step, deliveries: [], unsent: null });
   };
 }
 
 function requestRow(story, record, fields) {
-  const row = { vendor: "", run: record.run, at: record.run_time, step: record.step ?? null, state: "pending", attempts: [], faults: [], why: null, body: null, ...fields };
+  const row = { vendor: "", run: record.run, at: record.run_time, time: Date.parse(record.run_time), step: record.step ?? null, state: "pending", attempts: [], faults: [], why: null, body: null, ...fields };
   story.deliveries.set(row.id, row);
+  story.rows.push(row);
   return row;
 }
+
+const expectationId = (record, request) => `expectation ${record.run} ${record.conversation} ${record.step} ${request.round}`;
 
 const find = (story, record, data) => story.deliveries.get(`${record.run}-${data.delivery}`);
 
@@ -58,7 +79,8 @@ const HANDLERS = {
     requestRow(story, record, { id, vendor, isDelivery: true, isAgain: !isOwn, original: isOwn ? null : `${story.run}-${data.delivery}`, type: data.event_type, certainty: data.certainty, faults: data.faults, body: data.body, endpoint: data.endpoint });
     if (!isOwn || !last(story)) return;
     last(story).deliveries.push(id);
-    story.deliveries.get(id).about = last(story).text ? `“${last(story).text}”` : last(story).summary;
+    const { text, summary, message_kind: messageKind } = last(story);
+    story.deliveries.get(id).about = text ? `“${text}”` : messageKind ?? summary;
   },
   "attempt.started": (story, record, data) => {
     const row = find(story, record, data);
@@ -88,6 +110,19 @@ const HANDLERS = {
     row.about = data.call ?? data.operation ?? data.route ?? "no such route";
     row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: data.method, url, headers: [], result: { status: data.status, outcome: "response", body: "", headers: [], reason: data.why } });
   },
+  "expectation.started": (story, record, { request }) => {
+    const id = expectationId(record, request);
+    const wants = request.call ?? (request.url ? `${request.method} ${request.url}` : "any call");
+    const row = requestRow(story, record, { id, type: request.expectation.replaceAll("_", " "), isExpectation: true, about: wants, request, state: "waiting" });
+    story.items.push({ action: "expectation", at: record.run_time, step: row.step, row, deliveries: [], unsent: null });
+  },
+  "expectation.finished": (story, record, data) => {
+    const row = story.deliveries.get(expectationId(record, data.request));
+    if (!row) return;
+    row.state = data.passed ? "passed" : "failed";
+    Object.assign(row, { why: data.why, source: data.source, found: data.result, waited: data.result.waited_ms });
+  },
+  "auth.hint": (story, record, data) => { story.hints.push(data); },
   "handshake.sent": (story, record, data) => {
     const row = requestRow(story, record, { id: `handshake ${record.run} ${data.endpoint}`, type: "handshake", body: data.body, state: "sending" });
     row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: "POST", url: data.url, headers: [], result: null });
@@ -120,6 +155,7 @@ export function seconds(story, at) {
 
 /** What the last attempt met, in a word: a status or the kind of failure. */
 export function outcome(row) {
+  if (row.isExpectation) return { passed: "met", failed: "not met" }[row.state] ?? "waiting";
   const result = row.attempts.at(-1)?.result ?? row.result;
   if (!result) return "…";
   return result.status ? String(result.status) : result.outcome.replaceAll("_", " ");

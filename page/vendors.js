@@ -43,7 +43,8 @@ const certainty = (word) => {
 
 function render(detail, endpoints) {
   const { vendor } = detail;
-  $("vendor-about").textContent = `Revision ${vendor.revision}. ${vendor.differs ?? ""}`;
+  const differs = vendor.differs ? ` ${vendor.differs[0].toUpperCase()}${vendor.differs.slice(1)}.` : "";
+  $("vendor-about").textContent = `Revision ${vendor.revision}.${differs.replaceAll("`", "")}`;
   fill($("vendor-body"),
     receivers(detail, endpoints),
     events(detail),
@@ -93,7 +94,7 @@ function events({ vendor, event_types: types }) {
   const rows = types.map((type) => el("tr", { class: sample?.name === type.name ? "runsel" : "" },
     el("td", {}, el("button", { class: "link mono", type: "button", "aria-expanded": String(sample?.name === type.name), on: { click: () => choose(vendor.id, type.name) } }, type.name)),
     el("td", {}, type.sent_for.join(", ")),
-    el("td", {}, type.certainty.map(certainty)),
+    el("td", {}, el("div", { class: "tags" }, type.certainty.map(certainty))),
     el("td", { class: "narrow-off" }, type.by_default ? "yes" : "on request")));
   const body = sample ? el("div", { class: "pad ruled", id: "v-sample" }, el("h3", {}, "Sample of ", el("code", {}, sample.name)), sample.body === null ? el("p", { class: "sec" }, "There is no sample.") : formatted(JSON.stringify(sample.body), `Sample of ${sample.name}`)) : null;
   return card("v-events", "What it sends, and how certain that is",

@@ -5,11 +5,13 @@ import { bytes, curl, formatted, headers } from "./code.js";
 import { $, choice, copy, el, fill, icon, status, sync, toast } from "./dom.js";
 import { comparison, editor } from "./edit.js";
 import { proof } from "./proof.js";
-import { ListWindow } from "./pages.js";
+import { RowWindow } from "./pages.js";
 import { latency, outcome, seconds, stateOf } from "./story.js";
 
 /** The rows that are in the document. */
-const shownRows = new ListWindow();
+let shownRows = null;
+/** Number of rows when the list last followed its end. */
+let followed = 0;
 /** The delivery that was revealed last. */
 let revealed = null;
 
@@ -22,10 +24,35 @@ const proofs = new Map();
 let lastDetail = "";
 
 export function setUpWire(render) {
+  shownRows = new RowWindow($("wire-scroll"), render);
   choice($("show-wire"), (value) => { shown = value; render(); });
 }
 
-export const rowsOf = (story) => (story ? [...story.deliveries.values()].filter((row) => shown === "all" || row.state === "failed") : []);
+const FILTERS = {
+  all: () => true,
+  webhooks: (row) => !row.isCall && !row.isExpectation,
+  calls: (row) => Boolean(row.isCall),
+  failed: (row) => row.state === "failed",
+};
+
+export const rowsOf = (story) => (!story ? [] : shown === "all" ? story.rows : story.rows.filter(FILTERS[shown]));
+
+/** Shows at each filter how many rows it has. */
+function renderCounts(rows) {
+  for (const button of $("show-wire").children) {
+    const filter = FILTERS[button.value];
+    let count = 0;
+    for (const row of rows) if (filter(row)) count += 1;
+    const text = rows.length > 0 ? count.toLocaleString("en") : "";
+    if (button.lastElementChild.textContent !== text) button.lastElementChild.textContent = text;
+  }
+}
+
+/** Reads heights, before anything else of a frame. */
+export const measureWire = () => shownRows.measure();
+
+/** Whether the list shows its end, and stays there when rows are added. */
+export const followsEnd = (state) => $("follow").checked && !state.isReading;
 
 export function showTab(name) {
   tab = name;
@@ -34,37 +61,45 @@ export function showTab(name) {
 
 export function renderWire(state, open) {
   const rows = rowsOf(state.story);
+  renderCounts(state.story?.rows ?? []);
+  $("wire-table").setAttribute("aria-rowcount", String(rows.length + 1));
   $("wire-empty").hidden = rows.length > 0;
+  $("wire-empty").textContent = state.story?.rows.length ? "No request matches." : "Requests of the conversation appear here.";
+  const follows = followsEnd(state);
+  if (follows) followed = rows.length;
+  $("follow-new").textContent = rows.length > followed ? `${rows.length - followed} new` : "";
   const focused = document.activeElement?.dataset?.delivery;
   if (state.delivery !== revealed) {
     revealed = state.delivery;
-    shownRows.reveal(rows.findIndex((row) => row.id === revealed), rows.length);
+    shownRows.reveal(rows.findIndex((row) => row.id === revealed));
   }
-  const wrap = (button) => el("tr", {}, el("td", { colspan: "5" }, button));
-  sync($("wire"), shownRows.entries(rows, (row) => ({
-    version: JSON.stringify([row.id, row.state, row.attempts.length, latency(row.attempts.at(-1)?.result), row.id === state.delivery, state.story.start]),
-    make: () => wireRow(row, state, open),
-  }), wrap, () => renderWire(state, open)));
+  sync($("wire"), shownRows.entries(rows, (row, index) => ({
+    version: `${index} ${row.id} ${row.state} ${row.attempts.length} ${latency(row.attempts.at(-1)?.result)} ${row.id === state.delivery} ${state.story.start}`,
+    make: () => wireRow(row, index, state, open),
+  }), follows));
   if (focused) $("wire").querySelector(`[data-delivery="${CSS.escape(focused)}"]`)?.focus();
   renderDetail(state);
 }
 
-function wireRow(row, state, open) {
+function wireRow(row, index, state, open) {
   const [kind, name, word] = stateOf(row);
   const isSelected = row.id === state.delivery;
   // The full name is in the title, and in the opened request.
   const short = row.isCall ? row.type : row.type.split(".").at(-1);
   const extra = row.isAgain ? "sent again" : row.faults.join(", ");
-  return el("tr", { class: `${isSelected ? "sel" : ""}${row.isCall ? " in" : ""}${row.state === "failed" ? " bad" : ""}`, on: { click: () => open(row.id) } },
+  // The heading is the first row.
+  return el("tr", { "aria-rowindex": index + 2, class: `${isSelected ? "sel" : ""}${row.isCall ? " in" : ""}${row.state === "failed" ? " bad" : ""}`, on: { click: () => open(row.id) } },
     el("td", { class: "c-t" }, seconds(state.story, row.at)),
     el("td", {}, el("button", { class: "open inset", type: "button", "data-delivery": row.id, "aria-current": isSelected ? "true" : null, title: row.type },
-      el("span", { class: "dir" }, icon(row.isDelivery ? "up" : row.isCall ? "down" : "flag"), el("span", { class: "vh" }, row.isDelivery ? "Webhook" : row.isCall ? "Call of the receiver" : "Test")),
+      el("span", { class: "dir" }, icon(row.isDelivery ? "up" : row.isCall ? "down" : "flag"), el("span", { class: "vh" }, row.isDelivery ? "Webhook" : row.isCall ? "Call of the receiver" : row.isExpectation ? "Expectation" : "Test")),
       el("span", { class: "nm n" }, row.type.length > 28 ? short : row.type), el("span", { class: "nm e" }, row.about ?? ""),
       extra ? el("span", { class: "tag odd" }, extra) : null)),
     el("td", { class: "c-s" }, status(kind, name, word)),
-    el("td", { class: "c-l" }, latency(row.attempts.at(-1)?.result)),
-    el("td", { class: "c-a" }, dots(row)));
+    el("td", { class: "c-l" }, row.isExpectation ? waited(row) : latency(row.attempts.at(-1)?.result)),
+    el("td", { class: "c-a" }, row.isExpectation ? null : dots(row)));
 }
+
+const waited = (row) => (row.waited === undefined ? "" : row.waited < 10_000 ? `${row.waited} ms` : `${(row.waited / 1000).toFixed(1)} s`);
 
 function dots(row) {
   const sent = row.attempts.filter((attempt) => attempt.hop === 0);
@@ -74,7 +109,7 @@ function dots(row) {
 
 /** Another conversation is shown. */
 export function resetWire() {
-  shownRows.end = null;
+  followed = 0;
   resetDetail();
 }
 
@@ -96,13 +131,14 @@ function renderDetail(state) {
   }
   const again = () => { lastDetail = ""; renderDetail(state); };
   const attempt = row.attempts[attemptAt ?? row.attempts.length - 1] ?? null;
-  const names = [["request", "Request"], ["response", "Response"], ...(row.isDelivery ? [["proof", "Signature"], ["compare", "Compare"], ["edit", "Edit & resend"]] : [])];
-  if (row.why && !row.isCall) names.unshift(["why", "Why"]);
+  const names = row.isExpectation ? [] : [["request", "Request"], ["response", "Response"], ...(row.isDelivery ? [["proof", "Signature"], ["compare", "Compare"], ["edit", "Edit & resend"]] : [])];
+  if (row.isExpectation) names.push(["why", row.state === "failed" ? "Why" : "Result"]);
+  else if (row.why && !row.isCall) names.unshift(["why", "Why"]);
   const current = names.some(([name]) => name === tab) ? tab : names[0][0];
   const tabs = names.map(([name, label]) => el("button", {
     role: "tab", class: "inset", type: "button", id: `t-${name}`, "aria-controls": "p-detail", "aria-selected": String(name === current), tabindex: name === current ? "0" : "-1",
     on: { click: () => { tab = name; again(); $(`t-${name}`)?.focus(); }, keydown: (event) => moveTab(event) },
-  }, label));
+  }, label, name === "proof" ? verified(row) : null));
   fill(target,
     el("div", { class: "dhead" },
       el("div", { class: "row wrap" }, el("h2", {}, row.type), el("span", { class: "dim" }, about(row)), el("span", {}, settled(row))),
@@ -110,10 +146,17 @@ function renderDetail(state) {
     el("div", { class: "tabrow" }, el("div", { class: "tabs", role: "tablist", "aria-label": `Request ${row.id}` }, tabs),
       el("div", { class: "row acts" },
         row.step && !row.isAgain ? el("button", { class: "btn quiet icon", type: "button", id: "restart-here", title: "Restart from here: play the run again up to this step", "aria-label": `Restart from step ${row.step}`, on: { click: () => state.restart(row.step) } }, icon("restart")) : null,
-        attempt && !row.isCall ? el("button", { class: "btn quiet", type: "button", id: "curl", on: { click: () => copy(curl(row, attempt), "as curl") } }, icon("copy"), "Copy as curl") : null,
+        attempt && !row.isCall ? el("button", { class: "btn quiet", type: "button", id: "curl", title: "Copy as curl", "aria-label": "Copy as curl", on: { click: () => copy(curl(row, attempt), "as curl") } }, icon("copy"), "curl") : null,
         row.isDelivery ? el("button", { class: "btn", type: "button", id: "redeliver", disabled: row.attempts.length === 0, on: { click: () => redeliver(row.id) } }, icon("retry"), "Redeliver") : null)),
     el("div", { class: "scroll inset", tabindex: "0", role: "tabpanel", id: "p-detail", "aria-labelledby": `t-${current}` },
       el("div", { class: "panel" }, panel(current, row, attempt, state, again))));
+}
+
+/** The result of the check of the signature, if it is known. */
+function verified(row) {
+  const known = proofs.get(row.id);
+  if (known?.passed === undefined) return null;
+  return known.passed ? status("ok", "check", el("span", { class: "vh" }, "valid")) : status("bad", "x", el("span", { class: "vh" }, "not valid"));
 }
 
 function moveTab(event) {
@@ -124,10 +167,11 @@ function moveTab(event) {
   event.preventDefault();
 }
 
-const about = (row) => [row.isDelivery ? `delivery ${row.id}` : row.isCall ? `call ${row.call.number} of the receiver · ${row.about} · credentials ${row.call.auth.replaceAll("_", " ")}` : "", row.step ? `step ${row.step}` : "", row.isAgain ? "sent again" : ""].filter(Boolean).join(" · ");
+const about = (row) => [row.isDelivery ? `delivery ${row.id}` : row.isCall ? `call ${row.call.number} of the receiver · ${row.about} · credentials ${row.call.auth.replaceAll("_", " ")}` : "", row.isExpectation ? row.about : "", row.step ? `step ${row.step}` : "", row.isAgain ? "sent again" : ""].filter(Boolean).join(" · ");
 
 function settled(row) {
   const [kind, name, word] = stateOf(row);
+  if (row.isExpectation) return status(kind, name, { passed: "Met", failed: "Not met" }[row.state] ?? word);
   const text = { passed: `Passed: ${outcome(row)}`, failed: `Failed: ${outcome(row)}` }[row.state] ?? word;
   return status(kind, name, text);
 }
@@ -138,8 +182,12 @@ function attempts(row, state, again) {
     const isGood = result?.status >= 200 && result?.status < 300;
     const word = result ? (result.status ? String(result.status) : result.outcome.replaceAll("_", " ")) : "sending";
     const isShown = index === (attemptAt ?? row.attempts.length - 1);
-    return el("button", { class: "att", type: "button", "aria-pressed": String(isShown), on: { click: () => { attemptAt = index; again(); } } },
-      result ? status(isGood ? "ok" : "bad", isGood ? "check" : "x", word) : status("live", "dot", word), el("span", { class: "num" }, `${seconds(state.story, attempt.at)} s`));
+    const wait = index > 0 ? row.attempts[index - 1].retryIn : null;
+    return [
+      wait ? el("span", { class: "dim" }, `waited ${wait < 1000 ? `${wait} ms` : `${(wait / 1000).toFixed(1)} s`}`) : null,
+      el("button", { class: "att", type: "button", "aria-pressed": String(isShown), on: { click: () => { attemptAt = index; again(); } } },
+        result ? status(isGood ? "ok" : "bad", isGood ? "check" : "x", word) : status("live", "dot", word), el("span", { class: "num" }, `${seconds(state.story, attempt.at)} s`)),
+    ];
   }));
 }
 
@@ -154,7 +202,7 @@ export async function redeliver(id) {
 
 function panel(name, row, attempt, state, again) {
   switch (name) {
-    case "why": return why(row);
+    case "why": return row.isExpectation ? expectation(row, state) : why(row, state, again);
     case "response": return response(attempt);
     case "proof": return proofPanel(row, state, again);
     case "compare": return comparison(row, state.story, again);
@@ -163,11 +211,53 @@ function panel(name, row, attempt, state, again) {
   }
 }
 
-function why(row) {
-  const source = row.source ? `${row.source.file}:${row.source.line}` : null;
-  return [el("div", { class: "why" }, el("header", {}, icon("x"), el("span", {}, "This delivery failed")), el("div", {},
-    el("p", { class: "pre" }, row.why), source ? el("p", { class: "sec" }, "Step in ", el("code", {}, source)) : null)),
-  row.result?.help ? el("p", { class: "cause" }, row.result.help) : null];
+const place = ({ source }) => (source ? el("p", { class: "sec" }, "Step in ", el("code", {}, `${source.file}:${source.line}`)) : null);
+
+/** Terms and what belongs to them. Empty ones are left out. */
+const facts = (list) => el("dl", { class: "eg" }, list.filter(([, value]) => value).flatMap(([term, value]) => [el("dt", {}, term), el("dd", {}, value)]));
+
+function why(row, state, again) {
+  const result = row.attempts.at(-1)?.result ?? row.result;
+  const body = typeof result?.body === "string" ? result.body.slice(0, 500) : "";
+  // With a fault, a rejection is what the receiver should do.
+  const isRejected = [401, 403].includes(result?.status) && row.faults.length === 0;
+  const known = isRejected && row.isDelivery ? verificationOf(row, state, again) : null;
+  const mistakes = known?.mistakes ?? [];
+  return [
+    el("div", { class: "why" }, el("header", {}, icon("x"), el("span", {}, isRejected ? "The receiver rejected a valid request" : "This delivery failed")), el("div", {},
+      el("p", { class: "pre" }, row.why),
+      facts([
+        ["Response", result?.status ? [el("mark", {}, String(result.status)), " ", el("code", {}, body)] : result?.outcome.replaceAll("_", " ")],
+        ...(known?.signatures ?? []).map((signature) => ["Header sent", [el("code", {}, `${signature.header}: ${signature.received ?? "missing"}`), " ", signature.matches ? status("ok", "check", "correct") : status("bad", "x", "not correct")]]),
+      ]),
+      place(row))),
+    row.result?.help ? el("p", { class: "cause" }, row.result.help) : null,
+    mistakes.length > 0 ? el("div", { class: "cause" },
+      el("h3", {}, icon("warn"), "Compare with what your receiver computes"),
+      el("p", { class: "sec" }, "If it is one of these values, the line says what the receiver does wrong."),
+      facts(mistakes.map((mistake) => [`computed ${mistake.computed}`, el("code", {}, mistake.value)]))) : null,
+  ];
+}
+
+/** What a script waited for, and what came. */
+function expectation(row, state) {
+  const { found } = row;
+  if (!found) return el("p", { class: "sec" }, "The script waits for it. The clock of the conversation stands still meanwhile.");
+  const call = found.call === null || found.call === undefined ? null : state.story.rows.find((one) => one.isCall && one.call.number === found.call);
+  const captured = Object.entries(found.captured ?? {}).map(([name, value]) => [`captured.${name}`, el("code", {}, typeof value === "string" ? value : JSON.stringify(value))]);
+  const about = facts([
+    ["Expected", `${row.type} ${row.about}`],
+    ["Waited", waited(row)],
+    ["Met by", row.state === "passed" && call ? el("button", { class: "link", type: "button", on: { click: () => state.open(call.id) } }, `call ${found.call}: ${call.type}`) : null],
+    ["Most similar call", found.nearest],
+    ...captured,
+  ]);
+  if (row.state === "passed") return [status("ok", "check", "The expectation was met"), about];
+  return el("div", { class: "why" }, el("header", {}, icon("x"), el("span", {}, "The expectation was not met")), el("div", {},
+    el("p", { class: "pre" }, row.why), about,
+    found.mismatches?.length ? el("div", { class: "tblwrap" }, el("table", { class: "grid" }, el("thead", {}, el("tr", {}, ["Field", "Expected", "Found"].map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, found.mismatches.map((one) => el("tr", {}, el("td", {}, el("code", {}, one.field)), el("td", {}, one.expected), el("td", {}, one.found)))))) : null,
+    place(row)));
 }
 
 function bodyChoice(again) {
@@ -199,13 +289,22 @@ function response(attempt) {
   ];
 }
 
-function proofPanel(row, state, again) {
+/** How a receiver verifies a delivery; `null` until it is known, when `again` is called. */
+function verificationOf(row, state, again) {
   const known = proofs.get(row.id);
-  if (known) return known.error ? el("p", { class: "sec" }, known.error) : proof(known, row.vendor);
-  if (row.attempts.length === 0) return el("p", { class: "sec" }, "Not sent yet.");
+  // Another attempt can have another signature and another result.
+  if (known?.attempts === row.attempts.length && known.state === row.state) return known;
+  const asked = { attempts: row.attempts.length, state: row.state };
   get(`/deliveries/${row.id}/verification`).then(
-    (verification) => proofs.set(row.id, verification),
-    (error) => proofs.set(row.id, { error: error.text ?? String(error) }),
+    (verification) => proofs.set(row.id, { ...verification, ...asked }),
+    (error) => proofs.set(row.id, { error: error.text ?? String(error), ...asked }),
   ).then(() => { if (state.delivery === row.id) again(); });
-  return el("p", { class: "sec" }, "Verifying…");
+  return null;
+}
+
+function proofPanel(row, state, again) {
+  if (row.attempts.length === 0) return el("p", { class: "sec" }, "Not sent yet.");
+  const known = verificationOf(row, state, again);
+  if (!known) return el("p", { class: "sec" }, "Verifying…");
+  return known.error ? el("p", { class: "sec" }, known.error) : proof(known, row.vendor);
 }

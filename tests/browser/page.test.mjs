@@ -233,6 +233,93 @@ describe("the page", () => {
     assert.deepEqual(await violations(page), []);
   }, { respond: ({ number }, response) => { response.writeHead(number === 3 ? 418 : 200).end(number === 3 ? '{"error":"teapot"}' : "{}"); } }));
 
+  it("explains a rejected signature, and leads to each failure", () => withPage(async ({ page, server }) => {
+    const { run } = await api(server, "POST", "/runs", { vendor: "liveperson", scenario: "handover", clock: "virtual" });
+    await api(server, "GET", `/runs/${run}?wait=20`);
+    await page.locator("#strip", { hasText: `Run ${run}` }).waitFor();
+    await page.locator("#strip-next").click();
+    await page.locator("#detail .why", { hasText: "The receiver rejected a valid request" }).waitFor();
+    await page.locator("#detail .why .st.ok", { hasText: "correct" }).waitFor();
+    const mistakes = page.locator("#detail .cause dt");
+    await mistakes.first().waitFor();
+    assert.ok((await mistakes.allTextContents()).every((text) => text.startsWith("computed ")));
+    assert.deepEqual(await violations(page), []);
+    const [file] = await Promise.all([page.waitForEvent("download"), page.locator("#strip-export").click()]);
+    assert.equal(file.suggestedFilename(), `run-${run}.html`);
+    await page.locator("#lanes-plot .f-bad").click();
+    await page.locator("#lanes-plot .f-bad.at").waitFor();
+    await page.locator("#show-wire [value=failed]", { hasText: "1" }).click();
+    await page.waitForFunction(() => document.querySelectorAll("#wire tr").length === 1);
+  }, { respond: ({ number }, response) => response.writeHead(number === 3 ? 401 : 200).end("{}") }));
+
+  it("shows what a script waited for, and the call that was most similar", () => withPage(async ({ page, server }) => {
+    const source = `${SLOW.split("[[step]]").slice(0, 3).join("[[step]]")}
+[[step]]
+expect = { call = "send_message", within = "300ms" }
+`;
+    const { run } = await api(server, "POST", "/runs", { vendor: "wotnot", source });
+    await api(server, "GET", `/runs/${run}?wait=20`);
+    await page.locator("#log .ev", { hasText: "Expectation not met: expect send_message" }).locator(".mark").click();
+    await page.locator("#detail .why", { hasText: "The expectation was not met" }).waitFor();
+    assert.equal(await page.locator("#lanes-plot .wait-bad").count(), 1);
+    assert.deepEqual(await violations(page), []);
+  }, { vendor: "wotnot" }));
+
+  it("shows reads, files, skipped steps and the end of a conversation", () => withPage(async ({ page, server }) => {
+    const { run } = await api(server, "POST", "/runs", { vendor: "ebbot", scenario: "attachments", clock: "virtual" });
+    await api(server, "GET", `/runs/${run}?wait=20`);
+    await page.locator("#log .file", { hasText: "return-label.pdf" }).waitFor();
+    await page.locator("#log .ev", { hasText: "skipped" }).first().waitFor();
+    // A skipped step is not a message.
+    assert.ok((await page.locator("#log .bub").allTextContents()).every((text) => text.trim() !== ""));
+    await page.locator("#log .closed dd", { hasText: "messages" }).waitFor();
+    await page.locator("#log .closed button", { hasText: "Transcript" }).click();
+    await page.locator("#toast", { hasText: "Copied" }).waitFor();
+    assert.match(await page.evaluate(() => navigator.clipboard.readText()), /s {2}.+: /);
+    await page.locator("#log .closed button", { hasText: "Play again" }).click();
+    await page.locator("#chat-id", { hasText: `#${run + 1}-1` }).waitFor();
+  }, { vendor: "ebbot" }));
+
+  it("offers no reopening while a survey is open", () => withPage(async ({ page, server }) => {
+    const source = SLOW.replaceAll("10m", "1s") + `
+[[step]]
+close = { by = "assignee", survey = true }
+[[step]]
+after = "10h"
+close = { by = "system" }
+`;
+    const { run } = await api(server, "POST", "/runs", { vendor: "liveperson", source, speed: 1000 });
+    await page.locator("#speak-hint", { hasText: "The survey is open" }).waitFor();
+    assert.equal(await page.locator("#close").textContent(), "Close");
+    assert.deepEqual(await violations(page), []);
+    await page.locator("#as").selectOption("ada");
+    await page.locator("#text").fill("five stars");
+    await page.locator("#send").click();
+    await page.locator("#log .bub", { hasText: "five stars" }).waitFor();
+    const { survey } = await api(server, "GET", `/conversations/${run}-1`);
+    assert.equal(survey, true);
+  }));
+
+  it("keeps only the visible rows of a long list in the document", () => withPage(async ({ page, server }) => {
+    const source = SLOW.replace('text = "first" }', 'text = "message ${round}." }\nrepeat = { times = 400 }');
+    const { run } = await api(server, "POST", "/runs", { vendor: "ebbot", source, speed: 1000 });
+    const last = page.locator("#wire tr", { hasText: "message 400." });
+    await last.waitFor();
+    await page.waitForFunction(() => Number(document.querySelector("#wire-table").getAttribute("aria-rowcount")) > 400);
+    assert.ok(await page.locator("#wire tr").count() < 100);
+    const height = await page.evaluate(() => document.querySelector("#wire-scroll").scrollHeight);
+    assert.ok(height > 400 * 20, "the rows that are not in the document take their place");
+    await page.evaluate(() => { document.querySelector("#wire-scroll").scrollTop = 0; });
+    await page.locator("#wire tr", { hasText: "message 1." }).waitFor();
+    assert.equal(await page.locator("#follow").isChecked(), false);
+    await api(server, "POST", `/conversations/${run}-1/actions`, { say: { by: "ada", text: "live" } });
+    await page.locator("#follow-new", { hasText: "1 new" }).waitFor();
+    await page.locator("#follow").check();
+    await page.locator("#wire tr", { hasText: "live" }).waitFor();
+    await page.keyboard.press("k");
+    assert.ok(await page.locator("#wire tr.sel").count() <= 1);
+  }, { vendor: "ebbot" }));
+
   it("adds and removes receivers, and starts a conversation without a script", () => withPage(async ({ page }) => {
     const other = await receiver();
     await page.locator("#endpoints summary").click();

@@ -39,6 +39,15 @@ pub(super) struct ConversationQuery {
     limit: Option<usize>,
 }
 
+/// What of a conversation to return.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TranscriptQuery {
+    /// Number of messages, from the first, to leave out: those that the client has already. Default: 0.
+    messages_from: Option<usize>,
+}
+
 /// A page of conversations.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ConversationList {
@@ -90,7 +99,7 @@ pub(super) struct ConversationDetail {
     assignee: Option<String>,
     /// Everybody who can act in it.
     cast: Vec<CastEntry>,
-    /// The messages, in order.
+    /// The messages, in order, from `messages_from` on.
     messages: Vec<MessageEntry>,
     /// Its labels.
     labels: Vec<String>,
@@ -180,7 +189,8 @@ impl ConversationSummary {
 }
 
 impl ConversationDetail {
-    fn of(id: String, run: &ServedRun, conversation: &Conversation) -> Self {
+    /// The conversation without its first messages.
+    fn of(id: String, run: &ServedRun, conversation: &Conversation, from: usize) -> Self {
         let cast = |person: &Person| CastEntry {
             name: person.member.name.to_string(),
             full_name: person.name(),
@@ -202,7 +212,7 @@ impl ConversationDetail {
             channel: conversation.channel.clone(),
             assignee: conversation.assignee().map(|person| person.member.name.to_string()),
             cast: conversation.cast.iter().map(cast).collect(),
-            messages: conversation.messages.iter().map(message).collect(),
+            messages: conversation.messages.iter().skip(from).map(message).collect(),
             labels: conversation.labels.clone(),
             next: None,
         }
@@ -229,17 +239,19 @@ pub(super) async fn list(
 
 /// Returns a conversation with its transcript.
 #[utoipa::path(get, path = "/api/v1/conversations/{conversation}", tag = "conversations",
-    params(("conversation" = String, Path, description = "Id, such as `3-1`")),
+    params(("conversation" = String, Path, description = "Id, such as `3-1`"), TranscriptQuery),
     responses((status = 200, body = ConversationDetail), (status = 404, body = ErrorResponse),
               (status = 409, body = ErrorResponse), (status = 503, body = ErrorResponse)))]
 pub(super) async fn read(
     live: Data<LiveServer>,
     id: Path<String>,
+    query: Query<TranscriptQuery>,
 ) -> Result<Json<ConversationDetail>, ApiError> {
     let key = key_of(&id)?;
     let (run, conversation) = live.conversation(key).await?;
     let next = live.upcoming(&run, key).await.map(NextStep::from);
-    let detail = ConversationDetail::of(id_of(key), &run, &conversation);
+    let from = query.messages_from.unwrap_or_default();
+    let detail = ConversationDetail::of(id_of(key), &run, &conversation, from);
     Ok(Json(ConversationDetail { next, ..detail }))
 }
 

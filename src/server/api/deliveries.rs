@@ -12,8 +12,10 @@ use super::faults::read_faults;
 use super::runs::RunSummary;
 use crate::base::limits::{MAX_PAGE, PAGE_SIZE};
 use crate::base::redact::Redactor;
-use crate::platform::{Check, RequestExplanation, RestoredRequest, SignatureExplanation, Verifier};
-use crate::record::RecordKind;
+use crate::platform::{
+    Check, RequestExplanation, RequestFacts, RestoredRequest, SignatureExplanation, Verifier,
+};
+use crate::record::{Mistake, RecordKind};
 use crate::run::DeliveryChange;
 use crate::server::live::{
     DeliveryFilter, DeliveryPage, DeliveryState, DeliverySummary, KeptRecord, LiveError, LiveServer,
@@ -80,6 +82,20 @@ pub(super) struct VerificationDetail {
     checks: Vec<CheckEntry>,
     /// Whether all checks pass.
     passed: bool,
+    /// If the receiver rejected the request with 401 or 403: values that receivers compute by common
+    /// mistakes.
+    mistakes: Vec<MistakeEntry>,
+}
+
+/// A common mistake in verification.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MistakeEntry {
+    /// How the value is computed by mistake.
+    computed: String,
+    /// Header name.
+    header: String,
+    /// The value that the mistake computes.
+    value: String,
 }
 
 /// How a signature is computed.
@@ -182,13 +198,40 @@ pub(super) async fn verification(
     let redactor = Redactor::new(account.secret_references());
     let signature = |signature| SignatureEntry::of(signature, &redactor);
     let passed = report.passed();
+    let mistakes =
+        rejected(&records, &restored.body).map(|facts| Verifier::of(account).mistakes(&facts, &[]));
+    let mistakes = mistakes.into_iter().flatten().map(|Mistake { computed, header, value }| {
+        MistakeEntry { computed, header, value: redacted(value, &redactor) }
+    });
     Ok(Json(VerificationDetail {
         instructions: redacted(instructions, &redactor),
         signatures: signatures.into_iter().map(signature).collect(),
         token_headers,
         checks: report.checks.into_iter().map(CheckEntry::from).collect(),
         passed,
+        mistakes: mistakes.collect(),
     }))
+}
+
+/// Returns the last request of a delivery, if its receiver rejected it with 401 or 403.
+fn rejected<'a>(records: &'a [KeptRecord], body: &'a str) -> Option<RequestFacts<'a>> {
+    let status = records.iter().rev().find_map(|kept| match &kept.record.kind {
+        RecordKind::AttemptFinished { result, .. } => Some(result.status),
+        _ => None,
+    });
+    if !matches!(status??, 401 | 403) {
+        return None;
+    }
+    let event = records.iter().find_map(|kept| match &kept.record.kind {
+        RecordKind::DeliveryPlanned { event, .. } => Some(event.as_deref()),
+        _ => None,
+    });
+    records.iter().rev().find_map(|kept| match &kept.record.kind {
+        RecordKind::AttemptStarted { attempt, hop: 0, .. } => {
+            Some(RequestFacts::of_event(body, *attempt, kept.record.run_time, event.flatten()))
+        }
+        _ => None,
+    })
 }
 
 fn redacted(mut text: String, redactor: &Redactor) -> String {
