@@ -11,7 +11,8 @@ use crate::emulator::EmulatorSlot;
 use crate::platform::Platform;
 use crate::platform::api::HostPattern;
 use crate::server::{
-    ApiPort, AuthorityError, CertificateAuthority, ProxySite, ServerCertificate, ServerHandle,
+    ApiPort, ApiServer, AuthorityError, CertificateAuthority, ProxySite, ServerCertificate,
+    ServerHandle,
 };
 
 /// Option of the proxy.
@@ -24,54 +25,49 @@ pub(super) struct ProxyArgs {
     pub(super) serve_proxy: Option<u16>,
 }
 
-/// The APIs that are being served.
-#[derive(Debug)]
+/// The APIs that are served, once all their ports are known.
 pub(super) struct ApiPorts {
     interface: IpAddr,
     /// The CA of the user; `None` if it cannot be stored.
     pub(super) authority: Option<CertificateAuthority>,
     sites: Vec<ProxySite>,
-    servers: Vec<ServerHandle>,
+    server: ApiServer,
+    /// The server, once it has started.
+    serving: Option<ServerHandle>,
 }
 
 impl ApiPorts {
     /// Serves on this network interface. Opens the CA of the user, or notes that there is no https.
     pub(super) fn new(interface: IpAddr) -> Result<Self, CommandError> {
         let authority = user_authority()?;
-        Ok(Self { interface, authority, sites: Vec::new(), servers: Vec::new() })
+        let (sites, server) = (Vec::new(), ApiServer::default());
+        Ok(Self { interface, authority, sites, server, serving: None })
     }
 
-    /// Serves the API of a vendor. Port 0 selects a free port.
-    pub(super) fn serve(
+    /// Adds the API of a vendor. Port 0 selects a free port.
+    pub(super) fn add(
         &mut self,
         platform: &Platform,
         port: u16,
         slot: EmulatorSlot,
     ) -> Result<SocketAddr, CommandError> {
         let hosts = platform.api.hosts.clone();
-        let server = self
-            .port(port, &hosts)?
-            .serve(&slot)
-            .with_context(|| {
-                let (name, id) = (&platform.name, &platform.id);
-                let place = SocketAddr::new(self.interface, port);
-                format!("cannot serve the API of {name} at {place} (set another port with `--port {id}=PORT`)")
-            })?;
-        let address = server.address;
-        self.servers.push(server);
+        let api_port = self.port(port, &hosts)?;
+        let address = self.server.add(&api_port, &slot).with_context(|| {
+            let (name, id) = (&platform.name, &platform.id);
+            let place = SocketAddr::new(self.interface, port);
+            format!("cannot serve the API of {name} at {place} (set another port with `--port {id}=PORT`)")
+        })?;
         self.sites.push(ProxySite { hosts, slot });
         Ok(address)
     }
 
-    /// Serves the proxy to the APIs that are served so far.
-    pub(super) fn serve_proxy(&mut self, port: u16) -> Result<SocketAddr, CommandError> {
+    /// Adds the proxy to the APIs so far.
+    pub(super) fn add_proxy(&mut self, port: u16) -> Result<SocketAddr, CommandError> {
         let hosts = self.hosts();
         let sites = std::mem::take(&mut self.sites);
-        let server =
-            self.port(port, &hosts)?.serve_proxy(sites).context("cannot serve the proxy")?;
-        let address = server.address;
-        self.servers.push(server);
-        Ok(address)
+        let api_port = self.port(port, &hosts)?;
+        Ok(self.server.add_proxy(&api_port, sites).context("cannot serve the proxy")?)
     }
 
     /// Returns the host names that the proxy serves.
@@ -100,9 +96,18 @@ impl ApiPorts {
         schemes.into_iter().map(|scheme| format!("{scheme}://{address}")).collect()
     }
 
+    /// Starts to serve the APIs and the proxy that were added. Without any, there is nothing to serve.
+    pub(super) fn start(&mut self) -> Result<(), CommandError> {
+        let server = std::mem::take(&mut self.server);
+        if !server.is_empty() {
+            self.serving = Some(server.start().context("cannot serve the APIs")?);
+        }
+        Ok(())
+    }
+
     /// Stops serving.
     pub(super) async fn stop(self) {
-        for server in self.servers {
+        if let Some(server) = self.serving {
             server.stop().await;
         }
     }

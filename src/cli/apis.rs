@@ -122,7 +122,7 @@ impl ApiArgs {
         let mut addresses = Vec::new();
         for platform in runs.platforms().iter().filter(|platform| !platform.api.is_empty()) {
             let slot = EmulatorSlot::default();
-            let address = ports.serve(platform, self.port(platform, setup), slot.clone())?;
+            let address = ports.add(platform, self.port(platform, setup), slot.clone())?;
             let urls = ports.urls(address);
             for url in &urls {
                 note(format_args!("{} API: {url}", platform.name));
@@ -131,7 +131,8 @@ impl ApiArgs {
             let access = ApiAccess { slot, egress: receivers.egress() };
             apis.insert(platform.id.clone(), access);
         }
-        let proxy = self.proxy.serve_proxy.map(|port| ports.serve_proxy(port)).transpose()?;
+        let proxy = self.proxy.serve_proxy.map(|port| ports.add_proxy(port)).transpose()?;
+        ports.start()?;
         let proxy = proxy.map(|address| format!("http://{}", reachable(address)));
         proxy.iter().for_each(|url| note(format_args!("proxy: {url}")));
         ca.iter().for_each(|file| note(format_args!("CA file: {}", file.display())));

@@ -1,10 +1,14 @@
 //! `standin serve`: emulated vendors, the control API and the page, until it is stopped.
 
+use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use tokio::time::sleep;
 
 use super::api_ports::{ApiPorts, ProxyArgs, reachable};
 use super::exit::{CommandError, ExitStatus};
@@ -146,12 +150,16 @@ impl OpenServer {
 pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, CommandError> {
     let watch = Stopwatch::start();
     args.log.start();
-    let setup = Setup::read(global)?;
-    let offered = offered(&args.scenarios)?;
     let read_plan = |setup: &Setup| args.plan(setup);
-    let ReloadPlan { accounts, known, redactor, endpoints } = read_plan(&setup)?;
+    let (setup, offered, plan) = in_own_thread(|| {
+        let setup = Setup::read(global)?;
+        let (offered, plan) = (offered(&args.scenarios)?, read_plan(&setup)?);
+        Ok::<_, CommandError>((setup, offered, plan))
+    })??;
+    let ReloadPlan { accounts, known, redactor, endpoints } = plan;
     let runtime = runtime(1)?;
     let exit = runtime.block_on(async {
+        tokio::spawn(release_memory());
         let mut signals = Signals::listen()?;
         while_serving_files(&setup.config.files, async |files| {
             let live = LiveServer::start(ServerPlan {
@@ -197,6 +205,25 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
     exit
 }
 
+/// Does work that needs much memory for a short time, such as reading all vendors. The allocator keeps what a
+/// thread has freed for this thread, until the thread ends.
+fn in_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, CommandError> {
+    thread::scope(|scope| {
+        // As large as that of the main thread, because the readers of files are recursive.
+        let builder = thread::Builder::new().stack_size(8 << 20);
+        let thread = builder.spawn_scoped(scope, work).map_err(anyhow::Error::from)?;
+        thread.join().map_err(|_| anyhow::anyhow!("reading the files failed").into())
+    })
+}
+
+/// Lets the allocator return the memory of the start to the system. It keeps free pages for a second, and
+/// looks for older ones when a thread ends. In an idle server, none does.
+async fn release_memory() {
+    sleep(Duration::from_millis(1_500)).await;
+    // Without an allocation, the allocator does not know the thread.
+    let _ = thread::spawn(|| drop(black_box(String::with_capacity(64)))).join();
+}
+
 /// Serves the APIs of the vendors that have one, on the configured ports, and the proxy to them.
 pub(super) fn serve_apis(
     live: &Arc<LiveServer>,
@@ -208,9 +235,10 @@ pub(super) fn serve_apis(
     for vendor in live.vendors() {
         let port = setup.api_port(&vendor.account().platform).unwrap_or(0);
         let Some(slot) = live.api_slot(vendor) else { continue };
-        vendor.set_api(ports.serve(&vendor.account().platform, port, slot)?);
+        vendor.set_api(ports.add(&vendor.account().platform, port, slot)?);
     }
-    let proxy = proxy.map(|port| ports.serve_proxy(port)).transpose()?;
+    let proxy = proxy.map(|port| ports.add_proxy(port)).transpose()?;
+    ports.start()?;
     proxy.iter().for_each(|address| {
         live.vendors().iter().for_each(|vendor| vendor.refuse(*address));
     });

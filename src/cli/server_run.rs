@@ -61,7 +61,7 @@ impl ServerRuns<'_> {
     ) -> Result<Json, CommandError> {
         let mut request = self.options.clone();
         request["vendor"] = vendor.into();
-        request["source"] = source.text.as_str().into();
+        request["source"] = (*source.text).into();
         // Only the end: the path of a file may be long.
         let name = source.name.rsplit(['/', '\\']).next().unwrap_or_default();
         request["name"] = name.chars().take(MAX_SCENARIO_NAME / 4).collect::<String>().into();

@@ -86,9 +86,9 @@ impl ConnectionOptions {
         Arc::ptr_eq(self, other) || is_default(self) && is_default(other)
     }
 
-    /// The TLS settings, or those of the system.
-    pub(super) fn tls_or<'a>(&'a self, default: &'a Arc<ClientConfig>) -> &'a Arc<ClientConfig> {
-        self.tls.as_ref().unwrap_or(default)
+    /// The TLS settings, if they differ from those of the system.
+    pub(super) fn tls(&self) -> Option<&Arc<ClientConfig>> {
+        self.tls.as_ref()
     }
 
     /// The proxy to which a request to this URL is sent as it is, with the URL as its target. Requests

@@ -2,7 +2,7 @@
 //! and connects to what is left. The checked address is the one that is connected to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::{fmt, io};
 
 use rustls::ClientConfig;
@@ -42,14 +42,15 @@ pub struct Connector {
     egress: EgressPolicy,
     names: HostNames,
     throttle: Arc<Throttle>,
-    tls: Arc<ClientConfig>,
+    /// Created for the first connection with TLS: the CA certificates of the system need 100 KiB.
+    tls: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
 impl Connector {
     /// A connector that allows what the operator allows.
     pub fn new(egress: EgressPolicy) -> Self {
         let (names, throttle) = (HostNames::System, Arc::default());
-        Self { egress, names, throttle, tls: Arc::new(client_config()) }
+        Self { egress, names, throttle, tls: Arc::default() }
     }
 
     /// Replaces the system's resolver.
@@ -73,7 +74,13 @@ impl Connector {
 
     /// The TLS configuration, for clients of other libraries.
     pub(super) fn tls_config(&self, options: &ConnectionOptions) -> ClientConfig {
-        (**options.tls_or(&self.tls)).clone()
+        (**self.tls(options)).clone()
+    }
+
+    /// The TLS configuration of the options, or that of the system.
+    fn tls<'a>(&'a self, options: &'a ConnectionOptions) -> &'a Arc<ClientConfig> {
+        let system = || self.tls.get_or_init(|| Arc::new(client_config()));
+        options.tls().unwrap_or_else(system)
     }
 
     /// Performs the TLS handshake on a new connection, if the URL's scheme is `https`.
@@ -89,7 +96,7 @@ impl Connector {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host)
             .map_err(|error| AttemptFailure::new(AttemptOutcome::Tls, error.to_string()))?;
-        let stream = tls::connect(options.tls_or(&self.tls), name, stream).await?;
+        let stream = tls::connect(self.tls(options), name, stream).await?;
         Ok(Connection::Tls(Box::new(stream)))
     }
 

@@ -102,7 +102,7 @@ fn boundary(text: &str, at: usize) -> usize {
 
 /// Returns the first line of a span.
 fn line_of<'a>(span: &'a SourceSpan, kind: AnnotationKind, label: &'a str) -> Excerpt<'a> {
-    let text = span.source.text.as_str();
+    let text = &*span.source.text;
     let start = boundary(text, span.range.start);
     let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let to = text[start..].find('\n').map_or(text.len(), |at| start + at);

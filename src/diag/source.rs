@@ -13,8 +13,8 @@ use crate::base::file::{self, ReadError};
 pub struct Source {
     /// Name in messages, usually the path that the user specified.
     pub name: String,
-    /// Content, without a byte order mark.
-    pub text: String,
+    /// Content, without a byte order mark. A bundled file is not copied.
+    pub text: Cow<'static, str>,
     /// Ranges of the text that are never printed, such as secrets, in ascending order.
     hidden: Vec<Range<usize>>,
 }
@@ -26,9 +26,13 @@ const MIN_MASKED: usize = 3;
 impl Source {
     /// Creates a source from a name and a text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        let text: String = text.into();
+        Self::embedded(name, Cow::Owned(text.into()))
+    }
+
+    /// Creates a source from a file of the binary, whose text is not copied.
+    pub fn embedded(name: impl Into<String>, text: Cow<'static, str>) -> Arc<Self> {
         // Some Windows editors add a byte order mark, which the TOML and JSON parsers reject.
-        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+        let text = text.strip_prefix('\u{feff}').map(|rest| rest.to_owned().into()).unwrap_or(text);
         Arc::new(Self { name: name.into(), text, hidden: Vec::new() })
     }
 

@@ -268,7 +268,7 @@ fn read_templates(
     };
     let mut templates = BTreeMap::new();
     for (name, source) in files.iter().filter(|(name, _)| is_schema(name)) {
-        let (span, content) = (source.span(0..0), NodeContent::Text(source.text.clone()));
+        let (span, content) = (source.span(0..0), NodeContent::Text(source.text.to_string()));
         templates.insert(name.clone(), Arc::new(SyntaxNode { span, content }));
     }
     for (name, source) in files.iter().filter(|(name, _)| is_template(name)) {

@@ -1,5 +1,6 @@
 //! Vendor folders: bundled in the binary, or read from a directory.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,12 +40,15 @@ impl PlatformFolder {
         for path in BundledTemplates::iter() {
             let Some((vendor, file)) = path.split_once('/') else { continue };
             let Some(embedded) = BundledTemplates::get(&path) else { continue };
-            let text = String::from_utf8_lossy(&embedded.data).into_owned();
+            let text = match embedded.data {
+                Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+                Cow::Owned(bytes) => String::from_utf8_lossy(&bytes).into_owned().into(),
+            };
             let name = format!("templates/{path}");
             let folder = folders.entry(vendor.to_owned()).or_default();
             // The path in the repository, where a user can look up a bundled file.
             folder.name = format!("templates/{vendor}");
-            folder.files.insert(file.to_owned(), Source::new(name, text));
+            folder.files.insert(file.to_owned(), Source::embedded(name, text));
         }
         folders
     }

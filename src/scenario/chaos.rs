@@ -30,7 +30,7 @@ impl Script {
     /// before the first line.
     pub fn to_toml(&self, header: &str) -> String {
         let source = self.steps.first().map(|step| &step.span.source);
-        let mut text = source.map_or_else(String::new, |source| source.text.clone());
+        let mut text = source.map_or_else(String::new, |source| source.text.to_string());
         let mut schedule = self.chaos.clone().map_or_else(Vec::new, |chaos| chaos.schedule);
         // From the last step to the first: an insertion moves everything after it.
         schedule.sort_by_key(|planned| std::cmp::Reverse(planned.step));

@@ -45,39 +45,88 @@ impl ApiPort {
     ///
     /// Fails if the port is in use or cannot be bound.
     pub fn serve(&self, slot: &EmulatorSlot) -> io::Result<ServerHandle> {
-        let slot = slot.clone();
-        self.start(None, move |app| configure_vendor_api(app, &slot))
+        let mut server = ApiServer::default();
+        server.add(self, slot)?;
+        server.start()
     }
+}
 
-    /// Serves a forward proxy to the APIs of these vendors.
+/// A server for the APIs of several vendors. Its ports share their threads: each thread of a server
+/// costs about 200 KiB.
+#[derive(Default)]
+pub struct ApiServer {
+    ports: Vec<BoundPort>,
+}
+
+/// A port that is bound, but not served yet. Connections to it wait.
+struct BoundPort {
+    listener: TcpListener,
+    address: SocketAddr,
+    entrance: Entrance,
+    configure: Arc<ConfigureFunction>,
+}
+
+type ConfigureFunction = dyn Fn(&mut ServiceConfig) + Send + Sync;
+
+impl ApiServer {
+    /// Adds the API of a vendor. Returns its address.
     ///
     /// # Errors
     ///
     /// Fails if the port is in use or cannot be bound.
-    pub fn serve_proxy(&self, sites: Vec<ProxySite>) -> io::Result<ServerHandle> {
-        let sites = Arc::new(ProxySites(sites));
-        let shared = web::Data::from(Arc::clone(&sites));
-        self.start(Some(sites), move |app| configure_proxy(app, shared.clone()))
+    pub fn add(&mut self, port: &ApiPort, slot: &EmulatorSlot) -> io::Result<SocketAddr> {
+        let slot = slot.clone();
+        self.bind(port, None, Arc::new(move |app| configure_vendor_api(app, &slot)))
     }
 
-    fn start(
-        &self,
+    /// Adds a forward proxy to the APIs of these vendors. Returns its address.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the port is in use or cannot be bound.
+    pub fn add_proxy(&mut self, port: &ApiPort, sites: Vec<ProxySite>) -> io::Result<SocketAddr> {
+        let sites = Arc::new(ProxySites(sites));
+        let shared = web::Data::from(Arc::clone(&sites));
+        let configure = Arc::new(move |app: &mut _| configure_proxy(app, shared.clone()));
+        self.bind(port, Some(sites), configure)
+    }
+
+    fn bind(
+        &mut self,
+        port: &ApiPort,
         proxy: Option<Arc<ProxySites>>,
-        configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
-    ) -> io::Result<ServerHandle> {
-        let listener = TcpListener::bind((self.interface, self.port))?;
+        configure: Arc<ConfigureFunction>,
+    ) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind((port.interface, port.port))?;
         let address = listener.local_addr()?;
-        let entrance = Entrance { certificate: self.certificate.clone(), proxy };
-        let server = Server::build()
+        let entrance = Entrance { certificate: port.certificate.clone(), proxy };
+        self.ports.push(BoundPort { listener, address, entrance, configure });
+        Ok(address)
+    }
+
+    /// Returns whether there is no port.
+    pub fn is_empty(&self) -> bool {
+        self.ports.is_empty()
+    }
+
+    /// Starts to serve the ports. The handle has the address of the first one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no port, or the server cannot be started.
+    pub fn start(self) -> io::Result<ServerHandle> {
+        let first = self.ports.first().ok_or(io::ErrorKind::AddrNotAvailable)?.address;
+        let mut server = Server::build()
             .workers(1)
-            .max_concurrent_connections(MAX_CONNECTIONS)
+            .max_concurrent_connections(MAX_CONNECTIONS * self.ports.len())
             .disable_signals()
             // In seconds. Limits the wait for open connections when actix stops gracefully.
-            .shutdown_timeout(1)
-            .listen("vendor API", listener, move || {
-                let entrance = entrance.clone();
+            .shutdown_timeout(1);
+        for BoundPort { listener, address, entrance, configure } in self.ports {
+            server = server.listen("vendor API", listener, move || {
+                let (entrance, configure) = (entrance.clone(), Arc::clone(&configure));
                 let enter = fn_service(move |socket: TcpStream| enter(entrance.clone(), socket));
-                let app = App::new().configure(configure.clone()).into_factory();
+                let app = App::new().configure(|app| configure(app)).into_factory();
                 let app = app.map_err(|error: actix_web::Error| error.error_response());
                 let http = HttpService::build()
                     .client_request_timeout(REQUEST_TIMEOUT)
@@ -92,9 +141,9 @@ impl ApiPort {
                     })
                     .finish(map_config(app, |()| AppConfig::default()));
                 enter.and_then(http)
-            })?
-            .run();
-        run_in_thread(server, address)
+            })?;
+        }
+        run_in_thread(server.run(), first)
     }
 }
 

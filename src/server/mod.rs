@@ -25,7 +25,7 @@ use actix_web::{App, HttpServer};
 use crate::base::limits::{MAX_CONNECTIONS, REQUEST_TIMEOUT};
 
 pub use api::{AccessRules, ApiToken, serve_api};
-pub use api_port::ApiPort;
+pub use api_port::{ApiPort, ApiServer};
 pub use authority::{AuthorityError, CertificateAuthority, ServerCertificate};
 pub use browser_safety::{requested_host, secure};
 pub use files::serve_files;

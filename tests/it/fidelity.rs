@@ -48,7 +48,7 @@ fn differences(
 
 #[test]
 fn payloads_have_the_structure_of_every_sample() {
-    let (_, told) = differences(|_, sample| Some(sample.documented.text.clone()));
+    let (_, told) = differences(|_, sample| Some(sample.documented.text.to_string()));
     assert!(told.is_empty(), "{}", told.join("\n"));
 }
 

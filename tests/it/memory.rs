@@ -97,9 +97,20 @@ fn a_stored_run_is_read_record_by_record() {
 fn an_idle_server_with_all_vendors_needs_little_memory() {
     let server = Server::start(&[]);
     assert_eq!(server.request("GET /readyz", "", "").status, 200);
-    let status = fs::read_to_string(format!("/proc/{}/status", server.process.id())).unwrap();
     // Without the pages of the binary, which are large in a debug build.
-    let own = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    let kilobytes: u64 = own.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(kilobytes < 28_000, "{kilobytes} kB");
+    let own = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", server.process.id())).unwrap();
+        let own = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        own.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    // What only the start needed goes back to the system a second and a half later.
+    let mut kilobytes = own();
+    for _ in 0..100 {
+        if kilobytes < 15_500 {
+            break;
+        }
+        sleep(Duration::from_millis(100));
+        kilobytes = own();
+    }
+    assert!(kilobytes < 15_500, "{kilobytes} kB");
 }

@@ -170,13 +170,13 @@ impl<'a> ApiChecker<'a> {
         let mut operations = Vec::new();
         if own.is_empty() {
             let source = OperationSource::of_route(form);
-            operations.extend(self.operation(&source, &roots, &types));
+            operations.extend(self.operation(&source, &roots, &types).map(Arc::new));
         } else {
             self.refuse_operation_keys(form);
         }
         for operation in own {
             let source = OperationSource::new(form, operation);
-            operations.extend(self.operation(&source, &roots, &types));
+            operations.extend(self.operation(&source, &roots, &types).map(Arc::new));
         }
         // Their problems were reported with the operations.
         let mut ignored = Problems::new();
@@ -199,7 +199,7 @@ impl<'a> ApiChecker<'a> {
             body: form.body.value,
             batch_status,
             fields,
-            operations: operations.into_iter().map(Arc::new).collect(),
+            operations,
             errors,
             secret: form.secret.iter().map(|pointer| pointer.value.clone()).collect(),
         })

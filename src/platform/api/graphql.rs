@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_graphql::dynamic::Schema;
 use async_graphql::parser::parse_query;
@@ -18,7 +18,10 @@ use super::graphql_variables::{check_variables, with_javascript_numbers};
 /// The GraphQL API of a vendor.
 pub struct GraphqlApi {
     pub(super) file: SchemaFile,
-    schema: Schema,
+    /// The fields that operations resolve.
+    operations: BTreeSet<String>,
+    /// What executes queries, once there was one: it needs more memory than the rest of a vendor.
+    schema: OnceLock<Option<Schema>>,
     /// Code of errors of fields.
     code: String,
 }
@@ -46,14 +49,14 @@ impl fmt::Debug for GraphqlApi {
 }
 
 impl GraphqlApi {
-    /// Builds the API. `operations` are the fields that operations resolve.
+    /// Checks the API. `operations` are the fields that operations resolve.
     pub(super) fn new(
         file: SchemaFile,
         code: String,
-        operations: &BTreeSet<String>,
+        operations: BTreeSet<String>,
     ) -> Result<Self, String> {
-        let schema = file.build(operations)?;
-        Ok(Self { file, schema, code })
+        file.build(&operations)?;
+        Ok(Self { file, operations, schema: OnceLock::new(), code })
     }
 
     /// Executes a request. `body` is its JSON body, or the parameters of its query.
@@ -95,7 +98,12 @@ impl GraphqlApi {
             Some(name) => query.operation_name(name),
             None => query,
         };
-        let response = self.schema.execute(query).await;
+        let schema = self.schema.get_or_init(|| self.file.build(&self.operations).ok());
+        // It was built before, to check it.
+        let Some(schema) = schema else {
+            return invalid(&[request_error("the schema is not valid", &[], &self.code)]);
+        };
+        let response = schema.execute(query).await;
         let data = response.data.into_json().unwrap_or_default();
         // No field fails: its error is in the list, and it is null.
         if data.is_null() && !response.errors.is_empty() {

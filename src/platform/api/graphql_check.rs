@@ -47,7 +47,7 @@ pub(super) fn check_graphql(
     }
     add_queries(rules, &file);
     let error_code = graphql.code.as_ref().map_or(CODE, |code| &code.value).to_owned();
-    match GraphqlApi::new(file, error_code, &fields) {
+    match GraphqlApi::new(file, error_code, fields) {
         Ok(api) => rules.graphql = Some(Arc::new(api)),
         Err(message) => {
             problems.push(Problem::at(&graphql.span, code::INVALID_ROUTE, message));

@@ -191,7 +191,7 @@ impl ServedRun {
         let progress = self.progress();
         RunServed {
             name: self.source.name.clone(),
-            source: self.source.text.clone(),
+            source: self.source.text.to_string(),
             steps: self.script.script.steps.len(),
             speed: match progress.clock {
                 ClockMode::Real(speed) => Some(speed),
