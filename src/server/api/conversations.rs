@@ -44,7 +44,7 @@ pub(super) struct ConversationQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TranscriptQuery {
-    /// Number of messages, from the first, to leave out: those that the client has already. Default: 0.
+    /// Number of messages, from the first, to omit: those that the client has already. Default: 0.
     messages_from: Option<usize>,
 }
 
