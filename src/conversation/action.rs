@@ -28,6 +28,9 @@ pub struct Action {
     /// Dialog in which it happens. `None` is the main dialog, and for `Close` the open one.
     #[serde(default)]
     pub dialog: Option<DialogKind>,
+    /// Whether the vendor sends nothing for it, such as for a call that does not log what it changes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quiet: bool,
 }
 
 /// What is done.
@@ -154,7 +157,7 @@ pub enum ActionKind {
 impl ActionKind {
     /// Returns the action of this participant.
     pub fn by(self, by: Actor) -> Action {
-        Action { by, kind: self, dialog: None }
+        Action { by, kind: self, dialog: None, quiet: false }
     }
 
     /// Returns the scenario key of the action; `accept`, which is only implied, has a name too.

@@ -356,7 +356,7 @@ impl Conversation {
         let joins =
             self.rules.joins.contains(person.role()) && !self.joined.contains(&person.member.name);
         (self.state == Some(ConversationState::Open) && joins)
-            .then(|| ActionKind::Join.by(by.clone()))
+            .then(|| Action { quiet: action.quiet, ..ActionKind::Join.by(by.clone()) })
     }
 
     /// Returns the action that follows from one that was just applied.
@@ -381,6 +381,33 @@ impl Conversation {
             }
             _ => None,
         }
+    }
+}
+
+/// A side of a conversation. Each side reads the messages of the other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// The visitor.
+    Visitor,
+    /// Everybody else.
+    Staff,
+}
+
+impl Side {
+    fn of(role: Role) -> Self {
+        if role == Role::Visitor { Self::Visitor } else { Self::Staff }
+    }
+}
+
+impl Conversation {
+    /// Returns the number of messages of the other side that nobody of this side has read.
+    fn unread_by(&self, side: Side) -> usize {
+        let read = self.presence.iter().flat_map(|presence| &presence.read);
+        let of_side = read.filter(|(name, _)| {
+            self.person(name).is_some_and(|person| Side::of(person.role()) == side)
+        });
+        let seen = of_side.map(|(_, seen)| *seen).max().unwrap_or(0);
+        self.messages.iter().skip(seen).filter(|m| Side::of(m.by.role()) != side).count()
     }
 }
 
@@ -414,6 +441,8 @@ crate::fields! {
         always message_count: FieldType::Int => |c| Value::from(c.messages.len());
         maybe last_message: FieldType::Any => |c| Value::maybe_object(c.messages.last());
         maybe last_visitor_message: FieldType::Any => |c| Value::maybe_object(c.last_visitor_message());
+        always unread_by_visitor: FieldType::Int => |c| Value::from(c.unread_by(Side::Visitor));
+        always unread_by_staff: FieldType::Int => |c| Value::from(c.unread_by(Side::Staff));
         always messages: FieldType::Any => |c| Value::objects(&c.messages);
         always participants: FieldType::Any => |c| Value::objects(c.participants());
         always speakers: FieldType::Any => |c| Value::objects(c.speakers());

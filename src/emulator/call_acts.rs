@@ -14,7 +14,9 @@ use crate::base::address::EgressPolicy;
 use crate::base::secret::Secret;
 use crate::config::{check_header_name, is_header_value, receiver_url};
 use crate::conversation::{Action, ActionKind, Actor, LabelAction, Person, Role, Variable};
-use crate::platform::api::{ActTemplate, CallCondition, CallError, Issuing, RefusalReason, WhoRef};
+use crate::platform::api::{
+    ActRule, ActTemplate, CallCondition, CallError, Issuing, RefusalReason, WhoRef,
+};
 use crate::platform::{Subscription, TemplateContext};
 use crate::template::{InputTemplate, Object, Value};
 
@@ -49,7 +51,7 @@ impl CallWork {
         for rule in &operation.acts {
             let Some(each) = &rule.each else {
                 if rule.when.hold(self.content.body(), &self.roots()) {
-                    self.act(&rule.act, None, scope)?;
+                    self.act(rule, None, scope)?;
                 }
                 continue;
             };
@@ -66,7 +68,7 @@ impl CallWork {
             for element in &elements {
                 let named = Some(NamedElement { name: &each.name, element });
                 if rule.when.hold(self.content.body(), &self.element_roots(named)) {
-                    self.act(&rule.act, named, scope)?;
+                    self.act(rule, named, scope)?;
                 }
             }
         }
@@ -81,11 +83,13 @@ impl CallWork {
 
     fn act(
         &mut self,
-        act: &ActTemplate,
+        rule: &ActRule,
         named: Option<NamedElement<'_>>,
         scope: &ActScope<'_>,
     ) -> Result<(), CallStop> {
         let reader = ActReader { work: self, roots: self.element_roots(named) };
+        let ActRule { act, quiet, .. } = rule;
+        let quiet = *quiet;
         match act {
             ActTemplate::Person { role, external_key, with } => {
                 let value = text_of(&reader.required(external_key)?);
@@ -140,7 +144,7 @@ impl CallWork {
                 Ok(())
             }
             ActTemplate::CreateEntity { kind, .. } => {
-                let action = reader.action(act)?;
+                let action = Action { quiet, ..reader.action(act)? };
                 let people = reader.people_of(act);
                 let names = people.into_iter().cloned().collect::<Vec<_>>();
                 if let ActionKind::Create { name, .. } = &action.kind {
@@ -152,7 +156,7 @@ impl CallWork {
             // The call is about a conversation that is there.
             ActTemplate::Open { .. } if self.has_found_conversation() => Ok(()),
             _ => {
-                let action = reader.action(act)?;
+                let action = Action { quiet, ..reader.action(act)? };
                 let people = reader.people_of(act);
                 let names = people.into_iter().cloned().collect::<Vec<_>>();
                 self.perform_action(&action, &names, scope)
@@ -298,6 +302,8 @@ impl ActReader<'_> {
             ActTemplate::Say { by, .. }
             | ActTemplate::Typing { by, .. }
             | ActTemplate::Read { by }
+            | ActTemplate::Join { by }
+            | ActTemplate::Leave { by }
             | ActTemplate::Rate { by, .. }
             | ActTemplate::Emit { by, .. }
             | ActTemplate::Label { by, .. }
@@ -407,6 +413,8 @@ impl ActReader<'_> {
             }
             ActTemplate::Typing { by, on } => (by, ActionKind::Typing { on: *on }),
             ActTemplate::Read { by } => (by, ActionKind::Read { upto: None }),
+            ActTemplate::Join { by } => (by, ActionKind::Join),
+            ActTemplate::Leave { by } => (by, ActionKind::Leave),
             ActTemplate::Rate { by, score, comment } => {
                 let score = score_of(&self.required(score)?)?;
                 (by, ActionKind::Rate { score, comment: self.text(comment.as_ref())? })

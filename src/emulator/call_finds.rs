@@ -9,10 +9,10 @@ use super::host::AccountHost;
 use super::incoming::IncomingCall;
 use super::people::{PersonKey, create, is_person};
 use super::requested::NamedByCall;
-use crate::conversation::{Conversation, Dialog, Entity, GeneratedIds, Person};
+use crate::conversation::{Conversation, Dialog, Entity, GeneratedIds, Person, Role};
 use crate::delivery::{ConversationKey, RunTimes};
 use crate::platform::api::{
-    CallCondition, CallContent, CallError, FindKind, FindRule, NoRoute, STATE, VISITOR,
+    CallCondition, CallContent, CallError, FindKind, FindRule, Listed, NoRoute, STATE, VISITOR,
 };
 
 impl AccountHost {
@@ -124,6 +124,28 @@ impl AccountHost {
         work.unit.people.push(NamedByCall { role, keys, data, at: work.at });
         work.changed_people.push(person.clone());
         Ok(Some(person))
+    }
+
+    /// Finds the agents and managers of the account for an operation that lists them: those of the run,
+    /// of calls, and of conversations.
+    pub(super) fn find_agents(&self, work: &mut CallWork, run: u32) {
+        let list = work.operation.as_ref().and_then(|operation| operation.list.as_ref());
+        if list.is_none_or(|list| list.of != Listed::Agents) {
+            return;
+        }
+        let staff = self.runs.get(&run).into_iter().flat_map(|run| run.staff.members());
+        let mut conversations: Vec<_> = self.conversations.iter().collect();
+        conversations.sort_by_key(|(key, _)| **key);
+        let cast = conversations.into_iter();
+        let cast = cast.flat_map(|(_, live)| &live.actor.conversation().cast);
+        let everybody = self.people.all().chain(&work.changed_people).chain(staff).chain(cast);
+        let mut agents: Vec<Person> = Vec::new();
+        for person in everybody.filter(|p| matches!(p.role(), Role::Agent | Role::Manager)) {
+            if agents.iter().all(|known| known.member.ids != person.member.ids) {
+                agents.push(person.clone());
+            }
+        }
+        work.agents = agents;
     }
 
     /// Takes the conversation with these ids out of the account, until the call has been handled.

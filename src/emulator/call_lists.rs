@@ -1,4 +1,4 @@
-//! The page of conversations, messages or documents that a response contains.
+//! The page of conversations, messages, agents or documents that a response contains.
 
 use std::str::FromStr;
 
@@ -6,14 +6,28 @@ use serde_json::Value as Json;
 
 use super::call_work::{CallWork, Conversations, ResponseState, unreadable};
 use super::people::text_of;
-use crate::conversation::{Conversation, Entity, Message};
-use crate::platform::api::{CallError, ListPage, ListRule, Listed};
+use crate::conversation::{Conversation, Entity, Message, Person};
+use crate::platform::api::{CallError, ListPage, ListRule, Listed, SearchRule};
 use crate::template::{InputTemplate, Object};
 
 /// A value that things of a page must have: one of these texts.
 struct ListKey {
     field: String,
     values: Vec<String>,
+}
+
+/// A text that one of some fields must contain.
+struct ListSearch<'a> {
+    /// In small letters.
+    text: String,
+    fields: &'a [String],
+}
+
+impl ListSearch<'_> {
+    fn is_in(&self, text: &dyn Fn(&str) -> Option<String>) -> bool {
+        let mut texts = self.fields.iter().filter_map(|field| text(field));
+        texts.any(|text| text.to_lowercase().contains(&self.text))
+    }
 }
 
 impl CallWork {
@@ -32,39 +46,47 @@ impl CallWork {
             };
             keys.push(ListKey { field: field.clone(), values });
         }
+        let search = match &rule.search {
+            Some(search) => self.search(search)?,
+            None => None,
+        };
+        let admits = |text: &dyn Fn(&str) -> Option<String>| {
+            let has = |key: &ListKey| text(&key.field).is_some_and(|text| key.admits(&text));
+            keys.iter().all(has) && search.as_ref().is_none_or(|search| search.is_in(text))
+        };
         let mut all: Vec<&dyn Object> = match &rule.of {
             Listed::Documents(kind) => {
                 let documents = self.documents.all(kind).iter();
-                let has = |key: &ListKey, text: Option<String>| {
-                    text.is_some_and(|text| key.admits(&text))
-                };
                 documents
-                    .filter(|document| keys.iter().all(|key| has(key, document.text(&key.field))))
+                    .filter(|document| admits(&|field| document.text(field)))
                     .map(|document| document as &dyn Object)
                     .collect()
             }
             Listed::Messages => {
                 let messages = state.conversation.iter().flat_map(|known| &known.messages);
                 let from = self.number(rule.from.as_ref())?;
-                let admits = |message: &&Message| {
-                    let id = |key: &ListKey| message.ids.text(&key.field);
+                let is_there = |message: &&Message| {
                     from.is_none_or(|from| message.number >= from)
                         && self.found_dialog.is_none_or(|kind| message.dialog.kind == kind)
-                        && keys.iter().all(|key| id(key).is_some_and(|id| key.admits(&id)))
+                        && admits(&|field| message.ids.text(field))
                 };
-                messages.filter(admits).map(|message| message as &dyn Object).collect()
+                messages.filter(is_there).map(|message| message as &dyn Object).collect()
             }
             Listed::Entities(kind) => {
                 let mut conversations: Vec<_> = state.conversations.iter().collect();
                 conversations.sort_by_key(|(key, _)| **key);
                 let all = conversations.into_iter();
                 let all = all.flat_map(|(_, live)| &live.actor.conversation().entities);
-                let admits = |entity: &&Entity| {
-                    let text = |key: &ListKey| entity.text(&key.field);
-                    entity.kind == *kind
-                        && keys.iter().all(|key| text(key).is_some_and(|text| key.admits(&text)))
-                };
-                all.filter(admits).map(|entity| entity as &dyn Object).collect()
+                let is_there =
+                    |entity: &&Entity| entity.kind == *kind && admits(&|field| entity.text(field));
+                all.filter(is_there).map(|entity| entity as &dyn Object).collect()
+            }
+            Listed::Agents => {
+                let agents = self.agents.iter();
+                agents
+                    .filter(|agent| admits(&|field| text_of_person(agent, field)))
+                    .map(|agent| agent as &dyn Object)
+                    .collect()
             }
             Listed::Conversations => of_conversations(state.conversations, &keys),
         };
@@ -77,6 +99,13 @@ impl CallWork {
             None => self.number(rule.offset.as_ref())?.unwrap_or(0),
         };
         Ok(ListPage::new(all, offset, size))
+    }
+
+    /// Returns the text that things of a page must contain.
+    fn search<'a>(&self, rule: &'a SearchRule) -> Result<Option<ListSearch<'a>>, CallError> {
+        let text = self.value(Some(&rule.text))?.filter(|value| !value.is_null());
+        let text = text.map(|text| text_of(&text).to_lowercase()).filter(|text| !text.is_empty());
+        Ok(text.map(|text| ListSearch { text, fields: &rule.fields }))
     }
 
     fn value(&self, template: Option<&InputTemplate>) -> Result<Option<Json>, CallError> {
@@ -93,6 +122,16 @@ impl CallWork {
 impl ListKey {
     fn admits(&self, value: &str) -> bool {
         self.values.iter().any(|known| known == value)
+    }
+}
+
+fn text_of_person(person: &Person, field: &str) -> Option<String> {
+    let member = &person.member;
+    match field {
+        "external_key" => member.external_key.as_deref().map(str::to_owned),
+        "email" => member.email.as_deref().map(str::to_owned),
+        "name" => Some(person.name().clone()),
+        id => member.ids.text(id),
     }
 }
 

@@ -15,7 +15,7 @@ use super::people::{PersonKey, text_of};
 use super::settling::SettledMessages;
 use crate::platform::api::{
     ApiCall, ApiResponse, AuthContext, CallCondition, CallError, CallMatchers, CredentialRule,
-    Document, ErrorRule, FindRule, IssuedRoot, IssuedTokens, OperationRule, Presented,
+    Document, ErrorRule, FindRule, Gather, IssuedRoot, IssuedTokens, OperationRule, Presented,
     RefusalReason, RouteRule, ThrottleKey, ThrottleRule, ThrottleScope, ThrottledCalls, parameters,
 };
 use crate::record::{CallAuth, CallRecord};
@@ -119,21 +119,12 @@ impl CallWork {
         Ok(())
     }
 
-    /// Returns the bodies of an operation that is performed for each element of a list.
-    pub(super) fn split(&self, body: &Json) -> Option<Vec<Json>> {
+    /// Returns the operation of the field that is performed for each element of a list.
+    pub(super) fn split_operation(&self) -> Option<&Arc<OperationRule>> {
         let field = self.graphql_field.as_ref().map(|field| &*field.field);
         let mut operations = self.route.iter().flat_map(|route| &route.operations);
         let operation = operations.find(|known| known.field.as_deref() == field)?;
-        let pointer = operation.split.as_ref()?;
-        let elements = body.pointer(pointer)?.as_array()?;
-        let with = |element: &Json| {
-            let mut body = body.clone();
-            if let Some(list) = body.pointer_mut(pointer) {
-                *list = element.clone();
-            }
-            body
-        };
-        Some(elements.iter().map(with).collect())
+        operation.split.is_some().then_some(operation)
     }
 
     pub(super) fn read_fields(
@@ -304,6 +295,11 @@ impl CallWork {
         let media_type = shared.unwrap_or_else(|| "application/json".to_owned());
         headers.push(("Content-Type".to_owned(), media_type));
         let delay = responses.iter().filter_map(|response| response.delay).max();
+        let split = self.split_operation().and_then(|operation| operation.split.as_ref());
+        if split.is_some_and(|split| split.gather == Gather::Count) {
+            let body = responses.len().to_string().into_bytes();
+            return ApiResponse { status, headers, body, delay };
+        }
         let bodies = responses.into_iter();
         let bodies = bodies.map(|r| if r.body.is_empty() { b"null".to_vec() } else { r.body });
         let body = [&b"["[..], &bodies.collect::<Vec<_>>().join(&b','), b"]"].concat();

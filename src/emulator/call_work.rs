@@ -34,6 +34,8 @@ pub(super) struct CallWork {
     pub(super) people: Vec<NamedPerson>,
     /// People to add to the account if the call succeeds.
     pub(super) changed_people: Vec<Person>,
+    /// The agents and managers of the account, for an operation that lists them.
+    pub(super) agents: Vec<Person>,
     pub(super) conversation: Option<WorkConversation>,
     /// Name of the entry of `find` that gave the conversation.
     pub(super) found_as: Option<String>,
@@ -231,6 +233,7 @@ impl CallWork {
             fields: Map::new(),
             people: Vec::new(),
             changed_people: Vec::new(),
+            agents: Vec::new(),
             conversation: None,
             found_as: None,
             found_dialog: None,

@@ -15,7 +15,9 @@ use super::host::AccountHost;
 use super::incoming::{CallOutcome, CallPart, CallReply, IncomingCall};
 use super::subscriptions::{NewSubscription, SubscriptionChange};
 use crate::delivery::RunTimes;
-use crate::platform::api::{BodyProtocol, CallCondition, CallError, FieldCall, parse_body};
+use crate::platform::api::{
+    ApiCall, BodyProtocol, CallCondition, CallError, FieldCall, parse_body,
+};
 
 impl AccountHost {
     /// Handles a call.
@@ -132,7 +134,7 @@ impl AccountHost {
             work.authenticate(&incoming.call, &arguments, &self.tokens, &auth)?;
             work.content.set_body(arguments.clone());
             work.content.set_parent(parent);
-            return Ok(work.split(&arguments));
+            return self.split_call(work, &incoming.call, &arguments);
         }
         let body = parse_body(protocol, &incoming.call);
         // A wrong credential is the first error, although the body can contain the credential.
@@ -148,6 +150,34 @@ impl AccountHost {
         work.content.set_body(body.json);
         work.upload = body.file;
         Ok(body.batch)
+    }
+
+    /// Returns the bodies of the calls that a field makes, if it makes several.
+    fn split_call(
+        &self,
+        work: &mut CallWork,
+        call: &ApiCall,
+        arguments: &Json,
+    ) -> Result<Option<Vec<Json>>, CallError> {
+        let Some(operation) = work.split_operation().cloned() else { return Ok(None) };
+        let Some(split) = &operation.split else { return Ok(None) };
+        let elements = match &split.over {
+            Some(list) => {
+                let page = work.page(list, &work.state(&self.conversations))?;
+                let ids = page.items.iter().map(|one| one.get(&split.id).into_json());
+                ids.collect()
+            }
+            None => match arguments.pointer(&split.pointer).and_then(Json::as_array) {
+                Some(elements) => elements.clone(),
+                None => return Ok(None),
+            },
+        };
+        if elements.is_empty() {
+            // No element presents the credentials.
+            work.authenticate(call, arguments, &self.tokens, &operation.auth)?;
+        }
+        let elements = elements.into_iter();
+        Ok(Some(elements.map(|element| split.with_element(arguments, element)).collect()))
     }
 
     /// Handles each element of a batch as a separate call, in order.
@@ -218,6 +248,7 @@ impl AccountHost {
             work.handshake = [("passed".to_owned(), end.passed.into())].into_iter().collect();
         }
         self.find_all(work, run, times)?;
+        self.find_agents(work, run);
         work.check_error_rules(&self.routes.account.platform.api.errors)?;
         self.refuse_second_conversation(work)?;
         self.open_conversation(work, run, times);

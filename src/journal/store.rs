@@ -38,9 +38,9 @@ impl Default for WriteOptions {
 }
 
 /// Size of the pages of a new journal, in bytes.
-// A table without row numbers keeps a quarter of a page of each row in the tree, and the rest on pages
-// of its own. With pages of 4 KiB, most records need one: the file is a fifth larger, and a run takes
-// 5 to 8 % more CPU time.
+// A table without row numbers keeps at most a quarter of a page of each row in the tree. The rest of the
+// row takes further pages. With pages of 4 KiB, most records need one: the file is a fifth larger, and a
+// run takes 5 to 8 % more CPU time.
 const PAGE_BYTES: u64 = 16 * 1024;
 
 /// `application_id` of a journal: "stnd" in ASCII.

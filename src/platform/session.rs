@@ -242,12 +242,15 @@ impl Session {
         }
         event.ids = self.event_ids(&seeds);
         let rules = match emitted {
+            _ if requested.quiet => Vec::new(),
             Some(rule) => vec![rule],
             None => self.matching_rules(&account.platform, &event),
         };
         let payloads = self.payloads(&rules, &event, subscriptions, &seeds)?;
         let lost = lost_fields(requested, &action, &account.platform, &rules);
-        let silent = payloads.is_empty().then(|| self.silence_reason(&event));
+        let silent = payloads
+            .is_empty()
+            .then(|| if requested.quiet { QUIET.to_owned() } else { self.silence_reason(&event) });
         Ok(ActionResult { event, payloads, silent, lost })
     }
 
@@ -486,6 +489,9 @@ impl Session {
         }
     }
 }
+
+/// Why nothing is sent for a quiet action.
+const QUIET: &str = "the vendor sends nothing for what this call does";
 
 /// Returns the event as headers and signatures name it.
 fn event_facts(rule: &EventRule, event: &Event) -> Arc<EventFacts> {

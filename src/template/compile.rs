@@ -4,9 +4,9 @@
 //! the placeholders.
 
 use super::context::CompileContext;
-use super::expr::{self, Expr, ExprScope, TypedExpr};
+use super::expr::{self, ExprScope, TypedExpr};
 use super::json_style::JsonStyle;
-use super::json_template::{JsonTemplate, TemplateOp, TextPart};
+use super::json_template::{JsonTemplate, RequiredValue, TemplateOp, TextPart};
 use super::op_buffer::{CommaState, MemberLead, OpBuffer};
 use super::placeholder::{self, Placeholder, TextPiece};
 use crate::base::limits::MAX_PLACEHOLDERS;
@@ -55,7 +55,7 @@ pub(super) struct CompiledValue {
     /// True if the template can write nothing.
     pub(super) optional: bool,
     /// Values that rendering needs, although they can be absent.
-    pub(super) required: Vec<Expr>,
+    pub(super) required: Vec<RequiredValue>,
 }
 
 /// Compiles a template of a value that can be absent.
@@ -103,7 +103,7 @@ pub(super) struct TemplateCompiler<'a> {
     /// Files that are being included, outermost first.
     pub(super) includes: Vec<String>,
     /// Values that rendering needs, although they can be absent.
-    pub(super) required: Vec<Expr>,
+    pub(super) required: Vec<RequiredValue>,
 }
 
 impl TemplateCompiler<'_> {
@@ -239,7 +239,8 @@ impl TemplateCompiler<'_> {
         }
         let checked = expr::check(placeholder, self.context, &self.scope, self.problems)?;
         if checked.required {
-            self.required.push(checked.expr.clone());
+            let expr = checked.expr.clone();
+            self.required.push(RequiredValue { expr, branches: Vec::new() });
         }
         Some(checked)
     }

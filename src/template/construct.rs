@@ -3,7 +3,9 @@
 use super::compile::{TemplateCompiler, construct_of};
 use super::expr::{self, BoundName, Expr, TypedExpr};
 use super::field_type::FieldType;
-use super::json_template::{ConditionalOp, JoinOp, TemplateOp, TemplateOps};
+use super::json_template::{
+    BranchCondition, ConditionalOp, JoinOp, TakenBranch, TemplateOp, TemplateOps,
+};
 use super::op_buffer::{MemberLead, OpBuffer};
 use super::placeholder::{self, Placeholder};
 use crate::base::text::one_of;
@@ -93,15 +95,25 @@ impl TemplateCompiler<'_> {
         }
         let is = table.get("$is");
         let Some((path, expr)) = self.condition(condition, is) else { return true };
+        let values = is.map(|is| list_of(is).iter().map(|node| node.to_json()).collect());
+        let condition = BranchCondition { expr, values };
         let (mut then_out, mut else_out) = (OpBuffer::default(), OpBuffer::default());
+        let before = self.required.len();
         // Only `$then` runs with the path present, so only there is it usable without `?`.
         self.scope.present.push(path);
         let then_writes = then_node.is_some_and(|node| self.spliced(lead, node, &mut then_out));
         self.scope.present.pop();
+        let needed_then = self.required.len();
         let else_writes = else_node.is_some_and(|node| self.spliced(lead, node, &mut else_out));
+        // Required values are looked up outside loops, where bound names have no value.
+        let conditional = condition.expr.is_of_root();
+        let required = self.required.iter_mut().enumerate().skip(before);
+        for (index, needed) in required.filter(|_| conditional) {
+            let is_then = index < needed_then;
+            needed.branches.push(TakenBranch { condition: condition.clone(), is_then });
+        }
         out.push(TemplateOp::Choose(Box::new(ConditionalOp {
-            expr,
-            values: is.map(|is| list_of(is).iter().map(|node| node.to_json()).collect()),
+            condition,
             then_ops: then_out.into_ops(),
             else_ops: else_out.into_ops(),
         })));

@@ -282,6 +282,11 @@ fn fields_named(name: &str, roots: &TableType) -> Vec<String> {
 }
 
 impl Expr {
+    /// Returns true if the path begins at the root, not at a bound name.
+    pub(super) fn is_of_root(&self) -> bool {
+        self.base == PathBase::Root
+    }
+
     /// Returns the path from the root. `bound` has the paths of the bound names, by depth.
     pub(super) fn path(&self, bound: &[String]) -> String {
         let base = match self.base {

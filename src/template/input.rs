@@ -1,7 +1,7 @@
 //! Templates of input: values that are read from a request, and that it may lack.
 //!
 //! A path without `?` and without a default is required: rendering fails if it has no value. A path
-//! with `?` leaves the value out.
+//! with `?` leaves the value out. What a branch of `$if` requires is required only where the branch is taken.
 
 use serde_json::Value as Json;
 
@@ -9,7 +9,7 @@ use super::compile::compile_value;
 use super::context::CompileContext;
 use super::expr::{self, Expr, ExprScope, PresenceRule, RenderFrame};
 use super::json_style::JsonStyle;
-use super::json_template::{JsonTemplate, TooLarge};
+use super::json_template::{JsonTemplate, RequiredValue, TooLarge};
 use super::placeholder::parse_bare;
 use super::value::{Object, Value};
 use crate::diag::{Problems, SourceSpan, SyntaxNode};
@@ -18,7 +18,7 @@ use crate::diag::{Problems, SourceSpan, SyntaxNode};
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputTemplate {
     template: JsonTemplate,
-    required: Box<[Expr]>,
+    required: Box<[RequiredValue]>,
     optional: bool,
 }
 
@@ -59,8 +59,8 @@ impl InputTemplate {
     /// Renders the value; `None` if it is absent.
     pub fn render(&self, root: &dyn Object) -> Result<Option<Json>, InputError> {
         let frame = RenderFrame::new(root);
-        if let Some(missing) = self.required.iter().find(|expr| !expr.value(&frame).is_non_null()) {
-            return Err(InputError::Missing(missing.path(&[])));
+        if let Some(missing) = self.required.iter().find(|value| value.is_missing(&frame)) {
+            return Err(InputError::Missing(missing.expr.path(&[])));
         }
         let text = self.template.render(root)?;
         // An absent value writes nothing, which is not JSON.
@@ -128,6 +128,13 @@ mod tests {
             render("{ x = '${call.b?}', y = '${call.a}' }", &input),
             Ok(Some(json!({"y": 1})))
         );
+        let chosen = |path: &str| {
+            let branch =
+                "{ '$if' = 'call.a', '$is' = 1, '$then' = '${call.PATH}', '$else' = '${call.b}' }";
+            render(&branch.replace("PATH", path), &input)
+        };
+        assert_eq!(chosen("a"), Ok(Some(json!(1))), "the other branch is not taken");
+        assert_eq!(chosen("b"), Err(InputError::Missing("call.b".to_owned())));
         for missing in ["b", "n"] {
             let error = InputError::Missing(format!("call.{missing}"));
             assert_eq!(render(&format!("{{ x = '<${{call.{missing}}}>' }}"), &input), Err(error));

@@ -72,12 +72,18 @@ pub(super) enum TextPart {
     Value(Expr),
 }
 
-/// A condition with two branches.
+/// A condition of a template.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct ConditionalOp {
+pub(super) struct BranchCondition {
     pub(super) expr: Expr,
     /// Values for which the condition holds; `None` accepts every value except `null`.
     pub(super) values: Option<Box<[Json]>>,
+}
+
+/// A condition with two branches.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ConditionalOp {
+    pub(super) condition: BranchCondition,
     pub(super) then_ops: TemplateOps,
     pub(super) else_ops: TemplateOps,
 }
@@ -262,8 +268,8 @@ fn collect_paths(ops: &[TemplateOp], bound: &mut Vec<String>, paths: &mut BTreeS
             }
             TemplateOp::Choose(choice) => {
                 // A condition on a value shows in the body. One on its presence does not.
-                if choice.values.is_some() {
-                    paths.insert(choice.expr.path(bound));
+                if choice.condition.values.is_some() {
+                    paths.insert(choice.condition.expr.path(bound));
                 }
                 collect_paths(&choice.then_ops, bound, paths);
                 collect_paths(&choice.else_ops, bound, paths);
@@ -282,13 +288,43 @@ fn collect_paths(ops: &[TemplateOp], bound: &mut Vec<String>, paths: &mut BTreeS
     }
 }
 
-impl ConditionalOp {
-    fn branch<'a>(&'a self, frame: &RenderFrame<'a>) -> &'a [TemplateOp] {
+impl BranchCondition {
+    fn holds(&self, frame: &RenderFrame<'_>) -> bool {
         let value = self.expr.value(frame);
-        let holds = match &self.values {
+        match &self.values {
             Some(values) => values.iter().any(|json| value.equals(json)),
             None => value.is_non_null(),
-        };
-        if holds { &self.then_ops } else { &self.else_ops }
+        }
+    }
+}
+
+impl ConditionalOp {
+    fn branch<'a>(&'a self, frame: &RenderFrame<'a>) -> &'a [TemplateOp] {
+        if self.condition.holds(frame) { &self.then_ops } else { &self.else_ops }
+    }
+}
+
+/// A value that rendering needs, although it can be absent.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct RequiredValue {
+    pub(super) expr: Expr,
+    /// The branches that contain it, the innermost first.
+    pub(super) branches: Vec<TakenBranch>,
+}
+
+/// A branch of a condition.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TakenBranch {
+    pub(super) condition: BranchCondition,
+    /// True for the branch that is taken if the condition holds.
+    pub(super) is_then: bool,
+}
+
+impl RequiredValue {
+    /// Returns true if the value is missing, and the branch that contains it is taken.
+    pub(super) fn is_missing(&self, frame: &RenderFrame<'_>) -> bool {
+        let mut branches = self.branches.iter();
+        branches.all(|branch| branch.condition.holds(frame) == branch.is_then)
+            && !self.expr.value(frame).is_non_null()
     }
 }

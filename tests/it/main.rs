@@ -93,6 +93,8 @@ mod vendor_api_configuration;
 mod vendor_api_ebbot;
 mod vendor_api_erxes;
 mod vendor_api_erxes_content;
+mod vendor_api_erxes_items;
+mod vendor_api_erxes_portal;
 mod vendor_api_erxes_visitors;
 mod vendor_api_liveperson;
 mod vendor_api_rooms;

@@ -18,8 +18,8 @@ use standin::record::{CallAuth, RecordKind};
 use standin::scenario;
 
 use crate::support::{
-    Background, LiveApi, Receiver, Reply, accept, configured, request, revisions, standin_in,
-    stderr, stdout, wait_for_events,
+    ApiResponse, Background, LiveApi, Receiver, Reply, accept, configured, request, revisions,
+    standin_in, stderr, stdout, wait_for_events,
 };
 
 fn open_message(text: &str) -> Json {
@@ -392,6 +392,48 @@ fn a_call_can_name_a_conversation_and_gets_what_follows_in_it() {
     assert_eq!(shelf("page=3&size=1"), json!({"page": 3, "limit": 1, "total": 1, "tags": []}));
 }
 
+/// Makes calls about all conversations of an account, and about those who are in them.
+fn each_open_room_is_tidied(
+    receiver: &Receiver,
+    send: &dyn Fn(&str, &str, Json) -> ApiResponse,
+    door: &str,
+    rooms: &[Json],
+) {
+    let field = |query: &str, variables: Json| {
+        let body = send(door, query, variables).json();
+        assert!(body.get("errors").is_none(), "{query}: {body}");
+        body["data"].as_object().unwrap().values().next().unwrap().clone()
+    };
+    let unread = || field("query($r: String!) { unread(room: $r) }", json!({"r": rooms[0]}));
+    // The guest has said something, and the butler has dusted twice.
+    assert_eq!(unread(), json!([2, 1]));
+    let margins = || {
+        let sent = receiver.events();
+        sent.iter().filter(|sent| sent.json()["what"] == "margin.written").count()
+    };
+    let before = margins();
+    let tidy_all = "mutation { tidyAll(note: \"quietly\") }";
+    assert_eq!(field(tidy_all, json!({})), 2);
+    let shut = send("stale-and-old", tidy_all, json!({})).json();
+    assert_eq!(shut["data"]["tidyAll"], Json::Null, "{shut}");
+    let visit = "mutation($r: String!) { a: visit(room: $r, leaves: true) b: visit(room: $r) c: visit(room: $r) }";
+    let visited = send(door, visit, json!({"r": rooms[0]})).json();
+    assert_eq!(visited["data"], json!({"a": true, "b": true, "c": null}), "{visited}");
+    assert_eq!(margins(), before, "the notes were quiet");
+
+    let hosts = |variables: Json| {
+        field("query($n: String, $a: String) { hosts(name: $n, about: $a) }", variables)
+    };
+    assert_eq!(hosts(json!({"a": "BUTLER@"})).as_array().unwrap().len(), 1);
+    assert_eq!(hosts(json!({"a": "nobody at all"})), json!([]));
+    let all = hosts(json!({"a": ""}));
+    assert!(!all.as_array().unwrap().is_empty(), "{all}");
+    assert_eq!(hosts(json!({"n": all[0]})), json!([all[0]]));
+    let found = "query($a: String) { curios(about: $a) { name } }";
+    assert_eq!(field(found, json!({"a": "NOTH"})), json!([{"name": "nothing"}]));
+    assert_eq!(field(found, json!({"a": "a lamp"})), json!([]));
+}
+
 #[test]
 fn fields_of_graphql_are_calls() {
     let receiver = Receiver::accepting();
@@ -453,6 +495,7 @@ fn fields_of_graphql_are_calls() {
     let since = "query($room: String!) { all: lines(room: $room, from: 0) none: lines(room: $room, from: 9000) }";
     let since = send("", since, json!({"room": rooms[1]})).json();
     assert_eq!(since["data"], json!({"all": ["1 < 2"], "none": []}));
+    each_open_room_is_tidied(&receiver, &send, &door, &rooms);
     let lamps = "mutation { a: light(owner: \"Ada\") b: light(owner: \"Ada\") c: light(owner: \"Grace\")
         d: polish(owner: \"Ada\", glass: \"blue\") e: snuff(owner: \"Grace\") f: snuff(owner: \"Grace\") }";
     let lit = send("", lamps, json!({})).json();
@@ -605,6 +648,12 @@ fn every_kind_of_credential_is_verified() {
         request(&api.address, &format!("{method} {target} HTTP/1.1\r\nX-Pass: {pass}"), "").json()
     };
     assert_eq!(room("GET", &pass, &stamped), json!({"guest": "g7"}));
+    let errand = |scheme: &str| {
+        let head = format!("GET /{house}/errand HTTP/1.1\r\nAuthorization: {scheme}{pass}");
+        request(&api.address, &head, "")
+    };
+    assert_eq!(errand("Page ").body, "for g7");
+    assert_eq!(errand("").json()["error"], "invalid.page");
     assert_eq!(room("GET", &pass, "")["error"], "missing.stamp");
     assert_eq!(room("GET", &pass, "canary-made-up")["error"], "invalid.stamp");
     assert_eq!(room("GET", "canary.made.up", &stamped)["error"], "invalid.pass");

@@ -30,7 +30,8 @@ fn articles_are_sent_as_webhooks_topics_and_categories_are_not() {
         let lost = client.error(edit, &json!({"_id": "none", "doc": doc}));
         assert_eq!(lost, "Knowledge base topic not found");
         let category = "mutation($doc: KnowledgeBaseCategoryDoc!) { knowledgeBaseCategoriesAdd(doc: $doc) { _id } }";
-        client.field(category, &json!({"doc": {"title": "Returns", "icon": "undo"}}));
+        let doc = json!({"title": "Returns", "icon": "undo", "topicIds": [topic["_id"]]});
+        let category = client.field(category, &json!({"doc": doc}));
         let counts = "{ knowledgeBaseTopicsTotalCount knowledgeBaseCategoriesTotalCount }";
         let counts = client.send(counts, &json!({}));
         let expected =
@@ -38,9 +39,25 @@ fn articles_are_sent_as_webhooks_topics_and_categories_are_not() {
         assert_eq!(counts["data"], expected);
 
         let add = "mutation($doc: KnowledgeBaseArticleDoc!) { knowledgeBaseArticlesAdd(doc: $doc) { _id title } }";
-        let doc =
-            json!({"title": "Parcels", "content": "<p>Print the label</p>", "status": "publish"});
+        let doc = json!({"title": "Parcels", "content": "<p>Print the label</p>", "status": "publish", "categoryIds": [category["_id"]]});
         let article = client.field(add, &json!({"doc": doc}));
+        let tree = "query($id: String!) { widgetsKnowledgeBaseTopicDetail(_id: $id) {
+            title categories { _id numOfArticles articles { title } firstTopic { title } }
+        } }";
+        let tree = client.field(tree, &json!({"id": topic["_id"]}));
+        let of_category = json!([{"_id": category["_id"], "numOfArticles": 1, "articles": [{"title": "Parcels"}], "firstTopic": {"title": "Help!"}}]);
+        assert_eq!(tree, json!({"title": "Help!", "categories": of_category}));
+        let found = "query($text: String, $in: [String]) {
+            widgetsKnowledgeBaseArticles(topicId: \"x\", searchString: $text) { _id }
+            knowledgeBaseArticlesTotalCount(categoryIds: $in)
+        }";
+        let found = |text: &str, category: Json| {
+            let body = client.send(found, &json!({"text": text, "in": [category]}));
+            let articles = body["data"]["widgetsKnowledgeBaseArticles"].as_array().unwrap().len();
+            (articles, body["data"]["knowledgeBaseArticlesTotalCount"].clone())
+        };
+        assert_eq!(found("LABEL", category["_id"].clone()), (1, json!(1)));
+        assert_eq!(found("stamp", json!("none")), (0, json!(0)));
         let edit = "mutation($_id: String!, $doc: KnowledgeBaseArticleDoc!) {
             knowledgeBaseArticlesEdit(_id: $_id, doc: $doc) { title status }
         }";
@@ -57,6 +74,8 @@ fn articles_are_sent_as_webhooks_topics_and_categories_are_not() {
         assert_eq!(kinds(&sent), expected);
         let data: Json = serde_json::from_str(sent[1]["data"].as_str().unwrap()).unwrap();
         assert_eq!(data["updatedDocument"]["title"], "All parcels");
+        let data: Json = serde_json::from_str(sent[0]["data"].as_str().unwrap()).unwrap();
+        assert_eq!(data["newData"]["categoryIds"], json!([category["_id"]]));
         let remove = "mutation($_id: String!) { knowledgeBaseArticlesRemove(_id: $_id) }";
         client.field(remove, &json!({"_id": article["_id"]}));
         assert_eq!(client.field("{ knowledgeBaseArticles { _id } }", &json!({})), json!([]));

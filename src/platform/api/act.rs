@@ -15,6 +15,8 @@ pub struct ActRule {
     pub when: CallMatchers,
     /// List for whose elements it is performed.
     pub each: Option<EachElement>,
+    /// Whether the vendor sends nothing for it.
+    pub quiet: bool,
     /// The action.
     pub act: ActTemplate,
 }
@@ -116,6 +118,16 @@ pub enum ActTemplate {
         to: Option<WhoRef>,
         /// Skill of the queue.
         skill: Option<InputTemplate>,
+    },
+    /// Joins the conversation.
+    Join {
+        /// Who joins.
+        by: WhoRef,
+    },
+    /// Leaves the conversation.
+    Leave {
+        /// Who leaves.
+        by: WhoRef,
     },
     /// Adds or removes labels.
     Label {
@@ -272,6 +284,8 @@ impl ActTemplate {
             Self::Open { .. }
                 | Self::Say { .. }
                 | Self::Typing { .. }
+                | Self::Join { .. }
+                | Self::Leave { .. }
                 | Self::Read { .. }
                 | Self::Rate { .. }
                 | Self::Emit { .. }

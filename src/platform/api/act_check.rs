@@ -18,7 +18,7 @@ use crate::template::{
 };
 
 /// The keys of `act`.
-const ACTIONS: [&str; 26] = [
+const ACTIONS: [&str; 28] = [
     "open",
     "say",
     "typing",
@@ -32,6 +32,8 @@ const ACTIONS: [&str; 26] = [
     "note",
     "label",
     "reopen",
+    "join",
+    "leave",
     "create_entity",
     "update_entity",
     "delete_entity",
@@ -94,7 +96,13 @@ impl ActChecker<'_> {
         if let Some((name, document)) = self.created.take() {
             self.context.root.set(Field::always(name, document));
         }
-        Some(ActRule { when, each, act: act? })
+        let (act, quiet) = (act?, form.quiet.as_ref().is_some_and(|quiet| quiet.value));
+        if quiet && !act.needs_conversation() && !act.is_about_entity() {
+            let message = "no webhook is about this action";
+            let problem = Problem::at(&form.span, code::INVALID_ACT, message);
+            self.problems.push(problem.help("remove `quiet`"));
+        }
+        Some(ActRule { when, each, quiet, act })
     }
 
     /// Checks `NAME in PATH`.
@@ -115,6 +123,8 @@ impl ActChecker<'_> {
             form.open.is_some(),
             form.say.is_some(),
             form.typing.is_some(),
+            form.join.is_some(),
+            form.leave.is_some(),
             form.read.is_some(),
             form.rate.is_some(),
             form.emit.is_some(),
@@ -182,6 +192,12 @@ impl ActChecker<'_> {
         }
         if let Some(form) = &form.reopen {
             return Some(ActTemplate::Reopen { by: self.who(&form.by)? });
+        }
+        if let Some(form) = &form.join {
+            return Some(ActTemplate::Join { by: self.who(&form.by)? });
+        }
+        if let Some(form) = &form.leave {
+            return Some(ActTemplate::Leave { by: self.who(&form.by)? });
         }
         if let Some(form) = &form.read {
             return Some(ActTemplate::Read { by: self.who(&form.by)? });

@@ -74,7 +74,7 @@ impl CredentialChecker<'_> {
             CredentialKind::Basic => (&["in", "user", "password"], &[]),
             CredentialKind::Fields => (&["fields"], &[]),
             CredentialKind::Jwt => {
-                (&["in", "key"], &["kid", "algorithm", "claims", "life", "example"])
+                (&["in", "key"], &["scheme", "kid", "algorithm", "claims", "life", "example"])
             }
             CredentialKind::Present => (&["in"], &["scheme"]),
         };

@@ -44,6 +44,16 @@ form! {
 }
 
 crate::string_enum! {
+    /// What the response to a call is that is performed for each element of a list.
+    pub enum Gather {
+        /// The list of the responses.
+        List = "list",
+        /// Their number.
+        Count = "count",
+    }
+}
+
+crate::string_enum! {
     /// How the body of a call is read.
     pub enum BodyProtocol {
         /// The body is ignored.
@@ -138,6 +148,10 @@ form! {
         /// JSON pointer to a list in the body: the operation is performed for each element, which takes
         /// the place of the list, and the response is the list of the responses.
         split: Option<Spanned<String>>,
+        /// Conversations whose ids are the list of `split`, in place of one in the body.
+        over: Option<ListForm>,
+        /// What the response to a `split` call is [default: list].
+        gather: Option<Spanned<Gather>>,
         /// Named values of the call: `field.…`.
         fields: TableOf<SyntaxNode>,
         /// What the call is about, in order, after that of the route.
@@ -167,13 +181,16 @@ form! {
 form! {
     /// A page of things.
     pub struct ListForm {
-        /// `conversations`, `messages` of the call's conversation, or a kind of documents or entities.
+        /// `conversations`, `messages` of the call's conversation, `agents`, or a kind of documents or
+        /// entities.
         of: Spanned<String>,
         /// Whether the newest come first [default: false].
         newest: Option<Spanned<bool>>,
         /// Values that they must have, by field: an id, and for conversations `visitor` (an id of
         /// the visitor) and `state`. A list means one of its values, an absent value all.
         by: TableOf<SyntaxNode>,
+        /// Text that they must contain.
+        search: Option<SearchForm>,
         /// Number of the first message, for `messages` [default: all].
         from: Option<SyntaxNode>,
         /// Number of things before the page [default: 0].
@@ -186,6 +203,16 @@ form! {
         default: Option<Spanned<u64>>,
         /// Largest number of things of a page [default: 100].
         most: Option<Spanned<u64>>,
+    }
+}
+
+form! {
+    /// A text that the things of a page must contain, in small or capital letters.
+    pub struct SearchForm {
+        /// The text. Without a value, all things are listed.
+        text ("for"): SyntaxNode,
+        /// Fields of which one must contain it.
+        fields ("in"): Vec<Spanned<String>>,
     }
 }
 
@@ -222,18 +249,24 @@ form! {
 }
 
 form! {
-    /// An action that a call causes: exactly one key besides `when` and `each`.
+    /// An action that a call causes: exactly one key besides `when`, `each` and `quiet`.
     pub struct ActForm {
         /// Matchers, by JSON pointer into the body or by path. The action needs all of them.
         when: TableOf<SyntaxNode>,
         /// Performs the action for each element: `NAME in PATH`.
         each: Option<Spanned<String>>,
+        /// Whether the vendor sends nothing for the action [default: false].
+        quiet: Option<Spanned<bool>>,
         /// Opens a conversation.
         open: Option<OpenActForm>,
         /// Sends a message.
         say: Option<SayActForm>,
         /// Starts or stops typing.
         typing: Option<TypingActForm>,
+        /// Joins the conversation.
+        join: Option<JoinActForm>,
+        /// Leaves the conversation.
+        leave: Option<LeaveActForm>,
         /// Adds a note.
         note: Option<NoteActForm>,
         /// Adds or removes labels.
@@ -333,6 +366,22 @@ form! {
         by: Spanned<String>,
         /// True to start, false to stop.
         on: Spanned<bool>,
+    }
+}
+
+form! {
+    /// Joins the conversation.
+    pub struct JoinActForm {
+        /// Who joins: a role, or a name of `find`.
+        by: Spanned<String>,
+    }
+}
+
+form! {
+    /// Leaves the conversation.
+    pub struct LeaveActForm {
+        /// Who leaves: a role, `assignee`, or a name of `find`.
+        by: Spanned<String>,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::forms::ListForm;
-use crate::diag::{Problem, Problems, code};
+use crate::diag::{Problem, Problems, SourceSpan, code};
 use crate::template::{CompileContext, Field, FieldType, InputTemplate, Object, TableType, Value};
 
 /// A page of things that a response contains.
@@ -15,6 +15,8 @@ pub struct ListRule {
     pub newest: bool,
     /// Values that the things must have, by field. An absent value admits all, a list one of it.
     pub by: Vec<(String, InputTemplate)>,
+    /// Text that they must contain.
+    pub search: Option<SearchRule>,
     /// Number of the first message.
     pub from: Option<InputTemplate>,
     /// Number of things before the page.
@@ -29,6 +31,15 @@ pub struct ListRule {
     pub most: usize,
 }
 
+/// A text that the things of a page must contain, in small or capital letters.
+#[derive(Clone, Debug)]
+pub struct SearchRule {
+    /// The text. An absent or empty one admits all.
+    pub text: InputTemplate,
+    /// Fields of which one must contain it.
+    pub fields: Vec<String>,
+}
+
 /// What a page contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listed {
@@ -36,6 +47,8 @@ pub enum Listed {
     Conversations,
     /// The messages of the call's conversation, or of the dialog that the call names.
     Messages,
+    /// The agents and managers whom the account knows.
+    Agents,
     /// The documents of a kind.
     Documents(String),
     /// The entities of a kind.
@@ -47,6 +60,9 @@ const MOST: u64 = 100;
 
 /// What conversations are listed by, besides their ids.
 const CONVERSATION_FIELDS: [&str; 2] = ["visitor", "state"];
+
+/// What agents are listed by, besides their ids.
+const AGENT_FIELDS: [&str; 3] = ["external_key", "email", "name"];
 
 impl ListRule {
     /// Checks `list`. `ids` are those of conversations and of each kind of documents.
@@ -60,14 +76,15 @@ impl ListRule {
         let of = match form.of.as_str() {
             "conversations" => Listed::Conversations,
             "messages" => Listed::Messages,
+            "agents" => Listed::Agents,
             kind if entities.contains_key(kind) => Listed::Entities(kind.to_owned()),
             kind => Listed::Documents(kind.to_owned()),
         };
         let Some(ids) = ids(&of) else {
             let message = format!("`{}` cannot be listed", form.of.value);
             let problem = Problem::at(&form.of.span, code::UNKNOWN_VALUE, message);
-            let help = "write `conversations`, `messages` of a conversation that `find` gives, or a \
-                        kind of `[documents]` or `[entities]`";
+            let help = "write `conversations`, `messages` of a conversation that `find` gives, \
+                        `agents`, or a kind of `[documents]` or `[entities]`";
             problems.push(problem.help(help));
             return None;
         };
@@ -75,14 +92,28 @@ impl ListRule {
         if of == Listed::Conversations {
             known.extend(CONVERSATION_FIELDS);
         }
+        if of == Listed::Agents {
+            known.extend(AGENT_FIELDS);
+        }
+        let is_field = |name: &str, span: &SourceSpan, problems: &mut Problems| {
+            let is_pointer = matches!(of, Listed::Documents(_)) && name.starts_with('/');
+            if !is_pointer && !known.contains(&name) {
+                let message = format!("unknown field `{name}`");
+                let problem = Problem::at(span, code::UNKNOWN_KEY, message);
+                problems.push(problem.suggest_or_list(name, known.iter().copied()));
+            }
+        };
+        let search = form.search.as_ref().and_then(|search| {
+            for field in &search.fields {
+                is_field(&field.value, &field.span, problems);
+            }
+            let fields = search.fields.iter().map(|field| field.value.clone()).collect();
+            let text = InputTemplate::check(&search.text, context, problems)?;
+            Some(SearchRule { text, fields })
+        });
         let mut by = Vec::new();
         for (key, node) in form.by.iter() {
-            let is_pointer = matches!(of, Listed::Documents(_)) && key.name.starts_with('/');
-            if !is_pointer && !known.contains(&key.name.as_str()) {
-                let message = format!("unknown field `{}`", key.name);
-                let problem = Problem::at(&key.span, code::UNKNOWN_KEY, message);
-                problems.push(problem.suggest_or_list(&key.name, known.iter().copied()));
-            }
+            is_field(&key.name, &key.span, problems);
             let template = InputTemplate::check(node, context, problems);
             by.extend(template.map(|template| (key.name.clone(), template)));
         }
@@ -108,7 +139,7 @@ impl ListRule {
         let most = count(form.most.as_ref().map_or(MOST, |most| most.value));
         let default = form.default.as_ref().map_or(most, |default| count(default.value));
         let newest = form.newest.as_ref().is_some_and(|newest| newest.value);
-        Some(Self { of, newest, by, from, offset, size, page, default, most })
+        Some(Self { of, newest, by, search, from, offset, size, page, default, most })
     }
 }
 

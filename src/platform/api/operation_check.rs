@@ -12,11 +12,11 @@ use super::check::ApiChecker;
 use super::documents::DocumentRule;
 use super::example::CallExample;
 use super::find::{FindKind, FindRule, found_type};
-use super::forms::{ActForm, FindForm, ListForm};
+use super::forms::{ActForm, FindForm, Gather, ListForm};
 use super::list::{ListRule, Listed, list_type};
 use super::operation_source::OperationSource;
 use super::response::ResponseRule;
-use super::rules::{CallWarning, OperationRule};
+use super::rules::{CallWarning, OperationRule, SplitRule};
 use crate::diag::{Problem, Problems, code};
 use crate::platform::forms::{ConversationForm, EventForm};
 use crate::platform::ids::{IdOwner, of_role};
@@ -44,6 +44,7 @@ impl ApiChecker<'_> {
         };
         let (fields, types) = self.fields(source.fields, shared.to_vec(), roots);
         let roots = with_fields(roots.clone(), &types);
+        let split = self.split(source, &roots);
         let (finds, mut found) = self.finds(&source.find, roots);
         if source.act.iter().any(|act| act.subscribe.is_some()) {
             found = with_handshake(found);
@@ -84,7 +85,7 @@ impl ApiChecker<'_> {
             name: source.name.to_owned(),
             call: source.call.map_or(source.name, |call| &call.value).to_owned(),
             field: source.field.map(|field| field.value.clone()),
-            split: source.split.map(|split| split.value.clone()),
+            split,
             auth,
             matches,
             fields,
@@ -160,6 +161,7 @@ impl ApiChecker<'_> {
                 Listed::Entities(kind) => self.entities.get(kind).cloned(),
                 Listed::Messages => Some(self.types.message.clone()),
                 Listed::Conversations => Some(self.types.conversation.clone()),
+                Listed::Agents => Some(self.types.person.clone()),
             };
             after = after.always("list", list_type(item.unwrap_or_default()));
         }
@@ -188,6 +190,37 @@ impl ApiChecker<'_> {
         after
     }
 
+    /// Checks what an operation is performed for.
+    fn split(&mut self, source: &OperationSource<'_>, roots: &TableType) -> Option<SplitRule> {
+        let Some(pointer) = source.split else {
+            let over = source.over.map(|over| (&over.span, "over"));
+            let gather = source.gather.map(|gather| (&gather.span, "gather"));
+            if let Some((span, key)) = over.or(gather) {
+                let message = format!("`{key}` without `split`");
+                let problem = Problem::at(span, code::MISSING_KEY, message);
+                let help = "add `split` with the place of one element: `\"/conversation\"`";
+                self.problems.push(problem.help(help));
+            }
+            return None;
+        };
+        let over = match source.over {
+            Some(form) => {
+                let list = self.list(form, roots)?;
+                if list.of != Listed::Conversations {
+                    let message = "`over` lists conversations";
+                    let problem = Problem::at(&form.of.span, code::UNKNOWN_VALUE, message);
+                    self.problems.push(problem.help("write `of = \"conversations\"`"));
+                }
+                Some(list)
+            }
+            None => None,
+        };
+        let gather = source.gather.map_or(Gather::List, |gather| gather.value);
+        let ids = self.ids.names(IdOwner::Conversation);
+        let id = ids.first().map(|id| id.name.clone()).unwrap_or_default();
+        Some(SplitRule { pointer: pointer.value.clone(), over, id, gather })
+    }
+
     fn list(&mut self, form: &ListForm, roots: &TableType) -> Option<ListRule> {
         let (ids, documents) = (self.ids, &self.documents);
         let has_conversation =
@@ -195,6 +228,9 @@ impl ApiChecker<'_> {
         let names = |of: &Listed| match of {
             Listed::Conversations => Some(ids.names(IdOwner::Conversation)),
             Listed::Messages => has_conversation.then(|| ids.names(IdOwner::Message)),
+            Listed::Agents => {
+                Some([ids.names(IdOwner::Person), ids.names(IdOwner::Agent)].concat())
+            }
             Listed::Documents(kind) => documents.get(kind).map(DocumentRule::id_names),
             Listed::Entities(kind) => self.entities.get(kind).map(|table| table.fields.clone()),
         };

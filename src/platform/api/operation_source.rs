@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 
 use super::forms::{
-    ActForm, BodyProtocol, ErrorForm, ExampleForm, FindForm, ListForm, OperationForm, ReplyForm,
-    RouteForm, WarnForm,
+    ActForm, BodyProtocol, ErrorForm, ExampleForm, FindForm, Gather, ListForm, OperationForm,
+    ReplyForm, RouteForm, WarnForm,
 };
 use crate::diag::{OneOrMore, SourceSpan, Spanned, SyntaxNode, TableOf};
 use crate::platform::source_form::SourceForm;
@@ -16,6 +16,8 @@ pub(super) struct OperationSource<'f> {
     pub(super) call: Option<&'f Spanned<String>>,
     pub(super) field: Option<&'f Spanned<String>>,
     pub(super) split: Option<&'f Spanned<String>>,
+    pub(super) over: Option<&'f ListForm>,
+    pub(super) gather: Option<&'f Spanned<Gather>>,
     pub(super) auth: &'f [OneOrMore<Spanned<String>>],
     pub(super) matches: Option<&'f TableOf<SyntaxNode>>,
     pub(super) fields: Option<&'f TableOf<SyntaxNode>>,
@@ -42,6 +44,8 @@ impl<'f> OperationSource<'f> {
             call: route.call.as_ref(),
             field: None,
             split: None,
+            over: None,
+            gather: None,
             auth: &[],
             matches: None,
             fields: None,
@@ -67,6 +71,8 @@ impl<'f> OperationSource<'f> {
             call: operation.call.as_ref(),
             field: operation.field.as_ref(),
             split: operation.split.as_ref(),
+            over: operation.over.as_ref(),
+            gather: operation.gather.as_ref(),
             auth: &operation.auth,
             matches: Some(&operation.matches),
             fields: Some(&operation.fields),

@@ -13,7 +13,7 @@ use super::credential::CredentialRule;
 use super::documents::DocumentRule;
 use super::example::{CallExample, ExampleCall};
 use super::find::FindRule;
-use super::forms::BodyProtocol;
+use super::forms::{BodyProtocol, Gather};
 use super::graphql::GraphqlApi;
 use super::host_pattern::HostPattern;
 use super::list::ListRule;
@@ -93,7 +93,7 @@ pub struct OperationRule {
     /// Field of the GraphQL API, such as `Mutation.addOrder`.
     pub field: Option<String>,
     /// Pointer to the list for whose elements it is performed.
-    pub split: Option<String>,
+    pub split: Option<SplitRule>,
     /// Names of the credentials that it needs besides those of its route: one of each list.
     pub auth: Vec<Vec<String>>,
     /// Matchers that select the operation.
@@ -120,6 +120,37 @@ pub struct OperationRule {
     pub example: Option<CallExample>,
     /// How well the facts are known.
     pub certainty: Certainty,
+}
+
+/// A list for whose elements an operation is performed, each with its own record.
+#[derive(Clone, Debug)]
+pub struct SplitRule {
+    /// JSON pointer to the list, whose place each element takes.
+    pub pointer: String,
+    /// Conversations whose ids are the list, in place of one in the body.
+    pub over: Option<ListRule>,
+    /// Name of the id of a conversation that the elements are.
+    pub id: String,
+    /// What the response is.
+    pub gather: Gather,
+}
+
+impl SplitRule {
+    /// Returns the body of the call about an element.
+    pub fn with_element(&self, body: &Json, element: Json) -> Json {
+        let mut body = body.clone();
+        match (body.pointer_mut(&self.pointer), self.pointer.strip_prefix('/')) {
+            (Some(list), _) => *list = element,
+            // A body need not have a place for what the account lists itself.
+            (None, Some(name)) => {
+                if let Some(table) = body.as_object_mut() {
+                    table.insert(name.to_owned(), element);
+                }
+            }
+            (None, None) => {}
+        }
+        body
+    }
 }
 
 /// A mistake that the vendor accepts.
