@@ -1,6 +1,7 @@
 //! The GraphQL API of erxes.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use standin::diag::Source;
@@ -114,6 +115,23 @@ fn open(api: &LiveApi, run: u32) -> String {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     panic!("no conversation");
+}
+
+#[test]
+fn a_query_that_selects_too_many_fields_is_refused_at_once() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("erxes@0.23", &receiver);
+    let names: Vec<String> = (0..6_000).map(|n| format!("f{n}: __typename")).collect();
+    // Each fragment doubles the fields of the next one.
+    let doubled = |n: usize| format!("fragment F{n} on Query {{ ...F{m} ...F{m} }}", m = n + 1);
+    let doubled: Vec<String> = (0..20).map(doubled).collect();
+    let bomb = format!("{{ ...F0 }} {} fragment F20 on Query {{ __typename }}", doubled.join(" "));
+    for large in [format!("{{ {} }}", names.join(" ")), bomb] {
+        let begun = Instant::now();
+        let body = send(&api, "", &large, &json!({})).json();
+        assert_eq!(body["errors"][0]["message"], "Query is too complex.", "{body}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
 }
 
 #[test]

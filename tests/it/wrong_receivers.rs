@@ -320,7 +320,7 @@ fn a_receiver_that_speaks_another_protocol_is_explained() {
             name: "certificate",
             url: tls.clone(),
             why: "the certificate of the receiver is self-signed",
-            cause: "pass it with --ca",
+            cause: "pass its PEM file with --ca",
             ..Case::default()
         },
         Case {

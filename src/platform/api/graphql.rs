@@ -11,9 +11,10 @@ use async_graphql::{Request, Variables};
 use serde_json::{Map, Value as Json, json};
 
 use super::graphql_field::{FieldResolver, RequestFields};
-use super::graphql_messages::{PARSE_FAILED, request_error, validation_errors};
+use super::graphql_messages::{PARSE_FAILED, VALIDATION_FAILED, request_error, validation_errors};
 use super::graphql_schema::{SchemaFile, plain};
 use super::graphql_variables::{check_variables, with_javascript_numbers};
+use super::query_size::is_too_large;
 
 /// The GraphQL API of a vendor.
 pub struct GraphqlApi {
@@ -75,6 +76,9 @@ impl GraphqlApi {
         };
         let mut variables: BTreeSet<String> = request.variables.keys().cloned().collect();
         if let Some(operation) = chosen(&document, request.operation) {
+            if is_too_large(&document, operation) {
+                return invalid(&[request_error("Query is too complex.", &[], VALIDATION_FAILED)]);
+            }
             let mistakes = check_variables(&self.file, operation, &request.variables);
             let mistakes = mistakes.iter().map(|text| request_error(text, &[], &self.code));
             let mistakes: Vec<Json> = mistakes.collect();

@@ -39,6 +39,7 @@ mod openapi;
 mod operation_check;
 mod operation_source;
 mod path_pattern;
+mod query_size;
 mod response;
 mod route;
 mod rules;
