@@ -177,7 +177,7 @@ impl Conversation {
     }
 
     /// Checks that a person can take part in this conversation. Other visitors have conversations of
-    /// their own. Who has left cannot close or change it; by speaking, typing or reading, they join again.
+    /// their own. A person who has left cannot close or change it, but joins again by speaking, typing or reading.
     fn check_actor(&self, action: &Action, by: &Person) -> Result<(), InvalidAction> {
         let (name, is_survey) = (&by.member.name, action.dialog == Some(DialogKind::Survey));
         let action = &action.kind;

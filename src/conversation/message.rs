@@ -161,7 +161,11 @@ impl MessageData {
 
     /// Returns the table.
     pub fn table(&self) -> Map<String, Json> {
-        // Its text was written by `new`, so this fails only without data.
+        // Most messages have no data, and templates look up many fields.
+        if self.0.is_empty() {
+            return Map::new();
+        }
+        // The text was written by `new`, so this does not fail.
         serde_json::from_str(&self.0).unwrap_or_default()
     }
 }

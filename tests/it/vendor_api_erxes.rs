@@ -129,7 +129,8 @@ fn a_query_that_selects_too_many_fields_is_refused_at_once() {
     for large in [format!("{{ {} }}", names.join(" ")), bomb] {
         let begun = Instant::now();
         let body = send(&api, "", &large, &json!({})).json();
-        assert_eq!(body["errors"][0]["message"], "Query is too complex.", "{body}");
+        // The body of a query that was executed is too long to print.
+        assert_eq!(body["errors"][0]["message"], "Query is too complex.");
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 }

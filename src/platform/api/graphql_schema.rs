@@ -18,7 +18,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Pos, Positioned, Value};
 
 use super::graphql_field::{FieldResolution, field_future};
-use crate::base::limits::{MAX_QUERY_COMPLEXITY, MAX_QUERY_DEPTH};
+use crate::base::limits::MAX_QUERY_DEPTH;
 use crate::base::text::nearest;
 
 /// Type of the fields that read.
@@ -200,7 +200,6 @@ impl SchemaFile {
         let mutation = self.types.contains_key(MUTATION).then_some(MUTATION);
         let mut builder = Schema::build(QUERY, mutation, None)
             .limit_depth(MAX_QUERY_DEPTH)
-            .limit_complexity(MAX_QUERY_COMPLEXITY)
             .limit_recursive_depth(MAX_QUERY_DEPTH + 2);
         for (name, definition) in &self.types {
             builder = self.register(builder, name, definition, operations);

@@ -1,5 +1,5 @@
-//! Size of a GraphQL query. The GraphQL library limits the fields that resolvers provide. This file also
-//! counts the others, such as `__typename`, before the query is executed.
+//! Size of a GraphQL query, checked before it is executed. The limit of the GraphQL library does not count
+//! fields without a resolver, such as `__typename`.
 
 use std::collections::HashMap;
 

@@ -51,7 +51,7 @@ impl Scalar for TokenPlace {
             Some(name) if !name.is_empty() => Ok(Self::Cookie(name.to_owned())),
             _ if text.starts_with('/') => Ok(Self::Body(text)),
             _ => {
-                let message = format!("`{text}` is no place of a token");
+                let message = format!("`{text}` is not a place for a token");
                 let help =
                     "write a JSON pointer into the body, such as `/access_token`, or `cookie:NAME`";
                 Err(Problem::at(&node.span, code::INVALID_POINTER, message).help(help))
