@@ -66,6 +66,12 @@ impl<'a> ScenarioReader<'a> {
         folder: &ScenarioFolder,
         known: &mut BTreeMap<PathBuf, Arc<Attachment>>,
     ) -> Result<Arc<Attachment>, Problem> {
+        if written.trim().is_empty() {
+            let problem = Problem::at(&written.span, code::FILE_UNREADABLE, "the path is empty");
+            return Err(
+                problem.help("write the path of a file, or remove the key for a sample file")
+            );
+        }
         let file = folder.locate(written, &written.span.source)?;
         if let Some(attachment) = known.get(&file.path) {
             return Ok(Arc::clone(attachment));
@@ -129,7 +135,11 @@ impl ScenarioFolder {
                 _ => return Err(outside(written)),
             }
         }
-        Ok(NamedFile { path: self.0.join(path), folder: &self.0, written })
+        let mut path = self.0.join(path);
+        if path == Path::new("") {
+            path.push("."); // the folder itself, which is not a file
+        }
+        Ok(NamedFile { path, folder: &self.0, written })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::diag::form::Form;
 use crate::diag::node::{Key, NodeContent, SyntaxNode};
 use crate::diag::problem::{Problem, Problems};
 use crate::diag::scalar::unexpected_type;
+use crate::diag::source::SourceSpan;
 
 /// A list with at least one entry. To select everything, the key is omitted instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,14 +109,31 @@ impl<T> Default for TableOf<T> {
     }
 }
 
+/// Returns the key of a value at the start of a line, such as `cast` in `cast = []`.
+fn assigned_name(span: &SourceSpan) -> Option<&str> {
+    let before = span.source.text.get(..span.range.start)?;
+    let line = before.get(before.rfind('\n').map_or(0, |end| end + 1)..)?;
+    let name = line.trim_end().strip_suffix('=')?.trim();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    (!name.is_empty() && name.chars().all(is_name) && !span.source.is_withheld()).then_some(name)
+}
+
+/// Returns the name in the header of a list of tables, such as `cast` in `[[cast]]`.
+fn list_header_name(span: &SourceSpan) -> Option<&str> {
+    let name = span.text().strip_prefix("[[")?.split("]]").next()?.trim();
+    (!name.is_empty() && !span.source.is_withheld()).then_some(name)
+}
+
 impl<T: Form> Form for TableOf<T> {
     fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
         let Some(table) = node.as_table() else {
             problems.push(unexpected_type(node, "a table").help(match node.content {
                 NodeContent::List(_) if T::schema()["type"] == "object" => {
-                    "write each entry as a table with a name: `[….NAME]`"
+                    let own = assigned_name(&node.span).or_else(|| list_header_name(&node.span));
+                    let own = own.unwrap_or("…");
+                    format!("write each entry as a table with a name: `[{own}.NAME]`")
                 }
-                _ => "write a table as `{ name = value }`",
+                _ => "write a table as `{ name = value }`".to_owned(),
             }));
             return None;
         };

@@ -8,7 +8,7 @@ use std::ops::Deref;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::base::text::nearest;
+use crate::base::text::{excerpt, nearest, one_of};
 use crate::diag::code;
 use crate::diag::node::{Key, NodeContent, SyntaxNode, Table};
 use crate::diag::problem::{Problem, Problems};
@@ -137,14 +137,21 @@ pub struct TableReader<'a> {
 }
 
 impl<'a> TableReader<'a> {
-    /// Creates a reader for a node, or adds a problem if the node is not a table.
-    pub fn of(node: &'a SyntaxNode, problems: &'a mut Problems) -> Option<Self> {
+    /// Creates a reader for a node, or adds a problem with the known keys if the node is not a table.
+    pub fn of(node: &'a SyntaxNode, known: &[&str], problems: &'a mut Problems) -> Option<Self> {
         match &node.content {
             NodeContent::Table(table) => Some(Self { table, span: &node.span, problems }),
             _ => {
+                let keys = if known.len() > 1 { "keys are" } else { "its key is" };
                 problems.push(unexpected_type(node, "a table").help(match node.content {
-                    NodeContent::List(_) => "write a single table: there can be only one here",
-                    _ => "write a table as `{ key = value }`",
+                    NodeContent::List(_) => {
+                        "write a single table: there can be only one here".to_owned()
+                    }
+                    _ if known.is_empty() => "write a table as `{ key = value }`".to_owned(),
+                    _ => {
+                        let known = one_of(known.iter().copied());
+                        format!("write a table as `{{ key = value }}`; {keys} {known}")
+                    }
                 }));
                 None
             }
@@ -184,10 +191,13 @@ impl<'a> TableReader<'a> {
     }
 }
 
+/// Maximum number of characters of a key in a message.
+const MAX_NAME: usize = 80;
+
 /// Returns the problem of an unknown key, with a suggestion from the known ones.
 pub fn unknown_key<'a>(key: &Key, known: impl IntoIterator<Item = &'a str>) -> Problem {
-    Problem::at(&key.span, code::UNKNOWN_KEY, format!("unknown key `{}`", key.name))
-        .suggest_or_list(&key.name, known)
+    let message = format!("unknown key `{}`", excerpt(&key.name, MAX_NAME));
+    Problem::at(&key.span, code::UNKNOWN_KEY, message).suggest_or_list(&key.name, known)
 }
 
 /// A key in the JSON Schema of a table.
@@ -258,7 +268,7 @@ macro_rules! form {
                 node: &$crate::diag::SyntaxNode,
                 problems: &mut $crate::diag::Problems,
             ) -> Option<Self> {
-                let mut fields = $crate::diag::form::TableReader::of(node, problems)?;
+                let mut fields = $crate::diag::form::TableReader::of(node, Self::KEYS, problems)?;
                 $( let $field = fields.take::<$type>($crate::form!(@key $field $($key)?)); )*
                 $crate::form!(@others fields $($rest)?);
                 Some(Self { span: node.span.clone(), $( $field: $field?, )* $($rest)? })

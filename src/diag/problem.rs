@@ -108,6 +108,15 @@ impl Problems {
         }
     }
 
+    /// Adds a problem, unless another one is on its line.
+    pub(super) fn push_on_new_line(&mut self, problem: Problem) {
+        let line = |problem: &Problem| problem.span.as_ref().map(|span| span.line_column().0);
+        let new = line(&problem);
+        if self.0.iter().all(|known| line(known) != new) {
+            self.push(problem);
+        }
+    }
+
     /// Adds all problems of another list.
     pub fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
@@ -215,6 +224,12 @@ impl Problems {
         // a template for several events, with other names in its help.
         self.0.dedup_by(|one, other| {
             (&one.code, &one.message, &one.span) == (&other.code, &other.message, &other.span)
+        });
+        // A value has one type: of two problems with it, the first says more.
+        self.0.dedup_by(|one, other| {
+            (one.code, other.code) == (code::INVALID_TYPE, code::INVALID_TYPE)
+                && one.span.is_some()
+                && one.span == other.span
         });
         self.0
     }

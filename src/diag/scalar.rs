@@ -55,7 +55,7 @@ impl Scalar for bool {
     fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
         match node.content {
             NodeContent::Bool(flag) => Ok(flag),
-            _ => Err(unexpected_type(node, "a boolean")),
+            _ => Err(unquoted(node, unexpected_type(node, "a boolean"), &["true", "false"])),
         }
     }
 
@@ -72,7 +72,7 @@ impl Scalar for i64 {
     fn parse_node(node: &SyntaxNode) -> Result<Self, Problem> {
         match node.content {
             NodeContent::Int(int) => Ok(int),
-            _ => Err(unexpected_type(node, "an integer")),
+            _ => Err(unquoted(node, unexpected_type(node, "an integer"), &[])),
         }
     }
 
@@ -90,7 +90,7 @@ impl Scalar for u64 {
                 let message = format!("expected an integer of at least 0, found {int}");
                 Err(Problem::at(&node.span, code::INVALID_TYPE, message))
             }
-            _ => Err(unexpected_type(node, "an integer of at least 0")),
+            _ => Err(unquoted(node, unexpected_type(node, "an integer of at least 0"), &[])),
         }
     }
 
@@ -136,9 +136,25 @@ fn duration_from<T>(node: &SyntaxNode, parse: fn(&str) -> Result<T, String>) -> 
     let problem = |message| Problem::at(&node.span, code::INVALID_DURATION, message);
     let Some(text) = node.as_text() else {
         let problem = problem(format!("expected a duration, found {}", node.kind()));
-        return Err(problem.help("write a duration as a string, such as \"250ms\" or \"2s\""));
+        let help = match node.content {
+            NodeContent::Int(seconds @ 0..) => format!(
+                "write a duration as a string with a unit, such as \"{seconds}s\" or \"{seconds}ms\""
+            ),
+            _ => "write a duration as a string, such as \"250ms\" or \"2s\"".to_owned(),
+        };
+        return Err(problem.help(help));
     };
     parse(text).map_err(problem)
+}
+
+/// Adds help for a string that contains an integer or one of these words.
+fn unquoted(node: &SyntaxNode, problem: Problem, words: &[&str]) -> Problem {
+    match node.as_text().map(str::trim) {
+        Some(text) if words.contains(&text) || words.is_empty() && text.parse::<i64>().is_ok() => {
+            problem.help(format!("write it without quotes: `{text}`"))
+        }
+        _ => problem,
+    }
 }
 
 /// Returns the problem of a value that has another type than expected.

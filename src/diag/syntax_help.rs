@@ -4,12 +4,16 @@
 
 use std::sync::Arc;
 
+use crate::base::text::is_hidden;
 use crate::diag::code;
 use crate::diag::problem::Problem;
 use crate::diag::source::Source;
 
 /// Quotation marks that word processors and web pages put in place of straight ones.
 const CURLY: &[char] = &['“', '”', '„', '‟', '«', '»', '‘', '’', '‚', '‛', '′', '″', '＂'];
+
+/// Help for a key that no `=` follows.
+const ASSIGNMENT: &str = "write `=` between a key and its value";
 
 /// Returns a problem if the file is written in another format. Its syntax errors would only say that
 /// each line is not TOML.
@@ -56,6 +60,7 @@ pub(super) fn help_at(text: &str, at: usize, is_open_string: bool) -> Option<Str
     let before = &text[line_start..at];
     let rest = text[at..].lines().next().unwrap_or_default();
     curly_quotes(rest, before, is_open_string)
+        .or_else(|| foreign_character(rest))
         .or_else(|| escape(before, rest))
         .or_else(|| inner_quote(before, rest))
         .or_else(|| key(before, rest))
@@ -68,6 +73,31 @@ fn curly_quotes(rest: &str, before: &str, is_open_string: bool) -> Option<String
     let closes = line.trim_end_matches([' ', '\t', '}', ']', ',']).ends_with(CURLY);
     let is_curly = rest.starts_with(CURLY) || is_open_string && closes;
     is_curly.then(|| "replace the curly quotes by straight ones: `\"`".to_owned())
+}
+
+/// Returns help for an invisible character, a special space, or a sign of an East Asian keyboard.
+fn foreign_character(rest: &str) -> Option<String> {
+    let character = rest.chars().next()?;
+    let code = u32::from(character);
+    let is_space = character.is_whitespace() && !character.is_ascii();
+    if is_space || is_hidden(character) && !character.is_ascii() {
+        let instead = if is_space { ", or replace it by a space" } else { "" };
+        return Some(format!("remove the invisible character U+{code:04X}{instead}"));
+    }
+    let plain = match character {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(code - 0xfee0)?,
+        '、' => ',',
+        '【' => '[',
+        '】' => ']',
+        _ => return None,
+    };
+    match plain {
+        ':' => Some(format!("{ASSIGNMENT}, not `{character}`")),
+        '=' | ',' | '[' | ']' | '{' | '}' | '#' | '.' => {
+            Some(format!("replace `{character}` by `{plain}`"))
+        }
+        _ => None,
+    }
 }
 
 /// Returns help for an invalid escape in a string with double quotes. The error is behind the
@@ -130,18 +160,25 @@ fn inner_quote(before: &str, rest: &str) -> Option<String> {
 /// Returns help for an error in the key of an assignment.
 fn key(before: &str, rest: &str) -> Option<String> {
     let line = format!("{before}{rest}");
-    if line.trim_start().starts_with("//") || line.trim_start().starts_with("/*") {
+    if ["//", "/*", ";"].iter().any(|start| line.trim_start().starts_with(start)) {
         return Some("start a comment with `#`".to_owned());
     }
     let is_header = line.trim_start().starts_with('[');
     let before = key_start(before)?;
     let line = format!("{before}{rest}");
+    let is_colon = rest.starts_with(':') || before.trim_end().ends_with([':', '：']);
+    if is_colon && is_quoted(before) {
+        return Some(format!("{ASSIGNMENT}, not `:`"));
+    }
     // Behind a `=`, the error is not in a key.
     if before.contains(['=', '"', '\'']) {
         return None;
     }
-    if rest.starts_with(':') || before.trim_end().ends_with(':') {
-        return Some("write `=` between a key and its value, not `:`".to_owned());
+    if is_colon {
+        return Some(format!("{ASSIGNMENT}, not `:`"));
+    }
+    if !is_header && before.trim_end().ends_with('.') && !rest.starts_with('.') {
+        return Some("write a name on both sides of a dot in a key".to_owned());
     }
     let is_key_part = |c: char| !c.is_whitespace() && !"=.[]{}\"',#:".contains(c);
     let is_second_word = before.trim() != "" && (before.ends_with([' ', '\t']) || rest.is_empty());
@@ -150,10 +187,11 @@ fn key(before: &str, rest: &str) -> Option<String> {
         return None;
     }
     if is_second_word {
-        let help = if rest.contains('=') {
+        let is_value = rest.starts_with(['{', '[', '"', '\'']);
+        let help = if rest.contains('=') && !is_value {
             "put a key that contains spaces in quotes"
         } else {
-            "write `=` between a key and its value"
+            ASSIGNMENT
         };
         return Some(help.to_owned());
     }
@@ -164,6 +202,15 @@ fn key(before: &str, rest: &str) -> Option<String> {
     let name_end = before.len() + rest.find(|c| !is_key_part(c)).unwrap_or(rest.len());
     let name = &line[name_start..name_end];
     (!name.is_empty()).then(|| format!("put the key in quotes: `\"{name}\"`"))
+}
+
+/// Returns true for a key in quotes.
+fn is_quoted(key: &str) -> bool {
+    let key = key.trim().trim_end_matches(':').trim_end();
+    let quote = key.chars().next().filter(|quote| matches!(quote, '"' | '\''));
+    quote.is_some_and(|quote| {
+        key.len() > 1 && key.matches(quote).count() == 2 && key.ends_with(quote)
+    })
 }
 
 /// Returns the beginning of a key, without what is before it on its line: the bracket of a header, or
@@ -196,6 +243,13 @@ fn value(before: &str, rest: &str) -> Option<String> {
             _ if rest.starts_with(['=', '>']) => {
                 Some("write a single `=` between a key and its value".to_owned())
             }
+            // Many languages permit such a zero; some read the number as octal.
+            _ if word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_digit()) => Some(format!(
+                "remove the zero at the start of the number, or put a string in quotes: `\"{word}\"`"
+            )),
+            _ if let Some(prefix) = string_prefix(rest) => {
+                Some(format!("remove the `{prefix}` before the quote: strings have no prefix"))
+            }
             // A value is missing before the bracket.
             _ if is_word || rest.starts_with([']', '}']) => None,
             _ => Some("put a string in quotes: `key = \"value\"`".to_owned()),
@@ -205,12 +259,22 @@ fn value(before: &str, rest: &str) -> Option<String> {
         return Some("start a comment with `#`".to_owned());
     }
     if before.contains('=') && rest.trim_end() == ";" {
-        return Some("remove the `;`: nothing ends a line of TOML".to_owned());
+        return Some("remove the `;`: a line of TOML needs no character at its end".to_owned());
+    }
+    if before.trim_end().ends_with(['"', '\'']) && rest.starts_with('+') {
+        return Some("write one string: TOML has no operators".to_owned());
     }
     if before.contains('=') && !before.contains(['{', '[']) && rest.starts_with([',', ';']) {
         return Some("remove it: write each key of a table on a separate line".to_owned());
     }
     None
+}
+
+/// Returns the letters that other languages permit before the quote of a string.
+fn string_prefix(rest: &str) -> Option<&str> {
+    let end = rest.find(|c: char| !c.is_ascii_alphabetic())?;
+    let is_prefix = (1..=2).contains(&end) && rest[end..].starts_with(['"', '\'']);
+    is_prefix.then(|| &rest[..end])
 }
 
 #[cfg(test)]

@@ -37,6 +37,14 @@ pub fn parse(source: &Arc<Source>) -> (SyntaxNode, Problems) {
     for problem in outline.problems(source, &errors) {
         problems.push_cause(problem);
     }
+    if source.text.len() <= MAX_ERROR_RECOVERY
+        && let Some(rest) = outline.without_incomplete_lines()
+    {
+        let (_, errors) = DeTable::parse_recoverable(&rest);
+        for problem in Outline::new(&rest).problems(source, &errors) {
+            problems.push_on_new_line(problem);
+        }
+    }
     let mut reader = TomlReader { source, broken: problems.broke_parsing(), problems };
     let range = table.span();
     let node = reader.table(range, table.into_inner());

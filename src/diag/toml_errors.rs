@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use toml_parser::ParseError;
 use toml_parser::parser::{Event, EventKind, RecursionGuard, ValidateWhitespace};
+use toml_parser::{Expected, ParseError};
 
 use crate::base::limits::MAX_ERROR_RECOVERY;
 use crate::diag::code;
@@ -133,6 +133,40 @@ impl<'a> Outline<'a> {
         }
     }
 
+    /// Returns the file with spaces in place of the lines in which `=` is missing, if there are any.
+    // After such a line, the parser reports no invalid values in the rest of the file.
+    pub(super) fn without_incomplete_lines(&self) -> Option<String> {
+        let is_assignment = |error: &&ParseError| {
+            error.expected().is_some_and(|all| all.contains(&Expected::Literal("=")))
+        };
+        let places = self.errors.iter().filter(is_assignment).filter_map(ParseError::unexpected);
+        let lines = places.map(|place| self.line_of(place.start()));
+        // A bracket that is open at the end of the line would lose its content, and a header its keys.
+        let is_whole = |line: &Range<usize>| {
+            let text = self.text.get(line.clone()).unwrap_or_default();
+            let number = |brackets: [char; 2]| text.matches(brackets).count();
+            number(['{', '[']) == number(['}', ']']) && !text.trim_start().starts_with('[')
+        };
+        let lines: Vec<Range<usize>> = lines.filter(is_whole).collect();
+        if lines.is_empty() {
+            return None;
+        }
+        let mut text = self.text.to_owned();
+        for line in lines {
+            text.replace_range(line.clone(), &" ".repeat(line.len()));
+        }
+        Some(text)
+    }
+
+    /// Returns the line of a place, without its end.
+    fn line_of(&self, at: usize) -> Range<usize> {
+        let before = self.before(at);
+        // The error of a line that ends too early is at its end.
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let length = self.text.get(start..).and_then(|rest| rest.find(['\n', '\r']));
+        start..start + length.unwrap_or(self.text.len() - start)
+    }
+
     /// Returns a problem if the file is nested too deeply to be parsed.
     pub(super) fn too_deep(&self, source: &Arc<Source>) -> Option<Problem> {
         let range = self.too_deep.clone()?;
@@ -162,6 +196,7 @@ impl<'a> Outline<'a> {
             errors.iter().enumerate().map(|(index, error)| self.classify(index, error)).collect();
         // Of two errors at one place, the bracket is open because of the other.
         errors.sort_by_key(|error| (error.range.start, error.unclosed.is_some()));
+        self.move_unclosed_string(&mut errors);
         self.move_unclosed_bracket(&mut errors);
         let mut headers = BTreeSet::new();
         errors.retain(|error| {
@@ -229,6 +264,7 @@ impl<'a> Outline<'a> {
         let is_duplicate =
             index >= self.errors.len() && self.keys.contains(&(range.start, range.end));
         let message = error.message().lines().next().unwrap_or("not TOML");
+        let message = message.strip_suffix(", expected nothing").unwrap_or(message);
         SyntaxError { range, message, unclosed, is_duplicate }
     }
 
@@ -240,6 +276,22 @@ impl<'a> Outline<'a> {
             && place.is_empty()
             && self.closed_at_end.contains(&place.start());
         is_unclosed.then(|| Bracket { is_table: bracket == "{", from: context.start() })
+    }
+
+    /// Replaces the errors in and after a string of several lines without an end by one at its start.
+    fn move_unclosed_string(&self, errors: &mut Vec<SyntaxError<'_>>) {
+        let is_multiline = |string: &&Range<usize>| {
+            let quote = self.text.get((*string).clone()).and_then(quote);
+            quote.is_some_and(|quote| quote.len() == 3)
+        };
+        let Some(string) = self.open_strings.iter().find(is_multiline) else { return };
+        errors.retain(|error| error.range.start < string.start);
+        errors.push(SyntaxError {
+            range: string.start..string.start + 3,
+            message: "unclosed string of several lines",
+            unclosed: None,
+            is_duplicate: false,
+        });
     }
 
     /// Moves the error of a bracket from the end of the file to the end of the line before the first
@@ -309,7 +361,9 @@ impl<'a> Outline<'a> {
     /// Returns help from the text around an error.
     fn text_help(&self, source: &Source, error: &SyntaxError<'_>) -> Option<String> {
         let is_open = self.open_strings.iter().any(|string| string.end == error.range.start);
-        let is_usable = !source.is_withheld() && error.unclosed.is_none();
+        let is_usable = !source.is_withheld()
+            && error.unclosed.is_none()
+            && !self.open_strings.iter().any(|string| string.start == error.range.start);
         is_usable.then(|| help_at(self.text, error.range.start, is_open)).flatten()
     }
 
@@ -320,7 +374,11 @@ impl<'a> Outline<'a> {
             let help = ["close the list with `]`", "close the inline table with `}`"];
             return Some(help[usize::from(bracket.is_table)].into());
         }
-        if let Some(string) = self.open_strings.iter().find(|string| string.end == at) {
+        if let Some(string) = self
+            .open_strings
+            .iter()
+            .find(|string| string.end == at || string.start == at && error.range.len() == 3)
+        {
             let quote = quote(self.text.get(string.clone())?)?;
             return Some(match quote {
                 "\"" | "'" => {
@@ -403,6 +461,9 @@ fn bare_word(text: &str) -> Option<String> {
         }
         "True" | "TRUE" => Some("write `true`".into()),
         "False" | "FALSE" => Some("write `false`".into()),
+        "yes" | "no" | "on" | "off" => {
+            Some(format!("write `true` or `false`, or put a string in quotes: `\"{text}\"`"))
+        }
         _ if is_word => Some(format!("put a string in quotes: `\"{text}\"`")),
         _ => None,
     }

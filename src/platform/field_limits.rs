@@ -286,7 +286,12 @@ impl Place<'_> {
         }
         let message =
             format!("`{}` must be {}, found `{text}`", self.field, one_of(values.clone()));
-        Some(self.problem(message).suggest(text, values))
+        let problem = self.problem(message);
+        if values.clone().all(|allowed| allowed.ends_with("/*")) {
+            // The type of a file follows from its name.
+            return Some(problem.help("use a kind of message for files of this type"));
+        }
+        Some(problem.suggest(text, values))
     }
 
     fn media_problem(&self, value: &Json, media_type: &str) -> Option<Problem> {

@@ -41,6 +41,17 @@ pub(super) fn captured_names(text: &str) -> impl Iterator<Item = &str> {
     text.split("${captured.").skip(1).map(move |rest| &rest[..name(rest)])
 }
 
+/// Returns help for `${env.NAME}` in a text.
+fn help_for_environment(problem: &Problem) -> Option<String> {
+    let is_environment = problem.code == code::UNKNOWN_PATH
+        && problem.span.as_ref().is_some_and(|span| span.text() == "env");
+    is_environment.then(|| {
+        "read the variable in a default of `[vars]`, such as `home = \"${env.HOME}\"`, and write \
+         `${vars.home}` here"
+            .to_owned()
+    })
+}
+
 impl Texts {
     /// Creates the checker for a scenario with this cast and these variables, and no entities.
     pub(super) fn of(cast: &[CastMember], variables: &Map<String, Json>) -> Self {
@@ -175,7 +186,10 @@ impl Texts {
         problems: &mut Problems,
     ) -> Option<TextTemplate> {
         self.check_examples(&text.value, &text.span, problems);
-        TextTemplate::check(text, &self.context(), RULES, problems)
+        let mut found = Problems::new();
+        let template = TextTemplate::check(text, &self.context(), RULES, &mut found);
+        problems.extend(found.helped(help_for_environment));
+        template
     }
 
     /// Checks and compiles data. Every string in it may have placeholders.
@@ -189,7 +203,11 @@ impl Texts {
         let node = SyntaxNode { span: span.clone(), content };
         self.check_examples_in(&node, problems);
         // `fields = ["${cast.ada.email?}", "Invoice"]`: the second must stay the second.
-        compile_positional(&node, &self.context(), JsonStyle::COMPACT, problems)
+        let mut found = Problems::new();
+        let style = JsonStyle::COMPACT;
+        let template = compile_positional(&node, &self.context(), style, &mut found);
+        problems.extend(found.helped(help_for_environment));
+        template
     }
 
     fn check_examples_in(&self, node: &SyntaxNode, problems: &mut Problems) {
