@@ -15,11 +15,29 @@ const SPACED: JsonStyle = JsonStyle { spacing: JsonSpacing::Spaced, ascii: false
 pub(super) struct Altered<T> {
     pub(super) computed: String,
     pub(super) value: T,
+    /// Whether receivers often make this mistake.
+    pub(super) is_likely: bool,
 }
 
 impl<T> Altered<T> {
     pub(super) fn new(computed: impl Into<String>, value: T) -> Self {
-        Self { computed: computed.into(), value }
+        Self { computed: computed.into(), value, is_likely: false }
+    }
+
+    /// Marks a mistake as one that receivers often make.
+    pub(super) fn likely(self) -> Self {
+        self.likely_if(true)
+    }
+
+    /// Replaces the value.
+    pub(super) fn map<U>(self, value: impl FnOnce(T) -> U) -> Altered<U> {
+        let Self { computed, value: own, is_likely } = self;
+        Altered { computed, value: value(own), is_likely }
+    }
+
+    /// Marks a mistake as one that receivers often make, if the condition holds.
+    pub(super) fn likely_if(self, is_likely: bool) -> Self {
+        Self { is_likely, ..self }
     }
 }
 
@@ -28,16 +46,18 @@ pub(super) fn altered_bodies(body: &str) -> Vec<Altered<String>> {
     let mut bodies = Vec::new();
     if let Ok(json) = serde_json::from_str::<Json>(body) {
         let parsed = serializations(&json).into_iter().map(|(call, text)| {
-            Altered::new(format!("over {call}; sign the raw request body instead"), text)
+            let computed = format!("over {call}; sign the raw request body instead");
+            // A call without options is what most receivers use.
+            Altered::new(computed, text).likely_if(call.ends_with("(parsed body)"))
         });
         bodies.extend(parsed);
     }
     // What JavaScript makes of an object where a text is expected.
-    bodies.push(Altered::new(
-        "over `[object Object]`, a parsed body as text",
-        "[object Object]".into(),
-    ));
-    bodies.push(Altered::new("over an empty body", String::new()));
+    bodies.push(
+        Altered::new("over `[object Object]`, a parsed body as text", "[object Object]".into())
+            .likely(),
+    );
+    bodies.push(Altered::new("over an empty body", String::new()).likely());
     bodies.push(Altered::new("over the body with a newline at the end", format!("{body}\n")));
     bodies.push(Altered::new(
         "over JSON.stringify(body), where the body is text already",
@@ -126,7 +146,8 @@ pub(super) fn altered_encodings(text: &str) -> Vec<Altered<Vec<u8>>> {
         Altered::new(
             "over the body in ASCII, with `?` in place of other characters",
             encoded(0x80),
-        ),
+        )
+        .likely(),
         Altered::new("over the body in Latin-1 instead of UTF-8", encoded(0x100)),
         Altered::new("over the body decoded as Latin-1 instead of UTF-8", decoded.into_bytes()),
     ]

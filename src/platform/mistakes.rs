@@ -31,7 +31,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 const MAX_KEY: usize = 128;
 
 /// Returns the header values that common mistakes compute, except those that equal a valid value
-/// or an earlier mistake. Each is described by a phrase that follows "computed".
+/// or an earlier mistake. Each is described by a phrase that follows "computed". The likely ones
+/// come first.
 ///
 /// `accepted` are requests that the receiver has accepted. A mistake that would have rejected one
 /// of them is not the cause.
@@ -55,43 +56,54 @@ pub(super) fn common_mistakes(
     mistakes
 }
 
-/// Returns the mistakes whose value differs from the valid one.
+/// Returns the mistakes whose value differs from the valid one, the likely ones first.
 fn candidates(account: &Account, request: &RequestFacts<'_>) -> Vec<Mistake> {
     let signing = Signing::of(account);
     let valid = signing.headers(request);
     let signatures = signing.signatures(request);
-    let mut mistakes: Vec<Mistake> = Vec::new();
-    let mut add = |computed: String, header: &str, value: String| {
+    let mut likely: Vec<Mistake> = Vec::new();
+    let mut others: Vec<Mistake> = Vec::new();
+    let mut add = |header: &str, Altered { computed, value, is_likely }: Altered<String>| {
         if valid.iter().all(|(_, valid)| *valid != value) {
+            let mistakes = if is_likely { &mut likely } else { &mut others };
             mistakes.push(Mistake { computed, header: header.to_owned(), value });
         }
     };
     for (name, rule) in &account.platform.requests.signatures {
-        for Altered { computed, value } in invalid_signatures(account, rule, request) {
+        for Altered { computed, value, is_likely } in invalid_signatures(account, rule, request) {
             let mut altered = signatures.clone();
             altered.insert(name.clone(), value.into());
             let headers = signing.headers_with(request, &altered);
             for (header, value) in headers.into_iter().filter(|header| !valid.contains(header)) {
-                add(computed.clone(), &header, value);
+                add(&header, Altered { computed: computed.clone(), value, is_likely });
             }
         }
     }
     for (header, value) in &valid {
         if let Some((prefix, signature)) = split_prefix(value, &signatures) {
-            add(format!("without the prefix `{prefix}`"), header, signature.to_owned());
+            let computed = format!("without the prefix `{prefix}`");
+            add(header, Altered::new(computed, signature.to_owned()).likely());
         }
     }
     for (name, value) in valid.iter().filter(|(_, value)| account.contains_secret(value)) {
         match value.strip_prefix("Bearer ") {
             // Without a whole secret in it, the redactor would not hide the value in reports.
             Some(bare) if !account.contains_secret(bare) => {}
-            Some(bare) => add("without the prefix `Bearer `".into(), name, bare.to_owned()),
-            None => add("with the prefix `Bearer `".into(), name, format!("Bearer {value}")),
+            Some(bare) => {
+                let altered = Altered::new("without the prefix `Bearer `", bare.to_owned());
+                add(name, altered.likely());
+            }
+            None => {
+                let altered = Altered::new("with the prefix `Bearer `", format!("Bearer {value}"));
+                add(name, altered.likely());
+            }
         }
-        add("with a newline after the secret".into(), name, format!("{value}\n"));
-        add("with quotes around the secret".into(), name, quoted(value));
+        let with_newline = format!("{value}\n");
+        add(name, Altered::new("with a newline after the secret", with_newline).likely());
+        add(name, Altered::new("with quotes around the secret", quoted(value)));
     }
-    mistakes
+    likely.append(&mut others);
+    likely
 }
 
 /// Splits a header value that ends with a signature.
@@ -114,18 +126,18 @@ fn invalid_signatures(
     let signed = request.render(&rule.content, &roots);
     let signature = |content: &[u8]| sign(algorithm, &key, content, encoding);
     let mut invalid = encodings(&code_of(algorithm, &key, signed.as_bytes()), encoding);
-    for Altered { computed, value } in altered_bodies(request.body) {
-        let other = request.with_body(&value);
+    for altered in altered_bodies(request.body) {
+        let other = request.with_body(&altered.value);
         let content = other.render(&rule.content, &other.roots(&account.roots()));
-        invalid.push(Altered::new(computed, signature(content.as_bytes())));
+        invalid.push(altered.map(|_| signature(content.as_bytes())));
     }
-    for Altered { computed, value } in altered_encodings(&signed) {
-        invalid.push(Altered::new(computed, signature(&value)));
+    for altered in altered_encodings(&signed) {
+        invalid.push(altered.map(|bytes| signature(&bytes)));
     }
     let alone = "over the body alone; the signed content has more parts";
-    invalid.push(Altered::new(alone, signature(request.body.as_bytes())));
-    for Altered { computed, value } in altered_keys(account, rule, &rule.key.render(&roots)) {
-        invalid.push(Altered::new(computed, sign(algorithm, &value, signed.as_bytes(), encoding)));
+    invalid.push(Altered::new(alone, signature(request.body.as_bytes())).likely());
+    for altered in altered_keys(account, rule, &rule.key.render(&roots)) {
+        invalid.push(altered.map(|key| sign(algorithm, &key, signed.as_bytes(), encoding)));
     }
     let swapped = sign(algorithm, signed.as_bytes(), &key, encoding);
     invalid
@@ -139,7 +151,10 @@ fn invalid_signatures(
     }
     for other in Algorithm::ALL.iter().filter(|other| **other != algorithm) {
         let computed = format!("with {other} instead of {algorithm}");
-        invalid.push(Altered::new(computed, sign(*other, &key, signed.as_bytes(), encoding)));
+        let value = sign(*other, &key, signed.as_bytes(), encoding);
+        // Few senders use SHA-512.
+        let is_likely = *other != Algorithm::HmacSha512;
+        invalid.push(Altered::new(computed, value).likely_if(is_likely));
     }
     invalid
 }
@@ -155,7 +170,10 @@ fn encodings(code: &[u8], encoding: Encoding) -> Vec<Altered<String>> {
         ("base64 of the hex text", STANDARD.encode(&hex)),
         ("upper-case hex", hex.to_uppercase()),
     ];
-    let altered = |(name, value)| Altered::new(format!("in {name} instead of {encoding}"), value);
+    let altered = |(name, value)| {
+        let computed = format!("in {name} instead of {encoding}");
+        Altered::new(computed, value).likely_if(matches!(name, "hex" | "base64"))
+    };
     // The right encoding gives the valid value, which is no mistake.
     all.into_iter().map(altered).collect()
 }
@@ -164,7 +182,8 @@ fn encodings(code: &[u8], encoding: Encoding) -> Vec<Altered<String>> {
 fn altered_keys(account: &Account, rule: &SignatureRule, key: &str) -> Vec<Altered<Vec<u8>>> {
     let mut keys = Vec::new();
     if rule.key_encoding == KeyEncoding::Text {
-        keys.push(Altered::new("with a newline after the secret", format!("{key}\n").into_bytes()));
+        let with_newline = format!("{key}\n").into_bytes();
+        keys.push(Altered::new("with a newline after the secret", with_newline).likely());
         keys.push(Altered::new("with quotes around the secret", quoted(key).into_bytes()));
         // A line of an `.env` file with Windows line endings.
         let text = format!("{key}\r").into_bytes();
@@ -172,7 +191,7 @@ fn altered_keys(account: &Account, rule: &SignatureRule, key: &str) -> Vec<Alter
     } else {
         let computed =
             format!("with the text of the secret as key; decode it as {}", rule.key_encoding);
-        keys.push(Altered::new(computed, key.as_bytes().to_vec()));
+        keys.push(Altered::new(computed, key.as_bytes().to_vec()).likely());
         let whole = account.secrets.values().map(Secret::expose);
         for secret in whole.filter(|secret| *secret != key && secret.ends_with(key)) {
             let computed = "with the text of the whole secret as key, prefix included";
@@ -190,13 +209,13 @@ fn altered_keys(account: &Account, rule: &SignatureRule, key: &str) -> Vec<Alter
         }
     }
     // A variable that is not set.
-    keys.push(Altered::new("with an empty secret", Vec::new()));
+    keys.push(Altered::new("with an empty secret", Vec::new()).likely());
     for (name, secret) in &account.secrets {
         let secret = secret.expose();
         // A longer one is a key of another algorithm.
         if !secret.ends_with(key) && secret.len() <= MAX_KEY {
             let computed = format!("with the secret `{name}` as key");
-            keys.push(Altered::new(computed, secret.as_bytes().to_vec()));
+            keys.push(Altered::new(computed, secret.as_bytes().to_vec()).likely());
         }
     }
     keys

@@ -17,6 +17,9 @@ use crate::record::{
 // Several receivers rarely fail for more reasons, and more hints would hide the reasons.
 const MAX_HELPS: usize = 3;
 
+/// Maximum number of values of common mistakes. The likely ones come first.
+const MAX_MISTAKES: usize = 12;
+
 /// Collects what the records of a run say about the causes of its failures.
 #[derive(Debug, Default)]
 pub(super) struct Advice {
@@ -107,12 +110,14 @@ impl Advice {
 
     /// Returns the advice, with terminal control characters escaped. The first line of each text is a
     /// sentence; further lines are indented details. `now` is the wall time of the end of the run.
-    pub(super) fn texts(&self, run: &RunStarted, now: Timestamp) -> Vec<String> {
+    /// `is_verbose` includes unlikely mistakes.
+    pub(super) fn texts(&self, run: &RunStarted, now: Timestamp, is_verbose: bool) -> Vec<String> {
         let mut texts: Vec<String> =
             self.refused.and_then(|endpoint| self.of_refused(run, endpoint)).into_iter().collect();
         texts.extend(self.closed.and_then(|endpoint| self.of_closed(run, endpoint)));
         texts.extend(self.helps.iter().take(MAX_HELPS).map(|help| escape(help)));
-        texts.extend(self.hint.as_ref().map(of_auth_hint));
+        let most = if is_verbose { usize::MAX } else { MAX_MISTAKES };
+        texts.extend(self.hint.as_ref().map(|hint| of_auth_hint(hint, most)));
         // If no header can be verified, different credentials cannot be the cause.
         let is_open = self.hint.as_ref().is_some_and(|hint| hint.expected.is_empty());
         if self.unauthorized && self.accepted > 0 {
@@ -176,8 +181,8 @@ fn url_of(run: &RunStarted, endpoint: u32) -> Option<Url> {
 }
 
 /// Returns the expected credentials of a rejected request, and the values that common mistakes
-/// produce.
-fn of_auth_hint(hint: &AuthHint) -> String {
+/// produce, at most this many.
+fn of_auth_hint(hint: &AuthHint, most: usize) -> String {
     let AuthHint { event_type, status, expected, mistakes } = hint;
     let event = escape(event_type);
     if expected.is_empty() {
@@ -192,8 +197,11 @@ fn of_auth_hint(hint: &AuthHint) -> String {
     for (name, value) in expected {
         text += &format!("\n  {}: {}  is correct", escape(name), escape(value));
     }
-    for mistake in mistakes {
+    for mistake in mistakes.iter().take(most) {
         text += &format!("\n  {}  if computed {}", escape(&mistake.value), mistake.computed);
+    }
+    if let Some(more @ 1..) = mistakes.len().checked_sub(most) {
+        text += &format!("\n  --verbose prints {more} more");
     }
     text
 }

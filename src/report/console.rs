@@ -470,7 +470,7 @@ impl ConsoleReport {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
-        for text in self.advice.texts(run, now) {
+        for text in self.advice.texts(run, now, self.detail == Detail::Verbose) {
             writeln!(out, "help: {text}")?;
         }
         if !finished.rejected_types.is_empty() {

@@ -185,7 +185,7 @@ impl RunCollector {
     pub fn finish(self) -> Option<RunReport> {
         let started = self.started?;
         let has_passed = self.finished.as_ref().is_some_and(|run| run.verdict == Verdict::Passed);
-        let texts = || self.advice.texts(&started, self.ended_at);
+        let texts = || self.advice.texts(&started, self.ended_at, false);
         let advice = if has_passed { Vec::new() } else { texts() };
         let steps = self.cases.into_values().filter(|case| !case.is_empty());
         Some(RunReport {

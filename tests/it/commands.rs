@@ -465,6 +465,26 @@ fn listen_and_run_recognize_a_common_mistake() {
 }
 
 #[test]
+fn the_likely_mistakes_come_first_and_the_others_with_verbose() {
+    let listening = Listening::start(&["listen", "liveperson", "--port", "0"]);
+    let folder = configured("[vendor.liveperson]\nsecret = { client_secret = 'another' }\n");
+    let mistakes = |more: &[&str]| -> (usize, String) {
+        let run = ["run", "form", "--vendor", "liveperson", "--to", &listening.url];
+        let told = stdout(&standin_in(folder.path(), &[&run, more].concat()));
+        (told.matches("  if computed ").count(), told)
+    };
+    let (short, told) = mistakes(&[]);
+    assert_eq!(short, 12, "{told}");
+    for likely in ["in hex instead", "json.dumps(parsed body)", "an empty secret", "the prefix"] {
+        assert!(told.contains(likely), "{told}");
+    }
+    let more = told.lines().find_map(|line| line.trim().strip_prefix("--verbose prints ")).unwrap();
+    let (all, told) = mistakes(&["-v"]);
+    assert_eq!(more, format!("{} more", all - short), "{told}");
+    assert!(!told.contains("--verbose prints"), "{told}");
+}
+
+#[test]
 fn listen_names_the_invalid_header() {
     let listening = Listening::start(&["listen", "liveperson", "--port", "0"]);
     let folder = configured("[vendor.liveperson]\nsecret = { client_secret = 'another' }\n");
