@@ -219,8 +219,7 @@ async fn receive(
 fn status(faults: &Faults, report: &VerificationReport) -> u16 {
     let status = faults.0.iter().find(|fault| fault.kind == FaultKind::Status);
     let status = status.and_then(|fault| u16::try_from(fault.amount.number()).ok());
-    let is_accepted = report.handshake.is_some() || report.passed();
-    status.unwrap_or(if is_accepted { 200 } else { 401 })
+    status.unwrap_or(if report.passed() { 200 } else { 401 })
 }
 
 /// Returns the body of the response. A stored event has this number.
@@ -228,11 +227,11 @@ fn response_body(received: &Received, number: Option<usize>) -> String {
     let Received { report, faults, .. } = received;
     match &report.handshake {
         _ if faults.has(FaultKind::Status) => r#"{"error":"fault injected by --wrong"}"#.into(),
+        _ if !report.passed() => r#"{"error":"verification failed"}"#.into(),
         Some(_) if faults.has(FaultKind::Token) => r#"{"token":"not the token"}"#.into(),
         Some(reply) if reply.is_empty() => "{}".into(),
         Some(reply) => reply.clone(),
-        None if report.passed() => json!({"number": number}).to_string(),
-        None => r#"{"error":"verification failed"}"#.into(),
+        None => json!({"number": number}).to_string(),
     }
 }
 

@@ -81,6 +81,19 @@ fn a_null_is_no_text_of_an_event() {
     assert!(lines[1].contains("named") && !lines[1].contains('“'), "{lines:?}");
 }
 
+#[test]
+fn a_handshake_with_an_invalid_credential_is_rejected() {
+    let arguments = ["listen", "erxes", "--port", "0"];
+    let mut process = Background::start(std::path::Path::new("/"), &arguments);
+    let printed = process.read_stderr_until("Press Ctrl-C");
+    let url = printed.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let head = "POST / HTTP/1.1\r\nContent-Type: application/json\r\nErxes-token: another";
+    let response = request(address, head, "{}");
+    assert!(response.head.starts_with("HTTP/1.1 401 "), "{}", response.head);
+    assert!(process.interrupt().stdout.contains("✗ handshake"));
+}
+
 /// Posts a body without headers of the vendor.
 fn send_body(url: &str, body: &str) {
     let address = url.trim_start_matches("http://").trim_end_matches('/');
