@@ -389,7 +389,9 @@ impl Conversation {
         }
         self.touch(at);
         let detail = |v: &Variable| {
-            let mut detail = json!({"name": v.name, "type": v.declared, "value": v.value});
+            let shape = Variable::shape_of(&v.value);
+            let mut detail =
+                json!({"name": v.name, "type": v.declared, "shape": shape, "value": v.value});
             if let Some(previous) = known.as_ref().and_then(|known| known.get(&v.name)) {
                 detail["previous"] = previous.clone();
             }

@@ -9,7 +9,7 @@ use super::entity::Entity;
 use super::generated_ids::GeneratedIds;
 use super::message::DialogHead;
 use super::person::Person;
-use super::variable::VariableScope;
+use super::variable::{Variable, VariableScope};
 use crate::template::{FieldType, Object, TableType, Value, field_value, table_type};
 
 crate::string_enum! {
@@ -214,6 +214,7 @@ fn named(about: &'static str) -> TableType {
 
 fn variable_table() -> FieldType {
     let base = named("a variable").always("type", FieldType::Text);
+    let base = base.always("shape", FieldType::Word(Variable::SHAPES));
     FieldType::table(base.always("value", FieldType::Any).maybe("previous", FieldType::Any))
 }
 

@@ -157,8 +157,8 @@ impl Person {
 
     /// Returns the full name.
     pub fn name(&self) -> String {
-        let persona = &self.member.persona;
-        format!("{} {}", persona.first_name, persona.last_name).trim_end().to_owned()
+        let Member { persona, locale, .. } = &*self.member;
+        locale.full_name(&persona.first_name, &persona.last_name)
     }
 }
 

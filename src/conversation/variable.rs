@@ -37,6 +37,22 @@ impl Variable {
         Self { name, declared, value }
     }
 
+    /// Returns the JSON type of a value, one of [`SHAPES`](Self::SHAPES).
+    pub fn shape_of(value: &Json) -> &'static str {
+        match value {
+            Json::Null => "null",
+            Json::Bool(_) => "boolean",
+            Json::Number(_) => "number",
+            Json::String(_) => "text",
+            Json::Array(_) => "list",
+            Json::Object(_) => "table",
+        }
+    }
+
+    /// The JSON types of values.
+    pub const SHAPES: &'static [&'static str] =
+        &["null", "boolean", "number", "text", "list", "table"];
+
     /// Returns the default type for a value without a declared type.
     pub fn type_of(value: &Json) -> &'static str {
         // Only `number` is visible in JSON: a date is a string like any other.

@@ -109,7 +109,7 @@ pub(super) fn changed(person: &Person, data: &Map<String, Json>) -> Person {
     member.email = text("email").map(Into::into).or(member.email);
     member.phone = text("phone").map(Into::into).or(member.phone);
     if let Some(name) = text("name") {
-        let (first, last) = name.split_once(' ').unwrap_or((&name, ""));
+        let (first, last) = member.locale.split_name(&name);
         (member.persona.first_name, member.persona.last_name) = (first.into(), last.into());
     }
     let mut changed = Person { member: Arc::new(member), ..person.clone() };

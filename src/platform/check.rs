@@ -254,6 +254,7 @@ impl PlatformChecker<'_> {
                         // The limits of the other kind are about its own data.
                         data.limits = self.limits(&kind.limits, &data, &[TEXT]);
                         let answers = self.answered(kind).or(known.answers);
+                        data.by_position = answers.is_some();
                         let kind = MessageKind { data, answers, ..known };
                         kinds.insert(key.name.clone(), kind);
                     }
@@ -270,6 +271,7 @@ impl PlatformChecker<'_> {
         let mut data = self.data(&form.span, &form.data, &form.optional)?;
         data.suggestions = self.suggestions(form, &data);
         data.limits = self.limits(&form.limits, &data, &[TEXT]);
+        data.by_position = form.answers.is_some();
         let names = self.types.of_kind(&data.names(&self.types.items));
         let body = match (&form.body, &form.template) {
             (Some(node), None) => self.compile(node, names, style),
@@ -387,6 +389,7 @@ impl PlatformChecker<'_> {
             rules: EntityRules::default(),
             template,
             suggestions: None,
+            by_position: false,
             limits: Vec::new(),
         })
     }

@@ -30,6 +30,9 @@ pub struct FieldDefaults {
     /// Suggested values for elements of the question, as a template of lists by field.
     pub(super) suggestions: Option<JsonTemplate>,
     pub(super) limits: Vec<FieldLimit>,
+    /// Whether each element of a list takes the default at its position: the data answers questions,
+    /// which differ.
+    pub(super) by_position: bool,
 }
 
 impl FieldDefaults {
@@ -115,7 +118,7 @@ impl FieldDefaults {
                     respond(default, asked, input, suggestions.map_or(&[], Vec::as_slice))
                 }
                 (None, Some(input)) if self.replaces_whole(key) => input.clone(),
-                (None, Some(input)) => fill(default, input),
+                (None, Some(input)) => self.filled_with(default, input),
                 (None, None) => default.clone(),
             };
             complete.insert(key.clone(), value);
@@ -139,13 +142,28 @@ impl FieldDefaults {
         for (key, node) in input {
             let value = node.to_json();
             let default = self.defaults.get(&key.name).filter(|_| !self.replaces_whole(&key.name));
-            let value = default.map_or(value.clone(), |own| fill(own, &value));
+            let value = default.map_or(value.clone(), |own| self.filled_with(own, &value));
             filled.insert(key.name.clone(), value);
         }
         if let Some(locale) = locale {
             filled.values_mut().for_each(|value| localize(value, locale));
         }
         filled
+    }
+
+    /// Completes a value of a step with the default of its field.
+    fn filled_with(&self, default: &Json, input: &Json) -> Json {
+        match (default, input) {
+            (Json::Array(defaults), Json::Array(items)) if self.by_position => {
+                let own = |(index, item): (usize, &Json)| {
+                    let own = same_element(defaults, item).or_else(|| defaults.get(index));
+                    own.or_else(|| defaults.last())
+                        .map_or_else(|| item.clone(), |own| fill_item(own, item))
+                };
+                items.iter().enumerate().map(own).collect()
+            }
+            _ => fill(default, input),
+        }
     }
 
     /// Returns the types of the fields. Objects in lists also have the generated ids.

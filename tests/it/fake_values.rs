@@ -1,7 +1,7 @@
 //! Generated values: telephone numbers and prices of each locale.
 
 use phonenumber::Mode;
-use standin::base::fake::{LOCALES, fake};
+use standin::base::fake::{LOCALES, fake, locale};
 use standin::base::seed::SeedScope;
 
 fn values(name: &str, tag: &str, number: u64) -> Vec<String> {
@@ -31,6 +31,25 @@ fn telephone_numbers_are_reserved_for_fiction_where_a_range_exists() {
         let numbers = values("phone", tag, 300);
         assert!(numbers.iter().all(|number| number.starts_with(prefix)), "{tag}: {numbers:?}");
     }
+}
+
+#[test]
+fn family_names_come_first_where_the_language_has_them_first() {
+    for (tag, separator) in [("ja", " "), ("zh", "")] {
+        for seed in 1..20 {
+            let seeds = SeedScope::of_run(seed);
+            let of = |name| fake(name, locale(tag), &seeds).unwrap();
+            assert_eq!(of("name"), [of("last_name"), of("first_name")].join(separator));
+        }
+    }
+    let [ja, zh, mn] = ["ja", "zh", "mn"].map(locale);
+    assert_eq!(ja.full_name("葵", "佐藤"), "佐藤 葵");
+    assert_eq!(ja.full_name("Aoi", "Sato"), "Aoi Sato");
+    assert_eq!(ja.full_name("葵", ""), "葵");
+    assert_eq!(mn.full_name("Оюун", "Бат"), "Оюун Бат");
+    assert_eq!(ja.split_name("佐藤 葵"), ("葵", "佐藤"));
+    assert_eq!(ja.split_name("Aoi Sato"), ("Aoi", "Sato"));
+    assert_eq!(zh.split_name("王志明"), ("王志明", ""));
 }
 
 #[test]

@@ -467,6 +467,43 @@ fn a_submitted_form_has_the_customer_as_stored_since_0_23() {
 }
 
 #[test]
+fn answers_to_a_form_take_its_labels_although_no_webhook_has_it() {
+    let submissions = |steps: &[&str], revision: &str| -> Vec<String> {
+        let created = data(&[&["open = {}"], steps].concat(), revision, "create");
+        let form = created.iter().find(|create| create.get("formId").is_some()).unwrap();
+        let text = |field: &Json, key: &str| field[key].as_str().unwrap().to_owned();
+        let line = |field: &Json| ["text", "type", "value"].map(|key| text(field, key)).join(" | ");
+        form["submissions"].as_array().unwrap().iter().map(line).collect()
+    };
+    let form = "say = { by = 'bot', kind = 'form', fields = ['Name', 'Invoice number', 'Mail', { label = 'Mobile', type = 'phone' }] }";
+    let answer = "say = { by = 'visitor', kind = 'form_response', fields = ['Ada', '17', 'ada@x.example.test', '+442079460000'] }";
+    let plain = "say = { by = 'visitor', kind = 'form_response', fields = ['ada@x.example.test', '+442079460000'] }";
+    for revision in ["0.19", "0.23", "0.24", "1.3"] {
+        assert_eq!(
+            submissions(&[form, answer], revision),
+            [
+                "Name | input | Ada",
+                "Invoice number | input | 17",
+                "Mail | email | ada@x.example.test",
+                "Mobile | phone | +442079460000"
+            ]
+        );
+        assert_eq!(
+            submissions(&[plain], revision),
+            ["Mail | email | ada@x.example.test", "Mobile | phone | +442079460000"],
+            "without a question, each takes the default at its position"
+        );
+        let unasked =
+            submissions(&[form, "say = { by = 'visitor', kind = 'form_response' }"], revision);
+        assert!(
+            unasked[2].starts_with("Mail | email | ") && unasked[2].contains('@'),
+            "{unasked:?}"
+        );
+        assert!(unasked[1].ends_with('.') && unasked[3].contains("phone | +"), "{unasked:?}");
+    }
+}
+
+#[test]
 fn links_are_free_and_replaced_as_a_whole() {
     for revision in REVISIONS {
         for kind in ["customer", "company"] {

@@ -42,6 +42,18 @@ fn undocumented_shapes_are_reported_as_assumed() {
         let unassigned = "[[step]]\nopen = {}\n[[step]]\nclose = { by = 'system' }\n";
         assert_eq!(certainties(unassigned, vendor, "conversation_create"), ["assumed"]);
     }
+    let set = |value: &str| {
+        let scenario = format!(
+            "[[step]]\nopen = {{}}\n[[step]]\nset = {{ variables = {{ it = {value} }} }}\n"
+        );
+        certainties(&scenario, "wotnot", "variables").join(" ")
+    };
+    for value in ["'gold'", "3", "true"] {
+        assert_eq!(set(value), "documented", "{value}");
+    }
+    for value in ["['a', 'b']", "{ a = 1 }", "{ type = 'date', value = '2026-01-05' }"] {
+        assert_eq!(set(value), "assumed", "{value}");
+    }
     let told =
         stdout(&standin(&["send", "wotnot", "assignee_change", "--set", "skill=x", "--dry-run"]));
     assert!(told.contains("assignee_change"), "{told}");

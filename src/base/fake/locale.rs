@@ -84,6 +84,9 @@ enum NameSource {
     Romanized(&'static [(&'static str, &'static str)], &'static [(&'static str, &'static str)]),
 }
 
+/// Locales whose family names come first, with what follows them.
+const FAMILY_NAME_FIRST: &[(&str, &str)] = &[("ja", " "), ("zh", "")];
+
 // A macro, because the locales of the `fake` crate are distinct types.
 macro_rules! names_of {
     ($locale:ident) => {
@@ -107,6 +110,33 @@ impl Locale {
                 (pick(first, rng).0.to_string(), pick(last, rng).0.to_string())
             }
         }
+    }
+
+    /// Joins a given name and a family name in the order of the locale.
+    pub fn full_name(&self, first: &str, last: &str) -> String {
+        match self.family_first(&[first, last].concat()) {
+            Some(separator) if !first.is_empty() && !last.is_empty() => {
+                format!("{last}{separator}{first}")
+            }
+            _ => format!("{first} {last}").trim().to_owned(),
+        }
+    }
+
+    /// Splits a full name into a given name and a family name, which is empty if the name has no
+    /// space.
+    pub fn split_name<'n>(&self, name: &'n str) -> (&'n str, &'n str) {
+        match name.split_once(' ') {
+            Some((last, first)) if self.family_first(name).is_some() => (first, last),
+            Some(parts) => parts,
+            None => (name, ""),
+        }
+    }
+
+    /// Returns what stands between family name and given name, if the family name comes first. In
+    /// Latin letters, the order is that of English.
+    fn family_first(&self, name: &str) -> Option<&'static str> {
+        let order = FAMILY_NAME_FIRST.iter().find(|(tag, _)| *tag == self.tag);
+        order.filter(|_| !name.is_ascii()).map(|(_, separator)| *separator)
     }
 
     /// Returns the spelling of a name in Latin letters, if the locale has one for it.

@@ -159,7 +159,7 @@ const GOODS: &[&str] = &[
 
 fn full_name(locale: &Locale, rng: &mut ChaCha8Rng) -> String {
     let (first, last) = locale.name(rng);
-    format!("{first} {last}")
+    locale.full_name(&first, &last)
 }
 
 fn capitalize(word: &str) -> String {

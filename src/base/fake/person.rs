@@ -113,7 +113,7 @@ impl Persona {
     /// Replaces the name, and the mail address derived from it.
     #[must_use]
     pub fn named(mut self, name: &str, locale: &Locale, seeds: &SeedScope) -> Self {
-        let (first, last) = name.split_once(' ').unwrap_or((name, ""));
+        let (first, last) = locale.split_name(name);
         self.email = email(locale, first, last, seeds).into();
         self.first_name = first.into();
         self.last_name = last.into();
