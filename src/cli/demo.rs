@@ -74,7 +74,8 @@ pub(super) fn demo(args: &DemoArgs, global: &Global) -> Result<ExitStatus, Comma
             "the configuration names no scenario for `standin demo`",
         )
     })?;
-    let script = Arc::new(scenario::check(draft, &[Arc::clone(&vendor)], setup.vendors())?);
+    let known = setup.known_to(&draft);
+    let script = Arc::new(scenario::check(draft, &[Arc::clone(&vendor)], &known)?);
     check_patches(&script, std::slice::from_ref(&account)).into_result(Some(()))?;
     let start = instant(script.start.unwrap_or(setup.config.start));
     let seed = script.seed.unwrap_or(setup.config.seed);

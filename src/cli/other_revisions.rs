@@ -27,11 +27,8 @@ impl Setup {
         if problem.code != code::UNKNOWN_EVENT {
             return problem;
         }
-        let revisions = self.catalog.revisions(&vendor.id).into_iter();
-        let references =
-            revisions.map(|revision| VendorRef { id: vendor.id.clone(), revision: Some(revision) });
-        let all = references.filter_map(|reference| self.catalog.load(&reference).ok());
-        let sending = all.filter(|other| other.type_names().contains(&event_type));
+        let all = self.revisions_of(&vendor.id);
+        let sending = all.iter().filter(|other| other.type_names().contains(&event_type));
         let names: Vec<String> = sending.map(|other| other.full_id()).collect();
         if names.is_empty() {
             return problem;
@@ -61,10 +58,14 @@ impl Setup {
 
     /// Loads every revision of every vendor. One that has problems is skipped.
     fn all_revisions(&self) -> Vec<Arc<Platform>> {
-        let references = self.catalog.ids().flat_map(|id| {
-            let revisions = self.catalog.revisions(id).into_iter();
-            revisions.map(move |revision| VendorRef { id: id.to_owned(), revision: Some(revision) })
-        });
+        self.catalog.ids().flat_map(|id| self.revisions_of(id)).collect()
+    }
+
+    /// Loads every revision of a vendor. One that has problems is skipped.
+    pub(super) fn revisions_of(&self, id: &str) -> Vec<Arc<Platform>> {
+        let revisions = self.catalog.revisions(id).into_iter();
+        let references =
+            revisions.map(|revision| VendorRef { id: id.to_owned(), revision: Some(revision) });
         references.filter_map(|reference| self.catalog.load(&reference).ok()).collect()
     }
 }

@@ -364,7 +364,7 @@ impl RunSelection<'_> {
         skipped: &mut Vec<String>,
     ) -> Result<Vec<RunPlan>, Problems> {
         let source = Arc::clone(&draft.source);
-        let all_vendors = self.setup.vendors();
+        let known = self.setup.known_to(&draft);
         let playable = if self.args.vendors.is_empty() || self.args.plays_all() {
             self.setup.vendors_of(&mut draft)
         } else {
@@ -385,7 +385,7 @@ impl RunSelection<'_> {
             (true, false) => &self.setup.vendors_of(&mut draft),
         };
         let mut problems = requested.err().unwrap_or_default();
-        let checked = problems.note(scenario::check(draft, checked_for, all_vendors));
+        let checked = problems.note(scenario::check(draft, checked_for, &known));
         let script = problems.into_result(checked);
         let script = script.map_err(|problems| self.setup.naming_revisions(problems))?;
         let script = Arc::new(script);

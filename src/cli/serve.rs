@@ -278,7 +278,12 @@ impl ServeArgs {
         let endpoints = self.endpoints(&vendors, setup)?;
         let accounts: Result<_, Problems> =
             vendors.iter().map(|vendor| setup.account(vendor)).collect();
-        let (known, redactor) = (setup.vendors().to_vec(), setup.redactor());
+        let mut known = setup.vendors().to_vec();
+        // A scenario may list several revisions, of which the served one is one.
+        for vendor in vendors.iter().filter(|vendor| vendor.reference().revision.is_some()) {
+            known.extend(setup.revisions_of(&vendor.id));
+        }
+        let redactor = setup.redactor();
         Ok(ReloadPlan { accounts: accounts?, known, redactor, endpoints })
     }
 

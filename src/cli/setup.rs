@@ -235,6 +235,15 @@ impl Setup {
         vendors
     }
 
+    /// Returns every vendor in its configured revision, and the revisions that a scenario lists: what
+    /// one of them has is valid in the file, although the run may be at another one.
+    pub(super) fn known_to(&self, draft: &ParsedScenario) -> Vec<Arc<Platform>> {
+        let listed = draft.form.vendors.iter().flat_map(|names| names.iter());
+        // Problems of a vendor that is not played at do not matter.
+        let listed = listed.filter_map(|name| self.vendor(name).ok());
+        self.vendors().iter().cloned().chain(listed).collect()
+    }
+
     /// Returns the vendors that load without problems, and the problems of the others.
     fn all(&self) -> &(Vec<Arc<Platform>>, Problems) {
         self.loaded.get_or_init(|| {

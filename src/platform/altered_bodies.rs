@@ -149,8 +149,32 @@ pub(super) fn altered_encodings(text: &str) -> Vec<Altered<Vec<u8>>> {
         )
         .likely(),
         Altered::new("over the body in Latin-1 instead of UTF-8", encoded(0x100)),
+        // Libraries that encode each half of a surrogate pair, as old ones for JavaScript do.
+        Altered::new("over the body with emoji encoded as surrogates (CESU-8)", surrogates(text)),
         Altered::new("over the body decoded as Latin-1 instead of UTF-8", decoded.into_bytes()),
     ]
+}
+
+/// Returns a text in CESU-8: characters beyond U+FFFF are two surrogates of three bytes each.
+fn surrogates(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        let mut units = [0; 2];
+        match character.encode_utf16(&mut units) {
+            [_] => bytes.extend(character.to_string().bytes()),
+            pair => {
+                for unit in pair.iter() {
+                    let part = |shift: u16, mask: u16| (unit >> shift & mask).to_le_bytes()[0];
+                    bytes.extend([
+                        0xe0 | part(12, 0xf),
+                        0x80 | part(6, 0x3f),
+                        0x80 | part(0, 0x3f),
+                    ]);
+                }
+            }
+        }
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -166,6 +190,11 @@ mod tests {
         ] {
             assert_eq!(python_bytes(text), shown);
         }
+    }
+
+    #[test]
+    fn emoji_are_surrogates_in_cesu_8() {
+        assert_eq!(surrogates("é🙇y"), b"\xc3\xa9\xed\xa0\xbd\xed\xb9\x87y");
     }
 
     #[test]

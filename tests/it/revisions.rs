@@ -431,6 +431,18 @@ fn a_scenario_limited_to_revisions_is_skipped_at_others() {
 }
 
 #[test]
+fn a_scenario_for_several_revisions_runs_at_one_that_lacks_something() {
+    let receiver = Receiver::accepting();
+    // Purchases exist since 1.3.
+    for vendor in ["erxes@0.23", "erxes@1.3"] {
+        let output = standin(&["run", "pipeline", "--vendor", vendor, "--to", &receiver.url()]);
+        assert_eq!(output.status.code(), Some(0), "{vendor}: {}", stderr(&output));
+        let skipped = stdout(&output).contains("skipped");
+        assert_eq!(skipped, vendor == "erxes@0.23", "{}", stdout(&output));
+    }
+}
+
+#[test]
 fn a_run_at_a_revision_that_differs_names_the_matching_one() {
     for (vendor, instead) in [("erxes", "`erxes@2`"), ("liveperson", "`liveperson@2022`")] {
         let receiver = Receiver::accepting();
