@@ -8,7 +8,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 
 /// Returns the host name of a request, without the port: a port may be forwarded. `None` if there is no
-/// `Host` header, several, or one that differs from the request line.
+/// `Host` header, several, a malformed one, or one that differs from the request line.
 pub fn requested_host(request: &HttpRequest) -> Option<&str> {
     let mut hosts = request.headers().get_all(HOST);
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return None };
@@ -18,15 +18,18 @@ pub fn requested_host(request: &HttpRequest) -> Option<&str> {
     if authority.is_some_and(|authority| !authority.as_str().eq_ignore_ascii_case(host)) {
         return None;
     }
-    Some(name_of(host))
+    name_of(host)
 }
 
-/// Returns the name of a `Host` header, without the port.
-fn name_of(host: &str) -> &str {
-    if host.starts_with('[') {
-        return host.find(']').map_or(host, |end| &host[..=end]);
-    }
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
+/// Returns the name of a `Host` header, without the port; `None` if it is malformed.
+fn name_of(host: &str) -> Option<&str> {
+    let end = match host.strip_prefix('[') {
+        Some(address) => address.find(']')? + 2,
+        None => host.find(':').unwrap_or(host.len()),
+    };
+    let (name, port) = host.split_at(end);
+    let is_port = |port: &str| port.chars().all(|c| c.is_ascii_digit());
+    (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)).then_some(name)
 }
 
 /// The headers of every response. Nothing is framed, cached or read by other sites.
