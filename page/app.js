@@ -1,14 +1,15 @@
 // The page: state, events and the keyboard. Everything it does goes through the control API.
 
 import { ApiError, download, follow, get, post, readToken, records, remove, setToken } from "./client.js";
-import { renderChat, verdict } from "./chat.js";
-import { $, choice, copy, el, fill, icon, options, toast } from "./dom.js";
+import { countDown, renderChat, verdict } from "./chat.js";
+import { content, hasContent, renderComposer, reset, setUpComposer } from "./compose.js";
+import { $, choice, el, fill, icon, options, toast } from "./dom.js";
 import { renderFaultMenu } from "./faults.js";
 import { phaseOf, renderList, setUpList } from "./list.js";
 import { renderLanes } from "./lanes.js";
 import { add, seconds, tell } from "./story.js";
 import { setUpRuns, showRuns } from "./runs.js";
-import { followsEnd, measureWire, redeliver, renderWire, resetDetail, resetWire, rowsOf, setUpWire, showTab } from "./wire.js";
+import { followsEnd, measureWire, redeliver, renderWire, resetDetail, resetWire, rowsOf, setUpWire, showTab, toggleBytes } from "./wire.js";
 import { setUpVendors, showVendors } from "./vendors.js";
 
 /** A conversation without a script: somebody opens it, and people continue. */
@@ -107,9 +108,10 @@ function renderHead() {
   renderFaultMenu(run, schedule, report);
   const canAct = Boolean(state.detail) && run?.phase !== "cancelled" && state.detail.id === state.selected;
   $("speak").hidden = !canAct;
-  const hint = isActive ? "Happens at once, between the steps of the script" : isClosed() ? "The conversation is closed" : "";
+  $("send").title = isActive ? "Happens at once, between the steps of the script" : "";
   $("close").textContent = isClosed() ? "Reopen" : "Close";
-  $("speak-hint").textContent = isInSurvey() ? "The survey is open" : hint;
+  $("speak-hint").textContent = isInSurvey() ? "The survey is open" : isClosed() ? "The conversation is closed" : "";
+  if (canAct) renderComposer(run.vendor, speakKind === "note", schedule);
 }
 
 /** The run time, and the step that was played last. */
@@ -136,9 +138,15 @@ async function refresh() {
   state.conversations = conversations;
   state.endpoints = endpoints;
   renderEndpoints();
-  if (!state.selected && conversations.length > 0) await select(conversations[0].id);
+  if (!state.selected && conversations.length > 0) await select(firstShown().id);
   else if (state.selected) await loadDetail();
   schedule();
+}
+
+/** The conversation of the script in the newest run: others that it causes come later. */
+function firstShown() {
+  const [newest] = state.conversations;
+  return state.conversations.findLast((one) => one.run.run === newest.run.run) ?? newest;
 }
 
 let refreshTimer = null;
@@ -165,10 +173,11 @@ async function loadDetail() {
   if (state.selected !== id) return;
   detail.messages = [...known, ...detail.messages];
   state.detail = detail;
+  detail.readAt = performance.now();
   const cast = detail.cast.filter((one) => one.role !== "system");
   options($("as"), cast.map((one) => [one.name, `${one.full_name} (${one.role})`]));
   const staff = detail.cast.filter((one) => ["agent", "manager", "bot"].includes(one.role));
-  options($("assign"), [["", "…"], ...staff.map((one) => [one.name, one.full_name])], false);
+  options($("assign"), [["", "Assign to …"], ...staff.map((one) => [one.name, one.full_name])], false);
 }
 
 async function select(id) {
@@ -280,13 +289,30 @@ async function act(action) {
 }
 
 async function speak() {
-  const text = $("text").value;
-  if (!text.trim()) return;
+  const [text, by] = [$("text").value, $("as").value];
+  const isNote = speakKind === "note";
+  if (!text.trim() && (isNote || !hasContent())) return;
   // What people type is no template.
-  const literal = text.replaceAll("$", "$$$$");
-  const where = speakKind === "say" ? dialog() : {};
-  if (await act({ [speakKind]: { by: $("as").value, text: literal, ...where } })) $("text").value = "";
+  const action = isNote ? { note: { by, text: text.replaceAll("$", "$$$$") } } : { say: { by, ...content(text), ...dialog() } };
+  if (!(await act(action))) return;
+  $("text").value = "";
+  if (!isNote) reset();
 }
+
+/** Who speaks. */
+const speaker = {
+  asStaff() {
+    const { cast = [], assignee } = state.detail ?? {};
+    const isStaff = (name) => cast.some((one) => one.name === name && ["bot", "agent", "manager"].includes(one.role));
+    if (isStaff($("as").value)) return;
+    const name = isStaff(assignee) ? assignee : cast.find((one) => isStaff(one.name))?.name;
+    if (name) $("as").value = name;
+  },
+  asVisitor() {
+    const visitor = state.detail?.cast.find((one) => one.role === "visitor");
+    if (visitor) $("as").value = visitor.name;
+  },
+};
 
 /** Chooses a button of a message as the visitor. */
 async function press(label) {
@@ -390,6 +416,7 @@ const KEYS = {
   r: () => state.delivery && redeliver(state.delivery),
   e: () => { showTab("edit"); render(); focusEditor(); },
   d: () => { showTab("compare"); render(); },
+  b: () => { toggleBytes(); render(); },
   f: () => { if ($("faults").hidden) return; $("faults").open = true; $("faults").querySelector("select")?.focus(); },
   h: () => { const step = state.story?.deliveries.get(state.delivery)?.step; if (step) attempt(() => restart(step))(); },
   "?": () => $("help").showModal(),
@@ -450,6 +477,8 @@ function wireUp() {
   $("step").addEventListener("click", attempt(() => steer("step")));
   $("cancel").addEventListener("click", attempt(() => steer("cancel")));
   submit("speak", speak);
+  const failed = (error) => { $("speak-error").textContent = error.text ?? String(error); $("speak-error").hidden = false; };
+  setUpComposer({ changed: () => { $("speak-error").hidden = true; schedule(); }, failed, speaker });
   $("text").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
@@ -459,6 +488,7 @@ function wireUp() {
   choice($("speak-kind"), (value) => {
     speakKind = value;
     $("text").placeholder = value === "note" ? "Write a note that the visitor does not see" : "Write a message";
+    schedule();
   });
   $("assign").addEventListener("change", attempt(async () => {
     const to = $("assign").value;
@@ -509,7 +539,10 @@ async function boot() {
   const preferred = current()?.run.vendor ?? state.endpoints[0]?.vendor;
   if (preferred) $("vendor").value = preferred;
   chooseScenarios();
-  if (state.scenarios.some((one) => one.name === "handover")) $("scenario").value = "handover";
+  const shown = [current()?.run.file, "handover"].find((name) => [...$("scenario").options].some((option) => option.value === name));
+  if (shown) $("scenario").value = shown;
+  const speed = String(current()?.run.speed ?? "");
+  if ([...$("speed").options].some((option) => option.value === speed)) $("speed").value = speed;
   showPage();
   follow({
     record: (kept) => {
@@ -531,4 +564,5 @@ async function boot() {
 
 readToken();
 wireUp();
+setInterval(() => countDown(state), 250);
 attempt(boot)();

@@ -80,6 +80,25 @@ function choices({ buttons, press }) {
   }, isChosen ? icon("check") : null, label)));
 }
 
+/** Time until the next step, as people wait for it; empty if that is not known. */
+function remaining({ detail, selected }) {
+  const next = detail?.id === selected ? detail.next : null;
+  if (typeof next?.due_in_ms !== "number" || detail.run.clock !== "real") return "";
+  const isRunning = detail.run.phase === "running";
+  const wait = next.due_in_ms / (detail.run.speed ?? 1) - (isRunning ? performance.now() - detail.readAt : 0);
+  const left = Math.max(0, Math.ceil(wait / 1000));
+  const text = left < 120 ? `${left} s` : left < 7200 ? `${Math.round(left / 60)} min` : `${Math.round(left / 3600)} h`;
+  return isRunning ? ` in ${text}` : ` (in ${text} after resuming)`;
+}
+
+/** Shows the time until the next step again. */
+export function countDown(state) {
+  const due = $("log").querySelector(".due");
+  if (!due) return;
+  const text = remaining(state);
+  if (due.textContent !== text) due.textContent = text;
+}
+
 /** What the script does next. */
 function ghost({ detail, selected, playStep }, nameOf) {
   const next = detail?.id === selected ? detail.next : null;
@@ -88,12 +107,14 @@ function ghost({ detail, selected, playStep }, nameOf) {
   const side = role && role !== "visitor" ? " out" : "";
   const who = next.by ? [el("b", {}, nameOf(next.by)), " "] : "";
   const isPaused = detail.run.phase === "paused";
+  // A timer is not announced each second.
+  const due = () => el("span", { class: "due", role: "timer" }, remaining({ detail, selected }));
   const play = isPaused ? el("button", { class: "mark play", type: "button", on: { click: () => playStep() } }, icon("step"), "Play this step") : null;
   return {
     version: `ghost ${isPaused} ${JSON.stringify(next)}`,
     make: () => (next.text
-      ? el("li", { class: `msg ghost${side}` }, el("span", { class: "by" }, icon(ICONS[role] ?? "user"), who, `next, step ${next.step}`), el("div", { class: "bub" }, next.text), play)
-      : el("li", { class: "ev ghost" }, icon(EVENT_ICONS[next.action] ?? "dot"), el("span", {}, "Next: ", who, next.action.replaceAll("_", " "), `, step ${next.step}`), play)),
+      ? el("li", { class: `msg ghost${side}` }, el("span", { class: "by" }, icon(ICONS[role] ?? "user"), who, el("span", {}, `next, step ${next.step}`, due())), el("div", { class: "bub" }, next.text), play)
+      : el("li", { class: "ev ghost" }, icon(EVENT_ICONS[next.action] ?? "dot"), el("span", {}, "Next: ", who, next.action.replaceAll("_", " "), `, step ${next.step}`, due()), play)),
   };
 }
 
@@ -107,7 +128,7 @@ function empty(state) {
 
 function entry(item, context) {
   if (item.action === "expectation") return expectation(item, context);
-  if (item.action === "omitted") return event(item, context, `Step ${item.step}, ${item.omitted}: ${item.word}, ${item.reason}`, "minus");
+  if (item.action === "omitted") return event(item, context, `${item.step ? `Step ${item.step}, ` : ""}${item.omitted}: ${item.word}, ${item.reason}`, "minus");
   if (item.action === "say") return message(item, context);
   if (item.action === "note") return note(item, context);
   if (item.action === "close") return closed(item, context);
@@ -133,7 +154,7 @@ function marks(item, { story, selected, open }) {
     const took = latency(row.attempts.at(-1)?.result);
     const text = took ? `${word} · ${took}` : word;
     return el("button", {
-      class: `mark st ${kind}`, type: "button", "aria-label": `Delivery ${id}, ${row.type}: ${text}`,
+      class: `mark st ${kind}`, type: "button", title: row.type, "aria-label": `Delivery ${id}, ${row.type}: ${text}`,
       "aria-current": id === selected ? "true" : null, on: { click: () => open(id) },
     }, icon(name), text);
   });

@@ -39,17 +39,25 @@ export async function request(method, path, body, base = "/api/v1") {
     init.headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(body);
   }
-  const response = await fetch(`${base}${path}`, init);
-  if (!response.ok) {
-    const error = await response.json().then((json) => json.error, () => null);
-    throw new ApiError(response.status, error);
-  }
-  return response;
+  return checked(await fetch(`${base}${path}`, init));
+}
+
+/** The response, if it is a success. */
+async function checked(response) {
+  if (response.ok) return response;
+  const error = await response.json().then((json) => json.error, () => null);
+  throw new ApiError(response.status, error);
 }
 
 export const get = async (path) => (await request("GET", path)).json();
 export const post = async (path, body) => (await request("POST", path, body)).json();
 export const remove = (path) => request("DELETE", path);
+
+/** Uploads a file. Returns the fields of a message that link to it. */
+export async function upload(name, content) {
+  const init = { method: "POST", headers: { ...headers(), "Content-Type": "application/octet-stream" }, body: content };
+  return (await checked(await fetch(`/api/v1/files?name=${encodeURIComponent(name)}`, init))).json();
+}
 
 /** Saves a document as a file. A link cannot send the token. */
 export async function download(path) {

@@ -1,20 +1,11 @@
 // Faults of deliveries: to choose for one delivery, or to turn on for a run.
 
-import { get, post } from "./client.js";
+import { post } from "./client.js";
 import { $, el, fill } from "./dom.js";
-
-/** Faults by vendor; `null` while they are requested. */
-const known = new Map();
+import { factsOf } from "./facts.js";
 
 /** The faults of a vendor; `undefined` until they are there, when `then` is called. */
-export function faultsOf(vendor, then) {
-  if (!known.has(vendor)) {
-    known.set(vendor, null);
-    // After a failure, the next call asks again.
-    get(`/vendors/${vendor}`).then(({ faults }) => { known.set(vendor, faults); then(); }, () => known.delete(vendor));
-  }
-  return known.get(vendor) ?? undefined;
-}
+export const faultsOf = (vendor, then) => factsOf(vendor, then)?.faults;
 
 const TITLES = { token: "Signature", body: "Content", wire: "Connection", order: "Order" };
 

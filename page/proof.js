@@ -2,45 +2,99 @@
 
 import { el, icon, status } from "./dom.js";
 
-export function proof(verification, vendor) {
-  const { signatures, token_headers: tokens, checks, passed, instructions } = verification;
-  const parts = [banner(verification)];
-  for (const signature of signatures) parts.push(steps(signature, vendor));
-  if (signatures.length === 0 && tokens.length > 0) {
-    parts.push(el("p", {}, "The request contains a token that only the vendor and the receiver know, in ", names(tokens), "."));
-  }
+/** A reference to a secret, which records have in its place. */
+const SECRET = /\$\{secret\.([\w-]+)\}/g;
+const MASK = "••••••••";
+
+/** Explains the last request of a row. */
+export function proof(verification, row) {
+  const { signatures, checks, passed, instructions } = verification;
+  const tokens = tokensOf(verification, row);
+  const parts = [banner(verification, tokens)];
+  for (const signature of signatures) parts.push(steps(signature, row));
+  if (signatures.length === 0) for (const token of tokens) parts.push(tokenSteps(token, passed, row));
   if (signatures.length > 0) parts.push(languages(signatures[0]));
-  parts.push(el("details", { open: signatures.length === 0 || !passed }, el("summary", {}, "What a receiver checks"),
+  else if (tokens.length > 0) parts.push(tokenLanguages(tokens[0]));
+  const isProven = signatures.length > 0 || tokens.length > 0;
+  parts.push(el("details", { open: !passed }, el("summary", {}, `All ${checks.length} checks of this request`),
     el("ul", { class: "checks" }, checks.map((check) => el("li", {}, check.error === null ? status("ok", "check", check.name) : status("bad", "x", `${check.name} ${check.error}`)))),
-    el("p", { class: "sec pre" }, instructions)));
+    signatures.length > 0 ? el("p", { class: "sec pre" }, instructions) : null));
+  if (!isProven) parts.push(el("p", { class: "sec" }, "Keep the URL of the receiver secret, and read important data again with the vendor's API."));
   return parts;
 }
 
 const names = (list) => list.map((name, index) => [index ? ", " : "", el("code", {}, name)]);
 
-function banner({ signatures, token_headers: tokens, passed }) {
+/** Where the request has tokens, with what stands there, and the names of the secrets. */
+function tokensOf({ token_headers: headers }, row) {
+  const sent = row.attempts.at(-1)?.headers ?? [];
+  const secretsIn = (text) => [...text.matchAll(SECRET)].map(([, name]) => name);
+  const masked = (text) => text.replaceAll(SECRET, MASK);
+  const tokens = headers.map((name) => {
+    const value = sent.find(([own]) => own.toLowerCase() === name.toLowerCase())?.[1];
+    return { header: name, shown: `${name}: ${value === undefined ? "missing" : masked(value)}`, prefix: value?.split("${secret.")[0] ?? "", secrets: secretsIn(value ?? "") };
+  });
+  if (tokens.length > 0 || !row.body) return tokens;
+  const inBody = secretsIn(row.body);
+  return inBody.length > 0 ? [{ header: null, shown: MASK, prefix: "", secrets: inBody }] : [];
+}
+
+function banner({ signatures, passed }, tokens) {
   const line = (kind, name, title, text) => el("div", { class: `bann ${kind}` }, icon(name, false), el("div", {}, el("b", {}, title), " ", el("span", { class: "sec" }, text)));
   if (signatures.length === 0 && tokens.length === 0) {
     return line("warn", "approx", "This vendor proves nothing.", "Nothing in the request shows that it comes from the vendor: any sender could produce it.");
   }
   const what = signatures.length > 0 ? "signature" : "token";
   return passed
-    ? line("ok", "check", `The ${what} is valid.`, what === "signature" ? "The sender knows the secret, and the body was not modified." : "The sender knows the token.")
+    ? line("ok", "check", `The ${what} is valid.`, what === "signature" ? "The sender knows the secret, and the body was not modified." : "The sender knows the token. It does not show whether the body was modified.")
     : line("bad", "x", `The ${what} is not valid.`, "A receiver must reject the request with status 401.");
 }
 
-function steps(signature, vendor) {
-  const value = (text) => el("div", { class: "val" }, text);
+const value = (text) => el("div", { class: "val" }, text);
+const prints = (vendor) => [el("code", {}, `standin secrets ${vendor}`), " prints it."];
+const short = (text) => (text.length > 400 ? `${text.slice(0, 400)}…` : text);
+
+/** How a receiver checks a token. */
+function tokenSteps({ header, shown, secrets }, passed, { vendor }) {
+  const where = header ? ["Read the header ", el("code", {}, header)] : "Read the token in the request body";
+  return el("ol", { class: "steps" },
+    el("li", {}, el("div", {}, el("h3", {}, where), value(shown))),
+    el("li", {}, el("div", {}, el("h3", {}, "Take the token that you share with the vendor"), el("span", { class: "sec" }, "The text of ", secrets.length > 0 ? names([...new Set(secrets)]) : "the secret", ". ", prints(vendor)), value(MASK))),
+    el("li", { class: passed ? "ok" : "bad" }, el("div", {},
+      el("h3", {}, "Compare them ", passed ? status("ok", "check", "equal") : status("bad", "x", "different")),
+      el("span", { class: "sec" }, "Compare in constant time. Respond with 401 if they differ."))));
+}
+
+/** The code for a token in a header. */
+function tokenLanguages({ header, prefix }) {
+  if (!header) return null;
+  const expected = prefix ? `${JSON.stringify(prefix)} + token` : "token";
+  const node = [
+    'import { timingSafeEqual } from "node:crypto";', "",
+    `// header: the value of ${header}`,
+    "export function isValid(header, token) {",
+    `  const [a, b] = [Buffer.from(${expected}), Buffer.from(header ?? "")];`,
+    "  return a.length === b.length && timingSafeEqual(a, b);", "}",
+  ];
+  const python = [
+    "import hmac", "",
+    "def is_valid(header: str, token: str) -> bool:",
+    `    return hmac.compare_digest((${expected}).encode(), header.encode())`,
+  ];
+  return el("div", {}, block("Verify in Node.js", node), block("Verify in Python", python));
+}
+
+function steps(signature, row) {
   const [family, hash] = signature.algorithm.split("-");
   const secrets = names(signature.secrets);
   const decoded = signature.key_encoding === "text" ? "The text of " : `The ${signature.key_encoding}-decoded `;
   const content = signature.content === null
-    ? [el("h3", {}, "Take the raw request body"), el("span", { class: "sec" }, "Do not parse and serialize it again: one more space changes the signature.")]
-    : [el("h3", {}, "Build the signed text"), value(signature.content.length > 400 ? `${signature.content.slice(0, 400)}…` : signature.content)];
+    ? [el("h3", {}, "Take the raw request body"), el("span", { class: "sec" }, `${new TextEncoder().encode(row.body ?? "").length} bytes. Do not parse and serialize it again: one more space changes the signature.`), value(short(row.body ?? ""))]
+    : [el("h3", {}, "Build the signed text"), value(short(signature.content))];
   const prefix = signature.received?.split(signature.computed)[0] ?? "";
   return el("ol", { class: "steps" },
     el("li", {}, el("div", {}, content)),
-    el("li", {}, el("div", {}, el("h3", {}, "Use the secret as the key"), el("span", { class: "sec" }, decoded, secrets, `. `, el("code", {}, `standin secrets ${vendor}`), " prints it."), value("••••••••••••••••"))),
+    el("li", {}, el("div", {}, el("h3", {}, "Use the secret as the key"), el("span", { class: "sec" }, decoded, secrets, ". ", prints(row.vendor)), value(MASK))),
     el("li", {}, el("div", {}, el("h3", {}, `Compute ${family.toUpperCase()}-${(hash ?? "").toUpperCase()}, and encode it as ${signature.encoding}`), value(signature.computed))),
     el("li", { class: signature.matches ? "ok" : "bad" }, el("div", {},
       el("h3", {}, "Compare with the header ", signature.matches ? status("ok", "check", "equal") : status("bad", "x", "different")),
@@ -48,6 +102,8 @@ function steps(signature, vendor) {
       prefix && signature.matches ? el("span", { class: "sec" }, "The header begins with ", el("code", {}, prefix), ".") : null,
       el("span", { class: "sec" }, "Compare in constant time. Respond with 401 if it differs."))));
 }
+
+const block = (title, lines) => el("details", {}, el("summary", {}, title), el("pre", { class: "code", tabindex: "0", "aria-label": title }, el("code", {}, lines.map((line) => el("span", { class: "l" }, line)))));
 
 function languages(signature) {
   const hash = (signature.algorithm.split("-")[1] ?? "sha256").toLowerCase();
@@ -71,6 +127,5 @@ function languages(signature) {
     `    mac = ${digest.replace("BODY", signed).replace("HASH", hash)}`,
     `    return hmac.compare_digest(${prefix ? `"${prefix}" + mac` : "mac"}, header)`,
   ];
-  const block = (title, lines) => el("details", {}, el("summary", {}, title), el("pre", { class: "code", tabindex: "0", "aria-label": title }, el("code", {}, lines.map((line) => el("span", { class: "l" }, line)))));
   return el("div", {}, block("Verify in Node.js", node), block("Verify in Python", python));
 }

@@ -4,7 +4,7 @@
 export function tell(records, conversation) {
   const [run, number] = conversation.split("-").map(Number);
   // `version` changes with each record, and `last` is the run time of the last one.
-  const story = { items: [], deliveries: new Map(), rows: [], hints: [], start: null, last: null, version: 0, run, number };
+  const story = { items: [], deliveries: new Map(), rows: [], call: null, hints: [], start: null, last: null, version: 0, run, number };
   for (const kept of records) add(story, kept);
   return story;
 }
@@ -23,6 +23,8 @@ const last = (story) => story.items[story.items.length - 1];
 function act(implied) {
   return (story, record, data) => {
     const item = { ...data, implied, at: record.run_time, step: record.step ?? null, deliveries: [], unsent: null };
+    // The records of what a call does follow it, at the same time.
+    if (item.step === null && story.call?.at === item.at) story.call.effects.push(item.summary);
     if (item.action === "read") markRead(story, item);
     story.items.push(item);
   };
@@ -107,7 +109,8 @@ const HANDLERS = {
     const url = data.query ? `${data.path}?${data.query}` : data.path;
     const body = data.body === null ? null : JSON.stringify(data.body);
     const row = requestRow(story, record, { id: `call ${record.run} ${data.number}`, type: `${data.method} ${data.path}`, isCall: true, body, call: data, state: data.status < 400 ? "passed" : "failed", why: data.why });
-    row.about = data.call ?? data.operation ?? data.route ?? "no such route";
+    Object.assign(row, { name: data.call ?? data.operation ?? data.route ?? "no such route", about: row.type, effects: [] });
+    story.call = row;
     row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: data.method, url, headers: [], result: { status: data.status, outcome: "response", body: "", headers: [], reason: data.why } });
   },
   "expectation.started": (story, record, { request }) => {

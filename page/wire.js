@@ -74,7 +74,7 @@ export function renderWire(state, open) {
     shownRows.reveal(rows.findIndex((row) => row.id === revealed));
   }
   sync($("wire"), shownRows.entries(rows, (row, index) => ({
-    version: `${index} ${row.id} ${row.state} ${row.attempts.length} ${latency(row.attempts.at(-1)?.result)} ${row.id === state.delivery} ${state.story.start}`,
+    version: `${index} ${row.id} ${row.state} ${row.effects?.length} ${row.attempts.length} ${latency(row.attempts.at(-1)?.result)} ${row.id === state.delivery} ${state.story.start}`,
     make: () => wireRow(row, index, state, open),
   }), follows));
   if (focused) $("wire").querySelector(`[data-delivery="${CSS.escape(focused)}"]`)?.focus();
@@ -85,14 +85,15 @@ function wireRow(row, index, state, open) {
   const [kind, name, word] = stateOf(row);
   const isSelected = row.id === state.delivery;
   // The full name is in the title, and in the opened request.
-  const short = row.isCall ? row.type : row.type.split(".").at(-1);
+  const title = row.isCall ? row.name : row.type.length > 28 ? row.type.split(".").at(-1) : row.type;
+  const about = row.effects?.length ? row.effects.join(", ") : row.about ?? "";
   const extra = row.isAgain ? "sent again" : row.faults.join(", ");
   // The heading is the first row.
   return el("tr", { "aria-rowindex": index + 2, class: `${isSelected ? "sel" : ""}${row.isCall ? " in" : ""}${row.state === "failed" ? " bad" : ""}`, on: { click: () => open(row.id) } },
     el("td", { class: "c-t" }, seconds(state.story, row.at)),
-    el("td", {}, el("button", { class: "open inset", type: "button", "data-delivery": row.id, "aria-current": isSelected ? "true" : null, title: row.type },
+    el("td", {}, el("button", { class: "open inset", type: "button", "data-delivery": row.id, "aria-current": isSelected ? "true" : null, title: row.isCall ? `${row.type}: ${about}` : row.type },
       el("span", { class: "dir" }, icon(row.isDelivery ? "up" : row.isCall ? "down" : "flag"), el("span", { class: "vh" }, row.isDelivery ? "Webhook" : row.isCall ? "Call of the receiver" : row.isExpectation ? "Expectation" : "Test")),
-      el("span", { class: "nm n" }, row.type.length > 28 ? short : row.type), el("span", { class: "nm e" }, row.about ?? ""),
+      el("span", { class: "nm n" }, title), el("span", { class: "nm e" }, about),
       extra ? el("span", { class: "tag odd" }, extra) : null)),
     el("td", { class: "c-s" }, status(kind, name, word)),
     el("td", { class: "c-l" }, row.isExpectation ? waited(row) : latency(row.attempts.at(-1)?.result)),
@@ -131,7 +132,7 @@ function renderDetail(state) {
   }
   const again = () => { lastDetail = ""; renderDetail(state); };
   const attempt = row.attempts[attemptAt ?? row.attempts.length - 1] ?? null;
-  const names = row.isExpectation ? [] : [["request", "Request"], ["response", "Response"], ...(row.isDelivery ? [["proof", "Signature"], ["compare", "Compare"], ["edit", "Edit & resend"]] : [])];
+  const names = row.isExpectation ? [] : [["request", "Request"], ["response", "Response"], ...(row.isDelivery ? [["proof", "Verification"], ["compare", "Compare"], ["edit", "Edit & resend"]] : [])];
   if (row.isExpectation) names.push(["why", row.state === "failed" ? "Why" : "Result"]);
   else if (row.why && !row.isCall) names.unshift(["why", "Why"]);
   const current = names.some(([name]) => name === tab) ? tab : names[0][0];
@@ -167,7 +168,7 @@ function moveTab(event) {
   event.preventDefault();
 }
 
-const about = (row) => [row.isDelivery ? `delivery ${row.id}` : row.isCall ? `call ${row.call.number} of the receiver · ${row.about} · credentials ${row.call.auth.replaceAll("_", " ")}` : "", row.isExpectation ? row.about : "", row.step ? `step ${row.step}` : "", row.isAgain ? "sent again" : ""].filter(Boolean).join(" · ");
+const about = (row) => [row.isDelivery ? `delivery ${row.id}` : row.isCall ? `call ${row.call.number} of the receiver · ${row.name} · credentials ${row.call.auth.replaceAll("_", " ")}` : "", row.isExpectation ? row.about : "", row.step ? `step ${row.step}` : "", row.isAgain ? "sent again" : ""].filter(Boolean).join(" · ");
 
 function settled(row) {
   const [kind, name, word] = stateOf(row);
@@ -203,7 +204,7 @@ export async function redeliver(id) {
 function panel(name, row, attempt, state, again) {
   switch (name) {
     case "why": return row.isExpectation ? expectation(row, state) : why(row, state, again);
-    case "response": return response(attempt);
+    case "response": return response(row, attempt, again);
     case "proof": return proofPanel(row, state, again);
     case "compare": return comparison(row, state.story, again);
     case "edit": return editor(row, again, state.open);
@@ -265,26 +266,46 @@ function bodyChoice(again) {
   return el("div", { class: "seg", role: "group", "aria-label": "Body as" }, button(false, "Formatted"), button(true, "Bytes"));
 }
 
+/** Shows bodies as bytes, or formatted again. */
+export function toggleBytes() {
+  asBytes = !asBytes;
+  if (tab !== "response") tab = "request";
+  lastDetail = "";
+}
+
 const size = (text) => `${new TextEncoder().encode(text).length} bytes`;
 
 function requestPanel(row, attempt, again) {
   const label = "Request body";
   return [
-    el("div", { class: "row wrap" }, bodyChoice(again), el("span", { class: "dim" }, row.isCall ? "as standin has read it" : `${size(row.body ?? "")}, exactly as sent and signed`), el("span", { class: "grow" }), row.certainty ? el("span", { class: "tag", title: "Evidence for this format" }, icon("doc"), row.certainty) : null),
-    asBytes ? bytes(row.body, label) : formatted(row.body, label),
-    attempt ? [el("h3", {}, "Headers"), headers([[attempt.method, attempt.url], ...attempt.headers])] : el("p", { class: "sec" }, "Not sent yet."),
+    row.isCall ? effects(row) : null,
+    el("div", { class: "row wrap" }, bodyChoice(again), el("span", { class: "dim" }, row.isCall ? "as standin has read it" : `${size(row.body ?? "")}, exactly as sent`), el("span", { class: "grow" }), row.certainty ? el("span", { class: "tag", title: "Evidence for this format" }, icon("doc"), row.certainty) : null),
+    row.isCall && row.body === null ? el("p", { class: "sec" }, "The call has no body.") : asBytes ? bytes(row.body, label) : formatted(row.body, label),
+    !attempt ? el("p", { class: "sec" }, "Not sent yet.") : row.isCall
+      ? [el("h3", {}, "Request line"), headers([[attempt.method, attempt.url]])]
+      : [el("h3", {}, "Headers"), headers([[attempt.method, attempt.url], ...attempt.headers])],
   ];
 }
 
-function response(attempt) {
+/** What a call of the receiver did, and what the vendor would object to. */
+function effects({ call, effects: done }) {
+  const values = Object.entries(call.fields ?? {}).map(([name, value]) => [name, el("code", {}, typeof value === "string" ? value : JSON.stringify(value))]);
+  return [
+    facts([["Effect", done.length > 0 ? done.join(", ") : call.acts ? "nothing that is shown here" : "reads or logs in, changes no conversation"], ...values]),
+    (call.warnings ?? []).map((warning) => el("p", { class: "cause" }, warning)),
+  ];
+}
+
+function response(row, attempt, again) {
   const result = attempt?.result;
   if (!result) return el("p", { class: "sec" }, "There is no response yet.");
   const text = typeof result.body === "string" ? result.body : result.body ? `base64: ${result.body.base64}` : "";
+  const none = row.isCall ? "The bodies of responses to calls are not recorded, because they contain tokens." : "The response has no body.";
   return [
-    el("div", { class: "row wrap" }, result.status ? el("b", {}, String(result.status)) : status("bad", "x", result.outcome.replaceAll("_", " ")), el("span", { class: "dim" }, latency(result))),
+    el("div", { class: "row wrap" }, text ? bodyChoice(again) : null, result.status ? el("b", {}, String(result.status)) : status("bad", "x", result.outcome.replaceAll("_", " ")), el("span", { class: "dim" }, latency(result))),
     result.reason ? el("p", {}, result.reason) : null,
     result.help ? el("p", { class: "cause" }, result.help) : null,
-    text ? formatted(text, "Response body") : el("p", { class: "sec" }, "The response has no body."),
+    !text ? el("p", { class: "sec" }, none) : asBytes ? bytes(text, "Response body") : formatted(text, "Response body"),
     result.headers?.length ? [el("h3", {}, "Headers"), headers(result.headers)] : null,
   ];
 }
@@ -306,5 +327,5 @@ function proofPanel(row, state, again) {
   if (row.attempts.length === 0) return el("p", { class: "sec" }, "Not sent yet.");
   const known = verificationOf(row, state, again);
   if (!known) return el("p", { class: "sec" }, "Verifying…");
-  return known.error ? el("p", { class: "sec" }, known.error) : proof(known, row.vendor);
+  return known.error ? el("p", { class: "sec" }, known.error) : proof(known, row);
 }

@@ -63,6 +63,18 @@ impl FileStore {
         locked(&self.attachments).insert(attachment.url_name.clone(), attachment);
     }
 
+    /// Adds a file, unless all together would have more bytes than this. Returns whether it is there.
+    pub fn add_within(&self, attachment: &Arc<Attachment>, most: usize) -> bool {
+        let mut attachments = locked(&self.attachments);
+        let others = attachments.values().filter(|other| other.url_name != attachment.url_name);
+        let fits =
+            others.map(|other| other.bytes.len()).sum::<usize>() + attachment.bytes.len() <= most;
+        if fits {
+            attachments.insert(attachment.url_name.clone(), Arc::clone(attachment));
+        }
+        fits
+    }
+
     /// Returns the file of a scenario with this name in its URL.
     pub fn attachment(&self, url_name: &str) -> Option<Arc<Attachment>> {
         locked(&self.attachments).get(url_name).cloned()

@@ -50,6 +50,9 @@ pub const MAX_ITERATIONS: usize = 100_000;
 pub const MAX_ATTACHMENT: usize = 8 * 1024 * 1024;
 /// Maximum size of all files that the messages of a scenario link to.
 pub const MAX_ATTACHMENTS: usize = 32 * 1024 * 1024;
+/// Maximum length of the name of an uploaded file.
+// The limit of common file systems.
+pub const MAX_FILE_NAME: usize = 255;
 /// Maximum number of files that a scenario includes.
 // Each can have MAX_FILE bytes.
 pub const MAX_SHARED_FILES: usize = 32;

@@ -248,10 +248,10 @@ impl Emulator {
         Ok(ended)
     }
 
-    /// Returns the run time of the first conversation of a run, which is that of all with a real clock.
-    pub async fn now(&self, run: u32) -> Option<Timestamp> {
+    /// Returns the present run time of a conversation. With a real clock, all of a run have the same.
+    pub async fn now(&self, conversation: ConversationKey) -> Option<Timestamp> {
         let (reply, now) = oneshot::channel();
-        self.driver.send(EmulatorMessage::Now(ConversationKey { run, number: 1 }, reply));
+        self.driver.send(EmulatorMessage::Now(conversation, reply));
         now.await.ok().flatten()
     }
 

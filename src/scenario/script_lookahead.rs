@@ -13,6 +13,14 @@ use crate::conversation::{ActionKind, Conversation};
 impl ScriptState {
     /// Returns what comes next, as it would be in the present state; `None` at the end.
     pub fn upcoming(&self, conversation: &Conversation) -> Option<UpcomingStep> {
+        // The stages in which the script waits for a run time.
+        let is_timed = matches!(self.stage, Stage::Begin | Stage::Perform(_) | Stage::Expect(_));
+        let due = is_timed.then_some(self.now);
+        let next = self.describe_next(conversation)?;
+        Some(UpcomingStep { due, ..next })
+    }
+
+    fn describe_next(&self, conversation: &Conversation) -> Option<UpcomingStep> {
         match &self.stage {
             Stage::Between => {
                 let next = self.script.steps.get(self.next_step)?;

@@ -1,5 +1,7 @@
 //! What a script does next, for people who watch it.
 
+use jiff::Timestamp;
+
 use super::script::Step;
 use crate::conversation::{Action, ActionKind, Actor, Conversation};
 
@@ -14,6 +16,8 @@ pub struct UpcomingStep {
     pub by: Option<String>,
     /// Text of the message or note.
     pub text: Option<String>,
+    /// Run time at which it is due; `None` if the script waits for the receiver until then.
+    pub due: Option<Timestamp>,
 }
 
 impl UpcomingStep {
@@ -33,6 +37,7 @@ impl UpcomingStep {
             action: action.map_or_else(|| step.action_key(), |action| action.kind.as_str()),
             by: action.and_then(by),
             text: action.and_then(text),
+            due: None,
         }
     }
 }

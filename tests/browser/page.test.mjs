@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, describe, it } from "node:test";
-import { api, browser, open, overflow, receiver, serve, violations } from "./support.mjs";
+import { api, browser, freePort, open, overflow, receiver, serve, violations } from "./support.mjs";
 
 const SLOW = `
 name = "slow"
@@ -32,9 +32,9 @@ before(async () => { chrome = await browser(); });
 after(() => chrome.close());
 
 /** Runs a test with a server that sends to a receiver, and checks the console at its end. */
-async function withPage(work, { respond, vendor = "liveperson", size, refused = 0 } = {}) {
+async function withPage(work, { respond, vendor = "liveperson", size, refused = 0, args = [] } = {}) {
   const target = await receiver(respond);
-  const server = await serve("--to", `${vendor}=${target.url}`);
+  const server = await serve("--to", `${vendor}=${target.url}`, ...args);
   const opened = await open(chrome, server.page, size);
   try {
     await opened.page.locator("#connection.ok").waitFor();
@@ -104,8 +104,13 @@ describe("the page", () => {
     await page.keyboard.press("v");
     await page.locator("#detail .bann.ok", { hasText: "The signature is valid" }).waitFor();
     const header = await page.locator("#detail .steps li.ok .val").textContent();
+    assert.ok(shown.startsWith((await page.locator("#detail .steps .val").first().textContent()).replace(/…$/, "")), "step 1 shows the signed body");
+    await page.keyboard.press("b");
+    await page.locator("#detail .code:not(.bytes)").waitFor();
     const sent = target.requests.find(({ body }) => body === shown).headers["x-liveperson-signature"];
     assert.equal(header, `x-liveperson-signature: ${sent}`);
+    await page.keyboard.press("v");
+    await page.locator("#detail .steps").waitFor();
     assert.deepEqual(await violations(page), []);
     await page.keyboard.press("c");
     await page.locator("#toast", { hasText: "Copied" }).waitFor();
@@ -183,6 +188,41 @@ describe("the page", () => {
     await page.locator("#step").click();
     await page.locator("#log .msg:not(.ghost) .bub", { hasText: "first" }).waitFor();
   }));
+
+  it("sends buttons, files and every other type of message", async () => withPage(async ({ page, server, target }) => {
+    await api(server, "POST", "/runs", { vendor: "ebbot", source: SLOW });
+    await page.locator("#log .ghost .due", { hasText: "in 10 min" }).waitFor();
+    await page.locator("#add-buttons").click();
+    assert.equal(await page.locator("#as").inputValue(), "grace", "the staff offers buttons");
+    await page.locator("#extra input").nth(0).fill("Cost $5 ${x}");
+    await page.locator("#extra input").nth(1).fill("A person");
+    await page.locator("#text").fill("What is it about?");
+    assert.deepEqual(await violations(page), []);
+    await page.locator("#send").click();
+    await page.locator("#log .msg.agent .opt", { hasText: "Cost $5 ${x}" }).waitFor();
+    assert.equal(await page.locator("#kind").inputValue(), "text", "the next message is a text again");
+
+    await page.locator("#as").selectOption("ada");
+    await page.locator("#file").setInputFiles({ name: "parcel $1.png", mimeType: "image/png", buffer: Buffer.from("a picture") });
+    await page.locator("#extra b", { hasText: "parcel $1.png" }).waitFor();
+    assert.equal(await page.locator("#kind").inputValue(), "image");
+    assert.deepEqual(await violations(page), []);
+    await page.locator("#send").click();
+    await page.locator("#log .file", { hasText: "parcel $1.png" }).waitFor();
+    await page.waitForFunction(() => document.querySelectorAll("#wire tr .ok").length >= 4);
+    const sent = JSON.stringify(target.requests.map(({ body }) => JSON.parse(body)));
+    const link = /http:[^"]+\/files\/[0-9a-f]{16}\.png/.exec(sent)[0];
+    assert.equal(await (await fetch(link)).text(), "a picture");
+
+    const kinds = await page.locator("#kind option").evaluateAll((all) => all.map(({ value }) => value));
+    for (const kind of kinds.filter((name) => name !== "text")) {
+      await page.locator("#kind").selectOption(kind);
+      await page.locator("#text").fill(`this is ${kind}`);
+      await page.locator("#send").click();
+      await page.locator("#log .msg", { hasText: `this is ${kind}` }).first().waitFor();
+    }
+    await page.locator("#log .ghost").waitFor();
+  }, { vendor: "ebbot", args: ["--files-port", String(await freePort())] }));
 
   it("finds an old run, hands it over and opens it", () => withPage(async ({ page, server }) => {
     for (const seed of [41, 42]) {

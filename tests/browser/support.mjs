@@ -2,6 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
@@ -24,6 +25,15 @@ export async function receiver(respond = (request, response) => response.end("{}
 }
 
 export const standin = process.env.STANDIN ?? "standin";
+
+/** A port that is free. */
+export async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => { server.listen(0, "127.0.0.1", resolve); });
+  const { port } = server.address();
+  await new Promise((resolve) => { server.close(resolve); });
+  return port;
+}
 
 /** Starts `standin listen` on a free port. */
 export async function listen(...args) {
@@ -64,6 +74,7 @@ export const browser = () => chromium.launch({ executablePath: process.env.CHROM
 export async function open(chrome, url, { width = 1440, height = 900, colorScheme = "light" } = {}) {
   const context = await chrome.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
   const page = await context.newPage();
+  if (process.env.STANDIN_PAGE) await context.route(/\/[\w-]*(\.(js|css|svg|html))?$/, fromFolder);
   page.setDefaultTimeout(15_000);
   const problems = [];
   page.on("console", (message) => problems.push(`console: ${message.text()}`));
@@ -71,6 +82,17 @@ export async function open(chrome, url, { width = 1440, height = 900, colorSchem
   page.on("dialog", (dialog) => { problems.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
   await page.goto(url);
   return { page, problems, close: () => context.close() };
+}
+
+/** Serves the files of the page from the folder STANDIN_PAGE, so that an edit needs no build. */
+async function fromFolder(route) {
+  const name = new URL(route.request().url()).pathname.slice(1) || "index.html";
+  const body = await readFile(`${process.env.STANDIN_PAGE}/${name}`).catch(() => null);
+  if (body === null) return route.continue();
+  // With the headers of the server: its policies apply.
+  const response = await route.fetch({ url: new URL("/", route.request().url()).href });
+  const type = { js: "text/javascript", css: "text/css", svg: "image/svg+xml" }[name.split(".").at(-1)] ?? "text/html";
+  return route.fulfill({ status: 200, headers: { ...response.headers(), "content-type": type }, body });
 }
 
 /** The serious violations that axe finds on the page as it is now. */

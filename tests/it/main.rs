@@ -76,6 +76,7 @@ mod server_log;
 mod server_reload;
 mod server_resend;
 mod server_restart;
+mod server_uploads;
 mod several_conversations;
 mod shared_parts;
 mod signature;

@@ -1,5 +1,9 @@
 //! Who gets access to the control API, and what every response has.
 
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
 use serde_json::Value as Json;
 
 use crate::support::{Server, configured};
@@ -96,12 +100,24 @@ fn requests_for_another_host_are_refused() {
         "0.0.0.0",
         "8.8.8.8",
         "",
+        "[::1",
+        "localhost:port",
+        "localhost/evil",
+        "user@localhost",
+        "localhost evil.example.test",
+        "%6cocalhost",
+        "\u{fe0f}localhost",
+        &"a".repeat(4_000),
     ] {
         assert_eq!(status(SCENARIOS, &[host]), 421, "{host}");
         assert_eq!(status("/", &[host]), 421, "{host}");
     }
     assert!([400, 421].contains(&status(SCENARIOS, &[&own, "evil.example.test"])));
     assert!([400, 421].contains(&status(SCENARIOS, &[])));
+    for garbage in ["local\0host", "\0", "localhost\0", "localhost\rX: y", "local\u{7f}host"] {
+        let found = status("/", &[garbage]);
+        assert!([400, 421].contains(&found), "{garbage:?}: {found}");
+    }
     let spoofed = format!("http://evil.example.test{SCENARIOS}");
     assert_eq!(status(&spoofed, &[&own]), 421);
     let forwarded = "X-Forwarded-Host: localhost\r\nForwarded: host=localhost\r\n";
@@ -216,6 +232,63 @@ fn requests_that_are_too_large_or_not_valid_are_refused() {
         assert!([400, 404].contains(&response.status), "{path}: {}", response.status);
         assert!(!response.code().is_empty(), "{path}: {}", response.body);
     }
+}
+
+/// Memory of the process of a server, in KiB.
+#[cfg(target_os = "linux")]
+fn memory(server: &Server) -> u64 {
+    let path = format!("/proc/{}/status", server.process.id());
+    let status = std::fs::read_to_string(path).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn compressed_and_unfinished_bodies_cost_neither_memory_nor_the_time_of_others() {
+    let server = Server::start(&["--vendor", "ebbot"]);
+    let head = |path: &str, more: &str| {
+        let (address, token) = (&server.address, &server.token);
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
+             Connection: close\r\n{more}\r\n"
+        )
+    };
+    let before = memory(&server);
+    // What a gigabyte of zeros becomes is about as long as this.
+    let zipped = "\0".repeat(1_000_000);
+    let paths = ["/api/v1/runs", "/api/v1/scenarios/check", "/api/v1/files?name=x.png"];
+    for (path, key) in
+        paths.map(|path| (path, "")).into_iter().chain([(paths[0], "Idempotency-Key: a\r\n")])
+    {
+        let length = zipped.len();
+        let more = format!(
+            "{key}Content-Encoding: gzip\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
+        );
+        let response = server.raw(&(head(path, &more) + &zipped));
+        assert_eq!(
+            (response.status, response.code()),
+            (415, "unsupported_media_type".into()),
+            "{path}"
+        );
+    }
+    // Bodies that never end, with a valid token.
+    let unfinished: Vec<TcpStream> = (0..200)
+        .map(|number| {
+            let mut stream = TcpStream::connect(&server.address).unwrap();
+            let more = "Content-Type: application/json\r\nContent-Length: 1000000\r\n";
+            write!(stream, "{}{{\"source\": \"{number}", head(paths[1], more)).unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..20 {
+        let began = Instant::now();
+        assert_eq!(server.request("GET /healthz", "", "").status, 200);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+    drop(unfinished);
+    let grown = memory(&server).saturating_sub(before);
+    assert!(grown < 16 * 1024, "{grown} KiB");
 }
 
 #[test]

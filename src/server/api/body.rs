@@ -1,4 +1,4 @@
-//! Reads the bodies of requests: JSON, of limited size, within limited time.
+//! Reads the bodies of requests: JSON and files, of limited size, within limited time.
 
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::error::ApiError;
-use crate::base::limits::{API_BODY_TIMEOUT, MAX_API_REQUEST};
+use crate::base::limits::{API_BODY_TIMEOUT, MAX_API_REQUEST, MAX_ATTACHMENT};
 use crate::diag::{Problems, Source, SyntaxNode, json};
 use crate::server::live::LiveError;
 
@@ -51,28 +51,55 @@ fn invalid(problems: Problems) -> ApiError {
 }
 
 async fn bytes(request: &HttpRequest, payload: web::Payload) -> Result<Vec<u8>, ApiError> {
-    let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
-    let unsupported = |message: &str| {
-        ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
-    };
-    if header(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return Err(unsupported("compressed requests are not supported"));
-    }
-    let media_type = header(CONTENT_TYPE).map(|value| value.split(';').next().unwrap_or(value));
-    let is_json = media_type.is_some_and(|name| name.trim() == "application/json");
-    let body = collect_in_time(payload).await?;
+    refuse_encoding(request)?;
+    let body = collect_in_time(payload, MAX_API_REQUEST).await?;
     // Without a body, no type is needed. Browsers cannot send this type to other sites.
-    if is_json || body.is_empty() {
+    if has_type(request, "application/json") || body.is_empty() {
         return Ok(body);
     }
     Err(unsupported("the body must be JSON").hint("send `Content-Type: application/json`"))
 }
 
+/// Reads the body of an upload: bytes of any kind.
+pub(super) async fn file(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Vec<u8>, ApiError> {
+    refuse_encoding(request)?;
+    // Browsers cannot send this type to other sites either.
+    if !has_type(request, "application/octet-stream") {
+        let error = unsupported("the body must be the content of the file");
+        return Err(error.hint("send `Content-Type: application/octet-stream`"));
+    }
+    collect_in_time(payload, MAX_ATTACHMENT).await
+}
+
+fn unsupported(message: &str) -> ApiError {
+    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+}
+
+fn header<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+fn has_type(request: &HttpRequest, expected: &str) -> bool {
+    let value = header(request, &CONTENT_TYPE).and_then(|value| value.split(';').next());
+    value.is_some_and(|name| name.trim() == expected)
+}
+
+fn refuse_encoding(request: &HttpRequest) -> Result<(), ApiError> {
+    match header(request, &CONTENT_ENCODING) {
+        None | Some("identity") => Ok(()),
+        Some(_) => Err(unsupported("compressed requests are not supported")),
+    }
+}
+
 /// Collects a body of limited size within limited time.
 pub(super) async fn collect_in_time(
     payload: impl Stream<Item = Result<web::Bytes, PayloadError>> + Unpin,
+    most: usize,
 ) -> Result<Vec<u8>, ApiError> {
-    timeout(API_BODY_TIMEOUT, collect(payload)).await.unwrap_or_else(|_elapsed| {
+    timeout(API_BODY_TIMEOUT, collect(payload, most)).await.unwrap_or_else(|_elapsed| {
         let message = format!("the body did not arrive within {API_BODY_TIMEOUT:?}");
         Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message))
     })
@@ -80,12 +107,13 @@ pub(super) async fn collect_in_time(
 
 async fn collect(
     mut payload: impl Stream<Item = Result<web::Bytes, PayloadError>> + Unpin,
+    most: usize,
 ) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| ApiError::invalid(error.to_string()))?;
-        if body.len() + chunk.len() > MAX_API_REQUEST {
-            let message = format!("the body has more than {MAX_API_REQUEST} bytes");
+        if body.len() + chunk.len() > most {
+            let message = format!("the body has more than {most} bytes");
             return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
         }
         body.extend_from_slice(&chunk);

@@ -2,6 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Path, Payload, Query, ServiceConfig, get, post, resource};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -118,12 +119,16 @@ pub(super) struct NextStep {
     by: Option<String>,
     /// Text of the message or note.
     text: Option<String>,
+    /// Milliseconds of run time until it is due; absent if it waits for the receiver.
+    due_in_ms: Option<i64>,
 }
 
-impl From<UpcomingStep> for NextStep {
-    fn from(upcoming: UpcomingStep) -> Self {
-        let UpcomingStep { step, action, by, text } = upcoming;
-        Self { step, action, by, text }
+impl NextStep {
+    /// Describes a step at a run time.
+    fn of(upcoming: UpcomingStep, now: Option<Timestamp>) -> Self {
+        let UpcomingStep { step, action, by, text, due } = upcoming;
+        let wait = due.zip(now).map(|(due, now)| due.as_millisecond() - now.as_millisecond());
+        Self { step, action, by, text, due_in_ms: wait.map(|wait| wait.max(0)) }
     }
 }
 
@@ -249,7 +254,10 @@ pub(super) async fn read(
 ) -> Result<Json<ConversationDetail>, ApiError> {
     let key = key_of(&id)?;
     let (run, conversation) = live.conversation(key).await?;
-    let next = live.upcoming(&run, key).await.map(NextStep::from);
+    let next = match live.upcoming(&run, key).await {
+        Some(upcoming) => Some(NextStep::of(upcoming, live.run_time(&run, key).await)),
+        None => None,
+    };
     let from = query.messages_from.unwrap_or_default();
     let detail = ConversationDetail::of(id_of(key), &run, &conversation, from);
     Ok(Json(ConversationDetail { next, ..detail }))

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::body::collect_in_time;
 use super::error::ApiError;
-use crate::base::limits::{MAX_IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEYS};
+use crate::base::limits::{MAX_API_REQUEST, MAX_IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEYS};
 
 /// Header with the key.
 const KEY: &str = "idempotency-key";
@@ -179,7 +179,7 @@ async fn keyed(
         let limit = MAX_IDEMPOTENCY_KEY;
         ApiError::invalid(format!("`Idempotency-Key` must have 1 to {limit} ASCII characters"))
     })?;
-    let body = collect_in_time(request.take_payload()).await?;
+    let body = collect_in_time(request.take_payload(), MAX_API_REQUEST).await?;
     let digest = Sha256::new()
         .chain_update(request.method().as_str())
         .chain_update(request.uri().to_string())

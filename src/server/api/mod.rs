@@ -7,6 +7,7 @@ mod endpoints;
 mod error;
 mod export;
 mod faults;
+mod files;
 mod guard;
 mod health;
 mod idempotency;
@@ -110,6 +111,7 @@ fn routes(app: &mut ServiceConfig) {
         .configure(scenarios::routes)
         .configure(runs::routes)
         .configure(conversations::routes)
+        .configure(files::routes)
         .configure(endpoints::routes)
         .configure(deliveries::routes)
         .configure(records::routes)

@@ -6,7 +6,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{conversations, deliveries, endpoints, records, runs, scenarios, vendors};
+use super::{conversations, deliveries, endpoints, files, records, runs, scenarios, vendors};
 
 /// The control API.
 #[derive(OpenApi)]
@@ -16,7 +16,7 @@ use super::{conversations, deliveries, endpoints, records, runs, scenarios, vend
         vendors::list, vendors::read, vendors::sample,
         scenarios::list, scenarios::read, scenarios::upload, scenarios::remove, scenarios::check,
         runs::list, runs::start, runs::read, runs::report, runs::restart, runs::steer,
-        conversations::list, conversations::read, conversations::act,
+        conversations::list, conversations::read, conversations::act, files::upload,
         endpoints::list, endpoints::add, endpoints::remove,
         deliveries::list, deliveries::read, deliveries::verification, deliveries::redeliver,
         records::list, records::stream,

@@ -13,7 +13,7 @@ use crate::base::redact::Redactor;
 use crate::conversation::{EventKind, Role};
 use crate::fault::FaultKind;
 use crate::fidelity::sent;
-use crate::platform::{Coverage, EventQuery, FactSource, Platform, ReceiverGuide};
+use crate::platform::{Coverage, EventQuery, FactSource, MessageKind, Platform, ReceiverGuide};
 use crate::scenario::Script;
 use crate::server::live::{LiveServer, ServedVendor, can_turn_on};
 
@@ -67,6 +67,33 @@ pub(super) struct VendorDetail {
     sources: Vec<SourceSummary>,
     /// The faults that a redelivery can have, or the deliveries of a run in progress.
     faults: Vec<FaultSummary>,
+    /// The kinds of messages that people can send.
+    message_kinds: Vec<MessageKindSummary>,
+}
+
+/// A kind of message.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MessageKindSummary {
+    /// Its neutral name: `kind` of the action `say`.
+    name: String,
+    /// The kind that is sent, if the vendor does not support this one.
+    sent_as: Option<String>,
+    /// The kind of message to which it responds.
+    answers: Option<String>,
+    /// What `say` can set for it.
+    fields: Vec<MessageFieldSummary>,
+}
+
+/// A field of a message.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MessageFieldSummary {
+    /// Its name.
+    name: String,
+    /// Its meaning, with known values and limits.
+    about: String,
+    /// Value without one in `say`; it determines the type. Placeholders stand for generated values.
+    #[schema(value_type = Option<Object>)]
+    default: Option<serde_json::Value>,
 }
 
 /// A vendor-neutral event for which a vendor sends nothing.
@@ -141,6 +168,22 @@ impl From<&FactSource> for SourceSummary {
             seen: source.seen.clone(),
             url: source.url.clone(),
             note: source.note.clone(),
+        }
+    }
+}
+
+impl MessageKindSummary {
+    fn of(platform: &Platform, name: &str, kind: &MessageKind) -> Self {
+        let field = |field: &str| MessageFieldSummary {
+            name: field.to_owned(),
+            about: platform.field_about(name, field, &kind.data),
+            default: kind.data.defaults.get(field).cloned(),
+        };
+        Self {
+            name: name.to_owned(),
+            sent_as: (kind.name != name).then(|| kind.name.clone()),
+            answers: kind.answers.clone(),
+            fields: kind.data.keys().map(field).collect(),
         }
     }
 }
@@ -227,6 +270,11 @@ pub(super) async fn read(
             .collect(),
         sources: platform.sources.iter().map(SourceSummary::from).collect(),
         faults: faults.map(|kind| FaultSummary::of(*kind)).collect(),
+        message_kinds: platform
+            .kinds
+            .iter()
+            .map(|(name, kind)| MessageKindSummary::of(platform, name, kind))
+            .collect(),
     }))
 }
 

@@ -24,6 +24,7 @@ mod scenario_list;
 mod scenarios;
 mod steering;
 mod store;
+mod uploads;
 mod vendor;
 
 use std::collections::BTreeMap;
@@ -62,6 +63,7 @@ pub use runs::RunRequest;
 pub use scenario_list::OfferedScenario;
 pub use scenarios::{ScenarioChange, ScenarioCheck};
 pub use steering::{RestartRequest, can_turn_on};
+pub use uploads::UploadedFile;
 pub use vendor::{EndpointRequest, ServedEndpoint, ServedVendor};
 
 /// Everything that a server is started with.

@@ -93,6 +93,7 @@ impl LiveServer {
         for vendor in self.vendors() {
             vendor.emulator.remember(journal.account(vendor.id()), now)?;
         }
+        self.restore_uploads()?;
         Ok(notes)
     }
 

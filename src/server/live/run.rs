@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::conversation::Conversation;
-use crate::delivery::ClockMode;
+use crate::delivery::{ClockMode, ConversationKey};
 use crate::diag::Source;
 use crate::emulator::{ConversationOverview, Emulator};
 use crate::fault::Faults;
@@ -205,7 +205,11 @@ impl ServedRun {
 
     /// Records a change of its clock. Returns whether the record is stored.
     pub(super) async fn record_steering(&self, command: SteerCommand, speed: Option<f64>) -> bool {
-        let at = self.emulator.now(self.number).await.unwrap_or(self.script.start);
+        let at = self
+            .emulator
+            .now(ConversationKey { run: self.number, number: 1 })
+            .await
+            .unwrap_or(self.script.start);
         let scope = RecordScope { at, conversation: None, step: None };
         let steered = RecordKind::RunSteered(RunSteered { command, speed, faults: None });
         self.log.append_intent(scope, steered).await.committed().await

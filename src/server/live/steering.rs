@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::LiveServer;
@@ -116,6 +117,11 @@ impl LiveServer {
     pub async fn upcoming(&self, run: &ServedRun, key: ConversationKey) -> Option<UpcomingStep> {
         // The conversations of a cancelled run stay as they are.
         if run.is_over() { None } else { run.emulator.upcoming(key).await }
+    }
+
+    /// Returns the present run time of a conversation.
+    pub async fn run_time(&self, run: &ServedRun, key: ConversationKey) -> Option<Timestamp> {
+        run.emulator.now(key).await
     }
 
     /// Gives the deliveries of a run these faults from now on; none if it is empty. Before the script

@@ -97,6 +97,12 @@ impl ServerJournal {
         self.accounts.account(vendor)
     }
 
+    /// Returns the files that people have uploaded.
+    pub(super) fn uploads(&self) -> AccountStore {
+        // No vendor has an empty name.
+        self.accounts.account("")
+    }
+
     /// Returns the number of the last run, deleted ones included.
     pub(super) async fn last_run(&self) -> i64 {
         self.writer.read().await.as_ref().map_or(0, JournalWriter::last_run)

@@ -18,7 +18,7 @@ pub(crate) use play::{
     revisions, vendors,
 };
 pub(crate) use receiver::{ReceivedRequest, Receiver, Reply, accept, fetch};
-pub(crate) use server::{SLOW, Server};
+pub(crate) use server::{SLOW, Server, ServerResponse};
 
 use std::env;
 use std::fs;
