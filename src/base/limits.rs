@@ -183,8 +183,10 @@ pub const RECORD_QUEUE: usize = 1_024;
 /// Size of the records that may wait for the report or the journal before the engine waits.
 // Records of usual size reach RECORD_QUEUE first. Those with large bodies would take 100 MB.
 pub const RECORD_QUEUE_BYTES: usize = 8 * 1024 * 1024;
+/// Maximum number of records that a subscriber reads at once.
+pub const READ_BATCH: usize = 64;
 /// Maximum number of records that the journal writes in one transaction.
-pub const JOURNAL_BATCH: usize = 512;
+pub const JOURNAL_BATCH: usize = 8 * READ_BATCH;
 /// Maximum size of a journal in bytes: 2 GiB.
 pub const MAX_JOURNAL_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// Maximum time that attempts in flight may take to finish after an interrupt.

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod duration;
 pub mod fail_points;
 pub mod fake;
+pub mod fast_map;
 pub mod file;
 pub mod file_store;
 pub mod generator;

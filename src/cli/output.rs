@@ -93,19 +93,22 @@ fn write_records(
     progress: &Progress,
     runtime: &Handle,
 ) -> io::Result<()> {
+    let mut batch = Vec::new();
     loop {
-        let record = match records.try_next() {
-            Some(record) => record,
-            None => {
-                progress.aside(|| out.flush())?; // a run on a terminal is watched live
-                let Some(record) = runtime.block_on(records.next()) else { return Ok(()) };
-                // Lets more records come. To wake this thread for each one costs more than writing it.
-                thread::sleep(BATCH_TIME);
-                record
+        records.try_next_batch(&mut batch);
+        if batch.is_empty() {
+            progress.aside(|| out.flush())?; // a run on a terminal is watched live
+            runtime.block_on(records.next_batch(&mut batch));
+            if batch.is_empty() {
+                return Ok(());
             }
-        };
-        progress.count(&record);
-        progress.aside(|| report.record(&record, out))?;
+            // Lets more records come. To wake this thread for each one costs more than writing it.
+            thread::sleep(BATCH_TIME);
+        }
+        for record in batch.drain(..) {
+            progress.count(&record);
+            progress.aside(|| report.record(&record, out))?;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Messages and the dialogs that contain them.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
@@ -87,6 +87,14 @@ pub struct Message {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MessageData(Box<str>);
 
+/// A message whose body and data are parsed at most once, for templates that read several parts of them.
+#[derive(Debug)]
+pub struct ParsedMessage<'a> {
+    message: &'a Message,
+    body: OnceLock<Json>,
+    data: OnceLock<Map<String, Json>>,
+}
+
 crate::fields! {
     const HEAD of DialogHead {
         always type: FieldType::Word(DialogKind::NAMES) => |d| d.kind.as_str().into();
@@ -110,7 +118,7 @@ crate::fields! {
         always kind: FieldType::Text => |m| m.kind.as_str().into();
         always type: FieldType::Text => |m| m.word.as_str().into();
         always text: FieldType::Text => |m| m.text.as_str().into();
-        always body: FieldType::Any => |m| m.body();
+        always body: FieldType::Any => |m| Value::Json(Cow::Owned(m.body()));
         always by: FieldType::Any => |m| Value::Object(&m.by);
         always at: FieldType::Time => |m| Value::Time(m.at);
         always dialog: FieldType::Any => |m| Value::Object(&*m.dialog);
@@ -142,9 +150,16 @@ pub fn message_table(person: &TableType, dialog: &TableType) -> TableType {
 
 impl Message {
     /// Parses the message in the vendor's format.
-    fn body(&self) -> Value<'_> {
+    fn body(&self) -> Json {
         // A rendered template is valid JSON, so this does not fail.
-        Value::Json(Cow::Owned(serde_json::from_str(&self.body).unwrap_or_default()))
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+}
+
+impl<'a> ParsedMessage<'a> {
+    /// The message, not parsed yet.
+    pub fn new(message: &'a Message) -> Self {
+        Self { message, body: OnceLock::new(), data: OnceLock::new() }
     }
 }
 
@@ -196,5 +211,18 @@ impl Object for Message {
             .value(name)
             .or_else(|| field_value(MESSAGE, self, name))
             .unwrap_or_else(|| self.data.get(name))
+    }
+}
+
+impl Object for ParsedMessage<'_> {
+    fn get(&self, name: &str) -> Value<'_> {
+        let Self { message, body, data } = self;
+        let data = || data.get_or_init(|| message.data.table());
+        let parsed = || match name {
+            "body" => Value::data(body.get_or_init(|| message.body())),
+            "details" => Value::Object(data()),
+            _ => field_value(MESSAGE, *message, name).unwrap_or_else(|| Object::get(data(), name)),
+        };
+        message.ids.value(name).unwrap_or_else(parsed)
     }
 }

@@ -20,7 +20,7 @@ pub use entity::Entity;
 pub use event::{Event, EventKind, LabelAction, UpdatingEvents};
 pub use generated_ids::GeneratedIds;
 pub use lifecycle::ConversationState;
-pub use message::{Closing, Dialog, DialogHead, DialogKind, Message, MessageData};
+pub use message::{Closing, Dialog, DialogHead, DialogKind, Message, MessageData, ParsedMessage};
 pub use person::{Member, ParticipantRole, Person, Role};
 pub use state::{
     Conversation, ConversationCheckpoint, ConversationRules, ImpliedAction, InvalidAction,

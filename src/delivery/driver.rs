@@ -4,7 +4,7 @@
 //! The driver is one task, so its actions have one order. Each request is sent in a separate
 //! task, and only after the journal has stored the record of the attempt.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use super::run_clock::{ALL, ClockGroup, RunClock, Waiter};
 use super::slots::{AttemptSlot, AttemptSlots};
 use super::transport::Transport;
 use super::{AwaitedExpectation, ConversationKey, Delivery};
+use crate::base::fast_map::FastMap;
 use crate::base::limits::MAX_PENDING;
 use crate::record::{AttemptResult, ExpectationResult, Method, RecordKind, RecordScope};
 
@@ -134,13 +135,13 @@ pub fn drive<H: Host, T: Transport>(
         host,
         engine: Engine::default(),
         runs: Runs::default(),
-        ending: HashMap::new(),
+        ending: FastMap::default(),
         transport,
         slots,
         attempts: JoinSet::new(),
-        in_flight: HashMap::new(),
+        in_flight: FastMap::default(),
         expectations: JoinSet::new(),
-        expecting: HashMap::new(),
+        expecting: FastMap::default(),
         waiting: VecDeque::new(),
         touched: BTreeSet::new(),
         held: VecDeque::new(),
@@ -155,15 +156,15 @@ struct Driver<H, T> {
     engine: Engine,
     runs: Runs,
     /// Conversations that end as soon as their deliveries have settled, and who waits for that.
-    ending: HashMap<ConversationKey, Option<oneshot::Sender<()>>>,
+    ending: FastMap<ConversationKey, Option<oneshot::Sender<()>>>,
     transport: Arc<T>,
     slots: AttemptSlots,
     attempts: JoinSet<AttemptResult>,
     /// The attempts in `attempts`.
-    in_flight: HashMap<task::Id, (ConversationKey, SentAttempt)>,
+    in_flight: FastMap<task::Id, (ConversationKey, SentAttempt)>,
     expectations: JoinSet<ExpectationResult>,
     /// The conversations that wait for the expectations in `expectations`.
-    expecting: HashMap<task::Id, (ConversationKey, AbortHandle)>,
+    expecting: FastMap<task::Id, (ConversationKey, AbortHandle)>,
     /// Attempts that the engine has released and that wait for a slot of the process.
     waiting: VecDeque<(Arc<Delivery>, SentAttempt, RedirectTarget)>,
     /// Clocks that may be able to advance.

@@ -82,7 +82,8 @@ impl Http1Client {
             }
             progress.reconnected = true;
         }
-        let connection = self.connect(request, progress).await?;
+        // Boxed because it is rare and large: every attempt would carry its state.
+        let connection = Box::pin(self.connect(request, progress)).await?;
         self.exchange(connection, request, &bytes, progress).await
     }
 

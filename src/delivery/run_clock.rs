@@ -4,7 +4,7 @@
 //! then all share one. A virtual clock jumps to its next waiter as soon as nothing in its group is
 //! in flight. With a real clock, all conversations share the time that passes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::engine::EngineTimer;
+use crate::base::fast_map::FastMap;
 
 /// How run time passes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,7 +51,7 @@ pub(super) struct RunClock {
     shared: bool,
     real: Option<RealTime>,
     is_paused: bool,
-    groups: HashMap<ClockGroup, GroupClock>,
+    groups: FastMap<ClockGroup, GroupClock>,
     /// The waiters by group, run time and order of registration. One map for all groups: with
     /// thousands of conversations of one waiter each, a map per group costs more memory.
     due: BTreeMap<(ClockGroup, Timestamp, u64), Waiter>,
@@ -95,7 +96,7 @@ impl RunClock {
             shared: shared || real.is_some(),
             real,
             is_paused: false,
-            groups: HashMap::new(),
+            groups: FastMap::default(),
             due: BTreeMap::new(),
             registered: 0,
         }

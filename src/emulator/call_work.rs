@@ -1,6 +1,5 @@
 //! A call while it is handled: what is known of it so far, and what it will change.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,6 +9,7 @@ use super::actor::{ActUnit, StepOutcome, StepOutput};
 use super::live_conversation::LiveConversation;
 use super::requested::RequestedUnit;
 use super::subscriptions::NewSubscription;
+use crate::base::fast_map::FastMap;
 use crate::conversation::{Conversation, DialogKind, Entity, Person};
 use crate::delivery::ConversationKey;
 use crate::platform::api::{
@@ -153,7 +153,7 @@ pub(super) struct WorkConversation {
 }
 
 /// The conversations of an account.
-pub(super) type Conversations = HashMap<ConversationKey, Box<LiveConversation>>;
+pub(super) type Conversations = FastMap<ConversationKey, Box<LiveConversation>>;
 
 /// The state from which a response is rendered.
 pub(super) struct ResponseState<'a> {

@@ -1,7 +1,7 @@
 //! The live state of an account: its endpoints, runs and conversations. The driver wakes the
 //! conversations, and passes on what people and programs want done.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -25,6 +25,7 @@ use super::router::{Router, Routes};
 use super::scripted_run::{LiveRun, ScriptedRun};
 use super::settling::SettlingCall;
 use super::subscriptions::{NewSubscription, SubscriptionChange};
+use crate::base::fast_map::FastMap;
 use crate::base::redact::Redactor;
 use crate::conversation::{Action, Conversation};
 use crate::delivery::{ConversationKey, Delivery, Host, HostCommand, RunTimes};
@@ -110,9 +111,9 @@ pub enum ActError {
 /// The live account.
 pub(super) struct AccountHost {
     pub(super) routes: Routes,
-    pub(super) runs: HashMap<u32, LiveRun>,
+    pub(super) runs: FastMap<u32, LiveRun>,
     // Boxed: a table of ten thousand has almost as many free slots.
-    pub(super) conversations: HashMap<ConversationKey, Box<LiveConversation>>,
+    pub(super) conversations: FastMap<ConversationKey, Box<LiveConversation>>,
     pub(super) registry: Registry,
     /// People whom calls have named.
     pub(super) people: People,
@@ -159,8 +160,8 @@ impl AccountHost {
                 version: 1,
                 numbers,
             },
-            runs: HashMap::new(),
-            conversations: HashMap::new(),
+            runs: FastMap::default(),
+            conversations: FastMap::default(),
             registry: Registry::default(),
             people: People::default(),
             tokens: IssuedTokens::default(),

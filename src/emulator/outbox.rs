@@ -33,6 +33,8 @@ pub struct FaultSource {
     script: Arc<Script>,
     account: Arc<Account>,
     seeds: SeedScope,
+    /// Whether a fault of the script changes the order of deliveries.
+    changes_order: bool,
     /// Faults that somebody has turned on. Steps with faults of their own keep these.
     live: Mutex<Faults>,
 }
@@ -58,8 +60,9 @@ impl FaultSource {
     /// The faults of a script. Those of its deliveries are selected by `seeds`, the scope of the run.
     pub fn new(script: &Arc<Script>, account: &Arc<Account>, seeds: &SeedScope) -> Arc<Self> {
         let (script, account) = (Arc::clone(script), Arc::clone(account));
-        let live = Mutex::default();
-        Arc::new(Self { script, account, seeds: seeds.within("faults"), live })
+        let changes_order = script.has_faults(FaultGroup::Order);
+        let (seeds, live) = (seeds.within("faults"), Mutex::default());
+        Arc::new(Self { script, account, seeds, changes_order, live })
     }
 
     /// Gives the deliveries these faults from now on; none if it is empty.
@@ -130,7 +133,7 @@ impl Outbox {
             planned.body = injector.body(&planned.body, &planned.faults, seeds, &planned.id).into();
         }
         // Kept only if an order fault may need it: thousands of conversations wait at once.
-        if self.faults.script.has_faults(FaultGroup::Order) {
+        if self.faults.changes_order {
             self.fault_state().first.get_or_insert_with(|| planned.clone());
         }
         let (again, suffix) = match planned.faults.of(FaultGroup::Order).map(|fault| fault.kind) {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::JournalError;
 use super::file_identity::FileIdentity;
-use super::item::{StoredRecord, WriterItem};
+use super::item::WriterItem;
 use super::store::{Seal, seal};
 use crate::base::fail_points;
 use crate::record::{Record, RecordKind, Verdict};
@@ -42,7 +42,7 @@ pub(super) fn store(
     is_numbered: bool,
 ) -> Result<u64, JournalError> {
     let runs = batch.iter().filter_map(|item| match item {
-        WriterItem::Record(item) => Some(item.run),
+        WriterItem::Records(item) => Some(item.run),
         WriterItem::Fact(..) | WriterItem::Expire(..) => None,
     });
     let mut before = BTreeMap::new();
@@ -115,13 +115,17 @@ fn commit(
     let mut number = first;
     for item in batch {
         match item {
-            WriterItem::Record(item) if !is_numbered && is_interrupted(&item.record) => {}
-            WriterItem::Record(item) => {
+            WriterItem::Records(item) => {
                 let end = ends.entry(item.run).or_default();
-                let text = insert_record(&transaction, item, end)?;
-                if is_numbered {
-                    insert_position(&transaction, number, item, &text)?;
-                    number += 1;
+                for record in &item.records {
+                    if !is_numbered && is_interrupted(record) {
+                        continue;
+                    }
+                    let text = insert_record(&transaction, item.run, record, end)?;
+                    if is_numbered {
+                        insert_position(&transaction, number, item.run, record, &text)?;
+                        number += 1;
+                    }
                 }
             }
             WriterItem::Fact(fact, _) => insert_fact(&transaction, fact)?,
@@ -139,16 +143,16 @@ fn commit(
 /// Stores a record, and returns its text.
 fn insert_record(
     transaction: &Transaction<'_>,
-    item: &StoredRecord,
+    run: i64,
+    record: &Record,
     end: &mut LastRow,
 ) -> rusqlite::Result<String> {
-    let StoredRecord { run, record, .. } = item;
     let row = "INSERT INTO record (run, seq, record, seal) VALUES (?1, ?2, ?3, ?4)";
-    let text = serde_json::to_string(&**record)
+    let text = serde_json::to_string(record)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     end.seq += 1;
-    end.seal = seal(&end.seal, *run, end.seq, &text);
-    let values = (*run, end.seq, &text, end.seal.as_slice());
+    end.seal = seal(&end.seal, run, end.seq, &text);
+    let values = (run, end.seq, &text, end.seal.as_slice());
     transaction.prepare_cached(row)?.execute(values)?;
     Ok(text)
 }
@@ -164,10 +168,10 @@ fn next_position(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
 fn insert_position(
     transaction: &Transaction<'_>,
     number: i64,
-    item: &StoredRecord,
+    run: i64,
+    record: &Record,
     text: &str,
 ) -> rusqlite::Result<()> {
-    let StoredRecord { run, record, .. } = item;
     let head: RecordHead<'_> = serde_json::from_str(text)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let row = "INSERT INTO position (id, run, seq, kind, delivery) VALUES (?1, ?2, ?3, ?4, ?5)";

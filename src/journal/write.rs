@@ -13,11 +13,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::JournalError;
 use super::file_identity::FileIdentity;
-use super::item::{StoredRecord, WriterItem};
+use super::item::{RecordBatch, WriterItem};
 use super::rows::{LastRows, check_rows, store};
 use super::store::{JournalLock, WriteOptions, checkpoint, open, open_to_read};
 use crate::base::fail_points;
-use crate::base::limits::{JOURNAL_BATCH, RECORD_QUEUE};
+use crate::base::limits::{JOURNAL_BATCH, READ_BATCH, RECORD_QUEUE};
 use crate::record::{LogReader, Record, RecordLog};
 
 /// A journal that this process writes.
@@ -81,7 +81,7 @@ impl JournalWriter {
         let last = connection
             .query_row(last, [], |row| row.get::<_, i64>(0))
             .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
-        let (queue, mut items) = mpsc::channel(RECORD_QUEUE);
+        let (queue, mut items) = mpsc::channel(RECORD_QUEUE / READ_BATCH);
         let failure = Arc::new(OnceLock::new());
         let failed = Arc::clone(&failure);
         let thread = thread::Builder::new().spawn(move || {
@@ -157,16 +157,18 @@ impl JournalWriter {
 async fn feed(queue: mpsc::Sender<WriterItem>, log: RecordLog, mut records: LogReader, run: i64) {
     let (committed, mut commits) = mpsc::unbounded_channel();
     let mut sending = Some((queue, committed));
+    let mut batch = Vec::new();
     loop {
         tokio::select! {
             Some(seq) = commits.recv() => log.commit(seq),
-            record = records.next(), if sending.is_some() => {
-                let (Some(record), Some((queue, committed))) = (record, &sending) else {
+            () = records.next_batch(&mut batch), if sending.is_some() => {
+                let Some((queue, committed)) = sending.as_ref().filter(|_| !batch.is_empty()) else {
                     sending = None; // the commits end when the thread has stored everything
                     continue;
                 };
                 let (log, committed) = (log.clone(), committed.clone());
-                let item = WriterItem::Record(StoredRecord { run, record, log, committed });
+                let records = std::mem::take(&mut batch);
+                let item = WriterItem::Records(RecordBatch { run, records, log, committed });
                 if let Err(mpsc::error::SendError(item)) = queue.send(item).await {
                     return item.fail();
                 }
@@ -187,7 +189,7 @@ fn write(
     let mut ends = LastRows::new();
     let mut batch = Vec::new();
     // A commit is slow, so take everything that has arrived meanwhile, and wake its sender once.
-    while items.blocking_recv_many(&mut batch, JOURNAL_BATCH) > 0 {
+    while items.blocking_recv_many(&mut batch, JOURNAL_BATCH / READ_BATCH) > 0 {
         let first = match store(&mut connection, file, &batch, &mut ends, sink.is_some()) {
             Ok(first) => first,
             Err(error) => {
@@ -213,10 +215,12 @@ fn report(batch: &mut Vec<WriterItem>, first: u64, sink: Option<&RecordSink>) {
     let (mut number, mut ends) = (first, BTreeMap::new());
     for item in batch.drain(..) {
         match item {
-            WriterItem::Record(item) => {
+            WriterItem::Records(item) => {
                 if let Some(RecordSink(sink)) = sink {
-                    sink(number, item.run, &item.record);
-                    number += 1;
+                    for record in &item.records {
+                        sink(number, item.run, record);
+                        number += 1;
+                    }
                 }
                 // Only the last record of each log, because a commit covers those before it.
                 ends.insert(item.run, item);
@@ -227,7 +231,8 @@ fn report(batch: &mut Vec<WriterItem>, first: u64, sink: Option<&RecordSink>) {
         }
     }
     for item in ends.into_values() {
-        let _ = item.committed.send(item.record.seq);
+        let last = item.records.last().map_or(0, |record| record.seq);
+        let _ = item.committed.send(last);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The events a vendor sends, and the reasons for those it does not send.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use serde_json::{Map, Value as Json};
 
@@ -320,6 +321,10 @@ impl SilenceRules {
 
 fn reason(reasons: &BTreeMap<String, String>, on: EventKind, role: Role) -> Option<&str> {
     // A reason for the role overrides that for the whole event.
-    let specific = reasons.get(&format!("{on}:{role}"));
+    let is_specific = |key: &str| key.split_once(':') == Some((on.as_str(), role.as_str()));
+    let from = (Bound::Included(on.as_str()), Bound::Unbounded);
+    let mut of_event =
+        reasons.range::<str, _>(from).take_while(|(key, _)| key.starts_with(on.as_str()));
+    let specific = of_event.find(|(key, _)| is_specific(key)).map(|(_, reason)| reason);
     specific.or_else(|| reasons.get(on.as_str())).map(String::as_str)
 }

@@ -19,7 +19,7 @@ use super::synthesize::synthesize;
 use crate::base::seed::SeedScope;
 use crate::conversation::{
     Action, ActionKind, Actor, Conversation, ConversationCheckpoint, DialogKind, Event, EventKind,
-    GeneratedIds, Member, Message, Person, Role,
+    GeneratedIds, Member, Message, ParsedMessage, Person, Role,
 };
 use crate::record::EventFacts;
 use crate::template::{JsonStyle, Object, TooLarge, Value};
@@ -451,8 +451,10 @@ impl Session {
             .conversation_roots(&self.conversation)
             .with("event", &event_root)
             .with("counter", &counter);
-        if let Some(index) = message_of(event) {
-            roots = roots.with("message", &self.conversation.messages[index]);
+        let message = message_of(event).map(|index| &self.conversation.messages[index]);
+        let message = message.map(ParsedMessage::new);
+        if let Some(message) = &message {
+            roots = roots.with("message", message);
         }
         if let Some(entity) = &event.entity {
             roots = roots.with("entity", entity);

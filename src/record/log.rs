@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{Record, RecordKind};
 use crate::base::clock::Clock;
-use crate::base::limits::{RECORD_QUEUE, RECORD_QUEUE_BYTES};
+use crate::base::limits::{READ_BATCH, RECORD_QUEUE, RECORD_QUEUE_BYTES};
 use crate::base::redact::Redactor;
 
 /// Time and place of a record.
@@ -119,17 +119,28 @@ impl RecordLog {
 
     /// Appends a record. Waits while a subscriber is `RECORD_QUEUE` records or `RECORD_QUEUE_BYTES`
     /// behind.
-    pub async fn append(&self, scope: RecordScope, kind: RecordKind) {
-        self.append_and(scope, kind, |_, _| ()).await;
+    // Not an `async fn`: its future would contain the large `kind`, not just the record's address.
+    pub fn append(
+        &self,
+        scope: RecordScope,
+        kind: RecordKind,
+    ) -> impl Future<Output = ()> + Send + use<'_> {
+        let record = self.record(scope, kind);
+        async { self.append_record(record, |_, _| ()).await }
     }
 
     /// Appends a record whose effect must not happen before the record is stored.
-    pub async fn append_intent(&self, scope: RecordScope, kind: RecordKind) -> PendingWrite {
+    pub fn append_intent(
+        &self,
+        scope: RecordScope,
+        kind: RecordKind,
+    ) -> impl Future<Output = PendingWrite> + Send + use<'_> {
+        let record = self.record(scope, kind);
         let wait = |state: &mut LogState, seq| {
             state.committed?;
             Some(state.pending(seq))
         };
-        PendingWrite(self.append_and(scope, kind, wait).await)
+        async move { PendingWrite(self.append_record(record, wait).await) }
     }
 
     /// Returns when every record so far is stored.
@@ -157,23 +168,14 @@ impl RecordLog {
 
     /// Appends the record of an earlier run, with the wall time of that run.
     pub async fn append_existing(&self, record: &Record) {
-        self.append_record(record.clone(), |_, _| ()).await;
+        self.append_record(Arc::new(record.clone()), |_, _| ()).await;
     }
 
     /// Appends a record and calls `then` with its number under the same lock, so that the record
     /// cannot be committed in between.
-    async fn append_and<T>(
-        &self,
-        scope: RecordScope,
-        kind: RecordKind,
-        then: impl FnOnce(&mut LogState, u64) -> T,
-    ) -> T {
-        self.append_record(self.record(scope, kind), then).await
-    }
-
     async fn append_record<T>(
         &self,
-        record: Record,
+        record: Arc<Record>,
         then: impl FnOnce(&mut LogState, u64) -> T,
     ) -> T {
         loop {
@@ -260,9 +262,9 @@ impl RecordLog {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn record(&self, scope: RecordScope, kind: RecordKind) -> Record {
+    fn record(&self, scope: RecordScope, kind: RecordKind) -> Arc<Record> {
         let redactor = Arc::clone(&self.state().redactor);
-        Record {
+        Arc::new(Record {
             seq: 0, // numbered under the lock, where it is appended
             run_time: scope.at,
             wall_time: self.0.clock.now(),
@@ -270,13 +272,14 @@ impl RecordLog {
             conversation: scope.conversation,
             step: scope.step,
             kind: kind.redacted(&redactor),
-        }
+        })
     }
 
-    fn push(&self, state: &mut LogState, record: Record) -> u64 {
+    fn push(&self, state: &mut LogState, mut record: Arc<Record>) -> u64 {
         state.last += 1;
         state.bytes += record.size();
-        state.records.push_back(Arc::new(Record { seq: state.last, ..record }));
+        Arc::make_mut(&mut record).seq = state.last;
+        state.records.push_back(record);
         state.forget();
         self.0.readable.notify_waiters();
         state.last
@@ -332,54 +335,68 @@ impl PendingWrite {
     }
 }
 
-/// The next record of a subscription.
-enum NextRecord {
-    Record(Arc<Record>),
-    NotYet,
+/// What a subscription has found.
+#[derive(PartialEq)]
+enum Found {
+    Records,
+    NothingYet,
     End,
 }
 
 impl LogReader {
     /// Waits for the next record. Returns `None` at the end of the log or after a journal failure.
     pub async fn next(&mut self) -> Option<Arc<Record>> {
+        let mut next = None;
+        self.wait(1, |record| next = Some(record)).await;
+        next
+    }
+
+    /// Waits for records, and adds those that are readable then: all, or as many as are read at once.
+    /// Adds none at the end of the log or after a journal failure. Nothing is lost if the future is
+    /// dropped.
+    pub async fn next_batch(&mut self, batch: &mut Vec<Arc<Record>>) {
+        self.wait(READ_BATCH, |record| batch.push(record)).await;
+    }
+
+    /// Adds the records that are readable now: all, or as many as are read at once.
+    pub fn try_next_batch(&mut self, batch: &mut Vec<Arc<Record>>) {
+        self.read(READ_BATCH, |record| batch.push(record));
+    }
+
+    /// Waits until there are records, and takes at most `most`.
+    async fn wait(&mut self, most: usize, mut take: impl FnMut(Arc<Record>)) {
         let log = self.log.clone();
         loop {
             let readable = log.0.readable.notified();
-            match self.look_up() {
-                NextRecord::Record(record) => return Some(record),
-                NextRecord::End => return None,
-                NextRecord::NotYet => readable.await,
+            if self.read(most, &mut take) != Found::NothingYet {
+                return;
             }
+            readable.await;
         }
     }
 
-    /// Returns the next record if it is readable now.
-    pub fn try_next(&mut self) -> Option<Arc<Record>> {
-        match self.look_up() {
-            NextRecord::Record(record) => Some(record),
-            NextRecord::NotYet | NextRecord::End => None,
-        }
-    }
-
-    fn look_up(&mut self) -> NextRecord {
+    /// Takes the records that are readable now, at most `most`.
+    fn read(&mut self, most: usize, mut take: impl FnMut(Arc<Record>)) -> Found {
         let mut state = self.log.state();
-        let Some(next) = state.readers.get(&self.id).copied() else { return NextRecord::End };
+        let Some(next) = state.readers.get(&self.id).copied() else { return Found::End };
         let visible = match state.committed {
             Some(committed) if !self.sees_uncommitted => committed,
             _ => state.last,
         };
         let has_ended = state.has_failed || (state.is_closed && next > state.last);
         if next > visible {
-            return if has_ended { NextRecord::End } else { NextRecord::NotYet };
+            return if has_ended { Found::End } else { Found::NothingYet };
         }
         let at = usize::try_from(next - state.first()).unwrap_or(usize::MAX);
-        let Some(record) = state.records.get(at).cloned() else { return NextRecord::End };
-        state.readers.insert(self.id, next + 1);
+        let readable = usize::try_from(visible + 1 - next).unwrap_or(usize::MAX);
+        let records = state.records.iter().skip(at).take(readable.min(most));
+        let taken = records.cloned().map(&mut take).count();
+        state.readers.insert(self.id, next + taken as u64);
         state.forget();
         if state.has_room() {
             self.log.0.space.notify_one();
         }
-        NextRecord::Record(record)
+        if taken == 0 { Found::End } else { Found::Records }
     }
 }
 
@@ -395,6 +412,8 @@ impl Drop for LogReader {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
     use crate::fault::Faults;
 
@@ -503,10 +522,14 @@ mod tests {
         let mut console = log.subscribe(1).unwrap();
         let pending = log.append_intent(scope(), kind("a")).await;
         assert_eq!(journal.next().await.unwrap().seq, 1);
-        assert!(console.try_next().is_none());
+        let mut shown = Vec::new();
+        console.try_next_batch(&mut shown);
+        assert!(shown.is_empty());
         log.commit(1);
         assert!(pending.committed().await);
-        assert_eq!(console.next().await.unwrap().seq, 1);
+        console.next_batch(&mut shown).await;
+        assert_eq!(shown[0].seq, 1);
+        assert!(console.next().now_or_never().is_none());
     }
 
     #[tokio::test]

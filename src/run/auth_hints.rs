@@ -1,10 +1,10 @@
 //! Hints for a receiver that rejects valid credentials: given once per run.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::base::fast_map::FastMap;
 use crate::platform::{Account, RequestFacts, Signing, Verifier};
 use crate::record::{AuthHint, EventFacts, Record, RecordKind, SettledDelivery};
 
@@ -16,7 +16,7 @@ const MAX_ACCEPTED: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct AuthHints {
     /// The requests of deliveries that have not settled, by delivery id.
-    pending: HashMap<String, SentRequest>,
+    pending: FastMap<String, SentRequest>,
     /// Requests without faults that their receivers accepted.
     accepted: Vec<SentRequest>,
     is_given: bool,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::failure_signal::FailureSignal;
+use crate::base::fast_map::FastMap;
 use crate::base::text::count;
 use crate::record::{AttemptOutcome, Record, RecordKind};
 
@@ -31,7 +32,7 @@ pub(super) struct LimitCounter {
     /// Endpoints of the deliveries that have not settled.
     endpoints: HashMap<String, u32>,
     /// Consecutive timeouts by endpoint.
-    timeouts: HashMap<u32, u32>,
+    timeouts: FastMap<u32, u32>,
 }
 
 impl LimitCounter {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{interval, sleep};
 
 use super::auth_hints::AuthHints;
 use super::limits::LimitCounter;
@@ -38,6 +38,10 @@ pub(super) enum RunEnd {
     /// Another process will continue the run.
     Suspended,
 }
+
+/// A timer that is always due before the timeouts of requests. Tokio wakes itself with a system call
+/// for each new timer that is due before all others.
+const BEFORE_TIMEOUTS: Duration = Duration::from_secs(1);
 
 /// Longer than any run, for runs without a deadline.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -130,16 +134,23 @@ pub(super) async fn pump(
     let mut records = log.observe();
     let mut playing = tokio::spawn(playing);
     let mut deadline = pin!(sleep(limits.deadline().unwrap_or(NEVER)));
+    let mut tick = interval(BEFORE_TIMEOUTS);
+    let mut batch = Vec::new();
     let mut halted: Option<String> = None;
     let ended = loop {
         let reached = tokio::select! {
-            record = records.next() => match record {
-                Some(record) => {
-                    observer.observe(&record, &log);
-                    limits.count(&record)
+            () = records.next_batch(&mut batch) => {
+                if batch.is_empty() {
+                    break playing.await; // the journal failed
                 }
-                None => break playing.await, // the journal failed
-            },
+                batch.drain(..).fold(None, |reached, record| {
+                    observer.observe(&record, &log);
+                    // Each one is counted, also after one that reached a limit.
+                    let next = limits.count(&record);
+                    reached.or(next)
+                })
+            }
+            _ = tick.tick() => None,
             () = &mut deadline, if halted.is_none() => Some("stopped at the deadline".to_owned()),
             reason = limits.failed(), if halted.is_none() => Some(reason),
             ended = &mut playing => break ended,
@@ -150,8 +161,12 @@ pub(super) async fn pump(
         }
     };
     // The task has ended, so that no record follows the ones in the log.
-    while let Some(record) = records.try_next() {
-        observer.observe(&record, &log);
+    loop {
+        records.try_next_batch(&mut batch);
+        if batch.is_empty() {
+            break;
+        }
+        batch.drain(..).for_each(|record| observer.observe(&record, &log));
     }
     drop(records);
     let end = ended.unwrap_or_else(|error| {

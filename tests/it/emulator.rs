@@ -127,7 +127,14 @@ async fn received(receiver: &Receiver, part: &str) {
 }
 
 fn drain(records: &mut LogReader) -> Vec<Arc<Record>> {
-    std::iter::from_fn(|| records.try_next()).collect()
+    let (mut all, mut batch) = (Vec::new(), Vec::new());
+    loop {
+        records.try_next_batch(&mut batch);
+        if batch.is_empty() {
+            return all;
+        }
+        all.append(&mut batch);
+    }
 }
 
 #[tokio::test]
