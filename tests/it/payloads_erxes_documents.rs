@@ -467,6 +467,21 @@ fn a_submitted_form_has_the_customer_as_stored_since_0_23() {
 }
 
 #[test]
+fn tags_of_items_are_arguments_since_1_3() {
+    for revision in SINCE_1 {
+        for kind in ["deal", "task", "ticket", "purchase"] {
+            let create = format!("create = {{ kind = '{kind}', as = 'it', by = 'mira' }}");
+            let update = "update = { entity = 'it', by = 'mira', with = { tagIds = ['a', 'b'] } }";
+            let updates = data(&[&create, update], revision, "update");
+            let [updated] = &updates[..] else { panic!("{kind} at {revision}: {updates:?}") };
+            assert_eq!(keys(&updated["newData"]), ["tagIds", "modifiedAt", "modifiedBy"]);
+            assert_eq!(updated["object"]["tagIds"], json!([]));
+            assert_eq!(updated["updatedDocument"]["tagIds"], json!(["a", "b"]), "{kind}");
+        }
+    }
+}
+
+#[test]
 fn answers_to_a_form_take_its_labels_although_no_webhook_has_it() {
     let submissions = |steps: &[&str], revision: &str| -> Vec<String> {
         let created = data(&[&["open = {}"], steps].concat(), revision, "create");
