@@ -12,6 +12,7 @@ use super::handshake::Proof;
 use super::mistakes::common_mistakes;
 use super::request_facts::{RequestFacts, capture};
 use super::signing::Signing;
+use crate::base::text::excerpt;
 use crate::record::Mistake;
 use crate::template::CapturedTexts;
 
@@ -114,6 +115,13 @@ impl<'a> Verifier<'a> {
         let attempts: Vec<_> =
             (1..=last).map(|attempt| signing.headers(&request.with_attempt(attempt))).collect();
         let mut checks = Vec::new();
+        let patterns = signing.header_patterns(purpose);
+        let is_fixed = |name: &str| {
+            let pattern = patterns.iter().find(|(other, _)| other == name);
+            pattern.is_some_and(|(_, value)| {
+                !value.contains('<') && !self.account.contains_secret(value)
+            })
+        };
         // The attempts differ in values only: every attempt has the same headers in the same order.
         for (index, (name, _)) in attempts[0].iter().enumerate() {
             // Parameters of the media type, such as `charset`, make no difference for JSON.
@@ -125,9 +133,14 @@ impl<'a> Verifier<'a> {
             let expected = attempts.iter().map(|headers| bare(&headers[index].1));
             let found = header(name).map(|value| bare(&value));
             let error = header_error(found.as_deref(), expected).map(|error| {
-                match self.mistake(request, found.as_deref()) {
-                    Some(mistake) => format!("{error}: it is computed {}", mistake.computed),
-                    None => error,
+                match (found.as_deref(), self.mistake(request, found.as_deref())) {
+                    (_, Some(mistake)) => format!("{error}: it is computed {}", mistake.computed),
+                    // A header without a credential, such as `User-Agent`.
+                    (Some(found), None) if is_fixed(name) => {
+                        let found = excerpt(found, QUOTED);
+                        format!("is `{found}`, expected `{}`", bare(&attempts[0][index].1))
+                    }
+                    _ => error,
                 }
             });
             checks.push(Check { name: name.clone(), error });
@@ -153,6 +166,9 @@ impl<'a> Verifier<'a> {
         common_mistakes(self.account, request, accepted)
     }
 }
+
+/// Maximum number of characters of a header value that an error quotes.
+const QUOTED: usize = 60;
 
 fn header_error(found: Option<&str>, mut expected: impl Iterator<Item = String>) -> Option<String> {
     let Some(found) = found else { return Some("is missing".into()) };

@@ -88,10 +88,14 @@ fn a_handshake_with_an_invalid_credential_is_rejected() {
     let printed = process.read_stderr_until("Press Ctrl-C");
     let url = printed.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
     let address = url.trim_start_matches("http://").trim_end_matches('/');
-    let head = "POST / HTTP/1.1\r\nContent-Type: application/json\r\nErxes-token: another";
+    let head = "POST / HTTP/1.1\r\nContent-Type: application/json\r\nErxes-token: another\r\n\
+                User-Agent: curl/8";
     let response = request(address, head, "{}");
     assert!(response.head.starts_with("HTTP/1.1 401 "), "{}", response.head);
-    assert!(process.interrupt().stdout.contains("✗ handshake"));
+    let told = process.interrupt().stdout;
+    assert!(told.contains("✗ handshake"), "{told}");
+    // A header without a credential is not one that does not match.
+    assert!(told.contains("User-Agent is `curl/8`, expected `node"), "{told}");
 }
 
 /// Posts a body without headers of the vendor.
