@@ -153,6 +153,9 @@ impl Reference {
 
     /// Reads the value of `env:NAME` or `file:PATH`; `None` if the text is the value itself.
     fn read_external(&self) -> Option<Result<String, String>> {
+        if let Some(reason) = self.incomplete() {
+            return Some(Err(reason.to_owned()));
+        }
         if let Some(name) = self.0.strip_prefix("env:") {
             return Some(
                 env::var(name).map_err(|_| format!("the environment variable `{name}` is not set")),
@@ -160,7 +163,7 @@ impl Reference {
         }
         let path = self.0.strip_prefix("file:")?;
         let read = file::read(Path::new(path));
-        let read = read.map_err(|error| format!("cannot read the secret from `{path}`: {error}"));
+        let read = read.map_err(|error| format!("cannot read `{path}`: {error}"));
         // Editors add a byte order mark or, like `echo`, a newline. Neither is part of the secret.
         let content = |text: String| {
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text);

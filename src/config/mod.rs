@@ -258,6 +258,18 @@ impl Scalar for NonZeroU16 {
     }
 }
 
+/// Returns help for a key of an endpoint in the table of a vendor.
+fn endpoint_key_help(problem: &Problem) -> Option<String> {
+    let key = problem.span.as_ref().filter(|_| problem.code == code::UNKNOWN_KEY)?.text();
+    let header = problem.span.as_ref()?.source.text.get(..problem.span.as_ref()?.range.start)?;
+    let header = header.lines().rev().find(|line| line.trim_start().starts_with('['))?;
+    let vendor = header.trim().strip_prefix("[vendor.")?.strip_suffix(']')?;
+    let is_endpoint = EndpointForm::KEYS.contains(&key) && !VendorSettings::KEYS.contains(&key);
+    is_endpoint.then(|| {
+        format!("`{key}` belongs to a receiver: write it below `[[endpoint]]`, with `vendor = \"{vendor}\"`")
+    })
+}
+
 fn read_form(source: &Arc<Source>) -> (Option<ConfigForm>, Problems) {
     let (node, problems) = toml::parse(source);
     if problems.broke_parsing() {
@@ -267,7 +279,7 @@ fn read_form(source: &Arc<Source>) -> (Option<ConfigForm>, Problems) {
     let source = source.hiding(private::private_ranges(source, &node));
     let (node, mut problems) = toml::parse(&source);
     let form = ConfigForm::read(&node, &mut problems);
-    let mut problems = problems.pointing_to_top(ConfigForm::KEYS);
+    let mut problems = problems.pointing_to_top(ConfigForm::KEYS).helped(endpoint_key_help);
     for endpoint in form.iter().flat_map(|form| &form.endpoint) {
         endpoint.check_headers(&mut problems);
     }

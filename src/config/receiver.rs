@@ -128,6 +128,9 @@ pub fn receiver_url(text: &str) -> Result<Url, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("the URL must not contain a user name or a password".into());
     }
+    if let Some(placeholder) = url.host_str().and_then(placeholder_in) {
+        return Err(format!("the URL contains the placeholder `{placeholder}`: write its value"));
+    }
     // The URL parser accepts port 0, but no server can listen on it.
     if url.port() == Some(0) {
         return Err("the port must be between 1 and 65535, found 0".into());
@@ -137,6 +140,13 @@ pub fn receiver_url(text: &str) -> Result<Url, String> {
         return Err(only_port(host));
     }
     Ok(url)
+}
+
+/// Returns the part of a host name that documentation has in place of a name, such as `{host}`.
+fn placeholder_in(host: &str) -> Option<&str> {
+    let start = host.find('{')?;
+    let end = start + host[start..].find('}')?;
+    Some(&host[start..=end])
 }
 
 /// Returns host and port as they are written in a URL with a scheme.
@@ -191,9 +201,10 @@ fn is_host_and_port(url: &Url) -> bool {
 fn no_scheme(shown: &str) -> String {
     let rest = ["https", "http"].iter().find_map(|scheme| shown.strip_prefix(scheme));
     let rest = rest.filter(|rest| rest.starts_with('/')).unwrap_or(shown).trim_start_matches('/');
+    let scheme = if rest != shown && shown.starts_with("https") { "https" } else { "http" };
     let url = match rest.split_once('/').map(|(port, path)| (port.parse::<u16>(), path)) {
         Some((Ok(port), path)) if port > 0 => format!("http://localhost:{port}/{path}"),
-        _ => format!("http://{rest}"),
+        _ => format!("{scheme}://{rest}"),
     };
     let is_valid = Url::parse(&url).is_ok_and(|url| url.port() != Some(0));
     let example = if is_valid { url } else { "http://localhost:3000/".to_owned() };
@@ -235,6 +246,8 @@ mod tests {
         ] {
             assert!(receiver_url(hidden).unwrap_err().contains("control character"), "{hidden:?}");
         }
+        assert!(receiver_url("https//x:1/").unwrap_err().ends_with("write `https://x:1/`"));
+        assert!(receiver_url("http://{host}:1/").unwrap_err().contains("placeholder `{host}`"));
         for bare in ["localhost", "localhost:3000", "u:3@localhost"] {
             assert!(receiver_url(bare).unwrap_err().contains("has no scheme"), "{bare}");
         }

@@ -5,11 +5,11 @@ use std::ops::Deref;
 use serde_json::{Map, Value as Json, json};
 
 use crate::diag::code;
+use crate::diag::entry_name::{assigned_name, list_header_name};
 use crate::diag::form::Form;
 use crate::diag::node::{Key, NodeContent, SyntaxNode};
 use crate::diag::problem::{Problem, Problems};
 use crate::diag::scalar::unexpected_type;
-use crate::diag::source::SourceSpan;
 
 /// A list with at least one entry. To select everything, the key is omitted instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,21 +107,6 @@ impl<T> Default for TableOf<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
-}
-
-/// Returns the key of a value at the start of a line, such as `cast` in `cast = []`.
-fn assigned_name(span: &SourceSpan) -> Option<&str> {
-    let before = span.source.text.get(..span.range.start)?;
-    let line = before.get(before.rfind('\n').map_or(0, |end| end + 1)..)?;
-    let name = line.trim_end().strip_suffix('=')?.trim();
-    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-    (!name.is_empty() && name.chars().all(is_name) && !span.source.is_withheld()).then_some(name)
-}
-
-/// Returns the name in the header of a list of tables, such as `cast` in `[[cast]]`.
-fn list_header_name(span: &SourceSpan) -> Option<&str> {
-    let name = span.text().strip_prefix("[[")?.split("]]").next()?.trim();
-    (!name.is_empty() && !span.source.is_withheld()).then_some(name)
 }
 
 impl<T: Form> Form for TableOf<T> {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::base::text::{excerpt, nearest, one_of};
 use crate::diag::code;
+use crate::diag::entry_name::{assigned_name, header_name};
 use crate::diag::node::{Key, NodeContent, SyntaxNode, Table};
 use crate::diag::problem::{Problem, Problems};
 use crate::diag::scalar::{Scalar, unexpected_type};
@@ -91,15 +92,6 @@ impl<T: Form> Form for Option<T> {
     }
 }
 
-/// Returns the first name of the header of a table, if the table begins with one.
-fn header_name(span: &SourceSpan) -> Option<&str> {
-    let text = &span.source.text;
-    let start = text.get(..span.range.start)?.rfind('\n').map_or(0, |end| end + 1);
-    let header = text.get(start..)?.trim_start().strip_prefix('[')?;
-    let name = header.split(['.', ']']).next()?.trim();
-    (!name.is_empty() && !name.starts_with('[') && !span.source.is_withheld()).then_some(name)
-}
-
 impl<T: Form> Form for Vec<T> {
     fn read(node: &SyntaxNode, problems: &mut Problems) -> Option<Self> {
         let NodeContent::List(items) = &node.content else {
@@ -109,6 +101,18 @@ impl<T: Form> Form for Vec<T> {
                     Some(name) => format!("begin each entry with a line `[[{name}]]`"),
                     None => "write each entry as a table with two brackets: `[[…]]`".to_owned(),
                 }),
+                _ if T::schema()["type"] == "object" => match assigned_name(&node.span) {
+                    Some(name) => problem.help(format!(
+                        "write each entry as a table that begins with a line `[[{name}]]`"
+                    )),
+                    None => problem.help("write each entry as a table: `[{ key = value }]`"),
+                },
+                // Numbers in a list of strings need quotes too.
+                NodeContent::Int(_) | NodeContent::Number(_) if T::schema()["type"] == "string" => {
+                    let help =
+                        format!("write a list with one entry as `[\"{}\"]`", node.span.text());
+                    problem.help(help)
+                }
                 _ => {
                     problem.help(format!("write a list with one entry as `[{}]`", node.span.text()))
                 }
@@ -171,6 +175,9 @@ impl<'a> TableReader<'a> {
             let others = self.table.0.iter().map(|(other, _)| other.name.as_str());
             if let Some(other) = nearest(key, others) {
                 problem = problem.help(format!("did you mean `{key}` instead of `{other}`?"));
+            } else if let Some(words) = T::schema()["enum"].as_array() {
+                let words = one_of(words.iter().filter_map(Json::as_str));
+                problem = problem.help(format!("add `{key}` with the value {words}"));
             }
             self.problems.push(problem);
         }
@@ -351,7 +358,7 @@ mod tests {
                 "s.toml:1:1 the key `name` is missing",
                 "s.toml:2:7 the start of the range `3s..2s` is greater than its end",
                 "s.toml:3:12 expected `red` or `blue`, found `blu`",
-                "s.toml:3:19 expected a string, found an integer",
+                "s.toml:3:19 expected `red` or `blue`, found an integer",
             ]
         );
     }

@@ -6,6 +6,7 @@
 
 pub mod code;
 pub mod collections;
+mod entry_name;
 pub mod form;
 pub mod json;
 pub mod node;

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 
 use crate::base::duration::{self, DurationRange};
+use crate::base::text::one_of;
 use crate::diag::code;
 use crate::diag::node::{NodeContent, SyntaxNode};
 use crate::diag::problem::Problem;
@@ -144,7 +145,21 @@ fn duration_from<T>(node: &SyntaxNode, parse: fn(&str) -> Result<T, String>) -> 
         };
         return Err(problem.help(help));
     };
-    parse(text).map_err(problem)
+    parse(text).map_err(|message| {
+        let problem = problem(message);
+        let ends = text.replace("...", "..").replace(['–', '—', '-'], "..");
+        match ends.split_once("..") {
+            _ if text.trim().bytes().all(|byte| byte.is_ascii_digit())
+                && !text.trim().is_empty() =>
+            {
+                problem.help(format!("add a unit, such as `{}s`", text.trim()))
+            }
+            Some((low, high)) if ends != text && DurationRange::parse(&ends).is_ok() => {
+                problem.help(format!("write a range as `{}..{}`", low.trim(), high.trim()))
+            }
+            _ => problem,
+        }
+    })
 }
 
 /// Adds help for a string that contains an integer or one of these words.
@@ -153,6 +168,7 @@ fn unquoted(node: &SyntaxNode, problem: Problem, words: &[&str]) -> Problem {
         Some(text) if words.contains(&text) || words.is_empty() && text.parse::<i64>().is_ok() => {
             problem.help(format!("write it without quotes: `{text}`"))
         }
+        Some(_) if !words.is_empty() => problem.help(format!("write {}", one_of(words.to_vec()))),
         _ => problem,
     }
 }

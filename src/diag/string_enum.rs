@@ -4,7 +4,7 @@ use crate::base::text::one_of;
 use crate::diag::code;
 use crate::diag::node::SyntaxNode;
 use crate::diag::problem::Problem;
-use crate::diag::scalar::Scalar as _;
+use crate::diag::scalar::unexpected_type;
 
 /// Declares an enum of unit variants, each with its string: conversion in both directions, serde,
 /// the reader for files and the JSON Schema.
@@ -79,10 +79,11 @@ pub fn parse_node<T>(
     from_name: fn(&str) -> Option<T>,
     words: &[&'static str],
 ) -> Result<T, Problem> {
-    let text = String::parse_node(node)?;
-    from_name(&text).ok_or_else(|| {
-        let message = format!("expected {}, found `{text}`", one_of(words.iter().copied()));
+    let expected = one_of(words.iter().copied());
+    let Some(text) = node.as_text() else { return Err(unexpected_type(node, &expected)) };
+    from_name(text).ok_or_else(|| {
+        let message = format!("expected {expected}, found `{text}`");
         let problem = Problem::at(&node.span, code::UNKNOWN_VALUE, message);
-        problem.suggest(&text, words.iter().copied())
+        problem.suggest(text, words.iter().copied())
     })
 }

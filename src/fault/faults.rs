@@ -61,6 +61,14 @@ impl Fault {
     }
 }
 
+/// Splits a fault whose amount follows another sign than a colon, such as `delay=2s` and `delay(2s)`.
+fn misspelt_amount(text: &str) -> Option<(FaultKind, &str)> {
+    let (name, amount) = text.split_once(['=', '(', ' '])?;
+    let kind = FaultKind::from_name(name.trim())?;
+    let amount = amount.trim_matches([' ', '=', '(', ')']);
+    (!amount.is_empty()).then_some((kind, amount))
+}
+
 /// Returns the faults of receivers, or all others, each with its default amount.
 fn fault_names(of_receivers: bool) -> impl Iterator<Item = &'static str> {
     let is_listed = move |kind: &&FaultKind| (kind.group() == FaultGroup::Receiver) == of_receivers;
@@ -102,6 +110,8 @@ impl Scalar for Fault {
                 Some(kind) => {
                     problem(message).help(format!("for example: `{}`", kind.with_default_amount()))
                 }
+                None if let Some((kind, amount)) = misspelt_amount(&text) => problem(message)
+                    .help(format!("write the amount behind a colon: `{kind}:{amount}`")),
                 None => {
                     let names = fault_names(false).filter_map(|name| name.split(':').next());
                     problem(message).suggest_or_list(name, names)

@@ -143,6 +143,9 @@ fn unknown(key: &Key, step_keys: &[&str]) -> Problem {
         // Common words for something that has another name here. They are too far from that name
         // for the search for the nearest one.
         "wait" => unknown_key(key, []).help("to wait, add `after` to the next step"),
+        "skip" => unknown_key(key, []).help(
+            "to skip the step at one vendor, write `skip = \"reason\"` below `[step.for.VENDOR]`",
+        ),
         "transfer" => unknown_key(key, []).help("to transfer a conversation, use `assign`"),
         _ => unknown_key(key, action_keys().chain(step_keys.iter().copied())),
     }

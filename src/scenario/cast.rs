@@ -116,7 +116,13 @@ fn check_locale(tag: &Spanned<String>, problems: &mut Problems) -> &'static Loca
         let known = LOCALES.iter().map(|locale| locale.tag);
         let message = format!("unknown locale `{}`", tag.value);
         let problem = Problem::at(&tag.span, code::UNKNOWN_VALUE, message);
-        problems.push(problem.help(format!("known locales: {}", one_of(known))));
+        // Other tags of a known language, such as `en-US` and `sv_SE`.
+        let language = tag.value.split(['-', '_']).next().unwrap_or_default().to_lowercase();
+        let same = LOCALES.iter().find(|locale| locale.tag == language);
+        problems.push(match same {
+            Some(same) => problem.help(format!("did you mean `{}` ({})?", same.tag, same.country)),
+            None => problem.help(format!("known locales: {}", one_of(known))),
+        });
     }
     locale(tag)
 }

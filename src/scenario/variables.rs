@@ -12,7 +12,7 @@ use super::literal::refuse_placeholders_in;
 use super::read::ParsedScenario;
 use super::variable_inputs::{Row, VariableInputs, VariableText, typed};
 use crate::base::limits::MAX_ROWS;
-use crate::base::text::{NAME_RULE, excerpt, is_name};
+use crate::base::text::{NAME_RULE, count, excerpt, is_name};
 use crate::diag::{Key, NodeContent, Problem, Problems, Source, SourceSpan, SyntaxNode, code};
 
 /// The variables of a scenario for one run.
@@ -222,14 +222,41 @@ fn csv_rows(table: &Arc<Source>, problems: &mut Problems) -> Vec<Row> {
             return Vec::new();
         }
     };
-    names.iter().for_each(|name| check_name(name, &start, problems));
+    let separator =
+        [";", "\t"].into_iter().find(|other| names.len() == 1 && names[0].contains(other));
+    match separator {
+        Some(_) => {
+            let message = "the first line of the table has only one column";
+            let problem = Problem::at(&line_at(table, None), code::INVALID_VARIABLE, message);
+            problems.push(problem.help("separate columns with commas"));
+            return Vec::new();
+        }
+        None => names.iter().for_each(|name| check_name(name, &start, problems)),
+    }
+    for (index, name) in names.iter().enumerate() {
+        if names.iter().take(index).any(|earlier| earlier == name) {
+            let message = format!("two columns are named `{name}`");
+            let problem = Problem::at(&line_at(table, None), code::INVALID_VARIABLE, message);
+            problems.push(problem.help("rename one of them"));
+        }
+    }
     let mut rows = Vec::new();
     for (record, number) in reader.records().zip(1..) {
         let record = match record {
             Ok(record) => record,
             Err(error) => {
                 let span = line_at(table, error.position());
-                problems.push(Problem::at(&span, code::INVALID_VARIABLE, error.to_string()));
+                let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = error.kind() else {
+                    problems.push(Problem::at(&span, code::INVALID_VARIABLE, error.to_string()));
+                    break;
+                };
+                let (values, columns) =
+                    (count(*len, "value", "values"), count(*expected_len, "column", "columns"));
+                let message = format!("the row has {values}, and the table has {columns}");
+                let problem = Problem::at(&span, code::INVALID_VARIABLE, message);
+                problems.push(problem.help(
+                    "separate values with commas, and put a value that contains one in quotes",
+                ));
                 break;
             }
         };

@@ -212,7 +212,10 @@ fn rows_come_from_a_csv_file_below_the_folder_of_the_scenario() {
     for (table_text, message) in [
         ("", "the table has no columns"),
         ("order\n", "the table has no rows"),
-        ("order,city\n1\n", "orders.csv:2:1"),
+        ("order,city\n1\n", "the row has 1 value, and the table has 2 columns"),
+        ("order;city\n1;Lund\n", "separate columns with commas"),
+        ("order\tcity\n1\tLund\n", "separate columns with commas"),
+        ("order,city,order\n1,Lund,2\n", "two columns are named `order`"),
         // An open quotation mark would take all later rows into one value.
         ("order,city\n1,a\n2,\"b\n3,c\n4,d\n", "orders.csv:3:1"),
         ("order,\"city\n1,a\n", "orders.csv:1:1"),
