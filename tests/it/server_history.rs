@@ -186,3 +186,40 @@ fn the_id_of_a_conversation_is_checked_before_it_becomes_a_path() {
         assert!(stderr(&refused).contains("such as `3-1`"), "{}", stderr(&refused));
     }
 }
+
+#[test]
+fn a_reset_deletes_all_runs_and_keeps_the_endpoints() {
+    let (folder, receiver) = (TempDir::new().unwrap(), Receiver::accepting());
+    let to = format!("ebbot={}", receiver.url());
+    for journal in [&["--no-journal"][..], &[]] {
+        let arguments = [&["--vendor", "ebbot", "--to", &to], journal].concat();
+        let server = Server::start_in(folder.path(), &arguments);
+        let request = json!({"vendor": "ebbot", "scenario": "handover", "clock": "virtual"});
+        let ended = server.run(&request);
+        server.ended(ended);
+        let active = server.run(&json!({"vendor": "ebbot", "source": SLOW}));
+        let reset = server.call("POST /api/v1/reset", "");
+        assert_eq!((reset.status, &reset.json()["runs"]), (200, &json!(2)), "{}", reset.body);
+        for list in ["runs", "conversations", "deliveries"] {
+            let listed = server.get(&format!("/api/v1/{list}"));
+            assert_eq!(listed["items"], json!([]), "{list}");
+        }
+        for run in [ended, active] {
+            let path = format!("GET /api/v1/runs/{run}");
+            assert_eq!(server.call(&path, "").status, 404, "run {run}");
+        }
+        let records = server.call("GET /api/v1/records", "");
+        assert_eq!((records.status, records.body.as_str()), (200, ""));
+        assert_eq!(server.get("/api/v1/endpoints")["items"].as_array().unwrap().len(), 1);
+        // The numbers continue.
+        let next = server.run(&request);
+        assert!(next > active, "{next}");
+        assert_eq!(server.ended(next)["result"]["verdict"], "passed");
+        assert_eq!(server.get("/api/v1/runs")["items"].as_array().unwrap().len(), 1);
+        if journal.is_empty() {
+            server.process.terminate();
+            let again = Server::start_in(folder.path(), &arguments);
+            assert_eq!(again.get("/api/v1/runs")["items"].as_array().unwrap().len(), 1);
+        }
+    }
+}

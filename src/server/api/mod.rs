@@ -14,6 +14,7 @@ mod idempotency;
 mod openapi;
 mod records;
 mod request_log;
+mod reset;
 mod runs;
 mod scenarios;
 mod stream;
@@ -115,5 +116,6 @@ fn routes(app: &mut ServiceConfig) {
         .configure(endpoints::routes)
         .configure(deliveries::routes)
         .configure(records::routes)
+        .configure(reset::routes)
         .configure(page::routes);
 }

@@ -6,7 +6,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{conversations, deliveries, endpoints, files, records, runs, scenarios, vendors};
+use super::{
+    conversations, deliveries, endpoints, files, records, reset, runs, scenarios, vendors,
+};
 
 /// The control API.
 #[derive(OpenApi)]
@@ -19,7 +21,7 @@ use super::{conversations, deliveries, endpoints, files, records, runs, scenario
         conversations::list, conversations::read, conversations::act, files::upload,
         endpoints::list, endpoints::add, endpoints::remove,
         deliveries::list, deliveries::read, deliveries::verification, deliveries::redeliver,
-        records::list, records::stream,
+        records::list, records::stream, reset::reset,
     ),
     modifiers(&BearerToken, &CommonErrors),
     security(("token" = [])),

@@ -108,6 +108,15 @@ impl History {
         state.counts.forget(run);
     }
 
+    /// Forgets all records. Their numbers are not used again.
+    pub(super) fn clear(&self) {
+        let mut state = self.state();
+        while let Some(kept) = state.records.pop_front() {
+            state.deliveries.forget(kept.id);
+        }
+        state.bytes = 0;
+    }
+
     /// Appends a record of a run that is registered.
     pub(super) fn append(&self, run: u32, record: Arc<Record>) {
         self.append_as(None, run, record);

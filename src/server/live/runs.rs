@@ -1,10 +1,12 @@
 //! Runs of the server: starting, steering, acting in their conversations, sending again.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::LiveServer;
 use super::error::LiveError;
@@ -13,7 +15,7 @@ use super::past::unreadable;
 use super::run::{KeptConversation, RunPhase, RunSetup, ServedRun};
 use super::vendor::{ServedEndpoint, ServedVendor};
 use crate::base::clock::Clock;
-use crate::base::limits::{MAX_KEPT_RUNS, MAX_LIVE_CONVERSATIONS, MAX_RESTORED_RUNS};
+use crate::base::limits::{MAX_JUMP, MAX_KEPT_RUNS, MAX_LIVE_CONVERSATIONS, MAX_RESTORED_RUNS};
 use crate::base::redact::Redactor;
 use crate::config::StartTime;
 use crate::delivery::{ClockMode, SPEEDS};
@@ -220,6 +222,47 @@ impl LiveServer {
         }
         self.history.touch();
         Ok(ended.len())
+    }
+
+    /// Ends all runs, and deletes them with everything that they have recorded. Endpoints, uploads, and
+    /// what calls have made at the accounts stay. Returns the number of deleted runs.
+    ///
+    /// # Errors
+    /// The journal cannot be read or written.
+    pub async fn reset(&self) -> Result<usize, LiveError> {
+        self.readiness()?;
+        // Runs that begin from now on stay.
+        let last = match &self.journal {
+            Some(journal) => journal.last_run().await,
+            None => 0,
+        };
+        let runs = self.runs.all();
+        for run in &runs {
+            self.cancel(run).await?;
+            // Its last record must be stored before it is deleted.
+            let _ = timeout(MAX_JUMP, run.ended()).await;
+        }
+        let _restoring = self.restoring.lock().await;
+        let mut deleted: BTreeSet<i64> = BTreeSet::new();
+        for run in &runs {
+            if self.runs.remove(run.number).is_some() {
+                forget(run, &self.history).await;
+                deleted.insert(run.number.into());
+            }
+        }
+        if let Some(journal) = &self.journal {
+            // Those of earlier processes that nobody has requested, too.
+            let stored = journal.read().served_runs(last + 1, usize::MAX);
+            deleted.extend(stored.map_err(|error| unreadable(&error))?);
+            for run in &deleted {
+                if !journal.expire(*run).await {
+                    return Err(self.not_stored());
+                }
+            }
+        }
+        self.history.clear();
+        self.history.touch();
+        Ok(deleted.len())
     }
 
     /// Creates the log of a run. Its records go to the journal and to the history.
