@@ -110,7 +110,11 @@ function renderHead() {
   $("speak").hidden = !canAct;
   $("send").title = isActive ? "Happens at once, between the steps of the script" : "";
   $("close").textContent = isClosed() ? "Reopen" : "Close";
-  $("speak-hint").textContent = isInSurvey() ? "The survey is open" : isClosed() ? "The conversation is closed" : "";
+  $("take-over").hidden = !isActive || run.phase === "starting";
+  $("take-over").textContent = isPaused ? "Give back" : "Take over";
+  $("take-over").title = isPaused ? "Let the script continue" : "Pause the script, and speak yourself";
+  $("speak-hint").textContent = isInSurvey() ? "The survey is open" : "";
+  $("text").placeholder = speakKind === "note" ? "Write a note that the visitor does not see" : isClosed() ? "The conversation is closed: reopen it, or write a note" : "Write a message";
   if (canAct) renderComposer(run.vendor, speakKind === "note", schedule);
 }
 
@@ -177,7 +181,7 @@ async function loadDetail() {
   const cast = detail.cast.filter((one) => one.role !== "system");
   options($("as"), cast.map((one) => [one.name, `${one.full_name} (${one.role})`]));
   const staff = detail.cast.filter((one) => ["agent", "manager", "bot"].includes(one.role));
-  options($("assign"), [["", "Assign to …"], ...staff.map((one) => [one.name, one.full_name])], false);
+  options($("assign"), [["", "Assign…"], ...staff.map((one) => [one.name, one.full_name])], false);
 }
 
 async function select(id) {
@@ -475,6 +479,10 @@ function wireUp() {
   }));
   $("pause").addEventListener("click", attempt(toggle));
   $("step").addEventListener("click", attempt(() => steer("step")));
+  $("take-over").addEventListener("click", attempt(async () => {
+    $("text").focus();
+    await toggle();
+  }));
   $("cancel").addEventListener("click", attempt(() => steer("cancel")));
   submit("speak", speak);
   const failed = (error) => { $("speak-error").textContent = error.text ?? String(error); $("speak-error").hidden = false; };
@@ -487,7 +495,6 @@ function wireUp() {
   });
   choice($("speak-kind"), (value) => {
     speakKind = value;
-    $("text").placeholder = value === "note" ? "Write a note that the visitor does not see" : "Write a message";
     schedule();
   });
   $("assign").addEventListener("change", attempt(async () => {

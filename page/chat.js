@@ -32,8 +32,9 @@ export function renderChat(state, open) {
     shownItems.end = null;
   }
   const wrap = (button) => el("li", { class: "ev" }, button);
+  const end = lastOf(story);
   const items = shownItems.entries(story.items, (item, index) => ({
-    version: JSON.stringify([state.selected, index, item.unsent, nameOf(item.by), story.start, buttons.get(item), item.readAt, item.row ? [item.row.state, item.row.id === state.delivery] : null, item.action === "close" ? [detail?.messages.length, index === story.items.length - 1] : null, file(item, detail), item.deliveries.map((id) => [id === state.delivery, ...stateOf(story.deliveries.get(id))])]),
+    version: JSON.stringify([state.selected, index, item.unsent, nameOf(item.by), story.start, buttons.get(item), item.readAt, item.row ? [item.row.state, item.row.id === state.delivery] : null, item.action === "close" ? [detail?.messages.length, item === end] : null, file(item, detail), item.deliveries.map((id) => [id === state.delivery, ...stateOf(story.deliveries.get(id))])]),
     make: () => entry(item, { story, nameOf, buttons: buttons.get(item), press: state.press, selected: state.delivery, open, state }),
   }), wrap, () => renderChat(state, open));
   const dots = [...typing].map((by) => ({
@@ -44,6 +45,9 @@ export function renderChat(state, open) {
   const next = ghost(state, nameOf);
   sync($("log"), [...(items.length ? items : [nothing]), ...dots, ...(next ? [next] : [])]);
 }
+
+/** The last thing that somebody has done: what a script waits for may come after it. */
+const lastOf = (story) => story.items.findLast(({ action }) => action !== "expectation");
 
 /** Name, type and size of the file of a message, in the keys of the vendors. */
 function file(item, detail) {
@@ -206,7 +210,7 @@ function readable(item, context) {
 
 function closed(item, context) {
   const { story, state } = context;
-  const isLast = story.items.at(-1) === item;
+  const isLast = lastOf(story) === item;
   const messages = story.items.filter((one) => one.action === "say");
   const people = new Set(messages.filter((one) => one.role !== "visitor").map((one) => context.nameOf(one.by)).filter(Boolean));
   const lines = [["Lasted", `${seconds(story, item.at)} s, ${messages.length} ${messages.length === 1 ? "message" : "messages"}`], ["Handled by", [...people].join(", ")]];

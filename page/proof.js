@@ -52,7 +52,7 @@ function banner({ signatures, passed }, tokens) {
 
 const value = (text) => el("div", { class: "val" }, text);
 const prints = (vendor) => [el("code", {}, `standin secrets ${vendor}`), " prints it."];
-const short = (text) => (text.length > 400 ? `${text.slice(0, 400)}…` : text);
+const short = (text) => (text.length > 240 ? `${text.slice(0, 240)}…` : text);
 
 /** How a receiver checks a token. */
 function tokenSteps({ header, shown, secrets }, passed, { vendor }) {

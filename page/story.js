@@ -106,9 +106,10 @@ const HANDLERS = {
     row.result = data.result;
   },
   "call.received": (story, record, data) => {
-    const url = data.query ? `${data.path}?${data.query}` : data.path;
+    const path = data.path.replaceAll("${call.secret}", "••••");
+    const url = data.query ? `${path}?${data.query.replaceAll("${call.secret}", "••••")}` : path;
     const body = data.body === null ? null : JSON.stringify(data.body);
-    const row = requestRow(story, record, { id: `call ${record.run} ${data.number}`, type: `${data.method} ${data.path}`, isCall: true, body, call: data, state: data.status < 400 ? "passed" : "failed", why: data.why });
+    const row = requestRow(story, record, { id: `call ${record.run} ${data.number}`, type: `${data.method} ${path}`, isCall: true, body, call: data, state: data.status < 400 ? "passed" : "failed", why: data.why });
     Object.assign(row, { name: data.call ?? data.operation ?? data.route ?? "no such route", about: row.type, effects: [] });
     story.call = row;
     row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: data.method, url, headers: [], result: { status: data.status, outcome: "response", body: "", headers: [], reason: data.why } });

@@ -1,9 +1,10 @@
 // The page in a real browser. Everything is real: server, receiver, browser.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createServer } from "node:http";
 import { after, before, describe, it } from "node:test";
-import { api, browser, freePort, open, overflow, receiver, serve, violations } from "./support.mjs";
+import { api, browser, freePort, open, overflow, receiver, serve, standin, violations } from "./support.mjs";
 
 const SLOW = `
 name = "slow"
@@ -25,7 +26,64 @@ after = "10m"
 say = { by = "grace", text = "second" }
 `;
 
-const MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'&{{x}}";
+/** Sets a mark and opens a dialog, without quotes. */
+const RUN = "window.ran=1,alert(1)";
+
+/** Payloads that run in one place or another if text is inserted as markup. */
+const MARKUPS = [
+  `<img src=x onerror=${RUN}><script>alert(2)</script>"'&{{x}}`,
+  `<script>${RUN}</script>`,
+  `</script><script>${RUN}</script>`,
+  `"><script>${RUN}</script>`,
+  `'><script>${RUN}</script>`,
+  `<svg onload=${RUN}>`,
+  `<svg/onload=${RUN}//`,
+  `"><svg onload=${RUN}>`,
+  `<body onload=${RUN}>`,
+  `<iframe srcdoc="<script>parent.ran=1</script>"></iframe>`,
+  `<iframe src=javascript:${RUN}></iframe>`,
+  `<a href="javascript:${RUN}">link</a>`,
+  `javascript:${RUN}`,
+  `" onmouseover=${RUN} x="`,
+  `' onfocus=${RUN} autofocus x='`,
+  `<input onfocus=${RUN} autofocus>`,
+  `<details open ontoggle=${RUN}>`,
+  `<video><source onerror=${RUN}></video>`,
+  `<audio src onerror=${RUN}>`,
+  `<object data=javascript:${RUN}></object>`,
+  `<embed src=javascript:${RUN}>`,
+  `<form><button formaction=javascript:${RUN}>x</button></form>`,
+  `<math><mtext><img src onerror=${RUN}></mtext></math>`,
+  `<style>@import 'http://127.0.0.1:9/x';</style>`,
+  `<link rel=stylesheet href=http://127.0.0.1:9/x>`,
+  `<meta http-equiv=refresh content="0;url=javascript:${RUN}">`,
+  `<base href=http://127.0.0.1:9/>`,
+  `<template><script>${RUN}</script></template>`,
+  `<noscript><p title="</noscript><img src onerror=${RUN}>">`,
+  `<textarea></textarea><img src onerror=${RUN}>`,
+  `</textarea><img src onerror=${RUN}>`,
+  `</title><img src onerror=${RUN}>`,
+  `-->`.concat(`<img src onerror=${RUN}>`),
+  `<!--><img src onerror=${RUN}>-->`,
+  `<![CDATA[><img src onerror=${RUN}>]]>`,
+  `<x onclick=${RUN} tabindex=0>`,
+  `<img src=x:x onerror\u000b=${RUN}>`,
+  `<ſcript>${RUN}</ſcript>`,
+  `${"${"}constructor.constructor('${RUN}')()}`,
+  `{{constructor.constructor('${RUN}')()}}`,
+  "jaVasCript:/*-/*`/*\\`/*'/*\"/**/(/* */oNcliCk=alert() )//</stYle/</titLe/</teXtarEa/</scRipt/--!>\\x3csVg/<sVg/oNloAd=alert()//>",
+];
+
+/** Elements and attributes that the page itself never has. It runs in the page. */
+function foreign() {
+  const found = [...document.body.querySelectorAll("img, script, iframe, object, embed, video, audio, style, base, meta, math, body body")].map((node) => node.outerHTML);
+  for (const node of document.body.querySelectorAll("*")) {
+    for (const { name, value } of node.attributes) {
+      if (name.startsWith("on") || name === "srcdoc" || name === "formaction" || (name === "href" && !/^(#|https?:|docs$)/.test(value))) found.push(`${node.tagName} ${name}=${value}`);
+    }
+  }
+  return found;
+}
 
 let chrome;
 before(async () => { chrome = await browser(); });
@@ -57,8 +115,11 @@ describe("the page", () => {
     await page.locator("#scenario").selectOption("handover");
     await page.locator("#speed").selectOption("1");
     await page.locator("#play").click();
-    await page.locator("#pause", { hasText: "Pause" }).click();
+    await page.locator("#take-over", { hasText: "Take over" }).click();
+    await page.locator("#take-over", { hasText: "Give back" }).waitFor();
     await page.locator("#pause", { hasText: "Resume" }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.id), "text");
+    await page.locator("#log-scroll").click();
     const said = async () => page.locator("#log .msg .bub").allTextContents();
     const before = (await said()).length;
     for (let step = 0; step < 20 && (await said()).length < before + 2; step += 1) {
@@ -224,6 +285,25 @@ describe("the page", () => {
     await page.locator("#log .ghost").waitFor();
   }, { vendor: "ebbot", args: ["--files-port", String(await freePort())] }));
 
+  it("shows the calls of a client, and sends it what people write", () => withPage(async ({ page, server, target }) => {
+    const [{ api: address }] = (await api(server, "GET", "/vendors")).items;
+    const webhook = /webhook_id +(\S+)/.exec(execFileSync(standin, ["secrets", "ebbot"], { encoding: "utf8" }))[1];
+    const call = await fetch(`${address}/api/webhooks/${webhook}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ type: "text", sandbox: false, value: "Is my parcel lost?" }) });
+    assert.equal(call.status, 200);
+    await page.locator("#log .bub", { hasText: "Is my parcel lost?" }).waitFor();
+    assert.ok(!(await page.locator("#wire").innerHTML()).includes("${call.secret}"));
+    await page.locator("#wire tr.in", { hasText: "send_message" }).locator(".open").click();
+    await page.locator("#detail dd", { hasText: "Is my parcel lost?" }).first().waitFor();
+    await page.locator("#t-response").click();
+    await page.locator("#detail .sec", { hasText: "not recorded" }).waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.locator("#as").selectOption("agent");
+    await page.locator("#text").fill("It arrives today");
+    await page.locator("#send").click();
+    await page.locator("#wire tr", { hasText: "It arrives today" }).locator(".st.ok").first().waitFor();
+    assert.ok(target.requests.some(({ body }) => body.includes("It arrives today")));
+  }, { vendor: "ebbot", args: ["--vendor", "ebbot"] }));
+
   it("finds an old run, hands it over and opens it", () => withPage(async ({ page, server }) => {
     for (const seed of [41, 42]) {
       const { run } = await api(server, "POST", "/runs", { vendor: "liveperson", scenario: "handover", clock: "virtual", seed });
@@ -295,6 +375,8 @@ describe("the page", () => {
   it("shows what a script waited for, and the call that was most similar", () => withPage(async ({ page, server }) => {
     const source = `${SLOW.split("[[step]]").slice(0, 3).join("[[step]]")}
 [[step]]
+close = { by = "system" }
+[[step]]
 expect = { call = "send_message", within = "300ms" }
 `;
     const { run } = await api(server, "POST", "/runs", { vendor: "wotnot", source });
@@ -302,6 +384,8 @@ expect = { call = "send_message", within = "300ms" }
     await page.locator("#log .ev", { hasText: "Expectation not met: expect send_message" }).locator(".mark").click();
     await page.locator("#detail .why", { hasText: "The expectation was not met" }).waitFor();
     assert.equal(await page.locator("#lanes-plot .wait-bad").count(), 1);
+    // Although the expectation comes after the end of the conversation.
+    await page.locator("#log .closed button", { hasText: "Transcript" }).waitFor();
     assert.deepEqual(await violations(page), []);
   }, { vendor: "wotnot" }));
 
@@ -442,27 +526,59 @@ close = { by = "system" }
 });
 
 describe("safety", () => {
-  it("shows markup in every field as text", () => withPage(async ({ page, server, target }) => {
-    const text = JSON.stringify(MARKUP);
-    const source = SLOW.replace('"slow"', text).replace('"Ada Test"', text).replace('"first"', text).replaceAll("10m", "1s");
-    const run = await api(server, "POST", "/runs", { vendor: "ebbot", source, clock: "virtual" });
-    const id = `${run.run}-1`;
-    await api(server, "GET", `/runs/${run.run}?wait=10`);
-    await api(server, "POST", `/conversations/${id}/actions`, { note: { by: "grace", text: MARKUP } });
-    await page.locator("#log .bub", { hasText: MARKUP }).waitFor();
-    await page.locator("#wire tr").nth(1).click();
-    for (const tab of await page.locator("#detail [role=tab]").all()) {
-      await tab.click();
-      await page.waitForTimeout(100);
+  it("runs none of forty payloads with markup, whatever field they are in", () => withPage(async ({ page, server, target }) => {
+    const marked = MARKUPS.map((payload, index) => `${payload} m${index}.`);
+    // As names of people and of a scenario, as texts of messages and notes, and as the reason of a closing.
+    const name = JSON.stringify(marked[0]);
+    const source = SLOW.replace('"slow"', name).replace('"Ada Test"', name).replace('"first"', name).replaceAll("10m", "1s");
+    const { run } = await api(server, "POST", "/runs", { vendor: "ebbot", source, clock: "virtual" });
+    await api(server, "GET", `/runs/${run}?wait=10`);
+    const escaped = (text) => text.replaceAll("$", "$$$$");
+    for (const text of marked) {
+      await api(server, "POST", `/conversations/${run}-1/actions`, [
+        { say: { by: "ada", text: escaped(text) } },
+        { note: { by: "grace", text: escaped(text) } },
+        { say: { by: "grace", kind: "buttons", text: escaped(text), options: [escaped(text).slice(0, 60)] } },
+        { say: { by: "ada", kind: "file", text: "", link: `https://example.test/${encodeURIComponent(text)}`, file_name: `${escaped(text).replaceAll("/", "-").slice(0, 60)}.pdf` } },
+      ]);
     }
-    assert.ok((await page.locator("#h-chat").textContent()).includes(MARKUP));
-    assert.equal(await page.locator("img, #log script, #detail script, #list script").count(), 0);
-    assert.ok(target.requests.length > 0);
+    await page.waitForFunction((last) => document.querySelector("#log").textContent.includes(last), marked.at(-1));
+    const rows = await page.locator("#wire-table").getAttribute("aria-rowcount");
+    assert.ok(Number(rows) > MARKUPS.length, rows);
+    // Every tab of some requests: with the body, with the response, and what is edited and compared.
+    for (const index of [1, 5, 9, 13]) {
+      await page.locator("#wire tr:not(.space) .open").nth(index).click();
+      for (const tab of await page.locator("#detail [role=tab]").all()) {
+        await tab.click();
+        await page.waitForTimeout(30);
+      }
+    }
+    for (const view of ["runs", "vendors", ""]) {
+      await page.evaluate((hash) => { location.hash = `#/${hash}`; }, view);
+      await page.waitForTimeout(200);
+      assert.deepEqual(await page.evaluate(foreign), [], view);
+    }
+    // What somebody types, and a receiver whose URL has markup.
+    await page.locator("#text").fill(marked[1]);
+    await page.locator("#send").click();
+    await page.locator("#log .bub", { hasText: marked[1] }).last().waitFor();
+    await api(server, "POST", "/endpoints", { vendor: "ebbot", url: `http://127.0.0.1:9/${encodeURIComponent(marked[2])}?${encodeURIComponent(marked[3])}` });
+    await page.locator("#endpoints summary").click();
+    await page.locator("#endpoint-list", { hasText: "127.0.0.1:9" }).waitFor();
+    assert.deepEqual(await page.evaluate(foreign), []);
+    assert.equal(await page.evaluate(() => window.ran), undefined, "nothing has run");
+    // The report is a file that people open.
+    const report = await (await fetch(`${server.origin}/api/v1/runs/${run}/report?format=html`, { headers: { Authorization: `Bearer ${server.token}` } })).text();
+    const other = await page.context().newPage();
+    await other.setContent(report.replace(/<meta http-equiv="Content-Security-Policy"[^>]*>/i, ""));
+    assert.equal(await other.evaluate(() => window.ran), undefined, "nothing has run in the report");
+    assert.ok(target.requests.length > MARKUPS.length);
   }, {
     vendor: "ebbot",
-    respond: (_, response) => {
-      response.setHeader("x-markup", MARKUP);
-      response.writeHead(400).end(MARKUP);
+    respond: ({ number }, response) => {
+      const payload = MARKUPS[number % MARKUPS.length];
+      response.setHeader("x-markup", encodeURI(payload).replaceAll("%20", " ").replaceAll("%3C", "<").replaceAll("%3E", ">").replaceAll("%22", '"'));
+      response.writeHead(400, { "content-type": "text/html" }).end(payload);
     },
   }));
 

@@ -74,7 +74,8 @@ export const browser = () => chromium.launch({ executablePath: process.env.CHROM
 export async function open(chrome, url, { width = 1440, height = 900, colorScheme = "light" } = {}) {
   const context = await chrome.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
   const page = await context.newPage();
-  if (process.env.STANDIN_PAGE) await context.route(/\/[\w-]*(\.(js|css|svg|html))?$/, fromFolder);
+  // Requests may still be in flight at the end of a test.
+  if (process.env.STANDIN_PAGE) await context.route(/\/[\w-]*(\.(js|css|svg|html))?$/, (route) => fromFolder(route).catch(() => {}));
   page.setDefaultTimeout(15_000);
   const problems = [];
   page.on("console", (message) => problems.push(`console: ${message.text()}`));
