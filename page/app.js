@@ -3,7 +3,7 @@
 import { ApiError, download, follow, get, post, readToken, records, remove, setToken } from "./client.js";
 import { countDown, renderChat, verdict } from "./chat.js";
 import { content, hasContent, renderComposer, reset, setUpComposer } from "./compose.js";
-import { $, choice, el, fill, icon, options, toast } from "./dom.js";
+import { $, choice, el, fill, icon, options, prose, toast } from "./dom.js";
 import { renderFaultMenu } from "./faults.js";
 import { phaseOf, renderList, setUpList } from "./list.js";
 import { renderLanes } from "./lanes.js";
@@ -132,7 +132,7 @@ function renderClock(run) {
 function renderStrip(run) {
   const isFailed = run?.result?.verdict === "failed";
   $("strip").hidden = !isFailed;
-  if (isFailed) $("strip-text").textContent = `Run ${run.run}: ${run.result.reason ?? `${run.result.deliveries - run.result.passed} of ${run.result.deliveries} deliveries failed`}`;
+  if (isFailed) fill($("strip-text"), `Run ${run.run}: `, prose(run.result.reason ?? `${run.result.deliveries - run.result.passed} of ${run.result.deliveries} deliveries failed`));
 }
 
 // Data.
@@ -439,7 +439,7 @@ let isGoing = false;
 
 function onKey(event) {
   const isTyping = event.target.closest("input, textarea, select, dialog[open]");
-  if (event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping || !$("keys-on").checked) return;
   const isControl = event.target.closest("button, summary, a");
   if (event.key === " " && !isControl && !$("transport").hidden && !$("main").hidden) {
     event.preventDefault();
@@ -513,7 +513,10 @@ function wireUp() {
     const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
     const now = document.documentElement.dataset.theme ?? (isDark ? "dark" : "light");
     document.documentElement.dataset.theme = now === "dark" ? "light" : "dark";
+    localStorage.setItem("theme", document.documentElement.dataset.theme);
   });
+  // What speech input says must not act as keys (WCAG 2.1.4).
+  $("keys-on").addEventListener("change", () => localStorage.setItem("keys", $("keys-on").checked ? "on" : "off"));
   $("help-open").addEventListener("click", () => $("help").showModal());
   $("log-scroll").addEventListener("scroll", ({ target }) => {
     sticks = target.scrollHeight - target.scrollTop - target.clientHeight < 48;
@@ -569,6 +572,14 @@ async function boot() {
   });
 }
 
+/** What people have chosen in this browser. */
+function readPreferences() {
+  const theme = localStorage.getItem("theme");
+  if (theme) document.documentElement.dataset.theme = theme;
+  $("keys-on").checked = localStorage.getItem("keys") !== "off";
+}
+
+readPreferences();
 readToken();
 wireUp();
 setInterval(() => countDown(state), 250);

@@ -1,6 +1,6 @@
 // The conversation: bubbles, notes and events, each with what was sent for it.
 
-import { $, copy, el, icon, status, sync } from "./dom.js";
+import { $, copy, el, icon, prose, status, sync } from "./dom.js";
 import { ListWindow } from "./pages.js";
 import { latency, outcome, seconds, stateOf } from "./story.js";
 
@@ -163,7 +163,7 @@ function marks(item, { story, selected, open }) {
     }, icon(name), text);
   });
   if (all.length > 0) return all;
-  return item.unsent ? el("span", { class: "st off unsent" }, icon("minus"), el("span", {}, `Not sent: ${item.unsent}`)) : null;
+  return item.unsent ? el("span", { class: "st off unsent" }, icon("minus"), el("span", {}, "Not sent: ", prose(item.unsent))) : null;
 }
 
 /** When the message was read, and a button that plays the run again up to here. */
@@ -199,7 +199,7 @@ function note(item, context) {
 function event(item, context, text, name) {
   const said = text ?? readable(item, context);
   const implied = item.implied ? el("span", { class: "dim" }, " (implied)") : null;
-  return el("li", { class: "ev" }, icon(name), el("span", {}, el("b", {}, item.by ? context.nameOf(item.by) : ""), " ", said, implied), el("span", { class: "meta" }, time(item, context), marks(item, context)));
+  return el("li", { class: "ev" }, icon(name), el("span", {}, el("b", {}, item.by ? context.nameOf(item.by) : ""), " ", text ? prose(said) : said, implied), el("span", { class: "meta" }, time(item, context), marks(item, context)));
 }
 
 /** The summary, with the full names of the people that it mentions last. */
@@ -233,9 +233,11 @@ export function verdict(run) {
   const result = run.result;
   if (!result) return null;
   const counts = `${result.passed} of ${result.deliveries} passed`;
+  // For example because the handshake failed.
+  const failed = result.deliveries > 0 ? `Failed: ${counts}` : "Failed";
   switch (result.verdict) {
     case "passed": return status("ok", "check", counts);
-    case "failed": return el("span", { class: "st bad", title: result.reason ?? "" }, icon("x"), `Failed: ${counts}`);
+    case "failed": return el("span", { class: "st bad", title: result.reason ?? "" }, icon("x"), failed);
     case "interrupted": return status("off", "minus", "Cancelled");
     default: return el("span", { class: "st off", title: result.reason ?? "" }, icon("minus"), "Nothing was tested");
   }

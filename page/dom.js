@@ -40,6 +40,13 @@ export function icon(name, small = true) {
   return svg;
 }
 
+/** A text in which backticks mark code. */
+export function prose(text) {
+  const parts = (text ?? "").split("`");
+  // With an odd number of backticks, it is not known which ones mark code.
+  return parts.length % 2 === 0 ? [text] : parts.map((part, index) => (index % 2 === 1 ? el("code", {}, part) : part));
+}
+
 /** A status: always an icon and a word. */
 export const status = (kind, name, text) => el("span", { class: `st ${kind}` }, icon(name), el("span", {}, text));
 

@@ -68,7 +68,7 @@ function render() {
 function row(run) {
   const isSelected = run.run === state.selected;
   const choose = () => { state.selected = run.run; render(); };
-  const counts = run.result ? `${run.result.passed} of ${run.result.deliveries}` : "";
+  const counts = run.result?.deliveries ? `${run.result.passed} of ${run.result.deliveries}` : "";
   return el("tr", { class: isSelected ? "runsel" : "", on: { click: choose } },
     el("td", { class: "num" }, el("button", { class: "link", type: "button", "data-run": run.run, "aria-current": isSelected ? "true" : null, "aria-label": `Run ${run.run}` }, String(run.run))),
     el("td", {}, status(...verdictOf(run))),

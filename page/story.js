@@ -4,7 +4,7 @@
 export function tell(records, conversation) {
   const [run, number] = conversation.split("-").map(Number);
   // `version` changes with each record, and `last` is the run time of the last one.
-  const story = { items: [], deliveries: new Map(), rows: [], call: null, hints: [], start: null, last: null, version: 0, run, number };
+  const story = { items: [], deliveries: new Map(), rows: [], call: null, isRefused: false, hints: [], start: null, last: null, version: 0, run, number };
   for (const kept of records) add(story, kept);
   return story;
 }
@@ -74,7 +74,8 @@ const HANDLERS = {
     if (last(story)) last(story).unsent = data.reason;
   },
   "delivery.unsubscribed": (story, record, data) => {
-    if (last(story)) last(story).unsent = `No receiver subscribes to ${data.event_type}`;
+    const reason = story.isRefused ? "gets events, because the handshake failed" : `subscribes to ${data.event_type}`;
+    if (last(story)) last(story).unsent = `no receiver ${reason}`;
   },
   "delivery.planned": (story, record, data, vendor, isOwn) => {
     const id = `${record.run}-${data.delivery}`;
@@ -137,6 +138,7 @@ const HANDLERS = {
     finish(row.attempts[0], record, data.result);
     row.state = data.error === null ? "passed" : "failed";
     row.why = data.error;
+    if (data.error !== null && !data.continues) story.isRefused = true;
   },
   "probe.sent": (story, record, data) => {
     const row = requestRow(story, record, { id: `probe ${record.run} ${data.endpoint} ${data.fault}`, type: `probe: ${data.fault}`, body: data.body, state: "sending", faults: [data.fault] });

@@ -3,7 +3,7 @@
 
 import { get } from "./client.js";
 import { formatted } from "./code.js";
-import { $, el, fill, icon, options, status } from "./dom.js";
+import { $, el, fill, icon, options, prose, status } from "./dom.js";
 
 let context = null;
 let shown = null;
@@ -49,8 +49,10 @@ function render(detail, endpoints) {
     receivers(detail, endpoints),
     events(detail),
     el("section", { class: "card", "aria-labelledby": "v-verify" }, el("header", {}, el("h2", { id: "v-verify" }, "How a receiver verifies a request")),
-      el("div", { class: "pad" }, el("p", { class: "pre" }, detail.verification), el("h3", {}, "Headers of each request"),
-        el("dl", { class: "hdrs" }, detail.headers.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])))),
+      el("div", { class: "pad" }, el("h3", {}, "Headers of each request"),
+        el("dl", { class: "hdrs" }, detail.headers.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
+        // It refers to the headers above.
+        el("p", { class: "pre" }, prose(detail.verification)))),
     silent(detail),
     sources(detail));
 }
@@ -73,7 +75,7 @@ function receivers({ vendor, handshake }, endpoints) {
   const none = el("p", { class: "empty" }, `${vendor.name} has no receiver. Add one at the top of the page.`);
   return card("v-receivers", "Receivers, subscriptions and handshakes",
     endpoints.length > 0 ? table("Receivers", ["No.", "URL", "Gets", "Last handshake"], rows) : none,
-    el("div", { class: "pad ruled" }, el("p", { class: "sec pre" }, handshake)));
+    el("div", { class: "pad ruled" }, el("p", { class: "sec pre" }, prose(handshake))));
 }
 
 function subscription({ subscribed, events }) {
@@ -86,7 +88,7 @@ function shake(handshake) {
   if (!handshake) return el("span", { class: "dim" }, "none");
   const { error, status: code, run, continues } = handshake;
   const met = code === null ? "no response" : `status ${code}`;
-  const state = error === null && continues ? status("ok", "check", `passed, ${met}`) : status("bad", "x", error ?? met);
+  const state = error === null && continues ? status("ok", "check", `passed, ${met}`) : status("bad", "x", prose(error ?? met));
   return el("span", {}, state, el("span", { class: "dim" }, ` in run ${run}`, continues && error !== null ? ", and events are sent nevertheless" : ""));
 }
 

@@ -2,7 +2,7 @@
 
 import { ApiError, get, post } from "./client.js";
 import { bytes, curl, formatted, headers } from "./code.js";
-import { $, choice, copy, el, fill, icon, status, sync, toast } from "./dom.js";
+import { $, choice, copy, el, fill, icon, prose, status, sync, toast } from "./dom.js";
 import { comparison, editor } from "./edit.js";
 import { proof } from "./proof.js";
 import { RowWindow } from "./pages.js";
@@ -226,13 +226,13 @@ function why(row, state, again) {
   const mistakes = known?.mistakes ?? [];
   return [
     el("div", { class: "why" }, el("header", {}, icon("x"), el("span", {}, isRejected ? "The receiver rejected a valid request" : "This delivery failed")), el("div", {},
-      el("p", { class: "pre" }, row.why),
+      el("p", { class: "pre" }, prose(row.why)),
       facts([
         ["Response", result?.status ? [el("mark", {}, String(result.status)), " ", el("code", {}, body)] : result?.outcome.replaceAll("_", " ")],
         ...(known?.signatures ?? []).map((signature) => ["Header sent", [el("code", {}, `${signature.header}: ${signature.received ?? "missing"}`), " ", signature.matches ? status("ok", "check", "correct") : status("bad", "x", "not correct")]]),
       ]),
       place(row))),
-    row.result?.help ? el("p", { class: "cause" }, row.result.help) : null,
+    row.result?.help ? el("p", { class: "cause" }, prose(row.result.help)) : null,
     mistakes.length > 0 ? el("div", { class: "cause" },
       el("h3", {}, icon("warn"), "Compare with what your receiver computes"),
       el("p", { class: "sec" }, "If it is one of these values, the line says what the receiver does wrong."),
@@ -255,7 +255,7 @@ function expectation(row, state) {
   ]);
   if (row.state === "passed") return [status("ok", "check", "The expectation was met"), about];
   return el("div", { class: "why" }, el("header", {}, icon("x"), el("span", {}, "The expectation was not met")), el("div", {},
-    el("p", { class: "pre" }, row.why), about,
+    el("p", { class: "pre" }, prose(row.why)), about,
     found.mismatches?.length ? el("div", { class: "tblwrap" }, el("table", { class: "grid" }, el("thead", {}, el("tr", {}, ["Field", "Expected", "Found"].map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, found.mismatches.map((one) => el("tr", {}, el("td", {}, el("code", {}, one.field)), el("td", {}, one.expected), el("td", {}, one.found)))))) : null,
     place(row)));
@@ -304,7 +304,7 @@ function response(row, attempt, again) {
   return [
     el("div", { class: "row wrap" }, text ? bodyChoice(again) : null, result.status ? el("b", {}, String(result.status)) : status("bad", "x", result.outcome.replaceAll("_", " ")), el("span", { class: "dim" }, latency(result))),
     result.reason ? el("p", {}, result.reason) : null,
-    result.help ? el("p", { class: "cause" }, result.help) : null,
+    result.help ? el("p", { class: "cause" }, prose(result.help)) : null,
     !text ? el("p", { class: "sec" }, none) : asBytes ? bytes(text, "Response body") : formatted(text, "Response body"),
     result.headers?.length ? [el("h3", {}, "Headers"), headers(result.headers)] : null,
   ];

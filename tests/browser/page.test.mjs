@@ -304,6 +304,28 @@ describe("the page", () => {
     assert.ok(target.requests.some(({ body }) => body.includes("It arrives today")));
   }, { vendor: "ebbot", args: ["--vendor", "ebbot"] }));
 
+  it("remembers the theme, and that single keys are off", () => withPage(async ({ page }) => {
+    await page.locator("#theme").click();
+    await page.keyboard.press("?");
+    await page.locator("#keys-on").uncheck();
+    assert.deepEqual(await violations(page), []);
+    await page.keyboard.press("Escape");
+    await page.reload();
+    await page.locator("#connection.ok").waitFor();
+    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+    await page.keyboard.press("?");
+    await page.keyboard.press("g");
+    await page.keyboard.press("r");
+    assert.equal(await page.locator("#help").isVisible(), false);
+    assert.equal(await page.locator("#runs").isVisible(), false);
+    await page.locator("#help-open").click();
+    await page.locator("#keys-on").check();
+    await page.keyboard.press("Escape");
+    await page.locator("h1").first().evaluate(() => document.activeElement.blur());
+    await page.keyboard.press("?");
+    await page.locator("#help[open]").waitFor();
+  }));
+
   it("finds an old run, hands it over and opens it", () => withPage(async ({ page, server }) => {
     for (const seed of [41, 42]) {
       const { run } = await api(server, "POST", "/runs", { vendor: "liveperson", scenario: "handover", clock: "virtual", seed });
@@ -329,6 +351,9 @@ describe("the page", () => {
   it("shows what a vendor sends, how certain that is, and its receivers", () => withPage(async ({ page, server }) => {
     const { run } = await api(server, "POST", "/runs", { vendor: "wotnot", scenario: "handover", clock: "virtual" });
     await api(server, "GET", `/runs/${run}?wait=20`);
+    await page.locator("#log .unsent", { hasText: "because the handshake failed" }).first().waitFor();
+    assert.equal(await page.locator("#verdict").textContent(), "Failed");
+    await page.locator("#strip-text code", { hasText: "token" }).first().waitFor();
     await page.locator("#nav a", { hasText: "Vendors" }).click();
     await page.locator("#vendor-choice").selectOption("wotnot");
     await page.locator("#vendor-body .st.bad", { hasText: "token" }).waitFor();
