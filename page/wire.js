@@ -85,7 +85,7 @@ function wireRow(row, index, state, open) {
   const [kind, name, word] = stateOf(row);
   const isSelected = row.id === state.delivery;
   // The full name is in the title, and in the opened request.
-  const title = row.isCall ? row.name : row.type.length > 28 ? row.type.split(".").at(-1) : row.type;
+  const title = row.isCall ? row.name : row.type.length > 28 ? row.type.split(row.type.includes(":") ? ":" : ".").at(-1) : row.type;
   const about = row.effects?.length ? row.effects.join(", ") : row.about ?? "";
   const extra = row.isAgain ? "sent again" : row.faults.join(", ");
   // The heading is the first row.
