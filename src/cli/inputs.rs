@@ -277,8 +277,11 @@ fn similar_file(name: &str) -> Option<String> {
     let is_toml = |name: &String| Path::new(name).extension().is_some_and(|end| end == "toml");
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let names: Vec<String> = names.filter(is_toml).collect();
-    let with_ending = format!("{}.toml", requested.trim_end_matches(".toml"));
-    let file = nearest(&with_ending, names.iter().map(String::as_str))?;
+    // Without the endings: what they have in common would make all short names similar.
+    let stem = |name: &str| Path::new(name).file_stem().map(|stem| stem.display().to_string());
+    let stems: Vec<String> = names.iter().filter_map(|name| stem(name)).collect();
+    let found = nearest(&stem(requested)?, stems.iter().map(String::as_str))?;
+    let file = names.get(stems.iter().position(|stem| stem == found)?)?;
     Some(folder.map_or(file.into(), |folder| folder.join(file)).display().to_string())
 }
 

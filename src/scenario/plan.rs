@@ -447,7 +447,12 @@ impl<'a> ActionPlanner<'a> {
                     .flat_map(|data| data.keys())
                     .chain(other_keys.iter().copied())
                     .collect();
-                self.problems.push(problem.suggest_or_list(&key.name, names));
+                let is_nested = key.name == "data" && other_keys.contains(&"kind");
+                self.problems.push(if is_nested {
+                    problem.help("write its keys beside `kind`, without `data`")
+                } else {
+                    problem.suggest_or_list(&key.name, names)
+                });
             }
             let found: Vec<_> =
                 with_field.iter().map(|data| data.type_mismatch(&key.name, node)).collect();

@@ -465,6 +465,15 @@ fn listen_and_run_recognize_a_common_mistake() {
 }
 
 #[test]
+fn a_similar_file_is_suggested_by_its_name_without_the_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("ok.toml"), "name = 'x'\n[[step]]\nopen = {}\n").unwrap();
+    let told = |name: &str| stderr(&standin_in(folder.path(), &["check", name]));
+    assert!(told("ok.tml").contains("did you mean `ok.toml`?"));
+    assert!(!told("nope").contains("ok.toml"), "{}", told("nope"));
+}
+
+#[test]
 fn the_likely_mistakes_come_first_and_the_others_with_verbose() {
     let listening = Listening::start(&["listen", "liveperson", "--port", "0"]);
     let folder = configured("[vendor.liveperson]\nsecret = { client_secret = 'another' }\n");
