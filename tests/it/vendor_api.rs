@@ -465,14 +465,19 @@ fn fields_of_graphql_are_calls() {
         a: swap(name: $first, other: \"lamp\") { name }
         b: swap(name: \"lamp\") { name tag }
         c: swap(name: \"lamp\", other: \"x\") { name }
+        d: swap(name: \"nothing\", hush: true) { name }
     }";
     let swapped = send(&door, swap, json!({"first": "clock"})).json();
     let tag = "000001";
     assert_eq!(
         swapped["data"],
-        json!({"a": {"name": "lamp"}, "b": {"name": "nothing", "tag": tag}, "c": null})
+        json!({"a": {"name": "lamp"}, "b": {"name": "nothing", "tag": tag}, "c": null, "d": {"name": "hush"}})
     );
+    assert_eq!(swapped["errors"].as_array().map(Vec::len), Some(1));
     assert_eq!(swapped["errors"][0]["message"], "there is no lamp");
+    let ribbon = "query($ribbon: Ribbon) { curios(ribbon: $ribbon) { name } }";
+    let tied = send("", ribbon, json!({"ribbon": {"colour": "red", "length": 3}})).json();
+    assert_eq!(tied["data"]["curios"], json!([{"name": "nothing"}]));
 
     let rooms: Vec<Json> = ["g1", "g2"]
         .iter()
@@ -511,7 +516,7 @@ fn fields_of_graphql_are_calls() {
     let ear = "mutation($url: String!) { ear(url: $url) }";
     assert_eq!(send("", ear, json!({"url": receiver.url()})).json()["data"]["ear"], Json::Null);
     assert!(receiver.requests().iter().all(|sent| !sent.is_ping()));
-    let calls = api.calls(15);
+    let calls = api.calls(17);
     assert!(!format!("{calls:?}").contains("stale-and-old"));
     assert!(calls.iter().any(|call| call.element == Some(2)), "{calls:?}");
 }

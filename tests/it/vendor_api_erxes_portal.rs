@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{LiveApi, Receiver, request, wait_for_events};
+use crate::support::{ApiResponse, LiveApi, Receiver, request, wait_for_events};
 use crate::vendor_api_erxes::Client;
 
 /// Adds a customer that is sent as a webhook, so that a test sees what has been sent before.
@@ -95,62 +95,129 @@ fn a_portal_creates_customers_companies_and_cards_without_webhooks() {
     assert_eq!(receiver.events().len(), 1);
 }
 
-/// Revisions with the arguments that configure a portal.
-const CONFIGURATIONS: [(&str, &str); 3] = [
-    ("0.24", "_id: $id, tokenPassMethod: \"header\""),
-    ("1.3", "_id: $id, tokenPassMethod: \"header\""),
-    ("2", "config: {_id: $id, tokenPassMethod: \"header\"}"),
+/// A response to a call with a header.
+fn call(api: &LiveApi, header: &str, query: &str, variables: &Json) -> ApiResponse {
+    let head = format!("POST /graphql HTTP/1.1\r\nContent-Type: application/json\r\n{header}");
+    request(&api.address, &head, &json!({"query": query, "variables": variables}).to_string())
+}
+
+/// Registers a user of the portal, and verifies the e-mail address with the code that the vendor sends.
+fn register(api: &LiveApi, password: &str) -> Json {
+    let nobody = Client::unknown(api);
+    let portal = &api.account.values["portal_id"];
+    let register = "mutation clientPortalRegister($id: String, $email: String, $password: String) {
+        clientPortalRegister(clientPortalId: $id, email: $email, firstName: \"Ada\", password: $password)
+    }";
+    let variables = json!({"id": portal, "email": "Ada@example.test", "password": password});
+    let user = nobody.field(register, &variables);
+    assert_eq!(nobody.error(register, &variables), "user is already exists");
+    let other = json!({"id": "none", "email": "x@example.test", "password": password});
+    assert_eq!(nobody.error(register, &other), "Config not found");
+    let without = json!({"id": portal, "email": "x@example.test"});
+    assert_eq!(nobody.error(register, &without), "Password is required");
+    let weak = json!({"id": portal, "email": "x@example.test", "password": "lovelace"});
+    assert!(nobody.error(register, &weak).starts_with("Must contain at least one number"));
+
+    let variables = json!({"id": portal, "login": "ada@example.test", "password": password});
+    assert_eq!(nobody.error(LOG_IN, &variables), "User is not verified");
+    let verify = "mutation($user: String!, $code: String) { clientPortalVerifyOTP(userId: $user, emailOtp: $code) }";
+    let wrong = json!({"user": user, "code": "none"});
+    assert_eq!(nobody.error(verify, &wrong), "Wrong code or code has expired");
+    let right = json!({"user": user, "code": api.account.values["portal_code"]});
+    assert_eq!(nobody.field(verify, &right), "verified");
+    user
+}
+
+const LOG_IN: &str = "mutation($id: String!, $login: String!, $password: String!) {
+    clientPortalLogin(clientPortalId: $id, login: $login, password: $password)
+}";
+
+#[test]
+fn the_users_of_an_early_portal_have_a_cookie_and_no_cards() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("erxes@0.24", &receiver);
+    let (nobody, client) = (Client::unknown(&api), Client::of(&api));
+    let password = "Lovelace-1815";
+    let user = register(&api, password);
+    let log_in = |password: &str| {
+        let variables = json!({"id": api.account.values["portal_id"], "login": "ada@example.test", "password": password});
+        call(&api, "X: y", LOG_IN, &variables)
+    };
+    let response = log_in(password);
+    assert_eq!(response.json()["data"]["clientPortalLogin"], "loggedin");
+    let cookie = response.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    let cookie = format!("Cookie: {}", cookie.split(';').next().unwrap());
+    let me = "{ clientPortalCurrentUser { _id email clientPortal { name } } }";
+    let found = call(&api, &cookie, me, &json!({})).json();
+    assert_eq!(found["data"]["clientPortalCurrentUser"]["_id"], user, "{found}");
+    assert_eq!(nobody.field(me, &json!({})), Json::Null);
+
+    let change = "mutation($old: String!, $new: String!) {
+        clientPortalUserChangePassword(currentPassword: $old, newPassword: $new) { _id }
+    }";
+    let refused = call(&api, &cookie, change, &json!({"old": "x", "new": "Analytical-1"})).json();
+    assert_eq!(refused["errors"][0]["message"], "Incorrect current password");
+    let changed = json!({"old": password, "new": "Analytical-1"});
+    assert_eq!(call(&api, &cookie, change, &changed).json()["errors"], Json::Null);
+    assert_eq!(log_in(password).json()["errors"][0]["message"], "Invalid login");
+    assert_eq!(log_in("Analytical-1").json()["data"]["clientPortalLogin"], "loggedin");
+
+    // As in 0.23, a card needs the e-mail address of a customer, and no session.
+    let card = "mutation($stage: String!) {
+        clientPortalCreateCard(type: \"ticket\", stageId: $stage, subject: \"A moth\", email: \"ada@example.test\") { name }
+    }";
+    let stages = nobody.field("{ clientPortalGetTaskStages { _id } }", &json!({}));
+    let created = nobody.field(card, &json!({"stage": stages[0]["_id"]}));
+    assert_eq!(created, json!({"name": "A moth"}));
+    let own = "{ clientPortalTickets(email: \"ada@example.test\") { name } }";
+    assert_eq!(nobody.field(own, &json!({})), json!([{"name": "A moth"}]));
+
+    let edit = "mutation($id: String!) { clientPortalUsersEdit(_id: $id, lastName: \"Byrd\") { firstName lastName } }";
+    let edited = client.field(edit, &json!({"id": user}));
+    assert_eq!(edited, json!({"firstName": "Ada", "lastName": "Byrd"}));
+    let list = "{ clientPortalUsersMain(searchValue: \"byrd\") { list { _id } totalCount } }";
+    assert_eq!(client.field(list, &json!({})), json!({"list": [{"_id": user}], "totalCount": 1}));
+    let remove = "mutation($ids: [String!]) { clientPortalUsersRemove(clientPortalUserIds: $ids) }";
+    client.field(remove, &json!({"ids": [user]}));
+    assert_eq!(client.field("{ clientPortalUserCounts }", &json!({})), 0);
+}
+
+/// Revisions with the arguments that configure a portal, and the response to a call without a session.
+const CONFIGURATIONS: [(&str, &str, &str); 2] = [
+    ("1.3", "_id: $id, tokenPassMethod: header", ""),
+    (
+        "2",
+        "config: {_id: $id, name: \"Portal\", kind: client, tokenPassMethod: header}",
+        "User is not logged in",
+    ),
 ];
 
 #[test]
 fn the_users_of_a_portal_register_log_in_and_create_cards() {
-    for (revision, config) in CONFIGURATIONS {
+    for (revision, config, refused) in CONFIGURATIONS {
         let receiver = Receiver::accepting();
         let api = LiveApi::start(&format!("erxes@{revision}"), &receiver);
         let (nobody, client) = (Client::unknown(&api), Client::of(&api));
         let portal = &api.account.values["portal_id"];
-        let register = "mutation clientPortalRegister($id: String, $email: String, $password: String) {
-            clientPortalRegister(clientPortalId: $id, email: $email, firstName: \"Ada\", password: $password)
-        }";
         let password = "Lovelace-1815";
-        let variables = json!({"id": portal, "email": "Ada@example.test", "password": password});
-        let user = nobody.field(register, &variables);
-        assert_eq!(nobody.error(register, &variables), "user is already exists");
-        let other = json!({"id": "none", "email": "x@example.test", "password": password});
-        assert_eq!(nobody.error(register, &other), "Config not found");
-        let without = json!({"id": portal, "email": "x@example.test"});
-        assert_eq!(nobody.error(register, &without), "Password is required");
-
-        let login = "mutation($id: String!, $login: String!, $password: String!) {
-            clientPortalLogin(clientPortalId: $id, login: $login, password: $password)
-        }";
+        let user = register(&api, password);
         let variables =
             json!({"id": portal, "login": "ada@example.test", "password": "wrong-and-long"});
-        assert_eq!(nobody.error(login, &variables), "Invalid login");
+        assert_eq!(nobody.error(LOG_IN, &variables), "Invalid login");
         let variables = json!({"id": portal, "login": "ada@example.test", "password": password});
-        let by_cookie = nobody.field(login, &variables);
+        let by_cookie = nobody.field(LOG_IN, &variables);
         assert_eq!(by_cookie.get("token"), None, "{by_cookie}");
         let update = format!(
             "mutation($id: String) {{ clientPortalConfigUpdate({config}) {{ tokenPassMethod }} }}"
         );
         assert_eq!(client.field(&update, &json!({"id": portal}))["tokenPassMethod"], "header");
-        let token = nobody.field(login, &variables)["token"].as_str().unwrap().to_owned();
+        let token = nobody.field(LOG_IN, &variables)["token"].as_str().unwrap().to_owned();
 
-        let send = |header: &str, query: &str, variables: Json| {
-            let head =
-                format!("POST /graphql HTTP/1.1\r\nContent-Type: application/json\r\n{header}");
-            request(
-                &api.address,
-                &head,
-                &json!({"query": query, "variables": variables}).to_string(),
-            )
-            .json()
-        };
         let me = "{ clientPortalCurrentUser { _id email fullName erxesCustomerId } }";
         for header in
             [format!("Authorization: Bearer {token}"), format!("Cookie: client-auth-token={token}")]
         {
-            let body = send(&header, me, json!({}));
+            let body = call(&api, &header, me, &json!({})).json();
             let found = &body["data"]["clientPortalCurrentUser"];
             assert_eq!(
                 (&found["_id"], &found["email"]),
@@ -159,17 +226,23 @@ fn the_users_of_a_portal_register_log_in_and_create_cards() {
             );
         }
         for header in ["X: y".to_owned(), format!("Authorization: Bearer {token}x")] {
-            let body = send(&header, me, json!({}));
-            assert_eq!(body["errors"][0]["message"], "You are not logged in", "{body}");
+            let body = call(&api, &header, me, &json!({})).json();
+            let message = &body["errors"][0]["message"];
+            assert_eq!(message.as_str().unwrap_or_default(), refused, "{body}");
         }
         let bearer = format!("Authorization: Bearer {token}");
         let stages = nobody.field("{ clientPortalGetTaskStages { _id name } }", &json!({}));
         let card = "mutation($stage: String!) { clientPortalCreateCard(type: \"ticket\", stageId: $stage, subject: \"A moth\") }";
-        let created = send(&bearer, card, json!({"stage": stages[0]["_id"]}));
+        let created = call(&api, &bearer, card, &json!({"stage": stages[0]["_id"]})).json();
         let created = &created["data"]["clientPortalCreateCard"];
         assert_eq!((&created["name"], &created["userId"]), (&json!("A moth"), &user), "{created}");
-        let own =
-            send(&bearer, "{ clientPortalTickets { name } clientPortalDeals { name } }", json!({}));
+        let own = call(
+            &api,
+            &bearer,
+            "{ clientPortalTickets { name } clientPortalDeals { name } }",
+            &json!({}),
+        )
+        .json();
         assert_eq!(
             own["data"],
             json!({"clientPortalTickets": [{"name": "A moth"}], "clientPortalDeals": []})
@@ -182,7 +255,7 @@ fn the_users_of_a_portal_register_log_in_and_create_cards() {
         add_customer(&client, "grace@example.test");
         wait_for_events(&receiver, 1);
         assert_eq!(receiver.events().len(), 1);
-        let text = format!("{:?}", api.calls(18));
+        let text = format!("{:?}", api.calls(22));
         assert!(
             !text.contains(password) && !text.contains(&token) && !text.contains("wrong-and-long"),
             "{text}"

@@ -69,7 +69,8 @@ impl SchemaFile {
         Ok(())
     }
 
-    /// Adds a type, or the fields of `extend type` to one of an earlier file.
+    /// Adds a type, or the fields of `extend type` or `extend input` to one of an earlier file. They replace
+    /// fields of the same name, so that a revision can change the type or the arguments of one field.
     fn add_type(&mut self, definition: TypeDefinition) -> Result<(), String> {
         let name = definition.name.node.to_string();
         match self.types.entry(name) {
@@ -82,7 +83,13 @@ impl SchemaFile {
             }
             Entry::Occupied(mut entry) => match (&mut entry.get_mut().kind, definition.kind) {
                 (TypeKind::Object(known), TypeKind::Object(more)) if definition.extend => {
-                    known.fields.extend(more.fields);
+                    merge(&mut known.fields, more.fields, |field| &field.name.node);
+                    Ok(())
+                }
+                (TypeKind::InputObject(known), TypeKind::InputObject(more))
+                    if definition.extend =>
+                {
+                    merge(&mut known.fields, more.fields, |field| &field.name.node);
                     Ok(())
                 }
                 _ => Err(format!("the schema has two types `{}`", entry.key())),
@@ -257,6 +264,20 @@ impl SchemaFile {
         });
         let arguments = field.arguments.iter();
         arguments.fold(own, |own, argument| own.argument(input_value(&argument.node)))
+    }
+}
+
+/// Adds fields to those of a type. One with the name of a known field replaces it.
+fn merge<T>(
+    known: &mut Vec<Positioned<T>>,
+    more: Vec<Positioned<T>>,
+    name: impl Fn(&T) -> &async_graphql::Name,
+) {
+    for field in more {
+        match known.iter_mut().find(|other| name(&other.node) == name(&field.node)) {
+            Some(other) => *other = field,
+            None => known.push(field),
+        }
     }
 }
 
