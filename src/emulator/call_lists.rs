@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::call_work::{CallWork, Conversations, ResponseState, unreadable};
 use super::people::text_of;
-use crate::conversation::{Conversation, Entity, Message, Person};
+use crate::conversation::{Conversation, Entity, Message, Person, Role};
 use crate::platform::api::{CallError, ListPage, ListRule, Listed, SearchRule};
 use crate::template::{InputTemplate, Object};
 
@@ -123,6 +123,16 @@ impl ListKey {
     fn admits(&self, value: &str) -> bool {
         self.values.iter().any(|known| known == value)
     }
+
+    /// Returns whether a value is an id of a person.
+    fn names(&self, person: &Person) -> bool {
+        self.values.iter().any(|id| person.member.ids.include(id))
+    }
+}
+
+/// Returns whether the visitor has written the last message.
+fn is_unanswered(conversation: &Conversation) -> bool {
+    conversation.messages.last().is_some_and(|message| message.by.role() == Role::Visitor)
 }
 
 fn text_of_person(person: &Person, field: &str) -> Option<String> {
@@ -138,11 +148,13 @@ fn text_of_person(person: &Person, field: &str) -> Option<String> {
 /// Returns the conversations with these values, the oldest first.
 fn of_conversations<'a>(conversations: &'a Conversations, keys: &[ListKey]) -> Vec<&'a dyn Object> {
     let admits = |conversation: &Conversation, key: &ListKey| match key.field.as_str() {
-        "visitor" => {
-            let visitor = conversation.visitor();
-            visitor
-                .is_some_and(|visitor| key.values.iter().any(|id| visitor.member.ids.include(id)))
+        "visitor" => conversation.visitor().is_some_and(|visitor| key.names(visitor)),
+        "assignee" => conversation.assignee().map_or_else(|| key.admits(""), |who| key.names(who)),
+        "participant" => {
+            let mut all = conversation.speakers().chain(conversation.assignee());
+            all.any(|person| key.names(person))
         }
+        "unanswered" => key.admits(if is_unanswered(conversation) { "true" } else { "false" }),
         "state" => conversation.state.is_some_and(|state| key.admits(state.as_str())),
         id => conversation.ids.text(id).is_some_and(|id| key.admits(&id)),
     };

@@ -561,7 +561,7 @@ form! {
         formats: Vec<Spanned<String>>,
         /// Field with the weekday of this date, in English.
         weekday: Option<Spanned<String>>,
-        /// Key of the elements of this list that must differ. An element without it is known by its
+        /// Key of the elements of this list that must differ. An element that lacks it is compared by its
         /// first key.
         distinct: Option<Spanned<String>>,
         /// Field that cannot be true together with this one.

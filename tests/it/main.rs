@@ -95,6 +95,7 @@ mod vendor_api_ebbot;
 mod vendor_api_erxes;
 mod vendor_api_erxes_content;
 mod vendor_api_erxes_items;
+mod vendor_api_erxes_lists;
 mod vendor_api_erxes_portal;
 mod vendor_api_erxes_visitors;
 mod vendor_api_liveperson;

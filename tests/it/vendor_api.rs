@@ -338,7 +338,10 @@ fn documents_and_conversations_are_listed_and_changed() {
         guests(&format!("mood=merry&room={room}")),
         json!([{"room": room, "mood": "merry"}])
     );
-    assert_eq!(guests("card=none"), json!([]));
+    for query in ["card=none", "voice=none", "host=none", "waits=true"] {
+        assert_eq!(guests(query), json!([]), "{query}");
+    }
+    assert_eq!(guests("host=&waits=false").as_array().unwrap().len(), 2);
 }
 
 #[test]

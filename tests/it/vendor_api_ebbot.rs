@@ -224,8 +224,10 @@ fn a_session_of_the_widget_uploads_files() {
     let head = |target: &str| {
         format!("POST {target} HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b")
     };
-    assert_eq!(request(&api.address, &head(target), form).status, 204);
+    // The official client reads `filepath`, and sends it as the key of the image.
     let (path, _) = target.split_once('?').unwrap();
+    let uploaded = request(&api.address, &head(target), form).json();
+    assert_eq!(uploaded, json!({"filepath": path.trim_start_matches('/')}));
     assert_eq!(request(&api.address, &head(path), form).status, 400);
     let forged = format!("{path}?signature=forged");
     assert_eq!(request(&api.address, &head(&forged), form).status, 403);

@@ -186,8 +186,10 @@ form! {
         of: Spanned<String>,
         /// Whether the newest come first [default: false].
         newest: Option<Spanned<bool>>,
-        /// Values that they must have, by field: an id, and for conversations `visitor` (an id of
-        /// the visitor) and `state`. A list means one of its values, an absent value all.
+        /// Values that they must have, by field: an id, and for conversations `visitor`, `assignee` or
+        /// `participant` (an id of the person; no assignee is an empty text), `state`, and `unanswered`
+        /// (whether the visitor has written the last message). A list means one of its values, an absent
+        /// value all.
         by: TableOf<SyntaxNode>,
         /// Text that they must contain.
         search: Option<SearchForm>,

@@ -146,6 +146,13 @@ impl SchemaFile {
         plain.map(|field| field.name.node.as_str()).collect()
     }
 
+    /// Returns whether values of a field, such as `Query.orders`, are objects.
+    fn has_objects(&self, field: &str) -> bool {
+        let Some((name, field)) = field.split_once('.') else { return false };
+        let field = self.fields(name).iter().find(|known| known.node.name.node == field);
+        field.is_some_and(|field| self.is_composite(base_name(&field.node.ty.node)))
+    }
+
     /// Returns the type of a field whose objects have this type, as the file writes it: `[Order]`.
     pub(super) fn type_of(&self, field: &str, base: &str) -> String {
         let mut all = self.types.keys().flat_map(|name| self.fields(name));
@@ -164,7 +171,7 @@ impl SchemaFile {
     }
 
     /// Returns a query that selects a field with these arguments as variables, and all plain fields of its
-    /// value. `None` for a field of another type than `Query` and `Mutation`.
+    /// value, or `__typename` if it has none. `None` for a field of another type than `Query` and `Mutation`.
     pub(super) fn query(&self, field: &str, arguments: &[String]) -> Option<String> {
         let (owner, name) = field.split_once('.')?;
         let kind = match owner {
@@ -185,6 +192,7 @@ impl SchemaFile {
         };
         let selection = self.plain_fields(field);
         let selection = match selection.as_slice() {
+            [] if self.has_objects(field) => " { __typename }".to_owned(),
             [] => String::new(),
             fields => format!(" {{ {} }}", fields.join(" ")),
         };

@@ -59,7 +59,8 @@ pub enum Listed {
 const MOST: u64 = 100;
 
 /// What conversations are listed by, besides their ids.
-const CONVERSATION_FIELDS: [&str; 2] = ["visitor", "state"];
+const CONVERSATION_FIELDS: [&str; 5] =
+    ["visitor", "state", "assignee", "participant", "unanswered"];
 
 /// What agents are listed by, besides their ids.
 const AGENT_FIELDS: [&str; 3] = ["external_key", "email", "name"];
