@@ -279,8 +279,12 @@ impl ServeArgs {
         let accounts: Result<_, Problems> =
             vendors.iter().map(|vendor| setup.account(vendor)).collect();
         let mut known = setup.vendors().to_vec();
-        // A scenario may list several revisions, of which the served one is one.
-        for vendor in vendors.iter().filter(|vendor| vendor.reference().revision.is_some()) {
+        // A scenario may list several revisions, of which a chosen one is one. Without a choice they would
+        // need four times as much memory as the server itself.
+        let is_usual =
+            |vendor: &Platform| known.iter().any(|usual| usual.full_id() == vendor.full_id());
+        let chosen: Vec<_> = vendors.iter().filter(|vendor| !is_usual(vendor)).collect();
+        for vendor in chosen {
             known.extend(setup.revisions_of(&vendor.id));
         }
         let redactor = setup.redactor();

@@ -29,7 +29,7 @@ fn vendors_lists_what_each_vendor_supports() {
     assert_eq!(row("message.sent")[erxes], "not by bot, system");
     assert_eq!(row("entity.created")[erxes], "yes");
     assert_eq!(row("typing.changed")[erxes], "silent");
-    assert_eq!(row("form  ")[erxes], "no");
+    assert_eq!(row("form  ")[erxes], "yes");
     assert_eq!(row("audio")[erxes], "as image");
 }
 

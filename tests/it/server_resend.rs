@@ -184,7 +184,8 @@ fn a_run_is_played_again_from_a_step_and_jumps_to_another() {
     let jumped = server.call(&format!("POST /api/v1/runs/{number}/jump"), r#"{"step": 4}"#);
     assert_eq!((jumped.status, &jumped.json()["phase"]), (200, &json!("paused")));
     assert_steps_done(&server, number, &[1, 2, 3]);
-    let next = json!({"step": 4, "action": "say", "by": "grace", "text": "second"});
+    let due_in_ms = 600_000;
+    let next = json!({"step": 4, "action": "say", "by": "grace", "text": "second", "due_in_ms": due_in_ms});
     assert_eq!(detail()["next"], next);
     let back = server.call(&format!("POST /api/v1/runs/{number}/jump"), r#"{"step": 2}"#);
     assert_eq!((back.status, back.code()), (409, "conflict".into()), "{}", back.body);

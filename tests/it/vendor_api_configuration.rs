@@ -170,6 +170,8 @@ fn an_agent_reads_grants_history_and_names() {
     assert_eq!(agent.call("GET", "configuration/le-users/users/none?v=6.0", "", "").status, 404);
 
     converse(&api, "visitor-1");
+    // Conversations have no order among each other.
+    wait_for_events(&receiver, 2);
     converse(&api, "visitor-2");
     let sent = wait_for_events(&receiver, 4);
     let id = |index: usize| sent[index]["body"]["changes"][0]["result"]["convId"].clone();

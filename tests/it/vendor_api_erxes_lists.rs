@@ -72,6 +72,8 @@ fn a_form_that_a_visitor_submits_is_sent_as_webhooks() {
     let mut variables = json!({"integration": found["integration"]["_id"], "form": form, "submissions": submissions, "browser": {}});
     let saved = nobody.field(save, &variables);
     assert_eq!(saved["status"], "ok");
+    // Conversations have no order among each other.
+    wait_for_events(&receiver, 2);
     variables["customer"] = saved["customerId"].clone();
     assert_eq!(nobody.field(save, &variables)["customerId"], saved["customerId"]);
     variables["form"] = json!("none");

@@ -193,7 +193,13 @@ mod tests {
         let seeds = SeedScope::of_run(3);
         for locale in LOCALES {
             let value = |name| fake(name, locale, &seeds).unwrap();
-            assert_eq!(value("name"), format!("{} {}", value("first_name"), value("last_name")));
+            let (first, last) = (value("first_name"), value("last_name"));
+            let full = match locale.tag {
+                "ja" => format!("{last} {first}"),
+                "zh" => format!("{last}{first}"),
+                _ => format!("{first} {last}"),
+            };
+            assert_eq!(value("name"), full);
             let mail = value("email");
             assert!(mail.contains('.') && !mail.starts_with("person"), "{mail}");
         }

@@ -25,7 +25,7 @@ use std::fs;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 
 use tempfile::TempDir;
@@ -135,6 +135,14 @@ pub(crate) fn stderr(output: &Output) -> String {
 
 /// A port of this machine that nobody uses at present.
 pub(crate) fn free_port() -> u16 {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    free.local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Systems take the ports of outgoing connections from 32,768 on. One of them could get the port
+        // before the test uses it.
+        let next = std::process::id() * 97 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(10_000 + next % 20_000).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
