@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use standin::config::{FilesAddress, FilesHost};
@@ -9,7 +10,8 @@ use standin::record::FilesSummary;
 use standin::server::serve_files;
 
 use crate::support::{
-    ReceivedRequest, Receiver, Reply, fetch, play, standin, standin_in, stderr, stdout,
+    LiveApi, ReceivedRequest, Receiver, Reply, fetch, play, request, standin, standin_in, stderr,
+    stdout,
 };
 
 /// Collects every string in a JSON document.
@@ -211,4 +213,46 @@ fn the_files_of_a_scenario_have_a_limit() {
     let output = standin_in(folder.path(), &["check", "story.toml"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("larger than 8192 KiB"), "{}", stderr(&output));
+}
+
+#[test]
+fn files_are_transferred_with_links_that_expire() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let house = api.account.values["house"].as_str().unwrap().to_owned();
+    let door = api.secret("door");
+    let frame = || {
+        let head = format!("POST /{house}/frames HTTP/1.1\r\nX-Door: {door}");
+        request(&api.address, &head, "").json()
+    };
+    let text = |json: &Json, key: &str| json[key].as_str().unwrap().to_owned();
+    let (one, other) = (frame(), frame());
+    assert_ne!((&one["path"], &one["mark"]), (&other["path"], &other["mark"]));
+    let (path, mark) = (text(&one, "path"), text(&one, "mark"));
+    let put = |path: &str, mark: &str, headers: &str, body: &str| {
+        request(&api.address, &format!("PUT {path}?mark={mark} HTTP/1.1{headers}"), body)
+    };
+    let look = |path: &str| request(&api.address, &format!("GET {path} HTTP/1.1"), "");
+    assert_eq!(look(&path).json()["error"], "unknown.picture");
+    assert_eq!(put(&path, &text(&other, "mark"), "", "x").json()["error"], "unknown.file");
+    assert_eq!(put(&path, "", "", "x").status, 403);
+    assert_eq!(put(&path, &mark, "\r\nContent-Type: image/png", "pixels").status, 204);
+    let seen = look(&path);
+    assert_eq!((seen.status, seen.body.as_str()), (200, "pixels"));
+    let head = seen.head.to_lowercase();
+    assert!(head.contains("content-type: image/png") && head.contains("x-size: 6"), "{head}");
+
+    // A multipart form, larger than other bodies.
+    let large = "p".repeat(1024 * 1024 + 1);
+    let form = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.gif\"\r\nContent-Type: image/gif\r\n\r\n{large}\r\n--b--\r\n"
+    );
+    let media_type = "\r\nContent-Type: multipart/form-data; boundary=b";
+    assert_eq!(put(&path, &mark, media_type, &form).status, 204);
+    assert_eq!(look(&path).body, large);
+    assert_eq!(put(&path, &mark, media_type, "--b--").status, 422);
+    std::thread::sleep(Duration::from_millis(2_100));
+    assert_eq!(put(&path, &mark, "", "late").json()["error"], "unknown.file");
+    let calls = format!("{:?}", api.calls(10));
+    assert!(!calls.contains(&mark), "{calls}");
 }

@@ -1,4 +1,4 @@
-//! Reading a journal after its writer was killed: always possible, and without changing it.
+//! Reading a journal, also after its writer was killed: always possible, and without changing it.
 
 use std::fs;
 use std::path::Path;
@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use standin::journal::Journal;
 use tempfile::TempDir;
 
+use crate::journal::{self, JournalFixture};
 use crate::support::{Receiver, standin_in, stderr, stdout};
 
 const STORY: &str = "name = 'a chat'\n[[step]]\nopen = {}\n\
@@ -110,4 +111,28 @@ fn a_journal_can_be_read_whenever_its_writer_is_killed() {
         }
     }
     assert!(found >= 20, "only {found} of 40 kills left a journal");
+}
+
+#[test]
+fn doctor_accepts_deliveries_dropped_by_a_fault() {
+    let receiver = Receiver::accepting();
+    let fixture = JournalFixture::of(&receiver, &[]);
+    let story = journal::STORY.replacen("say =", "fault = 'drop'\nsay =", 1);
+    fs::write(fixture.folder.path().join("story.toml"), story).unwrap();
+    let output = fixture.run(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    let output = fixture.journal_command(&["doctor", "j.db"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+}
+
+#[test]
+fn a_run_that_repeats_ids_of_an_earlier_run_is_noted() {
+    let receiver = Receiver::accepting();
+    let fixture = JournalFixture::of(&receiver, &[]);
+    let first = fixture.run(&[]);
+    assert!(!stderr(&first).contains("same ids"), "{}", stderr(&first));
+    let second = fixture.run(&[]);
+    assert!(stderr(&second).contains("note: run 1 of the journal sent the same ids"));
+    let random = fixture.run(&["--seed", "random"]);
+    assert!(!stderr(&random).contains("same ids"), "{}", stderr(&random));
 }
