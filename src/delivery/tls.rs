@@ -4,6 +4,7 @@
 //! receiver, and what to do about it.
 
 use std::cell::Cell;
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,8 +36,7 @@ pub(super) fn client_config() -> ClientConfig {
     // Once per process; an error means that a provider is installed already.
     let _ = ring::default_provider().install_default();
     let provider = Arc::new(ring::default_provider());
-    // A system without CA certificates can still send without TLS.
-    let inner = Verifier::new(Arc::clone(&provider)).ok();
+    let inner = system_verifier(&provider);
     let verifier = ExplainingVerifier { inner, trusted: Vec::new(), is_insecure: false, provider };
     with_protocol(verifier.builder().with_no_client_auth())
 }
@@ -52,11 +52,43 @@ pub(super) fn unauthenticated_config(
     let _ = ring::default_provider().install_default();
     let provider = Arc::new(ring::default_provider());
     let inner = if roots.is_empty() {
-        Verifier::new(Arc::clone(&provider)).ok()
+        system_verifier(&provider)
     } else {
         Some(Verifier::new_with_extra_roots(roots.clone(), Arc::clone(&provider))?)
     };
     Ok(ExplainingVerifier { inner, trusted: roots, is_insecure, provider }.builder())
+}
+
+/// Returns the verifier of the system. A system without CA certificates can still send without TLS.
+fn system_verifier(provider: &Arc<CryptoProvider>) -> Option<Verifier> {
+    let roots = roots_despite_empty_variable();
+    if roots.is_empty() {
+        Verifier::new(Arc::clone(provider)).ok()
+    } else {
+        Verifier::new_with_extra_roots(roots, Arc::clone(provider)).ok()
+    }
+}
+
+/// Returns the CA certificates of the system if `SSL_CERT_FILE` is empty, as a CI may leave it. The
+/// verifier takes the empty text for a path, and reads no others then.
+#[cfg(target_os = "linux")]
+fn roots_despite_empty_variable() -> Vec<CertificateDer<'static>> {
+    if !env::var_os("SSL_CERT_FILE").is_some_and(|path| path.is_empty()) {
+        return Vec::new();
+    }
+    let found = openssl_probe::probe();
+    let folder = found.cert_dir.first().map(AsRef::as_ref);
+    rustls_native_certs::load_certs_from_paths(found.cert_file.as_deref(), folder).certs
+}
+
+#[cfg(not(target_os = "linux"))]
+fn roots_despite_empty_variable() -> Vec<CertificateDer<'static>> {
+    Vec::new()
+}
+
+/// Returns the value of an environment variable. An empty one counts as not set.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// Offers HTTP/1.1 only, so that a receiver that supports only HTTP/2 says so.
@@ -369,15 +401,12 @@ fn useless_setting() -> Option<String> {
     let is_pem = |path: &Path| {
         fs::read_to_string(path).is_ok_and(|text| text.contains("-----BEGIN CERTIFICATE-----"))
     };
-    let file = env::var_os("SSL_CERT_FILE").filter(|path| !is_pem(path.as_ref()));
-    let folder = env::var_os("SSL_CERT_DIR").filter(|path| !Path::new(path).is_dir());
+    let file = variable("SSL_CERT_FILE").filter(|path| !is_pem(path.as_ref()));
+    let folder = variable("SSL_CERT_DIR").filter(|path| !Path::new(path).is_dir());
     let file = file.map(|path| ("SSL_CERT_FILE", path, "has no certificate in PEM format"));
     let folder = folder.map(|path| ("SSL_CERT_DIR", path, "is no folder"));
     let (name, path, why) = file.or(folder)?;
     let path = path.to_string_lossy();
-    if path.is_empty() {
-        return Some(format!("`{name}` is set to an empty text: unset it"));
-    }
     let expected =
         if name == "SSL_CERT_FILE" { "the PEM file" } else { "a folder with the PEM file" };
     Some(format!("`{name}` is set to `{path}`, which {why}: set it to {expected} of the CA"))
@@ -385,7 +414,7 @@ fn useless_setting() -> Option<String> {
 
 /// The failure of a system without CA certificates.
 fn no_roots() -> AttemptFailure {
-    let set = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| Some((name, env::var_os(name)?)));
+    let set = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| Some((name, variable(name)?)));
     let mut set = set.into_iter().flatten();
     match set.next() {
         Some((name, value)) => {

@@ -155,6 +155,21 @@ fn a_variable_that_gives_no_certificate_is_named() {
     assert!(told.contains(&help), "{told}");
 }
 
+#[test]
+fn an_empty_variable_for_ca_certificates_counts_as_not_set() {
+    let receiver = CertificateParams::new(vec!["localhost".into()]).unwrap();
+    let url = TlsReceiver::new(signed(&receiver, &issuer("trusted"))).start().0;
+    let help = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_standin"));
+        command.args(["run", "handover", "--vendor", "erxes", "--to", &url]).env_clear();
+        let told = stdout(&command.envs(variables.iter().copied()).output().unwrap());
+        told.lines().find(|line| line.trim_start().starts_with("help: ")).unwrap().to_owned()
+    };
+    let unset = help(&[]);
+    assert_eq!(help(&[("SSL_CERT_FILE", "")]), unset);
+    assert_eq!(help(&[("SSL_CERT_FILE", ""), ("SSL_CERT_DIR", "")]), unset);
+}
+
 /// Starts a relay to a server that turns each alert of the handshake into `handshake_failure`, which
 /// OpenSSL sends with TLS 1.2 if it gets no client certificate. Returns its URL.
 fn relay_like_openssl(to: &str) -> String {
