@@ -194,6 +194,9 @@ impl Conversation {
         if matches!(action, ActionKind::Rate { .. }) && by.role() != Role::Visitor {
             return Err(InvalidAction::RatesAsStaff(name.to_string()));
         }
+        if matches!(action, ActionKind::Note { .. }) && by.role() == Role::Visitor {
+            return Err(InvalidAction::NotesAsVisitor(name.to_string()));
+        }
         if is_other && !is_entity {
             return Err(InvalidAction::OtherVisitor(name.to_string()));
         }

@@ -177,6 +177,9 @@ pub enum InvalidAction {
     /// Only visitors rate: a score of staff would be attributed to the visitor.
     #[error("`{0}` cannot rate: only the visitor does")]
     RatesAsStaff(String),
+    /// Notes are among staff.
+    #[error("`{0}` cannot write a note: only staff does")]
+    NotesAsVisitor(String),
     /// The person was a participant, and is not any more.
     #[error("`{0}` is no longer in the conversation")]
     HasLeft(String),

@@ -277,6 +277,9 @@ fn invalid_action(step: &Step, action: &Action, error: &InvalidAction, surveys: 
             problem.help("add a message from another participant before it")
         }
         InvalidAction::RatesAsStaff(_) => problem.help("omit `by`, or name the visitor"),
+        InvalidAction::NotesAsVisitor(_) => {
+            problem.help("name somebody of the staff, such as `assignee`")
+        }
         InvalidAction::OtherVisitor(_) => problem.help(
             "a conversation has one visitor; put the steps of another one into a conversation of \
                  their own, with `conversation = \"second\"`",

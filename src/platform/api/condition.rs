@@ -213,6 +213,7 @@ impl From<SessionError> for CallError {
                 | InvalidAction::NotJoined(_)
                 | InvalidAction::OtherVisitor(_)
                 | InvalidAction::RatesAsStaff(_)
+                | InvalidAction::NotesAsVisitor(_)
                 | InvalidAction::NotInSurvey(_)
                 | InvalidAction::HasLeft(_) => RefusalReason::NotParticipant,
                 _ => RefusalReason::State,
