@@ -495,6 +495,7 @@ function wireUp() {
   });
   choice($("speak-kind"), (value) => {
     speakKind = value;
+    if (value === "note") speaker.asStaff();
     schedule();
   });
   $("assign").addEventListener("change", attempt(async () => {

@@ -279,7 +279,7 @@ impl ServeArgs {
         let accounts: Result<_, Problems> =
             vendors.iter().map(|vendor| setup.account(vendor)).collect();
         let mut known = setup.vendors().to_vec();
-        // A scenario may list several revisions, of which a chosen one is one. Without a choice they would
+        // A scenario may list other revisions than a chosen one. They are not loaded without a choice: they
         // need four times as much memory as the server itself.
         let is_usual =
             |vendor: &Platform| known.iter().any(|usual| usual.full_id() == vendor.full_id());

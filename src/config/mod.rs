@@ -260,9 +260,10 @@ impl Scalar for NonZeroU16 {
 
 /// Returns help for a key of an endpoint in the table of a vendor.
 fn endpoint_key_help(problem: &Problem) -> Option<String> {
-    let key = problem.span.as_ref().filter(|_| problem.code == code::UNKNOWN_KEY)?.text();
-    let header = problem.span.as_ref()?.source.text.get(..problem.span.as_ref()?.range.start)?;
-    let header = header.lines().rev().find(|line| line.trim_start().starts_with('['))?;
+    let span = problem.span.as_ref().filter(|_| problem.code == code::UNKNOWN_KEY)?;
+    let key = span.text();
+    let before = span.source.text.get(..span.range.start)?;
+    let header = before.lines().rev().find(|line| line.trim_start().starts_with('['))?;
     let vendor = header.trim().strip_prefix("[vendor.")?.strip_suffix(']')?;
     let is_endpoint = EndpointForm::KEYS.contains(&key) && !VendorSettings::KEYS.contains(&key);
     is_endpoint.then(|| {

@@ -177,7 +177,8 @@ impl Conversation {
     }
 
     /// Checks that a person can take part in this conversation. Other visitors have conversations of
-    /// their own. A person who has left cannot close or change it, but joins again by speaking, typing or reading.
+    /// their own. A person who has left cannot close or change it, but joins again by speaking, typing
+    /// or reading.
     fn check_actor(&self, action: &Action, by: &Person) -> Result<(), InvalidAction> {
         let (name, is_survey) = (&by.member.name, action.dialog == Some(DialogKind::Survey));
         let action = &action.kind;

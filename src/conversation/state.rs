@@ -177,7 +177,7 @@ pub enum InvalidAction {
     /// Only visitors rate: a score of staff would be attributed to the visitor.
     #[error("`{0}` cannot rate: only the visitor does")]
     RatesAsStaff(String),
-    /// Notes are among staff.
+    /// Only staff writes notes: visitors do not see them.
     #[error("`{0}` cannot write a note: only staff does")]
     NotesAsVisitor(String),
     /// The person was a participant, and is not any more.

@@ -72,7 +72,7 @@ fn curly_quotes(rest: &str, before: &str, is_open_string: bool) -> Option<String
     let line = format!("{before}{rest}");
     let closes = line.trim_end_matches([' ', '\t', '}', ']', ',']).ends_with(CURLY);
     let is_curly = rest.starts_with(CURLY) || is_open_string && closes;
-    is_curly.then(|| "replace the curly quotes by straight ones: `\"`".to_owned())
+    is_curly.then(|| "replace the curly quotes with straight ones: `\"`".to_owned())
 }
 
 /// Returns help for an invisible character, a special space, or a sign of an East Asian keyboard.
@@ -81,7 +81,7 @@ fn foreign_character(rest: &str) -> Option<String> {
     let code = u32::from(character);
     let is_space = character.is_whitespace() && !character.is_ascii();
     if is_space || is_hidden(character) && !character.is_ascii() {
-        let instead = if is_space { ", or replace it by a space" } else { "" };
+        let instead = if is_space { ", or replace it with a space" } else { "" };
         return Some(format!("remove the invisible character U+{code:04X}{instead}"));
     }
     let plain = match character {
@@ -94,7 +94,7 @@ fn foreign_character(rest: &str) -> Option<String> {
     match plain {
         ':' => Some(format!("{ASSIGNMENT}, not `{character}`")),
         '=' | ',' | '[' | ']' | '{' | '}' | '#' | '.' => {
-            Some(format!("replace `{character}` by `{plain}`"))
+            Some(format!("replace `{character}` with `{plain}`"))
         }
         _ => None,
     }

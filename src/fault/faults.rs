@@ -111,7 +111,7 @@ impl Scalar for Fault {
                     problem(message).help(format!("for example: `{}`", kind.with_default_amount()))
                 }
                 None if let Some((kind, amount)) = misspelt_amount(&text) => problem(message)
-                    .help(format!("write the amount behind a colon: `{kind}:{amount}`")),
+                    .help(format!("write the amount after a colon: `{kind}:{amount}`")),
                 None => {
                     let names = fault_names(false).filter_map(|name| name.split(':').next());
                     problem(message).suggest_or_list(name, names)

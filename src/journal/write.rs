@@ -231,8 +231,9 @@ fn report(batch: &mut Vec<WriterItem>, first: u64, sink: Option<&RecordSink>) {
         }
     }
     for item in ends.into_values() {
-        let last = item.records.last().map_or(0, |record| record.seq);
-        let _ = item.committed.send(last);
+        if let Some(last) = item.records.last() {
+            let _ = item.committed.send(last.seq);
+        }
     }
 }
 

@@ -177,31 +177,36 @@ pub(super) async fn pump(
         observer.verdict.fail_internally("the emulator has ended early");
     }
     let (files, scope) = (observer.files(), observer.scope());
-    let mut finished = RunFinished { files, ..observer.verdict.finish(watch.millis()) };
-    if matches!(end, RunEnd::Stopped | RunEnd::Suspended) {
-        finished.verdict = Verdict::Interrupted;
-        finished.reason = Some("the run was interrupted".into());
-    }
-    if let Some(halted) = halted.filter(|_| end == RunEnd::Halted) {
-        finished.verdict = Verdict::Failed;
-        finished.reason = Some(
-            [Some(halted), finished.reason].into_iter().flatten().collect::<Vec<_>>().join("; "),
-        );
-    }
+    let finished = RunFinished { files, ..observer.verdict.finish(watch.millis()) };
+    let finished = with_end(finished, &end, halted);
     if end == RunEnd::Suspended {
         return finished;
-    }
-    if let RunEnd::NotRestored(reason) = &end {
-        finished.verdict = Verdict::Failed;
-        finished.reason = Some(format!("the run cannot be resumed: {reason}"));
-    }
-    if let RunEnd::NotSubscribed(limit) = end {
-        finished.verdict = Verdict::Failed;
-        let limit = SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX);
-        finished.reason = Some(format!("no call has subscribed a URL within {limit:#}"));
     }
     // A run that is killed here has no final record, so it counts as interrupted.
     fail_points::hit("finishing");
     log.append_unbounded(scope, RecordKind::RunFinished(finished.clone()));
     finished
+}
+
+/// Adds to the final record of a run how its playing ended, if that determines the verdict.
+fn with_end(finished: RunFinished, end: &RunEnd, halted: Option<String>) -> RunFinished {
+    let (verdict, reason) = match end {
+        RunEnd::Stopped | RunEnd::Suspended => {
+            (Verdict::Interrupted, "the run was interrupted".to_owned())
+        }
+        RunEnd::Halted => {
+            let reasons: Vec<String> =
+                [halted, finished.reason.clone()].into_iter().flatten().collect();
+            (Verdict::Failed, reasons.join("; "))
+        }
+        RunEnd::NotRestored(reason) => {
+            (Verdict::Failed, format!("the run cannot be resumed: {reason}"))
+        }
+        RunEnd::NotSubscribed(limit) => {
+            let limit = SignedDuration::try_from(*limit).unwrap_or(SignedDuration::MAX);
+            (Verdict::Failed, format!("no call has subscribed a URL within {limit:#}"))
+        }
+        RunEnd::Played | RunEnd::Lost => return finished,
+    };
+    RunFinished { verdict, reason: Some(reason), ..finished }
 }

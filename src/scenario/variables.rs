@@ -222,17 +222,13 @@ fn csv_rows(table: &Arc<Source>, problems: &mut Problems) -> Vec<Row> {
             return Vec::new();
         }
     };
-    let separator =
-        [";", "\t"].into_iter().find(|other| names.len() == 1 && names[0].contains(other));
-    match separator {
-        Some(_) => {
-            let message = "the first line of the table has only one column";
-            let problem = Problem::at(&line_at(table, None), code::INVALID_VARIABLE, message);
-            problems.push(problem.help("separate columns with commas"));
-            return Vec::new();
-        }
-        None => names.iter().for_each(|name| check_name(name, &start, problems)),
+    if names.len() == 1 && names[0].contains([';', '\t']) {
+        let message = "the first line of the table has only one column";
+        let problem = Problem::at(&line_at(table, None), code::INVALID_VARIABLE, message);
+        problems.push(problem.help("separate columns with commas"));
+        return Vec::new();
     }
+    names.iter().for_each(|name| check_name(name, &start, problems));
     for (index, name) in names.iter().enumerate() {
         if names.iter().take(index).any(|earlier| earlier == name) {
             let message = format!("two columns are named `{name}`");

@@ -91,7 +91,7 @@ pub(super) struct MessageFieldSummary {
     name: String,
     /// Its meaning, with known values and limits.
     about: String,
-    /// Value without one in `say`; it determines the type. Placeholders stand for generated values.
+    /// Value if `say` sets none; it determines the type. Placeholders stand for generated values.
     #[schema(value_type = Option<Object>)]
     default: Option<serde_json::Value>,
 }

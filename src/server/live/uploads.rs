@@ -43,7 +43,10 @@ impl LiveServer {
         if !self.files.add_within(&attachment, MAX_ATTACHMENTS) {
             let most = MAX_ATTACHMENTS / 1024 / 1024;
             let message = format!("all files together are larger than {most} MiB");
-            return Err(LiveError::conflict(message, "attach a smaller file, or one of before"));
+            return Err(LiveError::conflict(
+                message,
+                "attach a smaller file, or one that was uploaded before",
+            ));
         }
         if let Some(journal) = &self.journal {
             let value = [attachment.name.as_bytes(), b"\n", &attachment.bytes].concat();
