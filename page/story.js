@@ -65,6 +65,17 @@ function finish(attempt, record, result) {
   attempt.endedAt = record.run_time;
 }
 
+/** A text of a call without the marks of its secrets. */
+const mask = (text) => text.replaceAll("${call.secret}", "••••");
+
+const masked = (headers) => headers.map(([name, value]) => [name, mask(value)]);
+
+/** The response to a call. Without a record of it, the body is unknown: `null`. */
+function responseOf(status, response) {
+  const body = typeof response?.body === "string" ? mask(response.body) : response?.body ?? null;
+  return { status, outcome: "response", body, truncated: response?.truncated ?? false, headers: masked(response?.headers ?? []) };
+}
+
 const HANDLERS = {
   "action.done": act(false),
   "action.implied": act(true),
@@ -107,13 +118,17 @@ const HANDLERS = {
     row.result = data.result;
   },
   "call.received": (story, record, data) => {
-    const path = data.path.replaceAll("${call.secret}", "••••");
-    const url = data.query ? `${path}?${data.query.replaceAll("${call.secret}", "••••")}` : path;
-    const body = data.body === null ? null : JSON.stringify(data.body);
+    const path = mask(data.path);
+    const url = data.query ? `${path}?${mask(data.query)}` : path;
+    const body = data.body === null ? null : mask(JSON.stringify(data.body));
     const row = requestRow(story, record, { id: `call ${record.run} ${data.number}`, type: `${data.method} ${path}`, isCall: true, body, call: data, state: data.status < 400 ? "passed" : "failed", why: data.why });
     Object.assign(row, { name: data.call ?? data.operation ?? data.route ?? "no such route", about: row.type, effects: [] });
     story.call = row;
-    row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: data.method, url, headers: [], result: { status: data.status, outcome: "response", body: "", headers: [], reason: data.why } });
+    row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: data.method, url, headers: masked(data.headers ?? []), result: { ...responseOf(data.status, data.response), reason: data.why } });
+  },
+  "call.responded": (story, record, data) => {
+    const attempt = story.deliveries.get(`call ${record.run} ${data.call}`)?.attempts[0];
+    if (attempt) attempt.result = { ...responseOf(data.status, data.response), reason: attempt.result.reason };
   },
   "expectation.started": (story, record, { request }) => {
     const id = expectationId(record, request);

@@ -123,7 +123,7 @@ function renderDetail(state) {
   const row = state.story?.deliveries.get(state.delivery);
   const target = $("detail");
   // Rendered again only when something of it changed, so that a selection of text survives.
-  const version = row ? JSON.stringify([row.id, row.state, row.attempts.length, row.attempts.at(-1)?.result !== null, tab, asBytes, attemptAt, proofs.has(row.id)]) : "none";
+  const version = row ? JSON.stringify([row.id, row.state, row.attempts.length, row.attempts.at(-1)?.result !== null, row.attempts.at(-1)?.result?.body === null, row.effects?.length, tab, asBytes, attemptAt, proofs.has(row.id)]) : "none";
   if (version === lastDetail) return;
   lastDetail = version;
   if (!row) {
@@ -281,9 +281,7 @@ function requestPanel(row, attempt, again) {
     row.isCall ? effects(row) : null,
     el("div", { class: "row wrap" }, bodyChoice(again), el("span", { class: "dim" }, row.isCall ? "as standin has read it" : `${size(row.body ?? "")}, exactly as sent`), el("span", { class: "grow" }), row.certainty ? el("span", { class: "tag", title: "Evidence for this format" }, icon("doc"), row.certainty) : null),
     row.isCall && row.body === null ? el("p", { class: "sec" }, "The call has no body.") : asBytes ? bytes(row.body, label) : formatted(row.body, label),
-    !attempt ? el("p", { class: "sec" }, "Not sent yet.") : row.isCall
-      ? [el("h3", {}, "Request line"), headers([[attempt.method, attempt.url]])]
-      : [el("h3", {}, "Headers"), headers([[attempt.method, attempt.url], ...attempt.headers])],
+    !attempt ? el("p", { class: "sec" }, "Not sent yet.") : [el("h3", {}, "Headers"), headers([[attempt.method, attempt.url], ...attempt.headers])],
   ];
 }
 
@@ -300,11 +298,12 @@ function response(row, attempt, again) {
   const result = attempt?.result;
   if (!result) return el("p", { class: "sec" }, "There is no response yet.");
   const text = typeof result.body === "string" ? result.body : result.body ? `base64: ${result.body.base64}` : "";
-  const none = row.isCall ? "The bodies of responses to calls are not recorded, because they contain tokens." : "The response has no body.";
+  const none = row.isCall && result.body === null ? "The response waits for the conversation." : "The response has no body.";
   return [
     el("div", { class: "row wrap" }, text ? bodyChoice(again) : null, result.status ? el("b", {}, String(result.status)) : status("bad", "x", result.outcome.replaceAll("_", " ")), el("span", { class: "dim" }, latency(result))),
     result.reason ? el("p", {}, result.reason) : null,
     result.help ? el("p", { class: "cause" }, prose(result.help)) : null,
+    result.truncated ? el("p", { class: "sec" }, "Only the beginning of the body is recorded.") : null,
     !text ? el("p", { class: "sec" }, none) : asBytes ? bytes(text, "Response body") : formatted(text, "Response body"),
     result.headers?.length ? [el("h3", {}, "Headers"), headers(result.headers)] : null,
   ];

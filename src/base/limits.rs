@@ -143,6 +143,9 @@ pub const MAX_ATTEMPTS: u32 = 10_000;
 pub const MAX_REQUEST: usize = 1024 * 1024;
 /// Maximum size of the body of a call to a vendor's API that transfers no file.
 pub const MAX_CALL_BODY: usize = 1024 * 1024;
+/// Maximum number of body bytes that a record keeps of a response to such a call.
+// Longer ones are lists and files. Every call is a record, and a server keeps up to MAX_KEPT_BYTES of them.
+pub const MAX_KEPT_CALL_BODY: usize = 64 * 1024;
 /// Maximum number of calls of a conversation that a script can still expect.
 // More than any conversation has; a receiver in an endless loop must not exhaust the memory.
 pub const MAX_KEPT_CALLS: usize = 1_000;
@@ -234,6 +237,9 @@ pub const MAX_IDEMPOTENCY_KEYS: usize = 1_000;
 pub const MAX_JUMP: Duration = Duration::from_secs(20);
 /// Maximum number of deliveries that one request reads from the journal of a server.
 pub const MAX_DELIVERIES_READ: usize = 1_000;
+/// Maximum number of calls that one request reads from the journal of a server.
+// Each can have the size of a body.
+pub const MAX_CALLS_READ: usize = 500;
 /// Maximum size of the records that the server keeps in memory.
 pub const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 /// Maximum number of runs that the server keeps. The oldest finished ones are forgotten.

@@ -7,6 +7,7 @@ use super::host::AccountHost;
 use super::incoming::{CallOutcome, CallReply, SentResponse};
 use super::remember::AccountChange;
 use super::router::Router;
+use super::settling::SettlingPlace;
 use super::subscriptions::{NewSubscription, SubscriptionChange, merged};
 use crate::base::redact::Redactor;
 use crate::base::secret::Secret;
@@ -58,7 +59,8 @@ impl AccountHost {
         let (response, error) = failed;
         work.record.error = Some(error.condition.to_string());
         work.record.why = Some(error.message);
-        let (call, delay) = (work.kept_with(&response), work.delay(&response));
+        let (record, delay) = (work.record_of(&response), work.delay(&response));
+        let call = work.kept_with(record.clone(), &response);
         let key = work.conversation.as_ref().filter(|known| !known.is_new).map(|known| known.key);
         let at = work.at;
         self.give_back(work);
@@ -68,7 +70,6 @@ impl AccountHost {
             holds_deliveries: false,
             delay,
         };
-        let record = call.record.clone();
         let run = key.map_or(run, |key| key.run);
         let noted = self.note_call(call, key).unwrap_or(run);
         let conversation = key.filter(|_| noted == run).map(|key| key.number);
@@ -94,9 +95,13 @@ impl AccountHost {
         let number = key.map(|key| key.number);
         let scope = RecordScope { at: work.at, conversation: number, step: None };
         let record = |kind| HostCommand::Record(run, scope, Box::new(kind));
-        let (call, delay) = (work.kept_with(&response), work.delay(&response));
-        let number = call.record.number;
-        let received = RecordKind::CallReceived(call.record.clone());
+        let settle = work.operation.as_ref().and_then(|operation| operation.settle);
+        let (mut received, delay) = (work.record_of(&response), work.delay(&response));
+        let call = work.kept_with(received.clone(), &response);
+        let number = received.number;
+        // The response is not the one that is sent.
+        received.response = received.response.filter(|_| settle.is_none() || key.is_none());
+        let received = RecordKind::CallReceived(received);
         let mut commands = Vec::new();
         let change = SubscriptionChange {
             new: merged(std::mem::take(&mut work.subscriptions)),
@@ -113,7 +118,6 @@ impl AccountHost {
             commands.push(record(RecordKind::ActionsRequested(work.unit.to_record())));
         }
         let opens = work.conversation.as_ref().is_some_and(|known| known.is_new);
-        let settle = work.operation.as_ref().and_then(|operation| operation.settle);
         self.commit_conversation(&mut work, &mut commands);
         // A conversation that has just been opened has no script. Another one may wait for the call.
         let noted = self.note_call(call, key.filter(|_| !opens)).unwrap_or(run);
@@ -124,7 +128,8 @@ impl AccountHost {
         let sent = SentResponse { call: number, conversation: key, holds_deliveries: true, delay };
         let mut reply = self.reply(response, vec![sent], change.into_option(), &[run, noted]);
         reply.is_kept = is_kept;
-        reply.settling = key.zip(settle).map(|(key, within)| self.settle(work, key, within));
+        let place = |key| SettlingPlace { conversation: key, run: noted };
+        reply.settling = key.zip(settle).map(|(key, within)| self.settle(work, place(key), within));
         CallResult { outcome: CallOutcome::Respond(reply), commands }
     }
 

@@ -18,7 +18,7 @@ use crate::platform::api::{
     Document, ErrorRule, FindRule, Gather, IssuedRoot, IssuedTokens, OperationRule, Presented,
     RefusalReason, RouteRule, ThrottleKey, ThrottleRule, ThrottleScope, ThrottledCalls, parameters,
 };
-use crate::record::{CallAuth, CallRecord};
+use crate::record::{CallAuth, CallRecord, CallSecrets, SentContent};
 use crate::scenario::ScriptedResponse;
 use crate::template::{InputTemplate, TooLarge};
 
@@ -399,11 +399,12 @@ impl CallWork {
     /// Returns the call for the scripts that can expect it, without its secrets. `status` is that of the
     /// response.
     pub(super) fn kept(&self, status: u16) -> KeptCall {
-        self.kept_with(&ApiResponse::empty(status))
+        let response = ApiResponse::empty(status);
+        self.kept_with(self.record_of(&response), &response)
     }
 
-    /// Returns the call for the scripts that can expect it, with the status and delay of a response.
-    pub(super) fn kept_with(&self, response: &ApiResponse) -> KeptCall {
+    /// Returns the call for the scripts that can expect it, with its record and the delay of a response.
+    pub(super) fn kept_with(&self, record: CallRecord, response: &ApiResponse) -> KeptCall {
         let operations = self.route.iter().flat_map(|route| &route.operations);
         let possible: BTreeSet<&String> = operations.map(|operation| &operation.call).collect();
         let names = match &self.operation {
@@ -412,7 +413,7 @@ impl CallWork {
         };
         let scripted = self.scripted.as_ref();
         KeptCall {
-            record: self.record_of(response.status),
+            record: record.without_content(),
             names,
             // A script does not wait for a response that it delays.
             is_responded: self.delay(response).is_some(),
@@ -420,10 +421,10 @@ impl CallWork {
         }
     }
 
-    /// Returns the record of the call, without its secrets.
-    fn record_of(&self, status: u16) -> CallRecord {
+    /// Returns the record of the call with this response, without its secrets.
+    pub(super) fn record_of(&self, response: &ApiResponse) -> CallRecord {
         let mut record = self.record.clone();
-        record.status = status;
+        record.status = response.status;
         record.fields.clone_from(&self.fields);
         record.body = self.content.body().clone();
         let pointers = match (&self.operation, &self.route) {
@@ -433,7 +434,15 @@ impl CallWork {
         };
         let issued = self.issued.iter().map(|(_, issued)| issued.token.as_str());
         let presented = self.presented.iter().map(|presented| presented.0.as_str());
-        record.redact(pointers, &self.secret_names, presented.chain(issued));
+        let account = self.account.secret_references();
+        // Also what the call presents in a way that no credential of the route takes.
+        let misplaced = account
+            .map(|(_, secret)| secret.expose())
+            .filter(|secret| record.headers.iter().any(|(_, value)| value.contains(*secret)));
+        let texts: Vec<&str> = presented.chain(issued).chain(misplaced).collect();
+        let secrets = CallSecrets { pointers, names: &self.secret_names, texts: &texts };
+        let sent = SentContent { headers: &response.headers, body: &response.body };
+        record.complete(secrets, sent);
         record
     }
 }

@@ -207,7 +207,9 @@ impl CallWork {
             why: None,
             warnings: Vec::new(),
             fields: Map::new(),
+            headers: call.headers.clone(),
             body: Json::Null,
+            response: None,
         };
         let mut own = CallContent::new(call, &[], number, at);
         // The response to a call that has no route has the ids too.
@@ -274,7 +276,9 @@ impl CallWork {
         let record = CallRecord {
             number: element.number,
             element: Some(element.index),
-            ..self.record.clone()
+            // Those of the whole request: once is enough.
+            headers: if element.index == 1 { self.record.headers.clone() } else { Vec::new() },
+            ..self.record.clone().without_content()
         };
         let (at, received_at) = (self.at, self.received_at);
         let own = Arc::clone(&self.account);

@@ -400,11 +400,11 @@ impl Host for AccountHost {
                 return commands;
             }
             EmulatorMessage::ResponseSent(sent) => {
-                let commands = self.response_sent(sent, times);
-                self.note_settling(sent.call);
+                let mut commands = self.response_sent(sent, times);
+                commands.extend(self.note_settling(sent.call, times));
                 return commands;
             }
-            EmulatorMessage::CompleteCall(call) => self.complete_call(call),
+            EmulatorMessage::CompleteCall(call) => return self.complete_call(call, times),
             EmulatorMessage::Now(key, reply) => {
                 let _ = reply.send(times.now(key));
             }
@@ -454,7 +454,7 @@ impl Host for AccountHost {
     fn cancelled(&mut self, run: u32) {
         // Dropping the run notifies the caller of `play`.
         self.runs.remove(&run);
-        self.settling.retain(|known| known.conversation.run != run);
+        self.settling.retain(|known| known.place.conversation.run != run);
         for (key, conversation) in self.conversations.extract_if(|key, _| key.run == run) {
             self.registry.remove(key, conversation.actor.conversation());
         }

@@ -103,10 +103,11 @@ impl RunFacts {
             RecordKind::CallReceived(call) => {
                 self.calls = self.calls.max(call.number);
                 self.call_times.push((record.wall_time, call.number));
+                let call = call.clone().without_content();
                 if record.conversation.is_none() {
                     self.calls_outside.push(call.clone());
                 }
-                ConversationFact::Called(Box::new(call.clone()))
+                ConversationFact::Called(Box::new(call))
             }
             RecordKind::ActionsRequested(requested) if record.conversation.is_none() => {
                 self.others.push(requested.filled(&self.secrets));

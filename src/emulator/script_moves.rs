@@ -45,7 +45,7 @@ impl AccountHost {
             }
         }
         self.take_kept_call(key);
-        self.complete_calls();
+        commands.extend(self.complete_calls(at));
         commands
     }
 

@@ -146,6 +146,35 @@ impl Journal {
         })
     }
 
+    /// Returns the records of calls of these runs with a smaller number than `before`, the newest first,
+    /// up to a number of them.
+    pub fn calls_before(
+        &self,
+        before: u64,
+        runs: RangeInclusive<i64>,
+        most: usize,
+    ) -> Result<Vec<NumberedRecord>, JournalError> {
+        let query = format!(
+            "SELECT {COLUMNS} WHERE position.kind = 'call.received' AND position.id < ?1 \
+             AND position.run BETWEEN ?2 AND ?3 ORDER BY position.id DESC LIMIT ?4"
+        );
+        self.numbered(&query, (signed(before), runs.start(), runs.end(), most_rows(most)))
+    }
+
+    /// Returns the records of responses that waited, after number `after`, up to a number of them.
+    pub fn call_responses(
+        &self,
+        run: i64,
+        after: u64,
+        most: usize,
+    ) -> Result<Vec<NumberedRecord>, JournalError> {
+        let query = format!(
+            "SELECT {COLUMNS} WHERE position.run = ?1 AND position.kind = 'call.responded' \
+             AND position.id > ?2 ORDER BY position.id LIMIT ?3"
+        );
+        self.numbered(&query, (run, signed(after), most_rows(most)))
+    }
+
     /// Returns the last record of subscriptions at a vendor, if there is one.
     pub fn last_subscriptions(&self, vendor: &str) -> Result<Option<NumberedRecord>, JournalError> {
         let query = format!(

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use url::Url;
 
+use super::call_content::{RecordedResponse, named_secrets, request_headers, size_of_headers};
 use crate::base::redact::{Redactor, query_secrets};
 use crate::base::secret::{MIN_SECRET, Secret};
 
@@ -59,8 +60,47 @@ pub struct CallRecord {
     pub warnings: Vec<String>,
     /// Named values of the call.
     pub fields: Map<String, Json>,
+    /// Request headers, in order, up to the size limit, without credentials.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
     /// The parsed body; null if it is missing, ignored or cannot be parsed.
     pub body: Json,
+    /// The headers and the body of the response. `None` if a separate record follows, because the
+    /// response waits for the conversation. For a GraphQL field and an element of a batch, the body is its
+    /// part of the response.
+    #[serde(default)]
+    pub response: Option<Box<RecordedResponse>>,
+}
+
+/// The response to a call that waited for its conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SettledCall {
+    /// Number of the call.
+    pub call: u64,
+    /// Status of the response.
+    pub status: u16,
+    /// Its headers and its body.
+    pub response: RecordedResponse,
+}
+
+/// The secrets of a call.
+#[derive(Clone, Copy)]
+pub struct CallSecrets<'a> {
+    /// Pointers to secrets in the request body.
+    pub pointers: &'a [String],
+    /// Names of the parameters that are credentials.
+    pub names: &'a [String],
+    /// The credentials that the call presents or that it is issued.
+    pub texts: &'a [&'a str],
+}
+
+/// A response as it is sent.
+#[derive(Clone, Copy)]
+pub struct SentContent<'a> {
+    /// Headers, in order.
+    pub headers: &'a [(String, String)],
+    /// The body.
+    pub body: &'a [u8],
 }
 
 /// What replaces a secret of a call.
@@ -78,30 +118,32 @@ impl CallRecord {
         format!("{name} (call {})", self.number)
     }
 
-    /// Replaces secrets: the values at these pointers of the body, the parameters with these names,
-    /// and what the call presented as credentials, wherever it stands.
-    pub fn redact<'a>(
-        &mut self,
-        pointers: &[String],
-        names: &[String],
-        presented: impl Iterator<Item = &'a str>,
-    ) {
-        let mut secrets: Vec<Secret> = presented.map(|text| Secret::private(text.into())).collect();
-        for pointer in pointers {
-            let steps: Vec<&str> = pointer.split('/').skip(1).collect();
-            take_secrets(&mut self.body, &steps, &mut secrets);
-        }
-        for name in names {
-            if let Some(value) = self.body.as_object_mut().and_then(|body| body.get_mut(name)) {
-                *value = REDACTED.into();
-            }
-        }
-        mask_parameters(&mut self.query, names);
-        // A shorter text would be replaced everywhere.
-        secrets.retain(|secret| secret.expose().len() >= MIN_SECRET);
-        let redactor = Redactor::new(secrets.iter().map(|secret| (REDACTED.to_owned(), secret)));
+    /// Returns the record without the HTTP messages, for scripts, which do not look at them.
+    #[must_use]
+    pub fn without_content(self) -> Self {
+        Self { headers: Vec::new(), response: None, ..self }
+    }
+
+    /// Returns the approximate size of the texts in memory, in bytes.
+    pub(super) fn size(&self) -> usize {
+        // The body was parsed; its text is about as long.
+        let body = if self.body.is_null() { 0 } else { self.body.to_string().len() };
+        let response = self.response.as_ref().map_or(0, |response| response.size());
+        self.path.len() + self.query.len() + size_of_headers(&self.headers) + body + response
+    }
+
+    /// Adds the response, and replaces secrets, wherever they stand. Credentials in the response are
+    /// found by the names of their keys, too.
+    pub fn complete(&mut self, secrets: CallSecrets<'_>, sent: SentContent<'_>) {
+        let own = self.take_secrets(secrets);
+        let all = own.iter().cloned().chain(named_secrets(sent.body));
+        self.response =
+            Some(Box::new(RecordedResponse::new(sent.headers, sent.body, &redactor(all))));
+        self.headers = request_headers(&self.headers, REDACTED);
+        let redactor = redactor(own.into_iter());
         let texts = [&mut self.path, &mut self.query].into_iter().chain(&mut self.why);
-        let texts = texts.chain(&mut self.warnings);
+        let headers = self.headers.iter_mut().map(|(_, value)| value);
+        let texts = texts.chain(&mut self.warnings).chain(headers);
         texts.for_each(|text| {
             redactor.redact(text);
         });
@@ -114,6 +156,31 @@ impl CallRecord {
             self.fields = fields;
         }
     }
+
+    /// Takes the secrets out of the body and the query. Returns them.
+    fn take_secrets(&mut self, known: CallSecrets<'_>) -> Vec<Secret> {
+        let CallSecrets { pointers, names, texts } = known;
+        let mut secrets: Vec<Secret> =
+            texts.iter().map(|text| Secret::private((*text).to_owned())).collect();
+        for pointer in pointers {
+            let steps: Vec<&str> = pointer.split('/').skip(1).collect();
+            take_secrets(&mut self.body, &steps, &mut secrets);
+        }
+        for name in names {
+            if let Some(value) = self.body.as_object_mut().and_then(|body| body.get_mut(name)) {
+                *value = REDACTED.into();
+            }
+        }
+        mask_parameters(&mut self.query, names);
+        // A shorter text would be replaced everywhere.
+        secrets.retain(|secret| secret.expose().len() >= MIN_SECRET);
+        secrets
+    }
+}
+
+fn redactor(secrets: impl Iterator<Item = Secret>) -> Redactor {
+    let secrets: Vec<Secret> = secrets.collect();
+    Redactor::new(secrets.iter().map(|secret| (REDACTED.to_owned(), secret)))
 }
 
 /// Takes the values at a pointer out of a document. The step `*` stands for each key and element.
@@ -156,4 +223,55 @@ fn mask_query(query: &mut String) {
     let Ok(url) = Url::parse(&format!("http://query.invalid/?{query}")) else { return };
     let secrets = query_secrets(&url);
     Redactor::new(secrets.iter().map(|(_, secret)| (REDACTED.to_owned(), secret))).redact(query);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::MAX_KEPT_CALL_BODY;
+
+    /// A call as an earlier version has stored it.
+    const EARLIER: &str = r#"{"number":1,"method":"POST","path":"/","query":"","element":null,
+        "route":null,"nearest":null,"operation":null,"call":null,"auth":"valid","status":200,
+        "error":null,"why":null,"warnings":[],"fields":{},"body":null}"#;
+
+    fn completed(headers: &[(&str, &str)], body: &[u8]) -> CallRecord {
+        let mut record: CallRecord = serde_json::from_str(EARLIER).unwrap();
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        record.headers = headers.iter().map(pair).collect();
+        let secrets = CallSecrets { pointers: &[], names: &[], texts: &["presented-key"] };
+        record.complete(secrets, SentContent { headers: &[], body });
+        record
+    }
+
+    #[test]
+    fn credentials_of_headers_and_responses_are_not_recorded() {
+        let headers = [
+            ("authorization", "Bearer abcdef"),
+            ("cookie", "a=1; b=2"),
+            ("x-api-key", "abcdef"),
+            ("x-other", "is presented-key"),
+            ("accept", "*/*"),
+        ];
+        let body =
+            br#"{"token_type": "Bearer", "data": [{"clientSecret": "s3cret"}], "again": "s3cret"}"#;
+        let record = completed(&headers, body);
+        let values: Vec<&str> = record.headers.iter().map(|(_, value)| value.as_str()).collect();
+        let mark = "${call.secret}";
+        let expected = [&format!("Bearer {mark}"), mark, mark, &format!("is {mark}"), "*/*"];
+        assert_eq!(values, expected);
+        let text = record.response.unwrap().body.text().into_owned();
+        assert!(!text.contains("s3cret") && text.contains("Bearer"), "{text}");
+    }
+
+    #[test]
+    fn long_and_binary_responses_are_bounded() {
+        let text = "€".repeat(MAX_KEPT_CALL_BODY);
+        let response = completed(&[], text.as_bytes()).response.unwrap();
+        assert!(response.truncated && response.body.len() <= MAX_KEPT_CALL_BODY);
+        assert!(response.body.text().chars().all(|char| char == '€'), "no character is cut");
+        let response = completed(&[], b"\xff\x00").response.unwrap();
+        assert_eq!(serde_json::to_value(&response).unwrap()["body"]["base64"], "/wA=");
+        assert!(!response.truncated);
+    }
 }

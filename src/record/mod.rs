@@ -4,6 +4,7 @@
 //! on them. Their JSON form is public.
 
 mod call;
+mod call_content;
 mod coverage;
 mod event_facts;
 mod expectation;
@@ -26,7 +27,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-pub use call::{CallAuth, CallRecord};
+pub use call::{CallAuth, CallRecord, CallSecrets, SentContent, SettledCall};
+pub use call_content::RecordedResponse;
 pub use event_facts::EventFacts;
 pub use expectation::{ExpectationRequest, ExpectationResult, Mismatch, SettledExpectation};
 pub use log::{Forgotten, LogReader, PendingWrite, RecordLog, RecordScope};
@@ -227,6 +229,9 @@ pub enum RecordKind {
     /// The receiver called the vendor's API.
     #[serde(rename = "call.received")]
     CallReceived(CallRecord),
+    /// A call got its response, which had waited for the conversation.
+    #[serde(rename = "call.responded")]
+    CallResponded(SettledCall),
     /// The script reacts to a call (`[[on]]`).
     #[serde(rename = "reaction.started")]
     ReactionStarted {
@@ -333,8 +338,8 @@ impl Record {
                 let headers = headers.iter().map(|(name, value)| name.len() + value.len());
                 url.len() + headers.sum::<usize>()
             }
-            // The body was parsed; its text is about as long.
-            RecordKind::CallReceived(call) => call.path.len() + call.body.to_string().len(),
+            RecordKind::CallReceived(call) => call.size(),
+            RecordKind::CallResponded(settled) => settled.response.size(),
             RecordKind::HandshakeFinished { result, .. }
             | RecordKind::AttemptFinished { result, .. } => result.size(),
             RecordKind::ExpectationFinished(settled) => settled.size(),

@@ -3,7 +3,7 @@
 //! It works on the serialised record, so that a new field cannot be forgotten. Only binary response
 //! bodies are redacted before: their base64 form hides secrets.
 
-use super::{AttemptOutcome, AttemptResult, RecordKind, ResponseBody};
+use super::{AttemptOutcome, AttemptResult, RecordKind, RecordedResponse, ResponseBody};
 use crate::base::redact::Redactor;
 use crate::base::text::mask;
 
@@ -23,7 +23,14 @@ impl RecordKind {
         let content = self
             .result_mut()
             .map(|result| (redacted_body(result, redactor), redacted_headers(result, redactor)));
+        let sent = self.call_response_mut().map(|response| {
+            response.redact(redactor);
+            std::mem::take(response)
+        });
         let mut redacted = self.redacted_strings(redactor);
+        if let (Some(place), Some(sent)) = (redacted.call_response_mut(), sent) {
+            *place = sent;
+        }
         if let (Some(result), Some((body, headers))) = (redacted.result_mut(), content) {
             (result.body, result.headers) = (body, headers);
         }
@@ -47,6 +54,15 @@ impl RecordKind {
                 is_match(url) || headers.iter().any(|(_, value)| is_match(value))
             }
             _ => false,
+        }
+    }
+
+    /// Returns the response to a call, if the record has one.
+    fn call_response_mut(&mut self) -> Option<&mut RecordedResponse> {
+        match self {
+            Self::CallReceived(call) => call.response.as_deref_mut(),
+            Self::CallResponded(settled) => Some(&mut settled.response),
+            _ => None,
         }
     }
 

@@ -294,8 +294,9 @@ describe("the page", () => {
     assert.ok(!(await page.locator("#wire").innerHTML()).includes("${call.secret}"));
     await page.locator("#wire tr.in", { hasText: "send_message" }).locator(".open").click();
     await page.locator("#detail dd", { hasText: "Is my parcel lost?" }).first().waitFor();
+    await page.locator("#detail .hdrs dt", { hasText: "content-type" }).waitFor();
     await page.locator("#t-response").click();
-    await page.locator("#detail .sec", { hasText: "not recorded" }).waitFor();
+    await page.locator("#detail pre", { hasText: "chatId" }).waitFor();
     assert.deepEqual(await violations(page), []);
     await page.locator("#as").selectOption("agent");
     await page.locator("#text").fill("It arrives today");

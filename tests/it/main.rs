@@ -73,6 +73,7 @@ mod secrets;
 mod sending;
 mod server;
 mod server_access;
+mod server_calls;
 mod server_history;
 mod server_log;
 mod server_reload;

@@ -1,6 +1,7 @@
 //! The control API: HTTP access to the live server. The page has no other access.
 
 mod body;
+mod calls;
 mod conversations;
 mod deliveries;
 mod endpoints;
@@ -115,6 +116,7 @@ fn routes(app: &mut ServiceConfig) {
         .configure(files::routes)
         .configure(endpoints::routes)
         .configure(deliveries::routes)
+        .configure(calls::routes)
         .configure(records::routes)
         .configure(reset::routes)
         .configure(page::routes);

@@ -7,7 +7,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    conversations, deliveries, endpoints, files, records, reset, runs, scenarios, vendors,
+    calls, conversations, deliveries, endpoints, files, records, reset, runs, scenarios, vendors,
 };
 
 /// The control API.
@@ -21,7 +21,7 @@ use super::{
         conversations::list, conversations::read, conversations::act, files::upload,
         endpoints::list, endpoints::add, endpoints::remove,
         deliveries::list, deliveries::read, deliveries::verification, deliveries::redeliver,
-        records::list, records::stream, reset::reset,
+        calls::list, calls::read, records::list, records::stream, reset::reset,
     ),
     modifiers(&BearerToken, &CommonErrors),
     security(("token" = [])),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use super::calls::{CallFilter, CallIndex, CallSummary, responds_to};
 use super::counts::{ConversationCounts, CountedDeliveries};
 use super::deliveries::{DeliveryFilter, DeliveryIndex, DeliverySummary};
 use super::endpoint_states::{EndpointState, EndpointStates};
@@ -15,7 +16,7 @@ use super::kept_record::KeptRecord;
 use super::metrics::Metrics;
 use crate::base::limits::{MAX_KEPT_BYTES, MAX_KEPT_RECORDS};
 use crate::delivery::ConversationKey;
-use crate::record::{EndpointSubscription, Record};
+use crate::record::{EndpointSubscription, Record, RecordKind};
 
 /// Which records a reader reads.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +71,7 @@ struct HistoryState {
     bytes: usize,
     last: u64,
     deliveries: DeliveryIndex,
+    calls: CallIndex,
     counts: CountedDeliveries,
     endpoints: EndpointStates,
     /// Where the records of the runs in memory belong.
@@ -113,6 +115,7 @@ impl History {
         let mut state = self.state();
         while let Some(kept) = state.records.pop_front() {
             state.deliveries.forget(kept.id);
+            state.calls.forget(kept.id);
         }
         state.bytes = 0;
     }
@@ -136,6 +139,7 @@ impl History {
         let conversation = conversation.map(|number| format!("{}-{number}", origin.run).into());
         let kept = KeptRecord { id: state.last, vendor: origin.vendor, conversation, record };
         state.deliveries.update(&kept, origin.redelivery_of.as_ref());
+        state.calls.update(&kept);
         state.endpoints.note(&kept.vendor, &kept.record);
         if origin.redelivery_of.is_none() {
             state.counts.note(run, &kept.record);
@@ -237,6 +241,31 @@ impl History {
         Some((summary, records))
     }
 
+    /// Returns the calls in memory, the newest first, and the number of the oldest record in memory.
+    pub(super) fn calls(&self, filter: &CallFilter, limit: usize) -> (Vec<CallSummary>, u64) {
+        let state = self.state();
+        let numbers = state.calls.before(filter.before.unwrap_or(u64::MAX));
+        let records = numbers.filter_map(|number| state.records.get(state.index(number)?));
+        (records.filter_map(|kept| filter.included(kept)).take(limit).collect(), state.first())
+    }
+
+    /// Returns the record of a call, and that of its response if that is separate; `None` if they
+    /// are not in memory.
+    pub(super) fn call(&self, number: u64) -> Option<Vec<KeptRecord>> {
+        let state = self.state();
+        let index = state.index(number)?;
+        let kept = state.records.get(index)?;
+        let mut found = vec![kept.clone()];
+        let RecordKind::CallReceived(call) = &kept.record.kind else { return Some(found) };
+        if call.response.is_none() {
+            let mut later = state.records.iter().skip(index + 1);
+            found.extend(
+                later.find(|other| responds_to(other, kept.record.run, call.number)).cloned(),
+            );
+        }
+        Some(found)
+    }
+
     /// Returns the records of a run that are in memory.
     pub(super) fn records_of(&self, run: u32) -> Vec<Record> {
         let state = self.state();
@@ -267,7 +296,13 @@ impl HistoryState {
             let Some(kept) = self.records.pop_front() else { return };
             self.bytes -= kept.record.size();
             self.deliveries.forget(kept.id);
+            self.calls.forget(kept.id);
         }
+    }
+
+    /// Returns the place of a record in memory.
+    fn index(&self, number: u64) -> Option<usize> {
+        usize::try_from(number.checked_sub(self.first())?).ok()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It knows no HTTP. The control API, the page and the command line all act through it.
 
+mod calls;
 mod clients;
 mod conversations;
 mod counts;
@@ -13,6 +14,7 @@ mod history;
 mod kept_record;
 mod metrics;
 mod past;
+mod past_calls;
 mod redelivery;
 mod reload;
 mod reports;
@@ -47,6 +49,7 @@ use crate::diag::Source;
 use crate::journal::{JournalError, WriteOptions};
 use crate::platform::{Account, Platform};
 
+pub use calls::{CallFilter, CallPage, CallSummary};
 pub use conversations::{ConversationFilter, ConversationPage, ListedConversation};
 pub use counts::ConversationCounts;
 pub use deliveries::{DeliveryFilter, DeliveryPage, DeliveryState, DeliverySummary};
