@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::subscriptions::{NewSubscription, SubscriptionChange};
 use super::{CallResponse, Emulator};
-use crate::platform::api::ApiCall;
+use crate::platform::api::{ApiCall, CorsRule};
 
 /// How long a call waits for the next run.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -148,6 +148,14 @@ impl EmulatorSlot {
             }
         }
         None
+    }
+
+    /// Returns how web pages may call the API, as soon as there is an account.
+    pub async fn cors(&self) -> Option<CorsRule> {
+        let mut place = self.emulators.subscribe();
+        let found = timeout(LONGEST_WAIT, place.wait_for(|all| !all.is_empty())).await;
+        let all = found.ok()?.ok()?;
+        all.first()?.emulator.account().platform.api.cors
     }
 
     /// Returns whether a call has subscribed a URL.

@@ -6,6 +6,7 @@ mod api;
 mod api_port;
 mod authority;
 mod browser_safety;
+mod cors;
 mod entrance;
 mod files;
 pub mod live;

@@ -8,12 +8,14 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::StatusCode;
+use actix_web::http::header::ORIGIN;
 use actix_web::http::uri::Authority;
 use actix_web::web::{Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
+use super::cors::CallingPage;
 use crate::base::clock::Clock;
 use crate::base::limits::{MAX_UPLOAD, REQUEST_TIMEOUT};
 use crate::emulator::{CallResponse, EmulatorSlot};
@@ -42,6 +44,13 @@ pub(super) async fn respond_from(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> HttpResponse {
+    let page = match request.headers().get(ORIGIN) {
+        Some(origin) => slot.cors().await.map(|rule| CallingPage::new(origin, request, rule)),
+        None => None,
+    };
+    if let Some(response) = page.as_ref().and_then(|page| page.preflight(request)) {
+        return response;
+    }
     let body = read(payload).await;
     let header =
         |(name, value): (
@@ -67,7 +76,11 @@ pub(super) async fn respond_from(
     if let Some(delay) = response.delay {
         tokio::time::sleep(delay).await;
     }
-    to_http(response)
+    let mut response = to_http(response);
+    if let Some(page) = &page {
+        page.allow(response.headers_mut());
+    }
+    response
 }
 
 /// Returns the URL at which the client addresses the API.

@@ -147,6 +147,46 @@ fn a_widget_reads_who_takes_part() {
 }
 
 #[test]
+fn what_the_widgets_of_each_release_read_when_they_connect() {
+    let receiver = Receiver::accepting();
+    for vendor in ["erxes@0.22", "erxes@0.23", "erxes@0.24", "erxes@1.3", "erxes@2"] {
+        let api = LiveApi::start(vendor, &receiver);
+        let nobody = Client::unknown(&api);
+        let code = &api.account.values["brand_code"];
+        let settings = "mutation($code: String!) {
+            widgetsMessengerConnect(brandCode: $code, visitorId: \"v1\") { messengerData }
+        }";
+        let settings = nobody.field(settings, &json!({"code": code}))["messengerData"].clone();
+        // Without these, a widget shows nothing, or fails.
+        assert_eq!(
+            (&settings["showLauncher"], &settings["showChat"]),
+            (&json!(true), &json!(true))
+        );
+        assert_eq!((&settings["websiteApps"], &settings["formCodes"]), (&json!([]), &json!([])));
+        assert!(settings["messages"]["greetings"]["title"].is_string(), "{settings}");
+        let campaign = "query($browser: JSON!) {
+            widgetsGetEngageMessage(visitorId: \"v1\", browserInfo: $browser) { _id content }
+        }";
+        assert_eq!(nobody.field(campaign, &json!({"browser": {"url": "/"}})), Json::Null);
+        if !vendor.starts_with("erxes@0.2") || vendor == "erxes@0.24" {
+            let services = nobody.field("{ enabledServices }", &json!({}));
+            assert_eq!(services["inbox"], true, "{vendor}");
+        }
+
+        // A customer is no visitor. Somebody whom the account does not know is a new customer.
+        let known = nobody.field(CONNECT, &json!({"code": code, "email": "ada@example.test"}));
+        assert_eq!(known["visitorId"], Json::Null);
+        let both =
+            json!({"code": code, "email": "ada@example.test", "cached": "of-another-account"});
+        assert_eq!(nobody.field(CONNECT, &both)["customerId"], known["customerId"]);
+        let cached = json!({"code": code, "cached": "of-another-account"});
+        let new = nobody.field(CONNECT, &cached)["customerId"].clone();
+        assert!(new.is_string() && new != known["customerId"], "{new}");
+        assert_eq!(nobody.field(CONNECT, &json!({"code": code, "cached": new}))["customerId"], new);
+    }
+}
+
+#[test]
 fn another_system_sends_messages_of_its_customers_to_the_incoming_webhook() {
     for (vendor, path) in [("erxes@0.23", "/webhooks"), ("erxes@2", "/pl:inbox/webhooks")] {
         let receiver = Receiver::accepting();

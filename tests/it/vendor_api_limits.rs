@@ -126,3 +126,53 @@ fn a_credential_that_is_not_verified_is_reported_although_an_alternative_is_miss
     assert_eq!(request(&api.address, &head, "").status, 200);
     assert_eq!(api.calls(1)[0].auth, CallAuth::NotVerified);
 }
+
+#[test]
+fn pages_of_this_machine_may_call_an_api_and_pages_of_other_sites_may_not() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("erxes@0.23", &receiver);
+    let ask = |origin: &str| {
+        let head = format!(
+            "OPTIONS /graphql HTTP/1.1\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\
+             Access-Control-Request-Headers: content-type"
+        );
+        request(&api.address, &head, "")
+    };
+    let allowed = "access-control-allow-origin: ";
+    for page in ["http://localhost:3200", "http://[::1]", "https://shop.localhost:8443"] {
+        let seen = ask(page);
+        assert_eq!((seen.status, seen.body.as_str()), (204, ""));
+        for line in [
+            format!("{allowed}{page}"),
+            "access-control-allow-credentials: true".to_owned(),
+            "access-control-allow-methods: GET,HEAD,PUT,PATCH,POST,DELETE".to_owned(),
+            "access-control-allow-headers: content-type".to_owned(),
+        ] {
+            assert!(seen.head.contains(&line), "{line}: {}", seen.head);
+        }
+    }
+    for page in [
+        "https://example.test",
+        "http://localhost.example.test",
+        "http://127.0.0.1.example.test:80",
+        "null",
+    ] {
+        assert!(!ask(page).head.contains(allowed), "{page}");
+    }
+    let read = |vendor: &LiveApi, path: &str| {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nOrigin: http://127.0.0.1:3200\r\nContent-Type: application/json"
+        );
+        request(&vendor.address, &head, &json!({"query": "{ __typename }"}).to_string())
+    };
+    let seen = read(&api, "/graphql");
+    assert_eq!((seen.status, seen.head.contains(allowed)), (200, true), "{}", seen.head);
+    assert!(api.calls(0).is_empty(), "no question of a browser is a call");
+
+    // Without cookies, and at a vendor that does not say so.
+    let parlour = LiveApi::start("parlour", &receiver);
+    let seen = read(&parlour, "/hall/of/questions");
+    assert!(seen.head.contains(allowed) && !seen.head.contains("allow-credentials"));
+    let liveperson = LiveApi::start("liveperson", &receiver);
+    assert!(!read(&liveperson, "/").head.contains("access-control"));
+}

@@ -17,7 +17,7 @@ use super::host_pattern::HostPattern;
 use super::operation_source::OperationSource;
 use super::path_pattern::{PathPattern, parameter_fields};
 use super::response::{ErrorRule, ErrorTrigger, ResponseChecker};
-use super::rules::{AccountCheck, ApiRules, RouteRule};
+use super::rules::{AccountCheck, ApiRules, CorsRule, RouteRule};
 use super::throttle::ThrottleRule;
 use crate::diag::{
     Key, NodeContent, OneOrMore, Problem, Problems, SourceSpan, Spanned, SyntaxNode, TableOf, code,
@@ -132,6 +132,9 @@ impl<'a> ApiChecker<'a> {
             let parameter = account.path.value.clone();
             rules.account = is.map(|is| AccountCheck { parameter, is });
         }
+        rules.cors = api.cors.as_ref().map(|cors| CorsRule {
+            has_credentials: cors.credentials.as_ref().is_some_and(|allowed| allowed.value),
+        });
         let hosts = api.hosts.iter();
         rules.hosts = hosts.filter_map(|host| HostPattern::check(host, self.problems)).collect();
         for (key, text) in api.header.iter() {

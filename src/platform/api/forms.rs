@@ -16,6 +16,8 @@ form! {
         graphql: Option<GraphqlForm>,
         /// Host names at which clients expect the API, such as `api.acme.example` or `*.acme.example`.
         hosts: Vec<Spanned<String>>,
+        /// How web pages of this machine may call it [default: browsers do not let them].
+        cors: Option<CorsForm>,
         /// Headers of every response.
         header: TableOf<Spanned<String>>,
         /// Responses to calls that fail, for all routes.
@@ -30,6 +32,14 @@ form! {
         schema: Vec<Spanned<String>>,
         /// `extensions.code` of errors of fields [default: `INTERNAL_SERVER_ERROR`].
         code: Option<Spanned<String>>,
+    }
+}
+
+form! {
+    /// How web pages may call an API.
+    pub struct CorsForm {
+        /// Whether their calls may have cookies [default: false].
+        credentials: Option<Spanned<bool>>,
     }
 }
 

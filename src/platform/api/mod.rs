@@ -70,7 +70,7 @@ pub use list::{ListPage, ListRule, Listed, SearchRule};
 pub use openapi::openapi;
 pub use response::{ApiResponse, ErrorRule, ResponseRule};
 pub use route::{NoRoute, RouteMatch};
-pub use rules::{AccountCheck, ApiRules, CallWarning, OperationRule, RouteRule};
+pub use rules::{AccountCheck, ApiRules, CallWarning, CorsRule, OperationRule, RouteRule};
 pub use throttle::{ThrottleKey, ThrottleRule, ThrottledCalls};
 pub use throttle_form::{ThrottleForm, ThrottleScope};
 

@@ -30,6 +30,8 @@ pub struct ApiRules {
     pub account: Option<AccountCheck>,
     /// Host names at which clients expect the API.
     pub hosts: Vec<HostPattern>,
+    /// How web pages may call it; `None` if browsers should not let them.
+    pub cors: Option<CorsRule>,
     /// The GraphQL API.
     pub graphql: Option<Arc<GraphqlApi>>,
     /// Headers of every response.
@@ -44,6 +46,13 @@ pub struct ApiRules {
     pub routes: Vec<Arc<RouteRule>>,
     /// Responses to calls that fail, for all routes.
     pub errors: Vec<ErrorRule>,
+}
+
+/// How web pages may call an API.
+#[derive(Clone, Copy, Debug)]
+pub struct CorsRule {
+    /// Whether their calls may have cookies.
+    pub has_credentials: bool,
 }
 
 /// How a path names the account.
